@@ -1,0 +1,37 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: serve test lint bench proto clean
+
+serve: $(INSTALLED)
+	$(BIN)/tfaas serve --demo
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/run.py
+
+# Writes plugins/tfaas_plugins/tfaas_pb2.py anew, after a change of tfaas.proto.
+proto:
+	$(PYTHON) -m venv .venv-proto
+	.venv-proto/bin/python -m pip install --quiet grpcio-tools==1.85.1
+	cd plugins && ../.venv-proto/bin/python -m grpc_tools.protoc -I. --python_out=. tfaas_plugins/tfaas.proto
+	rm -rf .venv-proto
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable '.[test,lint]'
+	touch $@

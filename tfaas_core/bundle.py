@@ -1,0 +1,274 @@
+"""Bundle: a tarball that holds a model, unpacked with care.
+
+Whoever made the tarball may be an enemy: members are read one by one, only regular files and
+folders are taken, nothing leaves the target folder, and bytes, files, and what they were
+compressed from are counted.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import tarfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO, cast
+
+import msgspec
+
+from tfaas_core.errors import BadBody, CannotServe, TooLarge
+from tfaas_core.storage import disk_errors
+
+GZIP_MAGIC = b"\x1f\x8b"
+SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
+PARAMS = "params.json"
+LABELS = ("labels.txt", "labels.csv")
+
+_TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
+_CHUNK_BYTES = 1 << 20
+_MAX_READ_BYTES = 4 << 20
+_MAX_RATIO = 200
+_RATIO_COUNTS_FROM_BYTES = 64 << 20
+_PACKING_LEVEL = 1
+_MAX_PATH_BYTES = 1024
+_MAX_PATH_PART_BYTES = 255
+
+
+class BundleLimits(msgspec.Struct, frozen=True):
+    """``[limits]``: what a bundle may hold once it is unpacked."""
+
+    max_unpacked_bytes: int
+    max_bundle_files: int
+
+
+class Bundle(msgspec.Struct, frozen=True):
+    """What was found in a bundle.
+
+    ``name`` is the folder at the top of the tarball, empty where there is none. ``model`` is the
+    SavedModel's folder or the graph's file.
+    """
+
+    name: str
+    model: Path
+    params: Path | None
+    labels: Path | None
+
+
+def is_gzip(path: Path) -> bool:
+    """Whether a file is gzipped, told by its first bytes."""
+    with path.open("rb") as file:
+        return file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+
+
+def is_bundle(path: Path) -> bool:
+    """Whether a file is a tarball, plain or gzipped, told by its first bytes."""
+    with path.open("rb") as file:
+        start = file.read(_TAR_MAGIC_AT + len(_TAR_MAGIC))
+    return start.startswith(GZIP_MAGIC) or start[_TAR_MAGIC_AT:] == _TAR_MAGIC
+
+
+def unpack(tarball: Path, folder: Path, limits: BundleLimits) -> Bundle:
+    """Unpacks ``tarball`` into the new ``folder``, and finds the model in it.
+
+    Blocks; what it leaves behind when it raises is the caller's to remove. Raises BadBody for what
+    is no tarball or holds what it must not, TooLarge beyond ``limits``, CannotServe where it holds
+    no model or several, StorageFull and StorageUnavailable.
+    """
+    folder.mkdir(mode=0o700)
+    with _reading(tarball) as archive:
+        unpacker = _Unpacker(folder, limits, tarball.stat().st_size)
+        for member in archive:
+            unpacker.take(archive, member)
+    return find_model(folder)
+
+
+@contextmanager
+def _reading(tarball: Path) -> Iterator[tarfile.TarFile]:
+    try:
+        with tarball.open("rb") as file:
+            gzipped = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+            file.seek(0)
+            plain = gzip.GzipFile(fileobj=file) if gzipped else file
+            with tarfile.open(
+                fileobj=cast(IO[bytes], _Bounded(cast(IO[bytes], plain))), mode="r:"
+            ) as archive:
+                yield archive
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise BadBody(f"the bundle is not a tarball that can be read: {error}") from None
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise BadBody(f"the bundle has a broken header: {error}") from None
+
+
+class _Bounded:
+    """A file that refuses large reads: tarfile reads extended headers of any size whole."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.seek = file.seek
+        self.tell = file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= _MAX_READ_BYTES:
+            raise BadBody("the bundle has a header that is too large")
+        return self._file.read(size)
+
+
+class _Unpacker:
+    def __init__(self, folder: Path, limits: BundleLimits, packed_bytes: int) -> None:
+        self._folder = folder
+        self._limits = limits
+        self._packed_bytes = packed_bytes
+        self._files = 0
+        self._bytes = 0
+
+    def take(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+        path = _safe_path(member)
+        self._count(member.size)
+        if path is None or _is_clutter(path):
+            return
+        target = self._folder / path
+        folder = target if member.isdir() else target.parent
+        with disk_errors("unpacking the bundle"):
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                if not member.isdir():
+                    _copy(archive, member, target)
+            except (FileExistsError, IsADirectoryError, NotADirectoryError):
+                raise BadBody(f"the bundle holds {member.name[:200]!r} twice") from None
+
+    def _count(self, size: int) -> None:
+        limits = self._limits
+        self._files += 1
+        self._bytes += size
+        if self._files > limits.max_bundle_files:
+            raise TooLarge(
+                f"the bundle holds more than {limits.max_bundle_files} files and folders "
+                "(limits.max_bundle_files)",
+                expected=limits.max_bundle_files,
+            )
+        if self._bytes > limits.max_unpacked_bytes:
+            raise TooLarge(
+                f"the bundle unpacks to more than {limits.max_unpacked_bytes} bytes "
+                "(limits.max_unpacked_bytes)",
+                expected=limits.max_unpacked_bytes,
+            )
+        if self._bytes > max(_RATIO_COUNTS_FROM_BYTES, _MAX_RATIO * self._packed_bytes):
+            raise TooLarge(
+                f"the bundle unpacks to more than {_MAX_RATIO} times its size: "
+                "that is no model but a decompression bomb",
+                expected=_MAX_RATIO,
+            )
+
+
+def _copy(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
+    source = archive.extractfile(member)
+    assert source is not None
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    left = member.size
+    with os.fdopen(descriptor, "wb") as file:
+        while left:
+            chunk = source.read(min(left, _CHUNK_BYTES))
+            if not chunk:
+                raise BadBody(f"the bundle ends in the middle of {member.name[:200]!r}")
+            file.write(chunk)
+            left -= len(chunk)
+
+
+def _safe_path(member: tarfile.TarInfo) -> PurePosixPath | None:
+    """Where a member belongs below the target folder; None for that folder itself."""
+    name = member.name
+    shown = f"{name[:200]!r}"
+    if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE) or member.sparse:
+        raise BadBody(f"the bundle holds {shown}, which is neither a regular file nor a folder")
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise BadBody(f"the bundle holds {shown}, which leads out of its folder")
+    if not name.isprintable() or "\\" in name or _is_too_long(path):
+        raise BadBody(f"the bundle holds {shown}, which is no usable path")
+    return path if path.parts else None
+
+
+def _is_too_long(path: PurePosixPath) -> bool:
+    parts = [len(part.encode()) for part in path.parts]
+    return sum(parts) + len(parts) > _MAX_PATH_BYTES or max(parts, default=0) > _MAX_PATH_PART_BYTES
+
+
+def _is_clutter(path: PurePosixPath) -> bool:
+    """What macOS puts into tarballs beside what it was asked to."""
+    return path.name.startswith("._") or path.name == ".DS_Store" or "__MACOSX" in path.parts
+
+
+def find_model(folder: Path) -> Bundle:
+    """The model in a folder that holds what a bundle holds.
+
+    Raises CannotServe where there is none, or several.
+    """
+    tops = list(folder.iterdir())
+    only = tops[0] if len(tops) == 1 and tops[0].is_dir() else None
+    name = only.name if only is not None else ""
+    saved_models = sorted({found.parent for file in SAVED_MODEL for found in folder.rglob(file)})
+    if len(saved_models) > 1:
+        raise CannotServe(
+            f"the bundle holds {len(saved_models)} SavedModels; upload one at a time",
+            field="model",
+        )
+    root = saved_models[0] if saved_models else only or folder
+    model = root if saved_models else _graph(root)
+    return Bundle(name, model, _first(root, folder, (PARAMS,)), _first(root, folder, LABELS))
+
+
+def _graph(root: Path) -> Path:
+    graphs = sorted(root.glob("*.pb"))
+    if len(graphs) == 1:
+        return graphs[0]
+    what = f"{len(graphs)} graphs (.pb)" if graphs else "no saved_model.pb and no graph (.pb)"
+    raise CannotServe(f"the bundle holds {what}; it must hold one model", field="model")
+
+
+def _first(root: Path, folder: Path, names: tuple[str, ...]) -> Path | None:
+    """The first such file beside the model, or in a folder above it inside the bundle."""
+    places = [root, *(parent for parent in root.parents if parent.is_relative_to(folder))]
+    for place in places:
+        for name in names:
+            if (place / name).is_file():
+                return place / name
+    return None
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A file of a bundle to be packed: its path inside, and its content, here or on the disk."""
+
+    name: str
+    content: bytes | Path
+
+
+def pack(
+    entries: Iterable[Entry], advance: Callable[[int], object] = lambda size: None
+) -> Iterator[bytes]:
+    """A gzipped tarball of ``entries``, in pieces, made as they are asked for. Each step blocks.
+
+    ``advance`` is called with the size of each piece that was read.
+    """
+    packer = zlib.compressobj(_PACKING_LEVEL, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    for entry in entries:
+        info = tarfile.TarInfo(entry.name)
+        content = entry.content
+        info.size = len(content) if isinstance(content, bytes) else content.stat().st_size
+        info.mode = 0o644
+        yield packer.compress(info.tobuf(tarfile.PAX_FORMAT))
+        for chunk in _chunks(content):
+            advance(len(chunk))
+            yield packer.compress(chunk)
+        yield packer.compress(bytes(-info.size % tarfile.BLOCKSIZE))
+    yield packer.compress(bytes(2 * tarfile.BLOCKSIZE)) + packer.flush()
+
+
+def _chunks(content: bytes | Path) -> Iterator[bytes]:
+    if isinstance(content, bytes):
+        yield content
+        return
+    with content.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            yield chunk

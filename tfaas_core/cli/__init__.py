@@ -1,0 +1,55 @@
+"""The command line, one command a file. What a command needs is imported when it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from tfaas_core import __version__
+from tfaas_core.cli.check import check
+from tfaas_core.cli.delete import delete
+from tfaas_core.cli.download import download
+from tfaas_core.cli.inspect import inspect
+from tfaas_core.cli.models import models
+from tfaas_core.cli.plugins import plugins
+from tfaas_core.cli.predict import predict
+from tfaas_core.cli.routes import routes
+from tfaas_core.cli.serve import serve
+from tfaas_core.cli.upload import upload
+from tfaas_core.errors import TfaasError
+
+_INTERRUPTED = 130
+
+
+@click.group(
+    commands=[serve, check, plugins, routes, inspect, models, upload, predict, delete, download],
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: tfaas serve --demo",
+)
+@click.version_option(__version__, message="tfaas %(version)s")
+def tfaas() -> None:
+    """TensorFlow as a Service: upload a model, get predictions over HTTP."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command that ``arguments``, or else ``sys.argv``, name; gives its exit status.
+
+    0: done, 1: failed, 2: wrong usage. An error is one line on stderr.
+    """
+    try:
+        return tfaas.main(arguments, prog_name="tfaas", standalone_mode=False) or 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        return _failed(error.format_message(), error.exit_code)
+    except TfaasError as error:
+        return _failed(error.message, 1)
+    except (click.Abort, KeyboardInterrupt):
+        return _INTERRUPTED
+
+
+def _failed(message: str, status: int) -> int:
+    click.echo(f"tfaas: {' '.join(message.split())}", err=True)
+    return status

@@ -1,0 +1,25 @@
+"""``tfaas check``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tfaas_core.cli.options import config_options, read_config
+
+
+@click.command(epilog="Example: tfaas check --config tfaas.toml")
+@config_options
+def check(path: Path | None, overrides: tuple[str, ...]) -> int:
+    """Validate the configuration and the plugins."""
+    config = read_config(path, overrides)
+
+    from tfaas_core.survey import findings
+
+    found = findings(config)
+    for finding in found:
+        click.echo(f"tfaas: {finding}", err=True)
+    if not found:
+        click.echo("configuration and plugins are fine")
+    return 1 if found else 0

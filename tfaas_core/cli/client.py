@@ -1,0 +1,174 @@
+"""Client: what the commands that talk to a running server have in common."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from urllib.parse import quote, urlsplit
+
+import click
+
+if TYPE_CHECKING:
+    from http.client import HTTPConnection, HTTPResponse
+
+DEFAULT_URL = "http://127.0.0.1:8083"
+
+_CONNECT_TIMEOUT_S = 10.0
+_SILENCE_TIMEOUT_S = 600.0
+"""More than a server takes to load the slowest model."""
+
+_MAX_ERROR_BYTES = 64 * 1024
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Body(NamedTuple):
+    """The body of a request: whole, or in pieces, chunked unless their ``size_bytes`` are known.
+
+    Pieces are made while they are sent. What goes wrong then is a ClickException.
+    """
+
+    media_type: str
+    content: bytes | Iterable[bytes]
+    size_bytes: int | None = None
+
+    def headers(self) -> dict[str, str]:
+        """What the request has to say about its body."""
+        sized = {} if self.size_bytes is None else {"Content-Length": str(self.size_bytes)}
+        return {"Content-Type": self.media_type} | sized
+
+
+class Client:
+    """Sends requests to one server, each over a connection of its own.
+
+    ``url`` is the server's, its base path included; a ValueError says what is wrong with it.
+    Whatever goes wrong later, a refusal included, is a ClickException of one sentence.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"{url!r} is not like {DEFAULT_URL}")
+        if "@" in parts.netloc or parts.query or parts.fragment:
+            raise ValueError("give it a scheme, a host, a port and a path, and nothing else")
+        self._is_tls = parts.scheme == "https"
+        self._host, self._port = parts.hostname, parts.port
+        self._base = quote(parts.path, safe="/%")
+
+    def ask(self, method: str, path: str, body: Body | None = None) -> bytes:
+        """The answer to one request."""
+        with self.answering(method, path, body) as response:
+            return response.read()
+
+    def record(self, method: str, path: str, body: Body | None = None) -> dict[str, Any]:
+        """The answer to one request, where that is a model's JSON record."""
+        return self._records([self._json(self.ask(method, path, body))])[0]
+
+    def records(self, path: str) -> list[dict[str, Any]]:
+        """The answer to a GET, where that is a list of models' JSON records."""
+        return self._records(self._json(self.ask("GET", path)))
+
+    @contextmanager
+    def answering(self, method: str, path: str, body: Body | None = None) -> Iterator[HTTPResponse]:
+        """The answer to one request, for reading it in the block, which raises no other OSError."""
+        from http.client import HTTPException, IncompleteRead
+
+        try:
+            with closing(self._connect()) as connection:
+                self._send(connection, method, path, body)
+                with connection.getresponse() as response:
+                    if response.status != HTTPStatus.OK:
+                        raise self._refusal(response)
+                    yield response
+        except (OSError, IncompleteRead) as error:
+            raise click.ClickException(
+                f"the connection to {self.url} broke: {reason(error)}"
+            ) from None
+        except HTTPException:
+            raise self._not_understood() from None
+
+    def _connect(self) -> HTTPConnection:
+        from http.client import HTTPConnection, HTTPException, HTTPSConnection
+
+        kind = HTTPSConnection if self._is_tls else HTTPConnection
+        try:
+            connection = kind(self._host, self._port, timeout=_CONNECT_TIMEOUT_S)
+            connection.connect()
+        except (OSError, ValueError, HTTPException) as error:  # all but the first: absurd names
+            raise click.ClickException(f"{self.url} cannot be reached: {reason(error)}") from None
+        connection.sock.settimeout(_SILENCE_TIMEOUT_S)
+        return connection
+
+    def _send(self, connection: HTTPConnection, method: str, path: str, body: Body | None) -> None:
+        target = self._base + path
+        if body is None:
+            connection.request(method, target)
+            return
+        try:
+            connection.request(method, target, body.content, body.headers())
+        except OSError:
+            # A server that refuses a body takes no more of it. Its answer says why.
+            return
+
+    def _json(self, answer: bytes) -> Any:
+        try:
+            return json.loads(answer)
+        except ValueError:
+            raise self._not_understood() from None
+
+    def _records(self, found: Any) -> list[dict[str, Any]]:
+        if isinstance(found, list) and all(isinstance(r, dict) and "name" in r for r in found):
+            return list(found)
+        raise self._not_understood()
+
+    def _refusal(self, response: HTTPResponse) -> click.ClickException:
+        try:
+            sentence = json.loads(response.read(_MAX_ERROR_BYTES))["error"]
+        except (ValueError, TypeError, LookupError):
+            sentence = None
+        if isinstance(sentence, str):
+            return click.ClickException(sentence)
+        return self._not_understood(f": {response.status} {response.reason}")
+
+    def _not_understood(self, detail: str = "") -> click.ClickException:
+        return click.ClickException(f"{self.url} does not answer as a TFaaS server does{detail}")
+
+
+def reason(error: Exception) -> str:
+    """Why something failed, without Python's numbers."""
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    words = getattr(error, "verify_message", None) or getattr(error, "strerror", None)
+    return str(words or error)
+
+
+def path_of(*parts: str) -> str:
+    """The absolute path of these parts, each quoted."""
+    return "".join(f"/{quote(part, safe='')}" for part in parts)
+
+
+def _client(_context: click.Context, _option: click.Parameter, url: str) -> Client:
+    try:
+        return Client(url)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def url_option(command: F) -> F:
+    """Gives a command ``--url``, as the argument ``client``."""
+    option = click.option(
+        "--url",
+        "client",
+        metavar="URL",
+        envvar="TFAAS_URL",
+        show_envvar=True,
+        default=DEFAULT_URL,
+        show_default=True,
+        callback=_client,
+        help="The server.",
+    )
+    return option(command)

@@ -1,0 +1,73 @@
+"""What several commands share: the configuration's options, and how tables are printed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from tfaas_core.config import Config
+
+_DEFAULT = Path("tfaas.toml")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _check_overrides(
+    _context: click.Context, _option: click.Parameter, overrides: tuple[str, ...]
+) -> tuple[str, ...]:
+    for override in overrides:
+        if "=" not in override:
+            raise click.BadParameter(f"{override!r} is not like server.port=9000")
+    return overrides
+
+
+def config_options(command: F) -> F:
+    """Gives a command ``--config`` and ``--set``, whose values ``read_config`` takes."""
+    overrides = click.option(
+        "--set",
+        "overrides",
+        metavar="KEY=VALUE",
+        multiple=True,
+        callback=_check_overrides,
+        help="Override one key, like server.port=9000. May be given again.",
+    )
+    path = click.option(
+        "--config",
+        "path",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="The TOML file. By default tfaas.toml in the current folder, where there is one.",
+    )
+    return path(overrides(command))
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
+
+
+def read_config(path: Path | None, overrides: Sequence[str]) -> Config:
+    """The configuration that the options of a command ask for; raises ConfigError."""
+    from tfaas_core.config import load_config
+
+    if path is None and _DEFAULT.exists():
+        path = _DEFAULT
+    return load_config(path, overrides)
+
+
+def print_json(document: Any) -> None:
+    """Prints ``document`` as indented JSON."""
+    import msgspec
+
+    click.echo(msgspec.json.format(msgspec.json.encode(document)))
+
+
+def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Prints columns wide enough for their cells; the last one may be of any length."""
+    lines = [header, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())

@@ -1,0 +1,86 @@
+"""``tfaas predict``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from tfaas_core.cli.client import Body, Client, url_option
+from tfaas_core.cli.form import file_part, form, text_part
+
+_JSON = "application/json"
+
+
+def _check_json(
+    _context: click.Context, _option: click.Parameter, values: str | None
+) -> str | None:
+    try:
+        json.loads(values or "[]")
+    except (ValueError, RecursionError) as error:
+        raise click.BadParameter(f"this is not JSON: {error}") from None
+    return values
+
+
+@click.command(epilog="Example: tfaas predict vk --values '[1, 2, 3]'")
+@click.argument("name", required=False)
+@click.option(
+    "--values",
+    metavar="JSON",
+    callback=_check_json,
+    help="A row, like '[1, 2, 3]', or a list of rows.",
+)
+@click.option(
+    "--json",
+    "document",
+    metavar="FILE",
+    type=click.File("rb"),
+    help='The JSON of a whole request, like {"inputs": {"x": [1, 2]}}; - is stdin.',
+)
+@click.option(
+    "--image",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path),
+    help="A picture, PNG or JPEG.",
+)
+@url_option
+def predict(
+    name: str | None,
+    values: str | None,
+    document: IO[bytes] | None,
+    image: Path | None,
+    client: Client,
+) -> None:
+    """Ask the model NAME, or else the default one, for a prediction.
+
+    Prints the server's answer, which is JSON. Takes one of --values, --json and --image.
+    """
+    if [values, document, image].count(None) != 2:
+        raise click.UsageError("give one of --values, --json and --image")
+    if image is not None:
+        named = [] if name is None else [text_part("model", name)]
+        answer = client.ask("POST", "/predict/image", form([*named, file_part("image", image)]))
+    else:
+        content = _of_values(name, values) if document is None else _of_document(name, document)
+        answer = client.ask("POST", "/predict/json", Body(_JSON, content))
+    click.echo(answer.decode(errors="replace").rstrip("\n"))
+
+
+def _of_values(name: str | None, values: str | None) -> bytes:
+    # As they are written: reading them could change the numbers.
+    return f'{{"values": {values}, "model": {json.dumps(name)}}}'.encode(errors="surrogateescape")
+
+
+def _of_document(name: str | None, document: IO[bytes]) -> bytes:
+    content = document.read()
+    if name is None:
+        return content
+    try:
+        fields: Any = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise click.ClickException(f"{document.name} is not JSON: {error}") from None
+    if not isinstance(fields, dict):
+        raise click.ClickException(f"{document.name} is not a JSON object")
+    return json.dumps(fields | {"model": name}).encode()

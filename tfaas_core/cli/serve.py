@@ -1,0 +1,21 @@
+"""``tfaas serve``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tfaas_core.cli.options import config_options, read_config
+
+
+@click.command(epilog="Example: tfaas serve --demo --set server.port=9000")
+@config_options
+@click.option("--demo", is_flag=True, help="Start with the built-in demo models stored.")
+def serve(path: Path | None, overrides: tuple[str, ...], demo: bool) -> int:
+    """Run the server in the foreground, until SIGTERM or Ctrl-C."""
+    config = read_config(path, overrides)
+
+    from tfaas_core.processes import parent
+
+    return parent.serve(config, demo)

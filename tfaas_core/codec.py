@@ -1,0 +1,70 @@
+"""Codec: a request's bytes to named arrays, and a model's outputs back to bytes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Generic, TypeVar
+
+import msgspec
+
+from tfaas_core.model import ModelVersion
+from tfaas_core.tensors import Arrays, Bound
+
+
+class Document(msgspec.Struct):
+    """What ``parse`` read. A codec's own subclass holds its values, not yet checked."""
+
+    model: str | None = None
+    """The model that the request names; None: the default model."""
+
+
+class Encoded(msgspec.Struct, frozen=True):
+    """An answer's bytes and their media type."""
+
+    body: bytes
+    media_type: str
+
+
+D = TypeVar("D", bound=Document)
+
+
+class Codec(ABC, Generic[D]):
+    """Reads one input format, and answers in it.
+
+    A codec named ``json`` is served under ``/predict/json`` and ``/json``. Methods are called in
+    an HTTP worker's event loop, but for large bodies, and where ``is_heavy`` says so, in threads:
+    they must not wait for anything, and keep nothing between calls that is not safe for threads.
+    What ``encode`` needs of the request, the document carries.
+    """
+
+    name: ClassVar[str]
+    """Lower-case letters, digits and ``-``: the last part of the path."""
+
+    media_types: ClassVar[tuple[str, ...]]
+    """The media types read, lower case, without parameters; ``*/*`` for any."""
+
+    @abstractmethod
+    def parse(self, body: bytes, content_type: str) -> D:
+        """Reads a body, as far as that goes without knowing the model.
+
+        ``content_type`` is the request's header as sent, parameters included, or empty.
+        Raises BadBody where the bytes are not this format, DoesNotFit where they are but say
+        something that no model takes.
+        """
+
+    def is_heavy(self, document: D) -> bool:
+        """Whether ``bind`` may take milliseconds, which it then spends in a thread."""
+        return False
+
+    @abstractmethod
+    def bind(self, document: D, version: ModelVersion) -> Bound:
+        """The document's values as the arrays that ``version.signature`` asks for.
+
+        The caller checks names, dtypes and shapes afterwards (``tensors.conform``), so a codec
+        need not, but its own message is often the clearer one. Raises DoesNotFit, BadBody where
+        the bytes turn out to be damaged only now, and TooLarge.
+        """
+
+    @abstractmethod
+    def encode(self, outputs: Arrays, bound: Bound, document: D, version: ModelVersion) -> Encoded:
+        """The answer. ``outputs`` are whole arrays by name, axis 0 the batch where there is one."""

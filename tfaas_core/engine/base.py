@@ -1,0 +1,156 @@
+"""Engine: where servables run, seen from an HTTP worker."""
+
+from __future__ import annotations
+
+import socket
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tfaas_core.config import Config
+from tfaas_core.model import ModelVersion
+from tfaas_core.runtime import Runtime
+from tfaas_core.tensors import Array, Signature
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """An artifact to be loaded: a stored version's, or an upload's that is not stored yet.
+
+    ``key`` is the stored version's, empty for an upload. ``path`` is the artifact's, local to this
+    machine.
+    """
+
+    name: str
+    key: str
+    runtime: str
+    path: str
+    params: dict[str, Any]
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """What loading and warming a candidate found out about it."""
+
+    ticket: int
+    """Names the loaded candidate in ``adopt`` and ``discard``."""
+    signature: Signature
+    mergeable: bool
+
+
+class ServableStatus(msgspec.Struct, frozen=True):
+    """A loaded model, as ``GET /status`` shows it.
+
+    ``state`` is loading, ready or leaving; ``private_bytes`` is what its process costs, with all
+    that the process holds; ``idle_s`` is how long nobody has used it.
+    """
+
+    model: str
+    state: str
+    pid: int | None
+    private_bytes: int | None
+    rows_in_flight: int
+    idle_s: float
+
+
+class Engine(ABC):
+    """Runs models for one HTTP worker. All methods are called in its event loop."""
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Called once, before anything else."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Called once, when no request is left."""
+
+    @abstractmethod
+    async def prepare(self, candidate: Candidate) -> Loaded:
+        """Loads and warms an upload, to see whether it can be served.
+
+        Raises BadBody or CannotServe where it cannot. Ends with ``adopt`` or ``discard``.
+        """
+
+    @abstractmethod
+    async def adopt(self, ticket: int, version: ModelVersion) -> None:
+        """The prepared candidate was stored as ``version``: it serves that from now on."""
+
+    @abstractmethod
+    def discard(self, ticket: int) -> None:
+        """The prepared candidate was not stored: forget it."""
+
+    @abstractmethod
+    def run(
+        self, version: ModelVersion, inputs: Sequence[Array], rows: int
+    ) -> Awaitable[list[Array]]:
+        """Runs a stored version on conforming inputs; loads it first where it is not loaded.
+
+        ``inputs`` are in the signature's order and hold ``rows`` rows; so are the outputs.
+        Raises QueueFull, ModelLost or DeadlinePassed, and what Servable.run raises.
+        """
+
+    @abstractmethod
+    async def servables(self) -> list[ServableStatus]:
+        """What is loaded, or being loaded, sorted by model."""
+
+    @abstractmethod
+    def retire(self, version: ModelVersion) -> None:
+        """No further ``run`` of this version will come: unload it once its last answer is out."""
+
+
+class EngineContext(msgspec.Struct, frozen=True):
+    """What an engine factory may use."""
+
+    config: Config
+    runtimes: Mapping[str, Runtime]
+    workers: int
+    """How many HTTP workers there are."""
+
+
+class WorkerContext(EngineContext, frozen=True):
+    """What an engine may use in one HTTP worker.
+
+    ``worker`` numbers it below ``workers``. ``supervisor`` is a connected socket whose other end
+    ``Supervisor.attach`` got; None where there is no supervisor. ``artifact`` finds a version's
+    model file or folder; it may block, so it is called from a thread.
+    """
+
+    worker: int
+    supervisor: socket.socket | None
+    artifact: Callable[[ModelVersion], Path]
+
+
+class Supervisor(ABC):
+    """The part of an engine that lives in the parent. Called in the parent's event loop."""
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Called once, before anything else."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Called once, when the HTTP workers are gone. No process of the engine survives it."""
+
+    @abstractmethod
+    def processes(self) -> dict[int, str]:
+        """The kinds of the engine's processes by their pids, but for those that hold models."""
+
+    @abstractmethod
+    def attach(self, worker: int, sock: socket.socket) -> None:
+        """An HTTP worker was started; ``sock``, now the supervisor's, leads to its engine.
+
+        When it ends, the worker is gone, and another with the same number may follow.
+        """
+
+
+class EngineFactory(ABC):
+    """Makes the two parts of one kind of engine."""
+
+    @abstractmethod
+    def supervisor(self, context: EngineContext) -> Supervisor | None:
+        """The parent's part, or None where the engine has none."""
+
+    @abstractmethod
+    def engine(self, context: WorkerContext) -> Engine:
+        """The part in an HTTP worker."""

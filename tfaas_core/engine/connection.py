@@ -1,0 +1,221 @@
+"""A connection from an HTTP worker to one servable: many requests, few frames."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import msgspec
+
+from tfaas_core.engine.frames import (
+    MAX_PARTS,
+    AnswerFrame,
+    FrameBuffer,
+    decode_answer,
+    encode_request,
+)
+from tfaas_core.engine.meter import Meter
+from tfaas_core.errors import DeadlinePassed, ModelLost, QueueFull
+from tfaas_core.tensors import Array, Signature
+
+
+class _Part(msgspec.Struct):
+    """One request on its way."""
+
+    inputs: Sequence[Array]
+    rows: int
+    answer: asyncio.Future[list[Array]]
+
+
+class _Sent(msgspec.Struct):
+    """A frame that is not wholly answered yet."""
+
+    parts: list[_Part]
+    deadline_s: float
+    unanswered: int
+
+
+class ModelConnection(asyncio.Protocol):
+    """Collects the requests of one event-loop turn into one frame, and deals out the answers.
+
+    All methods belong to the event loop's thread.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        signature: Signature,
+        mergeable: bool,
+        meter: Meter,
+        worker: int,
+        max_queue_rows: int,
+        timeout_s: float,
+        on_lost: Callable[[ModelConnection], None],
+    ) -> None:
+        self._model = model
+        self._signature = signature
+        self._mergeable = mergeable
+        self._meter = meter
+        self._worker = worker
+        self._max_queue_rows = max_queue_rows
+        self._timeout_s = timeout_s
+        self._on_lost = on_lost
+        self._loop = asyncio.get_running_loop()
+        self._free_sizes = any(
+            spec.shape is None or None in spec.shape[1:] for spec in signature.inputs
+        )
+        self._transport: asyncio.WriteTransport | None = None
+        self._buffer = FrameBuffer()
+        self._ids = itertools.count()
+        self._unsent: list[_Part] = []
+        self._sent: dict[int, _Sent] = {}
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._releasing = False
+        self.lost = False
+
+    def submit(self, inputs: Sequence[Array], rows: int) -> asyncio.Future[list[Array]]:
+        """Sends a request with the others of this turn; the future gets the outputs.
+
+        Raises QueueFull and ModelLost at once. The future may get DeadlinePassed, ModelLost or what
+        the run raised.
+        """
+        if self.lost:
+            raise self._model_lost()
+        queued = self._meter.rows()
+        if queued + rows > self._max_queue_rows:
+            raise QueueFull(
+                f"{queued} rows are waiting for model {self._model!r}, which is all that "
+                "engine.max_queue_rows allows; try again later",
+                model=self._model,
+            )
+        self._meter.add(self._worker, rows)
+        answer: asyncio.Future[list[Array]] = self._loop.create_future()
+        if not self._unsent:
+            self._loop.call_soon(self._send)
+        self._unsent.append(_Part(inputs, rows, answer))
+        return answer
+
+    def release(self) -> None:
+        """Hangs up as soon as nothing is unanswered."""
+        self._releasing = True
+        self._hang_up_if_idle()
+
+    def close(self) -> None:
+        """Hangs up at once; whoever still waits gets ModelLost."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.WriteTransport, transport)
+        if self._unsent:
+            self._send()
+        elif self._releasing:
+            self._hang_up_if_idle()
+
+    def data_received(self, data: bytes) -> None:
+        for frame in self._buffer.feed(data):
+            self._deal_out(decode_answer(frame, self._signature.outputs))
+        if self._releasing:
+            self._hang_up_if_idle()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self.lost = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        parts = [part for sent in self._sent.values() for part in sent.parts] + self._unsent
+        self._sent.clear()
+        self._unsent = []
+        for part in parts:
+            if not part.answer.done():
+                part.answer.set_exception(self._model_lost())
+        self._meter.reset(self._worker)
+        self._meter.close()
+        self._on_lost(self)
+
+    # Inside.
+
+    def _send(self) -> None:
+        if self._transport is None or self.lost:
+            return
+        parts, self._unsent = self._unsent, []
+        deadline_s = time.monotonic() + self._timeout_s
+        for group in self._groups(parts):
+            frame_id = next(self._ids) & 0xFFFF_FFFF
+            self._sent[frame_id] = _Sent(group, deadline_s, len(group))
+            self._transport.write(
+                encode_request(
+                    frame_id,
+                    deadline_s,
+                    [part.rows for part in group],
+                    [part.inputs for part in group],
+                    self._signature.inputs,
+                )
+            )
+        if self._sweeper is None:
+            self._sweeper = self._loop.call_later(self._timeout_s, self._sweep)
+
+    def _groups(self, parts: list[_Part]) -> list[list[_Part]]:
+        """Parts that may share a frame: those whose rows may share a run."""
+        if not self._mergeable:
+            return [[part] for part in parts]
+        if not self._free_sizes:
+            return [parts[i : i + MAX_PARTS] for i in range(0, len(parts), MAX_PARTS)]
+        groups: defaultdict[Any, list[_Part]] = defaultdict(list)
+        for part in parts:
+            groups[tuple([array.shape[1:] for array in part.inputs])].append(part)
+        return list(groups.values())
+
+    def _deal_out(self, frame: AnswerFrame) -> None:
+        sent = self._sent[frame.id]
+        parts = sent.parts[frame.first_part : frame.first_part + frame.parts]
+        start = 0
+        for part in parts:
+            end = start + part.rows
+            if part.answer.done():
+                pass
+            elif frame.failure is not None:
+                part.answer.set_exception(frame.failure)
+            elif len(parts) == 1:
+                part.answer.set_result(frame.outputs)
+            else:
+                part.answer.set_result([output[start:end] for output in frame.outputs])
+            start = end
+        self._meter.remove(self._worker, start)
+        sent.unanswered -= len(parts)
+        if sent.unanswered == 0:
+            del self._sent[frame.id]
+
+    def _sweep(self) -> None:
+        """One timer serves all requests: they have the same timeout, so the oldest is due first."""
+        now = time.monotonic()
+        self._sweeper = None
+        for sent in self._sent.values():
+            if sent.deadline_s > now:
+                self._sweeper = self._loop.call_later(sent.deadline_s - now, self._sweep)
+                return
+            for part in sent.parts:
+                if not part.answer.done():
+                    part.answer.set_exception(self._deadline_passed())
+
+    def _hang_up_if_idle(self) -> None:
+        if not self._sent and not self._unsent and self._transport is not None:
+            self._transport.close()
+
+    def _model_lost(self) -> ModelLost:
+        return ModelLost(
+            f"the process of model {self._model!r} died under this request; try again",
+            model=self._model,
+        )
+
+    def _deadline_passed(self) -> DeadlinePassed:
+        return DeadlinePassed(
+            f"model {self._model!r} did not answer within {self._timeout_s:g} s "
+            "(server.request_timeout_s)",
+            model=self._model,
+        )

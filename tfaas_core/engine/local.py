@@ -1,0 +1,296 @@
+"""The built-in engine: models in processes of this machine, seen from an HTTP worker."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import socket
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from tfaas_core.engine.base import (
+    Candidate,
+    Engine,
+    EngineContext,
+    EngineFactory,
+    Loaded,
+    ServableStatus,
+    Supervisor,
+    WorkerContext,
+)
+from tfaas_core.engine.connection import ModelConnection
+from tfaas_core.engine.messages import (
+    Acquire,
+    Adopt,
+    Connected,
+    Count,
+    Counted,
+    Discard,
+    Done,
+    Failed,
+    Prepare,
+    Release,
+    Retire,
+    ToWorker,
+)
+from tfaas_core.engine.meter import Meter
+from tfaas_core.engine.pool import Pool, PoolSettings
+from tfaas_core.engine.starters import ForkServerStarter, ThreadStarter
+from tfaas_core.errors import QueueFull, Unavailable
+from tfaas_core.hookspecs import hookimpl
+from tfaas_core.link import Link
+from tfaas_core.model import ModelVersion
+from tfaas_core.tensors import Array
+
+_RUN_LIMIT_GRACE_S = 1.0
+
+
+class _Line(msgspec.Struct):
+    """Requests that wait for a connection to a version, and what has to wait for them."""
+
+    requests: int = 0
+    rows: int = 0
+    retired: bool = False
+    released: list[ModelConnection] = msgspec.field(default_factory=list)
+
+
+class LocalEngine(Engine):
+    """Asks the pool for connections, keeps one to each version in use, and runs over them."""
+
+    def __init__(self, context: WorkerContext, own_pool: Pool | None = None) -> None:
+        self._config = context.config
+        self._worker = context.worker
+        self._supervisor = context.supervisor
+        self._artifact = context.artifact
+        self._own_pool = own_pool
+        self._calls: dict[int, asyncio.Future[Any]] = {}
+        self._call_ids = itertools.count()
+        self._open: dict[str, ModelConnection] = {}
+        self._opening: dict[str, asyncio.Task[ModelConnection]] = {}
+        self._lines: dict[str, _Line] = {}
+        self._by_ticket: dict[int, ModelConnection] = {}
+        self._versions: dict[int, ModelVersion] = {}
+
+    async def start(self) -> None:
+        sock = self._supervisor
+        if self._own_pool is not None:
+            sock, theirs = socket.socketpair()
+            await self._own_pool.start()
+            self._own_pool.attach(self._worker, theirs)
+        assert sock is not None
+        self._link: Link[ToWorker] = Link(sock, ToWorker, self._received, self._pool_lost)
+
+    async def close(self) -> None:
+        for connection in list(self._by_ticket.values()):
+            connection.close()
+        self._link.close()
+        if self._own_pool is not None:
+            await self._own_pool.close()
+
+    async def prepare(self, candidate: Candidate) -> Loaded:
+        done: Done = await self._call(Prepare(next(self._call_ids), candidate))
+        assert done.loaded is not None
+        return done.loaded
+
+    async def adopt(self, ticket: int, version: ModelVersion) -> None:
+        await self._call(Adopt(next(self._call_ids), ticket, version.key))
+
+    async def servables(self) -> list[ServableStatus]:
+        counted: Counted = await self._call(Count(next(self._call_ids)))
+        return counted.servables
+
+    def discard(self, ticket: int) -> None:
+        self._link.send(Discard(ticket))
+
+    def run(
+        self, version: ModelVersion, inputs: Sequence[Array], rows: int
+    ) -> Awaitable[list[Array]]:
+        connection = self._open.get(version.key)
+        if connection is not None:
+            return connection.submit(inputs, rows)
+        return self._run_when_open(version, inputs, rows)
+
+    def retire(self, version: ModelVersion) -> None:
+        line = self._lines.get(version.key)
+        if line is not None:
+            line.retired = True
+            return
+        connection = self._open.pop(version.key, None)
+        if connection is not None:
+            connection.release()
+        self._link.send(Retire(version.key))
+
+    # Opening a connection.
+
+    async def _run_when_open(
+        self, version: ModelVersion, inputs: Sequence[Array], rows: int
+    ) -> list[Array]:
+        key = version.key
+        self._wait_in_line(version, rows)
+        try:
+            async with asyncio.timeout(self._config.server.request_timeout_s):
+                connection = await asyncio.shield(self._opened(key, version))
+            answer = connection.submit(inputs, rows)
+        except TimeoutError:
+            raise Unavailable(
+                f"model {version.name!r} is still loading; try again", model=version.name
+            ) from None
+        finally:
+            self._leave_line(version, rows)
+        return await answer
+
+    def _wait_in_line(self, version: ModelVersion, rows: int) -> None:
+        line = self._lines.get(version.key) or _Line()
+        if line.rows + rows > self._config.engine.max_queue_rows:
+            raise QueueFull(
+                f"{line.rows} rows are waiting for model {version.name!r} to load, which is all "
+                "that engine.max_queue_rows allows; try again later",
+                model=version.name,
+            )
+        self._lines[version.key] = line
+        line.requests += 1
+        line.rows += rows
+
+    def _leave_line(self, version: ModelVersion, rows: int) -> None:
+        line = self._lines[version.key]
+        line.requests -= 1
+        line.rows -= rows
+        if line.requests:
+            return
+        del self._lines[version.key]
+        for connection in line.released:
+            connection.release()
+        if line.retired:
+            self.retire(version)
+
+    def _opened(self, key: str, version: ModelVersion) -> asyncio.Task[ModelConnection]:
+        """The one attempt to open this connection that all who wait for it share."""
+        task = self._opening.get(key)
+        if task is None:
+            task = self._opening[key] = asyncio.create_task(self._connect(key, version))
+            task.add_done_callback(lambda done: self._opening.pop(key, None))
+            # Where everyone who waited has gone, nobody else looks at the error.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return task
+
+    async def _connect(self, key: str, version: ModelVersion) -> ModelConnection:
+        path = await asyncio.to_thread(self._artifact, version)
+        candidate = Candidate(version.name, key, version.runtime, str(path), version.params)
+        call = next(self._call_ids)
+        self._versions[call] = version
+        try:
+            connection, sock = await self._call(Acquire(call, candidate))
+        finally:
+            self._versions.pop(call, None)
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.create_unix_connection(lambda: connection, sock=sock)
+        except BaseException:
+            connection.connection_lost(None)
+            raise
+        return connection  # type: ignore[no-any-return]
+
+    def _connected(self, message: Connected, descriptors: list[int]) -> None:
+        """Makes the connection known at once, so that a Release right behind finds it."""
+        answer = self._calls.get(message.call)
+        version = self._versions.get(message.call)
+        if answer is None or answer.done() or version is None:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            return
+        key = version.key
+        connection = ModelConnection(
+            model=version.name,
+            signature=version.signature,
+            mergeable=version.mergeable,
+            meter=Meter.of(descriptors[1]),
+            worker=self._worker,
+            max_queue_rows=self._config.engine.max_queue_rows,
+            timeout_s=self._config.server.request_timeout_s,
+            on_lost=lambda lost: self._forget(key, message.ticket, lost),
+        )
+        self._by_ticket[message.ticket] = connection
+        self._open[key] = connection
+        answer.set_result((connection, socket.socket(fileno=descriptors[0])))
+
+    def _forget(self, key: str, ticket: int, connection: ModelConnection) -> None:
+        self._by_ticket.pop(ticket, None)
+        if self._open.get(key) is connection:
+            del self._open[key]
+
+    # Talking to the pool.
+
+    async def _call(self, message: Acquire | Prepare | Adopt | Count) -> Any:
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._calls[message.call] = future
+        self._link.send(message)
+        try:
+            return await future
+        finally:
+            del self._calls[message.call]
+
+    def _received(self, message: ToWorker, descriptors: list[int]) -> None:
+        match message:
+            case Connected():
+                self._connected(message, descriptors)
+            case Release():
+                self._release(message.ticket)
+            case Done() | Failed() | Counted():
+                future = self._calls.get(message.call)
+                if future is None or future.done():
+                    return
+                if isinstance(message, Failed):
+                    future.set_exception(message.failure.error())
+                else:
+                    future.set_result(message)
+
+    def _release(self, ticket: int) -> None:
+        connection = self._by_ticket.get(ticket)
+        if connection is None:
+            return
+        for key in [key for key, value in self._open.items() if value is connection]:
+            del self._open[key]
+            if key in self._lines:
+                self._lines[key].released.append(connection)
+                return
+        connection.release()
+
+    def _pool_lost(self) -> None:
+        for future in self._calls.values():
+            if not future.done():
+                future.set_exception(Unavailable("the server is stopping"))
+
+
+class LocalEngineFactory(EngineFactory):
+    """``kind = "local"``; ``isolation`` says how many processes the models get."""
+
+    def supervisor(self, context: EngineContext) -> Supervisor | None:
+        if context.config.engine.isolation == "inline":
+            return None
+        return Pool(_settings(context), ForkServerStarter(context.runtimes))
+
+    def engine(self, context: WorkerContext) -> Engine:
+        if context.config.engine.isolation != "inline":
+            return LocalEngine(context)
+        # The meter of a pool of its own has room for the highest worker number.
+        return LocalEngine(context, Pool(_settings(context), ThreadStarter(context.runtimes)))
+
+
+def _settings(context: EngineContext) -> PoolSettings:
+    engine = context.config.engine
+    return PoolSettings(
+        workers=context.workers,
+        one_process=engine.isolation != "model",
+        max_loaded_models=engine.max_loaded_models,
+        max_batch_rows=engine.max_batch_rows,
+        threads=engine.threads,
+        run_limit_s=context.config.server.request_timeout_s + _RUN_LIMIT_GRACE_S,
+    )
+
+
+@hookimpl
+def tfaas_register_engines() -> Mapping[str, EngineFactory]:
+    return {"local": LocalEngineFactory()}

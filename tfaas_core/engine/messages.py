@@ -1,0 +1,166 @@
+"""What HTTP workers, the pool and model processes say to each other about servables.
+
+A *ticket* names one loaded servable: the same version loaded again gets another.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import msgspec
+
+from tfaas_core.engine.base import Candidate, Loaded, ServableStatus
+from tfaas_core.errors import TfaasError, error_from
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """A TfaasError on its way to another process."""
+
+    code: str
+    message: str
+    details: dict[str, Any]
+
+    @classmethod
+    def of(cls, error: TfaasError) -> Failure:
+        return cls(error.code, error.message, error.details)
+
+    def error(self) -> TfaasError:
+        return error_from(self.code, self.message, self.details)
+
+
+# An HTTP worker to the pool. ``call`` pairs an answer with its question.
+
+
+class Acquire(msgspec.Struct, frozen=True, tag=True):
+    """Connect me to this stored version; load it where it is not."""
+
+    call: int
+    candidate: Candidate
+
+
+class Prepare(msgspec.Struct, frozen=True, tag=True):
+    """Load and warm this upload."""
+
+    call: int
+    candidate: Candidate
+
+
+class Adopt(msgspec.Struct, frozen=True, tag=True):
+    """The prepared upload is stored, as the version of this key."""
+
+    call: int
+    ticket: int
+    key: str
+
+
+class Discard(msgspec.Struct, frozen=True, tag=True):
+    """The prepared upload is not stored."""
+
+    ticket: int
+
+
+class Retire(msgspec.Struct, frozen=True, tag=True):
+    """The version of this key is no longer served."""
+
+    key: str
+
+
+class Count(msgspec.Struct, frozen=True, tag=True):
+    """What is loaded?"""
+
+    call: int
+
+
+ToPool: TypeAlias = Acquire | Prepare | Adopt | Discard | Retire | Count
+
+
+# The pool to an HTTP worker.
+
+
+class Connected(msgspec.Struct, frozen=True, tag=True):
+    """With two descriptors: the socket to the servable, and its meter."""
+
+    call: int
+    ticket: int
+
+
+class Done(msgspec.Struct, frozen=True, tag=True):
+    """A Prepare was done, and found this out; or an Adopt, which finds nothing out."""
+
+    call: int
+    loaded: Loaded | None = None
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """The call could not be done."""
+
+    call: int
+    failure: Failure
+
+
+class Release(msgspec.Struct, frozen=True, tag=True):
+    """Take no new request to this servable, and hang up after its last answer."""
+
+    ticket: int
+
+
+class Counted(msgspec.Struct, frozen=True, tag=True):
+    """This is loaded."""
+
+    call: int
+    servables: list[ServableStatus]
+
+
+ToWorker: TypeAlias = Connected | Done | Failed | Release | Counted
+
+
+# The pool to a model process.
+
+
+class Load(msgspec.Struct, frozen=True, tag=True):
+    """Load this; with one descriptor, the meter."""
+
+    ticket: int
+    candidate: Candidate
+    threads: int
+    max_batch_rows: int
+
+
+class Connect(msgspec.Struct, frozen=True, tag=True):
+    """With one descriptor: a socket that requests for this servable come from."""
+
+    ticket: int
+
+
+class Unload(msgspec.Struct, frozen=True, tag=True):
+    """Close this servable once every connection to it is closed."""
+
+    ticket: int
+
+
+ToProcess: TypeAlias = Load | Connect | Unload
+
+
+# A model process to the pool.
+
+
+class LoadDone(msgspec.Struct, frozen=True, tag=True):
+    """Loaded and warm."""
+
+    loaded: Loaded
+
+
+class LoadFailed(msgspec.Struct, frozen=True, tag=True):
+    """Not loaded; nothing is left of it."""
+
+    ticket: int
+    failure: Failure
+
+
+class Unloaded(msgspec.Struct, frozen=True, tag=True):
+    """Closed, its memory back as far as a living process can give it back."""
+
+    ticket: int
+
+
+FromProcess: TypeAlias = LoadDone | LoadFailed | Unloaded

@@ -1,0 +1,84 @@
+"""Meter: how busy one servable is, in memory that its users and the parent share.
+
+Each HTTP worker writes its own two numbers, and the servable its own one, so that no lock is
+needed; anyone may read all. The sum over workers is what bounds the queue, and it costs no message.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import time
+
+
+class Meter:
+    """int64 ``[2 * workers + 1]``: rows in flight and time of last use for each worker; and since
+    when the present run lasts. Times are ``time.monotonic_ns``, the same in all processes."""
+
+    def __init__(self, descriptor: int, workers: int) -> None:
+        self._descriptor = descriptor
+        self._workers = workers
+        self._memory = mmap.mmap(descriptor, _size(workers))
+        self._cells = memoryview(self._memory).cast("q")
+        self._rows = self._cells[0 : 2 * workers : 2]
+
+    @classmethod
+    def create(cls, workers: int) -> Meter:
+        """A new meter, all zero. Its memory has no name, and goes with its last user."""
+        descriptor = os.memfd_create("tfaas-meter")
+        os.ftruncate(descriptor, _size(workers))
+        return cls(descriptor, workers)
+
+    @classmethod
+    def of(cls, descriptor: int) -> Meter:
+        """The meter behind a received descriptor, which it takes over."""
+        return cls(descriptor, (os.fstat(descriptor).st_size // 8 - 1) // 2)
+
+    @property
+    def descriptor(self) -> int:
+        """What another process needs to share it."""
+        return self._descriptor
+
+    def rows(self) -> int:
+        """Rows in flight, of all workers."""
+        return sum(self._rows)
+
+    def add(self, worker: int, rows: int) -> None:
+        """Counts rows in, and notes the time. Only ``worker`` calls it."""
+        self._cells[2 * worker] += rows
+        self._cells[2 * worker + 1] = time.monotonic_ns()
+
+    def remove(self, worker: int, rows: int) -> None:
+        """Counts answered rows out, and notes the time. Only ``worker`` calls it."""
+        self._cells[2 * worker] -= rows
+        self._cells[2 * worker + 1] = time.monotonic_ns()
+
+    def reset(self, worker: int) -> None:
+        """Forgets what a dead worker had in flight."""
+        self._cells[2 * worker] = 0
+
+    def last_used_ns(self) -> int:
+        """When any worker last used it; 0: never."""
+        return max(self._cells[1 : 2 * self._workers : 2])
+
+    def run_begins(self) -> None:
+        """Called by the servable's thread before it runs."""
+        self._cells[2 * self._workers] = time.monotonic_ns()
+
+    def run_ends(self) -> None:
+        """Called by the servable's thread after it ran."""
+        self._cells[2 * self._workers] = 0
+
+    def running_since_ns(self) -> int:
+        """When the present run began; 0: nothing runs."""
+        return self._cells[2 * self._workers]
+
+    def close(self) -> None:
+        self._rows.release()
+        self._cells.release()
+        self._memory.close()
+        os.close(self._descriptor)
+
+
+def _size(workers: int) -> int:
+    return 8 * (2 * workers + 1)

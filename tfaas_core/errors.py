@@ -1,0 +1,194 @@
+"""Every error that TFaaS raises on purpose, in one tree.
+
+::
+
+    TfaasError                    500  internal
+    ├── BadBody                   400  bad_body          the bytes are not what they claim to be
+    ├── HttpRefused               400  http_refused      HTTP's own refusals, often of another 4xx
+    ├── NotFound                  404  not_found         no such path
+    │   └── UnknownModel          404  unknown_model
+    ├── MethodNotAllowed          405  method_not_allowed
+    ├── Busy                      409  busy              the name is being changed right now
+    ├── TooLarge                  413  too_large         over a configured limit
+    ├── UnsupportedMediaType      415  unsupported_media_type
+    ├── DoesNotFit                422  does_not_fit      readable, but it does not fit
+    │   └── CannotServe           422  cannot_serve      the uploaded model cannot be served
+    ├── Unavailable               503  unavailable       try again after ``retry_after_s``
+    │   ├── QueueFull             503  queue_full
+    │   ├── ModelLost             503  model_lost        its process died under the request
+    │   └── StorageUnavailable    503  storage_unavailable
+    ├── DeadlinePassed            504  deadline_passed
+    ├── StorageFull               507  storage_full      no room on the disk
+    └── StartupError              (never answered over HTTP: printed, exit 1)
+        ├── ConfigError
+        └── PluginError
+
+The message is one sentence that says what is wrong and where. ``details`` become further keys of
+the JSON error. A 500 is a bug.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class TfaasError(Exception):
+    """The root. ``status`` is the HTTP status, ``code`` a name that never changes."""
+
+    status: int = 500
+    code: ClassVar[str] = "internal"
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+    def document(self) -> dict[str, Any]:
+        """The JSON object that a client gets."""
+        return {"error": self.message, "status": self.status, "code": self.code, **self.details}
+
+
+class BadBody(TfaasError):
+    """The body cannot be read as what it claims to be: broken JSON, protobuf, image, form."""
+
+    status = 400
+    code = "bad_body"
+
+
+class HttpRefused(TfaasError):
+    """HTTP itself refuses: a header that cannot be met (417), a client that is too slow (408)."""
+
+    status = 400
+    code = "http_refused"
+
+    def __init__(self, message: str, status: int = 400, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.status = status
+
+
+class NotFound(TfaasError):
+    """Nothing is served under this path."""
+
+    status = 404
+    code = "not_found"
+
+
+class UnknownModel(NotFound):
+    """No model of this name is stored."""
+
+    code = "unknown_model"
+
+
+class MethodNotAllowed(TfaasError):
+    """The path exists, but not for this method."""
+
+    status = 405
+    code = "method_not_allowed"
+
+
+class Busy(TfaasError):
+    """Another request is uploading or deleting this name right now."""
+
+    status = 409
+    code = "busy"
+
+
+class TooLarge(TfaasError):
+    """Larger than a limit, which the message names: by its key, where it is configured."""
+
+    status = 413
+    code = "too_large"
+
+
+class UnsupportedMediaType(TfaasError):
+    """No registered codec reads this media type."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+
+class DoesNotFit(TfaasError):
+    """Readable, but it does not fit the model: wrong length, dtype, key, or NaN where refused."""
+
+    status = 422
+    code = "does_not_fit"
+
+
+class CannotServe(DoesNotFit):
+    """The uploaded artifact cannot be served; nothing of it was stored."""
+
+    code = "cannot_serve"
+
+
+class Unavailable(TfaasError):
+    """Not now; the same request may succeed after ``retry_after_s`` seconds."""
+
+    status = 503
+    code = "unavailable"
+    retry_after_s: ClassVar[int] = 1
+
+
+class QueueFull(Unavailable):
+    """As many rows as ``engine.max_queue_rows`` allows are already waiting for the model."""
+
+    code = "queue_full"
+
+
+class ModelLost(Unavailable):
+    """The process that held the request died; it is being replaced."""
+
+    code = "model_lost"
+
+
+class StorageUnavailable(Unavailable):
+    """The storage cannot be read or written at the moment."""
+
+    code = "storage_unavailable"
+
+
+class DeadlinePassed(TfaasError):
+    """The prediction took longer than ``server.request_timeout_s``."""
+
+    status = 504
+    code = "deadline_passed"
+
+
+class StorageFull(TfaasError):
+    """The disk or quota is full; nothing of the upload was kept."""
+
+    status = 507
+    code = "storage_full"
+
+
+class StartupError(TfaasError):
+    """The server cannot start; the command prints the message and exits with 1."""
+
+    code = "startup"
+
+
+class ConfigError(StartupError):
+    """The configuration is wrong; the message points at the key."""
+
+    code = "config"
+
+
+class PluginError(StartupError):
+    """A plugin is broken, or two plugins claim the same thing; the message names them."""
+
+    code = "plugin"
+
+
+def _tree(root: type[TfaasError]) -> dict[str, type[TfaasError]]:
+    found = {root.code: root}
+    for child in root.__subclasses__():
+        found.update(_tree(child))
+    return found
+
+
+ERRORS_BY_CODE: dict[str, type[TfaasError]] = _tree(TfaasError)
+"""Every class of the tree under its code: how an error crosses from one process to another."""
+
+
+def error_from(code: str, message: str, details: dict[str, Any]) -> TfaasError:
+    """The error that another process reported by its code, message and details."""
+    return ERRORS_BY_CODE.get(code, TfaasError)(message, **details)

@@ -1,0 +1,78 @@
+"""The hooks that a plugin can implement. They run once, at start-up; no request ever calls one.
+
+A plugin is a module with functions of these names, marked ``@hookimpl``, and an entry point of the
+group ``tfaas`` that names the module. A hook may leave out arguments that it does not need. What it
+raises, or returns of a wrong type, is a start-up error that names the plugin and the hook; so is
+a name, media type or path that another plugin claims too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from tfaas_core.codec import Codec
+    from tfaas_core.config import Config
+    from tfaas_core.engine.base import EngineFactory
+    from tfaas_core.host import Host
+    from tfaas_core.route import Route
+    from tfaas_core.runtime import Runtime
+    from tfaas_core.storage import StorageFactory
+
+PROJECT = "tfaas"
+"""pluggy's name for these hooks, and the group of the entry points."""
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def tfaas_register_codecs(config: Config) -> Iterable[Codec[Any]]:
+    """Codecs to serve, one object each.
+
+    Called in every HTTP worker, and by the commands that list or check plugins. A codec's name,
+    and each of its media types but ``*/*``, belongs to one codec.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def tfaas_register_storages() -> Mapping[str, StorageFactory]:
+    """Storages under the names that ``[storage] kind`` chooses them by.
+
+    Called in every process. Only the chosen factory is called, with the rest of the ``[storage]``
+    table; it checks the table, and leaves the disk and network for ``Storage.open``.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def tfaas_register_runtimes() -> Mapping[str, Runtime]:
+    """Runtimes under their names, which stored versions remember.
+
+    Called in every process, so importing the plugin and making the Runtime must not import its
+    heavy libraries: those belong into ``Runtime.preload`` and ``Runtime.load``.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def tfaas_register_engines() -> Mapping[str, EngineFactory]:
+    """Engines under the names that ``[engine] kind`` chooses them by.
+
+    Called in every process. Only the chosen factory is called.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def tfaas_register_routes(host: Host) -> Iterable[Route]:
+    """Routes to serve besides the predict routes, which codecs have without asking.
+
+    Called once the Host is wired and before it starts; handlers may keep ``host``. A method of a
+    path belongs to one plugin.
+    """
+    raise NotImplementedError

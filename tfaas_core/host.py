@@ -1,0 +1,175 @@
+"""Host: everything wired for one process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from tfaas_core.bundle import BundleLimits
+from tfaas_core.catalog import Catalog
+from tfaas_core.codec import Codec
+from tfaas_core.config import Config
+from tfaas_core.engine.base import Engine, EngineContext, Supervisor, WorkerContext
+from tfaas_core.errors import UnsupportedMediaType
+from tfaas_core.memory import private_bytes
+from tfaas_core.plugins import Plugins, choose, load_plugins, predict_paths
+from tfaas_core.predictor import Predictor
+from tfaas_core.publisher import Announce, Publisher
+from tfaas_core.route import Request, Response, Route
+from tfaas_core.runtime import Runtime
+from tfaas_core.storage import Storage
+
+_CURL_DEFAULT = "application/x-www-form-urlencoded"
+
+
+class ProcessStatus(msgspec.Struct, frozen=True):
+    """A process of the server, as ``GET /status`` shows it. ``kind``: parent, http_worker ..."""
+
+    kind: str
+    pid: int
+    private_bytes: int | None
+
+    @classmethod
+    def of(cls, kind: str, pid: int) -> ProcessStatus:
+        """Blocks for about a millisecond."""
+        return cls(kind, pid, private_bytes(pid))
+
+
+class ServerStatus(msgspec.Struct, frozen=True):
+    """Since when the server runs, and in which processes; those of models are not among them."""
+
+    uptime_s: float
+    processes: list[ProcessStatus]
+
+
+class Seat(msgspec.Struct, frozen=True):
+    """A Host's place among the HTTP workers: by itself, unless a parent says otherwise."""
+
+    worker: int = 0
+    workers: int = 1
+    supervisor: socket.socket | None = None
+    announce: Announce | None = None
+    look: Callable[[], Awaitable[ServerStatus]] | None = None
+
+
+class Host:
+    """Plugins, codecs, storage, runtimes, and, once started, catalog, engine and publisher.
+
+    Making one reads and checks the configuration and the plugins, and starts nothing. Raises
+    ConfigError and PluginError.
+    """
+
+    catalog: Catalog
+    engine: Engine
+    predictor: Predictor
+    publisher: Publisher
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.plugins: Plugins = load_plugins(config.plugins.disabled)
+        self.codecs: Mapping[str, Codec[Any]] = self.plugins.codecs(config)
+        self.runtimes: Mapping[str, Runtime] = self.plugins.runtimes()
+        self.storage: Storage = self._make_storage()
+        self._engine_factory = choose("engine", config.engine.kind, self.plugins.engines())
+
+    def _make_storage(self) -> Storage:
+        table = self.config.storage
+        factory = choose("storage", table.kind, self.plugins.storages())
+        return factory(table.rest, self.config.base_dir)
+
+    @property
+    def workers(self) -> int:
+        """How many HTTP workers the configuration asks for."""
+        return self.config.server.workers or len(os.sched_getaffinity(0))
+
+    def supervisor(self) -> Supervisor | None:
+        """The engine's part for the parent."""
+        return self._engine_factory.supervisor(
+            EngineContext(self.config, self.runtimes, self.workers)
+        )
+
+    async def start(self, seat: Seat | None = None) -> None:
+        """Opens the storage and starts the engine, for one HTTP worker."""
+        seat = seat or Seat()
+        self._look = seat.look
+        self._started_s = time.monotonic()
+        await asyncio.to_thread(self.storage.open)
+        self.engine = self._engine_factory.engine(
+            WorkerContext(
+                self.config,
+                self.runtimes,
+                seat.workers,
+                seat.worker,
+                seat.supervisor,
+                self.storage.artifact,
+            )
+        )
+        await self.engine.start()
+        self.catalog = Catalog(self.storage, self.config.models.default, self.engine.retire)
+        self.predictor = Predictor(self.catalog, self.engine, self.config.engine.max_queue_rows)
+        self.publisher = Publisher(
+            self.storage,
+            self.engine,
+            self.runtimes,
+            seat.announce or self.catalog.refresh,
+            self.config.models.keep_versions,
+            BundleLimits(
+                self.config.limits.max_unpacked_bytes, self.config.limits.max_bundle_files
+            ),
+        )
+        await self.catalog.load()
+
+    async def close(self) -> None:
+        """Stops what ``start`` started."""
+        await self.engine.close()
+        await asyncio.to_thread(self.storage.close)
+
+    async def status(self) -> ServerStatus:
+        """How the server is, as the parent knows it."""
+        if self._look is not None:
+            return await self._look()
+        own = await asyncio.to_thread(ProcessStatus.of, "http_worker", os.getpid())
+        return ServerStatus(round(time.monotonic() - self._started_s, 3), [own])
+
+    def routes(self) -> list[Route]:
+        """All that is served: what the codecs own, and what plugins register.
+
+        Raises PluginError where two of them claim the same.
+        """
+        predict = [route for codec in self.codecs.values() for route in self._predict(codec)]
+        return predict + self.plugins.routes(self)
+
+    def owner_of(self, route: Route) -> str:
+        """The module name of the plugin that a route comes from."""
+        return self.plugins.owner("route", f"{route.methods[0]} {route.path}")
+
+    def _predict(self, codec: Codec[Any]) -> list[Route]:
+        handler = partial(self._answer, codec)
+        return [Route(path, ("POST",), handler) for path in predict_paths(codec.name)]
+
+    async def _answer(self, codec: Codec[Any], request: Request) -> Response:
+        content_type = request.headers.get("content-type", "")
+        _check_media_type(codec, content_type)
+        encoded = await self.predictor.predict(codec, request.body, content_type)
+        return Response(encoded.body, media_type=encoded.media_type)
+
+
+def _check_media_type(codec: Codec[Any], content_type: str) -> None:
+    """Accepts the codec's own types, none, and the one that ``curl -d`` sends unasked."""
+    if content_type in codec.media_types:
+        return
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type in ("", _CURL_DEFAULT, *codec.media_types) or "*/*" in codec.media_types:
+        return
+    raise UnsupportedMediaType(
+        f"/{codec.name} reads {' or '.join(codec.media_types)}, not {media_type[:140]}",
+        expected=list(codec.media_types),
+        got=media_type[:140],
+    )

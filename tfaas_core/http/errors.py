@@ -1,0 +1,76 @@
+"""Every error, rendered in one place and one shape."""
+
+from __future__ import annotations
+
+import logging
+
+import msgspec
+from sanic import HTTPResponse, Sanic
+from sanic.exceptions import (
+    BadRequest,
+    PayloadTooLarge,
+    SanicException,
+    ServiceUnavailable,
+)
+from sanic.exceptions import (
+    MethodNotAllowed as SanicMethodNotAllowed,
+)
+from sanic.exceptions import (
+    NotFound as SanicNotFound,
+)
+from sanic.request import Request as SanicRequest
+
+from tfaas_core.errors import (
+    BadBody,
+    HttpRefused,
+    MethodNotAllowed,
+    NotFound,
+    TfaasError,
+    TooLarge,
+    Unavailable,
+)
+
+_log = logging.getLogger("tfaas.http")
+
+
+def error_response(error: TfaasError, headers: dict[str, str] | None = None) -> HTTPResponse:
+    """The JSON answer that ``error`` becomes."""
+    headers = headers or {}
+    if isinstance(error, Unavailable):
+        headers["Retry-After"] = str(error.retry_after_s)
+    body = msgspec.json.encode(error.document()) + b"\n"
+    return HTTPResponse(body, error.status, headers, "application/json")
+
+
+def install_error_handler(app: Sanic, max_body_bytes: int) -> None:  # type: ignore[type-arg]
+    """Renders what Sanic itself raises, and what nobody should have raised."""
+
+    async def handle(request: SanicRequest, exception: Exception) -> HTTPResponse:
+        headers = dict(getattr(exception, "headers", None) or {})
+        return error_response(_translated(request, exception, max_body_bytes), headers)
+
+    app.error_handler.add(Exception, handle)
+
+
+def _translated(request: SanicRequest, exception: Exception, max_body_bytes: int) -> TfaasError:
+    match exception:
+        case TfaasError():
+            return exception
+        case SanicNotFound():
+            return NotFound(f"nothing is served at {request.path[:200]}; see `tfaas routes`")
+        case SanicMethodNotAllowed():
+            return MethodNotAllowed(f"{request.path[:200]} does not take {request.method[:20]}")
+        case PayloadTooLarge():
+            return TooLarge(
+                f"the request's header exceeds 16384 bytes or its body {max_body_bytes} bytes "
+                "(server.max_body_bytes)",
+                expected=max_body_bytes,
+            )
+        case BadRequest():
+            return BadBody(f"this is not an HTTP request that can be read: {exception}")
+        case SanicException() if exception.status_code < 500:
+            return HttpRefused(str(exception) or "HTTP refuses this", exception.status_code)
+        case ServiceUnavailable():
+            return Unavailable("the request took too long; try again")
+    _log.error("%s %s failed", request.method, request.path, exc_info=exception)
+    return TfaasError("the server failed; this is a bug, please report it")

@@ -1,0 +1,198 @@
+"""Link: messages between two processes over a Unix stream socket, with file descriptors.
+
+A message is ``<II`` (bytes of payload, number of descriptors), then the payload, one msgspec
+Struct as MessagePack. Descriptors travel with the message's first byte. The end of a stream is how
+each side learns that the other is gone, even after SIGKILL.
+"""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import os
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from struct import Struct as Layout
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+_HEAD = Layout("<II")
+_RECEIVE_BYTES = 1 << 16
+_MAX_DESCRIPTORS = 16
+_ANCILLARY_BYTES = socket.CMSG_SPACE(_MAX_DESCRIPTORS * array.array("i").itemsize)
+
+M = TypeVar("M")
+
+
+class _Inbox:
+    """Puts messages together from what arrives, and hands each the descriptors sent with it."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+        self._descriptors: deque[int] = deque()
+
+    def receive(self, sock: socket.socket) -> bool:
+        """Takes what ``sock`` has; False at the end of the stream."""
+        data, ancillary, _flags, _address = sock.recvmsg(_RECEIVE_BYTES, _ANCILLARY_BYTES)
+        for level, kind, value in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                descriptors = array.array("i")
+                descriptors.frombytes(value[: len(value) - len(value) % descriptors.itemsize])
+                self._descriptors.extend(descriptors)
+        self._bytes += data
+        return bool(data)
+
+    def messages(self) -> Iterator[tuple[bytes, list[int]]]:
+        while len(self._bytes) >= _HEAD.size:
+            size, count = _HEAD.unpack_from(self._bytes)
+            end = _HEAD.size + size
+            if len(self._bytes) < end:
+                return
+            payload = bytes(self._bytes[_HEAD.size : end])
+            del self._bytes[:end]
+            yield payload, [self._descriptors.popleft() for _ in range(count)]
+
+    def close(self) -> None:
+        while self._descriptors:
+            os.close(self._descriptors.popleft())
+
+
+def _pack(message: Any, descriptors: Sequence[int]) -> bytes:
+    payload = msgspec.msgpack.encode(message)
+    return _HEAD.pack(len(payload), len(descriptors)) + payload
+
+
+def _send_some(sock: socket.socket, data: bytes, descriptors: Sequence[int]) -> int:
+    if descriptors:
+        return socket.send_fds(sock, [data], list(descriptors))
+    return sock.send(data)
+
+
+class BlockingLink(Generic[M]):
+    """A link for a process without an event loop. One thread receives; any thread may send."""
+
+    def __init__(self, sock: socket.socket, messages: Any) -> None:
+        sock.setblocking(True)
+        self._sock = sock
+        self._decoder: msgspec.msgpack.Decoder[M] = msgspec.msgpack.Decoder(messages)
+        self._inbox = _Inbox()
+        self._sending = threading.Lock()
+
+    def receive(self) -> Iterator[tuple[M, list[int]]]:
+        """Messages and their descriptors, until the other side is gone."""
+        try:
+            while self._inbox.receive(self._sock):
+                for payload, descriptors in self._inbox.messages():
+                    yield self._decoder.decode(payload), descriptors
+        except ConnectionError:
+            pass
+        finally:
+            self._inbox.close()
+
+    def send(self, message: Any) -> None:
+        """Sends a message; does nothing where the other side is gone."""
+        with self._sending, suppress(OSError):
+            self._sock.sendall(_pack(message, ()))
+
+    def close(self) -> None:
+        self._sock.close()
+
+
+class Link(Generic[M]):
+    """A link for a process with an event loop.
+
+    ``on_message`` gets each message and the descriptors that came with it, which are then its own
+    to close; ``on_close`` is called once, when the other side is gone. Messages sent before a
+    ``close`` that follows at once may be lost.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        messages: Any,
+        on_message: Callable[[M, list[int]], None],
+        on_close: Callable[[], None],
+    ) -> None:
+        sock.setblocking(False)
+        self._sock = sock
+        self._decoder: msgspec.msgpack.Decoder[M] = msgspec.msgpack.Decoder(messages)
+        self._on_message = on_message
+        self._on_close = on_close
+        self._inbox = _Inbox()
+        self._outbox: deque[tuple[bytes, list[int]]] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._open = True
+        self._loop.add_reader(sock, self._readable)
+
+    def send(self, message: Any, descriptors: Sequence[int] = ()) -> None:
+        """Sends a message without waiting. The descriptors stay the caller's to close."""
+        if not self._open:
+            return
+        self._outbox.append((_pack(message, descriptors), [os.dup(fd) for fd in descriptors]))
+        if len(self._outbox) == 1:
+            self._flush()
+
+    def close(self) -> None:
+        """Closes this side, without a call of ``on_close``."""
+        if not self._open:
+            return
+        self._open = False
+        self._loop.remove_reader(self._sock)
+        self._loop.remove_writer(self._sock)
+        self._inbox.close()
+        for _data, descriptors in self._outbox:
+            _close_all(descriptors)
+        self._outbox.clear()
+        self._sock.close()
+
+    def _readable(self) -> None:
+        try:
+            more = self._inbox.receive(self._sock)
+        except BlockingIOError:
+            return
+        except ConnectionError:
+            more = False
+        for payload, descriptors in self._inbox.messages():
+            self._on_message(self._decoder.decode(payload), descriptors)
+            if not self._open:
+                return
+        if not more:
+            self._lost()
+
+    def _flush(self) -> None:
+        while self._outbox:
+            data, descriptors = self._outbox[0]
+            try:
+                sent = _send_some(self._sock, data, descriptors)
+            except BlockingIOError:
+                self._loop.add_writer(self._sock, self._flush)
+                return
+            except OSError:
+                # The reader learns of the end of the stream, after what is still to be read.
+                self._drop_outbox()
+                return
+            _close_all(descriptors)
+            if sent == len(data):
+                self._outbox.popleft()
+            else:
+                self._outbox[0] = (data[sent:], [])
+        self._loop.remove_writer(self._sock)
+
+    def _drop_outbox(self) -> None:
+        for _data, descriptors in self._outbox:
+            _close_all(descriptors)
+        self._outbox.clear()
+        self._loop.remove_writer(self._sock)
+
+    def _lost(self) -> None:
+        self.close()
+        self._on_close()
+
+
+def _close_all(descriptors: list[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)

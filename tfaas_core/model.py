@@ -1,0 +1,199 @@
+"""A stored version of a model, and the ``params.json`` that describes it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from tfaas_core.errors import BadBody, CannotServe, DoesNotFit
+from tfaas_core.tensors import Signature
+
+NAME_RULE = "letters, digits, '.', '_' and '-', starting with a letter or digit, 128 at most"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+_MAX_DEPTH = 64
+"""Of params.json, which other processes and storages have to read, too."""
+
+_ALIASES = {
+    "inputNode": ("inputNode", "input_node", "input_name"),
+    "outputNode": ("outputNode", "output_node", "output_name"),
+}
+
+
+def is_name(name: str) -> bool:
+    """Whether ``name`` may name a model."""
+    return _NAME.fullmatch(name) is not None
+
+
+def check_name(name: str) -> str:
+    """``name``, where it may name a model; raises DoesNotFit where it may not."""
+    if not is_name(name):
+        raise DoesNotFit(f"{name[:140]!r} cannot name a model: a name is {NAME_RULE}", field="name")
+    return name
+
+
+class Params(msgspec.Struct, frozen=True):
+    """What the server reads from a ``params.json``; ``document`` is the whole of it, as sent.
+
+    Node names are kept as given, with or without ``:0``; an empty tuple means that the runtime
+    finds them itself. ``features`` names the columns of a row in order.
+    """
+
+    name: str = ""
+    input_nodes: tuple[str, ...] = ()
+    output_nodes: tuple[str, ...] = ()
+    description: str = ""
+    options: Any = None
+    features: tuple[str, ...] = ()
+    signature: str = ""
+    document: dict[str, Any] = {}
+
+    @classmethod
+    def parse(cls, body: bytes) -> Params:
+        """Reads a ``params.json``.
+
+        Raises BadBody where it is not JSON, DoesNotFit where a field is not of its type.
+        """
+        try:
+            document = msgspec.json.decode(body)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            raise BadBody(f"params is not JSON: {error}", field="params") from None
+        if not isinstance(document, dict):
+            raise DoesNotFit("params is not a JSON object", field="params")
+        if _is_deeper(document, _MAX_DEPTH):
+            raise DoesNotFit(f"params is nested more than {_MAX_DEPTH} deep", field="params")
+        return cls.of(document)
+
+    @classmethod
+    def of(cls, document: dict[str, Any]) -> Params:
+        """Reads the object of a ``params.json``; raises DoesNotFit as ``parse`` does."""
+        features = _names(document, "features", ("features",))
+        if len(set(features)) != len(features):
+            raise DoesNotFit("params.features names a column twice", field="features")
+        return cls(
+            name=_text(document, "name"),
+            input_nodes=_names(document, "inputNode", _ALIASES["inputNode"]),
+            output_nodes=_names(document, "outputNode", _ALIASES["outputNode"]),
+            description=_text(document, "description"),
+            options=document.get("options"),
+            features=features,
+            signature=_text(document, "signature"),
+            document=document,
+        )
+
+
+def check_features(params: Params, signature: Signature) -> None:
+    """Raises CannotServe where ``params.features`` are not the columns of the model's rows."""
+    if not params.features:
+        return
+    shape = signature.row_shape(signature.inputs[0])
+    if len(signature.inputs) > 1 or shape is None or len(shape) != 1:
+        raise CannotServe(
+            "params.features names columns, but the model does not take rows of numbers",
+            field="features",
+        )
+    if shape[0] not in (None, len(params.features)):
+        raise CannotServe(
+            f"params.features names {len(params.features)} columns, the model takes {shape[0]}",
+            field="features",
+            expected=shape[0],
+            got=len(params.features),
+        )
+
+
+def _is_deeper(value: Any, limit: int) -> bool:
+    level = [value]
+    for _ in range(limit):
+        level = [child for item in level for child in _children(item)]
+        if not level:
+            return False
+    return True
+
+
+def _children(item: Any) -> Iterable[Any]:
+    if isinstance(item, dict):
+        return item.values()
+    return item if isinstance(item, list) else ()
+
+
+def _text(document: dict[str, Any], key: str) -> str:
+    value = document.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise DoesNotFit(f"params.{key} is not a string", field=key)
+    return value
+
+
+def _names(document: dict[str, Any], key: str, spellings: tuple[str, ...]) -> tuple[str, ...]:
+    value = next((document[s] for s in spellings if document.get(s)), None)
+    if value is None:
+        return ()
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(n, str) and n for n in names):
+        raise DoesNotFit(f"params.{key} is neither a string nor a list of strings", field=key)
+    return tuple(names)
+
+
+class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """One stored version of one model: everything but its files.
+
+    Written once, when the version is stored, and never changed. ``created`` is UTC, in the form
+    that TFaaS clients know. ``mergeable`` says that rows of different requests may share a run
+    without changing each other's answers. ``checksum`` is SHA-256 of the model file.
+    """
+
+    name: str
+    version: int
+    runtime: str
+    model_file: str
+    labels_file: str
+    params: dict[str, Any]
+    signature: Signature
+    mergeable: bool
+    labels: tuple[str, ...]
+    created: str
+    size_bytes: int
+    checksum: str
+
+    @property
+    def key(self) -> str:
+        """Names this version for ever; a number is used again once its model was deleted."""
+        return f"{self.name}/{self.version} of {self.created}"
+
+    def document(self) -> dict[str, Any]:
+        """The object that ``GET /models`` shows, its keys in the order clients know."""
+        params = Params.of(self.params)
+        inputs = params.input_nodes or tuple(spec.name for spec in self.signature.inputs)
+        outputs = params.output_nodes or tuple(spec.name for spec in self.signature.outputs)
+        shown = {
+            "name": self.name,
+            "model": self.model_file,
+            "labels": self.labels_file,
+            "options": params.options,
+            "inputNode": _one_or_list(inputs),
+            "outputNode": _one_or_list(outputs),
+            "description": params.description,
+            "timestamp": self.created,
+            "version": self.version,
+            "runtime": self.runtime,
+            "signature": msgspec.to_builtins(self.signature),
+            "size": self.size_bytes,
+            "checksum": self.checksum,
+        }
+        hidden = {spelling for spellings in _ALIASES.values() for spelling in spellings}
+        extra = {k: v for k, v in self.params.items() if k not in shown and k not in hidden}
+        return shown | extra
+
+
+def _one_or_list(names: tuple[str, ...]) -> str | list[str]:
+    return names[0] if len(names) == 1 else list(names)
+
+
+def now_text() -> str:
+    """The present time, UTC, as TFaaS writes it: ``2021-10-22 14:04:52.890903 +0000 UTC``."""
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f +0000 UTC")

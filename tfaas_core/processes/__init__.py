@@ -1,0 +1,1 @@
+"""Processes: the parent, and the HTTP workers that it starts."""

@@ -1,0 +1,72 @@
+"""What the parent and its HTTP workers say to each other. Engines have a link of their own."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from tfaas_core.host import ServerStatus
+
+
+class Serving(msgspec.Struct, frozen=True, tag=True):
+    """A worker: I answer requests."""
+
+
+class CannotStart(msgspec.Struct, frozen=True, tag=True):
+    """A worker: starting again will not help, for this reason."""
+
+    message: str
+
+
+class Notice(msgspec.Struct, frozen=True, tag=True):
+    """A worker: show this line to whoever started the server."""
+
+    line: str
+
+
+class Announce(msgspec.Struct, frozen=True, tag=True):
+    """A worker: I have changed this name in the storage; tell everyone."""
+
+    call: int
+    name: str
+
+
+class Announced(msgspec.Struct, frozen=True, tag=True):
+    """The parent: everyone has taken note of your Announce."""
+
+    call: int
+
+
+class Refresh(msgspec.Struct, frozen=True, tag=True):
+    """The parent: look up this name in the storage again; empty: all of them."""
+
+    call: int
+    name: str
+
+
+class Refreshed(msgspec.Struct, frozen=True, tag=True):
+    """A worker: I have taken note of your Refresh."""
+
+    call: int
+
+
+class Drain(msgspec.Struct, frozen=True, tag=True):
+    """The parent: take no new connection, answer what you have, and end."""
+
+
+class Look(msgspec.Struct, frozen=True, tag=True):
+    """A worker: how is the server?"""
+
+    call: int
+
+
+class Looked(msgspec.Struct, frozen=True, tag=True):
+    """The parent: this is how it is."""
+
+    call: int
+    status: ServerStatus
+
+
+FromWorker: TypeAlias = Serving | CannotStart | Notice | Announce | Refreshed | Look
+ToHttpWorker: TypeAlias = Announced | Refresh | Drain | Looked

@@ -1,0 +1,304 @@
+"""The parent, ``tfaas serve`` itself: binds the port, keeps HTTP workers alive, owns the engine's
+supervisor. It imports neither TensorFlow nor Sanic, and no model."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Coroutine
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+import msgspec
+
+from tfaas_core import __version__, logs
+from tfaas_core.backoff import Backoff
+from tfaas_core.config import Config
+from tfaas_core.engine.base import Supervisor
+from tfaas_core.errors import StartupError
+from tfaas_core.host import Host, ProcessStatus, ServerStatus
+from tfaas_core.link import Link
+from tfaas_core.processes import worker as http_worker
+from tfaas_core.processes.messages import (
+    Announce,
+    Announced,
+    CannotStart,
+    Drain,
+    FromWorker,
+    Look,
+    Looked,
+    Notice,
+    Refresh,
+    Refreshed,
+    Serving,
+)
+from tfaas_core.signals import sigint_blocked
+
+_BACKLOG = 4096
+"""Connections that may wait to be accepted; the kernel may allow fewer."""
+_REFRESH_TIMEOUT_S = 10.0
+_DRAIN_GRACE_S = 5.0
+
+_log = logging.getLogger("tfaas.parent")
+
+
+def serve(config: Config, demo: bool) -> int:
+    """Runs the server until it is told to stop; returns the exit code. Raises StartupError.
+
+    ``demo``: store the demo models, where they are not stored.
+    """
+    logs.configure(config.server.log_level, config.server.log_format)
+    _forget_main()
+    host = Host(config)
+    host.routes()
+    with bind(config.server.host, config.server.port) as listener:
+        host.storage.open()
+        host.storage.sweep()
+        host.storage.close()
+        asyncio.run(_run(host, listener, demo))
+    return 0
+
+
+def _forget_main() -> None:
+    """Keeps multiprocessing from importing the command's script into each process it starts."""
+    main = sys.modules["__main__"]
+    main.__spec__ = None
+    vars(main).pop("__file__", None)
+
+
+async def _run(host: Host, listener: socket.socket, demo: bool) -> None:
+    await Parent(host, listener, demo).run()
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening TCP socket. Raises StartupError where the address cannot be had."""
+    try:
+        family, kind, protocol, _name, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        raise StartupError(
+            f"cannot listen on {host}:{port} (server.host, server.port): {error.strerror}"
+        ) from None
+    return listener
+
+
+class _Worker(msgspec.Struct):
+    """An HTTP worker process; ``serving`` since it said so."""
+
+    number: int
+    process: SpawnProcess
+    link: Link[FromWorker]
+    serving: bool = False
+    unanswered: set[int] = msgspec.field(default_factory=set)
+
+
+class Parent:
+    """Keeps everything running until it is told to stop, and takes everything down with it."""
+
+    def __init__(self, host: Host, listener: socket.socket, demo: bool) -> None:
+        self._config = host.config
+        self._host = host
+        self._listener = listener
+        self._demo = demo
+        self._context = multiprocessing.get_context("spawn")
+        self._workers: dict[int, _Worker] = {}
+        self._announced = False
+        self._notices: list[str] = []
+        self._backoff = Backoff()
+        self._refreshes: dict[int, asyncio.Event] = {}
+        self._calls = itertools.count()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._supervisor: Supervisor | None = None
+        self._stop = asyncio.Event()
+        self._started_s = time.monotonic()
+        self._failure: StartupError | None = None
+
+    async def run(self) -> None:
+        """Serves until SIGTERM or Ctrl-C. Raises StartupError where a worker cannot start."""
+        loop = asyncio.get_running_loop()
+        for signal_number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signal_number, self._told_to_stop)
+        self._supervisor = self._host.supervisor()
+        if self._supervisor is not None:
+            await self._supervisor.start()
+        for number in range(self._host.workers):
+            self._start_worker(number)
+        await self._stop.wait()
+        await self._drain()
+        if self._supervisor is not None:
+            await self._supervisor.close()
+        if self._failure is not None:
+            raise self._failure
+
+    # Workers: started, heard, replaced.
+
+    def _start_worker(self, number: int) -> None:
+        control, theirs = socket.socketpair()
+        engine_socket, their_engine_socket = self._engine_sockets()
+        arguments = http_worker.WorkerArguments(
+            config=self._config,
+            worker=number,
+            workers=self._host.workers,
+            listener=self._listener,
+            control=theirs,
+            supervisor=their_engine_socket,
+            demo=self._demo and number == 0,
+        )
+        process = self._context.Process(target=http_worker.main, args=(arguments,))
+        with sigint_blocked():
+            process.start()
+        theirs.close()
+        if engine_socket is not None and their_engine_socket is not None:
+            assert self._supervisor is not None
+            their_engine_socket.close()
+            self._supervisor.attach(number, engine_socket)
+
+        def received(message: FromWorker, _descriptors: list[int]) -> None:
+            self._heard(worker, message)
+
+        # That a worker is gone, its sentinel tells.
+        link: Link[FromWorker] = Link(control, FromWorker, received, lambda: None)
+        worker = self._workers[number] = _Worker(number, process, link)
+        asyncio.get_running_loop().add_reader(process.sentinel, self._died, worker)
+
+    def _engine_sockets(self) -> tuple[socket.socket | None, socket.socket | None]:
+        return (None, None) if self._supervisor is None else socket.socketpair()
+
+    def _heard(self, worker: _Worker, message: FromWorker) -> None:
+        match message:
+            case Serving():
+                worker.serving = True
+                self._announce_address()
+            case CannotStart():
+                self._failure = StartupError(message.message)
+                self._stop.set()
+            case Notice():
+                self._notices.append(message.line)
+                self._print_notices()
+            case Announce():
+                self._spawn(self._announce(worker, message))
+            case Look():
+                self._spawn(self._look(worker, message))
+            case Refreshed():
+                worker.unanswered.discard(message.call)
+                self._check_refresh(message.call)
+
+    def _announce_address(self) -> None:
+        if (
+            self._stop.is_set()
+            or self._announced
+            or not all(worker.serving for worker in self._workers.values())
+        ):
+            return
+        self._announced = True
+        print(f"TFaaS {__version__} serves {self._url()}", flush=True)
+        self._print_notices()
+
+    def _print_notices(self) -> None:
+        """Prints what workers had to say, the address always first."""
+        while self._announced and self._notices:
+            print(self._notices.pop(0), flush=True)
+
+    def _url(self) -> str:
+        host, port = self._listener.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        return f"http://{shown}:{port}{self._config.server.base}"
+
+    def _died(self, worker: _Worker) -> None:
+        asyncio.get_running_loop().remove_reader(worker.process.sentinel)
+        worker.process.join()
+        worker.link.close()
+        del self._workers[worker.number]
+        for call in worker.unanswered:
+            self._check_refresh(call)
+        if self._stop.is_set():
+            return
+        _log.warning("HTTP worker %d died (exit code %s)", worker.number, worker.process.exitcode)
+        self._spawn(self._replace(worker))
+
+    async def _replace(self, worker: _Worker) -> None:
+        self._backoff.died(worker.number)
+        await asyncio.sleep(self._backoff.delay_s(worker.number))
+        if self._stop.is_set():
+            return
+        self._start_worker(worker.number)
+        # It may have died between storing a version and telling the others.
+        await self._refresh_all("")
+
+    # Telling every worker.
+
+    async def _announce(self, worker: _Worker, message: Announce) -> None:
+        await self._refresh_all(message.name)
+        worker.link.send(Announced(message.call))
+
+    async def _look(self, worker: _Worker, message: Look) -> None:
+        pids = {os.getpid(): "parent"}
+        for other in self._workers.values():
+            if other.process.pid is not None:
+                pids[other.process.pid] = "http_worker"
+        pids |= self._supervisor.processes() if self._supervisor is not None else {}
+        processes = await asyncio.to_thread(
+            lambda: [ProcessStatus.of(kind, pid) for pid, kind in pids.items()]
+        )
+        uptime_s = round(time.monotonic() - self._started_s, 3)
+        worker.link.send(Looked(message.call, ServerStatus(uptime_s, processes)))
+
+    async def _refresh_all(self, name: str) -> None:
+        call = next(self._calls)
+        done = self._refreshes[call] = asyncio.Event()
+        for worker in self._workers.values():
+            worker.unanswered.add(call)
+            worker.link.send(Refresh(call, name))
+        self._check_refresh(call)
+        try:
+            await asyncio.wait_for(done.wait(), _REFRESH_TIMEOUT_S)
+        except TimeoutError:
+            _log.warning("an HTTP worker is slow to take note of a change of %r", name)
+        finally:
+            del self._refreshes[call]
+
+    def _check_refresh(self, call: int) -> None:
+        done = self._refreshes.get(call)
+        if done and not any(call in worker.unanswered for worker in self._workers.values()):
+            done.set()
+
+    # The end.
+
+    def _told_to_stop(self) -> None:
+        if self._stop.is_set():
+            _log.warning("told to stop again: not waiting any longer")
+            self._kill_workers()
+        self._stop.set()
+
+    async def _drain(self) -> None:
+        # The kernel lets nobody else in, while the workers accept those who already are.
+        self._listener.listen(0)
+        for worker in self._workers.values():
+            worker.link.send(Drain())
+        self._listener.close()
+        deadline_s = time.monotonic() + self._config.server.request_timeout_s + _DRAIN_GRACE_S
+        while self._workers:
+            if time.monotonic() > deadline_s:
+                self._kill_workers()
+            await asyncio.sleep(0.02)
+
+    def _kill_workers(self) -> None:
+        for worker in self._workers.values():
+            worker.process.kill()
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,168 @@
+"""An HTTP worker: a process with a Host, and a Sanic application on the shared listening socket."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import itertools
+import logging
+import os
+import signal
+import socket
+from collections.abc import Coroutine
+from typing import Any
+
+import msgspec
+import uvloop
+
+from tfaas_core import logs
+from tfaas_core.config import Config
+from tfaas_core.demo import publish_demo
+from tfaas_core.errors import StartupError, TfaasError
+from tfaas_core.host import Host, Seat, ServerStatus
+from tfaas_core.link import Link
+from tfaas_core.processes.messages import (
+    Announce,
+    Announced,
+    CannotStart,
+    Drain,
+    Look,
+    Looked,
+    Notice,
+    Refresh,
+    Refreshed,
+    Serving,
+    ToHttpWorker,
+)
+
+_log = logging.getLogger("tfaas.worker")
+
+
+class WorkerArguments(msgspec.Struct, frozen=True):
+    """What the parent hands to a new worker. ``supervisor`` is None where the engine has none.
+
+    ``demo``: store the demo models, where they are not stored.
+    """
+
+    config: Config
+    worker: int
+    workers: int
+    listener: socket.socket
+    control: socket.socket
+    supervisor: socket.socket | None
+    demo: bool
+
+
+def main(arguments: WorkerArguments) -> None:
+    """The whole life of a worker process."""
+    # Ctrl-C reaches the whole process group; the parent decides when a worker goes.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    server = arguments.config.server
+    logs.configure(server.log_level, server.log_format)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(Worker(arguments).run())
+
+
+class Worker:
+    """Serves until the parent says drain, and ends at once when the parent is gone."""
+
+    _host: Host
+
+    def __init__(self, arguments: WorkerArguments) -> None:
+        self._arguments = arguments
+        self._calls: dict[int, asyncio.Future[Any]] = {}
+        self._call_ids = itertools.count()
+        self._started = asyncio.Event()
+        self._draining = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """The worker's life in its event loop."""
+        # The parent imports this module too, and has no use for Sanic.
+        from tfaas_core.http.server import HttpServer
+
+        arguments = self._arguments
+        self._link: Link[ToHttpWorker] = Link(
+            arguments.control, ToHttpWorker, self._received, self._parent_gone
+        )
+        try:
+            self._host = Host(arguments.config)
+            await self._host.start(
+                Seat(
+                    arguments.worker,
+                    arguments.workers,
+                    arguments.supervisor,
+                    self._announce,
+                    self._look,
+                )
+            )
+            server = HttpServer(self._host, arguments.listener)
+            await server.start()
+        except StartupError as error:
+            self._link.send(CannotStart(error.message))
+            return
+        self._started.set()
+        # What is there now stays for good, and a request leaves hardly a cycle behind: the
+        # collector need not look so often.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
+        self._link.send(Serving())
+        if arguments.demo:
+            self._spawn(self._publish_demo())
+        await self._draining.wait()
+        await server.drain(arguments.config.server.request_timeout_s)
+        await self._host.close()
+
+    async def _publish_demo(self) -> None:
+        try:
+            for line in await publish_demo(self._host):
+                self._link.send(Notice(line))
+        except TfaasError as error:
+            self._link.send(Notice(f"the demo model cannot be stored: {error.message}"))
+
+    async def _announce(self, name: str) -> None:
+        await self._call(Announce(next(self._call_ids), name))
+
+    async def _look(self) -> ServerStatus:
+        looked: Looked = await self._call(Look(next(self._call_ids)))
+        return looked.status
+
+    async def _call(self, message: Announce | Look) -> Any:
+        future = self._calls[message.call] = asyncio.get_running_loop().create_future()
+        self._link.send(message)
+        try:
+            return await future
+        finally:
+            del self._calls[message.call]
+
+    def _received(self, message: ToHttpWorker, _descriptors: list[int]) -> None:
+        match message:
+            case Announced() | Looked():
+                future = self._calls.get(message.call)
+                if future is not None and not future.done():
+                    future.set_result(message)
+            case Refresh():
+                self._spawn(self._refresh(message))
+            case Drain():
+                self._draining.set()
+
+    async def _refresh(self, message: Refresh) -> None:
+        await self._started.wait()
+        try:
+            if message.name:
+                await self._host.catalog.refresh(message.name)
+            else:
+                await self._host.catalog.load()
+        except TfaasError as error:
+            _log.warning("the change of %r cannot be read: %s", message.name, error.message)
+        self._link.send(Refreshed(message.call))
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _parent_gone(self) -> None:
+        os._exit(1)

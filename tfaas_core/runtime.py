@@ -1,0 +1,82 @@
+"""Runtime: makes a Servable, something that answers, of an artifact, a model's file or folder."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from tfaas_core.errors import CannotServe
+from tfaas_core.model import Params
+from tfaas_core.tensors import Array, Signature
+
+
+class Servable(ABC):
+    """A loaded model. Used from one thread at a time."""
+
+    signature: Signature
+
+    stateful: bool
+    """Whether a run may change the answer of a later one, or draws random numbers."""
+
+    @abstractmethod
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """Runs the model once: inputs in the signature's order, outputs in the signature's order.
+
+        An input is of its spec's dtype and shape, C-contiguous; an output is of its spec's dtype.
+        Raises DoesNotFit where these values cannot be run (an index out of range, say), and
+        CannotServe where no values could (a kernel that this machine lacks).
+        """
+
+    def tune(self, inputs: Sequence[Array]) -> None:  # noqa: B027 - optional, hence not abstract
+        """Called once while warming up, with inputs that run.
+
+        May try settings (threads, say) and keep the fastest. Answers must not change.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Gives everything back. Nothing is called afterwards."""
+
+
+class Runtime(ABC):
+    """Loads one kind of artifact.
+
+    ``recognises`` runs anywhere, and must not import heavy libraries. ``load`` runs in a model
+    process, which was forked from a process that had imported the ``preload`` modules.
+    """
+
+    preload: ClassVar[tuple[str, ...]]
+    """Modules that are imported once, before model processes are forked. They start no thread."""
+
+    @abstractmethod
+    def recognises(self, artifact: Path) -> bool:
+        """Whether ``artifact``, a file or folder, looks like this runtime's kind, told cheaply."""
+
+    @abstractmethod
+    def load(self, artifact: Path, params: Params, threads: int) -> Servable:
+        """Loads ``artifact``. ``threads``: how many a run may use; 0: the servable chooses.
+
+        Raises BadBody where the file is not what it claims to be, CannotServe where it is but
+        cannot be served, in words that help the person who uploaded it.
+        """
+
+    def count_ops(self, artifact: Path, params: Params) -> dict[str, int]:
+        """How often each type of op occurs in ``artifact``; empty where the runtime cannot tell.
+
+        Runs where ``load`` does, but without it: what is told may be of a model that cannot be
+        served. Raises what ``load`` raises.
+        """
+        return {}
+
+
+def runtime_for(runtimes: Mapping[str, Runtime], artifact: Path) -> str:
+    """The name of the first runtime that recognises ``artifact``; raises CannotServe for none."""
+    for name, runtime in runtimes.items():
+        if runtime.recognises(artifact):
+            return name
+    raise CannotServe(
+        f"the model is of no kind that a runtime here loads; there are: {', '.join(runtimes)}",
+        field="model",
+    )

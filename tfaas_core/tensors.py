@@ -1,0 +1,149 @@
+"""Tensors as a model declares them, and the check that a request's arrays are such tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from tfaas_core.errors import DoesNotFit
+
+Array: TypeAlias = NDArray[Any]
+Arrays: TypeAlias = Mapping[str, Array]
+
+NUMPY_DTYPES: dict[str, np.dtype[Any]] = {
+    name: np.dtype(name)
+    for name in (
+        *("float16", "float32", "float64", "complex64", "complex128", "bool"),
+        *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    )
+} | {"string": np.dtype(object)}
+"""The dtypes of tensors, by TensorFlow's name. Strings are an object array of bytes."""
+
+
+class TensorSpec(msgspec.Struct, frozen=True):
+    """One input or output: TensorFlow's dtype name, and the shape with its batch axis first.
+
+    ``None`` in a shape is a size that a request chooses; a shape of ``None`` is of unknown rank.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...] | None
+
+    @property
+    def numpy_dtype(self) -> np.dtype[Any]:
+        """The NumPy dtype of such an array."""
+        return NUMPY_DTYPES[self.dtype]
+
+    def __str__(self) -> str:
+        return f"{self.dtype} {show_shape(self.shape)}"
+
+
+class BatchAxis(StrEnum):
+    """What axis 0 of every input and output of a signature is."""
+
+    FREE = "free"
+    """The rows of a batch, as many as a request likes."""
+    ONE = "one"
+    """A batch of exactly one row: many rows take as many runs."""
+    NONE = "none"
+    """Nothing special: the model takes whole tensors, one request at a time."""
+
+
+class Signature(msgspec.Struct, frozen=True):
+    """What a model takes and gives, in the order in which a Servable takes and gives it."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    batch: BatchAxis
+
+    def row_shape(self, spec: TensorSpec) -> tuple[int | None, ...] | None:
+        """The shape of one row: without the batch axis, where there is one."""
+        if self.batch is BatchAxis.NONE or spec.shape is None:
+            return spec.shape
+        return spec.shape[1:]
+
+
+class Bound(msgspec.Struct, frozen=True):
+    """A request's values as arrays that a model can run on.
+
+    ``arrays``: every input under its name, of the signature's dtype; with a batch axis, axis 0 has
+    size ``rows``. ``rows`` is 1 for a signature without one. ``single`` says that the client sent
+    one row rather than a batch, so that a codec answers in kind.
+    """
+
+    arrays: Arrays
+    rows: int
+    single: bool
+
+
+def show_shape(shape: tuple[int | None, ...] | None) -> str:
+    """A shape as messages show it: ``[?, 42]``, or ``of any shape``."""
+    if shape is None:
+        return "of any shape"
+    return "[" + ", ".join("?" if size is None else str(size) for size in shape) + "]"
+
+
+def conform(signature: Signature, bound: Bound) -> list[Array]:
+    """The arrays of ``bound`` in the signature's order.
+
+    Raises DoesNotFit where a name is missing or unknown, or a dtype, shape or number of rows is
+    not the signature's: after this, no request can make a batch fail for its neighbours.
+    """
+    arrays = bound.arrays
+    if len(arrays) != len(signature.inputs):
+        raise _wrong_names(signature, arrays)
+    rows = None if signature.batch is BatchAxis.NONE else bound.rows
+    ordered = []
+    for spec in signature.inputs:
+        array = arrays.get(spec.name)
+        if array is None:
+            raise _wrong_names(signature, arrays)
+        if array.dtype != spec.numpy_dtype or not _fits(array.shape, spec.shape, rows):
+            raise _wrong_tensor(spec, array, rows)
+        ordered.append(array)
+    return ordered
+
+
+def _fits(shape: tuple[int, ...], spec: tuple[int | None, ...] | None, rows: int | None) -> bool:
+    if rows is not None and shape[:1] != (rows,):
+        return False
+    if spec is None:
+        return True
+    if len(shape) != len(spec):
+        return False
+    if rows is not None and shape[1:] == spec[1:]:
+        return True
+    first = 0 if rows is None else 1
+    return all(spec[axis] in (None, shape[axis]) for axis in range(first, len(spec)))
+
+
+def _wrong_names(signature: Signature, arrays: Arrays) -> DoesNotFit:
+    expected = [spec.name for spec in signature.inputs]
+    missing = [name for name in expected if name not in arrays]
+    unknown = [name for name in arrays if name not in expected]
+    what = f"input {missing[0]!r} is missing" if missing else f"there is no input {unknown[0]!r}"
+    return DoesNotFit(
+        f"{what}; the model takes {', '.join(map(repr, expected))}",
+        field=(missing or unknown)[0],
+        expected=expected,
+    )
+
+
+def _wrong_tensor(spec: TensorSpec, array: Array, rows: int | None) -> DoesNotFit:
+    expected = TensorSpec(spec.name, spec.dtype, spec.shape)
+    if rows is not None and spec.shape is not None:
+        expected = TensorSpec(spec.name, spec.dtype, (rows, *spec.shape[1:]))
+    dtype = "string" if array.dtype == object else array.dtype.name
+    got = f"{dtype} {show_shape(array.shape)}"
+    return DoesNotFit(
+        f"input {spec.name!r} is {got}, the model takes {expected}",
+        field=spec.name,
+        expected=str(expected),
+        got=got,
+    )

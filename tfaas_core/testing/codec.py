@@ -1,0 +1,157 @@
+"""The contract of Codec as tests: each implementation subclasses ``CodecContract``."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar
+
+import msgspec
+import numpy as np
+import pytest
+
+from tfaas_core.codec import Codec
+from tfaas_core.errors import TfaasError
+from tfaas_core.model import ModelVersion
+from tfaas_core.tensors import Arrays, BatchAxis, Bound, conform
+
+_MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+|\*/\*")
+_CLIENT_ERRORS = {400, 413, 415, 422}
+_DAMAGED_PER_SAMPLE = 200
+_CONTENT_TYPES = (
+    "",
+    ";",
+    "/",
+    "text/plain; charset=\x00",
+    "a/b; c",
+    "a/b; boundary=\udcff",
+    "*" * 999,
+)
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """A request that fits its model, and everything that becomes of it."""
+
+    body: bytes
+    version: ModelVersion
+    bound: Bound
+    """What ``bind`` gives: arrays of the signature's dtypes and shapes."""
+    outputs: Arrays
+    """What the model is said to answer."""
+    answer: bytes
+    """What ``encode`` makes of the outputs, to the byte."""
+    content_type: str = ""
+
+
+class CodecContract:
+    """What every Codec does. Subclass it as ``Test...``, and set both class variables."""
+
+    make_codec: ClassVar[Callable[[], Codec[Any]]]
+
+    samples: ClassVar[Sequence[Sample]]
+    """Requests of the format, among them one that is a single row and one that is a batch."""
+
+    @pytest.fixture
+    def codec(self) -> Codec[Any]:
+        return type(self).make_codec()
+
+    def test_the_name_can_be_the_last_part_of_a_path(self, codec: Codec[Any]) -> None:
+        assert re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", codec.name)
+
+    def test_media_types_are_lower_case_and_without_parameters(self, codec: Codec[Any]) -> None:
+        assert isinstance(codec.media_types, tuple)
+        assert codec.media_types
+        assert [name for name in codec.media_types if not _MEDIA_TYPE.fullmatch(name)] == []
+
+    def test_the_samples_are_rows_and_batches(self) -> None:
+        assert {sample.bound.single for sample in self.samples} == {True, False}
+
+    def test_a_request_is_bound_to_the_arrays_that_it_spells(self, codec: Codec[Any]) -> None:
+        for sample in self.samples:
+            _assert_same(_bound(codec, sample), sample.bound)
+
+    def test_bound_arrays_conform_to_the_signature(self, codec: Codec[Any]) -> None:
+        for sample in self.samples:
+            bound = _bound(codec, sample)
+            for array in conform(sample.version.signature, bound):
+                assert array.flags.c_contiguous
+                assert sample.version.signature.batch is BatchAxis.NONE or len(array) == bound.rows
+
+    def test_outputs_are_encoded_as_the_sample_says(self, codec: Codec[Any]) -> None:
+        for sample in self.samples:
+            document = codec.parse(sample.body, sample.content_type)
+            bound = codec.bind(document, sample.version)
+            encoded = codec.encode(sample.outputs, bound, document, sample.version)
+            assert encoded.body == sample.answer
+            assert _MEDIA_TYPE.fullmatch(encoded.media_type.partition(";")[0])
+
+    def test_nothing_is_kept_between_calls(self, codec: Codec[Any]) -> None:
+        documents = [codec.parse(sample.body, sample.content_type) for sample in self.samples]
+        pairs = list(zip(self.samples, documents, strict=True))
+        for _ in range(2):
+            bounds = [codec.bind(document, sample.version) for sample, document in pairs[::-1]]
+            for (sample, document), bound in zip(pairs, bounds[::-1], strict=True):
+                _assert_same(bound, sample.bound)
+                encoded = codec.encode(sample.outputs, bound, document, sample.version)
+                assert encoded.body == sample.answer
+
+    def test_a_damaged_body_is_the_clients_error_or_fits(self, codec: Codec[Any]) -> None:
+        for number, sample in enumerate(self.samples):
+            for body in _damaged(sample.body, random.Random(number)):
+                _assert_clients_error_or_fits(codec, body, sample.content_type, sample.version)
+
+    def test_a_body_for_another_model_is_the_clients_error_or_fits(self, codec: Codec[Any]) -> None:
+        for sample in self.samples:
+            for other in self.samples:
+                _assert_clients_error_or_fits(
+                    codec, sample.body, sample.content_type, other.version
+                )
+
+    def test_an_odd_content_type_is_the_clients_error_or_ignored(self, codec: Codec[Any]) -> None:
+        for sample in self.samples:
+            for content_type in _CONTENT_TYPES:
+                _assert_clients_error_or_fits(codec, sample.body, content_type, sample.version)
+
+
+def _bound(codec: Codec[Any], sample: Sample) -> Bound:
+    return codec.bind(codec.parse(sample.body, sample.content_type), sample.version)
+
+
+def _assert_same(got: Bound, expected: Bound) -> None:
+    assert (got.rows, got.single) == (expected.rows, expected.single)
+    assert got.arrays.keys() == expected.arrays.keys()
+    for name, array in expected.arrays.items():
+        assert got.arrays[name].dtype == array.dtype
+        np.testing.assert_array_equal(got.arrays[name], array, strict=True)
+
+
+def _damaged(body: bytes, chance: random.Random) -> Iterator[bytes]:
+    yield from (b"", b"\x00", b"\xff" * 64, body * 2, body[::-1])
+    for _ in range(_DAMAGED_PER_SAMPLE):
+        at = chance.randrange(len(body) + 1)
+        until = at + chance.randrange(4)
+        yield body[:at]
+        yield body[:at] + chance.randbytes(chance.randrange(4)) + body[until:]
+        yield body[:at] + body[at:until] * 2 + body[until:]
+        yield chance.randbytes(chance.randrange(64))
+
+
+def _assert_clients_error_or_fits(
+    codec: Codec[Any], body: bytes, content_type: str, version: ModelVersion
+) -> None:
+    error = _error_of(codec, body, content_type, version)
+    if error is not None:
+        assert error.status in _CLIENT_ERRORS, f"{error.status} for {body!r}: {error}"
+        assert error.message.isprintable(), f"not one line: {error.message!r}"
+
+
+def _error_of(
+    codec: Codec[Any], body: bytes, content_type: str, version: ModelVersion
+) -> TfaasError | None:
+    try:
+        bound = codec.bind(codec.parse(body, content_type), version)
+        conform(version.signature, bound)
+    except TfaasError as error:
+        return error
+    return None

@@ -1,0 +1,104 @@
+"""A Runtime for tests: an artifact is a line of text that says what the model does."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+
+from tfaas_core.errors import CannotServe, DoesNotFit
+from tfaas_core.model import Params
+from tfaas_core.runtime import Runtime, Servable
+from tfaas_core.tensors import Array, BatchAxis, Signature, TensorSpec
+
+SIGNATURE = Signature(
+    (TensorSpec("x", "float32", (None, 3)),),
+    (TensorSpec("sum", "float32", (None, 1)),),
+    BatchAxis.FREE,
+)
+"""What every model of the FakeRuntime takes and gives."""
+
+TRIGGER = 666.0
+"""A row that begins with it sets off the effect of a model that has one."""
+
+
+class FakeServable(Servable):
+    """Answers each row with its sum; ``effect`` sees the rows first."""
+
+    signature = SIGNATURE
+    stateful = False
+
+    def __init__(self, effect: Callable[[Array], None]) -> None:
+        self._effect = effect
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        rows = inputs[0]
+        self._effect(rows)
+        return [rows.sum(axis=1, keepdims=True, dtype=np.float32)]
+
+    def close(self) -> None:
+        """Has nothing to give back."""
+
+
+class CountingServable(FakeServable):
+    """Answers each row with the number of rows of its run: its rows are not independent."""
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        self._effect(inputs[0])
+        rows = len(inputs[0])
+        return [np.full((rows, 1), rows, np.float32)]
+
+
+class FakeRuntime(Runtime):
+    """Loads files that hold one of these.
+
+    ``sum``; ``count`` (see CountingServable); ``sleep SECONDS`` a run; what a TRIGGER sets off:
+    ``refuse`` (DoesNotFit), ``abort`` (the process dies), ``hang``; what loading sets off:
+    ``abort-on-load``, ``hang-on-load``. Any other text is refused with CannotServe.
+    """
+
+    preload = ()
+
+    def recognises(self, artifact: Path) -> bool:
+        return artifact.is_file()
+
+    def load(self, artifact: Path, params: Params, threads: int) -> Servable:
+        match artifact.read_text().split():
+            case ["sum"]:
+                return FakeServable(lambda rows: None)
+            case ["count"]:
+                return CountingServable(lambda rows: None)
+            case ["sleep", seconds]:
+                return FakeServable(lambda rows: time.sleep(float(seconds)))
+            case ["refuse"]:
+                return FakeServable(_on_trigger(_refuse))
+            case ["abort"]:
+                return FakeServable(_on_trigger(os.abort))
+            case ["hang"]:
+                return FakeServable(_on_trigger(_hang))
+            case ["abort-on-load"]:
+                os.abort()
+            case ["hang-on-load"]:
+                _hang()
+        raise CannotServe("the fake runtime does not know this word")
+
+
+def _on_trigger(effect: Callable[[], object]) -> Callable[[Array], None]:
+    def check(rows: Array) -> None:
+        if TRIGGER in rows[:, 0]:
+            effect()
+
+    return check
+
+
+def _refuse() -> NoReturn:
+    raise DoesNotFit("the model refuses this row")
+
+
+def _hang() -> NoReturn:
+    while True:
+        time.sleep(3600)

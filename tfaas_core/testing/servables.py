@@ -1,0 +1,60 @@
+"""Servables made of functions, for tests that look at each run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tfaas_core.model import Params
+from tfaas_core.runtime import Runtime, Servable
+from tfaas_core.tensors import Array, BatchAxis, Signature, TensorSpec
+
+ROWS_OF_3 = TensorSpec("x", "float32", (None, 3))
+ANY_NUMBERS = TensorSpec("y", "float32", None)
+
+
+class FunctionServable(Servable):
+    """Answers with what a function makes of the inputs, and notes what it was asked to do.
+
+    Unless told otherwise it takes rows of 3 numbers; its one output is of unknown rank.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Array],
+        *inputs: TensorSpec,
+        output: TensorSpec = ANY_NUMBERS,
+        batch: BatchAxis = BatchAxis.FREE,
+        stateful: bool = False,
+    ) -> None:
+        self.signature = Signature(inputs or (ROWS_OF_3,), (output,), batch)
+        self.stateful = stateful
+        self.runs: list[list[Array]] = []
+        self.tunings: list[list[Array]] = []
+        self.closed = False
+        self._function = function
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        self.runs.append(list(inputs))
+        return [self._function(*inputs)]
+
+    def tune(self, inputs: Sequence[Array]) -> None:
+        self.tunings.append(list(inputs))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class OneServable(Runtime):
+    """Loads the same servable from every artifact; for engines that run it in this process."""
+
+    preload = ()
+
+    def __init__(self, servable: Servable) -> None:
+        self._servable = servable
+
+    def recognises(self, artifact: Path) -> bool:
+        return True
+
+    def load(self, artifact: Path, params: Params, threads: int) -> Servable:
+        return self._servable

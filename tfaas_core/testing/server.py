@@ -1,0 +1,122 @@
+"""A real server for tests: ``tfaas serve`` in processes of its own, on a free port."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+
+STOP_TIMEOUT_S = 60.0
+
+
+class RunningServer:
+    """A server that answers, and what a test needs of it."""
+
+    def __init__(self, process: subprocess.Popen[str], url: str, log: Path) -> None:
+        self.process = process
+        self.url = url
+        self.log = log
+        self.http = httpx.Client(base_url=url, timeout=60.0)
+
+    def upload(self, name: str, model: bytes | Path, **parts: bytes) -> httpx.Response:
+        """``POST /upload`` of a form with the name, the model and further files."""
+        content = model.read_bytes() if isinstance(model, Path) else model
+        files = {"model": ("model.pb", content)}
+        files |= {part: (f"{part}.txt", value) for part, value in parts.items()}
+        return self.http.post("/upload", data={"name": name}, files=files)
+
+    def predict(self, **document: object) -> httpx.Response:
+        """``POST /predict/json`` of a document."""
+        return self.http.post("/predict/json", json=document)
+
+    def names(self) -> list[str]:
+        """The names that ``GET /models`` lists."""
+        return [str(record["name"]) for record in self.http.get("/models").json()]
+
+    @property
+    def parent(self) -> psutil.Process:
+        """The process of ``tfaas serve`` itself."""
+        return psutil.Process(self.process.pid)
+
+    def workers(self) -> list[psutil.Process]:
+        """The HTTP workers."""
+        return [child for child in self.parent.children() if _runs(child, "spawn_main")]
+
+    def fork_server(self) -> psutil.Process:
+        """The process that model processes are forked from."""
+        return next(child for child in self.parent.children() if _runs(child, "forkserver"))
+
+    def model_processes(self) -> list[psutil.Process]:
+        """The model processes of the present fork server."""
+        return list(self.fork_server().children())
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(STOP_TIMEOUT_S)
+
+
+@contextmanager
+def running_server(
+    folder: Path, *settings: str, arguments: Sequence[str] = (), env: dict[str, str] | None = None
+) -> Iterator[RunningServer]:
+    """Starts a server that keeps its models and its log in ``folder``, and stops it at the end.
+
+    ``settings`` are like ``engine.max_batch_rows=8``.
+    """
+    settings = ("server.port=0", f"storage.root={folder / 'models'}", *settings)
+    options = [word for setting in settings for word in ("--set", setting)]
+    log = folder / "server.log"
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tfaas_core", "serve", *options, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=os.environ | (env or {}),
+        )
+    try:
+        server = RunningServer(process, _url(process, log), log)
+        with server.http:
+            yield server
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        finally:
+            process.kill()
+            assert process.stdout is not None
+            process.stdout.close()
+
+
+def until(condition: Callable[[], bool], within_s: float = 30.0) -> None:
+    """Asks again and again until the answer is yes; fails where it is not within ``within_s``."""
+    end_s = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < end_s, f"this did not come true within {within_s:g} s"
+
+
+def _url(process: subprocess.Popen[str], log: Path) -> str:
+    """Waits for the line that tells the address, which comes when the server serves."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    found = re.search(r"https?://\S+", line)
+    assert found is not None, f"the server did not start: {line}{log.read_text()}"
+    return found[0]
+
+
+def _runs(process: psutil.Process, words: str) -> bool:
+    try:
+        return words in " ".join(process.cmdline())
+    except psutil.Error:
+        return False

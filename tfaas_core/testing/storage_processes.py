@@ -1,0 +1,287 @@
+"""The part of Storage's contract that takes several processes, some of which get killed.
+
+Functions raise AssertionError where a storage breaks the contract. Those that fork are called
+through ``children.apart``, since a test process may have threads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import time
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any, NoReturn, Protocol
+
+import msgspec
+
+from tfaas_core.errors import Busy
+from tfaas_core.model import ModelVersion
+from tfaas_core.storage import MODEL, Storage
+from tfaas_core.testing.children import Child, Report
+from tfaas_core.testing.models import model_version
+
+FEWEST_KILLS = 40
+_MOST_KILLS = 300
+_KILLING_S = 5.0
+_TURNS = 60
+_CONTENDING_S = 0.7
+
+
+class MakeStorage(Protocol):
+    """A class or function that makes a storage which keeps its models under a folder."""
+
+    def __call__(self, folder: Path, /) -> Storage: ...
+
+
+class Shape(StrEnum):
+    """What an artifact is."""
+
+    FILE = "file"
+    FOLDER = "folder"
+
+
+def fill(staging: Path, name: str, seed: bytes, shape: Shape) -> ModelVersion:
+    """Writes an upload's files, different for each ``seed``; returns the record to commit."""
+    files = [MODEL] if shape is Shape.FILE else [f"{MODEL}/graph", f"{MODEL}/variables/0"]
+    checksums = {}
+    for file in files:
+        body = hashlib.shake_256(seed + file.encode()).digest(20_000)
+        (staging / file).parent.mkdir(parents=True, exist_ok=True)
+        (staging / file).write_bytes(body)
+        checksums[file] = hashlib.sha256(body).hexdigest()
+    (staging / "params.json").write_bytes(json.dumps(checksums).encode())
+    record = model_version(name=name, version=0, params=checksums, labels=("higgs", "qcd"))
+    return msgspec.structs.replace(record, checksum=checksums[files[0]])
+
+
+def upload(
+    storage: Storage,
+    name: str,
+    seed: bytes = b"weights",
+    shape: Shape = Shape.FILE,
+    keep: int = 0,
+) -> ModelVersion:
+    """Stores a version, and prunes the name to ``keep`` versions where that is not 0."""
+    staging = storage.stage()
+    try:
+        with storage.claim(name) as claim:
+            stored = storage.commit(claim, staging, fill(staging, name, seed, shape))
+            if keep:
+                storage.prune(claim, keep)
+            return stored
+    finally:
+        storage.discard(staging)
+
+
+def fault_of(storage: Storage, version: ModelVersion) -> str | None:
+    """What is wrong with the artifact of a version that ``fill`` wrote; None: nothing."""
+    for file, checksum in version.params.items():
+        path = storage.artifact(version) / Path(file).relative_to(MODEL)
+        try:
+            body = path.read_bytes()
+        except OSError as error:
+            return f"{file} of {version.name} {version.version}: {error}"
+        if hashlib.sha256(body).hexdigest() != checksum:
+            return f"{file} of {version.name} {version.version} has other bytes"
+    return None
+
+
+def claims_exclude_processes(make: MakeStorage, folder: Path) -> None:
+    """A name claimed here is busy there, another name is not, and it is free afterwards."""
+    storage = _opened(make, folder)
+
+    def attempt(report: Report) -> None:
+        other = _opened(make, folder)
+        report(_can_claim(other, "vk"), _can_claim(other, "other"))
+
+    with storage.claim("vk"):
+        assert Child(attempt).finish() == [[False, True]]
+    assert Child(attempt).finish() == [[True, True]]
+
+
+def killed_holder_frees_claim(make: MakeStorage, folder: Path) -> None:
+    """SIGKILL ends a claim, one on a stored name and one on a new name."""
+    storage = _opened(make, folder)
+    upload(storage, "stored")
+    for name in ("stored", "new"):
+
+        def hold(report: Report, name: str = name) -> None:
+            with _opened(make, folder).claim(name):
+                report("held")
+                signal.pause()
+
+        holder = Child(hold)
+        assert holder.report() == ["held"]
+        assert not _can_claim(storage, name)
+        holder.kill()
+        assert _can_claim(storage, name)
+
+
+def contend(make: MakeStorage, folder: Path) -> None:
+    """Four processes claim one new name again and again: only one at a time is ever inside."""
+    folder.mkdir()
+    workers = [Child(partial(_enter_and_leave, make, folder)) for _ in range(4)]
+    entered = [report[0] for worker in workers for report in worker.finish()]
+    assert sum(entered) > 0
+
+
+def _enter_and_leave(make: MakeStorage, folder: Path, report: Report) -> None:
+    storage = _opened(make, folder)
+    inside = folder.with_name("inside")
+    entered = 0
+    end_s = time.monotonic() + _CONTENDING_S
+    while time.monotonic() < end_s:
+        try:
+            with storage.claim("vk"):
+                inside.mkdir()
+                inside.rmdir()
+                entered += 1
+        except Busy:
+            continue
+    report(entered)
+
+
+def change_together(make: MakeStorage, folder: Path) -> None:
+    """Four processes upload and delete the same names, while this one lists without a pause."""
+    storage = _opened(make, folder)
+    workers = [Child(partial(_change, make, folder, seed)) for seed in range(4)]
+    watch = _Watch(storage)
+    while not all(worker.has_ended() for worker in workers):
+        watch.look()
+    stored = [report for worker in workers for report in worker.finish()]
+    for name in ("kept-1", "kept-2"):
+        versions = sorted(version for stored_name, version in stored if stored_name == name)
+        assert versions == list(range(1, len(versions) + 1)), (name, versions)
+        newest = storage.newest(name)
+        assert newest is not None
+        assert newest.version == len(versions)
+
+
+def _change(make: MakeStorage, folder: Path, seed: int, report: Report) -> None:
+    random = Random(seed)
+    storage = _opened(make, folder)
+    watch = _Watch(storage)
+    for turn in range(_TURNS):
+        name = random.choice(["kept-1", "kept-2", "churned"])
+        try:
+            if name == "churned" and random.random() < 0.5:
+                with storage.claim(name) as claim:
+                    storage.delete(claim)
+            else:
+                shape = random.choice(list(Shape))
+                report(name, upload(storage, name, f"{seed} {turn}".encode(), shape, 1).version)
+        except Busy:
+            continue
+        finally:
+            watch.look()
+
+
+class _Watch:
+    """Looks at the list again and again, and knows what must not change in it."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._seen: dict[str, int] = {}
+
+    def look(self) -> None:
+        listed = self._storage.list()
+        names = [record.name for record in listed]
+        assert names == sorted(set(names))
+        for record in listed:
+            fault = fault_of(self._storage, record)
+            # Meanwhile another process may have replaced or deleted it.
+            assert fault is None or self._storage.newest(record.name) != record, fault
+        versions = {record.name: record.version for record in listed if record.name != "churned"}
+        for name, version in self._seen.items():
+            assert versions.get(name, 0) >= version, (name, version, versions)
+        self._seen = versions
+
+
+def kill_at_random(make: MakeStorage, folder: Path) -> int:
+    """Kills processes amid uploads and deletions, and checks after each; returns how many."""
+    random = Random(42)
+    storage = _opened(make, folder)
+    ledger = _Ledger(storage)
+    start_s = time.monotonic()
+    ledger.follow([["upload", "a"], ["stored", upload(storage, "a").version]])
+    upload_s = time.monotonic() - start_s
+    kills = 0
+    while kills < FEWEST_KILLS or (kills < _MOST_KILLS and time.monotonic() - start_s < _KILLING_S):
+        victim = Child(partial(_change_forever, make, folder, kills))
+        ready = victim.report()
+        assert ready == ["ready"], ready
+        time.sleep(random.uniform(0, 2 * upload_s))
+        ledger.follow(victim.kill())
+        if kills % 10 == 9:
+            storage.sweep()
+        ledger.check()
+        kills += 1
+    return kills
+
+
+def _change_forever(make: MakeStorage, folder: Path, seed: int, report: Report) -> NoReturn:
+    random = Random(seed)
+    storage = _opened(make, folder)
+    report("ready")
+    while True:
+        name = random.choice("abc")
+        if random.random() < 0.3:
+            report("delete", name)
+            with storage.claim(name) as claim:
+                storage.delete(claim)
+            report("deleted")
+        else:
+            report("upload", name)
+            shape = random.choice(list(Shape))
+            report("stored", upload(storage, name, random.randbytes(8), shape, 2).version)
+
+
+class _Ledger:
+    """Which versions must be there, by what processes told before they were killed."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._versions = dict.fromkeys("abc", 0)
+        self._unsure: tuple[str, int] | None = None
+
+    def follow(self, reports: list[list[Any]]) -> None:
+        self._unsure = None
+        for what, *value in reports:
+            if what in ("upload", "delete"):
+                name = value[0]
+                self._unsure = (name, self._versions[name] + 1 if what == "upload" else 0)
+            elif self._unsure is not None:
+                name, outcome = self._unsure
+                assert what == "deleted" or value == [outcome], (name, what, value)
+                self._versions[name], self._unsure = outcome, None
+
+    def check(self) -> None:
+        listed = {record.name: record for record in self._storage.list()}
+        for name, version in self._versions.items():
+            record = listed.get(name)
+            found = 0 if record is None else record.version
+            if (name, found) == self._unsure:
+                self._versions[name] = found
+            else:
+                assert found == version, (name, found, version, self._unsure)
+            assert self._storage.newest(name) == record
+            assert record is None or fault_of(self._storage, record) is None
+            assert _can_claim(self._storage, name)
+
+
+def _opened(make: MakeStorage, folder: Path) -> Storage:
+    storage = make(folder)
+    storage.open()
+    return storage
+
+
+def _can_claim(storage: Storage, name: str) -> bool:
+    try:
+        with storage.claim(name):
+            return True
+    except Busy:
+        return False
