@@ -1,0 +1,1 @@
+"""Built-in plugins that touch bytes and HTTP: codecs and routes."""

@@ -1,0 +1,108 @@
+"""What a model answers to pictures: labels with their probabilities, best first, or numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+import orjson
+
+from tfaas_core.codec import Encoded
+from tfaas_core.errors import DoesNotFit
+from tfaas_core.model import ModelVersion
+from tfaas_core.tensors import Array, Arrays, BatchAxis, Bound
+from tfaas_plugins.codec_json import JsonCodec
+
+_ONE_ROW = Bound({}, 1, True)
+_JSON = JsonCodec()
+_NO_VALUES = _JSON.parse(b"{}", "application/json")
+
+
+def check_labels(version: ModelVersion) -> None:
+    """Raises DoesNotFit where the version has labels, but not one for each number of its output."""
+    outputs = version.signature.outputs
+    if not version.labels:
+        return
+    if len(outputs) != 1:
+        raise _do_not_fit(version, f"has {len(outputs)} outputs; params.outputNode may name one", 1)
+    (spec,) = outputs
+    if spec.numpy_dtype.kind not in "fiu":
+        raise _do_not_fit(version, f"answers {spec}, which holds no probabilities", "numbers")
+    shape = version.signature.row_shape(spec)
+    if shape is not None and None not in shape:
+        _check_count(version, prod(size or 0 for size in shape))
+
+
+def encode(
+    outputs: Arrays, bound: Bound, filenames: Sequence[str], top: int, version: ModelVersion
+) -> Encoded:
+    """A single picture's answer, or a list of those of a batch.
+
+    With labels, an answer is an object with the file's name and the ``top`` best labels; without,
+    it is what the JSON codec answers to one row. Raises DoesNotFit where an output of unknown size
+    turns out to have another one than the labels.
+    """
+    rows = [_row(outputs, number, version) for number in range(bound.rows)]
+    if version.labels:
+        (name,) = outputs
+        answers = [
+            _labelled(row[name], filename, top, version)
+            for row, filename in zip(rows, filenames, strict=True)
+        ]
+    else:
+        answers = [_JSON.encode(row, _ONE_ROW, _NO_VALUES, version).body for row in rows]
+    body = answers[0] if bound.single else b"[" + b",".join(answers) + b"]"
+    return Encoded(body, "application/json")
+
+
+def _row(outputs: Arrays, number: int, version: ModelVersion) -> dict[str, Array]:
+    if version.signature.batch is BatchAxis.NONE:
+        return dict(outputs)
+    return {name: array[number : number + 1] for name, array in outputs.items()}
+
+
+def _labelled(output: Array, filename: str, top: int, version: ModelVersion) -> bytes:
+    values = output.reshape(-1)
+    _check_count(version, values.size)
+    # NaN is put last, and equal values stay in the order of the labels.
+    best = np.argsort(-values.astype(np.float64), kind="stable")[:top]
+    labels = [
+        {"label": version.labels[place], "probability": value}
+        for place, value in zip(best.tolist(), _writable(values[best]), strict=True)
+    ]
+    answer = {"filename": filename, "labels": labels}
+    return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _writable(values: Array) -> Array:
+    # orjson would write a float16 with the digits of a float32.
+    return values.astype(np.str_).astype(np.float64) if values.dtype == np.float16 else values
+
+
+def _check_count(version: ModelVersion, count: int) -> None:
+    if count != len(version.labels):
+        raise _do_not_fit(
+            version,
+            f"answers {_counted(count, 'number')} for a picture",
+            len(version.labels),
+            count,
+        )
+
+
+def _do_not_fit(
+    version: ModelVersion, what: str, expected: object, got: object = None
+) -> DoesNotFit:
+    details: dict[str, Any] = {} if got is None else {"got": got}
+    return DoesNotFit(
+        f"model {version.name!r} has {_counted(len(version.labels), 'label')}, but {what}",
+        field="labels",
+        expected=expected,
+        model=version.name,
+        **details,
+    )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"

@@ -1,0 +1,153 @@
+"""What a request to the image codec holds: pictures as they were sent, and a few words of text."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from tfaas_core.errors import BadBody, DoesNotFit, TooLarge
+from tfaas_core.form import MAX_FIELD_BYTES
+from tfaas_core.multipart import MEDIA_TYPE, Event, PartHead, Splitter, boundary_of
+
+DEFAULT_TOP = 5
+"""How many labels an answer has, unless the request says otherwise."""
+
+_IMAGE = "image"
+_TEXTS = ("model", "name", "top")
+_PIECE_BYTES = 256 * 1024
+_PLAIN_ENCODINGS = ("", "7bit", "8bit", "binary")
+_COUNT = re.compile(r"\s*0*([1-9][0-9]*)\s*")
+
+
+class SentImage(msgspec.Struct, frozen=True):
+    """The bytes of a picture, not looked at yet.
+
+    ``filename`` is what the client calls it, without folders; None where it was sent as text, or
+    as the whole body. ``place`` is how messages name it.
+    """
+
+    data: bytes
+    filename: str | None
+    place: str
+
+
+class ImageForm(msgspec.Struct, frozen=True):
+    """A request: one picture at least, the model's name, and how many labels to answer."""
+
+    images: tuple[SentImage, ...]
+    model: str | None = None
+    top: int = DEFAULT_TOP
+
+
+def read_form(body: bytes, content_type: str, max_images: int) -> ImageForm:
+    """The form that ``body`` is; a body that is not announced as a form is one picture.
+
+    Raises BadBody where it is no such form, or lacks a picture; DoesNotFit where ``top`` is no
+    count; TooLarge for more than ``max_images`` pictures.
+    """
+    if content_type.partition(";")[0].strip().lower() != MEDIA_TYPE:
+        if not body:
+            raise BadBody("the body is empty, send a picture or a form (curl -F image=@file.png)")
+        return ImageForm((SentImage(body, None, "the body"),))
+    splitter = Splitter(boundary_of(content_type))
+    parts = _Parts(max_images)
+    for start in range(0, len(body), _PIECE_BYTES):
+        for event in splitter.split(body[start : start + _PIECE_BYTES]):
+            parts.take(event)
+    if not splitter.is_complete:
+        raise BadBody("the form stops before its closing boundary")
+    return parts.form()
+
+
+class _Parts:
+    """Makes an ImageForm of events."""
+
+    def __init__(self, max_images: int) -> None:
+        self._max_images = max_images
+        self._texts: dict[str, str] = {}
+        self._images: list[tuple[bytes, str | None]] = []
+        self._head = PartHead("", None, "")
+        self._content = bytearray()
+
+    def take(self, event: Event) -> None:
+        if isinstance(event, PartHead):
+            self._check(event)
+            self._head = event
+            self._content = bytearray()
+        elif isinstance(event, bytes):
+            self._add(event)
+        elif self._head.name == _IMAGE:
+            self._images.append((bytes(self._content), self._head.filename))
+        else:
+            self._texts[self._head.name] = self._text()
+
+    def form(self) -> ImageForm:
+        if not self._images:
+            raise BadBody(
+                "the form lacks the part 'image', a PNG or JPEG (curl -F image=@file.png)",
+                field=_IMAGE,
+            )
+        count = len(self._images)
+        images = []
+        for number, (data, filename) in enumerate(self._images, 1):
+            place = "the part 'image'" if count == 1 else f"image {number} of {count}"
+            if not data:
+                raise BadBody(f"{place} is empty", field=_IMAGE)
+            images.append(SentImage(data, filename, place))
+        texts = self._texts
+        model = texts.get("model") or texts.get("name") or None
+        return ImageForm(tuple(images), model, _top(texts.get("top")))
+
+    def _check(self, head: PartHead) -> None:
+        name = head.name
+        if name != _IMAGE and name not in _TEXTS:
+            there = ", ".join(map(repr, (_IMAGE, *_TEXTS)))
+            raise BadBody(
+                f"the form has a part {name[:80]!r}, which is none of {there}", field=name[:80]
+            )
+        if name in self._texts:
+            raise BadBody(f"the form has two parts {name!r}", field=name)
+        if name != _IMAGE and head.filename is not None:
+            raise BadBody(f"the part {name!r} is a file; send it as text", field=name)
+        if head.encoding not in _PLAIN_ENCODINGS:
+            raise BadBody(
+                f"the part {name!r} has Content-Transfer-Encoding {head.encoding[:40]!r}; "
+                "send its bytes as they are",
+                field=name,
+            )
+        if name == _IMAGE and len(self._images) == self._max_images:
+            raise TooLarge(
+                f"the form has more than {self._max_images} images, the most rows that may ever "
+                "wait for a model (engine.max_queue_rows); send fewer at a time",
+                field=_IMAGE,
+                expected=self._max_images,
+            )
+
+    def _add(self, data: bytes) -> None:
+        self._content += data
+        if self._head.name != _IMAGE and len(self._content) > MAX_FIELD_BYTES:
+            raise BadBody(
+                f"the part {self._head.name!r} is longer than {MAX_FIELD_BYTES} bytes, "
+                "the most that a text field may have",
+                field=self._head.name,
+            )
+
+    def _text(self) -> str:
+        try:
+            return self._content.decode()
+        except UnicodeDecodeError as error:
+            name = self._head.name
+            raise BadBody(f"the part {name!r} is not UTF-8: {error}", field=name) from None
+
+
+def _top(text: str | None) -> int:
+    if text is None:
+        return DEFAULT_TOP
+    count = _COUNT.fullmatch(text)
+    if count is None:
+        raise DoesNotFit(
+            f"top is {text[:40]!r}, send how many labels to answer: 1 or more", field="top"
+        )
+    # No model has more labels than these digits can say.
+    return int(count[1][:18])

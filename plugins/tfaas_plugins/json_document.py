@@ -1,0 +1,78 @@
+"""How a request's body is read as JSON."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import msgspec
+import orjson
+
+from tfaas_core.errors import BadBody, DoesNotFit, TfaasError
+from tfaas_plugins.values_document import ValuesDocument, document_of
+from tfaas_plugins.values_leaves import describe
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
+_NOT_A_NUMBER = re.compile(r"NaN|Infinity")
+
+
+class JsonDocument(ValuesDocument):
+    """Values as JSON spells them."""
+
+
+def read_document(body: bytes) -> JsonDocument:
+    """The document that ``body`` spells.
+
+    Raises BadBody where the body is not JSON; DoesNotFit where it is not an object, its fields are
+    no document, or a number is too large for float64.
+    """
+    body = body.removeprefix(_BYTE_ORDER_MARK)
+    try:
+        fields = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise _unreadable(body, error) from None
+    if type(fields) is not dict:
+        raise DoesNotFit(f"the body is {describe(fields)}, send a JSON object")
+    document = document_of(fields, JsonDocument)
+    document.booleans = _may_hold_booleans(body, fields, document)
+    return document
+
+
+def _unreadable(body: bytes, error: orjson.JSONDecodeError) -> TfaasError:
+    if not body.strip():
+        return BadBody("the body is empty, send a JSON object")
+    try:
+        body.decode()
+    except UnicodeDecodeError as wrong:
+        return BadBody(f"the body is not JSON: byte {wrong.start} is not UTF-8")
+    place = f"line {error.lineno}, column {error.colno}"
+    number = _NUMBER.match(error.doc, error.pos)
+    if number and math.isinf(float(number[0])):
+        return _too_large(number[0], place, body)
+    if _NOT_A_NUMBER.match(error.doc, error.pos):
+        return BadBody(f"the body is not JSON: NaN or Infinity at {place}, JSON has neither")
+    return BadBody(f"the body is not JSON: {error.msg}, at {place}")
+
+
+def _too_large(number: str, place: str, body: bytes) -> TfaasError:
+    # orjson stopped at the number; msgspec checks what follows, without reading numbers.
+    try:
+        msgspec.json.decode(body, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        return BadBody(f"the body is not JSON: {error}")
+    return DoesNotFit(f"the number at {place} is too large for any model", got=number[:40])
+
+
+def _may_hold_booleans(body: bytes, fields: dict[str, Any], document: JsonDocument) -> bool:
+    # To look at each value would take as long as to read it. But "true" needs a "u" and "false" an
+    # "f": where the names account for all of these, none is left. Escapes would upset the count.
+    if b"f" not in body and body.find(b"u") == body.rfind(b"u"):
+        return False  # the one "u" is that of "values" or "inputs"
+    names = "".join(
+        (*fields, *(document.keys or ()), *(document.inputs or ()), document.model or "")
+    )
+    return (
+        body.count(b"u") > names.count("u") or body.count(b"f") > names.count("f") or b"\\" in body
+    )

@@ -1,0 +1,72 @@
+"""Arrays as MessagePack's nested lists, without a Python object for each float."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from tfaas_core.tensors import Array
+
+_TAGS = {4: 0xCA, 8: 0xCB}
+"""MessagePack's mark of a float, by its bytes."""
+
+_NIL = 0xC0
+_LEFT_OUT = 0x100
+"""No byte: dropped before the bytes are written."""
+
+
+def lists(array: Array) -> Any:
+    """What msgspec writes as nested lists: float32 as such, NaN and infinities as nil.
+
+    float16 is written as float32, complex numbers as pairs ``[re, im]``; bytes are strings where
+    they are UTF-8, and else bin.
+    """
+    if array.dtype.kind == "c":
+        array = array.view(array.real.dtype).reshape(*array.shape, 2)
+    if array.dtype.kind == "f" and array.size:
+        return msgspec.Raw(_float_lists(array))
+    return _with_texts(array) if array.dtype.kind == "O" else array.tolist()
+
+
+def _float_lists(array: Array) -> bytes:
+    if array.itemsize == 2:
+        array = array.astype(np.float32)
+    finite = np.isfinite(array)
+    whole = bool(finite.all())
+    block = np.empty((*array.shape, 1 + array.itemsize), np.uint8 if whole else np.uint16)
+    block[..., 0] = _TAGS[array.itemsize]
+    big_endian = array.astype(array.dtype.newbyteorder(">"))
+    block[..., 1:] = big_endian[..., np.newaxis].view(np.uint8)
+    if not whole:
+        block[~finite] = [_NIL, *[_LEFT_OUT] * array.itemsize]
+    for size in reversed(array.shape):
+        items = block.reshape(-1, size * block.shape[-1])
+        head = _head(size)
+        block = np.empty((len(items), len(head) + items.shape[1]), items.dtype)
+        block[:, : len(head)] = head
+        block[:, len(head) :] = items
+    return (block if whole else block[block != _LEFT_OUT].astype(np.uint8)).tobytes()
+
+
+def _head(size: int) -> list[int]:
+    """How a list of ``size`` items starts."""
+    if size < 0x10:
+        return [0x90 | size]
+    tag, code = (0xDC, ">H") if size < 0x1_0000 else (0xDD, ">I")
+    return [tag, *struct.pack(code, size)]
+
+
+def _with_texts(array: Array) -> Any:
+    texts = np.empty(array.size, object)
+    texts[:] = [_text(value) for value in array.flat]
+    return texts.reshape(array.shape).tolist()
+
+
+def _text(value: bytes) -> str | bytes:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value

@@ -1,0 +1,130 @@
+"""The values of one input as MessagePack gives them, nested or packed, to an array."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tfaas_core.errors import DoesNotFit
+from tfaas_core.model import ModelVersion
+from tfaas_core.tensors import Array, TensorSpec, show_shape
+from tfaas_plugins.msgpack_packed import is_packed, unpack
+from tfaas_plugins.values_leaves import (
+    LeafError,
+    Leaves,
+    Numbers,
+    Strings,
+    check_finite,
+    describe,
+    leaves_for,
+    rounded,
+    wrong_leaf,
+)
+from tfaas_plugins.values_lists import ListReader, Reading
+
+
+class FiniteNumbers(Numbers):
+    """Floats and complex numbers. MessagePack can spell NaN and infinities, JSON cannot."""
+
+    def array(self, flat: list[Any], shape: tuple[int, ...], booleans: bool) -> Array:
+        array = super().array(flat, shape, booleans)
+        check_finite(array.view(self._dtype) if self.pair else array)
+        return array
+
+
+class BinaryStrings(Strings):
+    """Strings, and bytes as bin."""
+
+    def takes(self, leaf: Any) -> str:
+        return "strings or bin"
+
+
+def _leaves(spec: TensorSpec) -> Leaves:
+    if spec.dtype == "string":
+        return BinaryStrings()
+    return FiniteNumbers(spec.numpy_dtype) if spec.numpy_dtype.kind in "fc" else leaves_for(spec)
+
+
+class MsgpackReader(ListReader):
+    """Reads nested lists as a ListReader, and packed arrays.
+
+    A packed array of as many axes as a row is one row; of one more, a batch.
+    """
+
+    def __init__(self, version: ModelVersion, spec: TensorSpec) -> None:
+        super().__init__(version, spec, _leaves(spec))
+
+    def read(self, values: Any, name: str, booleans: bool) -> Reading:
+        """The array that ``values`` spell or are packed as; see ``ListReader.read``."""
+        if not is_packed(values):
+            return super().read(values, name, booleans)
+        sent = unpack(values, name)
+        single = self._is_one_row(sent, name)
+        array = self._cast(sent, name)
+        return Reading(array[np.newaxis] if single and self.batched else array, single)
+
+    def _is_one_row(self, array: Array, name: str) -> bool:
+        row = self.row_shape
+        if row is None:
+            single = not self.batched or array.ndim < 2
+        else:
+            single = array.ndim == len(row)
+            if not _fit(array.shape if single or not self.batched else array.shape[1:], row):
+                raise self._misshapen_array(array, name, self._shapes(row))
+        if not single and not len(array):
+            raise self._misshapen_array(array, name, "at least one row")
+        return single
+
+    def _shapes(self, row: tuple[int | None, ...]) -> str:
+        batch = f", or {show_shape((None, *row))} for a batch" if self.batched else ""
+        return show_shape(row) + batch
+
+    def _cast(self, array: Array, name: str) -> Array:
+        """The array in the input's dtype: floats rounded, all else only where nothing is lost."""
+        dtype = self.spec.numpy_dtype
+        if not _can_cast(array.dtype, dtype):
+            raise self._wrong_dtype(array, name)
+        try:
+            return rounded(array, dtype)
+        except LeafError as bad:
+            raise self._wrong_element(array, name, bad.index) from None
+
+    def _wrong_element(self, array: Array, name: str, index: int) -> DoesNotFit:
+        element = array.flat[index].item()
+        place = name + "".join(f"[{i}]" for i in np.unravel_index(index, array.shape))
+        got = str(element) if isinstance(element, complex) else describe(element)
+        return wrong_leaf(place, got, self._leaves.takes(0.0), self._model)
+
+    def _wrong_dtype(self, array: Array, name: str) -> DoesNotFit:
+        dtype = self.spec.numpy_dtype
+        how = "send lists" if dtype.kind == "O" else f"pack it as {dtype.str!r} or send lists"
+        got, expected = array.dtype.name, self.spec.dtype
+        return DoesNotFit(
+            f"{name} is packed as {got}, model {self._model!r} takes {expected}; {how}",
+            field=name,
+            expected=expected,
+            got=got,
+            model=self._model,
+        )
+
+    def _misshapen_array(self, array: Array, name: str, expected: str) -> DoesNotFit:
+        got = show_shape(array.shape)
+        return DoesNotFit(
+            f"{name} has shape {got}, model {self._model!r} takes {expected}",
+            field=name,
+            expected=expected,
+            got=got,
+            model=self._model,
+        )
+
+
+def _fit(sizes: tuple[int, ...], row: tuple[int | None, ...]) -> bool:
+    pairs = zip(row, sizes, strict=False)
+    return len(sizes) == len(row) and all(want in (None, size) for want, size in pairs)
+
+
+def _can_cast(given: np.dtype[Any], dtype: np.dtype[Any]) -> bool:
+    if given.kind == "b" or dtype.kind in "bO":
+        return given == dtype
+    return np.can_cast(given, dtype) or (given.kind == dtype.kind and dtype.kind in "fc")

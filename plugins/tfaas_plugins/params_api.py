@@ -1,0 +1,77 @@
+"""The endpoints of params.json and of the default model: /params."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from tfaas_core.errors import BadBody, DoesNotFit
+from tfaas_core.hookspecs import hookimpl
+from tfaas_core.host import Host
+from tfaas_core.model import ModelVersion
+from tfaas_core.route import Request, Response, Route, json_response
+
+_SHOWN = ("name", "model", "labels", "options", "inputNode", "outputNode", "description")
+"""What is shown of a model that was uploaded without params: the classic fields, as found."""
+
+
+class ParamsApi:
+    """Handlers over one Host."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    async def show(self, request: Request) -> Response:
+        """``GET /params/NAME``: the params.json that was uploaded, or what stands in for it."""
+        version = self._host.catalog.get(request.path_fields["name"])
+        return json_response(version.params or _found(version))
+
+    async def show_default(self, _request: Request) -> Response:
+        """``GET /params``: the same of the default model, with its name."""
+        return self._default()
+
+    async def choose_default(self, request: Request) -> Response:
+        """``POST /params`` of ``{"name": NAME}``: makes it the default model, until an upload."""
+        configured = self._host.config.models.default
+        if configured:
+            raise DoesNotFit(
+                f"the default model is fixed as {configured!r} by models.default in the server's "
+                "configuration",
+                field="name",
+            )
+        await self._host.publisher.choose_default(_name(request.body))
+        return self._default()
+
+    def _default(self) -> Response:
+        version = self._host.catalog.get(None)
+        return json_response({"name": version.name} | (version.params or _found(version)))
+
+
+def _found(version: ModelVersion) -> dict[str, Any]:
+    document = version.document()
+    return {key: document[key] for key in _SHOWN}
+
+
+def _name(body: bytes) -> str:
+    """``name`` of a JSON object, or ``model`` where that is missing."""
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise BadBody(f"the body is not JSON: {error}") from None
+    fields = document if isinstance(document, dict) else {}
+    name = fields.get("name") or fields.get("model")
+    if not isinstance(name, str):
+        raise DoesNotFit('name the model: {"name": "vk"}', field="name")
+    return name
+
+
+@hookimpl
+def tfaas_register_routes(host: Host) -> Iterable[Route]:
+    api = ParamsApi(host)
+    return [
+        Route("/params", ("GET",), api.show_default),
+        Route("/params", ("POST",), api.choose_default),
+        Route("/params/{name}", ("GET",), api.show),
+    ]

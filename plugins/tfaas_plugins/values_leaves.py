@@ -1,0 +1,213 @@
+"""Flat lists of values to arrays of one dtype, and the first value that is not of it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import struct
+from abc import ABC, abstractmethod
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from tfaas_core.errors import DoesNotFit
+from tfaas_core.tensors import Array, TensorSpec
+
+_CODES = {
+    "float16": "e",
+    "float32": "f",
+    "float64": "d",
+    "complex64": "f",
+    "complex128": "d",
+    "int8": "b",
+    "int16": "h",
+    "int32": "i",
+    "int64": "q",
+    "uint8": "B",
+    "uint16": "H",
+    "uint32": "I",
+    "uint64": "Q",
+}
+"""``struct``'s code of each dtype; of a complex one, that of its two parts."""
+
+
+_NOUNS = {
+    str: "a string",
+    bytes: "bytes",
+    list: "a list",
+    tuple: "a list",
+    dict: "an object",
+    datetime: "a timestamp",
+}
+
+
+class LeafError(Exception):
+    """``index``: which value of the flat list is not of the dtype."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(index)
+        self.index = index
+
+
+class Leaves(ABC):
+    """Makes arrays of one dtype."""
+
+    noun: str
+    """What elements of an array are called, in the plural."""
+
+    pair = False
+    """Whether one element is spelt as a list of two values."""
+
+    @abstractmethod
+    def array(self, flat: list[Any], shape: tuple[int, ...], booleans: bool) -> Array:
+        """A new C-contiguous array of ``flat``, which has as many values as ``shape`` asks for.
+
+        ``booleans``: whether a true or false may be in ``flat``. Raises LeafError.
+        """
+
+    def takes(self, leaf: Any) -> str:
+        """What is taken instead of ``leaf``."""
+        return self.noun
+
+
+class Numbers(Leaves):
+    """Floats, integers, and complex numbers as pairs ``[re, im]``."""
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.pair = dtype.kind == "c"
+        self._result = dtype
+        self._dtype = np.zeros(0, dtype).real.dtype
+        self._code = _CODES[dtype.name]
+        self.noun = {"c": "[re, im] pairs", "f": "numbers"}.get(dtype.kind, "integers")
+
+    def array(self, flat: list[Any], shape: tuple[int, ...], booleans: bool) -> Array:
+        # struct takes true for 1; all else that is no number of this dtype it refuses, and it
+        # packs a list faster than NumPy reads one.
+        if booleans and bool in set(map(type, flat)):
+            raise LeafError(list(map(type, flat)).index(bool))
+        array = np.empty(shape, self._dtype)
+        try:
+            struct.pack_into(f"={len(flat)}{self._code}", array.data, 0, *flat)
+        except (struct.error, OverflowError):
+            raise LeafError(self._first_bad(flat)) from None
+        return array.view(self._result).reshape(shape[:-1]) if self.pair else array
+
+    def _first_bad(self, flat: list[Any]) -> int:
+        low, high = 0, len(flat)
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self._packs(flat[low:middle]):
+                low = middle
+            else:
+                high = middle
+        return low
+
+    def _packs(self, flat: list[Any]) -> bool:
+        try:
+            struct.pack(f"={len(flat)}{self._code}", *flat)
+        except (struct.error, OverflowError):
+            return False
+        return True
+
+    def takes(self, leaf: Any) -> str:
+        if type(leaf) not in (int, float):
+            return "numbers" if self.pair else self.noun
+        if self._dtype.kind == "f":
+            largest = f"{float(np.finfo(self._dtype).max):.8g}"
+            return f"numbers from -{largest} to {largest}"
+        limits = np.iinfo(self._dtype)
+        return f"integers from {limits.min} to {limits.max}"
+
+
+class Booleans(Leaves):
+    """``true`` and ``false``."""
+
+    noun = "booleans"
+
+    def array(self, flat: list[Any], shape: tuple[int, ...], booleans: bool) -> Array:
+        types = list(map(type, flat))
+        if types.count(bool) != len(types):
+            raise LeafError(next(i for i, kind in enumerate(types) if kind is not bool))
+        return np.array(flat, bool).reshape(shape)
+
+
+class Strings(Leaves):
+    """Strings, as UTF-8, and bytes as they are or as ``{"b64": "..."}``."""
+
+    noun = "strings"
+
+    def array(self, flat: list[Any], shape: tuple[int, ...], booleans: bool) -> Array:
+        array = np.empty(len(flat), object)
+        for index, leaf in enumerate(flat):
+            text = _bytes_of(leaf)
+            if text is None:
+                raise LeafError(index)
+            array[index] = text
+        return array.reshape(shape)
+
+    def takes(self, leaf: Any) -> str:
+        return 'strings, or bytes as {"b64": "..."} in base64'
+
+
+def _bytes_of(leaf: Any) -> bytes | None:
+    if type(leaf) is str:
+        return leaf.encode()
+    if type(leaf) is bytes:
+        return leaf
+    if type(leaf) is not dict or leaf.keys() != {"b64"} or type(leaf["b64"]) is not str:
+        return None
+    try:
+        return base64.b64decode(leaf["b64"], validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def leaves_for(spec: TensorSpec) -> Leaves:
+    """What makes arrays of the spec's dtype."""
+    if spec.dtype == "string":
+        return Strings()
+    return Booleans() if spec.dtype == "bool" else Numbers(spec.numpy_dtype)
+
+
+def check_finite(array: Array) -> None:
+    """Raises LeafError for the first NaN or infinity in an array of floats or complex numbers."""
+    finite = np.isfinite(array)
+    if np.count_nonzero(finite) != finite.size:
+        raise LeafError(int(np.argmin(finite)))
+
+
+def rounded(array: Array, dtype: np.dtype[Any]) -> Array:
+    """The array in another dtype; raises LeafError where a float or complex number is not finite.
+
+    The caller sees to it that nothing but the last digits of floats can be lost.
+    """
+    if array.dtype != dtype:
+        with np.errstate(all="ignore"):
+            array = array.astype(dtype)
+    if dtype.kind in "fc":
+        check_finite(array)
+    return array
+
+
+def wrong_leaf(place: str, got: str, takes: str, model: str) -> DoesNotFit:
+    """The error for the value at ``place``, which ``got`` describes."""
+    return DoesNotFit(
+        f"{place} is {got}, model {model!r} takes {takes}",
+        field=place,
+        expected=takes,
+        got=got,
+        model=model,
+    )
+
+
+def describe(leaf: Any) -> str:
+    """A value as messages call it."""
+    if leaf is None or isinstance(leaf, bool):
+        return {None: "null", True: "true", False: "false"}[leaf]
+    if isinstance(leaf, float) and not math.isfinite(leaf):
+        return "NaN" if math.isnan(leaf) else "infinite"
+    if isinstance(leaf, int | float):
+        return repr(leaf)
+    return next((noun for kind, noun in _NOUNS.items() if isinstance(leaf, kind)), "an extension")

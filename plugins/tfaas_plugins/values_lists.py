@@ -1,0 +1,174 @@
+"""Nested lists to an array of one input's dtype and shape."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from tfaas_core.errors import DoesNotFit
+from tfaas_core.model import ModelVersion
+from tfaas_core.tensors import Array, BatchAxis, TensorSpec, show_shape
+from tfaas_plugins.values_leaves import LeafError, Leaves, describe, leaves_for, wrong_leaf
+
+_LISTS = {list}
+_DEEPEST = 30
+"""How deep values of unknown rank may be nested: what every NumPy can hold, and axes to spare."""
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """One input's array, with its batch axis, and whether it was sent as one row."""
+
+    array: Array
+    single: bool
+
+
+class _Level(msgspec.Struct, frozen=True):
+    """The items of nested lists at one depth, flat; ``shape`` is how they were nested."""
+
+    name: str
+    items: list[Any]
+    shape: tuple[int, ...] = ()
+
+    def place(self, index: int) -> str:
+        """Where an item was: ``values[2][5]``."""
+        return self.name + "".join(f"[{i}]" for i in np.unravel_index(index, self.shape))
+
+
+class ListReader:
+    """Reads values for one input of one model.
+
+    Values nested as deep as a row are one row, and get a batch axis where the model has one;
+    values nested one deeper are a batch. For an input of unknown rank, lists of lists are a batch.
+    """
+
+    def __init__(
+        self, version: ModelVersion, spec: TensorSpec, leaves: Leaves | None = None
+    ) -> None:
+        self.spec = spec
+        self.batched = version.signature.batch is not BatchAxis.NONE
+        self.row_shape = version.signature.row_shape(spec)
+        self._model = version.name
+        self._leaves = leaves or leaves_for(spec)
+        self._pair = (2,) if self._leaves.pair else ()
+        self._row_sizes = (*(self.row_shape or ()), *self._pair)
+        self._batch_sizes = (None, *self._row_sizes)
+
+    def read(self, values: Any, name: str, booleans: bool) -> Reading:
+        """The array that ``values`` spell: C-contiguous, of the input's dtype and shape.
+
+        ``name`` is what messages call the values. ``booleans``: whether a true or false may be
+        among them. Raises DoesNotFit, naming the place, where the values are no such array.
+        """
+        depth = _depth(values)
+        single = self._is_single(values, name, depth)
+        items: list[Any] = [values]
+        shape: tuple[int, ...] = ()
+        for size in self._sizes(single, depth):
+            length = _common_length(items)
+            if length is None or size not in (None, length):
+                level = _Level(name, items, shape)
+                raise self._misshapen(level, size, deeper=depth - len(shape) - 1)
+            shape = (*shape, length)
+            items = items[0] if len(items) == 1 else list(chain.from_iterable(items))
+        whole = (1, *shape) if single and self.batched else shape
+        try:
+            return Reading(self._leaves.array(items, whole, booleans), single)
+        except LeafError as bad:
+            place = _Level(name, items, shape).place(bad.index)
+            raise self._wrong_leaf(place, items[bad.index]) from None
+
+    def _is_single(self, values: Any, name: str, depth: int) -> bool:
+        if self.row_shape is None:
+            if depth > _DEEPEST:
+                raise self._wrong_depth(values, name, depth)
+            return not self.batched or depth - len(self._pair) < 2
+        extra = depth - len(self.row_shape) - len(self._pair)
+        if extra == 0:
+            return True
+        if extra == 1 and self.batched and values != []:
+            return False
+        raise self._wrong_depth(values, name, depth)
+
+    def _sizes(self, single: bool, depth: int) -> tuple[int | None, ...]:
+        if self.row_shape is None:
+            return (None,) * (depth - len(self._pair)) + self._pair
+        return self._row_sizes if single else self._batch_sizes
+
+    def _wrong_depth(self, values: Any, name: str, depth: int) -> DoesNotFit:
+        got = f"nested {depth} deep" if type(values) is list else describe(values)
+        if values == []:
+            got = "empty"
+        return DoesNotFit(
+            f"{name} is {got}, model {self._model!r} takes {self._row()}",
+            field=name,
+            expected=self._row(),
+            got=got,
+            model=self._model,
+        )
+
+    def _row(self) -> str:
+        noun, shape = self._leaves.noun, self.row_shape
+        if shape is None:
+            return f"{noun} nested {_DEEPEST} deep at most"
+        if not shape:
+            row, rows = _count(1, noun), f"a list of {noun}"
+        elif len(shape) == 1:
+            row = f"a list of {noun if shape[0] is None else _count(shape[0], noun)}"
+            rows = "a list of such lists"
+        else:
+            row, rows = f"{noun} in nested lists of shape {show_shape(shape)}", "a list of those"
+        return f"{row}, or {rows} for a batch" if self.batched else row
+
+    def _misshapen(self, level: _Level, size: int | None, deeper: int) -> DoesNotFit:
+        for index, item in enumerate(level.items):
+            if type(item) is not list:
+                return self._wrong_leaf(level.place(index), item, "a list here")
+        want = len(level.items[0]) if size is None else size
+        index = next(i for i, item in enumerate(level.items) if len(item) != want)
+        items, place = level.items[index], level.place(index)
+        if deeper == 0 and not self._pair and (leaf := self._bad_leaf(items)) is not None:
+            return self._wrong_leaf(f"{place}[{leaf}]", items[leaf])
+        nouns = {0: "numbers", 1: self._leaves.noun} if self._pair else {0: self._leaves.noun}
+        got = _count(len(items), nouns.get(deeper, "lists"))
+        who = f"{level.place(0)} has" if size is None else f"model {self._model!r} takes"
+        return DoesNotFit(
+            f"{place} has {got}, {who} {want}",
+            field=place,
+            expected=want,
+            got=len(items),
+            model=self._model,
+        )
+
+    def _bad_leaf(self, items: list[Any]) -> int | None:
+        try:
+            self._leaves.array(items, (len(items),), booleans=True)
+        except LeafError as bad:
+            return bad.index
+        return None
+
+    def _wrong_leaf(self, place: str, leaf: Any, takes: str = "") -> DoesNotFit:
+        return wrong_leaf(place, describe(leaf), takes or self._leaves.takes(leaf), self._model)
+
+
+def _depth(values: Any) -> int:
+    depth = 0
+    while type(values) is list:
+        depth += 1
+        if not values:
+            break
+        values = values[0]
+    return depth
+
+
+def _common_length(lists: list[Any]) -> int | None:
+    if set(map(type, lists)) != _LISTS:
+        return None
+    lengths = set(map(len, lists))
+    return lengths.pop() if len(lengths) == 1 else None
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun[:-1] if number == 1 else noun}"
