@@ -1,0 +1,1 @@
+"""What touches model files and TensorFlow: storages and runtimes. Imports only ``tfaas_core``."""

@@ -1,0 +1,114 @@
+"""What a storage on a disk needs of it: locks, and changes that survive a power cut.
+
+Functions raise OSError as it comes, but for ``remove``.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+from tfaas_core.errors import Busy
+
+_LOCK_ATTEMPTS = 100
+
+_log = logging.getLogger("tfaas.storage")
+
+
+def lock(folder: Path) -> int:
+    """A descriptor that holds the lock on ``folder``, made where needed. Raises Busy."""
+    for _ in range(_LOCK_ATTEMPTS):
+        with suppress(FileExistsError):
+            os.mkdir(folder, 0o700)
+        try:
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            continue  # its holder removed it just now
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_at(descriptor, folder):
+                return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            break
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+    raise Busy(
+        f"model {folder.name!r} is being uploaded or deleted by another request; try again later",
+        model=folder.name,
+    )
+
+
+def unlock(descriptor: int, folder: Path) -> None:
+    """Gives up a lock, and removes the folder where it is empty."""
+    try:
+        with suppress(OSError):
+            if _is_at(descriptor, folder):
+                os.rmdir(folder)  # fails where it holds a version
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    finally:
+        os.close(descriptor)
+
+
+def _is_at(descriptor: int, folder: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(folder))
+    except FileNotFoundError:
+        return False
+
+
+def sync_tree(folder: Path) -> None:
+    """Puts a folder and all that is in it on the disk for good, for the owner's eyes only."""
+    for path, _, files in os.walk(folder, topdown=False, onerror=_raise):
+        for file in files:
+            sync(Path(path, file), mode=0o600)
+        sync(Path(path), mode=0o700)
+
+
+def sync(path: Path, mode: int | None = None) -> None:
+    """Puts a file or folder on the disk for good; ``mode``: its permissions from now on."""
+    descriptor = os.open(path, os.O_RDONLY | (os.O_NOFOLLOW if mode is not None else 0))
+    try:
+        if mode is not None:
+            os.fchmod(descriptor, mode)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Puts ``content`` in the place of the file ``path``, for good: wholly or not at all."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+    sync(path.parent)
+
+
+def remove(path: Path) -> None:
+    """Removes a file, link or folder with all that is in it; what resists is logged and left."""
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        _log.warning("%s could not be removed: %s", path, error)
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error

@@ -1,0 +1,164 @@
+"""A frozen graph, loaded: what the ``graph`` runtime's models run in. Imports TensorFlow."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from tfaas_backends.forbidden_ops import check_ops
+from tfaas_backends.graph_file import prepare, read_graph
+from tfaas_backends.graph_nodes import GraphNodes
+from tfaas_backends.graph_session import GraphSession
+from tfaas_backends.graph_signature import signature_of, spec_of
+from tfaas_backends.graph_state import is_stateful, stateful_functions
+from tfaas_backends.quiet_tensorflow import tf
+from tfaas_backends.tensorflow_errors import load_error
+from tfaas_core.errors import TfaasError
+from tfaas_core.model import Params
+from tfaas_core.runtime import Servable
+from tfaas_core.tensors import Array, Signature
+
+_WORTH_TUNING_S = 0.0003
+_CLEARLY_FASTER = 0.85
+_TUNING_RUNS = 7
+_TUNING_BUDGET_S = 0.5
+
+
+class GraphServable(Servable):
+    """Runs one session, with one thread unless more were asked for or proved faster.
+
+    ``open_session(threads)`` makes sessions that compute the signature's outputs.
+    """
+
+    def __init__(
+        self,
+        open_session: Callable[[int], GraphSession],
+        session: GraphSession,
+        signature: Signature,
+        stateful: bool,
+        tunable: bool,
+    ) -> None:
+        self.signature = signature
+        self.stateful = stateful
+        self._open_session = open_session
+        self._session = session
+        self._tunable = tunable
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        return self._session.run(inputs)
+
+    def tune(self, inputs: Sequence[Array]) -> None:
+        """Takes a thread a core where that is faster by a clear margin, for these inputs."""
+        if not self._tunable or _cores() == 1:
+            return
+        if _duration_s(self._session, inputs) < _WORTH_TUNING_S:
+            return
+        rival = self._open_session(_cores())
+        try:
+            if _is_clearly_faster(rival, self._session, inputs):
+                self._session, rival = rival, self._session
+        finally:
+            rival.close()
+            return_free_memory()
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def load_graph(artifact: Path, params: Params, threads: int) -> GraphServable:
+    """The graph in the file ``artifact``, as Runtime.load gives it."""
+    graph_def = read_graph(artifact)
+    try:
+        return _load(graph_def, params, threads)
+    except TfaasError:
+        raise
+    except Exception as error:  # of a broken graph, TensorFlow raises nearly anything
+        raise load_error(error, graph_def) from None
+    finally:
+        del graph_def
+        return_free_memory()
+
+
+def _load(graph_def: Any, params: Params, threads: int) -> GraphServable:
+    graph = _imported(graph_def, params)
+    inputs, outputs = _ends(graph, params)
+    check_ops(graph_def, {tensor.op.name for tensor in outputs})
+    stateful = is_stateful(
+        GraphNodes(graph, {t.op.name for t in inputs}).ancestors(outputs, inputs),
+        stateful_functions(graph_def),
+    )
+    input_specs = [spec_of(tensor, "inputNode") for tensor in inputs]
+    output_specs = [spec_of(tensor, "outputNode") for tensor in outputs]
+    fetches = apart_from(inputs, outputs, graph)
+
+    def open_session(threads: int) -> GraphSession:
+        return GraphSession(graph, inputs, fetches, threads)
+
+    session = open_session(threads or 1)
+    try:
+        signature = signature_of(input_specs, output_specs, session.run)
+    except TfaasError:
+        session.close()
+        raise
+    return GraphServable(open_session, session, signature, stateful, tunable=threads == 0)
+
+
+def _imported(graph_def: Any, params: Params) -> Any:
+    prepare(graph_def, {name.strip().partition(":")[0] for name in params.input_nodes})
+    graph = tf.Graph()
+    with graph.as_default():
+        tf.import_graph_def(graph_def, name="")
+    return graph
+
+
+def _ends(graph: Any, params: Params) -> tuple[list[Any], list[Any]]:
+    """The tensors to feed and to fetch: the ones that ``params`` names, or else found."""
+    nodes = GraphNodes(graph, {name.strip().partition(":")[0] for name in params.input_nodes})
+    inputs = nodes.named(params.input_nodes, "inputNode")
+    outputs = nodes.named(params.output_nodes, "outputNode") or nodes.last_outputs(inputs)
+    if inputs:
+        nodes.check_covered(outputs, inputs)
+    return inputs or nodes.inputs_of(outputs), outputs
+
+
+def apart_from(inputs: Sequence[Any], outputs: Sequence[Any], graph: Any) -> list[Any]:
+    """The outputs, through an Identity where they are inputs: no session fetches what it is fed."""
+    fed = {tensor.name for tensor in inputs}
+    with graph.as_default():
+        return [tf.identity(t) if t.name in fed else t for t in outputs]
+
+
+def _is_clearly_faster(rival: GraphSession, session: GraphSession, inputs: Sequence[Array]) -> bool:
+    """Measures both in turn, so that what else the machine does slows down both."""
+    rival.run(inputs)
+    durations_s: list[tuple[float, float]] = []
+    end_s = time.perf_counter() + _TUNING_BUDGET_S
+    while len(durations_s) < _TUNING_RUNS and (not durations_s or time.perf_counter() < end_s):
+        durations_s.append((_duration_s(rival, inputs), _duration_s(session, inputs)))
+    of_rival_s, of_session_s = zip(*durations_s, strict=True)
+    return bool(median(of_rival_s) < _CLEARLY_FASTER * median(of_session_s))
+
+
+def _duration_s(session: GraphSession, inputs: Sequence[Array]) -> float:
+    start_s = time.perf_counter()
+    session.run(inputs)
+    return time.perf_counter() - start_s
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def return_free_memory() -> None:
+    """Gives what was freed back to the system, for other processes."""
+    # Loading takes several times the memory of the weights, and glibc would keep all of it.
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

@@ -1,0 +1,172 @@
+"""A SavedModel's graph, imported as far as predictions need it, and made ready in a session."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfaas_backends.forbidden_ops import check_ops
+from tfaas_backends.graph_file import prepare
+from tfaas_backends.graph_nodes import GraphNodes
+from tfaas_backends.graph_pruning import node_of, pruned
+from tfaas_backends.graph_state import is_stateful, stateful_functions
+from tfaas_backends.quiet_tensorflow import tf
+from tfaas_backends.saved_model_assets import assets, read_directly
+from tfaas_backends.saved_model_folder import checkpoint, damaged, init_nodes, without_place
+from tfaas_backends.saved_model_freezing import VariableUses
+from tfaas_backends.saved_model_signature import End, Ends
+from tfaas_backends.saved_model_variables import (
+    assigned_in,
+    restoring,
+    small_values,
+    stored_variables,
+    variables_in,
+)
+from tfaas_backends.tensorflow_errors import load_error, one_line
+from tfaas_core.errors import CannotServe, TfaasError
+
+
+class SavedGraph:
+    """The part of a SavedModel's graph that its ends need, imported.
+
+    ``graph`` is a tf.Graph, ``inputs`` and ``outputs`` are its tensors; ``stateful`` as in
+    Servable. ``restorable`` is False where nothing tells how its variables get their values.
+    Making it raises CannotServe, BadBody where files are missing or damaged, and whatever
+    TensorFlow raises on importing.
+    """
+
+    def __init__(self, meta_graph: Any, ends: Ends, folder: Path) -> None:
+        self._folder = folder
+        paths = assets(meta_graph, folder)
+        read_directly(meta_graph.graph_def, paths)
+        needed = _Needed(meta_graph, ends)
+        needed.check(paths)
+        self.restorable = needed.restorable
+        prefix = checkpoint(folder) if needed.variables else ""
+        if needed.stored:
+            self._freeze(needed, prefix)
+        self.graph = _imported(meta_graph, needed.graph_def, ends)
+        self.inputs = self._tensors(ends.inputs)
+        self.outputs = self._tensors(ends.outputs)
+        self.stateful = self._is_stateful(stateful_functions(needed.graph_def))
+        names = {node.name for node in needed.graph_def.node}
+        self._paths = {f"{node}:0": path for node, path in paths.items() if node in names}
+        self._init = [self.graph.get_operation_by_name(name) for name in needed.init]
+        self._restore: Any = None
+        self._fed_to_restore: dict[str, str] = {}
+        self._add_restoring(needed, prefix)
+
+    def initialise(self, session: Any) -> None:
+        """Gives variables and tables their values in a new session of the graph.
+
+        Raises BadBody where the files are damaged, CannotServe where they do not fit the graph.
+        """
+        if self._restore is not None:
+            try:
+                _run(session, [self._restore], self._fed_to_restore)
+            except Exception as error:
+                raise _restoring_error(error, self._folder) from None
+        if self._init:
+            try:
+                _run(session, self._init, self._paths)
+            except Exception as error:
+                raise _cannot_prepare(error, self._folder) from None
+
+    def _is_stateful(self, functions: frozenset[str]) -> bool:
+        nodes = GraphNodes(self.graph)
+        nodes.check_covered(self.outputs, self.inputs)
+        return is_stateful(nodes.ancestors(self.outputs, self.inputs), functions)
+
+    def _freeze(self, needed: _Needed, prefix: str) -> None:
+        uses = VariableUses(needed.graph_def, needed.stored)
+        candidates = {name: needed.stored[name] for name in sorted(uses.only_read)}
+        try:
+            values = small_values(prefix, candidates)
+        except Exception as error:
+            raise damaged(error, self._folder) from None
+        uses.freeze(values)
+        for name in values:
+            del needed.stored[name]
+
+    def _add_restoring(self, needed: _Needed, prefix: str) -> None:
+        if needed.restore_node:
+            self._restore = self.graph.get_operation_by_name(needed.restore_node)
+            self._fed_to_restore = {f"{needed.file_node}:0": prefix}
+        elif needed.stored:
+            self._restore = restoring(self.graph, prefix, needed.stored)
+
+    def _tensors(self, ends: Sequence[End]) -> list[Any]:
+        return [self._tensor(end.tensor) for end in ends]
+
+    def _tensor(self, name: str) -> Any:
+        try:
+            return self.graph.get_tensor_by_name(name)
+        except (KeyError, ValueError):
+            raise CannotServe(f"the SavedModel's graph has no tensor {name!r}") from None
+
+
+class _Needed:
+    """What of a SavedModel's graph predictions need.
+
+    ``variables`` get their values from the checkpoint, where ``stored`` tells all of them. Where it
+    does not, ``restore_node`` has to be run, with the checkpoint fed to ``file_node``.
+    """
+
+    def __init__(self, meta_graph: Any, ends: Ends) -> None:
+        whole, saver = meta_graph.graph_def, meta_graph.saver_def
+        self.init = init_nodes(meta_graph)
+        self._outputs = [node_of(end.tensor) for end in ends.outputs]
+        roots = [*self.init, *self._outputs, *(node_of(end.tensor) for end in ends.inputs)]
+        self.graph_def = pruned(whole, roots)
+        self.variables = variables_in(self.graph_def) - assigned_in(self.graph_def, self.init)
+        self.restore_node = node_of(saver.restore_op_name)
+        self.file_node = node_of(saver.filename_tensor_name)
+        found = stored_variables(whole, self.restore_node)
+        self.stored = {name: found[name] for name in sorted(self.variables & found.keys())}
+        self.restorable = bool(self.restore_node or not self.variables)
+        if len(self.stored) == len(self.variables):
+            self.restore_node = ""  # it would restore what only training uses, too
+        else:
+            self.graph_def = pruned(whole, [*roots, self.restore_node, self.file_node])
+
+    def check(self, assets: Collection[str]) -> None:
+        """Raises CannotServe where something that would be run is forbidden."""
+        check_ops(self.graph_def, self._outputs)
+        check_ops(self.graph_def, self.init, assets)
+        check_ops(self.graph_def, [self.restore_node], [self.file_node])
+
+
+def _imported(meta_graph: Any, graph_def: Any, ends: Ends) -> Any:
+    prepare(graph_def, {node_of(end.tensor) for end in ends.inputs})
+    graph = tf.Graph()
+    with graph.as_default():
+        # Names ops whose attributes were left out where they have their default value.
+        stripped = meta_graph.meta_info_def.stripped_op_list
+        tf.import_graph_def(graph_def, name="", producer_op_list=stripped)
+    return graph
+
+
+def _run(session: Any, operations: Sequence[Any], fed: Mapping[str, str]) -> None:
+    """Runs operations with strings fed to tensors, by name."""
+    from tensorflow.core.protobuf import config_pb2
+
+    options = config_pb2.CallableOptions(feed=fed, target=[op.name for op in operations])
+    # Session.run would hide what went wrong in a traceback of this code.
+    call = session._make_callable_from_options(options)
+    call(*(np.array(value.encode(), object) for value in fed.values()))
+
+
+def _restoring_error(error: Exception, folder: Path) -> TfaasError:
+    if isinstance(error, tf.errors.DataLossError | tf.errors.OutOfRangeError):
+        return damaged(error, folder)
+    return _cannot_prepare(error, folder)
+
+
+def _cannot_prepare(error: Exception, folder: Path) -> TfaasError:
+    if isinstance(error, tf.errors.ResourceExhaustedError | MemoryError):
+        return load_error(error)
+    what = without_place(one_line(error), folder)
+    return CannotServe(f"the SavedModel's files do not fit its graph: {what}")

@@ -1,0 +1,80 @@
+"""A SavedModel, loaded: what the ``saved_model`` runtime's models run in. Imports TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tfaas_backends.graph_nodes import name_of
+from tfaas_backends.graph_servable import GraphServable, apart_from, return_free_memory
+from tfaas_backends.graph_session import GraphSession
+from tfaas_backends.graph_signature import signature_of, spec_of
+from tfaas_backends.quiet_tensorflow import tf
+from tfaas_backends.saved_model_folder import read_meta_graph, tags_of, without_place
+from tfaas_backends.saved_model_function import SignatureFunction
+from tfaas_backends.saved_model_graph import SavedGraph
+from tfaas_backends.saved_model_signature import End, ends_of
+from tfaas_backends.tensorflow_errors import load_error
+from tfaas_core.errors import CannotServe, TfaasError
+from tfaas_core.model import Params
+from tfaas_core.tensors import TensorSpec
+
+
+def load_saved_model(artifact: Path, params: Params, threads: int) -> GraphServable:
+    """The SavedModel in the folder ``artifact``, as Runtime.load gives it."""
+    meta_graph = read_meta_graph(artifact, tags_of(params))
+    try:
+        return _load(meta_graph, artifact, params, threads)
+    except TfaasError:
+        raise
+    except Exception as error:  # of a broken graph, TensorFlow raises nearly anything
+        told = load_error(error, meta_graph.graph_def)
+        raise type(told)(without_place(told.message, artifact), **told.details) from None
+    finally:
+        del meta_graph
+        return_free_memory()
+
+
+def _load(meta_graph: Any, folder: Path, params: Params, threads: int) -> GraphServable:
+    ends = ends_of(meta_graph, params)
+    saved = SavedGraph(meta_graph, ends, folder)
+    inputs = _specs(ends.inputs, saved.inputs, "inputNode")
+    outputs = _specs(ends.outputs, saved.outputs, "outputNode")
+    open_session: Callable[[int], Any] = (
+        partial(_open_session, saved, apart_from(saved.inputs, saved.outputs, saved.graph))
+        if saved.restorable
+        else partial(SignatureFunction, meta_graph, ends, folder)
+    )
+    session = open_session(threads or 1)
+    try:
+        signature = signature_of(inputs, outputs, session.run)
+    except TfaasError:
+        session.close()
+        raise
+    tunable = threads == 0 and saved.restorable
+    return GraphServable(open_session, session, signature, saved.stateful, tunable)
+
+
+def _open_session(saved: SavedGraph, fetches: Sequence[Any], threads: int) -> GraphSession:
+    return GraphSession(saved.graph, saved.inputs, fetches, threads, saved.initialise)
+
+
+def _specs(ends: Sequence[End], tensors: Sequence[Any], field: str) -> list[TensorSpec]:
+    return [_spec(end, tensor, field) for end, tensor in zip(ends, tensors, strict=True)]
+
+
+def _spec(end: End, tensor: Any, field: str) -> TensorSpec:
+    spec = spec_of(tensor, field)
+    try:
+        shape = tensor.shape.merge_with(tf.TensorShape(end.shape))
+    except ValueError:
+        raise CannotServe(
+            f"the signature gives {end.key!r} the shape {tf.TensorShape(end.shape)}, but it is"
+            f" {tensor.shape} in the graph"
+        ) from None
+    sizes = None if shape.rank is None else tuple(shape.as_list())
+    return msgspec.structs.replace(spec, name=end.key or name_of(tensor), shape=sizes)

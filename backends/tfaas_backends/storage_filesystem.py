@@ -1,0 +1,324 @@
+"""The storage that is a folder on a disk.
+
+::
+
+    root/NAME/3/model           the files as uploaded
+    root/NAME/3/version.json    the record; with it, the folder is a version
+    root/.staging/RANDOM/       an upload that is not committed yet
+    root/.trash/RANDOM/         removed, and being deleted
+    root/.default.json          which model was chosen as the default one
+
+Each change of what is listed is one rename. A name is claimed by a lock on ``root/NAME``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import stat
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from tfaas_backends.disk import lock, remove, sync, sync_tree, unlock, write_whole
+from tfaas_core.errors import ConfigError, DoesNotFit, StorageUnavailable
+from tfaas_core.hookspecs import hookimpl
+from tfaas_core.model import ModelVersion, check_name, is_name
+from tfaas_core.storage import (
+    MODEL,
+    Claim,
+    DefaultChoice,
+    Storage,
+    StorageFactory,
+    disk_errors,
+)
+
+RECORD = "version.json"
+STAGING = ".staging"
+TRASH = ".trash"
+DEFAULT = ".default.json"
+
+_SETTLED_NS = 2_000_000_000
+
+_log = logging.getLogger("tfaas.storage")
+
+
+class FilesystemTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The ``[storage]`` table of kind ``filesystem``."""
+
+    root: Annotated[str, msgspec.Meta(min_length=1)] = "models"
+
+
+class _Document(msgspec.Struct, frozen=True):
+    storage: FilesystemTable
+
+
+def make_filesystem_storage(table: dict[str, Any], base: Path) -> FilesystemStorage:
+    """A FilesystemStorage for a ``[storage]`` table; ``base`` is where a relative root starts.
+
+    Raises ConfigError where the table is wrong.
+    """
+    try:
+        settings = msgspec.convert({"storage": table}, _Document).storage
+    except msgspec.ValidationError as error:
+        raise ConfigError(str(error)) from None
+    return FilesystemStorage(base / settings.root)
+
+
+@hookimpl
+def tfaas_register_storages() -> Mapping[str, StorageFactory]:
+    """Registers ``kind = "filesystem"``."""
+    return {"filesystem": make_filesystem_storage}
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """A record that was read, and the state of its name's folder at that time."""
+
+    inode: int
+    changed_ns: int
+    record: ModelVersion
+
+
+class FilesystemStorage(Storage):
+    """Keeps models in the folder ``root``, which processes of one machine may share."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.absolute()
+        self._known: dict[str, _Known] = {}
+        self._warned: set[str] = set()
+
+    def open(self) -> None:
+        try:
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.listdir(self._root)
+        except (OSError, ValueError) as error:
+            raise self._unusable(error) from error
+        if not self._is_writable():
+            _log.warning("%s is read-only: its models are served, none can be changed", self._root)
+            return
+        with suppress(OSError):  # reported by the first upload, which tries again
+            self._area(STAGING)
+            self._area(TRASH)
+
+    def sweep(self) -> None:
+        if not self._is_writable():
+            return
+        with disk_errors("cleaning up the model storage"):
+            for area in (STAGING, TRASH):
+                for leftover in self._area(area).iterdir():
+                    remove(leftover)
+            for name in _names(self._root):
+                with suppress(OSError):
+                    os.rmdir(self._root / name)
+
+    def close(self) -> None:
+        self._known.clear()
+
+    @contextmanager
+    def claim(self, name: str) -> Iterator[Claim]:
+        folder = self._root / check_name(name)
+        with disk_errors(f"claiming model {name!r}"):
+            self._check_writable()
+            held = lock(folder)
+        try:
+            yield Claim(name)
+        finally:
+            unlock(held, folder)
+
+    def stage(self) -> Path:
+        with disk_errors("starting an upload"):
+            self._check_writable()
+            return Path(tempfile.mkdtemp(dir=self._area(STAGING)))
+
+    def discard(self, staging: Path) -> None:
+        remove(staging)
+
+    def commit(self, claim: Claim, staging: Path, version: ModelVersion) -> ModelVersion:
+        folder = self._root / claim.name
+        with disk_errors(f"storing model {claim.name!r}"):
+            self._check_writable()
+            number = max(_numbers(folder), default=0) + 1
+            stored = msgspec.structs.replace(version, name=claim.name, version=number)
+            (staging / RECORD).write_bytes(_encoded(stored))
+            sync_tree(staging)
+            os.rename(staging, folder / str(number))
+            try:
+                sync(folder)
+                sync(self._root)
+            except OSError:
+                self._trash(folder / str(number))
+                raise
+        return stored
+
+    def prune(self, claim: Claim, keep: int) -> None:
+        folder = self._root / claim.name
+        with disk_errors(f"removing old versions of model {claim.name!r}"):
+            numbers = sorted(_numbers(folder))
+            whole = [n for n in numbers if self._read(claim.name, n) is not None]
+            kept = whole[-max(keep, 1) :]
+            for number in numbers:
+                if kept and number < kept[0]:
+                    self._trash(folder / str(number))
+
+    def delete(self, claim: Claim) -> bool:
+        folder = self._root / claim.name
+        with disk_errors(f"deleting model {claim.name!r}"):
+            if not _numbers(folder):
+                return False
+            self._trash(folder)
+        return True
+
+    def newest(self, name: str) -> ModelVersion | None:
+        if not is_name(name):
+            return None
+        with disk_errors(f"looking up model {name!r}"):
+            return self._newest(name)
+
+    def list(self) -> list[ModelVersion]:
+        with disk_errors("listing the models"):
+            names = _names(self._root)
+        records = [record for name in names if (record := self._listed(name)) is not None]
+        known = self._known
+        self._known = {name: known[name] for name in names if name in known}
+        return records
+
+    def default(self) -> DefaultChoice | None:
+        file = self._root / DEFAULT
+        with disk_errors("reading which model is the default"):
+            try:
+                return msgspec.json.decode(file.read_bytes(), type=DefaultChoice)
+            except FileNotFoundError:
+                return None
+            except msgspec.DecodeError as error:
+                self._warn_once(DEFAULT, f"{file} cannot be read: {error}")
+                return None
+
+    def choose_default(self, choice: DefaultChoice) -> None:
+        with disk_errors("storing which model is the default"):
+            self._check_writable()
+            write_whole(self._root / DEFAULT, msgspec.json.encode(choice))
+
+    def artifact(self, version: ModelVersion) -> Path:
+        return self._root / version.name / str(version.version) / MODEL
+
+    def _unusable(self, error: Exception) -> ConfigError:
+        what = f"the models' folder {str(self._root)!r}"
+        why = f"cannot be used: {getattr(error, 'strerror', None) or error}"
+        with suppress(OSError, ValueError):
+            if self._root.exists() and not self._root.is_dir():
+                why = "is a file; name a folder"
+        return ConfigError(f"{what} {why} - at `$.storage.root`")
+
+    def _is_writable(self) -> bool:
+        return os.access(self._root, os.W_OK | os.X_OK)
+
+    def _check_writable(self) -> None:
+        os.stat(self._root)
+        if not self._is_writable():
+            raise StorageUnavailable("the model storage is read-only: no model can be changed")
+
+    def _area(self, name: str) -> Path:
+        area = self._root / name
+        area.mkdir(mode=0o700, exist_ok=True)
+        return area
+
+    def _trash(self, path: Path) -> None:
+        # A random name, not mkdtemp: on a full disk a rename still works.
+        gone = self._area(TRASH) / secrets.token_hex(16)
+        os.rename(path, gone)
+        sync(path.parent)
+        remove(gone)
+
+    def _listed(self, name: str) -> ModelVersion | None:
+        try:
+            return self._newest(name)
+        except OSError as error:
+            self._warn_once(name, f"model {name!r} is left out of the list: {error}")
+            return None
+
+    def _newest(self, name: str) -> ModelVersion | None:
+        folder = os.path.join(self._root, name)  # a Path would take longer than all the rest
+        while True:
+            try:
+                status = os.stat(folder)
+                if not stat.S_ISDIR(status.st_mode):
+                    return None
+                known = self._known.get(name)
+                if known is not None and _is_unchanged(known, status):
+                    return known.record
+                return self._read_newest(name, status)
+            except FileNotFoundError:
+                # Either the name has gone, or only a version of it did, for a newer one.
+                if not os.path.exists(folder):
+                    return None
+
+    def _read_newest(self, name: str, status: os.stat_result) -> ModelVersion | None:
+        for number in sorted(_numbers(self._root / name), reverse=True):
+            record = self._read(name, number)
+            if record is not None:
+                if _is_settled(status):
+                    self._known[name] = _Known(status.st_ino, status.st_mtime_ns, record)
+                return record
+        return None
+
+    def _read(self, name: str, number: int) -> ModelVersion | None:
+        """The record of a folder; None where it is no whole version.
+
+        Raises FileNotFoundError where there is no such folder.
+        """
+        folder = self._root / name / str(number)
+        try:
+            record = msgspec.json.decode((folder / RECORD).read_bytes(), type=ModelVersion)
+        except FileNotFoundError:
+            os.stat(folder)
+            return None
+        except (msgspec.DecodeError, RecursionError) as error:
+            self._warn_once(f"{name}/{number}", f"{folder / RECORD} is not a record: {error}")
+            return None
+        if (record.name, record.version) != (name, number):
+            what = f"version {record.version} of {record.name!r}"
+            self._warn_once(f"{name}/{number}", f"{folder / RECORD} is the record of {what}")
+            return None
+        return record
+
+    def _warn_once(self, what: str, message: str) -> None:
+        if what not in self._warned:
+            self._warned.add(what)
+            _log.warning("%s", message)
+
+
+def _names(root: Path) -> list[str]:
+    with os.scandir(root) as entries:
+        return sorted(e.name for e in entries if is_name(e.name) and e.is_dir())
+
+
+def _numbers(folder: Path) -> list[int]:
+    """The numbers of the versions in a name's folder, in any order."""
+    with os.scandir(folder) as entries:
+        return [int(e.name) for e in entries if _is_number(e.name) and e.is_dir()]
+
+
+def _encoded(record: ModelVersion) -> bytes:
+    try:
+        return msgspec.json.encode(record)
+    except RecursionError:
+        raise DoesNotFit("params is nested too deeply to be stored", field="params") from None
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and text[0] != "0" and len(text) < 19
+
+
+def _is_unchanged(known: _Known, status: os.stat_result) -> bool:
+    return (known.inode, known.changed_ns) == (status.st_ino, status.st_mtime_ns)
+
+
+def _is_settled(status: os.stat_result) -> bool:
+    # Clocks of file systems tick slowly: within a tick, a second change would not show.
+    return time.time_ns() - status.st_mtime_ns > _SETTLED_NS
