@@ -1,0 +1,55 @@
+"""Fixtures for tests of what touches model files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tfaas_backends.runtime_graph import GraphRuntime
+
+from tfaas_core.model import Params
+from tfaas_core.runtime import Servable
+
+Serve = Callable[..., Servable]
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Builds, writes and loads a frozen graph; the servable is closed after the test.
+
+    ``serve(build, inputs, outputs, edit=edit, threads=1)``: ``build`` is called with an empty
+    graph as TensorFlow's default one, ``edit`` may change the GraphDef that came of it; ``inputs``
+    and ``outputs`` are the node names in the params.
+    """
+    servables = []
+
+    def serve(
+        build: Callable[[], Any],
+        inputs: Sequence[str] = (),
+        outputs: Sequence[str] = (),
+        edit: Callable[[Any], Any] = lambda graph_def: None,
+        threads: int = 1,
+    ) -> Servable:
+        file = tmp_path / "model.pb"
+        file.write_bytes(_frozen(build, edit))
+        params = Params(input_nodes=tuple(inputs), output_nodes=tuple(outputs))
+        servables.append(GraphRuntime().load(file, params, threads))
+        return servables[-1]
+
+    yield serve
+    for servable in servables:
+        servable.close()
+
+
+def _frozen(build: Callable[[], Any], edit: Callable[[Any], Any]) -> bytes:
+    # Only here: tests of storages do without TensorFlow.
+    from tfaas_backends.quiet_tensorflow import tf
+
+    graph = tf.Graph()
+    with graph.as_default():
+        build()
+    graph_def = graph.as_graph_def()
+    edit(graph_def)
+    return bytes(graph_def.SerializeToString())

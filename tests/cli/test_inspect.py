@@ -1,0 +1,315 @@
+"""``tfaas inspect``, with the real runtimes, and with some that die."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.cli.conftest import DATA, DEMO, Fails, Frozen, Tfaas
+from tfaas_core.testing.forked import fork_server, stop_fork_server
+from tfaas_core.testing.server import until
+
+InstallPlugin = Callable[..., Path]
+
+PARTICLES = DEMO / "particles.pb"
+WITHIN_S = 120
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _own_fork_server() -> Iterator[None]:
+    """The tests share a fork server, which no other test has started."""
+    stop_fork_server()
+    yield
+    stop_fork_server()
+    assert fork_server() is None
+
+
+@pytest.fixture(autouse=True)
+def unpacked(here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where tarballs are unpacked. Nothing is left there."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    yield folder
+    assert list(folder.glob("tfaas-*")) == []
+
+
+@pytest.fixture
+def scale(frozen: Frozen) -> Path:
+    """A frozen graph ``x [?, 3] -> y [?, 3]``."""
+
+    def build(tf: Any) -> None:
+        x = tf.compat.v1.placeholder(tf.float32, [None, 3], "x")
+        tf.add(x * tf.constant(2.0), tf.constant(1.0), "y")
+
+    return frozen("scale.pb", build)
+
+
+@pytest.fixture
+def aborting(frozen: Frozen) -> Path:
+    """A frozen graph that makes TensorFlow end the process."""
+
+    def build(tf: Any) -> None:
+        x = tf.compat.v1.placeholder(tf.float32, [None, 3], "x")
+        with tf.control_dependencies([tf.raw_ops.Abort(error_msg="the end")]):
+            tf.identity(x, "y")
+
+    return frozen("aborting.pb", build)
+
+
+def tar(tarball: Path, files: dict[str, Path]) -> Path:
+    with tarfile.open(tarball, "w:gz") as archive:
+        for name, file in files.items():
+            archive.add(file, name)
+    return tarball
+
+
+def test_a_graph_is_described(tfaas: Tfaas, scale: Path) -> None:
+    facts, ops, params = tfaas("inspect", scale).split("\n\n")
+    assert [line.split(maxsplit=1) for line in facts.splitlines() if "batch" not in line] == [
+        ["runtime", "graph"],
+        ["bytes", str(scale.stat().st_size)],
+        ["server", "would serve it"],
+        ["input", "x float32 [?, 3]"],
+        ["output", "y float32 [?, 3]"],
+    ]
+    assert "free; requests may share a run" in facts
+    assert [line.split() for line in ops.splitlines()] == [
+        *[["COUNT", "OP"], ["2", "Const"], ["1", "AddV2"], ["1", "Mul"], ["1", "Placeholder"]]
+    ]
+    assert json.loads(params.partition("\n")[2]) == {
+        **{"name": "scale", "inputNode": "x", "outputNode": "y", "description": ""}
+    }
+
+
+def test_json_holds_all_that_was_found(tfaas: Tfaas, scale: Path) -> None:
+    found = json.loads(tfaas("inspect", scale, "--json"))
+    assert [found[key] for key in ("path", "loadable", "refusal", "runtime", "mergeable")] == [
+        *(str(scale), True, "", "graph", True)
+    ]
+    assert found["signature"] == {
+        "inputs": [{"name": "x", "dtype": "float32", "shape": [None, 3]}],
+        "outputs": [{"name": "y", "dtype": "float32", "shape": [None, 3]}],
+        "batch": "free",
+    }
+    assert next(iter(found["ops"].items())) == ("Const", 2)
+    assert found["size"] == scale.stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "output"),
+    [
+        ("photon_id_barrel", ["FirstLayer_input"], "Identity"),
+        ("track_classifier", ["x", "y"], "Identity"),
+        ("deepmet", ["input", "input_cat0", "input_cat1", "input_cat2"], "output/BiasAdd"),
+    ],
+)
+def test_a_real_network_and_its_params_are_found(
+    tfaas: Tfaas, here: Path, name: str, inputs: list[str], output: str
+) -> None:
+    if not DATA.is_dir():
+        pytest.skip("the real networks are not at hand")
+    out = tfaas("inspect", DATA / f"{name}.pb", "--params", "found.json")
+    assert "params.json" not in out
+    found = json.loads((here / "found.json").read_text())
+    assert found["inputNode"] == (inputs if len(inputs) > 1 else inputs[0])
+    assert found["outputNode"] == output
+
+
+def test_the_params_to_start_from_can_be_uploaded_with_the_model(
+    tfaas: Tfaas, scale: Path, here: Path
+) -> None:
+    tfaas("inspect", scale, "--params", "params.json")
+    bundle = tar(here / "b.tar.gz", {"vk/s.pb": scale, "vk/params.json": here / "params.json"})
+    alone, bundled = (json.loads(tfaas("inspect", p, "--json")) for p in (scale, bundle))
+    for key in ("signature", "params", "ops", "size", "loadable"):
+        assert alone[key] == bundled[key]
+
+
+def test_a_bundle_is_inspected_with_the_params_that_it_brings(
+    tfaas: Tfaas, fails: Fails, scale: Path, here: Path
+) -> None:
+    params = here / "params.json"
+    params.write_text('{"outputNode": "mul", "features": ["a", "b", "c"], "owner": "me"}')
+    folder = here / "vk"
+    folder.mkdir()
+    (folder / "s.pb").write_bytes(scale.read_bytes())
+    (folder / "params.json").write_bytes(params.read_bytes())
+    for path in (tar(here / "b.tar.gz", {"vk": folder}), folder):
+        found = json.loads(tfaas("inspect", path, "--json"))
+        assert found["signature"]["outputs"][0]["name"] == "mul"
+        assert found["params"] == {
+            **{"name": "vk", "inputNode": "x", "outputNode": "mul", "description": ""},
+            **{"features": ["a", "b", "c"], "owner": "me"},
+        }
+    (folder / "params.json").write_text('{"features": ["a", "b"]}')
+    assert "names 2 columns, the model takes 3" in fails("inspect", folder)
+    (folder / "params.json").write_text("{")
+    assert "params is not JSON" in fails("inspect", folder)
+
+
+def test_a_saved_model_is_described(tfaas: Tfaas, here: Path) -> None:
+    from tfaas_backends.quiet_tensorflow import tf
+
+    module = tf.Module()
+    module.weights = tf.Variable([[1.0], [10.0], [100.0]])
+    spec = tf.TensorSpec([None, 3], tf.float32, "row")
+    module.serve = tf.function(lambda row: {"sum": row @ module.weights}, input_signature=[spec])
+    tf.saved_model.save(module, str(here / "sum"), signatures={"serving_default": module.serve})
+    for path in (here / "sum", tar(here / "sum.tar.gz", {"sum": here / "sum"})):
+        found = json.loads(tfaas("inspect", path, "--json"))
+        assert (found["runtime"], found["loadable"]) == ("saved_model", True)
+        assert found["signature"]["inputs"][0] == {
+            **{"name": "row", "dtype": "float32", "shape": [None, 3]}
+        }
+        assert found["ops"]["MatMul"] >= 1
+        assert found["params"]["outputNode"] == "sum"
+
+
+@pytest.mark.parametrize("content", [b"", b"rubbish" * 100, b"\x1f\x8b" * 100])
+def test_what_is_no_model_is_refused_in_the_servers_words(
+    fails: Fails, here: Path, content: bytes
+) -> None:
+    (here / "broken.pb").write_bytes(content)
+    said = fails("inspect", "broken.pb")
+    assert said.startswith("a server would refuse broken.pb: the ")
+
+
+def test_a_folder_that_could_not_be_uploaded_is_refused(
+    fails: Fails, scale: Path, here: Path
+) -> None:
+    (here / "vk").mkdir()
+    assert "no saved_model.pb and no graph (.pb)" in fails("inspect", "vk")
+    (here / "vk" / "graph.pb").symlink_to(scale)
+    assert "vk/graph.pb is neither a regular file nor a folder" in fails("inspect", "vk")
+    os.mkfifo(here / "pipe")
+    assert "pipe is neither a regular file nor a folder" in fails("inspect", "pipe")
+
+
+def test_the_ops_of_a_refused_model_are_counted(
+    capfd: pytest.CaptureFixture[str], frozen: Frozen
+) -> None:
+    from tfaas_core.cli import main
+
+    def build(tf: Any) -> None:
+        x = tf.compat.v1.placeholder(tf.float32, [None, 3], "x")
+        tf.add(x, tf.raw_ops.VariableV2(shape=[3], dtype=tf.float32), "y")
+
+    assert main(["inspect", str(frozen("unfrozen.pb", build)), "--json"]) == 1
+    captured = capfd.readouterr()
+    found = json.loads(captured.out)
+    assert (found["loadable"], found["signature"]) == (False, None)
+    assert found["ops"]["VariableV2"] == 1
+    assert captured.err == f"tfaas: a server would refuse {found['path']}: {found['refusal']}\n"
+
+
+def test_a_model_that_makes_tensorflow_abort_is_refused_in_one_line(
+    aborting: Path, unpacked: Path
+) -> None:
+    tarball = tar(aborting.with_name("b.tar.gz"), {"vk/aborting.pb": aborting})
+    done = subprocess.run(
+        [sys.executable, "-m", "tfaas_core", "inspect", tarball],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=WITHIN_S,
+        env=os.environ | {"TMPDIR": str(unpacked)},
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"tfaas: a server would refuse {tarball}: ")
+    assert done.stderr.count("\n") == 1
+    assert "Abort" in done.stdout
+
+
+def test_an_interrupted_inspection_leaves_nothing(scale: Path, unpacked: Path) -> None:
+    tarball = tar(scale.with_name("b.tar.gz"), {"vk/s.pb": scale})
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tfaas_core", "inspect", tarball],
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        env=os.environ | {"TMPDIR": str(unpacked)},
+    )
+    until(lambda: len(psutil.Process(process.pid).children()) > 1)
+    children = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=WITHIN_S)
+    assert (process.returncode, errors.strip()) == (130, b"")
+    psutil.wait_procs(children, WITHIN_S)
+    assert not any(child.is_running() for child in children)
+
+
+def test_a_file_that_is_there_is_not_overwritten(fails: Fails, scale: Path, here: Path) -> None:
+    (here / "params.json").write_text("{}")
+    assert "params.json is there already" in fails("inspect", scale, "--params", "params.json")
+    assert (here / "params.json").read_text() == "{}"
+    said = fails("inspect", scale, "--params", here / "no" / "params.json")
+    assert said.endswith("no/params.json cannot be written: No such file or directory")
+
+
+def test_the_configuration_counts(fails: Fails, scale: Path, here: Path) -> None:
+    bundle = tar(here / "b.tar.gz", {"vk/s.pb": scale})
+    assert "max_unpacked_bytes" in fails("inspect", bundle, "--set", "limits.max_unpacked_bytes=10")
+    disabled = "plugins.disabled=['tfaas_backends.runtime_graph']"
+    assert "of no kind that a runtime here loads" in fails("inspect", scale, "--set", disabled)
+
+
+FAKE = """
+import os
+from tfaas_core.hookspecs import hookimpl
+from tfaas_core.testing.runtime import FakeRuntime
+
+class Counting(FakeRuntime):
+    def count_ops(self, artifact, params):
+        {body}
+
+@hookimpl
+def tfaas_register_runtimes():
+    return {{"counting": Counting()}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "ops"),
+    [
+        ("return {'a': 1, 'c': 2, 'b': 2}", {"b": 2, "c": 2, "a": 1}),
+        *[("os.abort()", {}), ("raise ValueError", {}), ("return super().count_ops(1, 2)", {})],
+    ],
+)
+def test_ops_are_counted_where_the_runtime_can(
+    tfaas: Tfaas, here: Path, install_plugin: InstallPlugin, body: str, ops: dict[str, int]
+) -> None:
+    install_plugin("tfaas-counting", FAKE.format(body=body))
+    (here / "model").write_text("sum")
+    disabled = "plugins.disabled=['tfaas_backends.runtime_graph']"
+    found = json.loads(tfaas("inspect", "model", "--json", "--set", disabled))
+    assert (found["runtime"], found["loadable"]) == ("counting", True)
+    assert list(found["ops"].items()) == list(ops.items())
+
+
+def test_a_model_that_kills_its_process_is_refused_in_one_line(
+    fails: Fails, here: Path, install_plugin: InstallPlugin
+) -> None:
+    install_plugin("tfaas-counting", FAKE.format(body="return {}"))
+    (here / "model").write_text("abort-on-load")
+    disabled = "plugins.disabled=['tfaas_backends.runtime_graph']"
+    said = fails("inspect", "model", "--set", disabled)
+    assert "makes its process crash, by SIGABRT, on loading" in said
+
+
+def test_wrong_usage_has_status_2(fails: Fails, here: Path) -> None:
+    for arguments in ([], ["nowhere.pb"], [".", "--params", here]):
+        fails("inspect", *arguments, status=2)
+
+
+def test_help_has_an_example(tfaas: Tfaas) -> None:
+    assert "Example: tfaas inspect" in tfaas("inspect", "--help")

@@ -1,0 +1,47 @@
+"""Fixtures for tests of every room."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+InstallPlugin = Callable[..., Path]
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder on ``sys.path``; what it holds is forgotten after the test."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    yield folder
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None)).startswith(str(folder)):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def install_plugin(site: Path) -> InstallPlugin:
+    """Installs a third-party plugin: a distribution with a module and an entry point.
+
+    ``install_plugin("tfaas-csv", source, version="1.0")`` makes the module ``tfaas_csv``; gives
+    the folder that it was put into.
+    """
+
+    def install(distribution: str, source: str, version: str = "1.0") -> Path:
+        module = distribution.replace("-", "_")
+        (site / f"{module}.py").write_text(source, encoding="utf-8")
+        info = site / f"{module}-{version}.dist-info"
+        info.mkdir()
+        metadata = f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n"
+        (info / "METADATA").write_text(metadata, encoding="utf-8")
+        entry_point = f"[tfaas]\n{module} = {module}\n"
+        (info / "entry_points.txt").write_text(entry_point, encoding="utf-8")
+        importlib.invalidate_caches()
+        return site
+
+    return install

@@ -1,0 +1,265 @@
+"""What only an engine with processes can do: outlive the death of any of them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tfaas_core.engine.local import LocalEngineFactory
+from tfaas_core.errors import CannotServe, DeadlinePassed, ModelLost, QueueFull, Unavailable
+from tfaas_core.model import ModelVersion
+from tfaas_core.testing.engine_harness import (
+    Harness,
+    Stream,
+    Worker,
+    are_sums,
+    eventually,
+    is_sum,
+    rows_of,
+    started,
+)
+from tfaas_core.testing.engine_processes import holding, serving
+from tfaas_core.testing.forked import fork_server, is_alive, model_processes
+from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.runtime import TRIGGER
+
+
+def engine(folder: Path, *settings: str, workers: int = 1) -> AbstractAsyncContextManager[Harness]:
+    return started(LocalEngineFactory(), folder, ["engine.isolation=model", *settings], workers)
+
+
+@pytest.fixture(autouse=True)
+def _no_model_process_stays() -> Iterator[None]:
+    yield
+    asyncio.run(eventually(lambda: not model_processes(), "all model processes are gone"))
+
+
+async def upload_and_find(
+    worker: Worker, name: str, word: str
+) -> tuple[ModelVersion, psutil.Process]:
+    before = model_processes()
+    version = await worker.upload(name, word)
+    (process,) = set(model_processes()) - set(before)
+    return version, process
+
+
+async def healed(worker: Worker, version: ModelVersion) -> None:
+    """Asks until there is an answer."""
+    while not is_sum(await worker.try_run(version, rows_of(5)), rows_of(5)):
+        pass
+
+
+@in_event_loop
+async def test_a_model_that_aborts_fails_its_own_requests_alone(tmp_path: Path) -> None:
+    async with engine(tmp_path) as harness:
+        worker = harness.worker
+        neighbour = await worker.upload("good", "sum")
+        version, process = await upload_and_find(worker, "bad", "abort")
+        async with Stream(worker, neighbour) as stream:
+            for _turn in range(3):
+                requests = [rows_of(1), rows_of(TRIGGER), rows_of(2)]
+                errors = await worker.run_all(version, requests)
+                assert [type(error) for error in errors] == [ModelLost] * 3
+                await asyncio.wait_for(healed(worker, version), 2)
+                assert not is_alive(process)
+                await stream.goes_on()
+            assert stream.failures == []
+
+
+@in_event_loop
+async def test_a_killed_model_process_is_replaced_under_load(tmp_path: Path) -> None:
+    async with engine(tmp_path) as harness:
+        neighbour = await harness.worker.upload("other", "sum")
+        version, process = await upload_and_find(harness.worker, "vk", "sum")
+        async with (
+            Stream(harness.worker, version) as stream,
+            Stream(harness.worker, neighbour) as other,
+        ):
+            await stream.goes_on()
+            killed_s = time.monotonic()
+            process.kill()
+            await eventually(lambda: not is_alive(process), "the process is gone")
+            await stream.goes_on()
+            assert time.monotonic() - killed_s < 2
+            await other.goes_on()
+        assert {type(failure) for failure in stream.failures} <= {ModelLost}
+        assert other.failures == []
+        assert len(model_processes()) == 2
+
+
+@in_event_loop
+async def test_a_killed_fork_server_is_replaced_and_loaded_models_answer_on(
+    tmp_path: Path,
+) -> None:
+    async with engine(tmp_path) as harness:
+        worker = harness.worker
+        versions = [await worker.upload(name, "sum") for name in "ab"]
+        before = model_processes()
+        server = fork_server()
+        assert server is not None
+        async with Stream(worker, versions[0]) as one, Stream(worker, versions[1]) as two:
+            await one.goes_on()
+            server.kill()
+            new = await worker.upload("c", "sum")
+            assert is_sum(await worker.run(new, rows_of(3)), rows_of(3))
+            await one.goes_on()
+            await two.goes_on()
+            assert one.failures + two.failures == []
+        assert all(map(is_alive, before))
+        assert not is_alive(server)
+    await eventually(lambda: not any(map(is_alive, before)), "orphans of the fork server are gone")
+
+
+@in_event_loop
+async def test_a_dead_fork_server_is_replaced_before_anybody_needs_it(tmp_path: Path) -> None:
+    async with engine(tmp_path):
+        server = fork_server()
+        assert server is not None
+        server.kill()
+        await eventually(lambda: fork_server() not in (None, server), "there is a new fork server")
+
+
+@in_event_loop
+async def test_a_process_that_is_stuck_in_a_run_is_replaced(tmp_path: Path) -> None:
+    async with engine(tmp_path, "server.request_timeout_s=0.2") as harness:
+        worker = harness.worker
+        neighbour = await worker.upload("good", "sum")
+        version, process = await upload_and_find(worker, "bad", "hang")
+        async with Stream(worker, neighbour) as stream:
+            assert type(await worker.try_run(version, rows_of(TRIGGER))) is DeadlinePassed
+            await asyncio.wait_for(healed(worker, version), 5)
+            assert not is_alive(process)
+            assert stream.failures == []
+
+
+@in_event_loop
+async def test_a_model_that_crashes_on_loading_cannot_be_served(tmp_path: Path) -> None:
+    async with engine(tmp_path) as harness:
+        worker = harness.worker
+        for _turn in range(3):
+            with pytest.raises(CannotServe, match="crash, by SIGABRT, on loading"):
+                await worker.upload("vk", "abort-on-load")
+        stored = worker.store("other", "abort-on-load")
+        errors = await worker.run_all(stored, [rows_of(1)] * 3)
+        assert [type(error) for error in errors] == [CannotServe] * 3
+        assert is_sum(await worker.run(await worker.upload("vk", "sum"), rows_of(1)), rows_of(1))
+
+
+@in_event_loop
+async def test_many_models_that_crash_on_loading_at_once_are_told_apart(tmp_path: Path) -> None:
+    words = ["abort-on-load", "sum", "abort-on-load", "nonsense"] * 5
+    async with engine(tmp_path) as harness:
+        loads = [harness.worker.prepare(f"m{i}", word) for i, word in enumerate(words)]
+        outcomes = await asyncio.gather(*loads, return_exceptions=True)
+        for word, outcome in zip(words, outcomes, strict=True):
+            assert isinstance(outcome, CannotServe) is (word != "sum")
+            assert ("SIGABRT" in str(outcome)) is (word == "abort-on-load")
+
+
+@in_event_loop
+async def test_an_upload_whose_process_is_killed_may_be_tried_again(tmp_path: Path) -> None:
+    async with engine(tmp_path) as harness:
+        loading = asyncio.create_task(harness.worker.prepare("vk", "hang-on-load"))
+        await eventually(lambda: len(model_processes()) == 1, "the process has started")
+        model_processes()[0].kill()
+        with pytest.raises(ModelLost, match="try again"):
+            await loading
+
+
+@in_event_loop
+async def test_a_model_that_dies_between_upload_and_adoption_is_loaded_again(
+    tmp_path: Path,
+) -> None:
+    async with engine(tmp_path) as harness:
+        worker = harness.worker
+        path = harness.shelf.stage("sum")
+        loaded = await worker.prepare("vk", "sum")
+        (process,) = model_processes()
+        process.kill()
+        await eventually(lambda: not is_alive(process), "the process is gone")
+        version = harness.shelf.commit("vk", path, loaded)
+        await worker.engine.adopt(loaded.ticket, version)
+        await asyncio.wait_for(healed(worker, version), 2)
+
+
+@in_event_loop
+async def test_a_request_does_not_wait_for_ever_for_its_model_to_load(tmp_path: Path) -> None:
+    async with engine(tmp_path, "server.request_timeout_s=0.1") as harness:
+        version = harness.worker.store("vk", "hang-on-load")
+        for error in await harness.worker.run_all(version, [rows_of(1)] * 3):
+            assert type(error) is Unavailable
+            assert "still loading" in error.message
+
+
+@in_event_loop
+async def test_room_is_made_before_a_model_is_loaded(tmp_path: Path) -> None:
+    async with engine(tmp_path, "engine.max_loaded_models=2") as harness:
+        _version, oldest = await upload_and_find(harness.worker, "a", "sum")
+        _version, newest = await upload_and_find(harness.worker, "b", "sum")
+        loading = asyncio.create_task(harness.worker.prepare("c", "hang-on-load"))
+        await eventually(lambda: not is_alive(oldest), "the oldest is gone")
+        await eventually(lambda: len(model_processes()) == 2, "the new one is being loaded")
+        assert is_alive(newest)
+    loading.cancel()
+
+
+@in_event_loop
+async def test_closing_ends_a_process_that_is_still_loading(tmp_path: Path) -> None:
+    async with engine(tmp_path) as harness:
+        loading = asyncio.create_task(harness.worker.prepare("vk", "hang-on-load"))
+        await eventually(lambda: len(model_processes()) == 1, "the process has started")
+    loading.cancel()
+    await eventually(lambda: not model_processes(), "the process is gone")
+
+
+@in_event_loop
+async def test_two_workers_use_one_process(tmp_path: Path) -> None:
+    async with engine(tmp_path, workers=2) as harness:
+        version, process = await upload_and_find(harness.worker, "vk", "sum")
+        other = await harness.start_worker(1)
+        requests = [rows_of(number) for number in range(50)]
+        for worker in (harness.worker, other):
+            assert are_sums(await worker.run_all(version, requests), requests)
+        assert model_processes() == [process]
+        process.kill()
+        for worker in (harness.worker, other):
+            await asyncio.wait_for(healed(worker, version), 2)
+        assert len(model_processes()) == 1
+
+
+@in_event_loop
+async def test_a_killed_worker_frees_its_rows_in_the_queue(tmp_path: Path) -> None:
+    async with engine(tmp_path, "engine.max_queue_rows=10", workers=2) as harness:
+        version = await harness.worker.upload("vk", "hang")
+        await harness.worker.run(version, rows_of(1))
+        rows = rows_of(*[TRIGGER] * 10)
+        async with holding(LocalEngineFactory(), harness.attach(1), version, rows) as other:
+            assert is_refused(harness.worker, version)
+            other.kill()
+            await eventually(
+                lambda: not is_refused(harness.worker, version), "there is room in the queue"
+            )
+
+
+def is_refused(worker: Worker, version: ModelVersion) -> bool:
+    """Whether the queue is full; where not, the request takes a place in it."""
+    try:
+        run = worker.engine.run(version, [rows_of(1)], 1)
+    except QueueFull:
+        return True
+    asyncio.ensure_future(run).cancel()
+    return False
+
+
+@in_event_loop
+async def test_no_model_process_survives_a_killed_parent(tmp_path: Path) -> None:
+    settings, words = ["engine.isolation=model"], ["sum", "sum", "hang-on-load"]
+    async with serving(LocalEngineFactory(), tmp_path, settings, words) as (parent, processes):
+        parent.kill()
+        await eventually(lambda: not any(map(is_alive, processes)), "all processes are gone")

@@ -1,0 +1,119 @@
+"""Imports flow one way."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CORE = ROOT / "tfaas_core"
+
+LAYERS = (
+    {"errors"},
+    {"tensors"},
+    {"model"},
+    {"backoff", "codec", "config", "folder", "link", "logs", "memory", "multipart"}
+    | {"route", "runtime", "signals", "storage"},
+    {"bundle", "form", "hookspecs"},
+    {"package"},
+    {"catalog", "engine"},
+    {"plugins", "predictor", "publisher"},
+    {"host"},
+    {"demo", "http", "inspection", "survey", "testing"},
+    {"processes"},
+    {"cli"},
+    {"__main__"},
+)
+"""The modules and packages of tfaas_core. Each imports from layers above its own line alone."""
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.py"))
+
+
+def imports(file: Path, types_too: bool = True) -> Iterator[str]:
+    """The modules that ``file`` imports, anywhere in it."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    skipped = set() if types_too else set(_of_types(tree))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import) and node not in skipped:
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node not in skipped:
+            assert node.level == 0, f"{file} imports relatively"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _of_types(tree: ast.Module) -> Iterator[ast.AST]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            for statement in node.body:
+                yield from ast.walk(statement)
+
+
+def noun(file: Path) -> str:
+    return file.relative_to(CORE).with_suffix("").parts[0]
+
+
+def test_every_module_of_the_core_has_its_layer() -> None:
+    assert {noun(file) for file in files(CORE)} - {"__init__"} == set().union(*LAYERS)
+
+
+@pytest.mark.parametrize("file", files(CORE), ids=lambda file: str(file.relative_to(CORE)))
+def test_the_core_imports_only_from_the_layers_above(file: Path) -> None:
+    name = noun(file)
+    layer = next((i for i, layer in enumerate(LAYERS) if name in layer), 0)
+    allowed = {name, "__version__"}.union(*LAYERS[:layer])
+    for module in imports(file, types_too=False):
+        if module.startswith("tfaas_core."):
+            assert module.split(".")[1] in allowed, f"{file} imports {module}"
+
+
+@pytest.mark.parametrize("file", files(CORE), ids=lambda file: str(file.relative_to(CORE)))
+def test_the_core_imports_no_plugin_and_no_heavy_library(file: Path) -> None:
+    foreign = {"tensorflow", "keras", "sqlalchemy", "tfaas_plugins", "tfaas_backends"}
+    if noun(file) != "http":
+        foreign.add("sanic")
+    assert foreign.isdisjoint(module.partition(".")[0] for module in imports(file))
+
+
+@pytest.mark.parametrize("folder", ["plugins/tfaas_plugins", "backends/tfaas_backends"])
+def test_plugins_import_only_the_core_and_themselves(folder: str) -> None:
+    own = Path(folder).name
+    found = files(ROOT / folder)
+    assert found
+    for file in found:
+        ours = {m.partition(".")[0] for m in imports(file) if m.startswith("tfaas_")}
+        assert ours <= {"tfaas_core", own}, file
+
+
+def loaded_by(code: str) -> set[str]:
+    code += "\nimport sys; print(*sys.modules, file=sys.stderr)"
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
+    )
+    return {name.partition(".")[0] for name in run.stderr.split()}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import tfaas_core.cli",
+        "from tfaas_core.cli import main; main(['--help'])",
+        "from tfaas_core.cli import main; main(['--version'])",
+    ],
+)
+def test_help_and_version_load_nothing_heavy(code: str) -> None:
+    assert {"tensorflow", "keras", "sanic", "numpy", "msgspec"}.isdisjoint(loaded_by(code))
+
+
+def test_wiring_a_host_loads_no_tensorflow() -> None:
+    code = "from tfaas_core.host import Host; from tfaas_core.config import load_config\n"
+    code += "Host(load_config(environ={})).routes()"
+    loaded = loaded_by(code)
+    assert "numpy" in loaded
+    assert {"tensorflow", "keras", "sanic"}.isdisjoint(loaded)

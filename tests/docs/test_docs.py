@@ -1,0 +1,302 @@
+"""What the documentation says, compared with the code."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import tomllib
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import click
+import msgspec
+import pluggy
+import pytest
+from msgspec import inspect as types
+from tfaas_backends.storage_filesystem import FilesystemTable
+
+from tests.docs.markdown import (
+    DOCS,
+    PAGES,
+    ROOT,
+    anchors,
+    blocks,
+    links,
+    prose,
+    rows,
+    section,
+    words,
+)
+from tfaas_core import hookspecs
+from tfaas_core.cli import tfaas
+from tfaas_core.config import StorageTable, Tables, load_config
+from tfaas_core.errors import ERRORS_BY_CODE, StartupError
+from tfaas_core.host import Host
+from tfaas_core.model import Params
+from tfaas_core.plugins import BUILTIN_PLUGINS
+from tfaas_core.testing.models import model_version
+
+COMMAND_LINE = DOCS / "command-line.md"
+CONFIGURATION = DOCS / "configuration.md"
+HOOKS = DOCS / "hooks.md"
+HTTP_API = DOCS / "http-api.md"
+RUNNING = DOCS / "running.md"
+
+FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+# Hooks.
+
+
+def hooks() -> dict[str, str]:
+    """The signature of each hook, by name."""
+    tree = ast.parse(Path(hookspecs.__file__).read_text(encoding="utf-8"))
+    found = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return {node.name: signature(node) for node in found}
+
+
+def signature(node: ast.FunctionDef) -> str:
+    bare = ast.FunctionDef(node.name, node.args, [ast.Expr(ast.Constant(...))], [], node.returns)
+    return ast.unparse(ast.fix_missing_locations(bare))
+
+
+def test_each_hook_is_documented_with_its_exact_signature() -> None:
+    documented = {}
+    for block in blocks(HOOKS):
+        if block.language == "python" and not block.file:
+            (node,) = ast.parse(block.text).body
+            assert isinstance(node, ast.FunctionDef)
+            documented[node.name] = signature(node)
+            under = HOOKS.read_text().split(f"### `{node.name}`\n")[1].lstrip()
+            assert under.startswith(f"```python\n{block.text}")
+    assert documented == hooks()
+
+
+def test_each_hook_is_implemented_by_a_built_in_plugin() -> None:
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    for module in BUILTIN_PLUGINS:
+        manager.register(importlib.import_module(module))
+    unused = [name for name in hooks() if not getattr(manager.hook, name).get_hookimpls()]
+    assert unused == []
+
+
+# Configuration.
+
+
+def tables() -> dict[str, type[msgspec.Struct]]:
+    """The struct behind each table of keys, by its heading."""
+    found = {f"`[{f.encode_name}]`": f.type for f in msgspec.structs.fields(Tables)}
+    return found | {'With `kind = "filesystem"`': FilesystemTable}
+
+
+def type_words(kind: types.Type, choices: Sequence[str]) -> str:
+    """How the docs describe what a key takes; ``choices`` are its Literal's, in order."""
+    match kind:
+        case types.LiteralType():
+            *most, last = [f'`"{choice}"`' for choice in choices]
+            return f"{', '.join(most)} or {last}"
+        case types.IntType(ge=least, le=None):
+            return f"integer, at least {least}"
+        case types.IntType(ge=least, le=largest):
+            return f"integer, {least} to {largest}"
+        case types.FloatType(gt=bound, le=largest):
+            return f"number, above {bound}, at most {largest}"
+        case types.StrType(min_length=1):
+            return "string, not empty"
+        case types.StrType():
+            return "string"
+        case types.VarTupleType(item_type=types.StrType()):
+            return "list of strings"
+    raise AssertionError(f"say how the docs describe {kind}")
+
+
+def keys(struct: type[msgspec.Struct]) -> dict[str, tuple[str, Any]]:
+    """The keys of a table, each with its type and default as the docs have them."""
+    info, hints = types.type_info(struct), get_type_hints(struct)
+    assert isinstance(info, types.StructType)
+    return {
+        field.encode_name: (
+            type_words(field.type, get_args(hints[field.name])),
+            list(field.default) if isinstance(field.default, tuple) else field.default,
+        )
+        for field in info.fields
+        # Not a key: it holds those that belong to the kind of storage.
+        if (struct, field.name) != (StorageTable, "rest")
+    }
+
+
+@pytest.mark.parametrize("heading", tables())
+def test_each_configuration_key_is_documented_with_its_type_and_default(heading: str) -> None:
+    documented = {}
+    for key, kind, default, meaning in rows(section(CONFIGURATION, heading)):
+        value = tomllib.loads(f"value = {words(default)[0]}")["value"]
+        documented[words(key)[0]] = (kind, value)
+        assert meaning.endswith(".")
+    assert documented == keys(tables()[heading])
+
+
+def test_each_table_of_keys_that_is_documented_exists() -> None:
+    headings = re.findall(r"^##+ (.*`.*)$", prose(CONFIGURATION), re.M)
+    assert headings
+    assert set(headings) == tables().keys()
+
+
+def test_configuration_keys_that_the_docs_name_exist() -> None:
+    names = {heading: heading.strip("`[]") for heading in tables()}
+    known = {
+        f"{name if heading != name else 'storage'}.{key}"
+        for heading, name in names.items()
+        for key in keys(tables()[heading])
+    }
+    sections = "|".join(field.encode_name for field in msgspec.structs.fields(Tables))
+    for page in PAGES:
+        for word in words(prose(page)):
+            named = re.search(rf"(?:^|\s)((?:{sections})\.[a-z_]+)(?:$|[\s=])", word)
+            if named and not named[1].endswith(".py"):
+                assert named[1] in known, f"{page.name} names {named[1]}"
+
+
+def test_the_toml_examples_are_configurations(tmp_path: Path) -> None:
+    examples = [block for block in blocks(CONFIGURATION) if block.language == "toml"]
+    assert examples
+    for block in examples:
+        (tmp_path / "tfaas.toml").write_text(block.text)
+        load_config(tmp_path / "tfaas.toml", environ={})
+
+
+# The HTTP API.
+
+
+def test_each_route_is_documented_and_each_documented_one_exists() -> None:
+    routes = Host(load_config(environ={})).routes()
+    expected = {(method, route.path) for route in routes for method in route.methods}
+    found = {(words(row[0])[0], words(row[1])[0]) for row in rows(section(HTTP_API, "Endpoints"))}
+    assert found == expected
+
+
+def test_each_error_code_is_documented_with_its_status() -> None:
+    expected = {
+        (str(error.status), code)
+        for code, error in ERRORS_BY_CODE.items()
+        if not issubclass(error, StartupError)
+    }
+    documented = [
+        (row[0], words(row[1])[0]) for row in rows(section(HTTP_API, "Errors")) if row[0].isdigit()
+    ]
+    assert sorted(documented) == sorted(expected)
+    assert [status for status, _ in documented] == sorted(status for status, _ in documented)
+
+
+def test_the_keys_of_a_models_record_are_documented() -> None:
+    table = [row for row in rows(section(HTTP_API, "Upload")) if len(row) == 2]
+    documented = {word for row in table for word in words(row[0])}
+    assert documented == model_version().document().keys()
+
+
+def test_each_documented_field_of_params_is_read_in_all_its_spellings() -> None:
+    plain = Params.of({})
+    changed = set()
+    for name, meaning in rows(section(HTTP_API, "`params.json`")):
+        also = meaning.partition("Also spelt")[2]
+        for spelling in [*words(name), *words(also)]:
+            value: Any = ["x"] if spelling == "features" else "x"
+            read = Params.of({spelling: value})
+            fields = [f for f in Params.__struct_fields__ if getattr(read, f) != getattr(plain, f)]
+            assert len(fields) == 2, f"{spelling} is read as {fields}"
+            changed.update(fields)
+    assert changed == set(Params.__struct_fields__)
+
+
+# The command line.
+
+
+def test_the_help_of_each_command_is_documented() -> None:
+    shown = {block.text.strip() for block in blocks(COMMAND_LINE) if block.language == "sh"}
+    names = [name for name, command in tfaas.commands.items() if not command.hidden]
+    expected = ["tfaas --help", *(f"tfaas {name} --help" for name in names)]
+    assert [line for line in expected if line not in shown] == []
+    assert isinstance(tfaas, click.Group)
+
+
+# Names of files and what is in them.
+
+
+def mentions() -> Iterator[tuple[Path, list[str]]]:
+    """The rows of all tables in which code of a file is named after the file."""
+    for page in PAGES:
+        for row in rows(page.read_text(encoding="utf-8")):
+            for cell in row:
+                if (named := words(cell)) and named[0].endswith(".py"):
+                    yield page, named
+
+
+def definitions(file: Path) -> set[str]:
+    """The names that a module defines, and its classes' methods as ``Class.method``."""
+    found = set()
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign):
+            found |= {ast.unparse(target) for target in node.targets}
+        elif isinstance(node, FUNCTION | ast.ClassDef):
+            found.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            methods = [
+                n for n in node.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)
+            ]
+            found |= {f"{node.name}.{method.name}" for method in methods}
+    return found
+
+
+def test_files_and_functions_that_tables_name_exist() -> None:
+    found = list(mentions())
+    assert len(found) > 30
+    for page, (file, *names) in found:
+        assert names, f"{page.name} names {file}, but nothing in it"
+        missing = set(names) - definitions(ROOT / file)
+        assert not missing, f"{page.name}: {file} has no {missing}"
+
+
+def test_the_fixed_limits_are_the_codes() -> None:
+    table = [row for row in rows(section(RUNNING, "Limits")) if row[1].isdigit()]
+    assert table
+    for what, limit, where in table:
+        file, name = words(where)
+        module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
+        assert getattr(module, name) == int(limit), what
+
+
+def test_paths_that_the_docs_name_exist() -> None:
+    rooms = r"(?:tfaas_core|plugins|backends|tests|benchmarks|docs|\.ci)/[\w./]*"
+    for page in PAGES:
+        for word in words(prose(page)):
+            if re.fullmatch(rooms, word):
+                assert (ROOT / word).exists(), f"{page.name} names {word}"
+
+
+# Links.
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in links(page):
+        if link.startswith("https://"):
+            continue
+        target, _, anchor = link.partition("#")
+        file = (page.parent / target).resolve() if target else page
+        assert file.exists(), f"{page.name} links to {link}"
+        assert not anchor or anchor in anchors(file), f"{file.name} has no heading #{anchor}"
+
+
+def test_the_readme_links_to_every_page() -> None:
+    readme, *others = PAGES
+    linked = {(ROOT / link.partition("#")[0]).resolve() for link in links(readme)}
+    assert [page.name for page in others if page not in linked] == []
+
+
+def test_no_heading_of_a_page_stands_twice() -> None:
+    for page in PAGES:
+        headings = sorted(re.findall(r"^#+ (.+)$", prose(page), re.M))
+        assert [a for a, b in pairwise(headings) if a == b] == [], page.name

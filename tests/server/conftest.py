@@ -1,0 +1,54 @@
+"""One server for the tests that leave it as they found it, and small frozen graphs for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tfaas_core.testing.server import RunningServer, running_server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server with two HTTP workers and the default settings."""
+    folder = tmp_path_factory.mktemp("server")
+    with running_server(folder, "server.workers=2") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def frozen() -> Callable[[Callable[[Any], Any]], bytes]:
+    """Freezes what a function builds with the TensorFlow 1 API: ``frozen(lambda tf: ...)``."""
+    import tensorflow as tf
+
+    def freeze(build: Callable[[Any], Any]) -> bytes:
+        with tf.Graph().as_default() as graph:
+            build(tf)
+            return bytes(graph.as_graph_def().SerializeToString())
+
+    return freeze
+
+
+@pytest.fixture(scope="session")
+def scale_graph(frozen: Callable[..., bytes]) -> Callable[[float], bytes]:
+    """A frozen graph ``x [?, 3] -> y [?, 3]`` that multiplies by a number."""
+
+    def build(factor: float) -> bytes:
+        def scale(tf: Any) -> None:
+            x = tf.compat.v1.placeholder(tf.float32, [None, 3], "x")
+            tf.multiply(x, tf.constant(factor), "y")
+
+        return frozen(scale)
+
+    return build
+
+
+@pytest.fixture
+def doubler(server: RunningServer, scale_graph: Callable[[float], bytes]) -> Iterator[str]:
+    """The name of a stored model that doubles rows of 3."""
+    answer = server.upload("doubler", scale_graph(2.0))
+    assert answer.status_code == 200, answer.text
+    yield "doubler"
+    server.http.delete("/delete/doubler")

@@ -1,0 +1,111 @@
+"""Pictures over HTTP: drawn here, answered by small networks."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from tfaas_core.testing.server import RunningServer
+
+MNIST = Path(__file__).parents[3] / "shared" / "data" / "models" / "mnist_fc.pb"
+# The network learnt from handwriting; of the digits of this font, it is sure of these.
+DIGITS = "0257"
+
+
+def png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def drawn(digit: str) -> Image.Image:
+    image = Image.new("L", (28, 28))
+    ImageDraw.Draw(image).text((14, 14), digit, 255, ImageFont.load_default(24), anchor="mm")
+    return image
+
+
+@pytest.fixture
+def mean_colour(
+    server: RunningServer, frozen: Callable[[Callable[[Any], Any]], bytes]
+) -> Iterator[str]:
+    """A stored model ``x [?, 4, 6, 3]`` that answers the mean of each colour, with labels."""
+
+    def build(tf: Any) -> None:
+        x = tf.compat.v1.placeholder(tf.float32, [None, 4, 6, 3], "x")
+        tf.reduce_mean(x, [1, 2], name="y")
+
+    params = json.dumps({"image": {"scale": "0-1"}}).encode()
+    uploaded = server.upload("colour", frozen(build), params=params, labels=b"red\ngreen\nblue\n")
+    assert uploaded.status_code == 200, uploaded.text
+    yield "colour"
+    server.http.delete("/delete/colour")
+
+
+@pytest.mark.parametrize("path", ["/image", "/predict/image"])
+def test_a_picture_is_answered_by_its_labels_best_first(
+    server: RunningServer, mean_colour: str, path: str
+) -> None:
+    data = png(Image.new("RGB", (30, 20), (0, 255, 51)))
+    answer = server.http.post(
+        path, data={"model": mean_colour}, files={"image": ("file.png", data)}
+    )
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json() == {
+        "filename": "file.png",
+        "labels": [
+            {"label": "green", "probability": 1.0},
+            {"label": "blue", "probability": pytest.approx(0.2)},
+            {"label": "red", "probability": 0.0},
+        ],
+    }
+
+
+def test_a_batch_is_answered_in_order(server: RunningServer, mean_colour: str) -> None:
+    shades = ((255, 0, 0), (0, 255, 0), (0, 0, 255))
+    files = [
+        ("image", (f"{number}.png", png(Image.new("RGB", (number + 1, 9), shade))))
+        for number, shade in enumerate(shades)
+    ]
+    answer = server.http.post("/image", data={"model": mean_colour, "top": "1"}, files=files)
+    assert answer.json() == [
+        {"filename": f"{number}.png", "labels": [{"label": label, "probability": 1.0}]}
+        for number, label in enumerate(("red", "green", "blue"))
+    ]
+
+
+def test_a_picture_may_be_the_whole_body(server: RunningServer, mean_colour: str) -> None:
+    data = png(Image.new("RGB", (6, 4), "red"))
+    for media_type in (
+        "image/png",
+        "application/octet-stream",
+        "application/x-www-form-urlencoded",
+    ):
+        answer = server.http.post("/image", content=data, headers={"content-type": media_type})
+        assert answer.json()["labels"][0] == {"label": "red", "probability": 1.0}
+    refused = server.http.post("/image", content=data, headers={"content-type": "image/gif"})
+    assert refused.status_code == 415
+
+
+@pytest.mark.skipif(not MNIST.exists(), reason=f"{MNIST.name} is not there")
+def test_drawn_digits_are_recognised_by_a_network_with_flat_rows(server: RunningServer) -> None:
+    params = json.dumps({"image": {"scale": "0-1"}}).encode()
+    assert server.upload("mnist", MNIST, params=params).status_code == 200
+    for side in (28, 280):
+        files = [("image", (digit, png(drawn(digit).resize((side, side))))) for digit in DIGITS]
+        answer = server.http.post("/image", data={"model": "mnist"}, files=files)
+        best = np.argmax(answer.json(), axis=1)
+        assert "".join(map(str, best)) == DIGITS
+    pixels = np.asarray(drawn("5"), np.float32).reshape(-1) / np.float32(255)
+    by_json = server.predict(model="mnist", values=pixels.tolist())
+    files = [("image", ("5", png(drawn("5"))))]
+    by_image = server.http.post("/image", data={"model": "mnist"}, files=files)
+    np.testing.assert_allclose(by_image.json(), by_json.json(), rtol=1e-6)
+    server.http.delete("/delete/mnist")

@@ -1,0 +1,76 @@
+"""/params: what was uploaded as params.json, and the default model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tfaas_core.testing.server import RunningServer, running_server
+
+
+@pytest.fixture
+def pair(server: RunningServer, scale_graph: Callable[[float], bytes]) -> Iterator[None]:
+    """The models ``old``, which doubles and has params, and ``new``, which triples."""
+    params = b'{"name": "old", "model": "model.pb", "inputNode": "x", "owner": "me"}'
+    assert server.upload("old", scale_graph(2.0), params=params).status_code == 200
+    assert server.upload("new", scale_graph(3.0)).status_code == 200
+    yield
+    for name in ("old", "new"):
+        server.http.delete(f"/delete/{name}")
+
+
+def test_params_are_shown_as_they_were_uploaded(server: RunningServer, pair: None) -> None:
+    assert server.http.get("/params/old").json() == {
+        "name": "old",
+        "model": "model.pb",
+        "inputNode": "x",
+        "owner": "me",
+    }
+    found = server.http.get("/params/new").json()
+    assert (found["name"], found["inputNode"], found["outputNode"]) == ("new", "x", "y")
+    assert server.http.get("/params/nobody").status_code == 404
+
+
+def test_the_default_model_can_be_chosen_until_the_next_upload(
+    server: RunningServer, pair: None, scale_graph: Callable[[float], bytes]
+) -> None:
+    assert server.http.get("/params").json()["name"] == "new"
+    for body in ({"name": "old"}, {"model": "old"}, {"name": "old", "model": "model.pb"}):
+        assert server.http.post("/params", json=body).json()["name"] == "old"
+        assert server.http.get("/params").json()["owner"] == "me"
+        assert server.predict(values=[1, 2, 3]).json() == [2.0, 4.0, 6.0]
+    server.upload("new", scale_graph(4.0))
+    assert server.predict(values=[1, 2, 3]).json() == [4.0, 8.0, 12.0]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        *[(b"", 400), (b"{", 400), (b"[]", 422), (b"{}", 422), (b'{"name": 3}', 422)],
+        *[(b'{"name": "nobody"}', 404), (b'{"name": "../x"}', 404)],
+    ],
+)
+def test_a_bad_choice_is_refused(
+    server: RunningServer, pair: None, body: bytes, status: int
+) -> None:
+    answer = server.http.post("/params", content=body)
+    assert answer.status_code == status, answer.text
+    assert server.http.get("/params").json()["name"] == "new"
+
+
+def test_the_choice_survives_a_restart_and_a_configured_default_wins(
+    tmp_path: Path, scale_graph: Callable[[float], bytes]
+) -> None:
+    with running_server(tmp_path, "server.workers=1") as server:
+        for name in ("a", "b"):
+            server.upload(name, scale_graph(1.0))
+        assert server.http.post("/params", json={"name": "a"}).status_code == 200
+    with running_server(tmp_path, "server.workers=1") as server:
+        assert server.http.get("/params").json()["name"] == "a"
+    with running_server(tmp_path, "server.workers=1", "models.default=b") as server:
+        assert server.http.get("/params").json()["name"] == "b"
+        refused = server.http.post("/params", json={"name": "a"})
+        assert refused.status_code == 422
+        assert "models.default" in refused.json()["error"]

@@ -1,0 +1,264 @@
+"""The server heals when a process dies, drains when it is told to, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from tfaas_core.testing.runtime import TRIGGER
+from tfaas_core.testing.server import RunningServer, running_server, until
+
+HEALS_WITHIN_S = 2.0
+
+FAKE_RUNTIME_PLUGIN = """
+from tfaas_core.hookspecs import hookimpl
+from tfaas_core.testing.runtime import FakeRuntime
+
+@hookimpl
+def tfaas_register_runtimes():
+    return {"fake": FakeRuntime()}
+"""
+
+
+@contextmanager
+def fake_server(folder: Path, *settings: str) -> Iterator[RunningServer]:
+    """A server whose models are FakeRuntime's, which comes as a third-party plugin."""
+    info = folder / "site" / "fake_runtime-1.0.dist-info"
+    info.mkdir(parents=True)
+    (folder / "site" / "fake_runtime.py").write_text(FAKE_RUNTIME_PLUGIN)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fake-runtime\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[tfaas]\nfake = fake_runtime\n")
+    with running_server(
+        folder,
+        "server.workers=2",
+        'plugins.disabled=["tfaas_backends.runtime_graph"]',
+        *settings,
+        env={"PYTHONPATH": str(folder / "site")},
+    ) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def healing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server that the tests of this file may kill the children of."""
+    with fake_server(tmp_path_factory.mktemp("healing"), "server.request_timeout_s=10") as server:
+        for name in ("one", "two"):
+            assert server.upload(name, b"sum").status_code == 200
+        yield server
+
+
+class Clients:
+    """Clients that ask without pause, each on a connection of its own, and count what they get."""
+
+    def __init__(self, server: RunningServer, models: str) -> None:
+        self.got: Counter[tuple[str, object]] = Counter()
+        self._address = urlsplit(server.url).netloc
+        self._ending = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, args=(m,)) for m in models.split()]
+
+    def __enter__(self) -> Clients:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._ending.set()
+        for thread in self._threads:
+            thread.join()
+
+    def wait_for(self, answers: int) -> None:
+        """Until this many more answers have come."""
+        goal = self.got.total() + answers
+        until(lambda: self.got.total() >= goal)
+
+    def statuses(self, model: str) -> dict[object, int]:
+        """How often the clients of a model got which status, or which exception."""
+        return {status: count for (name, status), count in self.got.items() if name == model}
+
+    def _ask(self, model: str) -> None:
+        body = json.dumps({"model": model, "values": [1, 2, 3]})
+        with closing(HTTPConnection(self._address, timeout=30)) as connection:
+            while not self._ending.is_set():
+                try:
+                    connection.request("POST", "/json", body)
+                    answer = connection.getresponse()
+                    text = answer.read()
+                    right = answer.status != 200 or text == b"[6.0]"
+                    self.got[model, answer.status if right else text] += 1
+                except (OSError, HTTPException) as error:
+                    connection.close()
+                    self.got[model, type(error)] += 1
+                    if isinstance(error, ConnectionRefusedError):
+                        return
+
+
+def heals(server: RunningServer, model: str) -> bool:
+    """Whether a request is answered again within the time that it may take to heal."""
+    end_s = time.monotonic() + HEALS_WITHIN_S
+    while time.monotonic() < end_s:
+        if server.predict(model=model, values=[1, 2, 3]).status_code == 200:
+            return True
+    return False
+
+
+def test_a_killed_model_process_is_replaced_and_other_models_never_fail(
+    healing: RunningServer,
+) -> None:
+    with Clients(healing, "one one two two") as clients:
+        clients.wait_for(100)
+        killed = healing.model_processes()[0]
+        killed.kill()
+        assert heals(healing, "one")
+        assert heals(healing, "two")
+        clients.wait_for(100)
+    failures = {
+        model: {s: n for s, n in clients.statuses(model).items() if s != 200}
+        for model in ("one", "two")
+    }
+    assert {} in failures.values()
+    assert all(set(failed) <= {503} for failed in failures.values()), failures
+
+
+def test_a_model_that_aborts_takes_only_itself_down(healing: RunningServer) -> None:
+    assert healing.upload("fragile", b"abort").status_code == 200
+    with Clients(healing, "one two") as clients:
+        clients.wait_for(50)
+        answer = healing.predict(model="fragile", values=[TRIGGER, 0, 0])
+        assert answer.status_code == 503
+        assert answer.json()["code"] == "model_lost"
+        assert answer.headers["Retry-After"] == "1"
+        assert heals(healing, "fragile")
+        clients.wait_for(50)
+    assert set(clients.statuses("one")) == set(clients.statuses("two")) == {200}
+
+
+def test_a_killed_http_worker_is_replaced(healing: RunningServer) -> None:
+    killed = healing.workers()[0]
+    killed.kill()
+    killed.wait(10)
+    end_s = time.monotonic() + HEALS_WITHIN_S
+    assert heals(healing, "one")
+    until(lambda: len(healing.workers()) == 2, end_s - time.monotonic())
+    for _ in range(20):
+        with closing(HTTPConnection(urlsplit(healing.url).netloc, timeout=30)) as connection:
+            connection.request("GET", "/models/one")
+            assert connection.getresponse().status == 200
+
+
+def test_a_killed_fork_server_is_replaced_and_no_request_fails(healing: RunningServer) -> None:
+    with Clients(healing, "one two") as clients:
+        clients.wait_for(50)
+        killed = healing.fork_server()
+        killed.kill()
+        clients.wait_for(50)
+        assert healing.upload("later", b"sum").status_code == 200
+        assert heals(healing, "later")
+    assert healing.fork_server().pid != killed.pid
+    assert set(clients.statuses("one")) == set(clients.statuses("two")) == {200}
+
+
+def test_a_stuck_model_does_not_stay_stuck(tmp_path: Path) -> None:
+    with fake_server(tmp_path, "server.request_timeout_s=0.5") as server:
+        assert server.upload("hanging", b"hang").status_code == 200
+        late = server.predict(model="hanging", values=[TRIGGER, 0, 0])
+        assert (late.status_code, late.json()["code"]) == (504, "deadline_passed")
+        until(lambda: server.predict(model="hanging", values=[1, 2, 3]).status_code == 200)
+
+
+def test_a_full_queue_is_a_503_with_retry_after(tmp_path: Path) -> None:
+    with fake_server(tmp_path, "engine.max_queue_rows=4") as server:
+        assert server.upload("slow", b"sleep 0.2").status_code == 200
+        with Clients(server, "slow " * 12) as clients:
+            until(lambda: clients.got["slow", 503] > 0 and clients.got["slow", 200] > 8)
+            full = server.predict(model="slow", values=[[1, 2, 3]] * 4)
+        assert set(clients.statuses("slow")) == {200, 503}
+        assert (full.status_code, full.json()["code"]) == (503, "queue_full")
+        assert full.headers["Retry-After"] == "1"
+        assert heals(server, "slow")
+        too_many = server.predict(model="slow", values=[[1, 2, 3]] * 5)
+        assert too_many.status_code == 413
+        assert "engine.max_queue_rows" in too_many.json()["error"]
+
+
+def test_models_load_again_after_a_restart_and_the_least_used_is_unloaded(tmp_path: Path) -> None:
+    with fake_server(tmp_path) as server:
+        for name in ("a", "b", "c"):
+            assert server.upload(name, b"sum").status_code == 200
+    (tmp_path / "again").mkdir()
+    root = f"storage.root={tmp_path / 'models'}"
+    with fake_server(tmp_path / "again", root, "engine.max_loaded_models=2") as server:
+        assert server.names() == ["a", "b", "c"]
+        assert server.model_processes() == []
+        for name in ("a", "b", "a", "c"):
+            assert server.predict(model=name, values=[1, 2, 3]).json() == [6.0]
+        until(lambda: len(server.model_processes()) == 2)
+        kept = {process.pid for process in server.model_processes()}
+        assert server.predict(model="a", values=[1, 2, 3]).json() == [6.0]
+        assert {process.pid for process in server.model_processes()} == kept
+        assert server.predict(model="b", values=[1, 2, 3]).json() == [6.0]
+
+
+def test_a_deleted_model_gives_its_process_back(healing: RunningServer) -> None:
+    before = {process.pid for process in healing.model_processes()}
+    assert healing.upload("short", b"sum").status_code == 200
+    (process,) = [p for p in healing.model_processes() if p.pid not in before]
+    assert healing.http.delete("/delete/short").status_code == 200
+    until(lambda: not process.is_running())
+
+
+def test_a_new_version_is_switched_to_without_a_failed_request(healing: RunningServer) -> None:
+    assert healing.upload("switched", b"sum").status_code == 200
+    with Clients(healing, "switched switched") as clients:
+        for version in range(2, 8):
+            clients.wait_for(20)
+            answer = healing.upload("switched", b"sum")
+            assert answer.json()["version"] == version
+    assert set(clients.statuses("switched")) == {200}
+    kept = healing.log.parent / "models" / "switched"
+    assert sorted(path.name for path in kept.iterdir()) == ["5", "6", "7"]
+
+
+@pytest.mark.parametrize("isolation", ["model", "shared", "inline"])
+def test_sigterm_drains_and_leaves_nothing(tmp_path: Path, isolation: str) -> None:
+    with fake_server(tmp_path, f"engine.isolation={isolation}") as server:
+        assert server.upload("slow", b"sleep 0.05").status_code == 200
+        family = server.parent.children(recursive=True)
+        with Clients(server, "slow " * 8) as clients:
+            clients.wait_for(20)
+            assert server.stop() == 0
+        # A client that comes back for another request finds the door closed; that is no loss.
+        assert set(clients.statuses("slow")) <= {200, ConnectionRefusedError}
+        assert psutil.wait_procs(family, timeout=10)[1] == []
+        assert "Traceback" not in server.log.read_text()
+
+
+def test_nothing_outlives_a_killed_parent(tmp_path: Path) -> None:
+    with fake_server(tmp_path) as server:
+        assert server.upload("busy", b"sleep 0.05").status_code == 200
+        family = server.parent.children(recursive=True)
+        assert len(family) >= 4
+        with Clients(server, "busy"):
+            server.process.kill()
+            server.process.wait(10)
+            until(lambda: all(is_gone(process) for process in family))
+    root = f"storage.root={tmp_path / 'models'}"
+    (tmp_path / "again").mkdir()
+    with fake_server(tmp_path / "again", root) as server:
+        assert server.predict(model="busy", values=[1, 2, 3]).json() == [6.0]
+
+
+def is_gone(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
