@@ -1,0 +1,85 @@
+"""The contenders as subprocesses: started, found by address, ended with all they began."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKERS = os.cpu_count() or 1
+TFAAS = str(Path(sys.executable).with_name("tfaas"))
+
+_STOP_TIMEOUT_S = 15
+_URL = re.compile(r"http://\S+")
+
+
+class BenchmarkFailedError(Exception):
+    """Something did not work, so that there is nothing to measure."""
+
+
+class Server(msgspec.Struct, frozen=True):
+    """A server that has announced its address. ``pid`` is its parent process."""
+
+    name: str
+    pid: int
+    url: str
+
+
+def tfaas(storage: Path) -> AbstractContextManager[Server]:
+    """``tfaas serve`` on a free port, with its models in ``storage``."""
+    settings = {
+        "server.port": 0,
+        "server.workers": WORKERS,
+        "server.log_level": "warning",
+        "storage.root": storage,
+    }
+    overrides = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+    # In a folder without a tfaas.toml.
+    storage.mkdir(exist_ok=True)
+    return _running("tfaas", [TFAAS, "serve", *overrides], storage)
+
+
+def noop() -> AbstractContextManager[Server]:
+    """The no-op application on a free port, with as many workers."""
+    return _running("no-op", [sys.executable, "-m", "benchmarks.noop_app", str(WORKERS)], ROOT)
+
+
+@contextmanager
+def _running(name: str, command: Sequence[str], folder: Path) -> Iterator[Server]:
+    # A session of its own: Ctrl-C reaches only us, and one signal reaches all of it.
+    process = subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        yield Server(name, process.pid, _announced(name, process))
+    finally:
+        _end(process)
+
+
+def _announced(name: str, process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if found := _URL.search(line):
+            return found[0]
+    raise BenchmarkFailedError(f"{name} ended before it announced an address")
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    try:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_STOP_TIMEOUT_S)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
