@@ -152,7 +152,7 @@ class Host:
 
     def _predict(self, codec: Codec[Any]) -> list[Route]:
         handler = partial(self._answer, codec)
-        return [Route(path, ("POST",), handler) for path in predict_paths(codec.name)]
+        return [Route(path, ("POST",), handler, express=True) for path in predict_paths(codec.name)]
 
     async def _answer(self, codec: Codec[Any], request: Request) -> Response:
         content_type = request.headers.get("content-type", "")

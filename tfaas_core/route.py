@@ -58,13 +58,16 @@ Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 class Route(msgspec.Struct, frozen=True):
     """``path`` starts with ``/``; a part ``{name}`` matches anything without ``/``.
 
-    ``streams``: the handler reads the body itself, from ``Request.stream``.
+    ``streams``: the handler reads the body itself, from ``Request.stream``. ``express``: many small
+    requests are expected, so that those that came whole may bypass Sanic; for a POST to a path
+    without fields whose answers are never streamed.
     """
 
     path: str
     methods: tuple[str, ...]
     handler: Handler
     streams: bool = False
+    express: bool = False
 
 
 def json_response(document: Any, status: int = 200) -> Response:

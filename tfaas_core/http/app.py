@@ -11,7 +11,8 @@ from sanic.request import Request as SanicRequest
 
 from tfaas_core.errors import TfaasError
 from tfaas_core.host import Host
-from tfaas_core.http.errors import error_response, install_error_handler
+from tfaas_core.http.errors import error_answer, install_error_handler
+from tfaas_core.http.express import ExpressLane
 from tfaas_core.http.request import HttpRequest
 from tfaas_core.route import Response, Route
 
@@ -37,7 +38,9 @@ def create_app(host: Host, name: str = "tfaas") -> Sanic:  # type: ignore[type-a
         }
     )
     install_error_handler(app, server.max_body_bytes)
-    for index, route in enumerate(host.routes()):
+    routes = host.routes()
+    app.ctx.express_lane = ExpressLane(routes, server.base, server.max_body_bytes)
+    for index, route in enumerate(routes):
         methods = [*route.methods, *(["HEAD"] if "GET" in route.methods else [])]
         path = server.base + route.path.replace("{", "<").replace("}", ">")
         app.add_route(
@@ -55,7 +58,7 @@ def _sanic_handler(route: Route) -> _SanicHandler:
             response = await answer(HttpRequest(request, path_fields))
         except TfaasError as error:
             _hang_up_on_unread_body(request)
-            return error_response(error)
+            response = error_answer(error)
         if response.stream is not None:
             return await _stream(request, response, response.stream)
         return HTTPResponse(

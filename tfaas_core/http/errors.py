@@ -29,25 +29,32 @@ from tfaas_core.errors import (
     TooLarge,
     Unavailable,
 )
+from tfaas_core.route import Response, json_response
 
 _log = logging.getLogger("tfaas.http")
 
 
-def error_response(error: TfaasError, headers: dict[str, str] | None = None) -> HTTPResponse:
+def error_answer(error: TfaasError) -> Response:
     """The JSON answer that ``error`` becomes."""
-    headers = headers or {}
+    answer = json_response(error.document(), error.status)
     if isinstance(error, Unavailable):
-        headers["Retry-After"] = str(error.retry_after_s)
-    body = msgspec.json.encode(error.document()) + b"\n"
-    return HTTPResponse(body, error.status, headers, "application/json")
+        return msgspec.structs.replace(answer, headers={"Retry-After": str(error.retry_after_s)})
+    return answer
+
+
+def unexpected(what: str, exception: Exception) -> TfaasError:
+    """Logs what nobody should have raised while doing ``what``, and gives what a client is told."""
+    _log.error("%s failed", what, exc_info=exception)
+    return TfaasError("the server failed; this is a bug, please report it")
 
 
 def install_error_handler(app: Sanic, max_body_bytes: int) -> None:  # type: ignore[type-arg]
     """Renders what Sanic itself raises, and what nobody should have raised."""
 
     async def handle(request: SanicRequest, exception: Exception) -> HTTPResponse:
-        headers = dict(getattr(exception, "headers", None) or {})
-        return error_response(_translated(request, exception, max_body_bytes), headers)
+        answer = error_answer(_translated(request, exception, max_body_bytes))
+        headers = {**(getattr(exception, "headers", None) or {}), **answer.headers}
+        return HTTPResponse(answer.body, answer.status, headers, answer.media_type)
 
     app.error_handler.add(Exception, handle)
 
@@ -72,5 +79,4 @@ def _translated(request: SanicRequest, exception: Exception, max_body_bytes: int
             return HttpRefused(str(exception) or "HTTP refuses this", exception.status_code)
         case ServiceUnavailable():
             return Unavailable("the request took too long; try again")
-    _log.error("%s %s failed", request.method, request.path, exc_info=exception)
-    return TfaasError("the server failed; this is a bug, please report it")
+    return unexpected(f"{request.method} {request.path}", exception)

@@ -13,7 +13,7 @@ from sanic.server.async_server import AsyncioServer
 
 from tfaas_core.host import Host
 from tfaas_core.http.app import create_app
-from tfaas_core.http.protocol import LingeringProtocol
+from tfaas_core.http.protocol import TfaasProtocol
 
 _LAST_CALL_S = 0.5
 """How long a connection without a request may, while draining, still begin one."""
@@ -37,7 +37,7 @@ class HttpServer:
         info = ApplicationServerInfo(settings={"version": HTTP.VERSION_1})
         self._app.state.server_info.append(info)
         server = await self._app.create_server(
-            sock=self._listener, protocol=LingeringProtocol, return_asyncio_server=True
+            sock=self._listener, protocol=TfaasProtocol, return_asyncio_server=True
         )
         assert server is not None
         await server.startup()  # type: ignore[no-untyped-call]
