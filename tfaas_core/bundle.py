@@ -95,6 +95,8 @@ def _reading(tarball: Path) -> Iterator[tarfile.TarFile]:
                 fileobj=cast(IO[bytes], _Bounded(cast(IO[bytes], plain))), mode="r:"
             ) as archive:
                 yield archive
+            # gzip's checksum comes last, and is compared only once it is reached.
+            plain.read(_MAX_READ_BYTES)
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise BadBody(f"the bundle is not a tarball that can be read: {error}") from None
     except (ValueError, OverflowError, RecursionError) as error:
@@ -224,7 +226,8 @@ def _graph(root: Path) -> Path:
     if len(graphs) == 1:
         return graphs[0]
     what = f"{len(graphs)} graphs (.pb)" if graphs else "no saved_model.pb and no graph (.pb)"
-    raise CannotServe(f"the bundle holds {what}; it must hold one model", field="model")
+    where = "" if graphs or not any(root.rglob("*.pb")) else " at its top or in its only folder"
+    raise CannotServe(f"the bundle holds {what}{where}; it must hold one model", field="model")
 
 
 def _first(root: Path, folder: Path, names: tuple[str, ...]) -> Path | None:

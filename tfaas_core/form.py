@@ -96,6 +96,12 @@ async def store_body(stream: AsyncIterator[bytes], path: Path, max_bytes: int) -
     return await file.finish()
 
 
+def check_length(announced: str, max_bytes: int) -> None:
+    """Raises TooLarge where the header Content-Length, empty for none, says too much already."""
+    if announced.isdecimal() and int(announced) > max_bytes:
+        raise _too_large(max_bytes)
+
+
 def _too_large(max_bytes: int) -> TooLarge:
     return TooLarge(
         f"the upload is larger than {max_bytes} bytes, the limit limits.max_upload_bytes",

@@ -157,6 +157,7 @@ class Host:
     async def _answer(self, codec: Codec[Any], request: Request) -> Response:
         content_type = request.headers.get("content-type", "")
         _check_media_type(codec, content_type)
+        _check_not_encoded(codec, request.headers.get("content-encoding", ""))
         encoded = await self.predictor.predict(codec, request.body, content_type)
         return Response(encoded.body, media_type=encoded.media_type)
 
@@ -173,3 +174,12 @@ def _check_media_type(codec: Codec[Any], content_type: str) -> None:
         expected=list(codec.media_types),
         got=media_type[:140],
     )
+
+
+def _check_not_encoded(codec: Codec[Any], encoding: str) -> None:
+    if encoding.strip().lower() not in ("", "identity"):
+        raise UnsupportedMediaType(
+            f"the Content-Encoding is {encoding[:40]!r}; send /{codec.name} the body as it is, "
+            "without this header",
+            got=encoding[:40],
+        )

@@ -11,6 +11,15 @@ from tfaas_core.errors import CannotServe
 from tfaas_core.model import Params
 from tfaas_core.tensors import Array, Signature
 
+_REPACK = " (this is a tarball or file compressed otherwise than by gzip: use tar cfz)"
+_ADVICE = {
+    b"PK\x03\x04": " (this is a zip archive, like a .keras file: use Keras's model.export, "
+    "and send a tarball of its folder)",
+    b"BZh": _REPACK,
+    b"\xfd7zXZ\x00": _REPACK,
+    b"\x28\xb5\x2f\xfd": _REPACK,
+}
+
 
 class Servable(ABC):
     """A loaded model. Used from one thread at a time."""
@@ -77,6 +86,16 @@ def runtime_for(runtimes: Mapping[str, Runtime], artifact: Path) -> str:
         if runtime.recognises(artifact):
             return name
     raise CannotServe(
-        f"the model is of no kind that a runtime here loads; there are: {', '.join(runtimes)}",
+        f"the model is of no kind that a runtime here loads; there are: {', '.join(runtimes)}"
+        f"{_advice(artifact)}",
         field="model",
     )
+
+
+def _advice(artifact: Path) -> str:
+    """What to do about an archive that is no bundle; empty for anything else."""
+    if not artifact.is_file():
+        return ""
+    with artifact.open("rb") as file:
+        start = file.read(6)
+    return next((advice for magic, advice in _ADVICE.items() if start.startswith(magic)), "")

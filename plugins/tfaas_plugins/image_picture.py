@@ -187,8 +187,9 @@ def _reading(sent: SentImage, format: str) -> Iterator[None]:
     except MemoryError:
         raise Unavailable(f"there is not enough memory to decode {sent.place}") from None
     except Exception as error:
-        # These two are raised with words for people.
-        words = str(error) if isinstance(error, OSError | SyntaxError) else ""
+        # These two are raised with words for people, unless they only pass on another error.
+        has_words = isinstance(error, OSError | SyntaxError) and error.__cause__ is None
+        words = str(error) if has_words else ""
         reason = "".join(filter(str.isprintable, words))[:120]
         raise BadBody(
             f"{sent.place} is a damaged {format}{': ' * bool(reason)}{reason}", field="image"

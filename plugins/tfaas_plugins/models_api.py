@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tfaas_core.bundle import pack
 from tfaas_core.errors import BadBody, UnsupportedMediaType
-from tfaas_core.form import read_form, store_body
+from tfaas_core.form import check_length, read_form, store_body
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
 from tfaas_core.package import Received, entries_of
@@ -54,6 +54,9 @@ class ModelsApi:
         """``POST /upload``: a form with the parts name, params, model and labels; or a bundle."""
         content_type = request.headers.get("content-type", "")
         media_type = content_type.partition(";")[0].strip().lower()
+        check_length(
+            request.headers.get("content-length", ""), self._host.config.limits.max_upload_bytes
+        )
         async with self._host.publisher.upload() as upload:
             if name := request.query.get("name"):
                 await upload.claim(name)

@@ -46,7 +46,9 @@ class ParamsApi:
 
     def _default(self) -> Response:
         version = self._host.catalog.get(None)
-        return json_response({"name": version.name} | (version.params or _found(version)))
+        # A bundle's params may have another name than the one that it was uploaded under.
+        shown = version.params or _found(version)
+        return json_response({"name": version.name} | shown | {"name": version.name})
 
 
 def _found(version: ModelVersion) -> dict[str, Any]:

@@ -160,6 +160,7 @@ class TestHostileBundles:
             ([member("m/readme.txt")], "no saved_model.pb"),
             ([member("a/saved_model.pb"), member("b/saved_model.pb")], "2 SavedModels"),
             ([member("m/a.pb"), member("m/b.pb")], "2 graphs"),
+            ([member("a/a.pb"), member("b/b.pb")], "at its top or in its only folder"),
             ([], "no saved_model.pb"),
         ],
     )
@@ -170,7 +171,8 @@ class TestHostileBundles:
             unpacked(tmp_path, *members)
 
     @pytest.mark.parametrize(
-        "damage", [lambda b: b[: len(b) // 2], lambda b: b[:10], lambda b: b""]
+        "damage",
+        [lambda b: b[: len(b) // 2], lambda b: b[:10], lambda b: b"", lambda b: b[:-4]],
     )
     def test_a_truncated_tarball_is_refused(
         self, tmp_path: Path, damage: Callable[[bytes], bytes]
@@ -180,6 +182,12 @@ class TestHostileBundles:
         with pytest.raises(TfaasError) as refused:
             unpack(tmp_path / "part", tmp_path / "out", LIMITS)
         assert refused.value.status in (400, 422)
+
+    def test_a_bundle_whose_checksum_does_not_match_is_refused(self, tmp_path: Path) -> None:
+        whole = tarball(tmp_path / "whole", member("m/saved_model.pb")).read_bytes()
+        (tmp_path / "changed").write_bytes(whole[:-8] + bytes(4) + whole[-4:])
+        with pytest.raises(BadBody, match="CRC"):
+            unpack(tmp_path / "changed", tmp_path / "out", LIMITS)
 
     @given(junk=st.binary(max_size=3000), at=st.integers(0, 3000), gzipped=st.booleans())
     @settings(

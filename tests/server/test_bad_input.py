@@ -66,6 +66,30 @@ def test_a_media_type_that_the_codec_does_not_read_is_refused(
         assert answer.status_code == status, content_type
 
 
+@pytest.mark.parametrize("path", ["/json", "/proto", "/image", "/msgpack"])
+def test_an_encoded_body_is_refused_by_its_header(server: RunningServer, path: str) -> None:
+    answer = server.http.post(path, content=b"{}", headers={"Content-Encoding": "gzip"})
+    assert answer.status_code == 415, answer.text
+    assert "Content-Encoding is 'gzip'" in answer.json()["error"]
+
+
+def test_a_body_that_is_not_encoded_may_say_so(server: RunningServer, doubler: str) -> None:
+    body = b'{"model": "doubler", "values": [1, 2, 3]}'
+    answer = server.http.post("/json", content=body, headers={"Content-Encoding": "identity"})
+    assert answer.json() == [2.0, 4.0, 6.0]
+
+
+def test_an_upload_that_announces_too_much_is_refused_before_it_is_sent(
+    server: RunningServer,
+) -> None:
+    with connect(server) as connection:
+        connection.sendall(
+            b"POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: application/gzip\r\n"
+            b"Content-Length: 99999999999\r\n\r\n"
+        )
+        assert b" 413 " in connection.makefile("rb").readline()
+
+
 def staged(server: RunningServer) -> list[str]:
     folder = server.log.parent / "models" / ".staging"
     return [path.name for path in folder.iterdir()]

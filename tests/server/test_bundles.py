@@ -129,6 +129,15 @@ def test_a_bad_bundle_is_refused_and_changes_nothing(
     assert server.names() == []
 
 
+@pytest.mark.parametrize(("start", "words"), [(b"PK\x03\x04", "model.export"), (b"BZh", "tar cfz")])
+def test_an_archive_that_is_no_bundle_is_told_what_to_be(
+    server: RunningServer, start: bytes, words: str
+) -> None:
+    answer = server.upload("archive", start + bytes(600))
+    assert answer.status_code == 422, answer.text
+    assert words in answer.json()["error"]
+
+
 def test_a_downloaded_bundle_uploads_again_to_the_same_answers(
     server: RunningServer, graph: bytes
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -43,6 +45,22 @@ def test_the_default_model_can_be_chosen_until_the_next_upload(
         assert server.predict(values=[1, 2, 3]).json() == [2.0, 4.0, 6.0]
     server.upload("new", scale_graph(4.0))
     assert server.predict(values=[1, 2, 3]).json() == [4.0, 8.0, 12.0]
+
+
+def test_the_default_model_is_shown_under_its_own_name(
+    server: RunningServer, scale_graph: Callable[[float], bytes]
+) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, content in (("g.pb", scale_graph(2.0)), ("params.json", b'{"name": "other"}')):
+            info = tarfile.TarInfo(f"own/{name}")
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    headers = {"Content-Type": "application/gzip"}
+    answer = server.http.post("/upload", content=packed.getvalue(), headers=headers)
+    assert answer.json()["name"] == "own", answer.text
+    assert server.http.get("/params").json()["name"] == "own"
+    server.http.delete("/delete/own")
 
 
 @pytest.mark.parametrize(
