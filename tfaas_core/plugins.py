@@ -262,6 +262,9 @@ def _check_route(plugin: Plugin, route: Route) -> None:
     if not upper or not methods or not route.path.startswith("/"):
         expected = "a Route whose path starts with / and whose methods are like ('GET',)"
         raise _wrong_result(plugin, "tfaas_register_routes", route, expected)
+    if route.express and ("POST" not in methods or "{" in route.path or route.streams):
+        expected = "an express Route for POST, without fields in its path, that does not stream"
+        raise _wrong_result(plugin, "tfaas_register_routes", route, expected)
 
 
 def _wrong_result(plugin: Plugin, hook: str, got: object, expected: str) -> PluginError:

@@ -177,6 +177,7 @@ BROKEN = {
     ),
     "not a Route whose path starts with /": ROUTE.replace('"/hello', '"hello'),
     "whose methods are like ('GET',)": ROUTE.replace('("GET", "PUT")', '"GET"'),
+    "an express Route for POST, without fields": ROUTE.replace("hello)", "hello, express=True)"),
     "registers the codec `csv` twice": CODEC.replace("[Csv()]", "[Csv(), Csv()]"),
 }
 

@@ -59,6 +59,7 @@ def _sanic_handler(route: Route) -> _SanicHandler:
         except TfaasError as error:
             _hang_up_on_unread_body(request)
             response = error_answer(error)
+        _close_when_draining(request)
         if response.stream is not None:
             return await _stream(request, response, response.stream)
         return HTTPResponse(
@@ -90,3 +91,10 @@ def _hang_up_on_unread_body(request: SanicRequest) -> None:
     if stream is not None and stream.request_body:
         stream.keep_alive = False
         stream.request_body = None
+
+
+def _close_when_draining(request: SanicRequest) -> None:
+    """Sanic decided before the handler ran whether it keeps the connection."""
+    stream: Any = request.stream
+    if stream is not None and not request.app.config.KEEP_ALIVE:
+        stream.keep_alive = False

@@ -42,10 +42,15 @@ def error_answer(error: TfaasError) -> Response:
     return answer
 
 
-def unexpected(what: str, exception: Exception) -> TfaasError:
+def unexpected(what: str, exception: BaseException) -> TfaasError:
     """Logs what nobody should have raised while doing ``what``, and gives what a client is told."""
     _log.error("%s failed", what, exc_info=exception)
     return TfaasError("the server failed; this is a bug, please report it")
+
+
+def out_of_time() -> TfaasError:
+    """What a client is told whose handler has no answer by Sanic's clock."""
+    return Unavailable("the request took too long; try again")
 
 
 def install_error_handler(app: Sanic, max_body_bytes: int) -> None:  # type: ignore[type-arg]
@@ -78,5 +83,5 @@ def _translated(request: SanicRequest, exception: Exception, max_body_bytes: int
         case SanicException() if exception.status_code < 500:
             return HttpRefused(str(exception) or "HTTP refuses this", exception.status_code)
         case ServiceUnavailable():
-            return Unavailable("the request took too long; try again")
+            return out_of_time()
     return unexpected(f"{request.method} {request.path}", exception)

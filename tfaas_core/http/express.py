@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping
-from http import HTTPStatus
+from functools import lru_cache
+from types import MappingProxyType
 
 import msgspec
+from sanic import HTTPResponse
+from sanic.headers import format_http1_response
+from sanic.helpers import has_message_body
 
 from tfaas_core.route import Handler, Response, Route
 
@@ -19,7 +23,7 @@ _MOST_HEADS = 1024
 _MOST_HEAD_BYTES = 1024
 
 _REQUEST_LINE = re.compile(r"POST (/[!-~]*) HTTP/1\.1")
-_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~]*)")
+_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~]*)(?<![ \t])")
 _LENGTH = re.compile(r"[0-9]{1,12}")
 _NOT_PLAIN = frozenset({"expect", "te", "trailer", "transfer-encoding", "upgrade"})
 
@@ -90,14 +94,9 @@ class ExpressLane:
         first, *lines = raw.decode("latin-1").split("\r\n")
         asked = _REQUEST_LINE.fullmatch(first)
         handler = self._handlers.get(asked[1]) if asked else None
-        found = [_HEADER.fullmatch(line) for line in lines]
-        if asked is None or handler is None or not all(found):
+        headers = _headers(lines)
+        if asked is None or handler is None or headers is None:
             return None
-        headers: dict[str, str] = {}
-        for name, value in (match.groups() for match in found if match):
-            if name.lower() in headers:
-                return None
-            headers[name.lower()] = value.rstrip()
         length = headers.get("content-length", "")
         if (
             not _LENGTH.fullmatch(length)
@@ -106,17 +105,55 @@ class ExpressLane:
             or not _NOT_PLAIN.isdisjoint(headers)
         ):
             return None
-        return Head(asked[1], handler, headers, int(length))
+        # All requests with this head share the headers.
+        return Head(asked[1], handler, MappingProxyType(headers), int(length))
+
+
+def _headers(lines: Iterable[str]) -> dict[str, str] | None:
+    """By lower-case name; None: one is repeated, or is none that every server reads alike."""
+    headers: dict[str, str] = {}
+    for line in lines:
+        found = _HEADER.fullmatch(line)
+        if found is None or found[1].lower() in headers:
+            return None
+        headers[found[1].lower()] = found[2]
+    return headers
 
 
 def answer_bytes(response: Response, keep_alive: bool) -> bytes:
-    """The response on the wire, with the headers that Sanic would send."""
-    lines = [
-        f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}",
-        *(f"{name.lower()}: {value}" for name, value in response.headers.items()),
-        f"content-length: {len(response.body)}",
-        f"connection: {'keep-alive' if keep_alive else 'close'}",
-        f"content-type: {response.media_type}",
-        "\r\n",
-    ]
-    return "\r\n".join(lines).encode("latin-1") + response.body
+    """The response on the wire, the same bytes that Sanic would send.
+
+    Raises all sorts of errors where a handler gave what cannot be sent.
+    """
+    if response.stream is not None:
+        raise TypeError("the answer is a stream, but its route is express")
+    if response.status != 200 or response.headers:
+        return _unusual_answer_bytes(response, keep_alive)
+    body = response.body
+    rest = _usual_headers(response.media_type, keep_alive)
+    return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n%b%b" % (len(body), rest, body)
+
+
+@lru_cache(64)
+def _usual_headers(media_type: str, keep_alive: bool) -> bytes:
+    answer = HTTPResponse(headers=_connection(keep_alive), content_type=media_type)
+    return b"%b\r\n" % b"".join(b"%b: %b\r\n" % header for header in answer.processed_headers)
+
+
+def _unusual_answer_bytes(response: Response, keep_alive: bool) -> bytes:
+    status, body = response.status, response.body
+    if status < 200:
+        raise ValueError(f"{status} is not the status of an answer")
+    answer = HTTPResponse(body, status, dict(response.headers), response.media_type)
+    if has_message_body(status):  # type: ignore[no-untyped-call]
+        answer.headers["content-length"] = str(len(body))
+    else:
+        body = b""
+        answer.headers.pop("content-length", None)
+        answer.headers.pop("transfer-encoding", None)
+    answer.headers.update(_connection(keep_alive))
+    return format_http1_response(status, answer.processed_headers) + body
+
+
+def _connection(keep_alive: bool) -> dict[str, str]:
+    return {"connection": "keep-alive" if keep_alive else "close"}

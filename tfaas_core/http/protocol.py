@@ -10,8 +10,9 @@ from sanic.http import Stage
 from sanic.server.protocols.http_protocol import HttpProtocol
 
 from tfaas_core.errors import TfaasError
-from tfaas_core.http.errors import error_answer, unexpected
+from tfaas_core.http.errors import error_answer, out_of_time, unexpected
 from tfaas_core.http.express import ExpressLane, ExpressRequest, answer_bytes
+from tfaas_core.route import Response
 
 LINGER_S = 2.0
 """A client that was answered in the middle of its body may go on sending for this long."""
@@ -37,12 +38,9 @@ class TfaasProtocol(HttpProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._express_task is not None:
-            # A client may send its next request before it has the answer to this one.
-            self._early += data
-            if len(self._early) >= self.app.config.REQUEST_BUFFER_SIZE:
-                self._reading(False)
+            self._keep(data)
             return
-        request = self._lane.request(data) if self._is_idle() else None
+        request = self._lane.request(data) if self._sanic_rests() else None
         if request is None:
             super().data_received(data)
             return
@@ -52,15 +50,16 @@ class TfaasProtocol(HttpProtocol):
         self._express_task = self.loop.create_task(self._answer(request))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._express_task is not None:
-            self._express_task.cancel()
-            self._express_is_done()
+        self._drop_express()
         super().connection_lost(exc)  # type: ignore[no-untyped-call]
 
     def close(self, timeout: float | None = None) -> None:
         transport: Any = self.transport
         if transport is None or transport.is_closing() or self._lingering:
             return
+        if self._drop_express():
+            # While a request is being answered, only the clock closes.
+            transport.write(answer_bytes(error_answer(out_of_time()), keep_alive=False))
         self._lingering = True
         try:
             transport.write_eof()
@@ -72,52 +71,60 @@ class TfaasProtocol(HttpProtocol):
         # The client's end, or the clock, closes the transport.
         self.loop.call_later(LINGER_S, super().close, timeout)
 
-    def _is_idle(self) -> bool:
-        """Whether the next byte to come is the first of a request, which may be kept alive."""
+    def _sanic_rests(self) -> bool:
+        """Whether Sanic waits for the first byte of a request, and has none yet."""
         http = self._http
         return (
             http is not None
+            # It forgets the last request when it has done everything about it.
+            and http.request is None
             and http.stage is Stage.IDLE
             and not self.recv_buffer
-            and not http.request_body
-            and http.keep_alive
-            and self.app.config.KEEP_ALIVE
         )
+
+    def _keep(self, data: bytes) -> None:
+        """A client may send its next request before it has the answer to this one."""
+        self._early += data
+        if len(self._early) >= self.app.config.REQUEST_BUFFER_SIZE and self.transport is not None:
+            self.transport.pause_reading()
 
     async def _answer(self, request: ExpressRequest) -> None:
         try:
-            response = await request.head.handler(request)
-        except TfaasError as error:
-            response = error_answer(error)
-        except Exception as error:
-            response = error_answer(unexpected(f"POST {request.head.path}", error))
+            try:
+                response = await request.head.handler(request)
+            except TfaasError as error:
+                response = error_answer(error)
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and _is_told_to_end():
+                raise
+            response = _bug(request, error)
         if not self._can_write.is_set():
             await self._can_write.wait()
         transport: Any = self.transport
         if transport is None or transport.is_closing() or self._lingering:
             return
         keep_alive = self.app.config.KEEP_ALIVE
-        transport.write(answer_bytes(response, keep_alive))
+        try:
+            transport.write(answer_bytes(response, keep_alive))
+        except Exception as error:
+            transport.write(answer_bytes(_bug(request, error), keep_alive))
+        self._express_is_done(transport, keep_alive)
+
+    def _express_is_done(self, transport: Any, keep_alive: bool) -> None:
         self._time = time.monotonic()
-        self._express_is_done()
+        self._express_task = None
+        self._http.stage = Stage.IDLE
         if not keep_alive:
             self.close()
-        elif self._early:
+        elif self._early and not transport.is_closing():
             early, self._early = bytes(self._early), bytearray()
-            self._reading(True)
+            transport.resume_reading()
             self.data_received(early)
 
-    def _express_is_done(self) -> None:
-        self._express_task = None
-        if self._http is not None:
-            self._http.stage = Stage.IDLE
-
-    def _reading(self, on: bool) -> None:
-        transport: Any = self.transport
-        if on:
-            transport.resume_reading()
-        else:
-            transport.pause_reading()
+    def _drop_express(self) -> bool:
+        """Whether there was a request on the express lane that is not answered."""
+        task, self._express_task = self._express_task, None
+        return task is not None and task.cancel()
 
 
 class _Deaf(asyncio.Protocol):
@@ -134,3 +141,13 @@ class _Deaf(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._before.connection_lost(exc)
+
+
+def _bug(request: ExpressRequest, error: BaseException) -> Response:
+    return error_answer(unexpected(f"POST {request.head.path}", error))
+
+
+def _is_told_to_end() -> bool:
+    """Whether this task was cancelled, rather than something that it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
