@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
 import psutil
+from httpx import Client
 
-from benchmarks.network import client, predict, upload
+from benchmarks.network import client, predict, remove
 from benchmarks.servers import BenchmarkFailedError, Server
 
 _PRIVATE = ("Private_Clean:", "Private_Dirty:")
 
 
-def private_bytes_of_a_model(server: Server, copies: int) -> float:
-    """The median private memory of the processes of ``copies`` newly stored networks.
+def private_bytes_of_a_model(
+    server: Server, upload: Callable[[Client, str], None], copies: int
+) -> float:
+    """The median private memory of the processes of ``copies`` new models.
 
-    Each has answered once.
+    ``upload`` stores the network under a name. Each model has answered once, and is removed
+    afterwards.
     """
     before = _model_processes(server)
+    names = [f"memory-{i}" for i in range(copies)]
     with client(server.url) as to:
-        for i in range(copies):
-            upload(to, f"memory-{i}")
-            predict(to, f"memory-{i}")
-    added = _model_processes(server) - before
-    if len(added) != copies:
-        raise BenchmarkFailedError(f"{copies} uploads brought {len(added)} new model processes")
-    return median(private_bytes(pid) for pid in added)
+        for name in names:
+            upload(to, name)
+            predict(to, name)
+        added = _model_processes(server) - before
+        if len(added) != copies:
+            raise BenchmarkFailedError(f"{copies} uploads brought {len(added)} new model processes")
+        found = median(private_bytes(pid) for pid in added)
+        for name in names:
+            remove(to, name)
+    return found
 
 
 def private_bytes(pid: int) -> int:

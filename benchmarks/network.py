@@ -5,18 +5,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import numpy as np
-from httpx import Client
-from tfaas_backends.demo import demo_models
+from httpx import Client, Response
+from tfaas_backends.demo import DemoModel, demo_models
 
 from benchmarks.servers import BenchmarkFailedError
+from tfaas_core.tensors import Array
 
 FEATURES = 42
-ROW: list[float] = np.random.default_rng(1).normal(size=FEATURES).round(4).tolist()
+ROWS: Array = np.random.default_rng(1).normal(size=(1000, FEATURES)).round(4)
+"""float64 [1000, 42]"""
 NAME = "bench"
-REQUEST = msgspec.json.encode({"values": ROW, "model": NAME})
-"""A predict request for one row, as the JSON codec and the no-op application read it."""
 
 _DEMO = "particles"
 _TIMEOUT_S = 120
@@ -27,9 +29,19 @@ def client(url: str) -> Client:
     return Client(base_url=url, timeout=_TIMEOUT_S)
 
 
+def demo_model(name: str) -> DemoModel:
+    """The demo model of this name."""
+    return next(model for model in demo_models() if model.name == name)
+
+
+def graph_file() -> Path:
+    """The network as a frozen graph."""
+    return demo_model(_DEMO).model
+
+
 def upload(to: Client, name: str) -> None:
-    """Stores the network under ``name`` through the upload form."""
-    model = next(model for model in demo_models() if model.name == _DEMO)
+    """Stores the network as a frozen graph under ``name``, through the upload form."""
+    model = demo_model(_DEMO)
     assert model.params is not None
     params = msgspec.json.decode(model.params.read_bytes()) | {"name": name}
     answer = to.post(
@@ -40,14 +52,32 @@ def upload(to: Client, name: str) -> None:
             "params": ("params.json", msgspec.json.encode(params)),
         },
     )
+    check_upload(answer)
+
+
+def upload_bundle(to: Client, name: str, bundle: Path) -> None:
+    """Stores the model in a small tarball under ``name``."""
+    headers = {"Content-Type": "application/octet-stream"}
+    answer = to.post("/upload", params={"name": name}, content=bundle.read_bytes(), headers=headers)
+    check_upload(answer)
+
+
+def check_upload(answer: Response) -> None:
+    """Raises BenchmarkFailedError for any answer but 200."""
     if answer.status_code != 200:
         raise BenchmarkFailedError(f"the upload was answered {answer.status_code}: {answer.text}")
 
 
-def predict(to: Client, name: str) -> None:
-    """Asks for one prediction, and checks that it is one number."""
-    answer = to.post("/json", json={"values": ROW, "model": name})
+def remove(to: Client, name: str) -> None:
+    """Deletes a model."""
+    to.delete(f"/delete/{name}").raise_for_status()
+
+
+def predict(to: Client, name: str) -> float:
+    """Asks for one prediction, checks that it is one number, and returns that."""
+    answer = to.post("/json", json={"values": ROWS[0].tolist(), "model": name})
     if answer.status_code != 200 or len(answer.json()) != 1:
         raise BenchmarkFailedError(
             f"the prediction was answered {answer.status_code}: {answer.text}"
         )
+    return float(answer.json()[0])

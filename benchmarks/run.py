@@ -5,41 +5,31 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Sequence
-from datetime import date
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 # Run as a file, Python looks for modules beside it only.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import load, machine, memory, micro, network, servers, startup
+from benchmarks import (
+    contenders,
+    large_upload,
+    load,
+    machine,
+    memory,
+    micro,
+    network,
+    saved_model,
+    servers,
+    startup,
+    tarball,
+)
+from benchmarks.report import Report
 
-_RESULTS = Path(__file__).with_name("results")
-
-
-class Report:
-    """Prints each table when it is done, and keeps it."""
-
-    def __init__(self) -> None:
-        self._text = ""
-
-    def add(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Adds a Markdown table."""
-        widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-        lines = [header, ["-" * width for width in widths], *rows]
-        cells = [[c.ljust(w) for c, w in zip(line, widths, strict=True)] for line in lines]
-        table = "\n".join(f"| {' | '.join(line)} |" for line in cells)
-        section = f"## {title}\n\n{table}\n"
-        print(section, flush=True)
-        self._text += f"\n{section}"
-
-    def write(self) -> None:
-        """Keeps the whole report under today's date."""
-        _RESULTS.mkdir(exist_ok=True)
-        today = date.today().isoformat()
-        path = _RESULTS / f"{today}.md"
-        path.write_text(f"# Measured on {today}\n{self._text}", encoding="utf-8")
+_BATCH_CONNECTIONS = 4
+_LARGE_BYTES = 1 << 30
+_QUICK_LARGE_BYTES = 64 << 20
 
 
 def main() -> int:
@@ -63,10 +53,15 @@ def main() -> int:
 
 
 def _measure(report: Report, options: argparse.Namespace, folder: Path) -> int:
+    saved = saved_model.write(folder / "saved")
+    bundle = tarball.pack(saved)
     with servers.tfaas(folder / "models") as tfaas:
-        errors = _load(report, options, tfaas)
+        errors = _load(report, options, tfaas, bundle)
         upload_s = startup.upload_s(tfaas, 3 if options.quick else 10)
-        model_bytes = memory.private_bytes_of_a_model(tfaas, copies=5)
+        graph_bytes = memory.private_bytes_of_a_model(tfaas, network.upload, copies=5)
+        upload = partial(network.upload_bundle, bundle=bundle)
+        saved_bytes = memory.private_bytes_of_a_model(tfaas, upload, copies=5)
+    errors += _large_upload(report, options, saved, folder)
     repeats = 1 if options.quick else 5
     started = startup.startup(folder / "cold", repeats)
     cold = started.first_prediction_s / started.import_s
@@ -76,7 +71,8 @@ def _measure(report: Report, options: argparse.Namespace, folder: Path) -> int:
         ["`python -c 'import tensorflow'`", f"{started.import_s:.2f} s"],
         ["first prediction / import", f"{cold:.2f}"],
         ["upload to ready", f"{upload_s * 1000:.0f} ms"],
-        ["private memory of each further model", f"{model_bytes / 1e6:.1f} MB"],
+        ["private memory of each further frozen graph", f"{graph_bytes / 1e6:.1f} MB"],
+        ["private memory of each further SavedModel", f"{saved_bytes / 1e6:.1f} MB"],
         ["`tfaas --help`", f"{startup.help_s(repeats) * 1000:.0f} ms"],
     ]
     report.add("Waiting and memory", ["what", "median"], figures)
@@ -86,18 +82,35 @@ def _measure(report: Report, options: argparse.Namespace, folder: Path) -> int:
     return errors
 
 
-def _load(report: Report, options: argparse.Namespace, tfaas: servers.Server) -> int:
-    with network.client(tfaas.url) as to:
-        network.upload(to, network.NAME)
-        network.predict(to, network.NAME)
+def _load(report: Report, options: argparse.Namespace, tfaas: servers.Server, bundle: Path) -> int:
+    contenders.store_models(tfaas, bundle)
     with servers.noop() as noop:
-        comparisons = [
-            load.compare(tfaas, noop, connections, options.seconds, options.rounds)
+        one_row = contenders.one_row(noop, tfaas)
+        rounds = [
+            load.compare(one_row, connections, options.seconds, options.rounds)
             for connections in options.connections
         ]
-    header = ["connections", "server", "requests/s", "p50 ms", "p99 ms", "errors", "ratio"]
-    report.add("Load", header, load.rows(comparisons))
-    return sum(comparison.errors for comparison in comparisons)
+        report.add("One row", load.HEADER, [row for one in rounds for row in one.rows()])
+        batches = contenders.batches(noop, tfaas)
+        batch = load.compare(batches, _BATCH_CONNECTIONS, options.seconds, options.rounds)
+        report.add("Batches", load.HEADER, batch.rows())
+    return sum(comparison.errors for comparison in [*rounds, batch])
+
+
+def _large_upload(report: Report, options: argparse.Namespace, saved: Path, folder: Path) -> int:
+    size = _QUICK_LARGE_BYTES if options.quick else _LARGE_BYTES
+    large = tarball.pack_large(saved, folder / "large", size)
+    uploads = large_upload.measure(folder / "large-models", large, options.seconds)
+    large.unlink()
+    times = [one.time_row() for one in uploads]
+    report.add("A large upload", ["sent as", "MB", "s", "`tar xzf` s", "ratio"], times)
+    growth = [row for one in uploads for row in one.growth_rows()]
+    header = ["sent as", "process", "peak growth of private memory, MB"]
+    report.add("Memory during a large upload", header, growth)
+    predictions = [row for one in uploads for row in one.prediction_rows()]
+    header = ["sent as", "during", "predictions/s", "share", "p99 ms", "errors"]
+    report.add("Predictions during a large upload", header, predictions)
+    return sum(one.errors for one in uploads)
 
 
 def _options() -> argparse.Namespace:

@@ -1,0 +1,84 @@
+"""Watch: how much the private memory of a server's processes grows while something happens."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import msgspec
+import psutil
+
+from benchmarks.memory import private_bytes
+from benchmarks.network import client
+from benchmarks.servers import Server
+
+_PERIOD_S = 0.1
+
+
+class Growth(msgspec.Struct):
+    """The peak growth of each process, in bytes, by its id.
+
+    ``new``: those that came meanwhile, and have grown from nothing.
+    """
+
+    by_pid: dict[int, int] = {}
+    new: set[int] = set()
+
+    def by_kind(self, server: Server) -> dict[str, int]:
+        """The largest of each kind of process, as ``GET /status`` calls them."""
+        kinds = _kinds(server)
+        largest: dict[str, int] = {}
+        for pid, grown in self.by_pid.items():
+            kind = kinds.get(pid, "other")
+            kind = f"new {kind}" if pid in self.new else kind
+            largest[kind] = max(grown, largest.get(kind, 0))
+        return dict(sorted(largest.items()))
+
+
+@contextmanager
+def watching(server: Server) -> Iterator[Growth]:
+    """Samples every process of the server, from the start to the end of the block."""
+    before = _sample(server)
+    growth = Growth()
+    done = threading.Event()
+
+    def look() -> None:
+        for pid, size in _sample(server).items():
+            grown = size - before.get(pid, 0)
+            growth.by_pid[pid] = max(grown, growth.by_pid.get(pid, 0))
+        growth.new.update(growth.by_pid.keys() - before.keys())
+
+    def watch() -> None:
+        while not done.wait(_PERIOD_S):
+            look()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield growth
+    finally:
+        done.set()
+        thread.join()
+        look()
+
+
+def _sample(server: Server) -> dict[int, int]:
+    sizes = {}
+    for process in _processes(server):
+        # It may end just now.
+        with suppress(OSError):
+            sizes[process.pid] = private_bytes(process.pid)
+    return sizes
+
+
+def _processes(server: Server) -> list[psutil.Process]:
+    parent = psutil.Process(server.pid)
+    return [parent, *parent.children(recursive=True)]
+
+
+def _kinds(server: Server) -> dict[int, str]:
+    with client(server.url) as to:
+        status = to.get("/status").raise_for_status().json()
+    kinds = {one["pid"]: "model" for one in status["models"]}
+    return kinds | {one["pid"]: one["kind"] for one in status["processes"]}
