@@ -7,8 +7,10 @@
     ├── HttpRefused               400  http_refused      HTTP's own refusals, often of another 4xx
     ├── NotFound                  404  not_found         no such path
     │   └── UnknownModel          404  unknown_model
+    │       └── UnknownVersion    404  unknown_version   nor of this label
     ├── MethodNotAllowed          405  method_not_allowed
     ├── Busy                      409  busy              the name is being changed right now
+    ├── InUse                     409  in_use            the version is live, or a label names it
     ├── TooLarge                  413  too_large         over a configured limit
     ├── UnsupportedMediaType      415  unsupported_media_type
     ├── DoesNotFit                422  does_not_fit      readable, but it does not fit
@@ -17,6 +19,7 @@
     │   ├── QueueFull             503  queue_full
     │   ├── ModelLost             503  model_lost        its process died under the request
     │   └── StorageUnavailable    503  storage_unavailable
+    │       └── DamagedFile       503  damaged_file      a stored file is not what was stored
     ├── DeadlinePassed            504  deadline_passed
     ├── StorageFull               507  storage_full      no room on the disk
     └── StartupError              (never answered over HTTP: printed, exit 1)
@@ -79,6 +82,12 @@ class UnknownModel(NotFound):
     code = "unknown_model"
 
 
+class UnknownVersion(UnknownModel):
+    """The model is stored, but has no such version or label."""
+
+    code = "unknown_version"
+
+
 class MethodNotAllowed(TfaasError):
     """The path exists, but not for this method."""
 
@@ -91,6 +100,13 @@ class Busy(TfaasError):
 
     status = 409
     code = "busy"
+
+
+class InUse(TfaasError):
+    """The version cannot be removed: it is live, or a label names it."""
+
+    status = 409
+    code = "in_use"
 
 
 class TooLarge(TfaasError):
@@ -144,6 +160,12 @@ class StorageUnavailable(Unavailable):
     """The storage cannot be read or written at the moment."""
 
     code = "storage_unavailable"
+
+
+class DamagedFile(StorageUnavailable):
+    """A stored file does not have the checksum that it was stored with; nothing is loaded of it."""
+
+    code = "damaged_file"
 
 
 class DeadlinePassed(TfaasError):

@@ -144,7 +144,8 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
 
     Written once, when the version is stored, and never changed. ``created`` is UTC, in the form
     that TFaaS clients know. ``mergeable`` says that rows of different requests may share a run
-    without changing each other's answers. ``checksum`` is SHA-256 of the model file.
+    without changing each other's answers. ``checksum`` is that of the artifact, as
+    ``tfaas_core.checksum`` makes it. ``warmup`` is the bundle's ``warmup.json``, where it had one.
     """
 
     name: str
@@ -159,6 +160,12 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     created: str
     size_bytes: int
     checksum: str
+    warmup: dict[str, Any] | None = None
+
+    @property
+    def reference(self) -> str:
+        """The model and its number, like ``vk/3``: what clients are told."""
+        return f"{self.name}/{self.version}"
 
     @property
     def key(self) -> str:

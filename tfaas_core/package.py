@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import csv
-import hashlib
 import io
 import os
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from tfaas_core.bundle import BundleLimits, Entry, is_bundle, is_gzip, unpack
+from tfaas_core.checksum import PREFIX, artifact_checksum
 from tfaas_core.errors import BadBody, TooLarge, UnknownModel
 from tfaas_core.form import FormFile
 from tfaas_core.model import ModelVersion, Params
@@ -41,8 +41,7 @@ class Package(msgspec.Struct, frozen=True):
 
     ``model`` is the graph's file or the SavedModel's folder, always under the name MODEL in the
     staging folder. ``name`` is the folder at the top of a bundle, empty for anything else.
-    ``checksum`` is SHA-256 of the file; of a folder, that of the lines ``SHA-256  path`` of its
-    files, sorted by path.
+    ``checksum`` is that of ``tfaas_core.checksum``.
     """
 
     name: str
@@ -149,18 +148,11 @@ def _remove(folder: Path) -> None:
 
 def _measured(model: Path, received: FormFile) -> tuple[int, str]:
     if model.is_dir():
-        files = sorted(path for path in model.rglob("*") if path.is_file())
-        sums = [f"{_sha256(path)}  {path.relative_to(model)}\n" for path in files]
-        total = hashlib.sha256("".join(sums).encode()).hexdigest()
-        return sum(path.stat().st_size for path in files), f"sha256:{total}"
+        files = [path for path in model.rglob("*") if path.is_file()]
+        return sum(path.stat().st_size for path in files), artifact_checksum(model)
     size_bytes = model.stat().st_size
     known = received.sha256 if size_bytes == received.size_bytes else ""
-    return size_bytes, f"sha256:{known or _sha256(model)}"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return size_bytes, f"{PREFIX}{known}" if known else artifact_checksum(model)
 
 
 def _from_base64(file: FormFile) -> FormFile:

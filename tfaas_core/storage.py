@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -13,9 +14,14 @@ import msgspec
 
 from tfaas_core.errors import StorageFull, StorageUnavailable
 from tfaas_core.model import ModelVersion
+from tfaas_core.versions import Model, Pointers
 
 MODEL = "model"
 """The name, in a staging folder and in an artifact's, of the model file or folder."""
+
+
+_POLL_S = 0.25
+"""How often a storage that nobody tells of changes is asked for its revision."""
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -31,24 +37,48 @@ class DefaultChoice(msgspec.Struct, frozen=True):
     chosen: str
 
 
-class Storage(ABC):
-    """Keeps versions 1, 2, 3 ... of named models, their files and their records.
+class Migrations(ABC):
+    """The schema of a storage's database. ``tfaas db`` shows and changes it."""
 
-    Every method may block, and is called from worker threads, of several processes at once, but
-    for one name changes only under its claim. A version is whole and listed, or not there:
-    also when the process is killed at any moment. What ``commit`` returned survives that.
+    @abstractmethod
+    def current(self) -> str:
+        """The revision that the database has; empty where it has no schema yet."""
+
+    @abstractmethod
+    def newest(self) -> str:
+        """The revision that this TFaaS works with."""
+
+    @abstractmethod
+    def upgrade(self) -> None:
+        """Brings the database to ``newest``, under a lock; does nothing where it is there.
+
+        Raises ConfigError where the database is newer than that.
+        """
+
+
+class Storage(ABC):
+    """Keeps versions 1, 2, 3 ... of named models, their files, their records and pointers.
+
+    Every method may block, and is called from worker threads, of several processes and perhaps
+    several hosts at once, but for one name changes only under its claim. A version is whole and
+    listed, or not there: also when the process is killed at any moment. What a method that changes
+    something returned from survives that.
 
     Methods raise StorageUnavailable where the storage cannot be reached, read or written at the
-    moment, and StorageFull where there is no room.
+    moment, and StorageFull where there is no room. Reading works where writing does not.
     """
 
     @abstractmethod
     def open(self) -> None:
-        """Called once per process before anything else. Raises ConfigError where it cannot work."""
+        """Called once per process before anything else. Raises ConfigError where it cannot work.
+
+        Where it raises StorageUnavailable, other methods may be called all the same, later, when
+        the storage may be back.
+        """
 
     @abstractmethod
     def sweep(self) -> None:
-        """Removes what killed processes left half-done. Called while no other process is open."""
+        """Removes what killed processes left half-done, and nothing that is in use elsewhere."""
 
     @abstractmethod
     def close(self) -> None:
@@ -58,7 +88,7 @@ class Storage(ABC):
     def claim(self, name: str) -> AbstractContextManager[Claim]:
         """The right to change ``name``, for a ``with`` block; ends with the process at the latest.
 
-        Raises Busy where another request or process holds it.
+        Raises Busy where another request, process or host holds it.
         """
 
     @abstractmethod
@@ -70,15 +100,33 @@ class Storage(ABC):
         """Removes a staging folder that will not be committed. Does nothing where it is gone."""
 
     @abstractmethod
-    def commit(self, claim: Claim, staging: Path, version: ModelVersion) -> ModelVersion:
-        """Stores the staging folder as the next version of the claimed name, and consumes it.
+    def commit(
+        self, claim: Claim, staging: Path, version: ModelVersion, live: bool = True
+    ) -> ModelVersion:
+        """Stores the staging folder as a version of the claimed name, and consumes it.
 
-        Returns ``version`` with its number set: one more than the highest that the name has.
+        Returns ``version`` with its number set: one more than the highest that the name has, where
+        it is 0. A number that is given must be higher than that. The version is live at once, and
+        the one before no longer, unless ``live`` is False and the name has another version.
         """
 
     @abstractmethod
-    def prune(self, claim: Claim, keep: int) -> None:
-        """Removes all but the newest ``keep`` versions of the claimed name."""
+    def point(self, claim: Claim, pointers: Pointers) -> None:
+        """Sets all pointers of the claimed name, in one step. They point at versions it has."""
+
+    @abstractmethod
+    def prune(self, claim: Claim, keep: int) -> bool:
+        """Removes the claimed name's versions but the newest ``keep``, the live and the labelled.
+
+        Returns whether there were any to remove.
+        """
+
+    @abstractmethod
+    def delete_version(self, claim: Claim, number: int) -> bool:
+        """Removes one version of the claimed name; False where there was none.
+
+        The caller sees to it that it is neither live nor labelled.
+        """
 
     @abstractmethod
     def delete(self, claim: Claim) -> bool:
@@ -88,12 +136,12 @@ class Storage(ABC):
         """
 
     @abstractmethod
-    def newest(self, name: str) -> ModelVersion | None:
-        """The newest version of ``name``, or None."""
+    def model(self, name: str) -> Model | None:
+        """The model ``name``, or None."""
 
     @abstractmethod
-    def list(self) -> list[ModelVersion]:
-        """The newest version of every name, sorted by name."""
+    def list(self) -> list[Model]:
+        """Every model, sorted by name. Cheap where little has changed since the last call."""
 
     @abstractmethod
     def default(self) -> DefaultChoice | None:
@@ -105,7 +153,33 @@ class Storage(ABC):
 
     @abstractmethod
     def artifact(self, version: ModelVersion) -> Path:
-        """A local path, ready to be loaded from: the version's model file or folder."""
+        """A local path, ready to be loaded from: the version's model file or folder.
+
+        Raises UnknownVersion where the version was removed, DamagedFile where a file of it is not
+        what was stored, and StorageFull where it cannot be brought to this machine.
+        """
+
+    @abstractmethod
+    def revision(self) -> str:
+        """Differs after each change of what is stored, whoever made it. Cheap."""
+
+    def wait_for_change(self, seen: str, timeout_s: float) -> str:
+        """Waits until the revision is another than ``seen``, ``timeout_s`` at most; returns it.
+
+        Called from one thread only. This one asks again and again; a storage that is told of
+        changes does better.
+        """
+        end_s = time.monotonic() + timeout_s
+        while (revision := self.revision()) == seen:
+            left_s = end_s - time.monotonic()
+            if left_s <= 0:
+                break
+            time.sleep(min(_POLL_S, left_s))
+        return revision
+
+    def migrations(self) -> Migrations | None:
+        """The schema that this storage needs; None where it needs none. May precede ``open``."""
+        return None
 
 
 StorageFactory: TypeAlias = Callable[[dict[str, Any], Path], Storage]

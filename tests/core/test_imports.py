@@ -17,7 +17,8 @@ LAYERS = (
     {"errors"},
     {"tensors"},
     {"model"},
-    {"backoff", "codec", "config", "folder", "link", "logs", "memory", "multipart"}
+    {"versions"},
+    {"backoff", "checksum", "codec", "config", "folder", "link", "logs", "memory", "multipart"}
     | {"route", "runtime", "signals", "storage"},
     {"bundle", "form", "hookspecs"},
     {"package"},
