@@ -19,7 +19,7 @@ LAYERS = (
     {"model"},
     {"versions"},
     {"backoff", "checksum", "codec", "config", "folder", "link", "logs", "memory", "multipart"}
-    | {"route", "runtime", "signals", "storage"},
+    | {"route", "runtime", "secret", "signals", "storage"},
     {"bundle", "form", "hookspecs"},
     {"package"},
     {"catalog", "engine"},
