@@ -4,9 +4,11 @@
 
     root/NAME/3/model           the files as uploaded
     root/NAME/3/version.json    the record; with it, the folder is a version
+    root/NAME/pointers.json     the pointers, as somebody set them; later versions are live at once
     root/.staging/RANDOM/       an upload that is not committed yet
     root/.trash/RANDOM/         removed, and being deleted
     root/.default.json          which model was chosen as the default one
+    root/.revision              touched with each change
 
 Each change of what is listed is one rename. A name is claimed by a lock on ``root/NAME``.
 """
@@ -37,12 +39,16 @@ from tfaas_core.storage import (
     Storage,
     StorageFactory,
     disk_errors,
+    removed,
 )
+from tfaas_core.versions import Model, Pointers
 
 RECORD = "version.json"
 STAGING = ".staging"
 TRASH = ".trash"
 DEFAULT = ".default.json"
+REVISION = ".revision"
+POINTERS = "pointers.json"
 
 _SETTLED_NS = 2_000_000_000
 
@@ -78,11 +84,21 @@ def tfaas_register_storages() -> Mapping[str, StorageFactory]:
 
 
 class _Known(msgspec.Struct, frozen=True):
-    """A record that was read, and the state of its name's folder at that time."""
+    """A model that was read, and the state of its folder at that time."""
 
     inode: int
     changed_ns: int
-    record: ModelVersion
+    model: Model
+
+
+class _Decided(msgspec.Struct, frozen=True):
+    """The content of ``pointers.json``: pointers, and the highest number that there was then.
+
+    Versions of higher numbers came later, and went live one after the other.
+    """
+
+    highest: int = 0
+    pointers: Pointers = Pointers()
 
 
 class FilesystemStorage(Storage):
@@ -139,14 +155,17 @@ class FilesystemStorage(Storage):
     def discard(self, staging: Path) -> None:
         remove(staging)
 
-    def commit(self, claim: Claim, staging: Path, version: ModelVersion) -> ModelVersion:
+    def commit(
+        self, claim: Claim, staging: Path, version: ModelVersion, live: bool = True
+    ) -> ModelVersion:
         folder = self._root / claim.name
         with disk_errors(f"storing model {claim.name!r}"):
             self._check_writable()
-            number = max(_numbers(folder), default=0) + 1
+            number = self._number_for(claim.name, version)
             stored = msgspec.structs.replace(version, name=claim.name, version=number)
             (staging / RECORD).write_bytes(_encoded(stored))
             sync_tree(staging)
+            self._decide(claim.name, number, live)
             os.rename(staging, folder / str(number))
             try:
                 sync(folder)
@@ -154,17 +173,42 @@ class FilesystemStorage(Storage):
             except OSError:
                 self._trash(folder / str(number))
                 raise
+            self._touch()
         return stored
 
-    def prune(self, claim: Claim, keep: int) -> None:
+    def point(self, claim: Claim, pointers: Pointers) -> None:
+        with disk_errors(f"setting what is live of model {claim.name!r}"):
+            self._check_writable()
+            decided = self._decided(claim.name)
+            highest = max([*_numbers(self._root / claim.name), decided.highest])
+            self._write_pointers(claim.name, _Decided(highest, pointers))
+            self._touch()
+
+    def prune(self, claim: Claim, keep: int) -> bool:
         folder = self._root / claim.name
         with disk_errors(f"removing old versions of model {claim.name!r}"):
+            model = self._read_model(claim.name)
+            if model is None:
+                return False
+            whole = [version.version for version in model.versions]
+            first = whole[-max(keep, 1) :][0]
             numbers = sorted(_numbers(folder))
-            whole = [n for n in numbers if self._read(claim.name, n) is not None]
-            kept = whole[-max(keep, 1) :]
-            for number in numbers:
-                if kept and number < kept[0]:
-                    self._trash(folder / str(number))
+            old = [n for n in numbers if n < first and n not in model.pointers.kept]
+            for number in old:
+                self._trash(folder / str(number))
+            if old:
+                self._touch()
+        return bool(old)
+
+    def delete_version(self, claim: Claim, number: int) -> bool:
+        folder = self._root / claim.name
+        with disk_errors(f"deleting version {number} of model {claim.name!r}"):
+            self._check_writable()
+            if number not in _numbers(folder):
+                return False
+            self._trash(folder / str(number))
+            self._touch()
+        return True
 
     def delete(self, claim: Claim) -> bool:
         folder = self._root / claim.name
@@ -172,21 +216,22 @@ class FilesystemStorage(Storage):
             if not _numbers(folder):
                 return False
             self._trash(folder)
+            self._touch()
         return True
 
-    def newest(self, name: str) -> ModelVersion | None:
+    def model(self, name: str) -> Model | None:
         if not is_name(name):
             return None
         with disk_errors(f"looking up model {name!r}"):
-            return self._newest(name)
+            return self._model(name)
 
-    def list(self) -> list[ModelVersion]:
+    def list(self) -> list[Model]:
         with disk_errors("listing the models"):
             names = _names(self._root)
-        records = [record for name in names if (record := self._listed(name)) is not None]
+        models = [model for name in names if (model := self._listed(name)) is not None]
         known = self._known
         self._known = {name: known[name] for name in names if name in known}
-        return records
+        return models
 
     def default(self) -> DefaultChoice | None:
         file = self._root / DEFAULT
@@ -203,9 +248,29 @@ class FilesystemStorage(Storage):
         with disk_errors("storing which model is the default"):
             self._check_writable()
             write_whole(self._root / DEFAULT, msgspec.json.encode(choice))
+            self._touch()
 
     def artifact(self, version: ModelVersion) -> Path:
-        return self._root / version.name / str(version.version) / MODEL
+        path = self._root / version.name / str(version.version) / MODEL
+        with disk_errors(f"reading {version.reference}"):
+            os.stat(self._root)
+            if not path.exists():
+                raise removed(version)
+        return path
+
+    def revision(self) -> str:
+        with disk_errors("looking for changes of the models"):
+            # Names that somebody adds or removes by hand change the root.
+            root = os.stat(self._root).st_mtime_ns
+            try:
+                # Network disks tell what is new to whoever opens a file.
+                descriptor = os.open(self._root / REVISION, os.O_RDONLY)
+            except FileNotFoundError:
+                return f"{root}"
+            try:
+                return f"{root}-{os.fstat(descriptor).st_mtime_ns}"
+            finally:
+                os.close(descriptor)
 
     def _unusable(self, error: Exception) -> ConfigError:
         what = f"the models' folder {str(self._root)!r}"
@@ -235,14 +300,59 @@ class FilesystemStorage(Storage):
         sync(path.parent)
         remove(gone)
 
-    def _listed(self, name: str) -> ModelVersion | None:
+    def _touch(self) -> None:
+        """Changes the revision; where that fails, others learn of the change only by and by."""
+        with suppress(OSError):
+            os.close(os.open(self._root / REVISION, os.O_WRONLY | os.O_CREAT, 0o600))
+            now_ns = time.time_ns()
+            os.utime(self._root / REVISION, ns=(now_ns, now_ns))
+
+    # Which number a version gets, and whether it is live.
+
+    def _number_for(self, name: str, version: ModelVersion) -> int:
+        folder = self._root / name
+        highest = max(_numbers(folder), default=0)
+        if not version.version:
+            return max(highest, self._decided(name).highest) + 1
+        if version.version <= highest:
+            raise DoesNotFit(
+                f"model {name!r} has version {highest} already: {version.version} cannot be added",
+                model=name,
+            )
+        return version.version
+
+    def _decide(self, name: str, number: int, live: bool) -> None:
+        """Sees to it that version ``number``, once it is there, is live, or not."""
+        decided = self._decided(name)
+        model = self._read_model(name)
+        if not live and model is not None:
+            self._write_pointers(name, _Decided(number, model.pointers))
+        elif decided.highest >= number:
+            self._write_pointers(name, _Decided(number - 1, decided.pointers))
+
+    def _write_pointers(self, name: str, decided: _Decided) -> None:
+        write_whole(self._root / name / POINTERS, msgspec.json.encode(decided))
+
+    def _decided(self, name: str) -> _Decided:
+        file = self._root / name / POINTERS
         try:
-            return self._newest(name)
+            return msgspec.json.decode(file.read_bytes(), type=_Decided)
+        except FileNotFoundError:
+            return _Decided()
+        except msgspec.DecodeError as error:
+            self._warn_once(f"{name}/{POINTERS}", f"{file} cannot be read: {error}")
+            return _Decided()
+
+    # What is there.
+
+    def _listed(self, name: str) -> Model | None:
+        try:
+            return self._model(name)
         except OSError as error:
             self._warn_once(name, f"model {name!r} is left out of the list: {error}")
             return None
 
-    def _newest(self, name: str) -> ModelVersion | None:
+    def _model(self, name: str) -> Model | None:
         folder = os.path.join(self._root, name)  # a Path would take longer than all the rest
         while True:
             try:
@@ -251,21 +361,30 @@ class FilesystemStorage(Storage):
                     return None
                 known = self._known.get(name)
                 if known is not None and _is_unchanged(known, status):
-                    return known.record
-                return self._read_newest(name, status)
+                    return known.model
+                model = self._read_model(name)
             except FileNotFoundError:
                 # Either the name has gone, or only a version of it did, for a newer one.
                 if not os.path.exists(folder):
                     return None
+                continue
+            if model is not None and _is_settled(status):
+                self._known[name] = _Known(status.st_ino, status.st_mtime_ns, model)
+            return model
 
-    def _read_newest(self, name: str, status: os.stat_result) -> ModelVersion | None:
-        for number in sorted(_numbers(self._root / name), reverse=True):
-            record = self._read(name, number)
-            if record is not None:
-                if _is_settled(status):
-                    self._known[name] = _Known(status.st_ino, status.st_mtime_ns, record)
-                return record
-        return None
+    def _read_model(self, name: str) -> Model | None:
+        """The model as it is on the disk; raises FileNotFoundError where that changes meanwhile."""
+        folder = self._root / name
+        records = [self._read(name, number) for number in sorted(_numbers(folder))]
+        whole = [record for record in records if record is not None]
+        if not whole:
+            return None
+        decided = self._decided(name)
+        pointers = decided.pointers
+        for record in whole:
+            if record.version > decided.highest:
+                pointers = pointers.with_live(record.version)
+        return Model.of(whole, pointers)
 
     def _read(self, name: str, number: int) -> ModelVersion | None:
         """The record of a folder; None where it is no whole version.
