@@ -21,7 +21,7 @@ _MODELS = "tfaas_backends.demo"
 
 async def publish_demo(host: Host) -> list[str]:
     """Stores the demo models that are not there yet; returns a line for each of them."""
-    names = {version.name for version in host.catalog.list()}
+    names = {model.name for model in host.catalog.list()}
     lines = []
     for model in importlib.import_module(_MODELS).demo_models():
         try:

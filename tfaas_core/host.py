@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -17,8 +19,9 @@ from tfaas_core.catalog import Catalog
 from tfaas_core.codec import Codec
 from tfaas_core.config import Config
 from tfaas_core.engine.base import Engine, EngineContext, Supervisor, WorkerContext
-from tfaas_core.errors import UnsupportedMediaType
+from tfaas_core.errors import StorageUnavailable, UnsupportedMediaType
 from tfaas_core.memory import private_bytes
+from tfaas_core.model import ModelVersion
 from tfaas_core.plugins import Plugins, choose, load_plugins, predict_paths
 from tfaas_core.predictor import Predictor
 from tfaas_core.publisher import Announce, Publisher
@@ -27,6 +30,8 @@ from tfaas_core.runtime import Runtime
 from tfaas_core.storage import Storage
 
 _CURL_DEFAULT = "application/x-www-form-urlencoded"
+
+_log = logging.getLogger("tfaas.host")
 
 
 class ProcessStatus(msgspec.Struct, frozen=True):
@@ -100,7 +105,8 @@ class Host:
         seat = seat or Seat()
         self._look = seat.look
         self._started_s = time.monotonic()
-        await asyncio.to_thread(self.storage.open)
+        with self._patient(seat):
+            await asyncio.to_thread(self.storage.open)
         self.engine = self._engine_factory.engine(
             WorkerContext(
                 self.config,
@@ -112,7 +118,9 @@ class Host:
             )
         )
         await self.engine.start()
-        self.catalog = Catalog(self.storage, self.config.models.default, self.engine.retire)
+        self.catalog = Catalog(
+            self.storage, self.config.models.default, self.engine.retire, self._make_ready
+        )
         self.predictor = Predictor(self.catalog, self.engine, self.config.engine.max_queue_rows)
         self.publisher = Publisher(
             self.storage,
@@ -124,7 +132,22 @@ class Host:
                 self.config.limits.max_unpacked_bytes, self.config.limits.max_bundle_files
             ),
         )
-        await self.catalog.load()
+        with self._patient(seat):
+            await self.catalog.load()
+
+    @contextmanager
+    def _patient(self, seat: Seat) -> Iterator[None]:
+        """Goes on without the storage where a parent will tell when it is back."""
+        try:
+            yield
+        except StorageUnavailable as error:
+            if seat.announce is None:
+                raise
+            _log.warning("the models cannot be read at the moment: %s", error.message)
+
+    async def _make_ready(self, old: ModelVersion, new: ModelVersion) -> None:
+        if self.engine.uses(old):
+            await self.engine.ready(new)
 
     async def close(self) -> None:
         """Stops what ``start`` started."""

@@ -29,10 +29,13 @@ def is_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def check_name(name: str) -> str:
-    """``name``, where it may name a model; raises DoesNotFit where it may not."""
+def check_name(name: str, what: str = "model") -> str:
+    """``name``, where it may name a model, or a label; raises DoesNotFit where it may not."""
     if not is_name(name):
-        raise DoesNotFit(f"{name[:140]!r} cannot name a model: a name is {NAME_RULE}", field="name")
+        raise DoesNotFit(
+            f"{name[:140]!r} cannot name a {what}: a name is {NAME_RULE}",
+            field="name" if what == "model" else what,
+        )
     return name
 
 

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager
-from pathlib import Path
-from types import TracebackType
-from typing import TypeVar
+from contextlib import asynccontextmanager
 
 from tfaas_core.bundle import BundleLimits
-from tfaas_core.engine.base import Candidate, Engine, Loaded
+from tfaas_core.engine.base import Engine
 from tfaas_core.errors import (
-    BadBody,
     DoesNotFit,
-    TfaasError,
+    InUse,
     UnknownModel,
 )
-from tfaas_core.model import ModelVersion, check_features, check_name, is_name, now_text
-from tfaas_core.package import Package, Received, sort_out
-from tfaas_core.runtime import Runtime, runtime_for
+from tfaas_core.model import ModelVersion, check_name, is_name, now_text
+from tfaas_core.runtime import Runtime
 from tfaas_core.storage import Claim, DefaultChoice, Storage
-
-_log = logging.getLogger("tfaas.publisher")
-
-T = TypeVar("T")
+from tfaas_core.uninterrupted import finished
+from tfaas_core.upload import Upload
+from tfaas_core.versions import MAX_LABELS, Model, Pointers
 
 Announce = Callable[[str], Awaitable[None]]
 """Tells all HTTP workers that a name has changed; returns when they have taken note."""
@@ -58,174 +51,105 @@ class Publisher:
         """Deletes a model with all its versions. Raises UnknownModel or Busy."""
         if not is_name(name):
             raise _unknown(name)
-        await _finished(self._remove(name))
+        await finished(self._remove(name))
 
     async def choose_default(self, name: str) -> None:
         """Makes ``name`` the default model, until the next upload. Raises UnknownModel."""
-        if not is_name(name) or await asyncio.to_thread(self.storage.newest, name) is None:
-            raise _unknown(name)
+        await self._stored(name)
         choice = DefaultChoice(name, now_text())
-        await _finished(asyncio.to_thread(self.storage.choose_default, choice))
+        await finished(asyncio.to_thread(self.storage.choose_default, choice))
         await self.announce(name)
+
+    async def roll_back(self, name: str, number: int | None = None) -> ModelVersion:
+        """Makes another version live: ``number``, or else the one that was live before.
+
+        Returns it, loaded and served by all workers. Raises UnknownModel, UnknownVersion, Busy,
+        and where the version cannot be loaded, why not.
+        """
+        await self._stored(name)
+        return await finished(self._roll_back(name, number))
+
+    async def _roll_back(self, name: str, number: int | None) -> ModelVersion:
+        async with _claimed(self.storage, name) as claim:
+            model = await self._stored(name)
+            version = model.before_live() if number is None else model.version(number)
+            await self.engine.ready(version)
+            await self._point(claim, model.pointers.with_live(version.version))
+            return version
+
+    async def label(self, name: str, label: str, number: int) -> ModelVersion:
+        """Makes ``label`` name version ``number``, which is returned.
+
+        Raises DoesNotFit for a bad label or one too many, UnknownModel, UnknownVersion and Busy.
+        """
+        check_name(label, "label")
+        await self._stored(name)
+        return await finished(self._label(name, label, number))
+
+    async def _label(self, name: str, label: str, number: int) -> ModelVersion:
+        async with _claimed(self.storage, name) as claim:
+            model = await self._stored(name)
+            version = model.version(number)
+            pointers = model.pointers.with_label(label, number)
+            if len(pointers.labels) > MAX_LABELS:
+                raise DoesNotFit(
+                    f"model {name!r} has {MAX_LABELS} labels, which is the most; remove one first",
+                    model=name,
+                )
+            await self._point(claim, pointers)
+            return version
+
+    async def remove_label(self, name: str, label: str) -> None:
+        """Makes ``label`` name nothing. Raises UnknownModel, UnknownVersion and Busy."""
+        await self._stored(name)
+        await finished(self._remove_label(name, label))
+
+    async def _remove_label(self, name: str, label: str) -> None:
+        async with _claimed(self.storage, name) as claim:
+            model = await self._stored(name)
+            model.labelled(label)
+            await self._point(claim, model.pointers.without_label(label))
+
+    async def remove_version(self, name: str, number: int) -> None:
+        """Deletes one version. Raises UnknownModel, UnknownVersion, InUse and Busy."""
+        await self._stored(name)
+        await finished(self._remove_version(name, number))
+
+    async def _remove_version(self, name: str, number: int) -> None:
+        async with _claimed(self.storage, name) as claim:
+            model = await self._stored(name)
+            version = model.version(number)
+            if version is model.live:
+                raise InUse(
+                    f"{version.reference} is live; roll back to another version first, or delete "
+                    "the model",
+                    model=name,
+                )
+            for label, labelled in model.pointers.labels.items():
+                if labelled == number:
+                    raise InUse(
+                        f"the label {label!r} names {version.reference}; move or remove it first",
+                        model=name,
+                    )
+            await asyncio.to_thread(self.storage.delete_version, claim, number)
+            await self.announce(name)
+
+    async def _point(self, claim: Claim, pointers: Pointers) -> None:
+        await asyncio.to_thread(self.storage.point, claim, pointers)
+        await self.announce(claim.name)
+
+    async def _stored(self, name: str) -> Model:
+        """The model as it is stored now; raises UnknownModel."""
+        model = await asyncio.to_thread(self.storage.model, name) if is_name(name) else None
+        if model is None:
+            raise _unknown(name)
+        return model
 
     async def _remove(self, name: str) -> None:
         async with _claimed(self.storage, name) as claim:
             if not await asyncio.to_thread(self.storage.delete, claim):
                 raise _unknown(name)
             await self.announce(name)
-
-
-class Upload:
-    """One upload, from its first byte to its answer.
-
-    The steps: enter; ``claim`` the name as soon as it is known; put the files into ``staging``;
-    ``publish``. Whatever is not published when the block ends is gone.
-    """
-
-    staging: Path
-
-    def __init__(self, publisher: Publisher) -> None:
-        self._publisher = publisher
-        self._claimed: AbstractContextManager[Claim] | None = None
-        self._claim: Claim | None = None
-        self._publishing: asyncio.Future[ModelVersion] | None = None
-
-    async def __aenter__(self) -> Upload:
-        storage = self._publisher.storage
-        self.staging = await _taken(storage.stage, storage.discard)
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._publishing is not None:
-            # The client may be gone; what it sent is stored wholly or not at all all the same.
-            await asyncio.wait([self._publishing])
-        await _finished(asyncio.to_thread(self._clean_up))
-
-    def _clean_up(self) -> None:
-        self._publisher.storage.discard(self.staging)
-        if self._claimed is not None:
-            self._claimed.__exit__(None, None, None)
-
-    async def claim(self, name: str) -> None:
-        """Takes the exclusive right to ``name``. Raises DoesNotFit for a bad name, Busy."""
-        check_name(name)
-        if self._claim is not None:
-            if self._claim.name != name:
-                raise DoesNotFit(f"the upload has two names, {self._claim.name!r} and {name!r}")
-            return
-        claimed = self._publisher.storage.claim(name)
-        self._claim = await _taken(
-            claimed.__enter__, lambda _claim: claimed.__exit__(None, None, None)
-        )
-        self._claimed = claimed
-
-    async def publish(self, received: Received) -> ModelVersion:
-        """Checks, loads, warms and stores what was received in ``staging``, and switches to it.
-
-        Where no name was claimed, the bundle or the params tell it. Raises BadBody, DoesNotFit,
-        CannotServe, TooLarge, Busy and what storages raise; then nothing is stored or changed.
-        """
-        self._publishing = asyncio.ensure_future(self._publish(received))
-        # Where the client is gone, nobody else looks at the error.
-        self._publishing.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return await asyncio.shield(self._publishing)
-
-    async def _publish(self, received: Received) -> ModelVersion:
-        publisher = self._publisher
-        package = await asyncio.to_thread(sort_out, received, self.staging, publisher.limits)
-        claim = await self._claim_for(package, received)
-        runtime = runtime_for(publisher.runtimes, package.model)
-        params = package.params
-        candidate = Candidate(claim.name, "", runtime, str(package.model), params.document)
-        loaded = await publisher.engine.prepare(candidate)
-        try:
-            check_features(params, loaded.signature)
-            record = _record(claim.name, runtime, package, loaded)
-            version = await asyncio.to_thread(publisher.storage.commit, claim, self.staging, record)
-        except BaseException:
-            publisher.engine.discard(loaded.ticket)
-            raise
-        await publisher.engine.adopt(loaded.ticket, version)
-        await publisher.announce(claim.name)
-        await self._prune(claim)
-        return version
-
-    async def _prune(self, claim: Claim) -> None:
-        """Comes last, because until the switch somebody may have wanted to load an old version."""
-        publisher = self._publisher
-        try:
-            await asyncio.to_thread(publisher.storage.prune, claim, publisher.keep_versions)
-        except TfaasError as error:
-            _log.warning("old versions of %s stay for now: %s", claim.name, error.message)
-
-    async def _claim_for(self, package: Package, received: Received) -> Claim:
-        params = package.params
-        if self._claim is None:
-            name = package.name or params.name
-            if not name:
-                raise BadBody(
-                    "the upload has no name: send the form's part 'name', ?name=NAME, or a bundle "
-                    "with one folder at its top",
-                    field="name",
-                )
-            await self.claim(name)
-        assert self._claim is not None
-        if received.params is not None and params.name not in ("", self._claim.name):
-            raise DoesNotFit(
-                f"params names the model {params.name!r}, the upload {self._claim.name!r}: "
-                "make them equal, or leave it out of params",
-                field="name",
-                expected=self._claim.name,
-                got=params.name,
-            )
-        return self._claim
-
-
-def _record(name: str, runtime: str, package: Package, loaded: Loaded) -> ModelVersion:
-    return ModelVersion(
-        name=name,
-        version=0,
-        runtime=runtime,
-        model_file=package.model_file,
-        labels_file=package.labels_file,
-        params=package.params.document,
-        signature=loaded.signature,
-        mergeable=loaded.mergeable,
-        labels=package.labels,
-        created=now_text(),
-        size_bytes=package.size_bytes,
-        checksum=package.checksum,
-    )
-
-
-async def _taken(take: Callable[[], T], give_back: Callable[[T], object]) -> T:
-    """What ``take`` returns in a thread; given back where the waiting task is cancelled meanwhile.
-
-    A client may go away at any moment, and the thread goes on all the same.
-    """
-    job = asyncio.ensure_future(asyncio.to_thread(take))
-    try:
-        return await asyncio.shield(job)
-    except asyncio.CancelledError:
-        await asyncio.wait([job])
-        if not job.cancelled() and job.exception() is None:
-            await asyncio.to_thread(give_back, job.result())
-        raise
-
-
-async def _finished(work: Awaitable[None]) -> None:
-    """Waits for ``work`` to end, also where the waiting task is cancelled meanwhile."""
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from tfaas_core.errors import StorageFull, StorageUnavailable
+from tfaas_core.errors import StorageFull, StorageUnavailable, UnknownVersion
 from tfaas_core.model import ModelVersion
 from tfaas_core.versions import Model, Pointers
 
@@ -105,9 +105,10 @@ class Storage(ABC):
     ) -> ModelVersion:
         """Stores the staging folder as a version of the claimed name, and consumes it.
 
-        Returns ``version`` with its number set: one more than the highest that the name has, where
-        it is 0. A number that is given must be higher than that. The version is live at once, and
-        the one before no longer, unless ``live`` is False and the name has another version.
+        Returns ``version`` with its number set. Where that is 0, it becomes one more than the
+        highest that the name ever had; one that is given must be higher than those that it has, or
+        DoesNotFit is raised. The version is live at once, and the one before no longer, unless
+        ``live`` is False and the name has another version.
         """
 
     @abstractmethod
@@ -185,6 +186,11 @@ class Storage(ABC):
 StorageFactory: TypeAlias = Callable[[dict[str, Any], Path], Storage]
 """Makes a Storage of the ``[storage]`` table (without ``kind``) and the folder that relative paths
 start from. Raises ConfigError where the table is wrong."""
+
+
+def removed(version: ModelVersion) -> UnknownVersion:
+    """What ``Storage.artifact`` raises where the version is not there any more."""
+    return UnknownVersion(f"version {version.reference} was removed just now", model=version.name)
 
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

@@ -61,14 +61,19 @@ class Changes:
         return stored
 
     def _next(self, numbers: Collection[int], wanted: int) -> int:
-        highest = max(numbers, default=0)
-        if 0 < wanted <= highest:
+        there = max(numbers, default=0)
+        if 0 < wanted <= there:
             raise DoesNotFit(
                 f"version {wanted} of model {self._name!r} cannot be stored: it has version"
-                f" {highest} already",
+                f" {there} already",
                 field="version",
             )
-        return wanted or highest + 1
+        return wanted or max(there, self._highest()) + 1
+
+    def _highest(self) -> int:
+        """The highest number that the name ever had."""
+        mine = select(models.c.highest).where(models.c.name == self._name)
+        return int(self._connection.scalar(mine) or 0)
 
     def _store(self, staging: Path, stored: ModelVersion, pointers: Pointers) -> None:
         record = _encoded(stored)
@@ -85,12 +90,12 @@ class Changes:
             self._connection.execute(
                 update(versions).where(versions.c.id == version_id).values(told)
             )
-            self._put(pointers, revision)
+            self._put(pointers, revision, max(stored.version, self._highest()))
 
     def point(self, pointers: Pointers) -> None:
         """Sets all pointers."""
         with change(self._database, self._connection) as revision:
-            self._put(pointers, revision)
+            self._put(pointers, revision, self._highest())
 
     def prune(self, keep: int) -> bool:
         """Removes all but the newest ``keep``, the live and the labelled; whether there were."""
@@ -124,7 +129,7 @@ class Changes:
         with change(self._database, self._connection) as revision:
             self._connection.execute(update(versions).where(stored).values(pending))
             if left:
-                self._put(pointers.among(left), revision)
+                self._put(pointers.among(left), revision, self._highest())
             else:
                 self._connection.execute(delete(models).where(models.c.name == self._name))
         self.clean_up()
@@ -155,8 +160,9 @@ class Changes:
             pointers = Pointers()
         return pointers.among(numbers)
 
-    def _put(self, pointers: Pointers, revision: int) -> None:
-        values = {"pointers": msgspec.json.encode(pointers).decode(), "revision": revision}
+    def _put(self, pointers: Pointers, revision: int, highest: int) -> None:
+        text = msgspec.json.encode(pointers).decode()
+        values = {"pointers": text, "revision": revision, "highest": highest}
         mine = models.c.name == self._name
         if self._connection.execute(update(models).where(mine).values(values)).rowcount == 0:
             self._connection.execute(insert(models), {"name": self._name, **values})

@@ -9,8 +9,9 @@ from sqlalchemy import Connection, select
 
 from tfaas_backends.sql_files import BrokenFile, read_files
 from tfaas_backends.sql_tables import versions
-from tfaas_core.errors import DamagedFile, UnknownVersion
+from tfaas_core.errors import DamagedFile
 from tfaas_core.model import ModelVersion
+from tfaas_core.storage import removed
 
 
 def fetch(connection: Connection, version: ModelVersion, folder: Path) -> None:
@@ -18,30 +19,26 @@ def fetch(connection: Connection, version: ModelVersion, folder: Path) -> None:
 
     Raises UnknownVersion where the version was removed, and DamagedFile.
     """
-    version_id = _id_of(connection, version)
+    version_id = id_of(connection, version)
     try:
         if read_files(connection, version_id, folder) == version.checksum:
             return
         which = "a file"
     except BrokenFile as broken:
         which = f"the file {broken.path!r}"
-    _id_of(connection, version)  # it may have been removed meanwhile
+    id_of(connection, version)  # it may have been removed meanwhile
     raise DamagedFile(
-        f"{which} of version {version.version} of model {version.name!r} is damaged in the"
-        " database; upload the model again",
+        f"{which} of version {version.reference} is damaged in the database; upload it again",
         model=version.name,
     )
 
 
-def _id_of(connection: Connection, version: ModelVersion) -> int:
+def id_of(connection: Connection, version: ModelVersion) -> int:
+    """The key of a stored version; raises UnknownVersion where it is not there any more."""
     wanted = (versions.c.name == version.name) & (versions.c.number == version.version)
     row = connection.execute(select(versions.c.id, versions.c.record).where(wanted)).one_or_none()
     if row is None or not _is_of(row.record, version):
-        raise UnknownVersion(
-            f"version {version.version} of model {version.name!r} was removed just now",
-            model=version.name,
-            got=version.version,
-        )
+        raise removed(version)
     return int(row.id)
 
 

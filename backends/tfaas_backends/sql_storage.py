@@ -18,7 +18,7 @@ from sqlalchemy import Connection, select, update
 from tfaas_backends.artifact_cache import ArtifactCache, clear_but_model
 from tfaas_backends.sql_changes import Changes, change
 from tfaas_backends.sql_database import READ_ONLY, Connect, Database, database_errors
-from tfaas_backends.sql_fetch import fetch
+from tfaas_backends.sql_fetch import fetch, id_of
 from tfaas_backends.sql_records import Records
 from tfaas_backends.sql_schema import SqlMigrations, reaching
 from tfaas_backends.sql_tables import state, versions
@@ -193,13 +193,17 @@ class SqlStorage(Storage):
                 connection.execute(update(state).values(default_choice=text))
 
     def artifact(self, version: ModelVersion) -> Path:
-        doing = f"fetching version {version.version} of model {version.name!r}"
-
-        def fill(folder: Path) -> None:
-            with self._connected(doing) as connection:
-                fetch(connection, version, folder)
-
+        doing = f"fetching version {version.reference}"
         with disk_errors(doing):
+            if (cached := self._cache.find(version.checksum)) is not None:
+                with suppress(StorageUnavailable), self._connected(doing) as connection:
+                    id_of(connection, version)
+                return cached
+
+            def fill(folder: Path) -> None:
+                with self._connected(doing) as connection:
+                    fetch(connection, version, folder)
+
             return self._cache.fetch(version.checksum, fill)
 
     def revision(self) -> str:

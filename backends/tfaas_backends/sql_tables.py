@@ -3,7 +3,7 @@
 ::
 
     state      one row: a revision that counts all changes, and which model is the default one
-    models     a model's pointers, and the revision of its last change
+    models     a model's pointers, the highest number it ever had, the revision of its last change
     versions   a version's record. Without a number it is pending: not stored yet, or removed
     files      the files of a version's artifact
     chunks     their bytes, a piece a row
@@ -63,6 +63,7 @@ models = Table(
     metadata,
     Column("name", name_type(), primary_key=True),
     Column("pointers", text_type(), nullable=False),
+    Column("highest", BigInteger, nullable=False),
     Column("revision", BigInteger, nullable=False),
 )
 

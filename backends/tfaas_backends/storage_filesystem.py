@@ -4,9 +4,11 @@
 
     root/NAME/3/model           the files as uploaded
     root/NAME/3/version.json    the record; with it, the folder is a version
+    root/NAME/pointers.json     the pointers, as somebody set them; later versions are live at once
     root/.staging/RANDOM/       an upload that is not committed yet
     root/.trash/RANDOM/         removed, and being deleted
     root/.default.json          which model was chosen as the default one
+    root/.revision              touched with each change
 
 Each change of what is listed is one rename. A name is claimed by a lock on ``root/NAME``.
 """
@@ -16,8 +18,6 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-import stat
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -27,7 +27,9 @@ from typing import Annotated, Any
 import msgspec
 
 from tfaas_backends.disk import lock, remove, sync, sync_tree, unlock, write_whole
-from tfaas_core.errors import ConfigError, DoesNotFit, StorageUnavailable
+from tfaas_backends.filesystem_models import POINTERS, RECORD, Decided, FilesystemModels
+from tfaas_backends.staging import StagingArea
+from tfaas_core.errors import Busy, ConfigError, DoesNotFit, StorageUnavailable
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.model import ModelVersion, check_name, is_name
 from tfaas_core.storage import (
@@ -37,14 +39,14 @@ from tfaas_core.storage import (
     Storage,
     StorageFactory,
     disk_errors,
+    removed,
 )
+from tfaas_core.versions import Model, Pointers
 
-RECORD = "version.json"
 STAGING = ".staging"
 TRASH = ".trash"
 DEFAULT = ".default.json"
-
-_SETTLED_NS = 2_000_000_000
+REVISION = ".revision"
 
 _log = logging.getLogger("tfaas.storage")
 
@@ -77,21 +79,13 @@ def tfaas_register_storages() -> Mapping[str, StorageFactory]:
     return {"filesystem": make_filesystem_storage}
 
 
-class _Known(msgspec.Struct, frozen=True):
-    """A record that was read, and the state of its name's folder at that time."""
-
-    inode: int
-    changed_ns: int
-    record: ModelVersion
-
-
 class FilesystemStorage(Storage):
-    """Keeps models in the folder ``root``, which processes of one machine may share."""
+    """Keeps models in the folder ``root``, which several servers may share."""
 
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
-        self._known: dict[str, _Known] = {}
-        self._warned: set[str] = set()
+        self._models = FilesystemModels(self._root)
+        self._staging = StagingArea(self._root / STAGING)
 
     def open(self) -> None:
         try:
@@ -103,22 +97,23 @@ class FilesystemStorage(Storage):
             _log.warning("%s is read-only: its models are served, none can be changed", self._root)
             return
         with suppress(OSError):  # reported by the first upload, which tries again
-            self._area(STAGING)
             self._area(TRASH)
 
     def sweep(self) -> None:
         if not self._is_writable():
             return
         with disk_errors("cleaning up the model storage"):
-            for area in (STAGING, TRASH):
-                for leftover in self._area(area).iterdir():
-                    remove(leftover)
-            for name in _names(self._root):
-                with suppress(OSError):
-                    os.rmdir(self._root / name)
+            self._staging.sweep()
+            for leftover in self._area(TRASH).iterdir():
+                remove(leftover)
+            for name in self._models.names():
+                folder = self._root / name
+                if not any(folder.iterdir()):
+                    with suppress(Busy):
+                        unlock(lock(folder), folder)
 
     def close(self) -> None:
-        self._known.clear()
+        self._staging.close()
 
     @contextmanager
     def claim(self, name: str) -> Iterator[Claim]:
@@ -134,59 +129,85 @@ class FilesystemStorage(Storage):
     def stage(self) -> Path:
         with disk_errors("starting an upload"):
             self._check_writable()
-            return Path(tempfile.mkdtemp(dir=self._area(STAGING)))
+            return self._staging.stage()
 
     def discard(self, staging: Path) -> None:
-        remove(staging)
+        self._staging.discard(staging)
 
-    def commit(self, claim: Claim, staging: Path, version: ModelVersion) -> ModelVersion:
+    def commit(
+        self, claim: Claim, staging: Path, version: ModelVersion, live: bool = True
+    ) -> ModelVersion:
         folder = self._root / claim.name
         with disk_errors(f"storing model {claim.name!r}"):
             self._check_writable()
-            number = max(_numbers(folder), default=0) + 1
+            number = self._number_for(claim.name, version)
             stored = msgspec.structs.replace(version, name=claim.name, version=number)
             (staging / RECORD).write_bytes(_encoded(stored))
             sync_tree(staging)
+            self._decide(claim.name, number, live)
             os.rename(staging, folder / str(number))
+            self._staging.release(staging)
             try:
                 sync(folder)
                 sync(self._root)
             except OSError:
                 self._trash(folder / str(number))
                 raise
+            self._touch()
         return stored
 
-    def prune(self, claim: Claim, keep: int) -> None:
+    def point(self, claim: Claim, pointers: Pointers) -> None:
+        with disk_errors(f"setting what is live of model {claim.name!r}"):
+            self._check_writable()
+            decided = self._models.decided(claim.name)
+            highest = max([*self._models.numbers(claim.name), decided.highest])
+            self._write_pointers(claim.name, Decided(highest, pointers))
+            self._touch()
+
+    def prune(self, claim: Claim, keep: int) -> bool:
         folder = self._root / claim.name
         with disk_errors(f"removing old versions of model {claim.name!r}"):
-            numbers = sorted(_numbers(folder))
-            whole = [n for n in numbers if self._read(claim.name, n) is not None]
-            kept = whole[-max(keep, 1) :]
-            for number in numbers:
-                if kept and number < kept[0]:
-                    self._trash(folder / str(number))
+            model = self._models.read(claim.name)
+            if model is None:
+                return False
+            whole = [version.version for version in model.versions]
+            first = whole[-max(keep, 1) :][0]
+            numbers = sorted(self._models.numbers(claim.name))
+            old = [n for n in numbers if n < first and n not in model.pointers.kept]
+            for number in old:
+                self._trash(folder / str(number))
+            if old:
+                self._touch()
+        return bool(old)
+
+    def delete_version(self, claim: Claim, number: int) -> bool:
+        folder = self._root / claim.name
+        with disk_errors(f"deleting version {number} of model {claim.name!r}"):
+            self._check_writable()
+            if number not in self._models.numbers(claim.name):
+                return False
+            self._trash(folder / str(number))
+            self._touch()
+        return True
 
     def delete(self, claim: Claim) -> bool:
         folder = self._root / claim.name
         with disk_errors(f"deleting model {claim.name!r}"):
-            if not _numbers(folder):
+            if not self._models.numbers(claim.name):
                 return False
             self._trash(folder)
+            self._touch()
         return True
 
-    def newest(self, name: str) -> ModelVersion | None:
+    def model(self, name: str) -> Model | None:
         if not is_name(name):
             return None
         with disk_errors(f"looking up model {name!r}"):
-            return self._newest(name)
+            return self._models.model(name)
 
-    def list(self) -> list[ModelVersion]:
+    def list(self) -> list[Model]:
         with disk_errors("listing the models"):
-            names = _names(self._root)
-        records = [record for name in names if (record := self._listed(name)) is not None]
-        known = self._known
-        self._known = {name: known[name] for name in names if name in known}
-        return records
+            return self._models.all()
 
     def default(self) -> DefaultChoice | None:
         file = self._root / DEFAULT
@@ -196,16 +217,36 @@ class FilesystemStorage(Storage):
             except FileNotFoundError:
                 return None
             except msgspec.DecodeError as error:
-                self._warn_once(DEFAULT, f"{file} cannot be read: {error}")
+                self._models.warn_once(DEFAULT, f"{file} cannot be read: {error}")
                 return None
 
     def choose_default(self, choice: DefaultChoice) -> None:
         with disk_errors("storing which model is the default"):
             self._check_writable()
             write_whole(self._root / DEFAULT, msgspec.json.encode(choice))
+            self._touch()
 
     def artifact(self, version: ModelVersion) -> Path:
-        return self._root / version.name / str(version.version) / MODEL
+        path = self._root / version.name / str(version.version) / MODEL
+        with disk_errors(f"reading {version.reference}"):
+            os.stat(self._root)
+            if not path.exists():
+                raise removed(version)
+        return path
+
+    def revision(self) -> str:
+        with disk_errors("looking for changes of the models"):
+            # Names that somebody adds or removes by hand change the root.
+            root = os.stat(self._root).st_mtime_ns
+            try:
+                # Network disks tell what is new to whoever opens a file.
+                descriptor = os.open(self._root / REVISION, os.O_RDONLY)
+            except FileNotFoundError:
+                return f"{root}"
+            try:
+                return f"{root}-{os.fstat(descriptor).st_mtime_ns}"
+            finally:
+                os.close(descriptor)
 
     def _unusable(self, error: Exception) -> ConfigError:
         what = f"the models' folder {str(self._root)!r}"
@@ -235,73 +276,37 @@ class FilesystemStorage(Storage):
         sync(path.parent)
         remove(gone)
 
-    def _listed(self, name: str) -> ModelVersion | None:
-        try:
-            return self._newest(name)
-        except OSError as error:
-            self._warn_once(name, f"model {name!r} is left out of the list: {error}")
-            return None
+    def _touch(self) -> None:
+        """Changes the revision; where that fails, others learn of the change only by and by."""
+        with suppress(OSError):
+            os.close(os.open(self._root / REVISION, os.O_WRONLY | os.O_CREAT, 0o600))
+            now_ns = time.time_ns()
+            os.utime(self._root / REVISION, ns=(now_ns, now_ns))
 
-    def _newest(self, name: str) -> ModelVersion | None:
-        folder = os.path.join(self._root, name)  # a Path would take longer than all the rest
-        while True:
-            try:
-                status = os.stat(folder)
-                if not stat.S_ISDIR(status.st_mode):
-                    return None
-                known = self._known.get(name)
-                if known is not None and _is_unchanged(known, status):
-                    return known.record
-                return self._read_newest(name, status)
-            except FileNotFoundError:
-                # Either the name has gone, or only a version of it did, for a newer one.
-                if not os.path.exists(folder):
-                    return None
+    # Which number a version gets, and whether it is live.
 
-    def _read_newest(self, name: str, status: os.stat_result) -> ModelVersion | None:
-        for number in sorted(_numbers(self._root / name), reverse=True):
-            record = self._read(name, number)
-            if record is not None:
-                if _is_settled(status):
-                    self._known[name] = _Known(status.st_ino, status.st_mtime_ns, record)
-                return record
-        return None
+    def _number_for(self, name: str, version: ModelVersion) -> int:
+        highest = max(self._models.numbers(name), default=0)
+        if not version.version:
+            return max(highest, self._models.decided(name).highest) + 1
+        if version.version <= highest:
+            raise DoesNotFit(
+                f"model {name!r} has version {highest} already: {version.version} cannot be added",
+                model=name,
+            )
+        return version.version
 
-    def _read(self, name: str, number: int) -> ModelVersion | None:
-        """The record of a folder; None where it is no whole version.
+    def _decide(self, name: str, number: int, live: bool) -> None:
+        """Sees to it that version ``number``, once it is there, is live, or not."""
+        decided = self._models.decided(name)
+        model = self._models.read(name)
+        if not live and model is not None:
+            self._write_pointers(name, Decided(number, model.pointers))
+        elif decided.highest >= number:
+            self._write_pointers(name, Decided(number - 1, decided.pointers))
 
-        Raises FileNotFoundError where there is no such folder.
-        """
-        folder = self._root / name / str(number)
-        try:
-            record = msgspec.json.decode((folder / RECORD).read_bytes(), type=ModelVersion)
-        except FileNotFoundError:
-            os.stat(folder)
-            return None
-        except (msgspec.DecodeError, RecursionError) as error:
-            self._warn_once(f"{name}/{number}", f"{folder / RECORD} is not a record: {error}")
-            return None
-        if (record.name, record.version) != (name, number):
-            what = f"version {record.version} of {record.name!r}"
-            self._warn_once(f"{name}/{number}", f"{folder / RECORD} is the record of {what}")
-            return None
-        return record
-
-    def _warn_once(self, what: str, message: str) -> None:
-        if what not in self._warned:
-            self._warned.add(what)
-            _log.warning("%s", message)
-
-
-def _names(root: Path) -> list[str]:
-    with os.scandir(root) as entries:
-        return sorted(e.name for e in entries if is_name(e.name) and e.is_dir())
-
-
-def _numbers(folder: Path) -> list[int]:
-    """The numbers of the versions in a name's folder, in any order."""
-    with os.scandir(folder) as entries:
-        return [int(e.name) for e in entries if _is_number(e.name) and e.is_dir()]
+    def _write_pointers(self, name: str, decided: Decided) -> None:
+        write_whole(self._root / name / POINTERS, msgspec.json.encode(decided))
 
 
 def _encoded(record: ModelVersion) -> bytes:
@@ -309,16 +314,3 @@ def _encoded(record: ModelVersion) -> bytes:
         return msgspec.json.encode(record)
     except RecursionError:
         raise DoesNotFit("params is nested too deeply to be stored", field="params") from None
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and text[0] != "0" and len(text) < 19
-
-
-def _is_unchanged(known: _Known, status: os.stat_result) -> bool:
-    return (known.inode, known.changed_ns) == (status.st_ino, status.st_mtime_ns)
-
-
-def _is_settled(status: os.stat_result) -> bool:
-    # Clocks of file systems tick slowly: within a tick, a second change would not show.
-    return time.time_ns() - status.st_mtime_ns > _SETTLED_NS

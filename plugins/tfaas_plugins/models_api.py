@@ -12,9 +12,9 @@ from tfaas_core.form import check_length, read_form, store_body
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
 from tfaas_core.package import Received, entries_of
-from tfaas_core.publisher import Upload
 from tfaas_core.route import Request, Response, Route, json_response
 from tfaas_core.storage import MODEL
+from tfaas_core.upload import Upload
 
 _BUNDLE_TYPES = (
     *("application/octet-stream", "application/gzip", "application/x-gzip", "application/x-tar"),
@@ -32,7 +32,7 @@ class ModelsApi:
 
     async def list(self, _request: Request) -> Response:
         """``GET /models``: every model, sorted by name."""
-        return json_response([version.document() for version in self._host.catalog.list()])
+        return json_response([model.live.document() for model in self._host.catalog.list()])
 
     async def show(self, request: Request) -> Response:
         """``GET /models/NAME``: one of them."""

@@ -12,7 +12,15 @@ from tfaas_backends.storage_filesystem import FilesystemStorage
 
 from tfaas_core.errors import StorageFull, StorageUnavailable
 from tfaas_core.testing.children import apart
-from tfaas_core.testing.storage_processes import Shape, change_together, fault_of, fill, upload
+from tfaas_core.testing.storage import live
+from tfaas_core.testing.storage_processes import (
+    Shape,
+    change_together,
+    fault_of,
+    fill,
+    newest,
+    upload,
+)
 
 
 @pytest.fixture
@@ -79,7 +87,7 @@ def test_an_upload_that_does_not_fit_on_the_disk_is_refused_and_leaves_nothing(
     storage.discard(staging)
     (small_disk / "filler").unlink()
     assert files_below(small_disk) == before
-    assert storage.list() == [stored]
+    assert live(storage) == [stored]
     assert fault_of(storage, stored) is None
     assert upload(storage, "vk").version == 2
 
@@ -94,7 +102,9 @@ def test_a_full_disk_does_not_keep_models_from_being_deleted(small_disk: Path) -
         storage.prune(claim, keep=1)
         assert storage.delete(claim)
     assert storage.list() == []
-    assert files_below(small_disk) == [Path(".staging"), Path(".trash"), Path("filler")]
+    assert files_below(small_disk) == [
+        Path(name) for name in (".revision", ".staging", ".trash", "filler")
+    ]
     upload(storage, "vk")
 
 
@@ -102,8 +112,8 @@ def test_a_read_only_root_serves_and_refuses_changes(read_only_root: Path) -> No
     storage = FilesystemStorage(read_only_root)
     storage.open()
     storage.sweep()
-    (stored,) = storage.list()
-    assert storage.newest("vk") == stored
+    (stored,) = live(storage)
+    assert newest(storage, "vk") == stored
     assert fault_of(storage, stored) is None
     with pytest.raises(StorageUnavailable, match="read-only"):
         storage.stage()
@@ -127,4 +137,4 @@ def test_a_root_that_becomes_read_only_refuses_the_commit(small_disk: Path) -> N
             storage.prune(claim, keep=1)
         with pytest.raises(StorageUnavailable, match="Read-only"):
             storage.delete(claim)
-    assert storage.list() == [stored]
+    assert live(storage) == [stored]

@@ -91,12 +91,23 @@ class Engine(ABC):
         """
 
     @abstractmethod
+    async def ready(self, version: ModelVersion) -> None:
+        """Loads a stored version where it is not loaded, so that its first ``run`` need not wait.
+
+        Raises what ``run`` raises where it cannot be loaded.
+        """
+
+    @abstractmethod
+    def uses(self, version: ModelVersion) -> bool:
+        """Whether this worker ran the version, or is about to, and it is still loaded."""
+
+    @abstractmethod
     async def servables(self) -> list[ServableStatus]:
         """What is loaded, or being loaded, sorted by model."""
 
     @abstractmethod
     def retire(self, version: ModelVersion) -> None:
-        """No further ``run`` of this version will come: unload it once its last answer is out."""
+        """Unload this version once its last answer is out. A later ``run`` loads it again."""
 
 
 class EngineContext(msgspec.Struct, frozen=True):

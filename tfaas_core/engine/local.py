@@ -113,6 +113,18 @@ class LocalEngine(Engine):
             return connection.submit(inputs, rows)
         return self._run_when_open(version, inputs, rows)
 
+    async def ready(self, version: ModelVersion) -> None:
+        if version.key in self._open:
+            return
+        self._wait_in_line(version, 0)
+        try:
+            await asyncio.shield(self._opened(version.key, version))
+        finally:
+            self._leave_line(version, 0)
+
+    def uses(self, version: ModelVersion) -> bool:
+        return version.key in self._open or version.key in self._opening
+
     def retire(self, version: ModelVersion) -> None:
         line = self._lines.get(version.key)
         if line is not None:

@@ -6,14 +6,15 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
-from tfaas_core.errors import Busy
+from tfaas_core.errors import Busy, DoesNotFit
 from tfaas_core.model import ModelVersion, check_name
-from tfaas_core.storage import MODEL, Claim, DefaultChoice, Storage
+from tfaas_core.storage import MODEL, Claim, DefaultChoice, Storage, removed
+from tfaas_core.versions import Model, Pointers
 
 
 class FakeStorage(Storage):
@@ -21,7 +22,9 @@ class FakeStorage(Storage):
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._versions: dict[str, list[ModelVersion]] = {}
+        self._models: dict[str, Model] = {}
+        self._highest: dict[str, int] = {}
+        self._changes = 0
         self._claimed: set[str] = set()
         self._default: DefaultChoice | None = None
         self._mutex = threading.Lock()
@@ -54,41 +57,80 @@ class FakeStorage(Storage):
     def discard(self, staging: Path) -> None:
         shutil.rmtree(staging, ignore_errors=True)
 
-    def commit(self, claim: Claim, staging: Path, version: ModelVersion) -> ModelVersion:
-        versions = self._versions.setdefault(claim.name, [])
-        number = versions[-1].version + 1 if versions else 1
+    def commit(
+        self, claim: Claim, staging: Path, version: ModelVersion, live: bool = True
+    ) -> ModelVersion:
+        model = self._models.get(claim.name)
+        highest = 0 if model is None else model.newest.version
+        number = version.version or max(highest, self._highest.get(claim.name, 0)) + 1
+        if number <= highest:
+            raise DoesNotFit(f"model {claim.name!r} has version {highest} already")
         stored = msgspec.structs.replace(version, name=claim.name, version=number)
         staging.rename(self._place(stored))
-        versions.append(stored)
+        before = (Pointers(), ()) if model is None else (model.pointers, model.versions)
+        pointers = before[0].with_live(number) if live else before[0]
+        self._models[claim.name] = Model.of((*before[1], stored), pointers)
+        self._highest[claim.name] = number
+        self._changes += 1
         return stored
 
-    def prune(self, claim: Claim, keep: int) -> None:
-        versions = self._versions.get(claim.name, [])
-        while len(versions) > max(keep, 1):
-            shutil.rmtree(self._place(versions.pop(0)))
+    def point(self, claim: Claim, pointers: Pointers) -> None:
+        self._models[claim.name] = Model.of(self._models[claim.name].versions, pointers)
+        self._changes += 1
+
+    def prune(self, claim: Claim, keep: int) -> bool:
+        model = self._models.get(claim.name)
+        if model is None:
+            return False
+        kept = {version.version for version in model.versions[-max(keep, 1) :]}
+        return self._remove(model, kept | model.pointers.kept)
+
+    def delete_version(self, claim: Claim, number: int) -> bool:
+        model = self._models.get(claim.name)
+        if model is None:
+            return False
+        return self._remove(model, {v.version for v in model.versions} - {number})
 
     def delete(self, claim: Claim) -> bool:
-        versions = self._versions.pop(claim.name, [])
-        for version in versions:
+        model = self._models.pop(claim.name, None)
+        if model is None:
+            return False
+        del self._highest[claim.name]
+        for version in model.versions:
             shutil.rmtree(self._place(version))
-        return bool(versions)
+        self._changes += 1
+        return True
 
-    def newest(self, name: str) -> ModelVersion | None:
-        with suppress(KeyError):
-            return self._versions[name][-1]
-        return None
+    def model(self, name: str) -> Model | None:
+        return self._models.get(name)
 
-    def list(self) -> list[ModelVersion]:
-        return [versions[-1] for _, versions in sorted(self._versions.items())]
+    def list(self) -> list[Model]:
+        return [model for _, model in sorted(self._models.items())]
 
     def default(self) -> DefaultChoice | None:
         return self._default
 
     def choose_default(self, choice: DefaultChoice) -> None:
         self._default = choice
+        self._changes += 1
 
     def artifact(self, version: ModelVersion) -> Path:
-        return self._place(version) / MODEL
+        path = self._place(version) / MODEL
+        if not path.exists():
+            raise removed(version)
+        return path
+
+    def revision(self) -> str:
+        return str(self._changes)
+
+    def _remove(self, model: Model, kept: set[int]) -> bool:
+        gone = [version for version in model.versions if version.version not in kept]
+        for version in gone:
+            shutil.rmtree(self._place(version))
+        rest = [version for version in model.versions if version.version in kept]
+        self._models[model.name] = Model.of(rest, model.pointers)
+        self._changes += bool(gone)
+        return bool(gone)
 
     def _place(self, version: ModelVersion) -> Path:
         return self._folder / f"{version.name}-{version.version}"

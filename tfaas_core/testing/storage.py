@@ -11,11 +11,30 @@ from typing import ClassVar
 import msgspec
 import pytest
 
-from tfaas_core.errors import Busy, DoesNotFit
+from tfaas_core.errors import Busy, DoesNotFit, UnknownVersion
+from tfaas_core.model import ModelVersion
 from tfaas_core.storage import DefaultChoice, Storage
 from tfaas_core.testing import storage_processes as processes
 from tfaas_core.testing.children import apart
-from tfaas_core.testing.storage_processes import MakeStorage, Shape, fault_of, upload
+from tfaas_core.testing.storage_processes import MakeStorage, Shape, fault_of, newest, upload
+from tfaas_core.versions import Pointers
+
+
+def live(storage: Storage) -> list[ModelVersion]:
+    """The live version of every model."""
+    return [model.live for model in storage.list()]
+
+
+def numbers(storage: Storage, name: str) -> list[int]:
+    """The numbers of the versions of a model, in the order that they are listed in."""
+    model = storage.model(name)
+    return [] if model is None else [version.version for version in model.versions]
+
+
+def live_number(storage: Storage, name: str) -> int:
+    """The number of the live version of a model; 0 where there is no such model."""
+    model = storage.model(name)
+    return 0 if model is None else model.live.version
 
 
 class StorageContract:
@@ -49,7 +68,7 @@ class StorageContract:
 
     def test_a_new_storage_is_empty(self, storage: Storage) -> None:
         assert storage.list() == []
-        assert storage.newest("vk") is None
+        assert storage.model("vk") is None
 
     def test_versions_count_from_one(self, storage: Storage) -> None:
         assert [upload(storage, "vk").version for _ in range(3)] == [1, 2, 3]
@@ -61,26 +80,26 @@ class StorageContract:
         with storage.claim("vk") as claim:
             stored = storage.commit(claim, staging, given)
         assert stored == msgspec.structs.replace(given, version=1)
-        assert storage.newest("vk") == stored
+        assert newest(storage, "vk") == stored
 
     def test_newest_is_the_last_committed(self, storage: Storage) -> None:
         for seed in (b"one", b"two", b"three"):
             stored = upload(storage, "vk", seed)
-            assert storage.newest("vk") == stored
-            assert storage.list() == [stored]
+            assert newest(storage, "vk") == stored
+            assert live(storage) == [stored]
             assert fault_of(storage, stored) is None
 
     def test_the_list_has_the_newest_of_each_name_sorted_by_name(self, storage: Storage) -> None:
         for name in ("b", "a", "C", "b", "a.1", "a"):
             upload(storage, name)
-        listed = [(record.name, record.version) for record in storage.list()]
+        listed = [(record.name, record.version) for record in live(storage)]
         assert listed == [("C", 1), ("a", 2), ("a.1", 1), ("b", 2)]
 
     def test_a_name_may_look_like_a_number_or_a_file(self, storage: Storage) -> None:
         names = ["1", "2", "model", "version.json", "x" * 128]
         for name in names:
             upload(storage, name)
-        assert [record.name for record in storage.list()] == sorted(names)
+        assert [record.name for record in live(storage)] == sorted(names)
 
     @pytest.mark.parametrize("shape", list(Shape))
     def test_an_artifact_has_the_bytes_that_were_staged(
@@ -117,9 +136,8 @@ class StorageContract:
         stored = [upload(storage, "vk", f"{n}".encode()) for n in range(4)]
         with storage.claim("vk") as claim:
             storage.prune(claim, keep=2)
-        kept = [v.version for v in stored if storage.artifact(v).exists()]
-        assert kept == [3, 4]
-        assert storage.newest("vk") == stored[3]
+        assert [v.version for v in stored if fault_of(storage, v) is None] == [3, 4]
+        assert newest(storage, "vk") == stored[3]
         assert upload(storage, "vk").version == 5
 
     def test_prune_to_one_does_not_reuse_a_number(self, storage: Storage) -> None:
@@ -136,9 +154,10 @@ class StorageContract:
         kept = upload(storage, "kept")
         with storage.claim("vk") as claim:
             assert storage.delete(claim) is True
-        assert storage.list() == [kept]
-        assert storage.newest("vk") is None
-        assert not storage.artifact(stored).exists()
+        assert live(storage) == [kept]
+        assert newest(storage, "vk") is None
+        with pytest.raises(UnknownVersion, match="vk/1"):
+            storage.artifact(stored)
         with storage.claim("vk") as claim:
             assert storage.delete(claim) is False
 
@@ -146,9 +165,134 @@ class StorageContract:
         for seed in (b"one", b"two"):
             stored = upload(storage, "vk", seed)
             assert stored.version == 1
-            assert storage.newest("vk") == stored
+            assert newest(storage, "vk") == stored
             with storage.claim("vk") as claim:
                 storage.delete(claim)
+
+    def test_versions_are_listed_by_number_and_the_last_committed_is_live(
+        self, storage: Storage
+    ) -> None:
+        stored = [upload(storage, "vk", f"{n}".encode()) for n in range(12)]
+        model = storage.model("vk")
+        assert model is not None
+        assert list(model.versions) == stored
+        assert model.live == model.newest == stored[-1]
+        assert model.pointers == Pointers(tuple(range(1, 13)))
+
+    def test_pointers_are_set_as_given_and_all_that_they_name_stays(
+        self, storage: Storage, folder: Path
+    ) -> None:
+        for _ in range(4):
+            upload(storage, "vk")
+        pointers = Pointers((1, 4, 2), {"canary": 1, "stable": 4})
+        with storage.claim("vk") as claim:
+            storage.point(claim, pointers)
+            model = storage.model("vk")
+            assert model is not None
+            assert (model.live.version, model.pointers) == (2, pointers)
+            assert storage.list() == [model]
+            assert storage.prune(claim, keep=1)
+            assert not storage.prune(claim, keep=1)
+        assert numbers(storage, "vk") == [1, 2, 4]
+        assert live_number(storage, "vk") == 2
+
+    def test_an_upload_after_a_roll_back_is_live_and_labels_stay(self, storage: Storage) -> None:
+        for _ in range(3):
+            upload(storage, "vk")
+        with storage.claim("vk") as claim:
+            storage.point(claim, Pointers((1, 2), {"canary": 3}))
+        assert upload(storage, "vk").version == 4
+        model = storage.model("vk")
+        assert model is not None
+        assert model.pointers == Pointers((1, 2, 4), {"canary": 3})
+        assert model.before_live().version == 2
+
+    def test_a_version_may_be_stored_without_going_live(self, storage: Storage) -> None:
+        assert self._stored_aside(storage, "vk").version == 1
+        assert live_number(storage, "vk") == 1
+        assert self._stored_aside(storage, "vk").version == 2
+        assert live_number(storage, "vk") == 1
+        upload(storage, "vk")
+        assert self._stored_aside(storage, "vk").version == 4
+        assert (numbers(storage, "vk"), live_number(storage, "vk")) == ([1, 2, 3, 4], 3)
+
+    def test_a_number_may_be_given_where_it_is_higher_than_all(self, storage: Storage) -> None:
+        assert self._stored_aside(storage, "vk", number=3).version == 3
+        assert self._stored_aside(storage, "vk", number=7).version == 7
+        for number in (1, 3, 5, 7):
+            with pytest.raises(DoesNotFit, match="7"):
+                self._stored_aside(storage, "vk", number=number)
+        assert upload(storage, "vk").version == 8
+        assert (numbers(storage, "vk"), live_number(storage, "vk")) == ([3, 7, 8], 8)
+
+    def _stored_aside(self, storage: Storage, name: str, number: int = 0) -> ModelVersion:
+        staging = storage.stage()
+        given = processes.fill(staging, name, b"weights", Shape.FILE)
+        given = msgspec.structs.replace(given, version=number)
+        try:
+            with storage.claim(name) as claim:
+                return storage.commit(claim, staging, given, live=False)
+        finally:
+            storage.discard(staging)
+
+    def test_one_version_may_be_deleted_and_its_number_is_not_used_again(
+        self, storage: Storage
+    ) -> None:
+        stored = [upload(storage, "vk", f"{n}".encode()) for n in range(3)]
+        with storage.claim("vk") as claim:
+            assert storage.delete_version(claim, 1)
+            assert not storage.delete_version(claim, 1)
+            storage.point(claim, Pointers((2,)))
+            assert storage.delete_version(claim, 3)
+            assert not storage.delete_version(claim, 9)
+        assert numbers(storage, "vk") == [2]
+        with pytest.raises(UnknownVersion, match="vk/3"):
+            storage.artifact(stored[2])
+        assert fault_of(storage, stored[1]) is None
+        assert upload(storage, "vk").version == 4
+
+    def test_nothing_is_pruned_or_deleted_of_what_is_not_there(self, storage: Storage) -> None:
+        with storage.claim("vk") as claim:
+            assert not storage.prune(claim, keep=1)
+            assert not storage.delete_version(claim, 1)
+        assert storage.list() == []
+
+    def test_the_revision_tells_of_each_change_and_of_nothing_else(self, storage: Storage) -> None:
+        seen = {storage.revision()}
+
+        def changes() -> bool:
+            before = len(seen)
+            seen.add(storage.revision())
+            return len(seen) > before
+
+        for _ in range(2):
+            upload(storage, "vk")
+            assert changes()
+        with storage.claim("vk") as claim:
+            seen.add(storage.revision())
+            storage.point(claim, Pointers((2,), {"canary": 1}))
+            assert changes()
+            storage.delete_version(claim, 1)
+            assert changes()
+            storage.list()
+            storage.model("vk")
+            assert not changes()
+            storage.delete(claim)
+            assert changes()
+        seen.add(storage.revision())
+        storage.choose_default(DefaultChoice("vk", "2026-01-01"))
+        assert changes()
+
+    def test_waiting_for_a_change_ends_with_it_or_with_its_time(
+        self, storage: Storage, folder: Path
+    ) -> None:
+        seen = storage.revision()
+        assert storage.wait_for_change(seen, 0.01) == seen
+        assert storage.wait_for_change("another", 60.0) == seen
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(storage.wait_for_change, seen, 60.0)
+            upload(storage, "vk")
+            assert waiting.result(60.0) != seen
 
     def test_a_chosen_default_is_kept_and_replaced(self, storage: Storage) -> None:
         assert storage.default() is None
@@ -160,7 +304,7 @@ class StorageContract:
     def test_a_claim_alone_stores_nothing(self, storage: Storage) -> None:
         with storage.claim("vk") as claim:
             assert claim.name == "vk"
-            assert storage.newest("vk") is None
+            assert newest(storage, "vk") is None
             assert storage.list() == []
 
     def test_a_name_is_claimed_once_at_a_time(self, storage: Storage) -> None:
@@ -181,8 +325,8 @@ class StorageContract:
     def test_reading_needs_no_claim(self, storage: Storage) -> None:
         stored = upload(storage, "vk")
         with storage.claim("vk"):
-            assert storage.newest("vk") == stored
-            assert storage.list() == [stored]
+            assert newest(storage, "vk") == stored
+            assert live(storage) == [stored]
 
     def test_only_one_of_many_threads_gets_a_claim(self, storage: Storage) -> None:
         threads = 8
@@ -206,7 +350,7 @@ class StorageContract:
     def test_what_cannot_name_a_model_is_not_there_and_not_claimed(
         self, storage: Storage, name: str
     ) -> None:
-        assert storage.newest(name) is None
+        assert newest(storage, name) is None
         with pytest.raises(DoesNotFit), storage.claim(name):
             pass
 
@@ -217,13 +361,57 @@ class StorageContract:
         other.open()
         for turn in range(30):
             stored = upload(storage, "vk", f"{turn}".encode(), keep=2)
-            assert other.newest("vk") == stored
-            assert other.list() == [stored]
+            assert newest(other, "vk") == stored
+            assert live(other) == [stored]
             if turn % 3 == 2:
                 with other.claim("vk") as claim:
                     assert other.delete(claim)
                 assert storage.list() == []
         other.close()
+
+    def test_one_storage_waits_for_what_another_changes(
+        self, storage: Storage, folder: Path, crossing: None
+    ) -> None:
+        other = type(self).make_storage(folder)
+        other.open()
+        for change in (
+            lambda: upload(other, "vk"),
+            lambda: other.choose_default(DefaultChoice("vk", "2026-01-01")),
+            lambda: upload(other, "vk", keep=1),
+        ):
+            seen = storage.revision()
+            with ThreadPoolExecutor(1) as pool:
+                waiting = pool.submit(storage.wait_for_change, seen, 60.0)
+                change()
+                assert waiting.result(60.0) != seen
+        other.close()
+
+    def test_a_sweep_leaves_what_another_storage_is_doing(
+        self, storage: Storage, folder: Path, crossing: None
+    ) -> None:
+        staging = storage.stage()
+        given = processes.fill(staging, "vk", b"weights", Shape.FOLDER)
+        with storage.claim("vk") as claim:
+            apart(processes.sweep, type(self).make_storage, folder)
+            stored = storage.commit(claim, staging, given)
+        assert fault_of(storage, stored) is None
+
+    def test_pointers_are_there_after_a_restart(
+        self, storage: Storage, folder: Path, crossing: None
+    ) -> None:
+        for _ in range(3):
+            upload(storage, "vk")
+        pointers = Pointers((3, 1), {"canary": 2})
+        with storage.claim("vk") as claim:
+            storage.point(claim, pointers)
+        storage.close()
+        again = type(self).make_storage(folder)
+        again.open()
+        model = again.model("vk")
+        assert model is not None
+        assert model.pointers == pointers
+        assert upload(again, "vk").version == 4
+        again.close()
 
     def test_what_was_committed_is_there_after_a_restart(
         self, storage: Storage, folder: Path, crossing: None
@@ -234,7 +422,7 @@ class StorageContract:
         again = type(self).make_storage(folder)
         again.open()
         again.sweep()
-        assert again.list() == stored
+        assert live(again) == stored
         assert all(fault_of(again, version) is None for version in stored)
         assert not staging.exists()
         again.close()

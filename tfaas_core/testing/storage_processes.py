@@ -18,13 +18,14 @@ from typing import Any, NoReturn, Protocol
 
 import msgspec
 
-from tfaas_core.errors import Busy
+from tfaas_core.checksum import artifact_checksum
+from tfaas_core.errors import Busy, UnknownVersion
 from tfaas_core.model import ModelVersion
 from tfaas_core.storage import MODEL, Storage
 from tfaas_core.testing.children import Child, Report
 from tfaas_core.testing.models import model_version
 
-FEWEST_KILLS = 40
+FEWEST_KILLS = 200
 _MOST_KILLS = 300
 _KILLING_S = 5.0
 _TURNS = 60
@@ -55,7 +56,7 @@ def fill(staging: Path, name: str, seed: bytes, shape: Shape) -> ModelVersion:
         checksums[file] = hashlib.sha256(body).hexdigest()
     (staging / "params.json").write_bytes(json.dumps(checksums).encode())
     record = model_version(name=name, version=0, params=checksums, labels=("higgs", "qcd"))
-    return msgspec.structs.replace(record, checksum=checksums[files[0]])
+    return msgspec.structs.replace(record, checksum=artifact_checksum(staging / MODEL))
 
 
 def upload(
@@ -80,14 +81,19 @@ def upload(
 def fault_of(storage: Storage, version: ModelVersion) -> str | None:
     """What is wrong with the artifact of a version that ``fill`` wrote; None: nothing."""
     for file, checksum in version.params.items():
-        path = storage.artifact(version) / Path(file).relative_to(MODEL)
         try:
-            body = path.read_bytes()
-        except OSError as error:
+            body = (storage.artifact(version) / Path(file).relative_to(MODEL)).read_bytes()
+        except (OSError, UnknownVersion) as error:
             return f"{file} of {version.name} {version.version}: {error}"
         if hashlib.sha256(body).hexdigest() != checksum:
             return f"{file} of {version.name} {version.version} has other bytes"
     return None
+
+
+def newest(storage: Storage, name: str) -> ModelVersion | None:
+    """The version of ``name`` with the highest number, or None."""
+    model = storage.model(name)
+    return None if model is None else model.newest
 
 
 def claims_exclude_processes(make: MakeStorage, folder: Path) -> None:
@@ -119,6 +125,13 @@ def killed_holder_frees_claim(make: MakeStorage, folder: Path) -> None:
         assert not _can_claim(storage, name)
         holder.kill()
         assert _can_claim(storage, name)
+
+
+def sweep(make: MakeStorage, folder: Path) -> None:
+    """What a server does when it starts beside others."""
+    storage = _opened(make, folder)
+    storage.sweep()
+    storage.close()
 
 
 def contend(make: MakeStorage, folder: Path) -> None:
@@ -156,9 +169,9 @@ def change_together(make: MakeStorage, folder: Path) -> None:
     for name in ("kept-1", "kept-2"):
         versions = sorted(version for stored_name, version in stored if stored_name == name)
         assert versions == list(range(1, len(versions) + 1)), (name, versions)
-        newest = storage.newest(name)
-        assert newest is not None
-        assert newest.version == len(versions)
+        last = newest(storage, name)
+        assert last is not None
+        assert last.version == len(versions)
 
 
 def _change(make: MakeStorage, folder: Path, seed: int, report: Report) -> None:
@@ -188,13 +201,13 @@ class _Watch:
         self._seen: dict[str, int] = {}
 
     def look(self) -> None:
-        listed = self._storage.list()
+        listed = [model.live for model in self._storage.list()]
         names = [record.name for record in listed]
         assert names == sorted(set(names))
         for record in listed:
             fault = fault_of(self._storage, record)
             # Meanwhile another process may have replaced or deleted it.
-            assert fault is None or self._storage.newest(record.name) != record, fault
+            assert fault is None or newest(self._storage, record.name) != record, fault
         versions = {record.name: record.version for record in listed if record.name != "churned"}
         for name, version in self._seen.items():
             assert versions.get(name, 0) >= version, (name, version, versions)
@@ -260,7 +273,7 @@ class _Ledger:
                 self._versions[name], self._unsure = outcome, None
 
     def check(self) -> None:
-        listed = {record.name: record for record in self._storage.list()}
+        listed = {model.name: model.live for model in self._storage.list()}
         for name, version in self._versions.items():
             record = listed.get(name)
             found = 0 if record is None else record.version
@@ -268,7 +281,7 @@ class _Ledger:
                 self._versions[name] = found
             else:
                 assert found == version, (name, found, version, self._unsure)
-            assert self._storage.newest(name) == record
+            assert newest(self._storage, name) == record
             assert record is None or fault_of(self._storage, record) is None
             assert _can_claim(self._storage, name)
 

@@ -36,6 +36,7 @@ def _make_models() -> None:
         "models",
         sa.Column("name", _NAME, primary_key=True),
         sa.Column("pointers", _TEXT, nullable=False),
+        sa.Column("highest", sa.BigInteger, nullable=False),
         sa.Column("revision", sa.BigInteger, nullable=False),
     )
     op.create_table(

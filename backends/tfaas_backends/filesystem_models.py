@@ -1,0 +1,157 @@
+"""The models in a folder, as the filesystem storage keeps them: read, and remembered."""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import time
+from pathlib import Path
+
+import msgspec
+
+from tfaas_core.model import ModelVersion, is_name
+from tfaas_core.versions import Model, Pointers
+
+RECORD = "version.json"
+POINTERS = "pointers.json"
+
+_SETTLED_NS = 2_000_000_000
+
+_log = logging.getLogger("tfaas.storage")
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """A model that was read, and the state of its folder at that time."""
+
+    inode: int
+    changed_ns: int
+    model: Model
+
+
+class Decided(msgspec.Struct, frozen=True):
+    """The content of ``pointers.json``: pointers, and the highest number that there was then.
+
+    Versions of higher numbers came later, and went live one after the other.
+    """
+
+    highest: int = 0
+    pointers: Pointers = Pointers()
+
+
+class FilesystemModels:
+    """Reads the models below ``root``. Methods raise OSError, unless they say otherwise."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._known: dict[str, _Known] = {}
+        self._warned: set[str] = set()
+
+    def all(self) -> list[Model]:
+        """All of them, sorted by name; what cannot be read is logged and left out."""
+        names = self.names()
+        models = [model for name in names if (model := self._listed(name)) is not None]
+        known = self._known
+        self._known = {name: known[name] for name in names if name in known}
+        return models
+
+    def names(self) -> list[str]:
+        """The names of all folders that may be models, sorted."""
+        with os.scandir(self._root) as entries:
+            return sorted(e.name for e in entries if is_name(e.name) and e.is_dir())
+
+    def numbers(self, name: str) -> list[int]:
+        """The numbers of the versions of ``name``, in any order, broken ones included."""
+        with os.scandir(os.path.join(self._root, name)) as entries:
+            return [int(e.name) for e in entries if _is_number(e.name) and e.is_dir()]
+
+    def decided(self, name: str) -> Decided:
+        """What was decided of ``name``: nothing, where nobody has."""
+        file = self._root / name / POINTERS
+        try:
+            return msgspec.json.decode(file.read_bytes(), type=Decided)
+        except FileNotFoundError:
+            return Decided()
+        except msgspec.DecodeError as error:
+            self.warn_once(f"{name}/{POINTERS}", f"{file} cannot be read: {error}")
+            return Decided()
+
+    def model(self, name: str) -> Model | None:
+        """The model ``name``, or None; it is read again only where its folder has changed."""
+        folder = os.path.join(self._root, name)  # a Path would take longer than all the rest
+        while True:
+            try:
+                status = os.stat(folder)
+                if not stat.S_ISDIR(status.st_mode):
+                    return None
+                known = self._known.get(name)
+                if known is not None and _is_unchanged(known, status):
+                    return known.model
+                model = self.read(name)
+            except FileNotFoundError:
+                # Either the name has gone, or only a version of it did, for a newer one.
+                if not os.path.exists(folder):
+                    return None
+                continue
+            if model is not None and _is_settled(status):
+                self._known[name] = _Known(status.st_ino, status.st_mtime_ns, model)
+            return model
+
+    def read(self, name: str) -> Model | None:
+        """The model as it is on the disk; raises FileNotFoundError where that changes meanwhile."""
+        records = [self._read(name, number) for number in sorted(self.numbers(name))]
+        whole = [record for record in records if record is not None]
+        if not whole:
+            return None
+        decided = self.decided(name)
+        pointers = decided.pointers
+        for record in whole:
+            if record.version > decided.highest:
+                pointers = pointers.with_live(record.version)
+        return Model.of(whole, pointers)
+
+    def _listed(self, name: str) -> Model | None:
+        try:
+            return self.model(name)
+        except OSError as error:
+            self.warn_once(name, f"model {name!r} is left out of the list: {error}")
+            return None
+
+    def _read(self, name: str, number: int) -> ModelVersion | None:
+        """The record of a folder; None where it is no whole version.
+
+        Raises FileNotFoundError where there is no such folder.
+        """
+        folder = self._root / name / str(number)
+        try:
+            record = msgspec.json.decode((folder / RECORD).read_bytes(), type=ModelVersion)
+        except FileNotFoundError:
+            os.stat(folder)
+            return None
+        except (msgspec.DecodeError, RecursionError) as error:
+            self.warn_once(f"{name}/{number}", f"{folder / RECORD} is not a record: {error}")
+            return None
+        if (record.name, record.version) != (name, number):
+            what = f"version {record.version} of {record.name!r}"
+            self.warn_once(f"{name}/{number}", f"{folder / RECORD} is the record of {what}")
+            return None
+        return record
+
+    def warn_once(self, what: str, message: str) -> None:
+        """Logs ``message``, where nothing was logged of ``what`` yet."""
+        if what not in self._warned:
+            self._warned.add(what)
+            _log.warning("%s", message)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and text[0] != "0" and len(text) < 19
+
+
+def _is_unchanged(known: _Known, status: os.stat_result) -> bool:
+    return (known.inode, known.changed_ns) == (status.st_ino, status.st_mtime_ns)
+
+
+def _is_settled(status: os.stat_result) -> bool:
+    # Clocks of file systems tick slowly: within a tick, a second change would not show.
+    return time.time_ns() - status.st_mtime_ns > _SETTLED_NS

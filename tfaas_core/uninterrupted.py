@@ -1,0 +1,34 @@
+"""Uninterrupted: work that goes on to its end when the client that asked for it is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def taken(take: Callable[[], T], give_back: Callable[[T], object]) -> T:
+    """What ``take`` returns in a thread; given back where the waiting task is cancelled meanwhile.
+
+    A client may go away at any moment, and the thread goes on all the same.
+    """
+    job = asyncio.ensure_future(asyncio.to_thread(take))
+    try:
+        return await asyncio.shield(job)
+    except asyncio.CancelledError:
+        await asyncio.wait([job])
+        if not job.cancelled() and job.exception() is None:
+            await asyncio.to_thread(give_back, job.result())
+        raise
+
+
+async def finished(work: Awaitable[T]) -> T:
+    """Waits for ``work`` to end, also where the waiting task is cancelled meanwhile."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
