@@ -78,7 +78,7 @@ class Records:
 
     def _look(self, connection: Connection) -> _Listed:
         revision = connection.scalar(_REVISION)
-        there = dict(row.tuple() for row in connection.execute(_REVISIONS))
+        there = {row.name: row.revision for row in connection.execute(_REVISIONS)}
         known = {n: k for n, k in self._known.items() if there.get(n) == k.revision}
         if changed := [name for name in there if name not in known]:
             few = len(changed) <= _FEW
