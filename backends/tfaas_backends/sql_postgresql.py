@@ -125,7 +125,7 @@ class PostgreSql(Database):
 
 
 def _sleep_until_told(connection: Connection, timeout_s: float) -> None:
-    driver: Any = connection.connection.driver_connection
+    driver: Any = connection.connection.dbapi_connection
     with suppress(psycopg.Error):  # the next query tells
         for _ in driver.notifies(timeout=timeout_s, stop_after=1):
             pass
