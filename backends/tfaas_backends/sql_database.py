@@ -35,6 +35,10 @@ class Database(ABC):
         self.shown = shown
 
     @abstractmethod
+    def exists(self) -> bool:
+        """Whether one can try to connect to it already."""
+
+    @abstractmethod
     def prepare(self) -> None:
         """Makes what the database needs before one can connect to it. Raises ConfigError."""
 
@@ -122,4 +126,4 @@ def _meant(error: DBAPIError, doing: str) -> TfaasError:
 def reason(error: DBAPIError) -> str:
     """The first line of what the database itself says, without SQL."""
     lines = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
-    return lines[0].strip()
+    return lines[0].strip().removeprefix("connection failed: ")

@@ -57,6 +57,9 @@ class PostgreSql(Database):
         super().__init__(engine, shown)
         self._listening: Connection | None = None
 
+    def exists(self) -> bool:
+        return True
+
     def prepare(self) -> None:
         """The server has made it."""
 

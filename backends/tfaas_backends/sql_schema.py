@@ -27,15 +27,20 @@ class SqlMigrations(Migrations):
         self._database = database
 
     def current(self) -> str:
-        self._database.prepare()
+        if not self._database.exists():
+            return ""
         with reaching(self._database), self._database.engine.connect() as connection:
             return _current(connection)
 
     def newest(self) -> str:
         return REVISIONS[-1]
 
+    def knows(self, revision: str) -> bool:
+        return revision in REVISIONS
+
     def upgrade(self) -> None:
         """Does nothing, and writes nothing, where the schema is the newest."""
+        self._database.prepare()
         current = self.current()
         if current == self.newest():
             return
@@ -54,7 +59,7 @@ class SqlMigrations(Migrations):
                 _run_steps(connection)
 
     def _check(self, current: str) -> None:
-        if current and current not in REVISIONS:
+        if current and not self.knows(current):
             raise ConfigError(
                 f"the database has schema {current}, newer than this TFaaS, which knows"
                 f" {self.newest()}; update TFaaS - at `$.storage.url`"

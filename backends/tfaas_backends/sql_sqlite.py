@@ -51,6 +51,9 @@ class Sqlite(Database):
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         return connection
 
+    def exists(self) -> bool:
+        return self._file.exists()
+
     def prepare(self) -> None:
         try:
             self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

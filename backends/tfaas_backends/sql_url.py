@@ -50,8 +50,9 @@ def _postgresql(url: URL, shown: str) -> Database:
 
 
 def _shown(url: URL) -> str:
-    # Parameters may hold a password, too.
-    return url.set(password=None, query={}).render_as_string(hide_password=True)
+    # Neither the password nor the parameters, which may hold one, too.
+    shown = URL.create(url.drivername, url.username, None, url.host, url.port, url.database)
+    return shown.render_as_string()
 
 
 def _wrong(what: str) -> ConfigError:

@@ -118,4 +118,4 @@ def test_wiring_a_host_loads_no_tensorflow() -> None:
     code += "Host(load_config(environ={})).routes()"
     loaded = loaded_by(code)
     assert "numpy" in loaded
-    assert {"tensorflow", "keras", "sanic"}.isdisjoint(loaded)
+    assert {"tensorflow", "keras", "sanic", "sqlalchemy", "alembic"}.isdisjoint(loaded)
