@@ -29,7 +29,7 @@ class SqlMigrations(Migrations):
     def current(self) -> str:
         if not self._database.exists():
             return ""
-        with reaching(self._database), self._database.engine.connect() as connection:
+        with reaching(self._database), self._connected() as connection:
             return _current(connection)
 
     def newest(self) -> str:
@@ -46,7 +46,7 @@ class SqlMigrations(Migrations):
             return
         self._check(current)
         database = self._database
-        with reaching(database), database.engine.connect() as connection:
+        with reaching(database), self._connected() as connection:
             if not database.is_writable(connection):
                 has = f"has schema {current}" if current else "has no schema yet"
                 raise ConfigError(
@@ -57,6 +57,12 @@ class SqlMigrations(Migrations):
                 database.lock_schema(connection)
                 self._check(_current(connection))  # another host may have been quicker
                 _run_steps(connection)
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        with self._database.engine.connect() as connection:
+            connection.detach()  # from the pool: nobody may ever close that
+            yield connection
 
     def _check(self, current: str) -> None:
         if current and not self.knows(current):

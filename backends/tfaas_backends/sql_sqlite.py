@@ -48,6 +48,7 @@ class Sqlite(Database):
         uri = f"file:{quote(str(self._file))}?mode=rw"
         connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_S, check_same_thread=False)
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = OFF")  # it makes removal need room
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         return connection
 
