@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tfaas_backends.sql_database import Connect, Database
 from tfaas_backends.sql_tables import state
-from tfaas_core.errors import Busy
+from tfaas_core.errors import Busy, StorageUnavailable
 
 CHANNEL = "tfaas"
 
@@ -38,6 +38,14 @@ _LOOK_S = 2.0
 """How often the revision is looked at, should a notification have got lost."""
 
 
+class _BinaryCursor(psycopg.Cursor[Any]):
+    """Gets bytes as they are, not as hexadecimal text."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.format = psycopg.pq.Format.BINARY
+
+
 class PostgreSql(Database):
     """PostgreSQL, through psycopg. A claim is an advisory lock of a session."""
 
@@ -52,7 +60,8 @@ class PostgreSql(Database):
             pool_size=_POOLED,
             max_overflow=-1,
             hide_parameters=True,
-            connect_args={key: value for key, value in _CONNECT.items() if key not in url.query},
+            connect_args={"cursor_factory": _BinaryCursor}
+            | {key: value for key, value in _CONNECT.items() if key not in url.query},
         )
         super().__init__(engine, shown)
         self._listening: Connection | None = None
@@ -129,9 +138,12 @@ class PostgreSql(Database):
 
 def _sleep_until_told(connection: Connection, timeout_s: float) -> None:
     driver: Any = connection.connection.dbapi_connection
-    with suppress(psycopg.Error):  # the next query tells
+    try:
         for _ in driver.notifies(timeout=timeout_s, stop_after=1):
             pass
+    except psycopg.Error as error:
+        what = "waiting for changes failed: the connection to the database was lost"
+        raise StorageUnavailable(what) from error
 
 
 def _lock(connection: Connection, key: int, name: str) -> None:

@@ -33,12 +33,11 @@ def test_a_file_and_its_folder_are_made_for_their_owner_only(tmp_path: Path) -> 
     assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.parametrize("name", ["what? 100%.db", "a&mode=ro#.db", "Größe.db"])
+@pytest.mark.parametrize("name", ["100% sure.db", "a&mode=ro#b.db", "Größe.db"])
 def test_a_file_may_have_any_name(tmp_path: Path, name: str) -> None:
-    (tmp_path / "url").write_text(f"sqlite:///{tmp_path}/{name.replace('?', '%3F')}")
-    storage = opened(f"sqlite:///{tmp_path}/{name.partition('?')[0]}", tmp_path)
-    stored = upload(storage, "vk")
-    assert fault_of(storage, stored) is None
+    storage = opened(f"sqlite:///{tmp_path}/{name}", tmp_path)
+    upload(storage, "vk")
+    assert (tmp_path / name).stat().st_size > 20_000
     storage.close()
 
 
