@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, ClassVar, TypeAlias
 
 from sqlalchemy import Connection, CursorResult, Engine
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, PendingRollbackError
+from sqlalchemy.exc import DBAPIError, IntegrityError, PendingRollbackError
 
 from tfaas_core.errors import StorageFull, StorageUnavailable, TfaasError
 
@@ -104,8 +104,8 @@ def database_errors(doing: str) -> Iterator[None]:
     """
     try:
         yield
-    except (IntegrityError, DataError):
-        raise
+    except IntegrityError:
+        raise  # a bug
     except DBAPIError as error:
         raise _meant(error, doing) from error
     except PendingRollbackError as error:

@@ -7,10 +7,9 @@ cache, which works without the database.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, select, update
@@ -34,7 +33,7 @@ class SqlClaim(Claim, frozen=True):
     """A claim, how to connect under it, and how to give it up early."""
 
     connect: Connect
-    end: Any
+    end: Callable[[], None]
 
 
 class SqlStorage(Storage):
@@ -115,12 +114,7 @@ class SqlStorage(Storage):
 
     @contextmanager
     def _changing(self, claim: Claim, doing: str) -> Iterator[Changes]:
-        assert isinstance(claim, SqlClaim), "a claim of another storage"
-        with (
-            disk_errors(doing),
-            self._reaching(doing),
-            claim.connect() as connection,
-        ):
+        with disk_errors(doing), self._reaching(doing), _own(claim).connect() as connection:
             yield Changes(self._database, connection, claim.name)
 
     def stage(self) -> Path:
@@ -162,7 +156,7 @@ class SqlStorage(Storage):
     def delete(self, claim: Claim) -> bool:
         with self._changing(claim, f"deleting model {claim.name!r}") as changes:
             deleted = changes.delete()
-        claim.end()  # type: ignore[attr-defined]
+        _own(claim).end()
         return deleted
 
     def model(self, name: str) -> Model | None:
@@ -217,3 +211,8 @@ class SqlStorage(Storage):
 
     def migrations(self) -> Migrations:
         return self._schema
+
+
+def _own(claim: Claim) -> SqlClaim:
+    assert isinstance(claim, SqlClaim), "a claim of another storage"
+    return claim

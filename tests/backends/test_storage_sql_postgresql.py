@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from tfaas_backends.storage_sql import make_sql_storage
 
-from tests.backends.sql_storages import opened, postgresql_storage, postgresql_url
-from tfaas_core.errors import ConfigError, StorageUnavailable
-from tfaas_core.storage import DefaultChoice, Storage
+from tests.backends.disks import small_disk
+from tests.backends.sql_storages import count, opened, postgresql_storage, postgresql_url
+from tfaas_core.errors import ConfigError, StorageFull, StorageUnavailable
+from tfaas_core.storage import MODEL, DefaultChoice, Storage
 from tfaas_core.testing.postgresql import (
     PASSWORD,
     USER,
     PostgresqlServer,
     database_for,
     running_postgresql,
+    url_of,
 )
 from tfaas_core.testing.storage import StorageContract
 from tfaas_core.testing.storage_processes import Shape, fault_of, fill, newest, upload
@@ -246,3 +251,42 @@ def test_a_commit_that_fails_can_be_tried_again_under_the_same_claim(
             connection.execute("ALTER TABLE hidden RENAME TO versions")
         assert storage.commit(claim, staging, version).version == 2
     assert storage.artifact(stored).exists()
+
+
+def owner(connection: psycopg.Connection[Any]) -> tuple[int, int]:
+    """The account that the server runs as."""
+    row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    assert row is not None
+    state = Path(f"/proc/{row[0]}").stat()
+    return state.st_uid, state.st_gid
+
+
+def test_an_upload_that_does_not_fit_on_the_servers_disk_leaves_nothing(
+    url: str, tmp_path: Path
+) -> None:
+    database = url.rpartition("/")[2]
+    with (
+        small_disk(Path(tempfile.mkdtemp()) / "disk", size_mib=40) as disk,
+        psycopg.connect(url_of("postgres"), autocommit=True) as connection,
+    ):
+        disk.chmod(0o777)
+        disk.parent.chmod(0o755)
+        place = disk / "tables"
+        place.mkdir()
+        os.chown(place, *owner(connection))
+        connection.execute(f"CREATE TABLESPACE small LOCATION '{place}'".encode())
+        connection.execute(f"ALTER DATABASE {database} SET TABLESPACE small".encode())
+        storage = opened(url, tmp_path)
+        stored = upload(storage, "vk")
+        before = count(url, "chunks")
+        staging = storage.stage()
+        version = fill(staging, "vk", b"x", Shape.FILE)
+        (staging / MODEL).write_bytes(os.urandom(64 * 1024 * 1024))
+        with storage.claim("vk") as claim, pytest.raises(StorageFull, match="disk is full"):
+            storage.commit(claim, staging, version)
+        storage.discard(staging)
+        assert [model.live for model in storage.list()] == [stored]
+        assert (count(url, "versions"), count(url, "chunks")) == (1, before)
+        storage.close()
+        connection.execute(f"DROP DATABASE {database}".encode())
+        connection.execute("DROP TABLESPACE small")

@@ -150,12 +150,8 @@ def test_each_table_of_keys_that_is_documented_exists() -> None:
 
 
 def test_configuration_keys_that_the_docs_name_exist() -> None:
-    names = {heading: heading.strip("`[]") for heading in tables()}
-    known = {
-        f"{name if heading != name else 'storage'}.{key}"
-        for heading, name in names.items()
-        for key in keys(tables()[heading])
-    }
+    names = {h: "storage" if h.startswith("With") else h.strip("`[]") for h in tables()}
+    known = {f"{name}.{key}" for heading, name in names.items() for key in keys(tables()[heading])}
     sections = "|".join(field.encode_name for field in msgspec.structs.fields(Tables))
     for page in PAGES:
         for word in words(prose(page)):
