@@ -156,7 +156,7 @@ class Changes:
         text: Any = self._connection.scalar(mine)
         try:
             pointers = msgspec.json.decode(text or "{}", type=Pointers)
-        except msgspec.DecodeError:  # as reading it has logged
+        except (msgspec.DecodeError, RecursionError):  # as reading it has logged
             pointers = Pointers()
         return pointers.among(numbers)
 

@@ -46,6 +46,6 @@ def _is_of(text: str, version: ModelVersion) -> bool:
     """Whether this is its record, and not of a later version that got the same number."""
     try:
         record = msgspec.json.decode(text, type=ModelVersion)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return False
     return (record.key, record.checksum) == (version.key, version.checksum)
