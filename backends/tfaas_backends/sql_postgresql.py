@@ -30,7 +30,7 @@ _CONNECT = {
 }
 _POOLED = 5
 
-_CLAIMING_S = 0.5
+_CLAIMING_S = 0.25
 """How long the server may take to notice that the holder of a claim was killed."""
 _CLAIM_POLL_S = 0.02
 
