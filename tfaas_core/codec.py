@@ -11,11 +11,17 @@ from tfaas_core.model import ModelVersion
 from tfaas_core.tensors import Arrays, Bound
 
 
-class Document(msgspec.Struct):
+class Document(msgspec.Struct, kw_only=True):
     """What ``parse`` read. A codec's own subclass holds its values, not yet checked."""
 
     model: str | None = None
     """The model that the request names; None: the default model."""
+
+    version: int | None = None
+    """The number that the request names, as ``check_number`` takes it; None: the live version."""
+
+    label: str | None = None
+    """The label that the request names instead of a number, not empty; None: none."""
 
 
 class Encoded(msgspec.Struct, frozen=True):
