@@ -24,7 +24,8 @@ def check_number(value: Any) -> int:
     """``value``, where it may be the number of a version; raises DoesNotFit where it may not."""
     if type(value) is not int or not 0 < value <= MAX_NUMBER:
         raise DoesNotFit(
-            f"version is {_shown(value)}, send a version's number: an integer, 1 or more",
+            f"version is {_shown(value)}, send the number of a version: an integer "
+            f"from 1 to {MAX_NUMBER}",
             field="version",
         )
     return value

@@ -96,10 +96,12 @@ def _number(request: Request) -> int:
 
 def _number_in(body: bytes) -> int:
     """``version`` of a JSON object; raises BadBody and DoesNotFit."""
+    if not body:
+        raise BadBody('the body is empty, name the version: {"version": 3}', field="version")
     try:
         document = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise BadBody(f'the body is not JSON like {{"version": 3}}: {error}') from None
+        raise BadBody(f"the body is not JSON: {error}") from None
     if not isinstance(document, dict) or "version" not in document:
         raise DoesNotFit('name the version: {"version": 3}', field="version")
     return check_number(document["version"])

@@ -14,16 +14,21 @@ from tfaas_core.cli.inspect import inspect
 from tfaas_core.cli.models import models
 from tfaas_core.cli.plugins import plugins
 from tfaas_core.cli.predict import predict
+from tfaas_core.cli.rollback import rollback
 from tfaas_core.cli.routes import routes
 from tfaas_core.cli.serve import serve
 from tfaas_core.cli.upload import upload
+from tfaas_core.cli.versions import versions
 from tfaas_core.errors import TfaasError
 
 _INTERRUPTED = 130
 
 
 @click.group(
-    commands=[serve, check, plugins, routes, inspect, models, upload, predict, delete, download],
+    commands=[
+        *(serve, check, plugins, routes, inspect),
+        *(models, upload, predict, delete, download, versions, rollback),
+    ],
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Example: tfaas serve --demo",
 )
