@@ -146,8 +146,8 @@ def _usual_head(
     answer.headers["content-length"] = _LENGTH_MARK
     answer.headers.update(_connection(keep_alive))
     head = format_http1_response(200, answer.processed_headers)
-    before, behind = head.split(_LENGTH_MARK.encode())
-    return before, behind
+    before, name, behind = head.partition(b"\r\ncontent-length: ")
+    return before + name, behind.removeprefix(_LENGTH_MARK.encode())
 
 
 def _unusual_answer_bytes(response: Response, keep_alive: bool) -> bytes:
