@@ -37,10 +37,11 @@ D = TypeVar("D", bound=Document)
 class Codec(ABC, Generic[D]):
     """Reads one input format, and answers in it.
 
-    A codec named ``json`` is served under ``/predict/json`` and ``/json``. Methods are called in
-    an HTTP worker's event loop, but for large bodies, and where ``is_heavy`` says so, in threads:
-    they must not wait for anything, and keep nothing between calls that is not safe for threads.
-    What ``encode`` needs of the request, the document carries.
+    A codec named ``json`` is served under ``/predict/json`` and ``/json``, and for one model under
+    ``/models/NAME/predict/json`` and the like. Methods are called in an HTTP worker's event loop,
+    but for large bodies, and where ``is_heavy`` says so, in threads: they must not wait for
+    anything, and keep nothing between calls that is not safe for threads. What ``encode`` needs of
+    the request, the document carries.
     """
 
     name: ClassVar[str]

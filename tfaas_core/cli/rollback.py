@@ -16,7 +16,7 @@ from tfaas_core.cli.client import Body, Client, path_of, url_option
 def rollback(name: str, version: int | None, client: Client) -> None:
     """Make VERSION of the model NAME live, or else the one before.
 
-    Ends when the version is served. The newer ones stay, and can be gone back to.
+    Ends when that is served. The other versions stay stored.
     """
     body = None
     if version is not None:

@@ -15,7 +15,10 @@ from tfaas_core.cli.options import json_option, print_json, print_table
 @url_option
 @json_option
 def versions(name: str, client: Client, as_json: bool) -> None:
-    """List the versions of the model NAME: which is live, and what labels name."""
+    """List the versions of the model NAME.
+
+    Tells which one is live, and which ones labels name.
+    """
     records = client.records(path_of("models", name, "versions"))
     if as_json:
         print_json(records)
