@@ -28,6 +28,7 @@ from tfaas_core.publisher import Announce, Publisher
 from tfaas_core.route import Request, Response, Route
 from tfaas_core.runtime import Runtime
 from tfaas_core.storage import Storage
+from tfaas_core.warmup_examples import WarmUp
 
 _CURL_DEFAULT = "application/x-www-form-urlencoded"
 
@@ -75,6 +76,7 @@ class Host:
     engine: Engine
     predictor: Predictor
     publisher: Publisher
+    warmup: WarmUp
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -122,6 +124,7 @@ class Host:
             self.storage, self.config.models.default, self.engine.retire, self._make_ready
         )
         self.predictor = Predictor(self.catalog, self.engine, self.config.engine.max_queue_rows)
+        self.warmup = WarmUp(self.engine, self.codecs, self.config.engine.max_queue_rows)
         self.publisher = Publisher(
             self.storage,
             self.engine,
@@ -131,6 +134,7 @@ class Host:
             BundleLimits(
                 self.config.limits.max_unpacked_bytes, self.config.limits.max_bundle_files
             ),
+            self.warmup,
         )
         with self._patient(seat):
             await self.catalog.load()
@@ -147,7 +151,7 @@ class Host:
 
     async def _make_ready(self, old: ModelVersion, new: ModelVersion) -> None:
         if self.engine.uses(old):
-            await self.engine.ready(new)
+            await self.warmup.ready(new)
 
     async def close(self) -> None:
         """Stops what ``start`` started."""

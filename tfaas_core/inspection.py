@@ -82,7 +82,7 @@ def _opened(path: Path, config: Config) -> Iterator[Bundle]:
             bundle = unpack(path, Path(folder) / "unpacked", limits)
             yield bundle if bundle.name else msgspec.structs.replace(bundle, name=_stem(path))
     else:
-        yield Bundle(path.stem, path, None, None)
+        yield Bundle(path.stem, path)
 
 
 def _stem(tarball: Path) -> str:

@@ -105,7 +105,8 @@ class Engine(ABC):
     async def ready(self, version: ModelVersion) -> bool:
         """Loads a stored version where it is not loaded, so that its first ``run`` need not wait.
 
-        Returns whether this worker was the one to have it loaded. Raises what ``run`` raises where it cannot be loaded.
+        Returns whether it was loaded for this worker. Raises what ``run`` raises where it cannot
+        be loaded.
         """
 
     @abstractmethod
