@@ -95,6 +95,8 @@ def _shape(value: Any) -> tuple[int, ...] | None:
 
 
 def _form(value: Any) -> str:
+    if value == {}:
+        return "an empty object"
     if isinstance(value, dict):
         return f"an object of {', '.join(map(repr, value))}"[:500]
     if not isinstance(value, list):

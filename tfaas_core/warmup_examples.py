@@ -133,8 +133,9 @@ def _compare(example: Example, version: ModelVersion, answer: Any) -> None:
     names = [spec.name for spec in version.signature.outputs]
     found = mismatch(example.outputs, answer, names, example.tolerance)
     if found is not None:
+        within = f" (tolerance {example.tolerance:g})" if found.index else ""
         raise CannotServe(
-            f"the model does not reproduce it: {found} (tolerance {example.tolerance:g})",
+            f"the model does not reproduce it: {found}{within}",
             output=found.output,
             index=list(found.index),
             expected=found.expected,

@@ -20,7 +20,7 @@ LAYERS = (
     {"versions"},
     {"backoff", "checksum", "codec", "config", "folder", "link", "logs", "memory", "multipart"}
     | {"route", "runtime", "signals", "storage", "uninterrupted"},
-    {"bundle", "examples", "form", "hookspecs"},
+    {"bundle", "examples", "form", "hookspecs", "transfer"},
     {"package"},
     {"catalog", "engine"},
     {"warmup_examples"},
