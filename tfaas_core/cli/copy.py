@@ -24,10 +24,15 @@ _FILE = click.Path(path_type=Path)
 
 @click.command(epilog="Example: tfaas copy --from laptop.toml --to group.toml vk")
 @click.option(
-    "--from", "source", metavar="FILE", type=_FILE, required=True, help="The TOML file of one side."
+    "--from",
+    "source",
+    metavar="FILE",
+    type=_FILE,
+    required=True,
+    help="Where the models are: a TOML file.",
 )
 @click.option(
-    "--to", "target", metavar="FILE", type=_FILE, required=True, help="And of the other one."
+    "--to", "target", metavar="FILE", type=_FILE, required=True, help="Where they go, likewise."
 )
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @json_option
