@@ -27,8 +27,8 @@ from tfaas_plugins.values_lists import ListReader, Reading
 class FiniteNumbers(Numbers):
     """Floats and complex numbers. MessagePack can spell NaN and infinities, JSON cannot."""
 
-    def array(self, flat: list[Any], shape: tuple[int, ...], booleans: bool) -> Array:
-        array = super().array(flat, shape, booleans)
+    def array(self, rows: list[list[Any]], shape: tuple[int, ...], booleans: bool) -> Array:
+        array = super().array(rows, shape, booleans)
         check_finite(array.view(self._dtype) if self.pair else array)
         return array
 

@@ -1,4 +1,4 @@
-"""Flat lists of values to arrays of one dtype, and the first value that is not of it."""
+"""Lists of values to arrays of one dtype, and the first value that is not of it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import math
 import struct
 from abc import ABC, abstractmethod
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -43,12 +44,21 @@ _NOUNS = {
 }
 
 
+_WORTH_PACKING = 8
+"""Shorter rows take longer to pack one by one than to be joined before."""
+
+
 class LeafError(Exception):
-    """``index``: which value of the flat list is not of the dtype."""
+    """``index``: which value, counted through all rows, is not of the dtype."""
 
     def __init__(self, index: int) -> None:
         super().__init__(index)
         self.index = index
+
+
+def flat(lists: list[list[Any]]) -> list[Any]:
+    """The items of all ``lists``, one after the other."""
+    return lists[0] if len(lists) == 1 else list(chain.from_iterable(lists))
 
 
 class Leaves(ABC):
@@ -61,10 +71,11 @@ class Leaves(ABC):
     """Whether one element is spelt as a list of two values."""
 
     @abstractmethod
-    def array(self, flat: list[Any], shape: tuple[int, ...], booleans: bool) -> Array:
-        """A new C-contiguous array of ``flat``, which has as many values as ``shape`` asks for.
+    def array(self, rows: list[list[Any]], shape: tuple[int, ...], booleans: bool) -> Array:
+        """A new C-contiguous array of the values in ``rows``, which are equally long.
 
-        ``booleans``: whether a true or false may be in ``flat``. Raises LeafError.
+        There are as many values as ``shape`` asks for. ``booleans``: whether a true or false may be
+        among them. Raises LeafError.
         """
 
     def takes(self, leaf: Any) -> str:
@@ -82,17 +93,27 @@ class Numbers(Leaves):
         self._code = _CODES[dtype.name]
         self.noun = {"c": "[re, im] pairs", "f": "numbers"}.get(dtype.kind, "integers")
 
-    def array(self, flat: list[Any], shape: tuple[int, ...], booleans: bool) -> Array:
+    def array(self, rows: list[list[Any]], shape: tuple[int, ...], booleans: bool) -> Array:
         # struct takes true for 1; all else that is no number of this dtype it refuses, and it
         # packs a list faster than NumPy reads one.
-        if booleans and bool in set(map(type, flat)):
-            raise LeafError(list(map(type, flat)).index(bool))
+        if booleans and any(bool in set(map(type, row)) for row in rows):
+            raise LeafError(list(map(type, flat(rows))).index(bool))
         array = np.empty(shape, self._dtype)
+        # Row by row, what is packed stays in the processor's cache.
+        pieces = rows if rows and len(rows[0]) >= _WORTH_PACKING else [flat(rows)]
         try:
-            struct.pack_into(f"={len(flat)}{self._code}", array.data, 0, *flat)
+            self._pack(pieces, array.data)
         except (struct.error, OverflowError):
-            raise LeafError(self._first_bad(flat)) from None
+            raise LeafError(self._first_bad(flat(rows))) from None
         return array.view(self._result).reshape(shape[:-1]) if self.pair else array
+
+    def _pack(self, pieces: list[list[Any]], into: memoryview) -> None:
+        packer = struct.Struct(f"={len(pieces[0])}{self._code}")
+        pack, size_bytes = packer.pack_into, packer.size
+        offset = 0
+        for piece in pieces:
+            pack(into, offset, *piece)
+            offset += size_bytes
 
     def _first_bad(self, flat: list[Any]) -> int:
         low, high = 0, len(flat)
@@ -126,11 +147,12 @@ class Booleans(Leaves):
 
     noun = "booleans"
 
-    def array(self, flat: list[Any], shape: tuple[int, ...], booleans: bool) -> Array:
-        types = list(map(type, flat))
+    def array(self, rows: list[list[Any]], shape: tuple[int, ...], booleans: bool) -> Array:
+        values = flat(rows)
+        types = list(map(type, values))
         if types.count(bool) != len(types):
             raise LeafError(next(i for i, kind in enumerate(types) if kind is not bool))
-        return np.array(flat, bool).reshape(shape)
+        return np.array(values, bool).reshape(shape)
 
 
 class Strings(Leaves):
@@ -138,9 +160,10 @@ class Strings(Leaves):
 
     noun = "strings"
 
-    def array(self, flat: list[Any], shape: tuple[int, ...], booleans: bool) -> Array:
-        array = np.empty(len(flat), object)
-        for index, leaf in enumerate(flat):
+    def array(self, rows: list[list[Any]], shape: tuple[int, ...], booleans: bool) -> Array:
+        values = flat(rows)
+        array = np.empty(len(values), object)
+        for index, leaf in enumerate(values):
             text = _bytes_of(leaf)
             if text is None:
                 raise LeafError(index)

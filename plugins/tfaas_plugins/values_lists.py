@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import Any
 
 import msgspec
@@ -11,7 +10,7 @@ import numpy as np
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.model import ModelVersion
 from tfaas_core.tensors import Array, BatchAxis, TensorSpec, show_shape
-from tfaas_plugins.values_leaves import LeafError, Leaves, describe, leaves_for, wrong_leaf
+from tfaas_plugins.values_leaves import LeafError, Leaves, describe, flat, leaves_for, wrong_leaf
 
 _LISTS = {list}
 _DEEPEST = 30
@@ -64,21 +63,23 @@ class ListReader:
         """
         depth = _depth(values)
         single = self._is_single(values, name, depth)
-        items: list[Any] = [values]
+        lists: list[list[Any]] = [[values]]
         shape: tuple[int, ...] = ()
         for size in self._sizes(single, depth):
+            items = flat(lists)
             length = _common_length(items)
             if length is None or size not in (None, length):
                 level = _Level(name, items, shape)
                 raise self._misshapen(level, size, deeper=depth - len(shape) - 1)
             shape = (*shape, length)
-            items = items[0] if len(items) == 1 else list(chain.from_iterable(items))
+            lists = items
         whole = (1, *shape) if single and self.batched else shape
         try:
-            return Reading(self._leaves.array(items, whole, booleans), single)
+            return Reading(self._leaves.array(lists, whole, booleans), single)
         except LeafError as bad:
-            place = _Level(name, items, shape).place(bad.index)
-            raise self._wrong_leaf(place, items[bad.index]) from None
+            leaves = flat(lists)
+            place = _Level(name, leaves, shape).place(bad.index)
+            raise self._wrong_leaf(place, leaves[bad.index]) from None
 
     def _is_single(self, values: Any, name: str, depth: int) -> bool:
         if self.row_shape is None:
@@ -144,7 +145,7 @@ class ListReader:
 
     def _bad_leaf(self, items: list[Any]) -> int | None:
         try:
-            self._leaves.array(items, (len(items),), booleans=True)
+            self._leaves.array([items], (len(items),), booleans=True)
         except LeafError as bad:
             return bad.index
         return None

@@ -3,11 +3,11 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tfaas_core.errors import BadBody, UnsupportedMediaType
-from tfaas_core.multipart import Event, PartEnd, PartHead, Splitter, boundary_of
+from tfaas_core.multipart import Event, PartEnd, PartHead, Splitter, boundary_of, events_of
 
 
 def split(*pieces: bytes) -> list[Event]:
@@ -20,6 +20,17 @@ def split(*pieces: bytes) -> list[Event]:
         else:
             events.append(event)
     assert splitter.is_complete
+    return events
+
+
+def whole(body: bytes) -> list[Event]:
+    """The events of a body that came whole; a part's bytes are put together."""
+    events: list[Event] = []
+    for event in events_of(body, "xyz"):
+        if isinstance(event, bytes) and events and isinstance(events[-1], bytes):
+            events[-1] += event
+        elif event != b"":
+            events.append(event)
     return events
 
 
@@ -53,6 +64,42 @@ def test_a_body_is_complete_with_its_closing_boundary() -> None:
         complete.append(splitter.is_complete)
     assert complete == [False, False, True]
     assert splitter.split(b"\r\nwhatever follows") == []
+
+
+PIECES = (
+    *(
+        b"--xyz",
+        b"--xyz\r\n",
+        b"--xyz--",
+        b"--xyz--\r\n",
+        b"\r\n",
+        b"\r\n\r\n",
+        b"--",
+        b"-",
+        b"xyz",
+    ),
+    *(b"\r", b"\n", b": ", b":", b" ", b"\0", b"\xff", b"content", b"--xy", b"X", b"X: y"),
+    *(b"Content-Disposition: form-data; name=a", b'content-disposition: form-data; name="b"'),
+    *(b'; filename="f.png"', b"Content-Type: image/png", b"Content-Transfer-Encoding: base64"),
+    part('Content-Disposition: form-data; name="a"', content=b"1\r\n--xy"),
+    part('Content-Disposition: form-data; name="b"; filename="f"', "Content-Type: image/png"),
+)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map(b"".join))
+@example(part('Content-Disposition: form-data; name="a"', content=b"") * 2 + b"--xyz--")
+@example(part("Content-Disposition: form-data; name=a", "content-disposition: x") + b"--xyz--")
+def test_a_whole_body_is_what_a_splitter_finds_in_it(body: bytes) -> None:
+    try:
+        expected: list[Event] | str = split(body)
+    except (BadBody, AssertionError) as error:
+        expected = type(error).__name__
+    try:
+        found: list[Event] | str = whole(body)
+    except BadBody as error:
+        incomplete = "stops before" in error.message
+        found = "AssertionError" if incomplete else "BadBody"
+    assert found == expected
 
 
 @pytest.mark.parametrize("name", ["params.json; name=x", "a b", "été", "\\x", 'a"b', ""])

@@ -2,50 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from http.client import HTTPConnection, HTTPException
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
 
+from tfaas_core.testing.clients import Clients, fake_server
 from tfaas_core.testing.runtime import TRIGGER
-from tfaas_core.testing.server import RunningServer, running_server, until
+from tfaas_core.testing.server import RunningServer, until
 
 HEALS_WITHIN_S = 2.0
-
-FAKE_RUNTIME_PLUGIN = """
-from tfaas_core.hookspecs import hookimpl
-from tfaas_core.testing.runtime import FakeRuntime
-
-@hookimpl
-def tfaas_register_runtimes():
-    return {"fake": FakeRuntime()}
-"""
-
-
-@contextmanager
-def fake_server(folder: Path, *settings: str) -> Iterator[RunningServer]:
-    """A server whose models are FakeRuntime's, which comes as a third-party plugin."""
-    info = folder / "site" / "fake_runtime-1.0.dist-info"
-    info.mkdir(parents=True)
-    (folder / "site" / "fake_runtime.py").write_text(FAKE_RUNTIME_PLUGIN)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fake-runtime\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[tfaas]\nfake = fake_runtime\n")
-    with running_server(
-        folder,
-        "server.workers=2",
-        'plugins.disabled=["tfaas_backends.runtime_graph"]',
-        *settings,
-        env={"PYTHONPATH": str(folder / "site")},
-    ) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")
@@ -55,51 +26,6 @@ def healing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]
         for name in ("one", "two"):
             assert server.upload(name, b"sum").status_code == 200
         yield server
-
-
-class Clients:
-    """Clients that ask without pause, each on a connection of its own, and count what they get."""
-
-    def __init__(self, server: RunningServer, models: str) -> None:
-        self.got: Counter[tuple[str, object]] = Counter()
-        self._address = urlsplit(server.url).netloc
-        self._ending = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(m,)) for m in models.split()]
-
-    def __enter__(self) -> Clients:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._ending.set()
-        for thread in self._threads:
-            thread.join()
-
-    def wait_for(self, answers: int) -> None:
-        """Until this many more answers have come."""
-        goal = self.got.total() + answers
-        until(lambda: self.got.total() >= goal)
-
-    def statuses(self, model: str) -> dict[object, int]:
-        """How often the clients of a model got which status, or which exception."""
-        return {status: count for (name, status), count in self.got.items() if name == model}
-
-    def _ask(self, model: str) -> None:
-        body = json.dumps({"model": model, "values": [1, 2, 3]})
-        with closing(HTTPConnection(self._address, timeout=30)) as connection:
-            while not self._ending.is_set():
-                try:
-                    connection.request("POST", "/json", body)
-                    answer = connection.getresponse()
-                    text = answer.read()
-                    right = answer.status != 200 or text == b"[6.0]"
-                    self.got[model, answer.status if right else text] += 1
-                except (OSError, HTTPException) as error:
-                    connection.close()
-                    self.got[model, type(error)] += 1
-                    if isinstance(error, ConnectionRefusedError):
-                        return
 
 
 def heals(server: RunningServer, model: str) -> bool:

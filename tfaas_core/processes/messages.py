@@ -46,9 +46,10 @@ class Refresh(msgspec.Struct, frozen=True, tag=True):
 
 
 class Refreshed(msgspec.Struct, frozen=True, tag=True):
-    """A worker: I have taken note of your Refresh."""
+    """A worker: I have taken note of your Refresh; or, where I could not read the storage, not."""
 
     call: int
+    could: bool
 
 
 class Drain(msgspec.Struct, frozen=True, tag=True):

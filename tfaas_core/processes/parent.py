@@ -4,7 +4,6 @@ supervisor. It imports neither TensorFlow nor Sanic, and no model."""
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import multiprocessing
 import os
@@ -35,15 +34,16 @@ from tfaas_core.processes.messages import (
     Look,
     Looked,
     Notice,
-    Refresh,
     Refreshed,
     Serving,
 )
+from tfaas_core.processes.refreshes import Refreshes
+from tfaas_core.processes.watcher import Watcher
 from tfaas_core.signals import sigint_blocked
 
 _BACKLOG = 4096
 """Connections that may wait to be accepted; the kernel may allow fewer."""
-_REFRESH_TIMEOUT_S = 10.0
+_RETRY_S = 1.0
 _DRAIN_GRACE_S = 5.0
 
 _log = logging.getLogger("tfaas.parent")
@@ -60,9 +60,11 @@ def serve(config: Config, demo: bool) -> int:
     host.routes()
     with bind(config.server.host, config.server.port) as listener:
         host.storage.open()
-        host.storage.sweep()
-        host.storage.close()
-        asyncio.run(_run(host, listener, demo))
+        try:
+            host.storage.sweep()
+            asyncio.run(_run(host, listener, demo))
+        finally:
+            host.storage.close()
     return 0
 
 
@@ -101,7 +103,6 @@ class _Worker(msgspec.Struct):
     process: SpawnProcess
     link: Link[FromWorker]
     serving: bool = False
-    unanswered: set[int] = msgspec.field(default_factory=set)
 
 
 class Parent:
@@ -117,8 +118,8 @@ class Parent:
         self._announced = False
         self._notices: list[str] = []
         self._backoff = Backoff()
-        self._refreshes: dict[int, asyncio.Event] = {}
-        self._calls = itertools.count()
+        self._refreshes = Refreshes()
+        self._storage_changed = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._supervisor: Supervisor | None = None
         self._stop = asyncio.Event()
@@ -133,10 +134,14 @@ class Parent:
         self._supervisor = self._host.supervisor()
         if self._supervisor is not None:
             await self._supervisor.start()
+        watcher = Watcher(self._host.storage, self._storage_changed.set)
+        watcher.start()
         for number in range(self._host.workers):
             self._start_worker(number)
+        follower = asyncio.create_task(self._follow_storage())
         await self._stop.wait()
-        await self._drain()
+        follower.cancel()
+        await asyncio.gather(self._drain(), watcher.stop())
         if self._supervisor is not None:
             await self._supervisor.close()
         if self._failure is not None:
@@ -192,8 +197,7 @@ class Parent:
             case Look():
                 self._spawn(self._look(worker, message))
             case Refreshed():
-                worker.unanswered.discard(message.call)
-                self._check_refresh(message.call)
+                self._refreshes.answered(worker.number, message)
 
     def _announce_address(self) -> None:
         if (
@@ -221,8 +225,7 @@ class Parent:
         worker.process.join()
         worker.link.close()
         del self._workers[worker.number]
-        for call in worker.unanswered:
-            self._check_refresh(call)
+        self._refreshes.gone(worker.number)
         if self._stop.is_set():
             return
         _log.warning("HTTP worker %d died (exit code %s)", worker.number, worker.process.exitcode)
@@ -235,7 +238,7 @@ class Parent:
             return
         self._start_worker(worker.number)
         # It may have died between storing a version and telling the others.
-        await self._refresh_all("")
+        self._storage_changed.set()
 
     # Telling every worker.
 
@@ -255,24 +258,18 @@ class Parent:
         uptime_s = round(time.monotonic() - self._started_s, 3)
         worker.link.send(Looked(message.call, ServerStatus(uptime_s, processes)))
 
-    async def _refresh_all(self, name: str) -> None:
-        call = next(self._calls)
-        done = self._refreshes[call] = asyncio.Event()
-        for worker in self._workers.values():
-            worker.unanswered.add(call)
-            worker.link.send(Refresh(call, name))
-        self._check_refresh(call)
-        try:
-            await asyncio.wait_for(done.wait(), _REFRESH_TIMEOUT_S)
-        except TimeoutError:
-            _log.warning("an HTTP worker is slow to take note of a change of %r", name)
-        finally:
-            del self._refreshes[call]
+    async def _follow_storage(self) -> None:
+        """Has the workers look at the storage whenever it has changed, until they could."""
+        while True:
+            await self._storage_changed.wait()
+            self._storage_changed.clear()
+            if not await self._refresh_all(""):
+                await asyncio.sleep(_RETRY_S)
+                self._storage_changed.set()
 
-    def _check_refresh(self, call: int) -> None:
-        done = self._refreshes.get(call)
-        if done and not any(call in worker.unanswered for worker in self._workers.values()):
-            done.set()
+    async def _refresh_all(self, name: str) -> bool:
+        links = {worker.number: worker.link for worker in self._workers.values()}
+        return await self._refreshes.ask(links, name)
 
     # The end.
 

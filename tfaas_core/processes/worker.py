@@ -75,6 +75,7 @@ class Worker:
         self._call_ids = itertools.count()
         self._started = asyncio.Event()
         self._draining = asyncio.Event()
+        self._could_read = True
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -150,14 +151,18 @@ class Worker:
 
     async def _refresh(self, message: Refresh) -> None:
         await self._started.wait()
+        could = True
         try:
             if message.name:
                 await self._host.catalog.refresh(message.name)
             else:
                 await self._host.catalog.load()
         except TfaasError as error:
-            _log.warning("the change of %r cannot be read: %s", message.name, error.message)
-        self._link.send(Refreshed(message.call))
+            could = False
+            if self._could_read:
+                _log.warning("the models cannot be read at the moment: %s", error.message)
+        self._could_read = could
+        self._link.send(Refreshed(message.call, could))
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(coroutine)

@@ -137,6 +137,32 @@ class EngineContract(PreparedContract, RunContract):
             assert is_sum(await harness.worker.run(version, rows_of(1)), rows_of(1))
 
     @in_event_loop
+    async def test_a_version_that_is_ready_is_loaded_and_used(self, tmp_path: Path) -> None:
+        async with self.engine(tmp_path) as harness:
+            engine = harness.worker.engine
+            stored = harness.worker.store("vk", "sum")
+            assert not engine.uses(stored)
+            await asyncio.gather(*[engine.ready(stored) for _ in range(3)])
+            assert engine.uses(stored)
+            assert self.count_loaded() == 1
+            await engine.ready(stored)
+            assert is_sum(await harness.worker.run(stored, rows_of(1)), rows_of(1))
+            assert self.count_loaded() == 1
+            harness.worker.retire(stored)
+            await self.until_loaded(0)
+            assert not engine.uses(stored)
+            await engine.ready(stored)
+            assert is_sum(await harness.worker.run(stored, rows_of(2)), rows_of(2))
+
+    @in_event_loop
+    async def test_a_version_that_cannot_be_loaded_does_not_get_ready(self, tmp_path: Path) -> None:
+        async with self.engine(tmp_path) as harness:
+            stored = harness.worker.store("vk", "nonsense")
+            with pytest.raises(CannotServe, match="does not know"):
+                await harness.worker.engine.ready(stored)
+            assert not harness.worker.engine.uses(stored)
+
+    @in_event_loop
     async def test_several_versions_of_a_name_are_served_at_once(self, tmp_path: Path) -> None:
         async with self.engine(tmp_path) as harness:
             worker = harness.worker

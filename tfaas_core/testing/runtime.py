@@ -27,18 +27,19 @@ TRIGGER = 666.0
 
 
 class FakeServable(Servable):
-    """Answers each row with its sum; ``effect`` sees the rows first."""
+    """Answers each row with ``factor`` times its sum; ``effect`` sees the rows first."""
 
     signature = SIGNATURE
     stateful = False
 
-    def __init__(self, effect: Callable[[Array], None]) -> None:
+    def __init__(self, effect: Callable[[Array], None], factor: float = 1.0) -> None:
         self._effect = effect
+        self._factor = np.float32(factor)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         rows = inputs[0]
         self._effect(rows)
-        return [rows.sum(axis=1, keepdims=True, dtype=np.float32)]
+        return [self._factor * rows.sum(axis=1, keepdims=True, dtype=np.float32)]
 
     def close(self) -> None:
         """Has nothing to give back."""
@@ -56,9 +57,10 @@ class CountingServable(FakeServable):
 class FakeRuntime(Runtime):
     """Loads files that hold one of these.
 
-    ``sum``; ``count`` (see CountingServable); ``sleep SECONDS`` a run; what a TRIGGER sets off:
-    ``refuse`` (DoesNotFit), ``abort`` (the process dies), ``hang``; what loading sets off:
-    ``abort-on-load``, ``hang-on-load``. Any other text is refused with CannotServe.
+    ``sum``; ``times FACTOR`` that; ``count`` (see CountingServable); ``sleep SECONDS`` a run; what
+    a TRIGGER sets off: ``refuse`` (DoesNotFit), ``abort`` (the process dies), ``hang``; what
+    loading sets off: ``abort-on-load``, ``hang-on-load``. Any other text is refused with
+    CannotServe.
     """
 
     preload = ()
@@ -70,6 +72,8 @@ class FakeRuntime(Runtime):
         match artifact.read_text().split():
             case ["sum"]:
                 return FakeServable(lambda rows: None)
+            case ["times", factor]:
+                return FakeServable(lambda rows: None, float(factor))
             case ["count"]:
                 return CountingServable(lambda rows: None)
             case ["sleep", seconds]:

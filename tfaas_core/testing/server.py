@@ -71,9 +71,12 @@ def running_server(
 ) -> Iterator[RunningServer]:
     """Starts a server that keeps its models and its log in ``folder``, and stops it at the end.
 
-    ``settings`` are like ``engine.max_batch_rows=8``.
+    ``settings`` are like ``engine.max_batch_rows=8``. Where they say something of the storage,
+    that is where the models are.
     """
-    settings = ("server.port=0", f"storage.root={folder / 'models'}", *settings)
+    if not any(setting.startswith("storage.") for setting in settings):
+        settings = (f"storage.root={folder / 'models'}", *settings)
+    settings = ("server.port=0", *settings)
     options = [word for setting in settings for word in ("--set", setting)]
     log = folder / "server.log"
     with log.open("w") as errors:
