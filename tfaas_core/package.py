@@ -82,12 +82,12 @@ def sort_out(received: Received, staging: Path, limits: BundleLimits) -> Package
         name=name,
         model=model.path,
         model_file=model_file,
-        params=Params() if params is None else _read_params(params),
+        params=Params() if params is None else read_params(params.path),
         labels=() if labels is None else _read_labels(labels),
         labels_file="" if labels is None else labels.filename or "labels.txt",
         size_bytes=size_bytes,
         checksum=checksum,
-        warmup=None if warmup is None else parse_warmup(_small(warmup, WARMUP, MAX_WARMUP_BYTES)),
+        warmup=None if warmup is None else read_warmup(warmup.path),
     )
 
 
@@ -194,16 +194,22 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _read_params(file: FormFile) -> Params:
+def read_params(file: Path) -> Params:
+    """Reads a ``params.json``; raises BadBody, DoesNotFit and TooLarge."""
     params = Params.parse(_small(file, "params"))
     read_examples(params.document.get("example"), PARAMS_EXAMPLE)
     return params
 
 
+def read_warmup(file: Path) -> dict[str, Any]:
+    """Reads a ``warmup.json``; raises BadBody, DoesNotFit and TooLarge."""
+    return parse_warmup(_small(file, WARMUP, MAX_WARMUP_BYTES))
+
+
 def _read_labels(file: FormFile) -> tuple[str, ...]:
     """One label a line; of a ``.csv``, the first column."""
     try:
-        text = _small(file, "labels").decode("utf-8-sig")
+        text = _small(file.path, "labels").decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadBody(f"labels is not UTF-8 text: {error}", field="labels") from None
     if not file.filename.lower().endswith(".csv"):
@@ -218,12 +224,13 @@ def _read_labels(file: FormFile) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _small(file: FormFile, part: str, limit: int = MAX_TEXT_FILE_BYTES) -> bytes:
-    if file.size_bytes > limit:
+def _small(file: Path, part: str, limit: int = MAX_TEXT_FILE_BYTES) -> bytes:
+    size_bytes = file.stat().st_size
+    if size_bytes > limit:
         raise TooLarge(
-            f"{part} has {file.size_bytes} bytes, {limit} are allowed",
+            f"{part} has {size_bytes} bytes, {limit} are allowed",
             field=part,
             expected=limit,
-            got=file.size_bytes,
+            got=size_bytes,
         )
-    return file.path.read_bytes()
+    return file.read_bytes()
