@@ -35,6 +35,7 @@ from tfaas_core.route import Request, Response, Route
 from tfaas_core.runtime import Runtime
 from tfaas_core.storage import Storage
 from tfaas_core.versions import number_of
+from tfaas_core.warmup_examples import WarmUp
 
 MODEL_HEADER = "TFaaS-Model"
 """The header of a prediction that tells which version it is of."""
@@ -85,6 +86,7 @@ class Host:
     engine: Engine
     predictor: Predictor
     publisher: Publisher
+    warmup: WarmUp
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -132,6 +134,7 @@ class Host:
             self.storage, self.config.models.default, self.engine.retire, self._make_ready
         )
         self.predictor = Predictor(self.catalog, self.engine, self.config.engine.max_queue_rows)
+        self.warmup = WarmUp(self.engine, self.codecs, self.config.engine.max_queue_rows)
         self.publisher = Publisher(
             self.storage,
             self.engine,
@@ -141,6 +144,7 @@ class Host:
             BundleLimits(
                 self.config.limits.max_unpacked_bytes, self.config.limits.max_bundle_files
             ),
+            self.warmup,
         )
         with self._patient(seat):
             await self.catalog.load()
@@ -157,7 +161,7 @@ class Host:
 
     async def _make_ready(self, old: ModelVersion, new: ModelVersion) -> None:
         if self.engine.uses(old):
-            await self.engine.ready(new)
+            await self.warmup.ready(new)
 
     async def close(self) -> None:
         """Stops what ``start`` started."""
