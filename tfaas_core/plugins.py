@@ -35,6 +35,7 @@ BUILTIN_PLUGINS = (
     "tfaas_plugins.params_api",
     "tfaas_plugins.status_api",
     "tfaas_backends.storage_filesystem",
+    "tfaas_backends.storage_sql",
     "tfaas_backends.runtime_graph",
     "tfaas_backends.runtime_saved_model",
     "tfaas_core.engine.local",

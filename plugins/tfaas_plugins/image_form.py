@@ -8,7 +8,7 @@ import msgspec
 
 from tfaas_core.errors import BadBody, DoesNotFit, TooLarge
 from tfaas_core.form import MAX_FIELD_BYTES
-from tfaas_core.multipart import MEDIA_TYPE, Event, PartHead, Splitter, boundary_of
+from tfaas_core.multipart import MEDIA_TYPE, Event, PartHead, boundary_of, events_of
 from tfaas_core.versions import number_of
 
 DEFAULT_TOP = 5
@@ -16,7 +16,6 @@ DEFAULT_TOP = 5
 
 _IMAGE = "image"
 _TEXTS = ("model", "name", "version", "label", "top")
-_PIECE_BYTES = 256 * 1024
 _PLAIN_ENCODINGS = ("", "7bit", "8bit", "binary")
 _COUNT = re.compile(r"\s*0*([1-9][0-9]*)\s*")
 
@@ -53,13 +52,9 @@ def read_form(body: bytes, content_type: str, max_images: int) -> ImageForm:
         if not body:
             raise BadBody("the body is empty, send a picture or a form (curl -F image=@file.png)")
         return ImageForm((SentImage(body, None, "the body"),))
-    splitter = Splitter(boundary_of(content_type))
     parts = _Parts(max_images)
-    for start in range(0, len(body), _PIECE_BYTES):
-        for event in splitter.split(body[start : start + _PIECE_BYTES]):
-            parts.take(event)
-    if not splitter.is_complete:
-        raise BadBody("the form stops before its closing boundary")
+    for event in events_of(body, boundary_of(content_type)):
+        parts.take(event)
     return parts.form()
 
 

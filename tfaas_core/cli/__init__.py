@@ -9,6 +9,7 @@ import click
 from tfaas_core import __version__
 from tfaas_core.cli.check import check
 from tfaas_core.cli.copy import copy
+from tfaas_core.cli.db import db
 from tfaas_core.cli.delete import delete
 from tfaas_core.cli.download import download
 from tfaas_core.cli.inspect import inspect
@@ -27,7 +28,7 @@ _INTERRUPTED = 130
 
 @click.group(
     commands=[
-        *(serve, check, plugins, routes, inspect, copy),
+        *(serve, check, db, plugins, routes, inspect, copy),
         *(models, upload, predict, delete, download, versions, rollback),
     ],
     context_settings={"help_option_names": ["-h", "--help"]},
