@@ -26,6 +26,14 @@ def rows() -> list[list[str]]:
     ]
 
 
+def caption() -> str:
+    """CPU, cores, kernel, Python and libraries, on two lines."""
+    shown = {what: value for what, value in rows() if what not in ("Memory", "Load average before")}
+    libraries = shown.pop("Libraries")
+    python = f"Python {shown.pop('Python')}"
+    return f"{', '.join([*shown.values(), python])}\n{libraries}"
+
+
 def _cpu() -> str:
     found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     return found[1] if found else platform.machine()

@@ -122,9 +122,7 @@ def _beside_program(work: Callable[[], None]) -> None:
 def _cells(rounds: list[Round], alone: list[Round]) -> list[str]:
     cells = []
     for percentile in ("50", "99"):
-        own, base = (
-            [one.latency_us[percentile] for one in some] for some in (rounds, alone)
-        )
+        own, base = ([one.latency_us[percentile] for one in some] for some in (rounds, alone))
         change = median(a / b for a, b in zip(own, base, strict=True)) - 1
         cells += [f"{median(own) / 1000:.2f}", f"{change:+.0%}"]
     return [*cells, str(sum(one.errors for one in rounds))]

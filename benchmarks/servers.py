@@ -33,7 +33,9 @@ class Server(msgspec.Struct, frozen=True):
     url: str
 
 
-def tfaas(storage: Path, settings: Mapping[str, object] | None = None) -> AbstractContextManager[Server]:
+def tfaas(
+    storage: Path, settings: Mapping[str, object] | None = None
+) -> AbstractContextManager[Server]:
     """``tfaas serve`` on a free port, with its models in ``storage``, and these settings."""
     all_settings = {
         "server.port": 0,
@@ -42,7 +44,9 @@ def tfaas(storage: Path, settings: Mapping[str, object] | None = None) -> Abstra
         "storage.root": storage,
         **(settings or {}),
     }
-    overrides = [part for key, value in all_settings.items() for part in ("--set", f"{key}={value}")]
+    overrides = [
+        part for key, value in all_settings.items() for part in ("--set", f"{key}={value}")
+    ]
     # In a folder without a tfaas.toml.
     storage.mkdir(exist_ok=True)
     return _running("tfaas", [TFAAS, "serve", *overrides], storage)

@@ -68,25 +68,24 @@ def measure(storage: Path, seconds: int, bundle: Path) -> Soak:
     and every second time deleted, so that it is replaced once before it goes. Every tenth second
     the model under load is itself replaced by a new version.
     """
-    with tfaas(storage) as server:
-        with client(server.url) as to:
-            upload(to, NAME)
-            # Once before, so that what a first time takes is not growth.
-            _beat(to, 0, bundle)
-            _beat(to, 1, bundle)
-            errors = 0
-            beats = 0
+    with tfaas(storage) as server, client(server.url) as to:
+        upload(to, NAME)
+        # Once before, so that what a first time takes is not growth.
+        _beat(to, 0, bundle)
+        _beat(to, 1, bundle)
+        errors = 0
+        beats = 0
 
-            def live() -> None:
-                nonlocal errors, beats
-                end_s = time.monotonic() + seconds
-                while (start_s := time.monotonic()) < end_s:
-                    errors += _failed(to, beats, bundle)
-                    beats += 1
-                    time.sleep(max(0.0, start_s + _BEAT_S - time.monotonic()))
+        def live() -> None:
+            nonlocal errors, beats
+            end_s = time.monotonic() + seconds
+            while (start_s := time.monotonic()) < end_s:
+                errors += _failed(to, beats, bundle)
+                beats += 1
+                time.sleep(max(0.0, start_s + _BEAT_S - time.monotonic()))
 
-            with _sampling(server) as samples:
-                load = drive_during(server, Load([as_json(NAME, 1)], CONNECTIONS), live)
+        with _sampling(server) as samples:
+            load = drive_during(server, Load([as_json(NAME, 1)], CONNECTIONS), live)
     return Soak(samples, beats, load, errors + load.errors)
 
 
