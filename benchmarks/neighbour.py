@@ -11,6 +11,7 @@ from statistics import median
 import msgspec
 
 from benchmarks.bodies import Body, as_json
+from benchmarks.load import median_ratio
 from benchmarks.network import NAME, client, predict, upload, upload_graph
 from benchmarks.options import Options
 from benchmarks.servers import Server, tfaas
@@ -112,7 +113,8 @@ def _beside(server: Server, model: str, work: Callable[[], None]) -> Round:
 
 
 def _beside_program(work: Callable[[], None]) -> None:
-    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
+    burn = [sys.executable, "-c", "while True: pass"]
+    with subprocess.Popen(burn, start_new_session=True) as process:
         try:
             work()
         finally:
@@ -123,6 +125,6 @@ def _cells(rounds: list[Round], alone: list[Round]) -> list[str]:
     cells = []
     for percentile in ("50", "99"):
         own, base = ([one.latency_us[percentile] for one in some] for some in (rounds, alone))
-        change = median(a / b for a, b in zip(own, base, strict=True)) - 1
-        cells += [f"{median(own) / 1000:.2f}", f"{change:+.0%}"]
+        change = "" if rounds is alone else f"{median_ratio(own, base) - 1:+.0%}"
+        cells += [f"{median(own) / 1000:.2f}", change]
     return [*cells, str(sum(one.errors for one in rounds))]

@@ -34,13 +34,12 @@ def draw(path: Path, measured: Throughput, soak: Soak, caption: str) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color="#e3e5e8", linewidth=0.8)
         axes.set_axisbelow(True)
-        axes.title.set_fontweight("bold")
     figure.supxlabel(caption, fontsize=8, color="#5b6770")
     figure.savefig(path)
 
 
 def _ratios(axes: Axes, comparisons: Sequence[Comparison]) -> None:
-    axes.set_title("One row: requests/s as a share of the no-op's", loc="left")
+    axes.set_title("One row: requests/s as a share of the no-op's", loc="left", fontweight="bold")
     labels = [str(one.connections) for one in comparisons]
     axes.axhline(1, color=_GREY, linewidth=1.2, linestyle="--")
     highest = 1.0
@@ -52,19 +51,19 @@ def _ratios(axes: Axes, comparisons: Sequence[Comparison]) -> None:
     for place, comparison in enumerate(comparisons):
         if comparison.connections in _GOALS:
             goal = _GOALS[comparison.connections]
-            label = "goal, JSON" if comparison.connections == max(_GOALS) else None
+            label = "goal, JSON" if comparison.connections == max(_GOALS) else ""
             axes.hlines(
                 goal, place - 0.2, place + 0.2, color="black", linewidth=2.2, label=label, zorder=3
             )
     axes.annotate("the no-op", (0, 1), xytext=(0, 4), textcoords="offset points", color=_GREY)
-    axes.set_ylim(0, highest * 1.12)
+    axes.set_ylim(0, highest * 1.3)
     axes.margins(x=0.08)
     axes.set_xlabel("connections")
-    axes.legend(frameon=False, fontsize=8.5, ncols=2)
+    axes.legend(frameon=False, fontsize=8.5, ncols=3, loc="upper left")
 
 
 def _batches(axes: Axes, comparisons: Sequence[Comparison]) -> None:
-    axes.set_title("Batches by JSON: rows/s", loc="left")
+    axes.set_title("Batches by JSON: rows/s", loc="left", fontweight="bold")
     sizes = [one.measured[0].contender.rows for one in comparisons]
     read = [median(one.measured[1].read_rows_per_s) for one in comparisons]
     axes.plot(sizes, read, ":", color="black", label="reading alone, on all cores", linewidth=1.6)
@@ -80,7 +79,7 @@ def _batches(axes: Axes, comparisons: Sequence[Comparison]) -> None:
 
 
 def _latency(axes: Axes, comparisons: Sequence[Comparison]) -> None:
-    axes.set_title("One row by JSON: latency in ms", loc="left")
+    axes.set_title("One row by JSON: latency in ms", loc="left", fontweight="bold")
     for comparison, colour in zip(comparisons, _COLOURS, strict=False):
         noop, graph = comparison.measured[:2]
         connections = comparison.connections
@@ -102,7 +101,7 @@ def _percentiles(axes: Axes, one: Measured, style: str, colour: str, label: str 
 
 
 def _memory(axes: Axes, soak: Soak) -> None:
-    axes.set_title("Soak: memory of all processes in MB", loc="left")
+    axes.set_title("Soak: memory of all processes in MB", loc="left", fontweight="bold")
     times = [one.at_s for one in soak.samples]
     proportional = [one.size.proportional / 1e6 for one in soak.samples]
     private = [one.size.private / 1e6 for one in soak.samples]

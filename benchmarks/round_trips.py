@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
 import selectors
 import socket
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from statistics import median
 from typing import Any, TypeVar, cast
 
+import msgspec
 import uvloop
 
 from tfaas_core.engine.frames import FrameBuffer, decode_answer
@@ -32,23 +35,44 @@ _TIMEOUT_S = 60
 _T = TypeVar("_T")
 
 
-def tcp_us(request: bytes, answer: bytes) -> float:
+class Cores(msgspec.Struct, frozen=True):
+    """Where the two ends run: which core a scheduler wakes makes much of the difference."""
+
+    client: int
+    server: int
+
+    @classmethod
+    def same(cls) -> Cores:
+        """Both ends on one core."""
+        core = min(os.sched_getaffinity(0))
+        return cls(core, core)
+
+    @classmethod
+    def different(cls) -> Cores:
+        """Each end on a core of its own, where there are two."""
+        cores = os.sched_getaffinity(0)
+        return cls(min(cores), max(cores))
+
+
+def tcp_us(request: bytes, answer: bytes, cores: Cores) -> float:
     """A client that blocks asks a server over uvloop, as HTTP workers are, by TCP on 127.0.0.1."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        with _apart(_serve_tcp, listener, len(request), answer):
-            with socket.create_connection(listener.getsockname()) as client:
-                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return _asked_us(client, request, len(answer))
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        _apart(cores, _serve_tcp, listener, len(request), answer),
+        socket.create_connection(listener.getsockname()) as client,
+    ):
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return _asked_us(client, request, len(answer))
 
 
-def unix_us(request: bytes, answer: bytes) -> float:
+def unix_us(request: bytes, answer: bytes, cores: Cores) -> float:
     """A client over uvloop asks a server that waits in a selector, as model processes do."""
-    return _unix_us(request, answer, _echo)
+    return _unix_us(request, answer, cores, _echo)
 
 
-def servable_loop_us(request: bytes, answer: bytes, signature: Signature) -> float:
+def servable_loop_us(request: bytes, answer: bytes, cores: Cores, signature: Signature) -> float:
     """The same, but the server is the loop of a model process, with a model that takes no time."""
-    return _unix_us(request, answer, _loop, signature)
+    return _unix_us(request, answer, cores, _loop, signature)
 
 
 def over_uvloop(work: Coroutine[Any, Any, _T]) -> _T:
@@ -57,23 +81,34 @@ def over_uvloop(work: Coroutine[Any, Any, _T]) -> _T:
         return runner.run(work)
 
 
-def _unix_us(request: bytes, answer: bytes, target: Callable[..., None], *more: object) -> float:
+def _unix_us(
+    request: bytes, answer: bytes, cores: Cores, target: Callable[..., None], *more: object
+) -> float:
     ours, theirs = socket.socketpair()
-    with _apart(target, theirs, len(request), answer, *more), theirs:
+    with _apart(cores, target, theirs, len(request), answer, *more), theirs:
         return over_uvloop(_ask(ours, request, len(answer)))
 
 
 @contextmanager
-def _apart(target: Callable[..., None], *arguments: object) -> Iterator[None]:
+def _apart(cores: Cores, target: Callable[..., None], *arguments: object) -> Iterator[None]:
+    """Runs ``target`` in another process, on its core, and the block on the other core."""
     process = multiprocessing.get_context("spawn").Process(
-        target=target, args=arguments, daemon=True
+        target=_on_core, args=(cores.server, target, *arguments), daemon=True
     )
+    allowed = os.sched_getaffinity(0)
     process.start()
     try:
+        os.sched_setaffinity(0, {cores.client})
         yield
     finally:
+        os.sched_setaffinity(0, allowed)
         process.kill()
         process.join()
+
+
+def _on_core(core: int, target: Callable[..., None], *arguments: object) -> None:
+    os.sched_setaffinity(0, {core})
+    target(*arguments)
 
 
 def _asked_us(client: socket.socket, request: bytes, answer_bytes: int) -> float:
@@ -154,7 +189,9 @@ def _serve_tcp(listener: socket.socket, request_bytes: int, answer: bytes) -> No
     async def serve() -> None:
         loop = asyncio.get_running_loop()
         await loop.create_server(lambda: _Answerer(request_bytes, answer), sock=listener)
-        await asyncio.Event().wait()
+        orphaned = asyncio.Event()
+        loop.add_reader(_parent().sentinel, orphaned.set)
+        await orphaned.wait()
 
     over_uvloop(serve())
 
@@ -196,4 +233,10 @@ def _loop(sock: socket.socket, _request_bytes: int, answer: bytes, signature: Si
     loop = ServableLoop(servable, warmed, 1024, Meter.create(1), lambda: None)
     loop.start()
     loop.connect(sock)
-    multiprocessing.parent_process().join()  # type: ignore[union-attr]
+    _parent().join()
+
+
+def _parent() -> BaseProcess:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    return parent

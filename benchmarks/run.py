@@ -70,9 +70,8 @@ def _measure(report: Report, given: Options, folder: Path) -> int:
         contenders.store_models(tfaas, bundle, tiny)
         with servers.noop() as noop:
             requests = throughput.measure(report, given, noop, tfaas)
-        report.add(
-            "Where the time of one request goes", steps.HEADER, steps.rows(requests.p50_us())
-        )
+        title = "Where the time of one request goes"
+        report.add(title, steps.HEADER, steps.rows(tfaas, given.seconds))
         memory_and_upload += _one_more_model(given, tfaas, bundle)
     errors = requests.errors
     errors += _workers(report, given, folder)

@@ -23,7 +23,9 @@ from tfaas_plugins.codec_json import JsonCodec
 from benchmarks import round_trips
 from benchmarks.bodies import as_json
 from benchmarks.network import NAME, demo_model
-from benchmarks.servers import ROOT, BenchmarkFailedError
+from benchmarks.round_trips import Cores
+from benchmarks.servers import ROOT, BenchmarkFailedError, Server
+from benchmarks.wrk import Load, drive
 from tfaas_core.catalog import Catalog
 from tfaas_core.engine.frames import (
     FrameBuffer,
@@ -44,7 +46,8 @@ HEADER = ["step", "process", "µs", "share of p50"]
 _BATCHES = 200
 _BATCH = 20
 _DEADLINE_S = 1e9
-_WORKER, _MODEL, _BOTH = "HTTP worker", "model", "both, and the kernel"
+_WORKER, _MODEL = "HTTP worker", "model"
+_FAR = "waking another core instead, both ways"
 
 _T = TypeVar("_T")
 
@@ -57,20 +60,31 @@ class Step(msgspec.Struct, frozen=True):
     us: float
 
 
-def rows(p50_us: float | None) -> list[list[str]]:
-    """The cells below HEADER: every step, their sum, and what remains of the p50 that wrk saw."""
+def rows(tfaas: Server, seconds: int) -> list[list[str]]:
+    """The cells below HEADER: every step, their sum, and what remains of the p50 that wrk sees.
+
+    ``tfaas`` serves the network, and is asked for so long before and after.
+    """
+    load = Load([as_json(NAME, 1)], 1)
+    before = drive(tfaas, load, seconds)
+    steps = _measured_apart()
+    after = drive(tfaas, load, seconds)
+    p50_us = (before.p50_us + after.p50_us) / 2
+    total_us = sum(step.us for step in steps)
+    steps += [
+        Step("all of these", "", total_us),
+        Step("anything else", "", p50_us - total_us),
+        Step("p50 at one connection, by wrk", "", p50_us),
+    ]
+    return [[s.name, s.process, f"{s.us:.1f}", f"{s.us / p50_us:.1%}"] for s in steps]
+
+
+def _measured_apart() -> list[Step]:
     command = [sys.executable, "-m", "benchmarks.steps"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if run.returncode:
         raise BenchmarkFailedError(f"the steps of a request cannot be measured:\n{run.stderr}")
-    steps = msgspec.json.decode(run.stdout.splitlines()[-1], type=list[Step])
-    total_us = sum(step.us for step in steps)
-    steps.append(Step("all of these", "", total_us))
-    if p50_us is not None:
-        steps.append(Step("anything else", "", p50_us - total_us))
-        steps.append(Step("p50 at one connection, by wrk", "", p50_us))
-    whole_us = p50_us or total_us
-    return [[s.name, s.process, f"{s.us:.1f}", f"{s.us / whole_us:.0%}"] for s in steps]
+    return msgspec.json.decode(run.stdout.splitlines()[-1], type=list[Step])
 
 
 class _Steps:
@@ -125,17 +139,24 @@ def measure(folder: Path) -> list[Step]:
 def _add_round_trips(
     steps: _Steps, frame: bytes, answer: bytes, sent: bytes, version: ModelVersion
 ) -> None:
+    """With both ends on one core, and what it adds where each wake-up is of another core."""
+    same, different = Cores.same(), Cores.different()
+    signature, wire = version.signature, _on_the_wire()
     frames_us = sum(
         step.us for step in steps.found if step.process == _MODEL and "frame" in step.name
     )
-    bare_us = round_trips.unix_us(frame, answer)
-    loop_us = round_trips.servable_loop_us(frame, answer, version.signature)
-    rest_us = max(0.0, loop_us - bare_us - frames_us)
-    steps.put("Unix socket: round trip and wake-ups", _BOTH, bare_us)
+    unix_us = round_trips.unix_us(frame, answer, same)
+    loop_us = round_trips.servable_loop_us(frame, answer, same, signature)
+    rest_us = max(0.0, loop_us - unix_us - frames_us)
     steps.put("received, merged, split and metered: the rest of its loop", _MODEL, rest_us)
     steps.put("task, futures and turns of the event loop", _WORKER, _turns_us())
-    tcp_us = round_trips.tcp_us(_on_the_wire(), sent)
-    steps.put("TCP: round trip and wake-ups", "HTTP worker and client", tcp_us)
+    far_us = round_trips.unix_us(frame, answer, different)
+    steps.put("Unix socket: round trip", "HTTP worker, model", unix_us)
+    steps.put(_FAR, "HTTP worker, model", far_us - unix_us)
+    tcp_us = round_trips.tcp_us(wire, sent, same)
+    far_us = round_trips.tcp_us(wire, sent, different)
+    steps.put("TCP: round trip", "client, HTTP worker", tcp_us)
+    steps.put(_FAR, "client, HTTP worker", far_us - tcp_us)
 
 
 def _cut(frame: bytes) -> bytes:

@@ -45,7 +45,9 @@ def tensorflow_call() -> Iterator[TensorFlowCall]:
     """Starts the process, and has it load the network; ends it afterwards."""
     command = [sys.executable, "-m", _MODULE]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True, start_new_session=True
+    ) as process:
         try:
             call = TensorFlowCall(process)
             call.median_us()

@@ -33,13 +33,6 @@ class Throughput(msgspec.Struct, frozen=True):
     def errors(self) -> int:
         return sum(one.errors for one in [*self.one_row, *self.json_batches, *self.others])
 
-    def p50_us(self) -> float | None:
-        """Of the graph by JSON, at one connection; None where that was not measured."""
-        for comparison in self.one_row:
-            if comparison.connections == 1:
-                return comparison.measured[1].percentile_ms("50") * 1000
-        return None
-
 
 def measure(report: Report, options: Options, noop: Server, tfaas: Server) -> Throughput:
     """Measures everything, and adds a table for each kind."""
