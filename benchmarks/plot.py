@@ -8,6 +8,7 @@ from statistics import median
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from benchmarks.contenders import GRAPH, NOOP
 from benchmarks.load import Comparison, Measured
@@ -24,7 +25,9 @@ _PERCENTILES = ("50", "75", "90", "99", "99.9")
 
 def draw(path: Path, measured: Throughput, soak: Soak, caption: str) -> None:
     """Writes a PNG. ``caption`` says what machine and versions the figures belong to."""
-    figure = Figure(figsize=(12.5, 9.4), layout="constrained", dpi=120)
+    figure = Figure(
+        figsize=(12.5, 9.4), layout=ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.12), dpi=120
+    )
     (ratios, batches), (latency, memory) = figure.subplots(2, 2)
     _ratios(ratios, measured.one_row)
     _batches(batches, measured.json_batches)
@@ -75,23 +78,30 @@ def _batches(axes: Axes, comparisons: Sequence[Comparison]) -> None:
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
     axes.minorticks_off()
     axes.set_xlabel("rows in a request")
-    axes.legend(frameon=False, fontsize=8.5)
+    _legend_above(axes)
 
 
 def _latency(axes: Axes, comparisons: Sequence[Comparison]) -> None:
-    axes.set_title("One row by JSON: latency in ms", loc="left", fontweight="bold")
+    axes.set_title("One row, graph by JSON: latency in ms", loc="left", fontweight="bold")
     for comparison, colour in zip(comparisons, _COLOURS, strict=False):
         noop, graph = comparison.measured[:2]
         connections = comparison.connections
         plural = "s" if connections > 1 else ""
-        label = f"graph, {connections} connection{plural}"
+        label = f"{connections} connection{plural}"
         _percentiles(axes, graph, "o-", colour, label)
         _percentiles(axes, noop, "--", colour, None)
     axes.plot([], [], "--", color=_GREY, label="no-op, same colour")
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_xlabel("percentile")
-    axes.legend(frameon=False, fontsize=8.5)
+    _legend_above(axes)
+
+
+def _legend_above(axes: Axes) -> None:
+    """In room of its own above all lines of a logarithmic axis."""
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(bottom, top * (top / bottom) ** 0.2)
+    axes.legend(frameon=False, fontsize=8.5, ncols=3, loc="upper left")
 
 
 def _percentiles(axes: Axes, one: Measured, style: str, colour: str, label: str | None) -> None:
