@@ -24,7 +24,6 @@ import numpy as np
 from httpx import Client
 from tfaas_backends.storage_filesystem import make_filesystem_storage
 from tfaas_backends.storage_sql import make_sql_storage
-from tfaas_core.testing.postgresql import database_for, running_postgresql
 
 from benchmarks import machine, network, servers, wrk
 from benchmarks.bodies import as_json
@@ -33,6 +32,7 @@ from benchmarks.servers import Server
 from tfaas_core.checksum import artifact_checksum
 from tfaas_core.storage import MODEL, Storage
 from tfaas_core.testing.models import model_version
+from tfaas_core.testing.postgresql import database_for, running_postgresql
 
 _LARGE = "large"
 _CONNECTIONS = 32
@@ -148,13 +148,13 @@ def _second_server(
             waits_s = [_until_served(to, other, f"new-{number}") for number in range(uploads)]
             network.upload(to, network.NAME)
             _wait(other, network.NAME)
-            body = as_json(network.NAME, 1)
+            load = wrk.Load([as_json(network.NAME, 1)], _CONNECTIONS)
 
             def switch(to: Client = to) -> None:
                 for _ in range(switches):
                     network.upload(to, network.NAME)
 
-            round_ = wrk.drive_during(second, body, _CONNECTIONS, switch)
+            round_ = wrk.drive_during(second, load, switch)
             version = other.get(f"/models/{network.NAME}").json()["version"]
             served = "all" if version == switches + 1 else f"up to version {version}"
         waits = f"{median(waits_s) * 1000:.0f} ms, {max(waits_s) * 1000:.0f} ms"
