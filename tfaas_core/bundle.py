@@ -25,6 +25,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
 PARAMS = "params.json"
 LABELS = ("labels.txt", "labels.csv")
+WARMUP = "warmup.json"
 
 _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
 _CHUNK_BYTES = 1 << 20
@@ -52,8 +53,9 @@ class Bundle(msgspec.Struct, frozen=True):
 
     name: str
     model: Path
-    params: Path | None
-    labels: Path | None
+    params: Path | None = None
+    labels: Path | None = None
+    warmup: Path | None = None
 
 
 def is_gzip(path: Path) -> bool:
@@ -218,7 +220,8 @@ def find_model(folder: Path) -> Bundle:
         )
     root = saved_models[0] if saved_models else only or folder
     model = root if saved_models else _graph(root)
-    return Bundle(name, model, _first(root, folder, (PARAMS,)), _first(root, folder, LABELS))
+    found = [_first(root, folder, names) for names in ((PARAMS,), LABELS, (WARMUP,))]
+    return Bundle(name, model, *found)
 
 
 def _graph(root: Path) -> Path:

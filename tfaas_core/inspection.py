@@ -17,15 +17,19 @@ from typing import Any
 import msgspec
 
 from tfaas_core.bundle import Bundle, BundleLimits, find_model, is_bundle, unpack
+from tfaas_core.codec import Codec
 from tfaas_core.config import Config
 from tfaas_core.engine.base import Candidate, EngineContext, Loaded, WorkerContext
 from tfaas_core.engine.local import LocalEngineFactory
 from tfaas_core.errors import BadBody, TfaasError
+from tfaas_core.examples import examples_of
 from tfaas_core.folder import regular_files
-from tfaas_core.model import Params, check_features, is_name
+from tfaas_core.model import ModelVersion, Params, check_features, is_name
+from tfaas_core.package import read_params, read_warmup
 from tfaas_core.plugins import load_plugins
 from tfaas_core.runtime import Runtime, runtime_for
 from tfaas_core.tensors import Signature, TensorSpec
+from tfaas_core.warmup_examples import WarmUp
 
 _COUNT_TIMEOUT_S = 60.0
 
@@ -35,6 +39,7 @@ class Inspection(msgspec.Struct, kw_only=True):
 
     ``refusal`` is the sentence with which a server would refuse it, empty where it is ``loadable``;
     then ``signature`` and ``mergeable`` are there. ``runtime`` is empty where none takes it.
+    ``examples`` are how many it carries, all of them reproduced where it is loadable.
     ``ops`` counts each type of op, the most frequent first. ``params`` is a params.json to start
     from: what was found, and what the model brings along.
     """
@@ -46,6 +51,7 @@ class Inspection(msgspec.Struct, kw_only=True):
     size: int = 0
     signature: Signature | None = None
     mergeable: bool | None = None
+    examples: int = 0
     ops: dict[str, int] = {}
     params: dict[str, Any] = {}
 
@@ -53,15 +59,16 @@ class Inspection(msgspec.Struct, kw_only=True):
 def inspect_model(path: Path, config: Config) -> Inspection:
     """Inspects the graph, the tarball or the folder at ``path``.
 
-    The model is loaded and warmed up as a server of this configuration would do it, in a process
-    of its own. Blocks. Meanwhile this process writes nothing to stderr, where a crashing library
-    would. Raises PluginError.
+    The model is loaded and warmed up as a server of this configuration would do it, and its
+    examples run, in a process of its own. Blocks. Meanwhile this process writes nothing to stderr,
+    where a crashing library would. Raises PluginError.
     """
-    runtimes = load_plugins(config.plugins.disabled).runtimes()
+    plugins = load_plugins(config.plugins.disabled)
+    runtimes, codecs = plugins.runtimes(), plugins.codecs(config)
     inspection = Inspection(path=str(path))
     try:
         with _stderr_muted(), _opened(path, config) as bundle:
-            _inspect(inspection, bundle, config, runtimes)
+            _inspect(inspection, bundle, config, runtimes, codecs)
             inspection.loadable = True
     except TfaasError as error:
         inspection.refusal = error.message
@@ -82,7 +89,7 @@ def _opened(path: Path, config: Config) -> Iterator[Bundle]:
             bundle = unpack(path, Path(folder) / "unpacked", limits)
             yield bundle if bundle.name else msgspec.structs.replace(bundle, name=_stem(path))
     else:
-        yield Bundle(path.stem, path, None, None)
+        yield Bundle(path.stem, path)
 
 
 def _stem(tarball: Path) -> str:
@@ -90,13 +97,18 @@ def _stem(tarball: Path) -> str:
 
 
 def _inspect(
-    inspection: Inspection, bundle: Bundle, config: Config, runtimes: Mapping[str, Runtime]
+    inspection: Inspection,
+    bundle: Bundle,
+    config: Config,
+    runtimes: Mapping[str, Runtime],
+    codecs: Mapping[str, Codec[Any]],
 ) -> None:
     """Fills in what it finds, until the model is refused by a TfaasError."""
     model = bundle.model
     files = regular_files(model) if model.is_dir() else [model]
     inspection.size = sum(file.stat().st_size for file in files)
-    params = Params.parse(bundle.params.read_bytes()) if bundle.params else Params()
+    params = read_params(bundle.params) if bundle.params else Params()
+    warmup = read_warmup(bundle.warmup) if bundle.warmup else None
     name = params.name or bundle.name
     inspection.params = {"name": name, "inputNode": "", "outputNode": "", "description": ""}
     inspection.params |= params.document
@@ -105,10 +117,10 @@ def _inspect(
         name if is_name(name) else "model", "", inspection.runtime, str(model), params.document
     )
     try:
-        loaded = asyncio.run(_prepare(candidate, config, runtimes))
+        loaded, examples = asyncio.run(_try_out(candidate, warmup, config, runtimes, codecs))
     finally:
         inspection.ops = _ops(runtimes[inspection.runtime], model, params)
-    check_features(params, loaded.signature)
+    inspection.examples = examples
     inspection.signature, inspection.mergeable = loaded.signature, loaded.mergeable
     inspection.params |= {
         "inputNode": _names(params.input_nodes, loaded.signature.inputs),
@@ -122,8 +134,17 @@ def _names(given: Sequence[str], found: Sequence[TensorSpec]) -> str | list[str]
     return names[0] if len(names) == 1 else names
 
 
-async def _prepare(candidate: Candidate, config: Config, runtimes: Mapping[str, Runtime]) -> Loaded:
-    """Loads and warms the candidate in a model process, which is gone afterwards."""
+async def _try_out(
+    candidate: Candidate,
+    warmup: dict[str, Any] | None,
+    config: Config,
+    runtimes: Mapping[str, Runtime],
+    codecs: Mapping[str, Codec[Any]],
+) -> tuple[Loaded, int]:
+    """Loads the candidate in a model process, which is gone afterwards, and runs its examples.
+
+    Returns how many these are, too.
+    """
     engine_table = msgspec.structs.replace(config.engine, isolation="model")
     config = msgspec.structs.replace(config, engine=engine_table)
     factory = LocalEngineFactory()
@@ -135,10 +156,33 @@ async def _prepare(candidate: Candidate, config: Config, runtimes: Mapping[str, 
     supervisor.attach(0, theirs)
     await engine.start()
     try:
-        return await engine.prepare(candidate)
+        loaded = await engine.prepare(candidate)
+        check_features(Params.of(candidate.params), loaded.signature)
+        record = _record(candidate, warmup, loaded)
+        await WarmUp(engine, codecs, config.engine.max_queue_rows).check(loaded.ticket, record)
+        return loaded, len(examples_of(record))
     finally:
         await engine.close()
         await supervisor.close()
+
+
+def _record(candidate: Candidate, warmup: dict[str, Any] | None, loaded: Loaded) -> ModelVersion:
+    """What a server would store, as far as its examples need it."""
+    return ModelVersion(
+        name=candidate.name,
+        version=0,
+        runtime=candidate.runtime,
+        model_file="",
+        labels_file="",
+        params=candidate.params,
+        signature=loaded.signature,
+        mergeable=loaded.mergeable,
+        labels=(),
+        created="",
+        size_bytes=0,
+        checksum="",
+        warmup=warmup,
+    )
 
 
 def _ops(runtime: Runtime, model: Path, params: Params) -> dict[str, int]:

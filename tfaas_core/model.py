@@ -15,8 +15,8 @@ from tfaas_core.tensors import Signature
 NAME_RULE = "letters, digits, '.', '_' and '-', starting with a letter or digit, 128 at most"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
-_MAX_DEPTH = 64
-"""Of params.json, which other processes and storages have to read, too."""
+MAX_DEPTH = 64
+"""Of JSON in a record, which other processes and storages have to read, too."""
 
 _ALIASES = {
     "inputNode": ("inputNode", "input_node", "input_name"),
@@ -67,8 +67,8 @@ class Params(msgspec.Struct, frozen=True):
             raise BadBody(f"params is not JSON: {error}", field="params") from None
         if not isinstance(document, dict):
             raise DoesNotFit("params is not a JSON object", field="params")
-        if _is_deeper(document, _MAX_DEPTH):
-            raise DoesNotFit(f"params is nested more than {_MAX_DEPTH} deep", field="params")
+        if is_deeper(document, MAX_DEPTH):
+            raise DoesNotFit(f"params is nested more than {MAX_DEPTH} deep", field="params")
         return cls.of(document)
 
     @classmethod
@@ -108,7 +108,8 @@ def check_features(params: Params, signature: Signature) -> None:
         )
 
 
-def _is_deeper(value: Any, limit: int) -> bool:
+def is_deeper(value: Any, limit: int) -> bool:
+    """Whether a JSON value has more than ``limit`` levels of lists and objects."""
     level = [value]
     for _ in range(limit):
         level = [child for item in level for child in _children(item)]

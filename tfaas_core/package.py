@@ -1,4 +1,4 @@
-"""Package: an upload's files, sorted out: the model, its params and its labels."""
+"""Package: an upload's files, sorted out: the model, its params, labels and examples."""
 
 from __future__ import annotations
 
@@ -8,18 +8,23 @@ import csv
 import io
 import os
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from tfaas_core.bundle import BundleLimits, Entry, is_bundle, is_gzip, unpack
+from tfaas_core.bundle import WARMUP, BundleLimits, Entry, is_bundle, is_gzip, unpack
 from tfaas_core.checksum import PREFIX, artifact_checksum
 from tfaas_core.errors import BadBody, TooLarge, UnknownModel
+from tfaas_core.examples import PARAMS_EXAMPLE, parse_warmup, read_examples
 from tfaas_core.form import FormFile
 from tfaas_core.model import ModelVersion, Params
 from tfaas_core.storage import MODEL, disk_errors
 
 MAX_TEXT_FILE_BYTES = 16 * 1024 * 1024
 """Of params.json and of the labels, which are read into memory."""
+
+MAX_WARMUP_BYTES = 4 * 1024 * 1024
+"""Of warmup.json, which every HTTP worker keeps in memory."""
 
 _UNPACKED = "unpacked"
 _CHUNK_BYTES = 1 << 20
@@ -52,6 +57,7 @@ class Package(msgspec.Struct, frozen=True):
     labels_file: str
     size_bytes: int
     checksum: str
+    warmup: dict[str, Any] | None = None
 
 
 def sort_out(received: Received, staging: Path, limits: BundleLimits) -> Package:
@@ -63,23 +69,25 @@ def sort_out(received: Received, staging: Path, limits: BundleLimits) -> Package
     model = _from_base64(received.model) if received.model_is_base64 else received.model
     _check_kind(received, model.path)
     params, labels = received.params, received.labels
-    name, model_file = "", model.filename or MODEL
+    name, model_file, warmup = "", model.filename or MODEL, None
     if is_bundle(model.path):
         bundle = unpack(model.path, staging / _UNPACKED, limits)
         name, model_file = bundle.name, _shown(bundle.model)
         params = params or _found(bundle.params, staging / "params.json")
         labels = labels or _found(bundle.labels, staging / "labels.txt")
+        warmup = _found(bundle.warmup, staging / WARMUP)
         _replace(model.path, bundle.model, staging / _UNPACKED)
     size_bytes, checksum = _measured(model.path, model)
     return Package(
         name=name,
         model=model.path,
         model_file=model_file,
-        params=Params() if params is None else Params.parse(_small(params, "params")),
+        params=Params() if params is None else read_params(params.path),
         labels=() if labels is None else _read_labels(labels),
         labels_file="" if labels is None else labels.filename or "labels.txt",
         size_bytes=size_bytes,
         checksum=checksum,
+        warmup=None if warmup is None else read_warmup(warmup.path),
     )
 
 
@@ -102,6 +110,8 @@ def entries_of(version: ModelVersion, artifact: Path) -> list[Entry]:
     if version.labels:
         labels = "".join(f"{label}\n" for label in version.labels)
         entries.append(Entry(f"{top}/labels.txt", labels.encode()))
+    if version.warmup is not None:
+        entries.append(Entry(f"{top}/{WARMUP}", msgspec.json.encode(version.warmup)))
     return entries
 
 
@@ -184,10 +194,22 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
+def read_params(file: Path) -> Params:
+    """Reads a ``params.json``; raises BadBody, DoesNotFit and TooLarge."""
+    params = Params.parse(_small(file, "params"))
+    read_examples(params.document.get("example"), PARAMS_EXAMPLE)
+    return params
+
+
+def read_warmup(file: Path) -> dict[str, Any]:
+    """Reads a ``warmup.json``; raises BadBody, DoesNotFit and TooLarge."""
+    return parse_warmup(_small(file, WARMUP, MAX_WARMUP_BYTES))
+
+
 def _read_labels(file: FormFile) -> tuple[str, ...]:
     """One label a line; of a ``.csv``, the first column."""
     try:
-        text = _small(file, "labels").decode("utf-8-sig")
+        text = _small(file.path, "labels").decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadBody(f"labels is not UTF-8 text: {error}", field="labels") from None
     if not file.filename.lower().endswith(".csv"):
@@ -202,12 +224,13 @@ def _read_labels(file: FormFile) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _small(file: FormFile, part: str) -> bytes:
-    if file.size_bytes > MAX_TEXT_FILE_BYTES:
+def _small(file: Path, part: str, limit: int = MAX_TEXT_FILE_BYTES) -> bytes:
+    size_bytes = file.stat().st_size
+    if size_bytes > limit:
         raise TooLarge(
-            f"{part} has {file.size_bytes} bytes, {MAX_TEXT_FILE_BYTES} are allowed",
+            f"{part} has {size_bytes} bytes, {limit} are allowed",
             field=part,
-            expected=MAX_TEXT_FILE_BYTES,
-            got=file.size_bytes,
+            expected=limit,
+            got=size_bytes,
         )
-    return file.path.read_bytes()
+    return file.read_bytes()

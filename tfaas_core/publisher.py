@@ -19,6 +19,7 @@ from tfaas_core.storage import Claim, DefaultChoice, Storage
 from tfaas_core.uninterrupted import finished
 from tfaas_core.upload import Upload
 from tfaas_core.versions import MAX_LABELS, Model, Pointers
+from tfaas_core.warmup_examples import WarmUp
 
 Announce = Callable[[str], Awaitable[None]]
 """Tells all HTTP workers that a name has changed; returns when they have taken note."""
@@ -35,6 +36,7 @@ class Publisher:
         announce: Announce,
         keep_versions: int,
         limits: BundleLimits,
+        warmup: WarmUp,
     ) -> None:
         self.storage = storage
         self.engine = engine
@@ -42,6 +44,7 @@ class Publisher:
         self.announce = announce
         self.keep_versions = keep_versions
         self.limits = limits
+        self.warmup = warmup
 
     def upload(self) -> Upload:
         """A new upload, for an ``async with`` block."""
@@ -73,7 +76,7 @@ class Publisher:
         async with _claimed(self.storage, name) as claim:
             model = await self._stored(name)
             version = model.before_live() if number is None else model.version(number)
-            await self.engine.ready(version)
+            await self.warmup.ready(version)
             await self._point(claim, model.pointers.with_live(version.version))
             return version
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from tfaas_core.engine.base import Candidate, Loaded
 from tfaas_core.errors import BadBody, DoesNotFit, TfaasError
 from tfaas_core.model import ModelVersion, check_features, check_name, now_text
@@ -75,8 +77,9 @@ class Upload:
     async def publish(self, received: Received) -> ModelVersion:
         """Checks, loads, warms and stores what was received in ``staging``, and switches to it.
 
-        Where no name was claimed, the bundle or the params tell it. Raises BadBody, DoesNotFit,
-        CannotServe, TooLarge, Busy and what storages raise; then nothing is stored or changed.
+        Its examples are run before it is stored. Where no name was claimed, the bundle or the
+        params tell it. Raises BadBody, DoesNotFit, CannotServe, TooLarge, Busy and what storages
+        raise; then nothing is stored or changed.
         """
         self._publishing = asyncio.ensure_future(self._publish(received))
         # Where the client is gone, nobody else looks at the error.
@@ -94,6 +97,8 @@ class Upload:
         try:
             check_features(params, loaded.signature)
             record = _record(claim.name, runtime, package, loaded)
+            await publisher.warmup.check(loaded.ticket, record)
+            record = msgspec.structs.replace(record, created=now_text())
             version = await asyncio.to_thread(publisher.storage.commit, claim, self.staging, record)
         except BaseException:
             publisher.engine.discard(loaded.ticket)
@@ -149,4 +154,5 @@ def _record(name: str, runtime: str, package: Package, loaded: Loaded) -> ModelV
         created=now_text(),
         size_bytes=package.size_bytes,
         checksum=package.checksum,
+        warmup=package.warmup,
     )

@@ -313,3 +313,20 @@ def test_wrong_usage_has_status_2(fails: Fails, here: Path) -> None:
 
 def test_help_has_an_example(tfaas: Tfaas) -> None:
     assert "Example: tfaas inspect" in tfaas("inspect", "--help")
+
+
+def test_examples_are_run_as_a_server_would(tfaas: Tfaas, fails: Fails, scale: Path) -> None:
+    folder = scale.parent / "vk"
+    folder.mkdir()
+    scale.rename(folder / "scale.pb")
+    warmup = folder / "warmup.json"
+    warmup.write_text('[{"values": [1, 2, 3], "outputs": [3, 5, 7]}, {"values": [[0, 0, 0]]}]')
+    assert "examples    2, all reproduced\n" in tfaas("inspect", folder)
+    assert json.loads(tfaas("inspect", folder, "--json"))["examples"] == 2
+    for wrong, words in (
+        ('{"values": [1, 2, 3], "outputs": [3, 5, 8]}', "at [2] is 7.0, expected was 8"),
+        ("[1]", "warmup.examples[0] is a number"),
+        ("{", "warmup.json is not JSON"),
+    ):
+        warmup.write_text(wrong)
+        assert words in fails("inspect", folder)

@@ -77,6 +77,15 @@ class TestHonestBundles:
         bundle = unpacked(tmp_path, member("vk/graph.pb"), member("vk/params.json", b"{}"))
         assert bundle.model == tmp_path / "out" / "vk" / "graph.pb"
 
+    @pytest.mark.parametrize("place", ["vk", "vk/1"])
+    def test_examples_are_found_beside_the_model_or_above_it(
+        self, tmp_path: Path, place: str
+    ) -> None:
+        bundle = unpacked(
+            tmp_path, member("vk/1/saved_model.pb"), member(f"{place}/warmup.json", b"[]")
+        )
+        assert bundle.warmup == tmp_path / "out" / place / "warmup.json"
+
     def test_what_macos_adds_is_left_out(self, tmp_path: Path) -> None:
         bundle = unpacked(
             tmp_path, member("._vk"), member("vk/._saved_model.pb"), member("vk/saved_model.pb")

@@ -14,15 +14,16 @@ ROOT = Path(__file__).parents[2]
 CORE = ROOT / "tfaas_core"
 
 LAYERS = (
-    {"errors"},
+    {"errors", "mismatch"},
     {"tensors"},
     {"model"},
     {"versions"},
     {"backoff", "checksum", "codec", "config", "folder", "link", "logs", "memory", "multipart"}
     | {"route", "runtime", "secret", "signals", "storage", "uninterrupted"},
-    {"bundle", "form", "hookspecs"},
+    {"bundle", "examples", "form", "hookspecs", "transfer"},
     {"package"},
     {"catalog", "engine"},
+    {"warmup_examples"},
     {"plugins", "predictor", "upload"},
     {"publisher"},
     {"host"},

@@ -59,6 +59,8 @@ def _print(inspection: Inspection, with_params: bool) -> None:
         facts.append(("server", "would serve it"))
         shared = "may" if inspection.mergeable else "may not"
         facts.append(("batch axis", f"{signature.batch}; requests {shared} share a run"))
+        if inspection.examples:
+            facts.append(("examples", f"{inspection.examples}, all reproduced"))
         facts += [("input", f"{spec.name} {spec}") for spec in signature.inputs]
         facts += [("output", f"{spec.name} {spec}") for spec in signature.outputs]
     print_table(facts[0], facts[1:])

@@ -34,7 +34,7 @@ class Loaded(msgspec.Struct, frozen=True):
     """What loading and warming a candidate found out about it."""
 
     ticket: int
-    """Names the loaded candidate in ``adopt`` and ``discard``."""
+    """Names the loaded candidate in ``run_prepared``, ``adopt`` and ``discard``."""
     signature: Signature
     mergeable: bool
 
@@ -73,6 +73,17 @@ class Engine(ABC):
         """
 
     @abstractmethod
+    async def run_prepared(
+        self, ticket: int, version: ModelVersion, inputs: Sequence[Array], rows: int
+    ) -> list[Array]:
+        """Runs the prepared candidate, before it is stored, as ``run`` runs a stored version.
+
+        ``version`` is the record that it may be stored with. One run at a time. Raises CannotServe
+        where the process dies of it, DeadlinePassed, and what Servable.run raises; the caller
+        discards the candidate then.
+        """
+
+    @abstractmethod
     async def adopt(self, ticket: int, version: ModelVersion) -> None:
         """The prepared candidate was stored as ``version``: it serves that from now on."""
 
@@ -91,10 +102,11 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    async def ready(self, version: ModelVersion) -> None:
+    async def ready(self, version: ModelVersion) -> bool:
         """Loads a stored version where it is not loaded, so that its first ``run`` need not wait.
 
-        Raises what ``run`` raises where it cannot be loaded.
+        Returns whether it was loaded for this worker. Raises what ``run`` raises where it cannot
+        be loaded.
         """
 
     @abstractmethod

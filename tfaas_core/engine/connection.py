@@ -55,6 +55,7 @@ class ModelConnection(asyncio.Protocol):
         max_queue_rows: int,
         timeout_s: float,
         on_lost: Callable[[ModelConnection], None],
+        new: bool = False,
     ) -> None:
         self._model = model
         self._signature = signature
@@ -64,6 +65,9 @@ class ModelConnection(asyncio.Protocol):
         self._max_queue_rows = max_queue_rows
         self._timeout_s = timeout_s
         self._on_lost = on_lost
+        self.new = new
+        """Whether the servable was loaded for this connection."""
+        self._closed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._free_sizes = any(
             spec.shape is None or None in spec.shape[1:] for spec in signature.inputs
@@ -109,6 +113,10 @@ class ModelConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    async def closed(self) -> None:
+        """Returns once it is hung up, whoever did that."""
+        await self._closed.wait()
+
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -137,6 +145,7 @@ class ModelConnection(asyncio.Protocol):
         self._meter.reset(self._worker)
         self._meter.close()
         self._on_lost(self)
+        self._closed.set()
 
     # Inside.
 

@@ -24,6 +24,7 @@ from tfaas_core.engine.base import (
 from tfaas_core.engine.connection import ModelConnection
 from tfaas_core.engine.messages import (
     Acquire,
+    AcquirePrepared,
     Adopt,
     Connected,
     Count,
@@ -39,7 +40,7 @@ from tfaas_core.engine.messages import (
 from tfaas_core.engine.meter import Meter
 from tfaas_core.engine.pool import Pool, PoolSettings
 from tfaas_core.engine.starters import ForkServerStarter, ThreadStarter
-from tfaas_core.errors import QueueFull, Unavailable
+from tfaas_core.errors import CannotServe, ModelLost, QueueFull, Unavailable
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.link import Link
 from tfaas_core.model import ModelVersion
@@ -57,6 +58,13 @@ class _Line(msgspec.Struct):
     released: list[ModelConnection] = msgspec.field(default_factory=list)
 
 
+class _Wanted(msgspec.Struct, frozen=True):
+    """What a connection was asked for: a stored version, by its key; an upload has none."""
+
+    version: ModelVersion
+    key: str = ""
+
+
 class LocalEngine(Engine):
     """Asks the pool for connections, keeps one to each version in use, and runs over them."""
 
@@ -72,7 +80,7 @@ class LocalEngine(Engine):
         self._opening: dict[str, asyncio.Task[ModelConnection]] = {}
         self._lines: dict[str, _Line] = {}
         self._by_ticket: dict[int, ModelConnection] = {}
-        self._versions: dict[int, ModelVersion] = {}
+        self._wanted: dict[int, _Wanted] = {}
 
     async def start(self) -> None:
         sock = self._supervisor
@@ -95,6 +103,24 @@ class LocalEngine(Engine):
         assert done.loaded is not None
         return done.loaded
 
+    async def run_prepared(
+        self, ticket: int, version: ModelVersion, inputs: Sequence[Array], rows: int
+    ) -> list[Array]:
+        try:
+            call = AcquirePrepared(next(self._call_ids), ticket)
+            connection = await self._connection(call, _Wanted(version))
+            try:
+                return await connection.submit(inputs, rows)
+            finally:
+                connection.close()
+                # A later connection counts its rows in the same place of the meter.
+                await connection.closed()
+        except ModelLost:
+            raise CannotServe(
+                f"the process of model {version.name!r} died under this request",
+                model=version.name,
+            ) from None
+
     async def adopt(self, ticket: int, version: ModelVersion) -> None:
         await self._call(Adopt(next(self._call_ids), ticket, version.key))
 
@@ -113,12 +139,13 @@ class LocalEngine(Engine):
             return connection.submit(inputs, rows)
         return self._run_when_open(version, inputs, rows)
 
-    async def ready(self, version: ModelVersion) -> None:
+    async def ready(self, version: ModelVersion) -> bool:
         if version.key in self._open:
-            return
+            return False
         self._wait_in_line(version, 0)
         try:
-            await asyncio.shield(self._opened(version.key, version))
+            connection = await asyncio.shield(self._opened(version.key, version))
+            return connection.new
         finally:
             self._leave_line(version, 0)
 
@@ -191,12 +218,17 @@ class LocalEngine(Engine):
     async def _connect(self, key: str, version: ModelVersion) -> ModelConnection:
         path = await asyncio.to_thread(self._artifact, version)
         candidate = Candidate(version.name, key, version.runtime, str(path), version.params)
-        call = next(self._call_ids)
-        self._versions[call] = version
+        call = Acquire(next(self._call_ids), candidate)
+        return await self._connection(call, _Wanted(version, key))
+
+    async def _connection(
+        self, call: Acquire | AcquirePrepared, wanted: _Wanted
+    ) -> ModelConnection:
+        self._wanted[call.call] = wanted
         try:
-            connection, sock = await self._call(Acquire(call, candidate))
+            connection, sock = await self._call(call)
         finally:
-            self._versions.pop(call, None)
+            self._wanted.pop(call.call, None)
         loop = asyncio.get_running_loop()
         try:
             await loop.create_unix_connection(lambda: connection, sock=sock)
@@ -208,12 +240,12 @@ class LocalEngine(Engine):
     def _connected(self, message: Connected, descriptors: list[int]) -> None:
         """Makes the connection known at once, so that a Release right behind finds it."""
         answer = self._calls.get(message.call)
-        version = self._versions.get(message.call)
-        if answer is None or answer.done() or version is None:
+        wanted = self._wanted.get(message.call)
+        if answer is None or answer.done() or wanted is None:
             for descriptor in descriptors:
                 os.close(descriptor)
             return
-        key = version.key
+        version, key = wanted.version, wanted.key
         connection = ModelConnection(
             model=version.name,
             signature=version.signature,
@@ -223,9 +255,11 @@ class LocalEngine(Engine):
             max_queue_rows=self._config.engine.max_queue_rows,
             timeout_s=self._config.server.request_timeout_s,
             on_lost=lambda lost: self._forget(key, message.ticket, lost),
+            new=message.new,
         )
         self._by_ticket[message.ticket] = connection
-        self._open[key] = connection
+        if key:
+            self._open[key] = connection
         answer.set_result((connection, socket.socket(fileno=descriptors[0])))
 
     def _forget(self, key: str, ticket: int, connection: ModelConnection) -> None:
@@ -235,7 +269,7 @@ class LocalEngine(Engine):
 
     # Talking to the pool.
 
-    async def _call(self, message: Acquire | Prepare | Adopt | Count) -> Any:
+    async def _call(self, message: Acquire | AcquirePrepared | Prepare | Adopt | Count) -> Any:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._calls[message.call] = future
         self._link.send(message)

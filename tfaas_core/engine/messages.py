@@ -45,6 +45,13 @@ class Prepare(msgspec.Struct, frozen=True, tag=True):
     candidate: Candidate
 
 
+class AcquirePrepared(msgspec.Struct, frozen=True, tag=True):
+    """Connect me to the upload that I had prepared."""
+
+    call: int
+    ticket: int
+
+
 class Adopt(msgspec.Struct, frozen=True, tag=True):
     """The prepared upload is stored, as the version of this key."""
 
@@ -71,17 +78,21 @@ class Count(msgspec.Struct, frozen=True, tag=True):
     call: int
 
 
-ToPool: TypeAlias = Acquire | Prepare | Adopt | Discard | Retire | Count
+ToPool: TypeAlias = Acquire | Prepare | AcquirePrepared | Adopt | Discard | Retire | Count
 
 
 # The pool to an HTTP worker.
 
 
 class Connected(msgspec.Struct, frozen=True, tag=True):
-    """With two descriptors: the socket to the servable, and its meter."""
+    """With two descriptors: the socket to the servable, and its meter.
+
+    ``new``: it was loaded because of this call.
+    """
 
     call: int
     ticket: int
+    new: bool = False
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):

@@ -16,6 +16,7 @@ from tfaas_core.backoff import Backoff
 from tfaas_core.engine.base import Candidate, Loaded, ServableStatus, Supervisor
 from tfaas_core.engine.messages import (
     Acquire,
+    AcquirePrepared,
     Adopt,
     Connect,
     Connected,
@@ -119,6 +120,9 @@ class Pool(Supervisor):
                 self._spawn(self._answer(worker, message.call, self._acquire(worker, message)))
             case Prepare():
                 self._spawn(self._answer(worker, message.call, self._prepare(worker, message)))
+            case AcquirePrepared():
+                work = self._acquire_prepared(worker, message)
+                self._spawn(self._answer(worker, message.call, work))
             case Adopt():
                 self._spawn(self._answer(worker, message.call, self._adopt(worker, message)))
             case Count():
@@ -147,18 +151,25 @@ class Pool(Supervisor):
     async def _acquire(self, worker: int, message: Acquire) -> None:
         candidate = message.candidate
         seat = self._live.get(candidate.key)
+        new = seat is None
         if seat is None:
             seat = self._live[candidate.key] = self._take_seat(candidate)
         seat.waiting += 1
         try:
             await asyncio.shield(seat.loaded)
-            self._connect(worker, message.call, seat)
+            self._connect(worker, message.call, seat, new)
         finally:
             seat.waiting -= 1
             if seat.leaving:
                 self._unload(seat)
 
-    def _connect(self, worker: int, call: int, seat: Seat) -> None:
+    async def _acquire_prepared(self, worker: int, message: AcquirePrepared) -> None:
+        seat = self._seats.get(message.ticket)
+        if seat is None or seat.owner != worker:
+            raise ModelLost("the process of the upload died; try again")
+        self._connect(worker, message.call, seat)
+
+    def _connect(self, worker: int, call: int, seat: Seat, new: bool = False) -> None:
         process = seat.process
         if process is None or seat.ticket not in self._seats:
             name = seat.candidate.name
@@ -167,7 +178,7 @@ class Pool(Supervisor):
         with ours, theirs:
             process.link.send(Connect(seat.ticket), (theirs.fileno(),))
             descriptors = (ours.fileno(), seat.meter.descriptor)
-            self._send(worker, Connected(call, seat.ticket), descriptors)
+            self._send(worker, Connected(call, seat.ticket, new), descriptors)
         if seat.leaving:
             self._send(worker, Release(seat.ticket))
 

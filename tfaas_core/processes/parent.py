@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
@@ -185,6 +185,8 @@ class Parent:
         match message:
             case Serving():
                 worker.serving = True
+                # It may have read the storage just before a change that it was not told of.
+                self._storage_changed.set()
                 self._announce_address()
             case CannotStart():
                 self._failure = StartupError(message.message)
@@ -236,14 +238,14 @@ class Parent:
         await asyncio.sleep(self._backoff.delay_s(worker.number))
         if self._stop.is_set():
             return
-        self._start_worker(worker.number)
         # It may have died between storing a version and telling the others.
         self._storage_changed.set()
+        self._start_worker(worker.number)
 
     # Telling every worker.
 
     async def _announce(self, worker: _Worker, message: Announce) -> None:
-        await self._refresh_all(message.name)
+        await self._refresh(self._workers.values(), message.name)
         worker.link.send(Announced(message.call))
 
     async def _look(self, worker: _Worker, message: Look) -> None:
@@ -263,12 +265,13 @@ class Parent:
         while True:
             await self._storage_changed.wait()
             self._storage_changed.clear()
-            if not await self._refresh_all(""):
+            serving = [worker for worker in self._workers.values() if worker.serving]
+            if not await self._refresh(serving, ""):
                 await asyncio.sleep(_RETRY_S)
                 self._storage_changed.set()
 
-    async def _refresh_all(self, name: str) -> bool:
-        links = {worker.number: worker.link for worker in self._workers.values()}
+    async def _refresh(self, workers: Iterable[_Worker], name: str) -> bool:
+        links = {worker.number: worker.link for worker in workers}
         return await self._refreshes.ask(links, name)
 
     # The end.

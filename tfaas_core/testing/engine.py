@@ -26,12 +26,13 @@ from tfaas_core.testing.engine_harness import (
     rows_of,
     started,
 )
+from tfaas_core.testing.engine_prepared import PreparedContract
 from tfaas_core.testing.engine_runs import RunContract
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import SIGNATURE
 
 
-class EngineContract(RunContract):
+class EngineContract(PreparedContract, RunContract):
     """What every Engine does. Subclass it as ``Test...``, set the class variables, and count."""
 
     make_factory: ClassVar[Callable[[], EngineFactory]]

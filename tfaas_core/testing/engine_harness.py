@@ -99,17 +99,29 @@ class Worker:
 
     async def prepare(self, name: str, word: str) -> Loaded:
         """Loads the upload of a FakeRuntime's model."""
-        return await self.engine.prepare(self._candidate(name, word))
+        return await self.engine.prepare(self.candidate(name, word))
 
     async def upload(self, name: str, word: str) -> ModelVersion:
         """Prepares, stores and adopts a FakeRuntime's model."""
-        candidate = self._candidate(name, word)
+        candidate = self.candidate(name, word)
         loaded = await self.engine.prepare(candidate)
         version = self._shelf.commit(name, Path(candidate.path), loaded)
         await self.engine.adopt(loaded.ticket, version)
         return version
 
-    def _candidate(self, name: str, word: str) -> Candidate:
+    async def run_prepared(self, loaded: Loaded, rows: Array) -> Array:
+        """Answers of an upload that is not stored."""
+        version = msgspec.structs.replace(
+            model_version(name="vk", version=0),
+            runtime=RUNTIME,
+            signature=loaded.signature,
+            mergeable=loaded.mergeable,
+        )
+        (answer,) = await self.engine.run_prepared(loaded.ticket, version, [rows], len(rows))
+        return answer
+
+    def candidate(self, name: str, word: str) -> Candidate:
+        """A FakeRuntime's model as an upload that nobody has looked at yet."""
         return Candidate(name, "", RUNTIME, str(self._shelf.stage(word)), {})
 
     def store(self, name: str, word: str) -> ModelVersion:

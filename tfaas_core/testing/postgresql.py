@@ -31,9 +31,13 @@ _PR_SET_PDEATHSIG = 1
 
 
 class PostgresqlServer:
-    """A server in a folder of its own, which may be stopped or killed, and started again."""
+    """A server in a folder of its own, which may be stopped or killed, and started again.
 
-    def __init__(self, binaries: Path, folder: Path) -> None:
+    Where it is not ``durable``, it trades the safety of what it stores for speed.
+    """
+
+    def __init__(self, binaries: Path, folder: Path, durable: bool = False) -> None:
+        self._fsync = "on" if durable else "off"
         self.address = f"127.0.0.1:{_free_port()}"
         self._binaries = binaries
         self._folder = folder
@@ -56,7 +60,7 @@ class PostgresqlServer:
         """Returns when it answers."""
         port = self.address.partition(":")[2]
         command = [f"{self._binaries}/postgres", "-Ddata", f"-k{self._folder}", f"-p{port}"]
-        settings = ["listen_addresses=127.0.0.1", "fsync=off", "log_min_messages=fatal"]
+        settings = ["listen_addresses=127.0.0.1", f"fsync={self._fsync}", "log_min_messages=fatal"]
         with (self._folder / "log").open("ab") as log:
             process: subprocess.Popen[bytes] = subprocess.Popen(
                 [*command, *(f"-c{setting}" for setting in settings)],
@@ -122,7 +126,7 @@ def _binaries() -> Path | None:
 
 
 @contextmanager
-def running_postgresql() -> Iterator[PostgresqlServer]:
+def running_postgresql(durable: bool = False) -> Iterator[PostgresqlServer]:
     """A new server, which is gone afterwards. Skips the test, but under CI, where none can be."""
     binaries = _binaries()
     if binaries is None:
@@ -130,7 +134,7 @@ def running_postgresql() -> Iterator[PostgresqlServer]:
         pytest.skip("no binaries of PostgreSQL: apt-get install postgresql")
     folder = Path(tempfile.mkdtemp(prefix="tfaas-postgresql-"))
     try:
-        server = PostgresqlServer(binaries, folder)
+        server = PostgresqlServer(binaries, folder, durable)
         server.start()
         try:
             yield server

@@ -73,6 +73,30 @@ async def test_a_model_that_aborts_fails_its_own_requests_alone(tmp_path: Path) 
 
 
 @in_event_loop
+async def test_an_upload_that_dies_of_a_run_before_it_is_stored_is_refused(
+    tmp_path: Path,
+) -> None:
+    async with engine(tmp_path) as harness:
+        loaded = await harness.worker.prepare("vk", "abort")
+        for rows in (rows_of(TRIGGER), rows_of(1)):
+            with pytest.raises(CannotServe, match="the process of model 'vk' died"):
+                await harness.worker.run_prepared(loaded, rows)
+        harness.worker.engine.discard(loaded.ticket)
+
+
+@in_event_loop
+async def test_an_upload_that_hangs_in_a_run_before_it_is_stored_is_gone_soon(
+    tmp_path: Path,
+) -> None:
+    async with engine(tmp_path, "server.request_timeout_s=0.2") as harness:
+        loaded = await harness.worker.prepare("vk", "hang")
+        with pytest.raises(DeadlinePassed):
+            await harness.worker.run_prepared(loaded, rows_of(TRIGGER))
+        harness.worker.engine.discard(loaded.ticket)
+        await eventually(lambda: not model_processes(), "its process is gone")
+
+
+@in_event_loop
 async def test_a_killed_model_process_is_replaced_under_load(tmp_path: Path) -> None:
     async with engine(tmp_path) as harness:
         neighbour = await harness.worker.upload("other", "sum")
