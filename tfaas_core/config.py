@@ -6,7 +6,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
@@ -126,8 +126,10 @@ def load_config(
         raw = _read(path)
         base_dir = path.absolute().parent
     tables = _checked(raw, str(path))
+    changes = list(_from_overrides(overrides))
+    secrets = {name for table in (raw, *(value for _, _, value in changes)) for name in _env(table)}
     # Checked after each single change, so that the error can name the one that is to blame.
-    for source, keys, value in (*_from_environment(environ), *_from_overrides(overrides)):
+    for source, keys, value in (*_from_environment(environ, secrets), *changes):
         _put(raw, keys, value)
         tables = _checked(raw, source)
     return Config(**{f: getattr(tables, f) for f in tables.__struct_fields__}, base_dir=base_dir)
@@ -152,8 +154,16 @@ _KUBERNETES = re.compile(r"TFAAS_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_\w+
 _OF_THE_CLIENT = {"TFAAS_URL"}
 
 
-def _from_environment(environ: Mapping[str, str]) -> Iterator[_Change]:
-    for name in sorted(environ):
+def _env(value: Any) -> Iterator[str]:
+    """The variables that hold secrets: those of each ``{ env = "NAME" }``."""
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        if key == "env" and isinstance(inner, str):
+            yield inner
+        yield from _env(inner)
+
+
+def _from_environment(environ: Mapping[str, str], secrets: Set[str]) -> Iterator[_Change]:
+    for name in sorted(environ.keys() - secrets):
         if name.startswith("TFAAS_") and not _is_foreign(name, environ[name]):
             keys = name.removeprefix("TFAAS_").lower().split("__")
             yield f"environment variable {name}", keys, _value(environ[name])

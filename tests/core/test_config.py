@@ -177,6 +177,16 @@ def test_variables_for_the_client_or_from_kubernetes_are_no_configuration(tmp_pa
     )
 
 
+def test_a_variable_that_holds_a_secret_is_no_key(tmp_path: Path) -> None:
+    secret = {"TFAAS_DB_URL": "postgresql://tfaas@db/tfaas"}
+    config = read(tmp_path, '[storage]\nkind = "sql"\nurl = { env = "TFAAS_DB_URL" }', **secret)
+    assert config.storage.rest == {"url": {"env": "TFAAS_DB_URL"}}
+    override = 'storage.url={ env = "TFAAS_DB_URL" }'
+    assert read(tmp_path, "", override, **secret).storage.rest == config.storage.rest
+    with pytest.raises(ConfigError, match="environment variable TFAAS_DB_URL: unknown section"):
+        read(tmp_path, "", **secret)
+
+
 @pytest.mark.parametrize(
     "override", ["", "server.port", "=1", "server.=1", "port=1", "server.a.b=1"]
 )
