@@ -71,7 +71,7 @@ def _measure(report: Report, given: Options, folder: Path) -> int:
         with servers.noop() as noop:
             requests = throughput.measure(report, given, noop, tfaas)
         title = "Where the time of one request goes"
-        report.add(title, steps.HEADER, steps.rows(tfaas, given.seconds))
+        report.add(title, steps.HEADER, steps.rows(tfaas, given.seconds, folder / "steps"))
         memory_and_upload += _one_more_model(given, tfaas, bundle)
     errors = requests.errors
     errors += _workers(report, given, folder)

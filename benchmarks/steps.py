@@ -1,7 +1,8 @@
 """Where the time of one request goes: each step alone, with the server's own code.
 
-The request is one row of the network by JSON. ``python -m benchmarks.steps`` measures, in a process
-of its own, since it needs TensorFlow, and prints the median microseconds of each step as JSON.
+The request is one row of the network by JSON. ``python -m benchmarks.steps FOLDER`` measures, in a
+process of its own, since it needs TensorFlow, and prints the median microseconds of each step as
+JSON. The folder is for scratch.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import msgspec
@@ -60,14 +60,15 @@ class Step(msgspec.Struct, frozen=True):
     us: float
 
 
-def rows(tfaas: Server, seconds: int) -> list[list[str]]:
+def rows(tfaas: Server, seconds: int, folder: Path) -> list[list[str]]:
     """The cells below HEADER: every step, their sum, and what remains of the p50 that wrk sees.
 
-    ``tfaas`` serves the network, and is asked for so long before and after.
+    ``tfaas`` serves the network, and is asked for so long before and after. ``folder`` is a new
+    one, for scratch.
     """
     load = Load([as_json(NAME, 1)], 1)
     before = drive(tfaas, load, seconds)
-    steps = _measured_apart()
+    steps = _measured_apart(folder)
     after = drive(tfaas, load, seconds)
     p50_us = (before.p50_us + after.p50_us) / 2
     total_us = sum(step.us for step in steps)
@@ -79,8 +80,8 @@ def rows(tfaas: Server, seconds: int) -> list[list[str]]:
     return [[s.name, s.process, f"{s.us:.1f}", f"{s.us / p50_us:.1%}"] for s in steps]
 
 
-def _measured_apart() -> list[Step]:
-    command = [sys.executable, "-m", "benchmarks.steps"]
+def _measured_apart(folder: Path) -> list[Step]:
+    command = [sys.executable, "-m", "benchmarks.steps", str(folder)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if run.returncode:
         raise BenchmarkFailedError(f"the steps of a request cannot be measured:\n{run.stderr}")
@@ -236,11 +237,5 @@ def _median_us(work: Callable[..., object], *arguments: Any) -> float:
     return median(durations_s) * 1e6
 
 
-def main() -> None:
-    """Prints one line of JSON."""
-    with TemporaryDirectory(prefix="tfaas-bench-") as folder:
-        print(msgspec.json.encode(measure(Path(folder))).decode())
-
-
 if __name__ == "__main__":
-    main()
+    print(msgspec.json.encode(measure(Path(sys.argv[1]))).decode())
