@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -57,11 +58,16 @@ def as_protobuf(model: str, count: int) -> Body:
 def as_images(model: str, count: int) -> Body:
     """A form with ``count`` PNGs of the demo model's pictures, over and over."""
     files = sorted(_PICTURES.glob("*.png"))
+    return as_form(model, [file.read_bytes() for file in islice(cycle(files), count)])
+
+
+def as_form(model: str, pictures: Sequence[bytes]) -> Body:
+    """A form with these pictures."""
     parts = [_part('name="model"', model.encode())]
-    for file in islice(cycle(files), count):
-        parts.append(_part(f'name="image"; filename="{file.name}"', file.read_bytes()))
+    parts += [_part('name="image"; filename="picture"', picture) for picture in pictures]
     content = b"".join([*parts, f"--{_BOUNDARY}--\r\n".encode()])
-    return Body("/image", f"multipart/form-data; boundary={_BOUNDARY}", content, count)
+    media_type = f"multipart/form-data; boundary={_BOUNDARY}"
+    return Body("/image", media_type, content, len(pictures))
 
 
 def _rows(count: int) -> Array:

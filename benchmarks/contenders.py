@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
-from benchmarks.bodies import as_images, as_json, as_msgpack, as_packed_msgpack, as_protobuf
+from benchmarks import tiny_models
+from benchmarks.bodies import (
+    as_form,
+    as_images,
+    as_json,
+    as_msgpack,
+    as_packed_msgpack,
+    as_protobuf,
+)
 from benchmarks.load import Contender
-from benchmarks.network import NAME, client, demo_model, predict, upload, upload_bundle
+from benchmarks.network import (
+    NAME,
+    client,
+    demo_model,
+    predict,
+    upload,
+    upload_bundle,
+    upload_graph,
+)
+from benchmarks.pictures import jpeg_640x480, png_28
+from benchmarks.reading import json_rows, picture
 from benchmarks.servers import BenchmarkFailedError, Server
+
+THREE = ("bench-1", "bench-2", "bench-3")
+NOOP = "no-op, JSON"
+GRAPH = "graph, JSON"
 
 _SAVED = "bench-saved"
 _DIGITS = "digits"
@@ -16,15 +40,18 @@ _BATCH_PICTURES = 100
 _MOST_DIFFERENCE = 1e-4
 
 
-def store_models(tfaas: Server, bundle: Path) -> None:
-    """Stores what the contenders ask for: the network, the same as a SavedModel, and the digits.
+def store_models(tfaas: Server, bundle: Path, tiny: Mapping[str, Path]) -> None:
+    """Stores what the contenders ask for: the network several times, and models for pictures.
 
-    Raises BenchmarkFailedError where the first two do not answer alike.
+    Raises BenchmarkFailedError where graph and SavedModel do not answer alike.
     """
     with client(tfaas.url) as to:
-        upload(to, NAME)
+        for name in (NAME, *THREE):
+            upload(to, name)
         upload_bundle(to, _SAVED, bundle)
         upload_bundle(to, _DIGITS, demo_model(_DIGITS).model)
+        for name in (tiny_models.GREY_28, tiny_models.COLOUR_224, tiny_models.COLOUR_480X640):
+            upload_graph(to, name, tiny[name])
         answers = predict(to, NAME), predict(to, _SAVED)
     if abs(answers[0] - answers[1]) > _MOST_DIFFERENCE:
         raise BenchmarkFailedError(f"the graph and the SavedModel differ: {answers}")
@@ -33,22 +60,65 @@ def store_models(tfaas: Server, bundle: Path) -> None:
 def one_row(noop: Server, tfaas: Server) -> list[Contender]:
     """One row, or one picture."""
     return [
-        Contender("no-op, JSON", noop, as_json(NAME, 1)),
-        Contender("graph, JSON", tfaas, as_json(NAME, 1)),
-        Contender("SavedModel, JSON", tfaas, as_json(_SAVED, 1)),
-        Contender("graph, protobuf", tfaas, as_protobuf(NAME, 1)),
-        Contender("graph, msgpack", tfaas, as_msgpack(NAME, 1)),
-        Contender("digits, image", tfaas, as_images(_DIGITS, 1)),
+        Contender(NOOP, noop, [as_json(NAME, 1)]),
+        Contender(GRAPH, tfaas, [as_json(NAME, 1)]),
+        Contender("SavedModel, JSON", tfaas, [as_json(_SAVED, 1)]),
+        Contender("graph, protobuf", tfaas, [as_protobuf(NAME, 1)]),
+        Contender("graph, msgpack", tfaas, [as_msgpack(NAME, 1)]),
+        Contender("digits, image", tfaas, [as_images(_DIGITS, 1)]),
     ]
 
 
-def batches(noop: Server, tfaas: Server) -> list[Contender]:
-    """Many rows in one request, or many pictures."""
+def new_connections(noop: Server, tfaas: Server) -> list[Contender]:
+    """One row, each by a connection of its own."""
     return [
-        Contender("no-op, JSON", noop, as_json(NAME, _BATCH_ROWS)),
-        Contender("graph, JSON", tfaas, as_json(NAME, _BATCH_ROWS)),
-        Contender("graph, protobuf", tfaas, as_protobuf(NAME, _BATCH_ROWS)),
-        Contender("graph, msgpack lists", tfaas, as_msgpack(NAME, _BATCH_ROWS)),
-        Contender("graph, msgpack packed", tfaas, as_packed_msgpack(NAME, _BATCH_ROWS)),
-        Contender("digits, images", tfaas, as_images(_DIGITS, _BATCH_PICTURES)),
+        Contender(NOOP, noop, [as_json(NAME, 1)], keep_alive=False),
+        Contender(GRAPH, tfaas, [as_json(NAME, 1)], keep_alive=False),
+    ]
+
+
+def several_models(noop: Server, tfaas: Server) -> list[Contender]:
+    """One row, to one model and to three copies of it in turn."""
+    return [
+        Contender(NOOP, noop, [as_json(NAME, 1)]),
+        Contender("one graph, JSON", tfaas, [as_json(NAME, 1)]),
+        Contender("three graphs, JSON", tfaas, [as_json(name, 1) for name in THREE]),
+    ]
+
+
+def json_batches(noop: Server, tfaas: Server, rows: int) -> list[Contender]:
+    """So many rows in one request."""
+    body = as_json(NAME, rows)
+    read = partial(json_rows, body.content)
+    return [Contender(NOOP, noop, [body]), Contender(GRAPH, tfaas, [body], read=read)]
+
+
+def batches(noop: Server, tfaas: Server) -> list[Contender]:
+    """1000 rows in one request, or 100 pictures."""
+    return [
+        Contender(NOOP, noop, [as_json(NAME, _BATCH_ROWS)]),
+        Contender(GRAPH, tfaas, [as_json(NAME, _BATCH_ROWS)]),
+        Contender("graph, protobuf", tfaas, [as_protobuf(NAME, _BATCH_ROWS)]),
+        Contender("graph, msgpack lists", tfaas, [as_msgpack(NAME, _BATCH_ROWS)]),
+        Contender("graph, msgpack packed", tfaas, [as_packed_msgpack(NAME, _BATCH_ROWS)]),
+        Contender("digits, images", tfaas, [as_images(_DIGITS, _BATCH_PICTURES)]),
+    ]
+
+
+def pictures(noop: Server, tfaas: Server) -> list[Contender]:
+    """One picture, to models of its own size and of a smaller one."""
+    png, jpeg = png_28(), jpeg_640x480()
+    read_png, read_jpeg = partial(picture, png), partial(picture, jpeg)
+    return [
+        Contender(NOOP, noop, [as_json(NAME, 1)]),
+        Contender("28 x 28 PNG", tfaas, [as_form(tiny_models.GREY_28, [png])], read=read_png),
+        Contender(
+            "640 x 480 JPEG", tfaas, [as_form(tiny_models.COLOUR_480X640, [jpeg])], read=read_jpeg
+        ),
+        Contender(
+            "640 x 480 JPEG, to 224 x 224",
+            tfaas,
+            [as_form(tiny_models.COLOUR_224, [jpeg])],
+            read=read_jpeg,
+        ),
     ]

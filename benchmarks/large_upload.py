@@ -19,7 +19,7 @@ from benchmarks.network import NAME, check_upload, client, predict, upload
 from benchmarks.servers import Server, tfaas
 from benchmarks.tarball import unpack_s
 from benchmarks.watch import watching
-from benchmarks.wrk import Round, drive, drive_during
+from benchmarks.wrk import Load, Round, drive, drive_during
 
 CONNECTIONS = 8
 _LARGE = "large"
@@ -109,13 +109,13 @@ def _measure(
 def _rounds(
     server: Server, send: Callable[[], None], tarball: Path, seconds: int
 ) -> dict[str, Round]:
-    body = as_json(NAME, 1)
+    load = Load([as_json(NAME, 1)], CONNECTIONS)
 
     def during(work: Callable[[], object]) -> Round:
-        return _settled(lambda: drive_during(server, body, CONNECTIONS, work))
+        return _settled(lambda: drive_during(server, load, work))
 
     return {
-        "nothing": _settled(lambda: drive(server, body, CONNECTIONS, seconds)),
+        "nothing": _settled(lambda: drive(server, load, seconds)),
         "`tar xzf`": during(lambda: unpack_s(tarball)),
         "the upload": during(send),
     }

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import re
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
-_LIBRARIES = ("tensorflow", "sanic", "uvloop", "orjson", "msgspec", "numpy")
+_LIBRARIES = ("tfaas", "tensorflow", "sanic", "uvloop", "orjson", "msgspec", "numpy", "pillow")
 BUSY = 0.3
 """A load average above this means that somebody else is using the cores."""
 
@@ -24,6 +25,15 @@ def rows() -> list[list[str]]:
         ["Libraries", libraries],
         ["Load average before", _load()],
     ]
+
+
+def caption() -> str:
+    """CPU, cores, kernel, Python, libraries and the day, on two lines."""
+    shown = {what: value for what, value in rows() if what not in ("Memory", "Load average before")}
+    libraries = shown.pop("Libraries")
+    python = f"Python {shown.pop('Python')}"
+    today = f"measured on {date.today().isoformat()}"
+    return f"{', '.join([*shown.values(), python, today])}\n{libraries}"
 
 
 def _cpu() -> str:

@@ -1,11 +1,13 @@
-"""Memory: what each further loaded model costs."""
+"""Memory: what processes take, and what each further loaded model costs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 
+import msgspec
 import psutil
 from httpx import Client
 
@@ -13,6 +15,25 @@ from benchmarks.network import client, predict, remove
 from benchmarks.servers import BenchmarkFailedError, Server
 
 _PRIVATE = ("Private_Clean:", "Private_Dirty:")
+_PROPORTIONAL = ("Pss:",)
+
+
+class Footprint(msgspec.Struct, frozen=True):
+    """Bytes of one process or several.
+
+    ``private``: what their ends would give back. ``proportional``: that, and of each page that is
+    shared with other processes its share (PSS), so that the pages that the processes of a server
+    share among themselves count once.
+    """
+
+    private: int
+    proportional: int
+
+    def __add__(self, other: Footprint) -> Footprint:
+        return Footprint(self.private + other.private, self.proportional + other.proportional)
+
+
+NOTHING = Footprint(0, 0)
 
 
 def private_bytes_of_a_model(
@@ -40,8 +61,41 @@ def private_bytes_of_a_model(
 
 def private_bytes(pid: int) -> int:
     """The memory that the end of the process would give back."""
+    return footprint(pid).private
+
+
+def footprint(pid: int) -> Footprint:
+    """Of one process; raises OSError where it is gone."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(_PRIVATE))
+
+    def total(kinds: tuple[str, ...]) -> int:
+        return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(kinds))
+
+    return Footprint(total(_PRIVATE), total(_PROPORTIONAL))
+
+
+def processes(server: Server) -> list[psutil.Process]:
+    """All of the server: the parent, HTTP workers, the fork server, and model processes."""
+    parent = psutil.Process(server.pid)
+    return [parent, *parent.children(recursive=True)]
+
+
+def footprints(server: Server) -> dict[int, Footprint]:
+    """Of each process of the server, by its id."""
+    found = {}
+    for process in processes(server):
+        # It may end just now.
+        with suppress(OSError):
+            found[process.pid] = footprint(process.pid)
+    return found
+
+
+def kinds(server: Server) -> dict[int, str]:
+    """What each process is, as ``GET /status`` calls it, by its id."""
+    with client(server.url) as to:
+        status = to.get("/status").raise_for_status().json()
+    models = {one["pid"]: "model" for one in status["models"]}
+    return models | {one["pid"]: one["kind"] for one in status["processes"]}
 
 
 def _model_processes(server: Server) -> set[int]:

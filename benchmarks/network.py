@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -16,8 +17,8 @@ from benchmarks.servers import BenchmarkFailedError
 from tfaas_core.tensors import Array
 
 FEATURES = 42
-ROWS: Array = np.random.default_rng(1).normal(size=(1000, FEATURES)).round(4)
-"""float64 [1000, 42]"""
+ROWS: Array = np.random.default_rng(1).normal(size=(10_000, FEATURES)).round(4)
+"""float64 [10000, 42]"""
 NAME = "bench"
 
 _DEMO = "particles"
@@ -44,15 +45,16 @@ def upload(to: Client, name: str) -> None:
     model = demo_model(_DEMO)
     assert model.params is not None
     params = msgspec.json.decode(model.params.read_bytes()) | {"name": name}
-    answer = to.post(
-        "/upload",
-        data={"name": name},
-        files={
-            "model": ("model.pb", model.model.read_bytes()),
-            "params": ("params.json", msgspec.json.encode(params)),
-        },
-    )
-    check_upload(answer)
+    upload_graph(to, name, model.model, params)
+
+
+def upload_graph(to: Client, name: str, graph: Path, params: dict[str, Any] | None = None) -> None:
+    """Stores a frozen graph under ``name``, through the upload form."""
+    files = {
+        "model": ("model.pb", graph.read_bytes()),
+        "params": ("params.json", msgspec.json.encode(params or {})),
+    }
+    check_upload(to.post("/upload", data={"name": name}, files=files))
 
 
 def upload_bundle(to: Client, name: str, bundle: Path) -> None:
@@ -71,6 +73,12 @@ def check_upload(answer: Response) -> None:
 def remove(to: Client, name: str) -> None:
     """Deletes a model."""
     to.delete(f"/delete/{name}").raise_for_status()
+
+
+def is_served(by: Client, name: str) -> bool:
+    """Whether a request for one prediction is answered."""
+    answer = by.post("/json", json={"values": ROWS[0].tolist(), "model": name})
+    return answer.status_code == 200
 
 
 def predict(to: Client, name: str) -> float:

@@ -17,11 +17,16 @@ _MODULE = "benchmarks.saved_model"
 
 def write(folder: Path) -> Path:
     """Writes the SavedModel's new ``folder``."""
-    command = [sys.executable, "-m", _MODULE, str(folder)]
+    write_by(_MODULE, folder)
+    return folder
+
+
+def write_by(module: str, folder: Path) -> None:
+    """Has ``python -m MODULE FOLDER`` write a new folder."""
+    command = [sys.executable, "-m", module, str(folder)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if run.returncode:
-        raise BenchmarkFailedError(f"the SavedModel cannot be written:\n{run.stderr}")
-    return folder
+        raise BenchmarkFailedError(f"{module} cannot write its models:\n{run.stderr}")
 
 
 def main(folder: Path) -> None:

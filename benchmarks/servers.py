@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
@@ -33,23 +33,30 @@ class Server(msgspec.Struct, frozen=True):
     url: str
 
 
-def tfaas(storage: Path) -> AbstractContextManager[Server]:
-    """``tfaas serve`` on a free port, with its models in ``storage``."""
-    settings = {
+def tfaas(
+    storage: Path, settings: Mapping[str, object] | None = None
+) -> AbstractContextManager[Server]:
+    """``tfaas serve`` on a free port, with its models in ``storage``, and these settings."""
+    all_settings = {
         "server.port": 0,
         "server.workers": WORKERS,
         "server.log_level": "warning",
         "storage.root": storage,
+        **(settings or {}),
     }
-    overrides = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+    if "storage.kind" in all_settings:
+        del all_settings["storage.root"]
+    overrides = [
+        part for key, value in all_settings.items() for part in ("--set", f"{key}={value}")
+    ]
     # In a folder without a tfaas.toml.
     storage.mkdir(exist_ok=True)
     return _running("tfaas", [TFAAS, "serve", *overrides], storage)
 
 
-def noop() -> AbstractContextManager[Server]:
+def noop(workers: int = WORKERS) -> AbstractContextManager[Server]:
     """The no-op application on a free port, with as many workers."""
-    return _running("no-op", [sys.executable, "-m", "benchmarks.noop_app", str(WORKERS)], ROOT)
+    return _running("no-op", [sys.executable, "-m", "benchmarks.noop_app", str(workers)], ROOT)
 
 
 @contextmanager

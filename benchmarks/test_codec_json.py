@@ -14,7 +14,7 @@ from tfaas_core.testing.models import model_version
 _VERSION = model_version([TensorSpec("x", "float32", (None, 42))])
 _RANDOM = np.random.default_rng(1)
 _ROW = orjson.dumps({"values": _RANDOM.normal(size=42).tolist(), "model": "vk"})
-_BATCH = orjson.dumps({"values": _RANDOM.normal(size=(1000, 42)).tolist(), "model": "vk"})
+_SIZES = [10, 100, 1000, 10_000]
 
 
 @pytest.mark.benchmark(group="json: one row of 42")
@@ -30,19 +30,27 @@ def test_parse_bind_and_encode(benchmark: BenchmarkFixture) -> None:
     assert benchmark(answer) == b"[0.5]"
 
 
-@pytest.mark.benchmark(group="json: 1000 rows of 42")
-def test_parse_and_bind(benchmark: BenchmarkFixture) -> None:
-    codec = JsonCodec()
+@pytest.mark.benchmark(group="json: rows of 42")
+@pytest.mark.parametrize("rows", _SIZES)
+def test_parse_and_bind(benchmark: BenchmarkFixture, rows: int) -> None:
+    codec, batch = JsonCodec(), _batch(rows)
 
     def read() -> Bound:
-        return codec.bind(codec.parse(_BATCH, "application/json"), _VERSION)
+        return codec.bind(codec.parse(batch, "application/json"), _VERSION)
 
-    assert benchmark(read).arrays["x"].shape == (1000, 42)
+    assert benchmark(read).arrays["x"].shape == (rows, 42)
 
 
-@pytest.mark.benchmark(group="json: 1000 rows of 42")
-def test_orjson_loads_and_np_array(benchmark: BenchmarkFixture) -> None:
+@pytest.mark.benchmark(group="json: rows of 42")
+@pytest.mark.parametrize("rows", _SIZES)
+def test_orjson_loads_and_np_array(benchmark: BenchmarkFixture, rows: int) -> None:
+    batch = _batch(rows)
+
     def read() -> Array:
-        return np.array(orjson.loads(_BATCH)["values"], np.float32)
+        return np.array(orjson.loads(batch)["values"], np.float32)
 
-    assert benchmark(read).shape == (1000, 42)
+    assert benchmark(read).shape == (rows, 42)
+
+
+def _batch(rows: int) -> bytes:
+    return orjson.dumps({"values": _RANDOM.normal(size=(rows, 42)).tolist(), "model": "vk"})

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import msgspec
-import psutil
 
-from benchmarks.memory import private_bytes
-from benchmarks.network import client
+from benchmarks.memory import footprints, kinds
 from benchmarks.servers import Server
 
 _PERIOD_S = 0.1
@@ -27,10 +25,10 @@ class Growth(msgspec.Struct):
 
     def by_kind(self, server: Server) -> dict[str, int]:
         """The largest of each kind of process, as ``GET /status`` calls them."""
-        kinds = _kinds(server)
+        known = kinds(server)
         largest: dict[str, int] = {}
         for pid, grown in self.by_pid.items():
-            kind = kinds.get(pid, "other")
+            kind = known.get(pid, "other")
             kind = f"new {kind}" if pid in self.new else kind
             largest[kind] = max(grown, largest.get(kind, 0))
         return dict(sorted(largest.items()))
@@ -64,21 +62,4 @@ def watching(server: Server) -> Iterator[Growth]:
 
 
 def _sample(server: Server) -> dict[int, int]:
-    sizes = {}
-    for process in _processes(server):
-        # It may end just now.
-        with suppress(OSError):
-            sizes[process.pid] = private_bytes(process.pid)
-    return sizes
-
-
-def _processes(server: Server) -> list[psutil.Process]:
-    parent = psutil.Process(server.pid)
-    return [parent, *parent.children(recursive=True)]
-
-
-def _kinds(server: Server) -> dict[int, str]:
-    with client(server.url) as to:
-        status = to.get("/status").raise_for_status().json()
-    kinds = {one["pid"]: "model" for one in status["models"]}
-    return kinds | {one["pid"]: one["kind"] for one in status["processes"]}
+    return {pid: one.private for pid, one in footprints(server).items()}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -21,30 +21,48 @@ _TIMEOUT_S = 60
 _ENDLESS_S = 3600
 
 
+class Load(msgspec.Struct, frozen=True):
+    """What wrk sends over and over: ``bodies`` of one path and media type, in turn.
+
+    Without ``keep_alive``, each request has a connection of its own.
+    """
+
+    bodies: Sequence[Body]
+    connections: int
+    keep_alive: bool = True
+
+
 class Round(msgspec.Struct, frozen=True):
     """What wrk measured of one server in one round. ``errors``: anything but an answer below 400,
-    at the level of HTTP or of the socket."""
+    at the level of HTTP or of the socket. ``latency_us``: by percentile, like ``99.9``."""
 
     requests: int
     duration_us: int
-    p50_us: int
-    p99_us: int
     errors: int
+    latency_us: dict[str, int]
 
     @property
     def requests_per_s(self) -> float:
         return self.requests / self.duration_us * 1e6
 
+    @property
+    def p50_us(self) -> int:
+        return self.latency_us["50"]
 
-def drive(server: Server, body: Body, connections: int, seconds: int) -> Round:
+    @property
+    def p99_us(self) -> int:
+        return self.latency_us["99"]
+
+
+def drive(server: Server, load: Load, seconds: int) -> Round:
     """One run of wrk; raises BenchmarkFailedError where wrk fails or nothing is answered."""
-    with _started(server, body, connections, seconds) as process:
+    with _started(server, load, seconds) as process:
         return _round(server, process)
 
 
-def drive_during(server: Server, body: Body, connections: int, work: Callable[[], object]) -> Round:
+def drive_during(server: Server, load: Load, work: Callable[[], object]) -> Round:
     """One run of wrk that lasts as long as ``work`` does; raises as ``drive``, and as that does."""
-    with _started(server, body, connections, _ENDLESS_S) as process:
+    with _started(server, load, _ENDLESS_S) as process:
         work()
         # wrk then reports what it has.
         process.send_signal(signal.SIGINT)
@@ -52,16 +70,14 @@ def drive_during(server: Server, body: Body, connections: int, work: Callable[[]
 
 
 @contextmanager
-def _started(
-    server: Server, body: Body, connections: int, seconds: int
-) -> Iterator[subprocess.Popen[str]]:
+def _started(server: Server, load: Load, seconds: int) -> Iterator[subprocess.Popen[str]]:
+    connections = load.connections
     numbers = {"-t": min(connections, 2), "-c": connections, "-d": seconds, "--timeout": _TIMEOUT_S}
     command = [_WRK, *(str(part) for pair in numbers.items() for part in pair)]
-    command += ["-s", str(_SCRIPT), f"{server.url}{body.path}", "--"]
-    with NamedTemporaryFile(prefix="tfaas-bench-") as file:
-        file.write(body.content)
-        file.flush()
-        command += [file.name, body.media_type]
+    command += ["-s", str(_SCRIPT), f"{server.url}{load.bodies[0].path}", "--"]
+    command += ["keep-alive" if load.keep_alive else "close", load.bodies[0].media_type]
+    with ExitStack() as files:
+        command += [files.enter_context(_file(body.content)) for body in load.bodies]
         try:
             process = subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -73,6 +89,14 @@ def _started(
                 yield process
             finally:
                 process.kill()
+
+
+@contextmanager
+def _file(content: bytes) -> Iterator[str]:
+    with NamedTemporaryFile(prefix="tfaas-bench-") as file:
+        file.write(content)
+        file.flush()
+        yield file.name
 
 
 def _round(server: Server, process: subprocess.Popen[str]) -> Round:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tfaas_core.testing.postgresql import ADDRESS, PostgresqlServer, running_postgresql
 
 InstallPlugin = Callable[..., Path]
 
@@ -45,3 +48,12 @@ def install_plugin(site: Path) -> InstallPlugin:
         return site
 
     return install
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlServer]:
+    """A PostgreSQL server; ``database_for`` makes databases there, in spawned processes, too."""
+    with running_postgresql() as server:
+        os.environ[ADDRESS] = server.address
+        yield server
+        del os.environ[ADDRESS]

@@ -11,11 +11,17 @@ from tfaas_core.model import ModelVersion
 from tfaas_core.tensors import Arrays, Bound
 
 
-class Document(msgspec.Struct):
+class Document(msgspec.Struct, kw_only=True):
     """What ``parse`` read. A codec's own subclass holds its values, not yet checked."""
 
     model: str | None = None
     """The model that the request names; None: the default model."""
+
+    version: int | None = None
+    """The number that the request names, as ``check_number`` takes it; None: the live version."""
+
+    label: str | None = None
+    """The label that the request names instead of a number, not empty; None: none."""
 
 
 class Encoded(msgspec.Struct, frozen=True):
@@ -31,10 +37,11 @@ D = TypeVar("D", bound=Document)
 class Codec(ABC, Generic[D]):
     """Reads one input format, and answers in it.
 
-    A codec named ``json`` is served under ``/predict/json`` and ``/json``. Methods are called in
-    an HTTP worker's event loop, but for large bodies, and where ``is_heavy`` says so, in threads:
-    they must not wait for anything, and keep nothing between calls that is not safe for threads.
-    What ``encode`` needs of the request, the document carries.
+    A codec named ``json`` is served under ``/predict/json`` and ``/json``, and for one model under
+    ``/models/NAME/predict/json`` and the like. Methods are called in an HTTP worker's event loop,
+    but for large bodies, and where ``is_heavy`` says so, in threads: they must not wait for
+    anything, and keep nothing between calls that is not safe for threads. What ``encode`` needs of
+    the request, the document carries.
     """
 
     name: ClassVar[str]

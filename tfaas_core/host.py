@@ -22,13 +22,23 @@ from tfaas_core.engine.base import Engine, EngineContext, Supervisor, WorkerCont
 from tfaas_core.errors import StorageUnavailable, UnsupportedMediaType
 from tfaas_core.memory import private_bytes
 from tfaas_core.model import ModelVersion
-from tfaas_core.plugins import Plugins, choose, load_plugins, predict_paths
-from tfaas_core.predictor import Predictor
+from tfaas_core.plugins import (
+    Plugins,
+    choose,
+    load_plugins,
+    model_predict_paths,
+    predict_paths,
+)
+from tfaas_core.predictor import Predictor, Target
 from tfaas_core.publisher import Announce, Publisher
 from tfaas_core.route import Request, Response, Route
 from tfaas_core.runtime import Runtime
 from tfaas_core.storage import Storage
+from tfaas_core.versions import number_of
 from tfaas_core.warmup_examples import WarmUp
+
+MODEL_HEADER = "TFaaS-Model"
+"""The header of a prediction that tells which version it is of."""
 
 _CURL_DEFAULT = "application/x-www-form-urlencoded"
 
@@ -179,14 +189,33 @@ class Host:
 
     def _predict(self, codec: Codec[Any]) -> list[Route]:
         handler = partial(self._answer, codec)
-        return [Route(path, ("POST",), handler, express=True) for path in predict_paths(codec.name)]
+        handler_at = partial(self._answer_at, codec)
+        return [
+            *(Route(at, ("POST",), handler, express=True) for at in predict_paths(codec.name)),
+            *(Route(at, ("POST",), handler_at) for at in model_predict_paths(codec.name)),
+        ]
 
-    async def _answer(self, codec: Codec[Any], request: Request) -> Response:
+    async def _answer_at(self, codec: Codec[Any], request: Request) -> Response:
+        return await self._answer(codec, request, _target(request.path_fields))
+
+    async def _answer(
+        self, codec: Codec[Any], request: Request, target: Target | None = None
+    ) -> Response:
         content_type = request.headers.get("content-type", "")
         _check_media_type(codec, content_type)
         _check_not_encoded(codec, request.headers.get("content-encoding", ""))
-        encoded = await self.predictor.predict(codec, request.body, content_type)
-        return Response(encoded.body, media_type=encoded.media_type)
+        prediction = await self.predictor.predict(codec, request.body, content_type, target)
+        encoded, version = prediction.encoded, prediction.version
+        return Response(
+            encoded.body, media_type=encoded.media_type, headers={MODEL_HEADER: version.reference}
+        )
+
+
+def _target(fields: Mapping[str, str]) -> Target:
+    version = fields.get("version")
+    return Target(
+        fields["name"], None if version is None else number_of(version), fields.get("label")
+    )
 
 
 def _check_media_type(codec: Codec[Any], content_type: str) -> None:

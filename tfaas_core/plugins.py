@@ -31,9 +31,11 @@ BUILTIN_PLUGINS = (
     "tfaas_plugins.codec_image",
     "tfaas_plugins.codec_msgpack",
     "tfaas_plugins.models_api",
+    "tfaas_plugins.versions_api",
     "tfaas_plugins.params_api",
     "tfaas_plugins.status_api",
     "tfaas_backends.storage_filesystem",
+    "tfaas_backends.storage_sql",
     "tfaas_backends.runtime_graph",
     "tfaas_backends.runtime_saved_model",
     "tfaas_core.engine.local",
@@ -90,7 +92,7 @@ class Plugins:
         for plugin, codec in self._objects(hook, Codec, config=config):
             _check_codec(plugin, codec)
             self._claim(plugin, hook, "codec", codec.name)
-            for path in predict_paths(codec.name):
+            for path in (*predict_paths(codec.name), *model_predict_paths(codec.name)):
                 self._claim(plugin, hook, "route", f"POST {path}")
             for media_type in codec.media_types:
                 if media_type != "*/*":
@@ -204,6 +206,15 @@ def load_plugins(disabled: Sequence[str] = ()) -> Plugins:
 def predict_paths(codec: str) -> tuple[str, ...]:
     """The paths that a codec of this name is served under."""
     return f"/predict/{codec}", f"/{codec}"
+
+
+def model_predict_paths(codec: str) -> tuple[str, ...]:
+    """Those that name the model, too, and its version or label, in their fields."""
+    return (
+        f"/models/{{name}}/predict/{codec}",
+        f"/models/{{name}}/versions/{{version}}/predict/{codec}",
+        f"/models/{{name}}/labels/{{label}}/predict/{codec}",
+    )
 
 
 def choose(table: str, kind: str, found: Mapping[str, T]) -> T:

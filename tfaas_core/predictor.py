@@ -5,14 +5,53 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgspec
+
 from tfaas_core.catalog import Catalog
-from tfaas_core.codec import Codec, Encoded
+from tfaas_core.codec import Codec, Document, Encoded
 from tfaas_core.engine.base import Engine
-from tfaas_core.errors import TooLarge
+from tfaas_core.errors import DoesNotFit, TooLarge
+from tfaas_core.model import ModelVersion
 from tfaas_core.tensors import conform
 
 LARGE_BODY_BYTES = 1 << 20
 """A larger body is read in a thread, so that the event loop goes on with other clients."""
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What a request's path names: a model, and perhaps its version or its label, not both."""
+
+    model: str
+    version: int | None = None
+    label: str | None = None
+
+    def of(self, document: Document) -> Target:
+        """With what ``document`` adds; raises DoesNotFit where that names anything else."""
+        if document.model not in (None, self.model):
+            raise _two("model", f"model {self.model[:140]!r}", f"model {document.model[:140]!r}")
+        if self.version is None and self.label is None:
+            return Target(self.model, document.version, document.label)
+        path = _choice(self.version, self.label)
+        if document.version not in (None, self.version):
+            raise _two("version", path, _choice(document.version, None))
+        if document.label not in (None, self.label):
+            raise _two("label", path, _choice(None, document.label))
+        return self
+
+
+def _choice(version: int | None, label: str | None) -> str:
+    return f"version {version}" if label is None else f"label {label[:140]!r}"
+
+
+def _two(field: str, path: str, body: str) -> DoesNotFit:
+    return DoesNotFit(f"the path names {path}, the body {body}; name one of them", field=field)
+
+
+class Prediction(msgspec.Struct, frozen=True):
+    """An answer, and the version that gave it."""
+
+    encoded: Encoded
+    version: ModelVersion
 
 
 class Predictor:
@@ -23,14 +62,19 @@ class Predictor:
         self._engine = engine
         self._max_rows = max_rows
 
-    async def predict(self, codec: Codec[Any], body: bytes, content_type: str) -> Encoded:
-        """The answer to ``body``; raises TfaasError where there is none."""
+    async def predict(
+        self, codec: Codec[Any], body: bytes, content_type: str, target: Target | None = None
+    ) -> Prediction:
+        """The answer to ``body``; raises TfaasError where there is none.
+
+        ``target`` is what the path names, where it names a model.
+        """
         is_large = len(body) > LARGE_BODY_BYTES
         if is_large:
             document = await asyncio.to_thread(codec.parse, body, content_type)
         else:
             document = codec.parse(body, content_type)
-        version = self._catalog.get(document.model)
+        version = self._version(document, target)
         if is_large or codec.is_heavy(document):
             bound = await asyncio.to_thread(codec.bind, document, version)
         else:
@@ -48,4 +92,14 @@ class Predictor:
             spec.name: output
             for spec, output in zip(version.signature.outputs, outputs, strict=True)
         }
-        return codec.encode(named, bound, document, version)
+        return Prediction(codec.encode(named, bound, document, version), version)
+
+    def _version(self, document: Document, target: Target | None) -> ModelVersion:
+        if document.version is not None and document.label is not None:
+            raise DoesNotFit(
+                f"both {_choice(document.version, None)} and {_choice(None, document.label)} are "
+                "sent, send one of them",
+                field="label",
+            )
+        asked = document if target is None else target.of(document)
+        return self._catalog.get(asked.model, asked.version, asked.label)

@@ -49,6 +49,10 @@ class Migrations(ABC):
         """The revision that this TFaaS works with."""
 
     @abstractmethod
+    def knows(self, revision: str) -> bool:
+        """Whether this is ``newest`` or one before it; others are of a newer TFaaS."""
+
+    @abstractmethod
     def upgrade(self) -> None:
         """Brings the database to ``newest``, under a lock; does nothing where it is there.
 

@@ -2,15 +2,49 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
+from typing import Any
 
 import msgspec
 
-from tfaas_core.errors import UnknownVersion
+from tfaas_core.errors import DoesNotFit, UnknownVersion
 from tfaas_core.model import ModelVersion
 
 MAX_LABELS = 100
 """Of one model. Each may keep a version from being removed."""
+
+MAX_NUMBER = 2**31 - 1
+"""Of a version."""
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,9}")
+
+
+def check_number(value: Any) -> int:
+    """``value``, where it may be the number of a version; raises DoesNotFit where it may not."""
+    if type(value) is not int or not 0 < value <= MAX_NUMBER:
+        raise DoesNotFit(
+            f"version is {_shown(value)}, send the number of a version: an integer "
+            f"from 1 to {MAX_NUMBER}",
+            field="version",
+        )
+    return value
+
+
+def number_of(text: str) -> int:
+    """The version's number that a path or a form spells; raises DoesNotFit as above."""
+    return check_number(int(text) if _NUMBER.fullmatch(text) else text)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        return repr(value[:40])
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    if not isinstance(value, int | float):
+        return "no number"
+    text = str(value)
+    return text if len(text) <= 20 else f"{text[:20]}..."
 
 
 class Pointers(msgspec.Struct, frozen=True):

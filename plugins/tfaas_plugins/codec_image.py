@@ -45,8 +45,8 @@ class ImageCodec(Codec[ImageDocument]):
     def parse(self, body: bytes, content_type: str) -> ImageDocument:
         """Reads a form, or a picture as it is; of the pictures, their headers.
 
-        Raises BadBody; DoesNotFit where a picture is animated, or ``top`` is no count; TooLarge
-        where they are too many, or have too many pixels.
+        Raises BadBody; DoesNotFit where a picture is animated, or ``top`` or ``version`` is no
+        count; TooLarge where they are too many, or have too many pixels.
         """
         form = read_form(body, content_type, self._max_images)
         pictures: list[Picture] = []
@@ -56,7 +56,13 @@ class ImageCodec(Codec[ImageDocument]):
             total_pixels += pictures[-1].width * pictures[-1].height
             if total_pixels > self._max_pixels:
                 raise self._too_large(pictures, total_pixels)
-        return ImageDocument(form.model, tuple(pictures), form.top)
+        return ImageDocument(
+            tuple(pictures),
+            form.top,
+            model=form.model,
+            version=form.version,
+            label=form.label,
+        )
 
     def is_heavy(self, document: ImageDocument) -> bool:
         """For more than a few thousand pixels, of which decoding takes a millisecond or so."""

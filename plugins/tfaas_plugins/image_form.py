@@ -8,14 +8,14 @@ import msgspec
 
 from tfaas_core.errors import BadBody, DoesNotFit, TooLarge
 from tfaas_core.form import MAX_FIELD_BYTES
-from tfaas_core.multipart import MEDIA_TYPE, Event, PartHead, Splitter, boundary_of
+from tfaas_core.multipart import MEDIA_TYPE, Event, PartHead, boundary_of, events_of
+from tfaas_core.versions import number_of
 
 DEFAULT_TOP = 5
 """How many labels an answer has, unless the request says otherwise."""
 
 _IMAGE = "image"
-_TEXTS = ("model", "name", "top")
-_PIECE_BYTES = 256 * 1024
+_TEXTS = ("model", "name", "version", "label", "top")
 _PLAIN_ENCODINGS = ("", "7bit", "8bit", "binary")
 _COUNT = re.compile(r"\s*0*([1-9][0-9]*)\s*")
 
@@ -33,30 +33,28 @@ class SentImage(msgspec.Struct, frozen=True):
 
 
 class ImageForm(msgspec.Struct, frozen=True):
-    """A request: one picture at least, the model's name, and how many labels to answer."""
+    """A request: one picture at least, what it names, and how many labels to answer."""
 
     images: tuple[SentImage, ...]
     model: str | None = None
+    version: int | None = None
+    label: str | None = None
     top: int = DEFAULT_TOP
 
 
 def read_form(body: bytes, content_type: str, max_images: int) -> ImageForm:
     """The form that ``body`` is; a body that is not announced as a form is one picture.
 
-    Raises BadBody where it is no such form, or lacks a picture; DoesNotFit where ``top`` is no
-    count; TooLarge for more than ``max_images`` pictures.
+    Raises BadBody where it is no such form, or lacks a picture; DoesNotFit where ``top`` or
+    ``version`` is no count; TooLarge for more than ``max_images`` pictures.
     """
     if content_type.partition(";")[0].strip().lower() != MEDIA_TYPE:
         if not body:
             raise BadBody("the body is empty, send a picture or a form (curl -F image=@file.png)")
         return ImageForm((SentImage(body, None, "the body"),))
-    splitter = Splitter(boundary_of(content_type))
     parts = _Parts(max_images)
-    for start in range(0, len(body), _PIECE_BYTES):
-        for event in splitter.split(body[start : start + _PIECE_BYTES]):
-            parts.take(event)
-    if not splitter.is_complete:
-        raise BadBody("the form stops before its closing boundary")
+    for event in events_of(body, boundary_of(content_type)):
+        parts.take(event)
     return parts.form()
 
 
@@ -96,8 +94,14 @@ class _Parts:
                 raise BadBody(f"{place} is empty", field=_IMAGE)
             images.append(SentImage(data, filename, place))
         texts = self._texts
-        model = texts.get("model") or texts.get("name") or None
-        return ImageForm(tuple(images), model, _top(texts.get("top")))
+        version = texts.get("version", "").strip()
+        return ImageForm(
+            tuple(images),
+            model=texts.get("model") or texts.get("name") or None,
+            version=number_of(version) if version else None,
+            label=texts.get("label") or None,
+            top=_top(texts.get("top")),
+        )
 
     def _check(self, head: PartHead) -> None:
         name = head.name

@@ -71,7 +71,10 @@ def _may_hold_booleans(body: bytes, fields: dict[str, Any], document: JsonDocume
     if b"f" not in body and body.find(b"u") == body.rfind(b"u"):
         return False  # the one "u" is that of "values" or "inputs"
     names = "".join(
-        (*fields, *(document.keys or ()), *(document.inputs or ()), document.model or "")
+        (
+            *(*fields, *(document.keys or ()), *(document.inputs or ())),
+            *(document.model or "", document.label or ""),
+        )
     )
     return (
         body.count(b"u") > names.count("u") or body.count(b"f") > names.count("f") or b"\\" in body

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
-from tfaas_core.bundle import pack
 from tfaas_core.errors import BadBody, UnsupportedMediaType
 from tfaas_core.form import check_length, read_form, store_body
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
-from tfaas_core.package import Received, entries_of
+from tfaas_core.package import Received
 from tfaas_core.route import Request, Response, Route, json_response
 from tfaas_core.storage import MODEL
 from tfaas_core.upload import Upload
+from tfaas_plugins.bundle_answer import bundle_of
 
 _BUNDLE_TYPES = (
     *("application/octet-stream", "application/gzip", "application/x-gzip", "application/x-tar"),
@@ -31,24 +30,18 @@ class ModelsApi:
         self._host = host
 
     async def list(self, _request: Request) -> Response:
-        """``GET /models``: every model, sorted by name."""
+        """``GET /models``: the live version of every model, sorted by name."""
         return json_response([model.live.document() for model in self._host.catalog.list()])
 
     async def show(self, request: Request) -> Response:
-        """``GET /models/NAME``: one of them."""
+        """``GET /models/NAME``: that of one of them."""
         version = self._host.catalog.get(request.path_fields["name"])
         return json_response(version.document())
 
     async def download(self, request: Request) -> Response:
         """``GET /models/NAME/download``: a bundle that can be uploaded again."""
         version = self._host.catalog.get(request.path_fields["name"])
-        artifact = await asyncio.to_thread(self._host.storage.artifact, version)
-        entries = await asyncio.to_thread(entries_of, version, artifact)
-        return Response(
-            media_type="application/gzip",
-            headers={"Content-Disposition": f'attachment; filename="{version.name}.tar.gz"'},
-            stream=_in_threads(pack(entries)),
-        )
+        return await bundle_of(self._host.storage, version, f"{version.name}.tar.gz")
 
     async def upload(self, request: Request) -> Response:
         """``POST /upload``: a form with the parts name, params, model and labels; or a bundle."""
@@ -126,12 +119,6 @@ class ModelsApi:
         if "model" not in form.fields:
             raise BadBody("the form lacks the part 'model', the model's name", field="model")
         return form.fields["model"]
-
-
-async def _in_threads(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Takes each step of a blocking iterator in a thread."""
-    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
-        yield piece
 
 
 def _encoding(request: Request, known: tuple[str, ...]) -> str:

@@ -39,10 +39,10 @@ def read_rows(body: bytes, content_type: str) -> RowsDocument:
     try:
         if kind == DATA_FRAME:
             rows = list(DataFrame.FromString(body).row)
-            return RowsDocument(_model(rows), rows, single=False)
+            return RowsDocument(rows, single=False, model=_model(rows))
         if kind == ROW:
             row = Row.FromString(body)
-            return RowsDocument(row.model or None, (row,))
+            return RowsDocument((row,), model=row.model or None)
     except DecodeError:
         hint = f"; a DataFrame is announced as {ANNOUNCED}" if kind == ROW else ""
         raise BadBody(f"the body is not a {kind} message{hint}") from None

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from tfaas_core.codec import Document
 from tfaas_core.errors import DoesNotFit
+from tfaas_core.versions import check_number
 from tfaas_plugins.values_leaves import describe
 
 
@@ -27,8 +28,14 @@ def document_of(fields: dict[str, Any], kind: type[D]) -> D:
 
     Raises DoesNotFit where a field is of a wrong type, or values are sent in two ways.
     """
+    version, label = fields.get("version"), fields.get("label")
     document = kind(
-        model=_model(fields), values=_values(fields), keys=_keys(fields), inputs=_inputs(fields)
+        model=_model(fields),
+        version=version if version is None else check_number(version),
+        label=label if label is None else _label(label),
+        values=_values(fields),
+        keys=_keys(fields),
+        inputs=_inputs(fields),
     )
     if document.inputs is not None and document.values is not None:
         raise DoesNotFit("both values and inputs are sent, send one of them", field="inputs")
@@ -44,6 +51,12 @@ def _model(fields: dict[str, Any]) -> str | None:
                 raise _wrong_type(field, value, "a model's name as a string")
             return value
     return None
+
+
+def _label(label: Any) -> str | None:
+    if type(label) is not str:
+        raise _wrong_type("label", label, "a label of the model as a string")
+    return label or None
 
 
 def _values(fields: dict[str, Any]) -> Any:

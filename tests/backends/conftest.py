@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from tfaas_backends.runtime_graph import GraphRuntime
 
+from tests.backends.sql_storages import UrlOf, opened, postgresql_url, sqlite_url
 from tfaas_core.model import Params
 from tfaas_core.runtime import Servable
+from tfaas_core.storage import Storage
 
 Serve = Callable[..., Servable]
 
@@ -53,3 +55,31 @@ def _frozen(build: Callable[[], Any], edit: Callable[[Any], Any]) -> bytes:
     graph_def = graph.as_graph_def()
     edit(graph_def)
     return bytes(graph_def.SerializeToString())
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url_of(request: pytest.FixtureRequest) -> UrlOf:
+    if request.param == "sqlite":
+        return sqlite_url
+    request.getfixturevalue("postgresql")
+    return postgresql_url
+
+
+@pytest.fixture
+def url(url_of: UrlOf, tmp_path: Path) -> str:
+    return url_of(tmp_path)
+
+
+@pytest.fixture
+def storage(url: str, tmp_path: Path) -> Iterator[Storage]:
+    storage = opened(url, tmp_path)
+    yield storage
+    storage.close()
+
+
+@pytest.fixture
+def other_host(url: str, tmp_path: Path) -> Iterator[Storage]:
+    """A storage on the same database that has a cache of its own."""
+    storage = opened(url, tmp_path / "other")
+    yield storage
+    storage.close()

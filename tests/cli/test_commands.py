@@ -117,7 +117,7 @@ def test_check_prints_a_line_for_each_finding(
     first, second = captured.err.splitlines()
     assert first.startswith("tfaas: plugin tfaas_broken (tfaas-broken 2.1) cannot be imported: ")
     assert "no GPU here" in first
-    assert second == "tfaas: unknown storage 'sq'; there are: filesystem - at `$.storage.kind`"
+    assert second == "tfaas: unknown storage 'sq'; there are: filesystem, sql - at `$.storage.kind`"
     assert captured.out == ""
 
 

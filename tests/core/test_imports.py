@@ -19,7 +19,7 @@ LAYERS = (
     {"model"},
     {"versions"},
     {"backoff", "checksum", "codec", "config", "folder", "link", "logs", "memory", "multipart"}
-    | {"route", "runtime", "signals", "storage", "uninterrupted"},
+    | {"route", "runtime", "secret", "signals", "storage", "uninterrupted"},
     {"bundle", "examples", "form", "hookspecs", "transfer"},
     {"package"},
     {"catalog", "engine"},
@@ -119,4 +119,4 @@ def test_wiring_a_host_loads_no_tensorflow() -> None:
     code += "Host(load_config(environ={})).routes()"
     loaded = loaded_by(code)
     assert "numpy" in loaded
-    assert {"tensorflow", "keras", "sanic"}.isdisjoint(loaded)
+    assert {"tensorflow", "keras", "sanic", "sqlalchemy", "alembic"}.isdisjoint(loaded)

@@ -99,7 +99,8 @@ def test_an_installed_plugin_registers_beside_the_builtin_ones(
     assert list(plugins.codecs(config)) == ["json", "proto", "image", "msgpack", "csv"]
     assert plugins.owner("codec", "csv") == "tfaas_csv"
     assert plugins.owner("media type", "text/csv") == "tfaas_csv"
-    assert plugins.owner("route", "POST /predict/csv") == "tfaas_csv"
+    for place in ("", "/models/{name}", "/models/{name}/versions/{version}"):
+        assert plugins.owner("route", f"POST {place}/predict/csv") == "tfaas_csv"
     assert plugins.owner("codec", "json") == "tfaas_plugins.codec_json"
 
 
@@ -201,6 +202,12 @@ CLAIMS = {
     "route `PUT /hello/{who}`": (
         ROUTE,
         ROUTE.replace("{name}", "{who}").replace('"GET", "PUT"', '"PUT",'),
+    ),
+    "route `POST /models/{model}/predict/csv`": (
+        CODEC,
+        ROUTE.replace("/hello/{name}", "/models/{model}/predict/csv").replace(
+            '"GET", "PUT"', '"POST",'
+        ),
     ),
     "route `POST /csv`": (
         CODEC,

@@ -93,6 +93,6 @@ def test_everything_that_is_wrong_is_found_at_once(install_plugin: InstallPlugin
     assert "implements no hook" in found[1]
     assert found[2:] == [
         "no plugin is called `csv` - at `$.plugins.disabled`",
-        "unknown storage 'sq'; there are: filesystem - at `$.storage.kind`",
+        "unknown storage 'sq'; there are: filesystem, sql - at `$.storage.kind`",
         "unknown engine 'gpu'; there are: local - at `$.engine.kind`",
     ]

@@ -17,6 +17,7 @@ import pluggy
 import pytest
 from msgspec import inspect as types
 from tfaas_backends.storage_filesystem import FilesystemTable
+from tfaas_backends.storage_sql import SqlTable
 
 from tests.docs.markdown import (
     DOCS,
@@ -30,7 +31,7 @@ from tests.docs.markdown import (
     section,
     words,
 )
-from tfaas_core import hookspecs
+from tfaas_core import hookspecs, secret
 from tfaas_core.cli import tfaas
 from tfaas_core.config import StorageTable, Tables, load_config
 from tfaas_core.errors import ERRORS_BY_CODE, StartupError
@@ -90,7 +91,8 @@ def test_each_hook_is_implemented_by_a_built_in_plugin() -> None:
 def tables() -> dict[str, type[msgspec.Struct]]:
     """The struct behind each table of keys, by its heading."""
     found = {f"`[{f.encode_name}]`": f.type for f in msgspec.structs.fields(Tables)}
-    return found | {'With `kind = "filesystem"`': FilesystemTable}
+    kinds: dict[str, type[msgspec.Struct]] = {"filesystem": FilesystemTable, "sql": SqlTable}
+    return found | {f'With `kind = "{kind}"`': table for kind, table in kinds.items()}
 
 
 def type_words(kind: types.Type, choices: Sequence[str]) -> str:
@@ -105,6 +107,8 @@ def type_words(kind: types.Type, choices: Sequence[str]) -> str:
             return f"integer, {least} to {largest}"
         case types.FloatType(gt=bound, le=largest):
             return f"number, above {bound}, at most {largest}"
+        case types.UnionType(types=(types.StrType(), types.StructType(cls=secret.SecretPlace))):
+            return "secret"
         case types.StrType(min_length=1):
             return "string, not empty"
         case types.StrType():
@@ -146,12 +150,8 @@ def test_each_table_of_keys_that_is_documented_exists() -> None:
 
 
 def test_configuration_keys_that_the_docs_name_exist() -> None:
-    names = {heading: heading.strip("`[]") for heading in tables()}
-    known = {
-        f"{name if heading != name else 'storage'}.{key}"
-        for heading, name in names.items()
-        for key in keys(tables()[heading])
-    }
+    names = {h: "storage" if h.startswith("With") else h.strip("`[]") for h in tables()}
+    known = {f"{name}.{key}" for heading, name in names.items() for key in keys(tables()[heading])}
     sections = "|".join(field.encode_name for field in msgspec.structs.fields(Tables))
     for page in PAGES:
         for word in words(prose(page)):

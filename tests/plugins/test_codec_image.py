@@ -117,6 +117,30 @@ class TestForm:
         assert make_codec().parse(images(PNG, **texts), FORM).model == model
 
     @pytest.mark.parametrize(
+        ("texts", "version", "label"),
+        [
+            ({}, None, None),
+            ({"version": "3"}, 3, None),
+            ({"version": " 3\n"}, 3, None),
+            ({"label": "canary"}, None, "canary"),
+            ({"version": "", "label": ""}, None, None),
+            ({"version": "3", "label": "canary"}, 3, "canary"),
+        ],
+    )
+    def test_the_version_is_read_as_a_number_or_a_label(
+        self, texts: dict[str, str], version: int | None, label: str | None
+    ) -> None:
+        document = make_codec().parse(images(PNG, **texts), FORM)
+        assert (document.version, document.label) == (version, label)
+
+    @pytest.mark.parametrize(
+        "version", ["0", "-1", "1.0", "x", "03", "1e3", "\u0663", "1_0", "2147483648", "9" * 9999]
+    )
+    def test_a_version_is_a_number(self, version: str) -> None:
+        error = refusal(DoesNotFit, images(PNG, version=version))
+        assert error.details["field"] == "version"
+
+    @pytest.mark.parametrize(
         "content_type",
         ["", "image/png", "image/jpeg", "application/octet-stream", "application/x-www-form"],
     )
@@ -140,6 +164,8 @@ class TestForm:
             (form(part("file", PNG, "a.png")), "file"),
             (form(part("model", "a"), part("image", PNG, "a.png"), part("model", "a")), "model"),
             (form(part("top", "1"), part("top", "2"), part("image", PNG, "a.png")), "top"),
+            (form(*[part("label", "a")] * 2, part("image", PNG, "a.png")), "label"),
+            (form(part("version", "1", "a.txt"), part("image", PNG, "a.png")), "version"),
             (form(part("model", "vk", "vk.txt"), part("image", PNG, "a.png")), "model"),
             (form(part("model", b"\xff"), part("image", PNG, "a.png")), "model"),
             (form(part("name", "x" * 65_537), part("image", PNG, "a.png")), "name"),

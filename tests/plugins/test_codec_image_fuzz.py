@@ -51,7 +51,7 @@ damaged = st.builds(
 )
 parts = st.builds(
     part,
-    st.sampled_from(["image", "image", "model", "name", "top", "x", "", "\x00é"]),
+    st.sampled_from(["image", "image", "model", "version", "label", "top", "x", "", "\x00é"]),
     st.sampled_from(FILES) | damaged | st.binary(max_size=5) | st.sampled_from([b"1", b"vk"]),
     st.none() | st.sampled_from(["a.png", "", "../\x7f", "é" * 300]),
     st.sampled_from(["", "Content-Type: image/png\r\n", "Content-Transfer-Encoding: x\r\n"]),

@@ -74,6 +74,9 @@ def f32(values: Any) -> Array:
     return np.array(values, np.float32)
 
 
+SEND = "send the number of a version: an integer from 1 to 2147483647"
+
+
 class TestContract(CodecContract):
     make_codec = JsonCodec
     samples: ClassVar[list[Sample]] = [
@@ -151,6 +154,30 @@ class TestParse:
         assert JsonCodec().parse(body, "").model == model
 
     @pytest.mark.parametrize(
+        ("body", "version", "label"),
+        [
+            (b"{}", None, None),
+            (b'{"version": 3}', 3, None),
+            (b'{"version": null, "label": null}', None, None),
+            (b'{"label": "canary"}', None, "canary"),
+            (b'{"label": "", "version": 2147483647}', 2147483647, None),
+            (b'{"label": "fu", "values": [1, true]}', None, "fu"),
+            (b'{"versions": 3, "Version": 4, "labels": [], "tag": "x"}', None, None),
+        ],
+    )
+    def test_the_version_is_read_as_a_number_or_a_label(
+        self, body: bytes, version: int | None, label: str | None
+    ) -> None:
+        document = JsonCodec().parse(body, "")
+        assert (document.version, document.label) == (version, label)
+
+    @pytest.mark.parametrize("label", ["fu", "tfaas", "unused", "\\u0075"])
+    def test_a_label_hides_no_boolean_among_the_values(self, label: str) -> None:
+        for token in ("true", "false"):
+            error = refusal(f'{{"label": "{label}", "values": [1, {token}]}}'.encode())
+            assert token in error.message
+
+    @pytest.mark.parametrize(
         "body",
         [
             b"",
@@ -207,6 +234,16 @@ class TestParse:
             (b'{"model": 0}', "model is 0, send a model's name as a string"),
             (b'{"model": false}', "model is false, send a model's name as a string"),
             (b'{"name": ["vk"]}', "name is a list, send a model's name as a string"),
+            (b'{"label": 3}', "label is 3, send a label of the model as a string"),
+            (b'{"label": false}', "label is false, send a label of the model as a string"),
+            (b'{"version": "3"}', f"version is '3', {SEND}"),
+            (b'{"version": ""}', f"version is '', {SEND}"),
+            (b'{"version": 0}', f"version is 0, {SEND}"),
+            (b'{"version": 3.0}', f"version is 3.0, {SEND}"),
+            (b'{"version": true}', f"version is true, {SEND}"),
+            (b'{"version": 2147483648}', f"version is 2147483648, {SEND}"),
+            (b'{"version": 99999999999999999999}', f"version is 1e+20, {SEND}"),
+            (b'{"version": [3]}', f"version is no number, {SEND}"),
             (b'{"keys": 3}', "keys is 3, send a list of strings"),
             (b'{"key": {"a": 1}}', "keys is an object, send a list of strings"),
             (b'{"keys": "ab"}', "keys is a string, send a list of strings"),

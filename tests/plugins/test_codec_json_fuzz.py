@@ -115,6 +115,8 @@ def test_any_json_is_the_clients_error_or_fits(document: Any, version: ModelVers
         {},
         optional={
             "model": st.just("vk") | anything,
+            "version": st.just(3) | anything,
+            "label": st.just("canary") | anything,
             "keys": keys,
             "key": keys,
             "values": rows | st.lists(rows, max_size=3) | anything,

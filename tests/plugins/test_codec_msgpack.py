@@ -153,6 +153,25 @@ class TestParse:
         assert MsgpackCodec().parse(encode({alias: "vk"}), "").model == "vk"
         assert MsgpackCodec().parse(encode({alias: ""}), "").model is None
 
+    def test_the_version_is_read_as_a_number_or_a_label(self) -> None:
+        for fields, expected in (
+            ({}, (None, None)),
+            ({"version": 3}, (3, None)),
+            ({"label": "canary"}, (None, "canary")),
+            ({"version": None, "label": ""}, (None, None)),
+        ):
+            document = MsgpackCodec().parse(encode(fields), "")
+            assert (document.version, document.label) == expected
+
+    @pytest.mark.parametrize("field", ["version", "label"])
+    @pytest.mark.parametrize(
+        "value", [0, -1, True, 1.5, b"1", [1], {"a": 1}, 2**64 - 1, datetime.now(UTC)], ids=repr
+    )
+    def test_what_is_no_version_or_label_does_not_fit(self, field: str, value: Any) -> None:
+        error = refusal({field: value, "values": [1, 2]})
+        assert error.message.startswith(f"{field} is ")
+        assert error.details["field"] == field
+
     @pytest.mark.parametrize(
         "body",
         [

@@ -117,6 +117,8 @@ def test_any_value_is_the_clients_error_or_fits(document: Any, version: ModelVer
         {},
         optional={
             "model": st.just("vk") | anything,
+            "version": st.just(3) | anything,
+            "label": st.just("canary") | anything,
             "keys": keys,
             "values": rows | st.lists(rows, max_size=3) | packed | anything,
             "value": rows | packed,

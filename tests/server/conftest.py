@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.server.ladder import Ladder, ScaleGraph
 from tfaas_core.testing.server import RunningServer, running_server
 
 
@@ -52,3 +53,13 @@ def doubler(server: RunningServer, scale_graph: Callable[[float], bytes]) -> Ite
     assert answer.status_code == 200, answer.text
     yield "doubler"
     server.http.delete("/delete/doubler")
+
+
+@pytest.fixture(scope="module")
+def fixed(server: RunningServer, scale_graph: ScaleGraph) -> Iterator[Ladder]:
+    """Versions 1 to 3, the first one labelled, for the tests that change nothing."""
+    made = Ladder(server, scale_graph, "fixed")
+    made.upload(3)
+    made.label("canary", 1)
+    yield made
+    server.http.delete("/delete/fixed")

@@ -67,7 +67,13 @@ def row(*values: float) -> bytes:
 @pytest.mark.parametrize("path", ["/json", "/predict/json", "/proto", "/image", "/msgpack"])
 @pytest.mark.parametrize("content_type", ["application/json", "text/x", "", None])
 @pytest.mark.parametrize(
-    "body", [ROW, b"", b"{", b"[]", b'{"model": "nobody", "values": [1]}'], ids=repr
+    "body",
+    [
+        *(ROW, b"", b"{", b"[]", b'{"model": "nobody", "values": [1]}'),
+        b'{"model": "doubler", "version": 1, "values": [1, 2, 3]}',
+        b'{"model": "doubler", "version": 7, "values": [1, 2, 3]}',
+    ],
+    ids=repr,
 )
 @pytest.mark.usefixtures("doubler")
 def test_both_lanes_answer_the_same_bytes(
@@ -84,6 +90,7 @@ def test_both_lanes_answer_the_same_bytes(
     assert answers[0] == answers[1] == answers[2]
     if (path, content_type, body) == ("/json", "application/json", ROW):
         assert answers[0].endswith(b"[2.0,4.0,6.0]")
+        assert b"\r\nTFaaS-Model: doubler/1\r\n" in answers[0]
 
 
 LENGTH = f"Content-Length: {len(ROW)}"

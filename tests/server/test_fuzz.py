@@ -26,6 +26,8 @@ documents = st.fixed_dictionaries(
         "values": values | st.just([1, 2, 3]),
         "inputs": st.dictionaries(st.sampled_from(["x", "x:0", "z"]), values, max_size=2),
         "keys": st.lists(st.text(max_size=3), max_size=4),
+        "version": st.integers(-1, 3) | leaves,
+        "label": st.sampled_from(["canary", ""]) | leaves,
     },
 )
 
@@ -54,6 +56,7 @@ def test_documents_that_are_nearly_right(
     except TypeError:  # an integer beyond 64 bits, which JSON can hold and orjson cannot write
         return
     ask(server, "/predict/json", body, "application/json")
+    ask(server, "/models/doubler/versions/1/predict/json", body, "application/json")
 
 
 @given(body=st.binary(max_size=2000))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from tfaas_core.testing.clients import Clients, fake_server
+from tfaas_core.testing.postgresql import database_for, running_postgresql
 from tfaas_core.testing.server import RunningServer, until
 
 ROW = [1, 2, 3]
@@ -32,7 +33,24 @@ def shared_folder(folder: Path) -> Iterator[Shared]:
     )
 
 
-SHARED = {"filesystem": shared_folder}
+@contextmanager
+def shared_file(folder: Path) -> Iterator[Shared]:
+    database, aside = folder / "tfaas.db", folder / "aside.db"
+    yield Shared(
+        ("storage.kind=sql", f"storage.url=sqlite:///{database}"),
+        lambda: database.rename(aside),
+        lambda: aside.rename(database),
+    )
+
+
+@contextmanager
+def shared_database(folder: Path) -> Iterator[Shared]:
+    with running_postgresql() as server:
+        url = database_for(folder, server.address)
+        yield Shared(("storage.kind=sql", f"storage.url={url}"), server.stop, server.start)
+
+
+SHARED = {"filesystem": shared_folder, "sqlite": shared_file, "postgresql": shared_database}
 
 
 @pytest.fixture(scope="module", params=list(SHARED))

@@ -9,15 +9,18 @@ import click
 from tfaas_core import __version__
 from tfaas_core.cli.check import check
 from tfaas_core.cli.copy import copy
+from tfaas_core.cli.db import db
 from tfaas_core.cli.delete import delete
 from tfaas_core.cli.download import download
 from tfaas_core.cli.inspect import inspect
 from tfaas_core.cli.models import models
 from tfaas_core.cli.plugins import plugins
 from tfaas_core.cli.predict import predict
+from tfaas_core.cli.rollback import rollback
 from tfaas_core.cli.routes import routes
 from tfaas_core.cli.serve import serve
 from tfaas_core.cli.upload import upload
+from tfaas_core.cli.versions import versions
 from tfaas_core.errors import TfaasError
 
 _INTERRUPTED = 130
@@ -25,8 +28,8 @@ _INTERRUPTED = 130
 
 @click.group(
     commands=[
-        *(serve, check, plugins, routes, inspect, copy),
-        *(models, upload, predict, delete, download),
+        *(serve, check, db, plugins, routes, inspect, copy),
+        *(models, upload, predict, delete, download, versions, rollback),
     ],
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Example: tfaas serve --demo",

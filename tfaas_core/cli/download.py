@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from tfaas_core.cli.client import Client, path_of, reason, url_option
+from tfaas_core.cli.options import version_option
 
 _CHUNK_BYTES = 256 * 1024
 
@@ -21,16 +22,19 @@ _CHUNK_BYTES = 256 * 1024
     "--output",
     metavar="FILE",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    help="Where to write it. By default NAME.tar.gz in the current folder.",
+    help="Where to write it. By default NAME.tar.gz, or NAME-N.tar.gz, in the current folder.",
 )
+@version_option
 @url_option
-def download(name: str, output: Path | None, client: Client) -> None:
+def download(name: str, output: Path | None, version: int | None, client: Client) -> None:
     """Fetch the model NAME, with its params and labels, as a tarball.
 
     It can be uploaded again. A file that is there already is replaced.
     """
-    with client.answering("GET", path_of("models", name, "download")) as response:
-        target = _Target(output or Path(f"{name}.tar.gz"))
+    which = () if version is None else ("versions", str(version))
+    file = f"{name}.tar.gz" if version is None else f"{name}-{version}.tar.gz"
+    with client.answering("GET", path_of("models", name, *which, "download")) as response:
+        target = _Target(output or Path(file))
         try:
             while chunk := response.read(_CHUNK_BYTES):
                 target.write(chunk)
@@ -40,7 +44,7 @@ def download(name: str, output: Path | None, client: Client) -> None:
         finally:
             target.close()
     if output is None:
-        click.echo(f"{name}.tar.gz")
+        click.echo(file)
 
 
 class _Target:

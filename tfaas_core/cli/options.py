@@ -45,6 +45,13 @@ def config_options(command: F) -> F:
     return path(overrides(command))
 
 
+version_option = click.option(
+    "--version",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="One of the model's versions. By default the live one.",
+)
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
 
 

@@ -10,6 +10,7 @@ import click
 
 from tfaas_core.cli.client import Body, Client, url_option
 from tfaas_core.cli.form import file_part, form, text_part
+from tfaas_core.cli.options import version_option
 
 _JSON = "application/json"
 
@@ -45,12 +46,16 @@ def _check_json(
     type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path),
     help="A picture, PNG or JPEG.",
 )
+@version_option
+@click.option("--label", metavar="LABEL", help="The version that this label names.")
 @url_option
 def predict(
     name: str | None,
     values: str | None,
     document: IO[bytes] | None,
     image: Path | None,
+    version: int | None,
+    label: str | None,
     client: Client,
 ) -> None:
     """Ask the model NAME, or else the default one, for a prediction.
@@ -59,23 +64,28 @@ def predict(
     """
     if [values, document, image].count(None) != 2:
         raise click.UsageError("give one of --values, --json and --image")
+    if version is not None and label is not None:
+        raise click.UsageError("give --version or --label, not both")
+    named = {"model": name, "version": version, "label": label}
+    named = {field: value for field, value in named.items() if value is not None}
     if image is not None:
-        named = [] if name is None else [text_part("model", name)]
-        answer = client.ask("POST", "/predict/image", form([*named, file_part("image", image)]))
+        texts = [text_part(field, str(value)) for field, value in named.items()]
+        answer = client.ask("POST", "/predict/image", form([*texts, file_part("image", image)]))
     else:
-        content = _of_values(name, values) if document is None else _of_document(name, document)
+        content = _of_values(named, values) if document is None else _of_document(named, document)
         answer = client.ask("POST", "/predict/json", Body(_JSON, content))
     click.echo(answer.decode(errors="replace").rstrip("\n"))
 
 
-def _of_values(name: str | None, values: str | None) -> bytes:
+def _of_values(named: dict[str, Any], values: str | None) -> bytes:
     # As they are written: reading them could change the numbers.
-    return f'{{"values": {values}, "model": {json.dumps(name)}}}'.encode(errors="surrogateescape")
+    fields = [f'"values": {values}', *(f'"{k}": {json.dumps(v)}' for k, v in named.items())]
+    return f"{{{', '.join(fields)}}}".encode(errors="surrogateescape")
 
 
-def _of_document(name: str | None, document: IO[bytes]) -> bytes:
+def _of_document(named: dict[str, Any], document: IO[bytes]) -> bytes:
     content = document.read()
-    if name is None:
+    if not named:
         return content
     try:
         fields: Any = json.loads(content)
@@ -83,4 +93,4 @@ def _of_document(name: str | None, document: IO[bytes]) -> bytes:
         raise click.ClickException(f"{document.name} is not JSON: {error}") from None
     if not isinstance(fields, dict):
         raise click.ClickException(f"{document.name} is not a JSON object")
-    return json.dumps(fields | {"model": name}).encode()
+    return json.dumps(fields | named).encode()

@@ -25,6 +25,7 @@ _MOST_HEAD_BYTES = 1024
 _REQUEST_LINE = re.compile(r"POST (/[!-~]*) HTTP/1\.1")
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~]*)(?<![ \t])")
 _LENGTH = re.compile(r"[0-9]{1,12}")
+_LENGTH_MARK = "<length>"
 _NOT_PLAIN = frozenset({"expect", "te", "trailer", "transfer-encoding", "upgrade"})
 
 
@@ -127,17 +128,26 @@ def answer_bytes(response: Response, keep_alive: bool) -> bytes:
     """
     if response.stream is not None:
         raise TypeError("the answer is a stream, but its route is express")
-    if response.status != 200 or response.headers:
+    if response.status != 200:
         return _unusual_answer_bytes(response, keep_alive)
-    body = response.body
-    rest = _usual_headers(response.media_type, keep_alive)
-    return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n%b%b" % (len(body), rest, body)
+    body, headers = response.body, response.headers
+    before, behind = _usual_head(
+        response.media_type, keep_alive, tuple(headers.items()) if headers else ()
+    )
+    return b"%b%d%b%b" % (before, len(body), behind, body)
 
 
-@lru_cache(64)
-def _usual_headers(media_type: str, keep_alive: bool) -> bytes:
-    answer = HTTPResponse(headers=_connection(keep_alive), content_type=media_type)
-    return b"%b\r\n" % b"".join(b"%b: %b\r\n" % header for header in answer.processed_headers)
+@lru_cache(1024)
+def _usual_head(
+    media_type: str, keep_alive: bool, headers: tuple[tuple[str, str], ...]
+) -> tuple[bytes, bytes]:
+    """What stands before and behind the length of a body, with status 200."""
+    answer = HTTPResponse(headers=dict(headers), content_type=media_type)
+    answer.headers["content-length"] = _LENGTH_MARK
+    answer.headers.update(_connection(keep_alive))
+    head = format_http1_response(200, answer.processed_headers)
+    before, name, behind = head.partition(b"\r\ncontent-length: ")
+    return before + name, behind.removeprefix(_LENGTH_MARK.encode())
 
 
 def _unusual_answer_bytes(response: Response, keep_alive: bool) -> bytes:

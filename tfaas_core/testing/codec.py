@@ -11,10 +11,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from tfaas_core.codec import Codec
+from tfaas_core.codec import Codec, Document
 from tfaas_core.errors import TfaasError
 from tfaas_core.model import ModelVersion
 from tfaas_core.tensors import Arrays, BatchAxis, Bound, conform
+from tfaas_core.versions import check_number
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+|\*/\*")
 _CLIENT_ERRORS = {400, 413, 415, 422}
@@ -86,6 +87,10 @@ class CodecContract:
             assert encoded.body == sample.answer
             assert _MEDIA_TYPE.fullmatch(encoded.media_type.partition(";")[0])
 
+    def test_what_a_request_names_is_of_its_type(self, codec: Codec[Any]) -> None:
+        for sample in self.samples:
+            _assert_names(codec.parse(sample.body, sample.content_type))
+
     def test_nothing_is_kept_between_calls(self, codec: Codec[Any]) -> None:
         documents = [codec.parse(sample.body, sample.content_type) for sample in self.samples]
         pairs = list(zip(self.samples, documents, strict=True))
@@ -116,6 +121,13 @@ class CodecContract:
 
 def _bound(codec: Codec[Any], sample: Sample) -> Bound:
     return codec.bind(codec.parse(sample.body, sample.content_type), sample.version)
+
+
+def _assert_names(document: Document) -> None:
+    assert document.model is None or (type(document.model) is str and document.model)
+    assert document.label is None or (type(document.label) is str and document.label)
+    if document.version is not None:
+        check_number(document.version)
 
 
 def _assert_same(got: Bound, expected: Bound) -> None:
@@ -150,8 +162,9 @@ def _error_of(
     codec: Codec[Any], body: bytes, content_type: str, version: ModelVersion
 ) -> TfaasError | None:
     try:
-        bound = codec.bind(codec.parse(body, content_type), version)
-        conform(version.signature, bound)
+        document = codec.parse(body, content_type)
+        _assert_names(document)
+        conform(version.signature, codec.bind(document, version))
     except TfaasError as error:
         return error
     return None

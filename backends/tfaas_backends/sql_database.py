@@ -1,0 +1,129 @@
+"""Database: what SQLite and PostgreSQL have in common, and where they differ."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Any, ClassVar, TypeAlias
+
+from sqlalchemy import Connection, CursorResult, Engine
+from sqlalchemy.exc import DBAPIError, IntegrityError, PendingRollbackError
+
+from tfaas_core.errors import StorageFull, StorageUnavailable, TfaasError
+
+READ_ONLY = "the database is read-only: no model can be changed"
+
+Connect: TypeAlias = Callable[[], AbstractContextManager[Connection]]
+"""Gives a connection for a ``with`` block."""
+
+
+class Database(ABC):
+    """An engine and its dialect's ways. Connections commit each statement by themselves.
+
+    ``shown`` is the URL without the password: what messages may say. Methods raise SQLAlchemy's
+    errors, which ``database_errors`` makes TFaaS's.
+    """
+
+    begin_write: ClassVar[str]
+    """Starts a transaction that changes something."""
+    begin_read: ClassVar[str]
+    """Starts a transaction that sees everything as it was at one moment."""
+
+    def __init__(self, engine: Engine, shown: str) -> None:
+        self.engine = engine
+        self.shown = shown
+
+    @abstractmethod
+    def exists(self) -> bool:
+        """Whether one can try to connect to it already."""
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Makes what the database needs before one can connect to it. Raises ConfigError."""
+
+    @abstractmethod
+    def lock_schema(self, connection: Connection) -> None:
+        """Waits, in a transaction that changes something, until no other may change the schema."""
+
+    @abstractmethod
+    def is_writable(self, connection: Connection) -> bool:
+        """Whether the models in the database can be changed; before there are any, its schema."""
+
+    @abstractmethod
+    def claim(self, name: str) -> AbstractContextManager[Connect]:
+        """The right to change ``name``, and how to connect to do so. Raises Busy.
+
+        Where the claim ends early, because the server was lost, no such connection works any more.
+        """
+
+    @abstractmethod
+    def tell(self, connection: Connection, revision: int) -> None:
+        """Called in the transaction that makes ``revision``: wakes those who wait for it."""
+
+    def wait(self, seen: str, timeout_s: float) -> str | None:
+        """The revision once it is not ``seen``, or after a while; None: one has to poll."""
+        return None
+
+    def close(self) -> None:
+        """Closes all connections."""
+        self.engine.dispose()
+
+
+@contextmanager
+def transaction(connection: Connection, begin: str) -> Iterator[None]:
+    """All or nothing of what the block does on a connection."""
+    connection.exec_driver_sql(begin)
+    try:
+        yield
+        connection.exec_driver_sql("COMMIT")
+    except BaseException:
+        with suppress(DBAPIError, PendingRollbackError):
+            connection.exec_driver_sql("ROLLBACK")
+        raise
+
+
+def inserted_id(result: CursorResult[Any]) -> int:
+    """The key that the database gave to the one inserted row."""
+    key = result.inserted_primary_key
+    assert key is not None
+    return int(key[0])
+
+
+_FULL = {"53100"}  # PostgreSQL's disk_full
+_READ_ONLY = {"25006", "42501"}  # read_only_sql_transaction, insufficient_privilege
+_SQLITE_READ_ONLY = 8
+_SQLITE_FULL = 13
+
+
+@contextmanager
+def database_errors(doing: str) -> Iterator[None]:
+    """Makes an error of the database StorageFull or StorageUnavailable.
+
+    ``doing`` starts the message: ``storing model 'vk'``.
+    """
+    try:
+        yield
+    except IntegrityError:
+        raise  # a bug
+    except DBAPIError as error:
+        raise _meant(error, doing) from error
+    except PendingRollbackError as error:
+        message = f"{doing} failed: the connection to the database was lost"
+        raise StorageUnavailable(message) from error
+
+
+def _meant(error: DBAPIError, doing: str) -> TfaasError:
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    if sqlstate in _FULL or code == _SQLITE_FULL:
+        return StorageFull(f"{doing} failed: the database's disk is full")
+    if sqlstate in _READ_ONLY or code == _SQLITE_READ_ONLY:
+        return StorageUnavailable(READ_ONLY)
+    return StorageUnavailable(f"{doing} failed: {reason(error)}")
+
+
+def reason(error: DBAPIError) -> str:
+    """The first line of what the database itself says, without SQL."""
+    lines = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
+    return lines[0].strip().removeprefix("connection failed: ")

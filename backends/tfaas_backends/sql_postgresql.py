@@ -1,0 +1,162 @@
+"""The database that is a PostgreSQL server."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from typing import Any
+
+import psycopg
+from sqlalchemy import URL, Connection, create_engine, func, select, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from tfaas_backends.sql_database import Connect, Database
+from tfaas_backends.sql_tables import state
+from tfaas_core.errors import Busy, StorageUnavailable
+
+CHANNEL = "tfaas"
+
+_CONNECT = {
+    "application_name": "tfaas",
+    "connect_timeout": 3,
+    # A network that goes silent is noticed within seconds, not after the kernel's hours.
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+_POOLED = 5
+
+_CLAIMING_S = 0.5
+"""How long the server may take to notice that the holder of a claim was killed."""
+_CLAIM_POLL_S = 0.02
+
+_LOOK_S = 2.0
+"""How often the revision is looked at, should a notification have got lost."""
+
+
+class _BinaryCursor(psycopg.Cursor[Any]):
+    """Gets bytes as they are, not as hexadecimal text."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.format = psycopg.pq.Format.BINARY
+
+
+class PostgreSql(Database):
+    """PostgreSQL, through psycopg. A claim is an advisory lock of a session."""
+
+    begin_write = "BEGIN"
+    begin_read = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+    def __init__(self, url: URL, shown: str) -> None:
+        engine = create_engine(
+            url,
+            isolation_level="AUTOCOMMIT",
+            pool_pre_ping=True,
+            pool_size=_POOLED,
+            max_overflow=-1,
+            hide_parameters=True,
+            connect_args={"cursor_factory": _BinaryCursor}
+            | {key: value for key, value in _CONNECT.items() if key not in url.query},
+        )
+        super().__init__(engine, shown)
+        self._listening: Connection | None = None
+
+    def exists(self) -> bool:
+        return True
+
+    def prepare(self) -> None:
+        """The server has made it."""
+
+    def lock_schema(self, connection: Connection) -> None:
+        connection.execute(select(func.pg_advisory_xact_lock(_key("schema"))))
+
+    def is_writable(self, connection: Connection) -> bool:
+        writable = text(
+            "SELECT current_setting('transaction_read_only') = 'off' AND CASE"
+            " WHEN to_regclass('chunks') IS NULL"
+            " THEN coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)"
+            " ELSE has_table_privilege('chunks', 'INSERT')"
+            " AND has_table_privilege('state', 'UPDATE') END"
+        )
+        return bool(connection.scalar(writable))
+
+    @contextmanager
+    def claim(self, name: str) -> Iterator[Connect]:
+        key = _key(f"model {name}")
+        with self.engine.connect() as connection:
+            _lock(connection, key, name)
+            try:
+                yield lambda: nullcontext(connection)
+            finally:
+                try:
+                    connection.execute(select(func.pg_advisory_unlock(key)))
+                except SQLAlchemyError:
+                    connection.invalidate()  # which ends the session, and the lock with it
+
+    def tell(self, connection: Connection, revision: int) -> None:
+        connection.execute(select(func.pg_notify(CHANNEL, str(revision))))
+
+    def wait(self, seen: str, timeout_s: float) -> str | None:
+        end_s = time.monotonic() + timeout_s
+        try:
+            connection = self._listening = self._listening or self._listen()
+            while (revision := str(connection.scalar(select(state.c.revision)))) == seen:
+                left_s = end_s - time.monotonic()
+                if left_s <= 0:
+                    break
+                _sleep_until_told(connection, min(left_s, _LOOK_S))
+        except BaseException:
+            self._stop_listening()
+            raise
+        return revision
+
+    def _listen(self) -> Connection:
+        connection = self.engine.connect()
+        connection.detach()  # from the pool: it is closed, not used again
+        try:
+            connection.exec_driver_sql(f"LISTEN {CHANNEL}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _stop_listening(self) -> None:
+        connection, self._listening = self._listening, None
+        if connection is not None:
+            with suppress(SQLAlchemyError):
+                connection.close()
+
+    def close(self) -> None:
+        self._stop_listening()
+        super().close()
+
+
+def _sleep_until_told(connection: Connection, timeout_s: float) -> None:
+    driver: Any = connection.connection.dbapi_connection
+    try:
+        for _ in driver.notifies(timeout=timeout_s, stop_after=1):
+            pass
+    except psycopg.Error as error:
+        what = "waiting for changes failed: the connection to the database was lost"
+        raise StorageUnavailable(what) from error
+
+
+def _lock(connection: Connection, key: int, name: str) -> None:
+    end_s = time.monotonic() + _CLAIMING_S
+    while not connection.scalar(select(func.pg_try_advisory_lock(key))):
+        if time.monotonic() >= end_s:
+            raise Busy(
+                f"model {name!r} is being uploaded or deleted by another request; try again later",
+                model=name,
+            )
+        time.sleep(_CLAIM_POLL_S)
+
+
+def _key(what: str) -> int:
+    digest = hashlib.sha256(f"tfaas {what}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)

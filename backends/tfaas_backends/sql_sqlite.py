@@ -1,0 +1,92 @@
+"""The database that is a file."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import Connection, NullPool, create_engine
+
+from tfaas_backends.disk import lock, unlock
+from tfaas_backends.sql_database import Connect, Database
+from tfaas_core.errors import ConfigError
+from tfaas_core.storage import disk_errors
+
+_BUSY_S = 30
+_CACHE_KIB = 8192
+"""More than a transaction writes: one that does not fit shuts readers out until it ends."""
+
+
+class Sqlite(Database):
+    """SQLite, with its rollback journal: that can be read on a read-only disk, a log cannot.
+
+    Each use opens the file anew, so that no connection is there when a process forks. A name is
+    claimed by a lock on a folder next to the file.
+    """
+
+    begin_write = "BEGIN IMMEDIATE"
+    begin_read = "BEGIN"
+
+    def __init__(self, file: Path, shown: str) -> None:
+        self._file = file
+        self._claims = file.with_name(f"{file.name}-claims")
+        engine = create_engine(
+            "sqlite://",
+            creator=self._connect,
+            poolclass=NullPool,
+            isolation_level="AUTOCOMMIT",
+            hide_parameters=True,
+        )
+        super().__init__(engine, shown)
+
+    def _connect(self) -> sqlite3.Connection:
+        # mode=rw: where the file was taken away, no empty one takes its place.
+        uri = f"file:{quote(str(self._file))}?mode=rw"
+        connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_S, check_same_thread=False)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = OFF")  # it makes removal need room
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        return connection
+
+    def exists(self) -> bool:
+        return self._file.exists()
+
+    def prepare(self) -> None:
+        try:
+            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not self._file.exists():
+                os.close(os.open(self._file, os.O_CREAT | os.O_RDWR, 0o600))
+            with self._file.open("rb") as file:
+                head = file.read(16)
+        except (OSError, ValueError) as error:
+            raise self._unusable(getattr(error, "strerror", None) or str(error)) from error
+        if head not in (b"", b"SQLite format 3\0"):
+            raise self._unusable("it is not a SQLite database")
+
+    def _unusable(self, why: str) -> ConfigError:
+        return ConfigError(f"the database {self.shown} cannot be used: {why} - at `$.storage.url`")
+
+    def lock_schema(self, connection: Connection) -> None:
+        """The transaction itself excludes all others."""
+
+    def is_writable(self, connection: Connection) -> bool:
+        folder = os.access(self._file.parent, os.W_OK | os.X_OK)
+        return folder and os.access(self._file, os.W_OK)
+
+    @contextmanager
+    def claim(self, name: str) -> Iterator[Connect]:
+        folder = self._claims / name
+        with disk_errors(f"claiming model {name!r}"):
+            self._claims.mkdir(mode=0o700, exist_ok=True)
+            held = lock(folder)
+        try:
+            yield self.engine.connect
+        finally:
+            unlock(held, folder)
+
+    def tell(self, connection: Connection, revision: int) -> None:
+        """Nobody can be told: those who wait ask again and again."""

@@ -1,0 +1,59 @@
+"""The URL of a database, checked: it becomes a Database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from tfaas_backends.sql_database import Database
+from tfaas_backends.sql_sqlite import Sqlite
+from tfaas_core.errors import ConfigError
+
+_EXAMPLES = "write it like sqlite:///tfaas.db or postgresql://user:password@host/database"
+_POSTGRESQL = {"postgresql", "postgresql+psycopg"}
+
+
+def database_of(text: str, base: Path) -> Database:
+    """The database of a URL; a relative file is below ``base``. Nothing is connected to yet.
+
+    Raises ConfigError, without a word of the URL that may be part of a password.
+    """
+    try:
+        url = make_url(text)
+        shown = _shown(url)
+    except (ArgumentError, ValueError):
+        raise _wrong(f"this is no URL of a database; {_EXAMPLES}") from None
+    if url.drivername == "sqlite":
+        return Sqlite(_file(url, base), shown)
+    if url.drivername in _POSTGRESQL:
+        return _postgresql(url, shown)
+    raise _wrong(f"{url.drivername[:40]!r} databases are not supported; {_EXAMPLES}")
+
+
+def _file(url: URL, base: Path) -> Path:
+    name = url.database or ""
+    if name in ("", ":memory:"):
+        raise _wrong("a database in memory is lost with its process; name a file")
+    if name.startswith("file:") or url.query or url.host or "\0" in name:
+        raise _wrong("SQLite takes a file alone; write it like sqlite:///tfaas.db")
+    return base / name
+
+
+def _postgresql(url: URL, shown: str) -> Database:
+    try:
+        from tfaas_backends.sql_postgresql import PostgreSql
+    except ImportError:
+        raise _wrong("PostgreSQL needs psycopg: pip install 'tfaas[postgresql]'") from None
+    return PostgreSql(url.set(drivername="postgresql+psycopg"), shown)
+
+
+def _shown(url: URL) -> str:
+    # Neither the password nor the parameters, which may hold one, too.
+    shown = URL.create(url.drivername, url.username, None, url.host, url.port, url.database)
+    return shown.render_as_string()
+
+
+def _wrong(what: str) -> ConfigError:
+    return ConfigError(f"{what} - at `$.storage.url`")

@@ -1,0 +1,130 @@
+"""The neighbour: what a small model suffers while a slow one, or something else, is kept busy."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import median
+
+import msgspec
+
+from benchmarks.bodies import Body, as_json
+from benchmarks.load import median_ratio
+from benchmarks.network import NAME, client, predict, upload, upload_graph
+from benchmarks.options import Options
+from benchmarks.servers import Server, tfaas
+from benchmarks.tiny_models import BURNING, WAITING
+from benchmarks.wrk import Load, Round, drive, drive_during
+
+HEADER = ["connections", "meanwhile", "p50 ms", "change", "p99 ms", "change", "errors"]
+SLOW_HEADER = ["slow model", "requests/s", "p50 ms", "errors"]
+CONNECTIONS = (1, 8)
+SLOW_CONNECTIONS = 4
+_ALONE = "nothing"
+_PROGRAM = "a program that burns one core"
+
+
+class Neighbour(msgspec.Struct, frozen=True):
+    """Rounds of the small model by connections and by what else was going on; and those of the
+    slow models themselves."""
+
+    small: dict[int, dict[str, list[Round]]]
+    slow: dict[str, list[Round]]
+
+    @property
+    def errors(self) -> int:
+        rounds = [*self.slow.values(), *(r for by in self.small.values() for r in by.values())]
+        return sum(one.errors for some in rounds for one in some)
+
+    def rows(self) -> list[list[str]]:
+        """The cells below HEADER. The change of the median to that alone, in percent."""
+        return [
+            [str(connections), meanwhile, *_cells(rounds, by[_ALONE])]
+            for connections, by in self.small.items()
+            for meanwhile, rounds in by.items()
+        ]
+
+    def slow_rows(self) -> list[list[str]]:
+        """The cells below SLOW_HEADER."""
+        return [
+            [
+                name,
+                f"{median(one.requests_per_s for one in rounds):.1f}",
+                f"{median(one.p50_us for one in rounds) / 1000:.0f}",
+                str(sum(one.errors for one in rounds)),
+            ]
+            for name, rounds in self.slow.items()
+        ]
+
+
+def measure(storage: Path, options: Options, graphs: Mapping[str, Path]) -> Neighbour:
+    """Alternates alone, beside each slow model, and beside a program that is no part of the server.
+
+    Models have one thread each: a slow one burns one core at most.
+    """
+    small = Load([as_json(NAME, 1)], 1)
+    with tfaas(storage, {"engine.threads": 1}) as server:
+        with client(server.url) as to:
+            upload(to, NAME)
+            predict(to, NAME)
+            for name in (WAITING, BURNING):
+                upload_graph(to, name, graphs[name])
+        situations: dict[str, Callable[[Callable[[], None]], Round | None]] = {
+            _ALONE: _alone,
+            f"the {WAITING} model": lambda work: _beside(server, WAITING, work),
+            f"the {BURNING} model": lambda work: _beside(server, BURNING, work),
+            _PROGRAM: _beside_program,
+        }
+        found = Neighbour({count: {s: [] for s in situations} for count in CONNECTIONS}, {})
+        for _ in range(options.rounds):
+            for situation, during in situations.items():
+                _round(found, situation, during, server, small, options.seconds)
+    return found
+
+
+def _round(
+    found: Neighbour,
+    situation: str,
+    during: Callable[[Callable[[], None]], Round | None],
+    server: Server,
+    small: Load,
+    seconds: int,
+) -> None:
+    def work() -> None:
+        for connections in CONNECTIONS:
+            load = msgspec.structs.replace(small, connections=connections)
+            found.small[connections][situation].append(drive(server, load, seconds))
+
+    slow = during(work)
+    if slow is not None:
+        found.slow.setdefault(situation, []).append(slow)
+
+
+def _alone(work: Callable[[], None]) -> None:
+    work()
+
+
+def _beside(server: Server, model: str, work: Callable[[], None]) -> Round:
+    content = msgspec.json.encode({"values": [1.0], "model": model})
+    body = Body("/json", "application/json", content, 1)
+    return drive_during(server, Load([body], SLOW_CONNECTIONS), work)
+
+
+def _beside_program(work: Callable[[], None]) -> None:
+    burn = [sys.executable, "-c", "while True: pass"]
+    with subprocess.Popen(burn, start_new_session=True) as process:
+        try:
+            work()
+        finally:
+            process.kill()
+
+
+def _cells(rounds: list[Round], alone: list[Round]) -> list[str]:
+    cells = []
+    for percentile in ("50", "99"):
+        own, base = ([one.latency_us[percentile] for one in some] for some in (rounds, alone))
+        change = "" if rounds is alone else f"{median_ratio(own, base) - 1:+.0%}"
+        cells += [f"{median(own) / 1000:.2f}", change]
+    return [*cells, str(sum(one.errors for one in rounds))]

@@ -1,0 +1,29 @@
+"""The answer that is a version's bundle, packed while it is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+from tfaas_core.bundle import pack
+from tfaas_core.model import ModelVersion
+from tfaas_core.package import entries_of
+from tfaas_core.route import Response
+from tfaas_core.storage import Storage
+
+
+async def bundle_of(storage: Storage, version: ModelVersion, filename: str) -> Response:
+    """A gzipped tarball that can be uploaded again. Raises what ``Storage.artifact`` does."""
+    artifact = await asyncio.to_thread(storage.artifact, version)
+    entries = await asyncio.to_thread(entries_of, version, artifact)
+    return Response(
+        media_type="application/gzip",
+        headers={"Content-Disposition": f'attachment; filename="{filename}"'},
+        stream=_in_threads(pack(entries)),
+    )
+
+
+async def _in_threads(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Takes each step of a blocking iterator in a thread."""
+    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+        yield piece
