@@ -66,6 +66,8 @@ class WarmUp:
                 await self._run_all(version)
         except TimeoutError:
             _log.warning("the examples of %s take too long to warm up", version.reference)
+        except Exception:  # a codec's bug, which must not keep a version from going live
+            _log.exception("the examples of %s are not run", version.reference)
 
     async def _run_all(self, version: ModelVersion) -> None:
         failures = []

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from tfaas_backends.storage_filesystem import FilesystemStorage
 
+from tests.backends.sql_storages import sqlite_storage
 from tfaas_core.errors import Busy, DamagedFile, DoesNotFit, UnknownModel
 from tfaas_core.model import ModelVersion
 from tfaas_core.storage import MODEL, DefaultChoice, Storage
@@ -21,10 +22,14 @@ from tfaas_core.testing.storage_processes import MakeStorage, Shape, fault_of, f
 from tfaas_core.transfer import Advance, Transfer, Transferred
 from tfaas_core.versions import Pointers
 
-STORAGES: dict[str, MakeStorage] = {"filesystem": FilesystemStorage, "fake": FakeStorage}
+STORAGES: dict[str, MakeStorage] = {
+    "filesystem": FilesystemStorage,
+    "sqlite": sqlite_storage,
+    "fake": FakeStorage,
+}
 """Each is copied from and to."""
 
-CROSSING = ["filesystem"]
+CROSSING = ["filesystem", "sqlite"]
 """Those that outlive their process."""
 
 KILLS = 25

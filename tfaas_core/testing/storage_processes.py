@@ -56,7 +56,8 @@ def fill(staging: Path, name: str, seed: bytes, shape: Shape) -> ModelVersion:
         checksums[file] = hashlib.sha256(body).hexdigest()
     (staging / "params.json").write_bytes(json.dumps(checksums).encode())
     record = model_version(name=name, version=0, params=checksums, labels=("higgs", "qcd"))
-    return msgspec.structs.replace(record, checksum=artifact_checksum(staging / MODEL))
+    checksum, warmup = artifact_checksum(staging / MODEL), {"examples": [{"values": [1, 2.5]}]}
+    return msgspec.structs.replace(record, checksum=checksum, warmup=warmup)
 
 
 def upload(
