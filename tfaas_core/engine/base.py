@@ -20,7 +20,7 @@ class Candidate(msgspec.Struct, frozen=True):
     """An artifact to be loaded: a stored version's, or an upload's that is not stored yet.
 
     ``key`` is the stored version's, empty for an upload. ``path`` is the artifact's, local to this
-    machine.
+    machine; empty where nobody has looked for it yet.
     """
 
     name: str

@@ -23,6 +23,7 @@ from tfaas_core.engine.base import (
 )
 from tfaas_core.engine.connection import ModelConnection
 from tfaas_core.engine.messages import (
+    Absent,
     Acquire,
     AcquirePrepared,
     Adopt,
@@ -109,6 +110,7 @@ class LocalEngine(Engine):
         try:
             call = AcquirePrepared(next(self._call_ids), ticket)
             connection = await self._connection(call, _Wanted(version))
+            assert connection is not None
             try:
                 return await connection.submit(inputs, rows)
             finally:
@@ -216,19 +218,29 @@ class LocalEngine(Engine):
         return task
 
     async def _connect(self, key: str, version: ModelVersion) -> ModelConnection:
-        path = await asyncio.to_thread(self._artifact, version)
-        candidate = Candidate(version.name, key, version.runtime, str(path), version.params)
-        call = Acquire(next(self._call_ids), candidate)
-        return await self._connection(call, _Wanted(version, key))
+        wanted = _Wanted(version, key)
+        candidate = Candidate(version.name, key, version.runtime, "", version.params)
+        connection = await self._connection(Acquire(next(self._call_ids), candidate), wanted)
+        if connection is None:
+            # Only now: what is loaded is served without its storage, too.
+            path = await asyncio.to_thread(self._artifact, version)
+            candidate = msgspec.structs.replace(candidate, path=str(path))
+            connection = await self._connection(Acquire(next(self._call_ids), candidate), wanted)
+        assert connection is not None
+        return connection
 
     async def _connection(
         self, call: Acquire | AcquirePrepared, wanted: _Wanted
-    ) -> ModelConnection:
+    ) -> ModelConnection | None:
+        """A connection to what the pool has loaded, or loads; None where it lacks the path."""
         self._wanted[call.call] = wanted
         try:
-            connection, sock = await self._call(call)
+            answer = await self._call(call)
         finally:
             self._wanted.pop(call.call, None)
+        if isinstance(answer, Absent):
+            return None
+        connection, sock = answer
         loop = asyncio.get_running_loop()
         try:
             await loop.create_unix_connection(lambda: connection, sock=sock)
@@ -284,7 +296,7 @@ class LocalEngine(Engine):
                 self._connected(message, descriptors)
             case Release():
                 self._release(message.ticket)
-            case Done() | Failed() | Counted():
+            case Absent() | Done() | Failed() | Counted():
                 future = self._calls.get(message.call)
                 if future is None or future.done():
                     return

@@ -32,7 +32,7 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class Acquire(msgspec.Struct, frozen=True, tag=True):
-    """Connect me to this stored version; load it where it is not."""
+    """Connect me to this stored version; load it where it is not, unless it has no path."""
 
     call: int
     candidate: Candidate
@@ -95,6 +95,12 @@ class Connected(msgspec.Struct, frozen=True, tag=True):
     new: bool = False
 
 
+class Absent(msgspec.Struct, frozen=True, tag=True):
+    """The version that you want to be connected to is not loaded; say where it is."""
+
+    call: int
+
+
 class Done(msgspec.Struct, frozen=True, tag=True):
     """A Prepare was done, and found this out; or an Adopt, which finds nothing out."""
 
@@ -122,7 +128,7 @@ class Counted(msgspec.Struct, frozen=True, tag=True):
     servables: list[ServableStatus]
 
 
-ToWorker: TypeAlias = Connected | Done | Failed | Release | Counted
+ToWorker: TypeAlias = Connected | Absent | Done | Failed | Release | Counted
 
 
 # The pool to a model process.

@@ -15,6 +15,7 @@ import msgspec
 from tfaas_core.backoff import Backoff
 from tfaas_core.engine.base import Candidate, Loaded, ServableStatus, Supervisor
 from tfaas_core.engine.messages import (
+    Absent,
     Acquire,
     AcquirePrepared,
     Adopt,
@@ -153,6 +154,9 @@ class Pool(Supervisor):
         seat = self._live.get(candidate.key)
         new = seat is None
         if seat is None:
+            if not candidate.path:
+                self._send(worker, Absent(message.call))
+                return
             seat = self._live[candidate.key] = self._take_seat(candidate)
         seat.waiting += 1
         try:

@@ -137,6 +137,18 @@ class EngineContract(PreparedContract, RunContract):
             assert is_sum(await harness.worker.run(version, rows_of(1)), rows_of(1))
 
     @in_event_loop
+    async def test_what_is_loaded_needs_its_artifact_no_longer(self, tmp_path: Path) -> None:
+        async with self.engine(tmp_path, workers=2) as harness:
+            version = harness.worker.store("vk", "sum")
+            second = await harness.start_worker(1)
+            await harness.worker.engine.ready(version)
+            if not self.workers_share:
+                await second.engine.ready(version)
+            with _away(harness.shelf.artifact(version)):
+                for worker in (harness.worker, second):
+                    assert is_sum(await worker.run(version, rows_of(1)), rows_of(1))
+
+    @in_event_loop
     async def test_a_version_that_is_ready_is_loaded_and_used(self, tmp_path: Path) -> None:
         async with self.engine(tmp_path) as harness:
             engine = harness.worker.engine
