@@ -84,7 +84,7 @@ def ask_everything(plugins: Plugins, config: Config) -> None:
 def test_the_builtin_plugins_serve_by_themselves(config: Config) -> None:
     plugins = load_plugins()
     assert list(plugins.codecs(config)) == ["json", "proto", "image", "msgpack"]
-    assert list(plugins.storages()) == ["filesystem"]
+    assert list(plugins.storages()) == ["filesystem", "sql"]
     assert list(plugins.engines()) == ["local"]
     assert plugins.runtimes()
     assert [plugin.module for plugin in plugins.found] == list(BUILTIN_PLUGINS)

@@ -39,7 +39,7 @@ from tfaas_core.engine.messages import (
     Unloaded,
 )
 from tfaas_core.engine.meter import Meter
-from tfaas_core.engine.processes import ModelProcess, ModelProcesses
+from tfaas_core.engine.processes import Ending, ModelProcess, ModelProcesses
 from tfaas_core.engine.seat import Seat
 from tfaas_core.engine.starter import Starter
 from tfaas_core.errors import ModelLost, TfaasError
@@ -307,7 +307,7 @@ class Pool(Supervisor):
                 if seat is not None:
                     self._forget(seat)
 
-    def _process_lost(self, process: ModelProcess, ending: Coroutine[Any, Any, str]) -> None:
+    def _process_lost(self, process: ModelProcess, ending: Ending) -> None:
         seats = [self._seats[ticket] for ticket in process.tickets if ticket in self._seats]
         for seat in seats:
             # At once: whoever asks next must not be sent to the dead.
@@ -315,8 +315,8 @@ class Pool(Supervisor):
                 del self._live[seat.key]
         self._spawn(self._bury(seats, ending))
 
-    async def _bury(self, seats: list[Seat], ending: Coroutine[Any, Any, str]) -> None:
-        how = await ending
+    async def _bury(self, seats: list[Seat], ending: Ending) -> None:
+        how = await ending()
         for seat in seats:
             if not seat.leaving:
                 self._backoff.died(seat.key)

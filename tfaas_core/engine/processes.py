@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeAlias
 
 import msgspec
 
@@ -13,6 +14,9 @@ from tfaas_core.engine.messages import FromProcess
 from tfaas_core.engine.starter import ProcessHandle, Starter
 from tfaas_core.errors import TfaasError
 from tfaas_core.link import Link
+
+Ending: TypeAlias = Callable[[], Awaitable[str]]
+"""Finds out how a process ended."""
 
 
 class ModelProcess(msgspec.Struct):
@@ -31,8 +35,8 @@ class ModelProcess(msgspec.Struct):
 class ModelProcesses:
     """Starts a process for each servable, or one for all, and tells what becomes of them.
 
-    ``on_message`` gets what processes say. ``on_lost`` is called at once when one is gone, with a
-    coroutine that finds out how it ended.
+    ``on_message`` gets what processes say. ``on_lost`` is called at once when one is gone, with
+    what finds out how it ended.
     """
 
     def __init__(
@@ -40,7 +44,7 @@ class ModelProcesses:
         starter: Starter,
         one_process: bool,
         on_message: Callable[[FromProcess], None],
-        on_lost: Callable[[ModelProcess, Coroutine[Any, Any, str]], None],
+        on_lost: Callable[[ModelProcess, Ending], None],
     ) -> None:
         self._starter = starter
         self._one_process = one_process
@@ -100,7 +104,7 @@ class ModelProcesses:
     def _lost(self, process: ModelProcess) -> None:
         handle = process.handle
         self._forget(process)
-        self._on_lost(process, _ending(handle))
+        self._on_lost(process, partial(_ending, handle))
 
     def _forget(self, process: ModelProcess) -> None:
         # The link's callbacks refer to the process: its descriptors would wait for the collector.
