@@ -7,15 +7,17 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TypeAlias, TypeVar
 
-from tfaas_core.errors import StorageUnavailable, TfaasError, UnknownModel
+from tfaas_core.errors import StorageUnavailable, TfaasError, Unavailable, UnknownModel
 from tfaas_core.model import ModelVersion
 from tfaas_core.storage import DefaultChoice, Storage
-from tfaas_core.versions import Model
+from tfaas_core.versions import Model, Pointers
 
 Move: TypeAlias = tuple[ModelVersion, ModelVersion]
 """A version that requests went to, and the one that they go to from now on."""
 
 T = TypeVar("T")
+
+_RETRY_S = 1.0
 
 _log = logging.getLogger("tfaas.catalog")
 
@@ -47,29 +49,35 @@ class Catalog:
         self._choice: DefaultChoice | None = None
         self._default = ""
         self._lost: StorageUnavailable | None = StorageUnavailable("the models are not read yet")
+        self._was_read = False
         # Two looks at the storage must not overtake each other.
         self._looking = asyncio.Lock()
 
     async def load(self) -> None:
-        """Reads all of the storage. Raises what storages raise; then all stays as it was."""
+        """Reads all of the storage. Raises what storages raise; then all stays as it was.
+
+        What is gone is not served any more when it returns; what is new may still be getting ready.
+        """
         async with self._looking:
             models = {model.name: model for model in await self._read(self._storage.list)}
             self._choice = await self._read(self._storage.default)
-            self._lost = None
-            names = self._seen.keys() | models.keys()
-            switches = [self._take_note(name, models.get(name)) for name in names]
-        await asyncio.gather(*filter(None, switches))
-        self._find_default()
+            self._lost, self._was_read = None, True
+            for name in self._seen.keys() | models.keys():
+                self._take_note(name, models.get(name))
+            self._find_default()
 
     async def refresh(self, name: str) -> None:
-        """Looks one name up again, because somebody changed it. Raises as ``load`` does."""
+        """Looks one name up again, because somebody changed it, and waits until that is served.
+
+        Raises as ``load`` does.
+        """
         async with self._looking:
             model = await self._read(self._storage.model, name)
             self._choice = await self._read(self._storage.default)
-            switch = self._take_note(name, model)
-        if switch is not None:
-            await switch
-        self._find_default()
+            self._take_note(name, model)
+            self._find_default()
+        if not self._is_up_to_date(name):
+            await asyncio.shield(self._switches[name])
 
     async def _read(self, read: Callable[..., T], *arguments: str) -> T:
         try:
@@ -107,48 +115,66 @@ class Catalog:
         raise UnknownModel(f"there is no model {name[:140]!r}; see /models", model=name[:140])
 
     def list(self) -> list[Model]:
-        """All that is served, sorted by name."""
+        """All that is served, sorted by name; StorageUnavailable where nothing was read yet."""
+        if self._lost is not None and not self._was_read:
+            raise self._lost
         return [self._models[name] for name in sorted(self._models)]
 
-    def _take_note(self, name: str, model: Model | None) -> Awaitable[None] | None:
-        """Serves what was seen at once, or returns what to wait for until that is so."""
+    def _take_note(self, name: str, model: Model | None) -> None:
+        """Serves what was seen, but for versions that have to get ready first."""
         seen = self._seen.get(name)
         if model is not None and (seen is model or seen == model):
-            return self._switches.get(name)
+            return
         before = self._models.get(name)
         if model is None:
             self._seen.pop(name, None)
         else:
             self._seen[name] = model
-            moves = [] if before is None else list(_moves(before, model))
-            if moves:
-                return self._start_switch(model, moves)
         if before is not None or model is not None:
-            self._put(name, model)
-        return None
+            self._put(name, model if before is None or model is None else _interim(before, model))
+        if name not in self._switches and not self._is_up_to_date(name):
+            self._switches[name] = asyncio.create_task(self._switch(name))
 
-    def _start_switch(self, model: Model, moves: Sequence[Move]) -> Awaitable[None]:
-        switch = asyncio.create_task(self._switch(model, moves))
-        self._switches[model.name] = switch
+    def _is_up_to_date(self, name: str) -> bool:
+        seen, served = self._seen.get(name), self._models.get(name)
+        return seen is served or seen == served
 
-        def forget(done: asyncio.Task[None]) -> None:
-            if self._switches.get(model.name) is done:
-                del self._switches[model.name]
+    async def _switch(self, name: str) -> None:
+        """Has new versions ready before requests go there, so that none of them has to wait."""
+        try:
+            while not self._is_up_to_date(name):
+                before, model = self._models[name], self._seen[name]
+                ready = [new for old, new in _moves(before, model) if await self._ready(old, new)]
+                self._let_go_live(name, model, ready)
+        finally:
+            del self._switches[name]
 
-        switch.add_done_callback(forget)
-        return switch
+    async def _ready(self, old: ModelVersion, new: ModelVersion) -> bool:
+        """Whether requests may go to ``new``: not where that needs a storage that is away."""
+        try:
+            await self._make_ready(old, new)
+        except Unavailable as error:
+            _log.warning("%s serves on for now: %s", old.reference, error.message)
+            await asyncio.sleep(_RETRY_S)
+            return False
+        except Exception as error:
+            reason = error.message if isinstance(error, TfaasError) else repr(error)
+            _log.warning("%s goes live unready: %s", new.reference, reason)
+        return True
 
-    async def _switch(self, model: Model, moves: Sequence[Move]) -> None:
-        """Has new versions ready before requests go there: none of them has to wait."""
-        for old, new in moves:
-            try:
-                await self._make_ready(old, new)
-            except TfaasError as error:
-                _log.warning("%s goes live unready: %s", new.reference, error.message)
-        # Meanwhile somebody may have changed it again, and that was seen.
-        if self._seen.get(model.name) is model:
-            self._put(model.name, model)
-            self._find_default()
+    def _let_go_live(self, name: str, model: Model, ready: Sequence[ModelVersion]) -> None:
+        """Serves ``model``, where all of it is ready; or its live version, if newer ones came."""
+        now, served = self._seen.get(name), self._models.get(name)
+        keys = {version.key for version in ready}
+        if now is not None and served is not None:
+            goal = model if now is model else _overtaken(served, model, now)
+            if all(new.key in keys for _, new in _moves(served, goal)):
+                self._put(name, goal)
+                self._find_default()
+        needed = {*_keys_pointed_at(self._models.get(name)), *_keys_pointed_at(now)}
+        for version in ready:
+            if version.key not in needed:
+                self._on_gone(version)
 
     def _put(self, name: str, model: Model | None) -> None:
         before = self._models.get(name)
@@ -159,6 +185,12 @@ class Catalog:
         if before is not None:
             for version in _gone(before, model):
                 self._on_gone(version)
+
+    async def close(self) -> None:
+        """Ends what is going on."""
+        for switch in list(self._switches.values()):
+            switch.cancel()
+        await asyncio.gather(*self._switches.values(), return_exceptions=True)
 
     def _find_default(self) -> None:
         """The newest upload, or the model that was chosen after it."""
@@ -182,6 +214,50 @@ def _moves(before: Model, after: Model) -> Iterator[Move]:
         old, new = before.labelled(label), after.labelled(label)
         if old.key != new.key:
             yield old, new
+
+
+def _interim(before: Model, after: Model) -> Model:
+    """``after``, while requests still go where they went ``before``: what is gone is left out.
+
+    A live version that newer ones have pushed out, rather than somebody deleted, answers on.
+    """
+    live = before.live
+    there = {version.key for version in after.versions}
+    numbers = {version.version: version.key for version in before.versions}
+    is_another = any(numbers.get(v.version, v.key) != v.key for v in after.versions)
+    if live.key not in there and (is_another or live.version > after.pointers.live):
+        return after
+    versions = {version.version: version for version in (live, *after.versions)}
+    labels = dict(after.pointers.labels)
+    for label in before.pointers.labels.keys() & labels.keys():
+        old = before.labelled(label)
+        if old.key in there:
+            labels[label] = old.version
+    history = after.pointers.history
+    if live.version != after.pointers.live:
+        history = (*(number for number in history if number != live.version), live.version)
+    return Model.of(versions.values(), Pointers(history, labels))
+
+
+def _overtaken(served: Model, model: Model, now: Model) -> Model:
+    """What to serve once ``model`` is ready, while the one to serve is ``now`` already another.
+
+    Its live version, where an upload has overtaken it; otherwise nothing else than is ``served``.
+    """
+    live = model.live
+    if live.version >= now.pointers.live or live.key not in {v.key for v in now.versions}:
+        return served
+    versions = {version.version: version for version in (*served.versions, live)}
+    pointers = served.pointers.with_live(live.version)
+    return _interim(Model.of(versions.values(), pointers), now)
+
+
+def _keys_pointed_at(model: Model | None) -> Iterator[str]:
+    """Of the live version, and of those that labels name."""
+    if model is not None:
+        for version in model.versions:
+            if version.version in model.pointers.kept:
+                yield version.key
 
 
 def _gone(before: Model, after: Model | None) -> Iterator[ModelVersion]:

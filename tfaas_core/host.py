@@ -165,6 +165,8 @@ class Host:
 
     async def close(self) -> None:
         """Stops what ``start`` started."""
+        await self.catalog.close()
+        self.predictor.close()
         await self.engine.close()
         await asyncio.to_thread(self.storage.close)
 

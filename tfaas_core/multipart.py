@@ -20,7 +20,9 @@ MAX_PART_HEADER_BYTES = 4096
 MAX_FILENAME_CHARACTERS = 255
 
 _PIECE_BYTES = 256 * 1024
-_MOST_PLAIN_BYTES = 1024
+_MOST_PLAIN_BYTES = 8 * 1024 * 1024
+_MOST_PLAIN_PARTS = 1024
+_MOST_PLAIN_HEAD_BYTES = 1024
 _MOST_PLAIN_HEADERS = 4
 
 _PLAIN_HEADER = re.compile(rb"([A-Za-z-]+): ([^\r\n]*)")
@@ -167,14 +169,16 @@ def _plain_parts(body: bytes, boundary: str) -> list[tuple[PartHead, bytes]] | N
 
     None where anything about the body is unusual.
     """
+    if len(body) > _MOST_PLAIN_BYTES:
+        return None
     mark = b"\r\n--" + boundary.encode()
-    first, *others = body.split(mark)
+    first, *others = body.split(mark, _MOST_PLAIN_PARTS)
     if not first.startswith(mark[2:]) or not others or others.pop() not in (b"--", b"--\r\n"):
         return None
     parts = []
     for piece in (first[len(mark) - 2 :], *others):
         headers, blank, content = piece.partition(b"\r\n\r\n")
-        head = _plain_head(headers) if blank else None
+        head = _plain_head(headers) if blank and len(headers) <= _MOST_PLAIN_HEAD_BYTES else None
         if head is None:
             return None
         parts.append((head, content))
@@ -184,8 +188,6 @@ def _plain_parts(body: bytes, boundary: str) -> list[tuple[PartHead, bytes]] | N
 @lru_cache(256)
 def _plain_head(raw: bytes) -> PartHead | None:
     """The head that a part's header lines spell, each begun by a line break."""
-    if len(raw) > _MOST_PLAIN_BYTES:
-        return None
     headers: dict[str, str] = {}
     start, *lines = raw.split(b"\r\n")
     for line in lines:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -12,10 +14,15 @@ from tfaas_core.codec import Codec, Document, Encoded
 from tfaas_core.engine.base import Engine
 from tfaas_core.errors import DoesNotFit, TooLarge
 from tfaas_core.model import ModelVersion
-from tfaas_core.tensors import conform
+from tfaas_core.tensors import Bound, conform
 
 LARGE_BODY_BYTES = 1 << 20
 """A larger body is read in a thread, so that the event loop goes on with other clients."""
+
+_THREADS = 4
+_MOST_BINDS = 5
+
+T = TypeVar("T")
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -61,6 +68,8 @@ class Predictor:
         self._catalog = catalog
         self._engine = engine
         self._max_rows = max_rows
+        # Of its own: asyncio's others may all be waiting for a storage.
+        self._threads = ThreadPoolExecutor(_THREADS, "tfaas-codec")
 
     async def predict(
         self, codec: Codec[Any], body: bytes, content_type: str, target: Target | None = None
@@ -71,12 +80,12 @@ class Predictor:
         """
         is_large = len(body) > LARGE_BODY_BYTES
         if is_large:
-            document = await asyncio.to_thread(codec.parse, body, content_type)
+            document = await self._in_thread(codec.parse, body, content_type)
         else:
             document = codec.parse(body, content_type)
         version = self._version(document, target)
         if is_large or codec.is_heavy(document):
-            bound = await asyncio.to_thread(codec.bind, document, version)
+            version, bound = await self._bound_in_thread(codec, document, target, version)
         else:
             bound = codec.bind(document, version)
         inputs = conform(version.signature, bound)
@@ -93,6 +102,25 @@ class Predictor:
             for spec, output in zip(version.signature.outputs, outputs, strict=True)
         }
         return Prediction(codec.encode(named, bound, document, version), version)
+
+    async def _bound_in_thread(
+        self, codec: Codec[Any], document: Document, target: Target | None, version: ModelVersion
+    ) -> tuple[ModelVersion, Bound]:
+        """Binds to the version that is still the one to ask when that is done."""
+        for binds_left in reversed(range(_MOST_BINDS)):
+            bound = await self._in_thread(codec.bind, document, version)
+            current = self._version(document, target)
+            if current.key == version.key or not binds_left:
+                break
+            version = current
+        return version, bound
+
+    def _in_thread(self, work: Callable[..., T], *arguments: Any) -> Awaitable[T]:
+        return asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
+    def close(self) -> None:
+        """Gives its threads back."""
+        self._threads.shutdown(wait=False)
 
     def _version(self, document: Document, target: Target | None) -> ModelVersion:
         if document.version is not None and document.label is not None:

@@ -22,7 +22,9 @@ from tfaas_core.versions import MAX_LABELS, Model, Pointers
 from tfaas_core.warmup_examples import WarmUp
 
 Announce = Callable[[str], Awaitable[None]]
-"""Tells all HTTP workers that a name has changed; returns when they have taken note."""
+"""Tells all HTTP workers that a name has changed; returns when they have taken note.
+
+It does not wait for ever for one that is slow, or cannot read the storage."""
 
 
 class Publisher:
@@ -99,6 +101,8 @@ class Publisher:
                     f"model {name!r} has {MAX_LABELS} labels, which is the most; remove one first",
                     model=name,
                 )
+            if label in model.pointers.labels:
+                await self.warmup.ready(version)  # clients may be using the label already
             await self._point(claim, pointers)
             return version
 

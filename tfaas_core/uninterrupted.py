@@ -16,19 +16,22 @@ async def taken(take: Callable[[], T], give_back: Callable[[T], object]) -> T:
     """
     job = asyncio.ensure_future(asyncio.to_thread(take))
     try:
-        return await asyncio.shield(job)
+        return await finished(job)
     except asyncio.CancelledError:
-        await asyncio.wait([job])
         if not job.cancelled() and job.exception() is None:
-            await asyncio.to_thread(give_back, job.result())
+            await finished(asyncio.to_thread(give_back, job.result()))
         raise
 
 
 async def finished(work: Awaitable[T]) -> T:
-    """Waits for ``work`` to end, also where the waiting task is cancelled meanwhile."""
+    """Waits for ``work`` to end, also where the waiting task is cancelled meanwhile, even twice."""
     task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    return task.result()

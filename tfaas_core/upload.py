@@ -51,10 +51,13 @@ class Upload:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await finished(self._end())
+
+    async def _end(self) -> None:
         if self._publishing is not None:
             # The client may be gone; what it sent is stored wholly or not at all all the same.
             await asyncio.wait([self._publishing])
-        await finished(asyncio.to_thread(self._clean_up))
+        await asyncio.to_thread(self._clean_up)
 
     def _clean_up(self) -> None:
         self._publisher.storage.discard(self.staging)

@@ -22,6 +22,9 @@ from tfaas_core.tensors import Array, Bound, conform
 CODEC = "json"
 """The codec whose documents and answers examples are."""
 
+_CHECKING_S = 60.0
+"""For all examples of an upload, which holds its name meanwhile, and its client waits."""
+
 _WARMING_S = 10.0
 """Examples that take longer altogether are not worth waiting for: an old version is live still."""
 
@@ -44,13 +47,21 @@ class WarmUp:
         """Runs the examples of a prepared upload, and compares the outputs that they carry.
 
         ``version`` is the record that it may be stored with. Raises CannotServe for the first
-        example that cannot be run or has other outputs, and where the codec is disabled;
+        example that cannot be run, has other outputs or takes too long, and where the codec is
+        disabled;
         Unavailable where the server is stopping.
         """
+        end_s = asyncio.get_running_loop().time() + _CHECKING_S
         for example in examples_of(version):
             run = partial(self._engine.run_prepared, ticket, version)
             with _blamed(example):
-                answer = await self._answer(example, version, run)
+                try:
+                    async with asyncio.timeout_at(end_s):
+                        answer = await self._answer(example, version, run)
+                except TimeoutError:
+                    raise CannotServe(
+                        f"{_CHECKING_S:g} s, which all examples have together, are over"
+                    ) from None
                 await asyncio.to_thread(_compare, example, version, answer)
 
     async def ready(self, version: ModelVersion) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from contextlib import suppress
 
 import pytest
@@ -100,6 +101,27 @@ def test_a_whole_body_is_what_a_splitter_finds_in_it(body: bytes) -> None:
         incomplete = "stops before" in error.message
         found = "AssertionError" if incomplete else "BadBody"
     assert found == expected
+
+
+def test_nothing_is_kept_of_a_body() -> None:
+    tracemalloc.start()
+    try:
+        for number in range(20):
+            with pytest.raises(BadBody):
+                whole(b"--xyz" + b"%d" % number * 500_000 + b"\r\n\r\n\r\n--xyz--")
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_parts_without_end_end_at_the_first_that_is_none() -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadBody):
+            whole(b"--xyz" + b"\r\n--xyzy" * 500_000)
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("name", ["params.json; name=x", "a b", "été", "\\x", 'a"b', ""])

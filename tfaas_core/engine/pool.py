@@ -196,7 +196,10 @@ class Pool(Supervisor):
         if seat is not None and not seat.leaving:
             seat.owner = None
             seat.candidate = msgspec.structs.replace(seat.candidate, key=message.key)
-            self._live[message.key] = seat
+            if message.key in self._live:
+                self._leave(seat)  # another worker saw the version stored, and is using it
+            else:
+                self._live[message.key] = seat
         # Where its process died meanwhile, the first request loads the version again.
         self._send(worker, Done(message.call))
 

@@ -33,7 +33,7 @@ class Announce(msgspec.Struct, frozen=True, tag=True):
 
 
 class Announced(msgspec.Struct, frozen=True, tag=True):
-    """The parent: everyone has taken note of your Announce."""
+    """The parent: everyone has taken note of your Announce, or will, being slow or cut off."""
 
     call: int
 

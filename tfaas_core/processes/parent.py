@@ -245,7 +245,8 @@ class Parent:
     # Telling every worker.
 
     async def _announce(self, worker: _Worker, message: Announce) -> None:
-        await self._refresh(self._workers.values(), message.name)
+        if not await self._refresh(self._workers.values(), message.name):
+            self._storage_changed.set()
         worker.link.send(Announced(message.call))
 
     async def _look(self, worker: _Worker, message: Look) -> None:

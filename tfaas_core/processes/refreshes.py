@@ -35,7 +35,7 @@ class Refreshes:
     async def ask(self, links: Mapping[int, Link[FromWorker]], name: str) -> bool:
         """Has the workers behind ``links`` look up ``name``, or with "", everything.
 
-        Returns, after ten seconds at most, whether all of them could read the storage.
+        Returns, after ten seconds at most, whether all of them have done so.
         """
         call = next(self._calls)
         current = self._rounds[call] = _Round(set(links), asyncio.Event())
@@ -48,7 +48,7 @@ class Refreshes:
             _log.warning("an HTTP worker is slow to take note of a change of %r", name)
         finally:
             del self._rounds[call]
-        return current.all_could
+        return current.all_could and not current.waiting
 
     def answered(self, worker: int, message: Refreshed) -> None:
         """A worker has answered."""

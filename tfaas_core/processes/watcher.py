@@ -54,9 +54,11 @@ class Watcher:
         while not self._stop.is_set():
             try:
                 revision = self._storage.wait_for_change(seen or "", _SLICE_S)
-            except TfaasError as error:
+            # Whatever it is, to end would mean to notice no change ever again.
+            except Exception as error:
                 if not is_lost:
-                    _log.warning("serving what is known: %s", error.message)
+                    reason = error.message if isinstance(error, TfaasError) else repr(error)
+                    _log.warning("serving what is known: %s", reason)
                     self._tell()
                 is_lost = True
                 self._stop.wait(_RETRY_S)
