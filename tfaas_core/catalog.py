@@ -201,7 +201,7 @@ class Catalog:
             newest is not None
             and choice is not None
             and choice.name in self._models
-            and choice.chosen > newest.newest.created
+            and choice.chosen >= newest.newest.created
         ):
             self._default = choice.name
 

@@ -61,9 +61,13 @@ class Publisher:
     async def choose_default(self, name: str) -> None:
         """Makes ``name`` the default model, until the next upload. Raises UnknownModel."""
         await self._stored(name)
-        choice = DefaultChoice(name, now_text())
-        await finished(asyncio.to_thread(self.storage.choose_default, choice))
+        await finished(asyncio.to_thread(self._choose_default, name))
         await self.announce(name)
+
+    def _choose_default(self, name: str) -> None:
+        # The newest upload's host may be ahead of this one's clock, and has to be outdone.
+        uploaded = [model.newest.created for model in self.storage.list()]
+        self.storage.choose_default(DefaultChoice(name, max(now_text(), *uploaded)))
 
     async def roll_back(self, name: str, number: int | None = None) -> ModelVersion:
         """Makes another version live: ``number``, or else the one that was live before.

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from tfaas_backends.disk import remove, sync, sync_tree
 from tfaas_backends.staging import StagingArea
-from tfaas_core.checksum import PREFIX
+from tfaas_core.checksum import PREFIX, artifact_checksum
 from tfaas_core.errors import DamagedFile
 from tfaas_core.storage import MODEL
 
@@ -54,16 +54,18 @@ class ArtifactCache:
         return self.staging.stage()
 
     def find(self, checksum: str) -> Path | None:
-        """The artifact of this checksum, if it is there; it counts as used now."""
+        """The artifact of this checksum, if it is there and undamaged; it counts as used now."""
+        if not self._use(checksum):
+            return None
         entry = self._entry(checksum)
         try:
-            os.utime(entry)
-        except FileNotFoundError:
-            return None
-        except OSError:  # a read-only disk
-            if not entry.exists():
-                return None
-        return entry / MODEL
+            if artifact_checksum(entry / MODEL) == checksum:
+                return entry / MODEL
+        except FileNotFoundError:  # somebody is clearing the cache
+            pass
+        _log.warning("%s in the cache is damaged, and is removed", entry.name)
+        self._evict(entry)
+        return None
 
     def fetch(self, checksum: str, fill: Callable[[Path], None]) -> Path:
         """The artifact, which ``fill`` writes into an empty folder where it is missing.
@@ -85,9 +87,20 @@ class ArtifactCache:
     def add(self, staging: Path, checksum: str) -> None:
         """Takes a staging folder, which holds the artifact of this checksum and else nothing."""
         with self._alone(checksum):
-            if self.find(checksum) is None:
+            if not self._use(checksum):
                 self._put(staging, checksum)
         self.staging.discard(staging)
+
+    def _use(self, checksum: str) -> bool:
+        """Whether there is such an entry; it counts as used now, and is not evicted for a while."""
+        entry = self._entry(checksum)
+        try:
+            os.utime(entry)
+        except FileNotFoundError:
+            return False
+        except OSError:  # a read-only disk
+            return entry.exists()
+        return True
 
     def _put(self, staging: Path, checksum: str) -> Path:
         entry = self._entry(checksum)
@@ -124,8 +137,11 @@ class ArtifactCache:
         for used, size_bytes, entry in sorted(entries):
             if excess_bytes <= 0 or time.time() - used < _IN_USE_S:
                 break
-            self._evict(entry)
-            excess_bytes -= size_bytes
+            with suppress(FileNotFoundError):
+                # Sizing them up took a while: somebody may have begun to use it.
+                if entry.stat().st_mtime == used:
+                    self._evict(entry)
+                    excess_bytes -= size_bytes
 
     def _evict(self, entry: Path) -> None:
         gone = self.staging.stage()

@@ -108,8 +108,8 @@ class FilesystemStorage(Storage):
                 remove(leftover)
             for name in self._models.names():
                 folder = self._root / name
-                if not any(folder.iterdir()):
-                    with suppress(Busy):
+                with suppress(Busy, FileNotFoundError):  # another server is at it
+                    if not any(folder.iterdir()):
                         unlock(lock(folder), folder)
 
     def close(self) -> None:

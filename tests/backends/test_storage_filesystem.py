@@ -134,6 +134,24 @@ def test_a_sweep_removes_what_was_left_and_nothing_else(
     assert live(storage) == [stored]
 
 
+def test_a_sweep_goes_on_where_another_server_deletes_a_model(
+    storage: FilesystemStorage, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload(storage, "kept")
+    gone = root / "gone"
+    gone.mkdir()
+    really = Path.iterdir
+
+    def iterdir(folder: Path) -> Iterator[Path]:
+        if folder == gone and gone.exists():
+            gone.rmdir()
+        return really(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    storage.sweep()
+    assert [version.name for version in live(storage)] == ["kept"]
+
+
 def test_what_is_no_version_is_not_listed(storage: FilesystemStorage, root: Path) -> None:
     stored = upload(storage, "vk")
     (root / "vk" / "2").mkdir()

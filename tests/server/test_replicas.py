@@ -24,6 +24,11 @@ class Shared(NamedTuple):
     lose: Callable[[], object]
     find: Callable[[], object]
 
+    def settings_in(self, folder: Path) -> tuple[str, ...]:
+        """Those of a server that keeps its own things, like a cache, in ``folder``."""
+        has_cache = "storage.kind=sql" in self.settings
+        return (*self.settings, *([f"storage.cache={folder / 'cache'}"] if has_cache else []))
+
 
 @contextmanager
 def shared_folder(folder: Path) -> Iterator[Shared]:
@@ -69,9 +74,10 @@ class Replicas(NamedTuple):
 @pytest.fixture(scope="module")
 def replicas(shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
     """Two servers of two HTTP workers each."""
+    folders = [tmp_path_factory.mktemp(name) for name in ("one", "other")]
     with (
-        fake_server(tmp_path_factory.mktemp("one"), *shared.settings) as one,
-        fake_server(tmp_path_factory.mktemp("other"), *shared.settings) as other,
+        fake_server(folders[0], *shared.settings_in(folders[0])) as one,
+        fake_server(folders[1], *shared.settings_in(folders[1])) as other,
     ):
         yield Replicas(one, other)
 
@@ -157,7 +163,7 @@ def test_a_server_that_was_killed_amid_changes_serves_what_the_others_have_when_
     replicas: Replicas, shared: Shared, tmp_path: Path
 ) -> None:
     upload(replicas.one, 2)
-    with fake_server(tmp_path / "first", *shared.settings) as killed:
+    with fake_server(tmp_path / "first", *shared.settings_in(tmp_path)) as killed:
         until_always(killed, [12])
         upload(killed, 3)
         killed.process.kill()
@@ -165,7 +171,7 @@ def test_a_server_that_was_killed_amid_changes_serves_what_the_others_have_when_
     until_always(replicas.one, [18])
     upload(replicas.one, 4)
     assert replicas.one.http.delete("/delete/first").status_code == 200
-    with fake_server(tmp_path / "again", *shared.settings) as again:
+    with fake_server(tmp_path / "again", *shared.settings_in(tmp_path)) as again:
         assert always(again, [24])
         assert answer(again, "first") == 404
         assert again.names() == replicas.one.names() == replicas.other.names()

@@ -21,7 +21,7 @@ from tfaas_core import __version__, logs
 from tfaas_core.backoff import Backoff
 from tfaas_core.config import Config
 from tfaas_core.engine.base import Supervisor
-from tfaas_core.errors import StartupError
+from tfaas_core.errors import StartupError, TfaasError
 from tfaas_core.host import Host, ProcessStatus, ServerStatus
 from tfaas_core.link import Link
 from tfaas_core.processes import worker as http_worker
@@ -40,6 +40,7 @@ from tfaas_core.processes.messages import (
 from tfaas_core.processes.refreshes import Refreshes
 from tfaas_core.processes.watcher import Watcher
 from tfaas_core.signals import sigint_blocked
+from tfaas_core.storage import Storage
 
 _BACKLOG = 4096
 """Connections that may wait to be accepted; the kernel may allow fewer."""
@@ -61,11 +62,19 @@ def serve(config: Config, demo: bool) -> int:
     with bind(config.server.host, config.server.port) as listener:
         host.storage.open()
         try:
-            host.storage.sweep()
+            _sweep(host.storage)
             asyncio.run(_run(host, listener, demo))
         finally:
             host.storage.close()
     return 0
+
+
+def _sweep(storage: Storage) -> None:
+    try:
+        storage.sweep()
+    except TfaasError as error:
+        # What was left half-done takes room, and is in nobody's way.
+        _log.warning("the model storage was not cleaned up: %s", error.message)
 
 
 def _forget_main() -> None:
