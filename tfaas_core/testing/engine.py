@@ -149,6 +149,22 @@ class EngineContract(PreparedContract, RunContract):
                     assert is_sum(await worker.run(version, rows_of(1)), rows_of(1))
 
     @in_event_loop
+    async def test_an_upload_that_another_worker_uses_before_it_is_adopted_is_loaded_once(
+        self, tmp_path: Path
+    ) -> None:
+        async with self.engine(tmp_path, workers=2) as harness:
+            second = await harness.start_worker(1)
+            version = await harness.worker.upload(
+                "vk", "sum", before_adopting=lambda stored: second.run(stored, rows_of(1))
+            )
+            for worker in (harness.worker, second):
+                assert is_sum(await worker.run(version, rows_of(2)), rows_of(2))
+            await self.until_loaded(1 if self.workers_share else 2)
+            for worker in (harness.worker, second):
+                worker.retire(version)
+            await self.until_loaded(0)
+
+    @in_event_loop
     async def test_a_version_that_is_ready_is_loaded_and_used(self, tmp_path: Path) -> None:
         async with self.engine(tmp_path) as harness:
             engine = harness.worker.engine

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -101,11 +101,18 @@ class Worker:
         """Loads the upload of a FakeRuntime's model."""
         return await self.engine.prepare(self.candidate(name, word))
 
-    async def upload(self, name: str, word: str) -> ModelVersion:
+    async def upload(
+        self,
+        name: str,
+        word: str,
+        before_adopting: Callable[[ModelVersion], Awaitable[object]] | None = None,
+    ) -> ModelVersion:
         """Prepares, stores and adopts a FakeRuntime's model."""
         candidate = self.candidate(name, word)
         loaded = await self.engine.prepare(candidate)
         version = self._shelf.commit(name, Path(candidate.path), loaded)
+        if before_adopting is not None:
+            await before_adopting(version)
         await self.engine.adopt(loaded.ticket, version)
         return version
 
