@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 from tfaas_backends.sql_database import Database, database_errors, inserted_id, transaction
 from tfaas_backends.sql_files import remove_pending, write_files
 from tfaas_backends.sql_tables import models, state, versions
-from tfaas_core.errors import DamagedFile, DoesNotFit, TfaasError
+from tfaas_core.errors import DamagedFile, DoesNotFit, StorageUnavailable, TfaasError
 from tfaas_core.model import ModelVersion
 from tfaas_core.versions import Pointers
 
@@ -87,9 +87,14 @@ class Changes:
             )
         told = {"number": stored.version, "record": record}
         with change(self._database, self._connection) as revision:
-            self._connection.execute(
+            done = self._connection.execute(
                 update(versions).where(versions.c.id == version_id).values(told)
             )
+            if done.rowcount != 1:
+                raise StorageUnavailable(
+                    f"storing model {self._name!r} failed: somebody else changed it meanwhile; "
+                    "upload it again"
+                )
             self._put(pointers, revision, max(stored.version, self._highest()))
 
     def point(self, pointers: Pointers) -> None:

@@ -91,7 +91,7 @@ def inserted_id(result: CursorResult[Any]) -> int:
 
 
 _FULL = {"53100"}  # PostgreSQL's disk_full
-_READ_ONLY = {"25006", "42501"}  # read_only_sql_transaction, insufficient_privilege
+_READ_ONLY = {"25006"}  # read_only_sql_transaction
 _SQLITE_READ_ONLY = 8
 _SQLITE_FULL = 13
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import psycopg
-from sqlalchemy import URL, Connection, create_engine, func, select, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import URL, Connection, create_engine, event, func, select, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from tfaas_backends.sql_database import Connect, Database
 from tfaas_backends.sql_tables import state
@@ -20,6 +21,7 @@ CHANNEL = "tfaas"
 
 _CONNECT = {
     "application_name": "tfaas",
+    "client_encoding": "utf8",
     "connect_timeout": 3,
     # A network that goes silent is noticed within seconds, not after the kernel's hours.
     "keepalives": 1,
@@ -28,7 +30,22 @@ _CONNECT = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
-_POOLED = 5
+_SESSION = {
+    "lock_timeout": "10s",
+    "statement_timeout": "60s",
+    "idle_in_transaction_session_timeout": "30s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "20s",
+}
+"""The server, too, lets go of a host that fell silent, and of its claims."""
+
+_POOLED = 2
+MAX_CLAIMS = 16
+"""At a time in one process. Each is a connection, for as long as its upload lasts."""
+
+_LISTEN_AGAIN_S = 30.0
 
 _CLAIMING_S = 0.25
 """How long the server may take to notice that the holder of a claim was killed."""
@@ -63,8 +80,11 @@ class PostgreSql(Database):
             connect_args={"cursor_factory": _BinaryCursor}
             | {key: value for key, value in _CONNECT.items() if key not in url.query},
         )
+        event.listen(engine, "connect", _set_up)
         super().__init__(engine, shown)
+        self._claims = threading.BoundedSemaphore(MAX_CLAIMS)
         self._listening: Connection | None = None
+        self._listen_at_s = 0.0
 
     def exists(self) -> bool:
         return True
@@ -81,14 +101,16 @@ class PostgreSql(Database):
             " WHEN to_regclass('chunks') IS NULL"
             " THEN coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)"
             " ELSE has_table_privilege('chunks', 'INSERT')"
-            " AND has_table_privilege('state', 'UPDATE') END"
+            " AND has_table_privilege('state', 'UPDATE')"
+            " AND coalesce(has_sequence_privilege("
+            "   pg_get_serial_sequence('versions', 'id'), 'USAGE'), true) END"
         )
         return bool(connection.scalar(writable))
 
     @contextmanager
     def claim(self, name: str) -> Iterator[Connect]:
         key = _key(f"model {name}")
-        with self.engine.connect() as connection:
+        with self._one_of_few(), self.engine.connect() as connection:
             _lock(connection, key, name)
             try:
                 yield lambda: nullcontext(connection)
@@ -98,11 +120,24 @@ class PostgreSql(Database):
                 except SQLAlchemyError:
                     connection.invalidate()  # which ends the session, and the lock with it
 
+    @contextmanager
+    def _one_of_few(self) -> Iterator[None]:
+        if not self._claims.acquire(blocking=False):
+            raise StorageUnavailable(
+                f"{MAX_CLAIMS} uploads are under way here, which is the most; try again"
+            )
+        try:
+            yield
+        finally:
+            self._claims.release()
+
     def tell(self, connection: Connection, revision: int) -> None:
         connection.execute(select(func.pg_notify(CHANNEL, str(revision))))
 
     def wait(self, seen: str, timeout_s: float) -> str | None:
         end_s = time.monotonic() + timeout_s
+        if time.monotonic() < self._listen_at_s:
+            return None
         try:
             connection = self._listening = self._listening or self._listen()
             while (revision := str(connection.scalar(select(state.c.revision)))) == seen:
@@ -110,8 +145,11 @@ class PostgreSql(Database):
                 if left_s <= 0:
                     break
                 _sleep_until_told(connection, min(left_s, _LOOK_S))
-        except BaseException:
+        except BaseException as error:
             self._stop_listening()
+            if _is_standby(error):
+                self._listen_at_s = time.monotonic() + _LISTEN_AGAIN_S
+                return None
             raise
         return revision
 
@@ -134,6 +172,21 @@ class PostgreSql(Database):
     def close(self) -> None:
         self._stop_listening()
         super().close()
+
+
+def _set_up(connection: Any, _record: object) -> None:
+    autocommit = connection.autocommit
+    connection.autocommit = True  # what a transaction sets, its end takes back
+    settings = ", ".join(
+        f"set_config('{name}', '{value}', false)" for name, value in _SESSION.items()
+    )
+    connection.execute(f"SELECT {settings}")
+    connection.autocommit = autocommit
+
+
+def _is_standby(error: BaseException) -> bool:
+    """Whether the server refuses to LISTEN because it only follows another."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", "") == "25006"
 
 
 def _sleep_until_told(connection: Connection, timeout_s: float) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, NullPool, create_engine
 
 from tfaas_backends.disk import lock, unlock
 from tfaas_backends.sql_database import Connect, Database
-from tfaas_core.errors import ConfigError
+from tfaas_core.errors import ConfigError, StorageUnavailable
 from tfaas_core.storage import disk_errors
 
 _BUSY_S = 30
@@ -32,7 +32,8 @@ class Sqlite(Database):
     begin_read = "BEGIN"
 
     def __init__(self, file: Path, shown: str) -> None:
-        self._file = file
+        # However a server's configuration spells the path, its claims are those of the others.
+        self._file = file = file.resolve()
         self._claims = file.with_name(f"{file.name}-claims")
         engine = create_engine(
             "sqlite://",
@@ -47,7 +48,7 @@ class Sqlite(Database):
         # mode=rw: where the file was taken away, no empty one takes its place.
         uri = f"file:{quote(str(self._file))}?mode=rw"
         connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_S, check_same_thread=False)
-        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA synchronous = EXTRA")
         connection.execute("PRAGMA secure_delete = OFF")  # it makes removal need room
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         return connection
@@ -59,13 +60,23 @@ class Sqlite(Database):
         try:
             self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not self._file.exists():
-                os.close(os.open(self._file, os.O_CREAT | os.O_RDWR, 0o600))
+                self._make()
             with self._file.open("rb") as file:
                 head = file.read(16)
         except (OSError, ValueError) as error:
             raise self._unusable(getattr(error, "strerror", None) or str(error)) from error
         if head not in (b"", b"SQLite format 3\0"):
             raise self._unusable("it is not a SQLite database")
+
+    def _make(self) -> None:
+        if self._claims.exists():
+            # An empty one in its place would mean that all models are gone.
+            raise StorageUnavailable(
+                f"the database {self.shown} is missing; bring it back, or remove the folder "
+                f"{self._claims.name} beside it to begin with an empty one - at `$.storage.url`"
+            )
+        os.close(os.open(self._file, os.O_CREAT | os.O_RDWR, 0o600))
+        self._claims.mkdir(mode=0o700, exist_ok=True)
 
     def _unusable(self, why: str) -> ConfigError:
         return ConfigError(f"the database {self.shown} cannot be used: {why} - at `$.storage.url`")

@@ -7,6 +7,7 @@ cache, which works without the database.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -45,6 +46,7 @@ class SqlStorage(Storage):
         self._records = Records(database)
         self._schema = SqlMigrations(database)
         self._is_open = False
+        self._opening = threading.Lock()
 
     def open(self) -> None:
         try:
@@ -56,14 +58,17 @@ class SqlStorage(Storage):
         self._open_database()
 
     def _open_database(self) -> None:
-        self._schema.upgrade()
-        with reaching(self._database), self._database.engine.connect() as connection:
-            if not self._database.is_writable(connection):
-                _log.warning(
-                    "%s is read-only: its models are served, none can be changed",
-                    self._database.shown,
-                )
-        self._is_open = True
+        with self._opening:
+            if self._is_open:
+                return
+            self._schema.upgrade()
+            with reaching(self._database), self._database.engine.connect() as connection:
+                if not self._database.is_writable(connection):
+                    _log.warning(
+                        "%s is read-only: its models are served, none can be changed",
+                        self._database.shown,
+                    )
+            self._is_open = True
 
     @contextmanager
     def _reaching(self, doing: str) -> Iterator[None]:

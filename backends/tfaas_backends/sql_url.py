@@ -28,6 +28,12 @@ def database_of(text: str, base: Path) -> Database:
     if url.drivername == "sqlite":
         return Sqlite(_file(url, base), shown)
     if url.drivername in _POSTGRESQL:
+        # A password with such a character in it would end up here, and in messages.
+        if "@" in (url.host or "") or not {"@", ":", "/"}.isdisjoint(url.database or ""):
+            raise _wrong(
+                f"this is no URL of a database: write `@` in it as %40, `:` as %3A, "
+                f"`/` as %2F; {_EXAMPLES}"
+            )
         return _postgresql(url, shown)
     raise _wrong(f"{url.drivername[:40]!r} databases are not supported; {_EXAMPLES}")
 

@@ -44,7 +44,9 @@ def execute(url: str, statement: str, **values: Any) -> None:
 def test_the_storage_is_registered_as_sql(tmp_path: Path) -> None:
     storage = tfaas_register_storages()["sql"]({}, tmp_path)
     storage.open()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "tfaas.db"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("cache", "tfaas.db", "tfaas.db-claims")
+    ]
     storage.close()
 
 

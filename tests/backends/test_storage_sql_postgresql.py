@@ -8,11 +8,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
+from tfaas_backends.sql_postgresql import MAX_CLAIMS
 from tfaas_backends.storage_sql import make_sql_storage
 
 from tests.backends.disks import small_disk
@@ -169,6 +172,48 @@ def test_a_server_that_comes_after_us_is_used_then(
 
 def storage_on(url: str, folder: Path) -> Storage:
     return make_sql_storage({"url": url}, folder)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "postgresql://tfaas:top@s3cret@127.0.0.1:1/tfaas",
+        "postgresql:///tfaas:s3cret@127.0.0.1:1/tfaas",
+        "postgresql://dom/tfaas:s3cret@127.0.0.1:1/tfaas",
+    ],
+)
+def test_a_password_that_ends_up_elsewhere_in_the_url_is_not_shown(
+    tmp_path: Path, wrong: str
+) -> None:
+    with pytest.raises(ConfigError, match=r"write `@` in it as %40") as caught:
+        opened(wrong, tmp_path)
+    assert "s3cret" not in caught.value.message
+
+
+def test_only_so_many_claims_are_held_at_once(storage: Storage) -> None:
+    with ExitStack() as stack:
+        for number in range(MAX_CLAIMS):
+            stack.enter_context(storage.claim(f"model-{number}"))
+        with pytest.raises(StorageUnavailable, match="try again"), storage.claim("one-more"):
+            pass
+    with storage.claim("one-more"):
+        pass
+
+
+def test_a_database_in_another_encoding_takes_any_text(tmp_path: Path) -> None:
+    create = f"CREATE DATABASE ascii_{os.getpid()} TEMPLATE template0 ENCODING 'SQL_ASCII'"
+    with psycopg.connect(url_of("postgres"), autocommit=True) as connection:
+        connection.execute(f"{create} LC_COLLATE 'C' LC_CTYPE 'C'".encode())
+    storage = opened(url_of(f"ascii_{os.getpid()}"), tmp_path)
+    staging = storage.stage()
+    given = fill(staging, "vk", b"x", Shape.FILE)
+    given = msgspec.structs.replace(given, labels=("Größe",))
+    with storage.claim("vk") as claim:
+        storage.commit(claim, staging, given)
+    stored = newest(storage, "vk")
+    assert stored is not None
+    assert stored.labels == ("Größe",)
+    storage.close()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from tests.backends.disks import fill_up, make_read_only, small_disk
 from tests.backends.sql_storages import CACHE, count, opened, sqlite_storage, sqlite_url
-from tfaas_core.errors import ConfigError, StorageFull, StorageUnavailable
+from tfaas_core.errors import Busy, ConfigError, StorageFull, StorageUnavailable
 from tfaas_core.storage import MODEL, DefaultChoice
 from tfaas_core.testing.storage import StorageContract
 from tfaas_core.testing.storage_processes import Shape, fault_of, fill, newest, upload
@@ -31,6 +31,32 @@ def test_a_file_and_its_folder_are_made_for_their_owner_only(tmp_path: Path) -> 
     opened(f"sqlite:///{tmp_path}/a/b/models.db", tmp_path).close()
     assert (tmp_path / "a" / "b" / "models.db").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_database_is_claimed_however_its_path_is_spelt(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    one = opened(f"sqlite:///{tmp_path}/real/tfaas.db", tmp_path / "one")
+    other = opened(f"sqlite:///{tmp_path}/link/tfaas.db", tmp_path / "other")
+    with one.claim("vk"):
+        with pytest.raises(Busy), other.claim("vk"):
+            pass
+        staging = one.stage()
+        other.sweep()
+        one.discard(staging)
+
+
+def test_a_database_that_is_missing_is_not_replaced_by_an_empty_one(tmp_path: Path) -> None:
+    storage = opened(sqlite_url(tmp_path), tmp_path)
+    stored = upload(storage, "vk")
+    file = tmp_path / "tfaas.db"
+    file.rename(tmp_path / "away.db")
+    with pytest.raises(StorageUnavailable):
+        storage.list()
+    with pytest.raises(StorageUnavailable, match=r"is missing.* - at `\$\.storage\.url`$"):
+        opened(sqlite_url(tmp_path), tmp_path)
+    (tmp_path / "away.db").rename(file)
+    assert newest(storage, "vk") == newest(opened(sqlite_url(tmp_path), tmp_path), "vk") == stored
 
 
 @pytest.mark.parametrize("name", ["100% sure.db", "a&mode=ro#b.db", "Größe.db"])
