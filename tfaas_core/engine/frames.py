@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from struct import Struct as Layout
 from typing import Any
 
@@ -72,6 +73,11 @@ class FrameBuffer:
 
     def feed(self, data: bytes | memoryview) -> Iterator[bytes]:
         """The frames completed by ``data``, each without its size field."""
+        if not self._bytes and type(data) is bytes and len(data) >= _SIZE.size:
+            (size,) = _SIZE.unpack_from(data)
+            if _SIZE.size + size == len(data):  # nearly always: one frame, and all of it
+                yield data[_SIZE.size :]
+                return
         self._bytes += data
         start, available = 0, len(self._bytes)
         while available - start >= _SIZE.size:
@@ -93,7 +99,7 @@ def encode_request(
     specs: Sequence[TensorSpec],
 ) -> bytes:
     """A request frame; ``parts[i][j]`` is input j of part i, all of one shape but for axis 0."""
-    pieces: list[Any] = [np.asarray(part_rows, "<u4").data]
+    pieces: list[Any] = [_pack_many("I", part_rows)]
     for index, spec in enumerate(specs):
         _add_tensor(pieces, spec, [part[index] for part in parts])
     size = _REQUEST.size - _SIZE.size + _bytes_of(pieces)
@@ -104,7 +110,7 @@ def encode_request(
 def decode_request(frame: bytes, specs: Sequence[TensorSpec]) -> RequestFrame:
     """Reads what ``encode_request`` wrote, less its size field. The arrays are read-only views."""
     frame_id, deadline_s, parts, _inputs = _REQUEST_BODY.unpack_from(frame)
-    rows = np.frombuffer(frame, "<u4", parts, _REQUEST_BODY.size).tolist()
+    rows = list(_layout("I", parts).unpack_from(frame, _REQUEST_BODY.size))
     inputs = _read_tensors(frame, _REQUEST_BODY.size + 4 * parts, specs)
     return RequestFrame(frame_id, deadline_s, rows, inputs)
 
@@ -156,7 +162,7 @@ def _add_tensor(pieces: list[Any], spec: TensorSpec, parts: Sequence[Array]) -> 
         values = [np.ascontiguousarray(part).data for part in parts]
         size = math.prod(shape) * first.itemsize
     pieces.append(_TENSOR.pack(len(shape), size))
-    pieces.append(np.asarray(shape, "<u8").data)
+    pieces.append(_pack_many("Q", shape))
     pieces += values
 
 
@@ -165,18 +171,29 @@ def _read_tensors(frame: bytes, offset: int, specs: Sequence[TensorSpec]) -> lis
     for spec in specs:
         rank, size = _TENSOR.unpack_from(frame, offset)
         offset += _TENSOR.size
-        shape = np.frombuffer(frame, "<u8", rank, offset).tolist()
+        shape = _layout("Q", rank).unpack_from(frame, offset)
         offset += 8 * rank
         tensors.append(_read_values(frame, offset, size, shape, spec))
         offset += size
     return tensors
 
 
-def _read_values(frame: bytes, offset: int, size: int, shape: list[int], spec: TensorSpec) -> Array:
+def _read_values(
+    frame: bytes, offset: int, size: int, shape: tuple[int, ...], spec: TensorSpec
+) -> Array:
     if spec.dtype == "string":
         strings = _decode_strings(memoryview(frame)[offset : offset + size])
         return np.array([*strings, None], object)[:-1].reshape(shape)
     return np.frombuffer(frame, spec.numpy_dtype, math.prod(shape), offset).reshape(shape)
+
+
+@lru_cache(1024)
+def _layout(code: str, count: int) -> Layout:
+    return Layout(f"<{count}{code}")
+
+
+def _pack_many(code: str, numbers: Sequence[int]) -> bytes:
+    return _layout(code, len(numbers)).pack(*numbers)
 
 
 def _bytes_of(pieces: Sequence[Any]) -> int:
