@@ -122,16 +122,14 @@ class Catalog:
 
     def _take_note(self, name: str, model: Model | None) -> None:
         """Serves what was seen, but for versions that have to get ready first."""
-        seen = self._seen.get(name)
-        if model is not None and (seen is model or seen == model):
-            return
-        before = self._models.get(name)
+        seen, before = self._seen.get(name), self._models.get(name)
         if model is None:
             self._seen.pop(name, None)
-        else:
+            if before is not None:
+                self._put(name, None)
+        elif not (seen is model or seen == model):
             self._seen[name] = model
-        if before is not None or model is not None:
-            self._put(name, model if before is None or model is None else _interim(before, model))
+            self._put(name, model if before is None else _interim(before, model))
         if name not in self._switches and not self._is_up_to_date(name):
             self._switches[name] = asyncio.create_task(self._switch(name))
 
