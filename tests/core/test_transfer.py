@@ -216,9 +216,11 @@ def test_an_unknown_model_is_an_error_and_nothing_is_stored(
     assert target.list() == []
 
 
+@pytest.mark.parametrize("kind", ["filesystem", "fake"])
 def test_a_damaged_version_is_not_stored_and_those_before_it_are(
-    source: Storage, target: Storage, tmp_path: Path
+    kind: str, opened: Callable[[str, str], Storage], target: Storage, tmp_path: Path
 ) -> None:
+    source = opened(kind, "source")
     upload(source, "vk", b"1")
     damaged = upload(source, "vk", b"2", Shape.FOLDER)
     upload(source, "vk", b"3")
@@ -233,6 +235,16 @@ def test_a_damaged_version_is_not_stored_and_those_before_it_are(
     assert leftovers(tmp_path / "target") == []
     graph.write_bytes(whole)
     assert copy(source, target) == Transferred("vk", copied=2, there=1)
+    assert_same(source, target)
+
+
+def test_a_damaged_cache_is_not_what_is_copied(
+    opened: Callable[[str, str], Storage], target: Storage
+) -> None:
+    source = opened("sqlite", "source")
+    stored = upload(source, "vk", b"1")
+    source.artifact(stored).write_bytes(b"rubbish")
+    assert copy(source, target) == Transferred("vk", copied=1, there=0)
     assert_same(source, target)
 
 
