@@ -26,7 +26,7 @@ class TfaasProtocol(HttpProtocol):
     just sent: a 413, say, which comes before the end of the body.
     """
 
-    __slots__ = ("_early", "_express_task", "_lane", "_lingering")
+    __slots__ = ("_early", "_express_task", "_lane", "_linger", "_lingering")
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -35,6 +35,7 @@ class TfaasProtocol(HttpProtocol):
         self._express_task: asyncio.Task[None] | None = None
         self._early = bytearray()
         self._lingering = False
+        self._linger: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
         if self._express_task is not None:
@@ -51,6 +52,8 @@ class TfaasProtocol(HttpProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._drop_express()
+        if self._linger is not None:
+            self._linger.cancel()
         super().connection_lost(exc)  # type: ignore[no-untyped-call]
 
     def close(self, timeout: float | None = None) -> None:
@@ -69,7 +72,7 @@ class TfaasProtocol(HttpProtocol):
             super().close(timeout)
             return
         # The client's end, or the clock, closes the transport.
-        self.loop.call_later(LINGER_S, super().close, timeout)
+        self._linger = self.loop.call_later(LINGER_S, super().close, timeout)
 
     def _sanic_rests(self) -> bool:
         """Whether Sanic waits for the first byte of a request, and has none yet."""
@@ -103,7 +106,7 @@ class TfaasProtocol(HttpProtocol):
         transport: Any = self.transport
         if transport is None or transport.is_closing() or self._lingering:
             return
-        keep_alive = self.app.config.KEEP_ALIVE
+        keep_alive = request.head.keep_alive and self.app.config.KEEP_ALIVE
         try:
             transport.write(answer_bytes(response, keep_alive))
         except Exception as error:
