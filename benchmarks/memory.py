@@ -16,6 +16,7 @@ from benchmarks.servers import BenchmarkFailedError, Server
 
 _PRIVATE = ("Private_Clean:", "Private_Dirty:")
 _PROPORTIONAL = ("Pss:",)
+_OWN = ("Pss_Anon:", "Pss_Shmem:")
 
 
 class Footprint(msgspec.Struct, frozen=True):
@@ -23,17 +24,23 @@ class Footprint(msgspec.Struct, frozen=True):
 
     ``private``: what their ends would give back. ``proportional``: that, and of each page that is
     shared with other processes its share (PSS), so that the pages that the processes of a server
-    share among themselves count once.
+    share among themselves count once. ``own``: of that, all but the pages of files, whose shares
+    change as other programs on the machine use the same files or cease to.
     """
 
     private: int
     proportional: int
+    own: int
 
     def __add__(self, other: Footprint) -> Footprint:
-        return Footprint(self.private + other.private, self.proportional + other.proportional)
+        return Footprint(
+            self.private + other.private,
+            self.proportional + other.proportional,
+            self.own + other.own,
+        )
 
 
-NOTHING = Footprint(0, 0)
+NOTHING = Footprint(0, 0, 0)
 
 
 def private_bytes_of_a_model(
@@ -71,7 +78,7 @@ def footprint(pid: int) -> Footprint:
     def total(kinds: tuple[str, ...]) -> int:
         return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(kinds))
 
-    return Footprint(total(_PRIVATE), total(_PROPORTIONAL))
+    return Footprint(total(_PRIVATE), total(_PROPORTIONAL), total(_OWN))
 
 
 def processes(server: Server) -> list[psutil.Process]:

@@ -116,7 +116,9 @@ def _memory(axes: Axes, soak: Soak) -> None:
     proportional = [one.size.proportional / 1e6 for one in soak.samples]
     private = [one.size.private / 1e6 for one in soak.samples]
     axes.plot(times, proportional, color=_COLOURS[0], label="with what they share", linewidth=1.4)
+    own = [one.size.own / 1e6 for one in soak.samples]
     axes.plot(times, private, color=_COLOURS[1], label="private", linewidth=1.4)
+    axes.plot(times, own, color=_COLOURS[2], label="without pages of files", linewidth=1.4)
     axes.set_ylim(0, max(proportional, default=1) * 1.25)
     axes.set_xlabel("seconds of full load, a model coming or going every two seconds")
-    axes.legend(frameon=False, fontsize=8.5, ncols=2)
+    axes.legend(frameon=False, fontsize=8.5, ncols=3)

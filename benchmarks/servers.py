@@ -16,6 +16,10 @@ import msgspec
 ROOT = Path(__file__).resolve().parents[1]
 WORKERS = os.cpu_count() or 1
 TFAAS = str(Path(sys.executable).with_name("tfaas"))
+ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
+}
+"""For all that is started: a user's Python compiles its modules once, not at each start."""
 
 _STOP_TIMEOUT_S = 15
 _URL = re.compile(r"http://\S+")
@@ -63,7 +67,12 @@ def noop(workers: int = WORKERS) -> AbstractContextManager[Server]:
 def _running(name: str, command: Sequence[str], folder: Path) -> Iterator[Server]:
     # A session of its own: Ctrl-C reaches only us, and one signal reaches all of it.
     process = subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     try:
         yield Server(name, process.pid, _announced(name, process))

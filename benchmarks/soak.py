@@ -45,9 +45,11 @@ class Soak(msgspec.Struct, frozen=True):
         """The cells below HEADER: medians of the thirds, in MB."""
         private = [one.size.private for one in self.samples]
         proportional = [one.size.proportional for one in self.samples]
+        own = [one.size.own for one in self.samples]
         return [
             _cells("private memory, MB", private),
             _cells("with its share of what is shared, MB", proportional),
+            _cells("the same but for pages of files, MB", own),
         ]
 
     def load_rows(self) -> list[list[str]]:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from benchmarks.network import NAME, client, predict, upload
-from benchmarks.servers import TFAAS, Server, tfaas
+from benchmarks.servers import ENVIRONMENT, TFAAS, Server, tfaas
 
 
 class Startup(msgspec.Struct, frozen=True):
@@ -71,7 +71,7 @@ def help_s(repeats: int) -> float:
 
 
 def _run(*command: str) -> None:
-    subprocess.run(command, capture_output=True, check=True)
+    subprocess.run(command, env=ENVIRONMENT, capture_output=True, check=True)
 
 
 def _seconds(work: Callable[..., None], *arguments: Any) -> float:

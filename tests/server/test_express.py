@@ -104,7 +104,7 @@ NOT_PLAIN: dict[str, tuple[bytes, int]] = {
     "a non-ASCII path": (request(line="POST /j\xe9 HTTP/1.1"), 400),
     "HTTP/1.0": (request(line="POST /json HTTP/1.0"), 200),
     "HTTP/3": (request(line="POST /json HTTP/3"), 400),
-    "close": (request(LENGTH, "CONNECTION: Close"), 200),
+    "another connection": (request(LENGTH, "Connection: close, TE"), 200),
     "header case": (request(LENGTH.upper(), *SANICS), 200),
     "chunked": (request("Transfer-Encoding: chunked", body=CHUNKED), 200),
     "two lengths": (request(LENGTH, LENGTH), 400),
@@ -134,6 +134,20 @@ def test_requests_that_are_not_plain_are_answered_behind_a_plain_one(
         else:
             connection.send(request())
             assert connection.answer().endswith(b"[2.0,4.0,6.0]")
+
+
+@pytest.mark.parametrize("close", ["Connection: close", "CONNECTION: Close"])
+@pytest.mark.usefixtures("doubler")
+def test_a_client_that_wants_one_answer_gets_no_other(server: RunningServer, close: str) -> None:
+    answers = []
+    for more in ((), SANICS):
+        with connected(server) as connection:
+            connection.send(request(LENGTH, close, *more) + request())
+            answers.append(connection.rest())
+    assert answers[0] == answers[1]
+    assert answers[0].count(b"HTTP/1.1") == 1
+    assert b"connection: close\r\n" in answers[0]
+    assert answers[0].endswith(b"[2.0,4.0,6.0]")
 
 
 @pytest.mark.usefixtures("doubler")

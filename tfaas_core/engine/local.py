@@ -345,6 +345,8 @@ def _settings(context: EngineContext) -> PoolSettings:
         max_loaded_models=engine.max_loaded_models,
         max_batch_rows=engine.max_batch_rows,
         threads=engine.threads,
+        # Threads that share one interpreter would only be in each other's way.
+        busy_poll_s=engine.busy_poll_us / 1e6 if engine.isolation == "model" else 0.0,
         run_limit_s=context.config.server.request_timeout_s + _RUN_LIMIT_GRACE_S,
     )
 

@@ -141,6 +141,7 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     candidate: Candidate
     threads: int
     max_batch_rows: int
+    busy_poll_s: float
 
 
 class Connect(msgspec.Struct, frozen=True, tag=True):

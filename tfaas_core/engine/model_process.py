@@ -91,7 +91,7 @@ def _load(
         meter.close()
         return LoadFailed(order.ticket, Failure.of(error))
     unloaded = partial(send, Unloaded(order.ticket))
-    loop = ServableLoop(servable, warmed, order.max_batch_rows, meter, unloaded)
+    loop = ServableLoop(servable, warmed, order.max_batch_rows, order.busy_poll_s, meter, unloaded)
     loops[order.ticket] = loop
     loop.start()
     return LoadDone(Loaded(order.ticket, warmed.signature, warmed.mergeable))

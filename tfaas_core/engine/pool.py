@@ -55,13 +55,17 @@ _log = logging.getLogger("tfaas.engine")
 
 
 class PoolSettings(msgspec.Struct, frozen=True):
-    """``run_limit_s``: a run that lasts longer is beyond every deadline; its process is killed."""
+    """``run_limit_s``: a run that lasts longer is beyond every deadline; its process is killed.
+
+    ``busy_poll_s``: see ``ServableLoop``.
+    """
 
     workers: int
     one_process: bool
     max_loaded_models: int
     max_batch_rows: int
     threads: int
+    busy_poll_s: float
     run_limit_s: float
 
 
@@ -249,6 +253,7 @@ class Pool(Supervisor):
                     seat.candidate,
                     self._settings.threads,
                     self._settings.max_batch_rows,
+                    self._settings.busy_poll_s,
                 )
                 process.link.send(order, (seat.meter.descriptor,))
                 await asyncio.shield(seat.loaded)

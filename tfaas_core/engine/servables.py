@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import selectors
 import socket
 import threading
@@ -84,6 +85,9 @@ class ServableLoop:
 
     Batching needs no timer: while one batch runs, requests wait in the sockets, and what is there
     when it ends is the next batch.
+
+    ``busy_poll_s``: where the last requests came sooner than this after what was there before them,
+    the next are looked for again and again for as long before the thread sleeps.
     """
 
     def __init__(
@@ -91,6 +95,7 @@ class ServableLoop:
         servable: Servable,
         warmed: Warmed,
         max_batch_rows: int,
+        busy_poll_s: float,
         meter: Meter,
         on_unloaded: Callable[[], None],
     ) -> None:
@@ -98,6 +103,8 @@ class ServableLoop:
         self._signature = warmed.signature
         self._mergeable = warmed.mergeable
         self._max_batch_rows = max_batch_rows
+        self._busy_poll_s = busy_poll_s
+        self._busy = False
         self._meter = meter
         self._on_unloaded = on_unloaded
         self._clients = 0
@@ -151,13 +158,25 @@ class ServableLoop:
         self._on_unloaded()
 
     def _receive(self, wait: bool) -> None:
-        for key, _events in self._selector.select(None if wait else 0):
+        for key, _events in self._wait() if wait else self._selector.select(0):
             if key.data is None:
                 self._bell.recv(4096)
                 while self._calls:
                     self._calls.popleft()()
             else:
                 self._serve(key.data)
+
+    def _wait(self) -> list[tuple[selectors.SelectorKey, int]]:
+        # To sleep and be woken takes longer than a small model's run.
+        begin_s = time.monotonic()
+        while self._busy and time.monotonic() - begin_s < self._busy_poll_s:
+            if ready := self._selector.select(0):
+                return ready
+            # Whoever is about to send a request may need this core.
+            os.sched_yield()
+        ready = self._selector.select()
+        self._busy = time.monotonic() - begin_s < self._busy_poll_s
+        return ready
 
     def _serve(self, client: _Client) -> None:
         if client.stalled:

@@ -26,16 +26,21 @@ _REQUEST_LINE = re.compile(r"POST (/[!-~]*) HTTP/1\.1")
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~]*)(?<![ \t])")
 _LENGTH = re.compile(r"[0-9]{1,12}")
 _LENGTH_MARK = "<length>"
+_KEEP_ALIVE = {"keep-alive": True, "close": False}
 _NOT_PLAIN = frozenset({"expect", "te", "trailer", "transfer-encoding", "upgrade"})
 
 
 class Head(msgspec.Struct, frozen=True):
-    """What the bytes before a body say. ``length``: of the body, in bytes."""
+    """What the bytes before a body say.
+
+    ``length``: of the body, in bytes. ``keep_alive``: whether another request may follow.
+    """
 
     path: str
     handler: Handler
     headers: Mapping[str, str]
     length: int
+    keep_alive: bool
 
 
 class ExpressRequest(msgspec.Struct, frozen=True):
@@ -99,15 +104,16 @@ class ExpressLane:
         if asked is None or handler is None or headers is None:
             return None
         length = headers.get("content-length", "")
+        keep_alive = _KEEP_ALIVE.get(headers.get("connection", "keep-alive").lower())
         if (
-            not _LENGTH.fullmatch(length)
+            keep_alive is None
+            or not _LENGTH.fullmatch(length)
             or int(length) > self._max_body_bytes
-            or headers.get("connection", "keep-alive").lower() != "keep-alive"
             or not _NOT_PLAIN.isdisjoint(headers)
         ):
             return None
         # All requests with this head share the headers.
-        return Head(asked[1], handler, MappingProxyType(headers), int(length))
+        return Head(asked[1], handler, MappingProxyType(headers), int(length), keep_alive)
 
 
 def _headers(lines: Iterable[str]) -> dict[str, str] | None:

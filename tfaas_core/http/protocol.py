@@ -26,7 +26,7 @@ class TfaasProtocol(HttpProtocol):
     just sent: a 413, say, which comes before the end of the body.
     """
 
-    __slots__ = ("_early", "_express_task", "_lane", "_lingering")
+    __slots__ = ("_early", "_express_task", "_lane", "_linger", "_lingering")
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -35,6 +35,7 @@ class TfaasProtocol(HttpProtocol):
         self._express_task: asyncio.Task[None] | None = None
         self._early = bytearray()
         self._lingering = False
+        self._linger: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
         if self._express_task is not None:
@@ -44,13 +45,13 @@ class TfaasProtocol(HttpProtocol):
         if request is None:
             super().data_received(data)
             return
-        # Sanic's clock and its idea of what is idle hold for the express lane, too.
         self._time = time.monotonic()
-        self._http.stage = Stage.HANDLER
         self._express_task = self.loop.create_task(self._answer(request))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._drop_express()
+        if self._linger is not None:
+            self._linger.cancel()
         super().connection_lost(exc)  # type: ignore[no-untyped-call]
 
     def close(self, timeout: float | None = None) -> None:
@@ -69,18 +70,21 @@ class TfaasProtocol(HttpProtocol):
             super().close(timeout)
             return
         # The client's end, or the clock, closes the transport.
-        self.loop.call_later(LINGER_S, super().close, timeout)
+        self._linger = self.loop.call_later(LINGER_S, super().close, timeout)
+
+    def close_if_idle(self) -> bool:
+        return self._express_task is None and bool(super().close_if_idle())
 
     def _sanic_rests(self) -> bool:
-        """Whether Sanic waits for the first byte of a request, and has none yet."""
+        """Whether Sanic has no byte of a request, and will wait for one, or waits already."""
+        if self.recv_buffer:
+            return False
         http = self._http
-        return (
-            http is not None
-            # It forgets the last request when it has done everything about it.
-            and http.request is None
-            and http.stage is Stage.IDLE
-            and not self.recv_buffer
-        )
+        if http is None:
+            # Of a new connection, Sanic's task has not begun yet. Of one that ends, it is gone.
+            return self._task is not None
+        # It forgets the last request when it has done everything about it.
+        return http.request is None and http.stage is Stage.IDLE
 
     def _keep(self, data: bytes) -> None:
         """A client may send its next request before it has the answer to this one."""
@@ -89,6 +93,8 @@ class TfaasProtocol(HttpProtocol):
             self.transport.pause_reading()
 
     async def _answer(self, request: ExpressRequest) -> None:
+        # Sanic's clock and its idea of what is idle hold for the express lane, too.
+        self._http.stage = Stage.HANDLER
         try:
             try:
                 response = await request.head.handler(request)
@@ -103,7 +109,7 @@ class TfaasProtocol(HttpProtocol):
         transport: Any = self.transport
         if transport is None or transport.is_closing() or self._lingering:
             return
-        keep_alive = self.app.config.KEEP_ALIVE
+        keep_alive = request.head.keep_alive and self.app.config.KEEP_ALIVE
         try:
             transport.write(answer_bytes(response, keep_alive))
         except Exception as error:

@@ -25,6 +25,7 @@ from tfaas_core.errors import StartupError, TfaasError
 from tfaas_core.host import Host, ProcessStatus, ServerStatus
 from tfaas_core.link import Link
 from tfaas_core.processes import worker as http_worker
+from tfaas_core.processes.listener import bind, shut
 from tfaas_core.processes.messages import (
     Announce,
     Announced,
@@ -42,8 +43,6 @@ from tfaas_core.processes.watcher import Watcher
 from tfaas_core.signals import sigint_blocked
 from tfaas_core.storage import Storage
 
-_BACKLOG = 4096
-"""Connections that may wait to be accepted; the kernel may allow fewer."""
 _RETRY_S = 1.0
 _DRAIN_GRACE_S = 5.0
 
@@ -86,23 +85,6 @@ def _forget_main() -> None:
 
 async def _run(host: Host, listener: socket.socket, demo: bool) -> None:
     await Parent(host, listener, demo).run()
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A listening TCP socket. Raises StartupError where the address cannot be had."""
-    try:
-        family, kind, protocol, _name, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        raise StartupError(
-            f"cannot listen on {host}:{port} (server.host, server.port): {error.strerror}"
-        ) from None
-    return listener
 
 
 class _Worker(msgspec.Struct):
@@ -293,8 +275,8 @@ class Parent:
         self._stop.set()
 
     async def _drain(self) -> None:
-        # The kernel lets nobody else in, while the workers accept those who already are.
-        self._listener.listen(0)
+        # The workers accept those who are in already.
+        shut(self._listener)
         for worker in self._workers.values():
             worker.link.send(Drain())
         self._listener.close()

@@ -49,6 +49,19 @@ async def upload_and_find(
     return version, process
 
 
+def thread_facts(process: psutil.Process, name: str) -> list[str]:
+    """What the kernel says under ``name`` of each thread."""
+    return [
+        next(line.split()[1] for line in status.read_text().splitlines() if line.startswith(name))
+        for status in Path(f"/proc/{process.pid}/task").glob("*/status")
+    ]
+
+
+def sleeps(process: psutil.Process) -> int:
+    """How often its threads have given up their cores to wait for something."""
+    return sum(map(int, thread_facts(process, "voluntary_ctxt_switches")))
+
+
 async def healed(worker: Worker, version: ModelVersion) -> None:
     """Asks until there is an answer."""
     while not is_sum(await worker.try_run(version, rows_of(5)), rows_of(5)):
@@ -255,6 +268,31 @@ async def test_two_workers_use_one_process(tmp_path: Path) -> None:
         for worker in (harness.worker, other):
             await asyncio.wait_for(healed(worker, version), 2)
         assert len(model_processes()) == 1
+
+
+@pytest.mark.parametrize("limit_us", [0, 100_000])
+@in_event_loop
+async def test_a_process_does_not_sleep_between_requests_that_come_quickly(
+    tmp_path: Path, limit_us: int
+) -> None:
+    async with engine(tmp_path, f"engine.busy_poll_us={limit_us}") as harness:
+        version, process = await upload_and_find(harness.worker, "vk", "sum")
+        await harness.worker.run(version, rows_of(1))
+        await harness.worker.run(version, rows_of(1))
+        before = sleeps(process)
+        for number in range(100):
+            assert is_sum(await harness.worker.run(version, rows_of(number)), rows_of(number))
+        slept = sleeps(process) - before
+    assert slept < 50 if limit_us else slept > 50
+
+
+@in_event_loop
+async def test_a_process_that_nobody_asks_sleeps(tmp_path: Path) -> None:
+    async with engine(tmp_path, "engine.busy_poll_us=100_000") as harness:
+        version, process = await upload_and_find(harness.worker, "vk", "sum")
+        for number in range(100):
+            await harness.worker.run(version, rows_of(number))
+        await eventually(lambda: set(thread_facts(process, "State")) == {"S"}, "it sleeps")
 
 
 @in_event_loop

@@ -1,0 +1,56 @@
+"""The socket that HTTP workers accept connections from: opened by the parent, and shut by it."""
+
+from __future__ import annotations
+
+import ctypes
+import socket
+import struct
+from contextlib import suppress
+
+from tfaas_core.errors import StartupError
+
+_BACKLOG = 4096
+"""Connections that may wait to be accepted; the kernel may allow fewer."""
+
+_SO_ATTACH_FILTER = 26
+_DROP_ALL = struct.pack("HBBI", 0x06, 0, 0, 0)
+"""A program of the classic BSD packet filter: return 0, which takes no byte of any packet."""
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening TCP socket. Raises StartupError where the address cannot be had."""
+    try:
+        family, kind, protocol, _name, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(_BACKLOG)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        raise StartupError(
+            f"cannot listen on {host}:{port} (server.host, server.port): {error.strerror}"
+        ) from None
+    return listener
+
+
+def shut(listener: socket.socket) -> None:
+    """Lets nobody else in, in all processes that have it; who is in already can be accepted.
+
+    A connection that is still waiting when a listening socket is closed is reset, perhaps with a
+    request on its way. So the kernel is told to drop what further clients send: they try again, and
+    find the socket closed.
+    """
+    listener.listen(0)
+    program = ctypes.create_string_buffer(_DROP_ALL)
+    # Other systems have no such filter.
+    with suppress(OSError):
+        listener.setsockopt(
+            socket.SOL_SOCKET,
+            _SO_ATTACH_FILTER,
+            struct.pack("HP", 1, ctypes.addressof(program)),
+        )
