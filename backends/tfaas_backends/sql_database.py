@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -12,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, PendingRollbackError
 
 from tfaas_core.errors import StorageFull, StorageUnavailable, TfaasError
 
-READ_ONLY = "the database is read-only: no model can be changed"
+READ_ONLY = "the database is read-only"
 
 Connect: TypeAlias = Callable[[], AbstractContextManager[Connection]]
 """Gives a connection for a ``with`` block."""
@@ -47,8 +48,8 @@ class Database(ABC):
         """Waits, in a transaction that changes something, until no other may change the schema."""
 
     @abstractmethod
-    def is_writable(self, connection: Connection) -> bool:
-        """Whether the models in the database can be changed; before there are any, its schema."""
+    def obstacle(self, connection: Connection) -> str:
+        """Why no model in the database can be changed, or no schema made; empty: they can."""
 
     @abstractmethod
     def claim(self, name: str) -> AbstractContextManager[Connect]:
@@ -119,11 +120,16 @@ def _meant(error: DBAPIError, doing: str) -> TfaasError:
     if sqlstate in _FULL or code == _SQLITE_FULL:
         return StorageFull(f"{doing} failed: the database's disk is full")
     if sqlstate in _READ_ONLY or code == _SQLITE_READ_ONLY:
-        return StorageUnavailable(READ_ONLY)
+        return unchangeable(READ_ONLY)
     return StorageUnavailable(f"{doing} failed: {reason(error)}")
+
+
+def unchangeable(obstacle: str) -> StorageUnavailable:
+    """The error of who wants to change a model nevertheless."""
+    return StorageUnavailable(f"{obstacle}: no model can be changed")
 
 
 def reason(error: DBAPIError) -> str:
     """The first line of what the database itself says, without SQL."""
     lines = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
-    return lines[0].strip().removeprefix("connection failed: ")
+    return re.sub("^connection (failed|is bad): ", "", lines[0].strip())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -10,10 +11,10 @@ from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import psycopg
-from sqlalchemy import URL, Connection, create_engine, event, func, select, text
+from sqlalchemy import URL, Connection, ExceptionContext, create_engine, event, func, select, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from tfaas_backends.sql_database import Connect, Database
+from tfaas_backends.sql_database import READ_ONLY, Connect, Database
 from tfaas_backends.sql_tables import state
 from tfaas_core.errors import Busy, StorageUnavailable
 
@@ -55,6 +56,25 @@ _LOOK_S = 2.0
 """How often the revision is looked at, should a notification have got lost."""
 
 
+_STATE = text(
+    "SELECT to_regclass('chunks') IS NOT NULL, current_setting('transaction_read_only') = 'on',"
+    " coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)"
+)
+_LACKING = text(
+    "SELECT string_agg(lacks, ', ') FROM ("
+    " SELECT string_agg(kind, ', ') || ' on ' || name AS lacks FROM (VALUES"
+    "  ('state', 'UPDATE'), ('chunks', 'INSERT'), ('chunks', 'DELETE'),"
+    "  ('models', 'INSERT'), ('models', 'UPDATE'), ('models', 'DELETE'),"
+    "  ('versions', 'INSERT'), ('versions', 'UPDATE'), ('versions', 'DELETE'),"
+    "  ('files', 'INSERT'), ('files', 'UPDATE'), ('files', 'DELETE')"
+    " ) AS needed(name, kind) WHERE NOT has_table_privilege(name, kind) GROUP BY name"
+    " UNION ALL SELECT 'USAGE on ' || name FROM (VALUES"
+    "  (pg_get_serial_sequence('versions', 'id')), (pg_get_serial_sequence('files', 'id'))"
+    " ) AS sequences(name) WHERE NOT has_sequence_privilege(name, 'USAGE')"
+    ") AS all_of_them"
+)
+
+
 class _BinaryCursor(psycopg.Cursor[Any]):
     """Gets bytes as they are, not as hexadecimal text."""
 
@@ -81,10 +101,20 @@ class PostgreSql(Database):
             | {key: value for key, value in _CONNECT.items() if key not in url.query},
         )
         event.listen(engine, "connect", _set_up)
+        told = [url.password, *url.query.values()]
+        self._hidden = [value for value in told if isinstance(value, str) and value]
+        event.listen(engine, "handle_error", self._hide)
         super().__init__(engine, shown)
         self._claims = threading.BoundedSemaphore(MAX_CLAIMS)
         self._listening: Connection | None = None
         self._listen_at_s = 0.0
+
+    def _hide(self, context: ExceptionContext) -> None:
+        """Takes out of a message what it quotes of the URL, where a password may have got."""
+        error = context.original_exception
+        for told in self._hidden:
+            quoted = re.compile(rf"(['\"]){re.escape(told)}\1")
+            error.args = tuple(quoted.sub(r"\1***\1", str(part)) for part in error.args)
 
     def exists(self) -> bool:
         return True
@@ -95,17 +125,14 @@ class PostgreSql(Database):
     def lock_schema(self, connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(_key("schema"))))
 
-    def is_writable(self, connection: Connection) -> bool:
-        writable = text(
-            "SELECT current_setting('transaction_read_only') = 'off' AND CASE"
-            " WHEN to_regclass('chunks') IS NULL"
-            " THEN coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)"
-            " ELSE has_table_privilege('chunks', 'INSERT')"
-            " AND has_table_privilege('state', 'UPDATE')"
-            " AND coalesce(has_sequence_privilege("
-            "   pg_get_serial_sequence('versions', 'id'), 'USAGE'), true) END"
-        )
-        return bool(connection.scalar(writable))
+    def obstacle(self, connection: Connection) -> str:
+        has_schema, is_read_only, may_create = connection.execute(_STATE).one()
+        if is_read_only:
+            return READ_ONLY
+        if not has_schema:
+            return "" if may_create else "the database's account may make no tables"
+        lacks = connection.scalar(_LACKING)
+        return f"the database's account lacks the rights: {lacks}" if lacks else ""
 
     @contextmanager
     def claim(self, name: str) -> Iterator[Connect]:
@@ -172,6 +199,14 @@ class PostgreSql(Database):
     def close(self) -> None:
         self._stop_listening()
         super().close()
+
+
+def is_parameter(name: str, value: str | tuple[str, ...]) -> bool:
+    """Whether an URL may have this parameter: one of libpq's, and one value of it."""
+    known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
+    if name == "port":
+        return isinstance(value, str) and value.isdecimal()
+    return name in known and (isinstance(value, str) or name == "host")
 
 
 def _set_up(connection: Any, _record: object) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection, column, inspect, select, table
 
 from tfaas_backends.sql_database import Database, database_errors, transaction
+from tfaas_backends.sql_tables import metadata
 from tfaas_core.errors import ConfigError, StorageUnavailable
 from tfaas_core.storage import Migrations
 
@@ -47,16 +48,26 @@ class SqlMigrations(Migrations):
         self._check(current)
         database = self._database
         with reaching(database), self._connected() as connection:
-            if not database.is_writable(connection):
+            if obstacle := database.obstacle(connection):
                 has = f"has schema {current}" if current else "has no schema yet"
                 raise ConfigError(
-                    f"the database {database.shown} {has} and is read-only; run `tfaas db upgrade`"
-                    " with an account that may change it - at `$.storage.url`"
+                    f"the database {database.shown} {has}, and cannot be upgraded: {obstacle}; run"
+                    " `tfaas db upgrade` with an account that may change it - at `$.storage.url`"
                 )
             with transaction(connection, database.begin_write):
                 database.lock_schema(connection)
-                self._check(_current(connection))  # another host may have been quicker
+                self._check(current := _current(connection))  # another host may have been quicker
+                if not current:
+                    self._check_room(connection)
                 _run_steps(connection)
+
+    def _check_room(self, connection: Connection) -> None:
+        taken = sorted(metadata.tables.keys() & inspect(connection).get_table_names())
+        if taken:
+            raise ConfigError(
+                f"the database {self._database.shown} has tables of another program:"
+                f" {', '.join(taken)}; name a database for TFaaS alone - at `$.storage.url`"
+            )
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection, NullPool, create_engine
 
 from tfaas_backends.disk import lock, unlock
-from tfaas_backends.sql_database import Connect, Database
+from tfaas_backends.sql_database import READ_ONLY, Connect, Database
 from tfaas_core.errors import ConfigError, StorageUnavailable
 from tfaas_core.storage import disk_errors
 
@@ -84,9 +84,9 @@ class Sqlite(Database):
     def lock_schema(self, connection: Connection) -> None:
         """The transaction itself excludes all others."""
 
-    def is_writable(self, connection: Connection) -> bool:
+    def obstacle(self, connection: Connection) -> str:
         folder = os.access(self._file.parent, os.W_OK | os.X_OK)
-        return folder and os.access(self._file, os.W_OK)
+        return "" if folder and os.access(self._file, os.W_OK) else READ_ONLY
 
     @contextmanager
     def claim(self, name: str) -> Iterator[Connect]:

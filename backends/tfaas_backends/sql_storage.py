@@ -17,7 +17,7 @@ from sqlalchemy import Connection, select, update
 
 from tfaas_backends.artifact_cache import ArtifactCache, clear_but_model
 from tfaas_backends.sql_changes import Changes, change
-from tfaas_backends.sql_database import READ_ONLY, Connect, Database, database_errors
+from tfaas_backends.sql_database import Connect, Database, database_errors, unchangeable
 from tfaas_backends.sql_fetch import fetch, id_of
 from tfaas_backends.sql_records import Records
 from tfaas_backends.sql_schema import SqlMigrations, reaching
@@ -63,10 +63,11 @@ class SqlStorage(Storage):
                 return
             self._schema.upgrade()
             with reaching(self._database), self._database.engine.connect() as connection:
-                if not self._database.is_writable(connection):
+                if obstacle := self._database.obstacle(connection):
                     _log.warning(
-                        "%s is read-only: its models are served, none can be changed",
+                        "%s: its models are served, none can be changed: %s",
                         self._database.shown,
+                        obstacle,
                     )
             self._is_open = True
 
@@ -91,7 +92,7 @@ class SqlStorage(Storage):
             self._cache.staging.sweep()
         pending = select(versions.c.name).where(versions.c.number.is_(None)).distinct()
         with self._connected("cleaning up the database") as connection:
-            if not self._database.is_writable(connection):
+            if self._database.obstacle(connection):
                 return
             names = connection.scalars(pending).all()
         for name in names:
@@ -114,8 +115,11 @@ class SqlStorage(Storage):
 
     def _check_writable(self) -> None:
         with self._database.engine.connect() as connection:
-            if not self._database.is_writable(connection):
-                raise StorageUnavailable(READ_ONLY)
+            self._check_changeable(connection)
+
+    def _check_changeable(self, connection: Connection) -> None:
+        if obstacle := self._database.obstacle(connection):
+            raise unchangeable(obstacle)
 
     @contextmanager
     def _changing(self, claim: Claim, doing: str) -> Iterator[Changes]:
@@ -186,8 +190,7 @@ class SqlStorage(Storage):
     def choose_default(self, choice: DefaultChoice) -> None:
         text = msgspec.json.encode(choice).decode()
         with self._connected("storing which model is the default") as connection:
-            if not self._database.is_writable(connection):
-                raise StorageUnavailable(READ_ONLY)
+            self._check_changeable(connection)
             with change(self._database, connection):
                 connection.execute(update(state).values(default_choice=text))
 

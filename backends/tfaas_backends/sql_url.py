@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import unquote
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -23,6 +24,8 @@ def database_of(text: str, base: Path) -> Database:
     try:
         url = make_url(text)
         shown = _shown(url)
+        if "\0" in unquote(text):
+            raise ValueError
     except (ArgumentError, ValueError):
         raise _wrong(f"this is no URL of a database; {_EXAMPLES}") from None
     if url.drivername == "sqlite":
@@ -42,16 +45,22 @@ def _file(url: URL, base: Path) -> Path:
     name = url.database or ""
     if name in ("", ":memory:"):
         raise _wrong("a database in memory is lost with its process; name a file")
-    if name.startswith("file:") or url.query or url.host or "\0" in name:
+    if name.startswith("file:") or url.query or url.host:
         raise _wrong("SQLite takes a file alone; write it like sqlite:///tfaas.db")
     return base / name
 
 
 def _postgresql(url: URL, shown: str) -> Database:
     try:
-        from tfaas_backends.sql_postgresql import PostgreSql
+        from tfaas_backends.sql_postgresql import PostgreSql, is_parameter
     except ImportError:
         raise _wrong("PostgreSQL needs psycopg: pip install 'tfaas[postgresql]'") from None
+    if not all(is_parameter(name, value) for name, value in url.query.items()):
+        # Its name, too, is part of a password that has both `@` and `?` in it.
+        raise _wrong(
+            "behind `?` there is what is no parameter of PostgreSQL's; write `?` in a password as"
+            f" %3F; {_EXAMPLES}?sslmode=require"
+        )
     return PostgreSql(url.set(drivername="postgresql+psycopg"), shown)
 
 

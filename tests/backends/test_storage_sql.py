@@ -126,6 +126,14 @@ def test_a_newer_schema_is_refused(storage: Storage, url: str, tmp_path: Path) -
         opened(url, tmp_path)
 
 
+def test_tables_of_another_program_are_left_alone(url: str, tmp_path: Path) -> None:
+    Path(tmp_path, "tfaas.db").touch()
+    execute(url, "CREATE TABLE versions (theirs integer)")
+    with pytest.raises(ConfigError, match=r"has tables of another program: versions; name a"):
+        opened(url, tmp_path)
+    execute(url, "SELECT theirs FROM versions")
+
+
 def test_an_open_database_is_not_written(storage: Storage, url: str, tmp_path: Path) -> None:
     with statements() as seen:
         opened(url, tmp_path).close()

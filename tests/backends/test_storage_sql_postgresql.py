@@ -20,11 +20,10 @@ from tfaas_backends.storage_sql import make_sql_storage
 
 from tests.backends.disks import small_disk
 from tests.backends.sql_storages import count, opened, postgresql_storage, postgresql_url
-from tfaas_core.errors import ConfigError, StorageFull, StorageUnavailable
+from tfaas_core.errors import StorageFull, StorageUnavailable
 from tfaas_core.storage import MODEL, DefaultChoice, Storage
 from tfaas_core.testing.postgresql import (
     PASSWORD,
-    USER,
     PostgresqlServer,
     database_for,
     running_postgresql,
@@ -174,22 +173,6 @@ def storage_on(url: str, folder: Path) -> Storage:
     return make_sql_storage({"url": url}, folder)
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        "postgresql://tfaas:top@s3cret@127.0.0.1:1/tfaas",
-        "postgresql:///tfaas:s3cret@127.0.0.1:1/tfaas",
-        "postgresql://dom/tfaas:s3cret@127.0.0.1:1/tfaas",
-    ],
-)
-def test_a_password_that_ends_up_elsewhere_in_the_url_is_not_shown(
-    tmp_path: Path, wrong: str
-) -> None:
-    with pytest.raises(ConfigError, match=r"write `@` in it as %40") as caught:
-        opened(wrong, tmp_path)
-    assert "s3cret" not in caught.value.message
-
-
 def test_only_so_many_claims_are_held_at_once(storage: Storage) -> None:
     with ExitStack() as stack:
         for number in range(MAX_CLAIMS):
@@ -214,71 +197,6 @@ def test_a_database_in_another_encoding_takes_any_text(tmp_path: Path) -> None:
     assert stored is not None
     assert stored.labels == ("Größe",)
     storage.close()
-
-
-@pytest.mark.parametrize(
-    ("right", "wrong", "why"),
-    [
-        (PASSWORD, "another-s3cret", "password authentication failed"),
-        ("/test_", "/none_", "does not exist"),
-        ("127.0.0.1:", "127.0.0.1:1", "invalid|refused|out of range|between"),
-    ],
-)
-def test_a_wrong_url_is_one_line_without_the_password(
-    url: str, tmp_path: Path, right: str, wrong: str, why: str
-) -> None:
-    storage = storage_on(url.replace(right, wrong), tmp_path)
-    with pytest.raises((StorageUnavailable, ConfigError), match=why) as caught:
-        storage.open()
-    storage.close()
-    message = caught.value.message
-    assert f"postgresql://{USER}@127.0.0.1" in message
-    assert message.endswith("- at `$.storage.url`")
-    assert "s3cret" not in message
-    assert "\n" not in message
-
-
-@pytest.fixture(params=["setting", "role"])
-def read_only_url(request: pytest.FixtureRequest, url: str, storage: Storage) -> Iterator[str]:
-    """The URL of a database with a schema that cannot be changed by the one who connects."""
-    if request.param == "setting":
-        yield f"{url}?options=-c%20default_transaction_read_only%3Don"
-        return
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"CREATE ROLE reader LOGIN PASSWORD '{PASSWORD}'".encode())
-        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
-        yield url.replace(f"//{USER}:", "//reader:")
-        connection.execute("DROP OWNED BY reader")
-        connection.execute("DROP ROLE reader")
-
-
-def test_a_read_only_database_serves_and_refuses_changes(
-    storage: Storage, read_only_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    stored = upload(storage, "vk")
-    reading = opened(read_only_url, tmp_path / "reader")
-    assert "read-only: its models are served" in caplog.text
-    reading.sweep()
-    assert newest(reading, "vk") == stored
-    assert fault_of(reading, stored) is None
-    seen = reading.revision()
-    assert reading.wait_for_change(seen, 0.0) == seen
-    for call in (
-        reading.stage,
-        lambda: reading.claim("vk").__enter__(),
-        lambda: reading.choose_default(DefaultChoice("vk", "2026-01-01")),
-    ):
-        with pytest.raises(StorageUnavailable, match="read-only: no model can be changed"):
-            call()
-    reading.close()
-
-
-def test_a_read_only_database_without_a_schema_is_a_wrong_configuration(
-    url: str, tmp_path: Path
-) -> None:
-    read_only = f"{url}?options=-c%20default_transaction_read_only%3Don"
-    with pytest.raises(ConfigError, match="has no schema yet and is read-only; run `tfaas db"):
-        opened(read_only, tmp_path)
 
 
 def test_a_commit_that_fails_can_be_tried_again_under_the_same_claim(

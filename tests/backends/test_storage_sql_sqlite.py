@@ -125,7 +125,7 @@ def test_a_read_only_database_serves_and_refuses_changes(
     storage.close()
     make_read_only(disk)
     storage = opened(url, tmp_path / "other")
-    assert "read-only: its models are served" in caplog.text
+    assert "its models are served, none can be changed: the database is read-only" in caplog.text
     storage.sweep()
     assert [model.live for model in storage.list()] == [stored]
     assert newest(storage, "vk") == stored
@@ -169,7 +169,9 @@ def test_a_read_only_database_without_a_schema_is_a_wrong_configuration(
 ) -> None:
     (disk / "tfaas.db").write_bytes(b"")
     make_read_only(disk)
-    with pytest.raises(ConfigError, match=r"has no schema yet and is read-only"):
+    with pytest.raises(
+        ConfigError, match=r"has no schema yet, and cannot be upgraded: the database is read-only"
+    ):
         opened(sqlite_url(disk), tmp_path)
 
 
