@@ -29,6 +29,10 @@ from tfaas_core.storage import MODEL
 _IN_USE_S = 600
 """What was used within this time may be being loaded right now, and stays."""
 
+_QUICK_S = 0.002
+_REST = 20
+"""Where sizing up the cache took longer than that, it rests for so many times as long."""
+
 _log = logging.getLogger("tfaas.storage")
 
 
@@ -41,6 +45,7 @@ class ArtifactCache:
         self._max_bytes = max_bytes
         self._entries = folder / "sha256"
         self._locks = folder / ".locks"
+        self._size_up_at_s = 0.0
 
     def open(self) -> None:
         """Makes the folder where it is missing."""
@@ -129,10 +134,15 @@ class ArtifactCache:
             os.close(descriptor)
 
     def _shrink(self) -> None:
+        start_s = time.monotonic()
+        if start_s < self._size_up_at_s:
+            return
         entries = []
         for entry in self._entries.iterdir():
             with suppress(FileNotFoundError):  # another process removes, too
                 entries.append((entry.stat().st_mtime, _size_bytes(entry), entry))
+        took_s = time.monotonic() - start_s
+        self._size_up_at_s = start_s + (_REST * took_s if took_s > _QUICK_S else 0.0)
         excess_bytes = sum(size_bytes for _, size_bytes, _ in entries) - self._max_bytes
         for used, size_bytes, entry in sorted(entries):
             if excess_bytes <= 0 or time.time() - used < _IN_USE_S:

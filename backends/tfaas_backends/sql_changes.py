@@ -1,7 +1,8 @@
 """Changes of what is stored: each becomes visible by one small transaction.
 
-Files are written before it, as those of a pending version, or removed after it. So whatever a
-killed process leaves is pending, and is removed by the next change of that name, or a sweep.
+Files that do not fit into it are written before, as those of a pending version; files are removed
+after it. So whatever a killed process leaves is pending, and is removed by the next change of that
+name, or a sweep.
 """
 
 from __future__ import annotations
@@ -9,16 +10,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
-from tfaas_backends.sql_database import Database, database_errors, inserted_id, transaction
-from tfaas_backends.sql_files import remove_pending, write_files
+from tfaas_backends.sql_database import Database, database_errors, inserted_id
+from tfaas_backends.sql_files import Batches, remove_pending, write_files
 from tfaas_backends.sql_tables import models, state, versions
-from tfaas_core.errors import DamagedFile, DoesNotFit, StorageUnavailable, TfaasError
+from tfaas_core.errors import Busy, DamagedFile, DoesNotFit, TfaasError
 from tfaas_core.model import ModelVersion
 from tfaas_core.versions import Pointers
 
@@ -28,12 +30,17 @@ _log = logging.getLogger("tfaas.storage")
 @contextmanager
 def change(database: Database, connection: Connection) -> Iterator[int]:
     """A transaction that makes a new revision, which it gives and tells of."""
-    with transaction(connection, database.begin_write):
-        # The lock on this row is kept to the end: revisions become visible in their order.
-        connection.execute(update(state).values(revision=state.c.revision + 1))
-        revision = int(connection.scalar(select(state.c.revision)) or 0)
+    with database.writing(connection), _new_revision(database, connection) as revision:
         yield revision
-        database.tell(connection, revision)
+
+
+@contextmanager
+def _new_revision(database: Database, connection: Connection) -> Iterator[int]:
+    # The lock on this row is kept to the end: revisions become visible in their order.
+    connection.execute(update(state).values(revision=state.c.revision + 1))
+    revision = int(connection.scalar(select(state.c.revision)) or 0)
+    yield revision
+    database.tell(connection, revision)
 
 
 class Changes:
@@ -76,26 +83,24 @@ class Changes:
         return int(self._connection.scalar(mine) or 0)
 
     def _store(self, staging: Path, stored: ModelVersion, pointers: Pointers) -> None:
-        record = _encoded(stored)
-        result = self._connection.execute(insert(versions), {"name": self._name})
-        version_id = inserted_id(result)
-        begin = self._database.begin_write
-        if write_files(self._connection, begin, version_id, staging) != stored.checksum:
-            raise DamagedFile(
-                f"the files of model {self._name!r} changed on the server's disk while they were"
-                " stored; upload them again"
-            )
-        told = {"number": stored.version, "record": record}
-        with change(self._database, self._connection) as revision:
-            done = self._connection.execute(
-                update(versions).where(versions.c.id == version_id).values(told)
-            )
-            if done.rowcount != 1:
-                raise StorageUnavailable(
-                    f"storing model {self._name!r} failed: somebody else changed it meanwhile; "
-                    "upload it again"
+        told = {"number": stored.version, "record": _encoded(stored)}
+        database, connection = self._database, self._connection
+        # All of a small artifact goes into one transaction, with the change that it makes.
+        with Batches(partial(database.writing, connection)) as batches:
+            version_id = inserted_id(connection.execute(insert(versions), {"name": self._name}))
+            if write_files(connection, version_id, staging, batches) != stored.checksum:
+                raise DamagedFile(
+                    f"the files of model {self._name!r} changed on the server's disk while they "
+                    "were stored; upload them again"
                 )
-            self._put(pointers, revision, max(stored.version, self._highest()))
+            with _new_revision(database, connection) as revision:
+                mine = versions.c.id == version_id
+                if connection.execute(update(versions).where(mine).values(told)).rowcount != 1:
+                    raise Busy(
+                        f"storing model {self._name!r} failed: somebody else changed it meanwhile;"
+                        " upload it again"
+                    )
+                self._put(pointers, revision, max(stored.version, self._highest()))
 
     def point(self, pointers: Pointers) -> None:
         """Sets all pointers."""

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeAlias
 from sqlalchemy import Connection, CursorResult, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError, PendingRollbackError
 
-from tfaas_core.errors import StorageFull, StorageUnavailable, TfaasError
+from tfaas_core.errors import Busy, StorageFull, StorageUnavailable, TfaasError
 
 READ_ONLY = "the database is read-only"
 
@@ -27,7 +27,6 @@ class Database(ABC):
     """
 
     begin_write: ClassVar[str]
-    """Starts a transaction that changes something."""
     begin_read: ClassVar[str]
     """Starts a transaction that sees everything as it was at one moment."""
 
@@ -57,6 +56,12 @@ class Database(ABC):
 
         Where the claim ends early, because the server was lost, no such connection works any more.
         """
+
+    @contextmanager
+    def writing(self, connection: Connection) -> Iterator[None]:
+        """A transaction that changes something."""
+        with transaction(connection, self.begin_write):
+            yield
 
     @abstractmethod
     def tell(self, connection: Connection, revision: int) -> None:
@@ -99,14 +104,15 @@ _SQLITE_FULL = 13
 
 @contextmanager
 def database_errors(doing: str) -> Iterator[None]:
-    """Makes an error of the database StorageFull or StorageUnavailable.
+    """Makes an error of the database Busy, StorageFull or StorageUnavailable.
 
     ``doing`` starts the message: ``storing model 'vk'``.
     """
     try:
         yield
-    except IntegrityError:
-        raise  # a bug
+    except IntegrityError as error:
+        message = f"{doing} failed: somebody else changed the same at the same time; try again"
+        raise Busy(message) from error
     except DBAPIError as error:
         raise _meant(error, doing) from error
     except PendingRollbackError as error:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from tfaas_backends.sql_database import inserted_id, transaction
+from tfaas_backends.sql_database import inserted_id
 from tfaas_backends.sql_tables import chunks, files, versions
 from tfaas_core.checksum import PREFIX, folder_checksum
 from tfaas_core.storage import MODEL
@@ -46,38 +46,39 @@ class _Stored(msgspec.Struct, frozen=True):
     sha256: str
 
 
-class _Batches:
-    """Splits what is written into transactions of a few chunks."""
+class Batches:
+    """Splits what is written inside its block into transactions of a few chunks."""
 
-    def __init__(self, stack: ExitStack, connection: Connection, begin: str) -> None:
-        self.connection = connection
-        self._stack = stack
-        self._begin = begin
+    def __init__(self, writing: Callable[[], AbstractContextManager[None]]) -> None:
+        """``writing`` gives a transaction."""
+        self._writing = writing
+        self._open = ExitStack()
         self._written = 0
-        self._start()
+
+    def __enter__(self) -> Batches:
+        self._open.enter_context(self._writing())
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._open.__exit__(*error)
 
     def wrote(self, size_bytes: int) -> None:
         """Starts a new transaction where this one has enough."""
         self._written += size_bytes
         if self._written >= _BATCH_BYTES:
-            self._stack.close()
-            self._start()
-
-    def _start(self) -> None:
-        self._written = 0
-        self._stack.enter_context(transaction(self.connection, self._begin))
+            self._open.close()
+            self._written = 0
+            self._open.enter_context(self._writing())
 
 
-def write_files(connection: Connection, begin: str, version_id: int, staging: Path) -> str:
+def write_files(connection: Connection, version_id: int, staging: Path, batches: Batches) -> str:
     """Stores the artifact in ``staging`` as files of a pending version; returns its checksum."""
     sums = {}
-    with ExitStack() as stack:
-        batches = _Batches(stack, connection, begin)
-        for path in sorted(_paths(staging)):
-            row = {"version_id": version_id, "path": path, "size_bytes": 0, "sha256": ""}
-            result = connection.execute(insert(files), row)
-            if not path.endswith("/"):
-                sums[path] = _write(batches, inserted_id(result), staging / path)
+    for path in sorted(_paths(staging)):
+        row = {"version_id": version_id, "path": path, "size_bytes": 0, "sha256": ""}
+        result = connection.execute(insert(files), row)
+        if not path.endswith("/"):
+            sums[path] = _write(connection, inserted_id(result), staging / path, batches)
     return _checksum(sums)
 
 
@@ -93,18 +94,18 @@ def _paths(staging: Path) -> Iterator[str]:
             yield f"{relative}/"
 
 
-def _write(batches: _Batches, file_id: int, path: Path) -> str:
+def _write(connection: Connection, file_id: int, path: Path, batches: Batches) -> str:
     digest, size_bytes = hashlib.sha256(), 0
     insertion = insert(chunks)
     with path.open("rb") as file:
         for position, data in enumerate(iter(partial(file.read, CHUNK_BYTES), b"")):
             row = {"file_id": file_id, "position": position, "data": data}
-            batches.connection.execute(insertion, row)
+            connection.execute(insertion, row)
             digest.update(data)
             size_bytes += len(data)
             batches.wrote(len(data))
     told = {"size_bytes": size_bytes, "sha256": digest.hexdigest()}
-    batches.connection.execute(update(files).where(files.c.id == file_id).values(told))
+    connection.execute(update(files).where(files.c.id == file_id).values(told))
     return digest.hexdigest()
 
 

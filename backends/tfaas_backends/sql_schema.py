@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, column, inspect, select, table
 
-from tfaas_backends.sql_database import Database, database_errors, transaction
+from tfaas_backends.sql_database import Database, database_errors
 from tfaas_backends.sql_tables import metadata
 from tfaas_core.errors import ConfigError, StorageUnavailable
 from tfaas_core.storage import Migrations
@@ -54,7 +54,7 @@ class SqlMigrations(Migrations):
                     f"the database {database.shown} {has}, and cannot be upgraded: {obstacle}; run"
                     " `tfaas db upgrade` with an account that may change it - at `$.storage.url`"
                 )
-            with transaction(connection, database.begin_write):
+            with database.writing(connection):
                 database.lock_schema(connection)
                 self._check(current := _current(connection))  # another host may have been quicker
                 if not current:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,6 +19,7 @@ from tfaas_core.errors import ConfigError, StorageUnavailable
 from tfaas_core.storage import disk_errors
 
 _BUSY_S = 30
+_TURN_POLL_S = 0.001
 _CACHE_KIB = 8192
 """More than a transaction writes: one that does not fit shuts readers out until it ends."""
 
@@ -49,6 +52,7 @@ class Sqlite(Database):
         uri = f"file:{quote(str(self._file))}?mode=rw"
         connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_S, check_same_thread=False)
         connection.execute("PRAGMA synchronous = EXTRA")
+        connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA secure_delete = OFF")  # it makes removal need room
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         return connection
@@ -99,5 +103,47 @@ class Sqlite(Database):
         finally:
             unlock(held, folder)
 
+    @contextmanager
+    def writing(self, connection: Connection) -> Iterator[None]:
+        # SQLite lets writers wait by looking again and again, so that one who goes on and on may
+        # keep the others out for seconds. Here, who waits for the turn keeps the next from whoever
+        # has just ended.
+        with self._in_turn(), super().writing(connection):
+            yield
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        with ExitStack() as turn:
+            with suppress(OSError):  # SQLite itself says why nothing can be written
+                self._claims.mkdir(mode=0o700, exist_ok=True)
+                with _waited_for(self._claims / ".next"):
+                    turn.enter_context(_waited_for(self._claims / ".turn"))
+            yield
+
     def tell(self, connection: Connection, revision: int) -> None:
         """Nobody can be told: those who wait ask again and again."""
+
+
+@contextmanager
+def _waited_for(file: Path) -> Iterator[None]:
+    """Alone with the lock on a file, which the end of a process gives up, too."""
+    end_s = time.monotonic() + _BUSY_S
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        while not _try_lock(descriptor):
+            if time.monotonic() > end_s:
+                raise StorageUnavailable(
+                    f"another process has been writing to the database for {_BUSY_S} s; try again"
+                )
+            time.sleep(_TURN_POLL_S)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

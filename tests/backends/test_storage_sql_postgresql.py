@@ -15,12 +15,13 @@ from typing import Any
 import msgspec
 import psycopg
 import pytest
+from sqlalchemy import Engine, event
 from tfaas_backends.sql_postgresql import MAX_CLAIMS
 from tfaas_backends.storage_sql import make_sql_storage
 
 from tests.backends.disks import small_disk
 from tests.backends.sql_storages import count, opened, postgresql_storage, postgresql_url
-from tfaas_core.errors import StorageFull, StorageUnavailable
+from tfaas_core.errors import Busy, StorageFull, StorageUnavailable
 from tfaas_core.storage import MODEL, DefaultChoice, Storage
 from tfaas_core.testing.postgresql import (
     PASSWORD,
@@ -222,6 +223,30 @@ def owner(connection: psycopg.Connection[Any]) -> tuple[int, int]:
     assert row is not None
     state = Path(f"/proc/{row[0]}").stat()
     return state.st_uid, state.st_gid
+
+
+def test_an_upload_whose_claim_was_taken_over_is_refused(storage: Storage, url: str) -> None:
+    staging = storage.stage()
+    version = fill(staging, "vk", b"x", Shape.FILE)
+    (staging / MODEL).write_bytes(bytes(6_000_000))  # of two transactions
+    written = 0
+
+    def clean_up_as_another_host(_: object, __: object, statement: str, *___: object) -> None:
+        nonlocal written
+        written += statement.startswith("INSERT INTO chunks")
+        if written == 5:
+            with psycopg.connect(url, autocommit=True) as connection:
+                for table in ("chunks", "files", "versions"):
+                    connection.execute(f"DELETE FROM {table}".encode())
+
+    event.listen(Engine, "before_cursor_execute", clean_up_as_another_host)
+    try:
+        with storage.claim("vk") as claim, pytest.raises(Busy, match="somebody else changed"):
+            storage.commit(claim, staging, version)
+    finally:
+        event.remove(Engine, "before_cursor_execute", clean_up_as_another_host)
+    assert storage.list() == []
+    assert upload(storage, "vk").version == 1
 
 
 def test_an_upload_that_does_not_fit_on_the_servers_disk_leaves_nothing(

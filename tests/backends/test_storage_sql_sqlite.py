@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.backends.disks import fill_up, make_read_only, small_disk
 from tests.backends.sql_storages import CACHE, count, opened, sqlite_storage, sqlite_url
+from tfaas_core.checksum import artifact_checksum
 from tfaas_core.errors import Busy, ConfigError, StorageFull, StorageUnavailable
 from tfaas_core.storage import MODEL, DefaultChoice
 from tfaas_core.testing.storage import StorageContract
@@ -87,7 +90,25 @@ def test_a_file_that_cannot_be_made_is_a_wrong_configuration(tmp_path: Path, pla
 def test_a_claim_leaves_no_folder_behind(tmp_path: Path) -> None:
     storage = opened(sqlite_url(tmp_path), tmp_path)
     upload(storage, "vk")
-    assert list((tmp_path / "tfaas.db-claims").iterdir()) == []
+    claims = (tmp_path / "tfaas.db-claims").iterdir()
+    assert [path.name for path in claims if not path.name.startswith(".")] == []
+    storage.close()
+
+
+def test_small_uploads_get_their_turn_beside_a_large_one(tmp_path: Path) -> None:
+    storage = opened(sqlite_url(tmp_path), tmp_path)
+    staging = storage.stage()
+    large = fill(staging, "large", b"", Shape.FILE)
+    (staging / MODEL).write_bytes(bytes(100_000_000))
+    large = msgspec.structs.replace(large, checksum=artifact_checksum(staging / MODEL))
+    with ThreadPoolExecutor(1) as pool, storage.claim("large") as claim:
+        storing = pool.submit(storage.commit, claim, staging, large)
+        uploads = 0
+        while not storing.done():
+            upload(storage, "vk", b"%d" % uploads)
+            uploads += 1
+        storing.result()
+    assert uploads >= 4
     storage.close()
 
 
