@@ -201,14 +201,6 @@ class PostgreSql(Database):
         super().close()
 
 
-def is_parameter(name: str, value: str | tuple[str, ...]) -> bool:
-    """Whether an URL may have this parameter: one of libpq's, and one value of it."""
-    known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
-    if name == "port":
-        return isinstance(value, str) and value.isdecimal()
-    return name in known and (isinstance(value, str) or name == "host")
-
-
 def _set_up(connection: Any, _record: object) -> None:
     autocommit = connection.autocommit
     connection.autocommit = True  # what a transaction sets, its end takes back

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -14,6 +15,8 @@ from tfaas_core.errors import ConfigError
 
 _EXAMPLES = "write it like sqlite:///tfaas.db or postgresql://user:password@host/database"
 _POSTGRESQL = {"postgresql", "postgresql+psycopg"}
+_WORDS = re.compile(r"\b(host|hostaddr|port|dbname|user|password|sslpassword) *=")
+"""Of the other way to name a database, with a password in plain sight."""
 
 
 def database_of(text: str, base: Path) -> Database:
@@ -37,6 +40,8 @@ def database_of(text: str, base: Path) -> Database:
                 f"this is no URL of a database: write `@` in it as %40, `:` as %3A, "
                 f"`/` as %2F; {_EXAMPLES}"
             )
+        if _WORDS.search(f"{url.host} {url.database}"):
+            raise _wrong(f"this is no URL of a database; {_EXAMPLES}")
         return _postgresql(url, shown)
     raise _wrong(f"{url.drivername[:40]!r} databases are not supported; {_EXAMPLES}")
 
@@ -45,23 +50,31 @@ def _file(url: URL, base: Path) -> Path:
     name = url.database or ""
     if name in ("", ":memory:"):
         raise _wrong("a database in memory is lost with its process; name a file")
-    if name.startswith("file:") or url.query or url.host:
+    if name.startswith("file:") or url != URL.create("sqlite", database=name):
         raise _wrong("SQLite takes a file alone; write it like sqlite:///tfaas.db")
     return base / name
 
 
 def _postgresql(url: URL, shown: str) -> Database:
     try:
-        from tfaas_backends.sql_postgresql import PostgreSql, is_parameter
+        from tfaas_backends.sql_parameters import is_port, malformed, unknown
+        from tfaas_backends.sql_postgresql import PostgreSql
     except ImportError:
         raise _wrong("PostgreSQL needs psycopg: pip install 'tfaas[postgresql]'") from None
-    if not all(is_parameter(name, value) for name, value in url.query.items()):
+    if unknown(url.query):
         # Its name, too, is part of a password that has both `@` and `?` in it.
         raise _wrong(
             "behind `?` there is what is no parameter of PostgreSQL's; write `?` in a password as"
             f" %3F; {_EXAMPLES}?sslmode=require"
         )
-    return PostgreSql(url.set(drivername="postgresql+psycopg"), shown)
+    if name := malformed(url.query):
+        raise _wrong(f"PostgreSQL does not take the value of the parameter `{name}`; correct it")
+    if url.port is not None and not is_port(str(url.port)):
+        raise _wrong("there is no such port; they are numbers from 1 to 65535")
+    try:
+        return PostgreSql(url.set(drivername="postgresql+psycopg"), shown)
+    except ArgumentError:  # hosts and ports of several servers
+        raise _wrong(f"the hosts behind `?` are none; {_EXAMPLES}?host=one:5432") from None
 
 
 def _shown(url: URL) -> str:

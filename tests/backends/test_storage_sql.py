@@ -66,6 +66,7 @@ def test_the_storage_is_registered_as_sql(tmp_path: Path) -> None:
         ({"url": "sqlite:///:memory:"}, "a database in memory is lost with its process"),
         ({"url": "sqlite:///file:x?uri=true"}, "SQLite takes a file alone"),
         ({"url": "sqlite://host/x"}, "SQLite takes a file alone"),
+        ({"url": "sqlite://me:s3cret@/x"}, "SQLite takes a file alone"),
     ],
 )
 def test_a_wrong_table_is_refused_with_its_key(table: dict[str, Any], message: str) -> None:
