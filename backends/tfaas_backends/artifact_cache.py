@@ -31,7 +31,9 @@ _IN_USE_S = 600
 
 _QUICK_S = 0.002
 _REST = 20
-"""Where sizing up the cache took longer than that, it rests for so many times as long."""
+"""Where sizing up the cache took longer than that, it rests for so many times as long, ..."""
+_TOLERANCE = 1 / 16
+"""... or until this process alone may have added that much, of the limit, to what is too much."""
 
 _log = logging.getLogger("tfaas.storage")
 
@@ -46,6 +48,7 @@ class ArtifactCache:
         self._entries = folder / "sha256"
         self._locks = folder / ".locks"
         self._size_up_at_s = 0.0
+        self._room_bytes = 0.0
 
     def open(self) -> None:
         """Makes the folder where it is missing."""
@@ -113,6 +116,7 @@ class ArtifactCache:
         os.rename(staging, entry)
         os.utime(entry)
         sync(self._entries)
+        self._room_bytes -= _size_bytes(entry)
         self._shrink()
         return entry / MODEL
 
@@ -135,7 +139,7 @@ class ArtifactCache:
 
     def _shrink(self) -> None:
         start_s = time.monotonic()
-        if start_s < self._size_up_at_s:
+        if start_s < self._size_up_at_s and self._room_bytes >= 0:
             return
         entries = []
         for entry in self._entries.iterdir():
@@ -152,6 +156,8 @@ class ArtifactCache:
                 if entry.stat().st_mtime == used:
                     self._evict(entry)
                     excess_bytes -= size_bytes
+        tolerated_bytes = self._max_bytes * _TOLERANCE
+        self._room_bytes = tolerated_bytes - min(excess_bytes, 0)
 
     def _evict(self, entry: Path) -> None:
         gone = self.staging.stage()

@@ -19,10 +19,10 @@ def cache(tmp_path: Path) -> ArtifactCache:
     return cache
 
 
-def add(cache: ArtifactCache, content: bytes) -> str:
-    """Adds an artifact of 1000 bytes; returns its checksum."""
+def add(cache: ArtifactCache, content: bytes, times: int = 1_000) -> str:
+    """Adds an artifact; returns its checksum."""
     staging = cache.stage()
-    (staging / MODEL).write_bytes(content * (1_000 // len(content)))
+    (staging / MODEL).write_bytes(content * times)
     checksum = artifact_checksum(staging / MODEL)
     cache.add(staging, checksum)
     return checksum
@@ -68,6 +68,20 @@ def test_what_was_used_least_recently_goes_where_there_is_too_much(cache: Artifa
     assert [cache.find(each) is not None for each in (old, older, new, newest)] == [
         *(False, False, True, True)
     ]
+
+
+def test_a_cache_of_many_artifacts_stays_near_its_limit(tmp_path: Path) -> None:
+    cache = ArtifactCache(tmp_path / "cache", max_bytes=2_500_000)
+    cache.open()
+    for number in range(2_000):
+        entry = cache.folder / "sha256" / f"{number:064x}"
+        entry.mkdir()
+        (entry / MODEL).write_bytes(bytes(1_000))
+        let_age(cache, entry.name, 3_600)
+    for number in range(20):
+        add(cache, bytes([number]), times=100_000)
+    stored = cache.folder.rglob(f"sha256/*/{MODEL}")
+    assert sum(path.stat().st_size for path in stored) < 2_500_000 * 17 / 16 + 100_000
 
 
 def test_a_cache_that_was_cleared_is_used_again(cache: ArtifactCache) -> None:
