@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -73,3 +73,23 @@ def statements() -> Iterator[list[str]]:
         yield seen
     finally:
         event.remove(Engine, "before_cursor_execute", note)
+
+
+@contextmanager
+def meanwhile(beginning: str, act: Callable[[], object], nth: int = 1) -> Iterator[None]:
+    """Acts once, right before the ``nth`` statement inside the block that begins so."""
+    seen = 0
+
+    def look(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        nonlocal seen
+        if statement.startswith(beginning):
+            seen += 1
+            if seen == nth:
+                act()
+
+    event.listen(Engine, "before_cursor_execute", look)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "before_cursor_execute", look)
+    assert seen >= nth

@@ -15,12 +15,11 @@ from typing import Any
 import msgspec
 import psycopg
 import pytest
-from sqlalchemy import Engine, event
 from tfaas_backends.sql_postgresql import MAX_CLAIMS
 from tfaas_backends.storage_sql import make_sql_storage
 
 from tests.backends.disks import small_disk
-from tests.backends.sql_storages import count, opened, postgresql_storage, postgresql_url
+from tests.backends.sql_storages import count, meanwhile, opened, postgresql_storage, postgresql_url
 from tfaas_core.errors import Busy, StorageFull, StorageUnavailable
 from tfaas_core.storage import MODEL, DefaultChoice, Storage
 from tfaas_core.testing.postgresql import (
@@ -229,22 +228,18 @@ def test_an_upload_whose_claim_was_taken_over_is_refused(storage: Storage, url: 
     staging = storage.stage()
     version = fill(staging, "vk", b"x", Shape.FILE)
     (staging / MODEL).write_bytes(bytes(6_000_000))  # of two transactions
-    written = 0
 
-    def clean_up_as_another_host(_: object, __: object, statement: str, *___: object) -> None:
-        nonlocal written
-        written += statement.startswith("INSERT INTO chunks")
-        if written == 5:
-            with psycopg.connect(url, autocommit=True) as connection:
-                for table in ("chunks", "files", "versions"):
-                    connection.execute(f"DELETE FROM {table}".encode())
+    def clean_up_as_another_host() -> None:
+        with psycopg.connect(url, autocommit=True) as connection:
+            for table in ("chunks", "files", "versions"):
+                connection.execute(f"DELETE FROM {table}".encode())
 
-    event.listen(Engine, "before_cursor_execute", clean_up_as_another_host)
-    try:
-        with storage.claim("vk") as claim, pytest.raises(Busy, match="somebody else changed"):
-            storage.commit(claim, staging, version)
-    finally:
-        event.remove(Engine, "before_cursor_execute", clean_up_as_another_host)
+    with (
+        meanwhile("INSERT INTO chunks", clean_up_as_another_host, nth=5),
+        storage.claim("vk") as claim,
+        pytest.raises(Busy, match="somebody else changed"),
+    ):
+        storage.commit(claim, staging, version)
     assert storage.list() == []
     assert upload(storage, "vk").version == 1
 

@@ -10,7 +10,13 @@ import msgspec
 import pytest
 
 from tests.backends.disks import fill_up, make_read_only, small_disk
-from tests.backends.sql_storages import CACHE, count, opened, sqlite_storage, sqlite_url
+from tests.backends.sql_storages import (
+    CACHE,
+    count,
+    opened,
+    sqlite_storage,
+    sqlite_url,
+)
 from tfaas_core.checksum import artifact_checksum
 from tfaas_core.errors import Busy, ConfigError, StorageFull, StorageUnavailable
 from tfaas_core.storage import MODEL, DefaultChoice
