@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeAlias
 from sqlalchemy import Connection, CursorResult, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError, PendingRollbackError
 
-from tfaas_core.errors import Busy, StorageFull, StorageUnavailable, TfaasError
+from tfaas_core.errors import Busy, ConfigError, StorageFull, StorageUnavailable, TfaasError
 
 READ_ONLY = "the database is read-only"
 
@@ -36,7 +36,7 @@ class Database(ABC):
 
     @abstractmethod
     def exists(self) -> bool:
-        """Whether one can try to connect to it already."""
+        """Whether one can try to connect to it already. Raises ConfigError where one never can."""
 
     @abstractmethod
     def prepare(self) -> None:
@@ -71,6 +71,10 @@ class Database(ABC):
         """The revision once it is not ``seen``, or after a while; None: one has to poll."""
         return None
 
+    def unusable(self, why: str) -> ConfigError:
+        """The error of a database that no server can do anything with."""
+        return ConfigError(f"the database {self.shown} cannot be used: {why} - at `$.storage.url`")
+
     def close(self) -> None:
         """Closes all connections."""
         self.engine.dispose()
@@ -100,6 +104,10 @@ _FULL = {"53100"}  # PostgreSQL's disk_full
 _READ_ONLY = {"25006"}  # read_only_sql_transaction
 _SQLITE_READ_ONLY = 8
 _SQLITE_FULL = 13
+_SQLITE_BROKEN = {
+    11: "its file is damaged; bring back a backup, or name another file",
+    26: "it is not a SQLite database; name another file",
+}
 
 
 @contextmanager
@@ -128,6 +136,12 @@ def _meant(error: DBAPIError, doing: str) -> TfaasError:
     if sqlstate in _READ_ONLY or code == _SQLITE_READ_ONLY:
         return unchangeable(READ_ONLY)
     return StorageUnavailable(f"{doing} failed: {reason(error)}")
+
+
+def broken(error: BaseException | None) -> str:
+    """What is wrong with the file that the database should be; empty: nothing is."""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
+    return _SQLITE_BROKEN.get(code & 0xFF, "")
 
 
 def unchangeable(obstacle: str) -> StorageUnavailable:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, column, inspect, select, table
 
-from tfaas_backends.sql_database import Database, database_errors
+from tfaas_backends.sql_database import Database, broken, database_errors
 from tfaas_backends.sql_tables import metadata
 from tfaas_core.errors import ConfigError, StorageUnavailable
 from tfaas_core.storage import Migrations
@@ -31,7 +31,7 @@ class SqlMigrations(Migrations):
         if not self._database.exists():
             return ""
         with reaching(self._database), self._connected() as connection:
-            return _current(connection)
+            return self._current(connection)
 
     def newest(self) -> str:
         return REVISIONS[-1]
@@ -56,18 +56,28 @@ class SqlMigrations(Migrations):
                 )
             with database.writing(connection):
                 database.lock_schema(connection)
-                self._check(current := _current(connection))  # another host may have been quicker
-                if not current:
-                    self._check_room(connection)
+                self._check(self._current(connection))  # another host may have been quicker
                 _run_steps(connection)
 
-    def _check_room(self, connection: Connection) -> None:
-        taken = sorted(metadata.tables.keys() & inspect(connection).get_table_names())
-        if taken:
-            raise ConfigError(
-                f"the database {self._database.shown} has tables of another program:"
-                f" {', '.join(taken)}; name a database for TFaaS alone - at `$.storage.url`"
-            )
+    def _current(self, connection: Connection) -> str:
+        """Raises ConfigError where the tables are those of something else."""
+        while not inspect(connection).has_table(VERSION_TABLE):
+            if not (taken := _tables(connection)):
+                return ""
+            if not inspect(connection).has_table(VERSION_TABLE):  # else a host made them just now
+                raise self._taken(taken)
+        if [c["name"] for c in inspect(connection).get_columns(VERSION_TABLE)] != ["version_num"]:
+            raise self._taken({VERSION_TABLE})
+        current = connection.scalar(select(_version.c.version_num)) or ""
+        lacks = sorted(metadata.tables.keys() - _tables(connection))
+        if current == self.newest() and lacks:
+            why = f"it has schema {current}, but lacks its tables: {', '.join(lacks)}"
+            raise self._database.unusable(f"{why}; bring back a backup, or name another database")
+        return current
+
+    def _taken(self, tables: set[str]) -> ConfigError:
+        why = f"it has tables of another program: {', '.join(sorted(tables))}"
+        return self._database.unusable(f"{why}; name a database for TFaaS alone")
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
@@ -90,13 +100,15 @@ def reaching(database: Database) -> Iterator[None]:
         with database_errors(f"reaching the database {database.shown}"):
             yield
     except StorageUnavailable as error:
+        if why := broken(error.__cause__):
+            raise database.unusable(why) from error
         raise StorageUnavailable(f"{error.message} - at `$.storage.url`") from error
 
 
-def _current(connection: Connection) -> str:
-    if not inspect(connection).has_table(VERSION_TABLE):
-        return ""
-    return connection.scalar(select(_version.c.version_num)) or ""
+def _tables(connection: Connection) -> set[str]:
+    """Those of ours whose names are taken."""
+    there = inspect(connection)
+    return {name for name in metadata.tables if there.has_table(name)}
 
 
 def _run_steps(connection: Connection) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, NullPool, create_engine
 
 from tfaas_backends.disk import lock, unlock
 from tfaas_backends.sql_database import READ_ONLY, Connect, Database
-from tfaas_core.errors import ConfigError, StorageUnavailable
+from tfaas_core.errors import StorageUnavailable
 from tfaas_core.storage import disk_errors
 
 _BUSY_S = 30
@@ -58,19 +58,27 @@ class Sqlite(Database):
         return connection
 
     def exists(self) -> bool:
-        return self._file.exists()
+        with self._usable():
+            if self._file.is_dir():
+                raise self.unusable("it is a folder; name a file")
+            there = self._file.exists()
+        # Opened by anybody but SQLite, its closing would take away all locks of this process.
+        if there and not os.access(self._file, os.R_OK):
+            raise self.unusable("this account may not read it")
+        return there
 
     def prepare(self) -> None:
-        try:
+        with self._usable():
             self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not self._file.exists():
                 self._make()
-            with self._file.open("rb") as file:
-                head = file.read(16)
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        try:
+            yield
         except (OSError, ValueError) as error:
-            raise self._unusable(getattr(error, "strerror", None) or str(error)) from error
-        if head not in (b"", b"SQLite format 3\0"):
-            raise self._unusable("it is not a SQLite database")
+            raise self.unusable(getattr(error, "strerror", None) or str(error)) from error
 
     def _make(self) -> None:
         if self._claims.exists():
@@ -81,9 +89,6 @@ class Sqlite(Database):
             )
         os.close(os.open(self._file, os.O_CREAT | os.O_RDWR, 0o600))
         self._claims.mkdir(mode=0o700, exist_ok=True)
-
-    def _unusable(self, why: str) -> ConfigError:
-        return ConfigError(f"the database {self.shown} cannot be used: {why} - at `$.storage.url`")
 
     def lock_schema(self, connection: Connection) -> None:
         """The transaction itself excludes all others."""

@@ -127,12 +127,21 @@ def test_a_newer_schema_is_refused(storage: Storage, url: str, tmp_path: Path) -
         opened(url, tmp_path)
 
 
-def test_tables_of_another_program_are_left_alone(url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("table", ["versions", VERSION_TABLE])
+def test_tables_of_another_program_are_left_alone(url: str, tmp_path: Path, table: str) -> None:
     Path(tmp_path, "tfaas.db").touch()
-    execute(url, "CREATE TABLE versions (theirs integer)")
-    with pytest.raises(ConfigError, match=r"has tables of another program: versions; name a"):
+    execute(url, f"CREATE TABLE {table} (theirs integer)")
+    with pytest.raises(ConfigError, match=rf"has tables of another program: {table}; name a"):
         opened(url, tmp_path)
-    execute(url, "SELECT theirs FROM versions")
+    execute(url, f"SELECT theirs FROM {table}")
+
+
+def test_a_schema_that_lost_its_tables_is_refused(
+    storage: Storage, url: str, tmp_path: Path
+) -> None:
+    execute(url, "DROP TABLE chunks")
+    with pytest.raises(ConfigError, match=r"lacks its tables: chunks; bring back a backup"):
+        opened(url, tmp_path)
 
 
 def test_an_open_database_is_not_written(storage: Storage, url: str, tmp_path: Path) -> None:

@@ -76,11 +76,20 @@ def test_a_file_may_have_any_name(tmp_path: Path, name: str) -> None:
     storage.close()
 
 
-@pytest.mark.parametrize("content", [b"no database at all", b"SQLite format 2\0"])
-def test_a_file_of_something_else_is_a_wrong_configuration(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"no database at all", "it is not a SQLite database; name another file"),
+        (b"SQLite format 2\0" + bytes(5_000), "it is not a SQLite database; name another file"),
+        (b"SQLite format 3\0" + b"rubbish" * 700, "it is not a SQLite database; name another"),
+        (b"SQLite format 3\0" + bytes(40), "it is not a SQLite database; name another file"),
+    ],
+)
+def test_a_file_of_something_else_is_a_wrong_configuration(
+    tmp_path: Path, content: bytes, why: str
+) -> None:
     (tmp_path / "tfaas.db").write_bytes(content)
-    message = r"tfaas\.db cannot be used: it is not a SQLite database - at `\$\.storage\.url`"
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError, match=rf"cannot be used: {why}.* - at `\$\.storage\.url`$"):
         opened(sqlite_url(tmp_path), tmp_path)
     assert (tmp_path / "tfaas.db").read_bytes() == content
 

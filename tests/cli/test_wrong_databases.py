@@ -1,8 +1,13 @@
-"""A wrong URL of a database, as each command tells of it: one line, without the password."""
+"""A database that is none, as each command tells of it: one line, without the password."""
 
 from __future__ import annotations
 
 import json
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,7 +15,6 @@ import pytest
 from tests.cli.conftest import Fails
 
 COMMANDS = {
-    "serve": ("serve", "--config", "tfaas.toml", "--set", "server.port=0"),
     "current": ("db", "current", "--config", "tfaas.toml"),
     "check": ("db", "check", "--config", "tfaas.toml"),
     "upgrade": ("db", "upgrade", "--config", "tfaas.toml"),
@@ -19,9 +23,20 @@ COMMANDS = {
 }
 
 
-@pytest.fixture(params=COMMANDS)
-def command(request: pytest.FixtureRequest) -> tuple[str, ...]:
-    return COMMANDS[request.param]
+@pytest.fixture(params=["serve", *COMMANDS])
+def told(request: pytest.FixtureRequest, fails: Fails, here: Path) -> Callable[[], str]:
+    """Runs a command on ``tfaas.toml``, which fails; gives the one line that says why."""
+    return serve if request.param == "serve" else lambda: fails(*COMMANDS[request.param])
+
+
+def serve() -> str:
+    """``tfaas serve``, apart: it would go on where it does not fail."""
+    command = [sys.executable, "-m", "tfaas_core", "serve"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("tfaas: ")
+    assert done.stderr.count("\n") == 1
+    return done.stderr.removeprefix("tfaas: ").rstrip()
 
 
 def configure(here: Path, url: str) -> None:
@@ -47,10 +62,60 @@ def configure(here: Path, url: str) -> None:
     ],
 )
 def test_a_wrong_url_is_one_line_without_the_password(
-    fails: Fails, here: Path, command: tuple[str, ...], url: str, words: str
+    told: Callable[[], str], here: Path, url: str, words: str
 ) -> None:
     configure(here, url)
-    message = fails(*command)
+    message = told()
     assert words in message
     assert message.endswith("- at `$.storage.url`")
     assert "s3cret" not in message
+
+
+GARBAGE = b"this is no database" * 400
+
+
+def half_garbage() -> bytes:
+    """The header of a database, and then rubbish."""
+    return made("CREATE TABLE theirs (x integer)")[:100] + GARBAGE
+
+
+def header_only() -> bytes:
+    return made("CREATE TABLE theirs (x integer)")[:60]
+
+
+def foreign() -> bytes:
+    return made("CREATE TABLE versions (theirs integer)")
+
+
+def made(statement: str) -> bytes:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute(statement)
+        connection.commit()
+        return connection.serialize()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (GARBAGE, "it is not a SQLite database; name another file"),
+        (b"SQLite format 3\0" + GARBAGE, "it is not a SQLite database; name another file"),
+        (header_only(), "its file is damaged; bring back a backup, or name another file"),
+        (half_garbage(), "its file is damaged; bring back a backup, or name another file"),
+        (foreign(), "it has tables of another program: versions; name a database for TFaaS alone"),
+    ],
+)
+def test_a_file_that_is_no_database_of_ours_is_one_line_and_left_alone(
+    told: Callable[[], str], here: Path, content: bytes, words: str
+) -> None:
+    configure(here, "sqlite:///theirs.db")
+    (here / "theirs.db").write_bytes(content)
+    assert told() == (
+        f"the database sqlite:///theirs.db cannot be used: {words} - at `$.storage.url`"
+    )
+    assert (here / "theirs.db").read_bytes() == content
+
+
+def test_a_folder_is_no_database(told: Callable[[], str], here: Path) -> None:
+    configure(here, "sqlite:///theirs.db")
+    (here / "theirs.db").mkdir()
+    assert "cannot be used: it is a folder; name a file - at" in told()
