@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -205,6 +205,17 @@ def _one_or_list(names: tuple[str, ...]) -> str | list[str]:
     return names[0] if len(names) == 1 else list(names)
 
 
+_TIME = "%Y-%m-%d %H:%M:%S.%f +0000 UTC"
+
+
 def now_text() -> str:
     """The present time, UTC, as TFaaS writes it: ``2021-10-22 14:04:52.890903 +0000 UTC``."""
-    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f +0000 UTC")
+    return datetime.now(UTC).strftime(_TIME)
+
+
+def right_after(moment: str) -> str:
+    """The next microsecond; ``moment`` itself where it is not written as TFaaS does."""
+    try:
+        return (datetime.strptime(moment, _TIME) + timedelta(microseconds=1)).strftime(_TIME)
+    except (ValueError, OverflowError):
+        return moment

@@ -13,9 +13,9 @@ from tfaas_core.errors import (
     InUse,
     UnknownModel,
 )
-from tfaas_core.model import ModelVersion, check_name, is_name, now_text
+from tfaas_core.model import ModelVersion, check_name, is_name
 from tfaas_core.runtime import Runtime
-from tfaas_core.storage import Claim, DefaultChoice, Storage
+from tfaas_core.storage import Claim, DefaultChoice, Storage, next_moment
 from tfaas_core.uninterrupted import finished
 from tfaas_core.upload import Upload
 from tfaas_core.versions import MAX_LABELS, Model, Pointers
@@ -65,9 +65,7 @@ class Publisher:
         await self.announce(name)
 
     def _choose_default(self, name: str) -> None:
-        # The newest upload's host may be ahead of this one's clock, and has to be outdone.
-        uploaded = [model.newest.created for model in self.storage.list()]
-        self.storage.choose_default(DefaultChoice(name, max(now_text(), *uploaded)))
+        self.storage.choose_default(DefaultChoice(name, next_moment(self.storage)))
 
     async def roll_back(self, name: str, number: int | None = None) -> ModelVersion:
         """Makes another version live: ``number``, or else the one that was live before.

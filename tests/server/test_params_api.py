@@ -7,8 +7,12 @@ import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
+from tfaas_backends.storage_filesystem import FilesystemStorage
 
+from tfaas_core.storage import MODEL, DefaultChoice
+from tfaas_core.testing.models import model_version
 from tfaas_core.testing.server import RunningServer, running_server
 
 
@@ -92,3 +96,29 @@ def test_the_choice_survives_a_restart_and_a_configured_default_wins(
         refused = server.http.post("/params", json={"name": "a"})
         assert refused.status_code == 422
         assert "models.default" in refused.json()["error"]
+
+
+def test_the_last_upload_is_the_default_though_another_hosts_clock_is_ahead(
+    tmp_path: Path, scale_graph: Callable[[float], bytes]
+) -> None:
+    storage = FilesystemStorage(tmp_path / "models")
+    storage.open()
+    ahead = msgspec.structs.replace(
+        model_version(name="ahead", version=0), created="2999-01-01 00:00:00.000000 +0000 UTC"
+    )
+    staging = storage.stage()
+    (staging / MODEL).write_bytes(scale_graph(1.0))
+    with storage.claim("ahead") as claim:
+        storage.commit(claim, staging, ahead)
+    storage.choose_default(DefaultChoice("ahead", "2999-01-01 00:00:09.999999 +0000 UTC"))
+    storage.close()
+    with running_server(tmp_path, "server.workers=1") as server:
+        assert server.http.get("/params").json()["name"] == "ahead"
+        assert server.upload("here", scale_graph(2.0)).json()["timestamp"] == (
+            "2999-01-01 00:00:10.000000 +0000 UTC"
+        )
+        assert server.http.get("/params").json()["name"] == "here"
+        server.http.post("/params", json={"name": "ahead"})
+        assert server.http.get("/params").json()["name"] == "ahead"
+        server.upload("here", scale_graph(3.0))
+        assert server.http.get("/params").json()["name"] == "here"
