@@ -12,7 +12,7 @@ from tfaas_backends.storage_filesystem import FilesystemStorage
 
 from tfaas_core.errors import StorageFull, StorageUnavailable
 from tfaas_core.testing.children import apart
-from tfaas_core.testing.storage import live
+from tfaas_core.testing.storage_case import live
 from tfaas_core.testing.storage_processes import (
     Shape,
     change_together,

@@ -1,0 +1,60 @@
+"""What the parts of Storage's contract have in common: a storage, and questions to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from tfaas_core.model import ModelVersion
+from tfaas_core.storage import Storage
+from tfaas_core.testing.storage_processes import MakeStorage
+
+
+def live(storage: Storage) -> list[ModelVersion]:
+    """The live version of every model."""
+    return [model.live for model in storage.list()]
+
+
+def numbers(storage: Storage, name: str) -> list[int]:
+    """The numbers of the versions of a model, in the order that they are listed in."""
+    model = storage.model(name)
+    return [] if model is None else [version.version for version in model.versions]
+
+
+def live_number(storage: Storage, name: str) -> int:
+    """The number of the live version of a model; 0 where there is no such model."""
+    model = storage.model(name)
+    return 0 if model is None else model.live.version
+
+
+class StorageCase:
+    """A storage to test, of the kind that a subclass names."""
+
+    make_storage: ClassVar[MakeStorage]
+    """Makes a storage, not open yet, that keeps its models under a folder.
+
+    Called with one folder several times, in other processes too, it must make storages of the same
+    models: so it is a class or function that can be pickled.
+    """
+
+    crosses_processes: ClassVar[bool] = True
+    """Whether processes share such a storage, and it outlives them."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        return tmp_path / "storage"
+
+    @pytest.fixture
+    def storage(self, folder: Path) -> Iterator[Storage]:
+        storage = type(self).make_storage(folder)
+        storage.open()
+        yield storage
+        storage.close()
+
+    @pytest.fixture
+    def crossing(self) -> None:
+        if not self.crosses_processes:
+            pytest.skip("this storage belongs to one process")
