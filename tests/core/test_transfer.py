@@ -1,47 +1,22 @@
-"""Copies between storages, of one kind and of two; some are killed."""
+"""Copies between storages, of one kind and of two."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from random import Random
 
 import msgspec
 import pytest
-from tfaas_backends.storage_filesystem import FilesystemStorage
 
-from tests.backends.sql_storages import sqlite_storage
+from tests.core.transfers import STORAGES, assert_same, copy, leftovers, silent
 from tfaas_core.errors import Busy, DamagedFile, DoesNotFit, UnknownModel
 from tfaas_core.model import ModelVersion
 from tfaas_core.storage import MODEL, DefaultChoice, Storage
-from tfaas_core.testing.children import Child, Report, apart
 from tfaas_core.testing.fakes import FakeStorage
-from tfaas_core.testing.storage_processes import MakeStorage, Shape, fault_of, fill, upload
+from tfaas_core.testing.storage_processes import Shape, fill, upload
 from tfaas_core.transfer import Advance, Transfer, Transferred
 from tfaas_core.versions import Pointers
-
-STORAGES: dict[str, MakeStorage] = {
-    "filesystem": FilesystemStorage,
-    "sqlite": sqlite_storage,
-    "fake": FakeStorage,
-}
-"""Each is copied from and to."""
-
-CROSSING = ["filesystem", "sqlite"]
-"""Those that outlive their process."""
-
-KILLS = 25
-
-
-@contextmanager
-def silent(_name: str, _size_bytes: int) -> Iterator[Advance]:
-    yield lambda _bytes: None
-
-
-def copy(source: Storage, target: Storage, name: str = "vk") -> Transferred:
-    return Transfer(source, target, silent).copy(name)
 
 
 @pytest.fixture
@@ -75,13 +50,6 @@ def store(storage: Storage, version: ModelVersion, seed: bytes, live: bool = Tru
     record = msgspec.structs.replace(version, params=filled.params, checksum=filled.checksum)
     with storage.claim(version.name) as claim:
         return storage.commit(claim, staging, record, live)
-
-
-def assert_same(source: Storage, target: Storage) -> None:
-    assert target.list() == source.list()
-    for model in target.list():
-        for version in model.versions:
-            assert fault_of(target, version) is None
 
 
 def test_versions_keep_numbers_records_and_files(source: Storage, target: Storage) -> None:
@@ -248,11 +216,6 @@ def test_a_damaged_cache_is_not_what_is_copied(
     assert_same(source, target)
 
 
-def leftovers(folder: Path) -> list[Path]:
-    """What staging folders hold, of either storage."""
-    return [*folder.glob(".staging-*"), *(folder / ".staging").glob("*")]
-
-
 def test_a_model_that_somebody_is_changing_is_busy(source: Storage, target: Storage) -> None:
     upload(source, "vk")
     with target.claim("vk"), pytest.raises(Busy, match="vk"):
@@ -293,62 +256,6 @@ def test_progress_is_told_of_each_byte_once(source: Storage, target: Storage) ->
     for _ in range(2):
         Transfer(source, target, progress).copy("vk")
     assert told == [("vk", 40_000), ("", 20_000), ("", 20_000)]
-
-
-@pytest.mark.parametrize("kind", CROSSING)
-def test_a_copy_killed_at_any_moment_leaves_whole_versions_and_goes_on(
-    tmp_path: Path, kind: str
-) -> None:
-    assert apart(kill_copies, STORAGES[kind], tmp_path) > 0
-
-
-def kill_copies(make: MakeStorage, folder: Path) -> int:
-    """Kills copies at random moments, and finishes each; returns how many ended half-way."""
-    random = Random(7)
-    source, target = make(folder / "source"), make(folder / "target")
-    for storage in (source, target):
-        storage.open()
-    for name in "ab":
-        for seed in range(4):
-            upload(source, name, f"{seed}".encode(), Shape.FOLDER)
-        with source.claim(name) as claim:
-            source.point(claim, Pointers((4, 2), {"canary": 3}))
-    start_s = time.monotonic()
-    copy_all(source, target)
-    copy_s = time.monotonic() - start_s
-    interrupted = 0
-    for _ in range(KILLS):
-        for name in "ab":
-            with target.claim(name) as claim:
-                target.delete(claim)
-
-        def work(report: Report) -> None:
-            one, other = make(folder / "source"), make(folder / "target")
-            for storage in (one, other):
-                storage.open()
-            report("ready")
-            copy_all(one, other)
-
-        victim = Child(work)
-        assert victim.report() == ["ready"]
-        time.sleep(random.uniform(0, copy_s))
-        victim.kill()
-        copied = [version for model in target.list() for version in model.versions]
-        there = {version.key: version for model in source.list() for version in model.versions}
-        assert all(there[version.key] == version for version in copied)
-        assert all(fault_of(target, version) is None for version in copied)
-        interrupted += 0 < len(copied) < len(there)
-        target.sweep()
-        copy_all(source, target)
-        assert_same(source, target)
-        assert leftovers(folder / "target") == []
-    return interrupted
-
-
-def copy_all(source: Storage, target: Storage) -> None:
-    transfer = Transfer(source, target, silent)
-    for name in transfer.names():
-        transfer.copy(name)
 
 
 def test_a_staging_folder_is_gone_after_an_interrupt(
