@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TypeAlias, TypeVar
 
 from tfaas_core.errors import StorageUnavailable, TfaasError, Unavailable, UnknownModel
-from tfaas_core.model import ModelVersion
+from tfaas_core.model import ModelVersion, now_text, right_after
 from tfaas_core.storage import DefaultChoice, Storage
 from tfaas_core.versions import Model, Pointers
 
@@ -189,6 +189,16 @@ class Catalog:
         for switch in list(self._switches.values()):
             switch.cancel()
         await asyncio.gather(*self._switches.values(), return_exceptions=True)
+
+    def next_moment(self) -> str:
+        """The present; or, where a host's clock is ahead, right after what it uploaded or chose.
+
+        So the last upload or choice is the latest one, whatever the hosts' clocks say.
+        """
+        told = [model.newest.created for model in self._models.values()]
+        if self._choice is not None:
+            told.append(self._choice.chosen)
+        return max(now_text(), right_after(max(told, default="")))
 
     def _find_default(self) -> None:
         """The newest upload, or the model that was chosen after it."""

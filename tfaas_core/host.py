@@ -140,6 +140,7 @@ class Host:
             self.engine,
             self.runtimes,
             seat.announce or self.catalog.refresh,
+            self.catalog.next_moment,
             self.config.models.keep_versions,
             BundleLimits(
                 self.config.limits.max_unpacked_bytes, self.config.limits.max_bundle_files

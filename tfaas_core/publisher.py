@@ -15,7 +15,7 @@ from tfaas_core.errors import (
 )
 from tfaas_core.model import ModelVersion, check_name, is_name
 from tfaas_core.runtime import Runtime
-from tfaas_core.storage import Claim, DefaultChoice, Storage, next_moment
+from tfaas_core.storage import Claim, DefaultChoice, Storage
 from tfaas_core.uninterrupted import finished
 from tfaas_core.upload import Upload
 from tfaas_core.versions import MAX_LABELS, Model, Pointers
@@ -36,6 +36,7 @@ class Publisher:
         engine: Engine,
         runtimes: Mapping[str, Runtime],
         announce: Announce,
+        next_moment: Callable[[], str],
         keep_versions: int,
         limits: BundleLimits,
         warmup: WarmUp,
@@ -44,6 +45,7 @@ class Publisher:
         self.engine = engine
         self.runtimes = runtimes
         self.announce = announce
+        self.next_moment = next_moment
         self.keep_versions = keep_versions
         self.limits = limits
         self.warmup = warmup
@@ -61,11 +63,9 @@ class Publisher:
     async def choose_default(self, name: str) -> None:
         """Makes ``name`` the default model, until the next upload. Raises UnknownModel."""
         await self._stored(name)
-        await finished(asyncio.to_thread(self._choose_default, name))
+        choice = DefaultChoice(name, self.next_moment())
+        await finished(asyncio.to_thread(self.storage.choose_default, choice))
         await self.announce(name)
-
-    def _choose_default(self, name: str) -> None:
-        self.storage.choose_default(DefaultChoice(name, next_moment(self.storage)))
 
     async def roll_back(self, name: str, number: int | None = None) -> ModelVersion:
         """Makes another version live: ``number``, or else the one that was live before.

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from tfaas_core.errors import StorageFull, StorageUnavailable, UnknownVersion
-from tfaas_core.model import ModelVersion, now_text, right_after
+from tfaas_core.model import ModelVersion
 from tfaas_core.versions import Model, Pointers
 
 MODEL = "model"
@@ -198,17 +198,6 @@ def removed(version: ModelVersion) -> UnknownVersion:
 
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-
-
-def next_moment(storage: Storage) -> str:
-    """The present; or, where a host's clock is ahead, right after all that it uploaded or chose.
-
-    So the last upload or choice is the latest one, whatever the hosts' clocks say.
-    """
-    told = [model.newest.created for model in storage.list()]
-    if (choice := storage.default()) is not None:
-        told.append(choice.chosen)
-    return max(now_text(), right_after(max(told, default="")))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from tfaas_core.errors import BadBody, DoesNotFit, TfaasError
 from tfaas_core.model import ModelVersion, check_features, check_name, now_text
 from tfaas_core.package import Package, Received, sort_out
 from tfaas_core.runtime import runtime_for
-from tfaas_core.storage import Claim, next_moment
+from tfaas_core.storage import Claim
 from tfaas_core.uninterrupted import finished, taken
 
 if TYPE_CHECKING:
@@ -101,7 +101,8 @@ class Upload:
             check_features(params, loaded.signature)
             record = _record(claim.name, runtime, package, loaded)
             await publisher.warmup.check(loaded.ticket, record)
-            version = await asyncio.to_thread(self._commit, claim, record)
+            record = msgspec.structs.replace(record, created=publisher.next_moment())
+            version = await asyncio.to_thread(publisher.storage.commit, claim, self.staging, record)
         except BaseException:
             publisher.engine.discard(loaded.ticket)
             raise
@@ -109,11 +110,6 @@ class Upload:
         await publisher.announce(claim.name)
         await self._prune(claim)
         return version
-
-    def _commit(self, claim: Claim, record: ModelVersion) -> ModelVersion:
-        storage = self._publisher.storage
-        record = msgspec.structs.replace(record, created=next_moment(storage))
-        return storage.commit(claim, self.staging, record)
 
     async def _prune(self, claim: Claim) -> None:
         """Comes last, because until the switch somebody may have wanted to load an old version."""

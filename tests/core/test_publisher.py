@@ -37,7 +37,9 @@ class Host:
         self.catalog = Catalog(storage, "", lambda _version: None, nothing)
         self.told: list[str] = []
         limits = BundleLimits(1, 1)
-        self.publisher = Publisher(storage, nothing, {}, self._announce, 1, limits, nothing)
+        self.publisher = Publisher(
+            storage, nothing, {}, self._announce, self.catalog.next_moment, 1, limits, nothing
+        )
 
     async def _announce(self, name: str) -> None:
         self.told.append(name)

@@ -34,6 +34,7 @@ PLAIN = {
         "Host: localhost:8083", "User-Agent: x/1 (y; z)", "Accept: */*", "X-Empty:", LENGTH
     ),
     "keep-alive": request(LENGTH, "Connection: Keep-Alive"),
+    "close": request(LENGTH, "Connection: Close"),
     "a body that looks like a request": request("Content-Length: 47", body=request()),
     "the largest body": request(f"Content-Length: {MAX_BODY_BYTES}", body=b"x" * MAX_BODY_BYTES),
 }
@@ -71,7 +72,7 @@ NOT_PLAIN = {
     "chunked and a length": request(LENGTH, "Transfer-Encoding: chunked"),
     "100-continue": request(LENGTH, "Expect: 100-continue"),
     "an upgrade": request(LENGTH, "Upgrade: websocket", "Connection: upgrade"),
-    "close": request(LENGTH, "Connection: close"),
+    "more than close": request(LENGTH, "Connection: close, TE"),
     "trailers": request(LENGTH, "Trailer: X"),
     "a repeated header": request(LENGTH, "X: 1", "x: 2"),
     "a folded header": request(LENGTH, "X: 1", " 2"),
