@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+import psycopg
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
 from tfaas_backends.storage_sql import make_sql_storage
 
 from tfaas_core.storage import Storage
-from tfaas_core.testing.postgresql import database_for
+from tfaas_core.testing.postgresql import PASSWORD, USER, database_for
 
 CACHE = "cache"
 
@@ -93,3 +94,16 @@ def meanwhile(beginning: str, act: Callable[[], object], nth: int = 1) -> Iterat
     finally:
         event.remove(Engine, "before_cursor_execute", look)
     assert seen >= nth
+
+
+@contextmanager
+def account(url: str, name: str, grant: str) -> Iterator[str]:
+    """The URL of the same database for another account, which there is inside the block."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'".encode())
+        try:
+            connection.execute(grant.encode())
+            yield url.replace(f"//{USER}:", f"//{name}:")
+        finally:
+            connection.execute(f"DROP OWNED BY {name}".encode())
+            connection.execute(f"DROP ROLE {name}".encode())

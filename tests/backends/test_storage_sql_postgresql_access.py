@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 from tfaas_backends.storage_sql import make_sql_storage
 
-from tests.backends.sql_storages import opened, postgresql_url
+from tests.backends.sql_storages import account, opened, postgresql_url
 from tests.docs.markdown import DOCS
 from tfaas_core.errors import ConfigError, StorageUnavailable
 from tfaas_core.storage import DefaultChoice, Storage
@@ -135,19 +134,6 @@ def test_a_wrong_url_is_one_line_without_the_password(
     assert message.endswith("- at `$.storage.url`")
     assert "s3cret" not in message
     assert "\n" not in message
-
-
-@contextmanager
-def account(url: str, name: str, grant: str) -> Iterator[str]:
-    """The URL of the same database for another account, which there is inside the block."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'".encode())
-        try:
-            connection.execute(grant.encode())
-            yield url.replace(f"//{USER}:", f"//{name}:")
-        finally:
-            connection.execute(f"DROP OWNED BY {name}".encode())
-            connection.execute(f"DROP ROLE {name}".encode())
 
 
 @pytest.fixture(params=["setting", "role"])

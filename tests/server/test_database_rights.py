@@ -1,0 +1,57 @@
+"""A server whose account may not change the database: it serves, and says what it lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.backends.sql_storages import account
+from tfaas_core.testing.postgresql import PASSWORD, database_for
+from tfaas_core.testing.server import running_server
+
+pytestmark = pytest.mark.usefixtures("postgresql")
+
+TABLES = "ALL TABLES IN SCHEMA public TO reader"
+
+
+@pytest.mark.parametrize(
+    ("grant", "lacks"),
+    [
+        (f"GRANT SELECT ON {TABLES}", "UPDATE on state"),
+        (f"GRANT SELECT, INSERT, UPDATE, DELETE ON {TABLES}", "USAGE on public.versions_id_seq"),
+    ],
+)
+def test_models_are_served_and_changes_are_a_503_that_names_the_rights(
+    tmp_path: Path,
+    scale_graph: Callable[[float], bytes],
+    grant: str,
+    lacks: str,
+) -> None:
+    url = database_for(tmp_path)
+
+    def settings(url: str, cache: str) -> tuple[str, ...]:
+        own = (f"storage.url={url}", f"storage.cache={tmp_path}/{cache}")
+        return ("server.workers=1", "storage.kind=sql", *own)
+
+    with running_server(tmp_path, *settings(url, "owner")) as server:
+        assert server.upload("doubler", scale_graph(2.0)).status_code == 200
+    with (
+        account(url, "reader", grant) as theirs,
+        running_server(tmp_path, *settings(theirs, "reader")) as server,
+    ):
+        assert server.predict(values=[1, 2, 3], model="doubler").json() == [2.0, 4.0, 6.0]
+        for answer in (
+            server.upload("tripler", scale_graph(3.0)),
+            server.http.delete("/delete/doubler"),
+            server.http.post("/params", json={"name": "doubler"}),
+        ):
+            assert answer.status_code == 503, answer.text
+            assert "the database's account lacks the rights: " in answer.json()["error"]
+            assert lacks in answer.json()["error"]
+            assert answer.json()["error"].endswith(": no model can be changed")
+        assert server.names() == ["doubler"]
+        log = server.log.read_text()
+        assert "its models are served, none can be changed" in log
+        assert PASSWORD not in log
