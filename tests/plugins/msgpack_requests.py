@@ -1,0 +1,86 @@
+"""Requests to the msgpack codec, in one call each, and the versions that they are for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from tfaas_plugins.codec_msgpack import MsgpackCodec
+
+from tfaas_core.errors import DoesNotFit
+from tfaas_core.model import ModelVersion
+from tfaas_core.tensors import Array, BatchAxis, Bound, TensorSpec, conform
+from tfaas_core.testing.models import model_version
+
+encode = msgspec.msgpack.encode
+decode = msgspec.msgpack.decode
+
+
+def taking(
+    dtype: str = "float32",
+    shape: Sequence[int | None] | None = (None, 2),
+    batch: BatchAxis = BatchAxis.FREE,
+    **params: Any,
+) -> ModelVersion:
+    size = None if shape is None else tuple(shape)
+    return model_version([TensorSpec("x", dtype, size)], batch=batch, params=params)
+
+
+def giving(*outputs: TensorSpec, batch: BatchAxis = BatchAxis.FREE) -> ModelVersion:
+    return model_version(outputs=outputs, batch=batch)
+
+
+VK = taking()
+VK_3 = taking(features=["a", "b", "c"], shape=(None, 3))
+TWO_INPUTS = model_version(
+    [TensorSpec("x", "float32", (None, 2)), TensorSpec("y", "float32", (None, 1))]
+)
+
+
+def f32(values: Any) -> Array:
+    return np.array(values, np.float32)
+
+
+def packed(values: Any, dtype: str = "<f4") -> dict[str, Any]:
+    array = np.asarray(values).astype(dtype)
+    return {"dtype": dtype, "shape": list(array.shape), "data": array.tobytes()}
+
+
+def unpacked(fields: dict[str, Any]) -> Array:
+    array: Array = np.frombuffer(fields["data"], fields["dtype"]).reshape(fields["shape"])
+    return array
+
+
+def bind(document: Any, version: ModelVersion = VK) -> Bound:
+    codec = MsgpackCodec()
+    body = document if isinstance(document, bytes) else encode(document)
+    bound = codec.bind(codec.parse(body, "application/msgpack"), version)
+    conform(version.signature, bound)
+    return bound
+
+
+def array(document: Any, version: ModelVersion = VK) -> Array:
+    (only,) = bind(document, version).arrays.values()
+    return only
+
+
+def refusal(document: Any, version: ModelVersion = VK) -> DoesNotFit:
+    with pytest.raises(DoesNotFit) as caught:
+        bind(document, version)
+    assert caught.value.status == 422
+    assert caught.value.message.isprintable()
+    msgspec.json.encode(caught.value.document())
+    return caught.value
+
+
+def answer(version: ModelVersion, single: bool, *outputs: Array, request: Any = None) -> bytes:
+    codec = MsgpackCodec()
+    bound = Bound({}, 1 if single else 2, single)
+    named = {s.name: o for s, o in zip(version.signature.outputs, outputs, strict=True)}
+    document = codec.parse(encode({"values": request}), "")
+    encoded = codec.encode(named, bound, document, version)
+    assert encoded.media_type == "application/msgpack"
+    return encoded.body

@@ -1,0 +1,90 @@
+"""Requests to the protobuf codec, in one call each, and the versions that they are for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from tfaas_plugins.codec_protobuf import ProtobufCodec
+from tfaas_plugins.tfaas_pb2 import Class, DataFrame, Predictions, Row
+
+from tfaas_core.errors import DoesNotFit
+from tfaas_core.model import ModelVersion
+from tfaas_core.tensors import Array, BatchAxis, Bound, TensorSpec, conform
+from tfaas_core.testing.models import model_version
+
+ROW = "application/x-protobuf"
+FRAME = "application/x-protobuf; messageType=tfaaspb.DataFrame"
+
+
+def taking(
+    dtype: str = "float32",
+    shape: Sequence[int | None] | None = (None, 2),
+    batch: BatchAxis = BatchAxis.FREE,
+    **params: Any,
+) -> ModelVersion:
+    size = None if shape is None else tuple(shape)
+    return model_version([TensorSpec("x", dtype, size)], batch=batch, params=params)
+
+
+def giving(
+    *outputs: TensorSpec, labels: Sequence[str] = (), batch: BatchAxis = BatchAxis.FREE
+) -> ModelVersion:
+    return model_version(outputs=outputs, labels=labels, batch=batch)
+
+
+VK = taking()
+VK_3 = taking(features=["a", "b", "c"], shape=(None, 3))
+
+
+def row(*values: float, keys: Iterable[str] = (), model: str = "") -> Row:
+    return Row(key=keys, value=values, model=model)
+
+
+def bind(sent: Row | DataFrame, version: ModelVersion = VK) -> Bound:
+    codec = ProtobufCodec()
+    content_type = FRAME if isinstance(sent, DataFrame) else ROW
+    bound = codec.bind(codec.parse(sent.SerializeToString(), content_type), version)
+    for bound_array in conform(version.signature, bound):
+        assert bound_array.flags.aligned
+    return bound
+
+
+def frame(*rows: Row) -> DataFrame:
+    return DataFrame(row=rows)
+
+
+def array(sent: Row | DataFrame, version: ModelVersion = VK) -> Array:
+    (only,) = bind(sent, version).arrays.values()
+    return only
+
+
+def refusal(sent: Row | DataFrame, version: ModelVersion = VK) -> DoesNotFit:
+    with pytest.raises(DoesNotFit) as caught:
+        bind(sent, version)
+    assert caught.value.status == 422
+    assert caught.value.message.isprintable()
+    msgspec.json.encode(caught.value.document())
+    return caught.value
+
+
+def answer(version: ModelVersion, rows: int, *outputs: Array) -> list[tuple[str, float]]:
+    codec = ProtobufCodec()
+    named = {s.name: o for s, o in zip(version.signature.outputs, outputs, strict=True)}
+    document = codec.parse(row(1, 2).SerializeToString(), ROW)
+    encoded = codec.encode(named, Bound({}, rows, rows == 1), document, version)
+    assert encoded.media_type == "application/x-protobuf"
+    predictions = Predictions.FromString(encoded.body)
+    return [(each.label, each.probability) for each in predictions.prediction]
+
+
+def f32(values: Any) -> Array:
+    return np.array(values, np.float32)
+
+
+def predictions(*classes: tuple[str, float]) -> bytes:
+    made = [Class(label=label, probability=number) for label, number in classes]
+    return Predictions(prediction=made).SerializeToString()
