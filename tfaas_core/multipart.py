@@ -110,14 +110,19 @@ class Splitter:
 
     def split(self, piece: bytes) -> list[Event]:
         """The events in the next piece of the body. Raises BadBody where there can be none."""
-        self._events = []
+        events: list[Event] = []
+        self._events = events
         try:
             self._parser.write(piece)
         except FormParserError:
             if self._in_headers:
                 raise _bad_headers() from None
             raise BadBody("the body is not the form that its Content-Type announces") from None
-        return self._events
+        finally:
+            # Parser and splitter refer to each other, so that what they have stays until the
+            # collector comes: after thousands of uploads.
+            self._events = []
+        return events
 
     def _begin_part(self) -> None:
         self._in_headers = True

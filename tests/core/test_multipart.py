@@ -114,6 +114,19 @@ def test_nothing_is_kept_of_a_body() -> None:
         tracemalloc.stop()
 
 
+def test_a_splitter_keeps_nothing_of_what_it_gave() -> None:
+    tracemalloc.start()
+    try:
+        splitters = [Splitter("xyz") for _ in range(20)]
+        for number, splitter in enumerate(splitters):
+            content = b"%d" % number * 500_000
+            splitter.split(part("Content-Disposition: form-data; name=model", content=content))
+        del content
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
 def test_parts_without_end_end_at_the_first_that_is_none() -> None:
     tracemalloc.start()
     try:

@@ -166,8 +166,6 @@ class Worker:
             _log.exception("the change of %r could not be taken note of", message.name)
         self._could_read = could
         self._link.send(Refreshed(message.call, could))
-        # Cycles that the last upload left hold its buffers, and are too few to be looked for soon.
-        gc.collect()
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(coroutine)
