@@ -3,38 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pytest
 from tfaas_plugins.codec_json import JsonCodec
 
+from tests.plugins.versions import VK
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.model import ModelVersion
-from tfaas_core.tensors import Array, BatchAxis, Bound, TensorSpec, conform
-from tfaas_core.testing.models import model_version
-
-
-def taking(
-    dtype: str = "float32",
-    shape: Sequence[int | None] | None = (None, 2),
-    batch: BatchAxis = BatchAxis.FREE,
-    **params: Any,
-) -> ModelVersion:
-    size = None if shape is None else tuple(shape)
-    return model_version([TensorSpec("x", dtype, size)], batch=batch, params=params)
-
-
-def giving(*outputs: TensorSpec, batch: BatchAxis = BatchAxis.FREE) -> ModelVersion:
-    return model_version(outputs=outputs, batch=batch)
-
-
-VK = taking()
-VK_3 = taking(features=["a", "b", "c"], shape=(None, 3))
-TWO_INPUTS = model_version(
-    [TensorSpec("x", "float32", (None, 2)), TensorSpec("y", "float32", (None, 1))]
-)
+from tfaas_core.tensors import Array, Bound, conform
 
 
 def bind(body: bytes | dict[str, Any], version: ModelVersion = VK) -> Bound:
@@ -66,10 +43,6 @@ def answer(version: ModelVersion, single: bool, *outputs: Array) -> bytes:
     encoded = codec.encode(named, bound, codec.parse(b'{"values": []}', ""), version)
     assert encoded.media_type == "application/json"
     return encoded.body
-
-
-def f32(values: Any) -> Array:
-    return np.array(values, np.float32)
 
 
 ROW_OF_2 = "a list of 2 numbers, or a list of such lists for a batch"

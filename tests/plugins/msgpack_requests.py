@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -10,38 +9,13 @@ import numpy as np
 import pytest
 from tfaas_plugins.codec_msgpack import MsgpackCodec
 
+from tests.plugins.versions import VK
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.model import ModelVersion
-from tfaas_core.tensors import Array, BatchAxis, Bound, TensorSpec, conform
-from tfaas_core.testing.models import model_version
+from tfaas_core.tensors import Array, Bound, conform
 
 encode = msgspec.msgpack.encode
 decode = msgspec.msgpack.decode
-
-
-def taking(
-    dtype: str = "float32",
-    shape: Sequence[int | None] | None = (None, 2),
-    batch: BatchAxis = BatchAxis.FREE,
-    **params: Any,
-) -> ModelVersion:
-    size = None if shape is None else tuple(shape)
-    return model_version([TensorSpec("x", dtype, size)], batch=batch, params=params)
-
-
-def giving(*outputs: TensorSpec, batch: BatchAxis = BatchAxis.FREE) -> ModelVersion:
-    return model_version(outputs=outputs, batch=batch)
-
-
-VK = taking()
-VK_3 = taking(features=["a", "b", "c"], shape=(None, 3))
-TWO_INPUTS = model_version(
-    [TensorSpec("x", "float32", (None, 2)), TensorSpec("y", "float32", (None, 1))]
-)
-
-
-def f32(values: Any) -> Array:
-    return np.array(values, np.float32)
 
 
 def packed(values: Any, dtype: str = "<f4") -> dict[str, Any]:

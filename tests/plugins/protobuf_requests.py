@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 import msgspec
-import numpy as np
 import pytest
 from tfaas_plugins.codec_protobuf import ProtobufCodec
 from tfaas_plugins.tfaas_pb2 import Class, DataFrame, Predictions, Row
 
+from tests.plugins.versions import VK
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.model import ModelVersion
-from tfaas_core.tensors import Array, BatchAxis, Bound, TensorSpec, conform
-from tfaas_core.testing.models import model_version
+from tfaas_core.tensors import Array, Bound, conform
 
 ROW = "application/x-protobuf"
 FRAME = "application/x-protobuf; messageType=tfaaspb.DataFrame"
-
-
-def taking(
-    dtype: str = "float32",
-    shape: Sequence[int | None] | None = (None, 2),
-    batch: BatchAxis = BatchAxis.FREE,
-    **params: Any,
-) -> ModelVersion:
-    size = None if shape is None else tuple(shape)
-    return model_version([TensorSpec("x", dtype, size)], batch=batch, params=params)
-
-
-def giving(
-    *outputs: TensorSpec, labels: Sequence[str] = (), batch: BatchAxis = BatchAxis.FREE
-) -> ModelVersion:
-    return model_version(outputs=outputs, labels=labels, batch=batch)
-
-
-VK = taking()
-VK_3 = taking(features=["a", "b", "c"], shape=(None, 3))
 
 
 def row(*values: float, keys: Iterable[str] = (), model: str = "") -> Row:
@@ -79,10 +57,6 @@ def answer(version: ModelVersion, rows: int, *outputs: Array) -> list[tuple[str,
     assert encoded.media_type == "application/x-protobuf"
     predictions = Predictions.FromString(encoded.body)
     return [(each.label, each.probability) for each in predictions.prediction]
-
-
-def f32(values: Any) -> Array:
-    return np.array(values, np.float32)
 
 
 def predictions(*classes: tuple[str, float]) -> bytes:

@@ -8,14 +8,8 @@ import numpy as np
 import pytest
 from tfaas_plugins.codec_json import JsonCodec, tfaas_register_codecs
 
-from tests.plugins.json_requests import (
-    TWO_INPUTS,
-    VK,
-    VK_3,
-    f32,
-    refusal,
-    taking,
-)
+from tests.plugins.json_requests import refusal
+from tests.plugins.versions import TWO_INPUTS, VK, VK_3, f32, taking
 from tfaas_core.config import Config
 from tfaas_core.errors import BadBody
 from tfaas_core.tensors import BatchAxis, Bound

@@ -7,12 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from tests.plugins.json_requests import (
-    INTEGERS,
-    answer,
-    f32,
-    giving,
-)
+from tests.plugins.json_requests import INTEGERS, answer
+from tests.plugins.versions import f32, giving
 from tfaas_core.tensors import BatchAxis, TensorSpec
 
 

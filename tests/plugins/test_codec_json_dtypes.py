@@ -8,13 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.plugins.json_requests import (
-    INTEGERS,
-    array,
-    bind,
-    refusal,
-    taking,
-)
+from tests.plugins.json_requests import INTEGERS, array, bind, refusal
+from tests.plugins.versions import taking
 from tfaas_core.tensors import BatchAxis
 
 

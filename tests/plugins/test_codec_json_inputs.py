@@ -6,15 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.plugins.json_requests import (
-    ROW_OF_2,
-    TWO_INPUTS,
-    VK_3,
-    array,
-    bind,
-    refusal,
-    taking,
-)
+from tests.plugins.json_requests import ROW_OF_2, array, bind, refusal
+from tests.plugins.versions import TWO_INPUTS, VK_3, taking
 from tfaas_core.tensors import BatchAxis, TensorSpec
 from tfaas_core.testing.models import model_version
 

@@ -10,14 +10,8 @@ import numpy as np
 import pytest
 from tfaas_plugins.codec_json import JsonCodec
 
-from tests.plugins.json_requests import (
-    ROW_OF_2,
-    array,
-    bind,
-    f32,
-    refusal,
-    taking,
-)
+from tests.plugins.json_requests import ROW_OF_2, array, bind, refusal
+from tests.plugins.versions import f32, taking
 from tfaas_core.errors import TfaasError
 from tfaas_core.tensors import BatchAxis
 from tfaas_core.testing.models import model_version

@@ -11,24 +11,14 @@ import numpy as np
 import pytest
 from tfaas_plugins.codec_msgpack import MsgpackCodec, tfaas_register_codecs
 
-from tests.plugins.msgpack_requests import (
-    TWO_INPUTS,
-    VK,
-    VK_3,
-    array,
-    bind,
-    f32,
-    packed,
-    refusal,
-    taking,
-)
+from tests.plugins.msgpack_requests import array, bind, packed, refusal
+from tests.plugins.versions import TWO_INPUTS, VK, VK_3, f32, taking
 from tfaas_core.config import Config
 from tfaas_core.errors import BadBody
 from tfaas_core.tensors import BatchAxis, Bound
 from tfaas_core.testing.codec import CodecContract, Sample
 
 encode = msgspec.msgpack.encode
-decode = msgspec.msgpack.decode
 
 
 class TestContract(CodecContract):

@@ -9,16 +9,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from tests.plugins.msgpack_requests import (
-    answer,
-    f32,
-    giving,
-    packed,
-    unpacked,
-)
+from tests.plugins.msgpack_requests import answer, packed, unpacked
+from tests.plugins.versions import f32, giving
 from tfaas_core.tensors import NUMPY_DTYPES, Array, BatchAxis, TensorSpec
 
-encode = msgspec.msgpack.encode
 decode = msgspec.msgpack.decode
 
 

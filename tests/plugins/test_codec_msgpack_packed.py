@@ -9,22 +9,12 @@ import numpy as np
 import pytest
 from tfaas_plugins.codec_msgpack import MsgpackCodec
 
-from tests.plugins.msgpack_requests import (
-    TWO_INPUTS,
-    VK,
-    VK_3,
-    array,
-    bind,
-    f32,
-    packed,
-    refusal,
-    taking,
-)
+from tests.plugins.msgpack_requests import array, bind, packed, refusal
+from tests.plugins.versions import TWO_INPUTS, VK, VK_3, f32, taking
 from tfaas_core.model import ModelVersion
 from tfaas_core.tensors import NUMPY_DTYPES, BatchAxis
 
 encode = msgspec.msgpack.encode
-decode = msgspec.msgpack.decode
 
 
 class TestPackedArrays:

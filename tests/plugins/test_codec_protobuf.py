@@ -10,17 +10,8 @@ import pytest
 from tfaas_plugins.codec_protobuf import ProtobufCodec, tfaas_register_codecs
 from tfaas_plugins.tfaas_pb2 import DataFrame, Detector, Hits, Row
 
-from tests.plugins.protobuf_requests import (
-    FRAME,
-    ROW,
-    VK,
-    VK_3,
-    f32,
-    frame,
-    predictions,
-    refusal,
-    row,
-)
+from tests.plugins.protobuf_requests import FRAME, ROW, frame, predictions, refusal, row
+from tests.plugins.versions import VK, VK_3, f32
 from tfaas_core.config import Config
 from tfaas_core.errors import BadBody, UnsupportedMediaType
 from tfaas_core.tensors import Bound, TensorSpec

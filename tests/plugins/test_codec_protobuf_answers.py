@@ -7,13 +7,8 @@ import pytest
 from tfaas_plugins.codec_protobuf import ProtobufCodec
 from tfaas_plugins.tfaas_pb2 import Predictions
 
-from tests.plugins.protobuf_requests import (
-    ROW,
-    answer,
-    f32,
-    giving,
-    row,
-)
+from tests.plugins.protobuf_requests import ROW, answer, row
+from tests.plugins.versions import f32, giving
 from tfaas_core.tensors import BatchAxis, Bound, TensorSpec
 
 

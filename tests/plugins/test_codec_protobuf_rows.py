@@ -10,19 +10,8 @@ import pytest
 from tfaas_plugins.codec_protobuf import ProtobufCodec
 from tfaas_plugins.tfaas_pb2 import DataFrame, Row
 
-from tests.plugins.protobuf_requests import (
-    ROW,
-    VK,
-    VK_3,
-    array,
-    bind,
-    f32,
-    frame,
-    giving,
-    refusal,
-    row,
-    taking,
-)
+from tests.plugins.protobuf_requests import ROW, array, bind, frame, refusal, row
+from tests.plugins.versions import VK, VK_3, f32, giving, taking
 from tfaas_core.model import ModelVersion
 from tfaas_core.tensors import BatchAxis, TensorSpec
 from tfaas_core.testing.models import model_version

@@ -1,0 +1,41 @@
+"""Versions of models that requests to the codecs are for, and arrays for them to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tfaas_core.model import ModelVersion
+from tfaas_core.tensors import Array, BatchAxis, TensorSpec
+from tfaas_core.testing.models import model_version
+
+
+def taking(
+    dtype: str = "float32",
+    shape: Sequence[int | None] | None = (None, 2),
+    batch: BatchAxis = BatchAxis.FREE,
+    **params: Any,
+) -> ModelVersion:
+    """One that takes one input of this dtype and shape."""
+    size = None if shape is None else tuple(shape)
+    return model_version([TensorSpec("x", dtype, size)], batch=batch, params=params)
+
+
+def giving(
+    *outputs: TensorSpec, labels: Sequence[str] = (), batch: BatchAxis = BatchAxis.FREE
+) -> ModelVersion:
+    """One that gives these outputs."""
+    return model_version(outputs=outputs, labels=labels, batch=batch)
+
+
+def f32(values: Any) -> Array:
+    return np.array(values, np.float32)
+
+
+VK = taking()
+VK_3 = taking(features=["a", "b", "c"], shape=(None, 3))
+TWO_INPUTS = model_version(
+    [TensorSpec("x", "float32", (None, 2)), TensorSpec("y", "float32", (None, 1))]
+)
