@@ -62,7 +62,8 @@ class EngineTable(Table, frozen=True):
     threads: CountOrAuto = 0
     """Threads for each model; 0: chosen when it is loaded."""
     busy_poll_us: Annotated[int, Meta(ge=0, le=100_000)] = 400
-    """How long a model's process looks for the next request before it sleeps; 0: not at all."""
+    """How long a model's process looks for the next request before it sleeps, and an HTTP worker
+    for the answer to a request that has the model to itself; 0: not at all."""
 
 
 class Models(Table, frozen=True):

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from tfaas_core.config import Config
 from tfaas_core.engine.base import (
     Candidate,
     Engine,
@@ -48,6 +49,8 @@ from tfaas_core.model import ModelVersion
 from tfaas_core.tensors import Array
 
 _RUN_LIMIT_GRACE_S = 1.0
+_MOST_BUSY_POLL_S = 0.001
+"""Of an HTTP worker, which has other connections to look after."""
 
 
 class _Line(msgspec.Struct):
@@ -235,19 +238,18 @@ class LocalEngine(Engine):
         """A connection to what the pool has loaded, or loads; None where it lacks the path."""
         self._wanted[call.call] = wanted
         try:
-            answer = await self._call(call)
+            connection: ModelConnection | Absent = await self._call(call)
         finally:
             self._wanted.pop(call.call, None)
-        if isinstance(answer, Absent):
+        if isinstance(connection, Absent):
             return None
-        connection, sock = answer
         loop = asyncio.get_running_loop()
         try:
-            await loop.create_unix_connection(lambda: connection, sock=sock)
+            await loop.create_unix_connection(lambda: connection, sock=connection.sock)
         except BaseException:
             connection.connection_lost(None)
             raise
-        return connection  # type: ignore[no-any-return]
+        return connection
 
     def _connected(self, message: Connected, descriptors: list[int]) -> None:
         """Makes the connection known at once, so that a Release right behind finds it."""
@@ -259,6 +261,7 @@ class LocalEngine(Engine):
             return
         version, key = wanted.version, wanted.key
         connection = ModelConnection(
+            sock=socket.socket(fileno=descriptors[0]),
             model=version.name,
             signature=version.signature,
             mergeable=version.mergeable,
@@ -266,13 +269,14 @@ class LocalEngine(Engine):
             worker=self._worker,
             max_queue_rows=self._config.engine.max_queue_rows,
             timeout_s=self._config.server.request_timeout_s,
+            busy_poll_s=min(_busy_poll_s(self._config), _MOST_BUSY_POLL_S),
             on_lost=lambda lost: self._forget(key, message.ticket, lost),
             new=message.new,
         )
         self._by_ticket[message.ticket] = connection
         if key:
             self._open[key] = connection
-        answer.set_result((connection, socket.socket(fileno=descriptors[0])))
+        answer.set_result(connection)
 
     def _forget(self, key: str, ticket: int, connection: ModelConnection) -> None:
         self._by_ticket.pop(ticket, None)
@@ -345,10 +349,14 @@ def _settings(context: EngineContext) -> PoolSettings:
         max_loaded_models=engine.max_loaded_models,
         max_batch_rows=engine.max_batch_rows,
         threads=engine.threads,
-        # Threads that share one interpreter would only be in each other's way.
-        busy_poll_s=engine.busy_poll_us / 1e6 if engine.isolation == "model" else 0.0,
+        busy_poll_s=_busy_poll_s(context.config),
         run_limit_s=context.config.server.request_timeout_s + _RUN_LIMIT_GRACE_S,
     )
+
+
+def _busy_poll_s(config: Config) -> float:
+    # Threads that share one interpreter would only be in each other's way.
+    return config.engine.busy_poll_us / 1e6 if config.engine.isolation == "model" else 0.0
 
 
 @hookimpl

@@ -1,33 +1,40 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
 from tfaas_core.engine.connection import ModelConnection
+from tfaas_core.engine.frames import FrameBuffer, decode_request, encode_answer
 from tfaas_core.engine.meter import Meter
 from tfaas_core.errors import ModelLost
-from tfaas_core.testing.engine_harness import eventually, rows_of
+from tfaas_core.testing.engine_harness import are_sums, eventually, rows_of
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import SIGNATURE
 
 
 @asynccontextmanager
-async def connected() -> AsyncIterator[tuple[ModelConnection, socket.socket]]:
+async def connected(
+    busy_poll_s: float = 0.0,
+) -> AsyncIterator[tuple[ModelConnection, socket.socket]]:
     """A connection, and the model's side of it."""
     ours, theirs = socket.socketpair()
     lost = asyncio.Event()
     connection = ModelConnection(
+        sock=ours,
         model="vk",
         signature=SIGNATURE,
         mergeable=True,
         meter=Meter.create(1),
         worker=0,
-        max_queue_rows=10,
+        max_queue_rows=1_000_000,
         timeout_s=10,
+        busy_poll_s=busy_poll_s,
         on_lost=lambda _connection: lost.set(),
     )
     await asyncio.get_running_loop().create_unix_connection(lambda: connection, sock=ours)
@@ -70,6 +77,69 @@ async def test_an_idle_connection_hangs_up_when_it_is_released() -> None:
     async with connected() as (connection, model):
         connection.release()
         assert await asyncio.get_running_loop().sock_recv(_nonblocking(model), 1) == b""
+
+
+@in_event_loop
+async def test_a_lone_request_to_a_fast_model_is_answered_within_its_turn() -> None:
+    async with connected(busy_poll_s=5) as (connection, model), _answering(model):
+        assert are_sums(await connection.submit([rows_of(1)], 1), [rows_of(1)])
+        answer = connection.submit([rows_of(2)], 1)
+        await asyncio.sleep(0)  # the turn in which it is sent
+        assert answer.done()
+        assert are_sums(answer.result(), [rows_of(2)])
+
+
+@in_event_loop
+async def test_a_lone_request_whose_answer_does_not_come_soon_holds_up_no_others() -> None:
+    async with connected(busy_poll_s=0.1) as (connection, model):
+        async with _answering(model):
+            await connection.submit([rows_of(1)], 1)
+        late = connection.submit([rows_of(2)], 1)
+        await asyncio.sleep(0)
+        assert not late.done()
+        other = connection.submit([rows_of(3)], 1)
+        async with _answering(model):
+            assert are_sums(await late, [rows_of(2)])
+            assert are_sums(await other, [rows_of(3)])
+
+
+@in_event_loop
+async def test_a_lone_request_may_be_larger_than_what_the_socket_takes() -> None:
+    rows = rows_of(*range(200_000))
+    async with connected(busy_poll_s=5) as (connection, model):
+        answers = [connection.submit([rows], len(rows))]
+        await asyncio.sleep(0)
+        async with _answering(model):
+            answers.append(connection.submit([rows_of(1)], 1))
+            assert are_sums(await answers[0], [rows])
+            assert are_sums(await answers[1], [rows_of(1)])
+
+
+@asynccontextmanager
+async def _answering(model: socket.socket) -> AsyncIterator[None]:
+    """The model answers sums, in a thread, until the last request of the block is answered."""
+    over, wake = socket.socketpair()
+    with over, wake:
+        thread = threading.Thread(target=_answer, args=(model, over))
+        thread.start()
+        try:
+            yield
+        finally:
+            wake.send(b"!")
+            await asyncio.to_thread(thread.join)
+
+
+def _answer(model: socket.socket, over: socket.socket) -> None:
+    buffer = FrameBuffer()
+    while True:
+        ready, _, _ = select.select([model, over], [], [])
+        if model not in ready:
+            return
+        for data in buffer.feed(model.recv(1 << 18)):
+            frame = decode_request(data, SIGNATURE.inputs)
+            sums = frame.inputs[0].sum(axis=1, keepdims=True)
+            parts = len(frame.part_rows)
+            model.sendall(encode_answer(frame.id, 0, parts, [sums], SIGNATURE.outputs))
 
 
 def _nonblocking(sock: socket.socket) -> socket.socket:
