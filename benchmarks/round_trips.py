@@ -230,7 +230,7 @@ def _loop(sock: socket.socket, _request_bytes: int, answer: bytes, signature: Si
     (frame,) = FrameBuffer().feed(answer)
     servable = _Constant(signature, decode_answer(frame, signature.outputs).outputs)
     warmed = Warmed(signature, mergeable=True)
-    loop = ServableLoop(servable, warmed, 1024, 0.0, Meter.create(1), lambda: None)
+    loop = ServableLoop(servable, warmed, 1024, 0.0, 0, Meter.create(1), lambda: None)
     loop.start()
     loop.connect(sock)
     _parent().join()

@@ -142,6 +142,7 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     threads: int
     max_batch_rows: int
     busy_poll_s: float
+    slow_niceness: int
 
 
 class Connect(msgspec.Struct, frozen=True, tag=True):

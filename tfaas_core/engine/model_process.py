@@ -96,7 +96,15 @@ def _load(
         meter.close()
         return LoadFailed(order.ticket, Failure.of(error))
     unloaded = partial(send, Unloaded(order.ticket))
-    loop = ServableLoop(servable, warmed, order.max_batch_rows, order.busy_poll_s, meter, unloaded)
+    loop = ServableLoop(
+        servable,
+        warmed,
+        order.max_batch_rows,
+        order.busy_poll_s,
+        order.slow_niceness,
+        meter,
+        unloaded,
+    )
     loops[order.ticket] = loop
     loop.start()
     return LoadDone(Loaded(order.ticket, warmed.signature, warmed.mergeable))

@@ -57,7 +57,7 @@ _log = logging.getLogger("tfaas.engine")
 class PoolSettings(msgspec.Struct, frozen=True):
     """``run_limit_s``: a run that lasts longer is beyond every deadline; its process is killed.
 
-    ``busy_poll_s``: see ``ServableLoop``.
+    ``busy_poll_s`` and ``slow_niceness``: see ``ServableLoop``.
     """
 
     workers: int
@@ -66,6 +66,7 @@ class PoolSettings(msgspec.Struct, frozen=True):
     max_batch_rows: int
     threads: int
     busy_poll_s: float
+    slow_niceness: int
     run_limit_s: float
 
 
@@ -254,6 +255,7 @@ class Pool(Supervisor):
                     self._settings.threads,
                     self._settings.max_batch_rows,
                     self._settings.busy_poll_s,
+                    self._settings.slow_niceness,
                 )
                 process.link.send(order, (seat.meter.descriptor,))
                 await asyncio.shield(seat.loaded)

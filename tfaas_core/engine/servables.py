@@ -23,6 +23,7 @@ from tfaas_core.engine.frames import (
     encode_failure,
 )
 from tfaas_core.engine.meter import Meter
+from tfaas_core.engine.pace import Pace
 from tfaas_core.engine.warmup import Warmed
 from tfaas_core.errors import DeadlinePassed, DoesNotFit, TfaasError
 from tfaas_core.runtime import Servable
@@ -88,6 +89,7 @@ class ServableLoop:
 
     ``busy_poll_s``: where the last requests came sooner than this after what was there before them,
     the next are looked for again and again for as long before the thread sleeps.
+    ``slow_niceness``: see ``Pace``.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class ServableLoop:
         warmed: Warmed,
         max_batch_rows: int,
         busy_poll_s: float,
+        slow_niceness: int,
         meter: Meter,
         on_unloaded: Callable[[], None],
     ) -> None:
@@ -105,6 +108,7 @@ class ServableLoop:
         self._max_batch_rows = max_batch_rows
         self._busy_poll_s = busy_poll_s
         self._busy = False
+        self._pace = Pace(slow_niceness)
         self._meter = meter
         self._on_unloaded = on_unloaded
         self._clients = 0
@@ -285,6 +289,7 @@ class ServableLoop:
 
     def _run_once(self, inputs: list[Array]) -> list[Array]:
         self._meter.run_begins()
+        begin_s = time.monotonic()
         try:
             return self._servable.run(inputs)
         except TfaasError:
@@ -293,6 +298,7 @@ class ServableLoop:
             raise _bug(error) from error
         finally:
             self._meter.run_ends()
+            self._pace.ran(time.monotonic() - begin_s)
 
 
 def _bug(error: Exception) -> TfaasError:

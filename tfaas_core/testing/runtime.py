@@ -57,10 +57,10 @@ class CountingServable(FakeServable):
 class FakeRuntime(Runtime):
     """Loads files that hold one of these.
 
-    ``sum``; ``times FACTOR`` that; ``count`` (see CountingServable); ``sleep SECONDS`` a run; what
-    a TRIGGER sets off: ``refuse`` (DoesNotFit), ``abort`` (the process dies), ``hang``; what
-    loading sets off: ``abort-on-load``, ``hang-on-load``. Any other text is refused with
-    CannotServe.
+    ``sum``; ``times FACTOR`` that; ``count`` (see CountingServable); ``sleep SECONDS`` a run, and
+    ``burn SECONDS`` of a core's time; what a TRIGGER sets off: ``refuse`` (DoesNotFit), ``abort``
+    (the process dies), ``hang``; what loading sets off: ``abort-on-load``, ``hang-on-load``. Any
+    other text is refused with CannotServe.
     """
 
     preload = ()
@@ -78,6 +78,8 @@ class FakeRuntime(Runtime):
                 return CountingServable(lambda rows: None)
             case ["sleep", seconds]:
                 return FakeServable(lambda rows: time.sleep(float(seconds)))
+            case ["burn", seconds]:
+                return FakeServable(lambda rows: _burn(float(seconds)))
             case ["refuse"]:
                 return FakeServable(_on_trigger(_refuse))
             case ["abort"]:
@@ -101,6 +103,12 @@ def _on_trigger(effect: Callable[[], object]) -> Callable[[Array], None]:
 
 def _refuse() -> NoReturn:
     raise DoesNotFit("the model refuses this row")
+
+
+def _burn(seconds: float) -> None:
+    end_s = time.thread_time() + seconds
+    while time.thread_time() < end_s:
+        pass
 
 
 def _hang() -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
@@ -55,6 +56,11 @@ def thread_facts(process: psutil.Process, name: str) -> list[str]:
         next(line.split()[1] for line in status.read_text().splitlines() if line.startswith(name))
         for status in Path(f"/proc/{process.pid}/task").glob("*/status")
     ]
+
+
+def niceness_of_threads(process: psutil.Process) -> set[int]:
+    """What ``nice`` gave each of its threads."""
+    return {os.getpriority(os.PRIO_PROCESS, thread.id) for thread in process.threads()}
 
 
 def sleeps(process: psutil.Process) -> int:
@@ -293,6 +299,32 @@ async def test_a_process_that_nobody_asks_sleeps(tmp_path: Path) -> None:
         for number in range(100):
             await harness.worker.run(version, rows_of(number))
         await eventually(lambda: set(thread_facts(process, "State")) == {"S"}, "it sleeps")
+
+
+@pytest.mark.parametrize(
+    ("word", "niceness"), [("burn 0.02", 7), ("burn 0.001", 0), ("sleep 0.02", 0)]
+)
+@in_event_loop
+async def test_a_model_whose_runs_keep_a_core_busy_gives_way(
+    tmp_path: Path, word: str, niceness: int
+) -> None:
+    async with engine(tmp_path, "engine.slow_niceness=7") as harness:
+        version, process = await upload_and_find(harness.worker, "vk", word)
+        before = process.nice()
+        for number in range(10):
+            assert is_sum(await harness.worker.run(version, rows_of(number)), rows_of(number))
+        assert niceness_of_threads(process) == {before + niceness}
+
+
+@in_event_loop
+async def test_models_in_one_process_do_not_give_way(tmp_path: Path) -> None:
+    settings = ("engine.slow_niceness=7", "engine.isolation=shared")
+    async with engine(tmp_path, *settings) as harness:
+        version, process = await upload_and_find(harness.worker, "vk", "burn 0.02")
+        before = process.nice()
+        for number in range(5):
+            await harness.worker.run(version, rows_of(number))
+        assert niceness_of_threads(process) == {before}
 
 
 @in_event_loop
