@@ -64,7 +64,7 @@ class EngineTable(Table, frozen=True):
     busy_poll_us: Annotated[int, Meta(ge=0, le=100_000)] = 400
     """How long a model's process looks for the next request before it sleeps, and an HTTP worker
     for the answer to a request that has the model to itself; 0: not at all."""
-    slow_niceness: Annotated[int, Meta(ge=0, le=19)] = 5
+    slow_niceness: Annotated[int, Meta(ge=0, le=19)] = 10
     """How much nicer a model becomes whose runs keep a core busy for long."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from tfaas_core.hookspecs import hookimpl
 from tfaas_core.model import ModelVersion
 from tfaas_core.tensors import Array, Arrays, Bound
 from tfaas_plugins.json_document import JsonDocument, read_document
+from tfaas_plugins.json_values import JsonReader
 from tfaas_plugins.values_answers import answer
 from tfaas_plugins.values_binding import Binding, Bindings
 
@@ -35,7 +37,7 @@ class JsonCodec(Codec[JsonDocument]):
     media_types = ("application/json",)
 
     def __init__(self) -> None:
-        self._bindings = Bindings(Binding)
+        self._bindings = Bindings(partial(Binding, make_reader=JsonReader))
 
     def parse(self, body: bytes, content_type: str) -> JsonDocument:
         """Reads the body, whatever its media type; raises BadBody and DoesNotFit."""

@@ -10,6 +10,7 @@ import msgspec
 import orjson
 
 from tfaas_core.errors import BadBody, DoesNotFit, TfaasError
+from tfaas_plugins.json_numbers import read_fields
 from tfaas_plugins.values_document import ValuesDocument, document_of
 from tfaas_plugins.values_leaves import describe
 
@@ -19,7 +20,7 @@ _NOT_A_NUMBER = re.compile(r"NaN|Infinity")
 
 
 class JsonDocument(ValuesDocument):
-    """Values as JSON spells them."""
+    """Values as JSON spells them, or NumberLists."""
 
 
 def read_document(body: bytes) -> JsonDocument:
@@ -29,15 +30,22 @@ def read_document(body: bytes) -> JsonDocument:
     no document, or a number is too large for float64.
     """
     body = body.removeprefix(_BYTE_ORDER_MARK)
+    fields = read_fields(body)
+    if fields is None:
+        fields = _fields(body)
+    document = document_of(fields, JsonDocument)
+    document.booleans = _may_hold_booleans(body, fields, document)
+    return document
+
+
+def _fields(body: bytes) -> dict[str, Any]:
     try:
         fields = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise _unreadable(body, error) from None
     if type(fields) is not dict:
         raise DoesNotFit(f"the body is {describe(fields)}, send a JSON object")
-    document = document_of(fields, JsonDocument)
-    document.booleans = _may_hold_booleans(body, fields, document)
-    return document
+    return fields
 
 
 def _unreadable(body: bytes, error: orjson.JSONDecodeError) -> TfaasError:

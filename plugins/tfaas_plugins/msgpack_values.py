@@ -21,7 +21,7 @@ from tfaas_plugins.values_leaves import (
     rounded,
     wrong_leaf,
 )
-from tfaas_plugins.values_lists import ListReader, Reading
+from tfaas_plugins.values_lists import ListReader, Reading, fits
 
 
 class FiniteNumbers(Numbers):
@@ -70,7 +70,7 @@ class MsgpackReader(ListReader):
             single = not self.batched or array.ndim < 2
         else:
             single = array.ndim == len(row)
-            if not _fit(array.shape if single or not self.batched else array.shape[1:], row):
+            if not fits(array.shape if single or not self.batched else array.shape[1:], row):
                 raise self._misshapen_array(array, name, self._shapes(row))
         if not single and not len(array):
             raise self._misshapen_array(array, name, "at least one row")
@@ -117,11 +117,6 @@ class MsgpackReader(ListReader):
             got=got,
             model=self._model,
         )
-
-
-def _fit(sizes: tuple[int, ...], row: tuple[int | None, ...]) -> bool:
-    pairs = zip(row, sizes, strict=False)
-    return len(sizes) == len(row) and all(want in (None, size) for want, size in pairs)
 
 
 def _can_cast(given: np.dtype[Any], dtype: np.dtype[Any]) -> bool:

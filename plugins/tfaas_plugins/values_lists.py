@@ -154,6 +154,12 @@ class ListReader:
         return wrong_leaf(place, describe(leaf), takes or self._leaves.takes(leaf), self._model)
 
 
+def fits(sizes: tuple[int, ...], row: tuple[int | None, ...]) -> bool:
+    """Whether an array of these sizes is a row of this shape, where None is any size."""
+    pairs = zip(row, sizes, strict=False)
+    return len(sizes) == len(row) and all(want in (None, size) for want, size in pairs)
+
+
 def _depth(values: Any) -> int:
     depth = 0
     while type(values) is list:

@@ -29,7 +29,7 @@ def test_without_any_source_the_defaults_hold() -> None:
     assert (config.storage.kind, config.storage.rest) == ("filesystem", {})
     assert (config.engine.kind, config.engine.isolation) == ("local", "model")
     assert (config.engine.max_batch_rows, config.engine.max_queue_rows) == (1024, 8192)
-    assert (config.engine.busy_poll_us, config.engine.slow_niceness) == (400, 5)
+    assert (config.engine.busy_poll_us, config.engine.slow_niceness) == (400, 10)
     assert config.models.keep_versions == 3
     assert config.limits.max_upload_bytes == 2**31
     assert config.plugins.disabled == ()

@@ -11,7 +11,7 @@ from tfaas_plugins.codec_json import JsonCodec
 
 from tfaas_core.errors import TfaasError
 from tfaas_core.model import ModelVersion
-from tfaas_core.tensors import NUMPY_DTYPES, Array, BatchAxis, Bound, TensorSpec, conform
+from tfaas_core.tensors import NUMPY_DTYPES, Array, Arrays, BatchAxis, Bound, TensorSpec, conform
 from tfaas_core.testing.models import model_version
 
 settings.register_profile("codec", deadline=None, max_examples=150)
@@ -246,3 +246,49 @@ def test_any_order_of_keys_gives_the_models_order(sent: list[str], count: int) -
     got = outcome(body, version)
     assert isinstance(got, Bound)
     assert got.arrays["x"].tolist() == [[ord(key) for key in features]] * count
+
+
+def lengthened(body: bytes) -> bytes:
+    """The same object with a long field that nobody reads."""
+    assert body.endswith(b"}")
+    return body[:-1] + b', "note": "' + bytes(50_000).replace(b"\0", b" ") + b'"}'
+
+
+nested = st.recursive(numbers | leaves, lambda inner: st.lists(inner, max_size=4), max_leaves=12)
+grids = st.integers(1, 4).flatmap(
+    lambda size: st.lists(st.lists(numbers, min_size=size, max_size=size), min_size=1, max_size=4)
+)
+lists_among_numbers = st.lists(
+    st.lists(numbers | st.lists(numbers, min_size=1, max_size=1), min_size=3, max_size=3),
+    min_size=1,
+    max_size=3,
+)
+objects = st.fixed_dictionaries(
+    {"values": rows | grids | lists_among_numbers | nested},
+    optional={"keys": keys, "model": st.sampled_from(["vk", "[", "u", "f"]), "other": anything},
+) | st.fixed_dictionaries(
+    {"inputs": st.dictionaries(st.sampled_from(["x", "y"]), grids | rows | nested)},
+    optional={"value": grids, "label": st.sampled_from(["a", "é", "[["])},
+)
+
+
+@fuzz
+@given(objects, st.sampled_from(VERSIONS), st.booleans())
+def test_a_long_body_is_read_as_a_short_one(
+    fields: dict[str, Any], version: ModelVersion, ascii_only: bool
+) -> None:
+    body = json.dumps(fields, ensure_ascii=ascii_only).encode(errors="surrogatepass")
+    short, long = outcome(body, version), outcome(lengthened(body), version)
+    assert type(long) is type(short)
+    if isinstance(short, Bound) and isinstance(long, Bound):
+        assert (long.rows, long.single) == (short.rows, short.single)
+        assert _bits(long.arrays) == _bits(short.arrays)
+    elif isinstance(short, TfaasError) and isinstance(long, TfaasError):
+        assert long.document() == short.document()
+
+
+def _bits(arrays: Arrays) -> list[Any]:
+    return [
+        (name, a.dtype, a.shape, a.tolist() if a.dtype == object else a.tobytes())
+        for name, a in sorted(arrays.items())
+    ]

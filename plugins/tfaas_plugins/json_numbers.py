@@ -1,0 +1,140 @@
+"""Lists of numbers in a JSON body, read into arrays without a Python object for each number."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from itertools import chain
+from math import prod
+from typing import Any
+
+import msgspec
+import numpy as np
+import orjson
+import simdjson
+
+from tfaas_core.tensors import Array
+
+_WORTH_BYTES = 1 << 15
+_WORTH_LIST_BYTES = 64
+"""Shorter bodies, and bodies of shorter lists, are read sooner by orjson."""
+
+_INTEGERS = np.dtype(np.int64)
+_FLOATS = np.dtype(np.float64)
+
+
+class NumberLists(msgspec.Struct, frozen=True):
+    """Nested lists of nothing but numbers, as many in each list of a level.
+
+    ``array`` is int64 where all of them are integers of that range, else float64.
+    """
+
+    array: Array
+    body: bytes
+    path: tuple[str, ...]
+
+    def lists(self) -> Any:
+        """The lists themselves, as orjson reads them."""
+        found: Any = orjson.loads(self.body)
+        for field in self.path:
+            found = found[field]
+        return found
+
+
+def read_fields(body: bytes) -> dict[str, Any] | None:
+    """The fields of a JSON object, with NumberLists for its values, or for its inputs.
+
+    None where orjson reads the body sooner, or where the body is anything else than an object with
+    such lists: what it is instead, orjson tells.
+    """
+    if len(body) < _WORTH_BYTES:
+        return None
+    lists = body.count(b"[")
+    # Escapes could hide brackets: see _are_all.
+    if len(body) < lists * _WORTH_LIST_BYTES or b"\\" in body:
+        return None
+    try:
+        fields = _fields(simdjson.Parser().parse(body), body)
+        return fields if _are_all(lists, fields) else None
+    except (ValueError, TypeError, RuntimeError, MemoryError):
+        return None
+
+
+def _fields(parsed: Any, body: bytes) -> dict[str, Any]:
+    if type(parsed) is not simdjson.Object:
+        raise ValueError("no object")
+    fields = _items(parsed)
+    for name, value in fields.items():
+        if name in ("values", "value"):
+            fields[name] = _number_lists(value, body, (name,))
+        elif name == "inputs" and type(value) is simdjson.Object:
+            inputs = _items(value)
+            fields[name] = {key: _number_lists(inputs[key], body, (name, key)) for key in inputs}
+        else:
+            fields[name] = _plain(value)
+    return fields
+
+
+def _items(parsed: Any) -> dict[str, Any]:
+    items = {name: parsed[name] for name in parsed}
+    if len(items) != len(parsed):
+        raise ValueError("a field sent twice, of which simdjson gives the first")
+    return items
+
+
+def _plain(value: Any) -> Any:
+    if type(value) is simdjson.Array:
+        return value.as_list()
+    return value.as_dict() if type(value) is simdjson.Object else value
+
+
+def _number_lists(value: Any, body: bytes, path: tuple[str, ...]) -> Any:
+    if type(value) is not simdjson.Array:
+        return _plain(value)
+    shape, first = _shape(value)
+    array = _flat(value, type(first) is int)
+    if array.size != prod(shape):
+        raise ValueError("lists of different lengths")
+    return NumberLists(array.reshape(shape), body, path)
+
+
+def _shape(nested: Any) -> tuple[tuple[int, ...], Any]:
+    """How the lists are nested, as far as the first of each level tells, and the first value."""
+    shape: tuple[int, ...] = ()
+    level = [nested]
+    while True:
+        sizes = set(map(len, level))
+        if len(sizes) > 1 or 0 in sizes:
+            raise ValueError("lists of different lengths, or empty ones")
+        shape += tuple(sizes)
+        first = level[0][0]
+        if type(first) is not simdjson.Array:
+            return shape, first
+        level = list(chain.from_iterable(level))
+        if set(map(type, level)) != {simdjson.Array}:
+            raise ValueError("a list beside something else")
+
+
+def _flat(nested: Any, is_integer: bool) -> Array:
+    """The numbers in a row; raises an error where anything else is among them."""
+    if is_integer:
+        with suppress(ValueError, TypeError):  # a float, or an integer beyond int64
+            return np.frombuffer(nested.as_buffer(of_type="i"), _INTEGERS)
+    return np.frombuffer(nested.as_buffer(of_type="d"), _FLOATS)
+
+
+def _are_all(lists: int, fields: dict[str, Any]) -> bool:
+    """Whether the body's ``[`` are those of the arrays and of the other fields, and no others.
+
+    A list among the numbers of the last level would have been flattened with them.
+    """
+    arrays: list[Array] = []
+
+    def left_out(numbers: NumberLists) -> None:
+        arrays.append(numbers.array)
+
+    others = orjson.dumps(fields, default=left_out).count(b"[")
+    return lists == others + sum(_lists_of(array.shape) for array in arrays)
+
+
+def _lists_of(shape: tuple[int, ...]) -> int:
+    return sum(prod(shape[:axis]) for axis in range(len(shape)))
