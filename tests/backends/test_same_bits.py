@@ -39,7 +39,8 @@ def inputs_of(network: Path, signature: Signature) -> list[Array]:
     """ROWS different rows, made of the two that come with a real network; or one such input."""
     if network not in REAL:
         random = np.random.default_rng(1)
-        sizes = [(ROWS, *(signature.row_shape(spec) or ())) for spec in signature.inputs]
+        shapes = [signature.row_shape(spec) or () for spec in signature.inputs]
+        sizes = [(ROWS, *(size or 1 for size in shape)) for shape in shapes]
         return [random.random(size).astype(np.float32) for size in sizes]
     with np.load(network.with_suffix(".npz")) as arrays:
         samples = [arrays[f"in:{spec.name}"] for spec in signature.inputs]
