@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import struct
+from math import isfinite
+from struct import pack
 from typing import Any
 
 import msgspec
@@ -12,6 +13,12 @@ from tfaas_core.tensors import Array
 
 _TAGS = {4: 0xCA, 8: 0xCB}
 """MessagePack's mark of a float, by its bytes."""
+
+_FORMATS = {2: (">Bf", 0xCA), 4: (">Bf", 0xCA), 8: (">Bd", 0xCB)}
+"""How ``struct`` writes a float and its mark, by its bytes in the array."""
+
+_FEW = 32
+"""Up to as many floats are sooner written one by one."""
 
 _NIL = 0xC0
 _LEFT_OUT = 0x100
@@ -27,8 +34,17 @@ def lists(array: Array) -> Any:
     if array.dtype.kind == "c":
         array = array.view(array.real.dtype).reshape(*array.shape, 2)
     if array.dtype.kind == "f" and array.size:
+        if array.size <= _FEW:
+            return msgspec.Raw(_spelt(array.tolist(), *_FORMATS[array.itemsize]))
         return msgspec.Raw(_float_lists(array))
     return _with_texts(array) if array.dtype.kind == "O" else array.tolist()
+
+
+def _spelt(values: Any, format: str, tag: int) -> bytes:
+    if type(values) is float:
+        return pack(format, tag, values) if isfinite(values) else bytes([_NIL])
+    items = [_spelt(value, format, tag) for value in values]
+    return bytes(_head(len(items))) + b"".join(items)
 
 
 def _float_lists(array: Array) -> bytes:
@@ -56,7 +72,7 @@ def _head(size: int) -> list[int]:
     if size < 0x10:
         return [0x90 | size]
     tag, code = (0xDC, ">H") if size < 0x1_0000 else (0xDD, ">I")
-    return [tag, *struct.pack(code, size)]
+    return [tag, *pack(code, size)]
 
 
 def _with_texts(array: Array) -> Any:

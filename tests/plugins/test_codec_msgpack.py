@@ -181,13 +181,21 @@ class TestLists:
     @pytest.mark.parametrize(
         ("number", "shown"), [(np.nan, "NaN"), (np.inf, "infinite"), (-np.inf, "infinite")]
     )
-    def test_nan_and_infinities_are_refused(self, dtype: str, number: float, shown: str) -> None:
+    @pytest.mark.parametrize("before", [1, 500])
+    def test_nan_and_infinities_are_refused(
+        self, dtype: str, number: float, shown: str, before: int
+    ) -> None:
         largest = f"{float(np.finfo(dtype).max):.8g}"
-        error = refusal({"values": [[1, 2], [3, number]]}, taking(dtype))
+        error = refusal({"values": [[1, 2]] * before + [[3, number]]}, taking(dtype))
+        place = f"values[{before}][1]"
         assert error.message == (
-            f"values[1][1] is {shown}, model 'vk' takes numbers from -{largest} to {largest}"
+            f"{place} is {shown}, model 'vk' takes numbers from -{largest} to {largest}"
         )
-        assert error.details["field"] == "values[1][1]"
+        assert error.details["field"] == place
+
+    def test_numbers_whose_sum_is_infinite_are_taken(self) -> None:
+        largest = float(np.finfo(np.float64).max)
+        assert array({"values": [largest, largest]}, taking("float64")).tolist() == [[largest] * 2]
 
     def test_nan_in_a_complex_number_is_refused(self) -> None:
         error = refusal({"values": [[1, 2], [3, np.nan]]}, taking("complex64"))

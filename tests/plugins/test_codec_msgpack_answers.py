@@ -24,9 +24,11 @@ PACKED = packed([1, 2])
 
 
 class TestListsInAnswers:
-    def test_float32_is_written_as_float32(self) -> None:
-        got = answer(giving(spec((None, 2))), True, f32([[0.1, -0.0]]))
-        assert got == b"\x92\xca" + struct.pack(">f", 0.1) + b"\xca\x80\x00\x00\x00"
+    @pytest.mark.parametrize("rows", [1, 15, 40])
+    def test_float32_is_written_as_float32(self, rows: int) -> None:
+        got = answer(giving(spec((None, 2))), False, f32([[0.1, -0.0]] * rows))
+        row = b"\x92\xca" + struct.pack(">f", 0.1) + b"\xca\x80\x00\x00\x00"
+        assert got == msgspec.msgpack.encode([None] * rows)[:-rows] + row * rows
 
     def test_float64_is_written_as_float64(self) -> None:
         got = answer(giving(spec((None, 1), "float64")), True, np.array([[0.1]]))
@@ -69,12 +71,13 @@ class TestListsInAnswers:
         assert got == b"\x82\xa1b\x91\xca\x3f\x00\x00\x00\xa1a\x91\x07"
 
     @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64"])
-    def test_nan_and_infinities_are_nil(self, dtype: str) -> None:
-        values = np.array([[np.nan, 1, np.inf], [2, -np.inf, 3]], dtype)
+    @pytest.mark.parametrize("times", [1, 50])
+    def test_nan_and_infinities_are_nil(self, dtype: str, times: int) -> None:
+        values = np.array([[np.nan, 1, np.inf], [2, -np.inf, 3]] * times, dtype)
         got = decode(answer(giving(spec((None, 3), dtype)), False, values))
         if dtype == "complex64":
             got = [[real for real, _ in row] for row in got]
-        assert got == [[None, 1, None], [2, None, 3]]
+        assert got == [[None, 1, None], [2, None, 3]] * times
 
     def test_booleans_integers_and_strings(self) -> None:
         flags = np.array([[True, False]])
