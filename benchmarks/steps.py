@@ -47,7 +47,6 @@ _BATCHES = 200
 _BATCH = 20
 _DEADLINE_S = 1e9
 _WORKER, _MODEL = "HTTP worker", "model"
-_FAR = "waking another core instead, both ways"
 
 _T = TypeVar("_T")
 
@@ -140,7 +139,7 @@ def measure(folder: Path) -> list[Step]:
 def _add_round_trips(
     steps: _Steps, frame: bytes, answer: bytes, sent: bytes, version: ModelVersion
 ) -> None:
-    """With both ends on one core, and what it adds where each wake-up is of another core."""
+    """By TCP with both ends on one core, and what it adds where each wake-up is of another one."""
     same, different = Cores.same(), Cores.different()
     signature, wire = version.signature, _on_the_wire()
     frames_us = sum(
@@ -151,13 +150,12 @@ def _add_round_trips(
     rest_us = max(0.0, loop_us - unix_us - frames_us)
     steps.put("received, merged, split and metered: the rest of its loop", _MODEL, rest_us)
     steps.put("task, futures and turns of the event loop", _WORKER, _turns_us())
-    far_us = round_trips.unix_us(frame, answer, different)
-    steps.put("Unix socket: round trip", "HTTP worker, model", unix_us)
-    steps.put(_FAR, "HTTP worker, model", far_us - unix_us)
+    polled_us = round_trips.polled_us(frame, answer, different)
+    steps.put("Unix socket: round trip, both ends polling", "HTTP worker, model", polled_us)
     tcp_us = round_trips.tcp_us(wire, sent, same)
     far_us = round_trips.tcp_us(wire, sent, different)
     steps.put("TCP: round trip", "client, HTTP worker", tcp_us)
-    steps.put(_FAR, "client, HTTP worker", far_us - tcp_us)
+    steps.put("waking another core instead, both ways", "client, HTTP worker", far_us - tcp_us)
 
 
 def _cut(frame: bytes) -> bytes:
