@@ -43,12 +43,31 @@ class _Sent(msgspec.Struct):
     unanswered: int
 
 
+class Solo:
+    """Which connection of an HTTP worker is the only one that sends, and since when.
+
+    ``quiet_s``: for how long the others must not have sent.
+    """
+
+    def __init__(self, quiet_s: float = 0.001) -> None:
+        self._quiet_s = quiet_s
+        self._who: ModelConnection | None = None
+        self._since_s = 0.0
+
+    def is_of(self, who: ModelConnection, now_s: float) -> bool:
+        """Called whenever ``who`` sends: whether no other has sent meanwhile."""
+        if who is not self._who:
+            self._who, self._since_s = who, now_s
+        return now_s - self._since_s > self._quiet_s
+
+
 class ModelConnection(asyncio.Protocol):
     """Collects the requests of one event-loop turn into one frame, and deals out the answers.
 
     ``sock`` is what the protocol's transport is made of. A request that has the servable to itself
     is answered sooner than the event loop could sleep and be woken: where the last such one was
-    answered within ``busy_poll_s``, its answer is looked for again and again for as long.
+    answered within ``busy_poll_s``, its answer is looked for again and again for as long; unless
+    other connections, with which it shares ``solo``, send, too.
 
     All methods belong to the event loop's thread.
     """
@@ -56,6 +75,7 @@ class ModelConnection(asyncio.Protocol):
     def __init__(
         self,
         sock: socket.socket,
+        solo: Solo,
         model: str,
         signature: Signature,
         mergeable: bool,
@@ -69,6 +89,7 @@ class ModelConnection(asyncio.Protocol):
     ) -> None:
         sock.setblocking(False)
         self.sock = sock
+        self._solo = solo
         self._model = model
         self._signature = signature
         self._mergeable = mergeable
@@ -174,7 +195,7 @@ class ModelConnection(asyncio.Protocol):
         now_s = time.monotonic()
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(self._timeout_s, self._sweep)
-        is_lone = len(parts) == 1 and not self._sent and self._meter.rows() == parts[0].rows
+        is_lone = self._solo.is_of(self, now_s) and self._is_alone(parts)
         for group in self._groups(parts):
             frame = self._frame(group, now_s + self._timeout_s)
             unsent = self._send_now(frame) if is_lone else frame
@@ -182,6 +203,10 @@ class ModelConnection(asyncio.Protocol):
                 self._transport.write(unsent)
             else:
                 self._poll(now_s)
+
+    def _is_alone(self, parts: list[_Part]) -> bool:
+        """Whether there is one request, and no other worker has sent one, either."""
+        return len(parts) == 1 and not self._sent and self._meter.rows() == parts[0].rows
 
     def _frame(self, group: list[_Part], deadline_s: float) -> bytes:
         frame_id = next(self._ids) & 0xFFFF_FFFF
@@ -194,10 +219,10 @@ class ModelConnection(asyncio.Protocol):
             self._signature.inputs,
         )
 
-    def _send_now(self, frame: bytes) -> bytes:
+    def _send_now(self, frame: bytes) -> bytes | memoryview:
         """Sends past the transport, which would wait for the end of the turn; gives the rest."""
         try:
-            return frame[self.sock.send(frame) :]
+            return memoryview(frame)[self.sock.send(frame) :]
         except OSError:  # a lasting one is met by the transport, too
             return frame
 

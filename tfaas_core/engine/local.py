@@ -22,7 +22,7 @@ from tfaas_core.engine.base import (
     Supervisor,
     WorkerContext,
 )
-from tfaas_core.engine.connection import ModelConnection
+from tfaas_core.engine.connection import ModelConnection, Solo
 from tfaas_core.engine.messages import (
     Absent,
     Acquire,
@@ -84,6 +84,7 @@ class LocalEngine(Engine):
         self._opening: dict[str, asyncio.Task[ModelConnection]] = {}
         self._lines: dict[str, _Line] = {}
         self._by_ticket: dict[int, ModelConnection] = {}
+        self._solo = Solo()
         self._wanted: dict[int, _Wanted] = {}
 
     async def start(self) -> None:
@@ -262,6 +263,7 @@ class LocalEngine(Engine):
         version, key = wanted.version, wanted.key
         connection = ModelConnection(
             sock=socket.socket(fileno=descriptors[0]),
+            solo=self._solo,
             model=version.name,
             signature=version.signature,
             mergeable=version.mergeable,

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tfaas_core.engine.connection import ModelConnection
+from tfaas_core.engine.connection import ModelConnection, Solo
 from tfaas_core.engine.frames import FrameBuffer, decode_request, encode_answer
 from tfaas_core.engine.meter import Meter
 from tfaas_core.errors import ModelLost
@@ -21,12 +21,14 @@ from tfaas_core.testing.runtime import SIGNATURE
 @asynccontextmanager
 async def connected(
     busy_poll_s: float = 0.0,
+    solo: Solo | None = None,
 ) -> AsyncIterator[tuple[ModelConnection, socket.socket]]:
     """A connection, and the model's side of it."""
     ours, theirs = socket.socketpair()
     lost = asyncio.Event()
     connection = ModelConnection(
         sock=ours,
+        solo=solo or Solo(quiet_s=0),
         model="vk",
         signature=SIGNATURE,
         mergeable=True,
@@ -82,7 +84,8 @@ async def test_an_idle_connection_hangs_up_when_it_is_released() -> None:
 @in_event_loop
 async def test_a_lone_request_to_a_fast_model_is_answered_within_its_turn() -> None:
     async with connected(busy_poll_s=5) as (connection, model), _answering(model):
-        assert are_sums(await connection.submit([rows_of(1)], 1), [rows_of(1)])
+        for _ in range(2):  # the first is no proof that others do not send, the second is fast
+            assert are_sums(await connection.submit([rows_of(1)], 1), [rows_of(1)])
         answer = connection.submit([rows_of(2)], 1)
         await asyncio.sleep(0)  # the turn in which it is sent
         assert answer.done()
@@ -90,10 +93,26 @@ async def test_a_lone_request_to_a_fast_model_is_answered_within_its_turn() -> N
 
 
 @in_event_loop
+async def test_a_request_beside_those_to_another_model_is_not_waited_for() -> None:
+    solo = Solo(quiet_s=60)
+    async with (
+        connected(busy_poll_s=5, solo=solo) as (connection, model),
+        connected(busy_poll_s=5, solo=solo) as (neighbour, other_model),
+    ):
+        for either, answering in ((connection, model), (neighbour, other_model)) * 2:
+            answer = either.submit([rows_of(2)], 1)
+            await asyncio.sleep(0)
+            assert not answer.done()
+            async with _answering(answering):
+                assert are_sums(await answer, [rows_of(2)])
+
+
+@in_event_loop
 async def test_a_lone_request_whose_answer_does_not_come_soon_holds_up_no_others() -> None:
     async with connected(busy_poll_s=0.1) as (connection, model):
         async with _answering(model):
-            await connection.submit([rows_of(1)], 1)
+            for _ in range(2):
+                await connection.submit([rows_of(1)], 1)
         late = connection.submit([rows_of(2)], 1)
         await asyncio.sleep(0)
         assert not late.done()
