@@ -21,6 +21,7 @@ from tfaas_core.engine.frames import (
     encode_request,
 )
 from tfaas_core.engine.meter import Meter
+from tfaas_core.engine.solo import Solo
 from tfaas_core.errors import DeadlinePassed, ModelLost, QueueFull
 from tfaas_core.tensors import Array, Signature
 
@@ -41,24 +42,6 @@ class _Sent(msgspec.Struct):
     parts: list[_Part]
     deadline_s: float
     unanswered: int
-
-
-class Solo:
-    """Which connection of an HTTP worker is the only one that sends, and since when.
-
-    ``quiet_s``: for how long the others must not have sent.
-    """
-
-    def __init__(self, quiet_s: float = 0.001) -> None:
-        self._quiet_s = quiet_s
-        self._who: ModelConnection | None = None
-        self._since_s = 0.0
-
-    def is_of(self, who: ModelConnection, now_s: float) -> bool:
-        """Called whenever ``who`` sends: whether no other has sent meanwhile."""
-        if who is not self._who:
-            self._who, self._since_s = who, now_s
-        return now_s - self._since_s > self._quiet_s
 
 
 class ModelConnection(asyncio.Protocol):

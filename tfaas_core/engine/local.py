@@ -22,7 +22,7 @@ from tfaas_core.engine.base import (
     Supervisor,
     WorkerContext,
 )
-from tfaas_core.engine.connection import ModelConnection, Solo
+from tfaas_core.engine.connection import ModelConnection
 from tfaas_core.engine.messages import (
     Absent,
     Acquire,
@@ -41,6 +41,7 @@ from tfaas_core.engine.messages import (
 )
 from tfaas_core.engine.meter import Meter
 from tfaas_core.engine.pool import Pool, PoolSettings
+from tfaas_core.engine.solo import Solo
 from tfaas_core.engine.starters import ForkServerStarter, ThreadStarter
 from tfaas_core.errors import CannotServe, ModelLost, QueueFull, Unavailable
 from tfaas_core.hookspecs import hookimpl

@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tfaas_core.engine.connection import ModelConnection, Solo
+from tfaas_core.engine.connection import ModelConnection
 from tfaas_core.engine.frames import FrameBuffer, decode_request, encode_answer
 from tfaas_core.engine.meter import Meter
+from tfaas_core.engine.solo import Solo
 from tfaas_core.errors import ModelLost
 from tfaas_core.testing.engine_harness import are_sums, eventually, rows_of
 from tfaas_core.testing.loops import in_event_loop
