@@ -8,9 +8,10 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from tfaas_core.engine.base import Loaded
 from tfaas_core.engine.messages import (
@@ -33,6 +34,8 @@ from tfaas_core.model import Params
 from tfaas_core.runtime import Runtime, Servable
 
 Runtimes = Mapping[str, Runtime]
+
+_T = TypeVar("_T")
 
 
 def main(sock: socket.socket, runtimes: Runtimes) -> None:
@@ -87,11 +90,7 @@ def _load(
     send: Callable[[FromProcess], None],
 ) -> FromProcess:
     try:
-        # The heap of the main thread is shared with the process that forked this one, and each gap
-        # in it that is filled is a page copied: 3 MB a model. A thread has an arena of its own,
-        # which the loop's thread inherits.
-        with ThreadPoolExecutor(1, "tfaas-load") as thread:
-            servable, warmed = thread.submit(_load_and_warm, order, runtimes).result()
+        servable, warmed = _in_a_thread(partial(_load_and_warm, order, runtimes))
     except TfaasError as error:
         meter.close()
         return LoadFailed(order.ticket, Failure.of(error))
@@ -108,6 +107,24 @@ def _load(
     loops[order.ticket] = loop
     loop.start()
     return LoadDone(Loaded(order.ticket, warmed.signature, warmed.mergeable))
+
+
+def _in_a_thread(work: Callable[[], _T]) -> _T:
+    # The heap of the main thread is shared with the process that forked this one, and each gap in
+    # it that is filled is a page copied: 3 MB a model. A thread has an arena of its own, which the
+    # loop's thread inherits. A daemon: whoever ends waits for no load that hangs.
+    done: Future[_T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:
+            done.set_exception(error)
+
+    thread = threading.Thread(target=run, name="tfaas-load", daemon=True)
+    thread.start()
+    thread.join()
+    return done.result()
 
 
 def _load_and_warm(order: Load, runtimes: Runtimes) -> tuple[Servable, Warmed]:

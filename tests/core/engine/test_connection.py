@@ -99,13 +99,14 @@ async def test_a_request_beside_those_to_another_model_is_not_waited_for() -> No
     async with (
         connected(busy_poll_s=5, solo=solo) as (connection, model),
         connected(busy_poll_s=5, solo=solo) as (neighbour, other_model),
+        _answering(model),
+        _answering(other_model),
     ):
-        for either, answering in ((connection, model), (neighbour, other_model)) * 2:
+        for either in (connection, neighbour) * 3:
             answer = either.submit([rows_of(2)], 1)
             await asyncio.sleep(0)
             assert not answer.done()
-            async with _answering(answering):
-                assert are_sums(await answer, [rows_of(2)])
+            assert are_sums(await answer, [rows_of(2)])
 
 
 @in_event_loop
@@ -126,13 +127,14 @@ async def test_a_lone_request_whose_answer_does_not_come_soon_holds_up_no_others
 @in_event_loop
 async def test_a_lone_request_may_be_larger_than_what_the_socket_takes() -> None:
     rows = rows_of(*range(200_000))
-    async with connected(busy_poll_s=5) as (connection, model):
-        answers = [connection.submit([rows], len(rows))]
+    async with connected(busy_poll_s=5) as (connection, model), _answering(model):
+        for _ in range(2):  # as above
+            await connection.submit([rows_of(1)], 1)
+        large = connection.submit([rows], len(rows))
         await asyncio.sleep(0)
-        async with _answering(model):
-            answers.append(connection.submit([rows_of(1)], 1))
-            assert are_sums(await answers[0], [rows])
-            assert are_sums(await answers[1], [rows_of(1)])
+        small = connection.submit([rows_of(1)], 1)
+        assert are_sums(await large, [rows])
+        assert are_sums(await small, [rows_of(1)])
 
 
 @asynccontextmanager
