@@ -14,7 +14,7 @@ import simdjson
 
 from tfaas_core.tensors import Array
 
-_WORTH_BYTES = 1 << 15
+_WORTH_BYTES = 1 << 13
 _WORTH_LIST_BYTES = 64
 """Shorter bodies, and bodies of shorter lists, are read sooner by orjson."""
 

@@ -68,7 +68,9 @@ class Binding:
         reading = reader.read(document.values, "values", document.booleans)
         if keys is not None:
             reading = self._arranged(reading, keys, order)
-        return self._bound({"values": reading}, {reader.spec.name: reading.array})
+        rows = len(reading.array) if self._batched else 1
+        single = reading.single or not self._batched
+        return Bound({reader.spec.name: reading.array}, rows, single)
 
     def _bind_inputs(self, inputs: dict[str, Any], booleans: bool) -> Bound:
         """Every input's array; all of them one row, or batches of the same number of rows."""

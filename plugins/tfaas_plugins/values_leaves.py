@@ -7,7 +7,9 @@ import binascii
 import math
 import struct
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -108,8 +110,7 @@ class Numbers(Leaves):
         return array.view(self._result).reshape(shape[:-1]) if self.pair else array
 
     def _pack(self, pieces: list[list[Any]], into: memoryview) -> None:
-        packer = struct.Struct(f"={len(pieces[0])}{self._code}")
-        pack, size_bytes = packer.pack_into, packer.size
+        pack, size_bytes = _packer(len(pieces[0]), self._code)
         offset = 0
         for piece in pieces:
             pack(into, offset, *piece)
@@ -140,6 +141,12 @@ class Numbers(Leaves):
             return f"numbers from -{largest} to {largest}"
         limits = np.iinfo(self._dtype)
         return f"integers from {limits.min} to {limits.max}"
+
+
+@lru_cache(64)
+def _packer(count: int, code: str) -> tuple[Callable[..., None], int]:
+    packer = struct.Struct(f"={count}{code}")
+    return packer.pack_into, packer.size
 
 
 class Booleans(Leaves):

@@ -171,6 +171,8 @@ def _depth(values: Any) -> int:
 
 
 def _common_length(lists: list[Any]) -> int | None:
+    if len(lists) == 1:
+        return len(lists[0]) if type(lists[0]) is list else None
     if set(map(type, lists)) != _LISTS:
         return None
     lengths = set(map(len, lists))
