@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
@@ -13,7 +14,7 @@ import psutil
 import pytest
 
 from tfaas_core.testing.clients import Clients, fake_server
-from tfaas_core.testing.runtime import TRIGGER
+from tfaas_core.testing.runtime import HANGS, TRIGGER
 from tfaas_core.testing.server import RunningServer, until
 
 HEALS_WITHIN_S = 2.0
@@ -166,6 +167,19 @@ def test_sigterm_drains_and_leaves_nothing(tmp_path: Path, isolation: str) -> No
         assert set(clients.statuses("slow")) <= {200, ConnectionRefusedError}
         assert psutil.wait_procs(family, timeout=10)[1] == []
         assert "Traceback" not in server.log.read_text()
+
+
+@pytest.mark.parametrize("isolation", ["model", "shared", "inline"])
+def test_sigterm_waits_for_no_load_that_hangs(tmp_path: Path, isolation: str) -> None:
+    settings = f"engine.isolation={isolation}", "server.request_timeout_s=1"
+    with fake_server(tmp_path, *settings) as server, ThreadPoolExecutor() as pool:
+        upload = pool.submit(server.upload, "hanging", b"hang-on-load")
+        until(lambda: HANGS in server.log.read_text())
+        family = server.parent.children(recursive=True)
+        assert server.stop() == 0
+        assert psutil.wait_procs(family, timeout=10)[1] == []
+        assert upload.exception() is not None or upload.result().status_code == 503
+        assert "killed" not in server.log.read_text()
 
 
 def test_nothing_outlives_a_killed_parent(tmp_path: Path) -> None:

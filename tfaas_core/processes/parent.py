@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import multiprocessing
 import os
 import signal
@@ -283,7 +284,9 @@ class Parent:
         deadline_s = time.monotonic() + self._config.server.request_timeout_s + _DRAIN_GRACE_S
         while self._workers:
             if time.monotonic() > deadline_s:
+                _log.warning("%d HTTP workers do not end, and are killed", len(self._workers))
                 self._kill_workers()
+                deadline_s = math.inf
             await asyncio.sleep(0.02)
 
     def _kill_workers(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -22,8 +23,13 @@ SIGNATURE = Signature(
 )
 """What every model of the FakeRuntime takes and gives."""
 
+HANGS = "the fake runtime hangs, as it was told to"
+"""What the log says then."""
+
 TRIGGER = 666.0
 """A row that begins with it sets off the effect of a model that has one."""
+
+_log = logging.getLogger("tfaas.testing")
 
 
 class FakeServable(Servable):
@@ -112,5 +118,6 @@ def _burn(seconds: float) -> None:
 
 
 def _hang() -> NoReturn:
+    _log.warning(HANGS)
     while True:
         time.sleep(3600)
