@@ -14,9 +14,12 @@ import simdjson
 
 from tfaas_core.tensors import Array
 
-_WORTH_BYTES = 1 << 13
+_WORTH_NUMBERS = 800
 _WORTH_LIST_BYTES = 64
-"""Shorter bodies, and bodies of shorter lists, are read sooner by orjson."""
+"""Fewer numbers, and shorter lists, are read sooner by orjson."""
+
+_SAMPLE_BYTES = 1 << 10
+_SMALLEST_BYTES = 1 << 12
 
 _INTEGERS = np.dtype(np.int64)
 _FLOATS = np.dtype(np.float64)
@@ -46,17 +49,23 @@ def read_fields(body: bytes) -> dict[str, Any] | None:
     None where orjson reads the body sooner, or where the body is anything else than an object with
     such lists: what it is instead, orjson tells.
     """
-    if len(body) < _WORTH_BYTES:
-        return None
-    lists = body.count(b"[")
     # Escapes could hide brackets: see _are_all.
-    if len(body) < lists * _WORTH_LIST_BYTES or b"\\" in body:
+    if not _is_worth_it(body) or b"\\" in body:
         return None
     try:
         fields = _fields(simdjson.Parser().parse(body), body)
-        return fields if _are_all(lists, fields) else None
+        return fields if _are_all(body.count(b"["), fields) else None
     except (ValueError, TypeError, RuntimeError, MemoryError):
         return None
+
+
+def _is_worth_it(body: bytes) -> bool:
+    """Whether there seem to be many numbers in long lists, by how the body begins."""
+    if len(body) < _SMALLEST_BYTES:
+        return False
+    numbers, lists = (body.count(mark, 0, _SAMPLE_BYTES) for mark in (b",", b"["))
+    scale = len(body) / _SAMPLE_BYTES
+    return numbers * scale >= _WORTH_NUMBERS and lists * _WORTH_LIST_BYTES <= _SAMPLE_BYTES
 
 
 def _fields(parsed: Any, body: bytes) -> dict[str, Any]:

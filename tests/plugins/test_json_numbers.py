@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 from tfaas_plugins.json_numbers import NumberLists, read_fields
 
-PADDING = ', "note": "' + "-" * 50_000 + '"}'
+PADDING = '{"note": "' + "," * 5000 + '", '
 
 
 def fields_of(text: str) -> dict[str, Any] | None:
-    """Of an object, made so long that it is worth reading."""
-    assert text.endswith("}")
-    return read_fields((text[:-1] + PADDING).encode())
+    """Of an object, with as many commas before it as if it began with many numbers."""
+    return read_fields(text.replace("{", PADDING, 1).encode())
 
 
 def numbers_of(values: str) -> NumberLists | None:
@@ -86,6 +85,19 @@ def test_inputs_are_read_by_name_and_other_fields_as_they_are() -> None:
     assert fields["other"] == {"deep": []}
 
 
-def test_short_bodies_and_bodies_of_short_lists_are_read_sooner_by_orjson() -> None:
-    assert read_fields(b'{"values": [[1, 2]]}') is None
-    assert read_fields(json.dumps({"values": [[1]] * 20_000}).encode()) is None
+@pytest.mark.parametrize(
+    ("values", "sooner"),
+    [
+        ([[1, 2]], "orjson"),
+        ([[0.5] * 42] * 10, "orjson"),
+        (["-" * 42] * 100, "orjson"),
+        ([[1]] * 20_000, "orjson"),
+        ([[0.5] * 42] * 30, "simdjson"),
+        ([1] * 10_000, "simdjson"),
+    ],
+)
+def test_many_numbers_in_long_lists_are_read_sooner_by_simdjson(
+    values: list[Any], sooner: str
+) -> None:
+    fields = read_fields(json.dumps({"model": "vk", "values": values}).encode())
+    assert (fields is None) is (sooner == "orjson")
