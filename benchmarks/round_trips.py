@@ -23,6 +23,7 @@ import uvloop
 
 from tfaas_core.engine.frames import FrameBuffer, decode_answer
 from tfaas_core.engine.meter import Meter
+from tfaas_core.engine.pace import Pace, SlowRuns
 from tfaas_core.engine.servables import ServableLoop
 from tfaas_core.engine.warmup import Warmed
 from tfaas_core.runtime import Servable
@@ -243,7 +244,8 @@ def _loop(sock: socket.socket, _request_bytes: int, answer: bytes, signature: Si
     (frame,) = FrameBuffer().feed(answer)
     servable = _Constant(signature, decode_answer(frame, signature.outputs).outputs)
     warmed = Warmed(signature, mergeable=True)
-    loop = ServableLoop(servable, warmed, 1024, 0.0, 0, Meter.create(1), lambda: None)
+    pace = Pace("normal", SlowRuns.create())
+    loop = ServableLoop(servable, warmed, 1024, 0.0, Meter.create(1), pace, lambda: None)
     loop.start()
     loop.connect(sock)
     _parent().join()

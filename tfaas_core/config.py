@@ -18,6 +18,7 @@ from tfaas_core.model import check_name
 
 PositiveInt: TypeAlias = Annotated[int, Meta(ge=1)]
 CountOrAuto: TypeAlias = Annotated[int, Meta(ge=0)]
+SlowPriority: TypeAlias = Literal["idle", "low", "normal"]
 Deadline: TypeAlias = Annotated[float, Meta(gt=0, le=86_400)]
 
 
@@ -64,8 +65,8 @@ class EngineTable(Table, frozen=True):
     busy_poll_us: Annotated[int, Meta(ge=0, le=100_000)] = 400
     """How long a model's process looks for the next request before it sleeps, and an HTTP worker
     for the answer to a request that has the model to itself; 0: not at all."""
-    slow_niceness: Annotated[int, Meta(ge=0, le=19)] = 10
-    """How much nicer a model becomes whose runs keep a core busy for long."""
+    slow_priority: SlowPriority = "idle"
+    """What the scheduler is told of a model whose runs keep a core busy for long."""
 
 
 class Models(Table, frozen=True):

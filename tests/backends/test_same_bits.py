@@ -19,6 +19,7 @@ from tfaas_backends.runtime_saved_model import SavedModelRuntime
 
 from tfaas_core.engine.frames import FrameBuffer, decode_answer, encode_request
 from tfaas_core.engine.meter import Meter
+from tfaas_core.engine.pace import Pace, SlowRuns
 from tfaas_core.engine.servables import ServableLoop
 from tfaas_core.engine.warmup import Warmed, warm
 from tfaas_core.model import Params
@@ -124,7 +125,8 @@ def answered(
     """What the loop of a model process answers to frames of some requests each. It closes both."""
     ours, theirs = socket.socketpair()
     over = Event()
-    loop = ServableLoop(servable, warmed, MOST_ROWS, 0.0, 0, Meter.create(1), over.set)
+    pace = Pace("normal", SlowRuns.create())
+    loop = ServableLoop(servable, warmed, MOST_ROWS, 0.0, Meter.create(1), pace, over.set)
     loop.connect(theirs)
     loop.start()
     with ours:

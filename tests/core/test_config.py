@@ -29,7 +29,7 @@ def test_without_any_source_the_defaults_hold() -> None:
     assert (config.storage.kind, config.storage.rest) == ("filesystem", {})
     assert (config.engine.kind, config.engine.isolation) == ("local", "model")
     assert (config.engine.max_batch_rows, config.engine.max_queue_rows) == (1024, 8192)
-    assert (config.engine.busy_poll_us, config.engine.slow_niceness) == (400, 10)
+    assert (config.engine.busy_poll_us, config.engine.slow_priority) == (400, "idle")
     assert config.models.keep_versions == 3
     assert config.limits.max_upload_bytes == 2**31
     assert config.plugins.disabled == ()
@@ -121,7 +121,7 @@ def test_a_config_cannot_be_changed() -> None:
         ("[engine]\nmax_batch_rows = 0", "Expected `int` >= 1 - at `$.engine.max_batch_rows`"),
         ("[engine]\nthreads = -1", "Expected `int` >= 0 - at `$.engine.threads`"),
         ("[engine]\nbusy_poll_us = 1000000", "<= 100000 - at `$.engine.busy_poll_us`"),
-        ("[engine]\nslow_niceness = 20", "<= 19 - at `$.engine.slow_niceness`"),
+        ("[engine]\nslow_priority = 'high'", "got `high` - at `$.engine.slow_priority`"),
         ("[models]\nkeep_versions = 0", "Expected `int` >= 1 - at `$.models.keep_versions`"),
         ("[models]\ndefault = '-vk'", "at `$.models.default`"),
         ("[plugins]\ndisabled = 'x'", "Expected `array`, got `str` - at `$.plugins.disabled`"),

@@ -353,7 +353,7 @@ def _settings(context: EngineContext) -> PoolSettings:
         max_batch_rows=engine.max_batch_rows,
         threads=engine.threads,
         busy_poll_s=_busy_poll_s(context.config),
-        slow_niceness=engine.slow_niceness if engine.isolation == "model" else 0,
+        slow_priority=engine.slow_priority if engine.isolation == "model" else "normal",
         run_limit_s=context.config.server.request_timeout_s + _RUN_LIMIT_GRACE_S,
     )
 

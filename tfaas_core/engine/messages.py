@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from tfaas_core.config import SlowPriority
 from tfaas_core.engine.base import Candidate, Loaded, ServableStatus
 from tfaas_core.errors import TfaasError, error_from
 
@@ -135,14 +136,14 @@ ToWorker: TypeAlias = Connected | Absent | Done | Failed | Release | Counted
 
 
 class Load(msgspec.Struct, frozen=True, tag=True):
-    """Load this; with one descriptor, the meter."""
+    """Load this; with two descriptors: the meter, and the slow runs of all processes."""
 
     ticket: int
     candidate: Candidate
     threads: int
     max_batch_rows: int
     busy_poll_s: float
-    slow_niceness: int
+    slow_priority: SlowPriority
 
 
 class Connect(msgspec.Struct, frozen=True, tag=True):

@@ -6,38 +6,35 @@ needed; anyone may read all. The sum over workers is what bounds the queue, and 
 
 from __future__ import annotations
 
-import mmap
-import os
 import time
+
+from tfaas_core.engine.shared_numbers import SharedNumbers
 
 
 class Meter:
     """int64 ``[2 * workers + 1]``: rows in flight and time of last use for each worker; and since
     when the present run lasts. Times are ``time.monotonic_ns``, the same in all processes."""
 
-    def __init__(self, descriptor: int, workers: int) -> None:
-        self._descriptor = descriptor
-        self._workers = workers
-        self._memory = mmap.mmap(descriptor, _size(workers))
-        self._cells = memoryview(self._memory).cast("q")
-        self._rows = self._cells[0 : 2 * workers : 2]
+    def __init__(self, numbers: SharedNumbers) -> None:
+        self._numbers = numbers
+        self._cells = numbers.cells
+        self._workers = (len(self._cells) - 1) // 2
+        self._rows = self._cells[0 : 2 * self._workers : 2]
 
     @classmethod
     def create(cls, workers: int) -> Meter:
-        """A new meter, all zero. Its memory has no name, and goes with its last user."""
-        descriptor = os.memfd_create("tfaas-meter")
-        os.ftruncate(descriptor, _size(workers))
-        return cls(descriptor, workers)
+        """A new meter, all zero."""
+        return cls(SharedNumbers.create(2 * workers + 1))
 
     @classmethod
     def of(cls, descriptor: int) -> Meter:
         """The meter behind a received descriptor, which it takes over."""
-        return cls(descriptor, (os.fstat(descriptor).st_size // 8 - 1) // 2)
+        return cls(SharedNumbers(descriptor))
 
     @property
     def descriptor(self) -> int:
         """What another process needs to share it."""
-        return self._descriptor
+        return self._numbers.descriptor
 
     def rows(self) -> int:
         """Rows in flight, of all workers."""
@@ -75,10 +72,4 @@ class Meter:
 
     def close(self) -> None:
         self._rows.release()
-        self._cells.release()
-        self._memory.close()
-        os.close(self._descriptor)
-
-
-def _size(workers: int) -> int:
-    return 8 * (2 * workers + 1)
+        self._numbers.close()

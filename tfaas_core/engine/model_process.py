@@ -26,6 +26,7 @@ from tfaas_core.engine.messages import (
     Unloaded,
 )
 from tfaas_core.engine.meter import Meter
+from tfaas_core.engine.pace import Pace, SlowRuns
 from tfaas_core.engine.servables import ServableLoop
 from tfaas_core.engine.warmup import Warmed, warm
 from tfaas_core.errors import CannotServe, TfaasError
@@ -66,8 +67,9 @@ def control(sock: socket.socket, runtimes: Runtimes) -> None:
     for message, descriptors in link.receive():
         match message:
             case Load():
-                meter = Meter.of(descriptors[0])
-                link.send(_load(message, meter, runtimes, loops, link.send))
+                meter, slow_runs = Meter.of(descriptors[0]), SlowRuns.of(descriptors[1])
+                pace = Pace(message.slow_priority, slow_runs)
+                link.send(_load(message, meter, pace, runtimes, loops, link.send))
             case Connect():
                 connection = socket.socket(fileno=descriptors[0])
                 if message.ticket in loops:
@@ -85,6 +87,7 @@ def control(sock: socket.socket, runtimes: Runtimes) -> None:
 def _load(
     order: Load,
     meter: Meter,
+    pace: Pace,
     runtimes: Runtimes,
     loops: dict[int, ServableLoop],
     send: Callable[[FromProcess], None],
@@ -93,6 +96,7 @@ def _load(
         servable, warmed = _in_a_thread(partial(_load_and_warm, order, runtimes))
     except TfaasError as error:
         meter.close()
+        pace.close()
         return LoadFailed(order.ticket, Failure.of(error))
     unloaded = partial(send, Unloaded(order.ticket))
     loop = ServableLoop(
@@ -100,8 +104,8 @@ def _load(
         warmed,
         order.max_batch_rows,
         order.busy_poll_s,
-        order.slow_niceness,
         meter,
+        pace,
         unloaded,
     )
     loops[order.ticket] = loop

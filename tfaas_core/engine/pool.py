@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from tfaas_core.backoff import Backoff
+from tfaas_core.config import SlowPriority
 from tfaas_core.engine.base import Candidate, Loaded, ServableStatus, Supervisor
 from tfaas_core.engine.messages import (
     Absent,
@@ -39,6 +40,7 @@ from tfaas_core.engine.messages import (
     Unloaded,
 )
 from tfaas_core.engine.meter import Meter
+from tfaas_core.engine.pace import SlowRuns
 from tfaas_core.engine.processes import Ending, ModelProcess, ModelProcesses
 from tfaas_core.engine.seat import Seat
 from tfaas_core.engine.starter import Starter
@@ -57,7 +59,7 @@ _log = logging.getLogger("tfaas.engine")
 class PoolSettings(msgspec.Struct, frozen=True):
     """``run_limit_s``: a run that lasts longer is beyond every deadline; its process is killed.
 
-    ``busy_poll_s`` and ``slow_niceness``: see ``ServableLoop``.
+    ``busy_poll_s`` and ``slow_priority``: see ``ServableLoop`` and ``Pace``.
     """
 
     workers: int
@@ -66,7 +68,7 @@ class PoolSettings(msgspec.Struct, frozen=True):
     max_batch_rows: int
     threads: int
     busy_poll_s: float
-    slow_niceness: int
+    slow_priority: SlowPriority
     run_limit_s: float
 
 
@@ -85,6 +87,7 @@ class Pool(Supervisor):
         self._processes = ModelProcesses(
             starter, settings.one_process, self._heard, self._process_lost
         )
+        self._slow_runs = SlowRuns.create()
         self._backoff = Backoff()
         self._tickets = itertools.count(1)
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -100,6 +103,7 @@ class Pool(Supervisor):
             link.close()
         for seat in self._seats.values():
             seat.meter.close()
+        self._slow_runs.close()
         self._starter.close()
 
     def attach(self, worker: int, sock: socket.socket) -> None:
@@ -255,9 +259,9 @@ class Pool(Supervisor):
                     self._settings.threads,
                     self._settings.max_batch_rows,
                     self._settings.busy_poll_s,
-                    self._settings.slow_niceness,
+                    self._settings.slow_priority,
                 )
-                process.link.send(order, (seat.meter.descriptor,))
+                process.link.send(order, (seat.meter.descriptor, self._slow_runs.descriptor))
                 await asyncio.shield(seat.loaded)
         except TimeoutError:
             self._fail(seat, seat.too_slow(LOAD_TIMEOUT_S))

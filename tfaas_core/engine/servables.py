@@ -89,7 +89,6 @@ class ServableLoop:
 
     ``busy_poll_s``: where the last requests came sooner than this after what was there before them,
     the next are looked for again and again for as long before the thread sleeps.
-    ``slow_niceness``: see ``Pace``.
     """
 
     def __init__(
@@ -98,8 +97,8 @@ class ServableLoop:
         warmed: Warmed,
         max_batch_rows: int,
         busy_poll_s: float,
-        slow_niceness: int,
         meter: Meter,
+        pace: Pace,
         on_unloaded: Callable[[], None],
     ) -> None:
         self._servable = servable
@@ -108,8 +107,8 @@ class ServableLoop:
         self._max_batch_rows = max_batch_rows
         self._busy_poll_s = busy_poll_s
         self._busy = False
-        self._pace = Pace(slow_niceness)
         self._meter = meter
+        self._pace = pace
         self._on_unloaded = on_unloaded
         self._clients = 0
         self._unloading = False
@@ -156,6 +155,7 @@ class ServableLoop:
                 self._answer(batch)
         self._servable.close()
         self._meter.close()
+        self._pace.close()
         self._selector.close()
         self._bell.close()
         self._ring.close()
@@ -173,11 +173,13 @@ class ServableLoop:
     def _wait(self) -> list[tuple[selectors.SelectorKey, int]]:
         # To sleep and be woken takes longer than a small model's run.
         begin_s = time.monotonic()
+        yields = not self._pace.beside_slow_runs()
         while self._busy and time.monotonic() - begin_s < self._busy_poll_s:
             if ready := self._selector.select(0):
                 return ready
-            # Whoever is about to send a request may need this core.
-            os.sched_yield()
+            # Whoever is about to send a request may need this core; a slow run would keep it.
+            if yields:
+                os.sched_yield()
         ready = self._selector.select()
         self._busy = time.monotonic() - begin_s < self._busy_poll_s
         return ready
@@ -289,7 +291,7 @@ class ServableLoop:
 
     def _run_once(self, inputs: list[Array]) -> list[Array]:
         self._meter.run_begins()
-        begin_s = time.monotonic()
+        self._pace.run_begins()
         try:
             return self._servable.run(inputs)
         except TfaasError:
@@ -298,7 +300,7 @@ class ServableLoop:
             raise _bug(error) from error
         finally:
             self._meter.run_ends()
-            self._pace.ran(time.monotonic() - begin_s)
+            self._pace.run_ends()
 
 
 def _bug(error: Exception) -> TfaasError:

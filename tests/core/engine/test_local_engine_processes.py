@@ -58,9 +58,12 @@ def thread_facts(process: psutil.Process, name: str) -> list[str]:
     ]
 
 
-def niceness_of_threads(process: psutil.Process) -> set[int]:
-    """What ``nice`` gave each of its threads."""
-    return {os.getpriority(os.PRIO_PROCESS, thread.id) for thread in process.threads()}
+def priorities_of_threads(process: psutil.Process) -> set[tuple[int, int]]:
+    """The scheduling policy and the niceness of each of its threads."""
+    return {
+        (os.sched_getscheduler(thread.id), os.getpriority(os.PRIO_PROCESS, thread.id))
+        for thread in process.threads()
+    }
 
 
 def sleeps(process: psutil.Process) -> int:
@@ -302,29 +305,35 @@ async def test_a_process_that_nobody_asks_sleeps(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "niceness"), [("burn 0.02", 7), ("burn 0.001", 0), ("sleep 0.02", 0)]
+    ("word", "priority", "policy", "nicer"),
+    [
+        ("burn 0.02", "idle", os.SCHED_IDLE, 0),
+        ("burn 0.02", "low", os.SCHED_OTHER, 10),
+        ("burn 0.02", "normal", os.SCHED_OTHER, 0),
+        ("burn 0.001", "idle", os.SCHED_OTHER, 0),
+        ("sleep 0.02", "idle", os.SCHED_OTHER, 0),
+    ],
 )
 @in_event_loop
 async def test_a_model_whose_runs_keep_a_core_busy_gives_way(
-    tmp_path: Path, word: str, niceness: int
+    tmp_path: Path, word: str, priority: str, policy: int, nicer: int
 ) -> None:
-    async with engine(tmp_path, "engine.slow_niceness=7") as harness:
+    async with engine(tmp_path, f"engine.slow_priority={priority}") as harness:
         version, process = await upload_and_find(harness.worker, "vk", word)
         before = process.nice()
         for number in range(10):
             assert is_sum(await harness.worker.run(version, rows_of(number)), rows_of(number))
-        assert niceness_of_threads(process) == {before + niceness}
+        assert priorities_of_threads(process) == {(policy, before + nicer)}
 
 
 @in_event_loop
 async def test_models_in_one_process_do_not_give_way(tmp_path: Path) -> None:
-    settings = ("engine.slow_niceness=7", "engine.isolation=shared")
-    async with engine(tmp_path, *settings) as harness:
+    async with engine(tmp_path, "engine.isolation=shared") as harness:
         version, process = await upload_and_find(harness.worker, "vk", "burn 0.02")
-        before = process.nice()
+        before = priorities_of_threads(process)
         for number in range(5):
             await harness.worker.run(version, rows_of(number))
-        assert niceness_of_threads(process) == {before}
+        assert priorities_of_threads(process) == before
 
 
 @in_event_loop

@@ -1,0 +1,33 @@
+"""Shared numbers: a few integers in memory that processes have in common."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from typing import Self
+
+
+class SharedNumbers:
+    """int64 ``[count]``, at first all zero.
+
+    Nobody locks them: each has one writer, or is one that any writer may overwrite. Their memory
+    has no name, and goes with its last user.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        """Takes over the descriptor of numbers that are there."""
+        self.descriptor = descriptor
+        """What another process needs to share them."""
+        self._memory = mmap.mmap(descriptor, os.fstat(descriptor).st_size)
+        self.cells = memoryview(self._memory).cast("q")
+
+    @classmethod
+    def create(cls, count: int) -> Self:
+        descriptor = os.memfd_create("tfaas-numbers")
+        os.ftruncate(descriptor, 8 * count)
+        return cls(descriptor)
+
+    def close(self) -> None:
+        self.cells.release()
+        self._memory.close()
+        os.close(self.descriptor)
