@@ -13,7 +13,7 @@ from tfaas_core.engine.shared_numbers import SharedNumbers
 _LONG_S = 0.01
 _LONG_RUNS = 3
 _NICENESS = 10
-_PAUSE_S = 0.1
+_PAUSE_NS = 100_000_000
 """A model that runs again within it is one that runs all the time."""
 
 
@@ -23,6 +23,7 @@ class SlowRuns:
     def __init__(self, numbers: SharedNumbers) -> None:
         self._numbers = numbers
         self._cells = numbers.cells
+        self._until_ns = 0
 
     @classmethod
     def create(cls) -> SlowRuns:
@@ -39,10 +40,16 @@ class SlowRuns:
         """What another process needs to share it."""
         return self._numbers.descriptor
 
-    def expect(self, duration_s: float) -> None:
-        """Says that a model that gave way may run for as long from now on."""
-        until_ns = time.monotonic_ns() + int(duration_s * 1e9)
-        self._cells[0] = max(self._cells[0], until_ns)
+    def run_begins(self, likely_s: float) -> None:
+        """Called by a process that gave way, with how long its run is likely to last at most."""
+        self._until_ns = time.monotonic_ns() + int(likely_s * 1e9)
+        self._cells[0] = max(self._cells[0], self._until_ns)
+
+    def run_ends(self) -> None:
+        """Called by the same after the run."""
+        # Another's longer run may not be over yet.
+        if self._cells[0] == self._until_ns:
+            self._cells[0] = time.monotonic_ns() + _PAUSE_NS
 
     def expected(self) -> bool:
         """Whether one may be running now."""
@@ -74,13 +81,13 @@ class Pace:
         """Called before each run."""
         self._begin_s = time.monotonic()
         if self._gave_way:
-            self._slow_runs.expect(2 * self._duration_s)
+            self._slow_runs.run_begins(2 * self._duration_s)
 
     def run_ends(self) -> None:
         """Called after each run."""
         self._duration_s = time.monotonic() - self._begin_s
         if self._gave_way:
-            self._slow_runs.expect(_PAUSE_S)
+            self._slow_runs.run_ends()
         elif self._duration_s < _LONG_S or self._priority == "normal":
             self._long_runs = 0
         else:
