@@ -14,7 +14,7 @@ import simdjson
 
 from tfaas_core.tensors import Array
 
-_WORTH_NUMBERS = 800
+_WORTH_NUMBERS = 1000
 _WORTH_LIST_BYTES = 64
 """Fewer numbers, and shorter lists, are read sooner by orjson."""
 
