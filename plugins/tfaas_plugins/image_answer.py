@@ -66,8 +66,10 @@ def _row(outputs: Arrays, number: int, version: ModelVersion) -> dict[str, Array
 def _labelled(output: Array, filename: str, top: int, version: ModelVersion) -> bytes:
     values = output.reshape(-1)
     _check_count(version, values.size)
-    # NaN is put last, and equal values stay in the order of the labels.
-    best = np.argsort(-values.astype(np.float64), kind="stable")[:top]
+    # NaN, for a signalling one of which a cast would warn, is put last, and equal values stay in
+    # the order of the labels.
+    with np.errstate(invalid="ignore"):
+        best = np.argsort(-values.astype(np.float64), kind="stable")[:top]
     labels = [
         {"label": version.labels[place], "probability": value}
         for place, value in zip(best.tolist(), _writable(values[best]), strict=True)

@@ -33,10 +33,20 @@ class FiniteNumbers(Numbers):
 
     def array(self, rows: list[list[Any]], shape: tuple[int, ...], booleans: bool) -> Array:
         array = super().array(rows, shape, booleans)
-        if array.size <= _FEW and isfinite(sum(map(sum, rows))):
-            return array
-        check_finite(array.view(self._dtype) if self.pair else array)
+        if not _are_finite(rows, array):
+            check_finite(array.view(self._dtype) if self.pair else array)
         return array
+
+    def vectors(self, rows: list[list[Any]], length: int, booleans: bool) -> Array | None:
+        array = super().vectors(rows, length, booleans)
+        return array if array is not None and _are_finite(rows, array) else None
+
+
+def _are_finite(rows: list[list[Any]], array: Array) -> bool:
+    """Whether all numbers are finite, by a cheap look; False where that does not tell."""
+    if array.size <= _FEW:
+        return isfinite(sum(map(sum, rows)))
+    return array.dtype.kind == "f" and bool(np.isfinite(array).all())
 
 
 class BinaryStrings(Strings):
@@ -61,10 +71,9 @@ class MsgpackReader(ListReader):
     def __init__(self, version: ModelVersion, spec: TensorSpec) -> None:
         super().__init__(version, spec, _leaves(spec))
 
-    def read(self, values: Any, name: str, booleans: bool) -> Reading:
-        """The array that ``values`` spell or are packed as; see ``ListReader.read``."""
+    def read_other(self, values: Any, name: str, booleans: bool) -> Reading:
         if not is_packed(values):
-            return super().read(values, name, booleans)
+            return super().read_other(values, name, booleans)
         sent = unpack(values, name)
         single = self._is_one_row(sent, name)
         array = self._cast(sent, name)

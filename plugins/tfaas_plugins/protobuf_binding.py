@@ -80,7 +80,9 @@ class RowBinding:
             raise wrong_leaf(place, got, self._takes, self._model) from None
 
     def _whole(self, floats: Array) -> Array:
-        limits, numbers = np.iinfo(self._dtype), floats.astype(np.float64)
+        limits = np.iinfo(self._dtype)
+        with np.errstate(invalid="ignore"):  # a signalling NaN
+            numbers = floats.astype(np.float64)
         # The largest float64 that an integer of 64 bits is below is one more than the largest.
         fits = (numbers >= limits.min) & (numbers < float(limits.max) + 1)
         fits &= np.rint(numbers) == numbers

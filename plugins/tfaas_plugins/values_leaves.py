@@ -11,14 +11,12 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 from itertools import chain, starmap
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.tensors import Array, TensorSpec
-
-Pack: TypeAlias = Callable[..., bytes]
 
 _CODES = {
     "float16": "e",
@@ -98,23 +96,37 @@ class Numbers(Leaves):
         self.noun = {"c": "[re, im] pairs", "f": "numbers"}.get(dtype.kind, "integers")
 
     def array(self, rows: list[list[Any]], shape: tuple[int, ...], booleans: bool) -> Array:
-        # struct takes true for 1; all else that is no number of this dtype it refuses, and it
-        # packs a list faster than NumPy reads one.
-        if booleans and any(bool in set(map(type, row)) for row in rows):
-            raise LeafError(list(map(type, flat(rows))).index(bool))
         pieces = rows if rows and len(rows[0]) >= _WORTH_PACKING else [flat(rows)]
-        try:
-            packed = bytearray().join(starmap(self.packer(len(pieces[0])), pieces))
-        except (struct.error, OverflowError):
-            raise LeafError(self._first_bad(flat(rows))) from None
+        packed = self._packed(pieces, len(pieces[0]), booleans)
+        if packed is None:
+            raise LeafError(self._first_bad(flat(rows), booleans))
         array: Array = np.ndarray(shape, self._dtype, packed)
         return array.view(self._result).reshape(shape[:-1]) if self.pair else array
 
-    def packer(self, count: int) -> Pack:
-        """What makes bytes of so many numbers, or raises struct.error or OverflowError."""
-        return _packer(count, self._code)
+    def vectors(self, rows: list[list[Any]], length: int, booleans: bool) -> Array | None:
+        """A new array [rows, length]; None where not every row is as many numbers.
 
-    def _first_bad(self, flat: list[Any]) -> int:
+        ``booleans``: as for ``array``. Not for dtypes that are spelt as pairs.
+        """
+        if len(rows) > 1 and length < _WORTH_PACKING:
+            return None
+        packed = self._packed(rows, length, booleans)
+        return None if packed is None else np.ndarray((len(rows), length), self._dtype, packed)
+
+    def _packed(self, rows: list[list[Any]], length: int, booleans: bool) -> bytearray | None:
+        # struct takes true for 1; all else that is no number of this dtype it refuses, and it
+        # packs a list faster than NumPy reads one.
+        if booleans and any(bool in set(map(type, row)) for row in rows):
+            return None
+        try:
+            return bytearray().join(starmap(_packer(length, self._code), rows))
+        except (struct.error, OverflowError):
+            return None
+
+    def _first_bad(self, flat: list[Any], booleans: bool) -> int:
+        types = list(map(type, flat))
+        if booleans and bool in types:
+            return types.index(bool)
         low, high = 0, len(flat)
         while high - low > 1:
             middle = (low + high) // 2
@@ -142,7 +154,7 @@ class Numbers(Leaves):
 
 
 @lru_cache(64)
-def _packer(count: int, code: str) -> Pack:
+def _packer(count: int, code: str) -> Callable[..., bytes]:
     return struct.Struct(f"={count}{code}").pack
 
 

@@ -10,7 +10,15 @@ import numpy as np
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.model import ModelVersion
 from tfaas_core.tensors import Array, BatchAxis, TensorSpec, show_shape
-from tfaas_plugins.values_leaves import LeafError, Leaves, describe, flat, leaves_for, wrong_leaf
+from tfaas_plugins.values_leaves import (
+    LeafError,
+    Leaves,
+    Numbers,
+    describe,
+    flat,
+    leaves_for,
+    wrong_leaf,
+)
 
 _LISTS = {list}
 _DEEPEST = 30
@@ -54,6 +62,12 @@ class ListReader:
         self._pair = (2,) if self._leaves.pair else ()
         self._row_sizes = (*(self.row_shape or ()), *self._pair)
         self._batch_sizes = (None, *self._row_sizes)
+        # All but a few models take such rows.
+        self._vectors: tuple[Numbers, int] | None = None
+        if self.batched and isinstance(self._leaves, Numbers) and not self._leaves.pair:
+            match self.row_shape:
+                case (int(length),):
+                    self._vectors = self._leaves, length
 
     def read(self, values: Any, name: str, booleans: bool) -> Reading:
         """The array that ``values`` spell: C-contiguous, of the input's dtype and shape.
@@ -61,6 +75,23 @@ class ListReader:
         ``name`` is what messages call the values. ``booleans``: whether a true or false may be
         among them. Raises DoesNotFit, naming the place, where the values are no such array.
         """
+        if type(values) is not list:
+            return self.read_other(values, name, booleans)
+        if self._vectors is not None and values:
+            numbers, length = self._vectors
+            single = type(values[0]) is not list
+            if single or set(map(type, values)) == _LISTS:
+                array = numbers.vectors([values] if single else values, length, booleans)
+                if array is not None:
+                    return Reading(array, single)
+        return self.read_lists(values, name, booleans)
+
+    def read_other(self, values: Any, name: str, booleans: bool) -> Reading:
+        """As ``read``, of values that are no list."""
+        return self.read_lists(values, name, booleans)
+
+    def read_lists(self, values: Any, name: str, booleans: bool) -> Reading:
+        """As ``read``, of any lists; it also finds out what is wrong with them."""
         depth = _depth(values)
         single = self._is_single(values, name, depth)
         lists: list[list[Any]] = [[values]]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import orjson
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import ExifTags, Image
@@ -18,6 +18,7 @@ from tfaas_core.tensors import NUMPY_DTYPES, Array, BatchAxis, Bound, TensorSpec
 settings.register_profile("codec", deadline=None, max_examples=150)
 fuzz = settings.get_profile("codec")
 
+SIGNALLING_NAN = 0x7F80_0001
 ORIENTATION = Image.Exif()
 ORIENTATION[ExifTags.Base.Orientation] = 6
 ORIENTATION[ExifTags.Base.Make] = "nobody"
@@ -179,6 +180,7 @@ def test_any_png_is_seen_over_white(pixels: Array) -> None:
 @given(
     hnp.arrays(np.uint32, st.tuples(st.integers(1, 3), st.integers(1, 8))), st.integers(1, 10**9)
 )
+@example(np.array([[SIGNALLING_NAN, 0]], np.uint32), 2)
 def test_the_best_labels_of_any_output_are_answered(bits: Array, top: int) -> None:
     outputs = bits.view(np.float32)
     rows, count = outputs.shape

@@ -81,3 +81,8 @@ class TestPredictions:
         nan, *others = [number for _, number in answer(version, 1, values)]
         assert np.isnan(nan)
         assert others == [np.inf, np.inf, -np.inf]
+
+    def test_a_signalling_nan_is_answered_as_any_nan(self) -> None:
+        values = np.array([[0x7FF0_0000_0000_0001]], np.uint64).view(np.float64)
+        ((_label, number),) = answer(giving(spec((None, 1), "float64")), 1, values)
+        assert np.isnan(number)
