@@ -122,6 +122,10 @@ class ModelConnection(asyncio.Protocol):
         self._unsent.append(_Part(inputs, rows, answer))
         return answer
 
+    def is_overdue(self) -> bool:
+        """Whether the servable's present run should be over by now."""
+        return not self.lost and self._meter.is_overdue()
+
     def release(self) -> None:
         """Hangs up as soon as nothing is unanswered."""
         self._releasing = True

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import os
 import socket
+import time
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
@@ -52,6 +53,9 @@ from tfaas_core.tensors import Array
 _RUN_LIMIT_GRACE_S = 1.0
 _MOST_BUSY_POLL_S = 0.001
 """Of an HTTP worker, which has other connections to look after."""
+_REST_INTERVAL_S = 0.1
+_REST_S = 0.02
+"""How often and how long an HTTP worker rests where a model that gave way gets no core."""
 
 
 class _Line(msgspec.Struct):
@@ -96,8 +100,10 @@ class LocalEngine(Engine):
             self._own_pool.attach(self._worker, theirs)
         assert sock is not None
         self._link: Link[ToWorker] = Link(sock, ToWorker, self._received, self._pool_lost)
+        self._rest()
 
     async def close(self) -> None:
+        self._next_rest.cancel()
         for connection in list(self._by_ticket.values()):
             connection.close()
         self._link.close()
@@ -168,6 +174,13 @@ class LocalEngine(Engine):
         if connection is not None:
             connection.release()
         self._link.send(Retire(version.key))
+
+    def _rest(self) -> None:
+        """Leaves a core alone for a moment where a model that gave way to this worker needs it."""
+        if any(connection.is_overdue() for connection in self._by_ticket.values()):
+            time.sleep(_REST_S)
+        loop = asyncio.get_running_loop()
+        self._next_rest = loop.call_later(_REST_INTERVAL_S, self._rest)
 
     # Opening a connection.
 

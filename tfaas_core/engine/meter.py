@@ -12,19 +12,20 @@ from tfaas_core.engine.shared_numbers import SharedNumbers
 
 
 class Meter:
-    """int64 ``[2 * workers + 1]``: rows in flight and time of last use for each worker; and since
-    when the present run lasts. Times are ``time.monotonic_ns``, the same in all processes."""
+    """int64 ``[2 * workers + 2]``: rows in flight and time of last use for each worker; since when
+    the present run lasts, and when it is due. Times are ``time.monotonic_ns``, the same in all
+    processes."""
 
     def __init__(self, numbers: SharedNumbers) -> None:
         self._numbers = numbers
         self._cells = numbers.cells
-        self._workers = (len(self._cells) - 1) // 2
+        self._workers = len(self._cells) // 2 - 1
         self._rows = self._cells[0 : 2 * self._workers : 2]
 
     @classmethod
     def create(cls, workers: int) -> Meter:
         """A new meter, all zero."""
-        return cls(SharedNumbers.create(2 * workers + 1))
+        return cls(SharedNumbers.create(2 * workers + 2))
 
     @classmethod
     def of(cls, descriptor: int) -> Meter:
@@ -58,17 +59,23 @@ class Meter:
         """When any worker last used it; 0: never."""
         return max(self._cells[1 : 2 * self._workers : 2])
 
-    def run_begins(self) -> None:
-        """Called by the servable's thread before it runs."""
+    def run_begins(self, due_ns: int = 0) -> None:
+        """Called by the servable's thread before it runs; ``due_ns``: see ``is_overdue``."""
         self._cells[2 * self._workers] = time.monotonic_ns()
+        self._cells[2 * self._workers + 1] = due_ns
 
     def run_ends(self) -> None:
         """Called by the servable's thread after it ran."""
         self._cells[2 * self._workers] = 0
+        self._cells[2 * self._workers + 1] = 0
 
     def running_since_ns(self) -> int:
         """When the present run began; 0: nothing runs."""
         return self._cells[2 * self._workers]
+
+    def is_overdue(self) -> bool:
+        """Whether the present run should be over by now, as it would be if it were given a core."""
+        return 0 < self._cells[2 * self._workers + 1] < time.monotonic_ns()
 
     def close(self) -> None:
         self._rows.release()

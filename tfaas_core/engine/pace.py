@@ -10,11 +10,13 @@ from pathlib import Path
 from tfaas_core.config import SlowPriority
 from tfaas_core.engine.shared_numbers import SharedNumbers
 
-_LONG_S = 0.01
+_LONG_NS = 10_000_000
 _LONG_RUNS = 3
 _NICENESS = 10
 _PAUSE_NS = 100_000_000
 """A model that runs again within it is one that runs all the time."""
+_PATIENCE = 10
+"""A run that gave way is due after as many times the processor time that the last one took."""
 
 
 class SlowRuns:
@@ -23,7 +25,7 @@ class SlowRuns:
     def __init__(self, numbers: SharedNumbers) -> None:
         self._numbers = numbers
         self._cells = numbers.cells
-        self._until_ns = 0
+        self._due_ns = 0
 
     @classmethod
     def create(cls) -> SlowRuns:
@@ -40,15 +42,15 @@ class SlowRuns:
         """What another process needs to share it."""
         return self._numbers.descriptor
 
-    def run_begins(self, likely_s: float) -> None:
-        """Called by a process that gave way, with how long its run is likely to last at most."""
-        self._until_ns = time.monotonic_ns() + int(likely_s * 1e9)
-        self._cells[0] = max(self._cells[0], self._until_ns)
+    def run_begins(self, due_ns: int) -> None:
+        """Called by a process that gave way, with when its run is likely to be over."""
+        self._due_ns = due_ns
+        self._cells[0] = max(self._cells[0], due_ns)
 
     def run_ends(self) -> None:
         """Called by the same after the run."""
         # Another's longer run may not be over yet.
-        if self._cells[0] == self._until_ns:
+        if self._cells[0] == self._due_ns:
             self._cells[0] = time.monotonic_ns() + _PAUSE_NS
 
     def expected(self) -> bool:
@@ -73,29 +75,34 @@ class Pace:
         self._slow_runs = slow_runs
         self._long_runs = 0
         self._gave_way = False
-        self._begin_s = 0.0
-        self._duration_s = 0.0
-        self._busy_s = 0.0
+        self._begin_ns = 0
+        self._busy_ns = 0
+        self._run_busy_ns = 0
 
-    def run_begins(self) -> None:
-        """Called before each run."""
-        self._begin_s = time.monotonic()
-        if self._gave_way:
-            self._slow_runs.run_begins(2 * self._duration_s)
+    def run_begins(self) -> int:
+        """Called before each run; tells when it is due, if the process gave way; 0: it did not."""
+        self._begin_ns = time.monotonic_ns()
+        if not self._gave_way:
+            return 0
+        due_ns = self._begin_ns + _PATIENCE * self._run_busy_ns
+        self._slow_runs.run_begins(due_ns)
+        return due_ns
 
     def run_ends(self) -> None:
         """Called after each run."""
-        self._duration_s = time.monotonic() - self._begin_s
+        is_long = time.monotonic_ns() - self._begin_ns >= _LONG_NS
+        if self._priority == "normal" or not (is_long or self._gave_way):
+            self._long_runs = 0
+            return
+        # A run that waited, for a core perhaps, was long by the clock alone.
+        busy_ns, self._busy_ns = self._busy_ns, time.process_time_ns()
+        self._run_busy_ns = self._busy_ns - busy_ns
         if self._gave_way:
             self._slow_runs.run_ends()
-        elif self._duration_s < _LONG_S or self._priority == "normal":
-            self._long_runs = 0
-        else:
-            # A run that waited, for a core perhaps, was long by the clock alone.
-            busy_s, self._busy_s = self._busy_s, time.process_time()
-            self._long_runs = self._long_runs + 1 if self._busy_s - busy_s >= _LONG_S else 0
-            if self._long_runs == _LONG_RUNS:
-                self._give_way()
+            return
+        self._long_runs = self._long_runs + 1 if self._run_busy_ns >= _LONG_NS else 0
+        if self._long_runs == _LONG_RUNS:
+            self._give_way()
 
     def beside_slow_runs(self) -> bool:
         """Whether a process that gave way may be running now."""

@@ -343,7 +343,9 @@ class Pool(Supervisor):
             limit_ns = time.monotonic_ns() - int(self._settings.run_limit_s * 1e9)
             for seat in list(self._seats.values()):
                 since_ns = seat.meter.running_since_ns()
-                if 0 < since_ns < limit_ns and seat.process is not None:
+                is_stuck = 0 < since_ns < limit_ns
+                if is_stuck and seat.process is not None and not seat.stuck:
+                    seat.stuck = True
                     _log.warning("%s is stuck in a run: replacing its process", seat)
                     seat.process.kill()
             await asyncio.sleep(_WATCH_INTERVAL_S)

@@ -17,6 +17,7 @@ class Seat(msgspec.Struct):
     """One servable, from the moment that it is wanted. ``owner``: the worker that prepares it.
 
     ``waiting``: how many wait to be connected to it; they are, even where it is leaving.
+    ``stuck``: its process is being killed, because a run does not end.
     """
 
     ticket: int
@@ -26,6 +27,7 @@ class Seat(msgspec.Struct):
     owner: int | None = None
     process: ModelProcess | None = None
     leaving: bool = False
+    stuck: bool = False
     waiting: int = 0
     born_s: float = 0.0
 

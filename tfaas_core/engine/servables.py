@@ -290,8 +290,7 @@ class ServableLoop:
         return [np.concatenate(parts) for parts in zip(*runs, strict=True)]
 
     def _run_once(self, inputs: list[Array]) -> list[Array]:
-        self._meter.run_begins()
-        self._pace.run_begins()
+        self._meter.run_begins(self._pace.run_begins())
         try:
             return self._servable.run(inputs)
         except TfaasError:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 
 import psutil
@@ -64,6 +64,16 @@ def priorities_of_threads(process: psutil.Process) -> set[tuple[int, int]]:
         (os.sched_getscheduler(thread.id), os.getpriority(os.PRIO_PROCESS, thread.id))
         for thread in process.threads()
     }
+
+
+@contextmanager
+def on_one_core(process: psutil.Process) -> Iterator[None]:
+    """Keeps all its threads, and the one that calls, on the same core."""
+    before = os.sched_getaffinity(0)
+    for thread_id in (0, *(thread.id for thread in process.threads())):
+        os.sched_setaffinity(thread_id, {min(before)})
+    yield
+    os.sched_setaffinity(0, before)
 
 
 def sleeps(process: psutil.Process) -> int:
@@ -324,6 +334,23 @@ async def test_a_model_whose_runs_keep_a_core_busy_gives_way(
         for number in range(10):
             assert is_sum(await harness.worker.run(version, rows_of(number)), rows_of(number))
         assert priorities_of_threads(process) == {(policy, before + nicer)}
+
+
+@in_event_loop
+async def test_a_worker_that_never_sleeps_leaves_a_core_to_a_model_that_gave_way(
+    tmp_path: Path,
+) -> None:
+    async with engine(tmp_path) as harness:
+        version, process = await upload_and_find(harness.worker, "vk", "burn 0.02")
+        for number in range(5):
+            await harness.worker.run(version, rows_of(number))
+        with on_one_core(process):
+            answer = asyncio.ensure_future(harness.worker.run(version, rows_of(5)))
+            # By its share of the core alone, it would take seven seconds.
+            async with asyncio.timeout(3):
+                while not answer.done():
+                    await asyncio.sleep(0)
+            assert is_sum(answer.result(), rows_of(5))
 
 
 @in_event_loop

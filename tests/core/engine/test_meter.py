@@ -71,6 +71,17 @@ def test_it_tells_since_when_a_run_lasts(meter: Meter, shared: Meter) -> None:
     assert meter.last_used_ns() == 0
 
 
+def test_a_run_that_is_not_over_when_it_is_due_is_overdue(meter: Meter, shared: Meter) -> None:
+    shared.run_begins(due_ns=time.monotonic_ns() + 60 * 10**9)
+    assert not meter.is_overdue()
+    shared.run_begins(due_ns=time.monotonic_ns() - 1)
+    assert meter.is_overdue()
+    shared.run_ends()
+    assert not meter.is_overdue()
+    shared.run_begins()
+    assert not meter.is_overdue()
+
+
 @pytest.mark.parametrize("workers", [1, 2, 64])
 def test_whoever_gets_the_descriptor_knows_the_workers(workers: int) -> None:
     meter = Meter.create(workers)

@@ -30,6 +30,10 @@ def elsewhere(slow_runs: SlowRuns) -> SlowRuns:
     return SlowRuns.of(os.dup(slow_runs.descriptor))
 
 
+def in_s(duration_s: float) -> int:
+    return time.monotonic_ns() + int(duration_s * 1e9)
+
+
 @pytest.fixture
 def others(slow_runs: SlowRuns) -> Iterator[SlowRuns]:
     others = elsewhere(slow_runs)
@@ -44,7 +48,7 @@ def test_no_slow_run_is_expected_at_first(slow_runs: SlowRuns) -> None:
 def test_all_processes_know_of_a_slow_run_until_it_is_over(
     slow_runs: SlowRuns, others: SlowRuns
 ) -> None:
-    others.run_begins(60)
+    others.run_begins(in_s(60))
     assert slow_runs.expected()
     others.run_ends()
     until(lambda: not slow_runs.expected(), 5)
@@ -53,8 +57,8 @@ def test_all_processes_know_of_a_slow_run_until_it_is_over(
 def test_the_end_of_one_slow_run_does_not_hide_a_longer_one(
     slow_runs: SlowRuns, others: SlowRuns
 ) -> None:
-    others.run_begins(60)
-    slow_runs.run_begins(0.001)
+    others.run_begins(in_s(60))
+    slow_runs.run_begins(in_s(0.001))
     slow_runs.run_ends()
     end_s = time.monotonic() + 0.2
     while time.monotonic() < end_s:
@@ -62,7 +66,7 @@ def test_the_end_of_one_slow_run_does_not_hide_a_longer_one(
 
 
 def test_a_slow_run_whose_process_dies_is_not_expected_for_ever(slow_runs: SlowRuns) -> None:
-    slow_runs.run_begins(0.01)
+    slow_runs.run_begins(in_s(0.01))
     until(lambda: not slow_runs.expected(), 5)
 
 
@@ -71,7 +75,7 @@ def test_a_loop_that_polls_yields_its_core_but_not_to_a_slow_run(
     slow_runs: SlowRuns, monkeypatch: pytest.MonkeyPatch, beside_slow_run: bool
 ) -> None:
     if beside_slow_run:
-        slow_runs.run_begins(60)
+        slow_runs.run_begins(in_s(60))
     yields: list[None] = []
     monkeypatch.setattr(os, "sched_yield", lambda: yields.append(None))
     servable = FunctionServable(lambda rows: rows)
