@@ -18,7 +18,7 @@ _WORTH_NUMBERS = 1000
 _WORTH_LIST_BYTES = 64
 """Fewer numbers, and shorter lists, are read sooner by orjson."""
 
-_SAMPLE_BYTES = 1 << 10
+_SAMPLE_BYTES = 1 << 8
 _SMALLEST_BYTES = 1 << 12
 
 _INTEGERS = np.dtype(np.int64)
@@ -63,9 +63,10 @@ def _is_worth_it(body: bytes) -> bool:
     """Whether there seem to be many numbers in long lists, by how the body begins."""
     if len(body) < _SMALLEST_BYTES:
         return False
-    numbers, lists = (body.count(mark, 0, _SAMPLE_BYTES) for mark in (b",", b"["))
-    scale = len(body) / _SAMPLE_BYTES
-    return numbers * scale >= _WORTH_NUMBERS and lists * _WORTH_LIST_BYTES <= _SAMPLE_BYTES
+    numbers = body.count(b",", 0, _SAMPLE_BYTES) * len(body) // _SAMPLE_BYTES
+    if numbers < _WORTH_NUMBERS:
+        return False
+    return body.count(b"[", 0, _SAMPLE_BYTES) * _WORTH_LIST_BYTES <= _SAMPLE_BYTES
 
 
 def _fields(parsed: Any, body: bytes) -> dict[str, Any]:

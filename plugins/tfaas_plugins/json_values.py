@@ -15,6 +15,8 @@ from tfaas_plugins.values_lists import ListReader, Reading, fits
 class JsonReader(ListReader):
     """Reads NumberLists as it would read the lists that they were, only sooner."""
 
+    lists_alone_hold_numbers = True
+
     def read_other(self, values: Any, name: str, booleans: bool) -> Reading:
         if type(values) is not NumberLists:
             return super().read_other(values, name, booleans)

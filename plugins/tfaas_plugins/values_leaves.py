@@ -104,7 +104,7 @@ class Numbers(Leaves):
         return array.view(self._result).reshape(shape[:-1]) if self.pair else array
 
     def vectors(self, rows: list[list[Any]], length: int, booleans: bool) -> Array | None:
-        """A new array [rows, length]; None where not every row is as many numbers.
+        """A new array [rows, length]; None where not every row, if it is one, is as many numbers.
 
         ``booleans``: as for ``array``. Not for dtypes that are spelt as pairs.
         """
@@ -116,11 +116,11 @@ class Numbers(Leaves):
     def _packed(self, rows: list[list[Any]], length: int, booleans: bool) -> bytearray | None:
         # struct takes true for 1; all else that is no number of this dtype it refuses, and it
         # packs a list faster than NumPy reads one.
-        if booleans and any(bool in set(map(type, row)) for row in rows):
-            return None
         try:
+            if booleans and any(bool in set(map(type, row)) for row in rows):
+                return None
             return bytearray().join(starmap(_packer(length, self._code), rows))
-        except (struct.error, OverflowError):
+        except (struct.error, OverflowError, TypeError):
             return None
 
     def _first_bad(self, flat: list[Any], booleans: bool) -> int:

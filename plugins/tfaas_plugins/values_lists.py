@@ -51,6 +51,9 @@ class ListReader:
     values nested one deeper are a batch. For an input of unknown rank, lists of lists are a batch.
     """
 
+    lists_alone_hold_numbers = False
+    """Whether what is no list holds no numbers, neither as bytes nor as the keys of an object."""
+
     def __init__(
         self, version: ModelVersion, spec: TensorSpec, leaves: Leaves | None = None
     ) -> None:
@@ -66,7 +69,7 @@ class ListReader:
         self._vectors: tuple[Numbers, int] | None = None
         if self.batched and isinstance(self._leaves, Numbers) and not self._leaves.pair:
             match self.row_shape:
-                case (int(length),):
+                case (int(length),) if length:
                     self._vectors = self._leaves, length
 
     def read(self, values: Any, name: str, booleans: bool) -> Reading:
@@ -80,7 +83,7 @@ class ListReader:
         if self._vectors is not None and values:
             numbers, length = self._vectors
             single = type(values[0]) is not list
-            if single or set(map(type, values)) == _LISTS:
+            if single or self.lists_alone_hold_numbers or set(map(type, values)) == _LISTS:
                 array = numbers.vectors([values] if single else values, length, booleans)
                 if array is not None:
                     return Reading(array, single)

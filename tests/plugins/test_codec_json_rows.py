@@ -137,6 +137,7 @@ class TestRowsAndBatches:
         assert sum(kept() is not None for kept in watched) < 500
 
 
+EIGHT = [1, 2.5, -3, 0, 5, 6, 7, 8]
 ROW_2_BY_1 = "numbers in nested lists of shape [2, 1], or a list of those for a batch"
 
 
@@ -170,6 +171,31 @@ class TestShapesThatDoNotFit:
     )
     def test_a_row_of_two(self, values: Any, message: str) -> None:
         assert refusal({"values": values}).message == message
+
+    @pytest.mark.parametrize(
+        ("values", "message"),
+        [
+            ([], "values has 0 numbers, model 'vk' takes 8"),
+            (EIGHT[1:], "values has 7 numbers, model 'vk' takes 8"),
+            ([EIGHT, EIGHT[1:]], "values[1] has 7 numbers, model 'vk' takes 8"),
+            ([[*EIGHT, 1], EIGHT[1:]], "values[0] has 9 numbers, model 'vk' takes 8"),
+            ([EIGHT, 3], "values[1] is 3, model 'vk' takes a list here"),
+            ([EIGHT, None], "values[1] is null, model 'vk' takes a list here"),
+            ([EIGHT, True], "values[1] is true, model 'vk' takes a list here"),
+            ([EIGHT, "12345678"], "values[1] is a string, model 'vk' takes a list here"),
+            ([EIGHT, dict.fromkeys("12345678", 1)], "values[1] is an object, model 'vk' takes"),
+            ([3, EIGHT], "values[1] is a list, model 'vk' takes numbers"),
+            ([*EIGHT[1:], None], "values[7] is null, model 'vk' takes numbers"),
+            ([*EIGHT[1:], True], "values[7] is true, model 'vk' takes numbers"),
+            ([EIGHT, [*EIGHT[1:], "8"]], "values[1][7] is a string, model 'vk' takes numbers"),
+            ([EIGHT, [*EIGHT[1:], False]], "values[1][7] is false, model 'vk' takes numbers"),
+            ([EIGHT, [*EIGHT[1:], -1e39]], "values[1][7] is -1e+39, model 'vk' takes numbers"),
+            ([[EIGHT]], "values is nested 3 deep, model 'vk' takes a list of 8 numbers"),
+        ],
+    )
+    def test_a_row_of_eight(self, values: Any, message: str) -> None:
+        error = refusal({"values": values}, taking(shape=(None, 8)))
+        assert error.message.startswith(message)
 
     @pytest.mark.parametrize(
         ("values", "message"),

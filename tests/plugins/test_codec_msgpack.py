@@ -18,6 +18,7 @@ from tfaas_core.errors import BadBody
 from tfaas_core.tensors import BatchAxis, Bound
 from tfaas_core.testing.codec import CodecContract, Sample
 
+EIGHT = [1, 2.5, -3, 0, 5, 6, 7, 8]
 encode = msgspec.msgpack.encode
 
 
@@ -220,6 +221,24 @@ class TestLists:
     def test_what_is_no_number_is_named(self, value: Any, shown: str) -> None:
         error = refusal({"values": [[1, 2], [3, value]]})
         assert error.message == f"values[1][1] is {shown}, model 'vk' takes numbers"
+
+    @pytest.mark.parametrize(
+        ("values", "message"),
+        [
+            ([EIGHT, bytes(8)], "values[1] is bytes, model 'vk' takes a list here"),
+            ([EIGHT, "12345678"], "values[1] is a string, model 'vk' takes a list here"),
+            ([EIGHT, dict.fromkeys(EIGHT, 1)], "values[1] is an object, model 'vk' takes a list"),
+            ([EIGHT, None], "values[1] is null, model 'vk' takes a list here"),
+            ([EIGHT, EIGHT[1:]], "values[1] has 7 numbers, model 'vk' takes 8"),
+            ([*EIGHT[1:], True], "values[7] is true, model 'vk' takes numbers"),
+            ([EIGHT, [*EIGHT[1:], False]], "values[1][7] is false, model 'vk' takes numbers"),
+            ([EIGHT, [*EIGHT[1:], np.nan]], "values[1][7] is NaN, model 'vk' takes numbers"),
+            ([EIGHT] * 50 + [[*EIGHT[1:], np.inf]], "values[50][7] is infinite, model 'vk' takes"),
+        ],
+    )
+    def test_what_is_no_row_of_eight_is_named(self, values: Any, message: str) -> None:
+        error = refusal({"values": values}, taking(shape=(None, 8)))
+        assert error.message.startswith(message)
 
     @pytest.mark.parametrize("value", [1.0, np.nan])
     def test_integers_refuse_floats(self, value: float) -> None:
