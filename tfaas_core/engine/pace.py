@@ -16,7 +16,7 @@ _NICENESS = 10
 _PAUSE_NS = 100_000_000
 """A model that runs again within it is one that runs all the time."""
 _PATIENCE = 10
-"""A run that gave way is due after as many times the processor time that the last one took."""
+"""A run that gave way is due after as many times the most processor time that one has taken."""
 
 
 class SlowRuns:
@@ -77,14 +77,14 @@ class Pace:
         self._gave_way = False
         self._begin_ns = 0
         self._busy_ns = 0
-        self._run_busy_ns = 0
+        self._most_busy_ns = 0
 
     def run_begins(self) -> int:
         """Called before each run; tells when it is due, if the process gave way; 0: it did not."""
         self._begin_ns = time.monotonic_ns()
         if not self._gave_way:
             return 0
-        due_ns = self._begin_ns + _PATIENCE * self._run_busy_ns
+        due_ns = self._begin_ns + _PATIENCE * self._most_busy_ns
         self._slow_runs.run_begins(due_ns)
         return due_ns
 
@@ -96,12 +96,14 @@ class Pace:
             return
         # A run that waited, for a core perhaps, was long by the clock alone.
         busy_ns, self._busy_ns = self._busy_ns, time.process_time_ns()
-        self._run_busy_ns = self._busy_ns - busy_ns
+        run_busy_ns = self._busy_ns - busy_ns
         if self._gave_way:
+            self._most_busy_ns = max(self._most_busy_ns, run_busy_ns)
             self._slow_runs.run_ends()
             return
-        self._long_runs = self._long_runs + 1 if self._run_busy_ns >= _LONG_NS else 0
+        self._long_runs = self._long_runs + 1 if run_busy_ns >= _LONG_NS else 0
         if self._long_runs == _LONG_RUNS:
+            self._most_busy_ns = run_busy_ns
             self._give_way()
 
     def beside_slow_runs(self) -> bool:

@@ -23,11 +23,13 @@ class SharedNumbers:
 
     @classmethod
     def create(cls, count: int) -> Self:
+        """New ones, all zero."""
         descriptor = os.memfd_create("tfaas-numbers")
         os.ftruncate(descriptor, 8 * count)
         return cls(descriptor)
 
     def close(self) -> None:
+        """Gives up this process's share; no view of ``cells`` may be left."""
         self.cells.release()
         self._memory.close()
         os.close(self.descriptor)

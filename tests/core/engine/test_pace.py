@@ -14,6 +14,7 @@ from tfaas_core.engine.meter import Meter
 from tfaas_core.engine.pace import Pace, SlowRuns
 from tfaas_core.engine.servables import ServableLoop
 from tfaas_core.engine.warmup import Warmed
+from tfaas_core.testing.children import apart
 from tfaas_core.testing.servables import FunctionServable
 from tfaas_core.testing.server import until
 
@@ -68,6 +69,21 @@ def test_the_end_of_one_slow_run_does_not_hide_a_longer_one(
 def test_a_slow_run_whose_process_dies_is_not_expected_for_ever(slow_runs: SlowRuns) -> None:
     slow_runs.run_begins(in_s(0.01))
     until(lambda: not slow_runs.expected(), 5)
+
+
+def test_a_short_run_does_not_make_the_next_one_due_soon() -> None:
+    assert apart(_due_after_a_short_run_in_s) > 0.15
+
+
+def _due_after_a_short_run_in_s() -> float:
+    pace = Pace("low", SlowRuns.create())
+    for busy_s in (0.02, 0.02, 0.02, 0.02, 0):
+        pace.run_begins()
+        end_s = time.process_time() + busy_s
+        while time.process_time() < end_s:
+            pass
+        pace.run_ends()
+    return (pace.run_begins() - time.monotonic_ns()) / 1e9
 
 
 @pytest.mark.parametrize("beside_slow_run", [False, True])
