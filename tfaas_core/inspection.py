@@ -38,8 +38,8 @@ class Inspection(msgspec.Struct, kw_only=True):
     """What was found out about a model.
 
     ``refusal`` is the sentence with which a server would refuse it, empty where it is ``loadable``;
-    then ``signature`` and ``mergeable`` are there. ``runtime`` is empty where none takes it.
-    ``examples`` are how many it carries, all of them reproduced where it is loadable.
+    then ``signature``, ``mergeable`` and ``merge_reason`` are there. ``runtime`` is empty where
+    none takes it. ``examples`` are how many it carries, all reproduced where it is loadable.
     ``ops`` counts each type of op, the most frequent first. ``params`` is a params.json to start
     from: what was found, and what the model brings along.
     """
@@ -51,6 +51,7 @@ class Inspection(msgspec.Struct, kw_only=True):
     size: int = 0
     signature: Signature | None = None
     mergeable: bool | None = None
+    merge_reason: str = ""
     examples: int = 0
     ops: dict[str, int] = {}
     params: dict[str, Any] = {}
@@ -121,7 +122,8 @@ def _inspect(
     finally:
         inspection.ops = _ops(runtimes[inspection.runtime], model, params)
     inspection.examples = examples
-    inspection.signature, inspection.mergeable = loaded.signature, loaded.mergeable
+    inspection.signature = loaded.signature
+    inspection.mergeable, inspection.merge_reason = loaded.mergeable, loaded.merge_reason
     inspection.params |= {
         "inputNode": _names(params.input_nodes, loaded.signature.inputs),
         "outputNode": _names(params.output_nodes, loaded.signature.outputs),
@@ -177,6 +179,7 @@ def _record(candidate: Candidate, warmup: dict[str, Any] | None, loaded: Loaded)
         params=candidate.params,
         signature=loaded.signature,
         mergeable=loaded.mergeable,
+        merge_reason=loaded.merge_reason,
         labels=(),
         created="",
         size_bytes=0,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import reprlib
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 import msgspec
 
 from tfaas_core.errors import BadBody, CannotServe, DoesNotFit
-from tfaas_core.tensors import Signature
+from tfaas_core.tensors import BatchAxis, Signature
 
 NAME_RULE = "letters, digits, '.', '_' and '-', starting with a letter or digit, 128 at most"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -39,11 +41,34 @@ def check_name(name: str, what: str = "model") -> str:
     return name
 
 
+class WarmUpRuns(StrEnum):
+    """What is run when a model is loaded, before it serves."""
+
+    ALL = "all"
+    """Made-up values, then the examples that it carries."""
+    EXAMPLES = "examples"
+    """The examples alone."""
+    NONE = "none"
+    """Nothing."""
+
+
+class BatchParams(msgspec.Struct, frozen=True):
+    """What a ``params.json`` says about rows; None: the server finds it out.
+
+    ``axis`` is the batch axis. ``merge`` says that rows of different requests may share a run, or
+    may not: with True, the uploader vouches for it that the rows are independent.
+    """
+
+    axis: BatchAxis | None = None
+    merge: bool | None = None
+
+
 class Params(msgspec.Struct, frozen=True):
     """What the server reads from a ``params.json``; ``document`` is the whole of it, as sent.
 
     Node names are kept as given, with or without ``:0``; an empty tuple means that the runtime
-    finds them itself. ``features`` names the columns of a row in order.
+    finds them itself. ``features`` names the columns of a row in order. ``accepts_nan``: requests
+    may send NaN, as a missing value.
     """
 
     name: str = ""
@@ -53,6 +78,9 @@ class Params(msgspec.Struct, frozen=True):
     options: Any = None
     features: tuple[str, ...] = ()
     signature: str = ""
+    batch: BatchParams = BatchParams()
+    warmup: WarmUpRuns = WarmUpRuns.ALL
+    accepts_nan: bool = False
     document: dict[str, Any] = {}
 
     @classmethod
@@ -85,6 +113,9 @@ class Params(msgspec.Struct, frozen=True):
             options=document.get("options"),
             features=features,
             signature=_text(document, "signature"),
+            batch=_batch(document.get("batch")),
+            warmup=WarmUpRuns(_choice(document, "warmup", [*WarmUpRuns])),
+            accepts_nan=_choice(document, "nan", ["refuse", "accept"]) == "accept",
             document=document,
         )
 
@@ -133,6 +164,55 @@ def _text(document: dict[str, Any], key: str) -> str:
     return value
 
 
+def _choice(document: dict[str, Any], key: str, choices: Sequence[str]) -> str:
+    """The value of ``key``, one of ``choices``; the first where it is not given."""
+    value = document.get(key)
+    if value is None:
+        return choices[0]
+    if value not in choices:
+        listed = " or ".join(f'"{choice}"' for choice in choices)
+        raise DoesNotFit(f"params.{key} is {_shown(value)}, it should be {listed}", field=key)
+    return str(value)
+
+
+def _batch(table: Any) -> BatchParams:
+    if table is None:
+        return BatchParams()
+    if not isinstance(table, dict):
+        raise DoesNotFit(
+            f'params.batch is {_shown(table)}, it should be an object with "axis", "merge" or both',
+            field="batch",
+        )
+    for key in table:
+        if key not in ("axis", "merge", "reason"):
+            raise DoesNotFit(
+                f'params.batch has {_shown(key)}, it may have "axis" and "merge"',
+                field=f"batch.{key}"[:80],
+            )
+    axis, merge = table.get("axis"), table.get("merge")
+    if axis is not None and axis not in [*BatchAxis]:
+        raise DoesNotFit(
+            f'params.batch.axis is {_shown(axis)}, it should be "free", "one" or "none"',
+            field="batch.axis",
+        )
+    if merge is not None and type(merge) is not bool:
+        raise DoesNotFit(
+            f"params.batch.merge is {_shown(merge)}, it should be true or false",
+            field="batch.merge",
+        )
+    if merge and axis not in (None, BatchAxis.FREE):
+        raise DoesNotFit(
+            f'params.batch.merge is true, but params.batch.axis is "{axis}": only rows along a '
+            'free axis share a run; say "axis": "free", or leave merge out',
+            field="batch.merge",
+        )
+    return BatchParams(None if axis is None else BatchAxis(axis), merge)
+
+
+def _shown(value: Any) -> str:
+    return reprlib.repr(value) if not isinstance(value, bool) else str(value).lower()
+
+
 def _names(document: dict[str, Any], key: str, spellings: tuple[str, ...]) -> tuple[str, ...]:
     value = next((document[s] for s in spellings if document.get(s)), None)
     if value is None:
@@ -148,8 +228,9 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
 
     Written once, when the version is stored, and never changed. ``created`` is UTC, in the form
     that TFaaS clients know. ``mergeable`` says that rows of different requests may share a run
-    without changing each other's answers. ``checksum`` is that of the artifact, as
-    ``tfaas_core.checksum`` makes it. ``warmup`` is the bundle's ``warmup.json``, where it had one.
+    without changing each other's answers, ``merge_reason`` how that is known, or why they may not.
+    ``checksum`` is that of the artifact, as ``tfaas_core.checksum`` makes it. ``warmup`` is the
+    bundle's ``warmup.json``, where it had one.
     """
 
     name: str
@@ -160,6 +241,7 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     params: dict[str, Any]
     signature: Signature
     mergeable: bool
+    merge_reason: str = ""
     labels: tuple[str, ...]
     created: str
     size_bytes: int
@@ -193,6 +275,11 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
             "version": self.version,
             "runtime": self.runtime,
             "signature": msgspec.to_builtins(self.signature),
+            "batch": {
+                "axis": str(self.signature.batch),
+                "merge": self.mergeable,
+                "reason": self.merge_reason,
+            },
             "size": self.size_bytes,
             "checksum": self.checksum,
         }

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+import msgspec
+
 from tfaas_core.errors import CannotServe
 from tfaas_core.model import Params
 from tfaas_core.tensors import Array, Signature
@@ -21,6 +23,17 @@ _ADVICE = {
 }
 
 
+class Independence(msgspec.Struct, frozen=True):
+    """Whether each row of a model's outputs is proven to depend on that row of the inputs alone.
+
+    ``reason``, where it is not: a clause that says why, and names the node, such as "node 'x' (Max)
+    takes the largest of all rows".
+    """
+
+    proven: bool
+    reason: str = ""
+
+
 class Servable(ABC):
     """A loaded model. Used from one thread at a time."""
 
@@ -28,6 +41,10 @@ class Servable(ABC):
 
     stateful: bool
     """Whether a run may change the answer of a later one, or draws random numbers."""
+
+    def independence(self) -> Independence:
+        """Whether rows of different requests may share a run; asked once, before the first run."""
+        return Independence(False, "its runtime cannot prove that its rows are independent")
 
     @abstractmethod
     def run(self, inputs: Sequence[Array]) -> list[Array]:
@@ -42,6 +59,12 @@ class Servable(ABC):
         """Called once while warming up, with inputs that run.
 
         May try settings (threads, say) and keep the fastest. Answers must not change.
+        """
+
+    def reset(self) -> None:  # noqa: B027 - optional, hence not abstract
+        """Forgets what runs have left behind: all is as it was right after loading.
+
+        Called of stateful ones alone, after runs of values that no client sent.
         """
 
     @abstractmethod

@@ -25,7 +25,7 @@ NUMPY_DTYPES: dict[str, np.dtype[Any]] = {
 """The dtypes of tensors, by TensorFlow's name. Strings are an object array of bytes."""
 
 
-class TensorSpec(msgspec.Struct, frozen=True):
+class TensorSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     """One input or output: TensorFlow's dtype name, and the shape with its batch axis first.
 
     ``None`` in a shape is a size that a request chooses; a shape of ``None`` is of unknown rank.
@@ -34,6 +34,10 @@ class TensorSpec(msgspec.Struct, frozen=True):
     name: str
     dtype: str
     shape: tuple[int | None, ...] | None
+    default: Any = None
+    """Of an input that a request may leave out: its value, as JSON spells it. None: it may not."""
+    constant: bool = False
+    """Whether an output is the same for all inputs: it has no batch axis, and is answered once."""
 
     @property
     def numpy_dtype(self) -> np.dtype[Any]:
@@ -55,16 +59,23 @@ class BatchAxis(StrEnum):
     """Nothing special: the model takes whole tensors, one request at a time."""
 
 
-class Signature(msgspec.Struct, frozen=True):
-    """What a model takes and gives, in the order in which a Servable takes and gives it."""
+class Signature(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a model takes and gives, in the order in which a Servable takes and gives it.
+
+    ``name`` is what the model's file calls it, empty where it has no name there. ``unused`` are
+    further inputs of the model, which no output needs: a request may send them, and nobody reads
+    them.
+    """
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     batch: BatchAxis
+    name: str = ""
+    unused: tuple[str, ...] = ()
 
     def row_shape(self, spec: TensorSpec) -> tuple[int | None, ...] | None:
         """The shape of one row: without the batch axis, where there is one."""
-        if self.batch is BatchAxis.NONE or spec.shape is None:
+        if self.batch is BatchAxis.NONE or spec.shape is None or spec.constant:
             return spec.shape
         return spec.shape[1:]
 
@@ -74,12 +85,15 @@ class Bound(msgspec.Struct, frozen=True):
 
     ``arrays``: every input under its name, of the signature's dtype; with a batch axis, axis 0 has
     size ``rows``. ``rows`` is 1 for a signature without one. ``single`` says that the client sent
-    one row rather than a batch, so that a codec answers in kind.
+    one row rather than a batch, so that a codec answers in kind. ``whole`` says that the arrays are
+    no rows to be merged with others or cut: they run alone, as they are, and are answered as the
+    model answers them. Their first axes may have different sizes then, or none.
     """
 
     arrays: Arrays
     rows: int
     single: bool
+    whole: bool = False
 
 
 def show_shape(shape: tuple[int | None, ...] | None) -> str:

@@ -153,6 +153,7 @@ def _record(name: str, runtime: str, package: Package, loaded: Loaded) -> ModelV
         params=package.params.document,
         signature=loaded.signature,
         mergeable=loaded.mergeable,
+        merge_reason=loaded.merge_reason,
         labels=package.labels,
         created=now_text(),
         size_bytes=package.size_bytes,

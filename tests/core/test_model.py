@@ -141,6 +141,7 @@ class TestDocument:
                 "outputs": [{"name": "y", "dtype": "float32", "shape": [None, 1]}],
                 "batch": "free",
             },
+            "batch": {"axis": "free", "merge": True, "reason": ""},
             "size": 1000,
             "checksum": "0" * 64,
         }

@@ -57,8 +57,9 @@ def _print(inspection: Inspection, with_params: bool) -> None:
     signature = inspection.signature
     if signature is not None:
         facts.append(("server", "would serve it"))
+        facts.append(("batch axis", str(signature.batch)))
         shared = "may" if inspection.mergeable else "may not"
-        facts.append(("batch axis", f"{signature.batch}; requests {shared} share a run"))
+        facts.append(("rows", f"{shared} share a run: {inspection.merge_reason}"))
         if inspection.examples:
             facts.append(("examples", f"{inspection.examples}, all reproduced"))
         facts += [("input", f"{spec.name} {spec}") for spec in signature.inputs]

@@ -13,14 +13,15 @@ import msgspec
 from tfaas_core.config import Config
 from tfaas_core.model import ModelVersion
 from tfaas_core.runtime import Runtime
-from tfaas_core.tensors import Array, Signature
+from tfaas_core.tensors import Array, BatchAxis, Signature
 
 
 class Candidate(msgspec.Struct, frozen=True):
     """An artifact to be loaded: a stored version's, or an upload's that is not stored yet.
 
     ``key`` is the stored version's, empty for an upload. ``path`` is the artifact's, local to this
-    machine; empty where nobody has looked for it yet.
+    machine; empty where nobody has looked for it yet. ``batch`` is the batch axis, where it is
+    known: the stored version's, or what the upload's examples show.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Candidate(msgspec.Struct, frozen=True):
     runtime: str
     path: str
     params: dict[str, Any]
+    batch: BatchAxis | None = None
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -37,6 +39,8 @@ class Loaded(msgspec.Struct, frozen=True):
     """Names the loaded candidate in ``run_prepared``, ``adopt`` and ``discard``."""
     signature: Signature
     mergeable: bool
+    merge_reason: str = ""
+    """How it is known whether rows may share a run; where they may not, why."""
 
 
 class ServableStatus(msgspec.Struct, frozen=True):

@@ -82,6 +82,7 @@ class Shelf:
             runtime=RUNTIME,
             signature=loaded.signature,
             mergeable=loaded.mergeable,
+            merge_reason=loaded.merge_reason,
         )
         staged.rename(self.artifact(version))
         return version
@@ -123,6 +124,7 @@ class Worker:
             runtime=RUNTIME,
             signature=loaded.signature,
             mergeable=loaded.mergeable,
+            merge_reason=loaded.merge_reason,
         )
         (answer,) = await self.engine.run_prepared(loaded.ticket, version, [rows], len(rows))
         return answer
