@@ -99,13 +99,10 @@ def _load(graph_def: Any, params: Params, threads: int) -> GraphServable:
     def open_session(threads: int) -> GraphSession:
         return GraphSession(graph, inputs, fetches, threads)
 
-    session = open_session(threads or 1)
-    try:
-        signature = signature_of(input_specs, output_specs, session.run)
-    except TfaasError:
-        session.close()
-        raise
-    return GraphServable(open_session, session, signature, stateful, tunable=threads == 0)
+    signature = signature_of(input_specs, output_specs)
+    return GraphServable(
+        open_session, open_session(threads or 1), signature, stateful, tunable=threads == 0
+    )
 
 
 def _imported(graph_def: Any, params: Params) -> Any:

@@ -49,14 +49,11 @@ def _load(meta_graph: Any, folder: Path, params: Params, threads: int) -> GraphS
         if saved.restorable
         else partial(SignatureFunction, meta_graph, ends, folder)
     )
-    session = open_session(threads or 1)
-    try:
-        signature = signature_of(inputs, outputs, session.run)
-    except TfaasError:
-        session.close()
-        raise
+    signature = signature_of(inputs, outputs)
     tunable = threads == 0 and saved.restorable
-    return GraphServable(open_session, session, signature, saved.stateful, tunable)
+    return GraphServable(
+        open_session, open_session(threads or 1), signature, saved.stateful, tunable
+    )
 
 
 def _open_session(saved: SavedGraph, fetches: Sequence[Any], threads: int) -> GraphSession:
