@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from tfaas_core.errors import BadBody, DoesNotFit, TfaasError, TooLarge
-from tfaas_core.model import MAX_DEPTH, ModelVersion, is_deeper
+from tfaas_core.model import MAX_DEPTH, ModelVersion, Params, WarmUpRuns, is_deeper
 
 WARMUP = "warmup"
 PARAMS_EXAMPLE = "params.example"
@@ -86,6 +86,12 @@ def examples_of(version: ModelVersion) -> list[Example]:
     """All examples that a version carries; raises as ``read_examples`` does."""
     warmup = read_examples(version.warmup, WARMUP)
     return warmup + read_examples(version.params.get("example"), PARAMS_EXAMPLE)
+
+
+def examples_to_run(version: ModelVersion) -> list[Example]:
+    """Those that warm it up: all, unless its params want nothing run. Raises as ``examples_of``."""
+    examples = examples_of(version)
+    return [] if Params.of(version.params).warmup is WarmUpRuns.NONE else examples
 
 
 def _example(fields: Any, where: str, tolerance: float) -> Example:

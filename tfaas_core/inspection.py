@@ -22,7 +22,7 @@ from tfaas_core.config import Config
 from tfaas_core.engine.base import Candidate, EngineContext, Loaded, WorkerContext
 from tfaas_core.engine.local import LocalEngineFactory
 from tfaas_core.errors import BadBody, TfaasError
-from tfaas_core.examples import examples_of
+from tfaas_core.examples import examples_to_run
 from tfaas_core.folder import regular_files
 from tfaas_core.model import ModelVersion, Params, check_features, is_name
 from tfaas_core.package import read_params, read_warmup
@@ -162,7 +162,7 @@ async def _try_out(
         check_features(Params.of(candidate.params), loaded.signature)
         record = _record(candidate, warmup, loaded)
         await WarmUp(engine, codecs, config.engine.max_queue_rows).check(loaded.ticket, record)
-        return loaded, len(examples_of(record))
+        return loaded, len(examples_to_run(record))
     finally:
         await engine.close()
         await supervisor.close()

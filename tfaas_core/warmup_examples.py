@@ -14,7 +14,7 @@ import msgspec
 from tfaas_core.codec import Codec, Document
 from tfaas_core.engine.base import Engine
 from tfaas_core.errors import CannotServe, TfaasError, TooLarge, Unavailable
-from tfaas_core.examples import Example, examples_of
+from tfaas_core.examples import Example, examples_to_run
 from tfaas_core.mismatch import mismatch
 from tfaas_core.model import ModelVersion
 from tfaas_core.tensors import Array, Bound, conform, runs_whole
@@ -52,7 +52,7 @@ class WarmUp:
         Unavailable where the server is stopping.
         """
         end_s = asyncio.get_running_loop().time() + _CHECKING_S
-        for example in examples_of(version):
+        for example in examples_to_run(version):
             run = partial(self._engine.run_prepared, ticket, version)
             with _blamed(example):
                 try:
@@ -83,7 +83,7 @@ class WarmUp:
     async def _run_all(self, version: ModelVersion) -> None:
         failures = []
         try:
-            for example in examples_of(version):
+            for example in examples_to_run(version):
                 failure = await self._failure_of(example, version)
                 failures += [] if failure is None else [failure]
         except TfaasError as error:

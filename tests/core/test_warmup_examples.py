@@ -99,6 +99,21 @@ async def test_an_example_that_the_model_does_not_take_is_refused(tmp_path: Path
 
 
 @in_event_loop
+async def test_none_is_run_where_the_params_want_nothing_run(tmp_path: Path) -> None:
+    async with harness_of(tmp_path) as harness:
+        worker = harness.worker
+        loaded = await worker.prepare("vk", "refuse")
+        plain = with_examples(worker.store("vk", "refuse"), {"values": [TRIGGER, 0, 0]})
+        for runs in ("all", "examples"):
+            version = msgspec.structs.replace(plain, params={"warmup": runs})
+            with pytest.raises(CannotServe, match="the model refuses this row"):
+                await warm_up(harness).check(loaded.ticket, version)
+        version = msgspec.structs.replace(plain, params={"warmup": "none"})
+        await warm_up(harness).check(loaded.ticket, version)
+        harness.worker.engine.discard(loaded.ticket)
+
+
+@in_event_loop
 async def test_a_crash_and_a_hang_are_the_examples_fault(tmp_path: Path) -> None:
     fine, fatal = {"values": [1, 2, 3]}, {"values": [TRIGGER, 0, 0]}
     assert await refusal(tmp_path, "abort", fine, fatal) == (

@@ -182,6 +182,19 @@ def test_sigterm_waits_for_no_load_that_hangs(tmp_path: Path, isolation: str) ->
         assert "killed" not in server.log.read_text()
 
 
+@pytest.mark.parametrize("isolation", ["model", "shared", "inline"])
+def test_sigterm_waits_for_no_run_that_hangs(tmp_path: Path, isolation: str) -> None:
+    settings = f"engine.isolation={isolation}", "server.request_timeout_s=1"
+    with fake_server(tmp_path, *settings) as server, ThreadPoolExecutor() as pool:
+        assert server.upload("hanging", b"hang").status_code == 200
+        asking = pool.submit(server.predict, model="hanging", values=[TRIGGER, 0, 0])
+        until(lambda: HANGS in server.log.read_text())
+        family = server.parent.children(recursive=True)
+        assert server.stop() == 0
+        assert psutil.wait_procs(family, timeout=10)[1] == []
+        assert asking.exception() is not None or asking.result().status_code in (503, 504)
+
+
 def test_nothing_outlives_a_killed_parent(tmp_path: Path) -> None:
     with fake_server(tmp_path) as server:
         assert server.upload("busy", b"sleep 0.05").status_code == 200
