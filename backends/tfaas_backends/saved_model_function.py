@@ -22,8 +22,8 @@ from tfaas_core.tensors import NUMPY_DTYPES, Array
 class SignatureFunction:
     """Computes a signature's outputs from its inputs; ``run`` and ``close`` as in GraphSession.
 
-    A model that was saved without a saver in its graph has its variables' values under the names
-    of Python objects: only tf.saved_model.load finds them. A run takes ten times as long as in a
+    For a model that only tf.saved_model.load can give its variables and tables: one with a table,
+    say, that was saved without a saver in its graph. A run takes ten times as long as in a
     session. Making it raises CannotServe where the ends are no signature's, BadBody where the
     variables' files are damaged, and whatever else tf.saved_model.load raises.
     """
@@ -34,8 +34,8 @@ class SignatureFunction:
         self._outputs = [end.key for end in ends.outputs]
         if not all([*self._inputs, *self._outputs]):
             raise CannotServe(
-                "the SavedModel was saved without a saver: params can name only keys of its"
-                f" signature {ends.signature!r}"
+                "the SavedModel's graph does not tell how its variables get their values: params"
+                f" can name only keys of its signature {ends.signature!r}"
             )
         with suppress(RuntimeError):  # the process computes already: it keeps the threads it has
             tf.config.threading.set_intra_op_parallelism_threads(threads)
