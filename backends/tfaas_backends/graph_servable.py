@@ -14,7 +14,7 @@ from tfaas_backends.forbidden_ops import check_ops
 from tfaas_backends.graph_file import prepare, read_graph
 from tfaas_backends.graph_nodes import GraphNodes
 from tfaas_backends.graph_session import GraphSession
-from tfaas_backends.graph_signature import signature_of, spec_of
+from tfaas_backends.graph_signature import first_names, signature_of, spec_of
 from tfaas_backends.graph_state import is_stateful, stateful_functions
 from tfaas_backends.quiet_tensorflow import tf
 from tfaas_backends.tensorflow_errors import load_error
@@ -101,7 +101,9 @@ def _load(graph_def: Any, params: Params, threads: int) -> GraphServable:
 
     session = open_session(threads or 1)
     try:
-        signature = signature_of(input_specs, output_specs, session.run)
+        signature = signature_of(
+            input_specs, output_specs, session.run, params.batch.axis, first_names(inputs)
+        )
     except TfaasError:
         session.close()
         raise

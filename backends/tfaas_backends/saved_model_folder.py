@@ -22,8 +22,13 @@ _INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
 
 
 def tags_of(params: Params) -> frozenset[str]:
-    """The tags of the graph to load: ``serve`` where ``params`` do not say otherwise."""
-    tags = params.document.get("tags") or _SERVE
+    """The tags of the graph to load: ``serve`` where ``params`` do not say otherwise.
+
+    An empty list stands for a graph without tags; null and empty text say nothing.
+    """
+    tags = params.document.get("tags")
+    if tags is None or tags == "":
+        tags = _SERVE
     if isinstance(tags, str):
         tags = tags.split(",")
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
@@ -46,8 +51,8 @@ def read_meta_graph(folder: Path, tags: frozenset[str]) -> Any:
             return meta_graph
     there = ", ".join(_shown(meta_graph.meta_info_def.tags) for meta_graph in found)
     raise CannotServe(
-        f"the SavedModel has no graph with the tags {_shown(tags)}, only with {there}: name its"
-        " tags in params.tags",
+        f"the SavedModel has no graph with the tags {_shown(tags)}, only with {there}: say in"
+        " params.tags which to load",
         field="tags",
     )
 

@@ -12,7 +12,7 @@ import msgspec
 from tfaas_backends.graph_nodes import name_of
 from tfaas_backends.graph_servable import GraphServable, apart_from, return_free_memory
 from tfaas_backends.graph_session import GraphSession
-from tfaas_backends.graph_signature import signature_of, spec_of
+from tfaas_backends.graph_signature import first_names, signature_of, spec_of
 from tfaas_backends.quiet_tensorflow import tf
 from tfaas_backends.saved_model_folder import read_meta_graph, tags_of, without_place
 from tfaas_backends.saved_model_function import SignatureFunction
@@ -51,11 +51,13 @@ def _load(meta_graph: Any, folder: Path, params: Params, threads: int) -> GraphS
     )
     session = open_session(threads or 1)
     try:
-        signature = signature_of(inputs, outputs, session.run)
+        names = first_names(saved.inputs, (end.shape for end in ends.inputs))
+        signature = signature_of(inputs, outputs, session.run, params.batch.axis, names)
     except TfaasError:
         session.close()
         raise
     tunable = threads == 0 and saved.restorable
+    signature = msgspec.structs.replace(signature, name=ends.signature)
     return GraphServable(open_session, session, signature, saved.stateful, tunable)
 
 
