@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import weakref
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,18 @@ _VARIABLES = "variables/variables"
 _SERVE = "serve"
 _INIT_SIGNATURE = "__saved_model_init_op"
 _INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
+
+
+class HeldFolder:
+    """A folder that is found again after it was renamed, as storing a version does.
+
+    ``path`` leads to it for as long as this object lives, in this process alone.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, descriptor)
+        self.path = Path(f"/proc/self/fd/{descriptor}")
 
 
 def tags_of(params: Params) -> frozenset[str]:

@@ -12,7 +12,7 @@ import numpy as np
 from tfaas_backends.forbidden_ops import check_all_ops
 from tfaas_backends.graph_nodes import dtype_of
 from tfaas_backends.quiet_tensorflow import tf
-from tfaas_backends.saved_model_folder import damaged
+from tfaas_backends.saved_model_folder import HeldFolder, damaged
 from tfaas_backends.saved_model_signature import Ends
 from tfaas_backends.tensorflow_errors import run_error
 from tfaas_core.errors import CannotServe
@@ -28,7 +28,7 @@ class SignatureFunction:
     variables' files are damaged, and whatever else tf.saved_model.load raises.
     """
 
-    def __init__(self, meta_graph: Any, ends: Ends, folder: Path, threads: int) -> None:
+    def __init__(self, meta_graph: Any, ends: Ends, held: HeldFolder, threads: int) -> None:
         check_all_ops(meta_graph.graph_def)
         self._inputs = [end.key for end in ends.inputs]
         self._outputs = [end.key for end in ends.outputs]
@@ -40,7 +40,7 @@ class SignatureFunction:
         with suppress(RuntimeError):  # the process computes already: it keeps the threads it has
             tf.config.threading.set_intra_op_parallelism_threads(threads)
         # The function alone does not keep its variables alive.
-        self._loaded = _loaded(folder, list(meta_graph.meta_info_def.tags))
+        self._loaded = _loaded(held.path, list(meta_graph.meta_info_def.tags))
         self._function = self._loaded.signatures[ends.signature]
         arguments = self._function.structured_input_signature[1]
         self._dtypes = {key: tensor.dtype for key, tensor in arguments.items()}

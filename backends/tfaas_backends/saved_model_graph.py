@@ -15,7 +15,13 @@ from tfaas_backends.graph_pruning import node_of, pruned
 from tfaas_backends.graph_state import is_stateful, stateful_functions
 from tfaas_backends.quiet_tensorflow import tf
 from tfaas_backends.saved_model_assets import assets, read_directly
-from tfaas_backends.saved_model_folder import checkpoint, damaged, init_nodes, without_place
+from tfaas_backends.saved_model_folder import (
+    HeldFolder,
+    checkpoint,
+    damaged,
+    init_nodes,
+    without_place,
+)
 from tfaas_backends.saved_model_freezing import VariableUses
 from tfaas_backends.saved_model_objects import has_objects, object_variables
 from tfaas_backends.saved_model_signature import End, Ends
@@ -40,8 +46,9 @@ class SavedGraph:
     TensorFlow raises on importing.
     """
 
-    def __init__(self, meta_graph: Any, ends: Ends, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, meta_graph: Any, ends: Ends, held: HeldFolder) -> None:
+        self._held = held
+        folder = held.path
         paths = assets(meta_graph, folder)
         read_directly(meta_graph.graph_def, paths)
         needed = _Needed(meta_graph, ends, folder)
@@ -71,14 +78,14 @@ class SavedGraph:
             try:
                 _run(session, self._restore, self._fed_to_restore)
             except Exception as error:
-                raise _restoring_error(error, self._folder) from None
+                raise _restoring_error(error, self._held.path) from None
         if self._doubtful:
             self._check_values(session)
         if self._init:
             try:
                 _run(session, self._init, self._paths)
             except Exception as error:
-                raise _cannot_prepare(error, self._folder) from None
+                raise _cannot_prepare(error, self._held.path) from None
 
     def _check_values(self, session: Any) -> None:
         for name, has_value in session.run(self._doubtful).items():
@@ -99,7 +106,7 @@ class SavedGraph:
         try:
             values = small_values(needed.prefix, candidates)
         except Exception as error:
-            raise damaged(error, self._folder) from None
+            raise damaged(error, self._held.path) from None
         uses.freeze(values)
         for name in values:
             del needed.stored[name]
