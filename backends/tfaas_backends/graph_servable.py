@@ -14,7 +14,7 @@ from tfaas_backends.forbidden_ops import check_ops
 from tfaas_backends.graph_file import prepare, read_graph
 from tfaas_backends.graph_nodes import GraphNodes
 from tfaas_backends.graph_session import GraphSession
-from tfaas_backends.graph_signature import signature_of, spec_of
+from tfaas_backends.graph_signature import first_names, signature_of, spec_of
 from tfaas_backends.graph_state import is_stateful, stateful_functions
 from tfaas_backends.quiet_tensorflow import tf
 from tfaas_backends.tensorflow_errors import load_error
@@ -32,7 +32,8 @@ _TUNING_BUDGET_S = 0.5
 class GraphServable(Servable):
     """Runs one session, with one thread unless more were asked for or proved faster.
 
-    ``open_session(threads)`` makes sessions that compute the signature's outputs.
+    ``open_session(threads)`` makes sessions that compute the signature's outputs; ``session`` is
+    one of them, of so many ``threads``.
     """
 
     def __init__(
@@ -42,12 +43,14 @@ class GraphServable(Servable):
         signature: Signature,
         stateful: bool,
         tunable: bool,
+        threads: int = 1,
     ) -> None:
         self.signature = signature
         self.stateful = stateful
         self._open_session = open_session
         self._session = session
         self._tunable = tunable
+        self._threads = threads
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         return self._session.run(inputs)
@@ -62,9 +65,19 @@ class GraphServable(Servable):
         try:
             if _is_clearly_faster(rival, self._session, inputs):
                 self._session, rival = rival, self._session
+                self._threads = _cores()
         finally:
             rival.close()
             return_free_memory()
+
+    def reset(self) -> None:
+        """Takes a new session: variables, tables, queues and generators are in it alone.
+
+        Raises what loading raises; then nothing is left that could run.
+        """
+        self._session.close()  # before, not after: only one of them need fit into the memory
+        self._session = self._open_session(self._threads)
+        return_free_memory()
 
     def close(self) -> None:
         self._session.close()
@@ -101,11 +114,13 @@ def _load(graph_def: Any, params: Params, threads: int) -> GraphServable:
 
     session = open_session(threads or 1)
     try:
-        signature = signature_of(input_specs, output_specs, session.run)
+        signature = signature_of(
+            input_specs, output_specs, session.run, params.batch.axis, first_names(inputs)
+        )
     except TfaasError:
         session.close()
         raise
-    return GraphServable(open_session, session, signature, stateful, tunable=threads == 0)
+    return GraphServable(open_session, session, signature, stateful, threads == 0, threads or 1)
 
 
 def _imported(graph_def: Any, params: Params) -> Any:

@@ -12,9 +12,9 @@ import msgspec
 from tfaas_backends.graph_nodes import name_of
 from tfaas_backends.graph_servable import GraphServable, apart_from, return_free_memory
 from tfaas_backends.graph_session import GraphSession
-from tfaas_backends.graph_signature import signature_of, spec_of
+from tfaas_backends.graph_signature import first_names, signature_of, spec_of
 from tfaas_backends.quiet_tensorflow import tf
-from tfaas_backends.saved_model_folder import read_meta_graph, tags_of, without_place
+from tfaas_backends.saved_model_folder import HeldFolder, read_meta_graph, tags_of, without_place
 from tfaas_backends.saved_model_function import SignatureFunction
 from tfaas_backends.saved_model_graph import SavedGraph
 from tfaas_backends.saved_model_signature import End, ends_of
@@ -27,36 +27,39 @@ from tfaas_core.tensors import TensorSpec
 def load_saved_model(artifact: Path, params: Params, threads: int) -> GraphServable:
     """The SavedModel in the folder ``artifact``, as Runtime.load gives it."""
     meta_graph = read_meta_graph(artifact, tags_of(params))
+    held = HeldFolder(artifact)
     try:
-        return _load(meta_graph, artifact, params, threads)
+        return _load(meta_graph, held, params, threads)
     except TfaasError:
         raise
     except Exception as error:  # of a broken graph, TensorFlow raises nearly anything
         told = load_error(error, meta_graph.graph_def)
-        raise type(told)(without_place(told.message, artifact), **told.details) from None
+        raise type(told)(without_place(told.message, held.path), **told.details) from None
     finally:
         del meta_graph
         return_free_memory()
 
 
-def _load(meta_graph: Any, folder: Path, params: Params, threads: int) -> GraphServable:
+def _load(meta_graph: Any, held: HeldFolder, params: Params, threads: int) -> GraphServable:
     ends = ends_of(meta_graph, params)
-    saved = SavedGraph(meta_graph, ends, folder)
+    saved = SavedGraph(meta_graph, ends, held)
     inputs = _specs(ends.inputs, saved.inputs, "inputNode")
     outputs = _specs(ends.outputs, saved.outputs, "outputNode")
     open_session: Callable[[int], Any] = (
         partial(_open_session, saved, apart_from(saved.inputs, saved.outputs, saved.graph))
         if saved.restorable
-        else partial(SignatureFunction, meta_graph, ends, folder)
+        else partial(SignatureFunction, meta_graph, ends, held)
     )
     session = open_session(threads or 1)
     try:
-        signature = signature_of(inputs, outputs, session.run)
+        names = first_names(saved.inputs, (end.shape for end in ends.inputs))
+        signature = signature_of(inputs, outputs, session.run, params.batch.axis, names)
     except TfaasError:
         session.close()
         raise
     tunable = threads == 0 and saved.restorable
-    return GraphServable(open_session, session, signature, saved.stateful, tunable)
+    signature = msgspec.structs.replace(signature, name=ends.signature)
+    return GraphServable(open_session, session, signature, saved.stateful, tunable, threads or 1)
 
 
 def _open_session(saved: SavedGraph, fetches: Sequence[Any], threads: int) -> GraphSession:
