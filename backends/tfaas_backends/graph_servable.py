@@ -13,14 +13,16 @@ from typing import Any
 from tfaas_backends.forbidden_ops import check_ops
 from tfaas_backends.graph_file import prepare, read_graph
 from tfaas_backends.graph_nodes import GraphNodes
+from tfaas_backends.graph_rows import NO_PROOF, independence_of, settled, with_findings
 from tfaas_backends.graph_session import GraphSession
 from tfaas_backends.graph_signature import first_names, signature_of, spec_of
 from tfaas_backends.graph_state import is_stateful, stateful_functions
+from tfaas_backends.independence.prover import Proof, Prover
 from tfaas_backends.quiet_tensorflow import tf
 from tfaas_backends.tensorflow_errors import load_error
 from tfaas_core.errors import TfaasError
 from tfaas_core.model import Params
-from tfaas_core.runtime import Servable
+from tfaas_core.runtime import Independence, Servable
 from tfaas_core.tensors import Array, Signature
 
 _WORTH_TUNING_S = 0.0003
@@ -33,7 +35,7 @@ class GraphServable(Servable):
     """Runs one session, with one thread unless more were asked for or proved faster.
 
     ``open_session(threads)`` makes sessions that compute the signature's outputs; ``session`` is
-    one of them, of so many ``threads``.
+    one of them, of so many ``threads``. ``proof`` is of the graph that they run.
     """
 
     def __init__(
@@ -44,9 +46,11 @@ class GraphServable(Servable):
         stateful: bool,
         tunable: bool,
         threads: int = 1,
+        proof: Proof = NO_PROOF,
     ) -> None:
         self.signature = signature
         self.stateful = stateful
+        self._proof = proof
         self._open_session = open_session
         self._session = session
         self._tunable = tunable
@@ -54,6 +58,9 @@ class GraphServable(Servable):
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         return self._session.run(inputs)
+
+    def independence(self) -> Independence:
+        return independence_of(self._proof)
 
     def tune(self, inputs: Sequence[Array]) -> None:
         """Takes a thread a core where that is faster by a clear margin, for these inputs."""
@@ -112,15 +119,25 @@ def _load(graph_def: Any, params: Params, threads: int) -> GraphServable:
     def open_session(threads: int) -> GraphSession:
         return GraphSession(graph, inputs, fetches, threads)
 
+    prover = Prover(graph_def, [t.name for t in inputs], [t.name for t in outputs])
+    proof = prover.prove([spec.shape for spec in input_specs])
+    axis = params.batch.axis
     session = open_session(threads or 1)
     try:
         signature = signature_of(
-            input_specs, output_specs, session.run, params.batch.axis, first_names(inputs)
+            input_specs,
+            with_findings(output_specs, proof),
+            session.run,
+            axis,
+            first_names(inputs),
         )
     except TfaasError:
         session.close()
         raise
-    return GraphServable(open_session, session, signature, stateful, threads == 0, threads or 1)
+    signature = settled(signature, proof, axis is not None)
+    return GraphServable(
+        open_session, session, signature, stateful, threads == 0, threads or 1, proof
+    )
 
 
 def _imported(graph_def: Any, params: Params) -> Any:

@@ -13,6 +13,7 @@ from tfaas_backends.graph_file import prepare
 from tfaas_backends.graph_nodes import GraphNodes
 from tfaas_backends.graph_pruning import node_of, pruned
 from tfaas_backends.graph_state import is_stateful, stateful_functions
+from tfaas_backends.independence.prover import Prover
 from tfaas_backends.quiet_tensorflow import tf
 from tfaas_backends.saved_model_assets import assets, read_directly
 from tfaas_backends.saved_model_folder import (
@@ -40,10 +41,10 @@ from tfaas_core.errors import CannotServe, TfaasError
 class SavedGraph:
     """The part of a SavedModel's graph that its ends need, imported.
 
-    ``graph`` is a tf.Graph, ``inputs`` and ``outputs`` are its tensors; ``stateful`` as in
-    Servable. ``restorable`` is False where nothing tells how its variables get their values.
-    Making it raises CannotServe, BadBody where files are missing or damaged, and whatever
-    TensorFlow raises on importing.
+    ``graph`` is a tf.Graph, ``inputs`` and ``outputs`` are its tensors, ``prover`` proves what
+    becomes of rows between them; ``stateful`` as in Servable. ``restorable`` is False where nothing
+    tells how its variables get their values. Making it raises CannotServe, BadBody where files are
+    missing or damaged, and whatever TensorFlow raises on importing.
     """
 
     def __init__(self, meta_graph: Any, ends: Ends, held: HeldFolder) -> None:
@@ -59,6 +60,11 @@ class SavedGraph:
         self.graph = _imported(meta_graph, needed.graph_def, ends)
         self.inputs = self._tensors(ends.inputs)
         self.outputs = self._tensors(ends.outputs)
+        self.prover = Prover(
+            needed.graph_def,
+            [tensor.name for tensor in self.inputs],
+            [tensor.name for tensor in self.outputs],
+        )
         self.stateful = self._is_stateful(stateful_functions(needed.graph_def))
         names = {node.name for node in needed.graph_def.node}
         self._paths = {f"{node}:0": path for node, path in paths.items() if node in names}

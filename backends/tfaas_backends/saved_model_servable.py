@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from tfaas_backends.graph_nodes import name_of
+from tfaas_backends.graph_rows import settled, with_findings
 from tfaas_backends.graph_servable import GraphServable, apart_from, return_free_memory
 from tfaas_backends.graph_session import GraphSession
 from tfaas_backends.graph_signature import first_names, signature_of, spec_of
@@ -50,16 +51,22 @@ def _load(meta_graph: Any, held: HeldFolder, params: Params, threads: int) -> Gr
         if saved.restorable
         else partial(SignatureFunction, meta_graph, ends, held)
     )
+    proof = saved.prover.prove([spec.shape for spec in inputs])
+    axis = params.batch.axis
     session = open_session(threads or 1)
     try:
         names = first_names(saved.inputs, (end.shape for end in ends.inputs))
-        signature = signature_of(inputs, outputs, session.run, params.batch.axis, names)
+        outputs = with_findings(outputs, proof)
+        signature = signature_of(inputs, outputs, session.run, axis, names)
     except TfaasError:
         session.close()
         raise
     tunable = threads == 0 and saved.restorable
+    signature = settled(signature, proof, axis is not None)
     signature = msgspec.structs.replace(signature, name=ends.signature)
-    return GraphServable(open_session, session, signature, saved.stateful, tunable, threads or 1)
+    return GraphServable(
+        open_session, session, signature, saved.stateful, tunable, threads or 1, proof
+    )
 
 
 def _open_session(saved: SavedGraph, fetches: Sequence[Any], threads: int) -> GraphSession:
