@@ -14,7 +14,7 @@ from tfaas_core.codec import Codec, Document, Encoded
 from tfaas_core.engine.base import Engine
 from tfaas_core.errors import DoesNotFit, TooLarge
 from tfaas_core.model import ModelVersion
-from tfaas_core.tensors import Bound, conform
+from tfaas_core.tensors import Bound, conform, runs_whole
 
 LARGE_BODY_BYTES = 1 << 20
 """A larger body is read in a thread, so that the event loop goes on with other clients."""
@@ -96,7 +96,8 @@ class Predictor:
                 expected=self._max_rows,
                 got=bound.rows,
             )
-        outputs = await self._engine.run(version, inputs, bound.rows)
+        whole = runs_whole(version.signature, bound)
+        outputs = await self._engine.run(version, inputs, bound.rows, whole)
         named = {
             spec.name: output
             for spec, output in zip(version.signature.outputs, outputs, strict=True)

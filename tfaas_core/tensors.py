@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -106,22 +107,70 @@ def show_shape(shape: tuple[int | None, ...] | None) -> str:
 def conform(signature: Signature, bound: Bound) -> list[Array]:
     """The arrays of ``bound`` in the signature's order.
 
+    An input with a default that is missing gets it; what the signature calls unused is left out.
     Raises DoesNotFit where a name is missing or unknown, or a dtype, shape or number of rows is
-    not the signature's: after this, no request can make a batch fail for its neighbours.
+    not the signature's: after this, no request can make a batch fail for its neighbours. The first
+    axes of a ``whole`` request are held against the signature alone.
     """
     arrays = bound.arrays
     if len(arrays) != len(signature.inputs):
-        raise _wrong_names(signature, arrays)
-    rows = None if signature.batch is BatchAxis.NONE else bound.rows
-    ordered = []
+        _check_names(signature, arrays)
+    rows = _rows_to_check(signature.batch, bound)
+    ordered, given = [], 0
     for spec in signature.inputs:
         array = arrays.get(spec.name)
         if array is None:
-            raise _wrong_names(signature, arrays)
+            _check_names(signature, arrays)
+            ordered.append(default_of(spec))
+            continue
         if array.dtype != spec.numpy_dtype or not _fits(array.shape, spec.shape, rows):
             raise _wrong_tensor(spec, array, rows)
         ordered.append(array)
+        given += 1
+    if given != len(arrays):
+        _check_names(signature, arrays)
     return ordered
+
+
+def runs_whole(signature: Signature, bound: Bound) -> bool:
+    """Whether a conforming request is to be run by itself, and not to be cut.
+
+    This is so where it is ``whole``, or where a default that it gets has another number of rows.
+    """
+    if bound.whole or (len(bound.arrays) == len(signature.inputs) and not signature.unused):
+        return bound.whole
+    if signature.batch is BatchAxis.NONE:
+        return False
+    missing = [spec for spec in signature.inputs if spec.name not in bound.arrays]
+    return any(default_of(spec).shape[:1] != (bound.rows,) for spec in missing)
+
+
+def default_of(spec: TensorSpec) -> Array:
+    """The default of an input that has one."""
+    if spec.dtype == "string":
+        return _strings(spec.default)
+    if spec.numpy_dtype.kind == "c":
+        pairs = np.array(spec.default, np.float64)
+        return (pairs[..., 0] + 1j * pairs[..., 1]).astype(spec.numpy_dtype)
+    return np.array(spec.default, spec.numpy_dtype)
+
+
+def _strings(value: Any) -> Array:
+    if not isinstance(value, list):
+        text = b64decode(value["b64"]) if isinstance(value, dict) else value.encode()
+        return np.array([text, None], object)[:1].reshape(())
+    if not value:
+        return np.array([], object)
+    return np.stack([_strings(each) for each in value])
+
+
+def _rows_to_check(batch: BatchAxis, bound: Bound) -> int | None:
+    """The size of each input's first axis, where the request as a whole settles it."""
+    if batch is BatchAxis.NONE:
+        return None
+    # A batch axis of one takes no rows, too, though the signature says 1.
+    is_as_it_says = bound.whole and (bound.rows or batch is BatchAxis.FREE)
+    return None if is_as_it_says else bound.rows
 
 
 def _fits(shape: tuple[int, ...], spec: tuple[int | None, ...] | None, rows: int | None) -> bool:
@@ -137,12 +186,16 @@ def _fits(shape: tuple[int, ...], spec: tuple[int | None, ...] | None, rows: int
     return all(spec[axis] in (None, shape[axis]) for axis in range(first, len(spec)))
 
 
-def _wrong_names(signature: Signature, arrays: Arrays) -> DoesNotFit:
+def _check_names(signature: Signature, arrays: Arrays) -> None:
+    """Raises DoesNotFit for a name that is missing, and has no default, or unknown."""
     expected = [spec.name for spec in signature.inputs]
-    missing = [name for name in expected if name not in arrays]
-    unknown = [name for name in arrays if name not in expected]
+    needed = [spec.name for spec in signature.inputs if spec.default is None]
+    missing = [name for name in needed if name not in arrays]
+    unknown = [name for name in arrays if name not in expected and name not in signature.unused]
+    if not missing and not unknown:
+        return
     what = f"input {missing[0]!r} is missing" if missing else f"there is no input {unknown[0]!r}"
-    return DoesNotFit(
+    raise DoesNotFit(
         f"{what}; the model takes {', '.join(map(repr, expected))}",
         field=(missing or unknown)[0],
         expected=expected,

@@ -17,7 +17,7 @@ from tfaas_core.errors import CannotServe, TfaasError, TooLarge, Unavailable
 from tfaas_core.examples import Example, examples_of
 from tfaas_core.mismatch import mismatch
 from tfaas_core.model import ModelVersion
-from tfaas_core.tensors import Array, Bound, conform
+from tfaas_core.tensors import Array, Bound, conform, runs_whole
 
 CODEC = "json"
 """The codec whose documents and answers examples are."""
@@ -28,8 +28,8 @@ _CHECKING_S = 60.0
 _WARMING_S = 10.0
 """Examples that take longer altogether are not worth waiting for: an old version is live still."""
 
-Run: TypeAlias = Callable[[Sequence[Array], int], Awaitable[list[Array]]]
-"""An engine's run of one version: its inputs, and how many rows they hold."""
+Run: TypeAlias = Callable[[Sequence[Array], int, bool], Awaitable[list[Array]]]
+"""An engine's run of one version: its inputs, how many rows they hold, whether they are whole."""
 
 _log = logging.getLogger("tfaas.warmup")
 
@@ -116,7 +116,7 @@ class WarmUp:
                 f"{bound.rows} rows are more than the {self._max_rows} that may ever wait for a "
                 "model (engine.max_queue_rows)"
             )
-        outputs = await run(inputs, bound.rows)
+        outputs = await run(inputs, bound.rows, runs_whole(version.signature, bound))
         return await asyncio.to_thread(_encoded, codec, outputs, bound, document, version)
 
 

@@ -121,20 +121,17 @@ def _load(graph_def: Any, params: Params, threads: int) -> GraphServable:
 
     prover = Prover(graph_def, [t.name for t in inputs], [t.name for t in outputs])
     proof = prover.prove([spec.shape for spec in input_specs])
-    axis = params.batch.axis
-    session = open_session(threads or 1)
-    try:
-        signature = signature_of(
+    signature = settled(
+        signature_of(
             input_specs,
             with_findings(output_specs, proof),
-            session.run,
-            axis,
+            params.batch.axis,
             first_names(inputs),
-        )
-    except TfaasError:
-        session.close()
-        raise
-    signature = settled(signature, proof, axis is not None)
+        ),
+        proof,
+        is_given=params.batch.axis is not None,
+    )
+    session = open_session(threads or 1)
     return GraphServable(
         open_session, session, signature, stateful, threads == 0, threads or 1, proof
     )

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from itertools import cycle
-from typing import Any, TypeAlias
-
-import numpy as np
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 from tfaas_backends.graph_nodes import dtype_of, name_of
-from tfaas_core.errors import CannotServe, DoesNotFit, Unavailable
-from tfaas_core.tensors import NUMPY_DTYPES, Array, BatchAxis, Signature, TensorSpec
-
-Run: TypeAlias = Callable[[Sequence[Array]], list[Array]]
-Shape: TypeAlias = tuple[int | None, ...]
-
-_TRIED_ROWS = (1, 2)
-_TRIED_SIZES = (1, 32)
+from tfaas_core.errors import CannotServe
+from tfaas_core.tensors import NUMPY_DTYPES, BatchAxis, Signature, TensorSpec
 
 
 def spec_of(tensor: Any, field: str) -> TensorSpec:
@@ -49,26 +40,23 @@ def first_names(tensors: Iterable[Any], shapes: Iterable[Any] = ()) -> set[str]:
 def signature_of(
     inputs: Sequence[TensorSpec],
     outputs: Sequence[TensorSpec],
-    run: Run,
     axis: BatchAxis | None = None,
     names: Collection[str] = (),
 ) -> Signature:
     """The signature, its batch axis the one that the params give, or else told by the shapes.
 
-    Where they do not tell, because an output's rank is unknown, by running zeros. ``names`` are
-    those of the inputs' first sizes: where they differ, so may the sizes. Raises CannotServe where
-    the shapes do not allow ``axis``.
+    It is free where all are known to begin with a free size, or of unknown rank if it is outputs:
+    of these, runs will tell. ``names`` are those of the inputs' first sizes: where they differ, so
+    may the sizes. Raises CannotServe where the shapes do not allow ``axis``.
     """
     if axis is not None:
         _check(axis, inputs, outputs)
         return Signature(tuple(inputs), tuple(outputs), axis)
-    if _all_begin_with(None, inputs) and len(names) < 2:
-        learnt = outputs
-        if any(spec.shape is None for spec in outputs):
-            learnt = _learnt(inputs, outputs, run)
-        if _all_begin_with(None, _varying(learnt)):
-            return Signature(tuple(inputs), tuple(learnt), BatchAxis.FREE)
-    one = _all_begin_with(1, inputs) and _all_begin_with(1, _varying(outputs))
+    varying = _varying(outputs)
+    known = [spec for spec in varying if spec.shape is not None]
+    if _all_begin_with(None, inputs) and len(names) < 2 and _all_begin_with(None, known):
+        return Signature(tuple(inputs), tuple(outputs), BatchAxis.FREE)
+    one = _all_begin_with(1, inputs) and _all_begin_with(1, varying)
     return Signature(tuple(inputs), tuple(outputs), BatchAxis.ONE if one else BatchAxis.NONE)
 
 
@@ -93,56 +81,3 @@ def _check(axis: BatchAxis, inputs: Sequence[TensorSpec], outputs: Sequence[Tens
                 f" not begin with {first}",
                 field="batch.axis",
             )
-
-
-def _learnt(
-    inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], run: Run
-) -> Sequence[TensorSpec]:
-    """The outputs with the shapes that runs of zeros have; unchanged where none runs."""
-    has_free_sizes = any(None in (spec.shape or ())[1:] for spec in inputs)
-    sizes = _TRIED_SIZES if has_free_sizes else _TRIED_SIZES[:1]
-    runs = [shapes for size in sizes if (shapes := _shapes_of_runs(inputs, size, run))]
-    if not runs:
-        return outputs
-    seen = zip(*(shapes for by_rows in runs for shapes in by_rows), strict=True)
-    fixed = len(runs) == len(sizes)
-    return [
-        TensorSpec(spec.name, spec.dtype, spec.shape or _common(shapes, fixed))
-        for spec, shapes in zip(outputs, seen, strict=True)
-    ]
-
-
-def _shapes_of_runs(
-    inputs: Sequence[TensorSpec], size: int, run: Run
-) -> list[list[tuple[int, ...]]]:
-    """The outputs' shapes in a run of one row and one of two; none where one of them fails."""
-    found = []
-    for rows in _TRIED_ROWS:
-        try:
-            found.append([a.shape for a in run([_zeros(spec, rows, size) for spec in inputs])])
-        except CannotServe:
-            raise
-        except (DoesNotFit, Unavailable, MemoryError, ValueError):  # absurd sizes: NumPy's errors
-            return []
-    return found
-
-
-def _zeros(spec: TensorSpec, rows: int, size: int) -> Array:
-    shape = [rows, *(size if dim is None else dim for dim in (spec.shape or ())[1:])]
-    if spec.dtype == "string":
-        return np.full(shape, b"", object)
-    return np.zeros(shape, spec.numpy_dtype)
-
-
-def _common(shapes: Sequence[tuple[int, ...]], fixed: bool) -> Shape | None:
-    """The shape that all have, None for the sizes that differ.
-
-    ``shapes`` are of runs of one row and of two, in turn. None where they differ in rank, or do
-    not begin with the rows. Unless ``fixed``, a size that never differed still may.
-    """
-    if len({len(shape) for shape in shapes}) != 1:
-        return None
-    if any(shape[:1] != (rows,) for shape, rows in zip(shapes, cycle(_TRIED_ROWS))):
-        return None
-    inner = zip(*(shape[1:] for shape in shapes), strict=True)
-    return (None, *(sizes[0] if fixed and len(set(sizes)) == 1 else None for sizes in inner))

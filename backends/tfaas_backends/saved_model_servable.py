@@ -53,17 +53,12 @@ def _load(meta_graph: Any, held: HeldFolder, params: Params, threads: int) -> Gr
     )
     proof = saved.prover.prove([spec.shape for spec in inputs])
     axis = params.batch.axis
-    session = open_session(threads or 1)
-    try:
-        names = first_names(saved.inputs, (end.shape for end in ends.inputs))
-        outputs = with_findings(outputs, proof)
-        signature = signature_of(inputs, outputs, session.run, axis, names)
-    except TfaasError:
-        session.close()
-        raise
-    tunable = threads == 0 and saved.restorable
-    signature = settled(signature, proof, axis is not None)
+    names = first_names(saved.inputs, (end.shape for end in ends.inputs))
+    signature = signature_of(inputs, with_findings(outputs, proof), axis, names)
+    signature = settled(signature, proof, is_given=axis is not None)
     signature = msgspec.structs.replace(signature, name=ends.signature)
+    tunable = threads == 0 and saved.restorable
+    session = open_session(threads or 1)
     return GraphServable(
         open_session, session, signature, saved.stateful, tunable, threads or 1, proof
     )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tfaas_backends.quiet_tensorflow import tf
 
+from tfaas_core.engine.warmup import Warmed, warm
 from tfaas_core.errors import CannotServe
 from tfaas_core.runtime import Servable
 from tfaas_core.tensors import NUMPY_DTYPES, BatchAxis
@@ -26,11 +27,11 @@ def of_unknown_shape(tensor: Any) -> Any:
     return tf.compat.v1.placeholder_with_default(tensor, None)
 
 
-def batch_of(servable: Servable) -> BatchAxis:
+def batch_of(servable: Servable | Warmed) -> BatchAxis:
     return servable.signature.batch
 
 
-def output_shape(servable: Servable) -> Shape:
+def output_shape(servable: Servable | Warmed) -> Shape:
     return servable.signature.outputs[0].shape
 
 
@@ -106,13 +107,13 @@ def test_inputs_of_unknown_shape_are_whole_tensors(serve: Serve) -> None:
 
 def test_an_unknown_output_shape_is_learnt_by_running(serve: Serve) -> None:
     servable = serve(lambda: of_unknown_shape(tf.zeros([3]) + placeholder([None, 1])))
-    assert batch_of(servable) is BatchAxis.FREE
-    assert output_shape(servable) == (None, 3)
+    assert batch_of(warm(servable)) is BatchAxis.FREE
+    assert output_shape(warm(servable)) == (None, 3)
 
 
 def test_sizes_that_follow_a_free_one_stay_free(serve: Serve) -> None:
     servable = serve(lambda: of_unknown_shape(tf.stack([placeholder([None, None])] * 2, 2)))
-    assert output_shape(servable) == (None, None, 2)
+    assert output_shape(warm(servable)) == (None, None, 2)
 
 
 def test_sizes_that_no_made_up_values_tell_are_told_by_the_proof(serve: Serve) -> None:
@@ -130,8 +131,8 @@ def test_an_unknown_output_that_does_not_follow_the_rows_leaves_no_batch_axis(
     serve: Serve, combine: Callable[[Any], Any]
 ) -> None:
     servable = serve(lambda: of_unknown_shape(combine(placeholder([None, 3]))))
-    assert batch_of(servable) is BatchAxis.NONE
-    assert output_shape(servable) is None
+    assert batch_of(warm(servable)) is BatchAxis.NONE
+    assert output_shape(warm(servable)) is None
 
 
 def test_an_unknown_output_of_a_graph_that_runs_no_zeros_leaves_no_batch_axis(
@@ -143,7 +144,7 @@ def test_an_unknown_output_of_a_graph_that_runs_no_zeros_leaves_no_batch_axis(
             + tf.cast(tf.io.parse_tensor(tf.constant(b"no tensor"), tf.int32), tf.int16)
         )
     )
-    assert batch_of(servable) is BatchAxis.NONE
+    assert batch_of(warm(servable)) is BatchAxis.NONE
 
 
 # The batch axis that the params give, and named sizes.

@@ -49,7 +49,9 @@ class FirstColumn:
     def __init__(self) -> None:
         self.ran: list[int] = []
 
-    async def run(self, version: ModelVersion, inputs: Sequence[Array], rows: int) -> list[Array]:
+    async def run(
+        self, version: ModelVersion, inputs: Sequence[Array], rows: int, whole: bool
+    ) -> list[Array]:
         self.ran.append(version.version)
         return [inputs[0][:, :1]]
 

@@ -31,6 +31,9 @@ class Candidate(msgspec.Struct, frozen=True):
     params: dict[str, Any]
     batch: BatchAxis | None = None
 
+    def __str__(self) -> str:
+        return self.key or f"the upload {self.name}"
+
 
 class Loaded(msgspec.Struct, frozen=True):
     """What loading and warming a candidate found out about it."""
@@ -41,6 +44,8 @@ class Loaded(msgspec.Struct, frozen=True):
     mergeable: bool
     merge_reason: str = ""
     """How it is known whether rows may share a run; where they may not, why."""
+    stateful: bool = False
+    """Whether a run may change the answer of a later one."""
 
 
 class ServableStatus(msgspec.Struct, frozen=True):
@@ -78,7 +83,12 @@ class Engine(ABC):
 
     @abstractmethod
     async def run_prepared(
-        self, ticket: int, version: ModelVersion, inputs: Sequence[Array], rows: int
+        self,
+        ticket: int,
+        version: ModelVersion,
+        inputs: Sequence[Array],
+        rows: int,
+        whole: bool = False,
     ) -> list[Array]:
         """Runs the prepared candidate, before it is stored, as ``run`` runs a stored version.
 
@@ -89,7 +99,10 @@ class Engine(ABC):
 
     @abstractmethod
     async def adopt(self, ticket: int, version: ModelVersion) -> None:
-        """The prepared candidate was stored as ``version``: it serves that from now on."""
+        """The prepared candidate was stored as ``version``: it serves that from now on.
+
+        What it ran before has left no trace in it.
+        """
 
     @abstractmethod
     def discard(self, ticket: int) -> None:
@@ -97,11 +110,13 @@ class Engine(ABC):
 
     @abstractmethod
     def run(
-        self, version: ModelVersion, inputs: Sequence[Array], rows: int
+        self, version: ModelVersion, inputs: Sequence[Array], rows: int, whole: bool = False
     ) -> Awaitable[list[Array]]:
         """Runs a stored version on conforming inputs; loads it first where it is not loaded.
 
-        ``inputs`` are in the signature's order and hold ``rows`` rows; so are the outputs.
+        ``inputs`` are in the signature's order and hold ``rows`` rows; so do the outputs, but for
+        constant ones, where rows of several requests share a run. Of a request that runs alone, the
+        outputs are what the model answers, of as many rows as it likes. ``whole``: see Bound.
         Raises QueueFull, ModelLost or DeadlinePassed, and what Servable.run raises.
         """
 
@@ -109,8 +124,9 @@ class Engine(ABC):
     async def ready(self, version: ModelVersion) -> bool:
         """Loads a stored version where it is not loaded, so that its first ``run`` need not wait.
 
-        Returns whether it was loaded for this worker. Raises what ``run`` raises where it cannot
-        be loaded.
+        Returns whether it was loaded for this worker, and may be warmed up further: a stateful one
+        must not see values that no client sent. Raises what ``run`` raises where it cannot be
+        loaded.
         """
 
     @abstractmethod

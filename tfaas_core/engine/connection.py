@@ -21,6 +21,7 @@ from tfaas_core.engine.frames import (
     encode_request,
 )
 from tfaas_core.engine.meter import Meter
+from tfaas_core.engine.outputs import rows_between
 from tfaas_core.engine.solo import Solo
 from tfaas_core.errors import DeadlinePassed, ModelLost, QueueFull
 from tfaas_core.tensors import Array, Signature
@@ -33,6 +34,7 @@ class _Part(msgspec.Struct):
 
     inputs: Sequence[Array]
     rows: int
+    whole: bool
     answer: asyncio.Future[list[Array]]
 
 
@@ -100,26 +102,31 @@ class ModelConnection(asyncio.Protocol):
         self._releasing = False
         self.lost = False
 
-    def submit(self, inputs: Sequence[Array], rows: int) -> asyncio.Future[list[Array]]:
+    def submit(
+        self, inputs: Sequence[Array], rows: int, whole: bool = False
+    ) -> asyncio.Future[list[Array]]:
         """Sends a request with the others of this turn; the future gets the outputs.
+
+        ``whole``: it shares no run, and is not cut. A request of no rows counts as one.
 
         Raises QueueFull and ModelLost at once. The future may get DeadlinePassed, ModelLost or what
         the run raised.
         """
         if self.lost:
             raise self._model_lost()
+        counted = rows or 1
         queued = self._meter.rows()
-        if queued + rows > self._max_queue_rows:
+        if queued + counted > self._max_queue_rows:
             raise QueueFull(
                 f"{queued} rows are waiting for model {self._model!r}, which is all that "
                 "engine.max_queue_rows allows; try again later",
                 model=self._model,
             )
-        self._meter.add(self._worker, rows)
+        self._meter.add(self._worker, counted)
         answer: asyncio.Future[list[Array]] = self._loop.create_future()
         if not self._unsent:
             self._loop.call_soon(self._send)
-        self._unsent.append(_Part(inputs, rows, answer))
+        self._unsent.append(_Part(inputs, rows, whole, answer))
         return answer
 
     def is_overdue(self) -> bool:
@@ -193,7 +200,7 @@ class ModelConnection(asyncio.Protocol):
 
     def _is_alone(self, parts: list[_Part]) -> bool:
         """Whether there is one request, and no other worker has sent one, either."""
-        return len(parts) == 1 and not self._sent and self._meter.rows() == parts[0].rows
+        return len(parts) == 1 and not self._sent and self._meter.rows() == (parts[0].rows or 1)
 
     def _frame(self, group: list[_Part], deadline_s: float) -> bytes:
         frame_id = next(self._ids) & 0xFFFF_FFFF
@@ -204,6 +211,7 @@ class ModelConnection(asyncio.Protocol):
             [part.rows for part in group],
             [part.inputs for part in group],
             self._signature.inputs,
+            group[0].whole,
         )
 
     def _send_now(self, frame: bytes) -> bytes | memoryview:
@@ -232,6 +240,9 @@ class ModelConnection(asyncio.Protocol):
         """Parts that may share a frame: those whose rows may share a run."""
         if not self._mergeable:
             return [[part] for part in parts]
+        wholes = [[part] for part in parts if part.whole]
+        if wholes:
+            return wholes + self._groups([part for part in parts if not part.whole])
         if not self._free_sizes:
             return [parts[i : i + MAX_PARTS] for i in range(0, len(parts), MAX_PARTS)]
         groups: defaultdict[Any, list[_Part]] = defaultdict(list)
@@ -242,9 +253,10 @@ class ModelConnection(asyncio.Protocol):
     def _deal_out(self, frame: AnswerFrame) -> None:
         sent = self._sent[frame.id]
         parts = sent.parts[frame.first_part : frame.first_part + frame.parts]
-        start = 0
+        start = counted = 0
         for part in parts:
             end = start + part.rows
+            counted += part.rows or 1
             if part.answer.done():
                 pass
             elif frame.failure is not None:
@@ -252,9 +264,10 @@ class ModelConnection(asyncio.Protocol):
             elif len(parts) == 1:
                 part.answer.set_result(frame.outputs)
             else:
-                part.answer.set_result([output[start:end] for output in frame.outputs])
+                own = rows_between(frame.outputs, start, end, self._signature.outputs)
+                part.answer.set_result(own)
             start = end
-        self._meter.remove(self._worker, start)
+        self._meter.remove(self._worker, counted)
         sent.unanswered -= len(parts)
         if sent.unanswered == 0:
             del self._sent[frame.id]

@@ -3,13 +3,14 @@
 Both kinds start with ``size`` (bytes after the size field) and the frame's id. A request frame
 holds one or more *parts*, each one client's rows, already concatenated along axis 0::
 
-    request   <QIdHH  size, id, deadline_s, parts, inputs     <I x parts  rows      tensors
-    answer    <QIHHB  size, id, first part, parts, ok         tensors, or a Failure as MessagePack
-    tensor    <BQ     rank, bytes      <Q x rank  shape       C-order values, native byte order
+    request   <QIdHHB  size, id, deadline_s, parts, inputs, whole   <I x parts  rows   tensors
+    answer    <QIHHB   size, id, first part, parts, ok      tensors, or a Failure as MessagePack
+    tensor    <BQ      rank, bytes      <Q x rank  shape    C-order values, native byte order
 
 The dtype of a tensor is its spec's. Strings are a MessagePack array of bytes. ``deadline_s`` is
 ``time.monotonic``, the same clock in all processes of a machine. An answer speaks for a range of
-its frame's parts, so that the values that cannot be run fail alone.
+its frame's parts, so that the values that cannot be run fail alone. ``whole`` is set where the one
+part of a frame is to be run as it is: its inputs may have different first axes.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ from tfaas_core.errors import TfaasError
 from tfaas_core.tensors import Array, TensorSpec
 
 _SIZE = Layout("<Q")
-_REQUEST = Layout("<QIdHH")
+_REQUEST = Layout("<QIdHHB")
 _ANSWER = Layout("<QIHHB")
 _TENSOR = Layout("<BQ")
 MAX_PARTS = 0xFFFF
 """Of one frame."""
 
-_REQUEST_BODY = Layout("<IdHH")
+_REQUEST_BODY = Layout("<IdHHB")
 _ANSWER_BODY = Layout("<IHHB")
 
 _encode_strings = msgspec.msgpack.encode
@@ -49,6 +50,7 @@ class RequestFrame(msgspec.Struct):
     deadline_s: float
     part_rows: list[int]
     inputs: list[Array]
+    whole: bool = False
 
     @property
     def rows(self) -> int:
@@ -97,22 +99,31 @@ def encode_request(
     part_rows: Sequence[int],
     parts: Sequence[Sequence[Array]],
     specs: Sequence[TensorSpec],
+    whole: bool = False,
 ) -> bytes:
     """A request frame; ``parts[i][j]`` is input j of part i, all of one shape but for axis 0."""
     pieces: list[Any] = [_pack_many("I", part_rows)]
     for index, spec in enumerate(specs):
         _add_tensor(pieces, spec, [part[index] for part in parts])
     size = _REQUEST.size - _SIZE.size + _bytes_of(pieces)
-    head = _REQUEST.pack(size, frame_id, deadline_s, len(part_rows), len(specs))
+    head = _REQUEST.pack(size, frame_id, deadline_s, len(part_rows), len(specs), whole)
     return b"".join([head, *pieces])
 
 
 def decode_request(frame: bytes, specs: Sequence[TensorSpec]) -> RequestFrame:
     """Reads what ``encode_request`` wrote, less its size field. The arrays are read-only views."""
-    frame_id, deadline_s, parts, _inputs = _REQUEST_BODY.unpack_from(frame)
+    frame_id, deadline_s, parts, count, whole = _REQUEST_BODY.unpack_from(frame)
+    if count != len(specs):
+        raise ValueError(f"a request has {count} inputs, and the model takes {len(specs)}")
     rows = list(_layout("I", parts).unpack_from(frame, _REQUEST_BODY.size))
     inputs = _read_tensors(frame, _REQUEST_BODY.size + 4 * parts, specs)
-    return RequestFrame(frame_id, deadline_s, rows, inputs)
+    return RequestFrame(frame_id, deadline_s, rows, inputs, bool(whole))
+
+
+def failure_of(frame: bytes, error: TfaasError) -> bytes:
+    """The answer to a request frame of which nothing but the head can be read."""
+    frame_id, _deadline_s, parts, _inputs, _whole = _REQUEST_BODY.unpack_from(frame)
+    return encode_failure(frame_id, 0, parts, error)
 
 
 def encode_answer(

@@ -41,7 +41,8 @@ from tfaas_core.engine.messages import (
     ToWorker,
 )
 from tfaas_core.engine.meter import Meter
-from tfaas_core.engine.pool import Pool, PoolSettings
+from tfaas_core.engine.pool import Pool
+from tfaas_core.engine.settings import PoolSettings
 from tfaas_core.engine.solo import Solo
 from tfaas_core.engine.starters import ForkServerStarter, ThreadStarter
 from tfaas_core.errors import CannotServe, ModelLost, QueueFull, Unavailable
@@ -116,14 +117,19 @@ class LocalEngine(Engine):
         return done.loaded
 
     async def run_prepared(
-        self, ticket: int, version: ModelVersion, inputs: Sequence[Array], rows: int
+        self,
+        ticket: int,
+        version: ModelVersion,
+        inputs: Sequence[Array],
+        rows: int,
+        whole: bool = False,
     ) -> list[Array]:
         try:
             call = AcquirePrepared(next(self._call_ids), ticket)
             connection = await self._connection(call, _Wanted(version))
             assert connection is not None
             try:
-                return await connection.submit(inputs, rows)
+                return await connection.submit(inputs, rows, whole)
             finally:
                 connection.close()
                 # A later connection counts its rows in the same place of the meter.
@@ -145,12 +151,12 @@ class LocalEngine(Engine):
         self._link.send(Discard(ticket))
 
     def run(
-        self, version: ModelVersion, inputs: Sequence[Array], rows: int
+        self, version: ModelVersion, inputs: Sequence[Array], rows: int, whole: bool = False
     ) -> Awaitable[list[Array]]:
         connection = self._open.get(version.key)
         if connection is not None:
-            return connection.submit(inputs, rows)
-        return self._run_when_open(version, inputs, rows)
+            return connection.submit(inputs, rows, whole)
+        return self._run_when_open(version, inputs, rows, whole)
 
     async def ready(self, version: ModelVersion) -> bool:
         if version.key in self._open:
@@ -185,14 +191,14 @@ class LocalEngine(Engine):
     # Opening a connection.
 
     async def _run_when_open(
-        self, version: ModelVersion, inputs: Sequence[Array], rows: int
+        self, version: ModelVersion, inputs: Sequence[Array], rows: int, whole: bool
     ) -> list[Array]:
         key = version.key
         self._wait_in_line(version, rows)
         try:
             async with asyncio.timeout(self._config.server.request_timeout_s):
                 connection = await asyncio.shield(self._opened(key, version))
-            answer = connection.submit(inputs, rows)
+            answer = connection.submit(inputs, rows, whole)
         except TimeoutError:
             raise Unavailable(
                 f"model {version.name!r} is still loading; try again", model=version.name
@@ -237,7 +243,9 @@ class LocalEngine(Engine):
 
     async def _connect(self, key: str, version: ModelVersion) -> ModelConnection:
         wanted = _Wanted(version, key)
-        candidate = Candidate(version.name, key, version.runtime, "", version.params)
+        candidate = Candidate(
+            version.name, key, version.runtime, "", version.params, version.signature.batch
+        )
         connection = await self._connection(Acquire(next(self._call_ids), candidate), wanted)
         if connection is None:
             # Only now: what is loaded is served without its storage, too.

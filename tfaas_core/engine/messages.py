@@ -136,7 +136,10 @@ ToWorker: TypeAlias = Connected | Absent | Done | Failed | Release | Counted
 
 
 class Load(msgspec.Struct, frozen=True, tag=True):
-    """Load this; with two descriptors: the meter, and the slow runs of all processes."""
+    """Load this; with two descriptors: the meter, and the slow runs of all processes.
+
+    ``made_up``: whether made-up values may be run to warm it up.
+    """
 
     ticket: int
     candidate: Candidate
@@ -144,10 +147,24 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     max_batch_rows: int
     busy_poll_s: float
     slow_priority: SlowPriority
+    made_up: bool = True
 
 
 class Connect(msgspec.Struct, frozen=True, tag=True):
     """With one descriptor: a socket that requests for this servable come from."""
+
+    ticket: int
+
+
+class Adopted(msgspec.Struct, frozen=True, tag=True):
+    """This servable, an upload's so far, is the stored version of this key."""
+
+    ticket: int
+    key: str
+
+
+class Turn(msgspec.Struct, frozen=True, tag=True):
+    """Have this servable's meter show that it is not stuck."""
 
     ticket: int
 
@@ -158,7 +175,7 @@ class Unload(msgspec.Struct, frozen=True, tag=True):
     ticket: int
 
 
-ToProcess: TypeAlias = Load | Connect | Unload
+ToProcess: TypeAlias = Load | Connect | Adopted | Turn | Unload
 
 
 # A model process to the pool.
@@ -183,4 +200,10 @@ class Unloaded(msgspec.Struct, frozen=True, tag=True):
     ticket: int
 
 
-FromProcess: TypeAlias = LoadDone | LoadFailed | Unloaded
+class Broken(msgspec.Struct, frozen=True, tag=True):
+    """This servable answers no more, through no wish of anybody's."""
+
+    ticket: int
+
+
+FromProcess: TypeAlias = LoadDone | LoadFailed | Unloaded | Broken

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from tfaas_core.engine.base import Loaded
+import msgspec
+
+from tfaas_core.engine.base import Candidate, Loaded
 from tfaas_core.engine.messages import (
+    Adopted,
+    Broken,
     Connect,
     Failure,
     FromProcess,
@@ -22,6 +27,7 @@ from tfaas_core.engine.messages import (
     LoadDone,
     LoadFailed,
     ToProcess,
+    Turn,
     Unload,
     Unloaded,
 )
@@ -31,12 +37,14 @@ from tfaas_core.engine.servables import ServableLoop
 from tfaas_core.engine.warmup import Warmed, warm
 from tfaas_core.errors import CannotServe, TfaasError
 from tfaas_core.link import BlockingLink
-from tfaas_core.model import Params
+from tfaas_core.model import BatchParams, Params
 from tfaas_core.runtime import Runtime, Servable
 
 Runtimes = Mapping[str, Runtime]
 
 _T = TypeVar("_T")
+
+_log = logging.getLogger("tfaas.engine")
 
 
 def main(sock: socket.socket, runtimes: Runtimes) -> None:
@@ -64,53 +72,82 @@ def control(sock: socket.socket, runtimes: Runtimes) -> None:
     """Loads, connects and unloads servables as told, until the pool closes the link."""
     link: BlockingLink[ToProcess] = BlockingLink(sock, ToProcess)
     loops: dict[int, ServableLoop] = {}
-    for message, descriptors in link.receive():
-        match message:
-            case Load():
-                meter, slow_runs = Meter.of(descriptors[0]), SlowRuns.of(descriptors[1])
-                pace = Pace(message.slow_priority, slow_runs)
-                link.send(_load(message, meter, pace, runtimes, loops, link.send))
-            case Connect():
-                connection = socket.socket(fileno=descriptors[0])
-                if message.ticket in loops:
-                    loops[message.ticket].connect(connection)
-                else:
-                    connection.close()
-            case Unload():
-                if message.ticket in loops:
-                    loops.pop(message.ticket).unload()
-    for loop in loops.values():
-        loop.unload()
-    link.close()
+    try:
+        for message, descriptors in link.receive():
+            if isinstance(message, Load):
+                link.send(_load(message, descriptors, runtimes, loops, link.send))
+            elif message.ticket in loops:
+                _tell(loops, message, descriptors)
+            else:
+                for descriptor in descriptors:
+                    os.close(descriptor)
+    finally:
+        for loop in list(loops.values()):
+            loop.unload()
+        link.close()
+
+
+def _tell(
+    loops: dict[int, ServableLoop],
+    message: Connect | Adopted | Turn | Unload,
+    descriptors: Sequence[int],
+) -> None:
+    match message:
+        case Connect():
+            loops[message.ticket].connect(socket.socket(fileno=descriptors[0]))
+        case Adopted():
+            loops[message.ticket].adopt(message.key)
+        case Turn():
+            loops[message.ticket].turn()
+        case Unload():
+            loops[message.ticket].unload()
 
 
 def _load(
     order: Load,
-    meter: Meter,
-    pace: Pace,
+    descriptors: Sequence[int],
     runtimes: Runtimes,
     loops: dict[int, ServableLoop],
     send: Callable[[FromProcess], None],
 ) -> FromProcess:
+    meter = Meter.of(descriptors[0])
+    pace = Pace(order.slow_priority, SlowRuns.of(descriptors[1]))
     try:
-        servable, warmed = _in_a_thread(partial(_load_and_warm, order, runtimes))
+        servable, warmed = _in_a_thread(partial(_load_and_warm, order, runtimes, meter))
     except TfaasError as error:
         meter.close()
         pace.close()
         return LoadFailed(order.ticket, Failure.of(error))
-    unloaded = partial(send, Unloaded(order.ticket))
-    loop = ServableLoop(
+    loop = loops[order.ticket] = ServableLoop(
         servable,
         warmed,
         order.max_batch_rows,
         order.busy_poll_s,
         meter,
         pace,
-        unloaded,
+        on_unloaded=partial(_gone, loops, order.ticket, send, Unloaded(order.ticket)),
+        on_broken=partial(_gone, loops, order.ticket, send, Broken(order.ticket)),
+        name=str(order.candidate),
     )
-    loops[order.ticket] = loop
     loop.start()
-    return LoadDone(Loaded(order.ticket, warmed.signature, warmed.mergeable))
+    loaded = Loaded(
+        order.ticket,
+        warmed.signature,
+        warmed.mergeable,
+        warmed.merge_reason,
+        servable.stateful,
+    )
+    return LoadDone(loaded)
+
+
+def _gone(
+    loops: dict[int, ServableLoop],
+    ticket: int,
+    send: Callable[[FromProcess], None],
+    message: FromProcess,
+) -> None:
+    loops.pop(ticket, None)
+    send(message)
 
 
 def _in_a_thread(work: Callable[[], _T]) -> _T:
@@ -131,18 +168,33 @@ def _in_a_thread(work: Callable[[], _T]) -> _T:
     return done.result()
 
 
-def _load_and_warm(order: Load, runtimes: Runtimes) -> tuple[Servable, Warmed]:
+def _load_and_warm(order: Load, runtimes: Runtimes, meter: Meter) -> tuple[Servable, Warmed]:
     candidate = order.candidate
     servable = None
     try:
-        servable = runtimes[candidate.runtime].load(
-            Path(candidate.path), Params.of(candidate.params), order.threads
-        )
-        return servable, warm(servable)
-    except Exception as error:
+        params = _params_of(candidate)
+        servable = runtimes[candidate.runtime].load(Path(candidate.path), params, order.threads)
+        return servable, warm(servable, params, order.made_up, meter, str(candidate))
+    except BaseException as error:  # SystemExit, too: a model may hold Python code
         if servable is not None:
-            servable.close()
+            _close(servable, candidate)
         if isinstance(error, TfaasError):
             raise
         reason = f"the model cannot be loaded: {type(error).__name__}: {error}"
         raise CannotServe(reason[:500]) from error
+
+
+def _params_of(candidate: Candidate) -> Params:
+    """The params, with the batch axis that is known already."""
+    params = Params.of(candidate.params)
+    if candidate.batch is None:
+        return params
+    batch = BatchParams(candidate.batch, params.batch.merge)
+    return msgspec.structs.replace(params, batch=batch)
+
+
+def _close(servable: Servable, candidate: Candidate) -> None:
+    try:
+        servable.close()
+    except Exception:
+        _log.exception("%s cannot be closed", candidate)

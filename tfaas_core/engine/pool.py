@@ -13,13 +13,15 @@ from typing import Any
 import msgspec
 
 from tfaas_core.backoff import Backoff
-from tfaas_core.config import SlowPriority
 from tfaas_core.engine.base import Candidate, Loaded, ServableStatus, Supervisor
+from tfaas_core.engine.loader import Loader
 from tfaas_core.engine.messages import (
     Absent,
     Acquire,
     AcquirePrepared,
     Adopt,
+    Adopted,
+    Broken,
     Connect,
     Connected,
     Count,
@@ -29,7 +31,6 @@ from tfaas_core.engine.messages import (
     Failed,
     Failure,
     FromProcess,
-    Load,
     LoadDone,
     LoadFailed,
     Prepare,
@@ -43,33 +44,14 @@ from tfaas_core.engine.meter import Meter
 from tfaas_core.engine.pace import SlowRuns
 from tfaas_core.engine.processes import Ending, ModelProcess, ModelProcesses
 from tfaas_core.engine.seat import Seat
+from tfaas_core.engine.settings import PoolSettings
 from tfaas_core.engine.starter import Starter
+from tfaas_core.engine.watch import INTERVAL_S, Watch
 from tfaas_core.errors import ModelLost, TfaasError
 from tfaas_core.link import Link
 from tfaas_core.memory import private_bytes
 
-LOAD_TIMEOUT_S = 120.0
-"""For loading and warming one model, the start of a process included."""
-
-_WATCH_INTERVAL_S = 0.25
-
 _log = logging.getLogger("tfaas.engine")
-
-
-class PoolSettings(msgspec.Struct, frozen=True):
-    """``run_limit_s``: a run that lasts longer is beyond every deadline; its process is killed.
-
-    ``busy_poll_s`` and ``slow_priority``: see ``ServableLoop`` and ``Pace``.
-    """
-
-    workers: int
-    one_process: bool
-    max_loaded_models: int
-    max_batch_rows: int
-    threads: int
-    busy_poll_s: float
-    slow_priority: SlowPriority
-    run_limit_s: float
 
 
 class Pool(Supervisor):
@@ -88,12 +70,15 @@ class Pool(Supervisor):
             starter, settings.one_process, self._heard, self._process_lost
         )
         self._slow_runs = SlowRuns.create()
+        self._loader = Loader(settings, self._processes, self._slow_runs)
+        self._watch = Watch(settings)
+        self._never_made_up: set[str] = set()
         self._backoff = Backoff()
         self._tickets = itertools.count(1)
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> None:
-        self._spawn(self._watch())
+        self._spawn(self._look())
 
     async def close(self) -> None:
         for task in list(self._tasks):
@@ -187,11 +172,12 @@ class Pool(Supervisor):
         if process is None or seat.ticket not in self._seats:
             name = seat.candidate.name
             raise ModelLost(f"the process of model {name!r} died; try again", model=name)
+        may_warm_up = new and not seat.loaded.result().stateful
         ours, theirs = socket.socketpair()
         with ours, theirs:
             process.link.send(Connect(seat.ticket), (theirs.fileno(),))
             descriptors = (ours.fileno(), seat.meter.descriptor)
-            self._send(worker, Connected(call, seat.ticket, new), descriptors)
+            self._send(worker, Connected(call, seat.ticket, may_warm_up), descriptors)
         if seat.leaving:
             self._send(worker, Release(seat.ticket))
 
@@ -205,10 +191,14 @@ class Pool(Supervisor):
         if seat is not None and not seat.leaving:
             seat.owner = None
             seat.candidate = msgspec.structs.replace(seat.candidate, key=message.key)
+            if not seat.made_up:
+                self._never_made_up.add(seat.key)
             if message.key in self._live:
                 self._leave(seat)  # another worker saw the version stored, and is using it
             else:
                 self._live[message.key] = seat
+                if seat.process is not None:
+                    seat.process.link.send(Adopted(seat.ticket, seat.key))
         # Where its process died meanwhile, the first request loads the version again.
         self._send(worker, Done(message.call))
 
@@ -228,6 +218,7 @@ class Pool(Supervisor):
         loaded.add_done_callback(lambda future: future.cancelled() or future.exception())
         meter = Meter.create(self._settings.workers)
         seat = Seat(next(self._tickets), candidate, meter, loaded, owner)
+        seat.made_up = seat.key not in self._never_made_up
         self._seats[seat.ticket] = seat
         self._make_room(seat)
         self._spawn(self._load(seat))
@@ -250,23 +241,8 @@ class Pool(Supervisor):
 
     async def _load(self, seat: Seat) -> None:
         try:
-            async with asyncio.timeout(LOAD_TIMEOUT_S):
-                await asyncio.sleep(self._backoff.delay_s(seat.key))
-                seat.process = process = await self._processes.take(seat.ticket)
-                order = Load(
-                    seat.ticket,
-                    seat.candidate,
-                    self._settings.threads,
-                    self._settings.max_batch_rows,
-                    self._settings.busy_poll_s,
-                    self._settings.slow_priority,
-                )
-                process.link.send(order, (seat.meter.descriptor, self._slow_runs.descriptor))
-                await asyncio.shield(seat.loaded)
-        except TimeoutError:
-            self._fail(seat, seat.too_slow(LOAD_TIMEOUT_S))
-            if seat.process is not None:
-                seat.process.kill()
+            await asyncio.sleep(self._backoff.delay_s(seat.key))
+            await self._loader.load(seat)
         except TfaasError as error:
             self._fail(seat, error)
         if seat.leaving:
@@ -287,10 +263,14 @@ class Pool(Supervisor):
         self._unload(seat)
 
     def _unload(self, seat: Seat) -> None:
-        if seat.waiting or not seat.loaded.done():
+        if seat.waiting or seat.ticket not in self._seats:
             return
-        if seat.process is not None and seat.ticket in self._seats:
-            seat.process.link.send(Unload(seat.ticket))
+        if seat.loaded.done():
+            if seat.process is not None:
+                seat.process.link.send(Unload(seat.ticket))
+        elif not self._settings.one_process:
+            # It may load for ever, and nobody waits for it.
+            self._fail(seat, seat.lost(""))
 
     def _forget(self, seat: Seat) -> None:
         if self._seats.pop(seat.ticket, None) is None:
@@ -320,6 +300,12 @@ class Pool(Supervisor):
                 seat = self._seats.get(message.ticket)
                 if seat is not None:
                     self._forget(seat)
+            case Broken():
+                seat = self._seats.get(message.ticket)
+                if seat is not None:
+                    self._backoff.died(seat.key)
+                    _log.warning("%s answers no more: replacing its process", seat)
+                    self._forget(seat)
 
     def _process_lost(self, process: ModelProcess, ending: Ending) -> None:
         seats = [self._seats[ticket] for ticket in process.tickets if ticket in self._seats]
@@ -332,23 +318,30 @@ class Pool(Supervisor):
     async def _bury(self, seats: list[Seat], ending: Ending) -> None:
         how = await ending()
         for seat in seats:
+            if seat.giving_up and not seat.loaded.done():
+                self._give_up_warm_up(seat)
+                continue
             if not seat.leaving:
                 self._backoff.died(seat.key)
                 _log.warning("the process of %s died %s", seat, how)
             self._fail(seat, seat.lost(how))
 
-    async def _watch(self) -> None:
+    def _give_up_warm_up(self, seat: Seat) -> None:
+        """Its process was killed in a run of made-up values; another one loads it without them."""
+        seat.process = None
+        seat.giving_up = False
+        seat.meter.run_ends()
+        seat.given_up.set()
+
+    async def _look(self) -> None:
         while True:
-            self._starter.keep_ready()
-            limit_ns = time.monotonic_ns() - int(self._settings.run_limit_s * 1e9)
-            for seat in list(self._seats.values()):
-                since_ns = seat.meter.running_since_ns()
-                is_stuck = 0 < since_ns < limit_ns
-                if is_stuck and seat.process is not None and not seat.stuck:
-                    seat.stuck = True
-                    _log.warning("%s is stuck in a run: replacing its process", seat)
-                    seat.process.kill()
-            await asyncio.sleep(_WATCH_INTERVAL_S)
+            try:
+                self._starter.keep_ready()
+                for seat in list(self._seats.values()):
+                    self._watch.look_at(seat)
+            except Exception:  # too many open files, say, which must not end the watch
+                _log.exception("model processes are not watched at the moment")
+            await asyncio.sleep(INTERVAL_S)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.create_task(coroutine)

@@ -26,6 +26,11 @@ class ModelProcess(msgspec.Struct):
     handle: ProcessHandle | None = None
     tickets: set[int] = msgspec.field(default_factory=set)
 
+    @property
+    def can_be_killed(self) -> bool:
+        """Whether ``kill`` does anything."""
+        return self.handle is not None and self.handle.can_be_killed
+
     def kill(self) -> None:
         """Ends it at once; that it is lost is told as for any other death."""
         if self.handle is not None:
@@ -60,10 +65,14 @@ class ModelProcesses:
         return process
 
     def give_back(self, process: ModelProcess, ticket: int) -> None:
-        """The servable is not in the process any more; one that holds nothing else may go."""
+        """The servable is not wanted in the process any more; one that holds nothing else goes.
+
+        It is killed, because one that computes would not notice that nobody listens.
+        """
         process.tickets.discard(ticket)
         if not process.tickets and not self._one_process:
             process.link.close()
+            process.kill()
             self._forget(process)
 
     def close(self) -> None:

@@ -17,7 +17,9 @@ class Seat(msgspec.Struct):
     """One servable, from the moment that it is wanted. ``owner``: the worker that prepares it.
 
     ``waiting``: how many wait to be connected to it; they are, even where it is leaving.
-    ``stuck``: its process is being killed, because a run does not end.
+    ``stuck``: its process is being killed, because it does not get on. ``made_up``: whether made-up
+    values may warm it up; while ``giving_up``, its process is being killed, because they do not
+    end, and ``given_up`` is set when that is gone. ``turns`` and ``silent_looks``: see Watch.
     """
 
     ticket: int
@@ -28,6 +30,11 @@ class Seat(msgspec.Struct):
     process: ModelProcess | None = None
     leaving: bool = False
     stuck: bool = False
+    made_up: bool = True
+    giving_up: bool = False
+    given_up: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
+    turns: int = 0
+    silent_looks: int = 0
     waiting: int = 0
     born_s: float = 0.0
 
@@ -36,7 +43,7 @@ class Seat(msgspec.Struct):
         return self.candidate.key
 
     def __str__(self) -> str:
-        return self.candidate.key or f"the upload {self.candidate.name}"
+        return str(self.candidate)
 
     def status(self) -> ServableStatus:
         """How it is; what its process costs is not looked up yet."""

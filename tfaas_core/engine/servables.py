@@ -10,74 +10,33 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 
 import msgspec
-import numpy as np
 
+from tfaas_core.engine.bell import Bell
+from tfaas_core.engine.client import Client
 from tfaas_core.engine.frames import (
-    FrameBuffer,
     RequestFrame,
     decode_request,
     encode_answer,
     encode_failure,
+    failure_of,
 )
 from tfaas_core.engine.meter import Meter
+from tfaas_core.engine.outputs import rows_between
 from tfaas_core.engine.pace import Pace
+from tfaas_core.engine.runner import Runner
 from tfaas_core.engine.warmup import Warmed
-from tfaas_core.errors import DeadlinePassed, DoesNotFit, TfaasError
+from tfaas_core.errors import DeadlinePassed, TfaasError, Unavailable
 from tfaas_core.runtime import Servable
-from tfaas_core.tensors import Array, BatchAxis
-
-_RECEIVE_BYTES = 1 << 18
 
 _log = logging.getLogger("tfaas.engine")
 
 
-class _Client:
-    """One connection from an HTTP worker. Never blocks: a stalled client holds up nobody else."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        sock.setblocking(False)
-        self.sock = sock
-        self.frames = FrameBuffer()
-        self._unsent: deque[memoryview] = deque()
-
-    def receive(self) -> list[bytes] | None:
-        """The frames that are complete now; None once the connection is closed."""
-        try:
-            data = self.sock.recv(_RECEIVE_BYTES)
-        except BlockingIOError:
-            return []
-        except ConnectionError:
-            return None
-        return list(self.frames.feed(data)) if data else None
-
-    def send(self, answer: bytes) -> None:
-        self._unsent.append(memoryview(answer))
-        if len(self._unsent) == 1:
-            self.flush()
-
-    def flush(self) -> None:
-        """Sends what the socket takes now."""
-        try:
-            while self._unsent:
-                sent = self.sock.send(self._unsent[0])
-                self._unsent[0] = self._unsent[0][sent:]
-                if not self._unsent[0]:
-                    self._unsent.popleft()
-        except BlockingIOError:
-            pass
-        except OSError:
-            self._unsent.clear()
-
-    @property
-    def stalled(self) -> bool:
-        return bool(self._unsent)
-
-
 class _Waiting(msgspec.Struct):
-    client: _Client
+    client: Client
     frame: RequestFrame
 
 
@@ -87,8 +46,13 @@ class ServableLoop:
     Batching needs no timer: while one batch runs, requests wait in the sockets, and what is there
     when it ends is the next batch.
 
+    Whatever goes wrong with a request, of any kind of exception, is its answer, and the loop goes
+    on. Where anything else goes wrong, all clients are hung up on, and the loop is over.
+
     ``busy_poll_s``: where the last requests came sooner than this after what was there before them,
-    the next are looked for again and again for as long before the thread sleeps.
+    the next are looked for again and again for as long before the thread sleeps. ``name``: the
+    model's, for the log. ``on_unloaded`` is called at the end, or ``on_broken`` where it is none
+    that anybody asked for.
     """
 
     def __init__(
@@ -100,22 +64,26 @@ class ServableLoop:
         meter: Meter,
         pace: Pace,
         on_unloaded: Callable[[], None],
+        on_broken: Callable[[], None] | None = None,
+        name: str = "the model",
     ) -> None:
         self._servable = servable
-        self._signature = warmed.signature
-        self._mergeable = warmed.mergeable
-        self._max_batch_rows = max_batch_rows
+        self._runner = Runner(servable, warmed, max_batch_rows, meter, pace)
+        self._inputs = warmed.signature.inputs
+        self._outputs = warmed.signature.outputs
         self._busy_poll_s = busy_poll_s
         self._busy = False
         self._meter = meter
         self._pace = pace
         self._on_unloaded = on_unloaded
-        self._clients = 0
+        self._on_broken = on_broken or on_unloaded
+        self._name = name
+        self._clients: set[Client] = set()
+        self._joining: set[socket.socket] = set()
         self._unloading = False
         self._waiting: deque[_Waiting] = deque()
-        self._calls: deque[Callable[[], None]] = deque()
+        self._bell = Bell()
         self._selector = selectors.DefaultSelector()
-        self._bell, self._ring = socket.socketpair()
         self._selector.register(self._bell, selectors.EVENT_READ)
         self._thread = threading.Thread(target=self._run, name="tfaas-servable", daemon=True)
 
@@ -125,48 +93,84 @@ class ServableLoop:
 
     def connect(self, sock: socket.socket) -> None:
         """Answers the frames that come from ``sock``, too."""
-        self._call(lambda: self._add(sock))
+        self._joining.add(sock)
+        if not self._bell.ring(partial(self._add, sock)):
+            sock.close()
+
+    def turn(self) -> None:
+        """Has the meter show that the loop turns; it does so for every request, too."""
+        self._bell.ring(lambda: None)
+
+    def adopt(self, name: str) -> None:
+        """From now on the servable answers clients as the model ``name``.
+
+        What it ran before must not be seen by them: a stateful one is reset.
+        """
+        self._bell.ring(partial(self._begin_serving, name))
 
     def unload(self) -> None:
         """Ends once no client is connected."""
-        self._call(self._begin_unloading)
-
-    def _call(self, function: Callable[[], None]) -> None:
-        self._calls.append(function)
-        self._ring.send(b"!")
+        self._bell.ring(self._begin_unloading)
 
     def _add(self, sock: socket.socket) -> None:
-        self._clients += 1
-        self._selector.register(sock, selectors.EVENT_READ, _Client(sock))
+        client = Client(sock)
+        self._clients.add(client)
+        self._joining.discard(sock)
+        self._selector.register(sock, selectors.EVENT_READ, client)
+
+    def _begin_serving(self, name: str) -> None:
+        self._name = name
+        if self._servable.stateful:
+            self._servable.reset()
 
     def _begin_unloading(self) -> None:
         self._unloading = True
 
-    def _remove(self, client: _Client) -> None:
-        self._clients -= 1
+    def _remove(self, client: Client) -> None:
+        self._clients.discard(client)
         self._selector.unregister(client.sock)
         client.sock.close()
 
     def _run(self) -> None:
-        while not (self._unloading and self._clients == 0):
-            self._receive(wait=not self._waiting)
-            batch = self._take()
-            if batch:
-                self._answer(batch)
-        self._servable.close()
+        try:
+            while not (self._unloading and not self._clients):
+                self._turn()
+            # As a run, so that one which hangs is noticed.
+            self._meter.run_begins()
+            self._servable.close()
+            self._meter.run_ends()
+        except BaseException as error:
+            _log.critical("%s is lost: the thread that answers broke", self._name, exc_info=error)
+            # Before the clients know: they will ask for another.
+            self._on_broken()
+            self._close()
+        else:
+            self._close()
+            self._on_unloaded()
+
+    def _close(self) -> None:
+        self._bell.close()
+        for sock in [*self._joining, *(client.sock for client in self._clients)]:
+            sock.close()
+        self._selector.close()
         self._meter.close()
         self._pace.close()
-        self._selector.close()
-        self._bell.close()
-        self._ring.close()
-        self._on_unloaded()
+
+    def _turn(self) -> None:
+        self._receive(wait=not self._waiting)
+        self._meter.turns()
+        batch = self._take()
+        if not batch:
+            return
+        if len(batch) > 1 or self._runner.shares(batch[0].frame):
+            self._answer_together(batch)
+        else:
+            self._answer_one_by_one(batch[0])
 
     def _receive(self, wait: bool) -> None:
         for key, _events in self._wait() if wait else self._selector.select(0):
             if key.data is None:
-                self._bell.recv(4096)
-                while self._calls:
-                    self._calls.popleft()()
+                self._bell.answer()
             else:
                 self._serve(key.data)
 
@@ -184,7 +188,7 @@ class ServableLoop:
         self._busy = time.monotonic() - begin_s < self._busy_poll_s
         return ready
 
-    def _serve(self, client: _Client) -> None:
+    def _serve(self, client: Client) -> None:
         if client.stalled:
             client.flush()
             self._watch(client)
@@ -194,15 +198,20 @@ class ServableLoop:
             self._remove(client)
             return
         for data in frames:
-            frame = decode_request(data, self._signature.inputs)
-            self._waiting.append(_Waiting(client, frame))
+            try:
+                frame = decode_request(data, self._inputs)
+            except BaseException as error:
+                # It was made for a model of another signature, say.
+                self._send(client, failure_of(data, self._told(error)))
+            else:
+                self._waiting.append(_Waiting(client, frame))
 
-    def _send(self, client: _Client, answer: bytes) -> None:
+    def _send(self, client: Client, answer: bytes) -> None:
         client.send(answer)
         if client.stalled:
             self._watch(client)
 
-    def _watch(self, client: _Client) -> None:
+    def _watch(self, client: Client) -> None:
         # A client that does not read its answers may send no further requests.
         event = selectors.EVENT_WRITE if client.stalled else selectors.EVENT_READ
         if client.sock.fileno() >= 0:
@@ -215,106 +224,71 @@ class ServableLoop:
         while self._waiting:
             waiting = self._waiting[0]
             if waiting.frame.deadline_s < time.monotonic():
-                self._fail(self._waiting.popleft(), DeadlinePassed("the prediction is too late"))
+                self._fail(self._waiting.popleft(), _too_late())
                 continue
-            if batch and not self._joins(batch[0].frame, waiting.frame, rows):
+            if batch and not self._runner.joins(batch[0].frame, waiting.frame, rows):
                 break
             batch.append(self._waiting.popleft())
             rows += waiting.frame.rows
         return batch
 
-    def _joins(self, first: RequestFrame, frame: RequestFrame, rows: int) -> bool:
-        if not self._mergeable or rows + frame.rows > self._max_batch_rows:
-            return False
-        return all(
-            a.shape[1:] == b.shape[1:] for a, b in zip(first.inputs, frame.inputs, strict=True)
-        )
-
-    def _answer(self, batch: list[_Waiting]) -> None:
-        alone = len(batch) == 1 and len(batch[0].frame.part_rows) == 1
+    def _answer_together(self, batch: list[_Waiting]) -> None:
         try:
-            outputs = self._run_rows(_merge([waiting.frame for waiting in batch]))
-            if not alone:
-                _check_rows(outputs, sum(waiting.frame.rows for waiting in batch))
-        except TfaasError as error:
-            if alone:
-                self._fail(batch[0], error)
-            else:
-                for waiting in batch:
-                    self._answer_one_by_one(waiting)
-            return
-        start = 0
-        for waiting in batch:
-            end = start + waiting.frame.rows
-            own = outputs if len(batch) == 1 else [output[start:end] for output in outputs]
-            self._succeed(waiting, 0, len(waiting.frame.part_rows), own)
+            answers = self._answers(batch)
+        except BaseException as error:
+            self._told(error)
+            # The values of one part cannot be run, say: the others must not suffer for it.
+            for waiting in batch:
+                self._answer_one_by_one(waiting)
+        else:
+            for waiting, answer in zip(batch, answers, strict=True):
+                self._send(waiting.client, answer)
+
+    def _answers(self, batch: list[_Waiting]) -> list[bytes]:
+        frames = [waiting.frame for waiting in batch]
+        outputs = self._runner.together(frames)
+        answers, start = [], 0
+        for frame in frames:
+            end = start + frame.rows
+            own = outputs
+            if len(batch) > 1:
+                own = rows_between(outputs, start, end, self._outputs)
+            answers.append(encode_answer(frame.id, 0, len(frame.part_rows), own, self._outputs))
             start = end
+        return answers
 
     def _answer_one_by_one(self, waiting: _Waiting) -> None:
-        """One part's values cannot be run: the others must not suffer for it."""
         frame = waiting.frame
-        ends = list(itertools.accumulate(frame.part_rows))
+        ends = itertools.accumulate(frame.part_rows)
         for part, (rows, end) in enumerate(zip(frame.part_rows, ends, strict=True)):
             try:
-                outputs = self._run_rows([array[end - rows : end] for array in frame.inputs])
-            except TfaasError as error:
-                self._send(waiting.client, encode_failure(frame.id, part, 1, error))
-            else:
-                self._succeed(waiting, part, 1, outputs)
+                answer = self._answer_alone(frame, part, rows, end)
+            except BaseException as error:
+                answer = encode_failure(frame.id, part, 1, self._told(error))
+            self._send(waiting.client, answer)
 
-    def _succeed(
-        self, waiting: _Waiting, first_part: int, parts: int, outputs: Sequence[Array]
-    ) -> None:
-        frame_id = waiting.frame.id
-        try:
-            answer = encode_answer(frame_id, first_part, parts, outputs, self._signature.outputs)
-        except Exception as error:  # outputs of another dtype, say
-            answer = encode_failure(frame_id, first_part, parts, _bug(error))
-        self._send(waiting.client, answer)
+    def _answer_alone(self, frame: RequestFrame, part: int, rows: int, end: int) -> bytes:
+        if part and time.monotonic() > frame.deadline_s:
+            raise _too_late()
+        inputs = frame.inputs
+        if len(frame.part_rows) > 1:
+            inputs = [array[end - rows : end] for array in inputs]
+        outputs = self._runner.alone(inputs, rows, frame.whole, frame.deadline_s)
+        return encode_answer(frame.id, part, 1, outputs, self._outputs)
 
     def _fail(self, waiting: _Waiting, error: TfaasError) -> None:
         frame = waiting.frame
         self._send(waiting.client, encode_failure(frame.id, 0, len(frame.part_rows), error))
 
-    def _run_rows(self, inputs: list[Array]) -> list[Array]:
-        """Runs inputs of any number of rows, in as many runs as the model and the limit ask for."""
-        batch = self._signature.batch
-        rows = inputs[0].shape[0] if inputs and batch is not BatchAxis.NONE else 1
-        most = 1 if batch is BatchAxis.ONE else self._max_batch_rows if self._mergeable else rows
-        if batch is BatchAxis.NONE or rows <= most:
-            return self._run_once(inputs)
-        runs = [
-            self._run_once([array[start : start + most] for array in inputs])
-            for start in range(0, rows, most)
-        ]
-        return [np.concatenate(parts) for parts in zip(*runs, strict=True)]
-
-    def _run_once(self, inputs: list[Array]) -> list[Array]:
-        self._meter.run_begins(self._pace.run_begins())
-        try:
-            return self._servable.run(inputs)
-        except TfaasError:
-            raise
-        except Exception as error:
-            raise _bug(error) from error
-        finally:
-            self._meter.run_ends()
-            self._pace.run_ends()
+    def _told(self, error: BaseException) -> TfaasError:
+        """The error as clients get it. One that is not the model's or the values' is logged."""
+        if isinstance(error, TfaasError):
+            return error
+        _log.error("%s: the runtime raises or answers what it must not", self._name, exc_info=error)
+        if isinstance(error, MemoryError):
+            return Unavailable("there is not enough memory for this run; send fewer rows at a time")
+        return TfaasError(f"the runtime failed: {type(error).__name__}")
 
 
-def _bug(error: Exception) -> TfaasError:
-    """A runtime's bug, which must not end the thread."""
-    _log.error("the runtime raises or answers what it must not", exc_info=error)
-    return TfaasError(f"the runtime failed: {type(error).__name__}")
-
-
-def _merge(frames: Sequence[RequestFrame]) -> list[Array]:
-    if len(frames) == 1:
-        return frames[0].inputs
-    columns = zip(*(frame.inputs for frame in frames), strict=True)
-    return [np.concatenate(column) for column in columns]
-
-
-def _check_rows(outputs: Sequence[Array], rows: int) -> None:
-    if any(output.shape[:1] != (rows,) for output in outputs):
-        raise DoesNotFit("the model did not answer each row of the batch")
+def _too_late() -> DeadlinePassed:
+    return DeadlinePassed("the prediction is too late")

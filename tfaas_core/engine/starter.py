@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 class ProcessHandle(ABC):
     """A started model process, as the pool sees it beside its link."""
 
+    can_be_killed: bool = True
+
     @property
     @abstractmethod
     def pid(self) -> int | None:

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.context import ForkServerProcess
+from weakref import WeakSet
 
 from tfaas_core.backoff import restart_delay_s
 from tfaas_core.engine import model_process
@@ -44,6 +45,7 @@ class ForkServerStarter(Starter):
         self._thread = ThreadPoolExecutor(1, "tfaas-starter", initializer=block_sigint)
         # A start looks after all processes, and of two who read an exit code one gets none.
         self._exit_codes = threading.Lock()
+        self._started: WeakSet[ForkServerProcess] = WeakSet()
         # By itself, because it unblocks SIGINT when it starts.
         resource_tracker.ensure_running()
         self.keep_ready()
@@ -65,6 +67,7 @@ class ForkServerStarter(Starter):
                     # The fork server died. A start revives it, but not while it is still dying.
                     time.sleep(restart_delay_s(attempt))
                     continue
+                self._started.add(process)
                 return _ForkedProcess(process, self._exit_codes)
         raise Unavailable("a model process cannot be started at the moment; try again")
 
@@ -79,6 +82,10 @@ class ForkServerStarter(Starter):
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
+        # They heed no SIGTERM, and whoever ends waits for all processes that it started.
+        for process in list(self._started):
+            if not connection.wait([process.sentinel], 0):
+                _kill(process)
 
 
 class _ForkedProcess(ProcessHandle):
@@ -91,9 +98,7 @@ class _ForkedProcess(ProcessHandle):
         return self._process.pid
 
     def kill(self) -> None:
-        if self._process.pid is not None:
-            with suppress(ProcessLookupError):
-                os.kill(self._process.pid, signal.SIGKILL)
+        _kill(self._process)
 
     async def how_it_ended(self) -> str:
         code = await asyncio.to_thread(self._exit_code)
@@ -105,6 +110,12 @@ class _ForkedProcess(ProcessHandle):
         connection.wait([self._process.sentinel], _ENDING_TIMEOUT_S)
         with self._exit_codes:
             return self._process.exitcode
+
+
+def _kill(process: ForkServerProcess) -> None:
+    if process.pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
 
 
 class ThreadStarter(Starter):
@@ -124,6 +135,8 @@ class ThreadStarter(Starter):
 
 
 class _Thread(ProcessHandle):
+    can_be_killed = False
+
     @property
     def pid(self) -> int | None:
         return os.getpid()

@@ -4,122 +4,159 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import msgspec
-import numpy as np
 
+from tfaas_core.engine.made_up import guesses
+from tfaas_core.engine.meter import Meter
+from tfaas_core.engine.output_shapes import are_unknown, learnt
+from tfaas_core.engine.outputs import Uneven, check_rows
+from tfaas_core.engine.trial import is_refuted
 from tfaas_core.errors import DoesNotFit
-from tfaas_core.runtime import Servable
-from tfaas_core.tensors import Array, BatchAxis, Signature, TensorSpec
+from tfaas_core.model import Params, WarmUpRuns
+from tfaas_core.runtime import Independence, Servable
+from tfaas_core.tensors import Array, BatchAxis, Signature
 
-_FREE_SIZES = (1, 32, 256)
-"""Tried in turn for the sizes, other than the batch axis, that a request chooses."""
+Run: TypeAlias = Callable[[Sequence[Array]], list[Array]]
 
-_TOLERANCE = 1e-3
-"""Relative. Batches of other sizes round differently in the last bits; a model whose rows mix
-differs by far more."""
+PROVEN = "each row is proven to depend on itself alone"
+REFUTED = "a trial gave a row another answer beside other rows"
+SAYS_SO = "params.batch.merge says so"
+STATEFUL = "it keeps state, or draws random numbers"
+
+_NO_PARAMS = Params()
 
 _log = logging.getLogger("tfaas.engine")
 
 
 class Warmed(msgspec.Struct, frozen=True):
-    """The signature, more exact now, and whether rows of different requests may share a run."""
+    """The signature, more exact now, and whether rows of different requests may share a run.
+
+    ``merge_reason`` says how the latter is known, or why they may not.
+    """
 
     signature: Signature
     mergeable: bool
+    merge_reason: str = ""
 
 
-def warm(servable: Servable) -> Warmed:
+def warm(
+    servable: Servable,
+    params: Params = _NO_PARAMS,
+    made_up: bool = True,
+    meter: Meter | None = None,
+    name: str = "the model",
+) -> Warmed:
     """Runs the servable until it is fast, and learns how its rows behave.
 
-    Rows may share a run where a batch gives each row the answer that the row gets alone: this is
-    tried, with two different rows. A model that does not answer two rows with two has no batch
-    axis. One that merely refuses the made-up values is served all the same, each request by itself.
-    Raises CannotServe where no values could be run.
+    Made-up values are run unless ``params`` ask for none, or ``made_up`` is False. What they leave
+    behind in a stateful servable is forgotten. ``meter`` shows since when a run of them lasts.
+    ``name``: the model's, for the log.
+
+    A model that does not answer two rows with two has no batch axis, unless ``params`` give it one.
+    One that refuses the made-up values is served all the same. Raises CannotServe where no values
+    could be run.
     """
-    signature = servable.signature
-    inputs = _first_that_runs(servable)
-    if inputs is None:
-        _log.info("the made-up warm-up values do not run; the first request will be slower")
-        return Warmed(signature, False)
-    servable.tune(inputs)
-    if signature.batch is not BatchAxis.FREE:
-        return Warmed(signature, False)
-    together = servable.run(inputs)
-    if any(output.shape[:1] != (2,) for output in together):
-        return Warmed(msgspec.structs.replace(signature, batch=BatchAxis.NONE), False)
-    if servable.stateful:
-        return Warmed(signature, False)
-    return Warmed(signature, _rows_are_independent(servable, inputs, together))
+    return _WarmUp(servable, params, made_up, meter, name).warmed()
 
 
-def _first_that_runs(servable: Servable) -> list[Array] | None:
-    for make in (_ramp, _zeros):
-        for size in _FREE_SIZES if _has_free_sizes(servable.signature) else (1,):
-            inputs = made_up_inputs(servable.signature, size, make)
+class _WarmUp:
+    def __init__(
+        self, servable: Servable, params: Params, made_up: bool, meter: Meter | None, name: str
+    ) -> None:
+        self._servable = servable
+        self._axis = params.batch.axis
+        self._merge = params.batch.merge
+        self._made_up = made_up and params.warmup is WarmUpRuns.ALL
+        self._meter = meter
+        self._name = name
+        self._has_run = False
+        self._size = 1
+
+    def warmed(self) -> Warmed:
+        signature = self._servable.signature
+        if self._axis is not None:
+            signature = msgspec.structs.replace(signature, batch=self._axis)
+        independence = self._independence(signature)
+        signature = self._settled(signature, independence)
+        if self._made_up:
+            signature = self._run_in(signature)
+        mergeable, reason = self._verdict(signature, independence)
+        if self._has_run and self._servable.stateful:
+            self._servable.reset()
+        return Warmed(signature, mergeable, reason)
+
+    def _independence(self, signature: Signature) -> Independence | None:
+        """What the runtime proves; None where that would make no difference."""
+        if signature.batch is not BatchAxis.FREE or self._servable.stateful:
+            return None
+        if self._merge is not None and not are_unknown(signature):
+            return None
+        try:
+            return self._servable.independence()
+        except Exception:  # a runtime's bug, with which a model can be served all the same
+            _log.exception("%s: the proof that its rows are independent failed", self._name)
+            return Independence(False, "the proof that its rows are independent failed")
+
+    def _settled(self, signature: Signature, independence: Independence | None) -> Signature:
+        """The signature whose batch axis is told by runs, where the outputs do not tell it."""
+        if not are_unknown(signature):
+            return signature
+        found = learnt(signature, self._run) if self._made_up else None
+        if found is not None:
+            return found
+        proven = independence is not None and independence.proven
+        return signature if self._axis is not None or proven else _without_axis(signature)
+
+    def _run_in(self, signature: Signature) -> Signature:
+        inputs = self._first_that_runs(signature)
+        if inputs is None:
+            _log.info("%s: made-up values do not run; the first request is slower", self._name)
+            return signature
+        self._servable.tune(inputs)
+        if signature.batch is BatchAxis.FREE and self._axis is None:
             try:
-                servable.run(inputs)
+                check_rows(self._run(inputs), 2, signature.outputs)
+            except Uneven:
+                return _without_axis(signature)
+        return signature
+
+    def _first_that_runs(self, signature: Signature) -> list[Array] | None:
+        for size, inputs in guesses(signature):
+            try:
+                self._run(inputs)
             except DoesNotFit as error:
                 if error.code != DoesNotFit.code:
                     raise
                 continue
+            self._size = size
             return inputs
-    return None
+        return None
+
+    def _verdict(self, signature: Signature, independence: Independence | None) -> tuple[bool, str]:
+        if signature.batch is not BatchAxis.FREE:
+            return False, f"its batch axis is {signature.batch}"
+        if self._merge is not None:
+            return self._merge, SAYS_SO
+        if independence is None:
+            return False, STATEFUL
+        if not independence.proven:
+            return False, independence.reason
+        if self._made_up and is_refuted(self._run, signature, self._size):
+            return False, REFUTED
+        return True, PROVEN
+
+    def _run(self, inputs: Sequence[Array]) -> list[Array]:
+        self._has_run = True
+        if self._meter is None:
+            return self._servable.run(inputs)
+        self._meter.run_begins()
+        try:
+            return self._servable.run(inputs)
+        finally:
+            self._meter.run_ends()
 
 
-def made_up_inputs(signature: Signature, size: int, make: Callable[[int], Array]) -> list[Array]:
-    """Two rows (where the batch axis is free) of made-up values of the signature's dtypes.
-
-    ``size`` stands in for every other size that a request chooses; an input of unknown rank gets
-    one of rank 2. ``make(n)`` gives n numbers as float64.
-    """
-    rows = 2 if signature.batch is BatchAxis.FREE else 1
-    return [_fill(spec, rows, size, make) for spec in signature.inputs]
-
-
-def _fill(spec: TensorSpec, rows: int, size: int, make: Callable[[int], Array]) -> Array:
-    dims = (rows, size) if spec.shape is None else spec.shape
-    shape = [rows if axis == 0 else size if dim is None else dim for axis, dim in enumerate(dims)]
-    if dims and dims[0] is not None:
-        shape[0] = dims[0]
-    values = make(int(np.prod(shape)))
-    if spec.dtype == "string":
-        return np.array([b"%d" % value for value in values] + [None], object)[:-1].reshape(shape)
-    if spec.numpy_dtype.kind in "iu":
-        values = values > 0.5
-    return values.astype(spec.numpy_dtype).reshape(shape)
-
-
-def _ramp(count: int) -> Array:
-    return np.linspace(0.0, 1.0, count)
-
-
-def _zeros(count: int) -> Array:
-    return np.zeros(count)
-
-
-def _has_free_sizes(signature: Signature) -> bool:
-    return any(spec.shape is None or None in spec.shape[1:] for spec in signature.inputs)
-
-
-def _rows_are_independent(
-    servable: Servable, two_rows: Sequence[Array], together: Sequence[Array]
-) -> bool:
-    if all(np.array_equal(array[0], array[1]) for array in two_rows):
-        return False  # equal rows, or none: their answers tell nothing
-    try:
-        alone = [servable.run([a[i : i + 1] for a in two_rows]) for i in range(2)]
-    except DoesNotFit:
-        return False
-    return all(
-        _same(output, [run[index] for run in alone]) for index, output in enumerate(together)
-    )
-
-
-def _same(together: Array, alone: Sequence[Array]) -> bool:
-    if any(part.shape != (1, *together.shape[1:]) for part in alone):
-        return False
-    joined = np.concatenate(alone)
-    if together.dtype.kind not in "fc":
-        return bool(np.array_equal(joined, together))
-    return bool(np.allclose(joined, together, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True))
+def _without_axis(signature: Signature) -> Signature:
+    return msgspec.structs.replace(signature, batch=BatchAxis.NONE)

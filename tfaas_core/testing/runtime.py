@@ -13,7 +13,7 @@ import numpy as np
 
 from tfaas_core.errors import CannotServe, DoesNotFit
 from tfaas_core.model import Params
-from tfaas_core.runtime import Runtime, Servable
+from tfaas_core.runtime import Independence, Runtime, Servable
 from tfaas_core.tensors import Array, BatchAxis, Signature, TensorSpec
 
 SIGNATURE = Signature(
@@ -42,6 +42,9 @@ class FakeServable(Servable):
         self._effect = effect
         self._factor = np.float32(factor)
 
+    def independence(self) -> Independence:
+        return Independence(True)
+
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         rows = inputs[0]
         self._effect(rows)
@@ -53,6 +56,9 @@ class FakeServable(Servable):
 
 class CountingServable(FakeServable):
     """Answers each row with the number of rows of its run: its rows are not independent."""
+
+    def independence(self) -> Independence:
+        return Independence(False, "it counts the rows")
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         self._effect(inputs[0])

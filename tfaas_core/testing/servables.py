@@ -6,40 +6,56 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tfaas_core.model import Params
-from tfaas_core.runtime import Runtime, Servable
+from tfaas_core.runtime import Independence, Runtime, Servable
 from tfaas_core.tensors import Array, BatchAxis, Signature, TensorSpec
 
 ROWS_OF_3 = TensorSpec("x", "float32", (None, 3))
+UNPROVEN = "nobody has proven anything of it"
 ANY_NUMBERS = TensorSpec("y", "float32", None)
 
 
 class FunctionServable(Servable):
     """Answers with what a function makes of the inputs, and notes what it was asked to do.
 
-    Unless told otherwise it takes rows of 3 numbers; its one output is of unknown rank.
+    Unless told otherwise it takes rows of 3 numbers, is proven to have independent rows, and its
+    one output is of unknown rank. Where it has several, the function gives a list.
     """
 
     def __init__(
         self,
-        function: Callable[..., Array],
+        function: Callable[..., Array | list[Array]],
         *inputs: TensorSpec,
         output: TensorSpec = ANY_NUMBERS,
+        outputs: Sequence[TensorSpec] = (),
         batch: BatchAxis = BatchAxis.FREE,
         stateful: bool = False,
+        proven: bool = True,
+        on_reset: Callable[[], None] = lambda: None,
     ) -> None:
-        self.signature = Signature(inputs or (ROWS_OF_3,), (output,), batch)
+        self.signature = Signature(inputs or (ROWS_OF_3,), tuple(outputs) or (output,), batch)
         self.stateful = stateful
         self.runs: list[list[Array]] = []
         self.tunings: list[list[Array]] = []
+        self.resets = 0
         self.closed = False
+        self._proven = proven
+        self._on_reset = on_reset
         self._function = function
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         self.runs.append(list(inputs))
-        return [self._function(*inputs)]
+        outputs = self._function(*inputs)
+        return outputs if isinstance(outputs, list) else [outputs]
+
+    def independence(self) -> Independence:
+        return Independence(self._proven, "" if self._proven else UNPROVEN)
 
     def tune(self, inputs: Sequence[Array]) -> None:
         self.tunings.append(list(inputs))
+
+    def reset(self) -> None:
+        self.resets += 1
+        self._on_reset()
 
     def close(self) -> None:
         self.closed = True
