@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from tfaas_core.engine.base import EngineFactory
-from tfaas_core.errors import CannotServe
+from tfaas_core.errors import CannotServe, ModelLost
 from tfaas_core.model import ModelVersion
 from tfaas_core.testing.engine_harness import (
     Harness,
@@ -116,6 +116,27 @@ class EngineContract(PreparedContract, RunContract):
                 await self.until_loaded(0)
             version = await harness.worker.upload("vk", "sum")
             assert is_sum(await harness.worker.run(version, rows_of(1)), rows_of(1))
+
+    @in_event_loop
+    async def test_a_model_that_wants_to_end_its_process_on_loading_is_refused(
+        self, tmp_path: Path
+    ) -> None:
+        async with self.engine(tmp_path) as harness:
+            with pytest.raises(CannotServe, match="cannot be loaded: SystemExit: the fake"):
+                await harness.worker.prepare("vk", "exit-on-load")
+            await self.until_loaded(0)
+
+    @in_event_loop
+    async def test_a_servable_that_breaks_is_lost_and_loaded_again(self, tmp_path: Path) -> None:
+        async with self.engine(tmp_path) as harness:
+            worker = harness.worker
+            neighbour = await worker.upload("other", "sum")
+            version = await worker.upload("vk", "break-on-reset")
+            async with asyncio.timeout(10):
+                while isinstance(await worker.try_run(version, rows_of(1)), ModelLost):
+                    pass
+            assert (await worker.run(version, rows_of(3))).tolist() == [[4]]
+            assert is_sum(await worker.run(neighbour, rows_of(1)), rows_of(1))
 
     @in_event_loop
     async def test_a_stored_version_is_loaded_by_its_first_requests(self, tmp_path: Path) -> None:

@@ -107,9 +107,10 @@ class Worker:
         name: str,
         word: str,
         before_adopting: Callable[[ModelVersion], Awaitable[object]] | None = None,
+        **params: Any,
     ) -> ModelVersion:
         """Prepares, stores and adopts a FakeRuntime's model."""
-        candidate = self.candidate(name, word)
+        candidate = self.candidate(name, word, **params)
         loaded = await self.engine.prepare(candidate)
         version = self._shelf.commit(name, Path(candidate.path), loaded)
         if before_adopting is not None:
@@ -129,9 +130,9 @@ class Worker:
         (answer,) = await self.engine.run_prepared(loaded.ticket, version, [rows], len(rows))
         return answer
 
-    def candidate(self, name: str, word: str) -> Candidate:
+    def candidate(self, name: str, word: str, **params: Any) -> Candidate:
         """A FakeRuntime's model as an upload that nobody has looked at yet."""
-        return Candidate(name, "", RUNTIME, str(self._shelf.stage(word)), {})
+        return Candidate(name, "", RUNTIME, str(self._shelf.stage(word)), dict(params))
 
     def store(self, name: str, word: str) -> ModelVersion:
         """A version that was stored before the engine was started: it is not loaded yet."""

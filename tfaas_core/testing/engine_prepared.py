@@ -46,6 +46,20 @@ class PreparedContract:
             await self.until_loaded(0)
 
     @in_event_loop
+    async def test_what_ran_before_it_was_stored_has_left_no_trace(self, tmp_path: Path) -> None:
+        async with self.engine(tmp_path) as harness:
+            worker = harness.worker
+            staged = worker.candidate("vk", "add-up")
+            loaded = await worker.engine.prepare(staged)
+            # Nor have the values that warmed it up.
+            assert (await worker.run_prepared(loaded, rows_of(5))).tolist() == [[5]]
+            assert (await worker.run_prepared(loaded, rows_of(5))).tolist() == [[10]]
+            version = harness.shelf.commit("vk", Path(staged.path), loaded)
+            await worker.engine.adopt(loaded.ticket, version)
+            for total in (1, 2):
+                assert (await worker.run(version, rows_of(1))).tolist() == [[total]]
+
+    @in_event_loop
     async def test_a_prepared_upload_that_ran_is_discarded_as_any_other(
         self, tmp_path: Path
     ) -> None:
@@ -99,3 +113,12 @@ class PreparedContract:
             assert await harness.worker.engine.ready(version) is False
             uploaded = await harness.worker.upload("vk", "sum")
             assert await harness.worker.engine.ready(uploaded) is False
+
+    @in_event_loop
+    async def test_a_stateful_version_that_is_ready_is_not_to_be_warmed_up(
+        self, tmp_path: Path
+    ) -> None:
+        async with self.engine(tmp_path) as harness:
+            version = harness.worker.store("vk", "add-up")
+            assert await harness.worker.engine.ready(version) is False
+            assert (await harness.worker.run(version, rows_of(1))).tolist() == [[1]]

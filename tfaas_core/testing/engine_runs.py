@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tfaas_core.errors import DeadlinePassed, DoesNotFit, QueueFull
+from tfaas_core.errors import DeadlinePassed, DoesNotFit, QueueFull, TfaasError
 from tfaas_core.testing.engine_harness import Harness, are_sums, is_sum, rows_of
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import TRIGGER
@@ -78,6 +78,30 @@ class RunContract:
                 answers: list[Any] = await harness.worker.run_all(version, requests)
                 for answer, size in zip(answers, sizes, strict=True):
                     assert answer.tolist() == [[size]] * size
+
+    @in_event_loop
+    async def test_a_whole_request_shares_no_run_and_is_not_cut(self, tmp_path: Path) -> None:
+        async with self.engine(tmp_path, "engine.max_batch_rows=4") as harness:
+            worker = harness.worker
+            version = await worker.upload("vk", "count", batch={"merge": True})
+            sizes = [1, 9, 0, 3, 1]
+            answers = await asyncio.gather(
+                *[worker.engine.run(version, [rows_of(*range(n))], n, True) for n in sizes]
+            )
+            assert [answer.tolist() for (answer,) in answers] == [[[n]] * n for n in sizes]
+
+    @in_event_loop
+    async def test_a_model_that_wants_to_end_its_process_fails_its_request_alone(
+        self, tmp_path: Path
+    ) -> None:
+        async with self.engine(tmp_path) as harness:
+            version = await harness.worker.upload("vk", "exit")
+            for _turn in range(2):
+                requests = [rows_of(1), rows_of(TRIGGER), rows_of(2)]
+                answers = await harness.worker.run_all(version, requests)
+                assert is_sum(answers[0], requests[0])
+                assert type(answers[1]) is TfaasError
+                assert is_sum(answers[2], requests[2])
 
     @in_event_loop
     async def test_a_refused_row_fails_alone(self, tmp_path: Path) -> None:

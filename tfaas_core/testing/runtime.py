@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -66,12 +67,35 @@ class CountingServable(FakeServable):
         return [np.full((rows, 1), rows, np.float32)]
 
 
+class AddingServable(FakeServable):
+    """Answers each row with the sum of all that it was sent so far."""
+
+    stateful = True
+
+    def __init__(self, on_reset: Callable[[], object]) -> None:
+        super().__init__(lambda rows: None)
+        self._on_reset = on_reset
+        self._total = np.float32(0)
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        (sums,) = super().run(inputs)
+        totals: Array = self._total + np.cumsum(sums, axis=0, dtype=np.float32)
+        self._total = totals[-1, 0] if len(totals) else self._total
+        return [totals]
+
+    def reset(self) -> None:
+        self._on_reset()
+        self._total = np.float32(0)
+
+
 class FakeRuntime(Runtime):
     """Loads files that hold one of these.
 
-    ``sum``; ``times FACTOR`` that; ``count`` (see CountingServable); ``sleep SECONDS`` a run, and
-    ``burn SECONDS`` of a core's time; what a TRIGGER sets off: ``refuse`` (DoesNotFit), ``abort``
-    (the process dies), ``hang``; what loading sets off: ``abort-on-load``, ``hang-on-load``. Any
+    ``sum``; ``times FACTOR`` that; ``count`` (see CountingServable); ``add-up`` (AddingServable),
+    and ``break-on-reset``, the same as long as nobody resets it a second time; ``sleep SECONDS`` a
+    run, and ``burn SECONDS`` of a core's time; what a TRIGGER sets off: ``refuse`` (DoesNotFit),
+    ``abort`` (the process dies), ``exit`` (SystemExit), ``hang``; what made-up values set off:
+    ``hang-on-zero``; what loading does: ``abort-on-load``, ``exit-on-load``, ``hang-on-load``. Any
     other text is refused with CannotServe.
     """
 
@@ -88,6 +112,10 @@ class FakeRuntime(Runtime):
                 return FakeServable(lambda rows: None, float(factor))
             case ["count"]:
                 return CountingServable(lambda rows: None)
+            case ["add-up"]:
+                return AddingServable(lambda: None)
+            case ["break-on-reset"]:
+                return AddingServable(iter([None]).__next__)
             case ["sleep", seconds]:
                 return FakeServable(lambda rows: time.sleep(float(seconds)))
             case ["burn", seconds]:
@@ -96,18 +124,28 @@ class FakeRuntime(Runtime):
                 return FakeServable(_on_trigger(_refuse))
             case ["abort"]:
                 return FakeServable(_on_trigger(os.abort))
+            case ["exit"]:
+                return FakeServable(_on_trigger(sys.exit))
             case ["hang"]:
                 return FakeServable(_on_trigger(_hang))
+            case ["hang-on-zero"]:
+                return FakeServable(_on(0.0, _hang))
             case ["abort-on-load"]:
                 os.abort()
+            case ["exit-on-load"]:
+                sys.exit("the fake runtime has had enough")
             case ["hang-on-load"]:
                 _hang()
         raise CannotServe("the fake runtime does not know this word")
 
 
 def _on_trigger(effect: Callable[[], object]) -> Callable[[Array], None]:
+    return _on(TRIGGER, effect)
+
+
+def _on(first: float, effect: Callable[[], object]) -> Callable[[Array], None]:
     def check(rows: Array) -> None:
-        if TRIGGER in rows[:, 0]:
+        if first in rows[:, 0]:
             effect()
 
     return check

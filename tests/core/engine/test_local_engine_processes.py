@@ -195,6 +195,70 @@ async def test_a_process_that_is_stuck_in_a_run_is_replaced(tmp_path: Path) -> N
 
 
 @in_event_loop
+async def test_a_process_that_is_stopped_is_replaced(tmp_path: Path) -> None:
+    async with engine(tmp_path, "server.request_timeout_s=0.2") as harness:
+        worker = harness.worker
+        neighbour = await worker.upload("good", "sum")
+        version, process = await upload_and_find(worker, "vk", "sum")
+        async with Stream(worker, neighbour) as stream:
+            process.suspend()
+            # One without a row is noticed, too.
+            assert type(await worker.try_run(version, rows_of())) is DeadlinePassed
+            await asyncio.wait_for(healed(worker, version), 5)
+            assert not is_alive(process)
+            await stream.goes_on()
+            assert stream.failures == []
+
+
+@in_event_loop
+async def test_a_load_that_takes_too_long_is_refused_and_its_process_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tfaas_core.engine.loader.LOAD_TIMEOUT_S", 1.0)
+    async with engine(tmp_path) as harness:
+        loading = asyncio.create_task(harness.worker.prepare("vk", "hang-on-load"))
+        await eventually(lambda: len(model_processes()) == 1, "the process has started")
+        (process,) = model_processes()
+        with pytest.raises(CannotServe, match="did not load and warm up within 1 s"):
+            await loading
+        await eventually(lambda: not is_alive(process), "the process is gone")
+
+
+@in_event_loop
+async def test_an_upload_that_loads_for_ever_goes_with_its_worker(tmp_path: Path) -> None:
+    async with engine(tmp_path, workers=2) as harness:
+        other = await harness.start_worker(1)
+        loading = asyncio.create_task(other.prepare("vk", "hang-on-load"))
+        await eventually(lambda: len(model_processes()) == 1, "the process has started")
+        await harness.stop_worker(1)
+        await eventually(lambda: not model_processes(), "the process is gone")
+        loading.cancel()
+
+
+@pytest.mark.parametrize("isolation", ["model", "shared"])
+@in_event_loop
+async def test_made_up_values_that_run_for_ever_are_given_up(
+    tmp_path: Path,
+    isolation: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("tfaas_core.engine.watch.WARM_UP_LIMIT_S", 0.5)
+    async with engine(tmp_path, f"engine.isolation={isolation}") as harness:
+        worker = harness.worker
+        version, process = await upload_and_find(worker, "vk", "hang-on-zero")
+        assert version.mergeable
+        assert is_sum(await worker.run(version, rows_of(1, 2)), rows_of(1, 2))
+        assert "the upload vk: made-up values run longer than 0.5 s" in caplog.text
+        # They are not tried again with the same version.
+        caplog.clear()
+        process.kill()
+        await asyncio.wait_for(healed(worker, version), 5)
+        assert "made-up" not in caplog.text
+        assert len(model_processes()) == 1
+
+
+@in_event_loop
 async def test_a_model_that_crashes_on_loading_cannot_be_served(tmp_path: Path) -> None:
     async with engine(tmp_path) as harness:
         worker = harness.worker
