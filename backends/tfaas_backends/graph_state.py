@@ -15,7 +15,7 @@ _CALLS = ("PartitionedCall", "StatefulPartitionedCall", "If", "While", "Case", "
 """Ops that are as stateful as the functions that they call, whatever their own definition says."""
 
 _HARMLESS = re.compile(
-    r"(Placeholder|TensorArray|Stack|Assert|Print).*|_?Var\w+Op|Variable(V2|Shape)?"
+    r"(Placeholder|TensorArray|Stack|Assert|Print|CheckNumerics).*|_?Var\w+Op|Variable(V2|Shape)?"
     r"|_?ReadVariables?Op|IsVariableInitialized|DisableCopyOnRead|ResourceGather(Nd)?"
     r"|(Anonymous|Mutable)?(Dense)?HashTable(OfTensors)?(V2)?|LookupTable(Find|Size|Export)(V2)?"
     r"|Ref(Identity|Switch|Merge|Select|Enter|Exit|NextIteration)"

@@ -68,15 +68,10 @@ def unfed(node: Node, inputs: Sequence[Value]) -> Value:
     return Mixed("", "", "is not fed")
 
 
+_PASSING = ("Enter", "Exit", "NextIteration", "LoopCond", "Identity", "PlaceholderWithDefault")
 RULES: dict[str, Rule] = {
-    **dict.fromkeys(("Switch", "RefSwitch"), switched),
-    **dict.fromkeys(("Merge", "RefMerge"), merged),
-    **dict.fromkeys(
-        (
-            *("Enter", "RefEnter", "Exit", "RefExit", "NextIteration", "RefNextIteration"),
-            *("LoopCond", "Identity", "PlaceholderWithDefault"),
-        ),
-        passed,
-    ),
+    "Switch": switched,
+    "Merge": merged,
+    **dict.fromkeys(_PASSING, passed),
     **dict.fromkeys(("Placeholder", "PlaceholderV2"), unfed),
 }

@@ -10,7 +10,7 @@ from tfaas_backends.graph_state import keeps_state
 from tfaas_backends.independence.definitions import is_pure
 from tfaas_backends.independence.node import Node
 from tfaas_backends.independence.program import Body, Program
-from tfaas_backends.independence.trace import MERGES, Trace, Values
+from tfaas_backends.independence.trace import MERGE, Trace, Values
 from tfaas_backends.independence.values import (
     DEAD,
     UNKNOWN_CONSTANT,
@@ -113,7 +113,7 @@ class Interpreter:
         op = node.op
         flow = self._rules.of_flow.get(op)
         if flow is not None:
-            if op not in MERGES and not (alive and all(type(v) is not Dead for v in inputs)):
+            if op != MERGE and not (alive and all(type(v) is not Dead for v in inputs)):
                 return _all(node, DEAD)
             return tuple(_blamed(v, where, op) for v in _tuple(flow(node, inputs)))
         if not alive or any(type(value) is Dead for value in inputs):

@@ -11,9 +11,9 @@ from tfaas_backends.independence.definitions import is_pure, outputs_of
 from tfaas_backends.independence.node import Edge, Node, attributes_of
 
 _FED = -1
-_BACK = ("NextIteration", "RefNextIteration")
-_MERGES = ("Merge", "RefMerge")
-_EXITS = ("Exit", "RefExit")
+_BACK = "NextIteration"
+_MERGE = "Merge"
+_EXIT = "Exit"
 
 
 class Body(msgspec.Struct, gc=False):
@@ -117,7 +117,7 @@ class _Reader:
         while stack or later:
             name, inputs_are_done = stack.pop() if stack else (later.pop(), False)
             if inputs_are_done:
-                if self._nodes[name].op in _EXITS and later:
+                if self._nodes[name].op == _EXIT and later:
                     stack.append((name, True))
                     stack += [(later.pop(), False) for _ in range(len(later))]
                 else:
@@ -138,7 +138,7 @@ class _Reader:
                 continue
             else:
                 other = reference.partition(":")[0]
-            if node.op in _MERGES and self._nodes[other].op in _BACK:
+            if node.op == _MERGE and self._nodes[other].op == _BACK:
                 later.append(other)
             else:
                 yield other

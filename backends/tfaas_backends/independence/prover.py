@@ -95,7 +95,7 @@ class Prover:
             return Proof((refusal or self._unread,) * len(self._outputs))
         try:
             interpreter = Interpreter(self._program, RULES, BUDGET)
-            trace = interpreter.run(tuple(map(_fed, range(len(shapes)), shapes)))
+            trace = interpreter.run(tuple(map(fed, range(len(shapes)), shapes)))
             return Proof(tuple(_findings(trace, interpreter.effects, self._outputs)))
         except TooMuch:
             finding = Finding("mixed", None, reason="the graph is too large to prove")
@@ -115,7 +115,8 @@ def _refused(shapes: Sequence[InputShape]) -> Finding | None:
     return None
 
 
-def _fed(place: int, shape: InputShape) -> Rows:
+def fed(place: int, shape: InputShape) -> Rows:
+    """What is known of an input."""
     inner = (shape or ())[1:]
     sizes = (
         chosen(f"n{place}.{axis}") if size is None else Dimension(size)

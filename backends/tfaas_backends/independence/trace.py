@@ -15,7 +15,7 @@ Apply = Callable[[str, Node, Sequence[Value], bool], Values]
 """What is known of the outputs of a node of this full name, from what is known of its inputs;
 
 whether no node that it waits for is dead, comes last."""
-MERGES = frozenset({"Merge", "RefMerge"})
+MERGE = "Merge"
 
 
 class Trace:
@@ -70,7 +70,7 @@ class Trace:
         if branch is not None:
             values = tuple(value if type(value) is Dead else branch for value in values)
         old = self._values[place]
-        if old is not None and node.op in MERGES:
+        if old is not None and node.op == MERGE:
             values = tuple(self._widened(node, *pair) for pair in zip(old, values, strict=True))
         if old is not None and all(map(_as_before, old, values)):
             return False
@@ -90,7 +90,7 @@ class Trace:
 def _branch(node: Node, inputs: Sequence[Value], controls: Sequence[Values | None]) -> Mixed | None:
     """What tells that it depends on the rows whether this node is computed at all."""
     waited = chain.from_iterable(values for values in controls if values is not None)
-    for value in chain(() if node.op in MERGES else inputs, waited):
+    for value in chain(() if node.op == MERGE else inputs, waited):
         if type(value) is Mixed and value.branch:
             return value
     return None

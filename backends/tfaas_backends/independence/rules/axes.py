@@ -35,6 +35,7 @@ _MATRICES = {
     "MatrixDeterminant",
     "MatrixDiagPart",
 }
+_KEEPING = {"MatrixBandPart", "MatrixInverse", "Cholesky"}
 _AGAINST = "computes with the rows as one axis of a matrix"
 
 
@@ -50,6 +51,8 @@ def along(node: Node, inputs: Sequence[Value]) -> Tensor:
 
 
 def rolled(node: Node, inputs: Sequence[Value]) -> Tensor:
+    if isinstance(inputs[0], Constant):
+        return Constant(inputs[0].shape)
     rows = rows_of(inputs[0])
     constants(inputs[1:], "moves rows by what is computed of them")
     axes = {counted_axis(axis, len(rows.shape)) for axis in numbers(inputs[2])}
@@ -72,22 +75,17 @@ def largest(node: Node, inputs: Sequence[Value]) -> tuple[Tensor, Tensor]:
     rows = rows_of(inputs[0])
     if rows.axis == len(rows.shape) - 1:
         raise Mixes("sorts the rows")
-    size = _wanted(node, inputs)
+    constants(inputs[1:], "takes as many as the rows say")
+    size = elements(inputs[1])[0] or UNKNOWN
     result = moved(rows, (*rows.shape[:-1], size))
     return (result, result)
-
-
-def _wanted(node: Node, inputs: Sequence[Value]) -> Dimension:
-    if len(inputs) == 1:
-        return Dimension(int(node.attribute("k")))
-    constants(inputs[1:], "takes as many as the rows say")
-    found = elements(inputs[1])[0]
-    return UNKNOWN if found is None or number(found) is None else found
 
 
 def within(node: Node, inputs: Sequence[Value]) -> Tensor:
     """Of the matrices in the last two axes, each by itself."""
     constants(inputs[1:], "bounds what is computed of rows by rows")
+    if isinstance(inputs[0], Constant) and node.op in _KEEPING:
+        return Constant(inputs[0].shape)
     rows = rows_of(inputs[0])
     if rows.axis >= len(rows.shape) - 2:
         raise Mixes(_AGAINST)
@@ -100,6 +98,12 @@ def within(node: Node, inputs: Sequence[Value]) -> Tensor:
 
 def spread(node: Node, inputs: Sequence[Value]) -> Tensor:
     """MatrixDiag: of each vector in the last axis it makes a matrix."""
+    if node.op != "MatrixDiag" and [numbers(value) for value in inputs[1:4]] != [(0,), (-1,), (-1,)]:
+        raise Mixes("has no rule but for the main diagonal")
+    if isinstance(inputs[0], Constant):
+        shape = shape_of(inputs[0])
+        return Constant((*shape, shape[-1]))
+    constants(inputs[1:], "fills up by what is computed of rows")
     rows = rows_of(inputs[0])
     if rows.axis == len(rows.shape) - 1:
         raise Mixes(_AGAINST)
@@ -151,9 +155,9 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(_ALONG, along),
     "Roll": rolled,
     **dict.fromkeys(_LAST, last),
-    **dict.fromkeys(("TopK", "TopKV2"), largest),
+    "TopKV2": largest,
     **dict.fromkeys(_MATRICES, within),
-    "MatrixDiag": spread,
+    **dict.fromkeys(("MatrixDiag", "MatrixDiagV2", "MatrixDiagV3"), spread),
     "ReverseSequence": reversed_each,
     "LRN": normalised,
     "OneHot": one_hot,

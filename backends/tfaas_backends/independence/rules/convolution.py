@@ -150,13 +150,6 @@ def normalised(node: Node, inputs: Sequence[Value]) -> tuple[Value, ...]:
     return (rows, *inputs[3:5], Constant(), Constant(), Constant())
 
 
-def normalised_before(node: Node, inputs: Sequence[Value]) -> Tensor:
-    """BatchNormWithGlobalNormalization: by the channels, which come last."""
-    rows = _pictures(inputs[0])
-    constants(inputs[1:], _WEIGHTS)
-    return rows
-
-
 def resized(node: Node, inputs: Sequence[Value]) -> Tensor:
     """ResizeBilinear and its like."""
     rows = _pictures(inputs[0])
@@ -234,7 +227,6 @@ RULES: dict[str, Rule] = {
     "MaxPoolV2": pooled_by_inputs,
     "Conv2DBackpropInput": convolved_back,
     **dict.fromkeys(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"), normalised),
-    "BatchNormWithGlobalNormalization": normalised_before,
     **dict.fromkeys(
         ("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "ResizeArea"), resized
     ),

@@ -67,19 +67,14 @@ def table_size(node: Node, inputs: Sequence[Value]) -> Value:
     return scalar(None)
 
 
-def passed(node: Node, inputs: Sequence[Value]) -> Value:
-    return inputs[0]
-
-
 RULES: dict[str, Rule] = {
     "Const": constant,
     "VarHandleOp": variable_handle,
-    **dict.fromkeys(("Variable", "VariableV2"), reference_variable),
+    "VariableV2": reference_variable,
     "ReadVariableOp": read,
     "VariableShape": shape_of_variable,
     "ResourceGather": gathered,
-    **dict.fromkeys(("HashTable", "HashTableV2"), table),
-    **dict.fromkeys(("LookupTableFind", "LookupTableFindV2"), looked_up),
-    **dict.fromkeys(("LookupTableSize", "LookupTableSizeV2"), table_size),
-    **dict.fromkeys(("DisableCopyOnRead", "RefIdentity"), passed),
+    "HashTableV2": table,
+    "LookupTableFindV2": looked_up,
+    "LookupTableSizeV2": table_size,
 }
