@@ -13,16 +13,16 @@ from typing import Any
 from tfaas_backends.forbidden_ops import check_ops
 from tfaas_backends.graph_file import prepare, read_graph
 from tfaas_backends.graph_nodes import GraphNodes
-from tfaas_backends.graph_rows import NO_PROOF, independence_of, settled, with_findings
+from tfaas_backends.graph_rows import GraphRows
 from tfaas_backends.graph_session import GraphSession
 from tfaas_backends.graph_signature import first_names, signature_of, spec_of
 from tfaas_backends.graph_state import is_stateful, stateful_functions
-from tfaas_backends.independence.prover import Proof, Prover
+from tfaas_backends.independence.prover import Prover
 from tfaas_backends.quiet_tensorflow import tf
 from tfaas_backends.tensorflow_errors import load_error
 from tfaas_core.errors import TfaasError
 from tfaas_core.model import Params
-from tfaas_core.runtime import Independence, Servable
+from tfaas_core.runtime import Independence, Servable, Shapes
 from tfaas_core.tensors import Array, Signature
 
 _WORTH_TUNING_S = 0.0003
@@ -35,7 +35,7 @@ class GraphServable(Servable):
     """Runs one session, with one thread unless more were asked for or proved faster.
 
     ``open_session(threads)`` makes sessions that compute the signature's outputs; ``session`` is
-    one of them, of so many ``threads``. ``proof`` is of the graph that they run.
+    one of them, of so many ``threads``. ``rows``: what is proven of the graph that they run.
     """
 
     def __init__(
@@ -46,11 +46,11 @@ class GraphServable(Servable):
         stateful: bool,
         tunable: bool,
         threads: int = 1,
-        proof: Proof = NO_PROOF,
+        rows: GraphRows | None = None,
     ) -> None:
         self.signature = signature
         self.stateful = stateful
-        self._proof = proof
+        self._rows = rows
         self._open_session = open_session
         self._session = session
         self._tunable = tunable
@@ -59,8 +59,10 @@ class GraphServable(Servable):
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         return self._session.run(inputs)
 
-    def independence(self) -> Independence:
-        return independence_of(self._proof)
+    def independence(self, shapes: Shapes | None = None) -> Independence:
+        if self._rows is None:
+            return super().independence(shapes)
+        return self._rows.independence(self.signature, shapes)
 
     def tune(self, inputs: Sequence[Array]) -> None:
         """Takes a thread a core where that is faster by a clear margin, for these inputs."""
@@ -120,20 +122,12 @@ def _load(graph_def: Any, params: Params, threads: int) -> GraphServable:
         return GraphSession(graph, inputs, fetches, threads)
 
     prover = Prover(graph_def, [t.name for t in inputs], [t.name for t in outputs])
-    proof = prover.prove([spec.shape for spec in input_specs])
-    signature = settled(
-        signature_of(
-            input_specs,
-            with_findings(output_specs, proof),
-            params.batch.axis,
-            first_names(inputs),
-        ),
-        proof,
-        is_given=params.batch.axis is not None,
-    )
+    rows, axis = GraphRows(prover, input_specs), params.batch.axis
+    signature = signature_of(input_specs, rows.found(output_specs), axis, first_names(inputs))
+    signature = rows.settled(signature, is_given=axis is not None)
     session = open_session(threads or 1)
     return GraphServable(
-        open_session, session, signature, stateful, threads == 0, threads or 1, proof
+        open_session, session, signature, stateful, threads == 0, threads or 1, rows
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from tfaas_backends.graph_nodes import name_of
-from tfaas_backends.graph_rows import settled, with_findings
+from tfaas_backends.graph_rows import GraphRows
 from tfaas_backends.graph_servable import GraphServable, apart_from, return_free_memory
 from tfaas_backends.graph_session import GraphSession
 from tfaas_backends.graph_signature import first_names, signature_of, spec_of
@@ -51,16 +51,15 @@ def _load(meta_graph: Any, held: HeldFolder, params: Params, threads: int) -> Gr
         if saved.restorable
         else partial(SignatureFunction, meta_graph, ends, held)
     )
-    proof = saved.prover.prove([spec.shape for spec in inputs])
-    axis = params.batch.axis
+    rows, axis = GraphRows(saved.prover, inputs), params.batch.axis
     names = first_names(saved.inputs, (end.shape for end in ends.inputs))
-    signature = signature_of(inputs, with_findings(outputs, proof), axis, names)
-    signature = settled(signature, proof, is_given=axis is not None)
+    signature = signature_of(inputs, rows.found(outputs), axis, names)
+    signature = rows.settled(signature, is_given=axis is not None)
     signature = msgspec.structs.replace(signature, name=ends.signature)
     tunable = threads == 0 and saved.restorable
     session = open_session(threads or 1)
     return GraphServable(
-        open_session, session, signature, saved.stateful, tunable, threads or 1, proof
+        open_session, session, signature, saved.stateful, tunable, threads or 1, rows
     )
 
 
