@@ -10,20 +10,24 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import msgspec
+from msgspec.structs import replace
+
 from tfaas_backends.forbidden_ops import check_ops
 from tfaas_backends.graph_file import prepare, read_graph
-from tfaas_backends.graph_nodes import GraphNodes
+from tfaas_backends.graph_nodes import GraphNodes, dtype_of, is_readable, name_of
 from tfaas_backends.graph_rows import GraphRows
 from tfaas_backends.graph_session import GraphSession
 from tfaas_backends.graph_signature import first_names, signature_of, spec_of
 from tfaas_backends.graph_state import is_stateful, stateful_functions
 from tfaas_backends.independence.prover import Prover
+from tfaas_backends.input_defaults import constant_default
 from tfaas_backends.quiet_tensorflow import tf
 from tfaas_backends.tensorflow_errors import load_error
 from tfaas_core.errors import TfaasError
 from tfaas_core.model import Params
 from tfaas_core.runtime import Independence, Servable, Shapes
-from tfaas_core.tensors import Array, Signature
+from tfaas_core.tensors import Array, Signature, TensorSpec
 
 _WORTH_TUNING_S = 0.0003
 _CLEARLY_FASTER = 0.85
@@ -106,15 +110,25 @@ def load_graph(artifact: Path, params: Params, threads: int) -> GraphServable:
         return_free_memory()
 
 
+class _Ends(msgspec.Struct, frozen=True):
+    """The tensors to feed and to fetch, and those that are neither, as in Signature."""
+
+    inputs: list[Any]
+    outputs: list[Any]
+    unused: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
 def _load(graph_def: Any, params: Params, threads: int) -> GraphServable:
     graph = _imported(graph_def, params)
-    inputs, outputs = _ends(graph, params)
+    ends = _ends(graph, params)
+    inputs, outputs = ends.inputs, ends.outputs
     check_ops(graph_def, {tensor.op.name for tensor in outputs})
     stateful = is_stateful(
         GraphNodes(graph, {t.op.name for t in inputs}).ancestors(outputs, inputs),
         stateful_functions(graph_def),
     )
-    input_specs = [spec_of(tensor, "inputNode") for tensor in inputs]
+    input_specs = [_input_spec(tensor) for tensor in inputs]
     output_specs = [spec_of(tensor, "outputNode") for tensor in outputs]
     fetches = apart_from(inputs, outputs, graph)
 
@@ -126,6 +140,7 @@ def _load(graph_def: Any, params: Params, threads: int) -> GraphServable:
     signature = signature_of(input_specs, rows.found(output_specs), axis, first_names(inputs))
     signature = rows.settled(signature, is_given=axis is not None)
     session = open_session(threads or 1)
+    signature = replace(signature, unused=ends.unused, left_out=ends.left_out)
     return GraphServable(
         open_session, session, signature, stateful, threads == 0, threads or 1, rows
     )
@@ -139,14 +154,32 @@ def _imported(graph_def: Any, params: Params) -> Any:
     return graph
 
 
-def _ends(graph: Any, params: Params) -> tuple[list[Any], list[Any]]:
-    """The tensors to feed and to fetch: the ones that ``params`` names, or else found."""
+def _ends(graph: Any, params: Params) -> _Ends:
+    """The ends that ``params`` name, or else found."""
     nodes = GraphNodes(graph, {name.strip().partition(":")[0] for name in params.input_nodes})
-    inputs = nodes.named(params.input_nodes, "inputNode")
-    outputs = nodes.named(params.output_nodes, "outputNode") or nodes.last_outputs(inputs)
-    if inputs:
-        nodes.check_covered(outputs, inputs)
-    return inputs or nodes.inputs_of(outputs), outputs
+    named = nodes.named(params.input_nodes, "inputNode")
+    outputs = nodes.named(params.output_nodes, "outputNode") or nodes.last_outputs(named)
+    left_out = []
+    if not params.output_nodes and any(map(is_readable, outputs)):
+        left_out = [tensor for tensor in outputs if not is_readable(tensor)]
+        outputs = list(filter(is_readable, outputs))
+    if named:
+        nodes.check_covered(outputs, named)
+    found = named or nodes.inputs_of(outputs)
+    unneeded = nodes.unneeded(outputs, found)
+    ignored = set(map(name_of, unneeded))
+    # Where the outputs need nothing at all, what is named is asked for all the same.
+    inputs = [tensor for tensor in found if name_of(tensor) not in ignored] or found
+    return _Ends(
+        inputs,
+        outputs,
+        tuple(sorted(ignored.difference(map(name_of, inputs)))),
+        tuple(f"{name_of(tensor)} ({dtype_of(tensor)})" for tensor in left_out),
+    )
+
+
+def _input_spec(tensor: Any) -> TensorSpec:
+    return replace(spec_of(tensor, "inputNode"), default=constant_default(tensor))
 
 
 def apart_from(inputs: Sequence[Any], outputs: Sequence[Any], graph: Any) -> list[Any]:

@@ -13,7 +13,7 @@ from tfaas_backends.forbidden_ops import check_all_ops
 from tfaas_backends.graph_nodes import dtype_of
 from tfaas_backends.quiet_tensorflow import tf
 from tfaas_backends.saved_model_folder import HeldFolder, damaged
-from tfaas_backends.saved_model_signature import Ends
+from tfaas_backends.saved_model_inputs import Asked
 from tfaas_backends.tensorflow_errors import run_error
 from tfaas_core.errors import CannotServe
 from tfaas_core.tensors import NUMPY_DTYPES, Array
@@ -28,8 +28,9 @@ class SignatureFunction:
     variables' files are damaged, and whatever else tf.saved_model.load raises.
     """
 
-    def __init__(self, meta_graph: Any, ends: Ends, held: HeldFolder, threads: int) -> None:
+    def __init__(self, meta_graph: Any, asked: Asked, held: HeldFolder, threads: int) -> None:
         check_all_ops(meta_graph.graph_def)
+        ends = asked.ends
         self._inputs = [end.key for end in ends.inputs]
         self._outputs = [end.key for end in ends.outputs]
         if not all([*self._inputs, *self._outputs]):
@@ -44,6 +45,9 @@ class SignatureFunction:
         self._function = self._loaded.signatures[ends.signature]
         arguments = self._function.structured_input_signature[1]
         self._dtypes = {key: tensor.dtype for key, tensor in arguments.items()}
+        self._fixed = {
+            each.end.key: tf.constant(tf.make_ndarray(each.value)) for each in asked.fixed
+        }
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs as C-contiguous arrays. Raises what Servable.run does."""
@@ -52,7 +56,7 @@ class SignatureFunction:
                 key: tf.cast(array, self._dtypes[key])
                 for key, array in zip(self._inputs, inputs, strict=True)
             }
-            outputs = self._function(**fed)
+            outputs = self._function(**self._fixed, **fed)
             return [self._array(outputs[key]) for key in self._outputs]
         except Exception as error:  # besides its own errors, TensorFlow raises any built-in one
             raise run_error(error) from None

@@ -24,6 +24,7 @@ from tfaas_backends.saved_model_folder import (
     without_place,
 )
 from tfaas_backends.saved_model_freezing import VariableUses
+from tfaas_backends.saved_model_inputs import Asked, fix
 from tfaas_backends.saved_model_objects import has_objects, object_variables
 from tfaas_backends.saved_model_signature import End, Ends
 from tfaas_backends.saved_model_variables import (
@@ -39,7 +40,7 @@ from tfaas_core.errors import CannotServe, TfaasError
 
 
 class SavedGraph:
-    """The part of a SavedModel's graph that its ends need, imported.
+    """The part of a SavedModel's graph that the ends asked for need, imported.
 
     ``graph`` is a tf.Graph, ``inputs`` and ``outputs`` are its tensors, ``prover`` proves what
     becomes of rows between them; ``stateful`` as in Servable. ``restorable`` is False where nothing
@@ -47,12 +48,13 @@ class SavedGraph:
     missing or damaged, and whatever TensorFlow raises on importing.
     """
 
-    def __init__(self, meta_graph: Any, ends: Ends, held: HeldFolder) -> None:
+    def __init__(self, meta_graph: Any, asked: Asked, held: HeldFolder) -> None:
         self._held = held
-        folder = held.path
+        ends, folder = asked.ends, held.path
         paths = assets(meta_graph, folder)
         read_directly(meta_graph.graph_def, paths)
         needed = _Needed(meta_graph, ends, folder)
+        fix(needed.graph_def, asked.fixed)
         needed.check(paths)
         self.restorable = needed.restorable
         if needed.stored:
