@@ -21,9 +21,9 @@ def write(folder: Path) -> Path:
     return folder
 
 
-def write_by(module: str, folder: Path) -> None:
-    """Has ``python -m MODULE FOLDER`` write a new folder."""
-    command = [sys.executable, "-m", module, str(folder)]
+def write_by(module: str, folder: Path, *arguments: Path) -> None:
+    """Has ``python -m MODULE FOLDER ARGUMENTS`` write a new folder."""
+    command = [sys.executable, "-m", module, str(folder), *map(str, arguments)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if run.returncode:
         raise BenchmarkFailedError(f"{module} cannot write its models:\n{run.stderr}")

@@ -84,8 +84,15 @@ def read_examples(document: Any, where: str) -> list[Example]:
 
 def examples_of(version: ModelVersion) -> list[Example]:
     """All examples that a version carries; raises as ``read_examples`` does."""
-    warmup = read_examples(version.warmup, WARMUP)
-    return warmup + read_examples(version.params.get("example"), PARAMS_EXAMPLE)
+    return examples_in(version.warmup, version.params)
+
+
+def examples_in(warmup: dict[str, Any] | None, params: dict[str, Any]) -> list[Example]:
+    """All examples of a ``warmup.json`` and a ``params.json``; raises as ``read_examples`` does."""
+    return [
+        *read_examples(warmup, WARMUP),
+        *read_examples(params.get("example"), PARAMS_EXAMPLE),
+    ]
 
 
 def examples_to_run(version: ModelVersion) -> list[Example]:

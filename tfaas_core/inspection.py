@@ -22,7 +22,8 @@ from tfaas_core.config import Config
 from tfaas_core.engine.base import Candidate, EngineContext, Loaded, WorkerContext
 from tfaas_core.engine.local import LocalEngineFactory
 from tfaas_core.errors import BadBody, TfaasError
-from tfaas_core.examples import examples_to_run
+from tfaas_core.examples import examples_in, examples_to_run
+from tfaas_core.first_axis import prepare
 from tfaas_core.folder import regular_files
 from tfaas_core.model import ModelVersion, Params, check_features, is_name
 from tfaas_core.package import read_params, read_warmup
@@ -158,7 +159,7 @@ async def _try_out(
     supervisor.attach(0, theirs)
     await engine.start()
     try:
-        loaded = await engine.prepare(candidate)
+        loaded = await prepare(engine, candidate, examples_in(warmup, candidate.params))
         check_features(Params.of(candidate.params), loaded.signature)
         record = _record(candidate, warmup, loaded)
         await WarmUp(engine, codecs, config.engine.max_queue_rows).check(loaded.ticket, record)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import msgspec
 
 from tfaas_core.errors import CannotServe
 from tfaas_core.model import Params
 from tfaas_core.tensors import Array, Signature
+
+Shapes: TypeAlias = Sequence[tuple[int | None, ...]]
 
 _REPACK = " (this is a tarball or file compressed otherwise than by gzip: use tar cfz)"
 _ADVICE = {
@@ -27,11 +29,13 @@ class Independence(msgspec.Struct, frozen=True):
     """Whether each row of a model's outputs is proven to depend on that row of the inputs alone.
 
     ``reason``, where it is not: a clause that says why, and names the node, such as "node 'x' (Max)
-    takes the largest of all rows".
+    takes the largest of all rows". ``by_shape``: the model's file does not tell the shapes of its
+    inputs, but once a request has shown them, it may be proven for these.
     """
 
     proven: bool
     reason: str = ""
+    by_shape: bool = False
 
 
 class Servable(ABC):
@@ -42,8 +46,12 @@ class Servable(ABC):
     stateful: bool
     """Whether a run may change the answer of a later one, or draws random numbers."""
 
-    def independence(self) -> Independence:
-        """Whether rows of different requests may share a run; asked once, before the first run."""
+    def independence(self, shapes: Shapes | None = None) -> Independence:
+        """Whether rows of different requests may share a run.
+
+        Asked once before the first run; and where the answer is ``by_shape``, again with the shapes
+        of a request's inputs, axis 0 being the rows: then, outputs that have no rows are no proof.
+        """
         return Independence(False, "its runtime cannot prove that its rows are independent")
 
     @abstractmethod

@@ -65,7 +65,8 @@ class Signature(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``name`` is what the model's file calls it, empty where it has no name there. ``unused`` are
     further inputs of the model, which no output needs: a request may send them, and nobody reads
-    them.
+    them. ``left_out`` are inputs and outputs that are not served, each with the reason, such as
+    "scores (qint8)".
     """
 
     inputs: tuple[TensorSpec, ...]
@@ -73,6 +74,7 @@ class Signature(msgspec.Struct, frozen=True, omit_defaults=True):
     batch: BatchAxis
     name: str = ""
     unused: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def row_shape(self, spec: TensorSpec) -> tuple[int | None, ...] | None:
         """The shape of one row: without the batch axis, where there is one."""

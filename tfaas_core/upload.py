@@ -13,6 +13,8 @@ import msgspec
 
 from tfaas_core.engine.base import Candidate, Loaded
 from tfaas_core.errors import BadBody, DoesNotFit, TfaasError
+from tfaas_core.examples import examples_in
+from tfaas_core.first_axis import prepare
 from tfaas_core.model import ModelVersion, check_features, check_name, now_text
 from tfaas_core.package import Package, Received, sort_out
 from tfaas_core.runtime import runtime_for
@@ -96,7 +98,8 @@ class Upload:
         runtime = runtime_for(publisher.runtimes, package.model)
         params = package.params
         candidate = Candidate(claim.name, "", runtime, str(package.model), params.document)
-        loaded = await publisher.engine.prepare(candidate)
+        examples = examples_in(package.warmup, params.document)
+        loaded = await prepare(publisher.engine, candidate, examples)
         try:
             check_features(params, loaded.signature)
             record = _record(claim.name, runtime, package, loaded)

@@ -30,9 +30,19 @@ def name_of(tensor: Any) -> str:
 
 
 def dtype_of(tensor: Any) -> str:
-    """The dtype that a client sees: bfloat16, which NumPy lacks, goes as float32."""
-    name = str(tensor.dtype.base_dtype.name)
+    """The tensor's dtype as a client sees it."""
+    return dtype_name(tensor.dtype)
+
+
+def dtype_name(dtype: Any) -> str:
+    """A dtype as a client sees it: bfloat16, which NumPy lacks, goes as float32."""
+    name = str(dtype.base_dtype.name)
     return "float32" if name == "bfloat16" else name
+
+
+def is_readable(tensor: Any) -> bool:
+    """Whether an answer can hold it."""
+    return dtype_of(tensor) in NUMPY_DTYPES
 
 
 def listed(names: Iterable[str]) -> str:
@@ -78,6 +88,19 @@ class GraphNodes:
             field="inputNode",
         )
 
+    def unneeded(self, outputs: Iterable[Any], fed: Collection[Any]) -> list[Any]:
+        """The placeholders that no run for ``outputs`` reads when ``fed`` are given.
+
+        Of those that have a default, only such as are ``fed``.
+        """
+        needed = {tensor.name for tensor in outputs}
+        for op in self.ancestors(outputs, fed):
+            needed.update(tensor.name for tensor in self._branches.live_inputs(op))
+            needed.update(tensor.name for tensor in op.outputs)
+        all_ = [op.outputs[0] for op in self._to_feed(PLACEHOLDERS)]
+        all_ += [tensor for tensor in fed if tensor.op.type == _DEFAULTED]
+        return [tensor for tensor in all_ if tensor.name not in needed]
+
     def check_covered(self, outputs: Iterable[Any], fed: Iterable[Any]) -> None:
         """Raises CannotServe where ``outputs`` need a placeholder that is not ``fed``."""
         for op in self.ancestors(outputs, fed):
@@ -92,16 +115,20 @@ class GraphNodes:
     def last_outputs(self, fed: Collection[Any] = ()) -> list[Any]:
         """The tensors in which the graph ends: of nodes that depend on an input, but feed none.
 
-        ``fed``: the inputs, where they are known. Raises CannotServe where there are no such
-        tensors, or all are of a dtype that cannot be answered.
+        ``fed``: the inputs, where they are known. Some may be of a dtype that cannot be answered;
+        all, where there are no others. Raises CannotServe where there are none.
         """
         roots = fed or [op.outputs[0] for op in self._to_feed((*PLACEHOLDERS, _DEFAULTED))]
         reached = [op for op in self._descendants(roots) if not _is_debris(op)]
+        unreadable: list[Any] = []
         for is_end in (self._is_unused, self._is_used_for_effect_only):
             ends = list(filter(is_end, reached))
             for found in (_computed(ends), _joined(ends)):
-                if found:
+                if any(map(is_readable, found)):
                     return found
+                unreadable = unreadable or found
+        if unreadable:
+            return unreadable
         raise CannotServe(
             "no node at the end of the graph depends on an input: name the outputs in"
             " params.outputNode",
@@ -174,14 +201,12 @@ def _is_debris(op: Any) -> bool:
 
 
 def _computed(ends: Iterable[Any]) -> list[Any]:
-    outputs = [tensor for op in ends if not _is_joint(op) for tensor in op.outputs]
-    return [tensor for tensor in outputs if dtype_of(tensor) in NUMPY_DTYPES]
+    return [tensor for op in ends if not _is_joint(op) for tensor in op.outputs]
 
 
 def _joined(ends: Iterable[Any]) -> list[Any]:
     """What conditionals and loops end in; a Merge's second output tells only the branch."""
-    outputs = [op.outputs[0] for op in ends if _is_joint(op)]
-    return [tensor for tensor in outputs if dtype_of(tensor) in NUMPY_DTYPES]
+    return [op.outputs[0] for op in ends if _is_joint(op)]
 
 
 def _is_joint(op: Any) -> bool:

@@ -10,18 +10,24 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import msgspec
+from msgspec.structs import replace
+
 from tfaas_backends.forbidden_ops import check_ops
 from tfaas_backends.graph_file import prepare, read_graph
-from tfaas_backends.graph_nodes import GraphNodes
+from tfaas_backends.graph_nodes import GraphNodes, dtype_of, is_readable, name_of
+from tfaas_backends.graph_rows import GraphRows
 from tfaas_backends.graph_session import GraphSession
-from tfaas_backends.graph_signature import signature_of, spec_of
+from tfaas_backends.graph_signature import first_names, signature_of, spec_of
 from tfaas_backends.graph_state import is_stateful, stateful_functions
+from tfaas_backends.independence.prover import Prover
+from tfaas_backends.input_defaults import constant_default
 from tfaas_backends.quiet_tensorflow import tf
 from tfaas_backends.tensorflow_errors import load_error
 from tfaas_core.errors import TfaasError
 from tfaas_core.model import Params
-from tfaas_core.runtime import Servable
-from tfaas_core.tensors import Array, Signature
+from tfaas_core.runtime import Independence, Servable, Shapes
+from tfaas_core.tensors import Array, Signature, TensorSpec
 
 _WORTH_TUNING_S = 0.0003
 _CLEARLY_FASTER = 0.85
@@ -32,7 +38,8 @@ _TUNING_BUDGET_S = 0.5
 class GraphServable(Servable):
     """Runs one session, with one thread unless more were asked for or proved faster.
 
-    ``open_session(threads)`` makes sessions that compute the signature's outputs.
+    ``open_session(threads)`` makes sessions that compute the signature's outputs; ``session`` is
+    one of them, of so many ``threads``. ``rows``: what is proven of the graph that they run.
     """
 
     def __init__(
@@ -42,15 +49,24 @@ class GraphServable(Servable):
         signature: Signature,
         stateful: bool,
         tunable: bool,
+        threads: int = 1,
+        rows: GraphRows | None = None,
     ) -> None:
         self.signature = signature
         self.stateful = stateful
+        self._rows = rows
         self._open_session = open_session
         self._session = session
         self._tunable = tunable
+        self._threads = threads
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         return self._session.run(inputs)
+
+    def independence(self, shapes: Shapes | None = None) -> Independence:
+        if self._rows is None:
+            return super().independence(shapes)
+        return self._rows.independence(self.signature, shapes)
 
     def tune(self, inputs: Sequence[Array]) -> None:
         """Takes a thread a core where that is faster by a clear margin, for these inputs."""
@@ -62,9 +78,19 @@ class GraphServable(Servable):
         try:
             if _is_clearly_faster(rival, self._session, inputs):
                 self._session, rival = rival, self._session
+                self._threads = _cores()
         finally:
             rival.close()
             return_free_memory()
+
+    def reset(self) -> None:
+        """Takes a new session: variables, tables, queues and generators are in it alone.
+
+        Raises what loading raises; then nothing is left that could run.
+        """
+        self._session.close()  # before, not after: only one of them need fit into the memory
+        self._session = self._open_session(self._threads)
+        return_free_memory()
 
     def close(self) -> None:
         self._session.close()
@@ -84,24 +110,39 @@ def load_graph(artifact: Path, params: Params, threads: int) -> GraphServable:
         return_free_memory()
 
 
+class _Ends(msgspec.Struct, frozen=True):
+    """The tensors to feed and to fetch, and those that are neither, as in Signature."""
+
+    inputs: list[Any]
+    outputs: list[Any]
+    unused: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
 def _load(graph_def: Any, params: Params, threads: int) -> GraphServable:
     graph = _imported(graph_def, params)
-    inputs, outputs = _ends(graph, params)
+    ends = _ends(graph, params)
+    inputs, outputs = ends.inputs, ends.outputs
     check_ops(graph_def, {tensor.op.name for tensor in outputs})
     stateful = is_stateful(
         GraphNodes(graph, {t.op.name for t in inputs}).ancestors(outputs, inputs),
         stateful_functions(graph_def),
     )
-    input_specs = [spec_of(tensor, "inputNode") for tensor in inputs]
+    input_specs = [_input_spec(tensor) for tensor in inputs]
     output_specs = [spec_of(tensor, "outputNode") for tensor in outputs]
     fetches = apart_from(inputs, outputs, graph)
 
     def open_session(threads: int) -> GraphSession:
         return GraphSession(graph, inputs, fetches, threads)
 
-    signature = signature_of(input_specs, output_specs)
+    prover = Prover(graph_def, [t.name for t in inputs], [t.name for t in outputs])
+    rows, axis = GraphRows(prover, input_specs), params.batch.axis
+    signature = signature_of(input_specs, rows.found(output_specs), axis, first_names(inputs))
+    signature = rows.settled(signature, is_given=axis is not None)
+    session = open_session(threads or 1)
+    signature = replace(signature, unused=ends.unused, left_out=ends.left_out)
     return GraphServable(
-        open_session, open_session(threads or 1), signature, stateful, tunable=threads == 0
+        open_session, session, signature, stateful, threads == 0, threads or 1, rows
     )
 
 
@@ -113,14 +154,32 @@ def _imported(graph_def: Any, params: Params) -> Any:
     return graph
 
 
-def _ends(graph: Any, params: Params) -> tuple[list[Any], list[Any]]:
-    """The tensors to feed and to fetch: the ones that ``params`` names, or else found."""
+def _ends(graph: Any, params: Params) -> _Ends:
+    """The ends that ``params`` name, or else found."""
     nodes = GraphNodes(graph, {name.strip().partition(":")[0] for name in params.input_nodes})
-    inputs = nodes.named(params.input_nodes, "inputNode")
-    outputs = nodes.named(params.output_nodes, "outputNode") or nodes.last_outputs(inputs)
-    if inputs:
-        nodes.check_covered(outputs, inputs)
-    return inputs or nodes.inputs_of(outputs), outputs
+    named = nodes.named(params.input_nodes, "inputNode")
+    outputs = nodes.named(params.output_nodes, "outputNode") or nodes.last_outputs(named)
+    left_out = []
+    if not params.output_nodes and any(map(is_readable, outputs)):
+        left_out = [tensor for tensor in outputs if not is_readable(tensor)]
+        outputs = list(filter(is_readable, outputs))
+    if named:
+        nodes.check_covered(outputs, named)
+    found = named or nodes.inputs_of(outputs)
+    unneeded = nodes.unneeded(outputs, found)
+    ignored = set(map(name_of, unneeded))
+    # Where the outputs need nothing at all, what is named is asked for all the same.
+    inputs = [tensor for tensor in found if name_of(tensor) not in ignored] or found
+    return _Ends(
+        inputs,
+        outputs,
+        tuple(sorted(ignored.difference(map(name_of, inputs)))),
+        tuple(f"{name_of(tensor)} ({dtype_of(tensor)})" for tensor in left_out),
+    )
+
+
+def _input_spec(tensor: Any) -> TensorSpec:
+    return replace(spec_of(tensor, "inputNode"), default=constant_default(tensor))
 
 
 def apart_from(inputs: Sequence[Any], outputs: Sequence[Any], graph: Any) -> list[Any]:

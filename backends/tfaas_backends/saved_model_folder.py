@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import weakref
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -21,9 +23,26 @@ _INIT_SIGNATURE = "__saved_model_init_op"
 _INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
 
 
+class HeldFolder:
+    """A folder that is found again after it was renamed, as storing a version does.
+
+    ``path`` leads to it for as long as this object lives, in this process alone.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, descriptor)
+        self.path = Path(f"/proc/self/fd/{descriptor}")
+
+
 def tags_of(params: Params) -> frozenset[str]:
-    """The tags of the graph to load: ``serve`` where ``params`` do not say otherwise."""
-    tags = params.document.get("tags") or _SERVE
+    """The tags of the graph to load: ``serve`` where ``params`` do not say otherwise.
+
+    An empty list stands for a graph without tags; null and empty text say nothing.
+    """
+    tags = params.document.get("tags")
+    if tags is None or tags == "":
+        tags = _SERVE
     if isinstance(tags, str):
         tags = tags.split(",")
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
@@ -46,8 +65,8 @@ def read_meta_graph(folder: Path, tags: frozenset[str]) -> Any:
             return meta_graph
     there = ", ".join(_shown(meta_graph.meta_info_def.tags) for meta_graph in found)
     raise CannotServe(
-        f"the SavedModel has no graph with the tags {_shown(tags)}, only with {there}: name its"
-        " tags in params.tags",
+        f"the SavedModel has no graph with the tags {_shown(tags)}, only with {there}: say in"
+        " params.tags which to load",
         field="tags",
     )
 

@@ -12,8 +12,8 @@ import numpy as np
 from tfaas_backends.forbidden_ops import check_all_ops
 from tfaas_backends.graph_nodes import dtype_of
 from tfaas_backends.quiet_tensorflow import tf
-from tfaas_backends.saved_model_folder import damaged
-from tfaas_backends.saved_model_signature import Ends
+from tfaas_backends.saved_model_folder import HeldFolder, damaged
+from tfaas_backends.saved_model_inputs import Asked
 from tfaas_backends.tensorflow_errors import run_error
 from tfaas_core.errors import CannotServe
 from tfaas_core.tensors import NUMPY_DTYPES, Array
@@ -22,28 +22,32 @@ from tfaas_core.tensors import NUMPY_DTYPES, Array
 class SignatureFunction:
     """Computes a signature's outputs from its inputs; ``run`` and ``close`` as in GraphSession.
 
-    A model that was saved without a saver in its graph has its variables' values under the names
-    of Python objects: only tf.saved_model.load finds them. A run takes ten times as long as in a
+    For a model that only tf.saved_model.load can give its variables and tables: one with a table,
+    say, that was saved without a saver in its graph. A run takes ten times as long as in a
     session. Making it raises CannotServe where the ends are no signature's, BadBody where the
     variables' files are damaged, and whatever else tf.saved_model.load raises.
     """
 
-    def __init__(self, meta_graph: Any, ends: Ends, folder: Path, threads: int) -> None:
+    def __init__(self, meta_graph: Any, asked: Asked, held: HeldFolder, threads: int) -> None:
         check_all_ops(meta_graph.graph_def)
+        ends = asked.ends
         self._inputs = [end.key for end in ends.inputs]
         self._outputs = [end.key for end in ends.outputs]
         if not all([*self._inputs, *self._outputs]):
             raise CannotServe(
-                "the SavedModel was saved without a saver: params can name only keys of its"
-                f" signature {ends.signature!r}"
+                "the SavedModel's graph does not tell how its variables get their values: params"
+                f" can name only keys of its signature {ends.signature!r}"
             )
         with suppress(RuntimeError):  # the process computes already: it keeps the threads it has
             tf.config.threading.set_intra_op_parallelism_threads(threads)
         # The function alone does not keep its variables alive.
-        self._loaded = _loaded(folder, list(meta_graph.meta_info_def.tags))
+        self._loaded = _loaded(held.path, list(meta_graph.meta_info_def.tags))
         self._function = self._loaded.signatures[ends.signature]
         arguments = self._function.structured_input_signature[1]
         self._dtypes = {key: tensor.dtype for key, tensor in arguments.items()}
+        self._fixed = {
+            each.end.key: tf.constant(tf.make_ndarray(each.value)) for each in asked.fixed
+        }
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """The outputs as C-contiguous arrays. Raises what Servable.run does."""
@@ -52,7 +56,7 @@ class SignatureFunction:
                 key: tf.cast(array, self._dtypes[key])
                 for key, array in zip(self._inputs, inputs, strict=True)
             }
-            outputs = self._function(**fed)
+            outputs = self._function(**self._fixed, **fed)
             return [self._array(outputs[key]) for key in self._outputs]
         except Exception as error:  # besides its own errors, TensorFlow raises any built-in one
             raise run_error(error) from None

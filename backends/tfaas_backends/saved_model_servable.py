@@ -10,13 +10,16 @@ from typing import Any
 import msgspec
 
 from tfaas_backends.graph_nodes import name_of
+from tfaas_backends.graph_rows import GraphRows
 from tfaas_backends.graph_servable import GraphServable, apart_from, return_free_memory
 from tfaas_backends.graph_session import GraphSession
-from tfaas_backends.graph_signature import signature_of, spec_of
+from tfaas_backends.graph_signature import first_names, signature_of, spec_of
+from tfaas_backends.input_defaults import constant_default
 from tfaas_backends.quiet_tensorflow import tf
-from tfaas_backends.saved_model_folder import read_meta_graph, tags_of, without_place
+from tfaas_backends.saved_model_folder import HeldFolder, read_meta_graph, tags_of, without_place
 from tfaas_backends.saved_model_function import SignatureFunction
 from tfaas_backends.saved_model_graph import SavedGraph
+from tfaas_backends.saved_model_inputs import asked_for
 from tfaas_backends.saved_model_signature import End, ends_of
 from tfaas_backends.tensorflow_errors import load_error
 from tfaas_core.errors import CannotServe, TfaasError
@@ -27,32 +30,40 @@ from tfaas_core.tensors import TensorSpec
 def load_saved_model(artifact: Path, params: Params, threads: int) -> GraphServable:
     """The SavedModel in the folder ``artifact``, as Runtime.load gives it."""
     meta_graph = read_meta_graph(artifact, tags_of(params))
+    held = HeldFolder(artifact)
     try:
-        return _load(meta_graph, artifact, params, threads)
+        return _load(meta_graph, held, params, threads)
     except TfaasError:
         raise
     except Exception as error:  # of a broken graph, TensorFlow raises nearly anything
         told = load_error(error, meta_graph.graph_def)
-        raise type(told)(without_place(told.message, artifact), **told.details) from None
+        raise type(told)(without_place(told.message, held.path), **told.details) from None
     finally:
         del meta_graph
         return_free_memory()
 
 
-def _load(meta_graph: Any, folder: Path, params: Params, threads: int) -> GraphServable:
-    ends = ends_of(meta_graph, params)
-    saved = SavedGraph(meta_graph, ends, folder)
+def _load(meta_graph: Any, held: HeldFolder, params: Params, threads: int) -> GraphServable:
+    asked = asked_for(ends_of(meta_graph, params), meta_graph, given=bool(params.input_nodes))
+    ends, saved = asked.ends, SavedGraph(meta_graph, asked, held)
     inputs = _specs(ends.inputs, saved.inputs, "inputNode")
     outputs = _specs(ends.outputs, saved.outputs, "outputNode")
     open_session: Callable[[int], Any] = (
         partial(_open_session, saved, apart_from(saved.inputs, saved.outputs, saved.graph))
         if saved.restorable
-        else partial(SignatureFunction, meta_graph, ends, folder)
+        else partial(SignatureFunction, meta_graph, asked, held)
     )
-    signature = signature_of(inputs, outputs)
+    rows, axis = GraphRows(saved.prover, inputs), params.batch.axis
+    names = first_names(saved.inputs, (end.shape for end in ends.inputs))
+    signature = signature_of(inputs, rows.found(outputs), axis, names)
+    signature = rows.settled(signature, is_given=axis is not None)
+    signature = msgspec.structs.replace(
+        signature, name=ends.signature, unused=ends.unused, left_out=ends.left_out
+    )
     tunable = threads == 0 and saved.restorable
+    session = open_session(threads or 1)
     return GraphServable(
-        open_session, open_session(threads or 1), signature, saved.stateful, tunable
+        open_session, session, signature, saved.stateful, tunable, threads or 1, rows
     )
 
 
@@ -74,4 +85,6 @@ def _spec(end: End, tensor: Any, field: str) -> TensorSpec:
             f" {tensor.shape} in the graph"
         ) from None
     sizes = None if shape.rank is None else tuple(shape.as_list())
-    return msgspec.structs.replace(spec, name=end.key or name_of(tensor), shape=sizes)
+    default = constant_default(tensor) if end.default is None else end.default
+    name = end.key or name_of(tensor)
+    return msgspec.structs.replace(spec, name=name, shape=sizes, default=default)

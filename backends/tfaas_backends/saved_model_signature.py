@@ -8,9 +8,11 @@ from typing import Any
 
 import msgspec
 
-from tfaas_backends.graph_nodes import listed
+from tfaas_backends.graph_nodes import dtype_name, listed
+from tfaas_backends.quiet_tensorflow import tf
 from tfaas_core.errors import CannotServe
 from tfaas_core.model import Params
+from tfaas_core.tensors import NUMPY_DTYPES
 
 _DEFAULT = "serving_default"
 _INTERNAL = "__saved_model_"
@@ -21,19 +23,32 @@ class End(msgspec.Struct, frozen=True):
 
     ``key`` is its name in the signature, empty for a tensor that only the params name. ``tensor``
     is its name in the graph, ``shape`` what the signature tells of it: a TensorShapeProto or None.
+    ``default`` is as in TensorSpec.
     """
 
     key: str
     tensor: str
     shape: Any = None
+    default: Any = None
+
+    @classmethod
+    def of(cls, key: str, info: Any) -> End:
+        """The tensor that a signature has under ``key``; ``info`` is its TensorInfo."""
+        shape = None if info.tensor_shape.unknown_rank else info.tensor_shape
+        return cls(key, _full_name(info.name), shape)
 
 
 class Ends(msgspec.Struct, frozen=True):
-    """What a run feeds and fetches, in the order of the requests and answers."""
+    """What a run feeds and fetches, in the order of the requests and answers.
+
+    ``unused`` and ``left_out`` are as in Signature.
+    """
 
     signature: str
     inputs: list[End]
     outputs: list[End]
+    unused: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def ends_of(meta_graph: Any, params: Params) -> Ends:
@@ -48,7 +63,24 @@ def ends_of(meta_graph: Any, params: Params) -> Ends:
     nodes = {node.name for node in meta_graph.graph_def.node}
     inputs = _Side(definition.inputs, name, "inputNode", nodes)
     outputs = _Side(definition.outputs, name, "outputNode", nodes)
-    return Ends(name, inputs.ends(params.input_nodes), outputs.ends(params.output_nodes))
+    given = outputs.ends(params.output_nodes)
+    served = given if params.output_nodes else _readable(given, definition.outputs)
+    left_out = [end for end in given if end not in served]
+    return Ends(
+        name,
+        inputs.ends(params.input_nodes),
+        served,
+        left_out=tuple(f"{end.key} ({_dtype(definition.outputs[end.key])})" for end in left_out),
+    )
+
+
+def _readable(outputs: list[End], infos: Mapping[str, Any]) -> list[End]:
+    """Those that answers can hold; all of them where no answer can hold any."""
+    return [end for end in outputs if _dtype(infos[end.key]) in NUMPY_DTYPES] or outputs
+
+
+def _dtype(info: Any) -> str:
+    return dtype_name(tf.as_dtype(info.dtype))
 
 
 def _chosen(meta_graph: Any, wanted: str) -> str:
@@ -114,8 +146,7 @@ class _Side:
                 f"{self._what} {key!r} of signature {self._signature!r} is sparse or ragged: only"
                 " plain tensors can be served"
             )
-        shape = None if info.tensor_shape.unknown_rank else info.tensor_shape
-        return End(key, _full_name(info.name), shape)
+        return End.of(key, info)
 
 
 def _full_name(tensor: str) -> str:

@@ -10,6 +10,8 @@ from tfaas_core.errors import CannotServe, DoesNotFit, TfaasError, Unavailable
 
 _MAX_CHARS = 300
 _ROOT_ERROR = re.compile(r"\(\d+\) (?:[A-Z][A-Z_ ]+: )?(.*)")
+_TRACE = "<stack traces unavailable>"
+"""The last line before the error itself, in what a function raises."""
 _PLACE = re.compile(r"\s*\[\[.*?\]\]")
 _NODE = re.compile(r"\{\{(?:function_node [^}]*\}\}\s*|node ([^}]*)\}\})")
 _UNKNOWN_OP = re.compile(r"Op type not registered '([^']*)'")
@@ -22,6 +24,8 @@ def one_line(error: BaseException) -> str:
     """What ``error`` says, in one line of 300 characters at most, without TensorFlow's markup."""
     lines = [line.strip() for line in _text(error).splitlines() if line.strip()]
     line = lines[0] if lines else type(error).__name__
+    if _TRACE in lines[:-1]:
+        line = lines[lines.index(_TRACE) + 1]
     if "root error(s) found" in line:
         line = next((match[1] for match in map(_ROOT_ERROR.match, lines) if match), line)
     line = _NODE.sub(r"\1", _PLACE.sub("", line)).strip().rstrip(".:")

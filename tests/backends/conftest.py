@@ -10,9 +10,10 @@ import pytest
 from tfaas_backends.runtime_graph import GraphRuntime
 
 from tests.backends.sql_storages import UrlOf, opened, postgresql_url, sqlite_url
-from tfaas_core.model import Params
+from tfaas_core.model import BatchParams, Params
 from tfaas_core.runtime import Servable
 from tfaas_core.storage import Storage
+from tfaas_core.tensors import BatchAxis
 
 Serve = Callable[..., Servable]
 
@@ -21,9 +22,9 @@ Serve = Callable[..., Servable]
 def serve(tmp_path: Path) -> Iterator[Serve]:
     """Builds, writes and loads a frozen graph; the servable is closed after the test.
 
-    ``serve(build, inputs, outputs, edit=edit, threads=1)``: ``build`` is called with an empty
-    graph as TensorFlow's default one, ``edit`` may change the GraphDef that came of it; ``inputs``
-    and ``outputs`` are the node names in the params.
+    ``serve(build, inputs, outputs, edit=edit, threads=1, axis=None)``: ``build`` is called with an
+    empty graph as TensorFlow's default one, ``edit`` may change the GraphDef that came of it;
+    ``inputs`` and ``outputs`` are the node names in the params, ``axis`` is their batch axis.
     """
     servables = []
 
@@ -33,10 +34,13 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         outputs: Sequence[str] = (),
         edit: Callable[[Any], Any] = lambda graph_def: None,
         threads: int = 1,
+        axis: BatchAxis | None = None,
     ) -> Servable:
         file = tmp_path / "model.pb"
         file.write_bytes(_frozen(build, edit))
-        params = Params(input_nodes=tuple(inputs), output_nodes=tuple(outputs))
+        params = Params(
+            input_nodes=tuple(inputs), output_nodes=tuple(outputs), batch=BatchParams(axis)
+        )
         servables.append(GraphRuntime().load(file, params, threads))
         return servables[-1]
 

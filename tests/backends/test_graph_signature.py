@@ -116,14 +116,14 @@ def test_sizes_that_follow_a_free_one_stay_free(serve: Serve) -> None:
     assert output_shape(warm(servable)) == (None, None, 2)
 
 
-def test_where_only_larger_sizes_run_all_inner_sizes_stay_free(serve: Serve) -> None:
+def test_sizes_that_no_made_up_values_tell_are_told_by_the_proof(serve: Serve) -> None:
     def build() -> None:
         x = placeholder([None, None, 1])
         of_unknown_shape(tf.nn.conv1d(x, tf.ones([5, 1, 2]), 1, "VALID"))
 
     servable = serve(build)
-    assert batch_of(warm(servable)) is BatchAxis.FREE
-    assert output_shape(warm(servable)) == (None, None, None)
+    assert batch_of(servable) is BatchAxis.FREE
+    assert output_shape(servable) == (None, None, 2)
 
 
 @pytest.mark.parametrize("combine", [tf.reduce_sum, tf.transpose, tf.where])
@@ -145,3 +145,68 @@ def test_an_unknown_output_of_a_graph_that_runs_no_zeros_leaves_no_batch_axis(
         )
     )
     assert batch_of(warm(servable)) is BatchAxis.NONE
+
+
+# The batch axis that the params give, and named sizes.
+
+FREE, ONE, NONE = BatchAxis.FREE, BatchAxis.ONE, BatchAxis.NONE
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [
+        ([None, 3], FREE),
+        ([None, 3], ONE),
+        ([None, 3], NONE),
+        ([1, 3], ONE),
+        ([1, 3], NONE),
+        (None, FREE),
+        (None, ONE),
+        ([], NONE),
+    ],
+)
+def test_the_batch_axis_that_the_params_give_is_obeyed(
+    serve: Serve, shape: Any, axis: BatchAxis
+) -> None:
+    assert batch_of(serve(lambda: tf.negative(placeholder(shape), name="y"), axis=axis)) is axis
+
+
+@pytest.mark.parametrize(
+    ("build", "axis", "message"),
+    [
+        (
+            lambda: tf.multiply(placeholder([None, 3]), placeholder([], "factor")),
+            FREE,
+            r"axis is \"free\", but input 'factor' is float32 \[\]: .* begin with a free size",
+        ),
+        (lambda: tf.negative(placeholder([1, 3])), FREE, r"input 'x' is float32 \[1, 3\]"),
+        (lambda: tf.negative(placeholder([2, 3])), ONE, "does not begin with 1 or a free size"),
+        (lambda: tf.reduce_sum(placeholder([None, 3]), name="y"), FREE, "output 'y' is float32"),
+        (lambda: tf.reduce_sum(placeholder([1, 3]), name="y"), ONE, "output 'y' is float32"),
+    ],
+)
+def test_a_batch_axis_that_the_shapes_do_not_allow_is_refused(
+    serve: Serve, build: Callable[[], Any], axis: BatchAxis, message: str
+) -> None:
+    with pytest.raises(CannotServe, match=message) as caught:
+        serve(build, axis=axis)
+    assert caught.value.details["field"] == "batch.axis"
+
+
+@pytest.mark.parametrize(("other", "axis"), [("", FREE), ("rows", FREE), ("edges", NONE)])
+def test_first_sizes_of_different_names_are_no_rows(
+    serve: Serve, other: str, axis: BatchAxis
+) -> None:
+    def name_sizes(graph_def: Any) -> None:
+        names = {"x": "rows", "z": other}
+        for node in graph_def.node:
+            if node.name in names:
+                node.attr["shape"].shape.dim[0].name = names[node.name]
+
+    def build() -> None:
+        tf.negative(placeholder([None, 3], "x"), name="a")
+        tf.negative(placeholder([None, 2], "z"), name="b")
+
+    assert batch_of(serve(build, ["x", "z"], ["a", "b"], edit=name_sizes)) is axis
+    given = serve(build, ["x", "z"], ["a", "b"], edit=name_sizes, axis=FREE)
+    assert batch_of(given) is FREE

@@ -185,16 +185,28 @@ def test_a_model_in_text_format_loads(tmp_path: Path) -> None:
     assert answers(load(file.parent), np.ones(2, np.float32))["y"].tolist() == [2, 2]
 
 
-def test_a_model_saved_without_a_saver_loads(tmp_path: Path) -> None:
+def without_a_saver(folder: Path) -> Path:
+    """A model with a table, whose values only tf.saved_model.load finds."""
     module = tf.Module()
-    module.factor = tf.Variable(3.0, dtype=tf.bfloat16)
-    signature = function(lambda x: {"y": x * module.factor, "x": x}, x=tf.bfloat16)
-    folder = save(tmp_path / "model", signature, module, experimental_skip_saver=True)
-    servable = load(folder, outputNode=["y", "x"])
-    assert answers(servable, np.array([2.0], np.float32)) == {"y": [6.0], "x": [2.0]}
-    assert names(servable.signature.outputs) == ["y", "x"]
-    with pytest.raises(CannotServe, match="without a saver: params can name only keys"):
-        load(folder, outputNode="Variable/Read/ReadVariableOp:0")
+    module.table = tf.lookup.experimental.MutableHashTable(tf.int32, tf.float32, 0.0)
+    module.table.insert(tf.constant([0, 1]), [3.0, 5.0])
+    module.row = tf.Variable([0, 1])
+
+    def body(i: Any) -> Any:
+        found = module.table.lookup(tf.gather(module.row, i))
+        return {"y": tf.cast(found, tf.bfloat16), "i": i}
+
+    signature = function(body, i=tf.int32)
+    return save(folder, signature, module, experimental_skip_saver=True)
+
+
+def test_a_model_saved_without_a_saver_loads(tmp_path: Path) -> None:
+    folder = without_a_saver(tmp_path / "model")
+    servable = load(folder, outputNode=["y", "i"])
+    assert answers(servable, np.array([1], np.int32)) == {"y": [5.0], "i": [1]}
+    assert [spec.dtype for spec in servable.signature.outputs] == ["float32", "int32"]
+    with pytest.raises(CannotServe, match=r"does not tell how .*: params can name only keys"):
+        load(folder, outputNode=["y", "Variable/Read/ReadVariableOp:0"])
     servable.close()
 
 
@@ -202,8 +214,10 @@ def test_values_that_do_not_run_are_the_request_s_fault_without_a_saver_too(tmp_
     module = tf.Module()
     module.row = tf.Variable([1.0, 2.0])
     signature = function(lambda i: {"y": tf.gather(module.row, i)}, i=tf.int32)
-    for name, skip in (("plain", False), ("skipped", True)):
-        folder = save(tmp_path / name, signature, module, experimental_skip_saver=skip)
+    for folder in (
+        save(tmp_path / "plain", signature, module),
+        without_a_saver(tmp_path / "without"),
+    ):
         with pytest.raises(DoesNotFit, match=r"cannot run on these values: .*7 is not in \[0, 2\)"):
             load(folder).run([np.array([7], np.int32)])
 

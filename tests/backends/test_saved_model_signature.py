@@ -94,6 +94,25 @@ def test_a_graph_is_chosen_by_its_tags(tmp_path: Path, tags: Any) -> None:
         load(folder, tags=7)
 
 
+@pytest.mark.parametrize("skip", [False, True])
+def test_a_graph_without_tags_is_chosen_by_an_empty_list(tmp_path: Path, skip: bool) -> None:
+    folder = save(tmp_path / "model", scaling(2), experimental_skip_saver=skip)
+    with pytest.raises(CannotServe, match=r"no graph with the tags \[\], only with \['serve'\]"):
+        load(folder, tags=[])
+    edit(folder, lambda meta_graph: meta_graph.meta_info_def.ClearField("tags"))
+    assert answers(load(folder, tags=[]), ONES)["y"].tolist() == [2, 2]
+    for tags in (None, "", "serve"):
+        with pytest.raises(CannotServe, match=r"tags \['serve'\], only with \[\]: say in params"):
+            load(folder, tags=tags)
+
+
+@pytest.mark.parametrize("names", [["serving_default"], ["double"], ["a", "serving_default"]])
+def test_a_signature_tells_its_name(tmp_path: Path, names: list[str]) -> None:
+    folder = save(tmp_path / "model", {name: scaling(2) for name in names})
+    assert load(folder).signature.name == names[-1]
+    assert load(folder, signature=names[0]).signature.name == names[0]
+
+
 # Inputs and outputs.
 
 
@@ -217,3 +236,19 @@ def test_the_batch_axis_is_told_by_the_shapes(
     servable = load(save(tmp_path / "model", function(lambda x: {"y": body(x)}, x=spec)))
     assert servable.signature.batch is batch
     assert servable.signature.outputs[0].shape == output
+
+
+def name_first_sizes(meta_graph: Any) -> None:
+    inputs = meta_graph.signature_def["serving_default"].inputs
+    for key, info in inputs.items():
+        info.tensor_shape.dim[0].name = f"number of {key}"
+
+
+def test_first_sizes_that_the_signature_names_are_no_rows(tmp_path: Path) -> None:
+    spec = tf.TensorSpec([None, 2], tf.float32)
+    body = function(lambda nodes, edges: {"a": -nodes, "b": -edges}, nodes=spec, edges=spec)
+    folder = save(tmp_path / "model", body)
+    assert load(folder).signature.batch is BatchAxis.FREE
+    edit(folder, name_first_sizes)
+    assert load(folder).signature.batch is BatchAxis.NONE
+    assert load(folder, batch={"axis": "free"}).signature.batch is BatchAxis.FREE

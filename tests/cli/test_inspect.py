@@ -92,6 +92,29 @@ def test_a_graph_is_described(tfaas: Tfaas, scale: Path) -> None:
     }
 
 
+def test_what_is_not_asked_for_or_not_served_is_said(tfaas: Tfaas, frozen: Frozen) -> None:
+    def build(tf: Any) -> None:
+        x = tf.compat.v1.placeholder(tf.float32, [None, 3], "x")
+        factor = tf.compat.v1.placeholder_with_default(tf.constant([2.0]), [1], "factor")
+        tf.compat.v1.placeholder(tf.bool, [], "training")
+        tf.raw_ops.QuantizeV2(input=x * factor, min_range=0.0, max_range=1.0, T=tf.qint8, name="q")
+
+    graph = frozen("model.pb", build)
+    folder = graph.with_name("model")
+    folder.mkdir()
+    graph.rename(folder / "model.pb")
+    (folder / "params.json").write_text('{"inputNode": ["x", "factor"]}')
+    facts = tfaas("inspect", folder).split("\n\n")[0].splitlines()
+    assert [line.split(maxsplit=1) for line in facts if line[0] in "iu"] == [
+        ["input", "x float32 [?, 3]"],
+        ["input", "factor float32 [1], default [2.0]"],
+        ["unused", "training"],
+    ]
+    assert "left out    q (qint8)" in facts
+    found = json.loads(tfaas("inspect", folder, "--json"))["signature"]
+    assert (found["unused"], found["left_out"]) == (["training"], ["q (qint8)"])
+
+
 def test_json_holds_all_that_was_found(tfaas: Tfaas, scale: Path) -> None:
     found = json.loads(tfaas("inspect", scale, "--json"))
     assert [found[key] for key in ("path", "loadable", "refusal", "runtime", "mergeable")] == [

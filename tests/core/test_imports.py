@@ -23,7 +23,7 @@ LAYERS = (
     {"bundle", "examples", "form", "hookspecs", "transfer"},
     {"package"},
     {"catalog", "engine"},
-    {"warmup_examples"},
+    {"first_axis", "warmup_examples"},
     {"plugins", "predictor", "upload"},
     {"publisher"},
     {"host"},

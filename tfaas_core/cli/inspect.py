@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from tfaas_core.cli.options import config_options, json_option, print_json, prin
 
 if TYPE_CHECKING:
     from tfaas_core.inspection import Inspection
+    from tfaas_core.tensors import Signature
 
 
 @click.command(epilog="Example: tfaas inspect vk.pb --params params.json")
@@ -62,8 +64,7 @@ def _print(inspection: Inspection, with_params: bool) -> None:
         facts.append(("rows", f"{shared} share a run: {inspection.merge_reason}"))
         if inspection.examples:
             facts.append(("examples", f"{inspection.examples}, all reproduced"))
-        facts += [("input", f"{spec.name} {spec}") for spec in signature.inputs]
-        facts += [("output", f"{spec.name} {spec}") for spec in signature.outputs]
+        facts += _tensors(signature)
     print_table(facts[0], facts[1:])
     if inspection.ops:
         click.echo()
@@ -72,6 +73,16 @@ def _print(inspection: Inspection, with_params: bool) -> None:
     if with_params and signature is not None:
         click.echo("\nparams.json to start from:")
         print_json(inspection.params)
+
+
+def _tensors(signature: Signature) -> list[tuple[str, str]]:
+    facts = []
+    for spec in signature.inputs:
+        default = "" if spec.default is None else f", default {reprlib.repr(spec.default)}"
+        facts.append(("input", f"{spec.name} {spec}{default}"))
+    facts += [("unused", name) for name in signature.unused]
+    facts += [("output", f"{spec.name} {spec}") for spec in signature.outputs]
+    return facts + [("left out", what) for what in signature.left_out]
 
 
 def _write(file: Path, params: dict[str, Any]) -> None:

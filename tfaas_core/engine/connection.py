@@ -24,7 +24,7 @@ from tfaas_core.engine.meter import Meter
 from tfaas_core.engine.outputs import rows_between
 from tfaas_core.engine.solo import Solo
 from tfaas_core.errors import DeadlinePassed, ModelLost, QueueFull
-from tfaas_core.tensors import Array, Signature
+from tfaas_core.tensors import Array, BatchAxis, Signature
 
 _RECEIVE_BYTES = 1 << 18
 
@@ -78,6 +78,7 @@ class ModelConnection(asyncio.Protocol):
         self._model = model
         self._signature = signature
         self._mergeable = mergeable
+        self._by_shape = mergeable and signature.batch is BatchAxis.NONE
         self._meter = meter
         self._worker = worker
         self._max_queue_rows = max_queue_rows
@@ -114,6 +115,8 @@ class ModelConnection(asyncio.Protocol):
         """
         if self.lost:
             raise self._model_lost()
+        if self._by_shape and not whole:
+            rows, whole = self._rows_in(inputs)
         counted = rows or 1
         queued = self._meter.rows()
         if queued + counted > self._max_queue_rows:
@@ -128,6 +131,13 @@ class ModelConnection(asyncio.Protocol):
             self._loop.call_soon(self._send)
         self._unsent.append(_Part(inputs, rows, whole, answer))
         return answer
+
+    def _rows_in(self, inputs: Sequence[Array]) -> tuple[int, bool]:
+        """How many rows whole tensors seem to be, and whether they are none after all."""
+        sizes = {array.shape[:1] for array in inputs}
+        (rows,) = sizes.pop() or (0,)
+        is_none = bool(sizes) or not 0 < rows <= self._max_queue_rows
+        return (1, True) if is_none else (rows, False)
 
     def is_overdue(self) -> bool:
         """Whether the servable's present run should be over by now."""

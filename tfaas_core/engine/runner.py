@@ -11,6 +11,7 @@ from tfaas_core.engine.frames import RequestFrame
 from tfaas_core.engine.meter import Meter
 from tfaas_core.engine.outputs import Uneven, check_alike, check_rows, joined, no_rows
 from tfaas_core.engine.pace import Pace
+from tfaas_core.engine.proofs import Proofs
 from tfaas_core.engine.warmup import Warmed
 from tfaas_core.errors import DeadlinePassed
 from tfaas_core.runtime import Servable
@@ -27,6 +28,9 @@ class Runner:
         self._batch = warmed.signature.batch
         self._outputs = warmed.signature.outputs
         self._mergeable = warmed.mergeable
+        self._proofs: Proofs | None = None
+        if warmed.mergeable and warmed.signature.batch is BatchAxis.NONE:
+            self._proofs = Proofs(servable, warmed.signature, self._run)
         self._max_batch_rows = max_batch_rows
         self._meter = meter
         self._pace = pace
@@ -37,13 +41,12 @@ class Runner:
             return False
         if rows + frame.rows > self._max_batch_rows:
             return False
-        return all(
-            a.shape[1:] == b.shape[1:] for a, b in zip(first.inputs, frame.inputs, strict=True)
-        )
+        pairs = zip(first.inputs, frame.inputs, strict=True)
+        return all(a.shape[1:] == b.shape[1:] for a, b in pairs) and self._are_rows(first.inputs)
 
     def shares(self, frame: RequestFrame) -> bool:
         """Whether the parts of a frame, where it has several, may share a run."""
-        return self._mergeable and len(frame.part_rows) > 1
+        return len(frame.part_rows) > 1 and self._are_rows(frame.inputs)
 
     def together(self, frames: Sequence[RequestFrame]) -> list[Array]:
         """The outputs for the rows of all frames, in order.
@@ -66,12 +69,16 @@ class Runner:
         """
         if self._batch is BatchAxis.ONE and rows != 1:
             return self._row_by_row(inputs, rows, deadline_s)
-        if self._mergeable and rows > self._max_batch_rows and not whole:
+        if rows > self._max_batch_rows and not whole and self._are_rows(inputs):
             try:
                 return self._in_runs(inputs, rows)
             except Uneven:
                 pass
         return self._run(inputs)
+
+    def _are_rows(self, inputs: Sequence[Array]) -> bool:
+        """Whether what becomes of each row of these inputs is proven to be its own."""
+        return self._mergeable and (self._proofs is None or self._proofs.covers(inputs))
 
     def _in_runs(self, inputs: Sequence[Array], rows: int) -> list[Array]:
         most = self._max_batch_rows

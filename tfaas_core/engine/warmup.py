@@ -21,6 +21,7 @@ from tfaas_core.tensors import Array, BatchAxis, Signature
 Run: TypeAlias = Callable[[Sequence[Array]], list[Array]]
 
 PROVEN = "each row is proven to depend on itself alone"
+BY_SHAPE = "each row is proven to depend on itself alone, for inputs of a shape when it first comes"
 REFUTED = "a trial gave a row another answer beside other rows"
 SAYS_SO = "params.batch.merge says so"
 STATEFUL = "it keeps state, or draws random numbers"
@@ -33,7 +34,8 @@ _log = logging.getLogger("tfaas.engine")
 class Warmed(msgspec.Struct, frozen=True):
     """The signature, more exact now, and whether rows of different requests may share a run.
 
-    ``merge_reason`` says how the latter is known, or why they may not.
+    ``merge_reason`` says how the latter is known, or why they may not. Without a batch axis, they
+    may for the shapes for which it is proven when a request has them.
     """
 
     signature: Signature
@@ -54,9 +56,9 @@ def warm(
     behind in a stateful servable is forgotten. ``meter`` shows since when a run of them lasts.
     ``name``: the model's, for the log.
 
-    A model that does not answer two rows with two has no batch axis, unless ``params`` give it one.
-    One that refuses the made-up values is served all the same. Raises CannotServe where no values
-    could be run.
+    A model whose outputs are of unknown rank, and do not answer two rows with two, has no batch
+    axis, unless ``params`` give it one. One that refuses the made-up values is served all the same.
+    Raises CannotServe where no values could be run.
     """
     return _WarmUp(servable, params, made_up, meter, name).warmed()
 
@@ -89,7 +91,7 @@ class _WarmUp:
 
     def _independence(self, signature: Signature) -> Independence | None:
         """What the runtime proves; None where that would make no difference."""
-        if signature.batch is not BatchAxis.FREE or self._servable.stateful:
+        if signature.batch is BatchAxis.ONE or self._servable.stateful:
             return None
         if self._merge is not None and not are_unknown(signature):
             return None
@@ -115,7 +117,7 @@ class _WarmUp:
             _log.info("%s: made-up values do not run; the first request is slower", self._name)
             return signature
         self._servable.tune(inputs)
-        if signature.batch is BatchAxis.FREE and self._axis is None:
+        if are_unknown(self._servable.signature) and self._axis is None:
             try:
                 check_rows(self._run(inputs), 2, signature.outputs)
             except Uneven:
@@ -135,8 +137,11 @@ class _WarmUp:
         return None
 
     def _verdict(self, signature: Signature, independence: Independence | None) -> tuple[bool, str]:
+        if signature.batch is BatchAxis.NONE and independence is not None and independence.by_shape:
+            return True, BY_SHAPE
         if signature.batch is not BatchAxis.FREE:
-            return False, f"its batch axis is {signature.batch}"
+            why = f": {independence.reason}" if independence and independence.reason else ""
+            return False, f"its batch axis is {signature.batch}{why}"
         if self._merge is not None:
             return self._merge, SAYS_SO
         if independence is None:

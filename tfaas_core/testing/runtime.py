@@ -14,7 +14,7 @@ import numpy as np
 
 from tfaas_core.errors import CannotServe, DoesNotFit
 from tfaas_core.model import Params
-from tfaas_core.runtime import Independence, Runtime, Servable
+from tfaas_core.runtime import Independence, Runtime, Servable, Shapes
 from tfaas_core.tensors import Array, BatchAxis, Signature, TensorSpec
 
 SIGNATURE = Signature(
@@ -43,7 +43,7 @@ class FakeServable(Servable):
         self._effect = effect
         self._factor = np.float32(factor)
 
-    def independence(self) -> Independence:
+    def independence(self, shapes: Shapes | None = None) -> Independence:
         return Independence(True)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
@@ -58,7 +58,7 @@ class FakeServable(Servable):
 class CountingServable(FakeServable):
     """Answers each row with the number of rows of its run: its rows are not independent."""
 
-    def independence(self) -> Independence:
+    def independence(self, shapes: Shapes | None = None) -> Independence:
         return Independence(False, "it counts the rows")
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:

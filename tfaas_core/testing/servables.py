@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tfaas_core.model import Params
-from tfaas_core.runtime import Independence, Runtime, Servable
+from tfaas_core.runtime import Independence, Runtime, Servable, Shapes
 from tfaas_core.tensors import Array, BatchAxis, Signature, TensorSpec
 
 ROWS_OF_3 = TensorSpec("x", "float32", (None, 3))
@@ -30,6 +30,7 @@ class FunctionServable(Servable):
         batch: BatchAxis = BatchAxis.FREE,
         stateful: bool = False,
         proven: bool = True,
+        by_shape: bool = False,
         on_reset: Callable[[], None] = lambda: None,
     ) -> None:
         self.signature = Signature(inputs or (ROWS_OF_3,), tuple(outputs) or (output,), batch)
@@ -38,7 +39,9 @@ class FunctionServable(Servable):
         self.tunings: list[list[Array]] = []
         self.resets = 0
         self.closed = False
+        self.asked: list[Shapes] = []
         self._proven = proven
+        self._by_shape = by_shape
         self._on_reset = on_reset
         self._function = function
 
@@ -47,7 +50,11 @@ class FunctionServable(Servable):
         outputs = self._function(*inputs)
         return outputs if isinstance(outputs, list) else [outputs]
 
-    def independence(self) -> Independence:
+    def independence(self, shapes: Shapes | None = None) -> Independence:
+        if shapes is not None:
+            self.asked.append(shapes)
+        elif self._by_shape:
+            return Independence(False, UNPROVEN, by_shape=True)
         return Independence(self._proven, "" if self._proven else UNPROVEN)
 
     def tune(self, inputs: Sequence[Array]) -> None:

@@ -10,7 +10,7 @@ from tfaas_core.engine.meter import Meter
 from tfaas_core.engine.warmup import PROVEN, REFUTED, SAYS_SO, STATEFUL, Warmed, warm
 from tfaas_core.errors import CannotServe, DoesNotFit
 from tfaas_core.model import Params
-from tfaas_core.runtime import Independence
+from tfaas_core.runtime import Independence, Shapes
 from tfaas_core.tensors import NUMPY_DTYPES, Array, BatchAxis, Signature, TensorSpec
 from tfaas_core.testing.servables import ANY_NUMBERS, ROWS_OF_3, UNPROVEN, FunctionServable
 
@@ -96,7 +96,7 @@ class TestVerdict:
 
     def test_a_proof_that_fails_is_none(self, caplog: pytest.LogCaptureFixture) -> None:
         class Broken(FunctionServable):
-            def independence(self) -> Independence:
+            def independence(self, shapes: Shapes | None = None) -> Independence:
                 raise RecursionError
 
         mergeable, reason = verdict(Broken(sums))
@@ -239,13 +239,16 @@ class TestBatchAxis:
         ],
         ids=["number", "columns", "first row", "twice the rows"],
     )
-    def test_a_model_that_does_not_answer_two_rows_with_two_has_none(self, run: Run) -> None:
+    def test_a_model_that_does_not_answer_two_rows_with_two_has_none_unless_its_file_tells(
+        self, run: Run
+    ) -> None:
         servable = FunctionServable(run)
         signature = servable.signature
         expected = Signature(signature.inputs, signature.outputs, BatchAxis.NONE)
         assert warm(servable) == Warmed(expected, False, "its batch axis is none")
         known = TensorSpec("y", "float32", (None, None))
-        assert warm(FunctionServable(run, output=known)).signature.batch is BatchAxis.NONE
+        warmed = warm(FunctionServable(run, output=known, proven=False))
+        assert (warmed.signature.batch, warmed.mergeable) == (BatchAxis.FREE, False)
 
     @pytest.mark.parametrize("batch", [BatchAxis.ONE, BatchAxis.NONE])
     def test_a_model_without_a_free_one_keeps_its_own(self, batch: BatchAxis) -> None:

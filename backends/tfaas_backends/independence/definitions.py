@@ -1,0 +1,33 @@
+"""What TensorFlow says of its ops: defaults of attributes, and which ones keep state."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from tensorflow.python.framework import op_def_registry
+
+
+@cache
+def defaults(op: str) -> dict[str, Any]:
+    """The AttrValues that attributes have where a node does not give them."""
+    definition = op_def_registry.get(op)
+    attributes = [] if definition is None else definition.attr
+    return {a.name: a.default_value for a in attributes if a.HasField("default_value")}
+
+
+@cache
+def is_pure(op: str) -> bool:
+    """Whether the op computes its outputs of its inputs, and of nothing else."""
+    definition = op_def_registry.get(op)
+    if definition is None or definition.is_stateful:
+        return False
+    return not any(a.is_ref for a in (*definition.input_arg, *definition.output_arg))
+
+
+@cache
+def outputs_of(op: str) -> tuple[tuple[str, str, str], ...]:
+    """Of each output: its name, and the attributes that tell how many tensors it is, if any."""
+    definition = op_def_registry.get(op)
+    arguments = [] if definition is None else definition.output_arg
+    return tuple((a.name, a.number_attr, a.type_list_attr) for a in arguments)

@@ -1,0 +1,77 @@
+"""TensorFlow 1's conditionals and loops: ops that take dead and mixed inputs, too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tfaas_backends.independence.dimensions import number
+from tfaas_backends.independence.interpreter import Rule
+from tfaas_backends.independence.node import Node
+from tfaas_backends.independence.trace import Values
+from tfaas_backends.independence.values import (
+    DEAD,
+    Constant,
+    Dead,
+    Mixed,
+    Mixes,
+    Value,
+    Words,
+    joined,
+    scalar,
+)
+
+BY_VALUES = "lets the rows' values choose what is computed"
+
+
+def condition(value: Value) -> int | None:
+    """The value of a condition, 0 for false; None: it is not known, but the same for all rows.
+
+    Raises Mixes where rows take part in it.
+    """
+    if not isinstance(value, Constant):
+        raise Mixes(BY_VALUES)
+    return number(value.elements[0]) if value.elements and value.shape == () else None
+
+
+def switched(node: Node, inputs: Sequence[Value]) -> Values:
+    data, chooser = inputs
+    if type(chooser) is Mixed:
+        branch = Mixed(chooser.node, chooser.op, chooser.reason, branch=True)
+        return (branch, branch)
+    try:
+        chosen = condition(chooser)
+    except Mixes as mixing:
+        branch = Mixed("", "", str(mixing), branch=True)
+        return (branch, branch)
+    if chosen is None:
+        return (data, data)
+    return (DEAD, data) if chosen else (data, DEAD)
+
+
+def merged(node: Node, inputs: Sequence[Value]) -> Values:
+    living = [value for value in inputs if type(value) is not Dead]
+    if not living:
+        return (DEAD, DEAD)
+    result = living[0]
+    for value in living[1:]:
+        if Words in (type(value), type(result)):
+            raise Mixes("joins the parts of ragged tensors")
+        result = joined(result, value)
+    return (result, result if type(result) is Mixed else scalar(None))
+
+
+def passed(node: Node, inputs: Sequence[Value]) -> Value:
+    return inputs[0]
+
+
+def unfed(node: Node, inputs: Sequence[Value]) -> Value:
+    return Mixed("", "", "is not fed")
+
+
+_PASSING = ("Enter", "Exit", "NextIteration", "LoopCond", "Identity", "PlaceholderWithDefault")
+RULES: dict[str, Rule] = {
+    "Switch": switched,
+    "Merge": merged,
+    **dict.fromkeys(_PASSING, passed),
+    **dict.fromkeys(("Placeholder", "PlaceholderV2"), unfed),
+}

@@ -1,0 +1,101 @@
+"""A node of a graph, in a light structure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from tensorflow.python.framework import dtypes, tensor_util
+
+from tfaas_backends.independence.definitions import defaults
+from tfaas_backends.independence.dimensions import UNKNOWN, Dimension, Shape
+from tfaas_backends.independence.values import Constant
+
+_UNUSED = frozenset({"T", "Tidx", "Tshape", "Tperm", "Tpaddings", "Tdim", "Index", "_class"})
+_COUNTING = frozenset({dtypes.int32.as_datatype_enum, dtypes.int64.as_datatype_enum}) | {
+    dtypes.bool.as_datatype_enum
+}
+"""The types of tensors that may hold sizes, axes or conditions."""
+_MOST_ELEMENTS = 256
+
+
+class Edge(msgspec.Struct, frozen=True, gc=False):
+    """Where an input comes from: an output of a node of the same body, or what is fed to it.
+
+    ``node``: its place in the body's order; -1: ``port`` counts what is fed.
+    """
+
+    node: int
+    port: int
+
+
+class Node(msgspec.Struct, gc=False):
+    """``controls`` are the places of the nodes that run before it; ``ports`` how many of its
+
+    outputs are used. ``attributes``: of the kinds that rules ask for, decoded.
+    """
+
+    name: str
+    op: str
+    inputs: tuple[Edge, ...]
+    controls: tuple[int, ...]
+    attributes: dict[str, Any]
+    ports: int = 1
+
+    def attribute(self, name: str) -> Any:
+        """Its own or else the op's default; KeyError: it has neither."""
+        if name in self.attributes:
+            return self.attributes[name]
+        return decoded(defaults(self.op)[name])
+
+
+def attributes_of(node_def: Any) -> dict[str, Any]:
+    """Those of its attributes that rules may ask for; a tensor becomes a Constant."""
+    return {name: decoded(value) for name, value in node_def.attr.items() if name not in _UNUSED}
+
+
+def decoded(attribute: Any) -> Any:
+    match attribute.WhichOneof("value"):
+        case "i" | "b" | "f" | "type" as kind:
+            return getattr(attribute, kind)
+        case "s":
+            return attribute.s.decode("utf-8", "replace")
+        case "shape":
+            return shape_of(attribute.shape)
+        case "tensor":
+            return _constant(attribute.tensor)
+        case "func":
+            return attribute.func.name
+        case "list":
+            return _decoded_list(attribute.list)
+    return None
+
+
+def _decoded_list(values: Any) -> tuple[Any, ...]:
+    if values.func:
+        return tuple(function.name for function in values.func)
+    if values.s:
+        return tuple(value.decode("utf-8", "replace") for value in values.s)
+    if values.shape:
+        return tuple(map(shape_of, values.shape))
+    return tuple(values.i or values.b or values.type or values.f)
+
+
+def shape_of(proto: Any) -> Shape | None:
+    """A TensorShapeProto's; sizes that it leaves open are unknown."""
+    if proto.unknown_rank:
+        return None
+    return tuple(Dimension(d.size) if d.size >= 0 else UNKNOWN for d in proto.dim)
+
+
+def _constant(proto: Any) -> Constant:
+    shape = shape_of(proto.tensor_shape)
+    if shape is None or proto.dtype not in _COUNTING:
+        return Constant(shape)
+    count = 1
+    for size in shape:
+        count *= size.coefficient
+    if count > _MOST_ELEMENTS:
+        return Constant(shape)
+    elements = tensor_util.MakeNdarray(proto).ravel().tolist()
+    return Constant(shape, tuple(Dimension(int(element)) for element in elements))

@@ -1,0 +1,1 @@
+"""What each op does to rows: a table of rules per family of ops."""

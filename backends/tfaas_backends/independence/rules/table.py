@@ -1,0 +1,58 @@
+"""All rules, op by op."""
+
+from __future__ import annotations
+
+from tfaas_backends.independence import calls, flow
+from tfaas_backends.independence.interpreter import Rule, Rules
+from tfaas_backends.independence.rules import (
+    axes,
+    convolution,
+    einsum,
+    elementwise,
+    joining,
+    linear,
+    lists,
+    reductions,
+    repeating,
+    reshaping,
+    selection,
+    shapes,
+    slicing,
+    state,
+    strings,
+)
+
+_FAMILIES = (
+    axes,
+    convolution,
+    einsum,
+    elementwise,
+    joining,
+    linear,
+    lists,
+    reductions,
+    repeating,
+    reshaping,
+    selection,
+    shapes,
+    slicing,
+    state,
+    strings,
+)
+
+
+def _merged() -> dict[str, Rule]:
+    found: dict[str, Rule] = {}
+    for family in _FAMILIES:
+        twice = found.keys() & family.RULES.keys()
+        assert not twice, f"two rules for {sorted(twice)}"
+        found |= family.RULES
+    return found
+
+
+RULES = Rules(
+    of_ops=_merged(),
+    of_handles=frozenset(lists.RULES) | frozenset(state.RULES),
+    of_flow=flow.RULES,
+    of_calls=calls.RULES,
+)

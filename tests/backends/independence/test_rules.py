@@ -1,0 +1,52 @@
+"""Each rule, against TensorFlow itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tfaas_backends.independence.rules.table import RULES
+from tfaas_backends.graph_file import count_ops
+from tfaas_backends.independence.rules.elementwise import elementwise
+from tfaas_backends.independence.values import Constant, Counted, Rows
+from tfaas_backends.quiet_tensorflow import tf
+
+from tests.backends.independence.cases import CASES
+from tests.backends.independence.draw import Draw
+from tests.backends.independence.refutation import claims, fetchable, refuted
+
+SEEDS = 12
+FEWER = 4
+"""For ops of one rule, that of all element-wise ones."""
+_OF_SHAPES = {"Shape", "ShapeN", "Size", "Rank", "Range"}
+
+
+@pytest.mark.parametrize("op", CASES)
+def test_tensorflow_does_not_refute_what_a_rule_claims(op: str) -> None:
+    proven = 0
+    for seed in range(FEWER if RULES.of_ops.get(op) is elementwise else SEEDS):
+        graph = tf.Graph()
+        with graph.as_default():
+            draw = Draw(seed)
+            try:
+                result = CASES[op](draw)
+            except ValueError:  # drawn at random, shapes do not always fit
+                continue
+        assert refuted(graph, draw.inputs) == [], f"{op}, seed {seed}"
+        proven += _is_proven(graph, draw, op, result)
+    assert proven, "no case in which anything is claimed"
+
+
+def _is_proven(graph: Any, draw: Draw, op: str, result: Any) -> bool:
+    """Whether rows are claimed of what the op gives, or of what the case makes of it."""
+    assert op in count_ops(graph.as_graph_def())
+    names = [t for t in fetchable(graph) if graph.get_tensor_by_name(t).op.type == op]
+    names += [] if result is None else [result.name]
+    found = claims(graph, draw.inputs, names)
+    kinds = (Constant, Counted) if op in _OF_SHAPES else (Rows,)
+    return any(isinstance(value, kinds) for value in found.values())
+
+
+def test_each_rule_has_a_case() -> None:
+    ruled = RULES.of_ops.keys() | RULES.of_flow.keys() | RULES.of_calls.keys()
+    assert ruled - CASES.keys() == {"Placeholder", "PlaceholderV2"}  # which no rows come out of
