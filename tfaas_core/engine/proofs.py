@@ -9,8 +9,9 @@ from typing import TypeAlias
 import msgspec
 
 from tfaas_core.engine.trial import is_refuted
+from tfaas_core.engine.warmup import Warmed
 from tfaas_core.runtime import Servable
-from tfaas_core.tensors import Array, Signature
+from tfaas_core.tensors import Array
 
 Run: TypeAlias = Callable[[Sequence[Array]], list[Array]]
 RowShapes: TypeAlias = tuple[tuple[int, ...], ...]
@@ -25,9 +26,10 @@ _log = logging.getLogger("tfaas.engine")
 class Proofs:
     """Proves for each combination of row shapes, when it is first asked for, and keeps that."""
 
-    def __init__(self, servable: Servable, signature: Signature, run: Run) -> None:
+    def __init__(self, servable: Servable, warmed: Warmed, run: Run) -> None:
         self._servable = servable
-        self._signature = signature
+        self._signature = warmed.signature
+        self._made_up = warmed.made_up
         self._run = run
         self._known: dict[RowShapes, bool] = {}
 
@@ -46,8 +48,11 @@ class Proofs:
         if not independence.proven:
             _log.info("rows of the shapes %s run alone: %s", shapes, independence.reason)
             return False
+        return not (self._made_up and self._is_refuted(shapes))
+
+    def _is_refuted(self, shapes: RowShapes) -> bool:
         specs = tuple(
             msgspec.structs.replace(spec, shape=(None, *shape))
             for spec, shape in zip(self._signature.inputs, shapes, strict=True)
         )
-        return not is_refuted(self._run, msgspec.structs.replace(self._signature, inputs=specs), 1)
+        return is_refuted(self._run, msgspec.structs.replace(self._signature, inputs=specs), 1)

@@ -30,7 +30,7 @@ class Runner:
         self._mergeable = warmed.mergeable
         self._proofs: Proofs | None = None
         if warmed.mergeable and warmed.signature.batch is BatchAxis.NONE:
-            self._proofs = Proofs(servable, warmed.signature, self._run)
+            self._proofs = Proofs(servable, warmed, self._run)
         self._max_batch_rows = max_batch_rows
         self._meter = meter
         self._pace = pace

@@ -35,12 +35,14 @@ class Warmed(msgspec.Struct, frozen=True):
     """The signature, more exact now, and whether rows of different requests may share a run.
 
     ``merge_reason`` says how the latter is known, or why they may not. Without a batch axis, they
-    may for the shapes for which it is proven when a request has them.
+    may for the shapes for which it is proven when a request has them. ``made_up``: whether made-up
+    values may be run.
     """
 
     signature: Signature
     mergeable: bool
     merge_reason: str = ""
+    made_up: bool = True
 
 
 def warm(
@@ -87,7 +89,7 @@ class _WarmUp:
         mergeable, reason = self._verdict(signature, independence)
         if self._has_run and self._servable.stateful:
             self._servable.reset()
-        return Warmed(signature, mergeable, reason)
+        return Warmed(signature, mergeable, reason, self._made_up)
 
     def _independence(self, signature: Signature) -> Independence | None:
         """What the runtime proves; None where that would make no difference."""

@@ -51,6 +51,15 @@ async def test_rows_of_a_shape_share_a_run_once_they_are_proven_for_it(tmp_path:
 
 
 @in_event_loop
+async def test_where_no_made_up_values_are_to_be_run_the_proof_does_alone(tmp_path: Path) -> None:
+    servable = any_shape()
+    async with client(tmp_path, servable, warmup="none") as one:
+        await ask_at_once(one, rows(2, 3), rows(1, 3))
+        assert servable.asked == [[(None, 3)]]
+        assert sizes(servable) == [3]
+
+
+@in_event_loop
 async def test_rows_of_different_shapes_do_not(tmp_path: Path) -> None:
     servable = any_shape()
     async with client(tmp_path, servable) as one:

@@ -38,7 +38,8 @@ class Client:
 
     async def load(self, **params: Any) -> None:
         self.version = await self._worker.upload("vk", "any", **params)
-        await self.ask(*self._servable.runs[0])
+        if self._servable.runs:
+            await self.ask(*self._servable.runs[0])
         self._servable.runs.clear()
 
     def believe_mergeable(self) -> None:
