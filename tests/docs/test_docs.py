@@ -200,11 +200,16 @@ def test_the_keys_of_a_models_record_are_documented() -> None:
 def test_each_documented_field_of_params_is_read_in_all_its_spellings() -> None:
     plain = Params.of({})
     changed = set()
+    values: dict[str, Any] = {
+        "features": ["x"],
+        "batch": {"merge": True},
+        "warmup": "none",
+        "nan": "accept",
+    }
     for name, meaning in rows(section(HTTP_API, "`params.json`")):
         also = meaning.partition("Also spelt")[2]
         for spelling in [*words(name), *words(also)]:
-            value: Any = ["x"] if spelling == "features" else "x"
-            read = Params.of({spelling: value})
+            read = Params.of({spelling: values.get(spelling, "x")})
             fields = [f for f in Params.__struct_fields__ if getattr(read, f) != getattr(plain, f)]
             assert len(fields) == 2, f"{spelling} is read as {fields}"
             changed.update(fields)
