@@ -204,8 +204,8 @@ async def test_a_process_that_is_stopped_is_replaced(tmp_path: Path) -> None:
             process.suspend()
             # One without a row is noticed, too.
             assert type(await worker.try_run(version, rows_of())) is DeadlinePassed
+            await eventually(lambda: not is_alive(process), "the process is gone")
             await asyncio.wait_for(healed(worker, version), 5)
-            assert not is_alive(process)
             await stream.goes_on()
             assert stream.failures == []
 
