@@ -83,6 +83,14 @@ class TestContract(CodecContract):
             b"[1.0,2.0]",
             "application/octet-stream",
         ),
+        Sample(
+            images(PNG, PNG),
+            taking(None, dtype="string"),
+            Bound({"x": np.array([PNG, PNG], object)}, 2, False),
+            {"y": f32([[1, 2, 3], [4, 5, 6]])},
+            b"[[1.0,2.0,3.0],[4.0,5.0,6.0]]",
+            FORM,
+        ),
     ]
     spells_no_rows = False
 

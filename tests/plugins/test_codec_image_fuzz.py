@@ -39,6 +39,7 @@ VERSIONS = [
     taking(None, 12, dtype="float16"),
     taking(1, 3, 4, 4, batch=BatchAxis.ONE),
     taking(2, 2, 3, batch=BatchAxis.NONE),
+    taking(None, dtype="string"),
 ]
 CONTENT_TYPES = [FORM, FORM + '"', "image/png", "multipart/form-data", "multipart/form-data; bou"]
 
