@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import csv
 import io
 import os
@@ -12,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from tfaas_core.base64_text import decode_base64
 from tfaas_core.bundle import WARMUP, BundleLimits, Entry, is_bundle, is_gzip, unpack
 from tfaas_core.checksum import PREFIX, artifact_checksum
 from tfaas_core.errors import BadBody, TooLarge, UnknownModel
@@ -183,10 +182,12 @@ def _from_base64(file: FormFile) -> FormFile:
 
 def _decoded(text: bytes) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error:
+        return decode_base64(text)
+    except ValueError:
         raise BadBody(
-            "Content-Encoding says base64, but the part 'model' is not base64", field="model"
+            "Content-Encoding says base64, but the part 'model' is not base64, neither standard "
+            "nor web-safe",
+            field="model",
         ) from None
 
 

@@ -11,10 +11,11 @@ from tfaas_core.model import ModelVersion
 from tfaas_core.multipart import MEDIA_TYPE
 from tfaas_core.tensors import Arrays, Bound
 from tfaas_plugins import image_answer
+from tfaas_plugins.image_file_input import ImageFileInput
 from tfaas_plugins.image_form import DEFAULT_TOP, read_form
 from tfaas_plugins.image_input import ImageInput
 from tfaas_plugins.image_picture import Picture
-from tfaas_plugins.values_binding import Bindings
+from tfaas_plugins.values_binding import Bindings, only_input
 
 if TYPE_CHECKING:
     from tfaas_core.config import Config
@@ -71,6 +72,7 @@ class ImageCodec(Codec[ImageDocument]):
     def bind(self, document: ImageDocument, version: ModelVersion) -> Bound:
         """One picture as a single row, several as a batch, made to fit the model's input.
 
+        A model that takes strings gets their bytes as they were sent.
         Raises DoesNotFit where they do not fit, BadBody where a picture is damaged behind its
         header, TooLarge where they have too many pixels once they are resized.
         """
@@ -83,8 +85,11 @@ class ImageCodec(Codec[ImageDocument]):
         filenames = [picture.sent.filename or "" for picture in document.pictures]
         return image_answer.encode(outputs, bound, filenames, document.top, version)
 
-    def _make_input(self, version: ModelVersion) -> ImageInput:
+    def _make_input(self, version: ModelVersion) -> ImageInput | ImageFileInput:
         image_answer.check_labels(version)
+        only = only_input(version)
+        if only is not None and only.dtype == "string":
+            return ImageFileInput(version, only)
         return ImageInput(version, self._max_pixels)
 
     def _too_large(self, pictures: list[Picture], total_pixels: int) -> TooLarge:

@@ -11,7 +11,7 @@ import orjson
 
 from tfaas_core.codec import Codec, Encoded
 from tfaas_core.hookspecs import hookimpl
-from tfaas_core.model import ModelVersion
+from tfaas_core.model import ModelVersion, Params
 from tfaas_core.tensors import Array, Arrays, Bound
 from tfaas_plugins.json_document import JsonDocument, read_document
 from tfaas_plugins.json_values import JsonReader
@@ -44,7 +44,12 @@ class JsonCodec(Codec[JsonDocument]):
         return read_document(body)
 
     def bind(self, document: JsonDocument, version: ModelVersion) -> Bound:
-        """The arrays of one row or of a batch, whichever the depth of nesting shows."""
+        """The arrays of one row or of a batch, whichever the depth of nesting shows.
+
+        Raises DoesNotFit, and BadBody for a NaN by that name, if the model does not accept it.
+        """
+        if document.nan is not None and not Params.of(version.params).accepts_nan:
+            raise document.nan
         return self._bindings.of(version).bind(document)
 
     def encode(

@@ -42,7 +42,7 @@ class ProtobufCodec(Codec[RowsDocument]):
         self, outputs: Arrays, bound: Bound, document: RowsDocument, version: ModelVersion
     ) -> Encoded:
         """One Predictions with a Class for each output value, row after row."""
-        body = self._writers.of(version).write(outputs, bound.rows)
+        body = self._writers.of(version).write(outputs)
         return Encoded(body, self.media_types[0])
 
 

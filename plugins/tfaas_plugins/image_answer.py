@@ -12,7 +12,7 @@ import orjson
 from tfaas_core.codec import Encoded
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.model import ModelVersion
-from tfaas_core.tensors import Array, Arrays, BatchAxis, Bound
+from tfaas_core.tensors import Array, Arrays, Bound
 from tfaas_plugins.codec_json import JsonCodec
 
 _ONE_ROW = Bound({}, 1, True)
@@ -22,7 +22,7 @@ _NO_VALUES = _JSON.parse(b"{}", "application/json")
 
 def check_labels(version: ModelVersion) -> None:
     """Raises DoesNotFit where the version has labels, but not one for each number of its output."""
-    outputs = version.signature.outputs
+    outputs = [spec for spec in version.signature.outputs if not spec.constant]
     if not version.labels:
         return
     if len(outputs) != 1:
@@ -40,32 +40,59 @@ def encode(
 ) -> Encoded:
     """A single picture's answer, or a list of those of a batch.
 
-    With labels, an answer is an object with the file's name and the ``top`` best labels; without,
-    it is what the JSON codec answers to one row. Raises DoesNotFit where an output of unknown size
-    turns out to have another one than the labels.
+    With labels, an answer is an object with the file's name and the ``top`` best labels, of none
+    where the model answers no row at all; without, it is what the JSON codec answers to one row,
+    and where the model answers another number of rows than there are pictures, to all of them.
+    Raises DoesNotFit where an output of unknown size turns out to have another one than the labels.
     """
-    rows = [_row(outputs, number, version) for number in range(bound.rows)]
+    rows = _rows(outputs, bound, version)
     if version.labels:
-        (name,) = outputs
-        answers = [
-            _labelled(row[name], filename, top, version)
-            for row, filename in zip(rows, filenames, strict=True)
-        ]
+        answers = _all_labelled(rows, filenames, top, version)
+    elif len(rows) != len(filenames):
+        return _JSON.encode(outputs, bound, _NO_VALUES, version)
     else:
         answers = [_JSON.encode(row, _ONE_ROW, _NO_VALUES, version).body for row in rows]
     body = answers[0] if bound.single else b"[" + b",".join(answers) + b"]"
     return Encoded(body, "application/json")
 
 
-def _row(outputs: Arrays, number: int, version: ModelVersion) -> dict[str, Array]:
-    if version.signature.batch is BatchAxis.NONE:
-        return dict(outputs)
-    return {name: array[number : number + 1] for name, array in outputs.items()}
+def _rows(outputs: Arrays, bound: Bound, version: ModelVersion) -> list[Arrays]:
+    """The outputs of each picture; as they are, if they are not of as many rows."""
+    specs = version.signature.outputs
+    varying = [spec.name for spec in specs if not spec.constant]
+    if bound.single or not all(outputs[name].shape[:1] == (bound.rows,) for name in varying):
+        return [outputs]
+    return [
+        {**outputs, **{name: outputs[name][number : number + 1] for name in varying}}
+        for number in range(bound.rows)
+    ]
+
+
+def _all_labelled(
+    rows: Sequence[Arrays], filenames: Sequence[str], top: int, version: ModelVersion
+) -> list[bytes]:
+    (name,) = (spec.name for spec in version.signature.outputs if not spec.constant)
+    outputs = [row[name] for row in rows]
+    if len(rows) != len(filenames):
+        (output,) = outputs
+        if output.shape[:1] != (0,):
+            count = len(output) if output.ndim else 1
+            raise _do_not_fit(
+                version,
+                f"answers {_counted(count, 'row')} for {len(filenames)} pictures; send them one at "
+                "a time",
+                len(filenames),
+                count,
+            )
+        outputs *= len(filenames)
+    pairs = zip(outputs, filenames, strict=True)
+    return [_labelled(output, filename, top, version) for output, filename in pairs]
 
 
 def _labelled(output: Array, filename: str, top: int, version: ModelVersion) -> bytes:
     values = output.reshape(-1)
-    _check_count(version, values.size)
+    if output.shape[:1] != (0,):
+        _check_count(version, values.size)
     # NaN, for a signalling one of which a cast would warn, is put last, and equal values stay in
     # the order of the labels.
     with np.errstate(invalid="ignore"):

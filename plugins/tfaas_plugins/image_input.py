@@ -14,6 +14,7 @@ from tfaas_core.tensors import Array, BatchAxis, Bound, TensorSpec
 from tfaas_plugins.image_layout import CHANNELS, Layout
 from tfaas_plugins.image_params import ImageParams
 from tfaas_plugins.image_picture import Mode, Picture
+from tfaas_plugins.values_binding import only_input
 
 _MODES: dict[int, Mode] = {1: "L", 3: "RGB", 4: "RGBA"}
 _RESAMPLING = {"bilinear": Resampling.BILINEAR, "nearest": Resampling.NEAREST, "off": None}
@@ -155,7 +156,8 @@ _LISTED_CHANNELS = f"{', '.join(map(str, CHANNELS[:-1]))} or {CHANNELS[-1]}"
 
 def _only_input(version: ModelVersion) -> TensorSpec:
     inputs = version.signature.inputs
-    if len(inputs) != 1:
+    only = only_input(version)
+    if only is None:
         listed = ", ".join(f"{spec.name!r} ({spec})" for spec in inputs) or "none"
         raise DoesNotFit(
             f"model {version.name!r} takes not one picture but these inputs: {listed}",
@@ -163,4 +165,4 @@ def _only_input(version: ModelVersion) -> TensorSpec:
             expected=[spec.name for spec in inputs],
             model=version.name,
         )
-    return inputs[0]
+    return only

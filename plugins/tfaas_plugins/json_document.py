@@ -17,10 +17,20 @@ from tfaas_plugins.values_leaves import describe
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
 _NOT_A_NUMBER = re.compile(r"NaN|Infinity")
+_STRING_OR_NAN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|-?NaN', re.DOTALL)
+
+
+class NanFound(BadBody):
+    """A NaN by that name, which JSON does not have."""
 
 
 class JsonDocument(ValuesDocument):
-    """Values as JSON spells them, or NumberLists."""
+    """Values as JSON spells them, or NumberLists.
+
+    ``nan``: why the body is not JSON. It is but for NaNs, which are read as null; None: it is.
+    """
+
+    nan: NanFound | None = None
 
 
 def read_document(body: bytes) -> JsonDocument:
@@ -30,6 +40,21 @@ def read_document(body: bytes) -> JsonDocument:
     no document, or a number is too large for float64.
     """
     body = body.removeprefix(_BYTE_ORDER_MARK)
+    try:
+        return _document(body)
+    except NanFound as found:
+        # What else is wrong is told with its place, which a number as long as NaN does not move.
+        _document(_without_nan(body, {b"NaN": b"1.0", b"-NaN": b"-1.0"}))
+        document = _document(_without_nan(body, {b"NaN": b"null", b"-NaN": b"null"}))
+        document.nan = found
+        return document
+
+
+def _without_nan(body: bytes, instead: dict[bytes, bytes]) -> bytes:
+    return _STRING_OR_NAN.sub(lambda found: instead.get(found[0], found[0]), body)
+
+
+def _document(body: bytes) -> JsonDocument:
     fields = read_fields(body)
     if fields is None:
         fields = _fields(body)
@@ -59,8 +84,9 @@ def _unreadable(body: bytes, error: orjson.JSONDecodeError) -> TfaasError:
     number = _NUMBER.match(error.doc, error.pos)
     if number and math.isinf(float(number[0])):
         return _too_large(number[0], place, body)
-    if _NOT_A_NUMBER.match(error.doc, error.pos):
-        return BadBody(f"the body is not JSON: NaN or Infinity at {place}, JSON has neither")
+    if found := _NOT_A_NUMBER.match(error.doc, error.pos):
+        kind = NanFound if found[0] == "NaN" else BadBody
+        return kind(f"the body is not JSON: NaN or Infinity at {place}, JSON has neither")
     return BadBody(f"the body is not JSON: {error.msg}, at {place}")
 
 
@@ -81,7 +107,7 @@ def _may_hold_booleans(body: bytes, fields: dict[str, Any], document: JsonDocume
     names = "".join(
         (
             *(*fields, *(document.keys or ()), *(document.inputs or ())),
-            *(document.model or "", document.label or ""),
+            *(document.model or "", document.label or "", document.signature or ""),
         )
     )
     return (

@@ -41,7 +41,7 @@ class JsonReader(ListReader):
         if dtype.kind == "f":
             try:
                 # As Python does: an integer is rounded to float64 first.
-                return rounded(sent.astype(np.float64, copy=False), dtype)
+                return rounded(sent.astype(np.float64, copy=False), dtype, self.accepts_nan)
             except LeafError:
                 return None
         if dtype.kind not in "iu" or sent.dtype.kind != "i":

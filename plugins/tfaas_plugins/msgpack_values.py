@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from tfaas_core.errors import DoesNotFit
-from tfaas_core.model import ModelVersion
-from tfaas_core.tensors import Array, TensorSpec, show_shape
+from tfaas_core.tensors import Array, show_shape
 from tfaas_plugins.msgpack_packed import is_packed, unpack
 from tfaas_plugins.values_leaves import (
     LeafError,
     Leaves,
     Numbers,
+    NumbersOrNan,
     Strings,
     check_finite,
     describe,
@@ -49,17 +49,24 @@ def _are_finite(rows: list[list[Any]], array: Array) -> bool:
     return array.dtype.kind == "f" and bool(np.isfinite(array).all())
 
 
+class FiniteNumbersOrNan(NumbersOrNan):
+    """Floats and complex numbers, or NaN where one is missing."""
+
+    def array(self, rows: list[list[Any]], shape: tuple[int, ...], booleans: bool) -> Array:
+        array = super().array(rows, shape, booleans)
+        check_finite(array.view(self._dtype) if self.pair else array, accepts_nan=True)
+        return array
+
+    def vectors(self, rows: list[list[Any]], length: int, booleans: bool) -> Array | None:
+        array = super().vectors(rows, length, booleans)
+        return None if array is None or np.isinf(array).any() else array
+
+
 class BinaryStrings(Strings):
     """Strings, and bytes as bin."""
 
     def takes(self, leaf: Any) -> str:
         return "strings or bin"
-
-
-def _leaves(spec: TensorSpec) -> Leaves:
-    if spec.dtype == "string":
-        return BinaryStrings()
-    return FiniteNumbers(spec.numpy_dtype) if spec.numpy_dtype.kind in "fc" else leaves_for(spec)
 
 
 class MsgpackReader(ListReader):
@@ -68,8 +75,11 @@ class MsgpackReader(ListReader):
     A packed array of as many axes as a row is one row; of one more, a batch.
     """
 
-    def __init__(self, version: ModelVersion, spec: TensorSpec) -> None:
-        super().__init__(version, spec, _leaves(spec))
+    def make_leaves(self) -> Leaves:
+        dtype = self.spec.numpy_dtype
+        if dtype.kind in "fc":
+            return FiniteNumbersOrNan(dtype) if self.accepts_nan else FiniteNumbers(dtype)
+        return BinaryStrings() if dtype.kind == "O" else leaves_for(self.spec)
 
     def read_other(self, values: Any, name: str, booleans: bool) -> Reading:
         if not is_packed(values):
@@ -87,8 +97,6 @@ class MsgpackReader(ListReader):
             single = array.ndim == len(row)
             if not fits(array.shape if single or not self.batched else array.shape[1:], row):
                 raise self._misshapen_array(array, name, self._shapes(row))
-        if not single and not len(array):
-            raise self._misshapen_array(array, name, "at least one row")
         return single
 
     def _shapes(self, row: tuple[int | None, ...]) -> str:
@@ -101,7 +109,7 @@ class MsgpackReader(ListReader):
         if not _can_cast(array.dtype, dtype):
             raise self._wrong_dtype(array, name)
         try:
-            return rounded(array, dtype)
+            return rounded(array, dtype, self.accepts_nan)
         except LeafError as bad:
             raise self._wrong_element(array, name, bad.index) from None
 

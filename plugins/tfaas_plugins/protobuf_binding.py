@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from tfaas_core.errors import DoesNotFit
-from tfaas_core.model import ModelVersion
+from tfaas_core.model import ModelVersion, Params
 from tfaas_core.tensors import Array, BatchAxis, Bound, show_shape
 from tfaas_plugins.protobuf_document import ANNOUNCED, RowsDocument
 from tfaas_plugins.tfaas_pb2 import Row
+from tfaas_plugins.values_binding import only_input
 from tfaas_plugins.values_columns import Columns
 from tfaas_plugins.values_leaves import LeafError, describe, leaves_for, rounded, wrong_leaf
 
@@ -29,8 +30,9 @@ class RowBinding:
         self._model = version.name
         self._why_not = _why_not(version)
         self._batched = signature.batch is not BatchAxis.NONE
-        if not self._why_not:
-            spec = signature.inputs[0]
+        self._accepts_nan = Params.of(version.params).accepts_nan
+        spec = only_input(version)
+        if spec is not None and not self._why_not:
             self._name, self._dtype = spec.name, spec.numpy_dtype
             self._shape = _known(signature.row_shape(spec))
             self._columns = Columns(version, signature.row_shape(spec))
@@ -46,6 +48,11 @@ class RowBinding:
                 field="row",
                 model=self._model,
             )
+        if not document.rows:
+            # Of free sizes, 1 is taken: see ListReader.
+            row = (1,) if self._shape is None else self._shape
+            empty = np.zeros((0, *row), self._dtype)
+            return Bound({self._name: empty}, 0, False, whole=True)
         array = self._cast(self._floats(document), document)
         self._arrange(array, document)
         shape = array.shape[1:] if self._shape is None else self._shape
@@ -71,7 +78,9 @@ class RowBinding:
 
     def _cast(self, floats: Array, document: RowsDocument) -> Array:
         try:
-            return rounded(floats, self._dtype) if self._dtype.kind == "f" else self._whole(floats)
+            if self._dtype.kind == "f":
+                return rounded(floats, self._dtype, self._accepts_nan)
+            return self._whole(floats)
         except LeafError as bad:
             number = floats.flat[bad.index]
             row, column = divmod(bad.index, floats.shape[1])
@@ -133,9 +142,9 @@ class RowBinding:
 def _why_not(version: ModelVersion) -> str:
     """Why a Row cannot hold a row of this model, or Predictions not its answer; or nothing."""
     signature, model = version.signature, f"model {version.name!r}"
-    if len(signature.inputs) != 1:
+    spec = only_input(version)
+    if spec is None:
         return f"{model} takes {len(signature.inputs)} inputs, a Row holds one"
-    (spec,) = signature.inputs
     if spec.numpy_dtype.kind not in "fiu":
         return f"{model} takes {leaves_for(spec).noun}, a Row holds numbers"
     shape = signature.row_shape(spec)

@@ -31,8 +31,8 @@ class RowsDocument(Document):
 def read_rows(body: bytes, content_type: str) -> RowsDocument:
     """The rows that ``body`` holds, with the model that they name.
 
-    Raises BadBody where the body is not the message announced, DoesNotFit where a DataFrame has
-    no rows or names several models, UnsupportedMediaType where another message is announced.
+    Raises BadBody where the body is not the message announced, DoesNotFit where a DataFrame names
+    several models, UnsupportedMediaType where another message is announced.
     """
     announced = _MESSAGE_TYPE.search(content_type)
     kind = announced[1].strip() if announced else ROW
@@ -55,8 +55,6 @@ def read_rows(body: bytes, content_type: str) -> RowsDocument:
 
 def _model(rows: list[Row]) -> str | None:
     """The model that the rows name, if any does."""
-    if not rows:
-        raise DoesNotFit("row is missing, a DataFrame has at least one", field="row")
     model, first = None, 0
     for index, row in enumerate(rows):
         named = row.model

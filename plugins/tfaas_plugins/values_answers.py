@@ -16,20 +16,21 @@ def answer(
 ) -> Any:
     """What ``shown`` makes of the one output, or of several by name in the signature's order.
 
-    It gets C-contiguous arrays: of one row, without the batch axis; of a batch, with it; without a
-    batch axis, whole. One number, alone or in each row of a batch, has an axis of size 1.
+    It gets C-contiguous arrays: of one row, without the batch axis, unless the model answers it
+    with another number of rows; of a batch, with it; constant outputs, and those of whole tensors,
+    as they are. One number, alone or in each row of a batch, has an axis of size 1.
     """
     signature = version.signature
     batched = signature.batch is not BatchAxis.NONE
-    answers = {
-        spec.name: shown(_shaped(outputs[spec.name], batched, bound.single))
-        for spec in signature.outputs
-    }
+    # Without a batch axis, whole is what a codec gave one.
+    in_kind = bound.single and (batched or bound.whole)
+    answers = {}
+    for spec in signature.outputs:
+        array = outputs[spec.name]
+        if not spec.constant:
+            if in_kind:
+                array = array[0] if array.ndim > 1 and len(array) == 1 else array
+            elif batched and array.ndim == 1:
+                array = array.reshape(-1, 1)
+        answers[spec.name] = shown(np.ascontiguousarray(array))
     return next(iter(answers.values())) if len(answers) == 1 else answers
-
-
-def _shaped(array: Array, batched: bool, single: bool) -> Array:
-    array = np.ascontiguousarray(array)
-    if batched and array.ndim > 1:
-        return array[0] if single else array
-    return array.reshape(-1, 1) if batched and not single else array

@@ -16,6 +16,8 @@ class ValuesDocument(Document):
     values: Any = None
     keys: list[str] | None = None
     inputs: dict[str, Any] | None = None
+    signature: str | None = None
+    """The signature that the request asks for, not empty; None: whichever the model serves."""
     booleans: bool = True
     """Whether a true or false may be among the values."""
 
@@ -37,6 +39,8 @@ def document_of(fields: dict[str, Any], kind: type[D]) -> D:
         keys=_keys(fields),
         inputs=_inputs(fields),
     )
+    if "signature_name" in fields or "signature" in fields:
+        document.signature = _signature(fields)
     if document.inputs is not None and document.values is not None:
         raise DoesNotFit("both values and inputs are sent, send one of them", field="inputs")
     return document
@@ -57,6 +61,23 @@ def _label(label: Any) -> str | None:
     if type(label) is not str:
         raise _wrong_type("label", label, "a label of the model as a string")
     return label or None
+
+
+def _signature(fields: dict[str, Any]) -> str | None:
+    asked: str | None = None
+    for field in ("signature_name", "signature"):
+        value = fields.get(field)
+        if value is None or value == "":
+            continue
+        if type(value) is not str:
+            raise _wrong_type(field, value, "the name of the model's signature as a string")
+        if asked not in (None, value):
+            raise DoesNotFit(
+                f"signature_name is {asked[:80]!r}, signature is {value[:80]!r}; send one of them",
+                field=field,
+            )
+        asked = value
+    return asked
 
 
 def _values(fields: dict[str, Any]) -> Any:

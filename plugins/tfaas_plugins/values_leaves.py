@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import math
 import struct
 from abc import ABC, abstractmethod
@@ -15,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tfaas_core.base64_text import decode_base64
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.tensors import Array, TensorSpec
 
@@ -83,6 +82,10 @@ class Leaves(ABC):
     def takes(self, leaf: Any) -> str:
         """What is taken instead of ``leaf``."""
         return self.noun
+
+    def describe(self, leaf: Any) -> str:
+        """What ``leaf`` is, which is not taken."""
+        return describe(leaf)
 
 
 class Numbers(Leaves):
@@ -153,6 +156,28 @@ class Numbers(Leaves):
         return f"integers from {limits.min} to {limits.max}"
 
 
+class NumbersOrNan(Numbers):
+    """Floats and complex numbers, or null or ``"NaN"`` where one is missing: that is NaN."""
+
+    def _packed(self, rows: list[list[Any]], length: int, booleans: bool) -> bytearray | None:
+        packed = super()._packed(rows, length, booleans)
+        if packed is not None:
+            return packed
+        return super()._packed([_filled(row) for row in rows], length, booleans)
+
+    def _first_bad(self, flat: list[Any], booleans: bool) -> int:
+        return super()._first_bad(_filled(flat), booleans)
+
+    def takes(self, leaf: Any) -> str:
+        return f"{super().takes(leaf)}, or null for NaN"
+
+
+def _filled(row: list[Any]) -> list[Any]:
+    if type(row) is not list:
+        return row
+    return [math.nan if leaf is None or leaf == "NaN" else leaf for leaf in row]
+
+
 @lru_cache(64)
 def _packer(count: int, code: str) -> Callable[..., bytes]:
     return struct.Struct(f"={count}{code}").pack
@@ -189,36 +214,48 @@ class Strings(Leaves):
     def takes(self, leaf: Any) -> str:
         return 'strings, or bytes as {"b64": "..."} in base64'
 
+    def describe(self, leaf: Any) -> str:
+        return '{"b64": ...} of a text that is not base64' if _is_base64(leaf) else describe(leaf)
+
 
 def _bytes_of(leaf: Any) -> bytes | None:
     if type(leaf) is str:
         return leaf.encode()
     if type(leaf) is bytes:
         return leaf
-    if type(leaf) is not dict or leaf.keys() != {"b64"} or type(leaf["b64"]) is not str:
-        return None
     try:
-        return base64.b64decode(leaf["b64"], validate=True)
-    except (binascii.Error, ValueError):
+        return decode_base64(leaf["b64"].encode()) if _is_base64(leaf) else None
+    except ValueError:
         return None
 
 
-def leaves_for(spec: TensorSpec) -> Leaves:
-    """What makes arrays of the spec's dtype."""
+def _is_base64(leaf: Any) -> bool:
+    """Whether ``leaf`` is meant to be bytes in base64, be it a wrong one."""
+    return type(leaf) is dict and leaf.keys() == {"b64"} and type(leaf["b64"]) is str
+
+
+def leaves_for(spec: TensorSpec, accepts_nan: bool = False) -> Leaves:
+    """What makes arrays of the spec's dtype; ``accepts_nan``: its floats may be missing."""
     if spec.dtype == "string":
         return Strings()
-    return Booleans() if spec.dtype == "bool" else Numbers(spec.numpy_dtype)
+    if spec.dtype == "bool":
+        return Booleans()
+    dtype = spec.numpy_dtype
+    return NumbersOrNan(dtype) if accepts_nan and dtype.kind in "fc" else Numbers(dtype)
 
 
-def check_finite(array: Array) -> None:
-    """Raises LeafError for the first NaN or infinity in an array of floats or complex numbers."""
-    finite = np.isfinite(array)
-    if np.count_nonzero(finite) != finite.size:
-        raise LeafError(int(np.argmin(finite)))
+def check_finite(array: Array, accepts_nan: bool = False) -> None:
+    """Raises LeafError for the first infinity in an array of floats or complex numbers.
+
+    And for the first NaN, unless ``accepts_nan``.
+    """
+    fits = ~np.isinf(array) if accepts_nan else np.isfinite(array)
+    if np.count_nonzero(fits) != fits.size:
+        raise LeafError(int(np.argmin(fits)))
 
 
-def rounded(array: Array, dtype: np.dtype[Any]) -> Array:
-    """The array in another dtype; raises LeafError where a float or complex number is not finite.
+def rounded(array: Array, dtype: np.dtype[Any], accepts_nan: bool = False) -> Array:
+    """The array in another dtype; raises LeafError as ``check_finite`` does.
 
     The caller sees to it that nothing but the last digits of floats can be lost.
     """
@@ -226,7 +263,7 @@ def rounded(array: Array, dtype: np.dtype[Any]) -> Array:
         with np.errstate(all="ignore"):
             array = array.astype(dtype)
     if dtype.kind in "fc":
-        check_finite(array)
+        check_finite(array, accepts_nan)
     return array
 
 

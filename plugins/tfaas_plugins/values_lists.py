@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from tfaas_core.errors import DoesNotFit
-from tfaas_core.model import ModelVersion
+from tfaas_core.model import ModelVersion, Params
 from tfaas_core.tensors import Array, BatchAxis, TensorSpec, show_shape
 from tfaas_plugins.values_leaves import (
     LeafError,
@@ -49,19 +49,20 @@ class ListReader:
 
     Values nested as deep as a row are one row, and get a batch axis where the model has one;
     values nested one deeper are a batch. For an input of unknown rank, lists of lists are a batch.
+    Lists that end in empty ones, and are no row, are a batch without rows, or one of rows without
+    elements; what they leave open has size 1.
     """
 
     lists_alone_hold_numbers = False
     """Whether what is no list holds no numbers, neither as bytes nor as the keys of an object."""
 
-    def __init__(
-        self, version: ModelVersion, spec: TensorSpec, leaves: Leaves | None = None
-    ) -> None:
+    def __init__(self, version: ModelVersion, spec: TensorSpec) -> None:
         self.spec = spec
+        self.accepts_nan = Params.of(version.params).accepts_nan
         self.batched = version.signature.batch is not BatchAxis.NONE
         self.row_shape = version.signature.row_shape(spec)
         self._model = version.name
-        self._leaves = leaves or leaves_for(spec)
+        self._leaves = self.make_leaves()
         self._pair = (2,) if self._leaves.pair else ()
         self._row_sizes = (*(self.row_shape or ()), *self._pair)
         self._batch_sizes = (None, *self._row_sizes)
@@ -71,6 +72,10 @@ class ListReader:
             match self.row_shape:
                 case (int(length),) if length:
                     self._vectors = self._leaves, length
+
+    def make_leaves(self) -> Leaves:
+        """What makes arrays of the input's dtype."""
+        return leaves_for(self.spec, self.accepts_nan)
 
     def read(self, values: Any, name: str, booleans: bool) -> Reading:
         """The array that ``values`` spell: C-contiguous, of the input's dtype and shape.
@@ -95,6 +100,39 @@ class ListReader:
 
     def read_lists(self, values: Any, name: str, booleans: bool) -> Reading:
         """As ``read``, of any lists; it also finds out what is wrong with them."""
+        try:
+            return self._nested(values, name, booleans)
+        except DoesNotFit:
+            reading = self._without_elements(values)
+            if reading is None:
+                raise
+            return reading
+
+    def no_rows(self) -> Reading:
+        """A batch without rows."""
+        return Reading(self._zeros((0, *(self.row_shape or ()))), False)
+
+    def _without_elements(self, values: Any) -> Reading | None:
+        """What lists that end in empty ones are, where a batch, or else a row, may be like that.
+
+        Where it is not known of how many, 1 is taken: of none, some of TensorFlow's ops refuse to
+        find the largest, and others cannot tell how many rows they have.
+        """
+        sizes, row = _sizes_to_empty(values), self.row_shape
+        if sizes is None or row is None:
+            return None
+        for shape in ((None, *row), row) if self.batched else (row,):
+            known = len(sizes)
+            if known <= len(shape) and fits(sizes, shape[:known]):
+                array = self._zeros((*sizes, *shape[known:]))
+                single = shape is row
+                return Reading(array[np.newaxis] if single and self.batched else array, single)
+        return None
+
+    def _zeros(self, shape: tuple[int | None, ...]) -> Array:
+        return np.zeros([1 if size is None else size for size in shape], self.spec.numpy_dtype)
+
+    def _nested(self, values: Any, name: str, booleans: bool) -> Reading:
         depth = _depth(values)
         single = self._is_single(values, name, depth)
         lists: list[list[Any]] = [[values]]
@@ -185,7 +223,8 @@ class ListReader:
         return None
 
     def _wrong_leaf(self, place: str, leaf: Any, takes: str = "") -> DoesNotFit:
-        return wrong_leaf(place, describe(leaf), takes or self._leaves.takes(leaf), self._model)
+        got, takes = self._leaves.describe(leaf), takes or self._leaves.takes(leaf)
+        return wrong_leaf(place, got, takes, self._model)
 
 
 def fits(sizes: tuple[int, ...], row: tuple[int | None, ...]) -> bool:
@@ -202,6 +241,17 @@ def _depth(values: Any) -> int:
             break
         values = values[0]
     return depth
+
+
+def _sizes_to_empty(values: Any) -> tuple[int, ...] | None:
+    """The sizes of lists down to empty ones, equally long at each level; None for other values."""
+    level, sizes = [values], tuple[int, ...]()
+    while (length := _common_length(level)) is not None:
+        sizes = (*sizes, length)
+        if not length:
+            return sizes
+        level = flat(level)
+    return None
 
 
 def _common_length(lists: list[Any]) -> int | None:

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 CORE = ROOT / "tfaas_core"
 
 LAYERS = (
-    {"errors", "mismatch"},
+    {"base64_text", "errors", "mismatch"},
     {"tensors"},
     {"model"},
     {"versions"},

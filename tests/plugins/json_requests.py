@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from tfaas_plugins.codec_json import JsonCodec
 
-from tests.plugins.versions import VK
+from tests.plugins.versions import VK, checked
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.model import ModelVersion
-from tfaas_core.tensors import Array, Bound, conform
+from tfaas_core.tensors import Array, Bound
 
 
 def bind(body: bytes | dict[str, Any], version: ModelVersion = VK) -> Bound:
@@ -19,7 +19,7 @@ def bind(body: bytes | dict[str, Any], version: ModelVersion = VK) -> Bound:
         body = json.dumps(body).encode()
     codec = JsonCodec()
     bound = codec.bind(codec.parse(body, "application/json"), version)
-    conform(version.signature, bound)
+    checked(bound, version)
     return bound
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from tfaas_plugins.codec_msgpack import MsgpackCodec
 
-from tests.plugins.versions import VK
+from tests.plugins.versions import VK, checked
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.model import ModelVersion
-from tfaas_core.tensors import Array, Bound, conform
+from tfaas_core.tensors import Array, Bound
 
 encode = msgspec.msgpack.encode
 decode = msgspec.msgpack.decode
@@ -32,7 +32,7 @@ def bind(document: Any, version: ModelVersion = VK) -> Bound:
     codec = MsgpackCodec()
     body = document if isinstance(document, bytes) else encode(document)
     bound = codec.bind(codec.parse(body, "application/msgpack"), version)
-    conform(version.signature, bound)
+    checked(bound, version)
     return bound
 
 

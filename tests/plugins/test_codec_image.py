@@ -83,7 +83,16 @@ class TestContract(CodecContract):
             b"[1.0,2.0]",
             "application/octet-stream",
         ),
+        Sample(
+            images(PNG, PNG),
+            taking(None, dtype="string"),
+            Bound({"x": np.array([PNG, PNG], object)}, 2, False),
+            {"y": f32([[1, 2, 3], [4, 5, 6]])},
+            b"[[1.0,2.0,3.0],[4.0,5.0,6.0]]",
+            FORM,
+        ),
     ]
+    spells_no_rows = False
 
 
 def test_the_plugin_registers_the_codec_with_the_configured_limits() -> None:
@@ -294,6 +303,45 @@ class TestAnswer:
             {"y": [1, 2, 3], "z": [7]},
             {"y": [4, 5, 6], "z": [8]},
         ]
+
+    @pytest.mark.parametrize("output", [OUTPUT, TensorSpec("y", "float32", (None,))])
+    def test_where_the_model_answers_no_row_there_are_no_labels(self, output: TensorSpec) -> None:
+        version = taking(None, 2, 2, 3, outputs=[OUTPUT], labels=LABELS)
+        nothing = {"y": f32(np.zeros((0, *(output.shape or ())[1:])))}
+        assert answer(version, nothing) == {"filename": "0.png", "labels": []}
+        assert answer(version, nothing, count=2) == [
+            {"filename": "0.png", "labels": []},
+            {"filename": "1.png", "labels": []},
+        ]
+
+    def test_rows_that_are_no_pictures_have_no_labels_either(self) -> None:
+        version = taking(None, 2, 2, 3, outputs=[OUTPUT], labels=LABELS)
+        with pytest.raises(DoesNotFit, match="3 labels, but answers 6 numbers for a picture"):
+            answer(version, {"y": f32([[1, 2, 3]] * 2)})
+        with pytest.raises(DoesNotFit, match="3 labels, but answers 1 row for 2 pictures"):
+            answer(version, {"y": f32([[1, 2, 3]])}, count=2)
+
+    def test_without_labels_all_rows_are_answered_however_many_they_are(self) -> None:
+        version = taking(None, 2, 2, 3, outputs=[OUTPUT])
+        for rows in (0, 2, 3):
+            found = f32([[1, 2, 3]] * rows or np.zeros((0, 3)))
+            assert answer(version, {"y": found}) == [[1, 2, 3]] * rows
+            assert answer(version, {"y": found}, count=2) == [[1, 2, 3]] * rows
+        assert answer(version, {"y": f32([[1, 2, 3]])}, count=2) == [[1, 2, 3]]
+
+    def test_constant_outputs_stand_beside_those_of_a_picture(self) -> None:
+        constant = TensorSpec("table", "float32", (2,), constant=True)
+        version = taking(None, 2, 2, 3, outputs=[constant, OUTPUT])
+        outputs = {"table": f32([7, 8]), "y": f32([[1, 2, 3], [4, 5, 6]])}
+        one = {**outputs, "y": outputs["y"][:1]}
+        assert answer(version, one) == {"table": [7, 8], "y": [1, 2, 3]}
+        assert answer(version, outputs, count=2) == [
+            {"table": [7, 8], "y": [1, 2, 3]},
+            {"table": [7, 8], "y": [4, 5, 6]},
+        ]
+        labelled = taking(None, 2, 2, 3, outputs=[constant, OUTPUT], labels=LABELS)
+        bind(images(PNG), labelled)
+        assert answer(labelled, one)["labels"][0] == {"label": "top", "probability": 3}
 
     @pytest.mark.parametrize(
         ("outputs", "words"),

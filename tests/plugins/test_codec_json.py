@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tfaas_plugins.codec_json import JsonCodec, tfaas_register_codecs
 
-from tests.plugins.json_requests import refusal
+from tests.plugins.json_requests import bind, refusal
 from tests.plugins.versions import TWO_INPUTS, VK, VK_3, f32, taking
 from tfaas_core.config import Config
 from tfaas_core.errors import BadBody
@@ -63,6 +63,13 @@ class TestContract(CodecContract):
             Bound({"x": np.array(["café".encode(), b"\xff"], object)}, 1, True),
             {"y": f32([[1]])},
             b"[[1.0]]",
+        ),
+        Sample(
+            b'{"values": []}',
+            VK,
+            Bound({"x": f32(np.zeros((0, 2)))}, 0, False, whole=True),
+            {"y": f32(np.zeros((0, 1)))},
+            b"[]",
         ),
     ]
 
@@ -156,7 +163,7 @@ class TestParse:
     def test_bare_nan_and_infinity_are_a_bad_body(self, token: str) -> None:
         body = f'{{"né": "é",\n"values": [1, {token}]}}'.encode()
         with pytest.raises(BadBody, match=r"NaN or Infinity at line 2, column 1[56], "):
-            JsonCodec().parse(body, "")
+            bind(body)
 
     def test_bad_json_is_located(self) -> None:
         with pytest.raises(BadBody, match="line 2, column 3"):

@@ -142,9 +142,6 @@ class TestDtypes:
             True,
             {},
             {"b64": 1},
-            {"b64": "a"},
-            {"b64": "A*P8="},
-            {"b64": "é"},
             {"b64": "", "x": 1},
         ],
     )
@@ -152,6 +149,32 @@ class TestDtypes:
         message = refusal({"values": ["a", value]}, taking("string")).message
         assert message.startswith("values[1] is ")
         assert message.endswith('model \'vk\' takes strings, or bytes as {"b64": "..."} in base64')
+
+    @pytest.mark.parametrize(
+        ("text", "data"),
+        [
+            ("+/8=", b"\xfb\xff"),
+            ("-_8=", b"\xfb\xff"),
+            ("-_8", b"\xfb\xff"),
+            ("AA", b"\0"),
+            ("", b""),
+            ("AAAA", b"\0\0\0"),
+        ],
+    )
+    def test_base64_is_standard_or_web_safe_with_or_without_padding(
+        self, text: str, data: bytes
+    ) -> None:
+        got = array({"values": ["x", {"b64": text}]}, taking("string"))
+        assert got.tolist() == [[b"x", data]]
+
+    @pytest.mark.parametrize(
+        "text", ["a", "A*P8=", "é", "+_8=", "AA=", "AA AA", "AAAA=", "=", "AAAA\n"]
+    )
+    def test_other_texts_are_said_to_be_no_base64(self, text: str) -> None:
+        assert refusal({"values": ["a", {"b64": text}]}, taking("string")).message == (
+            "values[1] is {\"b64\": ...} of a text that is not base64, model 'vk' takes strings, "
+            'or bytes as {"b64": "..."} in base64'
+        )
 
     @pytest.mark.parametrize("dtype", ["complex64", "complex128"])
     def test_complex_numbers_are_pairs(self, dtype: str) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from tests.plugins.json_requests import ROW_OF_2, array, bind, refusal
-from tests.plugins.versions import TWO_INPUTS, VK_3, taking
+from tests.plugins.versions import TWO_INPUTS, VK, VK_3, signed, taking
+from tfaas_core.model import ModelVersion
 from tfaas_core.tensors import BatchAxis, TensorSpec
 from tfaas_core.testing.models import model_version
 
@@ -149,9 +151,10 @@ class TestInputs:
                 "inputs.x is one row, inputs.y is a batch of 1 row; every input takes as many rows",
             ),
             (
-                {"x": [[1, 2]], "y": [[1], [2]]},
-                "inputs.x is a batch of 1 row, inputs.y is a batch of 2 rows; "
-                "every input takes as many rows",
+                {"x": [[1, 2]] * 3, "y": [[1], [2]]},
+                "inputs.x is a batch of 3 rows, inputs.y is a batch of 2 rows; "
+                'every input takes as many rows; or say "batch": {"axis": "none"} in the params, '
+                "if the inputs' first axes have nothing to do with each other",
             ),
             ({"x": [1, 2], "y": [None]}, "inputs.y[0] is null, model 'vk' takes numbers"),
             ({"x": [1, 2], "y": [1, 2]}, "inputs.y has 2 numbers, model 'vk' takes 1"),
@@ -163,3 +166,111 @@ class TestInputs:
     )
     def test_inputs_that_do_not_fit_are_named(self, inputs: dict[str, Any], message: str) -> None:
         assert refusal({"inputs": inputs}, TWO_INPUTS).message == message
+
+
+SCALED = model_version(
+    [
+        TensorSpec("x", "float32", (None, 2)),
+        TensorSpec("scale", "float32", (), default=3.0),
+        TensorSpec("on", "bool", (), default=True),
+    ],
+    batch=BatchAxis.NONE,
+)
+
+
+class TestDefaults:
+    def test_an_input_that_has_a_default_may_be_left_out(self) -> None:
+        bound = bind({"inputs": {"x": [[1, 2]], "on": False}}, SCALED)
+        assert set(bound.arrays) == {"x", "on"}
+        assert set(bind({"inputs": {"x": [[1, 2]], "scale": 1}}, SCALED).arrays) == {"x", "scale"}
+
+    def test_values_are_for_the_one_input_that_has_none(self) -> None:
+        assert array({"values": [[1, 2], [3, 4]]}, SCALED).tolist() == [[1, 2], [3, 4]]
+        row = model_version([TensorSpec("y", "int8", (None,), default=[3]), *VK.signature.inputs])
+        assert array({"values": [1, 2]}, row).tolist() == [[1, 2]]
+
+    def test_one_row_is_taken_by_itself_too(self) -> None:
+        specs = [TensorSpec("x", "float32", (None, 2)), TensorSpec("y", "int8", (1,), default=[3])]
+        version = model_version(specs, batch=BatchAxis.NONE)
+        for body in ({"values": [1, 2]}, {"inputs": {"x": [1, 2]}}):
+            bound = bind(json.dumps(body).encode(), version)
+            assert (bound.single, bound.whole) == (True, True)
+            assert bound.arrays["x"].tolist() == [[1, 2]]
+
+    def test_an_input_without_a_default_is_missed(self) -> None:
+        message = refusal({"inputs": {"scale": 1}}, SCALED).message
+        assert message == "input 'x' is missing, model 'vk' takes 'x', 'scale', 'on'"
+        assert refusal({}, SCALED).message == "values is missing"
+
+    def test_where_several_have_none_or_all_have_one_values_are_for_no_input(self) -> None:
+        one = [TensorSpec("z", "int8", (), default=3)]
+        assert "takes several" in refusal({"values": [1]}, with_inputs(TWO_INPUTS, one)).message
+        two = [*one, TensorSpec("y", "int8", (), default=4)]
+        assert "takes several" in refusal({"values": 1}, model_version(two)).message
+
+    def test_the_only_input_takes_values_though_it_has_a_default(self) -> None:
+        version = model_version([TensorSpec("y", "int8", (None,), default=[4])])
+        assert array({"values": [1]}, version).tolist() == [1]
+
+
+def with_inputs(version: ModelVersion, specs: list[TensorSpec]) -> ModelVersion:
+    return model_version([*version.signature.inputs, *specs])
+
+
+class TestUnusedInputs:
+    def test_they_may_be_sent_and_nobody_reads_them(self) -> None:
+        version = signed(VK, unused=["training", "seed:0"])
+        for values in (True, [[1]], "what", None):
+            body = {"inputs": {"training": values, "x": [1, 2], "seed": values}}
+            assert array(body, version).tolist() == [[1, 2]]
+
+    def test_others_are_still_unknown(self) -> None:
+        body = {"inputs": {"x": [1, 2], "train": True}}
+        assert "'train' is unknown" in refusal(body, signed(VK, unused=["training"])).message
+
+
+class TestSignatureNames:
+    @pytest.mark.parametrize("field", ["signature_name", "signature"])
+    @pytest.mark.parametrize(
+        ("name", "asked"),
+        [
+            ("serving_default", "serving_default"),
+            ("negate", "negate"),
+            ("", "serving_default"),
+            ("negate", None),
+            ("negate", ""),
+            ("", ""),
+        ],
+    )
+    def test_the_one_that_is_served_may_be_named(
+        self, field: str, name: str, asked: str | None
+    ) -> None:
+        body = {field: asked, "values": [1, 2]}
+        assert array(body, signed(VK, name)).tolist() == [[1, 2]]
+
+    @pytest.mark.parametrize("field", ["signature_name", "signature"])
+    @pytest.mark.parametrize(
+        ("name", "asked", "serves"),
+        [
+            ("serving_default", "negate", "serves 'serving_default'"),
+            ("negate", "serving_default", "serves 'negate'"),
+            ("", "negate", "serves no other than 'serving_default'"),
+        ],
+    )
+    def test_another_one_is_refused(self, field: str, name: str, asked: str, serves: str) -> None:
+        error = refusal({field: asked, "inputs": {"x": [1, 2]}}, signed(VK, name))
+        assert error.message == (
+            f"the request asks for signature {asked!r}, model 'vk' {serves}; "
+            '"signature" in the params.json of an upload chooses another'
+        )
+        assert error.details["got"] == asked
+
+    @pytest.mark.parametrize("asked", [3, ["negate"], {}, False])
+    def test_what_is_no_name_is_refused(self, asked: Any) -> None:
+        error = refusal({"signature_name": asked, "values": [1, 2]})
+        assert error.message.startswith("signature_name is ")
+
+    def test_two_names_are_one_too_many(self) -> None:
+        body = {"signature_name": "a", "values": [1, 2]}
+        assert "send one of them" in refusal(body | {"signature": "b"}, signed(VK, "a")).message
+        assert array(body | {"signature": "a"}, signed(VK, "a")).tolist() == [[1, 2]]

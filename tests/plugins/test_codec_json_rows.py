@@ -150,7 +150,6 @@ class TestShapesThatDoNotFit:
     @pytest.mark.parametrize(
         ("values", "message"),
         [
-            ([], "values has 0 numbers, model 'vk' takes 2"),
             ([1], "values has 1 number, model 'vk' takes 2"),
             ([[]], "values[0] has 0 numbers, model 'vk' takes 2"),
             ([[1, 2, 3]], "values[0] has 3 numbers, model 'vk' takes 2"),
@@ -175,7 +174,6 @@ class TestShapesThatDoNotFit:
     @pytest.mark.parametrize(
         ("values", "message"),
         [
-            ([], "values has 0 numbers, model 'vk' takes 8"),
             (EIGHT[1:], "values has 7 numbers, model 'vk' takes 8"),
             ([EIGHT, EIGHT[1:]], "values[1] has 7 numbers, model 'vk' takes 8"),
             ([[*EIGHT, 1], EIGHT[1:]], "values[0] has 9 numbers, model 'vk' takes 8"),
@@ -200,7 +198,7 @@ class TestShapesThatDoNotFit:
     @pytest.mark.parametrize(
         ("values", "message"),
         [
-            ([], f"values is empty, model 'vk' takes {ROW_2_BY_1}"),
+            ([[]], "values has 1 list, model 'vk' takes 2"),
             ([1, 2], f"values is nested 1 deep, model 'vk' takes {ROW_2_BY_1}"),
             ([[1]], "values has 1 list, model 'vk' takes 2"),
             ([[1], [2], [3]], "values has 3 lists, model 'vk' takes 2"),
@@ -228,12 +226,6 @@ class TestShapesThatDoNotFit:
         self, shape: tuple[int | None, ...] | None, values: Any, message: str
     ) -> None:
         assert refusal({"values": values}, taking(shape=shape)).message == message
-
-    def test_a_batch_has_at_least_one_row(self) -> None:
-        error = refusal({"values": []}, taking(shape=(None,)))
-        assert error.message == (
-            "values is empty, model 'vk' takes 1 number, or a list of numbers for a batch"
-        )
 
     def test_a_model_without_a_batch_axis_takes_no_list_of_tensors(self) -> None:
         version = taking(shape=(2,), batch=BatchAxis.NONE)

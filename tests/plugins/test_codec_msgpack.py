@@ -12,11 +12,12 @@ import pytest
 from tfaas_plugins.codec_msgpack import MsgpackCodec, tfaas_register_codecs
 
 from tests.plugins.msgpack_requests import array, bind, packed, refusal
-from tests.plugins.versions import TWO_INPUTS, VK, VK_3, f32, taking
+from tests.plugins.versions import TWO_INPUTS, VK, VK_3, f32, signed, taking
 from tfaas_core.config import Config
 from tfaas_core.errors import BadBody
-from tfaas_core.tensors import BatchAxis, Bound
+from tfaas_core.tensors import BatchAxis, Bound, TensorSpec
 from tfaas_core.testing.codec import CodecContract, Sample
+from tfaas_core.testing.models import model_version
 
 EIGHT = [1, 2.5, -3, 0, 5, 6, 7, 8]
 encode = msgspec.msgpack.encode
@@ -67,6 +68,13 @@ class TestContract(CodecContract):
             Bound({"x": np.array(["café".encode(), b"\xff"], object)}, 1, True),
             {"y": f32([[1]])},
             b"\x91\x91\xca\x3f\x80\x00\x00",
+        ),
+        Sample(
+            encode({"values": packed(np.zeros((0, 2)))}),
+            VK,
+            Bound({"x": f32(np.zeros((0, 2)))}, 0, False, whole=True),
+            {"y": f32(np.zeros((0, 1)))},
+            encode(packed(np.zeros((0, 1)))),
         ),
     ]
 
@@ -260,3 +268,49 @@ class TestLists:
         assert array(document, VK_3).tolist() == [[1, 2, 3], [4, 5, 6]]
         error = refusal({"keys": ["a", "b"], "values": [1, 2]}, VK_3)
         assert error.message == "key 'c' is missing, model 'vk' takes each of its features once"
+
+
+class TestNan:
+    @pytest.mark.parametrize("missing", [None, float("nan"), "NaN"])
+    def test_it_is_taken_where_it_is_accepted(self, missing: Any) -> None:
+        for dtype in ("float16", "float32", "float64"):
+            got = array({"values": [1.5, missing]}, taking(dtype, nan="accept"))
+            np.testing.assert_array_equal(got, np.array([[1.5, np.nan]], dtype), strict=True)
+        rows = [[0.5, missing], *[[1.0, 2.0]] * 300, [missing, 1.0]]
+        got = array({"values": rows}, taking(nan="accept"))
+        assert np.argwhere(np.isnan(got)).tolist() == [[0, 1], [301, 0]]
+        got = array({"values": [[missing, 1], [2, missing]]}, taking("complex64", nan="accept"))
+        assert np.isnan(got).all()
+
+    @pytest.mark.parametrize("wrong", [float("inf"), -float("inf"), "nan", b"NaN", True])
+    def test_all_else_is_refused_even_there(self, wrong: Any) -> None:
+        for row in ([None, wrong], [0.5, wrong]):
+            error = refusal({"values": row}, taking(nan="accept"))
+            assert error.details["field"] == "values[1]"
+
+    def test_integers_cannot_be_missing(self) -> None:
+        refusal({"values": [1, None]}, taking("int32", nan="accept"))
+
+
+class TestWhatIsWrittenAlike:
+    """As in JSON, whose tests say more."""
+
+    def test_no_rows(self) -> None:
+        bound = bind({"values": []})
+        assert (bound.rows, bound.single, bound.whole) == (0, False, True)
+
+    def test_inputs_that_may_be_left_out_or_are_not_read(self) -> None:
+        specs = [TensorSpec("x", "float32", (None, 2)), TensorSpec("k", "int8", (1,), default=[3])]
+        version = signed(model_version(specs), unused=["training"])
+        sent = {"inputs": {"x": [1, 2], "training": True}}
+        assert array(sent, version).tolist() == [[1, 2]]
+
+    def test_the_signature(self) -> None:
+        assert (
+            "serves 'a'" in refusal({"signature_name": "b", "values": []}, signed(VK, "a")).message
+        )
+
+    def test_base64(self) -> None:
+        assert array({"values": ["x", {"b64": "-_8"}]}, taking("string")).tolist() == [
+            [b"x", b"\xfb\xff"]
+        ]

@@ -58,7 +58,7 @@ class TestListsInAnswers:
             shown = pairs.tolist() if dtype == "complex64" else values.tolist()
         version = giving(spec((None, *shape[1:]), dtype))
         assert decode(answer(version, False, given)) == shown
-        assert decode(answer(version, True, given)) == shown[0]
+        assert decode(answer(version, True, given[:1])) == shown[0]
 
     def test_one_number_a_row_is_a_list_of_one(self) -> None:
         assert decode(answer(giving(spec((None,))), True, f32([3]))) == [3.0]
@@ -99,6 +99,15 @@ class TestListsInAnswers:
 
 
 class TestPackedAnswers:
+    def test_they_have_as_many_rows_as_the_model_answers(self) -> None:
+        version = giving(spec((None, 2)), TensorSpec("c", "int8", (2,), constant=True))
+        for rows in (0, 2, 3):
+            found, constant = np.ones((rows, 2), np.float32), np.array([1, 2], np.int8)
+            for single in (True, False):
+                got = decode(answer(version, single, found, constant, request=PACKED))
+                np.testing.assert_array_equal(unpacked(got["y"]), found, strict=True)
+                np.testing.assert_array_equal(unpacked(got["c"]), constant, strict=True)
+
     def test_a_packed_request_is_answered_packed(self) -> None:
         got = decode(answer(giving(spec((None, 3))), True, f32([[1, 2, 3]]), request=PACKED))
         assert got == packed([1, 2, 3])

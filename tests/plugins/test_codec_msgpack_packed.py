@@ -13,6 +13,7 @@ from tests.plugins.msgpack_requests import array, bind, packed, refusal
 from tests.plugins.versions import TWO_INPUTS, VK, VK_3, f32, taking
 from tfaas_core.model import ModelVersion
 from tfaas_core.tensors import NUMPY_DTYPES, BatchAxis
+from tfaas_core.testing.models import model_version
 
 encode = msgspec.msgpack.encode
 
@@ -75,8 +76,7 @@ class TestPackedArrays:
             ([[1], [2]], VK, "[2, 1], model 'vk' takes [2], or [?, 2] for a batch"),
             ([[[1, 2]]], VK, "[1, 1, 2], model 'vk' takes [2], or [?, 2] for a batch"),
             (3, VK, "[], model 'vk' takes [2], or [?, 2] for a batch"),
-            (np.zeros((0, 2)), VK, "[0, 2], model 'vk' takes at least one row"),
-            (np.zeros((0, 2)), taking(shape=None), "[0, 2], model 'vk' takes at least one row"),
+            (np.zeros((0, 3)), VK, "[0, 3], model 'vk' takes [2], or [?, 2] for a batch"),
             ([[1, 2]], taking(shape=(2,), batch=BatchAxis.NONE), "[1, 2], model 'vk' takes [2]"),
         ],
     )
@@ -86,6 +86,49 @@ class TestPackedArrays:
         error = refusal({"values": packed(values)}, version)
         assert error.message == f"values has shape {message}"
         assert error.details["field"] == "values"
+
+    @pytest.mark.parametrize(
+        ("sent", "shape"),
+        [
+            ((0, 2), (None, 2)),
+            ((0,), (None,)),
+            ((0, 7, 3), (None, None, 3)),
+            ((0, 0), (None, None)),
+        ],
+    )
+    def test_a_batch_may_have_no_rows(
+        self, sent: tuple[int, ...], shape: tuple[int | None, ...]
+    ) -> None:
+        bound = bind({"values": packed(np.zeros(sent))}, taking(shape=shape))
+        assert (bound.rows, bound.single, bound.whole) == (0, False, True)
+        np.testing.assert_array_equal(bound.arrays["x"], f32(np.zeros(sent)), strict=True)
+
+    def test_a_batch_of_unknown_rank_may_have_no_rows(self) -> None:
+        assert bind({"values": packed(np.zeros((0, 2)))}, taking(shape=None)).rows == 0
+        assert bind({"values": packed(np.zeros(0))}, taking(shape=None)).rows == 1
+
+    def test_first_axes_may_be_of_one_and_of_many(self) -> None:
+        inputs = {"x": packed([[1, 2]]), "y": packed([[1], [2], [3]])}
+        bound = bind({"inputs": inputs}, TWO_INPUTS)
+        assert (bound.rows, bound.single, bound.whole) == (3, False, True)
+
+    def test_one_row_of_whole_tensors_has_one_axis_less(self) -> None:
+        version = model_version(TWO_INPUTS.signature.inputs, batch=BatchAxis.NONE)
+        bound = bind({"inputs": {"x": packed([1, 2]), "y": [3]}}, version)
+        assert (bound.rows, bound.single, bound.whole) == (1, True, True)
+        assert [a.tolist() for a in bound.arrays.values()] == [[[1, 2]], [[3]]]
+
+    @pytest.mark.parametrize("dtype", ["<f4", ">f8", "<f2"])
+    def test_nan_is_taken_where_it_is_accepted(self, dtype: str) -> None:
+        got = array({"values": packed([np.nan, 1], dtype)}, taking(nan="accept"))
+        np.testing.assert_array_equal(got, f32([[np.nan, 1]]), strict=True)
+        pair = packed([complex(np.nan, 1), complex(2, np.nan)], "<c8")
+        assert np.isnan(array({"values": pair}, taking("complex64", nan="accept"))).all()
+
+    @pytest.mark.parametrize("value", [np.inf, -np.inf, 1e39])
+    def test_infinity_is_refused_even_where_nan_is_accepted(self, value: float) -> None:
+        error = refusal({"values": packed([np.nan, value], "<f8")}, taking(nan="accept"))
+        assert error.details["field"] == "values[1]"
 
     @pytest.mark.parametrize("order", "<>")
     @pytest.mark.parametrize("dtype", [name for name in NUMPY_DTYPES if name != "string"])

@@ -53,6 +53,14 @@ class TestContract(CodecContract):
             predictions(("higgs", 0.25)),
             content_type='APPLICATION/OCTET-STREAM;MESSAGETYPE="tfaaspb.DataFrame"; q=1',
         ),
+        Sample(
+            b"",
+            VK,
+            Bound({"x": f32(np.zeros((0, 2)))}, 0, False, whole=True),
+            {"y": f32(np.zeros((0, 1)))},
+            b"",
+            content_type=FRAME,
+        ),
     ]
 
 
@@ -81,6 +89,7 @@ class TestParse:
             (row(1, model="vk"), "vk"),
             (row(1), None),
             (frame(row(1), row(2)), None),
+            (frame(), None),
             (frame(row(1, model="vk"), row(2, model="vk")), "vk"),
             (frame(row(1), row(2, model="vk"), row(3)), "vk"),
         ],
@@ -97,9 +106,6 @@ class TestParse:
             "row[3].model is 'b', row[1].model is 'a'; a DataFrame goes to one model"
         )
         assert error.details["field"] == "row[3].model"
-
-    def test_a_data_frame_has_at_least_one_row(self) -> None:
-        assert refusal(frame()).message == "row is missing, a DataFrame has at least one"
 
     @pytest.mark.parametrize(
         "body",

@@ -57,6 +57,29 @@ class TestPredictions:
         assert [number for _, number in whole] == [1, 2, 3, 4]
         assert answer(giving(spec(()), batch=BatchAxis.NONE), 1, f32(3)) == [("", 3)]
 
+    def test_all_rows_are_answered_however_many_they_are(self) -> None:
+        version = giving(spec((None, 2)), labels=["a", "b"])
+        row = [("a", 1), ("b", 2)]
+        for sent in (1, 2):
+            for rows in (0, 1, 2, 3):
+                assert answer(version, sent, f32([[1, 2]] * rows or np.zeros((0, 2)))) == row * rows
+
+    def test_outputs_of_different_numbers_of_rows_follow_each_other(self) -> None:
+        version = giving(spec((None, 2)), spec((None,), name="z"), labels=["a", "b"])
+        got = answer(version, 1, f32([[1, 2], [3, 4]]), f32([5, 6, 7]))
+        assert got == [("a", 1), ("b", 2), ("a", 3), ("b", 4), ("", 5), ("", 6), ("", 7)]
+        assert answer(version, 2, f32(np.zeros((0, 2))), f32([7])) == [("", 7)]
+
+    def test_constant_outputs_come_once_at_the_end(self) -> None:
+        version = giving(
+            TensorSpec("table", "int8", (2, 2), constant=True), spec((None, 2)), labels=["a", "b"]
+        )
+        table = np.array([[7, 8], [9, 10]], np.int8)
+        last = [("", 7), ("", 8), ("", 9), ("", 10)]
+        assert answer(version, 1, table, f32([[1, 2]])) == [("a", 1), ("b", 2), *last]
+        two = answer(version, 2, table, f32([[1, 2], [3, 4]]))
+        assert two == [("a", 1), ("b", 2), ("a", 3), ("b", 4), *last]
+
     def test_outputs_of_no_elements_have_no_classes(self) -> None:
         assert answer(giving(spec((None, 0))), 2, f32(np.zeros((2, 0)))) == []
 

@@ -92,10 +92,10 @@ def test_exactly_rows_of_the_models_numbers_are_taken(batch: list[list[float]], 
     version = model_version([TensorSpec("x", dtype, (None, 3))])
     body = DataFrame(row=[Row(value=row) for row in batch]).SerializeToString()
     got = outcome(body, FRAME, version)
-    fits = bool(batch) and all(len(row) == 3 and _fit(row, dtype) for row in batch)
+    fits = all(len(row) == 3 and _fit(row, dtype) for row in batch)
     assert isinstance(got, Bound) == fits
     if isinstance(got, Bound):
-        expected = np.array(batch, np.float32).astype(dtype)
+        expected = np.array(batch, np.float32).reshape(-1, 3).astype(dtype)
         np.testing.assert_array_equal(got.arrays["x"], expected, strict=True)
 
 

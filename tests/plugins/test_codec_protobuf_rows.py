@@ -13,7 +13,7 @@ from tfaas_plugins.tfaas_pb2 import DataFrame, Row
 from tests.plugins.protobuf_requests import ROW, array, bind, frame, refusal, row
 from tests.plugins.versions import VK, VK_3, f32, giving, taking
 from tfaas_core.model import ModelVersion
-from tfaas_core.tensors import BatchAxis, TensorSpec
+from tfaas_core.tensors import BatchAxis, Bound, TensorSpec
 from tfaas_core.testing.models import model_version
 
 
@@ -282,3 +282,43 @@ class TestKeys:
     def test_faults_are_named_where_they_were_sent(self) -> None:
         error = refusal(row(np.nan, 1, 2, keys="cab"), VK_3)
         assert error.details["field"] == "value[0]"
+
+
+class TestNoRows:
+    @pytest.mark.parametrize(
+        ("shape", "empty"),
+        [((None, 2), (0, 2)), ((None,), (0,)), ((None, 2, 3), (0, 2, 3)), ((None, None), (0, 1))],
+    )
+    def test_a_data_frame_may_have_none(
+        self, shape: tuple[int | None, ...], empty: tuple[int, ...]
+    ) -> None:
+        bound = bind(frame(), taking("int8", shape))
+        assert (bound.rows, bound.single, bound.whole) == (0, False, True)
+        np.testing.assert_array_equal(bound.arrays["x"], np.zeros(empty, np.int8), strict=True)
+
+    def test_a_model_without_a_batch_axis_takes_no_batch_of_any_size(self) -> None:
+        message = refusal(frame(), taking(shape=(None,), batch=BatchAxis.NONE)).message
+        assert message == "model 'vk' takes no batches, send a Row"
+
+
+class TestNan:
+    @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+    def test_it_is_taken_where_it_is_accepted(self, dtype: str) -> None:
+        got = array(row(np.nan, 1), taking(dtype, nan="accept"))
+        np.testing.assert_array_equal(got, np.array([[np.nan, 1]], dtype), strict=True)
+
+    def test_but_no_infinity_and_no_integer(self) -> None:
+        assert "value[1] is infinite" in refusal(row(np.nan, np.inf), taking(nan="accept")).message
+        assert "value[0] is NaN" in refusal(row(np.nan, 1), taking("int8", nan="accept")).message
+
+
+def test_a_row_is_for_the_one_input_that_has_no_default() -> None:
+    specs = [TensorSpec("k", "bool", (), default=True), TensorSpec("x", "float32", (None, 2))]
+    bound = bind_alone(row(1, 2), model_version(specs))
+    assert bound.arrays["x"].tolist() == [[1, 2]]
+    assert list(bound.arrays) == ["x"]
+
+
+def bind_alone(sent: Row, version: ModelVersion) -> Bound:
+    codec = ProtobufCodec()
+    return codec.bind(codec.parse(sent.SerializeToString(), ROW), version)

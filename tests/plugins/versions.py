@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from tfaas_core.model import ModelVersion
-from tfaas_core.tensors import Array, BatchAxis, TensorSpec
+from tfaas_core.tensors import Array, BatchAxis, Bound, TensorSpec, conform
 from tfaas_core.testing.models import model_version
 
 
@@ -32,6 +33,27 @@ def giving(
 
 def f32(values: Any) -> Array:
     return np.array(values, np.float32)
+
+
+def checked(bound: Bound, version: ModelVersion) -> list[Array]:
+    """The arrays of a request, each of which is such as the version's signature asks for.
+
+    Of a whole request, they may have different first axes, and inputs with defaults may be missing.
+    """
+    for spec in version.signature.inputs:
+        if spec.default is None or spec.name in bound.arrays:
+            array = bound.arrays[spec.name]
+            rows = len(array) if bound.whole and array.ndim else bound.rows
+            alone = msgspec.structs.replace(version.signature, inputs=(spec,))
+            conform(alone, Bound({spec.name: array}, rows, bound.single))
+    return list(bound.arrays.values())
+
+
+def signed(version: ModelVersion, name: str = "", unused: Sequence[str] = ()) -> ModelVersion:
+    """The version with a signature that has a name, or inputs that nobody reads."""
+    replace = msgspec.structs.replace
+    signature = replace(version.signature, name=name, unused=tuple(unused))
+    return replace(version, signature=signature)
 
 
 VK = taking()

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from tfaas_core.codec import Codec, Document
-from tfaas_core.errors import TfaasError
+from tfaas_core.errors import DoesNotFit, TfaasError
 from tfaas_core.model import ModelVersion
-from tfaas_core.tensors import Arrays, BatchAxis, Bound, conform
+from tfaas_core.tensors import Arrays, BatchAxis, Bound, TensorSpec, conform
 from tfaas_core.versions import check_number
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+|\*/\*")
@@ -51,7 +51,11 @@ class CodecContract:
     make_codec: ClassVar[Callable[[], Codec[Any]]]
 
     samples: ClassVar[Sequence[Sample]]
-    """Requests of the format, among them one that is a single row and one that is a batch."""
+    """Requests of the format, among them one that is a single row, one that is a batch, and where
+    the format can spell it, one that is a batch without rows."""
+
+    spells_no_rows: ClassVar[bool] = True
+    """Whether the format can spell a batch without rows."""
 
     @pytest.fixture
     def codec(self) -> Codec[Any]:
@@ -67,6 +71,13 @@ class CodecContract:
 
     def test_the_samples_are_rows_and_batches(self) -> None:
         assert {sample.bound.single for sample in self.samples} == {True, False}
+        assert any(sample.bound.rows == 0 for sample in self.samples) == self.spells_no_rows
+
+    def test_a_batch_without_rows_runs_alone(self) -> None:
+        for sample in self.samples:
+            if sample.bound.rows == 0:
+                assert sample.bound.whole
+                assert not sample.bound.single
 
     def test_a_request_is_bound_to_the_arrays_that_it_spells(self, codec: Codec[Any]) -> None:
         for sample in self.samples:
@@ -86,6 +97,27 @@ class CodecContract:
             encoded = codec.encode(sample.outputs, bound, document, sample.version)
             assert encoded.body == sample.answer
             assert _MEDIA_TYPE.fullmatch(encoded.media_type.partition(";")[0])
+
+    def test_all_rows_are_answered_however_many_they_are(self, codec: Codec[Any]) -> None:
+        """A request that ran alone may be answered with other rows than it has, or with none."""
+        for sample in self.samples:
+            if sample.version.signature.batch is not BatchAxis.NONE:
+                answers = [
+                    _encoded_or_refused(codec, sample, sample.version, _of_rows(sample, rows))
+                    for rows in range(4)
+                ]
+                answers = [answer for answer in answers if answer is not None]
+                assert len(set(answers)) == len(answers), f"rows are cut: {answers}"
+
+    def test_constant_outputs_are_answered_whatever_the_rows(self, codec: Codec[Any]) -> None:
+        """They have no batch axis. Where there are labels, a codec may answer these alone."""
+        for sample in self.samples:
+            answers = []
+            for last in (8, 9):
+                outputs = {**sample.outputs, "constant": np.array([6, 7, last], np.float32)}
+                version = _with_constant(sample.version)
+                answers.append(_encoded_or_refused(codec, sample, version, outputs))
+            assert None in answers or sample.version.labels or answers[0] != answers[1]
 
     def test_what_a_request_names_is_of_its_type(self, codec: Codec[Any]) -> None:
         for sample in self.samples:
@@ -123,6 +155,37 @@ def _bound(codec: Codec[Any], sample: Sample) -> Bound:
     return codec.bind(codec.parse(sample.body, sample.content_type), sample.version)
 
 
+def _encoded_or_refused(
+    codec: Codec[Any], sample: Sample, version: ModelVersion, outputs: Arrays
+) -> bytes | None:
+    document = codec.parse(sample.body, sample.content_type)
+    try:
+        bound = codec.bind(document, version)
+        return codec.encode(outputs, bound, document, version).body
+    except DoesNotFit:
+        return None
+
+
+def _of_rows(sample: Sample, rows: int) -> Arrays:
+    """The sample's outputs, but so many rows; each begins with the sample's, or with zeros."""
+    outputs = {}
+    for name, output in sample.outputs.items():
+        outputs[name] = np.zeros((rows, *output.shape[1:]), output.dtype)
+        if output.dtype == object:
+            outputs[name][...] = b""
+        kept = min(rows, len(output))
+        outputs[name][:kept] = output[:kept]
+    return outputs
+
+
+def _with_constant(version: ModelVersion) -> ModelVersion:
+    constant = TensorSpec("constant", "float32", (3,), constant=True)
+    signature = version.signature
+    replace = msgspec.structs.replace
+    signature = replace(signature, outputs=(*signature.outputs, constant))
+    return replace(version, signature=signature)
+
+
 def _assert_names(document: Document) -> None:
     assert document.model is None or (type(document.model) is str and document.model)
     assert document.label is None or (type(document.label) is str and document.label)
@@ -131,7 +194,7 @@ def _assert_names(document: Document) -> None:
 
 
 def _assert_same(got: Bound, expected: Bound) -> None:
-    assert (got.rows, got.single) == (expected.rows, expected.single)
+    assert (got.rows, got.single, got.whole) == (expected.rows, expected.single, expected.whole)
     assert got.arrays.keys() == expected.arrays.keys()
     for name, array in expected.arrays.items():
         assert got.arrays[name].dtype == array.dtype
