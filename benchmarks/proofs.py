@@ -29,7 +29,7 @@ class Measured(msgspec.Struct, frozen=True):
 
 def measured(file: Path) -> Measured:
     """The proof for one frozen graph, with the inputs and outputs that a server finds."""
-    from tfaas_backends.graph_file import read_graph
+    from tfaas_backends.graph_file import prepare, read_graph
     from tfaas_backends.independence.prover import Proof, Prover
     from tfaas_backends.runtime_graph import GraphRuntime
 
@@ -38,6 +38,7 @@ def measured(file: Path) -> Measured:
     servable = GraphRuntime().load(file, Params(), 1)
     signature, graph_def = servable.signature, read_graph(file)
     servable.close()
+    prepare(graph_def, {spec.name for spec in signature.inputs})
     inputs, outputs = (
         [f"{s.name}:0" for s in side] for side in (signature.inputs, signature.outputs)
     )
