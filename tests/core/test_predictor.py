@@ -33,6 +33,7 @@ class HeavyCodec(JsonCodec):
     def __init__(self) -> None:
         super().__init__()
         self.meanwhile: Callable[[], object] = lambda: None
+        self.change: Callable[[Bound], Bound] = lambda bound: bound
 
     def is_heavy(self, document: JsonDocument) -> bool:
         return True
@@ -40,7 +41,7 @@ class HeavyCodec(JsonCodec):
     def bind(self, document: JsonDocument, version: ModelVersion) -> Bound:
         bound = super().bind(document, version)
         self.meanwhile()
-        return bound
+        return self.change(bound)
 
 
 class FirstColumn:
@@ -48,11 +49,13 @@ class FirstColumn:
 
     def __init__(self) -> None:
         self.ran: list[int] = []
+        self.whole: list[bool] = []
 
     async def run(
         self, version: ModelVersion, inputs: Sequence[Array], rows: int, whole: bool
     ) -> list[Array]:
         self.ran.append(version.version)
+        self.whole.append(whole)
         return [inputs[0][:, :1]]
 
 
@@ -167,4 +170,14 @@ async def test_a_storage_is_read_while_all_threads_of_codecs_are_busy(case: Case
     finally:
         may_end.set()
     assert {request.version.version for request in await asyncio.gather(*requests)} == {2}
+    case.predictor.close()
+
+
+@in_event_loop
+async def test_a_request_that_is_whole_is_run_whole(case: Case) -> None:
+    await case.catalog.load()
+    await case.predict()
+    case.codec.change = lambda bound: msgspec.structs.replace(bound, whole=True)
+    await case.predict()
+    assert case.engine.whole == [False, True]
     case.predictor.close()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -14,6 +15,7 @@ from tfaas_core.tensors import (
     Signature,
     TensorSpec,
     conform,
+    runs_whole,
     show_shape,
 )
 
@@ -144,6 +146,102 @@ class TestConform:
         wanted = signature(spec(None, 2), batch=BatchAxis.NONE)
         with pytest.raises(DoesNotFit, match=r"the model takes float32 \[\?, 2\]$"):
             conform(wanted, bound(1, x=(1, 3)))
+
+
+class TestWholeRequests:
+    """They are no rows: only the signature says what their first axes are."""
+
+    @pytest.mark.parametrize(
+        ("shapes", "expected"),
+        [
+            ({"x": (1, 2), "y": (5,)}, True),
+            ({"x": (0, 2), "y": (0,)}, True),
+            ({"x": (1, 3), "y": (5,)}, False),
+            ({"x": (1,), "y": (5,)}, False),
+        ],
+    )
+    def test_free_first_axes_may_differ(
+        self, shapes: dict[str, tuple[int, ...]], expected: bool
+    ) -> None:
+        wanted = signature(spec(None, 2), spec(None, name="y"))
+        arrays = bound(5, **shapes).arrays
+        assert fits(wanted, Bound(arrays, 5, False, whole=True)) is expected
+        assert not fits(wanted, Bound(arrays, 5, False))
+
+    @pytest.mark.parametrize(
+        ("sent", "rows", "expected"),
+        [((1, 2), 1, True), ((0, 2), 0, True), ((2, 2), 2, False), ((0, 3), 0, False)],
+    )
+    def test_a_batch_axis_of_one_takes_one_row_or_none(
+        self, sent: tuple[int, ...], rows: int, expected: bool
+    ) -> None:
+        wanted = signature(spec(1, 2), batch=BatchAxis.ONE)
+        whole = Bound(bound(rows, x=sent).arrays, rows, False, whole=True)
+        assert fits(wanted, whole) is expected
+
+    def test_they_run_whole_and_others_do_not(self) -> None:
+        wanted = signature(spec(None, 2))
+        for whole in (True, False):
+            sent = Bound(bound(3, x=(3, 2)).arrays, 3, False, whole=whole)
+            assert runs_whole(wanted, sent) is whole
+
+
+class TestDefaults:
+    @pytest.mark.parametrize(
+        ("dtype", "default", "expected"),
+        [
+            ("float32", [[1, 2.5]], np.array([[1, 2.5]], np.float32)),
+            ("int64", 3, np.array(3)),
+            ("bool", [True, False], np.array([True, False])),
+            ("complex64", [[1, -2]], np.array([1 - 2j], np.complex64)),
+            ("string", "Higgs", np.array(b"Higgs", object)),
+            ("string", [["é", {"b64": "/w=="}]], np.array([["é".encode(), b"\xff"]], object)),
+            ("string", [], np.array([], object)),
+        ],
+    )
+    def test_an_input_that_is_missing_gets_its_own(
+        self, dtype: str, default: Any, expected: Any
+    ) -> None:
+        given = TensorSpec("rate", dtype, None, default)
+        wanted = signature(spec(None, 2), given, batch=BatchAxis.NONE)
+        _, array = conform(wanted, bound(1, x=(3, 2)))
+        assert (array.dtype, array.shape) == (expected.dtype, expected.shape)
+        assert array.tolist() == expected.tolist()
+
+    def test_one_that_is_sent_does_not(self) -> None:
+        wanted = signature(spec(None, 2), TensorSpec("y", "float32", (None,), [7]))
+        sent = bound(1, x=(1, 2), y=(1,))
+        assert conform(wanted, sent)[1] is sent.arrays["y"]
+        assert not fits(wanted, bound(1, x=(1, 2), y=(2,)))
+
+    def test_other_names_are_wrong_all_the_same(self) -> None:
+        wanted = signature(spec(None, 2), TensorSpec("y", "float32", (None,), [7]))
+        assert not fits(wanted, bound(1, y=(1,)))
+        assert not fits(wanted, bound(1, x=(1, 2), z=(1,)))
+        assert not fits(wanted, bound(1, x=(1, 2), y=(1,), z=(1,)))
+
+    def test_a_request_runs_whole_where_one_has_other_rows(self) -> None:
+        wanted = signature(spec(None, 2), TensorSpec("y", "float32", (None,), [7]))
+        assert not runs_whole(wanted, bound(1, x=(1, 2)))
+        assert runs_whole(wanted, bound(2, x=(2, 2)))
+        assert not runs_whole(wanted, bound(2, x=(2, 2), y=(2,)))
+        scalar = signature(spec(None, 2), TensorSpec("y", "float32", None, 7))
+        assert runs_whole(scalar, bound(1, x=(1, 2)))
+        assert not runs_whole(msgspec.structs.replace(scalar, batch=BatchAxis.NONE), bound(1))
+
+
+def test_what_no_output_needs_may_be_sent_and_is_left_out() -> None:
+    wanted = msgspec.structs.replace(
+        signature(spec(None, 2), TensorSpec("y", "float32", (None,), [7])), unused=("training",)
+    )
+    sent = bound(2, x=(2, 2), y=(2,), training=())
+    assert [array.shape for array in conform(wanted, sent)] == [(2, 2), (2,)]
+    assert not runs_whole(wanted, sent)
+    sent = bound(2, x=(2, 2), training=())
+    assert [array.shape for array in conform(wanted, sent)] == [(2, 2), (1,)]
+    assert runs_whole(wanted, sent)
+    with pytest.raises(DoesNotFit, match="input 'x' is missing"):
+        conform(wanted, bound(2, training=(2,)))
 
 
 class TestSpecs:

@@ -201,7 +201,11 @@ class ModelConnection(asyncio.Protocol):
             self._sweeper = self._loop.call_later(self._timeout_s, self._sweep)
         is_lone = self._solo.is_of(self, now_s) and self._is_alone(parts)
         for group in self._groups(parts):
-            frame = self._frame(group, now_s + self._timeout_s)
+            try:
+                frame = self._frame(group, now_s + self._timeout_s)
+            except Exception as error:  # arrays of something else, or no memory for them
+                self._fail(group, error)
+                continue
             unsent = self._send_now(frame) if is_lone else frame
             if unsent:
                 self._transport.write(unsent)
@@ -214,8 +218,7 @@ class ModelConnection(asyncio.Protocol):
 
     def _frame(self, group: list[_Part], deadline_s: float) -> bytes:
         frame_id = next(self._ids) & 0xFFFF_FFFF
-        self._sent[frame_id] = _Sent(group, deadline_s, len(group))
-        return encode_request(
+        frame = encode_request(
             frame_id,
             deadline_s,
             [part.rows for part in group],
@@ -223,6 +226,14 @@ class ModelConnection(asyncio.Protocol):
             self._signature.inputs,
             group[0].whole,
         )
+        self._sent[frame_id] = _Sent(group, deadline_s, len(group))
+        return frame
+
+    def _fail(self, group: list[_Part], error: Exception) -> None:
+        for part in group:
+            if not part.answer.done():
+                part.answer.set_exception(error)
+        self._meter.remove(self._worker, sum([part.rows or 1 for part in group]))
 
     def _send_now(self, frame: bytes) -> bytes | memoryview:
         """Sends past the transport, which would wait for the end of the turn; gives the rest."""

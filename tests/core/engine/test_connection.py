@@ -66,6 +66,18 @@ async def test_requests_of_the_turn_in_which_the_model_dies_are_lost() -> None:
 
 
 @in_event_loop
+async def test_a_request_that_cannot_be_sent_fails_and_the_next_is_answered() -> None:
+    async with connected() as (connection, model), _answering(model):
+        for _turn in range(2):
+            with pytest.raises(AttributeError):
+                await connection.submit(["no array"], 1)  # type: ignore[list-item]
+            assert are_sums(await connection.submit([rows_of(1)], 1), [rows_of(1)])
+        # Of the million rows that may wait, it takes none away.
+        rows = rows_of(*range(1_000_000))
+        assert are_sums(await connection.submit([rows], len(rows)), [rows])
+
+
+@in_event_loop
 async def test_closing_ends_requests_that_nobody_will_answer() -> None:
     async with connected() as (connection, _model):
         answer = connection.submit([rows_of(1)], 1)

@@ -17,6 +17,7 @@ from tfaas_core.engine.frames import (
     encode_answer,
     encode_failure,
     encode_request,
+    failure_of,
 )
 from tfaas_core.errors import (
     BadBody,
@@ -206,3 +207,23 @@ def test_what_was_read_stays_when_more_arrives() -> None:
     read: Any = decode_answer(frame, specs).outputs[0]
     list(buffer.feed(memoryview(encode_answer(2, 0, 1, [second], specs))))
     assert are_same(read, first)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_request_tells_whether_it_is_whole(whole: bool) -> None:
+    specs = [spec("float32"), TensorSpec("y", "int64", None)]
+    part = [some("float32", (1, 3)), some("int64", (5,))]
+    (frame,) = frames_of(encode_request(7, 1.5, [5], [part], specs, whole))
+    request = decode_request(frame, specs)
+    assert request.whole is whole
+    assert all(map(are_same, request.inputs, part))
+
+
+def test_a_request_of_another_model_is_told_by_its_inputs_and_can_be_refused() -> None:
+    (frame,) = frames_of(encode_request(7, 1.5, [1, 2], [[some("int8", (1,))]] * 2, [spec("int8")]))
+    with pytest.raises(ValueError, match="1 inputs, and the model takes 2"):
+        decode_request(frame, [spec("int8")] * 2)
+    (refusal,) = frames_of(failure_of(frame, DoesNotFit("no")))
+    answer = decode_answer(refusal, [])
+    assert (answer.id, answer.first_part, answer.parts) == (7, 0, 2)
+    assert type(answer.failure) is DoesNotFit
