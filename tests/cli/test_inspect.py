@@ -80,6 +80,7 @@ def test_a_graph_is_described(tfaas: Tfaas, scale: Path) -> None:
         ["runtime", "graph"],
         ["bytes", str(scale.stat().st_size)],
         ["server", "would serve it"],
+        ["rows", "may share a run: each row is proven to depend on itself alone"],
         ["input", "x float32 [?, 3]"],
         ["output", "y float32 [?, 3]"],
     ]
