@@ -133,7 +133,7 @@ def reversed_each(node: Node, inputs: Sequence[Value]) -> Tensor:
 
 
 def normalised(node: Node, inputs: Sequence[Value]) -> Tensor:
-    """Ops over the last axis that keep the shape: LRN over the channels, L2Loss never."""
+    """LRN: by the neighbours along the last axis."""
     rows = rows_of(inputs[0])
     if rows.axis == len(rows.shape) - 1:
         raise Mixes("sets each row against its neighbours")
