@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tfaas_backends.independence.flow import BY_VALUES, condition
+from tfaas_backends.independence.flow import BY_COUNT, BY_VALUES, condition
 from tfaas_backends.independence.interpreter import CallRule, Interpreter
 from tfaas_backends.independence.node import Node
 from tfaas_backends.independence.trace import Values
-from tfaas_backends.independence.values import Constant, Mixed, Mixes, Value, Words, joined
+from tfaas_backends.independence.values import Constant, Counted, Mixed, Mixes, Value, Words, joined
 
 
 def called(interpreter: Interpreter, node: Node, inputs: Sequence[Value]) -> Values:
@@ -65,7 +65,8 @@ def _mixed(
     arguments: Sequence[Value],
 ) -> Values:
     """Of what the rows' values choose nothing is known, but what it does to state matters."""
-    mixed = chooser if isinstance(chooser, Mixed) else Mixed("", "", BY_VALUES)
+    reason = BY_COUNT if isinstance(chooser, Counted) else BY_VALUES
+    mixed = chooser if isinstance(chooser, Mixed) else Mixed("", "", reason)
     for name in functions:
         interpreter.call(name, (mixed,) * len(arguments))
     return (Mixed(mixed.node, mixed.op, mixed.reason, branch=True),) * node.ports

@@ -11,6 +11,7 @@ from tfaas_backends.independence.trace import Values
 from tfaas_backends.independence.values import (
     DEAD,
     Constant,
+    Counted,
     Dead,
     Mixed,
     Mixes,
@@ -21,6 +22,7 @@ from tfaas_backends.independence.values import (
 )
 
 BY_VALUES = "lets the rows' values choose what is computed"
+BY_COUNT = "lets the number of rows choose what is computed"
 
 
 def condition(value: Value) -> int | None:
@@ -29,7 +31,7 @@ def condition(value: Value) -> int | None:
     Raises Mixes where rows take part in it.
     """
     if not isinstance(value, Constant):
-        raise Mixes(BY_VALUES)
+        raise Mixes(BY_COUNT if isinstance(value, Counted) else BY_VALUES)
     return number(value.elements[0]) if value.elements and value.shape == () else None
 
 
@@ -64,6 +66,10 @@ def passed(node: Node, inputs: Sequence[Value]) -> Value:
     return inputs[0]
 
 
+def all_passed(node: Node, inputs: Sequence[Value]) -> Values:
+    return tuple(inputs)
+
+
 def unfed(node: Node, inputs: Sequence[Value]) -> Value:
     return Mixed("", "", "is not fed")
 
@@ -73,5 +79,6 @@ RULES: dict[str, Rule] = {
     "Switch": switched,
     "Merge": merged,
     **dict.fromkeys(_PASSING, passed),
+    "IdentityN": all_passed,
     **dict.fromkeys(("Placeholder", "PlaceholderV2"), unfed),
 }

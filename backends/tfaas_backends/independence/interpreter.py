@@ -38,15 +38,18 @@ class TooMuch(Exception):
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """``of_handles``: the ops of ``of_ops`` that take lists, handles or parts of ragged tensors.
+    """``of_handles``: the ops of ``of_ops`` that take lists or handles.
 
-    ``of_flow`` take dead and mixed inputs, too; ``of_calls`` need the interpreter.
+    ``of_flow`` take dead and mixed inputs, too; ``of_calls`` need the interpreter; ``of_words``
+    take parts of ragged tensors. ``of_mixed`` tells what comes of a mixed input, the first one.
     """
 
     of_ops: Mapping[str, Rule]
     of_handles: frozenset[str]
     of_flow: Mapping[str, Rule]
     of_calls: Mapping[str, CallRule]
+    of_words: Mapping[str, Rule]
+    of_mixed: Callable[[Node, Sequence[Value], Mixed], Value]
 
 
 class Interpreter:
@@ -103,7 +106,7 @@ class Interpreter:
         try:
             return self._outcome(where, node, inputs, alive)
         except Mixes as mixing:
-            return _all(node, Mixed(where, node.op, str(mixing)))
+            return _all(node, Mixed(where, node.op, str(mixing), single=mixing.single))
         except TooMuch:
             raise
         except Exception:
@@ -126,13 +129,15 @@ class Interpreter:
             return _all(node, self.effects[-1])
         for value in inputs:
             if type(value) is Mixed:
-                return _all(node, value)
+                return _all(node, self._rules.of_mixed(node, inputs, value))
         return self._computed(node, inputs)
 
     def _computed(self, node: Node, inputs: Sequence[Value]) -> Values:
         rule = self._rules.of_ops.get(node.op)
         kinds = {type(value) for value in inputs}
-        if kinds & {Items, Handle, Words} and node.op not in self._rules.of_handles:
+        if Words in kinds:
+            rule = self._rules.of_words.get(node.op)
+        elif kinds & {Items, Handle} and node.op not in self._rules.of_handles:
             raise Mixes(_NO_RULE)
         if kinds <= {Constant, Counted} and is_pure(node.op):
             return _of_constants(rule, node, inputs, Counted in kinds)
@@ -154,7 +159,7 @@ def _of_constants(rule: Rule | None, node: Node, inputs: Sequence[Value], counte
 def _blamed(value: Value, where: str, op: str) -> Value:
     """With this node to blame, where a value is mixed and names none yet."""
     if isinstance(value, Mixed) and not value.node:
-        return Mixed(where, op, value.reason, value.branch)
+        return msgspec.structs.replace(value, node=where, op=op)
     return value
 
 

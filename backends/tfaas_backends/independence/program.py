@@ -37,11 +37,27 @@ class Program:
 
     def __init__(self, graph_def: Any, inputs: Sequence[str], outputs: Sequence[str]) -> None:
         functions = {f.signature.name: f for f in graph_def.library.function}
-        self._bodies = {name: _function(name, f, functions) for name, f in functions.items()}
         self.main = _Reader("", graph_def.node, functions, inputs).body(outputs, [])
+        self._bodies: dict[str, Body] = {}
+        wanted = list(_called(self.main))
+        while wanted:
+            name = wanted.pop()
+            if name in functions and name not in self._bodies:
+                self._bodies[name] = _function(name, functions[name], functions)
+                wanted += _called(self._bodies[name])
 
     def body(self, name: str) -> Body | None:
         return self._bodies.get(name)
+
+
+def _called(body: Body) -> Iterator[str]:
+    """The names of functions that the body's nodes may call, and other texts."""
+    for node in body.nodes:
+        for value in node.attributes.values():
+            if isinstance(value, str):
+                yield value
+            elif isinstance(value, tuple):
+                yield from (part for part in value if isinstance(part, str))
 
 
 def _function(name: str, function: Any, functions: Mapping[str, Any]) -> Body:

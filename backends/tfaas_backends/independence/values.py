@@ -23,7 +23,14 @@ Elements = tuple[Dimension | None, ...]
 
 
 class Mixes(Exception):
-    """Rows would no longer come of their own rows alone; the message is a clause that says why."""
+    """Rows would no longer come of their own rows alone; the message is a clause that says why.
+
+    ``single``: what comes of it is a single element.
+    """
+
+    def __init__(self, reason: str, single: bool = False) -> None:
+        super().__init__(reason)
+        self.single = single
 
 
 class Dead(msgspec.Struct, frozen=True, gc=False):
@@ -73,13 +80,16 @@ class Rows(msgspec.Struct, frozen=True, gc=False):
 class Mixed(msgspec.Struct, frozen=True, gc=False):
     """Anything else, and the first node that made it so.
 
-    ``branch``: whether what waits for it is computed at all depends on the rows.
+    ``branch``: whether what waits for it is computed at all depends on the rows. ``single``: it is
+    a single element, and at least ``least``, where that is known.
     """
 
     node: str
     op: str
     reason: str
     branch: bool = False
+    single: bool = False
+    least: int | None = None
 
 
 class Handle(msgspec.Struct, frozen=True, gc=False):
@@ -103,12 +113,12 @@ class Items(msgspec.Struct, frozen=True):
 class Words(msgspec.Struct, frozen=True, gc=False):
     """Parts of a ragged tensor whose rows hold different numbers of values.
 
-    ``part``: values, ids (of the rows that they belong to), pairs (of row and column), splits or
-    shape. ``source``: what split the rows: parts of one source fit each other.
+    ``part``: values, ids (of the rows that they belong to), pairs (of row and column) or shape.
+    ``source``: what split the rows; parts of one source fit each other.
     """
 
     part: str
-    source: str
+    source: int
 
 
 Tensor = Constant | Counted | Rows

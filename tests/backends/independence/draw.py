@@ -71,16 +71,16 @@ class Draw:
         """Small whole numbers, of which sums are exact in whatever order they are made."""
         numbers = self.random.integers(low, high, shape)
         if dtype == tf.string:
-            return np.vectorize(lambda n: b"word %d" % n, otypes=[object])(numbers)
+            return np.asarray(np.vectorize(lambda n: b"word %d" % n, otypes=[object])(numbers))
         if dtype == tf.bool:
             return np.asarray(numbers > 0)
         if dtype in (tf.uint8, tf.uint32):
             numbers = np.abs(numbers)
-        return numbers.astype(dtype.as_numpy_dtype)
+        return np.asarray(numbers, dtype.as_numpy_dtype)
 
     def axis(self, tensor: Any, more: int = 0) -> int:
         """Any axis of the tensor, perhaps counted from the last one."""
-        rank = tensor.shape.rank + more
+        rank = int(tensor.shape.rank) + more
         return self.size(0, rank - 1) - rank * self.chance(0.3)
 
     def number(self, value: Any, dtype: Any = tf.int32) -> Any:

@@ -67,7 +67,8 @@ def fetchable(graph: Any) -> list[str]:
         and op.type != "Placeholder"
         and not keeps_state(op.type)
         for tensor in op.outputs
-        if tensor.dtype.base_dtype not in (tf.variant, tf.resource) and not tensor.dtype._is_ref_dtype
+        if tensor.dtype.base_dtype not in (tf.variant, tf.resource)
+        and not tensor.dtype._is_ref_dtype
     ]
 
 
@@ -97,10 +98,10 @@ def _runs(graph: Any, inputs: Sequence[Input], tensors: Sequence[str]) -> Iterat
 def _contradictions(claimed: Mapping[str, Value], runs: Sequence[Run]) -> Iterator[str]:
     known: dict[tuple[int, ...], Sizes] = {run.rows: {"rows": len(run.rows)} for run in runs}
     for name, value in claimed.items():
-        for run in runs:
-            if not _fits(value, run.values[name], known[run.rows]):
-                yield f"{name} of {len(run.rows)} rows is no {value}: {run.values[name].shape}"
-        for one, other in combinations(runs, 2):
+        unfit = [run for run in runs if not _fits(value, run.values[name], known[run.rows])]
+        for run in unfit:
+            yield f"{name} of {len(run.rows)} rows is no {value}: {run.values[name].shape}"
+        for one, other in [] if unfit else combinations(runs, 2):
             if not _agree(value, name, one, other, known):
                 yield f"{name}, {value}, differs in {one.rows} and {other.rows}"
 
@@ -144,8 +145,10 @@ def _agree(
     if isinstance(value, Counted):
         return len(one.rows) != len(other.rows) or equal(mine, theirs)
     assert isinstance(value, Rows)
-    by_row = [dict(zip(run.rows, split(value, run.values[name], known[run.rows]), strict=True))
-              for run in (one, other)]
+    by_row = [
+        dict(zip(run.rows, split(value, run.values[name], known[run.rows]), strict=True))
+        for run in (one, other)
+    ]
     return all(equal(by_row[0][row], by_row[1][row]) for row in by_row[0].keys() & by_row[1].keys())
 
 
@@ -170,5 +173,3 @@ def equal(one: Array, other: Array) -> bool:
     if one.dtype.kind not in "fc":
         return bool(np.array_equal(one, other))
     return bool(np.allclose(one, other, rtol=_RELATIVE, atol=0, equal_nan=True))
-
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tfaas_backends.independence.dimensions import UNKNOWN, Dimension, number
+from tfaas_backends.independence.dimensions import UNKNOWN
 from tfaas_backends.independence.interpreter import Rule
 from tfaas_backends.independence.node import Node
 from tfaas_backends.independence.rules.arguments import (
@@ -98,7 +98,11 @@ def within(node: Node, inputs: Sequence[Value]) -> Tensor:
 
 def spread(node: Node, inputs: Sequence[Value]) -> Tensor:
     """MatrixDiag: of each vector in the last axis it makes a matrix."""
-    if node.op != "MatrixDiag" and [numbers(value) for value in inputs[1:4]] != [(0,), (-1,), (-1,)]:
+    if node.op != "MatrixDiag" and [numbers(value) for value in inputs[1:4]] != [
+        (0,),
+        (-1,),
+        (-1,),
+    ]:
         raise Mixes("has no rule but for the main diagonal")
     if isinstance(inputs[0], Constant):
         shape = shape_of(inputs[0])
@@ -129,7 +133,7 @@ def reversed_each(node: Node, inputs: Sequence[Value]) -> Tensor:
 
 
 def normalised(node: Node, inputs: Sequence[Value]) -> Tensor:
-    """Ops over the last axis that keep the shape: LRN over the channels, L2Loss never."""
+    """LRN: by the neighbours along the last axis."""
     rows = rows_of(inputs[0])
     if rows.axis == len(rows.shape) - 1:
         raise Mixes("sets each row against its neighbours")

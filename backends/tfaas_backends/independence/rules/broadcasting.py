@@ -31,8 +31,9 @@ def _size(one: Dimension, other: Dimension) -> Dimension:
 
 def combined(inputs: Sequence[Value]) -> Rows:
     """What comes of combining element by element; at least one of them are rows."""
-    rows = [value for value in inputs if isinstance(value, Rows)]
-    first = rows[0]
+    if any(isinstance(value, Counted) for value in inputs):
+        raise Mixes("computes with the number of rows")
+    first = next(value for value in inputs if isinstance(value, Rows))
     place = len(first.shape) - first.axis
     rank = max(len(shape_of(value)) for value in inputs)
     shape: Shape = (ONE,) * rank
@@ -57,8 +58,6 @@ def _without_rows(value: Value, first: Rows, place: int) -> Shape:
         if (value.before, value.after) != (first.before, first.after):
             raise Mixes("sets rows in one order against rows in another")
         return (*shape[:axis], ONE, *shape[axis + 1 :])
-    if isinstance(value, Counted):
-        raise Mixes("computes with the number of rows")
     if axis >= 0 and shape[axis] != ONE:
         raise Mixes("sets the rows against a list of another length")
     return shape

@@ -47,9 +47,10 @@ def _check(one: Value, other: Value, first: Shape, second: Shape) -> None:
         raise Mixes(_SUMS)
     if isinstance(other, Rows) and other.axis == len(second) - 2:
         raise Mixes(_SUMS)
-    if isinstance(one, Rows) and isinstance(other, Rows):
-        if one.axis >= len(first) - 2 or other.axis >= len(second) - 2:
-            raise Mixes(_AGAINST)
+    if not isinstance(one, Rows) or not isinstance(other, Rows):
+        return
+    if one.axis >= len(first) - 2 or other.axis >= len(second) - 2:
+        raise Mixes(_AGAINST)
 
 
 def _turned(value: Value) -> Value:

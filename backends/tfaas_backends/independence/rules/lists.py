@@ -8,6 +8,7 @@ from tfaas_backends.independence.dimensions import (
     ONE,
     UNKNOWN,
     Dimension,
+    is_unknown,
     number,
     of_rows,
     plus,
@@ -99,7 +100,9 @@ def unstacked(value: Value) -> Items:
 
 def array(node: Node, inputs: Sequence[Value]) -> tuple[Value, ...]:
     grows = bool(node.attribute("dynamic_size"))
-    return (_ARRAY, Items(DEAD, UNKNOWN if grows else _length(inputs[0])))
+    shape = node.attribute("element_shape")
+    zeros = DEAD if shape is None or any(map(is_unknown, shape)) else Constant(shape)
+    return (_ARRAY, Items(zeros, UNKNOWN if grows else _length(inputs[0])))
 
 
 def array_write(node: Node, inputs: Sequence[Value]) -> Value:

@@ -43,7 +43,7 @@ def reduced(node: Node, inputs: Sequence[Value]) -> Tensor:
         return _of_constants(node, tensor, axes, kept)
     rows = rows_of(tensor)
     if rows.axis in axes:
-        raise Mixes(_REASONS[node.op])
+        raise Mixes(_REASONS[node.op], single=len(axes) == len(shape) and not kept)
     axis = rows.axis if kept else rows.axis - sum(a < rows.axis for a in axes)
     return moved(rows, _without(shape, axes, kept), axis)
 

@@ -6,12 +6,14 @@ from tfaas_backends.independence import calls, flow
 from tfaas_backends.independence.interpreter import Rule, Rules
 from tfaas_backends.independence.rules import (
     axes,
+    bounds,
     convolution,
     einsum,
     elementwise,
     joining,
     linear,
     lists,
+    ragged,
     reductions,
     repeating,
     reshaping,
@@ -30,6 +32,7 @@ _FAMILIES = (
     joining,
     linear,
     lists,
+    ragged,
     reductions,
     repeating,
     reshaping,
@@ -55,4 +58,6 @@ RULES = Rules(
     of_handles=frozenset(lists.RULES) | frozenset(state.RULES),
     of_flow=flow.RULES,
     of_calls=calls.RULES,
+    of_words=ragged.OF_WORDS,
+    of_mixed=bounds.mixed,
 )

@@ -40,7 +40,11 @@ def found(op: str) -> Case:
 def counted(draw: Draw) -> None:
     values = draw.rows(draw.sizes(0, 1), tf.int32, 0, 5)
     weights = draw.constant([0], tf.float32)
-    raw.DenseBincount(input=values, size=6, weights=weights, binary_output=draw.chance())
+    size = tf.constant(6)
+    if draw.chance(0.3):
+        found = raw.Max(input=values, axis=tf.range(values.shape.rank)) + 1
+        size = tf.minimum(6, tf.maximum(draw.one_of([6, 3]), found))
+    raw.DenseBincount(input=values, size=size, weights=weights, binary_output=draw.chance())
 
 
 def along(op: str) -> Case:

@@ -29,7 +29,8 @@ _ATTRIBUTES: dict[str, dict[str, Any]] = {
     "Complex": {"Tout": tf.complex64},
 }
 _SKIPPED = {"SelectV2", "ClipByValue", "AddN", "FakeQuantWithMinMaxVars", "StringToNumber"} | {
-    "UnicodeScript", "DecodeBase64",
+    "UnicodeScript",
+    "DecodeBase64",
 }
 
 
@@ -141,7 +142,9 @@ def joined(draw: Draw) -> None:
 
 def cut(draw: Draw) -> None:
     inner = draw.sizes()
-    place = draw.rows(inner, tf.int32, 0, 3) if draw.chance() else draw.constant([], tf.int32, low=0)
+    place = (
+        draw.rows(inner, tf.int32, 0, 3) if draw.chance() else draw.constant([], tf.int32, low=0)
+    )
     length = draw.number(2) if place.shape.rank == 0 else draw.rows(inner, tf.int32, 0, 3)
     raw.Substr(input=draw.rows(inner, tf.string), pos=place, len=length)
 

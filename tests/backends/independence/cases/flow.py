@@ -89,7 +89,7 @@ def array(draw: Draw) -> Any:
 
 def array_size(draw: Draw) -> Any:
     tensor = draw.rows([3])
-    array = tf.TensorArray(tf.float32, 3).unstack(tf.transpose(tensor))
+    array = tf.TensorArray(tf.float32, 3, dynamic_size=True).unstack(tf.transpose(tensor))
     return tensor * tf.cast(array.size(), tf.float32) + tf.transpose(array.gather([0, 2, 1]))
 
 
@@ -132,7 +132,11 @@ def stateless_loop(op: str) -> Case:
     def case(draw: Draw) -> Any:
         tensor = draw.rows([2])
         last = draw.one_of([3, raw.Shape(input=tensor)[0]])
-        specs = [tf.TensorSpec([], tf.int32), tf.TensorSpec([None, None]), tf.TensorSpec([], tf.int32)]
+        specs = [
+            tf.TensorSpec([], tf.int32),
+            tf.TensorSpec([None, None]),
+            tf.TensorSpec([], tf.int32),
+        ]
         condition = tf.function(lambda i, x, n: i < n, specs, autograph=False)
         body = tf.function(lambda i, x, n: (i + 1, tf.abs(x) + 1, n), specs, autograph=False)
         loop = getattr(raw, op)(
@@ -185,8 +189,9 @@ def _variable(draw: Draw, values: Any) -> Any:
 
 def variable(draw: Draw) -> Any:
     handle = _variable(draw, draw.constant([3, 2]))
-    raw.ResourceGather(resource=handle, indices=draw.anywhere(dtype=tf.int32, low=0, high=3),
-                       dtype=tf.float32)
+    raw.ResourceGather(
+        resource=handle, indices=draw.anywhere(dtype=tf.int32, low=0, high=3), dtype=tf.float32
+    )
     shape = raw.VariableShape(input=handle)
     weights = raw.ReadVariableOp(resource=handle, dtype=tf.float32)
     return tf.matmul(draw.rows([3]), tf.reshape(weights, shape))
@@ -215,6 +220,18 @@ def table(draw: Draw) -> Any:
     return found * size
 
 
+def together(draw: Draw) -> Any:
+    return raw.IdentityN(input=[draw.anywhere(), draw.constant([2])])[0]
+
+
+def words(draw: Draw) -> Any:
+    """Texts of some words each, cut or filled up to three words, or to those of the longest."""
+    texts = draw.one_of([draw.rows([], tf.string), draw.rows([2], tf.string)[:, 1]])
+    parts = tf.strings.split(tf.strings.lower(texts), maxsplit=draw.size(-1, 1))
+    buckets = tf.ragged.map_flat_values(tf.strings.to_hash_bucket_fast, parts, 50)
+    return buckets.to_tensor(shape=draw.one_of([[None, 3], [None, 1], None]))
+
+
 def defaulted(draw: Draw) -> Any:
     tensor = draw.rows([2])
     rate = v1.placeholder_with_default(draw.constant([2]), [2])
@@ -223,30 +240,28 @@ def defaulted(draw: Draw) -> Any:
 
 _LOOP = ("Enter", "Exit", "LoopCond", "NextIteration")
 CASES: dict[str, Case] = {
-    **{op: _flow(loop, False) for op in _LOOP},
+    **dict.fromkeys(_LOOP, _flow(loop, False)),
     "Switch": _flow(conditional, False),
     "Merge": _flow(constant_branches, False),
-    **{
-        op: _flow(array, False)
-        for op in (
-            "TensorArrayV3", "TensorArrayWriteV3", "TensorArrayReadV3", "TensorArrayScatterV3",
-            "TensorArrayGatherV3",
-        )
-    },
+    **dict.fromkeys(("TensorArrayV3", "TensorArrayWriteV3", "TensorArrayReadV3",
+        "TensorArrayScatterV3", "TensorArrayGatherV3"), _flow(array, False)),
     "TensorArraySizeV3": _flow(array_size, False),
     **dict.fromkeys(("TensorListFromTensor", "TensorListResize", "TensorListLength",
         "TensorListPushBack", "TensorListPopBack", "TensorListGather", "TensorListConcatV2",
         "EmptyTensorList"), _flow(listed, True)),
     **dict.fromkeys(("TensorListReserve", "TensorListSetItem", "TensorListGetItem",
         "TensorListStack"), _flow(reserved, True)),
-    "While": _flow(array, True),
+    "While": stateless_loop("While"),
     "StatelessWhile": stateless_loop("StatelessWhile"),
     **{op: stateless(op) for op in ("If", "StatelessIf", "Case", "StatelessCase")},
     **{op: direct_call(op) for op in ("PartitionedCall", "StatefulPartitionedCall")},
-    **dict.fromkeys(("VarHandleOp", "ReadVariableOp", "VariableShape", "ResourceGather"), _flow(variable, True)),
+    **dict.fromkeys(("VarHandleOp", "ReadVariableOp", "VariableShape", "ResourceGather"),
+        _flow(variable, True)),
     "VariableV2": _flow(reference, True),
     **dict.fromkeys(("HashTableV2", "LookupTableFindV2", "LookupTableSizeV2"), _flow(table, True)),
     "PlaceholderWithDefault": _flow(defaulted, True),
     "Identity": _flow(called, True),
+    "IdentityN": _flow(together, True),
+    "StringSplitV2": _flow(words, True),
     "Const": _flow(constant_branches, True),
 }  # fmt: skip
