@@ -275,13 +275,13 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
             "version": self.version,
             "runtime": self.runtime,
             "signature": msgspec.to_builtins(self.signature),
+            "size": self.size_bytes,
+            "checksum": self.checksum,
             "batch": {
                 "axis": str(self.signature.batch),
                 "merge": self.mergeable,
                 "reason": self.merge_reason,
             },
-            "size": self.size_bytes,
-            "checksum": self.checksum,
         }
         hidden = {spelling for spellings in _ALIASES.values() for spelling in spellings}
         extra = {k: v for k, v in self.params.items() if k not in shown and k not in hidden}

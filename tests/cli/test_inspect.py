@@ -84,7 +84,7 @@ def test_a_graph_is_described(tfaas: Tfaas, scale: Path) -> None:
         ["input", "x float32 [?, 3]"],
         ["output", "y float32 [?, 3]"],
     ]
-    assert "free; requests may share a run" in facts
+    assert "batch axis  free" in facts
     assert [line.split() for line in ops.splitlines()] == [
         *[["COUNT", "OP"], ["2", "Const"], ["1", "AddV2"], ["1", "Mul"], ["1", "Placeholder"]]
     ]
