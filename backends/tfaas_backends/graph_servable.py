@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from tfaas_backends.device_ops import check_devices
 from tfaas_backends.forbidden_ops import check_ops
 from tfaas_backends.graph_file import prepare, read_graph
 from tfaas_backends.graph_nodes import GraphNodes, dtype_of, is_readable, name_of
@@ -123,9 +124,11 @@ def _load(graph_def: Any, params: Params, threads: int) -> GraphServable:
     graph = _imported(graph_def, params)
     ends = _ends(graph, params)
     inputs, outputs = ends.inputs, ends.outputs
-    check_ops(graph_def, {tensor.op.name for tensor in outputs})
+    ends_in, fed = ({tensor.op.name for tensor in side} for side in (outputs, inputs))
+    check_ops(graph_def, ends_in)
+    check_devices(graph_def, ends_in, fed)
     stateful = is_stateful(
-        GraphNodes(graph, {t.op.name for t in inputs}).ancestors(outputs, inputs),
+        GraphNodes(graph, fed).ancestors(outputs, inputs),
         stateful_functions(graph_def),
     )
     input_specs = [_input_spec(tensor) for tensor in inputs]

@@ -17,9 +17,9 @@ class SavedModelRuntime(Runtime):
 
     Serves one signature: the one that ``params.signature`` names, or else ``serving_default``, or
     the only one. Inputs and outputs have the signature's names; ``inputNode`` and ``outputNode``
-    choose among them, and may name any tensor of the graph. ``params.document["tags"]`` chooses
-    the graph, ``serve`` by default. All dtypes of ``tensors.NUMPY_DTYPES`` are served; bfloat16 is
-    sent and answered as float32.
+    choose among them, and may name any tensor of the graph. Inputs that no output needs are not
+    asked for. ``params.document["tags"]`` chooses the graph, ``serve`` by default. All dtypes of
+    ``tensors.NUMPY_DTYPES`` are served; bfloat16 is sent and answered as float32.
     """
 
     preload = ("tfaas_backends.saved_model_servable",)

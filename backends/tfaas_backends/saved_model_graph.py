@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tfaas_backends.device_ops import check_devices
 from tfaas_backends.forbidden_ops import check_ops
 from tfaas_backends.graph_file import prepare
 from tfaas_backends.graph_nodes import GraphNodes
@@ -157,7 +158,8 @@ class _Needed:
         whole, saver = meta_graph.graph_def, meta_graph.saver_def
         self.init = init_nodes(meta_graph)
         self._outputs = [node_of(end.tensor) for end in ends.outputs]
-        roots = [*self.init, *self._outputs, *(node_of(end.tensor) for end in ends.inputs)]
+        self._fed = [node_of(end.tensor) for end in ends.inputs]
+        roots = [*self.init, *self._outputs, *self._fed]
         self.graph_def = pruned(whole, roots)
         self.variables = variables_in(self.graph_def) - assigned_in(self.graph_def, self.init)
         self.restore_node = node_of(saver.restore_op_name)
@@ -186,10 +188,11 @@ class _Needed:
         return [n.name for n in self.graph_def.node if n.op == "VarHandleOp" and n.name in names]
 
     def check(self, assets: Collection[str]) -> None:
-        """Raises CannotServe where something that would be run is forbidden."""
+        """Raises CannotServe where something that would be run is forbidden, or no CPU can run."""
         check_ops(self.graph_def, self._outputs)
         check_ops(self.graph_def, self.init, assets)
         check_ops(self.graph_def, [self.restore_node], [self.file_node])
+        check_devices(self.graph_def, [*self._outputs, *self.init], self._fed)
 
 
 def _imported(meta_graph: Any, graph_def: Any, ends: Ends) -> Any:

@@ -18,6 +18,10 @@ _UNKNOWN_OP = re.compile(r"Op type not registered '([^']*)'")
 _NO_KERNEL = re.compile(
     r"No OpKernel was registered to support Op '([^']*)'|No registered '([^']*)' OpKernel"
 )
+_NEVER = re.compile(
+    r"XlaCallModule|platforms required by the module|only supports N[DHWC]+|the NHWC tensor format"
+)
+"""What kernels say of their attributes where it is no matter of values."""
 
 
 def one_line(error: BaseException) -> str:
@@ -55,7 +59,7 @@ def run_error(error: Exception) -> TfaasError:
             "the graph is not frozen, or not whole: it reads what nothing initialises:"
             f" {one_line(error)}"
         )
-    if isinstance(error, tf.errors.UnimplementedError):
+    if isinstance(error, tf.errors.UnimplementedError) or _NEVER.search(_text(error)):
         return CannotServe(f"this machine cannot run the model: {one_line(error)}")
     return _missing_kernel(error) or DoesNotFit(
         f"the model cannot run on these values: {one_line(error)}"

@@ -17,7 +17,7 @@ from tfaas_plugins.values_leaves import describe
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
 _NOT_A_NUMBER = re.compile(r"NaN|Infinity")
-_STRING_OR_NAN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|-?NaN', re.DOTALL)
+_STRING_OR_NAN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|NaN|-NaN', re.DOTALL)
 
 
 class NanFound(BadBody):
@@ -43,9 +43,12 @@ def read_document(body: bytes) -> JsonDocument:
     try:
         return _document(body)
     except NanFound as found:
-        # What else is wrong is told with its place, which a number as long as NaN does not move.
-        _document(_without_nan(body, {b"NaN": b"1.0", b"-NaN": b"-1.0"}))
-        document = _document(_without_nan(body, {b"NaN": b"null", b"-NaN": b"null"}))
+        try:
+            document = _document(_without_nan(body, {b"NaN": b"null", b"-NaN": b"null"}))
+        except TfaasError:
+            # What else is wrong is told with its place, which numbers as long as NaN do not move.
+            _document(_without_nan(body, {b"NaN": b"1.0", b"-NaN": b"-1.0"}))
+            raise
         document.nan = found
         return document
 

@@ -45,6 +45,8 @@ _NOUNS = {
 }
 
 
+_SPELLS_NAN = {type(None), str}
+
 _WORTH_PACKING = 6
 """Shorter rows take longer to pack one by one than to be joined before."""
 
@@ -173,7 +175,7 @@ class NumbersOrNan(Numbers):
 
 
 def _filled(row: list[Any]) -> list[Any]:
-    if type(row) is not list:
+    if type(row) is not list or _SPELLS_NAN.isdisjoint(map(type, row)):
         return row
     return [math.nan if leaf is None or leaf == "NaN" else leaf for leaf in row]
 

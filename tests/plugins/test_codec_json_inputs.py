@@ -197,6 +197,12 @@ class TestDefaults:
             assert (bound.single, bound.whole) == (True, True)
             assert bound.arrays["x"].tolist() == [[1, 2]]
 
+    def test_one_row_is_taken_beside_defaults_that_are_no_rows(self) -> None:
+        bound = bind({"values": [1, 2]}, SCALED)
+        assert (bound.single, bound.whole) == (True, True)
+        assert bound.arrays["x"].tolist() == [[1, 2]]
+        refusal({"inputs": {"x": [1, 2], "scale": 1}}, SCALED)
+
     def test_an_input_without_a_default_is_missed(self) -> None:
         message = refusal({"inputs": {"scale": 1}}, SCALED).message
         assert message == "input 'x' is missing, model 'vk' takes 'x', 'scale', 'on'"
