@@ -92,6 +92,8 @@ class ModelConnection(asyncio.Protocol):
         self._free_sizes = any(
             spec.shape is None or None in spec.shape[1:] for spec in signature.inputs
         )
+        self._has_constants = any(spec.constant for spec in signature.outputs)
+        self._has_wholes = False
         self._transport: asyncio.WriteTransport | None = None
         self._buffer = FrameBuffer()
         self._ids = itertools.count()
@@ -129,6 +131,7 @@ class ModelConnection(asyncio.Protocol):
         answer: asyncio.Future[list[Array]] = self._loop.create_future()
         if not self._unsent:
             self._loop.call_soon(self._send)
+        self._has_wholes = self._has_wholes or whole
         self._unsent.append(_Part(inputs, rows, whole, answer))
         return answer
 
@@ -261,8 +264,9 @@ class ModelConnection(asyncio.Protocol):
         """Parts that may share a frame: those whose rows may share a run."""
         if not self._mergeable:
             return [[part] for part in parts]
-        wholes = [[part] for part in parts if part.whole]
-        if wholes:
+        if self._has_wholes:
+            self._has_wholes = False
+            wholes = [[part] for part in parts if part.whole]
             return wholes + self._groups([part for part in parts if not part.whole])
         if not self._free_sizes:
             return [parts[i : i + MAX_PARTS] for i in range(0, len(parts), MAX_PARTS)]
@@ -285,13 +289,17 @@ class ModelConnection(asyncio.Protocol):
             elif len(parts) == 1:
                 part.answer.set_result(frame.outputs)
             else:
-                own = rows_between(frame.outputs, start, end, self._signature.outputs)
-                part.answer.set_result(own)
+                part.answer.set_result(self._share(frame.outputs, start, end))
             start = end
         self._meter.remove(self._worker, counted)
         sent.unanswered -= len(parts)
         if sent.unanswered == 0:
             del self._sent[frame.id]
+
+    def _share(self, outputs: list[Array], start: int, end: int) -> list[Array]:
+        if self._has_constants:
+            return rows_between(outputs, start, end, self._signature.outputs)
+        return [output[start:end] for output in outputs]
 
     def _sweep(self) -> None:
         """One timer serves all requests: they have the same timeout, so the oldest is due first."""
