@@ -13,11 +13,10 @@ from tfaas_backends.demo import demo_models
 from tfaas_backends.graph_file import prepare, read_graph
 from tfaas_backends.independence.prover import Proof, Prover
 from tfaas_backends.quiet_tensorflow import tf
-from tfaas_backends.saved_model_folder import read_meta_graph, tags_of
-from tfaas_backends.saved_model_graph import SavedGraph
-from tfaas_backends.saved_model_signature import ends_of
+from tfaas_backends.runtime_saved_model import SavedModelRuntime
 
 from tfaas_core.model import Params
+from tfaas_core.runtime import Independence
 
 REAL = sorted((Path(__file__).parents[4] / "shared/data/models").glob("*.pb"))
 keras = tf.keras
@@ -80,13 +79,13 @@ def shapes_of(tensors: Sequence[Any]) -> list[Any]:
     return [(None, *tensor.shape.as_list()[1:]) for tensor in tensors]
 
 
-def saved(model: Any, folder: Path) -> Proof:
+def saved(model: Any, folder: Path) -> Independence:
     model.export(folder, verbose=False)
-    meta_graph = read_meta_graph(folder, tags_of(Params()))
-    graph = SavedGraph(meta_graph, ends_of(meta_graph, Params()), folder)
-    prover = Prover(graph.graph.as_graph_def(), [t.name for t in graph.inputs],
-                    [t.name for t in graph.outputs])  # fmt: skip
-    return prover.prove(shapes_of(graph.inputs))
+    servable = SavedModelRuntime().load(folder, Params(), 1)
+    try:
+        return servable.independence()
+    finally:
+        servable.close()
 
 
 def frozen(model: Any, lowered: bool) -> Proof:
@@ -121,8 +120,8 @@ def test_a_keras_model_is_proven_as_it_is_saved(
     build: Model, model_of: Callable[[Model], Any], tmp_path: Path
 ) -> None:
     told = saved(model_of(build), tmp_path / "model")
-    assert told.why == ""
-    assert told.mergeable
+    assert told.reason == ""
+    assert told.proven
 
 
 @pytest.mark.parametrize(
