@@ -35,7 +35,8 @@ from tfaas_core.engine.frames import (
     encode_request,
 )
 from tfaas_core.http.express import ExpressLane, answer_bytes
-from tfaas_core.model import ModelVersion, Params
+from tfaas_core.model import ModelVersion
+from tfaas_core.params import Params
 from tfaas_core.route import Request, Response, Route
 from tfaas_core.runtime import Servable
 from tfaas_core.tensors import conform

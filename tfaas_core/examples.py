@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from tfaas_core.errors import BadBody, DoesNotFit, TfaasError, TooLarge
-from tfaas_core.model import MAX_DEPTH, ModelVersion, Params, WarmUpRuns, is_deeper
+from tfaas_core.model import ModelVersion
+from tfaas_core.params import MAX_DEPTH, Params, WarmUpRuns, is_deeper
 
 WARMUP = "warmup"
 PARAMS_EXAMPLE = "params.example"

@@ -9,7 +9,7 @@ import msgspec
 
 from tfaas_core.engine.base import Candidate, Engine, Loaded
 from tfaas_core.examples import Example
-from tfaas_core.model import Params
+from tfaas_core.params import Params
 from tfaas_core.tensors import BatchAxis, Signature, TensorSpec
 
 

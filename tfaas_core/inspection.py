@@ -25,8 +25,9 @@ from tfaas_core.errors import BadBody, TfaasError
 from tfaas_core.examples import examples_in, examples_to_run
 from tfaas_core.first_axis import prepare
 from tfaas_core.folder import regular_files
-from tfaas_core.model import ModelVersion, Params, check_features, is_name
+from tfaas_core.model import ModelVersion, is_name
 from tfaas_core.package import read_params, read_warmup
+from tfaas_core.params import Params, check_features
 from tfaas_core.plugins import load_plugins
 from tfaas_core.runtime import Runtime, runtime_for
 from tfaas_core.tensors import Signature, TensorSpec

@@ -16,7 +16,8 @@ from tfaas_core.checksum import PREFIX, artifact_checksum
 from tfaas_core.errors import BadBody, TooLarge, UnknownModel
 from tfaas_core.examples import PARAMS_EXAMPLE, parse_warmup, read_examples
 from tfaas_core.form import FormFile
-from tfaas_core.model import ModelVersion, Params
+from tfaas_core.model import ModelVersion
+from tfaas_core.params import Params
 from tfaas_core.storage import MODEL, disk_errors
 
 MAX_TEXT_FILE_BYTES = 16 * 1024 * 1024

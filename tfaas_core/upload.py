@@ -15,8 +15,9 @@ from tfaas_core.engine.base import Candidate, Loaded
 from tfaas_core.errors import BadBody, DoesNotFit, TfaasError
 from tfaas_core.examples import examples_in
 from tfaas_core.first_axis import prepare
-from tfaas_core.model import ModelVersion, check_features, check_name, now_text
+from tfaas_core.model import ModelVersion, check_name, now_text
 from tfaas_core.package import Package, Received, sort_out
+from tfaas_core.params import check_features
 from tfaas_core.runtime import runtime_for
 from tfaas_core.storage import Claim
 from tfaas_core.uninterrupted import finished, taken

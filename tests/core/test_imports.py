@@ -16,6 +16,7 @@ CORE = ROOT / "tfaas_core"
 LAYERS = (
     {"base64_text", "errors", "mismatch"},
     {"tensors"},
+    {"params"},
     {"model"},
     {"versions"},
     {"backoff", "checksum", "codec", "config", "folder", "link", "logs", "memory", "multipart"}

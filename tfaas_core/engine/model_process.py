@@ -37,7 +37,7 @@ from tfaas_core.engine.servables import ServableLoop
 from tfaas_core.engine.warmup import Warmed, warm
 from tfaas_core.errors import CannotServe, TfaasError
 from tfaas_core.link import BlockingLink
-from tfaas_core.model import BatchParams, Params
+from tfaas_core.params import BatchParams, Params
 from tfaas_core.runtime import Runtime, Servable
 
 Runtimes = Mapping[str, Runtime]

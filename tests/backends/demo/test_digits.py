@@ -15,7 +15,7 @@ from tfaas_backends import demo
 from tfaas_backends.demo.train_digits import answers, pack
 
 from tfaas_core.bundle import BundleLimits, unpack
-from tfaas_core.model import Params
+from tfaas_core.params import Params
 
 FOLDER = Path(demo.__file__).parent
 BUNDLE = FOLDER / "digits.tar.gz"

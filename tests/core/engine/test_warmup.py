@@ -9,7 +9,7 @@ import pytest
 from tfaas_core.engine.meter import Meter
 from tfaas_core.engine.warmup import PROVEN, REFUTED, SAYS_SO, STATEFUL, Warmed, warm
 from tfaas_core.errors import CannotServe, DoesNotFit
-from tfaas_core.model import Params
+from tfaas_core.params import Params
 from tfaas_core.runtime import Independence, Shapes
 from tfaas_core.tensors import NUMPY_DTYPES, Array, BatchAxis, Signature, TensorSpec
 from tfaas_core.testing.servables import ANY_NUMBERS, ROWS_OF_3, UNPROVEN, FunctionServable

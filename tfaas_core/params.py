@@ -1,0 +1,204 @@
+"""Params: what the ``params.json`` of an upload says about a model."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from tfaas_core.errors import BadBody, CannotServe, DoesNotFit
+from tfaas_core.tensors import BatchAxis, Signature
+
+MAX_DEPTH = 64
+"""Of JSON in a record, which other processes and storages have to read, too."""
+
+NODE_FIELDS = {
+    "inputNode": ("inputNode", "input_node", "input_name"),
+    "outputNode": ("outputNode", "output_node", "output_name"),
+}
+"""The fields that name nodes, each with all its spellings."""
+
+
+class WarmUpRuns(StrEnum):
+    """What is run when a model is loaded, before it serves."""
+
+    ALL = "all"
+    """Made-up values, then the examples that it carries."""
+    EXAMPLES = "examples"
+    """The examples alone."""
+    NONE = "none"
+    """Nothing."""
+
+
+class BatchParams(msgspec.Struct, frozen=True):
+    """What a ``params.json`` says about rows; None: the server finds it out.
+
+    ``axis`` is the batch axis. ``merge`` says that rows of different requests may share a run, or
+    may not: with True, the uploader vouches for it that the rows are independent.
+    """
+
+    axis: BatchAxis | None = None
+    merge: bool | None = None
+
+
+class Params(msgspec.Struct, frozen=True):
+    """What the server reads from a ``params.json``; ``document`` is the whole of it, as sent.
+
+    Node names are kept as given, with or without ``:0``; an empty tuple means that the runtime
+    finds them itself. ``features`` names the columns of a row in order. ``accepts_nan``: requests
+    may send NaN, as a missing value.
+    """
+
+    name: str = ""
+    input_nodes: tuple[str, ...] = ()
+    output_nodes: tuple[str, ...] = ()
+    description: str = ""
+    options: Any = None
+    features: tuple[str, ...] = ()
+    signature: str = ""
+    batch: BatchParams = BatchParams()
+    warmup: WarmUpRuns = WarmUpRuns.ALL
+    accepts_nan: bool = False
+    document: dict[str, Any] = {}
+
+    @classmethod
+    def parse(cls, body: bytes) -> Params:
+        """Reads a ``params.json``.
+
+        Raises BadBody where it is not JSON, DoesNotFit where a field is not of its type.
+        """
+        try:
+            document = msgspec.json.decode(body)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            raise BadBody(f"params is not JSON: {error}", field="params") from None
+        if not isinstance(document, dict):
+            raise DoesNotFit("params is not a JSON object", field="params")
+        if is_deeper(document, MAX_DEPTH):
+            raise DoesNotFit(f"params is nested more than {MAX_DEPTH} deep", field="params")
+        return cls.of(document)
+
+    @classmethod
+    def of(cls, document: dict[str, Any]) -> Params:
+        """Reads the object of a ``params.json``; raises DoesNotFit as ``parse`` does."""
+        features = _names(document, "features", ("features",))
+        if len(set(features)) != len(features):
+            raise DoesNotFit("params.features names a column twice", field="features")
+        return cls(
+            name=_text(document, "name"),
+            input_nodes=_names(document, "inputNode", NODE_FIELDS["inputNode"]),
+            output_nodes=_names(document, "outputNode", NODE_FIELDS["outputNode"]),
+            description=_text(document, "description"),
+            options=document.get("options"),
+            features=features,
+            signature=_text(document, "signature"),
+            batch=_batch(document.get("batch")),
+            warmup=WarmUpRuns(_choice(document, "warmup", [*WarmUpRuns])),
+            accepts_nan=_choice(document, "nan", ["refuse", "accept"]) == "accept",
+            document=document,
+        )
+
+
+def check_features(params: Params, signature: Signature) -> None:
+    """Raises CannotServe where ``params.features`` are not the columns of the model's rows."""
+    if not params.features:
+        return
+    shape = signature.row_shape(signature.inputs[0])
+    if len(signature.inputs) > 1 or shape is None or len(shape) != 1:
+        raise CannotServe(
+            "params.features names columns, but the model does not take rows of numbers",
+            field="features",
+        )
+    if shape[0] not in (None, len(params.features)):
+        raise CannotServe(
+            f"params.features names {len(params.features)} columns, the model takes {shape[0]}",
+            field="features",
+            expected=shape[0],
+            got=len(params.features),
+        )
+
+
+def is_deeper(value: Any, limit: int) -> bool:
+    """Whether a JSON value has more than ``limit`` levels of lists and objects."""
+    level = [value]
+    for _ in range(limit):
+        level = [child for item in level for child in _children(item)]
+        if not level:
+            return False
+    return True
+
+
+def _children(item: Any) -> Iterable[Any]:
+    if isinstance(item, dict):
+        return item.values()
+    return item if isinstance(item, list) else ()
+
+
+def _text(document: dict[str, Any], key: str) -> str:
+    value = document.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise DoesNotFit(f"params.{key} is not a string", field=key)
+    return value
+
+
+def _choice(document: dict[str, Any], key: str, choices: Sequence[str]) -> str:
+    """The value of ``key``, one of ``choices``; the first where it is not given."""
+    value = document.get(key)
+    if value is None:
+        return choices[0]
+    if value not in choices:
+        listed = " or ".join(f'"{choice}"' for choice in choices)
+        raise DoesNotFit(f"params.{key} is {_shown(value)}, it should be {listed}", field=key)
+    return str(value)
+
+
+def _batch(table: Any) -> BatchParams:
+    if table is None:
+        return BatchParams()
+    if not isinstance(table, dict):
+        raise DoesNotFit(
+            f'params.batch is {_shown(table)}, it should be an object with "axis", "merge" or both',
+            field="batch",
+        )
+    for key in table:
+        if key not in ("axis", "merge", "reason"):
+            raise DoesNotFit(
+                f'params.batch has {_shown(key)}, it may have "axis" and "merge"',
+                field=f"batch.{key}"[:80],
+            )
+    axis, merge = table.get("axis"), table.get("merge")
+    if axis is not None and axis not in [*BatchAxis]:
+        raise DoesNotFit(
+            f'params.batch.axis is {_shown(axis)}, it should be "free", "one" or "none"',
+            field="batch.axis",
+        )
+    if merge is not None and type(merge) is not bool:
+        raise DoesNotFit(
+            f"params.batch.merge is {_shown(merge)}, it should be true or false",
+            field="batch.merge",
+        )
+    if merge and axis not in (None, BatchAxis.FREE):
+        raise DoesNotFit(
+            f'params.batch.merge is true, but params.batch.axis is "{axis}": only rows along a '
+            'free axis share a run; say "axis": "free", or leave merge out',
+            field="batch.merge",
+        )
+    return BatchParams(None if axis is None else BatchAxis(axis), merge)
+
+
+def _shown(value: Any) -> str:
+    return reprlib.repr(value) if not isinstance(value, bool) else str(value).lower()
+
+
+def _names(document: dict[str, Any], key: str, spellings: tuple[str, ...]) -> tuple[str, ...]:
+    value = next((document[s] for s in spellings if document.get(s)), None)
+    if value is None:
+        return ()
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(n, str) and n for n in names):
+        raise DoesNotFit(f"params.{key} is neither a string nor a list of strings", field=key)
+    return tuple(names)
