@@ -7,14 +7,12 @@ import itertools
 import os
 import socket
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 
 from tfaas_core.engine.frames import (
-    MAX_PARTS,
     AnswerFrame,
     FrameBuffer,
     decode_answer,
@@ -22,26 +20,18 @@ from tfaas_core.engine.frames import (
 )
 from tfaas_core.engine.meter import Meter
 from tfaas_core.engine.outputs import rows_between
+from tfaas_core.engine.parts import Grouping, Part
 from tfaas_core.engine.solo import Solo
 from tfaas_core.errors import DeadlinePassed, ModelLost, QueueFull
-from tfaas_core.tensors import Array, BatchAxis, Signature
+from tfaas_core.tensors import Array, Signature
 
 _RECEIVE_BYTES = 1 << 18
-
-
-class _Part(msgspec.Struct):
-    """One request on its way."""
-
-    inputs: Sequence[Array]
-    rows: int
-    whole: bool
-    answer: asyncio.Future[list[Array]]
 
 
 class _Sent(msgspec.Struct):
     """A frame that is not wholly answered yet."""
 
-    parts: list[_Part]
+    parts: list[Part]
     deadline_s: float
     unanswered: int
 
@@ -77,8 +67,7 @@ class ModelConnection(asyncio.Protocol):
         self._solo = solo
         self._model = model
         self._signature = signature
-        self._mergeable = mergeable
-        self._by_shape = mergeable and signature.batch is BatchAxis.NONE
+        self._grouping = Grouping(signature, mergeable)
         self._meter = meter
         self._worker = worker
         self._max_queue_rows = max_queue_rows
@@ -89,15 +78,11 @@ class ModelConnection(asyncio.Protocol):
         """Whether the servable was loaded for this connection."""
         self._closed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._free_sizes = any(
-            spec.shape is None or None in spec.shape[1:] for spec in signature.inputs
-        )
         self._has_constants = any(spec.constant for spec in signature.outputs)
-        self._has_wholes = False
         self._transport: asyncio.WriteTransport | None = None
         self._buffer = FrameBuffer()
         self._ids = itertools.count()
-        self._unsent: list[_Part] = []
+        self._unsent: list[Part] = []
         self._sent: dict[int, _Sent] = {}
         self._lone_since_s: float | None = None
         self._answers_soon = False
@@ -117,30 +102,20 @@ class ModelConnection(asyncio.Protocol):
         """
         if self.lost:
             raise self._model_lost()
-        if self._by_shape and not whole:
-            rows, whole = self._rows_in(inputs)
-        counted = rows or 1
+        answer: asyncio.Future[list[Array]] = self._loop.create_future()
+        part = self._grouping.part(inputs, rows, whole, self._max_queue_rows, answer)
         queued = self._meter.rows()
-        if queued + counted > self._max_queue_rows:
+        if queued + part.counted > self._max_queue_rows:
             raise QueueFull(
                 f"{queued} rows are waiting for model {self._model!r}, which is all that "
                 "engine.max_queue_rows allows; try again later",
                 model=self._model,
             )
-        self._meter.add(self._worker, counted)
-        answer: asyncio.Future[list[Array]] = self._loop.create_future()
+        self._meter.add(self._worker, part.counted)
         if not self._unsent:
             self._loop.call_soon(self._send)
-        self._has_wholes = self._has_wholes or whole
-        self._unsent.append(_Part(inputs, rows, whole, answer))
+        self._unsent.append(part)
         return answer
-
-    def _rows_in(self, inputs: Sequence[Array]) -> tuple[int, bool]:
-        """How many rows whole tensors seem to be, and whether they are none after all."""
-        sizes = {array.shape[:1] for array in inputs}
-        (rows,) = sizes.pop() or (0,)
-        is_none = bool(sizes) or not 0 < rows <= self._max_queue_rows
-        return (1, True) if is_none else (rows, False)
 
     def is_overdue(self) -> bool:
         """Whether the servable's present run should be over by now."""
@@ -203,7 +178,7 @@ class ModelConnection(asyncio.Protocol):
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(self._timeout_s, self._sweep)
         is_lone = self._solo.is_of(self, now_s) and self._is_alone(parts)
-        for group in self._groups(parts):
+        for group in self._grouping.groups(parts):
             try:
                 frame = self._frame(group, now_s + self._timeout_s)
             except Exception as error:  # arrays of something else, or no memory for them
@@ -215,11 +190,11 @@ class ModelConnection(asyncio.Protocol):
             else:
                 self._poll(now_s)
 
-    def _is_alone(self, parts: list[_Part]) -> bool:
+    def _is_alone(self, parts: list[Part]) -> bool:
         """Whether there is one request, and no other worker has sent one, either."""
-        return len(parts) == 1 and not self._sent and self._meter.rows() == (parts[0].rows or 1)
+        return len(parts) == 1 and not self._sent and self._meter.rows() == parts[0].counted
 
-    def _frame(self, group: list[_Part], deadline_s: float) -> bytes:
+    def _frame(self, group: list[Part], deadline_s: float) -> bytes:
         frame_id = next(self._ids) & 0xFFFF_FFFF
         frame = encode_request(
             frame_id,
@@ -232,11 +207,11 @@ class ModelConnection(asyncio.Protocol):
         self._sent[frame_id] = _Sent(group, deadline_s, len(group))
         return frame
 
-    def _fail(self, group: list[_Part], error: Exception) -> None:
+    def _fail(self, group: list[Part], error: Exception) -> None:
         for part in group:
             if not part.answer.done():
                 part.answer.set_exception(error)
-        self._meter.remove(self._worker, sum([part.rows or 1 for part in group]))
+        self._meter.remove(self._worker, sum([part.counted for part in group]))
 
     def _send_now(self, frame: bytes) -> bytes | memoryview:
         """Sends past the transport, which would wait for the end of the turn; gives the rest."""
@@ -260,28 +235,13 @@ class ModelConnection(asyncio.Protocol):
                     self.data_received(data)
                 return
 
-    def _groups(self, parts: list[_Part]) -> list[list[_Part]]:
-        """Parts that may share a frame: those whose rows may share a run."""
-        if not self._mergeable:
-            return [[part] for part in parts]
-        if self._has_wholes:
-            self._has_wholes = False
-            wholes = [[part] for part in parts if part.whole]
-            return wholes + self._groups([part for part in parts if not part.whole])
-        if not self._free_sizes:
-            return [parts[i : i + MAX_PARTS] for i in range(0, len(parts), MAX_PARTS)]
-        groups: defaultdict[Any, list[_Part]] = defaultdict(list)
-        for part in parts:
-            groups[tuple([array.shape[1:] for array in part.inputs])].append(part)
-        return list(groups.values())
-
     def _deal_out(self, frame: AnswerFrame) -> None:
         sent = self._sent[frame.id]
         parts = sent.parts[frame.first_part : frame.first_part + frame.parts]
         start = counted = 0
         for part in parts:
             end = start + part.rows
-            counted += part.rows or 1
+            counted += part.counted
             if part.answer.done():
                 pass
             elif frame.failure is not None:
