@@ -21,6 +21,9 @@ _FOR_EFFECT = re.compile(
     r"NoOp|Abort|Assert|Print(V2)?|.*Summary(V2)?|Save.*|MergeV2Checkpoints|ShardedFilename"
     r"|Write\w*|Assign\w*|(Resource)?Scatter(Nd)?(Update|Add|Sub)|(Resource)?(Sparse)?Apply\w*"
 )
+_LEFT = re.compile(r"unused_control_flow_input(_\d+)?$")
+"""Placeholders that TensorFlow leaves beside the loops of a graph that it freezes."""
+
 _MAX_LISTED = 8
 
 
@@ -91,13 +94,13 @@ class GraphNodes:
     def unneeded(self, outputs: Iterable[Any], fed: Collection[Any]) -> list[Any]:
         """The placeholders that no run for ``outputs`` reads when ``fed`` are given.
 
-        Of those that have a default, only such as are ``fed``.
+        Of those that have a default, only such as are ``fed``; none that freezing a loop leaves.
         """
         needed = {tensor.name for tensor in outputs}
         for op in self.ancestors(outputs, fed):
             needed.update(tensor.name for tensor in self._branches.live_inputs(op))
             needed.update(tensor.name for tensor in op.outputs)
-        all_ = [op.outputs[0] for op in self._to_feed(PLACEHOLDERS)]
+        all_ = [op.outputs[0] for op in self._to_feed(PLACEHOLDERS) if not _LEFT.match(op.name)]
         all_ += [tensor for tensor in fed if tensor.op.type == _DEFAULTED]
         return [tensor for tensor in all_ if tensor.name not in needed]
 

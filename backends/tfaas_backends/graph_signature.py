@@ -19,7 +19,7 @@ def spec_of(tensor: Any, field: str) -> TensorSpec:
     dtype = dtype_of(tensor)
     if dtype not in NUMPY_DTYPES:
         raise CannotServe(
-            f"node {name_of(tensor)!r} holds {dtype}, of which no request or answer can hold any:"
+            f"node {name_of(tensor)!r} holds {dtype}, which no request or answer can hold:"
             f" name other nodes in params.{field}",
             field=field,
         )

@@ -63,16 +63,16 @@ def read_meta_graph(folder: Path, tags: frozenset[str]) -> Any:
     for meta_graph in found:
         if tags == set(meta_graph.meta_info_def.tags):
             return meta_graph
-    there = ", ".join(_shown(meta_graph.meta_info_def.tags) for meta_graph in found)
+    there = [_shown(meta_graph.meta_info_def.tags) for meta_graph in found]
     raise CannotServe(
-        f"the SavedModel has no graph with the tags {_shown(tags)}, only with {there}: say in"
-        " params.tags which to load",
+        f"the SavedModel has no graph with the tags {_shown(tags)}, only with {', '.join(there)}:"
+        f' say in the params which to load, like "tags": {there[0]}',
         field="tags",
     )
 
 
 def _shown(tags: Iterable[str]) -> str:
-    return "[" + ", ".join(repr(tag) for tag in sorted(tags)) + "]"
+    return "[" + ", ".join(f'"{tag}"' for tag in sorted(tags)) + "]"
 
 
 def _parsed(file: Path) -> Any:

@@ -12,7 +12,7 @@ import orjson
 from tfaas_core.errors import BadBody, DoesNotFit, TfaasError
 from tfaas_plugins.json_numbers import read_fields
 from tfaas_plugins.values_document import ValuesDocument, document_of
-from tfaas_plugins.values_leaves import describe
+from tfaas_plugins.values_leaves import NAN_HINT, describe
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
@@ -88,8 +88,8 @@ def _unreadable(body: bytes, error: orjson.JSONDecodeError) -> TfaasError:
     if number and math.isinf(float(number[0])):
         return _too_large(number[0], place, body)
     if found := _NOT_A_NUMBER.match(error.doc, error.pos):
-        kind = NanFound if found[0] == "NaN" else BadBody
-        return kind(f"the body is not JSON: NaN or Infinity at {place}, JSON has neither")
+        what = f"the body is not JSON: {found[0]} at {place}"
+        return NanFound(what + NAN_HINT) if found[0] == "NaN" else BadBody(what)
     return BadBody(f"the body is not JSON: {error.msg}, at {place}")
 
 

@@ -15,10 +15,11 @@ from tfaas_plugins.values_lone_row import LoneRow
 
 _MOST_BINDINGS = 256
 _DEFAULT_SIGNATURE = "serving_default"
-_HINT = (
+_APART = (
     '; or say "batch": {"axis": "none"} in the params, if the inputs\' first axes have nothing to '
     "do with each other"
 )
+_NESTED = "; a batch of one row is nested one deeper than the row"
 
 B = TypeVar("B")
 
@@ -157,14 +158,14 @@ class Binding:
         if are_batches and self._is_free and len(sizes) == 2 and 1 in sizes:
             # One query and many items, say: TensorFlow knows whether that fits.
             return Bound(arrays, max(sizes), False, whole=True)
-        raise self._differ(readings, _HINT if are_batches else "")
+        raise self._differ(readings, _APART if are_batches else _NESTED)
 
     def _differ(self, readings: dict[str, Reading], hint: str) -> DoesNotFit:
         shown = {place: _rows(reading) for place, reading in readings.items()}
         (first, expected), *others = shown.items()
         place, got = next(other for other in others if other[1] != expected)
         return DoesNotFit(
-            f"{first} is {expected}, {place} is {got}; every input takes as many rows{hint}",
+            f"{first} is {expected}, {place} is {got}; send as many rows to each input{hint}",
             field=place,
             expected=expected,
             got=got,

@@ -45,6 +45,8 @@ _NOUNS = {
 }
 
 
+NAN_HINT = '; "nan": "accept" in the params lets floats be NaN'
+
 _SPELLS_NAN = {type(None), str}
 
 _WORTH_PACKING = 6
@@ -271,8 +273,9 @@ def rounded(array: Array, dtype: np.dtype[Any], accepts_nan: bool = False) -> Ar
 
 def wrong_leaf(place: str, got: str, takes: str, model: str) -> DoesNotFit:
     """The error for the value at ``place``, which ``got`` describes."""
+    hint = NAN_HINT if got in ("null", "NaN") and takes.startswith("numbers") else ""
     return DoesNotFit(
-        f"{place} is {got}, model {model!r} takes {takes}",
+        f"{place} is {got}, model {model!r} takes {takes}{hint}",
         field=place,
         expected=takes,
         got=got,

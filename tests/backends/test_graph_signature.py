@@ -65,7 +65,7 @@ def test_bfloat16_is_served_as_float32(serve: Serve) -> None:
 
 @pytest.mark.parametrize("dtype", [tf.resource, tf.variant, tf.quint8])
 def test_a_dtype_that_cannot_be_sent_is_refused(serve: Serve, dtype: Any) -> None:
-    with pytest.raises(CannotServe, match=f"node 'x' holds {dtype.name}, of which no request"):
+    with pytest.raises(CannotServe, match=f"node 'x' holds {dtype.name}, which no request"):
         serve(lambda: tf.shape(placeholder([None], dtype=dtype), name="y"), [], ["y"])
 
 

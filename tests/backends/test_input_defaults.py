@@ -204,6 +204,15 @@ def test_a_placeholder_that_no_output_needs_decides_nothing(
     assert signature.batch is BatchAxis.FREE
 
 
+def test_what_freezing_a_loop_leaves_is_not_told(serve: Serve) -> None:
+    def build() -> None:
+        tf.negative(v1.placeholder(tf.float32, [None, 2], name="x"), name="y")
+        for name in ("unused_control_flow_input", "unused_control_flow_input_12", "mine"):
+            v1.placeholder(tf.int32, [], name=name)
+
+    assert serve(build).signature.unused == ("mine",)
+
+
 def test_what_another_output_needs_is_unused(serve: Serve) -> None:
     def build() -> None:
         tf.negative(v1.placeholder(tf.float32, [None, 2], name="x"), name="y")
@@ -310,13 +319,13 @@ def test_outputs_that_nobody_could_read_are_left_out_and_said(tmp_path: Path) ->
     assert names(servable.signature.outputs) == ["low", "y"]
     assert servable.signature.left_out == ("q (qint8)",)
     np.testing.assert_array_equal(answers(servable, ROWS)["y"], -ROWS)
-    with pytest.raises(CannotServe, match=r"holds qint8, of which .* other nodes in params"):
+    with pytest.raises(CannotServe, match=r"holds qint8, which .* other nodes in params"):
         load(folder, outputNode=["q", "y"])
 
 
 def test_where_nobody_could_read_any_output_the_reason_is_told(tmp_path: Path) -> None:
     body = function(lambda x: {"q": tf.quantization.quantize(x, 0.0, 1.0, tf.qint8)[0]}, x=SPEC)
-    with pytest.raises(CannotServe, match="holds qint8, of which no request or answer can hold"):
+    with pytest.raises(CannotServe, match="holds qint8, which no request or answer can hold"):
         load(save(tmp_path / "model", body))
 
 

@@ -88,7 +88,7 @@ def test_a_graph_is_chosen_by_its_tags(tmp_path: Path, tags: Any) -> None:
 
     folder = save_v1(tmp_path / "model", build, tags=["serve", "gpu"])
     assert answers(load(folder, tags=tags), ONES)["y"].tolist() == [2, 2]
-    with pytest.raises(CannotServe, match=r"tags \['serve'\], only with \['gpu', 'serve'\]"):
+    with pytest.raises(CannotServe, match=r'\["serve"\], only with \["gpu", "serve"\]: '):
         load(folder)
     with pytest.raises(DoesNotFit, match=r"params\.tags is neither"):
         load(folder, tags=7)
@@ -97,12 +97,16 @@ def test_a_graph_is_chosen_by_its_tags(tmp_path: Path, tags: Any) -> None:
 @pytest.mark.parametrize("skip", [False, True])
 def test_a_graph_without_tags_is_chosen_by_an_empty_list(tmp_path: Path, skip: bool) -> None:
     folder = save(tmp_path / "model", scaling(2), experimental_skip_saver=skip)
-    with pytest.raises(CannotServe, match=r"no graph with the tags \[\], only with \['serve'\]"):
+    with pytest.raises(
+        CannotServe, match=r'with the tags \[\], only with \["serve"\]: .*: \["serve"\]'
+    ):
         load(folder, tags=[])
     edit(folder, lambda meta_graph: meta_graph.meta_info_def.ClearField("tags"))
     assert answers(load(folder, tags=[]), ONES)["y"].tolist() == [2, 2]
     for tags in (None, "", "serve"):
-        with pytest.raises(CannotServe, match=r"tags \['serve'\], only with \[\]: say in params"):
+        with pytest.raises(
+            CannotServe, match=r'\["serve"\], only with \[\]: .*, like "tags": \[\]'
+        ):
             load(folder, tags=tags)
 
 

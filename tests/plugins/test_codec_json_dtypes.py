@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tfaas_plugins.values_leaves import NAN_HINT
 
 from tests.plugins.json_requests import INTEGERS, array, bind, refusal
 from tests.plugins.versions import taking
@@ -84,7 +85,8 @@ class TestDtypes:
         good = dtype == "bool" or 1
         noun = {"b": "booleans", "f": "numbers"}.get(np.dtype(dtype).kind, "integers")
         error = refusal({"values": [[good, good], [good, value]]}, taking(dtype))
-        assert error.message == f"values[1][1] is {shown}, model 'vk' takes {noun}"
+        hint = NAN_HINT if (noun, value) == ("numbers", None) else ""
+        assert error.message == f"values[1][1] is {shown}, model 'vk' takes {noun}{hint}"
         assert error.details == {
             "field": "values[1][1]",
             "expected": noun,
@@ -197,7 +199,7 @@ class TestDtypes:
             ),
             ([[1, 2]], "values has 1 [re, im] pair, model 'vk' takes 2"),
             ([[1, 2], [3]], "values[1] has 1 number, model 'vk' takes 2"),
-            ([[1, 2], [3, None]], "values[1][1] is null, model 'vk' takes numbers"),
+            ([[1, 2], [3, None]], f"values[1][1] is null, model 'vk' takes numbers{NAN_HINT}"),
             ([[1, 2], 3], "values[1] is 3, model 'vk' takes a list here"),
         ],
     )

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from tfaas_plugins.values_leaves import NAN_HINT
 
 from tests.plugins.json_requests import ROW_OF_2, array, bind, refusal
 from tests.plugins.versions import TWO_INPUTS, VK, VK_3, signed, taking
@@ -148,15 +149,19 @@ class TestInputs:
             ),
             (
                 {"x": [1, 2], "y": [[1]]},
-                "inputs.x is one row, inputs.y is a batch of 1 row; every input takes as many rows",
+                "inputs.x is one row, inputs.y is a batch of 1 row; send as many rows to each "
+                "input; a batch of one row is nested one deeper than the row",
             ),
             (
                 {"x": [[1, 2]] * 3, "y": [[1], [2]]},
                 "inputs.x is a batch of 3 rows, inputs.y is a batch of 2 rows; "
-                'every input takes as many rows; or say "batch": {"axis": "none"} in the params, '
+                'send as many rows to each input; or say "batch": {"axis": "none"} in the params, '
                 "if the inputs' first axes have nothing to do with each other",
             ),
-            ({"x": [1, 2], "y": [None]}, "inputs.y[0] is null, model 'vk' takes numbers"),
+            (
+                {"x": [1, 2], "y": [None]},
+                f"inputs.y[0] is null, model 'vk' takes numbers{NAN_HINT}",
+            ),
             ({"x": [1, 2], "y": [1, 2]}, "inputs.y has 2 numbers, model 'vk' takes 1"),
             (
                 {"x": None, "y": [1]},

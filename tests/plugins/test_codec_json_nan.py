@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tfaas_plugins.codec_json import JsonCodec
+from tfaas_plugins.values_leaves import NAN_HINT
 
 from tests.plugins.json_requests import array, bind, refusal
 from tests.plugins.versions import VK, signed, taking
@@ -74,6 +75,7 @@ class TestAccepted:
             with pytest.raises(TfaasError) as caught:
                 bind(f'{{"values": [1, {spelt}]}}'.encode(), version)
             assert caught.value.status == (400 if spelt in ("NaN", "-NaN") else 422)
+            assert caught.value.message.endswith(NAN_HINT) or spelt == '"NaN"'
 
 
 COMPLEX = taking("complex64", nan="accept")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tfaas_plugins.codec_json import JsonCodec
+from tfaas_plugins.values_leaves import NAN_HINT
 
 from tests.plugins.json_requests import ROW_OF_2, array, bind, refusal
 from tests.plugins.versions import f32, taking
@@ -159,7 +160,7 @@ class TestShapesThatDoNotFit:
             ([[1, 2], "ab"], "values[1] is a string, model 'vk' takes a list here"),
             ([[1, 2], {"0": 1, "1": 2}], "values[1] is an object, model 'vk' takes a list here"),
             ([1, [2]], "values[1] is a list, model 'vk' takes numbers"),
-            ([None, [1, 2], [3, 4]], "values[0] is null, model 'vk' takes numbers"),
+            ([None, [1, 2], [3, 4]], f"values[0] is null, model 'vk' takes numbers{NAN_HINT}"),
             ([["a"]], "values[0][0] is a string, model 'vk' takes numbers"),
             ([[[1, 2]]], f"values is nested 3 deep, model 'vk' takes {ROW_OF_2}"),
             (3, f"values is 3, model 'vk' takes {ROW_OF_2}"),

@@ -131,7 +131,7 @@ class TestFirstAxesThatDiffer:
 
     def test_a_row_beside_a_batch_is_refused(self) -> None:
         message = refusal(inputs(x=[1, 2], y=[[1], [2]]), TWO_INPUTS).message
-        assert message.endswith("every input takes as many rows")
+        assert message.endswith("a batch of one row is nested one deeper than the row")
 
     def test_whole_tensors_have_first_axes_of_their_own(self) -> None:
         bound = bind(inputs(nodes=[[1, 0], [0, 1], [2, 2]], edges=[[0, 1], [1, 2]]), GRAPH)

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 from tfaas_plugins.codec_msgpack import MsgpackCodec, tfaas_register_codecs
+from tfaas_plugins.values_leaves import NAN_HINT
 
 from tests.plugins.msgpack_requests import array, bind, packed, refusal
 from tests.plugins.versions import TWO_INPUTS, VK, VK_3, f32, signed, taking
@@ -199,6 +200,7 @@ class TestLists:
         place = f"values[{before}][1]"
         assert error.message == (
             f"{place} is {shown}, model 'vk' takes numbers from -{largest} to {largest}"
+            + (NAN_HINT if shown == "NaN" else "")
         )
         assert error.details["field"] == place
 
@@ -228,7 +230,8 @@ class TestLists:
     )
     def test_what_is_no_number_is_named(self, value: Any, shown: str) -> None:
         error = refusal({"values": [[1, 2], [3, value]]})
-        assert error.message == f"values[1][1] is {shown}, model 'vk' takes numbers"
+        hint = NAN_HINT if value is None else ""
+        assert error.message == f"values[1][1] is {shown}, model 'vk' takes numbers{hint}"
 
     @pytest.mark.parametrize(
         ("values", "message"),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tfaas_plugins.codec_protobuf import ProtobufCodec
 from tfaas_plugins.tfaas_pb2 import DataFrame, Row
+from tfaas_plugins.values_leaves import NAN_HINT
 
 from tests.plugins.protobuf_requests import ROW, array, bind, frame, refusal, row
 from tests.plugins.versions import VK, VK_3, f32, giving, taking
@@ -169,6 +170,7 @@ class TestWhatDoesNotFit:
         error = refusal(frame(row(1, 2), row(3, number)), taking(dtype))
         assert error.message == (
             f"row[1].value[1] is {shown}, model 'vk' takes numbers from -{largest} to {largest}"
+            + (NAN_HINT if shown == "NaN" else "")
         )
         assert error.details["field"] == "row[1].value[1]"
         assert refusal(row(number, 2), taking(dtype)).message.startswith(f"value[0] is {shown}, ")

@@ -95,7 +95,8 @@ class _WarmUp:
         """What the runtime proves; None where that would make no difference."""
         if signature.batch is BatchAxis.ONE or self._servable.stateful:
             return None
-        if self._merge is not None and not are_unknown(signature):
+        settled = signature.batch is BatchAxis.FREE and not are_unknown(signature)
+        if self._merge is not None and settled:
             return None
         try:
             return self._servable.independence()
@@ -139,11 +140,8 @@ class _WarmUp:
         return None
 
     def _verdict(self, signature: Signature, independence: Independence | None) -> tuple[bool, str]:
-        if signature.batch is BatchAxis.NONE and independence is not None and independence.by_shape:
-            return True, BY_SHAPE
         if signature.batch is not BatchAxis.FREE:
-            why = f": {independence.reason}" if independence and independence.reason else ""
-            return False, f"its batch axis is {signature.batch}{why}"
+            return self._verdict_without_rows(signature.batch, independence)
         if self._merge is not None:
             return self._merge, SAYS_SO
         if independence is None:
@@ -153,6 +151,20 @@ class _WarmUp:
         if self._made_up and is_refuted(self._run, signature, self._size):
             return False, REFUTED
         return True, PROVEN
+
+    def _verdict_without_rows(
+        self, batch: BatchAxis, independence: Independence | None
+    ) -> tuple[bool, str]:
+        reason = f"its batch axis is {batch}"
+        if self._axis is not None:
+            return False, f"{reason}: params.batch.axis says so"
+        if self._merge is False:
+            return False, SAYS_SO
+        if independence is None:
+            return False, reason
+        if batch is BatchAxis.NONE and independence.by_shape:
+            return True, BY_SHAPE
+        return False, f"{reason}: {independence.reason}" if independence.reason else reason
 
     def _run(self, inputs: Sequence[Array]) -> list[Array]:
         self._has_run = True

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tfaas_core.engine.meter import Meter
-from tfaas_core.engine.warmup import PROVEN, REFUTED, SAYS_SO, STATEFUL, Warmed, warm
+from tfaas_core.engine.warmup import BY_SHAPE, PROVEN, REFUTED, SAYS_SO, STATEFUL, Warmed, warm
 from tfaas_core.errors import CannotServe, DoesNotFit
 from tfaas_core.params import Params
 from tfaas_core.runtime import Independence, Shapes
@@ -93,6 +93,26 @@ class TestVerdict:
         servable = FunctionServable(lambda rows: rows.sum(0))
         told = params(batch={"merge": True})
         assert verdict(servable, told) == (False, "its batch axis is none")
+
+    @pytest.mark.parametrize("axis", ["one", "none"])
+    def test_a_batch_axis_of_the_params_is_the_reason(self, axis: str) -> None:
+        told = params(batch={"axis": axis})
+        why = f"its batch axis is {axis}: params.batch.axis says so"
+        assert verdict(FunctionServable(sums), told) == (False, why)
+
+    def test_the_reason_for_no_batch_axis_is_told_to_who_vouches(self) -> None:
+        spec = TensorSpec("x", "float32", (4, 3))
+        servable = FunctionServable(sums, spec, batch=BatchAxis.NONE, proven=False)
+        told = verdict(servable, params(batch={"merge": True}))
+        assert told == (False, f"its batch axis is none: {UNPROVEN}")
+
+    def test_the_params_have_the_last_word_on_unknown_shapes_too(self) -> None:
+        spec = TensorSpec("x", "float32", None)
+        servable = FunctionServable(sums, spec, batch=BatchAxis.NONE, by_shape=True)
+        assert verdict(servable) == (True, BY_SHAPE)
+        assert verdict(servable, params(batch={"merge": True})) == (True, BY_SHAPE)
+        assert verdict(servable, params(batch={"merge": False})) == (False, SAYS_SO)
+        assert not verdict(servable, params(batch={"axis": "none"}))[0]
 
     def test_a_proof_that_fails_is_none(self, caplog: pytest.LogCaptureFixture) -> None:
         class Broken(FunctionServable):
