@@ -102,5 +102,6 @@ def _is_dead(values: Values) -> bool:
 
 def _as_before(old: Value, new: Value) -> bool:
     if type(old) is Mixed and type(new) is Mixed:
-        return old.branch == new.branch  # whoever was the first to mix is told
+        # Whoever was the first to mix is told.
+        return (old.branch, old.single, old.least) == (new.branch, new.single, new.least)
     return old == new

@@ -51,10 +51,10 @@ def along(node: Node, inputs: Sequence[Value]) -> Tensor:
 
 
 def rolled(node: Node, inputs: Sequence[Value]) -> Tensor:
+    constants(inputs[1:], "moves what it holds by what is computed of rows")
     if isinstance(inputs[0], Constant):
         return Constant(inputs[0].shape)
     rows = rows_of(inputs[0])
-    constants(inputs[1:], "moves rows by what is computed of them")
     axes = {counted_axis(axis, len(rows.shape)) for axis in numbers(inputs[2])}
     if rows.axis in axes:
         raise Mixes("moves rows to the places of others")
@@ -104,10 +104,10 @@ def spread(node: Node, inputs: Sequence[Value]) -> Tensor:
         (-1,),
     ]:
         raise Mixes("has no rule but for the main diagonal")
+    constants(inputs[1:], "fills up by what is computed of rows")
     if isinstance(inputs[0], Constant):
         shape = shape_of(inputs[0])
         return Constant((*shape, shape[-1]))
-    constants(inputs[1:], "fills up by what is computed of rows")
     rows = rows_of(inputs[0])
     if rows.axis == len(rows.shape) - 1:
         raise Mixes(_AGAINST)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tfaas_backends.independence.dimensions import (
     UNKNOWN,
+    ZERO,
     Dimension,
     Shape,
     number,
@@ -17,6 +18,7 @@ from tfaas_backends.independence.dimensions import (
 from tfaas_backends.independence.interpreter import Rule
 from tfaas_backends.independence.node import Node
 from tfaas_backends.independence.rules.arguments import (
+    alike,
     constants,
     elements,
     moved,
@@ -140,13 +142,20 @@ def convolved_back(node: Node, inputs: Sequence[Value]) -> Tensor:
 
 
 def normalised(node: Node, inputs: Sequence[Value]) -> tuple[Value, ...]:
-    """FusedBatchNorm, of which the mean and the variance are inputs where nothing is trained."""
-    if node.attribute("is_training"):
+    """FusedBatchNorm, of which the mean and the variance are inputs where nothing is trained.
+
+    In training each channel is normalised by itself: layer normalisation takes rows as channels.
+    """
+    rows = rows_of(inputs[0])
+    training = node.attribute("is_training")
+    if rows.axis == _channels(node, len(rows.shape)):
+        channels = moved(rows, (rows.shape[rows.axis],), 0)
+        unused = Constant((ZERO,)) if training else None
+        alike([channels, *(value for value in inputs[1:] if value != unused)])
+        return (rows, *(channels,) * 4, Constant())
+    if training:
         raise Mixes("normalises by the mean over all rows")
     constants(inputs[1:], _WEIGHTS)
-    rows = rows_of(inputs[0])
-    if rows.axis == _channels(node, len(rows.shape)):
-        raise Mixes("sets the rows against a list of another length")
     return (rows, *inputs[3:5], Constant(), Constant(), Constant())
 
 

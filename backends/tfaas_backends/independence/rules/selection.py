@@ -51,6 +51,8 @@ def chosen_from(table: Value, places: Value, axis: int, batch: int) -> Tensor:
         if places.axis < batch:
             raise Mixes("picks from a list by the place of the row")
         return moved(places, new, axis + places.axis - batch)
+    if batch:
+        return Counted() if is_counted([table, places]) else Constant(new)
     return _of_constants(table, places, axis, new)
 
 
