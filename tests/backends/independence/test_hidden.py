@@ -147,3 +147,19 @@ def layer_normalised(x: Any) -> Any:
 
 def test_rows_may_be_channels_that_are_normalised_each_by_itself() -> None:
     assert proof(layer_normalised, False, 4).mergeable
+
+
+def asserted(x: Any) -> Any:
+    with tf.control_dependencies([tf.debugging.assert_less(x, 1e9)]):
+        return x * 2
+
+
+def on_a_grid(x: Any) -> Any:
+    """Constants of numbers that are no sizes have known axes, too."""
+    steps = raw.LinSpace(start=0.0, stop=1.0, num=3) + tf.range(0.0, 3.0)
+    return x + raw.Identity(input=steps)
+
+
+@pytest.mark.parametrize("build", [asserted, on_a_grid])
+def test_what_looks_as_if_it_mixed_rows_does_not_matter(build: Build) -> None:
+    assert proof(build, False).mergeable

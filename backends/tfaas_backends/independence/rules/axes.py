@@ -35,6 +35,7 @@ _MATRICES = {
     "MatrixDeterminant",
     "MatrixDiagPart",
 }
+_WAVES = [f"{kind}FFT{axes}" for kind in ("", "I", "R", "IR") for axes in ("", "2D", "3D")]
 _KEEPING = {"MatrixBandPart", "MatrixInverse", "Cholesky"}
 _AGAINST = "computes with the rows as one axis of a matrix"
 
@@ -140,6 +141,19 @@ def normalised(node: Node, inputs: Sequence[Value]) -> Tensor:
     return rows
 
 
+def transformed(node: Node, inputs: Sequence[Value]) -> Tensor:
+    """Fourier transforms along the last axes."""
+    constants(inputs[1:], "takes its length from the rows")
+    count = int(node.op[-2]) if node.op.endswith("D") else 1
+    rows = rows_of(inputs[0])
+    place = len(rows.shape) - count
+    if rows.axis >= place:
+        raise Mixes("transforms the rows into waves")
+    if "R" not in node.op:
+        return rows
+    return moved(rows, (*rows.shape[:place], *(UNKNOWN,) * count))
+
+
 def one_hot(node: Node, inputs: Sequence[Value]) -> Tensor:
     constants(inputs[1:], "takes its size or its marks from the rows")
     if not isinstance(inputs[0], Rows):
@@ -165,4 +179,5 @@ RULES: dict[str, Rule] = {
     "ReverseSequence": reversed_each,
     "LRN": normalised,
     "OneHot": one_hot,
+    **dict.fromkeys(_WAVES, transformed),
 }

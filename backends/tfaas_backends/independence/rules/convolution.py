@@ -167,6 +167,16 @@ def resized(node: Node, inputs: Sequence[Value]) -> Tensor:
     return moved(rows, (rows.shape[0], height, width, rows.shape[3]))
 
 
+def cut_out(node: Node, inputs: Sequence[Value]) -> Tensor:
+    """ExtractImagePatches: of each picture parts, one after another along its channels."""
+    rows = _pictures(inputs[0])
+    sizes = (node.attribute(name)[0] for name in ("ksizes", "strides", "rates"))
+    if any(size != 1 for size in sizes):
+        raise Mixes("puts the parts of several rows together")
+    area = product(map(Dimension, node.attribute("ksizes")))
+    return moved(rows, (rows.shape[0], UNKNOWN, UNKNOWN, times(rows.shape[3], area)))
+
+
 def _pair(value: Value) -> Sequence[Dimension]:
     if not isinstance(value, Constant) or value.elements is None:
         return (UNKNOWN, UNKNOWN)
@@ -239,6 +249,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(
         ("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "ResizeArea"), resized
     ),
+    "ExtractImagePatches": cut_out,
     "SpaceToBatchND": spread_to_rows,
     "BatchToSpaceND": gathered_from_rows,
     **dict.fromkeys(("SpaceToDepth", "DepthToSpace"), between_space_and_depth),
