@@ -61,7 +61,7 @@ class Trace:
         inputs = [self.value(edge.node, edge.port) for edge in node.inputs]
         controls = [self._values[control] for control in node.controls]
         alive = not any(values is None or _is_dead(values) for values in controls)
-        values = self._apply(self._where(node), node, inputs, alive)
+        values = self._apply(self._where(node), node, inputs, alive)[: node.ports]
         if len(values) < node.ports:
             values = (
                 Mixed(self._where(node), node.op, "gives more than is known of"),

@@ -106,10 +106,16 @@ def compared_at_large(x: Any) -> Any:
     return tf.cast(same, tf.float32)
 
 
+def as_long_as_the_rows(x: Any) -> Any:
+    """An array that grows has at least as many entries as it was made with."""
+    handle, flow = raw.TensorArrayV3(size=number_of(x), dtype=tf.float32, dynamic_size=True)
+    return x + tf.cast(raw.TensorArraySizeV3(handle=handle, flow_in=flow), tf.float32)
+
+
 MIXING = [
     rolled_by_count, rolled_by_rows, filled_up_by_count, in_steps_of_count, bounded_either_way,
     bounded_at_first, constants_by_rows, constants_by_count, read_before_written,
-    random_in_a_loop, compared_at_large,
+    random_in_a_loop, compared_at_large, as_long_as_the_rows,
 ]  # fmt: skip
 
 
@@ -163,3 +169,16 @@ def on_a_grid(x: Any) -> Any:
 @pytest.mark.parametrize("build", [asserted, on_a_grid])
 def test_what_looks_as_if_it_mixed_rows_does_not_matter(build: Build) -> None:
     assert proof(build, False).mergeable
+
+
+def test_a_loop_that_mixes_is_followed() -> None:
+    """Its merges give one thing more than is used."""
+
+    def mixed_up(x: Any) -> Any:
+        free = tf.TensorShape([None, None])
+        start = (0, tf.transpose(x))
+        return tf.while_loop(
+            lambda i, y: i < 3, lambda i, y: (i + 1, x + 1), start, (tf.TensorShape([]), free)
+        )[1]
+
+    assert "joins rows" in proof(mixed_up, True).why

@@ -151,7 +151,9 @@ def normalised(node: Node, inputs: Sequence[Value]) -> tuple[Value, ...]:
     if rows.axis == _channels(node, len(rows.shape)):
         channels = moved(rows, (rows.shape[rows.axis],), 0)
         unused = Constant((ZERO,)) if training else None
-        alike([channels, *(value for value in inputs[1:] if value != unused)])
+        for value in inputs[1:]:
+            if value != unused:
+                alike([channels, rows_of(value, _WEIGHTS)])
         return (rows, *(channels,) * 4, Constant())
     if training:
         raise Mixes("normalises by the mean over all rows")

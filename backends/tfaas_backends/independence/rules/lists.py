@@ -106,7 +106,8 @@ def array(node: Node, inputs: Sequence[Value]) -> tuple[Value, ...]:
     grows = bool(node.attribute("dynamic_size"))
     shape = node.attribute("element_shape")
     zeros = DEAD if shape is None or any(map(is_unknown, shape)) else Constant(shape)
-    return (_ARRAY, Items(zeros, UNKNOWN if grows else _length(inputs[0])))
+    length = _length(inputs[0])  # at least so many entries it has, if it grows
+    return (_ARRAY, Items(zeros, UNKNOWN if grows else length))
 
 
 def array_write(node: Node, inputs: Sequence[Value]) -> Value:
