@@ -64,12 +64,16 @@ def _mixed(
     chooser: Value,
     arguments: Sequence[Value],
 ) -> Values:
-    """Of what the rows' values choose nothing is known, but what it does to state matters."""
+    """Of what the rows' values choose nothing is known, but what it does to state matters.
+
+    The node itself is computed in any case, so what only waits for it is, too: an assertion does
+    not matter.
+    """
     reason = BY_COUNT if isinstance(chooser, Counted) else BY_VALUES
     mixed = chooser if isinstance(chooser, Mixed) else Mixed("", "", reason)
     for name in functions:
         interpreter.call(name, (mixed,) * len(arguments))
-    return (Mixed(mixed.node, mixed.op, mixed.reason, branch=True),) * node.ports
+    return (Mixed(mixed.node, mixed.op, mixed.reason),) * node.ports
 
 
 def _joined(one: Value, other: Value) -> Value:

@@ -30,6 +30,14 @@ def is_pure(op: str) -> bool:
 
 
 @cache
+def takes_functions(op: str) -> bool:
+    """Whether the op may call functions."""
+    definition = op_def_registry.get(op)
+    attributes = [] if definition is None else definition.attr
+    return any(attribute.type in ("func", "list(func)") for attribute in attributes)
+
+
+@cache
 def outputs_of(op: str) -> tuple[tuple[str, str, str], ...]:
     """Of each output: its name, and the attributes that tell how many tensors it is, if any."""
     definition = op_def_registry.get(op)

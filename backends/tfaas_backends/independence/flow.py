@@ -37,17 +37,40 @@ def condition(value: Value) -> int | None:
 
 def switched(node: Node, inputs: Sequence[Value]) -> Values:
     data, chooser = inputs
-    if type(chooser) is Mixed:
-        branch = Mixed(chooser.node, chooser.op, chooser.reason, branch=True)
-        return (branch, branch)
-    try:
-        chosen = condition(chooser)
-    except Mixes as mixing:
-        branch = Mixed("", "", str(mixing), branch=True)
-        return (branch, branch)
-    if chosen is None:
+    place = _place(chooser)
+    if isinstance(place, Mixed):
+        return (place, place)
+    if place is None:
         return (data, data)
-    return (DEAD, data) if chosen else (data, DEAD)
+    return (DEAD, data) if place else (data, DEAD)
+
+
+def switched_to_one(node: Node, inputs: Sequence[Value]) -> Values:
+    """_SwitchN: by a number, which out of bounds means the last one."""
+    data, chooser = inputs
+    count = int(node.attribute("num_outs"))
+    place = _place(chooser)
+    if isinstance(place, Mixed):
+        return (place,) * count
+    if place is None:
+        return (data,) * count
+    place = place if 0 <= place < count else count - 1
+    return tuple(data if i == place else DEAD for i in range(count))
+
+
+def _place(chooser: Value) -> int | Mixed | None:
+    """Which output is taken; None: it is not known, but the same for all rows."""
+    if isinstance(chooser, Mixed):
+        return Mixed(chooser.node, chooser.op, chooser.reason, branch=True)
+    try:
+        return condition(chooser)
+    except Mixes as mixing:
+        return Mixed("", "", str(mixing), branch=True)
+
+
+def unfollowed(node: Node, inputs: Sequence[Value]) -> Values:
+    """Of references to variables: what waits for it may not be computed at all."""
+    return (Mixed("", "", "has no rule", branch=True),) * node.ports
 
 
 def merged(node: Node, inputs: Sequence[Value]) -> Values:
@@ -75,9 +98,12 @@ def unfed(node: Node, inputs: Sequence[Value]) -> Value:
 
 
 _PASSING = ("Enter", "Exit", "NextIteration", "LoopCond", "Identity", "PlaceholderWithDefault")
+_OF_REFERENCES = ("RefSwitch", "RefMerge", "RefEnter", "RefExit", "RefNextIteration")
 RULES: dict[str, Rule] = {
     "Switch": switched,
+    "_SwitchN": switched_to_one,
     "Merge": merged,
+    **dict.fromkeys(_OF_REFERENCES, unfollowed),
     **dict.fromkeys(_PASSING, passed),
     "IdentityN": all_passed,
     **dict.fromkeys(("Placeholder", "PlaceholderV2"), unfed),

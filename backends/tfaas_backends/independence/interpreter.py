@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from tfaas_backends.graph_state import keeps_state
-from tfaas_backends.independence.definitions import is_pure
+from tfaas_backends.independence.definitions import is_pure, takes_functions
 from tfaas_backends.independence.node import Node
 from tfaas_backends.independence.program import Body, Program
 from tfaas_backends.independence.trace import MERGE, Trace, Values
@@ -139,6 +139,8 @@ class Interpreter:
             rule = self._rules.of_words.get(node.op)
         elif kinds & {Items, Handle} and node.op not in self._rules.of_handles:
             raise Mixes(_NO_RULE)
+        if takes_functions(node.op):
+            raise Mixes(_NO_RULE)
         if kinds <= {Constant, Counted} and is_pure(node.op):
             return _of_constants(rule, node, inputs, Counted in kinds)
         if rule is None:
@@ -148,12 +150,19 @@ class Interpreter:
 
 def _of_constants(rule: Rule | None, node: Node, inputs: Sequence[Value], counted: bool) -> Values:
     """Of a pure function of the number of rows at most: nothing about it can mix."""
+    unknown = Counted() if counted else UNKNOWN_CONSTANT
     if rule is not None:
         try:
-            return _tuple(rule(node, inputs))
+            found = _tuple(rule(node, inputs))
+            return tuple(unknown if counted and _is_vague(v) else v for v in found)
         except Exception:
             pass
-    return _all(node, Counted() if counted else UNKNOWN_CONSTANT)
+    return _all(node, unknown)
+
+
+def _is_vague(value: Value) -> bool:
+    """Whether it is said to be constant, but not what it is."""
+    return isinstance(value, Constant) and (value.elements is None or None in value.elements)
 
 
 def _blamed(value: Value, where: str, op: str) -> Value:

@@ -11,7 +11,12 @@ from tfaas_backends.independence.definitions import defaults
 from tfaas_backends.independence.dimensions import UNKNOWN, Dimension, Shape
 from tfaas_backends.independence.values import Constant
 
-_UNUSED = frozenset({"T", "Tidx", "Tshape", "Tperm", "Tpaddings", "Tdim", "Index", "_class"})
+_NAMES = """
+    Index N SrcT T Taxis Tdim Tidx Tindices Tout Tpaddings Tparams Tperm Tshape U dtype frame_name
+    is_constant out_type parallel_iterations seed seed2 use_cudnn_on_gpu validate_indices
+"""
+_UNUSED = frozenset(_NAMES.split())
+"""Attributes that many nodes have, but no rule asks for."""
 _COUNTING = frozenset({dtypes.int32.as_datatype_enum, dtypes.int64.as_datatype_enum}) | {
     dtypes.bool.as_datatype_enum
 }
@@ -51,7 +56,11 @@ class Node(msgspec.Struct, gc=False):
 
 def attributes_of(node_def: Any) -> dict[str, Any]:
     """Those of its attributes that rules may ask for; a tensor becomes a Constant."""
-    return {name: decoded(value) for name, value in node_def.attr.items() if name not in _UNUSED}
+    return {
+        name: decoded(value)
+        for name, value in node_def.attr.items()
+        if name not in _UNUSED and name[0] != "_"
+    }
 
 
 def decoded(attribute: Any) -> Any:
@@ -92,6 +101,8 @@ def _constant(proto: Any) -> Constant:
     shape = shape_of(proto.tensor_shape)
     if shape is None or proto.dtype not in _COUNTING:
         return Constant(shape)
+    if not shape and len(proto.int_val) == 1:
+        return Constant(shape, (Dimension(proto.int_val[0]),))
     count = 1
     for size in shape:
         count *= size.coefficient

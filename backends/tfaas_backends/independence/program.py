@@ -39,7 +39,7 @@ class Program:
         functions = {f.signature.name: f for f in graph_def.library.function}
         self.main = _Reader("", graph_def.node, functions, inputs).body(outputs, [])
         self._bodies: dict[str, Body] = {}
-        wanted = list(_called(self.main))
+        wanted = list(_called(self.main)) if functions else []
         while wanted:
             name = wanted.pop()
             if name in functions and name not in self._bodies:
@@ -89,8 +89,13 @@ class _Reader:
 
     def _node(self, name: str) -> Node:
         proto = self._nodes[name]
-        inputs = [self._edge(i) for i in proto.input if not i.startswith("^")]
-        controls = [self._places.get(i[1:]) for i in proto.input if i.startswith("^")]
+        inputs = []
+        controls = []
+        for reference in proto.input:
+            if reference[0] == "^":
+                controls.append(self._places.get(reference[1:]))
+            else:
+                inputs.append(self._edge(reference))
         op = "PartitionedCall" if proto.op in self._functions else proto.op
         attributes = attributes_of(proto)
         if proto.op in self._functions:

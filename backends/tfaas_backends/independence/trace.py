@@ -61,7 +61,7 @@ class Trace:
         inputs = [self.value(edge.node, edge.port) for edge in node.inputs]
         controls = [self._values[control] for control in node.controls]
         alive = not any(values is None or _is_dead(values) for values in controls)
-        values = self._apply(self._where(node), node, inputs, alive)
+        values = self._apply(self._where(node), node, inputs, alive)[: node.ports]
         if len(values) < node.ports:
             values = (
                 Mixed(self._where(node), node.op, "gives more than is known of"),
@@ -102,5 +102,6 @@ def _is_dead(values: Values) -> bool:
 
 def _as_before(old: Value, new: Value) -> bool:
     if type(old) is Mixed and type(new) is Mixed:
-        return old.branch == new.branch  # whoever was the first to mix is told
+        # Whoever was the first to mix is told.
+        return (old.branch, old.single, old.least) == (new.branch, new.single, new.least)
     return old == new

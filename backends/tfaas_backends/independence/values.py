@@ -149,10 +149,12 @@ def joined(one: Value, other: Value) -> Value:
     match one, other:
         case Dead(), _:
             return other
+        case Mixed(), Mixed():
+            return _unbounded(one, one.branch or other.branch)
         case Mixed(), _:
-            return one
+            return _unbounded(one, one.branch)
         case _, Mixed():
-            return other
+            return _unbounded(other, other.branch)
         case Constant(), Constant():
             return Constant(_joined_shapes(one.shape, other.shape), _joined_elements(one, other))
         case Rows(), Rows() if one.axis == other.axis:
@@ -164,6 +166,10 @@ def joined(one: Value, other: Value) -> Value:
         case Handle(), Handle() if one.kind == other.kind:
             return Handle(one.kind)
     raise Mixes("joins rows with what are no rows")
+
+
+def _unbounded(mixed: Mixed, branch: bool) -> Mixed:
+    return msgspec.structs.replace(mixed, branch=branch, single=False, least=None)
 
 
 def _joined_rows(one: Rows, other: Rows) -> Rows:

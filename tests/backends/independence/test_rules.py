@@ -55,4 +55,6 @@ def _is_proven(graph: Any, draw: Draw, op: str, result: Any) -> bool:
 
 def test_each_rule_has_a_case() -> None:
     ruled = RULES.of_ops.keys() | RULES.of_flow.keys() | RULES.of_calls.keys()
-    assert ruled - CASES.keys() == {"Placeholder", "PlaceholderV2"}  # which no rows come out of
+    references = {op for op in ruled if op.startswith("Ref")}
+    without_rows = {"Placeholder", "PlaceholderV2"} | references
+    assert ruled - CASES.keys() == without_rows

@@ -35,6 +35,7 @@ _MATRICES = {
     "MatrixDeterminant",
     "MatrixDiagPart",
 }
+_WAVES = [f"{kind}FFT{axes}" for kind in ("", "I", "R", "IR") for axes in ("", "2D", "3D")]
 _KEEPING = {"MatrixBandPart", "MatrixInverse", "Cholesky"}
 _AGAINST = "computes with the rows as one axis of a matrix"
 
@@ -51,10 +52,10 @@ def along(node: Node, inputs: Sequence[Value]) -> Tensor:
 
 
 def rolled(node: Node, inputs: Sequence[Value]) -> Tensor:
+    constants(inputs[1:], "moves what it holds by what is computed of rows")
     if isinstance(inputs[0], Constant):
         return Constant(inputs[0].shape)
     rows = rows_of(inputs[0])
-    constants(inputs[1:], "moves rows by what is computed of them")
     axes = {counted_axis(axis, len(rows.shape)) for axis in numbers(inputs[2])}
     if rows.axis in axes:
         raise Mixes("moves rows to the places of others")
@@ -104,10 +105,10 @@ def spread(node: Node, inputs: Sequence[Value]) -> Tensor:
         (-1,),
     ]:
         raise Mixes("has no rule but for the main diagonal")
+    constants(inputs[1:], "fills up by what is computed of rows")
     if isinstance(inputs[0], Constant):
         shape = shape_of(inputs[0])
         return Constant((*shape, shape[-1]))
-    constants(inputs[1:], "fills up by what is computed of rows")
     rows = rows_of(inputs[0])
     if rows.axis == len(rows.shape) - 1:
         raise Mixes(_AGAINST)
@@ -140,6 +141,19 @@ def normalised(node: Node, inputs: Sequence[Value]) -> Tensor:
     return rows
 
 
+def transformed(node: Node, inputs: Sequence[Value]) -> Tensor:
+    """Fourier transforms along the last axes."""
+    constants(inputs[1:], "takes its length from the rows")
+    count = int(node.op[-2]) if node.op.endswith("D") else 1
+    rows = rows_of(inputs[0])
+    place = len(rows.shape) - count
+    if rows.axis >= place:
+        raise Mixes("transforms the rows into waves")
+    if "R" not in node.op:
+        return rows
+    return moved(rows, (*rows.shape[:place], *(UNKNOWN,) * count))
+
+
 def one_hot(node: Node, inputs: Sequence[Value]) -> Tensor:
     constants(inputs[1:], "takes its size or its marks from the rows")
     if not isinstance(inputs[0], Rows):
@@ -165,4 +179,5 @@ RULES: dict[str, Rule] = {
     "ReverseSequence": reversed_each,
     "LRN": normalised,
     "OneHot": one_hot,
+    **dict.fromkeys(_WAVES, transformed),
 }

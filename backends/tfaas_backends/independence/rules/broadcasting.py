@@ -29,6 +29,12 @@ def _size(one: Dimension, other: Dimension) -> Dimension:
     return UNKNOWN
 
 
+def is_certain(one: Shape, other: Shape) -> bool:
+    """Whether the two have a common shape, whatever sizes a request chooses."""
+    aligned = zip(reversed(one), reversed(other), strict=False)
+    return all(a == ONE or b == ONE or same(a, b) for a, b in aligned)
+
+
 def combined(inputs: Sequence[Value]) -> Rows:
     """What comes of combining element by element; at least one of them are rows."""
     if any(isinstance(value, Counted) for value in inputs):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tfaas_backends.independence.dimensions import (
     UNKNOWN,
+    ZERO,
     Dimension,
     Shape,
     number,
@@ -17,6 +18,7 @@ from tfaas_backends.independence.dimensions import (
 from tfaas_backends.independence.interpreter import Rule
 from tfaas_backends.independence.node import Node
 from tfaas_backends.independence.rules.arguments import (
+    alike,
     constants,
     elements,
     moved,
@@ -140,13 +142,22 @@ def convolved_back(node: Node, inputs: Sequence[Value]) -> Tensor:
 
 
 def normalised(node: Node, inputs: Sequence[Value]) -> tuple[Value, ...]:
-    """FusedBatchNorm, of which the mean and the variance are inputs where nothing is trained."""
-    if node.attribute("is_training"):
+    """FusedBatchNorm, of which the mean and the variance are inputs where nothing is trained.
+
+    In training each channel is normalised by itself: layer normalisation takes rows as channels.
+    """
+    rows = rows_of(inputs[0])
+    training = node.attribute("is_training")
+    if rows.axis == _channels(node, len(rows.shape)):
+        channels = moved(rows, (rows.shape[rows.axis],), 0)
+        unused = Constant((ZERO,)) if training else None
+        for value in inputs[1:]:
+            if value != unused:
+                alike([channels, rows_of(value, _WEIGHTS)])
+        return (rows, *(channels,) * 4, Constant())
+    if training:
         raise Mixes("normalises by the mean over all rows")
     constants(inputs[1:], _WEIGHTS)
-    rows = rows_of(inputs[0])
-    if rows.axis == _channels(node, len(rows.shape)):
-        raise Mixes("sets the rows against a list of another length")
     return (rows, *inputs[3:5], Constant(), Constant(), Constant())
 
 
@@ -156,6 +167,16 @@ def resized(node: Node, inputs: Sequence[Value]) -> Tensor:
     constants(inputs[1:], "makes pictures of a size that is computed of rows")
     height, width = _pair(inputs[1])
     return moved(rows, (rows.shape[0], height, width, rows.shape[3]))
+
+
+def cut_out(node: Node, inputs: Sequence[Value]) -> Tensor:
+    """ExtractImagePatches: of each picture parts, one after another along its channels."""
+    rows = _pictures(inputs[0])
+    sizes = (node.attribute(name)[0] for name in ("ksizes", "strides", "rates"))
+    if any(size != 1 for size in sizes):
+        raise Mixes("puts the parts of several rows together")
+    area = product(map(Dimension, node.attribute("ksizes")))
+    return moved(rows, (rows.shape[0], UNKNOWN, UNKNOWN, times(rows.shape[3], area)))
 
 
 def _pair(value: Value) -> Sequence[Dimension]:
@@ -230,6 +251,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(
         ("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "ResizeArea"), resized
     ),
+    "ExtractImagePatches": cut_out,
     "SpaceToBatchND": spread_to_rows,
     "BatchToSpaceND": gathered_from_rows,
     **dict.fromkeys(("SpaceToDepth", "DepthToSpace"), between_space_and_depth),

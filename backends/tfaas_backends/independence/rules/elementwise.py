@@ -14,7 +14,12 @@ from tfaas_backends.independence.rules.arguments import (
     rows_of,
     shape_of,
 )
-from tfaas_backends.independence.rules.broadcasting import broadcast_constants, combined
+from tfaas_backends.independence.rules.broadcasting import (
+    broadcast,
+    broadcast_constants,
+    combined,
+    is_certain,
+)
 from tfaas_backends.independence.rules.folding import folded
 from tfaas_backends.independence.values import (
     Constant,
@@ -47,6 +52,15 @@ def elementwise(node: Node, inputs: Sequence[Value]) -> Tensor:
     return constant_of(node, inputs)
 
 
+def compared(node: Node, inputs: Sequence[Value]) -> Tensor:
+    """Equal, NotEqual: of shapes that do not fit they may make a single element."""
+    if not node.attribute("incompatible_shape_error"):
+        shapes = [shape_of(value) for value in inputs]
+        if not is_certain(*shapes):
+            raise Mixes("compares tensors whose shapes may not fit each other")
+    return elementwise(node, inputs)
+
+
 def constant_of(node: Node, inputs: Sequence[Value]) -> Tensor:
     """What comes of constants and of the number of rows."""
     counted = is_counted(inputs)
@@ -68,9 +82,13 @@ def _counted_shape(inputs: Sequence[Value]) -> Shape | None:
 def chosen(node: Node, inputs: Sequence[Value]) -> Tensor:
     """Select, whose condition may be a vector that chooses among whole rows."""
     condition, one, other = inputs
+    by_entries = len(shape_of(condition)) == 1 and len(shape_of(one)) > 1
     if not any(isinstance(value, Rows) for value in inputs):
-        return constant_of(node, inputs)
-    if len(shape_of(condition)) == 1 and len(shape_of(one)) > 1:
+        if not by_entries:
+            return constant_of(node, inputs)
+        shape = broadcast(shape_of(one), shape_of(other))
+        return Counted(shape) if is_counted(inputs) else Constant(shape)
+    if by_entries:
         rows = alike([rows_of(value) for value in inputs])
         if rows.axis:
             raise Mixes("chooses parts of rows by what is computed of other rows")
@@ -100,6 +118,7 @@ def biased_before(node: Node, inputs: Sequence[Value]) -> Tensor:
 
 RULES: dict[str, Rule] = {
     **dict.fromkeys(BROADCASTING, elementwise),
+    **dict.fromkeys(("Equal", "NotEqual"), compared),
     "Select": chosen,
     "BiasAdd": biased,
     "BiasAddV1": biased_before,

@@ -66,16 +66,20 @@ def _with(items: Items, value: Value, length: Dimension | None = None) -> Items:
     return Items(joined(items.element, added), items.length if length is None else length)
 
 
-def read(items: Items, node: Node) -> Value:
+def read(items: Items) -> Value:
     """Any of the elements."""
     if isinstance(items.element, Dead):
         return DEAD
     return without_elements(items.element)
 
 
-def stacked(items: Items, length: Dimension) -> Value:
+def read_as(items: Items, shape: Value) -> Value:
+    """Any of the elements, or zeros of this shape, where it is whole and none is set yet."""
+    return joined(read(items), _zeros(shape))
+
+
+def stacked(element: Value, length: Dimension) -> Value:
     """All elements along a new first axis."""
-    element = items.element
     if isinstance(element, Dead):
         return DEAD
     if isinstance(element, Constant):
@@ -102,7 +106,8 @@ def array(node: Node, inputs: Sequence[Value]) -> tuple[Value, ...]:
     grows = bool(node.attribute("dynamic_size"))
     shape = node.attribute("element_shape")
     zeros = DEAD if shape is None or any(map(is_unknown, shape)) else Constant(shape)
-    return (_ARRAY, Items(zeros, UNKNOWN if grows else _length(inputs[0])))
+    length = _length(inputs[0])  # at least so many entries it has, if it grows
+    return (_ARRAY, Items(zeros, UNKNOWN if grows else length))
 
 
 def array_write(node: Node, inputs: Sequence[Value]) -> Value:
@@ -114,7 +119,7 @@ def array_write(node: Node, inputs: Sequence[Value]) -> Value:
 def array_read(node: Node, inputs: Sequence[Value]) -> Value:
     _, place, flow = inputs
     _place(place)
-    return read(_items(flow), node)
+    return read(_items(flow))
 
 
 def array_scatter(node: Node, inputs: Sequence[Value]) -> Value:
@@ -126,7 +131,7 @@ def array_scatter(node: Node, inputs: Sequence[Value]) -> Value:
 def array_gather(node: Node, inputs: Sequence[Value]) -> Value:
     _, places, flow = inputs
     _place(places)
-    return stacked(_items(flow), shape_of(places)[0])
+    return stacked(_items(flow).element, shape_of(places)[0])
 
 
 def array_size(node: Node, inputs: Sequence[Value]) -> Value:
@@ -150,8 +155,10 @@ def _zeros(shape: Value) -> Value:
     if not isinstance(shape, Constant | Counted) or shape.elements is None:
         raise Mixes("makes a list of tensors of a shape that is not known before it runs")
     sizes = shape.elements
-    if shape.shape == () or any(size is None or (number(size) or 0) < 0 for size in sizes):
+    if shape.shape == () or any((number(size) or 0) < 0 for size in sizes):
         return DEAD
+    if None in sizes:
+        raise Mixes("makes a list of tensors of a shape that is not known before it runs")
     known = tuple(size for size in sizes if size is not None)
     axes = [axis for axis, size in enumerate(known) if of_rows(size)]
     if len(axes) > 1:
@@ -160,9 +167,9 @@ def _zeros(shape: Value) -> Value:
 
 
 def list_read(node: Node, inputs: Sequence[Value]) -> Value:
-    items, place = _items(inputs[0]), inputs[1]
+    items, place, shape = _items(inputs[0]), inputs[1], inputs[2]
     _place(place)
-    return read(items, node)
+    return read_as(items, shape)
 
 
 def list_write(node: Node, inputs: Sequence[Value]) -> Value:
@@ -179,11 +186,12 @@ def list_push(node: Node, inputs: Sequence[Value]) -> Value:
 
 def list_pop(node: Node, inputs: Sequence[Value]) -> tuple[Value, ...]:
     items = _items(inputs[0])
-    return (Items(items.element, UNKNOWN), read(items, node))
+    return (Items(items.element, UNKNOWN), read_as(items, inputs[1]))
 
 
 def list_stack(node: Node, inputs: Sequence[Value]) -> Value:
-    return stacked(_items(inputs[0]), _items(inputs[0]).length)
+    items = _items(inputs[0])
+    return stacked(read_as(items, inputs[1]), items.length)
 
 
 def list_unstack(node: Node, inputs: Sequence[Value]) -> Value:
@@ -192,7 +200,7 @@ def list_unstack(node: Node, inputs: Sequence[Value]) -> Value:
 
 def list_gather(node: Node, inputs: Sequence[Value]) -> Value:
     _place(inputs[1])
-    return stacked(_items(inputs[0]), shape_of(inputs[1])[0])
+    return stacked(read_as(_items(inputs[0]), inputs[2]), shape_of(inputs[1])[0])
 
 
 def list_length(node: Node, inputs: Sequence[Value]) -> Value:
@@ -206,7 +214,7 @@ def list_resize(node: Node, inputs: Sequence[Value]) -> Value:
 def list_concat(node: Node, inputs: Sequence[Value]) -> tuple[Value, ...]:
     """All elements one behind the other along their first axis, and their lengths."""
     items = _items(inputs[0])
-    element = items.element
+    element = read_as(items, inputs[1])
     if isinstance(element, Dead):
         return (DEAD, DEAD)
     if isinstance(element, Rows) and element.axis:

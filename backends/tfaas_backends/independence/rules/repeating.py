@@ -19,7 +19,13 @@ from tfaas_backends.independence.dimensions import (
 )
 from tfaas_backends.independence.interpreter import Rule
 from tfaas_backends.independence.node import Node
-from tfaas_backends.independence.rules.arguments import elements, is_counted, moved, shape_of
+from tfaas_backends.independence.rules.arguments import (
+    constants,
+    elements,
+    is_counted,
+    moved,
+    shape_of,
+)
 from tfaas_backends.independence.values import (
     Constant,
     Counted,
@@ -101,8 +107,8 @@ def tiled(node: Node, inputs: Sequence[Value]) -> Tensor:
 
 
 def counted_up(node: Node, inputs: Sequence[Value]) -> Tensor:
-    """Range."""
-    parts = [elements(value)[0] for value in inputs]
+    """Range, of which the numbers of another type than sizes are not known."""
+    parts = [_single(value) for value in inputs]
     plain = [number(part) for part in parts]
     if None not in plain:
         start, limit, step = (int(n) for n in plain if n is not None)
@@ -116,9 +122,22 @@ def counted_up(node: Node, inputs: Sequence[Value]) -> Tensor:
     return Constant((length or UNKNOWN,))
 
 
+def _single(value: Value) -> Dimension | None:
+    if isinstance(value, Constant | Counted) and value.elements is None:
+        return None
+    return elements(value)[0]
+
+
+def spaced(node: Node, inputs: Sequence[Value]) -> Tensor:
+    """LinSpace: as many as are asked for."""
+    constants(inputs, "counts up by what is computed of rows")
+    return Constant((_single(inputs[2]) or UNKNOWN,))
+
+
 RULES: dict[str, Rule] = {
     "Fill": filled,
     "BroadcastTo": broadcast_to,
     "Tile": tiled,
     "Range": counted_up,
+    "LinSpace": spaced,
 }

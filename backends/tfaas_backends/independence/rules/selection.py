@@ -14,6 +14,7 @@ from tfaas_backends.independence.rules.arguments import (
     is_counted,
     moved,
     numbers,
+    rows_of,
     shape_of,
 )
 from tfaas_backends.independence.rules.picking import picked
@@ -51,6 +52,8 @@ def chosen_from(table: Value, places: Value, axis: int, batch: int) -> Tensor:
         if places.axis < batch:
             raise Mixes("picks from a list by the place of the row")
         return moved(places, new, axis + places.axis - batch)
+    if batch:
+        return Counted() if is_counted([table, places]) else Constant(new)
     return _of_constants(table, places, axis, new)
 
 
@@ -83,7 +86,20 @@ def gathered_each(node: Node, inputs: Sequence[Value]) -> Tensor:
     return moved(places, new)
 
 
+def searched(node: Node, inputs: Sequence[Value]) -> Tensor:
+    """LowerBound, UpperBound: each value's place in the sorted list of the same number."""
+    table, values = inputs
+    constants([table], "looks for places among the rows")
+    if isinstance(values, Constant):
+        return Constant(values.shape)
+    rows = rows_of(values, _BY_COUNT)
+    if rows.axis == 0:
+        raise Mixes("looks into a list by the place of the row")
+    return rows
+
+
 RULES: dict[str, Rule] = {
     **dict.fromkeys(("Gather", "GatherV2"), gathered),
     "GatherNd": gathered_each,
+    **dict.fromkeys(("LowerBound", "UpperBound"), searched),
 }

@@ -134,8 +134,15 @@ def _cut(
         "slice",
         None if from_start else _chosen(begin, inputs[1]),
         None if to_end else _chosen(end, inputs[2]),
-        number(step),
+        _step(step, inputs[3]),
     )
+
+
+def _step(step: Dimension | None, source: Value) -> int | None:
+    """None: it is not known, but the same for all requests."""
+    if of_rows(_chosen(step, source)):
+        raise Mixes("slices by the number of rows")
+    return number(step)
 
 
 def _chosen(size: Dimension | None, source: Value) -> Dimension:

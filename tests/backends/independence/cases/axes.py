@@ -140,7 +140,23 @@ def one_hot(draw: Draw) -> None:
 
 
 NUMBERS = ("Sum", "Mean", "Prod", "Max", "Min", "EuclideanNorm")
+
+
+def waves(op: str) -> Case:
+    def case(draw: Draw) -> None:
+        count = int(op[-2]) if op.endswith("D") else 1
+        tensor = draw.anywhere([draw.size(1, 3), *(draw.one_of([2, 4]) for _ in range(count))])
+        lengths = {"fft_length": [4] * count} if "R" in op else {}
+        if not op.startswith("RF"):
+            tensor = tf.complex(tensor, tensor * 2)
+        getattr(raw, op)(input=tensor, **lengths)
+
+    return case
+
+
+WAVES = [f"{kind}FFT{axes}" for kind in ("", "I", "R", "IR") for axes in ("", "2D", "3D")]
 CASES: dict[str, Case] = {
+    **{op: waves(op) for op in WAVES},
     **{op: reduced(op, tf.float32) for op in NUMBERS},
     **{op: reduced(op, tf.bool) for op in ("Any", "All")},
     "ReduceJoin": reduced("ReduceJoin", tf.string),

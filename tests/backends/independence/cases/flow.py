@@ -51,6 +51,25 @@ def constant_branches(draw: Draw) -> Any:
     return tensor * tf.cond(choice, lambda: tf.constant(1.0), lambda: tf.constant(2.0))
 
 
+def numbered(draw: Draw) -> Any:
+    """One of three constants, as TensorFlow 1 chooses by a number."""
+    tensor = draw.rows([2])
+    size, largest = raw.Shape(input=tensor), tf.cast(tf.reduce_max(tensor), tf.int32)
+    place = draw.one_of([size[1] - 2, size[0] - 1, largest, draw.number(draw.size(0, 4))])
+    graph = v1.get_default_graph()
+    attributes = {"num_outs": v1.AttrValue(i=3)}
+    ways = graph.create_op(
+        "_SwitchN", [tf.constant(0.0), place], [tf.float32] * 3, attrs=attributes, name="ways"
+    )
+    factors = []
+    for number, way in enumerate(ways.outputs):
+        with tf.control_dependencies([tf.identity(way)]):
+            factors.append(tf.constant(float(number)))
+    for end in (ways, *(f.op for f in factors), *(f.op.control_inputs[0] for f in factors)):
+        graph.prevent_fetching(end)
+    return tensor * raw.Merge(inputs=factors)[0]
+
+
 def loop(draw: Draw) -> Any:
     tensor = draw.rows([draw.size(1, 4), 2])
     last = draw.one_of(
@@ -242,6 +261,7 @@ _LOOP = ("Enter", "Exit", "LoopCond", "NextIteration")
 CASES: dict[str, Case] = {
     **dict.fromkeys(_LOOP, _flow(loop, False)),
     "Switch": _flow(conditional, False),
+    "_SwitchN": _flow(numbered, True),
     "Merge": _flow(constant_branches, False),
     **dict.fromkeys(("TensorArrayV3", "TensorArrayWriteV3", "TensorArrayReadV3",
         "TensorArrayScatterV3", "TensorArrayGatherV3"), _flow(array, False)),

@@ -157,6 +157,16 @@ def resized(op: str) -> Case:
     return case
 
 
+def cut_out(draw: Draw) -> None:
+    raw.ExtractImagePatches(
+        images=_picture(draw),
+        ksizes=[1, draw.size(1, 2), draw.size(1, 2), 1],
+        strides=[1, draw.size(1, 2), 1, 1],
+        rates=[1, 1, draw.size(1, 2), 1],
+        padding=draw.one_of(["SAME", "VALID"]),
+    )
+
+
 def dilated(draw: Draw) -> Any:
     """As dilated convolutions do: to parts of the picture, something, and back."""
     pictures = draw.rows([4, 6, draw.size()])
@@ -191,6 +201,7 @@ CASES: dict[str, Case] = {
         op: resized(op)
         for op in ("ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "ResizeArea")
     },
+    "ExtractImagePatches": cut_out,
     **dict.fromkeys(("SpaceToBatchND", "BatchToSpaceND"), dilated),
     **{op: between(op) for op in ("SpaceToDepth", "DepthToSpace")},
 }

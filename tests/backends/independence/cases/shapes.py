@@ -120,6 +120,23 @@ def counted(draw: Draw) -> None:
     raw.Mul(x=rows, y=raw.Cast(x=last, DstT=tf.float32))
 
 
+def spaced(draw: Draw) -> Any:
+    rows = draw.rows([3])
+    count = draw.one_of([1, 3, raw.Shape(input=rows)[1], raw.Shape(input=rows)[0]])
+    return rows + raw.LinSpace(start=0.0, stop=tf.cast(draw.size(), tf.float32), num=count)
+
+
+def searched(op: str) -> Case:
+    def case(draw: Draw) -> None:
+        values = draw.rows([draw.size(1, 3)], free=False)
+        values = draw.one_of([values, tf.transpose(values), tf.reshape(values, [1, -1])])
+        count = draw.one_of([values.shape[0] or 3, 1])
+        sorted_inputs = tf.sort(draw.constant([count, 4]))
+        getattr(raw, op)(sorted_inputs=sorted_inputs, values=values)
+
+    return case
+
+
 def _slice(draw: Draw, size: int | None) -> Any:
     step = draw.one_of([1, 1, 1, 2, -1])
     if draw.chance(0.4):
@@ -258,6 +275,8 @@ CASES: dict[str, Case] = {
     "BroadcastTo": broadcast,
     "Tile": tiled,
     "Range": counted,
+    "LinSpace": spaced,
+    **{op: searched(op) for op in ("LowerBound", "UpperBound")},
     "StridedSlice": sliced_by_steps,
     "Slice": sliced,
     **{op: padded(op) for op in ("Pad", "PadV2", "MirrorPad")},
