@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import numpy as np
 from tensorflow.python.framework import dtypes, tensor_util
 
 from tfaas_backends.independence.definitions import defaults
@@ -17,8 +18,9 @@ _NAMES = """
 """
 _UNUSED = frozenset(_NAMES.split())
 """Attributes that many nodes have, but no rule asks for."""
-_COUNTING = frozenset({dtypes.int32.as_datatype_enum, dtypes.int64.as_datatype_enum}) | {
-    dtypes.bool.as_datatype_enum
+_COUNTING = {
+    dtype.as_datatype_enum: dtype.as_numpy_dtype
+    for dtype in (dtypes.int32, dtypes.int64, dtypes.bool)
 }
 """The types of tensors that may hold sizes, axes or conditions."""
 _MOST_ELEMENTS = 256
@@ -108,5 +110,8 @@ def _constant(proto: Any) -> Constant:
         count *= size.coefficient
     if count > _MOST_ELEMENTS:
         return Constant(shape)
-    elements = tensor_util.MakeNdarray(proto).ravel().tolist()
+    if proto.tensor_content:
+        elements = np.frombuffer(proto.tensor_content, _COUNTING[proto.dtype]).tolist()
+    else:
+        elements = tensor_util.MakeNdarray(proto).ravel().tolist()
     return Constant(shape, tuple(Dimension(int(element)) for element in elements))

@@ -55,6 +55,14 @@ def in_steps_of_count(x: Any) -> Any:
     return x + tf.reduce_sum(x[:, :: number_of(x)], 1, keepdims=True)
 
 
+def at_the_place_of_count(x: Any) -> Any:
+    return x + x[:, number_of(x), None]
+
+
+def from_count_on(x: Any) -> Any:
+    return x + tf.slice(x, [0, number_of(x)], [-1, 1])
+
+
 def bounded_either_way(x: Any) -> Any:
     """Only one of the two bounds makes the choice of the rows' largest one a constant."""
     one, other = (lambda: tf.maximum(largest(x), 5)), (lambda: tf.maximum(largest(x), 1))
@@ -114,6 +122,7 @@ def as_long_as_the_rows(x: Any) -> Any:
 
 MIXING = [
     rolled_by_count, rolled_by_rows, filled_up_by_count, in_steps_of_count, bounded_either_way,
+    at_the_place_of_count, from_count_on,
     bounded_at_first, constants_by_rows, constants_by_count, read_before_written,
     random_in_a_loop, compared_at_large, as_long_as_the_rows,
 ]  # fmt: skip

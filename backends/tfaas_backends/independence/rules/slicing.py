@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -56,6 +56,7 @@ def strided(node: Node, inputs: Sequence[Value]) -> Tensor:
     olds = [axis for axis, cut in enumerate(cuts) if cut.kind != "new"]
     place = olds[inputs[0].axis]
     _keep_whole(cuts[place], shape[inputs[0].axis])
+    _not_by_rows(end for cut in (*cuts[:place], *cuts[place + 1 :]) for end in (cut.begin, cut.end))
     gone = sum(cut.kind == "one" for cut in cuts[:place])
     return moved(inputs[0], _shape(cuts, shape), place - gone)
 
@@ -162,6 +163,12 @@ def _keep_whole(cut: Cut, rows: Dimension) -> None:
         raise Mixes("turns the order of the rows round" if cut.step == -1 else _PICKS)
 
 
+def _not_by_rows(ends: Iterable[Dimension | None]) -> None:
+    """Where the axes that hold no rows begin and end does not depend on the rows."""
+    if any(end is not None and of_rows(end) for end in ends):
+        raise Mixes("slices by the number of rows")
+
+
 def _is_end(cut: Cut, size: Dimension) -> bool:
     return cut.end is None or same(cut.end, size) or (number(cut.end) or 0) >= _END
 
@@ -197,6 +204,7 @@ def sliced(node: Node, inputs: Sequence[Value]) -> Tensor:
         axis = inputs[0].axis
         if begins[axis] != ZERO or not same(new[axis], shape[axis]):
             raise Mixes(_PICKS)
+        _not_by_rows(begins)
         return moved(inputs[0], new)
     starts = [number(begin) for begin in begins]
     stops = [number(size) for size in new]
