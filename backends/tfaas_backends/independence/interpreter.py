@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from tfaas_backends.graph_state import keeps_state
+from tfaas_backends.independence.arrays import read_besides
 from tfaas_backends.independence.definitions import is_pure, takes_functions
 from tfaas_backends.independence.node import Node
 from tfaas_backends.independence.program import Body, Program
@@ -96,6 +97,7 @@ class Interpreter:
     def _traced(self, body: Body, fed: Values) -> Trace:
         trace = Trace(body, fed, self._applied)
         trace.complete()
+        self.effects += read_besides(trace)
         return trace
 
     def _applied(self, where: str, node: Node, inputs: Sequence[Value], alive: bool) -> Values:

@@ -61,11 +61,9 @@ class Trace:
         inputs = [self.value(edge.node, edge.port) for edge in node.inputs]
         controls = [self._values[control] for control in node.controls]
         alive = not any(values is None or _is_dead(values) for values in controls)
-        values = self._apply(self._where(node), node, inputs, alive)[: node.ports]
+        values = self._apply(self.where(node), node, inputs, alive)[: node.ports]
         if len(values) < node.ports:
-            values = (
-                Mixed(self._where(node), node.op, "gives more than is known of"),
-            ) * node.ports
+            values = (Mixed(self.where(node), node.op, "gives more than is known of"),) * node.ports
         branch = _branch(node, inputs, controls)
         if branch is not None:
             values = tuple(value if type(value) is Dead else branch for value in values)
@@ -77,14 +75,14 @@ class Trace:
         self._values[place] = values
         return True
 
-    def _where(self, node: Node) -> str:
+    def where(self, node: Node) -> str:
         return f"{self.body.name}/{node.name}" if self.body.name else node.name
 
     def _widened(self, node: Node, old: Value, new: Value) -> Value:
         try:
             return joined(old, new)
         except Mixes as mixing:
-            return Mixed(self._where(node), node.op, str(mixing))
+            return Mixed(self.where(node), node.op, str(mixing))
 
 
 def _branch(node: Node, inputs: Sequence[Value], controls: Sequence[Values | None]) -> Mixed | None:

@@ -151,6 +151,28 @@ def test_sizes_are_not_taken_for_others(build: Build) -> None:
     assert not proof(build, False, 4 if build is picked_in_batches else 2).mergeable
 
 
+def read_late(x: Any) -> Any:
+    """What is written through one flow is read through an older one, after a control edge."""
+    array = raw.TensorArrayV3(size=2, dtype=tf.float32, clear_after_read=False)
+    first = raw.TensorArrayWriteV3(handle=array[0], index=0, value=tf.ones([3]), flow_in=array[1])
+    largest_of_all = tf.reduce_max(x, 0)
+    second = raw.TensorArrayWriteV3(handle=array[0], index=1, value=largest_of_all, flow_in=first)
+    with tf.control_dependencies([second]):
+        return x + raw.TensorArrayReadV3(handle=array[0], index=1, flow_in=first, dtype=tf.float32)
+
+
+def read_in_order(x: Any) -> Any:
+    array = raw.TensorArrayV3(size=2, dtype=tf.float32, clear_after_read=False)
+    flow = raw.TensorArrayWriteV3(handle=array[0], index=0, value=x * 2, flow_in=array[1])
+    flow = raw.TensorArrayWriteV3(handle=array[0], index=1, value=x + 1, flow_in=flow)
+    return x + raw.TensorArrayReadV3(handle=array[0], index=1, flow_in=flow, dtype=tf.float32)
+
+
+def test_an_array_holds_all_that_is_written_to_it() -> None:
+    assert not proof(read_late, False).mergeable
+    assert proof(read_in_order, False).mergeable
+
+
 def layer_normalised(x: Any) -> Any:
     """As Keras 2 does it: rows are channels, of which training takes each by itself."""
     ones = tf.ones([number_of(x) * 2])

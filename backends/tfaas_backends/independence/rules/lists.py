@@ -34,7 +34,6 @@ from tfaas_backends.independence.values import (
 
 _BY_ROWS = "reads or writes a list at places that the rows say"
 _OF_ROWS = "makes a list of the rows"
-_ARRAY = Handle("array")
 
 
 def _place(value: Value) -> None:
@@ -99,7 +98,7 @@ def unstacked(value: Value) -> Items:
     return Items(moved(tensor, shape[1:], tensor.axis - 1), shape[0])
 
 
-# TensorArray: the flow carries what is known; an array that is read is what was written before.
+# TensorArray: the flow carries what is known. See independence/arrays.py for what else is written.
 
 
 def array(node: Node, inputs: Sequence[Value]) -> tuple[Value, ...]:
@@ -107,7 +106,7 @@ def array(node: Node, inputs: Sequence[Value]) -> tuple[Value, ...]:
     shape = node.attribute("element_shape")
     zeros = DEAD if shape is None or any(map(is_unknown, shape)) else Constant(shape)
     length = _length(inputs[0])  # at least so many entries it has, if it grows
-    return (_ARRAY, Items(zeros, UNKNOWN if grows else length))
+    return (Handle(f"array {node.name}"), Items(zeros, UNKNOWN if grows else length))
 
 
 def array_write(node: Node, inputs: Sequence[Value]) -> Value:
