@@ -195,6 +195,19 @@ def test_sigterm_waits_for_no_run_that_hangs(tmp_path: Path, isolation: str) -> 
         assert asking.exception() is not None or asking.result().status_code in (503, 504)
 
 
+def test_sigterm_waits_for_no_fork_server_that_is_stopped(tmp_path: Path) -> None:
+    settings = "server.request_timeout_s=1"
+    with fake_server(tmp_path, settings) as server, ThreadPoolExecutor() as pool:
+        assert server.upload("one", b"sum").status_code == 200
+        family = server.parent.children(recursive=True)
+        server.fork_server().suspend()
+        upload = pool.submit(server.upload, "two", b"sum")
+        until(lambda: len(server.http.get("/status").json()["models"]) == 2)
+        assert server.stop() == 0
+        assert psutil.wait_procs(family, timeout=10)[1] == []
+        assert upload.exception() is not None or upload.result().status_code == 503
+
+
 def test_nothing_outlives_a_killed_parent(tmp_path: Path) -> None:
     with fake_server(tmp_path) as server:
         assert server.upload("busy", b"sleep 0.05").status_code == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
@@ -12,6 +13,9 @@ from tfaas_core.tensors import Array, BatchAxis, Signature, TensorSpec
 Make: TypeAlias = Callable[[int, int], Array]
 """Makes so many rows of so many numbers, float64 [rows, numbers]."""
 
+MOST_VALUES = 2**27
+"""In one input: 1 GiB while they are made. Several sizes that a request chooses soon take more."""
+
 _FREE_SIZES = (1, 32, 256)
 """Tried in turn for the sizes, other than the batch axis, that a request chooses."""
 
@@ -19,19 +23,24 @@ _FREE_SIZES = (1, 32, 256)
 def guesses(signature: Signature) -> Iterator[tuple[int, list[Array]]]:
     """Inputs of two rows (where the batch axis is free) that may run, the likeliest first.
 
-    With each comes the size that stands in for every other one that a request chooses.
+    With each comes the size that stands in for every other one that a request chooses. Left out
+    are those for which there is no memory.
     """
     rows = 2 if signature.batch is BatchAxis.FREE else 1
     for make in (ramp, zeros):
         for size in _FREE_SIZES if has_free_sizes(signature) else (1,):
-            yield size, made_up_inputs(signature, rows, size, make)
+            try:
+                inputs = made_up_inputs(signature, rows, size, make)
+            except MemoryError:
+                continue
+            yield size, inputs
 
 
 def made_up_inputs(signature: Signature, rows: int, size: int, make: Make) -> list[Array]:
     """Values of the signature's dtypes; first axes that are free, or no axis at all, get ``rows``.
 
     ``size`` stands in for every other size that a request chooses; an input of unknown rank gets
-    one of rank 2.
+    one of rank 2. Raises MemoryError where there would be too many values.
     """
     return [_fill(spec, rows, size, make) for spec in signature.inputs]
 
@@ -56,8 +65,9 @@ def _fill(spec: TensorSpec, rows: int, size: int, make: Make) -> Array:
     shape = [size if dim is None else dim for dim in dims]
     if dims and dims[0] is None:
         shape[0] = rows
-    inner = int(np.prod(shape[1:]))
-    values = make(shape[0] if shape else 1, inner).reshape(-1)
+    if math.prod(shape) > MOST_VALUES:
+        raise MemoryError(f"{math.prod(shape)} values of input {spec.name!r} are too many")
+    values = make(shape[0] if shape else 1, math.prod(shape[1:])).reshape(-1)
     return _of_dtype(values, spec).reshape(shape)
 
 

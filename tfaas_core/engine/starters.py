@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import multiprocessing
 import os
 import signal
@@ -22,8 +23,13 @@ from tfaas_core.engine.starter import ProcessHandle, Starter
 from tfaas_core.errors import Unavailable
 from tfaas_core.signals import block_sigint, sigint_blocked
 
+START_LIMIT_S = 60.0
+"""For one start, the import of the libraries by a new fork server included."""
+
 _START_ATTEMPTS = 5
 _ENDING_TIMEOUT_S = 1.0
+
+_log = logging.getLogger("tfaas.engine")
 
 
 class ForkServerStarter(Starter):
@@ -46,6 +52,8 @@ class ForkServerStarter(Starter):
         # A start looks after all processes, and of two who read an exit code one gets none.
         self._exit_codes = threading.Lock()
         self._started: WeakSet[ForkServerProcess] = WeakSet()
+        self._starting_since_s: float | None = None
+        self._closed = False
         # By itself, because it unblocks SIGINT when it starts.
         resource_tracker.ensure_running()
         self.keep_ready()
@@ -57,21 +65,38 @@ class ForkServerStarter(Starter):
     def _start(self, sock: socket.socket) -> ProcessHandle:
         with sock:
             for attempt in range(1, _START_ATTEMPTS + 1):
+                if self._closed:
+                    break
                 process = self._context.Process(
                     target=model_process.main, args=(sock, self._runtimes), daemon=True
                 )
                 try:
-                    with self._exit_codes:
-                        process.start()
+                    self._fork(process)
                 except (OSError, EOFError):
                     # The fork server died. A start revives it, but not while it is still dying.
                     time.sleep(restart_delay_s(attempt))
                     continue
-                self._started.add(process)
                 return _ForkedProcess(process, self._exit_codes)
         raise Unavailable("a model process cannot be started at the moment; try again")
 
+    def _fork(self, process: ForkServerProcess) -> None:
+        self._starting_since_s = time.monotonic()
+        try:
+            with self._exit_codes:
+                process.start()
+        finally:
+            self._starting_since_s = None
+        self._started.add(process)
+        if self._closed:
+            _kill(process)
+
     def keep_ready(self) -> None:
+        since_s = self._starting_since_s
+        if since_s is not None and time.monotonic() - since_s > START_LIMIT_S:
+            # It is stopped, say. The start notices, and tries again.
+            self._starting_since_s = None
+            _log.warning("a start takes longer than %g s: replacing the fork server", START_LIMIT_S)
+            self._kill_fork_server()
         with sigint_blocked():
             forkserver.ensure_running()
 
@@ -81,11 +106,23 @@ class ForkServerStarter(Starter):
         return {} if pid is None else {pid: "fork_server"}
 
     def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
         self._thread.shutdown(wait=False, cancel_futures=True)
+        # It may be importing, or be stopped: a start would wait for it, and this process for that.
+        self._kill_fork_server()
         # They heed no SIGTERM, and whoever ends waits for all processes that it started.
         for process in list(self._started):
             if not connection.wait([process.sentinel], 0):
                 _kill(process)
+
+    def _kill_fork_server(self) -> None:
+        for pid in self.processes():
+            with suppress(ProcessLookupError, ChildProcessError):
+                os.kill(pid, signal.SIGKILL)
+                # Until it is dead, but so that multiprocessing still sees how it ended.
+                os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
 
 class _ForkedProcess(ProcessHandle):

@@ -28,16 +28,20 @@ def is_refuted(run: Run, signature: Signature, size: int) -> bool:
     """Whether made-up rows are answered otherwise alone than beside other rows.
 
     Tried are rows of several scales, signs and lengths, in several numbers and orders. Values that
-    do not run tell nothing. ``size`` is one that runs, for all sizes that a request chooses.
+    do not run tell nothing, nor those that there is no memory for. ``size`` is one that runs, for
+    all sizes that a request chooses.
     """
     if not signature.inputs:
         return False
     end_s = time.monotonic() + BUDGET_S
-    for inputs in _patterns(signature, size):
-        if _Pattern(run, signature, inputs).is_refuted():
-            return True
-        if time.monotonic() > end_s:
-            break
+    try:
+        for inputs in _patterns(signature, size):
+            if _Pattern(run, signature, inputs).is_refuted():
+                return True
+            if time.monotonic() > end_s:
+                break
+    except MemoryError:
+        pass
     return False
 
 

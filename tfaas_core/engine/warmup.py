@@ -13,7 +13,7 @@ from tfaas_core.engine.meter import Meter
 from tfaas_core.engine.output_shapes import are_unknown, learnt
 from tfaas_core.engine.outputs import Uneven, check_rows
 from tfaas_core.engine.trial import is_refuted
-from tfaas_core.errors import DoesNotFit
+from tfaas_core.errors import DoesNotFit, Unavailable
 from tfaas_core.params import Params, WarmUpRuns
 from tfaas_core.runtime import Independence, Servable
 from tfaas_core.tensors import Array, BatchAxis, Signature
@@ -134,6 +134,9 @@ class _WarmUp:
             except DoesNotFit as error:
                 if error.code != DoesNotFit.code:
                     raise
+                continue
+            except (Unavailable, MemoryError):
+                # Of values of this size; those of a request may be fewer.
                 continue
             self._size = size
             return inputs

@@ -182,6 +182,29 @@ async def test_a_dead_fork_server_is_replaced_before_anybody_needs_it(tmp_path: 
 
 
 @in_event_loop
+async def test_a_stopped_fork_server_is_replaced_once_a_start_takes_too_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with engine(tmp_path) as harness:
+        await harness.worker.upload("one", "sum")
+        server = fork_server()
+        assert server is not None
+        server.suspend()
+        monkeypatch.setattr("tfaas_core.engine.starters.START_LIMIT_S", 1.0)
+        version = await asyncio.wait_for(harness.worker.upload("two", "sum"), 30)
+        assert is_sum(await harness.worker.run(version, rows_of(3)), rows_of(3))
+        assert not is_alive(server)
+
+
+@in_event_loop
+async def test_no_fork_server_outlives_its_engine(tmp_path: Path) -> None:
+    async with engine(tmp_path):
+        server = fork_server()
+        assert server is not None
+    assert not is_alive(server)
+
+
+@in_event_loop
 async def test_a_process_that_is_stuck_in_a_run_is_replaced(tmp_path: Path) -> None:
     async with engine(tmp_path, "server.request_timeout_s=0.2") as harness:
         worker = harness.worker

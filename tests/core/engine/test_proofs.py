@@ -10,6 +10,7 @@ import pytest
 
 from tests.core.engine.test_servables import Client, client, sizes
 from tfaas_core.engine.proofs import MOST_SHAPES
+from tfaas_core.runtime import Independence, Shapes
 from tfaas_core.tensors import Array, BatchAxis, TensorSpec
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.servables import FunctionServable
@@ -73,6 +74,23 @@ async def test_rows_that_are_not_proven_for_their_shape_do_not(tmp_path: Path) -
     async with client(tmp_path, servable) as one:
         await ask_at_once(one, rows(2, 3), rows(1, 3))
         assert sizes(servable) == [2, 1]
+
+
+@in_event_loop
+@pytest.mark.parametrize("error", [RecursionError, SystemExit])
+async def test_a_proof_that_fails_is_none_and_the_requests_are_answered(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    class Broken(FunctionServable):
+        def independence(self, shapes: Shapes | None = None) -> Independence:
+            if shapes is not None:
+                raise error
+            return super().independence()
+
+    servable = Broken(sums, ANY, batch=BatchAxis.NONE, by_shape=True)
+    async with client(tmp_path, servable) as one:
+        await ask_at_once(one, rows(2, 3), rows(1, 3))
+        assert sizes(servable)[-2:] == [2, 1]
 
 
 @in_event_loop

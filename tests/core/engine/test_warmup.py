@@ -6,9 +6,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from tfaas_core.engine.made_up import MOST_VALUES
 from tfaas_core.engine.meter import Meter
 from tfaas_core.engine.warmup import BY_SHAPE, PROVEN, REFUTED, SAYS_SO, STATEFUL, Warmed, warm
-from tfaas_core.errors import CannotServe, DoesNotFit
+from tfaas_core.errors import CannotServe, DoesNotFit, Unavailable
 from tfaas_core.params import Params
 from tfaas_core.runtime import Independence, Shapes
 from tfaas_core.tensors import NUMPY_DTYPES, Array, BatchAxis, Signature, TensorSpec
@@ -323,6 +324,22 @@ class TestValues:
         servable = FunctionServable(only(lambda rows: not rows.any()))
         warm(servable)
         assert len(servable.tunings) == 1
+
+    @pytest.mark.parametrize("shape", [(None,) * 6, (None, 2**33), (None, 2**31, 2**31)])
+    def test_shapes_of_more_values_than_there_is_memory_for_are_not(
+        self, shape: tuple[int | None, ...]
+    ) -> None:
+        servable = FunctionServable(refuse, TensorSpec("x", "float32", shape))
+        assert warm(servable).mergeable
+        assert all(rows.size <= MOST_VALUES for (rows,) in servable.runs)
+
+    @pytest.mark.parametrize("error", [Unavailable("no memory"), MemoryError()])
+    def test_runs_that_take_too_much_memory_are_no_harm(self, error: Exception) -> None:
+        def needs_memory(_rows: Array) -> Array:
+            raise error
+
+        output = TensorSpec("y", "float32", (None, 1))
+        assert verdict(FunctionServable(needs_memory, output=output)) == (True, PROVEN)
 
     def test_a_model_that_refuses_all_of_them_is_served_all_the_same(self) -> None:
         servable = FunctionServable(refuse, output=TensorSpec("y", "float32", (None, 1)))
