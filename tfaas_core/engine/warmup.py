@@ -21,7 +21,7 @@ from tfaas_core.tensors import Array, BatchAxis, Signature
 Run: TypeAlias = Callable[[Sequence[Array]], list[Array]]
 
 PROVEN = "each row is proven to depend on itself alone"
-BY_SHAPE = "each row is proven to depend on itself alone, for inputs of a shape when it first comes"
+BY_SHAPE = "this is proven for each shape of the inputs, or not, when a request first has it"
 REFUTED = "a trial gave a row another answer beside other rows"
 SAYS_SO = "params.batch.merge says so"
 STATEFUL = "it keeps state, or draws random numbers"

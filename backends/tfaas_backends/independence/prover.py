@@ -107,7 +107,7 @@ class Prover:
 def _refused(shapes: Sequence[InputShape]) -> Finding | None:
     for shape in shapes:
         if shape is None:
-            return Finding("mixed", None, reason="its number of axes is unknown")
+            return Finding("mixed", None, reason="the number of axes of an input is unknown")
         if not shape:
             return Finding("mixed", None, reason="an input has no axis of rows")
         if shape[0] is not None:

@@ -54,7 +54,7 @@ def test_why_not_is_told_in_one_clause() -> None:
 @pytest.mark.parametrize(
     ("shape", "why"),
     [
-        (None, "its number of axes is unknown"),
+        (None, "the number of axes of an input is unknown"),
         ((), "an input has no axis of rows"),
         ((4, 2), "its number of rows is fixed"),
     ],
