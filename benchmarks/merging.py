@@ -1,6 +1,6 @@
 """What it costs that rows share a run only where that is proven, and what it costs not to merge.
 
-``python benchmarks/merging.py [--networks FOLDER]``: how long the proof takes at an upload, for the
+``python -m benchmarks.merging [--networks FOLDER]``: how long the proof takes at an upload, for the
 demo models and for frozen graphs in FOLDER; then one row a request by 32 connections, to a model
 whose rows share runs, and to the same where the params say that they must not.
 """
