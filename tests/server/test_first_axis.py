@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tfaas_core.testing.server import RunningServer, until
+from tfaas_core.testing.server import RunningServer, running_server, until
 
 APART = {"inputs": {"a": [[1], [2]], "b": [[1], [2], [3]]}}
 DOUBLED = {"double": [[2.0], [4.0]], "triple": [[3.0], [6.0], [9.0]]}
@@ -75,13 +76,13 @@ def test_what_the_params_say_counts_more(upload: Callable[..., httpx.Response]) 
 
 
 def test_the_axis_that_an_example_showed_stays_when_the_model_is_loaded_again(
-    server: RunningServer, upload: Callable[..., httpx.Response]
+    graph: bytes, tmp_path: Path
 ) -> None:
-    assert axis(upload(example=APART)) == "none"
-    loaded = server.http.get("/status").json()["models"]
-    (pid,) = (model["pid"] for model in loaded if model["model"] == f"{NAME}/1")
-    (process,) = (one for one in server.model_processes() if one.pid == pid)
-    process.kill()
-    process.wait()
-    until(lambda: server.predict(model=NAME, **APART).status_code == 200)
-    assert server.predict(model=NAME, **APART).json() == DOUBLED
+    with running_server(tmp_path, "server.workers=1") as server:
+        params = json.dumps({"example": APART}).encode()
+        assert axis(server.upload(NAME, graph, params=params)) == "none"
+        (process,) = server.model_processes()
+        process.kill()
+        process.wait()
+        until(lambda: server.predict(model=NAME, **APART).status_code == 200)
+        assert server.predict(model=NAME, **APART).json() == DOUBLED
