@@ -33,7 +33,7 @@ def measured(file: Path) -> Measured:
     from tfaas_backends.independence.prover import Proof, Prover
     from tfaas_backends.runtime_graph import GraphRuntime
 
-    from tfaas_core.params import Params
+    from tfaas_core.models.params import Params
 
     servable = GraphRuntime().load(file, Params(), 1)
     signature, graph_def = servable.signature, read_graph(file)

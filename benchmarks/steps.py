@@ -26,7 +26,6 @@ from benchmarks.network import NAME, demo_model
 from benchmarks.round_trips import Cores
 from benchmarks.servers import ROOT, BenchmarkFailedError, Server
 from benchmarks.wrk import Load, drive
-from tfaas_core.catalog import Catalog
 from tfaas_core.engine.frames import (
     FrameBuffer,
     decode_answer,
@@ -35,8 +34,9 @@ from tfaas_core.engine.frames import (
     encode_request,
 )
 from tfaas_core.http.express import ExpressLane, answer_bytes
-from tfaas_core.model import ModelVersion
-from tfaas_core.params import Params
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.models.params import Params
+from tfaas_core.predict.catalog import Catalog
 from tfaas_core.route import Request, Response, Route
 from tfaas_core.runtime import Servable
 from tfaas_core.tensors import conform

@@ -29,7 +29,7 @@ from benchmarks import machine, network, servers, wrk
 from benchmarks.bodies import as_json
 from benchmarks.report import Report
 from benchmarks.servers import Server
-from tfaas_core.checksum import artifact_checksum
+from tfaas_core.models.checksum import artifact_checksum
 from tfaas_core.storage import MODEL, Storage
 from tfaas_core.testing.models import model_version
 from tfaas_core.testing.postgresql import database_for, running_postgresql

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from tfaas_core.errors import ConfigError, DoesNotFit
-from tfaas_core.model import check_name
+from tfaas_core.models.model import check_name
 
 PositiveInt: TypeAlias = Annotated[int, Meta(ge=1)]
 CountOrAuto: TypeAlias = Annotated[int, Meta(ge=0)]

@@ -14,14 +14,12 @@ from typing import Any
 
 import msgspec
 
-from tfaas_core.bundle import BundleLimits
-from tfaas_core.catalog import Catalog
 from tfaas_core.codec import Codec
 from tfaas_core.config import Config
 from tfaas_core.engine.base import Engine, EngineContext, Supervisor, WorkerContext
 from tfaas_core.errors import StorageUnavailable, UnsupportedMediaType
-from tfaas_core.memory import private_bytes
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.models.versions import number_of
 from tfaas_core.plugins import (
     Plugins,
     choose,
@@ -29,13 +27,15 @@ from tfaas_core.plugins import (
     model_predict_paths,
     predict_paths,
 )
-from tfaas_core.predictor import Predictor, Target
-from tfaas_core.publisher import Announce, Publisher
+from tfaas_core.predict.catalog import Catalog
+from tfaas_core.predict.example_runs import ExampleRuns
+from tfaas_core.predict.predictor import Predictor, Target
 from tfaas_core.route import Request, Response, Route
 from tfaas_core.runtime import Runtime
 from tfaas_core.storage import Storage
-from tfaas_core.versions import number_of
-from tfaas_core.warmup_examples import WarmUp
+from tfaas_core.system.memory import private_bytes
+from tfaas_core.uploads.bundle import BundleLimits
+from tfaas_core.uploads.publisher import Announce, Publisher
 
 MODEL_HEADER = "TFaaS-Model"
 """The header of a prediction that tells which version it is of."""
@@ -86,7 +86,7 @@ class Host:
     engine: Engine
     predictor: Predictor
     publisher: Publisher
-    warmup: WarmUp
+    example_runs: ExampleRuns
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -134,7 +134,7 @@ class Host:
             self.storage, self.config.models.default, self.engine.retire, self._make_ready
         )
         self.predictor = Predictor(self.catalog, self.engine, self.config.engine.max_queue_rows)
-        self.warmup = WarmUp(self.engine, self.codecs, self.config.engine.max_queue_rows)
+        self.example_runs = ExampleRuns(self.engine, self.codecs, self.config.engine.max_queue_rows)
         self.publisher = Publisher(
             self.storage,
             self.engine,
@@ -145,7 +145,7 @@ class Host:
             BundleLimits(
                 self.config.limits.max_unpacked_bytes, self.config.limits.max_bundle_files
             ),
-            self.warmup,
+            self.example_runs,
         )
         with self._patient(seat):
             await self.catalog.load()
@@ -162,7 +162,7 @@ class Host:
 
     async def _make_ready(self, old: ModelVersion, new: ModelVersion) -> None:
         if self.engine.uses(old):
-            await self.warmup.ready(new)
+            await self.example_runs.ready(new)
 
     async def close(self) -> None:
         """Stops what ``start`` started."""

@@ -10,7 +10,7 @@ from typing import ClassVar, TypeAlias
 import msgspec
 
 from tfaas_core.errors import CannotServe
-from tfaas_core.params import Params
+from tfaas_core.models.params import Params
 from tfaas_core.tensors import Array, Signature
 
 Shapes: TypeAlias = Sequence[tuple[int | None, ...]]

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 import msgspec
 
 from tfaas_core.errors import StorageFull, StorageUnavailable, UnknownVersion
-from tfaas_core.model import ModelVersion
-from tfaas_core.versions import Model, Pointers
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.models.versions import Model, Pointers
 
 MODEL = "model"
 """The name, in a staging folder and in an artifact's, of the model file or folder."""

@@ -22,8 +22,8 @@ from pathlib import Path
 
 from tfaas_backends.disk import remove, sync, sync_tree
 from tfaas_backends.staging import StagingArea
-from tfaas_core.checksum import PREFIX, artifact_checksum
 from tfaas_core.errors import DamagedFile
+from tfaas_core.models.checksum import PREFIX, artifact_checksum
 from tfaas_core.storage import MODEL
 
 _IN_USE_S = 600

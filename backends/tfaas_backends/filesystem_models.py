@@ -10,8 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from tfaas_core.model import ModelVersion, is_name
-from tfaas_core.versions import Model, Pointers
+from tfaas_core.models.model import ModelVersion, is_name
+from tfaas_core.models.versions import Model, Pointers
 
 RECORD = "version.json"
 POINTERS = "pointers.json"

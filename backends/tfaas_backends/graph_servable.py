@@ -26,7 +26,7 @@ from tfaas_backends.input_defaults import constant_default
 from tfaas_backends.quiet_tensorflow import tf
 from tfaas_backends.tensorflow_errors import load_error
 from tfaas_core.errors import TfaasError
-from tfaas_core.params import Params
+from tfaas_core.models.params import Params
 from tfaas_core.runtime import Independence, Servable, Shapes
 from tfaas_core.tensors import Array, Signature, TensorSpec
 

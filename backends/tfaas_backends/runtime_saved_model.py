@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tfaas_core.hookspecs import hookimpl
-from tfaas_core.params import Params
+from tfaas_core.models.params import Params
 from tfaas_core.runtime import Runtime, Servable
 
 _FILES = ("saved_model.pb", "saved_model.pbtxt")

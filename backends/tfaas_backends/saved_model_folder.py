@@ -14,7 +14,7 @@ from tfaas_backends.graph_pruning import node_of
 from tfaas_backends.quiet_tensorflow import tf
 from tfaas_backends.tensorflow_errors import one_line
 from tfaas_core.errors import BadBody, CannotServe, DoesNotFit, StorageUnavailable
-from tfaas_core.params import Params
+from tfaas_core.models.params import Params
 
 BINARY, TEXT = "saved_model.pb", "saved_model.pbtxt"
 _VARIABLES = "variables/variables"

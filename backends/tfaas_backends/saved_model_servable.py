@@ -23,7 +23,7 @@ from tfaas_backends.saved_model_inputs import asked_for
 from tfaas_backends.saved_model_signature import End, ends_of
 from tfaas_backends.tensorflow_errors import load_error
 from tfaas_core.errors import CannotServe, TfaasError
-from tfaas_core.params import Params
+from tfaas_core.models.params import Params
 from tfaas_core.tensors import TensorSpec
 
 

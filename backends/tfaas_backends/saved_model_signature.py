@@ -11,7 +11,7 @@ import msgspec
 from tfaas_backends.graph_nodes import dtype_name, listed
 from tfaas_backends.quiet_tensorflow import tf
 from tfaas_core.errors import CannotServe
-from tfaas_core.params import Params
+from tfaas_core.models.params import Params
 from tfaas_core.tensors import NUMPY_DTYPES
 
 _DEFAULT = "serving_default"

@@ -21,8 +21,8 @@ from tfaas_backends.sql_database import Database, database_errors, inserted_id
 from tfaas_backends.sql_files import Batches, remove_pending, write_files
 from tfaas_backends.sql_tables import models, state, versions
 from tfaas_core.errors import Busy, DamagedFile, DoesNotFit, TfaasError
-from tfaas_core.model import ModelVersion
-from tfaas_core.versions import Pointers
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.models.versions import Pointers
 
 _log = logging.getLogger("tfaas.storage")
 

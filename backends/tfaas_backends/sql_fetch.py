@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from tfaas_backends.sql_files import BrokenFile, read_files
 from tfaas_backends.sql_tables import versions
 from tfaas_core.errors import DamagedFile
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.storage import removed
 
 

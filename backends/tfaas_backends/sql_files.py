@@ -19,7 +19,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from tfaas_backends.sql_database import inserted_id
 from tfaas_backends.sql_tables import chunks, files, versions
-from tfaas_core.checksum import PREFIX, folder_checksum
+from tfaas_core.models.checksum import PREFIX, folder_checksum
 from tfaas_core.storage import MODEL
 
 CHUNK_BYTES = 1024 * 1024

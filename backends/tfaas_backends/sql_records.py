@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Row, Select, bindparam, select
 
 from tfaas_backends.sql_database import Database, transaction
 from tfaas_backends.sql_tables import models, state, versions
-from tfaas_core.model import ModelVersion
-from tfaas_core.versions import Model, Pointers
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.models.versions import Model, Pointers
 
 _FEW = 500
 """Changed models that are asked for by name, and not all at once."""

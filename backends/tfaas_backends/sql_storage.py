@@ -23,9 +23,9 @@ from tfaas_backends.sql_records import Records
 from tfaas_backends.sql_schema import SqlMigrations, reaching
 from tfaas_backends.sql_tables import state, versions
 from tfaas_core.errors import Busy, ConfigError, StorageUnavailable
-from tfaas_core.model import ModelVersion, check_name, is_name
+from tfaas_core.models.model import ModelVersion, check_name, is_name
+from tfaas_core.models.versions import Model, Pointers
 from tfaas_core.storage import Claim, DefaultChoice, Migrations, Storage, disk_errors
-from tfaas_core.versions import Model, Pointers
 
 _log = logging.getLogger("tfaas.storage")
 

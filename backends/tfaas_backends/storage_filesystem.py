@@ -31,7 +31,8 @@ from tfaas_backends.filesystem_models import POINTERS, RECORD, Decided, Filesyst
 from tfaas_backends.staging import StagingArea
 from tfaas_core.errors import Busy, ConfigError, DoesNotFit, StorageUnavailable
 from tfaas_core.hookspecs import hookimpl
-from tfaas_core.model import ModelVersion, check_name, is_name
+from tfaas_core.models.model import ModelVersion, check_name, is_name
+from tfaas_core.models.versions import Model, Pointers
 from tfaas_core.storage import (
     MODEL,
     Claim,
@@ -41,7 +42,6 @@ from tfaas_core.storage import (
     disk_errors,
     removed,
 )
-from tfaas_core.versions import Model, Pointers
 
 STAGING = ".staging"
 TRASH = ".trash"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 
-from tfaas_core.bundle import pack
-from tfaas_core.model import ModelVersion
-from tfaas_core.package import entries_of
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.route import Response
 from tfaas_core.storage import Storage
+from tfaas_core.uploads.bundle import pack
+from tfaas_core.uploads.package import entries_of
 
 
 async def bundle_of(storage: Storage, version: ModelVersion, filename: str) -> Response:

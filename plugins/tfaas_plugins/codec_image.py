@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from tfaas_core.codec import Codec, Document, Encoded
 from tfaas_core.errors import TooLarge
 from tfaas_core.hookspecs import hookimpl
-from tfaas_core.model import ModelVersion
-from tfaas_core.multipart import MEDIA_TYPE
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Arrays, Bound
+from tfaas_core.uploads.multipart import MEDIA_TYPE
 from tfaas_plugins import image_answer
 from tfaas_plugins.image_file_input import ImageFileInput
 from tfaas_plugins.image_form import DEFAULT_TOP, read_form

@@ -11,8 +11,8 @@ import orjson
 
 from tfaas_core.codec import Codec, Encoded
 from tfaas_core.hookspecs import hookimpl
-from tfaas_core.model import ModelVersion
-from tfaas_core.params import Params
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.models.params import Params
 from tfaas_core.tensors import Array, Arrays, Bound
 from tfaas_plugins.json_document import JsonDocument, read_document
 from tfaas_plugins.json_values import JsonReader

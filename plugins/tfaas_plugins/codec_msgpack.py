@@ -9,7 +9,7 @@ import msgspec
 
 from tfaas_core.codec import Codec, Encoded
 from tfaas_core.hookspecs import hookimpl
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Arrays, Bound
 from tfaas_plugins.msgpack_document import MsgpackDocument, read_document
 from tfaas_plugins.msgpack_lists import lists

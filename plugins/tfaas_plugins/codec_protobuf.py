@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tfaas_core.codec import Codec, Encoded
 from tfaas_core.hookspecs import hookimpl
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Arrays, Bound
 from tfaas_plugins.protobuf_binding import RowBinding
 from tfaas_plugins.protobuf_document import RowsDocument, read_rows

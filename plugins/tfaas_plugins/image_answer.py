@@ -11,7 +11,7 @@ import orjson
 
 from tfaas_core.codec import Encoded
 from tfaas_core.errors import DoesNotFit
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, Arrays, Bound
 from tfaas_plugins.codec_json import JsonCodec
 

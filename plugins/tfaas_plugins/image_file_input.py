@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfaas_core.errors import DoesNotFit
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import BatchAxis, Bound, TensorSpec
 from tfaas_plugins.image_params import ImageParams
 from tfaas_plugins.image_picture import Picture

@@ -7,9 +7,9 @@ import re
 import msgspec
 
 from tfaas_core.errors import BadBody, DoesNotFit, TooLarge
-from tfaas_core.form import MAX_FIELD_BYTES
-from tfaas_core.multipart import MEDIA_TYPE, Event, PartHead, boundary_of, events_of
-from tfaas_core.versions import number_of
+from tfaas_core.models.versions import number_of
+from tfaas_core.uploads.form import MAX_FIELD_BYTES
+from tfaas_core.uploads.multipart import MEDIA_TYPE, Event, PartHead, boundary_of, events_of
 
 DEFAULT_TOP = 5
 """How many labels an answer has, unless the request says otherwise."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL.Image import Resampling
 
 from tfaas_core.errors import DoesNotFit, TooLarge
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, BatchAxis, Bound, TensorSpec
 from tfaas_plugins.image_layout import CHANNELS, Layout
 from tfaas_plugins.image_params import ImageParams

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from tfaas_core.errors import DoesNotFit
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_plugins.image_layout import CHANNELS
 
 Scale = Literal["none", "0-1", "-1-1"]

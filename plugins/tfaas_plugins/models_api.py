@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tfaas_core.errors import BadBody, UnsupportedMediaType
-from tfaas_core.form import check_length, read_form, store_body
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
-from tfaas_core.package import Received
 from tfaas_core.route import Request, Response, Route, json_response
 from tfaas_core.storage import MODEL
-from tfaas_core.upload import Upload
+from tfaas_core.uploads.form import check_length, read_form, store_body
+from tfaas_core.uploads.package import Received
+from tfaas_core.uploads.upload import Upload
 from tfaas_plugins.bundle_answer import bundle_of
 
 _BUNDLE_TYPES = (

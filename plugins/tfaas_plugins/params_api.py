@@ -10,7 +10,7 @@ import msgspec
 from tfaas_core.errors import BadBody, DoesNotFit
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.route import Request, Response, Route, json_response
 
 _SHOWN = ("name", "model", "labels", "options", "inputNode", "outputNode", "description")

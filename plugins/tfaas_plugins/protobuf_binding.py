@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tfaas_core.errors import DoesNotFit
-from tfaas_core.model import ModelVersion
-from tfaas_core.params import Params
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.models.params import Params
 from tfaas_core.tensors import Array, BatchAxis, Bound, show_shape
 from tfaas_plugins.protobuf_document import ANNOUNCED, RowsDocument
 from tfaas_plugins.tfaas_pb2 import Row

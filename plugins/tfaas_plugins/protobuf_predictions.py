@@ -9,7 +9,7 @@ from struct import Struct
 
 import numpy as np
 
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, Arrays, BatchAxis
 from tfaas_plugins.tfaas_pb2 import Class, Predictions
 

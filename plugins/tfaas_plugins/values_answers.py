@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, Arrays, BatchAxis, Bound
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from tfaas_core.errors import DoesNotFit
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, BatchAxis, Bound, TensorSpec
 from tfaas_plugins.values_columns import Columns
 from tfaas_plugins.values_document import ValuesDocument

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tfaas_core.errors import DoesNotFit
-from tfaas_core.model import ModelVersion
-from tfaas_core.params import Params
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.models.params import Params
 
 
 class Columns:

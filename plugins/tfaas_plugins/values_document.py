@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from tfaas_core.codec import Document
 from tfaas_core.errors import DoesNotFit
-from tfaas_core.versions import check_number
+from tfaas_core.models.versions import check_number
 from tfaas_plugins.values_leaves import describe
 
 

@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 
 from tfaas_core.errors import DoesNotFit
-from tfaas_core.model import ModelVersion
-from tfaas_core.params import Params
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.models.params import Params
 from tfaas_core.tensors import Array, BatchAxis, TensorSpec, show_shape
 from tfaas_plugins.values_leaves import (
     LeafError,

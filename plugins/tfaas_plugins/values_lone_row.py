@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from tfaas_core.errors import DoesNotFit
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, BatchAxis, TensorSpec
 from tfaas_plugins.values_lists import ListReader
 

@@ -10,9 +10,9 @@ import msgspec
 from tfaas_core.errors import BadBody, DoesNotFit
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.models.versions import Model, check_number, number_of
 from tfaas_core.route import Request, Response, Route, json_response
-from tfaas_core.versions import Model, check_number, number_of
 from tfaas_plugins.bundle_answer import bundle_of
 
 

@@ -10,7 +10,7 @@ import pytest
 from tfaas_backends.runtime_graph import GraphRuntime
 
 from tests.backends.sql_storages import UrlOf, opened, postgresql_url, sqlite_url
-from tfaas_core.params import BatchParams, Params
+from tfaas_core.models.params import BatchParams, Params
 from tfaas_core.runtime import Servable
 from tfaas_core.storage import Storage
 from tfaas_core.tensors import BatchAxis

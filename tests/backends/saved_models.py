@@ -9,7 +9,7 @@ from typing import Any
 from tfaas_backends.quiet_tensorflow import tf
 from tfaas_backends.runtime_saved_model import SavedModelRuntime
 
-from tfaas_core.params import Params
+from tfaas_core.models.params import Params
 from tfaas_core.runtime import Servable
 
 v1 = tf.compat.v1

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tfaas_backends.artifact_cache import ArtifactCache
 
-from tfaas_core.checksum import artifact_checksum
+from tfaas_core.models.checksum import artifact_checksum
 from tfaas_core.storage import MODEL
 
 

@@ -18,7 +18,7 @@ from tfaas_backends.quiet_tensorflow import tf
 from tfaas_backends.runtime_graph import GraphRuntime, tfaas_register_runtimes
 
 from tfaas_core.errors import BadBody, CannotServe, StorageUnavailable, TfaasError
-from tfaas_core.params import Params
+from tfaas_core.models.params import Params
 from tfaas_core.tensors import BatchAxis
 
 MODELS = sorted((Path(__file__).parents[3] / "shared/data/models").glob("*.pb"))
@@ -161,7 +161,7 @@ import tfaas_backends.graph_servable
 from tfaas_backends.runtime_graph import GraphRuntime
 from tfaas_core.engine.warmup import warm
 from tfaas_core.errors import TfaasError
-from tfaas_core.params import Params
+from tfaas_core.models.params import Params
 
 def load(path):
     signal.alarm(20)

@@ -25,7 +25,7 @@ from tfaas_core.errors import (
     StorageUnavailable,
     TfaasError,
 )
-from tfaas_core.params import Params
+from tfaas_core.models.params import Params
 from tfaas_core.tensors import BatchAxis
 
 LARGE = 600
@@ -405,7 +405,7 @@ import tfaas_backends.saved_model_servable
 from tfaas_backends.runtime_saved_model import SavedModelRuntime
 from tfaas_core.engine.warmup import warm
 from tfaas_core.errors import TfaasError
-from tfaas_core.params import Params
+from tfaas_core.models.params import Params
 
 def load(folder):
     signal.alarm(20)

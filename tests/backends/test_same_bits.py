@@ -22,7 +22,7 @@ from tfaas_core.engine.meter import Meter
 from tfaas_core.engine.pace import Pace, SlowRuns
 from tfaas_core.engine.servables import ServableLoop
 from tfaas_core.engine.warmup import Warmed, warm
-from tfaas_core.params import Params
+from tfaas_core.models.params import Params
 from tfaas_core.runtime import Servable
 from tfaas_core.tensors import Array, Signature
 

@@ -17,7 +17,7 @@ from tfaas_backends.storage_filesystem import (
 )
 
 from tfaas_core.errors import ConfigError, StorageUnavailable, UnknownVersion
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.testing.storage import StorageContract
 from tfaas_core.testing.storage_case import live
 from tfaas_core.testing.storage_processes import Shape, fill, newest, upload

@@ -24,9 +24,9 @@ from tests.backends.sql_storages import (
     opened,
     statements,
 )
-from tfaas_core.checksum import artifact_checksum
 from tfaas_core.errors import ConfigError, DamagedFile, StorageUnavailable
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.checksum import artifact_checksum
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.storage import MODEL, Storage
 from tfaas_core.testing.children import Child, Report, apart
 from tfaas_core.testing.storage_processes import Shape, fault_of, fill, newest, upload

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from tests.backends.sql_storages import connected, count, meanwhile, opened, sqlite_url
 from tfaas_core.errors import Busy
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.storage import MODEL, Claim, Storage
 from tfaas_core.testing.storage_processes import Shape, fault_of, fill, upload
 

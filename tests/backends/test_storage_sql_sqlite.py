@@ -17,8 +17,8 @@ from tests.backends.sql_storages import (
     sqlite_storage,
     sqlite_url,
 )
-from tfaas_core.checksum import artifact_checksum
 from tfaas_core.errors import Busy, ConfigError, StorageFull, StorageUnavailable
+from tfaas_core.models.checksum import artifact_checksum
 from tfaas_core.storage import MODEL, DefaultChoice
 from tfaas_core.testing.storage import StorageContract
 from tfaas_core.testing.storage_processes import Shape, fault_of, fill, newest, upload

@@ -14,11 +14,11 @@ from tfaas_backends.storage_filesystem import FilesystemStorage
 
 from tests.backends.sql_storages import count, opened
 from tests.cli.conftest import Tfaas
+from tfaas_core.models.versions import Pointers
 from tfaas_core.storage import DefaultChoice, Storage
 from tfaas_core.testing.postgresql import PASSWORD, database_for
 from tfaas_core.testing.server import until
 from tfaas_core.testing.storage_processes import Shape, fault_of, upload
-from tfaas_core.versions import Pointers
 
 pytestmark = pytest.mark.usefixtures("postgresql")
 

@@ -36,7 +36,7 @@ from tfaas_core.cli import tfaas
 from tfaas_core.config import StorageTable, Tables, load_config
 from tfaas_core.errors import ERRORS_BY_CODE, StartupError
 from tfaas_core.host import Host
-from tfaas_core.params import Params
+from tfaas_core.models.params import Params
 from tfaas_core.plugins import BUILTIN_PLUGINS
 from tfaas_core.testing.models import model_version
 

@@ -14,7 +14,7 @@ from PIL import Image
 from tfaas_plugins.codec_image import ImageCodec
 
 from tfaas_core.errors import DoesNotFit, TfaasError
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, BatchAxis, Bound, TensorSpec, conform
 from tfaas_core.testing.models import model_version
 

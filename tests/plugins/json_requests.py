@@ -10,7 +10,7 @@ from tfaas_plugins.codec_json import JsonCodec
 
 from tests.plugins.versions import VK, checked
 from tfaas_core.errors import DoesNotFit
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, Bound
 
 

@@ -11,7 +11,7 @@ from tfaas_plugins.codec_msgpack import MsgpackCodec
 
 from tests.plugins.versions import VK, checked
 from tfaas_core.errors import DoesNotFit
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, Bound
 
 encode = msgspec.msgpack.encode

@@ -11,7 +11,7 @@ from tfaas_plugins.tfaas_pb2 import Class, DataFrame, Predictions, Row
 
 from tests.plugins.versions import VK
 from tfaas_core.errors import DoesNotFit
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, Bound, conform
 
 ROW = "application/x-protobuf"

@@ -22,7 +22,7 @@ from tests.plugins.images import (
 )
 from tfaas_core.config import Config, EngineTable, Limits
 from tfaas_core.errors import BadBody, DoesNotFit, TooLarge
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, Arrays, BatchAxis, Bound, TensorSpec
 from tfaas_core.testing.codec import CodecContract, Sample
 

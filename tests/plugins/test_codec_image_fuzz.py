@@ -12,7 +12,7 @@ from PIL import ExifTags, Image
 
 from tests.plugins.images import FORM, chunk, file, form, gradient, images, make_codec, part, taking
 from tfaas_core.errors import TfaasError
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import NUMPY_DTYPES, Array, BatchAxis, Bound, TensorSpec, conform
 
 settings.register_profile("codec", deadline=None, max_examples=150)

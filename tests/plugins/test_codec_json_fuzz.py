@@ -11,7 +11,7 @@ from tfaas_plugins.codec_json import JsonCodec
 
 from tests.plugins.versions import checked
 from tfaas_core.errors import TfaasError
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import NUMPY_DTYPES, Array, Arrays, BatchAxis, Bound, TensorSpec
 from tfaas_core.testing.models import model_version
 

@@ -10,7 +10,7 @@ from tfaas_plugins.values_leaves import NAN_HINT
 
 from tests.plugins.json_requests import ROW_OF_2, array, bind, refusal
 from tests.plugins.versions import TWO_INPUTS, VK, VK_3, signed, taking
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import BatchAxis, TensorSpec
 from tfaas_core.testing.models import model_version
 

@@ -11,7 +11,7 @@ from tfaas_plugins.codec_json import JsonCodec
 
 from tests.plugins.json_requests import array, bind, refusal
 from tests.plugins.versions import TWO_INPUTS, VK_3, f32, giving, taking
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, BatchAxis, TensorSpec
 from tfaas_core.testing.models import model_version
 

@@ -12,7 +12,7 @@ from tfaas_plugins.codec_msgpack import MsgpackCodec
 
 from tests.plugins.versions import checked
 from tfaas_core.errors import TfaasError
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import NUMPY_DTYPES, Array, BatchAxis, Bound, TensorSpec
 from tfaas_core.testing.models import model_version
 

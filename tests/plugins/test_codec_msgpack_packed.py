@@ -11,7 +11,7 @@ from tfaas_plugins.codec_msgpack import MsgpackCodec
 
 from tests.plugins.msgpack_requests import array, bind, packed, refusal
 from tests.plugins.versions import TWO_INPUTS, VK, VK_3, f32, taking
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import NUMPY_DTYPES, BatchAxis
 from tfaas_core.testing.models import model_version
 

@@ -9,7 +9,7 @@ from tfaas_plugins.codec_protobuf import ProtobufCodec
 from tfaas_plugins.tfaas_pb2 import DataFrame, Predictions, Row
 
 from tfaas_core.errors import TfaasError
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import NUMPY_DTYPES, Array, BatchAxis, Bound, TensorSpec, conform
 from tfaas_core.testing.models import model_version
 

@@ -13,7 +13,7 @@ from tfaas_plugins.values_leaves import NAN_HINT
 
 from tests.plugins.protobuf_requests import ROW, array, bind, frame, refusal, row
 from tests.plugins.versions import VK, VK_3, f32, giving, taking
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import BatchAxis, Bound, TensorSpec
 from tfaas_core.testing.models import model_version
 

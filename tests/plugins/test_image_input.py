@@ -21,7 +21,7 @@ from tests.plugins.images import (
     taking,
 )
 from tfaas_core.errors import DoesNotFit, TooLarge
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import BatchAxis, TensorSpec
 from tfaas_core.testing.models import model_version
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, BatchAxis, Bound, TensorSpec, conform
 from tfaas_core.testing.models import model_version
 

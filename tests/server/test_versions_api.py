@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from tests.server.ladder import CONNECTIONS, Ladder, ScaleGraph, error
+from tfaas_core.models.versions import MAX_LABELS
 from tfaas_core.testing.server import RunningServer, running_server
-from tfaas_core.versions import MAX_LABELS
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ def check(path: Path | None, overrides: tuple[str, ...]) -> int:
     """Validate the configuration and the plugins."""
     config = read_config(path, overrides)
 
-    from tfaas_core.survey import findings
+    from tfaas_core.tools.survey import findings
 
     found = findings(config)
     for finding in found:

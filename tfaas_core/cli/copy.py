@@ -17,7 +17,7 @@ from tfaas_core.errors import TfaasError
 if TYPE_CHECKING:
     from tfaas_core.config import Config
     from tfaas_core.storage import Storage
-    from tfaas_core.transfer import Transfer, Transferred
+    from tfaas_core.tools.transfer import Transfer, Transferred
 
 _FILE = click.Path(path_type=Path)
 
@@ -70,7 +70,7 @@ def _opened(config: Config) -> Iterator[Storage]:
 
 
 def _copy(source: Storage, target: Storage, names: tuple[str, ...], as_json: bool) -> int:
-    from tfaas_core.transfer import Transfer
+    from tfaas_core.tools.transfer import Transfer
 
     transfer = Transfer(source, target, _progress)
     done, failed = [], []

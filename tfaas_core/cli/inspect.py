@@ -12,8 +12,8 @@ from tfaas_core.cli.client import reason
 from tfaas_core.cli.options import config_options, json_option, print_json, print_table, read_config
 
 if TYPE_CHECKING:
-    from tfaas_core.inspection import Inspection
     from tfaas_core.tensors import Signature
+    from tfaas_core.tools.inspection import Inspection
 
 
 @click.command(epilog="Example: tfaas inspect vk.pb --params params.json")
@@ -41,7 +41,7 @@ def inspect(
     if params is not None and params.exists():
         raise click.ClickException(f"{params} is there already: name a new file, or remove it")
 
-    from tfaas_core.inspection import inspect_model
+    from tfaas_core.tools.inspection import inspect_model
 
     inspection = inspect_model(model, config)
     if as_json:

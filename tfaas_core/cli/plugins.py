@@ -16,7 +16,7 @@ def plugins(path: Path | None, overrides: tuple[str, ...], as_json: bool) -> Non
     """List the plugins: what each registers, or why it is not active."""
     config = read_config(path, overrides)
 
-    from tfaas_core.survey import survey
+    from tfaas_core.tools.survey import survey
 
     listed = survey(config)
     if as_json:

@@ -60,7 +60,7 @@ def _name_of(path: Path) -> str:
 
 
 def _is_tarball(path: Path) -> bool:
-    """As ``tfaas_core.bundle.is_bundle`` tells it, which would take long to import."""
+    """As ``tfaas_core.uploads.bundle.is_bundle`` tells it, which would take long to import."""
     with path.open("rb") as file:
         start = file.read(262)
     return start.startswith(b"\x1f\x8b") or start.endswith(b"ustar")
@@ -70,7 +70,7 @@ def _is_tarball(path: Path) -> bool:
 def _model_part(path: Path, name: str) -> Iterator[Part]:
     """The form's part ``model``. While it is sent, a terminal shows how much of it was."""
     if path.is_dir():
-        from tfaas_core.folder import regular_files
+        from tfaas_core.uploads.folder import regular_files
 
         files = regular_files(path)
         if not any(file.suffix in _GRAPHS for file in files):
@@ -89,7 +89,7 @@ def _model_part(path: Path, name: str) -> Iterator[Part]:
 def _packed(
     folder: Path, files: list[Path], size_bytes: int, name: str, advance: Advance
 ) -> Iterator[bytes]:
-    from tfaas_core.bundle import Entry, pack
+    from tfaas_core.uploads.bundle import Entry, pack
 
     left = size_bytes
 

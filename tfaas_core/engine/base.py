@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from tfaas_core.config import Config
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.runtime import Runtime
 from tfaas_core.tensors import Array, BatchAxis, Signature
 

@@ -47,8 +47,8 @@ from tfaas_core.engine.solo import Solo
 from tfaas_core.engine.starters import ForkServerStarter, ThreadStarter
 from tfaas_core.errors import CannotServe, ModelLost, QueueFull, Unavailable
 from tfaas_core.hookspecs import hookimpl
-from tfaas_core.link import Link
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.system.link import Link
 from tfaas_core.tensors import Array
 
 _RUN_LIMIT_GRACE_S = 1.0

@@ -36,9 +36,9 @@ from tfaas_core.engine.pace import Pace, SlowRuns
 from tfaas_core.engine.servables import ServableLoop
 from tfaas_core.engine.warmup import Warmed, warm
 from tfaas_core.errors import CannotServe, TfaasError
-from tfaas_core.link import BlockingLink
-from tfaas_core.params import BatchParams, Params
+from tfaas_core.models.params import BatchParams, Params
 from tfaas_core.runtime import Runtime, Servable
+from tfaas_core.system.link import BlockingLink
 
 Runtimes = Mapping[str, Runtime]
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 
-from tfaas_core.backoff import Backoff
 from tfaas_core.engine.base import Candidate, Loaded, ServableStatus, Supervisor
 from tfaas_core.engine.loader import Loader
 from tfaas_core.engine.messages import (
@@ -48,8 +47,9 @@ from tfaas_core.engine.settings import PoolSettings
 from tfaas_core.engine.starter import Starter
 from tfaas_core.engine.watch import INTERVAL_S, Watch
 from tfaas_core.errors import ModelLost, TfaasError
-from tfaas_core.link import Link
-from tfaas_core.memory import private_bytes
+from tfaas_core.system.backoff import Backoff
+from tfaas_core.system.link import Link
+from tfaas_core.system.memory import private_bytes
 
 _log = logging.getLogger("tfaas.engine")
 

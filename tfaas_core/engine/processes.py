@@ -13,7 +13,7 @@ import msgspec
 from tfaas_core.engine.messages import FromProcess
 from tfaas_core.engine.starter import ProcessHandle, Starter
 from tfaas_core.errors import TfaasError
-from tfaas_core.link import Link
+from tfaas_core.system.link import Link
 
 Ending: TypeAlias = Callable[[], Awaitable[str]]
 """Finds out how a process ended."""

@@ -16,12 +16,12 @@ from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.context import ForkServerProcess
 from weakref import WeakSet
 
-from tfaas_core.backoff import restart_delay_s
 from tfaas_core.engine import model_process
 from tfaas_core.engine.model_process import Runtimes
 from tfaas_core.engine.starter import ProcessHandle, Starter
 from tfaas_core.errors import Unavailable
-from tfaas_core.signals import block_sigint, sigint_blocked
+from tfaas_core.system.backoff import restart_delay_s
+from tfaas_core.system.signals import block_sigint, sigint_blocked
 
 START_LIMIT_S = 60.0
 """For one start, the import of the libraries by a new fork server included."""

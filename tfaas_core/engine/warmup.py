@@ -14,7 +14,7 @@ from tfaas_core.engine.output_shapes import are_unknown, learnt
 from tfaas_core.engine.outputs import Uneven, check_rows
 from tfaas_core.engine.trial import is_refuted
 from tfaas_core.errors import DoesNotFit, Unavailable
-from tfaas_core.params import Params, WarmUpRuns
+from tfaas_core.models.params import Params, WarmUpRuns
 from tfaas_core.runtime import Independence, Servable
 from tfaas_core.tensors import Array, BatchAxis, Signature
 

@@ -18,13 +18,11 @@ from typing import Any
 
 import msgspec
 
-from tfaas_core import __version__, logs
-from tfaas_core.backoff import Backoff
+from tfaas_core import __version__
 from tfaas_core.config import Config
 from tfaas_core.engine.base import Supervisor
 from tfaas_core.errors import StartupError, TfaasError
 from tfaas_core.host import Host, ProcessStatus, ServerStatus
-from tfaas_core.link import Link
 from tfaas_core.processes import worker as http_worker
 from tfaas_core.processes.listener import bind, shut
 from tfaas_core.processes.messages import (
@@ -41,8 +39,11 @@ from tfaas_core.processes.messages import (
 )
 from tfaas_core.processes.refreshes import Refreshes
 from tfaas_core.processes.watcher import Watcher
-from tfaas_core.signals import sigint_blocked
 from tfaas_core.storage import Storage
+from tfaas_core.system import logs
+from tfaas_core.system.backoff import Backoff
+from tfaas_core.system.link import Link
+from tfaas_core.system.signals import sigint_blocked
 
 _RETRY_S = 1.0
 _DRAIN_GRACE_S = 5.0

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from tfaas_core.link import Link
 from tfaas_core.processes.messages import FromWorker, Refresh, Refreshed
+from tfaas_core.system.link import Link
 
 _TIMEOUT_S = 10.0
 

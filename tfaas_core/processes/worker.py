@@ -15,12 +15,9 @@ from typing import Any
 import msgspec
 import uvloop
 
-from tfaas_core import logs
 from tfaas_core.config import Config
-from tfaas_core.demo import publish_demo
 from tfaas_core.errors import StartupError, TfaasError
 from tfaas_core.host import Host, Seat, ServerStatus
-from tfaas_core.link import Link
 from tfaas_core.processes.messages import (
     Announce,
     Announced,
@@ -34,6 +31,9 @@ from tfaas_core.processes.messages import (
     Serving,
     ToHttpWorker,
 )
+from tfaas_core.system import logs
+from tfaas_core.system.link import Link
+from tfaas_core.tools.demo import publish_demo
 
 _log = logging.getLogger("tfaas.worker")
 

@@ -13,9 +13,9 @@ import pytest
 
 from tfaas_core.codec import Codec, Document
 from tfaas_core.errors import DoesNotFit, TfaasError
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.models.versions import check_number
 from tfaas_core.tensors import Arrays, BatchAxis, Bound, TensorSpec, conform
-from tfaas_core.versions import check_number
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+|\*/\*")
 _CLIENT_ERRORS = {400, 413, 415, 422}

@@ -16,7 +16,7 @@ import pytest
 
 from tfaas_core.engine.base import EngineFactory
 from tfaas_core.errors import CannotServe, ModelLost
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.testing.engine_harness import (
     Harness,
     Stream,

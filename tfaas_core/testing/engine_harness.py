@@ -24,7 +24,7 @@ from tfaas_core.engine.base import (
     Supervisor,
     WorkerContext,
 )
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.runtime import Runtime
 from tfaas_core.tensors import Array
 from tfaas_core.testing.models import model_version

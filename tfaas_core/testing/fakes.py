@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 
 from tfaas_core.errors import Busy, DoesNotFit
-from tfaas_core.model import ModelVersion, check_name
+from tfaas_core.models.model import ModelVersion, check_name
+from tfaas_core.models.versions import Model, Pointers
 from tfaas_core.storage import MODEL, Claim, DefaultChoice, Storage, removed
-from tfaas_core.versions import Model, Pointers
 
 
 class FakeStorage(Storage):

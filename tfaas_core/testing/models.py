@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import BatchAxis, Signature, TensorSpec
 
 ROW_OF_2 = TensorSpec("x", "float32", (None, 2))

@@ -13,7 +13,7 @@ from typing import NoReturn
 import numpy as np
 
 from tfaas_core.errors import CannotServe, DoesNotFit
-from tfaas_core.params import Params
+from tfaas_core.models.params import Params
 from tfaas_core.runtime import Independence, Runtime, Servable, Shapes
 from tfaas_core.tensors import Array, BatchAxis, Signature, TensorSpec
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tfaas_core.params import Params
+from tfaas_core.models.params import Params
 from tfaas_core.runtime import Independence, Runtime, Servable, Shapes
 from tfaas_core.tensors import Array, BatchAxis, Signature, TensorSpec
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pytest
 
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.storage import Storage
 from tfaas_core.testing.storage_processes import MakeStorage
 

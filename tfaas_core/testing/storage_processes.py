@@ -18,9 +18,9 @@ from typing import Any, NoReturn, Protocol
 
 import msgspec
 
-from tfaas_core.checksum import artifact_checksum
 from tfaas_core.errors import Busy, UnknownVersion
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.checksum import artifact_checksum
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.storage import MODEL, Storage
 from tfaas_core.testing.children import Child, Report
 from tfaas_core.testing.models import model_version

@@ -5,12 +5,12 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tfaas_core.models.versions import Pointers
 from tfaas_core.storage import DefaultChoice, Storage
 from tfaas_core.testing import storage_processes as processes
 from tfaas_core.testing.children import apart
 from tfaas_core.testing.storage_case import StorageCase, live
 from tfaas_core.testing.storage_processes import Shape, fault_of, newest, upload
-from tfaas_core.versions import Pointers
 
 
 class SharedContract(StorageCase):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from tfaas_core.params import Params
+from tfaas_core.models.params import Params
 
 _FOLDER = Path(__file__).parent
 

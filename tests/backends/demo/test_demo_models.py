@@ -8,7 +8,7 @@ from tfaas_backends.demo import DemoModel, demo_models
 from tfaas_backends.demo.train_particles import Dense, answers, frozen_graph, toy_events
 from tfaas_backends.runtime_graph import GraphRuntime
 
-from tfaas_core.params import Params
+from tfaas_core.models.params import Params
 from tfaas_core.runtime import Servable
 from tfaas_core.tensors import BatchAxis
 

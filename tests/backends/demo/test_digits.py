@@ -14,8 +14,8 @@ from PIL import Image
 from tfaas_backends import demo
 from tfaas_backends.demo.train_digits import answers, pack
 
-from tfaas_core.bundle import BundleLimits, unpack
-from tfaas_core.params import Params
+from tfaas_core.models.params import Params
+from tfaas_core.uploads.bundle import BundleLimits, unpack
 
 FOLDER = Path(demo.__file__).parent
 BUNDLE = FOLDER / "digits.tar.gz"

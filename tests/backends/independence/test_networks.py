@@ -15,7 +15,7 @@ from tfaas_backends.independence.prover import Proof, Prover
 from tfaas_backends.quiet_tensorflow import tf
 from tfaas_backends.runtime_saved_model import SavedModelRuntime
 
-from tfaas_core.params import Params
+from tfaas_core.models.params import Params
 from tfaas_core.runtime import Independence
 
 REAL = sorted((Path(__file__).parents[4] / "shared/data/models").glob("*.pb"))

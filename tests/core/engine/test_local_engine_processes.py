@@ -14,7 +14,7 @@ import pytest
 
 from tfaas_core.engine.local import LocalEngineFactory
 from tfaas_core.errors import CannotServe, DeadlinePassed, ModelLost, QueueFull, Unavailable
-from tfaas_core.model import ModelVersion
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.testing.engine_harness import (
     Harness,
     Stream,

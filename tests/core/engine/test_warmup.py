@@ -10,7 +10,7 @@ from tfaas_core.engine.made_up import MOST_VALUES
 from tfaas_core.engine.meter import Meter
 from tfaas_core.engine.warmup import BY_SHAPE, PROVEN, REFUTED, SAYS_SO, STATEFUL, Warmed, warm
 from tfaas_core.errors import CannotServe, DoesNotFit, Unavailable
-from tfaas_core.params import Params
+from tfaas_core.models.params import Params
 from tfaas_core.runtime import Independence, Shapes
 from tfaas_core.tensors import NUMPY_DTYPES, Array, BatchAxis, Signature, TensorSpec
 from tfaas_core.testing.servables import ANY_NUMBERS, ROWS_OF_3, UNPROVEN, FunctionServable

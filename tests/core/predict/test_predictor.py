@@ -1,0 +1,183 @@
+"""The predictor: one version answers a request, and its threads wait for no storage."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from tfaas_plugins.codec_json import JsonCodec
+from tfaas_plugins.json_document import JsonDocument
+
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.predict.catalog import Catalog
+from tfaas_core.predict.predictor import LARGE_BODY_BYTES, Prediction, Predictor
+from tfaas_core.storage import MODEL, Storage
+from tfaas_core.tensors import Array, Bound
+from tfaas_core.testing.fakes import FakeStorage
+from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.models import model_version
+
+BODY = b'{"keys": ["a", "b"], "values": [10, 20]}'
+FEATURES = {1: ["a", "b"], 0: ["b", "a"]}
+"""The columns of odd versions, and of even ones."""
+
+
+class HeavyCodec(JsonCodec):
+    """JSON that is bound in a thread, as pictures are; ``meanwhile`` happens while it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: Callable[[], object] = lambda: None
+        self.change: Callable[[Bound], Bound] = lambda bound: bound
+
+    def is_heavy(self, document: JsonDocument) -> bool:
+        return True
+
+    def bind(self, document: JsonDocument, version: ModelVersion) -> Bound:
+        bound = super().bind(document, version)
+        self.meanwhile()
+        return self.change(bound)
+
+
+class FirstColumn:
+    """An engine whose models answer the first column of each row; ``ran`` are their versions."""
+
+    def __init__(self) -> None:
+        self.ran: list[int] = []
+        self.whole: list[bool] = []
+
+    async def run(
+        self, version: ModelVersion, inputs: Sequence[Array], rows: int, whole: bool
+    ) -> list[Array]:
+        self.ran.append(version.version)
+        self.whole.append(whole)
+        return [inputs[0][:, :1]]
+
+
+class Case:
+    """A predictor with what it asks."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+        self.engine = FirstColumn()
+        self.codec = HeavyCodec()
+        self.catalog = Catalog(storage, "", lambda _version: None, self._make_ready)
+        engine: Any = self.engine
+        self.predictor = Predictor(self.catalog, engine, 100)
+
+    async def _make_ready(self, old: ModelVersion, new: ModelVersion) -> None:
+        """They always are."""
+
+    def upload(self) -> None:
+        """A version whose columns are in the other order than those of the one before."""
+        model = self.storage.model("vk")
+        number = 1 if model is None else model.newest.version + 1
+        record = model_version(version=0, params={"features": FEATURES[number % 2]})
+        record = msgspec.structs.replace(record, created=f"2026-01-01 {number}")
+        staging = self.storage.stage()
+        (staging / MODEL).write_bytes(b"x")
+        with self.storage.claim("vk") as claim:
+            self.storage.commit(claim, staging, record)
+
+    async def switch(self) -> None:
+        self.upload()
+        await self.catalog.refresh("vk")
+
+    async def predict(self, body: bytes = BODY) -> Prediction:
+        return await self.predictor.predict(self.codec, body, "application/json")
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Case:
+    storage = FakeStorage(tmp_path / "storage")
+    storage.open()
+    case = Case(storage)
+    case.upload()
+    return case
+
+
+def answers_as_one(prediction: Prediction, case: Case) -> bool:
+    """Whether the version that is named bound the values, ran, and made the answer."""
+    number = prediction.version.version
+    first = {"a": 10.0, "b": 20.0}[FEATURES[number % 2][0]]
+    return case.engine.ran[-1] == number and msgspec.json.decode(prediction.encoded.body) == [first]
+
+
+@in_event_loop
+async def test_a_version_that_comes_while_the_input_is_bound_gives_all_of_the_answer(
+    case: Case,
+) -> None:
+    await case.catalog.load()
+    assert answers_as_one(await case.predict(), case)
+    loop = asyncio.get_running_loop()
+    switches = iter([case.switch()])
+
+    def switch_once() -> None:
+        for switch in switches:
+            asyncio.run_coroutine_threadsafe(switch, loop).result(30)
+
+    case.codec.meanwhile = switch_once
+    prediction = await case.predict()
+    assert prediction.version.version == 2
+    assert answers_as_one(prediction, case)
+    assert case.engine.ran == [1, 2]
+    case.predictor.close()
+
+
+@in_event_loop
+async def test_versions_that_never_stop_coming_do_not_keep_a_request_from_its_answer(
+    case: Case,
+) -> None:
+    await case.catalog.load()
+    loop = asyncio.get_running_loop()
+    case.codec.meanwhile = lambda: asyncio.run_coroutine_threadsafe(case.switch(), loop).result(30)
+    for _ in range(4):
+        assert answers_as_one(await case.predict(), case)
+    case.predictor.close()
+
+
+@pytest.mark.parametrize("body", [BODY, BODY + b" " * LARGE_BODY_BYTES])
+@in_event_loop
+async def test_requests_are_answered_while_all_threads_wait_for_a_storage(
+    case: Case, body: bytes
+) -> None:
+    await case.catalog.load()
+    is_back = threading.Event()
+    waiting = [asyncio.create_task(asyncio.to_thread(is_back.wait, 60)) for _ in range(100)]
+    try:
+        assert answers_as_one(await asyncio.wait_for(case.predict(body), 30), case)
+        assert not any(task.done() for task in waiting)
+    finally:
+        is_back.set()
+        await asyncio.gather(*waiting)
+    case.predictor.close()
+
+
+@in_event_loop
+async def test_a_storage_is_read_while_all_threads_of_codecs_are_busy(case: Case) -> None:
+    await case.catalog.load()
+    may_end = threading.Event()
+    case.codec.meanwhile = lambda: may_end.wait(60)
+    requests = [asyncio.create_task(case.predict()) for _ in range(100)]
+    try:
+        await asyncio.wait_for(case.switch(), 30)
+        assert not any(request.done() for request in requests)
+    finally:
+        may_end.set()
+    assert {request.version.version for request in await asyncio.gather(*requests)} == {2}
+    case.predictor.close()
+
+
+@in_event_loop
+async def test_a_request_that_is_whole_is_run_whole(case: Case) -> None:
+    await case.catalog.load()
+    await case.predict()
+    case.codec.change = lambda bound: msgspec.structs.replace(bound, whole=True)
+    await case.predict()
+    assert case.engine.whole == [False, True]
+    case.predictor.close()

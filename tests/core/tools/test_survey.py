@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tfaas_core.config import Config, load_config
+from tfaas_core.plugins import BUILTIN_PLUGINS
+from tfaas_core.tools.survey import SurveyedPlugin, findings, survey
+
+InstallPlugin = Callable[..., Path]
+
+ROUTE = """
+from tfaas_core.hookspecs import hookimpl
+from tfaas_core.route import Response, Route
+
+async def answer(request):
+    return Response(b"hello")
+
+@hookimpl
+def tfaas_register_routes(host):
+    return [Route("/hello", ("GET",), answer)]
+"""
+
+BROKEN = {
+    "ImportError: no GPU here": "raise ImportError('no GPU here')",
+    "ValueError: no such host": ROUTE.replace("return [", "raise ValueError('no such host')\n#"),
+    "both claim the route `GET /models`": ROUTE.replace("/hello", "/models"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def configured(*overrides: str) -> Config:
+    return load_config(None, overrides, {})
+
+
+def surveyed(*overrides: str) -> dict[str, SurveyedPlugin]:
+    return {plugin.module: plugin for plugin in survey(configured(*overrides))}
+
+
+def test_every_builtin_plugin_registers_something() -> None:
+    plugins = surveyed()
+    assert list(plugins) == list(BUILTIN_PLUGINS)
+    assert {plugin.status for plugin in plugins.values()} == {"active"}
+    assert all(plugin.registers for plugin in plugins.values())
+
+
+@pytest.mark.parametrize("reason", BROKEN)
+def test_a_broken_plugin_is_shown_and_the_others_work(
+    install_plugin: InstallPlugin, reason: str
+) -> None:
+    install_plugin("tfaas-broken", BROKEN[reason], version="2.1")
+    install_plugin("tfaas-hello", ROUTE)
+    plugins = surveyed()
+    broken = plugins["tfaas_broken"]
+    assert (broken.distribution, broken.version) == ("tfaas-broken", "2.1")
+    assert (broken.status, broken.registers) == ("broken", [])
+    assert reason in broken.reason
+    hello = plugins["tfaas_hello"]
+    assert (hello.status, hello.registers, hello.reason) == ("active", ["route GET /hello"], "")
+    assert "route GET /models" in plugins["tfaas_plugins.models_api"].registers
+
+
+def test_a_disabled_plugin_is_not_a_broken_one(install_plugin: InstallPlugin) -> None:
+    install_plugin("tfaas-off", "raise ImportError")
+    off = surveyed("plugins.disabled=['tfaas-off']")["tfaas_off"]
+    assert (off.status, off.registers, off.reason) == ("disabled", [], "")
+
+
+def test_plugins_are_listed_where_the_configuration_is_wrong(
+    install_plugin: InstallPlugin,
+) -> None:
+    install_plugin("tfaas-broken", "raise ImportError")
+    plugins = surveyed("storage.kind=sq")
+    assert plugins["tfaas_broken"].status == "broken"
+    assert plugins["tfaas_backends.storage_filesystem"].registers == ["storage filesystem"]
+
+
+def test_nothing_is_found_wrong_with_the_defaults() -> None:
+    assert findings(configured()) == []
+
+
+def test_everything_that_is_wrong_is_found_at_once(install_plugin: InstallPlugin) -> None:
+    install_plugin("tfaas-a", "raise ImportError('no GPU here')")
+    install_plugin("tfaas-b", "x = 1")
+    found = findings(configured("storage.kind=sq", "engine.kind=gpu", "plugins.disabled=['csv']"))
+    assert "no GPU here" in found[0]
+    assert "implements no hook" in found[1]
+    assert found[2:] == [
+        "no plugin is called `csv` - at `$.plugins.disabled`",
+        "unknown storage 'sq'; there are: filesystem, sql - at `$.storage.kind`",
+        "unknown engine 'gpu'; there are: local - at `$.engine.kind`",
+    ]

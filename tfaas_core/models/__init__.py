@@ -1,0 +1,1 @@
+"""Models: what is known of a model and its versions."""

@@ -1,0 +1,116 @@
+"""A stored version of a model, and what may name it."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from tfaas_core.errors import DoesNotFit
+from tfaas_core.models.params import NODE_FIELDS, Params
+from tfaas_core.tensors import Signature
+
+NAME_RULE = "letters, digits, '.', '_' and '-', starting with a letter or digit, 128 at most"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+def is_name(name: str) -> bool:
+    """Whether ``name`` may name a model."""
+    return _NAME.fullmatch(name) is not None
+
+
+def check_name(name: str, what: str = "model") -> str:
+    """``name``, where it may name a model, or a label; raises DoesNotFit where it may not."""
+    if not is_name(name):
+        raise DoesNotFit(
+            f"{name[:140]!r} cannot name a {what}: a name is {NAME_RULE}",
+            field="name" if what == "model" else what,
+        )
+    return name
+
+
+class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """One stored version of one model: everything but its files.
+
+    Written once, when the version is stored, and never changed. ``created`` is UTC, in the form
+    that TFaaS clients know. ``mergeable`` says that rows of different requests may share a run
+    without changing each other's answers, ``merge_reason`` how that is known, or why they may not.
+    ``checksum`` is that of the artifact, see ``models.checksum``. ``warmup`` is the bundle's
+    ``warmup.json``, where it had one.
+    """
+
+    name: str
+    version: int
+    runtime: str
+    model_file: str
+    labels_file: str
+    params: dict[str, Any]
+    signature: Signature
+    mergeable: bool
+    merge_reason: str = ""
+    labels: tuple[str, ...]
+    created: str
+    size_bytes: int
+    checksum: str
+    warmup: dict[str, Any] | None = None
+
+    @property
+    def reference(self) -> str:
+        """The model and its number, like ``vk/3``: what clients are told."""
+        return f"{self.name}/{self.version}"
+
+    @property
+    def key(self) -> str:
+        """Names this version for ever; a number is used again once its model was deleted."""
+        return f"{self.name}/{self.version} of {self.created}"
+
+    def document(self) -> dict[str, Any]:
+        """The object that ``GET /models`` shows, its keys in the order clients know."""
+        params = Params.of(self.params)
+        inputs = params.input_nodes or tuple(spec.name for spec in self.signature.inputs)
+        outputs = params.output_nodes or tuple(spec.name for spec in self.signature.outputs)
+        shown = {
+            "name": self.name,
+            "model": self.model_file,
+            "labels": self.labels_file,
+            "options": params.options,
+            "inputNode": _one_or_list(inputs),
+            "outputNode": _one_or_list(outputs),
+            "description": params.description,
+            "timestamp": self.created,
+            "version": self.version,
+            "runtime": self.runtime,
+            "signature": msgspec.to_builtins(self.signature),
+            "size": self.size_bytes,
+            "checksum": self.checksum,
+            "batch": {
+                "axis": str(self.signature.batch),
+                "merge": self.mergeable,
+                "reason": self.merge_reason,
+            },
+        }
+        hidden = {spelling for spellings in NODE_FIELDS.values() for spelling in spellings}
+        extra = {k: v for k, v in self.params.items() if k not in shown and k not in hidden}
+        return shown | extra
+
+
+def _one_or_list(names: tuple[str, ...]) -> str | list[str]:
+    return names[0] if len(names) == 1 else list(names)
+
+
+_TIME = "%Y-%m-%d %H:%M:%S.%f +0000 UTC"
+
+
+def now_text() -> str:
+    """The present time, UTC, as TFaaS writes it: ``2021-10-22 14:04:52.890903 +0000 UTC``."""
+    return datetime.now(UTC).strftime(_TIME)
+
+
+def right_after(moment: str) -> str:
+    """The next microsecond; ``moment`` itself where it is not written as TFaaS does."""
+    try:
+        return (datetime.strptime(moment, _TIME) + timedelta(microseconds=1)).strftime(_TIME)
+    except (ValueError, OverflowError):
+        return moment

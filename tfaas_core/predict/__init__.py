@@ -1,0 +1,1 @@
+"""Predict: from a request's body to the bytes of its answer."""

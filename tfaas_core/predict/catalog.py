@@ -1,0 +1,281 @@
+"""Catalog: which models and versions exist, as one HTTP worker knows it, and the default one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import TypeAlias, TypeVar
+
+from tfaas_core.errors import StorageUnavailable, TfaasError, Unavailable, UnknownModel
+from tfaas_core.models.model import ModelVersion, now_text, right_after
+from tfaas_core.models.versions import Model, Pointers
+from tfaas_core.storage import DefaultChoice, Storage
+
+Move: TypeAlias = tuple[ModelVersion, ModelVersion]
+"""A version that requests went to, and the one that they go to from now on."""
+
+T = TypeVar("T")
+
+_RETRY_S = 1.0
+
+_log = logging.getLogger("tfaas.catalog")
+
+
+class Catalog:
+    """Every model with its versions, in memory. All methods belong to the event loop.
+
+    It goes on with what it knows while the storage cannot be read.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        default: str,
+        on_gone: Callable[[ModelVersion], None],
+        make_ready: Callable[[ModelVersion, ModelVersion], Awaitable[None]],
+    ) -> None:
+        """``on_gone`` is told of each version that need not be loaded any longer.
+
+        ``make_ready(old, new)`` is awaited before requests go to ``new`` in the place of ``old``.
+        """
+        self._storage = storage
+        self._configured_default = default
+        self._on_gone = on_gone
+        self._make_ready = make_ready
+        self._models: dict[str, Model] = {}
+        self._seen: dict[str, Model] = {}
+        self._switches: dict[str, asyncio.Task[None]] = {}
+        self._choice: DefaultChoice | None = None
+        self._default = ""
+        self._lost: StorageUnavailable | None = StorageUnavailable("the models are not read yet")
+        self._was_read = False
+        # Two looks at the storage must not overtake each other.
+        self._looking = asyncio.Lock()
+
+    async def load(self) -> None:
+        """Reads all of the storage. Raises what storages raise; then all stays as it was.
+
+        What is gone is not served any more when it returns; what is new may still be getting ready.
+        """
+        async with self._looking:
+            models = {model.name: model for model in await self._read(self._storage.list)}
+            self._choice = await self._read(self._storage.default)
+            self._lost, self._was_read = None, True
+            for name in self._seen.keys() | models.keys():
+                self._take_note(name, models.get(name))
+            self._find_default()
+
+    async def refresh(self, name: str) -> None:
+        """Looks one name up again, because somebody changed it, and waits until that is served.
+
+        Raises as ``load`` does.
+        """
+        async with self._looking:
+            model = await self._read(self._storage.model, name)
+            self._choice = await self._read(self._storage.default)
+            self._take_note(name, model)
+            self._find_default()
+        if not self._is_up_to_date(name):
+            await asyncio.shield(self._switches[name])
+
+    async def _read(self, read: Callable[..., T], *arguments: str) -> T:
+        try:
+            return await asyncio.to_thread(read, *arguments)
+        except StorageUnavailable as error:
+            self._lost = error
+            raise
+
+    def get(
+        self, name: str | None, version: int | None = None, label: str | None = None
+    ) -> ModelVersion:
+        """The version that answers: the one of this number or label, or else the live one.
+
+        ``name`` None means the default model. Raises UnknownModel and UnknownVersion, and
+        StorageUnavailable where the model may be one of those that could not be read.
+        """
+        model = self.model(name)
+        if version is not None:
+            return model.version(version)
+        return model.live if label is None else model.labelled(label)
+
+    def model(self, name: str | None) -> Model:
+        """The model ``name``, or with None, the default one; raises as ``get`` does."""
+        if name is None:
+            name = self._configured_default or self._default
+        model = self._models.get(name)
+        if model is not None:
+            return model
+        if self._lost is not None:
+            raise StorageUnavailable(
+                f"which models there are cannot be read at the moment: {self._lost.message}"
+            )
+        if not name:
+            raise UnknownModel("there is no model yet; upload one to /upload")
+        raise UnknownModel(f"there is no model {name[:140]!r}; see /models", model=name[:140])
+
+    def list(self) -> list[Model]:
+        """All that is served, sorted by name; StorageUnavailable where nothing was read yet."""
+        if self._lost is not None and not self._was_read:
+            raise self._lost
+        return [self._models[name] for name in sorted(self._models)]
+
+    def _take_note(self, name: str, model: Model | None) -> None:
+        """Serves what was seen, but for versions that have to get ready first."""
+        seen, before = self._seen.get(name), self._models.get(name)
+        if model is None:
+            self._seen.pop(name, None)
+            if before is not None:
+                self._put(name, None)
+        elif not (seen is model or seen == model):
+            self._seen[name] = model
+            self._put(name, model if before is None else _interim(before, model))
+        if name not in self._switches and not self._is_up_to_date(name):
+            self._switches[name] = asyncio.create_task(self._switch(name))
+
+    def _is_up_to_date(self, name: str) -> bool:
+        seen, served = self._seen.get(name), self._models.get(name)
+        return seen is served or seen == served
+
+    async def _switch(self, name: str) -> None:
+        """Has new versions ready before requests go there, so that none of them has to wait."""
+        try:
+            while not self._is_up_to_date(name):
+                before, model = self._models[name], self._seen[name]
+                ready = [new for old, new in _moves(before, model) if await self._ready(old, new)]
+                self._let_go_live(name, model, ready)
+        finally:
+            del self._switches[name]
+
+    async def _ready(self, old: ModelVersion, new: ModelVersion) -> bool:
+        """Whether requests may go to ``new``: not where that needs a storage that is away."""
+        try:
+            await self._make_ready(old, new)
+        except Unavailable as error:
+            _log.warning("%s serves on for now: %s", old.reference, error.message)
+            await asyncio.sleep(_RETRY_S)
+            return False
+        except Exception as error:
+            reason = error.message if isinstance(error, TfaasError) else repr(error)
+            _log.warning("%s goes live unready: %s", new.reference, reason)
+        return True
+
+    def _let_go_live(self, name: str, model: Model, ready: Sequence[ModelVersion]) -> None:
+        """Serves ``model``, where all of it is ready; or its live version, if newer ones came."""
+        now, served = self._seen.get(name), self._models.get(name)
+        keys = {version.key for version in ready}
+        if now is not None and served is not None:
+            goal = model if now is model else _overtaken(served, model, now)
+            if all(new.key in keys for _, new in _moves(served, goal)):
+                self._put(name, goal)
+                self._find_default()
+        needed = {*_keys_pointed_at(self._models.get(name)), *_keys_pointed_at(now)}
+        for version in ready:
+            if version.key not in needed:
+                self._on_gone(version)
+
+    def _put(self, name: str, model: Model | None) -> None:
+        before = self._models.get(name)
+        if model is None:
+            self._models.pop(name, None)
+        else:
+            self._models[name] = model
+        if before is not None:
+            for version in _gone(before, model):
+                self._on_gone(version)
+
+    async def close(self) -> None:
+        """Ends what is going on."""
+        for switch in list(self._switches.values()):
+            switch.cancel()
+        await asyncio.gather(*self._switches.values(), return_exceptions=True)
+
+    def next_moment(self) -> str:
+        """The present; or, where a host's clock is ahead, right after what it uploaded or chose.
+
+        So the last upload or choice is the latest one, whatever the hosts' clocks say.
+        """
+        told = [model.newest.created for model in self._models.values()]
+        if self._choice is not None:
+            told.append(self._choice.chosen)
+        return max(now_text(), right_after(max(told, default="")))
+
+    def _find_default(self) -> None:
+        """The newest upload, or the model that was chosen after it."""
+        newest = max(self._models.values(), key=lambda m: m.newest.created, default=None)
+        choice = self._choice
+        self._default = "" if newest is None else newest.name
+        if (
+            newest is not None
+            and choice is not None
+            and choice.name in self._models
+            and choice.chosen >= newest.newest.created
+        ):
+            self._default = choice.name
+
+
+def _moves(before: Model, after: Model) -> Iterator[Move]:
+    """Where requests will go that went somewhere else before."""
+    if before.live.key != after.live.key:
+        yield before.live, after.live
+    for label in before.pointers.labels.keys() & after.pointers.labels.keys():
+        old, new = before.labelled(label), after.labelled(label)
+        if old.key != new.key:
+            yield old, new
+
+
+def _interim(before: Model, after: Model) -> Model:
+    """``after``, while requests still go where they went ``before``: what is gone is left out.
+
+    A live version that newer ones have pushed out, rather than somebody deleted, answers on.
+    """
+    live = before.live
+    there = {version.key for version in after.versions}
+    numbers = {version.version: version.key for version in before.versions}
+    is_another = any(numbers.get(v.version, v.key) != v.key for v in after.versions)
+    if live.key not in there and (is_another or live.version > after.pointers.live):
+        return after
+    versions = {version.version: version for version in (live, *after.versions)}
+    labels = dict(after.pointers.labels)
+    for label in before.pointers.labels.keys() & labels.keys():
+        old = before.labelled(label)
+        if old.key in there:
+            labels[label] = old.version
+    history = after.pointers.history
+    if live.version != after.pointers.live:
+        history = (*(number for number in history if number != live.version), live.version)
+    return Model.of(versions.values(), Pointers(history, labels))
+
+
+def _overtaken(served: Model, model: Model, now: Model) -> Model:
+    """What to serve once ``model`` is ready, while the one to serve is ``now`` already another.
+
+    Its live version, where an upload has overtaken it; otherwise nothing else than is ``served``.
+    """
+    live = model.live
+    if live.version >= now.pointers.live or live.key not in {v.key for v in now.versions}:
+        return served
+    versions = {version.version: version for version in (*served.versions, live)}
+    pointers = served.pointers.with_live(live.version)
+    return _interim(Model.of(versions.values(), pointers), now)
+
+
+def _keys_pointed_at(model: Model | None) -> Iterator[str]:
+    """Of the live version, and of those that labels name."""
+    if model is not None:
+        for version in model.versions:
+            if version.version in model.pointers.kept:
+                yield version.key
+
+
+def _gone(before: Model, after: Model | None) -> Iterator[ModelVersion]:
+    """Versions that are no longer there, or no longer live or labelled.
+
+    Those that are there all the same are loaded again should a request name their number.
+    """
+    there = {v.key: v for v in after.versions} if after is not None else {}
+    kept = after.pointers.kept if after is not None else set()
+    for version in before.versions:
+        was_kept = version.version in before.pointers.kept
+        if version.key not in there or (was_kept and version.version not in kept):
+            yield version

@@ -1,0 +1,172 @@
+"""Warm-up: runs the examples that a version carries, before requests go there."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, TypeAlias
+
+import msgspec
+
+from tfaas_core.codec import Codec, Document
+from tfaas_core.engine.base import Engine
+from tfaas_core.errors import CannotServe, TfaasError, TooLarge, Unavailable
+from tfaas_core.models.examples import Example, examples_to_run
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.predict.mismatch import mismatch
+from tfaas_core.tensors import Array, Bound, conform, runs_whole
+
+CODEC = "json"
+"""The codec whose documents and answers examples are."""
+
+_CHECKING_S = 60.0
+"""For all examples of an upload, which holds its name meanwhile, and its client waits."""
+
+_WARMING_S = 10.0
+"""Examples that take longer altogether are not worth waiting for: an old version is live still."""
+
+Run: TypeAlias = Callable[[Sequence[Array], int, bool], Awaitable[list[Array]]]
+"""An engine's run of one version: its inputs, how many rows they hold, whether they are whole."""
+
+_log = logging.getLogger("tfaas.warmup")
+
+
+class ExampleRuns:
+    """Runs examples through the codec ``json`` and the engine, as requests would run."""
+
+    def __init__(self, engine: Engine, codecs: Mapping[str, Codec[Any]], max_rows: int) -> None:
+        """``max_rows`` are the most that one request may have."""
+        self._engine = engine
+        self._codec = codecs.get(CODEC)
+        self._max_rows = max_rows
+
+    async def check(self, ticket: int, version: ModelVersion) -> None:
+        """Runs the examples of a prepared upload, and compares the outputs that they carry.
+
+        ``version`` is the record that it may be stored with. Raises CannotServe for the first
+        example that cannot be run, has other outputs or takes too long, and where the codec is
+        disabled;
+        Unavailable where the server is stopping.
+        """
+        end_s = asyncio.get_running_loop().time() + _CHECKING_S
+        for example in examples_to_run(version):
+            run = partial(self._engine.run_prepared, ticket, version)
+            with _blamed(example):
+                try:
+                    async with asyncio.timeout_at(end_s):
+                        answer = await self._answer(example, version, run)
+                except TimeoutError:
+                    raise CannotServe(
+                        f"{_CHECKING_S:g} s, which all examples have together, are over"
+                    ) from None
+                await asyncio.to_thread(_compare, example, version, answer)
+
+    async def ready(self, version: ModelVersion) -> None:
+        """Has a stored version loaded, and where it was not, runs its examples, too.
+
+        What they answer is of no interest any more: a failure is logged. Raises what
+        ``Engine.ready`` raises.
+        """
+        if not await self._engine.ready(version):
+            return
+        try:
+            async with asyncio.timeout(_WARMING_S):
+                await self._run_all(version)
+        except TimeoutError:
+            _log.warning("the examples of %s take too long to warm up", version.reference)
+        except Exception:  # a codec's bug, which must not keep a version from going live
+            _log.exception("the examples of %s are not run", version.reference)
+
+    async def _run_all(self, version: ModelVersion) -> None:
+        failures = []
+        try:
+            for example in examples_to_run(version):
+                failure = await self._failure_of(example, version)
+                failures += [] if failure is None else [failure]
+        except TfaasError as error:
+            reference, why = version.reference, error.message
+            _log.warning("the examples of %s are not run: %s", reference, why)
+        else:
+            if failures:
+                _log.warning("%s is not all warm: %s", version.reference, failures[0].message)
+
+    async def _failure_of(self, example: Example, version: ModelVersion) -> TfaasError | None:
+        """Runs an example; raises Unavailable where it is of no use to go on with others."""
+        try:
+            with _blamed(example):
+                await self._answer(example, version, partial(self._engine.run, version))
+        except CannotServe as error:
+            return error
+        return None
+
+    async def _answer(self, example: Example, version: ModelVersion, run: Run) -> Any:
+        """The JSON that a client would get, read."""
+        codec = self._codec
+        if codec is None:
+            raise CannotServe(
+                f"the codec {CODEC!r}, which reads it, is disabled; leave the examples out, or "
+                "enable it"
+            )
+        document, bound, inputs = await asyncio.to_thread(_bound, codec, example, version)
+        if bound.rows > self._max_rows:
+            raise TooLarge(
+                f"{bound.rows} rows are more than the {self._max_rows} that may ever wait for a "
+                "model (engine.max_queue_rows)"
+            )
+        outputs = await run(inputs, bound.rows, runs_whole(version.signature, bound))
+        return await asyncio.to_thread(_encoded, codec, outputs, bound, document, version)
+
+
+def _bound(
+    codec: Codec[Any], example: Example, version: ModelVersion
+) -> tuple[Document, Bound, list[Array]]:
+    document = codec.parse(msgspec.json.encode(example.document), codec.media_types[0])
+    bound = codec.bind(document, version)
+    return document, bound, conform(version.signature, bound)
+
+
+def _encoded(
+    codec: Codec[Any],
+    outputs: Sequence[Array],
+    bound: Bound,
+    document: Document,
+    version: ModelVersion,
+) -> Any:
+    specs = version.signature.outputs
+    named = {spec.name: output for spec, output in zip(specs, outputs, strict=True)}
+    return msgspec.json.decode(codec.encode(named, bound, document, version).body)
+
+
+def _compare(example: Example, version: ModelVersion, answer: Any) -> None:
+    if example.outputs is None:
+        return
+    names = [spec.name for spec in version.signature.outputs]
+    found = mismatch(example.outputs, answer, names, example.tolerance)
+    if found is not None:
+        within = f" (tolerance {example.tolerance:g})" if found.index else ""
+        raise CannotServe(
+            f"the model does not reproduce it: {found}{within}",
+            output=found.output,
+            index=list(found.index),
+            expected=found.expected,
+            got=found.got,
+        )
+
+
+@contextmanager
+def _blamed(example: Example) -> Iterator[None]:
+    """Makes an error inside the block one of the example, whose name it begins with.
+
+    But not Unavailable, of which the example is innocent.
+    """
+    try:
+        yield
+    except Unavailable:
+        raise
+    except TfaasError as error:
+        details = {name: value for name, value in error.details.items() if name != "field"}
+        message = f"{example.where}: {error.message}"
+        raise CannotServe(message, field=example.where, **details) from error

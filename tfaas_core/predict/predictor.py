@@ -1,0 +1,134 @@
+"""Predictor: one predict call, top to bottom."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import msgspec
+
+from tfaas_core.codec import Codec, Document, Encoded
+from tfaas_core.engine.base import Engine
+from tfaas_core.errors import DoesNotFit, TooLarge
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.predict.catalog import Catalog
+from tfaas_core.tensors import Bound, conform, runs_whole
+
+LARGE_BODY_BYTES = 1 << 20
+"""A larger body is read in a thread, so that the event loop goes on with other clients."""
+
+_THREADS = 4
+_MOST_BINDS = 5
+
+T = TypeVar("T")
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What a request's path names: a model, and perhaps its version or its label, not both."""
+
+    model: str
+    version: int | None = None
+    label: str | None = None
+
+    def of(self, document: Document) -> Target:
+        """With what ``document`` adds; raises DoesNotFit where that names anything else."""
+        if document.model not in (None, self.model):
+            raise _two("model", f"model {self.model[:140]!r}", f"model {document.model[:140]!r}")
+        if self.version is None and self.label is None:
+            return Target(self.model, document.version, document.label)
+        path = _choice(self.version, self.label)
+        if document.version not in (None, self.version):
+            raise _two("version", path, _choice(document.version, None))
+        if document.label not in (None, self.label):
+            raise _two("label", path, _choice(None, document.label))
+        return self
+
+
+def _choice(version: int | None, label: str | None) -> str:
+    return f"version {version}" if label is None else f"label {label[:140]!r}"
+
+
+def _two(field: str, path: str, body: str) -> DoesNotFit:
+    return DoesNotFit(f"the path names {path}, the body {body}; name one of them", field=field)
+
+
+class Prediction(msgspec.Struct, frozen=True):
+    """An answer, and the version that gave it."""
+
+    encoded: Encoded
+    version: ModelVersion
+
+
+class Predictor:
+    """Takes a request's bytes to a model, and its outputs back to bytes."""
+
+    def __init__(self, catalog: Catalog, engine: Engine, max_rows: int) -> None:
+        self._catalog = catalog
+        self._engine = engine
+        self._max_rows = max_rows
+        # Of its own: asyncio's others may all be waiting for a storage.
+        self._threads = ThreadPoolExecutor(_THREADS, "tfaas-codec")
+
+    async def predict(
+        self, codec: Codec[Any], body: bytes, content_type: str, target: Target | None = None
+    ) -> Prediction:
+        """The answer to ``body``; raises TfaasError where there is none.
+
+        ``target`` is what the path names, where it names a model.
+        """
+        is_large = len(body) > LARGE_BODY_BYTES
+        if is_large:
+            document = await self._in_thread(codec.parse, body, content_type)
+        else:
+            document = codec.parse(body, content_type)
+        version = self._version(document, target)
+        if is_large or codec.is_heavy(document):
+            version, bound = await self._bound_in_thread(codec, document, target, version)
+        else:
+            bound = codec.bind(document, version)
+        inputs = conform(version.signature, bound)
+        if bound.rows > self._max_rows:
+            raise TooLarge(
+                f"{bound.rows} rows are more than the {self._max_rows} that may ever wait for a "
+                "model (engine.max_queue_rows); send fewer at a time",
+                expected=self._max_rows,
+                got=bound.rows,
+            )
+        whole = runs_whole(version.signature, bound)
+        outputs = await self._engine.run(version, inputs, bound.rows, whole)
+        named = {
+            spec.name: output
+            for spec, output in zip(version.signature.outputs, outputs, strict=True)
+        }
+        return Prediction(codec.encode(named, bound, document, version), version)
+
+    async def _bound_in_thread(
+        self, codec: Codec[Any], document: Document, target: Target | None, version: ModelVersion
+    ) -> tuple[ModelVersion, Bound]:
+        """Binds to the version that is still the one to ask when that is done."""
+        for binds_left in reversed(range(_MOST_BINDS)):
+            bound = await self._in_thread(codec.bind, document, version)
+            current = self._version(document, target)
+            if current.key == version.key or not binds_left:
+                break
+            version = current
+        return version, bound
+
+    def _in_thread(self, work: Callable[..., T], *arguments: Any) -> Awaitable[T]:
+        return asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
+    def close(self) -> None:
+        """Gives its threads back."""
+        self._threads.shutdown(wait=False)
+
+    def _version(self, document: Document, target: Target | None) -> ModelVersion:
+        if document.version is not None and document.label is not None:
+            raise DoesNotFit(
+                f"both {_choice(document.version, None)} and {_choice(None, document.label)} are "
+                "sent, send one of them",
+                field="label",
+            )
+        asked = document if target is None else target.of(document)
+        return self._catalog.get(asked.model, asked.version, asked.label)

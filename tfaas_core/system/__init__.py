@@ -1,0 +1,1 @@
+"""System: links between processes, signals, memory and logs."""

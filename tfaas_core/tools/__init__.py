@@ -1,0 +1,1 @@
+"""Tools: what the commands do beside serving."""

@@ -1,0 +1,230 @@
+"""Inspection: what a server would say of a model, found out without one."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tfaas_core.codec import Codec
+from tfaas_core.config import Config
+from tfaas_core.engine.base import Candidate, EngineContext, Loaded, WorkerContext
+from tfaas_core.engine.local import LocalEngineFactory
+from tfaas_core.errors import BadBody, TfaasError
+from tfaas_core.models.examples import examples_in, examples_to_run
+from tfaas_core.models.model import ModelVersion, is_name
+from tfaas_core.models.params import Params, check_features
+from tfaas_core.plugins import load_plugins
+from tfaas_core.predict.example_runs import ExampleRuns
+from tfaas_core.runtime import Runtime, runtime_for
+from tfaas_core.tensors import Signature, TensorSpec
+from tfaas_core.uploads.bundle import Bundle, BundleLimits, find_model, is_bundle, unpack
+from tfaas_core.uploads.first_axis import prepare
+from tfaas_core.uploads.folder import regular_files
+from tfaas_core.uploads.package import read_params, read_warmup
+
+_COUNT_TIMEOUT_S = 60.0
+
+
+class Inspection(msgspec.Struct, kw_only=True):
+    """What was found out about a model.
+
+    ``refusal`` is the sentence with which a server would refuse it, empty where it is ``loadable``;
+    then ``signature``, ``mergeable`` and ``merge_reason`` are there. ``runtime`` is empty where
+    none takes it. ``examples`` are how many it carries, all reproduced where it is loadable.
+    ``ops`` counts each type of op, the most frequent first. ``params`` is a params.json to start
+    from: what was found, and what the model brings along.
+    """
+
+    path: str
+    loadable: bool = False
+    refusal: str = ""
+    runtime: str = ""
+    size: int = 0
+    signature: Signature | None = None
+    mergeable: bool | None = None
+    merge_reason: str = ""
+    examples: int = 0
+    ops: dict[str, int] = {}
+    params: dict[str, Any] = {}
+
+
+def inspect_model(path: Path, config: Config) -> Inspection:
+    """Inspects the graph, the tarball or the folder at ``path``.
+
+    The model is loaded and warmed up as a server of this configuration would do it, and its
+    examples run, in a process of its own. Blocks. Meanwhile this process writes nothing to stderr,
+    where a crashing library would. Raises PluginError.
+    """
+    plugins = load_plugins(config.plugins.disabled)
+    runtimes, codecs = plugins.runtimes(), plugins.codecs(config)
+    inspection = Inspection(path=str(path))
+    try:
+        with _stderr_muted(), _opened(path, config) as bundle:
+            _inspect(inspection, bundle, config, runtimes, codecs)
+            inspection.loadable = True
+    except TfaasError as error:
+        inspection.refusal = error.message
+    return inspection
+
+
+@contextmanager
+def _opened(path: Path, config: Config) -> Iterator[Bundle]:
+    """What ``path`` holds; a tarball is unpacked while the block lasts."""
+    limits = BundleLimits(config.limits.max_unpacked_bytes, config.limits.max_bundle_files)
+    if path.is_dir():
+        regular_files(path)
+        yield msgspec.structs.replace(find_model(path), name=path.resolve().name)
+    elif not path.is_file():
+        raise BadBody(f"{path} is neither a regular file nor a folder")
+    elif is_bundle(path):
+        with tempfile.TemporaryDirectory(prefix="tfaas-inspect-") as folder:
+            bundle = unpack(path, Path(folder) / "unpacked", limits)
+            yield bundle if bundle.name else msgspec.structs.replace(bundle, name=_stem(path))
+    else:
+        yield Bundle(path.stem, path)
+
+
+def _stem(tarball: Path) -> str:
+    return tarball.name.removesuffix(".gz").removesuffix(".tar").removesuffix(".tgz")
+
+
+def _inspect(
+    inspection: Inspection,
+    bundle: Bundle,
+    config: Config,
+    runtimes: Mapping[str, Runtime],
+    codecs: Mapping[str, Codec[Any]],
+) -> None:
+    """Fills in what it finds, until the model is refused by a TfaasError."""
+    model = bundle.model
+    files = regular_files(model) if model.is_dir() else [model]
+    inspection.size = sum(file.stat().st_size for file in files)
+    params = read_params(bundle.params) if bundle.params else Params()
+    warmup = read_warmup(bundle.warmup) if bundle.warmup else None
+    name = params.name or bundle.name
+    inspection.params = {"name": name, "inputNode": "", "outputNode": "", "description": ""}
+    inspection.params |= params.document
+    inspection.runtime = runtime_for(runtimes, model)
+    candidate = Candidate(
+        name if is_name(name) else "model", "", inspection.runtime, str(model), params.document
+    )
+    try:
+        loaded, examples = asyncio.run(_try_out(candidate, warmup, config, runtimes, codecs))
+    finally:
+        inspection.ops = _ops(runtimes[inspection.runtime], model, params)
+    inspection.examples = examples
+    inspection.signature = loaded.signature
+    inspection.mergeable, inspection.merge_reason = loaded.mergeable, loaded.merge_reason
+    inspection.params |= {
+        "inputNode": _names(params.input_nodes, loaded.signature.inputs),
+        "outputNode": _names(params.output_nodes, loaded.signature.outputs),
+    }
+
+
+def _names(given: Sequence[str], found: Sequence[TensorSpec]) -> str | list[str]:
+    """As a params.json has them: one, or a list."""
+    names = list(given) or [spec.name for spec in found]
+    return names[0] if len(names) == 1 else names
+
+
+async def _try_out(
+    candidate: Candidate,
+    warmup: dict[str, Any] | None,
+    config: Config,
+    runtimes: Mapping[str, Runtime],
+    codecs: Mapping[str, Codec[Any]],
+) -> tuple[Loaded, int]:
+    """Loads the candidate in a model process, which is gone afterwards, and runs its examples.
+
+    Returns how many these are, too.
+    """
+    engine_table = msgspec.structs.replace(config.engine, isolation="model")
+    config = msgspec.structs.replace(config, engine=engine_table)
+    factory = LocalEngineFactory()
+    supervisor = factory.supervisor(EngineContext(config, runtimes, 1))
+    assert supervisor is not None
+    theirs, ours = socket.socketpair()
+    engine = factory.engine(WorkerContext(config, runtimes, 1, 0, ours, lambda version: Path()))
+    await supervisor.start()
+    supervisor.attach(0, theirs)
+    await engine.start()
+    try:
+        loaded = await prepare(engine, candidate, examples_in(warmup, candidate.params))
+        check_features(Params.of(candidate.params), loaded.signature)
+        record = _record(candidate, warmup, loaded)
+        await ExampleRuns(engine, codecs, config.engine.max_queue_rows).check(loaded.ticket, record)
+        return loaded, len(examples_to_run(record))
+    finally:
+        await engine.close()
+        await supervisor.close()
+
+
+def _record(candidate: Candidate, warmup: dict[str, Any] | None, loaded: Loaded) -> ModelVersion:
+    """What a server would store, as far as its examples need it."""
+    return ModelVersion(
+        name=candidate.name,
+        version=0,
+        runtime=candidate.runtime,
+        model_file="",
+        labels_file="",
+        params=candidate.params,
+        signature=loaded.signature,
+        mergeable=loaded.mergeable,
+        merge_reason=loaded.merge_reason,
+        labels=(),
+        created="",
+        size_bytes=0,
+        checksum="",
+        warmup=warmup,
+    )
+
+
+def _ops(runtime: Runtime, model: Path, params: Params) -> dict[str, int]:
+    """The runtime's count, made in a process of its own; empty where that dies, or takes long.
+
+    The fork server is the engine's, which has imported the runtime's libraries.
+    """
+    context = multiprocessing.get_context("forkserver")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_send_ops, args=(theirs, runtime, model, params), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        content = ours.recv_bytes() if ours.poll(_COUNT_TIMEOUT_S) else b"{}"
+    except EOFError:
+        content = b"{}"
+    finally:
+        process.kill()
+        process.join()
+        ours.close()
+    ops = msgspec.json.decode(content, type=dict[str, int])
+    return dict(sorted(ops.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _send_ops(connection: Connection, runtime: Runtime, model: Path, params: Params) -> None:
+    connection.send_bytes(msgspec.json.encode(runtime.count_ops(model, params)))
+
+
+@contextmanager
+def _stderr_muted() -> Iterator[None]:
+    """On the descriptor: the processes that are started in the block inherit it."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as null:
+            os.dup2(null.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

@@ -1,0 +1,1 @@
+"""Uploads: from the bytes of an upload to a stored version."""

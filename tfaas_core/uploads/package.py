@@ -1,0 +1,238 @@
+"""Package: an upload's files, sorted out: the model, its params, labels and examples."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tfaas_core.base64_text import decode_base64
+from tfaas_core.errors import BadBody, TooLarge, UnknownModel
+from tfaas_core.models.checksum import PREFIX, artifact_checksum
+from tfaas_core.models.examples import PARAMS_EXAMPLE, parse_warmup, read_examples
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.models.params import Params
+from tfaas_core.storage import MODEL, disk_errors
+from tfaas_core.uploads.bundle import WARMUP, BundleLimits, Entry, is_bundle, is_gzip, unpack
+from tfaas_core.uploads.form import FormFile
+
+MAX_TEXT_FILE_BYTES = 16 * 1024 * 1024
+"""Of params.json and of the labels, which are read into memory."""
+
+MAX_WARMUP_BYTES = 4 * 1024 * 1024
+"""Of warmup.json, which every HTTP worker keeps in memory."""
+
+_UNPACKED = "unpacked"
+_CHUNK_BYTES = 1 << 20
+
+
+class Received(msgspec.Struct, frozen=True):
+    """The files of an upload as they came: each in the staging folder, or None."""
+
+    model: FormFile
+    params: FormFile | None = None
+    labels: FormFile | None = None
+    model_is_base64: bool = False
+    must_be_bundle: bool = False
+    must_be_gzip: bool = False
+
+
+class Package(msgspec.Struct, frozen=True):
+    """What an upload holds.
+
+    ``model`` is the graph's file or the SavedModel's folder, always under the name MODEL in the
+    staging folder. ``name`` is the folder at the top of a bundle, empty for anything else.
+    ``checksum`` is that of ``tfaas_core.models.checksum``.
+    """
+
+    name: str
+    model: Path
+    model_file: str
+    params: Params
+    labels: tuple[str, ...]
+    labels_file: str
+    size_bytes: int
+    checksum: str
+    warmup: dict[str, Any] | None = None
+
+
+def sort_out(received: Received, staging: Path, limits: BundleLimits) -> Package:
+    """Makes a Package of what was received; unpacks it where it is a bundle.
+
+    Blocks. Parts of a form win over what a bundle holds. Raises BadBody, DoesNotFit, CannotServe,
+    TooLarge, and StorageFull.
+    """
+    model = _from_base64(received.model) if received.model_is_base64 else received.model
+    _check_kind(received, model.path)
+    params, labels = received.params, received.labels
+    name, model_file, warmup = "", model.filename or MODEL, None
+    if is_bundle(model.path):
+        bundle = unpack(model.path, staging / _UNPACKED, limits)
+        name, model_file = bundle.name, _shown(bundle.model)
+        params = params or _found(bundle.params, staging / "params.json")
+        labels = labels or _found(bundle.labels, staging / "labels.txt")
+        warmup = _found(bundle.warmup, staging / WARMUP)
+        _replace(model.path, bundle.model, staging / _UNPACKED)
+    size_bytes, checksum = _measured(model.path, model)
+    return Package(
+        name=name,
+        model=model.path,
+        model_file=model_file,
+        params=Params() if params is None else read_params(params.path),
+        labels=() if labels is None else _read_labels(labels),
+        labels_file="" if labels is None else labels.filename or "labels.txt",
+        size_bytes=size_bytes,
+        checksum=checksum,
+        warmup=None if warmup is None else read_warmup(warmup.path),
+    )
+
+
+def entries_of(version: ModelVersion, artifact: Path) -> list[Entry]:
+    """What a bundle of a stored version holds: all that ``sort_out`` would find in it again.
+
+    Blocks. Raises UnknownModel where the version was removed meanwhile.
+    """
+    top = version.name
+    if artifact.is_dir():
+        files = sorted(path for path in artifact.rglob("*") if path.is_file())
+        entries = [Entry(f"{top}/{path.relative_to(artifact)}", path) for path in files]
+    elif artifact.is_file():
+        named = version.model_file.endswith(".pb") and "/" not in version.model_file
+        entries = [Entry(f"{top}/{version.model_file if named else 'model.pb'}", artifact)]
+    else:
+        raise UnknownModel(f"model {top!r} was removed just now", model=top)
+    if version.params:
+        entries.append(Entry(f"{top}/params.json", msgspec.json.encode(version.params)))
+    if version.labels:
+        labels = "".join(f"{label}\n" for label in version.labels)
+        entries.append(Entry(f"{top}/labels.txt", labels.encode()))
+    if version.warmup is not None:
+        entries.append(Entry(f"{top}/{WARMUP}", msgspec.json.encode(version.warmup)))
+    return entries
+
+
+def _check_kind(received: Received, path: Path) -> None:
+    if received.must_be_gzip and not is_gzip(path):
+        raise BadBody("Content-Encoding says gzip, but the body is not gzip")
+    if received.must_be_bundle and not is_bundle(path):
+        raise BadBody("the body is no tarball; send one (tar cfz model.tar.gz model), or a form")
+
+
+def _shown(model: Path) -> str:
+    """What ``GET /models`` calls the model's file."""
+    return "saved_model.pb" if model.is_dir() else model.name
+
+
+def _found(path: Path | None, target: Path) -> FormFile | None:
+    """A file of a bundle, taken out of the model's folder."""
+    if path is None:
+        return None
+    size_bytes, name = path.stat().st_size, path.name
+    path.rename(target)
+    return FormFile(target, name, size_bytes, "")
+
+
+def _replace(tarball: Path, model: Path, unpacked: Path) -> None:
+    """Puts the unpacked model in the place of its tarball, and drops whatever came with it."""
+    aside = unpacked.with_name("aside")
+    with disk_errors("unpacking the bundle"):
+        model.rename(aside)
+        tarball.unlink()
+        aside.rename(tarball)
+        if unpacked.exists():
+            _remove(unpacked)
+
+
+def _remove(folder: Path) -> None:
+    for path, folders, files in os.walk(folder, topdown=False):
+        for name in files:
+            os.unlink(os.path.join(path, name))
+        for name in folders:
+            os.rmdir(os.path.join(path, name))
+    os.rmdir(folder)
+
+
+def _measured(model: Path, received: FormFile) -> tuple[int, str]:
+    if model.is_dir():
+        files = [path for path in model.rglob("*") if path.is_file()]
+        return sum(path.stat().st_size for path in files), artifact_checksum(model)
+    size_bytes = model.stat().st_size
+    known = received.sha256 if size_bytes == received.size_bytes else ""
+    return size_bytes, f"{PREFIX}{known}" if known else artifact_checksum(model)
+
+
+def _from_base64(file: FormFile) -> FormFile:
+    """The file decoded in place; line breaks in it do not matter."""
+    target = file.path.with_name("decoded")
+    with disk_errors("decoding the model"), file.path.open("rb") as source:
+        with open(target, "wb", opener=_private) as decoded:
+            rest = b""
+            while chunk := source.read(_CHUNK_BYTES):
+                text = rest + b"".join(chunk.split())
+                whole = len(text) - len(text) % 4
+                decoded.write(_decoded(text[:whole]))
+                rest = text[whole:]
+            decoded.write(_decoded(rest))
+        target.rename(file.path)
+    return FormFile(file.path, file.filename, -1, "")
+
+
+def _decoded(text: bytes) -> bytes:
+    try:
+        return decode_base64(text)
+    except ValueError:
+        raise BadBody(
+            "Content-Encoding says base64, but the part 'model' is not base64, neither standard "
+            "nor web-safe",
+            field="model",
+        ) from None
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def read_params(file: Path) -> Params:
+    """Reads a ``params.json``; raises BadBody, DoesNotFit and TooLarge."""
+    params = Params.parse(_small(file, "params"))
+    read_examples(params.document.get("example"), PARAMS_EXAMPLE)
+    return params
+
+
+def read_warmup(file: Path) -> dict[str, Any]:
+    """Reads a ``warmup.json``; raises BadBody, DoesNotFit and TooLarge."""
+    return parse_warmup(_small(file, WARMUP, MAX_WARMUP_BYTES))
+
+
+def _read_labels(file: FormFile) -> tuple[str, ...]:
+    """One label a line; of a ``.csv``, the first column."""
+    try:
+        text = _small(file.path, "labels").decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadBody(f"labels is not UTF-8 text: {error}", field="labels") from None
+    if not file.filename.lower().endswith(".csv"):
+        lines = [line.strip() for line in text.splitlines()]
+    else:
+        try:
+            lines = [row[0].strip() if row else "" for row in csv.reader(io.StringIO(text))]
+        except csv.Error as error:
+            raise BadBody(f"labels is not CSV: {error}", field="labels") from None
+    while lines and not lines[-1]:
+        lines.pop()
+    return tuple(lines)
+
+
+def _small(file: Path, part: str, limit: int = MAX_TEXT_FILE_BYTES) -> bytes:
+    size_bytes = file.stat().st_size
+    if size_bytes > limit:
+        raise TooLarge(
+            f"{part} has {size_bytes} bytes, {limit} are allowed",
+            field=part,
+            expected=limit,
+            got=size_bytes,
+        )
+    return file.read_bytes()

@@ -1,0 +1,175 @@
+"""Publisher: stores and removes models, and tells every HTTP worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+
+from tfaas_core.engine.base import Engine
+from tfaas_core.errors import (
+    DoesNotFit,
+    InUse,
+    UnknownModel,
+)
+from tfaas_core.models.model import ModelVersion, check_name, is_name
+from tfaas_core.models.versions import MAX_LABELS, Model, Pointers
+from tfaas_core.predict.example_runs import ExampleRuns
+from tfaas_core.runtime import Runtime
+from tfaas_core.storage import Claim, DefaultChoice, Storage
+from tfaas_core.uploads.bundle import BundleLimits
+from tfaas_core.uploads.uninterrupted import finished
+from tfaas_core.uploads.upload import Upload
+
+Announce = Callable[[str], Awaitable[None]]
+"""Tells all HTTP workers that a name has changed; returns when they have taken note.
+
+It does not wait for ever for one that is slow, or cannot read the storage."""
+
+
+class Publisher:
+    """Changes what is stored. All methods belong to the event loop."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        engine: Engine,
+        runtimes: Mapping[str, Runtime],
+        announce: Announce,
+        next_moment: Callable[[], str],
+        keep_versions: int,
+        limits: BundleLimits,
+        example_runs: ExampleRuns,
+    ) -> None:
+        self.storage = storage
+        self.engine = engine
+        self.runtimes = runtimes
+        self.announce = announce
+        self.next_moment = next_moment
+        self.keep_versions = keep_versions
+        self.limits = limits
+        self.example_runs = example_runs
+
+    def upload(self) -> Upload:
+        """A new upload, for an ``async with`` block."""
+        return Upload(self)
+
+    async def remove(self, name: str) -> None:
+        """Deletes a model with all its versions. Raises UnknownModel or Busy."""
+        if not is_name(name):
+            raise _unknown(name)
+        await finished(self._remove(name))
+
+    async def choose_default(self, name: str) -> None:
+        """Makes ``name`` the default model, until the next upload. Raises UnknownModel."""
+        await self._stored(name)
+        choice = DefaultChoice(name, self.next_moment())
+        await finished(asyncio.to_thread(self.storage.choose_default, choice))
+        await self.announce(name)
+
+    async def roll_back(self, name: str, number: int | None = None) -> ModelVersion:
+        """Makes another version live: ``number``, or else the one that was live before.
+
+        Returns it, loaded and served by all workers. Raises UnknownModel, UnknownVersion, Busy,
+        and where the version cannot be loaded, why not.
+        """
+        await self._stored(name)
+        return await finished(self._roll_back(name, number))
+
+    async def _roll_back(self, name: str, number: int | None) -> ModelVersion:
+        async with _claimed(self.storage, name) as claim:
+            model = await self._stored(name)
+            version = model.before_live() if number is None else model.version(number)
+            await self.example_runs.ready(version)
+            await self._point(claim, model.pointers.with_live(version.version))
+            return version
+
+    async def label(self, name: str, label: str, number: int) -> ModelVersion:
+        """Makes ``label`` name version ``number``, which is returned.
+
+        Raises DoesNotFit for a bad label or one too many, UnknownModel, UnknownVersion and Busy.
+        """
+        check_name(label, "label")
+        await self._stored(name)
+        return await finished(self._label(name, label, number))
+
+    async def _label(self, name: str, label: str, number: int) -> ModelVersion:
+        async with _claimed(self.storage, name) as claim:
+            model = await self._stored(name)
+            version = model.version(number)
+            pointers = model.pointers.with_label(label, number)
+            if len(pointers.labels) > MAX_LABELS:
+                raise DoesNotFit(
+                    f"model {name!r} has {MAX_LABELS} labels, which is the most; remove one first",
+                    model=name,
+                )
+            if label in model.pointers.labels:
+                await self.example_runs.ready(version)  # clients may be using the label already
+            await self._point(claim, pointers)
+            return version
+
+    async def remove_label(self, name: str, label: str) -> None:
+        """Makes ``label`` name nothing. Raises UnknownModel, UnknownVersion and Busy."""
+        await self._stored(name)
+        await finished(self._remove_label(name, label))
+
+    async def _remove_label(self, name: str, label: str) -> None:
+        async with _claimed(self.storage, name) as claim:
+            model = await self._stored(name)
+            model.labelled(label)
+            await self._point(claim, model.pointers.without_label(label))
+
+    async def remove_version(self, name: str, number: int) -> None:
+        """Deletes one version. Raises UnknownModel, UnknownVersion, InUse and Busy."""
+        await self._stored(name)
+        await finished(self._remove_version(name, number))
+
+    async def _remove_version(self, name: str, number: int) -> None:
+        async with _claimed(self.storage, name) as claim:
+            model = await self._stored(name)
+            version = model.version(number)
+            if version is model.live:
+                raise InUse(
+                    f"{version.reference} is live; roll back to another version first, or delete "
+                    "the model",
+                    model=name,
+                )
+            for label, labelled in model.pointers.labels.items():
+                if labelled == number:
+                    raise InUse(
+                        f"the label {label!r} names {version.reference}; move or remove it first",
+                        model=name,
+                    )
+            await asyncio.to_thread(self.storage.delete_version, claim, number)
+            await self.announce(name)
+
+    async def _point(self, claim: Claim, pointers: Pointers) -> None:
+        await asyncio.to_thread(self.storage.point, claim, pointers)
+        await self.announce(claim.name)
+
+    async def _stored(self, name: str) -> Model:
+        """The model as it is stored now; raises UnknownModel."""
+        model = await asyncio.to_thread(self.storage.model, name) if is_name(name) else None
+        if model is None:
+            raise _unknown(name)
+        return model
+
+    async def _remove(self, name: str) -> None:
+        async with _claimed(self.storage, name) as claim:
+            if not await asyncio.to_thread(self.storage.delete, claim):
+                raise _unknown(name)
+            await self.announce(name)
+
+
+@asynccontextmanager
+async def _claimed(storage: Storage, name: str) -> AsyncIterator[Claim]:
+    claimed = storage.claim(name)
+    claim = await asyncio.to_thread(claimed.__enter__)
+    try:
+        yield claim
+    finally:
+        await asyncio.to_thread(claimed.__exit__, None, None, None)
+
+
+def _unknown(name: str) -> UnknownModel:
+    return UnknownModel(f"there is no model {name[:140]!r}; see /models", model=name[:140])
