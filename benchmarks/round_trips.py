@@ -21,11 +21,11 @@ from typing import Any, TypeVar, cast
 import msgspec
 import uvloop
 
-from tfaas_core.engine.frames import FrameBuffer, decode_answer
-from tfaas_core.engine.meter import Meter
-from tfaas_core.engine.pace import Pace, SlowRuns
-from tfaas_core.engine.servables import ServableLoop
-from tfaas_core.engine.warmup import Warmed
+from tfaas_core.engine.in_model_process.loop import ServableLoop
+from tfaas_core.engine.in_model_process.warmup import Warmed
+from tfaas_core.engine.scheduling.pace import Pace, SlowRuns
+from tfaas_core.engine.shared.frames import FrameBuffer, decode_answer
+from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.runtime import Servable
 from tfaas_core.tensors import Array, Signature
 

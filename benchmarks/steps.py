@@ -26,7 +26,7 @@ from benchmarks.network import NAME, demo_model
 from benchmarks.round_trips import Cores
 from benchmarks.servers import ROOT, BenchmarkFailedError, Server
 from benchmarks.wrk import Load, drive
-from tfaas_core.engine.frames import (
+from tfaas_core.engine.shared.frames import (
     FrameBuffer,
     decode_answer,
     decode_request,

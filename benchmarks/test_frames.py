@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from tfaas_core.engine.frames import (
+from tfaas_core.engine.shared.frames import (
     FrameBuffer,
     decode_answer,
     decode_request,

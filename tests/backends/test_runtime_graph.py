@@ -159,7 +159,7 @@ import os, signal, sys
 from pathlib import Path
 import tfaas_backends.graph_servable
 from tfaas_backends.runtime_graph import GraphRuntime
-from tfaas_core.engine.warmup import warm
+from tfaas_core.engine.in_model_process.warmup import warm
 from tfaas_core.errors import TfaasError
 from tfaas_core.models.params import Params
 

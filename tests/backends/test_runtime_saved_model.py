@@ -17,7 +17,7 @@ from tfaas_backends.runtime_graph import GraphRuntime
 from tfaas_backends.runtime_saved_model import SavedModelRuntime, tfaas_register_runtimes
 
 from tests.backends.saved_models import answers, edit, function, load, names, save, save_v1, v1
-from tfaas_core.engine.warmup import warm
+from tfaas_core.engine.in_model_process.warmup import warm
 from tfaas_core.errors import (
     BadBody,
     CannotServe,
@@ -403,7 +403,7 @@ import os, signal, sys
 from pathlib import Path
 import tfaas_backends.saved_model_servable
 from tfaas_backends.runtime_saved_model import SavedModelRuntime
-from tfaas_core.engine.warmup import warm
+from tfaas_core.engine.in_model_process.warmup import warm
 from tfaas_core.errors import TfaasError
 from tfaas_core.models.params import Params
 

@@ -17,11 +17,11 @@ from tfaas_backends.quiet_tensorflow import tf
 from tfaas_backends.runtime_graph import GraphRuntime
 from tfaas_backends.runtime_saved_model import SavedModelRuntime
 
-from tfaas_core.engine.frames import FrameBuffer, decode_answer, encode_request
-from tfaas_core.engine.meter import Meter
-from tfaas_core.engine.pace import Pace, SlowRuns
-from tfaas_core.engine.servables import ServableLoop
-from tfaas_core.engine.warmup import Warmed, warm
+from tfaas_core.engine.in_model_process.loop import ServableLoop
+from tfaas_core.engine.in_model_process.warmup import Warmed, warm
+from tfaas_core.engine.scheduling.pace import Pace, SlowRuns
+from tfaas_core.engine.shared.frames import FrameBuffer, decode_answer, encode_request
+from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import Servable
 from tfaas_core.tensors import Array, Signature

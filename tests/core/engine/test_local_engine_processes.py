@@ -190,7 +190,7 @@ async def test_a_stopped_fork_server_is_replaced_once_a_start_takes_too_long(
         server = fork_server()
         assert server is not None
         server.suspend()
-        monkeypatch.setattr("tfaas_core.engine.starters.START_LIMIT_S", 1.0)
+        monkeypatch.setattr("tfaas_core.engine.in_parent.fork_server.START_LIMIT_S", 1.0)
         version = await asyncio.wait_for(harness.worker.upload("two", "sum"), 30)
         assert is_sum(await harness.worker.run(version, rows_of(3)), rows_of(3))
         assert not is_alive(server)
@@ -237,7 +237,7 @@ async def test_a_process_that_is_stopped_is_replaced(tmp_path: Path) -> None:
 async def test_a_load_that_takes_too_long_is_refused_and_its_process_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tfaas_core.engine.loader.LOAD_TIMEOUT_S", 1.0)
+    monkeypatch.setattr("tfaas_core.engine.in_parent.loader.LOAD_TIMEOUT_S", 1.0)
     async with engine(tmp_path) as harness:
         loading = asyncio.create_task(harness.worker.prepare("vk", "hang-on-load"))
         await eventually(lambda: len(model_processes()) == 1, "the process has started")
@@ -266,7 +266,7 @@ async def test_made_up_values_that_run_for_ever_are_given_up(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("tfaas_core.engine.watch.WARM_UP_LIMIT_S", 0.5)
+    monkeypatch.setattr("tfaas_core.engine.in_parent.watch.WARM_UP_LIMIT_S", 0.5)
     async with engine(tmp_path, f"engine.isolation={isolation}") as harness:
         worker = harness.worker
         version, process = await upload_and_find(worker, "vk", "hang-on-zero")

@@ -23,9 +23,9 @@ from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.example_runs import ExampleRuns
 from tfaas_core.storage import MODEL
 from tfaas_core.testing.engine_harness import Harness, started
+from tfaas_core.testing.function_servable import FunctionServable, OneServable
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import TRIGGER
-from tfaas_core.testing.servables import FunctionServable, OneServable
 from tfaas_core.uploads.form import FormFile
 from tfaas_core.uploads.package import Received
 

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tfaas_core.engine.in_worker.connection import ModelConnection
+from tfaas_core.engine.scheduling.solo import Solo
+from tfaas_core.engine.shared.frames import FrameBuffer, decode_request, encode_answer
+from tfaas_core.engine.shared.meter import Meter
+from tfaas_core.errors import ModelLost
+from tfaas_core.testing.engine_harness import are_sums, eventually, rows_of
+from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.runtime import SIGNATURE
+
+
+@asynccontextmanager
+async def connected(
+    busy_poll_s: float = 0.0,
+    solo: Solo | None = None,
+) -> AsyncIterator[tuple[ModelConnection, socket.socket]]:
+    """A connection, and the model's side of it."""
+    ours, theirs = socket.socketpair()
+    lost = asyncio.Event()
+    connection = ModelConnection(
+        sock=ours,
+        solo=solo or Solo(quiet_s=0),
+        model="vk",
+        signature=SIGNATURE,
+        mergeable=True,
+        meter=Meter.create(1),
+        worker=0,
+        max_queue_rows=1_000_000,
+        timeout_s=10,
+        busy_poll_s=busy_poll_s,
+        on_lost=lambda _connection: lost.set(),
+    )
+    await asyncio.get_running_loop().create_unix_connection(lambda: connection, sock=ours)
+    with theirs:
+        yield connection, theirs
+    await asyncio.wait_for(lost.wait(), 5)
+
+
+@in_event_loop
+async def test_a_request_after_the_loss_is_lost_at_once() -> None:
+    async with connected() as (connection, model):
+        model.close()
+        await eventually(lambda: connection.lost, "the loss is seen")
+        with pytest.raises(ModelLost, match="try again"):
+            connection.submit([rows_of(1)], 1)
+
+
+@in_event_loop
+async def test_requests_of_the_turn_in_which_the_model_dies_are_lost() -> None:
+    async with connected() as (connection, model):
+        model.close()
+        answers = [connection.submit([rows_of(number)], 1) for number in range(3)]
+        for answer in answers:
+            with pytest.raises(ModelLost, match="try again"):
+                await answer
+
+
+@in_event_loop
+async def test_a_request_that_cannot_be_sent_fails_and_the_next_is_answered() -> None:
+    async with connected() as (connection, model), _answering(model):
+        for _turn in range(2):
+            with pytest.raises(AttributeError):
+                await connection.submit(["no array"], 1)  # type: ignore[list-item]
+            assert are_sums(await connection.submit([rows_of(1)], 1), [rows_of(1)])
+        # Of the million rows that may wait, it takes none away.
+        rows = rows_of(*range(1_000_000))
+        assert are_sums(await connection.submit([rows], len(rows)), [rows])
+
+
+@in_event_loop
+async def test_closing_ends_requests_that_nobody_will_answer() -> None:
+    async with connected() as (connection, _model):
+        answer = connection.submit([rows_of(1)], 1)
+        await asyncio.sleep(0)
+        connection.close()
+        with pytest.raises(ModelLost):
+            await answer
+
+
+@in_event_loop
+async def test_an_idle_connection_hangs_up_when_it_is_released() -> None:
+    async with connected() as (connection, model):
+        connection.release()
+        assert await asyncio.get_running_loop().sock_recv(_nonblocking(model), 1) == b""
+
+
+@in_event_loop
+async def test_a_lone_request_to_a_fast_model_is_answered_within_its_turn() -> None:
+    async with connected(busy_poll_s=5) as (connection, model), _answering(model):
+        for _ in range(2):  # the first is no proof that others do not send, the second is fast
+            assert are_sums(await connection.submit([rows_of(1)], 1), [rows_of(1)])
+        answer = connection.submit([rows_of(2)], 1)
+        await asyncio.sleep(0)  # the turn in which it is sent
+        assert answer.done()
+        assert are_sums(answer.result(), [rows_of(2)])
+
+
+@in_event_loop
+async def test_a_request_beside_those_to_another_model_is_not_waited_for() -> None:
+    solo = Solo(quiet_s=60)
+    async with (
+        connected(busy_poll_s=5, solo=solo) as (connection, model),
+        connected(busy_poll_s=5, solo=solo) as (neighbour, other_model),
+        _answering(model),
+        _answering(other_model),
+    ):
+        for either in (connection, neighbour) * 3:
+            answer = either.submit([rows_of(2)], 1)
+            await asyncio.sleep(0)
+            assert not answer.done()
+            assert are_sums(await answer, [rows_of(2)])
+
+
+@in_event_loop
+async def test_a_lone_request_whose_answer_does_not_come_soon_holds_up_no_others() -> None:
+    async with connected(busy_poll_s=0.1) as (connection, model):
+        async with _answering(model):
+            for _ in range(2):
+                await connection.submit([rows_of(1)], 1)
+        late = connection.submit([rows_of(2)], 1)
+        await asyncio.sleep(0)
+        assert not late.done()
+        other = connection.submit([rows_of(3)], 1)
+        async with _answering(model):
+            assert are_sums(await late, [rows_of(2)])
+            assert are_sums(await other, [rows_of(3)])
+
+
+@in_event_loop
+async def test_a_lone_request_may_be_larger_than_what_the_socket_takes() -> None:
+    rows = rows_of(*range(200_000))
+    async with connected(busy_poll_s=5) as (connection, model), _answering(model):
+        for _ in range(2):  # as above
+            await connection.submit([rows_of(1)], 1)
+        large = connection.submit([rows], len(rows))
+        await asyncio.sleep(0)
+        small = connection.submit([rows_of(1)], 1)
+        assert are_sums(await large, [rows])
+        assert are_sums(await small, [rows_of(1)])
+
+
+@asynccontextmanager
+async def _answering(model: socket.socket) -> AsyncIterator[None]:
+    """The model answers sums, in a thread, until the last request of the block is answered."""
+    over, wake = socket.socketpair()
+    with over, wake:
+        thread = threading.Thread(target=_answer, args=(model, over))
+        thread.start()
+        try:
+            yield
+        finally:
+            wake.send(b"!")
+            await asyncio.to_thread(thread.join)
+
+
+def _answer(model: socket.socket, over: socket.socket) -> None:
+    buffer = FrameBuffer()
+    while True:
+        ready, _, _ = select.select([model, over], [], [])
+        if model not in ready:
+            return
+        for data in buffer.feed(model.recv(1 << 18)):
+            frame = decode_request(data, SIGNATURE.inputs)
+            sums = frame.inputs[0].sum(axis=1, keepdims=True)
+            parts = len(frame.part_rows)
+            model.sendall(encode_answer(frame.id, 0, parts, [sums], SIGNATURE.outputs))
+
+
+def _nonblocking(sock: socket.socket) -> socket.socket:
+    sock.setblocking(False)
+    return sock

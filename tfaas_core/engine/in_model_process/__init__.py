@@ -1,0 +1,1 @@
+"""The engine's part in a model process: loading, warming, running."""

@@ -1,0 +1,52 @@
+"""Client: an HTTP worker's connection, as the servable's side has it."""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+
+from tfaas_core.engine.shared.frames import FrameBuffer
+
+_RECEIVE_BYTES = 1 << 18
+
+
+class Client:
+    """One connection from an HTTP worker. Never blocks: a stalled client holds up nobody else."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self.frames = FrameBuffer()
+        self._unsent: deque[memoryview] = deque()
+
+    def receive(self) -> list[bytes] | None:
+        """The frames that are complete now; None once the connection is closed."""
+        try:
+            data = self.sock.recv(_RECEIVE_BYTES)
+        except BlockingIOError:
+            return []
+        except ConnectionError:
+            return None
+        return list(self.frames.feed(data)) if data else None
+
+    def send(self, answer: bytes) -> None:
+        self._unsent.append(memoryview(answer))
+        if len(self._unsent) == 1:
+            self.flush()
+
+    def flush(self) -> None:
+        """Sends what the socket takes now."""
+        try:
+            while self._unsent:
+                sent = self.sock.send(self._unsent[0])
+                self._unsent[0] = self._unsent[0][sent:]
+                if not self._unsent[0]:
+                    self._unsent.popleft()
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._unsent.clear()
+
+    @property
+    def stalled(self) -> bool:
+        return bool(self._unsent)

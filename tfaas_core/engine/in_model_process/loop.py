@@ -1,0 +1,294 @@
+"""The life of a loaded servable: receive, merge, run, split, in a thread of its own."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import selectors
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+
+import msgspec
+
+from tfaas_core.engine.in_model_process.bell import Bell
+from tfaas_core.engine.in_model_process.client import Client
+from tfaas_core.engine.in_model_process.runner import Runner
+from tfaas_core.engine.in_model_process.warmup import Warmed
+from tfaas_core.engine.scheduling.pace import Pace
+from tfaas_core.engine.shared.frames import (
+    RequestFrame,
+    decode_request,
+    encode_answer,
+    encode_failure,
+    failure_of,
+)
+from tfaas_core.engine.shared.meter import Meter
+from tfaas_core.engine.shared.outputs import rows_between
+from tfaas_core.errors import DeadlinePassed, TfaasError, Unavailable
+from tfaas_core.runtime import Servable
+
+_log = logging.getLogger("tfaas.engine")
+
+
+class _Waiting(msgspec.Struct):
+    client: Client
+    frame: RequestFrame
+
+
+class ServableLoop:
+    """Answers frames for one servable until it is told to unload and its last client hung up.
+
+    Batching needs no timer: while one batch runs, requests wait in the sockets, and what is there
+    when it ends is the next batch.
+
+    Whatever goes wrong with a request, of any kind of exception, is its answer, and the loop goes
+    on. Where anything else goes wrong, all clients are hung up on, and the loop is over.
+
+    ``busy_poll_s``: where the last requests came sooner than this after what was there before them,
+    the next are looked for again and again for as long before the thread sleeps. ``name``: the
+    model's, for the log. ``on_unloaded`` is called at the end, or ``on_broken`` where it is none
+    that anybody asked for.
+    """
+
+    def __init__(
+        self,
+        servable: Servable,
+        warmed: Warmed,
+        max_batch_rows: int,
+        busy_poll_s: float,
+        meter: Meter,
+        pace: Pace,
+        on_unloaded: Callable[[], None],
+        on_broken: Callable[[], None] | None = None,
+        name: str = "the model",
+    ) -> None:
+        self._servable = servable
+        self._runner = Runner(servable, warmed, max_batch_rows, meter, pace)
+        self._inputs = warmed.signature.inputs
+        self._outputs = warmed.signature.outputs
+        self._busy_poll_s = busy_poll_s
+        self._busy = False
+        self._meter = meter
+        self._pace = pace
+        self._on_unloaded = on_unloaded
+        self._on_broken = on_broken or on_unloaded
+        self._name = name
+        self._clients: set[Client] = set()
+        self._joining: set[socket.socket] = set()
+        self._unloading = False
+        self._waiting: deque[_Waiting] = deque()
+        self._bell = Bell()
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._bell, selectors.EVENT_READ)
+        self._thread = threading.Thread(target=self._run, name="tfaas-servable", daemon=True)
+
+    def start(self) -> None:
+        """Starts the thread. The methods below may be called from any other."""
+        self._thread.start()
+
+    def connect(self, sock: socket.socket) -> None:
+        """Answers the frames that come from ``sock``, too."""
+        self._joining.add(sock)
+        if not self._bell.ring(partial(self._add, sock)):
+            sock.close()
+
+    def turn(self) -> None:
+        """Has the meter show that the loop turns; it does so for every request, too."""
+        self._bell.ring(lambda: None)
+
+    def adopt(self, name: str) -> None:
+        """From now on the servable answers clients as the model ``name``.
+
+        What it ran before must not be seen by them: a stateful one is reset.
+        """
+        self._bell.ring(partial(self._begin_serving, name))
+
+    def unload(self) -> None:
+        """Ends once no client is connected."""
+        self._bell.ring(self._begin_unloading)
+
+    def _add(self, sock: socket.socket) -> None:
+        client = Client(sock)
+        self._clients.add(client)
+        self._joining.discard(sock)
+        self._selector.register(sock, selectors.EVENT_READ, client)
+
+    def _begin_serving(self, name: str) -> None:
+        self._name = name
+        if self._servable.stateful:
+            self._servable.reset()
+
+    def _begin_unloading(self) -> None:
+        self._unloading = True
+
+    def _remove(self, client: Client) -> None:
+        self._clients.discard(client)
+        self._selector.unregister(client.sock)
+        client.sock.close()
+
+    def _run(self) -> None:
+        try:
+            while not (self._unloading and not self._clients):
+                self._turn()
+            # As a run, so that one which hangs is noticed.
+            self._meter.run_begins()
+            self._servable.close()
+            self._meter.run_ends()
+        except BaseException as error:
+            _log.critical("%s is lost: the thread that answers broke", self._name, exc_info=error)
+            # Before the clients know: they will ask for another.
+            self._on_broken()
+            self._close()
+        else:
+            self._close()
+            self._on_unloaded()
+
+    def _close(self) -> None:
+        self._bell.close()
+        for sock in [*self._joining, *(client.sock for client in self._clients)]:
+            sock.close()
+        self._selector.close()
+        self._meter.close()
+        self._pace.close()
+
+    def _turn(self) -> None:
+        self._receive(wait=not self._waiting)
+        self._meter.turns()
+        batch = self._take()
+        if not batch:
+            return
+        if len(batch) > 1 or self._runner.shares(batch[0].frame):
+            self._answer_together(batch)
+        else:
+            self._answer_one_by_one(batch[0])
+
+    def _receive(self, wait: bool) -> None:
+        for key, _events in self._wait() if wait else self._selector.select(0):
+            if key.data is None:
+                self._bell.answer()
+            else:
+                self._serve(key.data)
+
+    def _wait(self) -> list[tuple[selectors.SelectorKey, int]]:
+        # To sleep and be woken takes longer than a small model's run.
+        begin_s = time.monotonic()
+        yields = not self._pace.beside_slow_runs()
+        while self._busy and time.monotonic() - begin_s < self._busy_poll_s:
+            if ready := self._selector.select(0):
+                return ready
+            # Whoever is about to send a request may need this core; a slow run would keep it.
+            if yields:
+                os.sched_yield()
+        ready = self._selector.select()
+        self._busy = time.monotonic() - begin_s < self._busy_poll_s
+        return ready
+
+    def _serve(self, client: Client) -> None:
+        if client.stalled:
+            client.flush()
+            self._watch(client)
+            return
+        frames = client.receive()
+        if frames is None:
+            self._remove(client)
+            return
+        for data in frames:
+            try:
+                frame = decode_request(data, self._inputs)
+            except BaseException as error:
+                # It was made for a model of another signature, say.
+                self._send(client, failure_of(data, self._told(error)))
+            else:
+                self._waiting.append(_Waiting(client, frame))
+
+    def _send(self, client: Client, answer: bytes) -> None:
+        client.send(answer)
+        if client.stalled:
+            self._watch(client)
+
+    def _watch(self, client: Client) -> None:
+        # A client that does not read its answers may send no further requests.
+        event = selectors.EVENT_WRITE if client.stalled else selectors.EVENT_READ
+        if client.sock.fileno() >= 0:
+            self._selector.modify(client.sock, event, client)
+
+    def _take(self) -> list[_Waiting]:
+        """The next batch: the oldest frame, and the ones behind it that fit into the same run."""
+        batch: list[_Waiting] = []
+        rows = 0
+        while self._waiting:
+            waiting = self._waiting[0]
+            if waiting.frame.deadline_s < time.monotonic():
+                self._fail(self._waiting.popleft(), _too_late())
+                continue
+            if batch and not self._runner.joins(batch[0].frame, waiting.frame, rows):
+                break
+            batch.append(self._waiting.popleft())
+            rows += waiting.frame.rows
+        return batch
+
+    def _answer_together(self, batch: list[_Waiting]) -> None:
+        try:
+            answers = self._answers(batch)
+        except BaseException as error:
+            self._told(error)
+            # The values of one part cannot be run, say: the others must not suffer for it.
+            for waiting in batch:
+                self._answer_one_by_one(waiting)
+        else:
+            for waiting, answer in zip(batch, answers, strict=True):
+                self._send(waiting.client, answer)
+
+    def _answers(self, batch: list[_Waiting]) -> list[bytes]:
+        frames = [waiting.frame for waiting in batch]
+        outputs = self._runner.together(frames)
+        answers, start = [], 0
+        for frame in frames:
+            end = start + frame.rows
+            own = outputs
+            if len(batch) > 1:
+                own = rows_between(outputs, start, end, self._outputs)
+            answers.append(encode_answer(frame.id, 0, len(frame.part_rows), own, self._outputs))
+            start = end
+        return answers
+
+    def _answer_one_by_one(self, waiting: _Waiting) -> None:
+        frame = waiting.frame
+        ends = itertools.accumulate(frame.part_rows)
+        for part, (rows, end) in enumerate(zip(frame.part_rows, ends, strict=True)):
+            try:
+                answer = self._answer_alone(frame, part, rows, end)
+            except BaseException as error:
+                answer = encode_failure(frame.id, part, 1, self._told(error))
+            self._send(waiting.client, answer)
+
+    def _answer_alone(self, frame: RequestFrame, part: int, rows: int, end: int) -> bytes:
+        if part and time.monotonic() > frame.deadline_s:
+            raise _too_late()
+        inputs = frame.inputs
+        if len(frame.part_rows) > 1:
+            inputs = [array[end - rows : end] for array in inputs]
+        outputs = self._runner.alone(inputs, rows, frame.whole, frame.deadline_s)
+        return encode_answer(frame.id, part, 1, outputs, self._outputs)
+
+    def _fail(self, waiting: _Waiting, error: TfaasError) -> None:
+        frame = waiting.frame
+        self._send(waiting.client, encode_failure(frame.id, 0, len(frame.part_rows), error))
+
+    def _told(self, error: BaseException) -> TfaasError:
+        """The error as clients get it. One that is not the model's or the values' is logged."""
+        if isinstance(error, TfaasError):
+            return error
+        _log.error("%s: the runtime raises or answers what it must not", self._name, exc_info=error)
+        if isinstance(error, MemoryError):
+            return Unavailable("there is not enough memory for this run; send fewer rows at a time")
+        return TfaasError(f"the runtime failed: {type(error).__name__}")
+
+
+def _too_late() -> DeadlinePassed:
+    return DeadlinePassed("the prediction is too late")

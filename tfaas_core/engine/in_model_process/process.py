@@ -1,0 +1,200 @@
+"""A model process: does what the pool says, and goes when the pool is gone."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from tfaas_core.engine.base import Candidate, Loaded
+from tfaas_core.engine.in_model_process.loop import ServableLoop
+from tfaas_core.engine.in_model_process.warmup import Warmed, warm
+from tfaas_core.engine.scheduling.pace import Pace, SlowRuns
+from tfaas_core.engine.shared.messages import (
+    Adopted,
+    Broken,
+    Connect,
+    Failure,
+    FromProcess,
+    Load,
+    LoadDone,
+    LoadFailed,
+    ToProcess,
+    Turn,
+    Unload,
+    Unloaded,
+)
+from tfaas_core.engine.shared.meter import Meter
+from tfaas_core.errors import CannotServe, TfaasError
+from tfaas_core.models.params import BatchParams, Params
+from tfaas_core.runtime import Runtime, Servable
+from tfaas_core.system.link import BlockingLink
+
+Runtimes = Mapping[str, Runtime]
+
+_T = TypeVar("_T")
+
+_log = logging.getLogger("tfaas.engine")
+
+
+def main(sock: socket.socket, runtimes: Runtimes) -> None:
+    """The whole life of a forked model process. It never returns."""
+    # Ctrl-C reaches the whole process group; the parent decides when a model goes.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, name="tfaas-watch", daemon=True).start()
+    try:
+        control(sock, runtimes)
+    finally:
+        # Servable threads may be in the middle of a run; nobody waits for its answer any more.
+        os._exit(0)
+
+
+def _end_with_parent() -> None:
+    """Sees to it that a process which is loading, perhaps for ever, does not survive the server."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(0)
+
+
+def control(sock: socket.socket, runtimes: Runtimes) -> None:
+    """Loads, connects and unloads servables as told, until the pool closes the link."""
+    link: BlockingLink[ToProcess] = BlockingLink(sock, ToProcess)
+    loops: dict[int, ServableLoop] = {}
+    try:
+        for message, descriptors in link.receive():
+            if isinstance(message, Load):
+                link.send(_load(message, descriptors, runtimes, loops, link.send))
+            elif message.ticket in loops:
+                _tell(loops, message, descriptors)
+            else:
+                for descriptor in descriptors:
+                    os.close(descriptor)
+    finally:
+        for loop in list(loops.values()):
+            loop.unload()
+        link.close()
+
+
+def _tell(
+    loops: dict[int, ServableLoop],
+    message: Connect | Adopted | Turn | Unload,
+    descriptors: Sequence[int],
+) -> None:
+    match message:
+        case Connect():
+            loops[message.ticket].connect(socket.socket(fileno=descriptors[0]))
+        case Adopted():
+            loops[message.ticket].adopt(message.key)
+        case Turn():
+            loops[message.ticket].turn()
+        case Unload():
+            loops[message.ticket].unload()
+
+
+def _load(
+    order: Load,
+    descriptors: Sequence[int],
+    runtimes: Runtimes,
+    loops: dict[int, ServableLoop],
+    send: Callable[[FromProcess], None],
+) -> FromProcess:
+    meter = Meter.of(descriptors[0])
+    pace = Pace(order.slow_priority, SlowRuns.of(descriptors[1]))
+    try:
+        servable, warmed = _in_a_thread(partial(_load_and_warm, order, runtimes, meter))
+    except TfaasError as error:
+        meter.close()
+        pace.close()
+        return LoadFailed(order.ticket, Failure.of(error))
+    loop = loops[order.ticket] = ServableLoop(
+        servable,
+        warmed,
+        order.max_batch_rows,
+        order.busy_poll_s,
+        meter,
+        pace,
+        on_unloaded=partial(_gone, loops, order.ticket, send, Unloaded(order.ticket)),
+        on_broken=partial(_gone, loops, order.ticket, send, Broken(order.ticket)),
+        name=str(order.candidate),
+    )
+    loop.start()
+    loaded = Loaded(
+        order.ticket,
+        warmed.signature,
+        warmed.mergeable,
+        warmed.merge_reason,
+        servable.stateful,
+    )
+    return LoadDone(loaded)
+
+
+def _gone(
+    loops: dict[int, ServableLoop],
+    ticket: int,
+    send: Callable[[FromProcess], None],
+    message: FromProcess,
+) -> None:
+    loops.pop(ticket, None)
+    send(message)
+
+
+def _in_a_thread(work: Callable[[], _T]) -> _T:
+    # The heap of the main thread is shared with the process that forked this one, and each gap in
+    # it that is filled is a page copied: 3 MB a model. A thread has an arena of its own, which the
+    # loop's thread inherits. A daemon: whoever ends waits for no load that hangs.
+    done: Future[_T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:
+            done.set_exception(error)
+
+    thread = threading.Thread(target=run, name="tfaas-load", daemon=True)
+    thread.start()
+    thread.join()
+    return done.result()
+
+
+def _load_and_warm(order: Load, runtimes: Runtimes, meter: Meter) -> tuple[Servable, Warmed]:
+    candidate = order.candidate
+    servable = None
+    try:
+        params = _params_of(candidate)
+        servable = runtimes[candidate.runtime].load(Path(candidate.path), params, order.threads)
+        return servable, warm(servable, params, order.made_up, meter, str(candidate))
+    except BaseException as error:  # SystemExit, too: a model may hold Python code
+        if servable is not None:
+            _close(servable, candidate)
+        if isinstance(error, TfaasError):
+            raise
+        reason = f"the model cannot be loaded: {type(error).__name__}: {error}"
+        raise CannotServe(reason[:500]) from error
+
+
+def _params_of(candidate: Candidate) -> Params:
+    """The params, with the batch axis that is known already."""
+    params = Params.of(candidate.params)
+    if candidate.batch is None:
+        return params
+    batch = BatchParams(candidate.batch, params.batch.merge)
+    return msgspec.structs.replace(params, batch=batch)
+
+
+def _close(servable: Servable, candidate: Candidate) -> None:
+    try:
+        servable.close()
+    except Exception:
+        _log.exception("%s cannot be closed", candidate)

@@ -1,0 +1,71 @@
+"""Loader: has a process load and warm up what a seat is for."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tfaas_core.engine.in_parent.model_processes import ModelProcesses
+from tfaas_core.engine.in_parent.seat import Seat
+from tfaas_core.engine.in_parent.settings import PoolSettings
+from tfaas_core.engine.scheduling.pace import SlowRuns
+from tfaas_core.engine.shared.messages import Load
+
+LOAD_TIMEOUT_S = 120.0
+"""For loading and warming one model, the start of a process included."""
+
+
+class Loader:
+    """Loads seats: once more, without made-up values, where these are given up."""
+
+    def __init__(
+        self, settings: PoolSettings, processes: ModelProcesses, slow_runs: SlowRuns
+    ) -> None:
+        self._settings = settings
+        self._processes = processes
+        self._slow_runs = slow_runs
+
+    async def load(self, seat: Seat) -> None:
+        """Returns once the seat is loaded, or is known not to be. Raises CannotServe, Unavailable.
+
+        A process that takes too long is ended before anybody hears of it.
+        """
+        try:
+            await self._load(seat)
+            if seat.given_up.is_set():
+                seat.made_up = False
+                await self._load(seat)
+        except TimeoutError:
+            if seat.process is not None:
+                seat.process.kill()
+            raise seat.too_slow(LOAD_TIMEOUT_S) from None
+
+    async def _load(self, seat: Seat) -> None:
+        seat.given_up.clear()
+        async with asyncio.timeout(LOAD_TIMEOUT_S):
+            process = await self._processes.take(seat.ticket)
+            if seat.loaded.done():
+                # Everybody who wanted it has gone meanwhile.
+                self._processes.give_back(process, seat.ticket)
+                return
+            seat.process = process
+            descriptors = (seat.meter.descriptor, self._slow_runs.descriptor)
+            process.link.send(self._order(seat), descriptors)
+            given_up: asyncio.Future[Any] = asyncio.ensure_future(seat.given_up.wait())
+            either: list[asyncio.Future[Any]] = [seat.loaded, given_up]
+            try:
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                given_up.cancel()
+
+    def _order(self, seat: Seat) -> Load:
+        settings = self._settings
+        return Load(
+            seat.ticket,
+            seat.candidate,
+            settings.threads,
+            settings.max_batch_rows,
+            settings.busy_poll_s,
+            settings.slow_priority,
+            seat.made_up,
+        )

@@ -1,0 +1,75 @@
+"""Seat: the pool's record of one servable."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import msgspec
+
+from tfaas_core.engine.base import Candidate, Loaded, ServableStatus
+from tfaas_core.engine.in_parent.model_processes import ModelProcess
+from tfaas_core.engine.shared.meter import Meter
+from tfaas_core.errors import CannotServe, ModelLost, TfaasError
+
+
+class Seat(msgspec.Struct):
+    """One servable, from the moment that it is wanted. ``owner``: the worker that prepares it.
+
+    ``waiting``: how many wait to be connected to it; they are, even where it is leaving.
+    ``stuck``: its process is being killed, because it does not get on. ``made_up``: whether made-up
+    values may warm it up; while ``giving_up``, its process is being killed, because they do not
+    end, and ``given_up`` is set when that is gone. ``turns`` and ``silent_looks``: see Watch.
+    """
+
+    ticket: int
+    candidate: Candidate
+    meter: Meter
+    loaded: asyncio.Future[Loaded]
+    owner: int | None = None
+    process: ModelProcess | None = None
+    leaving: bool = False
+    stuck: bool = False
+    made_up: bool = True
+    giving_up: bool = False
+    given_up: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
+    turns: int = 0
+    silent_looks: int = 0
+    waiting: int = 0
+    born_s: float = 0.0
+
+    @property
+    def key(self) -> str:
+        return self.candidate.key
+
+    def __str__(self) -> str:
+        return str(self.candidate)
+
+    def status(self) -> ServableStatus:
+        """How it is; what its process costs is not looked up yet."""
+        state = "leaving" if self.leaving else "ready" if self.loaded.done() else "loading"
+        handle = self.process.handle if self.process else None
+        used_s = max(self.meter.last_used_ns() / 1e9, self.born_s)
+        return ServableStatus(
+            model=self.key.partition(" ")[0] or self.candidate.name,
+            state=state,
+            pid=handle.pid if handle else None,
+            private_bytes=None,
+            rows_in_flight=self.meter.rows(),
+            idle_s=round(time.monotonic() - used_s, 3) if used_s else 0.0,
+        )
+
+    def too_slow(self, limit_s: float) -> TfaasError:
+        """The error of a load that did not end in time."""
+        name = self.candidate.name
+        message = f"model {name!r} did not load and warm up within {limit_s:g} s"
+        return CannotServe(message, model=name)
+
+    def lost(self, ending: str) -> TfaasError:
+        """The error of a process that died, ``ending`` like ``by SIGABRT``, or empty."""
+        name = self.candidate.name
+        if self.loaded.done() or ending in ("", "by SIGKILL"):
+            return ModelLost(f"the process of model {name!r} died; try again", model=name)
+        return CannotServe(
+            f"model {name!r} makes its process crash, {ending}, on loading", model=name
+        )

@@ -1,0 +1,1 @@
+"""The engine's part in an HTTP worker: a connection to each model."""

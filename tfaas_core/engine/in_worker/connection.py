@@ -1,0 +1,291 @@
+"""A connection from an HTTP worker to one servable: many requests, few frames."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import socket
+import time
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import msgspec
+
+from tfaas_core.engine.in_worker.parts import Grouping, Part
+from tfaas_core.engine.scheduling.solo import Solo
+from tfaas_core.engine.shared.frames import (
+    AnswerFrame,
+    FrameBuffer,
+    decode_answer,
+    encode_request,
+)
+from tfaas_core.engine.shared.meter import Meter
+from tfaas_core.engine.shared.outputs import rows_between
+from tfaas_core.errors import DeadlinePassed, ModelLost, QueueFull
+from tfaas_core.tensors import Array, Signature
+
+_RECEIVE_BYTES = 1 << 18
+
+
+class _Sent(msgspec.Struct):
+    """A frame that is not wholly answered yet."""
+
+    parts: list[Part]
+    deadline_s: float
+    unanswered: int
+
+
+class ModelConnection(asyncio.Protocol):
+    """Collects the requests of one event-loop turn into one frame, and deals out the answers.
+
+    ``sock`` is what the protocol's transport is made of. A request that has the servable to itself
+    is answered sooner than the event loop could sleep and be woken: where the last such one was
+    answered within ``busy_poll_s``, its answer is looked for again and again for as long; unless
+    other connections, with which it shares ``solo``, send, too.
+
+    All methods belong to the event loop's thread.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        solo: Solo,
+        model: str,
+        signature: Signature,
+        mergeable: bool,
+        meter: Meter,
+        worker: int,
+        max_queue_rows: int,
+        timeout_s: float,
+        busy_poll_s: float,
+        on_lost: Callable[[ModelConnection], None],
+        new: bool = False,
+    ) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self._solo = solo
+        self._model = model
+        self._signature = signature
+        self._grouping = Grouping(signature, mergeable)
+        self._meter = meter
+        self._worker = worker
+        self._max_queue_rows = max_queue_rows
+        self._timeout_s = timeout_s
+        self._busy_poll_s = busy_poll_s
+        self._on_lost = on_lost
+        self.new = new
+        """Whether the servable was loaded for this connection."""
+        self._closed = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._has_constants = any(spec.constant for spec in signature.outputs)
+        self._transport: asyncio.WriteTransport | None = None
+        self._buffer = FrameBuffer()
+        self._ids = itertools.count()
+        self._unsent: list[Part] = []
+        self._sent: dict[int, _Sent] = {}
+        self._lone_since_s: float | None = None
+        self._answers_soon = False
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._releasing = False
+        self.lost = False
+
+    def submit(
+        self, inputs: Sequence[Array], rows: int, whole: bool = False
+    ) -> asyncio.Future[list[Array]]:
+        """Sends a request with the others of this turn; the future gets the outputs.
+
+        ``whole``: it shares no run, and is not cut. A request of no rows counts as one.
+
+        Raises QueueFull and ModelLost at once. The future may get DeadlinePassed, ModelLost or what
+        the run raised.
+        """
+        if self.lost:
+            raise self._model_lost()
+        answer: asyncio.Future[list[Array]] = self._loop.create_future()
+        part = self._grouping.part(inputs, rows, whole, self._max_queue_rows, answer)
+        queued = self._meter.rows()
+        if queued + part.counted > self._max_queue_rows:
+            raise QueueFull(
+                f"{queued} rows are waiting for model {self._model!r}, which is all that "
+                "engine.max_queue_rows allows; try again later",
+                model=self._model,
+            )
+        self._meter.add(self._worker, part.counted)
+        if not self._unsent:
+            self._loop.call_soon(self._send)
+        self._unsent.append(part)
+        return answer
+
+    def is_overdue(self) -> bool:
+        """Whether the servable's present run should be over by now."""
+        return not self.lost and self._meter.is_overdue()
+
+    def release(self) -> None:
+        """Hangs up as soon as nothing is unanswered."""
+        self._releasing = True
+        self._hang_up_if_idle()
+
+    def close(self) -> None:
+        """Hangs up at once; whoever still waits gets ModelLost."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def closed(self) -> None:
+        """Returns once it is hung up, whoever did that."""
+        await self._closed.wait()
+
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.WriteTransport, transport)
+        if self._unsent:
+            self._send()
+        elif self._releasing:
+            self._hang_up_if_idle()
+
+    def data_received(self, data: bytes) -> None:
+        if self._lone_since_s is not None:
+            self._answers_soon = time.monotonic() - self._lone_since_s < self._busy_poll_s
+            self._lone_since_s = None
+        for frame in self._buffer.feed(data):
+            self._deal_out(decode_answer(frame, self._signature.outputs))
+        if self._releasing:
+            self._hang_up_if_idle()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self.lost = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        parts = [part for sent in self._sent.values() for part in sent.parts] + self._unsent
+        self._sent.clear()
+        self._unsent = []
+        for part in parts:
+            if not part.answer.done():
+                part.answer.set_exception(self._model_lost())
+        self._meter.reset(self._worker)
+        self._meter.close()
+        self._on_lost(self)
+        self._closed.set()
+
+    # Inside.
+
+    def _send(self) -> None:
+        if self._transport is None or self.lost:
+            return
+        parts, self._unsent = self._unsent, []
+        now_s = time.monotonic()
+        if self._sweeper is None:
+            self._sweeper = self._loop.call_later(self._timeout_s, self._sweep)
+        is_lone = self._solo.is_of(self, now_s) and self._is_alone(parts)
+        for group in self._grouping.groups(parts):
+            try:
+                frame = self._frame(group, now_s + self._timeout_s)
+            except Exception as error:  # arrays of something else, or no memory for them
+                self._fail(group, error)
+                continue
+            unsent = self._send_now(frame) if is_lone else frame
+            if unsent:
+                self._transport.write(unsent)
+            else:
+                self._poll(now_s)
+
+    def _is_alone(self, parts: list[Part]) -> bool:
+        """Whether there is one request, and no other worker has sent one, either."""
+        return len(parts) == 1 and not self._sent and self._meter.rows() == parts[0].counted
+
+    def _frame(self, group: list[Part], deadline_s: float) -> bytes:
+        frame_id = next(self._ids) & 0xFFFF_FFFF
+        frame = encode_request(
+            frame_id,
+            deadline_s,
+            [part.rows for part in group],
+            [part.inputs for part in group],
+            self._signature.inputs,
+            group[0].whole,
+        )
+        self._sent[frame_id] = _Sent(group, deadline_s, len(group))
+        return frame
+
+    def _fail(self, group: list[Part], error: Exception) -> None:
+        for part in group:
+            if not part.answer.done():
+                part.answer.set_exception(error)
+        self._meter.remove(self._worker, sum([part.counted for part in group]))
+
+    def _send_now(self, frame: bytes) -> bytes | memoryview:
+        """Sends past the transport, which would wait for the end of the turn; gives the rest."""
+        try:
+            return memoryview(frame)[self.sock.send(frame) :]
+        except OSError:  # a lasting one is met by the transport, too
+            return frame
+
+    def _poll(self, begin_s: float) -> None:
+        self._lone_since_s = begin_s
+        while self._answers_soon and time.monotonic() - begin_s < self._busy_poll_s:
+            try:
+                data = self.sock.recv(_RECEIVE_BYTES)
+            except BlockingIOError:
+                # The model may need this core.
+                os.sched_yield()
+            except OSError:
+                return
+            else:
+                if data:
+                    self.data_received(data)
+                return
+
+    def _deal_out(self, frame: AnswerFrame) -> None:
+        sent = self._sent[frame.id]
+        parts = sent.parts[frame.first_part : frame.first_part + frame.parts]
+        start = counted = 0
+        for part in parts:
+            end = start + part.rows
+            counted += part.counted
+            if part.answer.done():
+                pass
+            elif frame.failure is not None:
+                part.answer.set_exception(frame.failure)
+            elif len(parts) == 1:
+                part.answer.set_result(frame.outputs)
+            else:
+                part.answer.set_result(self._share(frame.outputs, start, end))
+            start = end
+        self._meter.remove(self._worker, counted)
+        sent.unanswered -= len(parts)
+        if sent.unanswered == 0:
+            del self._sent[frame.id]
+
+    def _share(self, outputs: list[Array], start: int, end: int) -> list[Array]:
+        if self._has_constants:
+            return rows_between(outputs, start, end, self._signature.outputs)
+        return [output[start:end] for output in outputs]
+
+    def _sweep(self) -> None:
+        """One timer serves all requests: they have the same timeout, so the oldest is due first."""
+        now = time.monotonic()
+        self._sweeper = None
+        for sent in self._sent.values():
+            if sent.deadline_s > now:
+                self._sweeper = self._loop.call_later(sent.deadline_s - now, self._sweep)
+                return
+            for part in sent.parts:
+                if not part.answer.done():
+                    part.answer.set_exception(self._deadline_passed())
+
+    def _hang_up_if_idle(self) -> None:
+        if not self._sent and not self._unsent and self._transport is not None:
+            self._transport.close()
+
+    def _model_lost(self) -> ModelLost:
+        return ModelLost(
+            f"the process of model {self._model!r} died under this request; try again",
+            model=self._model,
+        )
+
+    def _deadline_passed(self) -> DeadlinePassed:
+        return DeadlinePassed(
+            f"model {self._model!r} did not answer within {self._timeout_s:g} s "
+            "(server.request_timeout_s)",
+            model=self._model,
+        )

@@ -1,0 +1,348 @@
+"""The built-in engine: models in processes of this machine, seen from an HTTP worker."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import socket
+import time
+from collections.abc import Awaitable, Sequence
+from typing import Any
+
+import msgspec
+
+from tfaas_core.config import Config
+from tfaas_core.engine.base import (
+    Candidate,
+    Engine,
+    Loaded,
+    ServableStatus,
+    WorkerContext,
+)
+from tfaas_core.engine.in_parent.pool import Pool
+from tfaas_core.engine.in_worker.connection import ModelConnection
+from tfaas_core.engine.scheduling.solo import Solo
+from tfaas_core.engine.shared.messages import (
+    Absent,
+    Acquire,
+    AcquirePrepared,
+    Adopt,
+    Connected,
+    Count,
+    Counted,
+    Discard,
+    Done,
+    Failed,
+    Prepare,
+    Release,
+    Retire,
+    ToWorker,
+)
+from tfaas_core.engine.shared.meter import Meter
+from tfaas_core.errors import CannotServe, ModelLost, QueueFull, Unavailable
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.system.link import Link
+from tfaas_core.tensors import Array
+
+_MOST_BUSY_POLL_S = 0.001
+"""Of an HTTP worker, which has other connections to look after."""
+_REST_INTERVAL_S = 0.1
+_REST_S = 0.02
+"""How often and how long an HTTP worker rests where a model that gave way gets no core."""
+
+
+class _Line(msgspec.Struct):
+    """Requests that wait for a connection to a version, and what has to wait for them."""
+
+    requests: int = 0
+    rows: int = 0
+    retired: bool = False
+    released: list[ModelConnection] = msgspec.field(default_factory=list)
+
+
+class _Wanted(msgspec.Struct, frozen=True):
+    """What a connection was asked for: a stored version, by its key; an upload has none."""
+
+    version: ModelVersion
+    key: str = ""
+
+
+class LocalEngine(Engine):
+    """Asks the pool for connections, keeps one to each version in use, and runs over them."""
+
+    def __init__(self, context: WorkerContext, own_pool: Pool | None = None) -> None:
+        self._config = context.config
+        self._worker = context.worker
+        self._supervisor = context.supervisor
+        self._artifact = context.artifact
+        self._own_pool = own_pool
+        self._calls: dict[int, asyncio.Future[Any]] = {}
+        self._call_ids = itertools.count()
+        self._open: dict[str, ModelConnection] = {}
+        self._opening: dict[str, asyncio.Task[ModelConnection]] = {}
+        self._lines: dict[str, _Line] = {}
+        self._by_ticket: dict[int, ModelConnection] = {}
+        self._solo = Solo()
+        self._wanted: dict[int, _Wanted] = {}
+
+    async def start(self) -> None:
+        sock = self._supervisor
+        if self._own_pool is not None:
+            sock, theirs = socket.socketpair()
+            await self._own_pool.start()
+            self._own_pool.attach(self._worker, theirs)
+        assert sock is not None
+        self._link: Link[ToWorker] = Link(sock, ToWorker, self._received, self._pool_lost)
+        self._rest()
+
+    async def close(self) -> None:
+        self._next_rest.cancel()
+        for connection in list(self._by_ticket.values()):
+            connection.close()
+        self._link.close()
+        if self._own_pool is not None:
+            await self._own_pool.close()
+
+    async def prepare(self, candidate: Candidate) -> Loaded:
+        done: Done = await self._call(Prepare(next(self._call_ids), candidate))
+        assert done.loaded is not None
+        return done.loaded
+
+    async def run_prepared(
+        self,
+        ticket: int,
+        version: ModelVersion,
+        inputs: Sequence[Array],
+        rows: int,
+        whole: bool = False,
+    ) -> list[Array]:
+        try:
+            call = AcquirePrepared(next(self._call_ids), ticket)
+            connection = await self._connection(call, _Wanted(version))
+            assert connection is not None
+            try:
+                return await connection.submit(inputs, rows, whole)
+            finally:
+                connection.close()
+                # A later connection counts its rows in the same place of the meter.
+                await connection.closed()
+        except ModelLost:
+            raise CannotServe(
+                f"the process of model {version.name!r} died under this request",
+                model=version.name,
+            ) from None
+
+    async def adopt(self, ticket: int, version: ModelVersion) -> None:
+        await self._call(Adopt(next(self._call_ids), ticket, version.key))
+
+    async def servables(self) -> list[ServableStatus]:
+        counted: Counted = await self._call(Count(next(self._call_ids)))
+        return counted.servables
+
+    def discard(self, ticket: int) -> None:
+        self._link.send(Discard(ticket))
+
+    def run(
+        self, version: ModelVersion, inputs: Sequence[Array], rows: int, whole: bool = False
+    ) -> Awaitable[list[Array]]:
+        connection = self._open.get(version.key)
+        if connection is not None:
+            return connection.submit(inputs, rows, whole)
+        return self._run_when_open(version, inputs, rows, whole)
+
+    async def ready(self, version: ModelVersion) -> bool:
+        if version.key in self._open:
+            return False
+        self._wait_in_line(version, 0)
+        try:
+            connection = await asyncio.shield(self._opened(version.key, version))
+            return connection.new
+        finally:
+            self._leave_line(version, 0)
+
+    def uses(self, version: ModelVersion) -> bool:
+        return version.key in self._open or version.key in self._opening
+
+    def retire(self, version: ModelVersion) -> None:
+        line = self._lines.get(version.key)
+        if line is not None:
+            line.retired = True
+            return
+        connection = self._open.pop(version.key, None)
+        if connection is not None:
+            connection.release()
+        self._link.send(Retire(version.key))
+
+    def _rest(self) -> None:
+        """Leaves a core alone for a moment where a model that gave way to this worker needs it."""
+        if any(connection.is_overdue() for connection in self._by_ticket.values()):
+            time.sleep(_REST_S)
+        loop = asyncio.get_running_loop()
+        self._next_rest = loop.call_later(_REST_INTERVAL_S, self._rest)
+
+    # Opening a connection.
+
+    async def _run_when_open(
+        self, version: ModelVersion, inputs: Sequence[Array], rows: int, whole: bool
+    ) -> list[Array]:
+        key = version.key
+        self._wait_in_line(version, rows)
+        try:
+            async with asyncio.timeout(self._config.server.request_timeout_s):
+                connection = await asyncio.shield(self._opened(key, version))
+            answer = connection.submit(inputs, rows, whole)
+        except TimeoutError:
+            raise Unavailable(
+                f"model {version.name!r} is still loading; try again", model=version.name
+            ) from None
+        finally:
+            self._leave_line(version, rows)
+        return await answer
+
+    def _wait_in_line(self, version: ModelVersion, rows: int) -> None:
+        line = self._lines.get(version.key) or _Line()
+        if line.rows + rows > self._config.engine.max_queue_rows:
+            raise QueueFull(
+                f"{line.rows} rows are waiting for model {version.name!r} to load, which is all "
+                "that engine.max_queue_rows allows; try again later",
+                model=version.name,
+            )
+        self._lines[version.key] = line
+        line.requests += 1
+        line.rows += rows
+
+    def _leave_line(self, version: ModelVersion, rows: int) -> None:
+        line = self._lines[version.key]
+        line.requests -= 1
+        line.rows -= rows
+        if line.requests:
+            return
+        del self._lines[version.key]
+        for connection in line.released:
+            connection.release()
+        if line.retired:
+            self.retire(version)
+
+    def _opened(self, key: str, version: ModelVersion) -> asyncio.Task[ModelConnection]:
+        """The one attempt to open this connection that all who wait for it share."""
+        task = self._opening.get(key)
+        if task is None:
+            task = self._opening[key] = asyncio.create_task(self._connect(key, version))
+            task.add_done_callback(lambda done: self._opening.pop(key, None))
+            # Where everyone who waited has gone, nobody else looks at the error.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return task
+
+    async def _connect(self, key: str, version: ModelVersion) -> ModelConnection:
+        wanted = _Wanted(version, key)
+        candidate = Candidate(
+            version.name, key, version.runtime, "", version.params, version.signature.batch
+        )
+        connection = await self._connection(Acquire(next(self._call_ids), candidate), wanted)
+        if connection is None:
+            # Only now: what is loaded is served without its storage, too.
+            path = await asyncio.to_thread(self._artifact, version)
+            candidate = msgspec.structs.replace(candidate, path=str(path))
+            connection = await self._connection(Acquire(next(self._call_ids), candidate), wanted)
+        assert connection is not None
+        return connection
+
+    async def _connection(
+        self, call: Acquire | AcquirePrepared, wanted: _Wanted
+    ) -> ModelConnection | None:
+        """A connection to what the pool has loaded, or loads; None where it lacks the path."""
+        self._wanted[call.call] = wanted
+        try:
+            connection: ModelConnection | Absent = await self._call(call)
+        finally:
+            self._wanted.pop(call.call, None)
+        if isinstance(connection, Absent):
+            return None
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.create_unix_connection(lambda: connection, sock=connection.sock)
+        except BaseException:
+            connection.connection_lost(None)
+            raise
+        return connection
+
+    def _connected(self, message: Connected, descriptors: list[int]) -> None:
+        """Makes the connection known at once, so that a Release right behind finds it."""
+        answer = self._calls.get(message.call)
+        wanted = self._wanted.get(message.call)
+        if answer is None or answer.done() or wanted is None:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            return
+        version, key = wanted.version, wanted.key
+        connection = ModelConnection(
+            sock=socket.socket(fileno=descriptors[0]),
+            solo=self._solo,
+            model=version.name,
+            signature=version.signature,
+            mergeable=version.mergeable,
+            meter=Meter.of(descriptors[1]),
+            worker=self._worker,
+            max_queue_rows=self._config.engine.max_queue_rows,
+            timeout_s=self._config.server.request_timeout_s,
+            busy_poll_s=min(busy_poll_s(self._config), _MOST_BUSY_POLL_S),
+            on_lost=lambda lost: self._forget(key, message.ticket, lost),
+            new=message.new,
+        )
+        self._by_ticket[message.ticket] = connection
+        if key:
+            self._open[key] = connection
+        answer.set_result(connection)
+
+    def _forget(self, key: str, ticket: int, connection: ModelConnection) -> None:
+        self._by_ticket.pop(ticket, None)
+        if self._open.get(key) is connection:
+            del self._open[key]
+
+    # Talking to the pool.
+
+    async def _call(self, message: Acquire | AcquirePrepared | Prepare | Adopt | Count) -> Any:
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._calls[message.call] = future
+        self._link.send(message)
+        try:
+            return await future
+        finally:
+            del self._calls[message.call]
+
+    def _received(self, message: ToWorker, descriptors: list[int]) -> None:
+        match message:
+            case Connected():
+                self._connected(message, descriptors)
+            case Release():
+                self._release(message.ticket)
+            case Absent() | Done() | Failed() | Counted():
+                future = self._calls.get(message.call)
+                if future is None or future.done():
+                    return
+                if isinstance(message, Failed):
+                    future.set_exception(message.failure.error())
+                else:
+                    future.set_result(message)
+
+    def _release(self, ticket: int) -> None:
+        connection = self._by_ticket.get(ticket)
+        if connection is None:
+            return
+        for key in [key for key, value in self._open.items() if value is connection]:
+            del self._open[key]
+            if key in self._lines:
+                self._lines[key].released.append(connection)
+                return
+        connection.release()
+
+    def _pool_lost(self) -> None:
+        for future in self._calls.values():
+            if not future.done():
+                future.set_exception(Unavailable("the server is stopping"))
+
+
+def busy_poll_s(config: Config) -> float:
+    # Threads that share one interpreter would only be in each other's way.
+    return config.engine.busy_poll_us / 1e6 if config.engine.isolation == "model" else 0.0

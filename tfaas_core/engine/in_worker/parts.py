@@ -1,0 +1,80 @@
+"""Parts: the requests of one event-loop turn, and which of them may share a frame."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from tfaas_core.engine.shared.frames import MAX_PARTS
+from tfaas_core.tensors import Array, BatchAxis, Signature
+
+
+class Part(msgspec.Struct):
+    """One request on its way. ``whole``: it shares no frame."""
+
+    inputs: Sequence[Array]
+    rows: int
+    whole: bool
+    answer: asyncio.Future[list[Array]]
+
+    @property
+    def counted(self) -> int:
+        """As how many rows it is counted: one at least."""
+        return self.rows or 1
+
+
+class Grouping:
+    """Tells which requests for one version may share a frame: those whose rows may share a run."""
+
+    def __init__(self, signature: Signature, mergeable: bool) -> None:
+        self._mergeable = mergeable
+        self._by_shape = mergeable and signature.batch is BatchAxis.NONE
+        self._free_sizes = any(
+            spec.shape is None or None in spec.shape[1:] for spec in signature.inputs
+        )
+        self._has_wholes = False
+
+    def part(
+        self,
+        inputs: Sequence[Array],
+        rows: int,
+        whole: bool,
+        most_rows: int,
+        answer: asyncio.Future[list[Array]],
+    ) -> Part:
+        """A request of so many rows, as the caller sees them.
+
+        Where that has no batch axis, but rows of one shape may share a run, they are counted here;
+        more than ``most_rows`` are none.
+        """
+        if self._by_shape and not whole:
+            rows, whole = _rows_in(inputs, most_rows)
+        self._has_wholes = self._has_wholes or whole
+        return Part(inputs, rows, whole, answer)
+
+    def groups(self, parts: list[Part]) -> list[list[Part]]:
+        """All that came of ``part`` since the last call, grouped."""
+        if not self._mergeable:
+            return [[part] for part in parts]
+        if self._has_wholes:
+            self._has_wholes = False
+            wholes = [[part] for part in parts if part.whole]
+            return wholes + self.groups([part for part in parts if not part.whole])
+        if not self._free_sizes:
+            return [parts[i : i + MAX_PARTS] for i in range(0, len(parts), MAX_PARTS)]
+        groups: defaultdict[Any, list[Part]] = defaultdict(list)
+        for part in parts:
+            groups[tuple([array.shape[1:] for array in part.inputs])].append(part)
+        return list(groups.values())
+
+
+def _rows_in(inputs: Sequence[Array], most: int) -> tuple[int, bool]:
+    """How many rows whole tensors seem to be, and whether they are none after all."""
+    sizes = {array.shape[:1] for array in inputs}
+    (rows,) = sizes.pop() or (0,)
+    is_none = bool(sizes) or not 0 < rows <= most
+    return (1, True) if is_none else (rows, False)

@@ -1,0 +1,1 @@
+"""Scheduling: who polls, who gives way, who rests."""

@@ -1,0 +1,125 @@
+"""Pace: a model whose runs keep a core busy for long gives way to faster ones."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from tfaas_core.config import SlowPriority
+from tfaas_core.engine.shared.numbers import SharedNumbers
+
+_LONG_NS = 10_000_000
+_LONG_RUNS = 3
+_NICENESS = 10
+_PAUSE_NS = 100_000_000
+"""A model that runs again within it is one that runs all the time."""
+_PATIENCE = 10
+"""A run that gave way is due after as many times the most processor time that one has taken."""
+
+
+class SlowRuns:
+    """Until when models that gave way may be expected to run; all model processes share it."""
+
+    def __init__(self, numbers: SharedNumbers) -> None:
+        self._numbers = numbers
+        self._cells = numbers.cells
+        self._due_ns = 0
+
+    @classmethod
+    def create(cls) -> SlowRuns:
+        """None is expected yet."""
+        return cls(SharedNumbers.create(1))
+
+    @classmethod
+    def of(cls, descriptor: int) -> SlowRuns:
+        """Those behind a received descriptor, which it takes over."""
+        return cls(SharedNumbers(descriptor))
+
+    @property
+    def descriptor(self) -> int:
+        """What another process needs to share it."""
+        return self._numbers.descriptor
+
+    def run_begins(self, due_ns: int) -> None:
+        """Called by a process that gave way, with when its run is likely to be over."""
+        self._due_ns = due_ns
+        self._cells[0] = max(self._cells[0], due_ns)
+
+    def run_ends(self) -> None:
+        """Called by the same after the run."""
+        # Another's longer run may not be over yet.
+        if self._cells[0] == self._due_ns:
+            self._cells[0] = time.monotonic_ns() + _PAUSE_NS
+
+    def expected(self) -> bool:
+        """Whether one may be running now."""
+        return time.monotonic_ns() < self._cells[0]
+
+    def close(self) -> None:
+        self._numbers.close()
+
+
+class Pace:
+    """Watches the runs of a process with one servable.
+
+    After three runs in a row that took 10 ms of processor time each, the process's threads get
+    ``priority``, for good: only root may take that back. ``idle`` is the scheduler's SCHED_IDLE,
+    which runs where nothing else wants the core, and is preempted at once; ``low`` a niceness of 10
+    more; ``normal`` changes nothing. See sched(7).
+    """
+
+    def __init__(self, priority: SlowPriority, slow_runs: SlowRuns) -> None:
+        self._priority = priority
+        self._slow_runs = slow_runs
+        self._long_runs = 0
+        self._gave_way = False
+        self._begin_ns = 0
+        self._busy_ns = 0
+        self._most_busy_ns = 0
+
+    def run_begins(self) -> int:
+        """Called before each run; tells when it is due, if the process gave way; 0: it did not."""
+        self._begin_ns = time.monotonic_ns()
+        if not self._gave_way:
+            return 0
+        due_ns = self._begin_ns + _PATIENCE * self._most_busy_ns
+        self._slow_runs.run_begins(due_ns)
+        return due_ns
+
+    def run_ends(self) -> None:
+        """Called after each run."""
+        is_long = time.monotonic_ns() - self._begin_ns >= _LONG_NS
+        if self._priority == "normal" or not (is_long or self._gave_way):
+            self._long_runs = 0
+            return
+        # A run that waited, for a core perhaps, was long by the clock alone.
+        busy_ns, self._busy_ns = self._busy_ns, time.process_time_ns()
+        run_busy_ns = self._busy_ns - busy_ns
+        if self._gave_way:
+            self._most_busy_ns = max(self._most_busy_ns, run_busy_ns)
+            self._slow_runs.run_ends()
+            return
+        self._long_runs = self._long_runs + 1 if run_busy_ns >= _LONG_NS else 0
+        if self._long_runs == _LONG_RUNS:
+            self._most_busy_ns = run_busy_ns
+            self._give_way()
+
+    def beside_slow_runs(self) -> bool:
+        """Whether a process that gave way may be running now."""
+        return self._slow_runs.expected()
+
+    def close(self) -> None:
+        self._slow_runs.close()
+
+    def _give_way(self) -> None:
+        self._gave_way = True
+        niceness = os.getpriority(os.PRIO_PROCESS, 0) + _NICENESS
+        for thread in Path("/proc/self/task").glob("*"):
+            # It may end just now.
+            with suppress(OSError):
+                if self._priority == "idle":
+                    os.sched_setscheduler(int(thread.name), os.SCHED_IDLE, os.sched_param(0))
+                else:
+                    os.setpriority(os.PRIO_PROCESS, int(thread.name), niceness)

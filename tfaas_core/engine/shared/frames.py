@@ -1,0 +1,211 @@
+"""Frames: requests to a servable and answers from it, as bytes on a stream socket.
+
+Both kinds start with ``size`` (bytes after the size field) and the frame's id. A request frame
+holds one or more *parts*, each one client's rows, already concatenated along axis 0::
+
+    request   <QIdHHB  size, id, deadline_s, parts, inputs, whole   <I x parts  rows   tensors
+    answer    <QIHHB   size, id, first part, parts, ok      tensors, or a Failure as MessagePack
+    tensor    <BQ      rank, bytes      <Q x rank  shape    C-order values, native byte order
+
+The dtype of a tensor is its spec's. Strings are a MessagePack array of bytes. ``deadline_s`` is
+``time.monotonic``, the same clock in all processes of a machine. An answer speaks for a range of
+its frame's parts, so that the values that cannot be run fail alone. ``whole`` is set where the one
+part of a frame is to be run as it is: its inputs may have different first axes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from struct import Struct as Layout
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from tfaas_core.engine.shared.messages import Failure
+from tfaas_core.errors import TfaasError
+from tfaas_core.tensors import Array, TensorSpec
+
+_SIZE = Layout("<Q")
+_REQUEST = Layout("<QIdHHB")
+_ANSWER = Layout("<QIHHB")
+_TENSOR = Layout("<BQ")
+MAX_PARTS = 0xFFFF
+"""Of one frame."""
+
+_REQUEST_BODY = Layout("<IdHHB")
+_ANSWER_BODY = Layout("<IHHB")
+
+_encode_strings = msgspec.msgpack.encode
+_decode_strings = msgspec.msgpack.Decoder(list[bytes]).decode
+_decode_failure = msgspec.msgpack.Decoder(Failure).decode
+
+
+class RequestFrame(msgspec.Struct):
+    """``inputs`` are concatenated over the parts, in the signature's order."""
+
+    id: int
+    deadline_s: float
+    part_rows: list[int]
+    inputs: list[Array]
+    whole: bool = False
+
+    @property
+    def rows(self) -> int:
+        return sum(self.part_rows)
+
+
+class AnswerFrame(msgspec.Struct):
+    """Outputs, concatenated over ``parts`` parts from ``first_part`` on; or why there are none."""
+
+    id: int
+    first_part: int
+    parts: int
+    outputs: list[Array]
+    failure: TfaasError | None = None
+
+
+class FrameBuffer:
+    """Cuts a byte stream into frames."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+
+    def feed(self, data: bytes | memoryview) -> Iterator[bytes]:
+        """The frames completed by ``data``, each without its size field."""
+        if not self._bytes and type(data) is bytes and len(data) >= _SIZE.size:
+            (size,) = _SIZE.unpack_from(data)
+            if _SIZE.size + size == len(data):  # nearly always: one frame, and all of it
+                yield data[_SIZE.size :]
+                return
+        self._bytes += data
+        start, available = 0, len(self._bytes)
+        while available - start >= _SIZE.size:
+            (size,) = _SIZE.unpack_from(self._bytes, start)
+            end = start + _SIZE.size + size
+            if end > available:
+                break
+            yield bytes(memoryview(self._bytes)[start + _SIZE.size : end])
+            start = end
+        if start:
+            del self._bytes[:start]
+
+
+def encode_request(
+    frame_id: int,
+    deadline_s: float,
+    part_rows: Sequence[int],
+    parts: Sequence[Sequence[Array]],
+    specs: Sequence[TensorSpec],
+    whole: bool = False,
+) -> bytes:
+    """A request frame; ``parts[i][j]`` is input j of part i, all of one shape but for axis 0."""
+    pieces: list[Any] = [_pack_many("I", part_rows)]
+    for index, spec in enumerate(specs):
+        _add_tensor(pieces, spec, [part[index] for part in parts])
+    size = _REQUEST.size - _SIZE.size + _bytes_of(pieces)
+    head = _REQUEST.pack(size, frame_id, deadline_s, len(part_rows), len(specs), whole)
+    return b"".join([head, *pieces])
+
+
+def decode_request(frame: bytes, specs: Sequence[TensorSpec]) -> RequestFrame:
+    """Reads what ``encode_request`` wrote, less its size field. The arrays are read-only views."""
+    frame_id, deadline_s, parts, count, whole = _REQUEST_BODY.unpack_from(frame)
+    if count != len(specs):
+        raise ValueError(f"a request has {count} inputs, and the model takes {len(specs)}")
+    rows = list(_layout("I", parts).unpack_from(frame, _REQUEST_BODY.size))
+    inputs = _read_tensors(frame, _REQUEST_BODY.size + 4 * parts, specs)
+    return RequestFrame(frame_id, deadline_s, rows, inputs, bool(whole))
+
+
+def failure_of(frame: bytes, error: TfaasError) -> bytes:
+    """The answer to a request frame of which nothing but the head can be read."""
+    frame_id, _deadline_s, parts, _inputs, _whole = _REQUEST_BODY.unpack_from(frame)
+    return encode_failure(frame_id, 0, parts, error)
+
+
+def encode_answer(
+    frame_id: int,
+    first_part: int,
+    parts: int,
+    outputs: Sequence[Array],
+    specs: Sequence[TensorSpec],
+) -> bytes:
+    """The outputs for a range of a frame's parts. Raises ValueError or TypeError for others."""
+    pieces: list[Any] = []
+    for output, spec in zip(outputs, specs, strict=True):
+        if output.dtype != spec.numpy_dtype:
+            raise TypeError(f"output {spec.name!r} is {output.dtype}, not {spec.dtype}")
+        _add_tensor(pieces, spec, [output])
+    size = _ANSWER.size - _SIZE.size + _bytes_of(pieces)
+    return b"".join([_ANSWER.pack(size, frame_id, first_part, parts, True), *pieces])
+
+
+def encode_failure(frame_id: int, first_part: int, parts: int, error: TfaasError) -> bytes:
+    """Why a range of a frame's parts has no outputs."""
+    payload = msgspec.msgpack.encode(Failure.of(error))
+    size = _ANSWER.size - _SIZE.size + len(payload)
+    return _ANSWER.pack(size, frame_id, first_part, parts, False) + payload
+
+
+def decode_answer(frame: bytes, specs: Sequence[TensorSpec]) -> AnswerFrame:
+    """Reads what ``encode_answer`` or ``encode_failure`` wrote, less its size field."""
+    frame_id, first_part, parts, ok = _ANSWER_BODY.unpack_from(frame)
+    if not ok:
+        failure = _decode_failure(memoryview(frame)[_ANSWER_BODY.size :])
+        return AnswerFrame(frame_id, first_part, parts, [], failure.error())
+    outputs = _read_tensors(frame, _ANSWER_BODY.size, specs)
+    return AnswerFrame(frame_id, first_part, parts, outputs)
+
+
+def _add_tensor(pieces: list[Any], spec: TensorSpec, parts: Sequence[Array]) -> None:
+    """Appends the concatenation of ``parts`` along axis 0, without making it."""
+    first = parts[0]
+    shape = first.shape
+    if len(parts) > 1:
+        shape = (sum([part.shape[0] for part in parts]), *shape[1:])
+    if spec.dtype == "string":
+        values: list[Any] = [_encode_strings([v for part in parts for v in part.flat])]
+        size = len(values[0])
+    else:
+        values = [np.ascontiguousarray(part).data for part in parts]
+        size = math.prod(shape) * first.itemsize
+    pieces.append(_TENSOR.pack(len(shape), size))
+    pieces.append(_pack_many("Q", shape))
+    pieces += values
+
+
+def _read_tensors(frame: bytes, offset: int, specs: Sequence[TensorSpec]) -> list[Array]:
+    tensors = []
+    for spec in specs:
+        rank, size = _TENSOR.unpack_from(frame, offset)
+        offset += _TENSOR.size
+        shape = _layout("Q", rank).unpack_from(frame, offset)
+        offset += 8 * rank
+        tensors.append(_read_values(frame, offset, size, shape, spec))
+        offset += size
+    return tensors
+
+
+def _read_values(
+    frame: bytes, offset: int, size: int, shape: tuple[int, ...], spec: TensorSpec
+) -> Array:
+    if spec.dtype == "string":
+        strings = _decode_strings(memoryview(frame)[offset : offset + size])
+        return np.array([*strings, None], object)[:-1].reshape(shape)
+    return np.frombuffer(frame, spec.numpy_dtype, math.prod(shape), offset).reshape(shape)
+
+
+@lru_cache(1024)
+def _layout(code: str, count: int) -> Layout:
+    return Layout(f"<{count}{code}")
+
+
+def _pack_many(code: str, numbers: Sequence[int]) -> bytes:
+    return _layout(code, len(numbers)).pack(*numbers)
+
+
+def _bytes_of(pieces: Sequence[Any]) -> int:
+    return sum([piece.nbytes if type(piece) is memoryview else len(piece) for piece in pieces])

@@ -1,0 +1,91 @@
+"""Meter: how busy one servable is, in memory that its users and the parent share.
+
+Each HTTP worker writes its own two numbers, and the servable its own three, so that no lock is
+needed; anyone may read all. The sum over workers is what bounds the queue, and it costs no message.
+"""
+
+from __future__ import annotations
+
+import time
+
+from tfaas_core.engine.shared.numbers import SharedNumbers
+
+
+class Meter:
+    """int64 ``[2 * workers + 3]``: rows in flight and time of last use for each worker; since when
+    the present run lasts, when it is due, and how often the servable's loop turned. Times are
+    ``time.monotonic_ns``, the same in all processes."""
+
+    def __init__(self, numbers: SharedNumbers) -> None:
+        self._numbers = numbers
+        self._cells = numbers.cells
+        self._workers = (len(self._cells) - 3) // 2
+        self._rows = self._cells[0 : 2 * self._workers : 2]
+
+    @classmethod
+    def create(cls, workers: int) -> Meter:
+        """A new meter, all zero."""
+        return cls(SharedNumbers.create(2 * workers + 3))
+
+    @classmethod
+    def of(cls, descriptor: int) -> Meter:
+        """The meter behind a received descriptor, which it takes over."""
+        return cls(SharedNumbers(descriptor))
+
+    @property
+    def descriptor(self) -> int:
+        """What another process needs to share it."""
+        return self._numbers.descriptor
+
+    def rows(self) -> int:
+        """Rows in flight, of all workers."""
+        return sum(self._rows)
+
+    def add(self, worker: int, rows: int) -> None:
+        """Counts rows in, and notes the time. Only ``worker`` calls it."""
+        self._cells[2 * worker] += rows
+        self._cells[2 * worker + 1] = time.monotonic_ns()
+
+    def remove(self, worker: int, rows: int) -> None:
+        """Counts answered rows out, and notes the time. Only ``worker`` calls it."""
+        self._cells[2 * worker] -= rows
+        self._cells[2 * worker + 1] = time.monotonic_ns()
+
+    def reset(self, worker: int) -> None:
+        """Forgets what a dead worker had in flight."""
+        self._cells[2 * worker] = 0
+
+    def last_used_ns(self) -> int:
+        """When any worker last used it; 0: never."""
+        return max(self._cells[1 : 2 * self._workers : 2])
+
+    def run_begins(self, due_ns: int = 0) -> None:
+        """Called by the servable's thread before it runs; ``due_ns``: see ``is_overdue``."""
+        self._cells[2 * self._workers] = time.monotonic_ns()
+        self._cells[2 * self._workers + 1] = due_ns
+        self._cells[2 * self._workers + 2] += 1
+
+    def run_ends(self) -> None:
+        """Called by the servable's thread after it ran."""
+        self._cells[2 * self._workers] = 0
+        self._cells[2 * self._workers + 1] = 0
+
+    def running_since_ns(self) -> int:
+        """When the present run began; 0: nothing runs."""
+        return self._cells[2 * self._workers]
+
+    def turns(self) -> None:
+        """Called by the servable's thread to show that it is not stuck; a run shows it, too."""
+        self._cells[2 * self._workers + 2] += 1
+
+    def turn_count(self) -> int:
+        """How often the servable's thread has shown that it is not stuck."""
+        return self._cells[2 * self._workers + 2]
+
+    def is_overdue(self) -> bool:
+        """Whether the present run should be over by now, as it would be if it were given a core."""
+        return 0 < self._cells[2 * self._workers + 1] < time.monotonic_ns()
+
+    def close(self) -> None:
+        self._rows.release()
+        self._numbers.close()
