@@ -20,11 +20,11 @@ lint: $(INSTALLED)
 bench: $(BENCH_INSTALLED)
 	$(BIN)/python benchmarks/run.py
 
-# Writes plugins/tfaas_plugins/tfaas_pb2.py anew, after a change of tfaas.proto.
+# Writes plugins/tfaas_plugins/codecs/protobuf/tfaas_pb2.py anew, after a change of tfaas.proto.
 proto:
 	$(PYTHON) -m venv .venv-proto
 	.venv-proto/bin/python -m pip install --quiet grpcio-tools==1.85.1
-	cd plugins && ../.venv-proto/bin/python -m grpc_tools.protoc -I. --python_out=. tfaas_plugins/tfaas.proto
+	cd plugins && ../.venv-proto/bin/python -m grpc_tools.protoc -I. --python_out=. tfaas_plugins/codecs/protobuf/tfaas.proto
 	rm -rf .venv-proto
 
 clean:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 from tfaas_backends import demo
-from tfaas_plugins.tfaas_pb2 import DataFrame, Row
+from tfaas_plugins.codecs.protobuf.tfaas_pb2 import DataFrame, Row
 
 from benchmarks.network import ROWS
 from tfaas_core.tensors import Array

@@ -18,7 +18,7 @@ from statistics import median
 from typing import Any, TypeVar
 
 import msgspec
-from tfaas_plugins.codec_json import JsonCodec
+from tfaas_plugins.codecs.json.codec import JsonCodec
 
 from benchmarks import round_trips
 from benchmarks.bodies import as_json

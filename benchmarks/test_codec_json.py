@@ -6,7 +6,7 @@ import numpy as np
 import orjson
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
-from tfaas_plugins.codec_json import JsonCodec
+from tfaas_plugins.codecs.json.codec import JsonCodec
 
 from tfaas_core.tensors import Array, Bound, TensorSpec
 from tfaas_core.testing.models import model_version

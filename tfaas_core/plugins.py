@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from tfaas_core.host import Host
 
 BUILTIN_PLUGINS = (
-    "tfaas_plugins.codec_json",
-    "tfaas_plugins.codec_protobuf",
-    "tfaas_plugins.codec_image",
-    "tfaas_plugins.codec_msgpack",
-    "tfaas_plugins.models_api",
-    "tfaas_plugins.versions_api",
-    "tfaas_plugins.params_api",
-    "tfaas_plugins.status_api",
+    "tfaas_plugins.codecs.json",
+    "tfaas_plugins.codecs.protobuf",
+    "tfaas_plugins.codecs.image",
+    "tfaas_plugins.codecs.msgpack",
+    "tfaas_plugins.routes.models",
+    "tfaas_plugins.routes.versions",
+    "tfaas_plugins.routes.params",
+    "tfaas_plugins.routes.status",
     "tfaas_backends.storage_filesystem",
     "tfaas_backends.storage_sql",
     "tfaas_backends.runtime_graph",

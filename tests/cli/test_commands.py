@@ -135,7 +135,7 @@ def test_plugins_lists_each_with_what_it_registers(capsys: Capture) -> None:
     assert main(["plugins", "--json"]) == 0
     listed = {plugin["module"]: plugin for plugin in printed_json(capsys)}
     assert list(listed) == list(BUILTIN_PLUGINS)
-    json_codec = listed["tfaas_plugins.codec_json"]
+    json_codec = listed["tfaas_plugins.codecs.json"]
     assert (json_codec["distribution"], json_codec["version"]) == ("tfaas", __version__)
     assert json_codec["status"] == "active"
     assert "codec json" in json_codec["registers"]
@@ -154,24 +154,24 @@ def test_plugins_shows_broken_and_disabled_ones(
     assert lines["tfaas_broken"].split()[1:4] == ["tfaas-broken", "1.0", "broken"]
     assert "no GPU here" in lines["tfaas_broken"]
     assert lines["tfaas_off"].split()[1:] == ["tfaas-off", "1.0", "disabled"]
-    assert "codec json" in lines["tfaas_plugins.codec_json"]
+    assert "codec json" in lines["tfaas_plugins.codecs.json"]
 
 
 def test_routes_lists_the_endpoints_with_their_plugins(capsys: Capture) -> None:
     assert main(["routes", "--json", "--set", "server.base=/tfaas"]) == 0
     routes = {(r["method"], r["path"]): r["plugin"] for r in printed_json(capsys)}
-    assert routes["POST", "/tfaas/predict/json"] == "tfaas_plugins.codec_json"
-    assert routes["POST", "/tfaas/json"] == "tfaas_plugins.codec_json"
-    assert routes["GET", "/tfaas/models"] == "tfaas_plugins.models_api"
-    assert routes["POST", "/tfaas/upload"] == "tfaas_plugins.models_api"
-    assert routes["DELETE", "/tfaas/delete"] == "tfaas_plugins.models_api"
+    assert routes["POST", "/tfaas/predict/json"] == "tfaas_plugins.codecs.json"
+    assert routes["POST", "/tfaas/json"] == "tfaas_plugins.codecs.json"
+    assert routes["GET", "/tfaas/models"] == "tfaas_plugins.routes.models"
+    assert routes["POST", "/tfaas/upload"] == "tfaas_plugins.routes.models"
+    assert routes["DELETE", "/tfaas/delete"] == "tfaas_plugins.routes.models"
 
 
 def test_routes_is_a_table_unless_asked_for_json(capsys: Capture) -> None:
     assert main(["routes"]) == 0
     first, *rest = (line.split() for line in capsys.readouterr().out.splitlines())
     assert first == ["METHOD", "PATH", "PLUGIN"]
-    assert ["GET", "/models", "tfaas_plugins.models_api"] in rest
+    assert ["GET", "/models", "tfaas_plugins.routes.models"] in rest
 
 
 def test_routes_fails_where_a_plugin_is_broken(

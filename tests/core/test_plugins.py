@@ -101,7 +101,7 @@ def test_an_installed_plugin_registers_beside_the_builtin_ones(
     assert plugins.owner("media type", "text/csv") == "tfaas_csv"
     for place in ("", "/models/{name}", "/models/{name}/versions/{version}"):
         assert plugins.owner("route", f"POST {place}/predict/csv") == "tfaas_csv"
-    assert plugins.owner("codec", "json") == "tfaas_plugins.codec_json"
+    assert plugins.owner("codec", "json") == "tfaas_plugins.codecs.json"
 
 
 def test_installed_plugins_come_in_the_order_of_their_entry_points(
@@ -141,7 +141,7 @@ def test_a_plugin_is_disabled_by_its_distribution_or_module(
 
 
 def test_a_builtin_plugin_is_disabled_by_its_module(config: Config) -> None:
-    assert "json" not in load_plugins(["tfaas_plugins.codec_json"]).codecs(config)
+    assert "json" not in load_plugins(["tfaas_plugins.codecs.json"]).codecs(config)
 
 
 BROKEN = {

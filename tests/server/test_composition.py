@@ -10,7 +10,7 @@ from tfaas_core.testing.server import running_server
 
 
 def test_without_the_json_codec_there_is_no_json_endpoint(tmp_path: Path) -> None:
-    disabled = 'plugins.disabled=["tfaas_plugins.codec_json"]'
+    disabled = 'plugins.disabled=["tfaas_plugins.codecs.json"]'
     with running_server(tmp_path, "server.workers=1", disabled) as server:
         for path in ("/json", "/predict/json"):
             answer = server.http.post(path, json={"values": [1]})

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tfaas_plugins.tfaas_pb2 import DataFrame, Predictions, Row
+from tfaas_plugins.codecs.protobuf.tfaas_pb2 import DataFrame, Predictions, Row
 
 from tests.server.test_real_models import FILES, MODELS, references
 from tfaas_core.tensors import Array

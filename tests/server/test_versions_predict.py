@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from msgspec import msgpack
 from PIL import Image
-from tfaas_plugins.tfaas_pb2 import Predictions, Row
+from tfaas_plugins.codecs.protobuf.tfaas_pb2 import Predictions, Row
 
 from tests.server.ladder import Ladder, error
 from tfaas_core.testing.server import RunningServer

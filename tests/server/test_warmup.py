@@ -166,7 +166,7 @@ def test_a_downloaded_bundle_holds_the_examples_and_uploads_again(
 
 
 def test_without_the_json_codec_examples_are_refused(tmp_path: Path, scale_graph: Graph) -> None:
-    disabled = 'plugins.disabled=["tfaas_plugins.codec_json"]'
+    disabled = 'plugins.disabled=["tfaas_plugins.codecs.json"]'
     with running_server(tmp_path, "server.workers=1", disabled) as server:
         refused = post(server, "vk", scale_graph(3.0), TRIPLED)
         assert refused.status_code == 422, refused.text

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from tfaas_plugins.codec_json import JsonCodec
+from tfaas_plugins.codecs.json.codec import JsonCodec
 
 from tfaas_core.config import load_config
 from tfaas_core.engine.local import LocalEngineFactory

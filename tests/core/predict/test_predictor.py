@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from tfaas_plugins.codec_json import JsonCodec
-from tfaas_plugins.json_document import JsonDocument
+from tfaas_plugins.codecs.json.codec import JsonCodec
+from tfaas_plugins.codecs.json.document import JsonDocument
 
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.catalog import Catalog

@@ -63,7 +63,7 @@ def test_a_broken_plugin_is_shown_and_the_others_work(
     assert reason in broken.reason
     hello = plugins["tfaas_hello"]
     assert (hello.status, hello.registers, hello.reason) == ("active", ["route GET /hello"], "")
-    assert "route GET /models" in plugins["tfaas_plugins.models_api"].registers
+    assert "route GET /models" in plugins["tfaas_plugins.routes.models"].registers
 
 
 def test_a_disabled_plugin_is_not_a_broken_one(install_plugin: InstallPlugin) -> None:

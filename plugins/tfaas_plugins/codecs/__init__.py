@@ -1,0 +1,1 @@
+"""Codecs: one package for each input format, and what they share."""

@@ -1,0 +1,137 @@
+"""What a model answers to pictures: labels with their probabilities, best first, or numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+import orjson
+
+from tfaas_core.codec import Encoded
+from tfaas_core.errors import DoesNotFit
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.tensors import Array, Arrays, Bound
+from tfaas_plugins.codecs.json.codec import JsonCodec
+
+_ONE_ROW = Bound({}, 1, True)
+_JSON = JsonCodec()
+_NO_VALUES = _JSON.parse(b"{}", "application/json")
+
+
+def check_labels(version: ModelVersion) -> None:
+    """Raises DoesNotFit where the version has labels, but not one for each number of its output."""
+    outputs = [spec for spec in version.signature.outputs if not spec.constant]
+    if not version.labels:
+        return
+    if len(outputs) != 1:
+        raise _do_not_fit(version, f"has {len(outputs)} outputs; params.outputNode may name one", 1)
+    (spec,) = outputs
+    if spec.numpy_dtype.kind not in "fiu":
+        raise _do_not_fit(version, f"answers {spec}, which holds no probabilities", "numbers")
+    shape = version.signature.row_shape(spec)
+    if shape is not None and None not in shape:
+        _check_count(version, prod(size or 0 for size in shape))
+
+
+def encode(
+    outputs: Arrays, bound: Bound, filenames: Sequence[str], top: int, version: ModelVersion
+) -> Encoded:
+    """A single picture's answer, or a list of those of a batch.
+
+    With labels, an answer is an object with the file's name and the ``top`` best labels, of none
+    where the model answers no row at all; without, it is what the JSON codec answers to one row,
+    and where the model answers another number of rows than there are pictures, to all of them.
+    Raises DoesNotFit where an output of unknown size turns out to have another one than the labels.
+    """
+    rows = _rows(outputs, bound, version)
+    if version.labels:
+        answers = _all_labelled(rows, filenames, top, version)
+    elif len(rows) != len(filenames):
+        return _JSON.encode(outputs, bound, _NO_VALUES, version)
+    else:
+        answers = [_JSON.encode(row, _ONE_ROW, _NO_VALUES, version).body for row in rows]
+    body = answers[0] if bound.single else b"[" + b",".join(answers) + b"]"
+    return Encoded(body, "application/json")
+
+
+def _rows(outputs: Arrays, bound: Bound, version: ModelVersion) -> list[Arrays]:
+    """The outputs of each picture; as they are, if they are not of as many rows."""
+    specs = version.signature.outputs
+    varying = [spec.name for spec in specs if not spec.constant]
+    if bound.single or not all(outputs[name].shape[:1] == (bound.rows,) for name in varying):
+        return [outputs]
+    return [
+        {**outputs, **{name: outputs[name][number : number + 1] for name in varying}}
+        for number in range(bound.rows)
+    ]
+
+
+def _all_labelled(
+    rows: Sequence[Arrays], filenames: Sequence[str], top: int, version: ModelVersion
+) -> list[bytes]:
+    (name,) = (spec.name for spec in version.signature.outputs if not spec.constant)
+    outputs = [row[name] for row in rows]
+    if len(rows) != len(filenames):
+        (output,) = outputs
+        if output.shape[:1] != (0,):
+            count = len(output) if output.ndim else 1
+            raise _do_not_fit(
+                version,
+                f"answers {_counted(count, 'row')} for {len(filenames)} pictures; send them one at "
+                "a time",
+                len(filenames),
+                count,
+            )
+        outputs *= len(filenames)
+    pairs = zip(outputs, filenames, strict=True)
+    return [_labelled(output, filename, top, version) for output, filename in pairs]
+
+
+def _labelled(output: Array, filename: str, top: int, version: ModelVersion) -> bytes:
+    values = output.reshape(-1)
+    if output.shape[:1] != (0,):
+        _check_count(version, values.size)
+    # NaN, for a signalling one of which a cast would warn, is put last, and equal values stay in
+    # the order of the labels.
+    with np.errstate(invalid="ignore"):
+        best = np.argsort(-values.astype(np.float64), kind="stable")[:top]
+    labels = [
+        {"label": version.labels[place], "probability": value}
+        for place, value in zip(best.tolist(), _writable(values[best]), strict=True)
+    ]
+    answer = {"filename": filename, "labels": labels}
+    return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _writable(values: Array) -> Array:
+    # orjson would write a float16 with the digits of a float32.
+    return values.astype(np.str_).astype(np.float64) if values.dtype == np.float16 else values
+
+
+def _check_count(version: ModelVersion, count: int) -> None:
+    if count != len(version.labels):
+        raise _do_not_fit(
+            version,
+            f"answers {_counted(count, 'number')} for a picture",
+            len(version.labels),
+            count,
+        )
+
+
+def _do_not_fit(
+    version: ModelVersion, what: str, expected: object, got: object = None
+) -> DoesNotFit:
+    details: dict[str, Any] = {} if got is None else {"got": got}
+    return DoesNotFit(
+        f"model {version.name!r} has {_counted(len(version.labels), 'label')}, but {what}",
+        field="labels",
+        expected=expected,
+        model=version.name,
+        **details,
+    )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"

@@ -1,0 +1,105 @@
+"""The image codec: PNG and JPEG pictures to arrays, and outputs to labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tfaas_core.codec import Codec, Document, Encoded
+from tfaas_core.errors import TooLarge
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.tensors import Arrays, Bound
+from tfaas_core.uploads.multipart import MEDIA_TYPE
+from tfaas_plugins.codecs.image import answer as image_answer
+from tfaas_plugins.codecs.image.file_input import ImageFileInput
+from tfaas_plugins.codecs.image.input import ImageInput
+from tfaas_plugins.codecs.image.picture import Picture
+from tfaas_plugins.codecs.image.picture_form import DEFAULT_TOP, read_form
+from tfaas_plugins.codecs.values.binding import Bindings, only_input
+
+if TYPE_CHECKING:
+    pass
+
+
+_LIGHT_PIXELS = 64 * 1024
+
+
+class ImageDocument(Document):
+    """The pictures of a request, their headers read; and how many labels to answer for each."""
+
+    pictures: tuple[Picture, ...] = ()
+    top: int = DEFAULT_TOP
+
+
+class ImageCodec(Codec[ImageDocument]):
+    """Pictures in, JSON out."""
+
+    name = "image"
+    media_types = (MEDIA_TYPE, "image/png", "image/jpeg", "application/octet-stream")
+
+    def __init__(self, *, max_pixels: int, max_images: int) -> None:
+        """A request may have ``max_images`` pictures, of ``max_pixels`` pixels together."""
+        self._max_pixels = max_pixels
+        self._max_images = max_images
+        self._inputs = Bindings(self._make_input)
+
+    def parse(self, body: bytes, content_type: str) -> ImageDocument:
+        """Reads a form, or a picture as it is; of the pictures, their headers.
+
+        Raises BadBody; DoesNotFit where a picture is animated, or ``top`` or ``version`` is no
+        count; TooLarge where they are too many, or have too many pixels.
+        """
+        form = read_form(body, content_type, self._max_images)
+        pictures: list[Picture] = []
+        total_pixels = 0
+        for sent in form.images:
+            pictures.append(Picture.of(sent))
+            total_pixels += pictures[-1].width * pictures[-1].height
+            if total_pixels > self._max_pixels:
+                raise self._too_large(pictures, total_pixels)
+        return ImageDocument(
+            tuple(pictures),
+            form.top,
+            model=form.model,
+            version=form.version,
+            label=form.label,
+        )
+
+    def is_heavy(self, document: ImageDocument) -> bool:
+        """For more than a few thousand pixels, of which decoding takes a millisecond or so."""
+        return sum(p.width * p.height for p in document.pictures) > _LIGHT_PIXELS
+
+    def bind(self, document: ImageDocument, version: ModelVersion) -> Bound:
+        """One picture as a single row, several as a batch, made to fit the model's input.
+
+        A model that takes strings gets their bytes as they were sent.
+        Raises DoesNotFit where they do not fit, BadBody where a picture is damaged behind its
+        header, TooLarge where they have too many pixels once they are resized.
+        """
+        return self._inputs.of(version).bind(document.pictures)
+
+    def encode(
+        self, outputs: Arrays, bound: Bound, document: ImageDocument, version: ModelVersion
+    ) -> Encoded:
+        """For each picture its best labels, or where the model has none, its outputs."""
+        filenames = [picture.sent.filename or "" for picture in document.pictures]
+        return image_answer.encode(outputs, bound, filenames, document.top, version)
+
+    def _make_input(self, version: ModelVersion) -> ImageInput | ImageFileInput:
+        image_answer.check_labels(version)
+        only = only_input(version)
+        if only is not None and only.dtype == "string":
+            return ImageFileInput(version, only)
+        return ImageInput(version, self._max_pixels)
+
+    def _too_large(self, pictures: list[Picture], total_pixels: int) -> TooLarge:
+        last = pictures[-1]
+        if len(pictures) == 1:
+            what = f"{last.sent.place} has {last.width} x {last.height} pixels"
+        else:
+            what = f"the first {len(pictures)} images have {total_pixels} pixels together"
+        return TooLarge(
+            f"{what}, more than the {self._max_pixels} of limits.max_image_pixels",
+            field="image",
+            expected=self._max_pixels,
+            got=total_pixels,
+        )

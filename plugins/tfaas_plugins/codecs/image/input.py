@@ -1,0 +1,168 @@
+"""How pictures become the array that one version of a model takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL.Image import Resampling
+
+from tfaas_core.errors import DoesNotFit, TooLarge
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.tensors import Array, BatchAxis, Bound, TensorSpec
+from tfaas_plugins.codecs.image.layout import CHANNELS, Layout
+from tfaas_plugins.codecs.image.params import ImageParams
+from tfaas_plugins.codecs.image.picture import Mode, Picture
+from tfaas_plugins.codecs.values.binding import only_input
+
+_MODES: dict[int, Mode] = {1: "L", 3: "RGB", 4: "RGBA"}
+_RESAMPLING = {"bilinear": Resampling.BILINEAR, "nearest": Resampling.NEAREST, "off": None}
+_FINER = 2
+"""How many times finer than the model's input a JPEG is read at least, before it is resized."""
+
+
+class ImageInput:
+    """The input of a version that takes pictures: what can be worked out of it beforehand."""
+
+    def __init__(self, version: ModelVersion, max_pixels: int) -> None:
+        """Raises DoesNotFit where the model does not take pictures, or its params are wrong."""
+        self._model = version.name
+        self._max_pixels = max_pixels
+        self._params = ImageParams.of(version)
+        self._spec = _only_input(version)
+        self._check_dtype()
+        self._takes_several = version.signature.batch is not BatchAxis.NONE
+        shape = self._spec.shape or ()
+        self._has_first_axis = self._takes_several or (len(shape) == 4 and shape[0] in (1, None))
+        self._layout = self._find_layout(shape[1:] if self._has_first_axis else shape)
+        self._mode = _MODES[self._layout.channels]
+        self._resample = _RESAMPLING[self._params.resize]
+
+    def bind(self, pictures: Sequence[Picture]) -> Bound:
+        """One picture as a single row, several as a batch.
+
+        Raises BadBody where one is damaged, DoesNotFit where one is of another size than it must
+        be, TooLarge where they have too many pixels once they are made to fit.
+        """
+        if len(pictures) > 1 and not self._takes_several:
+            raise self._wrong(
+                f"the form has {len(pictures)} images, model {self._model!r} takes one at a time",
+                1,
+                len(pictures),
+            )
+        rows: list[NDArray[np.uint8]] = []
+        size, left = (0, 0), self._max_pixels
+        for picture in pictures:
+            pixels = self._fitted(picture, left)
+            height, width = pixels.shape[:2]
+            if rows and (width, height) != size:
+                raise self._sizes_differ(pictures[0], size, picture, (width, height))
+            size, left = (width, height), left - width * height
+            rows.append(self._layout.arranged(pixels))
+        batch = self._scaled(rows)
+        array = batch if self._has_first_axis else batch[0]
+        return Bound({self._spec.name: array}, len(pictures), len(pictures) == 1)
+
+    def _fitted(self, picture: Picture, max_pixels: int) -> NDArray[np.uint8]:
+        """The picture's values in the size that the model takes."""
+        shown = picture.show(self._mode, self._least())
+        size = self._layout.size_for(shown.width, shown.height)
+        if self._resample is None and size != (shown.width, shown.height):
+            expected = f"{self._layout.width or 'any'} x {self._layout.height or 'any'}"
+            got = f"{shown.width} x {shown.height}"
+            raise self._wrong(
+                f"{picture.sent.place} is {got} pixels, model {self._model!r} takes {expected}, "
+                "and its params.image.resize is 'off'",
+                expected,
+                got,
+            )
+        if size[0] * size[1] > max_pixels:
+            raise TooLarge(
+                f"resized for model {self._model!r}, the images have more than "
+                f"{self._max_pixels} pixels (limits.max_image_pixels); send fewer at a time",
+                field="image",
+                expected=self._max_pixels,
+                model=self._model,
+            )
+        return shown.pixels(*size, self._resample)
+
+    def _least(self) -> int | None:
+        """The shortest side, in pixels, that a JPEG may be read with; None: only its full size."""
+        longest = max(self._layout.height or 0, self._layout.width or 0)
+        return _FINER * longest or None if self._resample is Resampling.BILINEAR else None
+
+    def _scaled(self, rows: Sequence[NDArray[np.uint8]]) -> Array:
+        """The rows as one array of the model's dtype, its values in the model's range."""
+        batch = np.empty((len(rows), *rows[0].shape), self._spec.numpy_dtype)
+        for row, values in zip(batch, rows, strict=True):
+            row[...] = values
+        if self._params.scale == "0-1":
+            batch /= 255
+        elif self._params.scale == "-1-1":
+            batch /= 127.5
+            batch -= 1
+        return batch
+
+    def _check_dtype(self) -> None:
+        dtype, scale = self._spec.numpy_dtype, self._params.scale
+        is_float = dtype.kind == "f"
+        if not is_float and (dtype.kind not in "iu" or np.iinfo(dtype).max < 255):
+            raise self._wrong(
+                f"input {self._spec.name!r} of model {self._model!r} takes {self._spec}, which "
+                "does not hold a picture's values of 0 to 255",
+                "a picture's values",
+                str(self._spec),
+            )
+        if not is_float and scale != "none":
+            raise self._wrong(
+                f"params.image.scale of model {self._model!r} is {scale!r}, but the model takes "
+                f"{self._spec.dtype}, which is for 'none' alone",
+                "none",
+                scale,
+            )
+
+    def _find_layout(self, shape: tuple[int | None, ...]) -> Layout:
+        layout = Layout.of(shape, self._params.channels)
+        if layout is None:
+            channels = self._params.channels
+            asked = f"{channels}, as params.img_channels says," if channels else _LISTED_CHANNELS
+            raise self._wrong(
+                f"input {self._spec.name!r} of model {self._model!r} takes {self._spec}, which is "
+                f"not a picture's height and width with {asked} channels",
+                "a picture",
+                str(self._spec),
+            )
+        return layout
+
+    def _sizes_differ(
+        self, first: Picture, size: tuple[int, int], other: Picture, other_size: tuple[int, int]
+    ) -> DoesNotFit:
+        expected = f"{size[0]} x {size[1]}"
+        got = f"{other_size[0]} x {other_size[1]}"
+        return self._wrong(
+            f"{first.sent.place} is {expected} pixels, {other.sent.place} is {got}; model "
+            f"{self._model!r} takes any size, but one for all images of a request",
+            expected,
+            got,
+        )
+
+    def _wrong(self, message: str, expected: object, got: object) -> DoesNotFit:
+        return DoesNotFit(message, field="image", expected=expected, got=got, model=self._model)
+
+
+_LISTED_CHANNELS = f"{', '.join(map(str, CHANNELS[:-1]))} or {CHANNELS[-1]}"
+
+
+def _only_input(version: ModelVersion) -> TensorSpec:
+    inputs = version.signature.inputs
+    only = only_input(version)
+    if only is None:
+        listed = ", ".join(f"{spec.name!r} ({spec})" for spec in inputs) or "none"
+        raise DoesNotFit(
+            f"model {version.name!r} takes not one picture but these inputs: {listed}",
+            field="image",
+            expected=[spec.name for spec in inputs],
+            model=version.name,
+        )
+    return only

@@ -1,0 +1,217 @@
+"""A picture: PNG or JPEG, told by its content; what its header says, and what a person sees."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal, TypeAlias
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, JpegImagePlugin, PngImagePlugin
+from PIL.Image import Resampling, Transpose
+
+from tfaas_core.errors import BadBody, DoesNotFit, TooLarge, Unavailable
+from tfaas_plugins.codecs.image.picture_form import SentImage
+
+MAX_PACKED_PIECES = 100
+"""Of a file: a JPEG's scans, each a pass over all pixels; a PNG's compressed texts and profiles,
+which unpack to a megabyte each. They cost time out of all proportion to their own size."""
+
+Mode: TypeAlias = Literal["L", "RGB", "RGBA"]
+"""Grey, colour, or colour and alpha, 8 bits each."""
+
+_BEGINNINGS = {"PNG": b"\x89PNG\r\n\x1a\n", "JPEG": b"\xff\xd8\xff"}
+_PACKED_PIECES = {"PNG": (b"iCCP", b"iTXt", b"zTXt"), "JPEG": (b"\xff\xda",)}
+_OTHER_BEGINNINGS = {
+    "GIF": rb"GIF8[79]a",
+    "WebP": rb"RIFF.{4}WEBP",
+    "BMP": rb"BM.{4}\0{4}",
+    "TIFF": rb"II[*+]\0|MM\0[*+]",
+    "AVIF": rb".{4}ftypavi[fs]",
+    "HEIF": rb".{4}ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)",
+    "JPEG 2000": rb"\0{3}\x0cjP  |\xffO\xffQ",
+    "JPEG XL": rb"\0{3}\x0cJXL |\xff\n",
+    "ICO": rb"\0\0\x01\0",
+    "PDF": rb"%PDF-",
+    "SVG": rb"\s*(<\?xml[^>]*>\s*)?<svg",
+}
+# ImageOps.exif_transpose does the same, but it writes the EXIF data anew, and fails where one of
+# the other fields cannot be written.
+_TURNS = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
+_SWAPPING = (Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90)
+
+# Damaged EXIF data is no news for the log: what the picture needs of it is read, or it is a 400.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+
+class Picture(msgspec.Struct, frozen=True):
+    """A picture whose header was read. ``width`` and ``height`` are in pixels, as stored."""
+
+    sent: SentImage
+    format: Literal["PNG", "JPEG"]
+    width: int
+    height: int
+
+    @classmethod
+    def of(cls, sent: SentImage) -> Picture:
+        """Reads the header, and checks what can be checked without decoding.
+
+        Raises BadBody where it is no PNG or JPEG, or a damaged one; DoesNotFit where it is
+        animated; TooLarge where it has more than MAX_PACKED_PIECES.
+        """
+        for format in ("PNG", "JPEG"):
+            if sent.data.startswith(_BEGINNINGS[format]):
+                break
+        else:
+            raise _neither(sent)
+        _check_packed_pieces(sent, format)
+        with _reading(sent, format):
+            image = _open(sent, format)
+            # Compares a PNG's checksums, which decoding does not: of pixels that changed on their
+            # way nobody wants a prediction.
+            image.verify()
+        if getattr(image, "is_animated", False):
+            raise DoesNotFit(
+                f"{sent.place} is an animated PNG; send one of its pictures by itself",
+                field="image",
+            )
+        return cls(sent, format, *image.size)
+
+    def show(self, mode: Mode, least: int | None) -> Shown:
+        """Decodes it into ``mode``, as a person sees it: transparency over white.
+
+        Where ``least`` is given, a JPEG is read in a half, a quarter or an eighth of its size, as
+        long as no side gets shorter than ``least`` pixels. Raises BadBody where it is damaged.
+        """
+        with _reading(self.sent, self.format):
+            image = _open(self.sent, self.format)
+            size = None if least is None else (least, least)
+            draft = image.draft("L" if mode == "L" else None, size)
+            image.load()
+            turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+            flat = _converted(image, mode)
+        box = draft[1] if draft else (0, 0, *image.size)
+        return Shown(flat, box, turn, self.width, self.height)
+
+
+class Shown:
+    """A decoded picture. ``width`` and ``height`` are those of what a person sees, in pixels."""
+
+    def __init__(
+        self,
+        image: Image.Image,
+        box: tuple[float, float, float, float],
+        turn: Transpose | None,
+        width: int,
+        height: int,
+    ) -> None:
+        """``image`` is not turned yet, and perhaps smaller than ``width`` and ``height``."""
+        self._image = image
+        self._box = box
+        self._turn = turn
+        self._is_swapped = turn in _SWAPPING
+        self.width, self.height = (height, width) if self._is_swapped else (width, height)
+
+    def pixels(self, width: int, height: int, resample: Resampling | None) -> NDArray[np.uint8]:
+        """Its values in this size: uint8 [height, width], or [height, width, 3 or 4].
+
+        ``resample`` may be None where that is its own size.
+        """
+        size = (height, width) if self._is_swapped else (width, height)
+        image = self._image
+        if image.size != size:
+            image = image.resize(size, resample, self._box)
+        if self._turn is not None:
+            image = image.transpose(self._turn)
+        return np.asarray(image)
+
+
+def _neither(sent: SentImage) -> BadBody:
+    for format, pattern in _OTHER_BEGINNINGS.items():
+        if re.match(pattern, sent.data, re.DOTALL):
+            return BadBody(
+                f"{sent.place} is a picture in the format {format}; send a PNG or a JPEG",
+                field="image",
+                expected=list(_BEGINNINGS),
+                got=format,
+            )
+    hint = "" if sent.filename is not None else " (with curl: -F image=@file.png)"
+    return BadBody(
+        f"{sent.place} is neither a PNG nor a JPEG{hint}",
+        field="image",
+        expected=list(_BEGINNINGS),
+    )
+
+
+def _check_packed_pieces(sent: SentImage, format: str) -> None:
+    count = sum(sent.data.count(mark) for mark in _PACKED_PIECES[format])
+    if count > MAX_PACKED_PIECES:
+        pieces = "scans" if format == "JPEG" else "compressed texts and profiles"
+        raise TooLarge(
+            f"{sent.place} is a {format} with {count} {pieces}; "
+            f"{MAX_PACKED_PIECES} at most are read",
+            field="image",
+            expected=MAX_PACKED_PIECES,
+            got=count,
+        )
+
+
+def _open(
+    sent: SentImage, format: Literal["PNG", "JPEG"]
+) -> PngImagePlugin.PngImageFile | JpegImagePlugin.JpegImageFile:
+    # Not by Image.open, which warns of large pictures on the way; here, a limit of ours holds.
+    file = io.BytesIO(sent.data)
+    if format == "PNG":
+        return PngImagePlugin.PngImageFile(file)
+    return JpegImagePlugin.JpegImageFile(file)
+
+
+@contextmanager
+def _reading(sent: SentImage, format: str) -> Iterator[None]:
+    """Whatever Pillow raises is a BadBody: a damaged file makes it fail in many ways."""
+    try:
+        yield
+    except MemoryError:
+        raise Unavailable(f"there is not enough memory to decode {sent.place}") from None
+    except Exception as error:
+        # These two are raised with words for people, unless they only pass on another error.
+        has_words = isinstance(error, OSError | SyntaxError) and error.__cause__ is None
+        words = str(error) if has_words else ""
+        reason = "".join(filter(str.isprintable, words))[:120]
+        raise BadBody(
+            f"{sent.place} is a damaged {format}{': ' * bool(reason)}{reason}", field="image"
+        ) from None
+
+
+def _converted(image: Image.Image, mode: Mode) -> Image.Image:
+    if image.mode == "I;16":
+        image = _of_8_bits(image)
+    if image.has_transparency_data and mode != "RGBA":
+        colours = image.convert("RGBA")
+        image = Image.new("RGBA", image.size, "white")
+        image.alpha_composite(colours)
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _of_8_bits(image: Image.Image) -> Image.Image:
+    """16-bit grey as 8-bit grey, with alpha where one level of grey is transparent."""
+    # Pillow would clip the levels at 255.
+    levels = np.asarray(image)
+    grey = Image.fromarray((levels >> 8).astype(np.uint8))
+    transparent = image.info.get("transparency")
+    if transparent is not None:
+        grey.putalpha(Image.fromarray(np.where(levels == transparent, 0, 255).astype(np.uint8)))
+    return grey

@@ -1,0 +1,97 @@
+"""The JSON codec: ``{"values": [...], "model": "vk"}`` to arrays, and outputs to lists."""
+
+from __future__ import annotations
+
+import base64
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import orjson
+
+from tfaas_core.codec import Codec, Encoded
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.models.params import Params
+from tfaas_core.tensors import Array, Arrays, Bound
+from tfaas_plugins.codecs.json.document import JsonDocument, read_document
+from tfaas_plugins.codecs.json.values import JsonReader
+from tfaas_plugins.codecs.values.answers import answer
+from tfaas_plugins.codecs.values.binding import Binding, Bindings
+
+if TYPE_CHECKING:
+    pass
+
+_WRITTEN_BY_ORJSON = frozenset(
+    np.dtype(name)
+    for name in (
+        *("float32", "float64", "bool", "int8", "int16", "int32", "int64"),
+        *("uint8", "uint16", "uint32", "uint64"),
+    )
+)
+
+
+class JsonCodec(Codec[JsonDocument]):
+    """JSON in, JSON out."""
+
+    name = "json"
+    media_types = ("application/json",)
+
+    def __init__(self) -> None:
+        self._bindings = Bindings(partial(Binding, make_reader=JsonReader))
+
+    def parse(self, body: bytes, content_type: str) -> JsonDocument:
+        """Reads the body, whatever its media type; raises BadBody and DoesNotFit."""
+        return read_document(body)
+
+    def bind(self, document: JsonDocument, version: ModelVersion) -> Bound:
+        """The arrays of one row or of a batch, whichever the depth of nesting shows.
+
+        Raises DoesNotFit, and BadBody for a NaN by that name, if the model does not accept it.
+        """
+        if document.nan is not None and not Params.of(version.params).accepts_nan:
+            raise document.nan
+        return self._bindings.of(version).bind(document)
+
+    def encode(
+        self, outputs: Arrays, bound: Bound, document: JsonDocument, version: ModelVersion
+    ) -> Encoded:
+        """Lists for one row, or for a batch; several outputs by name."""
+        shown = answer(outputs, bound, version, _shown)
+        return Encoded(orjson.dumps(shown, option=orjson.OPT_SERIALIZE_NUMPY), "application/json")
+
+
+def _shown(array: Array) -> Any:
+    return array if array.dtype in _WRITTEN_BY_ORJSON else _writable(array)
+
+
+def _writable(array: Array) -> Any:
+    """What orjson writes for an array that it does not write itself, or not as we want it."""
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    if array.dtype.kind == "c":
+        return array.view(array.real.dtype).reshape(*array.shape, 2)
+    if array.dtype == np.float16:
+        return _with_shortest_digits(array)
+    if array.dtype == object:
+        return _with_texts(array)
+    return array
+
+
+def _with_shortest_digits(array: Array) -> Array:
+    # orjson would write a float16 with the digits of a float32. By their bits, -0.0 is not 0.0.
+    bits, places = np.unique(array.view(np.uint16), return_inverse=True)
+    shortest = bits.view(np.float16).astype(np.str_).astype(np.float64)
+    return shortest[places].reshape(array.shape)
+
+
+def _with_texts(array: Array) -> Any:
+    texts = np.empty(array.size, object)
+    texts[:] = [_text(value) for value in array.flat]
+    return texts.reshape(array.shape).tolist()
+
+
+def _text(value: bytes) -> str | dict[str, str]:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return {"b64": base64.b64encode(value).decode()}

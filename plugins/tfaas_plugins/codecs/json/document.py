@@ -1,0 +1,118 @@
+"""How a request's body is read as JSON."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import msgspec
+import orjson
+
+from tfaas_core.errors import BadBody, DoesNotFit, TfaasError
+from tfaas_plugins.codecs.json.numbers import read_fields
+from tfaas_plugins.codecs.values.document import ValuesDocument, document_of
+from tfaas_plugins.codecs.values.leaves import NAN_HINT, describe
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
+_NOT_A_NUMBER = re.compile(r"NaN|Infinity")
+_STRING_OR_NAN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|NaN|-NaN', re.DOTALL)
+
+
+class NanFound(BadBody):
+    """A NaN by that name, which JSON does not have."""
+
+
+class JsonDocument(ValuesDocument):
+    """Values as JSON spells them, or NumberLists.
+
+    ``nan``: why the body is not JSON. It is but for NaNs, which are read as null; None: it is.
+    """
+
+    nan: NanFound | None = None
+
+
+def read_document(body: bytes) -> JsonDocument:
+    """The document that ``body`` spells.
+
+    Raises BadBody where the body is not JSON; DoesNotFit where it is not an object, its fields are
+    no document, or a number is too large for float64.
+    """
+    body = body.removeprefix(_BYTE_ORDER_MARK)
+    try:
+        return _document(body)
+    except NanFound as found:
+        try:
+            document = _document(_without_nan(body, {b"NaN": b"null", b"-NaN": b"null"}))
+        except TfaasError:
+            # What else is wrong is told with its place, which numbers as long as NaN do not move.
+            _document(_without_nan(body, {b"NaN": b"1.0", b"-NaN": b"-1.0"}))
+            raise
+        document.nan = found
+        return document
+
+
+def _without_nan(body: bytes, instead: dict[bytes, bytes]) -> bytes:
+    return _STRING_OR_NAN.sub(lambda found: instead.get(found[0], found[0]), body)
+
+
+def _document(body: bytes) -> JsonDocument:
+    fields = read_fields(body)
+    if fields is None:
+        fields = _fields(body)
+    document = document_of(fields, JsonDocument)
+    document.booleans = _may_hold_booleans(body, fields, document)
+    return document
+
+
+def _fields(body: bytes) -> dict[str, Any]:
+    try:
+        fields = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise _unreadable(body, error) from None
+    if type(fields) is not dict:
+        raise DoesNotFit(f"the body is {describe(fields)}, send a JSON object")
+    return fields
+
+
+def _unreadable(body: bytes, error: orjson.JSONDecodeError) -> TfaasError:
+    if not body.strip():
+        return BadBody("the body is empty, send a JSON object")
+    try:
+        body.decode()
+    except UnicodeDecodeError as wrong:
+        return BadBody(f"the body is not JSON: byte {wrong.start} is not UTF-8")
+    place = f"line {error.lineno}, column {error.colno}"
+    number = _NUMBER.match(error.doc, error.pos)
+    if number and math.isinf(float(number[0])):
+        return _too_large(number[0], place, body)
+    if found := _NOT_A_NUMBER.match(error.doc, error.pos):
+        what = f"the body is not JSON: {found[0]} at {place}"
+        return NanFound(what + NAN_HINT) if found[0] == "NaN" else BadBody(what)
+    return BadBody(f"the body is not JSON: {error.msg}, at {place}")
+
+
+def _too_large(number: str, place: str, body: bytes) -> TfaasError:
+    # orjson stopped at the number; msgspec checks what follows, without reading numbers.
+    try:
+        msgspec.json.decode(body, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        return BadBody(f"the body is not JSON: {error}")
+    return DoesNotFit(f"the number at {place} is too large for any model", got=number[:40])
+
+
+def _may_hold_booleans(body: bytes, fields: dict[str, Any], document: JsonDocument) -> bool:
+    # To look at each value would take as long as to read it. But "true" needs a "u" and "false" an
+    # "f": where the names account for all of these, none is left. Escapes would upset the count.
+    if b"f" not in body and body.find(b"u") == body.rfind(b"u"):
+        return False  # the one "u" is that of "values" or "inputs"
+    names = "".join(
+        (
+            *(*fields, *(document.keys or ()), *(document.inputs or ())),
+            *(document.model or "", document.label or "", document.signature or ""),
+        )
+    )
+    return (
+        body.count(b"u") > names.count("u") or body.count(b"f") > names.count("f") or b"\\" in body
+    )

@@ -1,0 +1,46 @@
+"""The msgpack codec: the document of the JSON codec as MessagePack, arrays packed or as lists."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tfaas_core.codec import Codec, Encoded
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.tensors import Arrays, Bound
+from tfaas_plugins.codecs.msgpack.document import MsgpackDocument, read_document
+from tfaas_plugins.codecs.msgpack.lists import lists
+from tfaas_plugins.codecs.msgpack.packed import packed
+from tfaas_plugins.codecs.msgpack.values import MsgpackReader
+from tfaas_plugins.codecs.values.answers import answer
+from tfaas_plugins.codecs.values.binding import Binding, Bindings
+
+if TYPE_CHECKING:
+    pass
+
+
+class MsgpackCodec(Codec[MsgpackDocument]):
+    """MessagePack in, MessagePack out."""
+
+    name = "msgpack"
+    media_types = ("application/msgpack", "application/x-msgpack", "application/vnd.msgpack")
+
+    def __init__(self) -> None:
+        self._bindings = Bindings(partial(Binding, make_reader=MsgpackReader))
+
+    def parse(self, body: bytes, content_type: str) -> MsgpackDocument:
+        """Reads the body, whatever its media type; raises BadBody and DoesNotFit."""
+        return read_document(body)
+
+    def bind(self, document: MsgpackDocument, version: ModelVersion) -> Bound:
+        """The arrays of one row or of a batch, whichever the nesting or the shape shows."""
+        return self._bindings.of(version).bind(document)
+
+    def encode(
+        self, outputs: Arrays, bound: Bound, document: MsgpackDocument, version: ModelVersion
+    ) -> Encoded:
+        """Lists for one row, or for a batch; packed where the request was; several by name."""
+        shown = answer(outputs, bound, version, packed if document.packed else lists)
+        return Encoded(msgspec.msgpack.encode(shown), self.media_types[0])

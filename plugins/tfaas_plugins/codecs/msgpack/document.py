@@ -1,0 +1,56 @@
+"""How a request's body is read as MessagePack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from tfaas_core.errors import BadBody, DoesNotFit
+from tfaas_plugins.codecs.msgpack.packed import is_packed
+from tfaas_plugins.codecs.values.document import ValuesDocument, document_of
+from tfaas_plugins.codecs.values.leaves import describe
+
+
+class MsgpackDocument(ValuesDocument):
+    """Values may be packed arrays."""
+
+    packed: bool = False
+    """Whether any values are."""
+
+
+def read_document(body: bytes) -> MsgpackDocument:
+    """The document that ``body`` spells.
+
+    Raises BadBody where the body is not one MessagePack value; DoesNotFit where it is not a map of
+    strings, or its fields are no document.
+    """
+    document = document_of(_fields(body), MsgpackDocument)
+    inputs = document.inputs or {}
+    _check_keys(inputs, "inputs")
+    document.packed = is_packed(document.values) or any(map(is_packed, inputs.values()))
+    return document
+
+
+def _fields(body: bytes) -> dict[str, Any]:
+    try:
+        fields = msgspec.msgpack.decode(body)
+    except UnicodeDecodeError:
+        raise BadBody(
+            "the body is not MessagePack: a string in it is not UTF-8, bytes are sent as bin"
+        ) from None
+    except (msgspec.DecodeError, RecursionError) as error:
+        if not body:
+            raise BadBody("the body is empty, send a map") from None
+        reason = str(error).removeprefix("MessagePack data is malformed: ")
+        raise BadBody(f"the body is not MessagePack: {reason}") from None
+    if type(fields) is not dict:
+        raise DoesNotFit(f"the body is {describe(fields)}, send a map")
+    _check_keys(fields, "the body")
+    return fields
+
+
+def _check_keys(fields: dict[Any, Any], place: str) -> None:
+    for key in fields:
+        if type(key) is not str:
+            raise DoesNotFit(f"a key of {place} is {describe(key)}, keys are strings")

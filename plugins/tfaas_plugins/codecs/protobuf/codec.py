@@ -1,0 +1,45 @@
+"""The protobuf codec: a Row or a DataFrame of ``tfaas.proto``, answered by Predictions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tfaas_core.codec import Codec, Encoded
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.tensors import Arrays, Bound
+from tfaas_plugins.codecs.protobuf.binding import RowBinding
+from tfaas_plugins.codecs.protobuf.document import RowsDocument, read_rows
+from tfaas_plugins.codecs.protobuf.predictions import PredictionsWriter
+from tfaas_plugins.codecs.values.binding import Bindings
+
+if TYPE_CHECKING:
+    pass
+
+
+class ProtobufCodec(Codec[RowsDocument]):
+    """Protocol buffers in, protocol buffers out."""
+
+    name = "proto"
+    media_types = ("application/x-protobuf", "*/*")
+
+    def __init__(self) -> None:
+        self._bindings = Bindings(RowBinding)
+        self._writers = Bindings(PredictionsWriter)
+
+    def parse(self, body: bytes, content_type: str) -> RowsDocument:
+        """Reads a DataFrame where the media type's parameter ``messageType`` says so, or a Row.
+
+        Raises BadBody, DoesNotFit, and UnsupportedMediaType for another message.
+        """
+        return read_rows(body, content_type)
+
+    def bind(self, document: RowsDocument, version: ModelVersion) -> Bound:
+        """The one input's array: of one row for a Row, of a batch for a DataFrame."""
+        return self._bindings.of(version).bind(document)
+
+    def encode(
+        self, outputs: Arrays, bound: Bound, document: RowsDocument, version: ModelVersion
+    ) -> Encoded:
+        """One Predictions with a Class for each output value, row after row."""
+        body = self._writers.of(version).write(outputs)
+        return Encoded(body, self.media_types[0])

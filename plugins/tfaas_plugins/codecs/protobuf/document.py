@@ -1,0 +1,76 @@
+"""How a request's body is read as messages of ``tfaas.proto``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+from tfaas_core.codec import Document
+from tfaas_core.errors import BadBody, DoesNotFit, UnsupportedMediaType
+from tfaas_plugins.codecs.protobuf.tfaas_pb2 import DataFrame, Row
+
+ROW = "tfaaspb.Row"
+DATA_FRAME = "tfaaspb.DataFrame"
+ANNOUNCED = f"`application/x-protobuf; messageType={DATA_FRAME}`"
+_MESSAGE_TYPE = re.compile(r';\s*messagetype\s*=\s*"?([^";]*)', re.IGNORECASE)
+
+
+class RowsDocument(Document):
+    """The rows of a DataFrame; ``single``: the one Row that was sent by itself."""
+
+    rows: Sequence[Row] = ()
+    single: bool = True
+
+    def place(self, index: int, field: str) -> str:
+        """Where a field of a row was: ``value``, or ``row[2].value``."""
+        return field if self.single else f"row[{index}].{field}"
+
+
+def read_rows(body: bytes, content_type: str) -> RowsDocument:
+    """The rows that ``body`` holds, with the model that they name.
+
+    Raises BadBody where the body is not the message announced, DoesNotFit where a DataFrame names
+    several models, UnsupportedMediaType where another message is announced.
+    """
+    announced = _MESSAGE_TYPE.search(content_type)
+    kind = announced[1].strip() if announced else ROW
+    try:
+        if kind == DATA_FRAME:
+            rows = list(DataFrame.FromString(body).row)
+            return RowsDocument(rows, single=False, model=_model(rows))
+        if kind == ROW:
+            row = Row.FromString(body)
+            return RowsDocument((row,), model=row.model or None)
+    except DecodeError:
+        hint = f"; a DataFrame is announced as {ANNOUNCED}" if kind == ROW else ""
+        raise BadBody(f"the body is not a {kind} message{hint}") from None
+    raise UnsupportedMediaType(
+        f"messageType is {kind[:80]!r}, /proto reads {ROW} and {DATA_FRAME}",
+        expected=[ROW, DATA_FRAME],
+        got=kind[:80],
+    )
+
+
+def _model(rows: list[Row]) -> str | None:
+    """The model that the rows name, if any does."""
+    model, first = None, 0
+    for index, row in enumerate(rows):
+        named = row.model
+        if named and named != model:
+            if model is not None:
+                raise _two_models(first, model, index, named)
+            model, first = named, index
+    return model
+
+
+def _two_models(first: int, model: str, index: int, named: str) -> DoesNotFit:
+    model, named = model[:140], named[:140]
+    return DoesNotFit(
+        f"row[{index}].model is {named!r}, row[{first}].model is {model!r}; "
+        "a DataFrame goes to one model",
+        field=f"row[{index}].model",
+        expected=model,
+        got=named,
+    )

@@ -1,0 +1,102 @@
+"""Output values as a Predictions message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from math import prod
+from struct import Struct
+
+import numpy as np
+
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.tensors import Array, Arrays, BatchAxis
+from tfaas_plugins.codecs.protobuf.tfaas_pb2 import Class, Predictions
+
+_FEW = 8
+"""Up to as many numbers are sooner written one by one."""
+
+_float_bytes = Struct("<f").pack
+
+
+class PredictionsWriter:
+    """Writes outputs of one version; a row is laid out once, and only its numbers change."""
+
+    def __init__(self, version: ModelVersion) -> None:
+        signature = version.signature
+        self._batched = signature.batch is not BatchAxis.NONE
+        self._names = [spec.name for spec in signature.outputs if not spec.constant]
+        self._constants = [spec.name for spec in signature.outputs if spec.constant]
+        self._labels = version.labels
+        self._is_alone = len(self._names) == 1
+        self._layout = _Layout((), (), self._is_alone)
+
+    def write(self, outputs: Arrays) -> bytes:
+        """Predictions of a Class for each value, row after row, in the signature's order.
+
+        The values of a single output get the model's labels in order, as far as these go. Of
+        several outputs, those get them that have as many values a row as there are labels. Outputs
+        of different numbers of rows follow each other whole; so do constant ones, at the end.
+        """
+        values = [self._rows(outputs[name]) for name in self._names]
+        if len(values) == 1 or len({len(array) for array in values}) == 1:
+            pieces = [self._written(values)]
+        else:
+            pieces = [self._written([array]) for array in values]
+        for name in self._constants:
+            constant = outputs[name].reshape(1, -1)
+            pieces.append(_Layout((constant.shape[1],), (), alone=True).fill(constant))
+        return b"".join(pieces)
+
+    def _rows(self, output: Array) -> Array:
+        if not self._batched or not output.ndim:
+            return output.reshape(1, -1)
+        rows = len(output)
+        return output.reshape(rows, -1 if rows else prod(output.shape[1:]))
+
+    def _written(self, values: list[Array]) -> bytes:
+        counts = tuple([array.shape[1] for array in values])
+        layout = self._layout
+        if counts != layout.counts:
+            layout = self._layout = _Layout(counts, self._labels, self._is_alone)
+        return layout.fill(values[0] if len(values) == 1 else np.concatenate(values, 1))
+
+
+class _Layout:
+    """The bytes of one row, and where in them its numbers are."""
+
+    def __init__(self, counts: tuple[int, ...], labels: Sequence[str], alone: bool) -> None:
+        """``alone``: the labels are for the one output, whatever its size."""
+        self.counts = counts
+        pieces = [
+            # Classes that are written one after the other are one Predictions.
+            Predictions(prediction=[Class(label=label, probability=1)]).SerializeToString()
+            for count in counts
+            for label in _labels(count, labels, alone)
+        ]
+        self._heads = [piece[:-4] for piece in pieces]
+        self._row = np.frombuffer(b"".join(pieces), np.uint8)
+        # The probability is the last field of the Class: 4 bytes.
+        ends = np.cumsum([len(piece) for piece in pieces], dtype=np.intp)
+        self._places = ends[:, np.newaxis] + np.arange(-4, 0)
+
+    def fill(self, values: Array) -> bytes:
+        """``values``: numbers [rows, values of a row]."""
+        if values.dtype != np.float32:
+            with np.errstate(over="ignore", invalid="ignore"):
+                values = values.astype(np.float32)
+        if values.size <= _FEW:
+            numbers = map(_float_bytes, values.ravel().tolist())
+            heads = self._heads * len(values)
+            return b"".join(chain.from_iterable(zip(heads, numbers, strict=True)))
+        floats = np.ascontiguousarray(values, "<f4")
+        block = np.empty((len(values), len(self._row)), np.uint8)
+        block[:] = self._row
+        block[:, self._places] = floats[..., np.newaxis].view(np.uint8)
+        return block.tobytes()
+
+
+def _labels(count: int, labels: Sequence[str], alone: bool) -> list[str]:
+    if not alone and len(labels) != count:
+        labels = ()
+    return [*labels[:count], *[""] * (count - len(labels))]

@@ -1,0 +1,1 @@
+"""Routes beside the predict routes."""

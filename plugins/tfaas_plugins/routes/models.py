@@ -1,0 +1,149 @@
+"""The endpoints that show, store and delete models: /models, /upload and /delete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from tfaas_core.errors import BadBody, UnsupportedMediaType
+from tfaas_core.hookspecs import hookimpl
+from tfaas_core.host import Host
+from tfaas_core.route import Request, Response, Route, json_response
+from tfaas_core.storage import MODEL
+from tfaas_core.uploads.form import check_length, read_form, store_body
+from tfaas_core.uploads.package import Received
+from tfaas_core.uploads.upload import Upload
+from tfaas_plugins.routes.bundle_answer import bundle_of
+
+_BUNDLE_TYPES = (
+    *("application/octet-stream", "application/gzip", "application/x-gzip", "application/x-tar"),
+    *("application/x-gtar", "application/x-compressed-tar"),
+    # What curl --data-binary sends unasked, and a client that says nothing.
+    *("application/x-www-form-urlencoded", ""),
+)
+
+
+class ModelsApi:
+    """Handlers over one Host."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    async def list(self, _request: Request) -> Response:
+        """``GET /models``: the live version of every model, sorted by name."""
+        return json_response([model.live.document() for model in self._host.catalog.list()])
+
+    async def show(self, request: Request) -> Response:
+        """``GET /models/NAME``: that of one of them."""
+        version = self._host.catalog.get(request.path_fields["name"])
+        return json_response(version.document())
+
+    async def download(self, request: Request) -> Response:
+        """``GET /models/NAME/download``: a bundle that can be uploaded again."""
+        version = self._host.catalog.get(request.path_fields["name"])
+        return await bundle_of(self._host.storage, version, f"{version.name}.tar.gz")
+
+    async def upload(self, request: Request) -> Response:
+        """``POST /upload``: a form with the parts name, params, model and labels; or a bundle."""
+        content_type = request.headers.get("content-type", "")
+        media_type = content_type.partition(";")[0].strip().lower()
+        check_length(
+            request.headers.get("content-length", ""), self._host.config.limits.max_upload_bytes
+        )
+        async with self._host.publisher.upload() as upload:
+            if name := request.query.get("name"):
+                await upload.claim(name)
+            if media_type in _BUNDLE_TYPES:
+                received = await self._receive_bundle(request, upload.staging)
+            else:
+                received = await self._receive_form(request, upload)
+            version = await upload.publish(received)
+        return json_response(version.document())
+
+    async def _receive_form(self, request: Request, upload: Upload) -> Received:
+        async def on_field(_name: str, value: str) -> None:
+            await upload.claim(value)
+
+        encoding = _encoding(request, ("base64",))
+        form = await read_form(
+            request.stream(),
+            request.headers.get("content-type", ""),
+            fields=("name",),
+            files={
+                "model": upload.staging / MODEL,
+                "params": upload.staging / "params.json",
+                "labels": upload.staging / "labels.txt",
+            },
+            max_bytes=self._host.config.limits.max_upload_bytes,
+            on_field=on_field,
+        )
+        if "model" not in form.files:
+            raise BadBody("the form lacks the part 'model', the model's file", field="model")
+        return Received(
+            form.files["model"],
+            form.files.get("params"),
+            form.files.get("labels"),
+            model_is_base64=encoding == "base64",
+        )
+
+    async def _receive_bundle(self, request: Request, staging: Path) -> Received:
+        encoding = _encoding(request, ("base64", "gzip"))
+        limit = self._host.config.limits.max_upload_bytes
+        body = await store_body(request.stream(), staging / MODEL, limit)
+        return Received(
+            body,
+            model_is_base64=encoding == "base64",
+            must_be_bundle=True,
+            must_be_gzip=encoding == "gzip",
+        )
+
+    async def delete(self, request: Request) -> Response:
+        """``DELETE /delete/NAME``, ``/delete?model=NAME``, or a form with the part model."""
+        name = request.path_fields.get("name") or request.query.get("model")
+        if name is None:
+            name = await self._name_in_form(request)
+        await self._host.publisher.remove(name)
+        return json_response({"deleted": name})
+
+    async def _name_in_form(self, request: Request) -> str:
+        content_type = request.headers.get("content-type", "")
+        if not content_type:
+            raise BadBody(
+                "name the model: DELETE /delete/NAME, ?model=NAME, or a form's part 'model'",
+                field="model",
+            )
+        limit = self._host.config.limits.max_upload_bytes
+        form = await read_form(
+            request.stream(), content_type, fields=("model",), files={}, max_bytes=limit
+        )
+        if "model" not in form.fields:
+            raise BadBody("the form lacks the part 'model', the model's name", field="model")
+        return form.fields["model"]
+
+
+def _encoding(request: Request, known: tuple[str, ...]) -> str:
+    """The Content-Encoding, lower case, empty for none. Raises UnsupportedMediaType."""
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding in ("", "identity"):
+        return ""
+    if encoding not in known:
+        raise UnsupportedMediaType(
+            f"the Content-Encoding is {encoding[:40]!r}; send {' or '.join(known)}, or none",
+            expected=list(known),
+            got=encoding[:40],
+        )
+    return encoding
+
+
+@hookimpl
+def tfaas_register_routes(host: Host) -> Iterable[Route]:
+    api = ModelsApi(host)
+    return [
+        Route("/models", ("GET",), api.list),
+        Route("/models/{name}", ("GET",), api.show),
+        Route("/models/{name}/download", ("GET",), api.download),
+        Route("/upload", ("POST",), api.upload, streams=True),
+        Route("/bundle", ("POST",), api.upload, streams=True),
+        Route("/delete", ("DELETE",), api.delete, streams=True),
+        Route("/delete/{name}", ("DELETE",), api.delete, streams=True),
+    ]

@@ -1,0 +1,122 @@
+"""The endpoints of a model's versions and labels: /models/NAME/versions, /rollback, /labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from tfaas_core.errors import BadBody, DoesNotFit
+from tfaas_core.hookspecs import hookimpl
+from tfaas_core.host import Host
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.models.versions import Model, check_number, number_of
+from tfaas_core.route import Request, Response, Route, json_response
+from tfaas_plugins.routes.bundle_answer import bundle_of
+
+
+class VersionsApi:
+    """Handlers over one Host."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    async def list(self, request: Request) -> Response:
+        """``GET /models/NAME/versions``: all that are stored, in ascending order."""
+        model = self._model(request)
+        return json_response([_shown(model, version) for version in model.versions])
+
+    async def show(self, request: Request) -> Response:
+        """``GET /models/NAME/versions/3``: one of them."""
+        number = _number(request)
+        return self._answer(request, number)
+
+    async def download(self, request: Request) -> Response:
+        """``GET /models/NAME/versions/3/download``: its bundle."""
+        number = _number(request)
+        version = self._model(request).version(number)
+        return await bundle_of(
+            self._host.storage, version, f"{version.name}-{version.version}.tar.gz"
+        )
+
+    async def delete(self, request: Request) -> Response:
+        """``DELETE /models/NAME/versions/3``, which is neither live nor labelled."""
+        name, number = request.path_fields["name"], _number(request)
+        await self._host.publisher.remove_version(name, number)
+        return json_response({"deleted": f"{name}/{number}"})
+
+    async def roll_back(self, request: Request) -> Response:
+        """``POST /models/NAME/rollback`` of ``{"version": 2}``, or of nothing: to the one before.
+
+        An empty body is told from a JSON one, so that no misspelt field rolls back to another
+        version than the one that was meant.
+        """
+        number = _number_in(request.body) if request.body else None
+        version = await self._host.publisher.roll_back(request.path_fields["name"], number)
+        return self._answer(request, version.version)
+
+    async def labels(self, request: Request) -> Response:
+        """``GET /models/NAME/labels``: the numbers that they name, by label."""
+        return json_response(dict(sorted(self._model(request).pointers.labels.items())))
+
+    async def label(self, request: Request) -> Response:
+        """``PUT /models/NAME/labels/LABEL`` of ``{"version": 3}``: makes the label name that."""
+        fields = request.path_fields
+        number = _number_in(request.body)
+        await self._host.publisher.label(fields["name"], fields["label"], number)
+        return self._answer(request, number)
+
+    async def remove_label(self, request: Request) -> Response:
+        """``DELETE /models/NAME/labels/LABEL``; the version stays."""
+        fields = request.path_fields
+        await self._host.publisher.remove_label(fields["name"], fields["label"])
+        return json_response({"deleted": fields["label"]})
+
+    def _model(self, request: Request) -> Model:
+        return self._host.catalog.model(request.path_fields["name"])
+
+    def _answer(self, request: Request, number: int) -> Response:
+        model = self._model(request)
+        return json_response(_shown(model, model.version(number)))
+
+
+def _shown(model: Model, version: ModelVersion) -> dict[str, Any]:
+    labels = model.pointers.labels.items()
+    # "labels" is the file of the class labels.
+    return version.document() | {
+        "live": version is model.live,
+        "versionLabels": sorted(label for label, number in labels if number == version.version),
+    }
+
+
+def _number(request: Request) -> int:
+    return number_of(request.path_fields["version"])
+
+
+def _number_in(body: bytes) -> int:
+    """``version`` of a JSON object; raises BadBody and DoesNotFit."""
+    if not body:
+        raise BadBody('the body is empty, name the version: {"version": 3}', field="version")
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise BadBody(f"the body is not JSON: {error}") from None
+    if not isinstance(document, dict) or "version" not in document:
+        raise DoesNotFit('name the version: {"version": 3}', field="version")
+    return check_number(document["version"])
+
+
+@hookimpl
+def tfaas_register_routes(host: Host) -> Iterable[Route]:
+    api = VersionsApi(host)
+    return [
+        Route("/models/{name}/versions", ("GET",), api.list),
+        Route("/models/{name}/versions/{version}", ("GET",), api.show),
+        Route("/models/{name}/versions/{version}", ("DELETE",), api.delete),
+        Route("/models/{name}/versions/{version}/download", ("GET",), api.download),
+        Route("/models/{name}/rollback", ("POST",), api.roll_back),
+        Route("/models/{name}/labels", ("GET",), api.labels),
+        Route("/models/{name}/labels/{label}", ("PUT",), api.label),
+        Route("/models/{name}/labels/{label}", ("DELETE",), api.remove_label),
+    ]
