@@ -29,9 +29,9 @@ class Measured(msgspec.Struct, frozen=True):
 
 def measured(file: Path) -> Measured:
     """The proof for one frozen graph, with the inputs and outputs that a server finds."""
-    from tfaas_backends.graph_file import prepare, read_graph
-    from tfaas_backends.independence.prover import Proof, Prover
-    from tfaas_backends.runtime_graph import GraphRuntime
+    from tfaas_backends.runtimes.graph.runtime import GraphRuntime
+    from tfaas_backends.runtimes.independence.prover import Proof, Prover
+    from tfaas_backends.runtimes.tensorflow.graph_file import prepare, read_graph
 
     from tfaas_core.models.params import Params
 

@@ -31,7 +31,7 @@ def write_by(module: str, folder: Path, *arguments: Path) -> None:
 
 def main(folder: Path) -> None:
     """Saves with the signature ``particles`` float32 [None, 42] to ``signal`` float32 [None, 1]."""
-    from tfaas_backends.quiet_tensorflow import tf
+    from tfaas_backends.runtimes.tensorflow.quiet import tf
 
     from benchmarks.network import FEATURES, graph_file
 

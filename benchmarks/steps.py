@@ -173,7 +173,7 @@ def _on_the_wire() -> bytes:
 
 
 def _servable() -> Servable:
-    from tfaas_backends.graph_servable import load_graph
+    from tfaas_backends.runtimes.graph.servable import load_graph
 
     model = demo_model("particles")
     assert model.params is not None

@@ -22,8 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import msgspec
 import numpy as np
 from httpx import Client
-from tfaas_backends.storage_filesystem import make_filesystem_storage
-from tfaas_backends.storage_sql import make_sql_storage
+from tfaas_backends.storages.filesystem import make_filesystem_storage
+from tfaas_backends.storages.sql import make_sql_storage
 
 from benchmarks import machine, network, servers, wrk
 from benchmarks.bodies import as_json

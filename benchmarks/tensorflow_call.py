@@ -58,7 +58,7 @@ def tensorflow_call() -> Iterator[TensorFlowCall]:
 
 def main() -> None:
     """Measures for each line, until there are no more."""
-    from tfaas_backends.quiet_tensorflow import tf
+    from tfaas_backends.runtimes.tensorflow.quiet import tf
 
     from benchmarks.network import ROWS, demo_model
 

@@ -47,7 +47,7 @@ def main(folder: Path) -> None:
 
 
 def _graph(make: Callable[[Any], Any], row: tuple[int, ...]) -> Any:
-    from tfaas_backends.quiet_tensorflow import tf
+    from tfaas_backends.runtimes.tensorflow.quiet import tf
 
     graph = tf.Graph()
     with graph.as_default():
@@ -57,7 +57,7 @@ def _graph(make: Callable[[Any], Any], row: tuple[int, ...]) -> Any:
 
 def _classes(pictures: Any) -> Any:
     """float32 [rows, 10]: a layer over 7 x 7 means, or so, which costs little."""
-    from tfaas_backends.quiet_tensorflow import tf
+    from tfaas_backends.runtimes.tensorflow.quiet import tf
 
     if len(pictures.shape) == 3:
         pictures = tf.expand_dims(pictures, -1)
@@ -72,7 +72,7 @@ def _classes(pictures: Any) -> Any:
 
 def _wait(rows: Any) -> Any:
     """The rows, after a while. A data set that sleeps does so once for its row and once more."""
-    from tfaas_backends.quiet_tensorflow import tf
+    from tfaas_backends.runtimes.tensorflow.quiet import tf
 
     types = {"output_types": [tf.float32], "output_shapes": [rows.shape]}
     dataset = tf.raw_ops.TensorDataset(components=[rows], output_shapes=[rows.shape])
@@ -90,7 +90,7 @@ def _burning() -> Any:
 
 
 def _multiply(times: int) -> Callable[[Any], Any]:
-    from tfaas_backends.quiet_tensorflow import tf
+    from tfaas_backends.runtimes.tensorflow.quiet import tf
 
     def make(rows: Any) -> Any:
         # Of all rows together: a run of several rows would not take longer than one of one row.
@@ -107,7 +107,7 @@ def _multiply(times: int) -> Callable[[Any], Any]:
 
 
 def _run_s(graph: Any) -> float:
-    from tfaas_backends.quiet_tensorflow import tf
+    from tfaas_backends.runtimes.tensorflow.quiet import tf
 
     one_thread = tf.compat.v1.ConfigProto(
         intra_op_parallelism_threads=1, inter_op_parallelism_threads=-1

@@ -34,10 +34,10 @@ BUILTIN_PLUGINS = (
     "tfaas_plugins.routes.versions",
     "tfaas_plugins.routes.params",
     "tfaas_plugins.routes.status",
-    "tfaas_backends.storage_filesystem",
-    "tfaas_backends.storage_sql",
-    "tfaas_backends.runtime_graph",
-    "tfaas_backends.runtime_saved_model",
+    "tfaas_backends.storages.filesystem",
+    "tfaas_backends.storages.sql",
+    "tfaas_backends.runtimes.graph",
+    "tfaas_backends.runtimes.saved_model",
     "tfaas_core.engine.local",
 )
 """The modules that are registered first; installed plugins follow, sorted by entry point name."""

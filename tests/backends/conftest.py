@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tfaas_backends.runtime_graph import GraphRuntime
+from tfaas_backends.runtimes.graph.runtime import GraphRuntime
 
-from tests.backends.sql_storages import UrlOf, opened, postgresql_url, sqlite_url
+from tests.backends.storages.sql.databases import UrlOf, opened, postgresql_url, sqlite_url
 from tfaas_core.models.params import BatchParams, Params
 from tfaas_core.runtime import Servable
 from tfaas_core.storage import Storage
@@ -51,7 +51,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 
 def _frozen(build: Callable[[], Any], edit: Callable[[Any], Any]) -> bytes:
     # Only here: tests of storages do without TensorFlow.
-    from tfaas_backends.quiet_tensorflow import tf
+    from tfaas_backends.runtimes.tensorflow.quiet import tf
 
     graph = tf.Graph()
     with graph.as_default():

@@ -14,7 +14,6 @@ Tfaas = Callable[..., str]
 Fails = Callable[..., str]
 Frozen = Callable[..., Path]
 
-DATA = Path(__file__).parents[3] / "shared" / "data" / "models"
 DEMO = Path(__file__).parents[2] / "backends" / "tfaas_backends" / "demo"
 
 
@@ -57,7 +56,7 @@ def fails(capfd: pytest.CaptureFixture[str]) -> Fails:
 @pytest.fixture
 def frozen(here: Path) -> Frozen:
     """Writes the frozen graph that a function builds: ``frozen("x.pb", lambda tf: ...)``."""
-    from tfaas_backends.quiet_tensorflow import tf
+    from tfaas_backends.runtimes.tensorflow.quiet import tf
 
     def freeze(name: str, build: Callable[[Any], Any]) -> Path:
         with tf.Graph().as_default() as graph:

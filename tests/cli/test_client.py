@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.cli.conftest import DATA, DEMO, Fails, Frozen, Tfaas
+from tests.cli.conftest import DEMO, Fails, Frozen, Tfaas
+from tests.data import MODELS as DATA
 from tfaas_core.cli import main
 from tfaas_core.testing.server import RunningServer, running_server
 
@@ -133,7 +134,7 @@ def test_an_uploaded_folder_is_packed_under_its_name(
 
 
 def test_an_uploaded_saved_model_answers(tfaas: Tfaas, here: Path) -> None:
-    from tfaas_backends.quiet_tensorflow import tf
+    from tfaas_backends.runtimes.tensorflow.quiet import tf
 
     module = tf.Module()
     module.weights = tf.Variable([[1.0], [10.0], [100.0]])

@@ -139,7 +139,7 @@ def test_plugins_lists_each_with_what_it_registers(capsys: Capture) -> None:
     assert (json_codec["distribution"], json_codec["version"]) == ("tfaas", __version__)
     assert json_codec["status"] == "active"
     assert "codec json" in json_codec["registers"]
-    assert "storage filesystem" in listed["tfaas_backends.storage_filesystem"]["registers"]
+    assert "storage filesystem" in listed["tfaas_backends.storages.filesystem"]["registers"]
     assert "engine local" in listed["tfaas_core.engine.local"]["registers"]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tfaas_backends.storage_filesystem import FilesystemStorage
+from tfaas_backends.storages.filesystem.storage import FilesystemStorage
 
 from tests.cli.conftest import Fails, Tfaas
 from tfaas_core.cli import main

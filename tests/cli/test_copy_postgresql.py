@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from tfaas_backends.storage_filesystem import FilesystemStorage
+from tfaas_backends.storages.filesystem.storage import FilesystemStorage
 
-from tests.backends.sql_storages import count, opened
+from tests.backends.storages.sql.databases import count, opened
 from tests.cli.conftest import Tfaas
 from tfaas_core.models.versions import Pointers
 from tfaas_core.storage import DefaultChoice, Storage

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tfaas_backends.sql_schema import REVISIONS
+from tfaas_backends.storages.sql.schema import REVISIONS
 
 from tests.cli.conftest import Fails, Tfaas
 from tfaas_core.cli import main

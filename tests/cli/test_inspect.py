@@ -15,7 +15,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.cli.conftest import DATA, DEMO, Fails, Frozen, Tfaas
+from tests.cli.conftest import DEMO, Fails, Frozen, Tfaas
+from tests.data import MODELS as DATA
 from tfaas_core.testing.forked import fork_server, stop_fork_server
 from tfaas_core.testing.server import until
 
@@ -183,7 +184,7 @@ def test_a_bundle_is_inspected_with_the_params_that_it_brings(
 
 
 def test_a_saved_model_is_described(tfaas: Tfaas, here: Path) -> None:
-    from tfaas_backends.quiet_tensorflow import tf
+    from tfaas_backends.runtimes.tensorflow.quiet import tf
 
     module = tf.Module()
     module.weights = tf.Variable([[1.0], [10.0], [100.0]])
@@ -283,7 +284,7 @@ def test_a_file_that_is_there_is_not_overwritten(fails: Fails, scale: Path, here
 def test_the_configuration_counts(fails: Fails, scale: Path, here: Path) -> None:
     bundle = tar(here / "b.tar.gz", {"vk/s.pb": scale})
     assert "max_unpacked_bytes" in fails("inspect", bundle, "--set", "limits.max_unpacked_bytes=10")
-    disabled = "plugins.disabled=['tfaas_backends.runtime_graph']"
+    disabled = "plugins.disabled=['tfaas_backends.runtimes.graph']"
     assert "of no kind that a runtime here loads" in fails("inspect", scale, "--set", disabled)
 
 
@@ -314,7 +315,7 @@ def test_ops_are_counted_where_the_runtime_can(
 ) -> None:
     install_plugin("tfaas-counting", FAKE.format(body=body))
     (here / "model").write_text("sum")
-    disabled = "plugins.disabled=['tfaas_backends.runtime_graph']"
+    disabled = "plugins.disabled=['tfaas_backends.runtimes.graph']"
     found = json.loads(tfaas("inspect", "model", "--json", "--set", disabled))
     assert (found["runtime"], found["loadable"]) == ("counting", True)
     assert list(found["ops"].items()) == list(ops.items())
@@ -325,7 +326,7 @@ def test_a_model_that_kills_its_process_is_refused_in_one_line(
 ) -> None:
     install_plugin("tfaas-counting", FAKE.format(body="return {}"))
     (here / "model").write_text("abort-on-load")
-    disabled = "plugins.disabled=['tfaas_backends.runtime_graph']"
+    disabled = "plugins.disabled=['tfaas_backends.runtimes.graph']"
     said = fails("inspect", "model", "--set", disabled)
     assert "makes its process crash, by SIGABRT, on loading" in said
 

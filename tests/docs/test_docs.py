@@ -16,8 +16,8 @@ import msgspec
 import pluggy
 import pytest
 from msgspec import inspect as types
-from tfaas_backends.storage_filesystem import FilesystemTable
-from tfaas_backends.storage_sql import SqlTable
+from tfaas_backends.storages.filesystem import FilesystemTable
+from tfaas_backends.storages.sql import SqlTable
 
 from tests.docs.markdown import (
     DOCS,

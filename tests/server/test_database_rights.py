@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.backends.sql_storages import account
+from tests.backends.storages.sql.databases import account
 from tfaas_core.testing.postgresql import PASSWORD, database_for
 from tfaas_core.testing.server import running_server
 

@@ -41,7 +41,7 @@ def test_the_digits_of_the_pictures_are_read(demo_server: RunningServer, picture
 
 
 def test_a_demo_model_that_no_runtime_loads_leaves_the_others(tmp_path: Path) -> None:
-    disabled = 'plugins.disabled=["tfaas_backends.runtime_saved_model"]'
+    disabled = 'plugins.disabled=["tfaas_backends.runtimes.saved_model"]'
     with running_server(tmp_path, "server.workers=1", disabled, arguments=["--demo"]) as server:
         cannot, ready = announced(server)
         assert cannot == "The demo model 'digits' cannot be stored"

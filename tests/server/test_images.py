@@ -5,16 +5,16 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from tests.data import MODELS
 from tfaas_core.testing.server import RunningServer
 
-MNIST = Path(__file__).parents[3] / "shared" / "data" / "models" / "mnist_fc.pb"
+MNIST = MODELS / "mnist_fc.pb"
 # The network learnt from handwriting; of the digits of this font, it is sure of these.
 DIGITS = "0257"
 

@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tfaas_plugins.codecs.protobuf.tfaas_pb2 import DataFrame, Predictions, Row
 
-from tests.server.test_real_models import FILES, MODELS, references
+from tests.data import MODELS
+from tests.server.test_real_models import FILES, references
 from tfaas_core.tensors import Array
 from tfaas_core.testing.server import RunningServer
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tfaas_backends.storage_filesystem import FilesystemStorage
+from tfaas_backends.storages.filesystem.storage import FilesystemStorage
 
 from tfaas_core.storage import MODEL, DefaultChoice
 from tfaas_core.testing.models import model_version

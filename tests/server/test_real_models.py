@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.data import MODELS
 from tfaas_core.testing.server import RunningServer
 
-MODELS = Path(__file__).parents[3] / "shared" / "data" / "models"
 FILES = sorted(MODELS.glob("*.pb"))
 
 pytestmark = pytest.mark.skipif(not FILES, reason=f"the models are not at {MODELS.name}/*.pb")

@@ -22,7 +22,7 @@ import msgspec
 import numpy as np
 from PIL import Image
 
-from tfaas_backends.quiet_tensorflow import tf
+from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tfaas_core.tensors import Array
 
 NAME = "digits"

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from tfaas_backends.quiet_tensorflow import tf
+from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tfaas_core.tensors import Array
 
 PARTICLES = 14

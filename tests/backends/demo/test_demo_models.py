@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tfaas_backends.demo import DemoModel, demo_models
 from tfaas_backends.demo.train_particles import Dense, answers, frozen_graph, toy_events
-from tfaas_backends.runtime_graph import GraphRuntime
+from tfaas_backends.runtimes.graph.runtime import GraphRuntime
 
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import Servable

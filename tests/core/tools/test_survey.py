@@ -78,7 +78,7 @@ def test_plugins_are_listed_where_the_configuration_is_wrong(
     install_plugin("tfaas-broken", "raise ImportError")
     plugins = surveyed("storage.kind=sq")
     assert plugins["tfaas_broken"].status == "broken"
-    assert plugins["tfaas_backends.storage_filesystem"].registers == ["storage filesystem"]
+    assert plugins["tfaas_backends.storages.filesystem"].registers == ["storage filesystem"]
 
 
 def test_nothing_is_found_wrong_with_the_defaults() -> None:

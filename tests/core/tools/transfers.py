@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tfaas_backends.storage_filesystem import FilesystemStorage
+from tfaas_backends.storages.filesystem.storage import FilesystemStorage
 
-from tests.backends.sql_storages import sqlite_storage
+from tests.backends.storages.sql.databases import sqlite_storage
 from tfaas_core.storage import Storage
 from tfaas_core.testing.fakes import FakeStorage
 from tfaas_core.testing.storage_processes import MakeStorage, fault_of

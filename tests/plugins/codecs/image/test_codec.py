@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import numpy as np
 import orjson
 import pytest
-from tfaas_plugins.codecs.image.codec import tfaas_register_codecs
+from tfaas_plugins.codecs.image import tfaas_register_codecs
 
 from tests.plugins.codecs.image.images import (
     FORM,

@@ -1,0 +1,1 @@
+"""Runtimes: from a model file to what can be run."""

@@ -1,0 +1,42 @@
+"""The ``graph`` runtime: frozen TensorFlow graphs, GraphDef files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tfaas_core.models.params import Params
+from tfaas_core.runtime import Runtime, Servable
+
+_ARCHIVES = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd", b"PK\x03\x04")
+_TAR, _TAR_START = b"ustar", 257
+
+
+class GraphRuntime(Runtime):
+    """Loads a file that holds a GraphDef whose variables are constants.
+
+    Inputs and outputs are the nodes that the params name, or else the placeholders without a
+    default, and the nodes in which the graph ends. A Keras learning phase is off. All dtypes of
+    ``tensors.NUMPY_DTYPES`` are served; bfloat16 is sent and answered as float32.
+    """
+
+    preload = ("tfaas_backends.runtimes.graph.servable",)
+
+    def recognises(self, artifact: Path) -> bool:
+        """Any file that is no archive and not compressed: a GraphDef itself begins with no mark."""
+        if not artifact.is_file():
+            return False
+        with artifact.open("rb") as file:
+            start = file.read(_TAR_START + len(_TAR))
+        return not start.startswith(_ARCHIVES) and start[_TAR_START:] != _TAR
+
+    def load(self, artifact: Path, params: Params, threads: int) -> Servable:
+        # Only here: it imports TensorFlow.
+        from tfaas_backends.runtimes.graph.servable import load_graph
+
+        return load_graph(artifact, params, threads)
+
+    def count_ops(self, artifact: Path, params: Params) -> dict[str, int]:
+        """Those of the functions in the graph included."""
+        from tfaas_backends.runtimes.tensorflow.graph_file import count_ops, read_graph
+
+        return count_ops(read_graph(artifact))

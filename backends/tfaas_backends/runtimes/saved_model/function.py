@@ -1,0 +1,78 @@
+"""A SavedModel's signature, run as a function: the way for models that no session can restore."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfaas_backends.runtimes.saved_model.folder import HeldFolder, damaged
+from tfaas_backends.runtimes.saved_model.inputs import Asked
+from tfaas_backends.runtimes.tensorflow.errors import run_error
+from tfaas_backends.runtimes.tensorflow.forbidden_ops import check_all_ops
+from tfaas_backends.runtimes.tensorflow.nodes import dtype_of
+from tfaas_backends.runtimes.tensorflow.quiet import tf
+from tfaas_core.errors import CannotServe
+from tfaas_core.tensors import NUMPY_DTYPES, Array
+
+
+class SignatureFunction:
+    """Computes a signature's outputs from its inputs; ``run`` and ``close`` as in GraphSession.
+
+    For a model that only tf.saved_model.load can give its variables and tables: one with a table,
+    say, that was saved without a saver in its graph. A run takes ten times as long as in a
+    session. Making it raises CannotServe where the ends are no signature's, BadBody where the
+    variables' files are damaged, and whatever else tf.saved_model.load raises.
+    """
+
+    def __init__(self, meta_graph: Any, asked: Asked, held: HeldFolder, threads: int) -> None:
+        check_all_ops(meta_graph.graph_def)
+        ends = asked.ends
+        self._inputs = [end.key for end in ends.inputs]
+        self._outputs = [end.key for end in ends.outputs]
+        if not all([*self._inputs, *self._outputs]):
+            raise CannotServe(
+                "the SavedModel's graph does not tell how its variables get their values: params"
+                f" can name only keys of its signature {ends.signature!r}"
+            )
+        with suppress(RuntimeError):  # the process computes already: it keeps the threads it has
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+        # The function alone does not keep its variables alive.
+        self._loaded = _loaded(held.path, list(meta_graph.meta_info_def.tags))
+        self._function = self._loaded.signatures[ends.signature]
+        arguments = self._function.structured_input_signature[1]
+        self._dtypes = {key: tensor.dtype for key, tensor in arguments.items()}
+        self._fixed = {
+            each.end.key: tf.constant(tf.make_ndarray(each.value)) for each in asked.fixed
+        }
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """The outputs as C-contiguous arrays. Raises what Servable.run does."""
+        try:
+            fed = {
+                key: tf.cast(array, self._dtypes[key])
+                for key, array in zip(self._inputs, inputs, strict=True)
+            }
+            outputs = self._function(**self._fixed, **fed)
+            return [self._array(outputs[key]) for key in self._outputs]
+        except Exception as error:  # besides its own errors, TensorFlow raises any built-in one
+            raise run_error(error) from None
+
+    def close(self) -> None:
+        """Gives up the variables."""
+        self._loaded = self._function = None
+
+    def _array(self, output: Any) -> Array:
+        return np.asarray(output.numpy(), NUMPY_DTYPES[dtype_of(output)])
+
+
+def _loaded(folder: Path, tags: list[str]) -> Any:
+    try:
+        return tf.saved_model.load(str(folder), tags)
+    except tf.errors.NotFoundError:  # of an op, say
+        raise
+    except (tf.errors.OpError, IndexError) as error:  # what reading a checkpoint raises
+        raise damaged(error, folder) from None

@@ -1,0 +1,228 @@
+"""A SavedModel's graph, imported as far as predictions need it, and made ready in a session."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfaas_backends.runtimes.independence.prover import Prover
+from tfaas_backends.runtimes.saved_model.assets import assets, read_directly
+from tfaas_backends.runtimes.saved_model.folder import (
+    HeldFolder,
+    checkpoint,
+    damaged,
+    init_nodes,
+    without_place,
+)
+from tfaas_backends.runtimes.saved_model.freezing import VariableUses
+from tfaas_backends.runtimes.saved_model.inputs import Asked, fix
+from tfaas_backends.runtimes.saved_model.objects import has_objects, object_variables
+from tfaas_backends.runtimes.saved_model.signature import End, Ends
+from tfaas_backends.runtimes.saved_model.variables import (
+    Stored,
+    assigned_in,
+    restoring,
+    small_values,
+    stored_variables,
+    variables_in,
+)
+from tfaas_backends.runtimes.tensorflow.device_ops import check_devices
+from tfaas_backends.runtimes.tensorflow.errors import load_error, one_line
+from tfaas_backends.runtimes.tensorflow.forbidden_ops import check_ops
+from tfaas_backends.runtimes.tensorflow.graph_file import prepare
+from tfaas_backends.runtimes.tensorflow.nodes import GraphNodes
+from tfaas_backends.runtimes.tensorflow.pruning import node_of, pruned
+from tfaas_backends.runtimes.tensorflow.quiet import tf
+from tfaas_backends.runtimes.tensorflow.state import is_stateful, stateful_functions
+from tfaas_core.errors import CannotServe, TfaasError
+
+
+class SavedGraph:
+    """The part of a SavedModel's graph that the ends asked for need, imported.
+
+    ``graph`` is a tf.Graph, ``inputs`` and ``outputs`` are its tensors, ``prover`` proves what
+    becomes of rows between them; ``stateful`` as in Servable. ``restorable`` is False where nothing
+    tells how its variables get their values. Making it raises CannotServe, BadBody where files are
+    missing or damaged, and whatever TensorFlow raises on importing.
+    """
+
+    def __init__(self, meta_graph: Any, asked: Asked, held: HeldFolder) -> None:
+        self._held = held
+        ends, folder = asked.ends, held.path
+        paths = assets(meta_graph, folder)
+        read_directly(meta_graph.graph_def, paths)
+        needed = _Needed(meta_graph, ends, folder)
+        fix(needed.graph_def, asked.fixed)
+        needed.check(paths)
+        self.restorable = needed.restorable
+        if needed.stored:
+            self._freeze(needed)
+        self.graph = _imported(meta_graph, needed.graph_def, ends)
+        self.inputs = self._tensors(ends.inputs)
+        self.outputs = self._tensors(ends.outputs)
+        self.prover = Prover(
+            needed.graph_def,
+            [tensor.name for tensor in self.inputs],
+            [tensor.name for tensor in self.outputs],
+        )
+        self.stateful = self._is_stateful(stateful_functions(needed.graph_def))
+        names = {node.name for node in needed.graph_def.node}
+        self._paths = {f"{node}:0": path for node, path in paths.items() if node in names}
+        self._init = [self.graph.get_operation_by_name(name) for name in needed.init]
+        self._restore: list[Any] = []
+        self._fed_to_restore: dict[str, str] = {}
+        self._add_restoring(needed)
+        self._doubtful = self._add_checks(needed)
+
+    def initialise(self, session: Any) -> None:
+        """Gives variables and tables their values in a new session of the graph.
+
+        Raises BadBody where the files are damaged, CannotServe where they do not fit the graph, or
+        do not give each of its variables a value.
+        """
+        if self._restore:
+            try:
+                _run(session, self._restore, self._fed_to_restore)
+            except Exception as error:
+                raise _restoring_error(error, self._held.path) from None
+        if self._doubtful:
+            self._check_values(session)
+        if self._init:
+            try:
+                _run(session, self._init, self._paths)
+            except Exception as error:
+                raise _cannot_prepare(error, self._held.path) from None
+
+    def _check_values(self, session: Any) -> None:
+        for name, has_value in session.run(self._doubtful).items():
+            if not has_value:
+                raise CannotServe(
+                    f"nothing in the SavedModel tells the value of its variable {name!r}: save it"
+                    " anew, as Keras' model.export(folder) does"
+                )
+
+    def _is_stateful(self, functions: frozenset[str]) -> bool:
+        nodes = GraphNodes(self.graph)
+        nodes.check_covered(self.outputs, self.inputs)
+        return is_stateful(nodes.ancestors(self.outputs, self.inputs), functions)
+
+    def _freeze(self, needed: _Needed) -> None:
+        uses = VariableUses(needed.graph_def, needed.stored)
+        candidates = {name: needed.stored[name] for name in sorted(uses.only_read)}
+        try:
+            values = small_values(needed.prefix, candidates)
+        except Exception as error:
+            raise damaged(error, self._held.path) from None
+        uses.freeze(values)
+        for name in values:
+            del needed.stored[name]
+
+    def _add_restoring(self, needed: _Needed) -> None:
+        if needed.restore_node:
+            self._restore.append(self.graph.get_operation_by_name(needed.restore_node))
+            self._fed_to_restore = {f"{needed.file_node}:0": needed.prefix}
+        if needed.stored:
+            self._restore.append(restoring(self.graph, needed.prefix, needed.stored))
+
+    def _add_checks(self, needed: _Needed) -> dict[str, Any]:
+        """Tensors that tell whether the variables of which this is not known have values."""
+        variables = {name: self.graph.get_tensor_by_name(f"{name}:0") for name in needed.doubtful}
+        with self.graph.as_default():
+            return {
+                name: tf.raw_ops.VarIsInitializedOp(resource=variable)
+                for name, variable in variables.items()
+            }
+
+    def _tensors(self, ends: Sequence[End]) -> list[Any]:
+        return [self._tensor(end.tensor) for end in ends]
+
+    def _tensor(self, name: str) -> Any:
+        try:
+            return self.graph.get_tensor_by_name(name)
+        except (KeyError, ValueError):
+            raise CannotServe(f"the SavedModel's graph has no tensor {name!r}") from None
+
+
+class _Needed:
+    """What of a SavedModel's graph predictions need.
+
+    ``variables`` get their values from the checkpoint ``prefix``, where ``stored`` tells all of
+    them. Where it does not, ``restore_node`` has to be run, with the checkpoint fed to
+    ``file_node``; ``doubtful`` are variables of TensorFlow 2 that may have no value even then.
+    """
+
+    def __init__(self, meta_graph: Any, ends: Ends, folder: Path) -> None:
+        whole, saver = meta_graph.graph_def, meta_graph.saver_def
+        self.init = init_nodes(meta_graph)
+        self._outputs = [node_of(end.tensor) for end in ends.outputs]
+        self._fed = [node_of(end.tensor) for end in ends.inputs]
+        roots = [*self.init, *self._outputs, *self._fed]
+        self.graph_def = pruned(whole, roots)
+        self.variables = variables_in(self.graph_def) - assigned_in(self.graph_def, self.init)
+        self.restore_node = node_of(saver.restore_op_name)
+        self.file_node = node_of(saver.filename_tensor_name)
+        self.prefix = checkpoint(folder) if self.variables else ""
+        self.stored = self._stored(meta_graph, folder)
+        missing = sorted(self.variables - self.stored.keys())
+        self.restorable = bool(self.restore_node or not missing)
+        self.doubtful = self._resources(missing) if has_objects(meta_graph) else []
+        if not missing:
+            self.restore_node = ""  # it would restore what only training uses, too
+        else:
+            self.graph_def = pruned(whole, [*roots, self.restore_node, self.file_node])
+
+    def _stored(self, meta_graph: Any, folder: Path) -> dict[str, Stored]:
+        found = stored_variables(meta_graph.graph_def, self.restore_node)
+        missing = self.variables - found.keys()
+        if missing and has_objects(meta_graph):
+            try:
+                found |= object_variables(meta_graph, self.prefix, missing)
+            except Exception as error:
+                raise damaged(error, folder) from None
+        return {name: found[name] for name in sorted(self.variables & found.keys())}
+
+    def _resources(self, names: Collection[str]) -> list[str]:
+        return [n.name for n in self.graph_def.node if n.op == "VarHandleOp" and n.name in names]
+
+    def check(self, assets: Collection[str]) -> None:
+        """Raises CannotServe where something that would be run is forbidden, or no CPU can run."""
+        check_ops(self.graph_def, self._outputs)
+        check_ops(self.graph_def, self.init, assets)
+        check_ops(self.graph_def, [self.restore_node], [self.file_node])
+        check_devices(self.graph_def, [*self._outputs, *self.init], self._fed)
+
+
+def _imported(meta_graph: Any, graph_def: Any, ends: Ends) -> Any:
+    prepare(graph_def, {node_of(end.tensor) for end in ends.inputs})
+    graph = tf.Graph()
+    with graph.as_default():
+        # Names ops whose attributes were left out where they have their default value.
+        stripped = meta_graph.meta_info_def.stripped_op_list
+        tf.import_graph_def(graph_def, name="", producer_op_list=stripped)
+    return graph
+
+
+def _run(session: Any, operations: Sequence[Any], fed: Mapping[str, str]) -> None:
+    """Runs operations with strings fed to tensors, by name."""
+    from tensorflow.core.protobuf import config_pb2
+
+    options = config_pb2.CallableOptions(feed=fed, target=[op.name for op in operations])
+    # Session.run would hide what went wrong in a traceback of this code.
+    call = session._make_callable_from_options(options)
+    call(*(np.array(value.encode(), object) for value in fed.values()))
+
+
+def _restoring_error(error: Exception, folder: Path) -> TfaasError:
+    if isinstance(error, tf.errors.DataLossError | tf.errors.OutOfRangeError):
+        return damaged(error, folder)
+    return _cannot_prepare(error, folder)
+
+
+def _cannot_prepare(error: Exception, folder: Path) -> TfaasError:
+    if isinstance(error, tf.errors.ResourceExhaustedError | MemoryError):
+        return load_error(error)
+    what = without_place(one_line(error), folder)
+    return CannotServe(f"the SavedModel's files do not fit its graph: {what}")

@@ -1,0 +1,40 @@
+"""The ``saved_model`` runtime: TensorFlow's SavedModel folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tfaas_core.models.params import Params
+from tfaas_core.runtime import Runtime, Servable
+
+_FILES = ("saved_model.pb", "saved_model.pbtxt")
+
+
+class SavedModelRuntime(Runtime):
+    """Loads a folder that tf.saved_model.save, Keras' export or TensorFlow 1 wrote.
+
+    Serves one signature: the one that ``params.signature`` names, or else ``serving_default``, or
+    the only one. Inputs and outputs have the signature's names; ``inputNode`` and ``outputNode``
+    choose among them, and may name any tensor of the graph. Inputs that no output needs are not
+    asked for. ``params.document["tags"]`` chooses the graph, ``serve`` by default. All dtypes of
+    ``tensors.NUMPY_DTYPES`` are served; bfloat16 is sent and answered as float32.
+    """
+
+    preload = ("tfaas_backends.runtimes.saved_model.servable",)
+
+    def recognises(self, artifact: Path) -> bool:
+        """A folder with a saved_model.pb or saved_model.pbtxt."""
+        return any((artifact / name).is_file() for name in _FILES)
+
+    def load(self, artifact: Path, params: Params, threads: int) -> Servable:
+        # Only here: it imports TensorFlow.
+        from tfaas_backends.runtimes.saved_model.servable import load_saved_model
+
+        return load_saved_model(artifact, params, threads)
+
+    def count_ops(self, artifact: Path, params: Params) -> dict[str, int]:
+        """Those of the graph that would be loaded, with all its functions."""
+        from tfaas_backends.runtimes.saved_model.folder import read_meta_graph, tags_of
+        from tfaas_backends.runtimes.tensorflow.graph_file import count_ops
+
+        return count_ops(read_meta_graph(artifact, tags_of(params)).graph_def)

@@ -1,0 +1,93 @@
+"""A TensorFlow session that computes some tensors of a graph from others, again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tfaas_backends.runtimes.tensorflow.errors import load_error, run_error
+from tfaas_backends.runtimes.tensorflow.nodes import dtype_of
+from tfaas_backends.runtimes.tensorflow.quiet import tf
+from tfaas_core.errors import TfaasError
+from tfaas_core.tensors import NUMPY_DTYPES, Array
+
+
+class GraphSession:
+    """Computes ``outputs`` from ``inputs``, tensors of ``graph``.
+
+    With one thread, ops run in the thread that calls, with no hand-over. With more, the session
+    has so many of its own, and they end with it. ``initialise`` is called with the new session: a
+    tf.compat.v1.Session, which shares no variables and tables with others. Making it raises
+    CannotServe where the graph cannot be run at all.
+    """
+
+    def __init__(
+        self,
+        graph: Any,
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        threads: int,
+        initialise: Callable[[Any], None] = lambda session: None,
+    ) -> None:
+        self._casts = [t.dtype.as_numpy_dtype if _is_bfloat16(t) else None for t in inputs]
+        self._has_casts = any(self._casts)
+        self._dtypes = [NUMPY_DTYPES[dtype_of(tensor)] for tensor in outputs]
+        self._session = tf.compat.v1.Session(graph=graph, config=_config(threads))
+        try:
+            initialise(self._session)
+            # Session.make_callable looks up every name in every run: three times as slow for a
+            # small network. Keras builds on this method, too.
+            self._call = self._session._make_callable_from_options(_options(inputs, outputs))
+        except Exception as error:
+            self._session.close()
+            raise error if isinstance(error, TfaasError) else load_error(error) from None
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """The outputs as C-contiguous arrays. Raises what Servable.run does."""
+        if self._has_casts:
+            inputs = [
+                array if cast is None else array.astype(cast)
+                for array, cast in zip(inputs, self._casts, strict=True)
+            ]
+        try:
+            outputs = self._call(*inputs)
+        except Exception as error:  # besides its own errors, TensorFlow raises any built-in one
+            raise run_error(error) from None
+        return [
+            np.asarray(output, dtype) for output, dtype in zip(outputs, self._dtypes, strict=True)
+        ]
+
+    def close(self) -> None:
+        """Ends the session's threads and frees its memory."""
+        self._call = None
+        session, self._session = self._session, None  # variables go only with the object
+        if session is not None:
+            session.close()
+
+
+def _is_bfloat16(tensor: Any) -> bool:
+    return bool(tensor.dtype.base_dtype == tf.bfloat16)
+
+
+def _config(threads: int) -> Any:
+    config = tf.compat.v1.ConfigProto(
+        device_count={"GPU": 0},
+        intra_op_parallelism_threads=threads,
+        inter_op_parallelism_threads=threads if threads > 1 else -1,
+        # With threads of its own, a session never runs in the thread that calls.
+        use_per_session_threads=threads > 1,
+    )
+    # The graph is whole: the session need not keep the parts that it would take to extend it.
+    config.experimental.optimize_for_static_graph = True
+    config.experimental.disable_output_partition_graphs = True
+    return config
+
+
+def _options(inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
+    from tensorflow.core.protobuf import config_pb2
+
+    return config_pb2.CallableOptions(
+        feed=[tensor.name for tensor in inputs], fetch=[tensor.name for tensor in outputs]
+    )

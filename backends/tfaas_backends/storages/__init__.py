@@ -1,0 +1,1 @@
+"""Storages: where model versions live."""

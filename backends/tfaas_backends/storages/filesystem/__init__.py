@@ -1,0 +1,42 @@
+"""The storage ``filesystem``, a plugin: a folder on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from tfaas_backends.storages.filesystem.storage import FilesystemStorage
+from tfaas_core.errors import ConfigError
+from tfaas_core.hookspecs import hookimpl
+from tfaas_core.storage import StorageFactory
+
+
+class FilesystemTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The ``[storage]`` table of kind ``filesystem``."""
+
+    root: Annotated[str, msgspec.Meta(min_length=1)] = "models"
+
+
+class _Document(msgspec.Struct, frozen=True):
+    storage: FilesystemTable
+
+
+def make_filesystem_storage(table: dict[str, Any], base: Path) -> FilesystemStorage:
+    """A FilesystemStorage for a ``[storage]`` table; ``base`` is where a relative root starts.
+
+    Raises ConfigError where the table is wrong.
+    """
+    try:
+        settings = msgspec.convert({"storage": table}, _Document).storage
+    except msgspec.ValidationError as error:
+        raise ConfigError(str(error)) from None
+    return FilesystemStorage(base / settings.root)
+
+
+@hookimpl
+def tfaas_register_storages() -> Mapping[str, StorageFactory]:
+    """Registers ``kind = "filesystem"``."""
+    return {"filesystem": make_filesystem_storage}

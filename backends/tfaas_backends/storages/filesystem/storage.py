@@ -1,0 +1,292 @@
+"""The storage that is a folder on a disk.
+
+::
+
+    root/NAME/3/model           the files as uploaded
+    root/NAME/3/version.json    the record; with it, the folder is a version
+    root/NAME/pointers.json     the pointers, as somebody set them; later versions are live at once
+    root/.staging/RANDOM/       an upload that is not committed yet
+    root/.trash/RANDOM/         removed, and being deleted
+    root/.default.json          which model was chosen as the default one
+    root/.revision              touched with each change
+
+Each change of what is listed is one rename. A name is claimed by a lock on ``root/NAME``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+
+from tfaas_backends.storages.filesystem.models import POINTERS, RECORD, Decided, FilesystemModels
+from tfaas_backends.storages.local_disk.disk import (
+    lock,
+    remove,
+    sync,
+    sync_tree,
+    unlock,
+    write_whole,
+)
+from tfaas_backends.storages.local_disk.staging import StagingArea
+from tfaas_core.errors import Busy, ConfigError, DoesNotFit, StorageUnavailable
+from tfaas_core.models.model import ModelVersion, check_name, is_name
+from tfaas_core.models.versions import Model, Pointers
+from tfaas_core.storage import (
+    MODEL,
+    Claim,
+    DefaultChoice,
+    Storage,
+    disk_errors,
+    removed,
+)
+
+STAGING = ".staging"
+TRASH = ".trash"
+DEFAULT = ".default.json"
+REVISION = ".revision"
+
+_log = logging.getLogger("tfaas.storage")
+
+
+class FilesystemStorage(Storage):
+    """Keeps models in the folder ``root``, which several servers may share."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.absolute()
+        self._models = FilesystemModels(self._root)
+        self._staging = StagingArea(self._root / STAGING)
+
+    def open(self) -> None:
+        try:
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.listdir(self._root)
+        except (OSError, ValueError) as error:
+            raise self._unusable(error) from error
+        if not self._is_writable():
+            _log.warning("%s is read-only: its models are served, none can be changed", self._root)
+            return
+        with suppress(OSError):  # reported by the first upload, which tries again
+            self._area(TRASH)
+
+    def sweep(self) -> None:
+        if not self._is_writable():
+            return
+        with disk_errors("cleaning up the model storage"):
+            self._staging.sweep()
+            for leftover in self._area(TRASH).iterdir():
+                remove(leftover)
+            for name in self._models.names():
+                folder = self._root / name
+                with suppress(Busy, FileNotFoundError):  # another server is at it
+                    if not any(folder.iterdir()):
+                        unlock(lock(folder), folder)
+
+    def close(self) -> None:
+        self._staging.close()
+
+    @contextmanager
+    def claim(self, name: str) -> Iterator[Claim]:
+        folder = self._root / check_name(name)
+        with disk_errors(f"claiming model {name!r}"):
+            self._check_writable()
+            held = lock(folder)
+        try:
+            yield Claim(name)
+        finally:
+            unlock(held, folder)
+
+    def stage(self) -> Path:
+        with disk_errors("starting an upload"):
+            self._check_writable()
+            return self._staging.stage()
+
+    def discard(self, staging: Path) -> None:
+        self._staging.discard(staging)
+
+    def commit(
+        self, claim: Claim, staging: Path, version: ModelVersion, live: bool = True
+    ) -> ModelVersion:
+        folder = self._root / claim.name
+        with disk_errors(f"storing model {claim.name!r}"):
+            self._check_writable()
+            number = self._number_for(claim.name, version)
+            stored = msgspec.structs.replace(version, name=claim.name, version=number)
+            (staging / RECORD).write_bytes(_encoded(stored))
+            sync_tree(staging)
+            self._decide(claim.name, number, live)
+            os.rename(staging, folder / str(number))
+            self._staging.release(staging)
+            try:
+                sync(folder)
+                sync(self._root)
+            except OSError:
+                self._trash(folder / str(number))
+                raise
+            self._touch()
+        return stored
+
+    def point(self, claim: Claim, pointers: Pointers) -> None:
+        with disk_errors(f"setting what is live of model {claim.name!r}"):
+            self._check_writable()
+            decided = self._models.decided(claim.name)
+            highest = max([*self._models.numbers(claim.name), decided.highest])
+            self._write_pointers(claim.name, Decided(highest, pointers))
+            self._touch()
+
+    def prune(self, claim: Claim, keep: int) -> bool:
+        folder = self._root / claim.name
+        with disk_errors(f"removing old versions of model {claim.name!r}"):
+            model = self._models.read(claim.name)
+            if model is None:
+                return False
+            whole = [version.version for version in model.versions]
+            first = whole[-max(keep, 1) :][0]
+            numbers = sorted(self._models.numbers(claim.name))
+            old = [n for n in numbers if n < first and n not in model.pointers.kept]
+            for number in old:
+                self._trash(folder / str(number))
+            if old:
+                self._touch()
+        return bool(old)
+
+    def delete_version(self, claim: Claim, number: int) -> bool:
+        folder = self._root / claim.name
+        with disk_errors(f"deleting version {number} of model {claim.name!r}"):
+            self._check_writable()
+            if number not in self._models.numbers(claim.name):
+                return False
+            self._trash(folder / str(number))
+            self._touch()
+        return True
+
+    def delete(self, claim: Claim) -> bool:
+        folder = self._root / claim.name
+        with disk_errors(f"deleting model {claim.name!r}"):
+            if not self._models.numbers(claim.name):
+                return False
+            self._trash(folder)
+            self._touch()
+        return True
+
+    def model(self, name: str) -> Model | None:
+        if not is_name(name):
+            return None
+        with disk_errors(f"looking up model {name!r}"):
+            return self._models.model(name)
+
+    def list(self) -> list[Model]:
+        with disk_errors("listing the models"):
+            return self._models.all()
+
+    def default(self) -> DefaultChoice | None:
+        file = self._root / DEFAULT
+        with disk_errors("reading which model is the default"):
+            try:
+                return msgspec.json.decode(file.read_bytes(), type=DefaultChoice)
+            except FileNotFoundError:
+                return None
+            except msgspec.DecodeError as error:
+                self._models.warn_once(DEFAULT, f"{file} cannot be read: {error}")
+                return None
+
+    def choose_default(self, choice: DefaultChoice) -> None:
+        with disk_errors("storing which model is the default"):
+            self._check_writable()
+            write_whole(self._root / DEFAULT, msgspec.json.encode(choice))
+            self._touch()
+
+    def artifact(self, version: ModelVersion) -> Path:
+        path = self._root / version.name / str(version.version) / MODEL
+        with disk_errors(f"reading {version.reference}"):
+            os.stat(self._root)
+            if not path.exists():
+                raise removed(version)
+        return path
+
+    def revision(self) -> str:
+        with disk_errors("looking for changes of the models"):
+            # Names that somebody adds or removes by hand change the root.
+            root = os.stat(self._root).st_mtime_ns
+            try:
+                # Network disks tell what is new to whoever opens a file.
+                descriptor = os.open(self._root / REVISION, os.O_RDONLY)
+            except FileNotFoundError:
+                return f"{root}"
+            try:
+                return f"{root}-{os.fstat(descriptor).st_mtime_ns}"
+            finally:
+                os.close(descriptor)
+
+    def _unusable(self, error: Exception) -> ConfigError:
+        what = f"the models' folder {str(self._root)!r}"
+        why = f"cannot be used: {getattr(error, 'strerror', None) or error}"
+        with suppress(OSError, ValueError):
+            if self._root.exists() and not self._root.is_dir():
+                why = "is a file; name a folder"
+        return ConfigError(f"{what} {why} - at `$.storage.root`")
+
+    def _is_writable(self) -> bool:
+        return os.access(self._root, os.W_OK | os.X_OK)
+
+    def _check_writable(self) -> None:
+        os.stat(self._root)
+        if not self._is_writable():
+            raise StorageUnavailable("the model storage is read-only: no model can be changed")
+
+    def _area(self, name: str) -> Path:
+        area = self._root / name
+        area.mkdir(mode=0o700, exist_ok=True)
+        return area
+
+    def _trash(self, path: Path) -> None:
+        # A random name, not mkdtemp: on a full disk a rename still works.
+        gone = self._area(TRASH) / secrets.token_hex(16)
+        os.rename(path, gone)
+        sync(path.parent)
+        remove(gone)
+
+    def _touch(self) -> None:
+        """Changes the revision; where that fails, others learn of the change only by and by."""
+        with suppress(OSError):
+            os.close(os.open(self._root / REVISION, os.O_WRONLY | os.O_CREAT, 0o600))
+            now_ns = time.time_ns()
+            os.utime(self._root / REVISION, ns=(now_ns, now_ns))
+
+    # Which number a version gets, and whether it is live.
+
+    def _number_for(self, name: str, version: ModelVersion) -> int:
+        highest = max(self._models.numbers(name), default=0)
+        if not version.version:
+            return max(highest, self._models.decided(name).highest) + 1
+        if version.version <= highest:
+            raise DoesNotFit(
+                f"model {name!r} has version {highest} already: {version.version} cannot be added",
+                model=name,
+            )
+        return version.version
+
+    def _decide(self, name: str, number: int, live: bool) -> None:
+        """Sees to it that version ``number``, once it is there, is live, or not."""
+        decided = self._models.decided(name)
+        model = self._models.read(name)
+        if not live and model is not None:
+            self._write_pointers(name, Decided(number, model.pointers))
+        elif decided.highest >= number:
+            self._write_pointers(name, Decided(number - 1, decided.pointers))
+
+    def _write_pointers(self, name: str, decided: Decided) -> None:
+        write_whole(self._root / name / POINTERS, msgspec.json.encode(decided))
+
+
+def _encoded(record: ModelVersion) -> bytes:
+    try:
+        return msgspec.json.encode(record)
+    except RecursionError:
+        raise DoesNotFit("params is nested too deeply to be stored", field="params") from None

@@ -1,0 +1,1 @@
+"""What storages do with folders and files of this machine."""

@@ -1,0 +1,68 @@
+"""Staging: the local folders of uploads that are not stored yet."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from tfaas_backends.storages.local_disk.disk import lock, remove
+from tfaas_core.errors import Busy
+
+
+class StagingArea:
+    """Makes a private folder for each upload, inside one folder that several processes share.
+
+    A staging folder is locked for as long as its process lives and has not given it back. So a
+    sweep, of whatever process, knows those that killed processes left behind. Methods raise
+    OSError as it comes, but for ``discard``; they may be called from any thread.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._held: dict[Path, int] = {}
+
+    def stage(self) -> Path:
+        """A new, empty folder. The area is made where it is missing, but not its parents."""
+        with suppress(FileExistsError):
+            os.mkdir(self._folder, 0o700)
+        while True:
+            staging = self._folder / secrets.token_hex(16)
+            with suppress(Busy):  # a sweep came upon it before it was locked
+                self._held[staging] = lock(staging)
+                return staging
+
+    def discard(self, staging: Path) -> None:
+        """Removes a staging folder; does nothing where it is gone."""
+        remove(staging)
+        self.release(staging)
+
+    def release(self, staging: Path) -> None:
+        """Gives up a staging folder as it is, because it was renamed."""
+        descriptor = self._held.pop(staging, None)
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def sweep(self) -> None:
+        """Removes everything that no process holds."""
+        with suppress(FileNotFoundError):
+            for leftover in list(self._folder.iterdir()):
+                _remove_unless_held(leftover)
+
+    def close(self) -> None:
+        """Gives up all staging folders as they are: the next sweep removes them."""
+        for staging in list(self._held):
+            self.release(staging)
+
+
+def _remove_unless_held(leftover: Path) -> None:
+    if not leftover.is_dir() or leftover.is_symlink():
+        remove(leftover)
+        return
+    with suppress(Busy):
+        descriptor = lock(leftover)
+        try:
+            remove(leftover)
+        finally:
+            os.close(descriptor)

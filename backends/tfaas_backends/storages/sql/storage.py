@@ -1,0 +1,226 @@
+"""The storage in a database, with a cache on the local disk.
+
+The database has the records, the pointers and the artifacts. Whatever is loaded is loaded from the
+cache, which works without the database.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+from sqlalchemy import Connection, select, update
+
+from tfaas_backends.storages.local_disk.artifact_cache import ArtifactCache, clear_but_model
+from tfaas_backends.storages.sql.changes import Changes, change
+from tfaas_backends.storages.sql.database import Connect, Database, database_errors, unchangeable
+from tfaas_backends.storages.sql.fetch import fetch, id_of
+from tfaas_backends.storages.sql.records import Records
+from tfaas_backends.storages.sql.schema import SqlMigrations, reaching
+from tfaas_backends.storages.sql.tables import state, versions
+from tfaas_core.errors import Busy, ConfigError, StorageUnavailable
+from tfaas_core.models.model import ModelVersion, check_name, is_name
+from tfaas_core.models.versions import Model, Pointers
+from tfaas_core.storage import Claim, DefaultChoice, Migrations, Storage, disk_errors
+
+_log = logging.getLogger("tfaas.storage")
+
+
+class SqlClaim(Claim, frozen=True):
+    """A claim, how to connect under it, and how to give it up early."""
+
+    connect: Connect
+    end: Callable[[], None]
+
+
+class SqlStorage(Storage):
+    """Keeps models in a database, which processes of several hosts may share."""
+
+    def __init__(self, database: Database, cache: ArtifactCache) -> None:
+        self._database = database
+        self._cache = cache
+        self._records = Records(database)
+        self._schema = SqlMigrations(database)
+        self._is_open = False
+        self._opening = threading.Lock()
+
+    def open(self) -> None:
+        try:
+            self._cache.open()
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            what = f"the cache folder {str(self._cache.folder)!r} cannot be used"
+            raise ConfigError(f"{what}: {why} - at `$.storage.cache`") from error
+        self._open_database()
+
+    def _open_database(self) -> None:
+        with self._opening:
+            if self._is_open:
+                return
+            self._schema.upgrade()
+            with reaching(self._database), self._database.engine.connect() as connection:
+                if obstacle := self._database.obstacle(connection):
+                    _log.warning(
+                        "%s: its models are served, none can be changed: %s",
+                        self._database.shown,
+                        obstacle,
+                    )
+            self._is_open = True
+
+    @contextmanager
+    def _reaching(self, doing: str) -> Iterator[None]:
+        """Translates errors, and opens the database where it was away when ``open`` was called."""
+        if not self._is_open:
+            try:
+                self._open_database()
+            except ConfigError as error:
+                raise StorageUnavailable(error.message) from error
+        with database_errors(doing):
+            yield
+
+    @contextmanager
+    def _connected(self, doing: str) -> Iterator[Connection]:
+        with self._reaching(doing), self._database.engine.connect() as connection:
+            yield connection
+
+    def sweep(self) -> None:
+        with disk_errors("cleaning up the cache"):
+            self._cache.staging.sweep()
+        pending = select(versions.c.name).where(versions.c.number.is_(None)).distinct()
+        with self._connected("cleaning up the database") as connection:
+            if self._database.obstacle(connection):
+                return
+            names = connection.scalars(pending).all()
+        for name in names:
+            doing = f"cleaning up model {name!r}"
+            with suppress(Busy), self.claim(name) as claim, self._changing(claim, doing) as changes:
+                changes.clean_up()
+
+    def close(self) -> None:
+        self._database.close()
+        self._cache.staging.close()
+
+    @contextmanager
+    def claim(self, name: str) -> Iterator[SqlClaim]:
+        check_name(name)
+        with ExitStack() as stack:
+            with self._reaching(f"claiming model {name!r}"):
+                self._check_writable()
+                connect = stack.enter_context(self._database.claim(name))
+            yield SqlClaim(name, connect, stack.close)
+
+    def _check_writable(self) -> None:
+        with self._database.engine.connect() as connection:
+            self._check_changeable(connection)
+
+    def _check_changeable(self, connection: Connection) -> None:
+        if obstacle := self._database.obstacle(connection):
+            raise unchangeable(obstacle)
+
+    @contextmanager
+    def _changing(self, claim: Claim, doing: str) -> Iterator[Changes]:
+        with disk_errors(doing), self._reaching(doing), _own(claim).connect() as connection:
+            yield Changes(self._database, connection, claim.name)
+
+    def stage(self) -> Path:
+        with self._reaching("starting an upload"):
+            self._check_writable()
+        with disk_errors("starting an upload"):
+            return self._cache.stage()
+
+    def discard(self, staging: Path) -> None:
+        self._cache.staging.discard(staging)
+
+    def commit(
+        self, claim: Claim, staging: Path, version: ModelVersion, live: bool = True
+    ) -> ModelVersion:
+        with self._changing(claim, f"storing model {claim.name!r}") as changes:
+            stored = changes.commit(staging, version, live)
+        try:
+            clear_but_model(staging)
+            self._cache.add(staging, stored.checksum)
+        except OSError as error:
+            _log.warning("%s could not be cached: %s", stored.reference, error)
+            self.discard(staging)
+        return stored
+
+    def point(self, claim: Claim, pointers: Pointers) -> None:
+        with self._changing(claim, f"changing model {claim.name!r}") as changes:
+            changes.point(pointers)
+
+    def prune(self, claim: Claim, keep: int) -> bool:
+        doing = f"removing old versions of model {claim.name!r}"
+        with self._changing(claim, doing) as changes:
+            return changes.prune(keep)
+
+    def delete_version(self, claim: Claim, number: int) -> bool:
+        doing = f"removing version {number} of model {claim.name!r}"
+        with self._changing(claim, doing) as changes:
+            return changes.delete_version(number)
+
+    def delete(self, claim: Claim) -> bool:
+        with self._changing(claim, f"deleting model {claim.name!r}") as changes:
+            deleted = changes.delete()
+        _own(claim).end()
+        return deleted
+
+    def model(self, name: str) -> Model | None:
+        if not is_name(name):
+            return None
+        with self._reaching(f"looking up model {name!r}"):
+            return self._records.model(name)
+
+    def list(self) -> list[Model]:
+        with self._reaching("listing the models"):
+            return self._records.list()
+
+    def default(self) -> DefaultChoice | None:
+        with self._connected("reading which model is the default") as connection:
+            text = connection.scalar(select(state.c.default_choice))
+        try:
+            return msgspec.json.decode(text, type=DefaultChoice) if text else None
+        except msgspec.DecodeError as error:
+            _log.warning("the default model in the database cannot be read: %s", error)
+            return None
+
+    def choose_default(self, choice: DefaultChoice) -> None:
+        text = msgspec.json.encode(choice).decode()
+        with self._connected("storing which model is the default") as connection:
+            self._check_changeable(connection)
+            with change(self._database, connection):
+                connection.execute(update(state).values(default_choice=text))
+
+    def artifact(self, version: ModelVersion) -> Path:
+        doing = f"fetching version {version.reference}"
+        with disk_errors(doing):
+            if (cached := self._cache.find(version.checksum)) is not None:
+                with suppress(StorageUnavailable), self._connected(doing) as connection:
+                    id_of(connection, version)
+                return cached
+
+            def fill(folder: Path) -> None:
+                with self._connected(doing) as connection:
+                    fetch(connection, version, folder)
+
+            return self._cache.fetch(version.checksum, fill)
+
+    def revision(self) -> str:
+        with self._connected("asking for changes") as connection:
+            return str(connection.scalar(select(state.c.revision)))
+
+    def wait_for_change(self, seen: str, timeout_s: float) -> str:
+        with self._reaching("waiting for changes"):
+            revision = self._database.wait(seen, timeout_s)
+        return super().wait_for_change(seen, timeout_s) if revision is None else revision
+
+    def migrations(self) -> Migrations:
+        return self._schema
+
+
+def _own(claim: Claim) -> SqlClaim:
+    assert isinstance(claim, SqlClaim), "a claim of another storage"
+    return claim

@@ -1,0 +1,459 @@
+"""The ``saved_model`` runtime, from a folder to answers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tfaas_backends.runtimes.graph.runtime import GraphRuntime
+from tfaas_backends.runtimes.saved_model import tfaas_register_runtimes
+from tfaas_backends.runtimes.saved_model.runtime import SavedModelRuntime
+from tfaas_backends.runtimes.tensorflow.quiet import tf
+
+from tests.backends.runtimes.saved_model.saved_models import (
+    answers,
+    edit,
+    function,
+    load,
+    names,
+    save,
+    save_v1,
+    v1,
+)
+from tfaas_core.engine.in_model_process.warmup import warm
+from tfaas_core.errors import (
+    BadBody,
+    CannotServe,
+    DoesNotFit,
+    StorageUnavailable,
+    TfaasError,
+)
+from tfaas_core.models.params import Params
+from tfaas_core.tensors import BatchAxis
+
+LARGE = 600
+"""Rows and columns of a matrix that is too large to become a constant."""
+
+
+def random(*shape: int) -> Any:
+    return np.random.default_rng(3).standard_normal(shape, np.float32)
+
+
+def double(folder: Path) -> Path:
+    return save(folder, function(lambda x: {"y": 2 * x}, x=tf.float32))
+
+
+def weighted(folder: Path, size: int = 3) -> Path:
+    """Two variables, of which the signature needs the first; the other is only in the file."""
+    module = tf.Module()
+    module.weights = tf.Variable(random(size, size))
+    module.moments = tf.Variable(tf.fill([size], 7.0))
+    spec = tf.TensorSpec([None, size], tf.float32)
+    return save(folder, function(lambda x: {"y": x @ module.weights}, x=spec), module)
+
+
+def run_python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    unset = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    environment = unset | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+# What it is.
+
+
+def test_the_plugin_registers_the_runtime() -> None:
+    assert isinstance(tfaas_register_runtimes()["saved_model"], SavedModelRuntime)
+
+
+@pytest.mark.parametrize("name", ["saved_model.pb", "saved_model.pbtxt"])
+def test_a_saved_model_is_recognised_and_no_graph(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    assert SavedModelRuntime().recognises(tmp_path)
+    assert not GraphRuntime().recognises(tmp_path)
+
+
+def test_files_and_other_folders_are_not_recognised(tmp_path: Path) -> None:
+    file = tmp_path / "saved_model.pb.txt"
+    file.touch()
+    for path in (tmp_path, file, tmp_path / "gone"):
+        assert not SavedModelRuntime().recognises(path)
+
+
+def test_importing_the_runtime_imports_no_tensorflow() -> None:
+    code = "import sys, tfaas_backends.runtimes.saved_model; print('tensorflow' in sys.modules)"
+    assert run_python(code).stdout == "False\n"
+
+
+def test_what_is_preloaded_is_silent_and_starts_no_thread() -> None:
+    code = (
+        "import importlib, os\n"
+        "from tfaas_backends.runtimes.saved_model.runtime import SavedModelRuntime\n"
+        "for module in SavedModelRuntime.preload: importlib.import_module(module)\n"
+        "print(len(os.listdir('/proc/self/task')))\n"
+    )
+    done = run_python(code)
+    assert (done.stdout, done.stderr) == ("1\n", "")
+
+
+# Where it comes from.
+
+
+@pytest.fixture(scope="session")
+def keras_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Exported by Keras, each with some values and its own answers to them."""
+    keras = tf.keras
+    layers, root = keras.layers, tmp_path_factory.mktemp("keras")
+    dense = [layers.Dense(n, "relu") for n in (128, 128, 128, 64, 64, 1)]
+    convolution = [layers.Conv2D(4, 3), layers.BatchNormalization(), layers.Flatten()]
+    words = [layers.Embedding(50, 4), layers.LSTM(5), layers.Dropout(0.5), layers.Dense(2)]
+    for name, values, parts in (
+        ("dense", random(2, 42), [*dense, layers.Dense(1, "sigmoid")]),
+        ("convolution", random(2, 8, 8, 3), [*convolution, layers.Dense(3, "softmax")]),
+        ("words", np.arange(14, dtype=np.float32).reshape(2, 7), words),
+    ):
+        model = keras.Sequential([keras.Input(values.shape[1:]), *parts])
+        model.export(root / name, verbose=False)
+        np.savez(root / f"{name}.npz", values=values, answers=model(values))
+    return root
+
+
+@pytest.mark.parametrize("name", ["dense", "convolution", "words"])
+def test_what_keras_exports_answers_as_the_network_does(keras_models: Path, name: str) -> None:
+    servable = load(keras_models / name)
+    known = np.load(keras_models / f"{name}.npz")
+    (output,) = servable.run([known["values"]])
+    np.testing.assert_allclose(output, known["answers"], rtol=1e-5, atol=1e-6)
+    assert names(servable.signature.outputs) == ["output_0"]
+    assert servable.signature.batch is BatchAxis.FREE
+    assert not servable.stateful
+    assert warm(servable).mergeable
+
+
+@pytest.mark.parametrize("size", [3, LARGE])
+@pytest.mark.parametrize("resources", [True, False])
+def test_a_model_of_tensorflow_1_loads(tmp_path: Path, size: int, resources: bool) -> None:
+    weights = random(size, 2 if size == 3 else size)
+
+    def build() -> Any:
+        x = v1.placeholder(tf.float32, [None, size], name="x")
+        matrix = v1.get_variable("w", initializer=weights)
+        bias = v1.get_variable("b", [weights.shape[1]], initializer=v1.ones_initializer())
+        return {"x": x}, {"y": x @ matrix + bias}
+
+    servable = load(save_v1(tmp_path / "model", build, resources=resources))
+    x = random(2, size)
+    np.testing.assert_allclose(answers(servable, x)["y"], x @ weights + 1, rtol=1e-4, atol=1e-4)
+    assert not servable.stateful
+
+
+@pytest.mark.parametrize("size", [3, LARGE])
+def test_a_session_answers_as_the_signature_function_does(tmp_path: Path, size: int) -> None:
+    folder = weighted(tmp_path / "model", size)
+    x = random(5, size)
+    expected = tf.saved_model.load(str(folder)).signatures["serving_default"](x=tf.constant(x))
+    np.testing.assert_allclose(answers(load(folder), x)["y"], expected["y"], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [3, LARGE])
+def test_what_only_training_used_is_not_even_read(tmp_path: Path, size: int) -> None:
+    folder = weighted(tmp_path / "model", size)
+    (data,) = folder.glob("variables/variables.data-*")
+    moments = np.full(size, 7, np.float32).tobytes()
+    content = data.read_bytes()
+    assert moments in content
+    data.write_bytes(content.replace(moments, bytes(len(moments))))
+    assert answers(load(folder), np.ones((1, size), np.float32))["y"].shape == (1, size)
+
+
+def test_a_model_without_variables_needs_no_file_of_them(tmp_path: Path) -> None:
+    folder = double(tmp_path / "model")
+    shutil.rmtree(folder / "variables")
+    assert answers(load(folder), np.ones(2, np.float32))["y"].tolist() == [2, 2]
+
+
+def test_a_model_in_text_format_loads(tmp_path: Path) -> None:
+    from google.protobuf import text_format  # type: ignore[import-untyped]
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    file = double(tmp_path / "model") / "saved_model.pb"
+    content = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    file.with_suffix(".pbtxt").write_text(text_format.MessageToString(content))
+    file.unlink()
+    assert answers(load(file.parent), np.ones(2, np.float32))["y"].tolist() == [2, 2]
+
+
+def without_a_saver(folder: Path) -> Path:
+    """A model with a table, whose values only tf.saved_model.load finds."""
+    module = tf.Module()
+    module.table = tf.lookup.experimental.MutableHashTable(tf.int32, tf.float32, 0.0)
+    module.table.insert(tf.constant([0, 1]), [3.0, 5.0])
+    module.row = tf.Variable([0, 1])
+
+    def body(i: Any) -> Any:
+        found = module.table.lookup(tf.gather(module.row, i))
+        return {"y": tf.cast(found, tf.bfloat16), "i": i}
+
+    signature = function(body, i=tf.int32)
+    return save(folder, signature, module, experimental_skip_saver=True)
+
+
+def test_a_model_saved_without_a_saver_loads(tmp_path: Path) -> None:
+    folder = without_a_saver(tmp_path / "model")
+    servable = load(folder, outputNode=["y", "i"])
+    assert answers(servable, np.array([1], np.int32)) == {"y": [5.0], "i": [1]}
+    assert [spec.dtype for spec in servable.signature.outputs] == ["float32", "int32"]
+    with pytest.raises(CannotServe, match=r"does not tell how .*: params can name only keys"):
+        load(folder, outputNode=["y", "Variable/Read/ReadVariableOp:0"])
+    servable.close()
+
+
+def test_values_that_do_not_run_are_the_request_s_fault_without_a_saver_too(tmp_path: Path) -> None:
+    module = tf.Module()
+    module.row = tf.Variable([1.0, 2.0])
+    signature = function(lambda i: {"y": tf.gather(module.row, i)}, i=tf.int32)
+    for folder in (
+        save(tmp_path / "plain", signature, module),
+        without_a_saver(tmp_path / "without"),
+    ):
+        with pytest.raises(DoesNotFit, match=r"cannot run on these values: .*7 is not in \[0, 2\)"):
+            load(folder).run([np.array([7], np.int32)])
+
+
+def test_a_model_made_for_another_device_and_for_training_runs_here(tmp_path: Path) -> None:
+    def build() -> Any:
+        x = v1.placeholder(tf.float32, [None])
+        phase = v1.placeholder(tf.bool, [], name="keras_learning_phase")
+        weight = v1.get_variable("w", initializer=2.0)
+        return {"x": x}, {"y": tf.where(phase, -x, x * weight)}
+
+    def elsewhere(meta_graph: Any) -> None:
+        for node in meta_graph.graph_def.node:
+            node.device = "/job:worker/task:3/device:GPU:1"
+
+    servable = load(edit(save_v1(tmp_path / "model", build), elsewhere))
+    assert answers(servable, np.ones(2, np.float32))["y"].tolist() == [2, 2]
+
+
+def test_sessions_share_no_variables(tmp_path: Path) -> None:
+    module = tf.Module()
+    module.count = tf.Variable(0.0)
+    folder = save(
+        tmp_path / "model", function(lambda x: x + module.count.assign_add(1), x=tf.float32), module
+    )
+    one, other = load(folder), load(folder)
+    zero = np.zeros(1, np.float32)
+    assert [float(s.run([zero])[0][0]) for s in (one, one, other)] == [1, 2, 1]
+    one.close()
+    assert other.run([zero])[0] == [2]
+
+
+def test_tuning_keeps_the_answers(tmp_path: Path) -> None:
+    folder = weighted(tmp_path / "model", LARGE)
+    servable = SavedModelRuntime().load(folder, Params(), 0)
+    x = random(200, LARGE)
+    (before,) = servable.run([x])
+    servable.tune([x])
+    np.testing.assert_allclose(servable.run([x])[0], before, rtol=1e-4, atol=1e-4)
+    servable.close()
+
+
+def test_ops_are_counted_whether_or_not_the_model_can_be_served(tmp_path: Path) -> None:
+    functions = {
+        "one": function(lambda x: {"y": tf.tanh(tf.tanh(x))}, x=tf.float32),
+        "other": function(lambda x: {"y": tf.sin(x)}, x=tf.float32),
+    }
+    found = SavedModelRuntime().count_ops(save(tmp_path / "model", functions), Params())
+    assert (found["Tanh"], found["Sin"]) == (2, 1)
+
+
+# What is wrong with it.
+
+
+def remove_variables(folder: Path) -> None:
+    shutil.rmtree(folder / "variables")
+
+
+def remove_data(folder: Path) -> None:
+    for file in folder.glob("variables/*.data-*"):
+        file.unlink()
+
+
+def truncate(pattern: str) -> Callable[[Path], None]:
+    def truncate(folder: Path) -> None:
+        (file,) = folder.glob(pattern)
+        file.write_bytes(file.read_bytes()[:20])
+
+    return truncate
+
+
+def write(content: bytes) -> Callable[[Path], Any]:
+    return lambda folder: (folder / "saved_model.pb").write_bytes(content)
+
+
+def remove(folder: Path) -> None:
+    (folder / "saved_model.pb").unlink()
+
+
+def text_garbage(folder: Path) -> None:
+    remove(folder)
+    (folder / "saved_model.pbtxt").write_text("meta_graphs { nonsense: 1 }")
+
+
+def frozen_graph(folder: Path) -> None:
+    graph = tf.Graph()
+    with graph.as_default():
+        v1.placeholder(tf.float32, name="x")
+    (folder / "saved_model.pb").write_bytes(graph.as_graph_def().SerializeToString())
+
+
+def other_variable(folder: Path) -> None:
+    other = weighted(folder.with_name("other"), 5)
+    shutil.rmtree(folder / "variables")
+    shutil.copytree(other / "variables", folder / "variables")
+
+
+def unknown_op(folder: Path) -> None:
+    def change(meta_graph: Any) -> None:
+        for called in meta_graph.graph_def.library.function:
+            if "signature_wrapper" in called.signature.name:
+                called.node_def.add(name="f", op="Frob")
+
+    edit(folder, change)
+
+
+def no_initial_tensor(folder: Path) -> None:
+    def change(meta_graph: Any) -> None:
+        meta_graph.signature_def["serving_default"].outputs["y"].name = "gone:0"
+
+    edit(folder, change)
+
+
+def contradicting_shape(folder: Path) -> None:
+    def change(meta_graph: Any) -> None:
+        shape = meta_graph.signature_def["serving_default"].inputs["x"].tensor_shape
+        shape.dim[1].size = 77
+
+    edit(folder, change)
+
+
+@pytest.mark.parametrize("size", [3, LARGE])
+@pytest.mark.parametrize(
+    ("harm", "error", "message"),
+    [
+        (remove, BadBody, "the model's folder holds no saved_model.pb"),
+        (write(b""), BadBody, "saved_model.pb is empty"),
+        (write(b"\x00garbage"), BadBody, "saved_model.pb is not a SavedModel, or a damaged one"),
+        (text_garbage, BadBody, "saved_model.pbtxt is not a SavedModel"),
+        (frozen_graph, CannotServe, "holds a frozen graph, not a SavedModel: upload the file"),
+        (truncate("saved_model.pb"), BadBody, "not a SavedModel, or a damaged one"),
+        (remove_variables, BadBody, "variables are missing: pack the whole folder"),
+        (remove_data, BadBody, "variables are missing: pack the whole folder"),
+        (truncate("variables/*.index"), BadBody, r"variables are damaged: .*\bsstable\b"),
+        (truncate("variables/*.data-*"), BadBody, "variables are damaged: "),
+        (other_variable, CannotServe, "TensorFlow refuses the graph|cannot run"),
+        (unknown_op, CannotServe, "'Frob', an op that TensorFlow [0-9.]+ does not know"),
+        (no_initial_tensor, CannotServe, "the SavedModel's graph has no tensor 'gone:0'"),
+        (contradicting_shape, CannotServe, r"gives 'x' the shape \(None, 77\), but it is"),
+    ],
+)
+def test_a_bad_folder_is_refused_for_what_it_is(
+    tmp_path: Path,
+    size: int,
+    harm: Callable[[Path], Any],
+    error: type[TfaasError],
+    message: str,
+) -> None:
+    folder = weighted(tmp_path / "model", size)
+    harm(folder)
+    with pytest.raises(TfaasError, match=message) as caught:
+        load(folder)
+    assert type(caught.value) is error
+    assert "\n" not in caught.value.message
+    assert str(tmp_path) not in caught.value.message
+
+
+@pytest.mark.parametrize("pattern", ["variables/*.index", "variables/*.data-*"])
+def test_damaged_variables_are_told_without_a_saver_too(tmp_path: Path, pattern: str) -> None:
+    module = tf.Module()
+    module.row = tf.Variable(random(9))
+    signature = function(lambda x: {"y": x + module.row}, x=tf.float32)
+    folder = save(tmp_path / "model", signature, module, experimental_skip_saver=True)
+    truncate(pattern)(folder)
+    with pytest.raises(BadBody, match=r"variables are damaged: "):
+        load(folder)
+
+
+def test_a_file_that_cannot_be_read_is_the_storage_s_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    (tmp_path / "saved_model.pb").touch()
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    with pytest.raises(StorageUnavailable, match=r"saved_model\.pb cannot be read: Input/output"):
+        load(tmp_path)
+
+
+_LOAD_EACH_IN_A_FORK = """
+import os, signal, sys
+from pathlib import Path
+import tfaas_backends.runtimes.saved_model.servable
+from tfaas_backends.runtimes.saved_model.runtime import SavedModelRuntime
+from tfaas_core.engine.in_model_process.warmup import warm
+from tfaas_core.errors import TfaasError
+from tfaas_core.models.params import Params
+
+def load(folder):
+    signal.alarm(20)
+    try:
+        warm(SavedModelRuntime().load(folder, Params(), 1))
+    except TfaasError as error:
+        assert chr(10) not in error.message and len(error.message) < 500, error.message
+        assert str(folder) not in error.message, error.message
+
+for folder in sorted(Path(sys.argv[1]).iterdir()):
+    pid = os.fork()
+    if pid == 0:
+        try:
+            load(folder)
+        except BaseException as error:
+            print(folder.name, repr(error), flush=True)
+        os._exit(0)
+    os.waitpid(pid, 0)
+"""
+
+
+def damage(file: Path, flips: int, random: np.random.Generator) -> None:
+    content = np.frombuffer(file.read_bytes(), np.uint8).copy()
+    # Names, ops and attributes are what is worth breaking in a graph, and all text.
+    text = np.flatnonzero((content >= 32) & (content < 127))
+    where = random.choice(text if file.suffix == ".pb" else len(content), flips)
+    content[where] ^= 1 << random.integers(8, size=flips, dtype=np.uint8)
+    file.write_bytes(content.tobytes())
+
+
+def test_whatever_a_folder_holds_nothing_but_a_tfaas_error_comes_of_it(tmp_path: Path) -> None:
+    random = np.random.default_rng(5)
+    models = weighted(tmp_path / "small"), weighted(tmp_path / "large", LARGE)
+    for number in range(24):
+        folder = tmp_path / "damaged" / f"{number:02}"
+        shutil.copytree(models[number % 2], folder)
+        files = sorted(folder.glob("variables/*"))
+        file = files[number % 3] if number % 3 < 2 else folder / "saved_model.pb"
+        damage(file, (1, 4)[number % 2], random)
+    done = run_python(_LOAD_EACH_IN_A_FORK, str(tmp_path / "damaged"))
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr[-2000:]

@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from tfaas_backends.storages.filesystem import make_filesystem_storage, tfaas_register_storages
+from tfaas_backends.storages.filesystem.storage import FilesystemStorage
+
+from tfaas_core.errors import ConfigError, StorageUnavailable, UnknownVersion
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.testing.storage import StorageContract
+from tfaas_core.testing.storage_case import live
+from tfaas_core.testing.storage_processes import Shape, fill, newest, upload
+
+
+class TestFilesystemStorage(StorageContract):
+    make_storage = FilesystemStorage
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def storage(root: Path) -> Iterator[FilesystemStorage]:
+    storage = FilesystemStorage(root)
+    storage.open()
+    yield storage
+    storage.close()
+
+
+def files_below(folder: Path) -> list[Path]:
+    return sorted(path.relative_to(folder) for path in folder.rglob("*"))
+
+
+def test_the_storage_is_registered_as_filesystem(tmp_path: Path) -> None:
+    factory = tfaas_register_storages()["filesystem"]
+    storage = factory({"root": "here"}, tmp_path)
+    storage.open()
+    assert (tmp_path / "here").is_dir()
+
+
+def test_the_root_is_models_unless_told_otherwise(tmp_path: Path) -> None:
+    make_filesystem_storage({}, tmp_path).open()
+    assert (tmp_path / "models").is_dir()
+
+
+def test_an_absolute_root_is_taken_as_it_is(tmp_path: Path) -> None:
+    make_filesystem_storage({"root": str(tmp_path / "a" / "b")}, Path("nowhere")).open()
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"root": 1}, "Expected `str`, got `int` - at `$.storage.root`"),
+        ({"rot": "x"}, "Object contains unknown field `rot` - at `$.storage`"),
+        ({"root": ""}, "Expected `str` of length >= 1 - at `$.storage.root`"),
+    ],
+)
+def test_a_wrong_table_is_refused_with_its_key(table: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make_filesystem_storage(table, Path())
+    assert caught.value.message == message
+
+
+def test_a_version_is_a_folder_of_the_files_as_staged_and_its_record(
+    storage: FilesystemStorage, root: Path
+) -> None:
+    stored = upload(storage, "vk")
+    folder = root / "vk" / "1"
+    assert files_below(folder) == [Path("model"), Path("params.json"), Path("version.json")]
+    record = msgspec.json.decode((folder / "version.json").read_bytes(), type=ModelVersion)
+    assert record == stored
+    assert storage.artifact(stored) == folder / "model"
+
+
+def test_what_is_stored_is_for_its_owner_only(storage: FilesystemStorage, root: Path) -> None:
+    upload(storage, "vk", shape=Shape.FOLDER)
+    for path in (root, *root.rglob("*")):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_a_claim_leaves_no_folder_behind(storage: FilesystemStorage, root: Path) -> None:
+    before = files_below(root)
+    with storage.claim("vk"):
+        pass
+    assert files_below(root) == before
+
+
+def test_a_delete_leaves_nothing_behind(storage: FilesystemStorage, root: Path) -> None:
+    upload(storage, "kept")
+    before = files_below(root)
+    upload(storage, "vk", shape=Shape.FOLDER)
+    with storage.claim("vk") as claim:
+        storage.delete(claim)
+    assert files_below(root) == before
+
+
+def test_a_name_deleted_and_claimed_anew_is_not_disturbed_by_the_old_claim(
+    storage: FilesystemStorage,
+) -> None:
+    upload(storage, "vk")
+    with storage.claim("vk") as old:
+        storage.delete(old)
+        new = storage.claim("vk")
+        claim = new.__enter__()
+    staging = storage.stage()
+    assert storage.commit(claim, staging, fill(staging, "vk", b"new", Shape.FILE)).version == 1
+    new.__exit__(None, None, None)
+
+
+def test_a_sweep_removes_what_was_left_and_nothing_else(
+    storage: FilesystemStorage, root: Path
+) -> None:
+    stored = upload(storage, "vk")
+    before = files_below(root)
+    fill(root / ".staging" / "killed-while-uploading", "vk", b"half", Shape.FOLDER)
+    shutil.copytree(root / "vk", root / ".trash" / "killed-while-deleting")
+    (root / "killed-while-claiming").mkdir()
+    storage.sweep()
+    assert files_below(root) == before
+    assert live(storage) == [stored]
+
+
+def test_a_sweep_goes_on_where_another_server_deletes_a_model(
+    storage: FilesystemStorage, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload(storage, "kept")
+    gone = root / "gone"
+    gone.mkdir()
+    really = Path.iterdir
+
+    def iterdir(folder: Path) -> Iterator[Path]:
+        if folder == gone and gone.exists():
+            gone.rmdir()
+        return really(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    storage.sweep()
+    assert [version.name for version in live(storage)] == ["kept"]
+
+
+def test_what_is_no_version_is_not_listed(storage: FilesystemStorage, root: Path) -> None:
+    stored = upload(storage, "vk")
+    (root / "vk" / "2").mkdir()
+    (root / "vk" / "03").mkdir()
+    (root / "vk" / "notes").mkdir()
+    (root / "vk" / "4").write_bytes(b"")
+    (root / "README").write_bytes(b"")
+    (root / "empty").mkdir()
+    assert live(storage) == [stored]
+    assert newest(storage, "README") is None
+    assert newest(storage, "empty") is None
+
+
+def test_a_number_that_is_taken_is_not_used(storage: FilesystemStorage, root: Path) -> None:
+    upload(storage, "vk")
+    (root / "vk" / "7").mkdir()
+    assert upload(storage, "vk").version == 8
+
+
+@pytest.mark.parametrize("broken", [b"", b"{", b"\xff", b"[]", b'{"name": "vk"}', b"[" * 100_000])
+def test_a_broken_record_hides_its_version_only_and_is_logged_once(
+    storage: FilesystemStorage, root: Path, broken: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = upload(storage, "vk"), upload(storage, "vk")
+    other = upload(storage, "other")
+    record = root / "vk" / "2" / "version.json"
+    whole = record.read_bytes()
+    record.write_bytes(broken)
+    for _ in range(3):
+        assert live(storage) == [other, first]
+    assert [entry.levelno for entry in caplog.records] == [logging.WARNING]
+    assert str(record) in caplog.text
+    record.write_bytes(whole)
+    assert live(storage) == [other, second]
+
+
+def test_prune_counts_whole_versions_only(storage: FilesystemStorage, root: Path) -> None:
+    first, second = upload(storage, "vk"), upload(storage, "vk")
+    upload(storage, "vk")
+    (root / "vk" / "3" / "version.json").write_bytes(b"{")
+    with storage.claim("vk") as claim:
+        storage.prune(claim, keep=1)
+    with pytest.raises(UnknownVersion):
+        storage.artifact(first)
+    assert live(storage) == [second]
+
+
+def test_a_copied_folder_is_not_the_model_that_its_record_says(
+    storage: FilesystemStorage, root: Path
+) -> None:
+    stored = upload(storage, "vk")
+    shutil.copytree(root / "vk", root / "copy")
+    assert live(storage) == [stored]
+
+
+def test_records_are_read_once(storage: FilesystemStorage, root: Path) -> None:
+    stored = [upload(storage, name) for name in ("a", "b")]
+    for name in ("a", "b"):
+        os.utime(root / name, (1_000_000_000, 1_000_000_000))  # else it is too young to rely on
+    assert live(storage) == stored
+    (root / "a" / "1" / "version.json").write_bytes(b"not read")
+    assert live(storage) == stored
+    assert newest(storage, "a") == stored[0]
+
+
+def test_a_change_within_one_tick_of_the_disks_clock_shows(
+    storage: FilesystemStorage, root: Path
+) -> None:
+    upload(storage, "vk")
+    assert storage.list()
+    tick_ns = (root / "vk").stat().st_mtime_ns
+    stored = upload(FilesystemStorage(root), "vk")
+    os.utime(root / "vk", ns=(tick_ns, tick_ns))
+    assert live(storage) == [stored]
+
+
+def test_a_change_by_another_process_shows_however_old_the_models_are(
+    storage: FilesystemStorage, root: Path
+) -> None:
+    upload(storage, "vk")
+    os.utime(root / "vk", (1_000_000_000, 1_000_000_000))
+    assert storage.list()
+    stored = upload(FilesystemStorage(root), "vk")
+    assert live(storage) == [stored]
+    assert newest(storage, "vk") == stored
+
+
+def test_the_root_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "models").symlink_to(tmp_path / "disk")
+    storage = FilesystemStorage(tmp_path / "models")
+    storage.open()
+    assert live(storage) == [] != [upload(storage, "vk")] == live(storage)
+    with storage.claim("vk") as claim:
+        assert storage.delete(claim)
+
+
+def test_a_version_is_on_the_disk_before_it_is_listed(
+    storage: FilesystemStorage, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    really_sync, really_rename = os.fsync, os.rename
+
+    def sync(descriptor: int) -> None:
+        steps.append(os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")))
+        really_sync(descriptor)
+
+    def rename(source: Path, target: Path) -> None:
+        steps.append("rename")
+        really_rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(os, "rename", rename)
+    staging = storage.stage()
+    with storage.claim("vk") as claim:
+        storage.commit(claim, staging, fill(staging, "vk", b"x", Shape.FOLDER))
+    turn = steps.index("rename")
+    files = {"graph", "0", "variables", "model", "params.json", "version.json", staging.name}
+    assert set(steps[:turn]) == files
+    assert set(steps[turn + 1 :]) == {"vk", root.name}
+    steps.clear()
+    with storage.claim("vk") as claim:
+        storage.delete(claim)
+    assert steps == ["rename", root.name]
+
+
+def test_a_root_that_is_gone_is_unavailable(storage: FilesystemStorage, root: Path) -> None:
+    upload(storage, "vk")
+    staging = storage.stage()
+    version = fill(staging, "vk", b"x", Shape.FILE)
+    with storage.claim("vk") as claim:
+        root.rename(root.with_name("elsewhere"))
+        with pytest.raises(StorageUnavailable):
+            storage.commit(claim, staging, version)
+        with pytest.raises(StorageUnavailable):
+            storage.delete(claim)
+    for call in (storage.list, storage.stage, storage.claim("vk").__enter__):
+        with pytest.raises(StorageUnavailable, match="No such file or directory"):
+            call()
+    storage.discard(staging)
+
+
+def test_a_root_that_is_a_file_is_a_wrong_configuration(root: Path) -> None:
+    root.write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"models' is a file; .* at `\$\.storage\.root`"):
+        FilesystemStorage(root).open()
+
+
+@pytest.mark.parametrize("name", ["file/models", "n\0l"])
+def test_a_root_that_cannot_be_made_is_a_wrong_configuration(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"cannot be used: .* at `\$\.storage\.root`"):
+        FilesystemStorage(tmp_path / name).open()
