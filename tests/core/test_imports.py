@@ -116,3 +116,10 @@ def test_wiring_a_host_loads_no_tensorflow() -> None:
     loaded = loaded_by(code)
     assert "numpy" in loaded
     assert {"tensorflow", "keras", "sanic", "sqlalchemy", "alembic"}.isdisjoint(loaded)
+
+
+def test_runtimes_import_tensorflow_only_with_its_settings() -> None:
+    runtimes = ROOT / "backends" / "tfaas_backends" / "runtimes"
+    theirs = {runtimes / "tensorflow" / name for name in ("quiet.py", "private.py")}
+    for file in set(files(runtimes)) - theirs:
+        assert "tensorflow" not in {module.partition(".")[0] for module in imports(file)}, file

@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import Any
 
-from tensorflow.python.framework import op_def_registry
+from tfaas_backends.runtimes.tensorflow.private import op_def_registry
 
 _WITHOUT_CARE = re.compile(r"Empty|(Deep|Inplace|_|Xla|PyFunc).*")
 """Ops that their definitions call pure, though they write into inputs or read what is not set."""

@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from tensorflow.python.framework import dtypes, tensor_util
 
 from tfaas_backends.runtimes.independence.definitions import defaults
 from tfaas_backends.runtimes.independence.dimensions import UNKNOWN, Dimension, Shape
 from tfaas_backends.runtimes.independence.values import Constant
+from tfaas_backends.runtimes.tensorflow.private import dtypes, tensor_util
 
 _NAMES = """
     Index N SrcT T Taxis Tdim Tidx Tindices Tout Tpaddings Tparams Tperm Tshape U dtype frame_name

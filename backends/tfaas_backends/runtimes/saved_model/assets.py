@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from tfaas_backends.runtimes.tensorflow.private import meta_graph_pb2
 from tfaas_backends.runtimes.tensorflow.pruning import node_of
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tfaas_core.errors import CannotServe
@@ -27,8 +28,6 @@ def assets(meta_graph: Any, folder: Path) -> dict[str, str]:
 def _collected_assets(meta_graph: Any) -> list[Any]:
     if _COLLECTION not in meta_graph.collection_def:
         return []
-    from tensorflow.core.protobuf import meta_graph_pb2
-
     found = meta_graph.collection_def[_COLLECTION].any_list.value
     return [meta_graph_pb2.AssetFileDef.FromString(packed.value) for packed in found]
 

@@ -11,6 +11,7 @@ from typing import Any
 from google.protobuf import text_format  # type: ignore[import-untyped]
 
 from tfaas_backends.runtimes.tensorflow.errors import one_line
+from tfaas_backends.runtimes.tensorflow.private import saved_model_pb2
 from tfaas_backends.runtimes.tensorflow.pruning import node_of
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tfaas_core.errors import BadBody, CannotServe, DoesNotFit, StorageUnavailable
@@ -82,8 +83,6 @@ def _parsed(file: Path) -> Any:
         raise StorageUnavailable(f"{file.name} cannot be read: {error.strerror}") from None
     if not content:
         raise BadBody(f"{file.name} is empty", field="model")
-    from tensorflow.core.protobuf import saved_model_pb2
-
     saved_model = saved_model_pb2.SavedModel()
     try:
         if file.name == TEXT:

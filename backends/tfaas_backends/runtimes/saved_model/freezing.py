@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from tfaas_backends.runtimes.tensorflow.private import op_def_registry
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tfaas_core.tensors import Array
 
@@ -118,8 +119,6 @@ class VariableUses:
     def _only_reads(self, node: Any, variables: set[str]) -> bool:
         if any(self._variables[name].op == _RESOURCE for name in variables):
             return bool(node.op == _READ)
-        from tensorflow.python.framework import op_def_registry
-
         op = op_def_registry.get(node.op)
         return op is not None and not any(argument.is_ref for argument in op.input_arg)
 

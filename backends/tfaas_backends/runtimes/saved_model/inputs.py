@@ -10,6 +10,7 @@ import msgspec
 from tfaas_backends.runtimes.saved_model.signature import End, Ends
 from tfaas_backends.runtimes.tensorflow.input_defaults import NotShown, spelled
 from tfaas_backends.runtimes.tensorflow.nodes import PLACEHOLDERS
+from tfaas_backends.runtimes.tensorflow.private import tensor_pb2
 from tfaas_backends.runtimes.tensorflow.pruning import node_of
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tfaas_backends.runtimes.tensorflow.uses import needed_nodes
@@ -121,8 +122,6 @@ class _Inputs:
         return node in self._placeholders and node not in self._seen
 
     def _zeros(self, end: End) -> Any:
-        from tensorflow.core.framework import tensor_pb2
-
         attributes = self._placeholders[node_of(end.tensor)].attr
         zeros = tensor_pb2.TensorProto(dtype=attributes["dtype"].type)
         sizes = attributes["shape"].shape.dim if "shape" in attributes else ()

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from tfaas_backends.runtimes.saved_model.variables import Stored
+from tfaas_backends.runtimes.tensorflow.private import trackable_object_graph_pb2
 from tfaas_backends.runtimes.tensorflow.pruning import node_of
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 
@@ -63,8 +64,6 @@ def _keys(objects: Any, prefix: str) -> dict[int, str]:
 
 
 def _stored_objects(prefix: str) -> Any:
-    from tensorflow.core.protobuf import trackable_object_graph_pb2
-
     reader = tf.compat.v1.train.NewCheckpointReader(prefix)
     stored = trackable_object_graph_pb2.TrackableObjectGraph()
     if reader.has_tensor(_OBJECT_GRAPH):

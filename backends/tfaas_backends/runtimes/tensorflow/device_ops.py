@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from typing import Any
 
+from tfaas_backends.runtimes.tensorflow.private import kernels, xla
 from tfaas_backends.runtimes.tensorflow.pruning import called, node_of, reachable
 from tfaas_core.errors import CannotServe
 
@@ -85,8 +86,6 @@ def _made_for(devices: str, node: Any, how: str, what: str = "") -> CannotServe:
 @cache
 def _devices(op: str) -> frozenset[str]:
     # Only here: quiet_tensorflow has to import TensorFlow first.
-    from tensorflow.python.framework import kernels
-
     found = kernels.get_registered_kernels_for_op(op).kernel
     return frozenset(kernel.device_type for kernel in found)
 
@@ -98,8 +97,6 @@ def _channels_first(node: Any) -> bool:
 
 
 def _check_xla(node: Any) -> None:
-    from tensorflow.compiler.tf2xla.python import xla
-
     platforms = [name.decode(errors="replace") for name in node.attr["platforms"].list.s]
     checked = b"platform" not in node.attr["disabled_checks"].list.s
     if checked and platforms and "CPU" not in platforms:

@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from tfaas_backends.runtimes.tensorflow.private import meta_graph_pb2, saved_model_pb2
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tfaas_core.errors import BadBody, CannotServe, StorageUnavailable, TfaasError
 
@@ -90,8 +91,6 @@ def _parsed(message: Any, content: bytes) -> Any:
 
 
 def _not_a_graph(content: bytes) -> TfaasError:
-    from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
-
     saved_model = _parsed(saved_model_pb2.SavedModel, content)
     if saved_model is not None and saved_model.meta_graphs:
         return CannotServe(

@@ -9,6 +9,7 @@ import numpy as np
 
 from tfaas_backends.runtimes.tensorflow.errors import load_error, run_error
 from tfaas_backends.runtimes.tensorflow.nodes import dtype_of
+from tfaas_backends.runtimes.tensorflow.private import config_pb2
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tfaas_core.errors import TfaasError
 from tfaas_core.tensors import NUMPY_DTYPES, Array
@@ -86,8 +87,6 @@ def _config(threads: int) -> Any:
 
 
 def _options(inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
-    from tensorflow.core.protobuf import config_pb2
-
     return config_pb2.CallableOptions(
         feed=[tensor.name for tensor in inputs], fetch=[tensor.name for tensor in outputs]
     )

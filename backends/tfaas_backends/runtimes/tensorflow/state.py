@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-from tensorflow.python.framework import op_def_registry
-
+from tfaas_backends.runtimes.tensorflow.private import op_def_registry
 from tfaas_backends.runtimes.tensorflow.pruning import called
 
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall", "If", "While", "Case", "For", "RemoteCall")

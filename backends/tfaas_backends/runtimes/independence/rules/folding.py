@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from itertools import repeat
 from typing import Any
 
-from tensorflow.python.framework import dtypes
-
 from tfaas_backends.runtimes.independence.dimensions import (
     ONE,
     ZERO,
@@ -23,6 +21,7 @@ from tfaas_backends.runtimes.independence.dimensions import (
 )
 from tfaas_backends.runtimes.independence.node import Node
 from tfaas_backends.runtimes.independence.values import Constant, Counted, Elements, Value
+from tfaas_backends.runtimes.tensorflow.private import dtypes
 
 _LARGEST = 2**31 - 1
 Known = Dimension
