@@ -30,7 +30,7 @@ from tfaas_core.engine.shared.frames import (
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.outputs import rows_between
 from tfaas_core.errors import DeadlinePassed, TfaasError, Unavailable
-from tfaas_core.runtime import Servable
+from tfaas_core.runtime import LoadOptions, Servable
 
 _log = logging.getLogger("tfaas.engine")
 
@@ -49,18 +49,15 @@ class ServableLoop:
     Whatever goes wrong with a request, of any kind of exception, is its answer, and the loop goes
     on. Where anything else goes wrong, all clients are hung up on, and the loop is over.
 
-    ``busy_poll_s``: where the last requests came sooner than this after what was there before them,
-    the next are looked for again and again for as long before the thread sleeps. ``name``: the
-    model's, for the log. ``on_unloaded`` is called at the end, or ``on_broken`` where it is none
-    that anybody asked for.
+    ``name``: the model's, for the log. ``on_unloaded`` is called at the end, or ``on_broken`` if
+    nobody asked for that end.
     """
 
     def __init__(
         self,
         servable: Servable,
         warmed: Warmed,
-        max_batch_rows: int,
-        busy_poll_s: float,
+        options: LoadOptions,
         meter: Meter,
         pace: Pace,
         on_unloaded: Callable[[], None],
@@ -68,10 +65,10 @@ class ServableLoop:
         name: str = "the model",
     ) -> None:
         self._servable = servable
-        self._runner = Runner(servable, warmed, max_batch_rows, meter, pace)
+        self._runner = Runner(servable, warmed, options, meter, pace)
         self._inputs = warmed.signature.inputs
         self._outputs = warmed.signature.outputs
-        self._busy_poll_s = busy_poll_s
+        self._busy_poll_s = options.busy_poll_s
         self._busy = False
         self._meter = meter
         self._pace = pace

@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 
-from tfaas_core.config import Config
 from tfaas_core.engine.base import (
     Candidate,
     Engine,
@@ -42,6 +41,7 @@ from tfaas_core.engine.shared.messages import (
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.errors import CannotServe, ModelLost, QueueFull, Unavailable
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.runtime import LoadOptions
 from tfaas_core.system.link import Link
 from tfaas_core.tensors import Array
 
@@ -286,7 +286,7 @@ class LocalEngine(Engine):
             worker=self._worker,
             max_queue_rows=self._config.engine.max_queue_rows,
             timeout_s=self._config.server.request_timeout_s,
-            busy_poll_s=min(busy_poll_s(self._config), _MOST_BUSY_POLL_S),
+            busy_poll_s=min(LoadOptions.of(self._config.engine).busy_poll_s, _MOST_BUSY_POLL_S),
             on_lost=lambda lost: self._forget(key, message.ticket, lost),
             new=message.new,
         )
@@ -341,8 +341,3 @@ class LocalEngine(Engine):
         for future in self._calls.values():
             if not future.done():
                 future.set_exception(Unavailable("the server is stopping"))
-
-
-def busy_poll_s(config: Config) -> float:
-    # Threads that share one interpreter would only be in each other's way.
-    return config.engine.busy_poll_us / 1e6 if config.engine.isolation == "model" else 0.0

@@ -14,6 +14,7 @@ from tfaas_core.engine.in_model_process.warmup import Warmed
 from tfaas_core.engine.scheduling.pace import Pace, SlowRuns
 from tfaas_core.engine.shared.frames import encode_request
 from tfaas_core.engine.shared.meter import Meter
+from tfaas_core.runtime import LoadOptions
 from tfaas_core.testing.children import apart
 from tfaas_core.testing.function_servable import FunctionServable
 from tfaas_core.testing.server import until
@@ -100,7 +101,8 @@ def test_a_loop_that_polls_yields_its_core_but_not_to_a_slow_run(
     over = Event()
     pace = Pace("normal", elsewhere(slow_runs))
     warmed = Warmed(signature, mergeable=True)
-    loop = ServableLoop(servable, warmed, 8, 5.0, Meter.create(1), pace, over.set)
+    options = LoadOptions(busy_poll_s=5.0)
+    loop = ServableLoop(servable, warmed, options, Meter.create(1), pace, over.set)
     loop.connect(theirs)
     loop.start()
     rows = np.ones((1, 3), np.float32)
