@@ -20,7 +20,8 @@ from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tests.data import MODELS
 from tfaas_core.engine.in_model_process.loop import ServableLoop
 from tfaas_core.engine.in_model_process.warmup import Warmed, warm
-from tfaas_core.engine.scheduling.pace import Pace, SlowRuns
+from tfaas_core.engine.scheduling.pace import Pace
+from tfaas_core.engine.scheduling.slow_runs import SlowRuns
 from tfaas_core.engine.shared.frames import FrameBuffer, decode_answer, encode_request
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.models.params import Params

@@ -19,7 +19,8 @@ import msgspec
 from tfaas_core.engine.base import Candidate, Loaded
 from tfaas_core.engine.in_model_process.loop import ServableLoop
 from tfaas_core.engine.in_model_process.warmup import Warmed, warm
-from tfaas_core.engine.scheduling.pace import Pace, SlowRuns
+from tfaas_core.engine.scheduling.pace import Pace
+from tfaas_core.engine.scheduling.slow_runs import SlowRuns
 from tfaas_core.engine.shared.messages import (
     Adopted,
     Broken,

@@ -8,7 +8,7 @@ from typing import Any
 from tfaas_core.engine.in_parent.model_processes import ModelProcesses
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.in_parent.settings import PoolSettings
-from tfaas_core.engine.scheduling.pace import SlowRuns
+from tfaas_core.engine.scheduling.slow_runs import SlowRuns
 from tfaas_core.engine.shared.messages import Load
 
 LOAD_TIMEOUT_S = 120.0
