@@ -68,7 +68,7 @@ class Engine(ABC):
 
     @abstractmethod
     async def start(self) -> None:
-        """Called once, before anything else."""
+        """Called once, before anything else. Where it raises, ``close`` is all that follows."""
 
     @abstractmethod
     async def close(self) -> None:
@@ -169,7 +169,7 @@ class Supervisor(ABC):
 
     @abstractmethod
     async def start(self) -> None:
-        """Called once, before anything else."""
+        """Called once, before anything else. Where it raises, ``close`` is all that follows."""
 
     @abstractmethod
     async def close(self) -> None:

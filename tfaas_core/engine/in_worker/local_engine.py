@@ -74,9 +74,14 @@ class LocalEngine(Engine):
     def __init__(self, context: WorkerContext, own_pool: Pool | None = None) -> None:
         self._config = context.config
         self._worker = context.worker
-        self._supervisor = context.supervisor
         self._artifact = context.artifact
         self._own_pool = own_pool
+        self._own_pool_socket: socket.socket | None = None
+        sock = context.supervisor
+        if own_pool is not None:
+            sock, self._own_pool_socket = socket.socketpair()
+        assert sock is not None
+        self._link: Link[ToWorker] = Link(sock, ToWorker, self._received, self._pool_lost)
         self._calls: dict[int, asyncio.Future[Any]] = {}
         self._call_ids = itertools.count()
         self._open: dict[str, ModelConnection] = {}
@@ -85,19 +90,19 @@ class LocalEngine(Engine):
         self._by_ticket: dict[int, ModelConnection] = {}
         self._solo = Solo()
         self._wanted: dict[int, _Wanted] = {}
+        self._next_rest: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
-        sock = self._supervisor
-        if self._own_pool is not None:
-            sock, theirs = socket.socketpair()
-            await self._own_pool.start()
-            self._own_pool.attach(self._worker, theirs)
-        assert sock is not None
-        self._link: Link[ToWorker] = Link(sock, ToWorker, self._received, self._pool_lost)
+        theirs, self._own_pool_socket = self._own_pool_socket, None
+        if self._own_pool is not None and theirs is not None:
+            with theirs:
+                await self._own_pool.start()
+                self._own_pool.attach(self._worker, theirs.dup())
         self._rest()
 
     async def close(self) -> None:
-        self._next_rest.cancel()
+        if self._next_rest is not None:
+            self._next_rest.cancel()
         for connection in list(self._by_ticket.values()):
             connection.close()
         self._link.close()
