@@ -12,8 +12,9 @@ from typing import Any
 import click
 
 from tfaas_core.cli.client import Client, reason, url_option
-from tfaas_core.cli.form import Advance, Part, file_part, form, text_part, untold
+from tfaas_core.cli.form import FormPart, file_part, form, text_part
 from tfaas_core.cli.models import inputs_of, outputs_of
+from tfaas_core.system.progress import Advance, untold
 
 _FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 _GRAPHS = (".pb", ".pbtxt")
@@ -67,7 +68,7 @@ def _is_tarball(path: Path) -> bool:
 
 
 @contextmanager
-def _model_part(path: Path, name: str) -> Iterator[Part]:
+def _model_part(path: Path, name: str) -> Iterator[FormPart]:
     """The form's part ``model``. While it is sent, a terminal shows how much of it was."""
     if path.is_dir():
         from tfaas_core.uploads.folder import regular_files
@@ -78,7 +79,7 @@ def _model_part(path: Path, name: str) -> Iterator[Part]:
         size_bytes = sum(file.stat().st_size for file in files)
         with _progress(size_bytes) as advance:
             content = _packed(path, files, size_bytes, name, advance)
-            yield Part("model", content, None, f"{name}.tar.gz")
+            yield FormPart("model", content, None, f"{name}.tar.gz")
     elif path.is_file():
         with _progress(path.stat().st_size) as advance:
             yield file_part("model", path, advance)

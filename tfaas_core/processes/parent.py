@@ -155,7 +155,7 @@ class Parent:
             workers=self._composition.workers,
             listener=self._listener,
             control=theirs,
-            supervisor=their_engine_socket,
+            engine_socket=their_engine_socket,
             demo=self._demo and number == 0,
         )
         process = self._context.Process(target=http_worker.main, args=(arguments,))

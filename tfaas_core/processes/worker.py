@@ -46,9 +46,10 @@ _log = logging.getLogger("tfaas.worker")
 
 
 class WorkerArguments(msgspec.Struct, frozen=True):
-    """What the parent hands to a new worker. ``supervisor`` is None where the engine has none.
+    """What the parent hands to a new worker.
 
-    ``demo``: store the demo models, where they are not stored.
+    ``engine_socket`` is None where the engine has no supervisor. ``demo``: store the demo models,
+    where they are not stored.
     """
 
     config: Config
@@ -56,7 +57,7 @@ class WorkerArguments(msgspec.Struct, frozen=True):
     workers: int
     listener: socket.socket
     control: socket.socket
-    supervisor: socket.socket | None
+    engine_socket: socket.socket | None
     demo: bool
 
 
@@ -72,10 +73,10 @@ def main(arguments: WorkerArguments) -> None:
 
 
 async def _serve(arguments: WorkerArguments) -> None:
-    await Worker(arguments).run()
+    await HttpWorker(arguments).run()
 
 
-class Worker:
+class HttpWorker:
     """Serves until the parent says drain, and ends at once when the parent is gone."""
 
     def __init__(self, arguments: WorkerArguments) -> None:
@@ -112,7 +113,7 @@ class Worker:
 
         arguments = self._arguments
         place = WorkerPlace(
-            arguments.worker, arguments.workers, arguments.supervisor, self._announce, self._look
+            arguments.worker, arguments.workers, arguments.engine_socket, self._announce, self._look
         )
         composition = Composition.of(arguments.config)
         host = await started.enter_async_context(Host.started(composition, place))

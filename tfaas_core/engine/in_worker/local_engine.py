@@ -77,7 +77,7 @@ class LocalEngine(Engine):
         self._artifact = context.artifact
         self._own_pool = own_pool
         self._own_pool_socket: socket.socket | None = None
-        sock = context.supervisor
+        sock = context.engine_socket
         if own_pool is not None:
             sock, self._own_pool_socket = socket.socketpair()
         assert sock is not None
