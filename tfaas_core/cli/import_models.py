@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tfaas_core.cli.client import Client, path_of, reason, url_option
-from tfaas_core.cli.form import Part, file_part, form, text_part
+from tfaas_core.cli.form import FormPart, file_part, form, text_part
 from tfaas_core.cli.model_part import folder_part, graph_part
 from tfaas_core.cli.options import json_option, print_json
 from tfaas_core.cli.upload import stored
@@ -83,18 +83,18 @@ def _is_same(model: OldModel, known: dict[str, Any], client: Client) -> bool:
     return not model.params or params == model.params
 
 
-def _part(model: OldModel) -> AbstractContextManager[Part]:
+def _part(model: OldModel) -> AbstractContextManager[FormPart]:
     if model.is_folder:
         return folder_part(model.folder, model.files, model.name)
     return graph_part(model.files[0])
 
 
-def _beside(model: OldModel) -> Iterator[Part]:
+def _beside(model: OldModel) -> Iterator[FormPart]:
     import json
 
     if model.params:
         content = json.dumps(model.params).encode()
-        yield Part("params", [content], len(content), "params.json")
+        yield FormPart("params", [content], len(content), "params.json")
     if model.labels is not None:
         yield file_part("labels", model.labels)
 

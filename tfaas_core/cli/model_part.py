@@ -11,23 +11,24 @@ from typing import Any
 import click
 
 from tfaas_core.cli.client import reason
-from tfaas_core.cli.form import Advance, Part, file_part, untold
+from tfaas_core.cli.form import FormPart, file_part
+from tfaas_core.system.progress import Advance, untold
 
 
 @contextmanager
-def graph_part(file: Path) -> Iterator[Part]:
+def graph_part(file: Path) -> Iterator[FormPart]:
     """A model that is one file. While it is sent, a terminal shows how much of it was."""
     with _progress(file.stat().st_size) as advance:
         yield file_part("model", file, advance)
 
 
 @contextmanager
-def folder_part(folder: Path, files: Sequence[Path], name: str) -> Iterator[Part]:
+def folder_part(folder: Path, files: Sequence[Path], name: str) -> Iterator[FormPart]:
     """The same for ``files`` of a folder: a tarball that holds them in a folder ``name``."""
     size_bytes = sum(file.stat().st_size for file in files)
     with _progress(size_bytes) as advance:
         content = _packed(folder, files, size_bytes, name, advance)
-        yield Part("model", content, None, f"{name}.tar.gz")
+        yield FormPart("model", content, None, f"{name}.tar.gz")
 
 
 def _packed(

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from tfaas_core.cli.client import Client, url_option
-from tfaas_core.cli.form import Part, file_part, form, text_part
+from tfaas_core.cli.form import FormPart, file_part, form, text_part
 from tfaas_core.cli.model_part import folder_part, graph_part
 from tfaas_core.cli.models import inputs_of, outputs_of
 
@@ -70,7 +70,7 @@ def _is_tarball(path: Path) -> bool:
     return start.startswith(b"\x1f\x8b") or start.endswith(b"ustar")
 
 
-def _model_part(path: Path, name: str) -> AbstractContextManager[Part]:
+def _model_part(path: Path, name: str) -> AbstractContextManager[FormPart]:
     if path.is_dir():
         from tfaas_core.uploads.folder import regular_files
 
