@@ -109,8 +109,11 @@ class Host:
     def supervisor(self) -> Supervisor | None:
         """The engine's part for the parent."""
         return self._engine_factory.supervisor(
-            EngineContext(self.config, self.runtimes, self.workers)
+            EngineContext(self.config, self.runtimes, self.workers, owners=self._owners())
         )
+
+    def _owners(self) -> dict[str, str]:
+        return {name: self.plugins.owner("runtime", name) for name in self.runtimes}
 
     async def start(self, seat: Seat | None = None) -> None:
         """Opens the storage and starts the engine, for one HTTP worker."""
@@ -127,6 +130,7 @@ class Host:
                 seat.worker,
                 seat.supervisor,
                 self.storage.artifact,
+                owners=self._owners(),
             )
         )
         await self.engine.start()
