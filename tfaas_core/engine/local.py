@@ -15,8 +15,9 @@ from tfaas_core.engine.in_parent.fork_servers import ForkServers
 from tfaas_core.engine.in_parent.pool import Pool
 from tfaas_core.engine.in_parent.settings import PoolSettings
 from tfaas_core.engine.in_parent.thread_starter import ThreadStarter
-from tfaas_core.engine.in_worker.local_engine import LocalEngine, busy_poll_s
+from tfaas_core.engine.in_worker.local_engine import LocalEngine
 from tfaas_core.hookspecs import hookimpl
+from tfaas_core.runtime import LoadOptions
 
 _RUN_LIMIT_GRACE_S = 1.0
 
@@ -43,10 +44,7 @@ def pool_settings(context: EngineContext) -> PoolSettings:
         workers=context.workers,
         one_process=engine.isolation != "model",
         max_loaded_models=engine.max_loaded_models,
-        max_batch_rows=engine.max_batch_rows,
-        threads=engine.threads,
-        busy_poll_s=busy_poll_s(context.config),
-        slow_priority=engine.slow_priority if engine.isolation == "model" else "normal",
+        options=LoadOptions.of(engine),
         run_limit_s=context.config.server.request_timeout_s + _RUN_LIMIT_GRACE_S,
     )
 

@@ -30,12 +30,17 @@ Write = Callable[[str], None]
 @pytest.fixture
 def write(site: Path) -> Write:
     """Writes the module ``tfaas_preloaded``."""
-    return lambda source: (site / "tfaas_preloaded.py").write_text(source) and None
+
+    def write_module(source: str) -> None:
+        (site / "tfaas_preloaded.py").write_text(source)
+
+    return write_module
 
 
 def preloading(*modules: str) -> Runtime:
     runtime = FakeRuntime()
-    runtime.preload = modules  # type: ignore[misc]
+    # Of this object alone.
+    vars(runtime)["preload"] = modules
     return runtime
 
 
