@@ -22,7 +22,6 @@ from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.versions import number_of
 from tfaas_core.plugins import (
     Plugins,
-    choose,
     load_plugins,
     model_predict_paths,
     predict_paths,
@@ -79,7 +78,7 @@ class Host:
     """Plugins, codecs, storage, runtimes, and, once started, catalog, engine and publisher.
 
     Making one reads and checks the configuration and the plugins, and starts nothing. Raises
-    ConfigError and PluginError.
+    ConfigError and PluginError. ``plugins`` are those of ``config``, if they are loaded already.
     """
 
     catalog: Catalog
@@ -88,18 +87,13 @@ class Host:
     publisher: Publisher
     example_runs: ExampleRuns
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, plugins: Plugins | None = None) -> None:
         self.config = config
-        self.plugins: Plugins = load_plugins(config.plugins.disabled)
+        self.plugins: Plugins = plugins or load_plugins(config.plugins.disabled)
         self.codecs: Mapping[str, Codec[Any]] = self.plugins.codecs(config)
         self.runtimes: Mapping[str, Runtime] = self.plugins.runtimes()
-        self.storage: Storage = self._make_storage()
-        self._engine_factory = choose("engine", config.engine.kind, self.plugins.engines())
-
-    def _make_storage(self) -> Storage:
-        table = self.config.storage
-        factory = choose("storage", table.kind, self.plugins.storages())
-        return factory(table.rest, self.config.base_dir)
+        self.storage: Storage = self.plugins.storage(config)
+        self._engine_factory = self.plugins.engine(config)
 
     @property
     def workers(self) -> int:
