@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from tfaas_core import __version__
+from tfaas_core.composition import Composition
 from tfaas_core.config import Config, EngineTable, StorageTable, load_config
 from tfaas_core.engine.base import EngineFactory, WorkerContext
 from tfaas_core.errors import ConfigError, PluginError
@@ -75,12 +76,16 @@ def with_disabled(config: Config, *names: str) -> Config:
     return load_config(config.base_dir / "tfaas.toml", [f"plugins.disabled=[{listed}]"], {})
 
 
+def at_rest(config: Config) -> Host:
+    return Host.at_rest(Composition.of(config))
+
+
 def ask_everything(plugins: Plugins, config: Config) -> None:
     plugins.codecs(config)
     plugins.storages()
     plugins.runtimes()
     plugins.engines()
-    plugins.routes(Host(config))
+    plugins.routes(at_rest(config))
 
 
 def test_the_builtin_plugins_serve_by_themselves(config: Config) -> None:
@@ -118,7 +123,7 @@ def test_installed_plugins_come_in_the_order_of_their_entry_points(
 def test_a_route_may_be_of_several_methods(install_plugin: InstallPlugin, config: Config) -> None:
     install_plugin("tfaas-hello", ROUTE)
     plugins = installed()
-    assert [route.path for route in plugins.routes(Host(config))] == ["/hello/{name}"]
+    assert [route.path for route in plugins.routes(at_rest(config))] == ["/hello/{name}"]
     assert plugins.owner("route", "GET /hello/{name}") == "tfaas_hello"
     assert plugins.owner("route", "PUT /hello/{name}") == "tfaas_hello"
     with pytest.raises(KeyError):
@@ -342,7 +347,7 @@ class Hello:
 """
     source = route(handler=HANDLERS[what])
     install_plugin("tfaas-hello", source.replace("@hookimpl", hello + "\n@hookimpl"))
-    assert len(installed().routes(Host(config))) == 1
+    assert len(installed().routes(at_rest(config))) == 1
 
 
 def test_everything_that_is_wrong_is_reported(
@@ -449,7 +454,7 @@ def test_who_claims_what_is_built_in_is_to_blame(
 ) -> None:
     install_plugin("tfaas-own", COLLISIONS[claim])
     with pytest.raises(PluginError) as caught:
-        Host(config).routes()
+        at_rest(config).routes()
     assert caught.value.message.startswith(f"plugin tfaas_own (tfaas-own 1.0) {claim}")
     assert "list one of the two plugins in [plugins] disabled" in caught.value.message
     assert caught.value.details == {"plugin": "tfaas_own"}

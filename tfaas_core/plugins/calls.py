@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from tfaas_core.errors import ConfigError
-from tfaas_core.plugins.plugin import Plugin, broken, reason
+from tfaas_core.plugins.plugin import Plugin, broken, described
 from tfaas_core.plugins.time_limit import TooLong, time_limit
 
 IMPORT_LIMIT_S = 60.0
@@ -76,4 +76,4 @@ def _limited(
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise broken(plugin, f"{failed}: {reason(error)}") from error
+        raise broken(plugin, f"{failed}: {described(error)}") from error

@@ -11,7 +11,7 @@ from tfaas_core.codec import Codec
 from tfaas_core.plugins.calls import shown
 from tfaas_core.plugins.handlers import why_no_handler
 from tfaas_core.plugins.media_type import is_media_type
-from tfaas_core.plugins.plugin import reason
+from tfaas_core.plugins.plugin import described
 from tfaas_core.route import Route
 from tfaas_core.runtime import Runtime
 
@@ -63,7 +63,7 @@ def wrong_with_runtime(name: str, runtime: Runtime) -> Iterator[str]:
     except Exception as error:
         yield (
             f"registers the runtime `{name}`, which cannot be pickled, "
-            f"so that no other process can get it: {reason(error)}"
+            f"so that no other process can get it: {described(error)}"
         )
 
 

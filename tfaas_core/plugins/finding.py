@@ -35,7 +35,7 @@ BUILTIN_PLUGINS = (
 
 _OPTIONS = ("tryfirst", "trylast", "wrapper", "hookwrapper", "optionalhook")
 
-Load = Callable[[], Any]
+ImportPlugin = Callable[[], Any]
 
 
 def is_builtin(plugin: Plugin) -> bool:
@@ -43,7 +43,7 @@ def is_builtin(plugin: Plugin) -> bool:
     return plugin.module in BUILTIN_PLUGINS
 
 
-def find() -> Iterator[tuple[Plugin, Load]]:
+def find() -> Iterator[tuple[Plugin, ImportPlugin]]:
     """Every plugin, in order, and what imports it."""
     for module in BUILTIN_PLUGINS:
         yield Plugin(module, "tfaas", __version__), partial(importlib.import_module, module)
@@ -52,7 +52,9 @@ def find() -> Iterator[tuple[Plugin, Load]]:
         yield Plugin(entry.value, name, version), entry.load
 
 
-def register(manager: pluggy.PluginManager, plugin: Plugin, load: Load) -> list[PluginError]:
+def register(
+    manager: pluggy.PluginManager, plugin: Plugin, load: ImportPlugin
+) -> list[PluginError]:
     """Imports ``plugin``, and registers it as its module, unless something is wrong with it."""
     try:
         loaded = calls.load(plugin, load)

@@ -14,7 +14,7 @@ from tfaas_core.plugins import checks
 from tfaas_core.plugins.calls import call, shown
 from tfaas_core.plugins.plugin import Plugin, broken
 
-Report: TypeAlias = Callable[[PluginError], None]
+OnError: TypeAlias = Callable[[PluginError], None]
 """Takes what is wrong with a plugin. If it returns, the rest of the plugins is asked all the same.
 """
 
@@ -25,12 +25,12 @@ _MOST_OBJECTS = 10_000
 
 
 class Inquiry:
-    """What the plugins ``found`` answer; what is wrong with that goes to ``report``."""
+    """What the plugins ``found`` answer; what is wrong with that goes to ``on_error``."""
 
     def __init__(
-        self, manager: pluggy.PluginManager, found: Sequence[Plugin], report: Report
+        self, manager: pluggy.PluginManager, found: Sequence[Plugin], on_error: OnError
     ) -> None:
-        self.report = report
+        self.on_error = on_error
         self._manager = manager
         self._found = found
 
@@ -65,10 +65,10 @@ class Inquiry:
         try:
             complaints = call(plugin, hook, lambda: list(check()))
         except PluginError as error:
-            self.report(error)
+            self.on_error(error)
             return False
         for complaint in complaints:
-            self.report(broken(plugin, complaint))
+            self.on_error(broken(plugin, complaint))
         return not complaints
 
     def _ask(self, hook: str, given: Mapping[str, Any]) -> Iterator[tuple[Plugin, Any]]:
@@ -82,12 +82,12 @@ class Inquiry:
                     try:
                         result = call(plugin, hook, asked)
                     except PluginError as error:
-                        self.report(error)
+                        self.on_error(error)
                     else:
                         yield plugin, result
 
     def _wrong(self, plugin: Plugin, hook: str, got: object, expected: str) -> None:
-        self.report(broken(plugin, f"returned {shown(got)} from {hook}, expected {expected}"))
+        self.on_error(broken(plugin, f"returned {shown(got)} from {hook}, expected {expected}"))
 
 
 def _collected(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:

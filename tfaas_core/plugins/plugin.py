@@ -37,7 +37,7 @@ def broken(plugin: Plugin, what: str) -> PluginError:
     )
 
 
-def reason(error: BaseException) -> str:
+def described(error: BaseException) -> str:
     """The class of ``error``, and its text in one line."""
     return f"{type(error).__name__}: {text(error)}".removesuffix(": ")
 

@@ -18,7 +18,7 @@ from tfaas_core.plugins import checks
 from tfaas_core.plugins.calls import make
 from tfaas_core.plugins.finding import find, register
 from tfaas_core.plugins.guarded_engine import GuardedEngineFactory
-from tfaas_core.plugins.inquiry import Inquiry, Report
+from tfaas_core.plugins.inquiry import Inquiry, OnError
 from tfaas_core.plugins.paths import model_predict_paths, predict_paths
 from tfaas_core.plugins.plugin import Plugin
 from tfaas_core.plugins.registrations import Registration, Registrations
@@ -33,22 +33,22 @@ T = TypeVar("T")
 
 
 def stop(error: PluginError) -> None:
-    """The Report of a server, which does not start with a broken plugin: raises ``error``."""
+    """The OnError of a server, which does not start with a broken plugin: raises ``error``."""
     raise error
 
 
 class Plugins:
     """The active plugins. Each method asks them anew, and checks what they register.
 
-    What is wrong with it goes to ``report``, and is left out.
+    What is wrong with it goes to ``on_error``, and is left out.
     """
 
     def __init__(
-        self, manager: pluggy.PluginManager, found: Sequence[Plugin], report: Report
+        self, manager: pluggy.PluginManager, found: Sequence[Plugin], on_error: OnError
     ) -> None:
         self.found = tuple(found)
         """Every plugin, in the order in which they are asked, disabled ones included."""
-        self._inquiry = Inquiry(manager, found, report)
+        self._inquiry = Inquiry(manager, found, on_error)
         self._registrations = Registrations(found)
 
     def codecs(self, config: Config) -> dict[str, Codec[Any]]:
@@ -144,7 +144,7 @@ class Plugins:
         """Whether ``registration`` excludes no other one."""
         error = self._registrations.add(registration)
         if error is not None:
-            self._inquiry.report(error)
+            self._inquiry.on_error(error)
         return error is None
 
     def _kinds(
@@ -164,11 +164,11 @@ class Plugins:
         return found
 
 
-def load_plugins(disabled: Sequence[str] = (), report: Report = stop) -> Plugins:
+def load_plugins(disabled: Sequence[str] = (), on_error: OnError = stop) -> Plugins:
     """Imports and registers every plugin but those that ``disabled`` names.
 
     ``disabled`` are distribution or module names. Each plugin that cannot be imported or does not
-    implement the hooks as specified goes to ``report`` as a PluginError, whose
+    implement the hooks as specified goes to ``on_error`` as a PluginError, whose
     ``details["plugin"]`` is its module, and so does what is wrong with its answers later. Unless
     told otherwise, that raises the error.
     """
@@ -181,8 +181,8 @@ def load_plugins(disabled: Sequence[str] = (), report: Report = stop) -> Plugins
             continue
         found.append(plugin)
         for error in register(manager, plugin, load):
-            report(error)
-    return Plugins(manager, found, report)
+            on_error(error)
+    return Plugins(manager, found, on_error)
 
 
 def choose(table: str, kind: str, found: Mapping[str, T]) -> T:

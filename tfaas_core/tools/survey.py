@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from tfaas_core.composition import Composition
 from tfaas_core.config import Config, EngineTable, StorageTable
 from tfaas_core.errors import ConfigError, PluginError, StartupError
 from tfaas_core.host import Host
@@ -35,7 +36,7 @@ class Findings(msgspec.Struct, frozen=True):
 
 
 def survey(config: Config) -> list[SurveyedPlugin]:
-    """Every plugin that is found. No routes are listed if no host can be wired."""
+    """Every plugin that is found. No routes are listed if the configuration is wrong."""
     errors: list[StartupError] = []
     plugins = _built(config, errors.append).plugins
     reasons: dict[str, list[str]] = {}
@@ -82,12 +83,12 @@ def _built(config: Config, report: _Report) -> _Built:
     built = _Built(load_plugins(config.plugins.disabled, report))
     config = _without_wrong_kinds(config, built, report)
     try:
-        host = Host(config, built.plugins)
+        composition = Composition.of(config, built.plugins)
     except StartupError as error:
         report(error)
         _ask_all(config, built.plugins)
     else:
-        host.routes()
+        Host.at_rest(composition).routes()
     return built
 
 

@@ -25,7 +25,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
 PARAMS = "params.json"
 LABELS = ("labels.txt", "labels.csv")
-WARMUP = "warmup.json"
+WARMUP_FILE = "warmup.json"
 
 _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
 _CHUNK_BYTES = 1 << 20
@@ -220,7 +220,7 @@ def find_model(folder: Path) -> Bundle:
         )
     root = saved_models[0] if saved_models else only or folder
     model = root if saved_models else _graph(root)
-    found = [_first(root, folder, names) for names in ((PARAMS,), LABELS, (WARMUP,))]
+    found = [_first(root, folder, names) for names in ((PARAMS,), LABELS, (WARMUP_FILE,))]
     return Bundle(name, model, *found)
 
 
