@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 CORE = ROOT / "tfaas_core"
 
 LAYERS = (
-    {"base64_text", "errors"},
+    {"base64_text", "errors", "spelling"},
     {"tensors"},
     {"models"},
     {"codec", "config", "route", "secret", "storage", "system"},
