@@ -26,6 +26,7 @@ from tfaas_core.engine.base import Supervisor
 from tfaas_core.errors import StartupError, TfaasError
 from tfaas_core.host import Host
 from tfaas_core.processes import worker as http_worker
+from tfaas_core.processes.broken_start import start_error
 from tfaas_core.processes.listener import bind, shut
 from tfaas_core.processes.messages import (
     Announce,
@@ -63,6 +64,16 @@ def serve(config: Config, demo: bool) -> int:
     """
     logs.configure(config.server.log_level, config.server.log_format)
     _forget_main()
+    try:
+        _serve(config, demo)
+    except StartupError:
+        raise
+    except (Exception, SystemExit) as error:  # a plugin may call exit()
+        raise start_error("the server", error) from error
+    return 0
+
+
+def _serve(config: Config, demo: bool) -> None:
     composition = Composition.of(config)
     Host.at_rest(composition).routes()
     storage = composition.storage
@@ -71,7 +82,6 @@ def serve(config: Config, demo: bool) -> int:
         with closing(storage):
             _sweep(storage)
             asyncio.run(_run(composition, listener, demo))
-    return 0
 
 
 def _sweep(storage: Storage) -> None:
@@ -190,8 +200,7 @@ class Parent:
                 self._storage_changed.set()
                 self._announce_address()
             case CannotStart():
-                self._failure = StartupError(message.message)
-                self._stop.set()
+                self._cannot_start(worker, message.message)
             case Notice():
                 self._notices.append(message.line)
                 self._print_notices()
@@ -231,10 +240,22 @@ class Parent:
         self._refreshes.gone(worker.number)
         if self._stop.is_set():
             return
-        _log.warning(
-            "HTTP worker %d %s: starting another", worker.number, Ending(worker.process.exitcode)
-        )
+        ending = Ending(worker.process.exitcode)
+        if not worker.serving and not self._announced:
+            self._cannot_start(worker, f"HTTP worker {worker.number} {ending} before it served")
+            return
+        _log.warning("HTTP worker %d died: it %s", worker.number, ending)
         self._spawn(self._replace(worker))
+
+    def _cannot_start(self, worker: _Worker, why: str) -> None:
+        """Ends a start. A server that has served goes on, and tries again to start the worker."""
+        worker.process.kill()
+        if self._announced:
+            _log.error("HTTP worker %d cannot start: %s", worker.number, why)
+            return
+        self._failure = self._failure or StartupError(why)
+        self._kill_workers()
+        self._stop.set()
 
     async def _replace(self, worker: _Worker) -> None:
         self._backoff.died(worker.number)
