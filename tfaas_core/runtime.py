@@ -9,6 +9,7 @@ from typing import ClassVar, TypeAlias
 
 import msgspec
 
+from tfaas_core.config import EngineTable, SlowPriority
 from tfaas_core.errors import CannotServe
 from tfaas_core.models.params import Params
 from tfaas_core.tensors import Array, Signature
@@ -23,6 +24,32 @@ _ADVICE = {
     b"\xfd7zXZ\x00": _REPACK,
     b"\x28\xb5\x2f\xfd": _REPACK,
 }
+
+
+class LoadOptions(msgspec.Struct, frozen=True):
+    """How a model is to be loaded, and run then; its defaults are for tests and tools.
+
+    ``threads``: how many a run may use; 0: the servable chooses. The others are for whoever calls
+    the servable: ``max_batch_rows``, the most rows of a run; ``busy_poll_s``, for how long its
+    process looks for the next request before it sleeps; ``slow_priority``, what the scheduler is
+    told of a process whose runs keep a core busy for long.
+    """
+
+    threads: int = 0
+    max_batch_rows: int = 1024
+    busy_poll_s: float = 0.0
+    slow_priority: SlowPriority = "normal"
+
+    @classmethod
+    def of(cls, engine: EngineTable) -> LoadOptions:
+        """What the configuration says."""
+        options = cls(engine.threads, engine.max_batch_rows)
+        if engine.isolation != "model":
+            # Threads that share one interpreter would only be in each other's way.
+            return options
+        return msgspec.structs.replace(
+            options, busy_poll_s=engine.busy_poll_us / 1e6, slow_priority=engine.slow_priority
+        )
 
 
 class Independence(msgspec.Struct, frozen=True):
@@ -95,8 +122,8 @@ class Runtime(ABC):
         """Whether ``artifact``, a file or folder, looks like this runtime's kind, told cheaply."""
 
     @abstractmethod
-    def load(self, artifact: Path, params: Params, threads: int) -> Servable:
-        """Loads ``artifact``. ``threads``: how many a run may use; 0: the servable chooses.
+    def load(self, artifact: Path, params: Params, options: LoadOptions) -> Servable:
+        """Loads ``artifact``, as its uploader's params and the server's options want it.
 
         Raises BadBody where the file is not what it claims to be, CannotServe where it is but
         cannot be served, in words that help the person who uploaded it.

@@ -14,8 +14,9 @@ from tfaas_core.engine.base import (
 from tfaas_core.engine.in_parent.fork_server import ForkServerStarter, ThreadStarter
 from tfaas_core.engine.in_parent.pool import Pool
 from tfaas_core.engine.in_parent.settings import PoolSettings
-from tfaas_core.engine.in_worker.local_engine import LocalEngine, busy_poll_s
+from tfaas_core.engine.in_worker.local_engine import LocalEngine
 from tfaas_core.hookspecs import hookimpl
+from tfaas_core.runtime import LoadOptions
 
 _RUN_LIMIT_GRACE_S = 1.0
 
@@ -41,10 +42,7 @@ def _settings(context: EngineContext) -> PoolSettings:
         workers=context.workers,
         one_process=engine.isolation != "model",
         max_loaded_models=engine.max_loaded_models,
-        max_batch_rows=engine.max_batch_rows,
-        threads=engine.threads,
-        busy_poll_s=busy_poll_s(context.config),
-        slow_priority=engine.slow_priority if engine.isolation == "model" else "normal",
+        options=LoadOptions.of(engine),
         run_limit_s=context.config.server.request_timeout_s + _RUN_LIMIT_GRACE_S,
     )
 

@@ -19,7 +19,8 @@ import msgspec
 from tfaas_core.engine.base import Candidate, Loaded
 from tfaas_core.engine.in_model_process.loop import ServableLoop
 from tfaas_core.engine.in_model_process.warmup import Warmed, warm
-from tfaas_core.engine.scheduling.pace import Pace, SlowRuns
+from tfaas_core.engine.scheduling.pace import Pace
+from tfaas_core.engine.scheduling.slow_runs import SlowRuns
 from tfaas_core.engine.shared.messages import (
     Adopted,
     Broken,
@@ -111,7 +112,7 @@ def _load(
     send: Callable[[FromProcess], None],
 ) -> FromProcess:
     meter = Meter.of(descriptors[0])
-    pace = Pace(order.slow_priority, SlowRuns.of(descriptors[1]))
+    pace = Pace(order.options.slow_priority, SlowRuns.of(descriptors[1]))
     try:
         servable, warmed = _in_a_thread(partial(_load_and_warm, order, runtimes, meter))
     except TfaasError as error:
@@ -121,8 +122,7 @@ def _load(
     loop = loops[order.ticket] = ServableLoop(
         servable,
         warmed,
-        order.max_batch_rows,
-        order.busy_poll_s,
+        order.options,
         meter,
         pace,
         on_unloaded=partial(_gone, loops, order.ticket, send, Unloaded(order.ticket)),
@@ -173,7 +173,7 @@ def _load_and_warm(order: Load, runtimes: Runtimes, meter: Meter) -> tuple[Serva
     servable = None
     try:
         params = _params_of(candidate)
-        servable = runtimes[candidate.runtime].load(Path(candidate.path), params, order.threads)
+        servable = runtimes[candidate.runtime].load(Path(candidate.path), params, order.options)
         return servable, warm(servable, params, order.made_up, meter, str(candidate))
     except BaseException as error:  # SystemExit, too: a model may hold Python code
         if servable is not None:

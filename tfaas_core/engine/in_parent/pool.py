@@ -19,7 +19,7 @@ from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.in_parent.settings import PoolSettings
 from tfaas_core.engine.in_parent.starter import Starter
 from tfaas_core.engine.in_parent.watch import INTERVAL_S, Watch
-from tfaas_core.engine.scheduling.pace import SlowRuns
+from tfaas_core.engine.scheduling.slow_runs import SlowRuns
 from tfaas_core.engine.shared.messages import (
     Absent,
     Acquire,

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import time
 from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from tfaas_core.config import Config
 from tfaas_core.engine.base import (
     Candidate,
     Engine,
@@ -20,6 +18,8 @@ from tfaas_core.engine.base import (
 )
 from tfaas_core.engine.in_parent.pool import Pool
 from tfaas_core.engine.in_worker.connection import ModelConnection
+from tfaas_core.engine.scheduling.busy_poll import BusyPoll
+from tfaas_core.engine.scheduling.rest import Rest
 from tfaas_core.engine.scheduling.solo import Solo
 from tfaas_core.engine.shared.messages import (
     Absent,
@@ -40,15 +40,10 @@ from tfaas_core.engine.shared.messages import (
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.errors import CannotServe, ModelLost, QueueFull, Unavailable
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.runtime import LoadOptions
 from tfaas_core.system.calls import Calls
 from tfaas_core.system.link import Link
 from tfaas_core.tensors import Array
-
-_MOST_BUSY_POLL_S = 0.001
-"""Of an HTTP worker, which has other connections to look after."""
-_REST_INTERVAL_S = 0.1
-_REST_S = 0.02
-"""How often and how long an HTTP worker rests where a model that gave way gets no core."""
 
 
 class _Line(msgspec.Struct):
@@ -72,6 +67,7 @@ class LocalEngine(Engine):
 
     def __init__(self, context: WorkerContext, own_pool: Pool | None = None) -> None:
         self._config = context.config
+        self._options = LoadOptions.of(context.config.engine)
         self._worker = context.worker
         self._artifact = context.artifact
         self._own_pool = own_pool
@@ -87,7 +83,7 @@ class LocalEngine(Engine):
         self._lines: dict[str, _Line] = {}
         self._by_ticket: dict[int, ModelConnection] = {}
         self._solo = Solo()
-        self._next_rest: asyncio.TimerHandle | None = None
+        self._rest = Rest(self._is_model_overdue)
 
     async def start(self) -> None:
         theirs, self._own_pool_socket = self._own_pool_socket, None
@@ -95,11 +91,10 @@ class LocalEngine(Engine):
             with theirs:
                 await self._own_pool.start()
                 self._own_pool.attach(self._worker, theirs.dup())
-        self._rest()
+        self._rest.start()
 
     async def close(self) -> None:
-        if self._next_rest is not None:
-            self._next_rest.cancel()
+        self._rest.stop()
         for connection in list(self._by_ticket.values()):
             connection.close()
         self._pool_lost()
@@ -178,12 +173,8 @@ class LocalEngine(Engine):
             connection.release()
         self._link.send(Retire(version.key))
 
-    def _rest(self) -> None:
-        """Leaves a core alone for a moment where a model that gave way to this worker needs it."""
-        if any(connection.is_overdue() for connection in self._by_ticket.values()):
-            time.sleep(_REST_S)
-        loop = asyncio.get_running_loop()
-        self._next_rest = loop.call_later(_REST_INTERVAL_S, self._rest)
+    def _is_model_overdue(self) -> bool:
+        return any(connection.is_overdue() for connection in self._by_ticket.values())
 
     # Opening a connection.
 
@@ -287,7 +278,7 @@ class LocalEngine(Engine):
             worker=self._worker,
             max_queue_rows=self._config.engine.max_queue_rows,
             timeout_s=self._config.server.request_timeout_s,
-            busy_poll_s=min(busy_poll_s(self._config), _MOST_BUSY_POLL_S),
+            busy_poll=BusyPoll.in_worker(self._options.busy_poll_s),
             on_lost=lambda lost: self._forget(key, message.ticket, lost),
             new=message.new,
         )
@@ -327,8 +318,3 @@ class LocalEngine(Engine):
 
     def _pool_lost(self) -> None:
         self._calls.end(lambda: Unavailable("the server is stopping"))
-
-
-def busy_poll_s(config: Config) -> float:
-    # Threads that share one interpreter would only be in each other's way.
-    return config.engine.busy_poll_us / 1e6 if config.engine.isolation == "model" else 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tfaas_core.models.params import Params
-from tfaas_core.runtime import Runtime, Servable
+from tfaas_core.runtime import LoadOptions, Runtime, Servable
 
 _ARCHIVES = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd", b"PK\x03\x04")
 _TAR, _TAR_START = b"ustar", 257
@@ -29,11 +29,11 @@ class GraphRuntime(Runtime):
             start = file.read(_TAR_START + len(_TAR))
         return not start.startswith(_ARCHIVES) and start[_TAR_START:] != _TAR
 
-    def load(self, artifact: Path, params: Params, threads: int) -> Servable:
+    def load(self, artifact: Path, params: Params, options: LoadOptions) -> Servable:
         # Only here: it imports TensorFlow.
         from tfaas_backends.runtimes.graph.servable import load_graph
 
-        return load_graph(artifact, params, threads)
+        return load_graph(artifact, params, options.threads)
 
     def count_ops(self, artifact: Path, params: Params) -> dict[str, int]:
         """Those of the functions in the graph included."""

@@ -21,6 +21,7 @@ from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tests.data import MODELS as REAL
 from tfaas_core.errors import BadBody, CannotServe, StorageUnavailable, TfaasError
 from tfaas_core.models.params import Params
+from tfaas_core.runtime import LoadOptions
 from tfaas_core.tensors import BatchAxis
 
 MODELS = sorted(REAL.glob("*.pb"))
@@ -29,7 +30,7 @@ FUZZED = "track_classifier.pb", "DDB.pb", "jet_id.pb"
 
 
 def load(file: Path, params: Params | None = None) -> Any:
-    return GraphRuntime().load(file, params or Params(), 1)
+    return GraphRuntime().load(file, params or Params(), LoadOptions(threads=1))
 
 
 def small_graph() -> bytes:
@@ -120,7 +121,7 @@ def meta_graph() -> bytes:
         (b"node {\n  name: 'x'\n}\n", BadBody, r"a graph in text format \(\.pbtxt\)"),
         (b"\x89HDF\r\n\x1a\n" + bytes(9), BadBody, "a Keras model in HDF5 format"),
         (b"\x1c\x00\x00\x00TFL3" + bytes(9), BadBody, "a TensorFlow Lite model"),
-        (gzip.compress(b"graph"), BadBody, "compressed with gzip"),
+        (gzip.compress(b"graph", mtime=0), BadBody, "compressed with gzip"),
         (saved_model, CannotServe, "saved_model.pb of a SavedModel, .* upload the whole folder"),
         (meta_graph, CannotServe, "the .meta file of a checkpoint, .* freeze"),
     ],
@@ -164,11 +165,12 @@ from tfaas_backends.runtimes.graph.runtime import GraphRuntime
 from tfaas_core.engine.in_model_process.warmup import warm
 from tfaas_core.errors import TfaasError
 from tfaas_core.models.params import Params
+from tfaas_core.runtime import LoadOptions
 
 def load(path):
     signal.alarm(20)
     try:
-        warm(GraphRuntime().load(path, Params(), 1))
+        warm(GraphRuntime().load(path, Params(), LoadOptions(threads=1)))
     except TfaasError as error:
         assert chr(10) not in error.message and len(error.message) < 500, error.message
 

@@ -36,6 +36,7 @@ from tfaas_core.errors import (
     TfaasError,
 )
 from tfaas_core.models.params import Params
+from tfaas_core.runtime import LoadOptions
 from tfaas_core.tensors import BatchAxis
 
 LARGE = 600
@@ -262,7 +263,7 @@ def test_sessions_share_no_variables(tmp_path: Path) -> None:
 
 def test_tuning_keeps_the_answers(tmp_path: Path) -> None:
     folder = weighted(tmp_path / "model", LARGE)
-    servable = SavedModelRuntime().load(folder, Params(), 0)
+    servable = SavedModelRuntime().load(folder, Params(), LoadOptions())
     x = random(200, LARGE)
     (before,) = servable.run([x])
     servable.tune([x])
@@ -416,11 +417,12 @@ from tfaas_backends.runtimes.saved_model.runtime import SavedModelRuntime
 from tfaas_core.engine.in_model_process.warmup import warm
 from tfaas_core.errors import TfaasError
 from tfaas_core.models.params import Params
+from tfaas_core.runtime import LoadOptions
 
 def load(folder):
     signal.alarm(20)
     try:
-        warm(SavedModelRuntime().load(folder, Params(), 1))
+        warm(SavedModelRuntime().load(folder, Params(), LoadOptions(threads=1)))
     except TfaasError as error:
         assert chr(10) not in error.message and len(error.message) < 500, error.message
         assert str(folder) not in error.message, error.message
