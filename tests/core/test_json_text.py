@@ -13,7 +13,7 @@ def test_json_is_read() -> None:
 
 @pytest.mark.parametrize("text", [b"", b"{", b"\xff", b'"\xff"', b"[" * 100_000, b"nan"])
 def test_what_is_not_json_is_named(text: bytes) -> None:
-    with pytest.raises(BadBody, match="^the body is not JSON: ") as raised:
+    with pytest.raises(BadBody, match=r"^the body is not JSON: ") as raised:
         read_json(text, "the body", field="x")
     assert raised.value.details == {"field": "x"}
 
