@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 import tomllib
@@ -149,7 +150,16 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from None
+        raise ConfigError(f"{path} is not TOML: {_as_json(path) or error}") from None
+
+
+def _as_json(path: Path) -> str:
+    """What to do with the configuration of an original TFaaS server; empty: it is none."""
+    try:
+        is_json = isinstance(json.loads(path.read_bytes()), dict)
+    except (ValueError, RecursionError):
+        is_json = False
+    return f"it is JSON; `tfaas migrate {path}` prints the TOML that it becomes" if is_json else ""
 
 
 _Change: TypeAlias = tuple[str, list[str], Any]

@@ -20,10 +20,13 @@ LAYERS = (
     {"models"},
     {"codec", "config", "route", "secret", "storage", "system"},
     {"runtime"},
+    {"status"},
+    {"worker_place"},
     {"hookspecs"},
     {"engine"},
     {"predict"},
     {"plugins", "uploads"},
+    {"composition"},
     {"host"},
     {"http", "testing", "tools"},
     {"processes"},
@@ -113,8 +116,9 @@ def test_help_and_version_load_nothing_heavy(code: str) -> None:
 
 
 def test_wiring_a_host_loads_no_tensorflow() -> None:
-    code = "from tfaas_core.host import Host; from tfaas_core.config import load_config\n"
-    code += "Host(load_config(environ={})).routes()"
+    code = "from tfaas_core.composition import Composition; from tfaas_core.host import Host\n"
+    code += "from tfaas_core.config import load_config\n"
+    code += "Host.at_rest(Composition.of(load_config(environ={}))).routes()"
     loaded = loaded_by(code)
     assert "numpy" in loaded
     assert {"tensorflow", "keras", "sanic", "sqlalchemy", "alembic"}.isdisjoint(loaded)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tfaas_core import __version__
+from tfaas_core.composition import Composition
 from tfaas_core.config import Config, load_config
 from tfaas_core.errors import ConfigError, PluginError
 from tfaas_core.host import Host
@@ -73,12 +74,16 @@ def with_disabled(config: Config, *names: str) -> Config:
     return load_config(config.base_dir / "tfaas.toml", [f"plugins.disabled=[{listed}]"], {})
 
 
+def at_rest(config: Config) -> Host:
+    return Host.at_rest(Composition.of(config))
+
+
 def ask_everything(plugins: Plugins, config: Config) -> None:
     plugins.codecs(config)
     plugins.storages()
     plugins.runtimes()
     plugins.engines()
-    plugins.routes(Host(config))
+    plugins.routes(at_rest(config))
 
 
 def test_the_builtin_plugins_serve_by_themselves(config: Config) -> None:
@@ -116,7 +121,7 @@ def test_installed_plugins_come_in_the_order_of_their_entry_points(
 def test_a_route_may_be_of_several_methods(install_plugin: InstallPlugin, config: Config) -> None:
     install_plugin("tfaas-hello", ROUTE)
     plugins = installed()
-    assert [route.path for route in plugins.routes(Host(config))] == ["/hello/{name}"]
+    assert [route.path for route in plugins.routes(at_rest(config))] == ["/hello/{name}"]
     assert plugins.owner("route", "GET /hello/{name}") == "tfaas_hello"
     assert plugins.owner("route", "PUT /hello/{name}") == "tfaas_hello"
     with pytest.raises(KeyError):

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tfaas_core.cli.form import Advance, untold
 from tfaas_core.cli.options import json_option, print_json
 from tfaas_core.errors import TfaasError
+from tfaas_core.system.progress import Advance, untold
 
 if TYPE_CHECKING:
     from tfaas_core.config import Config

@@ -29,7 +29,7 @@ _CHECKING_S = 60.0
 _WARMING_S = 10.0
 """Examples that take longer altogether are not worth waiting for: an old version is live still."""
 
-Run: TypeAlias = Callable[[Sequence[Array], int, bool], Awaitable[list[Array]]]
+EngineRun: TypeAlias = Callable[[Sequence[Array], int, bool], Awaitable[list[Array]]]
 """An engine's run of one version: its inputs, how many rows they hold, whether they are whole."""
 
 _log = logging.getLogger("tfaas.warmup")
@@ -103,7 +103,7 @@ class ExampleRuns:
             return error
         return None
 
-    async def _answer(self, example: Example, version: ModelVersion, run: Run) -> Any:
+    async def _answer(self, example: Example, version: ModelVersion, run: EngineRun) -> Any:
         """The JSON that a client would get, read."""
         codec = self._codec
         if codec is None:

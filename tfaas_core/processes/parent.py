@@ -13,16 +13,18 @@ import socket
 import sys
 import time
 from collections.abc import Coroutine, Iterable
+from contextlib import AsyncExitStack, closing
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
 import msgspec
 
 from tfaas_core import __version__
+from tfaas_core.composition import Composition
 from tfaas_core.config import Config
 from tfaas_core.engine.base import Supervisor
 from tfaas_core.errors import StartupError, TfaasError
-from tfaas_core.host import Host, ProcessStatus, ServerStatus
+from tfaas_core.host import Host
 from tfaas_core.processes import worker as http_worker
 from tfaas_core.processes.listener import bind, shut
 from tfaas_core.processes.messages import (
@@ -39,6 +41,7 @@ from tfaas_core.processes.messages import (
 )
 from tfaas_core.processes.refreshes import Refreshes
 from tfaas_core.processes.watcher import Watcher
+from tfaas_core.status import ProcessStatus, ServerStatus
 from tfaas_core.storage import Storage
 from tfaas_core.system import logs
 from tfaas_core.system.backoff import Backoff
@@ -58,15 +61,14 @@ def serve(config: Config, demo: bool) -> int:
     """
     logs.configure(config.server.log_level, config.server.log_format)
     _forget_main()
-    host = Host(config)
-    host.routes()
+    composition = Composition.of(config)
+    Host.at_rest(composition).routes()
+    storage = composition.storage
     with bind(config.server.host, config.server.port) as listener:
-        host.storage.open()
-        try:
-            _sweep(host.storage)
-            asyncio.run(_run(host, listener, demo))
-        finally:
-            host.storage.close()
+        storage.open()
+        with closing(storage):
+            _sweep(storage)
+            asyncio.run(_run(composition, listener, demo))
     return 0
 
 
@@ -85,8 +87,8 @@ def _forget_main() -> None:
     vars(main).pop("__file__", None)
 
 
-async def _run(host: Host, listener: socket.socket, demo: bool) -> None:
-    await Parent(host, listener, demo).run()
+async def _run(composition: Composition, listener: socket.socket, demo: bool) -> None:
+    await Parent(composition, listener, demo).run()
 
 
 class _Worker(msgspec.Struct):
@@ -101,9 +103,9 @@ class _Worker(msgspec.Struct):
 class Parent:
     """Keeps everything running until it is told to stop, and takes everything down with it."""
 
-    def __init__(self, host: Host, listener: socket.socket, demo: bool) -> None:
-        self._config = host.config
-        self._host = host
+    def __init__(self, composition: Composition, listener: socket.socket, demo: bool) -> None:
+        self._config = composition.config
+        self._composition = composition
         self._listener = listener
         self._demo = demo
         self._context = multiprocessing.get_context("spawn")
@@ -120,23 +122,25 @@ class Parent:
         self._failure: StartupError | None = None
 
     async def run(self) -> None:
-        """Serves until SIGTERM or Ctrl-C. Raises StartupError where a worker cannot start."""
+        """Serves until SIGTERM or Ctrl-C. Raises StartupError where a worker cannot start.
+
+        Whatever ends it, all that was started is ended.
+        """
         loop = asyncio.get_running_loop()
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signal_number, self._told_to_stop)
-        self._supervisor = self._host.supervisor()
-        if self._supervisor is not None:
-            await self._supervisor.start()
-        watcher = Watcher(self._host.storage, self._storage_changed.set)
-        watcher.start()
-        for number in range(self._host.workers):
-            self._start_worker(number)
-        follower = asyncio.create_task(self._follow_storage())
-        await self._stop.wait()
-        follower.cancel()
-        await asyncio.gather(self._drain(), watcher.stop())
-        if self._supervisor is not None:
-            await self._supervisor.close()
+        self._supervisor = self._composition.supervisor()
+        async with AsyncExitStack() as started:
+            if self._supervisor is not None:
+                started.push_async_callback(self._supervisor.close)
+                await self._supervisor.start()
+            watcher = Watcher(self._composition.storage, self._storage_changed.set)
+            watcher.start()
+            started.push_async_callback(self._end, watcher)
+            for number in range(self._composition.workers):
+                self._start_worker(number)
+            self._spawn(self._follow_storage())
+            await self._stop.wait()
         if self._failure is not None:
             raise self._failure
 
@@ -148,10 +152,10 @@ class Parent:
         arguments = http_worker.WorkerArguments(
             config=self._config,
             worker=number,
-            workers=self._host.workers,
+            workers=self._composition.workers,
             listener=self._listener,
             control=theirs,
-            supervisor=their_engine_socket,
+            engine_socket=their_engine_socket,
             demo=self._demo and number == 0,
         )
         process = self._context.Process(target=http_worker.main, args=(arguments,))
@@ -269,6 +273,10 @@ class Parent:
         return await self._refreshes.ask(links, name)
 
     # The end.
+
+    async def _end(self, watcher: Watcher) -> None:
+        self._stop.set()
+        await asyncio.gather(self._drain(), watcher.stop())
 
     def _told_to_stop(self) -> None:
         if self._stop.is_set():

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from tfaas_core.composition import Composition
 from tfaas_core.config import Config, PluginsTable
 from tfaas_core.errors import ConfigError, PluginError
 from tfaas_core.host import Host
@@ -25,7 +26,7 @@ class SurveyedPlugin(msgspec.Struct, frozen=True):
 
 
 def survey(config: Config) -> list[SurveyedPlugin]:
-    """Every plugin that is found. No routes are listed where a host cannot be wired."""
+    """Every plugin that is found. No routes are listed where the configuration is wrong."""
     plugins, broken = _without_broken(config)
     return [_surveyed(plugins, plugin, broken.get(plugin.module, "")) for plugin in plugins.found]
 
@@ -67,7 +68,7 @@ def _without_broken(config: Config) -> tuple[Plugins, dict[str, str]]:
 def _asked(config: Config) -> Plugins:
     """The plugins, once they have registered everything."""
     try:
-        host = Host(config)
+        composition = Composition.of(config)
     except ConfigError:
         plugins = load_plugins(config.plugins.disabled)
         plugins.codecs(config)
@@ -75,8 +76,8 @@ def _asked(config: Config) -> Plugins:
         plugins.runtimes()
         plugins.engines()
         return plugins
-    host.routes()
-    return host.plugins
+    Host.at_rest(composition).routes()
+    return composition.plugins
 
 
 def _unknown_disabled(config: Config, plugins: Plugins) -> Iterator[str]:

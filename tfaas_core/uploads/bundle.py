@@ -25,7 +25,7 @@ from tfaas_core.storage import disk_errors
 SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
 PARAMS = "params.json"
 LABELS = ("labels.txt", "labels.csv")
-WARMUP = "warmup.json"
+WARMUP_FILE = "warmup.json"
 
 _CHUNK_BYTES = 1 << 20
 _MAX_READ_BYTES = 4 << 20
@@ -211,7 +211,7 @@ def find_model(folder: Path) -> Bundle:
         )
     root = saved_models[0] if saved_models else only or folder
     model = root if saved_models else _graph(root)
-    found = [_first(root, folder, names) for names in ((PARAMS,), LABELS, (WARMUP,))]
+    found = [_first(root, folder, names) for names in ((PARAMS,), LABELS, (WARMUP_FILE,))]
     return Bundle(name, model, *found)
 
 

@@ -18,7 +18,7 @@ from tfaas_core.models.examples import PARAMS_EXAMPLE, parse_warmup, read_exampl
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.params import Params
 from tfaas_core.storage import MODEL, disk_errors
-from tfaas_core.uploads.bundle import WARMUP, BundleLimits, Entry, is_bundle, unpack
+from tfaas_core.uploads.bundle import WARMUP_FILE, BundleLimits, Entry, is_bundle, unpack
 from tfaas_core.uploads.form import FormFile
 
 MAX_TEXT_FILE_BYTES = 16 * 1024 * 1024
@@ -76,7 +76,7 @@ def sort_out(received: Received, staging: Path, limits: BundleLimits) -> Package
         name, model_file = bundle.name, _shown(bundle.model)
         params = params or _found(bundle.params, staging / "params.json")
         labels = labels or _found(bundle.labels, staging / "labels.txt")
-        warmup = _found(bundle.warmup, staging / WARMUP)
+        warmup = _found(bundle.warmup, staging / WARMUP_FILE)
         _replace(model.path, bundle.model, staging / _UNPACKED)
     size_bytes, checksum = _measured(model.path, model)
     return Package(
@@ -112,7 +112,7 @@ def entries_of(version: ModelVersion, artifact: Path) -> list[Entry]:
         labels = "".join(f"{label}\n" for label in version.labels)
         entries.append(Entry(f"{top}/labels.txt", labels.encode()))
     if version.warmup is not None:
-        entries.append(Entry(f"{top}/{WARMUP}", msgspec.json.encode(version.warmup)))
+        entries.append(Entry(f"{top}/{WARMUP_FILE}", msgspec.json.encode(version.warmup)))
     return entries
 
 
@@ -206,7 +206,7 @@ def read_params(file: Path) -> Params:
 
 def read_warmup(file: Path) -> dict[str, Any]:
     """Reads a ``warmup.json``; raises BadBody, DoesNotFit and TooLarge."""
-    return parse_warmup(_small(file, WARMUP, MAX_WARMUP_BYTES))
+    return parse_warmup(_small(file, WARMUP_FILE, MAX_WARMUP_BYTES))
 
 
 def _read_labels(file: FormFile) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from tfaas_core.engine.base import Engine
@@ -20,11 +20,7 @@ from tfaas_core.storage import Claim, DefaultChoice, Storage
 from tfaas_core.uploads.bundle import BundleLimits
 from tfaas_core.uploads.uninterrupted import finished
 from tfaas_core.uploads.upload import Upload
-
-Announce = Callable[[str], Awaitable[None]]
-"""Tells all HTTP workers that a name has changed; returns when they have taken note.
-
-It does not wait for ever for one that is slow, or cannot read the storage."""
+from tfaas_core.worker_place import TellWorkers
 
 
 class Publisher:
@@ -35,7 +31,7 @@ class Publisher:
         storage: Storage,
         engine: Engine,
         runtimes: Mapping[str, Runtime],
-        announce: Announce,
+        announce: TellWorkers,
         next_moment: Callable[[], str],
         keep_versions: int,
         limits: BundleLimits,

@@ -15,9 +15,9 @@ from functools import partial
 import msgspec
 
 from tfaas_core.engine.in_model_process.bell import Bell
-from tfaas_core.engine.in_model_process.client import Client
 from tfaas_core.engine.in_model_process.runner import Runner
 from tfaas_core.engine.in_model_process.warmup import Warmed
+from tfaas_core.engine.in_model_process.worker_connection import WorkerConnection
 from tfaas_core.engine.scheduling.busy_poll import BusyPoll
 from tfaas_core.engine.scheduling.pace import Pace
 from tfaas_core.engine.shared.frames import (
@@ -36,7 +36,7 @@ _log = logging.getLogger("tfaas.engine")
 
 
 class _Waiting(msgspec.Struct):
-    client: Client
+    client: WorkerConnection
     frame: RequestFrame
 
 
@@ -74,7 +74,7 @@ class ServableLoop:
         self._on_unloaded = on_unloaded
         self._on_broken = on_broken or on_unloaded
         self._name = name
-        self._clients: set[Client] = set()
+        self._clients: set[WorkerConnection] = set()
         self._joining: set[socket.socket] = set()
         self._unloading = False
         self._waiting: deque[_Waiting] = deque()
@@ -109,7 +109,7 @@ class ServableLoop:
         self._bell.ring(self._begin_unloading)
 
     def _add(self, sock: socket.socket) -> None:
-        client = Client(sock)
+        client = WorkerConnection(sock)
         self._clients.add(client)
         self._joining.discard(sock)
         self._selector.register(sock, selectors.EVENT_READ, client)
@@ -122,7 +122,7 @@ class ServableLoop:
     def _begin_unloading(self) -> None:
         self._unloading = True
 
-    def _remove(self, client: Client) -> None:
+    def _remove(self, client: WorkerConnection) -> None:
         self._clients.discard(client)
         self._selector.unregister(client.sock)
         client.sock.close()
@@ -181,7 +181,7 @@ class ServableLoop:
     def _ready(self) -> list[tuple[selectors.SelectorKey, int]] | None:
         return self._selector.select(0) or None
 
-    def _serve(self, client: Client) -> None:
+    def _serve(self, client: WorkerConnection) -> None:
         if client.stalled:
             client.flush()
             self._watch(client)
@@ -199,12 +199,12 @@ class ServableLoop:
             else:
                 self._waiting.append(_Waiting(client, frame))
 
-    def _send(self, client: Client, answer: bytes) -> None:
+    def _send(self, client: WorkerConnection, answer: bytes) -> None:
         client.send(answer)
         if client.stalled:
             self._watch(client)
 
-    def _watch(self, client: Client) -> None:
+    def _watch(self, client: WorkerConnection) -> None:
         # A client that does not read its answers may send no further requests.
         event = selectors.EVENT_WRITE if client.stalled else selectors.EVENT_READ
         if client.sock.fileno() >= 0:

@@ -71,9 +71,14 @@ class LocalEngine(Engine):
         self._config = context.config
         self._options = LoadOptions.of(context.config.engine)
         self._worker = context.worker
-        self._supervisor = context.supervisor
         self._artifact = context.artifact
         self._own_pool = own_pool
+        self._own_pool_socket: socket.socket | None = None
+        sock = context.engine_socket
+        if own_pool is not None:
+            sock, self._own_pool_socket = socket.socketpair()
+        assert sock is not None
+        self._link: Link[ToWorker] = Link(sock, ToWorker, self._received, self._pool_lost)
         self._calls: dict[int, asyncio.Future[Any]] = {}
         self._call_ids = itertools.count()
         self._open: dict[str, ModelConnection] = {}
@@ -85,13 +90,11 @@ class LocalEngine(Engine):
         self._wanted: dict[int, _Wanted] = {}
 
     async def start(self) -> None:
-        sock = self._supervisor
-        if self._own_pool is not None:
-            sock, theirs = socket.socketpair()
-            await self._own_pool.start()
-            self._own_pool.attach(self._worker, theirs)
-        assert sock is not None
-        self._link: Link[ToWorker] = Link(sock, ToWorker, self._received, self._pool_lost)
+        theirs, self._own_pool_socket = self._own_pool_socket, None
+        if self._own_pool is not None and theirs is not None:
+            with theirs:
+                await self._own_pool.start()
+                self._own_pool.attach(self._worker, theirs.dup())
         self._rest.start()
 
     async def close(self) -> None:

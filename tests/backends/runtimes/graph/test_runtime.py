@@ -107,7 +107,7 @@ def meta_graph() -> bytes:
         (b"node {\n  name: 'x'\n}\n", BadBody, r"a graph in text format \(\.pbtxt\)"),
         (b"\x89HDF\r\n\x1a\n" + bytes(9), BadBody, "a Keras model in HDF5 format"),
         (b"\x1c\x00\x00\x00TFL3" + bytes(9), BadBody, "a TensorFlow Lite model"),
-        (gzip.compress(b"graph"), BadBody, "compressed with gzip"),
+        (gzip.compress(b"graph", mtime=0), BadBody, "compressed with gzip"),
         (saved_model, CannotServe, "saved_model.pb of a SavedModel, .* upload the whole folder"),
         (meta_graph, CannotServe, "the .meta file of a checkpoint, .* freeze"),
     ],
