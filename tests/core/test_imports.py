@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[2]
 CORE = ROOT / "tfaas_core"
 
 LAYERS = (
-    {"base64_text", "errors", "spelling"},
+    {"archives", "base64_text", "errors", "spelling"},
+    {"json_text"},
     {"tensors"},
     {"models"},
     {"codec", "config", "route", "secret", "storage", "system"},
