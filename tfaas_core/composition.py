@@ -54,7 +54,7 @@ class Composition(msgspec.Struct, frozen=True):
     def supervisor(self) -> Supervisor | None:
         """A new supervisor of the engine, for the parent."""
         return self.engine_factory.supervisor(
-            EngineContext(self.config, self.runtimes, self.workers)
+            EngineContext(self.config, self.runtimes, self.workers, owners=self._owners())
         )
 
     def engine(self, place: WorkerPlace) -> Engine:
@@ -67,5 +67,9 @@ class Composition(msgspec.Struct, frozen=True):
                 place.worker,
                 place.engine_socket,
                 self.storage.artifact,
+                owners=self._owners(),
             )
         )
+
+    def _owners(self) -> dict[str, str]:
+        return {name: self.plugins.owner("runtime", name) for name in self.runtimes}

@@ -45,6 +45,8 @@ from tfaas_core.status import ProcessStatus, ServerStatus
 from tfaas_core.storage import Storage
 from tfaas_core.system import logs
 from tfaas_core.system.backoff import Backoff
+from tfaas_core.system.ending import Ending
+from tfaas_core.system.lifeline import Lifeline, tied
 from tfaas_core.system.link import Link
 from tfaas_core.system.signals import sigint_blocked
 
@@ -109,6 +111,7 @@ class Parent:
         self._listener = listener
         self._demo = demo
         self._context = multiprocessing.get_context("spawn")
+        self._lifeline = Lifeline()
         self._workers: dict[int, _Worker] = {}
         self._announced = False
         self._notices: list[str] = []
@@ -158,7 +161,8 @@ class Parent:
             engine_socket=their_engine_socket,
             demo=self._demo and number == 0,
         )
-        process = self._context.Process(target=http_worker.main, args=(arguments,))
+        end = self._lifeline.end("tfaas-worker")
+        process = self._context.Process(target=tied, args=(end, http_worker.main, arguments))
         with sigint_blocked():
             process.start()
         theirs.close()
@@ -227,7 +231,9 @@ class Parent:
         self._refreshes.gone(worker.number)
         if self._stop.is_set():
             return
-        _log.warning("HTTP worker %d died (exit code %s)", worker.number, worker.process.exitcode)
+        _log.warning(
+            "HTTP worker %d %s: starting another", worker.number, Ending(worker.process.exitcode)
+        )
         self._spawn(self._replace(worker))
 
     async def _replace(self, worker: _Worker) -> None:
