@@ -8,7 +8,7 @@ import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import pluggy
@@ -21,9 +21,6 @@ from tfaas_core.errors import ConfigError, PluginError
 from tfaas_core.route import Route
 from tfaas_core.runtime import Runtime
 from tfaas_core.storage import StorageFactory
-
-if TYPE_CHECKING:
-    from tfaas_core.host import Host
 
 BUILTIN_PLUGINS = (
     "tfaas_plugins.codecs.json",
@@ -112,8 +109,11 @@ class Plugins:
         """Every engine factory by kind."""
         return self._kinds("engine", "EngineFactory", lambda v: isinstance(v, EngineFactory))
 
-    def routes(self, host: Host) -> list[Route]:
-        """The plugins' routes, in order; those of codecs are not among them."""
+    def routes(self, host: object) -> list[Route]:
+        """The plugins' routes, in order; those of codecs are not among them.
+
+        ``host`` is the Host that their handlers get; nothing here looks into it.
+        """
         hook = "tfaas_register_routes"
         routes: list[Route] = []
         for plugin, route in self._objects(hook, Route, host=host):
