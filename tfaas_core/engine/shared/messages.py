@@ -149,13 +149,15 @@ ToWorker: TypeAlias = Connected | Absent | Done | Failed | Release | Counted
 class Load(msgspec.Struct, frozen=True, tag=True):
     """Load this; with two descriptors: the meter, and the slow runs of all processes.
 
-    ``made_up``: whether made-up values may be run to warm it up.
+    ``made_up``: whether made-up values may be run to warm it up. ``plugin``: the module of the
+    plugin that its runtime comes from, for messages.
     """
 
     ticket: int
     candidate: Candidate
     options: LoadOptions
     made_up: bool = True
+    plugin: str = ""
 
 
 class Connect(msgspec.Struct, frozen=True, tag=True):
