@@ -14,7 +14,7 @@ from tfaas_core.archives import GZIP, archive_at
 from tfaas_core.base64_text import decode_base64
 from tfaas_core.errors import BadBody, TooLarge, UnknownModel
 from tfaas_core.models.checksum import PREFIX, artifact_checksum
-from tfaas_core.models.examples import PARAMS_EXAMPLE, parse_warmup, read_examples
+from tfaas_core.models.examples import parse_warmup
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.params import Params
 from tfaas_core.storage import MODEL, disk_errors
@@ -199,9 +199,7 @@ def _private(path: str, flags: int) -> int:
 
 def read_params(file: Path) -> Params:
     """Reads a ``params.json``; raises BadBody, DoesNotFit and TooLarge."""
-    params = Params.parse(_small(file, "params"))
-    read_examples(params.document.get("example"), PARAMS_EXAMPLE)
-    return params
+    return Params.parse(_small(file, "params"))
 
 
 def read_warmup(file: Path) -> dict[str, Any]:

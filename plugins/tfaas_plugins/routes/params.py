@@ -11,6 +11,7 @@ from tfaas_core.host import Host
 from tfaas_core.json_text import read_object
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.route import Request, Response, Route, json_response
+from tfaas_core.spelling import respelled
 
 _SHOWN = ("name", "model", "labels", "options", "inputNode", "outputNode", "description")
 """What is shown of a model that was uploaded without params: the classic fields, as found."""
@@ -57,7 +58,8 @@ def _found(version: ModelVersion) -> dict[str, Any]:
 
 def _name(body: bytes) -> str:
     """``name`` of a JSON object, or ``model`` where that is missing."""
-    fields = read_object(body, "the body", like='{"name": "vk"}')
+    document = read_object(body, "the body", like='{"name": "vk"}')
+    fields = respelled(document, ("name", "model"))
     name = fields.get("name") or fields.get("model")
     if not isinstance(name, str):
         raise DoesNotFit('name the model: {"name": "vk"}', field="name")

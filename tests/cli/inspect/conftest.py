@@ -9,16 +9,6 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Frozen
-from tfaas_core.testing.forked import fork_server, stop_fork_server
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _own_fork_server() -> Iterator[None]:
-    """The tests share a fork server, which no other test has started."""
-    stop_fork_server()
-    yield
-    stop_fork_server()
-    assert fork_server() is None
 
 
 @pytest.fixture(autouse=True)
