@@ -101,6 +101,8 @@ class LocalEngine(Engine):
         for connection in list(self._by_ticket.values()):
             connection.close()
         self._link.close()
+        if self._own_pool_socket is not None:
+            self._own_pool_socket.close()
         if self._own_pool is not None:
             await self._own_pool.close()
 
