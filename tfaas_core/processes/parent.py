@@ -12,12 +12,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Coroutine, Iterable
 from contextlib import AsyncExitStack, closing
-from multiprocessing.context import SpawnProcess
-from typing import Any
-
-import msgspec
 
 from tfaas_core import __version__
 from tfaas_core.composition import Composition
@@ -36,19 +31,19 @@ from tfaas_core.processes.messages import (
     Look,
     Looked,
     Notice,
-    Refreshed,
     Serving,
 )
-from tfaas_core.processes.refreshes import Refreshes
+from tfaas_core.processes.refreshes import refreshed
 from tfaas_core.processes.watcher import Watcher
+from tfaas_core.processes.worker_process import WorkerProcess
 from tfaas_core.status import ProcessStatus, ServerStatus
 from tfaas_core.storage import Storage
 from tfaas_core.system import logs
 from tfaas_core.system.backoff import Backoff
 from tfaas_core.system.ending import Ending
 from tfaas_core.system.lifeline import Lifeline, tied
-from tfaas_core.system.link import Link
 from tfaas_core.system.signals import sigint_blocked
+from tfaas_core.system.tasks import Tasks
 
 _RETRY_S = 1.0
 _DRAIN_GRACE_S = 5.0
@@ -93,15 +88,6 @@ async def _run(composition: Composition, listener: socket.socket, demo: bool) ->
     await Parent(composition, listener, demo).run()
 
 
-class _Worker(msgspec.Struct):
-    """An HTTP worker process; ``serving`` since it said so."""
-
-    number: int
-    process: SpawnProcess
-    link: Link[FromWorker]
-    serving: bool = False
-
-
 class Parent:
     """Keeps everything running until it is told to stop, and takes everything down with it."""
 
@@ -112,13 +98,12 @@ class Parent:
         self._demo = demo
         self._context = multiprocessing.get_context("spawn")
         self._lifeline = Lifeline()
-        self._workers: dict[int, _Worker] = {}
+        self._workers: dict[int, WorkerProcess] = {}
         self._announced = False
         self._notices: list[str] = []
         self._backoff = Backoff()
-        self._refreshes = Refreshes()
         self._storage_changed = asyncio.Event()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks = Tasks(_log)
         self._supervisor: Supervisor | None = None
         self._stop = asyncio.Event()
         self._started_s = time.monotonic()
@@ -139,10 +124,11 @@ class Parent:
                 await self._supervisor.start()
             watcher = Watcher(self._composition.storage, self._storage_changed.set)
             watcher.start()
+            started.push_async_callback(self._tasks.cancel)
             started.push_async_callback(self._end, watcher)
             for number in range(self._composition.workers):
                 self._start_worker(number)
-            self._spawn(self._follow_storage())
+            self._tasks.spawn(self._follow_storage())
             await self._stop.wait()
         if self._failure is not None:
             raise self._failure
@@ -170,22 +156,16 @@ class Parent:
             assert self._supervisor is not None
             their_engine_socket.close()
             self._supervisor.attach(number, engine_socket)
-
-        def received(message: FromWorker, _descriptors: list[int]) -> None:
-            self._heard(worker, message)
-
-        # That a worker is gone, its sentinel tells.
-        link: Link[FromWorker] = Link(control, FromWorker, received, lambda: None)
-        worker = self._workers[number] = _Worker(number, process, link)
+        worker = self._workers[number] = WorkerProcess(number, process, control, self._heard)
         asyncio.get_running_loop().add_reader(process.sentinel, self._died, worker)
 
     def _engine_sockets(self) -> tuple[socket.socket | None, socket.socket | None]:
         return (None, None) if self._supervisor is None else socket.socketpair()
 
-    def _heard(self, worker: _Worker, message: FromWorker) -> None:
+    def _heard(self, worker: WorkerProcess, message: FromWorker) -> None:
         match message:
             case Serving():
-                worker.serving = True
+                worker.is_serving = True
                 # It may have read the storage just before a change that it was not told of.
                 self._storage_changed.set()
                 self._announce_address()
@@ -196,17 +176,15 @@ class Parent:
                 self._notices.append(message.line)
                 self._print_notices()
             case Announce():
-                self._spawn(self._announce(worker, message))
+                self._tasks.spawn(self._announce(worker, message))
             case Look():
-                self._spawn(self._look(worker, message))
-            case Refreshed():
-                self._refreshes.answered(worker.number, message)
+                self._tasks.spawn(self._look(worker, message))
 
     def _announce_address(self) -> None:
         if (
             self._stop.is_set()
             or self._announced
-            or not all(worker.serving for worker in self._workers.values())
+            or not all(worker.is_serving for worker in self._workers.values())
         ):
             return
         self._announced = True
@@ -223,20 +201,18 @@ class Parent:
         shown = f"[{host}]" if ":" in host else host
         return f"http://{shown}:{port}{self._config.server.base}"
 
-    def _died(self, worker: _Worker) -> None:
+    def _died(self, worker: WorkerProcess) -> None:
         asyncio.get_running_loop().remove_reader(worker.process.sentinel)
-        worker.process.join()
-        worker.link.close()
+        worker.gone()
         del self._workers[worker.number]
-        self._refreshes.gone(worker.number)
         if self._stop.is_set():
             return
         _log.warning(
             "HTTP worker %d %s: starting another", worker.number, Ending(worker.process.exitcode)
         )
-        self._spawn(self._replace(worker))
+        self._tasks.spawn(self._replace(worker))
 
-    async def _replace(self, worker: _Worker) -> None:
+    async def _replace(self, worker: WorkerProcess) -> None:
         self._backoff.died(worker.number)
         await asyncio.sleep(self._backoff.delay_s(worker.number))
         if self._stop.is_set():
@@ -247,12 +223,12 @@ class Parent:
 
     # Telling every worker.
 
-    async def _announce(self, worker: _Worker, message: Announce) -> None:
-        if not await self._refresh(self._workers.values(), message.name):
+    async def _announce(self, worker: WorkerProcess, message: Announce) -> None:
+        if not await refreshed(self._workers.values(), message.name):
             self._storage_changed.set()
-        worker.link.send(Announced(message.call))
+        worker.send(Announced(message.call))
 
-    async def _look(self, worker: _Worker, message: Look) -> None:
+    async def _look(self, worker: WorkerProcess, message: Look) -> None:
         pids = {os.getpid(): "parent"}
         for other in self._workers.values():
             if other.process.pid is not None:
@@ -262,21 +238,19 @@ class Parent:
             lambda: [ProcessStatus.of(kind, pid) for pid, kind in pids.items()]
         )
         uptime_s = round(time.monotonic() - self._started_s, 3)
-        worker.link.send(Looked(message.call, ServerStatus(uptime_s, processes)))
+        worker.send(Looked(message.call, ServerStatus(uptime_s, processes)))
 
     async def _follow_storage(self) -> None:
         """Has the workers look at the storage whenever it has changed, until they could."""
         while True:
             await self._storage_changed.wait()
             self._storage_changed.clear()
-            serving = [worker for worker in self._workers.values() if worker.serving]
-            if not await self._refresh(serving, ""):
+            if self._stop.is_set():
+                return
+            serving = [worker for worker in self._workers.values() if worker.is_serving]
+            if not await refreshed(serving, ""):
                 await asyncio.sleep(_RETRY_S)
                 self._storage_changed.set()
-
-    async def _refresh(self, workers: Iterable[_Worker], name: str) -> bool:
-        links = {worker.number: worker.link for worker in workers}
-        return await self._refreshes.ask(links, name)
 
     # The end.
 
@@ -294,7 +268,7 @@ class Parent:
         # The workers accept those who are in already.
         shut(self._listener)
         for worker in self._workers.values():
-            worker.link.send(Drain())
+            worker.send(Drain())
         self._listener.close()
         deadline_s = time.monotonic() + self._config.server.request_timeout_s + _DRAIN_GRACE_S
         while self._workers:
@@ -306,9 +280,4 @@ class Parent:
 
     def _kill_workers(self) -> None:
         for worker in self._workers.values():
-            worker.process.kill()
-
-    def _spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        task = asyncio.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+            worker.kill()

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import itertools
 import logging
 import os
 import signal
 import socket
-from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import uvloop
@@ -35,7 +33,9 @@ from tfaas_core.processes.messages import (
 )
 from tfaas_core.status import ServerStatus
 from tfaas_core.system import logs
+from tfaas_core.system.calls import Calls
 from tfaas_core.system.link import Link
+from tfaas_core.system.tasks import Tasks
 from tfaas_core.tools.demo import publish_demo
 from tfaas_core.worker_place import WorkerPlace
 
@@ -85,11 +85,10 @@ class HttpWorker:
             arguments.control, ToHttpWorker, self._received, self._parent_gone
         )
         self._host: asyncio.Future[Host] = asyncio.get_running_loop().create_future()
-        self._calls: dict[int, asyncio.Future[Any]] = {}
-        self._call_ids = itertools.count()
+        self._calls = Calls()
         self._draining = asyncio.Event()
         self._could_read = True
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(_log)
 
     async def run(self) -> None:
         """The worker's life in its event loop."""
@@ -100,10 +99,11 @@ class HttpWorker:
                 self._link.send(CannotStart(error.message))
                 return
             _spare_the_collector()
+            started.push_async_callback(self._tasks.cancel)
             self._host.set_result(host)
             self._link.send(Serving())
             if self._arguments.demo:
-                self._spawn(self._publish_demo(host))
+                self._tasks.spawn(self._publish_demo(host))
             await self._draining.wait()
             await server.drain(host.config.server.request_timeout_s)
 
@@ -129,28 +129,18 @@ class HttpWorker:
             self._link.send(Notice(f"the demo model cannot be stored: {error.message}"))
 
     async def _announce(self, name: str) -> None:
-        await self._call(Announce(next(self._call_ids), name))
+        await self._calls.ask(lambda call: self._link.send(Announce(call, name)))
 
     async def _look(self) -> ServerStatus:
-        looked: Looked = await self._call(Look(next(self._call_ids)))
+        looked: Looked = await self._calls.ask(lambda call: self._link.send(Look(call)))
         return looked.status
-
-    async def _call(self, message: Announce | Look) -> Any:
-        future = self._calls[message.call] = asyncio.get_running_loop().create_future()
-        self._link.send(message)
-        try:
-            return await future
-        finally:
-            del self._calls[message.call]
 
     def _received(self, message: ToHttpWorker, _descriptors: list[int]) -> None:
         match message:
             case Announced() | Looked():
-                future = self._calls.get(message.call)
-                if future is not None and not future.done():
-                    future.set_result(message)
+                self._calls.answer(message.call, message)
             case Refresh():
-                self._spawn(self._refresh(message))
+                self._tasks.spawn(self._refresh(message))
             case Drain():
                 self._draining.set()
 
@@ -171,11 +161,6 @@ class HttpWorker:
             _log.exception("the change of %r could not be taken note of", message.name)
         self._could_read = could
         self._link.send(Refreshed(message.call, could))
-
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     def _parent_gone(self) -> None:
         os._exit(1)

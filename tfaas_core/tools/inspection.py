@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
-import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -24,11 +22,12 @@ from tfaas_core.engine.local import LocalEngineFactory, pool_settings
 from tfaas_core.errors import BadBody, TfaasError
 from tfaas_core.models.examples import examples_in, examples_to_run
 from tfaas_core.models.model import ModelVersion, is_name
-from tfaas_core.models.params import Params, check_features
+from tfaas_core.models.params import Params, check_features, shown_nodes
 from tfaas_core.plugins import load_plugins
 from tfaas_core.predict.example_runs import ExampleRuns
 from tfaas_core.runtime import Runtime, runtime_for
-from tfaas_core.tensors import Signature, TensorSpec
+from tfaas_core.system.muted import stderr_muted
+from tfaas_core.tensors import Signature
 from tfaas_core.uploads.bundle import Bundle, BundleLimits, find_model, is_bundle, unpack
 from tfaas_core.uploads.first_axis import prepare
 from tfaas_core.uploads.folder import regular_files
@@ -71,7 +70,7 @@ def inspect_model(path: Path, config: Config) -> Inspection:
     runtimes, codecs = plugins.runtimes(), plugins.codecs(config)
     inspection = Inspection(path=str(path))
     try:
-        with _stderr_muted(), _opened(path, config) as bundle:
+        with stderr_muted(), _opened(path, config) as bundle:
             _inspect(inspection, bundle, config, runtimes, codecs)
             inspection.loadable = True
     except TfaasError as error:
@@ -126,15 +125,11 @@ def _inspect(
     inspection.signature = loaded.signature
     inspection.mergeable, inspection.merge_reason = loaded.mergeable, loaded.merge_reason
     inspection.params |= {
-        "inputNode": _names(params.input_nodes, loaded.signature.inputs),
-        "outputNode": _names(params.output_nodes, loaded.signature.outputs),
+        "inputNode": shown_nodes(params.input_nodes, params.input_names, loaded.signature.inputs),
+        "outputNode": shown_nodes(
+            params.output_nodes, params.output_names, loaded.signature.outputs
+        ),
     }
-
-
-def _names(given: Sequence[str], found: Sequence[TensorSpec]) -> str | list[str]:
-    """As a params.json has them: one, or a list."""
-    names = list(given) or [spec.name for spec in found]
-    return names[0] if len(names) == 1 else names
 
 
 async def _try_out(
@@ -216,17 +211,3 @@ def _send_ops(candidate: Candidate, sock: socket.socket, runtimes: Mapping[str, 
     params = Params.of(candidate.params)
     ops = runtimes[candidate.runtime].count_ops(Path(candidate.path), params)
     sock.sendall(msgspec.json.encode(ops))
-
-
-@contextmanager
-def _stderr_muted() -> Iterator[None]:
-    """On the descriptor: the processes that are started in the block inherit it."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as null:
-            os.dup2(null.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)

@@ -29,6 +29,7 @@ from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import TRIGGER
 from tfaas_core.uploads.form import FormFile
 from tfaas_core.uploads.package import Received
+from tfaas_core.uploads.upload import Upload
 
 ROW = [7.0, 8.0, 9.0]
 
@@ -172,7 +173,7 @@ async def host_of(root: Path, servable: FunctionServable) -> AsyncIterator[Host]
 
 
 async def publish(host: Host, params: dict[str, Any]) -> ModelVersion:
-    async with host.publisher.upload() as upload:
+    async with Upload(host.publisher) as upload:
         await upload.claim("vk")
         files = {MODEL: b"a function", "params.json": json.dumps(params).encode()}
         forms = []

@@ -7,7 +7,7 @@ import itertools
 import logging
 import socket
 import time
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable
 from typing import Any
 
 import msgspec
@@ -51,6 +51,7 @@ from tfaas_core.system.backoff import Backoff
 from tfaas_core.system.ending import Ending
 from tfaas_core.system.link import Link
 from tfaas_core.system.memory import private_bytes
+from tfaas_core.system.tasks import Tasks
 
 _log = logging.getLogger("tfaas.engine")
 
@@ -76,16 +77,15 @@ class Pool(Supervisor):
         self._never_made_up: set[str] = set()
         self._backoff = Backoff()
         self._tickets = itertools.count(1)
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks = Tasks(_log)
 
     async def start(self) -> None:
         # At once: it takes long.
         self._starter.keep_ready()
-        self._spawn(self._look())
+        self._tasks.spawn(self._look())
 
     async def close(self) -> None:
-        for task in list(self._tasks):
-            task.cancel()
+        await self._tasks.cancel()
         self._processes.close()
         for link in self._workers.values():
             link.close()
@@ -115,16 +115,15 @@ class Pool(Supervisor):
     def _handle(self, worker: int, message: ToPool) -> None:
         match message:
             case Acquire():
-                self._spawn(self._answer(worker, message.call, self._acquire(worker, message)))
+                self._begin(worker, message.call, self._acquire(worker, message))
             case Prepare():
-                self._spawn(self._answer(worker, message.call, self._prepare(worker, message)))
+                self._begin(worker, message.call, self._prepare(worker, message))
             case AcquirePrepared():
-                work = self._acquire_prepared(worker, message)
-                self._spawn(self._answer(worker, message.call, work))
+                self._begin(worker, message.call, self._acquire_prepared(worker, message))
             case Adopt():
-                self._spawn(self._answer(worker, message.call, self._adopt(worker, message)))
+                self._begin(worker, message.call, self._adopt(worker, message))
             case Count():
-                self._spawn(self._answer(worker, message.call, self._count(worker, message)))
+                self._begin(worker, message.call, self._count(worker, message))
             case Discard():
                 seat = self._seats.get(message.ticket)
                 if seat is not None and seat.owner == worker:
@@ -134,6 +133,9 @@ class Pool(Supervisor):
                 if retired is not None:
                     # Other workers go on using it until they, too, say so.
                     self._leave(retired)
+
+    def _begin(self, worker: int, call: int, work: Awaitable[None]) -> None:
+        self._tasks.spawn(self._answer(worker, call, work))
 
     async def _answer(self, worker: int, call: int, work: Awaitable[None]) -> None:
         try:
@@ -224,7 +226,7 @@ class Pool(Supervisor):
         seat.made_up = seat.key not in self._never_made_up
         self._seats[seat.ticket] = seat
         self._make_room(seat)
-        self._spawn(self._load(seat))
+        self._tasks.spawn(self._load(seat))
         return seat
 
     def _make_room(self, newcomer: Seat) -> None:
@@ -316,7 +318,7 @@ class Pool(Supervisor):
             # At once: whoever asks next must not be sent to the dead.
             if self._live.get(seat.key) is seat and seat.loaded.done():
                 del self._live[seat.key]
-        self._spawn(self._bury(seats, how_it_ended))
+        self._tasks.spawn(self._bury(seats, how_it_ended))
 
     async def _bury(self, seats: list[Seat], how_it_ended: HowItEnded) -> None:
         ending = await how_it_ended()
@@ -345,11 +347,6 @@ class Pool(Supervisor):
             except Exception:  # too many open files, say, which must not end the watch
                 _log.exception("model processes are not watched at the moment")
             await asyncio.sleep(INTERVAL_S)
-
-    def _spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        task = asyncio.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _with_memory(status: ServableStatus) -> ServableStatus:
