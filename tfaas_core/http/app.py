@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import unquote
 
@@ -14,7 +14,8 @@ from tfaas_core.host import Host
 from tfaas_core.http.errors import error_answer, install_error_handler
 from tfaas_core.http.express import ExpressLane
 from tfaas_core.http.request import HttpRequest
-from tfaas_core.route import Response, Route
+from tfaas_core.http.streaming import send_stream
+from tfaas_core.route import Route
 
 UPLOAD_TIMEOUT_S = 180
 """Without a byte from or to the client, a request ends after this. Loading an upload is silent."""
@@ -61,28 +62,13 @@ def _sanic_handler(route: Route) -> _SanicHandler:
             response = error_answer(error)
         _close_when_draining(request)
         if response.stream is not None:
-            return await _stream(request, response, response.stream)
+            head = HTTPResponse(None, response.status, dict(response.headers), response.media_type)
+            return await send_stream(request, head, response.stream)
         return HTTPResponse(
             response.body, response.status, dict(response.headers), response.media_type
         )
 
     return handle
-
-
-async def _stream(
-    request: SanicRequest, response: Response, pieces: AsyncIterator[bytes]
-) -> HTTPResponse | None:
-    head = HTTPResponse(
-        status=response.status, headers=dict(response.headers), content_type=response.media_type
-    )
-    if request.method == "HEAD":
-        return head
-    answer = await request.respond(head)
-    async for piece in pieces:
-        if piece:
-            await answer.send(piece)
-    await answer.eof()
-    return None
 
 
 def _hang_up_on_unread_body(request: SanicRequest) -> None:
