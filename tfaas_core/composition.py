@@ -11,7 +11,7 @@ import msgspec
 from tfaas_core.codec import Codec
 from tfaas_core.config import Config
 from tfaas_core.engine.base import Engine, EngineContext, EngineFactory, Supervisor, WorkerContext
-from tfaas_core.plugins import Plugins, choose, load_plugins
+from tfaas_core.plugins import Plugins, load_plugins
 from tfaas_core.runtime import Runtime
 from tfaas_core.storage import Storage
 from tfaas_core.worker_place import WorkerPlace
@@ -31,18 +31,19 @@ class Composition(msgspec.Struct, frozen=True):
     engine_factory: EngineFactory
 
     @classmethod
-    def of(cls, config: Config) -> Composition:
-        """Reads and checks the configuration and the plugins. Raises ConfigError, PluginError."""
-        plugins = load_plugins(config.plugins.disabled)
-        codecs, runtimes = plugins.codecs(config), plugins.runtimes()
-        make_storage = choose("storage", config.storage.kind, plugins.storages())
+    def of(cls, config: Config, plugins: Plugins | None = None) -> Composition:
+        """Reads and checks the configuration and the plugins. Raises ConfigError, PluginError.
+
+        ``plugins`` are those of ``config``, if they are loaded already.
+        """
+        plugins = plugins or load_plugins(config.plugins.disabled)
         return cls(
             config,
             plugins,
-            codecs,
-            runtimes,
-            make_storage(config.storage.rest, config.base_dir),
-            choose("engine", config.engine.kind, plugins.engines()),
+            plugins.codecs(config),
+            plugins.runtimes(),
+            plugins.storage(config),
+            plugins.engine(config),
         )
 
     @property
@@ -53,7 +54,7 @@ class Composition(msgspec.Struct, frozen=True):
     def supervisor(self) -> Supervisor | None:
         """A new supervisor of the engine, for the parent."""
         return self.engine_factory.supervisor(
-            EngineContext(self.config, self.runtimes, self.workers)
+            EngineContext(self.config, self.runtimes, self.workers, owners=self._owners())
         )
 
     def engine(self, place: WorkerPlace) -> Engine:
@@ -66,5 +67,9 @@ class Composition(msgspec.Struct, frozen=True):
                 place.worker,
                 place.engine_socket,
                 self.storage.artifact,
+                owners=self._owners(),
             )
         )
+
+    def _owners(self) -> dict[str, str]:
+        return {name: self.plugins.owner("runtime", name) for name in self.runtimes}

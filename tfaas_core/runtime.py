@@ -114,8 +114,12 @@ class Runtime(ABC):
     process, which was forked from a process that had imported the ``preload`` modules.
     """
 
-    preload: ClassVar[tuple[str, ...]]
-    """Modules that are imported once, before model processes are forked. They start no thread."""
+    preload: ClassVar[tuple[str, ...]] = ()
+    """Modules that are imported once, before model processes are forked. They start no thread.
+
+    Runtimes that name the same modules share a fork server. Where one of these cannot be imported,
+    models of these runtimes are answered with Unavailable, and those of others are not touched.
+    """
 
     @abstractmethod
     def recognises(self, artifact: Path) -> bool:

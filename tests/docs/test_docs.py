@@ -214,6 +214,8 @@ def test_each_documented_field_of_params_is_read_in_all_its_spellings() -> None:
             fields = [f for f in Params.__struct_fields__ if getattr(read, f) != getattr(plain, f)]
             assert len(fields) == 2, f"{spelling} is read as {fields}"
             changed.update(fields)
+    both = Params.of({"input_node": "x", "input_name": "y", "output_node": "x", "output_name": "y"})
+    changed |= {field for field in ("input_names", "output_names") if getattr(both, field)}
     assert changed == set(Params.__struct_fields__)
 
 

@@ -13,6 +13,7 @@ from tfaas_core.cli.client import Client, url_option
 from tfaas_core.cli.form import FormPart, file_part, form, text_part
 from tfaas_core.cli.model_part import folder_part, graph_part
 from tfaas_core.cli.models import inputs_of, outputs_of
+from tfaas_core.spelling import respelled
 
 _FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 _GRAPHS = (".pb", ".pbtxt")
@@ -51,8 +52,8 @@ def _name_in(params: Path | None) -> str:
     if params is None:
         return ""
     try:
-        name = json.loads(params.read_bytes())["name"]
-    except (OSError, ValueError, TypeError, LookupError):  # the server says what is wrong with it
+        name = respelled(json.loads(params.read_bytes()), ("name",))["name"]
+    except (OSError, ValueError, LookupError, AttributeError):  # the server tells what is wrong
         return ""
     return name if isinstance(name, str) else ""
 

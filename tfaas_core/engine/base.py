@@ -142,7 +142,12 @@ class Engine(ABC):
         """Unload this version once its last answer is out. A later ``run`` loads it again."""
 
 
-class EngineContext(msgspec.Struct, frozen=True):
+class _Owners(msgspec.Struct, frozen=True, kw_only=True):
+    owners: Mapping[str, str] = {}
+    """The module of the plugin that each runtime comes from, as far as that is known."""
+
+
+class EngineContext(_Owners, frozen=True):
     """What an engine factory may use."""
 
     config: Config

@@ -11,9 +11,10 @@ from tfaas_core.engine.base import (
     Supervisor,
     WorkerContext,
 )
-from tfaas_core.engine.in_parent.fork_server import ForkServerStarter, ThreadStarter
+from tfaas_core.engine.in_parent.fork_servers import ForkServers
 from tfaas_core.engine.in_parent.pool import Pool
 from tfaas_core.engine.in_parent.settings import PoolSettings
+from tfaas_core.engine.in_parent.thread_starter import ThreadStarter
 from tfaas_core.engine.in_worker.local_engine import LocalEngine
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.runtime import LoadOptions
@@ -27,16 +28,17 @@ class LocalEngineFactory(EngineFactory):
     def supervisor(self, context: EngineContext) -> Supervisor | None:
         if context.config.engine.isolation == "inline":
             return None
-        return Pool(_settings(context), ForkServerStarter(context.runtimes))
+        return Pool(pool_settings(context), ForkServers(context))
 
     def engine(self, context: WorkerContext) -> Engine:
         if context.config.engine.isolation != "inline":
             return LocalEngine(context)
         # The meter of a pool of its own has room for the highest worker number.
-        return LocalEngine(context, Pool(_settings(context), ThreadStarter(context.runtimes)))
+        return LocalEngine(context, Pool(pool_settings(context), ThreadStarter(context.runtimes)))
 
 
-def _settings(context: EngineContext) -> PoolSettings:
+def pool_settings(context: EngineContext) -> PoolSettings:
+    """What the context's configuration says to a pool."""
     engine = context.config.engine
     return PoolSettings(
         workers=context.workers,

@@ -40,6 +40,8 @@ from tfaas_core.status import ProcessStatus, ServerStatus
 from tfaas_core.storage import Storage
 from tfaas_core.system import logs
 from tfaas_core.system.backoff import Backoff
+from tfaas_core.system.ending import Ending
+from tfaas_core.system.lifeline import Lifeline, tied
 from tfaas_core.system.signals import sigint_blocked
 from tfaas_core.system.tasks import Tasks
 
@@ -95,6 +97,7 @@ class Parent:
         self._listener = listener
         self._demo = demo
         self._context = multiprocessing.get_context("spawn")
+        self._lifeline = Lifeline()
         self._workers: dict[int, WorkerProcess] = {}
         self._announced = False
         self._notices: list[str] = []
@@ -144,7 +147,8 @@ class Parent:
             engine_socket=their_engine_socket,
             demo=self._demo and number == 0,
         )
-        process = self._context.Process(target=http_worker.main, args=(arguments,))
+        end = self._lifeline.end("tfaas-worker")
+        process = self._context.Process(target=tied, args=(end, http_worker.main, arguments))
         with sigint_blocked():
             process.start()
         theirs.close()
@@ -203,7 +207,9 @@ class Parent:
         del self._workers[worker.number]
         if self._stop.is_set():
             return
-        _log.warning("HTTP worker %d died (exit code %s)", worker.number, worker.process.exitcode)
+        _log.warning(
+            "HTTP worker %d %s: starting another", worker.number, Ending(worker.process.exitcode)
+        )
         self._tasks.spawn(self._replace(worker))
 
     async def _replace(self, worker: WorkerProcess) -> None:

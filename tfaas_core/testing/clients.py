@@ -34,7 +34,7 @@ def fake_server(folder: Path, *settings: str) -> Iterator[RunningServer]:
     with running_server(
         folder,
         "server.workers=2",
-        'plugins.disabled=["tfaas_backends.runtimes.graph"]',
+        'plugins.disabled=["tfaas_backends.runtimes.graph", "tfaas_backends.runtimes.saved_model"]',
         *settings,
         env={"PYTHONPATH": str(folder / "site")},
     ) as server:

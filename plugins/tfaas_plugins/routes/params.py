@@ -12,6 +12,7 @@ from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.route import Request, Response, Route, json_response
+from tfaas_core.spelling import respelled
 
 _SHOWN = ("name", "model", "labels", "options", "inputNode", "outputNode", "description")
 """What is shown of a model that was uploaded without params: the classic fields, as found."""
@@ -62,7 +63,7 @@ def _name(body: bytes) -> str:
         document = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise BadBody(f"the body is not JSON: {error}") from None
-    fields = document if isinstance(document, dict) else {}
+    fields = respelled(document if isinstance(document, dict) else {}, ("name", "model"))
     name = fields.get("name") or fields.get("model")
     if not isinstance(name, str):
         raise DoesNotFit('name the model: {"name": "vk"}', field="name")

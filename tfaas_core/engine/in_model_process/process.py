@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
-import signal
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -50,23 +48,15 @@ _log = logging.getLogger("tfaas.engine")
 
 def main(sock: socket.socket, runtimes: Runtimes) -> None:
     """The whole life of a forked model process. It never returns."""
-    # Ctrl-C reaches the whole process group; the parent decides when a model goes.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, name="tfaas-watch", daemon=True).start()
+    code = 1
     try:
         control(sock, runtimes)
+        code = 0
+    except BaseException:
+        _log.critical("a model process broke", exc_info=True)
     finally:
         # Servable threads may be in the middle of a run; nobody waits for its answer any more.
-        os._exit(0)
-
-
-def _end_with_parent() -> None:
-    """Sees to it that a process which is loading, perhaps for ever, does not survive the server."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(0)
+        os._exit(code)
 
 
 def control(sock: socket.socket, runtimes: Runtimes) -> None:

@@ -14,7 +14,7 @@ import msgspec
 
 from tfaas_core.engine.base import Candidate, Loaded, ServableStatus, Supervisor
 from tfaas_core.engine.in_parent.loader import Loader
-from tfaas_core.engine.in_parent.model_processes import Ending, ModelProcess, ModelProcesses
+from tfaas_core.engine.in_parent.model_processes import HowItEnded, ModelProcess, ModelProcesses
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.in_parent.settings import PoolSettings
 from tfaas_core.engine.in_parent.starter import Starter
@@ -48,6 +48,7 @@ from tfaas_core.engine.shared.messages import (
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.errors import ModelLost, TfaasError
 from tfaas_core.system.backoff import Backoff
+from tfaas_core.system.ending import Ending
 from tfaas_core.system.link import Link
 from tfaas_core.system.memory import private_bytes
 from tfaas_core.system.tasks import Tasks
@@ -79,6 +80,8 @@ class Pool(Supervisor):
         self._tasks = Tasks(_log)
 
     async def start(self) -> None:
+        # At once: it takes long.
+        self._starter.keep_ready()
         self._tasks.spawn(self._look())
 
     async def close(self) -> None:
@@ -272,7 +275,7 @@ class Pool(Supervisor):
                 seat.process.link.send(Unload(seat.ticket))
         elif not self._settings.one_process:
             # It may load for ever, and nobody waits for it.
-            self._fail(seat, seat.lost(""))
+            self._fail(seat, seat.lost(Ending()))
 
     def _forget(self, seat: Seat) -> None:
         if self._seats.pop(seat.ticket, None) is None:
@@ -309,24 +312,24 @@ class Pool(Supervisor):
                     _log.warning("%s answers no more: replacing its process", seat)
                     self._forget(seat)
 
-    def _process_lost(self, process: ModelProcess, ending: Ending) -> None:
+    def _process_lost(self, process: ModelProcess, how_it_ended: HowItEnded) -> None:
         seats = [self._seats[ticket] for ticket in process.tickets if ticket in self._seats]
         for seat in seats:
             # At once: whoever asks next must not be sent to the dead.
             if self._live.get(seat.key) is seat and seat.loaded.done():
                 del self._live[seat.key]
-        self._tasks.spawn(self._bury(seats, ending))
+        self._tasks.spawn(self._bury(seats, how_it_ended))
 
-    async def _bury(self, seats: list[Seat], ending: Ending) -> None:
-        how = await ending()
+    async def _bury(self, seats: list[Seat], how_it_ended: HowItEnded) -> None:
+        ending = await how_it_ended()
         for seat in seats:
             if seat.giving_up and not seat.loaded.done():
                 self._give_up_warm_up(seat)
                 continue
             if not seat.leaving:
                 self._backoff.died(seat.key)
-                _log.warning("the process of %s died %s", seat, how)
-            self._fail(seat, seat.lost(how))
+                _log.warning("the process of %s %s", seat, ending)
+            self._fail(seat, seat.lost(ending))
 
     def _give_up_warm_up(self, seat: Seat) -> None:
         """Its process was killed in a run of made-up values; another one loads it without them."""

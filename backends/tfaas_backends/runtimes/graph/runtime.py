@@ -19,7 +19,8 @@ class GraphRuntime(Runtime):
     ``tensors.NUMPY_DTYPES`` are served; bfloat16 is sent and answered as float32.
     """
 
-    preload = ("tfaas_backends.runtimes.graph.servable",)
+    # The same as the saved_model runtime's, so that they share a fork server.
+    preload = ("tfaas_backends.runtimes.saved_model.servable",)
 
     def recognises(self, artifact: Path) -> bool:
         """Any file that is no archive and not compressed: a GraphDef itself begins with no mark."""

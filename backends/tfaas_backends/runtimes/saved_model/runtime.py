@@ -20,6 +20,7 @@ class SavedModelRuntime(Runtime):
     ``tensors.NUMPY_DTYPES`` are served; bfloat16 is sent and answered as float32.
     """
 
+    # The same as the graph runtime's, so that they share a fork server. It imports that one's too.
     preload = ("tfaas_backends.runtimes.saved_model.servable",)
 
     def recognises(self, artifact: Path) -> bool:
