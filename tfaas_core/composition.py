@@ -53,9 +53,9 @@ class Composition(msgspec.Struct, frozen=True):
 
     def supervisor(self) -> Supervisor | None:
         """A new supervisor of the engine, for the parent."""
-        return self.engine_factory.supervisor(
-            EngineContext(self.config, self.runtimes, self.workers, owners=self._owners())
-        )
+        owners = self.plugins.owners("runtime")
+        context = EngineContext(self.config, self.runtimes, self.workers, owners=owners)
+        return self.engine_factory.supervisor(context)
 
     def engine(self, place: WorkerPlace) -> Engine:
         """A new engine, for one HTTP worker."""
@@ -67,9 +67,6 @@ class Composition(msgspec.Struct, frozen=True):
                 place.worker,
                 place.engine_socket,
                 self.storage.artifact,
-                owners=self._owners(),
+                owners=self.plugins.owners("runtime"),
             )
         )
-
-    def _owners(self) -> dict[str, str]:
-        return {name: self.plugins.owner("runtime", name) for name in self.runtimes}

@@ -9,6 +9,7 @@ from typing import ClassVar, TypeAlias
 
 import msgspec
 
+from tfaas_core.archives import BZIP2, XZ, ZIP, ZSTD, archive_at
 from tfaas_core.config import EngineTable, SlowPriority
 from tfaas_core.errors import CannotServe
 from tfaas_core.models.params import Params
@@ -18,11 +19,11 @@ Shapes: TypeAlias = Sequence[tuple[int | None, ...]]
 
 _REPACK = " (this is a tarball or file compressed otherwise than by gzip: use tar cfz)"
 _ADVICE = {
-    b"PK\x03\x04": " (this is a zip archive, like a .keras file: use Keras's model.export, "
+    ZIP: " (this is a zip archive, like a .keras file: use Keras's model.export, "
     "and send a tarball of its folder)",
-    b"BZh": _REPACK,
-    b"\xfd7zXZ\x00": _REPACK,
-    b"\x28\xb5\x2f\xfd": _REPACK,
+    BZIP2: _REPACK,
+    XZ: _REPACK,
+    ZSTD: _REPACK,
 }
 
 
@@ -156,8 +157,5 @@ def runtime_for(runtimes: Mapping[str, Runtime], artifact: Path) -> str:
 
 def _advice(artifact: Path) -> str:
     """What to do about an archive that is no bundle; empty for anything else."""
-    if not artifact.is_file():
-        return ""
-    with artifact.open("rb") as file:
-        start = file.read(6)
-    return next((advice for magic, advice in _ADVICE.items() if start.startswith(magic)), "")
+    archive = archive_at(artifact)
+    return "" if archive is None else _ADVICE.get(archive, "")

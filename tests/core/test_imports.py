@@ -17,7 +17,8 @@ ENGINE = CORE / "engine"
 ROOMS = (CORE, ROOT / "plugins" / "tfaas_plugins", ROOT / "backends" / "tfaas_backends")
 
 LAYERS = (
-    {"base64_text", "errors", "spelling"},
+    {"archives", "base64_text", "errors", "spelling"},
+    {"json_text"},
     {"tensors"},
     {"models"},
     {"codec", "config", "route", "secret", "storage", "system"},

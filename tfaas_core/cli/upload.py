@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from tfaas_core.archives import GZIP, TAR, archive_at
 from tfaas_core.cli.client import Client, url_option
 from tfaas_core.cli.form import FormPart, file_part, form, text_part
 from tfaas_core.cli.model_part import folder_part, graph_part
@@ -61,14 +62,7 @@ def _name_in(params: Path | None) -> str:
 def _name_of(path: Path) -> str:
     if path.is_dir():
         return path.resolve().name
-    return "" if path.is_file() and _is_tarball(path) else path.stem
-
-
-def _is_tarball(path: Path) -> bool:
-    """As ``tfaas_core.uploads.bundle.is_bundle`` tells it, which would take long to import."""
-    with path.open("rb") as file:
-        start = file.read(262)
-    return start.startswith(b"\x1f\x8b") or start.endswith(b"ustar")
+    return "" if archive_at(path) in (GZIP, TAR) else path.stem
 
 
 def _model_part(path: Path, name: str) -> AbstractContextManager[FormPart]:

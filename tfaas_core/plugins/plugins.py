@@ -116,6 +116,10 @@ class Plugins:
         """
         return self._registrations.owner(kind, name).module
 
+    def owners(self, kind: str) -> dict[str, str]:
+        """The modules of the plugins that registered all of this kind, by name."""
+        return {name: owner.module for name, owner in self._registrations.owners(kind).items()}
+
     def registered(self, plugin: Plugin) -> list[str]:
         """What ``plugin`` registered in the calls so far, each like ``codec json``."""
         return self._registrations.of(plugin)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +26,7 @@ from tfaas_core.models.params import Params, check_features, shown_nodes
 from tfaas_core.plugins import load_plugins
 from tfaas_core.predict.example_runs import ExampleRuns
 from tfaas_core.runtime import Runtime, runtime_for
+from tfaas_core.system.muted import stderr_muted
 from tfaas_core.tensors import Signature
 from tfaas_core.uploads.bundle import Bundle, BundleLimits, find_model, is_bundle, unpack
 from tfaas_core.uploads.first_axis import prepare
@@ -71,7 +70,7 @@ def inspect_model(path: Path, config: Config) -> Inspection:
     runtimes, codecs = plugins.runtimes(), plugins.codecs(config)
     inspection = Inspection(path=str(path))
     try:
-        with _stderr_muted(), _opened(path, config) as bundle:
+        with stderr_muted(), _opened(path, config) as bundle:
             _inspect(inspection, bundle, config, runtimes, codecs)
             inspection.loadable = True
     except TfaasError as error:
@@ -212,17 +211,3 @@ def _send_ops(candidate: Candidate, sock: socket.socket, runtimes: Mapping[str, 
     params = Params.of(candidate.params)
     ops = runtimes[candidate.runtime].count_ops(Path(candidate.path), params)
     sock.sendall(msgspec.json.encode(ops))
-
-
-@contextmanager
-def _stderr_muted() -> Iterator[None]:
-    """On the descriptor: the processes that are started in the block inherit it."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as null:
-            os.dup2(null.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from tfaas_core.archives import GZIP, archive_at
 from tfaas_core.base64_text import decode_base64
 from tfaas_core.errors import BadBody, TooLarge, UnknownModel
 from tfaas_core.models.checksum import PREFIX, artifact_checksum
@@ -17,7 +18,7 @@ from tfaas_core.models.examples import parse_warmup
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.params import Params
 from tfaas_core.storage import MODEL, disk_errors
-from tfaas_core.uploads.bundle import WARMUP_FILE, BundleLimits, Entry, is_bundle, is_gzip, unpack
+from tfaas_core.uploads.bundle import WARMUP_FILE, BundleLimits, Entry, is_bundle, unpack
 from tfaas_core.uploads.form import FormFile
 
 MAX_TEXT_FILE_BYTES = 16 * 1024 * 1024
@@ -116,7 +117,7 @@ def entries_of(version: ModelVersion, artifact: Path) -> list[Entry]:
 
 
 def _check_kind(received: Received, path: Path) -> None:
-    if received.must_be_gzip and not is_gzip(path):
+    if received.must_be_gzip and archive_at(path) is not GZIP:
         raise BadBody("Content-Encoding says gzip, but the body is not gzip")
     if received.must_be_bundle and not is_bundle(path):
         raise BadBody("the body is no tarball; send one (tar cfz model.tar.gz model), or a form")

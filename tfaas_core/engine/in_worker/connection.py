@@ -12,6 +12,7 @@ from typing import cast
 import msgspec
 
 from tfaas_core.engine.in_worker.parts import Grouping, Part
+from tfaas_core.engine.in_worker.queue import check_room
 from tfaas_core.engine.scheduling.busy_poll import BusyPoll
 from tfaas_core.engine.scheduling.solo import Solo
 from tfaas_core.engine.shared.frames import (
@@ -22,7 +23,7 @@ from tfaas_core.engine.shared.frames import (
 )
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.outputs import rows_between
-from tfaas_core.errors import DeadlinePassed, ModelLost, QueueFull
+from tfaas_core.errors import DeadlinePassed, ModelLost
 from tfaas_core.tensors import Array, Signature
 
 _RECEIVE_BYTES = 1 << 18
@@ -101,13 +102,7 @@ class ModelConnection(asyncio.Protocol):
             raise self._model_lost()
         answer: asyncio.Future[list[Array]] = self._loop.create_future()
         part = self._grouping.part(inputs, rows, whole, self._max_queue_rows, answer)
-        queued = self._meter.rows()
-        if queued + part.counted > self._max_queue_rows:
-            raise QueueFull(
-                f"{queued} rows are waiting for model {self._model!r}, which is all that "
-                "engine.max_queue_rows allows; try again later",
-                model=self._model,
-            )
+        check_room(self._meter.rows(), part.counted, self._max_queue_rows, self._model)
         self._meter.add(self._worker, part.counted)
         if not self._unsent:
             self._loop.call_soon(self._send)

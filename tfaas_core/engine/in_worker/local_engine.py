@@ -18,6 +18,7 @@ from tfaas_core.engine.base import (
     WorkerContext,
 )
 from tfaas_core.engine.in_worker.connection import ModelConnection
+from tfaas_core.engine.in_worker.queue import check_room
 from tfaas_core.engine.scheduling.busy_poll import BusyPoll
 from tfaas_core.engine.scheduling.rest import Rest
 from tfaas_core.engine.scheduling.solo import Solo
@@ -38,7 +39,7 @@ from tfaas_core.engine.shared.messages import (
     ToWorker,
 )
 from tfaas_core.engine.shared.meter import Meter
-from tfaas_core.errors import CannotServe, ModelLost, QueueFull, Unavailable
+from tfaas_core.errors import CannotServe, ModelLost, Unavailable
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.runtime import LoadOptions
 from tfaas_core.system.calls import Calls
@@ -197,12 +198,9 @@ class LocalEngine(Engine):
 
     def _wait_in_line(self, version: ModelVersion, rows: int) -> None:
         line = self._lines.get(version.key) or _Line()
-        if line.rows + rows > self._config.engine.max_queue_rows:
-            raise QueueFull(
-                f"{line.rows} rows are waiting for model {version.name!r} to load, which is all "
-                "that engine.max_queue_rows allows; try again later",
-                model=version.name,
-            )
+        check_room(
+            line.rows, rows, self._config.engine.max_queue_rows, version.name, until=" to load"
+        )
         self._lines[version.key] = line
         line.requests += 1
         line.rows += rows

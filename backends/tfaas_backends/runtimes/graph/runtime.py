@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tfaas_core.archives import archive_at
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import LoadOptions, Runtime, Servable
-
-_ARCHIVES = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd", b"PK\x03\x04")
-_TAR, _TAR_START = b"ustar", 257
 
 
 class GraphRuntime(Runtime):
@@ -24,11 +22,7 @@ class GraphRuntime(Runtime):
 
     def recognises(self, artifact: Path) -> bool:
         """Any file that is no archive and not compressed: a GraphDef itself begins with no mark."""
-        if not artifact.is_file():
-            return False
-        with artifact.open("rb") as file:
-            start = file.read(_TAR_START + len(_TAR))
-        return not start.startswith(_ARCHIVES) and start[_TAR_START:] != _TAR
+        return artifact.is_file() and archive_at(artifact) is None
 
     def load(self, artifact: Path, params: Params, options: LoadOptions) -> Servable:
         # Only here: it imports TensorFlow.
