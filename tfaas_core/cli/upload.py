@@ -42,6 +42,8 @@ def upload(
         record = client.record("POST", "/upload", form([*parts, model]))
     ends = f"{inputs_of(record)} -> {outputs_of(record)}"
     click.echo(f"{record['name']}, version {record.get('version')}: {ends}")
+    for warning in record.get("warnings", ()):
+        click.echo(f"tfaas: warning: {warning}", err=True)
 
 
 def _name_in(params: Path | None) -> str:
