@@ -19,6 +19,8 @@ from tfaas_core.config import Config
 from tfaas_core.engine.base import EngineFactory
 from tfaas_core.errors import ConfigError, PluginError
 from tfaas_core.route import Route
+from tfaas_core.routing.check import fault_of
+from tfaas_core.routing.pattern import Pattern
 from tfaas_core.runtime import Runtime
 from tfaas_core.storage import StorageFactory
 
@@ -70,6 +72,8 @@ class _Claim(msgspec.Struct, frozen=True):
     hook: str
     kind: str
     name: str
+    pattern: Pattern | None = None
+    """Of a route."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -93,7 +97,7 @@ class Plugins:
             _check_codec(plugin, codec)
             self._claim(plugin, hook, "codec", codec.name)
             for path in (*predict_paths(codec.name), *model_predict_paths(codec.name)):
-                self._claim(plugin, hook, "route", f"POST {path}")
+                self._claim_route(plugin, hook, "POST", path)
             for media_type in codec.media_types:
                 if media_type != "*/*":
                     self._claim(plugin, hook, "media type", media_type)
@@ -119,7 +123,7 @@ class Plugins:
         for plugin, route in self._objects(hook, Route, host=host):
             _check_route(plugin, route)
             for method in route.methods:
-                self._claim(plugin, hook, "route", f"{method} {route.path}")
+                self._claim_route(plugin, hook, method, route.path)
             routes.append(route)
         return routes
 
@@ -171,8 +175,22 @@ class Plugins:
                     arguments = {name: given[name] for name in implementation.argnames}
                     yield plugin, _call(plugin, hook, implementation.function, arguments)
 
-    def _claim(self, plugin: Plugin, hook: str, kind: str, name: str) -> None:
-        claim = _Claim(plugin, hook, kind, name)
+    def _claim_route(self, plugin: Plugin, hook: str, method: str, path: str) -> None:
+        pattern = Pattern.of(path)
+        for other in self._claims.values():
+            if other.pattern is not None and pattern.ties_with(other.pattern):
+                raise PluginError(
+                    f"the route `{path}` of plugin {plugin} and the route `{other.pattern.path}` "
+                    f"of plugin {other.plugin} match the same paths, and neither has more text; "
+                    "name one of them in [plugins] disabled",
+                    plugin=plugin.module,
+                )
+        self._claim(plugin, hook, "route", f"{method} {path}", pattern)
+
+    def _claim(
+        self, plugin: Plugin, hook: str, kind: str, name: str, pattern: Pattern | None = None
+    ) -> None:
+        claim = _Claim(plugin, hook, kind, name, pattern)
         first = self._claims.setdefault(claim.key, claim)
         if first is not claim and first.plugin == plugin:
             raise _broken(plugin, f"registers the {kind} `{name}` twice")
@@ -268,14 +286,9 @@ def _check_codec(plugin: Plugin, codec: Codec[Any]) -> None:
 
 
 def _check_route(plugin: Plugin, route: Route) -> None:
-    methods = route.methods
-    upper = isinstance(methods, tuple) and all(m.isalpha() and m.isupper() for m in methods)
-    if not upper or not methods or not route.path.startswith("/"):
-        expected = "a Route whose path starts with / and whose methods are like ('GET',)"
-        raise _wrong_result(plugin, "tfaas_register_routes", route, expected)
-    if route.express and ("POST" not in methods or "{" in route.path or route.streams):
-        expected = "an express Route for POST, without fields in its path, that does not stream"
-        raise _wrong_result(plugin, "tfaas_register_routes", route, expected)
+    fault = fault_of(route)
+    if fault is not None:
+        raise _broken(plugin, f"registers the route `{route.path}`, but {fault}")
 
 
 def _wrong_result(plugin: Plugin, hook: str, got: object, expected: str) -> PluginError:
@@ -302,4 +315,6 @@ def _normal(name: str) -> str:
 
 def _key(kind: str, name: str) -> tuple[str, str]:
     # Paths that differ only in what they call their fields match the same requests.
-    return kind, re.sub(r"{[^/}]*}", "{}", name) if kind == "route" else name
+    if kind == "route":
+        return kind, re.sub(r"{[^{}]*?(\.\.\.)?}", r"{\1}", name.rstrip("/"))
+    return kind, name

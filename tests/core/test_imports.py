@@ -14,14 +14,15 @@ ROOT = Path(__file__).parents[2]
 CORE = ROOT / "tfaas_core"
 
 LAYERS = (
-    {"base64_text", "errors"},
-    {"tensors"},
+    {"base64_text", "errors", "fields"},
+    {"route", "tensors"},
     {"models"},
-    {"codec", "config", "route", "runtime", "secret", "storage", "system"},
+    {"codec", "config", "routing", "runtime", "secret", "storage", "system"},
     {"hookspecs"},
     {"engine"},
     {"predict"},
     {"plugins", "uploads"},
+    {"predict_routes"},
     {"host"},
     {"http", "testing", "tools"},
     {"processes"},

@@ -22,7 +22,7 @@ class Csv(Codec):
     name = "csv"
     media_types = ("text/csv", "*/*")
 
-    def parse(self, body, content_type): ...
+    def parse(self, body, head): ...
     def bind(self, document, version): ...
     def encode(self, outputs, bound, document, version): ...
 
@@ -176,9 +176,19 @@ BROKEN = {
     "returned {'x': 1} in tfaas_register_engines, not str: EngineFactory": hook(
         "tfaas_register_engines", "return {'x': 1}"
     ),
-    "not a Route whose path starts with /": ROUTE.replace('"/hello', '"hello'),
-    "whose methods are like ('GET',)": ROUTE.replace('("GET", "PUT")', '"GET"'),
-    "an express Route for POST, without fields": ROUTE.replace("hello)", "hello, express=True)"),
+    "the route `hello/{name}`, but the path has to start with /": ROUTE.replace('"/h', '"h'),
+    "`/hello/{name}/{name}`, but the path has the field {name} twice": ROUTE.replace(
+        "{name}", "{name}/{name}"
+    ),
+    "the methods have to be a tuple like ('GET',)": ROUTE.replace('("GET", "PUT")', '"GET"'),
+    "the methods have to be in upper case": ROUTE.replace('"PUT"', '"put"'),
+    "a method is there twice": ROUTE.replace('"PUT"', '"GET"'),
+    "it is express, which is for POST alone": ROUTE.replace("hello)", "hello, express=True)"),
+    "cannot both be express": ROUTE.replace('"PUT"', '"POST"').replace(
+        "hello)", "hello, express=True, streams=True)"
+    ),
+    "has to be a function of `async def`, not None": ROUTE.replace("hello)", "None)"),
+    "has to be a function of `async def`, not <function hello": ROUTE.replace("async ", ""),
     "registers the codec `csv` twice": CODEC.replace("[Csv()]", "[Csv(), Csv()]"),
 }
 

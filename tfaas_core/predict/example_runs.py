@@ -17,6 +17,7 @@ from tfaas_core.errors import CannotServe, TfaasError, TooLarge, Unavailable
 from tfaas_core.models.examples import Example, examples_to_run
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.mismatch import mismatch
+from tfaas_core.route import Head
 from tfaas_core.tensors import Array, Bound, conform, runs_whole
 
 CODEC = "json"
@@ -123,7 +124,8 @@ class ExampleRuns:
 def _bound(
     codec: Codec[Any], example: Example, version: ModelVersion
 ) -> tuple[Document, Bound, list[Array]]:
-    document = codec.parse(msgspec.json.encode(example.document), codec.media_types[0])
+    head = Head.of_type(codec.media_types[0])
+    document = codec.parse(msgspec.json.encode(example.document), head)
     bound = codec.bind(document, version)
     return document, bound, conform(version.signature, bound)
 

@@ -14,6 +14,7 @@ from tfaas_core.engine.base import Engine
 from tfaas_core.errors import DoesNotFit, TooLarge
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.catalog import Catalog
+from tfaas_core.route import Head
 from tfaas_core.tensors import Bound, conform, runs_whole
 
 LARGE_BODY_BYTES = 1 << 20
@@ -72,17 +73,23 @@ class Predictor:
         self._threads = ThreadPoolExecutor(_THREADS, "tfaas-codec")
 
     async def predict(
-        self, codec: Codec[Any], body: bytes, content_type: str, target: Target | None = None
+        self,
+        codec: Codec[Any],
+        body: bytes,
+        head: Head,
+        target: Target | None = None,
+        answering: Codec[Any] | None = None,
     ) -> Prediction:
-        """The answer to ``body``; raises TfaasError where there is none.
+        """The answer to ``body``, which ``codec`` reads; raises TfaasError where there is none.
 
-        ``target`` is what the path names, where it names a model.
+        ``target`` is what the path names, where it names a model. ``answering`` writes the
+        answer, where that is not ``codec``.
         """
         is_large = len(body) > LARGE_BODY_BYTES
         if is_large:
-            document = await self._in_thread(codec.parse, body, content_type)
+            document = await self._in_thread(codec.parse, body, head)
         else:
-            document = codec.parse(body, content_type)
+            document = codec.parse(body, head)
         version = self._version(document, target)
         if is_large or codec.is_heavy(document):
             version, bound = await self._bound_in_thread(codec, document, target, version)
@@ -102,7 +109,9 @@ class Predictor:
             spec.name: output
             for spec, output in zip(version.signature.outputs, outputs, strict=True)
         }
-        return Prediction(codec.encode(named, bound, document, version), version)
+        if answering is None or answering is codec:
+            return Prediction(codec.encode(named, bound, document, version), version)
+        return Prediction(answering.encode_other(named, bound, version), version)
 
     async def _bound_in_thread(
         self, codec: Codec[Any], document: Document, target: Target | None, version: ModelVersion

@@ -15,6 +15,7 @@ from tfaas_core.config import load_config
 from tfaas_core.host import Host
 from tfaas_core.http.server import HttpServer
 from tfaas_core.route import Handler, Route
+from tfaas_core.routing.seam import SealedRoute, sealed
 
 WITHIN_S = 30.0
 
@@ -26,9 +27,9 @@ class RoutesHost(Host):
         super().__init__(load_config(overrides=settings, environ={}))
         self._handlers = handlers
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[SealedRoute]:
         return [
-            Route(f"/{name}", ("POST",), handler, express=True)
+            sealed(Route(f"/{name}", ("POST",), handler, express=True))
             for name, handler in self._handlers.items()
         ]
 
