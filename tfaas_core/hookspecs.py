@@ -72,7 +72,9 @@ def tfaas_register_engines() -> Mapping[str, EngineFactory]:
 def tfaas_register_routes(host: Host) -> Iterable[Route]:
     """Routes to serve besides the predict routes, which codecs have without asking.
 
-    Called once the Host is wired and before it starts; handlers may keep ``host``. A method of a
-    path belongs to one plugin.
+    Called in every HTTP worker, once its ``host`` is started; handlers may keep it. Called, too, by
+    ``tfaas serve`` before it starts anything, and by the commands that list or check plugins, with
+    a host at rest: that has the same attributes, but its storage is closed and its engine runs
+    nothing, and no handler is called. A method of a path belongs to one plugin.
     """
     raise NotImplementedError

@@ -52,7 +52,7 @@ class Head(msgspec.Struct, frozen=True):
         return cls(headers=Headers([("content-type", content_type)]))
 
 
-class Client(msgspec.Struct, frozen=True):
+class ClientAddress(msgspec.Struct, frozen=True):
     """Who sent a request: the other end of the connection, which may be a proxy's.
 
     ``ip`` and ``port`` are empty and 0 for a Unix socket.
@@ -76,7 +76,7 @@ class Request(Protocol):
         ...
 
     @property
-    def client(self) -> Client:
+    def client(self) -> ClientAddress:
         """The peer of the connection. ``X-Forwarded-For`` and the like are headers as others."""
         ...
 

@@ -14,14 +14,18 @@ ROOT = Path(__file__).parents[2]
 CORE = ROOT / "tfaas_core"
 
 LAYERS = (
-    {"base64_text", "errors", "fields"},
+    {"archives", "base64_text", "errors", "fields", "spelling"},
+    {"json_text"},
     {"route", "tensors"},
     {"models"},
-    {"codec", "config", "routing", "runtime", "secret", "storage", "system"},
+    {"codec", "config", "routing", "secret", "storage", "system"},
+    {"runtime", "status"},
+    {"worker_place"},
     {"hookspecs"},
     {"engine"},
     {"predict"},
     {"plugins", "uploads"},
+    {"composition"},
     {"predict_routes"},
     {"host"},
     {"http", "testing", "tools"},
@@ -112,8 +116,9 @@ def test_help_and_version_load_nothing_heavy(code: str) -> None:
 
 
 def test_wiring_a_host_loads_no_tensorflow() -> None:
-    code = "from tfaas_core.host import Host; from tfaas_core.config import load_config\n"
-    code += "Host(load_config(environ={})).routes()"
+    code = "from tfaas_core.composition import Composition; from tfaas_core.host import Host\n"
+    code += "from tfaas_core.config import load_config\n"
+    code += "Host.at_rest(Composition.of(load_config(environ={}))).routes()"
     loaded = loaded_by(code)
     assert "numpy" in loaded
     assert {"tensorflow", "keras", "sanic", "sqlalchemy", "alembic"}.isdisjoint(loaded)

@@ -33,6 +33,7 @@ from tests.docs.markdown import (
 )
 from tfaas_core import hookspecs, secret
 from tfaas_core.cli import tfaas
+from tfaas_core.composition import Composition
 from tfaas_core.config import StorageTable, Tables, load_config
 from tfaas_core.errors import ERRORS_BY_CODE, StartupError
 from tfaas_core.host import Host
@@ -172,7 +173,7 @@ def test_the_toml_examples_are_configurations(tmp_path: Path) -> None:
 
 
 def test_each_route_is_documented_and_each_documented_one_exists() -> None:
-    routes = Host(load_config(environ={})).routes()
+    routes = Host.at_rest(Composition.of(load_config(environ={}))).routes()
     expected = {(method, route.path) for route in routes for method in route.methods}
     found = {(words(row[0])[0], words(row[1])[0]) for row in rows(section(HTTP_API, "Endpoints"))}
     assert found == expected
@@ -213,6 +214,8 @@ def test_each_documented_field_of_params_is_read_in_all_its_spellings() -> None:
             fields = [f for f in Params.__struct_fields__ if getattr(read, f) != getattr(plain, f)]
             assert len(fields) == 2, f"{spelling} is read as {fields}"
             changed.update(fields)
+    both = Params.of({"input_node": "x", "input_name": "y", "output_node": "x", "output_name": "y"})
+    changed |= {field for field in ("input_names", "output_names") if getattr(both, field)}
     assert changed == set(Params.__struct_fields__)
 
 

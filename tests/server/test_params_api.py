@@ -82,6 +82,11 @@ def test_a_bad_choice_is_refused(
     assert server.http.get("/params").json()["name"] == "new"
 
 
+def test_the_choice_is_read_in_any_case(server: RunningServer, pair: None) -> None:
+    assert server.http.post("/params", json={"Name": "old"}).status_code == 200
+    assert server.http.get("/params").json()["name"] == "old"
+
+
 def test_the_choice_survives_a_restart_and_a_configured_default_wins(
     tmp_path: Path, scale_graph: Callable[[float], bytes]
 ) -> None:

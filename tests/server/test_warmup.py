@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,10 @@ import pytest
 from tests.server.test_bundles import OCTETS, names_in, tarred
 from tfaas_core.testing.server import RunningServer, running_server
 
+pytestmark = pytest.mark.usefixtures("clean")
+
 TRIPLED = {"values": [1, 2, 3], "outputs": [3, 6, 9]}
 Graph = Callable[[float], bytes]
-
-
-@pytest.fixture(autouse=True)
-def clean(server: RunningServer) -> Iterator[None]:
-    yield
-    for name in server.names():
-        server.http.delete(f"/delete/{name}")
-    assert list((server.log.parent / "models" / ".staging").iterdir()) == []
 
 
 def post(server: RunningServer, name: str, graph: bytes, warmup: Any) -> httpx.Response:

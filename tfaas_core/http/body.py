@@ -17,7 +17,7 @@ STALL_TIMEOUT_S = 60.0
 
 
 class SanicBody:
-    """Implements ``tfaas_core.http.request.Body``."""
+    """Implements ``tfaas_core.http.request.BodySource``."""
 
     __slots__ = ("_max_bytes", "_request")
 

@@ -16,7 +16,7 @@ import msgspec
 from tfaas_core.fields import Headers
 from tfaas_core.http.request import HttpRequest, split_target
 from tfaas_core.http.router import Router
-from tfaas_core.route import Client, Head
+from tfaas_core.route import ClientAddress, Head
 from tfaas_core.routing.seam import Passage
 
 _MOST_HEADS = 1024
@@ -48,7 +48,7 @@ class Plain(msgspec.Struct, frozen=True, gc=False):
     said: PlainHead
     body: bytes
 
-    def of(self, client: Client) -> HttpRequest:
+    def of(self, client: ClientAddress) -> HttpRequest:
         """The request that its handler gets."""
         return HttpRequest(self.said.head, client, self.body)
 

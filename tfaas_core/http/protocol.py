@@ -10,7 +10,7 @@ from tfaas_core.http.errors import out_of_time
 from tfaas_core.http.express import ExpressLane, Plain
 from tfaas_core.http.request import client_of
 from tfaas_core.http.sanic_parts import SanicProtocol
-from tfaas_core.route import Client
+from tfaas_core.route import ClientAddress
 from tfaas_core.routing.seam import bug_answer, error_answer
 
 LINGER_S = 2.0
@@ -30,7 +30,7 @@ class TfaasProtocol(SanicProtocol):
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._lane: ExpressLane = self.app.ctx.express_lane
-        self._client: Client | None = None
+        self._client: ClientAddress | None = None
         self._express_task: asyncio.Task[None] | None = None
         self._early = bytearray()
         self._lingering = False

@@ -10,13 +10,13 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from tfaas_core.fields import Fields, Headers
-from tfaas_core.route import Client, Head
+from tfaas_core.route import ClientAddress, Head
 
 _NO_QUERY = Fields()
 _AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 
 
-class Body(Protocol):
+class BodySource(Protocol):
     """A body that is still to be read. Both raise BadBody, TooLarge and HttpRefused."""
 
     async def whole(self) -> bytes: ...
@@ -31,9 +31,9 @@ class HttpRequest(msgspec.Struct):
     """
 
     head: Head
-    client: Client
+    client: ClientAddress
     body: bytes = b""
-    source: Body | None = None
+    source: BodySource | None = None
 
     @property
     def method(self) -> str:
@@ -80,7 +80,7 @@ def read_query(query: str) -> Fields:
     return Fields(parse_qsl(query, keep_blank_values=True)) if query else _NO_QUERY
 
 
-def client_of(transport: Any) -> Client:
+def client_of(transport: Any) -> ClientAddress:
     """The other end of a connection."""
     peer = transport.get_extra_info("peername")
-    return Client(peer[0], peer[1]) if isinstance(peer, tuple) else Client()
+    return ClientAddress(peer[0], peer[1]) if isinstance(peer, tuple) else ClientAddress()

@@ -23,7 +23,7 @@ from sanic.router import Router as SanicRouter
 from sanic.server.async_server import AsyncioServer
 from sanic.server.protocols.http_protocol import HttpProtocol
 
-Entry = Callable[[SanicRequest], Awaitable[HTTPResponse | None]]
+SanicHandler = Callable[[SanicRequest], Awaitable[HTTPResponse | None]]
 """What Sanic calls for each request."""
 
 
@@ -48,7 +48,7 @@ class _Request(SanicRequest):
         super().__init__(b"*" if method == "NONE" else url_bytes, method=method, **more)
 
 
-def one_way_app(name: str, entry: Entry) -> Sanic:  # type: ignore[type-arg]
+def one_way_app(name: str, entry: SanicHandler) -> Sanic:  # type: ignore[type-arg]
     """An application whose requests all go to ``entry``, whatever they ask for.
 
     It is called before the body is read.

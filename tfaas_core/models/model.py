@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from tfaas_core.errors import DoesNotFit
-from tfaas_core.models.params import NODE_FIELDS, Params
+from tfaas_core.models.params import NODE_FIELDS, Params, shown_nodes
 from tfaas_core.tensors import Signature
 
 NAME_RULE = "letters, digits, '.', '_' and '-', starting with a letter or digit, 128 at most"
@@ -68,25 +68,23 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
 
     def document(self) -> dict[str, Any]:
         """The object that ``GET /models`` shows, its keys in the order clients know."""
-        params = Params.of(self.params)
-        inputs = params.input_nodes or tuple(spec.name for spec in self.signature.inputs)
-        outputs = params.output_nodes or tuple(spec.name for spec in self.signature.outputs)
+        params, signature = Params.of(self.params), self.signature
         shown = {
             "name": self.name,
             "model": self.model_file,
             "labels": self.labels_file,
             "options": params.options,
-            "inputNode": _one_or_list(inputs),
-            "outputNode": _one_or_list(outputs),
+            "inputNode": shown_nodes(params.input_nodes, params.input_names, signature.inputs),
+            "outputNode": shown_nodes(params.output_nodes, params.output_names, signature.outputs),
             "description": params.description,
             "timestamp": self.created,
             "version": self.version,
             "runtime": self.runtime,
-            "signature": msgspec.to_builtins(self.signature),
+            "signature": msgspec.to_builtins(signature),
             "size": self.size_bytes,
             "checksum": self.checksum,
             "batch": {
-                "axis": str(self.signature.batch),
+                "axis": str(signature.batch),
                 "merge": self.mergeable,
                 "reason": self.merge_reason,
             },
@@ -94,10 +92,6 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
         hidden = {spelling for spellings in NODE_FIELDS.values() for spelling in spellings}
         extra = {k: v for k, v in self.params.items() if k not in shown and k not in hidden}
         return shown | extra
-
-
-def _one_or_list(names: tuple[str, ...]) -> str | list[str]:
-    return names[0] if len(names) == 1 else list(names)
 
 
 _TIME = "%Y-%m-%d %H:%M:%S.%f +0000 UTC"

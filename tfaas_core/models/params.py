@@ -9,8 +9,10 @@ from typing import Any
 
 import msgspec
 
-from tfaas_core.errors import BadBody, CannotServe, DoesNotFit
-from tfaas_core.tensors import BatchAxis, Signature
+from tfaas_core.errors import CannotServe, DoesNotFit
+from tfaas_core.json_text import read_object
+from tfaas_core.spelling import respelled
+from tfaas_core.tensors import BatchAxis, Signature, TensorSpec
 
 MAX_DEPTH = 64
 """Of JSON in a record, which other processes and storages have to read, too."""
@@ -20,6 +22,12 @@ NODE_FIELDS = {
     "outputNode": ("outputNode", "output_node", "output_name"),
 }
 """The fields that name nodes, each with all its spellings."""
+
+_FIELDS = (
+    *("name", "model", "labels", "options", "description", "timestamp", "img_channels", "op"),
+    *(spelling for spellings in NODE_FIELDS.values() for spelling in spellings),
+    *("features", "signature", "batch", "warmup", "nan", "example", "image", "tags"),
+)
 
 
 class WarmUpRuns(StrEnum):
@@ -48,13 +56,17 @@ class Params(msgspec.Struct, frozen=True):
     """What the server reads from a ``params.json``; ``document`` is the whole of it, as sent.
 
     Node names are kept as given, with or without ``:0``; an empty tuple means that the runtime
-    finds them itself. ``features`` names the columns of a row in order. ``accepts_nan``: requests
-    may send NaN, as a missing value.
+    finds them itself. ``input_names`` and ``output_names`` are not empty only where the document
+    has both ``input_node`` and another ``input_name``: TFaaS clients of the time of TensorFlow 2
+    sent both, a node of the graph and a name of the SavedModel's signature. ``features`` names the
+    columns of a row in order. ``accepts_nan``: requests may send NaN, as a missing value.
     """
 
     name: str = ""
     input_nodes: tuple[str, ...] = ()
     output_nodes: tuple[str, ...] = ()
+    input_names: tuple[str, ...] = ()
+    output_names: tuple[str, ...] = ()
     description: str = ""
     options: Any = None
     features: tuple[str, ...] = ()
@@ -66,19 +78,14 @@ class Params(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, body: bytes) -> Params:
-        """Reads a ``params.json``.
+        """Reads a ``params.json``, the names of whose fields may be in any case.
 
         Raises BadBody where it is not JSON, DoesNotFit where a field is not of its type.
         """
-        try:
-            document = msgspec.json.decode(body)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            raise BadBody(f"params is not JSON: {error}", field="params") from None
-        if not isinstance(document, dict):
-            raise DoesNotFit("params is not a JSON object", field="params")
+        document = read_object(body, "params", field="params")
         if is_deeper(document, MAX_DEPTH):
             raise DoesNotFit(f"params is nested more than {MAX_DEPTH} deep", field="params")
-        return cls.of(document)
+        return cls.of(respelled(document, _FIELDS))
 
     @classmethod
     def of(cls, document: dict[str, Any]) -> Params:
@@ -86,10 +93,14 @@ class Params(msgspec.Struct, frozen=True):
         features = _names(document, "features", ("features",))
         if len(set(features)) != len(features):
             raise DoesNotFit("params.features names a column twice", field="features")
+        input_nodes, input_names = _nodes(document, "inputNode")
+        output_nodes, output_names = _nodes(document, "outputNode")
         return cls(
             name=_text(document, "name"),
-            input_nodes=_names(document, "inputNode", NODE_FIELDS["inputNode"]),
-            output_nodes=_names(document, "outputNode", NODE_FIELDS["outputNode"]),
+            input_nodes=input_nodes,
+            output_nodes=output_nodes,
+            input_names=input_names,
+            output_names=output_names,
             description=_text(document, "description"),
             options=document.get("options"),
             features=features,
@@ -99,6 +110,26 @@ class Params(msgspec.Struct, frozen=True):
             accepts_nan=_choice(document, "nan", ["refuse", "accept"]) == "accept",
             document=document,
         )
+
+
+def shown_nodes(
+    nodes: tuple[str, ...], names: tuple[str, ...], specs: Sequence[TensorSpec]
+) -> str | list[str]:
+    """What a record calls a model's inputs, or its outputs: one name, or a list.
+
+    As the params have it; of ``nodes`` and ``names``, those that the signature's ``specs`` have.
+    Where it has neither, or none were given, as the signature has it.
+    """
+    found = tuple(spec.name for spec in specs)
+    given = [each for each in (nodes, names) if each]
+    if len(given) > 1:
+        given = [each for each in given if tuple(map(_bare, each)) == found]
+    shown = given[0] if given else found
+    return shown[0] if len(shown) == 1 else list(shown)
+
+
+def _bare(name: str) -> str:
+    return name.strip().removesuffix(":0")
 
 
 def check_features(params: Params, signature: Signature) -> None:
@@ -192,6 +223,14 @@ def _batch(table: Any) -> BatchParams:
 
 def _shown(value: Any) -> str:
     return reprlib.repr(value) if not isinstance(value, bool) else str(value).lower()
+
+
+def _nodes(document: dict[str, Any], key: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The nodes of the graph that ``key`` names; and the names beside them, where they differ."""
+    *of_nodes, of_names = NODE_FIELDS[key]
+    nodes = _names(document, key, tuple(of_nodes))
+    names = _names(document, key, (of_names,))
+    return nodes or names, names if nodes and names != nodes else ()
 
 
 def _names(document: dict[str, Any], key: str, spellings: tuple[str, ...]) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -34,7 +34,7 @@ _KINDS = _LITERAL, _MIXED, _REMAINDER = range(3)
 _ANY: None = None
 
 
-class Part(msgspec.Struct, frozen=True):
+class PathPart(msgspec.Struct, frozen=True):
     """What stands between two slashes: ``texts``, with a field between each two of them."""
 
     texts: tuple[str, ...]
@@ -65,7 +65,7 @@ class Pattern(msgspec.Struct, frozen=True):
     """A path that was read. Make one by ``Pattern.of``."""
 
     path: str
-    parts: tuple[Part, ...]
+    parts: tuple[PathPart, ...]
 
     order: tuple[tuple[int, int], ...]
     """Of patterns that match the same path, the one with the smallest order is to be asked."""
@@ -75,15 +75,20 @@ class Pattern(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, path: str) -> Pattern:
-        """Raises ValueError, with what is wrong, where ``path`` is no pattern."""
+        """Raises ValueError, with a clause about ``path``, if that is no pattern."""
         if not isinstance(path, str) or not path.startswith("/"):
-            raise ValueError("the path has to start with /")
+            raise ValueError("expected a path that starts with /")
+        return cls._of(path)
+
+    @classmethod
+    @lru_cache(1024)
+    def _of(cls, path: str) -> Pattern:
         parts = tuple(map(_part, path.rstrip("/").split("/")[1:]))
         if any(part.is_rest for part in parts[:-1]):
-            raise ValueError("a field {name...} takes the rest of the path, so it has to be last")
+            raise ValueError("whose field {name...}, which takes the rest of a path, is not last")
         names = [name for part in parts for name in part.names]
         if twice := {name for name in names if names.count(name) > 1}:
-            raise ValueError(f"the path has the field {{{min(twice)}}} twice")
+            raise ValueError(f"which has the field {{{min(twice)}}} twice")
         order = tuple(part.order for part in parts)
         return cls(path, parts, order, tuple((part.texts, part.is_rest) for part in parts))
 
@@ -133,33 +138,38 @@ def decoded(value: str) -> str:
         ) from None
 
 
-def _part(text: str) -> Part:
+def _part(text: str) -> PathPart:
     texts, names = tuple(_FIELD.split(text)[::2]), tuple(_FIELD.findall(text))
-    if text in ("", ".", ".."):
-        raise ValueError(f"the path has a part {text!r}, which clients do not send")
-    for plain in texts:
-        if "{" in plain or "}" in plain:
-            raise ValueError(f"a field of the path is not like {{name}}: {text!r}")
-        if not _TEXT.fullmatch(plain):
-            raise ValueError(f"{text!r} has other than letters, digits and -._~!$&'()*+,;=:@")
     is_rest = any(name.endswith(_REST) for name in names)
-    if is_rest and texts != ("", ""):
-        raise ValueError(f"a field {{name...}} has to stand alone between slashes: {text!r}")
     names = tuple(name.removesuffix(_REST) for name in names)
-    for name in names:
-        if not _NAME.fullmatch(name):
-            raise ValueError(f"a field of the path has to be named like {{name}}: {text!r}")
+    if complaint := _wrong(text, texts, names, is_rest):
+        raise ValueError(complaint)
+    return PathPart(texts, names, is_rest)
+
+
+def _wrong(text: str, texts: tuple[str, ...], names: tuple[str, ...], is_rest: bool) -> str:
+    if not text:
+        return "which has // in it"
+    if text in (".", ".."):
+        return f"whose part {text!r} clients do not send"
+    if not all(map(_TEXT.fullmatch, texts)) or not all(map(_NAME.fullmatch, names)):
+        return (
+            f"whose part {text!r} is not made of letters, digits, -._~!$&'()*+,;=:@ and fields "
+            "like {name}"
+        )
+    if is_rest and texts != ("", ""):
+        return f"whose part {text!r} has more than the field {{name...}}"
     if "" in texts[1:-1]:
-        raise ValueError(f"two fields of the path have no text between them: {text!r}")
-    return Part(texts, names, is_rest)
+        return f"whose part {text!r} has two fields without text between them"
+    return ""
 
 
-def _overlap(one: Part, other: Part) -> bool:
+def _overlap(one: PathPart, other: PathPart) -> bool:
     """Whether both match some text; they are of the same kind."""
     return one.is_rest or _meet(_marks(one), _marks(other))
 
 
-def _marks(part: Part) -> tuple[str | None, ...]:
+def _marks(part: PathPart) -> tuple[str | None, ...]:
     """Its characters; a field is ANY, the first time for one character, then for more."""
     marks: list[str | None] = list(part.texts[0])
     for text in part.texts[1:]:

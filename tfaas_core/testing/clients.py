@@ -22,10 +22,13 @@ def tfaas_register_runtimes():
     return {"fake": FakeRuntime()}
 """
 
+_HEAVY = ["tfaas_backends.runtimes.graph", "tfaas_backends.runtimes.saved_model"]
+"""The plugins whose import of TensorFlow takes longer than most tests."""
+
 
 @contextmanager
 def fake_server(folder: Path, *settings: str) -> Iterator[RunningServer]:
-    """A server whose models are FakeRuntime's, which comes as a third-party plugin."""
+    """A server of FakeRuntime's models, which come as a third-party plugin, without TensorFlow."""
     info = folder / "site" / "fake_runtime-1.0.dist-info"
     info.mkdir(parents=True)
     (folder / "site" / "fake_runtime.py").write_text(_PLUGIN)
@@ -34,7 +37,7 @@ def fake_server(folder: Path, *settings: str) -> Iterator[RunningServer]:
     with running_server(
         folder,
         "server.workers=2",
-        'plugins.disabled=["tfaas_backends.runtimes.graph"]',
+        f"plugins.disabled={json.dumps(_HEAVY)}",
         *settings,
         env={"PYTHONPATH": str(folder / "site")},
     ) as server:

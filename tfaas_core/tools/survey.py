@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Callable, Iterator
+from typing import Literal, TypeAlias
 
 import msgspec
 
-from tfaas_core.config import Config, PluginsTable
-from tfaas_core.errors import ConfigError, PluginError
+from tfaas_core.composition import Composition
+from tfaas_core.config import Config, EngineTable, StorageTable
+from tfaas_core.errors import ConfigError, PluginError, StartupError
 from tfaas_core.host import Host
-from tfaas_core.plugins import Plugin, Plugins, choose, load_plugins
+from tfaas_core.plugins import Plugin, Plugins, load_plugins
+from tfaas_core.system.address import check_host
+
+_Report: TypeAlias = Callable[[StartupError], None]
 
 
 class SurveyedPlugin(msgspec.Struct, frozen=True):
@@ -24,74 +28,101 @@ class SurveyedPlugin(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Findings(msgspec.Struct, frozen=True):
+    """What ``tfaas check`` says, a sentence each. With errors, ``tfaas serve`` does not start."""
+
+    errors: list[str]
+    warnings: list[str]
+
+
 def survey(config: Config) -> list[SurveyedPlugin]:
-    """Every plugin that is found. No routes are listed where a host cannot be wired."""
-    plugins, broken = _without_broken(config)
-    return [_surveyed(plugins, plugin, broken.get(plugin.module, "")) for plugin in plugins.found]
+    """Every plugin that is found. No routes are listed if the configuration is wrong."""
+    errors: list[StartupError] = []
+    plugins = _built(config, errors.append).plugins
+    reasons: dict[str, list[str]] = {}
+    for error in errors:
+        if isinstance(error, PluginError):
+            reasons.setdefault(error.details["plugin"], []).append(error.message)
+    return [
+        _surveyed(plugins, plugin, list(dict.fromkeys(reasons.get(plugin.module, ()))))
+        for plugin in plugins.found
+    ]
 
 
-def findings(config: Config) -> list[str]:
-    """What is wrong with the plugins, and with what ``config`` asks of them; a sentence each."""
-    plugins, broken = _without_broken(config)
-    return [*broken.values(), *_unknown_disabled(config, plugins), *_wrong_kinds(config, plugins)]
+def findings(config: Config) -> Findings:
+    """What is wrong with the plugins, and with what ``config`` asks of them.
+
+    Builds what a server builds before it binds its port, and starts nothing.
+    """
+    errors: list[StartupError] = []
+    built = _built(config, errors.append)
+    errors = [*_unknown_disabled(config, built.plugins), *_wrong_host(config), *errors]
+    errors.sort(key=lambda error: not isinstance(error, PluginError))
+    return Findings(list(dict.fromkeys(error.message for error in errors)), built.warnings)
 
 
-def _surveyed(plugins: Plugins, plugin: Plugin, reason: str) -> SurveyedPlugin:
-    status: Literal["active", "disabled", "broken"] = "active"
-    if plugin.disabled:
-        status = "broken" if reason else "disabled"
+def _surveyed(plugins: Plugins, plugin: Plugin, reasons: list[str]) -> SurveyedPlugin:
+    status: Literal["active", "disabled", "broken"] = "disabled" if plugin.disabled else "active"
     return SurveyedPlugin(
         plugin.module,
         plugin.distribution,
         plugin.version,
-        status,
+        "broken" if reasons else status,
         plugins.registered(plugin),
-        reason,
+        "; ".join(reasons),
     )
 
 
-def _without_broken(config: Config) -> tuple[Plugins, dict[str, str]]:
-    """Disables one broken plugin after the other until the rest works; gives their reasons."""
-    broken: dict[str, str] = {}
-    while True:
-        disabled = PluginsTable(disabled=(*config.plugins.disabled, *broken))
-        try:
-            return _asked(msgspec.structs.replace(config, plugins=disabled)), broken
-        except PluginError as error:
-            module = error.details.get("plugin")
-            if module is None or module in broken:
-                raise
-            broken[module] = error.message
+class _Built(msgspec.Struct):
+    plugins: Plugins
+    warnings: list[str] = []
 
 
-def _asked(config: Config) -> Plugins:
-    """The plugins, once they have registered everything."""
+def _built(config: Config, report: _Report) -> _Built:
+    """What a server builds, as far as that goes; all that is wrong goes to ``report``."""
+    built = _Built(load_plugins(config.plugins.disabled, report))
+    config = _without_wrong_kinds(config, built, report)
     try:
-        host = Host(config)
-    except ConfigError:
-        plugins = load_plugins(config.plugins.disabled)
-        plugins.codecs(config)
-        plugins.storages()
-        plugins.runtimes()
-        plugins.engines()
-        return plugins
-    host.routes()
-    return host.plugins
+        composition = Composition.of(config, built.plugins)
+    except StartupError as error:
+        report(error)
+        _ask_all(config, built.plugins)
+    else:
+        Host.at_rest(composition).routes()
+    return built
 
 
-def _unknown_disabled(config: Config, plugins: Plugins) -> Iterator[str]:
+def _ask_all(config: Config, plugins: Plugins) -> None:
+    """But for routes, which take a host."""
+    plugins.codecs(config)
+    plugins.storages()
+    plugins.runtimes()
+    plugins.engines()
+
+
+def _without_wrong_kinds(config: Config, built: _Built, report: _Report) -> Config:
+    """``config`` with the defaults in place of a storage or engine that cannot be made."""
+    try:
+        built.warnings += built.plugins.examine_storage(config)
+    except StartupError as error:
+        report(error)
+        config = msgspec.structs.replace(config, storage=StorageTable())
+    try:
+        built.plugins.engine(config)
+    except StartupError as error:
+        report(error)
+        config = msgspec.structs.replace(config, engine=EngineTable())
+    return config
+
+
+def _unknown_disabled(config: Config, plugins: Plugins) -> Iterator[StartupError]:
     for name in config.plugins.disabled:
         if not any(plugin.is_called(name) for plugin in plugins.found):
-            yield f"no plugin is called `{name}` - at `$.plugins.disabled`"
+            yield ConfigError(f"no plugin is called `{name}` - at `$.plugins.disabled`")
 
 
-def _wrong_kinds(config: Config, plugins: Plugins) -> Iterator[str]:
-    storage = config.storage
+def _wrong_host(config: Config) -> Iterator[StartupError]:
     try:
-        choose("storage", storage.kind, plugins.storages())(storage.rest, config.base_dir)
-    except ConfigError as error:
-        yield error.message
-    try:
-        choose("engine", config.engine.kind, plugins.engines())
-    except ConfigError as error:
-        yield error.message
+        check_host(config.server.host, config.server.port)
+    except StartupError as error:
+        yield error

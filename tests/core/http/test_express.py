@@ -8,13 +8,13 @@ from tfaas_core.http.answer import answer_bytes
 from tfaas_core.http.express import ExpressLane
 from tfaas_core.http.request import HttpRequest
 from tfaas_core.http.router import Router
-from tfaas_core.route import Client, Request, Response, Route
+from tfaas_core.route import ClientAddress, Request, Response, Route
 from tfaas_core.routing.seam import sealed
 
 MAX_BODY_BYTES = 1000
 
 
-CLIENT = Client("192.0.2.1", 1234)
+CLIENT = ClientAddress("192.0.2.1", 1234)
 
 
 async def handler(_request: Request) -> Response:

@@ -74,6 +74,18 @@ class TestDocument:
         assert shown["inputNode"] == ["a", "b"]
         assert shown["outputNode"] == "y"
 
+    @pytest.mark.parametrize(
+        ("node", "name", "shown"),
+        [("x:0", "a", "x:0"), ("dense", "x:0", "x:0"), ("dense", "a", "x"), ("dense", "", "dense")],
+    )
+    def test_of_nodes_and_names_those_are_shown_that_are_served(
+        self, node: str, name: str, shown: str
+    ) -> None:
+        params = {"input_node": node, "input_name": name}
+        record = model_version(params=params).document()
+        assert record["inputNode"] == shown
+        assert "input_name" not in record
+
     def test_options_are_null_where_there_are_none(self) -> None:
         assert model_version().document()["options"] is None
 

@@ -29,6 +29,29 @@ class TestParams:
         assert Params.of({"input_node": "b", "inputNode": "a"}).input_nodes == ("a",)
         assert Params.of({"input_node": "b", "inputNode": ""}).input_nodes == ("b",)
 
+    @pytest.mark.parametrize("node", ["inputNode", "input_node"])
+    def test_a_name_beside_a_node_is_kept_apart(self, node: str) -> None:
+        document = {"input_name": "x", node: "dense:0", "output_name": ["y", "z"]}
+        params = Params.of(document | {node.replace("in", "out", 1): ["p", "q"]})
+        assert (params.input_nodes, params.input_names) == (("dense:0",), ("x",))
+        assert (params.output_nodes, params.output_names) == (("p", "q"), ("y", "z"))
+
+    @pytest.mark.parametrize("empty", [None, "", [], "dense:0"])
+    def test_a_name_that_says_nothing_new_is_none(self, empty: Any) -> None:
+        params = Params.of({"input_node": "dense:0", "input_name": empty})
+        assert (params.input_nodes, params.input_names) == (("dense:0",), ())
+
+    def test_fields_are_read_in_any_case(self) -> None:
+        body = b'{"Name": "vk", "INPUT_NODE": "x", "OutputNode": "y", "Features": ["a"], "Ours": 1}'
+        params = Params.parse(body)
+        assert (params.name, params.features) == ("vk", ("a",))
+        assert (params.input_nodes, params.output_nodes) == (("x",), ("y",))
+        assert list(params.document) == ["name", "input_node", "outputNode", "features", "Ours"]
+
+    def test_of_a_field_in_two_cases_the_usual_one_counts(self) -> None:
+        params = Params.parse(b'{"name": "vk", "Name": "other"}')
+        assert (params.name, params.document) == ("vk", {"name": "vk", "Name": "other"})
+
     @pytest.mark.parametrize("empty", [None, "", []])
     def test_an_empty_node_leaves_it_to_the_runtime(self, empty: Any) -> None:
         assert Params.of({"inputNode": empty}).input_nodes == ()

@@ -7,7 +7,7 @@ import pytest
 
 from tfaas_core.config import Config, load_config
 from tfaas_core.plugins import BUILTIN_PLUGINS
-from tfaas_core.tools.survey import SurveyedPlugin, findings, survey
+from tfaas_core.tools.survey import Findings, SurveyedPlugin, findings, survey
 
 InstallPlugin = Callable[..., Path]
 
@@ -26,7 +26,7 @@ def tfaas_register_routes(host):
 BROKEN = {
     "ImportError: no GPU here": "raise ImportError('no GPU here')",
     "ValueError: no such host": ROUTE.replace("return [", "raise ValueError('no such host')\n#"),
-    "both claim the route `GET /models`": ROUTE.replace("/hello", "/models"),
+    "claims the route `GET /models`, which the built-in plugin": ROUTE.replace("/hello", "/models"),
 }
 
 
@@ -41,6 +41,10 @@ def configured(*overrides: str) -> Config:
 
 def surveyed(*overrides: str) -> dict[str, SurveyedPlugin]:
     return {plugin.module: plugin for plugin in survey(configured(*overrides))}
+
+
+def errors(*overrides: str) -> list[str]:
+    return findings(configured(*overrides)).errors
 
 
 def test_every_builtin_plugin_registers_something() -> None:
@@ -82,13 +86,13 @@ def test_plugins_are_listed_where_the_configuration_is_wrong(
 
 
 def test_nothing_is_found_wrong_with_the_defaults() -> None:
-    assert findings(configured()) == []
+    assert findings(configured()) == Findings([], [])
 
 
 def test_everything_that_is_wrong_is_found_at_once(install_plugin: InstallPlugin) -> None:
     install_plugin("tfaas-a", "raise ImportError('no GPU here')")
     install_plugin("tfaas-b", "x = 1")
-    found = findings(configured("storage.kind=sq", "engine.kind=gpu", "plugins.disabled=['csv']"))
+    found = errors("storage.kind=sq", "engine.kind=gpu", "plugins.disabled=['csv']")
     assert "no GPU here" in found[0]
     assert "implements no hook" in found[1]
     assert found[2:] == [

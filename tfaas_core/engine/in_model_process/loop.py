@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import os
 import selectors
 import socket
 import threading
@@ -16,9 +15,10 @@ from functools import partial
 import msgspec
 
 from tfaas_core.engine.in_model_process.bell import Bell
-from tfaas_core.engine.in_model_process.client import Client
 from tfaas_core.engine.in_model_process.runner import Runner
 from tfaas_core.engine.in_model_process.warmup import Warmed
+from tfaas_core.engine.in_model_process.worker_connection import WorkerConnection
+from tfaas_core.engine.scheduling.busy_poll import BusyPoll
 from tfaas_core.engine.scheduling.pace import Pace
 from tfaas_core.engine.shared.frames import (
     RequestFrame,
@@ -30,13 +30,13 @@ from tfaas_core.engine.shared.frames import (
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.outputs import rows_between
 from tfaas_core.errors import DeadlinePassed, TfaasError, Unavailable
-from tfaas_core.runtime import Servable
+from tfaas_core.runtime import LoadOptions, Servable
 
 _log = logging.getLogger("tfaas.engine")
 
 
 class _Waiting(msgspec.Struct):
-    client: Client
+    client: WorkerConnection
     frame: RequestFrame
 
 
@@ -49,18 +49,15 @@ class ServableLoop:
     Whatever goes wrong with a request, of any kind of exception, is its answer, and the loop goes
     on. Where anything else goes wrong, all clients are hung up on, and the loop is over.
 
-    ``busy_poll_s``: where the last requests came sooner than this after what was there before them,
-    the next are looked for again and again for as long before the thread sleeps. ``name``: the
-    model's, for the log. ``on_unloaded`` is called at the end, or ``on_broken`` where it is none
-    that anybody asked for.
+    ``name``: the model's, for the log. ``on_unloaded`` is called at the end, or ``on_broken`` if
+    nobody asked for that end.
     """
 
     def __init__(
         self,
         servable: Servable,
         warmed: Warmed,
-        max_batch_rows: int,
-        busy_poll_s: float,
+        options: LoadOptions,
         meter: Meter,
         pace: Pace,
         on_unloaded: Callable[[], None],
@@ -68,17 +65,16 @@ class ServableLoop:
         name: str = "the model",
     ) -> None:
         self._servable = servable
-        self._runner = Runner(servable, warmed, max_batch_rows, meter, pace)
+        self._runner = Runner(servable, warmed, options, meter, pace)
         self._inputs = warmed.signature.inputs
         self._outputs = warmed.signature.outputs
-        self._busy_poll_s = busy_poll_s
-        self._busy = False
+        self._busy_poll = BusyPoll(options.busy_poll_s)
         self._meter = meter
         self._pace = pace
         self._on_unloaded = on_unloaded
         self._on_broken = on_broken or on_unloaded
         self._name = name
-        self._clients: set[Client] = set()
+        self._clients: set[WorkerConnection] = set()
         self._joining: set[socket.socket] = set()
         self._unloading = False
         self._waiting: deque[_Waiting] = deque()
@@ -113,7 +109,7 @@ class ServableLoop:
         self._bell.ring(self._begin_unloading)
 
     def _add(self, sock: socket.socket) -> None:
-        client = Client(sock)
+        client = WorkerConnection(sock)
         self._clients.add(client)
         self._joining.discard(sock)
         self._selector.register(sock, selectors.EVENT_READ, client)
@@ -126,7 +122,7 @@ class ServableLoop:
     def _begin_unloading(self) -> None:
         self._unloading = True
 
-    def _remove(self, client: Client) -> None:
+    def _remove(self, client: WorkerConnection) -> None:
         self._clients.discard(client)
         self._selector.unregister(client.sock)
         client.sock.close()
@@ -175,20 +171,17 @@ class ServableLoop:
                 self._serve(key.data)
 
     def _wait(self) -> list[tuple[selectors.SelectorKey, int]]:
-        # To sleep and be woken takes longer than a small model's run.
-        begin_s = time.monotonic()
+        self._busy_poll.begins(time.monotonic())
+        # Whoever is about to send a request may need this core; a slow run would keep it.
         yields = not self._pace.beside_slow_runs()
-        while self._busy and time.monotonic() - begin_s < self._busy_poll_s:
-            if ready := self._selector.select(0):
-                return ready
-            # Whoever is about to send a request may need this core; a slow run would keep it.
-            if yields:
-                os.sched_yield()
-        ready = self._selector.select()
-        self._busy = time.monotonic() - begin_s < self._busy_poll_s
+        ready = self._busy_poll.look(self._ready, yields) or self._selector.select()
+        self._busy_poll.ends()
         return ready
 
-    def _serve(self, client: Client) -> None:
+    def _ready(self) -> list[tuple[selectors.SelectorKey, int]] | None:
+        return self._selector.select(0) or None
+
+    def _serve(self, client: WorkerConnection) -> None:
         if client.stalled:
             client.flush()
             self._watch(client)
@@ -206,12 +199,12 @@ class ServableLoop:
             else:
                 self._waiting.append(_Waiting(client, frame))
 
-    def _send(self, client: Client, answer: bytes) -> None:
+    def _send(self, client: WorkerConnection, answer: bytes) -> None:
         client.send(answer)
         if client.stalled:
             self._watch(client)
 
-    def _watch(self, client: Client) -> None:
+    def _watch(self, client: WorkerConnection) -> None:
         # A client that does not read its answers may send no further requests.
         event = selectors.EVENT_WRITE if client.stalled else selectors.EVENT_READ
         if client.sock.fileno() >= 0:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
-import signal
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +17,8 @@ import msgspec
 from tfaas_core.engine.base import Candidate, Loaded
 from tfaas_core.engine.in_model_process.loop import ServableLoop
 from tfaas_core.engine.in_model_process.warmup import Warmed, warm
-from tfaas_core.engine.scheduling.pace import Pace, SlowRuns
+from tfaas_core.engine.scheduling.pace import Pace
+from tfaas_core.engine.scheduling.slow_runs import SlowRuns
 from tfaas_core.engine.shared.messages import (
     Adopted,
     Broken,
@@ -49,23 +48,15 @@ _log = logging.getLogger("tfaas.engine")
 
 def main(sock: socket.socket, runtimes: Runtimes) -> None:
     """The whole life of a forked model process. It never returns."""
-    # Ctrl-C reaches the whole process group; the parent decides when a model goes.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, name="tfaas-watch", daemon=True).start()
+    code = 1
     try:
         control(sock, runtimes)
+        code = 0
+    except BaseException:
+        _log.critical("a model process broke", exc_info=True)
     finally:
         # Servable threads may be in the middle of a run; nobody waits for its answer any more.
-        os._exit(0)
-
-
-def _end_with_parent() -> None:
-    """Sees to it that a process which is loading, perhaps for ever, does not survive the server."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(0)
+        os._exit(code)
 
 
 def control(sock: socket.socket, runtimes: Runtimes) -> None:
@@ -111,7 +102,7 @@ def _load(
     send: Callable[[FromProcess], None],
 ) -> FromProcess:
     meter = Meter.of(descriptors[0])
-    pace = Pace(order.slow_priority, SlowRuns.of(descriptors[1]))
+    pace = Pace(order.options.slow_priority, SlowRuns.of(descriptors[1]))
     try:
         servable, warmed = _in_a_thread(partial(_load_and_warm, order, runtimes, meter))
     except TfaasError as error:
@@ -121,8 +112,7 @@ def _load(
     loop = loops[order.ticket] = ServableLoop(
         servable,
         warmed,
-        order.max_batch_rows,
-        order.busy_poll_s,
+        order.options,
         meter,
         pace,
         on_unloaded=partial(_gone, loops, order.ticket, send, Unloaded(order.ticket)),
@@ -173,7 +163,7 @@ def _load_and_warm(order: Load, runtimes: Runtimes, meter: Meter) -> tuple[Serva
     servable = None
     try:
         params = _params_of(candidate)
-        servable = runtimes[candidate.runtime].load(Path(candidate.path), params, order.threads)
+        servable = runtimes[candidate.runtime].load(Path(candidate.path), params, order.options)
         return servable, warm(servable, params, order.made_up, meter, str(candidate))
     except BaseException as error:  # SystemExit, too: a model may hold Python code
         if servable is not None:

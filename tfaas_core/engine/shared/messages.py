@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from tfaas_core.config import SlowPriority
 from tfaas_core.engine.base import Candidate, Loaded, ServableStatus
 from tfaas_core.errors import TfaasError, error_from
+from tfaas_core.runtime import LoadOptions
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -143,10 +143,7 @@ class Load(msgspec.Struct, frozen=True, tag=True):
 
     ticket: int
     candidate: Candidate
-    threads: int
-    max_batch_rows: int
-    busy_poll_s: float
-    slow_priority: SlowPriority
+    options: LoadOptions
     made_up: bool = True
 
 

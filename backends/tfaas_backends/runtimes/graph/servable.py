@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tfaas_backends.runtimes.independence.prover import Prover
+from tfaas_backends.runtimes.tensorflow.chosen_names import with_chosen
 from tfaas_backends.runtimes.tensorflow.device_ops import check_devices
 from tfaas_backends.runtimes.tensorflow.errors import load_error
 from tfaas_backends.runtimes.tensorflow.forbidden_ops import check_ops
@@ -121,6 +122,7 @@ class _Ends(msgspec.Struct, frozen=True):
 
 
 def _load(graph_def: Any, params: Params, threads: int) -> GraphServable:
+    params = _with_nodes(params, graph_def)
     graph = _imported(graph_def, params)
     ends = _ends(graph, params)
     inputs, outputs = ends.inputs, ends.outputs
@@ -147,6 +149,16 @@ def _load(graph_def: Any, params: Params, threads: int) -> GraphServable:
     return GraphServable(
         open_session, session, signature, stateful, threads == 0, threads or 1, rows
     )
+
+
+def _with_nodes(params: Params, graph_def: Any) -> Params:
+    """``params`` that name nodes of the graph, where they name any in either way."""
+    nodes = {node.name for node in graph_def.node}
+
+    def is_node(name: str) -> bool:
+        return name.partition(":")[0] in nodes
+
+    return with_chosen(params, is_node, is_node)
 
 
 def _imported(graph_def: Any, params: Params) -> Any:

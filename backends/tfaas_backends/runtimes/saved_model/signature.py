@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from tfaas_backends.runtimes.tensorflow.chosen_names import with_chosen
 from tfaas_backends.runtimes.tensorflow.nodes import dtype_name, listed
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tfaas_core.errors import CannotServe
@@ -55,7 +56,8 @@ def ends_of(meta_graph: Any, params: Params) -> Ends:
     """The tensors of the signature that ``params`` name: or of ``serving_default``, or the only.
 
     Where ``params`` name nodes, these are taken: keys of the signature, its tensors, or any
-    others of the graph. Raises CannotServe where there is no such signature or node, or the
+    others of the graph; where they do so in two ways, what ``input_name`` says, if that is there.
+    Raises CannotServe where there is no such signature or node, or the
     signature takes or gives what no request or answer can hold.
     """
     name = _chosen(meta_graph, params.signature)
@@ -63,6 +65,7 @@ def ends_of(meta_graph: Any, params: Params) -> Ends:
     nodes = {node.name for node in meta_graph.graph_def.node}
     inputs = _Side(definition.inputs, name, "inputNode", nodes)
     outputs = _Side(definition.outputs, name, "outputNode", nodes)
+    params = with_chosen(params, inputs.has, outputs.has, names_first=True)
     given = outputs.ends(params.output_nodes)
     served = given if params.output_nodes else _readable(given, definition.outputs)
     left_out = [end for end in given if end not in served]
@@ -127,11 +130,19 @@ class _Side:
                 )
         return found
 
+    def has(self, name: str) -> bool:
+        """Whether the signature, or else the graph, has what ``name`` names."""
+        return self._key(name) is not None or name.partition(":")[0] in self._nodes
+
+    def _key(self, name: str) -> str | None:
+        keys = (name, name.removesuffix(":0"), self._keys.get(_full_name(name)))
+        return next((key for key in keys if key in self._infos), None)
+
     def _named(self, name: str) -> End:
-        for key in (name, name.removesuffix(":0"), self._keys.get(_full_name(name))):
-            if key in self._infos:
-                return self._at(key)
-        if name.partition(":")[0] not in self._nodes:
+        key = self._key(name)
+        if key is not None:
+            return self._at(key)
+        if not self.has(name):
             raise CannotServe(
                 f"params.{self._field} names {name!r}, but signature {self._signature!r} has"
                 f" {listed(sorted(self._infos, key=_natural))}, and the graph no such node",

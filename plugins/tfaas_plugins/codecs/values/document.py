@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from tfaas_core.codec import Document
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.models.versions import check_number
+from tfaas_core.spelling import respelled
 from tfaas_plugins.codecs.values.leaves import describe
 
 
@@ -24,12 +25,22 @@ class ValuesDocument(Document):
 
 D = TypeVar("D", bound=ValuesDocument)
 
+_FIELDS = frozenset(
+    (
+        *("model", "name", "version", "label", "signature_name", "signature"),
+        *("values", "value", "keys", "key", "inputs"),
+    )
+)
+
 
 def document_of(fields: dict[str, Any], kind: type[D]) -> D:
     """The document of these fields; ``name``, ``key`` and ``value`` are read as aliases.
 
-    Raises DoesNotFit where a field is of a wrong type, or values are sent in two ways.
+    The names of fields may be in another case, see ``respelled``. Raises DoesNotFit where a field
+    is of a wrong type, or values are sent in two ways.
     """
+    if not _FIELDS.issuperset(fields):
+        fields = respelled(fields, _FIELDS)
     version, label = fields.get("version"), fields.get("label")
     document = kind(
         model=_model(fields),
@@ -94,9 +105,10 @@ def _inputs(fields: dict[str, Any]) -> dict[str, Any] | None:
 
 def _keys(fields: dict[str, Any]) -> list[str] | None:
     keys = fields.get("keys")
-    if keys is None:
+    if keys is None or keys == []:
+        # Clients written in Go send [] for a list that nobody filled.
         keys = fields.get("key")
-        if keys is None:
+        if keys is None or keys == []:
             return None
     if type(keys) is not list:
         raise _wrong_type("keys", keys, "a list of strings")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ from tfaas_backends.runtimes.saved_model import tfaas_register_runtimes
 from tfaas_backends.runtimes.saved_model.runtime import SavedModelRuntime
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 
+from tests.backends.runtimes.apart import check_loading, run_python
 from tests.backends.runtimes.saved_model.saved_models import (
     answers,
     edit,
@@ -36,6 +34,7 @@ from tfaas_core.errors import (
     TfaasError,
 )
 from tfaas_core.models.params import Params
+from tfaas_core.runtime import LoadOptions
 from tfaas_core.tensors import BatchAxis
 
 LARGE = 600
@@ -57,18 +56,6 @@ def weighted(folder: Path, size: int = 3) -> Path:
     module.moments = tf.Variable(tf.fill([size], 7.0))
     spec = tf.TensorSpec([None, size], tf.float32)
     return save(folder, function(lambda x: {"y": x @ module.weights}, x=spec), module)
-
-
-def run_python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    unset = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
-    environment = unset | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
 
 
 # What it is.
@@ -262,7 +249,7 @@ def test_sessions_share_no_variables(tmp_path: Path) -> None:
 
 def test_tuning_keeps_the_answers(tmp_path: Path) -> None:
     folder = weighted(tmp_path / "model", LARGE)
-    servable = SavedModelRuntime().load(folder, Params(), 0)
+    servable = SavedModelRuntime().load(folder, Params(), LoadOptions())
     x = random(200, LARGE)
     (before,) = servable.run([x])
     servable.tune([x])
@@ -408,35 +395,6 @@ def test_a_file_that_cannot_be_read_is_the_storage_s_fault(
         load(tmp_path)
 
 
-_LOAD_EACH_IN_A_FORK = """
-import os, signal, sys
-from pathlib import Path
-import tfaas_backends.runtimes.saved_model.servable
-from tfaas_backends.runtimes.saved_model.runtime import SavedModelRuntime
-from tfaas_core.engine.in_model_process.warmup import warm
-from tfaas_core.errors import TfaasError
-from tfaas_core.models.params import Params
-
-def load(folder):
-    signal.alarm(20)
-    try:
-        warm(SavedModelRuntime().load(folder, Params(), 1))
-    except TfaasError as error:
-        assert chr(10) not in error.message and len(error.message) < 500, error.message
-        assert str(folder) not in error.message, error.message
-
-for folder in sorted(Path(sys.argv[1]).iterdir()):
-    pid = os.fork()
-    if pid == 0:
-        try:
-            load(folder)
-        except BaseException as error:
-            print(folder.name, repr(error), flush=True)
-        os._exit(0)
-    os.waitpid(pid, 0)
-"""
-
-
 def damage(file: Path, flips: int, random: np.random.Generator) -> None:
     content = np.frombuffer(file.read_bytes(), np.uint8).copy()
     # Names, ops and attributes are what is worth breaking in a graph, and all text.
@@ -455,5 +413,4 @@ def test_whatever_a_folder_holds_nothing_but_a_tfaas_error_comes_of_it(tmp_path:
         files = sorted(folder.glob("variables/*"))
         file = files[number % 3] if number % 3 < 2 else folder / "saved_model.pb"
         damage(file, (1, 4)[number % 2], random)
-    done = run_python(_LOAD_EACH_IN_A_FORK, str(tmp_path / "damaged"))
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr[-2000:]
+    check_loading(SavedModelRuntime, tmp_path / "damaged")

@@ -112,7 +112,7 @@ class TestParse:
             (b'{"label": "canary"}', None, "canary"),
             (b'{"label": "", "version": 2147483647}', 2147483647, None),
             (b'{"label": "fu", "values": [1, true]}', None, "fu"),
-            (b'{"versions": 3, "Version": 4, "labels": [], "tag": "x"}', None, None),
+            (b'{"versions": 3, "Versions": 4, "labels": [], "tag": "x"}', None, None),
         ],
     )
     def test_the_version_is_read_as_a_number_or_a_label(

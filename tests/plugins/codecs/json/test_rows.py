@@ -47,7 +47,7 @@ class TestRowsAndBatches:
         assert array({"value": [3, 4], "values": [1, 2]}).tolist() == [[1, 2]]
         assert array({"value": [3, 4], "values": None}).tolist() == [[3, 4]]
 
-    @pytest.mark.parametrize("body", [b"{}", b'{"values": null}', b'{"Values": [1, 2]}'])
+    @pytest.mark.parametrize("body", [b"{}", b'{"values": null}', b'{"valeus": [1, 2]}'])
     def test_missing_values_are_said_to_be_missing(self, body: bytes) -> None:
         error = refusal(body)
         assert error.message == "values is missing"
