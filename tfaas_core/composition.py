@@ -53,9 +53,7 @@ class Composition(msgspec.Struct, frozen=True):
 
     def supervisor(self) -> Supervisor | None:
         """A new supervisor of the engine, for the parent."""
-        return self.engine_factory.supervisor(
-            EngineContext(self.config, self.runtimes, self.workers, owners=self._owners())
-        )
+        return self.engine_factory.supervisor(self._context())
 
     def engine(self, place: WorkerPlace) -> Engine:
         """A new engine, for one HTTP worker."""
@@ -70,6 +68,13 @@ class Composition(msgspec.Struct, frozen=True):
                 owners=self._owners(),
             )
         )
+
+    def examine_runtimes(self) -> dict[str, str]:
+        """Why models of which runtimes cannot be started, as the engine finds out by trying it."""
+        return self.engine_factory.examine(self._context())
+
+    def _context(self) -> EngineContext:
+        return EngineContext(self.config, self.runtimes, self.workers, owners=self._owners())
 
     def _owners(self) -> dict[str, str]:
         return {name: self.plugins.owner("runtime", name) for name in self.runtimes}

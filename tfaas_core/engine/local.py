@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from tfaas_core.engine.base import (
@@ -35,6 +36,15 @@ class LocalEngineFactory(EngineFactory):
             return LocalEngine(context)
         # The meter of a pool of its own has room for the highest worker number.
         return LocalEngine(context, Pool(pool_settings(context), ThreadStarter(context.runtimes)))
+
+    def examine(self, context: EngineContext) -> dict[str, str]:
+        if context.config.engine.isolation == "inline":
+            return {}
+        return asyncio.run(_examine(context))
+
+
+async def _examine(context: EngineContext) -> dict[str, str]:
+    return await ForkServers(context).examine()
 
 
 def pool_settings(context: EngineContext) -> PoolSettings:

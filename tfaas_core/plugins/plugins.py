@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import pluggy
@@ -20,14 +20,11 @@ from tfaas_core.plugins.finding import find, register
 from tfaas_core.plugins.guarded_engine import GuardedEngineFactory
 from tfaas_core.plugins.inquiry import Inquiry, OnError
 from tfaas_core.plugins.paths import model_predict_paths, predict_paths
-from tfaas_core.plugins.plugin import Plugin
+from tfaas_core.plugins.plugin import Plugin, broken
 from tfaas_core.plugins.registrations import Registration, Registrations
 from tfaas_core.route import Route
 from tfaas_core.runtime import Runtime
 from tfaas_core.storage import Storage, StorageFactory
-
-if TYPE_CHECKING:
-    from tfaas_core.host import Host
 
 T = TypeVar("T")
 
@@ -76,8 +73,11 @@ class Plugins:
         """Every engine factory by kind."""
         return self._kinds("engine", "EngineFactory", lambda v: isinstance(v, EngineFactory))
 
-    def routes(self, host: Host) -> list[Route]:
-        """The plugins' routes, in order; those of codecs are not among them."""
+    def routes(self, host: object) -> list[Route]:
+        """The plugins' routes, in order; those of codecs are not among them.
+
+        ``host`` is the Host that their handlers get; nothing here looks into it.
+        """
         hook = "tfaas_register_routes"
         routes: list[Route] = []
         self._registrations.forget(hook)
@@ -115,6 +115,10 @@ class Plugins:
         registered.
         """
         return self._registrations.owner(kind, name).module
+
+    def blame(self, kind: str, name: str, what: str) -> PluginError:
+        """The error that says ``what`` is wrong with the plugin that registered this."""
+        return broken(self._registrations.owner(kind, name), what)
 
     def registered(self, plugin: Plugin) -> list[str]:
         """What ``plugin`` registered in the calls so far, each like ``codec json``."""

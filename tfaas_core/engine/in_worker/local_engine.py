@@ -14,9 +14,9 @@ from tfaas_core.engine.base import (
     Engine,
     Loaded,
     ServableStatus,
+    Supervisor,
     WorkerContext,
 )
-from tfaas_core.engine.in_parent.pool import Pool
 from tfaas_core.engine.in_worker.connection import ModelConnection
 from tfaas_core.engine.in_worker.queue import check_room
 from tfaas_core.engine.scheduling.busy_poll import BusyPoll
@@ -66,7 +66,7 @@ class _Wanted(msgspec.Struct, frozen=True):
 class LocalEngine(Engine):
     """Asks the pool for connections, keeps one to each version in use, and runs over them."""
 
-    def __init__(self, context: WorkerContext, own_pool: Pool | None = None) -> None:
+    def __init__(self, context: WorkerContext, own_pool: Supervisor | None = None) -> None:
         self._config = context.config
         self._options = LoadOptions.of(context.config.engine)
         self._worker = context.worker
@@ -100,6 +100,8 @@ class LocalEngine(Engine):
             connection.close()
         self._pool_lost()
         self._link.close()
+        if self._own_pool_socket is not None:
+            self._own_pool_socket.close()
         if self._own_pool is not None:
             await self._own_pool.close()
 
