@@ -58,8 +58,8 @@ class Codec(ABC, Generic[D]):
     """The media types read, lower case, without parameters; ``*/*`` for any."""
 
     answer_types: ClassVar[tuple[str, ...]] = ()
-    """The media types of its answers, all names of one format; none: the first of
-    ``media_types``. It matters where a client chooses the format by ``Accept``."""
+    """The media types of its answers, all names of one format, the usual one first; left empty, it
+    is the first of ``media_types``. A client of ``/predict`` chooses by them, in ``Accept``."""
 
     @abstractmethod
     def parse(self, body: bytes, head: Head) -> D:
@@ -92,7 +92,7 @@ class Codec(ABC, Generic[D]):
     def encode_other(self, outputs: Arrays, bound: Bound, version: ModelVersion) -> Encoded:
         """The answer to a request that another codec read, as far as ``bound``.
 
-        A codec that implements it can be asked for by ``Accept``; ``media_type`` is then one of
-        its ``answer_types``. Raises DoesNotFit where the format cannot hold the outputs.
+        A client of ``/predict`` can ask for the answers of a codec that implements it, whatever
+        it sends itself. Raises NotAcceptable where the format cannot hold the outputs.
         """
         raise NotImplementedError

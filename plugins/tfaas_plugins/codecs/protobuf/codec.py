@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tfaas_core.codec import Codec, Encoded
+from tfaas_core.errors import NotAcceptable
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.route import Head
 from tfaas_core.tensors import Arrays, Bound
@@ -43,9 +44,21 @@ class ProtobufCodec(Codec[RowsDocument]):
         self, outputs: Arrays, bound: Bound, document: RowsDocument, version: ModelVersion
     ) -> Encoded:
         """One Predictions with a Class for each output value, row after row."""
-        return self.encode_other(outputs, bound, version)
+        return self._encoded(outputs, version)
 
     def encode_other(self, outputs: Arrays, bound: Bound, version: ModelVersion) -> Encoded:
-        """The same, whatever the request was."""
+        """The same, whatever the request was; raises NotAcceptable where outputs hold no numbers.
+
+        A Row is refused by such a model before it runs.
+        """
+        for spec in version.signature.outputs:
+            if spec.numpy_dtype.kind not in "fiub":
+                raise NotAcceptable(
+                    f"model {version.name!r} answers {spec}, but Predictions hold numbers",
+                    model=version.name,
+                )
+        return self._encoded(outputs, version)
+
+    def _encoded(self, outputs: Arrays, version: ModelVersion) -> Encoded:
         body = self._writers.of(version).write(outputs)
         return Encoded(body, self.media_types[0])
