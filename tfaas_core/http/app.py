@@ -15,6 +15,7 @@ from tfaas_core.http.express import ExpressLane
 from tfaas_core.http.request import HttpRequest, client_of, split_target
 from tfaas_core.http.router import Found, Router
 from tfaas_core.http.sanic_parts import (
+    awaits_continue,
     close_behind_answer,
     has_unread_body,
     head_bytes,
@@ -84,7 +85,8 @@ def _headers(request: SanicRequest) -> Headers:
 
 def _settle_connection(request: SanicRequest, found: Found, response: Response) -> None:
     """Sanic decided before the handler ran whether it keeps the connection."""
-    if found.streams and response.status >= 400 and has_unread_body(request):
+    refused = response.status >= 400 and has_unread_body(request)
+    if refused and (found.streams or response.status == 413 or awaits_continue(request)):
         leave_body_unread(request)
     if not request.app.config.KEEP_ALIVE:
         close_behind_answer(request)

@@ -9,8 +9,8 @@ from sanic.exceptions import SanicException
 from sanic.request import Request as SanicRequest
 
 from tfaas_core.errors import BadBody
-from tfaas_core.http.errors import translated
-from tfaas_core.http.sanic_parts import has_unread_body, limit_body, next_piece
+from tfaas_core.http.errors import too_large, translated
+from tfaas_core.http.sanic_parts import announced_bytes, has_unread_body, limit_body, next_piece
 
 STALL_TIMEOUT_S = 60.0
 """A client that sends nothing for this long, in the middle of a body, is given up."""
@@ -29,6 +29,8 @@ class SanicBody:
     async def whole(self) -> bytes:
         if not has_unread_body(self._request):
             return b""
+        if announced_bytes(self._request) > self._max_bytes:
+            raise too_large(self._max_bytes)
         limit_body(self._request, self._max_bytes)
         pieces = []
         while has_unread_body(self._request):

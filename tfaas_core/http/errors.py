@@ -27,6 +27,15 @@ def install_error_handler(app: Sanic, max_body_bytes: int) -> None:  # type: ign
     app.error_handler.add(Exception, handle)
 
 
+def too_large(max_body_bytes: int) -> TfaasError:
+    """What a client is told who sends, or says to send, more than is taken."""
+    return TooLarge(
+        f"the request's header exceeds 16384 bytes or its body {max_body_bytes} bytes "
+        "(server.max_body_bytes)",
+        expected=max_body_bytes,
+    )
+
+
 def translated(exception: SanicException, max_body_bytes: int) -> Exception:
     """The error that a client caused whose body Sanic refuses; any other is left as it is."""
     return _known(exception, max_body_bytes) or exception
@@ -37,11 +46,7 @@ def _known(exception: Exception, max_body_bytes: int) -> TfaasError | None:
         case TfaasError():
             return exception
         case PayloadTooLarge():
-            return TooLarge(
-                f"the request's header exceeds 16384 bytes or its body {max_body_bytes} bytes "
-                "(server.max_body_bytes)",
-                expected=max_body_bytes,
-            )
+            return too_large(max_body_bytes)
         case BadRequest():
             return BadBody(f"this is not an HTTP request that can be read: {exception}")
         case SanicException() if exception.status_code < 500:

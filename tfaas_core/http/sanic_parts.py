@@ -47,6 +47,11 @@ class _Request(SanicRequest):
         # The target may be just what could not be read; to try again would end in a traceback.
         super().__init__(b"*" if method == "NONE" else url_bytes, method=method, **more)
 
+    @property
+    def path(self) -> str:
+        # An absolute target need not have one.
+        return bytes(self._parsed_url.path or b"/").decode("ascii")
+
 
 def one_way_app(name: str, entry: SanicHandler) -> Sanic:  # type: ignore[type-arg]
     """An application whose requests all go to ``entry``, whatever they ask for.
@@ -77,6 +82,18 @@ def has_unread_body(request: SanicRequest) -> bool:
     return stream is not None and bool(stream.request_body)
 
 
+def announced_bytes(request: SanicRequest) -> int:
+    """How long the body is said to be; 0 where that is not said."""
+    stream: Any = request.stream
+    return int(stream.request_bytes)
+
+
+def awaits_continue(request: SanicRequest) -> bool:
+    """Whether the client sends the body only when it is told to: by 100, or by reading on."""
+    stream: Any = request.stream
+    return stream is not None and bool(stream.expecting_continue)
+
+
 async def next_piece(request: SanicRequest) -> bytes:
     """Some bytes of the body; empty at its end. Raises SanicException."""
     stream: Any = request.stream
@@ -84,8 +101,9 @@ async def next_piece(request: SanicRequest) -> bytes:
 
 
 def leave_body_unread(request: SanicRequest) -> None:
-    """Closes the connection behind the answer, rather than read the rest of the body."""
+    """Closes the connection behind the answer, rather than read or ask for the rest of the body."""
     stream: Any = request.stream
+    stream.expecting_continue = False
     stream.keep_alive = False
     stream.request_body = None
 
