@@ -16,9 +16,11 @@ _log = logging.getLogger("tfaas.http")
 
 
 async def send_stream(
-    request: SanicRequest, head: HTTPResponse, pieces: AsyncIterator[bytes]
+    request: SanicRequest, head: HTTPResponse, pieces: AsyncIterator[bytes], owner: str = ""
 ) -> HTTPResponse | None:
     """Sends ``head`` and ``pieces``, which are closed at the end, whatever that is.
+
+    ``owner`` is the module of the plugin that they come from, for the log.
 
     Where a piece fails once something was sent, the connection is cut: an end that looks like any
     other would pass for the end of the answer. Raises what the first piece raises, with nothing
@@ -37,7 +39,7 @@ async def send_stream(
     except Exception as error:
         if not sent:
             raise
-        _tell(request, sent, error)
+        _tell(request, owner, sent, error)
         _cut(request)
         raise asyncio.CancelledError from error
     finally:
@@ -45,12 +47,13 @@ async def send_stream(
     return None
 
 
-def _tell(request: SanicRequest, sent: int, error: Exception) -> None:
+def _tell(request: SanicRequest, owner: str, sent: int, error: Exception) -> None:
     reason = error.message if isinstance(error, TfaasError) else type(error).__name__
     _log.error(
-        "%s %s: the streamed answer failed after %d bytes, and its connection was cut: %s",
+        "%s %s%s: the streamed answer failed after %d bytes, and its connection was cut: %s",
         request.method,
         request.path,
+        f", of {owner}" if owner else "",
         sent,
         reason,
         exc_info=None if isinstance(error, TfaasError) else error,
