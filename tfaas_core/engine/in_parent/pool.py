@@ -51,6 +51,7 @@ from tfaas_core.system.backoff import Backoff
 from tfaas_core.system.ending import Ending
 from tfaas_core.system.link import Link
 from tfaas_core.system.memory import private_bytes
+from tfaas_core.system.out_of_memory import OutOfMemory
 from tfaas_core.system.tasks import Tasks
 
 _log = logging.getLogger("tfaas.engine")
@@ -74,6 +75,7 @@ class Pool(Supervisor):
         self._slow_runs = SlowRuns.create()
         self._loader = Loader(settings, self._processes, self._slow_runs)
         self._watch = Watch(settings)
+        self._out_of_memory = OutOfMemory()
         self._never_made_up: set[str] = set()
         self._backoff = Backoff()
         self._tickets = itertools.count(1)
@@ -322,6 +324,8 @@ class Pool(Supervisor):
 
     async def _bury(self, seats: list[Seat], how_it_ended: HowItEnded) -> None:
         ending = await how_it_ended()
+        if self._out_of_memory.killed_lately():
+            ending = msgspec.structs.replace(ending, out_of_memory=True)
         for seat in seats:
             if seat.giving_up and not seat.loaded.done():
                 self._give_up_warm_up(seat)
@@ -342,6 +346,7 @@ class Pool(Supervisor):
         while True:
             try:
                 self._starter.keep_ready()
+                self._out_of_memory.killed_lately()
                 for seat in list(self._seats.values()):
                     self._watch.look_at(seat)
             except Exception:  # too many open files, say, which must not end the watch
