@@ -43,7 +43,7 @@ from tfaas_core.system.backoff import Backoff
 from tfaas_core.system.ending import Ending
 from tfaas_core.system.lifeline import Lifeline, tied
 from tfaas_core.system.main_module import forget_main
-from tfaas_core.system.signals import sigint_blocked
+from tfaas_core.system.signals import stop_signals_blocked
 from tfaas_core.system.tasks import Tasks
 
 _RETRY_S = 1.0
@@ -152,7 +152,7 @@ class Parent:
         )
         end = self._lifeline.end("tfaas-worker")
         process = self._context.Process(target=tied, args=(end, http_worker.main, arguments))
-        with sigint_blocked():
+        with stop_signals_blocked():
             process.start()
         theirs.close()
         if engine_socket is not None and their_engine_socket is not None:

@@ -7,18 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-def block_sigint() -> None:
-    """From now on, Ctrl-C does not reach this thread, nor the processes that it starts."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-
-
 @contextmanager
-def sigint_blocked() -> Iterator[None]:
-    """Processes started in the block never see Ctrl-C, not even while they are being set up.
+def stop_signals_blocked() -> Iterator[None]:
+    """Processes started in the block never see Ctrl-C or SIGTERM, not even while they are set up.
 
-    The terminal sends it to every process of the group; only the parent is to act on it.
+    A terminal, and whatever stops services, sends them to every process of the group; only the
+    parent is to act on them.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:

@@ -30,7 +30,7 @@ from tfaas_core.system.calls import Calls
 from tfaas_core.system.ending import Ending
 from tfaas_core.system.lifeline import Lifeline, tied
 from tfaas_core.system.link import Link
-from tfaas_core.system.signals import sigint_blocked
+from tfaas_core.system.signals import stop_signals_blocked
 
 _ENDING_TIMEOUT_S = 1.0
 
@@ -71,7 +71,7 @@ class ForkServerProcess:
             daemon=True,
         )
         try:
-            with theirs, sigint_blocked():
+            with theirs, stop_signals_blocked():
                 self._process.start()
         except BaseException:
             ours.close()
