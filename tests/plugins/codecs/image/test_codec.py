@@ -23,6 +23,7 @@ from tests.plugins.codecs.image.images import (
 from tfaas_core.config import Config, EngineTable, Limits
 from tfaas_core.errors import BadBody, DoesNotFit, TooLarge
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.route import Head
 from tfaas_core.tensors import Array, Arrays, BatchAxis, Bound, TensorSpec
 from tfaas_core.testing.codec import CodecContract, Sample
 
@@ -103,7 +104,7 @@ def test_the_plugin_registers_the_codec_with_the_configured_limits() -> None:
         *("multipart/form-data", "image/png", "image/jpeg", "application/octet-stream"),
     )
     refusal(TooLarge, images(PNG, PNG), codec=codec)
-    codec.parse(images(PNG), FORM)
+    codec.parse(images(PNG), Head.of_type(FORM))
     refusal(TooLarge, images(file(gradient(2, 4))), codec=codec)
 
 
@@ -123,7 +124,7 @@ class TestForm:
     def test_the_model_is_read_from_model_or_else_name(
         self, texts: dict[str, str], model: str | None
     ) -> None:
-        assert make_codec().parse(images(PNG, **texts), FORM).model == model
+        assert make_codec().parse(images(PNG, **texts), Head.of_type(FORM)).model == model
 
     @pytest.mark.parametrize(
         ("texts", "version", "label"),
@@ -139,7 +140,7 @@ class TestForm:
     def test_the_version_is_read_as_a_number_or_a_label(
         self, texts: dict[str, str], version: int | None, label: str | None
     ) -> None:
-        document = make_codec().parse(images(PNG, **texts), FORM)
+        document = make_codec().parse(images(PNG, **texts), Head.of_type(FORM))
         assert (document.version, document.label) == (version, label)
 
     @pytest.mark.parametrize(
@@ -154,7 +155,7 @@ class TestForm:
         ["", "image/png", "image/jpeg", "application/octet-stream", "application/x-www-form"],
     )
     def test_any_other_body_is_one_picture_for_the_default_model(self, content_type: str) -> None:
-        document = make_codec().parse(PNG, content_type)
+        document = make_codec().parse(PNG, Head.of_type(content_type))
         assert document.model is None
         assert bind(PNG, LABELLED, content_type=content_type).arrays["x"].tolist() == [COLOURS]
 
@@ -165,12 +166,22 @@ class TestForm:
         for content_type in (FORM.replace("=", '="') + '"', FORM.replace("m", "M", 1)):
             assert bind(images(PNG), LABELLED, content_type=content_type).rows == 1
 
+    def test_texts_that_nobody_asked_for_are_ignored(self) -> None:
+        others = [part("op", "x"), part("op", b"\xff"), part("", "x" * 65_536)]
+        document = make_codec().parse(
+            form(*others, part("image", PNG, "a.png"), part("model", "vk")), Head.of_type(FORM)
+        )
+        assert (document.model, len(document.pictures)) == ("vk", 1)
+
     @pytest.mark.parametrize(
         ("body", "field"),
         [
-            (form(part("image", PNG, "a.png"), part("modle", "vk")), "modle"),
-            (form(part("image", PNG, "a.png"), part("x" * 99, "")), "x" * 80),
+            (form(part("image", PNG, "a.png"), part("Model", "vk")), "Model"),
+            (form(part("Image", PNG, "a.png")), "Image"),
+            (form(part("image", PNG, "a.png"), part("x" * 99, "", "x.txt")), "x" * 80),
             (form(part("file", PNG, "a.png")), "file"),
+            (form(*[part("op", "")] * 101, part("image", PNG, "a.png")), "op"),
+            (form(part("op", "x" * 65_537), part("image", PNG, "a.png")), "op"),
             (form(part("model", "a"), part("image", PNG, "a.png"), part("model", "a")), "model"),
             (form(part("top", "1"), part("top", "2"), part("image", PNG, "a.png")), "top"),
             (form(*[part("label", "a")] * 2, part("image", PNG, "a.png")), "label"),
@@ -221,7 +232,7 @@ def answer(
     version: ModelVersion, outputs: Arrays, body: bytes | None = None, count: int = 1
 ) -> Any:
     codec = make_codec()
-    document = codec.parse(body or images(*[PNG] * count), FORM)
+    document = codec.parse(body or images(*[PNG] * count), Head.of_type(FORM))
     bound = Bound({}, count if version.signature.batch is not BatchAxis.NONE else 1, count == 1)
     encoded = codec.encode(outputs, bound, document, version)
     assert encoded.media_type == "application/json"
@@ -290,9 +301,8 @@ class TestAnswer:
 
     def test_a_picture_that_is_the_whole_body_has_no_file_name(self) -> None:
         codec = make_codec()
-        encoded = codec.encode(
-            {"y": f32([[1, 2, 3]])}, Bound({}, 1, True), codec.parse(PNG, "image/png"), LABELLED
-        )
+        document = codec.parse(PNG, Head.of_type("image/png"))
+        encoded = codec.encode({"y": f32([[1, 2, 3]])}, Bound({}, 1, True), document, LABELLED)
         assert orjson.loads(encoded.body)["filename"] == ""
 
     def test_without_labels_each_picture_has_its_outputs_by_name(self) -> None:
@@ -316,7 +326,7 @@ class TestAnswer:
 
     def test_rows_that_are_no_pictures_have_no_labels_either(self) -> None:
         version = taking(None, 2, 2, 3, outputs=[OUTPUT], labels=LABELS)
-        with pytest.raises(DoesNotFit, match="3 labels, but answers 6 numbers for a picture"):
+        with pytest.raises(DoesNotFit, match=r"3 labels, but answers 2 rows for 1 picture$"):
             answer(version, {"y": f32([[1, 2, 3]] * 2)})
         with pytest.raises(DoesNotFit, match="3 labels, but answers 1 row for 2 pictures"):
             answer(version, {"y": f32([[1, 2, 3]])}, count=2)
@@ -346,8 +356,6 @@ class TestAnswer:
     @pytest.mark.parametrize(
         ("outputs", "words"),
         [
-            ([TensorSpec("y", "float32", (None, 4))], "3 labels, but answers 4 numbers"),
-            ([TensorSpec("y", "float32", (None,))], "3 labels, but answers 1 number for"),
             ([TensorSpec("y", "string", (None, 3))], "3 labels, but answers string [?, 3]"),
             ([OUTPUT, TensorSpec("z", "float32", (None, 3))], "3 labels, but has 2 outputs"),
         ],
@@ -360,10 +368,23 @@ class TestAnswer:
         assert words in error.message
         assert error.details["field"] == "labels"
 
-    @pytest.mark.parametrize("shape", [None, (None, None)])
-    def test_labels_are_counted_once_the_output_is_there(self, shape: Any) -> None:
-        version = taking(None, 2, 2, 3, outputs=[TensorSpec("y", "float32", shape)], labels=LABELS)
+    @pytest.mark.parametrize("known", [True, False])
+    @pytest.mark.parametrize("count", [1, 2])
+    @pytest.mark.parametrize(
+        ("row", "found"),
+        [
+            ([1, 2, 3, 9], [("qcd", 3), ("top", 2), ("higgs", 1)]),
+            ([1, 2], [("top", 2), ("higgs", 1)]),
+            ([1], [("higgs", 1)]),
+        ],
+    )
+    def test_of_labels_and_numbers_that_are_not_as_many_those_are_answered_that_have_both(
+        self, row: list[float], found: list[tuple[str, float]], count: int, known: bool
+    ) -> None:
+        shape = (None, len(row)) if known else None
+        spec = TensorSpec("y", "float32", shape)
+        version = taking(None, 2, 2, 3, outputs=[spec], labels=["higgs", "top", "qcd"])
         bind(images(PNG), version)
-        assert len(answer(version, {"y": f32([[1, 2, 3]])})["labels"]) == 3
-        with pytest.raises(DoesNotFit, match="3 labels, but answers 4 numbers"):
-            answer(version, {"y": f32([[1, 2, 3, 4]])})
+        got = answer(version, {"y": f32([row] * count)}, count=count)
+        for each in got if count > 1 else [got]:
+            assert [(label["label"], label["probability"]) for label in each["labels"]] == found
