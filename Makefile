@@ -11,7 +11,7 @@ serve: $(INSTALLED)
 	$(BIN)/tfaas serve --demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=10
 
 # Random inputs, programs and kills: ten times as many.
 test-long: export TEST_LONG = 1
