@@ -20,7 +20,6 @@ from tfaas_core.http.sanic_parts import (
     has_unread_body,
     head_bytes,
     leave_body_unread,
-    limit_body,
     one_way_app,
 )
 from tfaas_core.route import Head, Response
@@ -62,8 +61,6 @@ class SanicLane:
         """Passes a request, whose body is still to be read, to its handler."""
         path, query = split_target(request.raw_url.decode("ascii"))
         found = self._router.find(request.method, path)
-        if not found.streams:
-            limit_body(request, self._max_body_bytes)
         head = Head(request.method, path, query, _headers(request), found.path_fields)
         body = SanicBody(request, self._max_body_bytes)
         asked = HttpRequest(head, client_of(request.transport), source=body)
