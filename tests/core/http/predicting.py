@@ -11,12 +11,13 @@ from tfaas_core.config import load_config
 from tfaas_core.engine.resting import RestingEngine
 from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.storage import MODEL
+from tfaas_core.storage import MODEL, Storage
 from tfaas_core.tensors import Array, TensorSpec
 from tfaas_core.testing.models import model_version
 from tfaas_core.worker_place import WorkerPlace
 
-ROW_OF_3 = TensorSpec("x", "float32", (None, 3))
+_INPUTS = {"picture": (None, 1, 3, 1), "vk": (None, 3)}
+"""The shape of each model's input."""
 
 
 class Doubling(RestingEngine):
@@ -32,20 +33,25 @@ class Doubling(RestingEngine):
 
     async def _run(self, inputs: Sequence[Array]) -> list[Array]:
         self.runs += 1
-        return [inputs[0] * 2]
+        return [inputs[0].reshape(-1, 3) * 2]
 
 
 def doubling_host(folder: Path, *settings: str, engine: Doubling | None = None) -> Host:
-    """A host of the model ``vk``, whose versions 1 and 2 take rows of 3 float32."""
-    settings = (f"storage.root={folder / 'models'}", *settings)
+    """A host of versions 1 and 2 of the default model ``vk``, for rows of 3, and of ``picture``."""
+    settings = (f"storage.root={folder / 'models'}", "models.default=vk", *settings)
     composition = Composition.of(load_config(overrides=settings, environ={}))
     host = Host(composition, engine or Doubling(), WorkerPlace())
     host.storage.open()
-    version = model_version([ROW_OF_3], [TensorSpec("y", "float32", (None, 3))], version=0)
-    for _ in range(2):
-        with host.storage.claim("vk") as claim:
-            staging = host.storage.stage()
-            (staging / MODEL).write_bytes(b"a graph")
-            host.storage.commit(claim, staging, version)
+    for name in [*_INPUTS, *_INPUTS]:
+        _store(host.storage, name)
     asyncio.run(host.catalog.load())
     return host
+
+
+def _store(storage: Storage, name: str) -> None:
+    inputs = [TensorSpec("x", "float32", _INPUTS[name])]
+    outputs = [TensorSpec("y", "float32", (None, 3))]
+    with storage.claim(name) as claim:
+        staging = storage.stage()
+        (staging / MODEL).write_bytes(b"a graph")
+        storage.commit(claim, staging, model_version(inputs, outputs, version=0))

@@ -182,6 +182,6 @@ def test_a_picture_may_be_sent_and_answered_in_any_format(ask: Asking) -> None:
     png = io.BytesIO()
     Image.frombytes("L", (3, 1), bytes([1, 2, 3])).save(png, "PNG")
     for accept in (None, JSON, PROTO, MSGPACK):
-        answer = ask(png.getvalue(), "image/png", accept)
+        answer = ask(png.getvalue(), "image/png", accept, "models/picture/predict")
         assert answer.media_type == (accept or JSON), answer.body
         assert answer.values == [2, 4, 6]
