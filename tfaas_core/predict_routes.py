@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from tfaas_core.codec import Codec, Encoded
 from tfaas_core.errors import UnsupportedMediaType
 from tfaas_core.models.versions import number_of
-from tfaas_core.plugins import model_predict_paths, predict_paths
-from tfaas_core.predict.predictor import Target
+from tfaas_core.plugins import Plugins, model_predict_paths, predict_paths
+from tfaas_core.predict.predictor import Predictor, Target
 from tfaas_core.route import Request, Response, Route
-
-if TYPE_CHECKING:
-    from tfaas_core.host import Host
 
 MODEL_HEADER = "TFaaS-Model"
 """The header of a prediction that tells which version it is of."""
@@ -34,13 +31,21 @@ _SERVERS_OWN = frozenset(
 )
 
 
-def predict_routes(host: Host) -> list[Route]:
+class Predicting(Protocol):
+    """What of a Host takes part in a prediction."""
+
+    plugins: Plugins
+    codecs: Mapping[str, Codec[Any]]
+    predictor: Predictor
+
+
+def predict_routes(host: Predicting) -> list[Route]:
     """The routes of all codecs of ``host``."""
     return [route for codec in host.codecs.values() for route in _routes_of(host, codec)]
 
 
 async def answer(
-    host: Host,
+    host: Predicting,
     codec: Codec[Any],
     request: Request,
     target: Target | None = None,
@@ -72,7 +77,7 @@ def target_of(path_fields: Mapping[str, str]) -> Target | None:
     return Target(name, number, path_fields.get("label"))
 
 
-def _routes_of(host: Host, codec: Codec[Any]) -> list[Route]:
+def _routes_of(host: Predicting, codec: Codec[Any]) -> list[Route]:
     handler = partial(answer, host, codec)
 
     async def handler_at(request: Request) -> Response:
@@ -107,7 +112,7 @@ def _check_not_encoded(codec: Codec[Any], encoding: str) -> None:
         )
 
 
-def _checked_headers(host: Host, codec: Codec[Any], encoded: Encoded) -> Mapping[str, str]:
+def _checked_headers(host: Predicting, codec: Codec[Any], encoded: Encoded) -> Mapping[str, str]:
     try:
         _check_headers(tuple(encoded.headers.items()))
     except ValueError as error:

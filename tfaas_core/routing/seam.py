@@ -12,7 +12,8 @@ from typing import Protocol
 
 import msgspec
 
-from tfaas_core.errors import TfaasError
+from tfaas_core.errors import TfaasError, is_error_status
+from tfaas_core.json_text import plain
 from tfaas_core.route import Handler, Request, Response, Route, json_response
 
 _log = logging.getLogger("tfaas.http")
@@ -71,7 +72,8 @@ def sealed(route: Route, owner: str = "") -> SealedRoute:
 
 def error_answer(error: TfaasError) -> Response:
     """The JSON answer that ``error`` becomes."""
-    answer = json_response(error.document(), error.status)
+    status = error.status if is_error_status(error.status) else 500
+    answer = json_response(plain({**error.document(), "status": status}), status)
     headers = error.headers()
     return msgspec.structs.replace(answer, headers=headers) if headers else answer
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.cli.client.commands import PARTICLES, WITHIN_S
 from tests.cli.conftest import Fails, Tfaas
+from tfaas_core.cli import main
 from tfaas_core.testing.server import RunningServer
 
 
@@ -32,6 +33,21 @@ def test_an_upload_takes_params_and_labels_and_the_name_in_the_params(
     record = server.http.get("/models/named").json()
     assert (record["description"], record["owner"]) == ("ünï", "me")
     assert (record["model"], record["labels"]) == ("particles.pb", 'l "1".txt')
+
+
+def test_an_upload_warns_of_labels_that_do_not_fit(
+    here: Path, server: RunningServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (here / "labels.txt").write_text("signal\nbackground\n")
+    (here / "p.json").write_text('{"Name": "two"}')
+    arguments = ["upload", str(PARTICLES), "--labels", "labels.txt", "--params", "p.json"]
+    assert main([*arguments, "--url", server.url]) == 0
+    captured = capfd.readouterr()
+    assert captured.out.startswith("two, version 1: ")
+    assert captured.err == (
+        "tfaas: warning: there are 2 labels, but the model answers 1 number: the last one is never "
+        "answered\n"
+    )
 
 
 def test_an_uploaded_tarball_has_its_own_name_unless_told_otherwise(
