@@ -34,8 +34,9 @@ def measured(file: Path) -> Measured:
     from tfaas_backends.runtimes.tensorflow.graph_file import prepare, read_graph
 
     from tfaas_core.models.params import Params
+    from tfaas_core.runtime import LoadOptions
 
-    servable = GraphRuntime().load(file, Params(), 1)
+    servable = GraphRuntime().load(file, Params(), LoadOptions(threads=1))
     signature, graph_def = servable.signature, read_graph(file)
     servable.close()
     prepare(graph_def, {spec.name for spec in signature.inputs})

@@ -23,10 +23,11 @@ import uvloop
 
 from tfaas_core.engine.in_model_process.loop import ServableLoop
 from tfaas_core.engine.in_model_process.warmup import Warmed
-from tfaas_core.engine.scheduling.pace import Pace, SlowRuns
+from tfaas_core.engine.scheduling.pace import Pace
+from tfaas_core.engine.scheduling.slow_runs import SlowRuns
 from tfaas_core.engine.shared.frames import FrameBuffer, decode_answer
 from tfaas_core.engine.shared.meter import Meter
-from tfaas_core.runtime import Servable
+from tfaas_core.runtime import LoadOptions, Servable
 from tfaas_core.tensors import Array, Signature
 
 _TIMES = 3000
@@ -245,7 +246,7 @@ def _loop(sock: socket.socket, _request_bytes: int, answer: bytes, signature: Si
     servable = _Constant(signature, decode_answer(frame, signature.outputs).outputs)
     warmed = Warmed(signature, mergeable=True)
     pace = Pace("normal", SlowRuns.create())
-    loop = ServableLoop(servable, warmed, 1024, 0.0, Meter.create(1), pace, lambda: None)
+    loop = ServableLoop(servable, warmed, LoadOptions(), Meter.create(1), pace, lambda: None)
     loop.start()
     loop.connect(sock)
     _parent().join()

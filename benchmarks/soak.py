@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from benchmarks.bodies import as_json
 from benchmarks.memory import NOTHING, Footprint, footprints
 from benchmarks.network import NAME, client, predict, remove, upload, upload_bundle
 from benchmarks.servers import BenchmarkFailedError, Server, tfaas
+from benchmarks.watch import repeated
 from benchmarks.wrk import Load, Round, drive_during
 
 HEADER = ["what", "first third", "last third", "growth", "growth %"]
@@ -116,20 +116,13 @@ def _beat(to: Client, beat: int, bundle: Path) -> None:
 def _sampling(server: Server) -> Iterator[list[Sample]]:
     samples: list[Sample] = []
     start_s = time.monotonic()
-    done = threading.Event()
 
     def sample() -> None:
-        while not done.wait(_SAMPLE_S):
-            size = sum(footprints(server).values(), NOTHING)
-            samples.append(Sample(time.monotonic() - start_s, size))
+        size = sum(footprints(server).values(), NOTHING)
+        samples.append(Sample(time.monotonic() - start_s, size))
 
-    thread = threading.Thread(target=sample)
-    thread.start()
-    try:
+    with repeated(sample, _SAMPLE_S):
         yield samples
-    finally:
-        done.set()
-        thread.join()
 
 
 def _cells(what: str, sizes: list[int]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import msgspec
@@ -39,7 +39,6 @@ def watching(server: Server) -> Iterator[Growth]:
     """Samples every process of the server, from the start to the end of the block."""
     before = _sample(server)
     growth = Growth()
-    done = threading.Event()
 
     def look() -> None:
         for pid, size in _sample(server).items():
@@ -47,18 +46,27 @@ def watching(server: Server) -> Iterator[Growth]:
             growth.by_pid[pid] = max(grown, growth.by_pid.get(pid, 0))
         growth.new.update(growth.by_pid.keys() - before.keys())
 
+    with repeated(look, _PERIOD_S):
+        yield growth
+    look()
+
+
+@contextmanager
+def repeated(look: Callable[[], object], every_s: float) -> Iterator[None]:
+    """Calls ``look`` again and again, in a thread, while the block lasts."""
+    done = threading.Event()
+
     def watch() -> None:
-        while not done.wait(_PERIOD_S):
+        while not done.wait(every_s):
             look()
 
     thread = threading.Thread(target=watch)
     thread.start()
     try:
-        yield growth
+        yield
     finally:
         done.set()
         thread.join()
-        look()
 
 
 def _sample(server: Server) -> dict[int, int]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
@@ -132,10 +133,12 @@ def load_config(
         raw = _read(path)
         base_dir = path.absolute().parent
     tables = _checked(raw, str(path))
-    changes = list(_from_overrides(overrides))
-    secrets = {name for table in (raw, *(value for _, _, value in changes)) for name in _env(table)}
+    changes = [*_from_environment(environ), *_from_overrides(overrides)]
+    secrets = {name for value in (raw, *(value for *_, value in changes)) for name in _env(value)}
     # Checked after each single change, so that the error can name the one that is to blame.
-    for source, keys, value in (*_from_environment(environ, secrets), *changes):
+    for source, keys, value in changes:
+        if source.removeprefix(_VARIABLE) in secrets:
+            continue
         _put(raw, keys, value)
         tables = _checked(raw, source)
     return Config(**{f: getattr(tables, f) for f in tables.__struct_fields__}, base_dir=base_dir)
@@ -149,14 +152,26 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from None
+        raise ConfigError(f"{path} is not TOML: {_as_json(path) or error}") from None
 
+
+def _as_json(path: Path) -> str:
+    """What to do with the configuration of an original TFaaS server; empty: it is none."""
+    try:
+        is_json = isinstance(json.loads(path.read_bytes()), dict)
+    except (ValueError, RecursionError):
+        is_json = False
+    return f"it is JSON; `tfaas migrate {path}` prints the TOML that it becomes" if is_json else ""
+
+
+_LARGEST = 2**63 - 1
 
 _Change: TypeAlias = tuple[str, list[str], Any]
 """The source of a change, as errors name it, the keys down to the value, and the value."""
 
 # Kubernetes sets these in every pod next to a service that is called "tfaas".
 _KUBERNETES = re.compile(r"TFAAS_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_\w+)")
+_VARIABLE = "environment variable "
 _OF_THE_CLIENT = {"TFAAS_URL"}
 
 
@@ -168,11 +183,11 @@ def _env(value: Any) -> Iterator[str]:
         yield from _env(inner)
 
 
-def _from_environment(environ: Mapping[str, str], secrets: Set[str]) -> Iterator[_Change]:
-    for name in sorted(environ.keys() - secrets):
+def _from_environment(environ: Mapping[str, str]) -> Iterator[_Change]:
+    for name in sorted(environ):
         if name.startswith("TFAAS_") and not _is_foreign(name, environ[name]):
             keys = name.removeprefix("TFAAS_").lower().split("__")
-            yield f"environment variable {name}", keys, _value(environ[name])
+            yield f"{_VARIABLE}{name}", keys, _value(environ[name])
 
 
 def _is_foreign(name: str, value: str) -> bool:
@@ -213,6 +228,7 @@ def _checked(raw: dict[str, Any], source: str) -> Tables:
         rest = {key: value for key, value in storage.items() if key != "kind"}
         document["storage"] = {k: v for k, v in storage.items() if k == "kind"} | {"rest": rest}
     try:
+        _check_integers(raw, "$")
         _check_keys(document, Tables, "$")
         tables = msgspec.convert(document, Tables)
         _check_values(tables)
@@ -232,6 +248,15 @@ def _check_keys(document: dict[str, Any], struct: type[Table], path: str) -> Non
             _check_choice(value, get_args(expected), f"{path}.{key}")
         elif isinstance(value, dict) and isinstance(expected, type) and expected is not dict:
             _check_keys(value, expected, f"{path}.{key}")
+
+
+def _check_integers(value: Any, path: str) -> None:
+    """What TOML has no room for, no message to another process has either."""
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        raise ValueError(f"Expected `int` <= {_LARGEST} - at `{path}`")
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _check_integers(inner, f"{path}.{key}")
 
 
 def _unknown(key: str, value: Any, known: list[str], path: str) -> str:

@@ -1,41 +1,34 @@
-"""Host: everything wired for one process."""
+"""Host: everything wired for one HTTP worker."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import os
-import socket
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
 
-import msgspec
-
 from tfaas_core.codec import Codec
-from tfaas_core.config import Config
-from tfaas_core.engine.base import Engine, EngineContext, Supervisor, WorkerContext
+from tfaas_core.composition import Composition
+from tfaas_core.engine.base import Engine
+from tfaas_core.engine.resting import RestingEngine
 from tfaas_core.errors import StorageUnavailable, UnsupportedMediaType
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.versions import number_of
-from tfaas_core.plugins import (
-    Plugins,
-    choose,
-    load_plugins,
-    model_predict_paths,
-    predict_paths,
-)
+from tfaas_core.plugins import Plugins, model_predict_paths, predict_paths
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.predict.example_runs import ExampleRuns
 from tfaas_core.predict.predictor import Predictor, Target
 from tfaas_core.route import Request, Response, Route
 from tfaas_core.runtime import Runtime
+from tfaas_core.status import ProcessStatus, ServerStatus
 from tfaas_core.storage import Storage
-from tfaas_core.system.memory import private_bytes
 from tfaas_core.uploads.bundle import BundleLimits
-from tfaas_core.uploads.publisher import Announce, Publisher
+from tfaas_core.uploads.publisher import Publisher
+from tfaas_core.worker_place import WorkerPlace
 
 MODEL_HEADER = "TFaaS-Model"
 """The header of a prediction that tells which version it is of."""
@@ -45,138 +38,76 @@ _CURL_DEFAULT = "application/x-www-form-urlencoded"
 _log = logging.getLogger("tfaas.host")
 
 
-class ProcessStatus(msgspec.Struct, frozen=True):
-    """A process of the server, as ``GET /status`` shows it. ``kind``: parent, http_worker ..."""
-
-    kind: str
-    pid: int
-    private_bytes: int | None
-
-    @classmethod
-    def of(cls, kind: str, pid: int) -> ProcessStatus:
-        """Blocks for about a millisecond."""
-        return cls(kind, pid, private_bytes(pid))
-
-
-class ServerStatus(msgspec.Struct, frozen=True):
-    """Since when the server runs, and in which processes; those of models are not among them."""
-
-    uptime_s: float
-    processes: list[ProcessStatus]
-
-
-class Seat(msgspec.Struct, frozen=True):
-    """A Host's place among the HTTP workers: by itself, unless a parent says otherwise."""
-
-    worker: int = 0
-    workers: int = 1
-    supervisor: socket.socket | None = None
-    announce: Announce | None = None
-    look: Callable[[], Awaitable[ServerStatus]] | None = None
-
-
 class Host:
-    """Plugins, codecs, storage, runtimes, and, once started, catalog, engine and publisher.
+    """Everything that one HTTP worker needs, whole from the beginning to the end.
 
-    Making one reads and checks the configuration and the plugins, and starts nothing. Raises
-    ConfigError and PluginError.
+    ``started`` makes one that serves, ``at_rest`` one of which nothing is started.
     """
 
-    catalog: Catalog
-    engine: Engine
-    predictor: Predictor
-    publisher: Publisher
-    example_runs: ExampleRuns
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
-        self.plugins: Plugins = load_plugins(config.plugins.disabled)
-        self.codecs: Mapping[str, Codec[Any]] = self.plugins.codecs(config)
-        self.runtimes: Mapping[str, Runtime] = self.plugins.runtimes()
-        self.storage: Storage = self._make_storage()
-        self._engine_factory = choose("engine", config.engine.kind, self.plugins.engines())
-
-    def _make_storage(self) -> Storage:
-        table = self.config.storage
-        factory = choose("storage", table.kind, self.plugins.storages())
-        return factory(table.rest, self.config.base_dir)
-
-    @property
-    def workers(self) -> int:
-        """How many HTTP workers the configuration asks for."""
-        return self.config.server.workers or len(os.sched_getaffinity(0))
-
-    def supervisor(self) -> Supervisor | None:
-        """The engine's part for the parent."""
-        return self._engine_factory.supervisor(
-            EngineContext(self.config, self.runtimes, self.workers)
-        )
-
-    async def start(self, seat: Seat | None = None) -> None:
-        """Opens the storage and starts the engine, for one HTTP worker."""
-        seat = seat or Seat()
-        self._look = seat.look
-        self._started_s = time.monotonic()
-        with self._patient(seat):
-            await asyncio.to_thread(self.storage.open)
-        self.engine = self._engine_factory.engine(
-            WorkerContext(
-                self.config,
-                self.runtimes,
-                seat.workers,
-                seat.worker,
-                seat.supervisor,
-                self.storage.artifact,
-            )
-        )
-        await self.engine.start()
-        self.catalog = Catalog(
-            self.storage, self.config.models.default, self.engine.retire, self._make_ready
-        )
-        self.predictor = Predictor(self.catalog, self.engine, self.config.engine.max_queue_rows)
-        self.example_runs = ExampleRuns(self.engine, self.codecs, self.config.engine.max_queue_rows)
+    def __init__(self, composition: Composition, engine: Engine, place: WorkerPlace) -> None:
+        config = self.config = composition.config
+        self.plugins: Plugins = composition.plugins
+        self.codecs: Mapping[str, Codec[Any]] = composition.codecs
+        self.runtimes: Mapping[str, Runtime] = composition.runtimes
+        self.storage: Storage = composition.storage
+        self.engine = engine
+        self.catalog = Catalog(self.storage, config.models.default, engine.retire, self._make_ready)
+        self.predictor = Predictor(self.catalog, engine, config.engine.max_queue_rows)
+        self.example_runs = ExampleRuns(engine, self.codecs, config.engine.max_queue_rows)
         self.publisher = Publisher(
             self.storage,
-            self.engine,
+            engine,
             self.runtimes,
-            seat.announce or self.catalog.refresh,
+            place.announce or self.catalog.refresh,
             self.catalog.next_moment,
-            self.config.models.keep_versions,
-            BundleLimits(
-                self.config.limits.max_unpacked_bytes, self.config.limits.max_bundle_files
-            ),
+            config.models.keep_versions,
+            BundleLimits(config.limits.max_unpacked_bytes, config.limits.max_bundle_files),
             self.example_runs,
         )
-        with self._patient(seat):
-            await self.catalog.load()
+        self._look = place.look
+        self._since_s = time.monotonic()
 
-    @contextmanager
-    def _patient(self, seat: Seat) -> Iterator[None]:
-        """Goes on without the storage where a parent will tell when it is back."""
-        try:
-            yield
-        except StorageUnavailable as error:
-            if seat.announce is None:
-                raise
-            _log.warning("the models cannot be read at the moment: %s", error.message)
+    @classmethod
+    @asynccontextmanager
+    async def started(
+        cls, composition: Composition, place: WorkerPlace | None = None
+    ) -> AsyncIterator[Host]:
+        """A host that serves: its storage is open, its engine runs, and its models are known.
+
+        At the end of the block, or where it cannot be started, all that was started is ended, the
+        last first, whichever of it fails to. Raises ConfigError, StorageUnavailable, and what
+        engines raise.
+        """
+        place = place or WorkerPlace()
+        async with AsyncExitStack() as started:
+            with _patient(place):
+                await asyncio.to_thread(composition.storage.open)
+            started.push_async_callback(asyncio.to_thread, composition.storage.close)
+            engine = composition.engine(place)
+            started.push_async_callback(engine.close)
+            await engine.start()
+            host = cls(composition, engine, place)
+            started.callback(host.predictor.close)
+            started.push_async_callback(host.catalog.close)
+            with _patient(place):
+                await host.catalog.load()
+            yield host
+
+    @classmethod
+    def at_rest(cls, composition: Composition) -> Host:
+        """A host that only tells its routes: its storage is closed, and its engine runs nothing."""
+        return cls(composition, RestingEngine(), WorkerPlace())
 
     async def _make_ready(self, old: ModelVersion, new: ModelVersion) -> None:
         if self.engine.uses(old):
             await self.example_runs.ready(new)
-
-    async def close(self) -> None:
-        """Stops what ``start`` started."""
-        await self.catalog.close()
-        self.predictor.close()
-        await self.engine.close()
-        await asyncio.to_thread(self.storage.close)
 
     async def status(self) -> ServerStatus:
         """How the server is, as the parent knows it."""
         if self._look is not None:
             return await self._look()
         own = await asyncio.to_thread(ProcessStatus.of, "http_worker", os.getpid())
-        return ServerStatus(round(time.monotonic() - self._started_s, 3), [own])
+        return ServerStatus(round(time.monotonic() - self._since_s, 3), [own])
 
     def routes(self) -> list[Route]:
         """All that is served: what the codecs own, and what plugins register.
@@ -185,10 +116,6 @@ class Host:
         """
         predict = [route for codec in self.codecs.values() for route in self._predict(codec)]
         return predict + self.plugins.routes(self)
-
-    def owner_of(self, route: Route) -> str:
-        """The module name of the plugin that a route comes from."""
-        return self.plugins.owner("route", f"{route.methods[0]} {route.path}")
 
     def _predict(self, codec: Codec[Any]) -> list[Route]:
         handler = partial(self._answer, codec)
@@ -212,6 +139,17 @@ class Host:
         return Response(
             encoded.body, media_type=encoded.media_type, headers={MODEL_HEADER: version.reference}
         )
+
+
+@contextmanager
+def _patient(place: WorkerPlace) -> Iterator[None]:
+    """Goes on without the storage where a parent will tell when it is back."""
+    try:
+        yield
+    except StorageUnavailable as error:
+        if place.announce is None:
+            raise
+        _log.warning("the models cannot be read at the moment: %s", error.message)
 
 
 def _target(fields: Mapping[str, str]) -> Target:

@@ -9,6 +9,8 @@ from typing import ClassVar, TypeAlias
 
 import msgspec
 
+from tfaas_core.archives import BZIP2, XZ, ZIP, ZSTD, archive_at
+from tfaas_core.config import EngineTable, SlowPriority
 from tfaas_core.errors import CannotServe
 from tfaas_core.models.params import Params
 from tfaas_core.tensors import Array, Signature
@@ -17,12 +19,38 @@ Shapes: TypeAlias = Sequence[tuple[int | None, ...]]
 
 _REPACK = " (this is a tarball or file compressed otherwise than by gzip: use tar cfz)"
 _ADVICE = {
-    b"PK\x03\x04": " (this is a zip archive, like a .keras file: use Keras's model.export, "
+    ZIP: " (this is a zip archive, like a .keras file: use Keras's model.export, "
     "and send a tarball of its folder)",
-    b"BZh": _REPACK,
-    b"\xfd7zXZ\x00": _REPACK,
-    b"\x28\xb5\x2f\xfd": _REPACK,
+    BZIP2: _REPACK,
+    XZ: _REPACK,
+    ZSTD: _REPACK,
 }
+
+
+class LoadOptions(msgspec.Struct, frozen=True):
+    """How a model is to be loaded, and run then; its defaults are for tests and tools.
+
+    ``threads``: how many a run may use; 0: the servable chooses. The others are for whoever calls
+    the servable: ``max_batch_rows``, the most rows of a run; ``busy_poll_s``, for how long its
+    process looks for the next request before it sleeps; ``slow_priority``, what the scheduler is
+    told of a process whose runs keep a core busy for long.
+    """
+
+    threads: int = 0
+    max_batch_rows: int = 1024
+    busy_poll_s: float = 0.0
+    slow_priority: SlowPriority = "normal"
+
+    @classmethod
+    def of(cls, engine: EngineTable) -> LoadOptions:
+        """What the configuration says."""
+        options = cls(engine.threads, engine.max_batch_rows)
+        if engine.isolation != "model":
+            # Threads that share one interpreter would only be in each other's way.
+            return options
+        return msgspec.structs.replace(
+            options, busy_poll_s=engine.busy_poll_us / 1e6, slow_priority=engine.slow_priority
+        )
 
 
 class Independence(msgspec.Struct, frozen=True):
@@ -87,16 +115,20 @@ class Runtime(ABC):
     process, which was forked from a process that had imported the ``preload`` modules.
     """
 
-    preload: ClassVar[tuple[str, ...]]
-    """Modules that are imported once, before model processes are forked. They start no thread."""
+    preload: ClassVar[tuple[str, ...]] = ()
+    """Modules that are imported once, before model processes are forked. They start no thread.
+
+    Runtimes that name the same modules share a fork server. Where one of these cannot be imported,
+    models of these runtimes are answered with Unavailable, and those of others are not touched.
+    """
 
     @abstractmethod
     def recognises(self, artifact: Path) -> bool:
         """Whether ``artifact``, a file or folder, looks like this runtime's kind, told cheaply."""
 
     @abstractmethod
-    def load(self, artifact: Path, params: Params, threads: int) -> Servable:
-        """Loads ``artifact``. ``threads``: how many a run may use; 0: the servable chooses.
+    def load(self, artifact: Path, params: Params, options: LoadOptions) -> Servable:
+        """Loads ``artifact``, as its uploader's params and the server's options want it.
 
         Raises BadBody where the file is not what it claims to be, CannotServe where it is but
         cannot be served, in words that help the person who uploaded it.
@@ -125,8 +157,5 @@ def runtime_for(runtimes: Mapping[str, Runtime], artifact: Path) -> str:
 
 def _advice(artifact: Path) -> str:
     """What to do about an archive that is no bundle; empty for anything else."""
-    if not artifact.is_file():
-        return ""
-    with artifact.open("rb") as file:
-        start = file.read(6)
-    return next((advice for magic, advice in _ADVICE.items() if start.startswith(magic)), "")
+    archive = archive_at(artifact)
+    return "" if archive is None else _ADVICE.get(archive, "")

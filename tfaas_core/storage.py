@@ -80,6 +80,14 @@ class Storage(ABC):
         the storage may be back.
         """
 
+    def examine(self) -> list[str]:
+        """What ``open`` would warn of, a sentence each, with the key. May precede ``open``.
+
+        Raises ConfigError for what ``open`` would raise it for, as far as that can be told without
+        changing anything on this machine, or asking another one.
+        """
+        return []
+
     @abstractmethod
     def sweep(self) -> None:
         """Removes what killed processes left half-done, and nothing that is in use elsewhere."""

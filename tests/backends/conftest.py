@@ -11,7 +11,7 @@ from tfaas_backends.runtimes.graph.runtime import GraphRuntime
 
 from tests.backends.storages.sql.databases import UrlOf, opened, postgresql_url, sqlite_url
 from tfaas_core.models.params import BatchParams, Params
-from tfaas_core.runtime import Servable
+from tfaas_core.runtime import LoadOptions, Servable
 from tfaas_core.storage import Storage
 from tfaas_core.tensors import BatchAxis
 
@@ -41,7 +41,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         params = Params(
             input_nodes=tuple(inputs), output_nodes=tuple(outputs), batch=BatchParams(axis)
         )
-        servables.append(GraphRuntime().load(file, params, threads))
+        servables.append(GraphRuntime().load(file, params, LoadOptions(threads)))
         return servables[-1]
 
     yield serve

@@ -119,6 +119,12 @@ def test_a_config_cannot_be_changed() -> None:
         ),
         ("[engine]\nisolation = 'none'", "got `none` - at `$.engine.isolation`"),
         ("[engine]\nmax_batch_rows = 0", "Expected `int` >= 1 - at `$.engine.max_batch_rows`"),
+        (
+            "[engine]\nthreads = 9223372036854775808",
+            "<= 9223372036854775807 - at `$.engine.threads`",
+        ),
+        ("[storage]\nx = 9223372036854775808", "<= 9223372036854775807 - at `$.storage.x`"),
+        ("[server]\nbase = '/a b'", "got `/a b` - at `$.server.base`"),
         ("[engine]\nthreads = -1", "Expected `int` >= 0 - at `$.engine.threads`"),
         ("[engine]\nbusy_poll_us = 1000000", "<= 100000 - at `$.engine.busy_poll_us`"),
         ("[engine]\nslow_priority = 'high'", "got `high` - at `$.engine.slow_priority`"),
@@ -186,6 +192,8 @@ def test_a_variable_that_holds_a_secret_is_no_key(tmp_path: Path) -> None:
     assert config.storage.rest == {"url": {"env": "TFAAS_DB_URL"}}
     override = 'storage.url={ env = "TFAAS_DB_URL" }'
     assert read(tmp_path, "", override, **secret).storage.rest == config.storage.rest
+    variables = {"TFAAS_STORAGE__URL": '{ env = "TFAAS_DB_URL" }', **secret}
+    assert read(tmp_path, "", **variables).storage.rest == config.storage.rest
     with pytest.raises(ConfigError, match="environment variable TFAAS_DB_URL: unknown section"):
         read(tmp_path, "", **secret)
 

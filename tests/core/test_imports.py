@@ -5,23 +5,30 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "tfaas_core"
+ENGINE = CORE / "engine"
+ROOMS = (CORE, ROOT / "plugins" / "tfaas_plugins", ROOT / "backends" / "tfaas_backends")
 
 LAYERS = (
-    {"base64_text", "errors", "spelling"},
+    {"archives", "base64_text", "errors", "spelling"},
+    {"json_text"},
     {"tensors"},
     {"models"},
-    {"codec", "config", "route", "runtime", "secret", "storage", "system"},
+    {"codec", "config", "route", "secret", "storage", "system"},
+    {"runtime", "status"},
+    {"worker_place"},
     {"hookspecs"},
     {"engine"},
     {"predict"},
     {"plugins", "uploads"},
+    {"composition"},
     {"host"},
     {"http", "testing", "tools"},
     {"processes"},
@@ -29,6 +36,22 @@ LAYERS = (
     {"__main__"},
 )
 """The modules and packages of tfaas_core. Each imports from layers above its own line alone."""
+
+ENGINE_LAYERS = (
+    {"base"},
+    {"resting", "shared"},
+    {"scheduling"},
+    {"in_fork_server", "in_model_process", "in_parent", "in_worker"},
+    {"local"},
+)
+"""The same within tfaas_core/engine: what lives in one kind of process knows no other."""
+
+STARTS_PROCESSES = "in_parent"
+BEGINNINGS = ("in_fork_server.process", "in_model_process.process")
+"""But that whatever starts a process has to know where that begins."""
+
+NAMES_WHAT_IT_IS_GIVEN = CORE / "hookspecs.py"
+"""Hooks get and return what is made further down; only type checkers look that up."""
 
 
 def files(folder: Path) -> list[Path]:
@@ -54,22 +77,59 @@ def _of_types(tree: ast.Module) -> Iterator[ast.AST]:
                 yield from ast.walk(statement)
 
 
-def noun(file: Path) -> str:
-    return file.relative_to(CORE).with_suffix("").parts[0]
+def noun(file: Path, folder: Path = CORE) -> str:
+    return file.relative_to(folder).with_suffix("").parts[0]
 
 
 def test_every_module_of_the_core_has_its_layer() -> None:
     assert {noun(file) for file in files(CORE)} - {"__init__"} == set().union(*LAYERS)
+    nouns = {noun(file, ENGINE) for file in files(ENGINE)}
+    assert nouns - {"__init__"} == set().union(*ENGINE_LAYERS)
 
 
 @pytest.mark.parametrize("file", files(CORE), ids=lambda file: str(file.relative_to(CORE)))
 def test_the_core_imports_only_from_the_layers_above(file: Path) -> None:
-    name = noun(file)
-    layer = next((i for i, layer in enumerate(LAYERS) if name in layer), 0)
-    allowed = {name, "__version__"}.union(*LAYERS[:layer])
+    allowed = above(noun(file), LAYERS) | {"__version__"}
     for module in imports(file, types_too=False):
         if module.startswith("tfaas_core."):
             assert module.split(".")[1] in allowed, f"{file} imports {module}"
+
+
+@pytest.mark.parametrize("file", files(ENGINE), ids=lambda file: str(file.relative_to(ENGINE)))
+def test_the_engine_imports_only_from_the_layers_above(file: Path) -> None:
+    name = noun(file, ENGINE)
+    allowed = above(name, ENGINE_LAYERS)
+    for module in imports(file):
+        _, _, below = module.partition("tfaas_core.engine.")
+        if below and not (name == STARTS_PROCESSES and below.startswith(BEGINNINGS)):
+            assert below.partition(".")[0] in allowed, f"{file} imports {module}"
+
+
+def above(name: str, layers: Sequence[set[str]]) -> set[str]:
+    """What the module or package ``name`` may import: itself, and all layers above its own."""
+    layer = next((i for i, layer in enumerate(layers) if name in layer), 0)
+    return {name}.union(*layers[:layer])
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    modules = {name_of(file, room): file for room in ROOMS for file in files(room)}
+    imported = {
+        name: {known(module, modules) for module in imports(file, file != NAMES_WHAT_IT_IS_GIVEN)}
+        for name, file in modules.items()
+    }
+    # Raises CycleError, which names the modules.
+    list(TopologicalSorter({n: them - {n, ""} for n, them in imported.items()}).static_order())
+
+
+def name_of(file: Path, room: Path) -> str:
+    """The name that ``file`` is imported by."""
+    return ".".join(file.relative_to(room.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def known(module: str, modules: Mapping[str, Path]) -> str:
+    """The module of ours that ``a.b.name`` comes from: ``a.b.name``, or ``a.b``; "" for others."""
+    package = module.rpartition(".")[0]
+    return module if module in modules else package if package in modules else ""
 
 
 @pytest.mark.parametrize("file", files(CORE), ids=lambda file: str(file.relative_to(CORE)))
@@ -111,8 +171,9 @@ def test_help_and_version_load_nothing_heavy(code: str) -> None:
 
 
 def test_wiring_a_host_loads_no_tensorflow() -> None:
-    code = "from tfaas_core.host import Host; from tfaas_core.config import load_config\n"
-    code += "Host(load_config(environ={})).routes()"
+    code = "from tfaas_core.composition import Composition; from tfaas_core.host import Host\n"
+    code += "from tfaas_core.config import load_config\n"
+    code += "Host.at_rest(Composition.of(load_config(environ={}))).routes()"
     loaded = loaded_by(code)
     assert "numpy" in loaded
     assert {"tensorflow", "keras", "sanic", "sqlalchemy", "alembic"}.isdisjoint(loaded)

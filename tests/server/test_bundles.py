@@ -6,12 +6,14 @@ import base64
 import gzip
 import io
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import httpx
 import pytest
 
 from tfaas_core.testing.server import RunningServer
+
+pytestmark = pytest.mark.usefixtures("clean")
 
 OCTETS = "application/octet-stream"
 
@@ -29,14 +31,6 @@ def tarred(files: dict[str, bytes], mode: str = "w:gz") -> bytes:
 @pytest.fixture
 def graph(scale_graph: Callable[[float], bytes]) -> bytes:
     return scale_graph(3.0)
-
-
-@pytest.fixture(autouse=True)
-def clean(server: RunningServer) -> Iterator[None]:
-    yield
-    for name in server.names():
-        server.http.delete(f"/delete/{name}")
-    assert list((server.log.parent / "models" / ".staging").iterdir()) == []
 
 
 def post(

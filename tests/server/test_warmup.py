@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,13 @@ import httpx
 import pytest
 
 from tests.server.test_bundles import OCTETS, names_in, tarred
-from tfaas_core.testing.server import RunningServer, running_server
+from tfaas_core.testing.clients import fake_server
+from tfaas_core.testing.server import RunningServer
+
+pytestmark = pytest.mark.usefixtures("clean")
 
 TRIPLED = {"values": [1, 2, 3], "outputs": [3, 6, 9]}
 Graph = Callable[[float], bytes]
-
-
-@pytest.fixture(autouse=True)
-def clean(server: RunningServer) -> Iterator[None]:
-    yield
-    for name in server.names():
-        server.http.delete(f"/delete/{name}")
-    assert list((server.log.parent / "models" / ".staging").iterdir()) == []
 
 
 def post(server: RunningServer, name: str, graph: bytes, warmup: Any) -> httpx.Response:
@@ -165,10 +160,10 @@ def test_a_downloaded_bundle_holds_the_examples_and_uploads_again(
     assert names_in(once_more) == ["again/graph.pb", "again/warmup.json"]
 
 
-def test_without_the_json_codec_examples_are_refused(tmp_path: Path, scale_graph: Graph) -> None:
-    disabled = 'plugins.disabled=["tfaas_plugins.codecs.json"]'
-    with running_server(tmp_path, "server.workers=1", disabled) as server:
-        refused = post(server, "vk", scale_graph(3.0), TRIPLED)
+def test_without_the_json_codec_examples_are_refused(tmp_path: Path) -> None:
+    disabled = ["tfaas_plugins.codecs.json"]
+    with fake_server(tmp_path, "server.workers=1", disabled=disabled) as server:
+        refused = post(server, "vk", b"sum", TRIPLED)
         assert refused.status_code == 422, refused.text
         assert "the codec 'json'" in refused.json()["error"]
-        assert server.upload("plain", scale_graph(3.0)).status_code == 200
+        assert server.upload("plain", b"sum").status_code == 200

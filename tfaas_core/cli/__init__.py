@@ -12,7 +12,9 @@ from tfaas_core.cli.copy import copy
 from tfaas_core.cli.db import db
 from tfaas_core.cli.delete import delete
 from tfaas_core.cli.download import download
+from tfaas_core.cli.import_models import import_models
 from tfaas_core.cli.inspect import inspect
+from tfaas_core.cli.migrate import migrate
 from tfaas_core.cli.models import models
 from tfaas_core.cli.plugins import plugins
 from tfaas_core.cli.predict import predict
@@ -28,7 +30,7 @@ _INTERRUPTED = 130
 
 @click.group(
     commands=[
-        *(serve, check, db, plugins, routes, inspect, copy),
+        *(serve, check, db, plugins, routes, inspect, copy, import_models, migrate),
         *(models, upload, predict, delete, download, versions, rollback),
     ],
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -18,8 +18,10 @@ def check(path: Path | None, overrides: tuple[str, ...]) -> int:
     from tfaas_core.tools.survey import findings
 
     found = findings(config)
-    for finding in found:
-        click.echo(f"tfaas: {finding}", err=True)
-    if not found:
+    for error in found.errors:
+        click.echo(f"tfaas: {error}", err=True)
+    for warning in found.warnings:
+        click.echo(f"tfaas: warning: {warning}", err=True)
+    if not found.errors:
         click.echo("configuration and plugins are fine")
-    return 1 if found else 0
+    return 1 if found.errors else 0

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tfaas_core.cli.form import Advance, untold
 from tfaas_core.cli.options import json_option, print_json
 from tfaas_core.errors import TfaasError
+from tfaas_core.system.progress import Advance, untold
 
 if TYPE_CHECKING:
     from tfaas_core.config import Config
@@ -60,11 +60,9 @@ def _place(config: Config) -> str:
 
 @contextmanager
 def _opened(config: Config) -> Iterator[Storage]:
-    from tfaas_core.plugins import choose, load_plugins
+    from tfaas_core.plugins import load_plugins
 
-    storages = load_plugins(config.plugins.disabled).storages()
-    factory = choose("storage", config.storage.kind, storages)
-    with closing(factory(config.storage.rest, config.base_dir)) as storage:
+    with closing(load_plugins(config.plugins.disabled).storage(config)) as storage:
         storage.open()
         yield storage
 

@@ -84,8 +84,6 @@ def check(path: Path | None, overrides: tuple[str, ...]) -> int:
 def _migrations(path: Path | None, overrides: Sequence[str]) -> Migrations | None:
     config = read_config(path, overrides)
 
-    from tfaas_core.plugins import choose, load_plugins
+    from tfaas_core.plugins import load_plugins
 
-    storages = load_plugins(config.plugins.disabled).storages()
-    factory = choose("storage", config.storage.kind, storages)
-    return factory(config.storage.rest, config.base_dir).migrations()
+    return load_plugins(config.plugins.disabled).storage(config).migrations()

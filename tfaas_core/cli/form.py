@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import click
 
 from tfaas_core.cli.client import Body, reason
+from tfaas_core.system.progress import Advance, untold
 
 _CHUNK_BYTES = 256 * 1024
 
-Advance = Callable[[int], object]
-"""Is told how many bytes more were read from the disk."""
 
-
-def untold(_count: int) -> None:
-    """Does nothing."""
-
-
-class Part(NamedTuple):
+class FormPart(NamedTuple):
     """A part of a form: text, or a file where there is a ``filename``.
 
     ``size_bytes`` is None where it is not known before the content is made.
@@ -33,19 +27,19 @@ class Part(NamedTuple):
     filename: str | None = None
 
 
-def text_part(name: str, value: str) -> Part:
+def text_part(name: str, value: str) -> FormPart:
     """A text field."""
     encoded = value.encode()
-    return Part(name, [encoded], len(encoded))
+    return FormPart(name, [encoded], len(encoded))
 
 
-def file_part(name: str, path: Path, advance: Advance = untold) -> Part:
+def file_part(name: str, path: Path, advance: Advance = untold) -> FormPart:
     """A file, which is read while it is sent."""
     size_bytes = path.stat().st_size
-    return Part(name, _read(path, size_bytes, advance), size_bytes, path.name)
+    return FormPart(name, _read(path, size_bytes, advance), size_bytes, path.name)
 
 
-def form(parts: Sequence[Part]) -> Body:
+def form(parts: Sequence[FormPart]) -> Body:
     """The body of a request that is a form of these parts."""
     boundary = os.urandom(16).hex()
     heads = [_head(boundary, part) for part in parts]
@@ -60,7 +54,7 @@ def form(parts: Sequence[Part]) -> Body:
     )
 
 
-def _pieces(heads: Sequence[bytes], parts: Sequence[Part], end: bytes) -> Iterator[bytes]:
+def _pieces(heads: Sequence[bytes], parts: Sequence[FormPart], end: bytes) -> Iterator[bytes]:
     for head, part in zip(heads, parts, strict=True):
         yield head
         yield from part.content
@@ -68,7 +62,7 @@ def _pieces(heads: Sequence[bytes], parts: Sequence[Part], end: bytes) -> Iterat
     yield end
 
 
-def _head(boundary: str, part: Part) -> bytes:
+def _head(boundary: str, part: FormPart) -> bytes:
     disposition = f'form-data; name="{part.name}"'
     kind = ""
     if part.filename is not None:

@@ -16,9 +16,10 @@ def routes(path: Path | None, overrides: tuple[str, ...], as_json: bool) -> None
     """List the endpoints, and the plugin that each comes from."""
     config = read_config(path, overrides)
 
+    from tfaas_core.composition import Composition
     from tfaas_core.host import Host
 
-    host = Host(config)
+    host = Host.at_rest(Composition.of(config))
     rows = [
         (
             method,

@@ -68,7 +68,7 @@ class Engine(ABC):
 
     @abstractmethod
     async def start(self) -> None:
-        """Called once, before anything else."""
+        """Called once, before anything else. Where it raises, ``close`` is all that follows."""
 
     @abstractmethod
     async def close(self) -> None:
@@ -142,7 +142,12 @@ class Engine(ABC):
         """Unload this version once its last answer is out. A later ``run`` loads it again."""
 
 
-class EngineContext(msgspec.Struct, frozen=True):
+class _Owners(msgspec.Struct, frozen=True, kw_only=True):
+    owners: Mapping[str, str] = {}
+    """The module of the plugin that each runtime comes from, as far as that is known."""
+
+
+class EngineContext(_Owners, frozen=True):
     """What an engine factory may use."""
 
     config: Config
@@ -154,13 +159,13 @@ class EngineContext(msgspec.Struct, frozen=True):
 class WorkerContext(EngineContext, frozen=True):
     """What an engine may use in one HTTP worker.
 
-    ``worker`` numbers it below ``workers``. ``supervisor`` is a connected socket whose other end
+    ``worker`` numbers it below ``workers``. ``engine_socket`` is connected to the one that
     ``Supervisor.attach`` got; None where there is no supervisor. ``artifact`` finds a version's
     model file or folder; it may block, so it is called from a thread.
     """
 
     worker: int
-    supervisor: socket.socket | None
+    engine_socket: socket.socket | None
     artifact: Callable[[ModelVersion], Path]
 
 
@@ -169,7 +174,7 @@ class Supervisor(ABC):
 
     @abstractmethod
     async def start(self) -> None:
-        """Called once, before anything else."""
+        """Called once, before anything else. Where it raises, ``close`` is all that follows."""
 
     @abstractmethod
     async def close(self) -> None:
@@ -188,12 +193,19 @@ class Supervisor(ABC):
 
 
 class EngineFactory(ABC):
-    """Makes the two parts of one kind of engine."""
+    """Makes the two parts of one kind of engine. Making one starts nothing: ``start`` does."""
 
     @abstractmethod
     def supervisor(self, context: EngineContext) -> Supervisor | None:
-        """The parent's part, or None where the engine has none."""
+        """The parent's part, or None if the engine has none."""
 
     @abstractmethod
     def engine(self, context: WorkerContext) -> Engine:
         """The part in an HTTP worker."""
+
+    def examine(self, context: EngineContext) -> dict[str, str]:
+        """Why models of which runtimes cannot be started: a clause for each such runtime's name.
+
+        For ``tfaas check``. It may start processes, which have ended when it returns.
+        """
+        return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from tfaas_core.engine.base import (
@@ -11,11 +12,13 @@ from tfaas_core.engine.base import (
     Supervisor,
     WorkerContext,
 )
-from tfaas_core.engine.in_parent.fork_server import ForkServerStarter, ThreadStarter
+from tfaas_core.engine.in_parent.fork_servers import ForkServers
 from tfaas_core.engine.in_parent.pool import Pool
 from tfaas_core.engine.in_parent.settings import PoolSettings
-from tfaas_core.engine.in_worker.local_engine import LocalEngine, busy_poll_s
+from tfaas_core.engine.in_parent.thread_starter import ThreadStarter
+from tfaas_core.engine.in_worker.local_engine import LocalEngine
 from tfaas_core.hookspecs import hookimpl
+from tfaas_core.runtime import LoadOptions
 
 _RUN_LIMIT_GRACE_S = 1.0
 
@@ -26,26 +29,34 @@ class LocalEngineFactory(EngineFactory):
     def supervisor(self, context: EngineContext) -> Supervisor | None:
         if context.config.engine.isolation == "inline":
             return None
-        return Pool(_settings(context), ForkServerStarter(context.runtimes))
+        return Pool(pool_settings(context), ForkServers(context))
 
     def engine(self, context: WorkerContext) -> Engine:
         if context.config.engine.isolation != "inline":
             return LocalEngine(context)
         # The meter of a pool of its own has room for the highest worker number.
-        return LocalEngine(context, Pool(_settings(context), ThreadStarter(context.runtimes)))
+        return LocalEngine(context, Pool(pool_settings(context), ThreadStarter(context.runtimes)))
+
+    def examine(self, context: EngineContext) -> dict[str, str]:
+        if context.config.engine.isolation == "inline":
+            return {}
+        return asyncio.run(_examine(context))
 
 
-def _settings(context: EngineContext) -> PoolSettings:
+async def _examine(context: EngineContext) -> dict[str, str]:
+    return await ForkServers(context).examine()
+
+
+def pool_settings(context: EngineContext) -> PoolSettings:
+    """What the context's configuration says to a pool."""
     engine = context.config.engine
     return PoolSettings(
         workers=context.workers,
         one_process=engine.isolation != "model",
         max_loaded_models=engine.max_loaded_models,
-        max_batch_rows=engine.max_batch_rows,
-        threads=engine.threads,
-        busy_poll_s=busy_poll_s(context.config),
-        slow_priority=engine.slow_priority if engine.isolation == "model" else "normal",
+        options=LoadOptions.of(engine),
         run_limit_s=context.config.server.request_timeout_s + _RUN_LIMIT_GRACE_S,
+        owners=context.owners,
     )
 
 

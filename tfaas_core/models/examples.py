@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from tfaas_core.errors import BadBody, DoesNotFit, TfaasError, TooLarge
+from tfaas_core.errors import DoesNotFit, TfaasError, TooLarge
+from tfaas_core.json_text import read_json
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.params import MAX_DEPTH, Params, WarmUpRuns, is_deeper
 
@@ -42,10 +43,7 @@ def parse_warmup(body: bytes) -> dict[str, Any]:
 
     Raises BadBody where it is not JSON, and what ``read_examples`` raises.
     """
-    try:
-        document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise BadBody(f"{WARMUP}.json is not JSON: {error}", field=WARMUP) from None
+    document = read_json(body, f"{WARMUP}.json", field=WARMUP)
     if isinstance(document, list):
         document = {"examples": document}
     if not isinstance(document, dict):

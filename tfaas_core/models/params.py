@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from tfaas_core.errors import BadBody, CannotServe, DoesNotFit
+from tfaas_core.errors import CannotServe, DoesNotFit
+from tfaas_core.json_text import read_object
 from tfaas_core.spelling import respelled
 from tfaas_core.tensors import BatchAxis, Signature, TensorSpec
 
@@ -81,12 +82,7 @@ class Params(msgspec.Struct, frozen=True):
 
         Raises BadBody where it is not JSON, DoesNotFit where a field is not of its type.
         """
-        try:
-            document = msgspec.json.decode(body)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            raise BadBody(f"params is not JSON: {error}", field="params") from None
-        if not isinstance(document, dict):
-            raise DoesNotFit("params is not a JSON object", field="params")
+        document = read_object(body, "params", field="params")
         if is_deeper(document, MAX_DEPTH):
             raise DoesNotFit(f"params is nested more than {MAX_DEPTH} deep", field="params")
         return cls.of(respelled(document, _FIELDS))

@@ -11,13 +11,14 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from tfaas_core.codec import Codec, Document
+from tfaas_core.codec import Codec
 from tfaas_core.engine.base import Engine
-from tfaas_core.errors import CannotServe, TfaasError, TooLarge, Unavailable
+from tfaas_core.errors import CannotServe, TfaasError, Unavailable
 from tfaas_core.models.examples import Example, examples_to_run
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.predict.asked import Asked
 from tfaas_core.predict.mismatch import mismatch
-from tfaas_core.tensors import Array, Bound, conform, runs_whole
+from tfaas_core.tensors import Array
 
 CODEC = "json"
 """The codec whose documents and answers examples are."""
@@ -28,7 +29,7 @@ _CHECKING_S = 60.0
 _WARMING_S = 10.0
 """Examples that take longer altogether are not worth waiting for: an old version is live still."""
 
-Run: TypeAlias = Callable[[Sequence[Array], int, bool], Awaitable[list[Array]]]
+EngineRun: TypeAlias = Callable[[Sequence[Array], int, bool], Awaitable[list[Array]]]
 """An engine's run of one version: its inputs, how many rows they hold, whether they are whole."""
 
 _log = logging.getLogger("tfaas.warmup")
@@ -102,7 +103,7 @@ class ExampleRuns:
             return error
         return None
 
-    async def _answer(self, example: Example, version: ModelVersion, run: Run) -> Any:
+    async def _answer(self, example: Example, version: ModelVersion, run: EngineRun) -> Any:
         """The JSON that a client would get, read."""
         codec = self._codec
         if codec is None:
@@ -110,34 +111,18 @@ class ExampleRuns:
                 f"the codec {CODEC!r}, which reads it, is disabled; leave the examples out, or "
                 "enable it"
             )
-        document, bound, inputs = await asyncio.to_thread(_bound, codec, example, version)
-        if bound.rows > self._max_rows:
-            raise TooLarge(
-                f"{bound.rows} rows are more than the {self._max_rows} that may ever wait for a "
-                "model (engine.max_queue_rows)"
-            )
-        outputs = await run(inputs, bound.rows, runs_whole(version.signature, bound))
-        return await asyncio.to_thread(_encoded, codec, outputs, bound, document, version)
+        asked = await asyncio.to_thread(self._asked, codec, example, version)
+        outputs = await run(asked.inputs, asked.bound.rows, asked.whole)
+        return await asyncio.to_thread(_read, asked, outputs)
+
+    def _asked(self, codec: Codec[Any], example: Example, version: ModelVersion) -> Asked:
+        body = msgspec.json.encode(example.document)
+        document = codec.parse(body, codec.media_types[0])
+        return Asked.of(codec, document, version, codec.bind(document, version), self._max_rows)
 
 
-def _bound(
-    codec: Codec[Any], example: Example, version: ModelVersion
-) -> tuple[Document, Bound, list[Array]]:
-    document = codec.parse(msgspec.json.encode(example.document), codec.media_types[0])
-    bound = codec.bind(document, version)
-    return document, bound, conform(version.signature, bound)
-
-
-def _encoded(
-    codec: Codec[Any],
-    outputs: Sequence[Array],
-    bound: Bound,
-    document: Document,
-    version: ModelVersion,
-) -> Any:
-    specs = version.signature.outputs
-    named = {spec.name: output for spec, output in zip(specs, outputs, strict=True)}
-    return msgspec.json.decode(codec.encode(named, bound, document, version).body)
+def _read(asked: Asked, outputs: Sequence[Array]) -> Any:
+    return msgspec.json.decode(asked.answer(outputs).body)
 
 
 def _compare(example: Example, version: ModelVersion, answer: Any) -> None:

@@ -11,10 +11,11 @@ import msgspec
 
 from tfaas_core.codec import Codec, Document, Encoded
 from tfaas_core.engine.base import Engine
-from tfaas_core.errors import DoesNotFit, TooLarge
+from tfaas_core.errors import DoesNotFit
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.predict.asked import Asked
 from tfaas_core.predict.catalog import Catalog
-from tfaas_core.tensors import Bound, conform, runs_whole
+from tfaas_core.tensors import Bound
 
 LARGE_BODY_BYTES = 1 << 20
 """A larger body is read in a thread, so that the event loop goes on with other clients."""
@@ -88,21 +89,9 @@ class Predictor:
             version, bound = await self._bound_in_thread(codec, document, target, version)
         else:
             bound = codec.bind(document, version)
-        inputs = conform(version.signature, bound)
-        if bound.rows > self._max_rows:
-            raise TooLarge(
-                f"{bound.rows} rows are more than the {self._max_rows} that may ever wait for a "
-                "model (engine.max_queue_rows); send fewer at a time",
-                expected=self._max_rows,
-                got=bound.rows,
-            )
-        whole = runs_whole(version.signature, bound)
-        outputs = await self._engine.run(version, inputs, bound.rows, whole)
-        named = {
-            spec.name: output
-            for spec, output in zip(version.signature.outputs, outputs, strict=True)
-        }
-        return Prediction(codec.encode(named, bound, document, version), version)
+        asked = Asked.of(codec, document, version, bound, self._max_rows)
+        outputs = await self._engine.run(version, asked.inputs, bound.rows, asked.whole)
+        return Prediction(asked.answer(outputs), version)
 
     async def _bound_in_thread(
         self, codec: Codec[Any], document: Document, target: Target | None, version: ModelVersion

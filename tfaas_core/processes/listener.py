@@ -7,7 +7,7 @@ import socket
 import struct
 from contextlib import suppress
 
-from tfaas_core.errors import StartupError
+from tfaas_core.system.address import Address, cannot_listen
 
 _BACKLOG = 4096
 """Connections that may wait to be accepted; the kernel may allow fewer."""
@@ -18,23 +18,13 @@ _DROP_ALL = struct.pack("HBBI", 0x06, 0, 0, 0)
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening TCP socket. Raises StartupError where the address cannot be had."""
+    """A listening TCP socket. Raises StartupError if the address cannot be had."""
+    address = Address.of(host, port)
     try:
-        family, kind, protocol, _name, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-            listener.listen(_BACKLOG)
-        except OSError:
-            listener.close()
-            raise
+        listener = address.bound()
     except OSError as error:
-        raise StartupError(
-            f"cannot listen on {host}:{port} (server.host, server.port): {error.strerror}"
-        ) from None
+        raise cannot_listen(host, port, error) from None
+    listener.listen(_BACKLOG)
     return listener
 
 

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from tfaas_core.host import ServerStatus
+from tfaas_core.status import ServerStatus
 
 
 class Serving(msgspec.Struct, frozen=True, tag=True):

@@ -10,20 +10,17 @@ import multiprocessing
 import os
 import signal
 import socket
-import sys
 import time
-from collections.abc import Coroutine, Iterable
-from multiprocessing.context import SpawnProcess
-from typing import Any
-
-import msgspec
+from contextlib import AsyncExitStack, closing
 
 from tfaas_core import __version__
+from tfaas_core.composition import Composition
 from tfaas_core.config import Config
 from tfaas_core.engine.base import Supervisor
 from tfaas_core.errors import StartupError, TfaasError
-from tfaas_core.host import Host, ProcessStatus, ServerStatus
+from tfaas_core.host import Host
 from tfaas_core.processes import worker as http_worker
+from tfaas_core.processes.broken_start import start_error
 from tfaas_core.processes.listener import bind, shut
 from tfaas_core.processes.messages import (
     Announce,
@@ -34,16 +31,20 @@ from tfaas_core.processes.messages import (
     Look,
     Looked,
     Notice,
-    Refreshed,
     Serving,
 )
-from tfaas_core.processes.refreshes import Refreshes
+from tfaas_core.processes.refreshes import refreshed
 from tfaas_core.processes.watcher import Watcher
+from tfaas_core.processes.worker_process import WorkerProcess
+from tfaas_core.status import ProcessStatus, ServerStatus
 from tfaas_core.storage import Storage
 from tfaas_core.system import logs
 from tfaas_core.system.backoff import Backoff
-from tfaas_core.system.link import Link
+from tfaas_core.system.ending import Ending
+from tfaas_core.system.lifeline import Lifeline, tied
+from tfaas_core.system.main_module import forget_main
 from tfaas_core.system.signals import sigint_blocked
+from tfaas_core.system.tasks import Tasks
 
 _RETRY_S = 1.0
 _DRAIN_GRACE_S = 5.0
@@ -57,17 +58,25 @@ def serve(config: Config, demo: bool) -> int:
     ``demo``: store the demo models, where they are not stored.
     """
     logs.configure(config.server.log_level, config.server.log_format)
-    _forget_main()
-    host = Host(config)
-    host.routes()
-    with bind(config.server.host, config.server.port) as listener:
-        host.storage.open()
-        try:
-            _sweep(host.storage)
-            asyncio.run(_run(host, listener, demo))
-        finally:
-            host.storage.close()
+    forget_main()
+    try:
+        _serve(config, demo)
+    except StartupError:
+        raise
+    except (Exception, SystemExit) as error:  # a plugin may call exit()
+        raise start_error("the server", error) from error
     return 0
+
+
+def _serve(config: Config, demo: bool) -> None:
+    composition = Composition.of(config)
+    Host.at_rest(composition).routes()
+    storage = composition.storage
+    with bind(config.server.host, config.server.port) as listener:
+        storage.open()
+        with closing(storage):
+            _sweep(storage)
+            asyncio.run(_run(composition, listener, demo))
 
 
 def _sweep(storage: Storage) -> None:
@@ -78,65 +87,52 @@ def _sweep(storage: Storage) -> None:
         _log.warning("the model storage was not cleaned up: %s", error.message)
 
 
-def _forget_main() -> None:
-    """Keeps multiprocessing from importing the command's script into each process it starts."""
-    main = sys.modules["__main__"]
-    main.__spec__ = None
-    vars(main).pop("__file__", None)
-
-
-async def _run(host: Host, listener: socket.socket, demo: bool) -> None:
-    await Parent(host, listener, demo).run()
-
-
-class _Worker(msgspec.Struct):
-    """An HTTP worker process; ``serving`` since it said so."""
-
-    number: int
-    process: SpawnProcess
-    link: Link[FromWorker]
-    serving: bool = False
+async def _run(composition: Composition, listener: socket.socket, demo: bool) -> None:
+    await Parent(composition, listener, demo).run()
 
 
 class Parent:
     """Keeps everything running until it is told to stop, and takes everything down with it."""
 
-    def __init__(self, host: Host, listener: socket.socket, demo: bool) -> None:
-        self._config = host.config
-        self._host = host
+    def __init__(self, composition: Composition, listener: socket.socket, demo: bool) -> None:
+        self._config = composition.config
+        self._composition = composition
         self._listener = listener
         self._demo = demo
         self._context = multiprocessing.get_context("spawn")
-        self._workers: dict[int, _Worker] = {}
+        self._lifeline = Lifeline()
+        self._workers: dict[int, WorkerProcess] = {}
         self._announced = False
         self._notices: list[str] = []
         self._backoff = Backoff()
-        self._refreshes = Refreshes()
         self._storage_changed = asyncio.Event()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks = Tasks(_log)
         self._supervisor: Supervisor | None = None
         self._stop = asyncio.Event()
         self._started_s = time.monotonic()
         self._failure: StartupError | None = None
 
     async def run(self) -> None:
-        """Serves until SIGTERM or Ctrl-C. Raises StartupError where a worker cannot start."""
+        """Serves until SIGTERM or Ctrl-C. Raises StartupError where a worker cannot start.
+
+        Whatever ends it, all that was started is ended.
+        """
         loop = asyncio.get_running_loop()
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signal_number, self._told_to_stop)
-        self._supervisor = self._host.supervisor()
-        if self._supervisor is not None:
-            await self._supervisor.start()
-        watcher = Watcher(self._host.storage, self._storage_changed.set)
-        watcher.start()
-        for number in range(self._host.workers):
-            self._start_worker(number)
-        follower = asyncio.create_task(self._follow_storage())
-        await self._stop.wait()
-        follower.cancel()
-        await asyncio.gather(self._drain(), watcher.stop())
-        if self._supervisor is not None:
-            await self._supervisor.close()
+        self._supervisor = self._composition.supervisor()
+        async with AsyncExitStack() as started:
+            if self._supervisor is not None:
+                started.push_async_callback(self._supervisor.close)
+                await self._supervisor.start()
+            watcher = Watcher(self._composition.storage, self._storage_changed.set)
+            watcher.start()
+            started.push_async_callback(self._tasks.cancel)
+            started.push_async_callback(self._end, watcher)
+            for number in range(self._composition.workers):
+                self._start_worker(number)
+            self._tasks.spawn(self._follow_storage())
+            await self._stop.wait()
         if self._failure is not None:
             raise self._failure
 
@@ -148,13 +144,14 @@ class Parent:
         arguments = http_worker.WorkerArguments(
             config=self._config,
             worker=number,
-            workers=self._host.workers,
+            workers=self._composition.workers,
             listener=self._listener,
             control=theirs,
-            supervisor=their_engine_socket,
+            engine_socket=their_engine_socket,
             demo=self._demo and number == 0,
         )
-        process = self._context.Process(target=http_worker.main, args=(arguments,))
+        end = self._lifeline.end("tfaas-worker")
+        process = self._context.Process(target=tied, args=(end, http_worker.main, arguments))
         with sigint_blocked():
             process.start()
         theirs.close()
@@ -162,43 +159,34 @@ class Parent:
             assert self._supervisor is not None
             their_engine_socket.close()
             self._supervisor.attach(number, engine_socket)
-
-        def received(message: FromWorker, _descriptors: list[int]) -> None:
-            self._heard(worker, message)
-
-        # That a worker is gone, its sentinel tells.
-        link: Link[FromWorker] = Link(control, FromWorker, received, lambda: None)
-        worker = self._workers[number] = _Worker(number, process, link)
+        worker = self._workers[number] = WorkerProcess(number, process, control, self._heard)
         asyncio.get_running_loop().add_reader(process.sentinel, self._died, worker)
 
     def _engine_sockets(self) -> tuple[socket.socket | None, socket.socket | None]:
         return (None, None) if self._supervisor is None else socket.socketpair()
 
-    def _heard(self, worker: _Worker, message: FromWorker) -> None:
+    def _heard(self, worker: WorkerProcess, message: FromWorker) -> None:
         match message:
             case Serving():
-                worker.serving = True
+                worker.is_serving = True
                 # It may have read the storage just before a change that it was not told of.
                 self._storage_changed.set()
                 self._announce_address()
             case CannotStart():
-                self._failure = StartupError(message.message)
-                self._stop.set()
+                self._cannot_start(worker, message.message)
             case Notice():
                 self._notices.append(message.line)
                 self._print_notices()
             case Announce():
-                self._spawn(self._announce(worker, message))
+                self._tasks.spawn(self._announce(worker, message))
             case Look():
-                self._spawn(self._look(worker, message))
-            case Refreshed():
-                self._refreshes.answered(worker.number, message)
+                self._tasks.spawn(self._look(worker, message))
 
     def _announce_address(self) -> None:
         if (
             self._stop.is_set()
             or self._announced
-            or not all(worker.serving for worker in self._workers.values())
+            or not all(worker.is_serving for worker in self._workers.values())
         ):
             return
         self._announced = True
@@ -215,18 +203,30 @@ class Parent:
         shown = f"[{host}]" if ":" in host else host
         return f"http://{shown}:{port}{self._config.server.base}"
 
-    def _died(self, worker: _Worker) -> None:
+    def _died(self, worker: WorkerProcess) -> None:
         asyncio.get_running_loop().remove_reader(worker.process.sentinel)
-        worker.process.join()
-        worker.link.close()
+        worker.gone()
         del self._workers[worker.number]
-        self._refreshes.gone(worker.number)
         if self._stop.is_set():
             return
-        _log.warning("HTTP worker %d died (exit code %s)", worker.number, worker.process.exitcode)
-        self._spawn(self._replace(worker))
+        ending = Ending(worker.process.exitcode)
+        if not worker.is_serving and not self._announced:
+            self._cannot_start(worker, f"HTTP worker {worker.number} {ending} before it served")
+            return
+        _log.warning("HTTP worker %d died: it %s", worker.number, ending)
+        self._tasks.spawn(self._replace(worker))
 
-    async def _replace(self, worker: _Worker) -> None:
+    def _cannot_start(self, worker: WorkerProcess, why: str) -> None:
+        """Ends a start. A server that has served goes on, and tries again to start the worker."""
+        worker.process.kill()
+        if self._announced:
+            _log.error("HTTP worker %d cannot start: %s", worker.number, why)
+            return
+        self._failure = self._failure or StartupError(why)
+        self._kill_workers()
+        self._stop.set()
+
+    async def _replace(self, worker: WorkerProcess) -> None:
         self._backoff.died(worker.number)
         await asyncio.sleep(self._backoff.delay_s(worker.number))
         if self._stop.is_set():
@@ -237,12 +237,12 @@ class Parent:
 
     # Telling every worker.
 
-    async def _announce(self, worker: _Worker, message: Announce) -> None:
-        if not await self._refresh(self._workers.values(), message.name):
+    async def _announce(self, worker: WorkerProcess, message: Announce) -> None:
+        if not await refreshed(self._workers.values(), message.name):
             self._storage_changed.set()
-        worker.link.send(Announced(message.call))
+        worker.send(Announced(message.call))
 
-    async def _look(self, worker: _Worker, message: Look) -> None:
+    async def _look(self, worker: WorkerProcess, message: Look) -> None:
         pids = {os.getpid(): "parent"}
         for other in self._workers.values():
             if other.process.pid is not None:
@@ -252,23 +252,25 @@ class Parent:
             lambda: [ProcessStatus.of(kind, pid) for pid, kind in pids.items()]
         )
         uptime_s = round(time.monotonic() - self._started_s, 3)
-        worker.link.send(Looked(message.call, ServerStatus(uptime_s, processes)))
+        worker.send(Looked(message.call, ServerStatus(uptime_s, processes)))
 
     async def _follow_storage(self) -> None:
         """Has the workers look at the storage whenever it has changed, until they could."""
         while True:
             await self._storage_changed.wait()
             self._storage_changed.clear()
-            serving = [worker for worker in self._workers.values() if worker.serving]
-            if not await self._refresh(serving, ""):
+            if self._stop.is_set():
+                return
+            serving = [worker for worker in self._workers.values() if worker.is_serving]
+            if not await refreshed(serving, ""):
                 await asyncio.sleep(_RETRY_S)
                 self._storage_changed.set()
 
-    async def _refresh(self, workers: Iterable[_Worker], name: str) -> bool:
-        links = {worker.number: worker.link for worker in workers}
-        return await self._refreshes.ask(links, name)
-
     # The end.
+
+    async def _end(self, watcher: Watcher) -> None:
+        self._stop.set()
+        await asyncio.gather(self._drain(), watcher.stop())
 
     def _told_to_stop(self) -> None:
         if self._stop.is_set():
@@ -280,7 +282,7 @@ class Parent:
         # The workers accept those who are in already.
         shut(self._listener)
         for worker in self._workers.values():
-            worker.link.send(Drain())
+            worker.send(Drain())
         self._listener.close()
         deadline_s = time.monotonic() + self._config.server.request_timeout_s + _DRAIN_GRACE_S
         while self._workers:
@@ -292,9 +294,4 @@ class Parent:
 
     def _kill_workers(self) -> None:
         for worker in self._workers.values():
-            worker.process.kill()
-
-    def _spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        task = asyncio.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+            worker.kill()

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import itertools
 import logging
 import os
 import signal
 import socket
-from collections.abc import Coroutine
-from typing import Any
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
 import msgspec
 import uvloop
 
+from tfaas_core.composition import Composition
 from tfaas_core.config import Config
-from tfaas_core.errors import StartupError, TfaasError
-from tfaas_core.host import Host, Seat, ServerStatus
+from tfaas_core.errors import TfaasError
+from tfaas_core.host import Host
+from tfaas_core.processes.broken_start import start_error
 from tfaas_core.processes.messages import (
     Announce,
     Announced,
@@ -31,17 +32,25 @@ from tfaas_core.processes.messages import (
     Serving,
     ToHttpWorker,
 )
+from tfaas_core.status import ServerStatus
 from tfaas_core.system import logs
+from tfaas_core.system.calls import Calls
 from tfaas_core.system.link import Link
+from tfaas_core.system.tasks import Tasks
 from tfaas_core.tools.demo import publish_demo
+from tfaas_core.worker_place import WorkerPlace
+
+if TYPE_CHECKING:
+    from tfaas_core.http.server import HttpServer
 
 _log = logging.getLogger("tfaas.worker")
 
 
 class WorkerArguments(msgspec.Struct, frozen=True):
-    """What the parent hands to a new worker. ``supervisor`` is None where the engine has none.
+    """What the parent hands to a new worker.
 
-    ``demo``: store the demo models, where they are not stored.
+    ``engine_socket`` is None where the engine has no supervisor. ``demo``: store the demo models,
+    where they are not stored.
     """
 
     config: Config
@@ -49,7 +58,7 @@ class WorkerArguments(msgspec.Struct, frozen=True):
     workers: int
     listener: socket.socket
     control: socket.socket
-    supervisor: socket.socket | None
+    engine_socket: socket.socket | None
     demo: bool
 
 
@@ -61,102 +70,89 @@ def main(arguments: WorkerArguments) -> None:
     server = arguments.config.server
     logs.configure(server.log_level, server.log_format)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(Worker(arguments).run())
+        runner.run(_serve(arguments))
 
 
-class Worker:
+async def _serve(arguments: WorkerArguments) -> None:
+    await HttpWorker(arguments).run()
+
+
+class HttpWorker:
     """Serves until the parent says drain, and ends at once when the parent is gone."""
-
-    _host: Host
 
     def __init__(self, arguments: WorkerArguments) -> None:
         self._arguments = arguments
-        self._calls: dict[int, asyncio.Future[Any]] = {}
-        self._call_ids = itertools.count()
-        self._started = asyncio.Event()
+        self._link: Link[ToHttpWorker] = Link(
+            arguments.control, ToHttpWorker, self._received, self._parent_gone
+        )
+        self._host: asyncio.Future[Host] = asyncio.get_running_loop().create_future()
+        self._calls = Calls()
         self._draining = asyncio.Event()
         self._could_read = True
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(_log)
 
     async def run(self) -> None:
         """The worker's life in its event loop."""
+        async with AsyncExitStack() as started:
+            try:
+                host, server = await self._start(started)
+            except BaseException as error:  # a plugin may call exit()
+                self._link.send(CannotStart(start_error("an HTTP worker", error).message))
+                return
+            _spare_the_collector()
+            started.push_async_callback(self._tasks.cancel)
+            self._host.set_result(host)
+            self._link.send(Serving())
+            if self._arguments.demo:
+                self._tasks.spawn(self._publish_demo(host))
+            await self._draining.wait()
+            await server.drain(host.config.server.request_timeout_s)
+
+    async def _start(self, started: AsyncExitStack) -> tuple[Host, HttpServer]:
         # The parent imports this module too, and has no use for Sanic.
         from tfaas_core.http.server import HttpServer
 
         arguments = self._arguments
-        self._link: Link[ToHttpWorker] = Link(
-            arguments.control, ToHttpWorker, self._received, self._parent_gone
+        place = WorkerPlace(
+            arguments.worker, arguments.workers, arguments.engine_socket, self._announce, self._look
         )
-        try:
-            self._host = Host(arguments.config)
-            await self._host.start(
-                Seat(
-                    arguments.worker,
-                    arguments.workers,
-                    arguments.supervisor,
-                    self._announce,
-                    self._look,
-                )
-            )
-            server = HttpServer(self._host, arguments.listener)
-            await server.start()
-        except StartupError as error:
-            self._link.send(CannotStart(error.message))
-            return
-        self._started.set()
-        # What is there now stays for good, and a request leaves hardly a cycle behind: the
-        # collector need not look so often.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(20_000, 20, 20)
-        self._link.send(Serving())
-        if arguments.demo:
-            self._spawn(self._publish_demo())
-        await self._draining.wait()
-        await server.drain(arguments.config.server.request_timeout_s)
-        await self._host.close()
+        composition = Composition.of(arguments.config)
+        host = await started.enter_async_context(Host.started(composition, place))
+        server = HttpServer(host, arguments.listener)
+        await server.start()
+        return host, server
 
-    async def _publish_demo(self) -> None:
+    async def _publish_demo(self, host: Host) -> None:
         try:
-            for line in await publish_demo(self._host):
+            for line in await publish_demo(host):
                 self._link.send(Notice(line))
         except TfaasError as error:
             self._link.send(Notice(f"the demo model cannot be stored: {error.message}"))
 
     async def _announce(self, name: str) -> None:
-        await self._call(Announce(next(self._call_ids), name))
+        await self._calls.ask(lambda call: self._link.send(Announce(call, name)))
 
     async def _look(self) -> ServerStatus:
-        looked: Looked = await self._call(Look(next(self._call_ids)))
+        looked: Looked = await self._calls.ask(lambda call: self._link.send(Look(call)))
         return looked.status
-
-    async def _call(self, message: Announce | Look) -> Any:
-        future = self._calls[message.call] = asyncio.get_running_loop().create_future()
-        self._link.send(message)
-        try:
-            return await future
-        finally:
-            del self._calls[message.call]
 
     def _received(self, message: ToHttpWorker, _descriptors: list[int]) -> None:
         match message:
             case Announced() | Looked():
-                future = self._calls.get(message.call)
-                if future is not None and not future.done():
-                    future.set_result(message)
+                self._calls.answer(message.call, message)
             case Refresh():
-                self._spawn(self._refresh(message))
+                self._tasks.spawn(self._refresh(message))
             case Drain():
                 self._draining.set()
 
     async def _refresh(self, message: Refresh) -> None:
-        await self._started.wait()
+        catalog = (await self._host).catalog
         could = True
         try:
             if message.name:
-                await self._host.catalog.refresh(message.name)
+                await catalog.refresh(message.name)
             else:
-                await self._host.catalog.load()
+                await catalog.load()
         except TfaasError as error:
             could = False
             if self._could_read:
@@ -167,10 +163,12 @@ class Worker:
         self._could_read = could
         self._link.send(Refreshed(message.call, could))
 
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     def _parent_gone(self) -> None:
         os._exit(1)
+
+
+def _spare_the_collector() -> None:
+    """What is there now stays for good, and a request leaves hardly a cycle behind."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)

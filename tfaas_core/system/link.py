@@ -82,16 +82,26 @@ class BlockingLink(Generic[M]):
         self._inbox = _Inbox()
         self._sending = threading.Lock()
 
+    def fileno(self) -> int:
+        """For a selector."""
+        return self._sock.fileno()
+
     def receive(self) -> Iterator[tuple[M, list[int]]]:
         """Messages and their descriptors, until the other side is gone."""
         try:
-            while self._inbox.receive(self._sock):
-                for payload, descriptors in self._inbox.messages():
-                    yield self._decoder.decode(payload), descriptors
-        except ConnectionError:
-            pass
+            while (messages := self.receive_some()) is not None:
+                yield from messages
         finally:
             self._inbox.close()
+
+    def receive_some(self) -> list[tuple[M, list[int]]] | None:
+        """Waits for bytes; the messages that are whole then, None once the other side is gone."""
+        try:
+            if not self._inbox.receive(self._sock):
+                return None
+        except ConnectionError:
+            return None
+        return [(self._decoder.decode(payload), fds) for payload, fds in self._inbox.messages()]
 
     def send(self, message: Any) -> None:
         """Sends a message; does nothing where the other side is gone."""
@@ -135,6 +145,11 @@ class Link(Generic[M]):
         self._outbox.append((_pack(message, descriptors), [os.dup(fd) for fd in descriptors]))
         if len(self._outbox) == 1:
             self._flush()
+
+    def receive(self) -> None:
+        """Takes note at once of what has arrived."""
+        if self._open:
+            self._readable()
 
     def close(self) -> None:
         """Closes this side, without a call of ``on_close``."""

@@ -26,8 +26,8 @@ async def holding(
 ) -> AsyncIterator[SpawnProcess]:
     """An HTTP worker's process, which waits for the answer to ``rows``."""
     async with _spawned(_hold, factory, context, version, rows) as (process, _report):
-        if context.supervisor is not None:
-            context.supervisor.close()
+        if context.engine_socket is not None:
+            context.engine_socket.close()
         yield process
 
 

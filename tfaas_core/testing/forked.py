@@ -1,32 +1,42 @@
-"""The fork server and the model processes of the present process, seen from outside."""
+"""The fork servers and the model processes of a process, seen from outside."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from contextlib import suppress
-from multiprocessing import forkserver, resource_tracker
 
 import psutil
 
 
+def fork_servers(parent: psutil.Process | None = None) -> list[psutil.Process]:
+    """Those of ``parent``, or of the present process."""
+    return children_named("tfaas-fork", parent or psutil.Process(os.getpid()))
+
+
 def fork_server() -> psutil.Process | None:
-    """The fork server, where one runs."""
-    # The standard library has no public way; this is what its own tests use.
-    pid = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    """The only fork server of the present process, where one runs."""
+    return next(iter(fork_servers()), None)
+
+
+def model_processes(parent: psutil.Process | None = None) -> list[psutil.Process]:
+    """The model processes that the fork servers of ``parent`` have forked."""
+    servers = fork_servers(parent)
+    return [child for server in servers for child in children_named("tfaas-model", server)]
+
+
+def children_named(name: str, parent: psutil.Process) -> list[psutil.Process]:
+    """Its children that run, of this name."""
     with suppress(psutil.NoSuchProcess):
-        if pid is not None:
-            server = psutil.Process(pid)
-            return server if is_alive(server) else None
-    return None
+        return list(_named(name, parent.children()))
+    return []
 
 
-def model_processes() -> list[psutil.Process]:
-    """The model processes that this process's fork server has forked."""
-    server = fork_server()
-    try:
-        children = [] if server is None else server.children()
-    except psutil.NoSuchProcess:
-        return []
-    return [process for process in children if is_alive(process)]
+def _named(name: str, processes: Iterable[psutil.Process]) -> Iterable[psutil.Process]:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            if process.name() == name and is_alive(process):
+                yield process
 
 
 def count_threads(process: psutil.Process) -> int:
@@ -51,14 +61,3 @@ def is_alive(process: psutil.Process) -> bool:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
-
-
-def stop_fork_server() -> None:
-    """Ends the fork server and its tracker of resources; the next start starts them again.
-
-    Model processes are killed, since the fork server waits for them.
-    """
-    for process in model_processes():
-        process.kill()
-    forkserver._forkserver._stop()  # type: ignore[attr-defined]
-    resource_tracker._resource_tracker._stop()  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tfaas_core.models.params import Params
-from tfaas_core.runtime import Independence, Runtime, Servable, Shapes
+from tfaas_core.runtime import Independence, LoadOptions, Runtime, Servable, Shapes
 from tfaas_core.tensors import Array, BatchAxis, Signature, TensorSpec
 
 ROWS_OF_3 = TensorSpec("x", "float32", (None, 3))
@@ -79,5 +79,5 @@ class OneServable(Runtime):
     def recognises(self, artifact: Path) -> bool:
         return True
 
-    def load(self, artifact: Path, params: Params, threads: int) -> Servable:
+    def load(self, artifact: Path, params: Params, options: LoadOptions) -> Servable:
         return self._servable

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -132,9 +132,16 @@ def running_postgresql(durable: bool = False) -> Iterator[PostgresqlServer]:
     if binaries is None:
         assert os.environ.get("CI") != "true", "no binaries of PostgreSQL, which CI must have"
         pytest.skip("no binaries of PostgreSQL: apt-get install postgresql")
+    with in_a_folder(lambda folder: PostgresqlServer(binaries, folder, durable)) as server:
+        yield server
+
+
+@contextmanager
+def in_a_folder(make: Callable[[Path], PostgresqlServer]) -> Iterator[PostgresqlServer]:
+    """A server that is made in a new folder and started; both are gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="tfaas-postgresql-"))
     try:
-        server = PostgresqlServer(binaries, folder, durable)
+        server = make(folder)
         server.start()
         try:
             yield server

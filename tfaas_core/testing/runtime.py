@@ -14,7 +14,7 @@ import numpy as np
 
 from tfaas_core.errors import CannotServe, DoesNotFit
 from tfaas_core.models.params import Params
-from tfaas_core.runtime import Independence, Runtime, Servable, Shapes
+from tfaas_core.runtime import Independence, LoadOptions, Runtime, Servable, Shapes
 from tfaas_core.tensors import Array, BatchAxis, Signature, TensorSpec
 
 SIGNATURE = Signature(
@@ -104,7 +104,7 @@ class FakeRuntime(Runtime):
     def recognises(self, artifact: Path) -> bool:
         return artifact.is_file()
 
-    def load(self, artifact: Path, params: Params, threads: int) -> Servable:
+    def load(self, artifact: Path, params: Params, options: LoadOptions) -> Servable:
         match artifact.read_text().split():
             case ["sum"]:
                 return FakeServable(lambda rows: None)

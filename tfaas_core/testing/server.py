@@ -15,6 +15,8 @@ from pathlib import Path
 import httpx
 import psutil
 
+from tfaas_core.testing.forked import children_named, fork_servers, model_processes
+
 STOP_TIMEOUT_S = 60.0
 
 
@@ -49,15 +51,16 @@ class RunningServer:
 
     def workers(self) -> list[psutil.Process]:
         """The HTTP workers."""
-        return [child for child in self.parent.children() if _runs(child, "spawn_main")]
+        return children_named("tfaas-worker", self.parent)
 
     def fork_server(self) -> psutil.Process:
         """The process that model processes are forked from."""
-        return next(child for child in self.parent.children() if _runs(child, "forkserver"))
+        (server,) = fork_servers(self.parent)
+        return server
 
     def model_processes(self) -> list[psutil.Process]:
-        """The model processes of the present fork server."""
-        return list(self.fork_server().children())
+        """The model processes of the present fork servers."""
+        return model_processes(self.parent)
 
     def stop(self) -> int:
         """SIGTERM; returns the exit code."""
@@ -116,10 +119,3 @@ def _url(process: subprocess.Popen[str], log: Path) -> str:
     found = re.search(r"https?://\S+", line)
     assert found is not None, f"the server did not start: {line}{log.read_text()}"
     return found[0]
-
-
-def _runs(process: psutil.Process, words: str) -> bool:
-    try:
-        return words in " ".join(process.cmdline())
-    except psutil.Error:
-        return False

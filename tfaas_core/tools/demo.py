@@ -14,6 +14,7 @@ from tfaas_core.host import Host
 from tfaas_core.storage import MODEL
 from tfaas_core.uploads.form import FormFile
 from tfaas_core.uploads.package import Received
+from tfaas_core.uploads.upload import Upload
 
 _MODELS = "tfaas_backends.demo"
 """By name, as the built-in plugins are: the core imports none."""
@@ -35,7 +36,7 @@ async def publish_demo(host: Host) -> list[str]:
 
 
 async def _publish(host: Host, model: Any) -> None:
-    async with host.publisher.upload() as upload:
+    async with Upload(host.publisher) as upload:
         await upload.claim(model.name)
         await upload.publish(await asyncio.to_thread(_received, model, upload.staging))
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-import os
 import socket
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from multiprocessing.connection import Connection
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +16,9 @@ import msgspec
 from tfaas_core.codec import Codec
 from tfaas_core.config import Config
 from tfaas_core.engine.base import Candidate, EngineContext, Loaded, WorkerContext
-from tfaas_core.engine.local import LocalEngineFactory
+from tfaas_core.engine.in_parent.fork_servers import ForkServers
+from tfaas_core.engine.in_parent.pool import Pool
+from tfaas_core.engine.local import LocalEngineFactory, pool_settings
 from tfaas_core.errors import BadBody, TfaasError
 from tfaas_core.models.examples import examples_in, examples_to_run
 from tfaas_core.models.model import ModelVersion, is_name
@@ -27,6 +26,7 @@ from tfaas_core.models.params import Params, check_features, shown_nodes
 from tfaas_core.plugins import load_plugins
 from tfaas_core.predict.example_runs import ExampleRuns
 from tfaas_core.runtime import Runtime, runtime_for
+from tfaas_core.system.muted import stderr_muted
 from tfaas_core.tensors import Signature
 from tfaas_core.uploads.bundle import Bundle, BundleLimits, find_model, is_bundle, unpack
 from tfaas_core.uploads.first_axis import prepare
@@ -70,7 +70,7 @@ def inspect_model(path: Path, config: Config) -> Inspection:
     runtimes, codecs = plugins.runtimes(), plugins.codecs(config)
     inspection = Inspection(path=str(path))
     try:
-        with _stderr_muted(), _opened(path, config) as bundle:
+        with stderr_muted(), _opened(path, config) as bundle:
             _inspect(inspection, bundle, config, runtimes, codecs)
             inspection.loadable = True
     except TfaasError as error:
@@ -119,11 +119,9 @@ def _inspect(
     candidate = Candidate(
         name if is_name(name) else "model", "", inspection.runtime, str(model), params.document
     )
-    try:
-        loaded, examples = asyncio.run(_try_out(candidate, warmup, config, runtimes, codecs))
-    finally:
-        inspection.ops = _ops(runtimes[inspection.runtime], model, params)
-    inspection.examples = examples
+    loaded, inspection.examples = asyncio.run(
+        _try_out(inspection, candidate, warmup, config, runtimes, codecs)
+    )
     inspection.signature = loaded.signature
     inspection.mergeable, inspection.merge_reason = loaded.mergeable, loaded.merge_reason
     inspection.params |= {
@@ -135,6 +133,7 @@ def _inspect(
 
 
 async def _try_out(
+    inspection: Inspection,
     candidate: Candidate,
     warmup: dict[str, Any] | None,
     config: Config,
@@ -143,15 +142,17 @@ async def _try_out(
 ) -> tuple[Loaded, int]:
     """Loads the candidate in a model process, which is gone afterwards, and runs its examples.
 
-    Returns how many these are, too.
+    Returns how many these are, too. In any case, the inspection gets the ops.
     """
     engine_table = msgspec.structs.replace(config.engine, isolation="model")
     config = msgspec.structs.replace(config, engine=engine_table)
-    factory = LocalEngineFactory()
-    supervisor = factory.supervisor(EngineContext(config, runtimes, 1))
-    assert supervisor is not None
+    context = EngineContext(config, runtimes, 1)
+    fork_servers = ForkServers(context)
+    supervisor = Pool(pool_settings(context), fork_servers)
     theirs, ours = socket.socketpair()
-    engine = factory.engine(WorkerContext(config, runtimes, 1, 0, ours, lambda version: Path()))
+    engine = LocalEngineFactory().engine(
+        WorkerContext(config, runtimes, 1, 0, ours, lambda version: Path())
+    )
     await supervisor.start()
     supervisor.attach(0, theirs)
     await engine.start()
@@ -162,6 +163,7 @@ async def _try_out(
         await ExampleRuns(engine, codecs, config.engine.max_queue_rows).check(loaded.ticket, record)
         return loaded, len(examples_to_run(record))
     finally:
+        inspection.ops = await _ops(fork_servers, candidate)
         await engine.close()
         await supervisor.close()
 
@@ -186,41 +188,26 @@ def _record(candidate: Candidate, warmup: dict[str, Any] | None, loaded: Loaded)
     )
 
 
-def _ops(runtime: Runtime, model: Path, params: Params) -> dict[str, int]:
-    """The runtime's count, made in a process of its own; empty where that dies, or takes long.
-
-    The fork server is the engine's, which has imported the runtime's libraries.
-    """
-    context = multiprocessing.get_context("forkserver")
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_send_ops, args=(theirs, runtime, model, params), daemon=True)
-    process.start()
-    theirs.close()
+async def _ops(fork_servers: ForkServers, candidate: Candidate) -> dict[str, int]:
+    """The runtime's count, made in a process of its own; empty where that dies, or takes long."""
+    ours, theirs = socket.socketpair()
+    reader, writer = await asyncio.open_connection(sock=ours)
     try:
-        content = ours.recv_bytes() if ours.poll(_COUNT_TIMEOUT_S) else b"{}"
-    except EOFError:
-        content = b"{}"
+        async with asyncio.timeout(_COUNT_TIMEOUT_S):
+            with theirs:
+                work = partial(_send_ops, candidate)
+                process = await fork_servers.start(theirs, candidate.runtime, work)
+            content = await reader.read()
+            process.kill()
+    except (TimeoutError, TfaasError):
+        content = b""
     finally:
-        process.kill()
-        process.join()
-        ours.close()
-    ops = msgspec.json.decode(content, type=dict[str, int])
+        writer.close()
+    ops = msgspec.json.decode(content or b"{}", type=dict[str, int])
     return dict(sorted(ops.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _send_ops(connection: Connection, runtime: Runtime, model: Path, params: Params) -> None:
-    connection.send_bytes(msgspec.json.encode(runtime.count_ops(model, params)))
-
-
-@contextmanager
-def _stderr_muted() -> Iterator[None]:
-    """On the descriptor: the processes that are started in the block inherit it."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as null:
-            os.dup2(null.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+def _send_ops(candidate: Candidate, sock: socket.socket, runtimes: Mapping[str, Runtime]) -> None:
+    params = Params.of(candidate.params)
+    ops = runtimes[candidate.runtime].count_ops(Path(candidate.path), params)
+    sock.sendall(msgspec.json.encode(ops))

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+from typing import Literal, TypeAlias
 
 import msgspec
 
-from tfaas_core.config import Config, PluginsTable
-from tfaas_core.errors import ConfigError, PluginError
+from tfaas_core.composition import Composition
+from tfaas_core.config import Config, EngineTable, StorageTable
+from tfaas_core.errors import ConfigError, PluginError, StartupError
 from tfaas_core.host import Host
-from tfaas_core.plugins import Plugin, Plugins, choose, load_plugins
+from tfaas_core.plugins import Plugin, Plugins, load_plugins
+from tfaas_core.plugins.plugin import described
+from tfaas_core.system.address import check_host
+from tfaas_core.worker_place import WorkerPlace
+
+_Report: TypeAlias = Callable[[StartupError], None]
 
 
 class SurveyedPlugin(msgspec.Struct, frozen=True):
@@ -24,74 +33,141 @@ class SurveyedPlugin(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Findings(msgspec.Struct, frozen=True):
+    """What ``tfaas check`` says, a sentence each. With errors, ``tfaas serve`` does not start."""
+
+    errors: list[str]
+    warnings: list[str]
+
+
 def survey(config: Config) -> list[SurveyedPlugin]:
-    """Every plugin that is found. No routes are listed where a host cannot be wired."""
-    plugins, broken = _without_broken(config)
-    return [_surveyed(plugins, plugin, broken.get(plugin.module, "")) for plugin in plugins.found]
+    """Every plugin that is found. No routes are listed if the configuration is wrong."""
+    errors: list[StartupError] = []
+    plugins = _built(config, errors.append).plugins
+    reasons: dict[str, list[str]] = {}
+    for error in errors:
+        if isinstance(error, PluginError):
+            reasons.setdefault(error.details["plugin"], []).append(error.message)
+    return [
+        _surveyed(plugins, plugin, list(dict.fromkeys(reasons.get(plugin.module, ()))))
+        for plugin in plugins.found
+    ]
 
 
-def findings(config: Config) -> list[str]:
-    """What is wrong with the plugins, and with what ``config`` asks of them; a sentence each."""
-    plugins, broken = _without_broken(config)
-    return [*broken.values(), *_unknown_disabled(config, plugins), *_wrong_kinds(config, plugins)]
+def findings(config: Config) -> Findings:
+    """What is wrong with the plugins, and with what ``config`` asks of them.
+
+    Builds what a server builds before it binds its port, and asks no other machine. Model processes
+    are started, and have ended when it returns.
+    """
+    errors: list[StartupError] = []
+    built = _built(config, errors.append)
+    if built.composition is not None:
+        errors += [*_unmade_engine(built.composition), *_unready_runtimes(built.composition)]
+    errors = [*_unknown_disabled(config, built.plugins), *_wrong_host(config), *errors]
+    errors.sort(key=lambda error: not isinstance(error, PluginError))
+    return Findings(list(dict.fromkeys(error.message for error in errors)), built.warnings)
 
 
-def _surveyed(plugins: Plugins, plugin: Plugin, reason: str) -> SurveyedPlugin:
-    status: Literal["active", "disabled", "broken"] = "active"
-    if plugin.disabled:
-        status = "broken" if reason else "disabled"
+def _surveyed(plugins: Plugins, plugin: Plugin, reasons: list[str]) -> SurveyedPlugin:
+    status: Literal["active", "disabled", "broken"] = "disabled" if plugin.disabled else "active"
     return SurveyedPlugin(
         plugin.module,
         plugin.distribution,
         plugin.version,
-        status,
+        "broken" if reasons else status,
         plugins.registered(plugin),
-        reason,
+        "; ".join(reasons),
     )
 
 
-def _without_broken(config: Config) -> tuple[Plugins, dict[str, str]]:
-    """Disables one broken plugin after the other until the rest works; gives their reasons."""
-    broken: dict[str, str] = {}
-    while True:
-        disabled = PluginsTable(disabled=(*config.plugins.disabled, *broken))
-        try:
-            return _asked(msgspec.structs.replace(config, plugins=disabled)), broken
-        except PluginError as error:
-            module = error.details.get("plugin")
-            if module is None or module in broken:
-                raise
-            broken[module] = error.message
+class _Built(msgspec.Struct):
+    plugins: Plugins
+    composition: Composition | None = None
+    warnings: list[str] = []
 
 
-def _asked(config: Config) -> Plugins:
-    """The plugins, once they have registered everything."""
+def _built(config: Config, report: _Report) -> _Built:
+    """What a server builds, as far as that goes; all that is wrong goes to ``report``."""
+    built = _Built(load_plugins(config.plugins.disabled, report))
+    config = _without_wrong_kinds(config, built, report)
     try:
-        host = Host(config)
-    except ConfigError:
-        plugins = load_plugins(config.plugins.disabled)
-        plugins.codecs(config)
-        plugins.storages()
-        plugins.runtimes()
-        plugins.engines()
-        return plugins
-    host.routes()
-    return host.plugins
+        built.composition = Composition.of(config, built.plugins)
+    except StartupError as error:
+        report(error)
+        _ask_all(config, built.plugins)
+    else:
+        Host.at_rest(built.composition).routes()
+    return built
 
 
-def _unknown_disabled(config: Config, plugins: Plugins) -> Iterator[str]:
+def _ask_all(config: Config, plugins: Plugins) -> None:
+    """But for routes, which take a host."""
+    plugins.codecs(config)
+    plugins.storages()
+    plugins.runtimes()
+    plugins.engines()
+
+
+def _without_wrong_kinds(config: Config, built: _Built, report: _Report) -> Config:
+    """``config`` with the defaults in place of a storage or engine that cannot be made."""
+    try:
+        built.warnings += built.plugins.examine_storage(config)
+    except StartupError as error:
+        report(error)
+        config = msgspec.structs.replace(config, storage=StorageTable())
+    try:
+        built.plugins.engine(config)
+    except StartupError as error:
+        report(error)
+        engine = msgspec.structs.replace(config.engine, kind=EngineTable().kind)
+        config = msgspec.structs.replace(config, engine=engine)
+    return config
+
+
+def _unmade_engine(composition: Composition) -> Iterator[StartupError]:
+    kind = composition.config.engine.kind
+    try:
+        asyncio.run(_make_engine(composition))
+    except StartupError as error:
+        yield error
+    except Exception as error:
+        what = f"failed in closing the engine `{kind}`: {described(error)}"
+        yield composition.plugins.blame("engine", kind, what)
+
+
+async def _make_engine(composition: Composition) -> None:
+    """Makes both parts, as the parent and a worker do, and closes them."""
+    async with AsyncExitStack() as made:
+        theirs: socket.socket | None = None
+        supervisor = composition.supervisor()
+        if supervisor is not None:
+            made.push_async_callback(supervisor.close)
+            ours, theirs = socket.socketpair()
+            made.enter_context(ours)
+        engine = composition.engine(WorkerPlace(engine_socket=theirs))
+        made.push_async_callback(engine.close)
+
+
+def _unready_runtimes(composition: Composition) -> Iterator[StartupError]:
+    try:
+        unready = composition.examine_runtimes()
+    except StartupError as error:
+        yield error
+        return
+    for name, reason in unready.items():
+        what = f"registers the runtime `{name}`, whose models cannot be started: {reason}"
+        yield composition.plugins.blame("runtime", name, what)
+
+
+def _unknown_disabled(config: Config, plugins: Plugins) -> Iterator[StartupError]:
     for name in config.plugins.disabled:
         if not any(plugin.is_called(name) for plugin in plugins.found):
-            yield f"no plugin is called `{name}` - at `$.plugins.disabled`"
+            yield ConfigError(f"no plugin is called `{name}` - at `$.plugins.disabled`")
 
 
-def _wrong_kinds(config: Config, plugins: Plugins) -> Iterator[str]:
-    storage = config.storage
+def _wrong_host(config: Config) -> Iterator[StartupError]:
     try:
-        choose("storage", storage.kind, plugins.storages())(storage.rest, config.base_dir)
-    except ConfigError as error:
-        yield error.message
-    try:
-        choose("engine", config.engine.kind, plugins.engines())
-    except ConfigError as error:
-        yield error.message
+        check_host(config.server.host, config.server.port)
+    except StartupError as error:
+        yield error

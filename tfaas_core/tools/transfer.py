@@ -14,10 +14,8 @@ from tfaas_core.models.checksum import artifact_checksum
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.versions import Model
 from tfaas_core.storage import MODEL, Claim, DefaultChoice, Storage, disk_errors
+from tfaas_core.system.progress import Advance
 from tfaas_core.uploads.folder import regular_files
-
-Advance: TypeAlias = Callable[[int], object]
-"""Is told how many further bytes were copied."""
 
 Progress: TypeAlias = Callable[[str, int], AbstractContextManager[Advance]]
 """Entered once for a model that is copied, with its name and how many bytes there are to copy."""

@@ -18,16 +18,15 @@ from typing import IO, cast
 
 import msgspec
 
+from tfaas_core.archives import GZIP, START_BYTES, TAR, archive_at, archive_of
 from tfaas_core.errors import BadBody, CannotServe, TooLarge
 from tfaas_core.storage import disk_errors
 
-GZIP_MAGIC = b"\x1f\x8b"
 SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
 PARAMS = "params.json"
 LABELS = ("labels.txt", "labels.csv")
-WARMUP = "warmup.json"
+WARMUP_FILE = "warmup.json"
 
-_TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
 _CHUNK_BYTES = 1 << 20
 _MAX_READ_BYTES = 4 << 20
 _MAX_RATIO = 200
@@ -58,17 +57,9 @@ class Bundle(msgspec.Struct, frozen=True):
     warmup: Path | None = None
 
 
-def is_gzip(path: Path) -> bool:
-    """Whether a file is gzipped, told by its first bytes."""
-    with path.open("rb") as file:
-        return file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-
-
 def is_bundle(path: Path) -> bool:
     """Whether a file is a tarball, plain or gzipped, told by its first bytes."""
-    with path.open("rb") as file:
-        start = file.read(_TAR_MAGIC_AT + len(_TAR_MAGIC))
-    return start.startswith(GZIP_MAGIC) or start[_TAR_MAGIC_AT:] == _TAR_MAGIC
+    return archive_at(path) in (GZIP, TAR)
 
 
 def unpack(tarball: Path, folder: Path, limits: BundleLimits) -> Bundle:
@@ -90,9 +81,9 @@ def unpack(tarball: Path, folder: Path, limits: BundleLimits) -> Bundle:
 def _reading(tarball: Path) -> Iterator[tarfile.TarFile]:
     try:
         with tarball.open("rb") as file:
-            gzipped = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+            is_gzipped = archive_of(file.read(START_BYTES)) is GZIP
             file.seek(0)
-            plain = gzip.GzipFile(fileobj=file) if gzipped else file
+            plain = gzip.GzipFile(fileobj=file) if is_gzipped else file
             with tarfile.open(
                 fileobj=cast(IO[bytes], _Bounded(cast(IO[bytes], plain))), mode="r:"
             ) as archive:
@@ -220,7 +211,7 @@ def find_model(folder: Path) -> Bundle:
         )
     root = saved_models[0] if saved_models else only or folder
     model = root if saved_models else _graph(root)
-    found = [_first(root, folder, names) for names in ((PARAMS,), LABELS, (WARMUP,))]
+    found = [_first(root, folder, names) for names in ((PARAMS,), LABELS, (WARMUP_FILE,))]
     return Bundle(name, model, *found)
 
 

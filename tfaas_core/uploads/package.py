@@ -10,14 +10,15 @@ from typing import Any
 
 import msgspec
 
+from tfaas_core.archives import GZIP, archive_at
 from tfaas_core.base64_text import decode_base64
 from tfaas_core.errors import BadBody, TooLarge, UnknownModel
 from tfaas_core.models.checksum import PREFIX, artifact_checksum
-from tfaas_core.models.examples import PARAMS_EXAMPLE, parse_warmup, read_examples
+from tfaas_core.models.examples import parse_warmup
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.params import Params
 from tfaas_core.storage import MODEL, disk_errors
-from tfaas_core.uploads.bundle import WARMUP, BundleLimits, Entry, is_bundle, is_gzip, unpack
+from tfaas_core.uploads.bundle import WARMUP_FILE, BundleLimits, Entry, is_bundle, unpack
 from tfaas_core.uploads.form import FormFile
 
 MAX_TEXT_FILE_BYTES = 16 * 1024 * 1024
@@ -75,7 +76,7 @@ def sort_out(received: Received, staging: Path, limits: BundleLimits) -> Package
         name, model_file = bundle.name, _shown(bundle.model)
         params = params or _found(bundle.params, staging / "params.json")
         labels = labels or _found(bundle.labels, staging / "labels.txt")
-        warmup = _found(bundle.warmup, staging / WARMUP)
+        warmup = _found(bundle.warmup, staging / WARMUP_FILE)
         _replace(model.path, bundle.model, staging / _UNPACKED)
     size_bytes, checksum = _measured(model.path, model)
     return Package(
@@ -111,12 +112,12 @@ def entries_of(version: ModelVersion, artifact: Path) -> list[Entry]:
         labels = "".join(f"{label}\n" for label in version.labels)
         entries.append(Entry(f"{top}/labels.txt", labels.encode()))
     if version.warmup is not None:
-        entries.append(Entry(f"{top}/{WARMUP}", msgspec.json.encode(version.warmup)))
+        entries.append(Entry(f"{top}/{WARMUP_FILE}", msgspec.json.encode(version.warmup)))
     return entries
 
 
 def _check_kind(received: Received, path: Path) -> None:
-    if received.must_be_gzip and not is_gzip(path):
+    if received.must_be_gzip and archive_at(path) is not GZIP:
         raise BadBody("Content-Encoding says gzip, but the body is not gzip")
     if received.must_be_bundle and not is_bundle(path):
         raise BadBody("the body is no tarball; send one (tar cfz model.tar.gz model), or a form")
@@ -198,14 +199,12 @@ def _private(path: str, flags: int) -> int:
 
 def read_params(file: Path) -> Params:
     """Reads a ``params.json``; raises BadBody, DoesNotFit and TooLarge."""
-    params = Params.parse(_small(file, "params"))
-    read_examples(params.document.get("example"), PARAMS_EXAMPLE)
-    return params
+    return Params.parse(_small(file, "params"))
 
 
 def read_warmup(file: Path) -> dict[str, Any]:
     """Reads a ``warmup.json``; raises BadBody, DoesNotFit and TooLarge."""
-    return parse_warmup(_small(file, WARMUP, MAX_WARMUP_BYTES))
+    return parse_warmup(_small(file, WARMUP_FILE, MAX_WARMUP_BYTES))
 
 
 def _read_labels(file: FormFile) -> tuple[str, ...]:

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 
-from tfaas_core.engine.base import Engine
+import msgspec
+
+from tfaas_core.engine.base import Candidate, Engine, Loaded
 from tfaas_core.errors import (
     DoesNotFit,
     InUse,
+    TfaasError,
     UnknownModel,
 )
-from tfaas_core.models.model import ModelVersion, check_name, is_name
+from tfaas_core.models.examples import examples_in
+from tfaas_core.models.model import ModelVersion, check_name, is_name, now_text
+from tfaas_core.models.params import check_features
 from tfaas_core.models.versions import MAX_LABELS, Model, Pointers
 from tfaas_core.predict.example_runs import ExampleRuns
-from tfaas_core.runtime import Runtime
+from tfaas_core.runtime import Runtime, runtime_for
 from tfaas_core.storage import Claim, DefaultChoice, Storage
 from tfaas_core.uploads.bundle import BundleLimits
+from tfaas_core.uploads.first_axis import prepare
+from tfaas_core.uploads.package import Package
 from tfaas_core.uploads.uninterrupted import finished
-from tfaas_core.uploads.upload import Upload
+from tfaas_core.worker_place import TellWorkers
 
-Announce = Callable[[str], Awaitable[None]]
-"""Tells all HTTP workers that a name has changed; returns when they have taken note.
-
-It does not wait for ever for one that is slow, or cannot read the storage."""
+_log = logging.getLogger("tfaas.publisher")
 
 
 class Publisher:
@@ -35,24 +41,52 @@ class Publisher:
         storage: Storage,
         engine: Engine,
         runtimes: Mapping[str, Runtime],
-        announce: Announce,
+        announce: TellWorkers,
         next_moment: Callable[[], str],
         keep_versions: int,
         limits: BundleLimits,
         example_runs: ExampleRuns,
     ) -> None:
         self.storage = storage
-        self.engine = engine
-        self.runtimes = runtimes
-        self.announce = announce
-        self.next_moment = next_moment
-        self.keep_versions = keep_versions
         self.limits = limits
-        self.example_runs = example_runs
+        self._engine = engine
+        self._runtimes = runtimes
+        self._announce = announce
+        self._next_moment = next_moment
+        self._keep_versions = keep_versions
+        self._example_runs = example_runs
 
-    def upload(self) -> Upload:
-        """A new upload, for an ``async with`` block."""
-        return Upload(self)
+    async def publish(self, claim: Claim, staging: Path, package: Package) -> ModelVersion:
+        """Loads, checks and stores what an upload holds in ``staging``, and makes it live.
+
+        Returns it, served by all workers. Raises DoesNotFit, CannotServe and what storages raise;
+        then nothing is stored or changed. It must not be cancelled: see Upload.
+        """
+        engine, params = self._engine, package.params
+        runtime = runtime_for(self._runtimes, package.model)
+        candidate = Candidate(claim.name, "", runtime, str(package.model), params.document)
+        loaded = await prepare(engine, candidate, examples_in(package.warmup, params.document))
+        try:
+            check_features(params, loaded.signature)
+            record = _record(claim.name, runtime, package, loaded)
+            await self._example_runs.check(loaded.ticket, record)
+            record = msgspec.structs.replace(record, created=self._next_moment())
+            version = await asyncio.to_thread(self.storage.commit, claim, staging, record)
+        except BaseException:
+            engine.discard(loaded.ticket)
+            raise
+        await engine.adopt(loaded.ticket, version)
+        await self._announce(claim.name)
+        await self._prune(claim)
+        return version
+
+    async def _prune(self, claim: Claim) -> None:
+        """Comes last, because until the switch somebody may have wanted to load an old version."""
+        try:
+            if await asyncio.to_thread(self.storage.prune, claim, self._keep_versions):
+                await self._announce(claim.name)
+        except TfaasError as error:
+            _log.warning("old versions of %s stay for now: %s", claim.name, error.message)
 
     async def remove(self, name: str) -> None:
         """Deletes a model with all its versions. Raises UnknownModel or Busy."""
@@ -63,9 +97,9 @@ class Publisher:
     async def choose_default(self, name: str) -> None:
         """Makes ``name`` the default model, until the next upload. Raises UnknownModel."""
         await self._stored(name)
-        choice = DefaultChoice(name, self.next_moment())
+        choice = DefaultChoice(name, self._next_moment())
         await finished(asyncio.to_thread(self.storage.choose_default, choice))
-        await self.announce(name)
+        await self._announce(name)
 
     async def roll_back(self, name: str, number: int | None = None) -> ModelVersion:
         """Makes another version live: ``number``, or else the one that was live before.
@@ -80,7 +114,7 @@ class Publisher:
         async with _claimed(self.storage, name) as claim:
             model = await self._stored(name)
             version = model.before_live() if number is None else model.version(number)
-            await self.example_runs.ready(version)
+            await self._example_runs.ready(version)
             await self._point(claim, model.pointers.with_live(version.version))
             return version
 
@@ -104,7 +138,7 @@ class Publisher:
                     model=name,
                 )
             if label in model.pointers.labels:
-                await self.example_runs.ready(version)  # clients may be using the label already
+                await self._example_runs.ready(version)  # clients may be using the label already
             await self._point(claim, pointers)
             return version
 
@@ -141,11 +175,11 @@ class Publisher:
                         model=name,
                     )
             await asyncio.to_thread(self.storage.delete_version, claim, number)
-            await self.announce(name)
+            await self._announce(name)
 
     async def _point(self, claim: Claim, pointers: Pointers) -> None:
         await asyncio.to_thread(self.storage.point, claim, pointers)
-        await self.announce(claim.name)
+        await self._announce(claim.name)
 
     async def _stored(self, name: str) -> Model:
         """The model as it is stored now; raises UnknownModel."""
@@ -158,7 +192,7 @@ class Publisher:
         async with _claimed(self.storage, name) as claim:
             if not await asyncio.to_thread(self.storage.delete, claim):
                 raise _unknown(name)
-            await self.announce(name)
+            await self._announce(name)
 
 
 @asynccontextmanager
@@ -173,3 +207,22 @@ async def _claimed(storage: Storage, name: str) -> AsyncIterator[Claim]:
 
 def _unknown(name: str) -> UnknownModel:
     return UnknownModel(f"there is no model {name[:140]!r}; see /models", model=name[:140])
+
+
+def _record(name: str, runtime: str, package: Package, loaded: Loaded) -> ModelVersion:
+    return ModelVersion(
+        name=name,
+        version=0,
+        runtime=runtime,
+        model_file=package.model_file,
+        labels_file=package.labels_file,
+        params=package.params.document,
+        signature=loaded.signature,
+        mergeable=loaded.mergeable,
+        merge_reason=loaded.merge_reason,
+        labels=package.labels,
+        created=now_text(),
+        size_bytes=package.size_bytes,
+        checksum=package.checksum,
+        warmup=package.warmup,
+    )

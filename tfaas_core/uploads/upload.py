@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
 
-import msgspec
-
-from tfaas_core.engine.base import Candidate, Loaded
-from tfaas_core.errors import BadBody, DoesNotFit, TfaasError
-from tfaas_core.models.examples import examples_in
-from tfaas_core.models.model import ModelVersion, check_name, now_text
-from tfaas_core.models.params import check_features
-from tfaas_core.runtime import runtime_for
+from tfaas_core.errors import BadBody, DoesNotFit
+from tfaas_core.models.model import ModelVersion, check_name
 from tfaas_core.storage import Claim
-from tfaas_core.uploads.first_axis import prepare
 from tfaas_core.uploads.package import Package, Received, sort_out
+from tfaas_core.uploads.publisher import Publisher
 from tfaas_core.uploads.uninterrupted import finished, taken
-
-if TYPE_CHECKING:
-    from tfaas_core.uploads.publisher import Publisher
-
-_log = logging.getLogger("tfaas.publisher")
 
 
 class Upload:
@@ -96,33 +83,7 @@ class Upload:
         publisher = self._publisher
         package = await asyncio.to_thread(sort_out, received, self.staging, publisher.limits)
         claim = await self._claim_for(package, received)
-        runtime = runtime_for(publisher.runtimes, package.model)
-        params = package.params
-        candidate = Candidate(claim.name, "", runtime, str(package.model), params.document)
-        examples = examples_in(package.warmup, params.document)
-        loaded = await prepare(publisher.engine, candidate, examples)
-        try:
-            check_features(params, loaded.signature)
-            record = _record(claim.name, runtime, package, loaded)
-            await publisher.example_runs.check(loaded.ticket, record)
-            record = msgspec.structs.replace(record, created=publisher.next_moment())
-            version = await asyncio.to_thread(publisher.storage.commit, claim, self.staging, record)
-        except BaseException:
-            publisher.engine.discard(loaded.ticket)
-            raise
-        await publisher.engine.adopt(loaded.ticket, version)
-        await publisher.announce(claim.name)
-        await self._prune(claim)
-        return version
-
-    async def _prune(self, claim: Claim) -> None:
-        """Comes last, because until the switch somebody may have wanted to load an old version."""
-        publisher = self._publisher
-        try:
-            if await asyncio.to_thread(publisher.storage.prune, claim, publisher.keep_versions):
-                await publisher.announce(claim.name)
-        except TfaasError as error:
-            _log.warning("old versions of %s stay for now: %s", claim.name, error.message)
+        return await publisher.publish(claim, self.staging, package)
 
     async def _claim_for(self, package: Package, received: Received) -> Claim:
         params = package.params
@@ -145,22 +106,3 @@ class Upload:
                 got=params.name,
             )
         return self._claim
-
-
-def _record(name: str, runtime: str, package: Package, loaded: Loaded) -> ModelVersion:
-    return ModelVersion(
-        name=name,
-        version=0,
-        runtime=runtime,
-        model_file=package.model_file,
-        labels_file=package.labels_file,
-        params=package.params.document,
-        signature=loaded.signature,
-        mergeable=loaded.mergeable,
-        merge_reason=loaded.merge_reason,
-        labels=package.labels,
-        created=now_text(),
-        size_bytes=package.size_bytes,
-        checksum=package.checksum,
-        warmup=package.warmup,
-    )

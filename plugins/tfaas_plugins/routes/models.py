@@ -50,7 +50,7 @@ class ModelsApi:
         check_length(
             request.headers.get("content-length", ""), self._host.config.limits.max_upload_bytes
         )
-        async with self._host.publisher.upload() as upload:
+        async with Upload(self._host.publisher) as upload:
             if name := request.query.get("name"):
                 await upload.claim(name)
             if media_type in _BUNDLE_TYPES:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
-
-from tfaas_core.errors import BadBody, DoesNotFit
+from tfaas_core.errors import DoesNotFit
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
+from tfaas_core.json_text import read_object
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.route import Request, Response, Route, json_response
 from tfaas_core.spelling import respelled
@@ -59,11 +58,8 @@ def _found(version: ModelVersion) -> dict[str, Any]:
 
 def _name(body: bytes) -> str:
     """``name`` of a JSON object, or ``model`` where that is missing."""
-    try:
-        document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise BadBody(f"the body is not JSON: {error}") from None
-    fields = respelled(document if isinstance(document, dict) else {}, ("name", "model"))
+    document = read_object(body, "the body", like='{"name": "vk"}')
+    fields = respelled(document, ("name", "model"))
     name = fields.get("name") or fields.get("model")
     if not isinstance(name, str):
         raise DoesNotFit('name the model: {"name": "vk"}', field="name")

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
-
 from tfaas_core.errors import BadBody, DoesNotFit
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
+from tfaas_core.json_text import read_object
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.versions import Model, check_number, number_of
 from tfaas_core.route import Request, Response, Route, json_response
@@ -98,11 +97,8 @@ def _number_in(body: bytes) -> int:
     """``version`` of a JSON object; raises BadBody and DoesNotFit."""
     if not body:
         raise BadBody('the body is empty, name the version: {"version": 3}', field="version")
-    try:
-        document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise BadBody(f"the body is not JSON: {error}") from None
-    if not isinstance(document, dict) or "version" not in document:
+    document = read_object(body, "the body", like='{"version": 3}')
+    if "version" not in document:
         raise DoesNotFit('name the version: {"version": 3}', field="version")
     return check_number(document["version"])
 

@@ -9,7 +9,7 @@ from tfaas_backends.demo.train_particles import Dense, answers, frozen_graph, to
 from tfaas_backends.runtimes.graph.runtime import GraphRuntime
 
 from tfaas_core.models.params import Params
-from tfaas_core.runtime import Servable
+from tfaas_core.runtime import LoadOptions, Servable
 from tfaas_core.tensors import BatchAxis
 
 
@@ -17,7 +17,9 @@ from tfaas_core.tensors import BatchAxis
 def particles() -> Servable:
     (model,) = [model for model in demo_models() if model.name == "particles"]
     assert model.params is not None
-    return GraphRuntime().load(model.model, Params.parse(model.params.read_bytes()), 1)
+    return GraphRuntime().load(
+        model.model, Params.parse(model.params.read_bytes()), LoadOptions(threads=1)
+    )
 
 
 def test_the_demo_models_are_listed_by_name() -> None:

@@ -20,11 +20,12 @@ from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tests.data import MODELS
 from tfaas_core.engine.in_model_process.loop import ServableLoop
 from tfaas_core.engine.in_model_process.warmup import Warmed, warm
-from tfaas_core.engine.scheduling.pace import Pace, SlowRuns
+from tfaas_core.engine.scheduling.pace import Pace
+from tfaas_core.engine.scheduling.slow_runs import SlowRuns
 from tfaas_core.engine.shared.frames import FrameBuffer, decode_answer, encode_request
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.models.params import Params
-from tfaas_core.runtime import Servable
+from tfaas_core.runtime import LoadOptions, Servable
 from tfaas_core.tensors import Array, Signature
 
 REAL = sorted(MODELS.glob("*.pb"))
@@ -61,9 +62,9 @@ def _varied(sample: Array) -> Array:
 def loaded(network: Path, folder: Path, threads: int) -> Iterator[tuple[Servable, Warmed]]:
     """As a model process loads it: warmed, and with ``threads = 0``, tuned."""
     servable = (
-        GraphRuntime().load(network, _params(network), threads)
+        GraphRuntime().load(network, _params(network), LoadOptions(threads))
         if network.suffix == ".pb"
-        else SavedModelRuntime().load(_unpacked(network, folder), Params(), threads)
+        else SavedModelRuntime().load(_unpacked(network, folder), Params(), LoadOptions(threads))
     )
     try:
         yield servable, warm(servable)
@@ -126,8 +127,9 @@ def answered(
     """What the loop of a model process answers to frames of some requests each. It closes both."""
     ours, theirs = socket.socketpair()
     over = Event()
+    options = LoadOptions(max_batch_rows=MOST_ROWS)
     pace = Pace("normal", SlowRuns.create())
-    loop = ServableLoop(servable, warmed, MOST_ROWS, 0.0, Meter.create(1), pace, over.set)
+    loop = ServableLoop(servable, warmed, options, Meter.create(1), pace, over.set)
     loop.connect(theirs)
     loop.start()
     with ours:

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tfaas_core.testing.forked import fork_server, stop_fork_server
+from tfaas_core.testing.forked import fork_servers
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_process_stays() -> Iterator[None]:
-    """Ends the fork server, which all tests share, after the last test."""
+    """No fork server outlives its engine."""
     yield
-    stop_fork_server()
-    assert fork_server() is None
+    assert fork_servers() == []

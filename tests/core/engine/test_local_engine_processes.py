@@ -175,6 +175,7 @@ async def test_a_killed_fork_server_is_replaced_and_loaded_models_answer_on(
 @in_event_loop
 async def test_a_dead_fork_server_is_replaced_before_anybody_needs_it(tmp_path: Path) -> None:
     async with engine(tmp_path):
+        await eventually(lambda: fork_server() is not None, "there is a fork server")
         server = fork_server()
         assert server is not None
         server.kill()
@@ -190,7 +191,7 @@ async def test_a_stopped_fork_server_is_replaced_once_a_start_takes_too_long(
         server = fork_server()
         assert server is not None
         server.suspend()
-        monkeypatch.setattr("tfaas_core.engine.in_parent.fork_server.START_LIMIT_S", 1.0)
+        monkeypatch.setattr("tfaas_core.engine.in_parent.fork_server.FORK_LIMIT_S", 1.0)
         version = await asyncio.wait_for(harness.worker.upload("two", "sum"), 30)
         assert is_sum(await harness.worker.run(version, rows_of(3)), rows_of(3))
         assert not is_alive(server)
@@ -199,6 +200,7 @@ async def test_a_stopped_fork_server_is_replaced_once_a_start_takes_too_long(
 @in_event_loop
 async def test_no_fork_server_outlives_its_engine(tmp_path: Path) -> None:
     async with engine(tmp_path):
+        await eventually(lambda: fork_server() is not None, "there is a fork server")
         server = fork_server()
         assert server is not None
     assert not is_alive(server)
@@ -237,11 +239,12 @@ async def test_a_process_that_is_stopped_is_replaced(tmp_path: Path) -> None:
 async def test_a_load_that_takes_too_long_is_refused_and_its_process_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tfaas_core.engine.in_parent.loader.LOAD_TIMEOUT_S", 1.0)
     async with engine(tmp_path) as harness:
+        _version, first = await upload_and_find(harness.worker, "first", "sum")
+        monkeypatch.setattr("tfaas_core.engine.in_parent.loader.LOAD_TIMEOUT_S", 1.0)
         loading = asyncio.create_task(harness.worker.prepare("vk", "hang-on-load"))
-        await eventually(lambda: len(model_processes()) == 1, "the process has started")
-        (process,) = model_processes()
+        await eventually(lambda: len(model_processes()) == 2, "the process has started")
+        (process,) = set(model_processes()) - {first}
         with pytest.raises(CannotServe, match="did not load and warm up within 1 s"):
             await loading
         await eventually(lambda: not is_alive(process), "the process is gone")
@@ -286,7 +289,7 @@ async def test_a_model_that_crashes_on_loading_cannot_be_served(tmp_path: Path) 
     async with engine(tmp_path) as harness:
         worker = harness.worker
         for _turn in range(3):
-            with pytest.raises(CannotServe, match="crash, by SIGABRT, on loading"):
+            with pytest.raises(CannotServe, match="crash on loading: it was killed by SIGABRT"):
                 await worker.upload("vk", "abort-on-load")
         stored = worker.store("other", "abort-on-load")
         errors = await worker.run_all(stored, [rows_of(1)] * 3)

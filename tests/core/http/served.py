@@ -11,10 +11,13 @@ import pytest
 import uvloop
 from sanic import Sanic
 
+from tfaas_core.composition import Composition
 from tfaas_core.config import load_config
+from tfaas_core.engine.resting import RestingEngine
 from tfaas_core.host import Host
 from tfaas_core.http.server import HttpServer
 from tfaas_core.route import Handler, Route
+from tfaas_core.worker_place import WorkerPlace
 
 WITHIN_S = 30.0
 
@@ -23,7 +26,8 @@ class RoutesHost(Host):
     """Serves ``handlers``, each under its name."""
 
     def __init__(self, handlers: dict[str, Handler], *settings: str) -> None:
-        super().__init__(load_config(overrides=settings, environ={}))
+        composition = Composition.of(load_config(overrides=settings, environ={}))
+        super().__init__(composition, RestingEngine(), WorkerPlace())
         self._handlers = handlers
 
     def routes(self) -> list[Route]:

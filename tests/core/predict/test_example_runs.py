@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from tfaas_plugins.codecs.json.codec import JsonCodec
 
+from tfaas_core.composition import Composition
 from tfaas_core.config import load_config
 from tfaas_core.engine.local import LocalEngineFactory
 from tfaas_core.errors import CannotServe
@@ -28,6 +29,7 @@ from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import TRIGGER
 from tfaas_core.uploads.form import FormFile
 from tfaas_core.uploads.package import Received
+from tfaas_core.uploads.upload import Upload
 
 ROW = [7.0, 8.0, 9.0]
 
@@ -163,17 +165,15 @@ async def test_a_stored_version_is_ready_whatever_its_examples_do(
 async def host_of(root: Path, servable: FunctionServable) -> AsyncIterator[Host]:
     """A host that runs one function, whatever is uploaded."""
     settings = ["engine.isolation=inline", "server.workers=1", f"storage.root={root}"]
-    host = Host(load_config(None, settings, {}))
-    host.runtimes = {"one": OneServable(servable)}
-    await host.start()
-    try:
+    composition = Composition.of(load_config(None, settings, {}))
+    runtimes = {"one": OneServable(servable)}
+    composition = msgspec.structs.replace(composition, runtimes=runtimes)
+    async with Host.started(composition) as host:
         yield host
-    finally:
-        await host.close()
 
 
 async def publish(host: Host, params: dict[str, Any]) -> ModelVersion:
-    async with host.publisher.upload() as upload:
+    async with Upload(host.publisher) as upload:
         await upload.claim("vk")
         files = {MODEL: b"a function", "params.json": json.dumps(params).encode()}
         forms = []

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
-import os
 import selectors
 import socket
 import threading
@@ -16,9 +14,11 @@ from functools import partial
 import msgspec
 
 from tfaas_core.engine.in_model_process.bell import Bell
-from tfaas_core.engine.in_model_process.client import Client
+from tfaas_core.engine.in_model_process.origin import Origin
 from tfaas_core.engine.in_model_process.runner import Runner
 from tfaas_core.engine.in_model_process.warmup import Warmed
+from tfaas_core.engine.in_model_process.worker_connection import WorkerConnection
+from tfaas_core.engine.scheduling.busy_poll import BusyPoll
 from tfaas_core.engine.scheduling.pace import Pace
 from tfaas_core.engine.shared.frames import (
     RequestFrame,
@@ -30,13 +30,11 @@ from tfaas_core.engine.shared.frames import (
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.outputs import rows_between
 from tfaas_core.errors import DeadlinePassed, TfaasError, Unavailable
-from tfaas_core.runtime import Servable
-
-_log = logging.getLogger("tfaas.engine")
+from tfaas_core.runtime import LoadOptions, Servable
 
 
 class _Waiting(msgspec.Struct):
-    client: Client
+    client: WorkerConnection
     frame: RequestFrame
 
 
@@ -49,36 +47,32 @@ class ServableLoop:
     Whatever goes wrong with a request, of any kind of exception, is its answer, and the loop goes
     on. Where anything else goes wrong, all clients are hung up on, and the loop is over.
 
-    ``busy_poll_s``: where the last requests came sooner than this after what was there before them,
-    the next are looked for again and again for as long before the thread sleeps. ``name``: the
-    model's, for the log. ``on_unloaded`` is called at the end, or ``on_broken`` where it is none
-    that anybody asked for.
+    ``origin``: for messages. ``on_unloaded`` is called at the end, or ``on_broken`` if
+    nobody asked for that end.
     """
 
     def __init__(
         self,
         servable: Servable,
         warmed: Warmed,
-        max_batch_rows: int,
-        busy_poll_s: float,
+        options: LoadOptions,
         meter: Meter,
         pace: Pace,
         on_unloaded: Callable[[], None],
         on_broken: Callable[[], None] | None = None,
-        name: str = "the model",
+        origin: Origin | None = None,
     ) -> None:
         self._servable = servable
-        self._runner = Runner(servable, warmed, max_batch_rows, meter, pace)
+        self._runner = Runner(servable, warmed, options, meter, pace)
         self._inputs = warmed.signature.inputs
         self._outputs = warmed.signature.outputs
-        self._busy_poll_s = busy_poll_s
-        self._busy = False
+        self._busy_poll = BusyPoll(options.busy_poll_s)
         self._meter = meter
         self._pace = pace
         self._on_unloaded = on_unloaded
         self._on_broken = on_broken or on_unloaded
-        self._name = name
-        self._clients: set[Client] = set()
+        self._origin = origin or Origin()
+        self._clients: set[WorkerConnection] = set()
         self._joining: set[socket.socket] = set()
         self._unloading = False
         self._waiting: deque[_Waiting] = deque()
@@ -113,20 +107,20 @@ class ServableLoop:
         self._bell.ring(self._begin_unloading)
 
     def _add(self, sock: socket.socket) -> None:
-        client = Client(sock)
+        client = WorkerConnection(sock)
         self._clients.add(client)
         self._joining.discard(sock)
         self._selector.register(sock, selectors.EVENT_READ, client)
 
     def _begin_serving(self, name: str) -> None:
-        self._name = name
+        self._origin.key = name
         if self._servable.stateful:
             self._servable.reset()
 
     def _begin_unloading(self) -> None:
         self._unloading = True
 
-    def _remove(self, client: Client) -> None:
+    def _remove(self, client: WorkerConnection) -> None:
         self._clients.discard(client)
         self._selector.unregister(client.sock)
         client.sock.close()
@@ -140,7 +134,7 @@ class ServableLoop:
             self._servable.close()
             self._meter.run_ends()
         except BaseException as error:
-            _log.critical("%s is lost: the thread that answers broke", self._name, exc_info=error)
+            self._origin.is_lost(error)
             # Before the clients know: they will ask for another.
             self._on_broken()
             self._close()
@@ -175,20 +169,17 @@ class ServableLoop:
                 self._serve(key.data)
 
     def _wait(self) -> list[tuple[selectors.SelectorKey, int]]:
-        # To sleep and be woken takes longer than a small model's run.
-        begin_s = time.monotonic()
+        self._busy_poll.begins(time.monotonic())
+        # Whoever is about to send a request may need this core; a slow run would keep it.
         yields = not self._pace.beside_slow_runs()
-        while self._busy and time.monotonic() - begin_s < self._busy_poll_s:
-            if ready := self._selector.select(0):
-                return ready
-            # Whoever is about to send a request may need this core; a slow run would keep it.
-            if yields:
-                os.sched_yield()
-        ready = self._selector.select()
-        self._busy = time.monotonic() - begin_s < self._busy_poll_s
+        ready = self._busy_poll.look(self._ready, yields) or self._selector.select()
+        self._busy_poll.ends()
         return ready
 
-    def _serve(self, client: Client) -> None:
+    def _ready(self) -> list[tuple[selectors.SelectorKey, int]] | None:
+        return self._selector.select(0) or None
+
+    def _serve(self, client: WorkerConnection) -> None:
         if client.stalled:
             client.flush()
             self._watch(client)
@@ -206,12 +197,12 @@ class ServableLoop:
             else:
                 self._waiting.append(_Waiting(client, frame))
 
-    def _send(self, client: Client, answer: bytes) -> None:
+    def _send(self, client: WorkerConnection, answer: bytes) -> None:
         client.send(answer)
         if client.stalled:
             self._watch(client)
 
-    def _watch(self, client: Client) -> None:
+    def _watch(self, client: WorkerConnection) -> None:
         # A client that does not read its answers may send no further requests.
         event = selectors.EVENT_WRITE if client.stalled else selectors.EVENT_READ
         if client.sock.fileno() >= 0:
@@ -284,10 +275,10 @@ class ServableLoop:
         """The error as clients get it. One that is not the model's or the values' is logged."""
         if isinstance(error, TfaasError):
             return error
-        _log.error("%s: the runtime raises or answers what it must not", self._name, exc_info=error)
+        told = self._origin.run_failed(error)
         if isinstance(error, MemoryError):
             return Unavailable("there is not enough memory for this run; send fewer rows at a time")
-        return TfaasError(f"the runtime failed: {type(error).__name__}")
+        return told
 
 
 def _too_late() -> DeadlinePassed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -12,6 +12,9 @@ from tfaas_core.tensors import Array, BatchAxis, Signature, TensorSpec
 
 Make: TypeAlias = Callable[[int, int], Array]
 """Makes so many rows of so many numbers, float64 [rows, numbers]."""
+
+Run: TypeAlias = Callable[[Sequence[Array]], list[Array]]
+"""Runs a servable, as ``Servable.run`` does."""
 
 MOST_VALUES = 2**27
 """In one input: 1 GiB while they are made. Several sizes that a request chooses soon take more."""

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import cycle
-from typing import TypeAlias
 
 import msgspec
 
-from tfaas_core.engine.in_model_process.made_up import Make, made_up_inputs, ramp, zeros
+from tfaas_core.engine.in_model_process.made_up import Make, Run, made_up_inputs, ramp, zeros
 from tfaas_core.errors import CannotServe, DoesNotFit, Unavailable
-from tfaas_core.tensors import Array, BatchAxis, Signature
-
-Run: TypeAlias = Callable[[Sequence[Array]], list[Array]]
-Shape: TypeAlias = tuple[int | None, ...]
+from tfaas_core.tensors import BatchAxis, Signature
 
 _TRIED_ROWS = (1, 2)
 _TRIED_SIZES = (1, 32)
@@ -71,7 +67,7 @@ def _shapes_of_runs(
     return found
 
 
-def _common(shapes: Sequence[tuple[int, ...]], fixed: bool) -> Shape | None:
+def _common(shapes: Sequence[tuple[int, ...]], fixed: bool) -> tuple[int | None, ...] | None:
     """The shape that all have, None for the sizes that differ.
 
     ``shapes`` are of runs of one row and of two, in turn. None where they differ in rank, or do

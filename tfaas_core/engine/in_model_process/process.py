@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
-import signal
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -18,8 +16,10 @@ import msgspec
 
 from tfaas_core.engine.base import Candidate, Loaded
 from tfaas_core.engine.in_model_process.loop import ServableLoop
+from tfaas_core.engine.in_model_process.origin import Origin
 from tfaas_core.engine.in_model_process.warmup import Warmed, warm
-from tfaas_core.engine.scheduling.pace import Pace, SlowRuns
+from tfaas_core.engine.scheduling.pace import Pace
+from tfaas_core.engine.scheduling.slow_runs import SlowRuns
 from tfaas_core.engine.shared.messages import (
     Adopted,
     Broken,
@@ -35,7 +35,7 @@ from tfaas_core.engine.shared.messages import (
     Unloaded,
 )
 from tfaas_core.engine.shared.meter import Meter
-from tfaas_core.errors import CannotServe, TfaasError
+from tfaas_core.errors import TfaasError
 from tfaas_core.models.params import BatchParams, Params
 from tfaas_core.runtime import Runtime, Servable
 from tfaas_core.system.link import BlockingLink
@@ -49,23 +49,15 @@ _log = logging.getLogger("tfaas.engine")
 
 def main(sock: socket.socket, runtimes: Runtimes) -> None:
     """The whole life of a forked model process. It never returns."""
-    # Ctrl-C reaches the whole process group; the parent decides when a model goes.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, name="tfaas-watch", daemon=True).start()
+    code = 1
     try:
         control(sock, runtimes)
+        code = 0
+    except BaseException:
+        _log.critical("a model process broke", exc_info=True)
     finally:
         # Servable threads may be in the middle of a run; nobody waits for its answer any more.
-        os._exit(0)
-
-
-def _end_with_parent() -> None:
-    """Sees to it that a process which is loading, perhaps for ever, does not survive the server."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(0)
+        os._exit(code)
 
 
 def control(sock: socket.socket, runtimes: Runtimes) -> None:
@@ -111,7 +103,7 @@ def _load(
     send: Callable[[FromProcess], None],
 ) -> FromProcess:
     meter = Meter.of(descriptors[0])
-    pace = Pace(order.slow_priority, SlowRuns.of(descriptors[1]))
+    pace = Pace(order.options.slow_priority, SlowRuns.of(descriptors[1]))
     try:
         servable, warmed = _in_a_thread(partial(_load_and_warm, order, runtimes, meter))
     except TfaasError as error:
@@ -121,13 +113,12 @@ def _load(
     loop = loops[order.ticket] = ServableLoop(
         servable,
         warmed,
-        order.max_batch_rows,
-        order.busy_poll_s,
+        order.options,
         meter,
         pace,
         on_unloaded=partial(_gone, loops, order.ticket, send, Unloaded(order.ticket)),
         on_broken=partial(_gone, loops, order.ticket, send, Broken(order.ticket)),
-        name=str(order.candidate),
+        origin=_origin(order),
     )
     loop.start()
     loaded = Loaded(
@@ -173,15 +164,18 @@ def _load_and_warm(order: Load, runtimes: Runtimes, meter: Meter) -> tuple[Serva
     servable = None
     try:
         params = _params_of(candidate)
-        servable = runtimes[candidate.runtime].load(Path(candidate.path), params, order.threads)
+        servable = runtimes[candidate.runtime].load(Path(candidate.path), params, order.options)
         return servable, warm(servable, params, order.made_up, meter, str(candidate))
     except BaseException as error:  # SystemExit, too: a model may hold Python code
         if servable is not None:
-            _close(servable, candidate)
+            _close(servable, _origin(order))
         if isinstance(error, TfaasError):
             raise
-        reason = f"the model cannot be loaded: {type(error).__name__}: {error}"
-        raise CannotServe(reason[:500]) from error
+        raise _origin(order).load_failed(error) from error
+
+
+def _origin(order: Load) -> Origin:
+    return Origin(order.candidate.name, str(order.candidate), order.plugin)
 
 
 def _params_of(candidate: Candidate) -> Params:
@@ -193,8 +187,8 @@ def _params_of(candidate: Candidate) -> Params:
     return msgspec.structs.replace(params, batch=batch)
 
 
-def _close(servable: Servable, candidate: Candidate) -> None:
+def _close(servable: Servable, origin: Origin) -> None:
     try:
         servable.close()
-    except Exception:
-        _log.exception("%s cannot be closed", candidate)
+    except Exception as error:
+        origin.broke("cannot close it", error)

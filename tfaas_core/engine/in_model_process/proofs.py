@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import msgspec
 
+from tfaas_core.engine.in_model_process.made_up import Run
 from tfaas_core.engine.in_model_process.trial import is_refuted
 from tfaas_core.engine.in_model_process.warmup import Warmed
 from tfaas_core.runtime import Servable
 from tfaas_core.tensors import Array
 
-Run: TypeAlias = Callable[[Sequence[Array]], list[Array]]
 RowShapes: TypeAlias = tuple[tuple[int, ...], ...]
 
 MOST_SHAPES = 8

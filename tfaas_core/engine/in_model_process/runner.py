@@ -14,7 +14,7 @@ from tfaas_core.engine.shared.frames import RequestFrame
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.outputs import Uneven, check_alike, check_rows, joined, no_rows
 from tfaas_core.errors import DeadlinePassed
-from tfaas_core.runtime import Servable
+from tfaas_core.runtime import LoadOptions, Servable
 from tfaas_core.tensors import Array, BatchAxis
 
 
@@ -22,7 +22,7 @@ class Runner:
     """All runs of a servable that answer somebody. They raise what the servable raises."""
 
     def __init__(
-        self, servable: Servable, warmed: Warmed, max_batch_rows: int, meter: Meter, pace: Pace
+        self, servable: Servable, warmed: Warmed, options: LoadOptions, meter: Meter, pace: Pace
     ) -> None:
         self._servable = servable
         self._batch = warmed.signature.batch
@@ -31,7 +31,7 @@ class Runner:
         self._proofs: Proofs | None = None
         if warmed.mergeable and warmed.signature.batch is BatchAxis.NONE:
             self._proofs = Proofs(servable, warmed, self._run)
-        self._max_batch_rows = max_batch_rows
+        self._max_batch_rows = options.max_batch_rows
         self._meter = meter
         self._pace = pace
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TypeAlias
 
 import numpy as np
 
 from tfaas_core.engine.in_model_process.likeness import LAST_BITS, Likeness, shaken
-from tfaas_core.engine.in_model_process.made_up import Make, has_free_sizes, made_up_inputs, ramp
+from tfaas_core.engine.in_model_process.made_up import (
+    Make,
+    Run,
+    has_free_sizes,
+    made_up_inputs,
+    ramp,
+)
 from tfaas_core.engine.shared.outputs import Uneven, check_rows, rows_between
 from tfaas_core.errors import TfaasError
 from tfaas_core.tensors import Array, Signature
-
-Run: TypeAlias = Callable[[Sequence[Array]], list[Array]]
 
 BUDGET_S = 0.3
 """No further pattern is tried after it. The first one always is."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Sequence
 
 import msgspec
 
@@ -17,8 +16,6 @@ from tfaas_core.errors import DoesNotFit, Unavailable
 from tfaas_core.models.params import Params, WarmUpRuns
 from tfaas_core.runtime import Independence, Servable
 from tfaas_core.tensors import Array, BatchAxis, Signature
-
-Run: TypeAlias = Callable[[Sequence[Array]], list[Array]]
 
 PROVEN = "each row is proven to depend on itself alone"
 BY_SHAPE = "this is proven for each shape of the inputs, or not, when a request first has it"

@@ -1,185 +1,159 @@
-"""How a model process comes to be: forked from a fork server, or, inline, as a thread."""
+"""A fork server that is always there: started, replaced when it ends, tried again when it fails."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import multiprocessing
-import os
-import signal
+import pickle
 import socket
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from multiprocessing import connection, forkserver, resource_tracker
-from multiprocessing.context import ForkServerProcess
-from weakref import WeakSet
+from collections.abc import Mapping
 
-from tfaas_core.engine.in_model_process import process as model_process
-from tfaas_core.engine.in_model_process.process import Runtimes
-from tfaas_core.engine.in_parent.starter import ProcessHandle, Starter
+from tfaas_core.engine.base import EngineContext
+from tfaas_core.engine.in_fork_server.process import Orders, Work
+from tfaas_core.engine.in_parent.fork_server_process import ForkServerProcess, NeverReadyError
+from tfaas_core.engine.in_parent.starter import ProcessHandle
 from tfaas_core.errors import Unavailable
-from tfaas_core.system.backoff import restart_delay_s
-from tfaas_core.system.signals import block_sigint, sigint_blocked
+from tfaas_core.runtime import Runtime
+from tfaas_core.system.backoff import Backoff, restart_delay_s
+from tfaas_core.system.lifeline import Lifeline
 
-START_LIMIT_S = 60.0
-"""For one start, the import of the libraries by a new fork server included."""
+PRELOAD_LIMIT_S = 60.0
+"""For the start of a fork server, the import of the libraries included."""
 
+FORK_LIMIT_S = 60.0
+
+_LOOK_EVERY_S = 0.2
+
+FIRST_RETRY_S = 1.0
+_LONGEST_RETRY_S = 60.0
 _START_ATTEMPTS = 5
-_ENDING_TIMEOUT_S = 1.0
 
 _log = logging.getLogger("tfaas.engine")
 
 
-class ForkServerStarter(Starter):
-    """Forks from a server that has already imported the runtimes' libraries.
+class ForkServer:
+    """Serves ``runtimes``, which preload the same modules.
 
-    The fork server must have exactly one thread, so nothing that starts one may be preloaded.
+    Where these cannot be imported, each start is refused at once, and the import is tried again, at
+    first after a second, and then less and less often.
     """
 
-    def __init__(self, runtimes: Runtimes) -> None:
+    def __init__(
+        self, runtimes: Mapping[str, Runtime], context: EngineContext, lifeline: Lifeline
+    ) -> None:
         self._runtimes = runtimes
-        self._context = multiprocessing.get_context("forkserver")
-        # OpenBLAS would start its threads on import, in the process that is forked afterwards.
-        os.environ["OPENBLAS_NUM_THREADS"] = "1"
-        modules = [model_process.__name__]
-        modules += [type(runtime).__module__ for runtime in runtimes.values()]
-        modules += [module for runtime in runtimes.values() for module in runtime.preload]
-        self._context.set_forkserver_preload(modules)
-        # One thread, because the fork server serves one start at a time anyway.
-        self._thread = ThreadPoolExecutor(1, "tfaas-starter", initializer=block_sigint)
-        # A start looks after all processes, and of two who read an exit code one gets none.
-        self._exit_codes = threading.Lock()
-        self._started: WeakSet[ForkServerProcess] = WeakSet()
-        self._starting_since_s: float | None = None
+        self._context = context
+        self._lifeline = lifeline
+        self._process: ForkServerProcess | None = None
+        self._failure: NeverReadyError | None = None
+        self._failures = 0
+        self._next_start_s = 0.0
+        self._backoff = Backoff()
         self._closed = False
-        # By itself, because it unblocks SIGINT when it starts.
-        resource_tracker.ensure_running()
-        self.keep_ready()
 
-    async def start(self, sock: socket.socket) -> ProcessHandle:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._start, sock.dup())
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
 
-    def _start(self, sock: socket.socket) -> ProcessHandle:
-        with sock:
-            for attempt in range(1, _START_ATTEMPTS + 1):
-                if self._closed:
-                    break
-                process = self._context.Process(
-                    target=model_process.main, args=(sock, self._runtimes), daemon=True
-                )
-                try:
-                    self._fork(process)
-                except (OSError, EOFError):
-                    # The fork server died. A start revives it, but not while it is still dying.
-                    time.sleep(restart_delay_s(attempt))
-                    continue
-                return _ForkedProcess(process, self._exit_codes)
+    async def start(self, sock: socket.socket, runtime: str, work: Work) -> ProcessHandle:
+        """A process that does ``work`` with ``sock``. Raises Unavailable."""
+        for attempt in range(1, _START_ATTEMPTS + 1):
+            if self._failure is not None:
+                raise self._unavailable(runtime, self._failure)
+            if self._closed:
+                break
+            process = self._process or self._begin()
+            if process is None:
+                continue
+            try:
+                await asyncio.shield(process.ready)
+                return await process.fork(sock, work)
+            except NeverReadyError:
+                continue
+            except ConnectionError:
+                # It died. Another one may not be possible while it is still dying.
+                await asyncio.sleep(restart_delay_s(attempt))
         raise Unavailable("a model process cannot be started at the moment; try again")
 
-    def _fork(self, process: ForkServerProcess) -> None:
-        self._starting_since_s = time.monotonic()
+    async def examine(self) -> str:
+        """Why it cannot be started, a clause; empty if it can. It has ended afterwards."""
         try:
-            with self._exit_codes:
-                process.start()
+            process = ForkServerProcess(self._orders(), self._lifeline, lambda: None)
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+        try:
+            while not process.ready.done():
+                await asyncio.wait([process.ready], timeout=_LOOK_EVERY_S)
+                process.end_where_it_hangs(PRELOAD_LIMIT_S, FORK_LIMIT_S)
         finally:
-            self._starting_since_s = None
-        self._started.add(process)
-        if self._closed:
-            _kill(process)
+            process.end()
+        return str(process.ready.exception() or "")
 
     def keep_ready(self) -> None:
-        since_s = self._starting_since_s
-        if since_s is not None and time.monotonic() - since_s > START_LIMIT_S:
-            # It is stopped, say. The start notices, and tries again.
-            self._starting_since_s = None
-            _log.warning("a start takes longer than %g s: replacing the fork server", START_LIMIT_S)
-            self._kill_fork_server()
-        with sigint_blocked():
-            forkserver.ensure_running()
-
-    def processes(self) -> dict[int, str]:
-        # multiprocessing has no public name for it.
-        pid = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
-        return {} if pid is None else {pid: "fork_server"}
+        """Starts it where it is due, and ends it where it hangs."""
+        if self._process is not None:
+            if self._process.end_where_it_hangs(PRELOAD_LIMIT_S, FORK_LIMIT_S):
+                _log.warning("the fork server of %s hangs: replacing it", self)
+        elif time.monotonic() >= self._next_start_s and not self._closed:
+            self._begin()
 
     def close(self) -> None:
+        self._closed = True
+        if self._process is not None:
+            self._process.end()
+
+    def __str__(self) -> str:
+        """As in "the fork server of ..."."""
+        return ", ".join(f"runtime {name!r}" for name in self._runtimes)
+
+    def _begin(self) -> ForkServerProcess | None:
+        try:
+            process = ForkServerProcess(self._orders(), self._lifeline, self._ended)
+        except Exception as error:  # a runtime that cannot be pickled, or no room for a process
+            self._failed(NeverReadyError(f"{type(error).__name__}: {error}"))
+            return None
+        process.ready.add_done_callback(self._was_settled)
+        self._process = process
+        return process
+
+    def _orders(self) -> Orders:
+        modules = tuple(dict.fromkeys(m for r in self._runtimes.values() for m in r.preload))
+        server = self._context.config.server
+        runtimes = pickle.dumps(dict(self._runtimes))
+        return Orders(modules, runtimes, server.log_level, server.log_format)
+
+    def _was_settled(self, ready: asyncio.Future[None]) -> None:
+        error = None if ready.cancelled() else ready.exception()
+        if isinstance(error, NeverReadyError):
+            self._failed(error)
+        elif self._failure is not None:
+            _log.warning("%s can be started now", self)
+            self._failure, self._failures = None, 0
+
+    def _ended(self) -> None:
+        process, self._process = self._process, None
+        if process is None or self._closed:
+            return
+        if process.ready.done():
+            _log.warning("the fork server of %s %s: starting another", self, process.ending)
+        self._backoff.died(None)
+        self._next_start_s = time.monotonic() + self._backoff.delay_s(None)
+
+    def _failed(self, error: NeverReadyError) -> None:
         if self._closed:
             return
-        self._closed = True
-        self._thread.shutdown(wait=False, cancel_futures=True)
-        # It may be importing, or be stopped: a start would wait for it, and this process for that.
-        self._kill_fork_server()
-        # They heed no SIGTERM, and whoever ends waits for all processes that it started.
-        for process in list(self._started):
-            if not connection.wait([process.sentinel], 0):
-                _kill(process)
+        if self._failure is None or str(self._failure) != str(error):
+            _log.error("%s cannot be started: %s", self, error, exc_info=error.__cause__)
+        self._failure = error
+        self._next_start_s = time.monotonic() + min(
+            FIRST_RETRY_S * 2.0**self._failures, _LONGEST_RETRY_S
+        )
+        self._failures += 1
 
-    def _kill_fork_server(self) -> None:
-        for pid in self.processes():
-            with suppress(ProcessLookupError, ChildProcessError):
-                os.kill(pid, signal.SIGKILL)
-                # Until it is dead, but so that multiprocessing still sees how it ended.
-                os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-
-
-class _ForkedProcess(ProcessHandle):
-    def __init__(self, process: ForkServerProcess, exit_codes: threading.Lock) -> None:
-        self._process = process
-        self._exit_codes = exit_codes
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid
-
-    def kill(self) -> None:
-        _kill(self._process)
-
-    async def how_it_ended(self) -> str:
-        code = await asyncio.to_thread(self._exit_code)
-        if code is None or code >= 0:
-            return ""
-        return f"by {signal.Signals(-code).name}"
-
-    def _exit_code(self) -> int | None:
-        connection.wait([self._process.sentinel], _ENDING_TIMEOUT_S)
-        with self._exit_codes:
-            return self._process.exitcode
-
-
-def _kill(process: ForkServerProcess) -> None:
-    if process.pid is not None:
-        with suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGKILL)
-
-
-class ThreadStarter(Starter):
-    """Runs what a model process does in a thread of this one: ``isolation = "inline"``."""
-
-    def __init__(self, runtimes: Runtimes) -> None:
-        self._runtimes = runtimes
-
-    async def start(self, sock: socket.socket) -> ProcessHandle:
-        threading.Thread(
-            target=model_process.control,
-            args=(sock.dup(), self._runtimes),
-            name="tfaas-models",
-            daemon=True,
-        ).start()
-        return _Thread()
-
-
-class _Thread(ProcessHandle):
-    can_be_killed = False
-
-    @property
-    def pid(self) -> int | None:
-        return os.getpid()
-
-    def kill(self) -> None:
-        """A thread cannot be killed; the run goes on, and nobody waits for it."""
-
-    async def how_it_ended(self) -> str:
-        return ""
+    def _unavailable(self, runtime: str, failure: NeverReadyError) -> Unavailable:
+        owner = self._context.owners.get(runtime)
+        of_plugin = f" of plugin {owner}" if owner else ""
+        return Unavailable(
+            f"the runtime {runtime!r}{of_plugin} cannot be started: {failure}", runtime=runtime
+        )

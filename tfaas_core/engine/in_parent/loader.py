@@ -8,7 +8,7 @@ from typing import Any
 from tfaas_core.engine.in_parent.model_processes import ModelProcesses
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.in_parent.settings import PoolSettings
-from tfaas_core.engine.scheduling.pace import SlowRuns
+from tfaas_core.engine.scheduling.slow_runs import SlowRuns
 from tfaas_core.engine.shared.messages import Load
 
 LOAD_TIMEOUT_S = 120.0
@@ -43,7 +43,7 @@ class Loader:
     async def _load(self, seat: Seat) -> None:
         seat.given_up.clear()
         async with asyncio.timeout(LOAD_TIMEOUT_S):
-            process = await self._processes.take(seat.ticket)
+            process = await self._processes.take(seat.ticket, seat.candidate.runtime)
             if seat.loaded.done():
                 # Everybody who wanted it has gone meanwhile.
                 self._processes.give_back(process, seat.ticket)
@@ -59,13 +59,6 @@ class Loader:
                 given_up.cancel()
 
     def _order(self, seat: Seat) -> Load:
-        settings = self._settings
-        return Load(
-            seat.ticket,
-            seat.candidate,
-            settings.threads,
-            settings.max_batch_rows,
-            settings.busy_poll_s,
-            settings.slow_priority,
-            seat.made_up,
-        )
+        plugin = self._settings.owners.get(seat.candidate.runtime, "")
+        options = self._settings.options
+        return Load(seat.ticket, seat.candidate, options, seat.made_up, plugin)

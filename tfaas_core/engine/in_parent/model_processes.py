@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
 from typing import TypeAlias
 
@@ -13,10 +13,11 @@ import msgspec
 from tfaas_core.engine.in_parent.starter import ProcessHandle, Starter
 from tfaas_core.engine.shared.messages import FromProcess
 from tfaas_core.errors import TfaasError
+from tfaas_core.system.ending import Ending
 from tfaas_core.system.link import Link
 
-Ending: TypeAlias = Callable[[], Awaitable[str]]
-"""Finds out how a process ended."""
+HowItEnded: TypeAlias = Callable[[], Awaitable[Ending]]
+"""Finds it out."""
 
 
 class ModelProcess(msgspec.Struct):
@@ -38,7 +39,8 @@ class ModelProcess(msgspec.Struct):
 
 
 class ModelProcesses:
-    """Starts a process for each servable, or one for all, and tells what becomes of them.
+    """Starts a process for each servable, or one for all that may share it, and tells what becomes
+    of them.
 
     ``on_message`` gets what processes say. ``on_lost`` is called at once when one is gone, with
     what finds out how it ended.
@@ -49,18 +51,18 @@ class ModelProcesses:
         starter: Starter,
         one_process: bool,
         on_message: Callable[[FromProcess], None],
-        on_lost: Callable[[ModelProcess, Ending], None],
+        on_lost: Callable[[ModelProcess, HowItEnded], None],
     ) -> None:
         self._starter = starter
         self._one_process = one_process
         self._on_message = on_message
         self._on_lost = on_lost
-        self._shared: asyncio.Task[ModelProcess] | None = None
+        self._shared: dict[Hashable, asyncio.Task[ModelProcess]] = {}
         self._running: list[ModelProcess] = []
 
-    async def take(self, ticket: int) -> ModelProcess:
-        """A process to load this servable in. Raises Unavailable."""
-        process = await (self._share() if self._one_process else self._start())
+    async def take(self, ticket: int, runtime: str) -> ModelProcess:
+        """A process to load this servable of ``runtime`` in. Raises Unavailable."""
+        process = await (self._share(runtime) if self._one_process else self._start(runtime))
         process.tickets.add(ticket)
         return process
 
@@ -84,16 +86,19 @@ class ModelProcesses:
             self._forget(process)
         self._starter.close()
 
-    async def _share(self) -> ModelProcess:
-        if self._shared is None:
-            self._shared = asyncio.create_task(self._start())
+    async def _share(self, runtime: str) -> ModelProcess:
+        group = self._starter.group(runtime)
+        task = self._shared.get(group)
+        if task is None:
+            task = self._shared[group] = asyncio.create_task(self._start(runtime))
         try:
-            return await asyncio.shield(self._shared)
+            return await asyncio.shield(task)
         except TfaasError:
-            self._shared = None
+            if self._shared.get(group) is task:
+                del self._shared[group]
             raise
 
-    async def _start(self) -> ModelProcess:
+    async def _start(self, runtime: str) -> ModelProcess:
         ours, theirs = socket.socketpair()
 
         def received(message: FromProcess, _descriptors: list[int]) -> None:
@@ -103,7 +108,7 @@ class ModelProcesses:
         self._running.append(process)
         try:
             with theirs:
-                process.handle = await self._starter.start(theirs)
+                process.handle = await self._starter.start(theirs, runtime)
         except BaseException:
             process.link.close()
             self._forget(process)
@@ -113,19 +118,19 @@ class ModelProcesses:
     def _lost(self, process: ModelProcess) -> None:
         handle = process.handle
         self._forget(process)
-        self._on_lost(process, partial(_ending, handle))
+        self._on_lost(process, partial(_how_it_ended, handle))
 
     def _forget(self, process: ModelProcess) -> None:
         # The link's callbacks refer to the process: its descriptors would wait for the collector.
         process.handle = None
         if process in self._running:
             self._running.remove(process)
-        shared = self._shared
-        if shared is None or not shared.done() or shared.cancelled():
-            return
-        if shared.exception() is not None or shared.result() is process:
-            self._shared = None
+        for group, task in list(self._shared.items()):
+            if not task.done() or task.cancelled():
+                continue
+            if task.exception() is not None or task.result() is process:
+                del self._shared[group]
 
 
-async def _ending(handle: ProcessHandle | None) -> str:
-    return "" if handle is None else await handle.how_it_ended()
+async def _how_it_ended(handle: ProcessHandle | None) -> Ending:
+    return Ending() if handle is None else await handle.how_it_ended()

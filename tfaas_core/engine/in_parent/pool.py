@@ -7,19 +7,19 @@ import itertools
 import logging
 import socket
 import time
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable
 from typing import Any
 
 import msgspec
 
 from tfaas_core.engine.base import Candidate, Loaded, ServableStatus, Supervisor
 from tfaas_core.engine.in_parent.loader import Loader
-from tfaas_core.engine.in_parent.model_processes import Ending, ModelProcess, ModelProcesses
+from tfaas_core.engine.in_parent.model_processes import HowItEnded, ModelProcess, ModelProcesses
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.in_parent.settings import PoolSettings
 from tfaas_core.engine.in_parent.starter import Starter
 from tfaas_core.engine.in_parent.watch import INTERVAL_S, Watch
-from tfaas_core.engine.scheduling.pace import SlowRuns
+from tfaas_core.engine.scheduling.slow_runs import SlowRuns
 from tfaas_core.engine.shared.messages import (
     Absent,
     Acquire,
@@ -48,8 +48,10 @@ from tfaas_core.engine.shared.messages import (
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.errors import ModelLost, TfaasError
 from tfaas_core.system.backoff import Backoff
+from tfaas_core.system.ending import Ending
 from tfaas_core.system.link import Link
 from tfaas_core.system.memory import private_bytes
+from tfaas_core.system.tasks import Tasks
 
 _log = logging.getLogger("tfaas.engine")
 
@@ -75,14 +77,15 @@ class Pool(Supervisor):
         self._never_made_up: set[str] = set()
         self._backoff = Backoff()
         self._tickets = itertools.count(1)
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks = Tasks(_log)
 
     async def start(self) -> None:
-        self._spawn(self._look())
+        # At once: it takes long.
+        self._starter.keep_ready()
+        self._tasks.spawn(self._look())
 
     async def close(self) -> None:
-        for task in list(self._tasks):
-            task.cancel()
+        await self._tasks.cancel()
         self._processes.close()
         for link in self._workers.values():
             link.close()
@@ -112,16 +115,15 @@ class Pool(Supervisor):
     def _handle(self, worker: int, message: ToPool) -> None:
         match message:
             case Acquire():
-                self._spawn(self._answer(worker, message.call, self._acquire(worker, message)))
+                self._begin(worker, message.call, self._acquire(worker, message))
             case Prepare():
-                self._spawn(self._answer(worker, message.call, self._prepare(worker, message)))
+                self._begin(worker, message.call, self._prepare(worker, message))
             case AcquirePrepared():
-                work = self._acquire_prepared(worker, message)
-                self._spawn(self._answer(worker, message.call, work))
+                self._begin(worker, message.call, self._acquire_prepared(worker, message))
             case Adopt():
-                self._spawn(self._answer(worker, message.call, self._adopt(worker, message)))
+                self._begin(worker, message.call, self._adopt(worker, message))
             case Count():
-                self._spawn(self._answer(worker, message.call, self._count(worker, message)))
+                self._begin(worker, message.call, self._count(worker, message))
             case Discard():
                 seat = self._seats.get(message.ticket)
                 if seat is not None and seat.owner == worker:
@@ -131,6 +133,9 @@ class Pool(Supervisor):
                 if retired is not None:
                     # Other workers go on using it until they, too, say so.
                     self._leave(retired)
+
+    def _begin(self, worker: int, call: int, work: Awaitable[None]) -> None:
+        self._tasks.spawn(self._answer(worker, call, work))
 
     async def _answer(self, worker: int, call: int, work: Awaitable[None]) -> None:
         try:
@@ -221,7 +226,7 @@ class Pool(Supervisor):
         seat.made_up = seat.key not in self._never_made_up
         self._seats[seat.ticket] = seat
         self._make_room(seat)
-        self._spawn(self._load(seat))
+        self._tasks.spawn(self._load(seat))
         return seat
 
     def _make_room(self, newcomer: Seat) -> None:
@@ -270,7 +275,7 @@ class Pool(Supervisor):
                 seat.process.link.send(Unload(seat.ticket))
         elif not self._settings.one_process:
             # It may load for ever, and nobody waits for it.
-            self._fail(seat, seat.lost(""))
+            self._fail(seat, seat.lost(Ending()))
 
     def _forget(self, seat: Seat) -> None:
         if self._seats.pop(seat.ticket, None) is None:
@@ -307,24 +312,24 @@ class Pool(Supervisor):
                     _log.warning("%s answers no more: replacing its process", seat)
                     self._forget(seat)
 
-    def _process_lost(self, process: ModelProcess, ending: Ending) -> None:
+    def _process_lost(self, process: ModelProcess, how_it_ended: HowItEnded) -> None:
         seats = [self._seats[ticket] for ticket in process.tickets if ticket in self._seats]
         for seat in seats:
             # At once: whoever asks next must not be sent to the dead.
             if self._live.get(seat.key) is seat and seat.loaded.done():
                 del self._live[seat.key]
-        self._spawn(self._bury(seats, ending))
+        self._tasks.spawn(self._bury(seats, how_it_ended))
 
-    async def _bury(self, seats: list[Seat], ending: Ending) -> None:
-        how = await ending()
+    async def _bury(self, seats: list[Seat], how_it_ended: HowItEnded) -> None:
+        ending = await how_it_ended()
         for seat in seats:
             if seat.giving_up and not seat.loaded.done():
                 self._give_up_warm_up(seat)
                 continue
             if not seat.leaving:
                 self._backoff.died(seat.key)
-                _log.warning("the process of %s died %s", seat, how)
-            self._fail(seat, seat.lost(how))
+                _log.warning("the process of %s died: it %s", seat, ending)
+            self._fail(seat, seat.lost(ending))
 
     def _give_up_warm_up(self, seat: Seat) -> None:
         """Its process was killed in a run of made-up values; another one loads it without them."""
@@ -342,11 +347,6 @@ class Pool(Supervisor):
             except Exception:  # too many open files, say, which must not end the watch
                 _log.exception("model processes are not watched at the moment")
             await asyncio.sleep(INTERVAL_S)
-
-    def _spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        task = asyncio.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _with_memory(status: ServableStatus) -> ServableStatus:

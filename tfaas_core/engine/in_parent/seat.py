@@ -11,6 +11,7 @@ from tfaas_core.engine.base import Candidate, Loaded, ServableStatus
 from tfaas_core.engine.in_parent.model_processes import ModelProcess
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.errors import CannotServe, ModelLost, TfaasError
+from tfaas_core.system.ending import Ending
 
 
 class Seat(msgspec.Struct):
@@ -65,11 +66,11 @@ class Seat(msgspec.Struct):
         message = f"model {name!r} did not load and warm up within {limit_s:g} s"
         return CannotServe(message, model=name)
 
-    def lost(self, ending: str) -> TfaasError:
-        """The error of a process that died, ``ending`` like ``by SIGABRT``, or empty."""
+    def lost(self, ending: Ending) -> TfaasError:
+        """The error of a process that is gone, and ended like that."""
         name = self.candidate.name
-        if self.loaded.done() or ending in ("", "by SIGKILL"):
-            return ModelLost(f"the process of model {name!r} died; try again", model=name)
+        if self.loaded.done() or ending.is_from_outside:
+            return ModelLost(f"the process of model {name!r} {ending}; try again", model=name)
         return CannotServe(
-            f"model {name!r} makes its process crash, {ending}, on loading", model=name
+            f"model {name!r} makes its process crash on loading: it {ending}", model=name
         )

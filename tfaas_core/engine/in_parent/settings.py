@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
-from tfaas_core.config import SlowPriority
+from tfaas_core.runtime import LoadOptions
 
 
 class PoolSettings(msgspec.Struct, frozen=True):
     """``run_limit_s``: a run that lasts longer is beyond every deadline; its process is killed.
 
-    ``one_process``: whether all models share one. ``busy_poll_s`` and ``slow_priority``: see
-    ``ServableLoop`` and ``Pace``.
+    ``one_process``: whether all models share one, as far as their runtimes preload the same.
+    ``owners``: see EngineContext.
     """
 
     workers: int
     one_process: bool
     max_loaded_models: int
-    max_batch_rows: int
-    threads: int
-    busy_poll_s: float
-    slow_priority: SlowPriority
+    options: LoadOptions
     run_limit_s: float
+    owners: Mapping[str, str] = {}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import socket
 from abc import ABC, abstractmethod
+from collections.abc import Hashable
+
+from tfaas_core.system.ending import Ending
 
 
 class ProcessHandle(ABC):
@@ -21,23 +24,30 @@ class ProcessHandle(ABC):
         """Ends it at once."""
 
     @abstractmethod
-    async def how_it_ended(self) -> str:
-        """Called once its link is closed: how it ended, for a message; empty where not known."""
+    async def how_it_ended(self) -> Ending:
+        """Called once its link is closed; waits a moment for the system to say it."""
 
 
 class Starter(ABC):
-    """Starts model processes."""
+    """Starts model processes. All methods belong to the event loop."""
 
     @abstractmethod
-    async def start(self, sock: socket.socket) -> ProcessHandle:
-        """A new process that speaks for itself over ``sock``, which stays the caller's to close."""
+    async def start(self, sock: socket.socket, runtime: str) -> ProcessHandle:
+        """A new process for models of ``runtime``, which speaks for itself over ``sock``.
+
+        The socket stays the caller's to close. Raises Unavailable.
+        """
+
+    def group(self, runtime: str) -> Hashable:
+        """Models of runtimes of the same group may share a process."""
+        return None
 
     def processes(self) -> dict[int, str]:
         """The kinds of the processes, by pid, that starting takes beside the started ones."""
         return {}
 
     def keep_ready(self) -> None:  # noqa: B027 - optional, hence not abstract
-        """Called several times a second: sees to it that the next start will be quick."""
+        """Called at first, and then several times a second: keeps the next start quick."""
 
     def close(self) -> None:  # noqa: B027
         """No further start will come."""

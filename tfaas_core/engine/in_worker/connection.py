@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +12,8 @@ from typing import cast
 import msgspec
 
 from tfaas_core.engine.in_worker.parts import Grouping, Part
+from tfaas_core.engine.in_worker.queue import check_room
+from tfaas_core.engine.scheduling.busy_poll import BusyPoll
 from tfaas_core.engine.scheduling.solo import Solo
 from tfaas_core.engine.shared.frames import (
     AnswerFrame,
@@ -22,7 +23,7 @@ from tfaas_core.engine.shared.frames import (
 )
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.outputs import rows_between
-from tfaas_core.errors import DeadlinePassed, ModelLost, QueueFull
+from tfaas_core.errors import DeadlinePassed, ModelLost
 from tfaas_core.tensors import Array, Signature
 
 _RECEIVE_BYTES = 1 << 18
@@ -40,9 +41,8 @@ class ModelConnection(asyncio.Protocol):
     """Collects the requests of one event-loop turn into one frame, and deals out the answers.
 
     ``sock`` is what the protocol's transport is made of. A request that has the servable to itself
-    is answered sooner than the event loop could sleep and be woken: where the last such one was
-    answered within ``busy_poll_s``, its answer is looked for again and again for as long; unless
-    other connections, with which it shares ``solo``, send, too.
+    is answered sooner than the event loop could sleep and be woken: its answer is awaited by
+    ``busy_poll``, unless other connections, with which it shares ``solo``, send, too.
 
     All methods belong to the event loop's thread.
     """
@@ -58,7 +58,7 @@ class ModelConnection(asyncio.Protocol):
         worker: int,
         max_queue_rows: int,
         timeout_s: float,
-        busy_poll_s: float,
+        busy_poll: BusyPoll,
         on_lost: Callable[[ModelConnection], None],
         new: bool = False,
     ) -> None:
@@ -72,7 +72,7 @@ class ModelConnection(asyncio.Protocol):
         self._worker = worker
         self._max_queue_rows = max_queue_rows
         self._timeout_s = timeout_s
-        self._busy_poll_s = busy_poll_s
+        self._busy_poll = busy_poll
         self._on_lost = on_lost
         self.new = new
         """Whether the servable was loaded for this connection."""
@@ -84,8 +84,6 @@ class ModelConnection(asyncio.Protocol):
         self._ids = itertools.count()
         self._unsent: list[Part] = []
         self._sent: dict[int, _Sent] = {}
-        self._lone_since_s: float | None = None
-        self._answers_soon = False
         self._sweeper: asyncio.TimerHandle | None = None
         self._releasing = False
         self.lost = False
@@ -104,13 +102,7 @@ class ModelConnection(asyncio.Protocol):
             raise self._model_lost()
         answer: asyncio.Future[list[Array]] = self._loop.create_future()
         part = self._grouping.part(inputs, rows, whole, self._max_queue_rows, answer)
-        queued = self._meter.rows()
-        if queued + part.counted > self._max_queue_rows:
-            raise QueueFull(
-                f"{queued} rows are waiting for model {self._model!r}, which is all that "
-                "engine.max_queue_rows allows; try again later",
-                model=self._model,
-            )
+        check_room(self._meter.rows(), part.counted, self._max_queue_rows, self._model)
         self._meter.add(self._worker, part.counted)
         if not self._unsent:
             self._loop.call_soon(self._send)
@@ -145,9 +137,7 @@ class ModelConnection(asyncio.Protocol):
             self._hang_up_if_idle()
 
     def data_received(self, data: bytes) -> None:
-        if self._lone_since_s is not None:
-            self._answers_soon = time.monotonic() - self._lone_since_s < self._busy_poll_s
-            self._lone_since_s = None
+        self._busy_poll.ends()
         for frame in self._buffer.feed(data):
             self._deal_out(decode_answer(frame, self._signature.outputs))
         if self._releasing:
@@ -221,19 +211,19 @@ class ModelConnection(asyncio.Protocol):
             return frame
 
     def _poll(self, begin_s: float) -> None:
-        self._lone_since_s = begin_s
-        while self._answers_soon and time.monotonic() - begin_s < self._busy_poll_s:
-            try:
-                data = self.sock.recv(_RECEIVE_BYTES)
-            except BlockingIOError:
-                # The model may need this core.
-                os.sched_yield()
-            except OSError:
-                return
-            else:
-                if data:
-                    self.data_received(data)
-                return
+        self._busy_poll.begins(begin_s)
+        # It yields, because the model may need this core.
+        if data := self._busy_poll.look(self._receive):
+            self.data_received(data)
+
+    def _receive(self) -> bytes | None:
+        """What has come; empty once the connection is lost, which the transport will meet, too."""
+        try:
+            return self.sock.recv(_RECEIVE_BYTES)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
 
     def _deal_out(self, frame: AnswerFrame) -> None:
         sent = self._sent[frame.id]

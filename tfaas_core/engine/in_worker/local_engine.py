@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
 import socket
-import time
-from collections.abc import Awaitable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from tfaas_core.config import Config
 from tfaas_core.engine.base import (
     Candidate,
     Engine,
     Loaded,
     ServableStatus,
+    Supervisor,
     WorkerContext,
 )
-from tfaas_core.engine.in_parent.pool import Pool
 from tfaas_core.engine.in_worker.connection import ModelConnection
+from tfaas_core.engine.in_worker.queue import check_room
+from tfaas_core.engine.scheduling.busy_poll import BusyPoll
+from tfaas_core.engine.scheduling.rest import Rest
 from tfaas_core.engine.scheduling.solo import Solo
 from tfaas_core.engine.shared.messages import (
     Absent,
@@ -40,16 +39,12 @@ from tfaas_core.engine.shared.messages import (
     ToWorker,
 )
 from tfaas_core.engine.shared.meter import Meter
-from tfaas_core.errors import CannotServe, ModelLost, QueueFull, Unavailable
+from tfaas_core.errors import CannotServe, ModelLost, Unavailable
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.runtime import LoadOptions
+from tfaas_core.system.calls import Calls
 from tfaas_core.system.link import Link
 from tfaas_core.tensors import Array
-
-_MOST_BUSY_POLL_S = 0.001
-"""Of an HTTP worker, which has other connections to look after."""
-_REST_INTERVAL_S = 0.1
-_REST_S = 0.02
-"""How often and how long an HTTP worker rests where a model that gave way gets no core."""
 
 
 class _Line(msgspec.Struct):
@@ -71,41 +66,47 @@ class _Wanted(msgspec.Struct, frozen=True):
 class LocalEngine(Engine):
     """Asks the pool for connections, keeps one to each version in use, and runs over them."""
 
-    def __init__(self, context: WorkerContext, own_pool: Pool | None = None) -> None:
+    def __init__(self, context: WorkerContext, own_pool: Supervisor | None = None) -> None:
         self._config = context.config
+        self._options = LoadOptions.of(context.config.engine)
         self._worker = context.worker
-        self._supervisor = context.supervisor
         self._artifact = context.artifact
         self._own_pool = own_pool
-        self._calls: dict[int, asyncio.Future[Any]] = {}
-        self._call_ids = itertools.count()
+        self._own_pool_socket: socket.socket | None = None
+        sock = context.engine_socket
+        if own_pool is not None:
+            sock, self._own_pool_socket = socket.socketpair()
+        assert sock is not None
+        self._link: Link[ToWorker] = Link(sock, ToWorker, self._received, self._pool_lost)
+        self._calls = Calls()
         self._open: dict[str, ModelConnection] = {}
         self._opening: dict[str, asyncio.Task[ModelConnection]] = {}
         self._lines: dict[str, _Line] = {}
         self._by_ticket: dict[int, ModelConnection] = {}
         self._solo = Solo()
-        self._wanted: dict[int, _Wanted] = {}
+        self._rest = Rest(self._is_model_overdue)
 
     async def start(self) -> None:
-        sock = self._supervisor
-        if self._own_pool is not None:
-            sock, theirs = socket.socketpair()
-            await self._own_pool.start()
-            self._own_pool.attach(self._worker, theirs)
-        assert sock is not None
-        self._link: Link[ToWorker] = Link(sock, ToWorker, self._received, self._pool_lost)
-        self._rest()
+        theirs, self._own_pool_socket = self._own_pool_socket, None
+        if self._own_pool is not None and theirs is not None:
+            with theirs:
+                await self._own_pool.start()
+                self._own_pool.attach(self._worker, theirs.dup())
+        self._rest.start()
 
     async def close(self) -> None:
-        self._next_rest.cancel()
+        self._rest.stop()
         for connection in list(self._by_ticket.values()):
             connection.close()
+        self._pool_lost()
         self._link.close()
+        if self._own_pool_socket is not None:
+            self._own_pool_socket.close()
         if self._own_pool is not None:
             await self._own_pool.close()
 
     async def prepare(self, candidate: Candidate) -> Loaded:
-        done: Done = await self._call(Prepare(next(self._call_ids), candidate))
+        done: Done = await self._calls.ask(lambda call: self._link.send(Prepare(call, candidate)))
         assert done.loaded is not None
         return done.loaded
 
@@ -118,8 +119,9 @@ class LocalEngine(Engine):
         whole: bool = False,
     ) -> list[Array]:
         try:
-            call = AcquirePrepared(next(self._call_ids), ticket)
-            connection = await self._connection(call, _Wanted(version))
+            connection = await self._connection(
+                _Wanted(version), lambda call: AcquirePrepared(call, ticket)
+            )
             assert connection is not None
             try:
                 return await connection.submit(inputs, rows, whole)
@@ -134,10 +136,10 @@ class LocalEngine(Engine):
             ) from None
 
     async def adopt(self, ticket: int, version: ModelVersion) -> None:
-        await self._call(Adopt(next(self._call_ids), ticket, version.key))
+        await self._calls.ask(lambda call: self._link.send(Adopt(call, ticket, version.key)))
 
     async def servables(self) -> list[ServableStatus]:
-        counted: Counted = await self._call(Count(next(self._call_ids)))
+        counted: Counted = await self._calls.ask(lambda call: self._link.send(Count(call)))
         return counted.servables
 
     def discard(self, ticket: int) -> None:
@@ -174,12 +176,8 @@ class LocalEngine(Engine):
             connection.release()
         self._link.send(Retire(version.key))
 
-    def _rest(self) -> None:
-        """Leaves a core alone for a moment where a model that gave way to this worker needs it."""
-        if any(connection.is_overdue() for connection in self._by_ticket.values()):
-            time.sleep(_REST_S)
-        loop = asyncio.get_running_loop()
-        self._next_rest = loop.call_later(_REST_INTERVAL_S, self._rest)
+    def _is_model_overdue(self) -> bool:
+        return any(connection.is_overdue() for connection in self._by_ticket.values())
 
     # Opening a connection.
 
@@ -202,12 +200,9 @@ class LocalEngine(Engine):
 
     def _wait_in_line(self, version: ModelVersion, rows: int) -> None:
         line = self._lines.get(version.key) or _Line()
-        if line.rows + rows > self._config.engine.max_queue_rows:
-            raise QueueFull(
-                f"{line.rows} rows are waiting for model {version.name!r} to load, which is all "
-                "that engine.max_queue_rows allows; try again later",
-                model=version.name,
-            )
+        check_room(
+            line.rows, rows, self._config.engine.max_queue_rows, version.name, until=" to load"
+        )
         self._lines[version.key] = line
         line.requests += 1
         line.rows += rows
@@ -239,24 +234,22 @@ class LocalEngine(Engine):
         candidate = Candidate(
             version.name, key, version.runtime, "", version.params, version.signature.batch
         )
-        connection = await self._connection(Acquire(next(self._call_ids), candidate), wanted)
+        connection = await self._connection(wanted, lambda call: Acquire(call, candidate))
         if connection is None:
             # Only now: what is loaded is served without its storage, too.
             path = await asyncio.to_thread(self._artifact, version)
-            candidate = msgspec.structs.replace(candidate, path=str(path))
-            connection = await self._connection(Acquire(next(self._call_ids), candidate), wanted)
+            found = msgspec.structs.replace(candidate, path=str(path))
+            connection = await self._connection(wanted, lambda call: Acquire(call, found))
         assert connection is not None
         return connection
 
     async def _connection(
-        self, call: Acquire | AcquirePrepared, wanted: _Wanted
+        self, wanted: _Wanted, question: Callable[[int], Acquire | AcquirePrepared]
     ) -> ModelConnection | None:
         """A connection to what the pool has loaded, or loads; None where it lacks the path."""
-        self._wanted[call.call] = wanted
-        try:
-            connection: ModelConnection | Absent = await self._call(call)
-        finally:
-            self._wanted.pop(call.call, None)
+        connection: ModelConnection | Absent = await self._calls.ask(
+            lambda call: self._link.send(question(call)), about=wanted
+        )
         if isinstance(connection, Absent):
             return None
         loop = asyncio.get_running_loop()
@@ -269,9 +262,8 @@ class LocalEngine(Engine):
 
     def _connected(self, message: Connected, descriptors: list[int]) -> None:
         """Makes the connection known at once, so that a Release right behind finds it."""
-        answer = self._calls.get(message.call)
-        wanted = self._wanted.get(message.call)
-        if answer is None or answer.done() or wanted is None:
+        wanted: _Wanted | None = self._calls.about(message.call)
+        if wanted is None:
             for descriptor in descriptors:
                 os.close(descriptor)
             return
@@ -286,14 +278,14 @@ class LocalEngine(Engine):
             worker=self._worker,
             max_queue_rows=self._config.engine.max_queue_rows,
             timeout_s=self._config.server.request_timeout_s,
-            busy_poll_s=min(busy_poll_s(self._config), _MOST_BUSY_POLL_S),
+            busy_poll=BusyPoll.in_worker(self._options.busy_poll_s),
             on_lost=lambda lost: self._forget(key, message.ticket, lost),
             new=message.new,
         )
         self._by_ticket[message.ticket] = connection
         if key:
             self._open[key] = connection
-        answer.set_result(connection)
+        self._calls.answer(message.call, connection)
 
     def _forget(self, key: str, ticket: int, connection: ModelConnection) -> None:
         self._by_ticket.pop(ticket, None)
@@ -302,29 +294,16 @@ class LocalEngine(Engine):
 
     # Talking to the pool.
 
-    async def _call(self, message: Acquire | AcquirePrepared | Prepare | Adopt | Count) -> Any:
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._calls[message.call] = future
-        self._link.send(message)
-        try:
-            return await future
-        finally:
-            del self._calls[message.call]
-
     def _received(self, message: ToWorker, descriptors: list[int]) -> None:
         match message:
             case Connected():
                 self._connected(message, descriptors)
             case Release():
                 self._release(message.ticket)
-            case Absent() | Done() | Failed() | Counted():
-                future = self._calls.get(message.call)
-                if future is None or future.done():
-                    return
-                if isinstance(message, Failed):
-                    future.set_exception(message.failure.error())
-                else:
-                    future.set_result(message)
+            case Absent() | Done() | Counted():
+                self._calls.answer(message.call, message)
+            case Failed():
+                self._calls.fail(message.call, message.failure.error())
 
     def _release(self, ticket: int) -> None:
         connection = self._by_ticket.get(ticket)
@@ -338,11 +317,4 @@ class LocalEngine(Engine):
         connection.release()
 
     def _pool_lost(self) -> None:
-        for future in self._calls.values():
-            if not future.done():
-                future.set_exception(Unavailable("the server is stopping"))
-
-
-def busy_poll_s(config: Config) -> float:
-    # Threads that share one interpreter would only be in each other's way.
-    return config.engine.busy_poll_us / 1e6 if config.engine.isolation == "model" else 0.0
+        self._calls.end(lambda: Unavailable("the server is stopping"))

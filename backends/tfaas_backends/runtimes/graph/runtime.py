@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tfaas_core.archives import archive_at
 from tfaas_core.models.params import Params
-from tfaas_core.runtime import Runtime, Servable
-
-_ARCHIVES = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd", b"PK\x03\x04")
-_TAR, _TAR_START = b"ustar", 257
+from tfaas_core.runtime import LoadOptions, Runtime, Servable
 
 
 class GraphRuntime(Runtime):
@@ -19,21 +17,18 @@ class GraphRuntime(Runtime):
     ``tensors.NUMPY_DTYPES`` are served; bfloat16 is sent and answered as float32.
     """
 
-    preload = ("tfaas_backends.runtimes.graph.servable",)
+    # The same as the saved_model runtime's, so that they share a fork server.
+    preload = ("tfaas_backends.runtimes.saved_model.servable",)
 
     def recognises(self, artifact: Path) -> bool:
         """Any file that is no archive and not compressed: a GraphDef itself begins with no mark."""
-        if not artifact.is_file():
-            return False
-        with artifact.open("rb") as file:
-            start = file.read(_TAR_START + len(_TAR))
-        return not start.startswith(_ARCHIVES) and start[_TAR_START:] != _TAR
+        return artifact.is_file() and archive_at(artifact) is None
 
-    def load(self, artifact: Path, params: Params, threads: int) -> Servable:
+    def load(self, artifact: Path, params: Params, options: LoadOptions) -> Servable:
         # Only here: it imports TensorFlow.
         from tfaas_backends.runtimes.graph.servable import load_graph
 
-        return load_graph(artifact, params, threads)
+        return load_graph(artifact, params, options.threads)
 
     def count_ops(self, artifact: Path, params: Params) -> dict[str, int]:
         """Those of the functions in the graph included."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tfaas_core.models.params import Params
-from tfaas_core.runtime import Runtime, Servable
+from tfaas_core.runtime import LoadOptions, Runtime, Servable
 
 _FILES = ("saved_model.pb", "saved_model.pbtxt")
 
@@ -20,17 +20,18 @@ class SavedModelRuntime(Runtime):
     ``tensors.NUMPY_DTYPES`` are served; bfloat16 is sent and answered as float32.
     """
 
+    # The same as the graph runtime's, so that they share a fork server. It imports that one's too.
     preload = ("tfaas_backends.runtimes.saved_model.servable",)
 
     def recognises(self, artifact: Path) -> bool:
         """A folder with a saved_model.pb or saved_model.pbtxt."""
         return any((artifact / name).is_file() for name in _FILES)
 
-    def load(self, artifact: Path, params: Params, threads: int) -> Servable:
+    def load(self, artifact: Path, params: Params, options: LoadOptions) -> Servable:
         # Only here: it imports TensorFlow.
         from tfaas_backends.runtimes.saved_model.servable import load_saved_model
 
-        return load_saved_model(artifact, params, threads)
+        return load_saved_model(artifact, params, options.threads)
 
     def count_ops(self, artifact: Path, params: Params) -> dict[str, int]:
         """Those of the graph that would be loaded, with all its functions."""

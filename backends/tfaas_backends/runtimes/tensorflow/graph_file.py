@@ -10,12 +10,13 @@ from typing import Any
 
 from tfaas_backends.runtimes.tensorflow.private import meta_graph_pb2, saved_model_pb2
 from tfaas_backends.runtimes.tensorflow.quiet import tf
+from tfaas_core.archives import GZIP, ZIP
 from tfaas_core.errors import BadBody, CannotServe, StorageUnavailable, TfaasError
 
 _MAGICS = {
     (0, b"\x89HDF\r\n\x1a\n"): "a Keras model in HDF5 format",
-    (0, b"PK\x03\x04"): "a zip archive, as Keras saves models",
-    (0, b"\x1f\x8b"): "compressed with gzip",
+    (ZIP.at, ZIP.magic): "a zip archive, as Keras saves models",
+    (GZIP.at, GZIP.magic): "compressed with gzip",
     (4, b"TFL3"): "a TensorFlow Lite model",
     (0, b"node {"): "a graph in text format (.pbtxt)",
     (0, b"node{"): "a graph in text format (.pbtxt)",

@@ -10,9 +10,10 @@ from __future__ import annotations
 import gc
 import importlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import Any
+
+from tfaas_core.system.muted import stderr_muted
 
 _SETTINGS = {
     # Only what makes the process abort: everything else is raised, and answered, as an error.
@@ -25,24 +26,11 @@ _SETTINGS = {
 }
 
 
-@contextmanager
-def _stderr_muted() -> Iterator[None]:
-    """On the descriptor: the library writes past Python."""
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as null:
-            os.dup2(null.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
 def _import_tensorflow() -> Any:
     muted = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
-    with _stderr_muted() if muted else nullcontext():
+    with stderr_muted() if muted else nullcontext():
         return importlib.import_module("tensorflow")
 
 

@@ -28,6 +28,7 @@ import msgspec
 from tfaas_backends.storages.filesystem.models import POINTERS, RECORD, Decided, FilesystemModels
 from tfaas_backends.storages.filesystem.old_models import old_models, told_of
 from tfaas_backends.storages.local_disk.disk import (
+    check_can_be_made,
     lock,
     remove,
     sync,
@@ -71,10 +72,19 @@ class FilesystemStorage(Storage):
         except (OSError, ValueError) as error:
             raise self._unusable(error) from error
         if not self._is_writable():
-            _log.warning("%s is read-only: its models are served, none can be changed", self._root)
+            _log.warning("%s", self._read_only())
             return
         with suppress(OSError):  # reported by the first upload, which tries again
             self._area(TRASH)
+
+    def examine(self) -> list[str]:
+        try:
+            check_can_be_made(self._root)
+        except (OSError, ValueError) as error:
+            raise self._unusable(error) from error
+        if not self._root.exists() or self._is_writable():
+            return []
+        return [f"{self._read_only()} - at `$.storage.root`"]
 
     def sweep(self) -> None:
         old = old_models(self._root)
@@ -239,6 +249,9 @@ class FilesystemStorage(Storage):
             if self._root.exists() and not self._root.is_dir():
                 why = "is a file; name a folder"
         return ConfigError(f"{what} {why} - at `$.storage.root`")
+
+    def _read_only(self) -> str:
+        return f"{self._root} is read-only: its models are served, none can be changed"
 
     def _is_writable(self) -> bool:
         return os.access(self._root, os.W_OK | os.X_OK)

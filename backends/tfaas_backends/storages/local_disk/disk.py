@@ -5,6 +5,7 @@ Functions raise OSError as it comes, but for ``remove``.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
@@ -87,6 +88,27 @@ def sync(path: Path, mode: int | None = None) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def check_can_be_made(folder: Path) -> None:
+    """Raises what making ``folder``, and all above it that is missing, would raise; makes nothing.
+
+    Raises ValueError for a path that no system takes.
+    """
+    there = folder
+    while (mode := _mode(there)) is None:
+        there = there.parent
+    if not stat.S_ISDIR(mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    if there != folder and not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def _mode(path: Path) -> int | None:
+    try:
+        return os.stat(path).st_mode
+    except FileNotFoundError:
+        return None
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -16,6 +16,7 @@ import msgspec
 from sqlalchemy import Connection, select, update
 
 from tfaas_backends.storages.local_disk.artifact_cache import ArtifactCache, clear_but_model
+from tfaas_backends.storages.local_disk.disk import check_can_be_made
 from tfaas_backends.storages.sql.changes import Changes, change
 from tfaas_backends.storages.sql.database import Connect, Database, database_errors, unchangeable
 from tfaas_backends.storages.sql.fetch import fetch, id_of
@@ -49,13 +50,23 @@ class SqlStorage(Storage):
         self._opening = threading.Lock()
 
     def open(self) -> None:
-        try:
+        with self._usable_cache():
             self._cache.open()
+        self._open_database()
+
+    def examine(self) -> list[str]:
+        with self._usable_cache():
+            check_can_be_made(self._cache.folder)
+        return []
+
+    @contextmanager
+    def _usable_cache(self) -> Iterator[None]:
+        try:
+            yield
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or error
             what = f"the cache folder {str(self._cache.folder)!r} cannot be used"
             raise ConfigError(f"{what}: {why} - at `$.storage.cache`") from error
-        self._open_database()
 
     def _open_database(self) -> None:
         with self._opening:

@@ -13,7 +13,7 @@ from tfaas_plugins.codecs.image import answer as image_answer
 from tfaas_plugins.codecs.image.file_input import ImageFileInput
 from tfaas_plugins.codecs.image.input import ImageInput
 from tfaas_plugins.codecs.image.picture import Picture
-from tfaas_plugins.codecs.image.picture_form import DEFAULT_TOP, read_form
+from tfaas_plugins.codecs.image.picture_form import DEFAULT_TOP, read_image_form
 from tfaas_plugins.codecs.values.binding import Bindings, only_input
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class ImageCodec(Codec[ImageDocument]):
         Raises BadBody; DoesNotFit where a picture is animated, or ``top`` or ``version`` is no
         count; TooLarge where they are too many, or have too many pixels.
         """
-        form = read_form(body, content_type, self._max_images)
+        form = read_image_form(body, content_type, self._max_images)
         pictures: list[Picture] = []
         total_pixels = 0
         for sent in form.images:

@@ -42,7 +42,7 @@ class ImageForm(msgspec.Struct, frozen=True):
     top: int = DEFAULT_TOP
 
 
-def read_form(body: bytes, content_type: str, max_images: int) -> ImageForm:
+def read_image_form(body: bytes, content_type: str, max_images: int) -> ImageForm:
     """The form that ``body`` is; a body that is not announced as a form is one picture.
 
     Raises BadBody where it is no such form, or lacks a picture; DoesNotFit where ``top`` or

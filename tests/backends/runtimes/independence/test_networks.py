@@ -17,7 +17,7 @@ from tfaas_backends.runtimes.tensorflow.quiet import tf
 
 from tests.data import MODELS as NETWORKS
 from tfaas_core.models.params import Params
-from tfaas_core.runtime import Independence
+from tfaas_core.runtime import Independence, LoadOptions
 
 REAL = sorted(NETWORKS.glob("*.pb"))
 keras = tf.keras
@@ -82,7 +82,7 @@ def shapes_of(tensors: Sequence[Any]) -> list[Any]:
 
 def saved(model: Any, folder: Path) -> Independence:
     model.export(folder, verbose=False)
-    servable = SavedModelRuntime().load(folder, Params(), 1)
+    servable = SavedModelRuntime().load(folder, Params(), LoadOptions(threads=1))
     try:
         return servable.independence()
     finally:

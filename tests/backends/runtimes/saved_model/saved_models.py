@@ -10,7 +10,7 @@ from tfaas_backends.runtimes.saved_model.runtime import SavedModelRuntime
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 
 from tfaas_core.models.params import Params
-from tfaas_core.runtime import Servable
+from tfaas_core.runtime import LoadOptions, Servable
 
 v1 = tf.compat.v1
 Tensors = Mapping[str, Any]
@@ -18,7 +18,7 @@ Tensors = Mapping[str, Any]
 
 def load(folder: Path, **document: Any) -> Servable:
     """Loads with these params and one thread; its caller need not close it."""
-    return SavedModelRuntime().load(folder, Params.of(document), 1)
+    return SavedModelRuntime().load(folder, Params.of(document), LoadOptions(threads=1))
 
 
 def answers(servable: Servable, *arrays: Any) -> dict[str, Any]:

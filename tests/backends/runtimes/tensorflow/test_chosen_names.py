@@ -15,7 +15,7 @@ from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tests.backends.runtimes.saved_model.saved_models import save_v1, v1
 from tfaas_core.errors import CannotServe
 from tfaas_core.models.params import Params
-from tfaas_core.runtime import Runtime
+from tfaas_core.runtime import LoadOptions, Runtime
 
 Ends = tuple[list[str], list[str]]
 Load = Callable[[dict[str, Any]], Ends]
@@ -33,7 +33,7 @@ def network() -> Any:
 def loader(runtime: Runtime, artifact: Path) -> Load:
     def load(document: dict[str, Any]) -> Ends:
         params = Params.parse(json.dumps(document).encode())
-        servable = runtime.load(artifact, params, 1)
+        servable = runtime.load(artifact, params, LoadOptions(threads=1))
         servable.close()
         signature = servable.signature
         return [s.name for s in signature.inputs], [s.name for s in signature.outputs]

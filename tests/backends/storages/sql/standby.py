@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
-import signal
 import subprocess
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from tfaas_core.testing.postgresql import PostgresqlServer, url_of
+from tfaas_core.testing.postgresql import PostgresqlServer, in_a_folder, url_of
 
 
 class _Standby(PostgresqlServer):
@@ -29,16 +25,6 @@ class _Standby(PostgresqlServer):
         )
 
 
-@contextmanager
-def standby_of(primary: PostgresqlServer) -> Iterator[PostgresqlServer]:
+def standby_of(primary: PostgresqlServer) -> AbstractContextManager[PostgresqlServer]:
     """A hot standby, which is gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="tfaas-standby-"))
-    try:
-        server = _Standby(primary, folder)
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop(signal.SIGQUIT)
-    finally:
-        shutil.rmtree(folder)
+    return in_a_folder(lambda folder: _Standby(primary, folder))

@@ -51,20 +51,6 @@ def url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def storage(url: str, tmp_path: Path) -> Iterator[Storage]:
-    storage = opened(url, tmp_path)
-    yield storage
-    storage.close()
-
-
-@pytest.fixture
-def other_host(url: str, tmp_path: Path) -> Iterator[Storage]:
-    storage = opened(url, tmp_path / "other")
-    yield storage
-    storage.close()
-
-
-@pytest.fixture
 def own_server() -> Iterator[PostgresqlServer]:
     """A server that a test may stop."""
     with running_postgresql() as server:

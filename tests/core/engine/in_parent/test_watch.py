@@ -14,10 +14,11 @@ from tfaas_core.engine.in_parent.settings import PoolSettings
 from tfaas_core.engine.in_parent.watch import INTERVAL_S, Watch
 from tfaas_core.engine.shared.messages import Turn
 from tfaas_core.engine.shared.meter import Meter
+from tfaas_core.runtime import LoadOptions
 from tfaas_core.testing.runtime import SIGNATURE
 
 LOOKS = 40
-SETTINGS = PoolSettings(1, False, 1, 1, 1, 0.0, "normal", run_limit_s=LOOKS * INTERVAL_S)
+SETTINGS = PoolSettings(1, False, 1, LoadOptions(), run_limit_s=LOOKS * INTERVAL_S)
 
 
 class Process:

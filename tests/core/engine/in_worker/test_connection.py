@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tfaas_core.engine.in_worker.connection import ModelConnection
+from tfaas_core.engine.scheduling.busy_poll import BusyPoll
 from tfaas_core.engine.scheduling.solo import Solo
 from tfaas_core.engine.shared.frames import FrameBuffer, decode_request, encode_answer
 from tfaas_core.engine.shared.meter import Meter
@@ -37,7 +38,7 @@ async def connected(
         worker=0,
         max_queue_rows=1_000_000,
         timeout_s=10,
-        busy_poll_s=busy_poll_s,
+        busy_poll=BusyPoll(busy_poll_s),
         on_lost=lambda _connection: lost.set(),
     )
     await asyncio.get_running_loop().create_unix_connection(lambda: connection, sock=ours)

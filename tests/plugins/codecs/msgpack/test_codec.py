@@ -109,7 +109,9 @@ class TestParse:
 
     @pytest.mark.parametrize("field", ["version", "label"])
     @pytest.mark.parametrize(
-        "value", [0, -1, True, 1.5, b"1", [1], {"a": 1}, 2**64 - 1, datetime.now(UTC)], ids=repr
+        "value",
+        [0, -1, True, 1.5, b"1", [1], {"a": 1}, 2**64 - 1, datetime(2026, 1, 2, tzinfo=UTC)],
+        ids=repr,
     )
     def test_what_is_no_version_or_label_does_not_fit(self, field: str, value: Any) -> None:
         error = refusal({field: value, "values": [1, 2]})

@@ -1,4 +1,4 @@
-"""Client: an HTTP worker's connection, as the servable's side has it."""
+"""WorkerConnection: a connection from an HTTP worker, as the servable's side has it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tfaas_core.engine.shared.frames import FrameBuffer
 _RECEIVE_BYTES = 1 << 18
 
 
-class Client:
+class WorkerConnection:
     """One connection from an HTTP worker. Never blocks: a stalled client holds up nobody else."""
 
     def __init__(self, sock: socket.socket) -> None:

@@ -1,0 +1,177 @@
+"""A runtime whose modules cannot be imported is named, and breaks no other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tfaas_core.config import load_config
+from tfaas_core.engine.base import EngineContext
+from tfaas_core.engine.in_parent.fork_servers import ForkServers
+from tfaas_core.errors import Unavailable
+from tfaas_core.runtime import Runtime
+from tfaas_core.testing.engine_harness import eventually
+from tfaas_core.testing.forked import fork_servers
+from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.runtime import FakeRuntime
+
+IMPORTING = "importing 'tfaas_preloaded'"
+
+Write = Callable[[str], None]
+
+
+@pytest.fixture
+def write(site: Path) -> Write:
+    """Writes the module ``tfaas_preloaded``."""
+
+    def write_module(source: str) -> None:
+        (site / "tfaas_preloaded.py").write_text(source)
+
+    return write_module
+
+
+def preloading(*modules: str) -> Runtime:
+    runtime = FakeRuntime()
+    # Of this object alone.
+    vars(runtime)["preload"] = modules
+    return runtime
+
+
+@asynccontextmanager
+async def running(**runtimes: Runtime) -> AsyncIterator[ForkServers]:
+    """Fork servers, kept as a pool keeps them; the runtimes are of plugins of their names."""
+    owners = {name: f"tfaas_{name}" for name in runtimes}
+    servers = ForkServers(EngineContext(load_config(None, (), {}), runtimes, 1, owners=owners))
+
+    async def keep() -> None:
+        while True:
+            servers.keep_ready()
+            await asyncio.sleep(0.02)
+
+    keeping = asyncio.create_task(keep())
+    try:
+        yield servers
+    finally:
+        keeping.cancel()
+        servers.close()
+
+
+def say_pid(sock: socket.socket, runtimes: Mapping[str, Runtime]) -> None:
+    sock.sendall(f"{os.getppid()} {','.join(runtimes)}".encode())
+
+
+async def started(servers: ForkServers, runtime: str) -> tuple[int, set[str]]:
+    """Which fork server forks for ``runtime``, and the runtimes that are there."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        await servers.start(theirs, runtime, say_pid)
+        theirs.close()
+        pid, names = (await asyncio.to_thread(ours.recv, 100)).decode().split()
+    return int(pid), set(names.split(","))
+
+
+@in_event_loop
+async def test_runtimes_that_preload_the_same_share_a_fork_server() -> None:
+    async with running(a=FakeRuntime(), b=preloading("json"), c=FakeRuntime()) as servers:
+        of_a, with_a = await started(servers, "a")
+        of_b, with_b = await started(servers, "b")
+        of_c, _with_c = await started(servers, "c")
+        assert of_a == of_c != of_b
+        assert (with_a, with_b) == ({"a", "c"}, {"b"})
+        assert servers.group("a") == servers.group("c") != servers.group("b")
+        assert servers.processes() == {of_a: "fork_server", of_b: "fork_server"}
+    assert fork_servers() == []
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("raise ValueError('no luck')", f"{IMPORTING} raises ValueError: no luck"),
+        ("import no_such_module", f"{IMPORTING} raises ModuleNotFoundError: No module named"),
+        ("import sys; sys.exit(3)", f"{IMPORTING} raises SystemExit: 3"),
+        ("import os; os._exit(3)", f"{IMPORTING} ends its process: it ended with exit code 3"),
+        ("import os; os.abort()", f"{IMPORTING} ends its process: it was killed by SIGABRT"),
+        ("import os; os.closerange(3, 99)", f"{IMPORTING} ends its process: it was killed by"),
+        (
+            "import threading, time\n"
+            "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()",
+            f"{IMPORTING} starts a thread",
+        ),
+    ],
+)
+@in_event_loop
+async def test_a_runtime_that_cannot_be_preloaded_is_named_and_others_go_on(
+    write: Write, caplog: pytest.LogCaptureFixture, source: str, reason: str
+) -> None:
+    write(source)
+    async with running(good=FakeRuntime(), bad=preloading("tfaas_preloaded")) as servers:
+        for _turn in range(2):
+            with pytest.raises(Unavailable) as caught:
+                await started(servers, "bad")
+            says = f"the runtime 'bad' of plugin tfaas_bad cannot be started: {reason}"
+            assert caught.value.message.startswith(says)
+            await started(servers, "good")
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert reason in record.getMessage()
+
+
+@in_event_loop
+async def test_the_log_shows_where_a_module_raised(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    write("def fail():\n    raise ValueError('no luck')\n\nfail()")
+    async with running(bad=preloading("tfaas_preloaded")) as servers:
+        with pytest.raises(Unavailable):
+            await started(servers, "bad")
+    assert 'tfaas_preloaded.py", line 2, in fail' in caplog.text
+
+
+@in_event_loop
+async def test_an_import_that_hangs_is_given_up(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("import time\ntime.sleep(3600)")
+    async with running(good=FakeRuntime(), bad=preloading("tfaas_preloaded")) as servers:
+        await started(servers, "good")
+        monkeypatch.setattr("tfaas_core.engine.in_parent.fork_server.PRELOAD_LIMIT_S", 0.5)
+        with pytest.raises(Unavailable, match=r"takes longer than 0\.5 s"):
+            await started(servers, "bad")
+        await started(servers, "good")
+
+
+@in_event_loop
+async def test_a_runtime_that_cannot_be_pickled_is_named() -> None:
+    bad = preloading("json")
+    bad.lock = lambda: None  # type: ignore[attr-defined]
+    async with running(good=FakeRuntime(), bad=bad) as servers:
+        with pytest.raises(Unavailable, match="'bad' of plugin tfaas_bad cannot be started"):
+            await started(servers, "bad")
+        await started(servers, "good")
+
+
+@in_event_loop
+async def test_what_could_not_be_preloaded_is_tried_again(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tfaas_core.engine.in_parent.fork_server.FIRST_RETRY_S", 0.05)
+    write("raise ValueError('no luck')")
+    async with running(bad=preloading("tfaas_preloaded")) as servers:
+        with pytest.raises(Unavailable):
+            await started(servers, "bad")
+        write("")
+        await eventually(lambda: bool(servers.processes()), "it is tried again")
+        for _turn in range(1000):
+            try:
+                await started(servers, "bad")
+                break
+            except Unavailable:
+                await asyncio.sleep(0.02)
+        else:
+            pytest.fail("it is never well again")

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.core.plugins.sources import (
+    CODEC,
+    ROUTE,
+    RUNTIME,
+    STORAGE,
+    InstallPlugin,
+    ask_everything,
+    hook,
+    installed,
+    route,
+    with_disabled,
+)
+from tfaas_core.config import Config
+from tfaas_core.errors import PluginError
+from tfaas_core.plugins import calls
+
+BROKEN = {
+    "cannot be imported: ImportError: no GPU here": "raise ImportError('no GPU here')",
+    "cannot be imported: SystemExit: 3": "raise SystemExit(3)",
+    "cannot be imported: Odd": "class Odd(BaseException): ...\nraise Odd",
+    "cannot be imported: SyntaxError": "def",
+    "implements no hook": "x = 1",
+    "unknown hook 'tfaas_register_codec'": hook("tfaas_register_codec", "return []"),
+    "Argument(s) {'colour'} are declared": CODEC.replace("codecs()", "codecs(colour)"),
+    "has tfaas_register_codecs as `async def`": CODEC.replace("def tfaas", "async def tfaas"),
+    "failed in tfaas_register_codecs: KeyError: 'x'": hook("tfaas_register_codecs", "{}['x']"),
+    "failed in tfaas_register_codecs: SystemExit: 3": hook(
+        "tfaas_register_codecs", "raise SystemExit(3)"
+    ),
+    "failed in tfaas_register_routes: ValueError: late": ROUTE + "    raise ValueError('late')",
+    "failed in tfaas_register_routes: ValueError: it returns more than": ROUTE.replace(
+        "    yield", "    while True: yield"
+    ),
+    "returned None from tfaas_register_codecs, expected an iterable of Codec": hook(
+        "tfaas_register_codecs", "pass"
+    ),
+    "returned 'csv' from tfaas_register_codecs, expected an iterable": hook(
+        "tfaas_register_codecs", "return 'csv'"
+    ),
+    "returned 'csv' from tfaas_register_codecs, expected a Codec": hook(
+        "tfaas_register_codecs", "return ['csv']"
+    ),
+    "returned <class 'tfaas_broken.Csv'> from tfaas": CODEC.replace("[Csv()]", "[Csv]"),
+    "with the name 'CSV/1', expected lower-case letters": CODEC.replace('"csv"', '"CSV/1"'),
+    "with the name ['csv'], expected": CODEC.replace('"csv"', '["csv"]'),
+    "with the name None, expected": CODEC.replace('name = "csv"', ""),
+    "failed in tfaas_register_codecs: ValueError: no name": CODEC.replace(
+        'name = "csv"', "@property\n    def name(self): raise ValueError('no name')"
+    ),
+    "with the media types 'text/csv', expected a tuple": CODEC.replace(
+        '("text/csv", "*/*")', '"text/csv"'
+    ),
+    "with the media types (), expected a tuple": CODEC.replace('("text/csv", "*/*")', "()"),
+    "with the media type 1, expected": CODEC.replace('"text/csv"', "1"),
+    "with the media type 'Text/CSV', expected": CODEC.replace("text/csv", "Text/CSV"),
+    "with the media type 'text/csv\\r\\nX: y', expected": CODEC.replace(
+        "text/csv", "text/csv\\r\\nX: y"
+    ),
+    "with the media type 'text/csv; a=b', expected": CODEC.replace("text/csv", "text/csv; a=b"),
+    "with the media type 'text/*', expected": CODEC.replace("text/csv", "text/*"),
+    "with the media type 'csv', expected": CODEC.replace("text/csv", "csv"),
+    "returned ['tape'] from tfaas_register_storages, expected a mapping": hook(
+        "tfaas_register_storages", "return ['tape']"
+    ),
+    "returned {'tape': 1} from tfaas_register_storages, expected a mapping of names to callable": (
+        hook("tfaas_register_storages", "return {'tape': 1}")
+    ),
+    "returned the name 1 from tfaas_register_storages": STORAGE.replace('"tape"', "1"),
+    "returned the name 'a\\n' from tfaas_register_storages": STORAGE.replace("tape", "a\\n"),
+    "returned the name '' from tfaas_register_storages": STORAGE.replace("tape", ""),
+    "returned {'x': 1} from tfaas_register_runtimes, expected a mapping of names to Runtime": hook(
+        "tfaas_register_runtimes", "return {'x': 1}"
+    ),
+    "returned {'x': 1} from tfaas_register_engines, expected a mapping of names to EngineFactory": (
+        hook("tfaas_register_engines", "return {'x': 1}")
+    ),
+    "with the preload 'json', expected a tuple": RUNTIME.replace('("json",)', '"json"'),
+    "with the preload None, expected a tuple": RUNTIME.replace('("json",)', "None"),
+    "with the preload ('a b',), expected a tuple": RUNTIME.replace("json", "a b"),
+    "registers the runtime `tape`, which cannot be pickled": RUNTIME.replace(
+        'preload = ("json",)', 'preload = ("json",)\n    def __init__(self): self.f = lambda: 1'
+    ),
+    "registers the route 'hello', expected a path that starts with /": route(path='"hello"'),
+    "registers the route None, expected a path": route(path="None"),
+    "registers the route '/a b', whose part 'a b'": route(path='"/a b"'),
+    "registers the route '/a?b', whose part 'a?b'": route(path='"/a?b"'),
+    "registers the route '/{', whose part '{'": route(path='"/{"'),
+    "registers the route '/{}', whose part '{}'": route(path='"/{}"'),
+    "registers the route '/{a}{b}', whose part '{a}{b}'": route(path='"/{a}{b}"'),
+    "registers the route '/{a}/{a}', which has the field {a} twice": route(path='"/{a}/{a}"'),
+    "registers the route '//a', which has // in it": route(path='"//a"'),
+    "for the methods 'POST', expected a tuple": route(methods='"POST"'),
+    "for the methods (), expected a tuple": route(methods="()"),
+    "for the method 'post', expected one of GET": route(methods='("post",)'),
+    "for the method 'BREW', expected one of GET": route(methods='("BREW",)'),
+    "for the method ['POST'], expected one of GET": route(methods='(["POST"],)'),
+    "its handler is None, expected an `async def` function": route(handler="None"),
+    "its handler yields": ROUTE.replace('return Response(b"hello")', 'yield Response(b"hello")'),
+    "its handler is not async": ROUTE.replace("async def", "def"),
+    "its handler cannot be called with one argument": ROUTE.replace("hello(request)", "hello()"),
+    "'/hello/{n}' as express, which is for POST to a path": route(
+        path='"/hello/{n}"', express="True"
+    ),
+    "'/hello' as express, which is for POST": route(methods='("GET",)', express="True"),
+    "whose body is not streamed": route(streams="True", express="True"),
+    "registers the codec `csv` twice": CODEC.replace("[Csv()]", "[Csv(), Csv()]"),
+    "registers the route `GET /hello/{n}` twice": ROUTE
+    + '    yield Route("/hello/{n}", ("GET",), hello)',
+    "registers the route `GET /hello/{name}/` twice": ROUTE
+    + '    yield Route("/hello/{name}/", ("GET",), hello)',
+    "registers the route `HEAD /hello/{name}` twice": ROUTE
+    + '    yield Route("/hello/{name}", ("HEAD",), hello)',
+}
+"""What is said of a plugin, and the plugin."""
+
+
+@pytest.mark.parametrize("expected", BROKEN)
+def test_a_broken_plugin_is_an_error_that_names_it_with_version_and_reason(
+    install_plugin: InstallPlugin, config: Config, expected: str
+) -> None:
+    install_plugin("tfaas-broken", BROKEN[expected], version="2.1")
+    with pytest.raises(PluginError) as caught:
+        ask_everything(installed(), with_disabled(config, "tfaas-broken"))
+    assert "tfaas_broken (tfaas-broken 2.1)" in caught.value.message
+    assert expected in caught.value.message
+    assert caught.value.details == {"plugin": "tfaas_broken"}
+
+
+def test_a_plugin_that_does_not_come_back_is_an_error_that_names_it(
+    install_plugin: InstallPlugin, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "CALL_LIMIT_S", 0.2)
+    monkeypatch.setattr(calls, "IMPORT_LIMIT_S", 0.3)
+    hang = "import threading; threading.Event().wait()"
+    install_plugin("tfaas-slow", hook("tfaas_register_codecs", hang))
+    with pytest.raises(PluginError, match="does not return from tfaas_register_codecs"):
+        installed().codecs(config)
+    install_plugin("tfaas-slower", hang)
+    with pytest.raises(PluginError, match=r"tfaas_slower .* cannot be imported within 0\.3 s"):
+        installed("tfaas-slow")
+
+
+@pytest.mark.parametrize(
+    "option", ["tryfirst", "trylast", "wrapper", "hookwrapper", "optionalhook"]
+)
+def test_options_of_pluggy_are_refused(install_plugin: InstallPlugin, option: str) -> None:
+    install_plugin("tfaas-csv", CODEC.replace("@hookimpl", f"@hookimpl({option}=True)"))
+    expected = f"marks tfaas_register_codecs with `{option}`, which has no meaning here"
+    with pytest.raises(PluginError, match=re.escape(expected)):
+        installed()

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.core.plugins.sources import (
+    CODEC,
+    ROUTE,
+    STORAGE,
+    InstallPlugin,
+    ask_everything,
+    at_rest,
+    installed,
+    route,
+    with_disabled,
+)
+from tfaas_core.config import Config
+from tfaas_core.errors import PluginError
+
+CLAIMS = {
+    "codec `csv`": (CODEC, CODEC.replace("text/csv", "text/x")),
+    "media type `text/csv`": (CODEC, CODEC.replace('"csv"', '"other"')),
+    "storage `tape`": (STORAGE, STORAGE),
+    "route `PUT /hello/{who}`": (
+        ROUTE,
+        ROUTE.replace("{name}", "{who}").replace('"GET", "PUT"', '"PUT",'),
+    ),
+    "route `POST /models/{model}/predict/csv`": (
+        CODEC,
+        ROUTE.replace("/hello/{name}", "/models/{model}/predict/csv").replace(
+            '"GET", "PUT"', '"POST",'
+        ),
+    ),
+    "route `POST /csv`": (
+        CODEC,
+        ROUTE.replace("/hello/{name}", "/csv").replace('"GET", "PUT"', '"POST",'),
+    ),
+}
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_two_plugins_that_claim_the_same_are_an_error_that_names_both(
+    install_plugin: InstallPlugin, config: Config, claim: str
+) -> None:
+    first, second = CLAIMS[claim]
+    install_plugin("tfaas-a", first)
+    install_plugin("tfaas-b", second)
+    with pytest.raises(PluginError) as caught:
+        ask_everything(installed(), with_disabled(config, "tfaas-a", "tfaas-b"))
+    both = "plugins tfaas_a (tfaas-a 1.0) and tfaas_b (tfaas-b 1.0) both claim the "
+    assert caught.value.message.startswith(both + claim)
+    ask_everything(installed("tfaas-b"), with_disabled(config, "tfaas-a", "tfaas-b"))
+
+
+COLLISIONS = {
+    "claims the route `POST /upload` for its codec `upload`, which the built-in plugin "
+    "tfaas_plugins.routes.models has": CODEC.replace("csv", "upload"),
+    "claims the codec `json`, which the built-in plugin tfaas_plugins.codecs.json has": (
+        CODEC.replace('"csv"', '"json"')
+    ),
+    "claims the media type `image/png` for its codec `csv`, which the built-in plugin": (
+        CODEC.replace("text/csv", "image/png")
+    ),
+    "claims the route `POST /models/{m}/predict/json`, which the built-in plugin "
+    "tfaas_plugins.codecs.json has for its codec `json`": route(path='"/models/{m}/predict/json"'),
+}
+
+
+@pytest.mark.parametrize("claim", COLLISIONS)
+def test_who_claims_what_is_built_in_is_to_blame(
+    install_plugin: InstallPlugin, config: Config, claim: str
+) -> None:
+    install_plugin("tfaas-own", COLLISIONS[claim])
+    with pytest.raises(PluginError) as caught:
+        at_rest(config).routes()
+    assert caught.value.message.startswith(f"plugin tfaas_own (tfaas-own 1.0) {claim}")
+    assert "list one of the two plugins in [plugins] disabled" in caught.value.message
+    assert caught.value.details == {"plugin": "tfaas_own"}
+
+
+def test_two_codecs_may_both_read_any_media_type(
+    install_plugin: InstallPlugin, config: Config
+) -> None:
+    install_plugin("tfaas-a", CODEC)
+    install_plugin("tfaas-b", CODEC.replace("csv", "tsv"))
+    assert list(installed().codecs(config)) == ["csv", "tsv"]

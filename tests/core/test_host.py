@@ -1,0 +1,171 @@
+"""A host's life: what is started is whole, and ends in order, whatever fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tfaas_core.composition import Composition
+from tfaas_core.config import load_config
+from tfaas_core.engine.base import Engine, EngineContext, EngineFactory, Supervisor, WorkerContext
+from tfaas_core.engine.resting import RestingEngine
+from tfaas_core.errors import StorageUnavailable, Unavailable
+from tfaas_core.host import Host
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.models.versions import Model
+from tfaas_core.testing.fakes import FakeStorage
+from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.models import model_version
+from tfaas_core.worker_place import WorkerPlace
+
+BEGUN = ["storage.open", "engine.start", "storage.list"]
+ENDED = ["engine.close", "storage.close"]
+
+
+class Steps:
+    """What is done, in order; a step of ``failing`` raises the error that it is given there."""
+
+    def __init__(self, failing: Mapping[str, Exception]) -> None:
+        self.done: list[str] = []
+        self._failing = failing
+
+    def take(self, step: str) -> None:
+        self.done.append(step)
+        if step in self._failing:
+            raise self._failing[step]
+
+
+class SteppedStorage(FakeStorage):
+    def __init__(self, folder: Path, steps: Steps) -> None:
+        super().__init__(folder)
+        self._steps = steps
+
+    def open(self) -> None:
+        self._steps.take("storage.open")
+        super().open()
+
+    def list(self) -> list[Model]:
+        self._steps.take("storage.list")
+        return super().list()
+
+    def close(self) -> None:
+        self._steps.take("storage.close")
+
+
+class SteppedEngine(RestingEngine):
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+
+    async def start(self) -> None:
+        self._steps.take("engine.start")
+
+    async def close(self) -> None:
+        self._steps.take("engine.close")
+
+
+class SteppedFactory(EngineFactory):
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+
+    def supervisor(self, context: EngineContext) -> Supervisor | None:
+        return None
+
+    def engine(self, context: WorkerContext) -> Engine:
+        return SteppedEngine(self._steps)
+
+
+def composed(folder: Path, steps: Steps) -> Composition:
+    return msgspec.structs.replace(
+        Composition.of(load_config(environ={})),
+        storage=SteppedStorage(folder, steps),
+        engine_factory=SteppedFactory(steps),
+    )
+
+
+@in_event_loop
+async def test_a_started_host_is_whole_and_ends_with_its_block(tmp_path: Path) -> None:
+    steps = Steps({})
+    async with Host.started(composed(tmp_path, steps)) as host:
+        assert host.catalog.list() == []
+        assert [process.kind for process in (await host.status()).processes] == ["http_worker"]
+        assert steps.done == BEGUN
+    assert steps.done == [*BEGUN, *ENDED]
+
+
+@pytest.mark.parametrize(
+    ("failing", "expected"),
+    [
+        ("storage.open", BEGUN[:1]),
+        ("engine.start", [*BEGUN[:2], *ENDED]),
+        ("storage.list", [*BEGUN, *ENDED]),
+    ],
+)
+@in_event_loop
+async def test_what_was_started_before_a_failure_is_ended_the_last_first(
+    tmp_path: Path, failing: str, expected: list[str]
+) -> None:
+    steps = Steps({failing: RuntimeError(failing)})
+    with pytest.raises(RuntimeError, match=failing):
+        async with Host.started(composed(tmp_path, steps)):
+            pytest.fail("it has started")
+    assert steps.done == expected
+
+
+@in_event_loop
+async def test_an_end_that_fails_keeps_nothing_else_from_ending(tmp_path: Path) -> None:
+    steps = Steps({"engine.start": RuntimeError("first"), "engine.close": OSError("second")})
+    with pytest.raises(OSError, match="second") as caught:
+        async with Host.started(composed(tmp_path, steps)):
+            pytest.fail("it has started")
+    assert str(caught.value.__context__) == "first"
+    assert steps.done == [*BEGUN[:2], *ENDED]
+
+
+@in_event_loop
+async def test_only_a_host_with_a_parent_starts_without_its_storage(tmp_path: Path) -> None:
+    async def announce(_name: str) -> None:
+        pytest.fail("nothing has changed")
+
+    steps = Steps({step: StorageUnavailable("away") for step in ("storage.open", "storage.list")})
+    with pytest.raises(StorageUnavailable, match="away"):
+        async with Host.started(composed(tmp_path, steps)):
+            pytest.fail("it has started")
+    steps.done.clear()
+    async with Host.started(composed(tmp_path, steps), WorkerPlace(announce=announce)) as host:
+        with pytest.raises(StorageUnavailable, match="away"):
+            host.catalog.get("vk")
+    assert steps.done == [*BEGUN, *ENDED]
+
+
+@in_event_loop
+async def test_a_host_at_rest_has_all_its_parts_and_starts_none(tmp_path: Path) -> None:
+    steps = Steps({})
+    host = Host.at_rest(composed(tmp_path, steps))
+    assert host.routes()
+    assert (await host.engine.servables(), host.engine.uses(model_version())) == ([], False)
+    with pytest.raises(Unavailable, match="not started"):
+        await host.engine.run(model_version(), [], 0)
+    assert steps.done == []
+
+
+@in_event_loop
+async def test_all_hosts_have_the_same_attributes(tmp_path: Path) -> None:
+    composition = composed(tmp_path, Steps({}))
+    async with Host.started(composition) as host:
+        before = set(vars(host))
+        await host.publisher.remove(await stored(host))
+        assert vars(Host.at_rest(composition)).keys() == before == set(vars(host))
+
+
+async def stored(host: Host) -> str:
+    """The name of a model that is in the host's storage."""
+    version: ModelVersion = model_version()
+    with host.storage.claim(version.name) as claim:
+        staging = host.storage.stage()
+        (staging / "model").write_bytes(b"a model")
+        host.storage.commit(claim, staging, version)
+    await host.catalog.load()
+    return version.name

@@ -1,0 +1,78 @@
+"""Composition: what the configuration and the plugins give every process of the server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from tfaas_core.codec import Codec
+from tfaas_core.config import Config
+from tfaas_core.engine.base import Engine, EngineContext, EngineFactory, Supervisor, WorkerContext
+from tfaas_core.plugins import Plugins, load_plugins
+from tfaas_core.runtime import Runtime
+from tfaas_core.storage import Storage
+from tfaas_core.worker_place import WorkerPlace
+
+
+class Composition(msgspec.Struct, frozen=True):
+    """The codecs, runtimes, storage and engine that a configuration asks for; none is started.
+
+    The parent and the commands need no more; an HTTP worker makes its Host of it.
+    """
+
+    config: Config
+    plugins: Plugins
+    codecs: Mapping[str, Codec[Any]]
+    runtimes: Mapping[str, Runtime]
+    storage: Storage
+    engine_factory: EngineFactory
+
+    @classmethod
+    def of(cls, config: Config, plugins: Plugins | None = None) -> Composition:
+        """Reads and checks the configuration and the plugins. Raises ConfigError, PluginError.
+
+        ``plugins`` are those of ``config``, if they are loaded already.
+        """
+        plugins = plugins or load_plugins(config.plugins.disabled)
+        return cls(
+            config,
+            plugins,
+            plugins.codecs(config),
+            plugins.runtimes(),
+            plugins.storage(config),
+            plugins.engine(config),
+        )
+
+    @property
+    def workers(self) -> int:
+        """How many HTTP workers the configuration asks for."""
+        return self.config.server.workers or len(os.sched_getaffinity(0))
+
+    def supervisor(self) -> Supervisor | None:
+        """A new supervisor of the engine, for the parent."""
+        return self.engine_factory.supervisor(self._context())
+
+    def engine(self, place: WorkerPlace) -> Engine:
+        """A new engine, for one HTTP worker."""
+        return self.engine_factory.engine(
+            WorkerContext(
+                self.config,
+                self.runtimes,
+                place.workers,
+                place.worker,
+                place.engine_socket,
+                self.storage.artifact,
+                owners=self.plugins.owners("runtime"),
+            )
+        )
+
+    def examine_runtimes(self) -> dict[str, str]:
+        """Why models of which runtimes cannot be started, as the engine finds out by trying it."""
+        return self.engine_factory.examine(self._context())
+
+    def _context(self) -> EngineContext:
+        owners = self.plugins.owners("runtime")
+        return EngineContext(self.config, self.runtimes, self.workers, owners=owners)

@@ -1,0 +1,1 @@
+"""The engine's part in a fork server, which model processes are forked from."""

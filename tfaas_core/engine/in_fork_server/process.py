@@ -1,0 +1,162 @@
+"""A fork server: imports the libraries of some runtimes once, then forks model processes."""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import selectors
+import signal
+import socket
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Literal, NoReturn, TypeAlias
+
+import msgspec
+
+from tfaas_core.engine.in_fork_server.preload import PreloadFailedError, preload
+from tfaas_core.engine.shared.forks import (
+    CannotFork,
+    Ended,
+    Fork,
+    Forked,
+    Importing,
+    NotReady,
+    Ready,
+    ToForkServer,
+)
+from tfaas_core.runtime import Runtime
+from tfaas_core.system import logs
+from tfaas_core.system.lifeline import LifelineEnd
+from tfaas_core.system.link import BlockingLink
+
+Work: TypeAlias = Callable[[socket.socket, Mapping[str, Runtime]], None]
+"""What a forked process does; it may be pickled."""
+
+_MOST_TRACE = 20_000
+
+
+class Orders(msgspec.Struct, frozen=True):
+    """What the parent tells a new fork server.
+
+    ``modules`` are to be imported. ``runtimes`` is a pickled ``Mapping[str, Runtime]``, of those
+    whose models are forked from there.
+    """
+
+    modules: tuple[str, ...]
+    runtimes: bytes
+    log_level: Literal["debug", "info", "warning", "error"]
+    log_format: Literal["text", "json"]
+
+
+def main(sock: socket.socket, lifeline: LifelineEnd, orders: Orders) -> None:
+    """The whole life of a fork server, which ends with the link over ``sock``."""
+    # Ctrl-C reaches the whole process group; the parent decides when a fork server goes.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    logs.configure(orders.log_level, orders.log_format)
+    link: BlockingLink[ToForkServer] = BlockingLink(sock, ToForkServer)
+    try:
+        preload(orders.modules, lambda module: link.send(Importing(module)))
+        runtimes = pickle.loads(orders.runtimes)
+    except BaseException as error:
+        link.send(_not_ready(error))
+        return
+    # A collection in a forked process would write to, and so copy, what all of them share.
+    gc.freeze()
+    link.send(Ready())
+    _ForkServer(link, lifeline, runtimes).serve()
+
+
+def _not_ready(error: BaseException) -> NotReady:
+    cause = error.__cause__ or error
+    trace = "".join(traceback.format_exception(cause))[-_MOST_TRACE:]
+    if isinstance(error, PreloadFailedError):
+        return NotReady(str(error), trace)
+    return NotReady(f"reading its runtimes raises {type(error).__name__}: {error}", trace)
+
+
+class _ForkServer:
+    """Has one thread only: a process with several cannot be forked safely."""
+
+    def __init__(
+        self,
+        link: BlockingLink[ToForkServer],
+        lifeline: LifelineEnd,
+        runtimes: Mapping[str, Runtime],
+    ) -> None:
+        self._link = link
+        self._lifeline = lifeline
+        self._runtimes = runtimes
+        self._selector = selectors.DefaultSelector()
+        self._woken, self._waker = socket.socketpair()
+
+    def serve(self) -> None:
+        """Forks what is asked for, and tells how forked processes end, until the link closes."""
+        self._waker.setblocking(False)
+        self._woken.setblocking(False)
+        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._selector.register(self._link, selectors.EVENT_READ, self._take_orders)
+        self._selector.register(self._woken, selectors.EVENT_READ, self._bury)
+        while self._turn():
+            pass
+
+    def _turn(self) -> bool:
+        goes_on = True
+        for key, _events in self._selector.select():
+            goes_on = key.data() and goes_on
+        return goes_on
+
+    def _take_orders(self) -> bool:
+        """False once the parent has hung up."""
+        messages = self._link.receive_some()
+        for message, descriptors in messages or ():
+            self._fork(message, socket.socket(fileno=descriptors[0]))
+        return messages is not None
+
+    def _fork(self, message: Fork, sock: socket.socket) -> None:
+        with sock:
+            try:
+                pid = os.fork()
+            except OSError as error:
+                self._link.send(CannotFork(message.call, error.strerror or str(error)))
+                return
+            if pid == 0:
+                self._become(message, sock)
+        self._link.send(Forked(message.call, pid))
+
+    def _become(self, message: Fork, sock: socket.socket) -> NoReturn:
+        """The life of a forked process."""
+        code = 1
+        try:
+            self._lifeline.tie("tfaas-model")
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            self._selector.close()
+            for end in (self._woken, self._waker, self._link):
+                end.close()
+            work: Work = pickle.loads(message.work)
+            work(sock, self._runtimes)
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+
+    def _bury(self) -> bool:
+        try:
+            self._woken.recv(1 << 10)
+        except BlockingIOError:
+            return True
+        while (ended := _ended_child()) is not None:
+            self._link.send(ended)
+        return True
+
+
+def _ended_child() -> Ended | None:
+    try:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return Ended(pid, os.waitstatus_to_exitcode(status)) if pid else None

@@ -1,0 +1,184 @@
+"""One life of a fork server, as the parent sees it: started, asked, buried."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import pickle
+import signal
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from tfaas_core.engine.in_fork_server import process as fork_server
+from tfaas_core.engine.in_fork_server.process import Orders, Work
+from tfaas_core.engine.in_parent.starter import ProcessHandle
+from tfaas_core.engine.shared.forks import (
+    CannotFork,
+    Ended,
+    Fork,
+    Forked,
+    FromForkServer,
+    Importing,
+    NotReady,
+    Ready,
+)
+from tfaas_core.errors import Unavailable
+from tfaas_core.system.calls import Calls
+from tfaas_core.system.ending import Ending
+from tfaas_core.system.lifeline import Lifeline, tied
+from tfaas_core.system.link import Link
+from tfaas_core.system.signals import sigint_blocked
+
+_ENDING_TIMEOUT_S = 1.0
+
+
+class NeverReadyError(Exception):
+    """A fork server ended before it was ready; the message is a clause that says why."""
+
+
+class _RemoteTraceback(Exception):
+    """Shows in a log what was raised in another process."""
+
+    def __str__(self) -> str:
+        return f"in the fork server:\n{self.args[0]}"
+
+
+class ForkServerProcess:
+    """Raises OSError where it cannot be started. ``on_end`` is called once, when it has ended.
+
+    ``ready`` ends in NeverReadyError where it is over before.
+    """
+
+    def __init__(self, orders: Orders, lifeline: Lifeline, on_end: Callable[[], None]) -> None:
+        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        # Perhaps nobody waits for it.
+        self.ready.add_done_callback(lambda ready: ready.cancelled() or ready.exception())
+        self.ending: Ending | None = None
+        self._on_end = on_end
+        self._since_s = time.monotonic()
+        self._importing = ""
+        self._why: NeverReadyError | None = None
+        self._calls = Calls()
+        self._children: dict[int, asyncio.Future[Ending]] = {}
+        end = lifeline.end("tfaas-fork")
+        ours, theirs = socket.socketpair()
+        self._process = multiprocessing.get_context("spawn").Process(
+            target=tied,
+            args=(end, fork_server.main, theirs, end, orders),
+            daemon=True,
+        )
+        try:
+            with theirs, sigint_blocked():
+                self._process.start()
+        except BaseException:
+            ours.close()
+            raise
+        self._link: Link[FromForkServer] = Link(ours, FromForkServer, self._heard, self._bury)
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid
+
+    async def fork(self, sock: socket.socket, work: Work) -> ForkedProcess:
+        """A new process. Raises ConnectionError where the fork server dies, and Unavailable."""
+        pickled = pickle.dumps(work)
+        forked: ForkedProcess = await self._calls.ask(
+            lambda call: self._link.send(Fork(call, pickled), (sock.fileno(),)),
+            about=time.monotonic(),
+        )
+        return forked
+
+    def end_where_it_hangs(self, preload_limit_s: float, fork_limit_s: float) -> bool:
+        """Ends it where it takes longer than that to be ready, or to fork; says whether."""
+        now_s = time.monotonic()
+        if not self.ready.done() and self._since_s < now_s - preload_limit_s:
+            self._why = NeverReadyError(f"{self._what()} takes longer than {preload_limit_s:g} s")
+        elif not any(since_s < now_s - fork_limit_s for since_s in self._calls.waited_for()):
+            # A process that ended while another one holds its link is not heard to end.
+            if self._process.exitcode is not None:
+                self._bury()
+            return False
+        self.end()
+        return True
+
+    def end(self) -> None:
+        """Kills it; those who wait for it learn of it at once."""
+        self._link.close()
+        self._bury()
+
+    def _what(self) -> str:
+        return f"importing {self._importing!r}" if self._importing else "its start"
+
+    def _heard(self, message: FromForkServer, _descriptors: list[int]) -> None:
+        match message:
+            case Importing():
+                self._importing = message.module
+            case Ready():
+                self.ready.set_result(None)
+            case NotReady():
+                self._why = NeverReadyError(message.reason)
+                self._why.__cause__ = _RemoteTraceback(message.trace)
+            case Forked():
+                self._forked(message)
+            case CannotFork():
+                reason = f"a model process cannot be started: {message.reason}"
+                self._calls.fail(message.call, Unavailable(reason))
+            case Ended():
+                ended = self._children.pop(message.pid, None)
+                if ended is not None:
+                    ended.set_result(Ending(message.code))
+
+    def _forked(self, message: Forked) -> None:
+        ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._children[message.pid] = ended
+        process = ForkedProcess(message.pid, ended)
+        if self._calls.about(message.call) is None:
+            process.kill()
+        self._calls.answer(message.call, process)
+
+    def _bury(self) -> None:
+        """It has hung up: ends what is left of it, and tells those who wait."""
+        if self.ending is not None:
+            return
+        self._process.kill()
+        pid = self._process.pid
+        assert pid is not None
+        with suppress(ChildProcessError):
+            # So that multiprocessing still sees how it ended.
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        self.ending = Ending(self._process.exitcode)
+        self._link.close()
+        self._on_end()
+        if not self.ready.done():
+            why = self._why or NeverReadyError(f"{self._what()} ends its process: it {self.ending}")
+            self.ready.set_exception(why)
+        self._calls.end(lambda: ConnectionResetError("the fork server has ended"))
+        for ended in self._children.values():
+            ended.set_result(Ending())
+
+
+class ForkedProcess(ProcessHandle):
+    """A process that a fork server forked; ``ended`` is done when that has told how it ended."""
+
+    def __init__(self, pid: int, ended: asyncio.Future[Ending]) -> None:
+        self._pid = pid
+        self._ended = ended
+
+    @property
+    def pid(self) -> int | None:
+        return self._pid
+
+    def kill(self) -> None:
+        # When its end is known, its number may be another's.
+        if not self._ended.done() or self._ended.result().code is None:
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+
+    async def how_it_ended(self) -> Ending:
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._ended), _ENDING_TIMEOUT_S)
+        except TimeoutError:
+            return Ending()

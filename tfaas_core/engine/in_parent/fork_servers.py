@@ -1,0 +1,69 @@
+"""Fork servers: one for each set of modules that runtimes preload, so that none breaks another."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections import defaultdict
+from collections.abc import Hashable, Mapping
+
+from tfaas_core.engine.base import EngineContext
+from tfaas_core.engine.in_fork_server.process import Work
+from tfaas_core.engine.in_model_process import process as model_process
+from tfaas_core.engine.in_parent.fork_server import ForkServer
+from tfaas_core.engine.in_parent.starter import ProcessHandle, Starter
+from tfaas_core.runtime import Runtime
+from tfaas_core.system.lifeline import Lifeline
+
+
+class ForkServers(Starter):
+    """Forks from servers that have already imported the libraries of the model's runtime."""
+
+    def __init__(self, context: EngineContext) -> None:
+        # OpenBLAS would start its threads on import, in the process that is forked afterwards.
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"
+        self._lifeline = Lifeline()
+        sets: defaultdict[Hashable, dict[str, Runtime]] = defaultdict(dict)
+        for name, runtime in context.runtimes.items():
+            sets[_preloads(runtime)][name] = runtime
+        self._servers: Mapping[str, ForkServer] = {}
+        for runtimes in sets.values():
+            server = ForkServer(runtimes, context, self._lifeline)
+            self._servers |= dict.fromkeys(runtimes, server)
+
+    async def start(
+        self, sock: socket.socket, runtime: str, work: Work = model_process.main
+    ) -> ProcessHandle:
+        return await self._servers[runtime].start(sock, runtime, work)
+
+    def group(self, runtime: str) -> Hashable:
+        return self._servers.get(runtime)
+
+    async def examine(self) -> dict[str, str]:
+        """Why models of which runtimes cannot be started; tries it once, and closes."""
+        servers = list(set(self._servers.values()))
+        try:
+            reasons = await asyncio.gather(*(server.examine() for server in servers))
+        finally:
+            self.close()
+        found = dict(zip(servers, reasons, strict=True))
+        return {name: found[server] for name, server in self._servers.items() if found[server]}
+
+    def processes(self) -> dict[int, str]:
+        pids = [server.pid for server in self._servers.values()]
+        return {pid: "fork_server" for pid in pids if pid is not None}
+
+    def keep_ready(self) -> None:
+        for server in set(self._servers.values()):
+            server.keep_ready()
+
+    def close(self) -> None:
+        for server in set(self._servers.values()):
+            server.close()
+        # A model process of a fork server that died is not its child any more.
+        self._lifeline.close()
+
+
+def _preloads(runtime: Runtime) -> Hashable:
+    return frozenset(runtime.preload)

@@ -1,0 +1,43 @@
+"""ThreadStarter: what a model process does, done in a thread: ``isolation = "inline"``."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Mapping
+
+from tfaas_core.engine.in_model_process import process as model_process
+from tfaas_core.engine.in_parent.starter import ProcessHandle, Starter
+from tfaas_core.runtime import Runtime
+from tfaas_core.system.ending import Ending
+
+
+class ThreadStarter(Starter):
+    """Runs what a model process does in a thread of this one."""
+
+    def __init__(self, runtimes: Mapping[str, Runtime]) -> None:
+        self._runtimes = runtimes
+
+    async def start(self, sock: socket.socket, runtime: str) -> ProcessHandle:
+        threading.Thread(
+            target=model_process.control,
+            args=(sock.dup(), self._runtimes),
+            name="tfaas-models",
+            daemon=True,
+        ).start()
+        return _Thread()
+
+
+class _Thread(ProcessHandle):
+    can_be_killed = False
+
+    @property
+    def pid(self) -> int | None:
+        return os.getpid()
+
+    def kill(self) -> None:
+        """A thread cannot be killed; the run goes on, and nobody waits for it."""
+
+    async def how_it_ended(self) -> Ending:
+        return Ending()

@@ -1,0 +1,86 @@
+"""Calls of plugins: foreign code, of which any failure is an error that names the plugin."""
+
+from __future__ import annotations
+
+import inspect
+import reprlib
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from tfaas_core.errors import ConfigError
+from tfaas_core.plugins.plugin import Plugin, broken, described
+from tfaas_core.plugins.time_limit import TooLong, time_limit
+
+IMPORT_LIMIT_S = 60.0
+CALL_LIMIT_S = 10.0
+EXAMINE_LIMIT_S = 150.0
+"""More than a fork server may take, so that this can say itself what hangs."""
+
+T = TypeVar("T")
+
+
+def call(plugin: Plugin, where: str, function: Callable[[], T], limit_s: float | None = None) -> T:
+    """What ``function``, which is the plugin's, returns. Raises PluginError.
+
+    ``where`` is its name, or says what it is to do. ``limit_s``: None for the usual one.
+    """
+    limit_s = limit_s or CALL_LIMIT_S
+    stuck = f"does not return from {where} within {limit_s:g} s"
+    return _limited(plugin, limit_s, stuck, f"failed in {where}", function)
+
+
+def load(plugin: Plugin, function: Callable[[], Any]) -> Any:
+    """What the plugin's entry point names, which ``function`` imports. Raises PluginError."""
+    stuck = f"cannot be imported within {IMPORT_LIMIT_S:g} s"
+    return _limited(plugin, IMPORT_LIMIT_S, stuck, "cannot be imported", function)
+
+
+def make(
+    plugin: Plugin,
+    doing: str,
+    expected: type[T] | tuple[type[T], ...],
+    function: Callable[[], Any],
+    limit_s: float | None = None,
+) -> T:
+    """The ``expected`` object that ``function``, which is the plugin's, makes.
+
+    ``doing`` says what it does, like "making the storage `tape`". Raises PluginError, and
+    ConfigError if the function does.
+    """
+
+    def made() -> Any:
+        try:
+            return function()
+        except ConfigError as error:
+            return error
+
+    value = call(plugin, doing, made, limit_s)
+    if isinstance(value, ConfigError):
+        raise value
+    if not isinstance(value, expected):
+        name = (expected if isinstance(expected, type) else expected[0]).__name__
+        article = "an" if name[0] in "AEIOU" else "a"
+        raise broken(plugin, f"returned {shown(value)} in {doing}, expected {article} {name}")
+    return value
+
+
+def shown(value: object) -> str:
+    """``value``, which is foreign, short and in one line."""
+    if inspect.iscoroutine(value):
+        value.close()
+    return " ".join(reprlib.repr(value).split())
+
+
+def _limited(
+    plugin: Plugin, limit_s: float, stuck: str, failed: str, function: Callable[[], T]
+) -> T:
+    too_long = broken(plugin, stuck)
+    try:
+        with time_limit(limit_s, f"tfaas: {too_long.message}"):
+            return function()
+    except TooLong:
+        raise too_long from None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise broken(plugin, f"{failed}: {described(error)}") from error

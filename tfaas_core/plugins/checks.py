@@ -1,0 +1,114 @@
+"""Checks of what plugins register: clauses that say what is wrong with it."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from tfaas_core.codec import Codec
+from tfaas_core.plugins.calls import shown
+from tfaas_core.plugins.handlers import why_no_handler
+from tfaas_core.plugins.media_type import is_media_type
+from tfaas_core.plugins.plugin import described
+from tfaas_core.route import Route
+from tfaas_core.runtime import Runtime
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+_CODEC_NAME = re.compile(r"[a-z0-9-]+")
+_KIND_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_MODULE_NAME = re.compile(r"\w+(\.\w+)*")
+# What RFC 3986 lets a path consist of.
+_SEGMENT = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*")
+_FIELD = re.compile(r"\{[A-Za-z_]\w*\}", re.ASCII)
+
+
+def wrong_with_codec(codec: Codec[Any]) -> Iterator[str]:
+    """What is wrong with its class variables."""
+    name, types = getattr(codec, "name", None), getattr(codec, "media_types", None)
+    if not isinstance(name, str) or _CODEC_NAME.fullmatch(name) is None:
+        yield (
+            f"registers the codec {shown(codec)} with the name {shown(name)}, "
+            "expected lower-case letters, digits and -"
+        )
+        return
+    if not isinstance(types, tuple) or not types:
+        yield (
+            f"registers the codec `{name}` with the media types {shown(types)}, "
+            "expected a tuple like ('text/csv',)"
+        )
+        return
+    for media_type in types:
+        if media_type != "*/*" and not is_media_type(media_type):
+            yield (
+                f"registers the codec `{name}` with the media type {shown(media_type)}, "
+                "expected one in lower case and without parameters, like 'text/csv', or '*/*'"
+            )
+
+
+def wrong_with_runtime(name: str, runtime: Runtime) -> Iterator[str]:
+    """What keeps model processes from getting it."""
+    modules = getattr(runtime, "preload", None)
+    if not isinstance(modules, tuple) or not all(
+        isinstance(module, str) and _MODULE_NAME.fullmatch(module) for module in modules
+    ):
+        yield (
+            f"registers the runtime `{name}` with the preload {shown(modules)}, "
+            "expected a tuple of modules like ('onnxruntime',)"
+        )
+    try:
+        pickle.dumps(runtime)
+    except Exception as error:
+        yield (
+            f"registers the runtime `{name}`, which cannot be pickled, "
+            f"so that no other process can get it: {described(error)}"
+        )
+
+
+def wrong_with_name(hook: str, name: object) -> Iterator[str]:
+    """What is wrong with the name of a storage, a runtime or an engine."""
+    if not isinstance(name, str) or _KIND_NAME.fullmatch(name) is None:
+        yield (
+            f"returned the name {shown(name)} from {hook}, expected letters and digits, "
+            "with . _ or - between them"
+        )
+
+
+def wrong_with_route(route: Route) -> Iterator[str]:
+    """What keeps it from being served."""
+    label = f"registers the route {shown(route.path)}"
+    if complaint := _wrong_path(route.path):
+        yield f"{label}, {complaint}"
+    methods = route.methods
+    if not isinstance(methods, tuple) or not methods:
+        yield f"{label} for the methods {shown(methods)}, expected a tuple like ('GET',)"
+        methods = ()
+    for method in methods:
+        if method not in METHODS:
+            yield f"{label} for the method {shown(method)}, expected one of {', '.join(METHODS)}"
+    if complaint := why_no_handler(route.handler):
+        yield f"{label}, but its handler {complaint}"
+    if route.express and ("POST" not in methods or "{" in str(route.path) or route.streams):
+        yield (
+            f"{label} as express, which is for POST to a path without fields, "
+            "whose body is not streamed"
+        )
+
+
+def _wrong_path(path: object) -> str:
+    if not isinstance(path, str) or not path.startswith("/"):
+        return "expected a path that starts with /"
+    segments = path[1:].split("/")
+    for segment in segments:
+        if _SEGMENT.fullmatch(segment) is None and _FIELD.fullmatch(segment) is None:
+            return (
+                f"whose part {segment!r} is neither text that a URL may hold as it is, "
+                "nor a field like {name}"
+            )
+    if "" in segments[:-1]:
+        return "which has // in it"
+    fields = [segment for segment in segments if segment.startswith("{")]
+    twice = next((field for field in fields if fields.count(field) > 1), None)
+    return f"which has the field {twice} twice" if twice else ""

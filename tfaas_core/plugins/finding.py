@@ -1,0 +1,97 @@
+"""Finding: the built-in and the installed plugins, imported, and held to the hooks."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from importlib.metadata import entry_points
+from typing import Any
+
+import pluggy
+
+from tfaas_core import __version__, hookspecs
+from tfaas_core.errors import PluginError
+from tfaas_core.plugins import calls
+from tfaas_core.plugins.plugin import Plugin, broken, text
+
+BUILTIN_PLUGINS = (
+    "tfaas_plugins.codecs.json",
+    "tfaas_plugins.codecs.protobuf",
+    "tfaas_plugins.codecs.image",
+    "tfaas_plugins.codecs.msgpack",
+    "tfaas_plugins.routes.models",
+    "tfaas_plugins.routes.versions",
+    "tfaas_plugins.routes.params",
+    "tfaas_plugins.routes.status",
+    "tfaas_backends.storages.filesystem",
+    "tfaas_backends.storages.sql",
+    "tfaas_backends.runtimes.graph",
+    "tfaas_backends.runtimes.saved_model",
+    "tfaas_core.engine.local",
+)
+"""The modules that are registered first; installed plugins follow, sorted by entry point name."""
+
+_OPTIONS = ("tryfirst", "trylast", "wrapper", "hookwrapper", "optionalhook")
+
+ImportPlugin = Callable[[], Any]
+
+
+def is_builtin(plugin: Plugin) -> bool:
+    """Whether ``plugin`` comes with TFaaS."""
+    return plugin.module in BUILTIN_PLUGINS
+
+
+def find() -> Iterator[tuple[Plugin, ImportPlugin]]:
+    """Every plugin, in order, and what imports it."""
+    for module in BUILTIN_PLUGINS:
+        yield Plugin(module, "tfaas", __version__), partial(importlib.import_module, module)
+    for entry in sorted(entry_points(group=hookspecs.PROJECT), key=lambda entry: entry.name):
+        name, version = (entry.dist.name, entry.dist.version) if entry.dist else ("?", "?")
+        yield Plugin(entry.value, name, version), entry.load
+
+
+def register(
+    manager: pluggy.PluginManager, plugin: Plugin, load: ImportPlugin
+) -> list[PluginError]:
+    """Imports ``plugin``, and registers it as its module, unless something is wrong with it."""
+    try:
+        loaded = calls.load(plugin, load)
+        if misuses := list(_misuses(manager, plugin, loaded)):
+            return misuses
+        _register(manager, plugin, loaded)
+    except PluginError as error:
+        return [error]
+    return []
+
+
+def _register(manager: pluggy.PluginManager, plugin: Plugin, loaded: object) -> None:
+    try:
+        manager.register(loaded, plugin.module)
+    except (pluggy.PluginValidationError, ValueError) as error:
+        raise broken(plugin, f"does not fit the hooks: {text(error)}") from error
+    try:
+        manager.check_pending()
+        if not manager.get_hookcallers(loaded):
+            raise broken(plugin, "implements no hook: no function is marked `@hookimpl`")
+    except pluggy.PluginValidationError as error:
+        manager.unregister(loaded)
+        raise broken(plugin, f"does not fit the hooks: {text(error)}") from error
+
+
+def _misuses(
+    manager: pluggy.PluginManager, plugin: Plugin, loaded: object
+) -> Iterator[PluginError]:
+    """What pluggy takes, and nobody would heed."""
+    for name in dir(loaded):
+        options: Mapping[str, Any] = manager.parse_hookimpl_opts(loaded, name) or {}
+        for option in _OPTIONS:
+            if options.get(option):
+                yield broken(
+                    plugin,
+                    f"marks {name} with `{option}`, which has no meaning here: TFaaS asks each "
+                    "plugin by itself, and takes every answer; write `@hookimpl` alone",
+                )
+        if options and inspect.iscoroutinefunction(getattr(loaded, name)):
+            yield broken(plugin, f"has {name} as `async def`, but hooks are plain functions")

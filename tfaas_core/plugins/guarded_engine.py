@@ -1,0 +1,36 @@
+"""GuardedEngineFactory: an engine factory whose failures are errors that name its plugin."""
+
+from __future__ import annotations
+
+from functools import partial
+from types import NoneType
+
+from tfaas_core.engine.base import Engine, EngineContext, EngineFactory, Supervisor, WorkerContext
+from tfaas_core.plugins.calls import EXAMINE_LIMIT_S, make
+from tfaas_core.plugins.plugin import Plugin
+
+
+class GuardedEngineFactory(EngineFactory):
+    """Does what ``factory`` does, which ``plugin`` registered as ``kind``."""
+
+    def __init__(self, plugin: Plugin, kind: str, factory: EngineFactory) -> None:
+        self._plugin = plugin
+        self._kind = kind
+        self._factory = factory
+
+    def supervisor(self, context: EngineContext) -> Supervisor | None:
+        """As the factory's; raises PluginError and ConfigError."""
+        doing = f"making the supervisor of the engine `{self._kind}`"
+        made = partial(self._factory.supervisor, context)
+        return make(self._plugin, doing, (Supervisor, NoneType), made)
+
+    def engine(self, context: WorkerContext) -> Engine:
+        """As the factory's; raises PluginError and ConfigError."""
+        doing = f"making the engine `{self._kind}`"
+        return make(self._plugin, doing, Engine, partial(self._factory.engine, context))
+
+    def examine(self, context: EngineContext) -> dict[str, str]:
+        """As the factory's; raises PluginError and ConfigError."""
+        doing = f"examining the engine `{self._kind}`"
+        examined = partial(self._factory.examine, context)
+        return make(self._plugin, doing, dict, examined, EXAMINE_LIMIT_S)

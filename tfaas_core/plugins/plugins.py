@@ -1,0 +1,201 @@
+"""Plugins: what the active plugins register, each thing once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import msgspec
+import pluggy
+
+from tfaas_core import hookspecs
+from tfaas_core.codec import Codec
+from tfaas_core.config import Config
+from tfaas_core.engine.base import EngineFactory
+from tfaas_core.errors import ConfigError, PluginError
+from tfaas_core.plugins import checks
+from tfaas_core.plugins.calls import make
+from tfaas_core.plugins.finding import find, register
+from tfaas_core.plugins.guarded_engine import GuardedEngineFactory
+from tfaas_core.plugins.inquiry import Inquiry, OnError
+from tfaas_core.plugins.paths import model_predict_paths, predict_paths
+from tfaas_core.plugins.plugin import Plugin, broken
+from tfaas_core.plugins.registrations import Registration, Registrations
+from tfaas_core.route import Route
+from tfaas_core.runtime import Runtime
+from tfaas_core.storage import Storage, StorageFactory
+
+T = TypeVar("T")
+
+
+def stop(error: PluginError) -> None:
+    """The OnError of a server, which does not start with a broken plugin: raises ``error``."""
+    raise error
+
+
+class Plugins:
+    """The active plugins. Each method asks them anew, and checks what they register.
+
+    What is wrong with it goes to ``on_error``, and is left out.
+    """
+
+    def __init__(
+        self, manager: pluggy.PluginManager, found: Sequence[Plugin], on_error: OnError
+    ) -> None:
+        self.found = tuple(found)
+        """Every plugin, in the order in which they are asked, disabled ones included."""
+        self._inquiry = Inquiry(manager, found, on_error)
+        self._registrations = Registrations(found)
+
+    def codecs(self, config: Config) -> dict[str, Codec[Any]]:
+        """Every codec by name, in order. Raises PluginError, as all methods here do."""
+        hook = "tfaas_register_codecs"
+        codecs: dict[str, Codec[Any]] = {}
+        self._registrations.forget(hook)
+        for plugin, codec in self._inquiry.objects(hook, Codec, config=config):
+            check = partial(checks.wrong_with_codec, codec)
+            if self._inquiry.is_right(plugin, hook, check) and self._add_codec(plugin, hook, codec):
+                codecs[codec.name] = codec
+        return codecs
+
+    def storages(self) -> dict[str, StorageFactory]:
+        """Every storage factory by kind."""
+        return self._kinds("storage", "callable", callable)
+
+    def runtimes(self) -> dict[str, Runtime]:
+        """Every runtime by name."""
+        return self._kinds(
+            "runtime", "Runtime", lambda v: isinstance(v, Runtime), checks.wrong_with_runtime
+        )
+
+    def engines(self) -> dict[str, EngineFactory]:
+        """Every engine factory by kind."""
+        return self._kinds("engine", "EngineFactory", lambda v: isinstance(v, EngineFactory))
+
+    def routes(self, host: object) -> list[Route]:
+        """The plugins' routes, in order; those of codecs are not among them.
+
+        ``host`` is the Host that their handlers get; nothing here looks into it.
+        """
+        hook = "tfaas_register_routes"
+        routes: list[Route] = []
+        self._registrations.forget(hook)
+        for plugin, route in self._inquiry.objects(hook, Route, host=host):
+            check = partial(checks.wrong_with_route, route)
+            if self._inquiry.is_right(plugin, hook, check) and self._add_route(plugin, hook, route):
+                routes.append(route)
+        return routes
+
+    def storage(self, config: Config) -> Storage:
+        """The storage that ``config`` chooses. Raises ConfigError, too."""
+        table = config.storage
+        factory = choose("storage", table.kind, self.storages())
+        plugin = self._registrations.owner("storage", table.kind)
+        doing = f"making the storage `{table.kind}`"
+        return make(plugin, doing, Storage, partial(factory, table.rest, config.base_dir))
+
+    def examine_storage(self, config: Config) -> list[str]:
+        """What the storage that ``config`` chooses warns of. Raises ConfigError, too."""
+        storage, kind = self.storage(config), config.storage.kind
+        plugin = self._registrations.owner("storage", kind)
+        return make(plugin, f"examining the storage `{kind}`", list, storage.examine)
+
+    def engine(self, config: Config) -> EngineFactory:
+        """The engine factory that ``config`` chooses. Raises ConfigError, too."""
+        kind = config.engine.kind
+        factory = choose("engine", kind, self.engines())
+        return GuardedEngineFactory(self._registrations.owner("engine", kind), kind, factory)
+
+    def owner(self, kind: str, name: str) -> str:
+        """The module of the plugin that registered, say, ``"codec"`` ``"json"``.
+
+        ``kind`` is codec, media type, storage, runtime, engine or route; a route's name is like
+        ``GET /models``, and a codec owns its predict routes. Raises KeyError for what was not
+        registered.
+        """
+        return self._registrations.owner(kind, name).module
+
+    def blame(self, kind: str, name: str, what: str) -> PluginError:
+        """The error that says ``what`` is wrong with the plugin that registered this."""
+        return broken(self._registrations.owner(kind, name), what)
+
+    def owners(self, kind: str) -> dict[str, str]:
+        """The modules of the plugins that registered all of this kind, by name."""
+        return {name: owner.module for name, owner in self._registrations.owners(kind).items()}
+
+    def registered(self, plugin: Plugin) -> list[str]:
+        """What ``plugin`` registered in the calls so far, each like ``codec json``."""
+        return self._registrations.of(plugin)
+
+    def _add_codec(self, plugin: Plugin, hook: str, codec: Codec[Any]) -> bool:
+        if not self._add(Registration(plugin, hook, "codec", codec.name)):
+            return False
+        reason = f"for its codec `{codec.name}`"
+        for path in (*predict_paths(codec.name), *model_predict_paths(codec.name)):
+            self._add(Registration(plugin, hook, "route", f"POST {path}", reason))
+        for media_type in codec.media_types:
+            if media_type != "*/*":
+                self._add(Registration(plugin, hook, "media type", media_type, reason))
+        return True
+
+    def _add_route(self, plugin: Plugin, hook: str, route: Route) -> bool:
+        names = [f"{method} {route.path}" for method in route.methods]
+        # A list, because each of them is to be tried.
+        added = [self._add(Registration(plugin, hook, "route", name)) for name in names]
+        if "GET" in route.methods and "HEAD" not in route.methods:
+            head = Registration(plugin, hook, "route", f"HEAD {route.path}", implied=True)
+            added.append(self._add(head))
+        return all(added)
+
+    def _add(self, registration: Registration) -> bool:
+        """Whether ``registration`` excludes no other one."""
+        error = self._registrations.add(registration)
+        if error is not None:
+            self._inquiry.on_error(error)
+        return error is None
+
+    def _kinds(
+        self,
+        kind: str,
+        expected: str,
+        fits: Callable[[Any], bool],
+        check: Callable[[str, Any], Iterator[str]] = lambda _name, _value: iter(()),
+    ) -> dict[str, Any]:
+        hook = f"tfaas_register_{kind}s"
+        found: dict[str, Any] = {}
+        self._registrations.forget(hook)
+        for plugin, name, value in self._inquiry.named(hook, expected, fits):
+            is_right = self._inquiry.is_right(plugin, hook, partial(check, name, value))
+            if is_right and self._add(Registration(plugin, hook, kind, name)):
+                found[name] = value
+        return found
+
+
+def load_plugins(disabled: Sequence[str] = (), on_error: OnError = stop) -> Plugins:
+    """Imports and registers every plugin but those that ``disabled`` names.
+
+    ``disabled`` are distribution or module names. Each plugin that cannot be imported or does not
+    implement the hooks as specified goes to ``on_error`` as a PluginError, whose
+    ``details["plugin"]`` is its module, and so does what is wrong with its answers later. Unless
+    told otherwise, that raises the error.
+    """
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    found = []
+    for plugin, load in find():
+        if any(plugin.is_called(name) for name in disabled):
+            found.append(msgspec.structs.replace(plugin, disabled=True))
+            continue
+        found.append(plugin)
+        for error in register(manager, plugin, load):
+            on_error(error)
+    return Plugins(manager, found, on_error)
+
+
+def choose(table: str, kind: str, found: Mapping[str, T]) -> T:
+    """What ``kind`` of ``[table]`` names; raises ConfigError if nothing registered that name."""
+    if kind not in found:
+        there = ", ".join(sorted(found)) or "none"
+        raise ConfigError(f"unknown {table} '{kind}'; there are: {there} - at `$.{table}.kind`")
+    return found[kind]

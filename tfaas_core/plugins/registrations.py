@@ -1,0 +1,98 @@
+"""Registrations: which plugin has which name, media type, kind and path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from tfaas_core.errors import PluginError
+from tfaas_core.plugins.finding import is_builtin
+from tfaas_core.plugins.plugin import Plugin, broken
+
+
+class Registration(msgspec.Struct, frozen=True):
+    """``plugin`` registers, in ``hook``, the ``kind`` that is called ``name``, and so claims it.
+
+    ``reason`` says what it is part of, like ``for its codec `csv```. ``implied``: it comes with
+    another claim, and is not listed.
+    """
+
+    plugin: Plugin
+    hook: str
+    kind: str
+    name: str
+    reason: str = ""
+    implied: bool = False
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Equal for claims that exclude each other."""
+        return _key(self.kind, self.name)
+
+    def __str__(self) -> str:
+        return f"the {self.kind} `{self.name}`{self.reason and ' '}{self.reason}"
+
+
+class Registrations:
+    """What the plugins ``found`` have claimed, each thing once."""
+
+    def __init__(self, found: Sequence[Plugin]) -> None:
+        self._order = {plugin.module: number for number, plugin in enumerate(found)}
+        self._claims: dict[tuple[str, str], Registration] = {}
+
+    def forget(self, hook: str) -> None:
+        """Drops what was claimed in ``hook``, which is asked again."""
+        self._claims = {key: claim for key, claim in self._claims.items() if claim.hook != hook}
+
+    def add(self, claim: Registration) -> PluginError | None:
+        """Takes note of ``claim``; of two that exclude each other, the one of the earlier plugin.
+
+        Gives the error that blames the later plugin, which may be the other one.
+        """
+        other = self._claims.setdefault(claim.key, claim)
+        if other is claim:
+            return None
+        if other.plugin == claim.plugin:
+            return None if claim.implied else broken(claim.plugin, f"registers {claim} twice")
+        first, second = sorted((other, claim), key=lambda c: self._order[c.plugin.module])
+        self._claims[claim.key] = first
+        return _clash(first, second)
+
+    def owner(self, kind: str, name: str) -> Plugin:
+        """Who claimed it; raises KeyError if nobody has."""
+        return self._claims[_key(kind, name)].plugin
+
+    def owners(self, kind: str) -> dict[str, Plugin]:
+        """Who claimed what of this kind, by name."""
+        return {claim.name: claim.plugin for claim in self._claims.values() if claim.kind == kind}
+
+    def of(self, plugin: Plugin) -> list[str]:
+        """What ``plugin`` claimed, each like ``codec json``."""
+        claims = [claim for claim in self._claims.values() if not claim.implied]
+        return [f"{claim.kind} {claim.name}" for claim in claims if claim.plugin == plugin]
+
+
+def _clash(first: Registration, second: Registration) -> PluginError:
+    """``second`` is to blame, because its plugin was installed beside the other."""
+    if is_builtin(first.plugin) and not is_builtin(second.plugin):
+        message = (
+            f"plugin {second.plugin} claims {second}, which the built-in plugin "
+            f"{first.plugin.module} has{first.reason and ' '}{first.reason}; rename it, or list "
+            "one of the two plugins in [plugins] disabled"
+        )
+    else:
+        message = (
+            f"plugins {first.plugin} and {second.plugin} both claim {second}; "
+            "list one of them in [plugins] disabled"
+        )
+    return PluginError(message, plugin=second.plugin.module)
+
+
+def _key(kind: str, name: str) -> tuple[str, str]:
+    if kind != "route":
+        return kind, name
+    # Paths that differ only in what they call their fields, or in a slash at their end, match the
+    # same requests.
+    return kind, re.sub(r"{[^/}]*}", "{}", name).rstrip("/")

@@ -1,0 +1,56 @@
+"""TimeLimit: foreign code that is to come back, and what happens if it does not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_GRACE_S = 2.0
+
+
+class TooLong(BaseException):
+    """The block did not end in time. No Exception, so that foreign code hardly catches it."""
+
+
+@contextmanager
+def time_limit(limit_s: float, last_words: str) -> Iterator[None]:
+    """Raises TooLong in the block after ``limit_s`` seconds.
+
+    If the block does not heed that, because it waits inside a C function, say, then ``last_words``
+    go to stderr and the process ends with 1. There is no limit outside the main thread, which alone
+    can be interrupted.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    over = threading.Event()
+
+    def interrupt(*_: object) -> None:
+        if not over.is_set():
+            raise TooLong
+
+    previous = signal.signal(signal.SIGALRM, interrupt)
+    watch = threading.Thread(target=_watch, args=(over, limit_s, last_words), daemon=True)
+    watch.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watch.join()
+        signal.signal(signal.SIGALRM, previous)
+
+
+def _watch(over: threading.Event, limit_s: float, last_words: str) -> None:
+    if over.wait(limit_s):
+        return
+    main = threading.main_thread().ident
+    assert main is not None
+    signal.pthread_kill(main, signal.SIGALRM)
+    if not over.wait(_GRACE_S):
+        sys.stderr.write(f"{last_words}\n")
+        sys.stderr.flush()
+        os._exit(1)

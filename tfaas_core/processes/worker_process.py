@@ -1,0 +1,66 @@
+"""WorkerProcess: an HTTP worker, as the parent sees it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from multiprocessing.context import SpawnProcess
+
+from tfaas_core.processes.messages import FromWorker, Refresh, Refreshed
+from tfaas_core.system.calls import Calls
+from tfaas_core.system.link import Link
+
+
+class WorkerProcess:
+    """A process that was started, and the link to it. ``is_serving`` since it said so.
+
+    ``on_message`` gets what the worker says of itself.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        process: SpawnProcess,
+        control: socket.socket,
+        on_message: Callable[[WorkerProcess, FromWorker], None],
+    ) -> None:
+        self.number = number
+        self.process = process
+        self.is_serving = False
+        self._on_message = on_message
+        # That a worker is gone, its sentinel tells.
+        self._link: Link[FromWorker] = Link(control, FromWorker, self._received, lambda: None)
+        self._calls = Calls()
+
+    def send(self, message: object) -> None:
+        """Tells it something."""
+        self._link.send(message)
+
+    async def refresh(self, name: str) -> bool:
+        """Has it look up ``name``, or with "", everything; returns whether it could.
+
+        A worker that dies meanwhile need not: the next one reads everything.
+        """
+        try:
+            answer: Refreshed = await self._calls.ask(lambda call: self.send(Refresh(call, name)))
+        except ConnectionError:
+            return True
+        return answer.could
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        self.process.kill()
+
+    def gone(self) -> None:
+        """Buries it, once its sentinel has told that it is dead."""
+        self.process.join()
+        # It may have said why.
+        self._link.receive()
+        self._link.close()
+        self._calls.end(lambda: ConnectionError(f"HTTP worker {self.number} is gone"))
+
+    def _received(self, message: FromWorker, _descriptors: list[int]) -> None:
+        if isinstance(message, Refreshed):
+            self._calls.answer(message.call, message)
+        else:
+            self._on_message(self, message)

@@ -1,0 +1,27 @@
+"""Status: how the server is, as ``GET /status`` shows it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tfaas_core.system.memory import private_bytes
+
+
+class ProcessStatus(msgspec.Struct, frozen=True):
+    """A process of the server. ``kind``: parent, http_worker, or one that the engine names."""
+
+    kind: str
+    pid: int
+    private_bytes: int | None
+
+    @classmethod
+    def of(cls, kind: str, pid: int) -> ProcessStatus:
+        """Blocks for about a millisecond."""
+        return cls(kind, pid, private_bytes(pid))
+
+
+class ServerStatus(msgspec.Struct, frozen=True):
+    """Since when the server runs, and in which processes; those of models are not among them."""
+
+    uptime_s: float
+    processes: list[ProcessStatus]

@@ -1,0 +1,109 @@
+"""Old config: the JSON configuration of an original TFaaS server, and the TOML it becomes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tfaas_core.errors import ConfigError
+
+_NO_PLACE = {
+    "staticdir": "no pages or files of this folder are served",
+    "configproto": "TensorFlow's options are chosen for each model when it is loaded; see [engine]",
+    "logfile": "the log goes to stderr: `tfaas serve 2>> tfaas.log`, or systemd's journal",
+    "servercrt": "TLS is not served here: put nginx or HAProxy with this certificate in front",
+    "serverkey": "see serverCrt",
+    "rate": "requests are not limited by rate here: let the proxy in front do it",
+    "monitrecord": "no MONIT records are printed",
+}
+"""Keys that nothing here takes, in lower case, and what to do instead."""
+
+
+class OldConfig:
+    """What a ``config.json`` says. Go reads its keys in any case."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self._document = document
+        self._values = {key.lower(): value for key, value in document.items()}
+
+    @classmethod
+    def read(cls, file: Path) -> OldConfig:
+        """Raises ConfigError where the file cannot be read, or is no JSON object."""
+        try:
+            document = json.loads(file.read_bytes())
+        except OSError as error:
+            raise ConfigError(f"{file} cannot be read: {error.strerror}") from None
+        except (ValueError, RecursionError) as error:
+            raise ConfigError(f"{file} is not JSON: {error}") from None
+        if not isinstance(document, dict):
+            raise ConfigError(f"{file} is not a JSON object, as the configuration of TFaaS was")
+        return cls(document)
+
+    def toml(self) -> str:
+        """The whole ``tfaas.toml``, with what has no place in it as comments.
+
+        Raises ConfigError where a value is not of the type that the original server read.
+        """
+        lines = [*self._server(), "", *self._storage(), *self._engine()]
+        if left := list(self._left_over()):
+            lines += ["", "# Without a place here:", *left]
+        return "\n".join(lines) + "\n"
+
+    def _server(self) -> Iterator[str]:
+        yield "[server]"
+        yield 'host = "0.0.0.0"  # as before: every address; "127.0.0.1": this machine alone'
+        yield f"port = {self._number('port', 8083)}"
+        if base := self._text("base").strip("/"):
+            yield f"base = {_quoted(f'/{base}')}"
+        if self._number("verbose", 0) > 1:
+            yield 'log_level = "debug"'
+
+    def _storage(self) -> Iterator[str]:
+        models = self._text("modelDir").rstrip("/") or "models"
+        yield "[storage]"
+        yield f"# A new folder; once the server runs, this fills it: tfaas import {_shown(models)}"
+        yield f"root = {_quoted(f'{models}-tfaas')}"
+
+    def _engine(self) -> Iterator[str]:
+        if (limit := self._number("cacheLimit", 0)) > 0:
+            yield from ("", "[engine]", f"max_loaded_models = {limit}")
+
+    def _left_over(self) -> Iterator[str]:
+        for key, value in self._document.items():
+            reason = _NO_PLACE.get(key.lower(), "TFaaS has no such key")
+            if key.lower() not in _TAKEN and value not in ("", 0, False, None):
+                yield f"# {_one_line(key)} = {_one_line(value)}: {reason}"
+
+    def _number(self, key: str, default: int) -> int:
+        return int(self._value(key, default, lambda value: type(value) is int, "a number"))
+
+    def _text(self, key: str) -> str:
+        return str(self._value(key, "", lambda value: isinstance(value, str), "a string"))
+
+    def _value(self, key: str, default: Any, fits: Callable[[Any], bool], expected: str) -> Any:
+        value = self._values.get(key.lower())
+        if value is None:
+            return default
+        if not fits(value):
+            raise ConfigError(f"{key} is {_one_line(value)}, it should be {expected}")
+        return value
+
+
+_TAKEN = frozenset({"port", "base", "verbose", "modeldir", "cachelimit"})
+
+
+def _quoted(text: str) -> str:
+    """A TOML string: JSON's, but for a character that TOML does not take as it is."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _one_line(value: Any) -> str:
+    """A value in a comment, which ends with its line."""
+    return json.dumps(value).replace("\x7f", "\\u007f")[:200]
+
+
+def _shown(path: str) -> str:
+    return path if re.fullmatch(r"[\w./~-]+", path) else _one_line(path)

@@ -1,0 +1,30 @@
+"""WorkerPlace: where an HTTP worker stands among the others, and how it reaches the parent."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import msgspec
+
+from tfaas_core.status import ServerStatus
+
+TellWorkers: TypeAlias = Callable[[str], Awaitable[None]]
+"""Tells all HTTP workers that a model has changed; returns when they have taken note.
+
+It does not wait for ever for one that is slow, or cannot read the storage."""
+
+
+class WorkerPlace(msgspec.Struct, frozen=True):
+    """The place of the only worker, without a parent, unless the parent says otherwise.
+
+    ``worker`` numbers it below ``workers``. ``engine_socket`` leads to the engine's supervisor,
+    where there is one. ``look`` asks the parent how the server is.
+    """
+
+    worker: int = 0
+    workers: int = 1
+    engine_socket: socket.socket | None = None
+    announce: TellWorkers | None = None
+    look: Callable[[], Awaitable[ServerStatus]] | None = None
