@@ -13,6 +13,7 @@ from tfaas_core.errors import TfaasError
 from tfaas_core.host import Host
 from tfaas_core.http.errors import error_answer, install_error_handler
 from tfaas_core.http.express import ExpressLane
+from tfaas_core.http.foreign import ForeignWatch
 from tfaas_core.http.request import HttpRequest
 from tfaas_core.route import Response, Route
 
@@ -39,6 +40,7 @@ def create_app(host: Host, name: str = "tfaas") -> Sanic:  # type: ignore[type-a
     )
     install_error_handler(app, server.max_body_bytes)
     routes = host.routes()
+    app.ctx.foreign = ForeignWatch()
     app.ctx.express_lane = ExpressLane(routes, server.base, server.max_body_bytes)
     for index, route in enumerate(routes):
         methods = [*route.methods, *(["HEAD"] if "GET" in route.methods else [])]

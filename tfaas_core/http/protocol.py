@@ -41,7 +41,11 @@ class TfaasProtocol(HttpProtocol):
         if self._express_task is not None:
             self._keep(data)
             return
-        request = self._lane.request(data) if self._sanic_rests() else None
+        rests = self._sanic_rests()
+        request = self._lane.request(data) if rests else None
+        if request is None and rests and self.app.ctx.foreign.is_foreign(data):
+            self._turn_away(data)
+            return
         if request is None:
             super().data_received(data)
             return
@@ -74,6 +78,14 @@ class TfaasProtocol(HttpProtocol):
 
     def close_if_idle(self) -> bool:
         return self._express_task is None and bool(super().close_if_idle())
+
+    def _turn_away(self, data: bytes) -> None:
+        transport: Any = self.transport
+        address = transport.get_extra_info("peername")
+        fault = self.app.ctx.foreign.answer(data, address[0] if address else "a client")
+        if fault is not None:
+            transport.write(answer_bytes(error_answer(fault), keep_alive=False))
+        self.close()
 
     def _sanic_rests(self) -> bool:
         """Whether Sanic has no byte of a request, and will wait for one, or waits already."""
