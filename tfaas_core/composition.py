@@ -53,9 +53,7 @@ class Composition(msgspec.Struct, frozen=True):
 
     def supervisor(self) -> Supervisor | None:
         """A new supervisor of the engine, for the parent."""
-        owners = self.plugins.owners("runtime")
-        context = EngineContext(self.config, self.runtimes, self.workers, owners=owners)
-        return self.engine_factory.supervisor(context)
+        return self.engine_factory.supervisor(self._context())
 
     def engine(self, place: WorkerPlace) -> Engine:
         """A new engine, for one HTTP worker."""
@@ -70,3 +68,11 @@ class Composition(msgspec.Struct, frozen=True):
                 owners=self.plugins.owners("runtime"),
             )
         )
+
+    def examine_runtimes(self) -> dict[str, str]:
+        """Why models of which runtimes cannot be started, as the engine finds out by trying it."""
+        return self.engine_factory.examine(self._context())
+
+    def _context(self) -> EngineContext:
+        owners = self.plugins.owners("runtime")
+        return EngineContext(self.config, self.runtimes, self.workers, owners=owners)

@@ -3,7 +3,8 @@
 A plugin is a module with functions of these names, marked ``@hookimpl``, and an entry point of the
 group ``tfaas`` that names the module. A hook may leave out arguments that it does not need. What it
 raises, or returns of a wrong type, is a start-up error that names the plugin and the hook; so is
-a name, media type or path that another plugin claims too.
+a hook that does not return within 10 s, and a name, media type or path that another plugin claims
+too.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def tfaas_register_runtimes() -> Mapping[str, Runtime]:
     """Runtimes under their names, which stored versions remember.
 
     Called in every process, so importing the plugin and making the Runtime must not import its
-    heavy libraries: those belong into ``Runtime.preload`` and ``Runtime.load``.
+    heavy libraries: those belong in ``Runtime.preload`` and ``Runtime.load``.
     """
     raise NotImplementedError
 

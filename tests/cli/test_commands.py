@@ -18,6 +18,9 @@ from tfaas_core.plugins import BUILTIN_PLUGINS
 InstallPlugin = Callable[..., Path]
 Capture = pytest.CaptureFixture[str]
 
+QUICKLY = ("--set", "engine.isolation=inline")
+"""Models get no process of their own, so that none is tried."""
+
 COMMANDS = ("serve", "check", "plugins", "routes")
 
 
@@ -100,11 +103,11 @@ def test_tfaas_toml_in_the_current_folder_is_read_unasked(capsys: Capture, folde
 def test_another_file_is_read_instead_where_one_is_given(capsys: Capture, folder: Path) -> None:
     (folder / "tfaas.toml").write_text("broken", encoding="utf-8")
     (folder / "other.toml").touch()
-    assert main(["check", "--config", "other.toml"]) == 0
+    assert main(["check", *QUICKLY, "--config", "other.toml"]) == 0
 
 
 def test_check_says_when_all_is_fine(capsys: Capture) -> None:
-    assert main(["check"]) == 0
+    assert main(["check", *QUICKLY]) == 0
     assert capsys.readouterr().out == "configuration and plugins are fine\n"
 
 
@@ -112,7 +115,7 @@ def test_check_prints_a_line_for_each_finding(
     capsys: Capture, install_plugin: InstallPlugin
 ) -> None:
     install_plugin("tfaas-broken", "raise ImportError('no GPU\\nhere')", version="2.1")
-    assert main(["check", "--set", "storage.kind=sq"]) == 1
+    assert main(["check", *QUICKLY, "--set", "storage.kind=sq"]) == 1
     captured = capsys.readouterr()
     first, second = captured.err.splitlines()
     assert first.startswith("tfaas: plugin tfaas_broken (tfaas-broken 2.1) cannot be imported: ")
@@ -121,13 +124,37 @@ def test_check_prints_a_line_for_each_finding(
     assert captured.out == ""
 
 
+TAPE = """
+from tfaas_backends.storages.filesystem.storage import FilesystemStorage
+from tfaas_core.hookspecs import hookimpl
+
+class Tape(FilesystemStorage):
+    def examine(self):
+        return ["the tape is short"]
+
+@hookimpl
+def tfaas_register_storages():
+    return {"tape": lambda table, base_dir: Tape(base_dir / "tape")}
+"""
+
+
+def test_check_warns_of_what_a_server_starts_with(
+    capsys: Capture, install_plugin: InstallPlugin
+) -> None:
+    install_plugin("tfaas-tape", TAPE)
+    assert main(["check", *QUICKLY, "--set", "storage.kind=tape"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == "tfaas: warning: the tape is short\n"
+    assert captured.out == "configuration and plugins are fine\n"
+
+
 def test_check_asks_the_storage_about_its_table(capsys: Capture) -> None:
-    assert main(["check", "--set", "storage.rot=x"]) == 1
+    assert main(["check", *QUICKLY, "--set", "storage.rot=x"]) == 1
     assert "rot" in error(capsys)
 
 
 def test_check_leaves_no_trace(folder: Path) -> None:
-    assert main(["check"]) == 0
+    assert main(["check", *QUICKLY]) == 0
     assert list(folder.iterdir()) == []
 
 

@@ -193,12 +193,19 @@ class Supervisor(ABC):
 
 
 class EngineFactory(ABC):
-    """Makes the two parts of one kind of engine."""
+    """Makes the two parts of one kind of engine. Making one starts nothing: ``start`` does."""
 
     @abstractmethod
     def supervisor(self, context: EngineContext) -> Supervisor | None:
-        """The parent's part, or None where the engine has none."""
+        """The parent's part, or None if the engine has none."""
 
     @abstractmethod
     def engine(self, context: WorkerContext) -> Engine:
         """The part in an HTTP worker."""
+
+    def examine(self, context: EngineContext) -> dict[str, str]:
+        """Why models of which runtimes cannot be started: a clause for each such runtime's name.
+
+        For ``tfaas check``. It may start processes, which have ended when it returns.
+        """
+        return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from tfaas_core.engine.base import (
@@ -36,6 +37,15 @@ class LocalEngineFactory(EngineFactory):
         # The meter of a pool of its own has room for the highest worker number.
         return LocalEngine(context, Pool(pool_settings(context), ThreadStarter(context.runtimes)))
 
+    def examine(self, context: EngineContext) -> dict[str, str]:
+        if context.config.engine.isolation == "inline":
+            return {}
+        return asyncio.run(_examine(context))
+
+
+async def _examine(context: EngineContext) -> dict[str, str]:
+    return await ForkServers(context).examine()
+
 
 def pool_settings(context: EngineContext) -> PoolSettings:
     """What the context's configuration says to a pool."""
@@ -46,6 +56,7 @@ def pool_settings(context: EngineContext) -> PoolSettings:
         max_loaded_models=engine.max_loaded_models,
         options=LoadOptions.of(engine),
         run_limit_s=context.config.server.request_timeout_s + _RUN_LIMIT_GRACE_S,
+        owners=context.owners,
     )
 
 

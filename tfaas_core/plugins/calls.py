@@ -13,17 +13,20 @@ from tfaas_core.plugins.time_limit import TooLong, time_limit
 
 IMPORT_LIMIT_S = 60.0
 CALL_LIMIT_S = 10.0
+EXAMINE_LIMIT_S = 150.0
+"""More than a fork server may take, so that this can say itself what hangs."""
 
 T = TypeVar("T")
 
 
-def call(plugin: Plugin, where: str, function: Callable[[], T]) -> T:
+def call(plugin: Plugin, where: str, function: Callable[[], T], limit_s: float | None = None) -> T:
     """What ``function``, which is the plugin's, returns. Raises PluginError.
 
-    ``where`` is its name, or says what it is to do.
+    ``where`` is its name, or says what it is to do. ``limit_s``: None for the usual one.
     """
-    stuck = f"does not return from {where} within {CALL_LIMIT_S:g} s"
-    return _limited(plugin, CALL_LIMIT_S, stuck, f"failed in {where}", function)
+    limit_s = limit_s or CALL_LIMIT_S
+    stuck = f"does not return from {where} within {limit_s:g} s"
+    return _limited(plugin, limit_s, stuck, f"failed in {where}", function)
 
 
 def load(plugin: Plugin, function: Callable[[], Any]) -> Any:
@@ -33,7 +36,11 @@ def load(plugin: Plugin, function: Callable[[], Any]) -> Any:
 
 
 def make(
-    plugin: Plugin, doing: str, expected: type[T] | tuple[type[T], ...], function: Callable[[], Any]
+    plugin: Plugin,
+    doing: str,
+    expected: type[T] | tuple[type[T], ...],
+    function: Callable[[], Any],
+    limit_s: float | None = None,
 ) -> T:
     """The ``expected`` object that ``function``, which is the plugin's, makes.
 
@@ -47,7 +54,7 @@ def make(
         except ConfigError as error:
             return error
 
-    value = call(plugin, doing, made)
+    value = call(plugin, doing, made, limit_s)
     if isinstance(value, ConfigError):
         raise value
     if not isinstance(value, expected):

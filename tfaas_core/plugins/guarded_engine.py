@@ -6,7 +6,7 @@ from functools import partial
 from types import NoneType
 
 from tfaas_core.engine.base import Engine, EngineContext, EngineFactory, Supervisor, WorkerContext
-from tfaas_core.plugins.calls import make
+from tfaas_core.plugins.calls import EXAMINE_LIMIT_S, make
 from tfaas_core.plugins.plugin import Plugin
 
 
@@ -28,3 +28,9 @@ class GuardedEngineFactory(EngineFactory):
         """As the factory's; raises PluginError and ConfigError."""
         doing = f"making the engine `{self._kind}`"
         return make(self._plugin, doing, Engine, partial(self._factory.engine, context))
+
+    def examine(self, context: EngineContext) -> dict[str, str]:
+        """As the factory's; raises PluginError and ConfigError."""
+        doing = f"examining the engine `{self._kind}`"
+        examined = partial(self._factory.examine, context)
+        return make(self._plugin, doing, dict, examined, EXAMINE_LIMIT_S)

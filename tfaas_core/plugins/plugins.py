@@ -20,7 +20,7 @@ from tfaas_core.plugins.finding import find, register
 from tfaas_core.plugins.guarded_engine import GuardedEngineFactory
 from tfaas_core.plugins.inquiry import Inquiry, OnError
 from tfaas_core.plugins.paths import model_predict_paths, predict_paths
-from tfaas_core.plugins.plugin import Plugin
+from tfaas_core.plugins.plugin import Plugin, broken
 from tfaas_core.plugins.registrations import Registration, Registrations
 from tfaas_core.route import Route
 from tfaas_core.runtime import Runtime
@@ -115,6 +115,10 @@ class Plugins:
         registered.
         """
         return self._registrations.owner(kind, name).module
+
+    def blame(self, kind: str, name: str, what: str) -> PluginError:
+        """The error that says ``what`` is wrong with the plugin that registered this."""
+        return broken(self._registrations.owner(kind, name), what)
 
     def owners(self, kind: str) -> dict[str, str]:
         """The modules of the plugins that registered all of this kind, by name."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -12,7 +15,9 @@ from tfaas_core.config import Config, EngineTable, StorageTable
 from tfaas_core.errors import ConfigError, PluginError, StartupError
 from tfaas_core.host import Host
 from tfaas_core.plugins import Plugin, Plugins, load_plugins
+from tfaas_core.plugins.plugin import described
 from tfaas_core.system.address import check_host
+from tfaas_core.worker_place import WorkerPlace
 
 _Report: TypeAlias = Callable[[StartupError], None]
 
@@ -52,10 +57,13 @@ def survey(config: Config) -> list[SurveyedPlugin]:
 def findings(config: Config) -> Findings:
     """What is wrong with the plugins, and with what ``config`` asks of them.
 
-    Builds what a server builds before it binds its port, and starts nothing.
+    Builds what a server builds before it binds its port, and asks no other machine. Model processes
+    are started, and have ended when it returns.
     """
     errors: list[StartupError] = []
     built = _built(config, errors.append)
+    if built.composition is not None:
+        errors += [*_unmade_engine(built.composition), *_unready_runtimes(built.composition)]
     errors = [*_unknown_disabled(config, built.plugins), *_wrong_host(config), *errors]
     errors.sort(key=lambda error: not isinstance(error, PluginError))
     return Findings(list(dict.fromkeys(error.message for error in errors)), built.warnings)
@@ -75,6 +83,7 @@ def _surveyed(plugins: Plugins, plugin: Plugin, reasons: list[str]) -> SurveyedP
 
 class _Built(msgspec.Struct):
     plugins: Plugins
+    composition: Composition | None = None
     warnings: list[str] = []
 
 
@@ -83,12 +92,12 @@ def _built(config: Config, report: _Report) -> _Built:
     built = _Built(load_plugins(config.plugins.disabled, report))
     config = _without_wrong_kinds(config, built, report)
     try:
-        composition = Composition.of(config, built.plugins)
+        built.composition = Composition.of(config, built.plugins)
     except StartupError as error:
         report(error)
         _ask_all(config, built.plugins)
     else:
-        Host.at_rest(composition).routes()
+        Host.at_rest(built.composition).routes()
     return built
 
 
@@ -111,8 +120,44 @@ def _without_wrong_kinds(config: Config, built: _Built, report: _Report) -> Conf
         built.plugins.engine(config)
     except StartupError as error:
         report(error)
-        config = msgspec.structs.replace(config, engine=EngineTable())
+        engine = msgspec.structs.replace(config.engine, kind=EngineTable().kind)
+        config = msgspec.structs.replace(config, engine=engine)
     return config
+
+
+def _unmade_engine(composition: Composition) -> Iterator[StartupError]:
+    kind = composition.config.engine.kind
+    try:
+        asyncio.run(_make_engine(composition))
+    except StartupError as error:
+        yield error
+    except Exception as error:
+        what = f"failed in closing the engine `{kind}`: {described(error)}"
+        yield composition.plugins.blame("engine", kind, what)
+
+
+async def _make_engine(composition: Composition) -> None:
+    """Makes both parts, as the parent and a worker do, and closes them."""
+    async with AsyncExitStack() as made:
+        theirs: socket.socket | None = None
+        supervisor = composition.supervisor()
+        if supervisor is not None:
+            made.push_async_callback(supervisor.close)
+            ours, theirs = socket.socketpair()
+            made.enter_context(ours)
+        engine = composition.engine(WorkerPlace(engine_socket=theirs))
+        made.push_async_callback(engine.close)
+
+
+def _unready_runtimes(composition: Composition) -> Iterator[StartupError]:
+    try:
+        unready = composition.examine_runtimes()
+    except StartupError as error:
+        yield error
+        return
+    for name, reason in unready.items():
+        what = f"registers the runtime `{name}`, whose models cannot be started: {reason}"
+        yield composition.plugins.blame("runtime", name, what)
 
 
 def _unknown_disabled(config: Config, plugins: Plugins) -> Iterator[StartupError]:

@@ -23,6 +23,39 @@ def tfaas_register_routes(host):
     return [Route("/hello", ("GET",), answer)]
 """
 
+RUNTIME = """
+from tfaas_core.hookspecs import hookimpl
+from tfaas_core.runtime import Runtime
+
+class Own(Runtime):
+    preload = ("MODULE",)
+
+    def recognises(self, artifact): ...
+    def load(self, artifact, params, options): ...
+
+@hookimpl
+def tfaas_register_runtimes():
+    return {"gpu": Own()}
+"""
+
+TENSORFLOW = ["tfaas_backends.runtimes.graph", "tfaas_backends.runtimes.saved_model"]
+
+ENGINE = """
+from tfaas_core.engine.base import EngineFactory
+from tfaas_core.hookspecs import hookimpl
+
+class Rockets(EngineFactory):
+    def supervisor(self, context):
+        return None
+
+    def engine(self, context):
+        raise ValueError("no rockets")
+
+@hookimpl
+def tfaas_register_engines():
+    return {"rockets": Rockets()}
+"""
+
 BROKEN = {
     "ImportError: no GPU here": "raise ImportError('no GPU here')",
     "ValueError: no such host": ROUTE.replace("return [", "raise ValueError('no such host')\n#"),
@@ -89,10 +122,56 @@ def test_nothing_is_found_wrong_with_the_defaults() -> None:
     assert findings(configured()) == Findings([], [])
 
 
+def test_a_runtime_whose_modules_cannot_be_imported_is_named(
+    install_plugin: InstallPlugin, site: Path
+) -> None:
+    install_plugin("tfaas-gpu", RUNTIME.replace("MODULE", "no_such_library"))
+    install_plugin("tfaas-odd", RUNTIME.replace("gpu", "odd").replace("MODULE", "tfaas_odd_lib"))
+    (site / "tfaas_odd_lib.py").write_text("raise SystemExit(3)")
+    gpu, odd = errors(f"plugins.disabled={TENSORFLOW}")
+    assert gpu == (
+        "plugin tfaas_gpu (tfaas-gpu 1.0) registers the runtime `gpu`, whose models cannot be "
+        "started: importing 'no_such_library' raises ModuleNotFoundError: No module named "
+        "'no_such_library'; fix it, or list it in [plugins] disabled"
+    )
+    assert "tfaas_odd (tfaas-odd 1.0)" in odd
+    assert "importing 'tfaas_odd_lib' raises SystemExit: 3" in odd
+
+
+def test_the_engine_is_made_and_closed(install_plugin: InstallPlugin) -> None:
+    install_plugin("tfaas-engine", ENGINE)
+    (engine,) = errors("engine.kind=rockets")
+    assert "in making the engine `rockets`: ValueError: no rockets" in engine
+    assert "plugin tfaas_engine (tfaas-engine 1.0)" in engine
+
+
+WRONG = {
+    "server.host=no.such.host.invalid": "cannot listen on no.such.host.invalid:8083 (server.host",
+    "server.host=192.0.2.1": "cannot listen on 192.0.2.1:8083 (server.host",
+    f"server.host={'x' * 70}": "label too long",
+    "storage.root=/dev/null": "'/dev/null' is a file; name a folder - at `$.storage.root`",
+    "storage.root=/dev/null/models": "cannot be used: Not a directory - at `$.storage.root`",
+    'storage.root="a\\u0000b"': "cannot be used: embedded null byte - at `$.storage.root`",
+}
+
+
+@pytest.mark.parametrize("override", WRONG)
+def test_what_only_a_server_would_stumble_over_is_found(override: str) -> None:
+    (found,) = errors(override, "engine.isolation=inline")
+    assert WRONG[override] in found
+
+
+def test_the_folder_of_a_cache_is_looked_at_too() -> None:
+    overrides = ("storage.kind=sql", "storage.cache=/dev/null/x", "engine.isolation=inline")
+    (found,) = errors(*overrides)
+    assert "/dev/null/x' cannot be used: Not a directory - at `$.storage.cache`" in found
+
+
 def test_everything_that_is_wrong_is_found_at_once(install_plugin: InstallPlugin) -> None:
     install_plugin("tfaas-a", "raise ImportError('no GPU here')")
     install_plugin("tfaas-b", "x = 1")
-    found = errors("storage.kind=sq", "engine.kind=gpu", "plugins.disabled=['csv']")
+    kinds = ("storage.kind=sq", "engine.kind=gpu", "engine.isolation=inline")
+    found = errors(*kinds, "plugins.disabled=['csv']")
     assert "no GPU here" in found[0]
     assert "implements no hook" in found[1]
     assert found[2:] == [

@@ -23,6 +23,8 @@ PRELOAD_LIMIT_S = 60.0
 
 FORK_LIMIT_S = 60.0
 
+_LOOK_EVERY_S = 0.2
+
 FIRST_RETRY_S = 1.0
 _LONGEST_RETRY_S = 60.0
 _START_ATTEMPTS = 5
@@ -73,6 +75,20 @@ class ForkServer:
                 # It died. Another one may not be possible while it is still dying.
                 await asyncio.sleep(restart_delay_s(attempt))
         raise Unavailable("a model process cannot be started at the moment; try again")
+
+    async def examine(self) -> str:
+        """Why it cannot be started, a clause; empty if it can. It has ended afterwards."""
+        try:
+            process = ForkServerProcess(self._orders(), self._lifeline, lambda: None)
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+        try:
+            while not process.ready.done():
+                await asyncio.wait([process.ready], timeout=_LOOK_EVERY_S)
+                process.end_where_it_hangs(PRELOAD_LIMIT_S, FORK_LIMIT_S)
+        finally:
+            process.end()
+        return str(process.ready.exception() or "")
 
     def keep_ready(self) -> None:
         """Starts it where it is due, and ends it where it hangs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections import defaultdict
@@ -38,6 +39,16 @@ class ForkServers(Starter):
 
     def group(self, runtime: str) -> Hashable:
         return self._servers.get(runtime)
+
+    async def examine(self) -> dict[str, str]:
+        """Why models of which runtimes cannot be started; tries it once, and closes."""
+        servers = list(set(self._servers.values()))
+        try:
+            reasons = await asyncio.gather(*(server.examine() for server in servers))
+        finally:
+            self.close()
+        found = dict(zip(servers, reasons, strict=True))
+        return {name: found[server] for name, server in self._servers.items() if found[server]}
 
     def processes(self) -> dict[int, str]:
         pids = [server.pid for server in self._servers.values()]

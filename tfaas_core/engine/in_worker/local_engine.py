@@ -100,6 +100,8 @@ class LocalEngine(Engine):
             connection.close()
         self._pool_lost()
         self._link.close()
+        if self._own_pool_socket is not None:
+            self._own_pool_socket.close()
         if self._own_pool is not None:
             await self._own_pool.close()
 

@@ -110,6 +110,10 @@ def test_a_full_disk_does_not_keep_models_from_being_deleted(small_disk: Path) -
 
 def test_a_read_only_root_serves_and_refuses_changes(read_only_root: Path) -> None:
     storage = FilesystemStorage(read_only_root)
+    assert storage.examine() == [
+        f"{read_only_root} is read-only: its models are served, none can be changed - "
+        "at `$.storage.root`"
+    ]
     storage.open()
     storage.sweep()
     (stored,) = live(storage)
