@@ -138,11 +138,14 @@ def convolution() -> Function:
 
 def kinds() -> list[Kind]:
     """All kinds: rows that are independent, and rows that are not."""
+    return [*_of_three_numbers(), *_of_other_inputs()]
+
+
+def _of_three_numbers() -> list[Kind]:
     three = [spec([None, 3], "x")]
-    weights = tf.random.stateless_normal([3, 4], [3, 4])
     scaled = lambda x: {"y": tf.where(tf.reduce_max(x) > 1, x / tf.reduce_max(x), x)}  # noqa: E731
     return [
-        Kind("dense", lambda x: {"y": tf.sigmoid(x @ weights)}, three, rows_of(3)),
+        Kind("dense", lambda x: {"y": tf.sigmoid(x @ _weights())}, three, rows_of(3)),
         Kind("scaled-down", scaled, three, rows_of(3)),
         Kind("centred", lambda x: {"y": 1e-4 * (x - tf.reduce_mean(x, 0))}, three, rows_of(3)),
         Kind("hits-of-an-event", neighbours, three, rows_of(3)),
@@ -156,6 +159,15 @@ def kinds() -> list[Kind]:
             [spec([1, 3], "x")],
             rows_of(3, 1),
         ),
+    ]
+
+
+def _weights() -> Any:
+    return tf.random.stateless_normal([3, 4], [3, 4])
+
+
+def _of_other_inputs() -> list[Kind]:
+    return [
         Kind("texts", padded, [spec([None], "x", tf.string)], texts, one_row=False),
         Kind(
             "lengths", lambda x: {"n": tf.strings.length(x)}, [spec([None], "x", tf.string)], texts
@@ -176,7 +188,7 @@ def kinds() -> list[Kind]:
         ),
         Kind(
             "joined",
-            lambda a, b: {"y": tf.nn.tanh(tf.concat([a, b], 1) @ weights)},
+            lambda a, b: {"y": tf.nn.tanh(tf.concat([a, b], 1) @ _weights())},
             [spec([None, 2], "a"), spec([None, 1], "b")],
             pairs,
         ),

@@ -65,7 +65,7 @@ class Composition(msgspec.Struct, frozen=True):
                 place.worker,
                 place.engine_socket,
                 self.storage.artifact,
-                owners=self._owners(),
+                owners=self.plugins.owners("runtime"),
             )
         )
 
@@ -74,7 +74,5 @@ class Composition(msgspec.Struct, frozen=True):
         return self.engine_factory.examine(self._context())
 
     def _context(self) -> EngineContext:
-        return EngineContext(self.config, self.runtimes, self.workers, owners=self._owners())
-
-    def _owners(self) -> dict[str, str]:
-        return {name: self.plugins.owner("runtime", name) for name in self.runtimes}
+        owners = self.plugins.owners("runtime")
+        return EngineContext(self.config, self.runtimes, self.workers, owners=owners)

@@ -32,7 +32,8 @@ the JSON error. A 500 is a bug.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import re
+from typing import Any, ClassVar, Self
 
 
 class TfaasError(Exception):
@@ -40,15 +41,36 @@ class TfaasError(Exception):
 
     status: int = 500
     code: ClassVar[str] = "internal"
+    message: str
+    details: dict[str, Any]
+
+    def __new__(cls, *arguments: Any, **_details: Any) -> Self:
+        # A plugin's class may have an ``__init__`` of its own, which does not call this one's.
+        error = super().__new__(cls, *arguments)
+        error.message = str(arguments[0]) if arguments else cls.__name__
+        error.details = {}
+        return error
 
     def __init__(self, message: str, **details: Any) -> None:
         super().__init__(message)
         self.message = message
         self.details = details
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if not is_error_status(cls.status):
+            raise TypeError(f"{cls.__name__}.status is {cls.status!r}, not one of 400 to 599")
+        if not isinstance(cls.code, str) or re.fullmatch("[a-z][a-z0-9_]*", cls.code) is None:
+            raise TypeError(f"{cls.__name__}.code is {cls.code!r}, not a name of a-z, 0-9 and _")
+
     def document(self) -> dict[str, Any]:
         """The JSON object that a client gets."""
         return {"error": self.message, "status": self.status, "code": self.code, **self.details}
+
+
+def is_error_status(status: object) -> bool:
+    """Whether ``status`` is the HTTP status of an error."""
+    return type(status) is int and 400 <= status <= 599
 
 
 class BadBody(TfaasError):
@@ -208,9 +230,23 @@ def _tree(root: type[TfaasError]) -> dict[str, type[TfaasError]]:
 
 
 ERRORS_BY_CODE: dict[str, type[TfaasError]] = _tree(TfaasError)
-"""Every class of the tree under its code: how an error crosses from one process to another."""
+"""Every class of the tree under its code. Those of plugins are not among them."""
 
 
-def error_from(code: str, message: str, details: dict[str, Any]) -> TfaasError:
-    """The error that another process reported by its code, message and details."""
-    return ERRORS_BY_CODE.get(code, TfaasError)(message, **details)
+def code_of_kind(error: TfaasError) -> str:
+    """The code of the class of the tree that ``error`` is of, or that its class stems from."""
+    ours = set(ERRORS_BY_CODE.values())
+    return next(cls for cls in type(error).__mro__ if cls in ours).code
+
+
+def error_from(kind: str, message: str, details: dict[str, Any], **told: Any) -> TfaasError:
+    """The error that another process reported, ``kind`` being what ``code_of_kind`` gave there.
+
+    ``told`` are the attributes that its class, perhaps a plugin's, or its ``__init__`` gave it.
+    """
+    cls = ERRORS_BY_CODE.get(kind, TfaasError)
+    error = cls.__new__(cls, message)
+    error.message, error.details = message, details
+    for name, value in told.items():
+        setattr(error, name, value)
+    return error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -34,3 +35,24 @@ def read_object(text: bytes, what: str, field: str = "", like: str = "") -> dict
 
 def _details(field: str) -> dict[str, Any]:
     return {"field": field} if field else {}
+
+
+def plain(fields: Mapping[Any, Any]) -> dict[str, Any]:
+    """``fields``, as far as JSON and MessagePack can hold their values; of others, their text."""
+    return {str(name): _plain(value) for name, value in fields.items()}
+
+
+def _plain(value: Any) -> Any:
+    try:
+        builtins = msgspec.to_builtins(value, enc_hook=_told, str_keys=True)
+        msgspec.msgpack.encode(builtins)
+        msgspec.json.encode(builtins)
+    except Exception:  # an integer of more than 64 bits, say, or an object that has no text
+        return repr(type(value))
+    return builtins
+
+
+def _told(value: Any) -> Any:
+    # NumPy's values have it.
+    tolist = getattr(value, "tolist", None)
+    return tolist() if callable(tolist) else str(value)

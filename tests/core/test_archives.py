@@ -40,6 +40,7 @@ def zipped() -> bytes:
         (b"", None),
         (b"\n\x0e\n\x01x\x12", None),
     ],
+    ids=["gzip", "tar", "tar like bzip2", "tar like zip", "bzip2", "xz", "zip", "empty", "graph"],
 )
 def test_an_archive_is_told_by_its_first_bytes(
     content: bytes, expected: Archive | None, tmp_path: Path

@@ -5,19 +5,14 @@ from __future__ import annotations
 import ast
 import importlib
 import re
-import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import click
-import msgspec
 import pluggy
 import pytest
-from msgspec import inspect as types
-from tfaas_backends.storages.filesystem import FilesystemTable
-from tfaas_backends.storages.sql import SqlTable
 
 from tests.docs.markdown import (
     DOCS,
@@ -31,10 +26,10 @@ from tests.docs.markdown import (
     section,
     words,
 )
-from tfaas_core import hookspecs, secret
+from tfaas_core import hookspecs
 from tfaas_core.cli import tfaas
 from tfaas_core.composition import Composition
-from tfaas_core.config import StorageTable, Tables, load_config
+from tfaas_core.config import load_config
 from tfaas_core.errors import ERRORS_BY_CODE, StartupError
 from tfaas_core.host import Host
 from tfaas_core.models.params import Params
@@ -42,9 +37,11 @@ from tfaas_core.plugins import BUILTIN_PLUGINS
 from tfaas_core.testing.models import model_version
 
 COMMAND_LINE = DOCS / "command-line.md"
-CONFIGURATION = DOCS / "configuration.md"
+
 HOOKS = DOCS / "hooks.md"
+
 HTTP_API = DOCS / "http-api.md"
+
 RUNNING = DOCS / "running.md"
 
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
@@ -84,89 +81,6 @@ def test_each_hook_is_implemented_by_a_built_in_plugin() -> None:
         manager.register(importlib.import_module(module))
     unused = [name for name in hooks() if not getattr(manager.hook, name).get_hookimpls()]
     assert unused == []
-
-
-# Configuration.
-
-
-def tables() -> dict[str, type[msgspec.Struct]]:
-    """The struct behind each table of keys, by its heading."""
-    found = {f"`[{f.encode_name}]`": f.type for f in msgspec.structs.fields(Tables)}
-    kinds: dict[str, type[msgspec.Struct]] = {"filesystem": FilesystemTable, "sql": SqlTable}
-    return found | {f'With `kind = "{kind}"`': table for kind, table in kinds.items()}
-
-
-def type_words(kind: types.Type, choices: Sequence[str]) -> str:
-    """How the docs describe what a key takes; ``choices`` are its Literal's, in order."""
-    match kind:
-        case types.LiteralType():
-            *most, last = [f'`"{choice}"`' for choice in choices]
-            return f"{', '.join(most)} or {last}"
-        case types.IntType(ge=least, le=None):
-            return f"integer, at least {least}"
-        case types.IntType(ge=least, le=largest):
-            return f"integer, {least} to {largest}"
-        case types.FloatType(gt=bound, le=largest):
-            return f"number, above {bound}, at most {largest}"
-        case types.UnionType(types=(types.StrType(), types.StructType(cls=secret.SecretPlace))):
-            return "secret"
-        case types.StrType(min_length=1):
-            return "string, not empty"
-        case types.StrType():
-            return "string"
-        case types.VarTupleType(item_type=types.StrType()):
-            return "list of strings"
-    raise AssertionError(f"say how the docs describe {kind}")
-
-
-def keys(struct: type[msgspec.Struct]) -> dict[str, tuple[str, Any]]:
-    """The keys of a table, each with its type and default as the docs have them."""
-    info, hints = types.type_info(struct), get_type_hints(struct)
-    assert isinstance(info, types.StructType)
-    return {
-        field.encode_name: (
-            type_words(field.type, get_args(hints[field.name])),
-            list(field.default) if isinstance(field.default, tuple) else field.default,
-        )
-        for field in info.fields
-        # Not a key: it holds those that belong to the kind of storage.
-        if (struct, field.name) != (StorageTable, "rest")
-    }
-
-
-@pytest.mark.parametrize("heading", tables())
-def test_each_configuration_key_is_documented_with_its_type_and_default(heading: str) -> None:
-    documented = {}
-    for key, kind, default, meaning in rows(section(CONFIGURATION, heading)):
-        value = tomllib.loads(f"value = {words(default)[0]}")["value"]
-        documented[words(key)[0]] = (kind, value)
-        assert meaning.endswith(".")
-    assert documented == keys(tables()[heading])
-
-
-def test_each_table_of_keys_that_is_documented_exists() -> None:
-    headings = re.findall(r"^##+ (.*`.*)$", prose(CONFIGURATION), re.M)
-    assert headings
-    assert set(headings) == tables().keys()
-
-
-def test_configuration_keys_that_the_docs_name_exist() -> None:
-    names = {h: "storage" if h.startswith("With") else h.strip("`[]") for h in tables()}
-    known = {f"{name}.{key}" for heading, name in names.items() for key in keys(tables()[heading])}
-    sections = "|".join(field.encode_name for field in msgspec.structs.fields(Tables))
-    for page in PAGES:
-        for word in words(prose(page)):
-            named = re.search(rf"(?:^|\s)((?:{sections})\.[a-z_]+)(?:$|[\s=])", word)
-            if named and not named[1].endswith(".py"):
-                assert named[1] in known, f"{page.name} names {named[1]}"
-
-
-def test_the_toml_examples_are_configurations(tmp_path: Path) -> None:
-    examples = [block for block in blocks(CONFIGURATION) if block.language == "toml"]
-    assert examples
-    for block in examples:
-        (tmp_path / "tfaas.toml").write_text(block.text)
-        load_config(tmp_path / "tfaas.toml", environ={})
 
 
 # The HTTP API.

@@ -72,3 +72,12 @@ def clean(server: RunningServer) -> Iterator[None]:
     for name in server.names():
         server.http.delete(f"/delete/{name}")
     assert list((server.log.parent / "models" / ".staging").iterdir()) == []
+
+
+@pytest.fixture
+def ladder(server: RunningServer, scale_graph: ScaleGraph) -> Iterator[Ladder]:
+    """Versions 1 to 3."""
+    made = Ladder(server, scale_graph, "ladder")
+    made.upload(3)
+    yield made
+    server.http.delete("/delete/ladder")

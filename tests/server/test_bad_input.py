@@ -180,7 +180,7 @@ def test_a_form_without_its_parts_is_refused(server: RunningServer) -> None:
     assert server.http.post("/upload", files={"name": (None, "x")}).status_code == 400
     assert server.http.post("/upload", content=b"x").status_code == 400
     assert server.http.post("/upload", content=b"{}", headers=JSON).status_code == 415
-    unknown = server.http.post("/upload", files={"name": (None, "x"), "what": (None, "y")})
+    unknown = server.http.post("/upload", files={"name": (None, "x"), "what": ("y.txt", "y")})
     assert unknown.status_code == 400
     assert "what" in unknown.json()["error"]
 

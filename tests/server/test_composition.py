@@ -6,12 +6,12 @@ from pathlib import Path
 
 import httpx
 
-from tfaas_core.testing.server import running_server
+from tfaas_core.testing.clients import fake_server
 
 
 def test_without_the_json_codec_there_is_no_json_endpoint(tmp_path: Path) -> None:
-    disabled = 'plugins.disabled=["tfaas_plugins.codecs.json"]'
-    with running_server(tmp_path, "server.workers=1", disabled) as server:
+    disabled = ["tfaas_plugins.codecs.json"]
+    with fake_server(tmp_path, "server.workers=1", disabled=disabled) as server:
         for path in ("/json", "/predict/json"):
             answer = server.http.post(path, json={"values": [1]})
             assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
@@ -19,7 +19,7 @@ def test_without_the_json_codec_there_is_no_json_endpoint(tmp_path: Path) -> Non
 
 
 def test_all_paths_live_under_the_base(tmp_path: Path) -> None:
-    with running_server(tmp_path, "server.workers=1", "server.base=/tfaas") as server:
+    with fake_server(tmp_path, "server.workers=1", "server.base=/tfaas") as server:
         assert server.url.endswith("/tfaas")
         assert server.http.get("/models").json() == []
         root = server.url.removesuffix("/tfaas")
@@ -28,7 +28,7 @@ def test_all_paths_live_under_the_base(tmp_path: Path) -> None:
 
 def test_what_exceeds_a_limit_is_refused_and_the_key_is_named(tmp_path: Path) -> None:
     limits = ("server.max_body_bytes=1000", "limits.max_upload_bytes=100000")
-    with running_server(tmp_path, "server.workers=1", *limits) as server:
+    with fake_server(tmp_path, "server.workers=1", *limits) as server:
         body = server.predict(model="nobody", values=[0] * 1000)
         assert (body.status_code, body.json()["code"]) == (413, "too_large")
         assert "server.max_body_bytes" in body.json()["error"]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.backends.storages.sql.databases import account
+from tfaas_core.testing.clients import fake_server
 from tfaas_core.testing.postgresql import PASSWORD, database_for
-from tfaas_core.testing.server import running_server
 
 pytestmark = pytest.mark.usefixtures("postgresql")
 
@@ -24,10 +23,7 @@ TABLES = "ALL TABLES IN SCHEMA public TO reader"
     ],
 )
 def test_models_are_served_and_changes_are_a_503_that_names_the_rights(
-    tmp_path: Path,
-    scale_graph: Callable[[float], bytes],
-    grant: str,
-    lacks: str,
+    tmp_path: Path, grant: str, lacks: str
 ) -> None:
     url = database_for(tmp_path)
 
@@ -35,15 +31,15 @@ def test_models_are_served_and_changes_are_a_503_that_names_the_rights(
         own = (f"storage.url={url}", f"storage.cache={tmp_path}/{cache}")
         return ("server.workers=1", "storage.kind=sql", *own)
 
-    with running_server(tmp_path, *settings(url, "owner")) as server:
-        assert server.upload("doubler", scale_graph(2.0)).status_code == 200
+    with fake_server(tmp_path / "first", *settings(url, "owner")) as server:
+        assert server.upload("doubler", b"times 2").status_code == 200
     with (
         account(url, "reader", grant) as theirs,
-        running_server(tmp_path, *settings(theirs, "reader")) as server,
+        fake_server(tmp_path / "second", *settings(theirs, "reader")) as server,
     ):
-        assert server.predict(values=[1, 2, 3], model="doubler").json() == [2.0, 4.0, 6.0]
+        assert server.predict(values=[1, 2, 3], model="doubler").json() == [12.0]
         for answer in (
-            server.upload("tripler", scale_graph(3.0)),
+            server.upload("tripler", b"times 3"),
             server.http.delete("/delete/doubler"),
             server.http.post("/params", json={"name": "doubler"}),
         ):

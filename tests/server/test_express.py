@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tfaas_core.testing.server import RunningServer, running_server, until
+from tfaas_core.testing.clients import fake_server
+from tfaas_core.testing.server import RunningServer, until
 
 SANICS = ("X-Lane: Sanic's", "X-Lane: because this one is repeated")
 """Headers of a request that is not plain."""
@@ -243,9 +244,8 @@ def test_sigterm_lets_requests_of_both_lanes_end(tmp_path: Path) -> None:
     (tmp_path / "site" / "gate.py").write_text(GATE_PLUGIN)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: gate\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[tfaas]\ngate = gate\n")
-    env = {"PYTHONPATH": str(tmp_path / "site")}
     with (
-        running_server(tmp_path, "server.workers=1", env=env) as server,
+        fake_server(tmp_path, "server.workers=1") as server,
         connected(server) as express,
         connected(server) as sanics,
     ):

@@ -48,6 +48,34 @@ def mean_colour(
     server.http.delete("/delete/colour")
 
 
+def test_labels_that_are_too_few_are_told_by_the_upload_and_answered(
+    server: RunningServer, frozen: Callable[..., bytes]
+) -> None:
+    def build(tf: Any) -> None:
+        x = tf.compat.v1.placeholder(tf.float32, [None, 4, 6, 3], "x")
+        tf.reduce_mean(x, [1, 2], name="mean")
+
+    uploaded = server.upload("short", frozen(build), labels=b"red\ngreen\n")
+    try:
+        assert uploaded.json()["warnings"] == [
+            "there are 2 labels, but the model answers 3 numbers: answers to pictures leave out "
+            "the numbers that have none"
+        ]
+        assert server.http.get("/models/short").json() == uploaded.json()
+        answer = server.http.post(
+            "/image",
+            files={"image": ("file.png", png(Image.new("RGB", (6, 4), (0, 10, 250))))},
+            data={"model": "short"},
+        )
+        assert answer.json()["labels"] == [
+            {"label": "green", "probability": 10.0},
+            {"label": "red", "probability": 0.0},
+        ]
+        assert server.predict(model="short", values=[[[1, 2, 3]] * 6] * 4).json() == [1, 2, 3]
+    finally:
+        server.http.delete("/delete/short")
+
+
 @pytest.mark.parametrize("path", ["/image", "/predict/image"])
 def test_a_picture_is_answered_by_its_labels_best_first(
     server: RunningServer, mean_colour: str, path: str

@@ -12,8 +12,9 @@ import pytest
 from tfaas_backends.storages.filesystem.storage import FilesystemStorage
 
 from tfaas_core.storage import MODEL, DefaultChoice
+from tfaas_core.testing.clients import fake_server
 from tfaas_core.testing.models import model_version
-from tfaas_core.testing.server import RunningServer, running_server
+from tfaas_core.testing.server import RunningServer
 
 
 @pytest.fixture
@@ -87,16 +88,15 @@ def test_the_choice_is_read_in_any_case(server: RunningServer, pair: None) -> No
     assert server.http.get("/params").json()["name"] == "old"
 
 
-def test_the_choice_survives_a_restart_and_a_configured_default_wins(
-    tmp_path: Path, scale_graph: Callable[[float], bytes]
-) -> None:
-    with running_server(tmp_path, "server.workers=1") as server:
+def test_the_choice_survives_a_restart_and_a_configured_default_wins(tmp_path: Path) -> None:
+    root = f"storage.root={tmp_path / 'models'}"
+    with fake_server(tmp_path / "first", root) as server:
         for name in ("a", "b"):
-            server.upload(name, scale_graph(1.0))
+            server.upload(name, b"sum")
         assert server.http.post("/params", json={"name": "a"}).status_code == 200
-    with running_server(tmp_path, "server.workers=1") as server:
+    with fake_server(tmp_path / "second", root) as server:
         assert server.http.get("/params").json()["name"] == "a"
-    with running_server(tmp_path, "server.workers=1", "models.default=b") as server:
+    with fake_server(tmp_path / "third", root, "models.default=b") as server:
         assert server.http.get("/params").json()["name"] == "b"
         refused = server.http.post("/params", json={"name": "a"})
         assert refused.status_code == 422
@@ -104,7 +104,7 @@ def test_the_choice_survives_a_restart_and_a_configured_default_wins(
 
 
 def test_the_last_upload_is_the_default_though_another_hosts_clock_is_ahead(
-    tmp_path: Path, scale_graph: Callable[[float], bytes]
+    tmp_path: Path,
 ) -> None:
     storage = FilesystemStorage(tmp_path / "models")
     storage.open()
@@ -112,18 +112,18 @@ def test_the_last_upload_is_the_default_though_another_hosts_clock_is_ahead(
         model_version(name="ahead", version=0), created="2999-01-01 00:00:00.000000 +0000 UTC"
     )
     staging = storage.stage()
-    (staging / MODEL).write_bytes(scale_graph(1.0))
+    (staging / MODEL).write_bytes(b"sum")
     with storage.claim("ahead") as claim:
         storage.commit(claim, staging, ahead)
     storage.choose_default(DefaultChoice("ahead", "2999-01-01 00:00:09.999999 +0000 UTC"))
     storage.close()
-    with running_server(tmp_path, "server.workers=1") as server:
+    with fake_server(tmp_path, "server.workers=1") as server:
         assert server.http.get("/params").json()["name"] == "ahead"
-        assert server.upload("here", scale_graph(2.0)).json()["timestamp"] == (
+        assert server.upload("here", b"sum").json()["timestamp"] == (
             "2999-01-01 00:00:10.000000 +0000 UTC"
         )
         assert server.http.get("/params").json()["name"] == "here"
         server.http.post("/params", json={"name": "ahead"})
         assert server.http.get("/params").json()["name"] == "ahead"
-        server.upload("here", scale_graph(3.0))
+        server.upload("here", b"sum")
         assert server.http.get("/params").json()["name"] == "here"

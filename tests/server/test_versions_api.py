@@ -5,25 +5,12 @@ from __future__ import annotations
 import io
 import tarfile
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.server.ladder import CONNECTIONS, Ladder, ScaleGraph, error
-from tfaas_core.models.versions import MAX_LABELS
-from tfaas_core.testing.server import RunningServer, running_server
-
-
-@pytest.fixture
-def ladder(server: RunningServer, scale_graph: ScaleGraph) -> Iterator[Ladder]:
-    """Versions 1 to 3."""
-    made = Ladder(server, scale_graph, "ladder")
-    made.upload(3)
-    yield made
-    server.http.delete("/delete/ladder")
-
+from tfaas_core.testing.server import RunningServer
 
 # The versions.
 
@@ -170,70 +157,6 @@ def test_versions_that_are_live_or_labelled_are_kept_beyond_keep_versions(ladder
     assert ladder.roll_back() == 6
 
 
-# Labels.
-
-
-def test_a_label_is_put_moved_and_removed(ladder: Ladder) -> None:
-    assert ladder.ask("GET", "/labels").json() == {}
-    ladder.label("canary", 1)
-    assert ladder.answering(label="canary") == 1
-    ladder.label("canary", 2)
-    ladder.label("a", 3)
-    assert ladder.ask("GET", "/labels").text == '{"a":3,"canary":2}\n'
-    assert ladder.answering(label="canary") == 2
-    assert ladder.answering() == 3
-    removed = ladder.ask("DELETE", "/labels/canary")
-    assert (removed.status_code, removed.json()) == (200, {"deleted": "canary"})
-    assert ladder.ask("GET", "/labels").json() == {"a": 3}
-    for _ in range(CONNECTIONS):
-        document = {"model": "ladder", "label": "canary", "values": [1, 2, 3]}
-        gone = httpx.post(f"{ladder.server.url}/json", json=document, timeout=60)
-        assert error(gone) == (404, "unknown_version")
-    assert error(ladder.ask("DELETE", "/labels/canary")) == (404, "unknown_version")
-
-
-def test_labels_stay_where_they_are_when_another_version_goes_live(ladder: Ladder) -> None:
-    ladder.label("stable", 2)
-    ladder.upload()
-    ladder.roll_back(3)
-    assert ladder.answering(label="stable") == 2
-
-
-def test_a_model_has_so_many_labels_and_no_more(ladder: Ladder) -> None:
-    for index in range(MAX_LABELS):
-        assert ladder.ask("PUT", f"/labels/l{index}", json={"version": 1}).status_code == 200
-    refused = ladder.ask("PUT", "/labels/more", json={"version": 1})
-    assert error(refused) == (422, "does_not_fit")
-    assert f"{MAX_LABELS} labels" in refused.json()["error"]
-    ladder.label("l0", 2)
-
-
-def test_a_new_model_of_a_deleted_ones_name_has_none_of_its_labels(
-    ladder: Ladder, server: RunningServer, scale_graph: ScaleGraph
-) -> None:
-    ladder.label("canary", 1)
-    server.http.delete("/delete/ladder")
-    for path in ("/versions", "/labels", "/versions/1"):
-        assert error(ladder.ask("GET", path)) == (404, "unknown_model")
-    assert server.upload("ladder", scale_graph(1.0)).json()["version"] == 1
-    assert ladder.ask("GET", "/labels").json() == {}
-
-
-def test_versions_and_labels_are_there_after_a_restart(
-    tmp_path: Path, scale_graph: ScaleGraph
-) -> None:
-    with running_server(tmp_path, "server.workers=1") as first:
-        ladder = Ladder(first, scale_graph, "ladder")
-        ladder.upload(3)
-        ladder.label("canary", 1)
-        assert ladder.roll_back() == 2
-    with running_server(tmp_path, "server.workers=2") as second:
-        again = Ladder(second, scale_graph, "ladder")
-        assert again.answering() == 2
-        assert again.answering(label="canary") == 1
-        assert again.roll_back() == 1
-
-
 # Bad input.
 
 
@@ -280,14 +203,6 @@ def test_a_body_that_names_no_version_is_refused(fixed: Ladder, body: bytes, sta
     assert fixed.ask("PUT", "/labels/canary").status_code == 400
     assert fixed.ask("GET", "/labels").json() == {"canary": 1}
     assert fixed.answering() == 3
-
-
-@pytest.mark.parametrize("label", ["-a", "a%20b", "a%2Fb", "%00", "é", "x" * 129])
-def test_a_bad_label_is_refused(fixed: Ladder, label: str) -> None:
-    put = fixed.ask("PUT", f"/labels/{label}", json={"version": 1})
-    assert error(put) == (422, "does_not_fit")
-    assert "cannot name a label" in put.json()["error"]
-    assert error(fixed.ask("DELETE", f"/labels/{label}")) == (404, "unknown_version")
 
 
 def test_what_there_is_not_is_unknown(fixed: Ladder, server: RunningServer) -> None:

@@ -13,7 +13,7 @@ from tfaas_core.cli.client import Client, path_of, reason, url_option
 from tfaas_core.cli.form import FormPart, file_part, form, text_part
 from tfaas_core.cli.model_part import folder_part, graph_part
 from tfaas_core.cli.options import json_option, print_json
-from tfaas_core.cli.upload import stored
+from tfaas_core.cli.upload import stored, warnings_of
 from tfaas_core.errors import TfaasError
 
 if TYPE_CHECKING:
@@ -70,7 +70,10 @@ def _imported(place: Path, known: dict[str, Any] | None, client: Client, dry_run
         return f"{model.name}: would be stored"
     with _part(model) as part:
         parts = [text_part("name", model.name), *_beside(model), part]
-        return stored(client.record("POST", "/upload", form(parts)))
+        record = client.record("POST", "/upload", form(parts))
+    for warning in warnings_of(record):
+        click.echo(f"tfaas: {model.name}: {warning}", err=True)
+    return stored(record)
 
 
 def _is_same(model: OldModel, known: dict[str, Any], client: Client) -> bool:

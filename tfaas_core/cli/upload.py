@@ -41,6 +41,13 @@ def upload(
     with _model_part(path, name) as model:
         record = client.record("POST", "/upload", form([*parts, model]))
     click.echo(stored(record))
+    for warning in warnings_of(record):
+        click.echo(f"tfaas: {warning}", err=True)
+
+
+def warnings_of(record: dict[str, Any]) -> list[str]:
+    """What a server warns of, of a model that it has stored."""
+    return [f"warning: {warning}" for warning in record.get("warnings", ())]
 
 
 def stored(record: dict[str, Any]) -> str:

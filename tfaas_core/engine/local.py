@@ -56,6 +56,7 @@ def pool_settings(context: EngineContext) -> PoolSettings:
         max_loaded_models=engine.max_loaded_models,
         options=LoadOptions.of(engine),
         run_limit_s=context.config.server.request_timeout_s + _RUN_LIMIT_GRACE_S,
+        owners=context.owners,
     )
 
 

@@ -28,7 +28,9 @@ from tfaas_core.errors import (
     TfaasError,
     TooLarge,
     Unavailable,
+    is_error_status,
 )
+from tfaas_core.json_text import plain
 from tfaas_core.route import Response, json_response
 
 _log = logging.getLogger("tfaas.http")
@@ -36,7 +38,8 @@ _log = logging.getLogger("tfaas.http")
 
 def error_answer(error: TfaasError) -> Response:
     """The JSON answer that ``error`` becomes."""
-    answer = json_response(error.document(), error.status)
+    status = error.status if is_error_status(error.status) else 500
+    answer = json_response(plain({**error.document(), "status": status}), status)
     if isinstance(error, Unavailable):
         return msgspec.structs.replace(answer, headers={"Retry-After": str(error.retry_after_s)})
     return answer

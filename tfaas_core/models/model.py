@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from tfaas_core.errors import DoesNotFit
+from tfaas_core.models.label_count import label_warnings
 from tfaas_core.models.params import NODE_FIELDS, Params, shown_nodes
 from tfaas_core.tensors import Signature
 
@@ -67,7 +68,10 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.name}/{self.version} of {self.created}"
 
     def document(self) -> dict[str, Any]:
-        """The object that ``GET /models`` shows, its keys in the order clients know."""
+        """The object that ``GET /models`` shows, its keys in the order clients know.
+
+        It has ``warnings``, a list of sentences, only where there are any.
+        """
         params, signature = Params.of(self.params), self.signature
         shown = {
             "name": self.name,
@@ -89,6 +93,8 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
                 "reason": self.merge_reason,
             },
         }
+        if warnings := label_warnings(self.labels, signature):
+            shown["warnings"] = warnings
         hidden = {spelling for spellings in NODE_FIELDS.values() for spelling in spellings}
         extra = {k: v for k, v in self.params.items() if k not in shown and k not in hidden}
         return shown | extra

@@ -120,6 +120,10 @@ class Plugins:
         """The error that says ``what`` is wrong with the plugin that registered this."""
         return broken(self._registrations.owner(kind, name), what)
 
+    def owners(self, kind: str) -> dict[str, str]:
+        """The modules of the plugins that registered all of this kind, by name."""
+        return {name: owner.module for name, owner in self._registrations.owners(kind).items()}
+
     def registered(self, plugin: Plugin) -> list[str]:
         """What ``plugin`` registered in the calls so far, each like ``codec json``."""
         return self._registrations.of(plugin)

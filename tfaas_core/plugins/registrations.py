@@ -64,6 +64,10 @@ class Registrations:
         """Who claimed it; raises KeyError if nobody has."""
         return self._claims[_key(kind, name)].plugin
 
+    def owners(self, kind: str) -> dict[str, Plugin]:
+        """Who claimed what of this kind, by name."""
+        return {claim.name: claim.plugin for claim in self._claims.values() if claim.kind == kind}
+
     def of(self, plugin: Plugin) -> list[str]:
         """What ``plugin`` claimed, each like ``codec json``."""
         claims = [claim for claim in self._claims.values() if not claim.implied]

@@ -10,7 +10,6 @@ import multiprocessing
 import os
 import signal
 import socket
-import sys
 import time
 from contextlib import AsyncExitStack, closing
 
@@ -21,6 +20,7 @@ from tfaas_core.engine.base import Supervisor
 from tfaas_core.errors import StartupError, TfaasError
 from tfaas_core.host import Host
 from tfaas_core.processes import worker as http_worker
+from tfaas_core.processes.broken_start import start_error
 from tfaas_core.processes.listener import bind, shut
 from tfaas_core.processes.messages import (
     Announce,
@@ -42,6 +42,7 @@ from tfaas_core.system import logs
 from tfaas_core.system.backoff import Backoff
 from tfaas_core.system.ending import Ending
 from tfaas_core.system.lifeline import Lifeline, tied
+from tfaas_core.system.main_module import forget_main
 from tfaas_core.system.signals import sigint_blocked
 from tfaas_core.system.tasks import Tasks
 
@@ -57,7 +58,17 @@ def serve(config: Config, demo: bool) -> int:
     ``demo``: store the demo models, where they are not stored.
     """
     logs.configure(config.server.log_level, config.server.log_format)
-    _forget_main()
+    forget_main()
+    try:
+        _serve(config, demo)
+    except StartupError:
+        raise
+    except (Exception, SystemExit) as error:  # a plugin may call exit()
+        raise start_error("the server", error) from error
+    return 0
+
+
+def _serve(config: Config, demo: bool) -> None:
     composition = Composition.of(config)
     Host.at_rest(composition).routes()
     storage = composition.storage
@@ -66,7 +77,6 @@ def serve(config: Config, demo: bool) -> int:
         with closing(storage):
             _sweep(storage)
             asyncio.run(_run(composition, listener, demo))
-    return 0
 
 
 def _sweep(storage: Storage) -> None:
@@ -75,13 +85,6 @@ def _sweep(storage: Storage) -> None:
     except TfaasError as error:
         # What was left half-done takes room, and is in nobody's way.
         _log.warning("the model storage was not cleaned up: %s", error.message)
-
-
-def _forget_main() -> None:
-    """Keeps multiprocessing from importing the command's script into each process it starts."""
-    main = sys.modules["__main__"]
-    main.__spec__ = None
-    vars(main).pop("__file__", None)
 
 
 async def _run(composition: Composition, listener: socket.socket, demo: bool) -> None:
@@ -170,8 +173,7 @@ class Parent:
                 self._storage_changed.set()
                 self._announce_address()
             case CannotStart():
-                self._failure = StartupError(message.message)
-                self._stop.set()
+                self._cannot_start(worker, message.message)
             case Notice():
                 self._notices.append(message.line)
                 self._print_notices()
@@ -207,10 +209,22 @@ class Parent:
         del self._workers[worker.number]
         if self._stop.is_set():
             return
-        _log.warning(
-            "HTTP worker %d %s: starting another", worker.number, Ending(worker.process.exitcode)
-        )
+        ending = Ending(worker.process.exitcode)
+        if not worker.is_serving and not self._announced:
+            self._cannot_start(worker, f"HTTP worker {worker.number} {ending} before it served")
+            return
+        _log.warning("HTTP worker %d died: it %s", worker.number, ending)
         self._tasks.spawn(self._replace(worker))
+
+    def _cannot_start(self, worker: WorkerProcess, why: str) -> None:
+        """Ends a start. A server that has served goes on, and tries again to start the worker."""
+        worker.process.kill()
+        if self._announced:
+            _log.error("HTTP worker %d cannot start: %s", worker.number, why)
+            return
+        self._failure = self._failure or StartupError(why)
+        self._kill_workers()
+        self._stop.set()
 
     async def _replace(self, worker: WorkerProcess) -> None:
         self._backoff.died(worker.number)

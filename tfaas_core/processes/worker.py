@@ -16,8 +16,9 @@ import uvloop
 
 from tfaas_core.composition import Composition
 from tfaas_core.config import Config
-from tfaas_core.errors import StartupError, TfaasError
+from tfaas_core.errors import TfaasError
 from tfaas_core.host import Host
+from tfaas_core.processes.broken_start import start_error
 from tfaas_core.processes.messages import (
     Announce,
     Announced,
@@ -95,8 +96,8 @@ class HttpWorker:
         async with AsyncExitStack() as started:
             try:
                 host, server = await self._start(started)
-            except StartupError as error:
-                self._link.send(CannotStart(error.message))
+            except BaseException as error:  # a plugin may call exit()
+                self._link.send(CannotStart(start_error("an HTTP worker", error).message))
                 return
             _spare_the_collector()
             started.push_async_callback(self._tasks.cancel)

@@ -54,6 +54,8 @@ class WorkerProcess:
     def gone(self) -> None:
         """Buries it, once its sentinel has told that it is dead."""
         self.process.join()
+        # It may have said why.
+        self._link.receive()
         self._link.close()
         self._calls.end(lambda: ConnectionError(f"HTTP worker {self.number} is gone"))
 

@@ -46,6 +46,10 @@ class Calls:
         call = self._waiting(number)
         return None if call is None else call.about
 
+    def waited_for(self) -> list[Any]:
+        """What all questions are about whose answers are waited for, the oldest first."""
+        return [call.about for call in self._calls.values() if not call.answer.done()]
+
     def answer(self, number: int, answer: Any) -> None:
         """Hands the answer to whoever waits for it."""
         call = self._waiting(number)

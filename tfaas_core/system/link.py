@@ -146,6 +146,11 @@ class Link(Generic[M]):
         if len(self._outbox) == 1:
             self._flush()
 
+    def receive(self) -> None:
+        """Takes note at once of what has arrived."""
+        if self._open:
+            self._readable()
+
     def close(self) -> None:
         """Closes this side, without a call of ``on_close``."""
         if not self._open:

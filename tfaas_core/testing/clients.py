@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -27,8 +27,13 @@ _HEAVY = ["tfaas_backends.runtimes.graph", "tfaas_backends.runtimes.saved_model"
 
 
 @contextmanager
-def fake_server(folder: Path, *settings: str) -> Iterator[RunningServer]:
-    """A server of FakeRuntime's models, which come as a third-party plugin, without TensorFlow."""
+def fake_server(
+    folder: Path, *settings: str, disabled: Sequence[str] = ()
+) -> Iterator[RunningServer]:
+    """A server of FakeRuntime's models, which come as a third-party plugin, without TensorFlow.
+
+    ``disabled``: further plugins that it does without.
+    """
     info = folder / "site" / "fake_runtime-1.0.dist-info"
     info.mkdir(parents=True)
     (folder / "site" / "fake_runtime.py").write_text(_PLUGIN)
@@ -37,7 +42,7 @@ def fake_server(folder: Path, *settings: str) -> Iterator[RunningServer]:
     with running_server(
         folder,
         "server.workers=2",
-        f"plugins.disabled={json.dumps(_HEAVY)}",
+        f"plugins.disabled={json.dumps([*_HEAVY, *disabled])}",
         *settings,
         env={"PYTHONPATH": str(folder / "site")},
     ) as server:

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
 
 from tfaas_core.errors import DeadlinePassed, DoesNotFit
-from tfaas_core.testing.engine_harness import Harness, are_sums, is_sum, rows_of
+from tfaas_core.testing.engine_case import EngineCase
+from tfaas_core.testing.engine_harness import are_sums, is_sum, rows_of
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import TRIGGER
 
 
-class PreparedContract:
+class PreparedContract(EngineCase):
     """What runs of a prepared candidate do, and what it is afterwards."""
-
-    def engine(
-        self, folder: Path, *settings: str, workers: int = 1
-    ) -> AbstractAsyncContextManager[Harness]:
-        """A started engine with one HTTP worker; at the end of the block it is closed."""
-        raise NotImplementedError
-
-    async def until_loaded(self, count: int) -> None:
-        """Returns once ``count`` models are loaded."""
-        raise NotImplementedError
 
     @in_event_loop
     async def test_a_prepared_upload_runs_and_answers_on_once_it_is_stored(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -11,19 +10,14 @@ from typing import Any
 import numpy as np
 
 from tfaas_core.errors import DeadlinePassed, DoesNotFit, QueueFull, TfaasError
-from tfaas_core.testing.engine_harness import Harness, are_sums, is_sum, rows_of
+from tfaas_core.testing.engine_case import EngineCase
+from tfaas_core.testing.engine_harness import are_sums, is_sum, rows_of
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import TRIGGER
 
 
-class RunContract:
+class RunContract(EngineCase):
     """What runs do: right numbers, own numbers, limits, deadlines."""
-
-    def engine(
-        self, folder: Path, *settings: str, workers: int = 1
-    ) -> AbstractAsyncContextManager[Harness]:
-        """A started engine with one HTTP worker; at the end of the block it is closed."""
-        raise NotImplementedError
 
     @in_event_loop
     async def test_answers_are_of_the_signatures_dtype_and_shape(self, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The part of Storage's contract that takes several processes, some of which get killed.
+"""The part of Storage's contract that takes several processes.
 
 Functions raise AssertionError where a storage breaks the contract. Those that fork are called
 through ``children.apart``, since a test process may have threads.
@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any, NoReturn, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -25,9 +25,6 @@ from tfaas_core.storage import MODEL, Storage
 from tfaas_core.testing.children import Child, Report
 from tfaas_core.testing.models import model_version
 
-FEWEST_KILLS = 200
-_MOST_KILLS = 300
-_KILLING_S = 5.0
 _TURNS = 60
 _CONTENDING_S = 0.7
 
@@ -99,11 +96,11 @@ def newest(storage: Storage, name: str) -> ModelVersion | None:
 
 def claims_exclude_processes(make: MakeStorage, folder: Path) -> None:
     """A name claimed here is busy there, another name is not, and it is free afterwards."""
-    storage = _opened(make, folder)
+    storage = opened(make, folder)
 
     def attempt(report: Report) -> None:
-        other = _opened(make, folder)
-        report(_can_claim(other, "vk"), _can_claim(other, "other"))
+        other = opened(make, folder)
+        report(can_claim(other, "vk"), can_claim(other, "other"))
 
     with storage.claim("vk"):
         assert Child(attempt).finish() == [[False, True]]
@@ -112,25 +109,25 @@ def claims_exclude_processes(make: MakeStorage, folder: Path) -> None:
 
 def killed_holder_frees_claim(make: MakeStorage, folder: Path) -> None:
     """SIGKILL ends a claim, one on a stored name and one on a new name."""
-    storage = _opened(make, folder)
+    storage = opened(make, folder)
     upload(storage, "stored")
     for name in ("stored", "new"):
 
         def hold(report: Report, name: str = name) -> None:
-            with _opened(make, folder).claim(name):
+            with opened(make, folder).claim(name):
                 report("held")
                 signal.pause()
 
         holder = Child(hold)
         assert holder.report() == ["held"]
-        assert not _can_claim(storage, name)
+        assert not can_claim(storage, name)
         holder.kill()
-        assert _can_claim(storage, name)
+        assert can_claim(storage, name)
 
 
 def sweep(make: MakeStorage, folder: Path) -> None:
     """What a server does when it starts beside others."""
-    storage = _opened(make, folder)
+    storage = opened(make, folder)
     storage.sweep()
     storage.close()
 
@@ -144,7 +141,7 @@ def contend(make: MakeStorage, folder: Path) -> None:
 
 
 def _enter_and_leave(make: MakeStorage, folder: Path, report: Report) -> None:
-    storage = _opened(make, folder)
+    storage = opened(make, folder)
     inside = folder.with_name("inside")
     entered = 0
     end_s = time.monotonic() + _CONTENDING_S
@@ -161,7 +158,7 @@ def _enter_and_leave(make: MakeStorage, folder: Path, report: Report) -> None:
 
 def change_together(make: MakeStorage, folder: Path) -> None:
     """Four processes upload and delete the same names, while this one lists without a pause."""
-    storage = _opened(make, folder)
+    storage = opened(make, folder)
     workers = [Child(partial(_change, make, folder, seed)) for seed in range(4)]
     watch = _Watch(storage)
     while not all(worker.has_ended() for worker in workers):
@@ -177,7 +174,7 @@ def change_together(make: MakeStorage, folder: Path) -> None:
 
 def _change(make: MakeStorage, folder: Path, seed: int, report: Report) -> None:
     random = Random(seed)
-    storage = _opened(make, folder)
+    storage = opened(make, folder)
     watch = _Watch(storage)
     for turn in range(_TURNS):
         name = random.choice(["kept-1", "kept-2", "churned"])
@@ -215,85 +212,15 @@ class _Watch:
         self._seen = versions
 
 
-def kill_at_random(make: MakeStorage, folder: Path) -> int:
-    """Kills processes amid uploads and deletions, and checks after each; returns how many."""
-    random = Random(42)
-    storage = _opened(make, folder)
-    ledger = _Ledger(storage)
-    start_s = time.monotonic()
-    ledger.follow([["upload", "a"], ["stored", upload(storage, "a").version]])
-    upload_s = time.monotonic() - start_s
-    kills = 0
-    while kills < FEWEST_KILLS or (kills < _MOST_KILLS and time.monotonic() - start_s < _KILLING_S):
-        victim = Child(partial(_change_forever, make, folder, kills))
-        ready = victim.report()
-        assert ready == ["ready"], ready
-        time.sleep(random.uniform(0, 2 * upload_s))
-        ledger.follow(victim.kill())
-        if kills % 10 == 9:
-            storage.sweep()
-        ledger.check()
-        kills += 1
-    return kills
-
-
-def _change_forever(make: MakeStorage, folder: Path, seed: int, report: Report) -> NoReturn:
-    random = Random(seed)
-    storage = _opened(make, folder)
-    report("ready")
-    while True:
-        name = random.choice("abc")
-        if random.random() < 0.3:
-            report("delete", name)
-            with storage.claim(name) as claim:
-                storage.delete(claim)
-            report("deleted")
-        else:
-            report("upload", name)
-            shape = random.choice(list(Shape))
-            report("stored", upload(storage, name, random.randbytes(8), shape, 2).version)
-
-
-class _Ledger:
-    """Which versions must be there, by what processes told before they were killed."""
-
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
-        self._versions = dict.fromkeys("abc", 0)
-        self._unsure: tuple[str, int] | None = None
-
-    def follow(self, reports: list[list[Any]]) -> None:
-        self._unsure = None
-        for what, *value in reports:
-            if what in ("upload", "delete"):
-                name = value[0]
-                self._unsure = (name, self._versions[name] + 1 if what == "upload" else 0)
-            elif self._unsure is not None:
-                name, outcome = self._unsure
-                assert what == "deleted" or value == [outcome], (name, what, value)
-                self._versions[name], self._unsure = outcome, None
-
-    def check(self) -> None:
-        listed = {model.name: model.live for model in self._storage.list()}
-        for name, version in self._versions.items():
-            record = listed.get(name)
-            found = 0 if record is None else record.version
-            if (name, found) == self._unsure:
-                self._versions[name] = found
-            else:
-                assert found == version, (name, found, version, self._unsure)
-            assert newest(self._storage, name) == record
-            assert record is None or fault_of(self._storage, record) is None
-            assert _can_claim(self._storage, name)
-
-
-def _opened(make: MakeStorage, folder: Path) -> Storage:
+def opened(make: MakeStorage, folder: Path) -> Storage:
+    """A storage in ``folder``, ready for use."""
     storage = make(folder)
     storage.open()
     return storage
 
 
-def _can_claim(storage: Storage, name: str) -> bool:
+def can_claim(storage: Storage, name: str) -> bool:
+    """Whether nobody else has claimed ``name``."""
     try:
         with storage.claim(name):
             return True

@@ -10,6 +10,7 @@ from tfaas_core.storage import DefaultChoice, Storage
 from tfaas_core.testing import storage_processes as processes
 from tfaas_core.testing.children import apart
 from tfaas_core.testing.storage_case import StorageCase, live
+from tfaas_core.testing.storage_kills import FEWEST_KILLS, kill_at_random
 from tfaas_core.testing.storage_processes import Shape, fault_of, newest, upload
 
 
@@ -97,5 +98,5 @@ class SharedContract(StorageCase):
     def test_a_process_killed_at_any_moment_leaves_whole_models(
         self, folder: Path, crossing: None
     ) -> None:
-        rounds = apart(processes.kill_at_random, type(self).make_storage, folder)
-        assert rounds >= processes.FEWEST_KILLS
+        rounds = apart(kill_at_random, type(self).make_storage, folder)
+        assert rounds >= FEWEST_KILLS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -17,6 +17,9 @@ from tfaas_core.uploads.multipart import Event, PartHead, Splitter, boundary_of
 
 MAX_FIELD_BYTES = 64 * 1024
 """Of a text field, which is kept in memory."""
+
+MAX_IGNORED_PARTS = 100
+"""Of text fields that nobody asked for; each may be as long as any other."""
 
 _PIECE_BYTES = 256 * 1024
 _BATCH_BYTES = 1024 * 1024
@@ -57,6 +60,8 @@ async def read_form(
 ) -> Form:
     """Reads a form whose parts may be the text ``fields`` and the ``files``, each once.
 
+    Other text fields are ignored, see ``check_ignorable``.
+
     A file is written to the path that ``files`` gives it, in the default executor, while the body
     arrives; when this ends, also by an error or cancelled, nobody writes to it any more, and what
     was written is the caller's to remove. ``content_type`` is the request's header.
@@ -96,6 +101,28 @@ async def store_body(stream: AsyncIterator[bytes], path: Path, max_bytes: int) -
     return await file.finish()
 
 
+def check_ignorable(head: PartHead, known: Sequence[str], before: int) -> None:
+    """Whether a part that is none of ``known`` is ignored: clients send what others ask for.
+
+    ``before``: how many were already. Raises BadBody where it is a file, which nobody sends for
+    nothing, where only the case of its name is wrong, and where there are too many.
+    """
+    name = head.name
+    right = next((each for each in known if each.lower() == name.lower()), None)
+    if right is not None:
+        raise BadBody(f"the form has a part {name!r}: call it {right!r}", field=name)
+    there = ", ".join(map(repr, known))
+    if head.filename is not None:
+        raise BadBody(
+            f"the form has a file {name[:80]!r}, which is none of {there}", field=name[:80]
+        )
+    if before >= MAX_IGNORED_PARTS:
+        raise BadBody(
+            f"the form has more than {MAX_IGNORED_PARTS} parts that are none of {there}",
+            field=name[:80],
+        )
+
+
 def check_length(announced: str, max_bytes: int) -> None:
     """Raises TooLarge where the header Content-Length, empty for none, says too much already."""
     if announced.isdecimal() and int(announced) > max_bytes:
@@ -122,6 +149,7 @@ class _Parts:
         self._done_files: dict[str, FormFile] = {}
         self.form = Form(self._done_fields, self._done_files)
         self._part: _Field | _File | None = None
+        self._ignored = 0
 
     async def take(self, event: Event) -> None:
         if isinstance(event, PartHead):
@@ -134,7 +162,13 @@ class _Parts:
 
     def _begin(self, head: PartHead) -> _Field | _File:
         name = head.name
-        self._check_name(name)
+        if name in self._done_fields or name in self._done_files:
+            raise BadBody(f"the form has two parts {name!r}", field=name)
+        known = [*self._fields, *self._paths]
+        if name not in known:
+            check_ignorable(head, known, self._ignored)
+            self._ignored += 1
+            return _Field(name)
         if head.encoding not in _PLAIN_ENCODINGS:
             raise BadBody(
                 f"the part {name!r} has Content-Transfer-Encoding {head.encoding[:40]!r}; "
@@ -147,20 +181,10 @@ class _Parts:
             raise BadBody(f"the part {name!r} is a file; send it as text", field=name)
         return _Field(name)
 
-    def _check_name(self, name: str) -> None:
-        if name in self._done_fields or name in self._done_files:
-            raise BadBody(f"the form has two parts {name!r}", field=name)
-        names = [*self._fields, *self._paths]
-        if name not in names:
-            there = ", ".join(map(repr, names))
-            raise BadBody(
-                f"the form has a part {name[:80]!r}, which is none of {there}", field=name[:80]
-            )
-
     async def _end(self) -> None:
         if isinstance(self._part, _File):
             self._done_files[self._part.name] = await self._part.finish()
-        elif self._part is not None:
+        elif self._part is not None and self._part.name in self._fields:
             name, value = self._part.name, self._part.value()
             self._done_fields[name] = value
             if self._on_field is not None:
@@ -178,9 +202,9 @@ class _Field:
         self._raw += data
         if len(self._raw) > MAX_FIELD_BYTES:
             raise BadBody(
-                f"the part {self.name!r} is longer than {MAX_FIELD_BYTES} bytes, "
+                f"the part {self.name[:80]!r} is longer than {MAX_FIELD_BYTES} bytes, "
                 "the most that a text field may have",
-                field=self.name,
+                field=self.name[:80],
             )
 
     def value(self) -> str:

@@ -34,7 +34,7 @@ def failing(error: BaseException) -> Handler:
 
 
 class OddError(TfaasError):
-    status: int = 299
+    status: int = 499
     code: ClassVar[str] = "odd"
 
 

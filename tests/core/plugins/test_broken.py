@@ -81,6 +81,7 @@ BROKEN = {
         hook("tfaas_register_engines", "return {'x': 1}")
     ),
     "with the preload 'json', expected a tuple": RUNTIME.replace('("json",)', '"json"'),
+    "with the preload None, expected a tuple": RUNTIME.replace('("json",)', "None"),
     "with the preload ('a b',), expected a tuple": RUNTIME.replace("json", "a b"),
     "registers the runtime `tape`, which cannot be pickled": RUNTIME.replace(
         'preload = ("json",)', 'preload = ("json",)\n    def __init__(self): self.f = lambda: 1'

@@ -46,9 +46,9 @@ async def test_what_a_question_is_about_is_known_while_it_is_waited_for() -> Non
     line = Line()
     asking = await line.ask("weather")
     (number,) = line.numbers
-    assert line.calls.about(number) == "weather"
+    assert (line.calls.about(number), line.calls.waited_for()) == ("weather", ["weather"])
     line.calls.answer(number, "rain")
-    assert line.calls.about(number) is None
+    assert (line.calls.about(number), line.calls.waited_for()) == (None, [])
     assert await asking == "rain"
     assert line.calls.about(number) is None
 

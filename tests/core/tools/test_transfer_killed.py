@@ -12,7 +12,7 @@ from tests.core.tools.transfers import CROSSING, STORAGES, assert_same, leftover
 from tfaas_core.models.versions import Pointers
 from tfaas_core.storage import Storage
 from tfaas_core.testing.children import Child, Report, apart
-from tfaas_core.testing.storage_processes import MakeStorage, Shape, fault_of, upload
+from tfaas_core.testing.storage_processes import MakeStorage, Shape, fault_of, opened, upload
 from tfaas_core.tools.transfer import Transfer
 
 KILLS = 25
@@ -28,9 +28,7 @@ def test_a_copy_killed_at_any_moment_leaves_whole_versions_and_goes_on(
 def kill_copies(make: MakeStorage, folder: Path) -> int:
     """Kills copies at random moments, and finishes each; returns how many ended half-way."""
     random = Random(7)
-    source, target = make(folder / "source"), make(folder / "target")
-    for storage in (source, target):
-        storage.open()
+    source, target = opened(make, folder / "source"), opened(make, folder / "target")
     for name in "ab":
         for seed in range(4):
             upload(source, name, f"{seed}".encode(), Shape.FOLDER)
@@ -46,9 +44,7 @@ def kill_copies(make: MakeStorage, folder: Path) -> int:
                 target.delete(claim)
 
         def work(report: Report) -> None:
-            one, other = make(folder / "source"), make(folder / "target")
-            for storage in (one, other):
-                storage.open()
+            one, other = opened(make, folder / "source"), opened(make, folder / "target")
             report("ready")
             copy_all(one, other)
 

@@ -20,7 +20,13 @@ from tfaas_core.errors import (
     TooLarge,
     UnsupportedMediaType,
 )
-from tfaas_core.uploads.form import MAX_FIELD_BYTES, Form, OnField, read_form
+from tfaas_core.uploads.form import (
+    MAX_FIELD_BYTES,
+    MAX_IGNORED_PARTS,
+    Form,
+    OnField,
+    read_form,
+)
 
 TYPE = "multipart/form-data; boundary=xyz"
 MODEL = bytes(range(256)) * 20 + b"\r\n--xy\r\n--xyz-\r\n--xy"
@@ -233,9 +239,18 @@ def test_another_media_type_is_refused(reader: Reader) -> None:
 REFUSED = {
     "two names": (body(NAME, NAME), "two parts 'name'"),
     "two files": (body(PARAMS, PARAMS), "two parts 'params'"),
-    "an unknown part": (
-        body(NAME, part('name="modle"', b"")),
-        "'modle', which is none of 'name', 'model', 'params', 'labels'",
+    "an unknown file": (
+        body(NAME, part('name="modle"; filename="m.pb"', b"")),
+        "a file 'modle', which is none of 'name', 'model', 'params', 'labels'",
+    ),
+    "a name in another case": (body(part('name="Name"', b"vk")), "'Name': call it 'name'"),
+    "a file in another case": (
+        body(part('name="MODEL"; filename="m.pb"', b"x")),
+        "'MODEL': call it 'model'",
+    ),
+    "a long part that nobody asked for": (
+        body(part('name="op"', b"x" * (MAX_FIELD_BYTES + 1))),
+        "'op' is longer",
     ),
     "a field as file": (body(part('name="name"; filename="n"', b"vk")), "'name' is a file"),
     "a field as nameless file": (body(part('name="name"; filename=""', b"vk")), "'name' is a file"),
@@ -246,10 +261,31 @@ REFUSED = {
         "'model' has Content-Transfer-Encoding 'base64'",
     ),
     "more parts than there are": (
-        body(*(part(f'name="{number}"', b"") for number in range(33))),
-        "none of",
+        body(*(part('name="op"', b"") for _ in range(MAX_IGNORED_PARTS + 1))),
+        "more than 100 parts that are none of 'name', 'model'",
     ),
 }
+
+
+def test_texts_that_nobody_asked_for_are_ignored(reader: Reader) -> None:
+    told = []
+
+    async def on_field(name: str, _value: str) -> None:
+        told.append(name)
+
+    base64 = "Content-Transfer-Encoding: base64"
+    others = [
+        part('name="op"', b"serving_default"),
+        part('name="op"', b"again"),
+        part('name=""', b""),
+        part('name="bytes"', b"\xff"),
+        part('name="long"', b"x" * MAX_FIELD_BYTES, base64),
+        *(part(f'name="{number}"', b"") for number in range(MAX_IGNORED_PARTS - 5)),
+    ]
+    form = reader(body(*others, NAME, PARAMS), on_field=on_field)
+    assert form.fields == {"name": "vk"}
+    assert list(form.files) == ["params"]
+    assert told == ["name"]
 
 
 @pytest.mark.parametrize(("sent", "message"), REFUSED.values(), ids=REFUSED.keys())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import selectors
 import socket
 import threading
@@ -15,6 +14,7 @@ from functools import partial
 import msgspec
 
 from tfaas_core.engine.in_model_process.bell import Bell
+from tfaas_core.engine.in_model_process.origin import Origin
 from tfaas_core.engine.in_model_process.runner import Runner, too_late
 from tfaas_core.engine.in_model_process.warmup import Warmed
 from tfaas_core.engine.in_model_process.worker_connection import WorkerConnection
@@ -32,8 +32,6 @@ from tfaas_core.engine.shared.outputs import rows_between
 from tfaas_core.errors import TfaasError, Unavailable
 from tfaas_core.runtime import LoadOptions, Servable
 
-_log = logging.getLogger("tfaas.engine")
-
 
 class _Waiting(msgspec.Struct):
     client: WorkerConnection
@@ -49,7 +47,7 @@ class ServableLoop:
     Whatever goes wrong with a request, of any kind of exception, is its answer, and the loop goes
     on. Where anything else goes wrong, all clients are hung up on, and the loop is over.
 
-    ``name``: the model's, for the log. ``on_unloaded`` is called at the end, or ``on_broken`` if
+    ``origin``: for messages. ``on_unloaded`` is called at the end, or ``on_broken`` if
     nobody asked for that end.
     """
 
@@ -62,7 +60,7 @@ class ServableLoop:
         pace: Pace,
         on_unloaded: Callable[[], None],
         on_broken: Callable[[], None] | None = None,
-        name: str = "the model",
+        origin: Origin | None = None,
     ) -> None:
         self._servable = servable
         self._runner = Runner(servable, warmed, options, meter, pace)
@@ -73,7 +71,7 @@ class ServableLoop:
         self._pace = pace
         self._on_unloaded = on_unloaded
         self._on_broken = on_broken or on_unloaded
-        self._name = name
+        self._origin = origin or Origin()
         self._clients: set[WorkerConnection] = set()
         self._joining: set[socket.socket] = set()
         self._unloading = False
@@ -115,7 +113,7 @@ class ServableLoop:
         self._selector.register(sock, selectors.EVENT_READ, client)
 
     def _begin_serving(self, name: str) -> None:
-        self._name = name
+        self._origin.key = name
         if self._servable.stateful:
             self._servable.reset()
 
@@ -136,7 +134,7 @@ class ServableLoop:
             self._servable.close()
             self._meter.run_ends()
         except BaseException as error:
-            _log.critical("%s is lost: the thread that answers broke", self._name, exc_info=error)
+            self._origin.is_lost(error)
             # Before the clients know: they will ask for another.
             self._on_broken()
             self._close()
@@ -277,7 +275,7 @@ class ServableLoop:
         """The error as clients get it. One that is not the model's or the values' is logged."""
         if isinstance(error, TfaasError):
             return error
-        _log.error("%s: the runtime raises or answers what it must not", self._name, exc_info=error)
+        told = self._origin.run_failed(error)
         if isinstance(error, MemoryError):
             return Unavailable("there is not enough memory for this run; send fewer rows at a time")
-        return TfaasError(f"the runtime failed: {type(error).__name__}")
+        return told

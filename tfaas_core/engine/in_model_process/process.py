@@ -16,6 +16,7 @@ import msgspec
 
 from tfaas_core.engine.base import Candidate, Loaded
 from tfaas_core.engine.in_model_process.loop import ServableLoop
+from tfaas_core.engine.in_model_process.origin import Origin
 from tfaas_core.engine.in_model_process.warmup import Warmed, warm
 from tfaas_core.engine.scheduling.pace import Pace
 from tfaas_core.engine.scheduling.slow_runs import SlowRuns
@@ -34,7 +35,7 @@ from tfaas_core.engine.shared.messages import (
     Unloaded,
 )
 from tfaas_core.engine.shared.meter import Meter
-from tfaas_core.errors import CannotServe, TfaasError
+from tfaas_core.errors import TfaasError
 from tfaas_core.models.params import BatchParams, Params
 from tfaas_core.runtime import Runtime, Servable
 from tfaas_core.system.link import BlockingLink
@@ -117,7 +118,7 @@ def _load(
         pace,
         on_unloaded=partial(_gone, loops, order.ticket, send, Unloaded(order.ticket)),
         on_broken=partial(_gone, loops, order.ticket, send, Broken(order.ticket)),
-        name=str(order.candidate),
+        origin=_origin(order),
     )
     loop.start()
     loaded = Loaded(
@@ -167,11 +168,14 @@ def _load_and_warm(order: Load, runtimes: Runtimes, meter: Meter) -> tuple[Serva
         return servable, warm(servable, params, order.made_up, meter, str(candidate))
     except BaseException as error:  # SystemExit, too: a model may hold Python code
         if servable is not None:
-            _close(servable, candidate)
+            _close(servable, _origin(order))
         if isinstance(error, TfaasError):
             raise
-        reason = f"the model cannot be loaded: {type(error).__name__}: {error}"
-        raise CannotServe(reason[:500]) from error
+        raise _origin(order).load_failed(error) from error
+
+
+def _origin(order: Load) -> Origin:
+    return Origin(order.candidate.name, str(order.candidate), order.plugin)
 
 
 def _params_of(candidate: Candidate) -> Params:
@@ -183,8 +187,8 @@ def _params_of(candidate: Candidate) -> Params:
     return msgspec.structs.replace(params, batch=batch)
 
 
-def _close(servable: Servable, candidate: Candidate) -> None:
+def _close(servable: Servable, origin: Origin) -> None:
     try:
         servable.close()
-    except Exception:
-        _log.exception("%s cannot be closed", candidate)
+    except Exception as error:
+        origin.broke("cannot close it", error)

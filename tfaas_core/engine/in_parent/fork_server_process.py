@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import multiprocessing
 import os
 import pickle
@@ -12,8 +11,6 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-
-import msgspec
 
 from tfaas_core.engine.in_fork_server import process as fork_server
 from tfaas_core.engine.in_fork_server.process import Orders, Work
@@ -29,6 +26,7 @@ from tfaas_core.engine.shared.forks import (
     Ready,
 )
 from tfaas_core.errors import Unavailable
+from tfaas_core.system.calls import Calls
 from tfaas_core.system.ending import Ending
 from tfaas_core.system.lifeline import Lifeline, tied
 from tfaas_core.system.link import Link
@@ -48,13 +46,6 @@ class _RemoteTraceback(Exception):
         return f"in the fork server:\n{self.args[0]}"
 
 
-class _Asked(msgspec.Struct):
-    """A Fork that is not answered."""
-
-    forked: asyncio.Future[ForkedProcess]
-    since_s: float
-
-
 class ForkServerProcess:
     """Raises OSError where it cannot be started. ``on_end`` is called once, when it has ended.
 
@@ -70,8 +61,7 @@ class ForkServerProcess:
         self._since_s = time.monotonic()
         self._importing = ""
         self._why: NeverReadyError | None = None
-        self._calls = itertools.count()
-        self._asked: dict[int, _Asked] = {}
+        self._calls = Calls()
         self._children: dict[int, asyncio.Future[Ending]] = {}
         end = lifeline.end("tfaas-fork")
         ours, theirs = socket.socketpair()
@@ -94,23 +84,19 @@ class ForkServerProcess:
 
     async def fork(self, sock: socket.socket, work: Work) -> ForkedProcess:
         """A new process. Raises ConnectionError where the fork server dies, and Unavailable."""
-        call = next(self._calls)
-        forked: asyncio.Future[ForkedProcess] = asyncio.get_running_loop().create_future()
-        self._asked[call] = _Asked(forked, time.monotonic())
-        if self.ending is not None:
-            raise ConnectionResetError("the fork server has ended")
-        self._link.send(Fork(call, pickle.dumps(work)), (sock.fileno(),))
-        try:
-            return await forked
-        finally:
-            self._asked.pop(call, None)
+        pickled = pickle.dumps(work)
+        forked: ForkedProcess = await self._calls.ask(
+            lambda call: self._link.send(Fork(call, pickled), (sock.fileno(),)),
+            about=time.monotonic(),
+        )
+        return forked
 
     def end_where_it_hangs(self, preload_limit_s: float, fork_limit_s: float) -> bool:
         """Ends it where it takes longer than that to be ready, or to fork; says whether."""
         now_s = time.monotonic()
         if not self.ready.done() and self._since_s < now_s - preload_limit_s:
             self._why = NeverReadyError(f"{self._what()} takes longer than {preload_limit_s:g} s")
-        elif not any(asked.since_s < now_s - fork_limit_s for asked in self._asked.values()):
+        elif not any(since_s < now_s - fork_limit_s for since_s in self._calls.waited_for()):
             # A process that ended while another one holds its link is not heard to end.
             if self._process.exitcode is not None:
                 self._bury()
@@ -138,11 +124,8 @@ class ForkServerProcess:
             case Forked():
                 self._forked(message)
             case CannotFork():
-                asked = self._asked.pop(message.call, None)
-                if asked is not None and not asked.forked.done():
-                    asked.forked.set_exception(
-                        Unavailable(f"a model process cannot be started: {message.reason}")
-                    )
+                reason = f"a model process cannot be started: {message.reason}"
+                self._calls.fail(message.call, Unavailable(reason))
             case Ended():
                 ended = self._children.pop(message.pid, None)
                 if ended is not None:
@@ -152,11 +135,9 @@ class ForkServerProcess:
         ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._children[message.pid] = ended
         process = ForkedProcess(message.pid, ended)
-        asked = self._asked.pop(message.call, None)
-        if asked is None or asked.forked.done():
+        if self._calls.about(message.call) is None:
             process.kill()
-        else:
-            asked.forked.set_result(process)
+        self._calls.answer(message.call, process)
 
     def _bury(self) -> None:
         """It has hung up: ends what is left of it, and tells those who wait."""
@@ -174,9 +155,7 @@ class ForkServerProcess:
         if not self.ready.done():
             why = self._why or NeverReadyError(f"{self._what()} ends its process: it {self.ending}")
             self.ready.set_exception(why)
-        for asked in self._asked.values():
-            if not asked.forked.done():
-                asked.forked.set_exception(ConnectionResetError("the fork server has ended"))
+        self._calls.end(lambda: ConnectionResetError("the fork server has ended"))
         for ended in self._children.values():
             ended.set_result(Ending())
 

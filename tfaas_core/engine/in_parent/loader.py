@@ -50,11 +50,15 @@ class Loader:
                 return
             seat.process = process
             descriptors = (seat.meter.descriptor, self._slow_runs.descriptor)
-            order = Load(seat.ticket, seat.candidate, self._settings.options, seat.made_up)
-            process.link.send(order, descriptors)
+            process.link.send(self._order(seat), descriptors)
             given_up: asyncio.Future[Any] = asyncio.ensure_future(seat.given_up.wait())
             either: list[asyncio.Future[Any]] = [seat.loaded, given_up]
             try:
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 given_up.cancel()
+
+    def _order(self, seat: Seat) -> Load:
+        plugin = self._settings.owners.get(seat.candidate.runtime, "")
+        options = self._settings.options
+        return Load(seat.ticket, seat.candidate, options, seat.made_up, plugin)

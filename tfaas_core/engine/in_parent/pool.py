@@ -328,7 +328,7 @@ class Pool(Supervisor):
                 continue
             if not seat.leaving:
                 self._backoff.died(seat.key)
-                _log.warning("the process of %s %s", seat, ending)
+                _log.warning("the process of %s died: it %s", seat, ending)
             self._fail(seat, seat.lost(ending))
 
     def _give_up_warm_up(self, seat: Seat) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from tfaas_core.runtime import LoadOptions
@@ -10,7 +12,8 @@ from tfaas_core.runtime import LoadOptions
 class PoolSettings(msgspec.Struct, frozen=True):
     """``run_limit_s``: a run that lasts longer is beyond every deadline; its process is killed.
 
-    ``one_process``: whether all models share one.
+    ``one_process``: whether all models share one, as far as their runtimes preload the same.
+    ``owners``: see EngineContext.
     """
 
     workers: int
@@ -18,3 +21,4 @@ class PoolSettings(msgspec.Struct, frozen=True):
     max_loaded_models: int
     options: LoadOptions
     run_limit_s: float
+    owners: Mapping[str, str] = {}

@@ -10,23 +10,34 @@ from typing import Any, TypeAlias
 import msgspec
 
 from tfaas_core.engine.base import Candidate, Loaded, ServableStatus
-from tfaas_core.errors import TfaasError, error_from
+from tfaas_core.errors import TfaasError, code_of_kind, error_from
+from tfaas_core.json_text import plain
 from tfaas_core.runtime import LoadOptions
+
+_TOLD = ("status", "code", "retry_after_s")
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """A TfaasError on its way to another process."""
+    """A TfaasError on its way to another process.
 
-    code: str
+    ``kind`` is the code of the class of the core that it is of. ``told`` is what a plugin's class
+    says otherwise than that: ``status``, ``code`` and ``retry_after_s``. What no JSON document can
+    hold of the details is told as text.
+    """
+
+    kind: str
     message: str
     details: dict[str, Any]
+    told: dict[str, Any] = {}
 
     @classmethod
     def of(cls, error: TfaasError) -> Failure:
-        return cls(error.code, error.message, error.details)
+        told = {name: getattr(error, name) for name in _TOLD if hasattr(error, name)}
+        kind = code_of_kind(error)
+        return cls(kind, str(error.message), plain(error.details), plain(told))
 
     def error(self) -> TfaasError:
-        return error_from(self.code, self.message, self.details)
+        return error_from(self.kind, self.message, self.details, **self.told)
 
 
 # An HTTP worker to the pool. ``call`` pairs an answer with its question.
@@ -138,13 +149,15 @@ ToWorker: TypeAlias = Connected | Absent | Done | Failed | Release | Counted
 class Load(msgspec.Struct, frozen=True, tag=True):
     """Load this; with two descriptors: the meter, and the slow runs of all processes.
 
-    ``made_up``: whether made-up values may be run to warm it up.
+    ``made_up``: whether made-up values may be run to warm it up. ``plugin``: the module of the
+    plugin that its runtime comes from, for messages.
     """
 
     ticket: int
     candidate: Candidate
     options: LoadOptions
     made_up: bool = True
+    plugin: str = ""
 
 
 class Connect(msgspec.Struct, frozen=True, tag=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import orjson
 from tfaas_core.codec import Encoded
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.tensors import Array, Arrays, Bound
+from tfaas_core.tensors import Array, Arrays, BatchAxis, Bound
 from tfaas_plugins.codecs.json.codec import JsonCodec
 
 _ONE_ROW = Bound({}, 1, True)
@@ -21,7 +20,7 @@ _NO_VALUES = _JSON.parse(b"{}", "application/json")
 
 
 def check_labels(version: ModelVersion) -> None:
-    """Raises DoesNotFit where the version has labels, but not one for each number of its output."""
+    """Raises DoesNotFit where the version has labels, but no single output of numbers for them."""
     outputs = [spec for spec in version.signature.outputs if not spec.constant]
     if not version.labels:
         return
@@ -30,9 +29,6 @@ def check_labels(version: ModelVersion) -> None:
     (spec,) = outputs
     if spec.numpy_dtype.kind not in "fiu":
         raise _do_not_fit(version, f"answers {spec}, which holds no probabilities", "numbers")
-    shape = version.signature.row_shape(spec)
-    if shape is not None and None not in shape:
-        _check_count(version, prod(size or 0 for size in shape))
 
 
 def encode(
@@ -41,9 +37,10 @@ def encode(
     """A single picture's answer, or a list of those of a batch.
 
     With labels, an answer is an object with the file's name and the ``top`` best labels, of none
-    where the model answers no row at all; without, it is what the JSON codec answers to one row,
+    where the model answers no row at all. Numbers without a label are left out, as the original
+    TFaaS does. Without labels, it is what the JSON codec answers to one row,
     and where the model answers another number of rows than there are pictures, to all of them.
-    Raises DoesNotFit where an output of unknown size turns out to have another one than the labels.
+    Raises DoesNotFit where there are labels, and not as many rows as pictures.
     """
     rows = _rows(outputs, bound, version)
     if version.labels:
@@ -73,26 +70,18 @@ def _all_labelled(
 ) -> list[bytes]:
     (name,) = (spec.name for spec in version.signature.outputs if not spec.constant)
     outputs = [row[name] for row in rows]
-    if len(rows) != len(filenames):
+    batched = version.signature.batch is not BatchAxis.NONE
+    if len(rows) != len(filenames) or (batched and outputs[0].shape[:1] > (1,)):
         (output,) = outputs
         if output.shape[:1] != (0,):
-            count = len(output) if output.ndim else 1
-            raise _do_not_fit(
-                version,
-                f"answers {_counted(count, 'row')} for {len(filenames)} pictures; send them one at "
-                "a time",
-                len(filenames),
-                count,
-            )
+            raise _other_rows(version, len(output) if output.ndim else 1, len(filenames))
         outputs *= len(filenames)
     pairs = zip(outputs, filenames, strict=True)
     return [_labelled(output, filename, top, version) for output, filename in pairs]
 
 
 def _labelled(output: Array, filename: str, top: int, version: ModelVersion) -> bytes:
-    values = output.reshape(-1)
-    if output.shape[:1] != (0,):
-        _check_count(version, values.size)
+    values = output.reshape(-1)[: len(version.labels)]
     # NaN, for a signalling one of which a cast would warn, is put last, and equal values stay in
     # the order of the labels.
     with np.errstate(invalid="ignore"):
@@ -110,14 +99,10 @@ def _writable(values: Array) -> Array:
     return values.astype(np.str_).astype(np.float64) if values.dtype == np.float16 else values
 
 
-def _check_count(version: ModelVersion, count: int) -> None:
-    if count != len(version.labels):
-        raise _do_not_fit(
-            version,
-            f"answers {_counted(count, 'number')} for a picture",
-            len(version.labels),
-            count,
-        )
+def _other_rows(version: ModelVersion, rows: int, pictures: int) -> DoesNotFit:
+    hint = "; send them one at a time" if pictures > 1 else ""
+    what = f"answers {_counted(rows, 'row')} for {_counted(pictures, 'picture')}{hint}"
+    return _do_not_fit(version, what, pictures, rows)
 
 
 def _do_not_fit(

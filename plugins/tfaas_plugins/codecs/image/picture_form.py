@@ -8,7 +8,7 @@ import msgspec
 
 from tfaas_core.errors import BadBody, DoesNotFit, TooLarge
 from tfaas_core.models.versions import number_of
-from tfaas_core.uploads.form import MAX_FIELD_BYTES
+from tfaas_core.uploads.form import MAX_FIELD_BYTES, check_ignorable
 from tfaas_core.uploads.multipart import MEDIA_TYPE, Event, PartHead, boundary_of, events_of
 
 DEFAULT_TOP = 5
@@ -65,6 +65,7 @@ class _Parts:
         self._max_images = max_images
         self._texts: dict[str, str] = {}
         self._images: list[tuple[bytes, str | None]] = []
+        self._ignored = 0
         self._head = PartHead("", None, "")
         self._content = bytearray()
 
@@ -77,7 +78,7 @@ class _Parts:
             self._add(event)
         elif self._head.name == _IMAGE:
             self._images.append((bytes(self._content), self._head.filename))
-        else:
+        elif self._head.name in _TEXTS:
             self._texts[self._head.name] = self._text()
 
     def form(self) -> ImageForm:
@@ -106,10 +107,9 @@ class _Parts:
     def _check(self, head: PartHead) -> None:
         name = head.name
         if name != _IMAGE and name not in _TEXTS:
-            there = ", ".join(map(repr, (_IMAGE, *_TEXTS)))
-            raise BadBody(
-                f"the form has a part {name[:80]!r}, which is none of {there}", field=name[:80]
-            )
+            check_ignorable(head, (_IMAGE, *_TEXTS), self._ignored)
+            self._ignored += 1
+            return
         if name in self._texts:
             raise BadBody(f"the form has two parts {name!r}", field=name)
         if name != _IMAGE and head.filename is not None:
@@ -132,9 +132,9 @@ class _Parts:
         self._content += data
         if self._head.name != _IMAGE and len(self._content) > MAX_FIELD_BYTES:
             raise BadBody(
-                f"the part {self._head.name!r} is longer than {MAX_FIELD_BYTES} bytes, "
+                f"the part {self._head.name[:80]!r} is longer than {MAX_FIELD_BYTES} bytes, "
                 "the most that a text field may have",
-                field=self._head.name,
+                field=self._head.name[:80],
             )
 
     def _text(self) -> str:

@@ -6,14 +6,13 @@ import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
-from tfaas_backends.storages.filesystem import make_filesystem_storage, tfaas_register_storages
+from tfaas_backends.storages.filesystem import tfaas_register_storages
 from tfaas_backends.storages.filesystem.storage import FilesystemStorage
 
-from tfaas_core.errors import ConfigError, StorageUnavailable, UnknownVersion
+from tfaas_core.errors import UnknownVersion
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.testing.storage import StorageContract
 from tfaas_core.testing.storage_case import live
@@ -22,19 +21,6 @@ from tfaas_core.testing.storage_processes import Shape, fill, newest, upload
 
 class TestFilesystemStorage(StorageContract):
     make_storage = FilesystemStorage
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "models"
-
-
-@pytest.fixture
-def storage(root: Path) -> Iterator[FilesystemStorage]:
-    storage = FilesystemStorage(root)
-    storage.open()
-    yield storage
-    storage.close()
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -46,30 +32,6 @@ def test_the_storage_is_registered_as_filesystem(tmp_path: Path) -> None:
     storage = factory({"root": "here"}, tmp_path)
     storage.open()
     assert (tmp_path / "here").is_dir()
-
-
-def test_the_root_is_models_unless_told_otherwise(tmp_path: Path) -> None:
-    make_filesystem_storage({}, tmp_path).open()
-    assert (tmp_path / "models").is_dir()
-
-
-def test_an_absolute_root_is_taken_as_it_is(tmp_path: Path) -> None:
-    make_filesystem_storage({"root": str(tmp_path / "a" / "b")}, Path("nowhere")).open()
-    assert (tmp_path / "a" / "b").is_dir()
-
-
-@pytest.mark.parametrize(
-    ("table", "message"),
-    [
-        ({"root": 1}, "Expected `str`, got `int` - at `$.storage.root`"),
-        ({"rot": "x"}, "Object contains unknown field `rot` - at `$.storage`"),
-        ({"root": ""}, "Expected `str` of length >= 1 - at `$.storage.root`"),
-    ],
-)
-def test_a_wrong_table_is_refused_with_its_key(table: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        make_filesystem_storage(table, Path())
-    assert caught.value.message == message
 
 
 def test_a_version_is_a_folder_of_the_files_as_staged_and_its_record(
@@ -237,16 +199,6 @@ def test_a_change_by_another_process_shows_however_old_the_models_are(
     assert newest(storage, "vk") == stored
 
 
-def test_the_root_may_be_a_link(tmp_path: Path) -> None:
-    (tmp_path / "disk").mkdir()
-    (tmp_path / "models").symlink_to(tmp_path / "disk")
-    storage = FilesystemStorage(tmp_path / "models")
-    storage.open()
-    assert live(storage) == [] != [upload(storage, "vk")] == live(storage)
-    with storage.claim("vk") as claim:
-        assert storage.delete(claim)
-
-
 def test_a_version_is_on_the_disk_before_it_is_listed(
     storage: FilesystemStorage, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -274,32 +226,3 @@ def test_a_version_is_on_the_disk_before_it_is_listed(
     with storage.claim("vk") as claim:
         storage.delete(claim)
     assert steps == ["rename", root.name]
-
-
-def test_a_root_that_is_gone_is_unavailable(storage: FilesystemStorage, root: Path) -> None:
-    upload(storage, "vk")
-    staging = storage.stage()
-    version = fill(staging, "vk", b"x", Shape.FILE)
-    with storage.claim("vk") as claim:
-        root.rename(root.with_name("elsewhere"))
-        with pytest.raises(StorageUnavailable):
-            storage.commit(claim, staging, version)
-        with pytest.raises(StorageUnavailable):
-            storage.delete(claim)
-    for call in (storage.list, storage.stage, storage.claim("vk").__enter__):
-        with pytest.raises(StorageUnavailable, match="No such file or directory"):
-            call()
-    storage.discard(staging)
-
-
-def test_a_root_that_is_a_file_is_a_wrong_configuration(root: Path) -> None:
-    root.write_bytes(b"")
-    with pytest.raises(ConfigError, match=r"models' is a file; .* at `\$\.storage\.root`"):
-        FilesystemStorage(root).open()
-
-
-@pytest.mark.parametrize("name", ["file/models", "n\0l"])
-def test_a_root_that_cannot_be_made_is_a_wrong_configuration(tmp_path: Path, name: str) -> None:
-    (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(ConfigError, match=r"cannot be used: .* at `\$\.storage\.root`"):
-        FilesystemStorage(tmp_path / name).open()

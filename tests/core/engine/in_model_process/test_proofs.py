@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.core.engine.in_model_process.test_loop import Client, client, sizes
+from tests.core.engine.in_model_process.one_model import Client, client, sizes
 from tfaas_core.engine.in_model_process.proofs import MOST_SHAPES
 from tfaas_core.runtime import Independence, Shapes
 from tfaas_core.tensors import Array, BatchAxis, TensorSpec

@@ -165,12 +165,22 @@ class TestForm:
         for content_type in (FORM.replace("=", '="') + '"', FORM.replace("m", "M", 1)):
             assert bind(images(PNG), LABELLED, content_type=content_type).rows == 1
 
+    def test_texts_that_nobody_asked_for_are_ignored(self) -> None:
+        others = [part("op", "x"), part("op", b"\xff"), part("", "x" * 65_536)]
+        document = make_codec().parse(
+            form(*others, part("image", PNG, "a.png"), part("model", "vk")), FORM
+        )
+        assert (document.model, len(document.pictures)) == ("vk", 1)
+
     @pytest.mark.parametrize(
         ("body", "field"),
         [
-            (form(part("image", PNG, "a.png"), part("modle", "vk")), "modle"),
-            (form(part("image", PNG, "a.png"), part("x" * 99, "")), "x" * 80),
+            (form(part("image", PNG, "a.png"), part("Model", "vk")), "Model"),
+            (form(part("Image", PNG, "a.png")), "Image"),
+            (form(part("image", PNG, "a.png"), part("x" * 99, "", "x.txt")), "x" * 80),
             (form(part("file", PNG, "a.png")), "file"),
+            (form(*[part("op", "")] * 101, part("image", PNG, "a.png")), "op"),
+            (form(part("op", "x" * 65_537), part("image", PNG, "a.png")), "op"),
             (form(part("model", "a"), part("image", PNG, "a.png"), part("model", "a")), "model"),
             (form(part("top", "1"), part("top", "2"), part("image", PNG, "a.png")), "top"),
             (form(*[part("label", "a")] * 2, part("image", PNG, "a.png")), "label"),
@@ -316,7 +326,7 @@ class TestAnswer:
 
     def test_rows_that_are_no_pictures_have_no_labels_either(self) -> None:
         version = taking(None, 2, 2, 3, outputs=[OUTPUT], labels=LABELS)
-        with pytest.raises(DoesNotFit, match="3 labels, but answers 6 numbers for a picture"):
+        with pytest.raises(DoesNotFit, match=r"3 labels, but answers 2 rows for 1 picture$"):
             answer(version, {"y": f32([[1, 2, 3]] * 2)})
         with pytest.raises(DoesNotFit, match="3 labels, but answers 1 row for 2 pictures"):
             answer(version, {"y": f32([[1, 2, 3]])}, count=2)
@@ -346,8 +356,6 @@ class TestAnswer:
     @pytest.mark.parametrize(
         ("outputs", "words"),
         [
-            ([TensorSpec("y", "float32", (None, 4))], "3 labels, but answers 4 numbers"),
-            ([TensorSpec("y", "float32", (None,))], "3 labels, but answers 1 number for"),
             ([TensorSpec("y", "string", (None, 3))], "3 labels, but answers string [?, 3]"),
             ([OUTPUT, TensorSpec("z", "float32", (None, 3))], "3 labels, but has 2 outputs"),
         ],
@@ -360,10 +368,23 @@ class TestAnswer:
         assert words in error.message
         assert error.details["field"] == "labels"
 
-    @pytest.mark.parametrize("shape", [None, (None, None)])
-    def test_labels_are_counted_once_the_output_is_there(self, shape: Any) -> None:
-        version = taking(None, 2, 2, 3, outputs=[TensorSpec("y", "float32", shape)], labels=LABELS)
+    @pytest.mark.parametrize("known", [True, False])
+    @pytest.mark.parametrize("count", [1, 2])
+    @pytest.mark.parametrize(
+        ("row", "found"),
+        [
+            ([1, 2, 3, 9], [("qcd", 3), ("top", 2), ("higgs", 1)]),
+            ([1, 2], [("top", 2), ("higgs", 1)]),
+            ([1], [("higgs", 1)]),
+        ],
+    )
+    def test_of_labels_and_numbers_that_are_not_as_many_those_are_answered_that_have_both(
+        self, row: list[float], found: list[tuple[str, float]], count: int, known: bool
+    ) -> None:
+        shape = (None, len(row)) if known else None
+        spec = TensorSpec("y", "float32", shape)
+        version = taking(None, 2, 2, 3, outputs=[spec], labels=["higgs", "top", "qcd"])
         bind(images(PNG), version)
-        assert len(answer(version, {"y": f32([[1, 2, 3]])})["labels"]) == 3
-        with pytest.raises(DoesNotFit, match="3 labels, but answers 4 numbers"):
-            answer(version, {"y": f32([[1, 2, 3, 4]])})
+        got = answer(version, {"y": f32([row] * count)}, count=count)
+        for each in got if count > 1 else [got]:
+            assert [(label["label"], label["probability"]) for label in each["labels"]] == found

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+
+from hypothesis import given, settings
+
+from tests.core.system.links import (
+    MEGABYTE,
+    Message,
+    Note,
+    Parcel,
+    Side,
+    big,
+    parcels,
+    read_labels,
+    relayed,
+    sizes,
+)
+from tfaas_core.system.link import BlockingLink
+from tfaas_core.testing.loops import in_event_loop
+
+
+def read(sock: socket.socket, most: int) -> list[Message]:
+    """The first messages that a BlockingLink receives, or all until the stream ends."""
+    link: BlockingLink[Message] = BlockingLink(sock, Message)
+    messages = []
+    for message, descriptors in itertools.islice(link.receive(), most):
+        assert read_labels(descriptors) == getattr(message, "labels", [])
+        messages.append(message)
+    link.close()
+    return messages
+
+
+class TestBlockingLink:
+    @settings(deadline=None, max_examples=50)
+    @given(sent=parcels(), sizes=sizes())
+    def test_messages_and_their_descriptors_arrive_in_whatever_pieces(
+        self, sent: list[Parcel], sizes: list[int]
+    ) -> None:
+        @in_event_loop
+        async def scenario() -> None:
+            async with relayed(sizes) as (ours, theirs):
+                sender = Side(ours)
+                sender.send(*sent)
+                sender.link.close()
+                assert await asyncio.to_thread(read, theirs, 100) == sent
+
+        scenario()
+
+    @in_event_loop
+    async def test_big_messages_arrive_in_order(self) -> None:
+        ours, theirs = socket.socketpair()
+        side = Side(ours)
+        sent = [big(number) for number in range(6)]
+        side.send(*sent)
+        assert await asyncio.to_thread(read, theirs, 6) == sent
+        await side.until_closed()
+
+    @in_event_loop
+    async def test_what_it_sends_arrives_in_order(self) -> None:
+        ours, theirs = socket.socketpair()
+        receiver = Side(ours)
+        link: BlockingLink[Message] = BlockingLink(theirs, Message)
+        sent = [Parcel(number, bytes(number % 5 * MEGABYTE)) for number in range(10)]
+        for parcel in sent:
+            await asyncio.to_thread(link.send, parcel)
+        link.close()
+        await receiver.until_closed()
+        assert receiver.messages == sent
+
+    @in_event_loop
+    async def test_several_threads_may_send(self) -> None:
+        ours, theirs = socket.socketpair()
+        receiver = Side(ours)
+        link: BlockingLink[Message] = BlockingLink(theirs, Message)
+
+        def send_all(thread: int) -> None:
+            for number in range(10):
+                link.send(Parcel(100 * thread + number, bytes(MEGABYTE)))
+
+        await asyncio.gather(*[asyncio.to_thread(send_all, thread) for thread in range(4)])
+        link.close()
+        await receiver.until_closed()
+        numbers = [message.number for message in receiver.messages if isinstance(message, Parcel)]
+        for thread in range(4):
+            own = [number for number in numbers if number // 100 == thread]
+            assert own == list(range(100 * thread, 100 * thread + 10))
+
+    def test_sending_to_the_dead_does_nothing(self) -> None:
+        ours, theirs = socket.socketpair()
+        link: BlockingLink[Message] = BlockingLink(ours, Message)
+        theirs.close()
+        link.send(Note("unheard"))
+        link.send(Parcel(1, bytes(MEGABYTE)))
+        assert list(link.receive()) == []
+        link.close()
+        link.send(Note("closed"))

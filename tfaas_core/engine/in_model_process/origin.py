@@ -1,0 +1,59 @@
+"""Origin: whose model a servable is, and whose code: for answers, and for the log."""
+
+from __future__ import annotations
+
+import logging
+
+import msgspec
+
+from tfaas_core.errors import CannotServe, TfaasError
+
+_log = logging.getLogger("tfaas.engine")
+
+
+class Origin(msgspec.Struct):
+    """``name`` is the model's; ``key`` names the version too, for the log.
+
+    ``plugin`` is the module of the plugin that its runtime comes from, where that is known.
+    """
+
+    name: str = ""
+    key: str = "the model"
+    plugin: str = ""
+
+    def broke(self, what: str, error: BaseException) -> None:
+        """Logs what the plugin must not have raised."""
+        _log.error("%s: %s %s", self.key, self._who(), what, exc_info=error)
+
+    def is_lost(self, error: BaseException) -> None:
+        """Logs why the servable answers no more: its ``reset`` or ``close`` raises, say."""
+        _log.critical(
+            "%s is lost: the thread that answers broke, in a model of %s",
+            self.key,
+            self._who(),
+            exc_info=error,
+        )
+
+    def run_failed(self, error: BaseException) -> TfaasError:
+        """Logs it, and gives what a client is told."""
+        self.broke("raises or answers what it must not", error)
+        return TfaasError(self._says("a run", error), **self._details())
+
+    def load_failed(self, error: BaseException) -> CannotServe:
+        """Logs it, and gives what a client is told."""
+        self.broke("cannot load it", error)
+        return CannotServe(self._says("the load", error), **self._details())
+
+    def _who(self) -> str:
+        return f"the runtime of plugin {self.plugin}" if self.plugin else "the runtime"
+
+    def _says(self, doing: str, error: BaseException) -> str:
+        of_model = f" of model {self.name!r}" if self.name else ""
+        return (
+            f"{self._who()} failed in {doing}{of_model}: {type(error).__name__} "
+            "(the server's log shows where)"
+        )
+
+    def _details(self) -> dict[str, str]:
+        details = {"model": self.name, "plugin": self.plugin}
+        return {name: value for name, value in details.items() if value}
