@@ -33,11 +33,14 @@ from tfaas_core.engine.shared.frames import (
     encode_answer,
     encode_request,
 )
-from tfaas_core.http.express import ExpressLane, answer_bytes
+from tfaas_core.http.answer import answer_bytes
+from tfaas_core.http.express import ExpressLane
+from tfaas_core.http.router import Router
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.params import Params
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.route import Request, Response, Route
+from tfaas_core.routing.seam import sealed
 from tfaas_core.runtime import Servable
 from tfaas_core.tensors import conform
 from tfaas_core.testing.fakes import FakeStorage
@@ -109,13 +112,14 @@ def measure(folder: Path) -> list[Step]:
     codec, servable, steps = JsonCodec(), _servable(), _Steps()
     version = _version(servable)
     inputs, outputs = version.signature.inputs, version.signature.outputs
-    lane = ExpressLane([Route("/json", ("POST",), _handler, express=True)], "", 1 << 30)
+    route = sealed(Route("/json", ("POST",), _handler, express=True))
+    lane = ExpressLane(Router([route]), 1 << 30)
     catalog = _catalog(folder, version)
 
     asked = steps.of("HTTP head read", _WORKER, lane.request, _on_the_wire())
     assert asked is not None
     body = asked.body
-    document = steps.of("`codec.parse`", _WORKER, codec.parse, body, "application/json")
+    document = steps.of("`codec.parse`", _WORKER, codec.parse, body, asked.said.head)
     steps.of("catalog looked up", _WORKER, catalog.get, NAME)
     bound = steps.of("`codec.bind`", _WORKER, codec.bind, document, version)
     arrays = steps.of("`conform`", _WORKER, conform, version.signature, bound)

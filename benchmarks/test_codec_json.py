@@ -8,6 +8,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from tfaas_plugins.codecs.json.codec import JsonCodec
 
+from tfaas_core.route import Head
 from tfaas_core.tensors import Array, Bound, TensorSpec
 from tfaas_core.testing.models import model_version
 
@@ -23,7 +24,7 @@ def test_parse_bind_and_encode(benchmark: BenchmarkFixture) -> None:
     outputs = {"y": np.array([[0.5]], np.float32)}
 
     def answer() -> bytes:
-        document = codec.parse(_ROW, "application/json")
+        document = codec.parse(_ROW, Head.of_type("application/json"))
         bound = codec.bind(document, _VERSION)
         return codec.encode(outputs, bound, document, _VERSION).body
 
@@ -36,7 +37,7 @@ def test_parse_and_bind(benchmark: BenchmarkFixture, rows: int) -> None:
     codec, batch = JsonCodec(), _batch(rows)
 
     def read() -> Bound:
-        return codec.bind(codec.parse(batch, "application/json"), _VERSION)
+        return codec.bind(codec.parse(batch, Head.of_type("application/json")), _VERSION)
 
     assert benchmark(read).arrays["x"].shape == (rows, 42)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar, Generic, TypeVar
 
 import msgspec
 
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.route import Head
 from tfaas_core.tensors import Arrays, Bound
 
 
@@ -25,10 +27,15 @@ class Document(msgspec.Struct, kw_only=True):
 
 
 class Encoded(msgspec.Struct, frozen=True):
-    """An answer's bytes and their media type."""
+    """An answer's bytes and their media type, and further headers of the answer.
+
+    A header is one line of Latin-1, and none that the server sets itself: ``Content-Length``,
+    ``Content-Type``, ``Connection``, ``Transfer-Encoding``, ``TFaaS-Model`` and the like.
+    """
 
     body: bytes
     media_type: str
+    headers: Mapping[str, str] = {}
 
 
 D = TypeVar("D", bound=Document)
@@ -50,11 +57,17 @@ class Codec(ABC, Generic[D]):
     media_types: ClassVar[tuple[str, ...]]
     """The media types read, lower case, without parameters; ``*/*`` for any."""
 
+    answer_types: ClassVar[tuple[str, ...]] = ()
+    """The media types of its answers, all names of one format, the usual one first; left empty, it
+    is the first of ``media_types``. A client of ``/predict`` chooses by them, in ``Accept``."""
+
     @abstractmethod
-    def parse(self, body: bytes, content_type: str) -> D:
+    def parse(self, body: bytes, head: Head) -> D:
         """Reads a body, as far as that goes without knowing the model.
 
-        ``content_type`` is the request's header as sent, parameters included, or empty.
+        ``head`` is what the request says besides: ``head.content_type`` as sent, with parameters,
+        or empty; ``head.query``, ``head.headers``, ``head.path_fields``. Where no client sent the
+        body, as with an example, all but the content type is empty.
         Raises BadBody where the bytes are not this format, DoesNotFit where they are but say
         something that no model takes.
         """
@@ -75,3 +88,11 @@ class Codec(ABC, Generic[D]):
     @abstractmethod
     def encode(self, outputs: Arrays, bound: Bound, document: D, version: ModelVersion) -> Encoded:
         """The answer. ``outputs`` are whole arrays by name, axis 0 the batch where there is one."""
+
+    def encode_other(self, outputs: Arrays, bound: Bound, version: ModelVersion) -> Encoded:
+        """The answer to a request that another codec read, as far as ``bound``.
+
+        A client of ``/predict`` can ask for the answers of a codec that implements it, whatever
+        it sends itself. Raises NotAcceptable where the format cannot hold the outputs.
+        """
+        raise NotImplementedError

@@ -9,6 +9,7 @@
     │   └── UnknownModel          404  unknown_model
     │       └── UnknownVersion    404  unknown_version   nor of this label
     ├── MethodNotAllowed          405  method_not_allowed
+    ├── NotAcceptable             406  not_acceptable    no format that the client accepts
     ├── Busy                      409  busy              the name is being changed right now
     ├── InUse                     409  in_use            the version is live, or a label names it
     ├── TooLarge                  413  too_large         over a configured limit
@@ -33,6 +34,7 @@ the JSON error. A 500 is a bug.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 
@@ -66,6 +68,10 @@ class TfaasError(Exception):
     def document(self) -> dict[str, Any]:
         """The JSON object that a client gets."""
         return {"error": self.message, "status": self.status, "code": self.code, **self.details}
+
+    def headers(self) -> dict[str, str]:
+        """The headers that the answer has on its account."""
+        return {}
 
 
 def is_error_status(status: object) -> bool:
@@ -116,6 +122,20 @@ class MethodNotAllowed(TfaasError):
     status = 405
     code = "method_not_allowed"
 
+    def __init__(self, message: str, allowed: Sequence[str] = (), **details: Any) -> None:
+        super().__init__(message, **details)
+        self.allowed = tuple(allowed)
+
+    def headers(self) -> dict[str, str]:
+        return {"Allow": ", ".join(self.allowed)}
+
+
+class NotAcceptable(TfaasError):
+    """The answer cannot be had in any format that the client accepts."""
+
+    status = 406
+    code = "not_acceptable"
+
 
 class Busy(TfaasError):
     """Another request is uploading or deleting this name right now."""
@@ -164,6 +184,9 @@ class Unavailable(TfaasError):
     status = 503
     code = "unavailable"
     retry_after_s: ClassVar[int] = 1
+
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.retry_after_s)}
 
 
 class QueueFull(Unavailable):

@@ -8,32 +8,27 @@ import os
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from functools import partial
 from typing import Any
 
 from tfaas_core.codec import Codec
 from tfaas_core.composition import Composition
 from tfaas_core.engine.base import Engine
 from tfaas_core.engine.resting import RestingEngine
-from tfaas_core.errors import StorageUnavailable, UnsupportedMediaType
+from tfaas_core.errors import StorageUnavailable
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.models.versions import number_of
-from tfaas_core.plugins import Plugins, model_predict_paths, predict_paths
+from tfaas_core.plugins import Plugins
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.predict.example_runs import ExampleRuns
-from tfaas_core.predict.predictor import Predictor, Target
-from tfaas_core.route import Request, Response, Route
+from tfaas_core.predict.predictor import Predictor
+from tfaas_core.predict_routes import predict_routes
+from tfaas_core.route import Route
+from tfaas_core.routing.seam import SealedRoute, sealed
 from tfaas_core.runtime import Runtime
 from tfaas_core.status import ProcessStatus, ServerStatus
 from tfaas_core.storage import Storage
 from tfaas_core.uploads.bundle import BundleLimits
 from tfaas_core.uploads.publisher import Publisher
 from tfaas_core.worker_place import WorkerPlace
-
-MODEL_HEADER = "TFaaS-Model"
-"""The header of a prediction that tells which version it is of."""
-
-_CURL_DEFAULT = "application/x-www-form-urlencoded"
 
 _log = logging.getLogger("tfaas.host")
 
@@ -109,36 +104,16 @@ class Host:
         own = await asyncio.to_thread(ProcessStatus.of, "http_worker", os.getpid())
         return ServerStatus(round(time.monotonic() - self._since_s, 3), [own])
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[SealedRoute]:
         """All that is served: what the codecs own, and what plugins register.
 
-        Raises PluginError where two of them claim the same.
+        Each handler is behind the seam. Raises PluginError where two of them claim the same.
         """
-        predict = [route for codec in self.codecs.values() for route in self._predict(codec)]
-        return predict + self.plugins.routes(self)
+        found = [*predict_routes(self), *self.plugins.routes(self)]
+        return [sealed(route, self._owner(route)) for route in found]
 
-    def _predict(self, codec: Codec[Any]) -> list[Route]:
-        handler = partial(self._answer, codec)
-        handler_at = partial(self._answer_at, codec)
-        return [
-            *(Route(at, ("POST",), handler, express=True) for at in predict_paths(codec.name)),
-            *(Route(at, ("POST",), handler_at) for at in model_predict_paths(codec.name)),
-        ]
-
-    async def _answer_at(self, codec: Codec[Any], request: Request) -> Response:
-        return await self._answer(codec, request, _target(request.path_fields))
-
-    async def _answer(
-        self, codec: Codec[Any], request: Request, target: Target | None = None
-    ) -> Response:
-        content_type = request.headers.get("content-type", "")
-        _check_media_type(codec, content_type)
-        _check_not_encoded(codec, request.headers.get("content-encoding", ""))
-        prediction = await self.predictor.predict(codec, request.body, content_type, target)
-        encoded, version = prediction.encoded, prediction.version
-        return Response(
-            encoded.body, media_type=encoded.media_type, headers={MODEL_HEADER: version.reference}
-        )
+    def _owner(self, route: Route) -> str:
+        return self.plugins.owner("route", f"{route.methods[0]} {route.path}")
 
 
 @contextmanager
@@ -150,33 +125,3 @@ def _patient(place: WorkerPlace) -> Iterator[None]:
         if place.announce is None:
             raise
         _log.warning("the models cannot be read at the moment: %s", error.message)
-
-
-def _target(fields: Mapping[str, str]) -> Target:
-    version = fields.get("version")
-    return Target(
-        fields["name"], None if version is None else number_of(version), fields.get("label")
-    )
-
-
-def _check_media_type(codec: Codec[Any], content_type: str) -> None:
-    """Accepts the codec's own types, none, and the one that ``curl -d`` sends unasked."""
-    if content_type in codec.media_types:
-        return
-    media_type = content_type.partition(";")[0].strip().lower()
-    if media_type in ("", _CURL_DEFAULT, *codec.media_types) or "*/*" in codec.media_types:
-        return
-    raise UnsupportedMediaType(
-        f"/{codec.name} reads {' or '.join(codec.media_types)}, not {media_type[:140]}",
-        expected=list(codec.media_types),
-        got=media_type[:140],
-    )
-
-
-def _check_not_encoded(codec: Codec[Any], encoding: str) -> None:
-    if encoding.strip().lower() not in ("", "identity"):
-        raise UnsupportedMediaType(
-            f"the Content-Encoding is {encoding[:40]!r}; send /{codec.name} the body as it is, "
-            "without this header",
-            got=encoding[:40],
-        )

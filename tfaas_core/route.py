@@ -3,31 +3,97 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
+from urllib.parse import unquote
 
 import msgspec
+
+from tfaas_core.fields import Fields, Headers
+
+
+class Head(msgspec.Struct, frozen=True):
+    """What a request says before its body. Requests that say the same may share one.
+
+    A codec may read all of it. The path is as the client sent it, ``server.base`` included.
+    """
+
+    method: str = "POST"
+    """As sent: for a route of GET it may be HEAD."""
+
+    raw_path: str = "/"
+    """As sent, percent-encoded, without the query."""
+
+    query: Fields = Fields()
+    """The query's fields, decoded; of a repeated one, a plain look-up gives the first."""
+
+    headers: Headers = Headers()
+    """The headers; of a repeated one, a plain look-up gives the first."""
+
+    path_fields: Mapping[str, str] = MappingProxyType({})
+    """What the ``{...}`` parts of the route's path matched, decoded."""
+
+    scheme: str = "http"
+    """Of this server, whatever a proxy in front of it speaks."""
+
+    @property
+    def path(self) -> str:
+        """``raw_path`` decoded; bytes that are no UTF-8 are U+FFFD."""
+        return unquote(self.raw_path)
+
+    @property
+    def content_type(self) -> str:
+        """The header ``Content-Type`` as sent, parameters included; empty if there is none."""
+        return self.headers.get("content-type", "")
+
+    @classmethod
+    def of_type(cls, content_type: str) -> Head:
+        """That of a request that says nothing but its media type."""
+        return cls(headers=Headers([("content-type", content_type)]))
+
+
+class ClientAddress(msgspec.Struct, frozen=True):
+    """Who sent a request: the other end of the connection, which may be a proxy's.
+
+    ``ip`` and ``port`` are empty and 0 for a Unix socket.
+    """
+
+    ip: str = ""
+    port: int = 0
+
+    @property
+    def is_local_socket(self) -> bool:
+        """Whether the connection came over a Unix socket."""
+        return not self.ip
 
 
 class Request(Protocol):
     """What a handler sees of an HTTP request."""
 
     @property
+    def head(self) -> Head:
+        """All that came before the body."""
+        ...
+
+    @property
+    def client(self) -> ClientAddress:
+        """The peer of the connection. ``X-Forwarded-For`` and the like are headers as others."""
+        ...
+
+    @property
     def method(self) -> str: ...
 
     @property
-    def headers(self) -> Mapping[str, str]:
-        """By lower-case name; of a repeated header, the first."""
-        ...
+    def path(self) -> str: ...
 
     @property
-    def query(self) -> Mapping[str, str]:
-        """The query's fields; of a repeated one, the first."""
-        ...
+    def headers(self) -> Headers: ...
 
     @property
-    def path_fields(self) -> Mapping[str, str]:
-        """What the ``{...}`` parts of the route's path matched, percent-decoded."""
-        ...
+    def query(self) -> Fields: ...
+
+    @property
+    def path_fields(self) -> Mapping[str, str]: ...
 
     @property
     def body(self) -> bytes:
@@ -56,11 +122,11 @@ Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
 class Route(msgspec.Struct, frozen=True):
-    """``path`` starts with ``/``; a part ``{name}`` matches anything without ``/``.
+    """``path`` is a pattern: see ``tfaas_core.routing.pattern``.
 
     ``streams``: the handler reads the body itself, from ``Request.stream``. ``express``: many small
-    requests are expected, so that those that came whole may bypass Sanic; for a POST to a path
-    without fields whose answers are never streamed.
+    requests are expected, so that those that came whole may bypass Sanic; for a POST whose answers
+    are never streamed.
     """
 
     path: str

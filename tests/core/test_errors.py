@@ -10,7 +10,7 @@ import pytest
 
 from tfaas_core.engine.shared.messages import Failure
 from tfaas_core.errors import DoesNotFit, HttpRefused, TfaasError, Unavailable
-from tfaas_core.http.errors import error_answer
+from tfaas_core.routing.seam import error_answer
 
 
 class Teapot(TfaasError):

@@ -17,11 +17,11 @@ ENGINE = CORE / "engine"
 ROOMS = (CORE, ROOT / "plugins" / "tfaas_plugins", ROOT / "backends" / "tfaas_backends")
 
 LAYERS = (
-    {"archives", "base64_text", "errors", "spelling"},
+    {"archives", "base64_text", "errors", "fields", "spelling"},
     {"json_text"},
-    {"tensors"},
+    {"route", "tensors"},
     {"models"},
-    {"codec", "config", "route", "secret", "storage", "system"},
+    {"codec", "config", "routing", "secret", "storage", "system"},
     {"runtime", "status"},
     {"worker_place"},
     {"hookspecs"},
@@ -29,6 +29,7 @@ LAYERS = (
     {"predict"},
     {"plugins", "uploads"},
     {"composition"},
+    {"predict_routes"},
     {"host"},
     {"http", "testing", "tools"},
     {"processes"},

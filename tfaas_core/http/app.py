@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any
-from urllib.parse import unquote
+from collections.abc import AsyncIterator
 
 from sanic import HTTPResponse, Sanic
 from sanic.request import Request as SanicRequest
 
-from tfaas_core.errors import TfaasError
+from tfaas_core.fields import Headers
 from tfaas_core.host import Host
-from tfaas_core.http.errors import error_answer, install_error_handler
+from tfaas_core.http.body import SanicBody
+from tfaas_core.http.errors import install_error_handler
 from tfaas_core.http.express import ExpressLane
-from tfaas_core.http.request import HttpRequest
-from tfaas_core.route import Response, Route
+from tfaas_core.http.request import HttpRequest, client_of, split_target
+from tfaas_core.http.router import Found, Router
+from tfaas_core.http.sanic_parts import (
+    awaits_continue,
+    close_behind_answer,
+    has_unread_body,
+    head_bytes,
+    leave_body_unread,
+    limit_body,
+    one_way_app,
+)
+from tfaas_core.route import Head, Response
+from tfaas_core.routing.seam import bug_answer
 
 UPLOAD_TIMEOUT_S = 180
 """Without a byte from or to the client, a request ends after this. Loading an upload is silent."""
 
-_SanicHandler = Callable[..., Coroutine[Any, Any, HTTPResponse | None]]
-
 
 def create_app(host: Host, name: str = "tfaas") -> Sanic:  # type: ignore[type-arg]
     """An application with exactly the routes that ``host`` composes."""
-    app = Sanic(name, configure_logging=False)
     server = host.config.server
+    router = Router(host.routes(), server.base)
+    app = one_way_app(name, SanicLane(router, server.max_body_bytes).answer)
     app.config.update(
         {
             "ACCESS_LOG": False,
@@ -38,63 +47,73 @@ def create_app(host: Host, name: str = "tfaas") -> Sanic:  # type: ignore[type-a
         }
     )
     install_error_handler(app, server.max_body_bytes)
-    routes = host.routes()
-    app.ctx.express_lane = ExpressLane(routes, server.base, server.max_body_bytes)
-    for index, route in enumerate(routes):
-        methods = [*route.methods, *(["HEAD"] if "GET" in route.methods else [])]
-        path = server.base + route.path.replace("{", "<").replace("}", ">")
-        app.add_route(
-            _sanic_handler(route), path, methods, name=f"route{index}", stream=route.streams
-        )
+    app.ctx.express_lane = ExpressLane(router, server.max_body_bytes)
     return app
 
 
-def _sanic_handler(route: Route) -> _SanicHandler:
-    answer = route.handler
+class SanicLane:
+    """Answers requests that Sanic reads: all but plain ones."""
 
-    async def handle(request: SanicRequest, **fields: str) -> HTTPResponse | None:
-        path_fields = {name: unquote(value) for name, value in fields.items()}
+    def __init__(self, router: Router, max_body_bytes: int) -> None:
+        self._router = router
+        self._max_body_bytes = max_body_bytes
+
+    async def answer(self, request: SanicRequest) -> HTTPResponse | None:
+        """Passes a request, whose body is still to be read, to its handler."""
+        path, query = split_target(request.raw_url.decode("ascii"))
+        found = self._router.find(request.method, path)
+        if not found.streams:
+            limit_body(request, self._max_body_bytes)
+        head = Head(request.method, path, query, _headers(request), found.path_fields)
+        body = SanicBody(request, self._max_body_bytes)
+        asked = HttpRequest(head, client_of(request.transport), source=body)
+        response = await found.passage(asked)
+        _settle_connection(request, found, response)
         try:
-            response = await answer(HttpRequest(request, path_fields))
-        except TfaasError as error:
-            _hang_up_on_unread_body(request)
-            response = error_answer(error)
-        _close_when_draining(request)
-        if response.stream is not None:
-            return await _stream(request, response, response.stream)
-        return HTTPResponse(
-            response.body, response.status, dict(response.headers), response.media_type
-        )
+            answer = _sanics(response)
+        except Exception as error:
+            response = bug_answer(asked, error)
+            answer = _sanics(response)
+        if response.stream is not None and request.method != "HEAD":
+            return await _stream(request, answer, response.stream)
+        return answer
 
-    return handle
+
+def _headers(request: SanicRequest) -> Headers:
+    return Headers((name, value.rstrip(" \t")) for name, value in request.headers.items())
+
+
+def _settle_connection(request: SanicRequest, found: Found, response: Response) -> None:
+    """Sanic decided before the handler ran whether it keeps the connection."""
+    refused = response.status >= 400 and has_unread_body(request)
+    if refused and (found.streams or response.status == 413 or awaits_continue(request)):
+        leave_body_unread(request)
+    if not request.app.config.KEEP_ALIVE:
+        close_behind_answer(request)
+
+
+def _sanics(response: Response) -> HTTPResponse:
+    """Raises all sorts of errors where a handler gave what cannot be sent."""
+    if response.status < 200:
+        raise ValueError(f"{response.status} is not the status of an answer")
+    # A head that was made into bytes has its headers in another order.
+    head_bytes(_head(response))
+    answer = _head(response)
+    if response.stream is None:
+        answer.body = response.body
+    return answer
+
+
+def _head(response: Response) -> HTTPResponse:
+    return HTTPResponse(None, response.status, dict(response.headers), response.media_type)
 
 
 async def _stream(
-    request: SanicRequest, response: Response, pieces: AsyncIterator[bytes]
+    request: SanicRequest, head: HTTPResponse, pieces: AsyncIterator[bytes]
 ) -> HTTPResponse | None:
-    head = HTTPResponse(
-        status=response.status, headers=dict(response.headers), content_type=response.media_type
-    )
-    if request.method == "HEAD":
-        return head
     answer = await request.respond(head)
     async for piece in pieces:
         if piece:
             await answer.send(piece)
     await answer.eof()
     return None
-
-
-def _hang_up_on_unread_body(request: SanicRequest) -> None:
-    """Rather than read the rest of a refused body, closes the connection behind the answer."""
-    stream: Any = request.stream
-    if stream is not None and stream.request_body:
-        stream.keep_alive = False
-        stream.request_body = None
-
-
-def _close_when_draining(request: SanicRequest) -> None:
-    """Sanic decided before the handler ran whether it keeps the connection."""
-    stream: Any = request.stream
-    if stream is not None and not request.app.config.KEEP_ALIVE:
-        stream.keep_alive = False

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
-from sanic.http import Stage
-from sanic.server.protocols.http_protocol import HttpProtocol
-
-from tfaas_core.errors import TfaasError
-from tfaas_core.http.errors import error_answer, out_of_time, unexpected
-from tfaas_core.http.express import ExpressLane, ExpressRequest, answer_bytes
-from tfaas_core.route import Response
+from tfaas_core.http.answer import answer_bytes
+from tfaas_core.http.errors import out_of_time
+from tfaas_core.http.express import ExpressLane, Plain
+from tfaas_core.http.request import client_of
+from tfaas_core.http.sanic_parts import SanicProtocol
+from tfaas_core.route import ClientAddress
+from tfaas_core.routing.seam import bug_answer, error_answer
 
 LINGER_S = 2.0
 """A client that was answered in the middle of its body may go on sending for this long."""
 
 
-class TfaasProtocol(HttpProtocol):
+class TfaasProtocol(SanicProtocol):
     """Answers plain requests itself, and leaves all others to Sanic.
 
     It ends a connection with a FIN, and waits for the client's before it closes: a socket that is
@@ -26,12 +25,12 @@ class TfaasProtocol(HttpProtocol):
     just sent: a 413, say, which comes before the end of the body.
     """
 
-    __slots__ = ("_early", "_express_task", "_lane", "_linger", "_lingering")
+    __slots__ = ("_client", "_early", "_express_task", "_lane", "_linger", "_lingering")
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self._http: Any = None
         self._lane: ExpressLane = self.app.ctx.express_lane
+        self._client: ClientAddress | None = None
         self._express_task: asyncio.Task[None] | None = None
         self._early = bytearray()
         self._lingering = False
@@ -41,11 +40,11 @@ class TfaasProtocol(HttpProtocol):
         if self._express_task is not None:
             self._keep(data)
             return
-        request = self._lane.request(data) if self._sanic_rests() else None
+        request = self._lane.request(data) if self.rests else None
         if request is None:
             super().data_received(data)
             return
-        self._time = time.monotonic()
+        self.note_bytes()
         self._express_task = self.loop.create_task(self._answer(request))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -75,51 +74,32 @@ class TfaasProtocol(HttpProtocol):
     def close_if_idle(self) -> bool:
         return self._express_task is None and bool(super().close_if_idle())
 
-    def _sanic_rests(self) -> bool:
-        """Whether Sanic has no byte of a request, and will wait for one, or waits already."""
-        if self.recv_buffer:
-            return False
-        http = self._http
-        if http is None:
-            # Of a new connection, Sanic's task has not begun yet. Of one that ends, it is gone.
-            return self._task is not None
-        # It forgets the last request when it has done everything about it.
-        return http.request is None and http.stage is Stage.IDLE
-
     def _keep(self, data: bytes) -> None:
         """A client may send its next request before it has the answer to this one."""
         self._early += data
-        if len(self._early) >= self.app.config.REQUEST_BUFFER_SIZE and self.transport is not None:
+        if len(self._early) >= self.buffer_bytes and self.transport is not None:
             self.transport.pause_reading()
 
-    async def _answer(self, request: ExpressRequest) -> None:
-        # Sanic's clock and its idea of what is idle hold for the express lane, too.
-        self._http.stage = Stage.HANDLER
-        try:
-            try:
-                response = await request.head.handler(request)
-            except TfaasError as error:
-                response = error_answer(error)
-        except (Exception, asyncio.CancelledError) as error:
-            if isinstance(error, asyncio.CancelledError) and _is_told_to_end():
-                raise
-            response = _bug(request, error)
-        if not self._can_write.is_set():
-            await self._can_write.wait()
+    async def _answer(self, plain: Plain) -> None:
+        self.begin_handling()
+        if self._client is None:
+            self._client = client_of(self.transport)
+        request = plain.of(self._client)
+        response = await plain.said.passage(request)
+        await self.may_write()
         transport: Any = self.transport
         if transport is None or transport.is_closing() or self._lingering:
             return
-        keep_alive = request.head.keep_alive and self.app.config.KEEP_ALIVE
+        keep_alive = plain.said.keep_alive and self.keeps_alive
         try:
             transport.write(answer_bytes(response, keep_alive))
         except Exception as error:
-            transport.write(answer_bytes(_bug(request, error), keep_alive))
+            transport.write(answer_bytes(bug_answer(request, error), keep_alive))
         self._express_is_done(transport, keep_alive)
 
     def _express_is_done(self, transport: Any, keep_alive: bool) -> None:
-        self._time = time.monotonic()
         self._express_task = None
-        self._http.stage = Stage.IDLE
+        self.end_handling()
         if not keep_alive:
             self.close()
         elif self._early and not transport.is_closing():
@@ -147,13 +127,3 @@ class _Deaf(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._before.connection_lost(exc)
-
-
-def _bug(request: ExpressRequest, error: BaseException) -> Response:
-    return error_answer(unexpected(f"POST {request.head.path}", error))
-
-
-def _is_told_to_end() -> bool:
-    """Whether this task was cancelled, rather than something that it waited for."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

@@ -1,56 +1,86 @@
-"""A Sanic request, as the handlers of routes see it."""
+"""A request, as the handlers of routes see it; the same on both lanes."""
 
 from __future__ import annotations
 
-import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
 
-from sanic.request import Request as SanicRequest
+import msgspec
 
-from tfaas_core.errors import BadBody
+from tfaas_core.fields import Fields, Headers
+from tfaas_core.route import ClientAddress, Head
 
-STALL_TIMEOUT_S = 60.0
-"""A client that sends nothing for this long, in the middle of a body, is given up."""
+_NO_QUERY = Fields()
+_AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 
 
-class HttpRequest:
-    """Implements ``tfaas_core.route.Request``."""
+class BodySource(Protocol):
+    """A body that is still to be read. Both raise BadBody, TooLarge and HttpRefused."""
 
-    __slots__ = ("_path_fields", "_request")
+    async def whole(self) -> bytes: ...
 
-    def __init__(self, request: SanicRequest, path_fields: Mapping[str, str]) -> None:
-        self._request = request
-        self._path_fields = path_fields
+    def pieces(self) -> AsyncIterator[bytes]: ...
+
+
+class HttpRequest(msgspec.Struct):
+    """Implements ``tfaas_core.routing.seam.Arriving``.
+
+    Without a ``source``, ``body`` is all there is.
+    """
+
+    head: Head
+    client: ClientAddress
+    body: bytes = b""
+    source: BodySource | None = None
 
     @property
     def method(self) -> str:
-        return self._request.method
+        return self.head.method
 
     @property
-    def headers(self) -> Mapping[str, str]:
-        return self._request.headers
+    def path(self) -> str:
+        return self.head.path
 
     @property
-    def query(self) -> Mapping[str, str]:
-        return {name: values[0] for name, values in self._request.args.items()}
+    def headers(self) -> Headers:
+        return self.head.headers
+
+    @property
+    def query(self) -> Fields:
+        return self.head.query
 
     @property
     def path_fields(self) -> Mapping[str, str]:
-        return self._path_fields
+        return self.head.path_fields
 
-    @property
-    def body(self) -> bytes:
-        return self._request.body
+    async def receive(self) -> None:
+        if self.source is not None:
+            self.body = await self.source.whole()
 
     async def stream(self) -> AsyncIterator[bytes]:
-        source = self._request.stream
-        while source is not None and source.request_body:
-            try:
-                async with asyncio.timeout(STALL_TIMEOUT_S):
-                    chunk = await source.read()  # type: ignore[attr-defined]
-            except TimeoutError:
-                raise BadBody(
-                    f"the body stopped for {STALL_TIMEOUT_S:g} s before its end"
-                ) from None
-            if chunk:
-                yield chunk
+        if self.source is None:
+            yield self.body
+            return
+        async for piece in self.source.pieces():
+            yield piece
+
+
+def split_target(target: str) -> tuple[str, Fields]:
+    """The path of a request's target, as sent, and its query."""
+    path, _, query = target.partition("#")[0].partition("?")
+    authority = _AUTHORITY.match(path)
+    path = path[authority.end() :] or "/" if authority else path
+    return path, read_query(query)
+
+
+def read_query(query: str) -> Fields:
+    """The fields of a query, decoded; bytes that are no UTF-8 are U+FFFD."""
+    return Fields(parse_qsl(query, keep_blank_values=True)) if query else _NO_QUERY
+
+
+def client_of(transport: Any) -> ClientAddress:
+    """The other end of a connection."""
+    peer = transport.get_extra_info("peername")
+    return ClientAddress(peer[0], peer[1]) if isinstance(peer, tuple) else ClientAddress()

@@ -13,6 +13,7 @@ from tfaas_core.plugins.handlers import why_no_handler
 from tfaas_core.plugins.media_type import is_media_type
 from tfaas_core.plugins.plugin import described
 from tfaas_core.route import Route
+from tfaas_core.routing.pattern import Pattern
 from tfaas_core.runtime import Runtime
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -20,9 +21,6 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _CODEC_NAME = re.compile(r"[a-z0-9-]+")
 _KIND_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _MODULE_NAME = re.compile(r"\w+(\.\w+)*")
-# What RFC 3986 lets a path consist of.
-_SEGMENT = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*")
-_FIELD = re.compile(r"\{[A-Za-z_]\w*\}", re.ASCII)
 
 
 def wrong_with_codec(codec: Codec[Any]) -> Iterator[str]:
@@ -79,8 +77,10 @@ def wrong_with_name(hook: str, name: object) -> Iterator[str]:
 def wrong_with_route(route: Route) -> Iterator[str]:
     """What keeps it from being served."""
     label = f"registers the route {shown(route.path)}"
-    if complaint := _wrong_path(route.path):
-        yield f"{label}, {complaint}"
+    try:
+        Pattern.of(route.path)
+    except ValueError as error:
+        yield f"{label}, {error}"
     methods = route.methods
     if not isinstance(methods, tuple) or not methods:
         yield f"{label} for the methods {shown(methods)}, expected a tuple like ('GET',)"
@@ -90,25 +90,5 @@ def wrong_with_route(route: Route) -> Iterator[str]:
             yield f"{label} for the method {shown(method)}, expected one of {', '.join(METHODS)}"
     if complaint := why_no_handler(route.handler):
         yield f"{label}, but its handler {complaint}"
-    if route.express and ("POST" not in methods or "{" in str(route.path) or route.streams):
-        yield (
-            f"{label} as express, which is for POST to a path without fields, "
-            "whose body is not streamed"
-        )
-
-
-def _wrong_path(path: object) -> str:
-    if not isinstance(path, str) or not path.startswith("/"):
-        return "expected a path that starts with /"
-    segments = path[1:].split("/")
-    for segment in segments:
-        if _SEGMENT.fullmatch(segment) is None and _FIELD.fullmatch(segment) is None:
-            return (
-                f"whose part {segment!r} is neither text that a URL may hold as it is, "
-                "nor a field like {name}"
-            )
-    if "" in segments[:-1]:
-        return "which has // in it"
-    fields = [segment for segment in segments if segment.startswith("{")]
-    twice = next((field for field in fields if fields.count(field) > 1), None)
-    return f"which has the field {twice} twice" if twice else ""
+    if route.express and ("POST" not in methods or route.streams):
+        yield f"{label} as express, which is for POST, and for bodies that are not streamed"

@@ -21,6 +21,7 @@ BUILTIN_PLUGINS = (
     "tfaas_plugins.codecs.protobuf",
     "tfaas_plugins.codecs.image",
     "tfaas_plugins.codecs.msgpack",
+    "tfaas_plugins.routes.predict",
     "tfaas_plugins.routes.models",
     "tfaas_plugins.routes.versions",
     "tfaas_plugins.routes.params",

@@ -10,6 +10,7 @@ import msgspec
 from tfaas_core.errors import PluginError
 from tfaas_core.plugins.finding import is_builtin
 from tfaas_core.plugins.plugin import Plugin, broken
+from tfaas_core.routing.pattern import Pattern
 
 
 class Registration(msgspec.Struct, frozen=True):
@@ -30,6 +31,11 @@ class Registration(msgspec.Struct, frozen=True):
     def key(self) -> tuple[str, str]:
         """Equal for claims that exclude each other."""
         return _key(self.kind, self.name)
+
+    @property
+    def pattern(self) -> Pattern | None:
+        """That of a route's path."""
+        return Pattern.of(self.name.partition(" ")[2]) if self.kind == "route" else None
 
     def __str__(self) -> str:
         return f"the {self.kind} `{self.name}`{self.reason and ' '}{self.reason}"
@@ -53,12 +59,29 @@ class Registrations:
         """
         other = self._claims.setdefault(claim.key, claim)
         if other is claim:
-            return None
+            return self._tie(claim)
         if other.plugin == claim.plugin:
             return None if claim.implied else broken(claim.plugin, f"registers {claim} twice")
-        first, second = sorted((other, claim), key=lambda c: self._order[c.plugin.module])
+        first, second = self._in_order(other, claim)
         self._claims[claim.key] = first
         return _clash(first, second)
+
+    def _tie(self, claim: Registration) -> PluginError | None:
+        """The error where another route matches the same paths, and neither is before the other."""
+        pattern = claim.pattern
+        for other in self._claims.values():
+            if pattern and other.pattern and pattern.ties_with(other.pattern):
+                first, second = self._in_order(other, claim)
+                return PluginError(
+                    f"plugin {second.plugin} claims {second}, which matches some paths that the "
+                    f"route `{first.name}` of plugin {first.plugin} matches, too, with as much "
+                    "text; rename it, or list one of the two plugins in [plugins] disabled",
+                    plugin=second.plugin.module,
+                )
+        return None
+
+    def _in_order(self, *claims: Registration) -> list[Registration]:
+        return sorted(claims, key=lambda claim: self._order[claim.plugin.module])
 
     def owner(self, kind: str, name: str) -> Plugin:
         """Who claimed it; raises KeyError if nobody has."""
@@ -95,4 +118,4 @@ def _key(kind: str, name: str) -> tuple[str, str]:
         return kind, name
     # Paths that differ only in what they call their fields, or in a slash at their end, match the
     # same requests.
-    return kind, re.sub(r"{[^/}]*}", "{}", name).rstrip("/")
+    return kind, re.sub(r"{[^/}]*?(\.\.\.)?}", r"{\1}", name).rstrip("/")

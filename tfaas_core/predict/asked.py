@@ -44,8 +44,10 @@ class Asked(msgspec.Struct, frozen=True):
             )
         return cls(codec, document, version, bound, inputs, runs_whole(version.signature, bound))
 
-    def answer(self, outputs: Sequence[Array]) -> Encoded:
-        """The version's ``outputs`` for these inputs, as the codec writes them."""
+    def answer(self, outputs: Sequence[Array], answering: Codec[Any] | None = None) -> Encoded:
+        """The version's ``outputs`` for these inputs, as the codec, or ``answering``, has them."""
         specs = self.version.signature.outputs
         named = {spec.name: output for spec, output in zip(specs, outputs, strict=True)}
-        return self.codec.encode(named, self.bound, self.document, self.version)
+        if answering is None or answering is self.codec:
+            return self.codec.encode(named, self.bound, self.document, self.version)
+        return answering.encode_other(named, self.bound, self.version)

@@ -18,6 +18,7 @@ from tfaas_core.models.examples import Example, examples_to_run
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.asked import Asked
 from tfaas_core.predict.mismatch import mismatch
+from tfaas_core.route import Head
 from tfaas_core.tensors import Array
 
 CODEC = "json"
@@ -118,7 +119,7 @@ class ExampleRuns:
 
     def _asked(self, codec: Codec[Any], example: Example, version: ModelVersion) -> Asked:
         body = msgspec.json.encode(example.document)
-        document = codec.parse(body, codec.media_types[0])
+        document = codec.parse(body, Head.of_type(codec.media_types[0]))
         return Asked.of(codec, document, version, codec.bind(document, version), self._max_rows)
 
 

@@ -15,6 +15,7 @@ from tfaas_core.errors import DoesNotFit
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.asked import Asked
 from tfaas_core.predict.catalog import Catalog
+from tfaas_core.route import Head
 from tfaas_core.tensors import Bound
 
 LARGE_BODY_BYTES = 1 << 20
@@ -73,17 +74,23 @@ class Predictor:
         self._threads = ThreadPoolExecutor(_THREADS, "tfaas-codec")
 
     async def predict(
-        self, codec: Codec[Any], body: bytes, content_type: str, target: Target | None = None
+        self,
+        codec: Codec[Any],
+        body: bytes,
+        head: Head,
+        target: Target | None = None,
+        answering: Codec[Any] | None = None,
     ) -> Prediction:
-        """The answer to ``body``; raises TfaasError where there is none.
+        """The answer to ``body``, which ``codec`` reads; raises TfaasError where there is none.
 
-        ``target`` is what the path names, where it names a model.
+        ``target`` is what the path names, where it names a model. ``answering`` writes the
+        answer, where that is not ``codec``.
         """
         is_large = len(body) > LARGE_BODY_BYTES
         if is_large:
-            document = await self._in_thread(codec.parse, body, content_type)
+            document = await self._in_thread(codec.parse, body, head)
         else:
-            document = codec.parse(body, content_type)
+            document = codec.parse(body, head)
         version = self._version(document, target)
         if is_large or codec.is_heavy(document):
             version, bound = await self._bound_in_thread(codec, document, target, version)
@@ -91,7 +98,7 @@ class Predictor:
             bound = codec.bind(document, version)
         asked = Asked.of(codec, document, version, bound, self._max_rows)
         outputs = await self._engine.run(version, asked.inputs, bound.rows, asked.whole)
-        return Prediction(asked.answer(outputs), version)
+        return Prediction(asked.answer(outputs, answering), version)
 
     async def _bound_in_thread(
         self, codec: Codec[Any], document: Document, target: Target | None, version: ModelVersion

@@ -17,6 +17,7 @@ from tfaas_core.engine.resting import RestingEngine
 from tfaas_core.host import Host
 from tfaas_core.http.server import HttpServer
 from tfaas_core.route import Handler, Route
+from tfaas_core.routing.seam import SealedRoute, sealed
 from tfaas_core.worker_place import WorkerPlace
 
 WITHIN_S = 30.0
@@ -30,9 +31,9 @@ class RoutesHost(Host):
         super().__init__(composition, RestingEngine(), WorkerPlace())
         self._handlers = handlers
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[SealedRoute]:
         return [
-            Route(f"/{name}", ("POST",), handler, express=True)
+            sealed(Route(f"/{name}", ("POST",), handler, express=True))
             for name, handler in self._handlers.items()
         ]
 

@@ -92,7 +92,16 @@ BROKEN = {
     "registers the route '/a?b', whose part 'a?b'": route(path='"/a?b"'),
     "registers the route '/{', whose part '{'": route(path='"/{"'),
     "registers the route '/{}', whose part '{}'": route(path='"/{}"'),
-    "registers the route '/{a}{b}', whose part '{a}{b}'": route(path='"/{a}{b}"'),
+    "registers the route '/{a}{b}', whose part '{a}{b}' has two fields without text": route(
+        path='"/{a}{b}"'
+    ),
+    "registers the route '/x{a...}', whose part 'x{a...}' has more than the field": route(
+        path='"/x{a...}"'
+    ),
+    "registers the route '/{a...}/x', whose field {name...}": route(path='"/{a...}/x"'),
+    "registers the route '/../x', whose part '..' clients do not send": route(path='"/../x"'),
+    "registers the route '/é', whose part 'é'": route(path='"/é"'),
+    "registers the route '/x#y', whose part 'x#y'": route(path='"/x#y"'),
     "registers the route '/{a}/{a}', which has the field {a} twice": route(path='"/{a}/{a}"'),
     "registers the route '//a', which has // in it": route(path='"//a"'),
     "for the methods 'POST', expected a tuple": route(methods='"POST"'),
@@ -104,11 +113,8 @@ BROKEN = {
     "its handler yields": ROUTE.replace('return Response(b"hello")', 'yield Response(b"hello")'),
     "its handler is not async": ROUTE.replace("async def", "def"),
     "its handler cannot be called with one argument": ROUTE.replace("hello(request)", "hello()"),
-    "'/hello/{n}' as express, which is for POST to a path": route(
-        path='"/hello/{n}"', express="True"
-    ),
     "'/hello' as express, which is for POST": route(methods='("GET",)', express="True"),
-    "whose body is not streamed": route(streams="True", express="True"),
+    "for bodies that are not streamed": route(streams="True", express="True"),
     "registers the codec `csv` twice": CODEC.replace("[Csv()]", "[Csv(), Csv()]"),
     "registers the route `GET /hello/{n}` twice": ROUTE
     + '    yield Route("/hello/{n}", ("GET",), hello)',

@@ -22,6 +22,7 @@ from tfaas_core.errors import CannotServe
 from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.example_runs import ExampleRuns
+from tfaas_core.route import Head
 from tfaas_core.storage import MODEL
 from tfaas_core.testing.engine_harness import Harness, started
 from tfaas_core.testing.function_servable import FunctionServable, OneServable
@@ -207,7 +208,7 @@ async def test_examples_run_on_each_host_before_requests_go_there(tmp_path: Path
         await other.catalog.refresh("vk")
         body = json.dumps({"model": "vk", "values": ROW}).encode()
         for each in (host, other):
-            await each.predictor.predict(each.codecs["json"], body, "")
+            await each.predictor.predict(each.codecs["json"], body, Head())
         assert (ran(here, ROW), ran(there, ROW)) == (1, 1)
         await host.publisher.roll_back("vk")
         assert ran(here, ROW) == 1

@@ -16,6 +16,7 @@ from tfaas_plugins.codecs.json.document import JsonDocument
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.predict.predictor import LARGE_BODY_BYTES, Prediction, Predictor
+from tfaas_core.route import Head
 from tfaas_core.storage import MODEL, Storage
 from tfaas_core.tensors import Array, Bound
 from tfaas_core.testing.fakes import FakeStorage
@@ -89,7 +90,7 @@ class Case:
         await self.catalog.refresh("vk")
 
     async def predict(self, body: bytes = BODY) -> Prediction:
-        return await self.predictor.predict(self.codec, body, "application/json")
+        return await self.predictor.predict(self.codec, body, Head.of_type("application/json"))
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from tfaas_plugins.codecs.json.codec import JsonCodec
 
 _ONE_ROW = Bound({}, 1, True)
 _JSON = JsonCodec()
-_NO_VALUES = _JSON.parse(b"{}", "application/json")
 
 
 def check_labels(version: ModelVersion) -> None:
@@ -46,9 +45,9 @@ def encode(
     if version.labels:
         answers = _all_labelled(rows, filenames, top, version)
     elif len(rows) != len(filenames):
-        return _JSON.encode(outputs, bound, _NO_VALUES, version)
+        return _JSON.encode_other(outputs, bound, version)
     else:
-        answers = [_JSON.encode(row, _ONE_ROW, _NO_VALUES, version).body for row in rows]
+        answers = [_JSON.encode_other(row, _ONE_ROW, version).body for row in rows]
     body = answers[0] if bound.single else b"[" + b",".join(answers) + b"]"
     return Encoded(body, "application/json")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tfaas_core.codec import Codec, Document, Encoded
 from tfaas_core.errors import TooLarge
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.route import Head
 from tfaas_core.tensors import Arrays, Bound
 from tfaas_core.uploads.multipart import MEDIA_TYPE
 from tfaas_plugins.codecs.image import answer as image_answer
@@ -35,6 +36,7 @@ class ImageCodec(Codec[ImageDocument]):
 
     name = "image"
     media_types = (MEDIA_TYPE, "image/png", "image/jpeg", "application/octet-stream")
+    answer_types = ("application/json",)
 
     def __init__(self, *, max_pixels: int, max_images: int) -> None:
         """A request may have ``max_images`` pictures, of ``max_pixels`` pixels together."""
@@ -42,13 +44,13 @@ class ImageCodec(Codec[ImageDocument]):
         self._max_images = max_images
         self._inputs = Bindings(self._make_input)
 
-    def parse(self, body: bytes, content_type: str) -> ImageDocument:
+    def parse(self, body: bytes, head: Head) -> ImageDocument:
         """Reads a form, or a picture as it is; of the pictures, their headers.
 
         Raises BadBody; DoesNotFit where a picture is animated, or ``top`` or ``version`` is no
         count; TooLarge where they are too many, or have too many pixels.
         """
-        form = read_image_form(body, content_type, self._max_images)
+        form = read_image_form(body, head.content_type, self._max_images)
         pictures: list[Picture] = []
         total_pixels = 0
         for sent in form.images:

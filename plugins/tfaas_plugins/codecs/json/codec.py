@@ -12,6 +12,7 @@ import orjson
 from tfaas_core.codec import Codec, Encoded
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.params import Params
+from tfaas_core.route import Head
 from tfaas_core.tensors import Array, Arrays, Bound
 from tfaas_plugins.codecs.json.document import JsonDocument, read_document
 from tfaas_plugins.codecs.json.values import JsonReader
@@ -39,7 +40,7 @@ class JsonCodec(Codec[JsonDocument]):
     def __init__(self) -> None:
         self._bindings = Bindings(partial(Binding, make_reader=JsonReader))
 
-    def parse(self, body: bytes, content_type: str) -> JsonDocument:
+    def parse(self, body: bytes, head: Head) -> JsonDocument:
         """Reads the body, whatever its media type; raises BadBody and DoesNotFit."""
         return read_document(body)
 
@@ -56,6 +57,10 @@ class JsonCodec(Codec[JsonDocument]):
         self, outputs: Arrays, bound: Bound, document: JsonDocument, version: ModelVersion
     ) -> Encoded:
         """Lists for one row, or for a batch; several outputs by name."""
+        return self.encode_other(outputs, bound, version)
+
+    def encode_other(self, outputs: Arrays, bound: Bound, version: ModelVersion) -> Encoded:
+        """The same, whatever the request was."""
         shown = answer(outputs, bound, version, _shown)
         return Encoded(orjson.dumps(shown, option=orjson.OPT_SERIALIZE_NUMPY), "application/json")
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tfaas_core.codec import Codec, Encoded
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.route import Head
 from tfaas_core.tensors import Arrays, Bound
 from tfaas_plugins.codecs.msgpack.document import MsgpackDocument, read_document
 from tfaas_plugins.codecs.msgpack.lists import lists
@@ -26,11 +27,12 @@ class MsgpackCodec(Codec[MsgpackDocument]):
 
     name = "msgpack"
     media_types = ("application/msgpack", "application/x-msgpack", "application/vnd.msgpack")
+    answer_types = media_types
 
     def __init__(self) -> None:
         self._bindings = Bindings(partial(Binding, make_reader=MsgpackReader))
 
-    def parse(self, body: bytes, content_type: str) -> MsgpackDocument:
+    def parse(self, body: bytes, head: Head) -> MsgpackDocument:
         """Reads the body, whatever its media type; raises BadBody and DoesNotFit."""
         return read_document(body)
 
@@ -42,5 +44,12 @@ class MsgpackCodec(Codec[MsgpackDocument]):
         self, outputs: Arrays, bound: Bound, document: MsgpackDocument, version: ModelVersion
     ) -> Encoded:
         """Lists for one row, or for a batch; packed where the request was; several by name."""
-        shown = answer(outputs, bound, version, packed if document.packed else lists)
-        return Encoded(msgspec.msgpack.encode(shown), self.media_types[0])
+        return _encoded(answer(outputs, bound, version, packed if document.packed else lists))
+
+    def encode_other(self, outputs: Arrays, bound: Bound, version: ModelVersion) -> Encoded:
+        """Lists."""
+        return _encoded(answer(outputs, bound, version, lists))
+
+
+def _encoded(shown: Any) -> Encoded:
+    return Encoded(msgspec.msgpack.encode(shown), MsgpackCodec.media_types[0])

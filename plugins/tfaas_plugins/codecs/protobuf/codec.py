@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tfaas_core.codec import Codec, Encoded
+from tfaas_core.errors import NotAcceptable
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.route import Head
 from tfaas_core.tensors import Arrays, Bound
 from tfaas_plugins.codecs.protobuf.binding import RowBinding
 from tfaas_plugins.codecs.protobuf.document import RowsDocument, read_rows
@@ -21,17 +23,18 @@ class ProtobufCodec(Codec[RowsDocument]):
 
     name = "proto"
     media_types = ("application/x-protobuf", "*/*")
+    answer_types = media_types[:1]
 
     def __init__(self) -> None:
         self._bindings = Bindings(RowBinding)
         self._writers = Bindings(PredictionsWriter)
 
-    def parse(self, body: bytes, content_type: str) -> RowsDocument:
+    def parse(self, body: bytes, head: Head) -> RowsDocument:
         """Reads a DataFrame where the media type's parameter ``messageType`` says so, or a Row.
 
         Raises BadBody, DoesNotFit, and UnsupportedMediaType for another message.
         """
-        return read_rows(body, content_type)
+        return read_rows(body, head.content_type)
 
     def bind(self, document: RowsDocument, version: ModelVersion) -> Bound:
         """The one input's array: of one row for a Row, of a batch for a DataFrame."""
@@ -41,5 +44,21 @@ class ProtobufCodec(Codec[RowsDocument]):
         self, outputs: Arrays, bound: Bound, document: RowsDocument, version: ModelVersion
     ) -> Encoded:
         """One Predictions with a Class for each output value, row after row."""
+        return self._encoded(outputs, version)
+
+    def encode_other(self, outputs: Arrays, bound: Bound, version: ModelVersion) -> Encoded:
+        """The same, whatever the request was; raises NotAcceptable where outputs hold no numbers.
+
+        A Row is refused by such a model before it runs.
+        """
+        for spec in version.signature.outputs:
+            if spec.numpy_dtype.kind not in "fiub":
+                raise NotAcceptable(
+                    f"model {version.name!r} answers {spec}, but Predictions hold numbers",
+                    model=version.name,
+                )
+        return self._encoded(outputs, version)
+
+    def _encoded(self, outputs: Arrays, version: ModelVersion) -> Encoded:
         body = self._writers.of(version).write(outputs)
         return Encoded(body, self.media_types[0])

@@ -15,6 +15,7 @@ from tfaas_plugins.codecs.image.codec import ImageCodec
 
 from tfaas_core.errors import DoesNotFit, TfaasError
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.route import Head
 from tfaas_core.tensors import Array, BatchAxis, Bound, TensorSpec, conform
 from tfaas_core.testing.models import model_version
 
@@ -103,7 +104,7 @@ def bind(
 ) -> Bound:
     """What a request is bound to, once it was seen to fit."""
     codec = codec or make_codec()
-    bound = codec.bind(codec.parse(body, content_type), version)
+    bound = codec.bind(codec.parse(body, Head.of_type(content_type)), version)
     conform(version.signature, bound)
     return bound
 

@@ -23,6 +23,7 @@ from tests.plugins.codecs.image.images import (
 from tfaas_core.config import Config, EngineTable, Limits
 from tfaas_core.errors import BadBody, DoesNotFit, TooLarge
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.route import Head
 from tfaas_core.tensors import Array, Arrays, BatchAxis, Bound, TensorSpec
 from tfaas_core.testing.codec import CodecContract, Sample
 
@@ -103,7 +104,7 @@ def test_the_plugin_registers_the_codec_with_the_configured_limits() -> None:
         *("multipart/form-data", "image/png", "image/jpeg", "application/octet-stream"),
     )
     refusal(TooLarge, images(PNG, PNG), codec=codec)
-    codec.parse(images(PNG), FORM)
+    codec.parse(images(PNG), Head.of_type(FORM))
     refusal(TooLarge, images(file(gradient(2, 4))), codec=codec)
 
 
@@ -123,7 +124,7 @@ class TestForm:
     def test_the_model_is_read_from_model_or_else_name(
         self, texts: dict[str, str], model: str | None
     ) -> None:
-        assert make_codec().parse(images(PNG, **texts), FORM).model == model
+        assert make_codec().parse(images(PNG, **texts), Head.of_type(FORM)).model == model
 
     @pytest.mark.parametrize(
         ("texts", "version", "label"),
@@ -139,7 +140,7 @@ class TestForm:
     def test_the_version_is_read_as_a_number_or_a_label(
         self, texts: dict[str, str], version: int | None, label: str | None
     ) -> None:
-        document = make_codec().parse(images(PNG, **texts), FORM)
+        document = make_codec().parse(images(PNG, **texts), Head.of_type(FORM))
         assert (document.version, document.label) == (version, label)
 
     @pytest.mark.parametrize(
@@ -154,7 +155,7 @@ class TestForm:
         ["", "image/png", "image/jpeg", "application/octet-stream", "application/x-www-form"],
     )
     def test_any_other_body_is_one_picture_for_the_default_model(self, content_type: str) -> None:
-        document = make_codec().parse(PNG, content_type)
+        document = make_codec().parse(PNG, Head.of_type(content_type))
         assert document.model is None
         assert bind(PNG, LABELLED, content_type=content_type).arrays["x"].tolist() == [COLOURS]
 
@@ -168,7 +169,7 @@ class TestForm:
     def test_texts_that_nobody_asked_for_are_ignored(self) -> None:
         others = [part("op", "x"), part("op", b"\xff"), part("", "x" * 65_536)]
         document = make_codec().parse(
-            form(*others, part("image", PNG, "a.png"), part("model", "vk")), FORM
+            form(*others, part("image", PNG, "a.png"), part("model", "vk")), Head.of_type(FORM)
         )
         assert (document.model, len(document.pictures)) == ("vk", 1)
 
@@ -231,7 +232,7 @@ def answer(
     version: ModelVersion, outputs: Arrays, body: bytes | None = None, count: int = 1
 ) -> Any:
     codec = make_codec()
-    document = codec.parse(body or images(*[PNG] * count), FORM)
+    document = codec.parse(body or images(*[PNG] * count), Head.of_type(FORM))
     bound = Bound({}, count if version.signature.batch is not BatchAxis.NONE else 1, count == 1)
     encoded = codec.encode(outputs, bound, document, version)
     assert encoded.media_type == "application/json"
@@ -300,9 +301,8 @@ class TestAnswer:
 
     def test_a_picture_that_is_the_whole_body_has_no_file_name(self) -> None:
         codec = make_codec()
-        encoded = codec.encode(
-            {"y": f32([[1, 2, 3]])}, Bound({}, 1, True), codec.parse(PNG, "image/png"), LABELLED
-        )
+        document = codec.parse(PNG, Head.of_type("image/png"))
+        encoded = codec.encode({"y": f32([[1, 2, 3]])}, Bound({}, 1, True), document, LABELLED)
         assert orjson.loads(encoded.body)["filename"] == ""
 
     def test_without_labels_each_picture_has_its_outputs_by_name(self) -> None:

@@ -17,6 +17,7 @@ from tests.plugins.codecs.image.images import (
     taking,
 )
 from tfaas_core.errors import BadBody, DoesNotFit, TooLarge
+from tfaas_core.route import Head
 from tfaas_core.tensors import BatchAxis, TensorSpec
 from tfaas_core.testing.models import model_version
 
@@ -63,7 +64,7 @@ def test_a_model_without_a_batch_axis_takes_one_at_a_time() -> None:
 def test_other_inputs_may_have_defaults() -> None:
     specs = [TensorSpec("k", "int32", (), default=5), TensorSpec("x", "string", (None,))]
     codec = make_codec()
-    bound = codec.bind(codec.parse(images(PNG), FORM), model_version(specs))
+    bound = codec.bind(codec.parse(images(PNG), Head.of_type(FORM)), model_version(specs))
     assert list(bound.arrays) == ["x"]
 
 

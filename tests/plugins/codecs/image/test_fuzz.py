@@ -23,6 +23,7 @@ from tests.plugins.codecs.image.images import (
 )
 from tfaas_core.errors import TfaasError
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.route import Head
 from tfaas_core.tensors import NUMPY_DTYPES, Array, BatchAxis, Bound, TensorSpec, conform
 
 settings.register_profile("codec", deadline=None, max_examples=150)
@@ -87,7 +88,7 @@ def outcome(body: bytes, version: ModelVersion, content_type: str = FORM) -> Bou
 def _bound_or_error(body: bytes, version: ModelVersion, content_type: str) -> Bound | TfaasError:
     codec = make_codec(max_pixels=100_000, max_images=3)
     try:
-        return codec.bind(codec.parse(body, content_type), version)
+        return codec.bind(codec.parse(body, Head.of_type(content_type)), version)
     except TfaasError as error:
         return error
 
@@ -198,7 +199,7 @@ def test_the_best_labels_of_any_output_are_answered(bits: Array, top: int) -> No
     spec = TensorSpec("y", "float32", (None, count))
     version = taking(None, 5, 6, 3, outputs=[spec], labels=labels)
     codec = make_codec()
-    document = codec.parse(images(*[FILES[0]] * rows, top=str(top)), FORM)
+    document = codec.parse(images(*[FILES[0]] * rows, top=str(top)), Head.of_type(FORM))
     body = codec.encode({"y": outputs}, Bound({}, rows, rows == 1), document, version).body
     answers = orjson.loads(body)
     for output, answer in zip(outputs, [answers] if rows == 1 else answers, strict=True):

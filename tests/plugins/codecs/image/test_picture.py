@@ -26,6 +26,7 @@ from tests.plugins.codecs.image.images import (
     taking,
 )
 from tfaas_core.errors import BadBody, DoesNotFit, TooLarge
+from tfaas_core.route import Head
 from tfaas_core.tensors import Array
 
 GREY = taking(None, None, None, 1)
@@ -296,7 +297,7 @@ class TestLimits:
         )
         header = data[16:29]
         data = data[:8] + chunk("IHDR", header) + data[33:]
-        (shown,) = make_codec(max_pixels=10**10).parse(data, "image/png").pictures
+        (shown,) = make_codec(max_pixels=10**10).parse(data, Head.of_type("image/png")).pictures
         assert (shown.width, shown.height) == (60_000, 60_000)
 
     def test_exactly_the_limit_is_taken_for_all_images_together(self) -> None:

@@ -11,6 +11,7 @@ from tfaas_plugins.codecs.json.codec import JsonCodec
 from tests.plugins.codecs.versions import VK, checked
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.route import Head
 from tfaas_core.tensors import Array, Bound
 
 
@@ -18,7 +19,7 @@ def bind(body: bytes | dict[str, Any], version: ModelVersion = VK) -> Bound:
     if not isinstance(body, bytes):
         body = json.dumps(body).encode()
     codec = JsonCodec()
-    bound = codec.bind(codec.parse(body, "application/json"), version)
+    bound = codec.bind(codec.parse(body, Head.of_type("application/json")), version)
     checked(bound, version)
     return bound
 
@@ -40,7 +41,7 @@ def answer(version: ModelVersion, single: bool, *outputs: Array) -> bytes:
     codec = JsonCodec()
     bound = Bound({}, 1 if single else 2, single)
     named = {s.name: o for s, o in zip(version.signature.outputs, outputs, strict=True)}
-    encoded = codec.encode(named, bound, codec.parse(b'{"values": []}', ""), version)
+    encoded = codec.encode(named, bound, codec.parse(b'{"values": []}', Head()), version)
     assert encoded.media_type == "application/json"
     return encoded.body
 

@@ -13,6 +13,7 @@ from tests.plugins.codecs.json.requests import bind, refusal
 from tests.plugins.codecs.versions import TWO_INPUTS, VK, VK_3, f32, taking
 from tfaas_core.config import Config
 from tfaas_core.errors import BadBody
+from tfaas_core.route import Head
 from tfaas_core.tensors import BatchAxis, Bound
 from tfaas_core.testing.codec import CodecContract, Sample
 
@@ -100,7 +101,7 @@ class TestParse:
     def test_the_model_is_read_from_model_or_else_name(
         self, body: bytes, model: str | None
     ) -> None:
-        assert JsonCodec().parse(body, "").model == model
+        assert JsonCodec().parse(body, Head()).model == model
 
     @pytest.mark.parametrize(
         ("body", "version", "label"),
@@ -117,7 +118,7 @@ class TestParse:
     def test_the_version_is_read_as_a_number_or_a_label(
         self, body: bytes, version: int | None, label: str | None
     ) -> None:
-        document = JsonCodec().parse(body, "")
+        document = JsonCodec().parse(body, Head())
         assert (document.version, document.label) == (version, label)
 
     @pytest.mark.parametrize("label", ["fu", "tfaas", "unused", "\\u0075"])
@@ -158,7 +159,7 @@ class TestParse:
     )
     def test_what_is_not_json_is_a_bad_body(self, body: bytes) -> None:
         with pytest.raises(BadBody, match=r"^the body is (not JSON: .+|empty, .+)$"):
-            JsonCodec().parse(body, "")
+            JsonCodec().parse(body, Head())
 
     @pytest.mark.parametrize("token", ["NaN", "Infinity", "-Infinity", "-NaN"])
     def test_bare_nan_and_infinity_are_a_bad_body(self, token: str) -> None:
@@ -168,9 +169,9 @@ class TestParse:
 
     def test_bad_json_is_located(self) -> None:
         with pytest.raises(BadBody, match="line 2, column 3"):
-            JsonCodec().parse(b"{\n  x: 1}", "")
+            JsonCodec().parse(b"{\n  x: 1}", Head())
         with pytest.raises(BadBody, match="byte 7 is not UTF-8"):
-            JsonCodec().parse(b'{"x": "\xff"}', "")
+            JsonCodec().parse(b'{"x": "\xff"}', Head())
 
     @pytest.mark.parametrize(
         ("body", "message"),

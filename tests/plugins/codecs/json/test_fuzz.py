@@ -12,6 +12,7 @@ from tfaas_plugins.codecs.json.codec import JsonCodec
 from tests.plugins.codecs.versions import checked
 from tfaas_core.errors import TfaasError
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.route import Head
 from tfaas_core.tensors import NUMPY_DTYPES, Array, Arrays, BatchAxis, Bound, TensorSpec
 from tfaas_core.testing.models import model_version
 
@@ -84,7 +85,7 @@ def outcome(body: bytes, version: ModelVersion) -> Bound | TfaasError:
 def _bound_or_error(body: bytes, version: ModelVersion) -> Bound | TfaasError:
     codec = JsonCodec()
     try:
-        return codec.bind(codec.parse(body, ""), version)
+        return codec.bind(codec.parse(body, Head()), version)
     except TfaasError as error:
         return error
 
@@ -212,7 +213,7 @@ def answer(output: Array, dtype: str) -> str:
     version = model_version(outputs=[TensorSpec("y", dtype, (None, None))])
     codec = JsonCodec()
     bound = Bound({}, 1, True)
-    return codec.encode({"y": output}, bound, codec.parse(b"{}", ""), version).body.decode()
+    return codec.encode({"y": output}, bound, codec.parse(b"{}", Head()), version).body.decode()
 
 
 @fuzz
@@ -245,9 +246,9 @@ def test_an_answer_can_be_sent_as_a_request(batch: Array) -> None:
     spec = TensorSpec("x", "float32", (None, *batch.shape[1:]))
     version = model_version([spec], [spec])
     codec = JsonCodec()
-    document = codec.parse(b"{}", "")
+    document = codec.parse(b"{}", Head())
     body = codec.encode({"x": batch}, Bound({}, len(batch), False), document, version).body
-    bound = codec.bind(codec.parse(b'{"values": ' + body + b"}", ""), version)
+    bound = codec.bind(codec.parse(b'{"values": ' + body + b"}", Head()), version)
     assert (bound.rows, bound.single) == (len(batch), False)
     np.testing.assert_array_equal(bound.arrays["x"], batch, strict=True)
 

@@ -13,6 +13,7 @@ from tfaas_plugins.codecs.values.leaves import NAN_HINT
 from tests.plugins.codecs.json.requests import array, bind, refusal
 from tests.plugins.codecs.versions import VK, signed, taking
 from tfaas_core.errors import BadBody, TfaasError
+from tfaas_core.route import Head
 from tfaas_core.tensors import Array, BatchAxis, TensorSpec
 from tfaas_core.testing.models import model_version
 
@@ -109,7 +110,7 @@ class TestRefused:
         assert array(texts, taking("string")).tolist() == [[b"NaN", b'a"NaN,']]
         body = b'{"note": ", NaN, \\" NaN", "values": [NaN, 1], "model": "NaN"}'
         same(array(body, ACCEPTING), [[np.nan, 1]])
-        assert JsonCodec().parse(body, "").model == "NaN"
+        assert JsonCodec().parse(body, Head()).model == "NaN"
 
     def test_strings_without_an_end_are_read_in_time(self) -> None:
         with pytest.raises(BadBody):
@@ -122,7 +123,7 @@ class TestRefused:
 
 def test_nan_is_answered_as_null() -> None:
     codec = JsonCodec()
-    document = codec.parse(b'{"values": [NaN, 1]}', "")
+    document = codec.parse(b'{"values": [NaN, 1]}', Head())
     bound = codec.bind(document, ACCEPTING)
     output = np.array([[np.nan]], np.float32)
     assert codec.encode({"y": output}, bound, document, ACCEPTING).body == b"[null]"

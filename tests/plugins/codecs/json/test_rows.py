@@ -14,6 +14,7 @@ from tfaas_plugins.codecs.values.leaves import NAN_HINT
 from tests.plugins.codecs.json.requests import ROW_OF_2, array, bind, refusal
 from tests.plugins.codecs.versions import f32, taking
 from tfaas_core.errors import TfaasError
+from tfaas_core.route import Head
 from tfaas_core.tensors import BatchAxis
 from tfaas_core.testing.models import model_version
 
@@ -116,7 +117,7 @@ class TestRowsAndBatches:
 
     def test_the_same_codec_serves_versions_that_differ(self) -> None:
         codec = JsonCodec()
-        document = codec.parse(b'{"values": [1, 2]}', "")
+        document = codec.parse(b'{"values": [1, 2]}', Head())
         for count in range(600):
             dtype = ("float32", "int64")[count % 2]
             version = taking(dtype)
@@ -127,7 +128,7 @@ class TestRowsAndBatches:
             """A dict that can be watched."""
 
         codec = JsonCodec()
-        document = codec.parse(b'{"values": [1, 2]}', "")
+        document = codec.parse(b'{"values": [1, 2]}', Head())
         watched = []
         for _ in range(1000):
             params = Kept()

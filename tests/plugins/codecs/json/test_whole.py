@@ -12,6 +12,7 @@ from tfaas_plugins.codecs.json.codec import JsonCodec
 from tests.plugins.codecs.json.requests import array, bind, refusal
 from tests.plugins.codecs.versions import TWO_INPUTS, VK_3, f32, giving, taking
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.route import Head
 from tfaas_core.tensors import Array, BatchAxis, TensorSpec
 from tfaas_core.testing.models import model_version
 
@@ -185,7 +186,7 @@ class TestOneRowOfWholeTensors:
 def answered(version: ModelVersion, body: dict[str, Any], *outputs: Array) -> Any:
     """What a request gets if the model answers these outputs."""
     codec = JsonCodec()
-    document = codec.parse(json.dumps(body).encode(), "")
+    document = codec.parse(json.dumps(body).encode(), Head())
     bound = codec.bind(document, version)
     named = {s.name: o for s, o in zip(version.signature.outputs, outputs, strict=True)}
     return json.loads(codec.encode(named, bound, document, version).body)

@@ -12,6 +12,7 @@ from tfaas_plugins.codecs.msgpack.codec import MsgpackCodec
 from tests.plugins.codecs.versions import VK, checked
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.route import Head
 from tfaas_core.tensors import Array, Bound
 
 encode = msgspec.msgpack.encode
@@ -31,7 +32,7 @@ def unpacked(fields: dict[str, Any]) -> Array:
 def bind(document: Any, version: ModelVersion = VK) -> Bound:
     codec = MsgpackCodec()
     body = document if isinstance(document, bytes) else encode(document)
-    bound = codec.bind(codec.parse(body, "application/msgpack"), version)
+    bound = codec.bind(codec.parse(body, Head.of_type("application/msgpack")), version)
     checked(bound, version)
     return bound
 
@@ -54,7 +55,7 @@ def answer(version: ModelVersion, single: bool, *outputs: Array, request: Any = 
     codec = MsgpackCodec()
     bound = Bound({}, 1 if single else 2, single)
     named = {s.name: o for s, o in zip(version.signature.outputs, outputs, strict=True)}
-    document = codec.parse(encode({"values": request}), "")
+    document = codec.parse(encode({"values": request}), Head())
     encoded = codec.encode(named, bound, document, version)
     assert encoded.media_type == "application/msgpack"
     return encoded.body

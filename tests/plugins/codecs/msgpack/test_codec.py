@@ -17,6 +17,7 @@ from tests.plugins.codecs.msgpack.requests import array, bind, packed, refusal
 from tests.plugins.codecs.versions import TWO_INPUTS, VK, VK_3, f32, signed, taking
 from tfaas_core.config import Config
 from tfaas_core.errors import BadBody
+from tfaas_core.route import Head
 from tfaas_core.tensors import BatchAxis, Bound, TensorSpec
 from tfaas_core.testing.codec import CodecContract, Sample
 from tfaas_core.testing.models import model_version
@@ -94,8 +95,8 @@ def test_the_plugin_registers_the_codec() -> None:
 class TestParse:
     @pytest.mark.parametrize("alias", ["model", "name"])
     def test_the_model_is_read_from_model_or_else_name(self, alias: str) -> None:
-        assert MsgpackCodec().parse(encode({alias: "vk"}), "").model == "vk"
-        assert MsgpackCodec().parse(encode({alias: ""}), "").model is None
+        assert MsgpackCodec().parse(encode({alias: "vk"}), Head()).model == "vk"
+        assert MsgpackCodec().parse(encode({alias: ""}), Head()).model is None
 
     def test_the_version_is_read_as_a_number_or_a_label(self) -> None:
         for fields, expected in (
@@ -104,7 +105,7 @@ class TestParse:
             ({"label": "canary"}, (None, "canary")),
             ({"version": None, "label": ""}, (None, None)),
         ):
-            document = MsgpackCodec().parse(encode(fields), "")
+            document = MsgpackCodec().parse(encode(fields), Head())
             assert (document.version, document.label) == expected
 
     @pytest.mark.parametrize("field", ["version", "label"])
@@ -143,12 +144,12 @@ class TestParse:
     )
     def test_what_is_not_one_value_is_a_bad_body(self, body: bytes) -> None:
         with pytest.raises(BadBody, match=r"^the body is (not MessagePack: .+|empty, .+)$"):
-            MsgpackCodec().parse(body, "")
+            MsgpackCodec().parse(body, Head())
 
     def test_many_lists_that_claim_to_be_long_take_no_memory(self) -> None:
         body = b"\x81\xa6values" + b"\xdd\x00\x0f\x00\x00" * 900 + b"\x00" * 1_000_000
         with pytest.raises(BadBody):
-            MsgpackCodec().parse(body, "")
+            MsgpackCodec().parse(body, Head())
 
     @pytest.mark.parametrize(
         ("document", "message"),

@@ -13,6 +13,7 @@ from tfaas_plugins.codecs.msgpack.codec import MsgpackCodec
 from tests.plugins.codecs.versions import checked
 from tfaas_core.errors import TfaasError
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.route import Head
 from tfaas_core.tensors import NUMPY_DTYPES, Array, BatchAxis, Bound, TensorSpec
 from tfaas_core.testing.models import model_version
 
@@ -95,7 +96,7 @@ def outcome(body: bytes, version: ModelVersion) -> Bound | TfaasError:
 def _bound_or_error(body: bytes, version: ModelVersion) -> Bound | TfaasError:
     codec = MsgpackCodec()
     try:
-        return codec.bind(codec.parse(body, ""), version)
+        return codec.bind(codec.parse(body, Head()), version)
     except TfaasError as error:
         return error
 
@@ -199,7 +200,7 @@ def test_exactly_what_the_model_takes_is_taken(given_array: Array, version: Mode
 def test_every_float_of_an_answer_reads_back_as_itself(output: Array) -> None:
     version = model_version(outputs=[TensorSpec("y", output.dtype.name, (None,) * output.ndim)])
     codec = MsgpackCodec()
-    document = codec.parse(encode({}), "")
+    document = codec.parse(encode({}), Head())
     body = codec.encode({"y": output}, Bound({}, len(output), False), document, version).body
     shown = output.astype(object)
     shown[~np.isfinite(output)] = None
@@ -222,9 +223,9 @@ def test_an_answer_can_be_sent_as_a_request(batch: Array, packed_too: bool) -> N
     spec = TensorSpec("x", "float32", (None, *batch.shape[1:]))
     version = model_version([spec], [spec])
     codec = MsgpackCodec()
-    document = codec.parse(b"\x80", "")
+    document = codec.parse(b"\x80", Head())
     document.packed = packed_too
     body = codec.encode({"x": batch}, Bound({}, len(batch), False), document, version).body
-    bound = codec.bind(codec.parse(b"\x81\xa6values" + body, ""), version)
+    bound = codec.bind(codec.parse(b"\x81\xa6values" + body, Head()), version)
     assert (bound.rows, bound.single) == (len(batch), False)
     np.testing.assert_array_equal(bound.arrays["x"], batch, strict=True)

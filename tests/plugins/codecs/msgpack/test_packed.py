@@ -12,6 +12,7 @@ from tfaas_plugins.codecs.msgpack.codec import MsgpackCodec
 from tests.plugins.codecs.msgpack.requests import array, bind, packed, refusal
 from tests.plugins.codecs.versions import TWO_INPUTS, VK, VK_3, f32, taking
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.route import Head
 from tfaas_core.tensors import NUMPY_DTYPES, BatchAxis
 from tfaas_core.testing.models import model_version
 
@@ -31,7 +32,7 @@ class TestPackedArrays:
 
     def test_rows_of_the_models_dtype_are_not_copied(self) -> None:
         codec = MsgpackCodec()
-        document = codec.parse(encode({"values": packed(np.zeros((3, 2)))}), "")
+        document = codec.parse(encode({"values": packed(np.zeros((3, 2)))}), Head())
         rows = codec.bind(document, VK).arrays["x"]
         assert np.shares_memory(rows, np.frombuffer(document.values["data"], np.uint8))
         assert rows.flags.aligned

@@ -12,6 +12,7 @@ from tfaas_plugins.codecs.protobuf.tfaas_pb2 import Class, DataFrame, Prediction
 from tests.plugins.codecs.versions import VK
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.route import Head
 from tfaas_core.tensors import Array, Bound, conform
 
 ROW = "application/x-protobuf"
@@ -25,7 +26,7 @@ def row(*values: float, keys: Iterable[str] = (), model: str = "") -> Row:
 def bind(sent: Row | DataFrame, version: ModelVersion = VK) -> Bound:
     codec = ProtobufCodec()
     content_type = FRAME if isinstance(sent, DataFrame) else ROW
-    bound = codec.bind(codec.parse(sent.SerializeToString(), content_type), version)
+    bound = codec.bind(codec.parse(sent.SerializeToString(), Head.of_type(content_type)), version)
     for bound_array in conform(version.signature, bound):
         assert bound_array.flags.aligned
     return bound
@@ -52,7 +53,7 @@ def refusal(sent: Row | DataFrame, version: ModelVersion = VK) -> DoesNotFit:
 def answer(version: ModelVersion, rows: int, *outputs: Array) -> list[tuple[str, float]]:
     codec = ProtobufCodec()
     named = {s.name: o for s, o in zip(version.signature.outputs, outputs, strict=True)}
-    document = codec.parse(row(1, 2).SerializeToString(), ROW)
+    document = codec.parse(row(1, 2).SerializeToString(), Head.of_type(ROW))
     encoded = codec.encode(named, Bound({}, rows, rows == 1), document, version)
     assert encoded.media_type == "application/x-protobuf"
     predictions = Predictions.FromString(encoded.body)

@@ -9,6 +9,7 @@ from tfaas_plugins.codecs.protobuf.tfaas_pb2 import Predictions
 
 from tests.plugins.codecs.protobuf.requests import ROW, answer, row
 from tests.plugins.codecs.versions import f32, giving
+from tfaas_core.route import Head
 from tfaas_core.tensors import BatchAxis, Bound, TensorSpec
 
 
@@ -86,7 +87,7 @@ class TestPredictions:
     def test_one_version_answers_rows_of_any_length(self) -> None:
         version = giving(spec((None, None)), labels=["a", "b"])
         codec = ProtobufCodec()
-        document = codec.parse(row(1, 2).SerializeToString(), ROW)
+        document = codec.parse(row(1, 2).SerializeToString(), Head.of_type(ROW))
         for count in (2, 5, 0, 2):
             values = f32([np.arange(1, count + 1)])
             body = codec.encode({"y": values}, Bound({}, 1, True), document, version).body

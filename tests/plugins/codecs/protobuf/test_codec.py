@@ -15,6 +15,7 @@ from tests.plugins.codecs.protobuf.requests import FRAME, ROW, frame, prediction
 from tests.plugins.codecs.versions import VK, VK_3, f32
 from tfaas_core.config import Config
 from tfaas_core.errors import BadBody, UnsupportedMediaType
+from tfaas_core.route import Head
 from tfaas_core.tensors import Bound, TensorSpec
 from tfaas_core.testing.codec import CodecContract, Sample
 from tfaas_core.testing.models import model_version
@@ -98,8 +99,8 @@ class TestParse:
     def test_the_model_is_what_any_row_names(
         self, sent: Row | DataFrame, model: str | None
     ) -> None:
-        content_type = FRAME if isinstance(sent, DataFrame) else ROW
-        assert ProtobufCodec().parse(sent.SerializeToString(), content_type).model == model
+        head = Head.of_type(FRAME if isinstance(sent, DataFrame) else ROW)
+        assert ProtobufCodec().parse(sent.SerializeToString(), head).model == model
 
     def test_rows_that_name_different_models_are_told_apart(self) -> None:
         error = refusal(frame(row(1), row(1, model="a"), row(1, model="a"), row(1, model="b")))
@@ -125,7 +126,7 @@ class TestParse:
     )
     def test_what_is_no_row_is_a_bad_body(self, body: bytes) -> None:
         with pytest.raises(BadBody) as caught:
-            ProtobufCodec().parse(body, ROW)
+            ProtobufCodec().parse(body, Head.of_type(ROW))
         assert caught.value.message == (
             "the body is not a tfaaspb.Row message; a DataFrame is announced as "
             "`application/x-protobuf; messageType=tfaaspb.DataFrame`"
@@ -134,7 +135,7 @@ class TestParse:
     @pytest.mark.parametrize("body", [b"\x00", frame(row(1, 2)).SerializeToString()[:-1]])
     def test_what_is_no_data_frame_is_a_bad_body(self, body: bytes) -> None:
         with pytest.raises(BadBody) as caught:
-            ProtobufCodec().parse(body, FRAME)
+            ProtobufCodec().parse(body, Head.of_type(FRAME))
         assert caught.value.message == "the body is not a tfaaspb.DataFrame message"
 
     @pytest.mark.parametrize(
@@ -151,7 +152,7 @@ class TestParse:
         self, content_type: str
     ) -> None:
         body = frame(row(1, 2), row(3, 4)).SerializeToString()
-        document = ProtobufCodec().parse(body, content_type)
+        document = ProtobufCodec().parse(body, Head.of_type(content_type))
         assert (len(document.rows), document.single) == (2, False)
 
     @pytest.mark.parametrize(
@@ -159,13 +160,13 @@ class TestParse:
         ["", "text/plain", "application/x-protobuf; messageType=tfaaspb.Row", ROW + "; q=1"],
     )
     def test_all_else_is_a_row(self, content_type: str) -> None:
-        document = ProtobufCodec().parse(row(1, 2).SerializeToString(), content_type)
+        document = ProtobufCodec().parse(row(1, 2).SerializeToString(), Head.of_type(content_type))
         assert (len(document.rows), document.single) == (1, True)
 
     @pytest.mark.parametrize("name", ["tfaaspb.Hits", "tfaaspb.Predictions", "Row", "x" * 200])
     def test_another_message_is_an_unsupported_media_type(self, name: str) -> None:
         with pytest.raises(UnsupportedMediaType) as caught:
-            ProtobufCodec().parse(b"", f"application/x-protobuf; messageType={name}")
+            ProtobufCodec().parse(b"", Head.of_type(f"application/x-protobuf; messageType={name}"))
         assert caught.value.message == (
             f"messageType is {name[:80]!r}, /proto reads tfaaspb.Row and tfaaspb.DataFrame"
         )

@@ -10,6 +10,7 @@ from tfaas_plugins.codecs.protobuf.tfaas_pb2 import DataFrame, Predictions, Row
 
 from tfaas_core.errors import TfaasError
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.route import Head
 from tfaas_core.tensors import NUMPY_DTYPES, Array, BatchAxis, Bound, TensorSpec, conform
 from tfaas_core.testing.models import model_version
 
@@ -58,7 +59,7 @@ def outcome(body: bytes, content_type: str, version: ModelVersion) -> Bound | Tf
 def _bound_or_error(body: bytes, content_type: str, version: ModelVersion) -> Bound | TfaasError:
     codec = ProtobufCodec()
     try:
-        return codec.bind(codec.parse(body, content_type), version)
+        return codec.bind(codec.parse(body, Head.of_type(content_type)), version)
     except TfaasError as error:
         return error
 
@@ -131,7 +132,7 @@ def test_predictions_are_the_outputs_in_order_with_labels(output: Array, labels:
         outputs=[TensorSpec("y", "float32", (None,) * output.ndim)], labels=labels
     )
     codec = ProtobufCodec()
-    document = codec.parse(b"", "")
+    document = codec.parse(b"", Head())
     bound = Bound({}, len(output), False)
     body = codec.encode({"y": output}, bound, document, version).body
     classes = Predictions.FromString(body).prediction

@@ -14,6 +14,7 @@ from tfaas_plugins.codecs.values.leaves import NAN_HINT
 from tests.plugins.codecs.protobuf.requests import ROW, array, bind, frame, refusal, row
 from tests.plugins.codecs.versions import VK, VK_3, f32, giving, taking
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.route import Head
 from tfaas_core.tensors import BatchAxis, Bound, TensorSpec
 from tfaas_core.testing.models import model_version
 
@@ -41,7 +42,7 @@ class TestRowsAndBatches:
             b"\x12\x04" + one + b"\x15" + two,
             b"\x15" + one + b"\x0a\x00\x0a\x00" + b"\x12\x04" + two,
         ):
-            bound = codec.bind(codec.parse(body, ROW), VK)
+            bound = codec.bind(codec.parse(body, Head.of_type(ROW)), VK)
             np.testing.assert_array_equal(bound.arrays["x"], f32([[0.1, -2]]), strict=True)
 
     def test_every_finite_float32_arrives_as_it_was_sent(self) -> None:
@@ -323,4 +324,4 @@ def test_a_row_is_for_the_one_input_that_has_no_default() -> None:
 
 def bind_alone(sent: Row, version: ModelVersion) -> Bound:
     codec = ProtobufCodec()
-    return codec.bind(codec.parse(sent.SerializeToString(), ROW), version)
+    return codec.bind(codec.parse(sent.SerializeToString(), Head.of_type(ROW)), version)

@@ -1,0 +1,59 @@
+"""A response as bytes on the wire: those that Sanic would send."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from sanic import HTTPResponse
+
+from tfaas_core.http.sanic_parts import has_body, head_bytes
+from tfaas_core.route import Response
+
+_LENGTH_MARK = "<length>"
+
+
+def answer_bytes(response: Response, keep_alive: bool) -> bytes:
+    """The response on the wire, the same bytes that Sanic would send.
+
+    Raises all sorts of errors where a handler gave what cannot be sent.
+    """
+    if response.stream is not None:
+        raise TypeError("the answer is a stream, but its route is express")
+    if response.status != 200:
+        return _unusual_answer_bytes(response, keep_alive)
+    body, headers = response.body, response.headers
+    before, behind = _usual_head(
+        response.media_type, keep_alive, tuple(headers.items()) if headers else ()
+    )
+    return b"%b%d%b%b" % (before, len(body), behind, body)
+
+
+@lru_cache(1024)
+def _usual_head(
+    media_type: str, keep_alive: bool, headers: tuple[tuple[str, str], ...]
+) -> tuple[bytes, bytes]:
+    """What stands before and behind the length of a body, with status 200."""
+    answer = HTTPResponse(headers=dict(headers), content_type=media_type)
+    answer.headers["content-length"] = _LENGTH_MARK
+    answer.headers.update(_connection(keep_alive))
+    before, name, behind = head_bytes(answer).partition(b"\r\ncontent-length: ")
+    return before + name, behind.removeprefix(_LENGTH_MARK.encode())
+
+
+def _unusual_answer_bytes(response: Response, keep_alive: bool) -> bytes:
+    status, body = response.status, response.body
+    if status < 200:
+        raise ValueError(f"{status} is not the status of an answer")
+    answer = HTTPResponse(body, status, dict(response.headers), response.media_type)
+    if has_body(status):
+        answer.headers["content-length"] = str(len(body))
+    else:
+        body = b""
+        answer.headers.pop("content-length", None)
+        answer.headers.pop("transfer-encoding", None)
+    answer.headers.update(_connection(keep_alive))
+    return head_bytes(answer) + body
+
+
+def _connection(keep_alive: bool) -> dict[str, str]:
+    return {"connection": "keep-alive" if keep_alive else "close"}

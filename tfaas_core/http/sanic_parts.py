@@ -1,0 +1,230 @@
+"""The parts of Sanic that are not its public interface, and may move with a new version.
+
+They are touched here alone. ``tests/core/http/test_sanic_parts.py`` fails where one has moved, and
+says which; then the bound of ``sanic`` in ``pyproject.toml`` has to follow.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from sanic import HTTPResponse, Sanic
+from sanic.application.state import ApplicationServerInfo
+from sanic.headers import format_http1_response
+from sanic.helpers import has_message_body
+from sanic.http import Stage
+from sanic.http.constants import HTTP
+from sanic.request import Request as SanicRequest
+from sanic.router import Router as SanicRouter
+from sanic.server.async_server import AsyncioServer
+from sanic.server.protocols.http_protocol import HttpProtocol
+
+SanicHandler = Callable[[SanicRequest], Awaitable[HTTPResponse | None]]
+"""What Sanic calls for each request."""
+
+
+class _OneWay(SanicRouter):
+    """Sends every request the same way: what is served where is not Sanic's to know."""
+
+    _way: Any = None
+
+    def get(  # type: ignore[override]
+        self, path: str, method: str, host: str | None
+    ) -> Any:
+        if self._way is None:
+            self._way = self._get("/", "GET", None)
+        return self._way
+
+
+class _Request(SanicRequest):
+    """A request, or what stands for one that could not be read."""
+
+    def __init__(self, url_bytes: bytes, *, method: str, **more: Any) -> None:
+        # The target may be just what could not be read; to try again would end in a traceback.
+        super().__init__(b"*" if method == "NONE" else url_bytes, method=method, **more)
+
+    @property
+    def path(self) -> str:
+        # An absolute target need not have one.
+        return bytes(self._parsed_url.path or b"/").decode("ascii")
+
+
+def one_way_app(name: str, entry: SanicHandler) -> Sanic:  # type: ignore[type-arg]
+    """An application whose requests all go to ``entry``, whatever they ask for.
+
+    It is called before the body is read.
+    """
+
+    async def handle(request: SanicRequest) -> HTTPResponse | None:
+        return await entry(request)
+
+    app = Sanic(name, configure_logging=False, router=_OneWay(), request_class=_Request)
+    app.add_route(handle, "/", name="entry", stream=True)
+    return app
+
+
+# A request, and its answer.
+
+
+def limit_body(request: SanicRequest, max_bytes: int) -> None:
+    """Refuses a body that is longer. Before this, a body may have any length."""
+    stream: Any = request.stream
+    stream.request_max_size = max_bytes
+
+
+def has_unread_body(request: SanicRequest) -> bool:
+    """Whether there may be more of the body than was read."""
+    stream: Any = request.stream
+    return stream is not None and bool(stream.request_body)
+
+
+def announced_bytes(request: SanicRequest) -> int:
+    """How long the body is said to be; 0 where that is not said."""
+    stream: Any = request.stream
+    return int(stream.request_bytes)
+
+
+def awaits_continue(request: SanicRequest) -> bool:
+    """Whether the client sends the body only when it is told to: by 100, or by reading on."""
+    stream: Any = request.stream
+    return stream is not None and bool(stream.expecting_continue)
+
+
+async def next_piece(request: SanicRequest) -> bytes:
+    """Some bytes of the body; empty at its end. Raises SanicException."""
+    stream: Any = request.stream
+    return await stream.read() or b""
+
+
+def leave_body_unread(request: SanicRequest) -> None:
+    """Closes the connection behind the answer, rather than read or ask for the rest of the body."""
+    stream: Any = request.stream
+    stream.expecting_continue = False
+    stream.keep_alive = False
+    stream.request_body = None
+
+
+def close_behind_answer(request: SanicRequest) -> None:
+    """Has the answer say that it is the connection's last, and so it is."""
+    stream: Any = request.stream
+    if stream is not None:
+        stream.keep_alive = False
+
+
+def head_bytes(answer: HTTPResponse) -> bytes:
+    """The head of an answer as it is sent; raises all sorts of errors where it cannot be sent."""
+    return format_http1_response(answer.status, answer.processed_headers)
+
+
+def has_body(status: int) -> bool:
+    """Whether an answer of this status has a body."""
+    return bool(has_message_body(status))  # type: ignore[no-untyped-call]
+
+
+# A connection.
+
+
+class SanicProtocol(HttpProtocol):
+    """Sanic's protocol of a connection, and when another may answer on it."""
+
+    __slots__ = ()
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        # Sanic sets it only when its task begins.
+        self._http: Any = None
+
+    @property
+    def rests(self) -> bool:
+        """Whether Sanic has no byte of a request, and will wait for one, or waits already."""
+        if self.recv_buffer:
+            return False
+        http = self._http
+        if http is None:
+            # Of a new connection, Sanic's task has not begun yet. Of one that ends, it is gone.
+            return self._task is not None
+        # It forgets the last request when it has done everything about it.
+        return http.request is None and http.stage is Stage.IDLE
+
+    @property
+    def keeps_alive(self) -> bool:
+        """Whether connections may have another request."""
+        return bool(self.app.config.KEEP_ALIVE)
+
+    @property
+    def buffer_bytes(self) -> int:
+        """How much of what comes early is kept."""
+        return int(self.app.config.REQUEST_BUFFER_SIZE)
+
+    def note_bytes(self) -> None:
+        """Restarts Sanic's clock, which closes connections on which nothing happens."""
+        self._time = time.monotonic()
+
+    def begin_handling(self) -> None:
+        """Has Sanic's clock, and its idea of what is idle, count a request of another's."""
+        self._http.stage = Stage.HANDLER
+
+    def end_handling(self) -> None:
+        """The request that was begun is answered."""
+        self.note_bytes()
+        self._http.stage = Stage.IDLE
+
+    async def may_write(self) -> None:
+        """Waits while the client does not read what was sent."""
+        if not self._can_write.is_set():
+            await self._can_write.wait()
+
+
+# A server.
+
+
+class SanicServer:
+    """An application that serves on a socket."""
+
+    def __init__(self, app: Sanic, server: AsyncioServer) -> None:  # type: ignore[type-arg]
+        self._app = app
+        self._server = server
+
+    @classmethod
+    async def start(
+        cls,
+        app: Sanic,  # type: ignore[type-arg]
+        listener: socket.socket,
+        protocol: type[SanicProtocol],
+    ) -> SanicServer:
+        """Begins to accept connections."""
+        # Sanic takes a process without its own manager for the manager itself.
+        os.environ["SANIC_WORKER_PROCESS"] = "true"
+        # Where Sanic does not know what it serves, it sends an empty alt-svc header.
+        info = ApplicationServerInfo(settings={"version": HTTP.VERSION_1})
+        app.state.server_info.append(info)
+        server = await app.create_server(
+            sock=listener, protocol=protocol, return_asyncio_server=True
+        )
+        assert server is not None
+        await server.startup()  # type: ignore[no-untyped-call]
+        await server.before_start()  # type: ignore[no-untyped-call]
+        await server.after_start()  # type: ignore[no-untyped-call]
+        return cls(app, server)
+
+    async def let_go(self) -> None:
+        """Has each connection close after its next answer, and say so to the client."""
+        await self._server.before_stop()  # type: ignore[no-untyped-call]
+        self._app.config.KEEP_ALIVE = False
+
+    def close(self) -> None:
+        """Accepts no further connections."""
+        self._server.close()  # type: ignore[no-untyped-call]
+
+    @property
+    def connections(self) -> list[SanicProtocol]:
+        """Those that are open."""
+        return list(self._server.connections)
+
+    async def end(self) -> None:
+        """After the last connection is gone."""
+        await self._server.after_stop()  # type: ignore[no-untyped-call]

@@ -1,0 +1,132 @@
+"""The predict routes: each codec's own, by which it is asked over HTTP."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache, partial
+from typing import Any, Protocol
+
+from tfaas_core.codec import Codec, Encoded
+from tfaas_core.errors import UnsupportedMediaType
+from tfaas_core.models.versions import number_of
+from tfaas_core.plugins import Plugins, model_predict_paths, predict_paths
+from tfaas_core.predict.predictor import Predictor, Target
+from tfaas_core.route import Request, Response, Route
+
+MODEL_HEADER = "TFaaS-Model"
+"""The header of a prediction that tells which version it is of."""
+
+CURL_DEFAULT = "application/x-www-form-urlencoded"
+"""The media type that ``curl -d`` sends unasked."""
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t -~\x80-\xff]*")
+_SERVERS_OWN = frozenset(
+    name.lower()
+    for name in (
+        *("Connection", "Content-Length", "Content-Type", "Date", "Keep-Alive", "Trailer"),
+        *("Transfer-Encoding", "Upgrade", MODEL_HEADER),
+    )
+)
+
+
+class Predicting(Protocol):
+    """What of a Host takes part in a prediction."""
+
+    plugins: Plugins
+    codecs: Mapping[str, Codec[Any]]
+    predictor: Predictor
+
+
+def predict_routes(host: Predicting) -> list[Route]:
+    """The routes of all codecs of ``host``."""
+    return [route for codec in host.codecs.values() for route in _routes_of(host, codec)]
+
+
+async def answer(
+    host: Predicting,
+    codec: Codec[Any],
+    request: Request,
+    target: Target | None = None,
+    answering: Codec[Any] | None = None,
+) -> Response:
+    """Predicts, and says in ``TFaaS-Model`` by which version.
+
+    ``codec`` reads the request, and writes the answer, unless ``answering`` is to. ``target`` is
+    the model that the path names, if it does. Raises TfaasError where there is no answer:
+    UnsupportedMediaType where the codec does not read what the request announces.
+    """
+    head = request.head
+    _check_media_type(codec, head.content_type)
+    _check_not_encoded(codec, head.headers.get("content-encoding", ""))
+    prediction = await host.predictor.predict(codec, request.body, head, target, answering)
+    encoded, version = prediction.encoded, prediction.version
+    headers = {MODEL_HEADER: version.reference}
+    if encoded.headers:
+        headers |= _checked_headers(host, answering or codec, encoded)
+    return Response(encoded.body, media_type=encoded.media_type, headers=headers)
+
+
+def target_of(path_fields: Mapping[str, str]) -> Target | None:
+    """What the fields ``name``, and ``version`` or ``label``, of a path name; raises NotFound."""
+    name, version = path_fields.get("name"), path_fields.get("version")
+    if name is None:
+        return None
+    number = None if version is None else number_of(version)
+    return Target(name, number, path_fields.get("label"))
+
+
+def _routes_of(host: Predicting, codec: Codec[Any]) -> list[Route]:
+    handler = partial(answer, host, codec)
+
+    async def handler_at(request: Request) -> Response:
+        return await answer(host, codec, request, target_of(request.path_fields))
+
+    return [
+        *(Route(at, ("POST",), handler, express=True) for at in predict_paths(codec.name)),
+        *(Route(at, ("POST",), handler_at, express=True) for at in model_predict_paths(codec.name)),
+    ]
+
+
+def _check_media_type(codec: Codec[Any], content_type: str) -> None:
+    """Accepts the codec's own types, none, and the one that ``curl -d`` sends unasked."""
+    if content_type in codec.media_types:
+        return
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type in ("", CURL_DEFAULT, *codec.media_types) or "*/*" in codec.media_types:
+        return
+    raise UnsupportedMediaType(
+        f"/{codec.name} reads {' or '.join(codec.media_types)}, not {media_type[:140]}",
+        expected=list(codec.media_types),
+        got=media_type[:140],
+    )
+
+
+def _check_not_encoded(codec: Codec[Any], encoding: str) -> None:
+    if encoding and encoding.strip().lower() not in ("", "identity"):
+        raise UnsupportedMediaType(
+            f"the Content-Encoding is {encoding[:40]!r}; send /{codec.name} the body as it is, "
+            "without this header",
+            got=encoding[:40],
+        )
+
+
+def _checked_headers(host: Predicting, codec: Codec[Any], encoded: Encoded) -> Mapping[str, str]:
+    try:
+        _check_headers(tuple(encoded.headers.items()))
+    except ValueError as error:
+        plugin = host.plugins.owner("codec", codec.name)
+        raise ValueError(f"the codec {codec.name!r} of {plugin} answered {error}") from None
+    return encoded.headers
+
+
+@lru_cache(256)
+def _check_headers(headers: tuple[tuple[object, object], ...]) -> None:
+    for name, value in headers:
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f"a header named {name!r}, which is no name of a header")
+        if name.lower() in _SERVERS_OWN:
+            raise ValueError(f"the header {name}, which the server sets itself")
+        if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
+            raise ValueError(f"the header {name} of {value!r}, which is not one line of Latin-1")

@@ -1,0 +1,1 @@
+"""Routing: the patterns of paths, and the seam that every request passes."""

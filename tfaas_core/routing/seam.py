@@ -1,0 +1,96 @@
+"""The seam: what every request passes on its way to a handler, and every answer on its way back.
+
+``Host.routes`` wraps each handler once, and HTTP asks nothing but what is wrapped: the express
+lane and Sanic's alike, and requests for paths that nobody serves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Protocol
+
+import msgspec
+
+from tfaas_core.errors import TfaasError, is_error_status
+from tfaas_core.json_text import plain
+from tfaas_core.route import Handler, Request, Response, Route, json_response
+
+_log = logging.getLogger("tfaas.http")
+
+
+class Arriving(Request, Protocol):
+    """A request whose head is there, and whose body may still be on its way."""
+
+    async def receive(self) -> None:
+        """Waits until ``body`` is there, whole; raises TooLarge, BadBody and HttpRefused."""
+        ...
+
+
+class Passage:
+    """A handler behind the seam. It answers every request, whatever the handler raises."""
+
+    __slots__ = ("_handler", "_owner", "_streams")
+
+    def __init__(self, handler: Handler, streams: bool = False, owner: str = "") -> None:
+        """``owner``: the module of the plugin that the handler comes from."""
+        self._handler = handler
+        self._streams = streams
+        self._owner = owner
+
+    async def __call__(self, request: Arriving) -> Response:
+        """What the client gets. Raises CancelledError alone, where the request is given up."""
+        # Whoever guards a route will look at request.head and request.client here, before the
+        # body is read; and whoever observes, at what is returned, errors included.
+        try:
+            try:
+                if not self._streams:
+                    await request.receive()
+                response = await self._handler(request)
+                if not isinstance(response, Response):
+                    raise TypeError(f"the handler answered {response!r:.200}, not a Response")
+                return response
+            except TfaasError as error:
+                return error_answer(error)
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and _is_told_to_end():
+                raise
+            return bug_answer(request, error, self._owner)
+
+
+class SealedRoute(Route, frozen=True, kw_only=True):
+    """A route that HTTP may serve: by ``passage``, and never by ``handler``."""
+
+    passage: Passage
+
+
+def sealed(route: Route, owner: str = "") -> SealedRoute:
+    """The route, behind the seam; ``owner`` is the module of its plugin."""
+    passage = Passage(route.handler, route.streams, owner)
+    return SealedRoute(**msgspec.structs.asdict(route), passage=passage)
+
+
+def error_answer(error: TfaasError) -> Response:
+    """The JSON answer that ``error`` becomes."""
+    status = error.status if is_error_status(error.status) else 500
+    answer = json_response(plain({**error.document(), "status": status}), status)
+    headers = error.headers()
+    return msgspec.structs.replace(answer, headers=headers) if headers else answer
+
+
+def bug_answer(request: Request, error: BaseException, owner: str = "") -> Response:
+    """Logs what nobody should have raised, and gives what the client is told."""
+    what = f"{request.method} {request.head.raw_path}"
+    return error_answer(unexpected(f"{what}, of {owner}," if owner else what, error))
+
+
+def unexpected(what: str, exception: BaseException) -> TfaasError:
+    """Logs what nobody should have raised while doing ``what``, and gives what a client is told."""
+    _log.error("%s failed", what, exc_info=exception)
+    return TfaasError("the server failed; this is a bug, please report it")
+
+
+def _is_told_to_end() -> bool:
+    """Whether this task was cancelled, rather than something that it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
