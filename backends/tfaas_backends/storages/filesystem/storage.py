@@ -274,7 +274,7 @@ class FilesystemStorage(Storage):
         remove(gone)
 
     def _touch(self) -> None:
-        """Changes the revision; where that fails, others learn of the change only by and by."""
+        """Changes the revision; if that fails, others see it at their next full look (30 s)."""
         with suppress(OSError):
             os.close(os.open(self._root / REVISION, os.O_WRONLY | os.O_CREAT, 0o600))
             now_ns = time.time_ns()
