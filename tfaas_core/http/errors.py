@@ -21,7 +21,8 @@ def install_error_handler(app: Sanic, max_body_bytes: int) -> None:  # type: ign
     async def handle(request: SanicRequest, exception: Exception) -> HTTPResponse:
         error = _known(exception, max_body_bytes)
         answer = error_answer(error or unexpected(f"{request.method} {request.path}", exception))
-        headers = {**(getattr(exception, "headers", None) or {}), **answer.headers}
+        sanics = exception.headers if isinstance(exception, SanicException) else {}
+        headers = {**(sanics or {}), **answer.headers}
         return HTTPResponse(answer.body, answer.status, headers, answer.media_type)
 
     app.error_handler.add(Exception, handle)

@@ -31,6 +31,7 @@ from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.errors import TfaasError
 from tfaas_core.system.backoff import Backoff
 from tfaas_core.system.ending import Ending
+from tfaas_core.system.out_of_memory import OutOfMemory
 from tfaas_core.system.tasks import Tasks
 
 _log = logging.getLogger("tfaas.engine")
@@ -57,6 +58,7 @@ class Seats:
         self._slow_runs = SlowRuns.create()
         self._loader = Loader(settings, self._processes, self._slow_runs)
         self._watch = Watch(settings)
+        self._out_of_memory = OutOfMemory()
         self._never_made_up: set[str] = set()
         self._backoff = Backoff()
         self._tickets = itertools.count(1)
@@ -211,6 +213,8 @@ class Seats:
 
     async def _bury(self, seats: list[Seat], how_it_ended: HowItEnded) -> None:
         ending = await how_it_ended()
+        if self._out_of_memory.killed_lately():
+            ending = msgspec.structs.replace(ending, out_of_memory=True)
         for seat in seats:
             if seat.giving_up and not seat.loaded.done():
                 self._give_up_warm_up(seat)
@@ -231,6 +235,7 @@ class Seats:
         while True:
             try:
                 self._starter.keep_ready()
+                self._out_of_memory.killed_lately()
                 for seat in list(self._seats.values()):
                     self._watch.look_at(seat)
             except Exception:  # too many open files, say, which must not end the watch
