@@ -20,7 +20,7 @@ class WorkerPlace(msgspec.Struct, frozen=True):
     """The place of the only worker, without a parent, unless the parent says otherwise.
 
     ``worker`` numbers it below ``workers``. ``engine_socket`` leads to the engine's supervisor,
-    where there is one. ``look`` asks the parent how the server is.
+    if there is one. ``look`` asks the parent how the server is.
     """
 
     worker: int = 0

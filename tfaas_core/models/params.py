@@ -80,7 +80,7 @@ class Params(msgspec.Struct, frozen=True):
     def parse(cls, body: bytes) -> Params:
         """Reads a ``params.json``, the names of whose fields may be in any case.
 
-        Raises BadBody where it is not JSON, DoesNotFit where a field is not of its type.
+        Raises BadBody if it is not JSON, DoesNotFit if a field is not of its type.
         """
         document = read_object(body, "params", field="params")
         if is_deeper(document, MAX_DEPTH):
@@ -118,7 +118,7 @@ def shown_nodes(
     """What a record calls a model's inputs, or its outputs: one name, or a list.
 
     As the params have it; of ``nodes`` and ``names``, those that the signature's ``specs`` have.
-    Where it has neither, or none were given, as the signature has it.
+    If it has neither, or none were given, as the signature has it.
     """
     found = tuple(spec.name for spec in specs)
     given = [each for each in (nodes, names) if each]
@@ -133,7 +133,7 @@ def _bare(name: str) -> str:
 
 
 def check_features(params: Params, signature: Signature) -> None:
-    """Raises CannotServe where ``params.features`` are not the columns of the model's rows."""
+    """Raises CannotServe if ``params.features`` are not the columns of the model's rows."""
     if not params.features:
         return
     shape = signature.row_shape(signature.inputs[0])
@@ -177,7 +177,7 @@ def _text(document: dict[str, Any], key: str) -> str:
 
 
 def _choice(document: dict[str, Any], key: str, choices: Sequence[str]) -> str:
-    """The value of ``key``, one of ``choices``; the first where it is not given."""
+    """The value of ``key``, one of ``choices``; the first if it is not given."""
     value = document.get(key)
     if value is None:
         return choices[0]

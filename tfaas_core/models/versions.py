@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,9}")
 
 
 def check_number(value: Any) -> int:
-    """``value``, where it may be the number of a version; raises DoesNotFit where it may not."""
+    """``value``, if it may be the number of a version; raises DoesNotFit if it may not."""
     if type(value) is not int or not 0 < value <= MAX_NUMBER:
         raise DoesNotFit(
             f"version is {_shown(value)}, send the number of a version: an integer "
@@ -59,7 +59,7 @@ class Pointers(msgspec.Struct, frozen=True):
 
     @property
     def live(self) -> int:
-        """The number of the live version; 0 where there is none."""
+        """The number of the live version; 0 if there is none."""
         return self.history[-1] if self.history else 0
 
     @property

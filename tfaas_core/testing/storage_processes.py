@@ -64,7 +64,7 @@ def upload(
     shape: Shape = Shape.FILE,
     keep: int = 0,
 ) -> ModelVersion:
-    """Stores a version, and prunes the name to ``keep`` versions where that is not 0."""
+    """Stores a version, and prunes the name to ``keep`` versions if that is not 0."""
     staging = storage.stage()
     try:
         with storage.claim(name) as claim:

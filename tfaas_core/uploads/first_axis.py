@@ -29,7 +29,7 @@ async def prepare(engine: Engine, candidate: Candidate, examples: Sequence[Examp
 def _are_apart(example: Example, signature: Signature) -> bool:
     """Whether the inputs are batches of different sizes, so that their rows do not belong together.
 
-    Where they are nested one less deep, they are rows, and their lengths tell nothing.
+    If they are nested one less deep, they are rows, and their lengths tell nothing.
     """
     inputs = example.document.get("inputs")
     if signature.batch is not BatchAxis.FREE or not isinstance(inputs, dict):

@@ -91,7 +91,7 @@ class ForkServer:
         return str(process.ready.exception() or "")
 
     def keep_ready(self) -> None:
-        """Starts it where it is due, and ends it where it hangs."""
+        """Starts it if it is due, and ends it if it hangs."""
         if self._process is not None:
             if self._process.end_where_it_hangs(PRELOAD_LIMIT_S, FORK_LIMIT_S):
                 _log.warning("the fork server of %s hangs: replacing it", self)

@@ -31,7 +31,7 @@ class Watch:
         self._one_process = settings.one_process
 
     def look_at(self, seat: Seat) -> None:
-        """Ends the seat's process where it has to be."""
+        """Ends the seat's process if it has to be."""
         if seat.process is None or seat.stuck:
             return
         if not seat.loaded.done():

@@ -246,7 +246,7 @@ class LocalEngine(Engine):
     async def _connection(
         self, wanted: _Wanted, question: Callable[[int], Acquire | AcquirePrepared]
     ) -> ModelConnection | None:
-        """A connection to what the pool has loaded, or loads; None where it lacks the path."""
+        """A connection to what the pool has loaded, or loads; None if it lacks the path."""
         connection: ModelConnection | Absent = await self._calls.ask(
             lambda call: self._link.send(question(call)), about=wanted
         )
