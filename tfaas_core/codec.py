@@ -29,7 +29,7 @@ class Document(msgspec.Struct, kw_only=True):
 class Encoded(msgspec.Struct, frozen=True):
     """An answer's bytes and their media type, and further headers of the answer.
 
-    A header is one line of Latin-1, and none that the server sets itself: ``Content-Length``,
+    A header is one line of ASCII, and none that the server sets itself: ``Content-Length``,
     ``Content-Type``, ``Connection``, ``Transfer-Encoding``, ``TFaaS-Model`` and the like.
     """
 

@@ -34,7 +34,7 @@ from tfaas_backends.runtimes.tensorflow.errors import load_error, one_line
 from tfaas_backends.runtimes.tensorflow.forbidden_ops import check_ops
 from tfaas_backends.runtimes.tensorflow.graph_file import prepare
 from tfaas_backends.runtimes.tensorflow.nodes import GraphNodes
-from tfaas_backends.runtimes.tensorflow.private import config_pb2
+from tfaas_backends.runtimes.tensorflow.private import callable_of, config_pb2
 from tfaas_backends.runtimes.tensorflow.pruning import node_of, pruned
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tfaas_backends.runtimes.tensorflow.state import is_stateful, stateful_functions
@@ -209,8 +209,7 @@ def _imported(meta_graph: Any, graph_def: Any, ends: Ends) -> Any:
 def _run(session: Any, operations: Sequence[Any], fed: Mapping[str, str]) -> None:
     """Runs operations with strings fed to tensors, by name."""
     options = config_pb2.CallableOptions(feed=fed, target=[op.name for op in operations])
-    # Session.run would hide what went wrong in a traceback of this code.
-    call = session._make_callable_from_options(options)
+    call = callable_of(session, options)
     call(*(np.array(value.encode(), object) for value in fed.values()))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tfaas_backends.runtimes.tensorflow.errors import load_error, run_error
 from tfaas_backends.runtimes.tensorflow.nodes import dtype_of
-from tfaas_backends.runtimes.tensorflow.private import config_pb2
+from tfaas_backends.runtimes.tensorflow.private import callable_of, config_pb2
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tfaas_core.errors import TfaasError
 from tfaas_core.tensors import NUMPY_DTYPES, Array
@@ -39,8 +39,8 @@ class GraphSession:
         try:
             initialise(self._session)
             # Session.make_callable looks up every name in every run: three times as slow for a
-            # small network. Keras builds on this method, too.
-            self._call = self._session._make_callable_from_options(_options(inputs, outputs))
+            # small network.
+            self._call = callable_of(self._session, _options(inputs, outputs))
         except Exception as error:
             self._session.close()
             raise error if isinstance(error, TfaasError) else load_error(error) from None

@@ -10,14 +10,14 @@
     root/.default.json          which model was chosen as the default one
     root/.revision              touched with each change
 
-Each change of what is listed is one rename. A name is claimed by a lock on ``root/NAME``.
+Each change of what is listed is one rename. A name is claimed by a lock on ``root/NAME``. What is
+not of this form was not made here, and is never removed.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +26,7 @@ from pathlib import Path
 import msgspec
 
 from tfaas_backends.storages.filesystem.models import POINTERS, RECORD, Decided, FilesystemModels
+from tfaas_backends.storages.filesystem.old_models import old_models, told_of
 from tfaas_backends.storages.local_disk.disk import (
     check_can_be_made,
     lock,
@@ -35,7 +36,7 @@ from tfaas_backends.storages.local_disk.disk import (
     unlock,
     write_whole,
 )
-from tfaas_backends.storages.local_disk.staging import StagingArea
+from tfaas_backends.storages.local_disk.staging import StagingArea, is_token, new_token
 from tfaas_core.errors import Busy, ConfigError, DoesNotFit, StorageUnavailable
 from tfaas_core.models.model import ModelVersion, check_name, is_name
 from tfaas_core.models.versions import Model, Pointers
@@ -86,13 +87,17 @@ class FilesystemStorage(Storage):
         return [f"{self._read_only()} - at `$.storage.root`"]
 
     def sweep(self) -> None:
+        old = old_models(self._root)
+        if old:
+            _log.warning("%s", told_of(self._root, old))
         if not self._is_writable():
             return
         with disk_errors("cleaning up the model storage"):
             self._staging.sweep()
             for leftover in self._area(TRASH).iterdir():
-                remove(leftover)
-            for name in self._models.names():
+                if is_token(leftover.name):
+                    remove(leftover)
+            for name in () if old else self._models.names():
                 folder = self._root / name
                 with suppress(Busy, FileNotFoundError):  # another server is at it
                     if not any(folder.iterdir()):
@@ -158,7 +163,7 @@ class FilesystemStorage(Storage):
                 return False
             whole = [version.version for version in model.versions]
             first = whole[-max(keep, 1) :][0]
-            numbers = sorted(self._models.numbers(claim.name))
+            numbers = sorted(self._models.stored(claim.name))
             old = [n for n in numbers if n < first and n not in model.pointers.kept]
             for number in old:
                 self._trash(folder / str(number))
@@ -170,7 +175,7 @@ class FilesystemStorage(Storage):
         folder = self._root / claim.name
         with disk_errors(f"deleting version {number} of model {claim.name!r}"):
             self._check_writable()
-            if number not in self._models.numbers(claim.name):
+            if number not in self._models.stored(claim.name):
                 return False
             self._trash(folder / str(number))
             self._touch()
@@ -179,9 +184,12 @@ class FilesystemStorage(Storage):
     def delete(self, claim: Claim) -> bool:
         folder = self._root / claim.name
         with disk_errors(f"deleting model {claim.name!r}"):
-            if not self._models.numbers(claim.name):
+            stored = self._models.stored(claim.name)
+            if not stored:
                 return False
-            self._trash(folder)
+            is_all_ours = self._models.is_all_ours(claim.name)
+            for gone in [folder] if is_all_ours else [folder / str(n) for n in stored]:
+                self._trash(gone)
             self._touch()
         return True
 
@@ -260,7 +268,7 @@ class FilesystemStorage(Storage):
 
     def _trash(self, path: Path) -> None:
         # A random name, not mkdtemp: on a full disk a rename still works.
-        gone = self._area(TRASH) / secrets.token_hex(16)
+        gone = self._area(TRASH) / new_token()
         os.rename(path, gone)
         sync(path.parent)
         remove(gone)
