@@ -154,7 +154,7 @@ class Storage(ABC):
 
     @abstractmethod
     def list(self) -> list[Model]:
-        """Every model, sorted by name. Cheap where little has changed since the last call."""
+        """Every model, sorted by name. Cheap if little has changed since the last call."""
 
     @abstractmethod
     def default(self) -> DefaultChoice | None:
@@ -201,7 +201,7 @@ start from. Raises ConfigError if the table is wrong."""
 
 
 def removed(version: ModelVersion) -> UnknownVersion:
-    """What ``Storage.artifact`` raises where the version is not there any more."""
+    """What ``Storage.artifact`` raises if the version is not there any more."""
     return UnknownVersion(f"version {version.reference} was removed just now", model=version.name)
 
 

@@ -167,7 +167,7 @@ def _strings(value: Any) -> Array:
 
 
 def _rows_to_check(batch: BatchAxis, bound: Bound) -> int | None:
-    """The size of each input's first axis, where the request as a whole settles it."""
+    """The size of each input's first axis, if the request as a whole settles it."""
     if batch is BatchAxis.NONE:
         return None
     # A batch axis of one takes no rows, too, though the signature says 1.

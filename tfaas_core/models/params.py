@@ -56,7 +56,7 @@ class Params(msgspec.Struct, frozen=True):
     """What the server reads from a ``params.json``; ``document`` is the whole of it, as sent.
 
     Node names are kept as given, with or without ``:0``; an empty tuple means that the runtime
-    finds them itself. ``input_names`` and ``output_names`` are not empty only where the document
+    finds them itself. ``input_names`` and ``output_names`` are not empty only if the document
     has both ``input_node`` and another ``input_name``: TFaaS clients of the time of TensorFlow 2
     sent both, a node of the graph and a name of the SavedModel's signature. ``features`` names the
     columns of a row in order. ``accepts_nan``: requests may send NaN, as a missing value.
@@ -226,7 +226,7 @@ def _shown(value: Any) -> str:
 
 
 def _nodes(document: dict[str, Any], key: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The nodes of the graph that ``key`` names; and the names beside them, where they differ."""
+    """The nodes of the graph that ``key`` names; and the names beside them, if they differ."""
     *of_nodes, of_names = NODE_FIELDS[key]
     nodes = _names(document, key, tuple(of_nodes))
     names = _names(document, key, (of_names,))

@@ -86,7 +86,7 @@ class Pointers(msgspec.Struct, frozen=True):
     def among(self, numbers: Collection[int]) -> Pointers:
         """Those that point at one of ``numbers``, the only versions that there are, in order.
 
-        Where none of them was ever live, the highest is.
+        If none of them was ever live, the highest is.
         """
         history = tuple(number for number in self.history if number in numbers)
         labels = {label: number for label, number in self.labels.items() if number in numbers}
@@ -150,7 +150,7 @@ class Model(msgspec.Struct, frozen=True):
     def before_live(self) -> ModelVersion:
         """The version that was live before the live one; raises UnknownVersion.
 
-        Where no other was ever live, it is the next lower number.
+        If no other was ever live, it is the next lower number.
         """
         history = self.pointers.history
         if len(history) > 1:

@@ -1,6 +1,6 @@
 """The part of Storage's contract that takes several processes.
 
-Functions raise AssertionError where a storage breaks the contract. Those that fork are called
+Functions raise AssertionError if a storage breaks the contract. Those that fork are called
 through ``children.apart``, since a test process may have threads.
 """
 

@@ -14,7 +14,7 @@ from tfaas_core.tensors import BatchAxis, Signature, TensorSpec
 
 
 async def prepare(engine: Engine, candidate: Candidate, examples: Sequence[Example]) -> Loaded:
-    """``engine.prepare``, and once more where the examples show another batch axis than it found.
+    """``engine.prepare``, and once more if the examples show another batch axis than it found.
 
     Raises what ``Engine.prepare`` raises.
     """

@@ -24,7 +24,7 @@ _FREE_SIZES = (1, 32, 256)
 
 
 def guesses(signature: Signature) -> Iterator[tuple[int, list[Array]]]:
-    """Inputs of two rows (where the batch axis is free) that may run, the likeliest first.
+    """Inputs of two rows (if the batch axis is free) that may run, the likeliest first.
 
     With each comes the size that stands in for every other one that a request chooses. Left out
     are those for which there is no memory.

@@ -54,7 +54,7 @@ def _with_shapes(
 def _shapes_of_runs(
     signature: Signature, size: int, make: Make, run: Run
 ) -> list[list[tuple[int, ...]]]:
-    """The outputs' shapes in a run of one row and one of two; none where one of them fails."""
+    """The outputs' shapes in a run of one row and one of two; none if one of them fails."""
     found = []
     for rows in _TRIED_ROWS:
         try:

@@ -65,7 +65,7 @@ class Runner:
         """The outputs for one request, of as many rows as the model likes.
 
         A batch axis of one takes a run for each row: raises Uneven if these answer otherwise
-        than each other, DeadlinePassed where they take too long.
+        than each other, DeadlinePassed if they take too long.
         """
         if self._batch is BatchAxis.ONE and rows != 1:
             return self._row_by_row(inputs, rows, deadline_s)

@@ -102,7 +102,7 @@ class _WarmUp:
             return Independence(False, "the proof that its rows are independent failed")
 
     def _settled(self, signature: Signature, independence: Independence | None) -> Signature:
-        """The signature whose batch axis is told by runs, where the outputs do not tell it."""
+        """The signature whose batch axis is told by runs, if the outputs do not tell it."""
         if not are_unknown(signature):
             return signature
         found = learnt(signature, self._run) if self._made_up else None

@@ -35,7 +35,7 @@ _log = logging.getLogger("tfaas.engine")
 class ForkServer:
     """Serves ``runtimes``, which preload the same modules.
 
-    Where these cannot be imported, each start is refused at once, and the import is tried again, at
+    If these cannot be imported, each start is refused at once, and the import is tried again, at
     first after a second, and then less and less often.
     """
 

@@ -225,7 +225,7 @@ class LocalEngine(Engine):
         if task is None:
             task = self._opening[key] = asyncio.create_task(self._connect(key, version))
             task.add_done_callback(lambda done: self._opening.pop(key, None))
-            # Where everyone who waited has gone, nobody else looks at the error.
+            # If everyone who waited has gone, nobody else looks at the error.
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return task
 

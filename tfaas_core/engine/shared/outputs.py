@@ -1,4 +1,4 @@
-"""Outputs of runs: put together where several runs answer one request, and dealt out by rows."""
+"""Outputs of runs: put together if several runs answer one request, and dealt out by rows."""
 
 from __future__ import annotations
 
