@@ -194,7 +194,7 @@ class LocalEngine(Engine):
         if task is None:
             task = self._opening[key] = asyncio.create_task(self._connect(key, version))
             task.add_done_callback(lambda done: self._opening.pop(key, None))
-            # Where everyone who waited has gone, nobody else looks at the error.
+            # If everyone who waited has gone, nobody else looks at the error.
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return task
 
@@ -215,7 +215,7 @@ class LocalEngine(Engine):
     async def _connection(
         self, wanted: _Wanted, question: Callable[[int], Acquire | AcquirePrepared]
     ) -> ModelConnection | None:
-        """A connection to what the pool has loaded, or loads; None where it lacks the path."""
+        """A connection to what the pool has loaded, or loads; None if it lacks the path."""
         connection: ModelConnection | Absent = await self._calls.ask(
             lambda call: self._link.send(question(call)), about=wanted
         )
