@@ -101,8 +101,9 @@ def test_routes_that_match_the_same_paths_with_no_winner_are_an_error_that_names
         installed().routes(at_rest(with_disabled(config, "tfaas-a", "tfaas-b")))
     assert caught.value.message == (
         f"plugin tfaas_b (tfaas-b 1.0) claims the route `{methods[2:-3]} {paths[1]}`, which "
-        f"matches some paths that the route `GET {paths[0]}` of plugin tfaas_a (tfaas-a 1.0) matches, too, "
-        "with as much text; rename it, or list one of the two plugins in [plugins] disabled"
+        f"matches some paths that the route `GET {paths[0]}` of plugin tfaas_a (tfaas-a 1.0) "
+        "matches, too, with as much text; rename it, or list one of the two plugins in [plugins] "
+        "disabled"
     )
     assert caught.value.details == {"plugin": "tfaas_b"}
 
