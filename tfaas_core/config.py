@@ -67,7 +67,7 @@ class EngineTable(Table, frozen=True):
     """How long a model's process looks for the next request before it sleeps, and an HTTP worker
     for the answer to a request that has the model to itself; 0: not at all."""
     slow_priority: SlowPriority = "idle"
-    """What the scheduler is told of a model whose runs keep a core busy for long."""
+    """The scheduling class of models whose runs keep a core busy for long."""
 
 
 class Models(Table, frozen=True):

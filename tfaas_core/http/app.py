@@ -12,6 +12,7 @@ from tfaas_core.host import Host
 from tfaas_core.http.body import SanicBody
 from tfaas_core.http.errors import install_error_handler
 from tfaas_core.http.express import ExpressLane
+from tfaas_core.http.foreign import ForeignWatch
 from tfaas_core.http.request import HttpRequest, client_of, split_target
 from tfaas_core.http.router import Found, Router
 from tfaas_core.http.sanic_parts import (
@@ -46,6 +47,7 @@ def create_app(host: Host, name: str = "tfaas") -> Sanic:  # type: ignore[type-a
         }
     )
     install_error_handler(app, server.max_body_bytes)
+    app.ctx.foreign = ForeignWatch()
     app.ctx.express_lane = ExpressLane(router, server.max_body_bytes)
     return app
 

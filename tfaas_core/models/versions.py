@@ -68,7 +68,7 @@ class Pointers(msgspec.Struct, frozen=True):
         return {*self.history[-1:], *self.labels.values()}
 
     def with_live(self, number: int) -> Pointers:
-        """``number`` goes live, be it for the first time or again."""
+        """``number`` goes live, for the first time or again."""
         before = self.history
         if number in before:
             return Pointers(before[: before.index(number) + 1], self.labels)

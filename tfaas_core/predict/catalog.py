@@ -108,7 +108,7 @@ class Catalog:
             return model
         if self._lost is not None:
             raise StorageUnavailable(
-                f"which models there are cannot be read at the moment: {self._lost.message}"
+                f"the list of models cannot be read at the moment: {self._lost.message}"
             )
         if not name:
             raise UnknownModel("there is no model yet; upload one to /upload")
@@ -152,12 +152,12 @@ class Catalog:
         try:
             await self._make_ready(old, new)
         except Unavailable as error:
-            _log.warning("%s serves on for now: %s", old.reference, error.message)
+            _log.warning("still serving %s: %s", old.reference, error.message)
             await asyncio.sleep(_RETRY_S)
             return False
         except Exception as error:
             reason = error.message if isinstance(error, TfaasError) else repr(error)
-            _log.warning("%s goes live unready: %s", new.reference, reason)
+            _log.warning("%s goes live without warm-up: %s", new.reference, reason)
         return True
 
     def _let_go_live(self, name: str, model: Model, ready: Sequence[ModelVersion]) -> None:

@@ -62,7 +62,7 @@ class ExampleRuns:
                         answer = await self._answer(example, version, run)
                 except TimeoutError:
                     raise CannotServe(
-                        f"{_CHECKING_S:g} s, which all examples have together, are over"
+                        f"the examples took longer than {_CHECKING_S:g} s in total"
                     ) from None
                 await asyncio.to_thread(_compare, example, version, answer)
 
@@ -93,7 +93,8 @@ class ExampleRuns:
             _log.warning("the examples of %s are not run: %s", reference, why)
         else:
             if failures:
-                _log.warning("%s is not all warm: %s", version.reference, failures[0].message)
+                reference, why = version.reference, failures[0].message
+                _log.warning("some examples of %s could not be run: %s", reference, why)
 
     async def _failure_of(self, example: Example, version: ModelVersion) -> TfaasError | None:
         """Runs an example; raises Unavailable where it is of no use to go on with others."""

@@ -103,7 +103,7 @@ class Predictor:
     async def _bound_in_thread(
         self, codec: Codec[Any], document: Document, target: Target | None, version: ModelVersion
     ) -> tuple[ModelVersion, Bound]:
-        """Binds to the version that is still the one to ask when that is done."""
+        """Binds; if the live version changed meanwhile, binds again."""
         for binds_left in reversed(range(_MOST_BINDS)):
             bound = await self._in_thread(codec.bind, document, version)
             current = self._version(document, target)

@@ -58,7 +58,7 @@ class Watcher:
             except Exception as error:
                 if not is_lost:
                     reason = error.message if isinstance(error, TfaasError) else repr(error)
-                    _log.warning("serving what is known: %s", reason)
+                    _log.warning("storage unreadable; serving the models already known: %s", reason)
                     self._tell()
                 is_lost = True
                 self._stop.wait(_RETRY_S)

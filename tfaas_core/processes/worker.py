@@ -159,7 +159,7 @@ class HttpWorker:
                 _log.warning("the models cannot be read at the moment: %s", error.message)
         except Exception:
             could = False
-            _log.exception("the change of %r could not be taken note of", message.name)
+            _log.exception("could not refresh %r", message.name)
         self._could_read = could
         self._link.send(Refreshed(message.call, could))
 

@@ -6,6 +6,7 @@ import ctypes
 import hashlib
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -13,7 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ USER = "tfaas"
 PASSWORD = "s3cret-of-tests"
 
 _WITHIN_S = 60
+_PORTS = 20_000, 32_000  # Linux gives those from 32768 on to whoever asks for any
 _PR_SET_PDEATHSIG = 1
 
 
@@ -110,9 +112,12 @@ def _end_with_the_tests() -> None:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One that the system gives nobody who asks for any, even while the server is stopped."""
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            port = random.SystemRandom().randrange(*_PORTS)
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _binaries() -> Path | None:

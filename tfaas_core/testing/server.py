@@ -18,6 +18,7 @@ import psutil
 from tfaas_core.testing.forked import children_named, fork_servers, model_processes
 
 STOP_TIMEOUT_S = 60.0
+ANSWER_TIMEOUT_S = 120.0
 
 
 class RunningServer:
@@ -27,7 +28,7 @@ class RunningServer:
         self.process = process
         self.url = url
         self.log = log
-        self.http = httpx.Client(base_url=url, timeout=60.0)
+        self.http = httpx.Client(base_url=url, timeout=ANSWER_TIMEOUT_S)
 
     def upload(self, name: str, model: bytes | Path, **parts: bytes) -> httpx.Response:
         """``POST /upload`` of a form with the name, the model and further files."""

@@ -45,7 +45,7 @@ class Upload:
 
     async def _end(self) -> None:
         if self._publishing is not None:
-            # The client may be gone; what it sent is stored wholly or not at all all the same.
+            # Even if the client is gone: finish, all or nothing.
             await asyncio.wait([self._publishing])
         await asyncio.to_thread(self._clean_up)
 

@@ -62,7 +62,7 @@ def _name(body: bytes) -> str:
     fields = respelled(document, ("name", "model"))
     name = fields.get("name") or fields.get("model")
     if not isinstance(name, str):
-        raise DoesNotFit('name the model: {"name": "vk"}', field="name")
+        raise DoesNotFit('the body names no model; send {"name": "vk"}', field="name")
     return name
 
 

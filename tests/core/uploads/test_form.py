@@ -20,6 +20,7 @@ from tfaas_core.errors import (
     TooLarge,
     UnsupportedMediaType,
 )
+from tfaas_core.testing.tries import tries
 from tfaas_core.uploads.form import (
     MAX_FIELD_BYTES,
     MAX_IGNORED_PARTS,
@@ -112,7 +113,7 @@ def test_stored_files_are_for_their_owner_only(reader: Reader) -> None:
     assert stat.S_IMODE(model.stat().st_mode) == 0o600
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=tries(150), deadline=None)
 @given(cuts=st.lists(st.integers(0, len(UPLOAD)), max_size=30))
 def test_how_a_body_is_cut_into_chunks_does_not_matter(
     shared_reader: Reader, cuts: list[int]
@@ -126,7 +127,7 @@ def test_a_body_may_come_byte_by_byte(reader: Reader) -> None:
     assert_is_the_upload(reader(*(UPLOAD[i : i + 1] for i in range(len(UPLOAD)))))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=tries(100), deadline=None)
 @given(content=st.binary(max_size=300), cut=st.integers(0, 400))
 def test_any_content_arrives_as_it_was_sent(
     shared_reader: Reader, content: bytes, cut: int
@@ -154,14 +155,14 @@ FRAGMENTS += [b"Content-Disposition: form-data", b'; name="name"', b'; name="mod
 FRAGMENTS += [b"; filename*=", b"utf-8''%ff", b"filename=", b" ", b"Content-Transfer-Encoding:"]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=tries(400), deadline=None)
 @given(pieces=st.lists(st.sampled_from(FRAGMENTS) | st.binary(max_size=20), max_size=12))
 def test_no_body_makes_another_error_than_ours(shared_reader: Reader, pieces: list[bytes]) -> None:
     with suppress(BadBody, TooLarge):
         shared_reader(*pieces)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=tries(100), deadline=None)
 @given(end=st.integers(0, len(UPLOAD) - len("-\r\n")))
 def test_a_truncated_body_is_refused(shared_reader: Reader, end: int) -> None:
     with pytest.raises(BadBody, match="stops before its closing boundary"):

@@ -101,7 +101,7 @@ class Runner:
         runs: list[list[Array]] = []
         for row in range(rows):
             if row and time.monotonic() > deadline_s:
-                raise DeadlinePassed("the prediction is too late")
+                raise too_late()
             runs.append(self._run([array[row : row + 1] for array in inputs]))
             check_alike(runs[0], runs[row], row, self._outputs)
         return joined(runs, self._outputs)
@@ -113,3 +113,10 @@ class Runner:
         finally:
             self._meter.run_ends()
             self._pace.run_ends()
+
+
+def too_late() -> DeadlinePassed:
+    """What is answered to a request whose deadline has passed before it was run whole."""
+    return DeadlinePassed(
+        "the deadline (server.request_timeout_s) passed before the model could run it"
+    )

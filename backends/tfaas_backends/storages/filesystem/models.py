@@ -61,9 +61,20 @@ class FilesystemModels:
             return sorted(e.name for e in entries if is_name(e.name) and e.is_dir())
 
     def numbers(self, name: str) -> list[int]:
-        """The numbers of the versions of ``name``, in any order, broken ones included."""
+        """The numbers that are taken in ``name``, by versions or other folders, in any order."""
         with os.scandir(os.path.join(self._root, name)) as entries:
             return [int(e.name) for e in entries if _is_number(e.name) and e.is_dir()]
+
+    def stored(self, name: str) -> list[int]:
+        """Those that were stored here, broken records included, but no other folders."""
+        folder = os.path.join(self._root, name)
+        return [n for n in self.numbers(name) if os.path.lexists(f"{folder}/{n}/{RECORD}")]
+
+    def is_all_ours(self, name: str) -> bool:
+        """Whether there is nothing in the folder of ``name`` that was not stored here."""
+        ours = {POINTERS, *map(str, self.stored(name))}
+        there = os.listdir(os.path.join(self._root, name))
+        return all(each in ours or each.startswith(f"{POINTERS}-") for each in there)
 
     def decided(self, name: str) -> Decided:
         """What was decided of ``name``: nothing, where nobody has."""
