@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 from sanic import HTTPResponse, Sanic
 from sanic.request import Request as SanicRequest
 
@@ -12,6 +10,7 @@ from tfaas_core.host import Host
 from tfaas_core.http.body import SanicBody
 from tfaas_core.http.errors import install_error_handler
 from tfaas_core.http.express import ExpressLane
+from tfaas_core.http.foreign import ForeignWatch
 from tfaas_core.http.request import HttpRequest, client_of, split_target
 from tfaas_core.http.router import Found, Router
 from tfaas_core.http.sanic_parts import (
@@ -20,9 +19,9 @@ from tfaas_core.http.sanic_parts import (
     has_unread_body,
     head_bytes,
     leave_body_unread,
-    limit_body,
     one_way_app,
 )
+from tfaas_core.http.streaming import send_stream
 from tfaas_core.route import Head, Response
 from tfaas_core.routing.seam import bug_answer
 
@@ -47,6 +46,7 @@ def create_app(host: Host, name: str = "tfaas") -> Sanic:  # type: ignore[type-a
         }
     )
     install_error_handler(app, server.max_body_bytes)
+    app.ctx.foreign = ForeignWatch()
     app.ctx.express_lane = ExpressLane(router, server.max_body_bytes)
     return app
 
@@ -62,8 +62,6 @@ class SanicLane:
         """Passes a request, whose body is still to be read, to its handler."""
         path, query = split_target(request.raw_url.decode("ascii"))
         found = self._router.find(request.method, path)
-        if not found.streams:
-            limit_body(request, self._max_body_bytes)
         head = Head(request.method, path, query, _headers(request), found.path_fields)
         body = SanicBody(request, self._max_body_bytes)
         asked = HttpRequest(head, client_of(request.transport), source=body)
@@ -74,9 +72,9 @@ class SanicLane:
         except Exception as error:
             response = bug_answer(asked, error)
             answer = _sanics(response)
-        if response.stream is not None and request.method != "HEAD":
-            return await _stream(request, answer, response.stream)
-        return answer
+        if response.stream is None:
+            return answer
+        return await send_stream(request, answer, response.stream, found.passage.owner)
 
 
 def _headers(request: SanicRequest) -> Headers:
@@ -106,14 +104,3 @@ def _sanics(response: Response) -> HTTPResponse:
 
 def _head(response: Response) -> HTTPResponse:
     return HTTPResponse(None, response.status, dict(response.headers), response.media_type)
-
-
-async def _stream(
-    request: SanicRequest, head: HTTPResponse, pieces: AsyncIterator[bytes]
-) -> HTTPResponse | None:
-    answer = await request.respond(head)
-    async for piece in pieces:
-        if piece:
-            await answer.send(piece)
-    await answer.eof()
-    return None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -44,7 +46,7 @@ def fake_server(
         "server.workers=2",
         f"plugins.disabled={json.dumps([*_HEAVY, *disabled])}",
         *settings,
-        env={"PYTHONPATH": str(folder / "site")},
+        env={"PYTHONPATH": os.pathsep.join([str(folder / "site"), *sys.path])},
     ) as server:
         yield server
 
