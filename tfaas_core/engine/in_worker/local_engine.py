@@ -18,7 +18,7 @@ from tfaas_core.engine.base import (
     WorkerContext,
 )
 from tfaas_core.engine.in_worker.connection import ModelConnection
-from tfaas_core.engine.in_worker.queue import check_room
+from tfaas_core.engine.in_worker.lines import Lines
 from tfaas_core.engine.scheduling.busy_poll import BusyPoll
 from tfaas_core.engine.scheduling.rest import Rest
 from tfaas_core.engine.scheduling.solo import Solo
@@ -47,15 +47,6 @@ from tfaas_core.system.link import Link
 from tfaas_core.tensors import Array
 
 
-class _Line(msgspec.Struct):
-    """Requests that wait for a connection to a version, and what has to wait for them."""
-
-    requests: int = 0
-    rows: int = 0
-    retired: bool = False
-    released: list[ModelConnection] = msgspec.field(default_factory=list)
-
-
 class _Wanted(msgspec.Struct, frozen=True):
     """What a connection was asked for: a stored version, by its key; an upload has none."""
 
@@ -81,7 +72,7 @@ class LocalEngine(Engine):
         self._calls = Calls()
         self._open: dict[str, ModelConnection] = {}
         self._opening: dict[str, asyncio.Task[ModelConnection]] = {}
-        self._lines: dict[str, _Line] = {}
+        self._lines = Lines(context.config.engine.max_queue_rows)
         self._by_ticket: dict[int, ModelConnection] = {}
         self._solo = Solo()
         self._rest = Rest(self._is_model_overdue)
@@ -156,7 +147,7 @@ class LocalEngine(Engine):
     async def ready(self, version: ModelVersion) -> bool:
         if version.key in self._open:
             return False
-        self._wait_in_line(version, 0)
+        self._lines.join(version, 0)
         try:
             connection = await asyncio.shield(self._opened(version.key, version))
             return connection.new
@@ -167,7 +158,7 @@ class LocalEngine(Engine):
         return version.key in self._open or version.key in self._opening
 
     def retire(self, version: ModelVersion) -> None:
-        line = self._lines.get(version.key)
+        line = self._lines.of(version.key)
         if line is not None:
             line.retired = True
             return
@@ -185,7 +176,7 @@ class LocalEngine(Engine):
         self, version: ModelVersion, inputs: Sequence[Array], rows: int, whole: bool
     ) -> list[Array]:
         key = version.key
-        self._wait_in_line(version, rows)
+        self._lines.join(version, rows)
         try:
             async with asyncio.timeout(self._config.server.request_timeout_s):
                 connection = await asyncio.shield(self._opened(key, version))
@@ -198,22 +189,10 @@ class LocalEngine(Engine):
             self._leave_line(version, rows)
         return await answer
 
-    def _wait_in_line(self, version: ModelVersion, rows: int) -> None:
-        line = self._lines.get(version.key) or _Line()
-        check_room(
-            line.rows, rows, self._config.engine.max_queue_rows, version.name, until=" to load"
-        )
-        self._lines[version.key] = line
-        line.requests += 1
-        line.rows += rows
-
     def _leave_line(self, version: ModelVersion, rows: int) -> None:
-        line = self._lines[version.key]
-        line.requests -= 1
-        line.rows -= rows
-        if line.requests:
+        line = self._lines.leave(version, rows)
+        if line is None:
             return
-        del self._lines[version.key]
         for connection in line.released:
             connection.release()
         if line.retired:
@@ -311,8 +290,9 @@ class LocalEngine(Engine):
             return
         for key in [key for key, value in self._open.items() if value is connection]:
             del self._open[key]
-            if key in self._lines:
-                self._lines[key].released.append(connection)
+            line = self._lines.of(key)
+            if line is not None:
+                line.released.append(connection)
                 return
         connection.release()
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,17 +26,16 @@ import msgspec
 
 from tfaas_backends.storages.filesystem.models import POINTERS, RECORD, Decided, FilesystemModels
 from tfaas_backends.storages.filesystem.old_models import old_models, told_of
+from tfaas_backends.storages.filesystem.root import Root
 from tfaas_backends.storages.local_disk.disk import (
-    check_can_be_made,
     lock,
-    remove,
     sync,
     sync_tree,
     unlock,
     write_whole,
 )
-from tfaas_backends.storages.local_disk.staging import StagingArea, is_token, new_token
-from tfaas_core.errors import Busy, ConfigError, DoesNotFit, StorageUnavailable
+from tfaas_backends.storages.local_disk.staging import StagingArea
+from tfaas_core.errors import Busy, DoesNotFit
 from tfaas_core.models.model import ModelVersion, check_name, is_name
 from tfaas_core.models.versions import Model, Pointers
 from tfaas_core.storage import (
@@ -50,9 +48,7 @@ from tfaas_core.storage import (
 )
 
 STAGING = ".staging"
-TRASH = ".trash"
 DEFAULT = ".default.json"
-REVISION = ".revision"
 
 _log = logging.getLogger("tfaas.storage")
 
@@ -61,44 +57,35 @@ class FilesystemStorage(Storage):
     """Keeps models in the folder ``root``, which several servers may share."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root.absolute()
-        self._models = FilesystemModels(self._root)
-        self._staging = StagingArea(self._root / STAGING)
+        self._root = Root(root)
+        self._models = FilesystemModels(self._root.path)
+        self._staging = StagingArea(self._root.path / STAGING)
 
     def open(self) -> None:
-        try:
-            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.listdir(self._root)
-        except (OSError, ValueError) as error:
-            raise self._unusable(error) from error
-        if not self._is_writable():
-            _log.warning("%s", self._read_only())
+        self._root.make()
+        if not self._root.is_writable():
+            _log.warning("%s", self._root.read_only())
             return
         with suppress(OSError):  # reported by the first upload, which tries again
-            self._area(TRASH)
+            self._root.make_trash()
 
     def examine(self) -> list[str]:
-        try:
-            check_can_be_made(self._root)
-        except (OSError, ValueError) as error:
-            raise self._unusable(error) from error
-        if not self._root.exists() or self._is_writable():
+        self._root.examine()
+        if not self._root.path.exists() or self._root.is_writable():
             return []
-        return [f"{self._read_only()} - at `$.storage.root`"]
+        return [f"{self._root.read_only()} - at `$.storage.root`"]
 
     def sweep(self) -> None:
-        old = old_models(self._root)
+        old = old_models(self._root.path)
         if old:
-            _log.warning("%s", told_of(self._root, old))
-        if not self._is_writable():
+            _log.warning("%s", told_of(self._root.path, old))
+        if not self._root.is_writable():
             return
         with disk_errors("cleaning up the model storage"):
             self._staging.sweep()
-            for leftover in self._area(TRASH).iterdir():
-                if is_token(leftover.name):
-                    remove(leftover)
+            self._root.empty_trash()
             for name in () if old else self._models.names():
-                folder = self._root / name
+                folder = self._root.path / name
                 with suppress(Busy, FileNotFoundError):  # another server is at it
                     if not any(folder.iterdir()):
                         unlock(lock(folder), folder)
@@ -108,9 +95,9 @@ class FilesystemStorage(Storage):
 
     @contextmanager
     def claim(self, name: str) -> Iterator[Claim]:
-        folder = self._root / check_name(name)
+        folder = self._root.path / check_name(name)
         with disk_errors(f"claiming model {name!r}"):
-            self._check_writable()
+            self._root.check_writable()
             held = lock(folder)
         try:
             yield Claim(name)
@@ -119,7 +106,7 @@ class FilesystemStorage(Storage):
 
     def stage(self) -> Path:
         with disk_errors("starting an upload"):
-            self._check_writable()
+            self._root.check_writable()
             return self._staging.stage()
 
     def discard(self, staging: Path) -> None:
@@ -128,9 +115,9 @@ class FilesystemStorage(Storage):
     def commit(
         self, claim: Claim, staging: Path, version: ModelVersion, live: bool = True
     ) -> ModelVersion:
-        folder = self._root / claim.name
+        folder = self._root.path / claim.name
         with disk_errors(f"storing model {claim.name!r}"):
-            self._check_writable()
+            self._root.check_writable()
             number = self._number_for(claim.name, version)
             stored = msgspec.structs.replace(version, name=claim.name, version=number)
             (staging / RECORD).write_bytes(_encoded(stored))
@@ -140,23 +127,23 @@ class FilesystemStorage(Storage):
             self._staging.release(staging)
             try:
                 sync(folder)
-                sync(self._root)
+                sync(self._root.path)
             except OSError:
-                self._trash(folder / str(number))
+                self._root.trash(folder / str(number))
                 raise
-            self._touch()
+            self._root.touch()
         return stored
 
     def point(self, claim: Claim, pointers: Pointers) -> None:
         with disk_errors(f"setting what is live of model {claim.name!r}"):
-            self._check_writable()
+            self._root.check_writable()
             decided = self._models.decided(claim.name)
             highest = max([*self._models.numbers(claim.name), decided.highest])
             self._write_pointers(claim.name, Decided(highest, pointers))
-            self._touch()
+            self._root.touch()
 
     def prune(self, claim: Claim, keep: int) -> bool:
-        folder = self._root / claim.name
+        folder = self._root.path / claim.name
         with disk_errors(f"removing old versions of model {claim.name!r}"):
             model = self._models.read(claim.name)
             if model is None:
@@ -166,31 +153,31 @@ class FilesystemStorage(Storage):
             numbers = sorted(self._models.stored(claim.name))
             old = [n for n in numbers if n < first and n not in model.pointers.kept]
             for number in old:
-                self._trash(folder / str(number))
+                self._root.trash(folder / str(number))
             if old:
-                self._touch()
+                self._root.touch()
         return bool(old)
 
     def delete_version(self, claim: Claim, number: int) -> bool:
-        folder = self._root / claim.name
+        folder = self._root.path / claim.name
         with disk_errors(f"deleting version {number} of model {claim.name!r}"):
-            self._check_writable()
+            self._root.check_writable()
             if number not in self._models.stored(claim.name):
                 return False
-            self._trash(folder / str(number))
-            self._touch()
+            self._root.trash(folder / str(number))
+            self._root.touch()
         return True
 
     def delete(self, claim: Claim) -> bool:
-        folder = self._root / claim.name
+        folder = self._root.path / claim.name
         with disk_errors(f"deleting model {claim.name!r}"):
             stored = self._models.stored(claim.name)
             if not stored:
                 return False
             is_all_ours = self._models.is_all_ours(claim.name)
             for gone in [folder] if is_all_ours else [folder / str(n) for n in stored]:
-                self._trash(gone)
-            self._touch()
+                self._root.trash(gone)
+            self._root.touch()
         return True
 
     def model(self, name: str) -> Model | None:
@@ -204,7 +191,7 @@ class FilesystemStorage(Storage):
             return self._models.all()
 
     def default(self) -> DefaultChoice | None:
-        file = self._root / DEFAULT
+        file = self._root.path / DEFAULT
         with disk_errors("reading which model is the default"):
             try:
                 return msgspec.json.decode(file.read_bytes(), type=DefaultChoice)
@@ -216,69 +203,21 @@ class FilesystemStorage(Storage):
 
     def choose_default(self, choice: DefaultChoice) -> None:
         with disk_errors("storing which model is the default"):
-            self._check_writable()
-            write_whole(self._root / DEFAULT, msgspec.json.encode(choice))
-            self._touch()
+            self._root.check_writable()
+            write_whole(self._root.path / DEFAULT, msgspec.json.encode(choice))
+            self._root.touch()
 
     def artifact(self, version: ModelVersion) -> Path:
-        path = self._root / version.name / str(version.version) / MODEL
+        path = self._root.path / version.name / str(version.version) / MODEL
         with disk_errors(f"reading {version.reference}"):
-            os.stat(self._root)
+            os.stat(self._root.path)
             if not path.exists():
                 raise removed(version)
         return path
 
     def revision(self) -> str:
         with disk_errors("looking for changes of the models"):
-            # Names that somebody adds or removes by hand change the root.
-            root = os.stat(self._root).st_mtime_ns
-            try:
-                # Network disks tell what is new to whoever opens a file.
-                descriptor = os.open(self._root / REVISION, os.O_RDONLY)
-            except FileNotFoundError:
-                return f"{root}"
-            try:
-                return f"{root}-{os.fstat(descriptor).st_mtime_ns}"
-            finally:
-                os.close(descriptor)
-
-    def _unusable(self, error: Exception) -> ConfigError:
-        what = f"the models' folder {str(self._root)!r}"
-        why = f"cannot be used: {getattr(error, 'strerror', None) or error}"
-        with suppress(OSError, ValueError):
-            if self._root.exists() and not self._root.is_dir():
-                why = "is a file; name a folder"
-        return ConfigError(f"{what} {why} - at `$.storage.root`")
-
-    def _read_only(self) -> str:
-        return f"{self._root} is read-only: its models are served, none can be changed"
-
-    def _is_writable(self) -> bool:
-        return os.access(self._root, os.W_OK | os.X_OK)
-
-    def _check_writable(self) -> None:
-        os.stat(self._root)
-        if not self._is_writable():
-            raise StorageUnavailable("the model storage is read-only: no model can be changed")
-
-    def _area(self, name: str) -> Path:
-        area = self._root / name
-        area.mkdir(mode=0o700, exist_ok=True)
-        return area
-
-    def _trash(self, path: Path) -> None:
-        # A random name, not mkdtemp: on a full disk a rename still works.
-        gone = self._area(TRASH) / new_token()
-        os.rename(path, gone)
-        sync(path.parent)
-        remove(gone)
-
-    def _touch(self) -> None:
-        """Changes the revision; if that fails, others see it at their next full look (30 s)."""
-        with suppress(OSError):
-            os.close(os.open(self._root / REVISION, os.O_WRONLY | os.O_CREAT, 0o600))
-            now_ns = time.time_ns()
-            os.utime(self._root / REVISION, ns=(now_ns, now_ns))
+            return self._root.revision()
 
     # Which number a version gets, and whether it is live.
 
@@ -303,7 +242,7 @@ class FilesystemStorage(Storage):
             self._write_pointers(name, Decided(number - 1, decided.pointers))
 
     def _write_pointers(self, name: str, decided: Decided) -> None:
-        write_whole(self._root / name / POINTERS, msgspec.json.encode(decided))
+        write_whole(self._root.path / name / POINTERS, msgspec.json.encode(decided))
 
 
 def _encoded(record: ModelVersion) -> bytes:
