@@ -12,6 +12,7 @@ from tfaas_core.codec import Codec
 from tfaas_core.config import Config
 from tfaas_core.engine.base import Engine, EngineContext, EngineFactory, Supervisor, WorkerContext
 from tfaas_core.plugins import Plugins, load_plugins
+from tfaas_core.predict.guarded_codec import GuardedCodec
 from tfaas_core.runtime import Runtime
 from tfaas_core.storage import Storage
 from tfaas_core.worker_place import WorkerPlace
@@ -40,7 +41,10 @@ class Composition(msgspec.Struct, frozen=True):
         return cls(
             config,
             plugins,
-            plugins.codecs(config),
+            {
+                name: GuardedCodec(codec, plugins.owner("codec", name))
+                for name, codec in plugins.codecs(config).items()
+            },
             plugins.runtimes(),
             plugins.storage(config),
             plugins.engine(config),

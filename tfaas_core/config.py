@@ -124,7 +124,7 @@ def load_config(
 
     ``path`` is None for no file. ``overrides`` are like ``server.port=9000``, and win over the
     environment, which wins over the file. Their values are TOML, or else text as it stands.
-    Raises ConfigError where a source cannot be read or does not fit; the message names the source
+    Raises ConfigError if a source cannot be read or does not fit; the message names the source
     and the key.
     """
     raw: dict[str, Any] = {}

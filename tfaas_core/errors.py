@@ -74,6 +74,20 @@ class TfaasError(Exception):
         return {}
 
 
+def plugin_failed(plugin: str, doing: str, error: BaseException, model: str = "") -> TfaasError:
+    """What a client is told where a plugin raises what it must not; the text of that is logged.
+
+    ``plugin`` is its module, ``doing`` like ``encode of the codec 'csv'``.
+    """
+    of_model = f", for model {model!r}" if model else ""
+    details = {"plugin": plugin, "model": model} if model else {"plugin": plugin}
+    return TfaasError(
+        f"plugin {plugin} failed in {doing}{of_model}: {type(error).__name__} "
+        "(the server's log shows where)",
+        **details,
+    )
+
+
 def is_error_status(status: object) -> bool:
     """Whether ``status`` is the HTTP status of an error."""
     return type(status) is int and 400 <= status <= 599
@@ -121,6 +135,7 @@ class MethodNotAllowed(TfaasError):
 
     status = 405
     code = "method_not_allowed"
+    allowed: tuple[str, ...] = ()
 
     def __init__(self, message: str, allowed: Sequence[str] = (), **details: Any) -> None:
         super().__init__(message, **details)

@@ -109,8 +109,9 @@ class Host:
 
         Each handler is behind the seam. Raises PluginError where two of them claim the same.
         """
-        found = [*predict_routes(self), *self.plugins.routes(self)]
-        return [sealed(route, self._owner(route)) for route in found]
+        # What a codec raises names its plugin already.
+        predict = [sealed(route) for route in predict_routes(self)]
+        return predict + [sealed(route, self._owner(route)) for route in self.plugins.routes(self)]
 
     def _owner(self, route: Route) -> str:
         return self.plugins.owner("route", f"{route.methods[0]} {route.path}")

@@ -54,8 +54,8 @@ async def answer(
     """Predicts, and says in ``TFaaS-Model`` by which version.
 
     ``codec`` reads the request, and writes the answer, unless ``answering`` is to. ``target`` is
-    the model that the path names, if it does. Raises TfaasError where there is no answer:
-    UnsupportedMediaType where the codec does not read what the request announces.
+    the model that the path names, if it does. Raises TfaasError if there is no answer:
+    UnsupportedMediaType if the codec does not read what the request announces.
     """
     head = request.head
     _check_media_type(codec, head.content_type)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import msgspec
 
 from tfaas_core.archives import BZIP2, XZ, ZIP, ZSTD, archive_at
 from tfaas_core.config import EngineTable, SlowPriority
-from tfaas_core.errors import CannotServe
+from tfaas_core.errors import CannotServe, TfaasError, plugin_failed
 from tfaas_core.models.params import Params
 from tfaas_core.tensors import Array, Signature
 
@@ -51,6 +52,9 @@ class LoadOptions(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(
             options, busy_poll_s=engine.busy_poll_us / 1e6, slow_priority=engine.slow_priority
         )
+
+
+_log = logging.getLogger("tfaas.runtime")
 
 
 class Independence(msgspec.Struct, frozen=True):
@@ -146,13 +150,24 @@ class Runtime(ABC):
 def runtime_for(runtimes: Mapping[str, Runtime], artifact: Path) -> str:
     """The name of the first runtime that recognises ``artifact``; raises CannotServe for none."""
     for name, runtime in runtimes.items():
-        if runtime.recognises(artifact):
+        if _recognises(name, runtime, artifact):
             return name
     raise CannotServe(
         "no runtime recognises this file; installed runtimes: "
         f"{', '.join(runtimes) or 'none'}{_advice(artifact)}",
         field="model",
     )
+
+
+def _recognises(name: str, runtime: Runtime, artifact: Path) -> bool:
+    try:
+        return runtime.recognises(artifact)
+    except TfaasError:
+        raise
+    except Exception as error:
+        told = plugin_failed(type(runtime).__module__, f"recognises of the runtime {name!r}", error)
+        _log.error("%s", told.message, exc_info=error)
+        raise told from error
 
 
 def _advice(artifact: Path) -> str:

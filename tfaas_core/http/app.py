@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 from sanic import HTTPResponse, Sanic
 from sanic.request import Request as SanicRequest
 
@@ -23,6 +21,7 @@ from tfaas_core.http.sanic_parts import (
     leave_body_unread,
     one_way_app,
 )
+from tfaas_core.http.streaming import send_stream
 from tfaas_core.route import Head, Response
 from tfaas_core.routing.seam import bug_answer
 
@@ -73,9 +72,9 @@ class SanicLane:
         except Exception as error:
             response = bug_answer(asked, error)
             answer = _sanics(response)
-        if response.stream is not None and request.method != "HEAD":
-            return await _stream(request, answer, response.stream)
-        return answer
+        if response.stream is None:
+            return answer
+        return await send_stream(request, answer, response.stream, found.passage.owner)
 
 
 def _headers(request: SanicRequest) -> Headers:
@@ -105,14 +104,3 @@ def _sanics(response: Response) -> HTTPResponse:
 
 def _head(response: Response) -> HTTPResponse:
     return HTTPResponse(None, response.status, dict(response.headers), response.media_type)
-
-
-async def _stream(
-    request: SanicRequest, head: HTTPResponse, pieces: AsyncIterator[bytes]
-) -> HTTPResponse | None:
-    answer = await request.respond(head)
-    async for piece in pieces:
-        if piece:
-            await answer.send(piece)
-    await answer.eof()
-    return None

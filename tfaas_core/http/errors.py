@@ -21,7 +21,8 @@ def install_error_handler(app: Sanic, max_body_bytes: int) -> None:  # type: ign
     async def handle(request: SanicRequest, exception: Exception) -> HTTPResponse:
         error = _known(exception, max_body_bytes)
         answer = error_answer(error or unexpected(f"{request.method} {request.path}", exception))
-        headers = {**(getattr(exception, "headers", None) or {}), **answer.headers}
+        sanics = exception.headers if isinstance(exception, SanicException) else {}
+        headers = {**(sanics or {}), **answer.headers}
         return HTTPResponse(answer.body, answer.status, headers, answer.media_type)
 
     app.error_handler.add(Exception, handle)
@@ -50,7 +51,10 @@ def _known(exception: Exception, max_body_bytes: int) -> TfaasError | None:
         case BadRequest():
             return BadBody(f"this is not an HTTP request that can be read: {exception}")
         case SanicException() if exception.status_code < 500:
-            return HttpRefused(str(exception) or "HTTP refuses this", exception.status_code)
+            return HttpRefused(
+                str(exception) or f"the request was refused with status {exception.status_code}",
+                exception.status_code,
+            )
         case ServiceUnavailable():
             return out_of_time()
     return None

@@ -34,7 +34,7 @@ class ForeignWatch:
         return _RUBBISH.match(data) is not None
 
     def answer(self, data: bytes, client: str) -> BadBody | None:
-        """What ``client`` is told of its foreign bytes; None where it speaks TLS."""
+        """What ``client`` is told of its foreign bytes; None if it speaks TLS."""
         if not _TLS.match(data):
             return BadBody("this is not HTTP: its first line holds bytes that no request has")
         if self._clock() - self._logged_s >= _EVERY_S:

@@ -92,7 +92,7 @@ class Catalog:
         """The version that answers: the one of this number or label, or else the live one.
 
         ``name`` None means the default model. Raises UnknownModel and UnknownVersion, and
-        StorageUnavailable where the model may be one of those that could not be read.
+        StorageUnavailable if the model may be one of those that could not be read.
         """
         model = self.model(name)
         if version is not None:
@@ -115,7 +115,7 @@ class Catalog:
         raise UnknownModel(f"there is no model {name[:140]!r}; see /models", model=name[:140])
 
     def list(self) -> list[Model]:
-        """All that is served, sorted by name; StorageUnavailable where nothing was read yet."""
+        """All that is served, sorted by name; StorageUnavailable if nothing was read yet."""
         if self._lost is not None and not self._was_read:
             raise self._lost
         return [self._models[name] for name in sorted(self._models)]
@@ -148,7 +148,7 @@ class Catalog:
             del self._switches[name]
 
     async def _ready(self, old: ModelVersion, new: ModelVersion) -> bool:
-        """Whether requests may go to ``new``: not where that needs a storage that is away."""
+        """Whether requests may go to ``new``: not if that needs a storage that is away."""
         try:
             await self._make_ready(old, new)
         except Unavailable as error:

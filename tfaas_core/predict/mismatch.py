@@ -15,7 +15,7 @@ class Mismatch(msgspec.Struct, frozen=True):
     """The first difference.
 
     ``index`` is the place in the output of two values, short ones or the beginning of their JSON.
-    Where it is empty, the form differs, and ``expected`` and ``got`` are words. ``output`` is empty
+    If it is empty, the form differs, and ``expected`` and ``got`` are words. ``output`` is empty
     where the outputs are others.
     """
 
@@ -86,7 +86,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _shape(value: Any) -> tuple[int, ...] | None:
-    """The sizes of nested lists; None where they are ragged."""
+    """The sizes of nested lists; None if they are ragged."""
     if not isinstance(value, list):
         return ()
     inner = {_shape(child) for child in value} or {()}

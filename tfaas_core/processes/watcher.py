@@ -34,7 +34,7 @@ class Watcher:
         self._changed = changed
         self._loop = asyncio.get_running_loop()
         self._stop = threading.Event()
-        # Where the storage does not answer, nobody waits for it at the end.
+        # If the storage does not answer, nobody waits for it at the end.
         self._thread = threading.Thread(target=self._watch, name="tfaas-watcher", daemon=True)
 
     def start(self) -> None:

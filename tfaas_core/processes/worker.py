@@ -49,8 +49,8 @@ _log = logging.getLogger("tfaas.worker")
 class WorkerArguments(msgspec.Struct, frozen=True):
     """What the parent hands to a new worker.
 
-    ``engine_socket`` is None where the engine has no supervisor. ``demo``: store the demo models,
-    where they are not stored.
+    ``engine_socket`` is None if the engine has no supervisor. ``demo``: store the demo models,
+    if they are not stored.
     """
 
     config: Config

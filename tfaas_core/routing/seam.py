@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from tfaas_core.errors import TfaasError, is_error_status
+from tfaas_core.errors import TfaasError, is_error_status, plugin_failed
 from tfaas_core.json_text import plain
 from tfaas_core.route import Handler, Request, Response, Route, json_response
 
@@ -30,13 +30,13 @@ class Arriving(Request, Protocol):
 class Passage:
     """A handler behind the seam. It answers every request, whatever the handler raises."""
 
-    __slots__ = ("_handler", "_owner", "_streams")
+    __slots__ = ("_handler", "_streams", "owner")
 
     def __init__(self, handler: Handler, streams: bool = False, owner: str = "") -> None:
         """``owner``: the module of the plugin that the handler comes from."""
         self._handler = handler
         self._streams = streams
-        self._owner = owner
+        self.owner = owner
 
     async def __call__(self, request: Arriving) -> Response:
         """What the client gets. Raises CancelledError alone, where the request is given up."""
@@ -55,7 +55,7 @@ class Passage:
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and _is_told_to_end():
                 raise
-            return bug_answer(request, error, self._owner)
+            return bug_answer(request, error, self.owner)
 
 
 class SealedRoute(Route, frozen=True, kw_only=True):
@@ -81,7 +81,11 @@ def error_answer(error: TfaasError) -> Response:
 def bug_answer(request: Request, error: BaseException, owner: str = "") -> Response:
     """Logs what nobody should have raised, and gives what the client is told."""
     what = f"{request.method} {request.head.raw_path}"
-    return error_answer(unexpected(f"{what}, of {owner}," if owner else what, error))
+    if not owner:
+        return error_answer(unexpected(what, error))
+    told = plugin_failed(owner, what, error)
+    _log.error("%s", told.message, exc_info=error)
+    return error_answer(told)
 
 
 def unexpected(what: str, exception: BaseException) -> TfaasError:

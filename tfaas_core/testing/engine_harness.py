@@ -52,7 +52,7 @@ def are_sums(answers: Sequence[Any], requests: Sequence[Array]) -> bool:
 
 
 async def eventually(is_so: Callable[[], bool], what: str, within_s: float = 10.0) -> None:
-    """Returns once ``is_so()``; raises AssertionError where that takes too long."""
+    """Returns once ``is_so()``; raises AssertionError if that takes too long."""
     deadline_s = time.monotonic() + within_s
     while not is_so():
         assert time.monotonic() < deadline_s, f"not within {within_s:g} s: {what}"

@@ -35,7 +35,7 @@ _PR_SET_PDEATHSIG = 1
 class PostgresqlServer:
     """A server in a folder of its own, which may be stopped or killed, and started again.
 
-    Where it is not ``durable``, it trades the safety of what it stores for speed.
+    If it is not ``durable``, it trades the safety of what it stores for speed.
     """
 
     def __init__(self, binaries: Path, folder: Path, durable: bool = False) -> None:
@@ -162,7 +162,7 @@ def url_of(database: str, address: str | None = None) -> str:
 
 
 def database_for(folder: Path, address: str | None = None) -> str:
-    """The URL of a database of this folder's own, which is made where it is missing."""
+    """The URL of a database of this folder's own, which is made if it is missing."""
     name = f"test_{hashlib.sha256(bytes(folder)).hexdigest()[:32]}"
     with psycopg.connect(url_of("postgres", address), autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(1)")  # until the connection ends

@@ -107,7 +107,7 @@ def running_server(
 
 
 def until(condition: Callable[[], bool], within_s: float = 30.0) -> None:
-    """Asks again and again until the answer is yes; fails where it is not within ``within_s``."""
+    """Asks again and again until the answer is yes; fails if it is not within ``within_s``."""
     end_s = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < end_s, f"this did not come true within {within_s:g} s"

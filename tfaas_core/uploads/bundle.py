@@ -11,7 +11,7 @@ import gzip
 import os
 import tarfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
@@ -243,7 +243,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 def pack(
     entries: Iterable[Entry], advance: Callable[[int], object] = lambda size: None
-) -> Iterator[bytes]:
+) -> Generator[bytes]:
     """A gzipped tarball of ``entries``, in pieces, made as they are asked for. Each step blocks.
 
     ``advance`` is called with the size of each piece that was read.

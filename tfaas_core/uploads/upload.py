@@ -70,12 +70,12 @@ class Upload:
     async def publish(self, received: Received) -> ModelVersion:
         """Checks, loads, warms and stores what was received in ``staging``, and switches to it.
 
-        Its examples are run before it is stored. Where no name was claimed, the bundle or the
+        Its examples are run before it is stored. If no name was claimed, the bundle or the
         params tell it. Raises BadBody, DoesNotFit, CannotServe, TooLarge, Busy and what storages
         raise; then nothing is stored or changed.
         """
         self._publishing = asyncio.ensure_future(self._publish(received))
-        # Where the client is gone, nobody else looks at the error.
+        # If the client is gone, nobody else looks at the error.
         self._publishing.add_done_callback(lambda done: done.cancelled() or done.exception())
         return await asyncio.shield(self._publishing)
 

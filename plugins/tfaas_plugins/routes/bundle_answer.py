@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator
 
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.route import Response
@@ -23,7 +23,18 @@ async def bundle_of(storage: Storage, version: ModelVersion, filename: str) -> R
     )
 
 
-async def _in_threads(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Takes each step of a blocking iterator in a thread."""
-    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
-        yield piece
+async def _in_threads(pieces: Generator[bytes]) -> AsyncIterator[bytes]:
+    """Takes each step of a blocking generator in a thread; at the end, closes it."""
+    step: asyncio.Future[bytes | None] | None = None
+    try:
+        while True:
+            step = asyncio.ensure_future(asyncio.to_thread(next, pieces, None))
+            piece = await asyncio.shield(step)
+            if piece is None:
+                return
+            yield piece
+    finally:
+        if step is not None:
+            # A generator cannot be closed in the middle of a step.
+            await asyncio.wait([step])
+        pieces.close()

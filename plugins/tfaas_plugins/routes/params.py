@@ -57,7 +57,7 @@ def _found(version: ModelVersion) -> dict[str, Any]:
 
 
 def _name(body: bytes) -> str:
-    """``name`` of a JSON object, or ``model`` where that is missing."""
+    """``name`` of a JSON object, or ``model`` if that is missing."""
     document = read_object(body, "the body", like='{"name": "vk"}')
     fields = respelled(document, ("name", "model"))
     name = fields.get("name") or fields.get("model")

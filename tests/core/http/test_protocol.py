@@ -67,7 +67,6 @@ BUGS: dict[str, Handler] = {
     "bug": failing(ValueError("a bug")),
     "status-0": answering(status=0),
     "status-100": answering(status=100),
-    "error-details": failing(DoesNotFit("no JSON", field=object())),
 }
 
 

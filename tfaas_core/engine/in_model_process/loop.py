@@ -45,7 +45,7 @@ class ServableLoop:
     when it ends is the next batch.
 
     Whatever goes wrong with a request, of any kind of exception, is its answer, and the loop goes
-    on. Where anything else goes wrong, all clients are hung up on, and the loop is over.
+    on. If anything else goes wrong, all clients are hung up on, and the loop is over.
 
     ``origin``: for messages. ``on_unloaded`` is called at the end, or ``on_broken`` if
     nobody asked for that end.

@@ -45,13 +45,13 @@ class Runner:
         return all(a.shape[1:] == b.shape[1:] for a, b in pairs) and self._are_rows(first.inputs)
 
     def shares(self, frame: RequestFrame) -> bool:
-        """Whether the parts of a frame, where it has several, may share a run."""
+        """Whether the parts of a frame, if it has several, may share a run."""
         return len(frame.part_rows) > 1 and self._are_rows(frame.inputs)
 
     def together(self, frames: Sequence[RequestFrame]) -> list[Array]:
         """The outputs for the rows of all frames, in order.
 
-        Raises Uneven where they do not tell which row is whose: each part is to be run alone then.
+        Raises Uneven if they do not tell which row is whose: each part is to be run alone then.
         """
         inputs: Sequence[Array] = frames[0].inputs
         if len(frames) > 1:
@@ -64,8 +64,8 @@ class Runner:
     ) -> list[Array]:
         """The outputs for one request, of as many rows as the model likes.
 
-        A batch axis of one takes a run for each row: raises Uneven where these answer otherwise
-        than each other, DeadlinePassed where they take too long.
+        A batch axis of one takes a run for each row: raises Uneven if these answer otherwise
+        than each other, DeadlinePassed if they take too long.
         """
         if self._batch is BatchAxis.ONE and rows != 1:
             return self._row_by_row(inputs, rows, deadline_s)

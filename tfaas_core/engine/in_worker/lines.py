@@ -1,45 +1,50 @@
-"""Lines: the requests of an HTTP worker that wait for connections to versions."""
+"""Lines: requests that wait for a connection to their version, and what waits for them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
-from tfaas_core.engine.in_worker.connection import ModelConnection
 from tfaas_core.engine.in_worker.queue import check_room
 from tfaas_core.models.model import ModelVersion
 
 
-class Line(msgspec.Struct):
-    """Requests that wait for a connection to a version, and what has to wait for them."""
-
+class _Line(msgspec.Struct):
     requests: int = 0
     rows: int = 0
-    retired: bool = False
-    released: list[ModelConnection] = msgspec.field(default_factory=list)
+    afterwards: list[Callable[[], object]] = msgspec.field(default_factory=list)
 
 
 class Lines:
-    """One line for each version that somebody waits for."""
+    """A line for each version that is being connected, of ``max_rows`` at most."""
 
-    def __init__(self, most_rows: int) -> None:
-        self._most_rows = most_rows
-        self._lines: dict[str, Line] = {}
+    def __init__(self, max_rows: int) -> None:
+        self._max_rows = max_rows
+        self._lines: dict[str, _Line] = {}
 
-    def of(self, key: str) -> Line | None:
-        """Those who wait for the version of this key; None: nobody does."""
-        return self._lines.get(key)
-
-    def join(self, version: ModelVersion, rows: int) -> None:
-        """One more request of so many rows; raises QueueFull."""
-        line = self._lines.get(version.key) or Line()
-        check_room(line.rows, rows, self._most_rows, version.name, until=" to load")
+    def enter(self, version: ModelVersion, rows: int) -> None:
+        """A request begins to wait. Raises QueueFull."""
+        line = self._lines.get(version.key) or _Line()
+        check_room(line.rows, rows, self._max_rows, version.name, until=" to load")
         self._lines[version.key] = line
         line.requests += 1
         line.rows += rows
 
-    def leave(self, version: ModelVersion, rows: int) -> Line | None:
-        """One that joined leaves; gives the line if it was the last one there."""
+    def leave(self, version: ModelVersion, rows: int) -> None:
+        """A request waits no more; after the last one comes what waited for them."""
         line = self._lines[version.key]
         line.requests -= 1
         line.rows -= rows
-        return None if line.requests else self._lines.pop(version.key)
+        if line.requests:
+            return
+        del self._lines[version.key]
+        for call in line.afterwards:
+            call()
+
+    def after(self, key: str, call: Callable[[], object]) -> bool:
+        """Has ``call`` called after the last request in line; False where there is none."""
+        line = self._lines.get(key)
+        if line is not None:
+            line.afterwards.append(call)
+        return line is not None

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -147,20 +148,18 @@ class LocalEngine(Engine):
     async def ready(self, version: ModelVersion) -> bool:
         if version.key in self._open:
             return False
-        self._lines.join(version, 0)
+        self._lines.enter(version, 0)
         try:
             connection = await asyncio.shield(self._opened(version.key, version))
             return connection.new
         finally:
-            self._leave_line(version, 0)
+            self._lines.leave(version, 0)
 
     def uses(self, version: ModelVersion) -> bool:
         return version.key in self._open or version.key in self._opening
 
     def retire(self, version: ModelVersion) -> None:
-        line = self._lines.of(version.key)
-        if line is not None:
-            line.retired = True
+        if self._lines.after(version.key, partial(self.retire, version)):
             return
         connection = self._open.pop(version.key, None)
         if connection is not None:
@@ -176,7 +175,7 @@ class LocalEngine(Engine):
         self, version: ModelVersion, inputs: Sequence[Array], rows: int, whole: bool
     ) -> list[Array]:
         key = version.key
-        self._lines.join(version, rows)
+        self._lines.enter(version, rows)
         try:
             async with asyncio.timeout(self._config.server.request_timeout_s):
                 connection = await asyncio.shield(self._opened(key, version))
@@ -186,17 +185,8 @@ class LocalEngine(Engine):
                 f"model {version.name!r} is still loading; try again", model=version.name
             ) from None
         finally:
-            self._leave_line(version, rows)
+            self._lines.leave(version, rows)
         return await answer
-
-    def _leave_line(self, version: ModelVersion, rows: int) -> None:
-        line = self._lines.leave(version, rows)
-        if line is None:
-            return
-        for connection in line.released:
-            connection.release()
-        if line.retired:
-            self.retire(version)
 
     def _opened(self, key: str, version: ModelVersion) -> asyncio.Task[ModelConnection]:
         """The one attempt to open this connection that all who wait for it share."""
@@ -204,7 +194,7 @@ class LocalEngine(Engine):
         if task is None:
             task = self._opening[key] = asyncio.create_task(self._connect(key, version))
             task.add_done_callback(lambda done: self._opening.pop(key, None))
-            # Where everyone who waited has gone, nobody else looks at the error.
+            # If everyone who waited has gone, nobody else looks at the error.
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return task
 
@@ -225,7 +215,7 @@ class LocalEngine(Engine):
     async def _connection(
         self, wanted: _Wanted, question: Callable[[int], Acquire | AcquirePrepared]
     ) -> ModelConnection | None:
-        """A connection to what the pool has loaded, or loads; None where it lacks the path."""
+        """A connection to what the pool has loaded, or loads; None if it lacks the path."""
         connection: ModelConnection | Absent = await self._calls.ask(
             lambda call: self._link.send(question(call)), about=wanted
         )
@@ -290,9 +280,7 @@ class LocalEngine(Engine):
             return
         for key in [key for key, value in self._open.items() if value is connection]:
             del self._open[key]
-            line = self._lines.of(key)
-            if line is not None:
-                line.released.append(connection)
+            if self._lines.after(key, connection.release):
                 return
         connection.release()
 

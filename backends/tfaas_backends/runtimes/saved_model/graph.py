@@ -45,8 +45,8 @@ class SavedGraph:
     """The part of a SavedModel's graph that the ends asked for need, imported.
 
     ``graph`` is a tf.Graph, ``inputs`` and ``outputs`` are its tensors, ``prover`` proves what
-    becomes of rows between them; ``stateful`` as in Servable. ``restorable`` is False where nothing
-    tells how its variables get their values. Making it raises CannotServe, BadBody where files are
+    becomes of rows between them; ``stateful`` as in Servable. ``restorable`` is False if nothing
+    tells how its variables get their values. Making it raises CannotServe, BadBody if files are
     missing or damaged, and whatever TensorFlow raises on importing.
     """
 
@@ -81,7 +81,7 @@ class SavedGraph:
     def initialise(self, session: Any) -> None:
         """Gives variables and tables their values in a new session of the graph.
 
-        Raises BadBody where the files are damaged, CannotServe where they do not fit the graph, or
+        Raises BadBody if the files are damaged, CannotServe if they do not fit the graph, or
         do not give each of its variables a value.
         """
         if self._restore:
@@ -151,7 +151,7 @@ class _Needed:
     """What of a SavedModel's graph predictions need.
 
     ``variables`` get their values from the checkpoint ``prefix``, where ``stored`` tells all of
-    them. Where it does not, ``restore_node`` has to be run, with the checkpoint fed to
+    them. If it does not, ``restore_node`` has to be run, with the checkpoint fed to
     ``file_node``; ``doubtful`` are variables of TensorFlow 2 that may have no value even then.
     """
 
@@ -189,7 +189,7 @@ class _Needed:
         return [n.name for n in self.graph_def.node if n.op == "VarHandleOp" and n.name in names]
 
     def check(self, assets: Collection[str]) -> None:
-        """Raises CannotServe where something that would be run is forbidden, or no CPU can run."""
+        """Raises CannotServe if something that would be run is forbidden, or no CPU can run."""
         check_ops(self.graph_def, self._outputs)
         check_ops(self.graph_def, self.init, assets)
         check_ops(self.graph_def, [self.restore_node], [self.file_node])
@@ -200,7 +200,7 @@ def _imported(meta_graph: Any, graph_def: Any, ends: Ends) -> Any:
     prepare(graph_def, {node_of(end.tensor) for end in ends.inputs})
     graph = tf.Graph()
     with graph.as_default():
-        # Names ops whose attributes were left out where they have their default value.
+        # Names ops whose attributes were left out if they have their default value.
         stripped = meta_graph.meta_info_def.stripped_op_list
         tf.import_graph_def(graph_def, name="", producer_op_list=stripped)
     return graph

@@ -40,7 +40,7 @@ __all__ = [
 def callable_of(session: Any, options: Any) -> Any:
     """A function that runs what the CallableOptions ``options`` say, and is quicker than ``run``.
 
-    What goes wrong it raises as it is, where ``Session.run`` would hide it in a traceback of the
+    What goes wrong it raises as it is, if ``Session.run`` would hide it in a traceback of the
     code that made the graph.
     """
     return session._make_callable_from_options(options)

@@ -21,7 +21,7 @@ class GraphSession:
     With one thread, ops run in the thread that calls, with no hand-over. With more, the session
     has so many of its own, and they end with it. ``initialise`` is called with the new session: a
     tf.compat.v1.Session, which shares no variables and tables with others. Making it raises
-    CannotServe where the graph cannot be run at all.
+    CannotServe if the graph cannot be run at all.
     """
 
     def __init__(

@@ -77,7 +77,7 @@ class FilesystemModels:
         return all(each in ours or each.startswith(f"{POINTERS}-") for each in there)
 
     def decided(self, name: str) -> Decided:
-        """What was decided of ``name``: nothing, where nobody has."""
+        """What was decided of ``name``: nothing, if nobody has."""
         file = self._root / name / POINTERS
         try:
             return msgspec.json.decode(file.read_bytes(), type=Decided)
@@ -109,7 +109,7 @@ class FilesystemModels:
             return model
 
     def read(self, name: str) -> Model | None:
-        """The model as it is on the disk; raises FileNotFoundError where that changes meanwhile."""
+        """The model as it is on the disk; raises FileNotFoundError if that changes meanwhile."""
         records = [self._read(name, number) for number in sorted(self.numbers(name))]
         whole = [record for record in records if record is not None]
         if not whole:
@@ -129,9 +129,9 @@ class FilesystemModels:
             return None
 
     def _read(self, name: str, number: int) -> ModelVersion | None:
-        """The record of a folder; None where it is no whole version.
+        """The record of a folder; None if it is no whole version.
 
-        Raises FileNotFoundError where there is no such folder.
+        Raises FileNotFoundError if there is no such folder.
         """
         folder = self._root / name / str(number)
         try:
@@ -149,7 +149,7 @@ class FilesystemModels:
         return record
 
     def warn_once(self, what: str, message: str) -> None:
-        """Logs ``message``, where nothing was logged of ``what`` yet."""
+        """Logs ``message``, if nothing was logged of ``what`` yet."""
         if what not in self._warned:
             self._warned.add(what)
             _log.warning("%s", message)

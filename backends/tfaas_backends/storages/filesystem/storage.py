@@ -26,8 +26,10 @@ import msgspec
 
 from tfaas_backends.storages.filesystem.models import POINTERS, RECORD, Decided, FilesystemModels
 from tfaas_backends.storages.filesystem.old_models import old_models, told_of
-from tfaas_backends.storages.filesystem.root import Root
+from tfaas_backends.storages.filesystem.revision import Revision
+from tfaas_backends.storages.filesystem.trash import Trash
 from tfaas_backends.storages.local_disk.disk import (
+    check_can_be_made,
     lock,
     sync,
     sync_tree,
@@ -35,7 +37,7 @@ from tfaas_backends.storages.local_disk.disk import (
     write_whole,
 )
 from tfaas_backends.storages.local_disk.staging import StagingArea
-from tfaas_core.errors import Busy, DoesNotFit
+from tfaas_core.errors import Busy, ConfigError, DoesNotFit, StorageUnavailable
 from tfaas_core.models.model import ModelVersion, check_name, is_name
 from tfaas_core.models.versions import Model, Pointers
 from tfaas_core.storage import (
@@ -48,7 +50,9 @@ from tfaas_core.storage import (
 )
 
 STAGING = ".staging"
+TRASH = ".trash"
 DEFAULT = ".default.json"
+REVISION = ".revision"
 
 _log = logging.getLogger("tfaas.storage")
 
@@ -57,35 +61,44 @@ class FilesystemStorage(Storage):
     """Keeps models in the folder ``root``, which several servers may share."""
 
     def __init__(self, root: Path) -> None:
-        self._root = Root(root)
-        self._models = FilesystemModels(self._root.path)
-        self._staging = StagingArea(self._root.path / STAGING)
+        self._root = root.absolute()
+        self._models = FilesystemModels(self._root)
+        self._staging = StagingArea(self._root / STAGING)
+        self._trash = Trash(self._root / TRASH)
+        self._revision = Revision(self._root, REVISION)
 
     def open(self) -> None:
-        self._root.make()
-        if not self._root.is_writable():
-            _log.warning("%s", self._root.read_only())
+        try:
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.listdir(self._root)
+        except (OSError, ValueError) as error:
+            raise self._unusable(error) from error
+        if not self._is_writable():
+            _log.warning("%s", self._read_only())
             return
         with suppress(OSError):  # reported by the first upload, which tries again
-            self._root.make_trash()
+            self._trash.make()
 
     def examine(self) -> list[str]:
-        self._root.examine()
-        if not self._root.path.exists() or self._root.is_writable():
+        try:
+            check_can_be_made(self._root)
+        except (OSError, ValueError) as error:
+            raise self._unusable(error) from error
+        if not self._root.exists() or self._is_writable():
             return []
-        return [f"{self._root.read_only()} - at `$.storage.root`"]
+        return [f"{self._read_only()} - at `$.storage.root`"]
 
     def sweep(self) -> None:
-        old = old_models(self._root.path)
+        old = old_models(self._root)
         if old:
-            _log.warning("%s", told_of(self._root.path, old))
-        if not self._root.is_writable():
+            _log.warning("%s", told_of(self._root, old))
+        if not self._is_writable():
             return
         with disk_errors("cleaning up the model storage"):
             self._staging.sweep()
-            self._root.empty_trash()
+            self._trash.sweep()
             for name in () if old else self._models.names():
-                folder = self._root.path / name
+                folder = self._root / name
                 with suppress(Busy, FileNotFoundError):  # another server is at it
                     if not any(folder.iterdir()):
                         unlock(lock(folder), folder)
@@ -95,9 +108,9 @@ class FilesystemStorage(Storage):
 
     @contextmanager
     def claim(self, name: str) -> Iterator[Claim]:
-        folder = self._root.path / check_name(name)
+        folder = self._root / check_name(name)
         with disk_errors(f"claiming model {name!r}"):
-            self._root.check_writable()
+            self._check_writable()
             held = lock(folder)
         try:
             yield Claim(name)
@@ -106,7 +119,7 @@ class FilesystemStorage(Storage):
 
     def stage(self) -> Path:
         with disk_errors("starting an upload"):
-            self._root.check_writable()
+            self._check_writable()
             return self._staging.stage()
 
     def discard(self, staging: Path) -> None:
@@ -115,9 +128,9 @@ class FilesystemStorage(Storage):
     def commit(
         self, claim: Claim, staging: Path, version: ModelVersion, live: bool = True
     ) -> ModelVersion:
-        folder = self._root.path / claim.name
+        folder = self._root / claim.name
         with disk_errors(f"storing model {claim.name!r}"):
-            self._root.check_writable()
+            self._check_writable()
             number = self._number_for(claim.name, version)
             stored = msgspec.structs.replace(version, name=claim.name, version=number)
             (staging / RECORD).write_bytes(_encoded(stored))
@@ -127,23 +140,23 @@ class FilesystemStorage(Storage):
             self._staging.release(staging)
             try:
                 sync(folder)
-                sync(self._root.path)
+                sync(self._root)
             except OSError:
-                self._root.trash(folder / str(number))
+                self._trash.take(folder / str(number))
                 raise
-            self._root.touch()
+            self._revision.touch()
         return stored
 
     def point(self, claim: Claim, pointers: Pointers) -> None:
         with disk_errors(f"setting what is live of model {claim.name!r}"):
-            self._root.check_writable()
+            self._check_writable()
             decided = self._models.decided(claim.name)
             highest = max([*self._models.numbers(claim.name), decided.highest])
             self._write_pointers(claim.name, Decided(highest, pointers))
-            self._root.touch()
+            self._revision.touch()
 
     def prune(self, claim: Claim, keep: int) -> bool:
-        folder = self._root.path / claim.name
+        folder = self._root / claim.name
         with disk_errors(f"removing old versions of model {claim.name!r}"):
             model = self._models.read(claim.name)
             if model is None:
@@ -153,31 +166,31 @@ class FilesystemStorage(Storage):
             numbers = sorted(self._models.stored(claim.name))
             old = [n for n in numbers if n < first and n not in model.pointers.kept]
             for number in old:
-                self._root.trash(folder / str(number))
+                self._trash.take(folder / str(number))
             if old:
-                self._root.touch()
+                self._revision.touch()
         return bool(old)
 
     def delete_version(self, claim: Claim, number: int) -> bool:
-        folder = self._root.path / claim.name
+        folder = self._root / claim.name
         with disk_errors(f"deleting version {number} of model {claim.name!r}"):
-            self._root.check_writable()
+            self._check_writable()
             if number not in self._models.stored(claim.name):
                 return False
-            self._root.trash(folder / str(number))
-            self._root.touch()
+            self._trash.take(folder / str(number))
+            self._revision.touch()
         return True
 
     def delete(self, claim: Claim) -> bool:
-        folder = self._root.path / claim.name
+        folder = self._root / claim.name
         with disk_errors(f"deleting model {claim.name!r}"):
             stored = self._models.stored(claim.name)
             if not stored:
                 return False
             is_all_ours = self._models.is_all_ours(claim.name)
             for gone in [folder] if is_all_ours else [folder / str(n) for n in stored]:
-                self._root.trash(gone)
-            self._root.touch()
+                self._trash.take(gone)
+            self._revision.touch()
         return True
 
     def model(self, name: str) -> Model | None:
@@ -191,7 +204,7 @@ class FilesystemStorage(Storage):
             return self._models.all()
 
     def default(self) -> DefaultChoice | None:
-        file = self._root.path / DEFAULT
+        file = self._root / DEFAULT
         with disk_errors("reading which model is the default"):
             try:
                 return msgspec.json.decode(file.read_bytes(), type=DefaultChoice)
@@ -203,21 +216,40 @@ class FilesystemStorage(Storage):
 
     def choose_default(self, choice: DefaultChoice) -> None:
         with disk_errors("storing which model is the default"):
-            self._root.check_writable()
-            write_whole(self._root.path / DEFAULT, msgspec.json.encode(choice))
-            self._root.touch()
+            self._check_writable()
+            write_whole(self._root / DEFAULT, msgspec.json.encode(choice))
+            self._revision.touch()
 
     def artifact(self, version: ModelVersion) -> Path:
-        path = self._root.path / version.name / str(version.version) / MODEL
+        path = self._root / version.name / str(version.version) / MODEL
         with disk_errors(f"reading {version.reference}"):
-            os.stat(self._root.path)
+            os.stat(self._root)
             if not path.exists():
                 raise removed(version)
         return path
 
     def revision(self) -> str:
         with disk_errors("looking for changes of the models"):
-            return self._root.revision()
+            return self._revision.read()
+
+    def _unusable(self, error: Exception) -> ConfigError:
+        what = f"the models' folder {str(self._root)!r}"
+        why = f"cannot be used: {getattr(error, 'strerror', None) or error}"
+        with suppress(OSError, ValueError):
+            if self._root.exists() and not self._root.is_dir():
+                why = "is a file; name a folder"
+        return ConfigError(f"{what} {why} - at `$.storage.root`")
+
+    def _read_only(self) -> str:
+        return f"{self._root} is read-only: its models are served, none can be changed"
+
+    def _is_writable(self) -> bool:
+        return os.access(self._root, os.W_OK | os.X_OK)
+
+    def _check_writable(self) -> None:
+        os.stat(self._root)
+        if not self._is_writable():
+            raise StorageUnavailable("the model storage is read-only: no model can be changed")
 
     # Which number a version gets, and whether it is live.
 
@@ -242,7 +274,7 @@ class FilesystemStorage(Storage):
             self._write_pointers(name, Decided(number - 1, decided.pointers))
 
     def _write_pointers(self, name: str, decided: Decided) -> None:
-        write_whole(self._root.path / name / POINTERS, msgspec.json.encode(decided))
+        write_whole(self._root / name / POINTERS, msgspec.json.encode(decided))
 
 
 def _encoded(record: ModelVersion) -> bytes:

@@ -53,7 +53,7 @@ def lock(folder: Path) -> int:
 
 
 def unlock(descriptor: int, folder: Path) -> None:
-    """Gives up a lock, and removes the folder where it is empty, and was made by a lock."""
+    """Gives up a lock, and removes the folder if it is empty, and was made by a lock."""
     try:
         with suppress(OSError):
             is_ours = stat.S_IMODE(os.fstat(descriptor).st_mode) == _MODE

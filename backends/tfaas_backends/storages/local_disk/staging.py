@@ -37,7 +37,7 @@ class StagingArea:
         self._held: dict[Path, int] = {}
 
     def stage(self) -> Path:
-        """A new, empty folder. The area is made where it is missing, but not its parents."""
+        """A new, empty folder. The area is made if it is missing, but not its parents."""
         with suppress(FileExistsError):
             os.mkdir(self._folder, 0o700)
         while True:
@@ -47,7 +47,7 @@ class StagingArea:
                 return staging
 
     def discard(self, staging: Path) -> None:
-        """Removes a staging folder; does nothing where it is gone."""
+        """Removes a staging folder; does nothing if it is gone."""
         remove(staging)
         self.release(staging)
 

@@ -1,0 +1,116 @@
+"""Streamed answers end whole, or visibly not, and are let go of at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.core.http.served import SANICS, Connection, Served, serve
+from tfaas_core.errors import Unavailable
+from tfaas_core.route import Handler, Request, Response
+
+PIECE = b"a piece\n"
+
+
+def streaming(*pieces: bytes | Exception, length: int | None = None) -> Handler:
+    """A handler whose answer is made of ``pieces``, and raises those that are errors."""
+
+    async def stream() -> AsyncIterator[bytes]:
+        for piece in pieces:
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
+
+    async def handler(_request: Request) -> Response:
+        headers = {} if length is None else {"Content-Length": str(length)}
+        return Response(headers=headers, stream=stream())
+
+    return handler
+
+
+async def everything(connection: Connection) -> bytes:
+    """What comes until the server closes the connection."""
+    got = b""
+    try:
+        while data := await connection.reader.read(1 << 16):
+            got += data
+    except ConnectionError:
+        pass
+    return got
+
+
+@pytest.mark.parametrize(
+    ("handler", "told"),
+    [
+        (streaming(PIECE, ValueError("no")), "ValueError"),
+        (streaming(PIECE, PIECE, Unavailable("no share")), "no share"),
+        (streaming(PIECE, ValueError("no"), length=100), "ValueError"),
+        (streaming(PIECE, length=100), "ServerError"),
+        (streaming(PIECE, PIECE, length=len(PIECE)), "ServerError"),
+    ],
+)
+def test_one_that_fails_midway_is_cut_and_logged(
+    handler: Handler, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(served: Served) -> None:
+        connection = await served.connect()
+        connection.post("stream", b"", *SANICS)
+        got = await everything(connection)
+        head, _, body = got.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200")
+        assert PIECE in body
+        assert not body.endswith(b"0\r\n\r\n")
+
+    serve({"stream": handler}, test)
+    (record,) = [record for record in caplog.records if record.name == "tfaas.http"]
+    assert "POST /stream: the streamed answer failed after" in record.getMessage()
+    assert told in record.getMessage()
+
+
+def test_one_that_fails_before_its_first_piece_is_an_error() -> None:
+    async def test(served: Served) -> None:
+        connection = await served.connect()
+        connection.post("stream", b"", *SANICS)
+        assert (await connection.answer()).startswith(b"HTTP/1.1 503")
+
+    serve({"stream": streaming(Unavailable("no share"))}, test)
+
+
+def test_one_that_ends_well_leaves_its_connection_open() -> None:
+    async def test(served: Served) -> None:
+        connection = await served.connect()
+        for _turn in range(2):
+            connection.post("stream", b"", *SANICS)
+            got = await connection.reader.readuntil(b"\r\n0\r\n\r\n")
+            assert got.count(PIECE) == 2
+
+    serve({"stream": streaming(PIECE, PIECE)}, test)
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_a_stream_is_closed_as_soon_as_its_client_is_gone(reads: bool) -> None:
+    closed = asyncio.Event()
+
+    async def stream() -> AsyncIterator[bytes]:
+        try:
+            yield PIECE
+            while not reads:
+                yield bytes(1 << 20)
+            await asyncio.Event().wait()
+        finally:
+            closed.set()
+
+    async def handler(_request: Request) -> Response:
+        return Response(stream=stream())
+
+    async def test(served: Served) -> None:
+        connection = await served.connect()
+        connection.post("stream", b"", *SANICS)
+        await connection.reader.readuntil(PIECE)
+        assert not closed.is_set()
+        connection.writer.transport.abort()
+        await asyncio.wait_for(closed.wait(), 5)
+
+    serve({"stream": handler}, test)

@@ -1,0 +1,79 @@
+"""GuardedCodec: a codec whose failures are errors that name its plugin, and the model."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from tfaas_core.codec import Codec, Document, Encoded
+from tfaas_core.errors import TfaasError, plugin_failed
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.tensors import Arrays, Bound
+
+_log = logging.getLogger("tfaas.predict")
+
+
+class GuardedCodec(Codec[Any]):
+    """Does what ``codec`` does, which the plugin of the module ``plugin`` registered.
+
+    Whatever it raises that is no TfaasError, and whatever it answers that it must not, is logged,
+    and becomes an error of status 500.
+    """
+
+    def __init__(self, codec: Codec[Any], plugin: str) -> None:
+        # What a codec's class says, this one's objects say.
+        vars(self).update(name=codec.name, media_types=codec.media_types)
+        self._codec = codec
+        self._plugin = plugin
+
+    def parse(self, body: bytes, *about: Any) -> Document:
+        try:
+            document: Document = self._codec.parse(body, *about)
+            if not isinstance(document, Document):
+                raise TypeError(f"parse returned {type(document).__name__}, not a Document")
+        except TfaasError:
+            raise
+        except Exception as error:
+            raise self._failed("parse", error) from error
+        return document
+
+    def is_heavy(self, document: Document) -> bool:
+        try:
+            return self._codec.is_heavy(document)
+        except TfaasError:
+            raise
+        except Exception as error:
+            raise self._failed("is_heavy", error) from error
+
+    def bind(self, document: Document, version: ModelVersion) -> Bound:
+        try:
+            bound = self._codec.bind(document, version)
+            if not isinstance(bound, Bound):
+                raise TypeError(f"bind returned {type(bound).__name__}, not a Bound")
+        except TfaasError:
+            raise
+        except Exception as error:
+            raise self._failed("bind", error, version) from error
+        return bound
+
+    def encode(
+        self, outputs: Arrays, bound: Bound, document: Document, version: ModelVersion
+    ) -> Encoded:
+        try:
+            encoded = self._codec.encode(outputs, bound, document, version)
+            if not isinstance(encoded, Encoded) or not isinstance(encoded.body, bytes):
+                raise TypeError(f"encode returned {encoded!r:.100}, not an Encoded of bytes")
+        except TfaasError:
+            raise
+        except Exception as error:
+            raise self._failed("encode", error, version) from error
+        return encoded
+
+    def _failed(
+        self, step: str, error: Exception, version: ModelVersion | None = None
+    ) -> TfaasError:
+        model = "" if version is None else version.name
+        doing = f"{step} of the codec {self.name!r}"
+        told = plugin_failed(self._plugin, doing, error, model)
+        _log.error("%s", told.message, exc_info=error)
+        return told
