@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tfaas_core.testing.server import RunningServer, until
+from tfaas_core.testing.server import RunningServer
+from tfaas_core.testing.waiting import until
 
 JSON = {"Content-Type": "application/json"}
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tfaas_core.testing.forked import is_alive
-from tfaas_core.testing.server import until
+from tfaas_core.testing.waiting import until
 
 MARK = "TFAAS_KILLED_START"
 LONGEST_START_S = 3.0

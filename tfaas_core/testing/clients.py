@@ -13,7 +13,8 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tfaas_core.testing.server import RunningServer, running_server, until
+from tfaas_core.testing.server import RunningServer, running_server
+from tfaas_core.testing.waiting import until
 
 _PLUGIN = """
 from tfaas_core.hookspecs import hookimpl

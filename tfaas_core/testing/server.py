@@ -7,8 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -104,13 +103,6 @@ def running_server(
             process.kill()
             assert process.stdout is not None
             process.stdout.close()
-
-
-def until(condition: Callable[[], bool], within_s: float = 30.0) -> None:
-    """Asks again and again until the answer is yes; fails if it is not within ``within_s``."""
-    end_s = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < end_s, f"this did not come true within {within_s:g} s"
 
 
 def _url(process: subprocess.Popen[str], log: Path) -> str:

@@ -7,10 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tfaas_core.testing.engine_harness import (
-    eventually,
-)
 from tfaas_core.testing.forked import fork_servers, model_processes
+from tfaas_core.testing.waiting import eventually
 
 
 @pytest.fixture(scope="session", autouse=True)

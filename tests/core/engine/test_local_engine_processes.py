@@ -12,17 +12,12 @@ from tests.core.engine.engines import engine, healed, upload_and_find
 from tfaas_core.engine.local import LocalEngineFactory
 from tfaas_core.errors import CannotServe, DeadlinePassed, ModelLost, QueueFull
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.testing.engine_harness import (
-    Stream,
-    Worker,
-    are_sums,
-    eventually,
-    rows_of,
-)
+from tfaas_core.testing.engine_harness import Stream, Worker, are_sums, rows_of
 from tfaas_core.testing.engine_processes import holding, serving
 from tfaas_core.testing.forked import is_alive, model_processes
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import TRIGGER
+from tfaas_core.testing.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("no_model_process_stays")
 

@@ -8,14 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.core.engine.engines import engine
-from tfaas_core.testing.engine_harness import (
-    Stream,
-    eventually,
-    is_sum,
-    rows_of,
-)
+from tfaas_core.testing.engine_harness import Stream, is_sum, rows_of
 from tfaas_core.testing.forked import fork_server, is_alive, model_processes
 from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("no_model_process_stays")
 

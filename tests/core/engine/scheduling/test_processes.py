@@ -12,12 +12,9 @@ import psutil
 import pytest
 
 from tests.core.engine.engines import engine, upload_and_find
-from tfaas_core.testing.engine_harness import (
-    eventually,
-    is_sum,
-    rows_of,
-)
+from tfaas_core.testing.engine_harness import is_sum, rows_of
 from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("no_model_process_stays")
 
