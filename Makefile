@@ -5,13 +5,17 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.installed-bench
 
-.PHONY: serve test lint bench proto clean
+.PHONY: serve test test-long lint bench proto clean
 
 serve: $(INSTALLED)
 	$(BIN)/tfaas serve --demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=10
+
+# Random inputs, programs and kills: ten times as many.
+test-long: export TEST_LONG = 1
+test-long: test
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -14,6 +14,26 @@ from tfaas_core.testing.postgresql import ADDRESS, PostgresqlServer, running_pos
 
 InstallPlugin = Callable[..., Path]
 
+SLOW_FIRST = (
+    "docs/test_examples.py",
+    "backends/storages/sql/test_sqlite.py",
+    "core/engine/test_local_engine.py",
+    "server/test_replicas.py",
+    "backends/runtimes/independence/test_rules.py",
+    "backends/storages/sql/test_postgresql.py",
+    "server/test_processes.py",
+    "core/engine/test_local_engine_processes.py",
+    "backends/storages/filesystem/test_storage.py",
+    "cli/test_wrong_databases.py",
+)
+"""The files that take longest. One that began last would run alone while the other cores idle."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    slow = {Path(__file__).parent / file: place for place, file in enumerate(SLOW_FIRST)}
+    assert all(path.exists() for path in slow), "SLOW_FIRST names a file that is not there"
+    items.sort(key=lambda item: slow.get(item.path, len(slow)))
+
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:

@@ -29,7 +29,7 @@ class Document(msgspec.Struct, kw_only=True):
 class Encoded(msgspec.Struct, frozen=True):
     """An answer's bytes and their media type, and further headers of the answer.
 
-    A header is one line of Latin-1, and none that the server sets itself: ``Content-Length``,
+    A header is one line of ASCII, and none that the server sets itself: ``Content-Length``,
     ``Content-Type``, ``Connection``, ``Transfer-Encoding``, ``TFaaS-Model`` and the like.
     """
 
@@ -46,7 +46,7 @@ class Codec(ABC, Generic[D]):
 
     A codec named ``json`` is served under ``/predict/json`` and ``/json``, and for one model under
     ``/models/NAME/predict/json`` and the like. Methods are called in an HTTP worker's event loop,
-    but for large bodies, and where ``is_heavy`` says so, in threads: they must not wait for
+    but for large bodies, and if ``is_heavy`` says so, in threads: they must not wait for
     anything, and keep nothing between calls that is not safe for threads. What ``encode`` needs of
     the request, the document carries.
     """
@@ -66,9 +66,9 @@ class Codec(ABC, Generic[D]):
         """Reads a body, as far as that goes without knowing the model.
 
         ``head`` is what the request says besides: ``head.content_type`` as sent, with parameters,
-        or empty; ``head.query``, ``head.headers``, ``head.path_fields``. Where no client sent the
+        or empty; ``head.query``, ``head.headers``, ``head.path_fields``. If no client sent the
         body, as with an example, all but the content type is empty.
-        Raises BadBody where the bytes are not this format, DoesNotFit where they are but say
+        Raises BadBody if the bytes are not this format, DoesNotFit if they are but say
         something that no model takes.
         """
 
@@ -81,18 +81,18 @@ class Codec(ABC, Generic[D]):
         """The document's values as the arrays that ``version.signature`` asks for.
 
         The caller checks names, dtypes and shapes afterwards (``tensors.conform``), so a codec
-        need not, but its own message is often the clearer one. Raises DoesNotFit, BadBody where
+        need not, but its own message is often the clearer one. Raises DoesNotFit, BadBody if
         the bytes turn out to be damaged only now, and TooLarge.
         """
 
     @abstractmethod
     def encode(self, outputs: Arrays, bound: Bound, document: D, version: ModelVersion) -> Encoded:
-        """The answer. ``outputs`` are whole arrays by name, axis 0 the batch where there is one."""
+        """The answer. ``outputs`` are whole arrays by name, axis 0 the batch if there is one."""
 
     def encode_other(self, outputs: Arrays, bound: Bound, version: ModelVersion) -> Encoded:
         """The answer to a request that another codec read, as far as ``bound``.
 
         A client of ``/predict`` can ask for the answers of a codec that implements it, whatever
-        it sends itself. Raises NotAcceptable where the format cannot hold the outputs.
+        it sends itself. Raises NotAcceptable if the format cannot hold the outputs.
         """
         raise NotImplementedError

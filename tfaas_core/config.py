@@ -67,7 +67,7 @@ class EngineTable(Table, frozen=True):
     """How long a model's process looks for the next request before it sleeps, and an HTTP worker
     for the answer to a request that has the model to itself; 0: not at all."""
     slow_priority: SlowPriority = "idle"
-    """What the scheduler is told of a model whose runs keep a core busy for long."""
+    """The scheduling class of models whose runs keep a core busy for long."""
 
 
 class Models(Table, frozen=True):
@@ -124,7 +124,7 @@ def load_config(
 
     ``path`` is None for no file. ``overrides`` are like ``server.port=9000``, and win over the
     environment, which wins over the file. Their values are TOML, or else text as it stands.
-    Raises ConfigError where a source cannot be read or does not fit; the message names the source
+    Raises ConfigError if a source cannot be read or does not fit; the message names the source
     and the key.
     """
     raw: dict[str, Any] = {}

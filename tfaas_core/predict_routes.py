@@ -21,7 +21,7 @@ CURL_DEFAULT = "application/x-www-form-urlencoded"
 """The media type that ``curl -d`` sends unasked."""
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"[\t -~\x80-\xff]*")
+_HEADER_VALUE = re.compile(r"[\t -~]*")
 _SERVERS_OWN = frozenset(
     name.lower()
     for name in (
@@ -54,8 +54,8 @@ async def answer(
     """Predicts, and says in ``TFaaS-Model`` by which version.
 
     ``codec`` reads the request, and writes the answer, unless ``answering`` is to. ``target`` is
-    the model that the path names, if it does. Raises TfaasError where there is no answer:
-    UnsupportedMediaType where the codec does not read what the request announces.
+    the model that the path names, if it does. Raises TfaasError if there is no answer:
+    UnsupportedMediaType if the codec does not read what the request announces.
     """
     head = request.head
     _check_media_type(codec, head.content_type)
@@ -129,4 +129,4 @@ def _check_headers(headers: tuple[tuple[object, object], ...]) -> None:
         if name.lower() in _SERVERS_OWN:
             raise ValueError(f"the header {name}, which the server sets itself")
         if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
-            raise ValueError(f"the header {name} of {value!r}, which is not one line of Latin-1")
+            raise ValueError(f"the header {name} of {value!r}, which is not one line of ASCII")

@@ -103,13 +103,13 @@ class Request(Protocol):
     def stream(self) -> AsyncIterator[bytes]:
         """The body as it arrives, of any size, for a route that streams.
 
-        Raises BadBody where it stops before its announced end.
+        Raises BadBody if it stops before its announced end.
         """
         ...
 
 
 class Response(msgspec.Struct, frozen=True):
-    """What a handler answers: ``body``, or, where there is one, ``stream``, piece by piece."""
+    """What a handler answers: ``body``, or, if there is one, ``stream``, piece by piece."""
 
     body: bytes = b""
     status: int = 200

@@ -153,8 +153,8 @@ def runtime_for(runtimes: Mapping[str, Runtime], artifact: Path) -> str:
         if _recognises(name, runtime, artifact):
             return name
     raise CannotServe(
-        f"the model is of no kind that a runtime here loads; there are: {', '.join(runtimes)}"
-        f"{_advice(artifact)}",
+        "no runtime recognises this file; installed runtimes: "
+        f"{', '.join(runtimes) or 'none'}{_advice(artifact)}",
         field="model",
     )
 

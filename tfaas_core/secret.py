@@ -24,7 +24,7 @@ Secret: TypeAlias = Annotated[str, Meta(min_length=1)] | SecretPlace
 
 
 def resolve(secret: Secret, base_dir: Path, key: str) -> str:
-    """The text itself, without white space around it where it comes from a file.
+    """The text itself, without white space around it if it comes from a file.
 
     ``key`` is the secret's own, like ``$.storage.url``. Raises ConfigError, which names it and
     never the text.

@@ -42,7 +42,7 @@ class Migrations(ABC):
 
     @abstractmethod
     def current(self) -> str:
-        """The revision that the database has; empty where it has no schema yet."""
+        """The revision that the database has; empty if it has no schema yet."""
 
     @abstractmethod
     def newest(self) -> str:
@@ -54,9 +54,9 @@ class Migrations(ABC):
 
     @abstractmethod
     def upgrade(self) -> None:
-        """Brings the database to ``newest``, under a lock; does nothing where it is there.
+        """Brings the database to ``newest``, under a lock; does nothing if it is there.
 
-        Raises ConfigError where the database is newer than that.
+        Raises ConfigError if the database is newer than that.
         """
 
 
@@ -68,15 +68,15 @@ class Storage(ABC):
     listed, or not there: also when the process is killed at any moment. What a method that changes
     something returned from survives that.
 
-    Methods raise StorageUnavailable where the storage cannot be reached, read or written at the
-    moment, and StorageFull where there is no room. Reading works where writing does not.
+    Methods raise StorageUnavailable if the storage cannot be reached, read or written at the
+    moment, and StorageFull if there is no room. Reading works even if writing does not.
     """
 
     @abstractmethod
     def open(self) -> None:
-        """Called once per process before anything else. Raises ConfigError where it cannot work.
+        """Called once per process before anything else. Raises ConfigError if it cannot work.
 
-        Where it raises StorageUnavailable, other methods may be called all the same, later, when
+        If it raises StorageUnavailable, other methods may be called all the same, later, when
         the storage may be back.
         """
 
@@ -100,7 +100,7 @@ class Storage(ABC):
     def claim(self, name: str) -> AbstractContextManager[Claim]:
         """The right to change ``name``, for a ``with`` block; ends with the process at the latest.
 
-        Raises Busy where another request, process or host holds it.
+        Raises Busy if another request, process or host holds it.
         """
 
     @abstractmethod
@@ -109,7 +109,7 @@ class Storage(ABC):
 
     @abstractmethod
     def discard(self, staging: Path) -> None:
-        """Removes a staging folder that will not be committed. Does nothing where it is gone."""
+        """Removes a staging folder that will not be committed. Does nothing if it is gone."""
 
     @abstractmethod
     def commit(
@@ -117,7 +117,7 @@ class Storage(ABC):
     ) -> ModelVersion:
         """Stores the staging folder as a version of the claimed name, and consumes it.
 
-        Returns ``version`` with its number set. Where that is 0, it becomes one more than the
+        Returns ``version`` with its number set. If that is 0, it becomes one more than the
         highest that the name ever had; one that is given must be higher than those that it has, or
         DoesNotFit is raised. The version is live at once, and the one before no longer, unless
         ``live`` is False and the name has another version.
@@ -136,14 +136,14 @@ class Storage(ABC):
 
     @abstractmethod
     def delete_version(self, claim: Claim, number: int) -> bool:
-        """Removes one version of the claimed name; False where there was none.
+        """Removes one version of the claimed name; False if there was none.
 
         The caller sees to it that it is neither live nor labelled.
         """
 
     @abstractmethod
     def delete(self, claim: Claim) -> bool:
-        """Removes the claimed name with all its versions; False where there was none.
+        """Removes the claimed name with all its versions; False if there was none.
 
         The last call under a claim: from then on the name is free for others.
         """
@@ -154,7 +154,7 @@ class Storage(ABC):
 
     @abstractmethod
     def list(self) -> list[Model]:
-        """Every model, sorted by name. Cheap where little has changed since the last call."""
+        """Every model, sorted by name. Cheap if little has changed since the last call."""
 
     @abstractmethod
     def default(self) -> DefaultChoice | None:
@@ -168,8 +168,8 @@ class Storage(ABC):
     def artifact(self, version: ModelVersion) -> Path:
         """A local path, ready to be loaded from: the version's model file or folder.
 
-        Raises UnknownVersion where the version was removed, DamagedFile where a file of it is not
-        what was stored, and StorageFull where it cannot be brought to this machine.
+        Raises UnknownVersion if the version was removed, DamagedFile if a file of it is not
+        what was stored, and StorageFull if it cannot be brought to this machine.
         """
 
     @abstractmethod
@@ -191,17 +191,17 @@ class Storage(ABC):
         return revision
 
     def migrations(self) -> Migrations | None:
-        """The schema that this storage needs; None where it needs none. May precede ``open``."""
+        """The schema that this storage needs; None if it needs none. May precede ``open``."""
         return None
 
 
 StorageFactory: TypeAlias = Callable[[dict[str, Any], Path], Storage]
 """Makes a Storage of the ``[storage]`` table (without ``kind``) and the folder that relative paths
-start from. Raises ConfigError where the table is wrong."""
+start from. Raises ConfigError if the table is wrong."""
 
 
 def removed(version: ModelVersion) -> UnknownVersion:
-    """What ``Storage.artifact`` raises where the version is not there any more."""
+    """What ``Storage.artifact`` raises if the version is not there any more."""
     return UnknownVersion(f"version {version.reference} was removed just now", model=version.name)
 
 

@@ -63,7 +63,7 @@ class BatchAxis(StrEnum):
 class Signature(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a model takes and gives, in the order in which a Servable takes and gives it.
 
-    ``name`` is what the model's file calls it, empty where it has no name there. ``unused`` are
+    ``name`` is what the model's file calls it, empty if it has no name there. ``unused`` are
     further inputs of the model, which no output needs: a request may send them, and nobody reads
     them. ``left_out`` are inputs and outputs that are not served, each with the reason, such as
     "scores (qint8)".
@@ -77,7 +77,7 @@ class Signature(msgspec.Struct, frozen=True, omit_defaults=True):
     left_out: tuple[str, ...] = ()
 
     def row_shape(self, spec: TensorSpec) -> tuple[int | None, ...] | None:
-        """The shape of one row: without the batch axis, where there is one."""
+        """The shape of one row: without the batch axis, if there is one."""
         if self.batch is BatchAxis.NONE or spec.shape is None or spec.constant:
             return spec.shape
         return spec.shape[1:]
@@ -110,7 +110,7 @@ def conform(signature: Signature, bound: Bound) -> list[Array]:
     """The arrays of ``bound`` in the signature's order.
 
     An input with a default that is missing gets it; what the signature calls unused is left out.
-    Raises DoesNotFit where a name is missing or unknown, or a dtype, shape or number of rows is
+    Raises DoesNotFit if a name is missing or unknown, or a dtype, shape or number of rows is
     not the signature's: after this, no request can make a batch fail for its neighbours. The first
     axes of a ``whole`` request are held against the signature alone.
     """
@@ -137,7 +137,7 @@ def conform(signature: Signature, bound: Bound) -> list[Array]:
 def runs_whole(signature: Signature, bound: Bound) -> bool:
     """Whether a conforming request is to be run by itself, and not to be cut.
 
-    This is so where it is ``whole``, or where a default that it gets has another number of rows.
+    This is so if it is ``whole``, or if a default that it gets has another number of rows.
     """
     if bound.whole or (len(bound.arrays) == len(signature.inputs) and not signature.unused):
         return bound.whole
@@ -167,7 +167,7 @@ def _strings(value: Any) -> Array:
 
 
 def _rows_to_check(batch: BatchAxis, bound: Bound) -> int | None:
-    """The size of each input's first axis, where the request as a whole settles it."""
+    """The size of each input's first axis, if the request as a whole settles it."""
     if batch is BatchAxis.NONE:
         return None
     # A batch axis of one takes no rows, too, though the signature says 1.

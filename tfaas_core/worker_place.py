@@ -17,10 +17,10 @@ It does not wait for ever for one that is slow, or cannot read the storage."""
 
 
 class WorkerPlace(msgspec.Struct, frozen=True):
-    """The place of the only worker, without a parent, unless the parent says otherwise.
+    """The place of one HTTP worker; by default, of a lone one without a parent.
 
     ``worker`` numbers it below ``workers``. ``engine_socket`` leads to the engine's supervisor,
-    where there is one. ``look`` asks the parent how the server is.
+    if there is one. ``look`` asks the parent how the server is.
     """
 
     worker: int = 0

@@ -18,8 +18,8 @@ from tests.cli.conftest import Fails, Tfaas
 from tfaas_core.cli import main
 from tfaas_core.models.versions import Pointers
 from tfaas_core.storage import DefaultChoice
-from tfaas_core.testing.server import until
 from tfaas_core.testing.storage_processes import Shape, upload
+from tfaas_core.testing.waiting import until
 
 MakeStorage = Callable[[str], FilesystemStorage]
 Capture = pytest.CaptureFixture[str]

@@ -17,8 +17,8 @@ from tests.cli.conftest import Tfaas
 from tfaas_core.models.versions import Pointers
 from tfaas_core.storage import DefaultChoice, Storage
 from tfaas_core.testing.postgresql import PASSWORD, database_for
-from tfaas_core.testing.server import until
 from tfaas_core.testing.storage_processes import Shape, fault_of, upload
+from tfaas_core.testing.waiting import until
 
 pytestmark = pytest.mark.usefixtures("postgresql")
 

@@ -22,12 +22,11 @@ FILES = [
 
 
 def functions(tree: ast.AST) -> Iterator[tuple[str, int]]:
-    """The name and the number of lines of each function, decorators included."""
+    """The name and the number of lines of each function, without its decorators."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
             assert node.end_lineno is not None
-            yield node.name, node.end_lineno - first + 1
+            yield node.name, node.end_lineno - node.lineno + 1
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tfaas_core.testing.server import RunningServer, until
+from tfaas_core.testing.server import RunningServer
+from tfaas_core.testing.waiting import until
 
 JSON = {"Content-Type": "application/json"}
 
@@ -248,7 +249,7 @@ def test_a_client_that_goes_on_sending_still_gets_its_answer(server: RunningServ
 
 
 def test_rubbish_instead_of_http_is_refused(server: RunningServer) -> None:
-    for rubbish in (b"\x16\x03\x01rubbish\r\n\r\n", b"GET / HTTP/9\r\n\r\n", b"GET\r\n\r\n"):
+    for rubbish in (b"\x16rubbish\r\n\r\n", b"GET / HTTP/9\r\n\r\n", b"GET\r\n\r\n"):
         with connect(server) as connection:
             connection.sendall(rubbish)
             assert connection.recv(1000).startswith(b"HTTP/1.1 400")

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from tfaas_core.testing.clients import fake_server
-from tfaas_core.testing.server import RunningServer, until
+from tfaas_core.testing.server import RunningServer
+from tfaas_core.testing.waiting import until
 
 SANICS = ("X-Lane: Sanic's", "X-Lane: because this one is repeated")
 """Headers of a request that is not plain."""

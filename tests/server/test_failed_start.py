@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tfaas_core.testing.server import running_server, until
+from tfaas_core.testing.server import running_server
+from tfaas_core.testing.waiting import until
 
 DISABLED = (
     'plugins.disabled=["tfaas_backends.runtimes.graph", "tfaas_backends.runtimes.saved_model"]'

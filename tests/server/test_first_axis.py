@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tfaas_core.testing.server import RunningServer, running_server, until
+from tfaas_core.testing.server import RunningServer, running_server
+from tfaas_core.testing.waiting import until
 
 APART = {"inputs": {"a": [[1], [2]], "b": [[1], [2], [3]]}}
 DOUBLED = {"double": [[2.0], [4.0]], "triple": [[3.0], [6.0], [9.0]]}

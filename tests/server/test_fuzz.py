@@ -8,12 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tfaas_core.testing.server import RunningServer
+from tfaas_core.testing.tries import tries
 
 CLIENT_ERRORS = {400, 404, 405, 411, 413, 415, 422}
 
 settings.register_profile(
     "server",
-    max_examples=150,
+    max_examples=tries(100),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -66,7 +67,7 @@ def test_arbitrary_bytes_as_a_form(server: RunningServer, body: bytes) -> None:
 
 
 @given(model=st.binary(max_size=500))
-@settings(settings.get_profile("server"), max_examples=25)
+@settings(settings.get_profile("server"), max_examples=tries(25))
 def test_arbitrary_bytes_as_a_model(server: RunningServer, model: bytes) -> None:
     assert server.upload("fuzzed", model).status_code in CLIENT_ERRORS
     assert "fuzzed" not in server.names()

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tfaas_core.testing.forked import is_alive
-from tfaas_core.testing.server import until
+from tfaas_core.testing.waiting import until
 
 MARK = "MARK_OF_A_KILLED_START"
 FAMILY = 5

@@ -18,6 +18,7 @@ from tests.data import MODELS
 from tests.server.test_real_models import FILES, references
 from tfaas_core.tensors import Array
 from tfaas_core.testing.server import RunningServer
+from tfaas_core.testing.tries import tries
 
 PROTOBUF = "application/x-protobuf"
 FRAME = "application/x-protobuf; messageType=tfaaspb.DataFrame"
@@ -28,7 +29,7 @@ decode = msgspec.msgpack.decode
 
 settings.register_profile(
     "messages",
-    max_examples=100,
+    max_examples=tries(100),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

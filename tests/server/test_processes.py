@@ -15,7 +15,8 @@ import pytest
 
 from tfaas_core.testing.clients import Clients, fake_server
 from tfaas_core.testing.runtime import HANGS, TRIGGER
-from tfaas_core.testing.server import RunningServer, until
+from tfaas_core.testing.server import RunningServer
+from tfaas_core.testing.waiting import until
 
 HEALS_WITHIN_S = 2.0
 

@@ -11,7 +11,8 @@ import pytest
 
 from tfaas_core.testing.clients import Clients, fake_server
 from tfaas_core.testing.postgresql import database_for, running_postgresql
-from tfaas_core.testing.server import RunningServer, until
+from tfaas_core.testing.server import RunningServer
+from tfaas_core.testing.waiting import until
 
 ROW = [1, 2, 3]
 SWITCHES = 20

@@ -47,8 +47,8 @@ def test_a_version_that_does_not_is_refused_and_the_old_one_serves_on(
     refused = post(server, "vk", scale_graph(3.01), [{"values": [0, 0, 0]}, TRIPLED])
     assert refused.status_code == 422
     assert refused.json() == {
-        "error": "warmup.examples[1]: the model does not reproduce it: output 'y' at [0] is 3.01, "
-        "expected was 3 (tolerance 0.0001)",
+        "error": "warmup.examples[1]: the model does not reproduce it: output 'y' at [0]: "
+        "expected 3, got 3.01 (tolerance 0.0001)",
         "status": 422,
         "code": "cannot_serve",
         "field": "warmup.examples[1]",
@@ -87,9 +87,9 @@ def test_several_outputs_nan_and_texts_are_compared(
     example = {"values": [1, -1], "outputs": right}
     assert post(server, "two", graph, example).status_code == 200
     for wrong, words in (
-        ({"log": [0, 0]}, "output 'log' at [1] is null, expected was 0"),
-        ({"text": ["1", "1"]}, 'output \'text\' at [1] is "-1", expected was "1"'),
-        ({"log": [[0, None]]}, "output 'log' is of shape [2], expected was of shape [1, 2]"),
+        ({"log": [0, 0]}, "output 'log' at [1]: expected 0, got null"),
+        ({"text": ["1", "1"]}, 'output \'text\' at [1]: expected "1", got "-1"'),
+        ({"log": [[0, None]]}, "output 'log': expected shape [1, 2], got shape [2]"),
     ):
         refused = post(server, "two", graph, example | {"outputs": right | wrong})
         assert (refused.status_code, words in refused.text.replace('\\"', '"')) == (422, True)

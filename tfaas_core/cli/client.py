@@ -65,11 +65,11 @@ class Client:
             return response.read()
 
     def record(self, method: str, path: str, body: Body | None = None) -> dict[str, Any]:
-        """The answer to one request, where that is a model's JSON record."""
+        """The answer to one request, if that is a model's JSON record."""
         return self._records([self._json(self.ask(method, path, body))])[0]
 
     def records(self, path: str) -> list[dict[str, Any]]:
-        """The answer to a GET, where that is a list of models' JSON records."""
+        """The answer to a GET, if that is a list of models' JSON records."""
         return self._records(self._json(self.ask("GET", path)))
 
     @contextmanager

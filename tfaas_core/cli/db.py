@@ -63,7 +63,7 @@ def current(path: Path | None, overrides: tuple[str, ...], as_json: bool) -> Non
 @db.command(epilog="Example: tfaas db check --config tfaas.toml")
 @config_options
 def check(path: Path | None, overrides: tuple[str, ...]) -> int:
-    """Fail where the schema is not up to date, or the database away."""
+    """Fail if the schema is not up to date, or the database away."""
     migrations = _migrations(path, overrides)
     if migrations is None:
         click.echo(_NEEDS_NONE)

@@ -16,9 +16,9 @@ _CHUNK_BYTES = 256 * 1024
 
 
 class FormPart(NamedTuple):
-    """A part of a form: text, or a file where there is a ``filename``.
+    """A part of a form: text, or a file if there is a ``filename``.
 
-    ``size_bytes`` is None where it is not known before the content is made.
+    ``size_bytes`` is None if it is not known before the content is made.
     """
 
     name: str

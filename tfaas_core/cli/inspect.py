@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 def inspect(
     model: Path, params: Path | None, path: Path | None, overrides: tuple[str, ...], as_json: bool
 ) -> None:
-    """Say what a server would say of a model.
+    """Check whether a server would accept a model.
 
     PATH is a frozen graph (.pb), a tarball, or the folder of a SavedModel. It is loaded as a
     server would load it. Prints its inputs, outputs and ops, and a params.json to start from.
-    Fails where a server would refuse the model.
+    Fails if a server would refuse the model.
     """
     config = read_config(path, overrides)
     if params is not None and params.exists():

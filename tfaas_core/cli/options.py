@@ -40,7 +40,7 @@ def config_options(command: F) -> F:
         "path",
         metavar="FILE",
         type=click.Path(path_type=Path),
-        help="The TOML file. By default tfaas.toml in the current folder, where there is one.",
+        help="The TOML file. By default tfaas.toml in the current folder, if there is one.",
     )
     return path(overrides(command))
 

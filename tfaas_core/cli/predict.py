@@ -64,17 +64,26 @@ def predict(
     """
     if [values, document, image].count(None) != 2:
         raise click.UsageError("give one of --values, --json and --image")
-    if version is not None and label is not None:
-        raise click.UsageError("give --version or --label, not both")
-    named = {"model": name, "version": version, "label": label}
-    named = {field: value for field, value in named.items() if value is not None}
+    named = _named(name, version, label)
     if image is not None:
-        texts = [text_part(field, str(value)) for field, value in named.items()]
-        answer = client.ask("POST", "/predict/image", form([*texts, file_part("image", image)]))
+        answer = client.ask("POST", "/predict/image", _of_image(named, image))
     else:
         content = _of_values(named, values) if document is None else _of_document(named, document)
         answer = client.ask("POST", "/predict/json", Body(_JSON, content))
     click.echo(answer.decode(errors="replace").rstrip("\n"))
+
+
+def _named(name: str | None, version: int | None, label: str | None) -> dict[str, Any]:
+    """The fields that name what is asked, as far as they are given."""
+    if version is not None and label is not None:
+        raise click.UsageError("give --version or --label, not both")
+    fields = {"model": name, "version": version, "label": label}
+    return {field: value for field, value in fields.items() if value is not None}
+
+
+def _of_image(named: dict[str, Any], image: Path) -> Body:
+    texts = [text_part(field, str(value)) for field, value in named.items()]
+    return form([*texts, file_part("image", image)])
 
 
 def _of_values(named: dict[str, Any], values: str | None) -> bytes:

@@ -20,7 +20,7 @@ class Candidate(msgspec.Struct, frozen=True):
     """An artifact to be loaded: a stored version's, or an upload's that is not stored yet.
 
     ``key`` is the stored version's, empty for an upload. ``path`` is the artifact's, local to this
-    machine; empty where nobody has looked for it yet. ``batch`` is the batch axis, where it is
+    machine; empty if nobody has looked for it yet. ``batch`` is the batch axis, if it is
     known: the stored version's, or what the upload's examples show.
     """
 
@@ -43,7 +43,7 @@ class Loaded(msgspec.Struct, frozen=True):
     signature: Signature
     mergeable: bool
     merge_reason: str = ""
-    """How it is known whether rows may share a run; where they may not, why."""
+    """How it is known whether rows may share a run; if they may not, why."""
     stateful: bool = False
     """Whether a run may change the answer of a later one."""
 
@@ -68,7 +68,7 @@ class Engine(ABC):
 
     @abstractmethod
     async def start(self) -> None:
-        """Called once, before anything else. Where it raises, ``close`` is all that follows."""
+        """Called once, before anything else. If it raises, ``close`` is all that follows."""
 
     @abstractmethod
     async def close(self) -> None:
@@ -78,7 +78,7 @@ class Engine(ABC):
     async def prepare(self, candidate: Candidate) -> Loaded:
         """Loads and warms an upload, to see whether it can be served.
 
-        Raises BadBody or CannotServe where it cannot. Ends with ``adopt`` or ``discard``.
+        Raises BadBody or CannotServe if it cannot. Ends with ``adopt`` or ``discard``.
         """
 
     @abstractmethod
@@ -93,7 +93,7 @@ class Engine(ABC):
         """Runs the prepared candidate, before it is stored, as ``run`` runs a stored version.
 
         ``version`` is the record that it may be stored with. One run at a time. Raises CannotServe
-        where the process dies of it, DeadlinePassed, and what Servable.run raises; the caller
+        if the process dies of it, DeadlinePassed, and what Servable.run raises; the caller
         discards the candidate then.
         """
 
@@ -112,7 +112,7 @@ class Engine(ABC):
     def run(
         self, version: ModelVersion, inputs: Sequence[Array], rows: int, whole: bool = False
     ) -> Awaitable[list[Array]]:
-        """Runs a stored version on conforming inputs; loads it first where it is not loaded.
+        """Runs a stored version on conforming inputs; loads it first if it is not loaded.
 
         ``inputs`` are in the signature's order and hold ``rows`` rows; so do the outputs, but for
         constant ones, where rows of several requests share a run. Of a request that runs alone, the
@@ -122,10 +122,10 @@ class Engine(ABC):
 
     @abstractmethod
     async def ready(self, version: ModelVersion) -> bool:
-        """Loads a stored version where it is not loaded, so that its first ``run`` need not wait.
+        """Loads a stored version if it is not loaded, so that its first ``run`` need not wait.
 
         Returns whether it was loaded for this worker, and may be warmed up further: a stateful one
-        must not see values that no client sent. Raises what ``run`` raises where it cannot be
+        must not see values that no client sent. Raises what ``run`` raises if it cannot be
         loaded.
         """
 
@@ -160,7 +160,7 @@ class WorkerContext(EngineContext, frozen=True):
     """What an engine may use in one HTTP worker.
 
     ``worker`` numbers it below ``workers``. ``engine_socket`` is connected to the one that
-    ``Supervisor.attach`` got; None where there is no supervisor. ``artifact`` finds a version's
+    ``Supervisor.attach`` got; None if there is no supervisor. ``artifact`` finds a version's
     model file or folder; it may block, so it is called from a thread.
     """
 
@@ -174,7 +174,7 @@ class Supervisor(ABC):
 
     @abstractmethod
     async def start(self) -> None:
-        """Called once, before anything else. Where it raises, ``close`` is all that follows."""
+        """Called once, before anything else. If it raises, ``close`` is all that follows."""
 
     @abstractmethod
     async def close(self) -> None:

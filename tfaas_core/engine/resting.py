@@ -12,7 +12,7 @@ from tfaas_core.tensors import Array
 
 
 class RestingEngine(Engine):
-    """Holds no model. Where one would have to be loaded or run, it raises Unavailable."""
+    """Holds no model. If one would have to be loaded or run, it raises Unavailable."""
 
     async def start(self) -> None:
         _refuse()

@@ -15,7 +15,7 @@ _LENGTH_MARK = "<length>"
 def answer_bytes(response: Response, keep_alive: bool) -> bytes:
     """The response on the wire, the same bytes that Sanic would send.
 
-    Raises all sorts of errors where a handler gave what cannot be sent.
+    Raises all sorts of errors if a handler gave what cannot be sent.
     """
     if response.stream is not None:
         raise TypeError("the answer is a stream, but its route is express")

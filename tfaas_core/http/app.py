@@ -10,6 +10,7 @@ from tfaas_core.host import Host
 from tfaas_core.http.body import SanicBody
 from tfaas_core.http.errors import install_error_handler
 from tfaas_core.http.express import ExpressLane
+from tfaas_core.http.foreign import ForeignWatch
 from tfaas_core.http.request import HttpRequest, client_of, split_target
 from tfaas_core.http.router import Found, Router
 from tfaas_core.http.sanic_parts import (
@@ -18,7 +19,6 @@ from tfaas_core.http.sanic_parts import (
     has_unread_body,
     head_bytes,
     leave_body_unread,
-    limit_body,
     one_way_app,
 )
 from tfaas_core.http.streaming import send_stream
@@ -46,6 +46,7 @@ def create_app(host: Host, name: str = "tfaas") -> Sanic:  # type: ignore[type-a
         }
     )
     install_error_handler(app, server.max_body_bytes)
+    app.ctx.foreign = ForeignWatch()
     app.ctx.express_lane = ExpressLane(router, server.max_body_bytes)
     return app
 
@@ -61,8 +62,6 @@ class SanicLane:
         """Passes a request, whose body is still to be read, to its handler."""
         path, query = split_target(request.raw_url.decode("ascii"))
         found = self._router.find(request.method, path)
-        if not found.streams:
-            limit_body(request, self._max_body_bytes)
         head = Head(request.method, path, query, _headers(request), found.path_fields)
         body = SanicBody(request, self._max_body_bytes)
         asked = HttpRequest(head, client_of(request.transport), source=body)

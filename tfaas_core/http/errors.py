@@ -51,7 +51,10 @@ def _known(exception: Exception, max_body_bytes: int) -> TfaasError | None:
         case BadRequest():
             return BadBody(f"this is not an HTTP request that can be read: {exception}")
         case SanicException() if exception.status_code < 500:
-            return HttpRefused(str(exception) or "HTTP refuses this", exception.status_code)
+            return HttpRefused(
+                str(exception) or f"the request was refused with status {exception.status_code}",
+                exception.status_code,
+            )
         case ServiceUnavailable():
             return out_of_time()
     return None

@@ -41,6 +41,9 @@ class TfaasProtocol(SanicProtocol):
             self._keep(data)
             return
         request = self._lane.request(data) if self.rests else None
+        if request is None and self.rests and self.app.ctx.foreign.is_foreign(data):
+            self._turn_away(data)
+            return
         if request is None:
             super().data_received(data)
             return
@@ -73,6 +76,14 @@ class TfaasProtocol(SanicProtocol):
 
     def close_if_idle(self) -> bool:
         return self._express_task is None and bool(super().close_if_idle())
+
+    def _turn_away(self, data: bytes) -> None:
+        transport: Any = self.transport
+        address = transport.get_extra_info("peername")
+        fault = self.app.ctx.foreign.answer(data, address[0] if address else "a client")
+        if fault is not None:
+            transport.write(answer_bytes(error_answer(fault), keep_alive=False))
+        self.close()
 
     def _keep(self, data: bytes) -> None:
         """A client may send its next request before it has the answer to this one."""

@@ -1,6 +1,6 @@
 """The parts of Sanic that are not its public interface, and may move with a new version.
 
-They are touched here alone. ``tests/core/http/test_sanic_parts.py`` fails where one has moved, and
+They are touched here alone. ``tests/core/http/test_sanic_parts.py`` fails if one has moved, and
 says which; then the bound of ``sanic`` in ``pyproject.toml`` has to follow.
 """
 
@@ -83,7 +83,7 @@ def has_unread_body(request: SanicRequest) -> bool:
 
 
 def announced_bytes(request: SanicRequest) -> int:
-    """How long the body is said to be; 0 where that is not said."""
+    """How long the body is said to be; 0 if that is not said."""
     stream: Any = request.stream
     return int(stream.request_bytes)
 
@@ -116,7 +116,7 @@ def close_behind_answer(request: SanicRequest) -> None:
 
 
 def head_bytes(answer: HTTPResponse) -> bytes:
-    """The head of an answer as it is sent; raises all sorts of errors where it cannot be sent."""
+    """The head of an answer as it is sent; raises all sorts of errors if it cannot be sent."""
     return format_http1_response(answer.status, answer.processed_headers)
 
 
@@ -199,7 +199,7 @@ class SanicServer:
         """Begins to accept connections."""
         # Sanic takes a process without its own manager for the manager itself.
         os.environ["SANIC_WORKER_PROCESS"] = "true"
-        # Where Sanic does not know what it serves, it sends an empty alt-svc header.
+        # If Sanic does not know what it serves, it sends an empty alt-svc header.
         info = ApplicationServerInfo(settings={"version": HTTP.VERSION_1})
         app.state.server_info.append(info)
         server = await app.create_server(

@@ -41,7 +41,7 @@ class Example(msgspec.Struct, frozen=True):
 def parse_warmup(body: bytes) -> dict[str, Any]:
     """Reads a ``warmup.json``; a bare list becomes the object with ``examples``.
 
-    Raises BadBody where it is not JSON, and what ``read_examples`` raises.
+    Raises BadBody if it is not JSON, and what ``read_examples`` raises.
     """
     document = read_json(body, f"{WARMUP}.json", field=WARMUP)
     if isinstance(document, list):
@@ -55,8 +55,8 @@ def parse_warmup(body: bytes) -> dict[str, Any]:
 def read_examples(document: Any, where: str) -> list[Example]:
     """The examples of a document: the object with ``examples``, a list of them, or one; None: none.
 
-    ``where`` is WARMUP or PARAMS_EXAMPLE. Raises DoesNotFit where it says something else, with what
-    and where, and TooLarge where there are more than MAX_EXAMPLES.
+    ``where`` is WARMUP or PARAMS_EXAMPLE. Raises DoesNotFit if it says something else, with what
+    and where, and TooLarge if there are more than MAX_EXAMPLES.
     """
     if is_deeper(document, MAX_DEPTH):
         raise DoesNotFit(f"{where} is nested more than {MAX_DEPTH} deep", field=where)

@@ -11,7 +11,7 @@ from tfaas_core.tensors import Signature, TensorSpec
 def label_warnings(labels: Sequence[str], signature: Signature) -> list[str]:
     """A sentence for whoever uploaded labels that are too few or too many; or none.
 
-    None, too, where the signature does not tell how many numbers an output has.
+    None, too, if the signature does not tell how many numbers an output has.
     """
     outputs = [spec for spec in signature.outputs if not spec.constant]
     counts = [_count(spec, signature) for spec in outputs]

@@ -23,7 +23,7 @@ def is_name(name: str) -> bool:
 
 
 def check_name(name: str, what: str = "model") -> str:
-    """``name``, where it may name a model, or a label; raises DoesNotFit where it may not."""
+    """``name``, if it may name a model, or a label; raises DoesNotFit if it may not."""
     if not is_name(name):
         raise DoesNotFit(
             f"{name[:140]!r} cannot name a {what}: a name is {NAME_RULE}",
@@ -39,7 +39,7 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     that TFaaS clients know. ``mergeable`` says that rows of different requests may share a run
     without changing each other's answers, ``merge_reason`` how that is known, or why they may not.
     ``checksum`` is that of the artifact, see ``models.checksum``. ``warmup`` is the bundle's
-    ``warmup.json``, where it had one.
+    ``warmup.json``, if it had one.
     """
 
     name: str
@@ -70,7 +70,7 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     def document(self) -> dict[str, Any]:
         """The object that ``GET /models`` shows, its keys in the order clients know.
 
-        It has ``warnings``, a list of sentences, only where there are any.
+        It has ``warnings``, a list of sentences, only if there are any.
         """
         params, signature = Params.of(self.params), self.signature
         shown = {
@@ -109,7 +109,7 @@ def now_text() -> str:
 
 
 def right_after(moment: str) -> str:
-    """The next microsecond; ``moment`` itself where it is not written as TFaaS does."""
+    """The next microsecond; ``moment`` itself if it is not written as TFaaS does."""
     try:
         return (datetime.strptime(moment, _TIME) + timedelta(microseconds=1)).strftime(_TIME)
     except (ValueError, OverflowError):

@@ -56,7 +56,7 @@ class Params(msgspec.Struct, frozen=True):
     """What the server reads from a ``params.json``; ``document`` is the whole of it, as sent.
 
     Node names are kept as given, with or without ``:0``; an empty tuple means that the runtime
-    finds them itself. ``input_names`` and ``output_names`` are not empty only where the document
+    finds them itself. ``input_names`` and ``output_names`` are not empty only if the document
     has both ``input_node`` and another ``input_name``: TFaaS clients of the time of TensorFlow 2
     sent both, a node of the graph and a name of the SavedModel's signature. ``features`` names the
     columns of a row in order. ``accepts_nan``: requests may send NaN, as a missing value.
@@ -80,7 +80,7 @@ class Params(msgspec.Struct, frozen=True):
     def parse(cls, body: bytes) -> Params:
         """Reads a ``params.json``, the names of whose fields may be in any case.
 
-        Raises BadBody where it is not JSON, DoesNotFit where a field is not of its type.
+        Raises BadBody if it is not JSON, DoesNotFit if a field is not of its type.
         """
         document = read_object(body, "params", field="params")
         if is_deeper(document, MAX_DEPTH):
@@ -118,7 +118,7 @@ def shown_nodes(
     """What a record calls a model's inputs, or its outputs: one name, or a list.
 
     As the params have it; of ``nodes`` and ``names``, those that the signature's ``specs`` have.
-    Where it has neither, or none were given, as the signature has it.
+    If it has neither, or none were given, as the signature has it.
     """
     found = tuple(spec.name for spec in specs)
     given = [each for each in (nodes, names) if each]
@@ -133,7 +133,7 @@ def _bare(name: str) -> str:
 
 
 def check_features(params: Params, signature: Signature) -> None:
-    """Raises CannotServe where ``params.features`` are not the columns of the model's rows."""
+    """Raises CannotServe if ``params.features`` are not the columns of the model's rows."""
     if not params.features:
         return
     shape = signature.row_shape(signature.inputs[0])
@@ -177,7 +177,7 @@ def _text(document: dict[str, Any], key: str) -> str:
 
 
 def _choice(document: dict[str, Any], key: str, choices: Sequence[str]) -> str:
-    """The value of ``key``, one of ``choices``; the first where it is not given."""
+    """The value of ``key``, one of ``choices``; the first if it is not given."""
     value = document.get(key)
     if value is None:
         return choices[0]
@@ -226,7 +226,7 @@ def _shown(value: Any) -> str:
 
 
 def _nodes(document: dict[str, Any], key: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The nodes of the graph that ``key`` names; and the names beside them, where they differ."""
+    """The nodes of the graph that ``key`` names; and the names beside them, if they differ."""
     *of_nodes, of_names = NODE_FIELDS[key]
     nodes = _names(document, key, tuple(of_nodes))
     names = _names(document, key, (of_names,))

@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,9}")
 
 
 def check_number(value: Any) -> int:
-    """``value``, where it may be the number of a version; raises DoesNotFit where it may not."""
+    """``value``, if it may be the number of a version; raises DoesNotFit if it may not."""
     if type(value) is not int or not 0 < value <= MAX_NUMBER:
         raise DoesNotFit(
             f"version is {_shown(value)}, send the number of a version: an integer "
@@ -59,7 +59,7 @@ class Pointers(msgspec.Struct, frozen=True):
 
     @property
     def live(self) -> int:
-        """The number of the live version; 0 where there is none."""
+        """The number of the live version; 0 if there is none."""
         return self.history[-1] if self.history else 0
 
     @property
@@ -68,7 +68,7 @@ class Pointers(msgspec.Struct, frozen=True):
         return {*self.history[-1:], *self.labels.values()}
 
     def with_live(self, number: int) -> Pointers:
-        """``number`` goes live, be it for the first time or again."""
+        """``number`` goes live, for the first time or again."""
         before = self.history
         if number in before:
             return Pointers(before[: before.index(number) + 1], self.labels)
@@ -86,7 +86,7 @@ class Pointers(msgspec.Struct, frozen=True):
     def among(self, numbers: Collection[int]) -> Pointers:
         """Those that point at one of ``numbers``, the only versions that there are, in order.
 
-        Where none of them was ever live, the highest is.
+        If none of them was ever live, the highest is.
         """
         history = tuple(number for number in self.history if number in numbers)
         labels = {label: number for label, number in self.labels.items() if number in numbers}
@@ -150,7 +150,7 @@ class Model(msgspec.Struct, frozen=True):
     def before_live(self) -> ModelVersion:
         """The version that was live before the live one; raises UnknownVersion.
 
-        Where no other was ever live, it is the next lower number.
+        If no other was ever live, it is the next lower number.
         """
         history = self.pointers.history
         if len(history) > 1:

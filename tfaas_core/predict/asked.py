@@ -33,7 +33,7 @@ class Asked(msgspec.Struct, frozen=True):
         bound: Bound,
         max_rows: int,
     ) -> Asked:
-        """Raises DoesNotFit where the tensors are not the version's, TooLarge beyond the rows."""
+        """Raises DoesNotFit if the tensors are not the version's, TooLarge beyond the rows."""
         inputs = conform(version.signature, bound)
         if bound.rows > max_rows:
             raise TooLarge(

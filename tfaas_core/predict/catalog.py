@@ -92,7 +92,7 @@ class Catalog:
         """The version that answers: the one of this number or label, or else the live one.
 
         ``name`` None means the default model. Raises UnknownModel and UnknownVersion, and
-        StorageUnavailable where the model may be one of those that could not be read.
+        StorageUnavailable if the model may be one of those that could not be read.
         """
         model = self.model(name)
         if version is not None:
@@ -108,14 +108,14 @@ class Catalog:
             return model
         if self._lost is not None:
             raise StorageUnavailable(
-                f"which models there are cannot be read at the moment: {self._lost.message}"
+                f"the list of models cannot be read at the moment: {self._lost.message}"
             )
         if not name:
             raise UnknownModel("there is no model yet; upload one to /upload")
         raise UnknownModel(f"there is no model {name[:140]!r}; see /models", model=name[:140])
 
     def list(self) -> list[Model]:
-        """All that is served, sorted by name; StorageUnavailable where nothing was read yet."""
+        """All that is served, sorted by name; StorageUnavailable if nothing was read yet."""
         if self._lost is not None and not self._was_read:
             raise self._lost
         return [self._models[name] for name in sorted(self._models)]
@@ -148,16 +148,16 @@ class Catalog:
             del self._switches[name]
 
     async def _ready(self, old: ModelVersion, new: ModelVersion) -> bool:
-        """Whether requests may go to ``new``: not where that needs a storage that is away."""
+        """Whether requests may go to ``new``: not if that needs a storage that is away."""
         try:
             await self._make_ready(old, new)
         except Unavailable as error:
-            _log.warning("%s serves on for now: %s", old.reference, error.message)
+            _log.warning("still serving %s: %s", old.reference, error.message)
             await asyncio.sleep(_RETRY_S)
             return False
         except Exception as error:
             reason = error.message if isinstance(error, TfaasError) else repr(error)
-            _log.warning("%s goes live unready: %s", new.reference, reason)
+            _log.warning("%s goes live without warm-up: %s", new.reference, reason)
         return True
 
     def _let_go_live(self, name: str, model: Model, ready: Sequence[ModelVersion]) -> None:

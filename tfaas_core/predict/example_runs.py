@@ -49,9 +49,9 @@ class ExampleRuns:
         """Runs the examples of a prepared upload, and compares the outputs that they carry.
 
         ``version`` is the record that it may be stored with. Raises CannotServe for the first
-        example that cannot be run, has other outputs or takes too long, and where the codec is
+        example that cannot be run, has other outputs or takes too long, and if the codec is
         disabled;
-        Unavailable where the server is stopping.
+        Unavailable if the server is stopping.
         """
         end_s = asyncio.get_running_loop().time() + _CHECKING_S
         for example in examples_to_run(version):
@@ -62,12 +62,12 @@ class ExampleRuns:
                         answer = await self._answer(example, version, run)
                 except TimeoutError:
                     raise CannotServe(
-                        f"{_CHECKING_S:g} s, which all examples have together, are over"
+                        f"the examples took longer than {_CHECKING_S:g} s in total"
                     ) from None
                 await asyncio.to_thread(_compare, example, version, answer)
 
     async def ready(self, version: ModelVersion) -> None:
-        """Has a stored version loaded, and where it was not, runs its examples, too.
+        """Has a stored version loaded, and if it was not, runs its examples, too.
 
         What they answer is of no interest any more: a failure is logged. Raises what
         ``Engine.ready`` raises.
@@ -93,10 +93,11 @@ class ExampleRuns:
             _log.warning("the examples of %s are not run: %s", reference, why)
         else:
             if failures:
-                _log.warning("%s is not all warm: %s", version.reference, failures[0].message)
+                reference, why = version.reference, failures[0].message
+                _log.warning("some examples of %s could not be run: %s", reference, why)
 
     async def _failure_of(self, example: Example, version: ModelVersion) -> TfaasError | None:
-        """Runs an example; raises Unavailable where it is of no use to go on with others."""
+        """Runs an example; raises Unavailable if it is of no use to go on with others."""
         try:
             with _blamed(example):
                 await self._answer(example, version, partial(self._engine.run, version))

@@ -15,7 +15,7 @@ class Mismatch(msgspec.Struct, frozen=True):
     """The first difference.
 
     ``index`` is the place in the output of two values, short ones or the beginning of their JSON.
-    Where it is empty, the form differs, and ``expected`` and ``got`` are words. ``output`` is empty
+    If it is empty, the form differs, and ``expected`` and ``got`` are words. ``output`` is empty
     where the outputs are others.
     """
 
@@ -26,11 +26,11 @@ class Mismatch(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         if not self.output:
-            return f"the answer is {self.got}, expected was {self.expected}"
+            return f"the answer: expected {self.expected}, got {self.got}"
         if not self.index:
-            return f"output {self.output!r} is {self.got}, expected was {self.expected}"
+            return f"output {self.output!r}: expected {self.expected}, got {self.got}"
         expected, got = _json(self.expected), _json(self.got)
-        return f"output {self.output!r} at {list(self.index)} is {got}, expected was {expected}"
+        return f"output {self.output!r} at {list(self.index)}: expected {expected}, got {got}"
 
 
 def mismatch(expected: Any, got: Any, outputs: Sequence[str], tolerance: float) -> Mismatch | None:
@@ -86,7 +86,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _shape(value: Any) -> tuple[int, ...] | None:
-    """The sizes of nested lists; None where they are ragged."""
+    """The sizes of nested lists; None if they are ragged."""
     if not isinstance(value, list):
         return ()
     inner = {_shape(child) for child in value} or {()}
@@ -102,7 +102,7 @@ def _form(value: Any) -> str:
     if not isinstance(value, list):
         return _json(_short(value))
     shape = _shape(value)
-    return "ragged" if shape is None else f"of shape {list(shape)}"
+    return "ragged lists" if shape is None else f"shape {list(shape)}"
 
 
 def _short(value: Any) -> Any:

@@ -35,7 +35,7 @@ class Target(msgspec.Struct, frozen=True):
     label: str | None = None
 
     def of(self, document: Document) -> Target:
-        """With what ``document`` adds; raises DoesNotFit where that names anything else."""
+        """With what ``document`` adds; raises DoesNotFit if that names anything else."""
         if document.model not in (None, self.model):
             raise _two("model", f"model {self.model[:140]!r}", f"model {document.model[:140]!r}")
         if self.version is None and self.label is None:
@@ -81,10 +81,10 @@ class Predictor:
         target: Target | None = None,
         answering: Codec[Any] | None = None,
     ) -> Prediction:
-        """The answer to ``body``, which ``codec`` reads; raises TfaasError where there is none.
+        """The answer to ``body``, which ``codec`` reads; raises TfaasError if there is none.
 
         ``target`` is what the path names, where it names a model. ``answering`` writes the
-        answer, where that is not ``codec``.
+        answer, if that is not ``codec``.
         """
         is_large = len(body) > LARGE_BODY_BYTES
         if is_large:
@@ -103,7 +103,7 @@ class Predictor:
     async def _bound_in_thread(
         self, codec: Codec[Any], document: Document, target: Target | None, version: ModelVersion
     ) -> tuple[ModelVersion, Bound]:
-        """Binds to the version that is still the one to ask when that is done."""
+        """Binds; if the live version changed meanwhile, binds again."""
         for binds_left in reversed(range(_MOST_BINDS)):
             bound = await self._in_thread(codec.bind, document, version)
             current = self._version(document, target)

@@ -46,7 +46,7 @@ class Refresh(msgspec.Struct, frozen=True, tag=True):
 
 
 class Refreshed(msgspec.Struct, frozen=True, tag=True):
-    """A worker: I have taken note of your Refresh; or, where I could not read the storage, not."""
+    """A worker: I have taken note of your Refresh; or, if I could not read the storage, not."""
 
     call: int
     could: bool

@@ -55,7 +55,7 @@ _log = logging.getLogger("tfaas.parent")
 def serve(config: Config, demo: bool) -> int:
     """Runs the server until it is told to stop; returns the exit code. Raises StartupError.
 
-    ``demo``: store the demo models, where they are not stored.
+    ``demo``: store the demo models, if they are not stored.
     """
     logs.configure(config.server.log_level, config.server.log_format)
     forget_main()
@@ -113,7 +113,7 @@ class Parent:
         self._failure: StartupError | None = None
 
     async def run(self) -> None:
-        """Serves until SIGTERM or Ctrl-C. Raises StartupError where a worker cannot start.
+        """Serves until SIGTERM or Ctrl-C. Raises StartupError if a worker cannot start.
 
         Whatever ends it, all that was started is ended.
         """

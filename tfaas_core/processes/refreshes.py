@@ -25,5 +25,5 @@ async def refreshed(workers: Iterable[WorkerProcess], name: str) -> bool:
     for task in slow:
         task.cancel()
     if slow:
-        _log.warning("an HTTP worker is slow to take note of a change of %r", name)
+        _log.warning("an HTTP worker has not refreshed %r within %g s", name, _TIMEOUT_S)
     return not slow and all(task.result() for task in done)

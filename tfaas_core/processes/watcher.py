@@ -34,7 +34,7 @@ class Watcher:
         self._changed = changed
         self._loop = asyncio.get_running_loop()
         self._stop = threading.Event()
-        # Where the storage does not answer, nobody waits for it at the end.
+        # If the storage does not answer, nobody waits for it at the end.
         self._thread = threading.Thread(target=self._watch, name="tfaas-watcher", daemon=True)
 
     def start(self) -> None:
@@ -58,7 +58,7 @@ class Watcher:
             except Exception as error:
                 if not is_lost:
                     reason = error.message if isinstance(error, TfaasError) else repr(error)
-                    _log.warning("serving what is known: %s", reason)
+                    _log.warning("storage unreadable; serving the models already known: %s", reason)
                     self._tell()
                 is_lost = True
                 self._stop.wait(_RETRY_S)

@@ -49,8 +49,8 @@ _log = logging.getLogger("tfaas.worker")
 class WorkerArguments(msgspec.Struct, frozen=True):
     """What the parent hands to a new worker.
 
-    ``engine_socket`` is None where the engine has no supervisor. ``demo``: store the demo models,
-    where they are not stored.
+    ``engine_socket`` is None if the engine has no supervisor. ``demo``: store the demo models,
+    if they are not stored.
     """
 
     config: Config
@@ -159,7 +159,7 @@ class HttpWorker:
                 _log.warning("the models cannot be read at the moment: %s", error.message)
         except Exception:
             could = False
-            _log.exception("the change of %r could not be taken note of", message.name)
+            _log.exception("could not refresh %r", message.name)
         self._could_read = could
         self._link.send(Refreshed(message.call, could))
 

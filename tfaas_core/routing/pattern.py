@@ -127,7 +127,7 @@ class Pattern(msgspec.Struct, frozen=True):
 
 
 def decoded(value: str) -> str:
-    """``value`` without percent-encoding; raises HttpRefused where that is no UTF-8."""
+    """``value`` without percent-encoding; raises HttpRefused if that is no UTF-8."""
     if "%" not in value:
         return value
     try:

@@ -42,7 +42,7 @@ class Calls:
             del self._calls[number]
 
     def about(self, number: int) -> Any:
-        """What a question is about; None where nobody waits for its answer."""
+        """What a question is about; None if nobody waits for its answer."""
         call = self._waiting(number)
         return None if call is None else call.about
 

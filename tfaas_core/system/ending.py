@@ -8,7 +8,7 @@ import msgspec
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """``code`` is the exit code; below 0, the signal; None where nobody could see it.
+    """``code`` is the exit code; below 0, the signal; None if nobody could see it.
 
     ``out_of_memory``: the kernel has killed a process meanwhile, because there was no memory left.
     """

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def private_bytes(pid: int) -> int | None:
-    """The bytes that would come back if the process went; None where that cannot be known.
+    """The bytes that would come back if the process went; None if that cannot be known.
 
     Read from Linux's ``smaps_rollup``; takes about a millisecond.
     """

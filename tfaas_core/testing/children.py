@@ -15,7 +15,7 @@ Report: TypeAlias = Callable[..., None]
 """Sends values, as JSON, from a child to its parent."""
 T = TypeVar("T")
 
-_LIFETIME_S = 60
+_LIFETIME_S = 600
 
 
 def apart(work: Callable[..., T], *arguments: Any) -> T:
@@ -48,7 +48,7 @@ def _answer(sending: Connection, work: Callable[..., Any], arguments: tuple[Any,
 
 
 class Child:
-    """A forked process, and what it reports; it dies by itself after a minute."""
+    """A forked process, and what it reports; it dies by itself after ten minutes."""
 
     def __init__(self, work: Callable[[Report], None]) -> None:
         reading, writing = os.pipe()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -11,7 +13,8 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tfaas_core.testing.server import RunningServer, running_server, until
+from tfaas_core.testing.server import RunningServer, running_server
+from tfaas_core.testing.waiting import until
 
 _PLUGIN = """
 from tfaas_core.hookspecs import hookimpl
@@ -44,7 +47,7 @@ def fake_server(
         "server.workers=2",
         f"plugins.disabled={json.dumps([*_HEAVY, *disabled])}",
         *settings,
-        env={"PYTHONPATH": str(folder / "site")},
+        env={"PYTHONPATH": os.pathsep.join([str(folder / "site"), *sys.path])},
     ) as server:
         yield server
 

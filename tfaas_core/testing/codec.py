@@ -13,6 +13,7 @@ import pytest
 
 from tfaas_core.codec import Codec, Document
 from tfaas_core.errors import DoesNotFit, TfaasError
+from tfaas_core.fields import Fields
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.versions import check_number
 from tfaas_core.route import Head
@@ -44,11 +45,14 @@ class Sample(msgspec.Struct, frozen=True):
     answer: bytes
     """What ``encode`` makes of the outputs, to the byte."""
     content_type: str = ""
+    query: Sequence[tuple[str, str]] = ()
+    """The fields of the request's query, for a codec that reads it."""
 
     @property
     def head(self) -> Head:
         """That of the request."""
-        return Head.of_type(self.content_type)
+        head = Head.of_type(self.content_type)
+        return msgspec.structs.replace(head, query=Fields(self.query))
 
 
 class CodecContract:
@@ -102,7 +106,24 @@ class CodecContract:
             bound = codec.bind(document, sample.version)
             encoded = codec.encode(sample.outputs, bound, document, sample.version)
             assert encoded.body == sample.answer
-            assert _MEDIA_TYPE.fullmatch(encoded.media_type.partition(";")[0])
+            assert encoded.media_type.partition(";")[0] in _answer_types(codec)
+            assert "".join([*encoded.headers, *encoded.headers.values()]).isascii()
+
+    def test_the_types_of_answers_are_media_types(self, codec: Codec[Any]) -> None:
+        """Set ``answer_types`` where the first of ``media_types`` is not the type of answers."""
+        assert [name for name in _answer_types(codec) if not _MEDIA_TYPE.fullmatch(name)] == []
+        assert "*/*" not in _answer_types(codec)
+
+    def test_a_request_that_another_codec_read_is_answered_as_its_own_would_be(
+        self, codec: Codec[Any]
+    ) -> None:
+        """If the codec implements ``encode_other``."""
+        if type(codec).encode_other is Codec.encode_other:
+            return
+        for sample in self.samples:
+            encoded = codec.encode_other(sample.outputs, sample.bound, sample.version)
+            assert isinstance(encoded.body, bytes)
+            assert encoded.media_type.partition(";")[0] in _answer_types(codec)
 
     def test_all_rows_are_answered_however_many_they_are(self, codec: Codec[Any]) -> None:
         """A request that ran alone may be answered with other rows than it has, or with none."""
@@ -155,6 +176,10 @@ class CodecContract:
         for sample in self.samples:
             for content_type in _CONTENT_TYPES:
                 _assert_clients_error_or_fits(codec, sample.body, content_type, sample.version)
+
+
+def _answer_types(codec: Codec[Any]) -> tuple[str, ...]:
+    return codec.answer_types or codec.media_types[:1]
 
 
 def _bound(codec: Codec[Any], sample: Sample) -> Bound:

@@ -13,11 +13,8 @@ from typing import ClassVar
 import pytest
 
 from tfaas_core.engine.base import EngineFactory
-from tfaas_core.testing.engine_harness import (
-    Harness,
-    eventually,
-    started,
-)
+from tfaas_core.testing.engine_harness import Harness, started
+from tfaas_core.testing.waiting import eventually
 
 
 class EngineCase:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -29,6 +28,7 @@ from tfaas_core.runtime import Runtime
 from tfaas_core.tensors import Array
 from tfaas_core.testing.models import model_version
 from tfaas_core.testing.runtime import SIGNATURE, FakeRuntime
+from tfaas_core.testing.waiting import eventually
 
 RUNTIME = "fake"
 
@@ -49,14 +49,6 @@ def is_sum(answer: Any, rows: Array) -> bool:
 def are_sums(answers: Sequence[Any], requests: Sequence[Array]) -> bool:
     """Whether all ``requests`` got the answers of the model ``sum``."""
     return all(is_sum(*pair) for pair in zip(answers, requests, strict=True))
-
-
-async def eventually(is_so: Callable[[], bool], what: str, within_s: float = 10.0) -> None:
-    """Returns once ``is_so()``; raises AssertionError where that takes too long."""
-    deadline_s = time.monotonic() + within_s
-    while not is_so():
-        assert time.monotonic() < deadline_s, f"not within {within_s:g} s: {what}"
-        await asyncio.sleep(0.005)
 
 
 class Shelf:

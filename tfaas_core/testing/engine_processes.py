@@ -16,8 +16,9 @@ import psutil
 from tfaas_core.engine.base import EngineFactory, WorkerContext
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array
-from tfaas_core.testing.engine_harness import eventually, rows_of, started
+from tfaas_core.testing.engine_harness import rows_of, started
 from tfaas_core.testing.forked import model_processes
+from tfaas_core.testing.waiting import eventually
 
 
 @asynccontextmanager

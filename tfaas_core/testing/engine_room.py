@@ -11,14 +11,9 @@ import pytest
 
 from tfaas_core.errors import CannotServe
 from tfaas_core.testing.engine_case import EngineCase, away
-from tfaas_core.testing.engine_harness import (
-    Harness,
-    are_sums,
-    eventually,
-    is_sum,
-    rows_of,
-)
+from tfaas_core.testing.engine_harness import Harness, are_sums, is_sum, rows_of
 from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.waiting import eventually
 
 
 class RoomContract(EngineCase):

@@ -18,7 +18,7 @@ class FunctionServable(Servable):
     """Answers with what a function makes of the inputs, and notes what it was asked to do.
 
     Unless told otherwise it takes rows of 3 numbers, is proven to have independent rows, and its
-    one output is of unknown rank. Where it has several, the function gives a list.
+    one output is of unknown rank. If it has several, the function gives a list.
     """
 
     def __init__(

@@ -6,6 +6,7 @@ import ctypes
 import hashlib
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -13,7 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,14 @@ USER = "tfaas"
 PASSWORD = "s3cret-of-tests"
 
 _WITHIN_S = 60
+_PORTS = 20_000, 32_000  # Linux gives those from 32768 on to whoever asks for any
 _PR_SET_PDEATHSIG = 1
 
 
 class PostgresqlServer:
     """A server in a folder of its own, which may be stopped or killed, and started again.
 
-    Where it is not ``durable``, it trades the safety of what it stores for speed.
+    If it is not ``durable``, it trades the safety of what it stores for speed.
     """
 
     def __init__(self, binaries: Path, folder: Path, durable: bool = False) -> None:
@@ -110,9 +112,12 @@ def _end_with_the_tests() -> None:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One that the system gives nobody who asks for any, even while the server is stopped."""
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            port = random.SystemRandom().randrange(*_PORTS)
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _binaries() -> Path | None:
@@ -157,7 +162,7 @@ def url_of(database: str, address: str | None = None) -> str:
 
 
 def database_for(folder: Path, address: str | None = None) -> str:
-    """The URL of a database of this folder's own, which is made where it is missing."""
+    """The URL of a database of this folder's own, which is made if it is missing."""
     name = f"test_{hashlib.sha256(bytes(folder)).hexdigest()[:32]}"
     with psycopg.connect(url_of("postgres", address), autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(1)")  # until the connection ends

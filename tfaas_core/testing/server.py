@@ -7,8 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import psutil
 from tfaas_core.testing.forked import children_named, fork_servers, model_processes
 
 STOP_TIMEOUT_S = 60.0
+ANSWER_TIMEOUT_S = 120.0
 
 
 class RunningServer:
@@ -27,7 +27,7 @@ class RunningServer:
         self.process = process
         self.url = url
         self.log = log
-        self.http = httpx.Client(base_url=url, timeout=60.0)
+        self.http = httpx.Client(base_url=url, timeout=ANSWER_TIMEOUT_S)
 
     def upload(self, name: str, model: bytes | Path, **parts: bytes) -> httpx.Response:
         """``POST /upload`` of a form with the name, the model and further files."""
@@ -103,13 +103,6 @@ def running_server(
             process.kill()
             assert process.stdout is not None
             process.stdout.close()
-
-
-def until(condition: Callable[[], bool], within_s: float = 30.0) -> None:
-    """Asks again and again until the answer is yes; fails where it is not within ``within_s``."""
-    end_s = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < end_s, f"this did not come true within {within_s:g} s"
 
 
 def _url(process: subprocess.Popen[str], log: Path) -> str:

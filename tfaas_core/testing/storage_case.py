@@ -25,7 +25,7 @@ def numbers(storage: Storage, name: str) -> list[int]:
 
 
 def live_number(storage: Storage, name: str) -> int:
-    """The number of the live version of a model; 0 where there is no such model."""
+    """The number of the live version of a model; 0 if there is no such model."""
     model = storage.model(name)
     return 0 if model is None else model.live.version
 

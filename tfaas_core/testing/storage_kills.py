@@ -22,10 +22,11 @@ from tfaas_core.testing.storage_processes import (
     opened,
     upload,
 )
+from tfaas_core.testing.tries import tries
 
-FEWEST_KILLS = 200
-_MOST_KILLS = 300
-_KILLING_S = 5.0
+FEWEST_KILLS = tries(60)
+_MOST_KILLS = tries(150)
+_KILLING_S = float(tries(3))
 
 
 def kill_at_random(make: MakeStorage, folder: Path) -> int:

@@ -23,6 +23,14 @@ class ModelsContract(StorageCase):
         assert storage.list() == []
         assert storage.model("vk") is None
 
+    def test_examining_a_storage_that_can_be_opened_finds_and_changes_nothing(
+        self, folder: Path
+    ) -> None:
+        storage = type(self).make_storage(folder)
+        assert storage.examine() == []
+        assert not folder.exists()
+        storage.close()
+
     def test_versions_count_from_one(self, storage: Storage) -> None:
         assert [upload(storage, "vk").version for _ in range(3)] == [1, 2, 3]
         assert upload(storage, "other").version == 1

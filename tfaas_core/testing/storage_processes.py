@@ -1,6 +1,6 @@
 """The part of Storage's contract that takes several processes.
 
-Functions raise AssertionError where a storage breaks the contract. Those that fork are called
+Functions raise AssertionError if a storage breaks the contract. Those that fork are called
 through ``children.apart``, since a test process may have threads.
 """
 
@@ -64,7 +64,7 @@ def upload(
     shape: Shape = Shape.FILE,
     keep: int = 0,
 ) -> ModelVersion:
-    """Stores a version, and prunes the name to ``keep`` versions where that is not 0."""
+    """Stores a version, and prunes the name to ``keep`` versions if that is not 0."""
     staging = storage.stage()
     try:
         with storage.claim(name) as claim:

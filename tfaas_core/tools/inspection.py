@@ -39,9 +39,9 @@ _COUNT_TIMEOUT_S = 60.0
 class Inspection(msgspec.Struct, kw_only=True):
     """What was found out about a model.
 
-    ``refusal`` is the sentence with which a server would refuse it, empty where it is ``loadable``;
-    then ``signature``, ``mergeable`` and ``merge_reason`` are there. ``runtime`` is empty where
-    none takes it. ``examples`` are how many it carries, all reproduced where it is loadable.
+    ``refusal`` is the sentence with which a server would refuse it, empty if it is ``loadable``;
+    then ``signature``, ``mergeable`` and ``merge_reason`` are there. ``runtime`` is empty if
+    none takes it. ``examples`` are how many it carries, all reproduced if it is loadable.
     ``ops`` counts each type of op, the most frequent first. ``params`` is a params.json to start
     from: what was found, and what the model brings along.
     """
@@ -189,7 +189,7 @@ def _record(candidate: Candidate, warmup: dict[str, Any] | None, loaded: Loaded)
 
 
 async def _ops(fork_servers: ForkServers, candidate: Candidate) -> dict[str, int]:
-    """The runtime's count, made in a process of its own; empty where that dies, or takes long."""
+    """The runtime's count, made in a process of its own; empty if that dies, or takes long."""
     ours, theirs = socket.socketpair()
     reader, writer = await asyncio.open_connection(sock=ours)
     try:

@@ -31,7 +31,7 @@ class OldConfig:
 
     @classmethod
     def read(cls, file: Path) -> OldConfig:
-        """Raises ConfigError where the file cannot be read, or is no JSON object."""
+        """Raises ConfigError if the file cannot be read, or is no JSON object."""
         try:
             document = json.loads(file.read_bytes())
         except OSError as error:
@@ -45,7 +45,7 @@ class OldConfig:
     def toml(self) -> str:
         """The whole ``tfaas.toml``, with what has no place in it as comments.
 
-        Raises ConfigError where a value is not of the type that the original server read.
+        Raises ConfigError if a value is not of the type that the original server read.
         """
         lines = [*self._server(), "", *self._storage(), *self._engine()]
         if left := list(self._left_over()):

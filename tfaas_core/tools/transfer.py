@@ -50,8 +50,8 @@ class Transfer:
     def copy(self, name: str) -> Transferred:
         """Makes the model ``name`` of the target what it is at the source.
 
-        Raises UnknownModel; DoesNotFit where the target has a version that the source has not,
-        and that keeps it from becoming the same, before anything is copied; DamagedFile where the
+        Raises UnknownModel; DoesNotFit if the target has a version that the source has not,
+        and that keeps it from becoming the same, before anything is copied; DamagedFile if the
         files of a version are not what its record says. Versions before that one are copied then.
         """
         if self._source.model(name) is None:
@@ -72,7 +72,7 @@ class Transfer:
     def copy_default(self) -> DefaultChoice | None:
         """Takes over which model was chosen as the default, where the target has no choice.
 
-        Returns it, or None where nothing was to be done.
+        Returns it, or None if nothing was to be done.
         """
         choice = self._source.default()
         if choice is None or self._target.default() is not None:
@@ -106,7 +106,7 @@ class Transfer:
 
 
 def _missing(model: Model, there: Model | None) -> list[ModelVersion]:
-    """The versions that the target has not yet; raises DoesNotFit where they cannot be added."""
+    """The versions that the target has not yet; raises DoesNotFit if they cannot be added."""
     if there is None:
         return list(model.versions)
     present = {version.version: version for version in there.versions}

@@ -14,7 +14,7 @@ from tfaas_core.tensors import BatchAxis, Signature, TensorSpec
 
 
 async def prepare(engine: Engine, candidate: Candidate, examples: Sequence[Example]) -> Loaded:
-    """``engine.prepare``, and once more where the examples show another batch axis than it found.
+    """``engine.prepare``, and once more if the examples show another batch axis than it found.
 
     Raises what ``Engine.prepare`` raises.
     """
@@ -29,7 +29,7 @@ async def prepare(engine: Engine, candidate: Candidate, examples: Sequence[Examp
 def _are_apart(example: Example, signature: Signature) -> bool:
     """Whether the inputs are batches of different sizes, so that their rows do not belong together.
 
-    Where they are nested one less deep, they are rows, and their lengths tell nothing.
+    If they are nested one less deep, they are rows, and their lengths tell nothing.
     """
     inputs = example.document.get("inputs")
     if signature.batch is not BatchAxis.FREE or not isinstance(inputs, dict):

@@ -12,7 +12,7 @@ from tfaas_core.errors import BadBody
 def regular_files(folder: Path) -> list[Path]:
     """All files in ``folder`` and below it, sorted.
 
-    Raises BadBody where there is anything but regular files and folders, or what cannot be read: a
+    Raises BadBody if there is anything but regular files and folders, or what cannot be read: a
     link may lead to a file that nobody wanted to send.
     """
     try:

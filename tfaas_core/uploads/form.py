@@ -33,7 +33,7 @@ class FormFile(msgspec.Struct, frozen=True):
     """A file of a form, as it was stored.
 
     ``filename`` is what the client called it, without folders and unprintable characters, 255
-    characters at most; empty where the client did not say. ``sha256`` is in hexadecimal digits.
+    characters at most; empty if the client did not say. ``sha256`` is in hexadecimal digits.
     """
 
     path: Path
@@ -66,9 +66,9 @@ async def read_form(
     arrives; when this ends, also by an error or cancelled, nobody writes to it any more, and what
     was written is the caller's to remove. ``content_type`` is the request's header.
 
-    Raises UnsupportedMediaType where that is not a form's, BadBody where the body is no such form
+    Raises UnsupportedMediaType if that is not a form's, BadBody if the body is no such form
     or has other parts, TooLarge for more than ``max_bytes``, StorageFull and StorageUnavailable
-    where a file cannot be written, and whatever ``on_field`` and ``stream`` raise.
+    if a file cannot be written, and whatever ``on_field`` and ``stream`` raise.
     """
     splitter = Splitter(boundary_of(content_type))
     parts = _Parts(fields, files, on_field)
@@ -104,8 +104,8 @@ async def store_body(stream: AsyncIterator[bytes], path: Path, max_bytes: int) -
 def check_ignorable(head: PartHead, known: Sequence[str], before: int) -> None:
     """Whether a part that is none of ``known`` is ignored: clients send what others ask for.
 
-    ``before``: how many were already. Raises BadBody where it is a file, which nobody sends for
-    nothing, where only the case of its name is wrong, and where there are too many.
+    ``before``: how many were already. Raises BadBody if it is a file, which nobody sends for
+    nothing, if only the case of its name is wrong, and if there are too many.
     """
     name = head.name
     right = next((each for each in known if each.lower() == name.lower()), None)
@@ -124,7 +124,7 @@ def check_ignorable(head: PartHead, known: Sequence[str], before: int) -> None:
 
 
 def check_length(announced: str, max_bytes: int) -> None:
-    """Raises TooLarge where the header Content-Length, empty for none, says too much already."""
+    """Raises TooLarge if the header Content-Length, empty for none, says too much already."""
     if announced.isdecimal() and int(announced) > max_bytes:
         raise _too_large(max_bytes)
 

@@ -35,7 +35,7 @@ _quiet = logging.Logger("tfaas_core.uploads.multipart", level=logging.CRITICAL)
 def boundary_of(content_type: str) -> str:
     """The boundary that a form's Content-Type announces.
 
-    Raises UnsupportedMediaType where it is not a form's, BadBody where it lacks a boundary.
+    Raises UnsupportedMediaType if it is not a form's, BadBody if it lacks a boundary.
     """
     media_type, parameters = _parse_header(content_type)
     if media_type != MEDIA_TYPE:
@@ -65,7 +65,7 @@ def _parse_header(text: str) -> tuple[str, dict[str, str]]:
 class PartHead(msgspec.Struct, frozen=True):
     """What the headers of a part say.
 
-    ``filename``: without folders and unprintable characters, 255 characters at most; None where
+    ``filename``: without folders and unprintable characters, 255 characters at most; None if
     the part is not sent as a file. ``encoding`` is the Content-Transfer-Encoding in lower case.
     """
 
@@ -109,7 +109,7 @@ class Splitter:
         self._parser.logger = _quiet
 
     def split(self, piece: bytes) -> list[Event]:
-        """The events in the next piece of the body. Raises BadBody where there can be none."""
+        """The events in the next piece of the body. Raises BadBody if there can be none."""
         events: list[Event] = []
         self._events = events
         try:
@@ -156,7 +156,7 @@ class Splitter:
 
 
 def events_of(body: bytes, boundary: str) -> Iterator[Event]:
-    """The events of a body that came whole. Raises BadBody where it is no form, or not complete."""
+    """The events of a body that came whole. Raises BadBody if it is no form, or not complete."""
     parts = _plain_parts(body, boundary)
     if parts is not None:
         for head, content in parts:
@@ -172,7 +172,7 @@ def events_of(body: bytes, boundary: str) -> Iterator[Event]:
 def _plain_parts(body: bytes, boundary: str) -> list[tuple[PartHead, bytes]] | None:
     """The parts of a body as clients write it: much quicker than a Splitter, which judges the rest.
 
-    None where anything about the body is unusual.
+    None if anything about the body is unusual.
     """
     if len(body) > _MOST_PLAIN_BYTES:
         return None
@@ -241,7 +241,7 @@ def _filename(parameters: Mapping[str, str]) -> str | None:
 
 
 def _extended(value: str) -> str:
-    """The text of RFC 5987's ``charset'language'percent-encoded``; empty where it is not that."""
+    """The text of RFC 5987's ``charset'language'percent-encoded``; empty if it is not that."""
     charset, _, rest = value.partition("'")
     _, _, encoded = rest.partition("'")
     if charset.lower() not in ("utf-8", "iso-8859-1"):

@@ -62,7 +62,7 @@ class Package(msgspec.Struct, frozen=True):
 
 
 def sort_out(received: Received, staging: Path, limits: BundleLimits) -> Package:
-    """Makes a Package of what was received; unpacks it where it is a bundle.
+    """Makes a Package of what was received; unpacks it if it is a bundle.
 
     Blocks. Parts of a form win over what a bundle holds. Raises BadBody, DoesNotFit, CannotServe,
     TooLarge, and StorageFull.
@@ -95,7 +95,7 @@ def sort_out(received: Received, staging: Path, limits: BundleLimits) -> Package
 def entries_of(version: ModelVersion, artifact: Path) -> list[Entry]:
     """What a bundle of a stored version holds: all that ``sort_out`` would find in it again.
 
-    Blocks. Raises UnknownModel where the version was removed meanwhile.
+    Blocks. Raises UnknownModel if the version was removed meanwhile.
     """
     top = version.name
     if artifact.is_dir():

@@ -105,7 +105,7 @@ class Publisher:
         """Makes another version live: ``number``, or else the one that was live before.
 
         Returns it, loaded and served by all workers. Raises UnknownModel, UnknownVersion, Busy,
-        and where the version cannot be loaded, why not.
+        and if the version cannot be loaded, why not.
         """
         await self._stored(name)
         return await finished(self._roll_back(name, number))

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 async def taken(take: Callable[[], T], give_back: Callable[[T], object]) -> T:
-    """What ``take`` returns in a thread; given back where the waiting task is cancelled meanwhile.
+    """What ``take`` returns in a thread; given back if the waiting task is cancelled meanwhile.
 
     A client may go away at any moment, and the thread goes on all the same.
     """
@@ -24,7 +24,7 @@ async def taken(take: Callable[[], T], give_back: Callable[[T], object]) -> T:
 
 
 async def finished(work: Awaitable[T]) -> T:
-    """Waits for ``work`` to end, also where the waiting task is cancelled meanwhile, even twice."""
+    """Waits for ``work`` to end, even if the waiting task is cancelled meanwhile, even twice."""
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():

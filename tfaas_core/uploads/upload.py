@@ -45,7 +45,7 @@ class Upload:
 
     async def _end(self) -> None:
         if self._publishing is not None:
-            # The client may be gone; what it sent is stored wholly or not at all all the same.
+            # Even if the client is gone: finish, all or nothing.
             await asyncio.wait([self._publishing])
         await asyncio.to_thread(self._clean_up)
 
@@ -70,12 +70,12 @@ class Upload:
     async def publish(self, received: Received) -> ModelVersion:
         """Checks, loads, warms and stores what was received in ``staging``, and switches to it.
 
-        Its examples are run before it is stored. Where no name was claimed, the bundle or the
+        Its examples are run before it is stored. If no name was claimed, the bundle or the
         params tell it. Raises BadBody, DoesNotFit, CannotServe, TooLarge, Busy and what storages
         raise; then nothing is stored or changed.
         """
         self._publishing = asyncio.ensure_future(self._publish(received))
-        # Where the client is gone, nobody else looks at the error.
+        # If the client is gone, nobody else looks at the error.
         self._publishing.add_done_callback(lambda done: done.cancelled() or done.exception())
         return await asyncio.shield(self._publishing)
 

@@ -50,7 +50,7 @@ class Dense(msgspec.Struct, frozen=True):
 
 
 def toy_events(count: int, random: np.random.Generator) -> tuple[Array, Array]:
-    """Rows float32 [count, 42], and labels float32 [count]: 1 where there was a resonance."""
+    """Rows float32 [count, 42], and labels float32 [count]: 1 if there was a resonance."""
     soft = _scattered(1 + random.exponential(5, (count, PARTICLES - 2)), random)
     lone = _scattered(5 + random.exponential(20, (count, 2)), random)
     decayed = random.random(count) < 0.5

@@ -109,7 +109,8 @@ class ModelsApi:
         content_type = request.headers.get("content-type", "")
         if not content_type:
             raise BadBody(
-                "name the model: DELETE /delete/NAME, ?model=NAME, or a form's part 'model'",
+                "the request names no model; send DELETE /delete/NAME, ?model=NAME, or a form with "
+                "the part 'model'",
                 field="model",
             )
         limit = self._host.config.limits.max_upload_bytes

@@ -57,12 +57,12 @@ def _found(version: ModelVersion) -> dict[str, Any]:
 
 
 def _name(body: bytes) -> str:
-    """``name`` of a JSON object, or ``model`` where that is missing."""
+    """``name`` of a JSON object, or ``model`` if that is missing."""
     document = read_object(body, "the body", like='{"name": "vk"}')
     fields = respelled(document, ("name", "model"))
     name = fields.get("name") or fields.get("model")
     if not isinstance(name, str):
-        raise DoesNotFit('name the model: {"name": "vk"}', field="name")
+        raise DoesNotFit('the body names no model; send {"name": "vk"}', field="name")
     return name
 
 

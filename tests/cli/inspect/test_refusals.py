@@ -15,7 +15,7 @@ import pytest
 
 from tests.cli.conftest import Fails, Frozen
 from tests.cli.inspect.fakes import FAKE, InstallPlugin, tar
-from tfaas_core.testing.server import until
+from tfaas_core.testing.waiting import until
 
 WITHIN_S = 120
 

@@ -93,10 +93,15 @@ Test = Callable[[Served], Awaitable[None]]
 
 def serve(handlers: dict[str, Handler], test: Test, *settings: str) -> None:
     """Runs ``test`` beside a server of ``handlers``, which is gone at the end."""
+    serve_host(RoutesHost(handlers, *settings), test)
+
+
+def serve_host(host: Host, test: Test) -> None:
+    """Runs ``test`` beside a server of all routes of ``host``."""
 
     async def beside() -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            server = HttpServer(RoutesHost(handlers, *settings), listener)
+            server = HttpServer(host, listener)
             await server.start()
             served = Served(server, listener.getsockname()[1])
             try:

@@ -77,6 +77,37 @@ def test_who_claims_what_is_built_in_is_to_blame(
     assert caught.value.details == {"plugin": "tfaas_own"}
 
 
+TIES = {
+    ("/v1/{name}-x", "/v1/y-{name}"): True,
+    ("/v1/{name}:one", "/v1/{name}:two"): False,
+    ("/v1/{name}:predict", "/v1/{name}"): False,
+    ("/v1/live", "/v1/{name}"): False,
+    ("/v1/{name}/x", "/v1/{rest...}"): False,
+}
+
+
+@pytest.mark.parametrize(("paths", "tie"), TIES.items())
+@pytest.mark.parametrize("methods", ["('GET',)", "('POST',)"])
+def test_routes_that_match_the_same_paths_with_no_winner_are_an_error_that_names_both(
+    install_plugin: InstallPlugin, config: Config, paths: tuple[str, str], tie: bool, methods: str
+) -> None:
+    for name, path in zip("ab", paths, strict=True):
+        chosen = methods if name == "b" else "('GET',)"
+        install_plugin(f"tfaas-{name}", route(path=repr(path), methods=chosen))
+    if not tie:
+        assert len(installed().routes(at_rest(with_disabled(config, "tfaas-a", "tfaas-b")))) == 2
+        return
+    with pytest.raises(PluginError) as caught:
+        installed().routes(at_rest(with_disabled(config, "tfaas-a", "tfaas-b")))
+    assert caught.value.message == (
+        f"plugin tfaas_b (tfaas-b 1.0) claims the route `{methods[2:-3]} {paths[1]}`, which "
+        f"matches some paths that the route `GET {paths[0]}` of plugin tfaas_a (tfaas-a 1.0) "
+        "matches, too, with as much text; rename it, or list one of the two plugins in [plugins] "
+        "disabled"
+    )
+    assert caught.value.details == {"plugin": "tfaas_b"}
+
+
 def test_two_codecs_may_both_read_any_media_type(
     install_plugin: InstallPlugin, config: Config
 ) -> None:

@@ -83,8 +83,8 @@ async def test_the_first_example_that_is_not_reproduced_is_named(tmp_path: Path)
         {"values": [1, 2, 3], "outputs": [0]},
     ]
     assert await refusal(tmp_path, "sum", *examples) == (
-        "warmup.examples[1]: the model does not reproduce it: output 'sum' at [1, 0] is 15.0, "
-        "expected was 15.1 (tolerance 0.0001)"
+        "warmup.examples[1]: the model does not reproduce it: output 'sum' at [1, 0]: "
+        "expected 15.1, got 15.0 (tolerance 0.0001)"
     )
 
 
@@ -143,7 +143,10 @@ async def test_without_the_codec_examples_are_refused_and_others_are_not(tmp_pat
 @pytest.mark.parametrize(
     ("word", "words"),
     [
-        ("refuse", "vk/1 is not all warm: warmup.examples[0]: the model refuses this row"),
+        (
+            "refuse",
+            "some examples of vk/1 could not be run: warmup.examples[0]: the model refuses",
+        ),
         ("abort", "the examples of vk/1 are not run: the process of model 'vk' died"),
     ],
 )

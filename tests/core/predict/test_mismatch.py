@@ -36,29 +36,29 @@ def test_what_is_within_the_tolerance_is_the_same(expected: Any, got: Any) -> No
 @pytest.mark.parametrize(
     ("expected", "got", "words"),
     [
-        ([1.0], [1.00011], "at [0] is 1.00011, expected was 1.0"),
-        ([0.0], [0.00011], "at [0] is 0.00011, expected was 0.0"),
-        ([1, 20_000.0], [1, 20_002.1], "at [1] is 20002.1, expected was 20000.0"),
-        ([[1, 2], [3, 4]], [[1, 2], [5, 6]], "at [1, 0] is 5, expected was 3"),
-        ([1e308], [-1e308], "at [0] is -1e+308, expected was 1e+308"),
-        ([None], [0], "at [0] is 0, expected was null"),
-        ([0], [None], "at [0] is null, expected was 0"),
-        (["a"], ["A"], 'at [0] is "A", expected was "a"'),
-        (["1"], [1], 'at [0] is 1, expected was "1"'),
-        ([True], [False], "at [0] is false, expected was true"),
-        ([1], [True], "at [0] is true, expected was 1"),
-        ([False], [0], "at [0] is 0, expected was false"),
-        ([{"b64": "/w=="}], ["x"], 'at [0] is "x", expected was {"b64": "/w=="}'),
-        ([1, 2], [1], "is of shape [1], expected was of shape [2]"),
-        ([1, 2], [[1, 2]], "is of shape [1, 2], expected was of shape [2]"),
-        ([[1, 2]], [1, 2], "is of shape [2], expected was of shape [1, 2]"),
-        ([[1], []], [[1], [2]], "is of shape [2, 1], expected was ragged"),
-        ([[1], 2], [[1], [2]], "is of shape [2, 1], expected was ragged"),
-        ({"y": [1]}, [1], "is of shape [1], expected was an object of 'y'"),
+        ([1.0], [1.00011], " at [0]: expected 1.0, got 1.00011"),
+        ([0.0], [0.00011], " at [0]: expected 0.0, got 0.00011"),
+        ([1, 20_000.0], [1, 20_002.1], " at [1]: expected 20000.0, got 20002.1"),
+        ([[1, 2], [3, 4]], [[1, 2], [5, 6]], " at [1, 0]: expected 3, got 5"),
+        ([1e308], [-1e308], " at [0]: expected 1e+308, got -1e+308"),
+        ([None], [0], " at [0]: expected null, got 0"),
+        ([0], [None], " at [0]: expected 0, got null"),
+        (["a"], ["A"], ' at [0]: expected "a", got "A"'),
+        (["1"], [1], ' at [0]: expected "1", got 1'),
+        ([True], [False], " at [0]: expected true, got false"),
+        ([1], [True], " at [0]: expected 1, got true"),
+        ([False], [0], " at [0]: expected false, got 0"),
+        ([{"b64": "/w=="}], ["x"], ' at [0]: expected {"b64": "/w=="}, got "x"'),
+        ([1, 2], [1], ": expected shape [2], got shape [1]"),
+        ([1, 2], [[1, 2]], ": expected shape [2], got shape [1, 2]"),
+        ([[1, 2]], [1, 2], ": expected shape [1, 2], got shape [2]"),
+        ([[1], []], [[1], [2]], ": expected ragged lists, got shape [2, 1]"),
+        ([[1], 2], [[1], [2]], ": expected ragged lists, got shape [2, 1]"),
+        ({"y": [1]}, [1], ": expected an object of 'y', got shape [1]"),
     ],
 )
 def test_the_first_difference_is_told(expected: Any, got: Any, words: str) -> None:
-    assert differs(expected, got) == f"output 'y' {words}"
+    assert differs(expected, got) == f"output 'y'{words}"
 
 
 def test_the_tolerance_is_the_callers() -> None:
@@ -80,11 +80,11 @@ def test_several_outputs_are_compared_by_name() -> None:
     answer = {"a": [1.0], "b": [[2.0]]}
     assert mismatch({"b": [[2.0]], "a": [1.0]}, answer, ["a", "b"], 0) is None
     found = mismatch({"a": [1.0], "b": [[2.5]]}, answer, ["a", "b"], 0.1)
-    assert str(found) == "output 'b' at [0, 0] is 2.0, expected was 2.5"
+    assert str(found) == "output 'b' at [0, 0]: expected 2.5, got 2.0"
     for wrong, form in (
         ({"a": [1.0]}, "an object of 'a'"),
         ({"a": [1.0], "b": [[2.0]], "c": []}, "an object of 'a', 'b', 'c'"),
-        ([1.0], "of shape [1]"),
+        ([1.0], "shape [1]"),
     ):
         found = mismatch(wrong, answer, ["a", "b"], 0)
-        assert str(found) == f"the answer is an object of 'a', 'b', expected was {form}"
+        assert str(found) == f"the answer: expected {form}, got an object of 'a', 'b'"

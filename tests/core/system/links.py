@@ -14,7 +14,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from tfaas_core.system.link import Link
-from tfaas_core.testing.engine_harness import eventually
+from tfaas_core.testing.waiting import eventually
 
 MEGABYTE = 1_000_000
 

@@ -12,7 +12,7 @@ import psutil
 from tfaas_core.system.lifeline import Lifeline, LifelineEnd, tied
 from tfaas_core.testing.children import Child, Report
 from tfaas_core.testing.forked import is_alive
-from tfaas_core.testing.server import until
+from tfaas_core.testing.waiting import until
 
 
 def compute_for_ever() -> None:

@@ -20,6 +20,7 @@ from tests.core.system.links import (
 )
 from tfaas_core.system.link import Link
 from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.tries import tries
 
 
 def open_files() -> int:
@@ -27,7 +28,7 @@ def open_files() -> int:
 
 
 class TestLink:
-    @settings(deadline=None, max_examples=50)
+    @settings(deadline=None, max_examples=tries(50))
     @given(sent=parcels(), sizes=sizes())
     def test_messages_and_their_descriptors_arrive_in_whatever_pieces(
         self, sent: list[Parcel], sizes: list[int]

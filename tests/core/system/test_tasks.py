@@ -7,8 +7,8 @@ import logging
 import pytest
 
 from tfaas_core.system.tasks import Tasks
-from tfaas_core.testing.engine_harness import eventually
 from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.waiting import eventually
 
 LOG = logging.getLogger("tfaas.test")
 

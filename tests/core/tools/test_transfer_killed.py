@@ -13,9 +13,10 @@ from tfaas_core.models.versions import Pointers
 from tfaas_core.storage import Storage
 from tfaas_core.testing.children import Child, Report, apart
 from tfaas_core.testing.storage_processes import MakeStorage, Shape, fault_of, opened, upload
+from tfaas_core.testing.tries import tries
 from tfaas_core.tools.transfer import Transfer
 
-KILLS = 25
+KILLS = tries(25)
 
 
 @pytest.mark.parametrize("kind", CROSSING)

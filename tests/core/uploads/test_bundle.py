@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tfaas_core.errors import BadBody, CannotServe, TfaasError, TooLarge
+from tfaas_core.testing.tries import tries
 from tfaas_core.uploads.bundle import Bundle, BundleLimits, is_bundle, unpack
 
 LIMITS = BundleLimits(max_unpacked_bytes=1 << 30, max_bundle_files=100)
@@ -200,7 +201,9 @@ class TestHostileBundles:
 
     @given(junk=st.binary(max_size=3000), at=st.integers(0, 3000), gzipped=st.booleans())
     @settings(
-        max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+        max_examples=tries(150),
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
     def test_damage_never_raises_anything_else(
         self, tmp_path_factory: pytest.TempPathFactory, junk: bytes, at: int, gzipped: bool

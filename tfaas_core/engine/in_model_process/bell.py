@@ -24,12 +24,12 @@ class Bell:
         return self._listening.fileno()
 
     def ring(self, call: Callable[[], None]) -> bool:
-        """Has ``call`` called in the loop's thread; False where that has ended. From any thread."""
+        """Has ``call`` called in the loop's thread; False if that has ended. From any thread."""
         with self._mutex:
             if self._closed:
                 return False
             self._calls.append(call)
-            # Where it is full, nobody has listened yet.
+            # If it is full, nobody has listened yet.
             with suppress(BlockingIOError):
                 self._ringing.send(b"!")
             return True

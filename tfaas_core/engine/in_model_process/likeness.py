@@ -82,7 +82,7 @@ def _distance(one: Array, other: Array) -> Array:
 
 
 def _largest(outputs: Sequence[Array]) -> float:
-    """The largest finite magnitude; 0 where there is none."""
+    """The largest finite magnitude; 0 if there is none."""
     found = 0.0
     for output in outputs:
         if output.dtype.kind in "fc":

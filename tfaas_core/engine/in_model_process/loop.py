@@ -15,7 +15,7 @@ import msgspec
 
 from tfaas_core.engine.in_model_process.bell import Bell
 from tfaas_core.engine.in_model_process.origin import Origin
-from tfaas_core.engine.in_model_process.runner import Runner
+from tfaas_core.engine.in_model_process.runner import Runner, too_late
 from tfaas_core.engine.in_model_process.warmup import Warmed
 from tfaas_core.engine.in_model_process.worker_connection import WorkerConnection
 from tfaas_core.engine.scheduling.busy_poll import BusyPoll
@@ -29,7 +29,7 @@ from tfaas_core.engine.shared.frames import (
 )
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.outputs import rows_between
-from tfaas_core.errors import DeadlinePassed, TfaasError, Unavailable
+from tfaas_core.errors import TfaasError, Unavailable
 from tfaas_core.runtime import LoadOptions, Servable
 
 
@@ -45,7 +45,7 @@ class ServableLoop:
     when it ends is the next batch.
 
     Whatever goes wrong with a request, of any kind of exception, is its answer, and the loop goes
-    on. Where anything else goes wrong, all clients are hung up on, and the loop is over.
+    on. If anything else goes wrong, all clients are hung up on, and the loop is over.
 
     ``origin``: for messages. ``on_unloaded`` is called at the end, or ``on_broken`` if
     nobody asked for that end.
@@ -215,7 +215,7 @@ class ServableLoop:
         while self._waiting:
             waiting = self._waiting[0]
             if waiting.frame.deadline_s < time.monotonic():
-                self._fail(self._waiting.popleft(), _too_late())
+                self._fail(self._waiting.popleft(), too_late())
                 continue
             if batch and not self._runner.joins(batch[0].frame, waiting.frame, rows):
                 break
@@ -260,7 +260,7 @@ class ServableLoop:
 
     def _answer_alone(self, frame: RequestFrame, part: int, rows: int, end: int) -> bytes:
         if part and time.monotonic() > frame.deadline_s:
-            raise _too_late()
+            raise too_late()
         inputs = frame.inputs
         if len(frame.part_rows) > 1:
             inputs = [array[end - rows : end] for array in inputs]
@@ -279,7 +279,3 @@ class ServableLoop:
         if isinstance(error, MemoryError):
             return Unavailable("there is not enough memory for this run; send fewer rows at a time")
         return told
-
-
-def _too_late() -> DeadlinePassed:
-    return DeadlinePassed("the prediction is too late")

@@ -24,7 +24,7 @@ _FREE_SIZES = (1, 32, 256)
 
 
 def guesses(signature: Signature) -> Iterator[tuple[int, list[Array]]]:
-    """Inputs of two rows (where the batch axis is free) that may run, the likeliest first.
+    """Inputs of two rows (if the batch axis is free) that may run, the likeliest first.
 
     With each comes the size that stands in for every other one that a request chooses. Left out
     are those for which there is no memory.
@@ -43,7 +43,7 @@ def made_up_inputs(signature: Signature, rows: int, size: int, make: Make) -> li
     """Values of the signature's dtypes; first axes that are free, or no axis at all, get ``rows``.
 
     ``size`` stands in for every other size that a request chooses; an input of unknown rank gets
-    one of rank 2. Raises MemoryError where there would be too many values.
+    one of rank 2. Raises MemoryError if there would be too many values.
     """
     return [_fill(spec, rows, size, make) for spec in signature.inputs]
 

@@ -14,7 +14,7 @@ _log = logging.getLogger("tfaas.engine")
 class Origin(msgspec.Struct):
     """``name`` is the model's; ``key`` names the version too, for the log.
 
-    ``plugin`` is the module of the plugin that its runtime comes from, where that is known.
+    ``plugin`` is the module of the plugin that its runtime comes from, if that is known.
     """
 
     name: str = ""

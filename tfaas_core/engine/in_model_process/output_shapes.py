@@ -25,7 +25,7 @@ def are_unknown(signature: Signature) -> bool:
 def learnt(signature: Signature, run: Run) -> Signature | None:
     """The signature, the unknown shapes of its outputs being those that runs show.
 
-    None where these do not begin with the rows, or nothing runs. Raises CannotServe as runs do.
+    None if these do not begin with the rows, or nothing runs. Raises CannotServe as runs do.
     """
     has_free_sizes = any(None in (spec.shape or ())[1:] for spec in signature.inputs)
     sizes = _TRIED_SIZES if has_free_sizes else _TRIED_SIZES[:1]
@@ -54,7 +54,7 @@ def _with_shapes(
 def _shapes_of_runs(
     signature: Signature, size: int, make: Make, run: Run
 ) -> list[list[tuple[int, ...]]]:
-    """The outputs' shapes in a run of one row and one of two; none where one of them fails."""
+    """The outputs' shapes in a run of one row and one of two; none if one of them fails."""
     found = []
     for rows in _TRIED_ROWS:
         try:
@@ -70,7 +70,7 @@ def _shapes_of_runs(
 def _common(shapes: Sequence[tuple[int, ...]], fixed: bool) -> tuple[int | None, ...] | None:
     """The shape that all have, None for the sizes that differ.
 
-    ``shapes`` are of runs of one row and of two, in turn. None where they differ in rank, or do
+    ``shapes`` are of runs of one row and of two, in turn. None if they differ in rank, or do
     not begin with the rows. Unless ``fixed``, a size that never differed still may.
     """
     if len({len(shape) for shape in shapes}) != 1:

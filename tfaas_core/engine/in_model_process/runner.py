@@ -45,13 +45,13 @@ class Runner:
         return all(a.shape[1:] == b.shape[1:] for a, b in pairs) and self._are_rows(first.inputs)
 
     def shares(self, frame: RequestFrame) -> bool:
-        """Whether the parts of a frame, where it has several, may share a run."""
+        """Whether the parts of a frame, if it has several, may share a run."""
         return len(frame.part_rows) > 1 and self._are_rows(frame.inputs)
 
     def together(self, frames: Sequence[RequestFrame]) -> list[Array]:
         """The outputs for the rows of all frames, in order.
 
-        Raises Uneven where they do not tell which row is whose: each part is to be run alone then.
+        Raises Uneven if they do not tell which row is whose: each part is to be run alone then.
         """
         inputs: Sequence[Array] = frames[0].inputs
         if len(frames) > 1:
@@ -64,8 +64,8 @@ class Runner:
     ) -> list[Array]:
         """The outputs for one request, of as many rows as the model likes.
 
-        A batch axis of one takes a run for each row: raises Uneven where these answer otherwise
-        than each other, DeadlinePassed where they take too long.
+        A batch axis of one takes a run for each row: raises Uneven if these answer otherwise
+        than each other, DeadlinePassed if they take too long.
         """
         if self._batch is BatchAxis.ONE and rows != 1:
             return self._row_by_row(inputs, rows, deadline_s)
@@ -101,7 +101,7 @@ class Runner:
         runs: list[list[Array]] = []
         for row in range(rows):
             if row and time.monotonic() > deadline_s:
-                raise DeadlinePassed("the prediction is too late")
+                raise too_late()
             runs.append(self._run([array[row : row + 1] for array in inputs]))
             check_alike(runs[0], runs[row], row, self._outputs)
         return joined(runs, self._outputs)
@@ -113,3 +113,10 @@ class Runner:
         finally:
             self._meter.run_ends()
             self._pace.run_ends()
+
+
+def too_late() -> DeadlinePassed:
+    """What is answered to a request whose deadline has passed before it was run whole."""
+    return DeadlinePassed(
+        "the deadline (server.request_timeout_s) passed before the model could run it"
+    )

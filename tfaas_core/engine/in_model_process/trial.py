@@ -117,7 +117,7 @@ class _Pattern:
         return [rows] if len(rows) == 2 else [rows, rows[::-1], rows[1:]]
 
     def _share(self, outputs: Sequence[Array], place: int, rows: int) -> list[Array] | None:
-        """What one row gets of a run's outputs; None where they are not one for each row."""
+        """What one row gets of a run's outputs; None if they are not one for each row."""
         try:
             check_rows(outputs, rows, self._specs)
         except Uneven:

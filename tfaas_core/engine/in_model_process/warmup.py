@@ -57,7 +57,7 @@ def warm(
 
     A model whose outputs are of unknown rank, and do not answer two rows with two, has no batch
     axis, unless ``params`` give it one. One that refuses the made-up values is served all the same.
-    Raises CannotServe where no values could be run.
+    Raises CannotServe if no values could be run.
     """
     return _WarmUp(servable, params, made_up, meter, name).warmed()
 
@@ -89,7 +89,7 @@ class _WarmUp:
         return Warmed(signature, mergeable, reason, self._made_up)
 
     def _independence(self, signature: Signature) -> Independence | None:
-        """What the runtime proves; None where that would make no difference."""
+        """What the runtime proves; None if that would make no difference."""
         if signature.batch is BatchAxis.ONE or self._servable.stateful:
             return None
         settled = signature.batch is BatchAxis.FREE and not are_unknown(signature)
@@ -102,7 +102,7 @@ class _WarmUp:
             return Independence(False, "the proof that its rows are independent failed")
 
     def _settled(self, signature: Signature, independence: Independence | None) -> Signature:
-        """The signature whose batch axis is told by runs, where the outputs do not tell it."""
+        """The signature whose batch axis is told by runs, if the outputs do not tell it."""
         if not are_unknown(signature):
             return signature
         found = learnt(signature, self._run) if self._made_up else None

@@ -35,7 +35,7 @@ _log = logging.getLogger("tfaas.engine")
 class ForkServer:
     """Serves ``runtimes``, which preload the same modules.
 
-    Where these cannot be imported, each start is refused at once, and the import is tried again, at
+    If these cannot be imported, each start is refused at once, and the import is tried again, at
     first after a second, and then less and less often.
     """
 
@@ -91,7 +91,7 @@ class ForkServer:
         return str(process.ready.exception() or "")
 
     def keep_ready(self) -> None:
-        """Starts it where it is due, and ends it where it hangs."""
+        """Starts it if it is due, and ends it if it hangs."""
         if self._process is not None:
             if self._process.end_where_it_hangs(PRELOAD_LIMIT_S, FORK_LIMIT_S):
                 _log.warning("the fork server of %s hangs: replacing it", self)

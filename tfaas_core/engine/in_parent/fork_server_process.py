@@ -47,9 +47,9 @@ class _RemoteTraceback(Exception):
 
 
 class ForkServerProcess:
-    """Raises OSError where it cannot be started. ``on_end`` is called once, when it has ended.
+    """Raises OSError if it cannot be started. ``on_end`` is called once, when it has ended.
 
-    ``ready`` ends in NeverReadyError where it is over before.
+    ``ready`` ends in NeverReadyError if it is over before.
     """
 
     def __init__(self, orders: Orders, lifeline: Lifeline, on_end: Callable[[], None]) -> None:
@@ -83,7 +83,7 @@ class ForkServerProcess:
         return self._process.pid
 
     async def fork(self, sock: socket.socket, work: Work) -> ForkedProcess:
-        """A new process. Raises ConnectionError where the fork server dies, and Unavailable."""
+        """A new process. Raises ConnectionError if the fork server dies, and Unavailable."""
         pickled = pickle.dumps(work)
         forked: ForkedProcess = await self._calls.ask(
             lambda call: self._link.send(Fork(call, pickled), (sock.fileno(),)),
@@ -92,7 +92,7 @@ class ForkServerProcess:
         return forked
 
     def end_where_it_hangs(self, preload_limit_s: float, fork_limit_s: float) -> bool:
-        """Ends it where it takes longer than that to be ready, or to fork; says whether."""
+        """Ends it if it takes longer than that to be ready, or to fork; says whether."""
         now_s = time.monotonic()
         if not self.ready.done() and self._since_s < now_s - preload_limit_s:
             self._why = NeverReadyError(f"{self._what()} takes longer than {preload_limit_s:g} s")

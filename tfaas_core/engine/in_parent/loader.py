@@ -16,7 +16,7 @@ LOAD_TIMEOUT_S = 120.0
 
 
 class Loader:
-    """Loads seats: once more, without made-up values, where these are given up."""
+    """Loads seats: once more, without made-up values, if these are given up."""
 
     def __init__(
         self, settings: PoolSettings, processes: ModelProcesses, slow_runs: SlowRuns

@@ -17,7 +17,7 @@ from tfaas_core.system.ending import Ending
 class Seat(msgspec.Struct):
     """One servable, from the moment that it is wanted. ``owner``: the worker that prepares it.
 
-    ``waiting``: how many wait to be connected to it; they are, even where it is leaving.
+    ``waiting``: how many wait to be connected to it; they are, even if it is leaving.
     ``stuck``: its process is being killed, because it does not get on. ``made_up``: whether made-up
     values may warm it up; while ``giving_up``, its process is being killed, because they do not
     end, and ``given_up`` is set when that is gone. ``turns`` and ``silent_looks``: see Watch.

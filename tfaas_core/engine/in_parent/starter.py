@@ -17,7 +17,7 @@ class ProcessHandle(ABC):
     @property
     @abstractmethod
     def pid(self) -> int | None:
-        """Its number; None where it is not known."""
+        """Its number; None if it is not known."""
 
     @abstractmethod
     def kill(self) -> None:

@@ -21,8 +21,8 @@ _log = logging.getLogger("tfaas.engine")
 class Watch:
     """Looks at seats every now and then; it sees their meters, and asks the silent for a sign.
 
-    A process is ended where a run is beyond every deadline; where requests wait and the servable
-    does nothing about it for as long, because its process is stopped, say; and where a run of
+    A process is ended if a run is beyond every deadline; if requests wait and the servable
+    does nothing about it for as long, because its process is stopped, say; and if a run of
     made-up values takes too long.
     """
 
@@ -31,7 +31,7 @@ class Watch:
         self._one_process = settings.one_process
 
     def look_at(self, seat: Seat) -> None:
-        """Ends the seat's process where it has to be."""
+        """Ends the seat's process if it has to be."""
         if seat.process is None or seat.stuck:
             return
         if not seat.loaded.done():
@@ -65,7 +65,7 @@ class Watch:
         if seat.process is not None:
             # Requests that are counted may not have been sent: their HTTP worker may be stuck.
             seat.process.link.send(Turn(seat.ticket))
-        # Counted rather than timed: where all of the server was stopped, nobody is to blame.
+        # Counted rather than timed: if all of the server was stopped, nobody is to blame.
         seat.silent_looks += 1
         return seat.silent_looks * INTERVAL_S < self._run_limit_s
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -18,7 +19,7 @@ from tfaas_core.engine.base import (
     WorkerContext,
 )
 from tfaas_core.engine.in_worker.connection import ModelConnection
-from tfaas_core.engine.in_worker.queue import check_room
+from tfaas_core.engine.in_worker.lines import Lines
 from tfaas_core.engine.scheduling.busy_poll import BusyPoll
 from tfaas_core.engine.scheduling.rest import Rest
 from tfaas_core.engine.scheduling.solo import Solo
@@ -47,15 +48,6 @@ from tfaas_core.system.link import Link
 from tfaas_core.tensors import Array
 
 
-class _Line(msgspec.Struct):
-    """Requests that wait for a connection to a version, and what has to wait for them."""
-
-    requests: int = 0
-    rows: int = 0
-    retired: bool = False
-    released: list[ModelConnection] = msgspec.field(default_factory=list)
-
-
 class _Wanted(msgspec.Struct, frozen=True):
     """What a connection was asked for: a stored version, by its key; an upload has none."""
 
@@ -81,7 +73,7 @@ class LocalEngine(Engine):
         self._calls = Calls()
         self._open: dict[str, ModelConnection] = {}
         self._opening: dict[str, asyncio.Task[ModelConnection]] = {}
-        self._lines: dict[str, _Line] = {}
+        self._lines = Lines(context.config.engine.max_queue_rows)
         self._by_ticket: dict[int, ModelConnection] = {}
         self._solo = Solo()
         self._rest = Rest(self._is_model_overdue)
@@ -156,20 +148,18 @@ class LocalEngine(Engine):
     async def ready(self, version: ModelVersion) -> bool:
         if version.key in self._open:
             return False
-        self._wait_in_line(version, 0)
+        self._lines.enter(version, 0)
         try:
             connection = await asyncio.shield(self._opened(version.key, version))
             return connection.new
         finally:
-            self._leave_line(version, 0)
+            self._lines.leave(version, 0)
 
     def uses(self, version: ModelVersion) -> bool:
         return version.key in self._open or version.key in self._opening
 
     def retire(self, version: ModelVersion) -> None:
-        line = self._lines.get(version.key)
-        if line is not None:
-            line.retired = True
+        if self._lines.after(version.key, partial(self.retire, version)):
             return
         connection = self._open.pop(version.key, None)
         if connection is not None:
@@ -185,7 +175,7 @@ class LocalEngine(Engine):
         self, version: ModelVersion, inputs: Sequence[Array], rows: int, whole: bool
     ) -> list[Array]:
         key = version.key
-        self._wait_in_line(version, rows)
+        self._lines.enter(version, rows)
         try:
             async with asyncio.timeout(self._config.server.request_timeout_s):
                 connection = await asyncio.shield(self._opened(key, version))
@@ -195,29 +185,8 @@ class LocalEngine(Engine):
                 f"model {version.name!r} is still loading; try again", model=version.name
             ) from None
         finally:
-            self._leave_line(version, rows)
+            self._lines.leave(version, rows)
         return await answer
-
-    def _wait_in_line(self, version: ModelVersion, rows: int) -> None:
-        line = self._lines.get(version.key) or _Line()
-        check_room(
-            line.rows, rows, self._config.engine.max_queue_rows, version.name, until=" to load"
-        )
-        self._lines[version.key] = line
-        line.requests += 1
-        line.rows += rows
-
-    def _leave_line(self, version: ModelVersion, rows: int) -> None:
-        line = self._lines[version.key]
-        line.requests -= 1
-        line.rows -= rows
-        if line.requests:
-            return
-        del self._lines[version.key]
-        for connection in line.released:
-            connection.release()
-        if line.retired:
-            self.retire(version)
 
     def _opened(self, key: str, version: ModelVersion) -> asyncio.Task[ModelConnection]:
         """The one attempt to open this connection that all who wait for it share."""
@@ -225,7 +194,7 @@ class LocalEngine(Engine):
         if task is None:
             task = self._opening[key] = asyncio.create_task(self._connect(key, version))
             task.add_done_callback(lambda done: self._opening.pop(key, None))
-            # Where everyone who waited has gone, nobody else looks at the error.
+            # If everyone who waited has gone, nobody else looks at the error.
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return task
 
@@ -246,7 +215,7 @@ class LocalEngine(Engine):
     async def _connection(
         self, wanted: _Wanted, question: Callable[[int], Acquire | AcquirePrepared]
     ) -> ModelConnection | None:
-        """A connection to what the pool has loaded, or loads; None where it lacks the path."""
+        """A connection to what the pool has loaded, or loads; None if it lacks the path."""
         connection: ModelConnection | Absent = await self._calls.ask(
             lambda call: self._link.send(question(call)), about=wanted
         )
@@ -311,8 +280,7 @@ class LocalEngine(Engine):
             return
         for key in [key for key, value in self._open.items() if value is connection]:
             del self._open[key]
-            if key in self._lines:
-                self._lines[key].released.append(connection)
+            if self._lines.after(key, connection.release):
                 return
         connection.release()
 

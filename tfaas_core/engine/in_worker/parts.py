@@ -48,7 +48,7 @@ class Grouping:
     ) -> Part:
         """A request of so many rows, as the caller sees them.
 
-        Where that has no batch axis, but rows of one shape may share a run, they are counted here;
+        If that has no batch axis, but rows of one shape may share a run, they are counted here;
         more than ``most_rows`` are none.
         """
         if self._by_shape and not whole:

@@ -22,7 +22,7 @@ class Pace:
 
     After three runs in a row that took 10 ms of processor time each, the process's threads get
     ``priority``, for good: only root may take that back. ``idle`` is the scheduler's SCHED_IDLE,
-    which runs where nothing else wants the core, and is preempted at once; ``low`` a niceness of 10
+    which runs if nothing else wants the core, and is preempted at once; ``low`` a niceness of 10
     more; ``normal`` changes nothing. See sched(7).
     """
 

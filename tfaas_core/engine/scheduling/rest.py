@@ -14,7 +14,7 @@ _REST_S = 0.02
 class Rest:
     """Rests now and then while ``is_needed``. It belongs to the event loop's thread.
 
-    A model that gave way (see Pace) runs where nothing else wants a core. HTTP workers may want all
+    A model that gave way (see Pace) runs if nothing else wants a core. HTTP workers may want all
     cores all the time, if clients ask again at once what was refused.
     """
 

@@ -44,7 +44,7 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class Acquire(msgspec.Struct, frozen=True, tag=True):
-    """Connect me to this stored version; load it where it is not, unless it has no path."""
+    """Connect me to this stored version; load it if it is not, unless it has no path."""
 
     call: int
     candidate: Candidate

@@ -1,4 +1,4 @@
-"""Outputs of runs: put together where several runs answer one request, and dealt out by rows."""
+"""Outputs of runs: put together if several runs answer one request, and dealt out by rows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def no_rows(specs: Specs) -> list[Array]:
 
 
 def check_rows(outputs: Sequence[Array], rows: int, specs: Specs) -> None:
-    """Raises Uneven where a run of so many rows did not answer each with one."""
+    """Raises Uneven if a run of so many rows did not answer each with one."""
     for output, spec in zip(outputs, specs, strict=True):
         if output.shape[:1] != (rows,) and not spec.constant:
             raise Uneven(
@@ -41,7 +41,7 @@ def check_rows(outputs: Sequence[Array], rows: int, specs: Specs) -> None:
 
 
 def joined(runs: Sequence[Sequence[Array]], specs: Specs) -> list[Array]:
-    """The outputs of several runs, one behind the other. Raises Uneven where shapes differ."""
+    """The outputs of several runs, one behind the other. Raises Uneven if shapes differ."""
     found = []
     for spec, parts in zip(specs, zip(*runs, strict=True), strict=True):
         if len({part.shape[1:] for part in parts}) > 1:
@@ -51,7 +51,7 @@ def joined(runs: Sequence[Sequence[Array]], specs: Specs) -> list[Array]:
 
 
 def check_alike(first: Sequence[Array], other: Sequence[Array], row: int, specs: Specs) -> None:
-    """Raises Uneven where a run of this row alone answers otherwise than that of row 0."""
+    """Raises Uneven if a run of this row alone answers otherwise than that of row 0."""
     for spec, one, two in zip(specs, first, other, strict=True):
         if spec.constant or (one.shape == two.shape and two.shape[:1] == (1,)):
             continue

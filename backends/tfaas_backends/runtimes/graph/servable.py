@@ -71,7 +71,7 @@ class GraphServable(Servable):
         return self._rows.independence(self.signature, shapes)
 
     def tune(self, inputs: Sequence[Array]) -> None:
-        """Takes a thread a core where that is faster by a clear margin, for these inputs."""
+        """Takes a thread a core if that is faster by a clear margin, for these inputs."""
         if not self._tunable or _cores() == 1:
             return
         if _duration_s(self._session, inputs) < _WORTH_TUNING_S:
@@ -198,7 +198,7 @@ def _input_spec(tensor: Any) -> TensorSpec:
 
 
 def apart_from(inputs: Sequence[Any], outputs: Sequence[Any], graph: Any) -> list[Any]:
-    """The outputs, through an Identity where they are inputs: no session fetches what it is fed."""
+    """The outputs, through an Identity if they are inputs: no session fetches what it is fed."""
     fed = {tensor.name for tensor in inputs}
     with graph.as_default():
         return [tf.identity(t) if t.name in fed else t for t in outputs]

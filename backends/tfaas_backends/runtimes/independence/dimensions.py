@@ -53,7 +53,7 @@ def same(one: Dimension, other: Dimension) -> bool:
 
 
 def number(dimension: Dimension | None) -> int | None:
-    """The size, where it is a plain number."""
+    """The size, if it is a plain number."""
     return dimension.coefficient if dimension is not None and not dimension.symbols else None
 
 
@@ -71,7 +71,7 @@ def product(dimensions: Iterable[Dimension]) -> Dimension:
 
 
 def over(one: Dimension, other: Dimension) -> Dimension | None:
-    """``one`` divided by ``other``, where it is certain that nothing remains."""
+    """``one`` divided by ``other``, if it is certain that nothing remains."""
     if not other.coefficient or one.coefficient % other.coefficient:
         return None
     left = list(one.symbols)

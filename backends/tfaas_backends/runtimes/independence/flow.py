@@ -28,7 +28,7 @@ BY_COUNT = "lets the number of rows choose what is computed"
 def condition(value: Value) -> int | None:
     """The value of a condition, 0 for false; None: it is not known, but the same for all rows.
 
-    Raises Mixes where rows take part in it.
+    Raises Mixes if rows take part in it.
     """
     if not isinstance(value, Constant):
         raise Mixes(BY_COUNT if isinstance(value, Counted) else BY_VALUES)

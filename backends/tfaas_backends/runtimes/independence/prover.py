@@ -55,7 +55,7 @@ class Proof(msgspec.Struct, frozen=True):
 
     @property
     def why(self) -> str:
-        """Why not, as a clause for people; empty where they may."""
+        """Why not, as a clause for people; empty if they may."""
         if self.mergeable:
             return ""
         for finding in self.outputs:

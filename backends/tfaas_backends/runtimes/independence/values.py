@@ -40,7 +40,7 @@ class Dead(msgspec.Struct, frozen=True, gc=False):
 class Constant(msgspec.Struct, frozen=True, gc=False):
     """The same for all requests that share a run.
 
-    ``shape``: None where not even the number of axes is known. ``elements``: None if unknown.
+    ``shape``: None if not even the number of axes is known. ``elements``: None if unknown.
     """
 
     shape: Shape | None = None
@@ -58,7 +58,7 @@ class Rows(msgspec.Struct, frozen=True, gc=False):
     """Parts, each computed of one row, in the same way for each of them wherever it stands.
 
     The axis ``axis`` has the size ``before * rows * after``: of each row there are, in this order,
-    ``before`` times ``after`` slices. Raises Mixes where other sizes depend on the rows, too.
+    ``before`` times ``after`` slices. Raises Mixes if other sizes depend on the rows, too.
     """
 
     shape: Shape
@@ -81,7 +81,7 @@ class Mixed(msgspec.Struct, frozen=True, gc=False):
     """Anything else, and the first node that made it so.
 
     ``branch``: whether what waits for it is computed at all depends on the rows. ``single``: it is
-    a single element, and at least ``least``, where that is known.
+    a single element, and at least ``least``, if that is known.
     """
 
     node: str
@@ -142,7 +142,7 @@ def scalar(element: Dimension | None, counted: bool = False) -> Tensor:
 def joined(one: Value, other: Value) -> Value:
     """What is known of a tensor that is one or the other, by a choice that no row takes part in.
 
-    Raises Mixes where nothing is known of it.
+    Raises Mixes if nothing is known of it.
     """
     if one == other or type(other) is Dead:
         return one

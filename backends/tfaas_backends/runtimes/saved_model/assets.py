@@ -17,7 +17,7 @@ _COLLECTION = "saved_model_assets"
 def assets(meta_graph: Any, folder: Path) -> dict[str, str]:
     """The paths of the graph's own files, such as vocabularies, under the nodes that tell them.
 
-    Raises CannotServe where one is not in the folder.
+    Raises CannotServe if one is not in the folder.
     """
     return {
         node_of(asset.tensor_info.name): str(_asset_path(folder, asset.filename))

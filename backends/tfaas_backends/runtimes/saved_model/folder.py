@@ -54,7 +54,7 @@ def tags_of(params: Params) -> frozenset[str]:
 def read_meta_graph(folder: Path, tags: frozenset[str]) -> Any:
     """The MetaGraphDef with exactly these tags.
 
-    Raises BadBody where the folder holds no SavedModel that can be read, CannotServe where it has
+    Raises BadBody if the folder holds no SavedModel that can be read, CannotServe if it has
     no such graph.
     """
     file = next((folder / name for name in (BINARY, TEXT) if (folder / name).is_file()), None)
@@ -109,7 +109,7 @@ def _not_a_saved_model(name: str, content: bytes) -> BadBody | CannotServe:
 
 
 def checkpoint(folder: Path) -> str:
-    """What the files with the variables' values begin with; raises BadBody where they are not."""
+    """What the files with the variables' values begin with; raises BadBody if they are not."""
     index = folder / f"{_VARIABLES}.index"
     if not index.is_file() or not any(index.parent.glob("variables.data-*")):
         raise BadBody(

@@ -24,7 +24,7 @@ class SignatureFunction:
 
     For a model that only tf.saved_model.load can give its variables and tables: one with a table,
     say, that was saved without a saver in its graph. A run takes ten times as long as in a
-    session. Making it raises CannotServe where the ends are no signature's, BadBody where the
+    session. Making it raises CannotServe if the ends are no signature's, BadBody if the
     variables' files are damaged, and whatever else tf.saved_model.load raises.
     """
 

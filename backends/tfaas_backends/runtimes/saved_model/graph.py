@@ -34,7 +34,7 @@ from tfaas_backends.runtimes.tensorflow.errors import load_error, one_line
 from tfaas_backends.runtimes.tensorflow.forbidden_ops import check_ops
 from tfaas_backends.runtimes.tensorflow.graph_file import prepare
 from tfaas_backends.runtimes.tensorflow.nodes import GraphNodes
-from tfaas_backends.runtimes.tensorflow.private import config_pb2
+from tfaas_backends.runtimes.tensorflow.private import callable_of, config_pb2
 from tfaas_backends.runtimes.tensorflow.pruning import node_of, pruned
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tfaas_backends.runtimes.tensorflow.state import is_stateful, stateful_functions
@@ -45,8 +45,8 @@ class SavedGraph:
     """The part of a SavedModel's graph that the ends asked for need, imported.
 
     ``graph`` is a tf.Graph, ``inputs`` and ``outputs`` are its tensors, ``prover`` proves what
-    becomes of rows between them; ``stateful`` as in Servable. ``restorable`` is False where nothing
-    tells how its variables get their values. Making it raises CannotServe, BadBody where files are
+    becomes of rows between them; ``stateful`` as in Servable. ``restorable`` is False if nothing
+    tells how its variables get their values. Making it raises CannotServe, BadBody if files are
     missing or damaged, and whatever TensorFlow raises on importing.
     """
 
@@ -81,7 +81,7 @@ class SavedGraph:
     def initialise(self, session: Any) -> None:
         """Gives variables and tables their values in a new session of the graph.
 
-        Raises BadBody where the files are damaged, CannotServe where they do not fit the graph, or
+        Raises BadBody if the files are damaged, CannotServe if they do not fit the graph, or
         do not give each of its variables a value.
         """
         if self._restore:
@@ -151,7 +151,7 @@ class _Needed:
     """What of a SavedModel's graph predictions need.
 
     ``variables`` get their values from the checkpoint ``prefix``, where ``stored`` tells all of
-    them. Where it does not, ``restore_node`` has to be run, with the checkpoint fed to
+    them. If it does not, ``restore_node`` has to be run, with the checkpoint fed to
     ``file_node``; ``doubtful`` are variables of TensorFlow 2 that may have no value even then.
     """
 
@@ -189,7 +189,7 @@ class _Needed:
         return [n.name for n in self.graph_def.node if n.op == "VarHandleOp" and n.name in names]
 
     def check(self, assets: Collection[str]) -> None:
-        """Raises CannotServe where something that would be run is forbidden, or no CPU can run."""
+        """Raises CannotServe if something that would be run is forbidden, or no CPU can run."""
         check_ops(self.graph_def, self._outputs)
         check_ops(self.graph_def, self.init, assets)
         check_ops(self.graph_def, [self.restore_node], [self.file_node])
@@ -200,7 +200,7 @@ def _imported(meta_graph: Any, graph_def: Any, ends: Ends) -> Any:
     prepare(graph_def, {node_of(end.tensor) for end in ends.inputs})
     graph = tf.Graph()
     with graph.as_default():
-        # Names ops whose attributes were left out where they have their default value.
+        # Names ops whose attributes were left out if they have their default value.
         stripped = meta_graph.meta_info_def.stripped_op_list
         tf.import_graph_def(graph_def, name="", producer_op_list=stripped)
     return graph
@@ -209,8 +209,7 @@ def _imported(meta_graph: Any, graph_def: Any, ends: Ends) -> Any:
 def _run(session: Any, operations: Sequence[Any], fed: Mapping[str, str]) -> None:
     """Runs operations with strings fed to tensors, by name."""
     options = config_pb2.CallableOptions(feed=fed, target=[op.name for op in operations])
-    # Session.run would hide what went wrong in a traceback of this code.
-    call = session._make_callable_from_options(options)
+    call = callable_of(session, options)
     call(*(np.array(value.encode(), object) for value in fed.values()))
 
 

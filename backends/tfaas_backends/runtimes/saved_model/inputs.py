@@ -36,7 +36,7 @@ def asked_for(ends: Ends, meta_graph: Any, given: bool) -> Asked:
 
     Inputs get the signature's defaults. Where a default cannot be shown, it is used and the input
     ``left_out``; so it is, silently, where the params did not name the input though they name
-    others: ``given``. Raises CannotServe where a default does not fit its input.
+    others: ``given``. Raises CannotServe if a default does not fit its input.
     """
     inputs = _Inputs(ends, meta_graph)
     kept, fixed, left_out = [], inputs.zeros(), list(ends.left_out)
@@ -103,7 +103,7 @@ class _Inputs:
         return [Fixed(end, self._zeros(end)) for end in self.unneeded()]
 
     def default(self, end: End) -> Any:
-        """The signature's default of an input, a TensorProto; None where it has none."""
+        """The signature's default of an input, a TensorProto; None if it has none."""
         if end.key not in self._definition.defaults:
             return None
         default = self._definition.defaults[end.key]

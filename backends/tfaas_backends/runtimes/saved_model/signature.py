@@ -56,8 +56,8 @@ def ends_of(meta_graph: Any, params: Params) -> Ends:
     """The tensors of the signature that ``params`` name: or of ``serving_default``, or the only.
 
     Where ``params`` name nodes, these are taken: keys of the signature, its tensors, or any
-    others of the graph; where they do so in two ways, what ``input_name`` says, if that is there.
-    Raises CannotServe where there is no such signature or node, or the
+    others of the graph; if they do so in two ways, what ``input_name`` says, if that is there.
+    Raises CannotServe if there is no such signature or node, or the
     signature takes or gives what no request or answer can hold.
     """
     name = _chosen(meta_graph, params.signature)

@@ -108,7 +108,7 @@ class _Restoring:
 
 
 def small_values(prefix: str, stored: Mapping[str, Stored]) -> dict[str, Array]:
-    """The values in the checkpoint ``prefix``, but none where they are too large for constants."""
+    """The values in the checkpoint ``prefix``, but none if they are too large for constants."""
     reader = tf.compat.v1.train.NewCheckpointReader(prefix)
     shapes = reader.get_variable_to_shape_map()
     whole = {name: s for name, s in stored.items() if not s.slice and s.key in shapes}

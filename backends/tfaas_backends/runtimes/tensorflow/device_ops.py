@@ -25,7 +25,7 @@ _OLDEST_XLA = 4
 
 
 def check_devices(graph_def: Any, roots: Iterable[str], fed: Collection[str] = ()) -> None:
-    """Raises CannotServe where what ``roots`` depend on has an op that no CPU can run.
+    """Raises CannotServe if what ``roots`` depend on has an op that no CPU can run.
 
     ``roots`` and ``fed`` are names of nodes; those that are fed are not run. TensorFlow itself
     tells this only of ops outside of functions; of others not before they run.

@@ -21,7 +21,7 @@ _NO_KERNEL = re.compile(
 _NEVER = re.compile(
     r"XlaCallModule|platforms required by the module|only supports N[DHWC]+|the NHWC tensor format"
 )
-"""What kernels say of their attributes where it is no matter of values."""
+"""What kernels say of their attributes if it is no matter of values."""
 
 
 def one_line(error: BaseException) -> str:

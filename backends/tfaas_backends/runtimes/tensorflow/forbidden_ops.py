@@ -51,7 +51,7 @@ Names: TypeAlias = Collection[str]
 
 
 def check_ops(graph_def: Any, roots: Names, files: Names = ()) -> None:
-    """Raises CannotServe where what ``roots`` depend on uses a forbidden op.
+    """Raises CannotServe if what ``roots`` depend on uses a forbidden op.
 
     ``roots`` are names of nodes. ``files``: the nodes whose values are names of files that may be
     read, as checkpoints and vocabularies.
@@ -60,7 +60,7 @@ def check_ops(graph_def: Any, roots: Names, files: Names = ()) -> None:
 
 
 def check_all_ops(graph_def: Any) -> None:
-    """Raises CannotServe where any part of the graph, needed or not, uses a forbidden op."""
+    """Raises CannotServe if any part of the graph, needed or not, uses a forbidden op."""
     _Check(graph_def).all()
 
 

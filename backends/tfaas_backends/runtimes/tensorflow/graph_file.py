@@ -27,7 +27,7 @@ _LEARNING_PHASE = "keras_learning_phase"
 def read_graph(path: Path) -> Any:
     """The GraphDef that the file holds, of one node at least.
 
-    Raises BadBody where it holds none, CannotServe where it is a part of a SavedModel.
+    Raises BadBody if it holds none, CannotServe if it is a part of a SavedModel.
     """
     try:
         content = path.read_bytes()

@@ -22,7 +22,7 @@ class NotShown(Exception):
 def spelled(tensor: Any) -> Any:
     """The value of a TensorProto: nested lists, strings as text or ``{"b64": "..."}``.
 
-    Complex numbers are pairs. Raises NotShown, and ValueError or TypeError where it is damaged.
+    Complex numbers are pairs. Raises NotShown, and ValueError or TypeError if it is damaged.
     """
     sizes = [dim.size for dim in tensor.tensor_shape.dim]
     count = math.prod(sizes)

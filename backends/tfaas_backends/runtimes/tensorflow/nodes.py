@@ -67,7 +67,7 @@ class GraphNodes:
         self._branches = Branches(self._operations.values(), fed)
 
     def named(self, given: Iterable[str], field: str) -> list[Any]:
-        """The tensors that ``params.<field>`` names; raises CannotServe where one is not there."""
+        """The tensors that ``params.<field>`` names; raises CannotServe if one is not there."""
         tensors: dict[str, Any] = {}
         for name in given:
             tensor = self._named(name.strip(), field)
@@ -77,7 +77,7 @@ class GraphNodes:
         return list(tensors.values())
 
     def inputs_of(self, outputs: Iterable[Any]) -> list[Any]:
-        """What must be fed to compute ``outputs``; raises CannotServe where that is nothing.
+        """What must be fed to compute ``outputs``; raises CannotServe if that is nothing.
 
         That is placeholders; where all of them have defaults, these all the same.
         """
@@ -105,7 +105,7 @@ class GraphNodes:
         return [tensor for tensor in all_ if tensor.name not in needed]
 
     def check_covered(self, outputs: Iterable[Any], fed: Iterable[Any]) -> None:
-        """Raises CannotServe where ``outputs`` need a placeholder that is not ``fed``."""
+        """Raises CannotServe if ``outputs`` need a placeholder that is not ``fed``."""
         for op in self.ancestors(outputs, fed):
             if op.type in PLACEHOLDERS:
                 raise CannotServe(
@@ -118,8 +118,8 @@ class GraphNodes:
     def last_outputs(self, fed: Collection[Any] = ()) -> list[Any]:
         """The tensors in which the graph ends: of nodes that depend on an input, but feed none.
 
-        ``fed``: the inputs, where they are known. Some may be of a dtype that cannot be answered;
-        all, where there are no others. Raises CannotServe where there are none.
+        ``fed``: the inputs, if they are known. Some may be of a dtype that cannot be answered;
+        all, if there are no others. Raises CannotServe if there are none.
         """
         roots = fed or [op.outputs[0] for op in self._to_feed((*PLACEHOLDERS, _DEFAULTED))]
         reached = [op for op in self._descendants(roots) if not _is_debris(op)]

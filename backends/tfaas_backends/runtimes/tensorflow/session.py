@@ -9,7 +9,7 @@ import numpy as np
 
 from tfaas_backends.runtimes.tensorflow.errors import load_error, run_error
 from tfaas_backends.runtimes.tensorflow.nodes import dtype_of
-from tfaas_backends.runtimes.tensorflow.private import config_pb2
+from tfaas_backends.runtimes.tensorflow.private import callable_of, config_pb2
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tfaas_core.errors import TfaasError
 from tfaas_core.tensors import NUMPY_DTYPES, Array
@@ -21,7 +21,7 @@ class GraphSession:
     With one thread, ops run in the thread that calls, with no hand-over. With more, the session
     has so many of its own, and they end with it. ``initialise`` is called with the new session: a
     tf.compat.v1.Session, which shares no variables and tables with others. Making it raises
-    CannotServe where the graph cannot be run at all.
+    CannotServe if the graph cannot be run at all.
     """
 
     def __init__(
@@ -39,8 +39,8 @@ class GraphSession:
         try:
             initialise(self._session)
             # Session.make_callable looks up every name in every run: three times as slow for a
-            # small network. Keras builds on this method, too.
-            self._call = self._session._make_callable_from_options(_options(inputs, outputs))
+            # small network.
+            self._call = callable_of(self._session, _options(inputs, outputs))
         except Exception as error:
             self._session.close()
             raise error if isinstance(error, TfaasError) else load_error(error) from None

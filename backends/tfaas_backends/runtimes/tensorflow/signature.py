@@ -13,7 +13,7 @@ from tfaas_core.tensors import NUMPY_DTYPES, BatchAxis, Signature, TensorSpec
 def spec_of(tensor: Any, field: str) -> TensorSpec:
     """The tensor as a client sees it.
 
-    Raises CannotServe where arrays of its dtype cannot be sent; ``field``: the params' that names
+    Raises CannotServe if arrays of its dtype cannot be sent; ``field``: the params' that names
     such tensors.
     """
     dtype = dtype_of(tensor)
@@ -47,7 +47,7 @@ def signature_of(
 
     It is free where all are known to begin with a free size, or of unknown rank if it is outputs:
     of these, runs will tell. ``names`` are those of the inputs' first sizes: where they differ, so
-    may the sizes. Raises CannotServe where the shapes do not allow ``axis``.
+    may the sizes. Raises CannotServe if the shapes do not allow ``axis``.
     """
     if axis is not None:
         _check(axis, inputs, outputs)

@@ -27,7 +27,7 @@ class _Document(msgspec.Struct, frozen=True):
 def make_filesystem_storage(table: dict[str, Any], base: Path) -> FilesystemStorage:
     """A FilesystemStorage for a ``[storage]`` table; ``base`` is where a relative root starts.
 
-    Raises ConfigError where the table is wrong.
+    Raises ConfigError if the table is wrong.
     """
     try:
         settings = msgspec.convert({"storage": table}, _Document).storage

@@ -61,12 +61,23 @@ class FilesystemModels:
             return sorted(e.name for e in entries if is_name(e.name) and e.is_dir())
 
     def numbers(self, name: str) -> list[int]:
-        """The numbers of the versions of ``name``, in any order, broken ones included."""
+        """The numbers that are taken in ``name``, by versions or other folders, in any order."""
         with os.scandir(os.path.join(self._root, name)) as entries:
             return [int(e.name) for e in entries if _is_number(e.name) and e.is_dir()]
 
+    def stored(self, name: str) -> list[int]:
+        """Those that were stored here, broken records included, but no other folders."""
+        folder = os.path.join(self._root, name)
+        return [n for n in self.numbers(name) if os.path.lexists(f"{folder}/{n}/{RECORD}")]
+
+    def is_all_ours(self, name: str) -> bool:
+        """Whether there is nothing in the folder of ``name`` that was not stored here."""
+        ours = {POINTERS, *map(str, self.stored(name))}
+        there = os.listdir(os.path.join(self._root, name))
+        return all(each in ours or each.startswith(f"{POINTERS}-") for each in there)
+
     def decided(self, name: str) -> Decided:
-        """What was decided of ``name``: nothing, where nobody has."""
+        """What was decided of ``name``: nothing, if nobody has."""
         file = self._root / name / POINTERS
         try:
             return msgspec.json.decode(file.read_bytes(), type=Decided)
@@ -98,7 +109,7 @@ class FilesystemModels:
             return model
 
     def read(self, name: str) -> Model | None:
-        """The model as it is on the disk; raises FileNotFoundError where that changes meanwhile."""
+        """The model as it is on the disk; raises FileNotFoundError if that changes meanwhile."""
         records = [self._read(name, number) for number in sorted(self.numbers(name))]
         whole = [record for record in records if record is not None]
         if not whole:
@@ -118,9 +129,9 @@ class FilesystemModels:
             return None
 
     def _read(self, name: str, number: int) -> ModelVersion | None:
-        """The record of a folder; None where it is no whole version.
+        """The record of a folder; None if it is no whole version.
 
-        Raises FileNotFoundError where there is no such folder.
+        Raises FileNotFoundError if there is no such folder.
         """
         folder = self._root / name / str(number)
         try:
@@ -138,7 +149,7 @@ class FilesystemModels:
         return record
 
     def warn_once(self, what: str, message: str) -> None:
-        """Logs ``message``, where nothing was logged of ``what`` yet."""
+        """Logs ``message``, if nothing was logged of ``what`` yet."""
         if what not in self._warned:
             self._warned.add(what)
             _log.warning("%s", message)

@@ -10,15 +10,14 @@
     root/.default.json          which model was chosen as the default one
     root/.revision              touched with each change
 
-Each change of what is listed is one rename. A name is claimed by a lock on ``root/NAME``.
+Each change of what is listed is one rename. A name is claimed by a lock on ``root/NAME``. What is
+not of this form was not made here, and is never removed.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import secrets
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,10 +25,12 @@ from pathlib import Path
 import msgspec
 
 from tfaas_backends.storages.filesystem.models import POINTERS, RECORD, Decided, FilesystemModels
+from tfaas_backends.storages.filesystem.old_models import old_models, told_of
+from tfaas_backends.storages.filesystem.revision import Revision
+from tfaas_backends.storages.filesystem.trash import Trash
 from tfaas_backends.storages.local_disk.disk import (
     check_can_be_made,
     lock,
-    remove,
     sync,
     sync_tree,
     unlock,
@@ -63,6 +64,8 @@ class FilesystemStorage(Storage):
         self._root = root.absolute()
         self._models = FilesystemModels(self._root)
         self._staging = StagingArea(self._root / STAGING)
+        self._trash = Trash(self._root / TRASH)
+        self._revision = Revision(self._root, REVISION)
 
     def open(self) -> None:
         try:
@@ -74,7 +77,7 @@ class FilesystemStorage(Storage):
             _log.warning("%s", self._read_only())
             return
         with suppress(OSError):  # reported by the first upload, which tries again
-            self._area(TRASH)
+            self._trash.make()
 
     def examine(self) -> list[str]:
         try:
@@ -86,13 +89,15 @@ class FilesystemStorage(Storage):
         return [f"{self._read_only()} - at `$.storage.root`"]
 
     def sweep(self) -> None:
+        old = old_models(self._root)
+        if old:
+            _log.warning("%s", told_of(self._root, old))
         if not self._is_writable():
             return
         with disk_errors("cleaning up the model storage"):
             self._staging.sweep()
-            for leftover in self._area(TRASH).iterdir():
-                remove(leftover)
-            for name in self._models.names():
+            self._trash.sweep()
+            for name in () if old else self._models.names():
                 folder = self._root / name
                 with suppress(Busy, FileNotFoundError):  # another server is at it
                     if not any(folder.iterdir()):
@@ -137,9 +142,9 @@ class FilesystemStorage(Storage):
                 sync(folder)
                 sync(self._root)
             except OSError:
-                self._trash(folder / str(number))
+                self._trash.take(folder / str(number))
                 raise
-            self._touch()
+            self._revision.touch()
         return stored
 
     def point(self, claim: Claim, pointers: Pointers) -> None:
@@ -148,7 +153,7 @@ class FilesystemStorage(Storage):
             decided = self._models.decided(claim.name)
             highest = max([*self._models.numbers(claim.name), decided.highest])
             self._write_pointers(claim.name, Decided(highest, pointers))
-            self._touch()
+            self._revision.touch()
 
     def prune(self, claim: Claim, keep: int) -> bool:
         folder = self._root / claim.name
@@ -158,31 +163,34 @@ class FilesystemStorage(Storage):
                 return False
             whole = [version.version for version in model.versions]
             first = whole[-max(keep, 1) :][0]
-            numbers = sorted(self._models.numbers(claim.name))
+            numbers = sorted(self._models.stored(claim.name))
             old = [n for n in numbers if n < first and n not in model.pointers.kept]
             for number in old:
-                self._trash(folder / str(number))
+                self._trash.take(folder / str(number))
             if old:
-                self._touch()
+                self._revision.touch()
         return bool(old)
 
     def delete_version(self, claim: Claim, number: int) -> bool:
         folder = self._root / claim.name
         with disk_errors(f"deleting version {number} of model {claim.name!r}"):
             self._check_writable()
-            if number not in self._models.numbers(claim.name):
+            if number not in self._models.stored(claim.name):
                 return False
-            self._trash(folder / str(number))
-            self._touch()
+            self._trash.take(folder / str(number))
+            self._revision.touch()
         return True
 
     def delete(self, claim: Claim) -> bool:
         folder = self._root / claim.name
         with disk_errors(f"deleting model {claim.name!r}"):
-            if not self._models.numbers(claim.name):
+            stored = self._models.stored(claim.name)
+            if not stored:
                 return False
-            self._trash(folder)
-            self._touch()
+            is_all_ours = self._models.is_all_ours(claim.name)
+            for gone in [folder] if is_all_ours else [folder / str(n) for n in stored]:
+                self._trash.take(gone)
+            self._revision.touch()
         return True
 
     def model(self, name: str) -> Model | None:
@@ -210,7 +218,7 @@ class FilesystemStorage(Storage):
         with disk_errors("storing which model is the default"):
             self._check_writable()
             write_whole(self._root / DEFAULT, msgspec.json.encode(choice))
-            self._touch()
+            self._revision.touch()
 
     def artifact(self, version: ModelVersion) -> Path:
         path = self._root / version.name / str(version.version) / MODEL
@@ -222,17 +230,7 @@ class FilesystemStorage(Storage):
 
     def revision(self) -> str:
         with disk_errors("looking for changes of the models"):
-            # Names that somebody adds or removes by hand change the root.
-            root = os.stat(self._root).st_mtime_ns
-            try:
-                # Network disks tell what is new to whoever opens a file.
-                descriptor = os.open(self._root / REVISION, os.O_RDONLY)
-            except FileNotFoundError:
-                return f"{root}"
-            try:
-                return f"{root}-{os.fstat(descriptor).st_mtime_ns}"
-            finally:
-                os.close(descriptor)
+            return self._revision.read()
 
     def _unusable(self, error: Exception) -> ConfigError:
         what = f"the models' folder {str(self._root)!r}"
@@ -252,25 +250,6 @@ class FilesystemStorage(Storage):
         os.stat(self._root)
         if not self._is_writable():
             raise StorageUnavailable("the model storage is read-only: no model can be changed")
-
-    def _area(self, name: str) -> Path:
-        area = self._root / name
-        area.mkdir(mode=0o700, exist_ok=True)
-        return area
-
-    def _trash(self, path: Path) -> None:
-        # A random name, not mkdtemp: on a full disk a rename still works.
-        gone = self._area(TRASH) / secrets.token_hex(16)
-        os.rename(path, gone)
-        sync(path.parent)
-        remove(gone)
-
-    def _touch(self) -> None:
-        """Changes the revision; where that fails, others learn of the change only by and by."""
-        with suppress(OSError):
-            os.close(os.open(self._root / REVISION, os.O_WRONLY | os.O_CREAT, 0o600))
-            now_ns = time.time_ns()
-            os.utime(self._root / REVISION, ns=(now_ns, now_ns))
 
     # Which number a version gets, and whether it is live.
 

@@ -51,7 +51,7 @@ class ArtifactCache:
         self._room_bytes = 0.0
 
     def open(self) -> None:
-        """Makes the folder where it is missing."""
+        """Makes the folder if it is missing."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (self._entries, self._locks):
             folder.mkdir(mode=0o700, exist_ok=True)
@@ -76,7 +76,7 @@ class ArtifactCache:
         return None
 
     def fetch(self, checksum: str, fill: Callable[[Path], None]) -> Path:
-        """The artifact, which ``fill`` writes into an empty folder where it is missing.
+        """The artifact, which ``fill`` writes into an empty folder if it is missing.
 
         Where another process is at it, waits for that one. What ``fill`` raises leaves nothing.
         """

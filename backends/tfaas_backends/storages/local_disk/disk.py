@@ -20,6 +20,9 @@ from tfaas_core.errors import Busy
 
 _LOCK_ATTEMPTS = 100
 
+_MODE = 0o700
+"""Of the folders that are made here, by which they are known."""
+
 _log = logging.getLogger("tfaas.storage")
 
 
@@ -27,7 +30,7 @@ def lock(folder: Path) -> int:
     """A descriptor that holds the lock on ``folder``, made where needed. Raises Busy."""
     for _ in range(_LOCK_ATTEMPTS):
         with suppress(FileExistsError):
-            os.mkdir(folder, 0o700)
+            os.mkdir(folder, _MODE)
         try:
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:
@@ -50,10 +53,11 @@ def lock(folder: Path) -> int:
 
 
 def unlock(descriptor: int, folder: Path) -> None:
-    """Gives up a lock, and removes the folder where it is empty."""
+    """Gives up a lock, and removes the folder if it is empty, and was made by a lock."""
     try:
         with suppress(OSError):
-            if _is_at(descriptor, folder):
+            is_ours = stat.S_IMODE(os.fstat(descriptor).st_mode) == _MODE
+            if is_ours and _is_at(descriptor, folder):
                 os.rmdir(folder)  # fails where it holds a version
         fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from contextlib import suppress
 from pathlib import Path
 
 from tfaas_backends.storages.local_disk.disk import lock, remove
 from tfaas_core.errors import Busy
+
+_TOKEN = re.compile(r"[0-9a-f]{32}")
+
+
+def new_token() -> str:
+    """A name that nothing else has."""
+    return secrets.token_hex(16)
+
+
+def is_token(name: str) -> bool:
+    """Whether a name is one of those: what has another was not made here."""
+    return _TOKEN.fullmatch(name) is not None
 
 
 class StagingArea:
@@ -24,17 +37,17 @@ class StagingArea:
         self._held: dict[Path, int] = {}
 
     def stage(self) -> Path:
-        """A new, empty folder. The area is made where it is missing, but not its parents."""
+        """A new, empty folder. The area is made if it is missing, but not its parents."""
         with suppress(FileExistsError):
             os.mkdir(self._folder, 0o700)
         while True:
-            staging = self._folder / secrets.token_hex(16)
+            staging = self._folder / new_token()
             with suppress(Busy):  # a sweep came upon it before it was locked
                 self._held[staging] = lock(staging)
                 return staging
 
     def discard(self, staging: Path) -> None:
-        """Removes a staging folder; does nothing where it is gone."""
+        """Removes a staging folder; does nothing if it is gone."""
         remove(staging)
         self.release(staging)
 
@@ -45,10 +58,11 @@ class StagingArea:
             os.close(descriptor)
 
     def sweep(self) -> None:
-        """Removes everything that no process holds."""
+        """Removes all folders that were made here, and that no process holds."""
         with suppress(FileNotFoundError):
             for leftover in list(self._folder.iterdir()):
-                _remove_unless_held(leftover)
+                if is_token(leftover.name):
+                    _remove_unless_held(leftover)
 
     def close(self) -> None:
         """Gives up all staging folders as they are: the next sweep removes them."""

@@ -36,7 +36,7 @@ class _Document(msgspec.Struct, frozen=True):
 def make_sql_storage(table: dict[str, Any], base: Path) -> Storage:
     """A SqlStorage for a ``[storage]`` table; ``base`` is where relative paths start.
 
-    Raises ConfigError where the table is wrong. The database is not asked yet.
+    Raises ConfigError if the table is wrong. The database is not asked yet.
     """
     try:
         settings = msgspec.convert({"storage": table}, _Document).storage

@@ -117,7 +117,7 @@ class Changes:
         return bool(gone)
 
     def delete_version(self, number: int) -> bool:
-        """Removes one version; False where there was none."""
+        """Removes one version; False if there was none."""
         numbers = self._numbers()
         if number not in numbers:
             return False
@@ -125,7 +125,7 @@ class Changes:
         return True
 
     def delete(self) -> bool:
-        """Removes all versions; False where there were none."""
+        """Removes all versions; False if there were none."""
         numbers = self._numbers()
         if numbers:
             self._remove(set(numbers), numbers)

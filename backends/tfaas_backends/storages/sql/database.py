@@ -36,7 +36,7 @@ class Database(ABC):
 
     @abstractmethod
     def exists(self) -> bool:
-        """Whether one can try to connect to it already. Raises ConfigError where one never can."""
+        """Whether one can try to connect to it already. Raises ConfigError if one never can."""
 
     @abstractmethod
     def prepare(self) -> None:

@@ -15,9 +15,9 @@ from tfaas_core.storage import removed
 
 
 def fetch(connection: Connection, version: ModelVersion, folder: Path) -> None:
-    """Writes the artifact into ``folder``; where it raises, what that has is worth nothing.
+    """Writes the artifact into ``folder``; if it raises, what that has is worth nothing.
 
-    Raises UnknownVersion where the version was removed, and DamagedFile.
+    Raises UnknownVersion if the version was removed, and DamagedFile.
     """
     version_id = id_of(connection, version)
     try:
@@ -34,7 +34,7 @@ def fetch(connection: Connection, version: ModelVersion, folder: Path) -> None:
 
 
 def id_of(connection: Connection, version: ModelVersion) -> int:
-    """The key of a stored version; raises UnknownVersion where it is not there any more."""
+    """The key of a stored version; raises UnknownVersion if it is not there any more."""
     wanted = (versions.c.name == version.name) & (versions.c.number == version.version)
     row = connection.execute(select(versions.c.id, versions.c.record).where(wanted)).one_or_none()
     if row is None or not _is_of(row.record, version):

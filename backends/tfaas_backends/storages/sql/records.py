@@ -57,7 +57,7 @@ class Records:
         self._warned: set[str] = set()
 
     def model(self, name: str) -> Model | None:
-        """The model of this name. One small query where it has not changed."""
+        """The model of this name. One small query if it has not changed."""
         with self._database.engine.connect() as connection:
             revision = connection.scalar(_REVISION_OF, {"name": name})
             if revision is None:

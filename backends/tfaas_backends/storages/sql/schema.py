@@ -60,7 +60,7 @@ class SqlMigrations(Migrations):
                 _run_steps(connection)
 
     def _current(self, connection: Connection) -> str:
-        """Raises ConfigError where the tables are those of something else."""
+        """Raises ConfigError if the tables are those of something else."""
         while not inspect(connection).has_table(VERSION_TABLE):
             if not (taken := _tables(connection)):
                 return ""
@@ -95,7 +95,7 @@ class SqlMigrations(Migrations):
 
 @contextmanager
 def reaching(database: Database) -> Iterator[None]:
-    """Names the database, and its key, where it cannot be reached inside the block."""
+    """Names the database, and its key, if it cannot be reached inside the block."""
     try:
         with database_errors(f"reaching the database {database.shown}"):
             yield

@@ -84,7 +84,7 @@ class SqlStorage(Storage):
 
     @contextmanager
     def _reaching(self, doing: str) -> Iterator[None]:
-        """Translates errors, and opens the database where it was away when ``open`` was called."""
+        """Translates errors, and opens the database if it was away when ``open`` was called."""
         if not self._is_open:
             try:
                 self._open_database()

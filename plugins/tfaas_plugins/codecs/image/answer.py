@@ -19,7 +19,7 @@ _JSON = JsonCodec()
 
 
 def check_labels(version: ModelVersion) -> None:
-    """Raises DoesNotFit where the version has labels, but no single output of numbers for them."""
+    """Raises DoesNotFit if the version has labels, but no single output of numbers for them."""
     outputs = [spec for spec in version.signature.outputs if not spec.constant]
     if not version.labels:
         return
@@ -39,7 +39,7 @@ def encode(
     where the model answers no row at all. Numbers without a label are left out, as the original
     TFaaS does. Without labels, it is what the JSON codec answers to one row,
     and where the model answers another number of rows than there are pictures, to all of them.
-    Raises DoesNotFit where there are labels, and not as many rows as pictures.
+    Raises DoesNotFit if there are labels, and not as many rows as pictures.
     """
     rows = _rows(outputs, bound, version)
     if version.labels:

@@ -47,8 +47,8 @@ class ImageCodec(Codec[ImageDocument]):
     def parse(self, body: bytes, head: Head) -> ImageDocument:
         """Reads a form, or a picture as it is; of the pictures, their headers.
 
-        Raises BadBody; DoesNotFit where a picture is animated, or ``top`` or ``version`` is no
-        count; TooLarge where they are too many, or have too many pixels.
+        Raises BadBody; DoesNotFit if a picture is animated, or ``top`` or ``version`` is no
+        count; TooLarge if they are too many, or have too many pixels.
         """
         form = read_image_form(body, head.content_type, self._max_images)
         pictures: list[Picture] = []
@@ -74,8 +74,8 @@ class ImageCodec(Codec[ImageDocument]):
         """One picture as a single row, several as a batch, made to fit the model's input.
 
         A model that takes strings gets their bytes as they were sent.
-        Raises DoesNotFit where they do not fit, BadBody where a picture is damaged behind its
-        header, TooLarge where they have too many pixels once they are resized.
+        Raises DoesNotFit if they do not fit, BadBody if a picture is damaged behind its
+        header, TooLarge if they have too many pixels once they are resized.
         """
         return self._inputs.of(version).bind(document.pictures)
 

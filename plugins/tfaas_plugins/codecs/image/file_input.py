@@ -22,7 +22,7 @@ class ImageFileInput:
     """The input of a version that takes pictures as strings."""
 
     def __init__(self, version: ModelVersion, spec: TensorSpec) -> None:
-        """``spec`` is the input. Raises DoesNotFit where it takes no single strings.
+        """``spec`` is the input. Raises DoesNotFit if it takes no single strings.
 
         And where the params are wrong, or say how values are to be made of pictures.
         """
@@ -43,7 +43,7 @@ class ImageFileInput:
     def bind(self, pictures: Sequence[Picture]) -> Bound:
         """One picture as a single row, several as a batch, their bytes unchanged.
 
-        Raises BadBody where one is damaged, DoesNotFit for several where the model takes one.
+        Raises BadBody if one is damaged, DoesNotFit for several if the model takes one.
         """
         count = len(pictures)
         if count > 1 and not self._batched:

@@ -26,7 +26,7 @@ class ImageInput:
     """The input of a version that takes pictures: what can be worked out of it beforehand."""
 
     def __init__(self, version: ModelVersion, max_pixels: int) -> None:
-        """Raises DoesNotFit where the model does not take pictures, or its params are wrong."""
+        """Raises DoesNotFit if the model does not take pictures, or its params are wrong."""
         self._model = version.name
         self._max_pixels = max_pixels
         self._params = ImageParams.of(version)
@@ -42,8 +42,8 @@ class ImageInput:
     def bind(self, pictures: Sequence[Picture]) -> Bound:
         """One picture as a single row, several as a batch.
 
-        Raises BadBody where one is damaged, DoesNotFit where one is of another size than it must
-        be, TooLarge where they have too many pixels once they are made to fit.
+        Raises BadBody if one is damaged, DoesNotFit if one is of another size than it must
+        be, TooLarge if they have too many pixels once they are made to fit.
         """
         if len(pictures) > 1 and not self._takes_several:
             raise self._wrong(

@@ -29,9 +29,9 @@ class Layout(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, shape: tuple[int | None, ...], channels: int | None) -> Layout | None:
-        """The layout of a picture's ``shape``; None where it is not a picture's.
+        """The layout of a picture's ``shape``; None if it is not a picture's.
 
-        ``channels`` tells how many channels it has, where that is known from elsewhere.
+        ``channels`` tells how many channels it has, if that is known from elsewhere.
         """
         allowed = (channels,) if channels else CHANNELS
         match shape:

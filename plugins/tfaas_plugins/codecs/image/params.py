@@ -24,7 +24,7 @@ class ImageParams(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, version: ModelVersion) -> ImageParams:
-        """Reads a version's params; raises DoesNotFit where a value is none of those there are."""
+        """Reads a version's params; raises DoesNotFit if a value is none of those there are."""
         table = version.params.get("image")
         if table is None:
             table = {}

@@ -69,8 +69,8 @@ class Picture(msgspec.Struct, frozen=True):
     def of(cls, sent: SentImage) -> Picture:
         """Reads the header, and checks what can be checked without decoding.
 
-        Raises BadBody where it is no PNG or JPEG, or a damaged one; DoesNotFit where it is
-        animated; TooLarge where it has more than MAX_PACKED_PIECES.
+        Raises BadBody if it is no PNG or JPEG, or a damaged one; DoesNotFit if it is
+        animated; TooLarge if it has more than MAX_PACKED_PIECES.
         """
         for format in ("PNG", "JPEG"):
             if sent.data.startswith(_BEGINNINGS[format]):
@@ -94,7 +94,7 @@ class Picture(msgspec.Struct, frozen=True):
         """Decodes it into ``mode``, as a person sees it: transparency over white.
 
         Where ``least`` is given, a JPEG is read in a half, a quarter or an eighth of its size, as
-        long as no side gets shorter than ``least`` pixels. Raises BadBody where it is damaged.
+        long as no side gets shorter than ``least`` pixels. Raises BadBody if it is damaged.
         """
         with _reading(self.sent, self.format):
             image = _open(self.sent, self.format)
@@ -128,7 +128,7 @@ class Shown:
     def pixels(self, width: int, height: int, resample: Resampling | None) -> NDArray[np.uint8]:
         """Its values in this size: uint8 [height, width], or [height, width, 3 or 4].
 
-        ``resample`` may be None where that is its own size.
+        ``resample`` may be None if that is its own size.
         """
         size = (height, width) if self._is_swapped else (width, height)
         image = self._image

@@ -23,7 +23,7 @@ _COUNT = re.compile(r"\s*0*([1-9][0-9]*)\s*")
 class SentImage(msgspec.Struct, frozen=True):
     """The bytes of a picture, not looked at yet.
 
-    ``filename`` is what the client calls it, without folders; None where it was sent as text, or
+    ``filename`` is what the client calls it, without folders; None if it was sent as text, or
     as the whole body. ``place`` is how messages name it.
     """
 
@@ -45,7 +45,7 @@ class ImageForm(msgspec.Struct, frozen=True):
 def read_image_form(body: bytes, content_type: str, max_images: int) -> ImageForm:
     """The form that ``body`` is; a body that is not announced as a form is one picture.
 
-    Raises BadBody where it is no such form, or lacks a picture; DoesNotFit where ``top`` or
+    Raises BadBody if it is no such form, or lacks a picture; DoesNotFit if ``top`` or
     ``version`` is no count; TooLarge for more than ``max_images`` pictures.
     """
     if content_type.partition(";")[0].strip().lower() != MEDIA_TYPE:

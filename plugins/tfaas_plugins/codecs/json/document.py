@@ -36,7 +36,7 @@ class JsonDocument(ValuesDocument):
 def read_document(body: bytes) -> JsonDocument:
     """The document that ``body`` spells.
 
-    Raises BadBody where the body is not JSON; DoesNotFit where it is not an object, its fields are
+    Raises BadBody if the body is not JSON; DoesNotFit if it is not an object, its fields are
     no document, or a number is too large for float64.
     """
     body = body.removeprefix(_BYTE_ORDER_MARK)

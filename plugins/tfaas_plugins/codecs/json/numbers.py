@@ -46,7 +46,7 @@ class NumberLists(msgspec.Struct, frozen=True):
 def read_fields(body: bytes) -> dict[str, Any] | None:
     """The fields of a JSON object, with NumberLists for its values, or for its inputs.
 
-    None where orjson reads the body sooner, or where the body is anything else than an object with
+    None if orjson reads the body sooner, or where the body is anything else than an object with
     such lists: what it is instead, orjson tells.
     """
     # Escapes could hide brackets: see _are_all.
@@ -125,7 +125,7 @@ def _shape(nested: Any) -> tuple[tuple[int, ...], Any]:
 
 
 def _flat(nested: Any, is_integer: bool) -> Array:
-    """The numbers in a row; raises an error where anything else is among them."""
+    """The numbers in a row; raises an error if anything else is among them."""
     if is_integer:
         with suppress(ValueError, TypeError):  # a float, or an integer beyond int64
             return np.frombuffer(nested.as_buffer(of_type="i"), _INTEGERS)

@@ -22,7 +22,7 @@ class MsgpackDocument(ValuesDocument):
 def read_document(body: bytes) -> MsgpackDocument:
     """The document that ``body`` spells.
 
-    Raises BadBody where the body is not one MessagePack value; DoesNotFit where it is not a map of
+    Raises BadBody if the body is not one MessagePack value; DoesNotFit if it is not a map of
     strings, or its fields are no document.
     """
     document = document_of(_fields(body), MsgpackDocument)

@@ -43,14 +43,14 @@ class FiniteNumbers(Numbers):
 
 
 def _are_finite(rows: list[list[Any]], array: Array) -> bool:
-    """Whether all numbers are finite, by a cheap look; False where that does not tell."""
+    """Whether all numbers are finite, by a cheap look; False if that does not tell."""
     if array.size <= _FEW:
         return isfinite(sum(map(sum, rows)))
     return array.dtype.kind == "f" and bool(np.isfinite(array).all())
 
 
 class FiniteNumbersOrNan(NumbersOrNan):
-    """Floats and complex numbers, or NaN where one is missing."""
+    """Floats and complex numbers, or NaN if one is missing."""
 
     def array(self, rows: list[list[Any]], shape: tuple[int, ...], booleans: bool) -> Array:
         array = super().array(rows, shape, booleans)
@@ -104,7 +104,7 @@ class MsgpackReader(ListReader):
         return show_shape(row) + batch
 
     def _cast(self, array: Array, name: str) -> Array:
-        """The array in the input's dtype: floats rounded, all else only where nothing is lost."""
+        """The array in the input's dtype: floats rounded, all else only if nothing is lost."""
         dtype = self.spec.numpy_dtype
         if not _can_cast(array.dtype, dtype):
             raise self._wrong_dtype(array, name)

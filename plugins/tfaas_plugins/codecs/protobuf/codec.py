@@ -47,7 +47,7 @@ class ProtobufCodec(Codec[RowsDocument]):
         return self._encoded(outputs, version)
 
     def encode_other(self, outputs: Arrays, bound: Bound, version: ModelVersion) -> Encoded:
-        """The same, whatever the request was; raises NotAcceptable where outputs hold no numbers.
+        """The same, whatever the request was; raises NotAcceptable if outputs hold no numbers.
 
         A Row is refused by such a model before it runs.
         """

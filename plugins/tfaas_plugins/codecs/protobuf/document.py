@@ -31,7 +31,7 @@ class RowsDocument(Document):
 def read_rows(body: bytes, content_type: str) -> RowsDocument:
     """The rows that ``body`` holds, with the model that they name.
 
-    Raises BadBody where the body is not the message announced, DoesNotFit where a DataFrame names
+    Raises BadBody if the body is not the message announced, DoesNotFit if a DataFrame names
     several models, UnsupportedMediaType where another message is announced.
     """
     announced = _MESSAGE_TYPE.search(content_type)

@@ -120,7 +120,7 @@ class Binding:
     def _named(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """The values of the inputs that somebody reads, by their names in the signature.
 
-        Raises DoesNotFit where one is unknown or missing.
+        Raises DoesNotFit if one is unknown or missing.
         """
         named: dict[str, Any] = {}
         for name, values in inputs.items():
@@ -148,7 +148,7 @@ class Binding:
     def _bound_unlike(
         self, readings: dict[str, Reading], arrays: dict[str, Array], inputs: dict[str, Any]
     ) -> Bound:
-        """Batches of different sizes; raises DoesNotFit where the model takes none such."""
+        """Batches of different sizes; raises DoesNotFit if the model takes none such."""
         if all(values == [] for values in self._named(inputs).values()):
             # It is a row of one input that takes any length, and no rows of another.
             empty = {name: self._readers[_bare(name)].no_rows().array for name in arrays}

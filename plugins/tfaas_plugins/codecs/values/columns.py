@@ -16,9 +16,9 @@ class Columns:
         self._ordered = bool(self._features) and (row_shape is None or len(row_shape) == 1)
 
     def order(self, keys: list[str], place: str) -> list[int] | None:
-        """Where in ``keys`` each feature is; None where the order sent is the order used.
+        """Where in ``keys`` each feature is; None if the order sent is the order used.
 
-        ``place`` is what messages call the keys. Raises DoesNotFit, naming the key, where one is
+        ``place`` is what messages call the keys. Raises DoesNotFit, naming the key, if one is
         missing, unknown or sent twice.
         """
         if not self._ordered or keys == self._features:
@@ -36,7 +36,7 @@ class Columns:
         return order
 
     def check_count(self, keys: list[str], columns: int, place: str, values: str) -> None:
-        """Raises DoesNotFit where there are not as many keys as columns in ``values``."""
+        """Raises DoesNotFit if there are not as many keys as columns in ``values``."""
         if len(keys) != columns:
             raise DoesNotFit(
                 f"{place} names {len(keys)} columns, {values} has {columns}",

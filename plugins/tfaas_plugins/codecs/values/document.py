@@ -36,7 +36,7 @@ _FIELDS = frozenset(
 def document_of(fields: dict[str, Any], kind: type[D]) -> D:
     """The document of these fields; ``name``, ``key`` and ``value`` are read as aliases.
 
-    The names of fields may be in another case, see ``respelled``. Raises DoesNotFit where a field
+    The names of fields may be in another case, see ``respelled``. Raises DoesNotFit if a field
     is of a wrong type, or values are sent in two ways.
     """
     if not _FIELDS.issuperset(fields):

@@ -111,7 +111,7 @@ class Numbers(Leaves):
         return array.view(self._result).reshape(shape[:-1]) if self.pair else array
 
     def vectors(self, rows: list[list[Any]], length: int, booleans: bool) -> Array | None:
-        """A new array [rows, length]; None where not every row, if it is one, is as many numbers.
+        """A new array [rows, length]; None if not every row, if it is one, is as many numbers.
 
         ``booleans``: as for ``array``. Not for dtypes that are spelt as pairs.
         """
@@ -161,7 +161,7 @@ class Numbers(Leaves):
 
 
 class NumbersOrNan(Numbers):
-    """Floats and complex numbers, or null or ``"NaN"`` where one is missing: that is NaN."""
+    """Floats and complex numbers, or null or ``"NaN"`` if one is missing: that is NaN."""
 
     def _packed(self, rows: list[list[Any]], length: int, booleans: bool) -> bytearray | None:
         packed = super()._packed(rows, length, booleans)

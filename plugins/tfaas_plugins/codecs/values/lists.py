@@ -82,7 +82,7 @@ class ListReader:
         """The array that ``values`` spell: C-contiguous, of the input's dtype and shape.
 
         ``name`` is what messages call the values. ``booleans``: whether a true or false may be
-        among them. Raises DoesNotFit, naming the place, where the values are no such array.
+        among them. Raises DoesNotFit, naming the place, if the values are no such array.
         """
         if type(values) is not list:
             return self.read_other(values, name, booleans)
@@ -116,7 +116,7 @@ class ListReader:
     def _without_elements(self, values: Any) -> Reading | None:
         """What lists that end in empty ones are, where a batch, or else a row, may be like that.
 
-        Where it is not known of how many, 1 is taken: of none, some of TensorFlow's ops refuse to
+        If it is not known of how many, 1 is taken: of none, some of TensorFlow's ops refuse to
         find the largest, and others cannot tell how many rows they have.
         """
         sizes, row = _sizes_to_empty(values), self.row_shape

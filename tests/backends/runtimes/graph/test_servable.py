@@ -16,7 +16,7 @@ from tfaas_backends.runtimes.tensorflow.session import GraphSession
 from tfaas_core.errors import CannotServe, DoesNotFit, TfaasError, Unavailable
 from tfaas_core.runtime import Servable
 from tfaas_core.tensors import Array, BatchAxis, Signature
-from tfaas_core.testing.server import until
+from tfaas_core.testing.waiting import until
 
 Serve = Callable[..., Servable]
 

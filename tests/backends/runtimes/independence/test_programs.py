@@ -11,9 +11,10 @@ from tfaas_backends.runtimes.tensorflow.quiet import tf
 
 from tests.backends.runtimes.independence.draw import Draw
 from tests.backends.runtimes.independence.refutation import claims, fetchable, refuted
+from tfaas_core.testing.tries import tries
 
 STEPS = 6
-PROGRAMS = 60
+PROGRAMS = tries(60)
 
 
 def _regrouped(draw: Draw, x: Any) -> Any:

@@ -177,7 +177,7 @@ CASES: dict[str, Sequence[Any]] = {
     "squeezed": (
         lambda x: raw.Squeeze(input=x),
         "Squeeze",
-        "drops the axis of rows where it has one row",
+        "drops the axis of rows if it has one row",
     ),
     "the number of rows": (lambda x: tf.shape(x)[0], "Identity", "depends on the number of rows"),
     "into the batch": (

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from tfaas_backends.storages.filesystem import tfaas_register_storages
 from tfaas_backends.storages.filesystem.storage import FilesystemStorage
+from tfaas_backends.storages.local_disk.staging import new_token
 
 from tfaas_core.errors import UnknownVersion
 from tfaas_core.models.model import ModelVersion
@@ -86,9 +87,9 @@ def test_a_sweep_removes_what_was_left_and_nothing_else(
 ) -> None:
     stored = upload(storage, "vk")
     before = files_below(root)
-    fill(root / ".staging" / "killed-while-uploading", "vk", b"half", Shape.FOLDER)
-    shutil.copytree(root / "vk", root / ".trash" / "killed-while-deleting")
-    (root / "killed-while-claiming").mkdir()
+    fill(root / ".staging" / new_token(), "vk", b"half", Shape.FOLDER)
+    shutil.copytree(root / "vk", root / ".trash" / new_token())
+    (root / "killed-while-claiming").mkdir(mode=0o700)
     storage.sweep()
     assert files_below(root) == before
     assert live(storage) == [stored]

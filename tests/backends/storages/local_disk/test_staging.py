@@ -41,14 +41,15 @@ def test_a_sweep_leaves_what_is_held_here_or_elsewhere(folder: Path) -> None:
     assert all(staging.is_dir() for staging in stagings)
 
 
-def test_a_sweep_removes_what_was_given_up_and_what_is_foreign(folder: Path) -> None:
+def test_a_sweep_removes_what_was_given_up_and_nothing_foreign(folder: Path) -> None:
     area = StagingArea(folder)
     (area.stage() / "model").write_bytes(b"x")
     (folder / "file").write_bytes(b"x")
     (folder / "link").symlink_to(folder.parent)
+    (folder / "somebodys").mkdir()
     area.close()
     StagingArea(folder).sweep()
-    assert list(folder.iterdir()) == []
+    assert {path.name for path in folder.iterdir()} == {"file", "link", "somebodys"}
     assert folder.parent.is_dir()
 
 

@@ -11,9 +11,10 @@ import pytest
 from tests.core.engine.in_model_process.one_model import client, sizes, slow_sums, sums
 from tfaas_core.errors import CannotServe, DeadlinePassed, TfaasError, Unavailable
 from tfaas_core.tensors import Array, TensorSpec
-from tfaas_core.testing.engine_harness import are_sums, eventually, is_sum, rows_of
+from tfaas_core.testing.engine_harness import are_sums, is_sum, rows_of
 from tfaas_core.testing.function_servable import FunctionServable
 from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.waiting import eventually
 
 
 @in_event_loop

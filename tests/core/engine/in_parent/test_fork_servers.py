@@ -17,10 +17,10 @@ from tfaas_core.engine.base import EngineContext
 from tfaas_core.engine.in_parent.fork_servers import ForkServers
 from tfaas_core.errors import Unavailable
 from tfaas_core.runtime import Runtime
-from tfaas_core.testing.engine_harness import eventually
 from tfaas_core.testing.forked import fork_servers
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import FakeRuntime
+from tfaas_core.testing.waiting import eventually
 
 IMPORTING = "importing 'tfaas_preloaded'"
 

@@ -15,9 +15,10 @@ from tfaas_core.engine.scheduling.solo import Solo
 from tfaas_core.engine.shared.frames import FrameBuffer, decode_request, encode_answer
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.errors import ModelLost
-from tfaas_core.testing.engine_harness import are_sums, eventually, rows_of
+from tfaas_core.testing.engine_harness import are_sums, rows_of
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import SIGNATURE
+from tfaas_core.testing.waiting import eventually
 
 
 @asynccontextmanager

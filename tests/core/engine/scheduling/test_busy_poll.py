@@ -18,7 +18,7 @@ from tfaas_core.engine.shared.frames import encode_request
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.runtime import LoadOptions
 from tfaas_core.testing.function_servable import FunctionServable
-from tfaas_core.testing.server import until
+from tfaas_core.testing.waiting import until
 
 
 class Looked:

@@ -4,8 +4,8 @@ import asyncio
 import time
 
 from tfaas_core.engine.scheduling.rest import Rest
-from tfaas_core.testing.engine_harness import eventually
 from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.waiting import eventually
 
 
 class Workplace:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tfaas_core.engine.scheduling.slow_runs import SlowRuns
-from tfaas_core.testing.server import until
+from tfaas_core.testing.waiting import until
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from tfaas_core.errors import (
     TfaasError,
 )
 from tfaas_core.tensors import NUMPY_DTYPES, Array, TensorSpec
+from tfaas_core.testing.tries import tries
 
 SHAPES = [(), (0,), (1,), (3,), (0, 3), (3, 0), (2, 3), (2, 1, 4)]
 
@@ -183,7 +184,7 @@ def test_a_stream_is_cut_into_the_same_frames_however_it_arrives(
     assert all(map(are_same, [answer.outputs[0] for answer in answers], arrays))
 
 
-@settings(max_examples=30)
+@settings(max_examples=tries(30))
 @given(st.integers(1, 64))
 def test_frames_of_all_kinds_mix_in_a_stream_that_arrives_in_small_pieces(size: int) -> None:
     array = some("float32", (2, 3))

@@ -12,7 +12,7 @@ from tfaas_plugins.codecs.protobuf.tfaas_pb2 import DataFrame, Row
 from tfaas_plugins.codecs.values.leaves import NAN_HINT
 
 from tests.plugins.codecs.protobuf.requests import ROW, array, bind, frame, refusal, row
-from tests.plugins.codecs.versions import VK, VK_3, f32, giving, taking
+from tests.plugins.codecs.versions import VK, f32, giving, taking
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.route import Head
 from tfaas_core.tensors import BatchAxis, Bound, TensorSpec
@@ -177,116 +177,6 @@ class TestWhatDoesNotFit:
         assert refusal(row(number, 2), taking(dtype)).message.startswith(f"value[0] is {shown}, ")
 
 
-INTEGERS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
-
-
-class TestDtypes:
-    @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-    def test_floats_are_rounded_to_the_models_dtype(self, dtype: str) -> None:
-        expected = f32([[0.1, -3]]).astype(dtype)
-        np.testing.assert_array_equal(array(row(0.1, -3), taking(dtype)), expected, strict=True)
-
-    def test_numbers_beyond_the_float_are_named(self) -> None:
-        error = refusal(row(1, 65520), taking("float16"))
-        assert error.message == (
-            "value[1] is 65520.0, model 'vk' takes numbers from -65504 to 65504"
-        )
-
-    @pytest.mark.parametrize("dtype", INTEGERS)
-    def test_integers_take_whole_numbers(self, dtype: str) -> None:
-        got = array(row(3, -0.0), taking(dtype))
-        np.testing.assert_array_equal(got, np.array([[3, 0]], dtype), strict=True)
-
-    @pytest.mark.parametrize("dtype", INTEGERS)
-    def test_integers_take_what_float32_has_of_their_range(self, dtype: str) -> None:
-        limits = np.iinfo(dtype)
-        most = f32(limits.max)
-        if int(most) > limits.max:
-            most = np.nextafter(most, f32(0))
-        got = array(row(float(limits.min), float(most)), taking(dtype))
-        assert got.tolist() == [[limits.min, int(most)]]
-
-    @pytest.mark.parametrize("dtype", INTEGERS)
-    def test_integers_refuse_what_is_beyond(self, dtype: str) -> None:
-        limits = np.iinfo(dtype)
-        for number in (float(limits.max) + 1, np.nextafter(f32(limits.min), f32(-np.inf)) - 1):
-            error = refusal(row(1, float(number)), taking(dtype))
-            assert error.message.startswith("value[1] is ")
-            assert error.message.endswith(
-                f", model 'vk' takes integers from {limits.min} to {limits.max}"
-            )
-
-    @pytest.mark.parametrize(
-        ("number", "shown"), [(0.5, "0.5"), (0.1, "0.1"), (np.nan, "NaN"), (np.inf, "infinite")]
-    )
-    def test_integers_refuse_fractions(self, number: float, shown: str) -> None:
-        error = refusal(row(1, number), taking("int8"))
-        assert error.message == f"value[1] is {shown}, model 'vk' takes integers from -128 to 127"
-
-
-class TestKeys:
-    def test_without_features_the_order_sent_is_used(self) -> None:
-        assert array(row(1, 2, keys=["b", "a"])).tolist() == [[1, 2]]
-
-    def test_with_features_but_no_keys_the_order_sent_is_used(self) -> None:
-        assert array(row(3, 1, 2), VK_3).tolist() == [[3, 1, 2]]
-
-    def test_with_features_each_row_is_put_into_their_order(self) -> None:
-        assert array(row(3, 1, 2, keys="cab"), VK_3).tolist() == [[1, 2, 3]]
-        sent = frame(
-            row(3, 1, 2, keys="cab"),
-            row(3, 1, 2, keys="cab"),
-            row(1, 2, 3),
-            row(1, 2, 3, keys="abc"),
-            row(2, 1, 3, keys="bac"),
-            row(3, 1, 2, keys="cab"),
-        )
-        assert array(sent, VK_3).tolist() == [[1, 2, 3]] * 6
-
-    @pytest.mark.parametrize("dtype", ["float64", "int8"])
-    def test_rows_of_other_dtypes_are_put_into_order_too(self, dtype: str) -> None:
-        version = taking(dtype, shape=(None, 3), features=["a", "b", "c"])
-        assert array(row(3, 1, 2, keys="cab"), version).tolist() == [[1, 2, 3]]
-
-    def test_keys_say_nothing_of_a_row_of_higher_rank(self) -> None:
-        version = taking(shape=(None, 2, 1), features=["a", "b"])
-        assert array(row(2, 1, keys="ba"), version).tolist() == [[[2], [1]]]
-        assert array(row(2, 1, keys="q"), version).tolist() == [[[2], [1]]]
-
-    def test_features_order_a_whole_tensor_of_one_axis_too(self) -> None:
-        version = taking(shape=(2,), batch=BatchAxis.NONE, features=["a", "b"])
-        assert array(row(2, 1, keys="ba"), version).tolist() == [1, 2]
-
-    @pytest.mark.parametrize(
-        ("sent", "fault", "field"),
-        [
-            (row(1, 2, 3, keys="abd"), "key 'c' is missing", "key"),
-            (row(1, 2, 3, keys="aba"), "key 'a' is sent twice", "key"),
-            (
-                frame(row(1, 2, 3), row(1, 2, 3, keys="abcd")),
-                "key 'd' is unknown in row[1].key",
-                "row[1].key",
-            ),
-        ],
-    )
-    def test_with_features_a_wrong_key_is_named(
-        self, sent: Row | DataFrame, fault: str, field: str
-    ) -> None:
-        error = refusal(sent, VK_3)
-        assert error.message == f"{fault}, model 'vk' takes each of its features once"
-        assert error.details["field"] == field
-        assert error.details["expected"] == ["a", "b", "c"]
-
-    def test_keys_are_as_many_as_columns(self) -> None:
-        assert refusal(row(1, 2, keys="a")).message == "key names 1 columns, value has 2"
-        error = refusal(frame(row(1, 2), row(1, 2, keys="abc")))
-        assert error.message == "row[1].key names 3 columns, row[1].value has 2"
-
-    def test_faults_are_named_where_they_were_sent(self) -> None:
-        error = refusal(row(np.nan, 1, 2, keys="cab"), VK_3)
-        assert error.details["field"] == "value[0]"
-
-
 class TestNoRows:
     @pytest.mark.parametrize(
         ("shape", "empty"),
@@ -302,17 +192,6 @@ class TestNoRows:
     def test_a_model_without_a_batch_axis_takes_no_batch_of_any_size(self) -> None:
         message = refusal(frame(), taking(shape=(None,), batch=BatchAxis.NONE)).message
         assert message == "model 'vk' takes no batches, send a Row"
-
-
-class TestNan:
-    @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-    def test_it_is_taken_where_it_is_accepted(self, dtype: str) -> None:
-        got = array(row(np.nan, 1), taking(dtype, nan="accept"))
-        np.testing.assert_array_equal(got, np.array([[np.nan, 1]], dtype), strict=True)
-
-    def test_but_no_infinity_and_no_integer(self) -> None:
-        assert "value[1] is infinite" in refusal(row(np.nan, np.inf), taking(nan="accept")).message
-        assert "value[0] is NaN" in refusal(row(np.nan, 1), taking("int8", nan="accept")).message
 
 
 def test_a_row_is_for_the_one_input_that_has_no_default() -> None:

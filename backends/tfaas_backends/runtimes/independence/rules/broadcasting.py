@@ -62,7 +62,7 @@ def combined(inputs: Sequence[Value]) -> Rows:
 
 
 def _without_rows(value: Value, first: Rows, place: int) -> Shape:
-    """The shape, with 1 where the rows are; Raises Mixes where they are elsewhere."""
+    """The shape, with 1 where the rows are; Raises Mixes if they are elsewhere."""
     shape = shape_of(value)
     axis = len(shape) - place
     if isinstance(value, Rows):

@@ -142,7 +142,7 @@ def convolved_back(node: Node, inputs: Sequence[Value]) -> Tensor:
 
 
 def normalised(node: Node, inputs: Sequence[Value]) -> tuple[Value, ...]:
-    """FusedBatchNorm, of which the mean and the variance are inputs where nothing is trained.
+    """FusedBatchNorm, of which the mean and the variance are inputs if nothing is trained.
 
     In training each channel is normalised by itself: layer normalisation takes rows as channels.
     """

@@ -29,7 +29,7 @@ Fold = Callable[..., Dimension | None]
 
 
 def folded(node: Node, inputs: Sequence[Value]) -> Elements | None:
-    """The elements of what an element-wise op computes, where they are known."""
+    """The elements of what an element-wise op computes, if they are known."""
     fold = _folds(node)
     if fold is None:
         return None

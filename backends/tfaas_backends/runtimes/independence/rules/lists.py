@@ -73,7 +73,7 @@ def read(items: Items) -> Value:
 
 
 def read_as(items: Items, shape: Value) -> Value:
-    """Any of the elements, or zeros of this shape, where it is whole and none is set yet."""
+    """Any of the elements, or zeros of this shape, if it is whole and none is set yet."""
     return joined(read(items), _zeros(shape))
 
 

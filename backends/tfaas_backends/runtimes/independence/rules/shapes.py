@@ -60,7 +60,7 @@ def squeezed(node: Node, inputs: Sequence[Value]) -> Tensor:
     old = shape_of(inputs[0])
     axes = {counted_axis(axis, len(old)) for axis in node.attribute("squeeze_dims")}
     if not axes and isinstance(inputs[0], Rows):
-        raise Mixes("drops the axis of rows where it has one row")
+        raise Mixes("drops the axis of rows if it has one row")
     if not axes:
         axes = {axis for axis, length in enumerate(old) if length == ONE}
         if any(number(length) is None for length in old):

@@ -43,7 +43,7 @@ _PICKS = "takes some of the rows, by their places"
 
 
 class Cut(msgspec.Struct, frozen=True):
-    """What is done to one axis; ``begin``, ``end``: None where the whole of it is taken.
+    """What is done to one axis; ``begin``, ``end``: None if the whole of it is taken.
 
     ``kind``: slice, one (its axis goes) or new.
     """

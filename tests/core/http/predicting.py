@@ -1,0 +1,57 @@
+"""A host whose models answer what they are sent, doubled, without any process or TensorFlow."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from pathlib import Path
+
+from tfaas_core.composition import Composition
+from tfaas_core.config import load_config
+from tfaas_core.engine.resting import RestingEngine
+from tfaas_core.host import Host
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.storage import MODEL, Storage
+from tfaas_core.tensors import Array, TensorSpec
+from tfaas_core.testing.models import model_version
+from tfaas_core.worker_place import WorkerPlace
+
+_INPUTS = {"picture": (None, 1, 3, 1), "vk": (None, 3)}
+"""The shape of each model's input."""
+
+
+class Doubling(RestingEngine):
+    """``runs`` counts them."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    def run(
+        self, version: ModelVersion, inputs: Sequence[Array], rows: int, whole: bool = False
+    ) -> Awaitable[list[Array]]:
+        return self._run(inputs)
+
+    async def _run(self, inputs: Sequence[Array]) -> list[Array]:
+        self.runs += 1
+        return [inputs[0].reshape(-1, 3) * 2]
+
+
+def doubling_host(folder: Path, *settings: str, engine: Doubling | None = None) -> Host:
+    """A host of versions 1 and 2 of the default model ``vk``, for rows of 3, and of ``picture``."""
+    settings = (f"storage.root={folder / 'models'}", "models.default=vk", *settings)
+    composition = Composition.of(load_config(overrides=settings, environ={}))
+    host = Host(composition, engine or Doubling(), WorkerPlace())
+    host.storage.open()
+    for name in [*_INPUTS, *_INPUTS]:
+        _store(host.storage, name)
+    asyncio.run(host.catalog.load())
+    return host
+
+
+def _store(storage: Storage, name: str) -> None:
+    inputs = [TensorSpec("x", "float32", _INPUTS[name])]
+    outputs = [TensorSpec("y", "float32", (None, 3))]
+    with storage.claim(name) as claim:
+        staging = storage.stage()
+        (staging / MODEL).write_bytes(b"a graph")
+        storage.commit(claim, staging, model_version(inputs, outputs, version=0))

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import pytest
+
+from tfaas_core.errors import DoesNotFit, MethodNotAllowed, QueueFull, TooLarge
+from tfaas_core.http.request import HttpRequest
+from tfaas_core.route import ClientAddress, Handler, Head, Request, Response, Route
+from tfaas_core.routing.seam import sealed
+
+
+class Arriving(HttpRequest):
+    """A request whose body comes when it is asked for; ``steps`` says in which order all was."""
+
+    steps: list[str] = msgspec.field(default_factory=list)
+    refused: bool = False
+
+    async def receive(self) -> None:
+        self.steps.append("received")
+        if self.refused:
+            raise TooLarge("too large")
+        self.body = b"whole"
+
+
+def arriving(refused: bool = False) -> Arriving:
+    return Arriving(Head(), ClientAddress(), refused=refused)
+
+
+def passed(handler: Handler, request: Arriving, streams: bool = False) -> Response:
+    route = sealed(Route("/x", ("POST",), handler, streams=streams), "tfaas_own")
+    return asyncio.run(_awaited(route.passage(request)))
+
+
+async def _awaited(answer: Awaitable[Response]) -> Response:
+    return await answer
+
+
+async def handler(request: Request) -> Response:
+    assert isinstance(request, Arriving)
+    request.steps.append("handled")
+    return Response(request.body)
+
+
+def test_the_body_is_received_before_the_handler_runs() -> None:
+    request = arriving()
+    assert passed(handler, request).body == b"whole"
+    assert request.steps == ["received", "handled"]
+
+
+def test_a_handler_that_streams_receives_it_itself() -> None:
+    request = arriving()
+    assert passed(handler, request, streams=True).body == b""
+    assert request.steps == ["handled"]
+
+
+def test_a_body_that_is_refused_comes_to_no_handler() -> None:
+    request = arriving(refused=True)
+    assert passed(handler, request).status == 413
+    assert request.steps == ["received"]
+
+
+def failing(error: BaseException) -> Handler:
+    async def handler(_request: Request) -> Response:
+        raise error
+
+    return handler
+
+
+def test_an_error_is_an_answer_with_its_status_and_headers() -> None:
+    answer = passed(failing(DoesNotFit("no", field="x")), arriving())
+    told = {"error": "no", "status": 422, "code": "does_not_fit", "field": "x"}
+    assert (answer.status, msgspec.json.decode(answer.body)) == (422, told)
+    assert passed(failing(QueueFull("full")), arriving()).headers == {"Retry-After": "1"}
+    refused = failing(MethodNotAllowed("no", ["GET", "PUT"]))
+    assert passed(refused, arriving()).headers == {"Allow": "GET, PUT"}
+
+
+async def nothing(_request: Request) -> None:
+    return None
+
+
+BUGS: dict[str, Callable[..., object]] = {
+    "an exception": failing(ValueError("a bug")),
+    "no answer": nothing,
+    "a cancellation of its own": failing(asyncio.CancelledError()),
+}
+
+
+@pytest.mark.parametrize("bug", BUGS.values(), ids=BUGS)
+def test_a_bug_is_a_500_and_a_line_in_the_log_that_names_the_plugin(
+    bug: Handler, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        answer = passed(bug, arriving())
+    assert answer.status == 500
+    assert [record.message for record in caplog.records] == ["POST /, of tfaas_own, failed"]
+
+
+def test_a_request_that_is_given_up_ends_without_an_answer() -> None:
+    async def given_up() -> bool:
+        began = asyncio.Event()
+
+        async def waiting(_request: Request) -> Response:
+            began.set()
+            await asyncio.Event().wait()
+            raise AssertionError("it waits for ever")
+
+        passage = sealed(Route("/x", ("POST",), waiting)).passage
+        task = asyncio.create_task(_awaited(passage(arriving())))
+        await began.wait()
+        task.cancel()
+        await asyncio.wait([task])
+        return task.cancelled()
+
+    assert asyncio.run(given_up())

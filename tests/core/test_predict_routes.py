@@ -1,0 +1,142 @@
+"""The predict routes of codecs: what a codec sees of a request, and what it may say beside."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.core.http.predicting import doubling_host
+from tests.core.http.served import SANICS, Served, serve_host
+from tests.core.plugins.sources import InstallPlugin
+
+ECHO = """
+from tfaas_core.codec import Codec, Document, Encoded
+from tfaas_core.hookspecs import hookimpl
+from tfaas_core.tensors import Bound
+import numpy as np
+
+class EchoDocument(Document):
+    head: object = None
+
+class Echo(Codec):
+    name = "echo"
+    media_types = ("text/echo",)
+
+    def parse(self, body, head):
+        return EchoDocument(head=head)
+
+    def bind(self, document, version):
+        return Bound({"x": np.ones((1, 3), np.float32)}, 1, True)
+
+    def encode(self, outputs, bound, document, version):
+        head = document.head
+        said = [head.method, head.path, head.query.get("q"), head.headers.get("x-q"),
+                head.content_type, dict(head.path_fields)]
+        return Encoded(repr(said).encode(), "text/echo", HEADERS)
+
+HEADERS = {}
+
+@hookimpl
+def tfaas_register_codecs():
+    return [Echo()]
+"""
+
+
+def ask(
+    folder: Path, target: str, *headers: str, lane: tuple[str, ...] = (), times: int = 1
+) -> list[bytes]:
+    """What a host with the installed plugins answers."""
+    answers: list[bytes] = []
+
+    async def test(served: Served) -> None:
+        connection = await served.connect()
+        for _ in range(times):
+            connection.post(target, b"{}", *headers, *lane)
+            answers.append(await connection.answer())
+
+    serve_host(doubling_host(folder), test)
+    return answers
+
+
+@pytest.mark.parametrize("lane", [(), SANICS], ids=["express", "Sanic's"])
+def test_a_codec_sees_the_head_of_the_request(
+    install_plugin: InstallPlugin, tmp_path: Path, lane: tuple[str, ...]
+) -> None:
+    install_plugin("tfaas-echo", ECHO)
+    target = "models/vk/versions/1/predict/echo?q=1&q=2"
+    headers = ("Content-Type: text/echo; a=b", "X-Q: 3")
+    (answer,) = ask(tmp_path, target, *headers, lane=lane)
+    assert b"\r\nTFaaS-Model: vk/1\r\n" in answer
+    said = ["POST", "/models/vk/versions/1/predict/echo", "1", "3", "text/echo; a=b"]
+    fields = {"name": "vk", "version": "1"}
+    assert answer.endswith(repr([*said, fields]).encode())
+
+
+def test_a_codec_may_add_headers(install_plugin: InstallPlugin, tmp_path: Path) -> None:
+    install_plugin("tfaas-echo", ECHO.replace("HEADERS = {}", 'HEADERS = {"X-Took": "1 ms"}'))
+    for answer in ask(tmp_path, "echo", times=2):
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"\r\nX-Took: 1 ms\r\n" in answer
+
+
+BAD_HEADERS = {
+    "a line": {"X": "1\r\nSet-Cookie: a=b"},
+    "a bare LF": {"X": "1\n"},
+    "a NUL": {"X": "\0"},
+    "no ASCII": {"X": "é"},
+    "no text": {"X": 1},
+    "a name with a colon": {"X:": "1"},
+    "a name with a line": {"X\r\nY": "1"},
+    "no name": {"": "1"},
+    "a length": {"Content-Length": "0"},
+    "another length": {"CONTENT-length": "0"},
+    "an end": {"Connection": "close"},
+    "chunks": {"Transfer-Encoding": "chunked"},
+    "a model": {"tfaas-model": "x/1"},
+    "a type": {"Content-Type": "text/html"},
+}
+
+
+@pytest.mark.parametrize("headers", BAD_HEADERS.values(), ids=BAD_HEADERS)
+def test_a_bad_header_of_a_codec_is_a_500_that_names_the_plugin_in_the_log(
+    install_plugin: InstallPlugin,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    headers: dict[str, object],
+) -> None:
+    install_plugin("tfaas-echo", ECHO.replace("HEADERS = {}", f"HEADERS = {headers!r}"))
+    with caplog.at_level(logging.ERROR):
+        answers = ask(tmp_path, "echo", times=2)
+    for answer in answers:
+        assert answer.startswith(b"HTTP/1.1 500 ")
+        assert b"this is a bug" in answer
+        assert b"set-cookie" not in answer.lower()
+    assert len(caplog.records) == 2
+    assert "of tfaas_echo" in str(caplog.records[0].exc_info)
+
+
+FAILING: dict[str, Callable[[str], str]] = {
+    "parse": lambda source: source.replace("return EchoDocument(head=head)", "1 / 0"),
+    "encode": lambda source: source.replace("head = document.head", "1 / 0"),
+    "no answer": lambda source: source.replace("return Encoded(", "(").replace("HEADERS)", ")"),
+}
+
+
+@pytest.mark.parametrize("change", FAILING.values(), ids=FAILING)
+def test_a_codec_that_fails_is_a_500_that_names_its_plugin_in_the_log(
+    install_plugin: InstallPlugin,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    change: Callable[[str], str],
+) -> None:
+    install_plugin("tfaas-echo", change(ECHO))
+    for lane in ((), SANICS):
+        (answer,) = ask(tmp_path / str(len(lane)), "echo", lane=lane)
+        assert answer.startswith(b"HTTP/1.1 500 ")
+    assert [record.message for record in caplog.records] == [
+        "POST /echo, of tfaas_echo, failed",
+        "POST /echo, of tfaas_echo, failed",
+    ]

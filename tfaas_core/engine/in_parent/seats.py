@@ -1,0 +1,243 @@
+"""Seats: all servables of a pool, taken, loaded and left, and the processes that hold them."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from tfaas_core.engine.base import Candidate, Loaded
+from tfaas_core.engine.in_parent.loader import Loader
+from tfaas_core.engine.in_parent.model_processes import HowItEnded, ModelProcess, ModelProcesses
+from tfaas_core.engine.in_parent.seat import Seat
+from tfaas_core.engine.in_parent.settings import PoolSettings
+from tfaas_core.engine.in_parent.starter import Starter
+from tfaas_core.engine.in_parent.watch import INTERVAL_S, Watch
+from tfaas_core.engine.scheduling.slow_runs import SlowRuns
+from tfaas_core.engine.shared.messages import (
+    Adopted,
+    Broken,
+    FromProcess,
+    LoadDone,
+    LoadFailed,
+    Unload,
+    Unloaded,
+)
+from tfaas_core.engine.shared.meter import Meter
+from tfaas_core.errors import TfaasError
+from tfaas_core.system.backoff import Backoff
+from tfaas_core.system.ending import Ending
+from tfaas_core.system.out_of_memory import OutOfMemory
+from tfaas_core.system.tasks import Tasks
+
+_log = logging.getLogger("tfaas.engine")
+
+
+class Seats:
+    """At most one seat for a stored version is *live*: where new requests for it go.
+
+    ``on_evicted``: called with a seat that makes room for another, so that no worker keeps it in
+    use. All methods belong to the event loop's thread.
+    """
+
+    def __init__(
+        self, settings: PoolSettings, starter: Starter, on_evicted: Callable[[Seat], None]
+    ) -> None:
+        self._settings = settings
+        self._starter = starter
+        self._on_evicted = on_evicted
+        self._seats: dict[int, Seat] = {}
+        self._live: dict[str, Seat] = {}
+        self._processes = ModelProcesses(
+            starter, settings.one_process, self._heard, self._process_lost
+        )
+        self._slow_runs = SlowRuns.create()
+        self._loader = Loader(settings, self._processes, self._slow_runs)
+        self._watch = Watch(settings)
+        self._out_of_memory = OutOfMemory()
+        self._never_made_up: set[str] = set()
+        self._backoff = Backoff()
+        self._tickets = itertools.count(1)
+        self._tasks = Tasks(_log)
+
+    def start(self) -> None:
+        """Looks after the seats from now on."""
+        # At once: it takes long.
+        self._starter.keep_ready()
+        self._tasks.spawn(self._look())
+
+    async def close(self) -> None:
+        """Ends all processes."""
+        await self._tasks.cancel()
+        self._processes.close()
+        for seat in self._seats.values():
+            seat.meter.close()
+        self._slow_runs.close()
+        self._starter.close()
+
+    def __iter__(self) -> Iterator[Seat]:
+        return iter(list(self._seats.values()))
+
+    def get(self, ticket: int) -> Seat | None:
+        """The seat of this ticket, unless it was given up."""
+        return self._seats.get(ticket)
+
+    def live(self, key: str) -> Seat | None:
+        """The seat to which new requests for a stored version go."""
+        return self._live.get(key)
+
+    def take_live(self, candidate: Candidate) -> Seat:
+        """A new seat, live from now on, which is being loaded."""
+        seat = self._live[candidate.key] = self.take(candidate)
+        return seat
+
+    def take(self, candidate: Candidate, owner: int | None = None) -> Seat:
+        """A new seat, which is being loaded; ``owner`` is the worker that prepares it."""
+        loaded: asyncio.Future[Loaded] = asyncio.get_running_loop().create_future()
+        loaded.add_done_callback(lambda future: future.cancelled() or future.exception())
+        meter = Meter.create(self._settings.workers)
+        seat = Seat(next(self._tickets), candidate, meter, loaded, owner)
+        seat.made_up = seat.key not in self._never_made_up
+        self._seats[seat.ticket] = seat
+        self._make_room(seat)
+        self._tasks.spawn(self._load(seat))
+        return seat
+
+    def _make_room(self, newcomer: Seat) -> None:
+        """Unloads the least recently used beyond ``max_loaded_models``."""
+        staying = [seat for seat in self._seats.values() if not seat.leaving]
+        movable = [
+            seat
+            for seat in staying
+            if seat is not newcomer and seat.owner is None and seat.loaded.done()
+        ]
+        movable.sort(key=lambda seat: max(seat.meter.last_used_ns() / 1e9, seat.born_s))
+        for seat in movable[: max(0, len(staying) - self._settings.max_loaded_models)]:
+            _log.info("unloading %s, the least recently used", seat)
+            self.leave(seat)
+            self._on_evicted(seat)
+
+    async def _load(self, seat: Seat) -> None:
+        try:
+            await asyncio.sleep(self._backoff.delay_s(seat.key))
+            await self._loader.load(seat)
+        except TfaasError as error:
+            self._fail(seat, error)
+        if seat.leaving:
+            self.unload(seat)
+
+    def _fail(self, seat: Seat, error: TfaasError) -> None:
+        if not seat.loaded.done():
+            seat.loaded.set_exception(error)
+        self._forget(seat)
+
+    def adopt(self, seat: Seat, key: str) -> None:
+        """What was prepared there was stored as ``key``."""
+        seat.owner = None
+        seat.candidate = msgspec.structs.replace(seat.candidate, key=key)
+        if not seat.made_up:
+            self._never_made_up.add(key)
+        if key in self._live:
+            self.leave(seat)  # another worker saw the version stored, and is using it
+            return
+        self._live[key] = seat
+        if seat.process is not None:
+            seat.process.link.send(Adopted(seat.ticket, key))
+
+    def leave(self, seat: Seat) -> None:
+        """No new request goes there; it is unloaded after its last answer."""
+        if seat.leaving:
+            return
+        seat.leaving = True
+        if self._live.get(seat.key) is seat:
+            del self._live[seat.key]
+        self.unload(seat)
+
+    def unload(self, seat: Seat) -> None:
+        """Once nobody waits to be connected to it."""
+        if seat.waiting or seat.ticket not in self._seats:
+            return
+        if seat.loaded.done():
+            if seat.process is not None:
+                seat.process.link.send(Unload(seat.ticket))
+        elif not self._settings.one_process:
+            # It may load for ever, and nobody waits for it.
+            self._fail(seat, seat.lost(Ending()))
+
+    def _forget(self, seat: Seat) -> None:
+        if self._seats.pop(seat.ticket, None) is None:
+            return
+        if self._live.get(seat.key) is seat:
+            del self._live[seat.key]
+        seat.meter.close()
+        if seat.process is not None:
+            self._processes.give_back(seat.process, seat.ticket)
+
+    # Processes: heard and lost.
+
+    def _heard(self, message: FromProcess) -> None:
+        match message:
+            case LoadDone():
+                seat = self._seats.get(message.loaded.ticket)
+                if seat is not None and not seat.loaded.done():
+                    seat.born_s = time.monotonic()
+                    seat.loaded.set_result(message.loaded)
+                    # Those that were loading at the same time could not make room for it.
+                    self._make_room(seat)
+            case LoadFailed():
+                seat = self._seats.get(message.ticket)
+                if seat is not None:
+                    self._fail(seat, message.failure.error())
+            case Unloaded():
+                seat = self._seats.get(message.ticket)
+                if seat is not None:
+                    self._forget(seat)
+            case Broken():
+                seat = self._seats.get(message.ticket)
+                if seat is not None:
+                    self._backoff.died(seat.key)
+                    _log.warning("%s answers no more: replacing its process", seat)
+                    self._forget(seat)
+
+    def _process_lost(self, process: ModelProcess, how_it_ended: HowItEnded) -> None:
+        seats = [self._seats[ticket] for ticket in process.tickets if ticket in self._seats]
+        for seat in seats:
+            # At once: whoever asks next must not be sent to the dead.
+            if self._live.get(seat.key) is seat and seat.loaded.done():
+                del self._live[seat.key]
+        self._tasks.spawn(self._bury(seats, how_it_ended))
+
+    async def _bury(self, seats: list[Seat], how_it_ended: HowItEnded) -> None:
+        ending = await how_it_ended()
+        if self._out_of_memory.killed_lately():
+            ending = msgspec.structs.replace(ending, out_of_memory=True)
+        for seat in seats:
+            if seat.giving_up and not seat.loaded.done():
+                self._give_up_warm_up(seat)
+                continue
+            if not seat.leaving:
+                self._backoff.died(seat.key)
+                _log.warning("the process of %s died: it %s", seat, ending)
+            self._fail(seat, seat.lost(ending))
+
+    def _give_up_warm_up(self, seat: Seat) -> None:
+        """Its process was killed in a run of made-up values; another one loads it without them."""
+        seat.process = None
+        seat.giving_up = False
+        seat.meter.run_ends()
+        seat.given_up.set()
+
+    async def _look(self) -> None:
+        while True:
+            try:
+                self._starter.keep_ready()
+                self._out_of_memory.killed_lately()
+                for seat in list(self._seats.values()):
+                    self._watch.look_at(seat)
+            except Exception:  # too many open files, say, which must not end the watch
+                _log.exception("model processes are not watched at the moment")
+            await asyncio.sleep(INTERVAL_S)
