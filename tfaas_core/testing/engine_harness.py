@@ -186,7 +186,13 @@ class Harness:
             self._supervisor.attach(number, theirs)
         context = self._context
         return WorkerContext(
-            context.config, context.runtimes, context.workers, number, sock, self.shelf.artifact
+            context.config,
+            context.runtimes,
+            context.workers,
+            number,
+            sock,
+            self.shelf.artifact,
+            owners=context.owners,
         )
 
     async def stop_worker(self, number: int) -> None:
