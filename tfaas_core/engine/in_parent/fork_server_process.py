@@ -80,7 +80,7 @@ class ForkServerProcess:
 
     @property
     def pid(self) -> int | None:
-        return self._process.pid
+        return self._process.pid if self.ending is None else None
 
     async def fork(self, sock: socket.socket, work: Work) -> ForkedProcess:
         """A new process. Raises ConnectionError if the fork server dies, and Unavailable."""
@@ -151,6 +151,8 @@ class ForkServerProcess:
             os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
         self.ending = Ending(self._process.exitcode)
         self._link.close()
+        # Otherwise its descriptors would wait for the collector.
+        self._process.close()
         self._on_end()
         if not self.ready.done():
             why = self._why or NeverReadyError(f"{self._what()} ends its process: it {self.ending}")
