@@ -76,11 +76,9 @@ class ForkServerProcess:
         except BaseException:
             ours.close()
             raise
+        assert self._process.pid is not None
+        self.pid: int = self._process.pid
         self._link: Link[FromForkServer] = Link(ours, FromForkServer, self._heard, self._bury)
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid
 
     async def fork(self, sock: socket.socket, work: Work) -> ForkedProcess:
         """A new process. Raises ConnectionError if the fork server dies, and Unavailable."""
@@ -144,12 +142,12 @@ class ForkServerProcess:
         if self.ending is not None:
             return
         self._process.kill()
-        pid = self._process.pid
-        assert pid is not None
         with suppress(ChildProcessError):
             # So that multiprocessing still sees how it ended.
-            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         self.ending = Ending(self._process.exitcode)
+        # Its pipes would stay open until the collector finds it.
+        self._process.close()
         self._link.close()
         self._on_end()
         if not self.ready.done():
