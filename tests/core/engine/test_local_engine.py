@@ -25,8 +25,8 @@ class TestSharedIsolation(EngineContract):
     settings = ("engine.isolation=shared",)
 
     def count_loaded(self) -> int:
-        # One thread loads models, one watches the parent, and each model has one.
-        return sum(max(0, count_threads(process) - 2) for process in model_processes())
+        # One thread loads models, and each model has one.
+        return sum(max(0, count_threads(process) - 1) for process in model_processes())
 
     def count_descriptors(self) -> int:
         return super().count_descriptors() + sum(map(count_descriptors, model_processes()))
