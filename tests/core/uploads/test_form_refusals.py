@@ -47,14 +47,14 @@ FRAGMENTS += [b"Content-Disposition: form-data", b'; name="name"', b'; name="mod
 FRAGMENTS += [b"; filename*=", b"utf-8''%ff", b"filename=", b" ", b"Content-Transfer-Encoding:"]
 
 
-@settings(max_examples=tries(400), deadline=None)
+@settings(max_examples=tries(400))
 @given(pieces=st.lists(st.sampled_from(FRAGMENTS) | st.binary(max_size=20), max_size=12))
 def test_no_body_makes_another_error_than_ours(shared_reader: Reader, pieces: list[bytes]) -> None:
     with suppress(BadBody, TooLarge):
         shared_reader(*pieces)
 
 
-@settings(max_examples=tries(100), deadline=None)
+@settings(max_examples=tries(100))
 @given(end=st.integers(0, len(UPLOAD) - len("-\r\n")))
 def test_a_truncated_body_is_refused(shared_reader: Reader, end: int) -> None:
     with pytest.raises(BadBody, match="stops before its closing boundary"):

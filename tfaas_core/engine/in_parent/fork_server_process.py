@@ -96,7 +96,7 @@ class ForkServerProcess:
             self._why = NeverReadyError(f"{self._what()} takes longer than {preload_limit_s:g} s")
         elif not any(since_s < now_s - fork_limit_s for since_s in self._calls.waited_for()):
             # A process that ended while another one holds its link is not heard to end.
-            if self._process.exitcode is not None:
+            if self.ending is None and self._process.exitcode is not None:
                 self._bury()
             return False
         self.end()
