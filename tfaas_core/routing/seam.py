@@ -22,6 +22,11 @@ _log = logging.getLogger("tfaas.http")
 class Arriving(Request, Protocol):
     """A request whose head is there, and whose body may still be on its way."""
 
+    @property
+    def is_arriving(self) -> bool:
+        """Whether ``body`` is not there yet."""
+        ...
+
     async def receive(self) -> None:
         """Waits until ``body`` is there, whole; raises TooLarge, BadBody and HttpRefused."""
         ...
@@ -44,7 +49,7 @@ class Passage:
         # body is read; and whoever observes, at what is returned, errors included.
         try:
             try:
-                if not self._streams:
+                if request.is_arriving and not self._streams:
                     await request.receive()
                 response = await self._handler(request)
                 if not isinstance(response, Response):

@@ -18,6 +18,7 @@ class Arriving(HttpRequest):
 
     steps: list[str] = msgspec.field(default_factory=list)
     refused: bool = False
+    is_arriving: bool = True
 
     async def receive(self) -> None:
         self.steps.append("received")
