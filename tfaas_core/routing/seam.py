@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Collection
 from typing import Protocol
 
 import msgspec
@@ -15,6 +16,7 @@ import msgspec
 from tfaas_core.errors import TfaasError, is_error_status, plugin_failed
 from tfaas_core.json_text import plain
 from tfaas_core.route import Handler, Request, Response, Route, json_response
+from tfaas_core.routing.culprit import culprit
 
 _log = logging.getLogger("tfaas.http")
 
@@ -35,12 +37,22 @@ class Arriving(Request, Protocol):
 class Passage:
     """A handler behind the seam. It answers every request, whatever the handler raises."""
 
-    __slots__ = ("_handler", "_streams", "owner")
+    __slots__ = ("_handler", "_plugins", "_streams", "owner")
 
-    def __init__(self, handler: Handler, streams: bool = False, owner: str = "") -> None:
-        """``owner``: the module of the plugin that the handler comes from."""
+    def __init__(
+        self,
+        handler: Handler,
+        streams: bool = False,
+        owner: str = "",
+        plugins: Collection[str] = (),
+    ) -> None:
+        """``owner``: the module of the plugin that the handler comes from.
+
+        ``plugins``: those of all plugins, any of which the handler may call.
+        """
         self._handler = handler
         self._streams = streams
+        self._plugins = plugins
         self.owner = owner
 
     async def __call__(self, request: Arriving) -> Response:
@@ -60,7 +72,7 @@ class Passage:
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and _is_told_to_end():
                 raise
-            return bug_answer(request, error, self.owner)
+            return bug_answer(request, error, culprit(error, self._plugins) or self.owner)
 
 
 class SealedRoute(Route, frozen=True, kw_only=True):
@@ -69,9 +81,9 @@ class SealedRoute(Route, frozen=True, kw_only=True):
     passage: Passage
 
 
-def sealed(route: Route, owner: str = "") -> SealedRoute:
-    """The route, behind the seam; ``owner`` is the module of its plugin."""
-    passage = Passage(route.handler, route.streams, owner)
+def sealed(route: Route, owner: str = "", plugins: Collection[str] = ()) -> SealedRoute:
+    """The route, behind the seam; ``owner`` is the module of its plugin, one of ``plugins``."""
+    passage = Passage(route.handler, route.streams, owner, plugins)
     return SealedRoute(**msgspec.structs.asdict(route), passage=passage)
 
 

@@ -97,7 +97,7 @@ REFUSED = {
 }
 
 
-def test_texts_that_nobody_asked_for_are_ignored(reader: Reader) -> None:
+def test_what_nobody_asked_for_is_ignored(reader: Reader) -> None:
     told = []
 
     async def on_field(name: str, _value: str) -> None:
@@ -107,10 +107,11 @@ def test_texts_that_nobody_asked_for_are_ignored(reader: Reader) -> None:
     others = [
         part('name="op"', b"serving_default"),
         part('name="op"', b"again"),
+        part('name="op"; filename="op.txt"', b"as old servers want it"),
         part('name=""', b""),
         part('name="bytes"', b"\xff"),
         part('name="long"', b"x" * MAX_FIELD_BYTES, base64),
-        *(part(f'name="{number}"', b"") for number in range(MAX_IGNORED_PARTS - 5)),
+        *(part(f'name="{number}"', b"") for number in range(MAX_IGNORED_PARTS - 6)),
     ]
     form = reader(body(*others, NAME, PARAMS), on_field=on_field)
     assert form.fields == {"name": "vk"}
