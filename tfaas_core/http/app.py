@@ -70,7 +70,7 @@ class SanicLane:
         try:
             answer = _sanics(response)
         except Exception as error:
-            response = bug_answer(asked, error)
+            response = bug_answer(asked, error, found.passage.owner)
             answer = _sanics(response)
         if response.stream is None:
             return answer

@@ -107,7 +107,8 @@ class TfaasProtocol(SanicProtocol):
         try:
             transport.write(answer_bytes(response, keep_alive))
         except Exception as error:
-            transport.write(answer_bytes(bug_answer(request, error), keep_alive))
+            bug = bug_answer(request, error, plain.said.passage.owner)
+            transport.write(answer_bytes(bug, keep_alive))
         self._express_is_done(transport, keep_alive)
 
     def _express_is_done(self, transport: Any, keep_alive: bool) -> None:

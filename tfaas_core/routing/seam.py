@@ -97,16 +97,18 @@ def error_answer(error: TfaasError) -> Response:
 
 def bug_answer(request: Request, error: BaseException, owner: str = "") -> Response:
     """Logs what nobody should have raised, and gives what the client is told."""
-    what = f"{request.method} {request.head.raw_path}"
-    if not owner:
-        return error_answer(unexpected(what, error))
-    told = plugin_failed(owner, what, error)
-    _log.error("%s", told.message, exc_info=error)
-    return error_answer(told)
+    return error_answer(unexpected(f"{request.method} {request.head.raw_path}", error, owner))
 
 
-def unexpected(what: str, exception: BaseException) -> TfaasError:
-    """Logs what nobody should have raised while doing ``what``, and gives what a client is told."""
+def unexpected(what: str, exception: BaseException, owner: str = "") -> TfaasError:
+    """Logs what nobody should have raised while doing ``what``, and gives what a client is told.
+
+    ``owner`` is the module of the plugin that is to blame, if one is.
+    """
+    if owner:
+        told = plugin_failed(owner, what, exception)
+        _log.error("%s", told.message, exc_info=exception)
+        return told
     _log.error("%s failed", what, exc_info=exception)
     return TfaasError("the server failed; this is a bug, please report it")
 
