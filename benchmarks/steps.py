@@ -39,7 +39,7 @@ from tfaas_core.http.router import Router
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.params import Params
 from tfaas_core.predict.catalog import Catalog
-from tfaas_core.route import Request, Response, Route
+from tfaas_core.route import ClientAddress, Request, Response, Route
 from tfaas_core.routing.seam import sealed
 from tfaas_core.runtime import Servable
 from tfaas_core.tensors import conform
@@ -116,10 +116,10 @@ def measure(folder: Path) -> list[Step]:
     lane = ExpressLane(Router([route]), 1 << 30)
     catalog = _catalog(folder, version)
 
-    asked = steps.of("HTTP head read", _WORKER, lane.request, _on_the_wire())
+    asked = steps.of("HTTP head read", _WORKER, lane.request, _on_the_wire(), ClientAddress())
     assert asked is not None
     body = asked.body
-    document = steps.of("`codec.parse`", _WORKER, codec.parse, body, asked.said.head)
+    document = steps.of("`codec.parse`", _WORKER, codec.parse, body, asked.head)
     steps.of("catalog looked up", _WORKER, catalog.get, NAME)
     bound = steps.of("`codec.bind`", _WORKER, codec.bind, document, version)
     arrays = steps.of("`conform`", _WORKER, conform, version.signature, bound)

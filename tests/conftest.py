@@ -9,10 +9,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tfaas_core.testing.postgresql import ADDRESS, PostgresqlServer, running_postgresql
 
 InstallPlugin = Callable[..., Path]
+
+# How long an example takes says more of what else the machine does.
+settings.register_profile(
+    "patient", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("patient")
 
 SLOW_FIRST = (
     "docs/test_examples.py",

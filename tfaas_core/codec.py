@@ -89,6 +89,11 @@ class Codec(ABC, Generic[D]):
     def encode(self, outputs: Arrays, bound: Bound, document: D, version: ModelVersion) -> Encoded:
         """The answer. ``outputs`` are whole arrays by name, axis 0 the batch if there is one."""
 
+    @property
+    def answers_others(self) -> bool:
+        """Whether ``encode_other`` is implemented."""
+        return type(self).encode_other is not Codec.encode_other
+
     def encode_other(self, outputs: Arrays, bound: Bound, version: ModelVersion) -> Encoded:
         """The answer to a request that another codec read, as far as ``bound``.
 

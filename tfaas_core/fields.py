@@ -61,6 +61,15 @@ class Headers(Fields):
 
     __slots__ = ()
 
+    @overload
+    def get(self, name: str, /) -> str | None: ...
+    @overload
+    def get(self, name: str, /, default: str | T) -> str | T: ...
+    def get(self, name: str, /, default: str | T | None = None) -> str | T | None:
+        # Most names come in lower case, and every request is looked into.
+        found = self._first.get(name)
+        return self._first.get(name.lower(), default) if found is None else found
+
     @staticmethod
     def _key(name: str) -> str:
         return name.lower()

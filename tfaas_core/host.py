@@ -109,9 +109,11 @@ class Host:
 
         Each handler is behind the seam. Raises PluginError where two of them claim the same.
         """
+        plugins = frozenset(plugin.module for plugin in self.plugins.found)
         # What a codec raises names its plugin already.
-        predict = [sealed(route) for route in predict_routes(self)]
-        return predict + [sealed(route, self._owner(route)) for route in self.plugins.routes(self)]
+        predict = [sealed(route, plugins=plugins) for route in predict_routes(self)]
+        others = self.plugins.routes(self)
+        return predict + [sealed(route, self._owner(route), plugins) for route in others]
 
     def _owner(self, route: Route) -> str:
         return self.plugins.owner("route", f"{route.methods[0]} {route.path}")

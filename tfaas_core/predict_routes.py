@@ -58,8 +58,10 @@ async def answer(
     UnsupportedMediaType if the codec does not read what the request announces.
     """
     head = request.head
-    _check_media_type(codec, head.content_type)
-    _check_not_encoded(codec, head.headers.get("content-encoding", ""))
+    if head.content_type not in codec.media_types:
+        _check_media_type(codec, head.content_type)
+    if encoding := head.headers.get("content-encoding"):
+        _check_not_encoded(codec, encoding)
     prediction = await host.predictor.predict(codec, request.body, head, target, answering)
     encoded, version = prediction.encoded, prediction.version
     headers = {MODEL_HEADER: version.reference}
@@ -91,8 +93,6 @@ def _routes_of(host: Predicting, codec: Codec[Any]) -> list[Route]:
 
 def _check_media_type(codec: Codec[Any], content_type: str) -> None:
     """Accepts the codec's own types, none, and the one that ``curl -d`` sends unasked."""
-    if content_type in codec.media_types:
-        return
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type in ("", CURL_DEFAULT, *codec.media_types) or "*/*" in codec.media_types:
         return
@@ -104,7 +104,7 @@ def _check_media_type(codec: Codec[Any], content_type: str) -> None:
 
 
 def _check_not_encoded(codec: Codec[Any], encoding: str) -> None:
-    if encoding and encoding.strip().lower() not in ("", "identity"):
+    if encoding.strip().lower() not in ("", "identity"):
         raise UnsupportedMediaType(
             f"the Content-Encoding is {encoding[:40]!r}; send /{codec.name} the body as it is, "
             "without this header",

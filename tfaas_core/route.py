@@ -36,15 +36,17 @@ class Head(msgspec.Struct, frozen=True):
     scheme: str = "http"
     """Of this server, whatever a proxy in front of it speaks."""
 
+    content_type: str = ""
+    """The header ``Content-Type`` as sent, parameters included; empty if there is none."""
+
+    def __post_init__(self) -> None:
+        content_type = self.headers.get("content-type", "")
+        msgspec.structs.force_setattr(self, "content_type", content_type)
+
     @property
     def path(self) -> str:
         """``raw_path`` decoded; bytes that are no UTF-8 are U+FFFD."""
         return unquote(self.raw_path)
-
-    @property
-    def content_type(self) -> str:
-        """The header ``Content-Type`` as sent, parameters included; empty if there is none."""
-        return self.headers.get("content-type", "")
 
     @classmethod
     def of_type(cls, content_type: str) -> Head:

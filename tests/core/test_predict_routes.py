@@ -136,7 +136,5 @@ def test_a_codec_that_fails_is_a_500_that_names_its_plugin_in_the_log(
     for lane in ((), SANICS):
         (answer,) = ask(tmp_path / str(len(lane)), "echo", lane=lane)
         assert answer.startswith(b"HTTP/1.1 500 ")
-    assert [record.message for record in caplog.records] == [
-        "POST /echo, of tfaas_echo, failed",
-        "POST /echo, of tfaas_echo, failed",
-    ]
+    assert len(caplog.records) == 2
+    assert all("plugin tfaas_echo failed in " in record.message for record in caplog.records)

@@ -15,8 +15,7 @@ CLIENT_ERRORS = {400, 404, 405, 411, 413, 415, 422}
 settings.register_profile(
     "server",
     max_examples=tries(100),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()

@@ -30,8 +30,7 @@ decode = msgspec.msgpack.decode
 settings.register_profile(
     "messages",
     max_examples=tries(100),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 fuzz = settings.get_profile("messages")
 

@@ -117,7 +117,7 @@ def test_a_body_may_say_what_the_path_says(fixed: Ladder) -> None:
 
 
 def test_a_codec_that_there_is_not_is_no_path(fixed: Ladder) -> None:
-    for path in ("/predict/x", "/versions/3/predict/x", "/labels/a/predict/x", "/predict"):
+    for path in ("/predict/x", "/versions/3/predict/x", "/labels/a/predict/x"):
         assert error(fixed.ask("POST", path, json={})) == (404, "not_found")
 
 

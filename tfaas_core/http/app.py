@@ -11,7 +11,7 @@ from tfaas_core.http.body import SanicBody
 from tfaas_core.http.errors import install_error_handler
 from tfaas_core.http.express import ExpressLane
 from tfaas_core.http.foreign import ForeignWatch
-from tfaas_core.http.request import HttpRequest, client_of, split_target
+from tfaas_core.http.request import ArrivingRequest, client_of, split_target
 from tfaas_core.http.router import Found, Router
 from tfaas_core.http.sanic_parts import (
     awaits_continue,
@@ -64,13 +64,13 @@ class SanicLane:
         found = self._router.find(request.method, path)
         head = Head(request.method, path, query, _headers(request), found.path_fields)
         body = SanicBody(request, self._max_body_bytes)
-        asked = HttpRequest(head, client_of(request.transport), source=body)
+        asked = ArrivingRequest(head, client_of(request.transport), source=body)
         response = await found.passage(asked)
         _settle_connection(request, found, response)
         try:
             answer = _sanics(response)
         except Exception as error:
-            response = bug_answer(asked, error)
+            response = bug_answer(asked, error, found.passage.owner)
             answer = _sanics(response)
         if response.stream is None:
             return answer

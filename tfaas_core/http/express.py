@@ -42,15 +42,10 @@ class PlainHead(msgspec.Struct, frozen=True):
     keep_alive: bool
 
 
-class Plain(msgspec.Struct, frozen=True, gc=False):
-    """A plain request: what its head says, and its body."""
+class PlainRequest(HttpRequest, kw_only=True, gc=False):
+    """A request that is plain; ``said`` is all that its head says."""
 
     said: PlainHead
-    body: bytes
-
-    def of(self, client: ClientAddress) -> HttpRequest:
-        """The request that its handler gets."""
-        return HttpRequest(self.said.head, client, self.body)
 
 
 class ExpressLane:
@@ -61,7 +56,7 @@ class ExpressLane:
         self._max_body_bytes = max_body_bytes
         self._heads: dict[bytes, PlainHead] = {}
 
-    def request(self, data: bytes) -> Plain | None:
+    def request(self, data: bytes, client: ClientAddress) -> PlainRequest | None:
         """The plain request that ``data`` is, from its first byte to its last; None: it is not."""
         end = data.find(b"\r\n\r\n", 0, _MOST_HEAD_BYTES)
         if end < 0:
@@ -70,7 +65,7 @@ class ExpressLane:
         said = self._heads.get(raw) or self._learn(raw)
         if said is None or end + 4 + said.length != len(data):
             return None
-        return Plain(said, data[end + 4 :])
+        return PlainRequest(said.head, client, data[end + 4 :], said=said)
 
     def _learn(self, raw: bytes) -> PlainHead | None:
         said = self._read(raw)

@@ -12,8 +12,11 @@ from tfaas_core.errors import BadBody
 
 _EVERY_S = 60.0
 
-# Its first byte may not begin a method, or its first line has a control character.
-_RUBBISH = re.compile(rb"[\r\n]*+(?:[^!-~]|[^\n]*?[\x00-\x08\x0b\x0c\x0e-\x1f\x7f])")
+# Its first byte may not begin a method, its first line has a control character, or is whole and
+# names no version of HTTP: SSH, mail, or what a proxy says of its client.
+_RUBBISH = re.compile(
+    rb"[\r\n]*+(?:[^!-~]|[^\n]*?[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?![^\n]* HTTP/)[^\n]*\n)"
+)
 _TLS = re.compile(rb"\x16(?:\x03|$)")
 
 _log = logging.getLogger("tfaas.http")
@@ -36,7 +39,7 @@ class ForeignWatch:
     def answer(self, data: bytes, client: str) -> BadBody | None:
         """What ``client`` is told of its foreign bytes; None if it speaks TLS."""
         if not _TLS.match(data):
-            return BadBody("this is not HTTP: its first line holds bytes that no request has")
+            return BadBody("this is not HTTP: its first line is none of a request")
         if self._clock() - self._logged_s >= _EVERY_S:
             self._logged_s = self._clock()
             _log.info(

@@ -7,7 +7,7 @@ from typing import Any
 
 from tfaas_core.http.answer import answer_bytes
 from tfaas_core.http.errors import out_of_time
-from tfaas_core.http.express import ExpressLane, Plain
+from tfaas_core.http.express import ExpressLane, PlainRequest
 from tfaas_core.http.request import client_of
 from tfaas_core.http.sanic_parts import SanicProtocol
 from tfaas_core.route import ClientAddress
@@ -30,17 +30,21 @@ class TfaasProtocol(SanicProtocol):
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._lane: ExpressLane = self.app.ctx.express_lane
-        self._client: ClientAddress | None = None
+        self._client = ClientAddress()
         self._express_task: asyncio.Task[None] | None = None
         self._early = bytearray()
         self._lingering = False
         self._linger: asyncio.TimerHandle | None = None
 
+    def connection_made(self, transport: Any) -> None:
+        self._client = client_of(transport)
+        super().connection_made(transport)  # type: ignore[no-untyped-call]
+
     def data_received(self, data: bytes) -> None:
         if self._express_task is not None:
             self._keep(data)
             return
-        request = self._lane.request(data) if self.rests else None
+        request = self._lane.request(data, self._client) if self.rests else None
         if request is None and self.rests and self.app.ctx.foreign.is_foreign(data):
             self._turn_away(data)
             return
@@ -91,21 +95,20 @@ class TfaasProtocol(SanicProtocol):
         if len(self._early) >= self.buffer_bytes and self.transport is not None:
             self.transport.pause_reading()
 
-    async def _answer(self, plain: Plain) -> None:
+    async def _answer(self, request: PlainRequest) -> None:
         self.begin_handling()
-        if self._client is None:
-            self._client = client_of(self.transport)
-        request = plain.of(self._client)
-        response = await plain.said.passage(request)
-        await self.may_write()
+        response = await request.said.passage(request)
+        if not self.may_write:
+            await self.wait_to_write()
         transport: Any = self.transport
         if transport is None or transport.is_closing() or self._lingering:
             return
-        keep_alive = plain.said.keep_alive and self.keeps_alive
+        keep_alive = request.said.keep_alive and self.keeps_alive
         try:
             transport.write(answer_bytes(response, keep_alive))
         except Exception as error:
-            transport.write(answer_bytes(bug_answer(request, error), keep_alive))
+            bug = bug_answer(request, error, plain.said.passage.owner)
+            transport.write(answer_bytes(bug, keep_alive))
         self._express_is_done(transport, keep_alive)
 
     def _express_is_done(self, transport: Any, keep_alive: bool) -> None:

@@ -25,15 +25,12 @@ class BodySource(Protocol):
 
 
 class HttpRequest(msgspec.Struct):
-    """Implements ``tfaas_core.routing.seam.Arriving``.
-
-    Without a ``source``, ``body`` is all there is.
-    """
+    """Implements ``tfaas_core.routing.seam.Arriving``; ``body`` is all there is."""
 
     head: Head
     client: ClientAddress
     body: bytes = b""
-    source: BodySource | None = None
+    is_arriving: bool = False
 
     @property
     def method(self) -> str:
@@ -56,13 +53,23 @@ class HttpRequest(msgspec.Struct):
         return self.head.path_fields
 
     async def receive(self) -> None:
-        if self.source is not None:
-            self.body = await self.source.whole()
+        """The body is there."""
 
     async def stream(self) -> AsyncIterator[bytes]:
-        if self.source is None:
-            yield self.body
-            return
+        yield self.body
+
+
+class ArrivingRequest(HttpRequest, kw_only=True):
+    """A request whose body is to be read from ``source``."""
+
+    source: BodySource
+    is_arriving: bool = True
+
+    async def receive(self) -> None:
+        self.body = await self.source.whole()
+        self.is_arriving = False
+
+    async def stream(self) -> AsyncIterator[bytes]:
         async for piece in self.source.pieces():
             yield piece
 

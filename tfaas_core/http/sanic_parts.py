@@ -173,10 +173,14 @@ class SanicProtocol(HttpProtocol):
         self.note_bytes()
         self._http.stage = Stage.IDLE
 
-    async def may_write(self) -> None:
-        """Waits while the client does not read what was sent."""
-        if not self._can_write.is_set():
-            await self._can_write.wait()
+    @property
+    def may_write(self) -> bool:
+        """Whether the client reads what was sent."""
+        return self._can_write.is_set()
+
+    async def wait_to_write(self) -> None:
+        """Waits until the client does."""
+        await self._can_write.wait()
 
 
 # A server.

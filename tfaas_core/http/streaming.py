@@ -11,6 +11,7 @@ from sanic import HTTPResponse
 from sanic.request import Request as SanicRequest
 
 from tfaas_core.errors import TfaasError
+from tfaas_core.routing.seam import unexpected
 
 _log = logging.getLogger("tfaas.http")
 
@@ -20,11 +21,11 @@ async def send_stream(
 ) -> HTTPResponse | None:
     """Sends ``head`` and ``pieces``, which are closed at the end, whatever that is.
 
-    ``owner`` is the module of the plugin that they come from, for the log.
+    ``owner`` is the module of the plugin that they come from, which is named if it fails.
 
     Where a piece fails once something was sent, the connection is cut: an end that looks like any
-    other would pass for the end of the answer. Raises what the first piece raises, with nothing
-    sent, and CancelledError where the connection is gone.
+    other would pass for the end of the answer. Raises TfaasError where the first piece fails, with
+    nothing sent, and CancelledError where the connection is gone.
     """
     sent = 0
     try:
@@ -37,8 +38,10 @@ async def send_stream(
                 sent += len(piece)
         await answer.eof()
     except Exception as error:
-        if not sent:
+        if not sent and isinstance(error, TfaasError):
             raise
+        if not sent:
+            raise unexpected(f"{request.method} {request.path}", error, owner) from error
         _tell(request, owner, sent, error)
         _cut(request)
         raise asyncio.CancelledError from error

@@ -8,6 +8,7 @@ from typing import Any
 from tfaas_core.codec import Codec, Document, Encoded
 from tfaas_core.errors import TfaasError, plugin_failed
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.route import Head
 from tfaas_core.tensors import Arrays, Bound
 
 _log = logging.getLogger("tfaas.predict")
@@ -22,13 +23,18 @@ class GuardedCodec(Codec[Any]):
 
     def __init__(self, codec: Codec[Any], plugin: str) -> None:
         # What a codec's class says, this one's objects say.
-        vars(self).update(name=codec.name, media_types=codec.media_types)
+        said = {name: getattr(codec, name) for name in ("name", "media_types", "answer_types")}
+        vars(self).update(said)
         self._codec = codec
         self._plugin = plugin
 
-    def parse(self, body: bytes, *about: Any) -> Document:
+    @property
+    def answers_others(self) -> bool:
+        return self._codec.answers_others
+
+    def parse(self, body: bytes, head: Head) -> Document:
         try:
-            document: Document = self._codec.parse(body, *about)
+            document: Document = self._codec.parse(body, head)
             if not isinstance(document, Document):
                 raise TypeError(f"parse returned {type(document).__name__}, not a Document")
         except TfaasError:
@@ -60,14 +66,19 @@ class GuardedCodec(Codec[Any]):
         self, outputs: Arrays, bound: Bound, document: Document, version: ModelVersion
     ) -> Encoded:
         try:
-            encoded = self._codec.encode(outputs, bound, document, version)
-            if not isinstance(encoded, Encoded) or not isinstance(encoded.body, bytes):
-                raise TypeError(f"encode returned {encoded!r:.100}, not an Encoded of bytes")
+            return _checked(self._codec.encode(outputs, bound, document, version))
         except TfaasError:
             raise
         except Exception as error:
             raise self._failed("encode", error, version) from error
-        return encoded
+
+    def encode_other(self, outputs: Arrays, bound: Bound, version: ModelVersion) -> Encoded:
+        try:
+            return _checked(self._codec.encode_other(outputs, bound, version))
+        except TfaasError:
+            raise
+        except Exception as error:
+            raise self._failed("encode_other", error, version) from error
 
     def _failed(
         self, step: str, error: Exception, version: ModelVersion | None = None
@@ -77,3 +88,9 @@ class GuardedCodec(Codec[Any]):
         told = plugin_failed(self._plugin, doing, error, model)
         _log.error("%s", told.message, exc_info=error)
         return told
+
+
+def _checked(encoded: Encoded) -> Encoded:
+    if not isinstance(encoded, Encoded) or not isinstance(encoded.body, bytes):
+        raise TypeError(f"returned {encoded!r:.100}, not an Encoded of bytes")
+    return encoded

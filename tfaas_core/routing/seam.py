@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Collection
 from typing import Protocol
 
 import msgspec
@@ -15,12 +16,18 @@ import msgspec
 from tfaas_core.errors import TfaasError, is_error_status, plugin_failed
 from tfaas_core.json_text import plain
 from tfaas_core.route import Handler, Request, Response, Route, json_response
+from tfaas_core.routing.culprit import culprit
 
 _log = logging.getLogger("tfaas.http")
 
 
 class Arriving(Request, Protocol):
     """A request whose head is there, and whose body may still be on its way."""
+
+    @property
+    def is_arriving(self) -> bool:
+        """Whether ``body`` is not there yet."""
+        ...
 
     async def receive(self) -> None:
         """Waits until ``body`` is there, whole; raises TooLarge, BadBody and HttpRefused."""
@@ -30,12 +37,22 @@ class Arriving(Request, Protocol):
 class Passage:
     """A handler behind the seam. It answers every request, whatever the handler raises."""
 
-    __slots__ = ("_handler", "_streams", "owner")
+    __slots__ = ("_handler", "_plugins", "_streams", "owner")
 
-    def __init__(self, handler: Handler, streams: bool = False, owner: str = "") -> None:
-        """``owner``: the module of the plugin that the handler comes from."""
+    def __init__(
+        self,
+        handler: Handler,
+        streams: bool = False,
+        owner: str = "",
+        plugins: Collection[str] = (),
+    ) -> None:
+        """``owner``: the module of the plugin that the handler comes from.
+
+        ``plugins``: those of all plugins, any of which the handler may call.
+        """
         self._handler = handler
         self._streams = streams
+        self._plugins = plugins
         self.owner = owner
 
     async def __call__(self, request: Arriving) -> Response:
@@ -44,7 +61,7 @@ class Passage:
         # body is read; and whoever observes, at what is returned, errors included.
         try:
             try:
-                if not self._streams:
+                if request.is_arriving and not self._streams:
                     await request.receive()
                 response = await self._handler(request)
                 if not isinstance(response, Response):
@@ -55,7 +72,7 @@ class Passage:
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and _is_told_to_end():
                 raise
-            return bug_answer(request, error, self.owner)
+            return bug_answer(request, error, culprit(error, self._plugins) or self.owner)
 
 
 class SealedRoute(Route, frozen=True, kw_only=True):
@@ -64,9 +81,9 @@ class SealedRoute(Route, frozen=True, kw_only=True):
     passage: Passage
 
 
-def sealed(route: Route, owner: str = "") -> SealedRoute:
-    """The route, behind the seam; ``owner`` is the module of its plugin."""
-    passage = Passage(route.handler, route.streams, owner)
+def sealed(route: Route, owner: str = "", plugins: Collection[str] = ()) -> SealedRoute:
+    """The route, behind the seam; ``owner`` is the module of its plugin, one of ``plugins``."""
+    passage = Passage(route.handler, route.streams, owner, plugins)
     return SealedRoute(**msgspec.structs.asdict(route), passage=passage)
 
 
@@ -80,16 +97,18 @@ def error_answer(error: TfaasError) -> Response:
 
 def bug_answer(request: Request, error: BaseException, owner: str = "") -> Response:
     """Logs what nobody should have raised, and gives what the client is told."""
-    what = f"{request.method} {request.head.raw_path}"
-    if not owner:
-        return error_answer(unexpected(what, error))
-    told = plugin_failed(owner, what, error)
-    _log.error("%s", told.message, exc_info=error)
-    return error_answer(told)
+    return error_answer(unexpected(f"{request.method} {request.head.raw_path}", error, owner))
 
 
-def unexpected(what: str, exception: BaseException) -> TfaasError:
-    """Logs what nobody should have raised while doing ``what``, and gives what a client is told."""
+def unexpected(what: str, exception: BaseException, owner: str = "") -> TfaasError:
+    """Logs what nobody should have raised while doing ``what``, and gives what a client is told.
+
+    ``owner`` is the module of the plugin that is to blame, if one is.
+    """
+    if owner:
+        told = plugin_failed(owner, what, exception)
+        _log.error("%s", told.message, exc_info=exception)
+        return told
     _log.error("%s failed", what, exc_info=exception)
     return TfaasError("the server failed; this is a bug, please report it")
 

@@ -21,6 +21,8 @@ MAX_FIELD_BYTES = 64 * 1024
 MAX_IGNORED_PARTS = 100
 """Of text fields that nobody asked for; each may be as long as any other."""
 
+_IGNORED_FILE = "op"
+
 _PIECE_BYTES = 256 * 1024
 _BATCH_BYTES = 1024 * 1024
 _PLAIN_ENCODINGS = ("", "7bit", "8bit", "binary")
@@ -60,7 +62,7 @@ async def read_form(
 ) -> Form:
     """Reads a form whose parts may be the text ``fields`` and the ``files``, each once.
 
-    Other text fields are ignored, see ``check_ignorable``.
+    Other text fields, and a file ``op``, are ignored, see ``check_ignorable``.
 
     A file is written to the path that ``files`` gives it, in the default executor, while the body
     arrives; when this ends, also by an error or cancelled, nobody writes to it any more, and what
@@ -104,15 +106,16 @@ async def store_body(stream: AsyncIterator[bytes], path: Path, max_bytes: int) -
 def check_ignorable(head: PartHead, known: Sequence[str], before: int) -> None:
     """Whether a part that is none of ``known`` is ignored: clients send what others ask for.
 
-    ``before``: how many were already. Raises BadBody if it is a file, which nobody sends for
-    nothing, if only the case of its name is wrong, and if there are too many.
+    ``before``: how many were already. Raises BadBody if only the case of its name is wrong, if
+    there are too many, and if it is a file, which nobody sends for nothing. But old servers read
+    ``op`` where it is a file alone.
     """
     name = head.name
     right = next((each for each in known if each.lower() == name.lower()), None)
     if right is not None:
         raise BadBody(f"the form has a part {name!r}: call it {right!r}", field=name)
     there = ", ".join(map(repr, known))
-    if head.filename is not None:
+    if head.filename is not None and name != _IGNORED_FILE:
         raise BadBody(
             f"the form has a file {name[:80]!r}, which is none of {there}", field=name[:80]
         )

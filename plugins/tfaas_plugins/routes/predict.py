@@ -44,7 +44,7 @@ class PredictApi:
         self._readers = {name: codec for codec in codecs for name in codec.media_types}
         # A codec of */* reads anything under a path of its own; here, the type has to be known.
         self._readers.pop("*/*", None)
-        self._writers = [codec for codec in codecs if writes_for_others(codec)]
+        self._writers = [codec for codec in codecs if codec.answers_others]
         self._formats = lru_cache(256)(self._chosen)
 
     async def predict(self, request: Request) -> Response:
@@ -88,11 +88,6 @@ class PredictApi:
                 got=media_type[:140],
             )
         return codec
-
-
-def writes_for_others(codec: Codec[Any]) -> bool:
-    """Whether the codec can answer a request that another one has read."""
-    return type(codec).encode_other is not Codec.encode_other
 
 
 def answer_types(codec: Codec[Any]) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ class TestSharedIsolation(EngineContract):
     settings = ("engine.isolation=shared",)
 
     def count_loaded(self) -> int:
-        # One thread listens to the pool, and each model has one.
+        # One thread loads models, and each model has one.
         return sum(max(0, count_threads(process) - 1) for process in model_processes())
 
     def count_descriptors(self) -> int:

@@ -24,7 +24,9 @@ WITHIN_S = 30.0
 
 
 class RoutesHost(Host):
-    """Serves ``handlers``, each under its name."""
+    """Serves ``handlers``, each under its name. ``owner`` is the plugin that they come from."""
+
+    owner = ""
 
     def __init__(self, handlers: dict[str, Handler], *settings: str) -> None:
         composition = Composition.of(load_config(overrides=settings, environ={}))
@@ -33,7 +35,7 @@ class RoutesHost(Host):
 
     def routes(self) -> list[SealedRoute]:
         return [
-            sealed(Route(f"/{name}", ("POST",), handler, express=True))
+            sealed(Route(f"/{name}", ("POST",), handler, express=True), self.owner)
             for name, handler in self._handlers.items()
         ]
 

@@ -31,9 +31,7 @@ def lane(base: str = "") -> ExpressLane:
 
 
 def plain(own: ExpressLane, data: bytes) -> HttpRequest | None:
-    """The request that the lane sees, as its handler gets it."""
-    found = own.request(data)
-    return None if found is None else found.of(CLIENT)
+    return own.request(data, CLIENT)
 
 
 def request(*headers: str, line: str = "POST /json HTTP/1.1", body: bytes = b"12345") -> bytes:

@@ -55,6 +55,10 @@ RUBBISH = (
     b"\x80\x2e\x01",
     b" GET / HTTP/1.1\r\n",
     b"\r\n\r\n\x01",
+    b"SSH-2.0-OpenSSH_9.6\r\n",
+    b"PROXY TCP4 192.0.2.1 192.0.2.2 5 8083\r\nGET / HTTP/1.1\r\n",
+    b"EHLO mail.example.org\r\n",
+    b"GET /\r\n",
 )
 
 
@@ -83,7 +87,7 @@ def test_rubbish_is_a_400_and_the_connection_closed_at_once(rubbish: bytes, befo
 )
 def test_bodies_may_hold_any_bytes_and_come_in_any_pieces(sent: bytes) -> None:
     async def speak(served: Served) -> None:
-        for cut in (0, 1, 2, len(sent) - 4, len(sent) - 1):
+        for cut in (0, 1, 2, 13, len(sent) - 4, len(sent) - 1):
             connection = await served.connect()
             connection.writer.write(sent[:cut])
             await connection.writer.drain()

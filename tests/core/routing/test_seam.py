@@ -18,6 +18,7 @@ class Arriving(HttpRequest):
 
     steps: list[str] = msgspec.field(default_factory=list)
     refused: bool = False
+    is_arriving: bool = True
 
     async def receive(self) -> None:
         self.steps.append("received")
@@ -97,7 +98,14 @@ def test_a_bug_is_a_500_and_a_line_in_the_log_that_names_the_plugin(
     with caplog.at_level(logging.ERROR):
         answer = passed(bug, arriving())
     assert answer.status == 500
-    assert [record.message for record in caplog.records] == ["POST /, of tfaas_own, failed"]
+    (record,) = caplog.records
+    assert record.message.startswith("plugin tfaas_own failed in POST /: ")
+
+
+def test_a_plugin_that_the_handler_calls_is_named_in_place_of_its_owner() -> None:
+    route = sealed(Route("/x", ("POST",), failing(KeyError("x"))), "tfaas_own", {__name__})
+    answer = asyncio.run(_awaited(route.passage(arriving())))
+    assert msgspec.json.decode(answer.body)["plugin"] == __name__
 
 
 def test_a_request_that_is_given_up_ends_without_an_answer() -> None:

@@ -35,7 +35,7 @@ def read(sock: socket.socket, most: int) -> list[Message]:
 
 
 class TestBlockingLink:
-    @settings(deadline=None, max_examples=tries(50))
+    @settings(max_examples=tries(50))
     @given(sent=parcels(), sizes=sizes())
     def test_messages_and_their_descriptors_arrive_in_whatever_pieces(
         self, sent: list[Parcel], sizes: list[int]

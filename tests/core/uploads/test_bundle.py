@@ -202,8 +202,7 @@ class TestHostileBundles:
     @given(junk=st.binary(max_size=3000), at=st.integers(0, 3000), gzipped=st.booleans())
     @settings(
         max_examples=tries(150),
-        deadline=None,
-        suppress_health_check=[HealthCheck.function_scoped_fixture],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     )
     def test_damage_never_raises_anything_else(
         self, tmp_path_factory: pytest.TempPathFactory, junk: bytes, at: int, gzipped: bool

@@ -37,7 +37,7 @@ def test_stored_files_are_for_their_owner_only(reader: Reader) -> None:
     assert stat.S_IMODE(model.stat().st_mode) == 0o600
 
 
-@settings(max_examples=tries(150), deadline=None)
+@settings(max_examples=tries(150))
 @given(cuts=st.lists(st.integers(0, len(UPLOAD)), max_size=30))
 def test_how_a_body_is_cut_into_chunks_does_not_matter(
     shared_reader: Reader, cuts: list[int]
@@ -51,7 +51,7 @@ def test_a_body_may_come_byte_by_byte(reader: Reader) -> None:
     assert_is_the_upload(reader(*(UPLOAD[i : i + 1] for i in range(len(UPLOAD)))))
 
 
-@settings(max_examples=tries(100), deadline=None)
+@settings(max_examples=tries(100))
 @given(content=st.binary(max_size=300), cut=st.integers(0, 400))
 def test_any_content_arrives_as_it_was_sent(
     shared_reader: Reader, content: bytes, cut: int

@@ -76,11 +76,9 @@ class ForkServerProcess:
         except BaseException:
             ours.close()
             raise
+        assert self._process.pid is not None
+        self.pid: int = self._process.pid
         self._link: Link[FromForkServer] = Link(ours, FromForkServer, self._heard, self._bury)
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid if self.ending is None else None
 
     async def fork(self, sock: socket.socket, work: Work) -> ForkedProcess:
         """A new process. Raises ConnectionError if the fork server dies, and Unavailable."""
@@ -98,7 +96,7 @@ class ForkServerProcess:
             self._why = NeverReadyError(f"{self._what()} takes longer than {preload_limit_s:g} s")
         elif not any(since_s < now_s - fork_limit_s for since_s in self._calls.waited_for()):
             # A process that ended while another one holds its link is not heard to end.
-            if self._process.exitcode is not None:
+            if self.ending is None and self._process.exitcode is not None:
                 self._bury()
             return False
         self.end()
@@ -144,15 +142,13 @@ class ForkServerProcess:
         if self.ending is not None:
             return
         self._process.kill()
-        pid = self._process.pid
-        assert pid is not None
         with suppress(ChildProcessError):
             # So that multiprocessing still sees how it ended.
-            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         self.ending = Ending(self._process.exitcode)
-        self._link.close()
-        # Otherwise its descriptors would wait for the collector.
+        # Its pipes would stay open until the collector finds it.
         self._process.close()
+        self._link.close()
         self._on_end()
         if not self.ready.done():
             why = self._why or NeverReadyError(f"{self._what()} ends its process: it {self.ending}")

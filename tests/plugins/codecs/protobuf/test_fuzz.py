@@ -15,7 +15,7 @@ from tfaas_core.tensors import NUMPY_DTYPES, Array, BatchAxis, Bound, TensorSpec
 from tfaas_core.testing.models import model_version
 from tfaas_core.testing.tries import tries
 
-settings.register_profile("codec", deadline=None, max_examples=tries(100))
+settings.register_profile("codec", max_examples=tries(100))
 fuzz = settings.get_profile("codec")
 
 FRAME = "application/x-protobuf; messageType=tfaaspb.DataFrame"
