@@ -107,7 +107,7 @@ class TfaasProtocol(SanicProtocol):
         try:
             transport.write(answer_bytes(response, keep_alive))
         except Exception as error:
-            bug = bug_answer(request, error, plain.said.passage.owner)
+            bug = bug_answer(request, error, request.said.passage.owner)
             transport.write(answer_bytes(bug, keep_alive))
         self._express_is_done(transport, keep_alive)
 
