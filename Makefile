@@ -11,7 +11,8 @@ serve: $(INSTALLED)
 	$(BIN)/tfaas serve --demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=10
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=10 -m 'not alone'
+	$(BIN)/python -m pytest -m alone tests/core/engine
 
 # Random inputs, programs and kills: ten times as many.
 test-long: export TEST_LONG = 1

@@ -97,6 +97,7 @@ async def test_a_model_whose_runs_keep_a_core_busy_gives_way(
         assert priorities_of_threads(process) == {(policy, before + nicer)}
 
 
+@pytest.mark.alone
 @in_event_loop
 async def test_a_worker_that_never_sleeps_leaves_a_core_to_a_model_that_gave_way(
     tmp_path: Path,
