@@ -74,6 +74,10 @@ class TfaasError(Exception):
         return {}
 
 
+SEE_LOG = " (the server's log shows where)"
+"""How the message of an error ends whose place was logged."""
+
+
 def plugin_failed(plugin: str, doing: str, error: BaseException, model: str = "") -> TfaasError:
     """What a client is told where a plugin raises what it must not; the text of that is logged.
 
@@ -82,8 +86,7 @@ def plugin_failed(plugin: str, doing: str, error: BaseException, model: str = ""
     of_model = f", for model {model!r}" if model else ""
     details = {"plugin": plugin, "model": model} if model else {"plugin": plugin}
     return TfaasError(
-        f"plugin {plugin} failed in {doing}{of_model}: {type(error).__name__} "
-        "(the server's log shows where)",
+        f"plugin {plugin} failed in {doing}{of_model}: {type(error).__name__}{SEE_LOG}",
         **details,
     )
 

@@ -12,7 +12,7 @@ import msgspec
 
 from tfaas_core.archives import BZIP2, XZ, ZIP, ZSTD, archive_at
 from tfaas_core.config import EngineTable, SlowPriority
-from tfaas_core.errors import CannotServe, TfaasError, plugin_failed
+from tfaas_core.errors import SEE_LOG, CannotServe, TfaasError, plugin_failed
 from tfaas_core.models.params import Params
 from tfaas_core.tensors import Array, Signature
 
@@ -166,7 +166,7 @@ def _recognises(name: str, runtime: Runtime, artifact: Path) -> bool:
         raise
     except Exception as error:
         told = plugin_failed(type(runtime).__module__, f"recognises of the runtime {name!r}", error)
-        _log.error("%s", told.message, exc_info=error)
+        _log.error("%s", told.message.removesuffix(SEE_LOG), exc_info=error)
         raise told from error
 
 

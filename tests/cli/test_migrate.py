@@ -81,6 +81,7 @@ def test_any_text_is_quoted(tfaas: Tfaas, here: Path, name: str) -> None:
         ("{", "config.json is not JSON"),
         ('{"port": "8083"}', 'port is "8083", it should be a number'),
         ('{"base": 1}', "base is 1, it should be a string"),
+        (r'{"modelDir": "\ud800"}', "it should be a string"),
     ],
 )
 def test_what_is_no_such_configuration_is_refused(

@@ -48,6 +48,13 @@ def test_the_documented_upload_line_stores_the_model(
     }
 
 
+def test_labels_without_a_line_are_none(
+    server: RunningServer, scale_graph: Callable[[float], bytes]
+) -> None:
+    assert server.upload("bare", scale_graph(2.0), labels=b"").json()["labels"] == ""
+    server.http.delete("/delete/bare")
+
+
 @pytest.mark.parametrize(
     ("path", "form"),
     [("/delete/doubler", None), ("/delete?model=doubler", None), ("/delete", "doubler")],

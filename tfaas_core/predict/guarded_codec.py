@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from tfaas_core.codec import Codec, Document, Encoded
-from tfaas_core.errors import TfaasError, plugin_failed
+from tfaas_core.errors import SEE_LOG, TfaasError, plugin_failed
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.route import Head
 from tfaas_core.tensors import Arrays, Bound
@@ -86,7 +86,7 @@ class GuardedCodec(Codec[Any]):
         model = "" if version is None else version.name
         doing = f"{step} of the codec {self.name!r}"
         told = plugin_failed(self._plugin, doing, error, model)
-        _log.error("%s", told.message, exc_info=error)
+        _log.error("%s", told.message.removesuffix(SEE_LOG), exc_info=error)
         return told
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import msgspec
 
-from tfaas_core.errors import TfaasError, is_error_status, plugin_failed
+from tfaas_core.errors import SEE_LOG, TfaasError, is_error_status, plugin_failed
 from tfaas_core.json_text import plain
 from tfaas_core.route import Handler, Request, Response, Route, json_response
 from tfaas_core.routing.culprit import culprit
@@ -107,7 +107,7 @@ def unexpected(what: str, exception: BaseException, owner: str = "") -> TfaasErr
     """
     if owner:
         told = plugin_failed(owner, what, exception)
-        _log.error("%s", told.message, exc_info=exception)
+        _log.error("%s", told.message.removesuffix(SEE_LOG), exc_info=exception)
         return told
     _log.error("%s failed", what, exc_info=exception)
     return TfaasError("the server failed; this is a bug, please report it")

@@ -76,7 +76,7 @@ class EngineContract(PreparedContract, RunContract, StoredContract, RoomContract
         self, tmp_path: Path
     ) -> None:
         async with self.engine(tmp_path) as harness:
-            with pytest.raises(CannotServe, match="failed in the load of model 'vk': SystemExit"):
+            with pytest.raises(CannotServe, match="load of model 'vk': SystemExit: the fake"):
                 await harness.worker.prepare("vk", "exit-on-load")
             await self.until_loaded(0)
 

@@ -81,7 +81,7 @@ class OldConfig:
         return int(self._value(key, default, lambda value: type(value) is int, "a number"))
 
     def _text(self, key: str) -> str:
-        return str(self._value(key, "", lambda value: isinstance(value, str), "a string"))
+        return str(self._value(key, "", _is_text, "a string"))
 
     def _value(self, key: str, default: Any, fits: Callable[[Any], bool], expected: str) -> Any:
         value = self._values.get(key.lower())
@@ -90,6 +90,11 @@ class OldConfig:
         if not fits(value):
             raise ConfigError(f"{key} is {_one_line(value)}, it should be {expected}")
         return value
+
+
+def _is_text(value: Any) -> bool:
+    """JSON can spell half of a surrogate pair, which no text holds."""
+    return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 _TAKEN = frozenset({"port", "base", "verbose", "modeldir", "cachelimit"})

@@ -100,8 +100,12 @@ def _labels(folder: Path, params: dict[str, Any]) -> tuple[Path | None, str]:
     named = _named(params, "labels")
     if named:
         file = folder / named
-        return (file, "") if file.is_file() else (None, named)
-    return next((folder / name for name in _LABELS if (folder / name).is_file()), None), ""
+        return (file if _has_text(file) else None), "" if file.is_file() else named
+    return next((folder / name for name in _LABELS if _has_text(folder / name)), None), ""
+
+
+def _has_text(file: Path) -> bool:
+    return file.is_file() and file.stat().st_size > 0
 
 
 def _model_files(

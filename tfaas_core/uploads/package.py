@@ -79,13 +79,14 @@ def sort_out(received: Received, staging: Path, limits: BundleLimits) -> Package
         warmup = _found(bundle.warmup, staging / WARMUP_FILE)
         _replace(model.path, bundle.model, staging / _UNPACKED)
     size_bytes, checksum = _measured(model.path, model)
+    lines = () if labels is None else _read_labels(labels)
     return Package(
         name=name,
         model=model.path,
         model_file=model_file,
         params=Params() if params is None else read_params(params.path),
-        labels=() if labels is None else _read_labels(labels),
-        labels_file="" if labels is None else labels.filename or "labels.txt",
+        labels=lines,
+        labels_file=(labels.filename or "labels.txt") if labels and lines else "",
         size_bytes=size_bytes,
         checksum=checksum,
         warmup=None if warmup is None else read_warmup(warmup.path),

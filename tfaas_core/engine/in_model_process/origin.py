@@ -6,7 +6,9 @@ import logging
 
 import msgspec
 
-from tfaas_core.errors import CannotServe, TfaasError
+from tfaas_core.errors import SEE_LOG, CannotServe, TfaasError
+
+_MOST_REASON = 500
 
 _log = logging.getLogger("tfaas.engine")
 
@@ -37,22 +39,24 @@ class Origin(msgspec.Struct):
     def run_failed(self, error: BaseException) -> TfaasError:
         """Logs it, and gives what a client is told."""
         self.broke("raises or answers what it must not", error)
-        return TfaasError(self._says("a run", error), **self._details())
+        return TfaasError(self._says("a run", type(error).__name__), **self._details())
 
     def load_failed(self, error: BaseException) -> CannotServe:
-        """Logs it, and gives what a client is told."""
+        """Logs it, and gives what a client is told.
+
+        That is the error's text too: a model may hold Python code, and whoever uploads it needs to
+        know what is wrong with that.
+        """
         self.broke("cannot load it", error)
-        return CannotServe(self._says("the load", error), **self._details())
+        reason = f"{type(error).__name__}: {error}"[:_MOST_REASON]
+        return CannotServe(self._says("the load", reason), **self._details())
 
     def _who(self) -> str:
         return f"the runtime of plugin {self.plugin}" if self.plugin else "the runtime"
 
-    def _says(self, doing: str, error: BaseException) -> str:
+    def _says(self, doing: str, reason: str) -> str:
         of_model = f" of model {self.name!r}" if self.name else ""
-        return (
-            f"{self._who()} failed in {doing}{of_model}: {type(error).__name__} "
-            "(the server's log shows where)"
-        )
+        return f"{self._who()} failed in {doing}{of_model}: {reason}{SEE_LOG}"
 
     def _details(self) -> dict[str, str]:
         details = {"model": self.name, "plugin": self.plugin}

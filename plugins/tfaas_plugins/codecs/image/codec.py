@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tfaas_core.codec import Codec, Document, Encoded
 from tfaas_core.errors import TooLarge
 from tfaas_core.models.model import ModelVersion
@@ -16,10 +14,6 @@ from tfaas_plugins.codecs.image.input import ImageInput
 from tfaas_plugins.codecs.image.picture import Picture
 from tfaas_plugins.codecs.image.picture_form import DEFAULT_TOP, read_image_form
 from tfaas_plugins.codecs.values.binding import Bindings, only_input
-
-if TYPE_CHECKING:
-    pass
-
 
 _LIGHT_PIXELS = 64 * 1024
 

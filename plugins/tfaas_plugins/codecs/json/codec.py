@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import orjson
@@ -18,9 +18,6 @@ from tfaas_plugins.codecs.json.document import JsonDocument, read_document
 from tfaas_plugins.codecs.json.values import JsonReader
 from tfaas_plugins.codecs.values.answers import answer
 from tfaas_plugins.codecs.values.binding import Binding, Bindings
-
-if TYPE_CHECKING:
-    pass
 
 _WRITTEN_BY_ORJSON = frozenset(
     np.dtype(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -17,9 +17,6 @@ from tfaas_plugins.codecs.msgpack.packed import packed
 from tfaas_plugins.codecs.msgpack.values import MsgpackReader
 from tfaas_plugins.codecs.values.answers import answer
 from tfaas_plugins.codecs.values.binding import Binding, Bindings
-
-if TYPE_CHECKING:
-    pass
 
 
 class MsgpackCodec(Codec[MsgpackDocument]):

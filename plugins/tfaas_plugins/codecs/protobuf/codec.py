@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tfaas_core.codec import Codec, Encoded
 from tfaas_core.errors import NotAcceptable
 from tfaas_core.models.model import ModelVersion
@@ -13,9 +11,6 @@ from tfaas_plugins.codecs.protobuf.binding import RowBinding
 from tfaas_plugins.codecs.protobuf.document import RowsDocument, read_rows
 from tfaas_plugins.codecs.protobuf.predictions import PredictionsWriter
 from tfaas_plugins.codecs.values.binding import Bindings
-
-if TYPE_CHECKING:
-    pass
 
 
 class ProtobufCodec(Codec[RowsDocument]):

@@ -39,7 +39,7 @@ class Columns:
         """Raises DoesNotFit if there are not as many keys as columns in ``values``."""
         if len(keys) != columns:
             raise DoesNotFit(
-                f"{place} names {len(keys)} columns, {values} has {columns}",
+                f"{place} names {len(keys)} column{'s' * (len(keys) != 1)}, {values} has {columns}",
                 field=place,
                 expected=columns,
                 got=len(keys),

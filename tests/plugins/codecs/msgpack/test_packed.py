@@ -261,7 +261,7 @@ class TestPackedArrays:
         assert got.tolist() == [[1, 2, 3], [4, 5, 6]]
         assert got.flags.c_contiguous
         message = refusal({"keys": ["a"], "values": packed([1, 2])}).message
-        assert message == "keys names 1 columns, values has 2"
+        assert message == "keys names 1 column, values has 2"
 
     def test_packed_and_listed_inputs_have_as_many_rows(self) -> None:
         bound = bind({"inputs": {"x": packed([[1, 2]] * 2), "y": [[1], [2]]}}, TWO_INPUTS)

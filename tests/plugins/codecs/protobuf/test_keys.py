@@ -65,7 +65,7 @@ class TestKeys:
         assert error.details["expected"] == ["a", "b", "c"]
 
     def test_keys_are_as_many_as_columns(self) -> None:
-        assert refusal(row(1, 2, keys="a")).message == "key names 1 columns, value has 2"
+        assert refusal(row(1, 2, keys="a")).message == "key names 1 column, value has 2"
         error = refusal(frame(row(1, 2), row(1, 2, keys="abc")))
         assert error.message == "row[1].key names 3 columns, row[1].value has 2"
 
