@@ -60,8 +60,8 @@ async def answer(
     head = request.head
     if head.content_type not in codec.media_types:
         _check_media_type(codec, head.content_type)
-    if encoding := head.headers.get("content-encoding"):
-        _check_not_encoded(codec, encoding)
+    if head.content_encoding:
+        _check_not_encoded(codec, head.content_encoding)
     prediction = await host.predictor.predict(codec, request.body, head, target, answering)
     encoded, version = prediction.encoded, prediction.version
     headers = {MODEL_HEADER: version.reference}

@@ -39,9 +39,13 @@ class Head(msgspec.Struct, frozen=True):
     content_type: str = ""
     """The header ``Content-Type`` as sent, parameters included; empty if there is none."""
 
+    content_encoding: str = ""
+    """The header ``Content-Encoding`` as sent; empty if there is none."""
+
     def __post_init__(self) -> None:
-        content_type = self.headers.get("content-type", "")
-        msgspec.structs.force_setattr(self, "content_type", content_type)
+        for field in ("content_type", "content_encoding"):
+            value = self.headers.get(field.replace("_", "-"), "")
+            msgspec.structs.force_setattr(self, field, value)
 
     @property
     def path(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -132,6 +132,11 @@ def conform(signature: Signature, bound: Bound) -> list[Array]:
     if given != len(arrays):
         _check_names(signature, arrays)
     return ordered
+
+
+def by_name(signature: Signature, outputs: Sequence[Array]) -> Arrays:
+    """The outputs, which are in the signature's order, under their names."""
+    return {spec.name: output for spec, output in zip(signature.outputs, outputs, strict=True)}
 
 
 def runs_whole(signature: Signature, bound: Bound) -> bool:

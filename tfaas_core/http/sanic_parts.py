@@ -153,7 +153,7 @@ class SanicProtocol(HttpProtocol):
     @property
     def keeps_alive(self) -> bool:
         """Whether connections may have another request."""
-        return bool(self.app.config.KEEP_ALIVE)
+        return bool(self.app.config["KEEP_ALIVE"])
 
     @property
     def buffer_bytes(self) -> int:

@@ -11,15 +11,15 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from tfaas_core.codec import Codec
+from tfaas_core.codec import Codec, Document
 from tfaas_core.engine.base import Engine
 from tfaas_core.errors import CannotServe, TfaasError, Unavailable
 from tfaas_core.models.examples import Example, examples_to_run
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.predict.asked import Asked
 from tfaas_core.predict.mismatch import mismatch
+from tfaas_core.predict.predictor import fitted
 from tfaas_core.route import Head
-from tfaas_core.tensors import Array
+from tfaas_core.tensors import Array, Bound, by_name, runs_whole
 
 CODEC = "json"
 """The codec whose documents and answers examples are."""
@@ -34,6 +34,14 @@ EngineRun: TypeAlias = Callable[[Sequence[Array], int, bool], Awaitable[list[Arr
 """An engine's run of one version: its inputs, how many rows they hold, whether they are whole."""
 
 _log = logging.getLogger("tfaas.warmup")
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """An example, as a model takes it."""
+
+    document: Document
+    bound: Bound
+    inputs: list[Array]
 
 
 class ExampleRuns:
@@ -114,17 +122,20 @@ class ExampleRuns:
                 "enable it"
             )
         asked = await asyncio.to_thread(self._asked, codec, example, version)
-        outputs = await run(asked.inputs, asked.bound.rows, asked.whole)
-        return await asyncio.to_thread(_read, asked, outputs)
+        whole = runs_whole(version.signature, asked.bound)
+        outputs = await run(asked.inputs, asked.bound.rows, whole)
+        return await asyncio.to_thread(_read, codec, asked, outputs, version)
 
-    def _asked(self, codec: Codec[Any], example: Example, version: ModelVersion) -> Asked:
+    def _asked(self, codec: Codec[Any], example: Example, version: ModelVersion) -> _Asked:
         body = msgspec.json.encode(example.document)
         document = codec.parse(body, Head.of_type(codec.media_types[0]))
-        return Asked.of(codec, document, version, codec.bind(document, version), self._max_rows)
+        bound = codec.bind(document, version)
+        return _Asked(document, bound, fitted(version.signature, bound, self._max_rows))
 
 
-def _read(asked: Asked, outputs: Sequence[Array]) -> Any:
-    return msgspec.json.decode(asked.answer(outputs).body)
+def _read(codec: Codec[Any], asked: _Asked, outputs: Sequence[Array], version: ModelVersion) -> Any:
+    named = by_name(version.signature, outputs)
+    return msgspec.json.decode(codec.encode(named, asked.bound, asked.document, version).body)
 
 
 def _compare(example: Example, version: ModelVersion, answer: Any) -> None:

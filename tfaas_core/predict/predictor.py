@@ -11,12 +11,11 @@ import msgspec
 
 from tfaas_core.codec import Codec, Document, Encoded
 from tfaas_core.engine.base import Engine
-from tfaas_core.errors import DoesNotFit
+from tfaas_core.errors import DoesNotFit, TooLarge
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.predict.asked import Asked
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.route import Head
-from tfaas_core.tensors import Bound
+from tfaas_core.tensors import Array, Bound, Signature, by_name, conform, runs_whole
 
 LARGE_BODY_BYTES = 1 << 20
 """A larger body is read in a thread, so that the event loop goes on with other clients."""
@@ -63,6 +62,22 @@ class Prediction(msgspec.Struct, frozen=True):
     version: ModelVersion
 
 
+def fitted(signature: Signature, bound: Bound, max_rows: int) -> list[Array]:
+    """What a model of ``signature`` takes, in its order.
+
+    Raises DoesNotFit if that is not what was bound, TooLarge if there are more than ``max_rows``.
+    """
+    inputs = conform(signature, bound)
+    if bound.rows > max_rows:
+        raise TooLarge(
+            f"{bound.rows} rows are more than the {max_rows} that may ever wait for a model "
+            "(engine.max_queue_rows); send fewer at a time",
+            expected=max_rows,
+            got=bound.rows,
+        )
+    return inputs
+
+
 class Predictor:
     """Takes a request's bytes to a model, and its outputs back to bytes."""
 
@@ -96,9 +111,14 @@ class Predictor:
             version, bound = await self._bound_in_thread(codec, document, target, version)
         else:
             bound = codec.bind(document, version)
-        asked = Asked.of(codec, document, version, bound, self._max_rows)
-        outputs = await self._engine.run(version, asked.inputs, bound.rows, asked.whole)
-        return Prediction(asked.answer(outputs, answering), version)
+        signature = version.signature
+        inputs = fitted(signature, bound, self._max_rows)
+        whole = runs_whole(signature, bound)
+        outputs = await self._engine.run(version, inputs, bound.rows, whole)
+        named = by_name(signature, outputs)
+        if answering is None or answering is codec:
+            return Prediction(codec.encode(named, bound, document, version), version)
+        return Prediction(answering.encode_other(named, bound, version), version)
 
     async def _bound_in_thread(
         self, codec: Codec[Any], document: Document, target: Target | None, version: ModelVersion
