@@ -12,7 +12,7 @@ from typing import cast
 import msgspec
 
 from tfaas_core.engine.in_worker.parts import Grouping, Part
-from tfaas_core.engine.in_worker.queue import check_room
+from tfaas_core.engine.in_worker.queue import queue_full
 from tfaas_core.engine.scheduling.busy_poll import BusyPoll
 from tfaas_core.engine.scheduling.solo import Solo
 from tfaas_core.engine.shared.frames import (
@@ -102,7 +102,9 @@ class ModelConnection(asyncio.Protocol):
             raise self._model_lost()
         answer: asyncio.Future[list[Array]] = self._loop.create_future()
         part = self._grouping.part(inputs, rows, whole, self._max_queue_rows, answer)
-        check_room(self._meter.rows(), part.counted, self._max_queue_rows, self._model)
+        waiting = self._meter.rows()
+        if waiting + part.counted > self._max_queue_rows:
+            raise queue_full(waiting, self._model)
         self._meter.add(self._worker, part.counted)
         if not self._unsent:
             self._loop.call_soon(self._send)

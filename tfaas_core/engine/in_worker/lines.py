@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from tfaas_core.engine.in_worker.queue import check_room
+from tfaas_core.engine.in_worker.queue import queue_full
 from tfaas_core.models.model import ModelVersion
 
 
@@ -26,7 +26,8 @@ class Lines:
     def enter(self, version: ModelVersion, rows: int) -> None:
         """A request begins to wait. Raises QueueFull."""
         line = self._lines.get(version.key) or _Line()
-        check_room(line.rows, rows, self._max_rows, version.name, until=" to load")
+        if line.rows + rows > self._max_rows:
+            raise queue_full(line.rows, version.name, until=" to load")
         self._lines[version.key] = line
         line.requests += 1
         line.rows += rows

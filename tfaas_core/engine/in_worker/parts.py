@@ -14,17 +14,16 @@ from tfaas_core.tensors import Array, BatchAxis, Signature
 
 
 class Part(msgspec.Struct):
-    """One request on its way. ``whole``: it shares no frame."""
+    """One request on its way.
+
+    ``whole``: it shares no frame. ``counted``: as how many rows it is counted, one at least.
+    """
 
     inputs: Sequence[Array]
     rows: int
     whole: bool
     answer: asyncio.Future[list[Array]]
-
-    @property
-    def counted(self) -> int:
-        """As how many rows it is counted: one at least."""
-        return self.rows or 1
+    counted: int
 
 
 class Grouping:
@@ -54,7 +53,7 @@ class Grouping:
         if self._by_shape and not whole:
             rows, whole = _rows_in(inputs, most_rows)
         self._has_wholes = self._has_wholes or whole
-        return Part(inputs, rows, whole, answer)
+        return Part(inputs, rows, whole, answer, rows or 1)
 
     def groups(self, parts: list[Part]) -> list[list[Part]]:
         """All that came of ``part`` since the last call, grouped."""
