@@ -79,7 +79,7 @@ SEE_LOG = " (the server's log shows where)"
 
 
 def plugin_failed(plugin: str, doing: str, error: BaseException, model: str = "") -> TfaasError:
-    """What a client is told where a plugin raises what it must not; the text of that is logged.
+    """What a client is told if a plugin raises what it must not; the text of that is logged.
 
     ``plugin`` is its module, ``doing`` like ``encode of the codec 'csv'``.
     """
@@ -170,7 +170,7 @@ class InUse(TfaasError):
 
 
 class TooLarge(TfaasError):
-    """Larger than a limit, which the message names: by its key, where it is configured."""
+    """Larger than a limit, which the message names: by its key, if it is configured."""
 
     status = 413
     code = "too_large"
@@ -184,7 +184,7 @@ class UnsupportedMediaType(TfaasError):
 
 
 class DoesNotFit(TfaasError):
-    """Readable, but it does not fit the model: wrong length, dtype, key, or NaN where refused."""
+    """Readable, but it does not fit the model: wrong length, dtype, key, or NaN if refused."""
 
     status = 422
     code = "does_not_fit"

@@ -69,7 +69,7 @@ class Host:
     ) -> AsyncIterator[Host]:
         """A host that serves: its storage is open, its engine runs, and its models are known.
 
-        At the end of the block, or where it cannot be started, all that was started is ended, the
+        At the end of the block, or if it cannot be started, all that was started is ended, the
         last first, whichever of it fails to. Raises ConfigError, StorageUnavailable, and what
         engines raise.
         """
@@ -107,10 +107,10 @@ class Host:
     def routes(self) -> list[SealedRoute]:
         """All that is served: what the codecs own, and what plugins register.
 
-        Each handler is behind the seam. Raises PluginError where two of them claim the same.
+        Each handler is behind the seam. Raises PluginError if two of them claim the same.
         """
         plugins = frozenset(plugin.module for plugin in self.plugins.found)
-        # What a codec raises names its plugin already.
+        # Their handlers are the server's own: what comes from a codec, its traceback tells.
         predict = [sealed(route, plugins=plugins) for route in predict_routes(self)]
         others = self.plugins.routes(self)
         return predict + [sealed(route, self._owner(route), plugins) for route in others]
@@ -121,7 +121,7 @@ class Host:
 
 @contextmanager
 def _patient(place: WorkerPlace) -> Iterator[None]:
-    """Goes on without the storage where a parent will tell when it is back."""
+    """Goes on without the storage if a parent will tell when it is back."""
     try:
         yield
     except StorageUnavailable as error:

@@ -60,7 +60,7 @@ _log = logging.getLogger("tfaas.runtime")
 class Independence(msgspec.Struct, frozen=True):
     """Whether each row of a model's outputs is proven to depend on that row of the inputs alone.
 
-    ``reason``, where it is not: a clause that says why, and names the node, such as "node 'x' (Max)
+    ``reason``, if it is not: a clause that says why, and names the node, such as "node 'x' (Max)
     takes the largest of all rows". ``by_shape``: the model's file does not tell the shapes of its
     inputs, but once a request has shown them, it may be proven for these.
     """
@@ -81,7 +81,7 @@ class Servable(ABC):
     def independence(self, shapes: Shapes | None = None) -> Independence:
         """Whether rows of different requests may share a run.
 
-        Asked once before the first run; and where the answer is ``by_shape``, again with the shapes
+        Asked once before the first run; and if the answer is ``by_shape``, again with the shapes
         of a request's inputs, axis 0 being the rows: then, outputs that have no rows are no proof.
         """
         return Independence(False, "its runtime cannot prove that its rows are independent")
@@ -91,8 +91,8 @@ class Servable(ABC):
         """Runs the model once: inputs in the signature's order, outputs in the signature's order.
 
         An input is of its spec's dtype and shape, C-contiguous; an output is of its spec's dtype.
-        Raises DoesNotFit where these values cannot be run (an index out of range, say), and
-        CannotServe where no values could (a kernel that this machine lacks).
+        Raises DoesNotFit if these values cannot be run (an index out of range, say), and
+        CannotServe if no values could (a kernel that this machine lacks).
         """
 
     def tune(self, inputs: Sequence[Array]) -> None:  # noqa: B027 - optional, hence not abstract
@@ -134,12 +134,12 @@ class Runtime(ABC):
     def load(self, artifact: Path, params: Params, options: LoadOptions) -> Servable:
         """Loads ``artifact``, as its uploader's params and the server's options want it.
 
-        Raises BadBody where the file is not what it claims to be, CannotServe where it is but
+        Raises BadBody if the file is not what it claims to be, CannotServe if it is but
         cannot be served, in words that help the person who uploaded it.
         """
 
     def count_ops(self, artifact: Path, params: Params) -> dict[str, int]:
-        """How often each type of op occurs in ``artifact``; empty where the runtime cannot tell.
+        """How often each type of op occurs in ``artifact``; empty if the runtime cannot tell.
 
         Runs where ``load`` does, but without it: what is told may be of a model that cannot be
         served. Raises what ``load`` raises.

@@ -9,7 +9,7 @@ V = TypeVar("V")
 
 
 def respelled(fields: Mapping[str, V], known: Collection[str]) -> dict[str, V]:
-    """``fields``, with ``Model`` or ``MODEL`` renamed to ``model`` where ``known`` has that.
+    """``fields``, with ``Model`` or ``MODEL`` renamed to ``model`` if ``known`` has that.
 
     As Go's encoding/json does: case does not matter, but a field that is spelt as in ``known``
     wins, unless it is null or "", and of several others the last one does. A field that loses

@@ -115,7 +115,7 @@ class Engine(ABC):
         """Runs a stored version on conforming inputs; loads it first if it is not loaded.
 
         ``inputs`` are in the signature's order and hold ``rows`` rows; so do the outputs, but for
-        constant ones, where rows of several requests share a run. Of a request that runs alone, the
+        constant ones, if rows of several requests share a run. Of a request that runs alone, the
         outputs are what the model answers, of as many rows as it likes. ``whole``: see Bound.
         Raises QueueFull, ModelLost or DeadlinePassed, and what Servable.run raises.
         """

@@ -91,7 +91,7 @@ def _settle_connection(request: SanicRequest, found: Found, response: Response) 
 
 
 def _sanics(response: Response) -> HTTPResponse:
-    """Raises all sorts of errors where a handler gave what cannot be sent."""
+    """Raises all sorts of errors if a handler gave what cannot be sent."""
     if response.status < 200:
         raise ValueError(f"{response.status} is not the status of an answer")
     # A head that was made into bytes has its headers in another order.

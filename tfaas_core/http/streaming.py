@@ -24,8 +24,8 @@ async def send_stream(
     ``owner`` is the module of the plugin that they come from, which is named if it fails.
 
     Where a piece fails once something was sent, the connection is cut: an end that looks like any
-    other would pass for the end of the answer. Raises TfaasError where the first piece fails, with
-    nothing sent, and CancelledError where the connection is gone.
+    other would pass for the end of the answer. Raises TfaasError if the first piece fails, with
+    nothing sent, and CancelledError if the connection is gone.
     """
     sent = 0
     try:

@@ -67,7 +67,7 @@ class Registrations:
         return _clash(first, second)
 
     def _tie(self, claim: Registration) -> PluginError | None:
-        """The error where another route matches the same paths, and neither is before the other."""
+        """The error if another route matches the same paths, and neither is before the other."""
         pattern = claim.pattern
         for other in self._claims.values():
             if pattern and other.pattern and pattern.ties_with(other.pattern):

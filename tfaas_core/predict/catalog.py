@@ -161,7 +161,7 @@ class Catalog:
         return True
 
     def _let_go_live(self, name: str, model: Model, ready: Sequence[ModelVersion]) -> None:
-        """Serves ``model``, where all of it is ready; or its live version, if newer ones came."""
+        """Serves ``model``, if all of it is ready; or its live version, if newer ones came."""
         now, served = self._seen.get(name), self._models.get(name)
         keys = {version.key for version in ready}
         if now is not None and served is not None:
@@ -191,7 +191,7 @@ class Catalog:
         await asyncio.gather(*self._switches.values(), return_exceptions=True)
 
     def next_moment(self) -> str:
-        """The present; or, where a host's clock is ahead, right after what it uploaded or chose.
+        """The present; or, if a host's clock is ahead, right after what it uploaded or chose.
 
         So the last upload or choice is the latest one, whatever the hosts' clocks say.
         """
@@ -250,7 +250,7 @@ def _interim(before: Model, after: Model) -> Model:
 def _overtaken(served: Model, model: Model, now: Model) -> Model:
     """What to serve once ``model`` is ready, while the one to serve is ``now`` already another.
 
-    Its live version, where an upload has overtaken it; otherwise nothing else than is ``served``.
+    Its live version, if an upload has overtaken it; otherwise nothing else than is ``served``.
     """
     live = model.live
     if live.version >= now.pointers.live or live.key not in {v.key for v in now.versions}:

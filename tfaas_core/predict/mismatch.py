@@ -16,7 +16,7 @@ class Mismatch(msgspec.Struct, frozen=True):
 
     ``index`` is the place in the output of two values, short ones or the beginning of their JSON.
     If it is empty, the form differs, and ``expected`` and ``got`` are words. ``output`` is empty
-    where the outputs are others.
+    if the outputs are others.
     """
 
     output: str

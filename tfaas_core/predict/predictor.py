@@ -98,7 +98,7 @@ class Predictor:
     ) -> Prediction:
         """The answer to ``body``, which ``codec`` reads; raises TfaasError if there is none.
 
-        ``target`` is what the path names, where it names a model. ``answering`` writes the
+        ``target`` is what the path names, if it names a model. ``answering`` writes the
         answer, if that is not ``codec``.
         """
         is_large = len(body) > LARGE_BODY_BYTES

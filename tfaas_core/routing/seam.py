@@ -56,7 +56,7 @@ class Passage:
         self.owner = owner
 
     async def __call__(self, request: Arriving) -> Response:
-        """What the client gets. Raises CancelledError alone, where the request is given up."""
+        """What the client gets. Raises CancelledError alone, if the request is given up."""
         # Whoever guards a route will look at request.head and request.client here, before the
         # body is read; and whoever observes, at what is returned, errors included.
         try:

@@ -104,7 +104,7 @@ class BlockingLink(Generic[M]):
         return [(self._decoder.decode(payload), fds) for payload, fds in self._inbox.messages()]
 
     def send(self, message: Any) -> None:
-        """Sends a message; does nothing where the other side is gone."""
+        """Sends a message; does nothing if the other side is gone."""
         with self._sending, suppress(OSError):
             self._sock.sendall(_pack(message, ()))
 

@@ -110,7 +110,7 @@ class CodecContract:
             assert "".join([*encoded.headers, *encoded.headers.values()]).isascii()
 
     def test_the_types_of_answers_are_media_types(self, codec: Codec[Any]) -> None:
-        """Set ``answer_types`` where the first of ``media_types`` is not the type of answers."""
+        """Set ``answer_types`` if the first of ``media_types`` is not the type of answers."""
         assert [name for name in _answer_types(codec) if not _MEDIA_TYPE.fullmatch(name)] == []
         assert "*/*" not in _answer_types(codec)
 

@@ -15,7 +15,7 @@ def fork_servers(parent: psutil.Process | None = None) -> list[psutil.Process]:
 
 
 def fork_server() -> psutil.Process | None:
-    """The only fork server of the present process, where one runs."""
+    """The only fork server of the present process, if one runs."""
     return next(iter(fork_servers()), None)
 
 

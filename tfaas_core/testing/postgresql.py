@@ -132,7 +132,7 @@ def _binaries() -> Path | None:
 
 @contextmanager
 def running_postgresql(durable: bool = False) -> Iterator[PostgresqlServer]:
-    """A new server, which is gone afterwards. Skips the test, but under CI, where none can be."""
+    """A new server, which is gone afterwards. Skips the test, but under CI, if none can be."""
     binaries = _binaries()
     if binaries is None:
         assert os.environ.get("CI") != "true", "no binaries of PostgreSQL, which CI must have"

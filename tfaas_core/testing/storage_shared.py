@@ -15,7 +15,7 @@ from tfaas_core.testing.storage_processes import Shape, fault_of, newest, upload
 
 
 class SharedContract(StorageCase):
-    """What several storages have of each other, also where processes are killed."""
+    """What several storages have of each other, also if processes are killed."""
 
     def test_two_storages_of_a_folder_see_each_others_changes_at_once(
         self, storage: Storage, folder: Path, crossing: None

@@ -8,5 +8,5 @@ _FACTOR = 10 if os.environ.get("TEST_LONG") == "1" else 1
 
 
 def tries(usual: int) -> int:
-    """So many; ten times as many where the environment has ``TEST_LONG=1``."""
+    """So many; ten times as many if the environment has ``TEST_LONG=1``."""
     return usual * _FACTOR

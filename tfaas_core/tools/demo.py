@@ -1,4 +1,4 @@
-"""The demo models: stored at start-up where ``tfaas serve --demo`` asks for them."""
+"""The demo models: stored at start-up if ``tfaas serve --demo`` asks for them."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class Transfer:
         return Transferred(name, len(missing), len(model.versions) - len(missing))
 
     def copy_default(self) -> DefaultChoice | None:
-        """Takes over which model was chosen as the default, where the target has no choice.
+        """Takes over which model was chosen as the default, if the target has no choice.
 
         Returns it, or None if nothing was to be done.
         """

@@ -46,7 +46,7 @@ class BundleLimits(msgspec.Struct, frozen=True):
 class Bundle(msgspec.Struct, frozen=True):
     """What was found in a bundle.
 
-    ``name`` is the folder at the top of the tarball, empty where there is none. ``model`` is the
+    ``name`` is the folder at the top of the tarball, empty if there is none. ``model`` is the
     SavedModel's folder or the graph's file.
     """
 
@@ -66,7 +66,7 @@ def unpack(tarball: Path, folder: Path, limits: BundleLimits) -> Bundle:
     """Unpacks ``tarball`` into the new ``folder``, and finds the model in it.
 
     Blocks; what it leaves behind when it raises is the caller's to remove. Raises BadBody for what
-    is no tarball or holds what it must not, TooLarge beyond ``limits``, CannotServe where it holds
+    is no tarball or holds what it must not, TooLarge beyond ``limits``, CannotServe if it holds
     no model or several, StorageFull and StorageUnavailable.
     """
     folder.mkdir(mode=0o700)
@@ -198,7 +198,7 @@ def _is_clutter(path: PurePosixPath) -> bool:
 def find_model(folder: Path) -> Bundle:
     """The model in a folder that holds what a bundle holds.
 
-    Raises CannotServe where there is none, or several.
+    Raises CannotServe if there is none, or several.
     """
     tops = list(folder.iterdir())
     only = tops[0] if len(tops) == 1 and tops[0].is_dir() else None

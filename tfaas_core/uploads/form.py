@@ -108,7 +108,7 @@ def check_ignorable(head: PartHead, known: Sequence[str], before: int) -> None:
 
     ``before``: how many were already. Raises BadBody if only the case of its name is wrong, if
     there are too many, and if it is a file, which nobody sends for nothing. But old servers read
-    ``op`` where it is a file alone.
+    ``op`` if it is a file alone.
     """
     name = head.name
     right = next((each for each in known if each.lower() == name.lower()), None)

@@ -88,7 +88,7 @@ def _directions(count: int, random: np.random.Generator) -> Array:
 
 
 def _boosted(at_rest: Array, mass: Array, energy: Array, momentum: Array) -> Array:
-    """A product's pt, eta, phi, [count, 3], where its parent has ``energy`` and ``momentum``."""
+    """A product's pt, eta, phi, [count, 3], of a parent with ``energy`` and ``momentum``."""
     along = np.sum(at_rest * momentum, axis=1, keepdims=True)
     x, y, z = (at_rest + momentum * (along / (energy + mass) + mass / 2) / mass).T
     pt = np.hypot(x, y)

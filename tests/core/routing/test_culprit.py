@@ -8,7 +8,7 @@ import pytest
 
 from tfaas_core.routing.culprit import culprit
 
-PLUGINS = {"tfaas_a", "tfaas_b.hooks"}
+PLUGINS = {"tfaas_a", "tfaas_b.hooks", "tfaas_c:plugin"}
 CALL = "def call(inner):\n    inner()\n"
 
 
@@ -33,6 +33,7 @@ def fail() -> None:
         (["tfaas_a.db"], "tfaas_a"),
         (["tfaas_ab"], ""),
         (["tfaas_a", "tfaas_core.host", "tfaas_b.hooks"], "tfaas_b.hooks"),
+        (["tfaas_c.db"], "tfaas_c:plugin"),
         (["tfaas_b.hooks.own", "tfaas_core.host", "tfaas_a"], "tfaas_a"),
     ],
 )

@@ -44,7 +44,7 @@ class Lines:
             call()
 
     def after(self, key: str, call: Callable[[], object]) -> bool:
-        """Has ``call`` called after the last request in line; False where there is none."""
+        """Has ``call`` called after the last request in line; False if there is none."""
         line = self._lines.get(key)
         if line is not None:
             line.afterwards.append(call)

@@ -9,7 +9,7 @@ holds one or more *parts*, each one client's rows, already concatenated along ax
 
 The dtype of a tensor is its spec's. Strings are a MessagePack array of bytes. ``deadline_s`` is
 ``time.monotonic``, the same clock in all processes of a machine. An answer speaks for a range of
-its frame's parts, so that the values that cannot be run fail alone. ``whole`` is set where the one
+its frame's parts, so that the values that cannot be run fail alone. ``whole`` is set if the one
 part of a frame is to be run as it is: its inputs may have different first axes.
 """
 

@@ -152,7 +152,7 @@ def _load(graph_def: Any, params: Params, threads: int) -> GraphServable:
 
 
 def _with_nodes(params: Params, graph_def: Any) -> Params:
-    """``params`` that name nodes of the graph, where they name any in either way."""
+    """``params`` that name nodes of the graph, if they name any in either way."""
     nodes = {node.name for node in graph_def.node}
 
     def is_node(name: str) -> bool:

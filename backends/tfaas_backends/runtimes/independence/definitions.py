@@ -14,7 +14,7 @@ _WITHOUT_CARE = re.compile(r"Empty|(Deep|Inplace|_|Xla|PyFunc).*")
 
 @cache
 def defaults(op: str) -> dict[str, Any]:
-    """The AttrValues that attributes have where a node does not give them."""
+    """The AttrValues that attributes have if a node does not give them."""
     definition = op_def_registry.get(op)
     attributes = [] if definition is None else definition.attr
     return {a.name: a.default_value for a in attributes if a.HasField("default_value")}

@@ -168,7 +168,7 @@ def _is_vague(value: Value) -> bool:
 
 
 def _blamed(value: Value, where: str, op: str) -> Value:
-    """With this node to blame, where a value is mixed and names none yet."""
+    """With this node to blame, if a value is mixed and names none yet."""
     if isinstance(value, Mixed) and not value.node:
         return msgspec.structs.replace(value, node=where, op=op)
     return value

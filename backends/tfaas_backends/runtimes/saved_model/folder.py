@@ -37,7 +37,7 @@ class HeldFolder:
 
 
 def tags_of(params: Params) -> frozenset[str]:
-    """The tags of the graph to load: ``serve`` where ``params`` do not say otherwise.
+    """The tags of the graph to load: ``serve`` if ``params`` do not say otherwise.
 
     An empty list stands for a graph without tags; null and empty text say nothing.
     """
@@ -120,7 +120,7 @@ def checkpoint(folder: Path) -> str:
 
 
 def damaged(error: Exception, folder: Path) -> BadBody:
-    """The answer where TensorFlow cannot read the variables' values."""
+    """The answer if TensorFlow cannot read the variables' values."""
     what = without_place(one_line(error), folder)
     return BadBody(f"the SavedModel's variables are damaged: {what}", field="model")
 

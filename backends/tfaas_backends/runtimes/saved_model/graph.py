@@ -150,7 +150,7 @@ class SavedGraph:
 class _Needed:
     """What of a SavedModel's graph predictions need.
 
-    ``variables`` get their values from the checkpoint ``prefix``, where ``stored`` tells all of
+    ``variables`` get their values from the checkpoint ``prefix``, if ``stored`` tells all of
     them. If it does not, ``restore_node`` has to be run, with the checkpoint fed to
     ``file_node``; ``doubtful`` are variables of TensorFlow 2 that may have no value even then.
     """

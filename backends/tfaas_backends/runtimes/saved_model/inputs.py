@@ -35,7 +35,7 @@ def asked_for(ends: Ends, meta_graph: Any, given: bool) -> Asked:
     """The ends without inputs that no output needs; these become ``unused``, and zeros.
 
     Inputs get the signature's defaults. Where a default cannot be shown, it is used and the input
-    ``left_out``; so it is, silently, where the params did not name the input though they name
+    ``left_out``; so it is, silently, if the params did not name the input though they name
     others: ``given``. Raises CannotServe if a default does not fit its input.
     """
     inputs = _Inputs(ends, meta_graph)

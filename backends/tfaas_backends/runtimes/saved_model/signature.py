@@ -78,7 +78,7 @@ def ends_of(meta_graph: Any, params: Params) -> Ends:
 
 
 def _readable(outputs: list[End], infos: Mapping[str, Any]) -> list[End]:
-    """Those that answers can hold; all of them where no answer can hold any."""
+    """Those that answers can hold; all of them if no answer can hold any."""
     return [end for end in outputs if _dtype(infos[end.key]) in NUMPY_DTYPES] or outputs
 
 

@@ -58,7 +58,7 @@ def stored_variables(graph_def: Any, restore_node: str) -> dict[str, Stored]:
 
 
 class _Restoring:
-    """Reads a graph, or a function's body where ``arguments`` tell the nodes it is called with."""
+    """Reads a graph, or a function's body if ``arguments`` tell the nodes it is called with."""
 
     def __init__(self, nodes: Iterable[Any], arguments: Mapping[str, str]) -> None:
         self._nodes = {node.name: node for node in nodes}

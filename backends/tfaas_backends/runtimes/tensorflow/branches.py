@@ -67,7 +67,7 @@ class Branches:
                     tensors += self._outputs_of_dead(op)
 
     def _outputs_of_dead(self, op: Any) -> list[Any]:
-        """What dies with ``op``, one of whose inputs is dead: nothing where a Merge lives on."""
+        """What dies with ``op``, one of whose inputs is dead: nothing if a Merge lives on."""
         if op.type in _MERGES and self.live_inputs(op):
             return []
         outputs = []

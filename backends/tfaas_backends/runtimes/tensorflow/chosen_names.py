@@ -1,4 +1,4 @@
-"""Which names count where params give a model's inputs, or its outputs, in two ways."""
+"""Which names count if params give a model's inputs, or its outputs, in two ways."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _BY_CHANNEL = re.compile(
     r"(Depthwise)?Conv2[Dd](Native)?|Conv3D|(Max|Avg)Pool(V2|3D)?|Conv[23]DBackpropInput(V2)?"
     r"|DepthToSpace|SpaceToDepth"
 )
-"""Ops that CPUs can run only where the channels come last."""
+"""Ops that CPUs can run only if the channels come last."""
 
 _XLA = "XlaCallModule"
 _OLDEST_XLA = 4

@@ -34,7 +34,7 @@ _HARMLESS_VALUES = {
     "EncodeProto": ("descriptor_source", re.compile(rb"((local|bytes)://.*)?", re.DOTALL)),
     "FixedUnigramCandidateSampler": ("vocab_file", re.compile(b"")),
 }
-"""Ops that reach for files where this attribute has any other value."""
+"""Ops that reach for files if this attribute has any other value."""
 
 _FILE_INPUTS = {
     "RestoreV2": 0,
@@ -101,7 +101,7 @@ class _Check:
             self._waiting.append((name, arguments))
 
     def _file_arguments(self, node: Any, function: str, files: _Files) -> frozenset[str]:
-        """The arguments that are files where ``node`` calls ``function``."""
+        """The arguments that are files if ``node`` calls ``function``."""
         arguments = self._functions[function].signature.input_arg
         inputs = [reference for reference in node.input if not reference.startswith("^")]
         if node.op not in (*_CALLS, function) or len(arguments) != len(inputs):

@@ -1,4 +1,4 @@
-"""Values that inputs have where a request does not send them, as JSON spells them."""
+"""Values that inputs have if a request does not send them, as JSON spells them."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def spelled(tensor: Any) -> Any:
 
 
 def constant_default(tensor: Any) -> Any:
-    """What a placeholder with a constant default is where nobody feeds it; None for all else.
+    """What a placeholder with a constant default is if nobody feeds it; None for all else.
 
-    ``tensor`` is TensorFlow's. None, too, where the value cannot be shown.
+    ``tensor`` is TensorFlow's. None, too, if the value cannot be shown.
     """
     op = tensor.op
     if op.type != "PlaceholderWithDefault":

@@ -56,7 +56,7 @@ def listed(names: Iterable[str]) -> str:
 
 
 class GraphNodes:
-    """Finds tensors by name, and, where no name is given, the ones that matter.
+    """Finds tensors by name, and, if no name is given, the ones that matter.
 
     Walks leave out the branches that no prediction takes. ``fed``: the nodes that are known to be
     inputs. Tensors and operations are TensorFlow's.
@@ -79,7 +79,7 @@ class GraphNodes:
     def inputs_of(self, outputs: Iterable[Any]) -> list[Any]:
         """What must be fed to compute ``outputs``; raises CannotServe if that is nothing.
 
-        That is placeholders; where all of them have defaults, these all the same.
+        That is placeholders; if all of them have defaults, these all the same.
         """
         needed = {op.name for op in self.ancestors(outputs, ())}
         for types in (PLACEHOLDERS, (_DEFAULTED,)):

@@ -16,7 +16,7 @@ class GraphRows:
 
     def __init__(self, prover: Prover, inputs: Sequence[TensorSpec]) -> None:
         self._proof = prover.prove([spec.shape for spec in inputs])
-        # What it holds of the graph is needed again only where requests tell the shapes.
+        # What it holds of the graph is needed again only if requests tell the shapes.
         self._prover = prover if any(spec.shape is None for spec in inputs) else None
 
     def found(self, outputs: Sequence[TensorSpec]) -> list[TensorSpec]:
@@ -24,7 +24,7 @@ class GraphRows:
         return [_with(spec, f) for spec, f in zip(outputs, self._proof.outputs, strict=True)]
 
     def settled(self, signature: Signature, is_given: bool) -> Signature:
-        """The signature, with no batch axis where its inputs have no rows in common.
+        """The signature, with no batch axis if its inputs have no rows in common.
 
         Where rows of several inputs are mixed, nothing says that their first sizes are the same:
         they may be the nodes and the edges of a graph. ``is_given``: the params give the axis.
@@ -33,7 +33,7 @@ class GraphRows:
         are_apart = len(signature.inputs) > 1 and not self._proof.mergeable
         if batch is BatchAxis.FREE and are_apart and not is_given:
             batch = BatchAxis.NONE
-        if batch is BatchAxis.NONE:  # where all is whole, constants are nothing special
+        if batch is BatchAxis.NONE:  # if all is whole, constants are nothing special
             outputs = tuple(msgspec.structs.replace(spec, constant=False) for spec in outputs)
         return msgspec.structs.replace(signature, batch=batch, outputs=outputs)
 

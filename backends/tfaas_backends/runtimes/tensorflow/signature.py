@@ -28,7 +28,7 @@ def spec_of(tensor: Any, field: str) -> TensorSpec:
 
 
 def first_names(tensors: Iterable[Any], shapes: Iterable[Any] = ()) -> set[str]:
-    """The names that the model gives to the first sizes of placeholders, where it names any.
+    """The names that the model gives to the first sizes of placeholders, if it names any.
 
     ``shapes``: what else tells their shapes, TensorShapeProtos or Nones.
     """
@@ -45,8 +45,8 @@ def signature_of(
 ) -> Signature:
     """The signature, its batch axis the one that the params give, or else told by the shapes.
 
-    It is free where all are known to begin with a free size, or of unknown rank if it is outputs:
-    of these, runs will tell. ``names`` are those of the inputs' first sizes: where they differ, so
+    It is free if all are known to begin with a free size, or of unknown rank if it is outputs:
+    of these, runs will tell. ``names`` are those of the inputs' first sizes: if they differ, so
     may the sizes. Raises CannotServe if the shapes do not allow ``axis``.
     """
     if axis is not None:

@@ -88,7 +88,7 @@ class FilesystemModels:
             return Decided()
 
     def model(self, name: str) -> Model | None:
-        """The model ``name``, or None; it is read again only where its folder has changed."""
+        """The model ``name``, or None; it is read again only if its folder has changed."""
         folder = os.path.join(self._root, name)  # a Path would take longer than all the rest
         while True:
             try:

@@ -39,7 +39,7 @@ _log = logging.getLogger("tfaas.storage")
 
 
 class ArtifactCache:
-    """Artifacts on the local disk; the least recently used go where they exceed ``max_bytes``."""
+    """Artifacts on the local disk; the least recently used go if they exceed ``max_bytes``."""
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self.folder = folder

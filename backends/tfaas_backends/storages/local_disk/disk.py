@@ -27,7 +27,7 @@ _log = logging.getLogger("tfaas.storage")
 
 
 def lock(folder: Path) -> int:
-    """A descriptor that holds the lock on ``folder``, made where needed. Raises Busy."""
+    """A descriptor that holds the lock on ``folder``, made if needed. Raises Busy."""
     for _ in range(_LOCK_ATTEMPTS):
         with suppress(FileExistsError):
             os.mkdir(folder, _MODE)
@@ -58,7 +58,7 @@ def unlock(descriptor: int, folder: Path) -> None:
         with suppress(OSError):
             is_ours = stat.S_IMODE(os.fstat(descriptor).st_mode) == _MODE
             if is_ours and _is_at(descriptor, folder):
-                os.rmdir(folder)  # fails where it holds a version
+                os.rmdir(folder)  # fails if it holds a version
         fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)

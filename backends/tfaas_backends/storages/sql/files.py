@@ -63,7 +63,7 @@ class Batches:
         self._open.__exit__(*error)
 
     def wrote(self, size_bytes: int) -> None:
-        """Starts a new transaction where this one has enough."""
+        """Starts a new transaction if this one has enough."""
         self._written += size_bytes
         if self._written >= _BATCH_BYTES:
             self._open.close()

@@ -69,7 +69,7 @@ class Records:
         return known.model
 
     def list(self) -> list[Model]:
-        """All models, sorted by name. One small query where none has changed."""
+        """All models, sorted by name. One small query if none has changed."""
         with self._database.engine.connect() as connection:
             if connection.scalar(_REVISION) != self._listed.revision:
                 with transaction(connection, self._database.begin_read):

@@ -40,7 +40,7 @@ class SqlMigrations(Migrations):
         return revision in REVISIONS
 
     def upgrade(self) -> None:
-        """Does nothing, and writes nothing, where the schema is the newest."""
+        """Does nothing, and writes nothing, if the schema is the newest."""
         self._database.prepare()
         current = self.current()
         if current == self.newest():

@@ -48,7 +48,7 @@ class Sqlite(Database):
         super().__init__(engine, shown)
 
     def _connect(self) -> sqlite3.Connection:
-        # mode=rw: where the file was taken away, no empty one takes its place.
+        # mode=rw: if the file was taken away, no empty one takes its place.
         uri = f"file:{quote(str(self._file))}?mode=rw"
         connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_S, check_same_thread=False)
         connection.execute("PRAGMA synchronous = EXTRA")

@@ -36,9 +36,9 @@ def encode(
     """A single picture's answer, or a list of those of a batch.
 
     With labels, an answer is an object with the file's name and the ``top`` best labels, of none
-    where the model answers no row at all. Numbers without a label are left out, as the original
+    if the model answers no row at all. Numbers without a label are left out, as the original
     TFaaS does. Without labels, it is what the JSON codec answers to one row,
-    and where the model answers another number of rows than there are pictures, to all of them.
+    and if the model answers another number of rows than there are pictures, to all of them.
     Raises DoesNotFit if there are labels, and not as many rows as pictures.
     """
     rows = _rows(outputs, bound, version)

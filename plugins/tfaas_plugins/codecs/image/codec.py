@@ -76,7 +76,7 @@ class ImageCodec(Codec[ImageDocument]):
     def encode(
         self, outputs: Arrays, bound: Bound, document: ImageDocument, version: ModelVersion
     ) -> Encoded:
-        """For each picture its best labels, or where the model has none, its outputs."""
+        """For each picture its best labels, or if the model has none, its outputs."""
         filenames = [picture.sent.filename or "" for picture in document.pictures]
         return image_answer.encode(outputs, bound, filenames, document.top, version)
 

@@ -24,7 +24,7 @@ class ImageFileInput:
     def __init__(self, version: ModelVersion, spec: TensorSpec) -> None:
         """``spec`` is the input. Raises DoesNotFit if it takes no single strings.
 
-        And where the params are wrong, or say how values are to be made of pictures.
+        And if the params are wrong, or say how values are to be made of pictures.
         """
         self._model = version.name
         self._name = spec.name

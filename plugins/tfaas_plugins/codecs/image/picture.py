@@ -40,7 +40,7 @@ _OTHER_BEGINNINGS = {
     "PDF": rb"%PDF-",
     "SVG": rb"\s*(<\?xml[^>]*>\s*)?<svg",
 }
-# ImageOps.exif_transpose does the same, but it writes the EXIF data anew, and fails where one of
+# ImageOps.exif_transpose does the same, but it writes the EXIF data anew, and fails if one of
 # the other fields cannot be written.
 _TURNS = {
     2: Transpose.FLIP_LEFT_RIGHT,
@@ -207,7 +207,7 @@ def _converted(image: Image.Image, mode: Mode) -> Image.Image:
 
 
 def _of_8_bits(image: Image.Image) -> Image.Image:
-    """16-bit grey as 8-bit grey, with alpha where one level of grey is transparent."""
+    """16-bit grey as 8-bit grey, with alpha if one level of grey is transparent."""
     # Pillow would clip the levels at 255.
     levels = np.asarray(image)
     grey = Image.fromarray((levels >> 8).astype(np.uint8))

@@ -104,7 +104,7 @@ def _too_large(number: str, place: str, body: bytes) -> TfaasError:
 
 def _may_hold_booleans(body: bytes, fields: dict[str, Any], document: JsonDocument) -> bool:
     # To look at each value would take as long as to read it. But "true" needs a "u" and "false" an
-    # "f": where the names account for all of these, none is left. Escapes would upset the count.
+    # "f": if the names account for all of these, none is left. Escapes would upset the count.
     has_name = "values" in fields or "inputs" in fields or "value" in fields
     if has_name and b"f" not in body and body.find(b"u") == body.rfind(b"u"):
         return False  # the one "u" is that of the name

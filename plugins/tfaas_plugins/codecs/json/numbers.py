@@ -28,7 +28,7 @@ _FLOATS = np.dtype(np.float64)
 class NumberLists(msgspec.Struct, frozen=True):
     """Nested lists of nothing but numbers, as many in each list of a level.
 
-    ``array`` is int64 where all of them are integers of that range, else float64.
+    ``array`` is int64 if all of them are integers of that range, else float64.
     """
 
     array: Array
@@ -46,7 +46,7 @@ class NumberLists(msgspec.Struct, frozen=True):
 def read_fields(body: bytes) -> dict[str, Any] | None:
     """The fields of a JSON object, with NumberLists for its values, or for its inputs.
 
-    None if orjson reads the body sooner, or where the body is anything else than an object with
+    None if orjson reads the body sooner, or if the body is anything else than an object with
     such lists: what it is instead, orjson tells.
     """
     # Escapes could hide brackets: see _are_all.

@@ -40,7 +40,7 @@ class MsgpackCodec(Codec[MsgpackDocument]):
     def encode(
         self, outputs: Arrays, bound: Bound, document: MsgpackDocument, version: ModelVersion
     ) -> Encoded:
-        """Lists for one row, or for a batch; packed where the request was; several by name."""
+        """Lists for one row, or for a batch; packed if the request was; several by name."""
         return _encoded(answer(outputs, bound, version, packed if document.packed else lists))
 
     def encode_other(self, outputs: Arrays, bound: Bound, version: ModelVersion) -> Encoded:

@@ -28,7 +28,7 @@ _LEFT_OUT = 0x100
 def lists(array: Array) -> Any:
     """What msgspec writes as nested lists: float32 as such, NaN and infinities as nil.
 
-    float16 is written as float32, complex numbers as pairs ``[re, im]``; bytes are strings where
+    float16 is written as float32, complex numbers as pairs ``[re, im]``; bytes are strings if
     they are UTF-8, and else bin.
     """
     if array.dtype.kind == "c":

@@ -23,7 +23,7 @@ _ELSEWHERE = "use /json or /msgpack"
 class RowBinding:
     """Binds Rows to one version.
 
-    A Row is flat; where a row of the model has more axes, it holds that row's elements in C order.
+    A Row is flat; if a row of the model has more axes, it holds that row's elements in C order.
     """
 
     def __init__(self, version: ModelVersion) -> None:

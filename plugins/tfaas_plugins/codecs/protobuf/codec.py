@@ -25,7 +25,7 @@ class ProtobufCodec(Codec[RowsDocument]):
         self._writers = Bindings(PredictionsWriter)
 
     def parse(self, body: bytes, head: Head) -> RowsDocument:
-        """Reads a DataFrame where the media type's parameter ``messageType`` says so, or a Row.
+        """Reads a DataFrame if the media type's parameter ``messageType`` says so, or a Row.
 
         Raises BadBody, DoesNotFit, and UnsupportedMediaType for another message.
         """

@@ -32,7 +32,7 @@ def read_rows(body: bytes, content_type: str) -> RowsDocument:
     """The rows that ``body`` holds, with the model that they name.
 
     Raises BadBody if the body is not the message announced, DoesNotFit if a DataFrame names
-    several models, UnsupportedMediaType where another message is announced.
+    several models, UnsupportedMediaType if another message is announced.
     """
     announced = _MESSAGE_TYPE.search(content_type)
     kind = announced[1].strip() if announced else ROW

@@ -8,7 +8,7 @@ from tfaas_core.models.params import Params
 
 
 class Columns:
-    """The order of one version's columns, where its params list its ``features``."""
+    """The order of one version's columns, if its params list its ``features``."""
 
     def __init__(self, version: ModelVersion, row_shape: tuple[int | None, ...] | None) -> None:
         self._model = version.name

@@ -48,7 +48,7 @@ class _Level(msgspec.Struct, frozen=True):
 class ListReader:
     """Reads values for one input of one model.
 
-    Values nested as deep as a row are one row, and get a batch axis where the model has one;
+    Values nested as deep as a row are one row, and get a batch axis if the model has one;
     values nested one deeper are a batch. For an input of unknown rank, lists of lists are a batch.
     Lists that end in empty ones, and are no row, are a batch without rows, or one of rows without
     elements; what they leave open has size 1.
@@ -114,7 +114,7 @@ class ListReader:
         return Reading(self._zeros((0, *(self.row_shape or ()))), False)
 
     def _without_elements(self, values: Any) -> Reading | None:
-        """What lists that end in empty ones are, where a batch, or else a row, may be like that.
+        """What lists that end in empty ones are, if a batch, or else a row, may be like that.
 
         If it is not known of how many, 1 is taken: of none, some of TensorFlow's ops refuse to
         find the largest, and others cannot tell how many rows they have.

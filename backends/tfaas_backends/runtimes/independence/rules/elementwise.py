@@ -72,7 +72,7 @@ def constant_of(node: Node, inputs: Sequence[Value]) -> Tensor:
 
 
 def _counted_shape(inputs: Sequence[Value]) -> Shape | None:
-    """Of the largest one, where the others are single elements of no more axes."""
+    """Of the largest one, if the others are single elements of no more axes."""
     shapes = [shape_of(value) for value in inputs]
     largest = max(shapes, key=lambda shape: (len(shape), shape != (ONE,) * len(shape)))
     small = all(s == largest or s == (ONE,) * len(s) for s in shapes)

@@ -141,7 +141,7 @@ def array_size(node: Node, inputs: Sequence[Value]) -> Value:
 
 
 def reserved(node: Node, inputs: Sequence[Value]) -> Value:
-    """TensorListReserve: zeros, or no element yet where their shape is not known."""
+    """TensorListReserve: zeros, or no element yet if their shape is not known."""
     return Items(_zeros(inputs[0]), _length(inputs[1]))
 
 

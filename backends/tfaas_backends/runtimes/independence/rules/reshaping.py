@@ -65,7 +65,7 @@ def _divided(total: Dimension, others: Dimension) -> Dimension:
 
 
 def regrouped(rows: Rows, new: Shape) -> Rows:
-    """The rows' elements keep together where what stands before or after them stays the same."""
+    """The rows' elements keep together if what stands before or after them stays the same."""
     axes = [axis for axis, size in enumerate(new) if of_rows(size)]
     if len(axes) != 1:
         raise Mixes(_CUTS)

@@ -94,7 +94,7 @@ def _reshaped(value: Value, new: Shape, place: Callable[[int], int]) -> Tensor:
 
 
 def ensured(node: Node, inputs: Sequence[Value]) -> Tensor:
-    """EnsureShape: raises where the shape is another, and gives the same tensor."""
+    """EnsureShape: raises if the shape is another, and gives the same tensor."""
     value = inputs[0]
     if isinstance(value, Constant | Counted | Rows):
         return value
