@@ -39,6 +39,7 @@ class Composition(msgspec.Struct, frozen=True):
         ``plugins`` are those of ``config``, if they are loaded already.
         """
         plugins = plugins or load_plugins(config.plugins.disabled)
+        config = plugins.configured(config)
         return cls(
             config,
             plugins,

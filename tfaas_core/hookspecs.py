@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
+    from msgspec import Struct
+
     from tfaas_core.codec import Codec
     from tfaas_core.config import Config
     from tfaas_core.engine.base import EngineFactory
@@ -28,6 +30,19 @@ PROJECT = "tfaas"
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def tfaas_config_sections() -> Mapping[str, type[Struct]]:
+    """What the tables ``[plugins.NAME]`` are that the plugin takes, by name.
+
+    A table is a ``msgspec.Struct``, whose fields are its keys; a ``Secret`` among them may be a
+    text or say where that is. It is checked as the other tables are, and then what
+    ``config.settings(NAME)`` gives: to every hook that gets a ``config`` or a ``host``, which has
+    it. A table that is not configured has the defaults. Called in every process. A name belongs
+    to one plugin.
+    """
+    raise NotImplementedError
 
 
 @hookspec

@@ -93,6 +93,10 @@ class Host:
         """A host that only tells its routes: its storage is closed, and its engine runs nothing."""
         return cls(composition, RestingEngine(), WorkerPlace())
 
+    def settings(self, name: str) -> Any:
+        """``[plugins.NAME]``, as the Struct that a plugin said it is. Raises ConfigError."""
+        return self.config.settings(name)
+
     async def _make_ready(self, old: ModelVersion, new: ModelVersion) -> None:
         if self.engine.uses(old):
             await self.example_runs.ready(new)

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
@@ -198,6 +198,18 @@ class Storage(ABC):
 StorageFactory: TypeAlias = Callable[[dict[str, Any], Path], Storage]
 """Makes a Storage of the ``[storage]`` table (without ``kind``) and the folder that relative paths
 start from. Raises ConfigError if the table is wrong."""
+
+F = TypeVar("F", bound=StorageFactory)
+
+
+def takes(table: type[msgspec.Struct]) -> Callable[[F], F]:
+    """Marks a StorageFactory: its keys are those of ``table``, which ``tfaas config`` prints."""
+
+    def mark(factory: F) -> F:
+        vars(factory)["table"] = table
+        return factory
+
+    return mark
 
 
 def removed(version: ModelVersion) -> UnknownVersion:

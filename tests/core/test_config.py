@@ -131,7 +131,6 @@ def test_a_config_cannot_be_changed() -> None:
         ("[models]\nkeep_versions = 0", "Expected `int` >= 1 - at `$.models.keep_versions`"),
         ("[models]\ndefault = '-vk'", "at `$.models.default`"),
         ("[plugins]\ndisabled = 'x'", "Expected `array`, got `str` - at `$.plugins.disabled`"),
-        ("[plugins.image]", "no plugin takes the table `image` - at `$.plugins.image`"),
         ("storage = 'sql'", "Expected `object`, got `str` - at `$.storage`"),
         ("[storage]\nkind = 1", "Expected `str`, got `int` - at `$.storage.kind`"),
         ("server = 1", "Expected `object`, got `int` - at `$.server`"),

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import msgspec
 import pytest
-from msgspec import inspect as types
 from tfaas_backends.storages.filesystem import FilesystemTable
 from tfaas_backends.storages.sql import SqlTable
 
@@ -23,8 +21,8 @@ from tests.docs.markdown import (
     section,
     words,
 )
-from tfaas_core import secret
-from tfaas_core.config import StorageTable, Tables, load_config
+from tfaas_core.config import Tables, load_config
+from tfaas_core.settings import meanings
 
 CONFIGURATION = DOCS / "configuration.md"
 
@@ -36,42 +34,9 @@ def tables() -> dict[str, type[msgspec.Struct]]:
     return found | {f'With `kind = "{kind}"`': table for kind, table in kinds.items()}
 
 
-def type_words(kind: types.Type, choices: Sequence[str]) -> str:
-    """How the docs describe what a key takes; ``choices`` are its Literal's, in order."""
-    match kind:
-        case types.LiteralType():
-            *most, last = [f'`"{choice}"`' for choice in choices]
-            return f"{', '.join(most)} or {last}"
-        case types.IntType(ge=least, le=None):
-            return f"integer, at least {least}"
-        case types.IntType(ge=least, le=largest):
-            return f"integer, {least} to {largest}"
-        case types.FloatType(gt=bound, le=largest):
-            return f"number, above {bound}, at most {largest}"
-        case types.UnionType(types=(types.StrType(), types.StructType(cls=secret.SecretPlace))):
-            return "secret"
-        case types.StrType(min_length=1):
-            return "string, not empty"
-        case types.StrType():
-            return "string"
-        case types.VarTupleType(item_type=types.StrType()):
-            return "list of strings"
-    raise AssertionError(f"say how the docs describe {kind}")
-
-
 def keys(struct: type[msgspec.Struct]) -> dict[str, tuple[str, Any]]:
     """The keys of a table, each with its type and default as the docs have them."""
-    info, hints = types.type_info(struct), get_type_hints(struct)
-    assert isinstance(info, types.StructType)
-    return {
-        field.encode_name: (
-            type_words(field.type, get_args(hints[field.name])),
-            list(field.default) if isinstance(field.default, tuple) else field.default,
-        )
-        for field in info.fields
-        # Not a key: it holds those that belong to the kind of storage.
-        if (struct, field.name) != (StorageTable, "rest")
-    }
+    return {key.name: (key.type, key.default) for key in meanings.keys(struct)}
 
 
 @pytest.mark.parametrize("heading", tables())
@@ -79,7 +44,7 @@ def test_each_configuration_key_is_documented_with_its_type_and_default(heading:
     documented = {}
     for key, kind, default, meaning in rows(section(CONFIGURATION, heading)):
         value = tomllib.loads(f"value = {words(default)[0]}")["value"]
-        documented[words(key)[0]] = (kind, value)
+        documented[words(key)[0]] = (kind.replace("`", ""), value)
         assert meaning.endswith(".")
     assert documented == keys(tables()[heading])
 

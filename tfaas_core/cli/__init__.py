@@ -8,6 +8,7 @@ import click
 
 from tfaas_core import __version__
 from tfaas_core.cli.check import check
+from tfaas_core.cli.config import config
 from tfaas_core.cli.copy import copy
 from tfaas_core.cli.db import db
 from tfaas_core.cli.delete import delete
@@ -30,7 +31,7 @@ _INTERRUPTED = 130
 
 @click.group(
     commands=[
-        *(serve, check, db, plugins, routes, inspect, copy, import_models, migrate),
+        *(serve, check, config, db, plugins, routes, inspect, copy, import_models, migrate),
         *(models, upload, predict, delete, download, versions, rollback),
     ],
     context_settings={"help_option_names": ["-h", "--help"]},

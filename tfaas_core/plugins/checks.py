@@ -7,7 +7,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from tfaas_core.codec import Codec
+from tfaas_core.config import PluginsTable
 from tfaas_core.plugins.calls import shown
 from tfaas_core.plugins.handlers import why_no_handler
 from tfaas_core.plugins.media_type import is_media_type
@@ -15,10 +18,12 @@ from tfaas_core.plugins.plugin import described
 from tfaas_core.route import Route
 from tfaas_core.routing.pattern import Pattern
 from tfaas_core.runtime import Runtime
+from tfaas_core.settings.checks import keys_of
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 _CODEC_NAME = re.compile(r"[a-z0-9-]+")
+_SECTION_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _KIND_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _MODULE_NAME = re.compile(r"\w+(\.\w+)*")
 
@@ -63,6 +68,24 @@ def wrong_with_runtime(name: str, runtime: Runtime) -> Iterator[str]:
             f"registers the runtime `{name}`, which cannot be pickled, "
             f"so that no other process can get it: {described(error)}"
         )
+
+
+def is_struct(value: object) -> bool:
+    """Whether it may say what a section of the configuration is."""
+    return isinstance(value, type) and issubclass(value, msgspec.Struct)
+
+
+def wrong_with_section(name: str, kind: type[msgspec.Struct]) -> Iterator[str]:
+    """What keeps it from being configured, or documented."""
+    if name in keys_of(PluginsTable) or _SECTION_NAME.fullmatch(name) is None:
+        yield (
+            f"registers the section `{name}`, expected lower-case letters, digits and _, "
+            f"and none of {', '.join(keys_of(PluginsTable))}"
+        )
+    try:
+        msgspec.inspect.type_info(kind)
+    except Exception as error:
+        yield f"registers the section `{name}`, whose keys are of no known type: {described(error)}"
 
 
 def wrong_with_name(hook: str, name: object) -> Iterator[str]:

@@ -9,14 +9,13 @@ from typing import Any, TypeAlias
 
 import pluggy
 
-from tfaas_core.errors import PluginError
+from tfaas_core.errors import PluginError, StartupError
 from tfaas_core.plugins import checks
 from tfaas_core.plugins.calls import call, shown
 from tfaas_core.plugins.plugin import Plugin, broken
 
-OnError: TypeAlias = Callable[[PluginError], None]
-"""Takes what is wrong with a plugin. If it returns, the rest of the plugins is asked all the same.
-"""
+OnError: TypeAlias = Callable[[StartupError], None]
+"""Takes what is wrong with a plugin, or with its table. If it returns, all others are asked."""
 
 Check: TypeAlias = Callable[[], Iterator[str]]
 """Yields clauses that say what is wrong with something registered."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -13,7 +14,7 @@ from tfaas_core import hookspecs
 from tfaas_core.codec import Codec
 from tfaas_core.config import Config
 from tfaas_core.engine.base import EngineFactory
-from tfaas_core.errors import ConfigError, PluginError
+from tfaas_core.errors import ConfigError, PluginError, StartupError
 from tfaas_core.plugins import checks
 from tfaas_core.plugins.calls import make
 from tfaas_core.plugins.finding import find, register
@@ -22,6 +23,7 @@ from tfaas_core.plugins.inquiry import Inquiry, OnError
 from tfaas_core.plugins.paths import model_predict_paths, predict_paths
 from tfaas_core.plugins.plugin import Plugin, broken
 from tfaas_core.plugins.registrations import Registration, Registrations
+from tfaas_core.plugins.sections import read_section, unknown_sections
 from tfaas_core.route import Route
 from tfaas_core.runtime import Runtime
 from tfaas_core.storage import Storage, StorageFactory
@@ -29,7 +31,7 @@ from tfaas_core.storage import Storage, StorageFactory
 T = TypeVar("T")
 
 
-def stop(error: PluginError) -> None:
+def stop(error: StartupError) -> None:
     """The OnError of a server, which does not start with a broken plugin: raises ``error``."""
     raise error
 
@@ -48,8 +50,31 @@ class Plugins:
         self._inquiry = Inquiry(manager, found, on_error)
         self._registrations = Registrations(found)
 
+    def sections(self) -> dict[str, type[msgspec.Struct]]:
+        """What ``[plugins.NAME]`` is, by name. Raises PluginError, as all methods here do."""
+        hook, check = "tfaas_config_sections", checks.wrong_with_section
+        return self._named(hook, "section", "Struct classes", checks.is_struct, check)
+
+    def configured(self, config: Config) -> Config:
+        """``config`` with the tables of plugins, checked. Raises ConfigError, too."""
+        kinds = self.sections()
+        for unknown in unknown_sections(config, kinds):
+            self._inquiry.on_error(unknown)
+        sections = {}
+        for name, kind in kinds.items():
+            plugin = self._registrations.owner("section", name)
+            read = partial(read_section, config, name, kind)
+            try:
+                sections[name] = make(plugin, f"reading [plugins.{name}]", kind, read)
+            except StartupError as error:
+                self._inquiry.on_error(error)
+                # A command that goes on has told what is wrong: the defaults tell no more.
+                with suppress(Exception):
+                    sections[name] = kind()
+        return msgspec.structs.replace(config, sections=sections)
+
     def codecs(self, config: Config) -> dict[str, Codec[Any]]:
-        """Every codec by name, in order. Raises PluginError, as all methods here do."""
+        """Every codec by name, in order."""
         hook = "tfaas_register_codecs"
         codecs: dict[str, Codec[Any]] = {}
         self._registrations.forget(hook)
@@ -162,7 +187,16 @@ class Plugins:
         fits: Callable[[Any], bool],
         check: Callable[[str, Any], Iterator[str]] = lambda _name, _value: iter(()),
     ) -> dict[str, Any]:
-        hook = f"tfaas_register_{kind}s"
+        return self._named(f"tfaas_register_{kind}s", kind, expected, fits, check)
+
+    def _named(
+        self,
+        hook: str,
+        kind: str,
+        expected: str,
+        fits: Callable[[Any], bool],
+        check: Callable[[str, Any], Iterator[str]],
+    ) -> dict[str, Any]:
         found: dict[str, Any] = {}
         self._registrations.forget(hook)
         for plugin, name, value in self._inquiry.named(hook, expected, fits):

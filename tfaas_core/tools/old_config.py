@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tfaas_core.errors import ConfigError
+from tfaas_core.tools.toml_text import quoted
 
 _NO_PLACE = {
     "staticdir": "no pages or files of this folder are served",
@@ -57,7 +58,7 @@ class OldConfig:
         yield 'host = "0.0.0.0"  # as before: every address; "127.0.0.1": this machine alone'
         yield f"port = {self._number('port', 8083)}"
         if base := self._text("base").strip("/"):
-            yield f"base = {_quoted(f'/{base}')}"
+            yield f"base = {quoted(f'/{base}')}"
         if self._number("verbose", 0) > 1:
             yield 'log_level = "debug"'
 
@@ -65,7 +66,7 @@ class OldConfig:
         models = self._text("modelDir").rstrip("/") or "models"
         yield "[storage]"
         yield f"# A new folder; once the server runs, this fills it: tfaas import {_shown(models)}"
-        yield f"root = {_quoted(f'{models}-tfaas')}"
+        yield f"root = {quoted(f'{models}-tfaas')}"
 
     def _engine(self) -> Iterator[str]:
         if (limit := self._number("cacheLimit", 0)) > 0:
@@ -98,11 +99,6 @@ def _is_text(value: Any) -> bool:
 
 
 _TAKEN = frozenset({"port", "base", "verbose", "modeldir", "cachelimit"})
-
-
-def _quoted(text: str) -> str:
-    """A TOML string: JSON's, but for a character that TOML does not take as it is."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _one_line(value: Any) -> str:

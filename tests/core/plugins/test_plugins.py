@@ -15,7 +15,7 @@ from tests.core.plugins.sources import (
 )
 from tfaas_core import __version__
 from tfaas_core.config import Config
-from tfaas_core.errors import ConfigError, PluginError
+from tfaas_core.errors import ConfigError, StartupError
 from tfaas_core.plugins import BUILTIN_PLUGINS, choose, load_plugins
 
 
@@ -95,7 +95,7 @@ def test_everything_that_is_wrong_is_reported(
     install_plugin("tfaas-a", "raise ImportError")
     install_plugin("tfaas-b", CODEC.replace("text/csv", "CSV").replace("*/*", "text"))
     install_plugin("tfaas-c", CODEC + hook("tfaas_register_engines", "return 1"))
-    errors: list[PluginError] = []
+    errors: list[StartupError] = []
     plugins = load_plugins(BUILTIN_PLUGINS, errors.append)
     assert list(plugins.codecs(config)) == ["csv"]
     assert plugins.engines() == {}

@@ -15,7 +15,7 @@ from msgspec import Meta
 from tfaas_core.errors import ConfigError
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.secret import Secret, resolve
-from tfaas_core.storage import Storage, StorageFactory
+from tfaas_core.storage import Storage, StorageFactory, takes
 
 URL_KEY = "$.storage.url"
 
@@ -24,15 +24,18 @@ class SqlTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The ``[storage]`` table of kind ``sql``."""
 
     url: Secret = "sqlite:///tfaas.db"
+    """The database: SQLite or PostgreSQL."""
     cache: Annotated[str, Meta(min_length=1)] = "cache"
     """The local folder that models are loaded from."""
     cache_max_bytes: Annotated[int, Meta(ge=1)] = 10_737_418_240
+    """Beyond it, the least recently used models leave the cache."""
 
 
 class _Document(msgspec.Struct, frozen=True):
     storage: SqlTable
 
 
+@takes(SqlTable)
 def make_sql_storage(table: dict[str, Any], base: Path) -> Storage:
     """A SqlStorage for a ``[storage]`` table; ``base`` is where relative paths start.
 

@@ -1,0 +1,29 @@
+"""TOML, written: the few forms that configurations have."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+
+def quoted(text: str) -> str:
+    """A TOML string: JSON's, but for a character that TOML does not take as it is."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def value_text(value: Any) -> str:
+    """A value as it stands behind ``key =``, in one line."""
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(value_text, value))}]"
+    if isinstance(value, Mapping):
+        pairs = [f"{_key(key)} = {value_text(inner)}" for key, inner in value.items()]
+        return "{ " + ", ".join(pairs) + " }" if pairs else "{}"
+    return json.dumps(value, default=str)
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else quoted(key)
