@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tfaas_core.config import Config
     from tfaas_core.engine.base import EngineFactory
     from tfaas_core.host import Host
+    from tfaas_core.observer import Observer
     from tfaas_core.route import Route
     from tfaas_core.runtime import Runtime
     from tfaas_core.storage import StorageFactory
@@ -80,6 +81,16 @@ def tfaas_register_engines() -> Mapping[str, EngineFactory]:
     """Engines under the names that ``[engine] kind`` chooses them by.
 
     Called in every process. Only the chosen factory is called.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def tfaas_register_observers(host: Host) -> Iterable[Observer]:
+    """Observers, which are told of every answer.
+
+    Called like ``tfaas_register_routes``. With no observer, requests cost what they cost without
+    this hook.
     """
     raise NotImplementedError
 

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import cached_property
 from typing import Any
 
 from tfaas_core.codec import Codec
@@ -22,6 +23,7 @@ from tfaas_core.predict.example_runs import ExampleRuns
 from tfaas_core.predict.predictor import Predictor
 from tfaas_core.predict_routes import predict_routes
 from tfaas_core.route import Route
+from tfaas_core.routing.observed import Observers, observed
 from tfaas_core.routing.seam import SealedRoute, sealed
 from tfaas_core.runtime import Runtime
 from tfaas_core.status import ProcessStatus, ServerStatus
@@ -108,6 +110,11 @@ class Host:
         own = await asyncio.to_thread(ProcessStatus.of, "http_worker", os.getpid())
         return ServerStatus(round(time.monotonic() - self._since_s, 3), [own])
 
+    @cached_property
+    def observers(self) -> Observers:
+        """All observers of plugins, as one. Raises PluginError."""
+        return self.plugins.observers(self)
+
     def routes(self) -> list[SealedRoute]:
         """All that is served: what the codecs own, and what plugins register.
 
@@ -117,7 +124,8 @@ class Host:
         # Their handlers are the server's own: what comes from a codec, its traceback tells.
         predict = [sealed(route, plugins=plugins) for route in predict_routes(self)]
         others = self.plugins.routes(self)
-        return predict + [sealed(route, self._owner(route), plugins) for route in others]
+        routes = predict + [sealed(route, self._owner(route), plugins) for route in others]
+        return [observed(route, self.observers) for route in routes] if self.observers else routes
 
     def _owner(self, route: Route) -> str:
         return self.plugins.owner("route", f"{route.methods[0]} {route.path}")

@@ -62,7 +62,10 @@ async def answer(
         _check_media_type(codec, head.content_type)
     if head.content_encoding:
         _check_not_encoded(codec, head.content_encoding)
-    prediction = await host.predictor.predict(codec, request.body, head, target, answering)
+    notes = request.notes
+    if notes is not None:
+        notes.codec = codec.name
+    prediction = await host.predictor.predict(codec, request.body, head, target, answering, notes)
     encoded, version = prediction.encoded, prediction.version
     headers = {MODEL_HEADER: version.reference}
     if encoded.headers:

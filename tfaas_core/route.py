@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import msgspec
 
 from tfaas_core.fields import Fields, Headers
+from tfaas_core.notes import Notes
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -75,6 +76,9 @@ class ClientAddress(msgspec.Struct, frozen=True):
 
 class Request(Protocol):
     """What a handler sees of an HTTP request."""
+
+    notes: Notes | None
+    """Where to write down what observers are told; None if nobody observes."""
 
     @property
     def head(self) -> Head:

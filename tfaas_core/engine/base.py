@@ -12,6 +12,7 @@ import msgspec
 
 from tfaas_core.config import Config
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.notes import Timing
 from tfaas_core.runtime import Runtime
 from tfaas_core.tensors import Array, BatchAxis, Signature
 
@@ -110,13 +111,19 @@ class Engine(ABC):
 
     @abstractmethod
     def run(
-        self, version: ModelVersion, inputs: Sequence[Array], rows: int, whole: bool = False
+        self,
+        version: ModelVersion,
+        inputs: Sequence[Array],
+        rows: int,
+        whole: bool = False,
+        timing: Timing | None = None,
     ) -> Awaitable[list[Array]]:
         """Runs a stored version on conforming inputs; loads it first if it is not loaded.
 
         ``inputs`` are in the signature's order and hold ``rows`` rows; so do the outputs, but for
         constant ones, if rows of several requests share a run. Of a request that runs alone, the
         outputs are what the model answers, of as many rows as it likes. ``whole``: see Bound.
+        ``timing`` gets how long it took, if anybody asks.
         Raises QueueFull, ModelLost or DeadlinePassed, and what Servable.run raises.
         """
 

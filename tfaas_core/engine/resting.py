@@ -8,6 +8,7 @@ from typing import NoReturn
 from tfaas_core.engine.base import Candidate, Engine, Loaded, ServableStatus
 from tfaas_core.errors import Unavailable
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.notes import Timing
 from tfaas_core.tensors import Array
 
 
@@ -40,7 +41,12 @@ class RestingEngine(Engine):
         """Has prepared nothing."""
 
     def run(
-        self, version: ModelVersion, inputs: Sequence[Array], rows: int, whole: bool = False
+        self,
+        version: ModelVersion,
+        inputs: Sequence[Array],
+        rows: int,
+        whole: bool = False,
+        timing: Timing | None = None,
     ) -> Awaitable[list[Array]]:
         _refuse()
 

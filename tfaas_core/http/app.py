@@ -32,7 +32,7 @@ UPLOAD_TIMEOUT_S = 180
 def create_app(host: Host, name: str = "tfaas") -> Sanic:  # type: ignore[type-arg]
     """An application with exactly the routes that ``host`` composes."""
     server = host.config.server
-    router = Router(host.routes(), server.base)
+    router = Router(host.routes(), server.base, host.observers)
     app = one_way_app(name, SanicLane(router, server.max_body_bytes).answer)
     app.config.update(
         {

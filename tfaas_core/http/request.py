@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from tfaas_core.fields import Fields, Headers
+from tfaas_core.notes import Notes
 from tfaas_core.route import ClientAddress, Head
 
 _NO_QUERY = Fields()
@@ -31,6 +32,7 @@ class HttpRequest(msgspec.Struct):
     client: ClientAddress
     body: bytes = b""
     is_arriving: bool = False
+    notes: Notes | None = None
 
     @property
     def method(self) -> str:

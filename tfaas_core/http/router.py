@@ -10,6 +10,7 @@ import msgspec
 
 from tfaas_core.errors import MethodNotAllowed, NotFound, TfaasError
 from tfaas_core.route import Request, Response
+from tfaas_core.routing.observed import ObservedPassage, Observers
 from tfaas_core.routing.pattern import Pattern
 from tfaas_core.routing.seam import Passage, SealedRoute
 
@@ -62,9 +63,18 @@ class Router:
     A GET is served to HEAD, too. Which pattern is before which: see ``tfaas_core.routing.pattern``.
     """
 
-    def __init__(self, routes: Iterable[SealedRoute], base: str = "") -> None:
-        """``base``: what all paths begin with. Raises ValueError for a path that is no pattern."""
+    def __init__(
+        self,
+        routes: Iterable[SealedRoute],
+        base: str = "",
+        observers: Observers | None = None,
+    ) -> None:
+        """``base``: what all paths begin with. Raises ValueError for a path that is no pattern.
+
+        ``observers`` are told of requests for what nobody serves.
+        """
         self._base = base
+        self._observers = observers
         places = _places(routes)
         texts = ((place.pattern.text, place) for place in places)
         self._literal = {base + text: place for text, place in texts if text is not None}
@@ -78,7 +88,10 @@ class Router:
         try:
             return self._find(method, path)
         except TfaasError as error:
-            return Found(_refusing(error))
+            passage = _refusing(error)
+            if self._observers:
+                passage = ObservedPassage(passage, "", self._observers)
+            return Found(passage)
 
     def _find(self, method: str, path: str) -> Found:
         place = self._literal.get(path.rstrip("/"))

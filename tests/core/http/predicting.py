@@ -11,6 +11,7 @@ from tfaas_core.config import load_config
 from tfaas_core.engine.resting import RestingEngine
 from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.notes import Timing
 from tfaas_core.storage import MODEL, Storage
 from tfaas_core.tensors import Array, TensorSpec
 from tfaas_core.testing.models import model_version
@@ -27,7 +28,12 @@ class Doubling(RestingEngine):
         self.runs = 0
 
     def run(
-        self, version: ModelVersion, inputs: Sequence[Array], rows: int, whole: bool = False
+        self,
+        version: ModelVersion,
+        inputs: Sequence[Array],
+        rows: int,
+        whole: bool = False,
+        timing: Timing | None = None,
     ) -> Awaitable[list[Array]]:
         return self._run(inputs)
 

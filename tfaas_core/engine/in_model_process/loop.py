@@ -237,14 +237,17 @@ class ServableLoop:
 
     def _answers(self, batch: list[_Waiting]) -> list[bytes]:
         frames = [waiting.frame for waiting in batch]
+        begin_s = time.monotonic()
         outputs = self._runner.together(frames)
+        run_s = time.monotonic() - begin_s
         answers, start = [], 0
         for frame in frames:
             end = start + frame.rows
             own = outputs
             if len(batch) > 1:
                 own = rows_between(outputs, start, end, self._outputs)
-            answers.append(encode_answer(frame.id, 0, len(frame.part_rows), own, self._outputs))
+            parts = len(frame.part_rows)
+            answers.append(encode_answer(frame.id, 0, parts, own, self._outputs, run_s))
             start = end
         return answers
 
@@ -264,8 +267,10 @@ class ServableLoop:
         inputs = frame.inputs
         if len(frame.part_rows) > 1:
             inputs = [array[end - rows : end] for array in inputs]
+        begin_s = time.monotonic()
         outputs = self._runner.alone(inputs, rows, frame.whole, frame.deadline_s)
-        return encode_answer(frame.id, part, 1, outputs, self._outputs)
+        run_s = time.monotonic() - begin_s
+        return encode_answer(frame.id, part, 1, outputs, self._outputs, run_s)
 
     def _fail(self, waiting: _Waiting, error: TfaasError) -> None:
         frame = waiting.frame

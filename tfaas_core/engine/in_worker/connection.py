@@ -24,6 +24,7 @@ from tfaas_core.engine.shared.frames import (
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.outputs import rows_between
 from tfaas_core.errors import DeadlinePassed, ModelLost
+from tfaas_core.notes import Timing
 from tfaas_core.tensors import Array, Signature
 
 _RECEIVE_BYTES = 1 << 18
@@ -89,7 +90,11 @@ class ModelConnection(asyncio.Protocol):
         self.lost = False
 
     def submit(
-        self, inputs: Sequence[Array], rows: int, whole: bool = False
+        self,
+        inputs: Sequence[Array],
+        rows: int,
+        whole: bool = False,
+        timing: Timing | None = None,
     ) -> asyncio.Future[list[Array]]:
         """Sends a request with the others of this turn; the future gets the outputs.
 
@@ -101,7 +106,7 @@ class ModelConnection(asyncio.Protocol):
         if self.lost:
             raise self._model_lost()
         answer: asyncio.Future[list[Array]] = self._loop.create_future()
-        part = self._grouping.part(inputs, rows, whole, self._max_queue_rows, answer)
+        part = self._grouping.part(inputs, rows, whole, self._max_queue_rows, answer, timing)
         waiting = self._meter.rows()
         if waiting + part.counted > self._max_queue_rows:
             raise queue_full(waiting, self._model)
@@ -234,6 +239,8 @@ class ModelConnection(asyncio.Protocol):
         for part in parts:
             end = start + part.rows
             counted += part.counted
+            if part.timing is not None:
+                self._time(part.timing, sent, frame)
             if part.answer.done():
                 pass
             elif frame.failure is not None:
@@ -247,6 +254,10 @@ class ModelConnection(asyncio.Protocol):
         sent.unanswered -= len(parts)
         if sent.unanswered == 0:
             del self._sent[frame.id]
+
+    def _time(self, timing: Timing, sent: _Sent, frame: AnswerFrame) -> None:
+        since_s = time.monotonic() - (sent.deadline_s - self._timeout_s)
+        timing.run_s, timing.wait_s = frame.run_s, max(0.0, since_s - frame.run_s)
 
     def _share(self, outputs: list[Array], start: int, end: int) -> list[Array]:
         if self._has_constants:

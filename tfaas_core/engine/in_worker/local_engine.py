@@ -42,6 +42,7 @@ from tfaas_core.engine.shared.messages import (
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.errors import CannotServe, ModelLost, Unavailable
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.notes import Timing
 from tfaas_core.runtime import LoadOptions
 from tfaas_core.system.calls import Calls
 from tfaas_core.system.link import Link
@@ -138,12 +139,17 @@ class LocalEngine(Engine):
         self._link.send(Discard(ticket))
 
     def run(
-        self, version: ModelVersion, inputs: Sequence[Array], rows: int, whole: bool = False
+        self,
+        version: ModelVersion,
+        inputs: Sequence[Array],
+        rows: int,
+        whole: bool = False,
+        timing: Timing | None = None,
     ) -> Awaitable[list[Array]]:
         connection = self._open.get(version.key)
         if connection is not None:
-            return connection.submit(inputs, rows, whole)
-        return self._run_when_open(version, inputs, rows, whole)
+            return connection.submit(inputs, rows, whole, timing)
+        return self._run_when_open(version, inputs, rows, whole, timing)
 
     async def ready(self, version: ModelVersion) -> bool:
         if version.key in self._open:
@@ -172,14 +178,19 @@ class LocalEngine(Engine):
     # Opening a connection.
 
     async def _run_when_open(
-        self, version: ModelVersion, inputs: Sequence[Array], rows: int, whole: bool
+        self,
+        version: ModelVersion,
+        inputs: Sequence[Array],
+        rows: int,
+        whole: bool,
+        timing: Timing | None,
     ) -> list[Array]:
         key = version.key
         self._lines.enter(version, rows)
         try:
             async with asyncio.timeout(self._config.server.request_timeout_s):
                 connection = await asyncio.shield(self._opened(key, version))
-            answer = connection.submit(inputs, rows, whole)
+            answer = connection.submit(inputs, rows, whole, timing)
         except TimeoutError:
             raise Unavailable(
                 f"model {version.name!r} is still loading; try again", model=version.name

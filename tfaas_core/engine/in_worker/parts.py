@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from tfaas_core.engine.shared.frames import MAX_PARTS
+from tfaas_core.notes import Timing
 from tfaas_core.tensors import Array, BatchAxis, Signature
 
 
@@ -24,6 +25,7 @@ class Part(msgspec.Struct):
     whole: bool
     answer: asyncio.Future[list[Array]]
     counted: int
+    timing: Timing | None
 
 
 class Grouping:
@@ -44,6 +46,7 @@ class Grouping:
         whole: bool,
         most_rows: int,
         answer: asyncio.Future[list[Array]],
+        timing: Timing | None,
     ) -> Part:
         """A request of so many rows, as the caller sees them.
 
@@ -53,7 +56,7 @@ class Grouping:
         if self._by_shape and not whole:
             rows, whole = _rows_in(inputs, most_rows)
         self._has_wholes = self._has_wholes or whole
-        return Part(inputs, rows, whole, answer, rows or 1)
+        return Part(inputs, rows, whole, answer, rows or 1, timing)
 
     def groups(self, parts: list[Part]) -> list[list[Part]]:
         """All that came of ``part`` since the last call, grouped."""

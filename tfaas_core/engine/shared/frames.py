@@ -4,12 +4,13 @@ Both kinds start with ``size`` (bytes after the size field) and the frame's id. 
 holds one or more *parts*, each one client's rows, already concatenated along axis 0::
 
     request   <QIdHHB  size, id, deadline_s, parts, inputs, whole   <I x parts  rows   tensors
-    answer    <QIHHB   size, id, first part, parts, ok      tensors, or a Failure as MessagePack
+    answer    <QIHHBf  size, id, first part, parts, ok, run_s  tensors, or a Failure as MessagePack
     tensor    <BQ      rank, bytes      <Q x rank  shape    C-order values, native byte order
 
 The dtype of a tensor is its spec's. Strings are a MessagePack array of bytes. ``deadline_s`` is
 ``time.monotonic``, the same clock in all processes of a machine. An answer speaks for a range of
-its frame's parts, so that the values that cannot be run fail alone. ``whole`` is set if the one
+its frame's parts, so that the values that cannot be run fail alone; ``run_s`` is how long the run
+took, in seconds. ``whole`` is set if the one
 part of a frame is to be run as it is: its inputs may have different first axes.
 """
 
@@ -30,13 +31,13 @@ from tfaas_core.tensors import Array, TensorSpec
 
 _SIZE = Layout("<Q")
 _REQUEST = Layout("<QIdHHB")
-_ANSWER = Layout("<QIHHB")
+_ANSWER = Layout("<QIHHBf")
 _TENSOR = Layout("<BQ")
 MAX_PARTS = 0xFFFF
 """Of one frame."""
 
 _REQUEST_BODY = Layout("<IdHHB")
-_ANSWER_BODY = Layout("<IHHB")
+_ANSWER_BODY = Layout("<IHHBf")
 
 _encode_strings = msgspec.msgpack.encode
 _decode_strings = msgspec.msgpack.Decoder(list[bytes]).decode
@@ -64,6 +65,7 @@ class AnswerFrame(msgspec.Struct):
     first_part: int
     parts: int
     outputs: list[Array]
+    run_s: float
     failure: TfaasError | None = None
 
 
@@ -132,6 +134,7 @@ def encode_answer(
     parts: int,
     outputs: Sequence[Array],
     specs: Sequence[TensorSpec],
+    run_s: float = 0.0,
 ) -> bytes:
     """The outputs for a range of a frame's parts. Raises ValueError or TypeError for others."""
     pieces: list[Any] = []
@@ -140,24 +143,24 @@ def encode_answer(
             raise TypeError(f"output {spec.name!r} is {output.dtype}, not {spec.dtype}")
         _add_tensor(pieces, spec, [output])
     size = _ANSWER.size - _SIZE.size + _bytes_of(pieces)
-    return b"".join([_ANSWER.pack(size, frame_id, first_part, parts, True), *pieces])
+    return b"".join([_ANSWER.pack(size, frame_id, first_part, parts, True, run_s), *pieces])
 
 
 def encode_failure(frame_id: int, first_part: int, parts: int, error: TfaasError) -> bytes:
     """Why a range of a frame's parts has no outputs."""
     payload = msgspec.msgpack.encode(Failure.of(error))
     size = _ANSWER.size - _SIZE.size + len(payload)
-    return _ANSWER.pack(size, frame_id, first_part, parts, False) + payload
+    return _ANSWER.pack(size, frame_id, first_part, parts, False, 0.0) + payload
 
 
 def decode_answer(frame: bytes, specs: Sequence[TensorSpec]) -> AnswerFrame:
     """Reads what ``encode_answer`` or ``encode_failure`` wrote, less its size field."""
-    frame_id, first_part, parts, ok = _ANSWER_BODY.unpack_from(frame)
+    frame_id, first_part, parts, ok, run_s = _ANSWER_BODY.unpack_from(frame)
     if not ok:
         failure = _decode_failure(memoryview(frame)[_ANSWER_BODY.size :])
-        return AnswerFrame(frame_id, first_part, parts, [], failure.error())
+        return AnswerFrame(frame_id, first_part, parts, [], run_s, failure.error())
     outputs = _read_tensors(frame, _ANSWER_BODY.size, specs)
-    return AnswerFrame(frame_id, first_part, parts, outputs)
+    return AnswerFrame(frame_id, first_part, parts, outputs, run_s)
 
 
 def _add_tensor(pieces: list[Any], spec: TensorSpec, parts: Sequence[Array]) -> None:

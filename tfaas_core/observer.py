@@ -1,0 +1,48 @@
+"""Observer: whoever is told what happened, such as a log or metrics."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tfaas_core.route import ClientAddress
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """A request, and its answer. Times are in seconds."""
+
+    method: str
+    path: str
+    """As sent, percent-encoded, without the query. It is the client's: it may say anything."""
+    route: str
+    """The pattern of the path, like ``/models/{name}``; empty if nothing is served there."""
+    client: ClientAddress
+    status: int
+    code: str
+    """Of an error, such as ``unknown_model``; empty if there is none."""
+    request_bytes: int | None
+    """Of the body; None for one that was streamed."""
+    answer_bytes: int | None
+    """Of the body; None for one that is streamed."""
+    duration_s: float
+    """From the end of the head to the answer, or to the beginning of one that is streamed."""
+    codec: str
+    """Which one has read the request; empty if none has."""
+    model: str
+    """Which model it was for, if that exists; else empty."""
+    version: int | None
+    rows: int | None
+    wait_s: float | None
+    """For other runs, and on the way to the model's process and back."""
+    run_s: float | None
+    """In the run that answered it, which it may have shared."""
+
+
+class Observer:
+    """Is told of everything in one HTTP worker, in its event loop: it must return at once.
+
+    What it raises is logged, once a minute at most, and harms no request. A method that is not
+    overridden does nothing.
+    """
+
+    def answered(self, answer: Answered) -> None:
+        """A request was answered, whatever the answer is. One whose client went away is not."""
