@@ -36,7 +36,7 @@ class Lifespan(AbstractAsyncContextManager[None]):
 
     async def __aenter__(self) -> None:
         self._entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._task = asyncio.create_task(self._live())
+        self._task = asyncio.create_task(self._live(), name=f"{HOOK} of {self._plugin}")
         limit_s = calls.CALL_LIMIT_S
         await self._wait({self._task, self._entered}, "entering", limit_s)
         if not self._entered.done():
@@ -77,6 +77,7 @@ class Lifespan(AbstractAsyncContextManager[None]):
         """What was raised in there; what has not ended is given up."""
         if self._task.done():
             return self._task.result()
+        self._leaving.set()
         self._task.cancel()
         return None
 
