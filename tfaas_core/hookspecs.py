@@ -1,4 +1,4 @@
-"""The hooks that a plugin can implement. They run once, at start-up; no request ever calls one.
+"""The hooks that a plugin can implement. They run at start-up; no request ever calls one.
 
 A plugin is a module with functions of these names, marked ``@hookimpl``, and an entry point of the
 group ``tfaas`` that names the module. A hook may leave out arguments that it does not need. What it
@@ -10,11 +10,13 @@ too.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 if TYPE_CHECKING:
+    import click
     from msgspec import Struct
 
     from tfaas_core.codec import Codec
@@ -103,5 +105,28 @@ def tfaas_register_routes(host: Host) -> Iterable[Route]:
     ``tfaas serve`` before it starts anything, and by the commands that list or check plugins, with
     a host at rest: that has the same attributes, but its storage is closed and its engine runs
     nothing, and no handler is called. A method of a path belongs to one plugin.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def tfaas_lifespan(host: Host) -> AbstractAsyncContextManager[None]:
+    """What goes on beside serving: entered before an HTTP worker serves, left after it has.
+
+    Called in every HTTP worker, once its ``host`` is started. What it returns is entered before the
+    worker accepts connections, the plugins in order, those marked ``tryfirst`` first and those
+    marked ``trylast`` last. It is left in the reverse order, after the last request is answered and
+    before engine and storage are closed; each within 10 s. Called, too, like
+    ``tfaas_register_routes``, with a host at rest; then it is not entered.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def tfaas_register_commands() -> Iterable[click.Command]:
+    """Commands of ``tfaas``, one object each.
+
+    Called if somebody types a command that is not built in, and by the commands that list or check
+    plugins; not by a server. A command's name belongs to one plugin, and is not a built-in one's.
     """
     raise NotImplementedError

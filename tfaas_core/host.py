@@ -71,9 +71,9 @@ class Host:
     ) -> AsyncIterator[Host]:
         """A host that serves: its storage is open, its engine runs, and its models are known.
 
-        At the end of the block, or if it cannot be started, all that was started is ended, the
-        last first, whichever of it fails to. Raises ConfigError, StorageUnavailable, and what
-        engines raise.
+        What plugins do beside serving is entered last. At the end of the block, or if the host
+        cannot be started, all that was started is ended, the last first, whichever of it fails to.
+        Raises ConfigError, PluginError, StorageUnavailable, and what engines raise.
         """
         place = place or WorkerPlace()
         async with AsyncExitStack() as started:
@@ -88,12 +88,19 @@ class Host:
             started.push_async_callback(host.catalog.close)
             with _patient(place):
                 await host.catalog.load()
+            for lifespan in host.plugins.lifespans(host):
+                await started.enter_async_context(lifespan)
             yield host
 
     @classmethod
     def at_rest(cls, composition: Composition) -> Host:
-        """A host that only tells its routes: its storage is closed, and its engine runs nothing."""
-        return cls(composition, RestingEngine(), WorkerPlace())
+        """A host that only tells its routes: its storage is closed, and its engine runs nothing.
+
+        Asks plugins for their lifespans, and enters none. Raises PluginError.
+        """
+        host = cls(composition, RestingEngine(), WorkerPlace())
+        host.plugins.lifespans(host)
+        return host
 
     def settings(self, name: str) -> Any:
         """``[plugins.NAME]``, as the Struct that a plugin said it is. Raises ConfigError."""

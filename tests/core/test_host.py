@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 import msgspec
@@ -12,7 +13,7 @@ from tfaas_core.composition import Composition
 from tfaas_core.config import load_config
 from tfaas_core.engine.base import Engine, EngineContext, EngineFactory, Supervisor, WorkerContext
 from tfaas_core.engine.resting import RestingEngine
-from tfaas_core.errors import StorageUnavailable, Unavailable
+from tfaas_core.errors import PluginError, StorageUnavailable, Unavailable
 from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.versions import Model
@@ -21,6 +22,19 @@ from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.models import model_version
 from tfaas_core.worker_place import WorkerPlace
 
+InstallPlugin = Callable[..., Path]
+
+LIFESPAN = """
+from contextlib import asynccontextmanager
+from tfaas_core.hookspecs import hookimpl
+
+@hookimpl
+@asynccontextmanager
+async def tfaas_lifespan(host):
+    host.storage.steps.take("lifespan.enter")
+    yield
+    host.storage.steps.take("lifespan.leave")
+"""
 BEGUN = ["storage.open", "engine.start", "storage.list"]
 ENDED = ["engine.close", "storage.close"]
 
@@ -41,18 +55,18 @@ class Steps:
 class SteppedStorage(FakeStorage):
     def __init__(self, folder: Path, steps: Steps) -> None:
         super().__init__(folder)
-        self._steps = steps
+        self.steps = steps
 
     def open(self) -> None:
-        self._steps.take("storage.open")
+        self.steps.take("storage.open")
         super().open()
 
     def list(self) -> list[Model]:
-        self._steps.take("storage.list")
+        self.steps.take("storage.list")
         return super().list()
 
     def close(self) -> None:
-        self._steps.take("storage.close")
+        self.steps.take("storage.close")
 
 
 class SteppedEngine(RestingEngine):
@@ -112,6 +126,24 @@ async def test_what_was_started_before_a_failure_is_ended_the_last_first(
         async with Host.started(composed(tmp_path, steps)):
             pytest.fail("it has started")
     assert steps.done == expected
+
+
+@pytest.mark.parametrize("failing", ["", "lifespan.enter", "lifespan.leave"])
+@in_event_loop
+async def test_plugins_begin_last_and_end_first(
+    install_plugin: InstallPlugin, tmp_path: Path, failing: str
+) -> None:
+    install_plugin("tfaas-lifespan", LIFESPAN)
+    steps = Steps({failing: RuntimeError(failing)})
+    composition = composed(tmp_path, steps)
+    Host.at_rest(composition)
+    assert steps.done == []
+    cannot = pytest.raises(PluginError, match=r"plugin tfaas_lifespan .* RuntimeError: lifespan")
+    with cannot if failing == "lifespan.enter" else nullcontext():
+        async with Host.started(composition):
+            assert steps.done == [*BEGUN, "lifespan.enter"]
+    left = [] if failing == "lifespan.enter" else ["lifespan.leave"]
+    assert steps.done == [*BEGUN, "lifespan.enter", *left, *ENDED]
 
 
 @in_event_loop

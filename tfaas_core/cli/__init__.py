@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 from tfaas_core import __version__
+from tfaas_core.cli.all_commands import AllCommands
 from tfaas_core.cli.check import check
 from tfaas_core.cli.config import config
 from tfaas_core.cli.copy import copy
@@ -30,12 +31,13 @@ _INTERRUPTED = 130
 
 
 @click.group(
+    cls=AllCommands,
     commands=[
         *(serve, check, config, db, plugins, routes, inspect, copy, import_models, migrate),
         *(models, upload, predict, delete, download, versions, rollback),
     ],
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: tfaas serve --demo",
+    epilog="Plugins may add commands: `tfaas plugins` lists them.\n\nExample: tfaas serve --demo",
 )
 @click.version_option(__version__, message="tfaas %(version)s")
 def tfaas() -> None:
@@ -48,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: done, 1: failed, 2: wrong usage. An error is one line on stderr.
     """
     try:
-        return tfaas.main(arguments, prog_name="tfaas", standalone_mode=False) or 0
+        status = tfaas.main(arguments, prog_name="tfaas", standalone_mode=False)
+        # Commands of plugins may return anything.
+        return status if type(status) is int else 0
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from tfaas_core.cli.all_commands import builtin_commands
 from tfaas_core.cli.options import config_options, read_config
 
 
@@ -17,7 +18,7 @@ def check(path: Path | None, overrides: tuple[str, ...]) -> int:
 
     from tfaas_core.tools.survey import findings
 
-    found = findings(config)
+    found = findings(config, builtin_commands())
     for error in found.errors:
         click.echo(f"tfaas: {error}", err=True)
     for warning in found.warnings:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from tfaas_core.cli.all_commands import builtin_commands
 from tfaas_core.cli.options import config_options, json_option, print_json, print_table, read_config
 
 
@@ -18,7 +19,7 @@ def plugins(path: Path | None, overrides: tuple[str, ...], as_json: bool) -> Non
 
     from tfaas_core.tools.survey import survey
 
-    listed = survey(config)
+    listed = survey(config, builtin_commands())
     if as_json:
         print_json(listed)
         return

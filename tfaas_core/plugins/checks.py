@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
+import click
 import msgspec
 
 from tfaas_core.codec import Codec
@@ -23,6 +24,7 @@ from tfaas_core.settings.checks import keys_of
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 _CODEC_NAME = re.compile(r"[a-z0-9-]+")
+_COMMAND_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _SECTION_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _KIND_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _MODULE_NAME = re.compile(r"\w+(\.\w+)*")
@@ -115,3 +117,15 @@ def wrong_with_route(route: Route) -> Iterator[str]:
         yield f"{label}, but its handler {complaint}"
     if route.express and ("POST" not in methods or route.streams):
         yield f"{label} as express, which is for POST, and for bodies that are not streamed"
+
+
+def wrong_with_command(command: click.Command, builtin: Collection[str]) -> Iterator[str]:
+    """What keeps users from typing it. ``builtin`` are the names of TFaaS's own commands."""
+    name = command.name
+    if not isinstance(name, str) or _COMMAND_NAME.fullmatch(name) is None:
+        yield (
+            f"registers the command {shown(command)} with the name {shown(name)}, "
+            "expected lower-case letters, digits, - and _"
+        )
+    elif name in builtin:
+        yield f"claims the command `{name}`, which is built in"

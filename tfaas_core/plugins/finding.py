@@ -36,6 +36,9 @@ BUILTIN_PLUGINS = (
 
 _OPTIONS = ("tryfirst", "trylast", "wrapper", "hookwrapper", "optionalhook")
 
+_ORDERED_HOOKS = ("tfaas_lifespan",)
+_ORDER = ("tryfirst", "trylast")
+
 ImportPlugin = Callable[[], Any]
 
 
@@ -88,7 +91,8 @@ def _misuses(
     for name in dir(loaded):
         options: Mapping[str, Any] = manager.parse_hookimpl_opts(loaded, name) or {}
         for option in _OPTIONS:
-            if options.get(option):
+            has_meaning = name in _ORDERED_HOOKS and option in _ORDER
+            if options.get(option) and not has_meaning:
                 yield broken(
                     plugin,
                     f"marks {name} with `{option}`, which has no meaning here: TFaaS asks each "

@@ -20,6 +20,9 @@ OnError: TypeAlias = Callable[[StartupError], None]
 Check: TypeAlias = Callable[[], Iterator[str]]
 """Yields clauses that say what is wrong with something registered."""
 
+Read: TypeAlias = Callable[[Callable[..., Any], Mapping[str, Any]], Any]
+"""Calls a hook with its arguments, and makes of its result what is to be checked."""
+
 _MOST_OBJECTS = 10_000
 
 
@@ -59,6 +62,16 @@ class Inquiry:
                 elif self.is_right(plugin, hook, partial(checks.wrong_with_name, hook, name)):
                     yield plugin, name, value
 
+    def singles(
+        self, hook: str, expected: type[Any], called: str, **given: Any
+    ) -> Iterator[tuple[Plugin, Any]]:
+        """The one ``expected`` object that a hook returns, ``called`` so, and whose it is."""
+        for plugin, result in self._ask(hook, given, _returned):
+            if isinstance(result, expected):
+                yield plugin, result
+            else:
+                self._wrong(plugin, hook, result, called)
+
     def is_right(self, plugin: Plugin, hook: str, check: Check) -> bool:
         """Whether ``check``, which may read attributes of a foreign object, yields nothing."""
         try:
@@ -70,23 +83,33 @@ class Inquiry:
             self.on_error(broken(plugin, complaint))
         return not complaints
 
-    def _ask(self, hook: str, given: Mapping[str, Any]) -> Iterator[tuple[Plugin, Any]]:
+    def _ask(
+        self, hook: str, given: Mapping[str, Any], read: Read | None = None
+    ) -> Iterator[tuple[Plugin, Any]]:
         """Calls each plugin by itself, which pluggy does not do, to know who answered what."""
+        for plugin, implementation in self._implementations(hook):
+            arguments = {name: given[name] for name in implementation.argnames}
+            asked = partial(read or _collected, implementation.function, arguments)
+            try:
+                result = call(plugin, hook, asked)
+            except PluginError as error:
+                self.on_error(error)
+            else:
+                yield plugin, result
+
+    def _implementations(self, hook: str) -> list[tuple[Plugin, pluggy.HookImpl]]:
         implementations = getattr(self._manager.hook, hook).get_hookimpls()
-        for plugin in self._found:
-            for implementation in implementations:
-                if implementation.plugin_name == plugin.module:
-                    arguments = {name: given[name] for name in implementation.argnames}
-                    asked = partial(_collected, implementation.function, arguments)
-                    try:
-                        result = call(plugin, hook, asked)
-                    except PluginError as error:
-                        self.on_error(error)
-                    else:
-                        yield plugin, result
+        found = [(p, i) for p in self._found for i in implementations if i.plugin_name == p.module]
+        # Only hooks whose order means something take these two options.
+        return sorted(found, key=lambda pair: pair[1].trylast - pair[1].tryfirst)
 
     def _wrong(self, plugin: Plugin, hook: str, got: object, expected: str) -> None:
         self.on_error(broken(plugin, f"returned {shown(got)} from {hook}, expected {expected}"))
+
+
+def _returned(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    """What a hook returns."""
+    return function(**arguments)
 
 
 def _collected(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:

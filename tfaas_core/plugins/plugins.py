@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 from typing import Any, TypeVar
 
+import click
 import msgspec
 import pluggy
 
@@ -21,6 +22,8 @@ from tfaas_core.plugins.calls import make
 from tfaas_core.plugins.finding import find, register
 from tfaas_core.plugins.guarded_engine import GuardedEngineFactory
 from tfaas_core.plugins.inquiry import Inquiry, OnError
+from tfaas_core.plugins.lifespan import HOOK as LIFESPAN
+from tfaas_core.plugins.lifespan import Lifespan
 from tfaas_core.plugins.paths import model_predict_paths, predict_paths
 from tfaas_core.plugins.plugin import Plugin, broken
 from tfaas_core.plugins.registrations import Registration, Registrations
@@ -119,6 +122,30 @@ class Plugins:
                 routes.append(route)
         return routes
 
+    def lifespans(self, host: object) -> list[Lifespan]:
+        """What plugins do beside serving ``host``, in order; none is entered."""
+        lifespans: list[Lifespan] = []
+        self._registrations.forget(LIFESPAN)
+        expected = "an async context manager, as `@asynccontextmanager` makes them"
+        for plugin, manager in self._inquiry.singles(
+            LIFESPAN, AbstractAsyncContextManager, expected, host=host
+        ):
+            if self._add(Registration(plugin, LIFESPAN, "lifespan", plugin.module)):
+                lifespans.append(Lifespan(plugin, manager))
+        return lifespans
+
+    def commands(self, builtin: Collection[str]) -> list[click.Command]:
+        """The plugins' commands, in order; ``builtin`` are the names of TFaaS's own."""
+        hook = "tfaas_register_commands"
+        commands: list[click.Command] = []
+        self._registrations.forget(hook)
+        for plugin, command in self._inquiry.objects(hook, click.Command):
+            check = partial(checks.wrong_with_command, command, builtin)
+            is_right = self._inquiry.is_right(plugin, hook, check)
+            if is_right and self._add(Registration(plugin, hook, "command", str(command.name))):
+                commands.append(command)
+        return commands
+
     def storage(self, config: Config) -> Storage:
         """The storage that ``config`` chooses. Raises ConfigError, too."""
         table = config.storage
@@ -142,9 +169,9 @@ class Plugins:
     def owner(self, kind: str, name: str) -> str:
         """The module of the plugin that registered, say, ``"codec"`` ``"json"``.
 
-        ``kind`` is codec, media type, storage, runtime, engine or route; a route's name is like
-        ``GET /models``, and a codec owns its predict routes. Raises KeyError for what was not
-        registered.
+        ``kind`` is codec, media type, storage, runtime, engine, route, command or lifespan; a
+        route's name is like ``GET /models``, and a codec owns its predict routes. Raises KeyError
+        for what was not registered.
         """
         return self._registrations.owner(kind, name).module
 

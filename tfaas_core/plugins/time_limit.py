@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _GRACE_S = 2.0
@@ -17,8 +17,10 @@ class TooLong(BaseException):
 
 
 @contextmanager
-def time_limit(limit_s: float, last_words: str) -> Iterator[None]:
-    """Raises TooLong in the block after ``limit_s`` seconds.
+def time_limit(
+    limit_s: float, last_words: str, is_foreign: Callable[[], bool] = lambda: True
+) -> Iterator[None]:
+    """Raises TooLong in the block after ``limit_s`` seconds, if what runs then ``is_foreign``.
 
     If the block does not heed that, because it waits inside a C function, say, then ``last_words``
     go to stderr and the process ends with 1. There is no limit outside the main thread, which alone
@@ -30,7 +32,7 @@ def time_limit(limit_s: float, last_words: str) -> Iterator[None]:
     over = threading.Event()
 
     def interrupt(*_: object) -> None:
-        if not over.is_set():
+        if not over.is_set() and is_foreign():
             raise TooLong
 
     previous = signal.signal(signal.SIGALRM, interrupt)

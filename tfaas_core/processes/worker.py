@@ -97,7 +97,7 @@ class HttpWorker:
             try:
                 host, server = await self._start(started)
             except BaseException as error:  # a plugin may call exit()
-                self._link.send(CannotStart(start_error("an HTTP worker", error).message))
+                await self._give_up(started, error)
                 return
             _spare_the_collector()
             started.push_async_callback(self._tasks.cancel)
@@ -121,6 +121,14 @@ class HttpWorker:
         server = HttpServer(host, arguments.listener)
         await server.start()
         return host, server
+
+    async def _give_up(self, started: AsyncExitStack, error: BaseException) -> None:
+        """Ends what was started, and then tells the parent, which kills whom it hears this from."""
+        why = start_error("an HTTP worker", error).message
+        try:
+            await started.aclose()
+        finally:
+            self._link.send(CannotStart(why))
 
     async def _publish_demo(self, host: Host) -> None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AsyncExitStack
 from typing import Literal, TypeAlias
 
@@ -34,16 +34,22 @@ class SurveyedPlugin(msgspec.Struct, frozen=True):
 
 
 class Findings(msgspec.Struct, frozen=True):
-    """What ``tfaas check`` says, a sentence each. With errors, ``tfaas serve`` does not start."""
+    """What ``tfaas check`` says, a sentence each.
+
+    With errors, ``tfaas serve`` does not start, or plugins' commands are missing.
+    """
 
     errors: list[str]
     warnings: list[str]
 
 
-def survey(config: Config) -> list[SurveyedPlugin]:
-    """Every plugin that is found. No routes are listed if the configuration is wrong."""
+def survey(config: Config, commands: Collection[str] = ()) -> list[SurveyedPlugin]:
+    """Every plugin that is found. No routes are listed if the configuration is wrong.
+
+    ``commands`` are the names of the built-in ones.
+    """
     errors: list[StartupError] = []
-    plugins = _built(config, errors.append).plugins
+    plugins = _built(config, commands, errors.append).plugins
     reasons: dict[str, list[str]] = {}
     for error in errors:
         if isinstance(error, PluginError):
@@ -54,14 +60,14 @@ def survey(config: Config) -> list[SurveyedPlugin]:
     ]
 
 
-def findings(config: Config) -> Findings:
+def findings(config: Config, commands: Collection[str] = ()) -> Findings:
     """What is wrong with the plugins, and with what ``config`` asks of them.
 
     Builds what a server builds before it binds its port, and asks no other machine. Model processes
-    are started, and have ended when it returns.
+    are started, and have ended when it returns. ``commands`` are the names of the built-in ones.
     """
     errors: list[StartupError] = []
-    built = _built(config, errors.append)
+    built = _built(config, commands, errors.append)
     if built.composition is not None:
         errors += [*_unmade_engine(built.composition), *_unready_runtimes(built.composition)]
     errors = [*_unknown_disabled(config, built.plugins), *_wrong_host(config), *errors]
@@ -87,9 +93,10 @@ class _Built(msgspec.Struct):
     warnings: list[str] = []
 
 
-def _built(config: Config, report: _Report) -> _Built:
+def _built(config: Config, commands: Collection[str], report: _Report) -> _Built:
     """What a server builds, as far as that goes; all that is wrong goes to ``report``."""
     built = _Built(load_plugins(config.plugins.disabled, report))
+    built.plugins.commands(commands)
     config = _without_wrong_kinds(config, built, report)
     try:
         built.composition = Composition.of(config, built.plugins)
@@ -102,7 +109,7 @@ def _built(config: Config, report: _Report) -> _Built:
 
 
 def _ask_all(config: Config, plugins: Plugins) -> None:
-    """But for routes, which take a host."""
+    """But for routes and lifespans, which take a host."""
     plugins.codecs(config)
     plugins.storages()
     plugins.runtimes()

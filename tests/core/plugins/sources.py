@@ -49,6 +49,28 @@ def tfaas_register_routes(host):
     yield Route("/hello/{name}", ("GET", "PUT"), hello)
 """
 
+LIFESPAN = """
+from contextlib import asynccontextmanager
+from tfaas_core.hookspecs import hookimpl
+
+@hookimpl
+@asynccontextmanager
+async def tfaas_lifespan(host):
+    yield
+"""
+
+COMMAND = """
+import click
+from tfaas_core.hookspecs import hookimpl
+
+@click.command("hello")
+def hello(): ...
+
+@hookimpl
+def tfaas_register_commands():
+    return [hello]
+"""
+
 
 def hook(name: str, body: str) -> str:
     return f"from tfaas_core.hookspecs import hookimpl\n@hookimpl\ndef {name}():\n    {body}\n"
@@ -112,3 +134,5 @@ def ask_everything(plugins: Plugins, config: Config) -> None:
     plugins.runtimes()
     plugins.engines()
     plugins.routes(at_rest(config))
+    plugins.lifespans(at_rest(config))
+    plugins.commands(["serve"])

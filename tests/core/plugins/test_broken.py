@@ -6,6 +6,8 @@ import pytest
 
 from tests.core.plugins.sources import (
     CODEC,
+    COMMAND,
+    LIFESPAN,
     ROUTE,
     RUNTIME,
     STORAGE,
@@ -122,6 +124,32 @@ BROKEN = {
     + '    yield Route("/hello/{name}/", ("GET",), hello)',
     "registers the route `HEAD /hello/{name}` twice": ROUTE
     + '    yield Route("/hello/{name}", ("HEAD",), hello)',
+    "returned None from tfaas_lifespan, expected an async context manager": hook(
+        "tfaas_lifespan", "pass"
+    ),
+    "returned <async_genera": LIFESPAN.replace("@asynccontextmanager\n", ""),
+    "returned <contextlib.": LIFESPAN.replace("async ", "").replace("async", ""),
+    "has tfaas_lifespan as `async def`": LIFESPAN.replace("@asynccontextmanager\n", "").replace(
+        "yield", "return"
+    ),
+    "failed in tfaas_lifespan: KeyError: 'x'": hook("tfaas_lifespan", "{}['x']"),
+    "marks tfaas_lifespan with `wrapper`, which has no": LIFESPAN.replace(
+        "@hookimpl", "@hookimpl(wrapper=True)"
+    ),
+    "returned <Command hello> from tfaas_register_commands, expected an iterable of Command": (
+        COMMAND.replace("[hello]", "hello")
+    ),
+    "from tfaas_register_commands, expected a Command": COMMAND.replace(
+        '@click.command("hello")\n', ""
+    ),
+    "failed in tfaas_register_commands: KeyError: 'x'": hook("tfaas_register_commands", "{}['x']"),
+    "with the name None, expected lower-case letters, digits, - and _": COMMAND.replace(
+        "[hello]", "[click.Command(None)]"
+    ),
+    "with the name 'Hello you', expected": COMMAND.replace('"hello"', '"Hello you"'),
+    "with the name '-h', expected": COMMAND.replace('"hello"', '"-h"'),
+    "claims the command `serve`, which is built in": COMMAND.replace('"hello"', '"serve"'),
+    "registers the command `hello` twice": COMMAND.replace("[hello]", "[hello, hello]"),
 }
 """What is said of a plugin, and the plugin."""
 

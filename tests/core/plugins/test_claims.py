@@ -4,6 +4,7 @@ import pytest
 
 from tests.core.plugins.sources import (
     CODEC,
+    COMMAND,
     ROUTE,
     STORAGE,
     InstallPlugin,
@@ -20,6 +21,7 @@ CLAIMS = {
     "codec `csv`": (CODEC, CODEC.replace("text/csv", "text/x")),
     "media type `text/csv`": (CODEC, CODEC.replace('"csv"', '"other"')),
     "storage `tape`": (STORAGE, STORAGE),
+    "command `hello`": (COMMAND, COMMAND),
     "route `PUT /hello/{who}`": (
         ROUTE,
         ROUTE.replace("{name}", "{who}").replace('"GET", "PUT"', '"PUT",'),

@@ -1,0 +1,52 @@
+"""AllCommands: the built-in commands, and those of plugins, which are asked only if need be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from tfaas_core.cli.options import read_config
+from tfaas_core.errors import ConfigError, TfaasError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+
+class AllCommands(click.Group):
+    """Imports plugins to find a command that is none of its own. So its help lists no others."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Also finds commands of plugins; what is wrong with plugins goes to stderr."""
+        if args[0] in self.commands:
+            return super().resolve_command(ctx, args)
+        plugins = {str(command.name): command for command in _of_plugins(self.commands)}
+        return click.Group(commands={**self.commands, **plugins}).resolve_command(ctx, args)
+
+
+def builtin_commands() -> frozenset[str]:
+    """The names of TFaaS's own commands, one of which is running."""
+    root = click.get_current_context().find_root().command
+    return frozenset(root.commands) if isinstance(root, click.Group) else frozenset()
+
+
+def _of_plugins(builtin: Collection[str]) -> list[click.Command]:
+    from tfaas_core.plugins import BUILTIN_PLUGINS, load_plugins
+
+    # The built-in plugins take a while to import, and have no commands.
+    return load_plugins([*BUILTIN_PLUGINS, *_disabled()], _warn).commands(builtin)
+
+
+def _disabled() -> Sequence[str]:
+    """Those of the configuration that a command without options finds; a wrong one names none."""
+    try:
+        return read_config(None, ()).plugins.disabled
+    except ConfigError as error:
+        _warn(ConfigError(f"no plugin is left out, because of {error.message}"))
+        return ()
+
+
+def _warn(error: TfaasError) -> None:
+    click.echo(f"tfaas: warning: {' '.join(error.message.split())}", err=True)
