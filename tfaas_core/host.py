@@ -61,6 +61,8 @@ class Host:
             BundleLimits(config.limits.max_unpacked_bytes, config.limits.max_bundle_files),
             self.example_runs,
         )
+        self.shared: dict[str, Any] = {}
+        """What a plugin's hooks and handlers hand to each other, by the plugin's name."""
         self._look = place.look
         self._since_s = time.monotonic()
 

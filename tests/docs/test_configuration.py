@@ -22,6 +22,7 @@ from tests.docs.markdown import (
     words,
 )
 from tfaas_core.config import Tables, load_config
+from tfaas_core.plugins import load_plugins
 from tfaas_core.settings import meanings
 
 CONFIGURATION = DOCS / "configuration.md"
@@ -31,6 +32,7 @@ def tables() -> dict[str, type[msgspec.Struct]]:
     """The struct behind each table of keys, by its heading."""
     found = {f"`[{f.encode_name}]`": f.type for f in msgspec.structs.fields(Tables)}
     kinds: dict[str, type[msgspec.Struct]] = {"filesystem": FilesystemTable, "sql": SqlTable}
+    found |= {f"`[plugins.{name}]`": table for name, table in load_plugins().sections().items()}
     return found | {f'With `kind = "{kind}"`': table for kind, table in kinds.items()}
 
 

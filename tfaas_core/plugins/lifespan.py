@@ -7,7 +7,7 @@ import logging
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from tfaas_core.errors import PluginError
+from tfaas_core.errors import PluginError, StartupError
 from tfaas_core.plugins import calls
 from tfaas_core.plugins.plugin import Plugin, broken, described
 from tfaas_core.plugins.time_limit import TooLong, time_limit
@@ -41,6 +41,8 @@ class Lifespan(AbstractAsyncContextManager[None]):
         await self._wait({self._task, self._entered}, "entering", limit_s)
         if not self._entered.done():
             error = self._outcome()
+            if isinstance(error, StartupError):
+                raise error
             raise self._broken("entering", limit_s, error) from error
         self._task.add_done_callback(self._ended)
 

@@ -36,6 +36,13 @@ class _Handler(logging.StreamHandler[Any]):
     """Ours, so that configuring again can tell it from handlers that others have set."""
 
 
+def formatter(format: Literal["text", "json"]) -> logging.Formatter:
+    """What makes a line of a record."""
+    if format == "json":
+        return JsonFormatter()
+    return logging.Formatter("%(asctime)s %(levelname)s %(name)s[%(process)d]: %(message)s")
+
+
 def configure(
     level: Literal["debug", "info", "warning", "error"], format: Literal["text", "json"]
 ) -> None:
@@ -45,8 +52,7 @@ def configure(
     that nothing stands between the JSON objects. May be called again.
     """
     handler = _Handler()
-    text = logging.Formatter("%(asctime)s %(levelname)s %(name)s[%(process)d]: %(message)s")
-    handler.setFormatter(JsonFormatter() if format == "json" else text)
+    handler.setFormatter(formatter(format))
     root = logging.getLogger()
     root.handlers = [h for h in root.handlers if not isinstance(h, _Handler)] + [handler]
     root.setLevel(logging.WARNING)

@@ -1,0 +1,124 @@
+"""Observers are told of each answer, and harm none."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tfaas_core.errors import DoesNotFit, NotFound
+from tfaas_core.http.request import HttpRequest
+from tfaas_core.observer import Answered, Observer
+from tfaas_core.route import ClientAddress, Handler, Head, Request, Response, Route
+from tfaas_core.routing.observed import Observers, observed
+from tfaas_core.routing.seam import sealed
+
+CLIENT = ClientAddress("10.0.0.1", 80)
+
+
+class Told(Observer):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.answers: list[Answered] = []
+
+    def answered(self, answer: Answered) -> None:
+        self.answers.append(answer)
+
+
+class Failing(Observer):
+    def answered(self, answer: Answered) -> None:
+        raise ValueError("a bug")
+
+
+async def pieces() -> AsyncIterator[bytes]:
+    yield b"a piece"
+
+
+async def handler(request: Request) -> Response:
+    if request.path == "/own-notes":
+        assert request.notes is not None
+        request.notes.model, request.notes.rows = "vk", 3
+    if request.path == "/stream":
+        return Response(stream=pieces())
+    if request.path == "/refused":
+        raise DoesNotFit("no")
+    if request.path == "/bug":
+        raise KeyError("x")
+    return Response(b"four")
+
+
+def ask(path: str, *observers: Observer, answering: Handler = handler) -> Response:
+    route = sealed(Route("/{any}", ("POST",), answering), "tfaas_own")
+    passage = observed(route, Observers(dict.fromkeys(observers, "tfaas_told"))).passage
+
+    async def asked() -> Response:
+        return await passage(HttpRequest(Head(raw_path=path), CLIENT, b"body"))
+
+    return asyncio.run(asked())
+
+
+def answered(path: str) -> Answered:
+    told = Told()
+    ask(path, told)
+    (answer,) = told.answers
+    return answer
+
+
+def test_an_answer_is_told() -> None:
+    answer = answered("/x")
+    assert (answer.method, answer.path, answer.route) == ("POST", "/x", "/{any}")
+    assert (answer.status, answer.code, answer.client) == (200, "", CLIENT)
+    assert (answer.request_bytes, answer.answer_bytes) == (4, 4)
+    assert answer.duration_s > 0
+    assert (answer.model, answer.version, answer.rows, answer.run_s) == ("", None, None, None)
+
+
+def test_what_a_handler_notes_is_told() -> None:
+    assert (answered("/own-notes").model, answered("/own-notes").rows) == ("vk", 3)
+
+
+def test_errors_are_told_with_their_code() -> None:
+    assert (answered("/refused").status, answered("/refused").code) == (422, DoesNotFit.code)
+    assert (answered("/bug").status, answered("/bug").code) == (500, "internal")
+
+
+def test_of_an_answer_that_is_streamed_the_size_is_not_known() -> None:
+    assert answered("/stream").answer_bytes is None
+
+
+def test_an_observer_that_fails_is_named_once_and_harms_nobody(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    failing, told = Failing(), Told()
+    route = sealed(Route("/x", ("POST",), handler))
+    observers = Observers({failing: "tfaas_failing", told: "tfaas_told"})
+    passage = observed(route, observers).passage
+
+    async def asked() -> None:
+        for _ in range(3):
+            answer = await passage(HttpRequest(Head(raw_path="/x"), CLIENT))
+            assert answer.body == b"four"
+
+    asyncio.run(asked())
+    assert len(told.answers) == 3
+    (record,) = caplog.records
+    assert "the observer Failing of plugin tfaas_failing failed" in record.getMessage()
+    assert (record.levelno, record.exc_info is not None) == (logging.ERROR, True)
+
+
+def test_who_went_away_is_not_answered() -> None:
+    told = Told()
+
+    async def leaving(_request: Request) -> Response:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(0)
+        raise NotFound("never")
+
+    with pytest.raises(asyncio.CancelledError):
+        ask("/x", told, answering=leaving)
+    assert told.answers == []

@@ -1,0 +1,124 @@
+"""The access log, as an operator sees it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tfaas_core.testing.server import RunningServer, running_server
+
+INLINE = ("server.workers=1", "engine.isolation=inline")
+ENABLED = "plugins.access_log.enabled=true"
+ROW = {"values": [1, 2, 3], "model": "vk"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("access")
+
+
+@pytest.fixture(scope="module")
+def lines(folder: Path, scale_graph: Callable[[float], bytes]) -> list[dict[str, Any]]:
+    """What is logged, as JSON, of an upload, a prediction, two refusals and a strange path."""
+    file = folder / "access.jsonl"
+    settings = (ENABLED, f"plugins.access_log.file={file}", "server.log_format=json", *INLINE)
+    with running_server(folder, *settings) as server:
+        ask(server, scale_graph(2.0))
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def ask(server: RunningServer, graph: bytes) -> None:
+    server.upload("vk", graph)
+    assert server.http.post("/json", json=ROW).status_code == 200
+    assert server.http.post("/models/vk/predict/json", json={"values": "x"}).status_code == 422
+    assert server.http.post("/json", json=ROW | {"model": "nobody"}).status_code == 404
+    assert server.http.get("/no%0Athing").status_code == 404
+
+
+def only(lines: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:
+    (line,) = [line for line in lines if fields.items() <= line.items()]
+    return line
+
+
+def test_a_prediction_is_told_with_its_times(lines: list[dict[str, Any]]) -> None:
+    line = only(lines, route="/json", status=200)
+    assert (line["model"], line["version"], line["codec"], line["rows"]) == ("vk", 1, "json", 1)
+    assert (line["method"], line["path"], line["client"]) == ("POST", "/json", "127.0.0.1")
+    assert 0 < line["run_s"] < line["run_s"] + line["wait_s"] < line["duration_s"]
+    assert line["request_bytes"] > line["answer_bytes"] > 0
+    assert line["logger"] == "tfaas.access"
+
+
+def test_a_refusal_is_told_with_its_code(lines: list[dict[str, Any]]) -> None:
+    line = only(lines, status=422)
+    assert (line["route"], line["model"]) == ("/models/{name}/predict/json", "vk")
+    assert line["code"] == "does_not_fit"
+    assert "run_s" not in line
+    line = only(lines, code="unknown_model")
+    assert (line["codec"], "model" in line) == ("json", False)
+
+
+def test_what_nobody_serves_is_told_without_a_route(lines: list[dict[str, Any]]) -> None:
+    line = only(lines, code="not_found")
+    assert (line["path"], "route" in line) == ("/no%0Athing", False)
+
+
+def test_an_upload_is_told_though_its_body_is_streamed(lines: list[dict[str, Any]]) -> None:
+    line = only(lines, route="/upload")
+    assert (line["status"], "request_bytes" in line) == (200, False)
+
+
+def test_unless_a_file_is_named_lines_go_to_stderr_whatever_the_level(
+    tmp_path: Path, scale_graph: Callable[[float], bytes]
+) -> None:
+    with running_server(tmp_path, ENABLED, "server.log_level=error", *INLINE) as server:
+        ask(server, scale_graph(2.0))
+    text = server.log.read_text()
+    assert re.search(r"127\.0\.0\.1 POST /json 200 codec=json model=vk version=1 rows=1 in=", text)
+    assert text.count(" tfaas.access[") == len(text.splitlines()) == 5
+
+
+def test_without_being_asked_it_says_nothing(
+    tmp_path: Path, scale_graph: Callable[[float], bytes]
+) -> None:
+    with running_server(tmp_path, *INLINE) as server:
+        ask(server, scale_graph(2.0))
+    assert "POST" not in server.log.read_text()
+
+
+def test_a_file_that_log_rotation_moved_away_is_made_anew(tmp_path: Path) -> None:
+    file = tmp_path / "access.log"
+    with running_server(tmp_path, ENABLED, f"plugins.access_log.file={file}", *INLINE) as server:
+        server.http.get("/models")
+        file.rename(tmp_path / "access.log.1")
+        server.http.get("/status")
+    assert "GET /models" in (tmp_path / "access.log.1").read_text()
+    assert "GET /status" in file.read_text()
+
+
+def test_a_disk_that_is_full_harms_no_request(tmp_path: Path) -> None:
+    settings = (ENABLED, "plugins.access_log.file=/dev/full", *INLINE)
+    with running_server(tmp_path, *settings) as server:
+        assert [server.http.get("/models").status_code for _ in range(3)] == [200] * 3
+    text = server.log.read_text()
+    assert text.count("the observer AccessLog of plugin tfaas_plugins.access_log failed") == 1
+    assert "No space left on device" in text
+
+
+def test_a_file_that_cannot_be_opened_is_a_start_up_error(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "missing" / "access.log"
+    with (
+        pytest.raises(AssertionError),
+        running_server(tmp_path, ENABLED, f"plugins.access_log.file={file}", *INLINE),
+    ):
+        pass
+    said = (tmp_path / "server.log").read_text()
+    assert f"{file} cannot be opened: No such file or directory" in said
+    assert "Traceback" not in said
