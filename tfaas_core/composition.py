@@ -13,6 +13,7 @@ from tfaas_core.config import Config
 from tfaas_core.engine.base import Engine, EngineContext, EngineFactory, Supervisor, WorkerContext
 from tfaas_core.plugins import Plugins, load_plugins
 from tfaas_core.plugins.finding import BUILTIN_PLUGINS
+from tfaas_core.plugins.lifespan import LEAVE_LIMIT_S
 from tfaas_core.predict.guarded_codec import GuardedCodec
 from tfaas_core.runtime import Runtime
 from tfaas_core.storage import Storage
@@ -53,6 +54,15 @@ class Composition(msgspec.Struct, frozen=True):
     def workers(self) -> int:
         """How many HTTP workers the configuration asks for."""
         return self.config.server.workers or len(os.sched_getaffinity(0))
+
+    @property
+    def drain_limit_s(self) -> float:
+        """How long an HTTP worker may answer on, and leave what plugins have entered.
+
+        Those are known once a host was made.
+        """
+        lifespans = self.plugins.owners("lifespan")
+        return self.config.server.request_timeout_s + LEAVE_LIMIT_S * len(lifespans)
 
     def supervisor(self) -> Supervisor | None:
         """A new supervisor of the engine, for the parent."""

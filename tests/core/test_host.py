@@ -17,6 +17,7 @@ from tfaas_core.errors import PluginError, StorageUnavailable, Unavailable
 from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.versions import Model
+from tfaas_core.plugins.lifespan import LEAVE_LIMIT_S
 from tfaas_core.testing.fakes import FakeStorage
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.models import model_version
@@ -138,6 +139,8 @@ async def test_plugins_begin_last_and_end_first(
     composition = composed(tmp_path, steps)
     Host.at_rest(composition)
     assert steps.done == []
+    timeout_s = composition.config.server.request_timeout_s
+    assert composition.drain_limit_s == timeout_s + LEAVE_LIMIT_S
     cannot = pytest.raises(PluginError, match=r"plugin tfaas_lifespan .* RuntimeError: lifespan")
     with cannot if failing == "lifespan.enter" else nullcontext():
         async with Host.started(composition):

@@ -19,7 +19,6 @@ from tests.docs.markdown import DOCS, PAGES, ROOT, Block, blocks
 from tfaas_core import __version__
 from tfaas_core.testing.server import RunningServer, running_server
 
-PLUGIN = "tfaas-csv"
 URL = "http://localhost:8083"
 DEMO_MODELS = [model.name for model in demo_models()]
 WITHIN_S = 120
@@ -50,16 +49,18 @@ def write(block: Block, folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder into which the documented plugin is installed, as a user would do it."""
+    """The folder into which the documented plugins are installed, as a user would do it."""
     folder = tmp_path_factory.mktemp("plugin")
     for block in blocks(DOCS / "hooks.md"):
         if block.file:
             write(block, folder)
+    plugins = sorted(str(file.parent) for file in folder.glob("*/pyproject.toml"))
+    assert plugins
     subprocess.run(
         [
             *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
             *("--no-deps", "--no-build-isolation", "--no-index", "--target", str(folder / "site")),
-            str(folder / PLUGIN),
+            *plugins,
         ],
         check=True,
         timeout=WITHIN_S,
@@ -69,7 +70,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, site: Path) -> Iterator[RunningServer]:
-    """``tfaas serve --demo``, with the documented plugin."""
+    """``tfaas serve --demo``, with the documented plugins."""
     folder = tmp_path_factory.mktemp("server")
     with running_server(
         folder, "server.workers=1", arguments=("--demo",), env={"PYTHONPATH": str(site)}

@@ -19,7 +19,6 @@ from tfaas_core.config import Config
 from tfaas_core.engine.base import Supervisor
 from tfaas_core.errors import StartupError, TfaasError
 from tfaas_core.host import Host
-from tfaas_core.plugins.lifespan import LEAVE_LIMIT_S
 from tfaas_core.processes import worker as http_worker
 from tfaas_core.processes.broken_start import start_error
 from tfaas_core.processes.listener import bind, shut
@@ -224,10 +223,8 @@ class Parent:
             _log.error("HTTP worker %d cannot start: %s", worker.number, why)
             return
         self._failure = self._failure or StartupError(why)
-        # Those that serve leave what plugins have entered there.
-        for other in self._workers.values():
-            if not other.is_serving:
-                other.kill()
+        # Those that serve are to leave what plugins have entered there.
+        self._kill_workers(but_serving=True)
         self._stop.set()
 
     async def _replace(self, worker: WorkerProcess) -> None:
@@ -288,7 +285,7 @@ class Parent:
         for worker in self._workers.values():
             worker.send(Drain())
         self._listener.close()
-        deadline_s = time.monotonic() + self._config.server.request_timeout_s + self._grace_s()
+        deadline_s = time.monotonic() + self._composition.drain_limit_s + _DRAIN_GRACE_S
         while self._workers:
             if time.monotonic() > deadline_s:
                 _log.warning("%d HTTP workers do not end, and are killed", len(self._workers))
@@ -296,10 +293,7 @@ class Parent:
                 deadline_s = math.inf
             await asyncio.sleep(0.02)
 
-    def _grace_s(self) -> float:
-        lifespans = self._composition.plugins.owners("lifespan")
-        return _DRAIN_GRACE_S + LEAVE_LIMIT_S * len(lifespans)
-
-    def _kill_workers(self) -> None:
+    def _kill_workers(self, but_serving: bool = False) -> None:
         for worker in self._workers.values():
-            worker.kill()
+            if not (but_serving and worker.is_serving):
+                worker.kill()

@@ -23,6 +23,17 @@ def tfaas_register_routes(host):
     return [Route("/hello", ("GET",), answer)]
 """
 
+LIFESPAN = """
+from contextlib import asynccontextmanager
+from tfaas_core.hookspecs import hookimpl
+
+@hookimpl
+@asynccontextmanager
+async def tfaas_lifespan(host):
+    raise AssertionError("it has begun")
+    yield
+"""
+
 RUNTIME = """
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.runtime import Runtime
@@ -101,6 +112,16 @@ def test_a_broken_plugin_is_shown_and_the_others_work(
     hello = plugins["tfaas_hello"]
     assert (hello.status, hello.registers, hello.reason) == ("active", ["route GET /hello"], "")
     assert "route GET /models" in plugins["tfaas_plugins.routes.models"].registers
+
+
+def test_what_goes_on_beside_serving_is_listed_and_not_begun(
+    install_plugin: InstallPlugin,
+) -> None:
+    install_plugin("tfaas-watch", LIFESPAN)
+    watch = surveyed()["tfaas_watch"]
+    assert (watch.status, watch.registers) == ("active", ["lifespan tfaas_watch"])
+    install_plugin("tfaas-wrong", LIFESPAN.replace("@asynccontextmanager\n", ""))
+    assert "expected an async context manager" in surveyed()["tfaas_wrong"].reason
 
 
 def test_a_disabled_plugin_is_not_a_broken_one(install_plugin: InstallPlugin) -> None:
