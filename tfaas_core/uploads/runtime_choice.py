@@ -137,8 +137,8 @@ class RuntimeChoice:
         self, folder: Path, asked: Iterable[str], found: Mapping[str, set[Path]]
     ) -> NoReturn:
         if len(found) > 1:
-            listed = (self._counted(name, len(paths)) for name, paths in found.items())
-            raise _undecided(f"the bundle holds {' and '.join(listed)}", found)
+            each = (self._counted(name, len(paths)) for name, paths in found.items())
+            raise _undecided(f"the bundle holds {' and '.join(each)}", found)
         # Folders first: who made one does not look for a file.
         order = sorted(asked, key=lambda name: bool(self._runtimes[name].suffixes))
         listed = [self._counted(name, len(found.get(name, ()))) for name in found or order]

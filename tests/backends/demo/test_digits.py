@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from tfaas_backends import demo
 from tfaas_backends.demo.train_digits import answers, pack
-from tfaas_backends.runtimes.saved_model import SavedModelRuntime
+from tfaas_backends.runtimes.saved_model.runtime import SavedModelRuntime
 
 from tfaas_core.models.params import Params
 from tfaas_core.uploads.bundle import BundleLimits, unpack

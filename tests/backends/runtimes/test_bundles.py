@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tfaas_backends.runtimes.graph import GraphRuntime
-from tfaas_backends.runtimes.saved_model import SavedModelRuntime
+from tfaas_backends.runtimes.graph.runtime import GraphRuntime
+from tfaas_backends.runtimes.saved_model.runtime import SavedModelRuntime
 
 from tfaas_core.errors import CannotServe
 from tfaas_core.uploads.contents import Contents, contents_of
