@@ -2,7 +2,7 @@
 
 All of ``runtimes`` imports it from here. The import takes seconds and starts no thread, so a
 process that has done it can be forked. A variable that the environment already sets keeps its
-value; with ``TF_CPP_MIN_LOG_LEVEL`` set, nothing is silenced.
+value; with a ``TF_CPP_MIN_LOG_LEVEL`` below 3, nothing is silenced.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ _SETTINGS = {
 
 
 def _import_tensorflow() -> Any:
-    muted = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
-    with stderr_muted() if muted else nullcontext():
+    # Some of its noise is written whatever the level.
+    is_quiet = os.environ["TF_CPP_MIN_LOG_LEVEL"] >= "3"
+    with stderr_muted() if is_quiet else nullcontext():
         return importlib.import_module("tensorflow")
 
 
