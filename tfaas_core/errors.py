@@ -5,6 +5,8 @@
     TfaasError                    500  internal
     ├── BadBody                   400  bad_body          the bytes are not what they claim to be
     ├── HttpRefused               400  http_refused      HTTP's own refusals, often of another 4xx
+    ├── Unauthorized              401  unauthorized      a guard does not know who asks
+    ├── Forbidden                 403  forbidden         a guard knows, and refuses
     ├── NotFound                  404  not_found         no such path
     │   └── UnknownModel          404  unknown_model
     │       └── UnknownVersion    404  unknown_version   nor of this label
@@ -16,6 +18,7 @@
     ├── UnsupportedMediaType      415  unsupported_media_type
     ├── DoesNotFit                422  does_not_fit      readable, but it does not fit
     │   └── CannotServe           422  cannot_serve      the uploaded model cannot be served
+    ├── TooManyRequests           429  too_many_requests  try again after ``retry_after_s``
     ├── Unavailable               503  unavailable       try again after ``retry_after_s``
     │   ├── QueueFull             503  queue_full
     │   ├── ModelLost             503  model_lost        its process died under the request
@@ -114,6 +117,24 @@ class HttpRefused(TfaasError):
         self.status = status
 
 
+class Unauthorized(TfaasError):
+    """A guard does not know who asks. ``challenge`` says how to prove it, as HTTP has it."""
+
+    status = 401
+    code = "unauthorized"
+    challenge = "Bearer"
+
+    def headers(self) -> dict[str, str]:
+        return {"WWW-Authenticate": self.challenge}
+
+
+class Forbidden(TfaasError):
+    """A guard knows who asks, or need not know, and refuses."""
+
+    status = 403
+    code = "forbidden"
+
+
 class NotFound(TfaasError):
     """Nothing is served under this path."""
 
@@ -196,6 +217,17 @@ class CannotServe(DoesNotFit):
     code = "cannot_serve"
 
 
+class TooManyRequests(TfaasError):
+    """Of one client, or for one model; the same request may succeed after ``retry_after_s``."""
+
+    status = 429
+    code = "too_many_requests"
+    retry_after_s: int = 1
+
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.retry_after_s)}
+
+
 class Unavailable(TfaasError):
     """Not now; the same request may succeed after ``retry_after_s`` seconds."""
 
@@ -261,33 +293,3 @@ class PluginError(StartupError):
     """A plugin is broken, or two plugins claim the same thing; the message names them."""
 
     code = "plugin"
-
-
-def _tree(root: type[TfaasError]) -> dict[str, type[TfaasError]]:
-    found = {root.code: root}
-    for child in root.__subclasses__():
-        found.update(_tree(child))
-    return found
-
-
-ERRORS_BY_CODE: dict[str, type[TfaasError]] = _tree(TfaasError)
-"""Every class of the tree under its code. Those of plugins are not among them."""
-
-
-def code_of_kind(error: TfaasError) -> str:
-    """The code of the class of the tree that ``error`` is of, or that its class stems from."""
-    ours = set(ERRORS_BY_CODE.values())
-    return next(cls for cls in type(error).__mro__ if cls in ours).code
-
-
-def error_from(kind: str, message: str, details: dict[str, Any], **told: Any) -> TfaasError:
-    """The error that another process reported, ``kind`` being what ``code_of_kind`` gave there.
-
-    ``told`` are the attributes that its class, perhaps a plugin's, or its ``__init__`` gave it.
-    """
-    cls = ERRORS_BY_CODE.get(kind, TfaasError)
-    error = cls.__new__(cls, message)
-    error.message, error.details = message, details
-    for name, value in told.items():
-        setattr(error, name, value)
-    return error

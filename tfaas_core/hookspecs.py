@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tfaas_core.codec import Codec
     from tfaas_core.config import Config
     from tfaas_core.engine.base import EngineFactory
+    from tfaas_core.guard import Guard
     from tfaas_core.host import Host
     from tfaas_core.observer import Observer
     from tfaas_core.route import Route
@@ -83,6 +84,16 @@ def tfaas_register_engines() -> Mapping[str, EngineFactory]:
     """Engines under the names that ``[engine] kind`` chooses them by.
 
     Called in every process. Only the chosen factory is called.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def tfaas_register_guards(host: Host) -> Iterable[Guard]:
+    """Guards, all of which must allow what is asked.
+
+    Called like ``tfaas_register_routes``. With no guard, requests cost what they cost without this
+    hook.
     """
     raise NotImplementedError
 

@@ -23,6 +23,7 @@ from tfaas_core.predict.example_runs import ExampleRuns
 from tfaas_core.predict.predictor import Predictor
 from tfaas_core.predict_routes import predict_routes
 from tfaas_core.route import Route
+from tfaas_core.routing.guarded import guarded
 from tfaas_core.routing.observed import Observers, observed
 from tfaas_core.routing.seam import SealedRoute, sealed
 from tfaas_core.runtime import Runtime
@@ -134,6 +135,9 @@ class Host:
         predict = [sealed(route, plugins=plugins) for route in predict_routes(self)]
         others = self.plugins.routes(self)
         routes = predict + [sealed(route, self._owner(route), plugins) for route in others]
+        # Observers are told of those, too, whom guards refuse.
+        if guards := self.plugins.guards(self):
+            routes = [guarded(route, guards) for route in routes]
         return [observed(route, self.observers) for route in routes] if self.observers else routes
 
     def _owner(self, route: Route) -> str:

@@ -19,6 +19,8 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     code: str
     """Of an error, such as ``unknown_model``; empty if there is none."""
+    identity: str
+    """Who asked, as guards say; empty if they do not."""
     request_bytes: int | None
     """Of the body; None for one that was streamed."""
     answer_bytes: int | None

@@ -12,7 +12,7 @@ from tfaas_core.errors import UnsupportedMediaType
 from tfaas_core.models.versions import number_of
 from tfaas_core.plugins import Plugins, model_predict_paths, predict_paths
 from tfaas_core.predict.predictor import Predictor, Target
-from tfaas_core.route import Request, Response, Route
+from tfaas_core.route import Handler, Request, Response, Route
 
 MODEL_HEADER = "TFaaS-Model"
 """The header of a prediction that tells which version it is of."""
@@ -62,10 +62,10 @@ async def answer(
         _check_media_type(codec, head.content_type)
     if head.content_encoding:
         _check_not_encoded(codec, head.content_encoding)
-    notes = request.notes
-    if notes is not None:
-        notes.codec = codec.name
-    prediction = await host.predictor.predict(codec, request.body, head, target, answering, notes)
+    visit = request.visit
+    if visit is not None:
+        visit.codec = codec.name
+    prediction = await host.predictor.predict(codec, request.body, head, target, answering, visit)
     encoded, version = prediction.encoded, prediction.version
     headers = {MODEL_HEADER: version.reference}
     if encoded.headers:
@@ -89,9 +89,13 @@ def _routes_of(host: Predicting, codec: Codec[Any]) -> list[Route]:
         return await answer(host, codec, request, target_of(request.path_fields))
 
     return [
-        *(Route(at, ("POST",), handler, express=True) for at in predict_paths(codec.name)),
-        *(Route(at, ("POST",), handler_at, express=True) for at in model_predict_paths(codec.name)),
+        *(_route(at, handler) for at in predict_paths(codec.name)),
+        *(_route(at, handler_at) for at in model_predict_paths(codec.name)),
     ]
+
+
+def _route(path: str, handler: Handler) -> Route:
+    return Route(path, ("POST",), handler, express=True, right="predict")
 
 
 def _check_media_type(codec: Codec[Any], content_type: str) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 from urllib.parse import unquote
 
 import msgspec
 
 from tfaas_core.fields import Fields, Headers
-from tfaas_core.notes import Notes
+from tfaas_core.visit import Visit
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -77,8 +77,8 @@ class ClientAddress(msgspec.Struct, frozen=True):
 class Request(Protocol):
     """What a handler sees of an HTTP request."""
 
-    notes: Notes | None
-    """Where to write down what observers are told; None if nobody observes."""
+    visit: Visit | None
+    """What observers are told, and guards asked; None if there are none."""
 
     @property
     def head(self) -> Head:
@@ -128,6 +128,10 @@ class Response(msgspec.Struct, frozen=True):
     stream: AsyncIterator[bytes] | None = None
 
 
+Right: TypeAlias = Literal["read", "predict", "upload", "delete", "admin"]
+"""What guards tell apart: to see models, to ask them, to store or switch them, to delete them, and
+all else."""
+
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
@@ -136,7 +140,8 @@ class Route(msgspec.Struct, frozen=True):
 
     ``streams``: the handler reads the body itself, from ``Request.stream``. ``express``: many small
     requests are expected, so that those that came whole may bypass Sanic; for a POST whose answers
-    are never streamed.
+    are never streamed. ``right``: what it takes to be answered, for guards; None: ``read`` for GET,
+    ``admin`` for all else.
     """
 
     path: str
@@ -144,6 +149,20 @@ class Route(msgspec.Struct, frozen=True):
     handler: Handler
     streams: bool = False
     express: bool = False
+    right: Right | None = None
+
+    def right_for(self, method: str) -> Right:
+        """What it takes to be answered."""
+        return self.right or ("read" if method in ("GET", "HEAD") else "admin")
+
+
+async def admit(request: Request, model: str) -> None:
+    """Asks guards whether ``request`` may go to a model that no field ``{name}`` of its path names.
+
+    Raises Forbidden, or what else they raise.
+    """
+    if request.visit is not None:
+        await request.visit.to_model(model)
 
 
 def json_response(document: Any, status: int = 200) -> Response:

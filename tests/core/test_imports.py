@@ -17,10 +17,10 @@ ENGINE = CORE / "engine"
 ROOMS = (CORE, ROOT / "plugins" / "tfaas_plugins", ROOT / "backends" / "tfaas_backends")
 
 LAYERS = (
-    {"archives", "base64_text", "errors", "fields", "notes", "spelling"},
-    {"json_text"},
+    {"archives", "base64_text", "errors", "fields", "spelling", "visit"},
+    {"error_kinds", "json_text"},
     {"route", "tensors"},
-    {"models", "observer"},
+    {"guard", "models", "observer"},
     {"codec", "routing", "secret", "storage", "system"},
     {"settings"},
     {"config"},

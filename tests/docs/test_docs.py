@@ -30,7 +30,8 @@ from tfaas_core import hookspecs
 from tfaas_core.cli import tfaas
 from tfaas_core.composition import Composition
 from tfaas_core.config import load_config
-from tfaas_core.errors import ERRORS_BY_CODE, StartupError
+from tfaas_core.error_kinds import ERRORS_BY_CODE
+from tfaas_core.errors import StartupError
 from tfaas_core.host import Host
 from tfaas_core.models.params import Params
 from tfaas_core.plugins import BUILTIN_PLUGINS

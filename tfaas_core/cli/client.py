@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from http import HTTPStatus
@@ -45,10 +46,11 @@ class Client:
     """Sends requests to one server, each over a connection of its own.
 
     ``url`` is the server's, its base path included; a ValueError says what is wrong with it.
+    ``token`` is sent to its guards, if there is one.
     Whatever goes wrong later, a refusal included, is a ClickException of one sentence.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str = "") -> None:
         self.url = url.rstrip("/")
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -58,6 +60,9 @@ class Client:
         self._is_tls = parts.scheme == "https"
         self._host, self._port = parts.hostname, parts.port
         self._base = quote(parts.path, safe="/%")
+        if not token.isprintable() or not token.isascii():
+            raise ValueError("TFAAS_TOKEN is not one line of ASCII")
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def ask(self, method: str, path: str, body: Body | None = None) -> bytes:
         """The answer to one request."""
@@ -106,10 +111,10 @@ class Client:
     def _send(self, connection: HTTPConnection, method: str, path: str, body: Body | None) -> None:
         target = self._base + path
         if body is None:
-            connection.request(method, target)
+            connection.request(method, target, headers=self._headers)
             return
         try:
-            connection.request(method, target, body.content, body.headers())
+            connection.request(method, target, body.content, self._headers | body.headers())
         except OSError:
             # A server that refuses a body takes no more of it. Its answer says why.
             return
@@ -153,7 +158,7 @@ def path_of(*parts: str) -> str:
 
 def _client(_context: click.Context, _option: click.Parameter, url: str) -> Client:
     try:
-        return Client(url)
+        return Client(url, os.environ.get("TFAAS_TOKEN", ""))
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
 

@@ -13,10 +13,10 @@ from tfaas_core.cli.options import config_options, json_option, print_json, read
 @config_options
 @json_option
 def config(path: Path | None, overrides: tuple[str, ...], as_json: bool) -> None:
-    """Print every key of the configuration, plugins' too, as a TOML file.
+    """Print every key of the configuration as a TOML file.
 
-    A key that has its default is a comment; one that a file, the environment or --set changed is
-    not, and the source stands beside it.
+    The keys of plugins are there, too. A key that has its default is a comment; one that a file,
+    the environment or --set changed is not, and the source stands beside it.
     """
     read = read_config(path, overrides)
 

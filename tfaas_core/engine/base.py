@@ -12,9 +12,9 @@ import msgspec
 
 from tfaas_core.config import Config
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.notes import Timing
 from tfaas_core.runtime import Runtime
 from tfaas_core.tensors import Array, BatchAxis, Signature
+from tfaas_core.visit import Timing
 
 
 class Candidate(msgspec.Struct, frozen=True):

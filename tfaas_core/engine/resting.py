@@ -8,8 +8,8 @@ from typing import NoReturn
 from tfaas_core.engine.base import Candidate, Engine, Loaded, ServableStatus
 from tfaas_core.errors import Unavailable
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.notes import Timing
 from tfaas_core.tensors import Array
+from tfaas_core.visit import Timing
 
 
 class RestingEngine(Engine):

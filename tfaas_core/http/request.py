@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from tfaas_core.fields import Fields, Headers
-from tfaas_core.notes import Notes
 from tfaas_core.route import ClientAddress, Head
+from tfaas_core.visit import Visit
 
 _NO_QUERY = Fields()
 _AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
@@ -32,7 +32,7 @@ class HttpRequest(msgspec.Struct):
     client: ClientAddress
     body: bytes = b""
     is_arriving: bool = False
-    notes: Notes | None = None
+    visit: Visit | None = None
 
     @property
     def method(self) -> str:

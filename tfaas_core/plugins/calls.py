@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 def call(plugin: Plugin, where: str, function: Callable[[], T], limit_s: float | None = None) -> T:
-    """What ``function``, which is the plugin's, returns. Raises PluginError.
+    """What ``function``, which is the plugin's, returns. Raises PluginError, ConfigError.
 
     ``where`` is its name, or says what it is to do. ``limit_s``: None for the usual one.
     """
@@ -48,15 +48,7 @@ def make(
     ConfigError if the function does.
     """
 
-    def made() -> Any:
-        try:
-            return function()
-        except ConfigError as error:
-            return error
-
-    value = call(plugin, doing, made, limit_s)
-    if isinstance(value, ConfigError):
-        raise value
+    value = call(plugin, doing, function, limit_s)
     if not isinstance(value, expected):
         name = (expected if isinstance(expected, type) else expected[0]).__name__
         article = "an" if name[0] in "AEIOU" else "a"
@@ -80,7 +72,7 @@ def _limited(
             return function()
     except TooLong:
         raise too_long from None
-    except KeyboardInterrupt:
+    except (ConfigError, KeyboardInterrupt):
         raise
     except BaseException as error:
         raise broken(plugin, f"{failed}: {described(error)}") from error

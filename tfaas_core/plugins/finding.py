@@ -27,6 +27,7 @@ BUILTIN_PLUGINS = (
     "tfaas_plugins.routes.params",
     "tfaas_plugins.routes.status",
     "tfaas_plugins.access_log",
+    "tfaas_plugins.token_guard",
     "tfaas_backends.storages.filesystem",
     "tfaas_backends.storages.sql",
     "tfaas_backends.runtimes.graph",

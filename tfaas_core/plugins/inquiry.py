@@ -92,7 +92,7 @@ class Inquiry:
             asked = partial(read or _collected, implementation.function, arguments)
             try:
                 result = call(plugin, hook, asked)
-            except PluginError as error:
+            except StartupError as error:
                 self.on_error(error)
             else:
                 yield plugin, result

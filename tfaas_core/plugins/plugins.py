@@ -16,6 +16,7 @@ from tfaas_core.codec import Codec
 from tfaas_core.config import Config
 from tfaas_core.engine.base import EngineFactory
 from tfaas_core.errors import ConfigError, PluginError, StartupError
+from tfaas_core.guard import Guard
 from tfaas_core.observer import Observer
 from tfaas_core.plugins import checks
 from tfaas_core.plugins.calls import make
@@ -29,6 +30,7 @@ from tfaas_core.plugins.plugin import Plugin, broken
 from tfaas_core.plugins.registrations import Registration, Registrations
 from tfaas_core.plugins.sections import read_section, unknown_sections
 from tfaas_core.route import Route
+from tfaas_core.routing.guarded import Guards
 from tfaas_core.routing.observed import Observers
 from tfaas_core.runtime import Runtime
 from tfaas_core.storage import Storage, StorageFactory
@@ -102,6 +104,11 @@ class Plugins:
     def engines(self) -> dict[str, EngineFactory]:
         """Every engine factory by kind."""
         return self._kinds("engine", "EngineFactory", lambda v: isinstance(v, EngineFactory))
+
+    def guards(self, host: object) -> Guards:
+        """The plugins' guards, in order; ``host`` is the Host that they get."""
+        asked = self._inquiry.objects("tfaas_register_guards", Guard, host=host)
+        return Guards({guard: plugin.module for plugin, guard in asked})
 
     def observers(self, host: object) -> Observers:
         """The plugins' observers, in order; ``host`` is the Host that they get."""

@@ -13,10 +13,10 @@ from tfaas_core.codec import Codec, Document, Encoded
 from tfaas_core.engine.base import Engine
 from tfaas_core.errors import DoesNotFit, TooLarge
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.notes import Notes
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.route import Head
 from tfaas_core.tensors import Array, Bound, Signature, by_name, conform, runs_whole
+from tfaas_core.visit import Visit
 
 LARGE_BODY_BYTES = 1 << 20
 """A larger body is read in a thread, so that the event loop goes on with other clients."""
@@ -96,12 +96,12 @@ class Predictor:
         head: Head,
         target: Target | None = None,
         answering: Codec[Any] | None = None,
-        notes: Notes | None = None,
+        visit: Visit | None = None,
     ) -> Prediction:
         """The answer to ``body``, which ``codec`` reads; raises TfaasError if there is none.
 
         ``target`` is what the path names, if it names a model. ``answering`` writes the
-        answer, if that is not ``codec``. ``notes`` get what becomes known on the way.
+        answer, if that is not ``codec``. ``visit`` get what becomes known on the way.
         """
         is_large = len(body) > LARGE_BODY_BYTES
         if is_large:
@@ -109,8 +109,8 @@ class Predictor:
         else:
             document = codec.parse(body, head)
         version = self._version(document, target)
-        if notes is not None:
-            notes.model, notes.version = version.name, version.version
+        if visit is not None:
+            await visit.to_model(version.name, version.version)
         if is_large or codec.is_heavy(document):
             version, bound = await self._bound_in_thread(codec, document, target, version)
         else:
@@ -119,8 +119,8 @@ class Predictor:
         inputs = fitted(signature, bound, self._max_rows)
         whole = runs_whole(signature, bound)
         timing = None
-        if notes is not None:
-            notes.version, notes.rows, timing = version.version, bound.rows, notes.timing
+        if visit is not None:
+            visit.version, visit.rows, timing = version.version, bound.rows, visit.timing
         outputs = await self._engine.run(version, inputs, bound.rows, whole, timing)
         named = by_name(signature, outputs)
         if answering is None or answering is codec:

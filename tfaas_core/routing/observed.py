@@ -8,10 +8,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from tfaas_core.notes import Notes
 from tfaas_core.observer import Answered, Observer
 from tfaas_core.route import Response
 from tfaas_core.routing.seam import Arriving, Passage, SealedRoute
+from tfaas_core.visit import Visit
 
 _SILENT_S = 60.0
 
@@ -64,15 +64,15 @@ class ObservedPassage(Passage):
 
     async def __call__(self, request: Arriving) -> Response:
         begin_s = time.monotonic()
-        notes = request.notes = Notes()
+        visit = request.visit = Visit()
         response = await self._passage(request)
-        self._observers.answered(self._answered(request, response, notes, begin_s))
+        self._observers.answered(self._answered(request, response, visit, begin_s))
         return response
 
     def _answered(
-        self, request: Arriving, response: Response, notes: Notes, begin_s: float
+        self, request: Arriving, response: Response, visit: Visit, begin_s: float
     ) -> Answered:
-        head, timing = request.head, notes.timing
+        head, timing = request.head, visit.timing
         return Answered(
             method=head.method,
             path=head.raw_path,
@@ -83,10 +83,11 @@ class ObservedPassage(Passage):
             request_bytes=None if request.is_arriving else len(request.body),
             answer_bytes=len(response.body) if response.stream is None else None,
             duration_s=time.monotonic() - begin_s,
-            codec=notes.codec,
-            model=notes.model,
-            version=notes.version,
-            rows=notes.rows,
+            codec=visit.codec,
+            model=visit.model,
+            version=visit.version,
+            rows=visit.rows,
+            identity=visit.identity,
             wait_s=timing.wait_s,
             run_s=timing.run_s,
         )

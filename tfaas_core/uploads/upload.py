@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -24,8 +25,12 @@ class Upload:
 
     staging: Path
 
-    def __init__(self, publisher: Publisher) -> None:
+    def __init__(
+        self, publisher: Publisher, admit: Callable[[str], Awaitable[None]] | None = None
+    ) -> None:
+        """``admit`` is asked whether the upload may have its name, as soon as that is known."""
         self._publisher = publisher
+        self._admit = admit
         self._claimed: AbstractContextManager[Claim] | None = None
         self._claim: Claim | None = None
         self._publishing: asyncio.Future[ModelVersion] | None = None
@@ -61,6 +66,8 @@ class Upload:
             if self._claim.name != name:
                 raise DoesNotFit(f"the upload has two names, {self._claim.name!r} and {name!r}")
             return
+        if self._admit is not None:
+            await self._admit(name)
         claimed = self._publisher.storage.claim(name)
         self._claim = await taken(
             claimed.__enter__, lambda _claim: claimed.__exit__(None, None, None)

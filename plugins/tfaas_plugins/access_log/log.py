@@ -53,6 +53,7 @@ def _line(answer: Answered) -> str:
     path = answer.path[:_LONGEST_PATH].encode("unicode_escape").decode()
     words = [answer.client.ip or "-", answer.method, path, str(answer.status)]
     named = {
+        "as": answer.identity,
         "code": answer.code,
         "codec": answer.codec,
         "model": answer.model,

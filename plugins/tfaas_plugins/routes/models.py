@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from tfaas_core.errors import BadBody, UnsupportedMediaType
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
-from tfaas_core.route import Request, Response, Route, json_response
+from tfaas_core.route import Request, Response, Route, admit, json_response
 from tfaas_core.storage import MODEL
 from tfaas_core.uploads.form import check_length, read_form, store_body
 from tfaas_core.uploads.package import Received
@@ -50,7 +51,7 @@ class ModelsApi:
         check_length(
             request.headers.get("content-length", ""), self._host.config.limits.max_upload_bytes
         )
-        async with Upload(self._host.publisher) as upload:
+        async with Upload(self._host.publisher, partial(admit, request)) as upload:
             if name := request.query.get("name"):
                 await upload.claim(name)
             if media_type in _BUNDLE_TYPES:
@@ -102,6 +103,7 @@ class ModelsApi:
         name = request.path_fields.get("name") or request.query.get("model")
         if name is None:
             name = await self._name_in_form(request)
+        await admit(request, name)
         await self._host.publisher.remove(name)
         return json_response({"deleted": name})
 
@@ -143,8 +145,8 @@ def tfaas_register_routes(host: Host) -> Iterable[Route]:
         Route("/models", ("GET",), api.list),
         Route("/models/{name}", ("GET",), api.show),
         Route("/models/{name}/download", ("GET",), api.download),
-        Route("/upload", ("POST",), api.upload, streams=True),
-        Route("/bundle", ("POST",), api.upload, streams=True),
-        Route("/delete", ("DELETE",), api.delete, streams=True),
-        Route("/delete/{name}", ("DELETE",), api.delete, streams=True),
+        Route("/upload", ("POST",), api.upload, streams=True, right="upload"),
+        Route("/bundle", ("POST",), api.upload, streams=True, right="upload"),
+        Route("/delete", ("DELETE",), api.delete, streams=True, right="delete"),
+        Route("/delete/{name}", ("DELETE",), api.delete, streams=True, right="delete"),
     ]

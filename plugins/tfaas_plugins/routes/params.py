@@ -10,7 +10,7 @@ from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
 from tfaas_core.json_text import read_object
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.route import Request, Response, Route, json_response
+from tfaas_core.route import Request, Response, Route, admit, json_response
 from tfaas_core.spelling import respelled
 
 _SHOWN = ("name", "model", "labels", "options", "inputNode", "outputNode", "description")
@@ -28,8 +28,9 @@ class ParamsApi:
         version = self._host.catalog.get(request.path_fields["name"])
         return json_response(version.params or _found(version))
 
-    async def show_default(self, _request: Request) -> Response:
+    async def show_default(self, request: Request) -> Response:
         """``GET /params``: the same of the default model, with its name."""
+        await admit(request, self._host.catalog.get(None).name)
         return self._default()
 
     async def choose_default(self, request: Request) -> Response:
@@ -41,7 +42,9 @@ class ParamsApi:
                 "configuration",
                 field="name",
             )
-        await self._host.publisher.choose_default(_name(request.body))
+        name = _name(request.body)
+        await admit(request, name)
+        await self._host.publisher.choose_default(name)
         return self._default()
 
     def _default(self) -> Response:

@@ -104,4 +104,4 @@ def _listed(names: Sequence[str]) -> str:
 def tfaas_register_routes(host: Host) -> Iterable[Route]:
     """``POST /predict``, and the like for one model."""
     api = PredictApi(host)
-    return [Route(path, ("POST",), api.predict, express=True) for path in _PATHS]
+    return [Route(path, ("POST",), api.predict, express=True, right="predict") for path in _PATHS]

@@ -107,10 +107,10 @@ def tfaas_register_routes(host: Host) -> Iterable[Route]:
     return [
         Route("/models/{name}/versions", ("GET",), api.list),
         Route("/models/{name}/versions/{version}", ("GET",), api.show),
-        Route("/models/{name}/versions/{version}", ("DELETE",), api.delete),
+        Route("/models/{name}/versions/{version}", ("DELETE",), api.delete, right="delete"),
         Route("/models/{name}/versions/{version}/download", ("GET",), api.download),
-        Route("/models/{name}/rollback", ("POST",), api.roll_back),
+        Route("/models/{name}/rollback", ("POST",), api.roll_back, right="upload"),
         Route("/models/{name}/labels", ("GET",), api.labels),
-        Route("/models/{name}/labels/{label}", ("PUT",), api.label),
-        Route("/models/{name}/labels/{label}", ("DELETE",), api.remove_label),
+        Route("/models/{name}/labels/{label}", ("PUT",), api.label, right="upload"),
+        Route("/models/{name}/labels/{label}", ("DELETE",), api.remove_label, right="upload"),
     ]

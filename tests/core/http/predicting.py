@@ -11,10 +11,10 @@ from tfaas_core.config import load_config
 from tfaas_core.engine.resting import RestingEngine
 from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.notes import Timing
 from tfaas_core.storage import MODEL, Storage
 from tfaas_core.tensors import Array, TensorSpec
 from tfaas_core.testing.models import model_version
+from tfaas_core.visit import Timing
 from tfaas_core.worker_place import WorkerPlace
 
 _INPUTS = {"picture": (None, 1, 3, 1), "vk": (None, 3)}

@@ -14,7 +14,6 @@ from tfaas_plugins.codecs.json.codec import JsonCodec
 from tfaas_plugins.codecs.json.document import JsonDocument
 
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.notes import Timing
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.predict.predictor import LARGE_BODY_BYTES, Prediction, Predictor
 from tfaas_core.route import Head
@@ -23,6 +22,7 @@ from tfaas_core.tensors import Array, Bound
 from tfaas_core.testing.fakes import FakeStorage
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.models import model_version
+from tfaas_core.visit import Timing
 
 BODY = b'{"keys": ["a", "b"], "values": [10, 20]}'
 FEATURES = {1: ["a", "b"], 0: ["b", "a"]}

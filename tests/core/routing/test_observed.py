@@ -39,8 +39,8 @@ async def pieces() -> AsyncIterator[bytes]:
 
 async def handler(request: Request) -> Response:
     if request.path == "/own-notes":
-        assert request.notes is not None
-        request.notes.model, request.notes.rows = "vk", 3
+        assert request.visit is not None
+        request.visit.model, request.visit.rows = "vk", 3
     if request.path == "/stream":
         return Response(stream=pieces())
     if request.path == "/refused":

@@ -24,8 +24,8 @@ from tfaas_core.engine.shared.frames import (
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.outputs import rows_between
 from tfaas_core.errors import DeadlinePassed, ModelLost
-from tfaas_core.notes import Timing
 from tfaas_core.tensors import Array, Signature
+from tfaas_core.visit import Timing
 
 _RECEIVE_BYTES = 1 << 18
 

@@ -42,11 +42,11 @@ from tfaas_core.engine.shared.messages import (
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.errors import CannotServe, ModelLost, Unavailable
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.notes import Timing
 from tfaas_core.runtime import LoadOptions
 from tfaas_core.system.calls import Calls
 from tfaas_core.system.link import Link
 from tfaas_core.tensors import Array
+from tfaas_core.visit import Timing
 
 
 class _Wanted(msgspec.Struct, frozen=True):

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from tfaas_core.engine.shared.frames import MAX_PARTS
-from tfaas_core.notes import Timing
 from tfaas_core.tensors import Array, BatchAxis, Signature
+from tfaas_core.visit import Timing
 
 
 class Part(msgspec.Struct):

@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 import msgspec
 
 from tfaas_core.engine.base import Candidate, Loaded, ServableStatus
-from tfaas_core.errors import TfaasError, code_of_kind, error_from
+from tfaas_core.error_kinds import code_of_kind, error_from
+from tfaas_core.errors import TfaasError
 from tfaas_core.json_text import plain
 from tfaas_core.runtime import LoadOptions
 

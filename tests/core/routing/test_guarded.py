@@ -1,0 +1,156 @@
+"""Guards are asked before the body is read, and again for each model; all must allow."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import msgspec
+import pytest
+
+from tests.core.routing.test_seam import Arriving, arriving
+from tfaas_core.errors import Forbidden, TooManyRequests, Unauthorized
+from tfaas_core.guard import Asking, Guard
+from tfaas_core.observer import Answered, Observer
+from tfaas_core.route import Head, Request, Response, Right, Route, admit
+from tfaas_core.routing.guarded import Guards, guarded
+from tfaas_core.routing.observed import Observers, observed
+from tfaas_core.routing.seam import SealedRoute, sealed
+
+
+class Asked(Guard):
+    """Keeps what it is asked, and raises what a test wants."""
+
+    def __init__(
+        self, identity: str = "", error: Exception | None = None, of_model: Exception | None = None
+    ) -> None:
+        self.asked: list[Asking] = []
+        self.models: list[tuple[str, str]] = []
+        self._identity, self._error, self._of_model = identity, error, of_model
+
+    async def admit(self, asking: Asking) -> str:
+        self.asked.append(asking)
+        if self._error is not None:
+            raise self._error
+        return self._identity
+
+    async def admit_to(self, asking: Asking, identity: str, model: str) -> None:
+        self.models.append((identity, model))
+        if self._of_model is not None:
+            raise self._of_model
+
+
+async def handler(request: Request) -> Response:
+    assert isinstance(request, Arriving)
+    request.steps.append("handled")
+    for model in request.body.decode().split():
+        await admit(request, model)
+    return Response(b"done")
+
+
+def route_for(*guards: Guard, right: Right | None = None) -> SealedRoute:
+    route = sealed(Route("/x/{name}", ("POST", "GET"), handler, right=right))
+    return guarded(route, Guards(dict.fromkeys(guards, "tfaas_guard")))
+
+
+def ask(route: SealedRoute, request: Arriving) -> Response:
+    async def asked() -> Response:
+        return await route.passage(request)
+
+    return asyncio.run(asked())
+
+
+def to_model(name: str = "vk", method: str = "POST") -> Arriving:
+    head = Head(method, f"/x/{name}", path_fields={"name": name})
+    return Arriving(head, arriving().client)
+
+
+def test_who_is_admitted_is_answered() -> None:
+    first, second = Asked(), Asked("alice")
+    request = to_model()
+    assert ask(route_for(first, second), request).body == b"done"
+    (asking,) = first.asked
+    assert (asking.route, asking.head, asking.client) == (
+        "/x/{name}",
+        request.head,
+        request.client,
+    )
+    assert first.models[0] == ("", "vk")
+    assert second.models[0] == ("alice", "vk")
+    assert request.visit is not None
+    assert request.visit.identity == "alice"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "header"),
+    [
+        (Unauthorized("who?"), 401, ("WWW-Authenticate", "Bearer")),
+        (Forbidden("no"), 403, None),
+        (TooManyRequests("later"), 429, ("Retry-After", "1")),
+    ],
+)
+@pytest.mark.parametrize("second", [False, True])
+def test_one_refusal_is_enough_and_comes_before_the_body(
+    error: Exception, status: int, header: tuple[str, str] | None, second: bool
+) -> None:
+    guards = [Asked(), Asked(error=error)] if second else [Asked(error=error), Asked()]
+    request = to_model()
+    answer = ask(route_for(*guards), request)
+    assert answer.status == status
+    assert header is None or header in answer.headers.items()
+    assert request.steps == []
+
+
+def test_a_model_that_the_path_names_is_refused_before_the_body_too() -> None:
+    request = to_model("secret")
+    assert ask(route_for(Asked(of_model=Forbidden("no"))), request).status == 403
+    assert request.steps == []
+
+
+def test_models_that_become_known_later_are_asked_for_once() -> None:
+    guard = Asked("bob")
+    assert ask(route_for(guard), to_model("vk")).status == 200
+    assert guard.models == [("bob", "vk"), ("bob", "whole")]
+
+
+@pytest.mark.parametrize("guard", [Asked(error=KeyError("x")), Asked(of_model=KeyError("x"))])
+def test_a_guard_that_fails_lets_nobody_pass(
+    guard: Guard, caplog: pytest.LogCaptureFixture
+) -> None:
+    request = to_model()
+    answer = ask(route_for(guard), request)
+    assert (answer.status, request.steps) == (500, [])
+    assert msgspec.json.decode(answer.body)["plugin"] == "tfaas_guard"
+    (record,) = caplog.records
+    assert (record.levelno, "plugin tfaas_guard failed" in record.getMessage()) == (
+        logging.ERROR,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "said", "right"),
+    [
+        ("GET", None, "read"),
+        ("HEAD", None, "read"),
+        ("POST", None, "admin"),
+        ("POST", "predict", "predict"),
+        ("GET", "admin", "admin"),
+    ],
+)
+def test_a_route_says_what_it_takes(method: str, said: Right | None, right: Right) -> None:
+    guard = Asked()
+    ask(route_for(guard, right=said), to_model(method=method))
+    assert guard.asked[0].right == right
+
+
+def test_observers_are_told_of_the_refused_too() -> None:
+    told: list[Answered] = []
+
+    class Told(Observer):
+        def answered(self, answer: Answered) -> None:
+            told.append(answer)
+
+    for guard in (Asked("alice"), Asked(error=Unauthorized("who?"))):
+        ask(observed(route_for(guard), Observers({Told(): "tfaas_told"})), to_model())
+    assert [(answer.status, answer.identity) for answer in told] == [(200, "alice"), (401, "")]

@@ -1,0 +1,119 @@
+"""The token guard, as clients and operators see it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tfaas_core.testing.server import RunningServer, running_server
+
+SETTINGS = (
+    'plugins.token_guard.tokens={ alice = "of-alice", bob = { env = "BOBS_TOKEN" } }',
+    "plugins.access_log.enabled=true",
+    "server.workers=1",
+    "engine.isolation=inline",
+)
+ROW = {"values": [1, 2, 3], "model": "vk"}
+ALICE = {"Authorization": "Bearer of-alice"}
+BOB = {"Authorization": "bearer  of-bob"}
+
+
+@pytest.fixture(scope="module")
+def guarded(
+    tmp_path_factory: pytest.TempPathFactory, scale_graph: Callable[[float], bytes]
+) -> Iterator[RunningServer]:
+    folder = tmp_path_factory.mktemp("guarded")
+    with running_server(folder, *SETTINGS, env={"BOBS_TOKEN": "of-bob"}) as server:
+        model = {"model": ("vk.pb", scale_graph(2.0))}
+        stored = server.http.post("/upload", data={"name": "vk"}, files=model, headers=ALICE)
+        assert stored.status_code == 200
+        yield server
+
+
+def refused(answer: httpx.Response, sentence: str) -> bool:
+    document = answer.json()
+    return (
+        (answer.status_code, document["code"]) == (401, "unauthorized")
+        and answer.headers["www-authenticate"] == "Bearer"
+        and document["error"].startswith(sentence)
+    )
+
+
+@pytest.mark.parametrize("lane", [{}, {"Expect": "100-continue"}], ids=["express", "Sanic's"])
+def test_predictions_take_a_token(guarded: RunningServer, lane: dict[str, str]) -> None:
+    for path in ("/json", "/models/vk/predict/json", "/predict"):
+        ask: Any = lambda headers, path=path: guarded.http.post(  # noqa: E731
+            path, json=ROW, headers=headers | lane
+        )
+        assert ask(ALICE).status_code == ask(BOB).status_code == 200
+        assert refused(ask({}), "this server asks for a token")
+        assert refused(ask({"Authorization": "Bearer of-carol"}), "the token is not known here")
+        assert refused(ask({"Authorization": "Basic of-alice"}), "this server asks for a token")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/models"),
+        ("GET", "/models/vk/download"),
+        ("GET", "/status"),
+        ("DELETE", "/delete/vk"),
+        ("DELETE", "/delete?model=vk"),
+        ("POST", "/models/vk/rollback"),
+        ("PUT", "/models/vk/labels/stable"),
+        ("POST", "/params"),
+    ],
+)
+def test_all_else_takes_one_too(guarded: RunningServer, method: str, path: str) -> None:
+    assert refused(guarded.http.request(method, path), "this server asks for a token")
+    assert guarded.http.get("/models", headers=BOB).json()[0]["name"] == "vk"
+
+
+def test_an_upload_is_refused_before_it_is_sent(guarded: RunningServer) -> None:
+    url = guarded.http.base_url
+    with closing(HTTPConnection(url.host, url.port)) as connection:
+        connection.putrequest("POST", "/bundle?name=x")
+        connection.putheader("Content-Length", str(1 << 30))
+        connection.endheaders(bytes(1000))
+        assert connection.getresponse().status == 401
+
+
+def test_commands_send_the_token_of_the_environment(
+    guarded: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def models() -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "tfaas_core", "models", "--url", guarded.url]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    monkeypatch.setenv("TFAAS_TOKEN", "of-bob")
+    assert models().stdout.startswith("NAME")
+    monkeypatch.delenv("TFAAS_TOKEN")
+    run = models()
+    assert (run.returncode, run.stderr.count("\n")) == (1, 1)
+    assert "asks for a token" in run.stderr
+
+
+def test_the_access_log_says_who_asked(guarded: RunningServer) -> None:
+    guarded.http.get("/models?mine", headers=ALICE)
+    guarded.http.get("/models")
+    lines = guarded.log.read_text().splitlines()
+    assert any("GET /models 200 as=alice" in line for line in lines)
+    assert any("GET /models 401 code=unauthorized" in line for line in lines)
+
+
+def test_a_token_that_is_not_there_is_a_start_up_error(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tfaas_core", "check", "--set", SETTINGS[0]]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    assert run.returncode == 1
+    assert run.stderr == (
+        "tfaas: the environment variable BOBS_TOKEN is empty or not there - at "
+        "`$.plugins.token_guard.tokens.bob`\n"
+    )

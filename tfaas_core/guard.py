@@ -1,0 +1,45 @@
+"""Guard: who may do what."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import msgspec
+
+from tfaas_core.route import ClientAddress, Head, Right
+
+
+class Asking(msgspec.Struct, frozen=True):
+    """What somebody asks for. The body is not there yet."""
+
+    head: Head
+    client: ClientAddress
+    """The other end of the connection, which may be a proxy's."""
+    right: Right
+    """What it takes to be answered."""
+    route: str
+    """The pattern of the path, like ``/models/{name}``."""
+
+
+class Guard(ABC):
+    """All guards must allow what is asked, so that each can only make a server stricter.
+
+    They are called in the event loop of an HTTP worker, and must not block it. What they raise
+    besides TfaasError is a 500 that names the plugin: a guard that fails lets nobody pass.
+    """
+
+    @abstractmethod
+    async def admit(self, asking: Asking) -> str:
+        """Who asks, for logs and limits; empty if that is nobody in particular.
+
+        Called before the body is read. Raises Unauthorized, Forbidden, TooManyRequests, or another
+        TfaasError, which is the answer then.
+        """
+
+    async def admit_to(self, asking: Asking, identity: str, model: str) -> None:
+        """Called again as soon as it is known which model it is about, if it is about one.
+
+        ``identity`` is what ``admit`` said. Raises as ``admit`` does. By default all models are
+        allowed.
+        """
+        return None

@@ -1,0 +1,39 @@
+"""Visit: one request on its way to a model: what is known of it, and who lets it pass."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+
+class Timing(msgspec.Struct):
+    """How long a request was with its model, in seconds; None until it is answered.
+
+    ``wait_s``: for other runs, and on the way to the model's process and back. ``run_s``: in the
+    run that answered it, which it may have shared.
+    """
+
+    wait_s: float | None = None
+    run_s: float | None = None
+
+
+class Visit(msgspec.Struct):
+    """Observers are told what is in here. A handler that predicts in its own way may write it."""
+
+    identity: str = ""
+    codec: str = ""
+    model: str = ""
+    version: int | None = None
+    rows: int | None = None
+    timing: Timing = msgspec.field(default_factory=Timing)
+    gate: Callable[[str], Awaitable[None]] | None = None
+
+    async def to_model(self, name: str, version: int | None = None) -> None:
+        """Takes note of where the request goes, and asks the guards whether it may.
+
+        Raises what they raise, such as Forbidden.
+        """
+        self.model, self.version = name, version
+        if self.gate is not None:
+            await self.gate(name)
