@@ -74,7 +74,11 @@ class SanicLane:
             answer = _sanics(response)
         if response.stream is None:
             return answer
-        return await send_stream(request, answer, response.stream, found.passage.owner)
+
+        def failed(error: BaseException) -> HTTPResponse:
+            return _sanics(found.passage.failed(asked, error))
+
+        return await send_stream(request, answer, response.stream, failed, found.passage.blamed)
 
 
 def _headers(request: SanicRequest) -> Headers:

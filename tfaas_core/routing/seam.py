@@ -60,19 +60,31 @@ class Passage:
         # Whoever guards a route will look at request.head and request.client here, before the
         # body is read; and whoever observes, at what is returned, errors included.
         try:
-            try:
-                if request.is_arriving and not self._streams:
-                    await request.receive()
-                response = await self._handler(request)
-                if not isinstance(response, Response):
-                    raise TypeError(f"the handler answered {response!r:.200}, not a Response")
-                return response
-            except TfaasError as error:
-                return error_answer(error)
-        except (Exception, asyncio.CancelledError) as error:
-            if isinstance(error, asyncio.CancelledError) and _is_told_to_end():
+            if request.is_arriving and not self._streams:
+                await request.receive()
+            response = await self._handler(request)
+            if not isinstance(response, Response):
+                raise TypeError(f"the handler answered {response!r:.200}, not a Response")
+            return response
+        except BaseException as error:  # a plugin may call exit()
+            if is_given_up(error):
                 raise
-            return bug_answer(request, error, culprit(error, self._plugins) or self.owner)
+            return self.failed(request, error)
+
+    def failed(self, request: Request, error: BaseException) -> Response:
+        """What the client gets because of ``error``; it is logged, unless it is a TfaasError."""
+        fault = error
+        if isinstance(error, TfaasError):
+            try:
+                return error_answer(error)
+            except BaseException as wrong:  # a plugin's class may have methods of its own
+                fault = wrong
+        owner = culprit(fault, self._plugins) or self.blamed(error)
+        return bug_answer(request, fault, owner)
+
+    def blamed(self, error: BaseException) -> str:
+        """The module of the plugin whose fault ``error`` is; empty if it is none's."""
+        return culprit(error, self._plugins) or self.owner
 
 
 class SealedRoute(Route, frozen=True, kw_only=True):
@@ -113,7 +125,12 @@ def unexpected(what: str, exception: BaseException, owner: str = "") -> TfaasErr
     return TfaasError("the server failed; this is a bug, please report it")
 
 
-def _is_told_to_end() -> bool:
-    """Whether this task was cancelled, rather than something that it waited for."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+def is_given_up(error: BaseException) -> bool:
+    """Whether ``error`` says that this task is to end, rather than what a plugin raised."""
+    if not isinstance(error, asyncio.CancelledError | GeneratorExit):
+        return False
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return True
+    return task is None or task.cancelling() > 0
