@@ -27,10 +27,11 @@ class GuardedCodec(Codec[Any]):
         vars(self).update(said)
         self._codec = codec
         self._plugin = plugin
+        self._answers_others = codec.answers_others
 
     @property
     def answers_others(self) -> bool:
-        return self._codec.answers_others
+        return self._answers_others
 
     def parse(self, body: bytes, head: Head) -> Document:
         try:
