@@ -55,7 +55,8 @@ def wrong_with_codec(codec: Codec[Any]) -> Iterator[str]:
 
 
 def _wrong_with_answers(codec: Codec[Any]) -> Iterator[str]:
-    types, others = codec.answer_types, codec.answers_others
+    types: object = codec.answer_types
+    others: object = codec.answers_others
     if not isinstance(types, tuple):
         yield (
             f"registers the codec `{codec.name}` with the answer types {shown(types)}, "

@@ -17,6 +17,7 @@ from tfaas_core.errors import SEE_LOG, TfaasError, is_error_status, plugin_faile
 from tfaas_core.json_text import plain
 from tfaas_core.route import Handler, Request, Response, Route, json_response
 from tfaas_core.routing.culprit import culprit
+from tfaas_core.routing.sendable import checked
 
 _log = logging.getLogger("tfaas.http")
 
@@ -35,9 +36,12 @@ class Arriving(Request, Protocol):
 
 
 class Passage:
-    """A handler behind the seam. It answers every request, whatever the handler raises."""
+    """A handler behind the seam.
 
-    __slots__ = ("_handler", "_plugins", "_streams", "owner")
+    It answers every request, whatever the handler raises, and with what can be sent.
+    """
+
+    __slots__ = ("_handler", "_may_stream", "_plugins", "_streams", "owner")
 
     def __init__(
         self,
@@ -45,13 +49,16 @@ class Passage:
         streams: bool = False,
         owner: str = "",
         plugins: Collection[str] = (),
+        may_stream: bool = True,
     ) -> None:
         """``owner``: the module of the plugin that the handler comes from.
 
-        ``plugins``: those of all plugins, any of which the handler may call.
+        ``plugins``: those of all plugins, any of which the handler may call. ``streams``: whether
+        it reads a body piece by piece, and ``may_stream``, whether it may answer so.
         """
         self._handler = handler
         self._streams = streams
+        self._may_stream = may_stream
         self._plugins = plugins
         self.owner = owner
 
@@ -62,10 +69,7 @@ class Passage:
         try:
             if request.is_arriving and not self._streams:
                 await request.receive()
-            response = await self._handler(request)
-            if not isinstance(response, Response):
-                raise TypeError(f"the handler answered {response!r:.200}, not a Response")
-            return response
+            return checked(await self._handler(request), self._may_stream)
         except BaseException as error:  # a plugin may call exit()
             if is_given_up(error):
                 raise
@@ -76,7 +80,7 @@ class Passage:
         fault = error
         if isinstance(error, TfaasError):
             try:
-                return error_answer(error)
+                return checked(error_answer(error))
             except BaseException as wrong:  # a plugin's class may have methods of its own
                 fault = wrong
         owner = culprit(fault, self._plugins) or self.blamed(error)
@@ -95,7 +99,7 @@ class SealedRoute(Route, frozen=True, kw_only=True):
 
 def sealed(route: Route, owner: str = "", plugins: Collection[str] = ()) -> SealedRoute:
     """The route, behind the seam; ``owner`` is the module of its plugin, one of ``plugins``."""
-    passage = Passage(route.handler, route.streams, owner, plugins)
+    passage = Passage(route.handler, route.streams, owner, plugins, not route.express)
     return SealedRoute(**msgspec.structs.asdict(route), passage=passage)
 
 

@@ -8,11 +8,15 @@ from typing import cast
 
 import pytest
 
-from tests.core.http.served import SANICS, Connection, Served, serve
+from tests.core.http.served import Connection, RoutesHost, Served, serve_host
 from tfaas_core.errors import Unavailable
 from tfaas_core.route import Handler, Request, Response
 
 PIECE = b"a piece\n"
+
+
+class StreamsHost(RoutesHost):
+    express = False
 
 
 def streaming(*pieces: object, length: int | None = None) -> Handler:
@@ -62,14 +66,14 @@ def test_one_that_fails_midway_is_cut_and_logged(
 ) -> None:
     async def test(served: Served) -> None:
         connection = await served.connect()
-        connection.post("stream", b"", *SANICS)
+        connection.post("stream")
         got = await everything(connection)
         head, _, body = got.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200")
         assert PIECE in body
         assert not body.endswith(b"0\r\n\r\n")
 
-    serve({"stream": handler}, test)
+    serve_host(StreamsHost({"stream": handler}), test)
     (record,) = [record for record in caplog.records if record.name == "tfaas.http"]
     assert "POST /stream: the streamed answer failed after" in record.getMessage()
     assert told in record.getMessage()
@@ -93,12 +97,12 @@ def test_one_that_fails_before_its_first_piece_is_an_error(
     async def test(served: Served) -> None:
         connection = await served.connect()
         for _turn in range(2):
-            connection.post("stream", b"", *SANICS)
+            connection.post("stream")
             answer = await connection.answer()
             assert answer.startswith(b"HTTP/1.1 %d " % status)
             assert b"content-type: application/json" in answer
 
-    serve({"stream": streaming(b"", first)}, test)
+    serve_host(StreamsHost({"stream": streaming(b"", first)}), test)
     assert len(caplog.records) == (2 if status == 500 else 0)
 
 
@@ -119,10 +123,10 @@ def test_one_that_exits_when_it_is_closed_is_logged(caplog: pytest.LogCaptureFix
     async def test(served: Served) -> None:
         connection = await served.connect()
         for _turn in range(2):
-            connection.post("stream", b"", *SANICS)
+            connection.post("stream")
             assert (await connection.answer()).startswith(b"HTTP/1.1 200 ")
 
-    serve({"stream": handler}, test)
+    serve_host(StreamsHost({"stream": handler}), test)
     assert {record.message for record in caplog.records} == {
         "a streamed answer could not be closed"
     }
@@ -132,11 +136,11 @@ def test_one_that_ends_well_leaves_its_connection_open() -> None:
     async def test(served: Served) -> None:
         connection = await served.connect()
         for _turn in range(2):
-            connection.post("stream", b"", *SANICS)
+            connection.post("stream")
             got = await connection.reader.readuntil(b"\r\n0\r\n\r\n")
             assert got.count(PIECE) == 2
 
-    serve({"stream": streaming(PIECE, PIECE)}, test)
+    serve_host(StreamsHost({"stream": streaming(PIECE, PIECE)}), test)
 
 
 @pytest.mark.parametrize("reads", [True, False])
@@ -157,10 +161,10 @@ def test_a_stream_is_closed_as_soon_as_its_client_is_gone(reads: bool) -> None:
 
     async def test(served: Served) -> None:
         connection = await served.connect()
-        connection.post("stream", b"", *SANICS)
+        connection.post("stream")
         await connection.reader.readuntil(PIECE)
         assert not closed.is_set()
         connection.writer.transport.abort()
         await asyncio.wait_for(closed.wait(), 5)
 
-    serve({"stream": handler}, test)
+    serve_host(StreamsHost({"stream": handler}), test)
