@@ -121,6 +121,13 @@ def test_a_bad_header_of_a_codec_is_a_500_that_names_the_plugin_in_the_log(
 FAILING: dict[str, Callable[[str], str]] = {
     "parse": lambda source: source.replace("return EchoDocument(head=head)", "1 / 0"),
     "encode": lambda source: source.replace("head = document.head", "1 / 0"),
+    "an exit": lambda source: source.replace("head = document.head", "raise SystemExit"),
+    "an exit in a thread": lambda source: source.replace(
+        "return Bound(", "raise SystemExit\n        Bound("
+    ).replace("def bind", "def is_heavy(self, document): return True\n    def bind"),
+    "an odd truth": lambda source: source.replace(
+        "def bind", "def is_heavy(self, document): return np.ones(2)\n    def bind"
+    ),
     "no answer": lambda source: source.replace("return Encoded(", "(").replace("HEADERS)", ")"),
 }
 
@@ -136,5 +143,6 @@ def test_a_codec_that_fails_is_a_500_that_names_its_plugin_in_the_log(
     for lane in ((), SANICS):
         (answer,) = ask(tmp_path / str(len(lane)), "echo", lane=lane)
         assert answer.startswith(b"HTTP/1.1 500 ")
+        assert b'"plugin":"tfaas_echo"' in answer
     assert len(caplog.records) == 2
     assert all("plugin tfaas_echo failed in " in record.message for record in caplog.records)

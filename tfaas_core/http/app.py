@@ -17,13 +17,11 @@ from tfaas_core.http.sanic_parts import (
     awaits_continue,
     close_behind_answer,
     has_unread_body,
-    head_bytes,
     leave_body_unread,
     one_way_app,
 )
 from tfaas_core.http.streaming import send_stream
 from tfaas_core.route import Head, Response
-from tfaas_core.routing.seam import bug_answer
 
 UPLOAD_TIMEOUT_S = 180
 """Without a byte from or to the client, a request ends after this. Loading an upload is silent."""
@@ -67,14 +65,14 @@ class SanicLane:
         asked = ArrivingRequest(head, client_of(request.transport), source=body)
         response = await found.passage(asked)
         _settle_connection(request, found, response)
-        try:
-            answer = _sanics(response)
-        except Exception as error:
-            response = bug_answer(asked, error, found.passage.owner)
-            answer = _sanics(response)
+        answer = _sanics(response)
         if response.stream is None:
             return answer
-        return await send_stream(request, answer, response.stream, found.passage.owner)
+
+        def failed(error: BaseException) -> HTTPResponse:
+            return _sanics(found.passage.failed(asked, error))
+
+        return await send_stream(request, answer, response.stream, failed, found.passage.blamed)
 
 
 def _headers(request: SanicRequest) -> Headers:
@@ -91,16 +89,9 @@ def _settle_connection(request: SanicRequest, found: Found, response: Response) 
 
 
 def _sanics(response: Response) -> HTTPResponse:
-    """Raises all sorts of errors if a handler gave what cannot be sent."""
-    if response.status < 200:
-        raise ValueError(f"{response.status} is not the status of an answer")
-    # A head that was made into bytes has its headers in another order.
-    head_bytes(_head(response))
-    answer = _head(response)
-    if response.stream is None:
-        answer.body = response.body
-    return answer
+    headers = dict(response.headers)
+    return HTTPResponse(_body(response), response.status, headers, response.media_type)
 
 
-def _head(response: Response) -> HTTPResponse:
-    return HTTPResponse(None, response.status, dict(response.headers), response.media_type)
+def _body(response: Response) -> bytes | None:
+    return response.body if response.stream is None else None

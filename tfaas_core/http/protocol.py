@@ -11,7 +11,7 @@ from tfaas_core.http.express import ExpressLane, PlainRequest
 from tfaas_core.http.request import client_of
 from tfaas_core.http.sanic_parts import SanicProtocol
 from tfaas_core.route import ClientAddress
-from tfaas_core.routing.seam import bug_answer, error_answer
+from tfaas_core.routing.seam import error_answer
 
 LINGER_S = 2.0
 """A client that was answered in the middle of its body may go on sending for this long."""
@@ -104,11 +104,7 @@ class TfaasProtocol(SanicProtocol):
         if transport is None or transport.is_closing() or self._lingering:
             return
         keep_alive = request.said.keep_alive and self.keeps_alive
-        try:
-            transport.write(answer_bytes(response, keep_alive))
-        except Exception as error:
-            bug = bug_answer(request, error, request.said.passage.owner)
-            transport.write(answer_bytes(bug, keep_alive))
+        transport.write(answer_bytes(response, keep_alive))
         self._express_is_done(transport, keep_alive)
 
     def _express_is_done(self, transport: Any, keep_alive: bool) -> None:

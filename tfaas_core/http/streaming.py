@@ -4,45 +4,53 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from sanic import HTTPResponse
 from sanic.request import Request as SanicRequest
 
 from tfaas_core.errors import TfaasError
-from tfaas_core.routing.seam import unexpected
+from tfaas_core.routing.seam import is_given_up
 
 _log = logging.getLogger("tfaas.http")
 
 
 async def send_stream(
-    request: SanicRequest, head: HTTPResponse, pieces: AsyncIterator[bytes], owner: str = ""
+    request: SanicRequest,
+    head: HTTPResponse,
+    pieces: AsyncIterator[bytes],
+    failed: Callable[[BaseException], HTTPResponse],
+    blamed: Callable[[BaseException], str],
 ) -> HTTPResponse | None:
     """Sends ``head`` and ``pieces``, which are closed at the end, whatever that is.
 
-    ``owner`` is the module of the plugin that they come from, which is named if it fails.
-
+    What is still to be sent is returned: if the first piece fails, what ``failed`` makes of it.
     Where a piece fails once something was sent, the connection is cut: an end that looks like any
-    other would pass for the end of the answer. Raises TfaasError if the first piece fails, with
-    nothing sent, and CancelledError if the connection is gone.
+    other would pass for the end of the answer. ``blamed`` gives the plugin that is to be named.
+    Raises CancelledError if the connection is gone.
     """
     sent = 0
+    answer: Any = None
     try:
         if request.method == "HEAD":
             return head
-        answer: Any = await request.respond(head)
         async for piece in pieces:
+            if not isinstance(piece, bytes):
+                raise TypeError(f"the stream gave {piece!r:.100}, not bytes")
             if piece:
+                answer = answer or await request.respond(head)
                 await answer.send(piece)
                 sent += len(piece)
+        if answer is None:
+            return head
         await answer.eof()
-    except Exception as error:
-        if not sent and isinstance(error, TfaasError):
+    except BaseException as error:  # a plugin may call exit()
+        if is_given_up(error):
             raise
-        if not sent:
-            raise unexpected(f"{request.method} {request.path}", error, owner) from error
-        _tell(request, owner, sent, error)
+        if answer is None:
+            return failed(error)
+        _tell(request, blamed(error), sent, error)
         _cut(request)
         raise asyncio.CancelledError from error
     finally:
@@ -50,7 +58,7 @@ async def send_stream(
     return None
 
 
-def _tell(request: SanicRequest, owner: str, sent: int, error: Exception) -> None:
+def _tell(request: SanicRequest, owner: str, sent: int, error: BaseException) -> None:
     reason = error.message if isinstance(error, TfaasError) else type(error).__name__
     _log.error(
         "%s %s%s: the streamed answer failed after %d bytes, and its connection was cut: %s",
@@ -75,5 +83,7 @@ async def _close(pieces: AsyncIterator[bytes]) -> None:
     if close is not None:
         try:
             await close()
-        except Exception:
+        except BaseException as error:
+            if is_given_up(error):
+                raise
             _log.exception("a streamed answer could not be closed")

@@ -51,6 +51,29 @@ def wrong_with_codec(codec: Codec[Any]) -> Iterator[str]:
                 f"registers the codec `{name}` with the media type {shown(media_type)}, "
                 "expected one in lower case and without parameters, like 'text/csv', or '*/*'"
             )
+    yield from _wrong_with_answers(codec)
+
+
+def _wrong_with_answers(codec: Codec[Any]) -> Iterator[str]:
+    types: object = codec.answer_types
+    others: object = codec.answers_others
+    if not isinstance(types, tuple):
+        yield (
+            f"registers the codec `{codec.name}` with the answer types {shown(types)}, "
+            "expected a tuple like ('text/csv',)"
+        )
+        return
+    for media_type in types:
+        if not is_media_type(media_type):
+            yield (
+                f"registers the codec `{codec.name}` with the answer type {shown(media_type)}, "
+                "expected one in lower case and without parameters, like 'text/csv'"
+            )
+    if not isinstance(others, bool):
+        yield (
+            f"registers the codec `{codec.name}`, whose answers_others is {shown(others)}, "
+            "expected True or False"
+        )
 
 
 def wrong_with_runtime(name: str, runtime: Runtime) -> Iterator[str]:

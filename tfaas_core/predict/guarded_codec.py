@@ -17,8 +17,8 @@ _log = logging.getLogger("tfaas.predict")
 class GuardedCodec(Codec[Any]):
     """Does what ``codec`` does, which the plugin of the module ``plugin`` registered.
 
-    Whatever it raises that is no TfaasError, and whatever it answers that it must not, is logged,
-    and becomes an error of status 500.
+    Whatever it raises that is no TfaasError, exits included, and whatever it answers that it must
+    not, is logged, and becomes an error of status 500.
     """
 
     def __init__(self, codec: Codec[Any], plugin: str) -> None:
@@ -27,10 +27,11 @@ class GuardedCodec(Codec[Any]):
         vars(self).update(said)
         self._codec = codec
         self._plugin = plugin
+        self._answers_others = codec.answers_others
 
     @property
     def answers_others(self) -> bool:
-        return self._codec.answers_others
+        return self._answers_others
 
     def parse(self, body: bytes, head: Head) -> Document:
         try:
@@ -39,16 +40,16 @@ class GuardedCodec(Codec[Any]):
                 raise TypeError(f"parse returned {type(document).__name__}, not a Document")
         except TfaasError:
             raise
-        except Exception as error:
+        except BaseException as error:
             raise self._failed("parse", error) from error
         return document
 
     def is_heavy(self, document: Document) -> bool:
         try:
-            return self._codec.is_heavy(document)
+            return bool(self._codec.is_heavy(document))
         except TfaasError:
             raise
-        except Exception as error:
+        except BaseException as error:
             raise self._failed("is_heavy", error) from error
 
     def bind(self, document: Document, version: ModelVersion) -> Bound:
@@ -58,7 +59,7 @@ class GuardedCodec(Codec[Any]):
                 raise TypeError(f"bind returned {type(bound).__name__}, not a Bound")
         except TfaasError:
             raise
-        except Exception as error:
+        except BaseException as error:
             raise self._failed("bind", error, version) from error
         return bound
 
@@ -69,7 +70,7 @@ class GuardedCodec(Codec[Any]):
             return _checked(self._codec.encode(outputs, bound, document, version))
         except TfaasError:
             raise
-        except Exception as error:
+        except BaseException as error:
             raise self._failed("encode", error, version) from error
 
     def encode_other(self, outputs: Arrays, bound: Bound, version: ModelVersion) -> Encoded:
@@ -77,11 +78,11 @@ class GuardedCodec(Codec[Any]):
             return _checked(self._codec.encode_other(outputs, bound, version))
         except TfaasError:
             raise
-        except Exception as error:
+        except BaseException as error:
             raise self._failed("encode_other", error, version) from error
 
     def _failed(
-        self, step: str, error: Exception, version: ModelVersion | None = None
+        self, step: str, error: BaseException, version: ModelVersion | None = None
     ) -> TfaasError:
         model = "" if version is None else version.name
         doing = f"{step} of the codec {self.name!r}"

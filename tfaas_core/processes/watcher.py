@@ -55,7 +55,7 @@ class Watcher:
             try:
                 revision = self._storage.wait_for_change(seen or "", _SLICE_S)
             # Whatever it is, to end would mean to notice no change ever again.
-            except Exception as error:
+            except BaseException as error:
                 if not is_lost:
                     reason = error.message if isinstance(error, TfaasError) else repr(error)
                     _log.warning("storage unreadable; serving the models already known: %s", reason)

@@ -18,6 +18,7 @@ from tfaas_core.composition import Composition
 from tfaas_core.config import Config
 from tfaas_core.errors import TfaasError
 from tfaas_core.host import Host
+from tfaas_core.plugins.finding import find
 from tfaas_core.processes.broken_start import start_error
 from tfaas_core.processes.messages import (
     Announce,
@@ -32,9 +33,11 @@ from tfaas_core.processes.messages import (
     Serving,
     ToHttpWorker,
 )
+from tfaas_core.routing.culprit import culprit
 from tfaas_core.status import ServerStatus
 from tfaas_core.system import logs
 from tfaas_core.system.calls import Calls
+from tfaas_core.system.exits import run_through_exits
 from tfaas_core.system.link import Link
 from tfaas_core.system.tasks import Tasks
 from tfaas_core.tools.demo import publish_demo
@@ -70,7 +73,13 @@ def main(arguments: WorkerArguments) -> None:
     server = arguments.config.server
     logs.configure(server.log_level, server.log_format)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(arguments))
+        run_through_exits(runner, _serve(arguments), _tell_of_exit)
+
+
+def _tell_of_exit(error: BaseException) -> None:
+    plugin = culprit(error, {plugin.module for plugin, _import in find()})
+    who = f"plugin {plugin} calls" if plugin else "something calls"
+    _log.error("%s exit beside requests; this HTTP worker serves on", who, exc_info=error)
 
 
 async def _serve(arguments: WorkerArguments) -> None:
@@ -165,7 +174,9 @@ class HttpWorker:
             could = False
             if self._could_read:
                 _log.warning("the models cannot be read at the moment: %s", error.message)
-        except Exception:
+        except asyncio.CancelledError:
+            raise
+        except BaseException:  # a storage may call exit()
             could = False
             _log.exception("could not refresh %r", message.name)
         self._could_read = could

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import msgspec
 
 from tfaas_core.observer import Answered, Observer
-from tfaas_core.route import Response
+from tfaas_core.route import Request, Response
 from tfaas_core.routing.seam import Arriving, Passage, SealedRoute
 from tfaas_core.visit import Visit
 
@@ -34,10 +34,10 @@ class Observers:
         for observer in self._observers:
             try:
                 observer.answered(answer)
-            except Exception as error:
+            except BaseException as error:  # a plugin may call exit()
                 self._failed(observer, error)
 
-    def _failed(self, observer: Observer, error: Exception) -> None:
+    def _failed(self, observer: Observer, error: BaseException) -> None:
         now_s = time.monotonic()
         if now_s < self._silent_until_s.get(observer, 0.0):
             return
@@ -68,6 +68,12 @@ class ObservedPassage(Passage):
         response = await self._passage(request)
         self._observers.answered(self._answered(request, response, visit, begin_s))
         return response
+
+    def failed(self, request: Request, error: BaseException) -> Response:
+        return self._passage.failed(request, error)
+
+    def blamed(self, error: BaseException) -> str:
+        return self._passage.blamed(error)
 
     def _answered(
         self, request: Arriving, response: Response, visit: Visit, begin_s: float

@@ -17,6 +17,7 @@ from tfaas_core.errors import SEE_LOG, TfaasError, is_error_status, plugin_faile
 from tfaas_core.json_text import plain
 from tfaas_core.route import Handler, Request, Response, Route, json_response
 from tfaas_core.routing.culprit import culprit
+from tfaas_core.routing.sendable import checked
 
 _log = logging.getLogger("tfaas.http")
 
@@ -35,9 +36,12 @@ class Arriving(Request, Protocol):
 
 
 class Passage:
-    """A handler behind the seam. It answers every request, whatever the handler raises."""
+    """A handler behind the seam.
 
-    __slots__ = ("_handler", "_plugins", "_streams", "owner")
+    It answers every request, whatever the handler raises, and with what can be sent.
+    """
+
+    __slots__ = ("_handler", "_may_stream", "_plugins", "_streams", "owner")
 
     def __init__(
         self,
@@ -45,13 +49,16 @@ class Passage:
         streams: bool = False,
         owner: str = "",
         plugins: Collection[str] = (),
+        may_stream: bool = True,
     ) -> None:
         """``owner``: the module of the plugin that the handler comes from.
 
-        ``plugins``: those of all plugins, any of which the handler may call.
+        ``plugins``: those of all plugins, any of which the handler may call. ``streams``: whether
+        it reads a body piece by piece, and ``may_stream``, whether it may answer so.
         """
         self._handler = handler
         self._streams = streams
+        self._may_stream = may_stream
         self._plugins = plugins
         self.owner = owner
 
@@ -60,19 +67,28 @@ class Passage:
         # Whoever guards a route will look at request.head and request.client here, before the
         # body is read; and whoever observes, at what is returned, errors included.
         try:
-            try:
-                if request.is_arriving and not self._streams:
-                    await request.receive()
-                response = await self._handler(request)
-                if not isinstance(response, Response):
-                    raise TypeError(f"the handler answered {response!r:.200}, not a Response")
-                return response
-            except TfaasError as error:
-                return error_answer(error)
-        except (Exception, asyncio.CancelledError) as error:
-            if isinstance(error, asyncio.CancelledError) and _is_told_to_end():
+            if request.is_arriving and not self._streams:
+                await request.receive()
+            return checked(await self._handler(request), self._may_stream)
+        except BaseException as error:  # a plugin may call exit()
+            if is_given_up(error):
                 raise
-            return bug_answer(request, error, culprit(error, self._plugins) or self.owner)
+            return self.failed(request, error)
+
+    def failed(self, request: Request, error: BaseException) -> Response:
+        """What the client gets because of ``error``; it is logged, unless it is a TfaasError."""
+        fault = error
+        if isinstance(error, TfaasError):
+            try:
+                return checked(error_answer(error))
+            except BaseException as wrong:  # a plugin's class may have methods of its own
+                fault = wrong
+        owner = culprit(fault, self._plugins) or self.blamed(error)
+        return bug_answer(request, fault, owner)
+
+    def blamed(self, error: BaseException) -> str:
+        """The module of the plugin whose fault ``error`` is; empty if it is none's."""
+        return culprit(error, self._plugins) or self.owner
 
 
 class SealedRoute(Route, frozen=True, kw_only=True):
@@ -83,7 +99,7 @@ class SealedRoute(Route, frozen=True, kw_only=True):
 
 def sealed(route: Route, owner: str = "", plugins: Collection[str] = ()) -> SealedRoute:
     """The route, behind the seam; ``owner`` is the module of its plugin, one of ``plugins``."""
-    passage = Passage(route.handler, route.streams, owner, plugins)
+    passage = Passage(route.handler, route.streams, owner, plugins, not route.express)
     return SealedRoute(**msgspec.structs.asdict(route), passage=passage)
 
 
@@ -113,7 +129,12 @@ def unexpected(what: str, exception: BaseException, owner: str = "") -> TfaasErr
     return TfaasError("the server failed; this is a bug, please report it")
 
 
-def _is_told_to_end() -> bool:
-    """Whether this task was cancelled, rather than something that it waited for."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+def is_given_up(error: BaseException) -> bool:
+    """Whether ``error`` says that this task is to end, rather than what a plugin raised."""
+    if not isinstance(error, asyncio.CancelledError | GeneratorExit):
+        return False
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return True
+    return task is None or task.cancelling() > 0

@@ -166,7 +166,7 @@ class RuntimeChoice:
             return ask(runtime)
         except TfaasError:
             raise
-        except Exception as error:
+        except BaseException as error:  # a plugin may call exit()
             doing = f"{step} of the runtime {name!r}"
             told = plugin_failed(type(runtime).__module__, doing, error)
             _log.error("%s", told.message.removesuffix(SEE_LOG), exc_info=error)

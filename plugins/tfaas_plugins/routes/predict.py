@@ -92,7 +92,8 @@ class PredictApi:
 
 def answer_types(codec: Codec[Any]) -> tuple[str, ...]:
     """The media types of its answers, the usual one first."""
-    return codec.answer_types or codec.media_types[:1]
+    # What a codec of */* answers, it has to say: */* is the type of nothing.
+    return codec.answer_types or tuple(name for name in codec.media_types if name != "*/*")[:1]
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -24,9 +24,13 @@ WITHIN_S = 30.0
 
 
 class RoutesHost(Host):
-    """Serves ``handlers``, each under its name. ``owner`` is the plugin that they come from."""
+    """Serves ``handlers``, each under its name. ``owner`` is the plugin that they come from.
+
+    ``express``: whether plain requests go past Sanic.
+    """
 
     owner = ""
+    express = True
 
     def __init__(self, handlers: dict[str, Handler], *settings: str) -> None:
         composition = Composition.of(load_config(overrides=settings, environ={}))
@@ -35,7 +39,7 @@ class RoutesHost(Host):
 
     def routes(self) -> list[SealedRoute]:
         return [
-            sealed(Route(f"/{name}", ("POST",), handler, express=True), self.owner)
+            sealed(Route(f"/{name}", ("POST",), handler, express=self.express), self.owner)
             for name, handler in self._handlers.items()
         ]
 

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import cast
 
 import pytest
 
-from tests.core.http.served import SANICS, Connection, Served, serve
+from tests.core.http.served import Connection, RoutesHost, Served, serve_host
 from tfaas_core.errors import Unavailable
 from tfaas_core.route import Handler, Request, Response
 
 PIECE = b"a piece\n"
 
 
-def streaming(*pieces: bytes | Exception, length: int | None = None) -> Handler:
+class StreamsHost(RoutesHost):
+    express = False
+
+
+def streaming(*pieces: object, length: int | None = None) -> Handler:
     """A handler whose answer is made of ``pieces``, and raises those that are errors."""
 
     async def stream() -> AsyncIterator[bytes]:
         for piece in pieces:
-            if isinstance(piece, Exception):
+            if isinstance(piece, BaseException):
                 raise piece
-            yield piece
+            yield cast(bytes, piece)
 
     async def handler(_request: Request) -> Response:
         headers = {} if length is None else {"Content-Length": str(length)}
@@ -46,6 +51,11 @@ async def everything(connection: Connection) -> bytes:
     [
         (streaming(PIECE, ValueError("no")), "ValueError"),
         (streaming(PIECE, PIECE, Unavailable("no share")), "no share"),
+        (streaming(PIECE, SystemExit(3)), "SystemExit"),
+        (streaming(PIECE, KeyboardInterrupt()), "KeyboardInterrupt"),
+        (streaming(PIECE, GeneratorExit()), "GeneratorExit"),
+        (streaming(PIECE, asyncio.CancelledError()), "CancelledError"),
+        (streaming(PIECE, "text"), "TypeError"),
         (streaming(PIECE, ValueError("no"), length=100), "ValueError"),
         (streaming(PIECE, length=100), "ServerError"),
         (streaming(PIECE, PIECE, length=len(PIECE)), "ServerError"),
@@ -56,37 +66,81 @@ def test_one_that_fails_midway_is_cut_and_logged(
 ) -> None:
     async def test(served: Served) -> None:
         connection = await served.connect()
-        connection.post("stream", b"", *SANICS)
+        connection.post("stream")
         got = await everything(connection)
         head, _, body = got.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200")
         assert PIECE in body
         assert not body.endswith(b"0\r\n\r\n")
 
-    serve({"stream": handler}, test)
+    serve_host(StreamsHost({"stream": handler}), test)
     (record,) = [record for record in caplog.records if record.name == "tfaas.http"]
     assert "POST /stream: the streamed answer failed after" in record.getMessage()
     assert told in record.getMessage()
 
 
-def test_one_that_fails_before_its_first_piece_is_an_error() -> None:
+@pytest.mark.parametrize(
+    ("first", "status"),
+    [
+        (Unavailable("no share"), 503),
+        (ValueError("no"), 500),
+        (SystemExit(3), 500),
+        (KeyboardInterrupt(), 500),
+        (GeneratorExit(), 500),
+        (asyncio.CancelledError(), 500),
+        ("text", 500),
+    ],
+)
+def test_one_that_fails_before_its_first_piece_is_an_error(
+    first: object, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
     async def test(served: Served) -> None:
         connection = await served.connect()
-        connection.post("stream", b"", *SANICS)
-        assert (await connection.answer()).startswith(b"HTTP/1.1 503")
+        for _turn in range(2):
+            connection.post("stream")
+            answer = await connection.answer()
+            assert answer.startswith(b"HTTP/1.1 %d " % status)
+            assert b"content-type: application/json" in answer
 
-    serve({"stream": streaming(Unavailable("no share"))}, test)
+    serve_host(StreamsHost({"stream": streaming(b"", first)}), test)
+    assert len(caplog.records) == (2 if status == 500 else 0)
+
+
+def test_one_that_exits_when_it_is_closed_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    class Pieces:
+        def __aiter__(self) -> Pieces:
+            return self
+
+        async def __anext__(self) -> bytes:
+            raise StopAsyncIteration
+
+        async def aclose(self) -> None:
+            raise SystemExit
+
+    async def handler(_request: Request) -> Response:
+        return Response(stream=Pieces())
+
+    async def test(served: Served) -> None:
+        connection = await served.connect()
+        for _turn in range(2):
+            connection.post("stream")
+            assert (await connection.answer()).startswith(b"HTTP/1.1 200 ")
+
+    serve_host(StreamsHost({"stream": handler}), test)
+    assert {record.message for record in caplog.records} == {
+        "a streamed answer could not be closed"
+    }
 
 
 def test_one_that_ends_well_leaves_its_connection_open() -> None:
     async def test(served: Served) -> None:
         connection = await served.connect()
         for _turn in range(2):
-            connection.post("stream", b"", *SANICS)
+            connection.post("stream")
             got = await connection.reader.readuntil(b"\r\n0\r\n\r\n")
             assert got.count(PIECE) == 2
 
-    serve({"stream": streaming(PIECE, PIECE)}, test)
+    serve_host(StreamsHost({"stream": streaming(PIECE, PIECE)}), test)
 
 
 @pytest.mark.parametrize("reads", [True, False])
@@ -107,10 +161,10 @@ def test_a_stream_is_closed_as_soon_as_its_client_is_gone(reads: bool) -> None:
 
     async def test(served: Served) -> None:
         connection = await served.connect()
-        connection.post("stream", b"", *SANICS)
+        connection.post("stream")
         await connection.reader.readuntil(PIECE)
         assert not closed.is_set()
         connection.writer.transport.abort()
         await asyncio.wait_for(closed.wait(), 5)
 
-    serve({"stream": handler}, test)
+    serve_host(StreamsHost({"stream": handler}), test)

@@ -22,6 +22,12 @@ from tfaas_core.config import Config
 from tfaas_core.errors import PluginError
 from tfaas_core.plugins import calls
 
+
+def answering(types: str) -> str:
+    """A codec whose answers are of ``types``, as Python spells them."""
+    return CODEC.replace('name = "csv"', f'name = "csv"\n    answer_types = {types}')
+
+
 BROKEN = {
     "cannot be imported: ImportError: no GPU here": "raise ImportError('no GPU here')",
     "cannot be imported: SystemExit: 3": "raise SystemExit(3)",
@@ -67,6 +73,26 @@ BROKEN = {
     "with the media type 'text/csv; a=b', expected": CODEC.replace("text/csv", "text/csv; a=b"),
     "with the media type 'text/*', expected": CODEC.replace("text/csv", "text/*"),
     "with the media type 'csv', expected": CODEC.replace("text/csv", "csv"),
+    "registers the codec `csv` with the answer types 'text/csv', expected a tuple": answering(
+        '"text/csv"'
+    ),
+    "with the answer types 5, expected a tuple": answering("5"),
+    "with the answer types None, expected a tuple": answering("None"),
+    "with the answer types ['text/csv'], expected a tuple": answering("['text/csv']"),
+    "registers the codec `csv` with the answer type 5, expected one in lower": answering(
+        '("text/csv", 5)'
+    ),
+    "with the answer type None, expected": answering("(None, 5)"),
+    "with the answer type 'Text/CSV', expected": answering('("Text/CSV",)'),
+    "with the answer type '*/*', expected": answering('("*/*",)'),
+    "with the answer type 'text/csv\\r\\nX: y', expected": answering('("text/csv\\r\\nX: y",)'),
+    "codec `csv`, whose answers_others is 'yes', expected True or False": CODEC.replace(
+        'name = "csv"', 'name = "csv"\n    answers_others = "yes"'
+    ),
+    "failed in tfaas_register_codecs: ValueError: no others": CODEC.replace(
+        'name = "csv"',
+        'name = "csv"\n    @property\n    def answers_others(self): raise ValueError("no others")',
+    ),
     "returned ['tape'] from tfaas_register_storages, expected a mapping": hook(
         "tfaas_register_storages", "return ['tape']"
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -45,15 +46,26 @@ def guarded(step: Callable[[], Any]) -> GuardedCodec:
     return GuardedCodec(OddCodec(step), "tfaas_odd")
 
 
-def raises(error: Exception) -> Callable[[], Any]:
+def raises(error: BaseException) -> Callable[[], Any]:
     def step() -> Any:
         raise error
 
     return step
 
 
+BAD = {
+    "raises": raises(KeyError("x")),
+    "ends an iteration": raises(StopIteration()),
+    "exits": raises(SystemExit(3)),
+    "interrupts": raises(KeyboardInterrupt()),
+    "ends a generator": raises(GeneratorExit()),
+    "cancels": raises(asyncio.CancelledError()),
+    "answers": lambda: None,
+}
+
+
 @pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("bad", [raises(KeyError("x")), lambda: None], ids=["raises", "answers"])
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
 def test_a_bug_names_plugin_and_model(
     step: str, bad: Callable[[], Any], caplog: pytest.LogCaptureFixture
 ) -> None:

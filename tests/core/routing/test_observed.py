@@ -29,8 +29,11 @@ class Told(Observer):
 
 
 class Failing(Observer):
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
     def answered(self, answer: Answered) -> None:
-        raise ValueError("a bug")
+        raise self._error
 
 
 async def pieces() -> AsyncIterator[bytes]:
@@ -89,10 +92,11 @@ def test_of_an_answer_that_is_streamed_the_size_is_not_known() -> None:
     assert answered("/stream").answer_bytes is None
 
 
+@pytest.mark.parametrize("error", [ValueError("a bug"), SystemExit(3), KeyboardInterrupt()])
 def test_an_observer_that_fails_is_named_once_and_harms_nobody(
-    caplog: pytest.LogCaptureFixture,
+    error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
-    failing, told = Failing(), Told()
+    failing, told = Failing(error), Told()
     route = sealed(Route("/x", ("POST",), handler))
     observers = Observers({failing: "tfaas_failing", told: "tfaas_told"})
     passage = observed(route, observers).passage

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -84,10 +85,31 @@ async def nothing(_request: Request) -> None:
     return None
 
 
+async def exit_in_a_thread(_request: Request) -> None:
+    await asyncio.to_thread(sys.exit, 3)
+
+
+class OddEnd(BaseException):
+    """No Exception."""
+
+
+class Mute(DoesNotFit):
+    """Cannot say what it is."""
+
+    def document(self) -> dict[str, object]:
+        raise KeyError("x")
+
+
 BUGS: dict[str, Callable[..., object]] = {
     "an exception": failing(ValueError("a bug")),
     "no answer": nothing,
     "a cancellation of its own": failing(asyncio.CancelledError()),
+    "an end of a generator": failing(GeneratorExit()),
+    "an exit": failing(SystemExit(3)),
+    "an exit in a thread": exit_in_a_thread,
+    "an interrupt": failing(KeyboardInterrupt()),
+    "no Exception": failing(OddEnd()),
+    "an error that cannot be answered": failing(Mute("x")),
 }
 
 

@@ -15,6 +15,8 @@ from tfaas_plugins.codecs.protobuf.tfaas_pb2 import DataFrame, Predictions, Row
 
 from tests.core.http.predicting import Doubling, doubling_host
 from tests.core.http.served import SANICS, Served, serve_host
+from tests.core.plugins.sources import InstallPlugin
+from tests.core.test_predict_routes import ECHO
 
 JSON, PROTO, MSGPACK = "application/json", "application/x-protobuf", "application/msgpack"
 FRAME = f"{PROTO}; messageType=tfaaspb.DataFrame"
@@ -185,3 +187,10 @@ def test_a_picture_may_be_sent_and_answered_in_any_format(ask: Asking) -> None:
         answer = ask(png.getvalue(), "image/png", accept, "models/picture/predict")
         assert answer.media_type == (accept or JSON), answer.body
         assert answer.values == [2, 4, 6]
+
+
+def test_a_codec_of_any_type_answers_in_the_first_that_it_names(
+    ask: Asking, install_plugin: InstallPlugin
+) -> None:
+    install_plugin("tfaas-echo", ECHO.replace('("text/echo",)', '("*/*", "text/echo")'))
+    assert ask(b"", "text/echo", "*/*").media_type == "text/echo"
