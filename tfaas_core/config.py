@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from tfaas_core.errors import ConfigError, DoesNotFit
 from tfaas_core.models.model import check_name
-from tfaas_core.settings.checks import REST, check_integers, checked, keys_of
+from tfaas_core.settings.checks import REST, as_table, check_integers, keys_of
 from tfaas_core.settings.sources import changes, read_file
 
 PositiveInt: TypeAlias = Annotated[int, Meta(ge=1)]
@@ -177,7 +177,7 @@ def _is_in(key: str, table: str) -> bool:
 def _checked(raw: dict[str, Any], source: str) -> Tables:
     try:
         check_integers(raw, "$")
-        tables = checked(_with_rests(raw), Tables)
+        tables = as_table(_with_rests(raw), Tables)
         _check_values(tables)
     except ValueError as error:
         raise ConfigError(f"{source}: {error}") from None

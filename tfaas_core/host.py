@@ -23,8 +23,7 @@ from tfaas_core.predict.example_runs import ExampleRuns
 from tfaas_core.predict.predictor import Predictor
 from tfaas_core.predict_routes import predict_routes
 from tfaas_core.route import Route
-from tfaas_core.routing.guarded import guarded
-from tfaas_core.routing.observed import Observers, observed
+from tfaas_core.routing.observers import Observers
 from tfaas_core.routing.seam import SealedRoute, sealed
 from tfaas_core.runtime import Runtime
 from tfaas_core.status import ProcessStatus, ServerStatus
@@ -131,14 +130,11 @@ class Host:
         Each handler is behind the seam. Raises PluginError if two of them claim the same.
         """
         plugins = frozenset(plugin.module for plugin in self.plugins.found)
+        watching = self.plugins.guards(self), self.observers
         # Their handlers are the server's own: what comes from a codec, its traceback tells.
-        predict = [sealed(route, plugins=plugins) for route in predict_routes(self)]
+        predict = [sealed(route, "", plugins, *watching) for route in predict_routes(self)]
         others = self.plugins.routes(self)
-        routes = predict + [sealed(route, self._owner(route), plugins) for route in others]
-        # Observers are told of those, too, whom guards refuse.
-        if guards := self.plugins.guards(self):
-            routes = [guarded(route, guards) for route in routes]
-        return [observed(route, self.observers) for route in routes] if self.observers else routes
+        return predict + [sealed(route, self._owner(route), plugins, *watching) for route in others]
 
     def _owner(self, route: Route) -> str:
         return self.plugins.owner("route", f"{route.methods[0]} {route.path}")

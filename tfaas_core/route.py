@@ -151,10 +151,6 @@ class Route(msgspec.Struct, frozen=True):
     express: bool = False
     right: Right | None = None
 
-    def right_for(self, method: str) -> Right:
-        """What it takes to be answered."""
-        return self.right or ("read" if method in ("GET", "HEAD") else "admin")
-
 
 async def admit(request: Request, model: str) -> None:
     """Asks guards whether ``request`` may go to a model that no field ``{name}`` of its path names.

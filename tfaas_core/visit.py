@@ -18,16 +18,18 @@ class Timing(msgspec.Struct):
     run_s: float | None = None
 
 
-class Visit(msgspec.Struct):
+class Visit(Timing):
     """Observers are told what is in here. A handler that predicts in its own way may write it."""
 
+    begin_s: float = 0.0
+    """When the request came, by ``time.monotonic``."""
     identity: str = ""
     codec: str = ""
     model: str = ""
     version: int | None = None
     rows: int | None = None
-    timing: Timing = msgspec.field(default_factory=Timing)
     gate: Callable[[str], Awaitable[None]] | None = None
+    """Asks whether the request may go to a model; None: to all of them."""
 
     async def to_model(self, name: str, version: int | None = None) -> None:
         """Takes note of where the request goes, and asks the guards whether it may.

@@ -7,7 +7,8 @@ from sanic.exceptions import BadRequest, PayloadTooLarge, SanicException, Servic
 from sanic.request import Request as SanicRequest
 
 from tfaas_core.errors import BadBody, HttpRefused, TfaasError, TooLarge, Unavailable
-from tfaas_core.routing.seam import error_answer, unexpected
+from tfaas_core.routing.seam import error_answer
+from tfaas_core.routing.unexpected import unexpected
 
 
 def out_of_time() -> TfaasError:

@@ -10,7 +10,8 @@ import msgspec
 
 from tfaas_core.errors import MethodNotAllowed, NotFound, TfaasError
 from tfaas_core.route import Request, Response
-from tfaas_core.routing.observed import ObservedPassage, Observers
+from tfaas_core.routing.attendants import Attendants, attendants_of
+from tfaas_core.routing.observers import Observers
 from tfaas_core.routing.pattern import Pattern
 from tfaas_core.routing.seam import Passage, SealedRoute
 
@@ -88,10 +89,7 @@ class Router:
         try:
             return self._find(method, path)
         except TfaasError as error:
-            passage = _refusing(error)
-            if self._observers:
-                passage = ObservedPassage(passage, "", self._observers)
-            return Found(passage)
+            return Found(_refusing(error, attendants_of(None, self._observers)))
 
     def _find(self, method: str, path: str) -> Found:
         place = self._literal.get(path.rstrip("/"))
@@ -124,8 +122,8 @@ def _first_groups(places: Iterable[_Place]) -> dict[int, tuple[_Place, int]]:
     return groups
 
 
-def _refusing(error: TfaasError) -> Passage:
+def _refusing(error: TfaasError, attendants: Attendants | None) -> Passage:
     async def refuse(_request: Request) -> Response:
         raise error
 
-    return Passage(refuse, streams=True)
+    return Passage(refuse, streams=True, attendants=attendants)

@@ -11,7 +11,7 @@ from sanic import HTTPResponse
 from sanic.request import Request as SanicRequest
 
 from tfaas_core.errors import TfaasError
-from tfaas_core.routing.seam import is_given_up
+from tfaas_core.routing.unexpected import is_given_up
 
 _log = logging.getLogger("tfaas.http")
 

@@ -30,8 +30,8 @@ from tfaas_core.plugins.plugin import Plugin, broken
 from tfaas_core.plugins.registrations import Registration, Registrations
 from tfaas_core.plugins.sections import read_section, unknown_sections
 from tfaas_core.route import Route
-from tfaas_core.routing.guarded import Guards
-from tfaas_core.routing.observed import Observers
+from tfaas_core.routing.guards import Guards
+from tfaas_core.routing.observers import Observers
 from tfaas_core.runtime import Runtime
 from tfaas_core.storage import Storage, StorageFactory
 

@@ -10,7 +10,7 @@ import msgspec
 
 from tfaas_core.config import Config
 from tfaas_core.errors import ConfigError
-from tfaas_core.settings.checks import checked, unknown
+from tfaas_core.settings.checks import as_table, unknown
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -28,7 +28,7 @@ def unknown_sections(config: Config, known: Collection[str]) -> Iterator[ConfigE
 def read_section(config: Config, name: str, kind: type[S]) -> S:
     """``[plugins.NAME]`` as a ``kind``; raises ConfigError."""
     try:
-        return checked(config.plugins.rest.get(name, {}), kind, f"{_PATH}.{name}")
+        return as_table(config.plugins.rest.get(name, {}), kind, f"{_PATH}.{name}")
     except ValueError as error:
         raise _blamed(config, str(error)) from None
 

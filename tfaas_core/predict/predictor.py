@@ -101,7 +101,7 @@ class Predictor:
         """The answer to ``body``, which ``codec`` reads; raises TfaasError if there is none.
 
         ``target`` is what the path names, if it names a model. ``answering`` writes the
-        answer, if that is not ``codec``. ``visit`` get what becomes known on the way.
+        answer, if that is not ``codec``. ``visit`` gets what becomes known on the way.
         """
         is_large = len(body) > LARGE_BODY_BYTES
         if is_large:
@@ -118,10 +118,9 @@ class Predictor:
         signature = version.signature
         inputs = fitted(signature, bound, self._max_rows)
         whole = runs_whole(signature, bound)
-        timing = None
         if visit is not None:
-            visit.version, visit.rows, timing = version.version, bound.rows, visit.timing
-        outputs = await self._engine.run(version, inputs, bound.rows, whole, timing)
+            visit.version, visit.rows = version.version, bound.rows
+        outputs = await self._engine.run(version, inputs, bound.rows, whole, visit)
         named = by_name(signature, outputs)
         if answering is None or answering is codec:
             return Prediction(codec.encode(named, bound, document, version), version)

@@ -6,20 +6,20 @@ lane and Sanic's alike, and requests for paths that nobody serves.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Collection
 from typing import Protocol
 
 import msgspec
 
-from tfaas_core.errors import SEE_LOG, TfaasError, is_error_status, plugin_failed
+from tfaas_core.errors import TfaasError, is_error_status
 from tfaas_core.json_text import plain
 from tfaas_core.route import Handler, Request, Response, Route, json_response
+from tfaas_core.routing.attendants import Attendants, attendants_of
 from tfaas_core.routing.culprit import culprit
+from tfaas_core.routing.guards import Guards
+from tfaas_core.routing.observers import Observers
 from tfaas_core.routing.sendable import checked
-
-_log = logging.getLogger("tfaas.http")
+from tfaas_core.routing.unexpected import is_given_up, unexpected
 
 
 class Arriving(Request, Protocol):
@@ -41,7 +41,7 @@ class Passage:
     It answers every request, whatever the handler raises, and with what can be sent.
     """
 
-    __slots__ = ("_handler", "_may_stream", "_plugins", "_streams", "owner")
+    __slots__ = ("_attendants", "_handler", "_may_stream", "_plugins", "_streams", "owner")
 
     def __init__(
         self,
@@ -50,30 +50,37 @@ class Passage:
         owner: str = "",
         plugins: Collection[str] = (),
         may_stream: bool = True,
+        attendants: Attendants | None = None,
     ) -> None:
         """``owner``: the module of the plugin that the handler comes from.
 
         ``plugins``: those of all plugins, any of which the handler may call. ``streams``: whether
         it reads a body piece by piece, and ``may_stream``, whether it may answer so.
+        ``attendants``: whom it asks first, and tells afterwards; None: nobody.
         """
         self._handler = handler
         self._streams = streams
         self._may_stream = may_stream
         self._plugins = plugins
+        self._attendants = attendants
         self.owner = owner
 
     async def __call__(self, request: Arriving) -> Response:
         """What the client gets. Raises CancelledError alone, if the request is given up."""
-        # Whoever guards a route will look at request.head and request.client here, before the
-        # body is read; and whoever observes, at what is returned, errors included.
+        attendants = self._attendants
         try:
+            if attendants is not None:
+                await attendants.begins(request)
             if request.is_arriving and not self._streams:
                 await request.receive()
-            return checked(await self._handler(request), self._may_stream)
+            response = checked(await self._handler(request), self._may_stream)
         except BaseException as error:  # a plugin may call exit()
             if is_given_up(error):
                 raise
-            return self.failed(request, error)
+            response = self.failed(request, error)
+        if attendants is not None:
+            attendants.ends(request, response, None if request.is_arriving else len(request.body))
+        return response
 
     def failed(self, request: Request, error: BaseException) -> Response:
         """What the client gets because of ``error``; it is logged, unless it is a TfaasError."""
@@ -97,9 +104,16 @@ class SealedRoute(Route, frozen=True, kw_only=True):
     passage: Passage
 
 
-def sealed(route: Route, owner: str = "", plugins: Collection[str] = ()) -> SealedRoute:
+def sealed(
+    route: Route,
+    owner: str = "",
+    plugins: Collection[str] = (),
+    guards: Guards | None = None,
+    observers: Observers | None = None,
+) -> SealedRoute:
     """The route, behind the seam; ``owner`` is the module of its plugin, one of ``plugins``."""
-    passage = Passage(route.handler, route.streams, owner, plugins, not route.express)
+    attendants = attendants_of(guards, observers, route.path, route.right)
+    passage = Passage(route.handler, route.streams, owner, plugins, not route.express, attendants)
     return SealedRoute(**msgspec.structs.asdict(route), passage=passage)
 
 
@@ -114,27 +128,3 @@ def error_answer(error: TfaasError) -> Response:
 def bug_answer(request: Request, error: BaseException, owner: str = "") -> Response:
     """Logs what nobody should have raised, and gives what the client is told."""
     return error_answer(unexpected(f"{request.method} {request.head.raw_path}", error, owner))
-
-
-def unexpected(what: str, exception: BaseException, owner: str = "") -> TfaasError:
-    """Logs what nobody should have raised while doing ``what``, and gives what a client is told.
-
-    ``owner`` is the module of the plugin that is to blame, if one is.
-    """
-    if owner:
-        told = plugin_failed(owner, what, exception)
-        _log.error("%s", told.message.removesuffix(SEE_LOG), exc_info=exception)
-        return told
-    _log.error("%s failed", what, exc_info=exception)
-    return TfaasError("the server failed; this is a bug, please report it")
-
-
-def is_given_up(error: BaseException) -> bool:
-    """Whether ``error`` says that this task is to end, rather than what a plugin raised."""
-    if not isinstance(error, asyncio.CancelledError | GeneratorExit):
-        return False
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:
-        return True
-    return task is None or task.cancelling() > 0

@@ -16,7 +16,7 @@ _LARGEST = 2**63 - 1
 S = TypeVar("S", bound=msgspec.Struct)
 
 
-def checked(document: Mapping[str, Any], struct: type[S], path: str = "$") -> S:
+def as_table(document: Mapping[str, Any], struct: type[S], path: str = "$") -> S:
     """``document`` as ``struct``; ``path`` is where it stands in the configuration.
 
     Raises ValueError, whose message ends in the path of the key that does not fit.

@@ -11,7 +11,7 @@ import msgspec
 from tfaas_core.config import Config, Tables
 from tfaas_core.errors import ConfigError
 from tfaas_core.plugins import Plugins, choose, load_plugins
-from tfaas_core.settings.checks import checked
+from tfaas_core.settings.checks import as_table
 from tfaas_core.settings.meanings import Key, keys
 from tfaas_core.tools.toml_text import value_text
 
@@ -61,7 +61,7 @@ def _storage_settings(config: Config, plugins: Plugins) -> msgspec.Struct | None
     if table is None:
         return None
     try:
-        return checked(config.storage.rest, table, "$.storage")
+        return as_table(config.storage.rest, table, "$.storage")
     except ValueError as error:
         raise ConfigError(str(error)) from None
 

@@ -13,8 +13,8 @@ from tfaas_core.errors import Forbidden, TooManyRequests, Unauthorized
 from tfaas_core.guard import Asking, Guard
 from tfaas_core.observer import Answered, Observer
 from tfaas_core.route import Head, Request, Response, Right, Route, admit
-from tfaas_core.routing.guarded import Guards, guarded
-from tfaas_core.routing.observed import Observers, observed
+from tfaas_core.routing.guards import Guards
+from tfaas_core.routing.observers import Observers
 from tfaas_core.routing.seam import SealedRoute, sealed
 
 
@@ -48,9 +48,12 @@ async def handler(request: Request) -> Response:
     return Response(b"done")
 
 
-def route_for(*guards: Guard, right: Right | None = None) -> SealedRoute:
-    route = sealed(Route("/x/{name}", ("POST", "GET"), handler, right=right))
-    return guarded(route, Guards(dict.fromkeys(guards, "tfaas_guard")))
+def route_for(
+    *guards: Guard, right: Right | None = None, observers: Observers | None = None
+) -> SealedRoute:
+    route = Route("/x/{name}", ("POST", "GET"), handler, right=right)
+    owned = Guards(dict.fromkeys(guards, "tfaas_guard"))
+    return sealed(route, guards=owned, observers=observers)
 
 
 def ask(route: SealedRoute, request: Arriving) -> Response:
@@ -152,5 +155,5 @@ def test_observers_are_told_of_the_refused_too() -> None:
             told.append(answer)
 
     for guard in (Asked("alice"), Asked(error=Unauthorized("who?"))):
-        ask(observed(route_for(guard), Observers({Told(): "tfaas_told"})), to_model())
+        ask(route_for(guard, observers=Observers({Told(): "tfaas_told"})), to_model())
     assert [(answer.status, answer.identity) for answer in told] == [(200, "alice"), (401, "")]

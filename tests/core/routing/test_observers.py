@@ -12,7 +12,7 @@ from tfaas_core.errors import DoesNotFit, NotFound
 from tfaas_core.http.request import HttpRequest
 from tfaas_core.observer import Answered, Observer
 from tfaas_core.route import ClientAddress, Handler, Head, Request, Response, Route
-from tfaas_core.routing.observed import Observers, observed
+from tfaas_core.routing.observers import Observers
 from tfaas_core.routing.seam import sealed
 
 CLIENT = ClientAddress("10.0.0.1", 80)
@@ -54,8 +54,9 @@ async def handler(request: Request) -> Response:
 
 
 def ask(path: str, *observers: Observer, answering: Handler = handler) -> Response:
-    route = sealed(Route("/{any}", ("POST",), answering), "tfaas_own")
-    passage = observed(route, Observers(dict.fromkeys(observers, "tfaas_told"))).passage
+    route = Route("/{any}", ("POST",), answering)
+    told = Observers(dict.fromkeys(observers, "tfaas_told"))
+    passage = sealed(route, "tfaas_own", observers=told).passage
 
     async def asked() -> Response:
         return await passage(HttpRequest(Head(raw_path=path), CLIENT, b"body"))
@@ -97,9 +98,8 @@ def test_an_observer_that_fails_is_named_once_and_harms_nobody(
     error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
     failing, told = Failing(error), Told()
-    route = sealed(Route("/x", ("POST",), handler))
     observers = Observers({failing: "tfaas_failing", told: "tfaas_told"})
-    passage = observed(route, observers).passage
+    passage = sealed(Route("/x", ("POST",), handler), observers=observers).passage
 
     async def asked() -> None:
         for _ in range(3):

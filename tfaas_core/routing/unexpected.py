@@ -1,0 +1,34 @@
+"""Unexpected: what nobody should have raised, logged and told; and what ends a request instead."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from tfaas_core.errors import SEE_LOG, TfaasError, plugin_failed
+
+_log = logging.getLogger("tfaas.http")
+
+
+def unexpected(what: str, exception: BaseException, owner: str = "") -> TfaasError:
+    """Logs what nobody should have raised while doing ``what``, and gives what a client is told.
+
+    ``owner`` is the module of the plugin that is to blame, if one is.
+    """
+    if owner:
+        told = plugin_failed(owner, what, exception)
+        _log.error("%s", told.message.removesuffix(SEE_LOG), exc_info=exception)
+        return told
+    _log.error("%s failed", what, exc_info=exception)
+    return TfaasError("the server failed; this is a bug, please report it")
+
+
+def is_given_up(error: BaseException) -> bool:
+    """Whether ``error`` says that this task is to end, rather than what a plugin raised."""
+    if not isinstance(error, asyncio.CancelledError | GeneratorExit):
+        return False
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return True
+    return task is None or task.cancelling() > 0
