@@ -17,7 +17,7 @@ from tfaas_core.engine.base import Engine
 from tfaas_core.engine.resting import RestingEngine
 from tfaas_core.errors import StorageUnavailable
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.plugins import Plugins
+from tfaas_core.plugins import BUILTIN_PLUGINS, Plugins
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.predict.example_runs import ExampleRuns
 from tfaas_core.predict.predictor import Predictor
@@ -131,9 +131,10 @@ class Host:
         """
         plugins = frozenset(plugin.module for plugin in self.plugins.found)
         # Their handlers are the server's own: what comes from a codec, its traceback tells.
-        predict = [sealed(route, plugins=plugins) for route in predict_routes(self)]
-        others = self.plugins.routes(self)
-        routes = predict + [sealed(route, self._owner(route), plugins) for route in others]
+        routes = [sealed(route, "", plugins, is_ours=True) for route in predict_routes(self)]
+        for route in self.plugins.routes(self):
+            owner = self._owner(route)
+            routes.append(sealed(route, owner, plugins, is_ours=owner in BUILTIN_PLUGINS))
         return [observed(route, self.observers) for route in routes] if self.observers else routes
 
     def _owner(self, route: Route) -> str:

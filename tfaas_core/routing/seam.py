@@ -41,7 +41,7 @@ class Passage:
     It answers every request, whatever the handler raises, and with what can be sent.
     """
 
-    __slots__ = ("_handler", "_may_stream", "_plugins", "_streams", "owner")
+    __slots__ = ("_handler", "_is_ours", "_may_stream", "_plugins", "_streams", "owner")
 
     def __init__(
         self,
@@ -50,15 +50,18 @@ class Passage:
         owner: str = "",
         plugins: Collection[str] = (),
         may_stream: bool = True,
+        is_ours: bool = False,
     ) -> None:
         """``owner``: the module of the plugin that the handler comes from.
 
         ``plugins``: those of all plugins, any of which the handler may call. ``streams``: whether
-        it reads a body piece by piece, and ``may_stream``, whether it may answer so.
+        it reads a body piece by piece, and ``may_stream``, whether it may answer so. ``is_ours``:
+        what it answers needs no check, which each request would pay for.
         """
         self._handler = handler
         self._streams = streams
         self._may_stream = may_stream
+        self._is_ours = is_ours
         self._plugins = plugins
         self.owner = owner
 
@@ -69,7 +72,8 @@ class Passage:
         try:
             if request.is_arriving and not self._streams:
                 await request.receive()
-            return checked(await self._handler(request), self._may_stream)
+            response = await self._handler(request)
+            return response if self._is_ours else checked(response, self._may_stream)
         except BaseException as error:  # a plugin may call exit()
             if is_given_up(error):
                 raise
@@ -97,9 +101,11 @@ class SealedRoute(Route, frozen=True, kw_only=True):
     passage: Passage
 
 
-def sealed(route: Route, owner: str = "", plugins: Collection[str] = ()) -> SealedRoute:
-    """The route, behind the seam; ``owner`` is the module of its plugin, one of ``plugins``."""
-    passage = Passage(route.handler, route.streams, owner, plugins, not route.express)
+def sealed(
+    route: Route, owner: str = "", plugins: Collection[str] = (), is_ours: bool = False
+) -> SealedRoute:
+    """The route, behind the seam; the arguments are those of ``Passage``."""
+    passage = Passage(route.handler, route.streams, owner, plugins, not route.express, is_ours)
     return SealedRoute(**msgspec.structs.asdict(route), passage=passage)
 
 
