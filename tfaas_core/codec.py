@@ -12,6 +12,9 @@ from tfaas_core.models.model import ModelVersion
 from tfaas_core.route import Head
 from tfaas_core.tensors import Arrays, Bound
 
+MODEL_HEADER = "TFaaS-Model"
+"""The header of a prediction that tells which version it is of."""
+
 
 class Document(msgspec.Struct, kw_only=True):
     """What ``parse`` read. A codec's own subclass holds its values, not yet checked."""
@@ -29,8 +32,8 @@ class Document(msgspec.Struct, kw_only=True):
 class Encoded(msgspec.Struct, frozen=True):
     """An answer's bytes and their media type, and further headers of the answer.
 
-    A header is one line of ASCII, and none that the server sets itself: ``Content-Length``,
-    ``Content-Type``, ``Connection``, ``Transfer-Encoding``, ``TFaaS-Model`` and the like.
+    ``media_type`` may have parameters. Headers are as in ``tfaas_core.route.Response``, but
+    ``TFaaS-Model`` is the server's, too.
     """
 
     body: bytes

@@ -17,7 +17,7 @@ from tfaas_core.engine.base import Engine
 from tfaas_core.engine.resting import RestingEngine
 from tfaas_core.errors import StorageUnavailable
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.plugins import Plugins
+from tfaas_core.plugins import BUILTIN_PLUGINS, Plugins
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.predict.example_runs import ExampleRuns
 from tfaas_core.predict.predictor import Predictor
@@ -132,9 +132,11 @@ class Host:
         plugins = frozenset(plugin.module for plugin in self.plugins.found)
         watching = self.plugins.guards(self), self.observers
         # Their handlers are the server's own: what comes from a codec, its traceback tells.
-        predict = [sealed(route, "", plugins, *watching) for route in predict_routes(self)]
-        others = self.plugins.routes(self)
-        return predict + [sealed(route, self._owner(route), plugins, *watching) for route in others]
+        routes = [sealed(route, "", plugins, True, *watching) for route in predict_routes(self)]
+        for route in self.plugins.routes(self):
+            owner = self._owner(route)
+            routes.append(sealed(route, owner, plugins, owner in BUILTIN_PLUGINS, *watching))
+        return routes
 
     def _owner(self, route: Route) -> str:
         return self.plugins.owner("route", f"{route.methods[0]} {route.path}")

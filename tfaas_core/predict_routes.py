@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, Protocol
 
-from tfaas_core.codec import Codec, Encoded
+from tfaas_core.codec import MODEL_HEADER, Codec
 from tfaas_core.errors import UnsupportedMediaType
 from tfaas_core.models.versions import number_of
-from tfaas_core.plugins import Plugins, model_predict_paths, predict_paths
+from tfaas_core.plugins import model_predict_paths, predict_paths
 from tfaas_core.predict.predictor import Predictor, Target
 from tfaas_core.route import Handler, Request, Response, Route
 
-MODEL_HEADER = "TFaaS-Model"
-"""The header of a prediction that tells which version it is of."""
-
 CURL_DEFAULT = "application/x-www-form-urlencoded"
 """The media type that ``curl -d`` sends unasked."""
-
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"[\t -~]*")
-_SERVERS_OWN = frozenset(
-    name.lower()
-    for name in (
-        *("Connection", "Content-Length", "Content-Type", "Date", "Keep-Alive", "Trailer"),
-        *("Transfer-Encoding", "Upgrade", MODEL_HEADER),
-    )
-)
 
 
 class Predicting(Protocol):
     """What of a Host takes part in a prediction."""
 
-    plugins: Plugins
     codecs: Mapping[str, Codec[Any]]
     predictor: Predictor
 
@@ -69,7 +54,7 @@ async def answer(
     encoded, version = prediction.encoded, prediction.version
     headers = {MODEL_HEADER: version.reference}
     if encoded.headers:
-        headers |= _checked_headers(host, answering or codec, encoded)
+        headers |= encoded.headers
     return Response(encoded.body, media_type=encoded.media_type, headers=headers)
 
 
@@ -117,23 +102,3 @@ def _check_not_encoded(codec: Codec[Any], encoding: str) -> None:
             "without this header",
             got=encoding[:40],
         )
-
-
-def _checked_headers(host: Predicting, codec: Codec[Any], encoded: Encoded) -> Mapping[str, str]:
-    try:
-        _check_headers(tuple(encoded.headers.items()))
-    except ValueError as error:
-        plugin = host.plugins.owner("codec", codec.name)
-        raise ValueError(f"the codec {codec.name!r} of {plugin} answered {error}") from None
-    return encoded.headers
-
-
-@lru_cache(256)
-def _check_headers(headers: tuple[tuple[object, object], ...]) -> None:
-    for name, value in headers:
-        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
-            raise ValueError(f"a header named {name!r}, which is no name of a header")
-        if name.lower() in _SERVERS_OWN:
-            raise ValueError(f"the header {name}, which the server sets itself")
-        if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
-            raise ValueError(f"the header {name} of {value!r}, which is not one line of ASCII")

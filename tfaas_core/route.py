@@ -119,13 +119,31 @@ class Request(Protocol):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """What a handler answers: ``body``, or, if there is one, ``stream``, piece by piece."""
+    """What a handler answers: ``body``, or, if there is one, ``stream``, piece by piece.
+
+    It is checked before it is sent; what is wrong with it is in the log, and the client gets a 500
+    that names the plugin.
+    """
 
     body: bytes = b""
+
     status: int = 200
+    """From 200 to 599. With 204 and 304, ``body`` is not sent."""
+
     media_type: str = "application/json"
+    """With its parameters, if it has any: one line of visible ASCII, not empty."""
+
     headers: Mapping[str, str] = {}
+    """Each one line of ASCII. The server alone sets the length, the type, and what the connection
+    is about: ``Content-Length``, ``Content-Type``, ``Connection``, ``Transfer-Encoding`` and the
+    like (``tfaas_core.routing.sendable.SERVERS_OWN``). With ``stream``, ``Content-Length`` may say
+    how long all pieces are together."""
+
     stream: AsyncIterator[bytes] | None = None
+    """Asked for its next piece in the event loop, when the client has taken the one before, and
+    closed by ``aclose``, if it has that, when it ends or the client is gone. What it raises before
+    its first piece is answered as if the handler had raised it. Later, the connection is cut, so
+    that no client takes what it has for the whole, and the log tells why."""
 
 
 Right: TypeAlias = Literal["read", "predict", "upload", "delete", "admin"]
@@ -133,6 +151,11 @@ Right: TypeAlias = Literal["read", "predict", "upload", "delete", "admin"]
 all else."""
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
+"""Called in the event loop of an HTTP worker, once for each request, many at a time. Until it
+awaits something, all other requests of the worker wait, so it must not block: what computes for
+long, or waits for a disk or the network, goes to ``asyncio.to_thread``. Where its request is given
+up, because its client is gone, say, it is cancelled. It raises a TfaasError to answer that;
+whatever else it raises, ``SystemExit`` included, is a 500."""
 
 
 class Route(msgspec.Struct, frozen=True):

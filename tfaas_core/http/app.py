@@ -22,6 +22,7 @@ from tfaas_core.http.sanic_parts import (
 )
 from tfaas_core.http.streaming import send_stream
 from tfaas_core.route import Head, Response
+from tfaas_core.routing.sendable import checked
 
 UPLOAD_TIMEOUT_S = 180
 """Without a byte from or to the client, a request ends after this. Loading an upload is silent."""
@@ -65,7 +66,11 @@ class SanicLane:
         asked = ArrivingRequest(head, client_of(request.transport), source=body)
         response = await found.passage(asked)
         _settle_connection(request, found, response)
-        answer = _sanics(response)
+        try:
+            answer = _sanics(checked(response))
+        except Exception as error:  # of ours, which the passage does not check
+            response = found.passage.failed(asked, error)
+            answer = _sanics(response)
         if response.stream is None:
             return answer
 

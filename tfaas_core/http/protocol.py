@@ -104,7 +104,11 @@ class TfaasProtocol(SanicProtocol):
         if transport is None or transport.is_closing() or self._lingering:
             return
         keep_alive = request.said.keep_alive and self.keeps_alive
-        transport.write(answer_bytes(response, keep_alive))
+        try:
+            data = answer_bytes(response, keep_alive)
+        except Exception as error:  # of ours, which are not checked
+            data = answer_bytes(request.said.passage.failed(request, error), keep_alive)
+        transport.write(data)
         self._express_is_done(transport, keep_alive)
 
     def _express_is_done(self, transport: Any, keep_alive: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from tfaas_core.codec import Codec, Document, Encoded
 from tfaas_core.errors import SEE_LOG, TfaasError, plugin_failed
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.predict.codec_answers import checked_bound, checked_document, checked_encoded
 from tfaas_core.route import Head
 from tfaas_core.tensors import Arrays, Bound
 
@@ -35,9 +36,7 @@ class GuardedCodec(Codec[Any]):
 
     def parse(self, body: bytes, head: Head) -> Document:
         try:
-            document: Document = self._codec.parse(body, head)
-            if not isinstance(document, Document):
-                raise TypeError(f"parse returned {type(document).__name__}, not a Document")
+            document = checked_document(self._codec.parse(body, head))
         except TfaasError:
             raise
         except BaseException as error:
@@ -54,9 +53,7 @@ class GuardedCodec(Codec[Any]):
 
     def bind(self, document: Document, version: ModelVersion) -> Bound:
         try:
-            bound = self._codec.bind(document, version)
-            if not isinstance(bound, Bound):
-                raise TypeError(f"bind returned {type(bound).__name__}, not a Bound")
+            bound = checked_bound(self._codec.bind(document, version))
         except TfaasError:
             raise
         except BaseException as error:
@@ -67,7 +64,8 @@ class GuardedCodec(Codec[Any]):
         self, outputs: Arrays, bound: Bound, document: Document, version: ModelVersion
     ) -> Encoded:
         try:
-            return _checked(self._codec.encode(outputs, bound, document, version))
+            encoded = self._codec.encode(outputs, bound, document, version)
+            return checked_encoded(encoded, "encode")
         except TfaasError:
             raise
         except BaseException as error:
@@ -75,7 +73,8 @@ class GuardedCodec(Codec[Any]):
 
     def encode_other(self, outputs: Arrays, bound: Bound, version: ModelVersion) -> Encoded:
         try:
-            return _checked(self._codec.encode_other(outputs, bound, version))
+            encoded = self._codec.encode_other(outputs, bound, version)
+            return checked_encoded(encoded, "encode_other")
         except TfaasError:
             raise
         except BaseException as error:
@@ -89,9 +88,3 @@ class GuardedCodec(Codec[Any]):
         told = plugin_failed(self._plugin, doing, error, model)
         _log.error("%s", told.message.removesuffix(SEE_LOG), exc_info=error)
         return told
-
-
-def _checked(encoded: Encoded) -> Encoded:
-    if not isinstance(encoded, Encoded) or not isinstance(encoded.body, bytes):
-        raise TypeError(f"returned {encoded!r:.100}, not an Encoded of bytes")
-    return encoded

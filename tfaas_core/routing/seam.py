@@ -41,7 +41,10 @@ class Passage:
     It answers every request, whatever the handler raises, and with what can be sent.
     """
 
-    __slots__ = ("_attendants", "_handler", "_may_stream", "_plugins", "_streams", "owner")
+    __slots__ = (
+        *("_attendants", "_handler", "_is_ours", "_may_stream", "_plugins", "_streams"),
+        "owner",
+    )
 
     def __init__(
         self,
@@ -50,17 +53,20 @@ class Passage:
         owner: str = "",
         plugins: Collection[str] = (),
         may_stream: bool = True,
+        is_ours: bool = False,
         attendants: Attendants | None = None,
     ) -> None:
         """``owner``: the module of the plugin that the handler comes from.
 
         ``plugins``: those of all plugins, any of which the handler may call. ``streams``: whether
-        it reads a body piece by piece, and ``may_stream``, whether it may answer so.
-        ``attendants``: whom it asks first, and tells afterwards; None: nobody.
+        it reads a body piece by piece, and ``may_stream``, whether it may answer so. ``is_ours``:
+        what it answers needs no check, which each request would pay for. ``attendants``: whom it
+        asks first, and tells afterwards; None: nobody.
         """
         self._handler = handler
         self._streams = streams
         self._may_stream = may_stream
+        self._is_ours = is_ours
         self._plugins = plugins
         self._attendants = attendants
         self.owner = owner
@@ -73,7 +79,9 @@ class Passage:
                 await attendants.begins(request)
             if request.is_arriving and not self._streams:
                 await request.receive()
-            response = checked(await self._handler(request), self._may_stream)
+            response = await self._handler(request)
+            if not self._is_ours:
+                response = checked(response, self._may_stream)
         except BaseException as error:  # a plugin may call exit()
             if is_given_up(error):
                 raise
@@ -108,12 +116,15 @@ def sealed(
     route: Route,
     owner: str = "",
     plugins: Collection[str] = (),
+    is_ours: bool = False,
     guards: Guards | None = None,
     observers: Observers | None = None,
 ) -> SealedRoute:
-    """The route, behind the seam; ``owner`` is the module of its plugin, one of ``plugins``."""
+    """The route, behind the seam; the arguments are those of ``Passage``."""
     attendants = attendants_of(guards, observers, route.path, route.right)
-    passage = Passage(route.handler, route.streams, owner, plugins, not route.express, attendants)
+    passage = Passage(
+        route.handler, route.streams, owner, plugins, not route.express, is_ours, attendants
+    )
     return SealedRoute(**msgspec.structs.asdict(route), passage=passage)
 
 

@@ -26,11 +26,12 @@ WITHIN_S = 30.0
 class RoutesHost(Host):
     """Serves ``handlers``, each under its name. ``owner`` is the plugin that they come from.
 
-    ``express``: whether plain requests go past Sanic.
+    ``express``: whether plain requests go past Sanic. ``ours``: handlers that are not checked.
     """
 
     owner = ""
     express = True
+    ours: tuple[str, ...] = ()
 
     def __init__(self, handlers: dict[str, Handler], *settings: str) -> None:
         composition = Composition.of(load_config(overrides=settings, environ={}))
@@ -39,7 +40,11 @@ class RoutesHost(Host):
 
     def routes(self) -> list[SealedRoute]:
         return [
-            sealed(Route(f"/{name}", ("POST",), handler, express=self.express), self.owner)
+            sealed(
+                Route(f"/{name}", ("POST",), handler, express=self.express),
+                self.owner,
+                is_ours=name in self.ours,
+            )
             for name, handler in self._handlers.items()
         ]
 

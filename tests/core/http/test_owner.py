@@ -51,3 +51,20 @@ def test_an_answer_that_cannot_be_sent_names_the_plugin(
     (record,) = [record for record in caplog.records if record.name == "tfaas.http"]
     assert record.message.startswith(BEGINNING)
     assert record.exc_info
+
+
+@pytest.mark.parametrize("headers", [(), SANICS], ids=["express", "sanic"])
+def test_an_answer_of_ours_that_cannot_be_sent_is_a_500_too(headers: tuple[str, ...]) -> None:
+    class OursHost(RoutesHost):
+        ours = ("bad",)
+
+    async def bad(_request: Request) -> Response:
+        return Response(headers={"\u00dc": "1"})
+
+    async def ask(served: Served) -> None:
+        connection = await served.connect()
+        for _turn in range(2):
+            connection.post("bad", b"", *headers)
+            assert (await connection.answer()).startswith(b"HTTP/1.1 500 ")
+
+    serve_host(OursHost({"bad": bad}), ask)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tfaas_core.codec import Codec, Document, Encoded
@@ -19,8 +21,10 @@ STEPS: dict[str, Callable[[Codec[Any]], object]] = {
     "parse": lambda codec: codec.parse(b"", None),  # type: ignore[arg-type]
     "bind": lambda codec: codec.bind(Document(), model_version(name="vk")),
     "encode": lambda codec: codec.encode({}, BOUND, Document(), model_version(name="vk")),
+    "encode_other": lambda codec: codec.encode_other({}, BOUND, model_version(name="vk")),
 }
-RIGHT = {"parse": Document(), "bind": BOUND, "encode": Encoded(b"", "text/plain")}
+ENCODED = Encoded(b"", "text/plain", {"X": "1"})
+RIGHT = {"parse": Document(), "bind": BOUND, "encode": ENCODED, "encode_other": ENCODED}
 
 
 class OddCodec(Codec[Any]):
@@ -39,6 +43,9 @@ class OddCodec(Codec[Any]):
         return self._step()
 
     def encode(self, *_given: Any) -> Any:
+        return self._step()
+
+    def encode_other(self, *_given: Any) -> Any:
         return self._step()
 
 
@@ -78,6 +85,46 @@ def test_a_bug_names_plugin_and_model(
     (record,) = caplog.records
     assert record.exc_info is not None
     assert "plugin tfaas_odd" in record.getMessage()
+
+
+X = np.zeros((1, 3), np.float32)
+document: Any = Document
+bound: Any = Bound
+encoded: Any = Encoded
+WRONG: dict[str, tuple[str, Any, str]] = {
+    "a model's number": ("parse", document(model=5), "whose model is 5, not of the type str"),
+    "a list": ("parse", document(model=[1]), r"whose model is \[1\], not"),
+    "a version's text": ("parse", document(version="1"), "whose version is '1', not"),
+    "a version's truth": ("parse", document(version=True), "whose version is True, not"),
+    "a label's number": ("parse", document(label=7), "whose label is 7, not"),
+    "no arrays": ("bind", bound(None, 1, True), "whose arrays are None, not"),
+    "a list for an array": ("bind", bound({"x": [1]}, 1, True), r"whose array 'x' is \[1\], not"),
+    "a name that is none": ("bind", bound({1: X}, 1, True), "arrays have the name 1, not"),
+    "rows as text": ("bind", bound({"x": X}, "1", True), "whose rows are '1', not"),
+    "odd rows": ("bind", bound({"x": X}, np.int64(1), True), r"whose rows are np.int64\(1\), not"),
+    "rows below 0": ("bind", bound({"x": X}, -2, False), "whose rows are -2, expected 0"),
+    "an odd single": ("bind", bound({"x": X}, 1, 1), "whose single is 1, not"),
+    "an odd whole": ("bind", bound({"x": X}, 1, True, None), "whose whole is None, not"),
+    "text": ("encode", encoded("a", "a/b"), "whose body is 'a', not of the type bytes"),
+    "no type": ("encode", encoded(b"", None), "media type of the answer is None"),
+    "a broken type": ("encode", encoded(b"", "a/b\r\nX: y"), "not one line of visible ASCII"),
+    "a broken header": ("encode", encoded(b"", "a/b", {"X": "1\r\nY: 2"}), "not one line of"),
+    "a length": ("encode", encoded(b"", "a/b", {"content-length": "1"}), "the server sets itself"),
+    "a model": ("encode", encoded(b"", "a/b", {"tfaas-model": "1"}), "the server sets itself"),
+    "pairs": ("encode", encoded(b"", "a/b", [("a", "b")]), "are .*, not a mapping"),
+    "another's": ("encode_other", encoded(b"", "a/b", {"X": 5}), "the header X of 5"),
+}
+
+
+@pytest.mark.parametrize(("step", "answer", "told"), WRONG.values(), ids=WRONG)
+def test_an_answer_of_wrong_types_is_the_plugins_fault(
+    step: str, answer: object, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(TfaasError, match=f"plugin tfaas_odd failed in {step} of"):
+        STEPS[step](guarded(lambda: answer))
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    assert re.search(told, str(record.exc_info[1]))
 
 
 @pytest.mark.parametrize("step", STEPS)
