@@ -17,7 +17,7 @@ from tfaas_core.errors import SEE_LOG, TfaasError, is_error_status, plugin_faile
 from tfaas_core.json_text import plain
 from tfaas_core.route import Handler, Request, Response, Route, json_response
 from tfaas_core.routing.culprit import culprit
-from tfaas_core.routing.sendable import checked
+from tfaas_core.routing.sendable import sendable
 
 _log = logging.getLogger("tfaas.http")
 
@@ -73,7 +73,7 @@ class Passage:
             if request.is_arriving and not self._streams:
                 await request.receive()
             response = await self._handler(request)
-            return response if self._is_ours else checked(response, self._may_stream)
+            return response if self._is_ours else sendable(response, self._may_stream)
         except BaseException as error:  # a plugin may call exit()
             if is_given_up(error):
                 raise
@@ -84,7 +84,7 @@ class Passage:
         fault = error
         if isinstance(error, TfaasError):
             try:
-                return checked(error_answer(error))
+                return sendable(error_answer(error))
             except BaseException as wrong:  # a plugin's class may have methods of its own
                 fault = wrong
         owner = culprit(fault, self._plugins) or self.blamed(error)
