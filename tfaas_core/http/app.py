@@ -22,7 +22,7 @@ from tfaas_core.http.sanic_parts import (
 )
 from tfaas_core.http.streaming import send_stream
 from tfaas_core.route import Head, Response
-from tfaas_core.routing.sendable import checked
+from tfaas_core.routing.sendable import sendable
 
 UPLOAD_TIMEOUT_S = 180
 """Without a byte from or to the client, a request ends after this. Loading an upload is silent."""
@@ -67,7 +67,7 @@ class SanicLane:
         response = await found.passage(asked)
         _settle_connection(request, found, response)
         try:
-            answer = _sanics(checked(response))
+            answer = _sanics(sendable(response))
         except Exception as error:  # of ours, which the passage does not check
             response = found.passage.failed(asked, error)
             answer = _sanics(response)

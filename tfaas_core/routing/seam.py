@@ -18,7 +18,7 @@ from tfaas_core.routing.attendants import Attendants, attendants_of
 from tfaas_core.routing.culprit import culprit
 from tfaas_core.routing.guards import Guards
 from tfaas_core.routing.observers import Observers
-from tfaas_core.routing.sendable import checked
+from tfaas_core.routing.sendable import sendable
 from tfaas_core.routing.unexpected import is_given_up, unexpected
 
 
@@ -81,7 +81,7 @@ class Passage:
                 await request.receive()
             response = await self._handler(request)
             if not self._is_ours:
-                response = checked(response, self._may_stream)
+                response = sendable(response, self._may_stream)
         except BaseException as error:  # a plugin may call exit()
             if is_given_up(error):
                 raise
@@ -95,7 +95,7 @@ class Passage:
         fault = error
         if isinstance(error, TfaasError):
             try:
-                return checked(error_answer(error))
+                return sendable(error_answer(error))
             except BaseException as wrong:  # a plugin's class may have methods of its own
                 fault = wrong
         owner = culprit(fault, self._plugins) or self.blamed(error)

@@ -21,7 +21,7 @@ _LENGTH_VALUE = re.compile(r"[0-9]{1,18}")
 _MEDIA_TYPE = re.compile(r"[!-~]+(?: +[!-~]+)*")
 
 
-def checked(response: Response, may_stream: bool = True) -> Response:
+def sendable(response: Response, may_stream: bool = True) -> Response:
     """The response, if it can be sent. Raises TypeError and ValueError, which say why not.
 
     ``may_stream``: whether its route may answer piece by piece.

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tfaas_core.route import Response
-from tfaas_core.routing.sendable import checked
+from tfaas_core.routing.sendable import sendable
 
 
 async def pieces() -> AsyncIterator[bytes]:
@@ -30,7 +30,7 @@ RIGHT = {
 
 @pytest.mark.parametrize("response", RIGHT.values(), ids=RIGHT)
 def test_what_can_be_sent_is_left_as_it_is(response: Response) -> None:
-    assert checked(response) is response
+    assert sendable(response) is response
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
@@ -59,12 +59,12 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("fields", "told"), WRONG.values(), ids=WRONG)
 def test_what_cannot_be_sent_is_refused_each_time(fields: dict[str, Any], told: str) -> None:
-    checked(Response())
+    sendable(Response())
     for _turn in range(2):
         with pytest.raises((TypeError, ValueError), match=told):
-            checked(Response(**fields))
+            sendable(Response(**fields))
 
 
 def test_a_route_that_may_not_stream_answers_no_stream() -> None:
     with pytest.raises(TypeError, match="its route is express"):
-        checked(Response(stream=pieces()), may_stream=False)
+        sendable(Response(stream=pieces()), may_stream=False)
