@@ -63,7 +63,8 @@ class ServableLoop:
         origin: Origin | None = None,
     ) -> None:
         self._servable = servable
-        self._runner = Runner(servable, warmed, options, meter, pace)
+        self._origin = origin or Origin()
+        self._runner = Runner(servable, warmed, options, meter, pace, self._origin)
         self._inputs = warmed.signature.inputs
         self._outputs = warmed.signature.outputs
         self._busy_poll = BusyPoll(options.busy_poll_s)
@@ -71,7 +72,6 @@ class ServableLoop:
         self._pace = pace
         self._on_unloaded = on_unloaded
         self._on_broken = on_broken or on_unloaded
-        self._origin = origin or Origin()
         self._clients: set[WorkerConnection] = set()
         self._joining: set[socket.socket] = set()
         self._unloading = False

@@ -10,7 +10,7 @@ import msgspec
 from tfaas_core.engine.base import Candidate, Loaded, ServableStatus
 from tfaas_core.engine.in_parent.model_processes import ModelProcess
 from tfaas_core.engine.shared.meter import Meter
-from tfaas_core.errors import CannotServe, ModelLost, TfaasError
+from tfaas_core.errors import SEE_LOG, CannotServe, ModelLost, TfaasError
 from tfaas_core.system.ending import Ending
 
 
@@ -65,6 +65,12 @@ class Seat(msgspec.Struct):
         name = self.candidate.name
         message = f"model {name!r} did not load and warm up within {limit_s:g} s"
         return CannotServe(message, model=name)
+
+    def cannot_load(self, error: Exception) -> TfaasError:
+        """The error of a load that the engine itself could not order; ``error`` is logged."""
+        name = self.candidate.name
+        reason = f"{type(error).__name__}: {error}{SEE_LOG}"
+        return TfaasError(f"the engine failed to load model {name!r}: {reason}", model=name)
 
     def lost(self, ending: Ending) -> TfaasError:
         """The error of a process that is gone, and ended like that."""

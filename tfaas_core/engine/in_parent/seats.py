@@ -127,6 +127,10 @@ class Seats:
             await self._loader.load(seat)
         except TfaasError as error:
             self._fail(seat, error)
+        except Exception as error:
+            # Whoever waits for the seat would wait for ever.
+            _log.exception("%s cannot be loaded", seat)
+            self._fail(seat, seat.cannot_load(error))
         if seat.leaving:
             self.unload(seat)
 

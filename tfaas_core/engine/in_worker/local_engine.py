@@ -70,7 +70,9 @@ class LocalEngine(Engine):
         if own_pool is not None:
             sock, self._own_pool_socket = socket.socketpair()
         assert sock is not None
-        self._link: Link[ToWorker] = Link(sock, ToWorker, self._received, self._pool_lost)
+        self._link: Link[ToWorker] = Link(
+            sock, ToWorker, self._received, self._pool_lost, "the pool"
+        )
         self._calls = Calls()
         self._open: dict[str, ModelConnection] = {}
         self._opening: dict[str, asyncio.Task[ModelConnection]] = {}
