@@ -28,13 +28,16 @@
         └── PluginError
 
 The message is one sentence that says what is wrong and where. ``details`` become further keys of
-the JSON error. A 500 is a bug.
+the JSON error. A 500 is a bug: it is logged once, with the plugin that it comes from.
+
+A plugin may derive classes of its own, with another ``status``, 400 to 599, another ``code``, and
+other ``headers`` and ``document``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 
@@ -45,6 +48,8 @@ class TfaasError(Exception):
     code: ClassVar[str] = "internal"
     message: str
     details: dict[str, Any]
+    is_logged: bool = False
+    """Whether a log has it already, of those of status 500."""
 
     def __new__(cls, *arguments: Any, **_details: Any) -> Self:
         # A plugin's class may have an ``__init__`` of its own, which does not call this one's.
@@ -85,10 +90,12 @@ def plugin_failed(plugin: str, doing: str, error: BaseException, model: str = ""
     """
     of_model = f", for model {model!r}" if model else ""
     details = {"plugin": plugin, "model": model} if model else {"plugin": plugin}
-    return TfaasError(
+    told = TfaasError(
         f"plugin {plugin} failed in {doing}{of_model}: {type(error).__name__}{SEE_LOG}",
         **details,
     )
+    told.is_logged = True
+    return told
 
 
 def is_error_status(status: object) -> bool:
@@ -280,14 +287,25 @@ def code_of_kind(error: TfaasError) -> str:
     return next(cls for cls in type(error).__mro__ if cls in ours).code
 
 
-def error_from(kind: str, message: str, details: dict[str, Any], **told: Any) -> TfaasError:
-    """The error that another process reported, ``kind`` being what ``code_of_kind`` gave there.
+def error_from(
+    kind: str,
+    message: str,
+    details: dict[str, Any],
+    told: Mapping[str, Any],
+    answers: Mapping[str, dict[str, Any]],
+) -> TfaasError:
+    """The error that another process reported, and has logged if its status is 500.
 
-    ``told`` are the attributes that its class, perhaps a plugin's, or its ``__init__`` gave it.
+    ``kind`` is what ``code_of_kind`` gave there: of a plugin's class only what follows comes over.
+    ``told`` are ``status``, ``code`` and ``retry_after_s``, as its class or its ``__init__`` gave
+    them; ``answers`` is what ``headers`` and ``document`` answered there, if they are overridden.
+    Other attributes and methods are lost.
     """
     cls = ERRORS_BY_CODE.get(kind, TfaasError)
     error = cls.__new__(cls, message)
-    error.message, error.details = message, details
+    error.message, error.details, error.is_logged = message, details, True
     for name, value in told.items():
         setattr(error, name, value)
+    for name, answer in answers.items():
+        setattr(error, name, answer.copy)
     return error

@@ -68,11 +68,21 @@ class Passage:
                     raise TypeError(f"the handler answered {response!r:.200}, not a Response")
                 return response
             except TfaasError as error:
+                self._log_bug(request, error)
                 return error_answer(error)
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and _is_told_to_end():
                 raise
-            return bug_answer(request, error, culprit(error, self._plugins) or self.owner)
+            return bug_answer(request, error, self._culprit(error))
+
+    def _log_bug(self, request: Arriving, error: TfaasError) -> None:
+        """Logs an error of status 500, unless that was done where it comes from."""
+        is_bug = error.status == 500 or not is_error_status(error.status)
+        if is_bug and not error.is_logged:
+            unexpected(f"{request.method} {request.head.raw_path}", error, self._culprit(error))
+
+    def _culprit(self, error: BaseException) -> str:
+        return culprit(error, self._plugins) or self.owner
 
 
 class SealedRoute(Route, frozen=True, kw_only=True):

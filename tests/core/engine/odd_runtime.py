@@ -9,10 +9,11 @@ from typing import Any, cast
 import msgspec
 import numpy as np
 
+from tfaas_core.errors import TfaasError
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import Independence, LoadOptions, Servable, Shapes
 from tfaas_core.tensors import Array, TensorSpec
-from tfaas_core.testing.runtime import SIGNATURE, FakeRuntime, FakeServable
+from tfaas_core.testing.runtime import SIGNATURE, TRIGGER, FakeRuntime, FakeServable
 
 X = SIGNATURE.inputs[0]
 
@@ -47,6 +48,18 @@ class Unproven(Odd):
     def independence(self, shapes: Shapes | None = None) -> Independence:
         wrong: Any = np.bool_(True)
         return Independence(wrong)
+
+
+class LampError(TfaasError):
+    """Of status 500."""
+
+    def headers(self) -> dict[str, str]:
+        return {"X-Lamp": "broken"}
+
+
+def _without_light(rows: Array) -> None:
+    if TRIGGER in rows[:, 0]:
+        raise LampError("the lamp is broken")
 
 
 def _signature(**fields: Any) -> Servable:
@@ -92,7 +105,7 @@ FLAWS: dict[str, tuple[Callable[[], object], str]] = {
 
 
 class OddRuntime(FakeRuntime):
-    """Loads ``odd FLAW``, ``unproven``, and what a FakeRuntime loads."""
+    """Loads what a FakeRuntime loads, ``odd FLAW``, ``unproven``, ``lamp`` and ``lamp-on-load``."""
 
     def load(self, artifact: Path, params: Params, options: LoadOptions) -> Servable:
         match artifact.read_text().split(maxsplit=1):
@@ -101,4 +114,8 @@ class OddRuntime(FakeRuntime):
                 return cast(Servable, make())
             case ["unproven"]:
                 return Unproven()
+            case ["lamp"]:
+                return FakeServable(_without_light)
+            case ["lamp-on-load"]:
+                raise LampError("the lamp is broken")
         return super().load(artifact, params, options)

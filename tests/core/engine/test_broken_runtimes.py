@@ -110,3 +110,26 @@ async def test_an_order_that_cannot_be_sent_is_an_error_for_whoever_waits(
             await asyncio.wait_for(harness.worker.prepare("vk", "sum"), 30)
         assert got.value.status == 500
     assert "the upload vk cannot be loaded" in caplog.text
+
+
+@pytest.mark.parametrize("isolation", ["model", "inline"])
+@in_event_loop
+async def test_a_runtimes_own_error_of_status_500_is_logged_once(
+    tmp_path: Path,
+    isolation: str,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with serving(tmp_path, isolation) as harness:
+        with pytest.raises(TfaasError, match="the lamp is broken") as loaded:
+            await harness.worker.prepare("vk", "lamp-on-load")
+        version = await harness.worker.upload("vk", "lamp")
+        with pytest.raises(TfaasError, match="the lamp is broken") as run:
+            await harness.worker.run(version, rows_of(TRIGGER))
+    for error in (loaded.value, run.value):
+        assert (error.status, error.is_logged) == (500, True)
+        assert error.headers() == {"X-Lamp": "broken"}
+    logged = caplog.text if isolation == "inline" else capfd.readouterr().err
+    said = "the runtime of plugin tfaas_fake raises LampError of status 500 in"
+    for line in (f"the upload vk: {said} the load", f"{version.key}: {said} a run"):
+        assert logged.count(line) == 1, logged

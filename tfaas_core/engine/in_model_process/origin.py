@@ -27,6 +27,11 @@ class Origin(msgspec.Struct):
         """Logs what the plugin must not have raised."""
         _log.error("%s: %s %s", self.key, self._who(), what, exc_info=error)
 
+    def raised(self, error: TfaasError, doing: str) -> None:
+        """Logs an error of status 500, which is a bug, whatever its class."""
+        if error.status == 500:
+            self.broke(f"raises {type(error).__name__} of status 500 in {doing}", error)
+
     def is_lost(self, error: BaseException) -> None:
         """Logs why the servable answers no more: its ``reset`` or ``close`` raises, say."""
         _log.critical(

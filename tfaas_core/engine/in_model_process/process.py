@@ -168,6 +168,7 @@ def _load_and_warm(
         if isinstance(servable, Servable):
             _close(servable, _origin(order))
         if isinstance(error, TfaasError):
+            _origin(order).raised(error, "the load")
             raise
         raise _origin(order).load_failed(error) from error
 
