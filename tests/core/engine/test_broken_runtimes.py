@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,16 @@ from tests.core.engine.odd_runtime import FLAWS, OddRuntime
 from tfaas_core.config import load_config
 from tfaas_core.engine.base import EngineContext
 from tfaas_core.engine.local import LocalEngineFactory
-from tfaas_core.errors import CannotServe, TfaasError
+from tfaas_core.errors import CannotServe, ModelLost, TfaasError
 from tfaas_core.testing.engine_harness import RUNTIME, Harness, Shelf, is_sum, rows_of
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import TRIGGER
+from tfaas_core.testing.waiting import eventually
 
 
 @asynccontextmanager
 async def serving(
-    folder: Path, isolation: str, plugin: Any = "tfaas_fake"
+    folder: Path, isolation: str, plugin: Any = "tfaas_fake", built_in: Sequence[str] = ()
 ) -> AsyncIterator[Harness]:
     """Serves models of an OddRuntime, which comes from ``plugin``."""
     settings = [f"engine.isolation={isolation}", "server.log_format=json"]
@@ -32,6 +33,7 @@ async def serving(
         {RUNTIME: OddRuntime()},
         1,
         owners={RUNTIME: plugin},
+        built_in=built_in,
     )
     harness = Harness(LocalEngineFactory(), context, Shelf(folder))
     try:
@@ -133,3 +135,38 @@ async def test_a_runtimes_own_error_of_status_500_is_logged_once(
     said = "the runtime of plugin tfaas_fake raises LampError of status 500 in"
     for line in (f"the upload vk: {said} the load", f"{version.key}: {said} a run"):
         assert logged.count(line) == 1, logged
+
+
+@pytest.mark.parametrize("isolation", ["model", "shared"])
+@in_event_loop
+async def test_a_process_that_dies_names_the_plugin_too(
+    tmp_path: Path, isolation: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    vk = "model 'vk' (its runtime is of plugin tfaas_fake)"
+    details = {"model": "vk", "plugin": "tfaas_fake"}
+    async with serving(tmp_path, isolation) as harness:
+        worker = harness.worker
+        with pytest.raises(CannotServe) as crashed:
+            await worker.prepare("vk", "abort-on-load")
+        loaded = await worker.prepare("vk", "abort")
+        with pytest.raises(CannotServe) as refused:
+            await worker.run_prepared(loaded, rows_of(TRIGGER))
+        version = await worker.upload("vk", "abort")
+        with pytest.raises(ModelLost) as lost:
+            await worker.run(version, rows_of(TRIGGER))
+        await eventually(lambda: f"{version.key} (its" in caplog.text, "the death is logged")
+    assert crashed.value.message.startswith(f"{vk} makes its process crash on loading: it was")
+    assert refused.value.message == f"the process of {vk} died under this request"
+    assert lost.value.message == f"the process of {vk} died under this request; try again"
+    assert [error.value.details for error in (crashed, refused, lost)] == [details] * 3
+    died = "(its runtime is of plugin tfaas_fake) died: it was killed by SIGABRT"
+    assert f"the process of the upload vk {died}" in caplog.text
+    assert f"the process of {version.key} {died}" in caplog.text
+
+
+@in_event_loop
+async def test_a_built_in_plugin_is_not_blamed_for_the_death_of_a_process(tmp_path: Path) -> None:
+    async with serving(tmp_path, "model", built_in=["tfaas_fake"]) as harness:
+        with pytest.raises(CannotServe, match=r"^model 'vk' makes its process") as crashed:
+            await harness.worker.prepare("vk", "abort-on-load")
+    assert crashed.value.details == {"model": "vk"}

@@ -6,6 +6,7 @@ import logging
 
 import msgspec
 
+from tfaas_core.engine.shared.suspect import details_of
 from tfaas_core.errors import SEE_LOG, CannotServe, TfaasError
 
 _MOST_REASON = 500
@@ -64,5 +65,4 @@ class Origin(msgspec.Struct):
         return f"{self._who()} failed in {doing}{of_model}: {reason}{SEE_LOG}"
 
     def _details(self) -> dict[str, str]:
-        details = {"model": self.name, "plugin": self.plugin}
-        return {name: value for name, value in details.items() if value}
+        return details_of(self.name, self.plugin)

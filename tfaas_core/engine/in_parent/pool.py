@@ -151,8 +151,7 @@ class Pool(Supervisor):
     def _connect(self, worker: int, call: int, seat: Seat, new: bool = False) -> None:
         process = seat.process
         if process is None or self._seats.get(seat.ticket) is None:
-            name = seat.candidate.name
-            raise ModelLost(f"the process of model {name!r} died; try again", model=name)
+            raise seat.gone()
         may_warm_up = new and not seat.loaded.result().stateful
         ours, theirs = socket.socketpair()
         with ours, theirs:
