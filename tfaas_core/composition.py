@@ -79,6 +79,7 @@ class Composition(msgspec.Struct, frozen=True):
                 place.engine_socket,
                 self.storage.artifact,
                 owners=self.plugins.owners("runtime"),
+                built_in=BUILTIN_PLUGINS,
             )
         )
 
@@ -88,7 +89,9 @@ class Composition(msgspec.Struct, frozen=True):
 
     def _context(self) -> EngineContext:
         owners = self.plugins.owners("runtime")
-        return EngineContext(self.config, self.runtimes, self.workers, owners=owners)
+        return EngineContext(
+            self.config, self.runtimes, self.workers, owners=owners, built_in=BUILTIN_PLUGINS
+        )
 
 
 def _guarded(codec: Codec[Any], plugins: Plugins) -> Codec[Any]:

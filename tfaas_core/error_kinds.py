@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tfaas_core.errors import TfaasError
@@ -25,14 +26,25 @@ def code_of_kind(error: TfaasError) -> str:
     return next(cls for cls in type(error).__mro__ if cls in ours).code
 
 
-def error_from(kind: str, message: str, details: dict[str, Any], **told: Any) -> TfaasError:
-    """The error that another process reported, ``kind`` being what ``code_of_kind`` gave there.
+def error_from(
+    kind: str,
+    message: str,
+    details: dict[str, Any],
+    told: Mapping[str, Any],
+    answers: Mapping[str, dict[str, Any]],
+) -> TfaasError:
+    """The error that another process reported, and has logged if its status is 500.
 
-    ``told`` are the attributes that its class, perhaps a plugin's, or its ``__init__`` gave it.
+    ``kind`` is what ``code_of_kind`` gave there: of a plugin's class only what follows comes over.
+    ``told`` are ``status``, ``code`` and ``retry_after_s``, as its class or its ``__init__`` gave
+    them; ``answers`` is what ``headers`` and ``document`` answered there, if they are overridden.
+    Other attributes and methods are lost.
     """
     cls = ERRORS_BY_CODE.get(kind, TfaasError)
     error = cls.__new__(cls, message)
-    error.message, error.details = message, details
+    error.message, error.details, error.is_logged = message, details, True
     for name, value in told.items():
         setattr(error, name, value)
+    for name, answer in answers.items():
+        setattr(error, name, answer.copy)
     return error

@@ -31,7 +31,10 @@
         └── PluginError
 
 The message is one sentence that says what is wrong and where. ``details`` become further keys of
-the JSON error. A 500 is a bug.
+the JSON error. A 500 is a bug: it is logged once, with the plugin that it comes from.
+
+A plugin may derive classes of its own, with another ``status``, 400 to 599, another ``code``, and
+other ``headers`` and ``document``.
 """
 
 from __future__ import annotations
@@ -48,6 +51,8 @@ class TfaasError(Exception):
     code: ClassVar[str] = "internal"
     message: str
     details: dict[str, Any]
+    is_logged: bool = False
+    """Whether a log has it already, of those of status 500."""
 
     def __new__(cls, *arguments: Any, **_details: Any) -> Self:
         # A plugin's class may have an ``__init__`` of its own, which does not call this one's.
@@ -88,10 +93,10 @@ def plugin_failed(plugin: str, doing: str, error: BaseException, model: str = ""
     """
     of_model = f", for model {model!r}" if model else ""
     details = {"plugin": plugin, "model": model} if model else {"plugin": plugin}
-    return TfaasError(
-        f"plugin {plugin} failed in {doing}{of_model}: {type(error).__name__}{SEE_LOG}",
-        **details,
-    )
+    message = f"plugin {plugin} failed in {doing}{of_model}: {type(error).__name__}{SEE_LOG}"
+    told = TfaasError(message, **details)
+    told.is_logged = True
+    return told
 
 
 def is_error_status(status: object) -> bool:

@@ -57,7 +57,11 @@ class Independence(msgspec.Struct, frozen=True):
 
 
 class Servable(ABC):
-    """A loaded model. Used from one thread at a time."""
+    """A loaded model. Used from one thread at a time.
+
+    What it says of itself is checked once, right after the load: of another type, even one of
+    NumPy's scalars, its model is a CannotServe that names the plugin.
+    """
 
     signature: Signature
 

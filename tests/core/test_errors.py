@@ -42,6 +42,23 @@ class Mute(TfaasError):
         pass
 
 
+class Moved(DoesNotFit):
+    """Tells where it went in its own way."""
+
+    def headers(self) -> dict[str, str]:
+        return {"Location": str(self.details["to"])}
+
+    def document(self) -> dict[str, Any]:
+        return {"message": self.message, "at": {"to": self.details["to"]}}
+
+
+class Broken(DoesNotFit):
+    """Cannot be told."""
+
+    def headers(self) -> dict[str, str]:
+        raise KeyError("to")
+
+
 def across(error: TfaasError) -> TfaasError:
     """As another process gets it."""
     sent = msgspec.msgpack.encode(Failure.of(error))
@@ -72,6 +89,25 @@ def test_an_error_is_the_same_in_another_process(
 
 def test_retry_after_crosses_too() -> None:
     assert error_answer(across(Warming("soon"))).headers == {"Retry-After": "7"}
+
+
+def test_headers_and_document_of_a_class_cross_as_often_as_need_be() -> None:
+    error = Moved("moved", to="/there")
+    got = across(across(error))
+    assert got.headers() == {"Location": "/there"}
+    assert got.document() == {"message": "moved", "at": {"to": "/there"}}
+    assert error_answer(got) == error_answer(error)
+
+
+def test_an_error_that_cannot_be_told_is_logged_and_a_500(caplog: pytest.LogCaptureFixture) -> None:
+    got = across(Broken("no"))
+    assert got.status == 500
+    assert f"the error {__name__}.Broken cannot be told" in got.message
+    assert "KeyError: 'to'" in caplog.text
+
+
+def test_a_message_that_is_no_utf_8_crosses() -> None:
+    assert across(DoesNotFit("no \udcff.npy")).message == "no ?.npy"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +152,14 @@ class Engine(ABC):
 class _Owners(msgspec.Struct, frozen=True, kw_only=True):
     owners: Mapping[str, str] = {}
     """The module of the plugin that each runtime comes from, as far as that is known."""
+
+    built_in: Collection[str] = ()
+    """The modules of the built-in plugins, which are not blamed for how a process ends."""
+
+    def suspect(self, runtime: str) -> str:
+        """The plugin that a runtime comes from, if a process for its models ends; or empty."""
+        owner = self.owners.get(runtime, "")
+        return "" if owner in self.built_in else owner
 
 
 class EngineContext(_Owners, frozen=True):

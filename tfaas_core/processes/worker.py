@@ -92,7 +92,7 @@ class HttpWorker:
     def __init__(self, arguments: WorkerArguments) -> None:
         self._arguments = arguments
         self._link: Link[ToHttpWorker] = Link(
-            arguments.control, ToHttpWorker, self._received, self._parent_gone
+            arguments.control, ToHttpWorker, self._received, self._parent_gone, "the parent"
         )
         self._host: asyncio.Future[Host] = asyncio.get_running_loop().create_future()
         self._calls = Calls()

@@ -29,7 +29,9 @@ class WorkerProcess:
         self.is_serving = False
         self._on_message = on_message
         # That a worker is gone, its sentinel tells.
-        self._link: Link[FromWorker] = Link(control, FromWorker, self._received, lambda: None)
+        self._link: Link[FromWorker] = Link(
+            control, FromWorker, self._received, lambda: None, f"HTTP worker {number}"
+        )
         self._calls = Calls()
 
     def send(self, message: object) -> None:

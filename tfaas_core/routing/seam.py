@@ -94,12 +94,19 @@ class Passage:
         """What the client gets because of ``error``; it is logged, unless it is a TfaasError."""
         fault = error
         if isinstance(error, TfaasError):
+            self._log_bug(request, error)
             try:
                 return sendable(error_answer(error))
             except BaseException as wrong:  # a plugin's class may have methods of its own
                 fault = wrong
         owner = culprit(fault, self._plugins) or self.blamed(error)
         return bug_answer(request, fault, owner)
+
+    def _log_bug(self, request: Request, error: TfaasError) -> None:
+        """Logs an error of status 500, unless that was done where it comes from."""
+        is_bug = error.status == 500 or not is_error_status(error.status)
+        if is_bug and not error.is_logged:
+            unexpected(f"{request.method} {request.head.raw_path}", error, self.blamed(error))
 
     def blamed(self, error: BaseException) -> str:
         """The module of the plugin whose fault ``error`` is; empty if it is none's."""

@@ -3,12 +3,16 @@
 A message is ``<II`` (bytes of payload, number of descriptors), then the payload, one msgspec
 Struct as MessagePack. Descriptors travel with the message's first byte. The end of a stream is how
 each side learns that the other is gone, even after SIGKILL.
+
+A message that the other side could not read is refused where it is sent. One that cannot be read
+all the same ends the link, so that nobody waits for an answer to it.
 """
 
 from __future__ import annotations
 
 import array
 import asyncio
+import logging
 import os
 import socket
 import threading
@@ -27,11 +31,22 @@ _ANCILLARY_BYTES = socket.CMSG_SPACE(_MAX_DESCRIPTORS * array.array("i").itemsiz
 
 M = TypeVar("M")
 
+_log = logging.getLogger("tfaas.link")
 
-class _Inbox:
-    """Puts messages together from what arrives, and hands each the descriptors sent with it."""
 
-    def __init__(self) -> None:
+class _GarbledError(ConnectionError):
+    """A message cannot be read; nor, perhaps, can what comes behind it."""
+
+
+class _Inbox(Generic[M]):
+    """Puts messages together from what arrives, and hands each the descriptors sent with it.
+
+    ``peer`` is whoever sends them, for the log.
+    """
+
+    def __init__(self, messages: Any, peer: str) -> None:
+        self._decoder: msgspec.msgpack.Decoder[M] = msgspec.msgpack.Decoder(messages)
+        self._peer = peer
         self._bytes = bytearray()
         self._descriptors: deque[int] = deque()
 
@@ -46,7 +61,8 @@ class _Inbox:
         self._bytes += data
         return bool(data)
 
-    def messages(self) -> Iterator[tuple[bytes, list[int]]]:
+    def messages(self) -> Iterator[tuple[M, list[int]]]:
+        """Raises ConnectionError, and logs it, if one cannot be read."""
         while len(self._bytes) >= _HEAD.size:
             size, count = _HEAD.unpack_from(self._bytes)
             end = _HEAD.size + size
@@ -54,15 +70,36 @@ class _Inbox:
                 return
             payload = bytes(self._bytes[_HEAD.size : end])
             del self._bytes[:end]
-            yield payload, [self._descriptors.popleft() for _ in range(count)]
+            message = self._read(payload)
+            yield message, [self._descriptors.popleft() for _ in range(count)]
+
+    def _read(self, payload: bytes) -> M:
+        try:
+            return self._decoder.decode(payload)
+        except Exception as error:
+            _log.error("%s sent what cannot be read, so the link ends: %s", self._peer, error)
+            raise _GarbledError from error
 
     def close(self) -> None:
         while self._descriptors:
             os.close(self._descriptors.popleft())
 
 
+def packed(message: Any) -> bytes:
+    """The message, one msgspec Struct, as MessagePack.
+
+    Raises TypeError if a value is not of its field's type, or no message can hold it.
+    """
+    try:
+        payload = msgspec.msgpack.encode(message)
+        msgspec.msgpack.decode(payload, type=type(message))
+    except Exception as error:
+        raise TypeError(f"{type(message).__name__} cannot be sent: {error}") from error
+    return payload
+
+
 def _pack(message: Any, descriptors: Sequence[int]) -> bytes:
-    payload = msgspec.msgpack.encode(message)
+    payload = packed(message)
     return _HEAD.pack(len(payload), len(descriptors)) + payload
 
 
@@ -73,13 +110,15 @@ def _send_some(sock: socket.socket, data: bytes, descriptors: Sequence[int]) -> 
 
 
 class BlockingLink(Generic[M]):
-    """A link for a process without an event loop. One thread receives; any thread may send."""
+    """A link for a process without an event loop. One thread receives; any thread may send.
 
-    def __init__(self, sock: socket.socket, messages: Any) -> None:
+    ``messages`` is the type of what ``peer`` sends; that names it in the log.
+    """
+
+    def __init__(self, sock: socket.socket, messages: Any, peer: str) -> None:
         sock.setblocking(True)
         self._sock = sock
-        self._decoder: msgspec.msgpack.Decoder[M] = msgspec.msgpack.Decoder(messages)
-        self._inbox = _Inbox()
+        self._inbox: _Inbox[M] = _Inbox(messages, peer)
         self._sending = threading.Lock()
 
     def fileno(self) -> int:
@@ -97,16 +136,15 @@ class BlockingLink(Generic[M]):
     def receive_some(self) -> list[tuple[M, list[int]]] | None:
         """Waits for bytes; the messages that are whole then, None once the other side is gone."""
         try:
-            if not self._inbox.receive(self._sock):
-                return None
+            return list(self._inbox.messages()) if self._inbox.receive(self._sock) else None
         except ConnectionError:
             return None
-        return [(self._decoder.decode(payload), fds) for payload, fds in self._inbox.messages()]
 
     def send(self, message: Any) -> None:
-        """Sends a message; does nothing if the other side is gone."""
+        """Sends a message; does nothing if the other side is gone. Raises what ``packed`` does."""
+        data = _pack(message, ())
         with self._sending, suppress(OSError):
-            self._sock.sendall(_pack(message, ()))
+            self._sock.sendall(data)
 
     def close(self) -> None:
         self._sock.close()
@@ -117,7 +155,8 @@ class Link(Generic[M]):
 
     ``on_message`` gets each message and the descriptors that came with it, which are then its own
     to close; ``on_close`` is called once, when the other side is gone. Messages sent before a
-    ``close`` that follows at once may be lost.
+    ``close`` that follows at once may be lost. ``messages`` is the type of what ``peer`` sends;
+    that names it in the log.
     """
 
     def __init__(
@@ -126,20 +165,23 @@ class Link(Generic[M]):
         messages: Any,
         on_message: Callable[[M, list[int]], None],
         on_close: Callable[[], None],
+        peer: str,
     ) -> None:
         sock.setblocking(False)
         self._sock = sock
-        self._decoder: msgspec.msgpack.Decoder[M] = msgspec.msgpack.Decoder(messages)
         self._on_message = on_message
         self._on_close = on_close
-        self._inbox = _Inbox()
+        self._inbox: _Inbox[M] = _Inbox(messages, peer)
         self._outbox: deque[tuple[bytes, list[int]]] = deque()
         self._loop = asyncio.get_running_loop()
         self._open = True
         self._loop.add_reader(sock, self._readable)
 
     def send(self, message: Any, descriptors: Sequence[int] = ()) -> None:
-        """Sends a message without waiting. The descriptors stay the caller's to close."""
+        """Sends a message without waiting. The descriptors stay the caller's to close.
+
+        Raises what ``packed`` does.
+        """
         if not self._open:
             return
         self._outbox.append((_pack(message, descriptors), [os.dup(fd) for fd in descriptors]))
@@ -171,12 +213,19 @@ class Link(Generic[M]):
             return
         except ConnectionError:
             more = False
-        for payload, descriptors in self._inbox.messages():
-            self._on_message(self._decoder.decode(payload), descriptors)
-            if not self._open:
-                return
-        if not more:
+        if not (self._hand_over() and more) and self._open:
             self._lost()
+
+    def _hand_over(self) -> bool:
+        """Hands over what is whole; False if it cannot be read."""
+        try:
+            for message, descriptors in self._inbox.messages():
+                self._on_message(message, descriptors)
+                if not self._open:
+                    break
+        except _GarbledError:
+            return False
+        return True
 
     def _flush(self) -> None:
         while self._outbox:

@@ -193,6 +193,7 @@ class Harness:
             sock,
             self.shelf.artifact,
             owners=context.owners,
+            built_in=context.built_in,
         )
 
     async def stop_worker(self, number: int) -> None:

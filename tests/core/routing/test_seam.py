@@ -8,7 +8,14 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import pytest
 
-from tfaas_core.errors import DoesNotFit, MethodNotAllowed, QueueFull, TooLarge
+from tfaas_core.errors import (
+    DoesNotFit,
+    MethodNotAllowed,
+    QueueFull,
+    TfaasError,
+    TooLarge,
+    plugin_failed,
+)
 from tfaas_core.http.request import HttpRequest
 from tfaas_core.route import ClientAddress, Handler, Head, Request, Response, Route
 from tfaas_core.routing.seam import sealed
@@ -122,6 +129,26 @@ def test_a_bug_is_a_500_and_a_line_in_the_log_that_names_the_plugin(
     assert answer.status == 500
     (record,) = caplog.records
     assert record.message.startswith("plugin tfaas_own failed in POST /: ")
+
+
+def test_an_error_of_status_500_is_logged_once_with_the_plugin_and_answered_as_it_is(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    answer = passed(failing(TfaasError("the lamp is broken")), arriving())
+    assert msgspec.json.decode(answer.body)["error"] == "the lamp is broken"
+    (record,) = caplog.records
+    assert record.message == "plugin tfaas_own failed in POST /: TfaasError"
+    assert "the lamp is broken" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "error", [DoesNotFit("no"), plugin_failed("tfaas_other", "a codec", ValueError())]
+)
+def test_an_error_that_is_no_bug_or_is_logged_already_is_not_logged(
+    error: TfaasError, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert passed(failing(error), arriving()).status == error.status
+    assert caplog.records == []
 
 
 def test_a_plugin_that_the_handler_calls_is_named_in_place_of_its_owner() -> None:

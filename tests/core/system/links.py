@@ -34,6 +34,12 @@ class Note(msgspec.Struct, tag=True):
 Message = Parcel | Note
 
 
+class Foreign(msgspec.Struct, tag=True):
+    """No Message."""
+
+    number: int
+
+
 def big(number: int) -> Parcel:
     """More than a socket takes at a time."""
     content = number.to_bytes(4, "little") * (MEGABYTE // 2)
@@ -62,10 +68,10 @@ def close_all(descriptors: Sequence[int]) -> None:
 class Side:
     """One side of a connection with a Link, and what that has received."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, peer: str = "the test") -> None:
         self.messages: list[Message] = []
         self.closings = 0
-        self.link: Link[Message] = Link(sock, Message, self._received, self._closed)
+        self.link: Link[Message] = Link(sock, Message, self._received, self._closed, peer)
 
     def send(self, *messages: Message) -> None:
         for message in messages:

@@ -3,11 +3,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
+from typing import Any
 
+import numpy as np
+import pytest
 from hypothesis import given, settings
 
 from tests.core.system.links import (
     MEGABYTE,
+    Foreign,
     Message,
     Note,
     Parcel,
@@ -25,7 +29,7 @@ from tfaas_core.testing.tries import tries
 
 def read(sock: socket.socket, most: int) -> list[Message]:
     """The first messages that a BlockingLink receives, or all until the stream ends."""
-    link: BlockingLink[Message] = BlockingLink(sock, Message)
+    link: BlockingLink[Message] = BlockingLink(sock, Message, "the test")
     messages = []
     for message, descriptors in itertools.islice(link.receive(), most):
         assert read_labels(descriptors) == getattr(message, "labels", [])
@@ -63,7 +67,7 @@ class TestBlockingLink:
     async def test_what_it_sends_arrives_in_order(self) -> None:
         ours, theirs = socket.socketpair()
         receiver = Side(ours)
-        link: BlockingLink[Message] = BlockingLink(theirs, Message)
+        link: BlockingLink[Message] = BlockingLink(theirs, Message, "the test")
         sent = [Parcel(number, bytes(number % 5 * MEGABYTE)) for number in range(10)]
         for parcel in sent:
             await asyncio.to_thread(link.send, parcel)
@@ -75,7 +79,7 @@ class TestBlockingLink:
     async def test_several_threads_may_send(self) -> None:
         ours, theirs = socket.socketpair()
         receiver = Side(ours)
-        link: BlockingLink[Message] = BlockingLink(theirs, Message)
+        link: BlockingLink[Message] = BlockingLink(theirs, Message, "the test")
 
         def send_all(thread: int) -> None:
             for number in range(10):
@@ -91,10 +95,31 @@ class TestBlockingLink:
 
     def test_sending_to_the_dead_does_nothing(self) -> None:
         ours, theirs = socket.socketpair()
-        link: BlockingLink[Message] = BlockingLink(ours, Message)
+        link: BlockingLink[Message] = BlockingLink(ours, Message, "the test")
         theirs.close()
         link.send(Note("unheard"))
         link.send(Parcel(1, bytes(MEGABYTE)))
         assert list(link.receive()) == []
         link.close()
         link.send(Note("closed"))
+
+    @in_event_loop
+    async def test_what_cannot_be_read_ends_it_and_the_log_names_who_sent_it(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        ours, theirs = socket.socketpair()
+        side = Side(ours)
+        side.link.send(Foreign(1))
+        assert await asyncio.to_thread(read, theirs, 1) == []
+        assert "the test sent what cannot be read, so the link ends: Invalid value" in caplog.text
+        await side.until_closed()
+
+    def test_what_could_not_be_read_is_refused_where_it_is_sent(self) -> None:
+        ours, theirs = socket.socketpair()
+        link: BlockingLink[Message] = BlockingLink(theirs, Message, "the test")
+        note: Any = np.bool_(False)
+        with pytest.raises(TypeError, match=r"Note cannot be sent: .*numpy"):
+            link.send(Note(note))
+        link.send(Note("next"))
+        link.close()
+        assert read(ours, 2) == [Note("next")]

@@ -3,17 +3,21 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from typing import Any
 
+import pytest
 import uvloop
 from hypothesis import given, settings
 
 from tests.core.system.links import (
+    Foreign,
     Message,
     Note,
     Parcel,
     Side,
     big,
     close_all,
+    labelled,
     parcels,
     relayed,
     sizes,
@@ -121,7 +125,7 @@ class TestLink:
             close_all(descriptors)
             link.close()
 
-        link: Link[Message] = Link(ours, Message, close, lambda: None)
+        link: Link[Message] = Link(ours, Message, close, lambda: None, "the test")
         other = Side(theirs)
         other.send(Parcel(1, labels=[1]), Parcel(2, labels=[2]))
         await other.until_closed()
@@ -138,6 +142,32 @@ class TestLink:
             sides[0].send(big(5))
             await sides[0].until_closed()
         assert open_files() == before
+
+    @in_event_loop
+    async def test_what_cannot_be_read_ends_the_link_and_the_log_names_who_sent_it(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        before = open_files()
+        sides = [Side(sock, peer="a stranger") for sock in socket.socketpair()]
+        sides[0].send(Note("first"))
+        sides[0].link.send(Foreign(1), [labels := labelled(1)])
+        os.close(labels)
+        await sides[1].until_closed()
+        assert sides[1].messages == [Note("first")]
+        assert "a stranger sent what cannot be read, so the link ends: Invalid value" in caplog.text
+        await sides[0].until_closed()
+        assert open_files() == before
+
+    @pytest.mark.parametrize("value", [1, object(), "\udcff"])
+    @in_event_loop
+    async def test_what_could_not_be_read_is_refused_where_it_is_sent(self, value: Any) -> None:
+        sides = [Side(sock) for sock in socket.socketpair()]
+        with pytest.raises(TypeError, match="Note cannot be sent: "):
+            sides[0].link.send(Note(value))
+        sides[0].send(Note("next"))
+        sides[0].link.close()
+        await sides[1].until_closed()
+        assert sides[1].messages == [Note("next")]
 
     def test_it_works_on_uvloop(self) -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

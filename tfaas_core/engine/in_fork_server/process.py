@@ -55,7 +55,7 @@ def main(sock: socket.socket, lifeline: LifelineEnd, orders: Orders) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     logs.configure(orders.log_level, orders.log_format)
-    link: BlockingLink[ToForkServer] = BlockingLink(sock, ToForkServer)
+    link: BlockingLink[ToForkServer] = BlockingLink(sock, ToForkServer, "the parent")
     try:
         preload(orders.modules, lambda module: link.send(Importing(module)))
         runtimes = pickle.loads(orders.runtimes)

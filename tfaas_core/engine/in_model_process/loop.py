@@ -63,7 +63,8 @@ class ServableLoop:
         origin: Origin | None = None,
     ) -> None:
         self._servable = servable
-        self._runner = Runner(servable, warmed, options, meter, pace)
+        self._origin = origin or Origin()
+        self._runner = Runner(servable, warmed, options, meter, pace, self._origin)
         self._inputs = warmed.signature.inputs
         self._outputs = warmed.signature.outputs
         self._busy_poll = BusyPoll(options.busy_poll_s)
@@ -71,7 +72,6 @@ class ServableLoop:
         self._pace = pace
         self._on_unloaded = on_unloaded
         self._on_broken = on_broken or on_unloaded
-        self._origin = origin or Origin()
         self._clients: set[WorkerConnection] = set()
         self._joining: set[socket.socket] = set()
         self._unloading = False
@@ -227,7 +227,8 @@ class ServableLoop:
         try:
             answers = self._answers(batch)
         except BaseException as error:
-            self._told(error)
+            if not isinstance(error, TfaasError):
+                self._told(error)
             # The values of one part cannot be run, say: the others must not suffer for it.
             for waiting in batch:
                 self._answer_one_by_one(waiting)
@@ -279,6 +280,7 @@ class ServableLoop:
     def _told(self, error: BaseException) -> TfaasError:
         """The error as clients get it. One that is not the model's or the values' is logged."""
         if isinstance(error, TfaasError):
+            self._origin.raised(error, "a run")
             return error
         told = self._origin.run_failed(error)
         if isinstance(error, MemoryError):

@@ -6,6 +6,7 @@ import logging
 
 import msgspec
 
+from tfaas_core.engine.shared.suspect import details_of
 from tfaas_core.errors import SEE_LOG, CannotServe, TfaasError
 
 _MOST_REASON = 500
@@ -26,6 +27,11 @@ class Origin(msgspec.Struct):
     def broke(self, what: str, error: BaseException) -> None:
         """Logs what the plugin must not have raised."""
         _log.error("%s: %s %s", self.key, self._who(), what, exc_info=error)
+
+    def raised(self, error: TfaasError, doing: str) -> None:
+        """Logs an error of status 500, which is a bug, whatever its class."""
+        if error.status == 500:
+            self.broke(f"raises {type(error).__name__} of status 500 in {doing}", error)
 
     def is_lost(self, error: BaseException) -> None:
         """Logs why the servable answers no more: its ``reset`` or ``close`` raises, say."""
@@ -59,5 +65,4 @@ class Origin(msgspec.Struct):
         return f"{self._who()} failed in {doing}{of_model}: {reason}{SEE_LOG}"
 
     def _details(self) -> dict[str, str]:
-        details = {"model": self.name, "plugin": self.plugin}
-        return {name: value for name, value in details.items() if value}
+        return details_of(self.name, self.plugin)

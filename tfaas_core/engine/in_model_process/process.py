@@ -17,6 +17,7 @@ import msgspec
 from tfaas_core.engine.base import Candidate, Loaded
 from tfaas_core.engine.in_model_process.loop import ServableLoop
 from tfaas_core.engine.in_model_process.origin import Origin
+from tfaas_core.engine.in_model_process.servable_check import check_servable
 from tfaas_core.engine.in_model_process.warmup import Warmed, warm
 from tfaas_core.engine.scheduling.pace import Pace
 from tfaas_core.engine.scheduling.slow_runs import SlowRuns
@@ -38,7 +39,7 @@ from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.errors import TfaasError
 from tfaas_core.models.params import BatchParams, Params
 from tfaas_core.runtime import Runtime, Servable
-from tfaas_core.system.link import BlockingLink
+from tfaas_core.system.link import BlockingLink, packed
 
 Runtimes = Mapping[str, Runtime]
 
@@ -62,7 +63,7 @@ def main(sock: socket.socket, runtimes: Runtimes) -> None:
 
 def control(sock: socket.socket, runtimes: Runtimes) -> None:
     """Loads, connects and unloads servables as told, until the pool closes the link."""
-    link: BlockingLink[ToProcess] = BlockingLink(sock, ToProcess)
+    link: BlockingLink[ToProcess] = BlockingLink(sock, ToProcess, "the pool")
     loops: dict[int, ServableLoop] = {}
     try:
         for message, descriptors in link.receive():
@@ -105,7 +106,7 @@ def _load(
     meter = Meter.of(descriptors[0])
     pace = Pace(order.options.slow_priority, SlowRuns.of(descriptors[1]))
     try:
-        servable, warmed = _in_a_thread(partial(_load_and_warm, order, runtimes, meter))
+        servable, warmed, done = _in_a_thread(partial(_load_and_warm, order, runtimes, meter))
     except TfaasError as error:
         meter.close()
         pace.close()
@@ -121,14 +122,7 @@ def _load(
         origin=_origin(order),
     )
     loop.start()
-    loaded = Loaded(
-        order.ticket,
-        warmed.signature,
-        warmed.mergeable,
-        warmed.merge_reason,
-        servable.stateful,
-    )
-    return LoadDone(loaded)
+    return done
 
 
 def _gone(
@@ -159,19 +153,32 @@ def _in_a_thread(work: Callable[[], _T]) -> _T:
     return done.result()
 
 
-def _load_and_warm(order: Load, runtimes: Runtimes, meter: Meter) -> tuple[Servable, Warmed]:
+def _load_and_warm(
+    order: Load, runtimes: Runtimes, meter: Meter
+) -> tuple[Servable, Warmed, LoadDone]:
     candidate = order.candidate
     servable = None
     try:
         params = _params_of(candidate)
         servable = runtimes[candidate.runtime].load(Path(candidate.path), params, order.options)
-        return servable, warm(servable, params, order.made_up, meter, str(candidate))
+        check_servable(servable)
+        warmed = warm(servable, params, order.made_up, meter, _origin(order))
+        return servable, warmed, _done(order, warmed, servable.stateful)
     except BaseException as error:  # SystemExit, too: a model may hold Python code
-        if servable is not None:
+        if isinstance(servable, Servable):
             _close(servable, _origin(order))
         if isinstance(error, TfaasError):
+            _origin(order).raised(error, "the load")
             raise
         raise _origin(order).load_failed(error) from error
+
+
+def _done(order: Load, warmed: Warmed, stateful: bool) -> LoadDone:
+    """What the pool is told; raises TypeError if it cannot be: of odd shapes of outputs, say."""
+    signature, mergeable, reason = warmed.signature, warmed.mergeable, warmed.merge_reason
+    done = LoadDone(Loaded(order.ticket, signature, mergeable, reason, stateful))
+    packed(done)
+    return done
 
 
 def _origin(order: Load) -> Origin:
@@ -190,5 +197,5 @@ def _params_of(candidate: Candidate) -> Params:
 def _close(servable: Servable, origin: Origin) -> None:
     try:
         servable.close()
-    except Exception as error:
+    except BaseException as error:
         origin.broke("cannot close it", error)

@@ -8,7 +8,9 @@ from typing import TypeAlias
 
 import msgspec
 
+from tfaas_core.engine.in_model_process.independence import independence_of
 from tfaas_core.engine.in_model_process.made_up import Run
+from tfaas_core.engine.in_model_process.origin import Origin
 from tfaas_core.engine.in_model_process.trial import is_refuted
 from tfaas_core.engine.in_model_process.warmup import Warmed
 from tfaas_core.runtime import Servable
@@ -26,11 +28,12 @@ _log = logging.getLogger("tfaas.engine")
 class Proofs:
     """Proves for each combination of row shapes, when it is first asked for, and keeps that."""
 
-    def __init__(self, servable: Servable, warmed: Warmed, run: Run) -> None:
+    def __init__(self, servable: Servable, warmed: Warmed, run: Run, origin: Origin) -> None:
         self._servable = servable
         self._signature = warmed.signature
         self._made_up = warmed.made_up
         self._run = run
+        self._origin = origin
         self._known: dict[RowShapes, bool] = {}
 
     def covers(self, inputs: Sequence[Array]) -> bool:
@@ -46,14 +49,16 @@ class Proofs:
     def _is_proven(self, shapes: RowShapes) -> bool:
         try:
             return self._is_proven_and_not_refuted(shapes)
-        except BaseException:  # a bug, or made-up values' fault: the requests are to be answered
-            _log.exception("rows of the shapes %s run alone: their proof failed", shapes)
+        except BaseException as error:  # a bug, or made-up values' fault: requests are answered
+            self._origin.broke(f"cannot try rows of the shapes {shapes}: they run alone", error)
             return False
 
     def _is_proven_and_not_refuted(self, shapes: RowShapes) -> bool:
-        independence = self._servable.independence([(None, *shape) for shape in shapes])
+        asked = [(None, *shape) for shape in shapes]
+        independence = independence_of(self._servable, self._origin, asked)
         if not independence.proven:
-            _log.info("rows of the shapes %s run alone: %s", shapes, independence.reason)
+            key, reason = self._origin.key, independence.reason
+            _log.info("%s: rows of the shapes %s run alone: %s", key, shapes, reason)
             return False
         return not (self._made_up and self._is_refuted(shapes))
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tfaas_core.engine.in_model_process.origin import Origin
 from tfaas_core.engine.in_model_process.proofs import Proofs
 from tfaas_core.engine.in_model_process.warmup import Warmed
 from tfaas_core.engine.scheduling.pace import Pace
@@ -22,7 +23,13 @@ class Runner:
     """All runs of a servable that answer somebody. They raise what the servable raises."""
 
     def __init__(
-        self, servable: Servable, warmed: Warmed, options: LoadOptions, meter: Meter, pace: Pace
+        self,
+        servable: Servable,
+        warmed: Warmed,
+        options: LoadOptions,
+        meter: Meter,
+        pace: Pace,
+        origin: Origin,
     ) -> None:
         self._servable = servable
         self._batch = warmed.signature.batch
@@ -30,7 +37,7 @@ class Runner:
         self._mergeable = warmed.mergeable
         self._proofs: Proofs | None = None
         if warmed.mergeable and warmed.signature.batch is BatchAxis.NONE:
-            self._proofs = Proofs(servable, warmed, self._run)
+            self._proofs = Proofs(servable, warmed, self._run, origin)
         self._max_batch_rows = options.max_batch_rows
         self._meter = meter
         self._pace = pace

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from tfaas_core.engine.in_model_process.independence import independence_of
 from tfaas_core.engine.in_model_process.made_up import guesses
+from tfaas_core.engine.in_model_process.origin import Origin
 from tfaas_core.engine.in_model_process.output_shapes import are_unknown, learnt
 from tfaas_core.engine.in_model_process.trial import is_refuted
 from tfaas_core.engine.shared.meter import Meter
@@ -47,31 +49,36 @@ def warm(
     params: Params = _NO_PARAMS,
     made_up: bool = True,
     meter: Meter | None = None,
-    name: str = "the model",
+    origin: Origin | None = None,
 ) -> Warmed:
     """Runs the servable until it is fast, and learns how its rows behave.
 
     Made-up values are run unless ``params`` ask for none, or ``made_up`` is False. What they leave
     behind in a stateful servable is forgotten. ``meter`` shows since when a run of them lasts.
-    ``name``: the model's, for the log.
+    ``origin``: for the log.
 
     A model whose outputs are of unknown rank, and do not answer two rows with two, has no batch
     axis, unless ``params`` give it one. One that refuses the made-up values is served all the same.
     Raises CannotServe if no values could be run.
     """
-    return _WarmUp(servable, params, made_up, meter, name).warmed()
+    return _WarmUp(servable, params, made_up, meter, origin or Origin()).warmed()
 
 
 class _WarmUp:
     def __init__(
-        self, servable: Servable, params: Params, made_up: bool, meter: Meter | None, name: str
+        self,
+        servable: Servable,
+        params: Params,
+        made_up: bool,
+        meter: Meter | None,
+        origin: Origin,
     ) -> None:
         self._servable = servable
         self._axis = params.batch.axis
         self._merge = params.batch.merge
         self._made_up = made_up and params.warmup is WarmUpRuns.ALL
         self._meter = meter
-        self._name = name
+        self._origin = origin
         self._has_run = False
         self._size = 1
 
@@ -95,11 +102,7 @@ class _WarmUp:
         settled = signature.batch is BatchAxis.FREE and not are_unknown(signature)
         if self._merge is not None and settled:
             return None
-        try:
-            return self._servable.independence()
-        except Exception:  # a runtime's bug, with which a model can be served all the same
-            _log.exception("%s: the proof that its rows are independent failed", self._name)
-            return Independence(False, "the proof that its rows are independent failed")
+        return independence_of(self._servable, self._origin)
 
     def _settled(self, signature: Signature, independence: Independence | None) -> Signature:
         """The signature whose batch axis is told by runs, if the outputs do not tell it."""
@@ -114,7 +117,8 @@ class _WarmUp:
     def _run_in(self, signature: Signature) -> Signature:
         inputs = self._first_that_runs(signature)
         if inputs is None:
-            _log.info("%s: made-up values do not run; the first request is slower", self._name)
+            key = self._origin.key
+            _log.info("%s: made-up values do not run; the first request is slower", key)
             return signature
         self._servable.tune(inputs)
         if are_unknown(self._servable.signature) and self._axis is None:

@@ -78,7 +78,9 @@ class ForkServerProcess:
             raise
         assert self._process.pid is not None
         self.pid: int = self._process.pid
-        self._link: Link[FromForkServer] = Link(ours, FromForkServer, self._heard, self._bury)
+        self._link: Link[FromForkServer] = Link(
+            ours, FromForkServer, self._heard, self._bury, f"the fork server {self.pid}"
+        )
 
     async def fork(self, sock: socket.socket, work: Work) -> ForkedProcess:
         """A new process. Raises ConnectionError if the fork server dies, and Unavailable."""

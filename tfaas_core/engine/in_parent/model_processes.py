@@ -104,7 +104,8 @@ class ModelProcesses:
         def received(message: FromProcess, _descriptors: list[int]) -> None:
             self._on_message(message)
 
-        process = ModelProcess(Link(ours, FromProcess, received, lambda: self._lost(process)))
+        peer = f"a process for models of the runtime {runtime!r}"
+        process = ModelProcess(Link(ours, FromProcess, received, lambda: self._lost(process), peer))
         self._running.append(process)
         try:
             with theirs:

@@ -33,7 +33,7 @@ from tfaas_core.engine.shared.messages import (
     Retire,
     ToPool,
 )
-from tfaas_core.errors import ModelLost, TfaasError
+from tfaas_core.errors import SEE_LOG, ModelLost, TfaasError
 from tfaas_core.system.link import Link
 from tfaas_core.system.memory import private_bytes
 from tfaas_core.system.tasks import Tasks
@@ -66,7 +66,8 @@ class Pool(Supervisor):
         def received(message: ToPool, _descriptors: list[int]) -> None:
             self._handle(worker, message)
 
-        self._workers[worker] = Link(sock, ToPool, received, lambda: self._detach(worker))
+        peer = f"the engine of HTTP worker {worker}"
+        self._workers[worker] = Link(sock, ToPool, received, lambda: self._detach(worker), peer)
 
     def _detach(self, worker: int) -> None:
         """The worker is gone: so is what it had in flight, and what it was preparing."""
@@ -110,6 +111,9 @@ class Pool(Supervisor):
             await work
         except TfaasError as error:
             self._send(worker, Failed(call, Failure.of(error)))
+        except Exception as error:
+            _log.exception("the pool cannot answer HTTP worker %d", worker)
+            self._send(worker, Failed(call, Failure.of(_bug(error))))
 
     def _send(self, worker: int, message: Any, descriptors: tuple[int, ...] = ()) -> None:
         link = self._workers.get(worker)
@@ -147,8 +151,7 @@ class Pool(Supervisor):
     def _connect(self, worker: int, call: int, seat: Seat, new: bool = False) -> None:
         process = seat.process
         if process is None or self._seats.get(seat.ticket) is None:
-            name = seat.candidate.name
-            raise ModelLost(f"the process of model {name!r} died; try again", model=name)
+            raise seat.gone()
         may_warm_up = new and not seat.loaded.result().stateful
         ours, theirs = socket.socketpair()
         with ours, theirs:
@@ -178,6 +181,10 @@ class Pool(Supervisor):
 
     def processes(self) -> dict[int, str]:
         return self._starter.processes()
+
+
+def _bug(error: Exception) -> TfaasError:
+    return TfaasError(f"the engine failed: {type(error).__name__}{SEE_LOG}")
 
 
 def _with_memory(status: ServableStatus) -> ServableStatus:

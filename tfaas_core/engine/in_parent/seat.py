@@ -10,12 +10,14 @@ import msgspec
 from tfaas_core.engine.base import Candidate, Loaded, ServableStatus
 from tfaas_core.engine.in_parent.model_processes import ModelProcess
 from tfaas_core.engine.shared.meter import Meter
-from tfaas_core.errors import CannotServe, ModelLost, TfaasError
+from tfaas_core.engine.shared.suspect import details_of, named
+from tfaas_core.errors import SEE_LOG, CannotServe, ModelLost, TfaasError
 from tfaas_core.system.ending import Ending
 
 
 class Seat(msgspec.Struct):
     """One servable, from the moment that it is wanted. ``owner``: the worker that prepares it.
+    ``plugin``: the module of the plugin that is to blame if its process ends, if there is one.
 
     ``waiting``: how many wait to be connected to it; they are, even if it is leaving.
     ``stuck``: its process is being killed, because it does not get on. ``made_up``: whether made-up
@@ -28,6 +30,7 @@ class Seat(msgspec.Struct):
     meter: Meter
     loaded: asyncio.Future[Loaded]
     owner: int | None = None
+    plugin: str = ""
     process: ModelProcess | None = None
     leaving: bool = False
     stuck: bool = False
@@ -46,6 +49,19 @@ class Seat(msgspec.Struct):
     def __str__(self) -> str:
         return str(self.candidate)
 
+    @property
+    def blamed(self) -> str:
+        """It, and the plugin that is to blame for it, for the log."""
+        return named(str(self), self.plugin)
+
+    @property
+    def _model(self) -> str:
+        return named(f"model {self.candidate.name!r}", self.plugin)
+
+    @property
+    def _details(self) -> dict[str, str]:
+        return details_of(self.candidate.name, self.plugin)
+
     def status(self) -> ServableStatus:
         """How it is; what its process costs is not looked up yet."""
         state = "leaving" if self.leaving else "ready" if self.loaded.done() else "loading"
@@ -62,15 +78,23 @@ class Seat(msgspec.Struct):
 
     def too_slow(self, limit_s: float) -> TfaasError:
         """The error of a load that did not end in time."""
+        message = f"{self._model} did not load and warm up within {limit_s:g} s"
+        return CannotServe(message, **self._details)
+
+    def cannot_load(self, error: Exception) -> TfaasError:
+        """The error of a load that the engine itself could not order; ``error`` is logged."""
+        reason = f"{type(error).__name__}: {error}{SEE_LOG}"
         name = self.candidate.name
-        message = f"model {name!r} did not load and warm up within {limit_s:g} s"
-        return CannotServe(message, model=name)
+        return TfaasError(f"the engine failed to load model {name!r}: {reason}", model=name)
+
+    def gone(self) -> ModelLost:
+        """The error of a process that was gone before it could be connected to."""
+        return ModelLost(f"the process of {self._model} died; try again", **self._details)
 
     def lost(self, ending: Ending) -> TfaasError:
         """The error of a process that is gone, and ended like that."""
-        name = self.candidate.name
         if self.loaded.done() or ending.is_from_outside:
-            return ModelLost(f"the process of model {name!r} {ending}; try again", model=name)
+            return ModelLost(f"the process of {self._model} {ending}; try again", **self._details)
         return CannotServe(
-            f"model {name!r} makes its process crash on loading: it {ending}", model=name
+            f"{self._model} makes its process crash on loading: it {ending}", **self._details
         )

@@ -100,7 +100,8 @@ class Seats:
         loaded: asyncio.Future[Loaded] = asyncio.get_running_loop().create_future()
         loaded.add_done_callback(lambda future: future.cancelled() or future.exception())
         meter = Meter.create(self._settings.workers)
-        seat = Seat(next(self._tickets), candidate, meter, loaded, owner)
+        plugin = self._settings.suspects.get(candidate.runtime, "")
+        seat = Seat(next(self._tickets), candidate, meter, loaded, owner, plugin)
         seat.made_up = seat.key not in self._never_made_up
         self._seats[seat.ticket] = seat
         self._make_room(seat)
@@ -127,6 +128,10 @@ class Seats:
             await self._loader.load(seat)
         except TfaasError as error:
             self._fail(seat, error)
+        except Exception as error:
+            # Whoever waits for the seat would wait for ever.
+            _log.exception("%s cannot be loaded", seat)
+            self._fail(seat, seat.cannot_load(error))
         if seat.leaving:
             self.unload(seat)
 
@@ -200,7 +205,7 @@ class Seats:
                 seat = self._seats.get(message.ticket)
                 if seat is not None:
                     self._backoff.died(seat.key)
-                    _log.warning("%s answers no more: replacing its process", seat)
+                    _log.warning("%s answers no more: replacing its process", seat.blamed)
                     self._forget(seat)
 
     def _process_lost(self, process: ModelProcess, how_it_ended: HowItEnded) -> None:
@@ -221,7 +226,7 @@ class Seats:
                 continue
             if not seat.leaving:
                 self._backoff.died(seat.key)
-                _log.warning("the process of %s died: it %s", seat, ending)
+                _log.warning("the process of %s died: it %s", seat.blamed, ending)
             self._fail(seat, seat.lost(ending))
 
     def _give_up_warm_up(self, seat: Seat) -> None:

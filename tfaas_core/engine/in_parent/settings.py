@@ -13,7 +13,7 @@ class PoolSettings(msgspec.Struct, frozen=True):
     """``run_limit_s``: a run that lasts longer is beyond every deadline; its process is killed.
 
     ``one_process``: whether all models share one, as far as their runtimes preload the same.
-    ``owners``: see EngineContext.
+    ``owners``: see EngineContext, as for ``suspects``: what its ``suspect`` tells of each runtime.
     """
 
     workers: int
@@ -22,3 +22,4 @@ class PoolSettings(msgspec.Struct, frozen=True):
     options: LoadOptions
     run_limit_s: float
     owners: Mapping[str, str] = {}
+    suspects: Mapping[str, str] = {}

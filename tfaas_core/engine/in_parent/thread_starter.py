@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
@@ -12,6 +13,8 @@ from tfaas_core.engine.in_parent.starter import ProcessHandle, Starter
 from tfaas_core.runtime import Runtime
 from tfaas_core.system.ending import Ending
 
+_log = logging.getLogger("tfaas.engine")
+
 
 class ThreadStarter(Starter):
     """Runs what a model process does in a thread of this one."""
@@ -21,12 +24,19 @@ class ThreadStarter(Starter):
 
     async def start(self, sock: socket.socket, runtime: str) -> ProcessHandle:
         threading.Thread(
-            target=model_process.control,
+            target=_control,
             args=(sock.dup(), self._runtimes),
             name="tfaas-models",
             daemon=True,
         ).start()
         return _Thread()
+
+
+def _control(sock: socket.socket, runtimes: Mapping[str, Runtime]) -> None:
+    try:
+        model_process.control(sock, runtimes)
+    except BaseException:
+        _log.critical("the thread that loads models broke", exc_info=True)
 
 
 class _Thread(ProcessHandle):

@@ -48,7 +48,7 @@ class Watch:
         if not seat.giving_up:
             _log.warning(
                 "%s: made-up values run longer than %g s: it is loaded again without them",
-                seat,
+                seat.blamed,
                 WARM_UP_LIMIT_S,
             )
             seat.giving_up = True
@@ -71,7 +71,7 @@ class Watch:
 
     def _end(self, seat: Seat, why: str) -> None:
         seat.stuck = True
-        _log.warning("%s %s: replacing its process", seat, why)
+        _log.warning("%s %s: replacing its process", seat.blamed, why)
         if seat.process is not None:
             seat.process.kill()
 

@@ -23,6 +23,7 @@ from tfaas_core.engine.shared.frames import (
 )
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.outputs import rows_between
+from tfaas_core.engine.shared.suspect import details_of, named
 from tfaas_core.errors import DeadlinePassed, ModelLost
 from tfaas_core.tensors import Array, Signature
 from tfaas_core.visit import Timing
@@ -62,11 +63,14 @@ class ModelConnection(asyncio.Protocol):
         busy_poll: BusyPoll,
         on_lost: Callable[[ModelConnection], None],
         new: bool = False,
+        plugin: str = "",
     ) -> None:
+        """``plugin``: the module of the plugin that is to blame if the process ends, if any."""
         sock.setblocking(False)
         self.sock = sock
         self._solo = solo
         self._model = model
+        self._plugin = plugin
         self._signature = signature
         self._grouping = Grouping(signature, mergeable)
         self._meter = meter
@@ -282,8 +286,9 @@ class ModelConnection(asyncio.Protocol):
 
     def _model_lost(self) -> ModelLost:
         return ModelLost(
-            f"the process of model {self._model!r} died under this request; try again",
-            model=self._model,
+            f"the process of {named(f'model {self._model!r}', self._plugin)} died under this "
+            "request; try again",
+            **details_of(self._model, self._plugin),
         )
 
     def _deadline_passed(self) -> DeadlinePassed:

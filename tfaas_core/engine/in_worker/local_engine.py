@@ -40,6 +40,7 @@ from tfaas_core.engine.shared.messages import (
     ToWorker,
 )
 from tfaas_core.engine.shared.meter import Meter
+from tfaas_core.engine.shared.suspect import details_of, named
 from tfaas_core.errors import CannotServe, ModelLost, Unavailable
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.runtime import LoadOptions
@@ -64,13 +65,16 @@ class LocalEngine(Engine):
         self._options = LoadOptions.of(context.config.engine)
         self._worker = context.worker
         self._artifact = context.artifact
+        self._suspect = context.suspect
         self._own_pool = own_pool
         self._own_pool_socket: socket.socket | None = None
         sock = context.engine_socket
         if own_pool is not None:
             sock, self._own_pool_socket = socket.socketpair()
         assert sock is not None
-        self._link: Link[ToWorker] = Link(sock, ToWorker, self._received, self._pool_lost)
+        self._link: Link[ToWorker] = Link(
+            sock, ToWorker, self._received, self._pool_lost, "the pool"
+        )
         self._calls = Calls()
         self._open: dict[str, ModelConnection] = {}
         self._opening: dict[str, asyncio.Task[ModelConnection]] = {}
@@ -123,9 +127,11 @@ class LocalEngine(Engine):
                 # A later connection counts its rows in the same place of the meter.
                 await connection.closed()
         except ModelLost:
+            plugin = self._suspect(version.runtime)
+            model = named(f"model {version.name!r}", plugin)
             raise CannotServe(
-                f"the process of model {version.name!r} died under this request",
-                model=version.name,
+                f"the process of {model} died under this request",
+                **details_of(version.name, plugin),
             ) from None
 
     async def adopt(self, ticket: int, version: ModelVersion) -> None:
@@ -261,6 +267,7 @@ class LocalEngine(Engine):
             busy_poll=BusyPoll.in_worker(self._options.busy_poll_s),
             on_lost=lambda lost: self._forget(key, message.ticket, lost),
             new=message.new,
+            plugin=self._suspect(version.runtime),
         )
         self._by_ticket[message.ticket] = connection
         if key:

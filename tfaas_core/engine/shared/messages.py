@@ -5,40 +5,67 @@ A *ticket* names one loaded servable: the same version loaded again gets another
 
 from __future__ import annotations
 
+import logging
 from typing import Any, TypeAlias
 
 import msgspec
 
 from tfaas_core.engine.base import Candidate, Loaded, ServableStatus
-from tfaas_core.error_kinds import code_of_kind, error_from
-from tfaas_core.errors import TfaasError
+from tfaas_core.error_kinds import ERRORS_BY_CODE, code_of_kind, error_from
+from tfaas_core.errors import SEE_LOG, TfaasError
 from tfaas_core.json_text import plain
 from tfaas_core.runtime import LoadOptions
+from tfaas_core.system.link import packed
 
 _TOLD = ("status", "code", "retry_after_s")
+_ANSWERS = ("headers", "document")
+
+_log = logging.getLogger("tfaas.engine")
 
 
 class Failure(msgspec.Struct, frozen=True):
     """A TfaasError on its way to another process.
 
     ``kind`` is the code of the class of the core that it is of. ``told`` is what a plugin's class
-    says otherwise than that: ``status``, ``code`` and ``retry_after_s``. What no JSON document can
-    hold of the details is told as text.
+    says otherwise than that: ``status``, ``code`` and ``retry_after_s``; ``answers`` is what its
+    ``headers`` and ``document`` give, if they are its own. What no JSON document can hold of the
+    details is told as text.
     """
 
     kind: str
     message: str
     details: dict[str, Any]
     told: dict[str, Any] = {}
+    answers: dict[str, dict[str, Any]] = {}
 
     @classmethod
     def of(cls, error: TfaasError) -> Failure:
-        told = {name: getattr(error, name) for name in _TOLD if hasattr(error, name)}
-        kind = code_of_kind(error)
-        return cls(kind, str(error.message), plain(error.details), plain(told))
+        """Logs one that cannot be told, whose ``headers`` raises, say, and tells of that."""
+        try:
+            failure = _failure(error)
+            packed(failure)
+        except Exception as reason:
+            name = f"{type(error).__module__}.{type(error).__qualname__}"
+            _log.error("the error %s cannot be told", name, exc_info=reason)
+            return cls(TfaasError.code, f"the error {name} cannot be told{SEE_LOG}", {})
+        return failure
 
     def error(self) -> TfaasError:
-        return error_from(self.kind, self.message, self.details, **self.told)
+        return error_from(self.kind, self.message, self.details, self.told, self.answers)
+
+
+def _failure(error: TfaasError) -> Failure:
+    told = {name: getattr(error, name) for name in _TOLD if hasattr(error, name)}
+    kind = code_of_kind(error)
+    ours = ERRORS_BY_CODE[kind]
+    answers = {
+        name: plain(getattr(error, name)())
+        for name in _ANSWERS
+        if getattr(getattr(error, name), "__func__", None) is not getattr(ours, name)
+    }
+    # A file's name in it may be no UTF-8.
+    message = str(error.message).encode(errors="replace").decode()
+    return Failure(kind, message, plain(error.details), plain(told), answers)
 
 
 # An HTTP worker to the pool. ``call`` pairs an answer with its question.

@@ -79,7 +79,7 @@ async def test_rows_that_are_not_proven_for_their_shape_do_not(tmp_path: Path) -
 @in_event_loop
 @pytest.mark.parametrize("error", [RecursionError, SystemExit])
 async def test_a_proof_that_fails_is_none_and_the_requests_are_answered(
-    tmp_path: Path, error: type[BaseException]
+    tmp_path: Path, error: type[BaseException], caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken(FunctionServable):
         def independence(self, shapes: Shapes | None = None) -> Independence:
@@ -91,6 +91,9 @@ async def test_a_proof_that_fails_is_none_and_the_requests_are_answered(
     async with client(tmp_path, servable) as one:
         await ask_at_once(one, rows(2, 3), rows(1, 3))
         assert sizes(servable)[-2:] == [2, 1]
+    (record,) = caplog.records
+    said = f"{one.version.key}: the runtime cannot prove that its rows are independent"
+    assert record.message == said
 
 
 @in_event_loop
