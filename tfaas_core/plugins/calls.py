@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from tfaas_core.errors import ConfigError
-from tfaas_core.plugins.plugin import Plugin, broken, described
+from tfaas_core.plugins.plugin import Plugin, broken
 from tfaas_core.plugins.time_limit import TooLong, time_limit
+from tfaas_core.system.one_line import described
 
 IMPORT_LIMIT_S = 60.0
 CALL_LIMIT_S = 10.0

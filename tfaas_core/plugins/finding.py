@@ -14,7 +14,8 @@ import pluggy
 from tfaas_core import __version__, hookspecs
 from tfaas_core.errors import PluginError
 from tfaas_core.plugins import calls
-from tfaas_core.plugins.plugin import Plugin, broken, text
+from tfaas_core.plugins.plugin import Plugin, broken
+from tfaas_core.system.one_line import text
 
 BUILTIN_PLUGINS = (
     "tfaas_plugins.codecs.json",

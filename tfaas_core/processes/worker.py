@@ -124,7 +124,7 @@ class HttpWorker:
 
     async def _give_up(self, started: AsyncExitStack, error: BaseException) -> None:
         """Ends what was started, and then tells the parent, which kills whom it hears this from."""
-        why = start_error("an HTTP worker", error).message
+        why = start_error("an HTTP worker cannot start", error).message
         try:
             await started.aclose()
         finally:
