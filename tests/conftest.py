@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.plugin_site import write_plugin
 from tfaas_core.testing.postgresql import ADDRESS, PostgresqlServer, running_postgresql
 
 InstallPlugin = Callable[..., Path]
@@ -63,14 +64,7 @@ def install_plugin(site: Path) -> InstallPlugin:
     """
 
     def install(distribution: str, source: str, version: str = "1.0") -> Path:
-        module = distribution.replace("-", "_")
-        (site / f"{module}.py").write_text(source, encoding="utf-8")
-        info = site / f"{module}-{version}.dist-info"
-        info.mkdir()
-        metadata = f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n"
-        (info / "METADATA").write_text(metadata, encoding="utf-8")
-        entry_point = f"[tfaas]\n{module} = {module}\n"
-        (info / "entry_points.txt").write_text(entry_point, encoding="utf-8")
+        write_plugin(site, distribution, source, version)
         importlib.invalidate_caches()
         return site
 

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import ClassVar, TypeAlias
 
 import msgspec
 
-from tfaas_core.archives import BZIP2, XZ, ZIP, ZSTD, archive_at
 from tfaas_core.config import EngineTable, SlowPriority
-from tfaas_core.errors import SEE_LOG, CannotServe, TfaasError, plugin_failed
 from tfaas_core.models.params import Params
 from tfaas_core.tensors import Array, Signature
 
 Shapes: TypeAlias = Sequence[tuple[int | None, ...]]
-
-_REPACK = " (this is a tarball or file compressed otherwise than by gzip: use tar cfz)"
-_ADVICE = {
-    ZIP: " (this is a zip archive, like a .keras file: use Keras's model.export, "
-    "and send a tarball of its folder)",
-    BZIP2: _REPACK,
-    XZ: _REPACK,
-    ZSTD: _REPACK,
-}
 
 
 class LoadOptions(msgspec.Struct, frozen=True):
@@ -52,9 +41,6 @@ class LoadOptions(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(
             options, busy_poll_s=engine.busy_poll_us / 1e6, slow_priority=engine.slow_priority
         )
-
-
-_log = logging.getLogger("tfaas.runtime")
 
 
 class Independence(msgspec.Struct, frozen=True):
@@ -112,11 +98,21 @@ class Servable(ABC):
         """Gives everything back. Nothing is called afterwards."""
 
 
+class Verdict(Enum):
+    """What a runtime says of a file or folder: whether it is of the kind that it loads."""
+
+    NO = "no"
+    MAYBE = "maybe"
+    """Nothing speaks against it, but files of other kinds may look the same."""
+    SURE = "sure"
+
+
 class Runtime(ABC):
     """Loads one kind of artifact.
 
-    ``recognises`` runs anywhere, and must not import heavy libraries. ``load`` runs in a model
-    process, which was forked from a process that had imported the ``preload`` modules.
+    ``claim``, ``find`` and ``file_name`` run anywhere, in any thread, and must not import heavy
+    libraries. ``load`` runs in a model process, which was forked from a process that had imported
+    the ``preload`` modules.
     """
 
     preload: ClassVar[tuple[str, ...]] = ()
@@ -126,9 +122,42 @@ class Runtime(ABC):
     models of these runtimes are answered with Unavailable, and those of others are not touched.
     """
 
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    """How the names of its models' files end, the usual end first: ``(".onnx",)``."""
+
+    nouns: ClassVar[tuple[str, str]] = ("", "")
+    """What messages call one of its models in a bundle, and several; made up if they are empty."""
+
     @abstractmethod
-    def recognises(self, artifact: Path) -> bool:
-        """Whether ``artifact``, a file or folder, looks like this runtime's kind, told cheaply."""
+    def claim(self, artifact: Path, file_name: str) -> Verdict:
+        """Whether ``artifact``, a file or folder, is of this runtime's kind, told cheaply.
+
+        ``file_name`` is what its uploader called it, without folders; empty if nobody knows. The
+        name of ``artifact`` itself says nothing.
+        """
+
+    def find(self, folder: Path) -> Iterable[Path]:
+        """Its models in ``folder``, an unpacked bundle: files in it, folders in it, or itself.
+
+        Unless overridden: the files right in it whose names end in one of ``suffixes``. What lies
+        beside a model, such as params.json, is left out later.
+        """
+        return [
+            path
+            for path in folder.iterdir()
+            if path.name.endswith(self.suffixes) and path.is_file()
+        ]
+
+    def file_name(self, uploaded: str) -> str:
+        """What a model's file is called in a bundle to download, where ``find`` finds it again.
+
+        ``uploaded`` is what its uploader called it; empty if nobody knows, or if it is a folder:
+        then this is what ``GET /models`` calls it. Unless overridden: ``uploaded``, if it ends in
+        one of ``suffixes`` or if there are none, else ``model`` with the first one.
+        """
+        if uploaded and (not self.suffixes or uploaded.endswith(self.suffixes)):
+            return uploaded
+        return f"model{self.suffixes[0]}" if self.suffixes else "model"
 
     @abstractmethod
     def load(self, artifact: Path, params: Params, options: LoadOptions) -> Servable:
@@ -145,32 +174,3 @@ class Runtime(ABC):
         served. Raises what ``load`` raises.
         """
         return {}
-
-
-def runtime_for(runtimes: Mapping[str, Runtime], artifact: Path) -> str:
-    """The name of the first runtime that recognises ``artifact``; raises CannotServe for none."""
-    for name, runtime in runtimes.items():
-        if _recognises(name, runtime, artifact):
-            return name
-    raise CannotServe(
-        "no runtime recognises this file; installed runtimes: "
-        f"{', '.join(runtimes) or 'none'}{_advice(artifact)}",
-        field="model",
-    )
-
-
-def _recognises(name: str, runtime: Runtime, artifact: Path) -> bool:
-    try:
-        return runtime.recognises(artifact)
-    except TfaasError:
-        raise
-    except Exception as error:
-        told = plugin_failed(type(runtime).__module__, f"recognises of the runtime {name!r}", error)
-        _log.error("%s", told.message.removesuffix(SEE_LOG), exc_info=error)
-        raise told from error
-
-
-def _advice(artifact: Path) -> str:
-    """What to do about an archive that is no bundle; empty for anything else."""
-    archive = archive_at(artifact)
-    return "" if archive is None else _ADVICE.get(archive, "")

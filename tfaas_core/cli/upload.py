@@ -17,7 +17,6 @@ from tfaas_core.cli.models import inputs_of, outputs_of
 from tfaas_core.spelling import respelled
 
 _FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
-_GRAPHS = (".pb", ".pbtxt")
 
 
 @click.command(epilog="Example: tfaas upload vk.pb --params params.json --labels labels.txt")
@@ -74,11 +73,13 @@ def _name_of(path: Path) -> str:
 
 def _model_part(path: Path, name: str) -> AbstractContextManager[FormPart]:
     if path.is_dir():
+        from tfaas_core.uploads.companions import COMPANIONS
         from tfaas_core.uploads.folder import regular_files
 
         files = regular_files(path)
-        if not any(file.suffix in _GRAPHS for file in files):
-            raise click.ClickException(f"{path} holds no SavedModel and no graph (.pb)")
+        # What else is a model depends on the runtimes of the server.
+        if all(file.name in COMPANIONS for file in files):
+            raise click.ClickException(f"{path} holds no model")
         return folder_part(path, files, name)
     if path.is_file():
         return graph_part(path)

@@ -26,7 +26,7 @@ NODE_FIELDS = {
 _FIELDS = (
     *("name", "model", "labels", "options", "description", "timestamp", "img_channels", "op"),
     *(spelling for spellings in NODE_FIELDS.values() for spelling in spellings),
-    *("features", "signature", "batch", "warmup", "nan", "example", "image", "tags"),
+    *("features", "signature", "batch", "warmup", "nan", "example", "image", "tags", "runtime"),
 )
 
 
@@ -60,6 +60,7 @@ class Params(msgspec.Struct, frozen=True):
     has both ``input_node`` and another ``input_name``: TFaaS clients of the time of TensorFlow 2
     sent both, a node of the graph and a name of the SavedModel's signature. ``features`` names the
     columns of a row in order. ``accepts_nan``: requests may send NaN, as a missing value.
+    ``runtime`` names the one that loads the model; empty: those that there are find that out.
     """
 
     name: str = ""
@@ -74,6 +75,7 @@ class Params(msgspec.Struct, frozen=True):
     batch: BatchParams = BatchParams()
     warmup: WarmUpRuns = WarmUpRuns.ALL
     accepts_nan: bool = False
+    runtime: str = ""
     document: dict[str, Any] = {}
 
     @classmethod
@@ -108,6 +110,7 @@ class Params(msgspec.Struct, frozen=True):
             batch=_batch(document.get("batch")),
             warmup=WarmUpRuns(_choice(document, "warmup", [*WarmUpRuns])),
             accepts_nan=_choice(document, "nan", ["refuse", "accept"]) == "accept",
+            runtime=_text(document, "runtime"),
             document=document,
         )
 

@@ -63,6 +63,17 @@ def wrong_with_runtime(name: str, runtime: Runtime) -> Iterator[str]:
             f"registers the runtime `{name}` with the preload {shown(modules)}, "
             "expected a tuple of modules like ('onnxruntime',)"
         )
+    suffixes, nouns = runtime.suffixes, runtime.nouns
+    if not _is_of_texts(suffixes) or not all(suffixes):
+        yield (
+            f"registers the runtime `{name}` with the suffixes {shown(suffixes)}, "
+            "expected a tuple of file names' ends like ('.onnx',)"
+        )
+    if not _is_of_texts(nouns) or len(nouns) != 2:
+        yield (
+            f"registers the runtime `{name}` with the nouns {shown(nouns)}, "
+            "expected a pair like ('ONNX file', 'ONNX files')"
+        )
     try:
         pickle.dumps(runtime)
     except Exception as error:
@@ -70,6 +81,10 @@ def wrong_with_runtime(name: str, runtime: Runtime) -> Iterator[str]:
             f"registers the runtime `{name}`, which cannot be pickled, "
             f"so that no other process can get it: {described(error)}"
         )
+
+
+def _is_of_texts(value: object) -> bool:
+    return isinstance(value, tuple) and all(isinstance(text, str) for text in value)
 
 
 def is_struct(value: object) -> bool:

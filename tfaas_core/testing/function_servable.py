@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tfaas_core.models.params import Params
-from tfaas_core.runtime import Independence, LoadOptions, Runtime, Servable, Shapes
+from tfaas_core.runtime import Independence, LoadOptions, Runtime, Servable, Shapes, Verdict
 from tfaas_core.tensors import Array, BatchAxis, Signature, TensorSpec
 
 ROWS_OF_3 = TensorSpec("x", "float32", (None, 3))
@@ -76,8 +76,8 @@ class OneServable(Runtime):
     def __init__(self, servable: Servable) -> None:
         self._servable = servable
 
-    def recognises(self, artifact: Path) -> bool:
-        return True
+    def claim(self, artifact: Path, file_name: str) -> Verdict:
+        return Verdict.SURE
 
     def load(self, artifact: Path, params: Params, options: LoadOptions) -> Servable:
         return self._servable

@@ -14,7 +14,7 @@ import numpy as np
 
 from tfaas_core.errors import CannotServe, DoesNotFit
 from tfaas_core.models.params import Params
-from tfaas_core.runtime import Independence, LoadOptions, Runtime, Servable, Shapes
+from tfaas_core.runtime import Independence, LoadOptions, Runtime, Servable, Shapes, Verdict
 from tfaas_core.tensors import Array, BatchAxis, Signature, TensorSpec
 
 SIGNATURE = Signature(
@@ -100,9 +100,10 @@ class FakeRuntime(Runtime):
     """
 
     preload = ()
+    suffixes = (".pb",)
 
-    def recognises(self, artifact: Path) -> bool:
-        return artifact.is_file()
+    def claim(self, artifact: Path, file_name: str) -> Verdict:
+        return Verdict.MAYBE if artifact.is_file() else Verdict.NO
 
     def load(self, artifact: Path, params: Params, options: LoadOptions) -> Servable:
         match artifact.read_text().split():

@@ -25,13 +25,15 @@ from tfaas_core.models.model import ModelVersion, is_name
 from tfaas_core.models.params import Params, check_features, shown_nodes
 from tfaas_core.plugins import load_plugins
 from tfaas_core.predict.example_runs import ExampleRuns
-from tfaas_core.runtime import Runtime, runtime_for
+from tfaas_core.runtime import Runtime
 from tfaas_core.system.muted import stderr_muted
 from tfaas_core.tensors import Signature
-from tfaas_core.uploads.bundle import Bundle, BundleLimits, find_model, is_bundle, unpack
+from tfaas_core.uploads.bundle import BundleLimits, is_bundle, unpack
+from tfaas_core.uploads.companions import read_params, read_warmup
+from tfaas_core.uploads.contents import Contents, contents_of
 from tfaas_core.uploads.first_axis import prepare
 from tfaas_core.uploads.folder import regular_files
-from tfaas_core.uploads.package import read_params, read_warmup
+from tfaas_core.uploads.runtime_choice import RuntimeChoice
 
 _COUNT_TIMEOUT_S = 60.0
 
@@ -70,8 +72,8 @@ def inspect_model(path: Path, config: Config) -> Inspection:
     runtimes, codecs = plugins.runtimes(), plugins.codecs(config)
     inspection = Inspection(path=str(path))
     try:
-        with stderr_muted(), _opened(path, config) as bundle:
-            _inspect(inspection, bundle, config, runtimes, codecs)
+        with stderr_muted(), _opened(path, config, RuntimeChoice(runtimes)) as contents:
+            _inspect(inspection, contents, config, runtimes, codecs)
             inspection.loadable = True
     except TfaasError as error:
         inspection.refusal = error.message
@@ -79,20 +81,22 @@ def inspect_model(path: Path, config: Config) -> Inspection:
 
 
 @contextmanager
-def _opened(path: Path, config: Config) -> Iterator[Bundle]:
+def _opened(path: Path, config: Config, runtimes: RuntimeChoice) -> Iterator[Contents]:
     """What ``path`` holds; a tarball is unpacked while the block lasts."""
     limits = BundleLimits(config.limits.max_unpacked_bytes, config.limits.max_bundle_files)
     if path.is_dir():
         regular_files(path)
-        yield msgspec.structs.replace(find_model(path), name=path.resolve().name)
+        yield msgspec.structs.replace(contents_of(path, runtimes), name=path.resolve().name)
     elif not path.is_file():
         raise BadBody(f"{path} is neither a regular file nor a folder")
     elif is_bundle(path):
         with tempfile.TemporaryDirectory(prefix="tfaas-inspect-") as folder:
-            bundle = unpack(path, Path(folder) / "unpacked", limits)
-            yield bundle if bundle.name else msgspec.structs.replace(bundle, name=_stem(path))
+            unpacked = Path(folder) / "unpacked"
+            unpack(path, unpacked, limits)
+            contents = contents_of(unpacked, runtimes)
+            yield msgspec.structs.replace(contents, name=contents.name or _stem(path))
     else:
-        yield Bundle(path.stem, path)
+        yield Contents(path.stem, path, path.name)
 
 
 def _stem(tarball: Path) -> str:
@@ -101,21 +105,22 @@ def _stem(tarball: Path) -> str:
 
 def _inspect(
     inspection: Inspection,
-    bundle: Bundle,
+    contents: Contents,
     config: Config,
     runtimes: Mapping[str, Runtime],
     codecs: Mapping[str, Codec[Any]],
 ) -> None:
     """Fills in what it finds, until the model is refused by a TfaasError."""
-    model = bundle.model
+    model = contents.model
     files = regular_files(model) if model.is_dir() else [model]
     inspection.size = sum(file.stat().st_size for file in files)
-    params = read_params(bundle.params) if bundle.params else Params()
-    warmup = read_warmup(bundle.warmup) if bundle.warmup else None
-    name = params.name or bundle.name
+    params = read_params(contents.params) if contents.params else Params()
+    warmup = read_warmup(contents.warmup) if contents.warmup else None
+    name = params.name or contents.name
     inspection.params = {"name": name, "inputNode": "", "outputNode": "", "description": ""}
     inspection.params |= params.document
-    inspection.runtime = runtime_for(runtimes, model)
+    choice = RuntimeChoice(runtimes)
+    inspection.runtime = choice.runtime_for(model, contents.file_name, params.runtime)
     candidate = Candidate(
         name if is_name(name) else "model", "", inspection.runtime, str(model), params.document
     )

@@ -15,7 +15,7 @@ import msgspec
 
 from tfaas_core.errors import BadBody, CannotServe, DoesNotFit
 from tfaas_core.models.checksum import PREFIX, file_sha256, folder_checksum
-from tfaas_core.uploads.bundle import PARAMS
+from tfaas_core.uploads.companions import PARAMS
 from tfaas_core.uploads.folder import regular_files
 
 _SAVED_MODELS = ("saved_model.pb", "saved_model.pbtxt")

@@ -1,4 +1,4 @@
-"""Bundle: a tarball that holds a model, unpacked with care.
+"""Bundle: a tarball that holds a model, unpacked with care, and packed.
 
 Whoever made the tarball may be an enemy: members are read one by one, only regular files and
 folders are taken, nothing leaves the target folder, and bytes, files, and what they were
@@ -19,13 +19,8 @@ from typing import IO, cast
 import msgspec
 
 from tfaas_core.archives import GZIP, START_BYTES, TAR, archive_at, archive_of
-from tfaas_core.errors import BadBody, CannotServe, TooLarge
+from tfaas_core.errors import BadBody, TooLarge
 from tfaas_core.storage import disk_errors
-
-SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
-PARAMS = "params.json"
-LABELS = ("labels.txt", "labels.csv")
-WARMUP_FILE = "warmup.json"
 
 _CHUNK_BYTES = 1 << 20
 _MAX_READ_BYTES = 4 << 20
@@ -43,38 +38,23 @@ class BundleLimits(msgspec.Struct, frozen=True):
     max_bundle_files: int
 
 
-class Bundle(msgspec.Struct, frozen=True):
-    """What was found in a bundle.
-
-    ``name`` is the folder at the top of the tarball, empty if there is none. ``model`` is the
-    SavedModel's folder or the graph's file.
-    """
-
-    name: str
-    model: Path
-    params: Path | None = None
-    labels: Path | None = None
-    warmup: Path | None = None
-
-
 def is_bundle(path: Path) -> bool:
     """Whether a file is a tarball, plain or gzipped, told by its first bytes."""
     return archive_at(path) in (GZIP, TAR)
 
 
-def unpack(tarball: Path, folder: Path, limits: BundleLimits) -> Bundle:
-    """Unpacks ``tarball`` into the new ``folder``, and finds the model in it.
+def unpack(tarball: Path, folder: Path, limits: BundleLimits) -> None:
+    """Unpacks ``tarball`` into the new ``folder``.
 
     Blocks; what it leaves behind when it raises is the caller's to remove. Raises BadBody for what
-    is no tarball or holds what it must not, TooLarge beyond ``limits``, CannotServe if it holds
-    no model or several, StorageFull and StorageUnavailable.
+    is no tarball or holds what it must not, TooLarge beyond ``limits``, StorageFull and
+    StorageUnavailable.
     """
     folder.mkdir(mode=0o700)
     with _reading(tarball) as archive:
         unpacker = _Unpacker(folder, limits, tarball.stat().st_size)
         for member in archive:
             unpacker.take(archive, member)
-    return find_model(folder)
 
 
 @contextmanager
@@ -195,43 +175,12 @@ def _is_clutter(path: PurePosixPath) -> bool:
     return path.name.startswith("._") or path.name == ".DS_Store" or "__MACOSX" in path.parts
 
 
-def find_model(folder: Path) -> Bundle:
-    """The model in a folder that holds what a bundle holds.
-
-    Raises CannotServe if there is none, or several.
-    """
-    tops = list(folder.iterdir())
-    only = tops[0] if len(tops) == 1 and tops[0].is_dir() else None
-    name = only.name if only is not None else ""
-    saved_models = sorted({found.parent for file in SAVED_MODEL for found in folder.rglob(file)})
-    if len(saved_models) > 1:
-        raise CannotServe(
-            f"the bundle holds {len(saved_models)} SavedModels; upload one at a time",
-            field="model",
-        )
-    root = saved_models[0] if saved_models else only or folder
-    model = root if saved_models else _graph(root)
-    found = [_first(root, folder, names) for names in ((PARAMS,), LABELS, (WARMUP_FILE,))]
-    return Bundle(name, model, *found)
-
-
-def _graph(root: Path) -> Path:
-    graphs = sorted(root.glob("*.pb"))
-    if len(graphs) == 1:
-        return graphs[0]
-    what = f"{len(graphs)} graphs (.pb)" if graphs else "no saved_model.pb and no graph (.pb)"
-    where = "" if graphs or not any(root.rglob("*.pb")) else " at its top or in its only folder"
-    raise CannotServe(f"the bundle holds {what}{where}; it must hold one model", field="model")
-
-
-def _first(root: Path, folder: Path, names: tuple[str, ...]) -> Path | None:
-    """The first such file beside the model, or in a folder above it inside the bundle."""
-    places = [root, *(parent for parent in root.parents if parent.is_relative_to(folder))]
-    for place in places:
-        for name in names:
-            if (place / name).is_file():
-                return place / name
-    return None
+def is_file_name(name: str) -> bool:
+    """Whether ``unpack`` takes a file of this name right at the top of a bundle."""
+    if not name.isprintable() or "\\" in name or name == "..":
+        return False
+    path = PurePosixPath(name)
+    return path.parts == (name,) and name != "/" and not (_is_too_long(path) or _is_clutter(path))
 
 
 class Entry(msgspec.Struct, frozen=True):

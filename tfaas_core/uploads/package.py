@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from pathlib import Path
 from typing import Any
@@ -12,20 +10,21 @@ import msgspec
 
 from tfaas_core.archives import GZIP, archive_at
 from tfaas_core.base64_text import decode_base64
-from tfaas_core.errors import BadBody, TooLarge, UnknownModel
+from tfaas_core.errors import BadBody, UnknownModel
 from tfaas_core.models.checksum import PREFIX, artifact_checksum
-from tfaas_core.models.examples import parse_warmup
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.params import Params
-from tfaas_core.storage import MODEL, disk_errors
-from tfaas_core.uploads.bundle import WARMUP_FILE, BundleLimits, Entry, is_bundle, unpack
+from tfaas_core.storage import disk_errors
+from tfaas_core.uploads.bundle import BundleLimits, Entry, is_bundle, unpack
+from tfaas_core.uploads.companions import (
+    WARMUP_FILE,
+    read_labels,
+    read_params,
+    read_warmup,
+)
+from tfaas_core.uploads.contents import contents_of
 from tfaas_core.uploads.form import FormFile
-
-MAX_TEXT_FILE_BYTES = 16 * 1024 * 1024
-"""Of params.json and of the labels, which are read into memory."""
-
-MAX_WARMUP_BYTES = 4 * 1024 * 1024
-"""Of warmup.json, which every HTTP worker keeps in memory."""
+from tfaas_core.uploads.runtime_choice import RuntimeChoice
 
 _UNPACKED = "unpacked"
 _CHUNK_BYTES = 1 << 20
@@ -45,14 +44,15 @@ class Received(msgspec.Struct, frozen=True):
 class Package(msgspec.Struct, frozen=True):
     """What an upload holds.
 
-    ``model`` is the graph's file or the SavedModel's folder, always under the name MODEL in the
-    staging folder. ``name`` is the folder at the top of a bundle, empty for anything else.
-    ``checksum`` is that of ``tfaas_core.models.checksum``.
+    ``model`` is a file, or a folder like a SavedModel's, always under the name MODEL in the staging
+    folder; ``file_name`` is what its uploader called it, empty if nobody knows. ``name`` is the
+    folder at the top of a bundle, empty for anything else. ``checksum`` is that of
+    ``tfaas_core.models.checksum``.
     """
 
     name: str
     model: Path
-    model_file: str
+    file_name: str
     params: Params
     labels: tuple[str, ...]
     labels_file: str
@@ -61,8 +61,10 @@ class Package(msgspec.Struct, frozen=True):
     warmup: dict[str, Any] | None = None
 
 
-def sort_out(received: Received, staging: Path, limits: BundleLimits) -> Package:
-    """Makes a Package of what was received; unpacks it if it is a bundle.
+def sort_out(
+    received: Received, staging: Path, limits: BundleLimits, runtimes: RuntimeChoice
+) -> Package:
+    """Makes a Package of what was received; unpacks it if it is a bundle, whose model they find.
 
     Blocks. Parts of a form win over what a bundle holds. Raises BadBody, DoesNotFit, CannotServe,
     TooLarge, and StorageFull.
@@ -70,20 +72,22 @@ def sort_out(received: Received, staging: Path, limits: BundleLimits) -> Package
     model = _from_base64(received.model) if received.model_is_base64 else received.model
     _check_kind(received, model.path)
     params, labels = received.params, received.labels
-    name, model_file, warmup = "", model.filename or MODEL, None
+    name, file_name, warmup = "", model.filename, None
     if is_bundle(model.path):
-        bundle = unpack(model.path, staging / _UNPACKED, limits)
-        name, model_file = bundle.name, _shown(bundle.model)
+        unpack(model.path, staging / _UNPACKED, limits)
+        wanted = None if params is None else read_params(params.path).runtime
+        bundle = contents_of(staging / _UNPACKED, runtimes, wanted)
+        name, file_name = bundle.name, bundle.file_name
         params = params or _found(bundle.params, staging / "params.json")
         labels = labels or _found(bundle.labels, staging / "labels.txt")
         warmup = _found(bundle.warmup, staging / WARMUP_FILE)
         _replace(model.path, bundle.model, staging / _UNPACKED)
     size_bytes, checksum = _measured(model.path, model)
-    lines = () if labels is None else _read_labels(labels)
+    lines = () if labels is None else read_labels(labels.path, labels.filename)
     return Package(
         name=name,
         model=model.path,
-        model_file=model_file,
+        file_name=file_name,
         params=Params() if params is None else read_params(params.path),
         labels=lines,
         labels_file=(labels.filename or "labels.txt") if labels and lines else "",
@@ -93,18 +97,19 @@ def sort_out(received: Received, staging: Path, limits: BundleLimits) -> Package
     )
 
 
-def entries_of(version: ModelVersion, artifact: Path) -> list[Entry]:
+def entries_of(version: ModelVersion, artifact: Path, runtimes: RuntimeChoice) -> list[Entry]:
     """What a bundle of a stored version holds: all that ``sort_out`` would find in it again.
 
-    Blocks. Raises UnknownModel if the version was removed meanwhile.
+    A model that is one file is called there what its runtime calls it. Blocks. Raises UnknownModel
+    if the version was removed meanwhile.
     """
     top = version.name
     if artifact.is_dir():
         files = sorted(path for path in artifact.rglob("*") if path.is_file())
         entries = [Entry(f"{top}/{path.relative_to(artifact)}", path) for path in files]
     elif artifact.is_file():
-        named = version.model_file.endswith(".pb") and "/" not in version.model_file
-        entries = [Entry(f"{top}/{version.model_file if named else 'model.pb'}", artifact)]
+        name = runtimes.file_name(version.runtime, version.model_file)
+        entries = [Entry(f"{top}/{name}", artifact)]
     else:
         raise UnknownModel(f"model {top!r} was removed just now", model=top)
     if version.params:
@@ -122,11 +127,6 @@ def _check_kind(received: Received, path: Path) -> None:
         raise BadBody("Content-Encoding says gzip, but the body is not gzip")
     if received.must_be_bundle and not is_bundle(path):
         raise BadBody("the body is no tarball; send one (tar cfz model.tar.gz model), or a form")
-
-
-def _shown(model: Path) -> str:
-    """What ``GET /models`` calls the model's file."""
-    return "saved_model.pb" if model.is_dir() else model.name
 
 
 def _found(path: Path | None, target: Path) -> FormFile | None:
@@ -196,43 +196,3 @@ def _decoded(text: bytes) -> bytes:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
-
-
-def read_params(file: Path) -> Params:
-    """Reads a ``params.json``; raises BadBody, DoesNotFit and TooLarge."""
-    return Params.parse(_small(file, "params"))
-
-
-def read_warmup(file: Path) -> dict[str, Any]:
-    """Reads a ``warmup.json``; raises BadBody, DoesNotFit and TooLarge."""
-    return parse_warmup(_small(file, WARMUP_FILE, MAX_WARMUP_BYTES))
-
-
-def _read_labels(file: FormFile) -> tuple[str, ...]:
-    """One label a line; of a ``.csv``, the first column."""
-    try:
-        text = _small(file.path, "labels").decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadBody(f"labels is not UTF-8 text: {error}", field="labels") from None
-    if not file.filename.lower().endswith(".csv"):
-        lines = [line.strip() for line in text.splitlines()]
-    else:
-        try:
-            lines = [row[0].strip() if row else "" for row in csv.reader(io.StringIO(text))]
-        except csv.Error as error:
-            raise BadBody(f"labels is not CSV: {error}", field="labels") from None
-    while lines and not lines[-1]:
-        lines.pop()
-    return tuple(lines)
-
-
-def _small(file: Path, part: str, limit: int = MAX_TEXT_FILE_BYTES) -> bytes:
-    size_bytes = file.stat().st_size
-    if size_bytes > limit:
-        raise TooLarge(
-            f"{part} has {size_bytes} bytes, {limit} are allowed",
-            field=part,
-            expected=limit,
-            got=size_bytes,
-        )
-    return file.read_bytes()

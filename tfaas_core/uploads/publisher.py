@@ -22,11 +22,12 @@ from tfaas_core.models.model import ModelVersion, check_name, is_name, now_text
 from tfaas_core.models.params import check_features
 from tfaas_core.models.versions import MAX_LABELS, Model, Pointers
 from tfaas_core.predict.example_runs import ExampleRuns
-from tfaas_core.runtime import Runtime, runtime_for
-from tfaas_core.storage import Claim, DefaultChoice, Storage
+from tfaas_core.runtime import Runtime
+from tfaas_core.storage import MODEL, Claim, DefaultChoice, Storage
 from tfaas_core.uploads.bundle import BundleLimits
 from tfaas_core.uploads.first_axis import prepare
 from tfaas_core.uploads.package import Package
+from tfaas_core.uploads.runtime_choice import RuntimeChoice
 from tfaas_core.uploads.uninterrupted import finished
 from tfaas_core.worker_place import TellWorkers
 
@@ -49,8 +50,8 @@ class Publisher:
     ) -> None:
         self.storage = storage
         self.limits = limits
+        self.runtime_choice = RuntimeChoice(runtimes)
         self._engine = engine
-        self._runtimes = runtimes
         self._announce = announce
         self._next_moment = next_moment
         self._keep_versions = keep_versions
@@ -63,12 +64,14 @@ class Publisher:
         then nothing is stored or changed. It must not be cancelled: see Upload.
         """
         engine, params = self._engine, package.params
-        runtime = runtime_for(self._runtimes, package.model)
+        runtime = await asyncio.to_thread(
+            self.runtime_choice.runtime_for, package.model, package.file_name, params.runtime
+        )
         candidate = Candidate(claim.name, "", runtime, str(package.model), params.document)
         loaded = await prepare(engine, candidate, examples_in(package.warmup, params.document))
         try:
             check_features(params, loaded.signature)
-            record = _record(claim.name, runtime, package, loaded)
+            record = self._record(claim.name, runtime, package, loaded)
             await self._example_runs.check(loaded.ticket, record)
             record = msgspec.structs.replace(record, created=self._next_moment())
             version = await asyncio.to_thread(self.storage.commit, claim, staging, record)
@@ -79,6 +82,28 @@ class Publisher:
         await self._announce(claim.name)
         await self._prune(claim)
         return version
+
+    def _record(self, name: str, runtime: str, package: Package, loaded: Loaded) -> ModelVersion:
+        if package.model.is_dir():
+            model_file = self.runtime_choice.file_name(runtime, "")
+        else:
+            model_file = package.file_name or MODEL
+        return ModelVersion(
+            name=name,
+            version=0,
+            runtime=runtime,
+            model_file=model_file,
+            labels_file=package.labels_file,
+            params=package.params.document,
+            signature=loaded.signature,
+            mergeable=loaded.mergeable,
+            merge_reason=loaded.merge_reason,
+            labels=package.labels,
+            created=now_text(),
+            size_bytes=package.size_bytes,
+            checksum=package.checksum,
+            warmup=package.warmup,
+        )
 
     async def _prune(self, claim: Claim) -> None:
         """Comes last, because until the switch somebody may have wanted to load an old version."""
@@ -207,22 +232,3 @@ async def _claimed(storage: Storage, name: str) -> AsyncIterator[Claim]:
 
 def _unknown(name: str) -> UnknownModel:
     return UnknownModel(f"there is no model {name[:140]!r}; see /models", model=name[:140])
-
-
-def _record(name: str, runtime: str, package: Package, loaded: Loaded) -> ModelVersion:
-    return ModelVersion(
-        name=name,
-        version=0,
-        runtime=runtime,
-        model_file=package.model_file,
-        labels_file=package.labels_file,
-        params=package.params.document,
-        signature=loaded.signature,
-        mergeable=loaded.mergeable,
-        merge_reason=loaded.merge_reason,
-        labels=package.labels,
-        created=now_text(),
-        size_bytes=package.size_bytes,
-        checksum=package.checksum,
-        warmup=package.warmup,
-    )

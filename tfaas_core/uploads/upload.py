@@ -81,7 +81,9 @@ class Upload:
 
     async def _publish(self, received: Received) -> ModelVersion:
         publisher = self._publisher
-        package = await asyncio.to_thread(sort_out, received, self.staging, publisher.limits)
+        package = await asyncio.to_thread(
+            sort_out, received, self.staging, publisher.limits, publisher.runtime_choice
+        )
         claim = await self._claim_for(package, received)
         return await publisher.publish(claim, self.staging, package)
 

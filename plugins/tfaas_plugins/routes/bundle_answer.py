@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Generator
 
+from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.route import Response
-from tfaas_core.storage import Storage
 from tfaas_core.uploads.bundle import pack
 from tfaas_core.uploads.package import entries_of
 
 
-async def bundle_of(storage: Storage, version: ModelVersion, filename: str) -> Response:
+async def bundle_of(host: Host, version: ModelVersion, filename: str) -> Response:
     """A gzipped tarball that can be uploaded again. Raises what ``Storage.artifact`` does."""
-    artifact = await asyncio.to_thread(storage.artifact, version)
-    entries = await asyncio.to_thread(entries_of, version, artifact)
+    artifact = await asyncio.to_thread(host.storage.artifact, version)
+    entries = await asyncio.to_thread(entries_of, version, artifact, host.publisher.runtime_choice)
     return Response(
         media_type="application/gzip",
         headers={"Content-Disposition": f'attachment; filename="{filename}"'},

@@ -41,7 +41,7 @@ class ModelsApi:
     async def download(self, request: Request) -> Response:
         """``GET /models/NAME/download``: a bundle that can be uploaded again."""
         version = self._host.catalog.get(request.path_fields["name"])
-        return await bundle_of(self._host.storage, version, f"{version.name}.tar.gz")
+        return await bundle_of(self._host, version, f"{version.name}.tar.gz")
 
     async def upload(self, request: Request) -> Response:
         """``POST /upload``: a form with the parts name, params, model and labels; or a bundle."""

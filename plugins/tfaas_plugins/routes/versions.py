@@ -35,9 +35,7 @@ class VersionsApi:
         """``GET /models/NAME/versions/3/download``: its bundle."""
         number = _number(request)
         version = self._model(request).version(number)
-        return await bundle_of(
-            self._host.storage, version, f"{version.name}-{version.version}.tar.gz"
-        )
+        return await bundle_of(self._host, version, f"{version.name}-{version.version}.tar.gz")
 
     async def delete(self, request: Request) -> Response:
         """``DELETE /models/NAME/versions/3``, which is neither live nor labelled."""

@@ -13,9 +13,12 @@ import pytest
 from PIL import Image
 from tfaas_backends import demo
 from tfaas_backends.demo.train_digits import answers, pack
+from tfaas_backends.runtimes.saved_model.runtime import SavedModelRuntime
 
 from tfaas_core.models.params import Params
 from tfaas_core.uploads.bundle import BundleLimits, unpack
+from tfaas_core.uploads.contents import contents_of
+from tfaas_core.uploads.runtime_choice import RuntimeChoice
 
 FOLDER = Path(demo.__file__).parent
 BUNDLE = FOLDER / "digits.tar.gz"
@@ -36,7 +39,9 @@ def test_the_bundle_is_small() -> None:
 
 
 def test_the_bundle_says_what_it_is(tmp_path: Path) -> None:
-    bundle = unpack(BUNDLE, tmp_path / "unpacked", LIMITS)
+    unpack(BUNDLE, tmp_path / "unpacked", LIMITS)
+    runtimes = RuntimeChoice({"saved_model": SavedModelRuntime()})
+    bundle = contents_of(tmp_path / "unpacked", runtimes)
     assert bundle.params is not None
     assert bundle.labels is not None
     params = Params.parse(bundle.params.read_bytes())

@@ -116,7 +116,9 @@ def test_a_folder_with_anything_but_files_and_folders_is_not_sent(
 
 def test_what_is_no_model_is_not_sent(fails: Fails, here: Path) -> None:
     (here / "empty").mkdir()
-    assert fails("upload", "empty") == "empty holds no SavedModel and no graph (.pb)"
+    assert fails("upload", "empty") == "empty holds no model"
+    (here / "empty" / "params.json").touch()
+    assert fails("upload", "empty") == "empty holds no model"
     os.mkfifo(here / "pipe")
     assert fails("upload", "pipe") == "pipe is neither a regular file nor a folder"
 

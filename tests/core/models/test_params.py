@@ -98,6 +98,7 @@ class TestParams:
             ({"name": 3}, "params.name is not a string"),
             ({"description": ["a"]}, "params.description is not a string"),
             ({"signature": True}, "params.signature is not a string"),
+            ({"runtime": ["graph"]}, "params.runtime is not a string"),
             ({"inputNode": 3}, "params.inputNode is neither a string nor a list of strings"),
             ({"input_node": ["a", 3]}, "params.inputNode is neither a string nor a list"),
             ({"outputNode": {"a": 1}}, "params.outputNode is neither a string nor a list"),

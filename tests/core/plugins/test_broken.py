@@ -85,6 +85,18 @@ BROKEN = {
     "with the preload 'json', expected a tuple": RUNTIME.replace('("json",)', '"json"'),
     "with the preload None, expected a tuple": RUNTIME.replace('("json",)', "None"),
     "with the preload ('a b',), expected a tuple": RUNTIME.replace("json", "a b"),
+    "with the suffixes '.tape', expected a tuple": RUNTIME.replace(
+        "preload", "suffixes = '.tape'\n    preload"
+    ),
+    "with the suffixes ('',), expected a tuple": RUNTIME.replace(
+        "preload", "suffixes = ('',)\n    preload"
+    ),
+    "with the nouns ('tape',), expected a pair": RUNTIME.replace(
+        "preload", "nouns = ('tape',)\n    preload"
+    ),
+    "failed in tfaas_register_runtimes: TypeError: Can't instantiate abstract class Tape": (
+        RUNTIME.replace("def claim(self, artifact, file_name)", "def recognises(self, artifact)")
+    ),
     "registers the runtime `tape`, which cannot be pickled": RUNTIME.replace(
         'preload = ("json",)', 'preload = ("json",)\n    def __init__(self): self.f = lambda: 1'
     ),

@@ -14,6 +14,7 @@ from tfaas_plugins.codecs.json.codec import JsonCodec
 from tfaas_plugins.codecs.json.document import JsonDocument
 
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.notes import Timing
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.predict.predictor import LARGE_BODY_BYTES, Prediction, Predictor
 from tfaas_core.route import Head
@@ -53,7 +54,12 @@ class FirstColumn:
         self.whole: list[bool] = []
 
     async def run(
-        self, version: ModelVersion, inputs: Sequence[Array], rows: int, whole: bool
+        self,
+        version: ModelVersion,
+        inputs: Sequence[Array],
+        rows: int,
+        whole: bool,
+        timing: Timing | None,
     ) -> list[Array]:
         self.ran.append(version.version)
         self.whole.append(whole)

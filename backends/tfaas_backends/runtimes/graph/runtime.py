@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
+from tfaas_backends.runtimes.graph.first_node import begins_with_node
 from tfaas_core.archives import archive_at
 from tfaas_core.models.params import Params
-from tfaas_core.runtime import LoadOptions, Runtime, Servable
+from tfaas_core.runtime import LoadOptions, Runtime, Servable, Verdict
 
 
 class GraphRuntime(Runtime):
@@ -20,9 +22,24 @@ class GraphRuntime(Runtime):
     # The same as the saved_model runtime's, so that they share a fork server.
     preload = ("tfaas_backends.runtimes.saved_model.servable",)
 
-    def recognises(self, artifact: Path) -> bool:
-        """Any file that is no archive and not compressed: a GraphDef itself begins with no mark."""
-        return artifact.is_file() and archive_at(artifact) is None
+    suffixes = (".pb",)
+    nouns = ("graph (.pb)", "graphs (.pb)")
+
+    def claim(self, artifact: Path, file_name: str) -> Verdict:
+        """Sure of a file that begins with a node. Any other may be one, but no archive is.
+
+        A GraphDef has no mark, and need not begin with a node; what is none is told when it is
+        loaded, in words that help.
+        """
+        if not artifact.is_file() or archive_at(artifact) is not None:
+            return Verdict.NO
+        return Verdict.SURE if begins_with_node(artifact) else Verdict.MAYBE
+
+    def find(self, folder: Path) -> Iterable[Path]:
+        """None if there is a SavedModel: a .pb beside or in that belongs to it."""
+        if any(any(folder.rglob(name)) for name in ("saved_model.pb", "saved_model.pbtxt")):
+            return []
+        return super().find(folder)
 
     def load(self, artifact: Path, params: Params, options: LoadOptions) -> Servable:
         # Only here: it imports TensorFlow.

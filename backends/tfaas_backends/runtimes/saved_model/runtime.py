@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from tfaas_core.models.params import Params
-from tfaas_core.runtime import LoadOptions, Runtime, Servable
+from tfaas_core.runtime import LoadOptions, Runtime, Servable, Verdict
 
 _FILES = ("saved_model.pb", "saved_model.pbtxt")
 
@@ -23,9 +24,19 @@ class SavedModelRuntime(Runtime):
     # The same as the graph runtime's, so that they share a fork server. It imports that one's too.
     preload = ("tfaas_backends.runtimes.saved_model.servable",)
 
-    def recognises(self, artifact: Path) -> bool:
-        """A folder with a saved_model.pb or saved_model.pbtxt."""
-        return any((artifact / name).is_file() for name in _FILES)
+    nouns = ("saved_model.pb", "SavedModels")
+
+    def claim(self, artifact: Path, file_name: str) -> Verdict:
+        """Sure of a folder with a saved_model.pb or saved_model.pbtxt."""
+        is_one = any((artifact / name).is_file() for name in _FILES)
+        return Verdict.SURE if is_one else Verdict.NO
+
+    def find(self, folder: Path) -> Iterable[Path]:
+        """Folders with one of these, at any depth."""
+        return {file.parent for name in _FILES for file in folder.rglob(name)}
+
+    def file_name(self, uploaded: str) -> str:
+        return _FILES[0]
 
     def load(self, artifact: Path, params: Params, options: LoadOptions) -> Servable:
         # Only here: it imports TensorFlow.

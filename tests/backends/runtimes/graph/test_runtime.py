@@ -19,7 +19,7 @@ from tests.backends.runtimes.apart import check_loading, run_python
 from tests.data import MODELS as REAL
 from tfaas_core.errors import BadBody, CannotServe, StorageUnavailable, TfaasError
 from tfaas_core.models.params import Params
-from tfaas_core.runtime import LoadOptions
+from tfaas_core.runtime import LoadOptions, Verdict
 from tfaas_core.tensors import BatchAxis
 
 MODELS = sorted(REAL.glob("*.pb"))
@@ -61,14 +61,51 @@ def test_the_plugin_registers_the_runtime() -> None:
     assert isinstance(tfaas_register_runtimes()["graph"], GraphRuntime)
 
 
-def test_a_graph_is_recognised(tmp_path: Path) -> None:
-    file = tmp_path / "model"
-    for content in (small_graph(), b"", b"not a graph, but no archive either"):
-        file.write_bytes(content)
-        assert GraphRuntime().recognises(file)
+def claim(file: Path, content: bytes) -> Verdict:
+    file.write_bytes(content)
+    return GraphRuntime().claim(file, "model.pb")
 
 
-def test_folders_and_archives_are_not_recognised(tmp_path: Path) -> None:
+def one_node(name: str, op: str) -> bytes:
+    graph_def = tf.compat.v1.GraphDef()
+    graph_def.node.add(name=name, op=op)
+    return bytes(graph_def.SerializeToString())
+
+
+@ON_EVERY_MODEL
+def test_it_is_sure_of_real_graphs(model: Path) -> None:
+    assert GraphRuntime().claim(model, "") is Verdict.SURE
+
+
+@pytest.mark.parametrize(
+    ("name", "op"), [("x", "Const"), ("a/" * 90 + "b", "Const"), (".x-1", "My>Op"), ("f", "__f_1")]
+)
+def test_it_is_sure_of_a_graph_whatever_its_first_node(tmp_path: Path, name: str, op: str) -> None:
+    assert claim(tmp_path / "g", one_node(name, op)) is Verdict.SURE
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"not a graph, but no archive either",
+        b'{"scale": 2}',
+        b"\n\x0a\n\x01x\x12\x05Co",
+        b"\n\x0a\n\x02x\x12\x05Const",
+        b"\x18\0\0\0TFL3" + bytes(100),
+        b"\x08\x07\x12\x07pytorch:\x04" + bytes(100),
+    ],
+)
+def test_any_other_file_may_be_a_graph(tmp_path: Path, content: bytes) -> None:
+    assert claim(tmp_path / "g", content) is Verdict.MAYBE
+
+
+def test_a_saved_models_file_is_no_graph_to_be_sure_of(tmp_path: Path) -> None:
+    for content in (saved_model(), meta_graph()):
+        assert claim(tmp_path / "g", content) is Verdict.MAYBE
+
+
+def test_folders_and_archives_are_no_graphs(tmp_path: Path) -> None:
     graph = tmp_path / "graph.pb"
     graph.write_bytes(small_graph())
     tar, packed = tmp_path / "model.tar", tmp_path / "model.tar.gz"
@@ -78,7 +115,7 @@ def test_folders_and_archives_are_not_recognised(tmp_path: Path) -> None:
     zipped = tmp_path / "model.zip"
     zipped.write_bytes(b"PK\x03\x04" + bytes(100))
     for path in (tmp_path, tmp_path / "gone", tar, packed, zipped):
-        assert not GraphRuntime().recognises(path), path
+        assert GraphRuntime().claim(path, "model.pb") is Verdict.NO, path
 
 
 def saved_model() -> bytes:

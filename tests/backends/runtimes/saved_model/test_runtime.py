@@ -31,7 +31,7 @@ from tfaas_core.errors import (
     DoesNotFit,
 )
 from tfaas_core.models.params import Params
-from tfaas_core.runtime import LoadOptions
+from tfaas_core.runtime import LoadOptions, Verdict
 from tfaas_core.tensors import BatchAxis
 
 
@@ -47,17 +47,17 @@ def test_the_plugin_registers_the_runtime() -> None:
 
 
 @pytest.mark.parametrize("name", ["saved_model.pb", "saved_model.pbtxt"])
-def test_a_saved_model_is_recognised_and_no_graph(tmp_path: Path, name: str) -> None:
+def test_it_is_sure_of_a_saved_model_which_is_no_graph(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
-    assert SavedModelRuntime().recognises(tmp_path)
-    assert not GraphRuntime().recognises(tmp_path)
+    assert SavedModelRuntime().claim(tmp_path, "vk") is Verdict.SURE
+    assert GraphRuntime().claim(tmp_path, "vk") is Verdict.NO
 
 
-def test_files_and_other_folders_are_not_recognised(tmp_path: Path) -> None:
+def test_files_and_other_folders_are_no_saved_models(tmp_path: Path) -> None:
     file = tmp_path / "saved_model.pb.txt"
     file.touch()
     for path in (tmp_path, file, tmp_path / "gone"):
-        assert not SavedModelRuntime().recognises(path)
+        assert SavedModelRuntime().claim(path, "saved_model.pb") is Verdict.NO
 
 
 def test_importing_the_runtime_imports_no_tensorflow() -> None:
