@@ -19,7 +19,7 @@ from tfaas_core.errors import ConfigError, PluginError, StartupError
 from tfaas_core.observer import Observer
 from tfaas_core.plugins import checks
 from tfaas_core.plugins.calls import make
-from tfaas_core.plugins.finding import find, register
+from tfaas_core.plugins.finding import find, named_twice, register
 from tfaas_core.plugins.guarded_engine import GuardedEngineFactory
 from tfaas_core.plugins.inquiry import Inquiry, OnError
 from tfaas_core.plugins.lifespan import HOOK as LIFESPAN
@@ -255,10 +255,13 @@ def load_plugins(disabled: Sequence[str] = (), on_error: OnError = stop) -> Plug
     """
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
-    found = []
+    found: list[Plugin] = []
     for plugin, load in find():
         if any(plugin.is_called(name) for name in disabled):
             found.append(msgspec.structs.replace(plugin, disabled=True))
+            continue
+        if error := named_twice(plugin, found):
+            on_error(error)
             continue
         found.append(plugin)
         for error in register(manager, plugin, load):

@@ -45,7 +45,8 @@ class Registrations:
     """What the plugins ``found`` have claimed, each thing once."""
 
     def __init__(self, found: Sequence[Plugin]) -> None:
-        self._order = {plugin.module: number for number, plugin in enumerate(found)}
+        active = [plugin.module for plugin in found if not plugin.disabled]
+        self._order = {module: number for number, module in enumerate(active)}
         self._claims: dict[tuple[str, str], Registration] = {}
 
     def forget(self, hook: str) -> None:

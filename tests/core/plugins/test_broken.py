@@ -28,7 +28,10 @@ BROKEN = {
     "cannot be imported: Odd": "class Odd(BaseException): ...\nraise Odd",
     "cannot be imported: SyntaxError": "def",
     "implements no hook": "x = 1",
-    "unknown hook 'tfaas_register_codec'": hook("tfaas_register_codec", "return []"),
+    "implements `tfaas_register_codec`, which is no hook, unlike `tfaas_register_codecs`; fix": (
+        hook("tfaas_register_codec", "return []")
+    ),
+    "implements `tfaas_xyz`, which is no hook; fix": hook("tfaas_xyz", "return []"),
     "Argument(s) {'colour'} are declared": CODEC.replace("codecs()", "codecs(colour)"),
     "has tfaas_register_codecs as `async def`": CODEC.replace("def tfaas", "async def tfaas"),
     "failed in tfaas_register_codecs: KeyError: 'x'": hook("tfaas_register_codecs", "{}['x']"),
