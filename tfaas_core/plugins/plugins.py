@@ -18,7 +18,7 @@ from tfaas_core.engine.base import EngineFactory
 from tfaas_core.errors import ConfigError, PluginError, StartupError
 from tfaas_core.observer import Observer
 from tfaas_core.plugins import checks
-from tfaas_core.plugins.calls import make
+from tfaas_core.plugins.calls import make, shown
 from tfaas_core.plugins.finding import find, named_twice, register
 from tfaas_core.plugins.guarded_engine import GuardedEngineFactory
 from tfaas_core.plugins.inquiry import Inquiry, OnError
@@ -33,6 +33,7 @@ from tfaas_core.route import Route
 from tfaas_core.routing.observed import Observers
 from tfaas_core.runtime import Runtime
 from tfaas_core.storage import Storage, StorageFactory
+from tfaas_core.system.one_line import one_line
 
 T = TypeVar("T")
 
@@ -159,7 +160,13 @@ class Plugins:
         """What the storage that ``config`` chooses warns of. Raises ConfigError, too."""
         storage, kind = self.storage(config), config.storage.kind
         plugin = self._registrations.owner("storage", kind)
-        return make(plugin, f"examining the storage `{kind}`", list, storage.examine)
+        doing = f"examining the storage `{kind}`"
+        warnings = make(plugin, doing, list, storage.examine)
+        for warning in warnings:
+            if not isinstance(warning, str):
+                wrong = f"returned {shown(warning)} among others in {doing}, expected sentences"
+                raise broken(plugin, wrong)
+        return [one_line(warning) for warning in warnings]
 
     def engine(self, config: Config) -> EngineFactory:
         """The engine factory that ``config`` chooses. Raises ConfigError, too."""
@@ -207,7 +214,8 @@ class Plugins:
         names = [f"{method} {route.path}" for method in route.methods]
         # A list, because each of them is to be tried.
         added = [self._add(Registration(plugin, hook, "route", name)) for name in names]
-        if "GET" in route.methods and "HEAD" not in route.methods:
+        # What is wrong with GET is said once.
+        if "GET" in route.methods and "HEAD" not in route.methods and all(added):
             head = Registration(plugin, hook, "route", f"HEAD {route.path}", implied=True)
             added.append(self._add(head))
         return all(added)

@@ -1,4 +1,4 @@
-"""One line of an error that foreign code raised, whatever its text is like."""
+"""One line of what foreign code says or raises, whatever that text is like."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ def described(error: BaseException) -> str:
 def text(error: BaseException) -> str:
     """The text of ``error``, which is foreign, in one line that can be sent and printed."""
     with suppress(Exception):
-        line = " ".join(str(error).split())
-        return line.encode(errors="backslashreplace").decode()
+        return one_line(str(error))
     return ""
+
+
+def one_line(text: str) -> str:
+    """``text`` without line breaks and lone surrogates, which can be neither sent nor printed."""
+    return " ".join(text.split()).encode(errors="backslashreplace").decode()

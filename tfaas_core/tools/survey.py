@@ -36,7 +36,8 @@ class SurveyedPlugin(msgspec.Struct, frozen=True):
 class Findings(msgspec.Struct, frozen=True):
     """What ``tfaas check`` says, a sentence each.
 
-    With errors, ``tfaas serve`` does not start, or plugins' commands are missing.
+    With errors, ``tfaas serve`` does not start, models of a runtime are a 503, or plugins' commands
+    are missing.
     """
 
     errors: list[str]

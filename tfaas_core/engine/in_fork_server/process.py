@@ -29,6 +29,7 @@ from tfaas_core.runtime import Runtime
 from tfaas_core.system import logs
 from tfaas_core.system.lifeline import LifelineEnd
 from tfaas_core.system.link import BlockingLink
+from tfaas_core.system.stdout import give_up_stdout
 
 Work: TypeAlias = Callable[[socket.socket, Mapping[str, Runtime]], None]
 """What a forked process does; it may be pickled."""
@@ -54,6 +55,7 @@ def main(sock: socket.socket, lifeline: LifelineEnd, orders: Orders) -> None:
     # Ctrl-C reaches the whole process group; the parent decides when a fork server goes.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    give_up_stdout()
     logs.configure(orders.log_level, orders.log_format)
     link: BlockingLink[ToForkServer] = BlockingLink(sock, ToForkServer)
     try:
