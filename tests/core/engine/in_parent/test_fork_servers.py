@@ -97,7 +97,7 @@ async def test_runtimes_that_preload_the_same_share_a_fork_server() -> None:
         ("import no_such_module", f"{IMPORTING} raises ModuleNotFoundError: No module named"),
         ("import sys; sys.exit(3)", f"{IMPORTING} raises SystemExit: 3"),
         (
-            "raise ValueError('two\nlines \udc80')",
+            r"raise ValueError('two\nlines \udc80')",
             f"{IMPORTING} raises ValueError: two lines \\udc80",
         ),
         (
