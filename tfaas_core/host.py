@@ -74,21 +74,23 @@ class Host:
         """A host that serves: its storage is open, its engine runs, and its models are known.
 
         What plugins do beside serving is entered last. At the end of the block, or if the host
-        cannot be started, all that was started is ended, the last first, whichever of it fails to.
-        Raises ConfigError, PluginError, StorageUnavailable, and what engines raise.
+        cannot be started, all that was started is ended, the last first; what fails to is logged.
+        Raises ConfigError, PluginError, PartFailedError, and what storages and engines may.
         """
         place = place or WorkerPlace()
+        storage, engine_part = composition.storage_part, composition.engine_part
         async with AsyncExitStack() as started:
             with _patient(place):
-                await asyncio.to_thread(composition.storage.open)
-            started.push_async_callback(asyncio.to_thread, composition.storage.close)
+                await asyncio.to_thread(storage.start, "opening", composition.storage.open)
+            started.push_async_callback(asyncio.to_thread, storage.end, composition.storage.close)
             engine = composition.engine(place)
-            started.push_async_callback(engine.close)
-            await engine.start()
+            started.push_async_callback(engine_part.aend, engine.close)
+            with engine_part.starting("starting"):
+                await engine.start()
             host = cls(composition, engine, place)
             started.callback(host.predictor.close)
             started.push_async_callback(host.catalog.close)
-            with _patient(place):
+            with _patient(place), storage.starting("reading"):
                 await host.catalog.load()
             for lifespan in host.plugins.lifespans(host):
                 await started.enter_async_context(lifespan)

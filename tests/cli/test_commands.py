@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.plugin_site import environment_with
 from tfaas_core import __version__
 from tfaas_core.cli import main
 from tfaas_core.plugins import BUILTIN_PLUGINS
@@ -168,6 +170,37 @@ def test_plugins_lists_each_with_what_it_registers(capsys: Capture) -> None:
     assert "codec json" in json_codec["registers"]
     assert "storage filesystem" in listed["tfaas_backends.storages.filesystem"]["registers"]
     assert "engine local" in listed["tfaas_core.engine.local"]["registers"]
+
+
+PRINTING = """
+import os
+from tfaas_core.hookspecs import hookimpl
+
+print("hello from Python")
+os.write(1, b"hello from C\\n")
+
+@hookimpl
+def tfaas_register_codecs():
+    print("hello from a hook")
+    return []
+"""
+
+
+@pytest.mark.parametrize("command", ["plugins", "routes"])
+def test_what_plugins_print_goes_to_stderr(install_plugin: InstallPlugin, command: str) -> None:
+    site = install_plugin("tfaas-printing", PRINTING)
+    run = subprocess.run(
+        [sys.executable, "-m", "tfaas_core", command, "--json"],
+        capture_output=True,
+        check=True,
+        env=os.environ | environment_with(site),
+    )
+    assert json.loads(run.stdout)
+    assert set(run.stderr.decode().splitlines()) == {
+        "hello from Python",
+        "hello from C",
+        "hello from a hook",
+    }
 
 
 def test_plugins_shows_broken_and_disabled_ones(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -17,10 +19,13 @@ from tfaas_core.errors import PluginError, StorageUnavailable, Unavailable
 from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.versions import Model
+from tfaas_core.plugins import part
 from tfaas_core.plugins.lifespan import LEAVE_LIMIT_S
+from tfaas_core.plugins.part import PartFailedError
 from tfaas_core.testing.fakes import FakeStorage
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.models import model_version
+from tfaas_core.testing.waiting import until
 from tfaas_core.worker_place import WorkerPlace
 
 InstallPlugin = Callable[..., Path]
@@ -43,7 +48,7 @@ ENDED = ["engine.close", "storage.close"]
 class Steps:
     """What is done, in order; a step of ``failing`` raises the error that it is given there."""
 
-    def __init__(self, failing: Mapping[str, Exception]) -> None:
+    def __init__(self, failing: Mapping[str, BaseException]) -> None:
         self.done: list[str] = []
         self._failing = failing
 
@@ -123,7 +128,7 @@ async def test_what_was_started_before_a_failure_is_ended_the_last_first(
     tmp_path: Path, failing: str, expected: list[str]
 ) -> None:
     steps = Steps({failing: RuntimeError(failing)})
-    with pytest.raises(RuntimeError, match=failing):
+    with pytest.raises(PartFailedError, match=f"^plugin tfaas.* `.*`: RuntimeError: {failing}$"):
         async with Host.started(composed(tmp_path, steps)):
             pytest.fail("it has started")
     assert steps.done == expected
@@ -151,14 +156,52 @@ async def test_plugins_begin_last_and_end_first(
     assert steps.done == [*BEGUN, "lifespan.enter", *left, *ENDED]
 
 
+ENDINGS = (RuntimeError("second"), SystemExit(1), StopIteration(), asyncio.CancelledError())
+
+
+@pytest.mark.parametrize("second", ENDINGS, ids=repr)
+@pytest.mark.parametrize("step", ENDED)
 @in_event_loop
-async def test_an_end_that_fails_keeps_nothing_else_from_ending(tmp_path: Path) -> None:
+async def test_an_end_that_fails_is_logged_with_its_plugin_and_all_else_ends(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, step: str, second: BaseException
+) -> None:
+    steps = Steps({step: second})
+    async with Host.started(composed(tmp_path, steps)):
+        assert caplog.records == []
+    assert steps.done == [*BEGUN, *ENDED]
+    (record,) = caplog.records
+    assert re.match(
+        r"plugin tfaas_.* failed in closing the (storage `filesystem`|engine `local`): "
+        rf"(RuntimeError: coroutine raised )?{type(second).__name__}",
+        record.getMessage(),
+    )
+    assert record.exc_info is not None
+
+
+@in_event_loop
+async def test_an_end_that_fails_hides_no_failed_start(tmp_path: Path) -> None:
     steps = Steps({"engine.start": RuntimeError("first"), "engine.close": OSError("second")})
-    with pytest.raises(OSError, match="second") as caught:
+    with pytest.raises(PartFailedError, match=r"local failed in starting .*: RuntimeError: first"):
         async with Host.started(composed(tmp_path, steps)):
             pytest.fail("it has started")
-    assert str(caught.value.__context__) == "first"
     assert steps.done == [*BEGUN[:2], *ENDED]
+
+
+@in_event_loop
+async def test_who_waits_for_a_part_is_told_for_which(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(part, "TELL_EVERY_S", 0.01)
+    told = "tfaas_backends.storages.filesystem has been opening the storage `filesystem` for 0.02 s"
+
+    class SlowStorage(FakeStorage):
+        def open(self) -> None:
+            until(lambda: told in caplog.text)
+
+    composition = composed(tmp_path, Steps({}))
+    storage = SlowStorage(tmp_path)
+    async with Host.started(msgspec.structs.replace(composition, storage=storage)):
+        assert told in caplog.text
 
 
 @in_event_loop
@@ -167,7 +210,8 @@ async def test_only_a_host_with_a_parent_starts_without_its_storage(tmp_path: Pa
         pytest.fail("nothing has changed")
 
     steps = Steps({step: StorageUnavailable("away") for step in ("storage.open", "storage.list")})
-    with pytest.raises(StorageUnavailable, match="away"):
+    named = "^opening the storage `filesystem` failed: away$"
+    with pytest.raises(StorageUnavailable, match=named):
         async with Host.started(composed(tmp_path, steps)):
             pytest.fail("it has started")
     steps.done.clear()

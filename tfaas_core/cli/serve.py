@@ -16,6 +16,6 @@ def serve(path: Path | None, overrides: tuple[str, ...], demo: bool) -> int:
     """Run the server in the foreground, until SIGTERM or Ctrl-C."""
     config = read_config(path, overrides)
 
-    from tfaas_core.processes import parent
+    from tfaas_core.processes import server
 
-    return parent.serve(config, demo)
+    return server.serve(config, demo)

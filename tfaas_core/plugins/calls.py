@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import re
 import reprlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from tfaas_core.errors import ConfigError
-from tfaas_core.plugins.plugin import Plugin, broken, described
+from tfaas_core.plugins.ctrl_c import CtrlC
+from tfaas_core.plugins.plugin import Plugin, broken
 from tfaas_core.plugins.time_limit import TooLong, time_limit
+from tfaas_core.system.one_line import described, one_line
+from tfaas_core.system.stdout import stdout_is_stderr
 
 IMPORT_LIMIT_S = 60.0
 CALL_LIMIT_S = 10.0
@@ -57,22 +61,37 @@ def make(
 
 
 def shown(value: object) -> str:
-    """``value``, which is foreign, short and in one line."""
+    """``value``, which is foreign, short and in one line, and the same whenever it is made anew."""
     if inspect.iscoroutine(value):
         value.close()
-    return " ".join(reprlib.repr(value).split())
+    return one_line(_Repr().repr(value))
+
+
+class _Repr(reprlib.Repr):
+    def repr_instance(self, x: Any, level: int) -> str:
+        try:
+            text = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(x))
+        except Exception:
+            return f"<{type(x).__name__} instance>"
+        if len(text) <= self.maxother:
+            return text
+        half = (self.maxother - len(self.fillvalue)) // 2
+        return f"{text[:half]}{self.fillvalue}{text[-half:]}"
 
 
 def _limited(
     plugin: Plugin, limit_s: float, stuck: str, failed: str, function: Callable[[], T]
 ) -> T:
     too_long = broken(plugin, stuck)
+    ctrl_c = CtrlC()
     try:
-        with time_limit(limit_s, f"tfaas: {too_long.message}"):
+        with stdout_is_stderr(), ctrl_c, time_limit(limit_s, f"tfaas: {too_long.message}"):
             return function()
     except TooLong:
         raise too_long from None
-    except (ConfigError, KeyboardInterrupt):
+    except ConfigError:
         raise
     except BaseException as error:
+        if ctrl_c.pressed:
+            raise KeyboardInterrupt from None
         raise broken(plugin, f"{failed}: {described(error)}") from error

@@ -15,11 +15,11 @@ from tfaas_core.config import PluginsTable
 from tfaas_core.plugins.calls import shown
 from tfaas_core.plugins.handlers import why_no_handler
 from tfaas_core.plugins.media_type import is_media_type
-from tfaas_core.plugins.plugin import described
 from tfaas_core.route import Route
 from tfaas_core.routing.pattern import Pattern
 from tfaas_core.runtime import Runtime
 from tfaas_core.settings.checks import keys_of
+from tfaas_core.system.one_line import described
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from importlib.metadata import entry_points
 from typing import Any
@@ -14,7 +15,8 @@ import pluggy
 from tfaas_core import __version__, hookspecs
 from tfaas_core.errors import PluginError
 from tfaas_core.plugins import calls
-from tfaas_core.plugins.plugin import Plugin, broken, text
+from tfaas_core.plugins.plugin import Plugin, broken
+from tfaas_core.system.one_line import text
 
 BUILTIN_PLUGINS = (
     "tfaas_plugins.codecs.json",
@@ -35,6 +37,8 @@ BUILTIN_PLUGINS = (
     "tfaas_core.engine.local",
 )
 """The modules that are registered first; installed plugins follow, sorted by entry point name."""
+
+_HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("tfaas_"))
 
 _OPTIONS = ("tryfirst", "trylast", "wrapper", "hookwrapper", "optionalhook")
 
@@ -58,6 +62,24 @@ def find() -> Iterator[tuple[Plugin, ImportPlugin]]:
         yield Plugin(entry.value, name, version), entry.load
 
 
+def named_twice(plugin: Plugin, found: Iterable[Plugin]) -> PluginError | None:
+    """The error if an active one of ``found`` is of the same module, so that it needs no other."""
+    first = next((p for p in found if p.module == plugin.module and not p.disabled), None)
+    if first is None:
+        return None
+    remedy = f"remove it, or list `{plugin.distribution}` in [plugins] disabled"
+    if is_builtin(first):
+        return _named_twice(plugin, f"which is built in; {remedy}")
+    if plugin.distribution == first.distribution:
+        return _named_twice(plugin, "as another one of it does; remove one of the two")
+    return _named_twice(plugin, f"as one of {first.distribution} {first.version} does; {remedy}")
+
+
+def _named_twice(plugin: Plugin, how: str) -> PluginError:
+    entry = f"an entry point of {plugin.distribution} {plugin.version}"
+    return PluginError(f"{entry} names the plugin {plugin.module}, {how}", plugin=plugin.module)
+
+
 def register(
     manager: pluggy.PluginManager, plugin: Plugin, load: ImportPlugin
 ) -> list[PluginError]:
@@ -73,17 +95,14 @@ def register(
 
 
 def _register(manager: pluggy.PluginManager, plugin: Plugin, loaded: object) -> None:
+    if other := manager.get_name(loaded):
+        raise broken(plugin, f"is the same object as the plugin {other}")
     try:
         manager.register(loaded, plugin.module)
     except (pluggy.PluginValidationError, ValueError) as error:
         raise broken(plugin, f"does not fit the hooks: {text(error)}") from error
-    try:
-        manager.check_pending()
-        if not manager.get_hookcallers(loaded):
-            raise broken(plugin, "implements no hook: no function is marked `@hookimpl`")
-    except pluggy.PluginValidationError as error:
-        manager.unregister(loaded)
-        raise broken(plugin, f"does not fit the hooks: {text(error)}") from error
+    if not manager.get_hookcallers(loaded):
+        raise broken(plugin, "implements no hook: no function is marked `@hookimpl`")
 
 
 def _misuses(
@@ -92,6 +111,10 @@ def _misuses(
     """What pluggy takes, and nobody would heed."""
     for name in dir(loaded):
         options: Mapping[str, Any] = manager.parse_hookimpl_opts(loaded, name) or {}
+        if options and (hook := options.get("specname") or name) not in _HOOKS:
+            near = difflib.get_close_matches(hook, _HOOKS, n=1)
+            unlike = f", unlike `{near[0]}`" if near else ""
+            yield broken(plugin, f"implements `{hook}`, which is no hook{unlike}")
         for option in _OPTIONS:
             has_meaning = name in _ORDERED_HOOKS and option in _ORDER
             if options.get(option) and not has_meaning:

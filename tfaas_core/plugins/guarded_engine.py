@@ -6,8 +6,9 @@ from functools import partial
 from types import NoneType
 
 from tfaas_core.engine.base import Engine, EngineContext, EngineFactory, Supervisor, WorkerContext
-from tfaas_core.plugins.calls import EXAMINE_LIMIT_S, make
-from tfaas_core.plugins.plugin import Plugin
+from tfaas_core.plugins.calls import EXAMINE_LIMIT_S, make, shown
+from tfaas_core.plugins.plugin import Plugin, broken
+from tfaas_core.system.one_line import one_line
 
 
 class GuardedEngineFactory(EngineFactory):
@@ -30,7 +31,12 @@ class GuardedEngineFactory(EngineFactory):
         return make(self._plugin, doing, Engine, partial(self._factory.engine, context))
 
     def examine(self, context: EngineContext) -> dict[str, str]:
-        """As the factory's; raises PluginError and ConfigError."""
+        """As the factory's, each clause in one line; raises PluginError and ConfigError."""
         doing = f"examining the engine `{self._kind}`"
         examined = partial(self._factory.examine, context)
-        return make(self._plugin, doing, dict, examined, EXAMINE_LIMIT_S)
+        found = make(self._plugin, doing, dict, examined, EXAMINE_LIMIT_S)
+        for name, clause in found.items():
+            if name not in context.runtimes or not isinstance(clause, str):
+                returned = f"returned {shown({name: clause})} in {doing}"
+                raise broken(self._plugin, f"{returned}, expected clauses by the names of runtimes")
+        return {name: one_line(clause) for name, clause in found.items()}

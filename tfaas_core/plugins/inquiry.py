@@ -99,7 +99,8 @@ class Inquiry:
 
     def _implementations(self, hook: str) -> list[tuple[Plugin, pluggy.HookImpl]]:
         implementations = getattr(self._manager.hook, hook).get_hookimpls()
-        found = [(p, i) for p in self._found for i in implementations if i.plugin_name == p.module]
+        active = [plugin for plugin in self._found if not plugin.disabled]
+        found = [(p, i) for p in active for i in implementations if i.plugin_name == p.module]
         # Only hooks whose order means something take these two options.
         return sorted(found, key=lambda pair: pair[1].trylast - pair[1].tryfirst)
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from tfaas_core.errors import PluginError, StartupError
 from tfaas_core.plugins import calls
-from tfaas_core.plugins.plugin import Plugin, broken, described
+from tfaas_core.plugins.plugin import Plugin, broken
 from tfaas_core.plugins.time_limit import TooLong, time_limit
+from tfaas_core.system.one_line import described
 
 HOOK = "tfaas_lifespan"
 

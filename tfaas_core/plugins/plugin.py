@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 
 import msgspec
 
@@ -35,18 +34,6 @@ def broken(plugin: Plugin, what: str) -> PluginError:
     return PluginError(
         f"plugin {plugin} {what}; fix it, or list it in [plugins] disabled", plugin=plugin.module
     )
-
-
-def described(error: BaseException) -> str:
-    """The class of ``error``, and its text in one line."""
-    return f"{type(error).__name__}: {text(error)}".removesuffix(": ")
-
-
-def text(error: BaseException) -> str:
-    """The text of ``error``, which is foreign, in one line."""
-    with suppress(Exception):
-        return " ".join(str(error).split())
-    return ""
 
 
 def _normal(name: str) -> str:

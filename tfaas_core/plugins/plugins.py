@@ -19,12 +19,13 @@ from tfaas_core.errors import ConfigError, PluginError, StartupError
 from tfaas_core.guard import Guard
 from tfaas_core.observer import Observer
 from tfaas_core.plugins import checks
-from tfaas_core.plugins.calls import make
-from tfaas_core.plugins.finding import find, register
+from tfaas_core.plugins.calls import make, shown
+from tfaas_core.plugins.finding import find, named_twice, register
 from tfaas_core.plugins.guarded_engine import GuardedEngineFactory
 from tfaas_core.plugins.inquiry import Inquiry, OnError
 from tfaas_core.plugins.lifespan import HOOK as LIFESPAN
 from tfaas_core.plugins.lifespan import Lifespan
+from tfaas_core.plugins.part import Part
 from tfaas_core.plugins.paths import model_predict_paths, predict_paths
 from tfaas_core.plugins.plugin import Plugin, broken
 from tfaas_core.plugins.registrations import Registration, Registrations
@@ -34,6 +35,7 @@ from tfaas_core.routing.guards import Guards
 from tfaas_core.routing.observers import Observers
 from tfaas_core.runtime import Runtime
 from tfaas_core.storage import Storage, StorageFactory
+from tfaas_core.system.one_line import one_line
 
 T = TypeVar("T")
 
@@ -165,7 +167,13 @@ class Plugins:
         """What the storage that ``config`` chooses warns of. Raises ConfigError, too."""
         storage, kind = self.storage(config), config.storage.kind
         plugin = self._registrations.owner("storage", kind)
-        return make(plugin, f"examining the storage `{kind}`", list, storage.examine)
+        doing = f"examining the storage `{kind}`"
+        warnings = make(plugin, doing, list, storage.examine)
+        for warning in warnings:
+            if not isinstance(warning, str):
+                wrong = f"returned {shown(warning)} among others in {doing}, expected sentences"
+                raise broken(plugin, wrong)
+        return [one_line(warning) for warning in warnings]
 
     def engine(self, config: Config) -> EngineFactory:
         """The engine factory that ``config`` chooses. Raises ConfigError, too."""
@@ -181,6 +189,10 @@ class Plugins:
         for what was not registered.
         """
         return self._registrations.owner(kind, name).module
+
+    def part(self, kind: str, name: str) -> Part:
+        """The storage or the engine that is registered as this, and whose it is."""
+        return Part(self._registrations.owner(kind, name), f"{kind} `{name}`")
 
     def blame(self, kind: str, name: str, what: str) -> PluginError:
         """The error that says ``what`` is wrong with the plugin that registered this."""
@@ -209,7 +221,8 @@ class Plugins:
         names = [f"{method} {route.path}" for method in route.methods]
         # A list, because each of them is to be tried.
         added = [self._add(Registration(plugin, hook, "route", name)) for name in names]
-        if "GET" in route.methods and "HEAD" not in route.methods:
+        # What is wrong with GET is said once.
+        if "GET" in route.methods and "HEAD" not in route.methods and all(added):
             head = Registration(plugin, hook, "route", f"HEAD {route.path}", implied=True)
             added.append(self._add(head))
         return all(added)
@@ -257,10 +270,13 @@ def load_plugins(disabled: Sequence[str] = (), on_error: OnError = stop) -> Plug
     """
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
-    found = []
+    found: list[Plugin] = []
     for plugin, load in find():
         if any(plugin.is_called(name) for name in disabled):
             found.append(msgspec.structs.replace(plugin, disabled=True))
+            continue
+        if error := named_twice(plugin, found):
+            on_error(error)
             continue
         found.append(plugin)
         for error in register(manager, plugin, load):

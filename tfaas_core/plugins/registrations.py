@@ -33,9 +33,14 @@ class Registration(msgspec.Struct, frozen=True):
         return _key(self.kind, self.name)
 
     @property
+    def path(self) -> str:
+        """A route's; empty for all else."""
+        return self.name.partition(" ")[2] if self.kind == "route" else ""
+
+    @property
     def pattern(self) -> Pattern | None:
         """That of a route's path."""
-        return Pattern.of(self.name.partition(" ")[2]) if self.kind == "route" else None
+        return Pattern.of(self.path) if self.kind == "route" else None
 
     def __str__(self) -> str:
         return f"the {self.kind} `{self.name}`{self.reason and ' '}{self.reason}"
@@ -45,7 +50,8 @@ class Registrations:
     """What the plugins ``found`` have claimed, each thing once."""
 
     def __init__(self, found: Sequence[Plugin]) -> None:
-        self._order = {plugin.module: number for number, plugin in enumerate(found)}
+        active = [plugin.module for plugin in found if not plugin.disabled]
+        self._order = {module: number for number, module in enumerate(active)}
         self._claims: dict[tuple[str, str], Registration] = {}
 
     def forget(self, hook: str) -> None:
@@ -68,17 +74,19 @@ class Registrations:
 
     def _tie(self, claim: Registration) -> PluginError | None:
         """The error if another route matches the same paths, and neither is before the other."""
-        pattern = claim.pattern
+        if claim.pattern is None or self._has_path(claim):
+            return None
         for other in self._claims.values():
-            if pattern and other.pattern and pattern.ties_with(other.pattern):
-                first, second = self._in_order(other, claim)
-                return PluginError(
-                    f"plugin {second.plugin} claims {second}, which matches some paths that the "
-                    f"route `{first.name}` of plugin {first.plugin} matches, too, with as much "
-                    "text; rename it, or list one of the two plugins in [plugins] disabled",
-                    plugin=second.plugin.module,
-                )
+            if other.pattern and claim.pattern.ties_with(other.pattern):
+                return _ambiguous(*self._in_order(other, claim))
         return None
+
+    def _has_path(self, claim: Registration) -> bool:
+        """Whether the plugin has claimed the path for another method, so that all is said of it."""
+        return any(
+            other is not claim and other.plugin == claim.plugin and other.path == claim.path
+            for other in self._claims.values()
+        )
 
     def _in_order(self, *claims: Registration) -> list[Registration]:
         return sorted(claims, key=lambda claim: self._order[claim.plugin.module])
@@ -95,6 +103,19 @@ class Registrations:
         """What ``plugin`` claimed, each like ``codec json``."""
         claims = [claim for claim in self._claims.values() if not claim.implied]
         return [f"{claim.kind} {claim.name}" for claim in claims if claim.plugin == plugin]
+
+
+def _ambiguous(first: Registration, second: Registration) -> PluginError:
+    if first.plugin == second.plugin:
+        whose, remedy = "", "rename one of them"
+    else:
+        whose = f" of plugin {first.plugin}"
+        remedy = "rename it, or list one of the two plugins in [plugins] disabled"
+    return PluginError(
+        f"plugin {second.plugin} claims {second}, which matches some paths that the route "
+        f"`{first.name}`{whose} matches, too, with as much text; {remedy}",
+        plugin=second.plugin.module,
+    )
 
 
 def _clash(first: Registration, second: Registration) -> PluginError:

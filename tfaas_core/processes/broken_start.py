@@ -1,4 +1,4 @@
-"""What nobody should have raised while the server starts, as one sentence."""
+"""What nobody should have raised while the server starts or runs, as one sentence."""
 
 from __future__ import annotations
 
@@ -6,22 +6,28 @@ import logging
 
 from tfaas_core.errors import SEE_LOG, StartupError, TfaasError
 from tfaas_core.plugins.finding import find
+from tfaas_core.plugins.part import PartFailedError
 from tfaas_core.routing.culprit import culprit
+from tfaas_core.system.one_line import described
 
 _log = logging.getLogger("tfaas.start")
 
 
 def start_error(what: str, error: BaseException) -> StartupError:
-    """The error that ends the start, because ``what`` could not start; logs where it came from.
+    """The error that ends the server, because of ``what``; logs where it came from.
 
-    If that is a plugin's code, the error names the plugin.
+    ``what`` is like "the server cannot start". If ``error`` comes from a plugin's code, the
+    sentence names the plugin.
     """
     if isinstance(error, StartupError):
         return error
     if isinstance(error, TfaasError):
-        return StartupError(f"{what} cannot start: {error.message}")
-    plugin = culprit(error, {plugin.module for plugin, _import in find()})
-    said = f"{what} cannot start: plugin {plugin} failed" if plugin else f"{what} cannot start"
+        return StartupError(f"{what}: {error.message}")
+    if isinstance(error, PartFailedError):
+        said, error = f"{what}: {error}", error.__cause__ or error
+    else:
+        plugin = culprit(error, {plugin.module for plugin, _import in find()})
+        failed = f"plugin {plugin} failed: " if plugin else ""
+        said = f"{what}: {failed}{described(error)}"
     _log.error("%s", said, exc_info=error)
-    reason = f"{type(error).__name__}: {error}".removesuffix(": ")
-    return StartupError(f"{said}: {reason}{SEE_LOG}")
+    return StartupError(f"{said}{SEE_LOG}")

@@ -1,5 +1,5 @@
-"""The parent, ``tfaas serve`` itself: binds the port, keeps HTTP workers alive, owns the engine's
-supervisor. It imports neither TensorFlow nor Sanic, and no model."""
+"""The parent, ``tfaas serve`` itself: keeps HTTP workers alive, owns the engine's supervisor. It
+imports neither TensorFlow nor Sanic, and no model."""
 
 from __future__ import annotations
 
@@ -11,17 +11,14 @@ import os
 import signal
 import socket
 import time
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 
 from tfaas_core import __version__
 from tfaas_core.composition import Composition
-from tfaas_core.config import Config
 from tfaas_core.engine.base import Supervisor
-from tfaas_core.errors import StartupError, TfaasError
-from tfaas_core.host import Host
+from tfaas_core.errors import StartupError
 from tfaas_core.processes import worker as http_worker
-from tfaas_core.processes.broken_start import start_error
-from tfaas_core.processes.listener import bind, shut
+from tfaas_core.processes.listener import shut
 from tfaas_core.processes.messages import (
     Announce,
     Announced,
@@ -37,12 +34,9 @@ from tfaas_core.processes.refreshes import refreshed
 from tfaas_core.processes.watcher import Watcher
 from tfaas_core.processes.worker_process import WorkerProcess
 from tfaas_core.status import ProcessStatus, ServerStatus
-from tfaas_core.storage import Storage
-from tfaas_core.system import logs
 from tfaas_core.system.backoff import Backoff
 from tfaas_core.system.ending import Ending
 from tfaas_core.system.lifeline import Lifeline, tied
-from tfaas_core.system.main_module import forget_main
 from tfaas_core.system.signals import stop_signals_blocked
 from tfaas_core.system.tasks import Tasks
 
@@ -50,45 +44,6 @@ _RETRY_S = 1.0
 _DRAIN_GRACE_S = 5.0
 
 _log = logging.getLogger("tfaas.parent")
-
-
-def serve(config: Config, demo: bool) -> int:
-    """Runs the server until it is told to stop; returns the exit code. Raises StartupError.
-
-    ``demo``: store the demo models, if they are not stored.
-    """
-    logs.configure(config.server.log_level, config.server.log_format)
-    forget_main()
-    try:
-        _serve(config, demo)
-    except StartupError:
-        raise
-    except (Exception, SystemExit) as error:  # a plugin may call exit()
-        raise start_error("the server", error) from error
-    return 0
-
-
-def _serve(config: Config, demo: bool) -> None:
-    composition = Composition.of(config)
-    Host.at_rest(composition).routes()
-    storage = composition.storage
-    with bind(config.server.host, config.server.port) as listener:
-        storage.open()
-        with closing(storage):
-            _sweep(storage)
-            asyncio.run(_run(composition, listener, demo))
-
-
-def _sweep(storage: Storage) -> None:
-    try:
-        storage.sweep()
-    except TfaasError as error:
-        # What was left half-done takes room, and is in nobody's way.
-        _log.warning("the model storage was not cleaned up: %s", error.message)
-
-
-async def _run(composition: Composition, listener: socket.socket, demo: bool) -> None:
-    await Parent(composition, listener, demo).run()
 
 
 class Parent:
@@ -112,6 +67,11 @@ class Parent:
         self._started_s = time.monotonic()
         self._failure: StartupError | None = None
 
+    @property
+    def has_served(self) -> bool:
+        """Whether its address was printed."""
+        return self._announced
+
     async def run(self) -> None:
         """Serves until SIGTERM or Ctrl-C. Raises StartupError if a worker cannot start.
 
@@ -123,9 +83,12 @@ class Parent:
         self._supervisor = self._composition.supervisor()
         async with AsyncExitStack() as started:
             if self._supervisor is not None:
-                started.push_async_callback(self._supervisor.close)
-                await self._supervisor.start()
-            watcher = Watcher(self._composition.storage, self._storage_changed.set)
+                part = self._composition.supervisor_part
+                started.push_async_callback(part.aend, self._supervisor.close)
+                with part.starting("starting"):
+                    await self._supervisor.start()
+            storage = self._composition.storage_part, self._composition.storage
+            watcher = Watcher(*storage, self._storage_changed.set)
             watcher.start()
             started.push_async_callback(self._tasks.cancel)
             started.push_async_callback(self._end, watcher)
@@ -213,11 +176,13 @@ class Parent:
         if not worker.is_serving and not self._announced:
             self._cannot_start(worker, f"HTTP worker {worker.number} {ending} before it served")
             return
-        _log.warning("HTTP worker %d died: it %s", worker.number, ending)
+        if not worker.cannot_start:
+            _log.warning("HTTP worker %d died: it %s", worker.number, ending)
         self._tasks.spawn(self._replace(worker))
 
     def _cannot_start(self, worker: WorkerProcess, why: str) -> None:
         """Ends a start. A server that has served goes on, and tries again to start the worker."""
+        worker.cannot_start = True
         worker.process.kill()
         if self._announced:
             _log.error("HTTP worker %d cannot start: %s", worker.number, why)

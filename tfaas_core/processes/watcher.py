@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from tfaas_core.errors import TfaasError
+from tfaas_core.plugins.part import Part
 from tfaas_core.storage import Storage
 
 _SLICE_S = 0.25
@@ -27,9 +28,13 @@ _log = logging.getLogger("tfaas.storage")
 class Watcher:
     """A thread that waits for changes. All methods belong to the event loop."""
 
-    def __init__(self, storage: Storage, changed: Callable[[], None]) -> None:
-        """``changed`` is called in the event loop: after changes, and when the storage is lost or
-        found again."""
+    def __init__(self, part: Part, storage: Storage, changed: Callable[[], None]) -> None:
+        """``part`` is the ``storage`` as its plugin's.
+
+        ``changed`` is called in the event loop: after changes, and when the storage is lost or
+        found again.
+        """
+        self._part = part
         self._storage = storage
         self._changed = changed
         self._loop = asyncio.get_running_loop()
@@ -57,8 +62,7 @@ class Watcher:
             # Whatever it is, to end would mean to notice no change ever again.
             except BaseException as error:
                 if not is_lost:
-                    reason = error.message if isinstance(error, TfaasError) else repr(error)
-                    _log.warning("storage unreadable; serving the models already known: %s", reason)
+                    self._warn(error)
                     self._tell()
                 is_lost = True
                 self._stop.wait(_RETRY_S)
@@ -69,6 +73,14 @@ class Watcher:
                 self._tell()
                 told_s = time.monotonic()
             seen, is_lost = revision, False
+
+    def _warn(self, error: BaseException) -> None:
+        what = "storage unreadable; serving the models already known: %s"
+        if isinstance(error, TfaasError):
+            _log.warning(what, error.message)
+        else:
+            doing = f"looking for changes in the {self._part.name}"
+            _log.warning(what, self._part.blamed(doing, error), exc_info=error)
 
     def _tell(self) -> None:
         try:

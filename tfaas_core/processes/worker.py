@@ -39,6 +39,7 @@ from tfaas_core.system import logs
 from tfaas_core.system.calls import Calls
 from tfaas_core.system.exits import run_through_exits
 from tfaas_core.system.link import Link
+from tfaas_core.system.stdout import give_up_stdout
 from tfaas_core.system.tasks import Tasks
 from tfaas_core.tools.demo import publish_demo
 from tfaas_core.worker_place import WorkerPlace
@@ -70,6 +71,7 @@ def main(arguments: WorkerArguments) -> None:
     # Ctrl-C reaches the whole process group; the parent decides when a worker goes.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    give_up_stdout()
     server = arguments.config.server
     logs.configure(server.log_level, server.log_format)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -133,7 +135,7 @@ class HttpWorker:
 
     async def _give_up(self, started: AsyncExitStack, error: BaseException) -> None:
         """Ends what was started, and then tells the parent, which kills whom it hears this from."""
-        why = start_error("an HTTP worker", error).message
+        why = start_error("an HTTP worker cannot start", error).message
         try:
             await started.aclose()
         finally:

@@ -14,6 +14,8 @@ from tfaas_core.system.link import Link
 class WorkerProcess:
     """A process that was started, and the link to it. ``is_serving`` since it said so.
 
+    ``cannot_start`` since it said that; then it was killed, and nobody else has ended it.
+
     ``on_message`` gets what the worker says of itself.
     """
 
@@ -27,6 +29,7 @@ class WorkerProcess:
         self.number = number
         self.process = process
         self.is_serving = False
+        self.cannot_start = False
         self._on_message = on_message
         # That a worker is gone, its sentinel tells.
         self._link: Link[FromWorker] = Link(

@@ -27,6 +27,7 @@ from tfaas_core.plugins import load_plugins
 from tfaas_core.predict.example_runs import ExampleRuns
 from tfaas_core.runtime import Runtime
 from tfaas_core.system.muted import stderr_muted
+from tfaas_core.system.stdout import stdout_is_stderr
 from tfaas_core.tensors import Signature
 from tfaas_core.uploads.bundle import BundleLimits, is_bundle, unpack
 from tfaas_core.uploads.companions import read_params, read_warmup
@@ -72,7 +73,11 @@ def inspect_model(path: Path, config: Config) -> Inspection:
     runtimes, codecs = plugins.runtimes(), plugins.codecs(config)
     inspection = Inspection(path=str(path))
     try:
-        with stderr_muted(), _opened(path, config, RuntimeChoice(runtimes)) as contents:
+        with (
+            stderr_muted(),
+            stdout_is_stderr(),
+            _opened(path, config, RuntimeChoice(runtimes)) as contents,
+        ):
             _inspect(inspection, contents, config, runtimes, codecs)
             inspection.loadable = True
     except TfaasError as error:

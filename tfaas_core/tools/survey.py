@@ -15,8 +15,8 @@ from tfaas_core.config import Config, EngineTable, StorageTable
 from tfaas_core.errors import ConfigError, PluginError, StartupError
 from tfaas_core.host import Host
 from tfaas_core.plugins import Plugin, Plugins, load_plugins
-from tfaas_core.plugins.plugin import described
 from tfaas_core.system.address import check_host
+from tfaas_core.system.one_line import described
 from tfaas_core.worker_place import WorkerPlace
 
 _Report: TypeAlias = Callable[[StartupError], None]
@@ -36,7 +36,8 @@ class SurveyedPlugin(msgspec.Struct, frozen=True):
 class Findings(msgspec.Struct, frozen=True):
     """What ``tfaas check`` says, a sentence each.
 
-    With errors, ``tfaas serve`` does not start, or plugins' commands are missing.
+    With errors, ``tfaas serve`` does not start, models of a runtime are a 503, or plugins' commands
+    are missing.
     """
 
     errors: list[str]

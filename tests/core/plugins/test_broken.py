@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import signal
 
 import pytest
 
@@ -31,10 +32,20 @@ def answering(types: str) -> str:
 BROKEN = {
     "cannot be imported: ImportError: no GPU here": "raise ImportError('no GPU here')",
     "cannot be imported: SystemExit: 3": "raise SystemExit(3)",
+    "cannot be imported: KeyboardInterrupt; fix": "raise KeyboardInterrupt",
+    "cannot be imported: ValueError: two lines \\udc80; fix": (
+        "raise ValueError('two\\nlines \\udc80')"
+    ),
+    "failed in tfaas_register_codecs: KeyboardInterrupt": hook(
+        "tfaas_register_codecs", "raise KeyboardInterrupt"
+    ),
     "cannot be imported: Odd": "class Odd(BaseException): ...\nraise Odd",
     "cannot be imported: SyntaxError": "def",
     "implements no hook": "x = 1",
-    "unknown hook 'tfaas_register_codec'": hook("tfaas_register_codec", "return []"),
+    "implements `tfaas_register_codec`, which is no hook, unlike `tfaas_register_codecs`; fix": (
+        hook("tfaas_register_codec", "return []")
+    ),
+    "implements `tfaas_xyz`, which is no hook; fix": hook("tfaas_xyz", "return []"),
     "Argument(s) {'colour'} are declared": CODEC.replace("codecs()", "codecs(colour)"),
     "has tfaas_register_codecs as `async def`": CODEC.replace("def tfaas", "async def tfaas"),
     "failed in tfaas_register_codecs: KeyError: 'x'": hook("tfaas_register_codecs", "{}['x']"),
@@ -226,3 +237,12 @@ def test_options_of_pluggy_are_refused(install_plugin: InstallPlugin, option: st
     expected = f"marks tfaas_register_codecs with `{option}`, which has no meaning here"
     with pytest.raises(PluginError, match=re.escape(expected)):
         installed()
+
+
+def test_ctrl_c_in_a_plugin_is_no_failure_of_it(install_plugin: InstallPlugin) -> None:
+    install_plugin(
+        "tfaas-csv", "import os, signal; os.kill(os.getpid(), signal.SIGINT)\nwhile 1: ..."
+    )
+    with pytest.raises(KeyboardInterrupt):
+        installed()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -15,7 +15,8 @@ from tests.core.plugins.sources import (
     with_disabled,
 )
 from tfaas_core.config import Config
-from tfaas_core.errors import PluginError
+from tfaas_core.errors import PluginError, StartupError
+from tfaas_core.plugins import BUILTIN_PLUGINS, load_plugins
 
 CLAIMS = {
     "codec `csv`": (CODEC, CODEC.replace("text/csv", "text/x")),
@@ -108,6 +109,37 @@ def test_routes_that_match_the_same_paths_with_no_winner_are_an_error_that_names
         "disabled"
     )
     assert caught.value.details == {"plugin": "tfaas_b"}
+
+
+def test_two_routes_of_one_plugin_that_tie_are_one_sentence(
+    install_plugin: InstallPlugin, config: Config
+) -> None:
+    second = '    yield Route("/hello/y-{name}", ("GET", "PUT"), hello)'
+    install_plugin("tfaas-a", ROUTE.replace("{name}", "{name}-x") + second)
+    assert said(with_disabled(config, "tfaas-a")) == [
+        "plugin tfaas_a (tfaas-a 1.0) claims the route `GET /hello/y-{name}`, which matches some "
+        "paths that the route `GET /hello/{name}-x` matches, too, with as much text; rename one of "
+        "them"
+    ]
+
+
+@pytest.mark.parametrize("methods", ['"GET",', '"GET", "HEAD"'])
+def test_what_is_wrong_with_get_is_not_said_of_head(
+    install_plugin: InstallPlugin, config: Config, methods: str
+) -> None:
+    install_plugin("tfaas-a", route(methods=f"({methods})"))
+    install_plugin("tfaas-b", route(methods="('GET',)"))
+    assert said(with_disabled(config, "tfaas-a", "tfaas-b")) == [
+        "plugins tfaas_a (tfaas-a 1.0) and tfaas_b (tfaas-b 1.0) both claim the route "
+        "`GET /hello`; list one of them in [plugins] disabled"
+    ]
+
+
+def said(config: Config) -> list[str]:
+    """What is wrong with the routes of the installed plugins."""
+    errors: list[StartupError] = []
+    load_plugins(BUILTIN_PLUGINS, errors.append).routes(at_rest(config))
+    return [error.message for error in errors]
 
 
 def test_two_codecs_may_both_read_any_media_type(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -7,8 +8,9 @@ import pytest
 
 from tests.core.plugins.sources import ENGINE, STORAGE, InstallPlugin, installed
 from tfaas_core.config import Config, EngineTable, StorageTable
-from tfaas_core.engine.base import EngineFactory, WorkerContext
+from tfaas_core.engine.base import EngineContext, EngineFactory, WorkerContext
 from tfaas_core.errors import ConfigError, PluginError
+from tfaas_core.testing.runtime import FakeRuntime
 
 
 def make_storage(config: Config, kind: str) -> None:
@@ -45,3 +47,43 @@ def test_an_engine_is_what_its_factory_makes(install_plugin: InstallPlugin, conf
     install_plugin("tfaas-b", ENGINE.replace("tape", "gpu").replace("return None", "1 / 0"))
     with pytest.raises(PluginError, match=r"tfaas_b .* the supervisor .*: ZeroDivisionError"):
         make_engine(config, "gpu").supervisor(context)
+
+
+EXAMINED = {
+    "{'rr': 'gone'}": "returned {'rr': 'gone'} in examining the engine `tape`, expected clauses by",
+    "{'known': 5}": "returned {'known': 5} in examining the engine `tape`, expected clauses by",
+}
+
+
+@pytest.mark.parametrize("found", EXAMINED)
+def test_an_engine_examines_runtimes_that_there_are(
+    install_plugin: InstallPlugin, config: Config, found: str
+) -> None:
+    examine = f"    def examine(self, context): return {found}\n\n@hookimpl"
+    install_plugin("tfaas-a", ENGINE.replace("@hookimpl", examine))
+    context = EngineContext(config, {"known": FakeRuntime()}, 1)
+    with pytest.raises(PluginError, match=re.escape(EXAMINED[found])):
+        make_engine(config, "tape").examine(context)
+
+
+@pytest.mark.parametrize(
+    ("returned", "expected"),
+    [
+        ("['two\\nlines']", ["two lines"]),
+        ("[1]", "returned 1 among others in examining the storage `tape`, expected sentences"),
+    ],
+)
+def test_a_storage_warns_by_sentences(
+    install_plugin: InstallPlugin, config: Config, returned: str, expected: list[str] | str
+) -> None:
+    fake = "from tfaas_core.testing.fakes import FakeStorage\nclass Tape(FakeStorage):\n"
+    source = f"{fake}    def examine(self): return {returned}\n{STORAGE}".replace(
+        "None", "Tape('')"
+    )
+    install_plugin("tfaas-a", source)
+    tape = msgspec.structs.replace(config, storage=StorageTable(kind="tape"))
+    if isinstance(expected, list):
+        assert installed().examine_storage(tape) == expected
+        return
+    with pytest.raises(PluginError, match=re.escape(expected)):
+        installed().examine_storage(tape)

@@ -143,6 +143,14 @@ def test_nothing_is_found_wrong_with_the_defaults() -> None:
     assert findings(configured()) == Findings([], [])
 
 
+def test_what_is_made_anew_each_time_it_is_asked_for_is_reported_once(
+    install_plugin: InstallPlugin,
+) -> None:
+    install_plugin("tfaas-a", ENGINE.replace("Rockets()}", "lambda context: None}"))
+    (error,) = errors()
+    assert "returned {'rockets': <function " in error
+
+
 def test_a_runtime_whose_modules_cannot_be_imported_is_named(
     install_plugin: InstallPlugin, site: Path
 ) -> None:

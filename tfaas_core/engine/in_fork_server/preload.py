@@ -7,6 +7,8 @@ import os
 import time
 from collections.abc import Callable, Iterable
 
+from tfaas_core.system.one_line import described
+
 _THREADS_END_WITHIN_S = 1.0
 
 
@@ -25,8 +27,7 @@ def preload(modules: Iterable[str], on_import: Callable[[str], None]) -> None:
         try:
             importlib.import_module(module)
         except BaseException as error:
-            text = f"{type(error).__name__}: {error}".removesuffix(": ")
-            raise PreloadFailedError(f"importing {module!r} raises {text}") from error
+            raise PreloadFailedError(f"importing {module!r} raises {described(error)}") from error
         if not _has_one_thread():
             raise PreloadFailedError(
                 f"importing {module!r} starts a thread, which must not be before a model is loaded"

@@ -25,10 +25,13 @@ from tfaas_core.engine.shared.forks import (
     Ready,
     ToForkServer,
 )
+from tfaas_core.errors import TfaasError
 from tfaas_core.runtime import Runtime
 from tfaas_core.system import logs
 from tfaas_core.system.lifeline import LifelineEnd
 from tfaas_core.system.link import BlockingLink
+from tfaas_core.system.one_line import described
+from tfaas_core.system.stdout import give_up_stdout
 
 Work: TypeAlias = Callable[[socket.socket, Mapping[str, Runtime]], None]
 """What a forked process does; it may be pickled."""
@@ -54,6 +57,7 @@ def main(sock: socket.socket, lifeline: LifelineEnd, orders: Orders) -> None:
     # Ctrl-C reaches the whole process group; the parent decides when a fork server goes.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    give_up_stdout()
     logs.configure(orders.log_level, orders.log_format)
     link: BlockingLink[ToForkServer] = BlockingLink(sock, ToForkServer, "the parent")
     try:
@@ -69,11 +73,17 @@ def main(sock: socket.socket, lifeline: LifelineEnd, orders: Orders) -> None:
 
 
 def _not_ready(error: BaseException) -> NotReady:
-    cause = error.__cause__ or error
-    trace = "".join(traceback.format_exception(cause))[-_MOST_TRACE:]
     if isinstance(error, PreloadFailedError):
-        return NotReady(str(error), trace)
-    return NotReady(f"reading its runtimes raises {type(error).__name__}: {error}", trace)
+        return NotReady(str(error), _trace(error.__cause__))
+    return NotReady(f"reading its runtimes raises {described(error)}", _trace(error))
+
+
+def _trace(error: BaseException | None) -> str:
+    """Where ``error`` comes from; empty if it was raised on purpose, and says all itself."""
+    if error is None or isinstance(error, TfaasError):
+        return ""
+    trace = "".join(traceback.format_exception(error))[-_MOST_TRACE:]
+    return trace.encode(errors="backslashreplace").decode()
 
 
 class _ForkServer:

@@ -17,6 +17,7 @@ from tfaas_core.errors import Unavailable
 from tfaas_core.runtime import Runtime
 from tfaas_core.system.backoff import Backoff, restart_delay_s
 from tfaas_core.system.lifeline import Lifeline
+from tfaas_core.system.one_line import described
 
 PRELOAD_LIMIT_S = 60.0
 """For the start of a fork server, the import of the libraries included."""
@@ -81,7 +82,7 @@ class ForkServer:
         try:
             process = ForkServerProcess(self._orders(), self._lifeline, lambda: None)
         except Exception as error:
-            return f"{type(error).__name__}: {error}"
+            return described(error)
         try:
             while not process.ready.done():
                 await asyncio.wait([process.ready], timeout=_LOOK_EVERY_S)
@@ -105,13 +106,17 @@ class ForkServer:
 
     def __str__(self) -> str:
         """As in "the fork server of ..."."""
-        return ", ".join(f"runtime {name!r}" for name in self._runtimes)
+        return ", ".join(f"runtime {name!r}{self._of_plugin(name)}" for name in self._runtimes)
+
+    def _of_plugin(self, runtime: str) -> str:
+        owner = self._context.owners.get(runtime)
+        return f" of plugin {owner}" if owner else ""
 
     def _begin(self) -> ForkServerProcess | None:
         try:
             process = ForkServerProcess(self._orders(), self._lifeline, self._ended)
         except Exception as error:  # a runtime that cannot be pickled, or no room for a process
-            self._failed(NeverReadyError(f"{type(error).__name__}: {error}"))
+            self._failed(NeverReadyError(described(error)))
             return None
         process.ready.add_done_callback(self._was_settled)
         self._process = process
@@ -153,7 +158,8 @@ class ForkServer:
 
     def _unavailable(self, runtime: str, failure: NeverReadyError) -> Unavailable:
         owner = self._context.owners.get(runtime)
-        of_plugin = f" of plugin {owner}" if owner else ""
+        details = {"runtime": runtime, "plugin": owner} if owner else {"runtime": runtime}
+        of_plugin = self._of_plugin(runtime)
         return Unavailable(
-            f"the runtime {runtime!r}{of_plugin} cannot be started: {failure}", runtime=runtime
+            f"the runtime {runtime!r}{of_plugin} cannot be started: {failure}", **details
         )

@@ -120,7 +120,7 @@ class ForkServerProcess:
                 self.ready.set_result(None)
             case NotReady():
                 self._why = NeverReadyError(message.reason)
-                self._why.__cause__ = _RemoteTraceback(message.trace)
+                self._why.__cause__ = _RemoteTraceback(message.trace) if message.trace else None
             case Forked():
                 self._forked(message)
             case CannotFork():

@@ -96,6 +96,14 @@ async def test_runtimes_that_preload_the_same_share_a_fork_server() -> None:
         ("raise ValueError('no luck')", f"{IMPORTING} raises ValueError: no luck"),
         ("import no_such_module", f"{IMPORTING} raises ModuleNotFoundError: No module named"),
         ("import sys; sys.exit(3)", f"{IMPORTING} raises SystemExit: 3"),
+        (
+            r"raise ValueError('two\nlines \udc80')",
+            f"{IMPORTING} raises ValueError: two lines \\udc80",
+        ),
+        (
+            "class Mute(Exception):\n    def __str__(self): return 1 / 0\nraise Mute",
+            f"{IMPORTING} raises Mute",
+        ),
         ("import os; os._exit(3)", f"{IMPORTING} ends its process: it ended with exit code 3"),
         ("import os; os.abort()", f"{IMPORTING} ends its process: it was killed by SIGABRT"),
         ("import os; os.closerange(3, 99)", f"{IMPORTING} ends its process: it was killed by"),
@@ -117,9 +125,13 @@ async def test_a_runtime_that_cannot_be_preloaded_is_named_and_others_go_on(
                 await started(servers, "bad")
             says = f"the runtime 'bad' of plugin tfaas_bad cannot be started: {reason}"
             assert caught.value.message.startswith(says)
+            assert caught.value.details == {"runtime": "bad", "plugin": "tfaas_bad"}
             await started(servers, "good")
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert reason in record.getMessage()
+    assert record.getMessage().startswith(
+        f"runtime 'bad' of plugin tfaas_bad cannot be started: {reason}"
+    )
+    assert "\n" not in record.getMessage()
 
 
 @in_event_loop
@@ -131,6 +143,17 @@ async def test_the_log_shows_where_a_module_raised(
         with pytest.raises(Unavailable):
             await started(servers, "bad")
     assert 'tfaas_preloaded.py", line 2, in fail' in caplog.text
+
+
+@in_event_loop
+async def test_an_error_that_was_raised_on_purpose_says_all_itself(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    write("from tfaas_core.errors import Unavailable\nraise Unavailable('no GPU')")
+    async with running(bad=preloading("tfaas_preloaded")) as servers:
+        with pytest.raises(Unavailable, match=r"raises Unavailable: no GPU$"):
+            await started(servers, "bad")
+    assert "Traceback" not in caplog.text
 
 
 @in_event_loop

@@ -1,0 +1,70 @@
+"""The server, ``tfaas serve``: what the parent needs is opened, the parent runs, all is closed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tfaas_core.composition import Composition
+from tfaas_core.config import Config
+from tfaas_core.errors import TfaasError
+from tfaas_core.host import Host
+from tfaas_core.processes.broken_start import start_error
+from tfaas_core.processes.listener import bind
+from tfaas_core.processes.parent import Parent
+from tfaas_core.system import logs
+from tfaas_core.system.main_module import forget_main
+
+_log = logging.getLogger("tfaas.parent")
+
+
+def serve(config: Config, demo: bool) -> int:
+    """Runs the server until it is told to stop; returns the exit code. Raises StartupError.
+
+    ``demo``: store the demo models, if they are not stored.
+    """
+    logs.configure(config.server.log_level, config.server.log_format)
+    forget_main()
+    with _one_sentence():
+        composition = Composition.of(config)
+        Host.at_rest(composition).routes()
+        with bind(config.server.host, config.server.port) as listener, _opened(composition):
+            _run(Parent(composition, listener, demo))
+    return 0
+
+
+@contextmanager
+def _one_sentence() -> Iterator[None]:
+    try:
+        yield
+    except (Exception, SystemExit) as error:  # a plugin may call exit()
+        raise start_error("the server cannot start", error) from error
+
+
+@contextmanager
+def _opened(composition: Composition) -> Iterator[None]:
+    """The storage is open in the block, and swept."""
+    storage, part = composition.storage, composition.storage_part
+    with part.starting("opening"):
+        storage.open()
+    try:
+        with part.starting("sweeping"):
+            storage.sweep()
+    except TfaasError as error:
+        # What was left half-done takes room, and is in nobody's way.
+        _log.warning("the model storage was not cleaned up: %s", error.message)
+    try:
+        yield
+    finally:
+        with part.ending():
+            storage.close()
+
+
+def _run(parent: Parent) -> None:
+    try:
+        asyncio.run(parent.run())
+    except (Exception, SystemExit) as error:
+        what = "cannot go on" if parent.has_served else "cannot start"
+        raise start_error(f"the server {what}", error) from error
