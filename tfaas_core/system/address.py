@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from contextlib import closing
 from typing import Any
@@ -42,15 +43,22 @@ class Address(msgspec.Struct, frozen=True):
         return sock
 
 
-def check_host(host: str, port: int) -> None:
-    """Raises StartupError unless ``host`` is this machine; tries it with another port."""
+def check_address(host: str, port: int) -> None:
+    """Raises StartupError unless ``host`` is this machine, and this account may have ``port``.
+
+    Listens nowhere, and takes a port that is in use for a free one: a server may be using it.
+    """
     address = Address.of(host, port)
     numeric, _port, *others = address.place
-    try:
-        with closing(msgspec.structs.replace(address, place=(numeric, 0, *others)).bound()):
-            pass
-    except OSError as error:
-        raise cannot_listen(host, port, error) from None
+    free = msgspec.structs.replace(address, place=(numeric, 0, *others))
+    # The kernel asks for the right to a port before it looks whether the port is in use.
+    for tried in (free, address):
+        try:
+            with closing(tried.bound()):
+                pass
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise cannot_listen(host, port, error) from None
 
 
 def cannot_listen(host: str, port: int, error: Exception) -> StartupError:

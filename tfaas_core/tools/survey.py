@@ -15,7 +15,7 @@ from tfaas_core.config import Config, EngineTable, StorageTable
 from tfaas_core.errors import ConfigError, PluginError, StartupError
 from tfaas_core.host import Host
 from tfaas_core.plugins import Plugin, Plugins, load_plugins
-from tfaas_core.system.address import check_host
+from tfaas_core.system.address import check_address
 from tfaas_core.system.one_line import described
 from tfaas_core.worker_place import WorkerPlace
 
@@ -71,7 +71,7 @@ def findings(config: Config, commands: Collection[str] = ()) -> Findings:
     built = _built(config, commands, errors.append)
     if built.composition is not None:
         errors += [*_unmade_engine(built.composition), *_unready_runtimes(built.composition)]
-    errors = [*_unknown_disabled(config, built.plugins), *_wrong_host(config), *errors]
+    errors = [*_unknown_disabled(config, built.plugins), *_wrong_address(config), *errors]
     errors.sort(key=lambda error: not isinstance(error, PluginError))
     return Findings(list(dict.fromkeys(error.message for error in errors)), built.warnings)
 
@@ -174,8 +174,8 @@ def _unknown_disabled(config: Config, plugins: Plugins) -> Iterator[StartupError
             yield ConfigError(f"no plugin is called `{name}` - at `$.plugins.disabled`")
 
 
-def _wrong_host(config: Config) -> Iterator[StartupError]:
+def _wrong_address(config: Config) -> Iterator[StartupError]:
     try:
-        check_host(config.server.host, config.server.port)
+        check_address(config.server.host, config.server.port)
     except StartupError as error:
         yield error

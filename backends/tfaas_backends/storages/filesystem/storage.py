@@ -82,9 +82,12 @@ class FilesystemStorage(Storage):
     def examine(self) -> list[str]:
         try:
             check_can_be_made(self._root)
+            if not self._root.exists():
+                return []
+            os.listdir(self._root)
         except (OSError, ValueError) as error:
             raise self._unusable(error) from error
-        if not self._root.exists() or self._is_writable():
+        if self._is_writable():
             return []
         return [f"{self._read_only()} - at `$.storage.root`"]
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tfaas_backends.storages.local_disk.disk import remove, sync, sync_tree
+from tfaas_backends.storages.local_disk.disk import check_can_be_made, remove, sync, sync_tree
 from tfaas_backends.storages.local_disk.staging import StagingArea
 from tfaas_core.errors import DamagedFile
 from tfaas_core.models.checksum import PREFIX, artifact_checksum
@@ -55,6 +55,11 @@ class ArtifactCache:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (self._entries, self._locks):
             folder.mkdir(mode=0o700, exist_ok=True)
+
+    def examine(self) -> None:
+        """Raises what ``open`` would raise, as far as can be told without making anything."""
+        for folder in (self._entries, self._locks):
+            check_can_be_made(folder)
 
     def stage(self) -> Path:
         """A new, empty folder on the same disk."""

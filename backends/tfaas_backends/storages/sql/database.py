@@ -39,6 +39,10 @@ class Database(ABC):
         """Whether one can try to connect to it already. Raises ConfigError if one never can."""
 
     @abstractmethod
+    def examine(self) -> None:
+        """Raises what ``prepare`` would raise, as far as can be told without making anything."""
+
+    @abstractmethod
     def prepare(self) -> None:
         """Makes what the database needs before one can connect to it. Raises ConfigError."""
 

@@ -119,6 +119,9 @@ class PostgreSql(Database):
     def exists(self) -> bool:
         return True
 
+    def examine(self) -> None:
+        """Only the server can tell."""
+
     def prepare(self) -> None:
         """The server has made it."""
 

@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, NullPool, create_engine
 
-from tfaas_backends.storages.local_disk.disk import lock, unlock
+from tfaas_backends.storages.local_disk.disk import check_can_be_made, lock, unlock
 from tfaas_backends.storages.sql.database import READ_ONLY, Connect, Database
-from tfaas_core.errors import StorageUnavailable
+from tfaas_core.errors import ConfigError, StorageUnavailable
 from tfaas_core.storage import disk_errors
 
 _BUSY_S = 30
@@ -67,6 +67,14 @@ class Sqlite(Database):
             raise self.unusable("this account may not read it")
         return there
 
+    def examine(self) -> None:
+        if self.exists():
+            return
+        with self._usable():
+            if lost := self._lost():
+                raise ConfigError(lost)
+            check_can_be_made(self._file)
+
     def prepare(self) -> None:
         with self._usable():
             self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -81,14 +89,20 @@ class Sqlite(Database):
             raise self.unusable(getattr(error, "strerror", None) or str(error)) from error
 
     def _make(self) -> None:
-        if self._claims.exists():
-            # An empty one in its place would mean that all models are gone.
-            raise StorageUnavailable(
-                f"the database {self.shown} is missing; bring it back, or remove the folder "
-                f"{self._claims.name} beside it to begin with an empty one - at `$.storage.url`"
-            )
+        if lost := self._lost():
+            raise StorageUnavailable(lost)
         os.close(os.open(self._file, os.O_CREAT | os.O_RDWR, 0o600))
         self._claims.mkdir(mode=0o700, exist_ok=True)
+
+    def _lost(self) -> str:
+        """What to do if the file was taken away; empty: it is still to be made."""
+        if not self._claims.exists():
+            return ""
+        # An empty one in its place would mean that all models are gone.
+        return (
+            f"the database {self.shown} is missing; bring it back, or remove the folder "
+            f"{self._claims.name} beside it to begin with an empty one - at `$.storage.url`"
+        )
 
     def lock_schema(self, connection: Connection) -> None:
         """The transaction itself excludes all others."""

@@ -16,7 +16,6 @@ import msgspec
 from sqlalchemy import Connection, select, update
 
 from tfaas_backends.storages.local_disk.artifact_cache import ArtifactCache, clear_but_model
-from tfaas_backends.storages.local_disk.disk import check_can_be_made
 from tfaas_backends.storages.sql.changes import Changes, change
 from tfaas_backends.storages.sql.database import Connect, Database, database_errors, unchangeable
 from tfaas_backends.storages.sql.fetch import fetch, id_of
@@ -56,7 +55,8 @@ class SqlStorage(Storage):
 
     def examine(self) -> list[str]:
         with self._usable_cache():
-            check_can_be_made(self._cache.folder)
+            self._cache.examine()
+        self._database.examine()
         return []
 
     @contextmanager

@@ -9,6 +9,7 @@ import pytest
 from tfaas_backends.storages.filesystem import make_filesystem_storage
 from tfaas_backends.storages.filesystem.storage import FilesystemStorage
 
+from tests.other_account import needs_root, open_folder, told_nobody
 from tfaas_core.errors import ConfigError, StorageUnavailable
 from tfaas_core.testing.storage_case import live
 from tfaas_core.testing.storage_processes import Shape, fill, upload
@@ -75,3 +76,19 @@ def test_a_root_that_cannot_be_made_is_a_wrong_configuration(tmp_path: Path, nam
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(ConfigError, match=r"cannot be used: .* at `\$\.storage\.root`"):
         FilesystemStorage(tmp_path / name).open()
+
+
+@needs_root
+@pytest.mark.parametrize("name", ["closed", "closed/models", "missing/models"])
+def test_what_opening_would_refuse_for_lack_of_rights_is_told_without_it(name: str) -> None:
+    with open_folder() as folder:
+        (folder / "closed").mkdir(mode=0o700)
+        storage = FilesystemStorage(folder / name)
+        told = told_nobody(storage.examine)
+        assert told.endswith("cannot be used: Permission denied - at `$.storage.root`")
+        assert told == told_nobody(storage.open)
+
+
+def test_a_missing_root_is_examined_and_not_made(root: Path) -> None:
+    assert FilesystemStorage(root).examine() == []
+    assert not root.exists()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tfaas_backends.storages.sql import make_sql_storage
 
 from tests.backends.storages.local_disk.disks import fill_up, make_read_only, small_disk
 from tests.backends.storages.sql.databases import (
@@ -17,6 +18,7 @@ from tests.backends.storages.sql.databases import (
     sqlite_storage,
     sqlite_url,
 )
+from tests.other_account import needs_root, open_folder, told_nobody
 from tfaas_core.errors import Busy, ConfigError, StorageFull, StorageUnavailable
 from tfaas_core.models.checksum import artifact_checksum
 from tfaas_core.storage import MODEL, DefaultChoice
@@ -250,3 +252,41 @@ def test_a_full_disk_of_the_cache_refuses_what_has_to_be_written_there(
     assert fault_of(storage, stored) is None
     uploading.close()
     storage.close()
+
+
+@needs_root
+@pytest.mark.parametrize("place", ["tfaas.db", "new/tfaas.db", "closed/tfaas.db"])
+def test_a_file_that_this_account_cannot_make_is_told_without_trying(place: str) -> None:
+    with open_folder() as folder:
+        (folder / "closed").mkdir(mode=0o700)
+        table = {"url": f"sqlite:///{folder}/{place}", "cache": f"{folder}/cache"}
+        (folder / "cache").mkdir()
+        (folder / "cache").chmod(0o777)
+        told = told_nobody(make_sql_storage(table, folder).examine)
+        assert told.endswith("cannot be used: Permission denied - at `$.storage.url`")
+        assert told == told_nobody(make_sql_storage(table, folder).open)
+
+
+@needs_root
+def test_a_cache_that_this_account_cannot_fill_is_told_without_trying() -> None:
+    with open_folder() as folder:
+        (folder / "cache").mkdir()
+        table = {"url": f"sqlite:///{folder}/tfaas.db", "cache": f"{folder}/cache"}
+        told = told_nobody(make_sql_storage(table, folder).examine)
+        assert told.endswith("cannot be used: Permission denied - at `$.storage.cache`")
+        assert told == told_nobody(make_sql_storage(table, folder).open)
+
+
+def test_a_read_only_disk_without_a_database_is_told_without_trying(
+    disk: Path, tmp_path: Path
+) -> None:
+    make_read_only(disk)
+    with pytest.raises(ConfigError, match=r"cannot be used: .* - at `\$\.storage\.url`"):
+        make_sql_storage({"url": sqlite_url(disk)}, tmp_path).examine()
+
+
+def test_a_database_that_was_taken_away_is_told_without_trying(tmp_path: Path) -> None:
+    opened(sqlite_url(tmp_path), tmp_path).close()
+    (tmp_path / "tfaas.db").unlink()
+    with pytest.raises(ConfigError, match="is missing; bring it back"):
+        make_sql_storage({"url": sqlite_url(tmp_path)}, tmp_path).examine()
