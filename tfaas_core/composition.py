@@ -14,7 +14,7 @@ from tfaas_core.engine.base import Engine, EngineContext, EngineFactory, Supervi
 from tfaas_core.plugins import Plugins, load_plugins
 from tfaas_core.plugins.finding import BUILTIN_PLUGINS
 from tfaas_core.plugins.lifespan import LEAVE_LIMIT_S
-from tfaas_core.plugins.part import Part
+from tfaas_core.plugins.owned_part import OwnedPart
 from tfaas_core.predict.guarded_codec import GuardedCodec
 from tfaas_core.runtime import Runtime
 from tfaas_core.storage import Storage
@@ -66,20 +66,20 @@ class Composition(msgspec.Struct, frozen=True):
         return self.config.server.request_timeout_s + LEAVE_LIMIT_S * len(lifespans)
 
     @property
-    def storage_part(self) -> Part:
+    def storage_part(self) -> OwnedPart:
         """The storage as a part of a plugin."""
         return self.plugins.part("storage", self.config.storage.kind)
 
     @property
-    def engine_part(self) -> Part:
+    def engine_part(self) -> OwnedPart:
         """The engine as a part of a plugin."""
         return self.plugins.part("engine", self.config.engine.kind)
 
     @property
-    def supervisor_part(self) -> Part:
+    def supervisor_part(self) -> OwnedPart:
         """The engine's supervisor as a part of a plugin."""
         engine = self.engine_part
-        return Part(engine.plugin, f"supervisor of the {engine.name}")
+        return OwnedPart(engine.plugin, f"supervisor of the {engine.name}")
 
     def supervisor(self) -> Supervisor | None:
         """A new supervisor of the engine, for the parent."""

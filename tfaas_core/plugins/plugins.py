@@ -25,7 +25,7 @@ from tfaas_core.plugins.guarded_engine import GuardedEngineFactory
 from tfaas_core.plugins.inquiry import Inquiry, OnError
 from tfaas_core.plugins.lifespan import HOOK as LIFESPAN
 from tfaas_core.plugins.lifespan import Lifespan
-from tfaas_core.plugins.part import Part
+from tfaas_core.plugins.owned_part import OwnedPart
 from tfaas_core.plugins.paths import model_predict_paths, predict_paths
 from tfaas_core.plugins.plugin import Plugin, broken
 from tfaas_core.plugins.registrations import Registration, Registrations
@@ -190,9 +190,9 @@ class Plugins:
         """
         return self._registrations.owner(kind, name).module
 
-    def part(self, kind: str, name: str) -> Part:
+    def part(self, kind: str, name: str) -> OwnedPart:
         """The storage or the engine that is registered as this, and whose it is."""
-        return Part(self._registrations.owner(kind, name), f"{kind} `{name}`")
+        return OwnedPart(self._registrations.owner(kind, name), f"{kind} `{name}`")
 
     def blame(self, kind: str, name: str, what: str) -> PluginError:
         """The error that says ``what`` is wrong with the plugin that registered this."""

@@ -6,7 +6,7 @@ import logging
 
 from tfaas_core.errors import SEE_LOG, StartupError, TfaasError
 from tfaas_core.plugins.finding import find
-from tfaas_core.plugins.part import PartFailedError
+from tfaas_core.plugins.owned_part import PartFailedError
 from tfaas_core.routing.culprit import culprit
 from tfaas_core.system.one_line import described
 

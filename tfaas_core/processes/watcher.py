@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from tfaas_core.errors import TfaasError
-from tfaas_core.plugins.part import Part
+from tfaas_core.plugins.owned_part import OwnedPart
 from tfaas_core.storage import Storage
 
 _SLICE_S = 0.25
@@ -28,7 +28,7 @@ _log = logging.getLogger("tfaas.storage")
 class Watcher:
     """A thread that waits for changes. All methods belong to the event loop."""
 
-    def __init__(self, part: Part, storage: Storage, changed: Callable[[], None]) -> None:
+    def __init__(self, part: OwnedPart, storage: Storage, changed: Callable[[], None]) -> None:
         """``part`` is the ``storage`` as its plugin's.
 
         ``changed`` is called in the event loop: after changes, and when the storage is lost or

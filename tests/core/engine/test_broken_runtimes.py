@@ -148,6 +148,8 @@ async def test_a_process_that_dies_names_the_plugin_too(
         worker = harness.worker
         with pytest.raises(CannotServe) as crashed:
             await worker.prepare("vk", "abort-on-load")
+        # A process that all models share takes no other one with it.
+        await eventually(lambda: "the upload vk (its" in caplog.text, "the death is logged")
         loaded = await worker.prepare("vk", "abort")
         with pytest.raises(CannotServe) as refused:
             await worker.run_prepared(loaded, rows_of(TRIGGER))

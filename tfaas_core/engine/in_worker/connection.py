@@ -25,7 +25,8 @@ from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.outputs import rows_between
 from tfaas_core.engine.shared.suspect import details_of, named
 from tfaas_core.errors import DeadlinePassed, ModelLost
-from tfaas_core.tensors import Array, Signature
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.tensors import Array
 from tfaas_core.visit import Timing
 
 _RECEIVE_BYTES = 1 << 18
@@ -53,9 +54,7 @@ class ModelConnection(asyncio.Protocol):
         self,
         sock: socket.socket,
         solo: Solo,
-        model: str,
-        signature: Signature,
-        mergeable: bool,
+        version: ModelVersion,
         meter: Meter,
         worker: int,
         max_queue_rows: int,
@@ -69,10 +68,10 @@ class ModelConnection(asyncio.Protocol):
         sock.setblocking(False)
         self.sock = sock
         self._solo = solo
-        self._model = model
+        self._model = version.name
         self._plugin = plugin
-        self._signature = signature
-        self._grouping = Grouping(signature, mergeable)
+        self._signature = version.signature
+        self._grouping = Grouping(version.signature, version.mergeable)
         self._meter = meter
         self._worker = worker
         self._max_queue_rows = max_queue_rows
@@ -83,7 +82,7 @@ class ModelConnection(asyncio.Protocol):
         """Whether the servable was loaded for this connection."""
         self._closed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._has_constants = any(spec.constant for spec in signature.outputs)
+        self._has_constants = any(spec.constant for spec in self._signature.outputs)
         self._transport: asyncio.WriteTransport | None = None
         self._buffer = FrameBuffer()
         self._ids = itertools.count()

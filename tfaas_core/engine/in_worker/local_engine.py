@@ -40,7 +40,6 @@ from tfaas_core.engine.shared.messages import (
     ToWorker,
 )
 from tfaas_core.engine.shared.meter import Meter
-from tfaas_core.engine.shared.suspect import details_of, named
 from tfaas_core.errors import CannotServe, ModelLost, Unavailable
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.runtime import LoadOptions
@@ -126,13 +125,10 @@ class LocalEngine(Engine):
                 connection.close()
                 # A later connection counts its rows in the same place of the meter.
                 await connection.closed()
-        except ModelLost:
-            plugin = self._suspect(version.runtime)
-            model = named(f"model {version.name!r}", plugin)
-            raise CannotServe(
-                f"the process of {model} died under this request",
-                **details_of(version.name, plugin),
-            ) from None
+        except ModelLost as error:
+            # To try again would kill the next one, too.
+            message = error.message.removesuffix("; try again")
+            raise CannotServe(message, **error.details) from None
 
     async def adopt(self, ticket: int, version: ModelVersion) -> None:
         await self._calls.ask(lambda call: self._link.send(Adopt(call, ticket, version.key)))
@@ -257,9 +253,7 @@ class LocalEngine(Engine):
         connection = ModelConnection(
             sock=socket.socket(fileno=descriptors[0]),
             solo=self._solo,
-            model=version.name,
-            signature=version.signature,
-            mergeable=version.mergeable,
+            version=version,
             meter=Meter.of(descriptors[1]),
             worker=self._worker,
             max_queue_rows=self._config.engine.max_queue_rows,

@@ -17,6 +17,7 @@ from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.errors import ModelLost
 from tfaas_core.testing.engine_harness import are_sums, rows_of
 from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.models import model_version
 from tfaas_core.testing.runtime import SIGNATURE
 from tfaas_core.testing.waiting import eventually
 
@@ -32,9 +33,7 @@ async def connected(
     connection = ModelConnection(
         sock=ours,
         solo=solo or Solo(quiet_s=0),
-        model="vk",
-        signature=SIGNATURE,
-        mergeable=True,
+        version=model_version(SIGNATURE.inputs, SIGNATURE.outputs, batch=SIGNATURE.batch),
         meter=Meter.create(1),
         worker=0,
         max_queue_rows=1_000_000,

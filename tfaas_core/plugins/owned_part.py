@@ -1,4 +1,4 @@
-"""Part: a storage or an engine as it starts and ends; what it raises then names its plugin."""
+"""OwnedPart: a storage or an engine as it starts and ends; what it raises then names its plugin."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class PartFailedError(Exception):
     """A part raised what it must not, its ``__cause__``; the message names plugin and part."""
 
 
-class Part(msgspec.Struct, frozen=True):
+class OwnedPart(msgspec.Struct, frozen=True):
     """What ``plugin`` registered as ``name``, like ``storage `tape```."""
 
     plugin: Plugin
