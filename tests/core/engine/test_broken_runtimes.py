@@ -35,6 +35,7 @@ async def serving(
         owners={RUNTIME: plugin},
         built_in=built_in,
     )
+    folder.mkdir(exist_ok=True)
     harness = Harness(LocalEngineFactory(), context, Shelf(folder))
     try:
         await harness.start()
@@ -144,18 +145,18 @@ async def test_a_process_that_dies_names_the_plugin_too(
 ) -> None:
     vk = "model 'vk' (its runtime is of plugin tfaas_fake)"
     details = {"model": "vk", "plugin": "tfaas_fake"}
-    async with serving(tmp_path, isolation) as harness:
-        worker = harness.worker
+    # Each beside a new engine: what shares a process that dies is lost with it.
+    async with serving(tmp_path / "load", isolation) as harness:
         with pytest.raises(CannotServe) as crashed:
-            await worker.prepare("vk", "abort-on-load")
-        # A process that all models share takes no other one with it.
-        await eventually(lambda: "the upload vk (its" in caplog.text, "the death is logged")
-        loaded = await worker.prepare("vk", "abort")
+            await harness.worker.prepare("vk", "abort-on-load")
+    async with serving(tmp_path / "try", isolation) as harness:
+        loaded = await harness.worker.prepare("vk", "abort")
         with pytest.raises(CannotServe) as refused:
-            await worker.run_prepared(loaded, rows_of(TRIGGER))
-        version = await worker.upload("vk", "abort")
+            await harness.worker.run_prepared(loaded, rows_of(TRIGGER))
+    async with serving(tmp_path / "run", isolation) as harness:
+        version = await harness.worker.upload("vk", "abort")
         with pytest.raises(ModelLost) as lost:
-            await worker.run(version, rows_of(TRIGGER))
+            await harness.worker.run(version, rows_of(TRIGGER))
         await eventually(lambda: f"{version.key} (its" in caplog.text, "the death is logged")
     assert crashed.value.message.startswith(f"{vk} makes its process crash on loading: it was")
     assert refused.value.message == f"the process of {vk} died under this request"

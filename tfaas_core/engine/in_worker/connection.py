@@ -89,8 +89,7 @@ class ModelConnection(asyncio.Protocol):
         self._unsent: list[Part] = []
         self._sent: dict[int, _Sent] = {}
         self._sweeper: asyncio.TimerHandle | None = None
-        self._releasing = False
-        self.lost = False
+        self._releasing = self.lost = False
 
     def submit(
         self,
