@@ -91,6 +91,66 @@ def test_what_was_changed_becomes_a_new_version(tfaas: Tfaas, old: Path) -> None
     assert tfaas("import", old) == f"vk, version 2: {ENDS}\n"
 
 
+def test_a_newer_upload_is_not_undone(tfaas: Tfaas, server: RunningServer, old: Path) -> None:
+    tfaas("import", old)
+    newer = PARTICLES.read_bytes().replace(b"signal", b"sigma_")
+    assert server.upload("vk", newer).status_code == 200
+    assert tfaas("import", old) == "vk, version 1: there already\n"
+    assert server.http.get("/models/vk").json()["version"] == 2
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"Model": "model.pb"},
+        {"Model": "model.pb", "Labels": "", "InputNode": "particles", "Description": "x"},
+        {"NAME": "other", "model": "model.pb", "Input_Node": "particles"},
+    ],
+)
+def test_in_whatever_case_params_are_written_it_is_there_already(
+    tfaas: Tfaas, here: Path, params: dict[str, str]
+) -> None:
+    _graph(here / "models" / "vk", **params)
+    tfaas("import", "models")
+    assert tfaas("import", "models") == "vk, version 1: there already\n"
+
+
+def test_a_link_to_a_model_has_a_name_of_its_own(
+    tfaas: Tfaas, server: RunningServer, here: Path
+) -> None:
+    _graph(here / "store" / "abc123", model="model.pb")
+    (here / "models").mkdir()
+    (here / "models" / "prod").symlink_to(here / "store" / "abc123")
+    tfaas("import", "models")
+    assert server.names() == ["prod"]
+
+
+def test_folders_without_files_are_no_failures(tfaas: Tfaas, old: Path) -> None:
+    (old / "empty" / "deep").mkdir(parents=True)
+    (old / "lost+found").mkdir()
+    assert tfaas("import", old).splitlines() == [
+        "empty: no file is in there, skipped",
+        f"vk, version 1: {ENDS}",
+    ]
+
+
+def test_a_dry_run_refuses_a_name_that_no_model_may_have(
+    old: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    _graph(old / "a b", model="model.pb")
+    assert main(["import", str(old), "--dry-run"]) == 1
+    assert capfd.readouterr().err.startswith("tfaas: a b: 'a b' cannot name a model")
+
+
+def test_a_model_file_that_is_named_and_not_there_is_said(
+    here: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    _graph(here / "models" / "vk", model="gone.pb")
+    assert main(["import", "models"]) == 0
+    said = "tfaas: vk: there is no model file gone.pb, taking model.pb\n"
+    assert capfd.readouterr().err == said
+
+
 def test_clients_call_a_model_by_its_folder_whatever_its_params_say(
     tfaas: Tfaas, server: RunningServer, here: Path
 ) -> None:
@@ -118,7 +178,8 @@ def test_what_cannot_be_stored_is_named_and_the_others_go_on(
     shutil.copy(PARTICLES, old / "two" / "other.pb")
     (old / "broken").mkdir()
     (old / "broken" / "params.json").write_text("{")
-    (old / "empty").mkdir()
+    (old / "notes").mkdir()
+    (old / "notes" / "README").write_text("no model")
     assert main(["import", str(old)]) == 1
     out, err = capfd.readouterr()
     assert out == f"vk, version 1: {ENDS}\n"
@@ -127,7 +188,7 @@ def test_what_cannot_be_stored_is_named_and_the_others_go_on(
     assert "not a file beside it" in lines["elsewhere"]
     assert "holds 2 graphs" in lines["two"]
     assert "is not JSON" in lines["broken"]
-    assert "holds no SavedModel and no graph" in lines["empty"]
+    assert "holds no SavedModel and no graph" in lines["notes"]
     assert err.endswith("5 of 6 models were not stored\n")
     assert server.names() == ["vk"]
 

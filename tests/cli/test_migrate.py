@@ -52,7 +52,7 @@ def test_each_other_key_is_a_comment_that_says_what_to_do(tfaas: Tfaas, here: Pa
         '# "own\\nkey"',
     ]
     assert all(": " in line for line in comments)
-    assert "tfaas import /data/models\n" in text
+    assert "tfaas import /data/models --url http://localhost:9000/tfaas\n" in text
 
 
 def test_keys_are_read_in_any_case_as_go_does(tfaas: Tfaas, here: Path) -> None:

@@ -36,13 +36,13 @@ def import_models(folder: Path, dry_run: bool, client: Client, as_json: bool) ->
     SavedModel, the labels. Nothing in it is changed. What the server has already is skipped: an
     import that was interrupted is started again.
     """
-    from tfaas_core.tools.old_folder import old_model_folders
+    from tfaas_core.tools.old_folder import name_of, old_model_folders
 
     done: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
     known = {record["name"]: record for record in client.records("/models")}
     for place in old_model_folders(folder):
-        name = place.resolve().name
+        name = name_of(place)
         try:
             outcome = _imported(place, known.get(name), client, dry_run)
         except (click.ClickException, TfaasError, OSError) as error:
@@ -59,13 +59,15 @@ def import_models(folder: Path, dry_run: bool, client: Client, as_json: bool) ->
 
 def _imported(place: Path, known: dict[str, Any] | None, client: Client, dry_run: bool) -> str:
     """Stores one model, unless it is there; gives the line that says so."""
-    from tfaas_core.tools.old_folder import read_old_model
+    from tfaas_core.tools.old_folder import is_empty, name_of, read_old_model
 
+    if is_empty(place):
+        return f"{name_of(place)}: no file is in there, skipped"
     model = read_old_model(place)
-    if model.lost:
-        click.echo(f"tfaas: {model.name}: there are no labels {model.lost}, going on", err=True)
-    if known is not None and _is_same(model, known, client):
-        return f"{model.name}, version {known.get('version')}: {_THERE}"
+    for lost in model.lost:
+        click.echo(f"tfaas: {model.name}: {lost}", err=True)
+    if known is not None and (version := _same(model, known, client)):
+        return f"{model.name}, version {version}: {_THERE}"
     if dry_run:
         return f"{model.name}: would be stored"
     with _part(model) as part:
@@ -76,14 +78,24 @@ def _imported(place: Path, known: dict[str, Any] | None, client: Client, dry_run
     return stored(record)
 
 
-def _is_same(model: OldModel, known: dict[str, Any], client: Client) -> bool:
+def _same(model: OldModel, live: dict[str, Any], client: Client) -> int | None:
+    """The newest version that was made of the same files; of the live one, params count, too."""
     import json
 
+    from tfaas_core.models.params import Params
+
     labels = "" if model.labels is None else model.labels.name
-    if known.get("checksum") != model.checksum() or known.get("labels") != labels:
-        return False
-    params = json.loads(client.ask("GET", path_of("params", model.name)))
-    return not model.params or params == model.params
+    made = (model.checksum(), labels)
+    for version in reversed(client.records(path_of("models", model.name, "versions"))):
+        if (version.get("checksum"), version.get("labels")) != made:
+            continue
+        number = int(version["version"])
+        if number != live.get("version") or not model.params:
+            return number
+        shown = client.ask("GET", path_of("params", model.name))
+        asked = Params.parse(json.dumps(model.params).encode())
+        return number if asked.says_as_much_as(Params.parse(shown)) else None
+    return None
 
 
 def _part(model: OldModel) -> AbstractContextManager[FormPart]:

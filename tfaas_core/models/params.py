@@ -89,6 +89,15 @@ class Params(msgspec.Struct, frozen=True):
             raise DoesNotFit(f"params is nested more than {MAX_DEPTH} deep", field="params")
         return cls.of(respelled(document, _FIELDS))
 
+    def says_as_much_as(self, other: Params) -> bool:
+        """Whether both say the same, but for the name, in whatever spelling."""
+        read = ("name", "document")
+        return all(
+            getattr(self, field) == getattr(other, field)
+            for field in self.__struct_fields__
+            if field not in read
+        )
+
     @classmethod
     def of(cls, document: dict[str, Any]) -> Params:
         """Reads the object of a ``params.json``; raises DoesNotFit as ``parse`` does."""

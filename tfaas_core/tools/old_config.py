@@ -65,8 +65,16 @@ class OldConfig:
     def _storage(self) -> Iterator[str]:
         models = self._text("modelDir").rstrip("/") or "models"
         yield "[storage]"
-        yield f"# A new folder; once the server runs, this fills it: tfaas import {_shown(models)}"
+        command = f"tfaas import {_shown(models)}{self._url_option()}"
+        yield f"# A new folder; once the server runs, this fills it: {command}"
         yield f"root = {quoted(f'{models}-tfaas')}"
+
+    def _url_option(self) -> str:
+        """What a command needs to find the server; empty if it is where commands look."""
+        port, base = self._number("port", 8083), self._text("base").strip("/")
+        if (port, base) == (8083, ""):
+            return ""
+        return " --url " + _shown(f"http://localhost:{port}/{base}".rstrip("/"))
 
     def _engine(self) -> Iterator[str]:
         if (limit := self._number("cacheLimit", 0)) > 0:
@@ -107,4 +115,4 @@ def _one_line(value: Any) -> str:
 
 
 def _shown(path: str) -> str:
-    return path if re.fullmatch(r"[\w./~-]+", path) else _one_line(path)
+    return path if re.fullmatch(r"[\w./~:-]+", path) else _one_line(path)

@@ -15,11 +15,13 @@ import msgspec
 
 from tfaas_core.errors import BadBody, CannotServe, DoesNotFit
 from tfaas_core.models.checksum import PREFIX, file_sha256, folder_checksum
+from tfaas_core.models.model import check_name
 from tfaas_core.uploads.companions import PARAMS
 from tfaas_core.uploads.folder import regular_files
 
 _SAVED_MODELS = ("saved_model.pb", "saved_model.pbtxt")
 _LABELS = ("labels.txt", "labels.csv")
+_LOST_AND_FOUND = "lost+found"
 
 
 class OldModel(msgspec.Struct, frozen=True):
@@ -27,7 +29,8 @@ class OldModel(msgspec.Struct, frozen=True):
 
     ``files`` are those of a SavedModel, in ``folder`` or below it, or the one file of a graph.
     ``params`` is what the ``params.json`` says, but for the name: clients call a model by the name
-    of its folder, whatever its params say. ``lost``: a labels file that is named and not there.
+    of its folder, whatever its params say. ``lost``: what the params name and the folder lacks, a
+    clause each.
     """
 
     name: str
@@ -36,7 +39,7 @@ class OldModel(msgspec.Struct, frozen=True):
     is_folder: bool
     params: dict[str, Any]
     labels: Path | None
-    lost: str = ""
+    lost: tuple[str, ...] = ()
 
     def checksum(self) -> str:
         """What a server that stores it will say. Blocks; raises OSError."""
@@ -55,17 +58,34 @@ def old_model_folders(folder: Path) -> list[Path]:
     """
     if _looks_like_a_model(folder):
         return [folder]
-    inside = (path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
-    return sorted(inside, key=lambda path: path.name)
+    inside = (path for path in folder.iterdir() if path.is_dir())
+    models = (path for path in inside if path.name[0] != "." and path.name != _LOST_AND_FOUND)
+    return sorted(models, key=lambda path: path.name)
+
+
+def name_of(folder: Path) -> str:
+    """What clients call the model in ``folder``: a link's own name, not its target's."""
+    return folder.name if folder.name not in ("", "..") else folder.resolve().name
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether there is no file in it, at any depth. Raises OSError."""
+    return not any(path.is_file() for path in folder.rglob("*"))
 
 
 def read_old_model(folder: Path) -> OldModel:
     """The model in ``folder``; raises BadBody, DoesNotFit, CannotServe and OSError."""
+    name = check_name(name_of(folder))
     params = _params(folder / PARAMS)
-    labels, lost = _labels(folder, params)
+    labels = _labels(folder, params)
     files, is_folder = _model_files(folder, params, labels)
     sent = {key: value for key, value in params.items() if key.lower() != "name"}
-    return OldModel(folder.resolve().name, folder, files, is_folder, sent, labels, lost)
+    lost = []
+    if (named := _named(params, "labels")) and not (folder / named).is_file():
+        lost.append(f"there are no labels {named}, going on")
+    if (named := _named(params, "model")) and not is_folder and files[0].name != named:
+        lost.append(f"there is no model file {named}, taking {files[0].name}")
+    return OldModel(name, folder, files, is_folder, sent, labels, tuple(lost))
 
 
 def _looks_like_a_model(folder: Path) -> bool:
@@ -96,12 +116,10 @@ def _named(params: dict[str, Any], key: str) -> str:
     return value
 
 
-def _labels(folder: Path, params: dict[str, Any]) -> tuple[Path | None, str]:
+def _labels(folder: Path, params: dict[str, Any]) -> Path | None:
     named = _named(params, "labels")
-    if named:
-        file = folder / named
-        return (file if _has_text(file) else None), "" if file.is_file() else named
-    return next((folder / name for name in _LABELS if _has_text(folder / name)), None), ""
+    names = (named,) if named else _LABELS
+    return next((folder / name for name in names if _has_text(folder / name)), None)
 
 
 def _has_text(file: Path) -> bool:
