@@ -13,13 +13,17 @@ from msgspec import Meta
 
 from tfaas_core.errors import ConfigError, DoesNotFit
 from tfaas_core.models.model import check_name
-from tfaas_core.settings.checks import REST, as_table, check_integers, keys_of
+from tfaas_core.settings.checks import REST, WrongTable, as_table, keys_of
 from tfaas_core.settings.sources import changes, read_file
 
 PositiveInt: TypeAlias = Annotated[int, Meta(ge=1)]
 CountOrAuto: TypeAlias = Annotated[int, Meta(ge=0)]
 SlowPriority: TypeAlias = Literal["idle", "low", "normal"]
 Deadline: TypeAlias = Annotated[float, Meta(gt=0, le=86_400)]
+
+
+_BASE = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)+")
+"""Without the parts . and .., which no client sends."""
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -152,7 +156,8 @@ def load_config(
     ``path`` is None for no file. ``overrides`` are like ``server.port=9000``, and win over the
     environment, which wins over the file. Their values are TOML, or else text as it stands.
     Raises ConfigError if a source cannot be read or does not fit; the message names the source
-    and the key. The tables of plugins are not checked here, since only plugins know them.
+    and the key; its notes say what else is wrong with that source. The tables of plugins are not
+    checked here, since only plugins know them.
     """
     raw: dict[str, Any] = {}
     base_dir = Path.cwd()
@@ -176,11 +181,14 @@ def _is_in(key: str, table: str) -> bool:
 
 def _checked(raw: dict[str, Any], source: str) -> Tables:
     try:
-        check_integers(raw, "$")
         tables = as_table(_with_rests(raw), Tables)
         _check_values(tables)
     except ValueError as error:
-        raise ConfigError(f"{source}: {error}") from None
+        first, *others = error.faults if isinstance(error, WrongTable) else [str(error)]
+        wrong = ConfigError(f"{source}: {first}")
+        for other in others:
+            wrong.add_note(f"{source}: {other}")
+        raise wrong from None
     return tables
 
 
@@ -199,7 +207,7 @@ def _with_rests(raw: dict[str, Any]) -> dict[str, Any]:
 
 def _check_values(tables: Tables) -> None:
     base = tables.server.base
-    if base and re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", base) is None:
+    if base and _BASE.fullmatch(base) is None:
         raise ValueError(
             "Expected a path like `/tfaas`, starting and not ending with `/`, "
             f"got `{base}` - at `$.server.base`"

@@ -251,3 +251,17 @@ def test_the_module_runs_as_the_command_does() -> None:
     )
     assert (run.returncode, run.stdout) == (1, "")
     assert run.stderr == "tfaas: there is no configuration file none.toml\n"
+
+
+def test_check_prints_all_that_is_wrong_with_a_file(folder: Path, capsys: Capture) -> None:
+    text = "[server]\nprot = 1\nlog_level = 'x'\n[engine]\nthreads = -1\n[model]"
+    (folder / "tfaas.toml").write_text(text)
+    assert main(["check"]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(" - at ")[2] for line in lines] == [
+        "`$.server.prot`; did you mean `port`?",
+        "`$.server.log_level`",
+        "`$.engine.threads`",
+        "`$.model`; did you mean `models`?",
+    ]
+    assert all(line.startswith("tfaas: tfaas.toml: ") for line in lines)

@@ -129,6 +129,7 @@ def test_a_config_cannot_be_changed() -> None:
         ("[engine]\nbusy_poll_us = 1000000", "<= 100000 - at `$.engine.busy_poll_us`"),
         ("[engine]\nslow_priority = 'high'", "got `high` - at `$.engine.slow_priority`"),
         ("[models]\nkeep_versions = 0", "Expected `int` >= 1 - at `$.models.keep_versions`"),
+        ("[server]\nbase = '/a/..'", "Expected a path like `/tfaas`"),
         ("[models]\ndefault = '-vk'", "at `$.models.default`"),
         ("[plugins]\ndisabled = 'x'", "Expected `array`, got `str` - at `$.plugins.disabled`"),
         ("storage = 'sql'", "Expected `object`, got `str` - at `$.storage`"),

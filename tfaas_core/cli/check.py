@@ -8,13 +8,19 @@ import click
 
 from tfaas_core.cli.all_commands import builtin_commands
 from tfaas_core.cli.options import config_options, read_config
+from tfaas_core.errors import ConfigError
 
 
 @click.command(epilog="Example: tfaas check --config tfaas.toml")
 @config_options
 def check(path: Path | None, overrides: tuple[str, ...]) -> int:
     """Validate the configuration and the plugins."""
-    config = read_config(path, overrides)
+    try:
+        config = read_config(path, overrides)
+    except ConfigError as wrong:
+        for message in (wrong.message, *getattr(wrong, "__notes__", ())):
+            click.echo(f"tfaas: {message}", err=True)
+        return 1
 
     from tfaas_core.tools.survey import findings
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -16,35 +16,31 @@ _LARGEST = 2**63 - 1
 S = TypeVar("S", bound=msgspec.Struct)
 
 
+class WrongTable(ValueError):
+    """A table that does not fit. ``faults``: all that is wrong; the first one is the message."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__(faults[0])
+        self.faults = tuple(faults)
+
+
 def as_table(document: Mapping[str, Any], struct: type[S], path: str = "$") -> S:
     """``document`` as ``struct``; ``path`` is where it stands in the configuration.
 
-    Raises ValueError, whose message ends in the path of the key that does not fit.
+    Raises WrongTable, whose faults end in the path of the key that does not fit.
     """
-    check_integers(document, path)
-    _check_keys(document, struct, path)
+    if faults := list(_faults(document, struct, path)):
+        raise WrongTable(faults)
     try:
         return msgspec.convert(document, struct)
     except msgspec.ValidationError as error:
-        message = str(error)
-        if " - at `$" not in message:
-            raise ValueError(f"{message} - at `{path}`") from None
-        raise ValueError(message.replace(" - at `$", f" - at `{path}", 1)) from None
+        raise WrongTable([_placed(error, path)]) from None
 
 
 def keys_of(struct: type[msgspec.Struct]) -> list[str]:
     """The keys of a table."""
     fields = msgspec.structs.fields(struct)
     return [field.encode_name for field in fields if field.encode_name != REST]
-
-
-def check_integers(value: Any, path: str) -> None:
-    """What TOML has no room for, no message to another process has either."""
-    if isinstance(value, int) and abs(value) > _LARGEST:
-        raise ValueError(f"Expected `int` <= {_LARGEST} - at `{path}`")
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            check_integers(inner, f"{path}.{key}")
 
 
 def unknown(what: str, key: str, known: Collection[str], path: str) -> ValueError:
@@ -56,24 +52,46 @@ def unknown(what: str, key: str, known: Collection[str], path: str) -> ValueErro
     return ValueError(f"unknown {what} `{key}` - at `{path}.{key}`; {hint}")
 
 
-def _check_keys(document: Mapping[str, Any], struct: type[msgspec.Struct], path: str) -> None:
-    hints = get_type_hints(struct)
+def _faults(document: Mapping[str, Any], struct: type[msgspec.Struct], path: str) -> Iterator[str]:
+    hints = get_type_hints(struct, include_extras=True)
     types = {field.encode_name: hints[field.name] for field in msgspec.structs.fields(struct)}
     for key, value in document.items():
-        expected = types.get(key)
+        expected, place = types.get(key), f"{path}.{key}"
         if expected is None:
-            raise unknown("section" if path == "$" else "key", key, keys_of(struct), path)
-        if get_origin(expected) is Literal and isinstance(value, str):
-            _check_choice(value, get_args(expected), f"{path}.{key}")
+            what = "section" if path == "$" else "key"
+            yield str(unknown(what, key, keys_of(struct), path))
         elif isinstance(value, dict) and _is_struct(expected):
-            _check_keys(value, expected, f"{path}.{key}")
+            yield from _faults(value, expected, place)
+        else:
+            yield from _wrong_with(value, expected, place if key != REST else path)
 
 
 def _is_struct(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
-def _check_choice(value: str, choices: Sequence[str], path: str) -> None:
-    if value not in choices:
+def _wrong_with(value: Any, expected: Any, path: str) -> Iterator[str]:
+    choices = get_args(expected) if get_origin(expected) is Literal else ()
+    if too_large := next(_too_large(value, path), ""):
+        yield too_large
+    elif choices and isinstance(value, str) and value not in choices:
         listed = ", ".join(f"`{choice}`" for choice in choices)
-        raise ValueError(f"Expected one of {listed}, got `{value}` - at `{path}`")
+        yield f"Expected one of {listed}, got `{value}` - at `{path}`"
+    else:
+        try:
+            msgspec.convert(value, expected)
+        except msgspec.ValidationError as error:
+            yield _placed(error, path)
+
+
+def _too_large(value: Any, path: str) -> Iterator[str]:
+    """What TOML has no room for, no message to another process has either."""
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        yield f"Expected `int` <= {_LARGEST} - at `{path}`"
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        yield from _too_large(inner, f"{path}.{key}")
+
+
+def _placed(error: msgspec.ValidationError, path: str) -> str:
+    message, at, place = str(error).partition(" - at `$")
+    return f"{message} - at `{path}{place}" if at else f"{message} - at `{path}`"
