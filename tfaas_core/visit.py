@@ -31,11 +31,11 @@ class Visit(Timing):
     gate: Callable[[str], Awaitable[None]] | None = None
     """Asks whether the request may go to a model; None: to all of them."""
 
-    async def to_model(self, name: str, version: int | None = None) -> None:
+    async def to_model(self, name: str) -> None:
         """Takes note of where the request goes, and asks the guards whether it may.
 
         Raises what they raise, such as Forbidden.
         """
-        self.model, self.version = name, version
+        self.model = name
         if self.gate is not None:
             await self.gate(name)

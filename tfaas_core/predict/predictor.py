@@ -110,7 +110,9 @@ class Predictor:
             document = codec.parse(body, head)
         version = self._version(document, target)
         if visit is not None:
-            await visit.to_model(version.name, version.version)
+            visit.model, visit.version = version.name, version.version
+            if visit.gate is not None:
+                await visit.gate(version.name)
         if is_large or codec.is_heavy(document):
             version, bound = await self._bound_in_thread(codec, document, target, version)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable
 
 import msgspec
 
@@ -27,15 +28,17 @@ class Attendants:
         self._path = path
         self._right = right
 
-    async def begins(self, request: Request) -> None:
-        """Begins a visit, if the guards admit it. Raises what they raise."""
+    def begins(self, request: Request) -> Awaitable[None] | None:
+        """Begins a visit; if there are guards, they admit it while what this gives is awaited."""
         visit = request.visit = Visit(begin_s=time.monotonic())
-        if self._guards:
-            head = request.head
-            right = self._right or ("read" if head.method in ("GET", "HEAD") else "admin")
-            await self._guards.admit(Asking(head, request.client, right, self._path), visit)
-            if "name" in head.path_fields:
-                await visit.to_model(head.path_fields["name"])
+        return self._admitted(request, visit) if self._guards else None
+
+    async def _admitted(self, request: Request, visit: Visit) -> None:
+        head = request.head
+        right = self._right or ("read" if head.method in ("GET", "HEAD") else "admin")
+        await self._guards.admit(Asking(head, request.client, right, self._path), visit)
+        if "name" in head.path_fields:
+            await visit.to_model(head.path_fields["name"])
 
     def ends(self, request: Request, response: Response, body_bytes: int | None) -> None:
         """Tells the observers. ``body_bytes``: of the request; None if they were streamed."""

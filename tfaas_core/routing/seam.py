@@ -75,8 +75,8 @@ class Passage:
         """What the client gets. Raises CancelledError alone, if the request is given up."""
         attendants = self._attendants
         try:
-            if attendants is not None:
-                await attendants.begins(request)
+            if attendants is not None and (admission := attendants.begins(request)) is not None:
+                await admission
             if request.is_arriving and not self._streams:
                 await request.receive()
             response = await self._handler(request)
