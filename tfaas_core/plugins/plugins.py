@@ -110,12 +110,12 @@ class Plugins:
     def guards(self, host: object) -> Guards:
         """The plugins' guards, in order; ``host`` is the Host that they get."""
         asked = self._inquiry.objects("tfaas_register_guards", Guard, host=host)
-        return Guards({guard: plugin.module for plugin, guard in asked})
+        return Guards((guard, plugin.module) for plugin, guard in asked)
 
     def observers(self, host: object) -> Observers:
         """The plugins' observers, in order; ``host`` is the Host that they get."""
         asked = self._inquiry.objects("tfaas_register_observers", Observer, host=host)
-        return Observers({observer: plugin.module for plugin, observer in asked})
+        return Observers((observer, plugin.module) for plugin, observer in asked)
 
     def routes(self, host: object) -> list[Route]:
         """The plugins' routes, in order; those of codecs are not among them.

@@ -76,7 +76,7 @@ def attendants_of(
     """None if there is nobody to ask or to tell, so that requests cost nothing more."""
     if not guards and not observers:
         return None
-    return Attendants(guards or Guards({}), observers or Observers({}), path, right)
+    return Attendants(guards or Guards(), observers or Observers(), path, right)
 
 
 class _Error(msgspec.Struct):

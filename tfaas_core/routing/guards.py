@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from tfaas_core.errors import TfaasError
 from tfaas_core.guard import Asking, Guard
@@ -11,12 +11,13 @@ from tfaas_core.visit import Visit
 
 
 class Guards:
-    """Admits those whom each of them admits. ``owners``: the modules of their plugins, by guard."""
+    """Admits those whom each of them admits. ``owned``: each with the module of its plugin."""
 
-    def __init__(self, owners: Mapping[Guard, str]) -> None:
-        self._guards = tuple(owners)
-        self._owners = dict(owners)
-        self._care_for_models = any(type(g).admit_to is not Guard.admit_to for g in owners)
+    def __init__(self, owned: Iterable[tuple[Guard, str]] = ()) -> None:
+        self._guards = tuple(owned)
+        self._care_for_models = any(
+            type(guard).admit_to is not Guard.admit_to for guard, _owner in self._guards
+        )
 
     def __bool__(self) -> bool:
         return bool(self._guards)
@@ -24,11 +25,11 @@ class Guards:
     async def admit(self, asking: Asking, visit: Visit) -> None:
         """Raises what one of them raises; ``visit`` gets to know who asks, and the gate."""
         identities = []
-        for guard in self._guards:
+        for guard, owner in self._guards:
             try:
                 identity = await guard.admit(asking)
             except BaseException as error:
-                raise self._refusal(guard, error) from error
+                raise _refusal(guard, owner, error) from error
             identities.append(identity)
             visit.identity = visit.identity or identity
         if self._care_for_models:
@@ -36,16 +37,17 @@ class Guards:
 
     async def admit_to(self, asking: Asking, identities: Sequence[str], model: str) -> None:
         """Raises what one of them raises; ``identities`` are what they said, in order."""
-        for guard, identity in zip(self._guards, identities, strict=True):
+        for (guard, owner), identity in zip(self._guards, identities, strict=True):
             try:
                 await guard.admit_to(asking, identity, model)
             except BaseException as error:
-                raise self._refusal(guard, error) from error
+                raise _refusal(guard, owner, error) from error
 
-    def _refusal(self, guard: Guard, error: BaseException) -> BaseException:
-        if isinstance(error, TfaasError) or is_given_up(error):
-            return error
-        return unexpected(f"the guard {type(guard).__name__}", error, self._owners[guard])
+
+def _refusal(guard: Guard, owner: str, error: BaseException) -> BaseException:
+    if isinstance(error, TfaasError) or is_given_up(error):
+        return error
+    return unexpected(f"the guard {type(guard).__name__}", error, owner)
 
 
 class _Gate:

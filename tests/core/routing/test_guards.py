@@ -52,7 +52,7 @@ def route_for(
     *guards: Guard, right: Right | None = None, observers: Observers | None = None
 ) -> SealedRoute:
     route = Route("/x/{name}", ("POST", "GET"), handler, right=right)
-    owned = Guards(dict.fromkeys(guards, "tfaas_guard"))
+    owned = Guards((guard, "tfaas_guard") for guard in guards)
     return sealed(route, guards=owned, observers=observers)
 
 
@@ -155,5 +155,5 @@ def test_observers_are_told_of_the_refused_too() -> None:
             told.append(answer)
 
     for guard in (Asked("alice"), Asked(error=Unauthorized("who?"))):
-        ask(route_for(guard, observers=Observers({Told(): "tfaas_told"})), to_model())
+        ask(route_for(guard, observers=Observers([(Told(), "tfaas_told")])), to_model())
     assert [(answer.status, answer.identity) for answer in told] == [(200, "alice"), (401, "")]

@@ -55,7 +55,7 @@ async def handler(request: Request) -> Response:
 
 def ask(path: str, *observers: Observer, answering: Handler = handler) -> Response:
     route = Route("/{any}", ("POST",), answering)
-    told = Observers(dict.fromkeys(observers, "tfaas_told"))
+    told = Observers((observer, "tfaas_told") for observer in observers)
     passage = sealed(route, "tfaas_own", observers=told).passage
 
     async def asked() -> Response:
@@ -98,7 +98,7 @@ def test_an_observer_that_fails_is_named_once_and_harms_nobody(
     error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
     failing, told = Failing(error), Told()
-    observers = Observers({failing: "tfaas_failing", told: "tfaas_told"})
+    observers = Observers([(failing, "tfaas_failing"), (told, "tfaas_told")])
     passage = sealed(Route("/x", ("POST",), handler), observers=observers).passage
 
     async def asked() -> None:
