@@ -25,6 +25,6 @@ def test_a_server_that_cannot_clean_up_says_so_and_serves(tmp_path: Path) -> Non
     with fake_server(tmp_path / "second", *settings) as server:
         assert server.predict(values=[1, 2, 3]).json() == [12.0]
         assert server.upload("tripler", b"times 3").status_code == 200
-        assert "the model storage was not cleaned up: claiming model 'half-done' failed" in (
-            server.log.read_text()
-        )
+        said = server.log.read_text()
+        assert "the model storage was not cleaned up: " in said
+        assert "claiming model 'half-done' failed" in said
