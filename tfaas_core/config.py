@@ -48,7 +48,7 @@ class Server(Table, frozen=True):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe records that are logged."""
     log_format: Literal["text", "json"] = "text"
-    """One line a record, either way."""
+    """JSON is one line a record; in text, a traceback takes more."""
 
 
 class StorageTable(Table, frozen=True):

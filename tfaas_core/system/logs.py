@@ -1,13 +1,17 @@
-"""Logs: one line a record on stderr, as text or as a JSON object."""
+"""Logs: records on stderr, as text or as JSON objects, of which each is one line."""
 
 from __future__ import annotations
 
 import json
 import logging
 from datetime import UTC, datetime
+from importlib.metadata import entry_points
 from typing import Any, Literal
 
 _TREES = ("tfaas", "sanic")
+_PLUGINS = "tfaas"
+"""The group of their entry points. They are not imported here, nor is what imports them."""
+
 _SANIC = ("sanic.root", "sanic.error", "sanic.access", "sanic.server", "sanic.websockets")
 _STANDARD = {*logging.makeLogRecord({}).__dict__, "message", "asctime"}
 
@@ -37,7 +41,7 @@ class _Handler(logging.StreamHandler[Any]):
 
 
 def formatter(format: Literal["text", "json"]) -> logging.Formatter:
-    """What makes a line of a record."""
+    """What makes a line of a record, and more of them of a traceback in a text."""
     if format == "json":
         return JsonFormatter()
     return logging.Formatter("%(asctime)s %(levelname)s %(name)s[%(process)d]: %(message)s")
@@ -46,7 +50,8 @@ def formatter(format: Literal["text", "json"]) -> logging.Formatter:
 def configure(
     level: Literal["debug", "info", "warning", "error"], format: Literal["text", "json"]
 ) -> None:
-    """Sends the records of ``tfaas`` and of Sanic from ``level`` up to stderr, but no access log.
+    """Sends records from ``level`` up to stderr: of ``tfaas``, of Sanic, but no access log, and of
+    the loggers that are called like the top-level modules of plugins, or below.
 
     Of all other loggers, and of Python's warnings, what is a warning or worse goes there too, so
     that nothing stands between the JSON objects. May be called again.
@@ -56,7 +61,7 @@ def configure(
     root = logging.getLogger()
     root.handlers = [h for h in root.handlers if not isinstance(h, _Handler)] + [handler]
     root.setLevel(logging.WARNING)
-    for name in _TREES:
+    for name in {*_TREES, *_plugin_modules()}:
         logging.getLogger(name).setLevel(level.upper())
     for name in _SANIC:
         logger = logging.getLogger(name)
@@ -64,3 +69,9 @@ def configure(
         logger.setLevel(logging.NOTSET)
     logging.getLogger("sanic.access").disabled = True
     logging.captureWarnings(True)
+
+
+def _plugin_modules() -> set[str]:
+    values = (entry.value for entry in entry_points(group=_PLUGINS))
+    # An empty name would be that of the root logger, and so everybody's.
+    return {value.partition(":")[0].partition(".")[0].strip() for value in values} - {""}

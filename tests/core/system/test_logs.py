@@ -3,7 +3,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
+
+import pytest
+
+from tests.plugin_site import environment_with, write_plugin
 
 
 def stderr_of(code: str, level: str, format: str) -> list[str]:
@@ -65,6 +70,25 @@ for name in ("tfaas.http", "sanic.root", "sanic.error", "sanic.server", "elsewhe
         assert names.count("sanic.error") == ours
         assert names.count("sanic.server") == ours
         assert names.count("elsewhere") == others
+
+
+def test_the_level_holds_for_the_top_level_modules_of_plugins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_plugin(tmp_path, "tfaas-own", "")
+    entries = tmp_path / "tfaas_own-1.0.dist-info" / "entry_points.txt"
+    entries.write_text("[tfaas]\nown = own_package.plugin:plugin\nbad = :\n")
+    for name, value in environment_with(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    code = """
+for name in ("own_package", "own_package.codec.parts", "own", "own_packages"):
+    for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
+        logging.getLogger(name).log(level, name)
+"""
+    for level, ours in (("debug", 4), ("info", 3), ("error", 1)):
+        names = [record["logger"] for record in documents(code, level)]
+        assert names.count("own_package") == names.count("own_package.codec.parts") == ours
+        assert names.count("own") == names.count("own_packages") == 2
 
 
 def test_sanic_logs_no_access_and_nothing_of_its_own_format() -> None:
