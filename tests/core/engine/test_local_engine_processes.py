@@ -45,9 +45,12 @@ async def test_an_upload_that_dies_of_a_run_before_it_is_stored_is_refused(
 ) -> None:
     async with engine(tmp_path) as harness:
         loaded = await harness.worker.prepare("vk", "abort")
-        for rows in (rows_of(TRIGGER), rows_of(1)):
-            with pytest.raises(CannotServe, match="the process of model 'vk' died"):
-                await harness.worker.run_prepared(loaded, rows)
+        refusal = "the process of model 'vk' died"
+        with pytest.raises(CannotServe, match=refusal):
+            await harness.worker.run_prepared(loaded, rows_of(TRIGGER))
+        await eventually(lambda: not model_processes(), "its process is gone")
+        with pytest.raises(CannotServe, match=refusal):
+            await harness.worker.run_prepared(loaded, rows_of(1))
         harness.worker.engine.discard(loaded.ticket)
 
 

@@ -33,7 +33,8 @@ from tfaas_core.engine.shared.messages import (
     Retire,
     ToPool,
 )
-from tfaas_core.errors import SEE_LOG, ModelLost, TfaasError
+from tfaas_core.engine.shared.suspect import process_died
+from tfaas_core.errors import SEE_LOG, TfaasError
 from tfaas_core.system.link import Link
 from tfaas_core.system.memory import private_bytes
 from tfaas_core.system.tasks import Tasks
@@ -49,6 +50,7 @@ class Pool(Supervisor):
 
     def __init__(self, settings: PoolSettings, starter: Starter) -> None:
         self._starter = starter
+        self._suspects = settings.suspects
         self._workers: dict[int, Link[ToPool]] = {}
         self._seats = Seats(settings, starter, self._release)
         self._tasks = Tasks(_log)
@@ -145,7 +147,8 @@ class Pool(Supervisor):
     async def _acquire_prepared(self, worker: int, message: AcquirePrepared) -> None:
         seat = self._seats.get(message.ticket)
         if seat is None or seat.owner != worker:
-            raise ModelLost("the process of the upload died; try again")
+            plugin = self._suspects.get(message.runtime, "")
+            raise process_died(message.model, plugin)
         self._connect(worker, message.call, seat)
 
     def _connect(self, worker: int, call: int, seat: Seat, new: bool = False) -> None:

@@ -10,7 +10,7 @@ import msgspec
 from tfaas_core.engine.base import Candidate, Loaded, ServableStatus
 from tfaas_core.engine.in_parent.model_processes import ModelProcess
 from tfaas_core.engine.shared.meter import Meter
-from tfaas_core.engine.shared.suspect import details_of, named
+from tfaas_core.engine.shared.suspect import details_of, named, process_died
 from tfaas_core.errors import SEE_LOG, CannotServe, ModelLost, TfaasError
 from tfaas_core.system.ending import Ending
 
@@ -89,7 +89,7 @@ class Seat(msgspec.Struct):
 
     def gone(self) -> ModelLost:
         """The error of a process that was gone before it could be connected to."""
-        return ModelLost(f"the process of {self._model} died; try again", **self._details)
+        return process_died(self.candidate.name, self.plugin)
 
     def lost(self, ending: Ending) -> TfaasError:
         """The error of a process that is gone, and ended like that."""

@@ -114,10 +114,9 @@ class LocalEngine(Engine):
         rows: int,
         whole: bool = False,
     ) -> list[Array]:
+        ask = partial(AcquirePrepared, ticket=ticket, model=version.name, runtime=version.runtime)
         try:
-            connection = await self._connection(
-                _Wanted(version), lambda call: AcquirePrepared(call, ticket)
-            )
+            connection = await self._connection(_Wanted(version), ask)
             assert connection is not None
             try:
                 return await connection.submit(inputs, rows, whole)
@@ -158,7 +157,7 @@ class LocalEngine(Engine):
             return False
         self._lines.enter(version, 0)
         try:
-            connection = await asyncio.shield(self._opened(version.key, version))
+            connection = await asyncio.shield(self._opened(version))
             return connection.new
         finally:
             self._lines.leave(version, 0)
@@ -187,11 +186,10 @@ class LocalEngine(Engine):
         whole: bool,
         timing: Timing | None,
     ) -> list[Array]:
-        key = version.key
         self._lines.enter(version, rows)
         try:
             async with asyncio.timeout(self._config.server.request_timeout_s):
-                connection = await asyncio.shield(self._opened(key, version))
+                connection = await asyncio.shield(self._opened(version))
             answer = connection.submit(inputs, rows, whole, timing)
         except TimeoutError:
             raise Unavailable(
@@ -201,20 +199,21 @@ class LocalEngine(Engine):
             self._lines.leave(version, rows)
         return await answer
 
-    def _opened(self, key: str, version: ModelVersion) -> asyncio.Task[ModelConnection]:
+    def _opened(self, version: ModelVersion) -> asyncio.Task[ModelConnection]:
         """The one attempt to open this connection that all who wait for it share."""
+        key = version.key
         task = self._opening.get(key)
         if task is None:
-            task = self._opening[key] = asyncio.create_task(self._connect(key, version))
+            task = self._opening[key] = asyncio.create_task(self._connect(version))
             task.add_done_callback(lambda done: self._opening.pop(key, None))
             # If everyone who waited has gone, nobody else looks at the error.
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return task
 
-    async def _connect(self, key: str, version: ModelVersion) -> ModelConnection:
-        wanted = _Wanted(version, key)
+    async def _connect(self, version: ModelVersion) -> ModelConnection:
+        wanted = _Wanted(version, version.key)
         candidate = Candidate(
-            version.name, key, version.runtime, "", version.params, version.signature.batch
+            version.name, version.key, version.runtime, "", version.params, version.signature.batch
         )
         connection = await self._connection(wanted, lambda call: Acquire(call, candidate))
         if connection is None:

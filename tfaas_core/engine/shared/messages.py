@@ -90,6 +90,8 @@ class AcquirePrepared(msgspec.Struct, frozen=True, tag=True):
 
     call: int
     ticket: int
+    model: str
+    runtime: str
 
 
 class Adopt(msgspec.Struct, frozen=True, tag=True):
