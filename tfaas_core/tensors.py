@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import msgspec
@@ -26,7 +27,7 @@ NUMPY_DTYPES: dict[str, np.dtype[Any]] = {
 """The dtypes of tensors, by TensorFlow's name. Strings are an object array of bytes."""
 
 
-class TensorSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+class TensorSpec(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
     """One input or output: TensorFlow's dtype name, and the shape with its batch axis first.
 
     ``None`` in a shape is a size that a request chooses; a shape of ``None`` is of unknown rank.
@@ -40,7 +41,7 @@ class TensorSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     constant: bool = False
     """Whether an output is the same for all inputs: it has no batch axis, and is answered once."""
 
-    @property
+    @cached_property
     def numpy_dtype(self) -> np.dtype[Any]:
         """The NumPy dtype of such an array."""
         return NUMPY_DTYPES[self.dtype]

@@ -10,17 +10,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
+from sanic import HTTPResponse
 
 from tfaas_core.fields import Headers
 from tfaas_core.http.request import HttpRequest, split_target
 from tfaas_core.http.router import Router
-from tfaas_core.route import ClientAddress, Head
+from tfaas_core.http.sanic_parts import has_body, head_bytes
+from tfaas_core.route import ClientAddress, Head, Response
 from tfaas_core.routing.seam import Passage
 
 _MOST_HEADS = 1024
 _MOST_HEAD_BYTES = 1024
+
+_LENGTH_MARK = "<length>"
 
 _METHOD = "POST"
 _REQUEST_LINE = re.compile(rf"{_METHOD} (/[!-~]*) HTTP/1\.1")
@@ -103,3 +108,41 @@ def _headers(lines: Iterable[str]) -> Headers | None:
     found = [_HEADER.fullmatch(line) for line in lines]
     headers = Headers((line[1], line[2]) for line in found if line is not None)
     return headers if len(headers) == len(found) else None
+
+
+def answer_bytes(response: Response, keep_alive: bool) -> bytes:
+    """The response, which was checked, on the wire: the same bytes that Sanic would send."""
+    if response.status != 200:
+        return _unusual_answer_bytes(response, keep_alive)
+    body, headers = response.body, response.headers
+    before, behind = _usual_head(
+        response.media_type, keep_alive, tuple(headers.items()) if headers else ()
+    )
+    return b"%b%d%b%b" % (before, len(body), behind, body)
+
+
+@lru_cache(1024)
+def _usual_head(
+    media_type: str, keep_alive: bool, headers: tuple[tuple[str, str], ...]
+) -> tuple[bytes, bytes]:
+    """What stands before and behind the length of a body, with status 200."""
+    answer = HTTPResponse(headers=dict(headers), content_type=media_type)
+    answer.headers["content-length"] = _LENGTH_MARK
+    answer.headers.update(_connection(keep_alive))
+    before, name, behind = head_bytes(answer).partition(b"\r\ncontent-length: ")
+    return before + name, behind.removeprefix(_LENGTH_MARK.encode())
+
+
+def _unusual_answer_bytes(response: Response, keep_alive: bool) -> bytes:
+    status, body = response.status, response.body
+    answer = HTTPResponse(body, status, dict(response.headers), response.media_type)
+    if has_body(status):
+        answer.headers["content-length"] = str(len(body))
+    else:
+        body = b""
+    answer.headers.update(_connection(keep_alive))
+    return head_bytes(answer) + body
+
+
+def _connection(keep_alive: bool) -> dict[str, str]:
+    return {"connection": "keep-alive" if keep_alive else "close"}

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from tfaas_core.http.answer import answer_bytes
 from tfaas_core.http.errors import out_of_time
-from tfaas_core.http.express import ExpressLane, PlainRequest
+from tfaas_core.http.express import ExpressLane, PlainRequest, answer_bytes
 from tfaas_core.http.request import client_of
 from tfaas_core.http.sanic_parts import SanicProtocol
 from tfaas_core.route import ClientAddress
@@ -51,7 +50,6 @@ class TfaasProtocol(SanicProtocol):
         if request is None:
             super().data_received(data)
             return
-        self.note_bytes()
         self._express_task = self.loop.create_task(self._answer(request))
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -160,17 +160,14 @@ class SanicProtocol(HttpProtocol):
         """How much of what comes early is kept."""
         return int(self.app.config.REQUEST_BUFFER_SIZE)
 
-    def note_bytes(self) -> None:
-        """Restarts Sanic's clock, which closes connections on which nothing happens."""
-        self._time = time.monotonic()
-
     def begin_handling(self) -> None:
         """Has Sanic's clock, and its idea of what is idle, count a request of another's."""
+        self._time = time.monotonic()
         self._http.stage = Stage.HANDLER
 
     def end_handling(self) -> None:
         """The request that was begun is answered."""
-        self.note_bytes()
+        self._time = time.monotonic()
         self._http.stage = Stage.IDLE
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -32,7 +33,7 @@ def check_name(name: str, what: str = "model") -> str:
     return name
 
 
-class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
+class ModelVersion(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One stored version of one model: everything but its files.
 
     Written once, when the version is stored, and never changed. ``created`` is UTC, in the form
@@ -57,12 +58,12 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     checksum: str
     warmup: dict[str, Any] | None = None
 
-    @property
+    @cached_property
     def reference(self) -> str:
         """The model and its number, like ``vk/3``: what clients are told."""
         return f"{self.name}/{self.version}"
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Names this version for ever; a number is used again once its model was deleted."""
         return f"{self.name}/{self.version} of {self.created}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -93,7 +94,7 @@ class Pointers(msgspec.Struct, frozen=True):
         return Pointers(history or tuple(sorted(numbers)[-1:]), labels)
 
 
-class Model(msgspec.Struct, frozen=True):
+class Model(msgspec.Struct, frozen=True, dict=True):
     """A stored model: its versions in ascending order, one at least, and its pointers.
 
     Make one with ``of``, which sees to it that the pointers point at versions that are there.
@@ -107,16 +108,16 @@ class Model(msgspec.Struct, frozen=True):
         ascending = tuple(sorted(versions, key=lambda version: version.version))
         return cls(ascending, pointers.among([version.version for version in ascending]))
 
-    @property
+    @cached_property
     def name(self) -> str:
         return self.versions[0].name
 
-    @property
+    @cached_property
     def live(self) -> ModelVersion:
         """The version that answers requests which name no other."""
         return self.version(self.pointers.live)
 
-    @property
+    @cached_property
     def newest(self) -> ModelVersion:
         """The version of the highest number."""
         return self.versions[-1]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tfaas_core.http.answer import answer_bytes
-from tfaas_core.http.express import ExpressLane
+from tfaas_core.http.express import ExpressLane, answer_bytes
 from tfaas_core.http.request import HttpRequest
 from tfaas_core.http.router import Router
 from tfaas_core.route import ClientAddress, Request, Response, Route

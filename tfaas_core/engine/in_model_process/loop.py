@@ -169,18 +169,15 @@ class ServableLoop:
                 self._serve(key.data)
 
     def _wait(self) -> list[tuple[selectors.SelectorKey, int]]:
-        self._busy_poll.begins(time.monotonic())
         # Whoever is about to send a request may need this core; a slow run would keep it.
         yields = not self._pace.beside_slow_runs()
-        ready = self._busy_poll.look(self._ready, yields) or self._selector.select()
-        self._busy_poll.ends()
-        return ready
+        return self._busy_poll.wait(self._ready, self._selector.select, yields)
 
     def _ready(self) -> list[tuple[selectors.SelectorKey, int]] | None:
         return self._selector.select(0) or None
 
     def _serve(self, client: WorkerConnection) -> None:
-        if client.stalled:
+        if client.unsent:
             client.flush()
             self._watch(client)
             return
@@ -199,12 +196,12 @@ class ServableLoop:
 
     def _send(self, client: WorkerConnection, answer: bytes) -> None:
         client.send(answer)
-        if client.stalled:
+        if client.unsent:
             self._watch(client)
 
     def _watch(self, client: WorkerConnection) -> None:
         # A client that does not read its answers may send no further requests.
-        event = selectors.EVENT_WRITE if client.stalled else selectors.EVENT_READ
+        event = selectors.EVENT_WRITE if client.unsent else selectors.EVENT_READ
         if client.sock.fileno() >= 0:
             self._selector.modify(client.sock, event, client)
 

@@ -17,7 +17,8 @@ class WorkerConnection:
         sock.setblocking(False)
         self.sock = sock
         self.frames = FrameBuffer()
-        self._unsent: deque[memoryview] = deque()
+        self.unsent: deque[memoryview] = deque()
+        """What the socket has not taken yet: a client that leaves any there is stalled."""
 
     def receive(self) -> list[bytes] | None:
         """The frames that are complete now; None once the connection is closed."""
@@ -30,23 +31,19 @@ class WorkerConnection:
         return list(self.frames.feed(data)) if data else None
 
     def send(self, answer: bytes) -> None:
-        self._unsent.append(memoryview(answer))
-        if len(self._unsent) == 1:
+        self.unsent.append(memoryview(answer))
+        if len(self.unsent) == 1:
             self.flush()
 
     def flush(self) -> None:
         """Sends what the socket takes now."""
         try:
-            while self._unsent:
-                sent = self.sock.send(self._unsent[0])
-                self._unsent[0] = self._unsent[0][sent:]
-                if not self._unsent[0]:
-                    self._unsent.popleft()
+            while self.unsent:
+                sent = self.sock.send(self.unsent[0])
+                self.unsent[0] = self.unsent[0][sent:]
+                if not self.unsent[0]:
+                    self.unsent.popleft()
         except BlockingIOError:
             pass
         except OSError:
-            self._unsent.clear()
-
-    @property
-    def stalled(self) -> bool:
-        return bool(self._unsent)
+            self.unsent.clear()

@@ -13,8 +13,7 @@ import msgspec
 
 from tfaas_core.engine.in_worker.parts import Grouping, Part
 from tfaas_core.engine.in_worker.queue import queue_full
-from tfaas_core.engine.scheduling.busy_poll import BusyPoll
-from tfaas_core.engine.scheduling.solo import Solo
+from tfaas_core.engine.scheduling.busy_poll import BusyPoll, Solo
 from tfaas_core.engine.shared.frames import (
     AnswerFrame,
     FrameBuffer,
@@ -109,10 +108,8 @@ class ModelConnection(asyncio.Protocol):
             raise self._model_lost()
         answer: asyncio.Future[list[Array]] = self._loop.create_future()
         part = self._grouping.part(inputs, rows, whole, self._max_queue_rows, answer, timing)
-        waiting = self._meter.rows()
-        if waiting + part.counted > self._max_queue_rows:
-            raise queue_full(waiting, self._model)
-        self._meter.add(self._worker, part.counted)
+        if not self._meter.add(self._worker, part.counted, self._max_queue_rows):
+            raise queue_full(self._meter.rows(), self._model)
         if not self._unsent:
             self._loop.call_soon(self._send)
         self._unsent.append(part)
@@ -220,9 +217,8 @@ class ModelConnection(asyncio.Protocol):
             return frame
 
     def _poll(self, begin_s: float) -> None:
-        self._busy_poll.begins(begin_s)
         # It yields, because the model may need this core.
-        if data := self._busy_poll.look(self._receive):
+        if data := self._busy_poll.look(self._receive, begin_s):
             self.data_received(data)
 
     def _receive(self) -> bytes | None:

@@ -20,9 +20,8 @@ from tfaas_core.engine.base import (
 )
 from tfaas_core.engine.in_worker.connection import ModelConnection
 from tfaas_core.engine.in_worker.lines import Lines
-from tfaas_core.engine.scheduling.busy_poll import BusyPoll
+from tfaas_core.engine.scheduling.busy_poll import BusyPoll, Solo
 from tfaas_core.engine.scheduling.rest import Rest
-from tfaas_core.engine.scheduling.solo import Solo
 from tfaas_core.engine.shared.messages import (
     Absent,
     Acquire,

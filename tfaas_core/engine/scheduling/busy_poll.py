@@ -28,18 +28,26 @@ class BusyPoll:
         """An HTTP worker's: not for long, since it has other connections to look after."""
         return cls(min(limit_s, _IN_WORKER_MOST_S))
 
-    def begins(self, now_s: float) -> None:
-        """Called when something is awaited from now on."""
-        self._begin_s = now_s
+    def wait(
+        self, find: Callable[[], _T | None], sleep: Callable[[], _T], yields: bool = True
+    ) -> _T:
+        """What ``find`` gives, or else ``sleep``, which returns when something has come."""
+        found = self.look(find, time.monotonic(), yields)
+        if found is None:
+            found = sleep()
+        self.ends()
+        return found
 
-    def look(self, find: Callable[[], _T | None], yields: bool = True) -> _T | None:
+    def look(self, find: Callable[[], _T | None], begin_s: float, yields: bool = True) -> _T | None:
         """What ``find`` gives, unless that is None for too long.
 
-        ``yields``: whether others may have this core between two looks.
+        ``begin_s``: since when it is awaited. ``yields``: whether others may have this core between
+        two looks.
         """
-        if not self._comes_soon or self._begin_s is None:
+        self._begin_s = begin_s
+        if not self._comes_soon:
             return None
-        end_s = self._begin_s + self._limit_s
+        end_s = begin_s + self._limit_s
         while time.monotonic() < end_s:
             if (found := find()) is not None:
                 return found
@@ -52,3 +60,21 @@ class BusyPoll:
         if self._begin_s is not None:
             self._comes_soon = time.monotonic() - self._begin_s < self._limit_s
             self._begin_s = None
+
+
+class Solo:
+    """Which connection of an HTTP worker is the only one that sends, and since when.
+
+    ``quiet_s``: for how long the others must not have sent.
+    """
+
+    def __init__(self, quiet_s: float = 0.001) -> None:
+        self._quiet_s = quiet_s
+        self._who: object = None
+        self._since_s = 0.0
+
+    def is_of(self, who: object, now_s: float) -> bool:
+        """Called whenever ``who`` sends: whether no other has sent meanwhile."""
+        if who is not self._who:
+            self._who, self._since_s = who, now_s
+        return now_s - self._since_s > self._quiet_s

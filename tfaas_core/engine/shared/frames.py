@@ -45,17 +45,14 @@ _decode_failure = msgspec.msgpack.Decoder(Failure).decode
 
 
 class RequestFrame(msgspec.Struct):
-    """``inputs`` are concatenated over the parts, in the signature's order."""
+    """``inputs`` are concatenated over the parts, in the signature's order; ``rows``: of all."""
 
     id: int
     deadline_s: float
     part_rows: list[int]
+    rows: int
     inputs: list[Array]
     whole: bool = False
-
-    @property
-    def rows(self) -> int:
-        return sum(self.part_rows)
 
 
 class AnswerFrame(msgspec.Struct):
@@ -119,7 +116,7 @@ def decode_request(frame: bytes, specs: Sequence[TensorSpec]) -> RequestFrame:
         raise ValueError(f"a request has {count} inputs, and the model takes {len(specs)}")
     rows = list(_layout("I", parts).unpack_from(frame, _REQUEST_BODY.size))
     inputs = _read_tensors(frame, _REQUEST_BODY.size + 4 * parts, specs)
-    return RequestFrame(frame_id, deadline_s, rows, inputs, bool(whole))
+    return RequestFrame(frame_id, deadline_s, rows, sum(rows), inputs, bool(whole))
 
 
 def failure_of(frame: bytes, error: TfaasError) -> bytes:

@@ -41,10 +41,17 @@ class Meter:
         """Rows in flight, of all workers."""
         return sum(self._rows)
 
-    def add(self, worker: int, rows: int) -> None:
-        """Counts rows in, and notes the time. Only ``worker`` calls it."""
+    def add(self, worker: int, rows: int, most_rows: int | None = None) -> bool:
+        """Counts rows in, and notes the time. Only ``worker`` calls it.
+
+        False, and nothing is done, if more than ``most_rows`` would be in flight, of all workers;
+        None: there is no bound.
+        """
+        if most_rows is not None and sum(self._rows) + rows > most_rows:
+            return False
         self._cells[2 * worker] += rows
         self._cells[2 * worker + 1] = time.monotonic_ns()
+        return True
 
     def remove(self, worker: int, rows: int) -> None:
         """Counts answered rows out, and notes the time. Only ``worker`` calls it."""

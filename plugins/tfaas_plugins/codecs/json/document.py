@@ -10,7 +10,7 @@ import msgspec
 import orjson
 
 from tfaas_core.errors import BadBody, DoesNotFit, TfaasError
-from tfaas_plugins.codecs.json.numbers import read_fields
+from tfaas_plugins.codecs.json.numbers import SMALLEST_BYTES, read_fields
 from tfaas_plugins.codecs.values.document import ValuesDocument, document_of
 from tfaas_plugins.codecs.values.leaves import NAN_HINT, describe
 
@@ -58,7 +58,7 @@ def _without_nan(body: bytes, instead: dict[bytes, bytes]) -> bytes:
 
 
 def _document(body: bytes) -> JsonDocument:
-    fields = read_fields(body)
+    fields = read_fields(body) if len(body) >= SMALLEST_BYTES else None
     if fields is None:
         fields = _fields(body)
     document = document_of(fields, JsonDocument)

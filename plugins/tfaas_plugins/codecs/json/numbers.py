@@ -18,8 +18,10 @@ _WORTH_NUMBERS = 1000
 _WORTH_LIST_BYTES = 64
 """Fewer numbers, and shorter lists, are read sooner by orjson."""
 
+SMALLEST_BYTES = 1 << 12
+"""A shorter body is read sooner by orjson, whatever is in it."""
+
 _SAMPLE_BYTES = 1 << 8
-_SMALLEST_BYTES = 1 << 12
 
 _INTEGERS = np.dtype(np.int64)
 _FLOATS = np.dtype(np.float64)
@@ -61,7 +63,7 @@ def read_fields(body: bytes) -> dict[str, Any] | None:
 
 def _is_worth_it(body: bytes) -> bool:
     """Whether there seem to be many numbers in long lists, by how the body begins."""
-    if len(body) < _SMALLEST_BYTES:
+    if len(body) < SMALLEST_BYTES:
         return False
     numbers = body.count(b",", 0, _SAMPLE_BYTES) * len(body) // _SAMPLE_BYTES
     if numbers < _WORTH_NUMBERS:

@@ -10,8 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tfaas_core.engine.in_worker.connection import ModelConnection
-from tfaas_core.engine.scheduling.busy_poll import BusyPoll
-from tfaas_core.engine.scheduling.solo import Solo
+from tfaas_core.engine.scheduling.busy_poll import BusyPoll, Solo
 from tfaas_core.engine.shared.frames import FrameBuffer, decode_request, encode_answer
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.errors import ModelLost

@@ -35,16 +35,14 @@ class Looked:
 
 def comes_soon(poll: BusyPoll) -> BusyPoll:
     """Shows it that what is awaited comes at once."""
-    poll.begins(time.monotonic())
-    poll.ends()
+    poll.wait(lambda: None, lambda: "here")
     return poll
 
 
 def look(
     poll: BusyPoll, find: Callable[[], str | None], begin_s: float | None = None
 ) -> str | None:
-    poll.begins(time.monotonic() if begin_s is None else begin_s)
-    return poll.look(find)
+    return poll.look(find, time.monotonic() if begin_s is None else begin_s)
 
 
 def test_nothing_is_polled_before_something_came_soon() -> None:
@@ -67,7 +65,7 @@ def test_what_does_not_come_is_given_up() -> None:
 
 def test_what_came_late_is_not_polled_the_next_time() -> None:
     poll = comes_soon(BusyPoll(1))
-    poll.begins(time.monotonic() - 2)
+    look(poll, Looked(0), time.monotonic() - 2)
     poll.ends()
     looked = Looked(1)
     assert look(poll, looked) is None
