@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -86,15 +87,15 @@ class Pool(Supervisor):
     def _handle(self, worker: int, message: ToPool) -> None:
         match message:
             case Acquire():
-                self._begin(worker, message.call, self._acquire(worker, message))
+                self._begin(worker, message.call, partial(self._acquire, worker, message))
             case Prepare():
-                self._begin(worker, message.call, self._prepare(worker, message))
+                self._begin(worker, message.call, partial(self._prepare, worker, message))
             case AcquirePrepared():
-                self._begin(worker, message.call, self._acquire_prepared(worker, message))
+                self._begin(worker, message.call, partial(self._acquire_prepared, worker, message))
             case Adopt():
-                self._begin(worker, message.call, self._adopt(worker, message))
+                self._begin(worker, message.call, partial(self._adopt, worker, message))
             case Count():
-                self._begin(worker, message.call, self._count(worker, message))
+                self._begin(worker, message.call, partial(self._count, worker, message))
             case Discard():
                 seat = self._seats.get(message.ticket)
                 if seat is not None and seat.owner == worker:
@@ -105,12 +106,12 @@ class Pool(Supervisor):
                     # Other workers go on using it until they, too, say so.
                     self._seats.leave(retired)
 
-    def _begin(self, worker: int, call: int, work: Awaitable[None]) -> None:
+    def _begin(self, worker: int, call: int, work: Callable[[], Awaitable[None]]) -> None:
         self._tasks.spawn(self._answer(worker, call, work))
 
-    async def _answer(self, worker: int, call: int, work: Awaitable[None]) -> None:
+    async def _answer(self, worker: int, call: int, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except TfaasError as error:
             self._send(worker, Failed(call, Failure.of(error)))
         except Exception as error:

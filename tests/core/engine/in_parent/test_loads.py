@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -144,3 +146,18 @@ async def test_closing_ends_a_process_that_is_still_loading(tmp_path: Path) -> N
         await eventually(lambda: len(model_processes()) == 1, "the process has started")
     loading.cancel()
     await eventually(lambda: not model_processes(), "the process is gone")
+
+
+@pytest.mark.parametrize("turns", range(5))
+@in_event_loop
+async def test_a_question_that_the_end_overtakes_leaves_nothing_unawaited(
+    tmp_path: Path, turns: int
+) -> None:
+    async with engine(tmp_path) as harness:
+        loading = asyncio.create_task(harness.worker.prepare("vk", "sum"))
+        for _turn in range(turns):
+            await asyncio.sleep(0)
+    with suppress(asyncio.CancelledError, Unavailable):
+        loading.cancel()
+        await loading
+    gc.collect()
