@@ -106,8 +106,4 @@ def kinds(server: Server) -> dict[int, str]:
 
 
 def _model_processes(server: Server) -> set[int]:
-    children = psutil.Process(server.pid).children()
-    fork_servers = [child for child in children if child.name() == "tfaas-fork"]
-    if len(fork_servers) != 1:
-        raise BenchmarkFailedError(f"the server has {len(fork_servers)} fork servers, not one")
-    return {child.pid for child in fork_servers[0].children()}
+    return {pid for pid, kind in kinds(server).items() if kind == "model"}

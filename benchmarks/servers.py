@@ -38,9 +38,15 @@ class Server(msgspec.Struct, frozen=True):
 
 
 def tfaas(
-    storage: Path, settings: Mapping[str, object] | None = None
+    storage: Path,
+    settings: Mapping[str, object] | None = None,
+    command: Sequence[str] = (TFAAS,),
+    environment: Mapping[str, str] = ENVIRONMENT,
 ) -> AbstractContextManager[Server]:
-    """``tfaas serve`` on a free port, with its models in ``storage``, and these settings."""
+    """``tfaas serve`` on a free port, with its models in ``storage``, and these settings.
+
+    ``command`` and ``environment`` may be those of another checkout.
+    """
     all_settings = {
         "server.port": 0,
         "server.workers": WORKERS,
@@ -55,7 +61,7 @@ def tfaas(
     ]
     # In a folder without a tfaas.toml.
     storage.mkdir(exist_ok=True)
-    return _running("tfaas", [TFAAS, "serve", *overrides], storage)
+    return _running("tfaas", [*command, "serve", *overrides], storage, environment)
 
 
 def noop(workers: int = WORKERS) -> AbstractContextManager[Server]:
@@ -64,12 +70,17 @@ def noop(workers: int = WORKERS) -> AbstractContextManager[Server]:
 
 
 @contextmanager
-def _running(name: str, command: Sequence[str], folder: Path) -> Iterator[Server]:
+def _running(
+    name: str,
+    command: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str] = ENVIRONMENT,
+) -> Iterator[Server]:
     # A session of its own: Ctrl-C reaches only us, and one signal reaches all of it.
     process = subprocess.Popen(
         command,
         cwd=folder,
-        env=ENVIRONMENT,
+        env=environment,
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
