@@ -107,8 +107,16 @@ class Composition(msgspec.Struct, frozen=True):
     def _context(self) -> EngineContext:
         owners = self.plugins.owners("runtime")
         return EngineContext(
-            self.config, self.runtimes, self.workers, owners=owners, built_in=BUILTIN_PLUGINS
+            self.config,
+            self.runtimes,
+            self.workers,
+            owners=owners,
+            built_in=BUILTIN_PLUGINS,
+            stored_runtimes=self._stored_runtimes,
         )
+
+    def _stored_runtimes(self) -> set[str]:
+        return {version.runtime for model in self.storage.list() for version in model.versions}
 
 
 def _guarded(codec: Codec[Any], plugins: Plugins) -> Codec[Any]:

@@ -149,12 +149,15 @@ class Engine(ABC):
         """Unload this version once its last answer is out. A later ``run`` loads it again."""
 
 
-class _Owners(msgspec.Struct, frozen=True, kw_only=True):
+class _Known(msgspec.Struct, frozen=True, kw_only=True):
     owners: Mapping[str, str] = {}
     """The module of the plugin that each runtime comes from, as far as that is known."""
 
     built_in: Collection[str] = ()
     """The modules of the built-in plugins, which are not blamed for how a process ends."""
+
+    stored_runtimes: Callable[[], Collection[str]] | None = None
+    """Tells a supervisor the runtimes of stored models. Blocks, and raises what storages raise."""
 
     def suspect(self, runtime: str) -> str:
         """The plugin that a runtime comes from, if a process for its models ends; or empty."""
@@ -162,7 +165,7 @@ class _Owners(msgspec.Struct, frozen=True, kw_only=True):
         return "" if owner in self.built_in else owner
 
 
-class EngineContext(_Owners, frozen=True):
+class EngineContext(_Known, frozen=True):
     """What an engine factory may use."""
 
     config: Config

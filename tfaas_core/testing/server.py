@@ -70,12 +70,16 @@ class RunningServer:
 
 @contextmanager
 def running_server(
-    folder: Path, *settings: str, arguments: Sequence[str] = (), env: dict[str, str] | None = None
+    folder: Path,
+    *settings: str,
+    arguments: Sequence[str] = (),
+    env: dict[str, str] | None = None,
+    python: str = sys.executable,
 ) -> Iterator[RunningServer]:
     """Starts a server that keeps its models and its log in ``folder``, and stops it at the end.
 
     ``settings`` are like ``engine.max_batch_rows=8``. Where they say something of the storage,
-    that is where the models are.
+    that is where the models are. ``python``: the interpreter, perhaps of another venv.
     """
     if not any(setting.startswith("storage.") for setting in settings):
         settings = (f"storage.root={folder / 'models'}", *settings)
@@ -84,7 +88,7 @@ def running_server(
     log = folder / "server.log"
     with log.open("w") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tfaas_core", "serve", *options, *arguments],
+            [python, "-m", "tfaas_core", "serve", *options, *arguments],
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,

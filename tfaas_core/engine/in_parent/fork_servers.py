@@ -7,6 +7,7 @@ import os
 import socket
 from collections import defaultdict
 from collections.abc import Hashable, Mapping
+from contextlib import suppress
 
 from tfaas_core.engine.base import EngineContext
 from tfaas_core.engine.in_fork_server.process import Work
@@ -18,7 +19,11 @@ from tfaas_core.system.lifeline import Lifeline
 
 
 class ForkServers(Starter):
-    """Forks from servers that have already imported the libraries of the model's runtime."""
+    """Forks from servers that have already imported the libraries of the model's runtime.
+
+    If there are several, one begins to import once a model of its runtimes is known to be stored,
+    or is wanted: a server without TensorFlow models does not import TensorFlow.
+    """
 
     def __init__(self, context: EngineContext) -> None:
         # OpenBLAS would start its threads on import, in the process that is forked afterwards.
@@ -31,10 +36,14 @@ class ForkServers(Starter):
         for runtimes in sets.values():
             server = ForkServer(runtimes, context, self._lifeline)
             self._servers |= dict.fromkeys(runtimes, server)
+        self._stored_runtimes = context.stored_runtimes
+        self._wanted: set[ForkServer] = set()
+        self._asking: asyncio.Task[None] | None = None
 
     async def start(
         self, sock: socket.socket, runtime: str, work: Work = model_process.main
     ) -> ProcessHandle:
+        self._wanted.add(self._servers[runtime])
         return await self._servers[runtime].start(sock, runtime, work)
 
     def group(self, runtime: str) -> Hashable:
@@ -55,10 +64,24 @@ class ForkServers(Starter):
         return {pid: "fork_server" for pid in pids if pid is not None}
 
     def keep_ready(self) -> None:
-        for server in set(self._servers.values()):
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._find_out())
+        for server in self._wanted:
             server.keep_ready()
 
+    async def _find_out(self) -> None:
+        """Which of them the stored models need."""
+        servers = set(self._servers.values())
+        if len(servers) > 1 and self._stored_runtimes is not None:
+            with suppress(Exception):  # it is told of elsewhere: then all of them may be needed
+                stored = await asyncio.to_thread(self._stored_runtimes)
+                servers = {self._servers[name] for name in stored if name in self._servers}
+        self._wanted |= servers
+        self.keep_ready()
+
     def close(self) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
         for server in set(self._servers.values()):
             server.close()
         # A model process of a fork server that died is not its child any more.

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import pytest
 from tfaas_core.config import load_config
 from tfaas_core.engine.base import EngineContext
 from tfaas_core.engine.in_parent.fork_servers import ForkServers
-from tfaas_core.errors import Unavailable
+from tfaas_core.errors import StorageUnavailable, Unavailable
 from tfaas_core.runtime import Runtime
 from tfaas_core.testing.forked import fork_servers
 from tfaas_core.testing.loops import in_event_loop
@@ -45,10 +45,15 @@ def preloading(*modules: str) -> Runtime:
 
 
 @asynccontextmanager
-async def running(**runtimes: Runtime) -> AsyncIterator[ForkServers]:
+async def running(
+    stored_runtimes: Callable[[], Collection[str]] | None = None, **runtimes: Runtime
+) -> AsyncIterator[ForkServers]:
     """Fork servers, kept as a pool keeps them; the runtimes are of plugins of their names."""
     owners = {name: f"tfaas_{name}" for name in runtimes}
-    servers = ForkServers(EngineContext(load_config(None, (), {}), runtimes, 1, owners=owners))
+    context = EngineContext(
+        load_config(None, (), {}), runtimes, 1, owners=owners, stored_runtimes=stored_runtimes
+    )
+    servers = ForkServers(context)
 
     async def keep() -> None:
         while True:
@@ -198,3 +203,30 @@ async def test_what_could_not_be_preloaded_is_tried_again(
                 await asyncio.sleep(0.02)
         else:
             pytest.fail("it is never well again")
+
+
+@in_event_loop
+async def test_a_fork_server_begins_when_its_runtime_is_stored_or_wanted() -> None:
+    runtimes = {"light": preloading(), "heavy": preloading("wave")}
+    async with running(lambda: {"light", "gone"}, **runtimes) as servers:
+        await eventually(lambda: len(servers.processes()) == 1, "the one that is needed is there")
+        light, _names = await started(servers, "light")
+        assert list(servers.processes()) == [light]
+        heavy, _names = await started(servers, "heavy")
+        assert set(servers.processes()) == {light, heavy}
+
+
+@in_event_loop
+async def test_all_fork_servers_begin_if_nobody_can_tell_what_is_stored() -> None:
+    def fails() -> set[str]:
+        raise StorageUnavailable("the storage is away")
+
+    runtimes = {"light": preloading(), "heavy": preloading("wave")}
+    async with running(fails, **runtimes) as servers:
+        await eventually(lambda: len(servers.processes()) == 2, "both are there")
+
+
+@in_event_loop
+async def test_the_only_fork_server_begins_at_once() -> None:
+    async with running(lambda: (), light=preloading(), other=preloading()) as servers:
+        await eventually(lambda: len(servers.processes()) == 1, "it is there")
