@@ -72,3 +72,8 @@ def _installed(folder: Path, venv: Path) -> Example:
         pytest.skip(f"pip cannot install {folder.name} here: {done.stderr.splitlines()[-1:]}")
     assert done.returncode == 0, done.stderr
     return example
+
+
+def mapped(pid: int) -> str:
+    """The files that a process has in its memory."""
+    return Path(f"/proc/{pid}/maps").read_text()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.examples.conftest import Example, Install
+from tests.examples.conftest import Example, Install, mapped
 from tfaas_core.testing.server import RunningServer
 
 # What it computes of the three numbers of a row: their sum, weighted by 1, 2 and 3.
@@ -95,8 +95,3 @@ def test_each_model_has_a_process_and_the_server_has_not_imported_tensorflow(
     assert "onnxruntime" in mapped(pids["own/1"])
     everybody = [server.parent, *server.parent.children(recursive=True)]
     assert not any("tensorflow" in mapped(process.pid) for process in everybody)
-
-
-def mapped(pid: int) -> str:
-    """The files that a process has in its memory."""
-    return Path(f"/proc/{pid}/maps").read_text()
