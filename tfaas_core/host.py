@@ -129,8 +129,13 @@ class Host:
     def routes(self) -> list[SealedRoute]:
         """All that is served: what the codecs own, and what plugins register.
 
-        Each handler is behind the seam. Raises PluginError if two of them claim the same.
+        Each handler is behind the seam. Plugins are asked once, however many ports there are.
+        Raises PluginError if two of them claim the same.
         """
+        return self._routes
+
+    @cached_property
+    def _routes(self) -> list[SealedRoute]:
         plugins = frozenset(plugin.module for plugin in self.plugins.found)
         watching = self.plugins.guards(self), self.observers
         # Their handlers are the server's own: what comes from a codec, its traceback tells.

@@ -203,6 +203,8 @@ class SanicServer:
         """Begins to accept connections."""
         # Sanic takes a process without its own manager for the manager itself.
         os.environ["SANIC_WORKER_PROCESS"] = "true"
+        # The first application of a process rewrites methods of Sanic's, which it can do once.
+        app.state.primary = not getattr(HttpProtocol, "__touched__", False)
         # If Sanic does not know what it serves, it sends an empty alt-svc header.
         info = ApplicationServerInfo(settings={"version": HTTP.VERSION_1})
         app.state.server_info.append(info)

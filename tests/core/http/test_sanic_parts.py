@@ -30,6 +30,7 @@ PUBLIC = {"sanic", "sanic.exceptions", "sanic.request"}
 
 ATTRIBUTES = {
     "sanic.application.state:ApplicationServerInfo": ["settings"],
+    "sanic.application.state:ApplicationState": ["primary", "server_info"],
     "sanic.headers:format_http1_response": [],
     "sanic.helpers:has_message_body": [],
     "sanic.http:Http": [
