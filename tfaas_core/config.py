@@ -40,7 +40,7 @@ class Server(Table, frozen=True):
     admin_host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
     """The address to listen on for management, if admin_port is set."""
     admin_port: Annotated[int, Meta(ge=-1, le=65_535)] = -1
-    """The port of all that is not prediction, which then is not on `port`; -1: `port` has
+    """The port of all that is not prediction, which then is not on server.port; -1: that one has
     everything; 0: any free port, which is printed."""
     base: str = ""
     """The prefix of every path: empty, or like ``/tfaas``."""

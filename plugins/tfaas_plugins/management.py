@@ -10,6 +10,7 @@ from tfaas_core.config import Config
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
 from tfaas_core.listener import Listener
+from tfaas_core.plugins.listeners import MANAGEMENT
 
 
 @hookimpl
@@ -20,7 +21,7 @@ def tfaas_register_listeners(config: Config) -> Iterable[Listener]:
         return []
     return [
         Listener(
-            "management",
+            MANAGEMENT,
             server.admin_host,
             server.admin_port,
             _serve,

@@ -56,8 +56,9 @@ class _Place(msgspec.Struct):
         return served.found(values)
 
     def _refusal(self, method: str, path: str) -> TfaasError:
-        asked = "GET" if method == "HEAD" else method
-        side = self.elsewhere.get(asked)
+        side = self.elsewhere.get(method)
+        if side is None and method == "HEAD":
+            side = self.elsewhere.get("GET")
         if side is None and not self.routes:
             side = next(iter(self.elsewhere.values()))
         if side is not None:
