@@ -13,7 +13,7 @@ from tfaas_core.cli.options import config_options, json_option, print_json, prin
 @config_options
 @json_option
 def routes(path: Path | None, overrides: tuple[str, ...], as_json: bool) -> None:
-    """List the endpoints, the plugin that each comes from, and its port if there are two."""
+    """List the endpoints, with the plugin and the port of each."""
     config = read_config(path, overrides)
 
     from tfaas_core.composition import Composition
@@ -32,7 +32,7 @@ def routes(path: Path | None, overrides: tuple[str, ...], as_json: bool) -> None
         for route in host.routes()
         for method in route.methods
     ]
-    # On which port all is, needs no column.
+    # If there is one port alone, it needs no column.
     shown = keys if config.server.has_admin_port else keys[:-1]
     if as_json:
         print_json([dict(zip(shown, row, strict=False)) for row in rows])
