@@ -59,7 +59,7 @@ async def answer(
 
 
 def target_of(path_fields: Mapping[str, str]) -> Target | None:
-    """What the fields ``name``, and ``version`` or ``label``, of a path name; raises NotFound."""
+    """What the fields ``name``, and ``version`` or ``label``, of a path name; raises DoesNotFit."""
     name, version = path_fields.get("name"), path_fields.get("version")
     if name is None:
         return None

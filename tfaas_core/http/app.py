@@ -23,16 +23,21 @@ from tfaas_core.http.sanic_parts import (
 from tfaas_core.http.streaming import send_stream
 from tfaas_core.route import Head, Response
 from tfaas_core.routing.sendable import sendable
+from tfaas_core.routing.side import Side
 
 UPLOAD_TIMEOUT_S = 180
 """Without a byte from or to the client, a request ends after this. Loading an upload is silent."""
 
 
-def create_app(host: Host, name: str = "tfaas") -> Sanic:  # type: ignore[type-arg]
-    """An application with exactly the routes that ``host`` composes."""
+def create_app(host: Host, side: Side = "predictions") -> Sanic:  # type: ignore[type-arg]
+    """An application with exactly the routes that ``host`` composes.
+
+    If management has a port of its own, these are the routes of one ``side``.
+    """
     server = host.config.server
-    router = Router(host.routes(), server.base, host.observers)
-    app = one_way_app(name, SanicLane(router, server.max_body_bytes).answer)
+    only = side if server.has_admin_port else None
+    router = Router(host.routes(), server.base, host.observers, only)
+    app = one_way_app(f"tfaas-{side}", SanicLane(router, server.max_body_bytes).answer)
     app.config.update(
         {
             "ACCESS_LOG": False,

@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from sanic import HTTPResponse
+from sanic.exceptions import RequestCancelled
 from sanic.request import Request as SanicRequest
 
 from tfaas_core.errors import TfaasError
+from tfaas_core.http.sanic_parts import say_no_more
 from tfaas_core.routing.unexpected import is_given_up
 
 _log = logging.getLogger("tfaas.http")
@@ -46,7 +48,7 @@ async def send_stream(
             return head
         await answer.eof()
     except BaseException as error:  # a plugin may call exit()
-        if is_given_up(error):
+        if _is_gone(error, request):
             raise
         if answer is None:
             return failed(error)
@@ -56,6 +58,15 @@ async def send_stream(
     finally:
         await _close(pieces)
     return None
+
+
+def _is_gone(error: BaseException, request: SanicRequest) -> bool:
+    """Whether the client is, or whoever else gave up the request; Sanic is quiet then."""
+    # Sanic may know before this task is told.
+    gone = isinstance(error, RequestCancelled) or is_given_up(error)
+    if gone:
+        say_no_more(request)
+    return gone
 
 
 def _tell(request: SanicRequest, owner: str, sent: int, error: BaseException) -> None:
