@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import ClassVar, Generic, TypeVar
 
 import msgspec
@@ -33,12 +33,20 @@ class Encoded(msgspec.Struct, frozen=True):
     """An answer's bytes and their media type, and further headers of the answer.
 
     ``media_type`` may have parameters. Headers are as in ``tfaas_core.route.Response``, but
-    ``TFaaS-Model`` is the server's, too.
+    ``TFaaS-Model`` is the server's, too. If there are ``pieces``, they are sent, and ``body`` is
+    not: each is made in a thread when the client has taken the one before, so that an answer of
+    many rows is never there as a whole. If the first fails, that is answered; if a later one does,
+    the client's connection is cut.
     """
 
     body: bytes
     media_type: str
     headers: Mapping[str, str] = {}
+    pieces: Generator[bytes] | None = None
+
+    def whole(self) -> bytes:
+        """The body, of all pieces if there are any. It makes them, so it is called once."""
+        return self.body if self.pieces is None else b"".join(self.pieces)
 
 
 D = TypeVar("D", bound=Document)

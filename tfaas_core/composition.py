@@ -60,10 +60,11 @@ class Composition(msgspec.Struct, frozen=True):
     def drain_limit_s(self) -> float:
         """How long an HTTP worker may answer on, and leave what plugins have entered.
 
-        Those are known once a host was made.
+        Those are known once a host was made, and listeners once plugins were asked for them.
         """
-        lifespans = self.plugins.owners("lifespan")
-        return self.config.server.request_timeout_s + LEAVE_LIMIT_S * len(lifespans)
+        # All listeners are left at once.
+        left = len(self.plugins.owners("lifespan")) + bool(self.plugins.owners("listener"))
+        return self.config.server.request_timeout_s + LEAVE_LIMIT_S * left
 
     @property
     def storage_part(self) -> OwnedPart:

@@ -37,6 +37,11 @@ class Server(Table, frozen=True):
     """The address to listen on."""
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8083
     """0: any free port, which is printed."""
+    admin_host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
+    """The address to listen on for management, if admin_port is set."""
+    admin_port: Annotated[int, Meta(ge=-1, le=65_535)] = -1
+    """The port of all that is not prediction, which then is not on server.port; -1: that one has
+    everything; 0: any free port, which is printed."""
     base: str = ""
     """The prefix of every path: empty, or like ``/tfaas``."""
     workers: CountOrAuto = 0
@@ -49,6 +54,11 @@ class Server(Table, frozen=True):
     """The least severe records that are logged."""
     log_format: Literal["text", "json"] = "text"
     """JSON is one line a record; in text, a traceback takes more."""
+
+    @property
+    def has_admin_port(self) -> bool:
+        """Whether management has a port of its own."""
+        return self.admin_port >= 0
 
 
 class StorageTable(Table, frozen=True):

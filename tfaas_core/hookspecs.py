@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tfaas_core.engine.base import EngineFactory
     from tfaas_core.guard import Guard
     from tfaas_core.host import Host
+    from tfaas_core.listener import Listener
     from tfaas_core.observer import Observer
     from tfaas_core.route import Route
     from tfaas_core.runtime import Runtime
@@ -129,6 +130,17 @@ def tfaas_lifespan(host: Host) -> AbstractAsyncContextManager[None]:
     marked ``trylast`` last. It is left in the reverse order, after the last request is answered and
     before engine and storage are closed; each within 10 s. Called, too, like
     ``tfaas_register_routes``, with a host at rest; then it is not entered.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def tfaas_register_listeners(config: Config) -> Iterable[Listener]:
+    """Where the server listens beside its own port, one object each.
+
+    Called by ``tfaas serve``, which binds the addresses before it starts anything, in every HTTP
+    worker, which gets the sockets, and by the commands that list or check plugins; it returns the
+    same each time. A listener's name belongs to one plugin, and so does an address but port 0.
     """
     raise NotImplementedError
 

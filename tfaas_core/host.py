@@ -20,9 +20,9 @@ from tfaas_core.models.model import ModelVersion
 from tfaas_core.plugins import BUILTIN_PLUGINS, Plugins
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.predict.example_runs import ExampleRuns
-from tfaas_core.predict.predictor import Predictor
-from tfaas_core.predict_routes import predict_routes
-from tfaas_core.route import Route
+from tfaas_core.predict.predictor import Predictor, Target
+from tfaas_core.predict_routes import answer, predict_routes
+from tfaas_core.route import Request, Response, Route
 from tfaas_core.routing.observers import Observers
 from tfaas_core.routing.seam import SealedRoute, sealed
 from tfaas_core.runtime import Runtime
@@ -110,6 +110,24 @@ class Host:
         """``[plugins.NAME]``, as the Struct that a plugin said it is. Raises ConfigError."""
         return self.config.settings(name)
 
+    async def predict(
+        self,
+        request: Request,
+        codec: Codec[Any],
+        target: Target | None = None,
+        answering: Codec[Any] | None = None,
+    ) -> Response:
+        """Answers as predict routes do, for a route of a plugin's own.
+
+        ``codec``, one of ``codecs``, reads the request, and writes the answer, unless ``answering``
+        is to. ``target`` is the model that the path names, as ``target_of`` finds it in the
+        request's ``path_fields``; None: the body names it, or it is the default one. The answer's
+        ``TFaaS-Model`` says which version it is of. Guards are asked whether the request may go to
+        the model, and observers told of it. Raises TfaasError if there is no answer:
+        UnsupportedMediaType if the codec does not read what the request announces.
+        """
+        return await answer(self, codec, request, target, answering)
+
     async def _make_ready(self, old: ModelVersion, new: ModelVersion) -> None:
         if self.engine.uses(old):
             await self.example_runs.ready(new)
@@ -129,8 +147,13 @@ class Host:
     def routes(self) -> list[SealedRoute]:
         """All that is served: what the codecs own, and what plugins register.
 
-        Each handler is behind the seam. Raises PluginError if two of them claim the same.
+        Each handler is behind the seam. Plugins are asked once, however many ports there are.
+        Raises PluginError if two of them claim the same.
         """
+        return self._routes
+
+    @cached_property
+    def _routes(self) -> list[SealedRoute]:
         plugins = frozenset(plugin.module for plugin in self.plugins.found)
         watching = self.plugins.guards(self), self.observers
         # Their handlers are the server's own: what comes from a codec, its traceback tells.

@@ -12,6 +12,7 @@ from tfaas_core.models.versions import number_of
 from tfaas_core.plugins import model_predict_paths, predict_paths
 from tfaas_core.predict.predictor import Predictor, Target
 from tfaas_core.route import Handler, Request, Response, Route
+from tfaas_core.streams import in_threads
 
 CURL_DEFAULT = "application/x-www-form-urlencoded"
 """The media type that ``curl -d`` sends unasked."""
@@ -55,11 +56,14 @@ async def answer(
     headers = {MODEL_HEADER: version.reference}
     if encoded.headers:
         headers |= encoded.headers
+    if encoded.pieces is not None:
+        stream = in_threads(encoded.pieces)
+        return Response(media_type=encoded.media_type, headers=headers, stream=stream)
     return Response(encoded.body, media_type=encoded.media_type, headers=headers)
 
 
 def target_of(path_fields: Mapping[str, str]) -> Target | None:
-    """What the fields ``name``, and ``version`` or ``label``, of a path name; raises NotFound."""
+    """What the fields ``name``, and ``version`` or ``label``, of a path name; raises DoesNotFit."""
     name, version = path_fields.get("name"), path_fields.get("version")
     if name is None:
         return None

@@ -162,9 +162,9 @@ class Route(msgspec.Struct, frozen=True):
     """``path`` is a pattern: see ``tfaas_core.routing.pattern``.
 
     ``streams``: the handler reads the body itself, from ``Request.stream``. ``express``: many small
-    requests are expected, so that those that came whole may bypass Sanic; for a POST whose answers
-    are never streamed. ``right``: what it takes to be answered, for guards; None: ``read`` for GET,
-    ``admin`` for all else.
+    requests are expected, so that those that came whole may bypass Sanic; for a POST. ``right``:
+    what it takes to be answered, for guards; None: ``read`` for GET, ``admin`` for all else. If
+    management has a port of its own, all but ``predict`` is there.
     """
 
     path: str

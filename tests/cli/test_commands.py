@@ -227,6 +227,17 @@ def test_routes_lists_the_endpoints_with_their_plugins(capsys: Capture) -> None:
     assert routes["DELETE", "/tfaas/delete"] == "tfaas_plugins.routes.models"
 
 
+def test_routes_tells_the_port_of_each_if_there_are_two(capsys: Capture) -> None:
+    assert main(["routes", "--json", "--set", "server.admin_port=8084"]) == 0
+    ports = {(r["method"], r["path"]): r["port"] for r in printed_json(capsys)}
+    assert ports["POST", "/json"] == ports["POST", "/models/{name}/predict"] == "predictions"
+    assert ports["GET", "/models"] == ports["POST", "/upload"] == "management"
+    assert main(["routes", "--set", "server.admin_port=8084"]) == 0
+    assert capsys.readouterr().out.splitlines()[0].split()[-1] == "PORT"
+    assert main(["routes"]) == 0
+    assert "PORT" not in capsys.readouterr().out
+
+
 def test_routes_is_a_table_unless_asked_for_json(capsys: Capture) -> None:
     assert main(["routes"]) == 0
     first, *rest = (line.split() for line in capsys.readouterr().out.splitlines())

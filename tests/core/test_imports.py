@@ -17,10 +17,10 @@ ENGINE = CORE / "engine"
 ROOMS = (CORE, ROOT / "plugins" / "tfaas_plugins", ROOT / "backends" / "tfaas_backends")
 
 LAYERS = (
-    {"archives", "base64_text", "errors", "fields", "spelling", "visit"},
+    {"archives", "base64_text", "errors", "fields", "listener", "spelling", "streams", "visit"},
     {"error_kinds", "json_text"},
     {"route", "tensors"},
-    {"guard", "models", "observer"},
+    {"guard", "models", "observer", "static_files"},
     {"codec", "routing", "secret", "storage", "system"},
     {"settings"},
     {"config"},

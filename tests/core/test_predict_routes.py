@@ -146,3 +146,50 @@ def test_a_codec_that_fails_is_a_500_that_names_its_plugin_in_the_log(
         assert b'"plugin":"tfaas_echo"' in answer
     assert len(caplog.records) == 2
     assert all("plugin tfaas_echo failed in " in record.message for record in caplog.records)
+
+
+INFER = """
+from tfaas_core.hookspecs import hookimpl
+from tfaas_core.predict_routes import target_of
+from tfaas_core.route import Route
+
+@hookimpl
+def tfaas_register_routes(host):
+    async def infer(request):
+        return await host.predict(request, host.codecs["json"], target_of(request.path_fields))
+
+    paths = ("/v9/{name}/infer", "/v9/{name}/versions/{version}/infer", "/v9/infer")
+    return [Route(path, ("POST",), infer, express=True, right="predict") for path in paths]
+"""
+
+
+@pytest.mark.parametrize("lane", [(), SANICS], ids=["express", "Sanic's"])
+def test_a_route_of_a_plugin_answers_as_predict_routes_do(
+    install_plugin: InstallPlugin, tmp_path: Path, lane: tuple[str, ...]
+) -> None:
+    install_plugin("tfaas-v9", INFER)
+    host = doubling_host(tmp_path)
+    row = b'{"values": [1, 2, 3]}'
+    asked = {
+        ("v9/vk/infer", "models/vk/predict/json"): (row, "application/json", 200),
+        ("v9/vk/versions/1/infer", "models/vk/versions/1/predict/json"): (row, "", 200),
+        ("v9/infer", "json"): (row, "application/x-www-form-urlencoded", 200),
+        ("v9/no/infer", "models/no/predict/json"): (row, "application/json", 404),
+        ("v9/vk/versions/x/infer", "models/vk/versions/x/predict/json"): (row, "", 422),
+        ("v9/vk/infer", "models/vk/predict/json/"): (row, "text/csv", 415),
+        ("v9/vk/infer/", "models/vk/predict/json"): (b"{", "application/json", 400),
+        ("v9/infer/", "json"): (b'{"values": [1]}', "application/json", 422),
+    }
+
+    async def test(served: Served) -> None:
+        connection = await served.connect()
+        for (mine, ours), (body, media_type, status) in asked.items():
+            answers = []
+            for target in (mine, ours):
+                connection.post(target, body, f"Content-Type: {media_type}", *lane)
+                answers.append(await connection.answer())
+            assert answers[0] == answers[1]
+            assert answers[0].startswith(b"HTTP/1.1 %d " % status)
+            assert (b"\r\nTFaaS-Model: vk/" in answers[0]) == (status == 200)
+
+    serve_host(host, test)

@@ -13,24 +13,28 @@ from tfaas_core.cli.options import config_options, json_option, print_json, prin
 @config_options
 @json_option
 def routes(path: Path | None, overrides: tuple[str, ...], as_json: bool) -> None:
-    """List the endpoints, and the plugin that each comes from."""
+    """List the endpoints, with the plugin and the port of each."""
     config = read_config(path, overrides)
 
     from tfaas_core.composition import Composition
     from tfaas_core.host import Host
+    from tfaas_core.routing.side import side_of
 
     host = Host.at_rest(Composition.of(config))
+    keys = ("method", "path", "plugin", "port")
     rows = [
         (
             method,
             config.server.base + route.path,
             host.plugins.owner("route", f"{method} {route.path}"),
+            side_of(route),
         )
         for route in host.routes()
         for method in route.methods
     ]
-    keys = ("method", "path", "plugin")
+    # If there is one port alone, it needs no column.
+    shown = keys if config.server.has_admin_port else keys[:-1]
     if as_json:
-        print_json([dict(zip(keys, row, strict=True)) for row in rows])
+        print_json([dict(zip(shown, row, strict=False)) for row in rows])
     else:
-        print_table([key.upper() for key in keys], rows)
+        print_table([key.upper() for key in shown], [row[: len(shown)] for row in rows])

@@ -20,19 +20,25 @@ from tfaas_core.http.sanic_parts import (
     leave_body_unread,
     one_way_app,
 )
-from tfaas_core.http.streaming import send_stream
+from tfaas_core.http.sanic_wire import SanicWire
+from tfaas_core.http.streaming import close, send_pieces
 from tfaas_core.route import Head, Response
 from tfaas_core.routing.sendable import sendable
+from tfaas_core.routing.side import Side
 
 UPLOAD_TIMEOUT_S = 180
 """Without a byte from or to the client, a request ends after this. Loading an upload is silent."""
 
 
-def create_app(host: Host, name: str = "tfaas") -> Sanic:  # type: ignore[type-arg]
-    """An application with exactly the routes that ``host`` composes."""
+def create_app(host: Host, side: Side = "predictions") -> Sanic:  # type: ignore[type-arg]
+    """An application with exactly the routes that ``host`` composes.
+
+    If management has a port of its own, these are the routes of one ``side``.
+    """
     server = host.config.server
-    router = Router(host.routes(), server.base, host.observers)
-    app = one_way_app(name, SanicLane(router, server.max_body_bytes).answer)
+    only = side if server.has_admin_port else None
+    router = Router(host.routes(), server.base, host.observers, only)
+    app = one_way_app(f"tfaas-{side}", SanicLane(router, server.max_body_bytes).answer)
     app.config.update(
         {
             "ACCESS_LOG": False,
@@ -71,13 +77,17 @@ class SanicLane:
         except Exception as error:  # of ours, which the passage does not check
             response = found.passage.failed(asked, error)
             answer = _sanics(response)
-        if response.stream is None:
+        pieces = response.stream
+        if pieces is None:
             return answer
-
-        def failed(error: BaseException) -> HTTPResponse:
-            return _sanics(found.passage.failed(asked, error))
-
-        return await send_stream(request, answer, response.stream, failed, found.passage.blamed)
+        if request.method == "HEAD":
+            await close(pieces)
+            return answer
+        wire = SanicWire(request, answer)
+        fault = await send_pieces(wire, pieces, asked, found.passage.blamed)
+        if fault is not None:
+            return _sanics(found.passage.failed(asked, fault))
+        return None if wire.has_begun else answer
 
 
 def _headers(request: SanicRequest) -> Headers:

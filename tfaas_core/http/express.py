@@ -25,12 +25,13 @@ from tfaas_core.routing.seam import Passage
 _MOST_HEADS = 1024
 _MOST_HEAD_BYTES = 1024
 
+_LENGTH = "content-length"
 _LENGTH_MARK = "<length>"
 
 _METHOD = "POST"
 _REQUEST_LINE = re.compile(rf"{_METHOD} (/[!-~]*) HTTP/1\.1")
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~]*)(?<![ \t])")
-_LENGTH = re.compile(r"[0-9]{1,12}")
+_LENGTH_VALUE = re.compile(r"[0-9]{1,12}")
 _KEEP_ALIVE = {"keep-alive": True, "close": False}
 _NOT_PLAIN = frozenset({"expect", "te", "trailer", "transfer-encoding", "upgrade"})
 
@@ -90,11 +91,11 @@ class ExpressLane:
         headers = _headers(lines) if found.express else None
         if headers is None:
             return None
-        length = headers.get("content-length", "")
+        length = headers.get(_LENGTH, "")
         keep_alive = _KEEP_ALIVE.get(headers.get("connection", "keep-alive").lower())
         if (
             keep_alive is None
-            or not _LENGTH.fullmatch(length)
+            or not _LENGTH_VALUE.fullmatch(length)
             or int(length) > self._max_body_bytes
             or not _NOT_PLAIN.isdisjoint(headers)
         ):
@@ -127,7 +128,7 @@ def _usual_head(
 ) -> tuple[bytes, bytes]:
     """What stands before and behind the length of a body, with status 200."""
     answer = HTTPResponse(headers=dict(headers), content_type=media_type)
-    answer.headers["content-length"] = _LENGTH_MARK
+    answer.headers[_LENGTH] = _LENGTH_MARK
     answer.headers.update(_connection(keep_alive))
     before, name, behind = head_bytes(answer).partition(b"\r\ncontent-length: ")
     return before + name, behind.removeprefix(_LENGTH_MARK.encode())
@@ -137,11 +138,26 @@ def _unusual_answer_bytes(response: Response, keep_alive: bool) -> bytes:
     status, body = response.status, response.body
     answer = HTTPResponse(body, status, dict(response.headers), response.media_type)
     if has_body(status):
-        answer.headers["content-length"] = str(len(body))
+        answer.headers[_LENGTH] = str(len(body))
     else:
         body = b""
     answer.headers.update(_connection(keep_alive))
     return head_bytes(answer) + body
+
+
+def length_of(response: Response) -> int | None:
+    """How long the pieces of a response are together, if it says so."""
+    lengths = (value for name, value in response.headers.items() if name.lower() == _LENGTH)
+    return next(map(int, lengths), None)
+
+
+def stream_head_bytes(response: Response, keep_alive: bool) -> bytes:
+    """The head of a response whose pieces follow: as chunks, unless it says how long they are."""
+    answer = HTTPResponse(None, response.status, dict(response.headers), response.media_type)
+    if length_of(response) is None:
+        answer.headers["transfer-encoding"] = "chunked"
+    answer.headers.update(_connection(keep_alive))
+    return head_bytes(answer)
 
 
 def _connection(keep_alive: bool) -> dict[str, str]:

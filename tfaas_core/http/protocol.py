@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
+
+import msgspec
 
 from tfaas_core.http.errors import out_of_time
 from tfaas_core.http.express import ExpressLane, PlainRequest, answer_bytes
+from tfaas_core.http.express_wire import ExpressWire
 from tfaas_core.http.request import client_of
 from tfaas_core.http.sanic_parts import SanicProtocol
-from tfaas_core.route import ClientAddress
+from tfaas_core.http.streaming import send_pieces
+from tfaas_core.route import ClientAddress, Response
 from tfaas_core.routing.seam import error_answer
 
 LINGER_S = 2.0
@@ -24,7 +29,7 @@ class TfaasProtocol(SanicProtocol):
     just sent: a 413, say, which comes before the end of the body.
     """
 
-    __slots__ = ("_client", "_early", "_express_task", "_lane", "_linger", "_lingering")
+    __slots__ = ("_client", "_early", "_express_task", "_lane", "_linger", "_lingering", "_wire")
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -32,6 +37,7 @@ class TfaasProtocol(SanicProtocol):
         self._client = ClientAddress()
         self._express_task: asyncio.Task[None] | None = None
         self._early = bytearray()
+        self._wire: ExpressWire | None = None
         self._lingering = False
         self._linger: asyncio.TimerHandle | None = None
 
@@ -64,6 +70,9 @@ class TfaasProtocol(SanicProtocol):
             return
         if self._drop_express():
             # While a request is being answered, only the clock closes.
+            if self._wire is not None and self._wire.has_begun:
+                self._wire.cut()
+                return
             transport.write(answer_bytes(error_answer(out_of_time()), keep_alive=False))
         self._lingering = True
         try:
@@ -102,12 +111,28 @@ class TfaasProtocol(SanicProtocol):
         if transport is None or transport.is_closing() or self._lingering:
             return
         keep_alive = request.said.keep_alive and self.keeps_alive
-        try:
-            data = answer_bytes(response, keep_alive)
-        except Exception as error:  # of ours, which are not checked
-            data = answer_bytes(request.said.passage.failed(request, error), keep_alive)
-        transport.write(data)
+        unsent: Response | None = response
+        if response.stream is not None:
+            unsent = await self._streamed(request, response, response.stream, keep_alive)
+        if unsent is not None:
+            transport.write(_bytes_of(unsent, request, keep_alive))
         self._express_is_done(transport, keep_alive)
+
+    async def _streamed(
+        self,
+        request: PlainRequest,
+        response: Response,
+        pieces: AsyncIterator[bytes],
+        keep_alive: bool,
+    ) -> Response | None:
+        """What is still to be sent instead, if anything is."""
+        passage = request.said.passage
+        wire = self._wire = ExpressWire(self, response, keep_alive)
+        fault = await send_pieces(wire, pieces, request, passage.blamed)
+        self._wire = None
+        if fault is not None:
+            return passage.failed(request, fault)
+        return None if wire.has_begun else msgspec.structs.replace(response, stream=None)
 
     def _express_is_done(self, transport: Any, keep_alive: bool) -> None:
         self._express_task = None
@@ -123,6 +148,13 @@ class TfaasProtocol(SanicProtocol):
         """Whether there was a request on the express lane that is not answered."""
         task, self._express_task = self._express_task, None
         return task is not None and task.cancel()
+
+
+def _bytes_of(response: Response, request: PlainRequest, keep_alive: bool) -> bytes:
+    try:
+        return answer_bytes(response, keep_alive)
+    except Exception as error:  # of ours, which are not checked
+        return answer_bytes(request.said.passage.failed(request, error), keep_alive)
 
 
 class _Deaf(asyncio.Protocol):

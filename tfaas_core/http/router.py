@@ -14,6 +14,7 @@ from tfaas_core.routing.attendants import Attendants, attendants_of
 from tfaas_core.routing.observers import Observers
 from tfaas_core.routing.pattern import Pattern
 from tfaas_core.routing.seam import Passage, SealedRoute
+from tfaas_core.routing.side import KEYS, Side, side_of
 
 _NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 
@@ -40,18 +41,29 @@ class _Served(msgspec.Struct, frozen=True):
 
 
 class _Place(msgspec.Struct):
-    """All routes of one shape of path, by method."""
+    """All routes of one shape of path, by method; ``elsewhere``: those on another port."""
 
     pattern: Pattern
     routes: dict[str, _Served]
+    elsewhere: dict[str, Side]
 
     def find(self, method: str, path: str, values: tuple[str, ...]) -> Found:
         served = self.routes.get(method)
         if served is None and method == "HEAD":
             served = self.routes.get("GET")
         if served is None:
-            raise MethodNotAllowed(f"{path[:200]} does not take {method[:20]}", self._allowed())
+            raise self._refusal(method, path)
         return served.found(values)
+
+    def _refusal(self, method: str, path: str) -> TfaasError:
+        side = self.elsewhere.get(method)
+        if side is None and method == "HEAD":
+            side = self.elsewhere.get("GET")
+        if side is None and not self.routes:
+            side = next(iter(self.elsewhere.values()))
+        if side is not None:
+            return NotFound(f"{path[:200]} is on another port: that for {side} ({KEYS[side]})")
+        return MethodNotAllowed(f"{path[:200]} does not take {method[:20]}", self._allowed())
 
     def _allowed(self) -> list[str]:
         implied = {"HEAD"} if "GET" in self.routes else set()
@@ -69,14 +81,16 @@ class Router:
         routes: Iterable[SealedRoute],
         base: str = "",
         observers: Observers | None = None,
+        side: Side | None = None,
     ) -> None:
         """``base``: what all paths begin with. Raises ValueError for a path that is no pattern.
 
-        ``observers`` are told of requests for what nobody serves.
+        ``observers`` are told of requests for what nobody serves. ``side``: the only routes that
+        are served here; those of the other one are on another port. None: all are served.
         """
         self._base = base
         self._observers = observers
-        places = _places(routes)
+        places = _places(routes, side)
         texts = ((place.pattern.text, place) for place in places)
         self._literal = {base + text: place for text, place in texts if text is not None}
         self._with_fields = [place for place in places if place.pattern.text is None]
@@ -102,14 +116,17 @@ class Router:
         return place.find(method, path, match.groups()[first : first + len(place.pattern.names)])
 
 
-def _places(routes: Iterable[SealedRoute]) -> list[_Place]:
+def _places(routes: Iterable[SealedRoute], side: Side | None) -> list[_Place]:
     """In the order in which they are to be tried."""
     places: dict[object, _Place] = {}
     for route in routes:
         pattern = Pattern.of(route.path)
-        place = places.setdefault(pattern.shape, _Place(pattern, {}))
+        place = places.setdefault(pattern.shape, _Place(pattern, {}, {}))
         for method in route.methods:
-            place.routes[method] = _Served(pattern, route)
+            if side in (None, side_of(route)):
+                place.routes[method] = _Served(pattern, route)
+            else:
+                place.elsewhere[method] = side_of(route)
     return sorted(places.values(), key=lambda place: place.pattern.order)
 
 

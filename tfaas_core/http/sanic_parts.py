@@ -115,6 +115,13 @@ def close_behind_answer(request: SanicRequest) -> None:
         stream.keep_alive = False
 
 
+def say_no_more(request: SanicRequest) -> None:
+    """Has Sanic send no error behind an answer that it has begun; its client is gone."""
+    stream: Any = request.stream
+    if stream is not None:
+        stream.stage = Stage.FAILED
+
+
 def head_bytes(answer: HTTPResponse) -> bytes:
     """The head of an answer as it is sent; raises all sorts of errors if it cannot be sent."""
     return format_http1_response(answer.status, answer.processed_headers)
@@ -200,6 +207,8 @@ class SanicServer:
         """Begins to accept connections."""
         # Sanic takes a process without its own manager for the manager itself.
         os.environ["SANIC_WORKER_PROCESS"] = "true"
+        # The first application of a process rewrites methods of Sanic's, which it can do once.
+        app.state.primary = not getattr(HttpProtocol, "__touched__", False)
         # If Sanic does not know what it serves, it sends an empty alt-svc header.
         info = ApplicationServerInfo(settings={"version": HTTP.VERSION_1})
         app.state.server_info.append(info)

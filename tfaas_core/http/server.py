@@ -10,6 +10,7 @@ from tfaas_core.host import Host
 from tfaas_core.http.app import create_app
 from tfaas_core.http.protocol import TfaasProtocol
 from tfaas_core.http.sanic_parts import SanicServer
+from tfaas_core.routing.side import Side
 
 _LAST_CALL_S = 0.5
 """How long a connection without a request may, while draining, still begin one."""
@@ -18,10 +19,13 @@ _POLL_S = 0.02
 
 
 class HttpServer:
-    """Serves a Host's routes on a listening socket that it may share with other processes."""
+    """Serves a Host's routes on a listening socket that it may share with other processes.
 
-    def __init__(self, host: Host, listener: socket.socket) -> None:
-        self._app = create_app(host)
+    ``side``: those of which port, if management has one of its own.
+    """
+
+    def __init__(self, host: Host, listener: socket.socket, side: Side = "predictions") -> None:
+        self._app = create_app(host, side)
         self._listener = listener
         self._server: SanicServer | None = None
 

@@ -5,65 +5,76 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from typing import Any
-
-from sanic import HTTPResponse
-from sanic.request import Request as SanicRequest
+from typing import Protocol
 
 from tfaas_core.errors import TfaasError
+from tfaas_core.route import Request
 from tfaas_core.routing.unexpected import is_given_up
 
 _log = logging.getLogger("tfaas.http")
 
 
-async def send_stream(
-    request: SanicRequest,
-    head: HTTPResponse,
-    pieces: AsyncIterator[bytes],
-    failed: Callable[[BaseException], HTTPResponse],
-    blamed: Callable[[BaseException], str],
-) -> HTTPResponse | None:
-    """Sends ``head`` and ``pieces``, which are closed at the end, whatever that is.
+class Wire(Protocol):
+    """Where the pieces of one answer go."""
 
-    What is still to be sent is returned: if the first piece fails, what ``failed`` makes of it.
-    Where a piece fails once something was sent, the connection is cut: an end that looks like any
-    other would pass for the end of the answer. ``blamed`` gives the plugin that is to be named.
-    Raises CancelledError if the connection is gone.
+    async def send(self, piece: bytes) -> None:
+        """Sends a piece, behind the head if it is the first one, as soon as the client takes it."""
+        ...
+
+    async def end(self) -> None:
+        """After the last piece; raises if they are not as many bytes as the head says."""
+        ...
+
+    def cut(self) -> None:
+        """Ends the connection, so that nobody takes what was sent for the whole."""
+        ...
+
+    def is_gone(self, error: BaseException) -> bool:
+        """Whether ``error`` says that nobody waits for the answer any more."""
+        ...
+
+
+async def send_pieces(
+    wire: Wire,
+    pieces: AsyncIterator[bytes],
+    request: Request,
+    blamed: Callable[[BaseException], str],
+) -> BaseException | None:
+    """Sends the pieces, which are closed at the end, whatever that is.
+
+    What fails before the first of them is returned: then nothing was sent. Where a piece fails once
+    something was sent, the connection is cut: an end that looks like any other would pass for the
+    end of the answer. ``blamed`` gives the plugin that is to be named. Raises CancelledError if the
+    connection is gone.
     """
     sent = 0
-    answer: Any = None
     try:
-        if request.method == "HEAD":
-            return head
         async for piece in pieces:
             if not isinstance(piece, bytes):
                 raise TypeError(f"the stream gave {piece!r:.100}, not bytes")
             if piece:
-                answer = answer or await request.respond(head)
-                await answer.send(piece)
+                await wire.send(piece)
                 sent += len(piece)
-        if answer is None:
-            return head
-        await answer.eof()
+        await wire.end()
     except BaseException as error:  # a plugin may call exit()
-        if is_given_up(error):
+        if wire.is_gone(error):
             raise
-        if answer is None:
-            return failed(error)
+        if not sent:
+            return error
         _tell(request, blamed(error), sent, error)
-        _cut(request)
+        wire.cut()
         raise asyncio.CancelledError from error
     finally:
-        await _close(pieces)
+        await close(pieces)
     return None
 
 
-def _tell(request: SanicRequest, owner: str, sent: int, error: BaseException) -> None:
+def _tell(request: Request, owner: str, sent: int, error: BaseException) -> None:
     reason = error.message if isinstance(error, TfaasError) else type(error).__name__
     _log.error(
         "%s %s%s: the streamed answer failed after %d bytes, and its connection was cut: %s",
         request.method,
-        request.path,
+        request.head.raw_path,
         f", of {owner}" if owner else "",
         sent,
         reason,
@@ -71,13 +82,7 @@ def _tell(request: SanicRequest, owner: str, sent: int, error: BaseException) ->
     )
 
 
-def _cut(request: SanicRequest) -> None:
-    transport: Any = request.transport
-    if transport is not None:
-        transport.abort()
-
-
-async def _close(pieces: AsyncIterator[bytes]) -> None:
+async def close(pieces: AsyncIterator[bytes]) -> None:
     """Has a generator run its ``finally`` now, rather than when it is collected."""
     close = getattr(pieces, "aclose", None)
     if close is not None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from tfaas_core.plugins.finding import BUILTIN_PLUGINS
+from tfaas_core.plugins.loading import load_plugins
 from tfaas_core.plugins.paths import model_predict_paths, predict_paths
 from tfaas_core.plugins.plugin import Plugin
-from tfaas_core.plugins.plugins import Plugins, choose, load_plugins
+from tfaas_core.plugins.plugins import Plugins, choose
 
 __all__ = [
     "BUILTIN_PLUGINS",

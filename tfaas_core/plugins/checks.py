@@ -12,6 +12,7 @@ import msgspec
 
 from tfaas_core.codec import Codec
 from tfaas_core.config import PluginsTable
+from tfaas_core.listener import Listener
 from tfaas_core.plugins.calls import shown
 from tfaas_core.plugins.handlers import why_no_handler
 from tfaas_core.plugins.media_type import is_media_type
@@ -24,6 +25,7 @@ from tfaas_core.system.one_line import described
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 _CODEC_NAME = re.compile(r"[a-z0-9-]+")
+_LISTENER_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _COMMAND_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _SECTION_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _KIND_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -155,6 +157,32 @@ def wrong_with_route(route: Route) -> Iterator[str]:
         yield f"{label}, but its handler {complaint}"
     if route.express and ("POST" not in methods or route.streams):
         yield f"{label} as express, which is for POST, and for bodies that are not streamed"
+
+
+def wrong_with_listener(listener: Listener) -> Iterator[str]:
+    """What keeps it from being bound, and served."""
+    name, host, port, serve = _fields(listener, "name", "host", "port", "serve")
+    if not isinstance(name, str) or _LISTENER_NAME.fullmatch(name) is None:
+        yield (
+            f"registers the listener {shown(listener)} with the name {shown(name)}, "
+            "expected lower-case letters, digits and -"
+        )
+        return
+    label = f"registers the listener `{name}`"
+    if not isinstance(host, str) or not host:
+        yield f"{label} on the host {shown(host)}, expected an address like '127.0.0.1'"
+    if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65_535:
+        yield f"{label} on the port {shown(port)}, expected an integer from 0 to 65535"
+    if not callable(serve):
+        yield f"{label}, but what is to serve there is {shown(serve)}, not a function"
+    for field, value in zip(("keys", "url"), _fields(listener, "keys", "url"), strict=True):
+        if not isinstance(value, str):
+            yield f"{label} with the {field} {shown(value)}, expected a text"
+
+
+def _fields(struct: msgspec.Struct, *names: str) -> list[object]:
+    """Their values, which may be of any type, whatever the Struct says."""
+    return [getattr(struct, name) for name in names]
 
 
 def wrong_with_command(command: click.Command, builtin: Collection[str]) -> Iterator[str]:

@@ -28,6 +28,7 @@ BUILTIN_PLUGINS = (
     "tfaas_plugins.routes.versions",
     "tfaas_plugins.routes.params",
     "tfaas_plugins.routes.status",
+    "tfaas_plugins.management",
     "tfaas_plugins.access_log",
     "tfaas_plugins.token_guard",
     "tfaas_backends.storages.filesystem",

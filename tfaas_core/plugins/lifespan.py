@@ -1,4 +1,4 @@
-"""Lifespan: what a plugin does beside serving, from the start of an HTTP worker to its end."""
+"""Lifespan: what a plugin does in an HTTP worker, from the worker's start to its end."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 import logging
 from contextlib import AbstractAsyncContextManager
 from typing import Any
+
+import msgspec
 
 from tfaas_core.errors import PluginError, StartupError
 from tfaas_core.plugins import calls
@@ -23,38 +25,57 @@ _SLACK_S = 1.0
 _log = logging.getLogger("tfaas.lifespan")
 
 
+class Wording(msgspec.Struct, frozen=True):
+    """How messages call what a plugin does, and that it begins, ends, and has ended by itself."""
+
+    what: str = HOOK
+    entering: str = "entering"
+    leaving: str = "leaving"
+    has_left: str = "has left"
+
+
 class Lifespan(AbstractAsyncContextManager[None]):
     """Enters and leaves ``manager``, which ``plugin`` gave, in a task of its own.
 
     So a task group in there may cancel its task, and no other. What fails on entering is a
-    PluginError; what fails later is logged.
+    PluginError; what fails later is logged. Leaving may take ``busy_s`` longer than usual.
     """
 
-    def __init__(self, plugin: Plugin, manager: AbstractAsyncContextManager[object]) -> None:
+    def __init__(
+        self,
+        plugin: Plugin,
+        manager: AbstractAsyncContextManager[object],
+        wording: Wording | None = None,
+        busy_s: float = 0.0,
+    ) -> None:
         self._plugin = plugin
         self._manager = manager
+        self._wording = wording or Wording()
+        self._busy_s = busy_s
         self._leaving = asyncio.Event()
 
     async def __aenter__(self) -> None:
         self._entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._task = asyncio.create_task(self._live(), name=f"{HOOK} of {self._plugin}")
-        limit_s = calls.CALL_LIMIT_S
-        await self._wait({self._task, self._entered}, "entering", limit_s)
+        name = f"{self._wording.what} of {self._plugin}"
+        self._task = asyncio.create_task(self._live(), name=name)
+        doing, limit_s = self._wording.entering, calls.CALL_LIMIT_S
+        await self._wait({self._task, self._entered}, doing, limit_s)
         if not self._entered.done():
             error = self._outcome()
             if isinstance(error, StartupError):
                 raise error
-            raise self._broken("entering", limit_s, error) from error
+            raise self._broken(doing, limit_s, error) from error
         self._task.add_done_callback(self._ended)
 
     async def __aexit__(self, *_error: object) -> None:
         if self._task.done():
             return
         self._leaving.set()
-        await self._wait({self._task}, "leaving", LEAVE_LIMIT_S)
+        doing, limit_s = self._wording.leaving, LEAVE_LIMIT_S + self._busy_s
+        await self._wait({self._task}, doing, limit_s)
         is_over, error = self._task.done(), self._outcome()
         if not is_over or error is not None:
-            wrong = self._broken("leaving", LEAVE_LIMIT_S, error)
+            wrong = self._broken(doing, limit_s, error)
             _log.error("%s", wrong.message, exc_info=error)
 
     async def _live(self) -> BaseException | None:
@@ -87,12 +108,16 @@ class Lifespan(AbstractAsyncContextManager[None]):
     def _broken(self, doing: str, limit_s: float, error: BaseException | None) -> PluginError:
         if error is None or isinstance(error, TooLong):
             return self._stuck(doing, limit_s)
-        return broken(self._plugin, f"failed in {doing} {HOOK}: {described(error)}")
+        return broken(self._plugin, f"failed in {doing} {self._wording.what}: {described(error)}")
 
     def _stuck(self, doing: str, limit_s: float) -> PluginError:
-        return broken(self._plugin, f"does not return from {doing} {HOOK} within {limit_s:g} s")
+        doing = f"{doing} {self._wording.what}"
+        return broken(self._plugin, f"does not return from {doing} within {limit_s:g} s")
 
     def _ended(self, task: asyncio.Task[BaseException | None]) -> None:
         if not self._leaving.is_set():
-            wrong = broken(self._plugin, f"has left {HOOK} by itself, before the end")
+            wrong = broken(
+                self._plugin,
+                f"{self._wording.has_left} {self._wording.what} by itself, before the end",
+            )
             _log.error("%s", wrong.message, exc_info=task.result())

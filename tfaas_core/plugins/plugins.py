@@ -11,20 +11,20 @@ import click
 import msgspec
 import pluggy
 
-from tfaas_core import hookspecs
 from tfaas_core.codec import Codec
 from tfaas_core.config import Config
 from tfaas_core.engine.base import EngineFactory
 from tfaas_core.errors import ConfigError, PluginError, StartupError
 from tfaas_core.guard import Guard
+from tfaas_core.listener import Listener
 from tfaas_core.observer import Observer
 from tfaas_core.plugins import checks
 from tfaas_core.plugins.calls import make, shown
-from tfaas_core.plugins.finding import find, named_twice, register
 from tfaas_core.plugins.guarded_engine import GuardedEngineFactory
 from tfaas_core.plugins.inquiry import Inquiry, OnError
 from tfaas_core.plugins.lifespan import HOOK as LIFESPAN
 from tfaas_core.plugins.lifespan import Lifespan
+from tfaas_core.plugins.listeners import OwnedListener, wrong_together
 from tfaas_core.plugins.owned_part import OwnedPart
 from tfaas_core.plugins.paths import model_predict_paths, predict_paths
 from tfaas_core.plugins.plugin import Plugin, broken
@@ -38,11 +38,6 @@ from tfaas_core.storage import Storage, StorageFactory
 from tfaas_core.system.one_line import one_line
 
 T = TypeVar("T")
-
-
-def stop(error: StartupError) -> None:
-    """The OnError of a server, which does not start with a broken plugin: raises ``error``."""
-    raise error
 
 
 class Plugins:
@@ -143,6 +138,20 @@ class Plugins:
                 lifespans.append(Lifespan(plugin, manager))
         return lifespans
 
+    def listeners(self, config: Config) -> list[OwnedListener]:
+        """Where the server listens beside its own port, in order."""
+        hook = "tfaas_register_listeners"
+        listeners: list[OwnedListener] = []
+        self._registrations.forget(hook)
+        for plugin, listener in self._inquiry.objects(hook, Listener, config=config):
+            check = partial(checks.wrong_with_listener, listener)
+            is_right = self._inquiry.is_right(plugin, hook, check)
+            if is_right and self._add(Registration(plugin, hook, "listener", listener.name)):
+                listeners.append(OwnedListener(plugin, listener))
+        for error in wrong_together(config, listeners):
+            self._inquiry.on_error(error)
+        return listeners
+
     def commands(self, builtin: Collection[str]) -> list[click.Command]:
         """The plugins' commands, in order; ``builtin`` are the names of TFaaS's own."""
         hook = "tfaas_register_commands"
@@ -184,9 +193,9 @@ class Plugins:
     def owner(self, kind: str, name: str) -> str:
         """The module of the plugin that registered, say, ``"codec"`` ``"json"``.
 
-        ``kind`` is codec, media type, storage, runtime, engine, route, command or lifespan; a
-        route's name is like ``GET /models``, and a codec owns its predict routes. Raises KeyError
-        for what was not registered.
+        ``kind`` is codec, media type, storage, runtime, engine, route, listener, command or
+        lifespan; a route's name is like ``GET /models``, and a codec owns its predict routes.
+        Raises KeyError for what was not registered.
         """
         return self._registrations.owner(kind, name).module
 
@@ -258,30 +267,6 @@ class Plugins:
             if is_right and self._add(Registration(plugin, hook, kind, name)):
                 found[name] = value
         return found
-
-
-def load_plugins(disabled: Sequence[str] = (), on_error: OnError = stop) -> Plugins:
-    """Imports and registers every plugin but those that ``disabled`` names.
-
-    ``disabled`` are distribution or module names. Each plugin that cannot be imported or does not
-    implement the hooks as specified goes to ``on_error`` as a PluginError, whose
-    ``details["plugin"]`` is its module, and so does what is wrong with its answers later. Unless
-    told otherwise, that raises the error.
-    """
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    found: list[Plugin] = []
-    for plugin, load in find():
-        if any(plugin.is_called(name) for name in disabled):
-            found.append(msgspec.structs.replace(plugin, disabled=True))
-            continue
-        if error := named_twice(plugin, found):
-            on_error(error)
-            continue
-        found.append(plugin)
-        for error in register(manager, plugin, load):
-            on_error(error)
-    return Plugins(manager, found, on_error)
 
 
 def choose(table: str, kind: str, found: Mapping[str, T]) -> T:

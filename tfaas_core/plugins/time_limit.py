@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 _GRACE_S = 2.0
 
@@ -24,16 +25,18 @@ def time_limit(
 
     If the block does not heed that, because it waits inside a C function, say, then ``last_words``
     go to stderr and the process ends with 1. There is no limit outside the main thread, which alone
-    can be interrupted.
+    can be interrupted. Blocks of several tasks may overlap: each has its own limit.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     over = threading.Event()
 
-    def interrupt(*_: object) -> None:
+    def interrupt(*signalled: Any) -> None:
         if not over.is_set() and is_foreign():
             raise TooLong
+        if callable(previous):
+            previous(*signalled)
 
     previous = signal.signal(signal.SIGALRM, interrupt)
     watch = threading.Thread(target=_watch, args=(over, limit_s, last_words), daemon=True)
@@ -43,7 +46,9 @@ def time_limit(
     finally:
         over.set()
         watch.join()
-        signal.signal(signal.SIGALRM, previous)
+        # That of a block which began later, and is not over, passes on what is not its own.
+        if signal.getsignal(signal.SIGALRM) is interrupt:
+            signal.signal(signal.SIGALRM, previous)
 
 
 def _watch(over: threading.Event, limit_s: float, last_words: str) -> None:

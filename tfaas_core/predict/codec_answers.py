@@ -5,7 +5,7 @@ Each check raises TypeError or ValueError, and says why.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,8 @@ def checked_encoded(encoded: Any, step: str) -> Encoded:
     """What ``step``, which is ``encode`` or ``encode_other``, returned."""
     _check(f"{step} returned", encoded, Encoded)
     _check(f"{step} returned an Encoded whose body is", encoded.body, bytes)
+    if encoded.pieces is not None:
+        _check(f"{step} returned an Encoded whose pieces are", encoded.pieces, Generator)
     check_media_type(encoded.media_type)
     check_headers(encoded.headers, _SERVERS_OWN)
     return encoded  # type: ignore[no-any-return]

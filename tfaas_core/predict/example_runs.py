@@ -135,7 +135,7 @@ class ExampleRuns:
 
 def _read(codec: Codec[Any], asked: _Asked, outputs: Sequence[Array], version: ModelVersion) -> Any:
     named = by_name(version.signature, outputs)
-    return msgspec.json.decode(codec.encode(named, asked.bound, asked.document, version).body)
+    return msgspec.json.decode(codec.encode(named, asked.bound, asked.document, version).whole())
 
 
 def _compare(example: Example, version: ModelVersion, answer: Any) -> None:

@@ -1,4 +1,4 @@
-"""The socket that HTTP workers accept connections from: opened by the parent, and shut by it."""
+"""The sockets that HTTP workers accept connections from: opened by the parent, and shut by it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 import struct
 from contextlib import suppress
 
-from tfaas_core.system.address import Address, cannot_listen
+from tfaas_core.system.address import Address, Blame, cannot_listen, listening
 
 _BACKLOG = 4096
 """Connections that may wait to be accepted; the kernel may allow fewer."""
@@ -17,14 +17,21 @@ _DROP_ALL = struct.pack("HBBI", 0x06, 0, 0, 0)
 """A program of the classic BSD packet filter: return 0, which takes no byte of any packet."""
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A listening TCP socket. Raises StartupError if the address cannot be had."""
-    address = Address.of(host, port)
-    try:
-        listener = address.bound()
-    except OSError as error:
-        raise cannot_listen(host, port, error) from None
-    listener.listen(_BACKLOG)
+def bind(
+    host: str, port: int, blame: Blame | None = None, reuse_port: bool = False
+) -> socket.socket:
+    """A TCP socket that listens; with ``reuse_port``, one that only keeps the port for such others.
+
+    Raises StartupError, which ``blame`` makes, if the address cannot be had.
+    """
+    with listening(blame or cannot_listen(host, port)):
+        address = Address.of(host, port)
+        if reuse_port:
+            # It would go in beside another server's.
+            address.bound().close()
+        listener = address.bound(reuse_port)
+        if not reuse_port:
+            listener.listen(_BACKLOG)
     return listener
 
 

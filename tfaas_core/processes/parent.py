@@ -18,7 +18,6 @@ from tfaas_core.composition import Composition
 from tfaas_core.engine.base import Supervisor
 from tfaas_core.errors import StartupError
 from tfaas_core.processes import worker as http_worker
-from tfaas_core.processes.listener import shut
 from tfaas_core.processes.messages import (
     Announce,
     Announced,
@@ -30,6 +29,7 @@ from tfaas_core.processes.messages import (
     Notice,
     Serving,
 )
+from tfaas_core.processes.ports import Ports
 from tfaas_core.processes.refreshes import refreshed
 from tfaas_core.processes.watcher import Watcher
 from tfaas_core.processes.worker_process import WorkerProcess
@@ -49,10 +49,10 @@ _log = logging.getLogger("tfaas.parent")
 class Parent:
     """Keeps everything running until it is told to stop, and takes everything down with it."""
 
-    def __init__(self, composition: Composition, listener: socket.socket, demo: bool) -> None:
+    def __init__(self, composition: Composition, ports: Ports, demo: bool) -> None:
         self._config = composition.config
         self._composition = composition
-        self._listener = listener
+        self._ports = ports
         self._demo = demo
         self._context = multiprocessing.get_context("spawn")
         self._lifeline = Lifeline()
@@ -69,7 +69,7 @@ class Parent:
 
     @property
     def has_served(self) -> bool:
-        """Whether its address was printed."""
+        """Whether its addresses were printed."""
         return self._announced
 
     async def run(self) -> None:
@@ -108,7 +108,8 @@ class Parent:
             config=self._config,
             worker=number,
             workers=self._composition.workers,
-            listener=self._listener,
+            listener=self._ports.http,
+            others=self._ports.others,
             control=theirs,
             engine_socket=their_engine_socket,
             demo=self._demo and number == 0,
@@ -134,7 +135,7 @@ class Parent:
                 worker.is_serving = True
                 # It may have read the storage just before a change that it was not told of.
                 self._storage_changed.set()
-                self._announce_address()
+                self._announce_addresses()
             case CannotStart():
                 self._cannot_start(worker, message.message)
             case Notice():
@@ -145,7 +146,7 @@ class Parent:
             case Look():
                 self._tasks.spawn(self._look(worker, message))
 
-    def _announce_address(self) -> None:
+    def _announce_addresses(self) -> None:
         if (
             self._stop.is_set()
             or self._announced
@@ -153,18 +154,14 @@ class Parent:
         ):
             return
         self._announced = True
-        print(f"TFaaS {__version__} serves {self._url()}", flush=True)
+        addresses = self._ports.announced(self._config.server.base)
+        print(f"TFaaS {__version__} serves {addresses}", flush=True)
         self._print_notices()
 
     def _print_notices(self) -> None:
         """Prints what workers had to say, the address always first."""
         while self._announced and self._notices:
             print(self._notices.pop(0), flush=True)
-
-    def _url(self) -> str:
-        host, port = self._listener.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
-        return f"http://{shown}:{port}{self._config.server.base}"
 
     def _died(self, worker: WorkerProcess) -> None:
         asyncio.get_running_loop().remove_reader(worker.process.sentinel)
@@ -246,10 +243,10 @@ class Parent:
 
     async def _drain(self) -> None:
         # The workers accept those who are in already.
-        shut(self._listener)
+        self._ports.shut()
         for worker in self._workers.values():
             worker.send(Drain())
-        self._listener.close()
+        self._ports.close()
         deadline_s = time.monotonic() + self._composition.drain_limit_s + _DRAIN_GRACE_S
         while self._workers:
             if time.monotonic() > deadline_s:

@@ -12,8 +12,8 @@ from tfaas_core.config import Config
 from tfaas_core.errors import TfaasError
 from tfaas_core.host import Host
 from tfaas_core.processes.broken_start import start_error
-from tfaas_core.processes.listener import bind
 from tfaas_core.processes.parent import Parent
+from tfaas_core.processes.ports import Ports
 from tfaas_core.system import logs
 from tfaas_core.system.main_module import forget_main
 
@@ -30,8 +30,9 @@ def serve(config: Config, demo: bool) -> int:
     with _one_sentence():
         composition = Composition.of(config)
         Host.at_rest(composition).routes()
-        with bind(config.server.host, config.server.port) as listener, _opened(composition):
-            _run(Parent(composition, listener, demo))
+        listeners = composition.plugins.listeners(composition.config)
+        with Ports.bound(config, listeners) as ports, _opened(composition):
+            _run(Parent(composition, ports, demo))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""An HTTP worker: a process with a Host, and a Sanic application on the shared listening socket."""
+"""An HTTP worker: a process with a Host, and what answers on the shared listening sockets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
 
 import msgspec
 import uvloop
@@ -20,6 +19,7 @@ from tfaas_core.errors import TfaasError
 from tfaas_core.host import Host
 from tfaas_core.plugins.finding import find
 from tfaas_core.processes.broken_start import start_error
+from tfaas_core.processes.front import Front
 from tfaas_core.processes.messages import (
     Announce,
     Announced,
@@ -44,15 +44,13 @@ from tfaas_core.system.tasks import Tasks
 from tfaas_core.tools.demo import publish_demo
 from tfaas_core.worker_place import WorkerPlace
 
-if TYPE_CHECKING:
-    from tfaas_core.http.server import HttpServer
-
 _log = logging.getLogger("tfaas.worker")
 
 
 class WorkerArguments(msgspec.Struct, frozen=True):
     """What the parent hands to a new worker.
 
+    ``listener`` is for HTTP, and ``others`` for the listeners of plugins, by name.
     ``engine_socket`` is None if the engine has no supervisor. ``demo``: store the demo models,
     if they are not stored.
     """
@@ -61,6 +59,7 @@ class WorkerArguments(msgspec.Struct, frozen=True):
     worker: int
     workers: int
     listener: socket.socket
+    others: dict[str, socket.socket]
     control: socket.socket
     engine_socket: socket.socket | None
     demo: bool
@@ -106,7 +105,7 @@ class HttpWorker:
         """The worker's life in its event loop."""
         async with AsyncExitStack() as started:
             try:
-                host, server = await self._start(started)
+                host, front = await self._start(started)
             except BaseException as error:  # a plugin may call exit()
                 await self._give_up(started, error)
                 return
@@ -117,21 +116,19 @@ class HttpWorker:
             if self._arguments.demo:
                 self._tasks.spawn(self._publish_demo(host))
             await self._draining.wait()
-            await server.drain(host.config.server.request_timeout_s)
+            await front.drain()
 
-    async def _start(self, started: AsyncExitStack) -> tuple[Host, HttpServer]:
-        # The parent imports this module too, and has no use for Sanic.
-        from tfaas_core.http.server import HttpServer
-
+    async def _start(self, started: AsyncExitStack) -> tuple[Host, Front]:
         arguments = self._arguments
         place = WorkerPlace(
             arguments.worker, arguments.workers, arguments.engine_socket, self._announce, self._look
         )
         composition = Composition.of(arguments.config)
         host = await started.enter_async_context(Host.started(composition, place))
-        server = HttpServer(host, arguments.listener)
-        await server.start()
-        return host, server
+        front = Front(host, arguments.listener, arguments.others)
+        started.push_async_callback(front.drain)
+        await front.start()
+        return host, front
 
     async def _give_up(self, started: AsyncExitStack, error: BaseException) -> None:
         """Ends what was started, and then tells the parent, which kills whom it hears this from."""

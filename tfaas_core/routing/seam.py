@@ -42,7 +42,7 @@ class Passage:
     """
 
     __slots__ = (
-        *("_attendants", "_handler", "_is_ours", "_may_stream", "_plugins", "_streams"),
+        *("_attendants", "_handler", "_is_ours", "_plugins", "_streams"),
         "owner",
     )
 
@@ -52,20 +52,17 @@ class Passage:
         streams: bool = False,
         owner: str = "",
         plugins: Collection[str] = (),
-        may_stream: bool = True,
         is_ours: bool = False,
         attendants: Attendants | None = None,
     ) -> None:
         """``owner``: the module of the plugin that the handler comes from.
 
         ``plugins``: those of all plugins, any of which the handler may call. ``streams``: whether
-        it reads a body piece by piece, and ``may_stream``, whether it may answer so. ``is_ours``:
-        what it answers needs no check, which each request would pay for. ``attendants``: whom it
-        asks first, and tells afterwards; None: nobody.
+        it reads a body piece by piece. ``is_ours``: what it answers needs no check, which each
+        request would pay for. ``attendants``: whom it asks first, and tells afterwards, if anybody.
         """
         self._handler = handler
         self._streams = streams
-        self._may_stream = may_stream
         self._is_ours = is_ours
         self._plugins = plugins
         self._attendants = attendants
@@ -81,7 +78,7 @@ class Passage:
                 await request.receive()
             response = await self._handler(request)
             if not self._is_ours:
-                response = sendable(response, self._may_stream)
+                response = sendable(response)
         except BaseException as error:  # a plugin may call exit()
             if is_given_up(error):
                 raise
@@ -129,9 +126,7 @@ def sealed(
 ) -> SealedRoute:
     """The route, behind the seam; the arguments are those of ``Passage``."""
     attendants = attendants_of(guards, observers, route.path, route.right)
-    passage = Passage(
-        route.handler, route.streams, owner, plugins, not route.express, is_ours, attendants
-    )
+    passage = Passage(route.handler, route.streams, owner, plugins, is_ours, attendants)
     return SealedRoute(**msgspec.structs.asdict(route), passage=passage)
 
 

@@ -21,11 +21,8 @@ _LENGTH_VALUE = re.compile(r"[0-9]{1,18}")
 _MEDIA_TYPE = re.compile(r"[!-~]+(?: +[!-~]+)*")
 
 
-def sendable(response: Response, may_stream: bool = True) -> Response:
-    """The response, if it can be sent. Raises TypeError and ValueError, which say why not.
-
-    ``may_stream``: whether its route may answer piece by piece.
-    """
+def sendable(response: Response) -> Response:
+    """The response, if it can be sent. Raises TypeError and ValueError, which say why not."""
     if not isinstance(response, Response):
         raise TypeError(f"the handler answered {response!r:.200}, not a Response")
     status, body, headers = response.status, response.body, response.headers
@@ -36,7 +33,7 @@ def sendable(response: Response, may_stream: bool = True) -> Response:
     if type(headers) is not dict:
         _check_mapping(headers)
     if response.stream is not None:
-        _check_stream(response, may_stream)
+        _check_stream(response)
         return response
     pairs = tuple(headers.items()) if headers else ()
     try:
@@ -71,10 +68,8 @@ def _check_head(media_type: object, headers: tuple[tuple[object, object], ...]) 
 _check_known_head = lru_cache(1024)(_check_head)
 
 
-def _check_stream(response: Response, may_stream: bool) -> None:
+def _check_stream(response: Response) -> None:
     """Who streams may know the length beforehand, and nobody else does."""
-    if not may_stream:
-        raise TypeError("the answer is a stream, but its route is express")
     if not isinstance(response.stream, AsyncIterable):
         raise TypeError(
             f"the stream of the answer is {response.stream!r:.100}, no async iterator of bytes"

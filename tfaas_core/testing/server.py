@@ -21,13 +21,17 @@ ANSWER_TIMEOUT_S = 120.0
 
 
 class RunningServer:
-    """A server that answers, and what a test needs of it."""
+    """A server that answers, and what a test needs of it.
 
-    def __init__(self, process: subprocess.Popen[str], url: str, log: Path) -> None:
+    ``start_line`` is what it printed first, with its addresses.
+    """
+
+    def __init__(self, process: subprocess.Popen[str], start_line: str, log: Path) -> None:
         self.process = process
-        self.url = url
+        self.start_line = start_line
+        self.url = _first_url(start_line)
         self.log = log
-        self.http = httpx.Client(base_url=url, timeout=ANSWER_TIMEOUT_S)
+        self.http = httpx.Client(base_url=self.url, timeout=ANSWER_TIMEOUT_S)
 
     def upload(self, name: str, model: bytes | Path, **parts: bytes) -> httpx.Response:
         """``POST /upload`` of a form with the name, the model and further files."""
@@ -95,7 +99,7 @@ def running_server(
             env=os.environ | (env or {}),
         )
     try:
-        server = RunningServer(process, _url(process, log), log)
+        server = RunningServer(process, _start_line(process, log), log)
         with server.http:
             yield server
     finally:
@@ -109,10 +113,16 @@ def running_server(
             process.stdout.close()
 
 
-def _url(process: subprocess.Popen[str], log: Path) -> str:
-    """Waits for the line that tells the address, which comes when the server serves."""
+def _start_line(process: subprocess.Popen[str], log: Path) -> str:
+    """Waits for the line that tells the addresses, which comes when the server serves."""
     assert process.stdout is not None
     line = process.stdout.readline()
-    found = re.search(r"https?://\S+", line)
-    assert found is not None, f"the server did not start: {line}{log.read_text()}"
+    assert "://" in line, f"the server did not start: {line}{log.read_text()}"
+    return line
+
+
+def _first_url(line: str) -> str:
+    """The server's own."""
+    found = re.search(r"https?://[^\s,]+", line)
+    assert found is not None, line
     return found[0]

@@ -15,6 +15,7 @@ from tfaas_core.config import Config, EngineTable, StorageTable
 from tfaas_core.errors import ConfigError, PluginError, StartupError
 from tfaas_core.host import Host
 from tfaas_core.plugins import Plugin, Plugins, load_plugins
+from tfaas_core.plugins.listeners import OwnedListener
 from tfaas_core.system.address import check_address
 from tfaas_core.system.one_line import described
 from tfaas_core.worker_place import WorkerPlace
@@ -71,7 +72,7 @@ def findings(config: Config, commands: Collection[str] = ()) -> Findings:
     built = _built(config, commands, errors.append)
     if built.composition is not None:
         errors += [*_unmade_engine(built.composition), *_unready_runtimes(built.composition)]
-    errors = [*_unknown_disabled(config, built.plugins), *_wrong_address(config), *errors]
+    errors = [*_unknown_disabled(config, built.plugins), *_wrong_addresses(config, built), *errors]
     errors.sort(key=lambda error: not isinstance(error, PluginError))
     return Findings(list(dict.fromkeys(error.message for error in errors)), built.warnings)
 
@@ -91,6 +92,7 @@ def _surveyed(plugins: Plugins, plugin: Plugin, reasons: list[str]) -> SurveyedP
 class _Built(msgspec.Struct):
     plugins: Plugins
     composition: Composition | None = None
+    listeners: list[OwnedListener] = []
     warnings: list[str] = []
 
 
@@ -106,11 +108,12 @@ def _built(config: Config, commands: Collection[str], report: _Report) -> _Built
         _ask_all(config, built.plugins)
     else:
         Host.at_rest(built.composition).routes()
+        built.listeners = built.plugins.listeners(built.composition.config)
     return built
 
 
 def _ask_all(config: Config, plugins: Plugins) -> None:
-    """But for routes and lifespans, which take a host."""
+    """But for what takes a host, and for listeners, which have to know their addresses."""
     plugins.codecs(config)
     plugins.storages()
     plugins.runtimes()
@@ -174,8 +177,13 @@ def _unknown_disabled(config: Config, plugins: Plugins) -> Iterator[StartupError
             yield ConfigError(f"no plugin is called `{name}` - at `$.plugins.disabled`")
 
 
-def _wrong_address(config: Config) -> Iterator[StartupError]:
+def _wrong_addresses(config: Config, built: _Built) -> Iterator[StartupError]:
     try:
         check_address(config.server.host, config.server.port)
     except StartupError as error:
         yield error
+    for owned in built.listeners:
+        try:
+            check_address(owned.listener.host, owned.listener.port, owned.cannot_listen)
+        except StartupError as error:
+            yield error

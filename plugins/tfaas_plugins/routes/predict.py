@@ -12,7 +12,7 @@ from tfaas_core.codec import Codec
 from tfaas_core.errors import NotAcceptable, UnsupportedMediaType
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
-from tfaas_core.predict_routes import CURL_DEFAULT, answer, target_of
+from tfaas_core.predict_routes import CURL_DEFAULT, target_of
 from tfaas_core.route import Request, Response, Route
 from tfaas_plugins.routes.accept import preferred
 
@@ -53,7 +53,7 @@ class PredictApi:
         accept = ",".join(headers.all("accept"))
         formats = self._formats(headers.get("content-type", ""), accept)
         target = target_of(request.path_fields)
-        response = await answer(self._host, formats.reader, request, target, formats.writer)
+        response = await self._host.predict(request, formats.reader, target, formats.writer)
         if formats.media_type in ("", response.media_type.partition(";")[0]):
             return response
         return msgspec.structs.replace(response, media_type=formats.media_type)

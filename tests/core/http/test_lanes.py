@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 from typing import Any, ClassVar
 
 import pytest
@@ -49,10 +48,6 @@ async def answering_nothing(_request: Request) -> Any:
     return None
 
 
-async def pieces() -> AsyncIterator[bytes]:
-    yield b"never sent"
-
-
 HANDLERS: dict[str, Handler] = {
     "echo": echo,
     "empty": answering(),
@@ -71,7 +66,6 @@ HANDLERS: dict[str, Handler] = {
 
 BUGS: dict[str, Handler] = {
     "bug": failing(ValueError("a bug")),
-    "stream": answering(stream=pieces()),
     "no-answer": answering_nothing,
     "end": failing(asyncio.CancelledError()),
     "exit": failing(SystemExit()),

@@ -13,15 +13,15 @@ from tfaas_core.config import load_config
 from tfaas_core.host import Host
 from tfaas_core.http.request import HttpRequest
 from tfaas_core.http.router import Router
-from tfaas_core.route import ClientAddress, Head, Request, Response, Route
+from tfaas_core.route import ClientAddress, Head, Request, Response, Right, Route
 from tfaas_core.routing.seam import SealedRoute, sealed
 
 
-def route(path: str, *methods: str) -> SealedRoute:
+def route(path: str, *methods: str, right: Right | None = None) -> SealedRoute:
     async def handler(_request: Request) -> Response:
         return Response(path.encode())
 
-    return sealed(Route(path, methods or ("GET",), handler))
+    return sealed(Route(path, methods or ("GET",), handler, right=right))
 
 
 def answer(router: Router, method: str, path: str) -> Response:
@@ -89,6 +89,27 @@ def test_a_path_that_nobody_serves_is_a_404() -> None:
     refused = answer(Router([route("/json", "POST")]), "POST", "/nowhere")
     assert refused.status == 404
     assert b"nothing is served at /nowhere; see `tfaas routes`" in refused.body
+
+
+def test_what_is_on_another_port_is_a_404_that_says_so() -> None:
+    routes = [
+        *(route("/m/{name}", "POST", right="predict"), route("/m/{name}", "GET", "PUT")),
+        *(route("/{rest...}", "GET", right="predict"), route("/m", "GET", right="read")),
+    ]
+    router = Router(routes, side="predictions")
+    assert answer(router, "POST", "/m/a").status == 200
+    for method, path in (("GET", "/m/a"), ("HEAD", "/m/a"), ("PUT", "/m/a"), ("PATCH", "/m")):
+        refused = answer(router, method, path)
+        assert refused.status == 404
+        told = f"{path} is on another port: that for management (server.admin_port)"
+        assert told.encode() in refused.body
+    # Which route is asked is the same as on one port.
+    assert answer(router, "GET", "/m").status == 404
+    assert answer(router, "GET", "/a/b").status == 200
+    assert answer(router, "PATCH", "/m/a").headers == {"Allow": "POST"}
+    router = Router(routes, side="management")
+    assert answer(router, "GET", "/m/a").status == answer(router, "GET", "/m").status == 200
+    assert b"that for predictions (server.port)" in answer(router, "POST", "/m/a").body
 
 
 def test_a_method_that_a_path_does_not_take_is_a_405_that_lists_what_it_takes() -> None:

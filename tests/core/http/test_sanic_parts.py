@@ -30,13 +30,14 @@ PUBLIC = {"sanic", "sanic.exceptions", "sanic.request"}
 
 ATTRIBUTES = {
     "sanic.application.state:ApplicationServerInfo": ["settings"],
+    "sanic.application.state:ApplicationState": ["primary", "server_info"],
     "sanic.headers:format_http1_response": [],
     "sanic.helpers:has_message_body": [],
     "sanic.http:Http": [
         *("keep_alive", "expecting_continue", "stage", "request", "request_body"),
         *("request_bytes", "read"),
     ],
-    "sanic.http:Stage": ["IDLE", "HANDLER"],
+    "sanic.http:Stage": ["IDLE", "HANDLER", "FAILED"],
     "sanic.http.constants:HTTP": ["VERSION_1"],
     "sanic.request:Request": ["_parsed_url", "path", "raw_url", "stream", "transport"],
     "sanic.router:Router": ["_get", "get"],

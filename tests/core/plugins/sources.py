@@ -59,6 +59,21 @@ async def tfaas_lifespan(host):
     yield
 """
 
+LISTENER = """
+import asyncio
+from contextlib import asynccontextmanager
+from tfaas_core.hookspecs import hookimpl
+from tfaas_core.listener import Listener
+
+@asynccontextmanager
+async def serve(host, sock):
+    yield
+
+@hookimpl
+def tfaas_register_listeners(config):
+    return [Listener("echo", "127.0.0.1", 0, serve)]
+"""
+
 COMMAND = """
 import click
 from tfaas_core.hookspecs import hookimpl
@@ -119,6 +134,13 @@ def installed(*disabled: str) -> Plugins:
     return load_plugins([*BUILTIN_PLUGINS, *disabled])
 
 
+def listener(**changed: str) -> str:
+    """The plugin with a listener, of which some arguments are others."""
+    arguments = {"name": '"echo"', "host": '"127.0.0.1"', "port": "0", "serve": "serve"} | changed
+    listed = ", ".join(f"{name}={value}" for name, value in arguments.items())
+    return LISTENER.replace('Listener("echo", "127.0.0.1", 0, serve)', f"Listener({listed})")
+
+
 def with_disabled(config: Config, *names: str) -> Config:
     listed = ", ".join(f"'{name}'" for name in names)
     return load_config(config.base_dir / "tfaas.toml", [f"plugins.disabled=[{listed}]"], {})
@@ -135,4 +157,5 @@ def ask_everything(plugins: Plugins, config: Config) -> None:
     plugins.engines()
     plugins.routes(at_rest(config))
     plugins.lifespans(at_rest(config))
+    plugins.listeners(config)
     plugins.commands(["serve"])

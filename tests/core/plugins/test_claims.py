@@ -5,6 +5,7 @@ import pytest
 from tests.core.plugins.sources import (
     CODEC,
     COMMAND,
+    LISTENER,
     ROUTE,
     STORAGE,
     InstallPlugin,
@@ -23,6 +24,7 @@ CLAIMS = {
     "media type `text/csv`": (CODEC, CODEC.replace('"csv"', '"other"')),
     "storage `tape`": (STORAGE, STORAGE),
     "command `hello`": (COMMAND, COMMAND),
+    "listener `echo`": (LISTENER, LISTENER),
     "route `PUT /hello/{who}`": (
         ROUTE,
         ROUTE.replace("{name}", "{who}").replace('"GET", "PUT"', '"PUT",'),

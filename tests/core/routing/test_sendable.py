@@ -63,8 +63,3 @@ def test_what_cannot_be_sent_is_refused_each_time(fields: dict[str, Any], told: 
     for _turn in range(2):
         with pytest.raises((TypeError, ValueError), match=told):
             sendable(Response(**fields))
-
-
-def test_a_route_that_may_not_stream_answers_no_stream() -> None:
-    with pytest.raises(TypeError, match="its route is express"):
-        sendable(Response(stream=pieces()), may_stream=False)

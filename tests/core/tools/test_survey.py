@@ -92,10 +92,11 @@ def errors(*overrides: str) -> list[str]:
 
 
 def test_every_builtin_plugin_registers_something() -> None:
-    plugins = surveyed()
+    plugins = surveyed("server.admin_port=0")
     assert list(plugins) == list(BUILTIN_PLUGINS)
     assert {plugin.status for plugin in plugins.values()} == {"active"}
     assert all(plugin.registers for plugin in plugins.values())
+    assert plugins["tfaas_plugins.management"].registers == ["listener management"]
 
 
 @pytest.mark.parametrize("reason", BROKEN)

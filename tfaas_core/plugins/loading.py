@@ -1,0 +1,44 @@
+"""Loading: every plugin that is found, imported, and ready to be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import pluggy
+
+from tfaas_core import hookspecs
+from tfaas_core.errors import StartupError
+from tfaas_core.plugins.finding import find, named_twice, register
+from tfaas_core.plugins.inquiry import OnError
+from tfaas_core.plugins.plugin import Plugin
+from tfaas_core.plugins.plugins import Plugins
+
+
+def stop(error: StartupError) -> None:
+    """The OnError of a server, which does not start with a broken plugin: raises ``error``."""
+    raise error
+
+
+def load_plugins(disabled: Sequence[str] = (), on_error: OnError = stop) -> Plugins:
+    """Imports and registers every plugin but those that ``disabled`` names.
+
+    ``disabled`` are distribution or module names. Each plugin that cannot be imported or does not
+    implement the hooks as specified goes to ``on_error`` as a PluginError, whose
+    ``details["plugin"]`` is its module, and so does what is wrong with its answers later. Unless
+    told otherwise, that raises the error.
+    """
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    found: list[Plugin] = []
+    for plugin, load in find():
+        if any(plugin.is_called(name) for name in disabled):
+            found.append(msgspec.structs.replace(plugin, disabled=True))
+            continue
+        if error := named_twice(plugin, found):
+            on_error(error)
+            continue
+        found.append(plugin)
+        for error in register(manager, plugin, load):
+            on_error(error)
+    return Plugins(manager, found, on_error)
