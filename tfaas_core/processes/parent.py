@@ -184,6 +184,8 @@ class Parent:
         """Ends a start. A server that has served goes on, and tries again to start the worker."""
         worker.cannot_start = True
         worker.process.kill()
+        if self._stop.is_set():
+            return
         if self._announced:
             _log.error("HTTP worker %d cannot start: %s", worker.number, why)
             return
@@ -204,7 +206,7 @@ class Parent:
     # Telling every worker.
 
     async def _announce(self, worker: WorkerProcess, message: Announce) -> None:
-        if not await refreshed(self._workers.values(), message.name):
+        if not await refreshed(self._workers.values(), message.name, self._stop):
             self._storage_changed.set()
         worker.send(Announced(message.call))
 
@@ -228,7 +230,7 @@ class Parent:
             if self._stop.is_set():
                 return
             serving = [worker for worker in self._workers.values() if worker.is_serving]
-            if not await refreshed(serving, ""):
+            if not await refreshed(serving, "", self._stop):
                 await asyncio.sleep(_RETRY_S)
                 self._storage_changed.set()
 
@@ -250,8 +252,12 @@ class Parent:
         for worker in self._workers.values():
             worker.send(Drain())
         self._listener.close()
-        deadline_s = time.monotonic() + self._composition.drain_limit_s + _DRAIN_GRACE_S
+        start_s = time.monotonic()
+        deadline_s = start_s + self._composition.drain_limit_s + _DRAIN_GRACE_S
         while self._workers:
+            if time.monotonic() > start_s + _DRAIN_GRACE_S:
+                # Those that still start have nothing to answer, and may hang in a plugin.
+                self._kill_workers(but_serving=True)
             if time.monotonic() > deadline_s:
                 _log.warning("%d HTTP workers do not end, and are killed", len(self._workers))
                 self._kill_workers()

@@ -36,7 +36,7 @@ ATTRIBUTES = {
         *("keep_alive", "expecting_continue", "stage", "request", "request_body"),
         *("request_bytes", "read"),
     ],
-    "sanic.http:Stage": ["IDLE", "HANDLER"],
+    "sanic.http:Stage": ["IDLE", "REQUEST", "HANDLER"],
     "sanic.http.constants:HTTP": ["VERSION_1"],
     "sanic.request:Request": ["_parsed_url", "path", "raw_url", "stream", "transport"],
     "sanic.router:Router": ["_get", "get"],
