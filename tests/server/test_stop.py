@@ -38,8 +38,8 @@ def test_nobody_waits_for_a_worker_that_is_still_starting(tmp_path: Path) -> Non
     site, notes = tmp_path / "site", tmp_path / "notes"
     write_plugin(site, "tfaas-slow", ENTERS_FOR_LONG)
     notes.mkdir()
-    settings = ("server.port=0", "server.workers=1", f"storage.root={tmp_path / 'models'}")
-    settings = (*settings, f"plugins.disabled={json.dumps(RUNTIMES)}")
+    settings = ["server.port=0", "server.workers=1", f"storage.root={tmp_path / 'models'}"]
+    settings.append(f"plugins.disabled={json.dumps(RUNTIMES)}")
     options = [word for setting in settings for word in ("--set", setting)]
     with subprocess.Popen(
         [sys.executable, "-m", "tfaas_core", "serve", *options],

@@ -11,7 +11,9 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
+from typing import TypeVar
 
 from tfaas_core import __version__
 from tfaas_core.composition import Composition
@@ -44,6 +46,8 @@ _RETRY_S = 1.0
 _DRAIN_GRACE_S = 5.0
 
 _log = logging.getLogger("tfaas.parent")
+
+K = TypeVar("K", int, str)
 
 
 class Parent:
@@ -215,12 +219,25 @@ class Parent:
         for other in self._workers.values():
             if other.process.pid is not None:
                 pids[other.process.pid] = "http_worker"
-        pids |= self._supervisor.processes() if self._supervisor is not None else {}
+        pids |= self._of_supervisor("processes", lambda supervisor: supervisor.processes())
+        unavailable = self._of_supervisor("unavailable", lambda asked: asked.unavailable())
         processes = await asyncio.to_thread(
             lambda: [ProcessStatus.of(kind, pid) for pid, kind in pids.items()]
         )
         uptime_s = round(time.monotonic() - self._started_s, 3)
-        worker.send(Looked(message.call, ServerStatus(uptime_s, processes)))
+        worker.send(Looked(message.call, ServerStatus(uptime_s, processes, unavailable)))
+
+    def _of_supervisor(
+        self, method: str, ask: Callable[[Supervisor], dict[K, str]]
+    ) -> dict[K, str]:
+        if self._supervisor is None:
+            return {}
+        try:
+            return ask(self._supervisor)
+        except BaseException as error:  # a plugin's; the rest of the status can be told without
+            part = self._composition.supervisor_part
+            _log.error("%s", part.blamed(f"{method} of the {part.name}", error), exc_info=error)
+            return {}
 
     async def _follow_storage(self) -> None:
         """Has the workers look at the storage whenever it has changed, until they could."""
