@@ -190,9 +190,13 @@ class FilesystemStorage(Storage):
             stored = self._models.stored(claim.name)
             if not stored:
                 return False
-            is_all_ours = self._models.is_all_ours(claim.name)
-            for gone in [folder] if is_all_ours else [folder / str(n) for n in stored]:
-                self._trash.take(gone)
+            if self._models.is_all_ours(claim.name):
+                self._trash.take(folder)
+            else:
+                for number in stored:
+                    self._trash.take(folder / str(number))
+                with suppress(FileNotFoundError):
+                    self._trash.take(folder / POINTERS)
             self._revision.touch()
         return True
 
