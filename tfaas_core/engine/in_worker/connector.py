@@ -42,27 +42,14 @@ class Connector:
 
         Raises Unavailable if there cannot be one, and logs why; then they are closed.
         """
-        sock = meter = None
+        made: list[socket.socket | Meter] = []
         try:
             if len(descriptors) != 2:  # the kernel drops what this process may not open
                 raise OSError("too many files are open in this HTTP worker")
-            sock = socket.socket(fileno=descriptors[0])
-            meter = Meter.of(descriptors[1])
-            return ModelConnection(
-                sock=sock,
-                solo=self._solo,
-                version=version,
-                meter=meter,
-                worker=self._worker,
-                max_queue_rows=self._max_queue_rows,
-                timeout_s=self._timeout_s,
-                busy_poll=BusyPoll.in_worker(self._busy_poll_s),
-                on_lost=on_lost,
-                new=message.new,
-                plugin=self._suspect(version.runtime),
-            )
+            made.append(sock := socket.socket(fileno=descriptors[0]))
+            made.append(meter := Meter.of(descriptors[1]))
+            return self._connection(version, sock, meter, on_lost, message.new)
         except Exception as error:
-            made = [each for each in (sock, meter) if each is not None]
             for each in made:
                 each.close()
             for descriptor in descriptors[len(made) :]:
@@ -72,3 +59,25 @@ class Connector:
                 f"model {version.name!r} cannot be connected to at the moment; try again{SEE_LOG}",
                 model=version.name,
             ) from error
+
+    def _connection(
+        self,
+        version: ModelVersion,
+        sock: socket.socket,
+        meter: Meter,
+        on_lost: Callable[[ModelConnection], None],
+        new: bool,
+    ) -> ModelConnection:
+        return ModelConnection(
+            sock=sock,
+            solo=self._solo,
+            version=version,
+            meter=meter,
+            worker=self._worker,
+            max_queue_rows=self._max_queue_rows,
+            timeout_s=self._timeout_s,
+            busy_poll=BusyPoll.in_worker(self._busy_poll_s),
+            on_lost=on_lost,
+            new=new,
+            plugin=self._suspect(version.runtime),
+        )
