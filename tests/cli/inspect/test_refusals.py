@@ -109,8 +109,8 @@ def test_an_interrupted_inspection_leaves_nothing(scale: Path, unpacked: Path) -
     [
         (
             "abort-on-load",
-            "model 'model' (its runtime is of plugin tfaas_counting) makes its process crash on loading: it was "
-            "killed by SIGABRT",
+            "model 'model' (its runtime is of plugin tfaas_counting) makes its process crash on "
+            "loading: it was killed by SIGABRT",
         ),
         (
             "exit-on-load",
