@@ -16,5 +16,6 @@ def configured_path(text: str, base_dir: Path, key: str) -> Path:
     expanded = os.path.expanduser(text)  # a Path would take ./~ for ~
     if expanded.startswith("~"):
         home = text.partition("/")[0]
-        raise ConfigError(f"there is no home folder {home!r}; write ./~ for a file - at `{key}`")
+        remedy = f"write ./{home} if that is a name in a folder"
+        raise ConfigError(f"there is no home folder {home!r}; {remedy} - at `{key}`")
     return base_dir / expanded

@@ -226,18 +226,24 @@ _NOT_THERE = {errno.ENOENT, errno.ENOTDIR}
 def disk_errors(doing: str, folder: Path) -> Iterator[None]:
     """Makes an OSError inside the block StorageFull or StorageUnavailable.
 
-    ``doing`` starts the message: ``storing model 'vk'``. ``folder`` is where, as whoever runs the
-    server knows it.
+    ``doing`` starts the message: ``storing model 'vk'``. ``folder`` is where, unless the error
+    itself names a file elsewhere.
     """
     try:
         yield
     except OSError as error:
+        place = _place(error, folder)
         if error.errno in _NO_ROOM:
             raise StorageFull(
-                f"{doing} failed: the server's disk or quota is full in {folder}; make room there"
+                f"{doing} failed: the server's disk or quota is full in {place}; make room there"
             ) from error
         reason = error.strerror or type(error).__name__
-        raise StorageUnavailable(f"{doing} failed in {folder}: {reason}{_remedy(error)}") from error
+        raise StorageUnavailable(f"{doing} failed in {place}: {reason}{_remedy(error)}") from error
+
+
+def _place(error: OSError, folder: Path) -> Path:
+    file = Path(error.filename) if isinstance(error.filename, str) else folder
+    return folder if not file.is_absolute() or file.is_relative_to(folder) else file.parent
 
 
 def _remedy(error: OSError) -> str:

@@ -11,9 +11,10 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import TypeVar
+
+import msgspec
 
 from tfaas_core import __version__
 from tfaas_core.composition import Composition
@@ -47,7 +48,7 @@ _DRAIN_GRACE_S = 5.0
 
 _log = logging.getLogger("tfaas.parent")
 
-K = TypeVar("K", int, str)
+T = TypeVar("T")
 
 
 class Parent:
@@ -219,25 +220,24 @@ class Parent:
         for other in self._workers.values():
             if other.process.pid is not None:
                 pids[other.process.pid] = "http_worker"
-        pids |= self._of_supervisor("processes", lambda supervisor: supervisor.processes())
-        unavailable = self._of_supervisor("unavailable", lambda asked: asked.unavailable())
+        pids |= self._of_supervisor("processes", dict[int, str])
+        unavailable = self._of_supervisor("unavailable", dict[str, str])
         processes = await asyncio.to_thread(
             lambda: [ProcessStatus.of(kind, pid) for pid, kind in pids.items()]
         )
         uptime_s = round(time.monotonic() - self._started_s, 3)
         worker.send(Looked(message.call, ServerStatus(uptime_s, processes, unavailable)))
 
-    def _of_supervisor(
-        self, method: str, ask: Callable[[Supervisor], dict[K, str]]
-    ) -> dict[K, str]:
+    def _of_supervisor(self, method: str, kind: type[T]) -> T:
+        """What its method returns; nothing, if it fails: the rest can be told all the same."""
         if self._supervisor is None:
-            return {}
+            return kind()
         try:
-            return ask(self._supervisor)
-        except BaseException as error:  # a plugin's; the rest of the status can be told without
+            return msgspec.convert(getattr(self._supervisor, method)(), kind)
+        except BaseException as error:  # a plugin may call exit()
             part = self._composition.supervisor_part
             _log.error("%s", part.blamed(f"{method} of the {part.name}", error), exc_info=error)
-            return {}
+            return kind()
 
     async def _follow_storage(self) -> None:
         """Has the workers look at the storage whenever it has changed, until they could."""

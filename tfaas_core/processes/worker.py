@@ -47,6 +47,9 @@ from tfaas_core.worker_place import WorkerPlace
 if TYPE_CHECKING:
     from tfaas_core.http.server import HttpServer
 
+_exit_at_once = os._exit
+"""As it is before any plugin is called: what ends the process then is not that plugin."""
+
 _log = logging.getLogger("tfaas.worker")
 
 
@@ -185,7 +188,7 @@ class HttpWorker:
         self._link.send(Refreshed(message.call, could))
 
     def _parent_gone(self) -> None:
-        os._exit(1)
+        _exit_at_once(1)
 
 
 def _spare_the_collector() -> None:
