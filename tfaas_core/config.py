@@ -174,12 +174,12 @@ def load_config(
     if path is not None:
         raw = read_file(path)
         base_dir = path.absolute().parent
-    tables = _checked(raw, str(path))
+    tables = checked_tables(raw, str(path))
     changed: list[tuple[str, str]] = []
     # Checked after each single change, so that the error can name the one that is to blame.
     for change in changes(raw, environ, overrides):
         change.make(raw)
-        tables = _checked(raw, change.source)
+        tables = checked_tables(raw, change.source)
         changed.append((change.path, change.source))
     values = {field: getattr(tables, field) for field in tables.__struct_fields__}
     return Config(**values, base_dir=base_dir, file=str(path or ""), changed=tuple(changed))
@@ -189,7 +189,8 @@ def _is_in(key: str, table: str) -> bool:
     return f"{key}.".startswith(f"{table}.")
 
 
-def _checked(raw: dict[str, Any], source: str) -> Tables:
+def checked_tables(raw: dict[str, Any], source: str) -> Tables:
+    """What a TOML document of these tables says. Raises ConfigError, which names ``source``."""
     try:
         tables = as_table(_with_rests(raw), Tables)
         _check_values(tables)

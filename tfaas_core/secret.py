@@ -9,6 +9,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from tfaas_core.configured_path import configured_path
 from tfaas_core.errors import ConfigError
 
 
@@ -35,7 +36,7 @@ def resolve(secret: Secret, base_dir: Path, key: str) -> str:
         case SecretPlace(env=str(name), file=None):
             text, place = os.environ.get(name, ""), f"the environment variable {name}"
         case SecretPlace(env=None, file=str(path)):
-            text, place = _read(base_dir / path, key), f"the file {path}"
+            text, place = _read(configured_path(path, base_dir, key), key), f"the file {path}"
         case _:
             raise ConfigError(f"name either `env` or `file` - at `{key}`")
     if not text:

@@ -21,7 +21,11 @@ class ProcessStatus(msgspec.Struct, frozen=True):
 
 
 class ServerStatus(msgspec.Struct, frozen=True):
-    """Since when the server runs, and in which processes; those of models are not among them."""
+    """Since when the server runs, and in which processes; those of models are not among them.
+
+    ``unavailable``: why models of which runtimes cannot be started, a sentence each.
+    """
 
     uptime_s: float
     processes: list[ProcessStatus]
+    unavailable: dict[str, str] = {}

@@ -218,18 +218,35 @@ def removed(version: ModelVersion) -> UnknownVersion:
 
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS}
+_NOT_THERE = {errno.ENOENT, errno.ENOTDIR}
 
 
 @contextmanager
-def disk_errors(doing: str) -> Iterator[None]:
+def disk_errors(doing: str, folder: Path) -> Iterator[None]:
     """Makes an OSError inside the block StorageFull or StorageUnavailable.
 
-    ``doing`` starts the message: ``storing model 'vk'``.
+    ``doing`` starts the message: ``storing model 'vk'``. ``folder`` is where, unless the error
+    itself names a file elsewhere.
     """
     try:
         yield
     except OSError as error:
+        place = _place(error, folder)
         if error.errno in _NO_ROOM:
-            raise StorageFull(f"{doing} failed: the server's disk or quota is full") from error
+            raise StorageFull(
+                f"{doing} failed: the server's disk or quota is full in {place}; make room there"
+            ) from error
         reason = error.strerror or type(error).__name__
-        raise StorageUnavailable(f"{doing} failed: {reason}") from error
+        raise StorageUnavailable(f"{doing} failed in {place}: {reason}{_remedy(error)}") from error
+
+
+def _place(error: OSError, folder: Path) -> Path:
+    file = Path(error.filename) if isinstance(error.filename, str) else folder
+    return folder if not file.is_absolute() or file.is_relative_to(folder) else file.parent
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno in _NO_RIGHT:
+        return "; give the account of the server the right to read and write there"
+    return "; see that this folder is there" if error.errno in _NOT_THERE else ""

@@ -82,6 +82,10 @@ def test_any_text_is_quoted(tfaas: Tfaas, here: Path, name: str) -> None:
         ('{"port": "8083"}', 'port is "8083", it should be a number'),
         ('{"base": 1}', "base is 1, it should be a string"),
         (r'{"modelDir": "\ud800"}', "it should be a string"),
+        (r'{"modelDir": "n\u0000l"}', "it should be a string"),
+        ('{"port": 99999}', "config.json, as TOML: Expected `int` <= 65535 - at `$.server.port`"),
+        ('{"base": "a b"}', "config.json, as TOML: Expected a path like `/tfaas`"),
+        ('{"cacheLimit": 9223372036854775808}', "- at `$.engine.max_loaded_models`"),
     ],
 )
 def test_what_is_no_such_configuration_is_refused(

@@ -18,7 +18,7 @@ ROOMS = (CORE, ROOT / "plugins" / "tfaas_plugins", ROOT / "backends" / "tfaas_ba
 
 LAYERS = (
     {"archives", "base64_text", "errors", "fields", "listener", "spelling", "streams", "visit"},
-    {"error_kinds", "json_text"},
+    {"configured_path", "error_kinds", "json_text"},
     {"route", "tensors"},
     {"guard", "models", "observer", "static_files"},
     {"codec", "routing", "secret", "storage", "system"},

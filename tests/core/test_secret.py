@@ -22,6 +22,8 @@ def test_a_variable_and_a_file_are_read(tmp_path: Path, monkeypatch: pytest.Monk
     assert resolve(SecretPlace(env="THE_SECRET"), tmp_path, KEY) == "from the variable"
     assert resolve(SecretPlace(file="secret"), tmp_path, KEY) == "from the file"
     assert resolve(SecretPlace(file=f"{tmp_path}/secret"), Path(), KEY) == "from the file"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert resolve(SecretPlace(file="~/secret"), Path("/elsewhere"), KEY) == "from the file"
 
 
 @pytest.mark.parametrize(
@@ -30,6 +32,10 @@ def test_a_variable_and_a_file_are_read(tmp_path: Path, monkeypatch: pytest.Monk
         (SecretPlace(env="NOT_SET"), "the environment variable NOT_SET is empty or not there"),
         (SecretPlace(file="empty"), "the file empty is empty or not there"),
         (SecretPlace(file="none"), "cannot be read: No such file or directory"),
+        (
+            SecretPlace(file="~nobody-of-this-name/secret"),
+            "no home folder '~nobody-of-this-name'; write",
+        ),
         (SecretPlace(file="binary"), "cannot be read: it is no text file"),
         (SecretPlace(file="n\0l"), "cannot be read: it is no text file"),
         (SecretPlace(), "name either `env` or `file`"),

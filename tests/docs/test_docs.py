@@ -27,7 +27,7 @@ from tests.docs.markdown import (
     words,
 )
 from tfaas_core import hookspecs
-from tfaas_core.cli import tfaas
+from tfaas_core.cli.group import tfaas
 from tfaas_core.composition import Composition
 from tfaas_core.config import load_config
 from tfaas_core.error_kinds import ERRORS_BY_CODE

@@ -2,15 +2,48 @@
 
 from __future__ import annotations
 
+import json
 import os
+from pathlib import Path
 
-from tfaas_core.testing.server import RunningServer
+from tests.plugin_site import environment_with, write_plugin
+from tfaas_core.testing.server import RunningServer, running_server
+from tfaas_core.testing.waiting import until
+
+RUNTIMES = ["tfaas_backends.runtimes.graph", "tfaas_backends.runtimes.saved_model"]
+CANNOT_PRELOAD = """
+from tfaas_core.hookspecs import hookimpl
+from tfaas_core.testing.runtime import FakeRuntime
+
+class Heavy(FakeRuntime):
+    preload = ("tfaas_missing_library",)
+
+@hookimpl
+def tfaas_register_runtimes():
+    return {"heavy": Heavy(), "light": FakeRuntime()}
+"""
+SILENT_SUPERVISOR = """
+import sys
+from tfaas_core.engine.local import LocalEngineFactory
+from tfaas_core.hookspecs import hookimpl
+
+class Silent(LocalEngineFactory):
+    def supervisor(self, context):
+        supervisor = super().supervisor(context)
+        supervisor.processes = sys.exit
+        return supervisor
+
+@hookimpl
+def tfaas_register_engines():
+    return {"silent": Silent()}
+"""
 
 
 def test_status_tells_the_processes_and_what_is_loaded(server: RunningServer, doubler: str) -> None:
     assert server.predict(model=doubler, values=[1, 2, 3]).status_code == 200
     status = server.http.get("/status").json()
-    assert list(status) == ["version", "uptime_s", "processes", "models"]
+    assert list(status) == ["version", "uptime_s", "processes", "unavailable", "models"]
+    assert status["unavailable"] == {}
     assert 0 < status["uptime_s"] < 3600
     kinds = {process["pid"]: process["kind"] for process in status["processes"]}
     expected = {server.process.pid: "parent", server.fork_server().pid: "fork_server"}
@@ -23,3 +56,31 @@ def test_status_tells_the_processes_and_what_is_loaded(server: RunningServer, do
     for process in (*status["processes"], model):
         os.kill(process["pid"], 0)
         assert process["private_bytes"] > 1_000_000
+
+
+def test_a_runtime_that_cannot_be_started_is_told_with_its_plugin(tmp_path: Path) -> None:
+    write_plugin(tmp_path / "site", "tfaas-heavy", CANNOT_PRELOAD)
+    settings = ("server.workers=1", f"plugins.disabled={json.dumps(RUNTIMES)}")
+    env = environment_with(tmp_path / "site")
+    with running_server(tmp_path, *settings, env=env) as server:
+        until(lambda: server.http.get("/status").json()["unavailable"] != {})
+        assert server.http.get("/status").json()["unavailable"] == {
+            "heavy": "the runtime 'heavy' of plugin tfaas_heavy cannot be started: importing "
+            "'tfaas_missing_library' raises ModuleNotFoundError: No module named "
+            "'tfaas_missing_library'"
+        }
+
+
+def test_a_supervisor_that_fails_leaves_the_rest_of_the_status(tmp_path: Path) -> None:
+    write_plugin(tmp_path / "site", "tfaas-silent", SILENT_SUPERVISOR)
+    settings = (
+        "server.workers=1",
+        "engine.kind=silent",
+        f"plugins.disabled={json.dumps(RUNTIMES)}",
+    )
+    env = environment_with(tmp_path / "site")
+    with running_server(tmp_path, *settings, env=env) as server:
+        status = server.http.get("/status").json()
+        assert [process["kind"] for process in status["processes"]] == ["parent", "http_worker"]
+        failed = "plugin tfaas_silent failed in processes of the supervisor of the engine"
+        assert failed in server.log.read_text()

@@ -4,66 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import click
-
-from tfaas_core import __version__
-from tfaas_core.cli.all_commands import AllCommands
-from tfaas_core.cli.check import check
-from tfaas_core.cli.config import config
-from tfaas_core.cli.copy import copy
-from tfaas_core.cli.db import db
-from tfaas_core.cli.delete import delete
-from tfaas_core.cli.download import download
-from tfaas_core.cli.import_models import import_models
-from tfaas_core.cli.inspect import inspect
-from tfaas_core.cli.migrate import migrate
-from tfaas_core.cli.models import models
-from tfaas_core.cli.plugins import plugins
-from tfaas_core.cli.predict import predict
-from tfaas_core.cli.rollback import rollback
-from tfaas_core.cli.routes import routes
-from tfaas_core.cli.serve import serve
-from tfaas_core.cli.upload import upload
-from tfaas_core.cli.versions import versions
-from tfaas_core.errors import TfaasError
-
 _INTERRUPTED = 130
-
-
-@click.group(
-    cls=AllCommands,
-    commands=[
-        *(serve, check, config, db, plugins, routes, inspect, copy, import_models, migrate),
-        *(models, upload, predict, delete, download, versions, rollback),
-    ],
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Plugins may add commands: `tfaas plugins` lists them.\n\nExample: tfaas serve --demo",
-)
-@click.version_option(__version__, message="tfaas %(version)s")
-def tfaas() -> None:
-    """TensorFlow as a Service: upload a model, get predictions over HTTP."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command that ``arguments``, or else ``sys.argv``, name; gives its exit status.
 
-    0: done, 1: failed, 2: wrong usage. An error is one line on stderr.
+    0: done, 1: failed, 2: wrong usage, 130: ended by Ctrl-C. An error is one line on stderr.
     """
     try:
-        status = tfaas.main(arguments, prog_name="tfaas", standalone_mode=False)
-        # Commands of plugins may return anything.
-        return status if type(status) is int else 0
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return error.exit_code
-    except click.ClickException as error:
-        return _failed(error.format_message(), error.exit_code)
-    except TfaasError as error:
-        return _failed(error.message, 1)
-    except (click.Abort, KeyboardInterrupt):
+        # Ctrl-C may come while this is imported.
+        from tfaas_core.cli.group import run_command
+
+        return run_command(arguments)
+    except KeyboardInterrupt:
         return _INTERRUPTED
-
-
-def _failed(message: str, status: int) -> int:
-    click.echo(f"tfaas: {' '.join(message.split())}", err=True)
-    return status

@@ -202,6 +202,10 @@ class Supervisor(ABC):
     def processes(self) -> dict[int, str]:
         """The kinds of the engine's processes by their pids, but for those that hold models."""
 
+    def unavailable(self) -> dict[str, str]:
+        """Why models of which runtimes cannot be started now: a sentence for each one's name."""
+        return {}
+
     @abstractmethod
     def attach(self, worker: int, sock: socket.socket) -> None:
         """An HTTP worker was started; ``sock``, now the supervisor's, leads to its engine.

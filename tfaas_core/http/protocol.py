@@ -86,7 +86,10 @@ class TfaasProtocol(SanicProtocol):
         self._linger = self.loop.call_later(LINGER_S, super().close, timeout)
 
     def close_if_idle(self) -> bool:
-        return self._express_task is None and bool(super().close_if_idle())
+        if self._express_task is not None or not self.awaits_head:
+            return False
+        self.close()
+        return True
 
     def _turn_away(self, data: bytes) -> None:
         transport: Any = self.transport

@@ -158,6 +158,22 @@ class SanicProtocol(HttpProtocol):
         return http.request is None and http.stage is Stage.IDLE
 
     @property
+    def awaits_head(self) -> bool:
+        """Whether there is no request to answer: none was begun, or its head came only in part."""
+        http = self._http
+        if http is None:
+            return True
+        return http.stage in (Stage.IDLE, Stage.REQUEST) and b"\r\n\r\n" not in self.recv_buffer
+
+    def abort(self) -> None:
+        """Cuts the connection.
+
+        Sanic would forget the transport, and then fail over a request whose head it has not read.
+        """
+        if self.transport is not None:
+            self.transport.abort()
+
+    @property
     def keeps_alive(self) -> bool:
         """Whether connections may have another request."""
         return bool(self.app.config["KEEP_ALIVE"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import time
 
@@ -16,6 +17,8 @@ _LAST_CALL_S = 0.5
 """How long a connection without a request may, while draining, still begin one."""
 
 _POLL_S = 0.02
+
+_log = logging.getLogger("tfaas.http")
 
 
 class HttpServer:
@@ -34,9 +37,9 @@ class HttpServer:
         self._server = await SanicServer.start(self._app, self._listener, TfaasProtocol)
 
     async def drain(self, timeout_s: float) -> None:
-        """Answers what has been sent, lets go of idle connections, and ends.
+        """Answers what has been sent, lets go of connections without a whole head, and ends.
 
-        Connections that are still busy after ``timeout_s`` seconds are cut.
+        Connections that are still busy after ``timeout_s`` seconds are cut, which is logged.
         """
         server = self._server
         assert server is not None
@@ -50,6 +53,12 @@ class HttpServer:
             if time.monotonic() > start_s + _LAST_CALL_S:
                 for connection in server.connections:
                     connection.close_if_idle()
-        for connection in server.connections:
-            connection.abort()  # type: ignore[no-untyped-call]
+        if busy := server.connections:
+            _log.warning(
+                "connections that were still busy %g s after the stop were cut: %d",
+                timeout_s,
+                len(busy),
+            )
+        for connection in busy:
+            connection.abort()
         await server.end()

@@ -12,6 +12,7 @@ from tfaas_core.errors import ConfigError
 from tfaas_core.plugins.ctrl_c import CtrlC
 from tfaas_core.plugins.plugin import Plugin, broken
 from tfaas_core.plugins.time_limit import TooLong, time_limit
+from tfaas_core.plugins.told_exits import told_exits
 from tfaas_core.system.one_line import described, one_line
 from tfaas_core.system.stdout import stdout_is_stderr
 
@@ -82,16 +83,22 @@ class _Repr(reprlib.Repr):
 def _limited(
     plugin: Plugin, limit_s: float, stuck: str, failed: str, function: Callable[[], T]
 ) -> T:
-    too_long = broken(plugin, stuck)
+    too_long, ended = broken(plugin, stuck), broken(plugin, f"{failed}: it ended the process")
     ctrl_c = CtrlC()
     try:
-        with stdout_is_stderr(), ctrl_c, time_limit(limit_s, f"tfaas: {too_long.message}"):
-            return function()
+        with (
+            stdout_is_stderr(),
+            ctrl_c,
+            time_limit(limit_s, f"tfaas: {too_long.message}"),
+            told_exits(f"tfaas: {ended.message}"),
+        ):
+            try:
+                return function()
+            except (TooLong, ConfigError):
+                raise
+            except BaseException as error:
+                if ctrl_c.pressed:
+                    raise KeyboardInterrupt from None
+                raise broken(plugin, f"{failed}: {described(error)}") from error
     except TooLong:
         raise too_long from None
-    except ConfigError:
-        raise
-    except BaseException as error:
-        if ctrl_c.pressed:
-            raise KeyboardInterrupt from None
-        raise broken(plugin, f"{failed}: {described(error)}") from error

@@ -13,6 +13,7 @@ from tfaas_core.errors import PluginError, StartupError
 from tfaas_core.plugins import calls
 from tfaas_core.plugins.plugin import Plugin, broken
 from tfaas_core.plugins.time_limit import TooLong, time_limit
+from tfaas_core.plugins.told_exits import told_exits
 from tfaas_core.system.one_line import described
 
 HOOK = "tfaas_lifespan"
@@ -91,7 +92,11 @@ class Lifespan(AbstractAsyncContextManager[None]):
     async def _wait(self, ends: set[asyncio.Future[Any]], doing: str, limit_s: float) -> None:
         """Until one of ``ends`` is done, or the time is up. A plugin may block the event loop."""
         last_words = f"tfaas: {self._stuck(doing, limit_s).message}"
-        with time_limit(limit_s + _SLACK_S, last_words, self._is_running):
+        ended = broken(self._plugin, f"failed in {doing} {HOOK}: it ended the process").message
+        with (
+            time_limit(limit_s + _SLACK_S, last_words, self._is_running),
+            told_exits(f"tfaas: {ended}", self._is_running),
+        ):
             await asyncio.wait(ends, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
 
     def _is_running(self) -> bool:

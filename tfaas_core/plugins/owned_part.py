@@ -13,6 +13,7 @@ import msgspec
 from tfaas_core.error_kinds import code_of_kind, error_from
 from tfaas_core.errors import StartupError, TfaasError
 from tfaas_core.plugins.plugin import Plugin
+from tfaas_core.plugins.told_exits import told_exits
 from tfaas_core.system.one_line import described
 
 TELL_EVERY_S = 10.0
@@ -85,8 +86,10 @@ class OwnedPart(msgspec.Struct, frozen=True):
         over = threading.Event()
         watch = threading.Thread(target=self._tell, args=(doing, over), daemon=True)
         watch.start()
+        failed = f"plugin {self.plugin.module} failed in {doing} the {self.name}"
         try:
-            yield
+            with told_exits(f"tfaas: {failed}: it ended the process"):
+                yield
         finally:
             over.set()
             watch.join()

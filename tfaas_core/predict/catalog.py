@@ -10,7 +10,9 @@ from typing import TypeAlias, TypeVar
 from tfaas_core.errors import StorageUnavailable, TfaasError, Unavailable, UnknownModel
 from tfaas_core.models.model import ModelVersion, now_text, right_after
 from tfaas_core.models.versions import Model, Pointers
+from tfaas_core.routing.unexpected import is_given_up
 from tfaas_core.storage import DefaultChoice, Storage
+from tfaas_core.system.one_line import described
 
 Move: TypeAlias = tuple[ModelVersion, ModelVersion]
 """A version that requests went to, and the one that they go to from now on."""
@@ -155,8 +157,10 @@ class Catalog:
             _log.warning("still serving %s: %s", old.reference, error.message)
             await asyncio.sleep(_RETRY_S)
             return False
-        except Exception as error:
-            reason = error.message if isinstance(error, TfaasError) else repr(error)
+        except BaseException as error:  # a plugin may call exit()
+            if is_given_up(error):
+                raise
+            reason = error.message if isinstance(error, TfaasError) else described(error)
             _log.warning("%s goes live without warm-up: %s", new.reference, reason)
         return True
 

@@ -19,6 +19,7 @@ from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.mismatch import mismatch
 from tfaas_core.predict.predictor import fitted
 from tfaas_core.route import Head
+from tfaas_core.routing.unexpected import is_given_up
 from tfaas_core.tensors import Array, Bound, by_name, runs_whole
 
 CODEC = "json"
@@ -87,7 +88,9 @@ class ExampleRuns:
                 await self._run_all(version)
         except TimeoutError:
             _log.warning("the examples of %s take too long to warm up", version.reference)
-        except Exception:  # a codec's bug, which must not keep a version from going live
+        except BaseException as error:  # a plugin's, which must not keep a version from going live
+            if is_given_up(error):
+                raise
             _log.exception("the examples of %s are not run", version.reference)
 
     async def _run_all(self, version: ModelVersion) -> None:

@@ -40,7 +40,7 @@ class GuardedCodec(Codec[Any]):
         except TfaasError:
             raise
         except BaseException as error:
-            raise self._failed("parse", error) from error
+            raise self._failed("parse", error, head.path_fields.get("name", "")[:140]) from error
         return document
 
     def is_heavy(self, document: Document) -> bool:
@@ -49,7 +49,7 @@ class GuardedCodec(Codec[Any]):
         except TfaasError:
             raise
         except BaseException as error:
-            raise self._failed("is_heavy", error) from error
+            raise self._failed("is_heavy", error, document.model or "") from error
 
     def bind(self, document: Document, version: ModelVersion) -> Bound:
         try:
@@ -57,7 +57,7 @@ class GuardedCodec(Codec[Any]):
         except TfaasError:
             raise
         except BaseException as error:
-            raise self._failed("bind", error, version) from error
+            raise self._failed("bind", error, version.name) from error
         return bound
 
     def encode(
@@ -69,7 +69,7 @@ class GuardedCodec(Codec[Any]):
         except TfaasError:
             raise
         except BaseException as error:
-            raise self._failed("encode", error, version) from error
+            raise self._failed("encode", error, version.name) from error
 
     def encode_other(self, outputs: Arrays, bound: Bound, version: ModelVersion) -> Encoded:
         try:
@@ -78,12 +78,9 @@ class GuardedCodec(Codec[Any]):
         except TfaasError:
             raise
         except BaseException as error:
-            raise self._failed("encode_other", error, version) from error
+            raise self._failed("encode_other", error, version.name) from error
 
-    def _failed(
-        self, step: str, error: BaseException, version: ModelVersion | None = None
-    ) -> TfaasError:
-        model = "" if version is None else version.name
+    def _failed(self, step: str, error: BaseException, model: str) -> TfaasError:
         doing = f"{step} of the codec {self.name!r}"
         told = plugin_failed(self._plugin, doing, error, model)
         _log.error("%s", told.message.removesuffix(SEE_LOG), exc_info=error)

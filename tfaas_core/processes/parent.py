@@ -12,6 +12,9 @@ import signal
 import socket
 import time
 from contextlib import AsyncExitStack
+from typing import TypeVar
+
+import msgspec
 
 from tfaas_core import __version__
 from tfaas_core.composition import Composition
@@ -44,6 +47,8 @@ _RETRY_S = 1.0
 _DRAIN_GRACE_S = 5.0
 
 _log = logging.getLogger("tfaas.parent")
+
+T = TypeVar("T")
 
 
 class Parent:
@@ -181,6 +186,8 @@ class Parent:
         """Ends a start. A server that has served goes on, and tries again to start the worker."""
         worker.cannot_start = True
         worker.process.kill()
+        if self._stop.is_set():
+            return
         if self._announced:
             _log.error("HTTP worker %d cannot start: %s", worker.number, why)
             return
@@ -201,7 +208,7 @@ class Parent:
     # Telling every worker.
 
     async def _announce(self, worker: WorkerProcess, message: Announce) -> None:
-        if not await refreshed(self._workers.values(), message.name):
+        if not await refreshed(self._workers.values(), message.name, self._stop):
             self._storage_changed.set()
         worker.send(Announced(message.call))
 
@@ -210,12 +217,24 @@ class Parent:
         for other in self._workers.values():
             if other.process.pid is not None:
                 pids[other.process.pid] = "http_worker"
-        pids |= self._supervisor.processes() if self._supervisor is not None else {}
+        pids |= self._of_supervisor("processes", dict[int, str])
+        unavailable = self._of_supervisor("unavailable", dict[str, str])
         processes = await asyncio.to_thread(
             lambda: [ProcessStatus.of(kind, pid) for pid, kind in pids.items()]
         )
         uptime_s = round(time.monotonic() - self._started_s, 3)
-        worker.send(Looked(message.call, ServerStatus(uptime_s, processes)))
+        worker.send(Looked(message.call, ServerStatus(uptime_s, processes, unavailable)))
+
+    def _of_supervisor(self, method: str, kind: type[T]) -> T:
+        """What its method returns; nothing, if it fails: the rest can be told all the same."""
+        if self._supervisor is None:
+            return kind()
+        try:
+            return msgspec.convert(getattr(self._supervisor, method)(), kind)
+        except BaseException as error:  # a plugin may call exit()
+            part = self._composition.supervisor_part
+            _log.error("%s", part.blamed(f"{method} of the {part.name}", error), exc_info=error)
+            return kind()
 
     async def _follow_storage(self) -> None:
         """Has the workers look at the storage whenever it has changed, until they could."""
@@ -225,7 +244,7 @@ class Parent:
             if self._stop.is_set():
                 return
             serving = [worker for worker in self._workers.values() if worker.is_serving]
-            if not await refreshed(serving, ""):
+            if not await refreshed(serving, "", self._stop):
                 await asyncio.sleep(_RETRY_S)
                 self._storage_changed.set()
 
@@ -247,8 +266,12 @@ class Parent:
         for worker in self._workers.values():
             worker.send(Drain())
         self._ports.close()
-        deadline_s = time.monotonic() + self._composition.drain_limit_s + _DRAIN_GRACE_S
+        start_s = time.monotonic()
+        deadline_s = start_s + self._composition.drain_limit_s + _DRAIN_GRACE_S
         while self._workers:
+            if time.monotonic() > start_s + _DRAIN_GRACE_S:
+                # Those that still start have nothing to answer, and may hang in a plugin.
+                self._kill_workers(but_serving=True)
             if time.monotonic() > deadline_s:
                 _log.warning("%d HTTP workers do not end, and are killed", len(self._workers))
                 self._kill_workers()

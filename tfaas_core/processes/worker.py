@@ -44,6 +44,9 @@ from tfaas_core.system.tasks import Tasks
 from tfaas_core.tools.demo import publish_demo
 from tfaas_core.worker_place import WorkerPlace
 
+_exit_at_once = os._exit
+"""As it is before any plugin is called: what ends the process then is not that plugin."""
+
 _log = logging.getLogger("tfaas.worker")
 
 
@@ -182,7 +185,7 @@ class HttpWorker:
         self._link.send(Refreshed(message.call, could))
 
     def _parent_gone(self) -> None:
-        os._exit(1)
+        _exit_at_once(1)
 
 
 def _spare_the_collector() -> None:

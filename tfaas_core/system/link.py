@@ -41,6 +41,7 @@ class _GarbledError(ConnectionError):
 class _Inbox(Generic[M]):
     """Puts messages together from what arrives, and hands each the descriptors sent with it.
 
+    Those may be fewer than were sent, if this process has too many files open.
     ``peer`` is whoever sends them, for the log.
     """
 
@@ -71,7 +72,9 @@ class _Inbox(Generic[M]):
             payload = bytes(self._bytes[_HEAD.size : end])
             del self._bytes[:end]
             message = self._read(payload)
-            yield message, [self._descriptors.popleft() for _ in range(count)]
+            # The kernel drops those for which this process has too many files open.
+            arrived = min(count, len(self._descriptors))
+            yield message, [self._descriptors.popleft() for _ in range(arrived)]
 
     def _read(self, payload: bytes) -> M:
         try:
@@ -154,9 +157,9 @@ class Link(Generic[M]):
     """A link for a process with an event loop.
 
     ``on_message`` gets each message and the descriptors that came with it, which are then its own
-    to close; ``on_close`` is called once, when the other side is gone. Messages sent before a
-    ``close`` that follows at once may be lost. ``messages`` is the type of what ``peer`` sends;
-    that names it in the log.
+    to close; they are fewer than were sent if this process has too many files open. ``on_close`` is
+    called once, when the other side is gone. Messages sent before a ``close`` that follows at once
+    may be lost. ``messages`` is the type of what ``peer`` sends; that names it in the log.
     """
 
     def __init__(

@@ -19,11 +19,11 @@ from tfaas_core.engine.base import Candidate, EngineContext, Loaded, WorkerConte
 from tfaas_core.engine.in_parent.fork_servers import ForkServers
 from tfaas_core.engine.in_parent.pool import Pool
 from tfaas_core.engine.local import LocalEngineFactory, pool_settings
-from tfaas_core.errors import BadBody, TfaasError
+from tfaas_core.errors import SEE_LOG, BadBody, TfaasError
 from tfaas_core.models.examples import examples_in, examples_to_run
 from tfaas_core.models.model import ModelVersion, is_name
 from tfaas_core.models.params import Params, check_features, shown_nodes
-from tfaas_core.plugins import load_plugins
+from tfaas_core.plugins import BUILTIN_PLUGINS, load_plugins
 from tfaas_core.predict.example_runs import ExampleRuns
 from tfaas_core.runtime import Runtime
 from tfaas_core.system.muted import stderr_muted
@@ -70,18 +70,27 @@ def inspect_model(path: Path, config: Config) -> Inspection:
     where a crashing library would. Raises PluginError.
     """
     plugins = load_plugins(config.plugins.disabled)
-    runtimes, codecs = plugins.runtimes(), plugins.codecs(config)
+    engine_table = msgspec.structs.replace(config.engine, isolation="model")
+    context = EngineContext(
+        msgspec.structs.replace(config, engine=engine_table),
+        plugins.runtimes(),
+        workers=1,
+        owners=plugins.owners("runtime"),
+        built_in=BUILTIN_PLUGINS,
+    )
+    codecs = plugins.codecs(config)
     inspection = Inspection(path=str(path))
     try:
         with (
             stderr_muted(),
             stdout_is_stderr(),
-            _opened(path, config, RuntimeChoice(runtimes)) as contents,
+            _opened(path, config, RuntimeChoice(context.runtimes)) as contents,
         ):
-            _inspect(inspection, contents, config, runtimes, codecs)
+            _inspect(inspection, contents, context, codecs)
             inspection.loadable = True
     except TfaasError as error:
-        inspection.refusal = error.message
+        # Here is no such log.
+        inspection.refusal = error.message.removesuffix(SEE_LOG)
     return inspection
 
 
@@ -111,8 +120,7 @@ def _stem(tarball: Path) -> str:
 def _inspect(
     inspection: Inspection,
     contents: Contents,
-    config: Config,
-    runtimes: Mapping[str, Runtime],
+    context: EngineContext,
     codecs: Mapping[str, Codec[Any]],
 ) -> None:
     """Fills in what it finds, until the model is refused by a TfaasError."""
@@ -124,13 +132,13 @@ def _inspect(
     name = params.name or contents.name
     inspection.params = {"name": name, "inputNode": "", "outputNode": "", "description": ""}
     inspection.params |= params.document
-    choice = RuntimeChoice(runtimes)
+    choice = RuntimeChoice(context.runtimes)
     inspection.runtime = choice.runtime_for(model, contents.file_name, params.runtime)
     candidate = Candidate(
         name if is_name(name) else "model", "", inspection.runtime, str(model), params.document
     )
     loaded, inspection.examples = asyncio.run(
-        _try_out(inspection, candidate, warmup, config, runtimes, codecs)
+        _try_out(inspection, candidate, warmup, context, codecs)
     )
     inspection.signature = loaded.signature
     inspection.mergeable, inspection.merge_reason = loaded.mergeable, loaded.merge_reason
@@ -146,22 +154,28 @@ async def _try_out(
     inspection: Inspection,
     candidate: Candidate,
     warmup: dict[str, Any] | None,
-    config: Config,
-    runtimes: Mapping[str, Runtime],
+    context: EngineContext,
     codecs: Mapping[str, Codec[Any]],
 ) -> tuple[Loaded, int]:
     """Loads the candidate in a model process, which is gone afterwards, and runs its examples.
 
     Returns how many these are, too. In any case, the inspection gets the ops.
     """
-    engine_table = msgspec.structs.replace(config.engine, isolation="model")
-    config = msgspec.structs.replace(config, engine=engine_table)
-    context = EngineContext(config, runtimes, 1)
+    config, runtimes = context.config, context.runtimes
     fork_servers = ForkServers(context)
     supervisor = Pool(pool_settings(context), fork_servers)
     theirs, ours = socket.socketpair()
     engine = LocalEngineFactory().engine(
-        WorkerContext(config, runtimes, 1, 0, ours, lambda version: Path())
+        WorkerContext(
+            config,
+            runtimes,
+            workers=1,
+            worker=0,
+            engine_socket=ours,
+            artifact=lambda version: Path(),
+            owners=context.owners,
+            built_in=context.built_in,
+        )
     )
     await supervisor.start()
     supervisor.attach(0, theirs)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tfaas_core.config import checked_tables
 from tfaas_core.errors import ConfigError
 from tfaas_core.tools.toml_text import quoted
 
@@ -26,7 +28,8 @@ _NO_PLACE = {
 class OldConfig:
     """What a ``config.json`` says. Go reads its keys in any case."""
 
-    def __init__(self, document: dict[str, Any]) -> None:
+    def __init__(self, file: Path, document: dict[str, Any]) -> None:
+        self._file = file
         self._document = document
         self._values = {key.lower(): value for key, value in document.items()}
 
@@ -41,17 +44,20 @@ class OldConfig:
             raise ConfigError(f"{file} is not JSON: {error}") from None
         if not isinstance(document, dict):
             raise ConfigError(f"{file} is not a JSON object, as the configuration of TFaaS was")
-        return cls(document)
+        return cls(file, document)
 
     def toml(self) -> str:
         """The whole ``tfaas.toml``, with what has no place in it as comments.
 
-        Raises ConfigError if a value is not of the type that the original server read.
+        Raises ConfigError if a value is not of the type that the original server read, or one that
+        nothing here takes, a port beyond 65535, say.
         """
         lines = [*self._server(), "", *self._storage(), *self._engine()]
         if left := list(self._left_over()):
             lines += ["", "# Without a place here:", *left]
-        return "\n".join(lines) + "\n"
+        text = "\n".join(lines) + "\n"
+        checked_tables(tomllib.loads(text), f"{self._file}, as TOML")
+        return text
 
     def _server(self) -> Iterator[str]:
         yield "[server]"
@@ -102,8 +108,8 @@ class OldConfig:
 
 
 def _is_text(value: Any) -> bool:
-    """JSON can spell half of a surrogate pair, which no text holds."""
-    return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
+    """JSON can spell half of a surrogate pair, which no text holds, and NUL, which no path does."""
+    return isinstance(value, str) and not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value)
 
 
 _TAKEN = frozenset({"port", "base", "verbose", "modeldir", "cachelimit"})

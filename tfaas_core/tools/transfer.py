@@ -86,7 +86,7 @@ class Transfer:
         artifact = self._source.artifact(version)
         staging = self._target.stage()
         try:
-            with disk_errors(f"copying {version.reference}"):
+            with disk_errors(f"copying {version.reference}", staging):
                 _copy(artifact, staging / MODEL, advance)
                 checksum = artifact_checksum(staging / MODEL)
             if checksum != version.checksum:

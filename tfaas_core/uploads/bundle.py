@@ -105,7 +105,7 @@ class _Unpacker:
             return
         target = self._folder / path
         folder = target if member.isdir() else target.parent
-        with disk_errors("unpacking the bundle"):
+        with disk_errors("unpacking the bundle", self._folder):
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 if not member.isdir():

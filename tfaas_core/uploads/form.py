@@ -247,7 +247,7 @@ class _File:
         # Opened anew each time, so that nothing is left open whatever ends the upload.
         mode = "ab" if self._exists else "wb"
         with (
-            disk_errors(f"storing the part {self.name!r}"),
+            disk_errors(f"storing the part {self.name!r}", self._path.parent),
             open(self._path, mode, opener=_open_private) as file,
         ):
             file.writelines(self._batch)

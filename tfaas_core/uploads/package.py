@@ -141,7 +141,7 @@ def _found(path: Path | None, target: Path) -> FormFile | None:
 def _replace(tarball: Path, model: Path, unpacked: Path) -> None:
     """Puts the unpacked model in the place of its tarball, and drops whatever came with it."""
     aside = unpacked.with_name("aside")
-    with disk_errors("unpacking the bundle"):
+    with disk_errors("unpacking the bundle", tarball.parent):
         model.rename(aside)
         tarball.unlink()
         aside.rename(tarball)
@@ -170,7 +170,7 @@ def _measured(model: Path, received: FormFile) -> tuple[int, str]:
 def _from_base64(file: FormFile) -> FormFile:
     """The file decoded in place; line breaks in it do not matter."""
     target = file.path.with_name("decoded")
-    with disk_errors("decoding the model"), file.path.open("rb") as source:
+    with disk_errors("decoding the model", target.parent), file.path.open("rb") as source:
         with open(target, "wb", opener=_private) as decoded:
             rest = b""
             while chunk := source.read(_CHUNK_BYTES):

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, closing
 
 from msgspec import Struct
 
+from tfaas_core.configured_path import configured_path
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
 from tfaas_core.observer import Observer
@@ -38,7 +39,7 @@ async def tfaas_lifespan(host: Host) -> AsyncIterator[None]:
     if not (table.enabled and table.file):
         yield
         return
-    path = host.config.base_dir / table.file
+    path = configured_path(table.file, host.config.base_dir, f"$.plugins.{NAME}.file")
     with closing(handler_of(path, host.config.server.log_format)) as handler:
         host.shared[NAME] = handler
         yield

@@ -104,11 +104,25 @@ def test_an_interrupted_inspection_leaves_nothing(scale: Path, unpacked: Path) -
     assert not any(child.is_running() for child in children)
 
 
-def test_a_model_that_kills_its_process_is_refused_in_one_line(
-    fails: Fails, here: Path, install_plugin: InstallPlugin
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        (
+            "abort-on-load",
+            "model 'model' (its runtime is of plugin tfaas_counting) makes its process crash on "
+            "loading: it was killed by SIGABRT",
+        ),
+        (
+            "exit-on-load",
+            "the runtime of plugin tfaas_counting failed in the load of model 'model': SystemExit: "
+            "the fake runtime has had enough",
+        ),
+    ],
+)
+def test_what_a_plugins_runtime_does_wrong_is_refused_in_one_line_with_its_name(
+    fails: Fails, here: Path, install_plugin: InstallPlugin, word: str, says: str
 ) -> None:
     install_plugin("tfaas-counting", FAKE.format(body="return {}"))
-    (here / "model").write_text("abort-on-load")
+    (here / "model").write_text(word)
     disabled = "plugins.disabled=['tfaas_backends.runtimes.graph']"
-    said = fails("inspect", "model", "--set", disabled)
-    assert "makes its process crash on loading: it was killed by SIGABRT" in said
+    assert fails("inspect", "model", "--set", disabled).endswith(says)

@@ -7,7 +7,7 @@ import gc
 
 import pytest
 
-from tests.core.http.served import SANICS, Served, request, serve
+from tests.core.http.served import SANICS, WITHIN_S, Served, request, serve
 from tfaas_core.route import Request, Response
 
 
@@ -173,3 +173,41 @@ def test_draining_answers_what_has_come(headers: tuple[str, ...]) -> None:
         await draining
 
     serve({"gate": gate.handler}, drain)
+
+
+@pytest.mark.parametrize("part", [b"POST /js", request("gate", b"", *SANICS)[:-2]])
+def test_draining_lets_go_of_a_head_that_came_in_part(
+    part: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def drain(served: Served) -> None:
+        connection = await served.connect()
+        connection.post("echo", b"first")
+        await connection.answer()
+        connection.writer.write(part)
+        draining = asyncio.create_task(served.server.drain(2 * WITHIN_S))
+        assert await connection.reader.read() == b""
+        connection.writer.close()
+        await draining
+
+    serve({"gate": Gate().handler, "echo": echo}, drain)
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    "part",
+    [request("wait", b"a body")[:-1], request("wait", b"a body"), b"POST /wait"],
+    ids=["of a body", "whole", "of a head"],
+)
+def test_what_is_cut_at_the_end_of_draining_is_said_in_one_line(
+    part: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def drain(served: Served) -> None:
+        connection = await served.connect()
+        connection.writer.write(part)
+        await served.server.drain(0.1)
+        assert await connection.reader.read() == b""
+
+    serve({"wait": Gate().handler}, drain)
+    assert [record.getMessage() for record in caplog.records] == [
+        "connections that were still busy 0.1 s after the stop were cut: 1"
+    ]

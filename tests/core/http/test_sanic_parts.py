@@ -37,7 +37,7 @@ ATTRIBUTES = {
         *("keep_alive", "expecting_continue", "stage", "request", "request_body"),
         *("request_bytes", "read"),
     ],
-    "sanic.http:Stage": ["IDLE", "HANDLER", "FAILED"],
+    "sanic.http:Stage": ["IDLE", "REQUEST", "HANDLER", "FAILED"],
     "sanic.http.constants:HTTP": ["VERSION_1"],
     "sanic.request:Request": ["_parsed_url", "path", "raw_url", "stream", "transport"],
     "sanic.router:Router": ["_get", "get"],

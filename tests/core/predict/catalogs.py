@@ -52,7 +52,7 @@ class Case:
         self.readied: list[str] = []
         self.may_be_ready = asyncio.Event()
         self.may_be_ready.set()
-        self.fault: Exception | None = None
+        self.fault: BaseException | None = None
         self.catalog = Catalog(
             self.storage, default, lambda version: self.gone.append(version.key), self._make_ready
         )

@@ -43,13 +43,14 @@ async def test_a_new_version_serves_once_it_is_ready_and_the_old_one_until_then(
 
 
 @in_event_loop
+@pytest.mark.parametrize("fault", [CannotServe("no room"), ValueError("a bug"), SystemExit(3)])
 async def test_a_version_that_does_not_get_ready_goes_live_all_the_same(
-    make_case: Callable[..., Case],
+    make_case: Callable[..., Case], fault: BaseException
 ) -> None:
     case = make_case()
     case.upload("vk")
     await case.catalog.load()
-    case.fault = CannotServe("no room")
+    case.fault = fault
     case.upload("vk")
     await case.catalog.refresh("vk")
     assert case.live("vk") == 2

@@ -165,6 +165,21 @@ async def test_a_stored_version_is_ready_whatever_its_examples_do(
         assert words in warnings[0]
 
 
+class ExitingCodec(JsonCodec):
+    def parse(self, body: bytes, head: Head) -> Any:
+        raise SystemExit(3)
+
+
+@in_event_loop
+async def test_a_stored_version_is_ready_even_if_a_codec_calls_exit(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with harness_of(tmp_path) as harness:
+        version = with_examples(harness.worker.store("vk", "sum"), {"values": ROW})
+        await ExampleRuns(harness.worker.engine, {"json": ExitingCodec()}, 100).ready(version)
+    assert "the examples of vk/1 are not run" in caplog.text
+
+
 @asynccontextmanager
 async def host_of(root: Path, servable: FunctionServable) -> AsyncIterator[Host]:
     """A host that runs one function, whatever is uploaded."""

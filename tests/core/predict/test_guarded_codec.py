@@ -7,18 +7,20 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from tfaas_core.codec import Codec, Document, Encoded
 from tfaas_core.errors import BadBody, TfaasError
 from tfaas_core.predict.guarded_codec import GuardedCodec
+from tfaas_core.route import Head
 from tfaas_core.tensors import Bound
 from tfaas_core.testing.models import model_version
 
 BOUND = Bound({}, 0, False)
 STEPS: dict[str, Callable[[Codec[Any]], object]] = {
-    "parse": lambda codec: codec.parse(b"", None),  # type: ignore[arg-type]
+    "parse": lambda codec: codec.parse(b"", Head.of_type("text/odd")),
     "bind": lambda codec: codec.bind(Document(), model_version(name="vk")),
     "encode": lambda codec: codec.encode({}, BOUND, Document(), model_version(name="vk")),
     "encode_other": lambda codec: codec.encode_other({}, BOUND, model_version(name="vk")),
@@ -46,6 +48,9 @@ class OddCodec(Codec[Any]):
         return self._step()
 
     def encode_other(self, *_given: Any) -> Any:
+        return self._step()
+
+    def is_heavy(self, *_given: Any) -> Any:
         return self._step()
 
 
@@ -85,6 +90,21 @@ def test_a_bug_names_plugin_and_model(
     (record,) = caplog.records
     assert record.exc_info is not None
     assert "plugin tfaas_odd" in record.getMessage()
+
+
+@pytest.mark.parametrize("path_fields", [{}, {"name": "vk"}])
+def test_a_bug_before_the_model_is_looked_up_names_that_of_the_path(
+    path_fields: dict[str, str],
+) -> None:
+    head = msgspec.structs.replace(Head.of_type("text/odd"), path_fields=path_fields)
+    with pytest.raises(TfaasError) as caught:
+        guarded(raises(KeyError("x"))).parse(b"", head)
+    assert caught.value.details.get("model") == path_fields.get("name")
+
+
+def test_a_bug_in_is_heavy_names_the_model_of_the_body() -> None:
+    with pytest.raises(TfaasError, match="is_heavy of the codec 'odd', for model 'vk'"):
+        guarded(raises(KeyError("x"))).is_heavy(Document(model="vk"))
 
 
 X = np.zeros((1, 3), np.float32)

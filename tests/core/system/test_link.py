@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -19,16 +22,30 @@ from tests.core.system.links import (
     close_all,
     labelled,
     parcels,
+    read_labels,
     relayed,
     sizes,
 )
 from tfaas_core.system.link import Link
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.tries import tries
+from tfaas_core.testing.waiting import eventually
 
 
 def open_files() -> int:
     return len(os.listdir("/proc/self/fd"))
+
+
+@contextmanager
+def no_more_files() -> Iterator[None]:
+    """This process may open none in the block."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    os.close(lowest := os.dup(0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 class TestLink:
@@ -61,6 +78,25 @@ class TestLink:
             assert side.messages == sent
         for side in sides:
             side.link.close()
+
+    @in_event_loop
+    async def test_descriptors_that_there_is_no_room_for_are_missing_and_later_ones_are_not(
+        self,
+    ) -> None:
+        ours, theirs = socket.socketpair()
+        sender, received = Side(ours), list[list[int]]()
+        link: Link[Message] = Link(
+            theirs, Message, lambda _, came: received.append(came), lambda: None, "the test"
+        )
+        sender.send(Parcel(1, labels=[1, 2]))
+        with no_more_files():
+            link.receive()
+        assert received == [[]]
+        sender.send(Parcel(2, labels=[3, 4]))
+        await eventually(lambda: len(received) == 2, "the second message is there")
+        assert read_labels(received[1]) == [3, 4]
+        link.close()
+        sender.link.close()
 
     @in_event_loop
     async def test_sending_never_waits(self) -> None:

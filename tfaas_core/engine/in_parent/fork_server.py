@@ -60,8 +60,8 @@ class ForkServer:
     async def start(self, sock: socket.socket, runtime: str, work: Work) -> ProcessHandle:
         """A process that does ``work`` with ``sock``. Raises Unavailable."""
         for attempt in range(1, _START_ATTEMPTS + 1):
-            if self._failure is not None:
-                raise self._unavailable(runtime, self._failure)
+            if (refusal := self.refusal(runtime)) is not None:
+                raise refusal
             if self._closed:
                 break
             process = self._process or self._begin()
@@ -76,6 +76,17 @@ class ForkServer:
                 # It died. Another one may not be possible while it is still dying.
                 await asyncio.sleep(restart_delay_s(attempt))
         raise Unavailable("a model process cannot be started at the moment; try again")
+
+    def refusal(self, runtime: str) -> Unavailable | None:
+        """What a start for ``runtime`` raises because the modules could not be imported, if so."""
+        if self._failure is None:
+            return None
+        owner = self._context.owners.get(runtime)
+        details = {"runtime": runtime, "plugin": owner} if owner else {"runtime": runtime}
+        of_plugin = self._of_plugin(runtime)
+        return Unavailable(
+            f"the runtime {runtime!r}{of_plugin} cannot be started: {self._failure}", **details
+        )
 
     async def examine(self) -> str:
         """Why it cannot be started, a clause; empty if it can. It has ended afterwards."""
@@ -115,7 +126,7 @@ class ForkServer:
     def _begin(self) -> ForkServerProcess | None:
         try:
             process = ForkServerProcess(self._orders(), self._lifeline, self._ended)
-        except Exception as error:  # a runtime that cannot be pickled, or no room for a process
+        except BaseException as error:  # a runtime that cannot be pickled, or no room for a process
             self._failed(NeverReadyError(described(error)))
             return None
         process.ready.add_done_callback(self._was_settled)
@@ -155,11 +166,3 @@ class ForkServer:
             FIRST_RETRY_S * 2.0**self._failures, _LONGEST_RETRY_S
         )
         self._failures += 1
-
-    def _unavailable(self, runtime: str, failure: NeverReadyError) -> Unavailable:
-        owner = self._context.owners.get(runtime)
-        details = {"runtime": runtime, "plugin": owner} if owner else {"runtime": runtime}
-        of_plugin = self._of_plugin(runtime)
-        return Unavailable(
-            f"the runtime {runtime!r}{of_plugin} cannot be started: {failure}", **details
-        )

@@ -63,6 +63,10 @@ class ForkServers(Starter):
         pids = [server.pid for server in self._servers.values()]
         return {pid: "fork_server" for pid in pids if pid is not None}
 
+    def unavailable(self) -> dict[str, str]:
+        refusals = {name: server.refusal(name) for name, server in self._servers.items()}
+        return {name: refusal.message for name, refusal in refusals.items() if refusal is not None}
+
     def keep_ready(self) -> None:
         if self._asking is None:
             self._asking = asyncio.create_task(self._find_out())

@@ -186,6 +186,9 @@ class Pool(Supervisor):
     def processes(self) -> dict[int, str]:
         return self._starter.processes()
 
+    def unavailable(self) -> dict[str, str]:
+        return self._starter.unavailable()
+
 
 def _bug(error: Exception) -> TfaasError:
     return TfaasError(f"the engine failed: {type(error).__name__}{SEE_LOG}")

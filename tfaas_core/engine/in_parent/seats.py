@@ -243,6 +243,6 @@ class Seats:
                 self._out_of_memory.killed_lately()
                 for seat in list(self._seats.values()):
                     self._watch.look_at(seat)
-            except Exception:  # too many open files, say, which must not end the watch
+            except BaseException:  # too many open files, or exit() in a plugin; it watches on
                 _log.exception("model processes are not watched at the moment")
             await asyncio.sleep(INTERVAL_S)

@@ -46,6 +46,10 @@ class Starter(ABC):
         """The kinds of the processes, by pid, that starting takes beside the started ones."""
         return {}
 
+    def unavailable(self) -> dict[str, str]:
+        """Why ``start`` is refused for which runtimes now, a sentence each."""
+        return {}
+
     def keep_ready(self) -> None:  # noqa: B027 - optional, hence not abstract
         """Called at first, and then several times a second: keeps the next start quick."""
 

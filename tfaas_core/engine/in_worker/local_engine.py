@@ -19,8 +19,8 @@ from tfaas_core.engine.base import (
     WorkerContext,
 )
 from tfaas_core.engine.in_worker.connection import ModelConnection
+from tfaas_core.engine.in_worker.connector import Connector
 from tfaas_core.engine.in_worker.lines import Lines
-from tfaas_core.engine.scheduling.busy_poll import BusyPoll, Solo
 from tfaas_core.engine.scheduling.rest import Rest
 from tfaas_core.engine.shared.messages import (
     Absent,
@@ -38,10 +38,8 @@ from tfaas_core.engine.shared.messages import (
     Retire,
     ToWorker,
 )
-from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.errors import CannotServe, ModelLost, Unavailable
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.runtime import LoadOptions
 from tfaas_core.system.calls import Calls
 from tfaas_core.system.link import Link
 from tfaas_core.tensors import Array
@@ -60,10 +58,8 @@ class LocalEngine(Engine):
 
     def __init__(self, context: WorkerContext, own_pool: Supervisor | None = None) -> None:
         self._config = context.config
-        self._options = LoadOptions.of(context.config.engine)
         self._worker = context.worker
         self._artifact = context.artifact
-        self._suspect = context.suspect
         self._own_pool = own_pool
         self._own_pool_socket: socket.socket | None = None
         sock = context.engine_socket
@@ -78,7 +74,7 @@ class LocalEngine(Engine):
         self._opening: dict[str, asyncio.Task[ModelConnection]] = {}
         self._lines = Lines(context.config.engine.max_queue_rows)
         self._by_ticket: dict[int, ModelConnection] = {}
-        self._solo = Solo()
+        self._connector = Connector(context)
         self._rest = Rest(self._is_model_overdue)
 
     async def start(self) -> None:
@@ -247,20 +243,16 @@ class LocalEngine(Engine):
             for descriptor in descriptors:
                 os.close(descriptor)
             return
-        version, key = wanted.version, wanted.key
-        connection = ModelConnection(
-            sock=socket.socket(fileno=descriptors[0]),
-            solo=self._solo,
-            version=version,
-            meter=Meter.of(descriptors[1]),
-            worker=self._worker,
-            max_queue_rows=self._config.engine.max_queue_rows,
-            timeout_s=self._config.server.request_timeout_s,
-            busy_poll=BusyPoll.in_worker(self._options.busy_poll_s),
-            on_lost=lambda lost: self._forget(key, message.ticket, lost),
-            new=message.new,
-            plugin=self._suspect(version.runtime),
-        )
+        key = wanted.key
+
+        def forget(lost: ModelConnection) -> None:
+            self._forget(key, message.ticket, lost)
+
+        try:
+            connection = self._connector.connection(wanted.version, message, descriptors, forget)
+        except Unavailable as error:
+            self._calls.fail(message.call, error)
+            return
         self._by_ticket[message.ticket] = connection
         if key:
             self._open[key] = connection

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 
 from tfaas_backends.storages.filesystem.storage import FilesystemStorage
+from tfaas_core.configured_path import configured_path
 from tfaas_core.errors import ConfigError
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.storage import StorageFactory, takes
@@ -35,7 +36,7 @@ def make_filesystem_storage(table: dict[str, Any], base: Path) -> FilesystemStor
         settings = msgspec.convert({"storage": table}, _Document).storage
     except msgspec.ValidationError as error:
         raise ConfigError(str(error)) from None
-    return FilesystemStorage(base / settings.root)
+    return FilesystemStorage(configured_path(settings.root, base, "$.storage.root"))
 
 
 @hookimpl

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from tfaas_backends.storages.local_disk.disk import was_made_here
 from tfaas_core.models.model import ModelVersion, is_name
 from tfaas_core.models.versions import Model, Pointers
 
@@ -71,10 +72,13 @@ class FilesystemModels:
         return [n for n in self.numbers(name) if os.path.lexists(f"{folder}/{n}/{RECORD}")]
 
     def is_all_ours(self, name: str) -> bool:
-        """Whether there is nothing in the folder of ``name`` that was not stored here."""
+        """Whether the folder of ``name`` was made here, and nothing in it was not."""
+        folder = os.path.join(self._root, name)
         ours = {POINTERS, *map(str, self.stored(name))}
-        there = os.listdir(os.path.join(self._root, name))
-        return all(each in ours or each.startswith(f"{POINTERS}-") for each in there)
+        there = os.listdir(folder)
+        return was_made_here(os.stat(folder)) and all(
+            each in ours or each.startswith(f"{POINTERS}-") for each in there
+        )
 
     def decided(self, name: str) -> Decided:
         """What was decided of ``name``: nothing, if nobody has."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -97,7 +97,7 @@ class FilesystemStorage(Storage):
             _log.warning("%s", told_of(self._root, old))
         if not self._is_writable():
             return
-        with disk_errors("cleaning up the model storage"):
+        with self._told("cleaning up the model storage"):
             self._staging.sweep()
             self._trash.sweep()
             for name in () if old else self._models.names():
@@ -112,7 +112,7 @@ class FilesystemStorage(Storage):
     @contextmanager
     def claim(self, name: str) -> Iterator[Claim]:
         folder = self._root / check_name(name)
-        with disk_errors(f"claiming model {name!r}"):
+        with self._told(f"claiming model {name!r}"):
             self._check_writable()
             held = lock(folder)
         try:
@@ -121,7 +121,7 @@ class FilesystemStorage(Storage):
             unlock(held, folder)
 
     def stage(self) -> Path:
-        with disk_errors("starting an upload"):
+        with self._told("starting an upload"):
             self._check_writable()
             return self._staging.stage()
 
@@ -132,7 +132,7 @@ class FilesystemStorage(Storage):
         self, claim: Claim, staging: Path, version: ModelVersion, live: bool = True
     ) -> ModelVersion:
         folder = self._root / claim.name
-        with disk_errors(f"storing model {claim.name!r}"):
+        with self._told(f"storing model {claim.name!r}"):
             self._check_writable()
             number = self._number_for(claim.name, version)
             stored = msgspec.structs.replace(version, name=claim.name, version=number)
@@ -151,7 +151,7 @@ class FilesystemStorage(Storage):
         return stored
 
     def point(self, claim: Claim, pointers: Pointers) -> None:
-        with disk_errors(f"setting what is live of model {claim.name!r}"):
+        with self._told(f"setting what is live of model {claim.name!r}"):
             self._check_writable()
             decided = self._models.decided(claim.name)
             highest = max([*self._models.numbers(claim.name), decided.highest])
@@ -160,7 +160,7 @@ class FilesystemStorage(Storage):
 
     def prune(self, claim: Claim, keep: int) -> bool:
         folder = self._root / claim.name
-        with disk_errors(f"removing old versions of model {claim.name!r}"):
+        with self._told(f"removing old versions of model {claim.name!r}"):
             model = self._models.read(claim.name)
             if model is None:
                 return False
@@ -176,7 +176,7 @@ class FilesystemStorage(Storage):
 
     def delete_version(self, claim: Claim, number: int) -> bool:
         folder = self._root / claim.name
-        with disk_errors(f"deleting version {number} of model {claim.name!r}"):
+        with self._told(f"deleting version {number} of model {claim.name!r}"):
             self._check_writable()
             if number not in self._models.stored(claim.name):
                 return False
@@ -186,29 +186,33 @@ class FilesystemStorage(Storage):
 
     def delete(self, claim: Claim) -> bool:
         folder = self._root / claim.name
-        with disk_errors(f"deleting model {claim.name!r}"):
+        with self._told(f"deleting model {claim.name!r}"):
             stored = self._models.stored(claim.name)
             if not stored:
                 return False
-            is_all_ours = self._models.is_all_ours(claim.name)
-            for gone in [folder] if is_all_ours else [folder / str(n) for n in stored]:
-                self._trash.take(gone)
+            if self._models.is_all_ours(claim.name):
+                self._trash.take(folder)
+            else:
+                for number in stored:
+                    self._trash.take(folder / str(number))
+                with suppress(FileNotFoundError):
+                    self._trash.take(folder / POINTERS)
             self._revision.touch()
         return True
 
     def model(self, name: str) -> Model | None:
         if not is_name(name):
             return None
-        with disk_errors(f"looking up model {name!r}"):
+        with self._told(f"looking up model {name!r}"):
             return self._models.model(name)
 
     def list(self) -> list[Model]:
-        with disk_errors("listing the models"):
+        with self._told("listing the models"):
             return self._models.all()
 
     def default(self) -> DefaultChoice | None:
         file = self._root / DEFAULT
-        with disk_errors("reading which model is the default"):
+        with self._told("reading which model is the default"):
             try:
                 return msgspec.json.decode(file.read_bytes(), type=DefaultChoice)
             except FileNotFoundError:
@@ -218,22 +222,25 @@ class FilesystemStorage(Storage):
                 return None
 
     def choose_default(self, choice: DefaultChoice) -> None:
-        with disk_errors("storing which model is the default"):
+        with self._told("storing which model is the default"):
             self._check_writable()
             write_whole(self._root / DEFAULT, msgspec.json.encode(choice))
             self._revision.touch()
 
     def artifact(self, version: ModelVersion) -> Path:
         path = self._root / version.name / str(version.version) / MODEL
-        with disk_errors(f"reading {version.reference}"):
+        with self._told(f"reading {version.reference}"):
             os.stat(self._root)
             if not path.exists():
                 raise removed(version)
         return path
 
     def revision(self) -> str:
-        with disk_errors("looking for changes of the models"):
+        with self._told("looking for changes of the models"):
             return self._revision.read()
+
+    def _told(self, doing: str) -> AbstractContextManager[None]:
+        return disk_errors(doing, self._root)
 
     def _unusable(self, error: Exception) -> ConfigError:
         what = f"the models' folder {str(self._root)!r}"
@@ -252,7 +259,10 @@ class FilesystemStorage(Storage):
     def _check_writable(self) -> None:
         os.stat(self._root)
         if not self._is_writable():
-            raise StorageUnavailable("the model storage is read-only: no model can be changed")
+            raise StorageUnavailable(
+                f"the models' folder {self._root} is read-only: no model can be changed; give the "
+                "account of the server the right to write there"
+            )
 
     # Which number a version gets, and whether it is live.
 

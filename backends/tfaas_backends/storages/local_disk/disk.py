@@ -56,12 +56,16 @@ def unlock(descriptor: int, folder: Path) -> None:
     """Gives up a lock, and removes the folder if it is empty, and was made by a lock."""
     try:
         with suppress(OSError):
-            is_ours = stat.S_IMODE(os.fstat(descriptor).st_mode) == _MODE
-            if is_ours and _is_at(descriptor, folder):
+            if was_made_here(os.fstat(descriptor)) and _is_at(descriptor, folder):
                 os.rmdir(folder)  # fails if it holds a version
         fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)
+
+
+def was_made_here(status: os.stat_result) -> bool:
+    """Whether a folder of this ``status`` was made by a lock."""
+    return status.st_mode & 0o777 == _MODE
 
 
 def _is_at(descriptor: int, folder: Path) -> bool:

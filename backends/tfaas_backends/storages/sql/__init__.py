@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from tfaas_core.configured_path import configured_path
 from tfaas_core.errors import ConfigError
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.secret import Secret, resolve
@@ -51,7 +52,8 @@ def make_sql_storage(table: dict[str, Any], base: Path) -> Storage:
     from tfaas_backends.storages.sql.storage import SqlStorage
     from tfaas_backends.storages.sql.url import database_of
 
-    cache = ArtifactCache((base / settings.cache).absolute(), settings.cache_max_bytes)
+    folder = configured_path(settings.cache, base, "$.storage.cache").absolute()
+    cache = ArtifactCache(folder, settings.cache_max_bytes)
     return SqlStorage(database_of(url, base.absolute()), cache)
 
 

@@ -136,7 +136,7 @@ def _meant(error: DBAPIError, doing: str) -> TfaasError:
     sqlstate = getattr(error.orig, "sqlstate", None)
     code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
     if sqlstate in _FULL or code == _SQLITE_FULL:
-        return StorageFull(f"{doing} failed: the database's disk is full")
+        return StorageFull(f"{doing} failed: the database's disk is full; make room there")
     if sqlstate in _READ_ONLY or code == _SQLITE_READ_ONLY:
         return unchangeable(READ_ONLY)
     return StorageUnavailable(f"{doing} failed: {reason(error)}")

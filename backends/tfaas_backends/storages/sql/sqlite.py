@@ -114,7 +114,7 @@ class Sqlite(Database):
     @contextmanager
     def claim(self, name: str) -> Iterator[Connect]:
         folder = self._claims / name
-        with disk_errors(f"claiming model {name!r}"):
+        with disk_errors(f"claiming model {name!r}", self._claims):
             self._claims.mkdir(mode=0o700, exist_ok=True)
             held = lock(folder)
         try:

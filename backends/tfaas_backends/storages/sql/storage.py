@@ -99,7 +99,7 @@ class SqlStorage(Storage):
             yield connection
 
     def sweep(self) -> None:
-        with disk_errors("cleaning up the cache"):
+        with disk_errors("cleaning up the cache", self._cache.folder):
             self._cache.staging.sweep()
         pending = select(versions.c.name).where(versions.c.number.is_(None)).distinct()
         with self._connected("cleaning up the database") as connection:
@@ -134,13 +134,17 @@ class SqlStorage(Storage):
 
     @contextmanager
     def _changing(self, claim: Claim, doing: str) -> Iterator[Changes]:
-        with disk_errors(doing), self._reaching(doing), _own(claim).connect() as connection:
+        with (
+            disk_errors(doing, self._cache.folder),
+            self._reaching(doing),
+            _own(claim).connect() as connection,
+        ):
             yield Changes(self._database, connection, claim.name)
 
     def stage(self) -> Path:
         with self._reaching("starting an upload"):
             self._check_writable()
-        with disk_errors("starting an upload"):
+        with disk_errors("starting an upload", self._cache.folder):
             return self._cache.stage()
 
     def discard(self, staging: Path) -> None:
@@ -207,7 +211,7 @@ class SqlStorage(Storage):
 
     def artifact(self, version: ModelVersion) -> Path:
         doing = f"fetching version {version.reference}"
-        with disk_errors(doing):
+        with disk_errors(doing, self._cache.folder):
             if (cached := self._cache.find(version.checksum)) is not None:
                 with suppress(StorageUnavailable), self._connected(doing) as connection:
                     id_of(connection, version)

@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError
 
 from tfaas_backends.storages.sql.database import Database
 from tfaas_backends.storages.sql.sqlite import Sqlite
+from tfaas_core.configured_path import configured_path
 from tfaas_core.errors import ConfigError
 
 _EXAMPLES = "write it like sqlite:///tfaas.db or postgresql://user:password@host/database"
@@ -52,7 +53,7 @@ def _file(url: URL, base: Path) -> Path:
         raise _wrong("a database in memory is lost with its process; name a file")
     if name.startswith("file:") or url != URL.create("sqlite", database=name):
         raise _wrong("SQLite takes a file alone; write it like sqlite:///tfaas.db")
-    return base / name
+    return configured_path(name, base, "$.storage.url")
 
 
 def _postgresql(url: URL, shown: str) -> Database:

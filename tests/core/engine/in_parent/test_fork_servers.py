@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -174,10 +175,16 @@ async def test_an_import_that_hangs_is_given_up(
         await started(servers, "good")
 
 
+class Exiting:
+    def __reduce__(self) -> str:
+        sys.exit(3)
+
+
 @in_event_loop
-async def test_a_runtime_that_cannot_be_pickled_is_named() -> None:
+@pytest.mark.parametrize("lock", [lambda: None, Exiting()])
+async def test_a_runtime_that_cannot_be_pickled_is_named(lock: object) -> None:
     bad = preloading("json")
-    bad.lock = lambda: None  # type: ignore[attr-defined]
+    bad.lock = lock  # type: ignore[attr-defined]
     async with running(good=FakeRuntime(), bad=bad) as servers:
         with pytest.raises(Unavailable, match="'bad' of plugin tfaas_bad cannot be started"):
             await started(servers, "bad")

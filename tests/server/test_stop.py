@@ -1,0 +1,57 @@
+"""SIGTERM at any moment of the start: the server ends soon, and says nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.plugin_site import environment_with, write_plugin
+from tfaas_core.testing.server import STOP_TIMEOUT_S, running_server
+from tfaas_core.testing.waiting import until
+
+RUNTIMES = ["tfaas_backends.runtimes.graph", "tfaas_backends.runtimes.saved_model"]
+ENTERS_FOR_LONG = """
+import asyncio, os, pathlib
+from contextlib import asynccontextmanager
+from tfaas_core.hookspecs import hookimpl
+
+@hookimpl
+@asynccontextmanager
+async def tfaas_lifespan(host):
+    pathlib.Path(os.environ["NOTES"], str(os.getpid())).touch()
+    await asyncio.sleep(60)
+    yield
+"""
+
+
+def test_a_server_that_is_storing_its_demo_models_ends_silently(tmp_path: Path) -> None:
+    with running_server(tmp_path, "server.workers=2", arguments=["--demo"]) as server:
+        assert server.stop() == 0
+        assert server.log.read_text() == ""
+
+
+def test_nobody_waits_for_a_worker_that_is_still_starting(tmp_path: Path) -> None:
+    site, notes = tmp_path / "site", tmp_path / "notes"
+    write_plugin(site, "tfaas-slow", ENTERS_FOR_LONG)
+    notes.mkdir()
+    settings = ["server.port=0", "server.workers=1", f"storage.root={tmp_path / 'models'}"]
+    settings.append(f"plugins.disabled={json.dumps(RUNTIMES)}")
+    options = [word for setting in settings for word in ("--set", setting)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "tfaas_core", "serve", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | environment_with(site) | {"NOTES": str(notes)},
+    ) as process:
+        try:
+            until(lambda: list(notes.iterdir()) != [])
+            process.send_signal(signal.SIGTERM)
+            printed, _ = process.communicate(timeout=STOP_TIMEOUT_S)
+        finally:
+            process.kill()
+    assert (process.returncode, printed) == (0, "")

@@ -1,0 +1,64 @@
+"""The command ``tfaas``: the group of all, and what becomes of its errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from tfaas_core import __version__
+from tfaas_core.cli.all_commands import AllCommands
+from tfaas_core.cli.check import check
+from tfaas_core.cli.config import config
+from tfaas_core.cli.copy import copy
+from tfaas_core.cli.db import db
+from tfaas_core.cli.delete import delete
+from tfaas_core.cli.download import download
+from tfaas_core.cli.import_models import import_models
+from tfaas_core.cli.inspect import inspect
+from tfaas_core.cli.migrate import migrate
+from tfaas_core.cli.models import models
+from tfaas_core.cli.plugins import plugins
+from tfaas_core.cli.predict import predict
+from tfaas_core.cli.rollback import rollback
+from tfaas_core.cli.routes import routes
+from tfaas_core.cli.serve import serve
+from tfaas_core.cli.upload import upload
+from tfaas_core.cli.versions import versions
+from tfaas_core.errors import TfaasError
+
+
+@click.group(
+    cls=AllCommands,
+    commands=[
+        *(serve, check, config, db, plugins, routes, inspect, copy, import_models, migrate),
+        *(models, upload, predict, delete, download, versions, rollback),
+    ],
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Plugins may add commands: `tfaas plugins` lists them.\n\nExample: tfaas serve --demo",
+)
+@click.version_option(__version__, message="tfaas %(version)s")
+def tfaas() -> None:
+    """TensorFlow as a Service: upload a model, get predictions over HTTP."""
+
+
+def run_command(arguments: Sequence[str] | None) -> int:
+    """As ``main``. Raises KeyboardInterrupt where click has not made it an Abort."""
+    try:
+        status = tfaas.main(arguments, prog_name="tfaas", standalone_mode=False)
+        # Commands of plugins may return anything.
+        return status if type(status) is int else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        return _failed(error.format_message(), error.exit_code)
+    except TfaasError as error:
+        return _failed(error.message, 1)
+    except click.Abort:
+        raise KeyboardInterrupt from None
+
+
+def _failed(message: str, status: int) -> int:
+    click.echo(f"tfaas: {' '.join(message.split())}", err=True)
+    return status

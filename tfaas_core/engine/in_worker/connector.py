@@ -1,0 +1,82 @@
+"""Connector: makes connections to model processes of what the pool hands over."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Callable, Sequence
+
+from tfaas_core.engine.base import WorkerContext
+from tfaas_core.engine.in_worker.connection import ModelConnection
+from tfaas_core.engine.scheduling.busy_poll import BusyPoll, Solo
+from tfaas_core.engine.shared.messages import Connected
+from tfaas_core.engine.shared.meter import Meter
+from tfaas_core.errors import SEE_LOG, Unavailable
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.runtime import LoadOptions
+
+_log = logging.getLogger("tfaas.engine")
+
+
+class Connector:
+    """What all connections of an HTTP worker have in common."""
+
+    def __init__(self, context: WorkerContext) -> None:
+        self._max_queue_rows = context.config.engine.max_queue_rows
+        self._timeout_s = context.config.server.request_timeout_s
+        self._busy_poll_s = LoadOptions.of(context.config.engine).busy_poll_s
+        self._worker = context.worker
+        self._suspect = context.suspect
+        self._solo = Solo()
+
+    def connection(
+        self,
+        version: ModelVersion,
+        message: Connected,
+        descriptors: Sequence[int],
+        on_lost: Callable[[ModelConnection], None],
+    ) -> ModelConnection:
+        """A connection to ``version``, which takes over the ``descriptors`` of the ``message``.
+
+        Raises Unavailable if there cannot be one, and logs why; then they are closed.
+        """
+        made: list[socket.socket | Meter] = []
+        try:
+            if len(descriptors) != 2:  # the kernel drops what this process may not open
+                raise OSError("too many files are open in this HTTP worker")
+            made.append(sock := socket.socket(fileno=descriptors[0]))
+            made.append(meter := Meter.of(descriptors[1]))
+            return self._connection(version, sock, meter, on_lost, message.new)
+        except Exception as error:
+            for each in made:
+                each.close()
+            for descriptor in descriptors[len(made) :]:
+                os.close(descriptor)
+            _log.exception("%s cannot be connected to", version.reference)
+            raise Unavailable(
+                f"model {version.name!r} cannot be connected to at the moment; try again{SEE_LOG}",
+                model=version.name,
+            ) from error
+
+    def _connection(
+        self,
+        version: ModelVersion,
+        sock: socket.socket,
+        meter: Meter,
+        on_lost: Callable[[ModelConnection], None],
+        new: bool,
+    ) -> ModelConnection:
+        return ModelConnection(
+            sock=sock,
+            solo=self._solo,
+            version=version,
+            meter=meter,
+            worker=self._worker,
+            max_queue_rows=self._max_queue_rows,
+            timeout_s=self._timeout_s,
+            busy_poll=BusyPoll.in_worker(self._busy_poll_s),
+            on_lost=on_lost,
+            new=new,
+            plugin=self._suspect(version.runtime),
+        )
