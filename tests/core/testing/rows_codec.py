@@ -20,7 +20,7 @@ from tfaas_core.testing.models import model_version
 class RowsDocument(Document):
     """``rows`` are the cells of each line, still text."""
 
-    rows: list[list[str]] = []
+    rows: list[list[str]]
 
 
 class RowsCodec(Codec[RowsDocument]):

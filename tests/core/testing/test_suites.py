@@ -10,9 +10,20 @@ from types import ModuleType
 import pytest
 
 from tests.core.testing.outcomes import Outcomes, outcomes_of
-from tests.core.testing.wrong import codec_answers, codec_calls, codec_requests
+from tests.core.testing.wrong import (
+    codec_answers,
+    codec_calls,
+    codec_requests,
+    guards,
+    runtimes,
+    servables,
+    storages,
+)
 
-MODULES = [codec_requests, codec_answers, codec_calls]
+MODULES: list[ModuleType] = [
+    *(codec_requests, codec_answers, codec_calls),
+    *(storages, runtimes, servables, guards),
+]
 """Each has the wrong ones in ``WRONG``, with the test that must fail, and tests of all of them."""
 
 RIGHT = "TestRight"

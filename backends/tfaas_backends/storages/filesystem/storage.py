@@ -37,7 +37,8 @@ from tfaas_backends.storages.local_disk.disk import (
     write_whole,
 )
 from tfaas_backends.storages.local_disk.staging import StagingArea
-from tfaas_core.errors import Busy, ConfigError, DoesNotFit, StorageUnavailable
+from tfaas_core.errors import Busy, ConfigError, DamagedFile, DoesNotFit, StorageUnavailable
+from tfaas_core.models.checksum import is_whole
 from tfaas_core.models.model import ModelVersion, check_name, is_name
 from tfaas_core.models.versions import Model, Pointers
 from tfaas_core.storage import (
@@ -227,9 +228,14 @@ class FilesystemStorage(Storage):
         path = self._root / version.name / str(version.version) / MODEL
         with disk_errors(f"reading {version.reference}"):
             os.stat(self._root)
+            if path.exists() and is_whole(path, version.checksum):
+                return path
             if not path.exists():
                 raise removed(version)
-        return path
+        raise DamagedFile(
+            f"the files of version {version.reference} are not what was stored; upload it again",
+            model=version.name,
+        )
 
     def revision(self) -> str:
         with disk_errors("looking for changes of the models"):

@@ -152,7 +152,9 @@ WRONG: dict[type, str] = {
     HeaderOfTheServer: "test_answers_can_be_sent",
     HeaderOfTheModel: "test_answers_can_be_sent",
     AnswersABytearray: "test_answers_can_be_sent",
-    AnswersOthersInAnotherType: "test_a_request_that_another_codec_read_is_answered_as_its_own_would_be",
+    AnswersOthersInAnotherType: (
+        "test_a_request_that_another_codec_read_is_answered_as_its_own_would_be"
+    ),
 }
 
 add_tests(globals(), RowsContract, "make_codec", WRONG)
