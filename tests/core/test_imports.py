@@ -33,8 +33,9 @@ LAYERS = (
     {"composition"},
     {"predict_routes"},
     {"host"},
-    {"http", "testing", "tools"},
-    {"processes"},
+    {"http", "tools"},
+    {"testing"},
+    {"processes", "pytest_plugin"},
     {"cli"},
     {"__main__"},
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -20,7 +20,7 @@ from tfaas_core.guard import Guard
 from tfaas_core.observer import Observer
 from tfaas_core.plugins import checks
 from tfaas_core.plugins.calls import make, shown
-from tfaas_core.plugins.finding import find, named_twice, register
+from tfaas_core.plugins.finding import ImportPlugin, find, named_twice, register
 from tfaas_core.plugins.guarded_engine import GuardedEngineFactory
 from tfaas_core.plugins.inquiry import Inquiry, OnError
 from tfaas_core.plugins.lifespan import HOOK as LIFESPAN
@@ -260,18 +260,23 @@ class Plugins:
         return found
 
 
-def load_plugins(disabled: Sequence[str] = (), on_error: OnError = stop) -> Plugins:
+def load_plugins(
+    disabled: Sequence[str] = (),
+    on_error: OnError = stop,
+    sources: Iterable[tuple[Plugin, ImportPlugin]] | None = None,
+) -> Plugins:
     """Imports and registers every plugin but those that ``disabled`` names.
 
-    ``disabled`` are distribution or module names. Each plugin that cannot be imported or does not
-    implement the hooks as specified goes to ``on_error`` as a PluginError, whose
-    ``details["plugin"]`` is its module, and so does what is wrong with its answers later. Unless
-    told otherwise, that raises the error.
+    ``disabled`` are distribution or module names. ``sources`` are plugins with what imports each,
+    in order: the built-in and the installed ones unless told otherwise. Each plugin that cannot be
+    imported or does not implement the hooks as specified goes to ``on_error`` as a PluginError,
+    whose ``details["plugin"]`` is its module, and so does what is wrong with its answers later.
+    Unless told otherwise, that raises the error.
     """
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     found: list[Plugin] = []
-    for plugin, load in find():
+    for plugin, load in find() if sources is None else sources:
         if any(plugin.is_called(name) for name in disabled):
             found.append(msgspec.structs.replace(plugin, disabled=True))
             continue
