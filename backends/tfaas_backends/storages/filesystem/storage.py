@@ -55,6 +55,9 @@ TRASH = ".trash"
 DEFAULT = ".default.json"
 REVISION = ".revision"
 
+_LOOKS = 3
+"""How often a file is looked at that seems to be damaged: it may have been replaced meanwhile."""
+
 _log = logging.getLogger("tfaas.storage")
 
 
@@ -228,14 +231,21 @@ class FilesystemStorage(Storage):
         path = self._root / version.name / str(version.version) / MODEL
         with disk_errors(f"reading {version.reference}"):
             os.stat(self._root)
-            if path.exists() and is_whole(path, version.checksum):
-                return path
-            if not path.exists():
-                raise removed(version)
+            for _ in range(_LOOKS):
+                if path.exists() and is_whole(path, version.checksum):
+                    return path
+                # Another server may have removed it, and stored another one under its number.
+                if not self._holds(version):
+                    raise removed(version)
         raise DamagedFile(
             f"the files of version {version.reference} are not what was stored; upload it again",
             model=version.name,
         )
+
+    def _holds(self, version: ModelVersion) -> bool:
+        model = self._models.model(version.name)
+        kept = () if model is None else model.versions
+        return (version.key, version.checksum) in [(each.key, each.checksum) for each in kept]
 
     def revision(self) -> str:
         with disk_errors("looking for changes of the models"):
