@@ -235,17 +235,12 @@ class FilesystemStorage(Storage):
                 if path.exists() and is_whole(path, version.checksum):
                     return path
                 # Another server may have removed it, and stored another one under its number.
-                if not self._holds(version):
+                if not self._models.holds(version):
                     raise removed(version)
         raise DamagedFile(
             f"the files of version {version.reference} are not what was stored; upload it again",
             model=version.name,
         )
-
-    def _holds(self, version: ModelVersion) -> bool:
-        model = self._models.model(version.name)
-        kept = () if model is None else model.versions
-        return (version.key, version.checksum) in [(each.key, each.checksum) for each in kept]
 
     def revision(self) -> str:
         with disk_errors("looking for changes of the models"):
