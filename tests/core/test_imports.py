@@ -21,7 +21,7 @@ LAYERS = (
     {"error_kinds", "json_text"},
     {"route", "tensors"},
     {"guard", "models", "observer"},
-    {"codec", "routing", "secret", "storage", "system"},
+    {"codec", "routing", "secret", "storage", "system", "values"},
     {"settings"},
     {"config"},
     {"runtime", "status"},

@@ -26,13 +26,13 @@ def artifact_checksum(artifact: Path) -> str:
 def is_whole(artifact: Path, checksum: str) -> bool:
     """Whether an artifact has this checksum. Blocks.
 
-    Of one that is being removed, no; of a record that has no checksum of this kind, yes.
+    Of one that is being removed or replaced, no; if ``checksum`` is of another kind, yes.
     """
     if not checksum.startswith(PREFIX):
         return True
     try:
         return artifact_checksum(artifact) == checksum
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
 
 
