@@ -1,7 +1,11 @@
-"""An Engine for tests: it runs models in the process, in the event loop, one run at a time."""
+"""An Engine for tests: it runs models in the process, in the event loop, one run at a time.
+
+It has no queue, no batches and no limits of time: what depends on those needs a running server.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import time
 from collections.abc import Awaitable, Sequence
@@ -117,6 +121,7 @@ class FakeEngine(Engine):
         whole: bool,
         timing: Timing | None,
     ) -> list[Array]:
+        await asyncio.sleep(0)  # others get their turn, as with any engine
         begin_s = time.monotonic()
         self.runs.append((version.name, inputs))
         outputs = _run(self._of(version), inputs, rows, whole)
