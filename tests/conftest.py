@@ -27,6 +27,7 @@ SLOW_FIRST = (
     "backends/storages/sql/test_sqlite.py",
     "core/engine/test_local_engine.py",
     "server/test_replicas.py",
+    "core/testing/test_suites.py",
     "backends/runtimes/independence/test_rules.py",
     "backends/storages/sql/test_postgresql.py",
     "server/test_processes.py",

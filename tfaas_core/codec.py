@@ -58,8 +58,8 @@ class Codec(ABC, Generic[D]):
     A codec named ``json`` is served under ``/predict/json`` and ``/json``, and for one model under
     ``/models/NAME/predict/json`` and the like. Methods are called in an HTTP worker's event loop,
     but for large bodies, and if ``is_heavy`` says so, in threads: they must not wait for
-    anything, and keep nothing between calls that is not safe for threads. What ``encode`` needs of
-    the request, the document carries.
+    anything, and keep nothing between calls that is not safe for threads. They change nothing of
+    what they are given. What ``encode`` needs of the request, the document carries.
     """
 
     name: ClassVar[str]
@@ -92,13 +92,19 @@ class Codec(ABC, Generic[D]):
         """The document's values as the arrays that ``version.signature`` asks for.
 
         The caller checks names, dtypes and shapes afterwards (``tensors.conform``), so a codec
-        need not, but its own message is often the clearer one. Raises DoesNotFit, BadBody if
-        the bytes turn out to be damaged only now, and TooLarge.
+        need not, but its own message is often the clearer one. A number that a dtype cannot hold is
+        refused, and NaN unless the params accept it. A document may be bound again, if the live
+        version has changed meanwhile. Raises DoesNotFit, BadBody if the bytes turn out to be
+        damaged only now, and TooLarge.
         """
 
     @abstractmethod
     def encode(self, outputs: Arrays, bound: Bound, document: D, version: ModelVersion) -> Encoded:
-        """The answer. ``outputs`` are whole arrays by name, axis 0 the batch if there is one."""
+        """The answer. ``outputs`` are whole arrays by name, axis 0 the batch if there is one.
+
+        They may be read only, have NaN and infinities, and other rows than the request. There may
+        be fewer labels than numbers, or more. Raises DoesNotFit if the format cannot hold them.
+        """
 
     @property
     def answers_others(self) -> bool:

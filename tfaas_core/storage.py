@@ -68,8 +68,11 @@ class Storage(ABC):
     listed, or not there: also when the process is killed at any moment. What a method that changes
     something returned from survives that.
 
+    That goes for a power cut, too: files that the storage writes itself are synced.
+
     Methods raise StorageUnavailable if the storage cannot be reached, read or written at the
-    moment, and StorageFull if there is no room. Reading works even if writing does not.
+    moment, and StorageFull if there is no room; no OSError. Reading works even if writing does
+    not. A file of any size may come, so none is ever in memory as a whole.
     """
 
     @abstractmethod

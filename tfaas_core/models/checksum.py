@@ -23,6 +23,19 @@ def artifact_checksum(artifact: Path) -> str:
     return folder_checksum({str(path.relative_to(artifact)): file_sha256(path) for path in files})
 
 
+def is_whole(artifact: Path, checksum: str) -> bool:
+    """Whether an artifact has this checksum. Blocks.
+
+    Of one that is being removed or replaced, no; if ``checksum`` is of another kind, yes.
+    """
+    if not checksum.startswith(PREFIX):
+        return True
+    try:
+        return artifact_checksum(artifact) == checksum
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
 def folder_checksum(sums: Mapping[str, str]) -> str:
     """The checksum of a folder whose files have these SHA-256 sums, by relative path.
 

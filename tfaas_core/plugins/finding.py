@@ -54,10 +54,15 @@ def is_builtin(plugin: Plugin) -> bool:
     return plugin.module in BUILTIN_PLUGINS
 
 
-def find() -> Iterator[tuple[Plugin, ImportPlugin]]:
-    """Every plugin, in order, and what imports it."""
+def built_in_plugins() -> Iterator[tuple[Plugin, ImportPlugin]]:
+    """Those that come with TFaaS, in order, and what imports each."""
     for module in BUILTIN_PLUGINS:
         yield Plugin(module, "tfaas", __version__), partial(importlib.import_module, module)
+
+
+def find() -> Iterator[tuple[Plugin, ImportPlugin]]:
+    """Every plugin, in order, and what imports it."""
+    yield from built_in_plugins()
     for entry in sorted(entry_points(group=hookspecs.PROJECT), key=lambda entry: entry.name):
         name, version = (entry.dist.name, entry.dist.version) if entry.dist else ("?", "?")
         yield Plugin(entry.value, name, version), entry.load

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import pluggy
 
 from tfaas_core import hookspecs
 from tfaas_core.errors import StartupError
-from tfaas_core.plugins.finding import find, named_twice, register
+from tfaas_core.plugins.finding import ImportPlugin, find, named_twice, register
 from tfaas_core.plugins.inquiry import OnError
 from tfaas_core.plugins.plugin import Plugin
 from tfaas_core.plugins.plugins import Plugins
@@ -20,18 +20,23 @@ def stop(error: StartupError) -> None:
     raise error
 
 
-def load_plugins(disabled: Sequence[str] = (), on_error: OnError = stop) -> Plugins:
+def load_plugins(
+    disabled: Sequence[str] = (),
+    on_error: OnError = stop,
+    sources: Iterable[tuple[Plugin, ImportPlugin]] | None = None,
+) -> Plugins:
     """Imports and registers every plugin but those that ``disabled`` names.
 
-    ``disabled`` are distribution or module names. Each plugin that cannot be imported or does not
-    implement the hooks as specified goes to ``on_error`` as a PluginError, whose
-    ``details["plugin"]`` is its module, and so does what is wrong with its answers later. Unless
-    told otherwise, that raises the error.
+    ``disabled`` are distribution or module names. ``sources`` are plugins with what imports each,
+    in order: the built-in and the installed ones unless told otherwise. Each plugin that cannot be
+    imported or does not implement the hooks as specified goes to ``on_error`` as a PluginError,
+    whose ``details["plugin"]`` is its module, and so does what is wrong with its answers later.
+    Unless told otherwise, that raises the error.
     """
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     found: list[Plugin] = []
-    for plugin, load in find():
+    for plugin, load in find() if sources is None else sources:
         if any(plugin.is_called(name) for name in disabled):
             found.append(msgspec.structs.replace(plugin, disabled=True))
             continue

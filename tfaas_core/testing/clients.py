@@ -13,6 +13,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tfaas_core.testing.hosts import HEAVY_PLUGINS
 from tfaas_core.testing.server import RunningServer, running_server
 from tfaas_core.testing.waiting import until
 
@@ -24,9 +25,6 @@ from tfaas_core.testing.runtime import FakeRuntime
 def tfaas_register_runtimes():
     return {"fake": FakeRuntime()}
 """
-
-_HEAVY = ["tfaas_backends.runtimes.graph", "tfaas_backends.runtimes.saved_model"]
-"""The plugins whose import of TensorFlow takes longer than most tests."""
 
 
 @contextmanager
@@ -45,7 +43,7 @@ def fake_server(
     with running_server(
         folder,
         "server.workers=2",
-        f"plugins.disabled={json.dumps([*_HEAVY, *disabled])}",
+        f"plugins.disabled={json.dumps([*HEAVY_PLUGINS, *disabled])}",
         *settings,
         env={"PYTHONPATH": os.pathsep.join([str(folder / "site"), *sys.path])},
     ) as server:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import msgspec
 
-from tfaas_core.errors import Busy, DoesNotFit
+from tfaas_core.errors import Busy, DamagedFile, DoesNotFit
+from tfaas_core.models.checksum import is_whole
 from tfaas_core.models.model import ModelVersion, check_name
 from tfaas_core.models.versions import Model, Pointers
-from tfaas_core.storage import MODEL, Claim, DefaultChoice, Storage, removed
+from tfaas_core.storage import MODEL, Claim, DefaultChoice, Storage, disk_errors, removed
 
 
 class FakeStorage(Storage):
@@ -33,8 +34,9 @@ class FakeStorage(Storage):
         self._folder.mkdir(parents=True, exist_ok=True)
 
     def sweep(self) -> None:
-        for staging in self._folder.glob(".staging-*"):
-            self.discard(staging)
+        with disk_errors("cleaning up", self._folder):
+            for staging in self._folder.glob(".staging-*"):
+                self.discard(staging)
 
     def close(self) -> None:
         pass
@@ -52,7 +54,8 @@ class FakeStorage(Storage):
             self._claimed.discard(name)
 
     def stage(self) -> Path:
-        return Path(tempfile.mkdtemp(prefix=".staging-", dir=self._folder))
+        with disk_errors("starting an upload", self._folder):
+            return Path(tempfile.mkdtemp(prefix=".staging-", dir=self._folder))
 
     def discard(self, staging: Path) -> None:
         shutil.rmtree(staging, ignore_errors=True)
@@ -66,7 +69,9 @@ class FakeStorage(Storage):
         if number <= highest:
             raise DoesNotFit(f"model {claim.name!r} has version {highest} already")
         stored = msgspec.structs.replace(version, name=claim.name, version=number)
-        staging.rename(self._place(stored))
+        with disk_errors(f"storing model {claim.name!r}", self._folder):
+            self.discard(self._place(stored))  # what a deletion could not remove
+            staging.rename(self._place(stored))
         before = (Pointers(), ()) if model is None else (model.pointers, model.versions)
         pointers = before[0].with_live(number) if live else before[0]
         self._models[claim.name] = Model.of((*before[1], stored), pointers)
@@ -97,7 +102,7 @@ class FakeStorage(Storage):
             return False
         del self._highest[claim.name]
         for version in model.versions:
-            shutil.rmtree(self._place(version))
+            self.discard(self._place(version))
         self._changes += 1
         return True
 
@@ -116,9 +121,12 @@ class FakeStorage(Storage):
 
     def artifact(self, version: ModelVersion) -> Path:
         path = self._place(version) / MODEL
+        with disk_errors(f"reading {version.reference}", self._folder):
+            if path.exists() and is_whole(path, version.checksum):
+                return path
         if not path.exists():
             raise removed(version)
-        return path
+        raise DamagedFile(f"the files of version {version.reference} are not what was stored")
 
     def revision(self) -> str:
         return str(self._changes)
@@ -126,7 +134,7 @@ class FakeStorage(Storage):
     def _remove(self, model: Model, kept: set[int]) -> bool:
         gone = [version for version in model.versions if version.version not in kept]
         for version in gone:
-            shutil.rmtree(self._place(version))
+            self.discard(self._place(version))
         rest = [version for version in model.versions if version.version in kept]
         self._models[model.name] = Model.of(rest, model.pointers)
         self._changes += bool(gone)

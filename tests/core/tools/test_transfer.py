@@ -196,7 +196,7 @@ def test_a_damaged_version_is_not_stored_and_those_before_it_are(
     graph = source.artifact(damaged) / "graph"
     whole = graph.read_bytes()
     graph.write_bytes(whole[:-1] + b"x")
-    with pytest.raises(DamagedFile, match=r"vk/2 have the checksum .* stored with sha256:"):
+    with pytest.raises(DamagedFile, match=r"vk/2 are not what was stored"):
         copy(source, target)
     model = target.model("vk")
     assert model is not None

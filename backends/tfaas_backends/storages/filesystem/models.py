@@ -112,6 +112,12 @@ class FilesystemModels:
                 self._known[name] = _Known(status.st_ino, status.st_mtime_ns, model)
             return model
 
+    def holds(self, version: ModelVersion) -> bool:
+        """Whether it is there, rather than another one under its number."""
+        model = self.model(version.name)
+        kept = () if model is None else model.versions
+        return (version.key, version.checksum) in [(each.key, each.checksum) for each in kept]
+
     def read(self, name: str) -> Model | None:
         """The model as it is on the disk; raises FileNotFoundError if that changes meanwhile."""
         records = [self._read(name, number) for number in sorted(self.numbers(name))]

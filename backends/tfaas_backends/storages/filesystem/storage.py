@@ -37,7 +37,8 @@ from tfaas_backends.storages.local_disk.disk import (
     write_whole,
 )
 from tfaas_backends.storages.local_disk.staging import StagingArea
-from tfaas_core.errors import Busy, ConfigError, DoesNotFit, StorageUnavailable
+from tfaas_core.errors import Busy, ConfigError, DamagedFile, DoesNotFit, StorageUnavailable
+from tfaas_core.models.checksum import is_whole
 from tfaas_core.models.model import ModelVersion, check_name, is_name
 from tfaas_core.models.versions import Model, Pointers
 from tfaas_core.storage import (
@@ -53,6 +54,9 @@ STAGING = ".staging"
 TRASH = ".trash"
 DEFAULT = ".default.json"
 REVISION = ".revision"
+
+_LOOKS = 3
+"""How often a file is looked at that seems to be damaged: it may have been replaced meanwhile."""
 
 _log = logging.getLogger("tfaas.storage")
 
@@ -231,9 +235,16 @@ class FilesystemStorage(Storage):
         path = self._root / version.name / str(version.version) / MODEL
         with self._told(f"reading {version.reference}"):
             os.stat(self._root)
-            if not path.exists():
-                raise removed(version)
-        return path
+            for _ in range(_LOOKS):
+                if path.exists() and is_whole(path, version.checksum):
+                    return path
+                # Another server may have removed it, and stored another one under its number.
+                if not self._models.holds(version):
+                    raise removed(version)
+        raise DamagedFile(
+            f"the files of version {version.reference} are not what was stored; upload it again",
+            model=version.name,
+        )
 
     def revision(self) -> str:
         with self._told("looking for changes of the models"):

@@ -139,8 +139,10 @@ class ArtifactCache:
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)
-            os.close(descriptor)
+            try:
+                path.unlink(missing_ok=True)
+            finally:
+                os.close(descriptor)
 
     def _shrink(self) -> None:
         start_s = time.monotonic()

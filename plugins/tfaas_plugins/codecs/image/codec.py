@@ -8,12 +8,13 @@ from tfaas_core.models.model import ModelVersion
 from tfaas_core.route import Head
 from tfaas_core.tensors import Arrays, Bound
 from tfaas_core.uploads.multipart import MEDIA_TYPE
+from tfaas_core.values.bindings import Bindings
+from tfaas_core.values.inputs import only_input
 from tfaas_plugins.codecs.image import answer as image_answer
 from tfaas_plugins.codecs.image.file_input import ImageFileInput
 from tfaas_plugins.codecs.image.input import ImageInput
 from tfaas_plugins.codecs.image.picture import Picture
 from tfaas_plugins.codecs.image.picture_form import DEFAULT_TOP, read_image_form
-from tfaas_plugins.codecs.values.binding import Bindings, only_input
 
 _LIGHT_PIXELS = 64 * 1024
 

@@ -11,10 +11,10 @@ from PIL.Image import Resampling
 from tfaas_core.errors import DoesNotFit, TooLarge
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, BatchAxis, Bound, TensorSpec
+from tfaas_core.values.inputs import only_input
 from tfaas_plugins.codecs.image.layout import CHANNELS, Layout
 from tfaas_plugins.codecs.image.params import ImageParams
 from tfaas_plugins.codecs.image.picture import Mode, Picture
-from tfaas_plugins.codecs.values.binding import only_input
 
 _MODES: dict[int, Mode] = {1: "L", 3: "RGB", 4: "RGBA"}
 _RESAMPLING = {"bilinear": Resampling.BILINEAR, "nearest": Resampling.NEAREST, "off": None}

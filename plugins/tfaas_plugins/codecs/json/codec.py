@@ -14,10 +14,11 @@ from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.params import Params
 from tfaas_core.route import Head
 from tfaas_core.tensors import Array, Arrays, Bound
+from tfaas_core.values.answers import answer_in_kind
+from tfaas_core.values.bindings import Bindings
 from tfaas_plugins.codecs.json.document import JsonDocument, read_document
 from tfaas_plugins.codecs.json.values import JsonReader
-from tfaas_plugins.codecs.values.answers import answer
-from tfaas_plugins.codecs.values.binding import Binding, Bindings
+from tfaas_plugins.codecs.values.binding import Binding
 
 _WRITTEN_BY_ORJSON = frozenset(
     np.dtype(name)
@@ -58,7 +59,7 @@ class JsonCodec(Codec[JsonDocument]):
 
     def encode_other(self, outputs: Arrays, bound: Bound, version: ModelVersion) -> Encoded:
         """The same, whatever the request was."""
-        shown = answer(outputs, bound, version, _shown)
+        shown = answer_in_kind(outputs, bound, version, _shown)
         return Encoded(orjson.dumps(shown, option=orjson.OPT_SERIALIZE_NUMPY), "application/json")
 
 

@@ -10,9 +10,9 @@ import msgspec
 import orjson
 
 from tfaas_core.errors import BadBody, DoesNotFit, TfaasError
+from tfaas_core.values.numbers import NAN_HINT, describe
 from tfaas_plugins.codecs.json.numbers import SMALLEST_BYTES, read_fields
 from tfaas_plugins.codecs.values.document import ValuesDocument, document_of
-from tfaas_plugins.codecs.values.leaves import NAN_HINT, describe
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")

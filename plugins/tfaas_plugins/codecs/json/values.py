@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from tfaas_core.tensors import Array
+from tfaas_core.values.numbers import WrongValue, rounded
 from tfaas_plugins.codecs.json.numbers import NumberLists
-from tfaas_plugins.codecs.values.leaves import LeafError, rounded
 from tfaas_plugins.codecs.values.lists import ListReader, Reading, fits
 
 
@@ -42,7 +42,7 @@ class JsonReader(ListReader):
             try:
                 # As Python does: an integer is rounded to float64 first.
                 return rounded(sent.astype(np.float64, copy=False), dtype, self.accepts_nan)
-            except LeafError:
+            except WrongValue:
                 return None
         if dtype.kind not in "iu" or sent.dtype.kind != "i":
             return None

@@ -11,12 +11,13 @@ from tfaas_core.codec import Codec, Encoded
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.route import Head
 from tfaas_core.tensors import Arrays, Bound
+from tfaas_core.values.answers import answer_in_kind
+from tfaas_core.values.bindings import Bindings
 from tfaas_plugins.codecs.msgpack.document import MsgpackDocument, read_document
 from tfaas_plugins.codecs.msgpack.lists import lists
 from tfaas_plugins.codecs.msgpack.packed import packed
 from tfaas_plugins.codecs.msgpack.values import MsgpackReader
-from tfaas_plugins.codecs.values.answers import answer
-from tfaas_plugins.codecs.values.binding import Binding, Bindings
+from tfaas_plugins.codecs.values.binding import Binding
 
 
 class MsgpackCodec(Codec[MsgpackDocument]):
@@ -41,11 +42,13 @@ class MsgpackCodec(Codec[MsgpackDocument]):
         self, outputs: Arrays, bound: Bound, document: MsgpackDocument, version: ModelVersion
     ) -> Encoded:
         """Lists for one row, or for a batch; packed if the request was; several by name."""
-        return _encoded(answer(outputs, bound, version, packed if document.packed else lists))
+        return _encoded(
+            answer_in_kind(outputs, bound, version, packed if document.packed else lists)
+        )
 
     def encode_other(self, outputs: Arrays, bound: Bound, version: ModelVersion) -> Encoded:
         """Lists."""
-        return _encoded(answer(outputs, bound, version, lists))
+        return _encoded(answer_in_kind(outputs, bound, version, lists))
 
 
 def _encoded(shown: Any) -> Encoded:

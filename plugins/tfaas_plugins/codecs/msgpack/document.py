@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from tfaas_core.errors import BadBody, DoesNotFit
+from tfaas_core.values.numbers import describe
 from tfaas_plugins.codecs.msgpack.packed import is_packed
 from tfaas_plugins.codecs.values.document import ValuesDocument, document_of
-from tfaas_plugins.codecs.values.leaves import describe
 
 
 class MsgpackDocument(ValuesDocument):

@@ -9,8 +9,8 @@ import numpy as np
 
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.tensors import NUMPY_DTYPES, Array, show_shape
+from tfaas_core.values.numbers import describe
 from tfaas_plugins.codecs.msgpack.lists import lists
-from tfaas_plugins.codecs.values.leaves import describe
 
 _FIELDS = frozenset(("dtype", "shape", "data"))
 _DTYPES: Final[dict[str, np.dtype[Any]]] = {

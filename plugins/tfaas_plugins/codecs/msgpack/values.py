@@ -9,19 +9,9 @@ import numpy as np
 
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.tensors import Array, show_shape
+from tfaas_core.values.numbers import WrongValue, check_finite, describe, rounded, wrong_value
 from tfaas_plugins.codecs.msgpack.packed import is_packed, unpack
-from tfaas_plugins.codecs.values.leaves import (
-    LeafError,
-    Leaves,
-    Numbers,
-    NumbersOrNan,
-    Strings,
-    check_finite,
-    describe,
-    leaves_for,
-    rounded,
-    wrong_leaf,
-)
+from tfaas_plugins.codecs.values.leaves import Leaves, Numbers, NumbersOrNan, Strings, leaves_for
 from tfaas_plugins.codecs.values.lists import ListReader, Reading, fits
 
 _FEW = 256
@@ -110,14 +100,14 @@ class MsgpackReader(ListReader):
             raise self._wrong_dtype(array, name)
         try:
             return rounded(array, dtype, self.accepts_nan)
-        except LeafError as bad:
+        except WrongValue as bad:
             raise self._wrong_element(array, name, bad.index) from None
 
     def _wrong_element(self, array: Array, name: str, index: int) -> DoesNotFit:
         element = array.flat[index].item()
         place = name + "".join(f"[{i}]" for i in np.unravel_index(index, array.shape))
         got = str(element) if isinstance(element, complex) else describe(element)
-        return wrong_leaf(place, got, self._leaves.takes(0.0), self._model)
+        return wrong_value(place, got, self._leaves.takes(0.0), self._model)
 
     def _wrong_dtype(self, array: Array, name: str) -> DoesNotFit:
         dtype = self.spec.numpy_dtype

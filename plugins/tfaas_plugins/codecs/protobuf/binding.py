@@ -11,11 +11,12 @@ from tfaas_core.errors import DoesNotFit
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.params import Params
 from tfaas_core.tensors import Array, BatchAxis, Bound, show_shape
+from tfaas_core.values.columns import Columns
+from tfaas_core.values.inputs import only_input
+from tfaas_core.values.numbers import WrongValue, cast, describe, range_of, wrong_value
 from tfaas_plugins.codecs.protobuf.document import ANNOUNCED, RowsDocument
 from tfaas_plugins.codecs.protobuf.tfaas_pb2 import Row
-from tfaas_plugins.codecs.values.binding import only_input
-from tfaas_plugins.codecs.values.columns import Columns
-from tfaas_plugins.codecs.values.leaves import LeafError, describe, leaves_for, rounded, wrong_leaf
+from tfaas_plugins.codecs.values.leaves import leaves_for
 
 _ELSEWHERE = "use /json or /msgpack"
 
@@ -37,7 +38,7 @@ class RowBinding:
             self._name, self._dtype = spec.name, spec.numpy_dtype
             self._shape = _known(signature.row_shape(spec))
             self._columns = Columns(version, signature.row_shape(spec))
-            self._takes = leaves_for(spec).takes(0.0)
+            self._takes = range_of(self._dtype)
 
     def bind(self, document: RowsDocument) -> Bound:
         """The array of one row, or of a batch with as many rows as the DataFrame."""
@@ -79,26 +80,13 @@ class RowBinding:
 
     def _cast(self, floats: Array, document: RowsDocument) -> Array:
         try:
-            if self._dtype.kind == "f":
-                return rounded(floats, self._dtype, self._accepts_nan)
-            return self._whole(floats)
-        except LeafError as bad:
+            return cast(floats, self._dtype, self._accepts_nan)
+        except WrongValue as bad:
             number = floats.flat[bad.index]
             row, column = divmod(bad.index, floats.shape[1])
             place = f"{document.place(row, 'value')}[{column}]"
             got = str(number) if np.isfinite(number) else describe(float(number))
-            raise wrong_leaf(place, got, self._takes, self._model) from None
-
-    def _whole(self, floats: Array) -> Array:
-        limits = np.iinfo(self._dtype)
-        with np.errstate(invalid="ignore"):  # a signalling NaN
-            numbers = floats.astype(np.float64)
-        # The largest float64 that an integer of 64 bits is below is one more than the largest.
-        fits = (numbers >= limits.min) & (numbers < float(limits.max) + 1)
-        fits &= np.rint(numbers) == numbers
-        if not fits.all():
-            raise LeafError(int(np.argmin(fits)))
-        return numbers.astype(self._dtype)
+            raise wrong_value(place, got, self._takes, self._model) from None
 
     def _arrange(self, array: Array, document: RowsDocument) -> None:
         """Puts the columns of each row that has keys into the order of the model's features.

@@ -7,10 +7,10 @@ from tfaas_core.errors import NotAcceptable
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.route import Head
 from tfaas_core.tensors import Arrays, Bound
+from tfaas_core.values.bindings import Bindings
 from tfaas_plugins.codecs.protobuf.binding import RowBinding
 from tfaas_plugins.codecs.protobuf.document import RowsDocument, read_rows
 from tfaas_plugins.codecs.protobuf.predictions import PredictionsWriter
-from tfaas_plugins.codecs.values.binding import Bindings
 
 
 class ProtobufCodec(Codec[RowsDocument]):

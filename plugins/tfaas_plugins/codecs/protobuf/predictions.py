@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from math import prod
 from struct import Struct
 
 import numpy as np
 
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, Arrays, BatchAxis
+from tfaas_core.values.labels import flat_rows, labels_of
 from tfaas_plugins.codecs.protobuf.tfaas_pb2 import Class, Predictions
 
 _FEW = 8
@@ -38,21 +38,15 @@ class PredictionsWriter:
         several outputs, those get them that have as many values a row as there are labels. Outputs
         of different numbers of rows follow each other whole; so do constant ones, at the end.
         """
-        values = [self._rows(outputs[name]) for name in self._names]
+        values = [flat_rows(outputs[name], self._batched) for name in self._names]
         if len(values) == 1 or len({len(array) for array in values}) == 1:
             pieces = [self._written(values)]
         else:
             pieces = [self._written([array]) for array in values]
         for name in self._constants:
-            constant = outputs[name].reshape(1, -1)
+            constant = flat_rows(outputs[name], batched=False)
             pieces.append(_Layout((constant.shape[1],), (), alone=True).fill(constant))
         return b"".join(pieces)
-
-    def _rows(self, output: Array) -> Array:
-        if not self._batched or not output.ndim:
-            return output.reshape(1, -1)
-        rows = len(output)
-        return output.reshape(rows, -1 if rows else prod(output.shape[1:]))
 
     def _written(self, values: list[Array]) -> bytes:
         counts = tuple([array.shape[1] for array in values])
@@ -72,7 +66,7 @@ class _Layout:
             # Classes that are written one after the other are one Predictions.
             Predictions(prediction=[Class(label=label, probability=1)]).SerializeToString()
             for count in counts
-            for label in _labels(count, labels, alone)
+            for label in labels_of(count, labels, alone)
         ]
         self._heads = [piece[:-4] for piece in pieces]
         self._row = np.frombuffer(b"".join(pieces), np.uint8)
@@ -94,9 +88,3 @@ class _Layout:
         block[:] = self._row
         block[:, self._places] = floats[..., np.newaxis].view(np.uint8)
         return block.tobytes()
-
-
-def _labels(count: int, labels: Sequence[str], alone: bool) -> list[str]:
-    if not alone and len(labels) != count:
-        labels = ()
-    return [*labels[:count], *[""] * (count - len(labels))]

@@ -3,44 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, BatchAxis, Bound, TensorSpec
-from tfaas_plugins.codecs.values.columns import Columns
+from tfaas_core.values.columns import Columns
+from tfaas_core.values.inputs import only_input
 from tfaas_plugins.codecs.values.document import ValuesDocument
 from tfaas_plugins.codecs.values.lists import ListReader, Reading
 from tfaas_plugins.codecs.values.lone_row import LoneRow
 
-_MOST_BINDINGS = 256
 _DEFAULT_SIGNATURE = "serving_default"
 _APART = (
     '; or say "batch": {"axis": "none"} in the params, if the inputs\' first axes have nothing to '
     "do with each other"
 )
 _NESTED = "; a batch of one row is nested one deeper than the row"
-
-B = TypeVar("B")
-
-
-class Bindings(Generic[B]):
-    """What a codec works out of each version beforehand, kept for as long as it is in use."""
-
-    def __init__(self, make: Callable[[ModelVersion], B]) -> None:
-        self._make = make
-        self._kept: dict[int, tuple[ModelVersion, B]] = {}
-
-    def of(self, version: ModelVersion) -> B:
-        """What ``make`` made of this version."""
-        # By identity, as a record holds a dict and so has no hash. While a version is kept, no
-        # other one has the same id.
-        kept = self._kept.get(id(version))
-        if kept is None:
-            if len(self._kept) >= _MOST_BINDINGS:
-                self._kept.clear()
-            kept = self._kept[id(version)] = version, self._make(version)
-        return kept[1]
 
 
 class Binding:
@@ -212,13 +191,6 @@ class Binding:
             expected=names,
             model=self.version.name,
         )
-
-
-def only_input(version: ModelVersion) -> TensorSpec | None:
-    """The one input that values are for: all others, if there are any, have defaults."""
-    inputs = version.signature.inputs
-    needed = [spec for spec in inputs if spec.default is None] if len(inputs) > 1 else inputs
-    return needed[0] if len(needed) == 1 else None
 
 
 def _bare(name: str) -> str:

@@ -8,7 +8,7 @@ from tfaas_core.codec import Document
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.models.versions import check_number
 from tfaas_core.spelling import respelled
-from tfaas_plugins.codecs.values.leaves import describe
+from tfaas_core.values.numbers import describe
 
 
 class ValuesDocument(Document):

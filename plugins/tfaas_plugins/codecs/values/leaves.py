@@ -6,7 +6,6 @@ import math
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from datetime import datetime
 from functools import lru_cache
 from itertools import chain, starmap
 from typing import Any
@@ -14,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from tfaas_core.base64_text import decode_base64
-from tfaas_core.errors import DoesNotFit
 from tfaas_core.tensors import Array, TensorSpec
+from tfaas_core.values.numbers import WrongValue, describe, range_of
 
 _CODES = {
     "float16": "e",
@@ -35,30 +34,10 @@ _CODES = {
 """``struct``'s code of each dtype; of a complex one, that of its two parts."""
 
 
-_NOUNS = {
-    str: "a string",
-    bytes: "bytes",
-    list: "a list",
-    tuple: "a list",
-    dict: "an object",
-    datetime: "a timestamp",
-}
-
-
-NAN_HINT = '; "nan": "accept" in the params lets floats be NaN'
-
 _SPELLS_NAN = {type(None), str}
 
 _WORTH_PACKING = 6
 """Shorter rows take longer to pack one by one than to be joined before."""
-
-
-class LeafError(Exception):
-    """``index``: which value, counted through all rows, is not of the dtype."""
-
-    def __init__(self, index: int) -> None:
-        super().__init__(index)
-        self.index = index
 
 
 def flat(lists: list[list[Any]]) -> list[Any]:
@@ -80,7 +59,7 @@ class Leaves(ABC):
         """A new C-contiguous array of the values in ``rows``, which are equally long.
 
         There are as many values as ``shape`` asks for. ``booleans``: whether a true or false may be
-        among them. Raises LeafError.
+        among them. Raises WrongValue.
         """
 
     def takes(self, leaf: Any) -> str:
@@ -106,7 +85,7 @@ class Numbers(Leaves):
         pieces = rows if rows and len(rows[0]) >= _WORTH_PACKING else [flat(rows)]
         packed = self._packed(pieces, len(pieces[0]), booleans)
         if packed is None:
-            raise LeafError(self._first_bad(flat(rows), booleans))
+            raise WrongValue(self._first_bad(flat(rows), booleans))
         array: Array = np.ndarray(shape, self._dtype, packed)
         return array.view(self._result).reshape(shape[:-1]) if self.pair else array
 
@@ -153,11 +132,7 @@ class Numbers(Leaves):
     def takes(self, leaf: Any) -> str:
         if type(leaf) not in (int, float):
             return "numbers" if self.pair else self.noun
-        if self._dtype.kind == "f":
-            largest = f"{float(np.finfo(self._dtype).max):.8g}"
-            return f"numbers from -{largest} to {largest}"
-        limits = np.iinfo(self._dtype)
-        return f"integers from {limits.min} to {limits.max}"
+        return range_of(self._dtype)
 
 
 class NumbersOrNan(Numbers):
@@ -196,7 +171,7 @@ class Booleans(Leaves):
         values = flat(rows)
         types = list(map(type, values))
         if types.count(bool) != len(types):
-            raise LeafError(next(i for i, kind in enumerate(types) if kind is not bool))
+            raise WrongValue(next(i for i, kind in enumerate(types) if kind is not bool))
         return np.array(values, bool).reshape(shape)
 
 
@@ -211,7 +186,7 @@ class Strings(Leaves):
         for index, leaf in enumerate(values):
             text = _bytes_of(leaf)
             if text is None:
-                raise LeafError(index)
+                raise WrongValue(index)
             array[index] = text
         return array.reshape(shape)
 
@@ -246,49 +221,3 @@ def leaves_for(spec: TensorSpec, accepts_nan: bool = False) -> Leaves:
         return Booleans()
     dtype = spec.numpy_dtype
     return NumbersOrNan(dtype) if accepts_nan and dtype.kind in "fc" else Numbers(dtype)
-
-
-def check_finite(array: Array, accepts_nan: bool = False) -> None:
-    """Raises LeafError for the first infinity in an array of floats or complex numbers.
-
-    And for the first NaN, unless ``accepts_nan``.
-    """
-    fits = ~np.isinf(array) if accepts_nan else np.isfinite(array)
-    if np.count_nonzero(fits) != fits.size:
-        raise LeafError(int(np.argmin(fits)))
-
-
-def rounded(array: Array, dtype: np.dtype[Any], accepts_nan: bool = False) -> Array:
-    """The array in another dtype; raises LeafError as ``check_finite`` does.
-
-    The caller sees to it that nothing but the last digits of floats can be lost.
-    """
-    if array.dtype != dtype:
-        with np.errstate(all="ignore"):
-            array = array.astype(dtype)
-    if dtype.kind in "fc":
-        check_finite(array, accepts_nan)
-    return array
-
-
-def wrong_leaf(place: str, got: str, takes: str, model: str) -> DoesNotFit:
-    """The error for the value at ``place``, which ``got`` describes."""
-    hint = NAN_HINT if got in ("null", "NaN") and takes.startswith("numbers") else ""
-    return DoesNotFit(
-        f"{place} is {got}, model {model!r} takes {takes}{hint}",
-        field=place,
-        expected=takes,
-        got=got,
-        model=model,
-    )
-
-
-def describe(leaf: Any) -> str:
-    """A value as messages call it."""
-    if leaf is None or isinstance(leaf, bool):
-        return {None: "null", True: "true", False: "false"}[leaf]
-    if isinstance(leaf, float) and not math.isfinite(leaf):
-        return "NaN" if math.isnan(leaf) else "infinite"
-    if isinstance(leaf, int | float):
-        return repr(leaf)
-    return next((noun for kind, noun in _NOUNS.items() if isinstance(leaf, kind)), "an extension")

@@ -11,15 +11,8 @@ from tfaas_core.errors import DoesNotFit
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.params import Params
 from tfaas_core.tensors import Array, BatchAxis, TensorSpec, show_shape
-from tfaas_plugins.codecs.values.leaves import (
-    LeafError,
-    Leaves,
-    Numbers,
-    describe,
-    flat,
-    leaves_for,
-    wrong_leaf,
-)
+from tfaas_core.values.numbers import WrongValue, describe, wrong_value
+from tfaas_plugins.codecs.values.leaves import Leaves, Numbers, flat, leaves_for
 
 _LISTS = {list}
 _DEEPEST = 30
@@ -149,7 +142,7 @@ class ListReader:
         whole = (1, *shape) if single and self.batched else shape
         try:
             return Reading(self._leaves.array(lists, whole, booleans), single)
-        except LeafError as bad:
+        except WrongValue as bad:
             leaves = flat(lists)
             place = _Level(name, leaves, shape).place(bad.index)
             raise self._wrong_leaf(place, leaves[bad.index]) from None
@@ -219,13 +212,13 @@ class ListReader:
     def _bad_leaf(self, items: list[Any]) -> int | None:
         try:
             self._leaves.array([items], (len(items),), booleans=True)
-        except LeafError as bad:
+        except WrongValue as bad:
             return bad.index
         return None
 
     def _wrong_leaf(self, place: str, leaf: Any, takes: str = "") -> DoesNotFit:
         got, takes = self._leaves.describe(leaf), takes or self._leaves.takes(leaf)
-        return wrong_leaf(place, got, takes, self._model)
+        return wrong_value(place, got, takes, self._model)
 
 
 def fits(sizes: tuple[int, ...], row: tuple[int | None, ...]) -> bool:

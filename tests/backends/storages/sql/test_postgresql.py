@@ -43,6 +43,7 @@ pytestmark = pytest.mark.usefixtures("postgresql")
 
 class TestPostgresqlStorage(StorageContract):
     make_storage = staticmethod(postgresql_storage)
+    syncs_files = False
 
 
 @pytest.fixture

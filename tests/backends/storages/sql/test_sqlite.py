@@ -30,6 +30,7 @@ MIB = 1024 * 1024
 
 class TestSqliteStorage(StorageContract):
     make_storage = staticmethod(sqlite_storage)
+    syncs_files = False
 
 
 @pytest.fixture

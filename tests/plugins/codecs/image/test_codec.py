@@ -82,6 +82,7 @@ class TestContract(CodecContract):
         ),
     ]
     spells_no_rows = False
+    spells_nan = False
 
 
 def test_the_plugin_registers_the_codec_with_the_configured_limits() -> None:

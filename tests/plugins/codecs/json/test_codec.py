@@ -67,6 +67,13 @@ class TestContract(CodecContract):
             b"[[1.0]]",
         ),
         Sample(
+            b'{"values": [[1, null], [3, 4]]}',
+            taking(nan="accept"),
+            Bound({"x": f32([[1, np.nan], [3, 4]])}, 2, False),
+            {"y": f32([[1], [2]])},
+            b"[[1.0],[2.0]]",
+        ),
+        Sample(
             b'{"values": []}',
             VK,
             Bound({"x": f32(np.zeros((0, 2)))}, 0, False, whole=True),

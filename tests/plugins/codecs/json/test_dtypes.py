@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tfaas_plugins.codecs.values.leaves import NAN_HINT
 
 from tests.plugins.codecs.json.requests import INTEGERS, array, bind, refusal
 from tests.plugins.codecs.versions import taking
 from tfaas_core.tensors import BatchAxis
+from tfaas_core.values.numbers import NAN_HINT
 
 
 class TestDtypes:

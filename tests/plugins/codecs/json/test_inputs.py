@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 import pytest
-from tfaas_plugins.codecs.values.leaves import NAN_HINT
 
 from tests.plugins.codecs.json.requests import ROW_OF_2, array, bind, refusal
 from tests.plugins.codecs.versions import TWO_INPUTS, VK, VK_3, signed, taking
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import BatchAxis, TensorSpec
 from tfaas_core.testing.models import model_version
+from tfaas_core.values.numbers import NAN_HINT
 
 
 class TestKeys:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 from tfaas_plugins.codecs.json.codec import JsonCodec
-from tfaas_plugins.codecs.values.leaves import NAN_HINT
 
 from tests.plugins.codecs.json.requests import array, bind, refusal
 from tests.plugins.codecs.versions import VK, signed, taking
@@ -16,6 +15,7 @@ from tfaas_core.errors import BadBody, TfaasError
 from tfaas_core.route import Head
 from tfaas_core.tensors import Array, BatchAxis, TensorSpec
 from tfaas_core.testing.models import model_version
+from tfaas_core.values.numbers import NAN_HINT
 
 ACCEPTING = taking(nan="accept")
 SPELLINGS = ["null", "NaN", '"NaN"', "-NaN"]

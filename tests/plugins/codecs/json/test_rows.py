@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from tfaas_plugins.codecs.json.codec import JsonCodec
-from tfaas_plugins.codecs.values.leaves import NAN_HINT
 
 from tests.plugins.codecs.json.requests import ROW_OF_2, array, bind, refusal
 from tests.plugins.codecs.versions import f32, taking
@@ -17,6 +16,7 @@ from tfaas_core.errors import TfaasError
 from tfaas_core.route import Head
 from tfaas_core.tensors import BatchAxis
 from tfaas_core.testing.models import model_version
+from tfaas_core.values.numbers import NAN_HINT
 
 
 class TestRowsAndBatches:

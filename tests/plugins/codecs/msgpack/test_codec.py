@@ -56,6 +56,13 @@ class TestContract(CodecContract):
             encode({"dtype": "<f4", "shape": [2, 1], "data": b"\0\0\0\x3f\0\0\x80\xff"}),
         ),
         Sample(
+            encode({"values": packed([[1, np.nan], [3, 4]])}),
+            taking(nan="accept"),
+            Bound({"x": f32([[1, np.nan], [3, 4]])}, 2, False),
+            {"y": f32([[1], [2]])},
+            encode(packed([[1], [2]])),
+        ),
+        Sample(
             encode({"inputs": {"y": [[5], [6]], "x:0": packed([[1, 2], [3, 4]])}}),
             TWO_INPUTS,
             Bound({"x": f32([[1, 2], [3, 4]]), "y": f32([[5], [6]])}, 2, False),

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from tfaas_plugins.codecs.values.leaves import NAN_HINT
 
 from tests.plugins.codecs.msgpack.requests import array, bind, refusal
 from tests.plugins.codecs.versions import VK_3, f32, taking
+from tfaas_core.values.numbers import NAN_HINT
 
 EIGHT = [1, 2.5, -3, 0, 5, 6, 7, 8]
 

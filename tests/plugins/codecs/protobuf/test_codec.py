@@ -12,7 +12,7 @@ from tfaas_plugins.codecs.protobuf.codec import ProtobufCodec
 from tfaas_plugins.codecs.protobuf.tfaas_pb2 import DataFrame, Detector, Hits, Row
 
 from tests.plugins.codecs.protobuf.requests import FRAME, ROW, frame, predictions, refusal, row
-from tests.plugins.codecs.versions import VK, VK_3, f32
+from tests.plugins.codecs.versions import VK, VK_3, f32, taking
 from tfaas_core.config import Config
 from tfaas_core.errors import BadBody, UnsupportedMediaType
 from tfaas_core.route import Head
@@ -54,6 +54,14 @@ class TestContract(CodecContract):
             {"y": f32([[0.25]])},
             predictions(("higgs", 0.25)),
             content_type='APPLICATION/OCTET-STREAM;MESSAGETYPE="tfaaspb.DataFrame"; q=1',
+        ),
+        Sample(
+            frame(row(1, np.nan), row(3, 4)).SerializeToString(),
+            taking(nan="accept"),
+            Bound({"x": f32([[1, np.nan], [3, 4]])}, 2, False),
+            {"y": f32([[1], [2]])},
+            predictions(("", 1), ("", 2)),
+            content_type=FRAME,
         ),
         Sample(
             b"",

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from tfaas_plugins.codecs.protobuf.codec import ProtobufCodec
 from tfaas_plugins.codecs.protobuf.tfaas_pb2 import DataFrame, Row
-from tfaas_plugins.codecs.values.leaves import NAN_HINT
 
 from tests.plugins.codecs.protobuf.requests import ROW, array, bind, frame, refusal, row
 from tests.plugins.codecs.versions import VK, f32, giving, taking
@@ -17,6 +16,7 @@ from tfaas_core.models.model import ModelVersion
 from tfaas_core.route import Head
 from tfaas_core.tensors import BatchAxis, Bound, TensorSpec
 from tfaas_core.testing.models import model_version
+from tfaas_core.values.numbers import NAN_HINT
 
 
 class TestRowsAndBatches:

@@ -11,7 +11,7 @@ from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, Arrays, BatchAxis, Bound
 
 
-def answer(
+def answer_in_kind(
     outputs: Arrays, bound: Bound, version: ModelVersion, shown: Callable[[Array], Any]
 ) -> Any:
     """What ``shown`` makes of the one output, or of several by name in the signature's order.

@@ -1,0 +1,230 @@
+"""The contract of Guard as tests: each implementation subclasses ``GuardContract``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
+
+import msgspec
+import pytest
+
+from tfaas_core.errors import TfaasError
+from tfaas_core.fields import Headers
+from tfaas_core.guard import Asking, Guard
+from tfaas_core.route import ClientAddress, Head, Response, Right
+from tfaas_core.routing.sendable import sendable
+from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.waits import waits_of
+
+_STATUSES = {400, 401, 403, 404, 429, 503}
+_AT_ONCE = 50
+_TRIES = 5
+_ODD_VALUES = ("", " ", ",", "Bearer", "Bearer ", "\x00", "caf\u00e9", "\udcff", "a=b; c" * 999)
+
+T = TypeVar("T")
+
+
+class Admitted(msgspec.Struct, frozen=True):
+    """What a guard allows, to ``model``, and who it says asks."""
+
+    asking: Asking
+    identity: str
+    model: str = "vk"
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """What a guard refuses, with a status.
+
+    If there is a ``model``, it is refused only when it is known that it is about that one.
+    ``after``: what is asked just before, such as uses up a limit.
+    """
+
+    asking: Asking
+    status: int
+    model: str = ""
+    after: Sequence[Asking] = ()
+
+
+def asking_with(
+    headers: Mapping[str, str] | None = None,
+    right: Right = "predict",
+    route: str = "/predict/json",
+    method: str = "POST",
+    ip: str = "192.0.2.1",
+) -> Asking:
+    """What a client asks that sends these headers."""
+    head = Head(method, route, headers=Headers(list((headers or {}).items())))
+    return Asking(head, ClientAddress(ip, 40_000), right, route)
+
+
+class GuardContract:
+    """What every Guard does. Subclass it as ``Test...``, and set its class variables."""
+
+    make_guard: ClassVar[Callable[[], Guard]]
+
+    admitted: ClassVar[Sequence[Admitted]]
+    """At least one that is allowed."""
+
+    refused: ClassVar[Sequence[Refused]]
+    """At least one that is not."""
+
+    @pytest.fixture
+    def guard(self) -> Guard:
+        return type(self).make_guard()
+
+    def test_the_samples_are_allowed_and_refused(self) -> None:
+        assert self.admitted
+        assert self.refused
+
+    @in_event_loop
+    async def test_who_is_allowed_gets_an_identity(self) -> None:
+        """One line for logs, the same each time."""
+        for sample in self.admitted:
+            guard = type(self).make_guard()
+            for _ in range(2):
+                identity = await guard.admit(sample.asking)
+                assert type(identity) is str
+                assert identity == sample.identity
+                assert identity.isprintable()
+                await guard.admit_to(sample.asking, identity, sample.model)
+
+    @in_event_loop
+    async def test_who_is_not_allowed_is_refused_with_the_status(self) -> None:
+        for sample in self.refused:
+            error = await _refusal(type(self).make_guard(), sample)
+            assert error is not None, f"{sample.asking} is admitted"
+            assert error.status == sample.status
+            assert error.status in _STATUSES
+
+    @in_event_loop
+    async def test_a_refusal_can_be_sent_and_says_what_to_do(self) -> None:
+        """401 asks for something that proves who asks, and 429 says when to ask again."""
+        for sample in self.refused:
+            error = await _refusal(type(self).make_guard(), sample)
+            assert error is not None
+            assert error.message
+            assert error.message.isprintable()
+            headers = error.headers()
+            sendable(Response(json.dumps(error.document()).encode(), error.status, headers=headers))
+            if error.status == 401:
+                assert headers.get("WWW-Authenticate")
+            if error.status == 429:
+                assert int(headers.get("Retry-After", "0")) > 0
+
+    @in_event_loop
+    async def test_a_refusal_repeats_nothing_that_was_sent(self) -> None:
+        """It may be a secret with a letter too many."""
+        for sample in self.refused:
+            error = await _refusal(type(self).make_guard(), sample)
+            assert error is not None
+            told = json.dumps([error.document(), error.headers()])
+            for _, value in sample.asking.head.headers.pairs:
+                words = [word for word in value.split() if len(word) > 6]
+                assert not [word for word in words if word in told]
+
+    @in_event_loop
+    async def test_odd_headers_are_refused_or_ignored(self, guard: Guard) -> None:
+        """Nothing but a TfaasError comes of them: anything else is a 500 that names the plugin."""
+        identities: set[str | int] = {"", *(sample.identity for sample in self.admitted)}
+        for asking in _odd([*self.admitted, *self.refused]):
+            outcome = await _outcome(guard, asking)
+            assert outcome in identities | _STATUSES, f"{outcome} for {asking.head.headers}"
+
+    @in_event_loop
+    async def test_whoever_asks_at_once_gets_an_answer_of_their_own(self) -> None:
+        """A guard is asked by all requests of a worker, many at a time."""
+        guard = type(self).make_guard()
+        lasting = [refused for refused in self.refused if not refused.after and not refused.model]
+        samples: list[Admitted | Refused] = [*self.admitted[:1], *lasting]
+        found = await asyncio.gather(
+            *(_outcome(guard, sample.asking) for _ in range(_AT_ONCE) for sample in samples)
+        )
+        expected = [s.identity if isinstance(s, Admitted) else s.status for s in samples]
+        shown = [found[n :: len(samples)] for n in range(len(samples))]
+        for outcomes, outcome in zip(shown, expected, strict=True):
+            # A limit may be reached meanwhile, but nobody is taken for somebody else.
+            assert set(outcomes) <= {outcome, 429}
+            assert outcomes[0] == outcome
+
+    @in_event_loop
+    async def test_the_event_loop_is_not_blocked(self, guard: Guard) -> None:
+        """What takes time is awaited: until it is, all other requests of the worker wait."""
+        allowed = [sample.asking for sample in self.admitted]
+        for asking in [*allowed, *(sample.asking for sample in self.refused)]:
+            waits = [await _waits(guard, asking) for _ in range(_TRIES)]
+            assert min(waits, key=len) == [], f"admit waits: {waits[-1]}"
+
+
+async def _refusal(guard: Guard, sample: Refused) -> TfaasError | None:
+    for before in sample.after:
+        await _outcome(guard, before)
+    try:
+        identity = await guard.admit(sample.asking)
+        assert sample.model, f"{sample.asking} is admitted"
+        await guard.admit_to(sample.asking, identity, sample.model)
+    except TfaasError as error:
+        return error
+    return None
+
+
+async def _outcome(guard: Guard, asking: Asking) -> str | int:
+    """Who asks; the status if nobody is let in."""
+    try:
+        return await guard.admit(asking)
+    except TfaasError as error:
+        return error.status
+
+
+def _odd(samples: Sequence[Admitted | Refused]) -> Iterator[Asking]:
+    """What the samples ask, with other values of the headers, without each, and with it twice."""
+    names = {name for sample in samples for name, _ in sample.asking.head.headers.pairs}
+    for sample in samples:
+        pairs = list(sample.asking.head.headers.pairs)
+        for name in names | {"authorization", "cookie", "x-forwarded-for"}:
+            others = [pair for pair in pairs if pair[0] != name]
+            yield _with_headers(sample.asking, others)
+            yield _with_headers(sample.asking, [*others, (name, "x"), (name, "y")])
+            for value in _ODD_VALUES:
+                yield _with_headers(sample.asking, [*others, (name, value)])
+
+
+def _with_headers(asking: Asking, pairs: Sequence[tuple[str, str]]) -> Asking:
+    head = Head(asking.head.method, asking.head.raw_path, headers=Headers(list(pairs)))
+    return msgspec.structs.replace(asking, head=head)
+
+
+async def _waits(guard: Guard, asking: Asking) -> list[str]:
+    """What ``admit`` waits for without awaiting it."""
+    waits: list[str] = []
+    await _Stepped(_outcome(guard, asking), waits)
+    return waits
+
+
+class _Stepped(Awaitable[None]):
+    """Awaits a coroutine, and adds to ``waits`` what each of its steps waits for."""
+
+    def __init__(self, coroutine: Any, waits: list[str]) -> None:
+        self._coroutine = coroutine
+        self._waits = waits
+
+    def __await__(self) -> Generator[Any, None, None]:
+        steps = self._coroutine.__await__()
+        while True:
+            yielded: list[Any] = []
+
+            def step(yielded: list[Any] = yielded) -> None:
+                yielded.extend(_next(steps))
+
+            self._waits += waits_of(step)
+            if not yielded:
+                return
+            yield yielded[0]
+
+
+def _next(steps: Iterator[T]) -> list[T]:
+    try:
+        return [next(steps)]
+    except StopIteration:
+        return []
