@@ -17,7 +17,7 @@ ENGINE = CORE / "engine"
 ROOMS = (CORE, ROOT / "plugins" / "tfaas_plugins", ROOT / "backends" / "tfaas_backends")
 
 LAYERS = (
-    {"archives", "base64_text", "errors", "fields", "spelling", "visit"},
+    {"archives", "base64_text", "errors", "events", "fields", "spelling", "visit"},
     {"error_kinds", "json_text"},
     {"route", "tensors"},
     {"guard", "models", "observer"},

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from tfaas_core.config import Config
+from tfaas_core.events import Tell, tell_nobody
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.runtime import Runtime
 from tfaas_core.tensors import Array, BatchAxis, Signature
@@ -149,12 +150,18 @@ class Engine(ABC):
         """Unload this version once its last answer is out. A later ``run`` loads it again."""
 
 
-class _Owners(msgspec.Struct, frozen=True, kw_only=True):
+class _Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     owners: Mapping[str, str] = {}
     """The module of the plugin that each runtime comes from, as far as that is known."""
 
     built_in: Collection[str] = ()
     """The modules of the built-in plugins, which are not blamed for how a process ends."""
+
+    tell: Tell = tell_nobody
+    """Tells observers that a version was loaded, unloaded, or crashed, each once in the server: by
+    whichever part of the engine learns of it, in its event loop. If nobody listens, it does
+    nothing. Raises TypeError if a field is of a wrong type. An engine that does not call it works
+    as well, but that observers do not hear of its models."""
 
     def suspect(self, runtime: str) -> str:
         """The plugin that a runtime comes from, if a process for its models ends; or empty."""
@@ -162,7 +169,7 @@ class _Owners(msgspec.Struct, frozen=True, kw_only=True):
         return "" if owner in self.built_in else owner
 
 
-class EngineContext(_Owners, frozen=True):
+class EngineContext(_Surroundings, frozen=True):
     """What an engine factory may use."""
 
     config: Config

@@ -17,6 +17,7 @@ import uvloop
 from tfaas_core.composition import Composition
 from tfaas_core.config import Config
 from tfaas_core.errors import TfaasError
+from tfaas_core.events import ModelEvent
 from tfaas_core.host import Host
 from tfaas_core.plugins.finding import find
 from tfaas_core.processes.broken_start import start_error
@@ -25,6 +26,7 @@ from tfaas_core.processes.messages import (
     Announced,
     CannotStart,
     Drain,
+    Happened,
     Look,
     Looked,
     Notice,
@@ -113,7 +115,7 @@ class HttpWorker:
             _spare_the_collector()
             started.push_async_callback(self._tasks.cancel)
             self._host.set_result(host)
-            self._link.send(Serving())
+            self._link.send(Serving(host.observers.hear_events))
             if self._arguments.demo:
                 self._tasks.spawn(self._publish_demo(host))
             await self._draining.wait()
@@ -125,7 +127,12 @@ class HttpWorker:
 
         arguments = self._arguments
         place = WorkerPlace(
-            arguments.worker, arguments.workers, arguments.engine_socket, self._announce, self._look
+            arguments.worker,
+            arguments.workers,
+            arguments.engine_socket,
+            self._announce,
+            self._look,
+            self._tell,
         )
         composition = Composition.of(arguments.config)
         host = await started.enter_async_context(Host.started(composition, place))
@@ -155,12 +162,18 @@ class HttpWorker:
         looked: Looked = await self._calls.ask(lambda call: self._link.send(Look(call)))
         return looked.status
 
+    def _tell(self, event: ModelEvent) -> None:
+        self._link.send(Happened(event))
+
     def _received(self, message: ToHttpWorker, _descriptors: list[int]) -> None:
         match message:
             case Announced() | Looked():
                 self._calls.answer(message.call, message)
             case Refresh():
                 self._tasks.spawn(self._refresh(message))
+            case Happened():
+                # Nothing is sent before this worker has said that it serves.
+                self._host.result().observers.happened(message.event)
             case Drain():
                 self._draining.set()
 

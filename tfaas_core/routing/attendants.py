@@ -43,7 +43,7 @@ class Attendants:
     def ends(self, request: Request, response: Response, body_bytes: int | None) -> None:
         """Tells the observers. ``body_bytes``: of the request; None if they were streamed."""
         visit = request.visit
-        if visit is None or not self._observers:
+        if visit is None or not self._observers.hear_answers:
             return
         head = request.head
         answer = Answered(
@@ -74,7 +74,7 @@ def attendants_of(
     right: Right | None = None,
 ) -> Attendants | None:
     """None if there is nobody to ask or to tell, so that requests cost nothing more."""
-    if not guards and not observers:
+    if not guards and not (observers and observers.hear_answers):
         return None
     return Attendants(guards or Guards(), observers or Observers(), path, right)
 
