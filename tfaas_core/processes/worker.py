@@ -8,7 +8,8 @@ import logging
 import os
 import signal
 import socket
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,6 +20,7 @@ from tfaas_core.config import Config
 from tfaas_core.errors import TfaasError
 from tfaas_core.events import ModelEvent
 from tfaas_core.host import Host
+from tfaas_core.plugins import BUILTIN_PLUGINS
 from tfaas_core.plugins.finding import find
 from tfaas_core.processes.broken_start import start_error
 from tfaas_core.processes.messages import (
@@ -35,6 +37,7 @@ from tfaas_core.processes.messages import (
     Serving,
     ToHttpWorker,
 )
+from tfaas_core.processes.watchdog import Watchdog
 from tfaas_core.routing.culprit import culprit
 from tfaas_core.status import ServerStatus
 from tfaas_core.system import logs
@@ -114,6 +117,7 @@ class HttpWorker:
                 return
             _spare_the_collector()
             started.push_async_callback(self._tasks.cancel)
+            started.enter_context(_watched(host))
             self._host.set_result(host)
             self._link.send(Serving(host.observers.hear_events))
             if self._arguments.demo:
@@ -199,6 +203,17 @@ class HttpWorker:
 
     def _parent_gone(self) -> None:
         os._exit(1)
+
+
+@contextmanager
+def _watched(host: Host) -> Iterator[None]:
+    plugins = {plugin.module for plugin in host.plugins.found if not plugin.disabled}
+    watchdog = Watchdog(plugins.difference(BUILTIN_PLUGINS), BUILTIN_PLUGINS)
+    watchdog.start()
+    try:
+        yield
+    finally:
+        watchdog.stop()
 
 
 def _spare_the_collector() -> None:
