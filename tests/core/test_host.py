@@ -19,7 +19,7 @@ from tfaas_core.errors import PluginError, StorageUnavailable, Unavailable
 from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.versions import Model
-from tfaas_core.plugins import owned_part
+from tfaas_core.plugins import time_limit
 from tfaas_core.plugins.lifespan import LEAVE_LIMIT_S
 from tfaas_core.plugins.owned_part import PartFailedError
 from tfaas_core.testing.fakes import FakeStorage
@@ -191,7 +191,7 @@ async def test_an_end_that_fails_hides_no_failed_start(tmp_path: Path) -> None:
 async def test_who_waits_for_a_part_is_told_for_which(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(owned_part, "TELL_EVERY_S", 0.01)
+    monkeypatch.setattr(time_limit, "TELL_EVERY_S", 0.01)
     told = "tfaas_backends.storages.filesystem has been opening the storage `filesystem` for 0.02 s"
 
     class SlowStorage(FakeStorage):

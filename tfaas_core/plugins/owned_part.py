@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import msgspec
 
 from tfaas_core.error_kinds import code_of_kind, error_from
 from tfaas_core.errors import StartupError, TfaasError
 from tfaas_core.plugins.plugin import Plugin
+from tfaas_core.plugins.time_limit import told_of
 from tfaas_core.system.one_line import described
-
-TELL_EVERY_S = 10.0
-"""How often somebody who waits is told for what; a database may legitimately take long."""
 
 _log = logging.getLogger("tfaas.start")
 
@@ -80,21 +77,10 @@ class OwnedPart(msgspec.Struct, frozen=True):
         """A clause: the plugin failed in ``doing``, and this is the ``error``."""
         return f"plugin {self.plugin.module} failed in {doing}: {described(error)}"
 
-    @contextmanager
-    def _told_of(self, doing: str) -> Iterator[None]:
-        over = threading.Event()
-        watch = threading.Thread(target=self._tell, args=(doing, over), daemon=True)
-        watch.start()
-        try:
-            yield
-        finally:
-            over.set()
-            watch.join()
+    def _told_of(self, doing: str) -> AbstractContextManager[None]:
+        """A database may legitimately take long: who waits is told for what."""
 
-    def _tell(self, doing: str, over: threading.Event) -> None:
-        taken_s = 0.0
-        while not over.wait(TELL_EVERY_S):
-            taken_s += TELL_EVERY_S
+        def tell(taken_s: float) -> None:
             _log.warning(
                 "plugin %s has been %s the %s for %g s, and the server waits for it",
                 self.plugin.module,
@@ -102,6 +88,8 @@ class OwnedPart(msgspec.Struct, frozen=True):
                 self.name,
                 taken_s,
             )
+
+        return told_of(tell)
 
 
 def _is_from_outside(error: BaseException) -> bool:
