@@ -39,6 +39,7 @@ class Guard(ABC):
     async def admit_to(self, asking: Asking, identity: str, model: str) -> None:
         """Called again as soon as it is known which model it is about, if it is about one.
 
+        Whether there is such a model has not been looked up: who is refused does not learn it.
         ``identity`` is what ``admit`` said. Raises as ``admit`` does. By default all models are
         allowed.
         """

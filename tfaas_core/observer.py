@@ -37,7 +37,8 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     codec: str
     """Which one has read the request; empty if none has."""
     model: str
-    """Which model it was for, if that exists; else empty."""
+    """Which model it was for; empty if there is none of this name, or none was named. Of a request
+    that guards refused, or that went wrong at once, nobody has looked whether there is."""
     version: int | None
     rows: int | None
     wait_s: float | None

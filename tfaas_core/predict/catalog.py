@@ -106,10 +106,16 @@ class Catalog:
             return model.version(version)
         return model.live if label is None else model.labelled(label)
 
+    def name(self, name: str | None) -> str:
+        """``name``, or with None, that of the default model; empty if there is none.
+
+        Whether there is such a model is not looked up.
+        """
+        return self._configured_default or self._default if name is None else name
+
     def model(self, name: str | None) -> Model:
         """The model ``name``, or with None, the default one; raises as ``get`` does."""
-        if name is None:
-            name = self._configured_default or self._default
+        name = self.name(name)
         model = self._models.get(name)
         if model is not None:
             return model

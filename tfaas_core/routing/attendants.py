@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 
 import msgspec
 
+from tfaas_core.errors import UnknownModel
 from tfaas_core.guard import Asking
 from tfaas_core.observer import Answered
 from tfaas_core.route import Request, Response, Right
@@ -46,6 +47,7 @@ class Attendants:
         if visit is None or not self._observers.hear_answers:
             return
         head = request.head
+        code = _code(response) if response.status >= 400 else ""
         answer = Answered(
             method=head.method,
             path=head.raw_path,
@@ -53,12 +55,12 @@ class Attendants:
             client=request.client,
             identity=visit.identity,
             status=response.status,
-            code=_code(response) if response.status >= 400 else "",
+            code=code,
             request_bytes=body_bytes,
             answer_bytes=len(response.body) if response.stream is None else None,
             duration_s=time.monotonic() - visit.begin_s,
             codec=visit.codec,
-            model=visit.model,
+            model=visit.model if code != UnknownModel.code else "",
             version=visit.version,
             rows=visit.rows,
             wait_s=visit.wait_s,
