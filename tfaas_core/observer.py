@@ -14,7 +14,7 @@ from tfaas_core.events import (
 from tfaas_core.route import ClientAddress
 
 
-class Answered(msgspec.Struct, frozen=True, kw_only=True):
+class Answered(msgspec.Struct, frozen=True, gc=False):
     """A request, and its answer. Times are in seconds."""
 
     method: str

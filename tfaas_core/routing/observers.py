@@ -53,24 +53,25 @@ class Observers:
 
     def answered(self, answer: Answered) -> None:
         """What one of them raises is logged, and the others are told all the same."""
-        self._tell(self._of_answers, answer)
+        for number, listener in self._of_answers:
+            try:
+                listener(answer)
+            except BaseException as error:  # a plugin may call exit()
+                self._failed(number, error)
 
     def happened(self, event: ModelEvent) -> None:
         """As ``answered``, for all else."""
-        self._tell(self._of_events[type(event)], event)
+        for number, listener in self._of_events[type(event)]:
+            try:
+                listener(event)
+            except BaseException as error:
+                self._failed(number, error)
 
     def _listeners(self, method: str) -> tuple[_Listener, ...]:
         """Those that have the method of their own, by their numbers."""
         ours = getattr(Observer, method)
         methods = ((n, getattr(each, method)) for n, (each, _) in enumerate(self._observers))
         return tuple((n, own) for n, own in methods if getattr(own, "__func__", None) is not ours)
-
-    def _tell(self, listeners: tuple[_Listener, ...], told: object) -> None:
-        for number, listener in listeners:
-            try:
-                listener(told)
-            except BaseException as error:  # a plugin may call exit()
-                self._failed(number, error)
 
     def _failed(self, number: int, error: BaseException) -> None:
         observer, owner = self._observers[number]
