@@ -16,6 +16,7 @@ from tfaas_core.config import load_config
 from tfaas_core.engine.base import Engine, EngineContext, EngineFactory, Supervisor, WorkerContext
 from tfaas_core.engine.resting import RestingEngine
 from tfaas_core.errors import PluginError, StorageUnavailable, Unavailable
+from tfaas_core.events import ModelEvent, ModelLoaded
 from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.versions import Model
@@ -40,6 +41,21 @@ async def tfaas_lifespan(host):
     host.storage.steps.take("lifespan.enter")
     yield
     host.storage.steps.take("lifespan.leave")
+"""
+OBSERVER = """
+from tfaas_core.hookspecs import hookimpl
+from tfaas_core.observer import Observer
+
+class Watch(Observer):
+    def __init__(self, host):
+        self._host = host
+
+    def loaded(self, event):
+        self._host.shared.setdefault("told", []).append(event)
+
+@hookimpl
+def tfaas_register_observers(host):
+    return [Watch(host)]
 """
 BEGUN = ["storage.open", "engine.start", "storage.list"]
 ENDED = ["engine.close", "storage.close"]
@@ -87,6 +103,10 @@ class SteppedEngine(RestingEngine):
 
 
 class SteppedFactory(EngineFactory):
+    """``context`` is that of the last engine."""
+
+    context: WorkerContext
+
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
 
@@ -94,6 +114,7 @@ class SteppedFactory(EngineFactory):
         return None
 
     def engine(self, context: WorkerContext) -> Engine:
+        self.context = context
         return SteppedEngine(self._steps)
 
 
@@ -219,6 +240,28 @@ async def test_only_a_host_with_a_parent_starts_without_its_storage(tmp_path: Pa
         with pytest.raises(StorageUnavailable, match="away"):
             host.catalog.get("vk")
     assert steps.done == [*BEGUN, *ENDED]
+
+
+@in_event_loop
+async def test_what_an_engine_tells_observers_hear_once_they_are_there(
+    install_plugin: InstallPlugin, tmp_path: Path
+) -> None:
+    install_plugin("tfaas-watch", OBSERVER)
+    factory = SteppedFactory(Steps({}))
+    composition = composed(tmp_path, Steps({}))
+    event = ModelLoaded(model="vk", version=1, runtime="fake", pid=None, duration_s=1.0)
+    async with Host.started(msgspec.structs.replace(composition, engine_factory=factory)) as host:
+        factory.context.tell(event)
+        host.routes()
+        factory.context.tell(event)
+        assert host.shared == {"told": [event]}
+    sent: list[ModelEvent] = []
+    async with Host.started(
+        msgspec.structs.replace(composition, engine_factory=factory), WorkerPlace(tell=sent.append)
+    ) as host:
+        host.routes()
+        factory.context.tell(event)
+        assert (host.shared, sent) == ({}, [event]), "the parent says whose observers are told"
 
 
 @in_event_loop

@@ -45,6 +45,22 @@ async def test_each_change_of_where_requests_go_is_told_once(
 
 
 @in_event_loop
+async def test_changes_by_other_servers_are_told_as_well(make_case: Callable[..., Case]) -> None:
+    case = make_case()
+    case.upload("vk")
+    await case.catalog.load()
+    case.point("vk", 1, stable=1)
+    await case.catalog.load()
+    case.delete("vk")
+    await case.catalog.load()
+    assert case.told == [
+        switched("stable", None, 1),
+        switched("", 1, None),
+        switched("stable", 1, None),
+    ]
+
+
+@in_event_loop
 async def test_a_number_that_is_another_version_is_told(make_case: Callable[..., Case]) -> None:
     case = make_case()
     version = case.upload("vk")
