@@ -56,7 +56,8 @@ class Observer:
     An answer is told in the HTTP worker that gave it. Each of the other events is told once in the
     server, in one HTTP worker: the one that has been serving for longest. If that ends, the next
     one is told what happens from then on, in the order in which the parent learns of it; what was
-    on its way to the worker that ended is told nobody. What happens while the server starts, or
+    on its way to the worker that ended is told nobody, and a switch that was going on may be told
+    twice. What happens while the server starts, or
     because it ends, is not told either.
     """
 

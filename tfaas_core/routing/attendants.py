@@ -40,9 +40,13 @@ class Attendants:
         head = request.head
         right = self._right or ("read" if head.method in ("GET", "HEAD") else "admin")
         waiting = self._admit(Asking(head, request.client, right, self._path), visit)
-        if "name" not in head.path_fields:
+        name = head.path_fields.get("name")
+        if name is None:
             return waiting
-        return _admitted(waiting, visit, head.path_fields["name"])
+        if waiting is None and visit.gate is None:
+            visit.model = name
+            return None
+        return _admitted(waiting, visit, name)
 
     def ends(self, request: Request, response: Response, body_bytes: int | None) -> None:
         """Tells the observers. ``body_bytes``: of the request; None if they were streamed."""
