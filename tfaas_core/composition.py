@@ -11,6 +11,7 @@ import msgspec
 from tfaas_core.codec import Codec
 from tfaas_core.config import Config
 from tfaas_core.engine.base import Engine, EngineContext, EngineFactory, Supervisor, WorkerContext
+from tfaas_core.events import Tell, tell_nobody
 from tfaas_core.plugins import Plugins, load_plugins
 from tfaas_core.plugins.finding import BUILTIN_PLUGINS
 from tfaas_core.plugins.lifespan import LEAVE_LIMIT_S
@@ -82,12 +83,12 @@ class Composition(msgspec.Struct, frozen=True):
         engine = self.engine_part
         return OwnedPart(engine.plugin, f"supervisor of the {engine.name}")
 
-    def supervisor(self) -> Supervisor | None:
-        """A new supervisor of the engine, for the parent."""
-        return self.engine_factory.supervisor(self._context())
+    def supervisor(self, tell: Tell = tell_nobody) -> Supervisor | None:
+        """A new supervisor of the engine, for the parent, which tells of events by ``tell``."""
+        return self.engine_factory.supervisor(self._context(tell))
 
-    def engine(self, place: WorkerPlace) -> Engine:
-        """A new engine, for one HTTP worker."""
+    def engine(self, place: WorkerPlace, tell: Tell = tell_nobody) -> Engine:
+        """A new engine, for one HTTP worker, which tells of events by ``tell``."""
         return self.engine_factory.engine(
             WorkerContext(
                 self.config,
@@ -98,6 +99,7 @@ class Composition(msgspec.Struct, frozen=True):
                 self.storage.artifact,
                 owners=self.plugins.owners("runtime"),
                 built_in=BUILTIN_PLUGINS,
+                tell=tell,
             )
         )
 
@@ -105,15 +107,15 @@ class Composition(msgspec.Struct, frozen=True):
         """Why models of which runtimes cannot be started, as the engine finds out by trying it."""
         return self.engine_factory.examine(self._context())
 
-    def _context(self) -> EngineContext:
-        owners = self.plugins.owners("runtime")
+    def _context(self, tell: Tell = tell_nobody) -> EngineContext:
         return EngineContext(
             self.config,
             self.runtimes,
             self.workers,
-            owners=owners,
+            owners=self.plugins.owners("runtime"),
             built_in=BUILTIN_PLUGINS,
             stored_runtimes=self._stored_runtimes,
+            tell=tell,
         )
 
     def _stored_runtimes(self) -> set[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable
 
 import msgspec
 
 from tfaas_core.route import ClientAddress, Head, Right
 
 
-class Asking(msgspec.Struct, frozen=True):
+class Asking(msgspec.Struct, frozen=True, gc=False):
     """What somebody asks for. The body is not there yet."""
 
     head: Head
@@ -24,21 +25,24 @@ class Asking(msgspec.Struct, frozen=True):
 class Guard(ABC):
     """All guards must allow what is asked, so that each can only make a server stricter.
 
-    They are called in the event loop of an HTTP worker, and must not block it. What they raise
-    besides TfaasError is a 500 that names the plugin: a guard that fails lets nobody pass.
+    They are called in the event loop of an HTTP worker, and must not block it. A method that has to
+    wait for something is ``async``; one that has not is a plain function, which costs less. What
+    they raise besides TfaasError is a 500 that names the plugin: a guard that fails lets nobody
+    pass.
     """
 
     @abstractmethod
-    async def admit(self, asking: Asking) -> str:
+    def admit(self, asking: Asking) -> str | Awaitable[str]:
         """Who asks, for logs and limits; empty if that is nobody in particular.
 
         Called before the body is read. Raises Unauthorized, Forbidden, TooManyRequests, or another
         TfaasError, which is the answer then.
         """
 
-    async def admit_to(self, asking: Asking, identity: str, model: str) -> None:
+    def admit_to(self, asking: Asking, identity: str, model: str) -> Awaitable[None] | None:
         """Called again as soon as it is known which model it is about, if it is about one.
 
+        Whether there is such a model has not been looked up: who is refused does not learn it.
         ``identity`` is what ``admit`` said. Raises as ``admit`` does. By default all models are
         allowed.
         """

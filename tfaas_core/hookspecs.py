@@ -101,10 +101,10 @@ def tfaas_register_guards(host: Host) -> Iterable[Guard]:
 
 @hookspec
 def tfaas_register_observers(host: Host) -> Iterable[Observer]:
-    """Observers, which are told of every answer.
+    """Observers, which are told of every answer, and of what happens to models.
 
-    Called like ``tfaas_register_routes``. With no observer, requests cost what they cost without
-    this hook.
+    Called like ``tfaas_register_routes``. With no observer of answers, requests cost what they cost
+    without this hook.
     """
     raise NotImplementedError
 

@@ -23,6 +23,7 @@ from tfaas_core.predict.example_runs import ExampleRuns
 from tfaas_core.predict.predictor import Predictor, Target
 from tfaas_core.predict_routes import answer, predict_routes
 from tfaas_core.route import Request, Response, Route
+from tfaas_core.routing.event_bus import EventBus
 from tfaas_core.routing.observers import Observers
 from tfaas_core.routing.seam import SealedRoute, sealed
 from tfaas_core.runtime import Runtime
@@ -41,14 +42,28 @@ class Host:
     ``started`` makes one that serves, ``at_rest`` one of which nothing is started.
     """
 
-    def __init__(self, composition: Composition, engine: Engine, place: WorkerPlace) -> None:
+    def __init__(
+        self,
+        composition: Composition,
+        engine: Engine,
+        place: WorkerPlace,
+        bus: EventBus | None = None,
+    ) -> None:
+        """``bus`` takes events of the engine, and those of its own."""
         config = self.config = composition.config
         self.plugins: Plugins = composition.plugins
         self.codecs: Mapping[str, Codec[Any]] = composition.codecs
         self.runtimes: Mapping[str, Runtime] = composition.runtimes
         self.storage: Storage = composition.storage
         self.engine = engine
-        self.catalog = Catalog(self.storage, config.models.default, engine.retire, self._make_ready)
+        self._bus = bus or EventBus(place.tell)
+        self.catalog = Catalog(
+            self.storage,
+            config.models.default,
+            engine.retire,
+            self._make_ready,
+            self._bus.tell,
+        )
         self.predictor = Predictor(self.catalog, engine, config.engine.max_queue_rows)
         self.example_runs = ExampleRuns(engine, self.codecs, config.engine.max_queue_rows)
         self.publisher = Publisher(
@@ -60,6 +75,7 @@ class Host:
             config.models.keep_versions,
             BundleLimits(config.limits.max_unpacked_bytes, config.limits.max_bundle_files),
             self.example_runs,
+            self._bus.tell,
         )
         self.shared: dict[str, Any] = {}
         """What a plugin's hooks and handlers hand to each other, by the plugin's name."""
@@ -83,11 +99,12 @@ class Host:
             with _patient(place):
                 await asyncio.to_thread(storage.start, "opening", composition.storage.open)
             started.push_async_callback(asyncio.to_thread, storage.end, composition.storage.close)
-            engine = composition.engine(place)
+            bus = EventBus(place.tell)
+            engine = composition.engine(place, bus.tell)
             started.push_async_callback(engine_part.aend, engine.close)
             with engine_part.starting("starting"):
                 await engine.start()
-            host = cls(composition, engine, place)
+            host = cls(composition, engine, place, bus)
             started.callback(host.predictor.close)
             started.push_async_callback(host.catalog.close)
             with _patient(place), storage.starting("reading"):
@@ -142,7 +159,8 @@ class Host:
     @cached_property
     def observers(self) -> Observers:
         """All observers of plugins, as one. Raises PluginError."""
-        return self.plugins.observers(self)
+        self._bus.observers = observers = self.plugins.observers(self)
+        return observers
 
     def routes(self) -> list[SealedRoute]:
         """All that is served: what the codecs own, and what plugins register.

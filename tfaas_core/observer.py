@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import msgspec
 
+from tfaas_core.events import (
+    ModelCrashed,
+    ModelLoaded,
+    ModelSwitched,
+    ModelUnloaded,
+    ModelUploaded,
+)
 from tfaas_core.route import ClientAddress
 
 
-class Answered(msgspec.Struct, frozen=True, kw_only=True):
+class Answered(msgspec.Struct, frozen=True, gc=False):
     """A request, and its answer. Times are in seconds."""
 
     method: str
@@ -30,7 +37,8 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     codec: str
     """Which one has read the request; empty if none has."""
     model: str
-    """Which model it was for, if that exists; else empty."""
+    """Which model it was for; empty if there is none of this name, or none was named. Of a request
+    that guards refused, or that went wrong at once, nobody has looked whether there is."""
     version: int | None
     rows: int | None
     wait_s: float | None
@@ -40,11 +48,33 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Observer:
-    """Is told of everything in one HTTP worker, in its event loop: it must return at once.
+    """Is told of what happens, in the event loop of an HTTP worker: it must return at once.
 
     What it raises is logged, once a minute at most, and harms no request. A method that is not
-    overridden does nothing.
+    overridden does nothing, and what nobody overrides costs nothing.
+
+    An answer is told in the HTTP worker that gave it. Each of the other events is told once in the
+    server, in one HTTP worker: the one that has been serving for longest. If that ends, the next
+    one is told what happens from then on, in the order in which the parent learns of it; what was
+    on its way to the worker that ended is told nobody, and a switch that was going on may be told
+    twice. What happens while the server starts, or
+    because it ends, is not told either.
     """
 
     def answered(self, answer: Answered) -> None:
         """A request was answered, whatever the answer is. One whose client went away is not."""
+
+    def uploaded(self, event: ModelUploaded) -> None:
+        """A version was stored, and is served."""
+
+    def switched(self, event: ModelSwitched) -> None:
+        """Requests go to another version, in the HTTP worker that is told."""
+
+    def loaded(self, event: ModelLoaded) -> None:
+        """A version was loaded."""
+
+    def unloaded(self, event: ModelUnloaded) -> None:
+        """A version that was loaded is so no more."""
+
+    def crashed(self, event: ModelCrashed) -> None:
+        """A process died that held a version, or was loading one."""

@@ -18,7 +18,7 @@ class Timing(msgspec.Struct):
     run_s: float | None = None
 
 
-class Visit(Timing):
+class Visit(Timing, gc=False):
     """Observers are told what is in here. A handler that predicts in its own way may write it."""
 
     begin_s: float = 0.0

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from tfaas_core.events import Tell
 from tfaas_core.status import ServerStatus
 
 TellWorkers: TypeAlias = Callable[[str], Awaitable[None]]
@@ -20,7 +21,8 @@ class WorkerPlace(msgspec.Struct, frozen=True):
     """The place of one HTTP worker; by default, of a lone one without a parent.
 
     ``worker`` numbers it below ``workers``. ``engine_socket`` leads to the engine's supervisor,
-    if there is one. ``look`` asks the parent how the server is.
+    if there is one. ``look`` asks the parent how the server is. ``tell`` has one of all workers
+    tell its observers of an event.
     """
 
     worker: int = 0
@@ -28,3 +30,4 @@ class WorkerPlace(msgspec.Struct, frozen=True):
     engine_socket: socket.socket | None = None
     announce: TellWorkers | None = None
     look: Callable[[], Awaitable[ServerStatus]] | None = None
+    tell: Tell | None = None

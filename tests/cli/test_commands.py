@@ -213,7 +213,11 @@ def test_plugins_shows_broken_and_disabled_ones(
     assert lines["MODULE"].split() == ["MODULE", "DISTRIBUTION", "VERSION", "STATUS", "REGISTERS"]
     assert lines["tfaas_broken"].split()[1:4] == ["tfaas-broken", "1.0", "broken"]
     assert "no GPU here" in lines["tfaas_broken"]
-    assert lines["tfaas_off"].split()[1:] == ["tfaas-off", "1.0", "disabled"]
+    assert lines["tfaas_off"].split()[1:4] == ["tfaas-off", "1.0", "disabled"]
+    assert lines["tfaas_off"].endswith("[plugins] disabled lists tfaas-off")
+    log = lines["tfaas_plugins.access_log"]
+    assert "section access_log" in log
+    assert "setting plugins.access_log.file" in log
     assert "codec json" in lines["tfaas_plugins.codecs.json"]
 
 

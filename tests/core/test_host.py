@@ -16,10 +16,11 @@ from tfaas_core.config import load_config
 from tfaas_core.engine.base import Engine, EngineContext, EngineFactory, Supervisor, WorkerContext
 from tfaas_core.engine.resting import RestingEngine
 from tfaas_core.errors import PluginError, StorageUnavailable, Unavailable
+from tfaas_core.events import ModelEvent, ModelLoaded
 from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.versions import Model
-from tfaas_core.plugins import owned_part
+from tfaas_core.plugins import time_limit
 from tfaas_core.plugins.lifespan import LEAVE_LIMIT_S
 from tfaas_core.plugins.owned_part import PartFailedError
 from tfaas_core.testing.fakes import FakeStorage
@@ -40,6 +41,21 @@ async def tfaas_lifespan(host):
     host.storage.steps.take("lifespan.enter")
     yield
     host.storage.steps.take("lifespan.leave")
+"""
+OBSERVER = """
+from tfaas_core.hookspecs import hookimpl
+from tfaas_core.observer import Observer
+
+class Watch(Observer):
+    def __init__(self, host):
+        self._host = host
+
+    def loaded(self, event):
+        self._host.shared.setdefault("told", []).append(event)
+
+@hookimpl
+def tfaas_register_observers(host):
+    return [Watch(host)]
 """
 BEGUN = ["storage.open", "engine.start", "storage.list"]
 ENDED = ["engine.close", "storage.close"]
@@ -87,6 +103,10 @@ class SteppedEngine(RestingEngine):
 
 
 class SteppedFactory(EngineFactory):
+    """``context`` is that of the last engine."""
+
+    context: WorkerContext
+
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
 
@@ -94,6 +114,7 @@ class SteppedFactory(EngineFactory):
         return None
 
     def engine(self, context: WorkerContext) -> Engine:
+        self.context = context
         return SteppedEngine(self._steps)
 
 
@@ -191,7 +212,7 @@ async def test_an_end_that_fails_hides_no_failed_start(tmp_path: Path) -> None:
 async def test_who_waits_for_a_part_is_told_for_which(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(owned_part, "TELL_EVERY_S", 0.01)
+    monkeypatch.setattr(time_limit, "TELL_EVERY_S", 0.01)
     told = "tfaas_backends.storages.filesystem has been opening the storage `filesystem` for 0.02 s"
 
     class SlowStorage(FakeStorage):
@@ -219,6 +240,28 @@ async def test_only_a_host_with_a_parent_starts_without_its_storage(tmp_path: Pa
         with pytest.raises(StorageUnavailable, match="away"):
             host.catalog.get("vk")
     assert steps.done == [*BEGUN, *ENDED]
+
+
+@in_event_loop
+async def test_what_an_engine_tells_observers_hear_once_they_are_there(
+    install_plugin: InstallPlugin, tmp_path: Path
+) -> None:
+    install_plugin("tfaas-watch", OBSERVER)
+    factory = SteppedFactory(Steps({}))
+    composition = composed(tmp_path, Steps({}))
+    event = ModelLoaded(model="vk", version=1, runtime="fake", pid=None, duration_s=1.0)
+    async with Host.started(msgspec.structs.replace(composition, engine_factory=factory)) as host:
+        factory.context.tell(event)
+        host.routes()
+        factory.context.tell(event)
+        assert host.shared == {"told": [event]}
+    sent: list[ModelEvent] = []
+    async with Host.started(
+        msgspec.structs.replace(composition, engine_factory=factory), WorkerPlace(tell=sent.append)
+    ) as host:
+        host.routes()
+        factory.context.tell(event)
+        assert (host.shared, sent) == ({}, [event]), "the parent says whose observers are told"
 
 
 @in_event_loop

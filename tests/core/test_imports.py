@@ -17,7 +17,8 @@ ENGINE = CORE / "engine"
 ROOMS = (CORE, ROOT / "plugins" / "tfaas_plugins", ROOT / "backends" / "tfaas_backends")
 
 LAYERS = (
-    {"archives", "base64_text", "errors", "fields", "listener", "spelling", "streams", "visit"},
+    {"archives", "base64_text", "errors", "events", "fields", "listener", "spelling", "streams"}
+    | {"visit"},
     {"configured_path", "error_kinds", "json_text"},
     {"route", "tensors"},
     {"guard", "models", "observer", "static_files"},

@@ -24,7 +24,11 @@ def plugins(path: Path | None, overrides: tuple[str, ...], as_json: bool) -> Non
         print_json(listed)
         return
     rows = [
-        (p.module, p.distribution, p.version, p.status, p.reason or ", ".join(p.registers))
+        (p.module, p.distribution, p.version, p.status, p.reason or _named(p.registers, p.settings))
         for p in listed
     ]
     print_table(("MODULE", "DISTRIBUTION", "VERSION", "STATUS", "REGISTERS"), rows)
+
+
+def _named(registers: list[str], settings: list[str]) -> str:
+    return ", ".join([*registers, *(f"setting {key}" for key in settings)])

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from tfaas_core.config import Config
+from tfaas_core.events import Tell, tell_nobody
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.runtime import Runtime
 from tfaas_core.tensors import Array, BatchAxis, Signature
@@ -149,7 +150,7 @@ class Engine(ABC):
         """Unload this version once its last answer is out. A later ``run`` loads it again."""
 
 
-class _Known(msgspec.Struct, frozen=True, kw_only=True):
+class _Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     owners: Mapping[str, str] = {}
     """The module of the plugin that each runtime comes from, as far as that is known."""
 
@@ -159,13 +160,19 @@ class _Known(msgspec.Struct, frozen=True, kw_only=True):
     stored_runtimes: Callable[[], Collection[str]] | None = None
     """Tells a supervisor the runtimes of stored models. Blocks, and raises what storages raise."""
 
+    tell: Tell = tell_nobody
+    """Tells observers that a version was loaded, unloaded, or crashed, each once in the server: by
+    whichever part of the engine learns of it, in its event loop. If nobody listens, it does
+    nothing. Raises TypeError if a field is of a wrong type. An engine that does not call it works
+    as well, but that observers do not hear of its models."""
+
     def suspect(self, runtime: str) -> str:
         """The plugin that a runtime comes from, if a process for its models ends; or empty."""
         owner = self.owners.get(runtime, "")
         return "" if owner in self.built_in else owner
 
 
-class EngineContext(_Known, frozen=True):
+class EngineContext(_Surroundings, frozen=True):
     """What an engine factory may use."""
 
     config: Config

@@ -58,6 +58,7 @@ def pool_settings(context: EngineContext) -> PoolSettings:
         run_limit_s=context.config.server.request_timeout_s + _RUN_LIMIT_GRACE_S,
         owners=context.owners,
         suspects={runtime: context.suspect(runtime) for runtime in context.runtimes},
+        tell=context.tell,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import re
 import reprlib
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any, TypeVar
 from tfaas_core.errors import ConfigError
 from tfaas_core.plugins.ctrl_c import CtrlC
 from tfaas_core.plugins.plugin import Plugin, broken
-from tfaas_core.plugins.time_limit import TooLong, time_limit
+from tfaas_core.plugins.time_limit import TooLong, time_limit, told_of
 from tfaas_core.plugins.told_exits import told_exits
 from tfaas_core.system.one_line import described, one_line
 from tfaas_core.system.stdout import stdout_is_stderr
@@ -22,6 +23,8 @@ EXAMINE_LIMIT_S = 150.0
 """More than a fork server may take, so that this can say itself what hangs."""
 
 T = TypeVar("T")
+
+_log = logging.getLogger("tfaas.start")
 
 
 def call(plugin: Plugin, where: str, function: Callable[[], T], limit_s: float | None = None) -> T:
@@ -37,7 +40,17 @@ def call(plugin: Plugin, where: str, function: Callable[[], T], limit_s: float |
 def load(plugin: Plugin, function: Callable[[], Any]) -> Any:
     """What the plugin's entry point names, which ``function`` imports. Raises PluginError."""
     stuck = f"cannot be imported within {IMPORT_LIMIT_S:g} s"
-    return _limited(plugin, IMPORT_LIMIT_S, stuck, "cannot be imported", function)
+
+    def tell(taken_s: float) -> None:
+        _log.warning(
+            "plugin %s is still being imported after %g s; that may take %g s at most",
+            plugin,
+            taken_s,
+            IMPORT_LIMIT_S,
+        )
+
+    with told_of(tell):
+        return _limited(plugin, IMPORT_LIMIT_S, stuck, "cannot be imported", function)
 
 
 def make(

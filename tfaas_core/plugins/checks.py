@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 import click
 import msgspec
@@ -112,7 +112,7 @@ def _is_of_texts(value: object) -> bool:
     return isinstance(value, tuple) and all(isinstance(text, str) for text in value)
 
 
-def is_struct(value: object) -> bool:
+def is_struct(value: object) -> TypeGuard[type[msgspec.Struct]]:
     """Whether it may say what a section of the configuration is."""
     return isinstance(value, type) and issubclass(value, msgspec.Struct)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,11 +12,9 @@ import msgspec
 from tfaas_core.error_kinds import code_of_kind, error_from
 from tfaas_core.errors import StartupError, TfaasError
 from tfaas_core.plugins.plugin import Plugin
+from tfaas_core.plugins.time_limit import told_of
 from tfaas_core.plugins.told_exits import told_exits
 from tfaas_core.system.one_line import described
-
-TELL_EVERY_S = 10.0
-"""How often somebody who waits is told for what; a database may legitimately take long."""
 
 _log = logging.getLogger("tfaas.start")
 
@@ -83,21 +80,9 @@ class OwnedPart(msgspec.Struct, frozen=True):
 
     @contextmanager
     def _told_of(self, doing: str) -> Iterator[None]:
-        over = threading.Event()
-        watch = threading.Thread(target=self._tell, args=(doing, over), daemon=True)
-        watch.start()
-        failed = f"plugin {self.plugin.module} failed in {doing} the {self.name}"
-        try:
-            with told_exits(f"tfaas: {failed}: it ended the process"):
-                yield
-        finally:
-            over.set()
-            watch.join()
+        """A database may legitimately take long: who waits is told for what."""
 
-    def _tell(self, doing: str, over: threading.Event) -> None:
-        taken_s = 0.0
-        while not over.wait(TELL_EVERY_S):
-            taken_s += TELL_EVERY_S
+        def tell(taken_s: float) -> None:
             _log.warning(
                 "plugin %s has been %s the %s for %g s, and the server waits for it",
                 self.plugin.module,
@@ -105,6 +90,10 @@ class OwnedPart(msgspec.Struct, frozen=True):
                 self.name,
                 taken_s,
             )
+
+        failed = f"plugin {self.plugin.module} failed in {doing} the {self.name}"
+        with told_of(tell), told_exits(f"tfaas: {failed}: it ended the process"):
+            yield
 
 
 def _is_from_outside(error: BaseException) -> bool:

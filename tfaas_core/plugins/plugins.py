@@ -104,13 +104,11 @@ class Plugins:
 
     def guards(self, host: object) -> Guards:
         """The plugins' guards, in order; ``host`` is the Host that they get."""
-        asked = self._inquiry.objects("tfaas_register_guards", Guard, host=host)
-        return Guards((guard, plugin.module) for plugin, guard in asked)
+        return Guards(self._owned("guard", Guard, host))
 
     def observers(self, host: object) -> Observers:
         """The plugins' observers, in order; ``host`` is the Host that they get."""
-        asked = self._inquiry.objects("tfaas_register_observers", Observer, host=host)
-        return Observers((observer, plugin.module) for plugin, observer in asked)
+        return Observers(self._owned("observer", Observer, host))
 
     def routes(self, host: object) -> list[Route]:
         """The plugins' routes, in order; those of codecs are not among them.
@@ -214,6 +212,13 @@ class Plugins:
     def registered(self, plugin: Plugin) -> list[str]:
         """What ``plugin`` registered in the calls so far, each like ``codec json``."""
         return self._registrations.of(plugin)
+
+    def _owned(self, kind: str, expected: type[Any], host: object) -> Iterator[tuple[Any, str]]:
+        hook = f"tfaas_register_{kind}s"
+        self._registrations.forget(hook)
+        for plugin, value in self._inquiry.objects(hook, expected, host=host):
+            self._registrations.note(Registration(plugin, hook, kind, type(value).__name__))
+            yield value, plugin.module
 
     def _add_codec(self, plugin: Plugin, hook: str, codec: Codec[Any]) -> bool:
         if not self._add(Registration(plugin, hook, "codec", codec.name)):

@@ -53,10 +53,16 @@ class Registrations:
         active = [plugin.module for plugin in found if not plugin.disabled]
         self._order = {module: number for number, module in enumerate(active)}
         self._claims: dict[tuple[str, str], Registration] = {}
+        self._notes: list[Registration] = []
 
     def forget(self, hook: str) -> None:
-        """Drops what was claimed in ``hook``, which is asked again."""
+        """Drops what was claimed and noted in ``hook``, which is asked again."""
         self._claims = {key: claim for key, claim in self._claims.items() if claim.hook != hook}
+        self._notes = [note for note in self._notes if note.hook != hook]
+
+    def note(self, registration: Registration) -> None:
+        """Takes note of what excludes nothing else."""
+        self._notes.append(registration)
 
     def add(self, claim: Registration) -> PluginError | None:
         """Takes note of ``claim``; of two that exclude each other, the one of the earlier plugin.
@@ -100,9 +106,10 @@ class Registrations:
         return {claim.name: claim.plugin for claim in self._claims.values() if claim.kind == kind}
 
     def of(self, plugin: Plugin) -> list[str]:
-        """What ``plugin`` claimed, each like ``codec json``."""
+        """What ``plugin`` claimed, or what was noted of it, each like ``codec json``."""
         claims = [claim for claim in self._claims.values() if not claim.implied]
-        return [f"{claim.kind} {claim.name}" for claim in claims if claim.plugin == plugin]
+        all_of = (each for each in (*claims, *self._notes) if each.plugin == plugin)
+        return [f"{each.kind} {each.name}" for each in all_of]
 
 
 def _ambiguous(first: Registration, second: Registration) -> PluginError:

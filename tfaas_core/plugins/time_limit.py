@@ -1,4 +1,4 @@
-"""TimeLimit: foreign code that is to come back, and what happens if it does not."""
+"""TimeLimit: foreign code that is to come back, and what happens while it does not."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+TELL_EVERY_S = 10.0
+"""How often somebody who waits is told for what."""
 
 _GRACE_S = 2.0
 
@@ -49,6 +52,26 @@ def time_limit(
         # That of a block which began later, and is not over, passes on what is not its own.
         if signal.getsignal(signal.SIGALRM) is interrupt:
             signal.signal(signal.SIGALRM, previous)
+
+
+@contextmanager
+def told_of(tell: Callable[[float], None]) -> Iterator[None]:
+    """Calls ``tell``, in a thread, every 10 s that the block takes: with how many these are."""
+    over = threading.Event()
+    watch = threading.Thread(target=_tell, args=(over, tell), daemon=True)
+    watch.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watch.join()
+
+
+def _tell(over: threading.Event, tell: Callable[[float], None]) -> None:
+    taken_s = 0.0
+    while not over.wait(TELL_EVERY_S):
+        taken_s += TELL_EVERY_S
+        tell(taken_s)
 
 
 def _watch(over: threading.Event, limit_s: float, last_words: str) -> None:

@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TypeAlias, TypeVar
 
 from tfaas_core.errors import StorageUnavailable, TfaasError, Unavailable, UnknownModel
+from tfaas_core.events import Tell, tell_nobody
 from tfaas_core.models.model import ModelVersion, now_text, right_after
 from tfaas_core.models.versions import Model, Pointers
+from tfaas_core.predict.switches import switches
 from tfaas_core.routing.unexpected import is_given_up
 from tfaas_core.storage import DefaultChoice, Storage
 from tfaas_core.system.one_line import described
@@ -36,15 +38,19 @@ class Catalog:
         default: str,
         on_gone: Callable[[ModelVersion], None],
         make_ready: Callable[[ModelVersion, ModelVersion], Awaitable[None]],
+        tell: Tell = tell_nobody,
     ) -> None:
         """``on_gone`` is told of each version that need not be loaded any longer.
 
         ``make_ready(old, new)`` is awaited before requests go to ``new`` in the place of ``old``.
+        ``tell`` gets each ModelSwitched after the first reading.
         """
         self._storage = storage
         self._configured_default = default
         self._on_gone = on_gone
         self._make_ready = make_ready
+        self._tell_later = tell
+        self._tell: Tell = tell_nobody
         self._models: dict[str, Model] = {}
         self._seen: dict[str, Model] = {}
         self._switches: dict[str, asyncio.Task[None]] = {}
@@ -67,6 +73,7 @@ class Catalog:
             for name in self._seen.keys() | models.keys():
                 self._take_note(name, models.get(name))
             self._find_default()
+            self._tell = self._tell_later
 
     async def refresh(self, name: str) -> None:
         """Looks one name up again, because somebody changed it, and waits until that is served.
@@ -101,10 +108,16 @@ class Catalog:
             return model.version(version)
         return model.live if label is None else model.labelled(label)
 
+    def name(self, name: str | None) -> str:
+        """``name``, or with None, that of the default model; empty if there is none.
+
+        Whether there is such a model is not looked up.
+        """
+        return self._configured_default or self._default if name is None else name
+
     def model(self, name: str | None) -> Model:
         """The model ``name``, or with None, the default one; raises as ``get`` does."""
-        if name is None:
-            name = self._configured_default or self._default
+        name = self.name(name)
         model = self._models.get(name)
         if model is not None:
             return model
@@ -187,6 +200,8 @@ class Catalog:
         if before is not None:
             for version in _gone(before, model):
                 self._on_gone(version)
+        for switch in switches(name, before, model):
+            self._tell(switch)
 
     async def close(self) -> None:
         """Ends what is going on."""

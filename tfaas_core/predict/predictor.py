@@ -108,13 +108,15 @@ class Predictor:
             document = await self._in_thread(codec.parse, body, head)
         else:
             document = codec.parse(body, head)
-        version = self._version(document, target)
+        asked = self._asked(document, target)
+        if visit is not None and visit.gate is not None and asked.model:
+            # Who may not go there does not learn whether there is such a model.
+            await visit.to_model(asked.model)
+        version = self._catalog.get(asked.model, asked.version, asked.label)
         if visit is not None:
             visit.model, visit.version = version.name, version.version
-            if visit.gate is not None:
-                await visit.gate(version.name)
         if is_large or codec.is_heavy(document):
-            version, bound = await self._bound_in_thread(codec, document, target, version)
+            version, bound = await self._bound_in_thread(codec, document, asked, version)
         else:
             bound = codec.bind(document, version)
         signature = version.signature
@@ -129,12 +131,12 @@ class Predictor:
         return Prediction(answering.encode_other(named, bound, version), version)
 
     async def _bound_in_thread(
-        self, codec: Codec[Any], document: Document, target: Target | None, version: ModelVersion
+        self, codec: Codec[Any], document: Document, asked: Target, version: ModelVersion
     ) -> tuple[ModelVersion, Bound]:
         """Binds; if the live version changed meanwhile, binds again."""
         for binds_left in reversed(range(_MOST_BINDS)):
             bound = await self._in_thread(codec.bind, document, version)
-            current = self._version(document, target)
+            current = self._catalog.get(asked.model, asked.version, asked.label)
             if current.key == version.key or not binds_left:
                 break
             version = current
@@ -147,12 +149,14 @@ class Predictor:
         """Gives its threads back."""
         self._threads.shutdown(wait=False)
 
-    def _version(self, document: Document, target: Target | None) -> ModelVersion:
+    def _asked(self, document: Document, target: Target | None) -> Target:
+        """Where a request goes; raises DoesNotFit if that is two places."""
         if document.version is not None and document.label is not None:
             raise DoesNotFit(
                 f"both {_choice(document.version, None)} and {_choice(None, document.label)} are "
                 "sent, send one of them",
                 field="label",
             )
-        asked = document if target is None else target.of(document)
-        return self._catalog.get(asked.model, asked.version, asked.label)
+        if target is not None:
+            return target.of(document)
+        return Target(self._catalog.name(document.model), document.version, document.label)

@@ -6,11 +6,14 @@ from typing import TypeAlias
 
 import msgspec
 
+from tfaas_core.events import ModelEvent
 from tfaas_core.status import ServerStatus
 
 
 class Serving(msgspec.Struct, frozen=True, tag=True):
-    """A worker: I answer requests."""
+    """A worker: I answer requests. ``hears_events``: whether observers here want to be told."""
+
+    hears_events: bool = False
 
 
 class CannotStart(msgspec.Struct, frozen=True, tag=True):
@@ -69,5 +72,11 @@ class Looked(msgspec.Struct, frozen=True, tag=True):
     status: ServerStatus
 
 
-FromWorker: TypeAlias = Serving | CannotStart | Notice | Announce | Refreshed | Look
-ToHttpWorker: TypeAlias = Announced | Refresh | Drain | Looked
+class Happened(msgspec.Struct, frozen=True, tag=True):
+    """A worker: this happened here. The parent: tell your observers."""
+
+    event: ModelEvent
+
+
+FromWorker: TypeAlias = Serving | CannotStart | Notice | Announce | Refreshed | Look | Happened
+ToHttpWorker: TypeAlias = Announced | Refresh | Drain | Looked | Happened

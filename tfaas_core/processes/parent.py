@@ -27,6 +27,7 @@ from tfaas_core.processes.messages import (
     CannotStart,
     Drain,
     FromWorker,
+    Happened,
     Look,
     Looked,
     Notice,
@@ -34,6 +35,7 @@ from tfaas_core.processes.messages import (
 )
 from tfaas_core.processes.ports import Ports
 from tfaas_core.processes.refreshes import refreshed
+from tfaas_core.processes.teller import Teller
 from tfaas_core.processes.watcher import Watcher
 from tfaas_core.processes.worker_process import WorkerProcess
 from tfaas_core.status import ProcessStatus, ServerStatus
@@ -62,6 +64,7 @@ class Parent:
         self._context = multiprocessing.get_context("spawn")
         self._lifeline = Lifeline()
         self._workers: dict[int, WorkerProcess] = {}
+        self._teller = Teller()
         self._announced = False
         self._notices: list[str] = []
         self._backoff = Backoff()
@@ -85,7 +88,7 @@ class Parent:
         loop = asyncio.get_running_loop()
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signal_number, self._told_to_stop)
-        self._supervisor = self._composition.supervisor()
+        self._supervisor = self._composition.supervisor(self._teller.tell)
         async with AsyncExitStack() as started:
             if self._supervisor is not None:
                 part = self._composition.supervisor_part
@@ -138,6 +141,7 @@ class Parent:
         match message:
             case Serving():
                 worker.is_serving = True
+                self._teller.serves(worker, message.hears_events)
                 # It may have read the storage just before a change that it was not told of.
                 self._storage_changed.set()
                 self._announce_addresses()
@@ -148,6 +152,8 @@ class Parent:
                 self._print_notices()
             case Announce():
                 self._tasks.spawn(self._announce(worker, message))
+            case Happened():
+                self._teller.heard(worker, message.event)
             case Look():
                 self._tasks.spawn(self._look(worker, message))
 
@@ -170,6 +176,7 @@ class Parent:
 
     def _died(self, worker: WorkerProcess) -> None:
         asyncio.get_running_loop().remove_reader(worker.process.sentinel)
+        self._teller.gone(worker)
         worker.gone()
         del self._workers[worker.number]
         if self._stop.is_set():

@@ -8,7 +8,8 @@ import logging
 import os
 import signal
 import socket
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 
 import msgspec
 import uvloop
@@ -16,7 +17,9 @@ import uvloop
 from tfaas_core.composition import Composition
 from tfaas_core.config import Config
 from tfaas_core.errors import TfaasError
+from tfaas_core.events import ModelEvent
 from tfaas_core.host import Host
+from tfaas_core.plugins import BUILTIN_PLUGINS
 from tfaas_core.plugins.finding import find
 from tfaas_core.processes.broken_start import start_error
 from tfaas_core.processes.front import Front
@@ -25,6 +28,7 @@ from tfaas_core.processes.messages import (
     Announced,
     CannotStart,
     Drain,
+    Happened,
     Look,
     Looked,
     Notice,
@@ -33,6 +37,7 @@ from tfaas_core.processes.messages import (
     Serving,
     ToHttpWorker,
 )
+from tfaas_core.processes.watchdog import Watchdog
 from tfaas_core.routing.culprit import culprit
 from tfaas_core.status import ServerStatus
 from tfaas_core.system import logs
@@ -114,8 +119,9 @@ class HttpWorker:
                 return
             _spare_the_collector()
             started.push_async_callback(self._tasks.cancel)
+            started.enter_context(_watched(host))
             self._host.set_result(host)
-            self._link.send(Serving())
+            self._link.send(Serving(host.observers.hear_events))
             if self._arguments.demo:
                 self._tasks.spawn(self._publish_demo(host))
             await self._draining.wait()
@@ -124,7 +130,12 @@ class HttpWorker:
     async def _start(self, started: AsyncExitStack) -> tuple[Host, Front]:
         arguments = self._arguments
         place = WorkerPlace(
-            arguments.worker, arguments.workers, arguments.engine_socket, self._announce, self._look
+            arguments.worker,
+            arguments.workers,
+            arguments.engine_socket,
+            self._announce,
+            self._look,
+            self._tell,
         )
         composition = Composition.of(arguments.config)
         host = await started.enter_async_context(Host.started(composition, place))
@@ -155,12 +166,18 @@ class HttpWorker:
         looked: Looked = await self._calls.ask(lambda call: self._link.send(Look(call)))
         return looked.status
 
+    def _tell(self, event: ModelEvent) -> None:
+        self._link.send(Happened(event))
+
     def _received(self, message: ToHttpWorker, _descriptors: list[int]) -> None:
         match message:
             case Announced() | Looked():
                 self._calls.answer(message.call, message)
             case Refresh():
                 self._tasks.spawn(self._refresh(message))
+            case Happened():
+                # Nothing is sent before this worker has said that it serves.
+                self._host.result().observers.happened(message.event)
             case Drain():
                 self._draining.set()
 
@@ -186,6 +203,17 @@ class HttpWorker:
 
     def _parent_gone(self) -> None:
         _exit_at_once(1)
+
+
+@contextmanager
+def _watched(host: Host) -> Iterator[None]:
+    plugins = {plugin.module for plugin in host.plugins.found if not plugin.disabled}
+    watchdog = Watchdog(plugins.difference(BUILTIN_PLUGINS), BUILTIN_PLUGINS)
+    watchdog.start()
+    try:
+        yield
+    finally:
+        watchdog.stop()
 
 
 def _spare_the_collector() -> None:

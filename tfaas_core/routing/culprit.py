@@ -13,14 +13,20 @@ def culprit(error: BaseException, plugins: Collection[str]) -> str:
     plugins called each other, it is the one that was called last; empty if none was. A module's
     own submodules count as it.
     """
-    by_module = {plugin.partition(":")[0]: plugin for plugin in plugins}
+    names = by_module(plugins)
     found = ""
     for frame, _line in traceback.walk_tb(error.__traceback__):
-        found = _plugin_of(frame.f_globals.get("__name__", ""), by_module) or found
+        found = plugin_of(frame.f_globals.get("__name__", ""), names) or found
     return found
 
 
-def _plugin_of(module: str, by_module: Mapping[str, str]) -> str:
-    while module and module not in by_module:
+def by_module(plugins: Collection[str]) -> dict[str, str]:
+    """``plugins``, named like this, by the modules that they are in."""
+    return {plugin.partition(":")[0]: plugin for plugin in plugins}
+
+
+def plugin_of(module: str, names: Mapping[str, str]) -> str:
+    """The one of ``names``, which are by module, that ``module`` is of; empty if it is of none."""
+    while module and module not in names:
         module = module.rpartition(".")[0]
-    return by_module.get(module, "")
+    return names.get(module, "")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
+from typing import Any
 
 from tfaas_core.errors import TfaasError
 from tfaas_core.guard import Asking, Guard
 from tfaas_core.routing.unexpected import is_given_up, unexpected
 from tfaas_core.visit import Visit
+
+_NOT_ASKED = object()
 
 
 class Guards:
@@ -22,16 +25,40 @@ class Guards:
     def __bool__(self) -> bool:
         return bool(self._guards)
 
-    async def admit(self, asking: Asking, visit: Visit) -> None:
-        """Raises what one of them raises; ``visit`` gets to know who asks, and the gate."""
-        identities = []
+    def admit(self, asking: Asking, visit: Visit) -> Awaitable[None] | None:
+        """Raises what one of them raises; ``visit`` gets to know who asks, and the gate.
+
+        If one of them has to wait, that is done while what this gives is awaited.
+        """
+        identities: list[str] = []
         for guard, owner in self._guards:
             try:
-                identity = await guard.admit(asking)
+                said = guard.admit(asking)
+            except BaseException as error:
+                raise _refusal(guard, owner, error) from error
+            if not isinstance(said, str):
+                return self._admitted(said, asking, identities, visit)
+            identities.append(said)
+            visit.identity = visit.identity or said
+        if self._care_for_models:
+            visit.gate = _Gate(self, asking, identities)
+        return None
+
+    async def _admitted(
+        self, answer: Any, asking: Asking, identities: list[str], visit: Visit
+    ) -> None:
+        """Waits for the ``answer`` of one of them, and asks those behind it."""
+        for guard, owner in self._guards[len(identities) :]:
+            try:
+                answer = guard.admit(asking) if answer is _NOT_ASKED else answer
+                identity = answer if isinstance(answer, str) else await answer
+                if not isinstance(identity, str):
+                    raise TypeError(f"admit gave {type(identity).__name__}, expected str")
             except BaseException as error:
                 raise _refusal(guard, owner, error) from error
             identities.append(identity)
             visit.identity = visit.identity or identity
+            answer = _NOT_ASKED
         if self._care_for_models:
             visit.gate = _Gate(self, asking, identities)
 
@@ -39,7 +66,9 @@ class Guards:
         """Raises what one of them raises; ``identities`` are what they said, in order."""
         for (guard, owner), identity in zip(self._guards, identities, strict=True):
             try:
-                await guard.admit_to(asking, identity, model)
+                waiting = guard.admit_to(asking, identity, model)
+                if waiting is not None:
+                    await waiting
             except BaseException as error:
                 raise _refusal(guard, owner, error) from error
 

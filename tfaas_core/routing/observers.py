@@ -4,11 +4,30 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
 
+from tfaas_core.events import (
+    ModelCrashed,
+    ModelEvent,
+    ModelLoaded,
+    ModelSwitched,
+    ModelUnloaded,
+    ModelUploaded,
+)
 from tfaas_core.observer import Answered, Observer
 
 _SILENT_S = 60.0
+
+_METHODS: dict[type[ModelEvent], str] = {
+    ModelUploaded: "uploaded",
+    ModelSwitched: "switched",
+    ModelLoaded: "loaded",
+    ModelUnloaded: "unloaded",
+    ModelCrashed: "crashed",
+}
+
+_Listener: TypeAlias = tuple[int, Callable[[Any], None]]
 
 _log = logging.getLogger("tfaas.observers")
 
@@ -18,18 +37,41 @@ class Observers:
 
     def __init__(self, owned: Iterable[tuple[Observer, str]] = ()) -> None:
         self._observers = tuple(owned)
+        self._of_answers = self._listeners("answered")
+        self._of_events = {kind: self._listeners(method) for kind, method in _METHODS.items()}
         self._silent_until_s: dict[int, float] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._observers)
+    @property
+    def hear_answers(self) -> bool:
+        """Whether any of them does anything with an answer."""
+        return bool(self._of_answers)
+
+    @property
+    def hear_events(self) -> bool:
+        """Whether any of them does anything with anything else."""
+        return any(self._of_events.values())
 
     def answered(self, answer: Answered) -> None:
         """What one of them raises is logged, and the others are told all the same."""
-        for number, (observer, _owner) in enumerate(self._observers):
+        for number, listener in self._of_answers:
             try:
-                observer.answered(answer)
+                listener(answer)
             except BaseException as error:  # a plugin may call exit()
                 self._failed(number, error)
+
+    def happened(self, event: ModelEvent) -> None:
+        """As ``answered``, for all else."""
+        for number, listener in self._of_events[type(event)]:
+            try:
+                listener(event)
+            except BaseException as error:
+                self._failed(number, error)
+
+    def _listeners(self, method: str) -> tuple[_Listener, ...]:
+        """Those that have the method of their own, by their numbers."""
+        ours = getattr(Observer, method)
+        methods = ((n, getattr(each, method)) for n, (each, _) in enumerate(self._observers))
+        return tuple((n, own) for n, own in methods if getattr(own, "__func__", None) is not ours)
 
     def _failed(self, number: int, error: BaseException) -> None:
         observer, owner = self._observers[number]

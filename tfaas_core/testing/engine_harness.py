@@ -23,6 +23,7 @@ from tfaas_core.engine.base import (
     Supervisor,
     WorkerContext,
 )
+from tfaas_core.events import ModelEvent
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.runtime import Runtime
 from tfaas_core.tensors import Array
@@ -159,8 +160,13 @@ class Harness:
     worker: Worker
     """The first HTTP worker, number 0, which is always there."""
 
+    events: list[ModelEvent]
+    """What the engine has told, in order."""
+
     def __init__(self, factory: EngineFactory, context: EngineContext, shelf: Shelf) -> None:
         self.shelf = shelf
+        self.events = []
+        context = msgspec.structs.replace(context, tell=self.events.append)
         self._factory = factory
         self._context = context
         self._supervisor: Supervisor | None = None
@@ -194,6 +200,7 @@ class Harness:
             self.shelf.artifact,
             owners=context.owners,
             built_in=context.built_in,
+            tell=context.tell,
         )
 
     async def stop_worker(self, number: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Container, Iterator
 from contextlib import AsyncExitStack
 from typing import Literal, TypeAlias
 
@@ -15,7 +15,9 @@ from tfaas_core.config import Config, EngineTable, StorageTable
 from tfaas_core.errors import ConfigError, PluginError, StartupError
 from tfaas_core.host import Host
 from tfaas_core.plugins import Plugin, Plugins, load_plugins
+from tfaas_core.plugins.checks import is_struct
 from tfaas_core.plugins.listeners import OwnedListener
+from tfaas_core.settings.checks import keys_of
 from tfaas_core.system.address import check_address
 from tfaas_core.system.one_line import described
 from tfaas_core.worker_place import WorkerPlace
@@ -24,13 +26,16 @@ _Report: TypeAlias = Callable[[StartupError], None]
 
 
 class SurveyedPlugin(msgspec.Struct, frozen=True):
-    """One line of ``tfaas plugins``. ``reason`` is empty unless the plugin is broken."""
+    """One line of ``tfaas plugins``. ``settings`` are the keys of the configuration that the plugin
+    takes, like ``plugins.access_log.file``. ``reason`` is empty if the plugin is active.
+    """
 
     module: str
     distribution: str
     version: str
     status: Literal["active", "disabled", "broken"]
     registers: list[str]
+    settings: list[str]
     reason: str
 
 
@@ -52,12 +57,21 @@ def survey(config: Config, commands: Collection[str] = ()) -> list[SurveyedPlugi
     """
     errors: list[StartupError] = []
     plugins = _built(config, commands, errors.append).plugins
-    reasons: dict[str, list[str]] = {}
+    settings = _settings(plugins)
+    reasons: dict[str, dict[str, None]] = {}
     for error in errors:
         if isinstance(error, PluginError):
-            reasons.setdefault(error.details["plugin"], []).append(error.message)
+            reasons.setdefault(error.details["plugin"], {})[error.message] = None
     return [
-        _surveyed(plugins, plugin, list(dict.fromkeys(reasons.get(plugin.module, ()))))
+        SurveyedPlugin(
+            plugin.module,
+            plugin.distribution,
+            plugin.version,
+            _status(plugin, reasons),
+            plugins.registered(plugin),
+            settings.get(plugin.module, []),
+            _why_disabled(config, plugin) or "; ".join(reasons.get(plugin.module, {})),
+        )
         for plugin in plugins.found
     ]
 
@@ -77,16 +91,28 @@ def findings(config: Config, commands: Collection[str] = ()) -> Findings:
     return Findings(list(dict.fromkeys(error.message for error in errors)), built.warnings)
 
 
-def _surveyed(plugins: Plugins, plugin: Plugin, reasons: list[str]) -> SurveyedPlugin:
-    status: Literal["active", "disabled", "broken"] = "disabled" if plugin.disabled else "active"
-    return SurveyedPlugin(
-        plugin.module,
-        plugin.distribution,
-        plugin.version,
-        "broken" if reasons else status,
-        plugins.registered(plugin),
-        "; ".join(reasons),
-    )
+def _status(plugin: Plugin, broken: Container[str]) -> Literal["active", "disabled", "broken"]:
+    if plugin.disabled:
+        return "disabled"
+    return "broken" if plugin.module in broken else "active"
+
+
+def _why_disabled(config: Config, plugin: Plugin) -> str:
+    names = [name for name in config.plugins.disabled if plugin.is_called(name)]
+    return f"[plugins] disabled lists {names[0]}" if names else ""
+
+
+def _settings(plugins: Plugins) -> dict[str, list[str]]:
+    """The keys that each plugin takes, by its module."""
+    tables = [("section", f"plugins.{n}", n, kind) for n, kind in plugins.sections().items()]
+    for name, factory in plugins.storages().items():
+        if is_struct(table := getattr(factory, "table", None)):
+            tables.append(("storage", "storage", name, table))
+    found: dict[str, list[str]] = {}
+    for kind, path, name, table in tables:
+        of_plugin = found.setdefault(plugins.owner(kind, name), [])
+        of_plugin += [f"{path}.{key}" for key in keys_of(table)]
+    return found
 
 
 class _Built(msgspec.Struct):

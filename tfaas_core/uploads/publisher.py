@@ -17,6 +17,7 @@ from tfaas_core.errors import (
     TfaasError,
     UnknownModel,
 )
+from tfaas_core.events import Tell, tell_nobody
 from tfaas_core.models.examples import examples_in
 from tfaas_core.models.model import ModelVersion, check_name, is_name, now_text
 from tfaas_core.models.params import check_features
@@ -47,8 +48,10 @@ class Publisher:
         keep_versions: int,
         limits: BundleLimits,
         example_runs: ExampleRuns,
+        tell: Tell = tell_nobody,
     ) -> None:
         self.storage = storage
+        self.tell = tell
         self.limits = limits
         self.runtime_choice = RuntimeChoice(runtimes)
         self._engine = engine

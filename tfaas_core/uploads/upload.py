@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
 from tfaas_core.errors import BadBody, DoesNotFit
+from tfaas_core.events import ModelUploaded
 from tfaas_core.models.model import ModelVersion, check_name
 from tfaas_core.storage import Claim
 from tfaas_core.uploads.package import Package, Received, sort_out
@@ -26,9 +28,17 @@ class Upload:
     staging: Path
 
     def __init__(
-        self, publisher: Publisher, admit: Callable[[str], Awaitable[None]] | None = None
+        self,
+        publisher: Publisher,
+        admit: Callable[[str], Awaitable[None]] | None = None,
+        identity: str = "",
     ) -> None:
-        """``admit`` is asked whether the upload may have its name, as soon as that is known."""
+        """``admit`` is asked whether the upload may have its name, as soon as that is known.
+
+        ``identity``: who sends it, for observers.
+        """
+        self._begin_s = time.monotonic()
+        self._identity = identity
         self._publisher = publisher
         self._admit = admit
         self._claimed: AbstractContextManager[Claim] | None = None
@@ -92,7 +102,18 @@ class Upload:
             sort_out, received, self.staging, publisher.limits, publisher.runtime_choice
         )
         claim = await self._claim_for(package, received)
-        return await publisher.publish(claim, self.staging, package)
+        version = await publisher.publish(claim, self.staging, package)
+        publisher.tell(
+            ModelUploaded(
+                model=version.name,
+                version=version.version,
+                runtime=version.runtime,
+                size_bytes=version.size_bytes,
+                duration_s=time.monotonic() - self._begin_s,
+                identity=self._identity,
+            )
+        )
+        return version
 
     async def _claim_for(self, package: Package, received: Received) -> Claim:
         params = package.params

@@ -1,4 +1,5 @@
-"""The access log, a plugin: a line for each answer, if ``[plugins.access_log]`` asks for it."""
+"""The access log, a plugin: a line for each answer, and for what happens to models, if
+``[plugins.access_log]`` asks for it."""
 
 from __future__ import annotations
 
@@ -11,16 +12,19 @@ from tfaas_core.configured_path import configured_path
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
 from tfaas_core.observer import Observer
-from tfaas_plugins.access_log.log import AccessLog, handler_of
+from tfaas_plugins.access_log.log import AccessLog, EventLog, Lines, handler_of
 
 NAME = "access_log"
 
 
 class AccessLogTable(Struct, frozen=True):
-    """``[plugins.access_log]``: a line for each answer."""
+    """``[plugins.access_log]``: a line for each answer, and for what happens to models."""
 
     enabled: bool = False
-    """Whether there are such lines."""
+    """Whether there is a line for each answer."""
+    events: bool = False
+    """Whether there is a line for each upload, and each version that goes live, is loaded or
+    unloaded, or crashes."""
     file: str = ""
     """The file that they are added to, which log rotation may move away; empty: stderr."""
 
@@ -36,7 +40,7 @@ def tfaas_config_sections() -> Mapping[str, type[Struct]]:
 async def tfaas_lifespan(host: Host) -> AsyncIterator[None]:
     """Holds the file open while the worker serves."""
     table: AccessLogTable = host.settings(NAME)
-    if not (table.enabled and table.file):
+    if not (table.file and (table.enabled or table.events)):
         yield
         return
     path = configured_path(table.file, host.config.base_dir, f"$.plugins.{NAME}.file")
@@ -47,6 +51,10 @@ async def tfaas_lifespan(host: Host) -> AsyncIterator[None]:
 
 @hookimpl
 def tfaas_register_observers(host: Host) -> Iterable[Observer]:
-    """Registers the access log, if it is enabled."""
-    if host.settings(NAME).enabled:
-        yield AccessLog(host.shared.get(NAME))
+    """Registers what the table asks for."""
+    table: AccessLogTable = host.settings(NAME)
+    lines = Lines(host.shared.get(NAME))
+    if table.enabled:
+        yield AccessLog(lines)
+    if table.events:
+        yield EventLog(lines)

@@ -51,7 +51,8 @@ class ModelsApi:
         check_length(
             request.headers.get("content-length", ""), self._host.config.limits.max_upload_bytes
         )
-        async with Upload(self._host.publisher, partial(admit, request)) as upload:
+        identity = request.visit.identity if request.visit is not None else ""
+        async with Upload(self._host.publisher, partial(admit, request), identity) as upload:
             if name := request.query.get("name"):
                 await upload.claim(name)
             if media_type in _BUNDLE_TYPES:

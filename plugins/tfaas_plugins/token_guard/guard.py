@@ -18,7 +18,7 @@ class TokenGuard(Guard):
     def __init__(self, tokens: Mapping[str, str]) -> None:
         self._digests = {name: _digest(token) for name, token in tokens.items()}
 
-    async def admit(self, asking: Asking) -> str:
+    def admit(self, asking: Asking) -> str:
         """The name whose token was sent; raises Unauthorized."""
         scheme, _, token = asking.head.headers.get("authorization", "").strip().partition(" ")
         if scheme.lower() != "bearer" or not token:

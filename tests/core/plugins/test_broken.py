@@ -21,7 +21,7 @@ from tests.core.plugins.sources import (
 )
 from tfaas_core.config import Config
 from tfaas_core.errors import PluginError
-from tfaas_core.plugins import calls
+from tfaas_core.plugins import calls, time_limit
 
 
 def answering(types: str) -> str:
@@ -216,8 +216,12 @@ def test_a_broken_plugin_is_an_error_that_names_it_with_version_and_reason(
 
 
 def test_a_plugin_that_does_not_come_back_is_an_error_that_names_it(
-    install_plugin: InstallPlugin, config: Config, monkeypatch: pytest.MonkeyPatch
+    install_plugin: InstallPlugin,
+    config: Config,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    monkeypatch.setattr(time_limit, "TELL_EVERY_S", 0.1)
     monkeypatch.setattr(calls, "CALL_LIMIT_S", 0.2)
     monkeypatch.setattr(calls, "IMPORT_LIMIT_S", 0.3)
     hang = "import threading; threading.Event().wait()"
@@ -227,6 +231,8 @@ def test_a_plugin_that_does_not_come_back_is_an_error_that_names_it(
     install_plugin("tfaas-slower", hang)
     with pytest.raises(PluginError, match=r"tfaas_slower .* cannot be imported within 0\.3 s"):
         installed("tfaas-slow")
+    told = "plugin tfaas_slower (tfaas-slower 1.0) is still being imported after 0.1 s"
+    assert caplog.text.count(told) == 1
 
 
 @pytest.mark.parametrize(

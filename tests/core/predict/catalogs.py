@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from tfaas_core.errors import StorageUnavailable
+from tfaas_core.events import ModelEvent
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.versions import Model, Pointers
 from tfaas_core.predict.catalog import Catalog
@@ -43,7 +44,7 @@ class SometimesAway(FakeStorage):
 
 
 class Case:
-    """A catalog over a storage; what it told is in ``gone`` and ``readied``."""
+    """A catalog over a storage; what it told is in ``gone``, ``readied`` and ``told``."""
 
     def __init__(self, folder: Path, default: str = "") -> None:
         self.storage = SometimesAway(folder)
@@ -53,8 +54,13 @@ class Case:
         self.may_be_ready = asyncio.Event()
         self.may_be_ready.set()
         self.fault: BaseException | None = None
+        self.told: list[ModelEvent] = []
         self.catalog = Catalog(
-            self.storage, default, lambda version: self.gone.append(version.key), self._make_ready
+            self.storage,
+            default,
+            lambda version: self.gone.append(version.key),
+            self._make_ready,
+            self.told.append,
         )
 
     async def _make_ready(self, old: ModelVersion, new: ModelVersion) -> None:

@@ -13,6 +13,7 @@ import pytest
 from tfaas_plugins.codecs.json.codec import JsonCodec
 from tfaas_plugins.codecs.json.document import JsonDocument
 
+from tfaas_core.errors import Forbidden, UnknownModel
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.predict.predictor import LARGE_BODY_BYTES, Prediction, Predictor
@@ -22,7 +23,7 @@ from tfaas_core.tensors import Array, Bound
 from tfaas_core.testing.fakes import FakeStorage
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.models import model_version
-from tfaas_core.visit import Timing
+from tfaas_core.visit import Timing, Visit
 
 BODY = b'{"keys": ["a", "b"], "values": [10, 20]}'
 FEATURES = {1: ["a", "b"], 0: ["b", "a"]}
@@ -80,23 +81,25 @@ class Case:
     async def _make_ready(self, old: ModelVersion, new: ModelVersion) -> None:
         """They always are."""
 
-    def upload(self) -> None:
+    def upload(self, name: str = "vk") -> None:
         """A version whose columns are in the other order than those of the one before."""
-        model = self.storage.model("vk")
+        model = self.storage.model(name)
         number = 1 if model is None else model.newest.version + 1
-        record = model_version(version=0, params={"features": FEATURES[number % 2]})
-        record = msgspec.structs.replace(record, created=f"2026-01-01 {number}")
+        record = model_version(name=name, version=0, params={"features": FEATURES[number % 2]})
+        day = 1 if name == "vk" else 2
+        record = msgspec.structs.replace(record, created=f"2026-01-{day:02} {number}")
         staging = self.storage.stage()
         (staging / MODEL).write_bytes(b"x")
-        with self.storage.claim("vk") as claim:
+        with self.storage.claim(name) as claim:
             self.storage.commit(claim, staging, record)
 
     async def switch(self) -> None:
         self.upload()
         await self.catalog.refresh("vk")
 
-    async def predict(self, body: bytes = BODY) -> Prediction:
-        return await self.predictor.predict(self.codec, body, Head.of_type("application/json"))
+    async def predict(self, body: bytes = BODY, visit: Visit | None = None) -> Prediction:
+        head = Head.of_type("application/json")
+        return await self.predictor.predict(self.codec, body, head, visit=visit)
 
 
 @pytest.fixture
@@ -188,3 +191,61 @@ async def test_a_request_that_is_whole_is_run_whole(case: Case) -> None:
     await case.predict()
     assert case.engine.whole == [False, True]
     case.predictor.close()
+
+
+@pytest.mark.parametrize("name", ["vk", "nobody", None])
+@in_event_loop
+async def test_who_may_not_go_to_a_model_does_not_learn_whether_it_is_there(
+    case: Case, name: str | None
+) -> None:
+    await case.catalog.load()
+    asked: list[str] = []
+
+    async def refuse(model: str) -> None:
+        asked.append(model)
+        raise Forbidden("no")
+
+    visit = Visit(gate=refuse)
+    with pytest.raises(Forbidden):
+        await case.predict(naming(name), visit)
+    assert asked == [name or "vk"], "the default model is asked for by its name"
+    assert (visit.model, case.engine.ran) == (name or "vk", [])
+    case.predictor.close()
+
+
+@in_event_loop
+async def test_who_may_go_there_learns_it(case: Case) -> None:
+    await case.catalog.load()
+
+    async def admit(_model: str) -> None:
+        """Everybody may go everywhere."""
+
+    with pytest.raises(UnknownModel):
+        await case.predict(naming("nobody"), Visit(gate=admit))
+    assert answers_as_one(await case.predict(naming("vk"), Visit(gate=admit)), case)
+    case.predictor.close()
+
+
+@in_event_loop
+async def test_a_request_for_the_default_model_stays_with_the_one_that_guards_were_asked_for(
+    case: Case,
+) -> None:
+    await case.catalog.load()
+    loop = asyncio.get_running_loop()
+    case.codec.meanwhile = lambda: asyncio.run_coroutine_threadsafe(other(), loop).result(30)
+
+    async def other() -> None:
+        case.upload("other")
+        await case.catalog.refresh("other")
+        assert case.catalog.get(None).name == "other"
+        case.codec.meanwhile = lambda: None
+
+    prediction = await case.predict()
+    assert prediction.version.name == "vk"
+    case.predictor.close()
+
+
+def naming(name: str | None) -> bytes:
+    """A request that names a model, or, with None, none."""
+    document = msgspec.json.decode(BODY)
+    return msgspec.json.encode(document if name is None else document | {"model": name})

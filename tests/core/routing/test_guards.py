@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
+from typing import Any
 
 import msgspec
 import pytest
@@ -35,6 +37,23 @@ class Asked(Guard):
         return self._identity
 
     async def admit_to(self, asking: Asking, identity: str, model: str) -> None:
+        self.models.append((identity, model))
+        if self._of_model is not None:
+            raise self._of_model
+
+
+class Plain(Asked):
+    """The same, of plain functions."""
+
+    def admit(self, asking: Asking) -> str:  # type: ignore[override]
+        self.asked.append(asking)
+        if self._error is not None:
+            raise self._error
+        return self._identity
+
+    def admit_to(  # type: ignore[override]
+        self, asking: Asking, identity: str, model: str
+    ) -> None:
         self.models.append((identity, model))
         if self._of_model is not None:
             raise self._of_model
@@ -116,7 +135,65 @@ def test_models_that_become_known_later_are_asked_for_once() -> None:
     assert guard.models == [("bob", "vk"), ("bob", "whole")]
 
 
-@pytest.mark.parametrize("guard", [Asked(error=KeyError("x")), Asked(of_model=KeyError("x"))])
+@pytest.mark.parametrize("kinds", list(itertools.product([Asked, Plain], repeat=3)))
+def test_guards_wait_or_do_not_and_are_asked_in_order(kinds: tuple[type[Asked], ...]) -> None:
+    first, second, third = (
+        kind(identity) for kind, identity in zip(kinds, ["", "bob", "eve"], strict=True)
+    )
+    request = to_model()
+    assert ask(route_for(first, second, third), request).body == b"done"
+    assert [guard.models[0] for guard in (first, second, third)] == [
+        ("", "vk"),
+        ("bob", "vk"),
+        ("eve", "vk"),
+    ]
+    assert [len(guard.asked) for guard in (first, second, third)] == [1, 1, 1]
+    assert request.visit is not None
+    assert request.visit.identity == "bob"
+    for refusing in range(3):
+        guards = [
+            kind(error=Forbidden("no") if number == refusing else None)
+            for number, kind in enumerate(kinds)
+        ]
+        assert ask(route_for(*guards), to_model()).status == 403
+        assert [len(guard.asked) for guard in guards] == [int(n <= refusing) for n in range(3)]
+
+
+def test_a_guard_of_no_model_costs_no_second_question() -> None:
+    class Trivial(Guard):
+        def admit(self, asking: Asking) -> str:
+            return "alice"
+
+    request = to_model()
+    assert ask(route_for(Trivial()), request).status == 200
+    assert request.visit is not None
+    assert (request.visit.gate, request.visit.identity) == (None, "alice")
+
+
+@pytest.mark.parametrize("said", [None, 3, b"alice"], ids=repr)
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_guard_that_says_no_name_lets_nobody_pass(said: Any, waits: bool) -> None:
+    class Wrong(Guard):
+        def admit(self, asking: Asking) -> Any:
+            return self._later() if waits else said
+
+        async def _later(self) -> Any:
+            return said
+
+    request = to_model()
+    answer = ask(route_for(Wrong()), request)
+    assert (answer.status, request.steps) == (500, [])
+    assert msgspec.json.decode(answer.body)["plugin"] == "tfaas_guard"
+
+
+@pytest.mark.parametrize(
+    "guard",
+    [
+        kind(error=error, of_model=of_model)
+        for kind in (Asked, Plain)
+        for error, of_model in ((KeyError("x"), None), (None, KeyError("x")))
+    ],
+)
 def test_a_guard_that_fails_lets_nobody_pass(
     guard: Guard, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -9,11 +9,30 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tfaas_core.errors import DoesNotFit, NotFound
+from tfaas_core.events import (
+    ModelCrashed,
+    ModelEvent,
+    ModelLoaded,
+    ModelSwitched,
+    ModelUnloaded,
+    ModelUploaded,
+)
 from tfaas_core.http.request import HttpRequest
 from tfaas_core.observer import Answered, Observer
 from tfaas_core.route import ClientAddress, Handler, Head, Request, Response, Route
+from tfaas_core.routing.event_bus import EventBus
 from tfaas_core.routing.observers import Observers
-from tfaas_core.routing.seam import sealed
+from tfaas_core.routing.seam import SealedRoute, sealed
+
+EVENTS: dict[str, ModelEvent] = {
+    "uploaded": ModelUploaded(
+        model="vk", version=1, runtime="graph", size_bytes=9, duration_s=0.5, identity="alice"
+    ),
+    "switched": ModelSwitched(model="vk", label="", version=1, before=None),
+    "loaded": ModelLoaded(model="vk", version=1, runtime="graph", pid=7, duration_s=0.5),
+    "unloaded": ModelUnloaded(model="vk", version=1, pid=7, reason="evicted"),
+    "crashed": ModelCrashed(model="vk", version=1, pid=7, ending="ended", was_loaded=True),
+}
 
 CLIENT = ClientAddress("10.0.0.1", 80)
 
@@ -126,3 +145,67 @@ def test_who_went_away_is_not_answered() -> None:
     with pytest.raises(asyncio.CancelledError):
         ask("/x", told, answering=leaving)
     assert told.answers == []
+
+
+@pytest.mark.parametrize("method", EVENTS)
+def test_each_event_is_told_to_its_method_and_to_no_other(method: str) -> None:
+    told: list[ModelEvent] = []
+    listening = type("Listening", (Observer,), {method: lambda _self, event: told.append(event)})
+    observers = Observers([(listening(), "tfaas_told"), (Told(), "tfaas_other")])
+    assert (observers.hear_answers, observers.hear_events) == (True, True)
+    for event in EVENTS.values():
+        observers.happened(event)
+    assert told == [EVENTS[method]]
+
+
+def test_an_observer_of_events_alone_costs_requests_nothing() -> None:
+    class Listening(Observer):
+        def crashed(self, event: ModelCrashed) -> None:
+            pytest.fail("nothing crashed")
+
+    observers = Observers([(Listening(), "tfaas_told")])
+    assert (observers.hear_answers, observers.hear_events) == (False, True)
+    request = HttpRequest(Head(raw_path="/x"), CLIENT)
+    asyncio.run(called(sealed(Route("/x", ("POST",), handler), observers=observers), request))
+    assert request.visit is None
+
+
+async def called(route: SealedRoute, request: HttpRequest) -> None:
+    await route.passage(request)
+
+
+def test_an_observer_that_fails_at_an_event_keeps_nothing_from_others(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    told: list[ModelEvent] = []
+
+    class FailingAtLoads(Observer):
+        def loaded(self, event: ModelLoaded) -> None:
+            raise SystemExit(3)
+
+    class Loads(Observer):
+        def loaded(self, event: ModelLoaded) -> None:
+            told.append(event)
+
+    observers = Observers([(FailingAtLoads(), "tfaas_failing"), (Loads(), "tfaas_told")])
+    for _ in range(3):
+        observers.happened(EVENTS["loaded"])
+    assert told == [EVENTS["loaded"]] * 3
+    (record,) = caplog.records
+    assert "the observer FailingAtLoads of plugin tfaas_failing" in record.getMessage()
+
+
+def test_events_go_to_the_parent_if_there_is_one_and_somebody_listens() -> None:
+    sent: list[ModelEvent] = []
+    lone, bus = EventBus(), EventBus(sent.append)
+    told: list[ModelEvent] = []
+    listening = type("Listening", (Observer,), {"loaded": lambda _self, event: told.append(event)})
+    for each in (lone, bus):
+        each.tell(EVENTS["loaded"])
+        each.observers = Observers([(Told(), "tfaas_told")])
+        each.tell(EVENTS["loaded"])
+    assert (told, sent) == ([], [])
+    for each in (lone, bus):
+        each.observers = Observers([(listening(), "tfaas_told")])
+        each.tell(EVENTS["loaded"])
+    assert (told, sent) == ([EVENTS["loaded"]], [EVENTS["loaded"]])

@@ -34,6 +34,40 @@ async def tfaas_lifespan(host):
     yield
 """
 
+WATCHING = """
+from tfaas_core.guard import Guard
+from tfaas_core.hookspecs import hookimpl
+from tfaas_core.observer import Observer
+
+class Own(Guard):
+    async def admit(self, asking):
+        return ""
+
+class Count(Observer):
+    pass
+
+@hookimpl
+def tfaas_register_guards(host):
+    return [Own()]
+
+@hookimpl
+def tfaas_register_observers(host):
+    return [Count(), Count()]
+"""
+
+SETTINGS = """
+from msgspec import Struct
+from tfaas_core.hookspecs import hookimpl
+
+class Limits(Struct):
+    rate: int = 1
+    burst: int = 2
+
+@hookimpl
+def tfaas_config_sections():
+    return {"limits": Limits}
+"""
+
 RUNTIME = """
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.runtime import Runtime
@@ -128,7 +162,26 @@ def test_what_goes_on_beside_serving_is_listed_and_not_begun(
 def test_a_disabled_plugin_is_not_a_broken_one(install_plugin: InstallPlugin) -> None:
     install_plugin("tfaas-off", "raise ImportError")
     off = surveyed("plugins.disabled=['tfaas-off']")["tfaas_off"]
-    assert (off.status, off.registers, off.reason) == ("disabled", [], "")
+    assert (off.status, off.registers) == ("disabled", [])
+    assert off.reason == "[plugins] disabled lists tfaas-off"
+
+
+def test_guards_and_observers_are_listed_and_exclude_nobody(install_plugin: InstallPlugin) -> None:
+    for name in ("tfaas-a", "tfaas-b"):
+        install_plugin(name, WATCHING)
+    plugins = surveyed()
+    for module in ("tfaas_a", "tfaas_b"):
+        assert plugins[module].registers == ["guard Own", "observer Count", "observer Count"]
+        assert plugins[module].status == "active"
+
+
+def test_settings_are_listed_with_their_tables(install_plugin: InstallPlugin) -> None:
+    install_plugin("tfaas-limits", SETTINGS)
+    plugins = surveyed()
+    assert plugins["tfaas_limits"].settings == ["plugins.limits.rate", "plugins.limits.burst"]
+    assert plugins["tfaas_limits"].registers == ["section limits"]
+    assert plugins["tfaas_backends.storages.filesystem"].settings == ["storage.root"]
+    assert plugins["tfaas_plugins.routes.models"].settings == []
 
 
 def test_plugins_are_listed_where_the_configuration_is_wrong(

@@ -49,6 +49,7 @@ class Loader:
                 self._processes.give_back(process, seat.ticket)
                 return
             seat.process = process
+            seat.pid = process.handle.pid if process.handle else None
             descriptors = (seat.meter.descriptor, self._slow_runs.descriptor)
             process.link.send(self._order(seat), descriptors)
             given_up: asyncio.Future[Any] = asyncio.ensure_future(seat.given_up.wait())

@@ -12,6 +12,7 @@ from tfaas_core.engine.in_parent.model_processes import ModelProcess
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.suspect import details_of, named, process_died
 from tfaas_core.errors import SEE_LOG, CannotServe, ModelLost, TfaasError
+from tfaas_core.events import ModelCrashed, ModelLoaded, ModelUnloaded
 from tfaas_core.system.ending import Ending
 
 
@@ -23,6 +24,7 @@ class Seat(msgspec.Struct):
     ``stuck``: its process is being killed, because it does not get on. ``made_up``: whether made-up
     values may warm it up; while ``giving_up``, its process is being killed, because they do not
     end, and ``given_up`` is set when that is gone. ``turns`` and ``silent_looks``: see Watch.
+    ``is_told``: whether observers know that it is loaded. ``why_leaving``: see ModelUnloaded.
     """
 
     ticket: int
@@ -41,6 +43,10 @@ class Seat(msgspec.Struct):
     silent_looks: int = 0
     waiting: int = 0
     born_s: float = 0.0
+    wanted_s: float = msgspec.field(default_factory=time.monotonic)
+    pid: int | None = None
+    is_told: bool = False
+    why_leaving: str = ""
 
     @property
     def key(self) -> str:
@@ -75,6 +81,41 @@ class Seat(msgspec.Struct):
             rows_in_flight=self.meter.rows(),
             idle_s=round(time.monotonic() - used_s, 3) if used_s else 0.0,
         )
+
+    def loaded_event(self) -> ModelLoaded:
+        """What observers are told of a stored version that is loaded."""
+        candidate, version = self.candidate, self._version
+        assert version is not None
+        return ModelLoaded(
+            model=candidate.name,
+            version=version,
+            runtime=candidate.runtime,
+            pid=self.pid,
+            duration_s=self.born_s - self.wanted_s,
+        )
+
+    def unloaded_event(self) -> ModelUnloaded:
+        """What they are told when it is there no more, if they were told that it is."""
+        name, version = self.candidate.name, self._version
+        assert version is not None
+        reason = self.why_leaving
+        return ModelUnloaded(model=name, version=version, pid=self.pid, reason=reason)
+
+    def crashed_event(self, ending: str) -> ModelCrashed:
+        """What they are told instead of that if nobody wanted it to go."""
+        return ModelCrashed(
+            model=self.candidate.name,
+            version=self._version,
+            pid=self.pid,
+            ending=ending,
+            was_loaded=self.is_told,
+        )
+
+    @property
+    def _version(self) -> int | None:
+        """Its number; None for an upload."""
+        reference = self.key.partition(" ")[0]
+        return int(reference.rpartition("/")[2]) if reference else None
 
     def too_slow(self, limit_s: float) -> TfaasError:
         """The error of a load that did not end in time."""

@@ -119,7 +119,7 @@ class Seats:
         movable.sort(key=lambda seat: max(seat.meter.last_used_ns() / 1e9, seat.born_s))
         for seat in movable[: max(0, len(staying) - self._settings.max_loaded_models)]:
             _log.info("unloading %s, the least recently used", seat)
-            self.leave(seat)
+            self.leave(seat, "evicted")
             self._on_evicted(seat)
 
     async def _load(self, seat: Seat) -> None:
@@ -150,14 +150,15 @@ class Seats:
             self.leave(seat)  # another worker saw the version stored, and is using it
             return
         self._live[key] = seat
+        self._tell_loaded(seat)
         if seat.process is not None:
             seat.process.link.send(Adopted(seat.ticket, key))
 
-    def leave(self, seat: Seat) -> None:
+    def leave(self, seat: Seat, why: str = "retired") -> None:
         """No new request goes there; it is unloaded after its last answer."""
         if seat.leaving:
             return
-        seat.leaving = True
+        seat.leaving, seat.why_leaving = True, why
         if self._live.get(seat.key) is seat:
             del self._live[seat.key]
         self.unload(seat)
@@ -181,6 +182,16 @@ class Seats:
         seat.meter.close()
         if seat.process is not None:
             self._processes.give_back(seat.process, seat.ticket)
+        if seat.is_told:
+            self._settings.tell(seat.unloaded_event())
+
+    def _tell_loaded(self, seat: Seat) -> None:
+        seat.is_told = True
+        self._settings.tell(seat.loaded_event())
+
+    def _tell_crashed(self, seat: Seat, ending: str) -> None:
+        self._settings.tell(seat.crashed_event(ending))
+        seat.is_told = False
 
     # Processes: heard and lost.
 
@@ -191,6 +202,8 @@ class Seats:
                 if seat is not None and not seat.loaded.done():
                     seat.born_s = time.monotonic()
                     seat.loaded.set_result(message.loaded)
+                    if seat.key:
+                        self._tell_loaded(seat)
                     # Those that were loading at the same time could not make room for it.
                     self._make_room(seat)
             case LoadFailed():
@@ -206,6 +219,7 @@ class Seats:
                 if seat is not None:
                     self._backoff.died(seat.key)
                     _log.warning("%s answers no more: replacing its process", seat.blamed)
+                    self._tell_crashed(seat, "answers no more")
                     self._forget(seat)
 
     def _process_lost(self, process: ModelProcess, how_it_ended: HowItEnded) -> None:
@@ -227,6 +241,7 @@ class Seats:
             if not seat.leaving:
                 self._backoff.died(seat.key)
                 _log.warning("the process of %s died: it %s", seat.blamed, ending)
+                self._tell_crashed(seat, str(ending))
             self._fail(seat, seat.lost(ending))
 
     def _give_up_warm_up(self, seat: Seat) -> None:

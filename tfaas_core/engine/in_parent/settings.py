@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from tfaas_core.events import Tell, tell_nobody
 from tfaas_core.runtime import LoadOptions
 
 
@@ -13,7 +14,8 @@ class PoolSettings(msgspec.Struct, frozen=True):
     """``run_limit_s``: a run that lasts longer is beyond every deadline; its process is killed.
 
     ``one_process``: whether all models share one, as far as their runtimes preload the same.
-    ``owners``: see EngineContext, as for ``suspects``: what its ``suspect`` tells of each runtime.
+    ``owners`` and ``tell``: see EngineContext, as for ``suspects``: what its ``suspect`` tells of
+    each runtime.
     """
 
     workers: int
@@ -23,3 +25,4 @@ class PoolSettings(msgspec.Struct, frozen=True):
     run_limit_s: float
     owners: Mapping[str, str] = {}
     suspects: Mapping[str, str] = {}
+    tell: Tell = tell_nobody

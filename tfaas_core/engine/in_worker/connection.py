@@ -234,11 +234,13 @@ class ModelConnection(asyncio.Protocol):
         sent = self._sent[frame.id]
         parts = sent.parts[frame.first_part : frame.first_part + frame.parts]
         start = counted = 0
+        wait_s: float | None = None
         for part in parts:
             end = start + part.rows
             counted += part.counted
             if part.timing is not None:
-                self._time(part.timing, sent, frame)
+                wait_s = self._wait_s(sent, frame) if wait_s is None else wait_s
+                part.timing.run_s, part.timing.wait_s = frame.run_s, wait_s
             if part.answer.done():
                 pass
             elif frame.failure is not None:
@@ -253,9 +255,9 @@ class ModelConnection(asyncio.Protocol):
         if sent.unanswered == 0:
             del self._sent[frame.id]
 
-    def _time(self, timing: Timing, sent: _Sent, frame: AnswerFrame) -> None:
-        since_s = time.monotonic() - (sent.deadline_s - self._timeout_s)
-        timing.run_s, timing.wait_s = frame.run_s, max(0.0, since_s - frame.run_s)
+    def _wait_s(self, sent: _Sent, frame: AnswerFrame) -> float:
+        begin_s = sent.deadline_s - self._timeout_s
+        return max(0.0, time.monotonic() - begin_s - frame.run_s)
 
     def _share(self, outputs: list[Array], start: int, end: int) -> list[Array]:
         if self._has_constants:

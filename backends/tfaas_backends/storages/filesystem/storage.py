@@ -27,6 +27,12 @@ import msgspec
 from tfaas_backends.storages.filesystem.models import POINTERS, RECORD, Decided, FilesystemModels
 from tfaas_backends.storages.filesystem.old_models import old_models, told_of
 from tfaas_backends.storages.filesystem.revision import Revision
+from tfaas_backends.storages.filesystem.root import (
+    check_writable,
+    is_writable,
+    read_only,
+    unusable,
+)
 from tfaas_backends.storages.filesystem.trash import Trash
 from tfaas_backends.storages.local_disk.disk import (
     check_can_be_made,
@@ -37,7 +43,7 @@ from tfaas_backends.storages.local_disk.disk import (
     write_whole,
 )
 from tfaas_backends.storages.local_disk.staging import StagingArea
-from tfaas_core.errors import Busy, ConfigError, DamagedFile, DoesNotFit, StorageUnavailable
+from tfaas_core.errors import Busy, DamagedFile, DoesNotFit
 from tfaas_core.models.checksum import is_whole
 from tfaas_core.models.model import ModelVersion, check_name, is_name
 from tfaas_core.models.versions import Model, Pointers
@@ -76,9 +82,9 @@ class FilesystemStorage(Storage):
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.listdir(self._root)
         except (OSError, ValueError) as error:
-            raise self._unusable(error) from error
-        if not self._is_writable():
-            _log.warning("%s", self._read_only())
+            raise unusable(self._root, error) from error
+        if not is_writable(self._root):
+            _log.warning("%s", read_only(self._root))
             return
         with suppress(OSError):  # reported by the first upload, which tries again
             self._trash.make()
@@ -90,16 +96,16 @@ class FilesystemStorage(Storage):
                 return []
             os.listdir(self._root)
         except (OSError, ValueError) as error:
-            raise self._unusable(error) from error
-        if self._is_writable():
+            raise unusable(self._root, error) from error
+        if is_writable(self._root):
             return []
-        return [f"{self._read_only()} - at `$.storage.root`"]
+        return [f"{read_only(self._root)} - at `$.storage.root`"]
 
     def sweep(self) -> None:
         old = old_models(self._root)
         if old:
             _log.warning("%s", told_of(self._root, old))
-        if not self._is_writable():
+        if not is_writable(self._root):
             return
         with self._told("cleaning up the model storage"):
             self._staging.sweep()
@@ -117,7 +123,7 @@ class FilesystemStorage(Storage):
     def claim(self, name: str) -> Iterator[Claim]:
         folder = self._root / check_name(name)
         with self._told(f"claiming model {name!r}"):
-            self._check_writable()
+            check_writable(self._root)
             held = lock(folder)
         try:
             yield Claim(name)
@@ -126,7 +132,7 @@ class FilesystemStorage(Storage):
 
     def stage(self) -> Path:
         with self._told("starting an upload"):
-            self._check_writable()
+            check_writable(self._root)
             return self._staging.stage()
 
     def discard(self, staging: Path) -> None:
@@ -137,7 +143,7 @@ class FilesystemStorage(Storage):
     ) -> ModelVersion:
         folder = self._root / claim.name
         with self._told(f"storing model {claim.name!r}"):
-            self._check_writable()
+            check_writable(self._root)
             number = self._number_for(claim.name, version)
             stored = msgspec.structs.replace(version, name=claim.name, version=number)
             (staging / RECORD).write_bytes(_encoded(stored))
@@ -156,7 +162,7 @@ class FilesystemStorage(Storage):
 
     def point(self, claim: Claim, pointers: Pointers) -> None:
         with self._told(f"setting what is live of model {claim.name!r}"):
-            self._check_writable()
+            check_writable(self._root)
             decided = self._models.decided(claim.name)
             highest = max([*self._models.numbers(claim.name), decided.highest])
             self._write_pointers(claim.name, Decided(highest, pointers))
@@ -181,7 +187,7 @@ class FilesystemStorage(Storage):
     def delete_version(self, claim: Claim, number: int) -> bool:
         folder = self._root / claim.name
         with self._told(f"deleting version {number} of model {claim.name!r}"):
-            self._check_writable()
+            check_writable(self._root)
             if number not in self._models.stored(claim.name):
                 return False
             self._trash.take(folder / str(number))
@@ -227,7 +233,7 @@ class FilesystemStorage(Storage):
 
     def choose_default(self, choice: DefaultChoice) -> None:
         with self._told("storing which model is the default"):
-            self._check_writable()
+            check_writable(self._root)
             write_whole(self._root / DEFAULT, msgspec.json.encode(choice))
             self._revision.touch()
 
@@ -252,28 +258,6 @@ class FilesystemStorage(Storage):
 
     def _told(self, doing: str) -> AbstractContextManager[None]:
         return disk_errors(doing, self._root)
-
-    def _unusable(self, error: Exception) -> ConfigError:
-        what = f"the models' folder {str(self._root)!r}"
-        why = f"cannot be used: {getattr(error, 'strerror', None) or error}"
-        with suppress(OSError, ValueError):
-            if self._root.exists() and not self._root.is_dir():
-                why = "is a file; name a folder"
-        return ConfigError(f"{what} {why} - at `$.storage.root`")
-
-    def _read_only(self) -> str:
-        return f"{self._root} is read-only: its models are served, none can be changed"
-
-    def _is_writable(self) -> bool:
-        return os.access(self._root, os.W_OK | os.X_OK)
-
-    def _check_writable(self) -> None:
-        os.stat(self._root)
-        if not self._is_writable():
-            raise StorageUnavailable(
-                f"the models' folder {self._root} is read-only: no model can be changed; give the "
-                "account of the server the right to write there"
-            )
 
     # Which number a version gets, and whether it is live.
 

@@ -1,0 +1,38 @@
+"""The folder of a filesystem storage: whether it can be used, and written to."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from tfaas_core.errors import ConfigError, StorageUnavailable
+
+
+def unusable(root: Path, error: Exception) -> ConfigError:
+    """The error of a folder that ``error`` kept from being opened."""
+    why = f"cannot be used: {getattr(error, 'strerror', None) or error}"
+    with suppress(OSError, ValueError):
+        if root.exists() and not root.is_dir():
+            why = "is a file; name a folder"
+    return ConfigError(f"the models' folder {str(root)!r} {why} - at `$.storage.root`")
+
+
+def is_writable(root: Path) -> bool:
+    """Whether models can be stored there."""
+    return os.access(root, os.W_OK | os.X_OK)
+
+
+def read_only(root: Path) -> str:
+    """What the log says of one that is not."""
+    return f"{root} is read-only: its models are served, none can be changed"
+
+
+def check_writable(root: Path) -> None:
+    """Raises StorageUnavailable if it is read-only, and OSError if it is away."""
+    os.stat(root)
+    if not is_writable(root):
+        raise StorageUnavailable(
+            f"the models' folder {root} is read-only: no model can be changed; give the account of "
+            "the server the right to write there"
+        )

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import threading
+import time
+
+from tfaas_core.system.thread_times import ThreadTimes
+from tfaas_core.testing.waiting import until
+
+
+def test_a_thread_that_computes_is_busy_and_one_that_waits_is_not() -> None:
+    times = ThreadTimes(threading.get_native_id())
+    before, begin_s = times.read(), time.thread_time()
+    until(lambda: time.thread_time() > begin_s + 0.02)
+    busy = times.read()
+    time.sleep(0.05)
+    after = times.read()
+    times.close()
+    assert busy.busy_s - before.busy_s > 0.015
+    assert busy.busy_s - before.busy_s + busy.starved_s - before.starved_s < (
+        busy.now_s - before.now_s + 0.01
+    )
+    assert after.busy_s - busy.busy_s < 0.02
+    assert after.now_s - busy.now_s >= 0.05
+
+
+def test_of_a_thread_that_is_not_there_nothing_is_known() -> None:
+    times = ThreadTimes(2**30)
+    assert (times.read().busy_s, times.read().starved_s) == (0, 0)
+    times.close()

@@ -1,0 +1,40 @@
+"""ThreadTimes: what a thread of this process has done, as the kernel counts it."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import msgspec
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """``now_s``: by the monotonic clock. Until then, a thread has been running for ``busy_s``, and
+    waiting for a core for ``starved_s``.
+    """
+
+    now_s: float
+    busy_s: float = 0.0
+    starved_s: float = 0.0
+
+
+class ThreadTimes:
+    """The times of one thread, by its native id. Where the kernel does not count, they are 0."""
+
+    def __init__(self, thread: int) -> None:
+        path = Path(f"/proc/self/task/{thread}/schedstat")
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC) if path.exists() else None
+
+    def read(self) -> Moment:
+        """They are up to date; this takes microseconds."""
+        now_s = time.monotonic()
+        if self._descriptor is None:
+            return Moment(now_s)
+        busy_ns, starved_ns, _slices = os.pread(self._descriptor, 100, 0).split()
+        return Moment(now_s, int(busy_ns) / 1e9, int(starved_ns) / 1e9)
+
+    def close(self) -> None:
+        """It is not read any more."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
