@@ -37,10 +37,12 @@ def find_blocker(
 
     Of all functions that are being called, it is the innermost one of a plugin that is installed;
     if there is none, of one of ours; else of the core. ``plugins`` and ``built_in`` are their
-    modules. None if the loop waits for something to do.
+    modules; all of its top-level module is a plugin's that is installed. None if the loop waits for
+    something to do.
     """
     frames = list(_frames(thread))
     named = {module: f"plugin {name}" for module, name in by_module(plugins).items()}
+    named = {module.partition(".")[0]: plugin for module, plugin in named.items()} | named
     ours = {module: f"the built-in plugin {name}" for module, name in by_module(built_in).items()}
     for names in (named, ours, _CORE):
         for frame in frames:

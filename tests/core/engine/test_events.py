@@ -120,3 +120,17 @@ async def test_the_end_of_an_engine_is_not_told(tmp_path: Path) -> None:
         await harness.worker.upload("vk", "sum")
     await asyncio.sleep(0)
     assert [type(event) for event in harness.events] == [ModelLoaded]
+
+
+@in_event_loop
+async def test_all_that_a_shared_process_held_has_crashed_with_it(tmp_path: Path) -> None:
+    factory, settings = LocalEngineFactory(), ["engine.isolation=shared"]
+    async with started(factory, tmp_path, settings) as harness:
+        await harness.worker.upload("good", "sum")
+        version = await harness.worker.upload("bad", "abort")
+        with pytest.raises(ModelLost):
+            await harness.worker.run(version, rows_of(TRIGGER))
+        await until_told(harness, 4)
+        crashes = [event for event in harness.events if isinstance(event, ModelCrashed)]
+        assert {event.model for event in crashes} == {"good", "bad"}
+        assert len({event.pid for event in harness.events if hasattr(event, "pid")}) == 1

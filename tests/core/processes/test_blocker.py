@@ -15,7 +15,7 @@ from tfaas_core.processes.blocker import Blocker, find_blocker
 from tfaas_core.system.exits import run_through_exits
 from tfaas_core.testing.waiting import until
 
-PLUGINS = {"tfaas_a", "tfaas_b:plugin"}
+PLUGINS = {"tfaas_a", "tfaas_b:plugin", "tfaas_d.hooks"}
 JSON = "tfaas_plugins.codecs.json"
 BUILT_IN = {JSON}
 CALL = "def call(inner):\n    return inner()\n"
@@ -57,6 +57,7 @@ def in_loop(*modules: str) -> Blocker | None:
         (["tfaas_a"], "plugin tfaas_a"),
         (["tfaas_a", "tfaas_b"], "plugin tfaas_b:plugin"),
         (["tfaas_a.part", "json.encoder"], "plugin tfaas_a"),
+        (["tfaas_d.codec", "json.encoder"], "plugin tfaas_d.hooks"),
         (["tfaas_a", "tfaas_plugins.codecs.json.codec"], "plugin tfaas_a"),
         (
             ["tfaas_plugins.codecs.json.codec", "json"],
