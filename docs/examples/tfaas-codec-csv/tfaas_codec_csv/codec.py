@@ -20,11 +20,7 @@ _HEAVY_LENGTH = 20_000
 
 
 class TableDocument(Document):
-    """A table whose rows nobody has looked at yet, but for the first one.
-
-    ``names`` are those of its columns; None: it has none. ``header``: what the media type's
-    parameter says of its first row, ``present`` or ``absent``; empty: it says nothing.
-    """
+    """A table of which only the first row was read. ``names``: of its columns; None: it has none."""
 
     text: str
     names: list[str] | None = None

@@ -37,9 +37,8 @@ class TableReader(msgspec.Struct, frozen=True):
         try:
             yield from islice((row for row in reader if row), int(skip), None)
         except csv.Error as error:
-            raise BadBody(
-                f"the table cannot be read, see line {reader.line_num}: {error}"
-            ) from None
+            line = reader.line_num
+            raise BadBody(f"the table cannot be read, see line {line}: {error}") from None
 
     def names(self, text: str, header: str) -> list[str] | None:
         """The names of the columns; None if the first row has numbers, or ``header`` is absent."""

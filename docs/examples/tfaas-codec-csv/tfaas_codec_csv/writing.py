@@ -19,7 +19,10 @@ _NO_CELL = str.maketrans("\t\r\n", "   ")
 
 
 class TableWriter(msgspec.Struct, frozen=True):
-    """Writes rows, a thousand at a time. Without ``is_quoted``, tabs and line ends become spaces."""
+    """Writes rows, a thousand at a time.
+
+    Without ``is_quoted``, tabs and line ends in a cell become spaces.
+    """
 
     delimiter: str
     is_quoted: bool
