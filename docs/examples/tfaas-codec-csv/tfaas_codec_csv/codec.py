@@ -20,7 +20,7 @@ _HEAVY_LENGTH = 20_000
 
 
 class TableDocument(Document):
-    """A table of which only the first row was read. ``names``: of its columns; None: it has none."""
+    """A table whose first row was read. ``names``: those of its columns; None: it has none."""
 
     text: str
     names: list[str] | None = None
