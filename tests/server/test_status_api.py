@@ -6,6 +6,8 @@ import json
 import os
 from pathlib import Path
 
+import pytest
+
 from tests.plugin_site import environment_with, write_plugin
 from tfaas_core.testing.server import RunningServer, running_server
 from tfaas_core.testing.waiting import until
@@ -30,7 +32,7 @@ from tfaas_core.hookspecs import hookimpl
 class Silent(LocalEngineFactory):
     def supervisor(self, context):
         supervisor = super().supervisor(context)
-        supervisor.processes = sys.exit
+        supervisor.processes = PROCESSES
         return supervisor
 
 @hookimpl
@@ -71,8 +73,12 @@ def test_a_runtime_that_cannot_be_started_is_told_with_its_plugin(tmp_path: Path
         }
 
 
-def test_a_supervisor_that_fails_leaves_the_rest_of_the_status(tmp_path: Path) -> None:
-    write_plugin(tmp_path / "site", "tfaas-silent", SILENT_SUPERVISOR)
+@pytest.mark.parametrize("processes", ["sys.exit", "lambda: {'one': 1}"])
+def test_a_supervisor_that_fails_leaves_the_rest_of_the_status(
+    tmp_path: Path, processes: str
+) -> None:
+    source = SILENT_SUPERVISOR.replace("PROCESSES", processes)
+    write_plugin(tmp_path / "site", "tfaas-silent", source)
     settings = (
         "server.workers=1",
         "engine.kind=silent",
