@@ -24,7 +24,7 @@ class RowsDocument(Document):
 
 
 class RowsCodec(Codec[RowsDocument]):
-    """For models of one input [rows, columns] of float32; it is the wrong ones that take others."""
+    """For models of one input [rows, columns] of float32."""
 
     name: ClassVar[str] = "rows"
     media_types: ClassVar[tuple[str, ...]] = ("text/rows",)
