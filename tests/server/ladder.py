@@ -1,8 +1,9 @@
-"""A model whose versions can be told by their answers."""
+"""Models that can be told by their answers, and so can the versions of one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import httpx
 
@@ -12,6 +13,15 @@ ScaleGraph = Callable[[float], bytes]
 
 CONNECTIONS = 12
 """So many that each of two HTTP workers accepts some."""
+
+
+@contextmanager
+def stored_doubler(server: RunningServer, scale_graph: ScaleGraph) -> Iterator[str]:
+    """The name of a model that doubles rows of 3, which is there while the block lasts."""
+    answer = server.upload("doubler", scale_graph(2.0))
+    assert answer.status_code == 200, answer.text
+    yield "doubler"
+    server.http.delete("/delete/doubler")
 
 
 class Ladder:
