@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.server.ladder import CONNECTIONS, Ladder, ScaleGraph, error
+from tests.server.ladder import Ladder, ScaleGraph, answers_of_all, error
 from tfaas_core.models.versions import MAX_LABELS
 from tfaas_core.testing.clients import fake_server
 from tfaas_core.testing.server import RunningServer
@@ -25,9 +24,7 @@ def test_a_label_is_put_moved_and_removed(ladder: Ladder) -> None:
     removed = ladder.ask("DELETE", "/labels/canary")
     assert (removed.status_code, removed.json()) == (200, {"deleted": "canary"})
     assert ladder.ask("GET", "/labels").json() == {"a": 3}
-    for _ in range(CONNECTIONS):
-        document = {"model": "ladder", "label": "canary", "values": [1, 2, 3]}
-        gone = httpx.post(f"{ladder.server.url}/json", json=document, timeout=60)
+    for gone in ladder.answers(label="canary"):
         assert error(gone) == (404, "unknown_version")
     assert error(ladder.ask("DELETE", "/labels/canary")) == (404, "unknown_version")
 
@@ -75,11 +72,7 @@ def test_versions_and_labels_are_there_after_a_restart(tmp_path: Path) -> None:
 
 def answers(server: RunningServer, **named: object) -> set[str]:
     """What all workers answer."""
-    document = {"model": "vk", "values": [1, 2, 3]} | named
-    return {
-        httpx.post(f"{server.url}/json", json=document, timeout=60).text.strip()
-        for _ in range(CONNECTIONS)
-    }
+    return {answer.text.strip() for answer in answers_of_all(server, model="vk", **named)}
 
 
 @pytest.mark.parametrize("label", ["-a", "a%20b", "a%2Fb", "%00", "é", "x" * 129])
