@@ -10,6 +10,9 @@ BENCH_INSTALLED := $(VENV)/.installed-bench
 serve: $(INSTALLED)
 	$(BIN)/tfaas serve --demo
 
+# Each server and command of a test is a process of its own: without bytecode files it would compile
+# all of TFaaS anew.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=10 -m 'not alone'
 	$(BIN)/python -m pytest -m alone tests/core/engine

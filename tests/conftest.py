@@ -23,17 +23,20 @@ settings.register_profile(
 settings.load_profile("patient")
 
 SLOW_FIRST = (
-    "docs/test_examples.py",
-    "backends/storages/sql/test_sqlite.py",
-    "core/engine/test_local_engine.py",
     "server/test_replicas.py",
     "core/testing/test_suites.py",
-    "backends/runtimes/independence/test_rules.py",
+    "cli/inspect/test_inspect.py",
     "backends/storages/sql/test_postgresql.py",
+    "core/engine/test_local_engine.py",
     "server/test_processes.py",
-    "core/engine/test_local_engine_processes.py",
-    "backends/storages/filesystem/test_storage.py",
+    "docs/test_examples.py",
+    "backends/runtimes/independence/test_rules.py",
+    "server/test_failed_start.py",
+    "backends/storages/sql/test_files.py",
+    "cli/test_copy_postgresql.py",
+    "backends/storages/sql/test_sqlite.py",
     "cli/test_wrong_databases.py",
+    "server/test_versions_api.py",
 )
 """The files that take longest. One that began last would run alone while the other cores idle."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.ladder import Ladder, ScaleGraph
+from tests.server.ladder import Ladder, ScaleGraph, stored_doubler
 from tfaas_core.testing.server import RunningServer, running_server
 
 
@@ -46,13 +46,11 @@ def scale_graph(frozen: Callable[..., bytes]) -> Callable[[float], bytes]:
     return build
 
 
-@pytest.fixture
-def doubler(server: RunningServer, scale_graph: Callable[[float], bytes]) -> Iterator[str]:
-    """The name of a stored model that doubles rows of 3."""
-    answer = server.upload("doubler", scale_graph(2.0))
-    assert answer.status_code == 200, answer.text
-    yield "doubler"
-    server.http.delete("/delete/doubler")
+@pytest.fixture(scope="module")
+def doubler(server: RunningServer, scale_graph: ScaleGraph) -> Iterator[str]:
+    """The name of a stored model that doubles rows of 3, for the tests that leave it as it is."""
+    with stored_doubler(server, scale_graph) as name:
+        yield name
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,9 @@
-"""A model whose versions can be told by their answers."""
+"""Models that can be told by their answers, and so can the versions of one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import httpx
 
@@ -12,6 +13,15 @@ ScaleGraph = Callable[[float], bytes]
 
 CONNECTIONS = 12
 """So many that each of two HTTP workers accepts some."""
+
+
+@contextmanager
+def stored_doubler(server: RunningServer, scale_graph: ScaleGraph) -> Iterator[str]:
+    """The name of a model that doubles rows of 3, which is there while the block lasts."""
+    answer = server.upload("doubler", scale_graph(2.0))
+    assert answer.status_code == 200, answer.text
+    yield "doubler"
+    server.http.delete("/delete/doubler")
 
 
 class Ladder:
@@ -64,15 +74,23 @@ class Ladder:
         assert answer.headers["TFaaS-Model"] == f"{self.name}/{row[0]:.0f}"
         return int(row[0])
 
+    def answers(self, **named: object) -> list[httpx.Response]:
+        """What a prediction is answered over many connections, and so by all workers."""
+        return answers_of_all(self.server, **({"model": self.name} | named))
+
     def answering(self, **named: object) -> int:
-        """The same, asked over many connections, and so of all workers."""
-        document = {"model": self.name} | named | {"values": [1, 2, 3]}
-        found = {
-            self.version_of(httpx.post(f"{self.server.url}/json", json=document, timeout=60))
-            for _ in range(CONNECTIONS)
-        }
+        """The same, asked of all workers."""
+        found = {self.version_of(answer) for answer in self.answers(**named)}
         assert len(found) == 1, f"the workers do not agree: {found}"
         return found.pop()
+
+
+def answers_of_all(server: RunningServer, **named: object) -> list[httpx.Response]:
+    """The answers to one row, asked over so many connections that all workers answer."""
+    each_its_own = httpx.Limits(max_keepalive_connections=0)
+    with httpx.Client(base_url=server.url, timeout=60, limits=each_its_own) as http:
+        document = named | {"values": [1, 2, 3]}
+        return [http.post("/json", json=document) for _ in range(CONNECTIONS)]
 
 
 def error(answer: httpx.Response) -> tuple[int, str]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tfaas_core.testing.server import RunningServer, running_server
+from tfaas_core.testing.clients import fake_server
+from tfaas_core.testing.server import RunningServer
 
 INLINE = ("server.workers=1", "engine.isolation=inline")
 ENABLED = "plugins.access_log.enabled=true"
@@ -23,17 +23,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def lines(folder: Path, scale_graph: Callable[[float], bytes]) -> list[dict[str, Any]]:
+def lines(folder: Path) -> list[dict[str, Any]]:
     """What is logged, as JSON, of an upload, a prediction, two refusals and a strange path."""
     file = folder / "access.jsonl"
     settings = (ENABLED, f"plugins.access_log.file={file}", "server.log_format=json", *INLINE)
-    with running_server(folder, *settings) as server:
-        ask(server, scale_graph(2.0))
+    with fake_server(folder, *settings) as server:
+        ask(server)
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
-def ask(server: RunningServer, graph: bytes) -> None:
-    server.upload("vk", graph)
+def ask(server: RunningServer) -> None:
+    server.upload("vk", b"sum")
     assert server.http.post("/json", json=ROW).status_code == 200
     assert server.http.post("/models/vk/predict/json", json={"values": "x"}).status_code == 422
     assert server.http.post("/json", json=ROW | {"model": "nobody"}).status_code == 404
@@ -73,27 +73,23 @@ def test_an_upload_is_told_though_its_body_is_streamed(lines: list[dict[str, Any
     assert (line["status"], "request_bytes" in line) == (200, False)
 
 
-def test_unless_a_file_is_named_lines_go_to_stderr_whatever_the_level(
-    tmp_path: Path, scale_graph: Callable[[float], bytes]
-) -> None:
-    with running_server(tmp_path, ENABLED, "server.log_level=error", *INLINE) as server:
-        ask(server, scale_graph(2.0))
+def test_unless_a_file_is_named_lines_go_to_stderr_whatever_the_level(tmp_path: Path) -> None:
+    with fake_server(tmp_path, ENABLED, "server.log_level=error", *INLINE) as server:
+        ask(server)
     text = server.log.read_text()
     assert re.search(r"127\.0\.0\.1 POST /json 200 codec=json model=vk version=1 rows=1 in=", text)
     assert text.count(" tfaas.access[") == len(text.splitlines()) == 5
 
 
-def test_without_being_asked_it_says_nothing(
-    tmp_path: Path, scale_graph: Callable[[float], bytes]
-) -> None:
-    with running_server(tmp_path, *INLINE) as server:
-        ask(server, scale_graph(2.0))
+def test_without_being_asked_it_says_nothing(tmp_path: Path) -> None:
+    with fake_server(tmp_path, *INLINE) as server:
+        ask(server)
     assert "POST" not in server.log.read_text()
 
 
 def test_a_file_that_log_rotation_moved_away_is_made_anew(tmp_path: Path) -> None:
     file = tmp_path / "access.log"
-    with running_server(tmp_path, ENABLED, f"plugins.access_log.file={file}", *INLINE) as server:
+    with fake_server(tmp_path, ENABLED, f"plugins.access_log.file={file}", *INLINE) as server:
         server.http.get("/models")
         file.rename(tmp_path / "access.log.1")
         server.http.get("/status")
@@ -103,7 +99,7 @@ def test_a_file_that_log_rotation_moved_away_is_made_anew(tmp_path: Path) -> Non
 
 def test_a_disk_that_is_full_harms_no_request(tmp_path: Path) -> None:
     settings = (ENABLED, "plugins.access_log.file=/dev/full", *INLINE)
-    with running_server(tmp_path, *settings) as server:
+    with fake_server(tmp_path, *settings) as server:
         assert [server.http.get("/models").status_code for _ in range(3)] == [200] * 3
     text = server.log.read_text()
     assert text.count("the observer AccessLog of plugin tfaas_plugins.access_log failed") == 1
@@ -116,7 +112,7 @@ def test_a_file_that_cannot_be_opened_is_a_start_up_error(
     file = tmp_path / "missing" / "access.log"
     with (
         pytest.raises(AssertionError),
-        running_server(tmp_path, ENABLED, f"plugins.access_log.file={file}", *INLINE),
+        fake_server(tmp_path, ENABLED, f"plugins.access_log.file={file}", *INLINE),
     ):
         pass
     said = (tmp_path / "server.log").read_text()

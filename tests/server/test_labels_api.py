@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.server.ladder import CONNECTIONS, Ladder, ScaleGraph, error
+from tests.server.ladder import Ladder, ScaleGraph, answers_of_all, error
 from tfaas_core.models.versions import MAX_LABELS
-from tfaas_core.testing.server import RunningServer, running_server
+from tfaas_core.testing.clients import fake_server
+from tfaas_core.testing.server import RunningServer
 
 
 def test_a_label_is_put_moved_and_removed(ladder: Ladder) -> None:
@@ -24,9 +24,7 @@ def test_a_label_is_put_moved_and_removed(ladder: Ladder) -> None:
     removed = ladder.ask("DELETE", "/labels/canary")
     assert (removed.status_code, removed.json()) == (200, {"deleted": "canary"})
     assert ladder.ask("GET", "/labels").json() == {"a": 3}
-    for _ in range(CONNECTIONS):
-        document = {"model": "ladder", "label": "canary", "values": [1, 2, 3]}
-        gone = httpx.post(f"{ladder.server.url}/json", json=document, timeout=60)
+    for gone in ladder.answers(label="canary"):
         assert error(gone) == (404, "unknown_version")
     assert error(ladder.ask("DELETE", "/labels/canary")) == (404, "unknown_version")
 
@@ -58,19 +56,23 @@ def test_a_new_model_of_a_deleted_ones_name_has_none_of_its_labels(
     assert ladder.ask("GET", "/labels").json() == {}
 
 
-def test_versions_and_labels_are_there_after_a_restart(
-    tmp_path: Path, scale_graph: ScaleGraph
-) -> None:
-    with running_server(tmp_path, "server.workers=1") as first:
-        ladder = Ladder(first, scale_graph, "ladder")
-        ladder.upload(3)
-        ladder.label("canary", 1)
-        assert ladder.roll_back() == 2
-    with running_server(tmp_path, "server.workers=2") as second:
-        again = Ladder(second, scale_graph, "ladder")
-        assert again.answering() == 2
-        assert again.answering(label="canary") == 1
-        assert again.roll_back() == 1
+def test_versions_and_labels_are_there_after_a_restart(tmp_path: Path) -> None:
+    root = f"storage.root={tmp_path / 'models'}"
+    with fake_server(tmp_path / "first", root, "server.workers=1") as first:
+        for factor in (1, 2, 3):
+            assert first.upload("vk", b"times %d" % factor).status_code == 200
+        labelled = first.http.put("/models/vk/labels/canary", json={"version": 1})
+        assert labelled.status_code == 200
+        assert first.http.post("/models/vk/rollback").json()["version"] == 2
+    with fake_server(tmp_path / "second", root) as second:
+        assert answers(second) == {"[12.0]"}
+        assert answers(second, label="canary") == {"[6.0]"}
+        assert second.http.post("/models/vk/rollback").json()["version"] == 1
+
+
+def answers(server: RunningServer, **named: object) -> set[str]:
+    """What all workers answer."""
+    return {answer.text.strip() for answer in answers_of_all(server, model="vk", **named)}
 
 
 @pytest.mark.parametrize("label", ["-a", "a%20b", "a%2Fb", "%00", "é", "x" * 129])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -15,10 +16,11 @@ import pytest
 
 from tests.plugin_site import environment_with, write_plugin
 from tfaas_core.processes.listener import bind
+from tfaas_core.testing.hosts import HEAVY_PLUGINS
 from tfaas_core.testing.server import RunningServer, running_server
 from tfaas_core.testing.waiting import until
 
-HEAVY = 'plugins.disabled=["tfaas_backends.runtimes.graph", "tfaas_backends.runtimes.saved_model"]'
+LIGHT = f"plugins.disabled={json.dumps(HEAVY_PLUGINS)}"
 
 PLUGIN = """
 import asyncio, os
@@ -73,7 +75,7 @@ def echoing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningS
 def server_of(folder: Path, plugin: str) -> Iterator[RunningServer]:
     write_plugin(folder / "site", "tfaas-echo", plugin)
     env = environment_with(folder / "site")
-    with running_server(folder, "server.workers=2", HEAVY, env=env) as server:
+    with running_server(folder, "server.workers=2", LIGHT, env=env) as server:
         yield server
 
 
@@ -141,7 +143,7 @@ def test_what_has_come_is_answered_at_a_stop_and_nobody_else_gets_in(
 def fails_to_start(folder: Path, plugin: str, *settings: str, command: str = "serve") -> str:
     """The last line on stderr."""
     write_plugin(folder / "site", "tfaas-echo", plugin)
-    settings = ("server.port=0", "server.workers=2", HEAVY, f"storage.root={folder}/m", *settings)
+    settings = ("server.port=0", "server.workers=2", LIGHT, f"storage.root={folder}/m", *settings)
     run = subprocess.run(
         [sys.executable, "-m", "tfaas_core", command]
         + [word for setting in settings for word in ("--set", setting)],

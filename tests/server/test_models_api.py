@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.server.ladder import ScaleGraph, stored_doubler
 from tfaas_core.testing.server import RunningServer
 
 KEYS_IN_ORDER = [
     *("name", "model", "labels", "options", "inputNode", "outputNode", "description", "timestamp"),
     *("version", "runtime", "signature", "size", "checksum"),
 ]
+
+
+@pytest.fixture
+def doubler(server: RunningServer, scale_graph: ScaleGraph) -> Iterator[str]:
+    """One for each test, which may change it."""
+    with stored_doubler(server, scale_graph) as name:
+        yield name
 
 
 def curl(*arguments: str) -> object:

@@ -89,14 +89,14 @@ def test_the_choice_is_read_in_any_case(server: RunningServer, pair: None) -> No
 
 
 def test_the_choice_survives_a_restart_and_a_configured_default_wins(tmp_path: Path) -> None:
-    root = f"storage.root={tmp_path / 'models'}"
-    with fake_server(tmp_path / "first", root) as server:
+    settings = f"storage.root={tmp_path / 'models'}", "server.workers=1"
+    with fake_server(tmp_path / "first", *settings) as server:
         for name in ("a", "b"):
             server.upload(name, b"sum")
         assert server.http.post("/params", json={"name": "a"}).status_code == 200
-    with fake_server(tmp_path / "second", root) as server:
+    with fake_server(tmp_path / "second", *settings) as server:
         assert server.http.get("/params").json()["name"] == "a"
-    with fake_server(tmp_path / "third", root, "models.default=b") as server:
+    with fake_server(tmp_path / "third", *settings, "models.default=b") as server:
         assert server.http.get("/params").json()["name"] == "b"
         refused = server.http.post("/params", json={"name": "a"})
         assert refused.status_code == 422

@@ -96,7 +96,7 @@ def test_a_killed_fork_server_is_replaced_and_no_request_fails(healing: RunningS
 
 
 def test_a_stuck_model_does_not_stay_stuck(tmp_path: Path) -> None:
-    with fake_server(tmp_path, "server.request_timeout_s=0.5") as server:
+    with fake_server(tmp_path, "server.workers=1", "server.request_timeout_s=0.5") as server:
         assert server.upload("hanging", b"hang").status_code == 200
         late = server.predict(model="hanging", values=[TRIGGER, 0, 0])
         assert (late.status_code, late.json()["code"]) == (504, "deadline_passed")
@@ -104,7 +104,7 @@ def test_a_stuck_model_does_not_stay_stuck(tmp_path: Path) -> None:
 
 
 def test_a_full_queue_is_a_503_with_retry_after(tmp_path: Path) -> None:
-    with fake_server(tmp_path, "engine.max_queue_rows=4") as server:
+    with fake_server(tmp_path, "server.workers=1", "engine.max_queue_rows=4") as server:
         assert server.upload("slow", b"sleep 0.2").status_code == 200
         with Clients(server, "slow " * 12) as clients:
             until(lambda: clients.got["slow", 503] > 0 and clients.got["slow", 200] > 8)
@@ -119,12 +119,12 @@ def test_a_full_queue_is_a_503_with_retry_after(tmp_path: Path) -> None:
 
 
 def test_models_load_again_after_a_restart_and_the_least_used_is_unloaded(tmp_path: Path) -> None:
-    with fake_server(tmp_path) as server:
+    with fake_server(tmp_path, "server.workers=1") as server:
         for name in ("a", "b", "c"):
             assert server.upload(name, b"sum").status_code == 200
     (tmp_path / "again").mkdir()
-    root = f"storage.root={tmp_path / 'models'}"
-    with fake_server(tmp_path / "again", root, "engine.max_loaded_models=2") as server:
+    settings = f"storage.root={tmp_path / 'models'}", "engine.max_loaded_models=2"
+    with fake_server(tmp_path / "again", "server.workers=1", *settings) as server:
         assert server.names() == ["a", "b", "c"]
         assert server.model_processes() == []
         for name in ("a", "b", "a", "c"):
@@ -172,7 +172,7 @@ def test_sigterm_drains_and_leaves_nothing(tmp_path: Path, isolation: str) -> No
 
 @pytest.mark.parametrize("isolation", ["model", "shared", "inline"])
 def test_sigterm_waits_for_no_load_that_hangs(tmp_path: Path, isolation: str) -> None:
-    settings = f"engine.isolation={isolation}", "server.request_timeout_s=1"
+    settings = f"engine.isolation={isolation}", "server.request_timeout_s=1", "server.workers=1"
     with fake_server(tmp_path, *settings) as server, ThreadPoolExecutor() as pool:
         upload = pool.submit(server.upload, "hanging", b"hang-on-load")
         until(lambda: HANGS in server.log.read_text())
@@ -185,7 +185,7 @@ def test_sigterm_waits_for_no_load_that_hangs(tmp_path: Path, isolation: str) ->
 
 @pytest.mark.parametrize("isolation", ["model", "shared", "inline"])
 def test_sigterm_waits_for_no_run_that_hangs(tmp_path: Path, isolation: str) -> None:
-    settings = f"engine.isolation={isolation}", "server.request_timeout_s=1"
+    settings = f"engine.isolation={isolation}", "server.request_timeout_s=1", "server.workers=1"
     with fake_server(tmp_path, *settings) as server, ThreadPoolExecutor() as pool:
         assert server.upload("hanging", b"hang").status_code == 200
         asking = pool.submit(server.predict, model="hanging", values=[TRIGGER, 0, 0])
@@ -197,8 +197,8 @@ def test_sigterm_waits_for_no_run_that_hangs(tmp_path: Path, isolation: str) -> 
 
 
 def test_sigterm_waits_for_no_fork_server_that_is_stopped(tmp_path: Path) -> None:
-    settings = "server.request_timeout_s=1"
-    with fake_server(tmp_path, settings) as server, ThreadPoolExecutor() as pool:
+    settings = "server.request_timeout_s=1", "server.workers=1"
+    with fake_server(tmp_path, *settings) as server, ThreadPoolExecutor() as pool:
         assert server.upload("one", b"sum").status_code == 200
         family = server.parent.children(recursive=True)
         server.fork_server().suspend()
@@ -220,7 +220,7 @@ def test_nothing_outlives_a_killed_parent(tmp_path: Path) -> None:
             until(lambda: all(is_gone(process) for process in family))
     root = f"storage.root={tmp_path / 'models'}"
     (tmp_path / "again").mkdir()
-    with fake_server(tmp_path / "again", root) as server:
+    with fake_server(tmp_path / "again", root, "server.workers=1") as server:
         assert server.predict(model="busy", values=[1, 2, 3]).json() == [6.0]
 
 

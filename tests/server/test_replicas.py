@@ -12,10 +12,11 @@ import pytest
 from tfaas_core.testing.clients import Clients, fake_server
 from tfaas_core.testing.postgresql import database_for, running_postgresql
 from tfaas_core.testing.server import RunningServer
+from tfaas_core.testing.tries import tries
 from tfaas_core.testing.waiting import until
 
 ROW = [1, 2, 3]
-SWITCHES = 20
+SWITCHES = tries(10)
 
 
 class Shared(NamedTuple):
@@ -163,8 +164,9 @@ def test_without_their_storage_they_serve_what_is_loaded_until_it_is_back(
 def test_a_server_that_was_killed_amid_changes_serves_what_the_others_have_when_it_is_back(
     replicas: Replicas, shared: Shared, tmp_path: Path
 ) -> None:
+    settings = ("server.workers=1", *shared.settings_in(tmp_path))
     upload(replicas.one, 2)
-    with fake_server(tmp_path / "first", *shared.settings_in(tmp_path)) as killed:
+    with fake_server(tmp_path / "first", *settings) as killed:
         until_always(killed, [12])
         upload(killed, 3)
         killed.process.kill()
@@ -172,7 +174,7 @@ def test_a_server_that_was_killed_amid_changes_serves_what_the_others_have_when_
     until_always(replicas.one, [18])
     upload(replicas.one, 4)
     assert replicas.one.http.delete("/delete/first").status_code == 200
-    with fake_server(tmp_path / "again", *shared.settings_in(tmp_path)) as again:
+    with fake_server(tmp_path / "again", *settings) as again:
         assert always(again, [24])
         assert answer(again, "first") == 404
         assert again.names() == replicas.one.names() == replicas.other.names()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tfaas_core.testing.server import RunningServer, running_server
+from tfaas_core.testing.clients import fake_server
+from tfaas_core.testing.hosts import HEAVY_PLUGINS
+from tfaas_core.testing.server import RunningServer
 
 SETTINGS = (
     'plugins.token_guard.tokens={ alice = "of-alice", bob = { env = "BOBS_TOKEN" } }',
@@ -27,12 +30,10 @@ BOB = {"Authorization": "bearer  of-bob"}
 
 
 @pytest.fixture(scope="module")
-def guarded(
-    tmp_path_factory: pytest.TempPathFactory, scale_graph: Callable[[float], bytes]
-) -> Iterator[RunningServer]:
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     folder = tmp_path_factory.mktemp("guarded")
-    with running_server(folder, *SETTINGS, env={"BOBS_TOKEN": "of-bob"}) as server:
-        model = {"model": ("vk.pb", scale_graph(2.0))}
+    with fake_server(folder, *SETTINGS, env={"BOBS_TOKEN": "of-bob"}) as server:
+        model = {"model": ("vk.pb", b"sum")}
         stored = server.http.post("/upload", data={"name": "vk"}, files=model, headers=ALICE)
         assert stored.status_code == 200
         yield server
@@ -110,7 +111,9 @@ def test_the_access_log_says_who_asked(guarded: RunningServer) -> None:
 
 
 def test_a_token_that_is_not_there_is_a_start_up_error(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tfaas_core", "check", "--set", SETTINGS[0]]
+    without_tensorflow = f"plugins.disabled={json.dumps(HEAVY_PLUGINS)}"
+    settings = ["--set", SETTINGS[0], "--set", without_tensorflow]
+    command = [sys.executable, "-m", "tfaas_core", "check", *settings]
     run = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
     assert run.returncode == 1
     assert run.stderr == (

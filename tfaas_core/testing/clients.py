@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -29,11 +29,14 @@ def tfaas_register_runtimes():
 
 @contextmanager
 def fake_server(
-    folder: Path, *settings: str, disabled: Sequence[str] = ()
+    folder: Path,
+    *settings: str,
+    disabled: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[RunningServer]:
     """A server of FakeRuntime's models, which come as a third-party plugin, without TensorFlow.
 
-    ``disabled``: further plugins that it does without.
+    ``disabled``: further plugins that it does without; ``env``: further environment variables.
     """
     info = folder / "site" / "fake_runtime-1.0.dist-info"
     info.mkdir(parents=True)
@@ -45,7 +48,7 @@ def fake_server(
         "server.workers=2",
         f"plugins.disabled={json.dumps([*HEAVY_PLUGINS, *disabled])}",
         *settings,
-        env={"PYTHONPATH": os.pathsep.join([str(folder / "site"), *sys.path])},
+        env={"PYTHONPATH": os.pathsep.join([str(folder / "site"), *sys.path]), **(env or {})},
     ) as server:
         yield server
 

@@ -24,8 +24,9 @@ from tfaas_core.models.model import ModelVersion
 from tfaas_core.storage import MODEL, Storage
 from tfaas_core.testing.children import Child, Report
 from tfaas_core.testing.models import model_version
+from tfaas_core.testing.tries import tries
 
-_TURNS = 60
+_TURNS = tries(30)
 _CONTENDING_S = 0.7
 
 

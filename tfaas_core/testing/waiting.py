@@ -15,7 +15,7 @@ def until(condition: Callable[[], bool], within_s: float = 30.0, what: str = "th
     ``what`` ought to come true, as the error calls it.
     """
     for _turn in _asked(condition, within_s, what):
-        pass
+        time.sleep(_PAUSE_S)
 
 
 async def eventually(condition: Callable[[], bool], what: str, within_s: float = 10.0) -> None:

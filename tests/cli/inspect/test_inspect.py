@@ -13,6 +13,7 @@ from tests.cli.inspect.fakes import FAKE, InstallPlugin, tar
 from tests.data import MODELS as DATA
 
 PARTICLES = DEMO / "particles.pb"
+WITHOUT_GRAPH = "plugins.disabled=['tfaas_backends.runtimes.graph']"
 
 
 def test_a_graph_is_described(tfaas: Tfaas, scale: Path) -> None:
@@ -94,15 +95,15 @@ def test_a_real_network_and_its_params_are_found(
 def test_the_params_to_start_from_can_be_uploaded_with_the_model(
     tfaas: Tfaas, scale: Path, here: Path
 ) -> None:
-    tfaas("inspect", scale, "--params", "params.json")
+    alone = json.loads(tfaas("inspect", scale, "--params", "params.json", "--json"))
     bundle = tar(here / "b.tar.gz", {"vk/s.pb": scale, "vk/params.json": here / "params.json"})
-    alone, bundled = (json.loads(tfaas("inspect", p, "--json")) for p in (scale, bundle))
+    bundled = json.loads(tfaas("inspect", bundle, "--json"))
     for key in ("signature", "params", "ops", "size", "loadable"):
         assert alone[key] == bundled[key]
 
 
 def test_a_bundle_is_inspected_with_the_params_that_it_brings(
-    tfaas: Tfaas, fails: Fails, scale: Path, here: Path
+    tfaas: Tfaas, scale: Path, here: Path
 ) -> None:
     params = here / "params.json"
     params.write_text('{"outputNode": "mul", "features": ["a", "b", "c"], "owner": "me"}')
@@ -110,17 +111,29 @@ def test_a_bundle_is_inspected_with_the_params_that_it_brings(
     folder.mkdir()
     (folder / "s.pb").write_bytes(scale.read_bytes())
     (folder / "params.json").write_bytes(params.read_bytes())
+    (folder / "warmup.json").write_text('{"values": [1, 2, 3], "outputs": [2, 4, 6]}')
     for path in (tar(here / "b.tar.gz", {"vk": folder}), folder):
         found = json.loads(tfaas("inspect", path, "--json"))
         assert found["signature"]["outputs"][0]["name"] == "mul"
+        assert found["examples"] == 1
         assert found["params"] == {
             **{"name": "vk", "inputNode": "x", "outputNode": "mul", "description": ""},
             **{"features": ["a", "b", "c"], "owner": "me"},
         }
-    (folder / "params.json").write_text('{"features": ["a", "b"]}')
-    assert "names 2 columns, the model takes 3" in fails("inspect", folder)
-    (folder / "params.json").write_text("{")
-    assert "params is not JSON" in fails("inspect", folder)
+
+
+def test_a_bundle_whose_params_are_wrong_is_refused(
+    fails: Fails, here: Path, install_plugin: InstallPlugin
+) -> None:
+    install_plugin("tfaas-counting", FAKE.format(body="return {}"))
+    (here / "vk").mkdir()
+    (here / "vk" / "sum.pb").write_text("sum")
+    for params, words in (
+        ('{"features": ["a", "b"]}', "names 2 columns, the model takes 3"),
+        ("{", "params is not JSON"),
+    ):
+        (here / "vk" / "params.json").write_text(params)
+        assert words in fails("inspect", "vk", "--set", WITHOUT_GRAPH)
 
 
 def test_a_saved_model_is_described(tfaas: Tfaas, here: Path) -> None:
@@ -141,19 +154,23 @@ def test_a_saved_model_is_described(tfaas: Tfaas, here: Path) -> None:
         assert found["params"]["outputNode"] == "sum"
 
 
-def test_a_file_that_is_there_is_not_overwritten(fails: Fails, scale: Path, here: Path) -> None:
+def test_a_file_that_is_there_is_not_overwritten(
+    fails: Fails, here: Path, install_plugin: InstallPlugin
+) -> None:
+    install_plugin("tfaas-counting", FAKE.format(body="return {}"))
+    (here / "model").write_text("sum")
     (here / "params.json").write_text("{}")
-    assert "params.json is there already" in fails("inspect", scale, "--params", "params.json")
+    assert "params.json is there already" in fails("inspect", "model", "--params", "params.json")
     assert (here / "params.json").read_text() == "{}"
-    said = fails("inspect", scale, "--params", here / "no" / "params.json")
+    elsewhere = here / "no" / "params.json"
+    said = fails("inspect", "model", "--params", elsewhere, "--set", WITHOUT_GRAPH)
     assert said.endswith("no/params.json cannot be written: No such file or directory")
 
 
 def test_the_configuration_counts(fails: Fails, scale: Path, here: Path) -> None:
     bundle = tar(here / "b.tar.gz", {"vk/s.pb": scale})
     assert "max_unpacked_bytes" in fails("inspect", bundle, "--set", "limits.max_unpacked_bytes=10")
-    disabled = "plugins.disabled=['tfaas_backends.runtimes.graph']"
-    said = fails("inspect", scale, "--set", disabled)
+    said = fails("inspect", scale, "--set", WITHOUT_GRAPH)
     assert "no runtime recognises this file; installed runtimes: saved_model" in said
 
 
@@ -169,8 +186,7 @@ def test_ops_are_counted_where_the_runtime_can(
 ) -> None:
     install_plugin("tfaas-counting", FAKE.format(body=body))
     (here / "model").write_text("sum")
-    disabled = "plugins.disabled=['tfaas_backends.runtimes.graph']"
-    found = json.loads(tfaas("inspect", "model", "--json", "--set", disabled))
+    found = json.loads(tfaas("inspect", "model", "--json", "--set", WITHOUT_GRAPH))
     assert (found["runtime"], found["loadable"]) == ("counting", True)
     assert list(found["ops"].items()) == list(ops.items())
 
@@ -184,18 +200,22 @@ def test_help_has_an_example(tfaas: Tfaas) -> None:
     assert "Example: tfaas inspect" in tfaas("inspect", "--help")
 
 
-def test_examples_are_run_as_a_server_would(tfaas: Tfaas, fails: Fails, scale: Path) -> None:
-    folder = scale.parent / "vk"
+def test_examples_are_run_as_a_server_would(
+    tfaas: Tfaas, fails: Fails, here: Path, install_plugin: InstallPlugin
+) -> None:
+    install_plugin("tfaas-counting", FAKE.format(body="return {}"))
+    folder = here / "vk"
     folder.mkdir()
-    scale.rename(folder / "scale.pb")
+    (folder / "sum.pb").write_text("sum")
     warmup = folder / "warmup.json"
-    warmup.write_text('[{"values": [1, 2, 3], "outputs": [3, 5, 7]}, {"values": [[0, 0, 0]]}]')
-    assert "examples    2, all reproduced\n" in tfaas("inspect", folder)
-    assert json.loads(tfaas("inspect", folder, "--json"))["examples"] == 2
+    warmup.write_text('[{"values": [1, 2, 3], "outputs": [6]}, {"values": [[0, 0, 0]]}]')
+    inspection = ("inspect", folder, "--set", WITHOUT_GRAPH)
+    assert "examples    2, all reproduced\n" in tfaas(*inspection)
+    assert json.loads(tfaas(*inspection, "--json"))["examples"] == 2
     for wrong, words in (
-        ('{"values": [1, 2, 3], "outputs": [3, 5, 8]}', "at [2]: expected 8, got 7.0"),
+        ('{"values": [1, 2, 3], "outputs": [7]}', "at [0]: expected 7, got 6.0"),
         ("[1]", "warmup.examples[0] is a number"),
         ("{", "warmup.json is not JSON"),
     ):
         warmup.write_text(wrong)
-        assert words in fails("inspect", folder)
+        assert words in fails(*inspection)

@@ -201,7 +201,7 @@ def test_what_is_made_anew_each_time_it_is_asked_for_is_reported_once(
     install_plugin: InstallPlugin,
 ) -> None:
     install_plugin("tfaas-a", ENGINE.replace("Rockets()}", "lambda context: None}"))
-    (error,) = errors()
+    (error,) = errors(f"plugins.disabled={TENSORFLOW}")
     assert "returned {'rockets': <function " in error
 
 

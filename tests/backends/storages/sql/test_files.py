@@ -32,6 +32,7 @@ from tfaas_core.testing.children import Child, Report, apart
 from tfaas_core.testing.storage_processes import Shape, fault_of, fill, newest, upload
 
 MIB = 1024 * 1024
+LARGE_MIB = 128
 MOST_MIB = 64
 
 
@@ -120,13 +121,13 @@ def _peaks_mib(url_of: UrlOf, folder: Path) -> tuple[float, float]:
     staging = storage.stage()
     version = fill(staging, "vk", b"x", Shape.FILE)
     with (staging / MODEL).open("wb") as file:
-        for number in range(224):
+        for number in range(LARGE_MIB):
             file.write(number.to_bytes(1, "big") * MIB)
     version = _with_checksum(version, staging / MODEL)
     with storage.claim("vk") as claim:
         up_mib, stored = _growth_mib(partial(storage.commit, claim, staging, version))
     down_mib, fetched = _growth_mib(partial(other.artifact, stored))
-    assert fetched.stat().st_size == 224 * MIB
+    assert fetched.stat().st_size == LARGE_MIB * MIB
     return up_mib, down_mib
 
 
