@@ -61,6 +61,7 @@ class ForkServerProcess:
         self._since_s = time.monotonic()
         self._importing = ""
         self._why: NeverReadyError | None = None
+        self._seen_ended = False
         self._calls = Calls()
         self._children: dict[int, asyncio.Future[Ending]] = {}
         end = lifeline.end("tfaas-fork")
@@ -97,9 +98,12 @@ class ForkServerProcess:
         if not self.ready.done() and self._since_s < now_s - preload_limit_s:
             self._why = NeverReadyError(f"{self._what()} takes longer than {preload_limit_s:g} s")
         elif not any(since_s < now_s - fork_limit_s for since_s in self._calls.waited_for()):
-            # A process that ended while another one holds its link is not heard to end.
+            # A process that ended while another one holds its link is not heard to end. What it
+            # said last may still be on its way to the event loop: that comes before the next look.
             if self.ending is None and self._process.exitcode is not None:
-                self._bury()
+                if self._seen_ended:
+                    self._bury()
+                self._seen_ended = True
             return False
         self.end()
         return True

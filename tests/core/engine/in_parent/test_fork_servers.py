@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import pickle
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
@@ -15,9 +16,12 @@ import pytest
 
 from tfaas_core.config import load_config
 from tfaas_core.engine.base import EngineContext
+from tfaas_core.engine.in_fork_server.process import Orders
+from tfaas_core.engine.in_parent.fork_server_process import ForkServerProcess, NeverReadyError
 from tfaas_core.engine.in_parent.fork_servers import ForkServers
 from tfaas_core.errors import StorageUnavailable, Unavailable
 from tfaas_core.runtime import Runtime
+from tfaas_core.system.lifeline import Lifeline
 from tfaas_core.testing.forked import fork_servers
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import FakeRuntime
@@ -138,6 +142,21 @@ async def test_a_runtime_that_cannot_be_preloaded_is_named_and_others_go_on(
         f"runtime 'bad' of plugin tfaas_bad cannot be started: {reason}"
     )
     assert "\n" not in record.getMessage()
+
+
+@in_event_loop
+async def test_the_last_words_of_a_fork_server_are_heard_after_its_end(write: Write) -> None:
+    write("raise ValueError('no luck')")
+    bad = {"bad": preloading("tfaas_preloaded")}
+    lifeline = Lifeline()
+    orders = Orders(("tfaas_preloaded",), pickle.dumps(bad), "warning", "text")
+    process = ForkServerProcess(orders, lifeline, lambda: None)
+    # The event loop stands still, so what the process says waits in its socket.
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert not process.end_where_it_hangs(60, 60)
+    with pytest.raises(NeverReadyError, match="raises ValueError: no luck"):
+        await process.ready
+    lifeline.close()
 
 
 @in_event_loop
