@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,6 +40,13 @@ SLOW_FIRST = (
     "server/test_versions_api.py",
 )
 """The files that take longest. One that began last would run alone while the other cores idle."""
+
+
+def pytest_configure() -> None:
+    # Whoever starts the tests in the background of a script has it ignored, and so would have all
+    # that they start, and interrupt.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
