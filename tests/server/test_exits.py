@@ -14,7 +14,7 @@ DISABLED = (
     'plugins.disabled=["tfaas_backends.runtimes.graph", "tfaas_backends.runtimes.saved_model"]'
 )
 SOURCE = """
-import asyncio, os, sys
+import asyncio, os, sys, threading
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.route import Response, Route
 
@@ -30,13 +30,17 @@ async def itself(request):
 async def child(request):
     await asyncio.gather(leave())
 
+async def stay(request):
+    threading.Thread(target=threading.Event().wait).start()
+    return Response(b"")
+
 async def beside(request):
     asyncio.get_running_loop().call_soon(asyncio.create_task, leave())
     return Response(b"")
 
 @hookimpl
 def tfaas_register_routes():
-    for handler in (pid, itself, child, beside):
+    for handler in (pid, itself, child, beside, stay):
         yield Route(f"/{handler.__name__}", ("GET",), handler)
 """
 
@@ -55,3 +59,14 @@ def test_a_worker_outlives_exits_of_a_plugin(
         until(lambda: "plugin tfaas_leaving calls exit beside" in server.log.read_text())
         assert server.http.get("/pid").text == before
         assert "plugin tfaas_leaving failed in GET /itself" in server.log.read_text()
+
+
+def test_a_thread_that_a_plugin_leaves_behind_does_not_hold_a_stop(
+    install_plugin: InstallPlugin, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_plugin("tfaas-leaving", SOURCE)
+    monkeypatch.setenv("PYTHONPATH", str(site), prepend=":")
+    with running_server(tmp_path, "server.workers=1", DISABLED) as server:
+        assert server.http.get("/stay").status_code == 200
+        assert server.stop() == 0
+    assert "do not end" not in server.log.read_text()

@@ -166,10 +166,13 @@ class _Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     nothing. Raises TypeError if a field is of a wrong type. An engine that does not call it works
     as well, but that observers do not hear of its models."""
 
+    def is_built_in(self, runtime: str) -> bool:
+        """Whether a runtime is known to come from a built-in plugin."""
+        return self.owners.get(runtime) in self.built_in
+
     def suspect(self, runtime: str) -> str:
         """The plugin that a runtime comes from, if a process for its models ends; or empty."""
-        owner = self.owners.get(runtime, "")
-        return "" if owner in self.built_in else owner
+        return "" if self.is_built_in(runtime) else self.owners.get(runtime, "")
 
 
 class EngineContext(_Surroundings, frozen=True):

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 
@@ -83,6 +84,11 @@ def main(arguments: WorkerArguments) -> None:
     logs.configure(server.log_level, server.log_format)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         run_through_exits(runner, _serve(arguments), _tell_of_exit)
+    # A thread of a plugin, or of TensorFlow under isolation "inline", may be anywhere: the end of
+    # the interpreter would wait for it, or abort in it.
+    logging.shutdown()
+    sys.stderr.flush()
+    _exit_at_once(0)
 
 
 def _tell_of_exit(error: BaseException) -> None:

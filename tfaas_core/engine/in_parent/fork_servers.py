@@ -21,8 +21,9 @@ from tfaas_core.system.lifeline import Lifeline
 class ForkServers(Starter):
     """Forks from servers that have already imported the libraries of the model's runtime.
 
-    If there are several, one begins to import once a model of its runtimes is known to be stored,
-    or is wanted: a server without TensorFlow models does not import TensorFlow.
+    If there are several, those of plugins begin to import at once, and those of built-in runtimes
+    when a model of theirs is known to be stored, or is wanted: a server without TensorFlow models
+    does not import TensorFlow.
     """
 
     def __init__(self, context: EngineContext) -> None:
@@ -37,7 +38,9 @@ class ForkServers(Starter):
             server = ForkServer(runtimes, context, self._lifeline)
             self._servers |= dict.fromkeys(runtimes, server)
         self._stored_runtimes = context.stored_runtimes
-        self._wanted: set[ForkServer] = set()
+        self._wanted = {
+            server for name, server in self._servers.items() if not context.is_built_in(name)
+        }
         self._asking: asyncio.Task[None] | None = None
 
     async def start(
@@ -81,7 +84,6 @@ class ForkServers(Starter):
                 stored = await asyncio.to_thread(self._stored_runtimes)
                 servers = {self._servers[name] for name in stored if name in self._servers}
         self._wanted |= servers
-        self.keep_ready()
 
     def close(self) -> None:
         if self._asking is not None:

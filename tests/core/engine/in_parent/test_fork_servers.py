@@ -56,7 +56,12 @@ async def running(
     """Fork servers, kept as a pool keeps them; the runtimes are of plugins of their names."""
     owners = {name: f"tfaas_{name}" for name in runtimes}
     context = EngineContext(
-        load_config(None, (), {}), runtimes, 1, owners=owners, stored_runtimes=stored_runtimes
+        load_config(None, (), {}),
+        runtimes,
+        1,
+        owners=owners,
+        built_in=("tfaas_heavy",),
+        stored_runtimes=stored_runtimes,
     )
     servers = ForkServers(context)
 
@@ -232,14 +237,21 @@ async def test_what_could_not_be_preloaded_is_tried_again(
 
 
 @in_event_loop
-async def test_a_fork_server_begins_when_its_runtime_is_stored_or_wanted() -> None:
+async def test_the_fork_server_of_built_in_runtimes_begins_when_it_is_wanted() -> None:
     runtimes = {"light": preloading(), "heavy": preloading("wave")}
-    async with running(lambda: {"light", "gone"}, **runtimes) as servers:
-        await eventually(lambda: len(servers.processes()) == 1, "the one that is needed is there")
+    async with running(lambda: {"gone"}, **runtimes) as servers:
+        await eventually(lambda: len(servers.processes()) == 1, "that of a plugin is there")
         light, _names = await started(servers, "light")
         assert list(servers.processes()) == [light]
         heavy, _names = await started(servers, "heavy")
         assert set(servers.processes()) == {light, heavy}
+
+
+@in_event_loop
+async def test_the_fork_server_of_built_in_runtimes_begins_if_models_of_theirs_are_stored() -> None:
+    runtimes = {"light": preloading(), "heavy": preloading("wave")}
+    async with running(lambda: {"heavy"}, **runtimes) as servers:
+        await eventually(lambda: len(servers.processes()) == 2, "both are there")
 
 
 @in_event_loop
@@ -254,5 +266,5 @@ async def test_all_fork_servers_begin_if_nobody_can_tell_what_is_stored() -> Non
 
 @in_event_loop
 async def test_the_only_fork_server_begins_at_once() -> None:
-    async with running(lambda: (), light=preloading(), other=preloading()) as servers:
+    async with running(lambda: (), heavy=preloading()) as servers:
         await eventually(lambda: len(servers.processes()) == 1, "it is there")
