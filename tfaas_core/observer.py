@@ -13,6 +13,9 @@ from tfaas_core.events import (
 )
 from tfaas_core.route import ClientAddress
 
+CUT = "cut"
+"""The code of an answer that ended early, because its client was gone, or a piece of it failed."""
+
 
 class Answered(msgspec.Struct, frozen=True, gc=False):
     """A request, and its answer. Times are in seconds."""
@@ -25,15 +28,16 @@ class Answered(msgspec.Struct, frozen=True, gc=False):
     client: ClientAddress
     status: int
     code: str
-    """Of an error, such as ``unknown_model``; empty if there is none."""
+    """Of an error, such as ``unknown_model``; empty if there is none. ``CUT`` if the answer, which
+    was streamed, ended before its last piece, whatever its status had said."""
     identity: str
     """Who asked, as guards say; empty if they do not."""
     request_bytes: int | None
     """Of the body; None for one that was streamed."""
-    answer_bytes: int | None
-    """Of the body; None for one that is streamed."""
+    answer_bytes: int
+    """Of the body, as far as it was sent."""
     duration_s: float
-    """From the end of the head to the answer, or to the beginning of one that is streamed."""
+    """From the end of the head to the answer, or to the end of one that is streamed."""
     codec: str
     """Which one has read the request; empty if none has."""
     model: str

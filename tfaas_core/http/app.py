@@ -82,11 +82,12 @@ class SanicLane:
             return answer
         if request.method == "HEAD":
             await close(pieces)
+            found.passage.streamed(asked, response, 0)
             return answer
         wire = SanicWire(request, answer)
-        fault = await send_pieces(wire, pieces, asked, found.passage.blamed)
-        if fault is not None:
-            return _sanics(found.passage.failed(asked, fault))
+        instead = await send_pieces(wire, pieces, asked, response, found.passage)
+        if instead is not None:
+            return _sanics(instead)
         return None if wire.has_begun else answer
 
 

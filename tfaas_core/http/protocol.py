@@ -129,13 +129,12 @@ class TfaasProtocol(SanicProtocol):
         keep_alive: bool,
     ) -> Response | None:
         """What is still to be sent instead, if anything is."""
-        passage = request.said.passage
         wire = self._wire = ExpressWire(self, response, keep_alive)
-        fault = await send_pieces(wire, pieces, request, passage.blamed)
+        instead = await send_pieces(wire, pieces, request, response, request.said.passage)
         self._wire = None
-        if fault is not None:
-            return passage.failed(request, fault)
-        return None if wire.has_begun else msgspec.structs.replace(response, stream=None)
+        if instead is None and not wire.has_begun:
+            return msgspec.structs.replace(response, stream=None)
+        return instead
 
     def _express_is_done(self, transport: Any, keep_alive: bool) -> None:
         self._express_task = None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Protocol
 
 from tfaas_core.errors import TfaasError
-from tfaas_core.route import Request
+from tfaas_core.route import Request, Response
+from tfaas_core.routing.seam import Arriving, Passage
 from tfaas_core.routing.unexpected import is_given_up
 
 _log = logging.getLogger("tfaas.http")
@@ -37,15 +38,16 @@ class Wire(Protocol):
 async def send_pieces(
     wire: Wire,
     pieces: AsyncIterator[bytes],
-    request: Request,
-    blamed: Callable[[BaseException], str],
-) -> BaseException | None:
-    """Sends the pieces, which are closed at the end, whatever that is.
+    request: Arriving,
+    response: Response,
+    passage: Passage,
+) -> Response | None:
+    """Sends the pieces of a response, which are closed at the end, whatever that is.
 
-    What fails before the first of them is returned: then nothing was sent. Where a piece fails once
-    something was sent, the connection is cut: an end that looks like any other would pass for the
-    end of the answer. ``blamed`` gives the plugin that is to be named. Raises CancelledError if the
-    connection is gone.
+    What is to be answered instead is returned, if the first of them fails: then nothing was sent.
+    Where a piece fails once something was sent, the connection is cut: an end that looks like any
+    other would pass for the end of the answer. ``passage``, which the response comes from, is told.
+    Raises CancelledError if the connection is gone.
     """
     sent = 0
     try:
@@ -57,15 +59,18 @@ async def send_pieces(
                 sent += len(piece)
         await wire.end()
     except BaseException as error:  # a plugin may call exit()
-        if wire.is_gone(error):
+        is_gone = wire.is_gone(error)
+        if not sent and not is_gone:
+            return passage.unstreamed(request, error)
+        passage.streamed(request, response, sent, is_cut=True)
+        if is_gone:
             raise
-        if not sent:
-            return error
-        _tell(request, blamed(error), sent, error)
+        _tell(request, passage.blamed(error), sent, error)
         wire.cut()
         raise asyncio.CancelledError from error
     finally:
         await close(pieces)
+    passage.streamed(request, response, sent)
     return None
 
 

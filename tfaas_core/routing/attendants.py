@@ -9,7 +9,7 @@ import msgspec
 
 from tfaas_core.errors import UnknownModel
 from tfaas_core.guard import Asking
-from tfaas_core.observer import Answered
+from tfaas_core.observer import CUT, Answered
 from tfaas_core.route import Request, Response, Right
 from tfaas_core.routing.guards import Guards
 from tfaas_core.routing.observers import Observers
@@ -48,13 +48,24 @@ class Attendants:
             return None
         return _admitted(waiting, visit, name)
 
-    def ends(self, request: Request, response: Response, body_bytes: int | None) -> None:
-        """Tells the observers. ``body_bytes``: of the request; None if they were streamed."""
+    def ends(
+        self,
+        request: Request,
+        response: Response,
+        body_bytes: int | None,
+        answer_bytes: int,
+        is_cut: bool = False,
+    ) -> None:
+        """Tells the observers.
+
+        ``body_bytes``: of the request; None if they were streamed. ``is_cut``: whether the answer
+        ended early.
+        """
         visit = request.visit
         if visit is None or self._answered is None:
             return
         head = request.head
-        code = _code(response) if response.status >= 400 else ""
+        code = CUT if is_cut else _code(response) if response.status >= 400 else ""
         # In their order: by their names would take several times as long.
         answer = Answered(
             head.method,
@@ -65,7 +76,7 @@ class Attendants:
             code,
             visit.identity,
             body_bytes,
-            len(response.body) if response.stream is None else None,
+            answer_bytes,
             time.monotonic() - visit.begin_s,
             visit.codec,
             "" if code == UnknownModel.code else visit.model,

@@ -83,9 +83,30 @@ class Passage:
             if is_given_up(error):
                 raise
             response = self.failed(request, error)
-        if attendants is not None:
-            attendants.ends(request, response, None if request.is_arriving else len(request.body))
+        if attendants is not None and response.stream is None:
+            self._tell(request, response, len(response.body))
         return response
+
+    def streamed(
+        self, request: Arriving, response: Response, answer_bytes: int, is_cut: bool = False
+    ) -> None:
+        """Called once a stream has ended, or was cut, so that observers are told."""
+        if self._attendants is not None:
+            self._tell(request, response, answer_bytes, is_cut)
+
+    def unstreamed(self, request: Arriving, error: BaseException) -> Response:
+        """What the client gets if a stream failed before its first piece was sent."""
+        response = self.failed(request, error)
+        if self._attendants is not None:
+            self._tell(request, response, len(response.body))
+        return response
+
+    def _tell(
+        self, request: Arriving, response: Response, answer_bytes: int, is_cut: bool = False
+    ) -> None:
+        assert self._attendants is not None
+        received = None if request.is_arriving else len(request.body)
+        self._attendants.ends(request, response, received, answer_bytes, is_cut)
 
     def failed(self, request: Request, error: BaseException) -> Response:
         """What the client gets because of ``error``; it is logged, unless it is a TfaasError."""

@@ -48,7 +48,13 @@ class FakeLane:
         self._router = Router(host.routes(), host.config.server.base, host.observers)
 
     async def answer(self, request: FakeRequest) -> Response:
-        """What the host answers, errors included; a body that is streamed is in ``stream``."""
+        """What the host answers, errors included; a body that is streamed is gathered."""
         found = self._router.find(request.method, request.head.raw_path)
         head = msgspec.structs.replace(request.head, path_fields=found.path_fields)
-        return await found.passage(msgspec.structs.replace(request, head=head))
+        asked = msgspec.structs.replace(request, head=head)
+        response = await found.passage(asked)
+        if response.stream is None:
+            return response
+        body = b"".join([piece async for piece in response.stream])
+        found.passage.streamed(asked, response, len(body))
+        return msgspec.structs.replace(response, body=body, stream=None)

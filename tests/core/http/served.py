@@ -17,6 +17,7 @@ from tfaas_core.engine.resting import RestingEngine
 from tfaas_core.host import Host
 from tfaas_core.http.server import HttpServer
 from tfaas_core.route import Handler, Route
+from tfaas_core.routing.observers import Observers
 from tfaas_core.routing.seam import SealedRoute, sealed
 from tfaas_core.worker_place import WorkerPlace
 
@@ -27,11 +28,13 @@ class RoutesHost(Host):
     """Serves ``handlers``, each under its name. ``owner`` is the plugin that they come from.
 
     ``express``: whether plain requests go past Sanic. ``ours``: handlers that are not checked.
+    ``told``: who observes the answers.
     """
 
     owner = ""
     express = True
     ours: tuple[str, ...] = ()
+    told: Observers | None = None
 
     def __init__(self, handlers: dict[str, Handler], *settings: str) -> None:
         composition = Composition.of(load_config(overrides=settings, environ={}))
@@ -44,6 +47,7 @@ class RoutesHost(Host):
                 Route(f"/{name}", ("POST",), handler, express=self.express),
                 self.owner,
                 is_ours=name in self.ours,
+                observers=self.told,
             )
             for name, handler in self._handlers.items()
         ]

@@ -11,7 +11,10 @@ import pytest
 
 from tests.core.http.served import Connection, RoutesHost, Served, serve_host
 from tfaas_core.errors import Unavailable
+from tfaas_core.observer import CUT, Answered, Observer
 from tfaas_core.route import Handler, Request, Response
+from tfaas_core.routing.observers import Observers
+from tfaas_core.testing.waiting import eventually
 
 PIECE = b"a piece\n"
 
@@ -181,3 +184,64 @@ def test_a_stream_is_closed_as_soon_as_its_client_is_gone(reads: bool, express: 
         await asyncio.wait_for(closed.wait(), 5)
 
     serve_host(StreamsHost({"stream": handler}, express), test)
+
+
+class Told(Observer):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[int, str, int]] = []
+
+    def answered(self, answer: Answered) -> None:
+        self.answers.append((answer.status, answer.code, answer.answer_bytes))
+
+
+@pytest.mark.parametrize(
+    ("handler", "told"),
+    [
+        (streaming(PIECE, PIECE), (200, "", 2 * len(PIECE))),
+        (streaming(), (200, "", 0)),
+        (streaming(PIECE, ValueError("no")), (200, CUT, len(PIECE))),
+        (streaming(Unavailable("no share")), (503, "unavailable", 80)),
+    ],
+)
+def test_observers_are_told_at_the_end_of_a_stream(
+    handler: Handler, told: tuple[int, str, int], express: bool
+) -> None:
+    observer = Told()
+    host = StreamsHost({"stream": handler}, express)
+    host.told = Observers([(observer, "tfaas_told")])
+
+    async def test(served: Served) -> None:
+        connection = await served.connect()
+        connection.post("stream", b"", "Connection: close")
+        await everything(connection)
+
+    serve_host(host, test)
+    ((status, code, answer_bytes),) = observer.answers
+    assert (status, code) == told[:2]
+    assert answer_bytes == told[2] or status == 503
+
+
+def test_observers_are_told_of_a_client_that_is_gone(express: bool) -> None:
+    observer = Told()
+
+    async def stream() -> AsyncIterator[bytes]:
+        yield PIECE
+        await asyncio.Event().wait()
+
+    async def handler(_request: Request) -> Response:
+        return Response(stream=stream())
+
+    host = StreamsHost({"stream": handler}, express)
+    host.told = Observers([(observer, "tfaas_told")])
+
+    async def test(served: Served) -> None:
+        connection = await served.connect()
+        connection.post("stream")
+        await connection.reader.readuntil(PIECE)
+        connection.writer.transport.abort()
+        await eventually(lambda: bool(observer.answers), "the end is told")
+
+    serve_host(host, test)
+    assert observer.answers == [(200, CUT, len(PIECE))]

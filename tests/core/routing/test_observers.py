@@ -108,8 +108,10 @@ def test_errors_are_told_with_their_code() -> None:
     assert (answered("/bug").status, answered("/bug").code) == (500, "internal")
 
 
-def test_of_an_answer_that_is_streamed_the_size_is_not_known() -> None:
-    assert answered("/stream").answer_bytes is None
+def test_of_an_answer_that_is_streamed_nothing_is_told_before_its_end() -> None:
+    told = Told()
+    ask("/stream", told)
+    assert told.answers == []
 
 
 @pytest.mark.parametrize("error", [ValueError("a bug"), SystemExit(3), KeyboardInterrupt()])
