@@ -30,7 +30,7 @@ def lookup(
     A module defines it ``if not TYPE_CHECKING``, or else type checkers take any name for right.
     """
 
-    def getattribute(name: str) -> Any:
+    def find(name: str) -> Any:
         if name in former:
             return _former(f"{module}.{name}", former[name])
         if name not in homes:
@@ -42,7 +42,7 @@ def lookup(
         setattr(sys.modules[module], name, thing)
         return thing
 
-    return getattribute
+    return find
 
 
 def _former(name: str, former: Former) -> Any:
