@@ -51,9 +51,10 @@ def write(block: Block, folder: Path) -> None:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder into which the documented plugins are installed, as a user would do it."""
     folder = tmp_path_factory.mktemp("plugin")
-    for block in blocks(DOCS / "hooks.md"):
-        if block.file:
-            write(block, folder)
+    for page in ("hooks.md", "write-a-plugin.md"):
+        for block in blocks(DOCS / page):
+            if block.file:
+                write(block, folder)
     plugins = sorted(str(file.parent) for file in folder.glob("*/pyproject.toml"))
     assert plugins
     subprocess.run(
@@ -105,6 +106,10 @@ def run(block: Block, folder: Path, server: RunningServer, site: Path) -> str:
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "PYTHONPATH": str(site),
         "COLUMNS": "80",
+        # A package is built with what is installed here: pip takes 0 for "no isolation".
+        "PIP_NO_BUILD_ISOLATION": "0",
+        "PIP_NO_INDEX": "1",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block.text.replace(URL, server.url)],
