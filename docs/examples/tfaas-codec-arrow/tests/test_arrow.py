@@ -229,6 +229,20 @@ def test_columns_that_are_none_of_the_models_are_told(
         read(stream(table), version)
 
 
+def test_views_of_text_are_text_and_no_more_of_it_than_the_limit() -> None:
+    version = model_version([TensorSpec("word", "string", (None,))])
+    texts = ["a", "b" * 30, ""]
+    for kind in (pa.string_view(), pa.binary_view()):
+        table = pa.table({"word": pa.array(texts, kind)})
+        got = read(stream(table), version).arrays["word"]
+        assert got.tolist() == [text.encode() for text in texts]
+    _, view, text = pa.array(["b" * 10_000], pa.string_view()).buffers()
+    views = pa.py_buffer(view.to_pybytes()[:16] * 1000)
+    same = pa.Array.from_buffers(pa.string_view(), 1000, [None, views, text])
+    with pytest.raises(TooLarge):
+        read(stream(pa.table({"word": same})), version)
+
+
 def test_text_of_parquet_is_refused() -> None:
     version = model_version([TensorSpec("word", "string", (None,))])
     with pytest.raises(DoesNotFit, match="column 'word' is string, of Parquet numbers"):
@@ -239,6 +253,7 @@ def test_text_of_parquet_is_refused() -> None:
     ("body", "told"),
     [
         (b"", "the body is empty"),
+        (b"ARROW1\0\0", "the body is a file of Arrow, or Feather"),
         (b"PAR1PAR1", "the body is not a Parquet file"),
         (b"{}", "the body is not a stream of Arrow"),
         (answer(1)[:-20], "the body is not a stream of Arrow"),

@@ -12,12 +12,14 @@ def is_number(kind: pa.DataType) -> bool:
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether they are text or binary.
-
-    Not so their views: a few bytes may be the text of many rows.
-    """
+    """Whether they are text or binary."""
     is_small = types.is_string(kind) or types.is_binary(kind)
     return bool(is_small or types.is_large_string(kind) or types.is_large_binary(kind))
+
+
+def is_text_view(kind: pa.DataType) -> bool:
+    """Whether they are views of text or binary, of which several may be of the same bytes."""
+    return kind in (pa.string_view(), pa.binary_view())
 
 
 def is_list(kind: pa.DataType) -> bool:

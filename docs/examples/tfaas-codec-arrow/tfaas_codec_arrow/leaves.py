@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import types
 
-from tfaas_codec_arrow.kinds import is_number, is_text
+from tfaas_codec_arrow.kinds import is_number, is_text, is_text_view
 from tfaas_codec_arrow.source import one_line
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.models.model import ModelVersion
@@ -35,7 +35,7 @@ class LeafReader:
 
     def check_type(self, kind: pa.DataType, place: str) -> None:
         """Raises DoesNotFit if values of this type are none of the model's."""
-        kinds = {"b": types.is_boolean, "O": is_text, "c": types.is_null}
+        kinds = {"b": types.is_boolean, "O": _is_any_text, "c": types.is_null}
         fits = kinds.get(self._dtype.kind, is_number)
         if not (types.is_null(kind) or fits(kind)):
             got = one_line(str(kind))
@@ -49,9 +49,10 @@ class LeafReader:
 
     def bytes_of(self, values: pa.Array) -> int:
         """What ``read`` takes for these values, before it does."""
-        if self._dtype.kind == "O":
-            return len(values) * _BYTES_OF_A_TEXT + int(values.nbytes)
-        return len(values) * self._dtype.itemsize
+        if self._dtype.kind != "O":
+            return len(values) * self._dtype.itemsize
+        of_all = _viewed_bytes(values) if is_text_view(values.type) else int(values.nbytes)
+        return len(values) * _BYTES_OF_A_TEXT + of_all
 
     def read(self, values: pa.Array, place: Callable[[int], str]) -> Array:
         """The values, [values] of the dtype: those sent, if they are of it, and else a copy.
@@ -84,3 +85,15 @@ class LeafReader:
 def first_null(values: pa.Array) -> int:
     """Where the first null of an array is that has one."""
     return int(np.argmin(values.is_valid().to_numpy(zero_copy_only=False)))
+
+
+def _is_any_text(kind: pa.DataType) -> bool:
+    return is_text(kind) or is_text_view(kind)
+
+
+def _viewed_bytes(values: pa.Array) -> int:
+    """The bytes of all views: each is 16 bytes, the first 4 of which are its length."""
+    if not len(values):
+        return 0
+    views = np.frombuffer(values.buffers()[1], "<i4", 4 * len(values), 16 * values.offset)
+    return int(views[::4].sum(dtype=np.int64))

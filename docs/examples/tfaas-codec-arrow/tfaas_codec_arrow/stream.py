@@ -26,6 +26,8 @@ class StreamSource(Source):
     def __init__(self, body: bytes) -> None:
         if not body:
             raise BadBody("the body is empty, send a stream of Arrow or a Parquet file")
+        if body.startswith(b"ARROW1"):
+            raise BadBody("the body is a file of Arrow, or Feather; send a stream of Arrow")
         self._body = body
         file = pa.BufferReader(body)
         with read_as(_FORM):
