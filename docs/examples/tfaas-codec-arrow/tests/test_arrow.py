@@ -243,6 +243,13 @@ def test_views_of_text_are_text_and_no_more_of_it_than_the_limit() -> None:
         read(stream(pa.table({"word": same})), version)
 
 
+def test_lists_without_elements_are_of_any_dtype() -> None:
+    table = pa.table({"x": pa.array([[], []], pa.list_(pa.null()))})
+    for dtype in ("float32", "int8", "bool", "complex64", "string"):
+        version = model_version([TensorSpec("x", dtype, (None, None))])
+        assert read(stream(table), version).arrays["x"].shape == (2, 0)
+
+
 def test_text_of_parquet_is_refused() -> None:
     version = model_version([TensorSpec("word", "string", (None,))])
     with pytest.raises(DoesNotFit, match="column 'word' is string, of Parquet numbers"):

@@ -33,6 +33,7 @@ class TableBinding:
         self._batched = signature.batch is not BatchAxis.NONE
         self._inputs = {spec.name: spec for spec in signature.inputs}
         self._only = only_input(version)
+        self._readers = {spec.name: LeafReader(version, spec) for spec in signature.inputs}
         self._rows = NumberRows(version)
         row_shape = signature.row_shape(self._only) if self._only is not None else None
         self._columns = Columns(version, row_shape)
@@ -81,7 +82,7 @@ class TableBinding:
         rows = sum(map(len, batches))
         dtype = self._only.numpy_dtype
         self._limit.check(rows * max(1, len(fields)) * dtype.itemsize)
-        reader = LeafReader(self._version, self._only)
+        reader = self._readers[self._only.name]
         for field in fields:
             reader.check_type(field.type, f"column {field.name[:80]!r}")
         numbers = np.empty((rows, len(fields)), dtype)
@@ -108,7 +109,7 @@ class TableBinding:
         for index, (spec, field) in enumerate(zip(specs, fields, strict=True)):
             if spec is not None:
                 chunks = [batch[index] for batch in batches]
-                column = InputColumn(self._version, spec, field, chunks)
+                column = InputColumn(self._version, spec, self._readers[spec.name], field, chunks)
                 taken += column.needed_bytes
                 self._limit.check(taken)
                 arrays[spec.name] = column.array()

@@ -24,13 +24,18 @@ class InputColumn:
     """
 
     def __init__(
-        self, version: ModelVersion, spec: TensorSpec, field: pa.Field, chunks: list[pa.Array]
+        self,
+        version: ModelVersion,
+        spec: TensorSpec,
+        reader: LeafReader,
+        field: pa.Field,
+        chunks: list[pa.Array],
     ) -> None:
         self._model, self._spec = version.name, spec
         self._name = field.name[:80]
         self._row_shape = version.signature.row_shape(spec)
         self._batched = version.signature.batch is not BatchAxis.NONE
-        self._reader = LeafReader(version, spec)
+        self._reader = reader
         self._reader.check_type(innermost(field.type), f"column {self._name!r}")
         self._starts = [0, *accumulate(map(len, chunks))]
         self._lists = [

@@ -60,6 +60,8 @@ class LeafReader:
         ``place`` is what messages call a value by its index. Raises DoesNotFit for a null, which
         is NaN if the params accept that, and for a number that the dtype cannot hold.
         """
+        if not len(values):
+            return np.empty(0, self._dtype)
         if values.null_count:
             if not self._keeps_nan:
                 raise self._wrong(place(first_null(values)), "null")
