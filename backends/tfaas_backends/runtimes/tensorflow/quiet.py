@@ -10,7 +10,9 @@ from __future__ import annotations
 import gc
 import importlib
 import os
-from contextlib import nullcontext
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from tfaas_core.system.muted import stderr_muted
@@ -26,12 +28,28 @@ _SETTINGS = {
 }
 
 
+_LEFT_OUT = ("pandas", "polars", "pyarrow")
+"""What Keras would import if it is installed, and what that imports: these start threads."""
+
+
+@contextmanager
+def _left_out() -> Iterator[None]:
+    """Has ``import`` find none of them in the block, unless they are imported already."""
+    names = [name for name in _LEFT_OUT if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(names))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in names:
+            sys.modules.pop(name, None)
+
+
 def _import_tensorflow() -> Any:
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     # Some of its noise is written whatever the level.
     is_quiet = os.environ["TF_CPP_MIN_LOG_LEVEL"] >= "3"
-    with stderr_muted() if is_quiet else nullcontext():
+    with _left_out(), stderr_muted() if is_quiet else nullcontext():
         return importlib.import_module("tensorflow")
 
 

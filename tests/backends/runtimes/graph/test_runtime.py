@@ -169,15 +169,20 @@ def test_importing_the_runtime_imports_no_tensorflow() -> None:
     assert run_python(code).stdout == "False\n"
 
 
-def test_what_is_preloaded_is_silent_and_starts_no_thread() -> None:
+def test_what_is_preloaded_is_silent_and_starts_no_thread(tmp_path: Path) -> None:
+    # pandas brings pyarrow, which starts one, and Keras imports it if it is installed.
+    (tmp_path / "pandas.py").write_text(
+        "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+    )
     code = (
-        "import importlib, os\n"
+        "import importlib, os, sys\n"
+        f"sys.path.insert(0, {str(tmp_path)!r})\n"
         "from tfaas_backends.runtimes.graph.runtime import GraphRuntime\n"
         "for module in GraphRuntime.preload: importlib.import_module(module)\n"
-        "print(len(os.listdir('/proc/self/task')))\n"
+        "print(len(os.listdir('/proc/self/task')), 'pandas' in sys.modules)\n"
     )
     done = run_python(code)
-    assert (done.stdout, done.stderr) == ("1\n", "")
+    assert (done.stdout, done.stderr) == ("1 False\n", "")
 
 
 def damaged(content: bytes, random: np.random.Generator) -> list[bytes]:
