@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from tfaas_core.config import Config
 
-_DEFAULT = Path("tfaas.toml")
+DEFAULT_FILE = Path("tfaas.toml")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -68,8 +68,8 @@ def read_config(
     """The configuration that the options of a command ask for; raises ConfigError."""
     from tfaas_core.config import load_config
 
-    if path is None and _DEFAULT.exists():
-        path = _DEFAULT
+    if path is None and DEFAULT_FILE.exists():
+        path = DEFAULT_FILE
     if plugins_dir is not None:
         # What the command line names is relative to the current folder.
         overrides = [*overrides, f"plugins.dir={plugins_dir.absolute()}"]
