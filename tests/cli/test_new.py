@@ -32,8 +32,8 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
-def run(folder: Path, *arguments: str, path: Path | None = None) -> None:
-    environ = os.environ | environment_with(path or folder)
+def run(folder: Path, *arguments: str) -> None:
+    environ = os.environ | environment_with(folder)
     command = [sys.executable, "-m", *arguments]
     done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
