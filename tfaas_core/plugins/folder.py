@@ -28,9 +28,9 @@ def plugins_in(folder: Path) -> Iterator[tuple[Plugin, partial[ModuleType]]]:
             f"the folder of plugins {folder} cannot be read: {error.strerror} - at `$.plugins.dir`"
         ) from None
     for path in paths:
-        file = path / _INIT if path.is_dir() else path
+        name, file = (path.name, path / _INIT) if path.is_dir() else (path.stem, path)
         if path.name[0] not in "_." and file.suffix == ".py" and file.is_file():
-            yield Plugin(path.stem, str(path), ""), partial(_imported, path.stem, file)
+            yield Plugin(name, str(path), ""), partial(_imported, name, file)
 
 
 def _imported(name: str, file: Path) -> ModuleType:
@@ -43,16 +43,16 @@ def _imported(name: str, file: Path) -> ModuleType:
         sys.path.append(str(folder))
     importlib.invalidate_caches()
     if other := _in_its_place(name, file):
-        raise ImportError(f"{other} has its name; rename the file")
+        raise ImportError(f"there is another module {name} ({other}); rename this one")
     return importlib.import_module(name)
 
 
 def _in_its_place(name: str, file: Path) -> str:
-    """The other module that an import of ``name`` gives; empty if it gives ``file``."""
+    """Where the other module is that an import of ``name`` gives; empty if it gives ``file``."""
     try:
         spec = importlib.util.find_spec(name)
     except ValueError:  # a module without a spec, such as __main__
-        return f"the module {name}"
+        return "running"
     if spec is None or (spec.has_location and Path(str(spec.origin)).resolve() == file.resolve()):
         return ""
-    return f"the module {spec.origin or name}"
+    return spec.origin or "a folder"

@@ -97,16 +97,19 @@ def test_it_can_be_disabled(folder: Path, write: Write) -> None:
     ("name", "reason"),
     [
         ("my-csv.py", "ImportError: 'my-csv' cannot name a module; use letters, digits and _"),
-        ("json.py", "json/__init__.py has its name; rename the file; fix it"),
-        ("sys.py", "ImportError: the module built-in has its name; rename the file; fix it"),
+        ("my.csv/__init__.py", "'my.csv' cannot name a module; use letters, digits and _ alone"),
+        ("json.py", "json/__init__.py); rename this one; fix it"),
+        ("sys.py", "there is another module sys (built-in); rename this one; fix it"),
     ],
 )
 def test_a_name_that_it_cannot_have_is_told(
     folder: Path, write: Write, name: str, reason: str
 ) -> None:
-    path = write(name, CODEC)
+    write(name, CODEC)
+    (path,) = folder.iterdir()
     (message,) = wrong(configured(folder))
-    assert message.startswith(f"plugin {path.stem} ({path}) cannot be imported: ImportError: ")
+    module = path.name.removesuffix(".py")
+    assert message.startswith(f"plugin {module} ({path}) cannot be imported: ImportError: ")
     assert reason in message
 
 
