@@ -12,7 +12,7 @@ from tfaas_core.codec import Codec
 from tfaas_core.config import Config
 from tfaas_core.engine.base import Engine, EngineContext, EngineFactory, Supervisor, WorkerContext
 from tfaas_core.events import Tell, tell_nobody
-from tfaas_core.plugins import Plugins, load_plugins
+from tfaas_core.plugins import Plugins, plugins_of
 from tfaas_core.plugins.finding import BUILTIN_PLUGINS
 from tfaas_core.plugins.lifespan import LEAVE_LIMIT_S
 from tfaas_core.plugins.owned_part import OwnedPart
@@ -41,7 +41,7 @@ class Composition(msgspec.Struct, frozen=True):
 
         ``plugins`` are those of ``config``, if they are loaded already.
         """
-        plugins = plugins or load_plugins(config.plugins.disabled)
+        plugins = plugins or plugins_of(config)
         config = plugins.configured(config)
         return cls(
             config,

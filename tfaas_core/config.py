@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from tfaas_core.configured_path import configured_path
 from tfaas_core.errors import ConfigError, DoesNotFit
 from tfaas_core.models.model import check_name
 from tfaas_core.settings.checks import REST, WrongTable, as_table, keys_of
@@ -114,10 +115,12 @@ class Limits(Table, frozen=True):
 
 
 class PluginsTable(Table, frozen=True):
-    """``[plugins]``: which plugins are left out, and the tables of those that take one."""
+    """``[plugins]``: which plugins there are, and the tables of those that take one."""
 
     disabled: tuple[str, ...] = ()
     """Plugins to leave out, by the name of their distribution or module."""
+    dir: str = ""
+    """A folder, each Python file and package of which is a plugin, too; empty: none."""
     rest: dict[str, Any] = {}
 
 
@@ -143,6 +146,12 @@ class Config(Tables, frozen=True):
     """What the environment and ``--set`` changed, in order: the path of the key, and the source."""
     sections: Mapping[str, msgspec.Struct] = {}
     """The tables of plugins, checked, by name. Empty until the plugins were asked for theirs."""
+
+    @property
+    def plugins_dir(self) -> Path | None:
+        """The folder ``[plugins] dir``; None if there is none. Raises ConfigError."""
+        text = self.plugins.dir
+        return configured_path(text, self.base_dir, "$.plugins.dir") if text else None
 
     def settings(self, name: str) -> Any:
         """``[plugins.NAME]``, as the Struct that a plugin said it is. Raises ConfigError."""

@@ -103,7 +103,7 @@ def test_what_cannot_be_copied_is_told_and_the_others_are_copied(
     ]
     assert "the target has another b/1" in errors[0]
     assert "there is no model 'nobody' to copy" in errors[1]
-    assert "they are damaged" in errors[2]
+    assert "are not what was stored" in errors[2]
     assert [model.name for model in target.list()] == ["a", "b", "c"]
 
 

@@ -87,6 +87,15 @@ def test_a_misspelt_command_is_told_of_similar_ones(
     assert fails("serv", status=2) == "No such command 'serv'. Did you mean 'serve'?"
 
 
+def test_a_command_of_a_file_runs(
+    site: Path, tfaas: Tfaas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (site / "plugins.d").mkdir()
+    (site / "plugins.d" / "hello_file.py").write_text(hello())
+    monkeypatch.setenv("TFAAS_PLUGINS__DIR", str(site / "plugins.d"))
+    assert tfaas("hello", "you") == "Hello, you!\n"
+
+
 @pytest.mark.parametrize("where", ["file", "environment"])
 def test_a_disabled_plugin_is_not_asked(
     install_plugin: InstallPlugin,

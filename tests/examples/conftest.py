@@ -53,13 +53,14 @@ def install(tmp_path_factory: pytest.TempPathFactory) -> Install:
             folder = tmp_path_factory.mktemp("example")
             # What is built goes into the folder that is installed.
             copy = shutil.copytree(EXAMPLES / name, folder / name)
-            installed[name] = _installed(copy, folder / "venv")
+            installed[name] = installed_into(folder / "venv", copy)
         return installed[name]
 
     return made
 
 
-def _installed(folder: Path, venv: Path) -> Example:
+def installed_into(venv: Path, folder: Path) -> Example:
+    """The distribution in ``folder``, installed into a new venv; skips if pip fails."""
     subprocess.run([sys.executable, "-m", "venv", venv], check=True)
     example = Example(folder, venv / "bin" / "python")
     (site,) = venv.glob("lib/python*/site-packages")

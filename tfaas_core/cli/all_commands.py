@@ -10,7 +10,9 @@ from tfaas_core.cli.options import read_config
 from tfaas_core.errors import ConfigError, TfaasError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
+
+    from tfaas_core.config import Config
 
 
 class AllCommands(click.Group):
@@ -33,19 +35,27 @@ def builtin_commands() -> frozenset[str]:
 
 
 def _of_plugins(builtin: Collection[str]) -> list[click.Command]:
-    from tfaas_core.plugins import BUILTIN_PLUGINS, load_plugins
+    import msgspec
 
+    from tfaas_core.plugins import BUILTIN_PLUGINS, plugins_of
+
+    config = _config()
     # The built-in plugins take a while to import, and have no commands.
-    return load_plugins([*BUILTIN_PLUGINS, *_disabled()], _warn).commands(builtin)
+    disabled = (*BUILTIN_PLUGINS, *config.plugins.disabled)
+    table = msgspec.structs.replace(config.plugins, disabled=disabled)
+    asked = msgspec.structs.replace(config, plugins=table)
+    return plugins_of(asked, _warn).commands(builtin)
 
 
-def _disabled() -> Sequence[str]:
-    """Those of the configuration that a command without options finds; a wrong one names none."""
+def _config() -> Config:
+    """What a command without options finds; the defaults, if that is wrong."""
     try:
-        return read_config(None, ()).plugins.disabled
+        return read_config(None, ())
     except ConfigError as error:
+        from tfaas_core.config import Config
+
         _warn(ConfigError(f"no plugin is left out, because of {error.message}"))
-        return ()
+        return Config()
 
 
 def _warn(error: TfaasError) -> None:

@@ -60,9 +60,9 @@ def _place(config: Config) -> str:
 
 @contextmanager
 def _opened(config: Config) -> Iterator[Storage]:
-    from tfaas_core.plugins import load_plugins
+    from tfaas_core.plugins import plugins_of
 
-    with closing(load_plugins(config.plugins.disabled).storage(config)) as storage:
+    with closing(plugins_of(config).storage(config)) as storage:
         storage.open()
         yield storage
 

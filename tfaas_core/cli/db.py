@@ -84,6 +84,6 @@ def check(path: Path | None, overrides: tuple[str, ...]) -> int:
 def _migrations(path: Path | None, overrides: Sequence[str]) -> Migrations | None:
     config = read_config(path, overrides)
 
-    from tfaas_core.plugins import load_plugins
+    from tfaas_core.plugins import plugins_of
 
-    return load_plugins(config.plugins.disabled).storage(config).migrations()
+    return plugins_of(config).storage(config).migrations()

@@ -18,6 +18,7 @@ from tfaas_core.cli.import_models import import_models
 from tfaas_core.cli.inspect import inspect
 from tfaas_core.cli.migrate import migrate
 from tfaas_core.cli.models import models
+from tfaas_core.cli.new import new
 from tfaas_core.cli.plugins import plugins
 from tfaas_core.cli.predict import predict
 from tfaas_core.cli.rollback import rollback
@@ -31,7 +32,7 @@ from tfaas_core.errors import TfaasError
 @click.group(
     cls=AllCommands,
     commands=[
-        *(serve, check, config, db, plugins, routes, inspect, copy, import_models, migrate),
+        *(serve, check, config, db, plugins, routes, inspect, copy, import_models, migrate, new),
         *(models, upload, predict, delete, download, versions, rollback),
     ],
     context_settings={"help_option_names": ["-h", "--help"]},

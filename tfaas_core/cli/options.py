@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from tfaas_core.config import Config
 
-_DEFAULT = Path("tfaas.toml")
+DEFAULT_FILE = Path("tfaas.toml")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -45,6 +45,13 @@ def config_options(command: F) -> F:
     return path(overrides(command))
 
 
+plugins_dir_option = click.option(
+    "--plugins-dir",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="A folder whose Python files are plugins, too; as --set plugins.dir.",
+)
+
 version_option = click.option(
     "--version",
     metavar="N",
@@ -55,12 +62,17 @@ version_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
 
 
-def read_config(path: Path | None, overrides: Sequence[str]) -> Config:
+def read_config(
+    path: Path | None, overrides: Sequence[str], plugins_dir: Path | None = None
+) -> Config:
     """The configuration that the options of a command ask for; raises ConfigError."""
     from tfaas_core.config import load_config
 
-    if path is None and _DEFAULT.exists():
-        path = _DEFAULT
+    if path is None and DEFAULT_FILE.exists():
+        path = DEFAULT_FILE
+    if plugins_dir is not None:
+        # What the command line names is relative to the current folder.
+        overrides = [*overrides, f"plugins.dir={plugins_dir.absolute()}"]
     return load_config(path, overrides)
 
 

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tfaas_core.cli.all_commands import builtin_commands
-from tfaas_core.cli.options import config_options, json_option, print_json, print_table, read_config
+from tfaas_core.cli.options import (
+    config_options,
+    json_option,
+    plugins_dir_option,
+    print_json,
+    print_table,
+    read_config,
+)
+
+if TYPE_CHECKING:
+    from tfaas_core.tools.survey import SurveyedPlugin
 
 
 @click.command(epilog="Example: tfaas plugins --json")
 @config_options
+@plugins_dir_option
 @json_option
-def plugins(path: Path | None, overrides: tuple[str, ...], as_json: bool) -> None:
+def plugins(
+    path: Path | None, overrides: tuple[str, ...], plugins_dir: Path | None, as_json: bool
+) -> None:
     """List the plugins: what each registers, or why it is not active."""
-    config = read_config(path, overrides)
+    config = read_config(path, overrides, plugins_dir)
 
     from tfaas_core.tools.survey import survey
 
@@ -24,11 +38,11 @@ def plugins(path: Path | None, overrides: tuple[str, ...], as_json: bool) -> Non
         print_json(listed)
         return
     rows = [
-        (p.module, p.distribution, p.version, p.status, p.reason or _named(p.registers, p.settings))
+        (p.module, p.distribution, p.version or "-", p.status, p.reason or _registered(p))
         for p in listed
     ]
     print_table(("MODULE", "DISTRIBUTION", "VERSION", "STATUS", "REGISTERS"), rows)
 
 
-def _named(registers: list[str], settings: list[str]) -> str:
-    return ", ".join([*registers, *(f"setting {key}" for key in settings)])
+def _registered(plugin: SurveyedPlugin) -> str:
+    return ", ".join([*plugin.registers, *(f"setting {key}" for key in plugin.settings)])

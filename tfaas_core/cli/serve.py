@@ -2,20 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from tfaas_core.cli.options import config_options, read_config
+from tfaas_core.cli.options import (
+    DEFAULT_FILE,
+    config_options,
+    plugins_dir_option,
+    read_config,
+)
+from tfaas_core.errors import ConfigError
 
 
 @click.command(epilog="Example: tfaas serve --demo --set server.port=9000")
 @config_options
+@plugins_dir_option
 @click.option("--demo", is_flag=True, help="Start with the built-in demo models stored.")
-def serve(path: Path | None, overrides: tuple[str, ...], demo: bool) -> int:
+@click.option("--reload", is_flag=True, help="Start again whenever a file of a plugin changes.")
+def serve(
+    path: Path | None,
+    overrides: tuple[str, ...],
+    plugins_dir: Path | None,
+    demo: bool,
+    reload: bool,
+) -> int:
     """Run the server in the foreground, until SIGTERM or Ctrl-C."""
-    config = read_config(path, overrides)
+    if reload:
+        return _serve_and_reload(path, overrides, plugins_dir, demo)
+    config = read_config(path, overrides, plugins_dir)
 
     from tfaas_core.processes import server
 
     return server.serve(config, demo)
+
+
+def _serve_and_reload(
+    path: Path | None, overrides: tuple[str, ...], plugins_dir: Path | None, demo: bool
+) -> int:
+    from tfaas_core.processes.reloader import Reloader, installed_modules
+
+    arguments = ["serve", *(f"--set={override}" for override in overrides)]
+    arguments += [] if path is None else [f"--config={path}"]
+    arguments += [] if plugins_dir is None else [f"--plugins-dir={plugins_dir}"]
+    arguments += ["--demo"] if demo else []
+
+    def watched() -> Iterator[Path]:
+        yield path or DEFAULT_FILE
+        yield from installed_modules()
+        # The server says what is wrong with it.
+        try:
+            folder = read_config(path, overrides, plugins_dir).plugins_dir
+        except ConfigError:
+            folder = plugins_dir
+        if folder is not None:
+            yield folder
+
+    def tell(line: str) -> None:
+        click.echo(f"tfaas: {line}", err=True)
+
+    return Reloader(arguments, watched, tell).run()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tfaas_core.plugins.finding import BUILTIN_PLUGINS
-from tfaas_core.plugins.loading import load_plugins
+from tfaas_core.plugins.loading import load_plugins, plugins_of
 from tfaas_core.plugins.paths import model_predict_paths, predict_paths
 from tfaas_core.plugins.plugin import Plugin
 from tfaas_core.plugins.plugins import Plugins, choose
@@ -15,5 +15,6 @@ __all__ = [
     "choose",
     "load_plugins",
     "model_predict_paths",
+    "plugins_of",
     "predict_paths",
 ]

@@ -6,15 +6,19 @@ import difflib
 import importlib
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 import pluggy
 
 from tfaas_core import __version__, hookspecs
-from tfaas_core.errors import PluginError
+from tfaas_core.config import Config
+from tfaas_core.errors import ConfigError, PluginError
 from tfaas_core.plugins import calls
+from tfaas_core.plugins.folder import plugins_in
 from tfaas_core.plugins.plugin import Plugin, broken
 from tfaas_core.system.one_line import text
 
@@ -60,12 +64,25 @@ def built_in_plugins() -> Iterator[tuple[Plugin, ImportPlugin]]:
         yield Plugin(module, "tfaas", __version__), partial(importlib.import_module, module)
 
 
-def find() -> Iterator[tuple[Plugin, ImportPlugin]]:
-    """Every plugin, in order, and what imports it."""
+def find(folder: Path | None = None) -> Iterator[tuple[Plugin, ImportPlugin]]:
+    """Every plugin, in order, and what imports it; those in ``folder`` come last.
+
+    Raises ConfigError if the folder cannot be read.
+    """
     yield from built_in_plugins()
     for entry in sorted(entry_points(group=hookspecs.PROJECT), key=lambda entry: entry.name):
         name, version = (entry.dist.name, entry.dist.version) if entry.dist else ("?", "?")
         yield Plugin(entry.value, name, version), entry.load
+    if folder is not None:
+        yield from plugins_in(folder)
+
+
+def modules_of(config: Config) -> set[str]:
+    """What the plugins are called that a configuration has, disabled ones included."""
+    modules = {plugin.module for plugin, _import in find()}
+    with suppress(ConfigError):  # it has been told already
+        modules |= {plugin.module for plugin, _import in find(config.plugins_dir)}
+    return modules
 
 
 def named_twice(plugin: Plugin, found: Iterable[Plugin]) -> PluginError | None:
@@ -73,16 +90,19 @@ def named_twice(plugin: Plugin, found: Iterable[Plugin]) -> PluginError | None:
     first = next((p for p in found if p.module == plugin.module and not p.disabled), None)
     if first is None:
         return None
+    if not plugin.version:
+        what = f"{plugin.distribution} is called as the plugin {first} is; rename it"
+        return PluginError(what, plugin=plugin.module)
     remedy = f"remove it, or list `{plugin.distribution}` in [plugins] disabled"
     if is_builtin(first):
         return _named_twice(plugin, f"which is built in; {remedy}")
     if plugin.distribution == first.distribution:
         return _named_twice(plugin, "as another one of it does; remove one of the two")
-    return _named_twice(plugin, f"as one of {first.distribution} {first.version} does; {remedy}")
+    return _named_twice(plugin, f"as one of {first.source} does; {remedy}")
 
 
 def _named_twice(plugin: Plugin, how: str) -> PluginError:
-    entry = f"an entry point of {plugin.distribution} {plugin.version}"
+    entry = f"an entry point of {plugin.source}"
     return PluginError(f"{entry} names the plugin {plugin.module}, {how}", plugin=plugin.module)
 
 

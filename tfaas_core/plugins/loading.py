@@ -8,7 +8,8 @@ import msgspec
 import pluggy
 
 from tfaas_core import hookspecs
-from tfaas_core.errors import StartupError
+from tfaas_core.config import Config
+from tfaas_core.errors import ConfigError, StartupError
 from tfaas_core.plugins.finding import ImportPlugin, find, named_twice, register
 from tfaas_core.plugins.inquiry import OnError
 from tfaas_core.plugins.plugin import Plugin
@@ -18,6 +19,20 @@ from tfaas_core.plugins.plugins import Plugins
 def stop(error: StartupError) -> None:
     """The OnError of a server, which does not start with a broken plugin: raises ``error``."""
     raise error
+
+
+def plugins_of(config: Config, on_error: OnError = stop) -> Plugins:
+    """The plugins that ``config`` asks for, imported and registered, as ``load_plugins`` does it.
+
+    A folder of plugins that cannot be read goes to ``on_error`` as a ConfigError.
+    """
+    sources: list[tuple[Plugin, ImportPlugin]] = []
+    try:
+        sources.extend(find(config.plugins_dir))
+    except ConfigError as error:
+        on_error(error)
+        sources = [*find()]
+    return load_plugins(config.plugins.disabled, on_error, sources)
 
 
 def load_plugins(

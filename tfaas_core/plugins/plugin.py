@@ -12,7 +12,8 @@ from tfaas_core.errors import PluginError
 class Plugin(msgspec.Struct, frozen=True):
     """A plugin that was found, disabled ones included.
 
-    ``module`` is what the entry point names: a module, or ``module:object``.
+    ``module`` is what the entry point names: a module, or ``module:object``. Of a file or package
+    in the folder of plugins, ``distribution`` is its path, and ``version`` is empty.
     """
 
     module: str
@@ -26,7 +27,12 @@ class Plugin(msgspec.Struct, frozen=True):
         return _normal(name) in map(_normal, names)
 
     def __str__(self) -> str:
-        return f"{self.module} ({self.distribution} {self.version})"
+        return f"{self.module} ({self.source})"
+
+    @property
+    def source(self) -> str:
+        """Where it is from: a distribution and its version, or a path."""
+        return f"{self.distribution} {self.version}".rstrip()
 
 
 def broken(plugin: Plugin, what: str) -> PluginError:

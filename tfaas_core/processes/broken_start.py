@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 
+from tfaas_core.config import Config
 from tfaas_core.errors import SEE_LOG, StartupError, TfaasError
-from tfaas_core.plugins.finding import find
+from tfaas_core.plugins.finding import modules_of
 from tfaas_core.plugins.owned_part import PartFailedError
 from tfaas_core.routing.culprit import culprit
 from tfaas_core.system.one_line import described
@@ -13,11 +14,11 @@ from tfaas_core.system.one_line import described
 _log = logging.getLogger("tfaas.start")
 
 
-def start_error(what: str, error: BaseException) -> StartupError:
+def start_error(what: str, error: BaseException, config: Config) -> StartupError:
     """The error that ends the server, because of ``what``; logs where it came from.
 
     ``what`` is like "the server cannot start". If ``error`` comes from a plugin's code, the
-    sentence names the plugin.
+    sentence names the plugin, one of those that ``config`` has.
     """
     if isinstance(error, StartupError):
         return error
@@ -26,7 +27,7 @@ def start_error(what: str, error: BaseException) -> StartupError:
     if isinstance(error, PartFailedError):
         said, error = f"{what}: {error}", error.__cause__ or error
     else:
-        plugin = culprit(error, {plugin.module for plugin, _import in find()})
+        plugin = culprit(error, modules_of(config))
         failed = f"plugin {plugin} failed: " if plugin else ""
         said = f"{what}: {failed}{described(error)}"
     _log.error("%s", said, exc_info=error)

@@ -27,21 +27,21 @@ def serve(config: Config, demo: bool) -> int:
     """
     logs.configure(config.server.log_level, config.server.log_format)
     forget_main()
-    with _one_sentence():
+    with _one_sentence(config):
         composition = Composition.of(config)
         Host.at_rest(composition).routes()
         listeners = composition.plugins.listeners(composition.config)
         with Ports.bound(config, listeners) as ports, _opened(composition):
-            _run(Parent(composition, ports, demo))
+            _run(Parent(composition, ports, demo), config)
     return 0
 
 
 @contextmanager
-def _one_sentence() -> Iterator[None]:
+def _one_sentence(config: Config) -> Iterator[None]:
     try:
         yield
     except (Exception, SystemExit) as error:  # a plugin may call exit()
-        raise start_error("the server cannot start", error) from error
+        raise start_error("the server cannot start", error, config) from error
 
 
 @contextmanager
@@ -63,9 +63,9 @@ def _opened(composition: Composition) -> Iterator[None]:
             storage.close()
 
 
-def _run(parent: Parent) -> None:
+def _run(parent: Parent, config: Config) -> None:
     try:
         asyncio.run(parent.run())
     except (Exception, SystemExit) as error:
         what = "cannot go on" if parent.has_served else "cannot start"
-        raise start_error(f"the server {what}", error) from error
+        raise start_error(f"the server {what}", error, config) from error

@@ -11,6 +11,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
+from functools import partial
 
 import msgspec
 import uvloop
@@ -21,7 +22,7 @@ from tfaas_core.errors import TfaasError
 from tfaas_core.events import ModelEvent
 from tfaas_core.host import Host
 from tfaas_core.plugins import BUILTIN_PLUGINS
-from tfaas_core.plugins.finding import find
+from tfaas_core.plugins.finding import modules_of
 from tfaas_core.processes.broken_start import start_error
 from tfaas_core.processes.front import Front
 from tfaas_core.processes.messages import (
@@ -83,7 +84,7 @@ def main(arguments: WorkerArguments) -> None:
     server = arguments.config.server
     logs.configure(server.log_level, server.log_format)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        run_through_exits(runner, _serve(arguments), _tell_of_exit)
+        run_through_exits(runner, _serve(arguments), partial(_tell_of_exit, arguments.config))
     # A thread of a plugin, or of TensorFlow under isolation "inline", may be anywhere: the end of
     # the interpreter would wait for it, or abort in it.
     logging.shutdown()
@@ -91,8 +92,8 @@ def main(arguments: WorkerArguments) -> None:
     _exit_at_once(0)
 
 
-def _tell_of_exit(error: BaseException) -> None:
-    plugin = culprit(error, {plugin.module for plugin, _import in find()})
+def _tell_of_exit(config: Config, error: BaseException) -> None:
+    plugin = culprit(error, modules_of(config))
     who = f"plugin {plugin} calls" if plugin else "something calls"
     _log.error("%s exit beside requests; this HTTP worker serves on", who, exc_info=error)
 
@@ -152,7 +153,7 @@ class HttpWorker:
 
     async def _give_up(self, started: AsyncExitStack, error: BaseException) -> None:
         """Ends what was started, and then tells the parent, which kills whom it hears this from."""
-        why = start_error("an HTTP worker cannot start", error).message
+        why = start_error("an HTTP worker cannot start", error, self._arguments.config).message
         try:
             await started.aclose()
         finally:

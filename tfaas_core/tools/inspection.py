@@ -23,7 +23,7 @@ from tfaas_core.errors import SEE_LOG, BadBody, TfaasError
 from tfaas_core.models.examples import examples_in, examples_to_run
 from tfaas_core.models.model import ModelVersion, is_name
 from tfaas_core.models.params import Params, check_features, shown_nodes
-from tfaas_core.plugins import BUILTIN_PLUGINS, load_plugins
+from tfaas_core.plugins import BUILTIN_PLUGINS, plugins_of
 from tfaas_core.predict.example_runs import ExampleRuns
 from tfaas_core.runtime import Runtime
 from tfaas_core.system.muted import stderr_muted
@@ -69,7 +69,7 @@ def inspect_model(path: Path, config: Config) -> Inspection:
     examples run, in a process of its own. Blocks. Meanwhile this process writes nothing to stderr,
     where a crashing library would. Raises PluginError.
     """
-    plugins = load_plugins(config.plugins.disabled)
+    plugins = plugins_of(config)
     engine_table = msgspec.structs.replace(config.engine, isolation="model")
     context = EngineContext(
         msgspec.structs.replace(config, engine=engine_table),

@@ -10,7 +10,7 @@ import msgspec
 
 from tfaas_core.config import Config, Tables
 from tfaas_core.errors import ConfigError
-from tfaas_core.plugins import Plugins, choose, load_plugins
+from tfaas_core.plugins import Plugins, choose, plugins_of
 from tfaas_core.settings.checks import as_table
 from tfaas_core.settings.meanings import Key, keys
 from tfaas_core.tools.toml_text import value_text
@@ -36,7 +36,7 @@ class ShownTable(msgspec.Struct, frozen=True):
 
 def manual(config: Config) -> list[ShownTable]:
     """All tables that ``config`` may have, plugins' included. Raises ConfigError, PluginError."""
-    plugins = load_plugins(config.plugins.disabled)
+    plugins = plugins_of(config)
     config = plugins.configured(config)
     chosen = {"storage": _storage_settings(config, plugins)}
     own = [

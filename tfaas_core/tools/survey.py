@@ -14,7 +14,7 @@ from tfaas_core.composition import Composition
 from tfaas_core.config import Config, EngineTable, StorageTable
 from tfaas_core.errors import ConfigError, PluginError, StartupError
 from tfaas_core.host import Host
-from tfaas_core.plugins import Plugin, Plugins, load_plugins
+from tfaas_core.plugins import Plugin, Plugins, plugins_of
 from tfaas_core.plugins.checks import is_struct
 from tfaas_core.plugins.listeners import OwnedListener
 from tfaas_core.settings.checks import keys_of
@@ -124,7 +124,7 @@ class _Built(msgspec.Struct):
 
 def _built(config: Config, commands: Collection[str], report: _Report) -> _Built:
     """What a server builds, as far as that goes; all that is wrong goes to ``report``."""
-    built = _Built(load_plugins(config.plugins.disabled, report))
+    built = _Built(plugins_of(config, report))
     built.plugins.commands(commands)
     config = _without_wrong_kinds(config, built, report)
     try:

@@ -1,0 +1,62 @@
+"""Plugins that are files in a folder, in every process of a server."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tfaas_core.testing.hosts import HEAVY_PLUGINS
+from tfaas_core.testing.server import ANSWER_TIMEOUT_S, running_server
+from tfaas_core.tools.distribution import write_distribution
+
+WITHOUT_TENSORFLOW = f"plugins.disabled={list(HEAVY_PLUGINS)}"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A codec, a runtime and routes, as files."""
+    folder = tmp_path / "plugins.d"
+    folder.mkdir()
+    for kind in ("codec", "runtime", "routes"):
+        written = write_distribution(kind, f"one-{kind}", tmp_path / kind)
+        shutil.copy(written / f"tfaas_one_{kind}.py", folder / f"one_{kind}.py")
+    return folder
+
+
+@pytest.mark.parametrize("isolation", ["model", "inline"])
+def test_every_process_has_them(folder: Path, tmp_path: Path, isolation: str) -> None:
+    settings = ("server.workers=2", WITHOUT_TENSORFLOW, f"engine.isolation={isolation}")
+    arguments = ("--plugins-dir", str(folder))
+    with running_server(tmp_path, *settings, arguments=arguments) as server:
+        assert server.upload("half", b"one-runtime 1\n0.5 0.25\n").status_code == 200
+        answer = server.http.post("/models/half/predict/one-codec", content=b"2 4\n")
+        assert (answer.status_code, answer.text) == (200, "2.0\n")
+        assert server.http.get("/one-routes").json() == {"models": ["half"]}
+        for process in server.workers():
+            process.kill()
+            process.wait()
+        # Those that take their place have them, too.
+        answer = httpx.get(f"{server.url}/one-routes", timeout=ANSWER_TIMEOUT_S)
+        assert answer.json() == {"models": ["half"]}
+
+
+def test_a_broken_one_ends_the_start_and_is_named(folder: Path) -> None:
+    (folder / "worse.py").write_text("import nothing_of_this_name")
+    for command in ("serve", "check", "routes"):
+        done = subprocess.run(
+            [sys.executable, "-m", "tfaas_core", command, "--plugins-dir", folder.name],
+            cwd=folder.parent,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1] == (
+            f"tfaas: plugin worse ({folder / 'worse.py'}) cannot be imported: "
+            "ModuleNotFoundError: No module named 'nothing_of_this_name'; "
+            "fix it, or list it in [plugins] disabled"
+        )

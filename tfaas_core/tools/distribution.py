@@ -1,0 +1,63 @@
+"""Distribution: a plugin to start from, with its tests, written into a new folder."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from string import Template
+
+from tfaas_core.errors import ConfigError
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write_distribution(kind: str, name: str, folder: Path | None = None) -> Path:
+    """Writes the distribution ``tfaas-NAME`` with a plugin of this kind; returns its folder.
+
+    That is ``folder``, or ``tfaas-NAME`` in the current one. ``kind`` has templates here. Raises
+    ConfigError if the name or the folder does not do; then nothing is written.
+    """
+    if _NAME.fullmatch(name) is None:
+        raise ConfigError(
+            f"{name!r} cannot name a plugin: a name is lower-case letters and digits, "
+            "in words joined by `-`, like `my-format`"
+        )
+    module = f"tfaas_{name.replace('-', '_')}"
+    if importlib.util.find_spec(module) is not None:
+        raise ConfigError(f"there is a module {module} already; choose another name")
+    folder = Path(f"tfaas-{name}") if folder is None else folder
+    files = dict(_files(kind, name, module))
+    try:
+        folder.mkdir(parents=True)
+        for path, text in files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text, encoding="utf-8")
+    except FileExistsError:
+        raise ConfigError(f"{folder} is there already; nothing was changed") from None
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be written: {error.strerror}") from error
+    return folder
+
+
+def _files(kind: str, name: str, module: str) -> Iterator[tuple[str, str]]:
+    values = {
+        "kind": kind,
+        "name": name,
+        "module": module,
+        "distribution": f"tfaas-{name}",
+        "section": name.replace("-", "_"),
+        "cls": "".join(word.capitalize() for word in name.split("-")),
+    }
+
+    def filled(template: str) -> str:
+        text = (_TEMPLATES / f"{template}.template").read_text(encoding="utf-8")
+        return Template(text).substitute(values)
+
+    yield "pyproject.toml", filled("common/pyproject.toml")
+    yield "README.md", filled("common/README.md") + filled(f"{kind}/use.md")
+    yield ".github/workflows/test.yml", filled("common/test.yml")
+    yield f"{module}.py", filled(f"{kind}/module.py")
+    yield f"tests/test_{module}.py", filled(f"{kind}/test.py")
