@@ -200,7 +200,9 @@ def _apart(found: Mapping[str, set[Path]]) -> dict[str, set[Path]]:
 
 
 def _lies_in(folder: Path, path: Path) -> bool:
-    return path.is_relative_to(folder) and ".." not in path.parts and path.exists()
+    if not path.is_relative_to(folder):
+        return False
+    return ".." not in path.relative_to(folder).parts and path.exists()
 
 
 def _only_file(folder: Path) -> set[Path]:

@@ -35,6 +35,14 @@ def test_a_graph_is_described(tfaas: Tfaas, scale: Path) -> None:
     }
 
 
+def test_a_folder_may_be_named_by_way_of_another(tfaas: Tfaas, scale: Path) -> None:
+    (scale.parent / "one").mkdir()
+    (scale.parent / "other").mkdir()
+    scale.rename(scale.parent / "one" / "scale.pb")
+    facts = tfaas("inspect", scale.parent / "other" / ".." / "one")
+    assert "input       x float32 [?, 3]" in facts
+
+
 def test_what_is_not_asked_for_or_not_served_is_said(tfaas: Tfaas, frozen: Frozen) -> None:
     def build(tf: Any) -> None:
         x = tf.compat.v1.placeholder(tf.float32, [None, 3], "x")
