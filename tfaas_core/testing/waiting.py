@@ -27,5 +27,6 @@ async def eventually(condition: Callable[[], bool], what: str, within_s: float =
 def _asked(condition: Callable[[], bool], within_s: float, what: str) -> Iterator[None]:
     end_s = time.monotonic() + within_s
     while not condition():
-        assert time.monotonic() < end_s, f"not within {within_s:g} s: {what}"
+        if time.monotonic() >= end_s:
+            raise AssertionError(f"not within {within_s:g} s: {what}")
         yield
