@@ -13,6 +13,10 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 
+# First: behind typing_extensions, which msgspec imports, its own import takes twice as long.
+import numpy  # noqa: F401
+
+# isort: split
 import msgspec
 import uvloop
 
