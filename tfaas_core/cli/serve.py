@@ -7,10 +7,6 @@ from pathlib import Path
 
 import click
 
-# First: behind typing_extensions, which msgspec imports, its own import takes twice as long.
-import numpy  # noqa: F401
-
-# isort: split
 from tfaas_core.cli.options import (
     DEFAULT_FILE,
     config_options,
