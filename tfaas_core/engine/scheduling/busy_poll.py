@@ -1,4 +1,7 @@
-"""BusyPoll: looking again and again for what is likely to come soon, instead of sleeping."""
+"""BusyPoll: looking again and again for what is likely to come soon, instead of sleeping.
+
+And Solo: whether an HTTP worker may do so.
+"""
 
 from __future__ import annotations
 

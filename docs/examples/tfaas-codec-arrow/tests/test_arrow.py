@@ -1,62 +1,33 @@
 from __future__ import annotations
 
-import io
-import struct
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from pyarrow import ipc, parquet
+from tables import (
+    LIMIT,
+    NAMED,
+    NAN,
+    TWO_INPUTS,
+    VERSION,
+    answer,
+    bound,
+    file,
+    lists,
+    read,
+    rows,
+    stream,
+)
 from tfaas_codec_arrow import tfaas_register_codecs
 from tfaas_codec_arrow.codec import ARROW_STREAM, PARQUET, ArrowCodec
 
 from tfaas_core.config import Config
 from tfaas_core.errors import BadBody, DoesNotFit, TooLarge
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.route import Head
-from tfaas_core.tensors import Array, BatchAxis, Bound, TensorSpec
+from tfaas_core.tensors import BatchAxis, Bound, TensorSpec
 from tfaas_core.testing.codec import CodecContract, Sample
 from tfaas_core.testing.models import model_version
-
-LIMIT = 1_000_000
-VERSION = model_version()  # float32 [?, 2] to float32 [?, 1]
-NAMED = model_version(params={"features": ["pt", "eta"]})
-NAN = model_version(params={"nan": "accept"})
-TWO_INPUTS = model_version(
-    [TensorSpec("image", "float32", (None, 2, 2)), TensorSpec("word", "string", (None,))]
-)
-
-
-def stream(table: pa.Table, rows: int | None = None, **options: Any) -> bytes:
-    body = io.BytesIO()
-    with ipc.new_stream(body, table.schema, options=ipc.IpcWriteOptions(**options)) as writer:
-        writer.write_table(table, max_chunksize=rows)
-    return body.getvalue()
-
-
-def file(table: pa.Table, **options: Any) -> bytes:
-    body = io.BytesIO()
-    parquet.write_table(table, body, **options)
-    return body.getvalue()
-
-
-def rows(*values: list[float]) -> Array:
-    return np.array(values, np.float32)
-
-
-def lists(array: Array) -> pa.Array:
-    return pa.FixedSizeListArray.from_arrays(pa.array(array.reshape(-1)), array.shape[1])
-
-
-def bound(array: Array) -> Bound:
-    return Bound({"x": array}, rows=len(array), single=len(array) == 1)
-
-
-def answer(*values: float) -> bytes:
-    return stream(pa.table({"y": pa.array(values, pa.float32())}))
 
 
 def samples_of(write: Any) -> tuple[Sample, ...]:
@@ -110,16 +81,6 @@ class TestCompressedStreams(CodecContract):
 class TestParquet(CodecContract):
     make_codec = staticmethod(lambda: ArrowCodec(LIMIT))
     samples = samples_of(file)
-
-
-def read(body: bytes, version: ModelVersion = VERSION, limit: int = LIMIT) -> Bound:
-    codec = ArrowCodec(limit)
-    return codec.bind(codec.parse(body, Head.of_type(ARROW_STREAM)), version)
-
-
-def written(outputs: dict[str, Array], version: ModelVersion) -> pa.Table:
-    encoded = ArrowCodec(LIMIT).encode_other(outputs, bound(rows([1, 2])), version)
-    return ipc.open_stream(encoded.whole()).read_all()
 
 
 def test_the_plugin_registers_the_codec() -> None:
@@ -272,117 +233,3 @@ def test_text_of_parquet_is_refused() -> None:
 def test_what_cannot_be_read_is_told(body: bytes, told: str) -> None:
     with pytest.raises(BadBody, match=told):
         read(body)
-
-
-ZEROS = pa.table({"a": np.zeros(400_000, np.float32), "b": np.zeros(400_000, np.float32)})
-NULLS = pa.table({"a": pa.nulls(400_000, pa.float32()), "b": pa.nulls(400_000, pa.float32())})
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        stream(ZEROS, compression="zstd"),
-        stream(ZEROS, compression="lz4"),
-        file(ZEROS),
-        file(ZEROS, use_dictionary=False, compression="zstd"),
-        file(ZEROS, data_page_version="2.0", compression="zstd"),
-        file(NULLS),
-        # A column of nulls has no bytes, however many they are.
-        stream(pa.table({"a": pa.nulls(2), "b": pa.nulls(2)})).replace(
-            struct.pack("<q", 2), struct.pack("<q", 10**12)
-        ),
-    ],
-)
-def test_a_small_body_of_many_rows_is_refused_before_it_is_expanded(body: bytes) -> None:
-    assert len(body) < LIMIT // 10
-    with (
-        peak_memory() as peak_bytes,
-        pytest.raises(TooLarge, match="the limit is 1000000"),
-    ):
-        read(body, NAN)
-    assert peak_bytes() < LIMIT // 10
-
-
-def test_a_footer_that_lies_of_its_pages_is_no_matter() -> None:
-    body = file(ZEROS, use_dictionary=False, compression="zstd")
-    column = parquet.ParquetFile(pa.BufferReader(body)).metadata.row_group(0).column(0)
-    said, lie = varint(column.total_uncompressed_size), varint(1_100_000)
-    assert said in body
-    assert len(said) == len(lie)
-    with peak_memory() as peak_bytes, pytest.raises(TooLarge):
-        read(body.replace(said, lie))
-    assert peak_bytes() < LIMIT // 10
-
-
-@contextmanager
-def peak_memory() -> Iterator[Callable[[], int]]:
-    """What pyarrow has taken at most, in bytes."""
-    usual = pa.default_memory_pool()
-    pool = pa.proxy_memory_pool(usual)
-    pa.set_memory_pool(pool)
-    try:
-        yield pool.max_memory
-    finally:
-        pa.set_memory_pool(usual)
-
-
-def varint(number: int) -> bytes:
-    """An integer as Thrift's compact protocol spells it."""
-    number, spelt = number << 1, b""
-    while number > 0x7F:
-        spelt += bytes([number & 0x7F | 0x80])
-        number >>= 7
-    return spelt + bytes([number])
-
-
-def test_outputs_are_columns_and_lists_of_their_shapes() -> None:
-    specs = (
-        TensorSpec("p", "float32", (None, 2)),
-        TensorSpec("image", "int8", (None, 2, 1)),
-        TensorSpec("word", "string", (None,)),
-        TensorSpec("wave", "complex64", (None, 1)),
-        TensorSpec("scale", "float64", (1,), constant=True),
-    )
-    arrays = {
-        "p": rows([0.25, 0.75], [1, 0]),
-        "image": np.array([[[1], [2]], [[3], [4]]], np.int8),
-        "word": np.array([b"a", b"\xff"], object),
-        "wave": np.array([[1 + 2j], [3 - 4j]], np.complex64),
-        "scale": np.array([2.0]),
-    }
-    table = written(arrays, model_version(outputs=specs))
-    assert table.schema.field("p").type == pa.list_(pa.float32(), 2)
-    assert table.schema.field("image").type == pa.list_(pa.list_(pa.int8(), 1), 2)
-    assert table.to_pydict() == {
-        "p": [[0.25, 0.75], [1, 0]],
-        "image": [[[1], [2]], [[3], [4]]],
-        "word": [b"a", b"\xff"],
-        "wave": [[1, 2], [3, -4]],
-        "scale": [2, None],
-    }
-    labelled = written(arrays, model_version(outputs=specs, labels=("no", "yes")))
-    assert labelled.column_names[:2] == ["p_no", "p_yes"]
-
-
-def test_labels_name_columns_if_there_is_one_for_each_number() -> None:
-    specs = [TensorSpec("p", "float32", (None, 2))]
-    outputs = {"p": rows([0.25, 0.75])}
-    for labels, expected in [
-        (("no", "yes"), {"no": [0.25], "yes": [0.75]}),
-        (("no",), {"p": [[0.25, 0.75]]}),
-        (("no", "no"), {"p": [[0.25, 0.75]]}),
-    ]:
-        version = model_version(outputs=specs, labels=labels)
-        assert written(outputs, version).to_pydict() == expected
-
-
-def test_many_rows_come_in_pieces() -> None:
-    outputs = {"y": np.arange(1_000_000, dtype=np.float32).reshape(-1, 1)}
-    encoded = ArrowCodec(LIMIT).encode_other(outputs, bound(rows([1, 2])), VERSION)
-    assert encoded.media_type == ARROW_STREAM
-    assert encoded.pieces is not None
-    pieces = list(encoded.pieces)
-    assert len(pieces) == 6
-    assert max(map(len, pieces)) < 1_100_000
-    column = ipc.open_stream(b"".join(pieces)).read_all()["y"].to_numpy()
-    np.testing.assert_array_equal(column, outputs["y"][:, 0])
