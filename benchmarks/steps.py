@@ -33,7 +33,8 @@ from tfaas_core.engine.shared.frames import (
     encode_answer,
     encode_request,
 )
-from tfaas_core.http.express import ExpressLane, answer_bytes
+from tfaas_core.http.express import ExpressLane
+from tfaas_core.http.express_answers import answer_bytes
 from tfaas_core.http.router import Router
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.params import Params

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tfaas_core.http.express import length_of, stream_head_bytes
+from tfaas_core.http.express_answers import length_of, stream_head_bytes
 from tfaas_core.http.sanic_parts import SanicProtocol
 from tfaas_core.route import Response
 from tfaas_core.routing.unexpected import is_given_up

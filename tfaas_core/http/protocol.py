@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from tfaas_core.http.errors import out_of_time
-from tfaas_core.http.express import ExpressLane, PlainRequest, answer_bytes
+from tfaas_core.http.express import ExpressLane, PlainRequest
+from tfaas_core.http.express_answers import answer_bytes
 from tfaas_core.http.express_wire import ExpressWire
 from tfaas_core.http.request import client_of
 from tfaas_core.http.sanic_parts import SanicProtocol

@@ -1,10 +1,10 @@
-"""Which requests are plain, and take the express lane; and how they are answered."""
+"""Which requests are plain, and take the express lane."""
 
 from __future__ import annotations
 
 import pytest
 
-from tfaas_core.http.express import ExpressLane, answer_bytes
+from tfaas_core.http.express import ExpressLane
 from tfaas_core.http.request import HttpRequest
 from tfaas_core.http.router import Router
 from tfaas_core.route import ClientAddress, Request, Response, Route
@@ -155,36 +155,3 @@ def test_any_number_of_different_heads_is_seen() -> None:
         found = plain(own, request(LENGTH, f"X-Number: {number}"))
         assert found is not None
         assert found.headers["x-number"] == str(number)
-
-
-# Answers. That they are Sanic's to the byte is tested with a server.
-
-
-def test_an_answer_has_its_length_and_its_own_headers() -> None:
-    own = Response(b"[1.0]", headers={"TFaaS-Model": "vk/3"})
-    for _ in range(2):
-        assert answer_bytes(own, keep_alive=True) == (
-            b"HTTP/1.1 200 OK\r\nTFaaS-Model: vk/3\r\ncontent-length: 5\r\n"
-            b"connection: keep-alive\r\ncontent-type: application/json\r\n\r\n[1.0]"
-        )
-    assert answer_bytes(Response(b"1", media_type="a/b"), keep_alive=False) == (
-        b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\nconnection: close\r\ncontent-type: a/b\r\n\r\n1"
-    )
-
-
-def test_answers_of_any_number_of_models_have_each_their_own_header() -> None:
-    for _ in range(2):
-        for number in range(3000):
-            answer = answer_bytes(Response(headers={"TFaaS-Model": f"vk/{number}"}), True)
-            assert b"\r\nTFaaS-Model: vk/%d\r\n" % number in answer
-
-
-def test_a_header_that_looks_like_a_length_is_none() -> None:
-    headers = {"X-Length": "<length>"}
-    answer = answer_bytes(Response(b"abc", headers=headers), keep_alive=True)
-    lines = answer.lower().split(b"\r\n")
-    assert [line for line in lines if line.startswith((b"content-length", b"connection"))] == [
-        b"content-length: 3",
-        b"connection: keep-alive",
-    ]
-    assert b"x-length: <length>" in lines
