@@ -14,7 +14,7 @@ from tfaas_core.http.express_answers import answer_bytes
 from tfaas_core.http.express_wire import ExpressWire
 from tfaas_core.http.request import client_of
 from tfaas_core.http.sanic_parts import SanicProtocol
-from tfaas_core.http.streaming import send_pieces
+from tfaas_core.http.streaming import drop_pieces, send_pieces
 from tfaas_core.route import ClientAddress, Response
 from tfaas_core.routing.seam import error_answer
 
@@ -110,9 +110,14 @@ class TfaasProtocol(SanicProtocol):
         self.begin_handling()
         response = await request.said.passage(request)
         if not self.may_write:
-            await self.wait_to_write()
+            try:
+                await self.wait_to_write()
+            except asyncio.CancelledError:
+                await drop_pieces(request, response, request.said.passage)
+                raise
         transport: Any = self.transport
         if transport is None or transport.is_closing() or self._lingering:
+            await drop_pieces(request, response, request.said.passage)
             return
         keep_alive = request.said.keep_alive and self.keeps_alive
         unsent: Response | None = response

@@ -74,6 +74,13 @@ async def send_pieces(
     return None
 
 
+async def drop_pieces(request: Arriving, response: Response, passage: Passage) -> None:
+    """Closes the pieces of a response, if it has any, whose client is gone before the first."""
+    if response.stream is not None:
+        passage.streamed(request, response, 0, is_cut=True)
+        await close(response.stream)
+
+
 def _tell(request: Request, owner: str, sent: int, error: BaseException) -> None:
     reason = error.message if isinstance(error, TfaasError) else type(error).__name__
     _log.error(

@@ -245,3 +245,40 @@ def test_observers_are_told_of_a_client_that_is_gone(express: bool) -> None:
 
     serve_host(host, test)
     assert observer.answers == [(200, CUT, len(PIECE))]
+
+
+def test_observers_are_told_of_a_client_that_goes_before_the_first_piece(express: bool) -> None:
+    observer, came, closed = Told(), asyncio.Event(), asyncio.Event()
+
+    class Pieces:
+        def __aiter__(self) -> Pieces:
+            return self
+
+        async def __anext__(self) -> bytes:
+            return PIECE
+
+        async def aclose(self) -> None:
+            closed.set()
+
+    async def large(_request: Request) -> Response:
+        return Response(bytes(1 << 25))
+
+    async def handler(_request: Request) -> Response:
+        came.set()
+        return Response(stream=Pieces())
+
+    host = StreamsHost({"large": large, "stream": handler}, express)
+    host.told = Observers([(observer, "tfaas_told")])
+
+    async def test(served: Served) -> None:
+        connection = await served.connect()
+        connection.post("large")
+        await connection.reader.readexactly(1)
+        # Its answer waits until the client has read the one before.
+        connection.post("stream")
+        await came.wait()
+        connection.writer.transport.abort()
+        await closed.wait()
+
+    serve_host(host, test)
+    assert observer.answers == [(200, "", 1 << 25), (200, CUT, 0)]
