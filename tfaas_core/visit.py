@@ -28,14 +28,21 @@ class Visit(Timing, gc=False):
     model: str = ""
     version: int | None = None
     rows: int | None = None
-    gate: Callable[[str], Awaitable[None]] | None = None
-    """Asks whether the request may go to a model; None: to all of them."""
+    gate: Callable[[str], Awaitable[None] | None] | None = None
+    """Asks whether the request may go to a model; None: to all of them. It raises, at once or once
+    what it gives was awaited, if it gives anything."""
 
-    async def to_model(self, name: str) -> None:
+    def goes_to(self, name: str) -> Awaitable[None] | None:
         """Takes note of where the request goes, and asks the guards whether it may.
 
-        Raises what they raise, such as Forbidden.
+        If one of them has to wait, all have allowed it once what this gives was awaited. Raises
+        what they raise, such as Forbidden.
         """
         self.model = name
-        if self.gate is not None:
-            await self.gate(name)
+        return None if self.gate is None else self.gate(name)
+
+    async def to_model(self, name: str) -> None:
+        """As ``goes_to``, until all have allowed it."""
+        waiting = self.goes_to(name)
+        if waiting is not None:
+            await waiting

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from tfaas_core.http.express_answers import length_of, stream_head_bytes
@@ -31,7 +32,7 @@ class ExpressWire:
             if self._left < 0:
                 raise ValueError("the pieces are longer than Content-Length says")
         # The clock sees that something happens.
-        self._connection.begin_handling()
+        self._connection.begin_handling(time.monotonic())
         transport: Any = self._connection.transport
         if not self.has_begun:
             self.has_begun = True

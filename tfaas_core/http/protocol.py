@@ -107,7 +107,7 @@ class TfaasProtocol(SanicProtocol):
             self.transport.pause_reading()
 
     async def _answer(self, request: PlainRequest) -> None:
-        self.begin_handling()
+        self.begin_handling(request.begin_s)
         response = await request.said.passage(request)
         if not self.may_write:
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
@@ -26,13 +27,14 @@ class BodySource(Protocol):
 
 
 class HttpRequest(msgspec.Struct):
-    """Implements ``tfaas_core.routing.seam.Arriving``; ``body`` is all there is."""
+    """Implements ``tfaas_core.routing.arriving.Arriving``; ``body`` is all there is."""
 
     head: Head
     client: ClientAddress
     body: bytes = b""
     is_arriving: bool = False
     visit: Visit | None = None
+    begin_s: float = msgspec.field(default_factory=time.monotonic)
 
     @property
     def method(self) -> str:

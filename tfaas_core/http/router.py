@@ -10,8 +10,7 @@ import msgspec
 
 from tfaas_core.errors import MethodNotAllowed, NotFound, TfaasError
 from tfaas_core.route import Request, Response
-from tfaas_core.routing.attendants import Attendants, attendants_of
-from tfaas_core.routing.observers import Observers
+from tfaas_core.routing.observers import Observers, RouteObservers
 from tfaas_core.routing.pattern import Pattern
 from tfaas_core.routing.seam import Passage, SealedRoute
 from tfaas_core.routing.side import KEYS, Side, side_of
@@ -89,7 +88,7 @@ class Router:
         are served here; those of the other one are on another port. None: all are served.
         """
         self._base = base
-        self._observers = observers
+        self._told = None if observers is None else observers.at()
         places = _places(routes, side)
         texts = ((place.pattern.text, place) for place in places)
         self._literal = {base + text: place for text, place in texts if text is not None}
@@ -103,7 +102,7 @@ class Router:
         try:
             return self._find(method, path)
         except TfaasError as error:
-            return Found(_refusing(error, attendants_of(None, self._observers)))
+            return Found(_refusing(error, self._told))
 
     def _find(self, method: str, path: str) -> Found:
         place = self._literal.get(path.rstrip("/"))
@@ -139,8 +138,8 @@ def _first_groups(places: Iterable[_Place]) -> dict[int, tuple[_Place, int]]:
     return groups
 
 
-def _refusing(error: TfaasError, attendants: Attendants | None) -> Passage:
+def _refusing(error: TfaasError, told: RouteObservers | None) -> Passage:
     async def refuse(_request: Request) -> Response:
         raise error
 
-    return Passage(refuse, streams=True, attendants=attendants)
+    return Passage(refuse, streams=True, observers=told)

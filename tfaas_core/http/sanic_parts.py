@@ -183,9 +183,12 @@ class SanicProtocol(HttpProtocol):
         """How much of what comes early is kept."""
         return int(self.app.config.REQUEST_BUFFER_SIZE)
 
-    def begin_handling(self) -> None:
-        """Has Sanic's clock, and its idea of what is idle, count a request of another's."""
-        self._time = time.monotonic()
+    def begin_handling(self, now_s: float) -> None:
+        """Has Sanic's clock, and its idea of what is idle, count a request of another's.
+
+        ``now_s``: by ``time.monotonic``.
+        """
+        self._time = now_s
         self._http.stage = Stage.HANDLER
 
     def end_handling(self) -> None:

@@ -9,7 +9,8 @@ from typing import Protocol
 
 from tfaas_core.errors import TfaasError
 from tfaas_core.route import Request, Response
-from tfaas_core.routing.seam import Arriving, Passage
+from tfaas_core.routing.arriving import Arriving
+from tfaas_core.routing.seam import Passage
 from tfaas_core.routing.unexpected import is_given_up
 
 _log = logging.getLogger("tfaas.http")

@@ -56,6 +56,16 @@ def _two(field: str, path: str, body: str) -> DoesNotFit:
     return DoesNotFit(f"the path names {path}, the body {body}; name one of them", field=field)
 
 
+def _check_one_place(document: Document) -> None:
+    """Raises DoesNotFit if ``document`` names two versions."""
+    if document.version is not None and document.label is not None:
+        raise DoesNotFit(
+            f"both {_choice(document.version, None)} and {_choice(None, document.label)} are "
+            "sent, send one of them",
+            field="label",
+        )
+
+
 class Prediction(msgspec.Struct, frozen=True):
     """An answer, and the version that gave it."""
 
@@ -108,22 +118,30 @@ class Predictor:
             document = await self._in_thread(codec.parse, body, head)
         else:
             document = codec.parse(body, head)
-        asked = self._asked(document, target)
-        if visit is not None and visit.gate is not None and asked.model:
+        _check_one_place(document)
+        asked = document if target is None else target.of(document)
+        name = asked.model
+        if visit is not None and visit.gate is not None:
+            # The default model may be another one once they have answered.
+            name = self._catalog.name(name)
             # Who may not go there does not learn whether there is such a model.
-            await visit.to_model(asked.model)
-        version = self._catalog.get(asked.model, asked.version, asked.label)
+            waiting = visit.goes_to(name) if name else None
+            if waiting is not None:
+                await waiting
+        version = self._catalog.get(name, asked.version, asked.label)
         if visit is not None:
             visit.model, visit.version = version.name, version.version
         if is_large or codec.is_heavy(document):
             version, bound = await self._bound_in_thread(codec, document, asked, version)
+            if visit is not None:
+                visit.version = version.version
         else:
             bound = codec.bind(document, version)
         signature = version.signature
         inputs = fitted(signature, bound, self._max_rows)
         whole = runs_whole(signature, bound)
         if visit is not None:
-            visit.version, visit.rows = version.version, bound.rows
+            visit.rows = bound.rows
         outputs = await self._engine.run(version, inputs, bound.rows, whole, visit)
         named = by_name(signature, outputs)
         if answering is None or answering is codec:
@@ -131,12 +149,12 @@ class Predictor:
         return Prediction(answering.encode_other(named, bound, version), version)
 
     async def _bound_in_thread(
-        self, codec: Codec[Any], document: Document, asked: Target, version: ModelVersion
+        self, codec: Codec[Any], document: Document, asked: Target | Document, version: ModelVersion
     ) -> tuple[ModelVersion, Bound]:
         """Binds; if the live version changed meanwhile, binds again."""
         for binds_left in reversed(range(_MOST_BINDS)):
             bound = await self._in_thread(codec.bind, document, version)
-            current = self._catalog.get(asked.model, asked.version, asked.label)
+            current = self._catalog.get(version.name, asked.version, asked.label)
             if current.key == version.key or not binds_left:
                 break
             version = current
@@ -148,15 +166,3 @@ class Predictor:
     def close(self) -> None:
         """Gives its threads back."""
         self._threads.shutdown(wait=False)
-
-    def _asked(self, document: Document, target: Target | None) -> Target:
-        """Where a request goes; raises DoesNotFit if that is two places."""
-        if document.version is not None and document.label is not None:
-            raise DoesNotFit(
-                f"both {_choice(document.version, None)} and {_choice(None, document.label)} are "
-                "sent, send one of them",
-                field="label",
-            )
-        if target is not None:
-            return target.of(document)
-        return Target(self._catalog.name(document.model), document.version, document.label)

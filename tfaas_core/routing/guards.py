@@ -1,14 +1,24 @@
-"""Guards: all guards of an HTTP worker, as one."""
+"""Guards: all guards of an HTTP worker, and what they are asked about the requests of a route."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Iterable
+from itertools import chain
+from typing import Any, TypeAlias
+
+import msgspec
 
 from tfaas_core.errors import TfaasError
 from tfaas_core.guard import Asking, Guard
+from tfaas_core.route import Head, Request, Right
 from tfaas_core.routing.unexpected import is_given_up, unexpected
 from tfaas_core.visit import Visit
+
+_Owned: TypeAlias = tuple[Guard, str]
+"""A guard, and the module of its plugin."""
+
+_Admitted: TypeAlias = tuple[Guard, str, str]
+"""The same, and who it said asks."""
 
 _NOT_ASKED = object()
 
@@ -16,79 +26,124 @@ _NOT_ASKED = object()
 class Guards:
     """Admits those whom each of them admits. ``owned``: each with the module of its plugin."""
 
-    def __init__(self, owned: Iterable[tuple[Guard, str]] = ()) -> None:
-        self._guards = tuple(owned)
+    def __init__(self, owned: Iterable[_Owned] = ()) -> None:
+        self._owned = tuple(owned)
+
+    def at(self, path: str, right: Right | None) -> RouteGuards | None:
+        """For a route of this pattern that takes ``right``; None if there is no guard."""
+        return RouteGuards(self._owned, path, right) if self._owned else None
+
+
+class RouteGuards:
+    """The guards of one route. Those that wait for nothing are asked without a coroutine."""
+
+    __slots__ = ("_care_for_models", "_owned", "_path", "_right")
+
+    def __init__(self, owned: tuple[_Owned, ...], path: str, right: Right | None) -> None:
+        self._owned = owned
         self._care_for_models = any(
-            type(guard).admit_to is not Guard.admit_to for guard, _owner in self._guards
+            type(guard).admit_to is not Guard.admit_to for guard, _owner in owned
         )
+        self._path = path
+        self._right = right
 
-    def __bool__(self) -> bool:
-        return bool(self._guards)
-
-    def admit(self, asking: Asking, visit: Visit) -> Awaitable[None] | None:
+    def admit(self, request: Request, visit: Visit) -> Awaitable[None] | None:
         """Raises what one of them raises; ``visit`` gets to know who asks, and the gate.
 
-        If one of them has to wait, that is done while what this gives is awaited.
+        If one of them has to wait, they have admitted it once what this gives was awaited.
         """
-        identities: list[str] = []
-        for guard, owner in self._guards:
+        head = request.head
+        right = self._right or ("read" if head.method in ("GET", "HEAD") else "admin")
+        asking = Asking(head, request.client, right, self._path)
+        gate = _Gate(asking) if self._care_for_models else None
+        guards = iter(self._owned)
+        for guard, owner in guards:
             try:
                 said = guard.admit(asking)
             except BaseException as error:
                 raise _refusal(guard, owner, error) from error
             if not isinstance(said, str):
-                return self._admitted(said, asking, identities, visit)
-            identities.append(said)
-            visit.identity = visit.identity or said
-        if self._care_for_models:
-            visit.gate = _Gate(self, asking, identities)
-        return None
+                return self._admitted(said, (guard, owner), guards, gate or _Gate(asking), visit)
+            if said:
+                visit.identity = visit.identity or said
+            if gate is not None:
+                gate.admitted.append((guard, owner, said))
+        if gate is not None:
+            visit.gate = gate.admit_to
+        return _to_model_of(head, visit) if head.path_fields else None
 
     async def _admitted(
-        self, answer: Any, asking: Asking, identities: list[str], visit: Visit
+        self, answer: Any, owned: _Owned, behind: Iterable[_Owned], gate: _Gate, visit: Visit
     ) -> None:
         """Waits for the ``answer`` of one of them, and asks those behind it."""
-        for guard, owner in self._guards[len(identities) :]:
+        for guard, owner in chain((owned,), behind):
             try:
-                answer = guard.admit(asking) if answer is _NOT_ASKED else answer
+                if answer is _NOT_ASKED:
+                    answer = guard.admit(gate.asking)
                 identity = answer if isinstance(answer, str) else await answer
                 if not isinstance(identity, str):
                     raise TypeError(f"admit gave {type(identity).__name__}, expected str")
             except BaseException as error:
                 raise _refusal(guard, owner, error) from error
-            identities.append(identity)
             visit.identity = visit.identity or identity
+            gate.admitted.append((guard, owner, identity))
             answer = _NOT_ASKED
         if self._care_for_models:
-            visit.gate = _Gate(self, asking, identities)
+            visit.gate = gate.admit_to
+        waiting = _to_model_of(gate.asking.head, visit)
+        if waiting is not None:
+            await waiting
 
-    async def admit_to(self, asking: Asking, identities: Sequence[str], model: str) -> None:
-        """Raises what one of them raises; ``identities`` are what they said, in order."""
-        for (guard, owner), identity in zip(self._guards, identities, strict=True):
+
+def _to_model_of(head: Head, visit: Visit) -> Awaitable[None] | None:
+    """Asks them again if the path names a model."""
+    name = head.path_fields.get("name")
+    return None if name is None else visit.goes_to(name)
+
+
+class _Gate(msgspec.Struct, gc=False):
+    """Asks guards about models, once about each.
+
+    ``admitted``: who let the request in, with their plugins, and who they said asks. ``models``:
+    to which it may go.
+    """
+
+    asking: Asking
+    admitted: list[_Admitted] = []
+    models: set[str] = set()
+
+    def admit_to(self, model: str) -> Awaitable[None] | None:
+        """Raises what one of them raises; if one of them has to wait, while this is awaited."""
+        if model in self.models:
+            return None
+        guards = iter(self.admitted)
+        for guard, owner, identity in guards:
             try:
-                waiting = guard.admit_to(asking, identity, model)
-                if waiting is not None:
-                    await waiting
+                answer = guard.admit_to(self.asking, identity, model)
             except BaseException as error:
                 raise _refusal(guard, owner, error) from error
+            if answer is not None:
+                return self._admitted_to(model, answer, (guard, owner, identity), guards)
+        self.models.add(model)
+        return None
+
+    async def _admitted_to(
+        self, model: str, answer: Any, admitted: _Admitted, behind: Iterable[_Admitted]
+    ) -> None:
+        """Waits for the ``answer`` of one of them, and asks those behind it."""
+        for guard, owner, identity in chain((admitted,), behind):
+            try:
+                if answer is _NOT_ASKED:
+                    answer = guard.admit_to(self.asking, identity, model)
+                if answer is not None:
+                    await answer
+            except BaseException as error:
+                raise _refusal(guard, owner, error) from error
+            answer = _NOT_ASKED
+        self.models.add(model)
 
 
 def _refusal(guard: Guard, owner: str, error: BaseException) -> BaseException:
     if isinstance(error, TfaasError) or is_given_up(error):
         return error
     return unexpected(f"the guard {type(guard).__name__}", error, owner)
-
-
-class _Gate:
-    """Asks once for each model."""
-
-    __slots__ = ("_admitted", "_asking", "_guards", "_identities")
-
-    def __init__(self, guards: Guards, asking: Asking, identities: Sequence[str]) -> None:
-        self._guards, self._asking, self._identities = guards, asking, identities
-        self._admitted: set[str] = set()
-
-    async def __call__(self, model: str) -> None:
-        if model not in self._admitted:
-            await self._guards.admit_to(self._asking, self._identities, model)
-            self._admitted.add(model)

@@ -1,4 +1,4 @@
-"""Observers: all observers of an HTTP worker, as one."""
+"""Observers: all observers of an HTTP worker, and what they are told of the answers of a route."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
+import msgspec
+
+from tfaas_core.errors import UnknownModel
 from tfaas_core.events import (
     ModelCrashed,
     ModelEvent,
@@ -15,7 +18,9 @@ from tfaas_core.events import (
     ModelUnloaded,
     ModelUploaded,
 )
-from tfaas_core.observer import Answered, Observer
+from tfaas_core.observer import CUT, Answered, Observer
+from tfaas_core.route import Response
+from tfaas_core.routing.arriving import Arriving
 
 _SILENT_S = 60.0
 
@@ -41,31 +46,22 @@ class Observers:
         self._of_events = {kind: self._listeners(method) for kind, method in _METHODS.items()}
         self._silent_until_s: dict[int, float] = {}
 
-    @property
-    def hear_answers(self) -> bool:
-        """Whether any of them does anything with an answer."""
-        return bool(self._of_answers)
+    def at(self, path: str = "") -> RouteObservers | None:
+        """For a route of this pattern; None if none of them does anything with an answer."""
+        return RouteObservers(self._of_answers, self.failed, path) if self._of_answers else None
 
     @property
     def hear_events(self) -> bool:
         """Whether any of them does anything with anything else."""
         return any(self._of_events.values())
 
-    def answered(self, answer: Answered) -> None:
-        """What one of them raises is logged, and the others are told all the same."""
-        for number, listener in self._of_answers:
-            try:
-                listener(answer)
-            except BaseException as error:  # a plugin may call exit()
-                self._failed(number, error)
-
     def happened(self, event: ModelEvent) -> None:
-        """As ``answered``, for all else."""
+        """What one of them raises is logged, and the others are told all the same."""
         for number, listener in self._of_events[type(event)]:
             try:
                 listener(event)
-            except BaseException as error:
-                self._failed(number, error)
+            except BaseException as error:  # a plugin may call exit()
+                self.failed(number, error)
 
     def _listeners(self, method: str) -> tuple[_Listener, ...]:
         """Those that have the method of their own, by their numbers."""
@@ -73,7 +69,8 @@ class Observers:
         methods = ((n, getattr(each, method)) for n, (each, _) in enumerate(self._observers))
         return tuple((n, own) for n, own in methods if getattr(own, "__func__", None) is not ours)
 
-    def _failed(self, number: int, error: BaseException) -> None:
+    def failed(self, number: int, error: BaseException) -> None:
+        """Logs what one of them raised, once a minute at most."""
         observer, owner = self._observers[number]
         now_s = time.monotonic()
         if now_s < self._silent_until_s.get(number, 0.0):
@@ -86,3 +83,75 @@ class Observers:
             _SILENT_S,
             exc_info=error,
         )
+
+
+class RouteObservers:
+    """Those that are told of the answers of one route."""
+
+    __slots__ = ("_failed", "_listeners", "_path")
+
+    def __init__(
+        self,
+        listeners: tuple[_Listener, ...],
+        failed: Callable[[int, BaseException], None],
+        path: str,
+    ) -> None:
+        self._listeners = listeners
+        self._failed = failed
+        self._path = path
+
+    def answered(
+        self, request: Arriving, response: Response, answer_bytes: int, is_cut: bool = False
+    ) -> None:
+        """Tells them; what one of them raises is logged, and the others are told all the same.
+
+        ``answer_bytes``: of the body, as far as it was sent. ``is_cut``: whether it ended early.
+        """
+        visit = request.visit
+        if visit is None:
+            return
+        head, model, code = request.head, visit.model, ""
+        if is_cut:
+            code = CUT
+        elif response.status >= 400:
+            code = _code(response)
+            if code == UnknownModel.code:
+                model = ""
+        # In their order: by their names would take several times as long.
+        answer = Answered(
+            head.method,
+            head.raw_path,
+            self._path,
+            request.client,
+            response.status,
+            code,
+            visit.identity,
+            None if request.is_arriving else len(request.body),
+            answer_bytes,
+            time.monotonic() - visit.begin_s,
+            visit.codec,
+            model,
+            visit.version,
+            visit.rows,
+            visit.wait_s,
+            visit.run_s,
+        )
+        for number, listener in self._listeners:
+            try:
+                listener(answer)
+            except BaseException as error:  # a plugin may call exit()
+                self._failed(number, error)
+
+
+class _Error(msgspec.Struct):
+    code: str = ""
+
+
+def _code(response: Response) -> str:
+    """That of an error's document."""
+    if response.media_type != "application/json":
+        return ""
+    try:
+        return msgspec.json.decode(response.body, type=_Error).code
+    except msgspec.MsgspecError:
+        return ""

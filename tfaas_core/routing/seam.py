@@ -7,32 +7,19 @@ lane and Sanic's alike, and requests for paths that nobody serves.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Protocol
 
 import msgspec
 
 from tfaas_core.errors import TfaasError, is_error_status
 from tfaas_core.json_text import plain
 from tfaas_core.route import Handler, Request, Response, Route, json_response
-from tfaas_core.routing.attendants import Attendants, attendants_of
+from tfaas_core.routing.arriving import Arriving
 from tfaas_core.routing.culprit import culprit
-from tfaas_core.routing.guards import Guards
-from tfaas_core.routing.observers import Observers
+from tfaas_core.routing.guards import Guards, RouteGuards
+from tfaas_core.routing.observers import Observers, RouteObservers
 from tfaas_core.routing.sendable import sendable
 from tfaas_core.routing.unexpected import is_given_up, unexpected
-
-
-class Arriving(Request, Protocol):
-    """A request whose head is there, and whose body may still be on its way."""
-
-    @property
-    def is_arriving(self) -> bool:
-        """Whether ``body`` is not there yet."""
-        ...
-
-    async def receive(self) -> None:
-        """Waits until ``body`` is there, whole; raises TooLarge, BadBody and HttpRefused."""
-        ...
+from tfaas_core.visit import Visit
 
 
 class Passage:
@@ -42,7 +29,7 @@ class Passage:
     """
 
     __slots__ = (
-        *("_attendants", "_handler", "_is_ours", "_plugins", "_streams"),
+        *("_guards", "_handler", "_is_attended", "_is_ours", "_observers", "_plugins", "_streams"),
         "owner",
     )
 
@@ -53,27 +40,32 @@ class Passage:
         owner: str = "",
         plugins: Collection[str] = (),
         is_ours: bool = False,
-        attendants: Attendants | None = None,
+        guards: RouteGuards | None = None,
+        observers: RouteObservers | None = None,
     ) -> None:
         """``owner``: the module of the plugin that the handler comes from.
 
         ``plugins``: those of all plugins, any of which the handler may call. ``streams``: whether
         it reads a body piece by piece. ``is_ours``: what it answers needs no check, which each
-        request would pay for. ``attendants``: whom it asks first, and tells afterwards, if anybody.
+        request would pay for. ``guards`` it asks first, and ``observers`` it tells afterwards.
         """
         self._handler = handler
         self._streams = streams
         self._is_ours = is_ours
         self._plugins = plugins
-        self._attendants = attendants
+        self._guards = guards
+        self._observers = observers
+        self._is_attended = guards is not None or observers is not None
         self.owner = owner
 
     async def __call__(self, request: Arriving) -> Response:
         """What the client gets. Raises CancelledError alone, if the request is given up."""
-        attendants = self._attendants
         try:
-            if attendants is not None and (admission := attendants.begins(request)) is not None:
-                await admission
+            if self._is_attended:
+                visit = request.visit = Visit(begin_s=request.begin_s)
+                guards = self._guards
+                if guards is not None and (waiting := guards.admit(request, visit)) is not None:
+                    await waiting
             if request.is_arriving and not self._streams:
                 await request.receive()
             response = await self._handler(request)
@@ -83,30 +75,23 @@ class Passage:
             if is_given_up(error):
                 raise
             response = self.failed(request, error)
-        if attendants is not None and response.stream is None:
-            self._tell(request, response, len(response.body))
+        observers = self._observers
+        if observers is not None and response.stream is None:
+            observers.answered(request, response, len(response.body))
         return response
 
     def streamed(
         self, request: Arriving, response: Response, answer_bytes: int, is_cut: bool = False
     ) -> None:
         """Called once a stream has ended, or was cut, so that observers are told."""
-        if self._attendants is not None:
-            self._tell(request, response, answer_bytes, is_cut)
+        if self._observers is not None:
+            self._observers.answered(request, response, answer_bytes, is_cut)
 
     def unstreamed(self, request: Arriving, error: BaseException) -> Response:
         """What the client gets if a stream failed before its first piece was sent."""
         response = self.failed(request, error)
-        if self._attendants is not None:
-            self._tell(request, response, len(response.body))
+        self.streamed(request, response, len(response.body))
         return response
-
-    def _tell(
-        self, request: Arriving, response: Response, answer_bytes: int, is_cut: bool = False
-    ) -> None:
-        assert self._attendants is not None
-        received = None if request.is_arriving else len(request.body)
-        self._attendants.ends(request, response, received, answer_bytes, is_cut)
 
     def failed(self, request: Request, error: BaseException) -> Response:
         """What the client gets because of ``error``; it is logged, unless it is a TfaasError."""
@@ -146,8 +131,9 @@ def sealed(
     observers: Observers | None = None,
 ) -> SealedRoute:
     """The route, behind the seam; the arguments are those of ``Passage``."""
-    attendants = attendants_of(guards, observers, route.path, route.right)
-    passage = Passage(route.handler, route.streams, owner, plugins, is_ours, attendants)
+    asked = None if guards is None else guards.at(route.path, route.right)
+    told = None if observers is None else observers.at(route.path)
+    passage = Passage(route.handler, route.streams, owner, plugins, is_ours, asked, told)
     return SealedRoute(**msgspec.structs.asdict(route), passage=passage)
 
 

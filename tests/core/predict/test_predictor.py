@@ -245,6 +245,21 @@ async def test_a_request_for_the_default_model_stays_with_the_one_that_guards_we
     case.predictor.close()
 
 
+@in_event_loop
+async def test_it_stays_with_that_one_if_the_default_changes_while_they_answer(case: Case) -> None:
+    await case.catalog.load()
+
+    async def admit(model: str) -> None:
+        assert model == "vk"
+        case.upload("other")
+        await case.catalog.refresh("other")
+        assert case.catalog.get(None).name == "other"
+
+    prediction = await case.predict(visit=Visit(gate=admit))
+    assert prediction.version.name == "vk"
+    case.predictor.close()
+
+
 def naming(name: str | None) -> bytes:
     """A request that names a model, or, with None, none."""
     document = msgspec.json.decode(BODY)
