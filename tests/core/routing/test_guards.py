@@ -157,6 +157,12 @@ def test_guards_wait_or_do_not_and_are_asked_in_order(kinds: tuple[type[Asked], 
         ]
         assert ask(route_for(*guards), to_model()).status == 403
         assert [len(guard.asked) for guard in guards] == [int(n <= refusing) for n in range(3)]
+        guards = [
+            kind(of_model=Forbidden("no") if number == refusing else None)
+            for number, kind in enumerate(kinds)
+        ]
+        assert ask(route_for(*guards), to_model()).status == 403
+        assert [len(guard.models) for guard in guards] == [int(n <= refusing) for n in range(3)]
 
 
 def test_a_guard_of_no_model_costs_no_second_question() -> None:
@@ -231,6 +237,10 @@ def test_observers_are_told_of_the_refused_too() -> None:
         def answered(self, answer: Answered) -> None:
             told.append(answer)
 
-    for guard in (Asked("alice"), Asked(error=Unauthorized("who?"))):
-        ask(route_for(guard, observers=Observers([(Told(), "tfaas_told")])), to_model())
-    assert [(answer.status, answer.identity) for answer in told] == [(200, "alice"), (401, "")]
+    observers = Observers([(Told(), "tfaas_told")])
+    for kind in (Asked, Plain):
+        refusing = kind(error=Unauthorized("who?"))
+        for guards in ([kind("alice")], [refusing], [kind("alice"), refusing]):
+            ask(route_for(*guards, observers=observers), to_model())
+    expected = [(200, "alice"), (401, ""), (401, "alice")]
+    assert [(answer.status, answer.identity) for answer in told] == expected * 2
