@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
-from itertools import chain
-from typing import Any, TypeAlias
+from itertools import dropwhile
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
@@ -21,6 +21,8 @@ _Admitted: TypeAlias = tuple[Guard, str, str]
 """The same, and who it said asks."""
 
 _NOT_ASKED = object()
+
+T = TypeVar("T")
 
 
 class Guards:
@@ -56,14 +58,16 @@ class RouteGuards:
         right = self._right or ("read" if head.method in ("GET", "HEAD") else "admin")
         asking = Asking(head, request.client, right, self._path)
         gate = _Gate(asking) if self._care_for_models else None
-        guards = iter(self._owned)
-        for guard, owner in guards:
+        for owned in self._owned:
+            guard, owner = owned
             try:
                 said = guard.admit(asking)
             except BaseException as error:
                 raise _refusal(guard, owner, error) from error
             if not isinstance(said, str):
-                return self._admitted(said, (guard, owner), guards, gate or _Gate(asking), visit)
+                return self._admitted(
+                    said, _since(owned, self._owned), gate or _Gate(asking), visit
+                )
             if said:
                 visit.identity = visit.identity or said
             if gate is not None:
@@ -73,10 +77,10 @@ class RouteGuards:
         return _to_model_of(head, visit) if head.path_fields else None
 
     async def _admitted(
-        self, answer: Any, owned: _Owned, behind: Iterable[_Owned], gate: _Gate, visit: Visit
+        self, answer: Any, guards: Iterable[_Owned], gate: _Gate, visit: Visit
     ) -> None:
-        """Waits for the ``answer`` of one of them, and asks those behind it."""
-        for guard, owner in chain((owned,), behind):
+        """Waits for the ``answer`` of the first of ``guards``, and asks those behind it."""
+        for guard, owner in guards:
             try:
                 if answer is _NOT_ASKED:
                     answer = guard.admit(gate.asking)
@@ -116,22 +120,20 @@ class _Gate(msgspec.Struct, gc=False):
         """Raises what one of them raises; if one of them has to wait, while this is awaited."""
         if model in self.models:
             return None
-        guards = iter(self.admitted)
-        for guard, owner, identity in guards:
+        for admitted in self.admitted:
+            guard, owner, identity = admitted
             try:
                 answer = guard.admit_to(self.asking, identity, model)
             except BaseException as error:
                 raise _refusal(guard, owner, error) from error
             if answer is not None:
-                return self._admitted_to(model, answer, (guard, owner, identity), guards)
+                return self._admitted_to(model, answer, _since(admitted, self.admitted))
         self.models.add(model)
         return None
 
-    async def _admitted_to(
-        self, model: str, answer: Any, admitted: _Admitted, behind: Iterable[_Admitted]
-    ) -> None:
-        """Waits for the ``answer`` of one of them, and asks those behind it."""
-        for guard, owner, identity in chain((admitted,), behind):
+    async def _admitted_to(self, model: str, answer: Any, guards: Iterable[_Admitted]) -> None:
+        """Waits for the ``answer`` of the first of ``guards``, and asks those behind it."""
+        for guard, owner, identity in guards:
             try:
                 if answer is _NOT_ASKED:
                     answer = guard.admit_to(self.asking, identity, model)
@@ -141,6 +143,11 @@ class _Gate(msgspec.Struct, gc=False):
                 raise _refusal(guard, owner, error) from error
             answer = _NOT_ASKED
         self.models.add(model)
+
+
+def _since(one: T, guards: Iterable[T]) -> Iterable[T]:
+    """``one`` of ``guards``, and those behind it."""
+    return dropwhile(lambda each: each is not one, guards)
 
 
 def _refusal(guard: Guard, owner: str, error: BaseException) -> BaseException:
