@@ -17,12 +17,15 @@ def reading() -> Iterator[None]:
         raise
     # uproot believes a file, so what is damaged ends in whatever error comes of that.
     except Exception as error:
-        said = (
-            str(getattr(error, "message", error)).strip().partition("\n")[0][:200]
-            or type(error).__name__
-        )
-        line = "".join(sign if sign.isprintable() else "?" for sign in said)
-        raise BadBody(f"the body is not a ROOT file, or it is damaged: {line}") from None
+        raise BadBody(f"the ROOT file cannot be read, or it is damaged{_said(error)}") from None
+
+
+def _said(error: Exception) -> str:
+    """What an error says of the file, after a colon; nothing, if it tells of uproot's insides."""
+    if isinstance(error, AttributeError | TypeError | LookupError | AssertionError):
+        return ""
+    said = str(getattr(error, "message", error)).strip().partition("\n")[0][:200]
+    return ": " + "".join(sign if sign.isprintable() else "?" for sign in said) if said else ""
 
 
 def quoted(name: str) -> str:

@@ -22,6 +22,8 @@ from tfaas_core.errors import BadBody, DoesNotFit, TooLarge
 
 MAGIC = b"root"
 _SHORTEST = 64
+"""The bytes of a header."""
+
 _MOST_KEYS = 10_000
 
 _TREES = {"TTree": Tree, "ROOT::RNTuple": NTuple}
@@ -32,6 +34,8 @@ _CLASSES = {
 }
 _LOOKS = {"TAttLine", "TAttFill", "TAttMarker"}
 """How a tree is drawn: nobody needs it, and it has a new version now and then."""
+
+_KNOWN = _CLASSES | _LOOKS
 
 _UNKNOWN = unknown_class("another class")
 
@@ -46,7 +50,7 @@ def check_length(body: bytes) -> None:
     end = int.from_bytes(body[12:20] if is_long else body[12:16], "big")
     if len(body) < max(end, _SHORTEST):
         raise BadBody(
-            f"the body is cut: it has {len(body)} bytes, the ROOT file says that it has {end}"
+            f"the body is cut: it has {len(body)} bytes, the ROOT file has {max(end, _SHORTEST)}"
         )
 
 
@@ -104,7 +108,7 @@ class _File(ReadOnlyFile):  # type: ignore[misc]
 
     def class_named(self, classname: str, version: int | None = None) -> Any:
         """A class that trees are made of; of all others the same, which is skipped."""
-        if classname not in _CLASSES | _LOOKS:
+        if classname not in _KNOWN:
             return _UNKNOWN
         known = uproot.classes[classname]
         if version is None or not issubclass(known, DispatchByVersion):

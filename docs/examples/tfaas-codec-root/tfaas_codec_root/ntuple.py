@@ -29,7 +29,7 @@ class NTuple(Table):
         check_metadata(model.member("fLenHeader") + model.member("fLenFooter"))
         _count_reads(model)
         links = [record.page_list_link for record in model.footer.cluster_group_records]
-        check_metadata(sum(link.env_uncomp_size for link in links))
+        check_metadata(sum(max(link.env_uncomp_size, link.locator.num_bytes) for link in links))
         self._parents = [int(record.parent_field_id) for record in model.field_records]
         # uproot follows parents without an end; as they are written, they come first.
         if any(parent > number for number, parent in enumerate(self._parents)):
