@@ -74,6 +74,8 @@ class InputNumbers:
         value = np.array([0 if pad is None else pad.value])
         kind = np.dtype(np.uint8) if self._dtype.kind == "b" else self._dtype
         try:
+            if self._dtype.kind == "b" and value[0] not in (0, 1):
+                raise WrongValue(0)
             return cast(value, kind)
         except WrongValue:
             place = f"params.root.pad of {_branch(name)}"

@@ -73,6 +73,8 @@ class Tree(Table):
         if kind is None:
             return self._read_vectors(name, branch)
         width = int(leaves[0].member("fLen"))
+        if width < 1:
+            raise ValueError("an array in it has no elements")
         if leaves[0].member("fLeafCount") is None:
             return Column(self._elements(name, branch, kind, width, self.rows))
         return self._read_lists(name, branch, kind, width)
@@ -105,7 +107,7 @@ class Tree(Table):
         """So many elements, of so many numbers each; raises BadBody if there are others."""
         parts = [np.asarray(basket.data) for basket in self._baskets_of(name, branch)]
         data = np.concatenate(parts) if parts else np.empty(0, np.uint8)
-        if width < 1 or data.nbytes != elements * width * kind.itemsize:
+        if data.nbytes != elements * width * kind.itemsize:
             raise BadBody(
                 f"branch {quoted(name)} has {data.nbytes} bytes, {elements} elements of {width} "
                 f"times {kind.itemsize} bytes are said to be in it"
