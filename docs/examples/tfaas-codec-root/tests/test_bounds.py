@@ -168,6 +168,15 @@ def test_fields_that_are_in_each_other_are_told() -> None:
         read(with_header(ntuple(branches(a=[1], b=[2])), circle))
 
 
+def test_frames_of_no_bytes_are_not_read_forever() -> None:
+    def endless(header: bytes) -> bytes:
+        frame = header.index(b"\x01\x00\x00\x00a") - 24
+        return put(put(header, frame, "<q", 0), frame - 4, "<I", 2**31 - 1)
+
+    with pytest.raises(BadBody, match="its parts are in each other"):
+        read(with_header(ntuple(branches(a=[1], b=[2])), endless))
+
+
 def test_names_that_are_no_text_are_told_in_one_line() -> None:
     body = file(Events=branches(pt=[1.0], eta=[2.0])).replace(b"eta", b"\xff\n\x00")
     with pytest.raises(TfaasError) as error:
