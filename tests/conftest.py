@@ -31,6 +31,7 @@ SLOW_FIRST = (
     "core/engine/test_local_engine.py",
     "server/test_processes.py",
     "docs/test_examples.py",
+    "examples/test_codec_root.py",
     "examples/test_storage_tfserving.py",
     "backends/runtimes/independence/test_rules.py",
     "server/test_failed_start.py",
