@@ -15,10 +15,8 @@ import asyncio
 import logging
 import os
 import socket
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from struct import Struct as Layout
 from typing import Any, Generic, TypeVar
 
@@ -38,7 +36,7 @@ class _GarbledError(ConnectionError):
     """A message cannot be read; nor, perhaps, can what comes behind it."""
 
 
-class _Inbox(Generic[M]):
+class Inbox(Generic[M]):
     """Puts messages together from what arrives, and hands each the descriptors sent with it.
 
     Those may be fewer than were sent, if this process has too many files open.
@@ -101,7 +99,8 @@ def packed(message: Any) -> bytes:
     return payload
 
 
-def _pack(message: Any, descriptors: Sequence[int]) -> bytes:
+def framed(message: Any, descriptors: Sequence[int] = ()) -> bytes:
+    """The message as it is sent, with so many descriptors. Raises what ``packed`` does."""
     payload = packed(message)
     return _HEAD.pack(len(payload), len(descriptors)) + payload
 
@@ -110,47 +109,6 @@ def _send_some(sock: socket.socket, data: bytes, descriptors: Sequence[int]) -> 
     if descriptors:
         return socket.send_fds(sock, [data], list(descriptors))
     return sock.send(data)
-
-
-class BlockingLink(Generic[M]):
-    """A link for a process without an event loop. One thread receives; any thread may send.
-
-    ``messages`` is the type of what ``peer`` sends; that names it in the log.
-    """
-
-    def __init__(self, sock: socket.socket, messages: Any, peer: str) -> None:
-        sock.setblocking(True)
-        self._sock = sock
-        self._inbox: _Inbox[M] = _Inbox(messages, peer)
-        self._sending = threading.Lock()
-
-    def fileno(self) -> int:
-        """For a selector."""
-        return self._sock.fileno()
-
-    def receive(self) -> Iterator[tuple[M, list[int]]]:
-        """Messages and their descriptors, until the other side is gone."""
-        try:
-            while (messages := self.receive_some()) is not None:
-                yield from messages
-        finally:
-            self._inbox.close()
-
-    def receive_some(self) -> list[tuple[M, list[int]]] | None:
-        """Waits for bytes; the messages that are whole then, None once the other side is gone."""
-        try:
-            return list(self._inbox.messages()) if self._inbox.receive(self._sock) else None
-        except ConnectionError:
-            return None
-
-    def send(self, message: Any) -> None:
-        """Sends a message; does nothing if the other side is gone. Raises what ``packed`` does."""
-        data = _pack(message, ())
-        with self._sending, suppress(OSError):
-            self._sock.sendall(data)
-
-    def close(self) -> None:
-        self._sock.close()
 
 
 class Link(Generic[M]):
@@ -174,7 +132,7 @@ class Link(Generic[M]):
         self._sock = sock
         self._on_message = on_message
         self._on_close = on_close
-        self._inbox: _Inbox[M] = _Inbox(messages, peer)
+        self._inbox: Inbox[M] = Inbox(messages, peer)
         self._outbox: deque[tuple[bytes, list[int]]] = deque()
         self._loop = asyncio.get_running_loop()
         self._open = True
@@ -187,7 +145,7 @@ class Link(Generic[M]):
         """
         if not self._open:
             return
-        self._outbox.append((_pack(message, descriptors), [os.dup(fd) for fd in descriptors]))
+        self._outbox.append((framed(message, descriptors), [os.dup(fd) for fd in descriptors]))
         if len(self._outbox) == 1:
             self._flush()
 
