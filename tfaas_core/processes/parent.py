@@ -137,7 +137,7 @@ class Parent:
     def _engine_sockets(self) -> tuple[socket.socket | None, socket.socket | None]:
         return (None, None) if self._supervisor is None else socket.socketpair()
 
-    def _heard(self, worker: WorkerProcess, message: FromWorker) -> None:
+    def _heard(self, worker: WorkerProcess, message: FromWorker, _descriptors: list[int]) -> None:
         match message:
             case Serving():
                 worker.is_serving = True

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.context import SpawnProcess
 
 from tfaas_core.processes.messages import FromWorker, Refresh, Refreshed
-from tfaas_core.system.calls import Calls
 from tfaas_core.system.link import Link
 
 
@@ -24,18 +24,16 @@ class WorkerProcess:
         number: int,
         process: SpawnProcess,
         control: socket.socket,
-        on_message: Callable[[WorkerProcess, FromWorker], None],
+        on_message: Callable[[WorkerProcess, FromWorker, list[int]], None],
     ) -> None:
         self.number = number
         self.process = process
         self.is_serving = False
         self.cannot_start = False
-        self._on_message = on_message
         # That a worker is gone, its sentinel tells.
         self._link: Link[FromWorker] = Link(
-            control, FromWorker, self._received, lambda: None, f"HTTP worker {number}"
+            control, FromWorker, partial(on_message, self), lambda: None, f"HTTP worker {number}"
         )
-        self._calls = Calls()
 
     def send(self, message: object) -> None:
         """Tells it something."""
@@ -47,7 +45,7 @@ class WorkerProcess:
         A worker that dies meanwhile need not: the next one reads everything.
         """
         try:
-            answer: Refreshed = await self._calls.ask(lambda call: self.send(Refresh(call, name)))
+            answer: Refreshed = await self._link.ask(partial(Refresh, name=name))
         except ConnectionError:
             return True
         return answer.could
@@ -61,11 +59,4 @@ class WorkerProcess:
         self.process.join()
         # It may have said why.
         self._link.receive()
-        self._link.close()
-        self._calls.end(lambda: ConnectionError(f"HTTP worker {self.number} is gone"))
-
-    def _received(self, message: FromWorker, _descriptors: list[int]) -> None:
-        if isinstance(message, Refreshed):
-            self._calls.answer(message.call, message)
-        else:
-            self._on_message(self, message)
+        self._link.end(lambda: ConnectionError(f"HTTP worker {self.number} is gone"))

@@ -1,4 +1,5 @@
-"""Link: messages between two processes over a Unix stream socket, with file descriptors.
+"""Link: messages between two processes over a Unix stream socket, with file descriptors; and
+questions, which the other side answers.
 
 A message is ``<II`` (bytes of payload, number of descriptors), then the payload, one msgspec
 Struct as MessagePack. Descriptors travel with the message's first byte. The end of a stream is how
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import itertools
 import logging
 import os
 import socket
@@ -30,6 +32,17 @@ _ANCILLARY_BYTES = socket.CMSG_SPACE(_MAX_DESCRIPTORS * array.array("i").itemsiz
 M = TypeVar("M")
 
 _log = logging.getLogger("tfaas.link")
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What answers the question of this number: its link hands it to whoever asked."""
+
+    call: int
+
+
+class _Call(msgspec.Struct, frozen=True):
+    answer: asyncio.Future[Any]
+    about: Any
 
 
 class _GarbledError(ConnectionError):
@@ -114,10 +127,11 @@ def _send_some(sock: socket.socket, data: bytes, descriptors: Sequence[int]) -> 
 class Link(Generic[M]):
     """A link for a process with an event loop.
 
-    ``on_message`` gets each message and the descriptors that came with it, which are then its own
-    to close; they are fewer than were sent if this process has too many files open. ``on_close`` is
-    called once, when the other side is gone. Messages sent before a ``close`` that follows at once
-    may be lost. ``messages`` is the type of what ``peer`` sends; that names it in the log.
+    ``on_message`` gets each message but an Answer, and the descriptors that came with it, which are
+    then its own to close; they are fewer than were sent if this process has too many files open.
+    ``on_close`` is called once, when the other side is gone. Messages sent before a ``close`` that
+    follows at once may be lost. ``messages`` is the type of what ``peer`` sends; that names it in
+    the log.
     """
 
     def __init__(
@@ -136,6 +150,9 @@ class Link(Generic[M]):
         self._outbox: deque[tuple[bytes, list[int]]] = deque()
         self._loop = asyncio.get_running_loop()
         self._open = True
+        self._numbers = itertools.count()
+        self._calls: dict[int, _Call] = {}
+        self._ended: Callable[[], Exception] | None = None
         self._loop.add_reader(sock, self._readable)
 
     def send(self, message: Any, descriptors: Sequence[int] = ()) -> None:
@@ -148,6 +165,57 @@ class Link(Generic[M]):
         self._outbox.append((framed(message, descriptors), [os.dup(fd) for fd in descriptors]))
         if len(self._outbox) == 1:
             self._flush()
+
+    async def ask(
+        self, question: Callable[[int], Any], descriptors: Sequence[int] = (), about: Any = None
+    ) -> Any:
+        """Sends the question that is made with a new number; returns its answer.
+
+        That is an Answer of this number, or what ``answer`` is given; or it raises what ``fail``
+        is. ``about`` is what ``about`` tells of it while it is waited for. If nobody waits for an
+        answer any more, it is dropped. Raises what ``send`` does.
+        """
+        if self._ended is not None:
+            raise self._ended()
+        number = next(self._numbers)
+        call = self._calls[number] = _Call(self._loop.create_future(), about)
+        try:
+            self.send(question(number), descriptors)
+            return await call.answer
+        finally:
+            del self._calls[number]
+
+    def about(self, number: int) -> Any:
+        """What a question is about; None if nobody waits for its answer."""
+        call = self._waiting(number)
+        return None if call is None else call.about
+
+    def waited_for(self) -> list[Any]:
+        """What all questions are about whose answers are waited for, the oldest first."""
+        return [call.about for call in self._calls.values() if not call.answer.done()]
+
+    def answer(self, number: int, answer: Any) -> None:
+        """Hands the answer to whoever waits for it."""
+        call = self._waiting(number)
+        if call is not None:
+            call.answer.set_result(answer)
+
+    def fail(self, number: int, error: Exception) -> None:
+        """Has ``error`` raised where the answer is waited for."""
+        call = self._waiting(number)
+        if call is not None:
+            call.answer.set_exception(error)
+
+    def end(self, error: Callable[[], Exception]) -> None:
+        """Closes this side: who waits for an answer gets an error, as does who asks afterwards."""
+        self.close()
+        self._ended = error
+        for number in list(self._calls):
+            self.fail(number, error())
+
+    def _waiting(self, number: int) -> _Call | None:
+        call = self._calls.get(number)
+        return None if call is None or call.answer.done() else call
 
     def receive(self) -> None:
         """Takes note at once of what has arrived."""
@@ -181,7 +249,10 @@ class Link(Generic[M]):
         """Hands over what is whole; False if it cannot be read."""
         try:
             for message, descriptors in self._inbox.messages():
-                self._on_message(message, descriptors)
+                if isinstance(message, Answer):
+                    self.answer(message.call, message)
+                else:
+                    self._on_message(message, descriptors)
                 if not self._open:
                     break
         except _GarbledError:

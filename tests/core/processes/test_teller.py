@@ -29,7 +29,7 @@ class Worker(WorkerProcess):
     def __init__(self, number: int) -> None:
         control, self._theirs = socket.socketpair()
         process = multiprocessing.get_context("spawn").Process()
-        super().__init__(number, process, control, lambda _worker, _message: None)
+        super().__init__(number, process, control, lambda _worker, _message, _descriptors: None)
         self._inbox: BlockingLink[ToHttpWorker] = BlockingLink(
             self._theirs, ToHttpWorker, "the test"
         )
