@@ -34,10 +34,9 @@ from tfaas_core.processes.messages import (
     Serving,
 )
 from tfaas_core.processes.ports import Ports
-from tfaas_core.processes.refreshes import refreshed
 from tfaas_core.processes.teller import Teller
 from tfaas_core.processes.watcher import Watcher
-from tfaas_core.processes.worker_process import WorkerProcess
+from tfaas_core.processes.worker_process import WorkerProcess, refreshed
 from tfaas_core.status import ProcessStatus, ServerStatus
 from tfaas_core.system.backoff import Backoff
 from tfaas_core.system.ending import Ending

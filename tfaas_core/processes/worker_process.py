@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from multiprocessing.context import SpawnProcess
+from typing import Any
 
 from tfaas_core.processes.messages import FromWorker, Refresh, Refreshed
 from tfaas_core.system.link import Link
+
+_REFRESHES_S = 10.0
+
+_log = logging.getLogger("tfaas.parent")
 
 
 class WorkerProcess:
@@ -60,3 +67,24 @@ class WorkerProcess:
         # It may have said why.
         self._link.receive()
         self._link.end(lambda: ConnectionError(f"HTTP worker {self.number} is gone"))
+
+
+async def refreshed(workers: Iterable[WorkerProcess], name: str, stop: asyncio.Event) -> bool:
+    """Has ``workers`` look up ``name``, or with "", everything.
+
+    Returns, after ten seconds at most, whether all of them have done so. Once ``stop`` is set, all
+    of them end, and it waits for nobody.
+    """
+    asked = asyncio.gather(*(worker.refresh(name) for worker in workers))
+    stopped = asyncio.create_task(stop.wait())
+    either: list[asyncio.Future[Any]] = [asked, stopped]
+    try:
+        await asyncio.wait(either, timeout=_REFRESHES_S, return_when=asyncio.FIRST_COMPLETED)
+        if asked.done():
+            return all(asked.result())
+        if not stop.is_set():
+            _log.warning("an HTTP worker has not refreshed %r within %g s", name, _REFRESHES_S)
+        return stop.is_set()
+    finally:
+        asked.cancel()
+        stopped.cancel()

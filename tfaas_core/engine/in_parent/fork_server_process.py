@@ -164,18 +164,14 @@ class ForkedProcess(ProcessHandle):
     """A process that a fork server forked; ``ended`` is done when that has told how it ended."""
 
     def __init__(self, pid: int, ended: asyncio.Future[Ending]) -> None:
-        self._pid = pid
+        self.pid = pid
         self._ended = ended
-
-    @property
-    def pid(self) -> int | None:
-        return self._pid
 
     def kill(self) -> None:
         # When its end is known, its number may be another's.
         if not self._ended.done() or self._ended.result().code is None:
             with suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGKILL)
+                os.kill(self.pid, signal.SIGKILL)
 
     async def how_it_ended(self) -> Ending:
         try:

@@ -102,7 +102,7 @@ class Seats:
         meter = Meter.create(self._settings.workers)
         plugin = self._settings.suspects.get(candidate.runtime, "")
         seat = Seat(next(self._tickets), candidate, meter, loaded, owner, plugin)
-        seat.made_up = seat.key not in self._never_made_up
+        seat.made_up = candidate.key not in self._never_made_up
         self._seats[seat.ticket] = seat
         self._make_room(seat)
         self._tasks.spawn(self._load(seat))
@@ -195,7 +195,7 @@ class Seats:
 
     # Processes: heard and lost.
 
-    def _heard(self, message: FromProcess) -> None:
+    def _heard(self, message: FromProcess, _descriptors: list[int]) -> None:
         match message:
             case LoadDone():
                 seat = self._seats.get(message.loaded.ticket)
