@@ -95,7 +95,9 @@ def awaits_continue(request: SanicRequest) -> bool:
 
 
 async def next_piece(request: SanicRequest) -> bytes:
-    """Some bytes of the body; empty at its end. Raises SanicException."""
+    """Some bytes of the body; empty at its end, or without one. Raises SanicException."""
+    if not has_unread_body(request):
+        return b""
     stream: Any = request.stream
     return await stream.read() or b""
 

@@ -181,11 +181,14 @@ async def _try_out(
     supervisor.attach(0, theirs)
     await engine.start()
     try:
-        loaded = await prepare(engine, candidate, examples_in(warmup, candidate.params))
-        check_features(Params.of(candidate.params), loaded.signature)
+        params = Params.of(candidate.params)
+        loaded = await prepare(engine, candidate, params, examples_in(warmup, params.document))
+        check_features(params, loaded.signature)
         record = _record(candidate, warmup, loaded)
-        await ExampleRuns(engine, codecs, config.engine.max_queue_rows).check(loaded.ticket, record)
-        return loaded, len(examples_to_run(record))
+        examples = examples_to_run(record)
+        runs = ExampleRuns(engine, codecs, config.engine.max_queue_rows)
+        await runs.check(loaded.ticket, record, examples)
+        return loaded, len(examples)
     finally:
         inspection.ops = await _ops(fork_servers, candidate)
         await engine.close()

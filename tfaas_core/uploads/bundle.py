@@ -31,6 +31,10 @@ _MAX_PATH_BYTES = 1024
 _MAX_PATH_PART_BYTES = 255
 
 
+BUNDLES = (GZIP, TAR)
+"""The archives that a bundle may be."""
+
+
 class BundleLimits(msgspec.Struct, frozen=True):
     """``[limits]``: what a bundle may hold once it is unpacked."""
 
@@ -40,7 +44,7 @@ class BundleLimits(msgspec.Struct, frozen=True):
 
 def is_bundle(path: Path) -> bool:
     """Whether a file is a tarball, plain or gzipped, told by its first bytes."""
-    return archive_at(path) in (GZIP, TAR)
+    return archive_at(path) in BUNDLES
 
 
 def unpack(tarball: Path, folder: Path, limits: BundleLimits) -> None:

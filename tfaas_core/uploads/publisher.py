@@ -18,9 +18,8 @@ from tfaas_core.errors import (
     UnknownModel,
 )
 from tfaas_core.events import Tell, tell_nobody
-from tfaas_core.models.examples import examples_in
-from tfaas_core.models.model import ModelVersion, check_name, is_name, now_text
-from tfaas_core.models.params import check_features
+from tfaas_core.models.model import ModelVersion, check_name, is_name
+from tfaas_core.models.params import WarmUpRuns, check_features
 from tfaas_core.models.versions import MAX_LABELS, Model, Pointers
 from tfaas_core.predict.example_runs import ExampleRuns
 from tfaas_core.runtime import Runtime
@@ -71,11 +70,12 @@ class Publisher:
             self.runtime_choice.runtime_for, package.model, package.file_name, params.runtime
         )
         candidate = Candidate(claim.name, "", runtime, str(package.model), params.document)
-        loaded = await prepare(engine, candidate, examples_in(package.warmup, params.document))
+        loaded = await prepare(engine, candidate, params, package.examples)
         try:
             check_features(params, loaded.signature)
             record = self._record(claim.name, runtime, package, loaded)
-            await self._example_runs.check(loaded.ticket, record)
+            run = [] if params.warmup is WarmUpRuns.NONE else package.examples
+            await self._example_runs.check(loaded.ticket, record, run)
             record = msgspec.structs.replace(record, created=self._next_moment())
             version = await asyncio.to_thread(self.storage.commit, claim, staging, record)
         except BaseException:
@@ -83,7 +83,9 @@ class Publisher:
             raise
         await engine.adopt(loaded.ticket, version)
         await self._announce(claim.name)
-        await self._prune(claim)
+        # A lower number cannot have that many before it.
+        if version.version > self._keep_versions:
+            await self._prune(claim)
         return version
 
     def _record(self, name: str, runtime: str, package: Package, loaded: Loaded) -> ModelVersion:
@@ -102,7 +104,7 @@ class Publisher:
             mergeable=loaded.mergeable,
             merge_reason=loaded.merge_reason,
             labels=package.labels,
-            created=now_text(),
+            created="",
             size_bytes=package.size_bytes,
             checksum=package.checksum,
             warmup=package.warmup,

@@ -46,14 +46,12 @@ class ModelsApi:
 
     async def upload(self, request: Request) -> Response:
         """``POST /upload``: a form with the parts name, params, model and labels; or a bundle."""
-        content_type = request.headers.get("content-type", "")
-        media_type = content_type.partition(";")[0].strip().lower()
-        check_length(
-            request.headers.get("content-length", ""), self._host.config.limits.max_upload_bytes
-        )
+        head, limits = request.head, self._host.config.limits
+        media_type = head.content_type.partition(";")[0].strip().lower()
+        check_length(head.headers.get("content-length", ""), limits.max_upload_bytes)
         identity = request.visit.identity if request.visit is not None else ""
         async with Upload(self._host.publisher, partial(admit, request), identity) as upload:
-            if name := request.query.get("name"):
+            if name := head.query.get("name"):
                 await upload.claim(name)
             if media_type in _BUNDLE_TYPES:
                 received = await self._receive_bundle(request, upload.staging)
@@ -69,7 +67,7 @@ class ModelsApi:
         encoding = _encoding(request, ("base64",))
         form = await read_form(
             request.stream(),
-            request.headers.get("content-type", ""),
+            request.head.content_type,
             fields=("name",),
             files={
                 "model": upload.staging / MODEL,
@@ -109,7 +107,7 @@ class ModelsApi:
         return json_response({"deleted": name})
 
     async def _name_in_form(self, request: Request) -> str:
-        content_type = request.headers.get("content-type", "")
+        content_type = request.head.content_type
         if not content_type:
             raise BadBody(
                 "the request names no model; send DELETE /delete/NAME, ?model=NAME, or a form with "
@@ -127,7 +125,7 @@ class ModelsApi:
 
 def _encoding(request: Request, known: tuple[str, ...]) -> str:
     """The Content-Encoding, lower case, empty for none. Raises UnsupportedMediaType."""
-    encoding = request.headers.get("content-encoding", "").strip().lower()
+    encoding = request.head.content_encoding.strip().lower()
     if encoding in ("", "identity"):
         return ""
     if encoding not in known:
