@@ -10,8 +10,8 @@ from typing import TypeAlias, TypeVar
 from tfaas_core.errors import StorageUnavailable, TfaasError, Unavailable, UnknownModel
 from tfaas_core.events import Tell, tell_nobody
 from tfaas_core.models.model import ModelVersion, now_text, right_after
+from tfaas_core.models.switches import switches
 from tfaas_core.models.versions import Model, Pointers
-from tfaas_core.predict.switches import switches
 from tfaas_core.routing.unexpected import is_given_up
 from tfaas_core.storage import DefaultChoice, Storage
 from tfaas_core.system.one_line import described

@@ -112,7 +112,7 @@ class FilesystemModels:
         return number, None
 
     def beyond(self, name: str, keep: int) -> list[int]:
-        """What was stored here before the newest ``keep``, is not live, and has no label: sorted."""
+        """The numbers that were stored before the newest ``keep``, and are not pointed at."""
         model = self.read(name)
         if model is None:
             return []
