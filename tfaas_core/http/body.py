@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 
 from sanic.exceptions import SanicException
 from sanic.request import Request as SanicRequest
@@ -11,7 +12,7 @@ from sanic.request import Request as SanicRequest
 from tfaas_core.errors import BadBody
 from tfaas_core.http.errors import too_large, translated
 from tfaas_core.http.request import HttpRequest
-from tfaas_core.http.sanic_parts import announced_bytes, has_unread_body, limit_body, next_piece
+from tfaas_core.http.sanic_parts import announced_bytes, has_unread_body, limit_body, pieces_of_body
 
 STALL_TIMEOUT_S = 60.0
 """A client that sends nothing for this long, in the middle of a body, is given up."""
@@ -32,17 +33,17 @@ class ArrivingRequest(HttpRequest, kw_only=True):
             if announced_bytes(self.sanic) > self.max_bytes:
                 raise too_large(self.max_bytes)
             limit_body(self.sanic, self.max_bytes)
-        pieces = []
-        while piece := await self._next():
-            pieces.append(piece)
-        self.body = b"".join(pieces)
+        with self._errors_translated():
+            self.body = b"".join([piece async for piece in pieces_of_body(self.sanic)])
         self.is_arriving = False
 
     async def stream(self) -> AsyncIterator[bytes]:
+        pieces = pieces_of_body(self.sanic)
         while True:
             try:
-                async with asyncio.timeout(STALL_TIMEOUT_S):
-                    piece = await self._next()
+                with self._errors_translated():
+                    async with asyncio.timeout(STALL_TIMEOUT_S):
+                        piece = await anext(pieces, b"")
             except TimeoutError:
                 raise BadBody(
                     f"the body stopped for {STALL_TIMEOUT_S:g} s before its end"
@@ -51,8 +52,9 @@ class ArrivingRequest(HttpRequest, kw_only=True):
                 return
             yield piece
 
-    async def _next(self) -> bytes:
+    @contextmanager
+    def _errors_translated(self) -> Iterator[None]:
         try:
-            return await next_piece(self.sanic)
+            yield
         except SanicException as error:
             raise translated(error, self.max_bytes) from error

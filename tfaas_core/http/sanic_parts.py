@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from sanic import HTTPResponse, Sanic
@@ -94,12 +94,12 @@ def awaits_continue(request: SanicRequest) -> bool:
     return stream is not None and bool(stream.expecting_continue)
 
 
-async def next_piece(request: SanicRequest) -> bytes:
-    """Some bytes of the body; empty at its end, or without one. Raises SanicException."""
-    if not has_unread_body(request):
-        return b""
+async def pieces_of_body(request: SanicRequest) -> AsyncIterator[bytes]:
+    """The body as it arrives, none of it empty. Raises SanicException."""
     stream: Any = request.stream
-    return await stream.read() or b""
+    while has_unread_body(request):
+        if piece := await stream.read():
+            yield piece
 
 
 def leave_body_unread(request: SanicRequest) -> None:

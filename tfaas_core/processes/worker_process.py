@@ -41,10 +41,8 @@ class WorkerProcess:
         self._link: Link[FromWorker] = Link(
             control, FromWorker, partial(on_message, self), lambda: None, f"HTTP worker {number}"
         )
-
-    def send(self, message: object) -> None:
+        self.send: Callable[[object], None] = self._link.send
         """Tells it something."""
-        self._link.send(message)
 
     async def refresh(self, name: str) -> bool:
         """Has it look up ``name``, or with "", everything; returns whether it could.

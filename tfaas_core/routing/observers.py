@@ -40,16 +40,10 @@ class Observers:
         self._of_answers = self._listeners("answered")
         self._of_events = {kind: self._listeners(method) for kind, method in _METHODS.items()}
         self._silent_until_s: dict[int, float] = {}
-
-    @property
-    def hear_answers(self) -> bool:
+        self.hear_answers = bool(self._of_answers)
         """Whether any of them does anything with an answer."""
-        return bool(self._of_answers)
-
-    @property
-    def hear_events(self) -> bool:
+        self.hear_events = any(self._of_events.values())
         """Whether any of them does anything with anything else."""
-        return any(self._of_events.values())
 
     def answered(self, answer: Answered) -> None:
         """What one of them raises is logged, and the others are told all the same."""

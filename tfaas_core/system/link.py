@@ -194,11 +194,12 @@ class Link(Generic[M]):
         """What all questions are about whose answers are waited for, the oldest first."""
         return [call.about for call in self._calls.values() if not call.answer.done()]
 
-    def answer(self, number: int, answer: Any) -> None:
-        """Hands the answer to whoever waits for it."""
+    def answer(self, number: int, answer: Any) -> bool:
+        """Hands the answer to whoever waits for it; False if nobody does."""
         call = self._waiting(number)
         if call is not None:
             call.answer.set_result(answer)
+        return call is not None
 
     def fail(self, number: int, error: Exception) -> None:
         """Has ``error`` raised where the answer is waited for."""

@@ -54,8 +54,8 @@ def unpack(tarball: Path, folder: Path, limits: BundleLimits) -> None:
     is no tarball or holds what it must not, TooLarge beyond ``limits``, StorageFull and
     StorageUnavailable.
     """
-    folder.mkdir(mode=0o700)
-    with _reading(tarball) as archive:
+    with disk_errors("unpacking the bundle", folder.parent), _reading(tarball) as archive:
+        folder.mkdir(mode=0o700)
         unpacker = _Unpacker(folder, limits, tarball.stat().st_size)
         for member in archive:
             unpacker.take(archive, member)
@@ -109,13 +109,12 @@ class _Unpacker:
             return
         target = self._folder / path
         folder = target if member.isdir() else target.parent
-        with disk_errors("unpacking the bundle", self._folder):
-            try:
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                if not member.isdir():
-                    _copy(archive, member, target)
-            except (FileExistsError, IsADirectoryError, NotADirectoryError):
-                raise BadBody(f"the bundle holds {member.name[:200]!r} twice") from None
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not member.isdir():
+                _copy(archive, member, target)
+        except (FileExistsError, IsADirectoryError, NotADirectoryError):
+            raise BadBody(f"the bundle holds {member.name[:200]!r} twice") from None
 
     def _count(self, size: int) -> None:
         limits = self._limits

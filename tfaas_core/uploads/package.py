@@ -75,31 +75,33 @@ def sort_out(
     archive = archive_at(model.path)
     _check_kind(received, archive)
     params, labels = received.params, received.labels
+    said = Params() if params is None else read_params(params.path)
     name, file_name, examples = "", model.filename, None
     if archive in BUNDLES:
         unpack(model.path, staging / _UNPACKED, limits)
-        wanted = None if params is None else read_params(params.path).runtime
+        wanted = None if params is None else said.runtime
         bundle = contents_of(staging / _UNPACKED, runtimes, wanted)
         name, file_name = bundle.name, bundle.file_name
-        params = params or _found(bundle.params, staging / "params.json")
+        if params is None:
+            said = bundle.said
+            _found(bundle.params, staging / "params.json")
         labels = labels or _found(bundle.labels, staging / "labels.txt")
         examples = _found(bundle.warmup, staging / WARMUP_FILE)
         _replace(model.path, bundle.model, staging / _UNPACKED)
     size_bytes, checksum = _measured(model.path, model)
     lines = () if labels is None else read_labels(labels.path, labels.filename)
-    read = Params() if params is None else read_params(params.path)
     warmup = None if examples is None else read_warmup(examples.path)
     return Package(
         name=name,
         model=model.path,
         file_name=file_name,
-        params=read,
+        params=said,
         labels=lines,
         labels_file=(labels.filename or "labels.txt") if labels and lines else "",
         size_bytes=size_bytes,
         checksum=checksum,
         warmup=warmup,
-        examples=examples_in(warmup, read.document),
+        examples=examples_in(warmup, said.document),
     )
 
 

@@ -82,7 +82,7 @@ class RuntimeChoice:
 
         ``uploaded`` itself if the runtime is not installed any more.
         """
-        usable = uploaded if _is_model_name(uploaded) else ""
+        usable = uploaded if uploaded and _is_model_name(uploaded) else ""
         if runtime not in self._runtimes:
             return usable or "model"
 

@@ -50,7 +50,7 @@ class ModelsApi:
         media_type = head.content_type.partition(";")[0].strip().lower()
         check_length(head.headers.get("content-length", ""), limits.max_upload_bytes)
         identity = request.visit.identity if request.visit is not None else ""
-        async with Upload(self._host.publisher, partial(admit, request), identity) as upload:
+        async with Upload.begun(self._host.publisher, partial(admit, request), identity) as upload:
             if name := head.query.get("name"):
                 await upload.claim(name)
             if media_type in _BUNDLE_TYPES:
@@ -61,21 +61,17 @@ class ModelsApi:
         return json_response(version.document())
 
     async def _receive_form(self, request: Request, upload: Upload) -> Received:
-        async def on_field(_name: str, value: str) -> None:
-            await upload.claim(value)
-
         encoding = _encoding(request, ("base64",))
         form = await read_form(
             request.stream(),
             request.head.content_type,
-            fields=("name",),
+            fields={"name": upload.claim},
             files={
                 "model": upload.staging / MODEL,
                 "params": upload.staging / "params.json",
                 "labels": upload.staging / "labels.txt",
             },
             max_bytes=self._host.config.limits.max_upload_bytes,
-            on_field=on_field,
         )
         if "model" not in form.files:
             raise BadBody("the form lacks the part 'model', the model's file", field="model")
@@ -116,7 +112,7 @@ class ModelsApi:
             )
         limit = self._host.config.limits.max_upload_bytes
         form = await read_form(
-            request.stream(), content_type, fields=("model",), files={}, max_bytes=limit
+            request.stream(), content_type, fields={"model": None}, files={}, max_bytes=limit
         )
         if "model" not in form.fields:
             raise BadBody("the form lacks the part 'model', the model's name", field="model")

@@ -194,7 +194,7 @@ async def host_of(root: Path, servable: FunctionServable) -> AsyncIterator[Host]
 
 
 async def publish(host: Host, params: dict[str, Any]) -> ModelVersion:
-    async with Upload(host.publisher) as upload:
+    async with Upload.begun(host.publisher) as upload:
         await upload.claim("vk")
         files = {MODEL: b"a function", "params.json": json.dumps(params).encode()}
         forms = []

@@ -115,7 +115,7 @@ async def test_an_answer_that_nobody_waits_for_is_dropped() -> None:
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
         (number,) = line.numbers
-        line.link.answer(number, "rain")
+        assert not line.link.answer(number, "rain")
         line.link.fail(number, ValueError("no"))
         line.link.fail(7, ValueError("never asked"))
         assert line.link.about(number) is None

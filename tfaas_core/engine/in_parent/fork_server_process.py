@@ -136,9 +136,8 @@ class ForkServerProcess:
         ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._children[message.pid] = ended
         process = ForkedProcess(message.pid, ended)
-        if self._link.about(message.call) is None:
+        if not self._link.answer(message.call, process):
             process.kill()
-        self._link.answer(message.call, process)
 
     def _bury(self) -> None:
         """It has hung up: ends what is left of it, and tells those who wait."""

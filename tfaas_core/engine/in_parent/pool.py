@@ -169,9 +169,7 @@ class Pool(Supervisor):
         self._send(worker, Done(message.call, loaded))
 
     async def _adopt(self, worker: int, message: Adopt) -> None:
-        seat = self._seats.get(message.ticket)
-        if seat is not None and not seat.leaving:
-            self._seats.adopt(seat, message.key)
+        self._seats.adopt(message.ticket, message.key)
         # Where its process died meanwhile, the first request loads the version again.
         self._send(worker, Done(message.call))
 
