@@ -221,15 +221,11 @@ class Catalog:
 
     def _find_default(self) -> None:
         """The newest upload, or the model that was chosen after it."""
-        newest = max(self._models.values(), key=lambda m: m.newest.created, default=None)
-        choice = self._choice
+        uploads = (model.newest for model in self._models.values())
+        newest = max(uploads, key=lambda version: version.created, default=None)
         self._default = "" if newest is None else newest.name
-        if (
-            newest is not None
-            and choice is not None
-            and choice.name in self._models
-            and choice.chosen >= newest.newest.created
-        ):
+        choice = self._choice
+        if newest and choice and choice.name in self._models and choice.chosen >= newest.created:
             self._default = choice.name
 
 

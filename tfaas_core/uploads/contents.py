@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from tfaas_core.models.params import Params
-from tfaas_core.uploads.companions import LABELS, PARAMS, WARMUP_FILE, companion, read_params
+from tfaas_core.uploads.companions import Companions, read_params
 from tfaas_core.uploads.runtime_choice import RuntimeChoice
 
 
@@ -38,19 +38,22 @@ def contents_of(folder: Path, runtimes: RuntimeChoice, wanted: str | None = None
     tops = list(folder.iterdir())
     only = tops[0] if len(tops) == 1 and tops[0].is_dir() else None
     root = only or folder
-    beside = companion(root, folder, PARAMS) if wanted is None else None
-    said = Params() if beside is None else read_params(beside)
+    beside = Companions.at(root, folder)
+    said = Params()
+    if wanted is None and beside.params is not None:
+        said = read_params(beside.params)
     model = runtimes.model_in(root, said.runtime if wanted is None else wanted)
     place = model if model.is_dir() else model.parent
-    params = companion(place, folder, PARAMS)
-    if wanted is None and params is not None and params != beside:
-        said = read_params(params)
+    if place != root:
+        above, beside = beside, Companions.at(place, folder)
+        if wanted is None and beside.params not in (None, above.params):
+            said = read_params(beside.params)
     return Contents(
         name=only.name if only is not None else "",
         model=model,
         file_name="" if model == folder else model.name,
-        params=params,
-        labels=companion(place, folder, *LABELS),
-        warmup=companion(place, folder, WARMUP_FILE),
+        params=beside.params,
+        labels=beside.labels,
+        warmup=beside.warmup,
         said=said,
     )

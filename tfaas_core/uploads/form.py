@@ -13,7 +13,7 @@ import msgspec
 
 from tfaas_core.errors import BadBody, TooLarge
 from tfaas_core.storage import disk_errors
-from tfaas_core.uploads.multipart import Event, PartHead, Splitter, boundary_of
+from tfaas_core.uploads.multipart import Event, PartHead, Splitter
 
 MAX_FIELD_BYTES = 64 * 1024
 """Of a text field, which is kept in memory."""
@@ -72,7 +72,7 @@ async def read_form(
     or has other parts, TooLarge for more than ``max_bytes``, StorageFull and StorageUnavailable
     if a file cannot be written, and whatever ``stream`` and what is awaited raise.
     """
-    splitter = Splitter(boundary_of(content_type))
+    splitter = Splitter.of(content_type)
     parts = _Parts(fields, files)
     total_bytes = 0
     async for chunk in stream:

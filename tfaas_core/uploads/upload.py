@@ -39,6 +39,7 @@ class Upload:
         self._claimed: AbstractContextManager[Claim] | None = None
         self._claim: Claim | None = None
         self._publishing: asyncio.Future[ModelVersion] | None = None
+        self._is_stored = False
 
     @classmethod
     @asynccontextmanager
@@ -64,7 +65,8 @@ class Upload:
         await asyncio.to_thread(self._clean_up)
 
     def _clean_up(self) -> None:
-        self._publisher.storage.discard(self.staging)
+        if not self._is_stored:
+            self._publisher.storage.discard(self.staging)
         if self._claimed is not None:
             self._claimed.__exit__(None, None, None)
 
@@ -102,6 +104,7 @@ class Upload:
         )
         claim = await self._claim_for(package, received)
         version = await publisher.publish(claim, self.staging, package)
+        self._is_stored = True
         publisher.tell(
             ModelUploaded(
                 model=version.name,

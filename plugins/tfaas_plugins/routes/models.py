@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 
 from tfaas_core.errors import BadBody, UnsupportedMediaType
@@ -49,8 +48,9 @@ class ModelsApi:
         head, limits = request.head, self._host.config.limits
         media_type = head.content_type.partition(";")[0].strip().lower()
         check_length(head.headers.get("content-length", ""), limits.max_upload_bytes)
-        identity = request.visit.identity if request.visit is not None else ""
-        async with Upload.begun(self._host.publisher, partial(admit, request), identity) as upload:
+        visit = request.visit
+        sender = () if visit is None else (visit.to_model, visit.identity)
+        async with Upload.begun(self._host.publisher, *sender) as upload:
             if name := head.query.get("name"):
                 await upload.claim(name)
             if media_type in _BUNDLE_TYPES:

@@ -152,8 +152,7 @@ class FilesystemStorage(Storage):
             os.rename(staging, folder / str(number))
             self._staging.release(staging)
             try:
-                sync(folder)
-                sync(self._root)
+                sync(folder, self._root)
             except OSError:
                 self._trash.take(folder / str(number))
                 raise
