@@ -18,7 +18,7 @@ from typing import IO, cast
 
 import msgspec
 
-from tfaas_core.archives import GZIP, START_BYTES, TAR, archive_at, archive_of
+from tfaas_core.archives import GZIP, TAR, archive_at
 from tfaas_core.errors import BadBody, TooLarge
 from tfaas_core.storage import disk_errors
 
@@ -65,7 +65,7 @@ def unpack(tarball: Path, folder: Path, limits: BundleLimits) -> None:
 def _reading(tarball: Path) -> Iterator[tarfile.TarFile]:
     try:
         with tarball.open("rb") as file:
-            is_gzipped = archive_of(file.read(START_BYTES)) is GZIP
+            is_gzipped = file.read(len(GZIP.magic)) == GZIP.magic
             file.seek(0)
             plain = gzip.GzipFile(fileobj=file) if is_gzipped else file
             with tarfile.open(
