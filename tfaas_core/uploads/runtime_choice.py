@@ -10,6 +10,7 @@ from typing import NoReturn, TypeVar
 from tfaas_core.archives import BZIP2, XZ, ZIP, ZSTD, archive_at
 from tfaas_core.errors import SEE_LOG, CannotServe, DoesNotFit, TfaasError, plugin_failed
 from tfaas_core.runtime import Runtime, Verdict
+from tfaas_core.storage import MODEL
 from tfaas_core.uploads.bundle import is_file_name
 from tfaas_core.uploads.companions import COMPANIONS
 
@@ -57,6 +58,16 @@ class RuntimeChoice:
             f"{self._listed()}{_advice(artifact)}",
             field="model",
         )
+
+    def record_of(self, artifact: Path, file_name: str, wanted: str = "") -> tuple[str, str]:
+        """The runtime, as ``runtime_for`` finds it, and what a record calls the model's file.
+
+        That is ``file_name``, as it was uploaded; of a folder, what its runtime calls it.
+        """
+        runtime = self.runtime_for(artifact, file_name, wanted)
+        if artifact.is_dir():
+            return runtime, self.file_name(runtime, "")
+        return runtime, file_name or MODEL
 
     def model_in(self, folder: Path, wanted: str = "") -> Path:
         """The one model in ``folder``: a file, a folder, or ``folder`` itself.
