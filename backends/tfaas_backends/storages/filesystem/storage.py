@@ -143,6 +143,7 @@ class FilesystemStorage(Storage):
     ) -> ModelVersion:
         folder = self._root / claim.name
         with self._told(f"storing model {claim.name!r}"):
+            check_writable(self._root)
             number, decided = self._models.place(claim.name, version.version, live)
             stored = msgspec.structs.replace(version, name=claim.name, version=number)
             (staging / RECORD).write_bytes(_encoded(stored))
