@@ -26,6 +26,7 @@ from tfaas_core.models.params import Params, check_features
 from tfaas_core.plugins import BUILTIN_PLUGINS, plugins_of
 from tfaas_core.predict.example_runs import ExampleRuns
 from tfaas_core.runtime import Runtime
+from tfaas_core.storage import disk_errors
 from tfaas_core.system.muted import stderr_muted
 from tfaas_core.system.stdout import stdout_is_stderr
 from tfaas_core.tensors import Signature
@@ -106,7 +107,8 @@ def _opened(path: Path, config: Config, runtimes: RuntimeChoice) -> Iterator[Con
     elif is_bundle(path):
         with tempfile.TemporaryDirectory(prefix="tfaas-inspect-") as folder:
             unpacked = Path(folder) / "unpacked"
-            unpack(path, unpacked, limits)
+            with disk_errors("unpacking the bundle", Path(folder)):
+                unpack(path, unpacked, limits)
             contents = contents_of(unpacked, runtimes)
             yield msgspec.structs.replace(contents, name=contents.name or _stem(path))
     else:

@@ -20,7 +20,6 @@ import msgspec
 
 from tfaas_core.archives import GZIP, TAR, archive_at
 from tfaas_core.errors import BadBody, TooLarge
-from tfaas_core.storage import disk_errors
 
 _CHUNK_BYTES = 1 << 20
 _MAX_READ_BYTES = 4 << 20
@@ -51,11 +50,10 @@ def unpack(tarball: Path, folder: Path, limits: BundleLimits) -> None:
     """Unpacks ``tarball`` into the new ``folder``.
 
     Blocks; what it leaves behind when it raises is the caller's to remove. Raises BadBody for what
-    is no tarball or holds what it must not, TooLarge beyond ``limits``, StorageFull and
-    StorageUnavailable.
+    is no tarball or holds what it must not, TooLarge beyond ``limits``, and OSError as it comes.
     """
-    with disk_errors("unpacking the bundle", folder.parent), _reading(tarball) as archive:
-        folder.mkdir(mode=0o700)
+    folder.mkdir(mode=0o700)
+    with _reading(tarball) as archive:
         unpacker = _Unpacker(folder, limits, tarball.stat().st_size)
         for member in archive:
             unpacker.take(archive, member)

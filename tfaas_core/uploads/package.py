@@ -78,16 +78,16 @@ def sort_out(
     said = Params() if params is None else read_params(params.path)
     name, file_name, examples = "", model.filename, None
     if archive in BUNDLES:
-        unpack(model.path, staging / _UNPACKED, limits)
-        wanted = None if params is None else said.runtime
-        bundle = contents_of(staging / _UNPACKED, runtimes, wanted)
-        name, file_name = bundle.name, bundle.file_name
-        if params is None:
-            said = bundle.said
-            _found(bundle.params, staging / "params.json")
-        labels = labels or _found(bundle.labels, staging / "labels.txt")
-        examples = _found(bundle.warmup, staging / WARMUP_FILE)
-        _replace(model.path, bundle.model, staging / _UNPACKED)
+        with disk_errors("unpacking the bundle", staging):
+            unpack(model.path, staging / _UNPACKED, limits)
+            bundle = contents_of(staging / _UNPACKED, runtimes, said.runtime if params else None)
+            name, file_name = bundle.name, bundle.file_name
+            if params is None:
+                said = bundle.said
+                _found(bundle.params, staging / "params.json")
+            labels = labels or _found(bundle.labels, staging / "labels.txt")
+            examples = _found(bundle.warmup, staging / WARMUP_FILE)
+            _replace(model.path, bundle.model, staging / _UNPACKED)
     size_bytes, checksum = _measured(model.path, model)
     lines = () if labels is None else read_labels(labels.path, labels.filename)
     warmup = None if examples is None else read_warmup(examples.path)
@@ -149,12 +149,11 @@ def _found(path: Path | None, target: Path) -> FormFile | None:
 def _replace(tarball: Path, model: Path, unpacked: Path) -> None:
     """Puts the unpacked model in the place of its tarball, and drops whatever came with it."""
     aside = unpacked.with_name("aside")
-    with disk_errors("unpacking the bundle", tarball.parent):
-        model.rename(aside)
-        tarball.unlink()
-        aside.rename(tarball)
-        if unpacked.exists():
-            _remove(unpacked)
+    model.rename(aside)
+    tarball.unlink()
+    aside.rename(tarball)
+    if unpacked.exists():
+        _remove(unpacked)
 
 
 def _remove(folder: Path) -> None:
