@@ -62,7 +62,7 @@ class Host:
             config.models.default,
             engine.retire,
             self._make_ready,
-            self._bus.tell,
+            self._bus.switched,
         )
         self.predictor = Predictor(self.catalog, engine, config.engine.max_queue_rows)
         self.example_runs = ExampleRuns(engine, self.codecs, config.engine.max_queue_rows)

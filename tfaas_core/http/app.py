@@ -7,11 +7,11 @@ from sanic.request import Request as SanicRequest
 
 from tfaas_core.fields import Headers
 from tfaas_core.host import Host
-from tfaas_core.http.body import SanicBody
+from tfaas_core.http.body import ArrivingRequest
 from tfaas_core.http.errors import install_error_handler
 from tfaas_core.http.express import ExpressLane
 from tfaas_core.http.foreign import ForeignWatch
-from tfaas_core.http.request import ArrivingRequest, client_of, split_target
+from tfaas_core.http.request import client_of, split_target
 from tfaas_core.http.router import Found, Router
 from tfaas_core.http.sanic_parts import (
     awaits_continue,
@@ -68,8 +68,8 @@ class SanicLane:
         path, query = split_target(request.raw_url.decode("ascii"))
         found = self._router.find(request.method, path)
         head = Head(request.method, path, query, _headers(request), found.path_fields)
-        body = SanicBody(request, self._max_body_bytes)
-        asked = ArrivingRequest(head, client_of(request.transport), source=body)
+        client = client_of(request.transport)
+        asked = ArrivingRequest(head, client, sanic=request, max_bytes=self._max_body_bytes)
         response = await found.passage(asked)
         _settle_connection(request, found, response)
         try:
@@ -92,7 +92,7 @@ class SanicLane:
 
 
 def _headers(request: SanicRequest) -> Headers:
-    return Headers((name, value.rstrip(" \t")) for name, value in request.headers.items())
+    return Headers([(name, value.rstrip(" \t")) for name, value in request.headers.items()])
 
 
 def _settle_connection(request: SanicRequest, found: Found, response: Response) -> None:

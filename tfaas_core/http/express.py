@@ -27,6 +27,7 @@ _LENGTH = "content-length"
 _METHOD = "POST"
 _REQUEST_LINE = re.compile(rf"{_METHOD} (/[!-~]*) HTTP/1\.1")
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~]*)(?<![ \t])")
+_LENGTH_LINE = re.compile(rb"\n%b:[ \t]*([0-9]{1,12})" % _LENGTH.encode(), re.IGNORECASE)
 _LENGTH_VALUE = re.compile(r"[0-9]{1,12}")
 _KEEP_ALIVE = {"keep-alive": True, "close": False}
 _NOT_PLAIN = frozenset({"expect", "te", "trailer", "transfer-encoding", "upgrade"})
@@ -64,12 +65,15 @@ class ExpressLane:
         if end < 0:
             return None
         raw = data[:end]
-        said = self._heads.get(raw) or self._learn(raw)
+        said = self._heads.get(raw) or self._learn(raw, len(data) - end - 4)
         if said is None or end + 4 + said.length != len(data):
             return None
         return PlainRequest(said.head, client, data[end + 4 :], said=said)
 
-    def _learn(self, raw: bytes) -> PlainHead | None:
+    def _learn(self, raw: bytes, body_bytes: int) -> PlainHead | None:
+        length = _LENGTH_LINE.search(raw)
+        if length is None or int(length[1]) != body_bytes:
+            return None  # more is to come: it is Sanic's, which reads the head anyway
         said = self._read(raw)
         if said is not None:
             if len(self._heads) >= _MOST_HEADS:

@@ -50,8 +50,9 @@ class TfaasProtocol(SanicProtocol):
         if self._express_task is not None:
             self._keep(data)
             return
-        request = self._lane.request(data, self._client) if self.rests else None
-        if request is None and self.rests and self.app.ctx.foreign.is_foreign(data):
+        rests = self.rests
+        request = self._lane.request(data, self._client) if rests else None
+        if request is None and rests and self.app.ctx.foreign.is_foreign(data):
             self._turn_away(data)
             return
         if request is None:

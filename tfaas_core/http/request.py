@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -16,14 +16,6 @@ from tfaas_core.visit import Visit
 
 _NO_QUERY = Fields()
 _AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
-
-
-class BodySource(Protocol):
-    """A body that is still to be read. Both raise BadBody, TooLarge and HttpRefused."""
-
-    async def whole(self) -> bytes: ...
-
-    def pieces(self) -> AsyncIterator[bytes]: ...
 
 
 class HttpRequest(msgspec.Struct):
@@ -61,21 +53,6 @@ class HttpRequest(msgspec.Struct):
 
     async def stream(self) -> AsyncIterator[bytes]:
         yield self.body
-
-
-class ArrivingRequest(HttpRequest, kw_only=True):
-    """A request whose body is to be read from ``source``."""
-
-    source: BodySource
-    is_arriving: bool = True
-
-    async def receive(self) -> None:
-        self.body = await self.source.whole()
-        self.is_arriving = False
-
-    async def stream(self) -> AsyncIterator[bytes]:
-        async for piece in self.source.pieces():
-            yield piece
 
 
 def split_target(target: str) -> tuple[str, Fields]:

@@ -58,6 +58,8 @@ def read_examples(document: Any, where: str) -> list[Example]:
     ``where`` is WARMUP or PARAMS_EXAMPLE. Raises DoesNotFit if it says something else, with what
     and where, and TooLarge if there are more than MAX_EXAMPLES.
     """
+    if document is None:
+        return []
     if is_deeper(document, MAX_DEPTH):
         raise DoesNotFit(f"{where} is nested more than {MAX_DEPTH} deep", field=where)
     tolerance = DEFAULT_TOLERANCE
@@ -67,8 +69,6 @@ def read_examples(document: Any, where: str) -> list[Example]:
         document, where = document["examples"], f"{where}.examples"
         if not isinstance(document, list):
             raise _wrong(where, document, "a list of objects")
-    if document is None:
-        return []
     if not isinstance(document, list):
         return [_example(document, where, tolerance)]
     if len(document) > MAX_EXAMPLES:

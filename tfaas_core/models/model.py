@@ -11,7 +11,7 @@ import msgspec
 
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.models.label_count import label_warnings
-from tfaas_core.models.params import NODE_FIELDS, Params, shown_nodes
+from tfaas_core.models.params import NODE_FIELDS, Params
 from tfaas_core.tensors import Signature
 
 NAME_RULE = "letters, digits, '.', '_' and '-', starting with a letter or digit, 128 at most"
@@ -79,8 +79,7 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             "model": self.model_file,
             "labels": self.labels_file,
             "options": params.options,
-            "inputNode": shown_nodes(params.input_nodes, params.input_names, signature.inputs),
-            "outputNode": shown_nodes(params.output_nodes, params.output_names, signature.outputs),
+            **params.shown_nodes(signature),
             "description": params.description,
             "timestamp": self.created,
             "version": self.version,
@@ -109,9 +108,13 @@ def now_text() -> str:
     return datetime.now(UTC).strftime(_TIME)
 
 
-def right_after(moment: str) -> str:
-    """The next microsecond; ``moment`` itself if it is not written as TFaaS does."""
+def now_or_right_after(moment: str) -> str:
+    """The present time; or, if it is not later than ``moment``, the microsecond after that.
+
+    If that is not written as TFaaS does, ``moment`` itself.
+    """
     try:
-        return (datetime.strptime(moment, _TIME) + timedelta(microseconds=1)).strftime(_TIME)
+        after = (datetime.strptime(moment, _TIME) + timedelta(microseconds=1)).strftime(_TIME)
     except (ValueError, OverflowError):
-        return moment
+        after = moment
+    return max(now_text(), after)

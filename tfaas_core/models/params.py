@@ -98,6 +98,17 @@ class Params(msgspec.Struct, frozen=True):
             if field not in read
         )
 
+    def shown_nodes(self, signature: Signature) -> dict[str, str | list[str]]:
+        """What a record calls the model's inputs and outputs: each one name, or a list.
+
+        As the params have it; of nodes and names, those that the signature has. If it has neither,
+        or none were given, as the signature has it.
+        """
+        return {
+            "inputNode": _shown_nodes(self.input_nodes, self.input_names, signature.inputs),
+            "outputNode": _shown_nodes(self.output_nodes, self.output_names, signature.outputs),
+        }
+
     @classmethod
     def of(cls, document: dict[str, Any]) -> Params:
         """Reads the object of a ``params.json``; raises DoesNotFit as ``parse`` does."""
@@ -124,14 +135,9 @@ class Params(msgspec.Struct, frozen=True):
         )
 
 
-def shown_nodes(
+def _shown_nodes(
     nodes: tuple[str, ...], names: tuple[str, ...], specs: Sequence[TensorSpec]
 ) -> str | list[str]:
-    """What a record calls a model's inputs, or its outputs: one name, or a list.
-
-    As the params have it; of ``nodes`` and ``names``, those that the signature's ``specs`` have.
-    If it has neither, or none were given, as the signature has it.
-    """
     found = tuple(spec.name for spec in specs)
     given = [each for each in (nodes, names) if each]
     if len(given) > 1:

@@ -8,16 +8,17 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TypeAlias, TypeVar
 
 from tfaas_core.errors import StorageUnavailable, TfaasError, Unavailable, UnknownModel
-from tfaas_core.events import Tell, tell_nobody
-from tfaas_core.models.model import ModelVersion, now_text, right_after
+from tfaas_core.models.model import ModelVersion, now_or_right_after
 from tfaas_core.models.versions import Model, Pointers
-from tfaas_core.predict.switches import switches
 from tfaas_core.routing.unexpected import is_given_up
 from tfaas_core.storage import DefaultChoice, Storage
 from tfaas_core.system.one_line import described
 
 Move: TypeAlias = tuple[ModelVersion, ModelVersion]
 """A version that requests went to, and the one that they go to from now on."""
+
+Switched: TypeAlias = Callable[[str, Model | None, Model | None], None]
+"""Told of a model's name, and of the model before and after a change; None: it is not there."""
 
 T = TypeVar("T")
 
@@ -38,19 +39,18 @@ class Catalog:
         default: str,
         on_gone: Callable[[ModelVersion], None],
         make_ready: Callable[[ModelVersion, ModelVersion], Awaitable[None]],
-        tell: Tell = tell_nobody,
+        switched: Switched | None = None,
     ) -> None:
         """``on_gone`` is told of each version that need not be loaded any longer.
 
         ``make_ready(old, new)`` is awaited before requests go to ``new`` in the place of ``old``.
-        ``tell`` gets each ModelSwitched after the first reading.
+        ``switched`` is told of each change of what is served after the first reading.
         """
         self._storage = storage
         self._configured_default = default
         self._on_gone = on_gone
         self._make_ready = make_ready
-        self._tell_later = tell
-        self._tell: Tell = tell_nobody
+        self._switched = switched
         self._models: dict[str, Model] = {}
         self._seen: dict[str, Model] = {}
         self._switches: dict[str, asyncio.Task[None]] = {}
@@ -69,11 +69,11 @@ class Catalog:
         async with self._looking:
             models = {model.name: model for model in await self._read(self._storage.list)}
             self._choice = await self._read(self._storage.default)
-            self._lost, self._was_read = None, True
+            self._lost = None
             for name in self._seen.keys() | models.keys():
                 self._take_note(name, models.get(name))
             self._find_default()
-            self._tell = self._tell_later
+            self._was_read = True
 
     async def refresh(self, name: str) -> None:
         """Looks one name up again, because somebody changed it, and waits until that is served.
@@ -200,8 +200,8 @@ class Catalog:
         if before is not None:
             for version in _gone(before, model):
                 self._on_gone(version)
-        for switch in switches(name, before, model):
-            self._tell(switch)
+        if self._was_read and self._switched is not None:
+            self._switched(name, before, model)
 
     async def close(self) -> None:
         """Ends what is going on."""
@@ -217,19 +217,15 @@ class Catalog:
         told = [model.newest.created for model in self._models.values()]
         if self._choice is not None:
             told.append(self._choice.chosen)
-        return max(now_text(), right_after(max(told, default="")))
+        return now_or_right_after(max(told, default=""))
 
     def _find_default(self) -> None:
         """The newest upload, or the model that was chosen after it."""
-        newest = max(self._models.values(), key=lambda m: m.newest.created, default=None)
-        choice = self._choice
+        uploads = (model.newest for model in self._models.values())
+        newest = max(uploads, key=lambda version: version.created, default=None)
         self._default = "" if newest is None else newest.name
-        if (
-            newest is not None
-            and choice is not None
-            and choice.name in self._models
-            and choice.chosen >= newest.newest.created
-        ):
+        choice = self._choice
+        if newest and choice and choice.name in self._models and choice.chosen >= newest.created:
             self._default = choice.name
 
 

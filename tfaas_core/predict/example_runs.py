@@ -54,8 +54,8 @@ class ExampleRuns:
         self._codec = codecs.get(CODEC)
         self._max_rows = max_rows
 
-    async def check(self, ticket: int, version: ModelVersion) -> None:
-        """Runs the examples of a prepared upload, and compares the outputs that they carry.
+    async def check(self, ticket: int, version: ModelVersion, examples: Sequence[Example]) -> None:
+        """Runs ``examples`` on a prepared upload, and compares the outputs that they carry.
 
         ``version`` is the record that it may be stored with. Raises CannotServe for the first
         example that cannot be run, has other outputs or takes too long, and if the codec is
@@ -63,7 +63,7 @@ class ExampleRuns:
         Unavailable if the server is stopping.
         """
         end_s = asyncio.get_running_loop().time() + _CHECKING_S
-        for example in examples_to_run(version):
+        for example in examples:
             run = partial(self._engine.run_prepared, ticket, version)
             with _blamed(example):
                 try:

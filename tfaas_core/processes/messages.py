@@ -8,6 +8,7 @@ import msgspec
 
 from tfaas_core.events import ModelEvent
 from tfaas_core.status import ServerStatus
+from tfaas_core.system.link import Answer
 
 
 class Serving(msgspec.Struct, frozen=True, tag=True):
@@ -35,10 +36,8 @@ class Announce(msgspec.Struct, frozen=True, tag=True):
     name: str
 
 
-class Announced(msgspec.Struct, frozen=True, tag=True):
+class Announced(Answer, frozen=True, tag=True):
     """The parent: everyone has taken note of your Announce, or will, being slow or cut off."""
-
-    call: int
 
 
 class Refresh(msgspec.Struct, frozen=True, tag=True):
@@ -48,10 +47,9 @@ class Refresh(msgspec.Struct, frozen=True, tag=True):
     name: str
 
 
-class Refreshed(msgspec.Struct, frozen=True, tag=True):
+class Refreshed(Answer, frozen=True, tag=True):
     """A worker: I have taken note of your Refresh; or, if I could not read the storage, not."""
 
-    call: int
     could: bool
 
 
@@ -65,10 +63,9 @@ class Look(msgspec.Struct, frozen=True, tag=True):
     call: int
 
 
-class Looked(msgspec.Struct, frozen=True, tag=True):
+class Looked(Answer, frozen=True, tag=True):
     """The parent: this is how it is."""
 
-    call: int
     status: ServerStatus
 
 

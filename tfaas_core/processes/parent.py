@@ -34,10 +34,9 @@ from tfaas_core.processes.messages import (
     Serving,
 )
 from tfaas_core.processes.ports import Ports
-from tfaas_core.processes.refreshes import refreshed
 from tfaas_core.processes.teller import Teller
 from tfaas_core.processes.watcher import Watcher
-from tfaas_core.processes.worker_process import WorkerProcess
+from tfaas_core.processes.worker_process import WorkerProcess, refreshed
 from tfaas_core.status import ProcessStatus, ServerStatus
 from tfaas_core.system.backoff import Backoff
 from tfaas_core.system.ending import Ending
@@ -137,7 +136,7 @@ class Parent:
     def _engine_sockets(self) -> tuple[socket.socket | None, socket.socket | None]:
         return (None, None) if self._supervisor is None else socket.socketpair()
 
-    def _heard(self, worker: WorkerProcess, message: FromWorker) -> None:
+    def _heard(self, worker: WorkerProcess, message: FromWorker, _descriptors: list[int]) -> None:
         match message:
             case Serving():
                 worker.is_serving = True

@@ -31,7 +31,6 @@ from tfaas_core.processes.broken_start import start_error
 from tfaas_core.processes.front import Front
 from tfaas_core.processes.messages import (
     Announce,
-    Announced,
     CannotStart,
     Drain,
     Happened,
@@ -47,7 +46,6 @@ from tfaas_core.processes.watchdog import Watchdog
 from tfaas_core.routing.culprit import culprit
 from tfaas_core.status import ServerStatus
 from tfaas_core.system import logs
-from tfaas_core.system.calls import Calls
 from tfaas_core.system.exits import run_through_exits
 from tfaas_core.system.link import Link
 from tfaas_core.system.stdout import give_up_stdout
@@ -115,7 +113,6 @@ class HttpWorker:
             arguments.control, ToHttpWorker, self._received, self._parent_gone, "the parent"
         )
         self._host: asyncio.Future[Host] = asyncio.get_running_loop().create_future()
-        self._calls = Calls()
         self._draining = asyncio.Event()
         self._could_read = True
         self._tasks = Tasks(_log)
@@ -171,10 +168,10 @@ class HttpWorker:
             self._link.send(Notice(f"the demo model cannot be stored: {error.message}"))
 
     async def _announce(self, name: str) -> None:
-        await self._calls.ask(lambda call: self._link.send(Announce(call, name)))
+        await self._link.ask(partial(Announce, name=name))
 
     async def _look(self) -> ServerStatus:
-        looked: Looked = await self._calls.ask(lambda call: self._link.send(Look(call)))
+        looked: Looked = await self._link.ask(Look)
         return looked.status
 
     def _tell(self, event: ModelEvent) -> None:
@@ -182,8 +179,6 @@ class HttpWorker:
 
     def _received(self, message: ToHttpWorker, _descriptors: list[int]) -> None:
         match message:
-            case Announced() | Looked():
-                self._calls.answer(message.call, message)
             case Refresh():
                 self._tasks.spawn(self._refresh(message))
             case Happened():

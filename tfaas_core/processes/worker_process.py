@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from multiprocessing.context import SpawnProcess
+from typing import Any
 
 from tfaas_core.processes.messages import FromWorker, Refresh, Refreshed
-from tfaas_core.system.calls import Calls
 from tfaas_core.system.link import Link
+
+_REFRESHES_S = 10.0
+
+_log = logging.getLogger("tfaas.parent")
 
 
 class WorkerProcess:
@@ -24,22 +31,18 @@ class WorkerProcess:
         number: int,
         process: SpawnProcess,
         control: socket.socket,
-        on_message: Callable[[WorkerProcess, FromWorker], None],
+        on_message: Callable[[WorkerProcess, FromWorker, list[int]], None],
     ) -> None:
         self.number = number
         self.process = process
         self.is_serving = False
         self.cannot_start = False
-        self._on_message = on_message
         # That a worker is gone, its sentinel tells.
         self._link: Link[FromWorker] = Link(
-            control, FromWorker, self._received, lambda: None, f"HTTP worker {number}"
+            control, FromWorker, partial(on_message, self), lambda: None, f"HTTP worker {number}"
         )
-        self._calls = Calls()
-
-    def send(self, message: object) -> None:
+        self.send: Callable[[object], None] = self._link.send
         """Tells it something."""
-        self._link.send(message)
 
     async def refresh(self, name: str) -> bool:
         """Has it look up ``name``, or with "", everything; returns whether it could.
@@ -47,7 +50,7 @@ class WorkerProcess:
         A worker that dies meanwhile need not: the next one reads everything.
         """
         try:
-            answer: Refreshed = await self._calls.ask(lambda call: self.send(Refresh(call, name)))
+            answer: Refreshed = await self._link.ask(partial(Refresh, name=name))
         except ConnectionError:
             return True
         return answer.could
@@ -61,11 +64,25 @@ class WorkerProcess:
         self.process.join()
         # It may have said why.
         self._link.receive()
-        self._link.close()
-        self._calls.end(lambda: ConnectionError(f"HTTP worker {self.number} is gone"))
+        self._link.end(lambda: ConnectionError(f"HTTP worker {self.number} is gone"))
 
-    def _received(self, message: FromWorker, _descriptors: list[int]) -> None:
-        if isinstance(message, Refreshed):
-            self._calls.answer(message.call, message)
-        else:
-            self._on_message(self, message)
+
+async def refreshed(workers: Iterable[WorkerProcess], name: str, stop: asyncio.Event) -> bool:
+    """Has ``workers`` look up ``name``, or with "", everything.
+
+    Returns, after ten seconds at most, whether all of them have done so. Once ``stop`` is set, all
+    of them end, and it waits for nobody.
+    """
+    asked = asyncio.gather(*(worker.refresh(name) for worker in workers))
+    stopped = asyncio.create_task(stop.wait())
+    either: list[asyncio.Future[Any]] = [asked, stopped]
+    try:
+        await asyncio.wait(either, timeout=_REFRESHES_S, return_when=asyncio.FIRST_COMPLETED)
+        if asked.done():
+            return all(asked.result())
+        if not stop.is_set():
+            _log.warning("an HTTP worker has not refreshed %r within %g s", name, _REFRESHES_S)
+        return stop.is_set()
+    finally:
+        asked.cancel()
+        stopped.cancel()

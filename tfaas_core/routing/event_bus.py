@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from tfaas_core.events import ModelEvent, Tell
+from tfaas_core.models.switches import switches
+from tfaas_core.models.versions import Model
 from tfaas_core.routing.observers import Observers
 
 
@@ -24,3 +26,9 @@ class EventBus:
             self.observers.happened(event)
         else:
             self._send(event)
+
+    def switched(self, name: str, before: Model | None, after: Model | None) -> None:
+        """Tells of where the requests for the model ``name`` go from now on, see ``switches``."""
+        if self.observers.hear_events:
+            for event in switches(name, before, after):
+                self.tell(event)

@@ -45,15 +45,12 @@ class Observers:
         self._of_answers = self._listeners("answered")
         self._of_events = {kind: self._listeners(method) for kind, method in _METHODS.items()}
         self._silent_until_s: dict[int, float] = {}
+        self.hear_events = any(self._of_events.values())
+        """Whether any of them does anything with what is no answer."""
 
     def at(self, path: str = "") -> RouteObservers | None:
         """For a route of this pattern; None if none of them does anything with an answer."""
         return RouteObservers(self._of_answers, self.failed, path) if self._of_answers else None
-
-    @property
-    def hear_events(self) -> bool:
-        """Whether any of them does anything with anything else."""
-        return any(self._of_events.values())
 
     def happened(self, event: ModelEvent) -> None:
         """What one of them raises is logged, and the others are told all the same."""

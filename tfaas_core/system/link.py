@@ -1,4 +1,5 @@
-"""Link: messages between two processes over a Unix stream socket, with file descriptors.
+"""Link: messages between two processes over a Unix stream socket, with file descriptors; and
+questions, which the other side answers.
 
 A message is ``<II`` (bytes of payload, number of descriptors), then the payload, one msgspec
 Struct as MessagePack. Descriptors travel with the message's first byte. The end of a stream is how
@@ -12,13 +13,12 @@ from __future__ import annotations
 
 import array
 import asyncio
+import itertools
 import logging
 import os
 import socket
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from struct import Struct as Layout
 from typing import Any, Generic, TypeVar
 
@@ -34,11 +34,22 @@ M = TypeVar("M")
 _log = logging.getLogger("tfaas.link")
 
 
+class Answer(msgspec.Struct, frozen=True):
+    """What answers the question of this number: its link hands it to whoever asked."""
+
+    call: int
+
+
+class _Call(msgspec.Struct, frozen=True):
+    answer: asyncio.Future[Any]
+    about: Any
+
+
 class _GarbledError(ConnectionError):
     """A message cannot be read; nor, perhaps, can what comes behind it."""
 
 
-class _Inbox(Generic[M]):
+class Inbox(Generic[M]):
     """Puts messages together from what arrives, and hands each the descriptors sent with it.
 
     Those may be fewer than were sent, if this process has too many files open.
@@ -101,7 +112,8 @@ def packed(message: Any) -> bytes:
     return payload
 
 
-def _pack(message: Any, descriptors: Sequence[int]) -> bytes:
+def framed(message: Any, descriptors: Sequence[int] = ()) -> bytes:
+    """The message as it is sent, with so many descriptors. Raises what ``packed`` does."""
     payload = packed(message)
     return _HEAD.pack(len(payload), len(descriptors)) + payload
 
@@ -112,54 +124,14 @@ def _send_some(sock: socket.socket, data: bytes, descriptors: Sequence[int]) -> 
     return sock.send(data)
 
 
-class BlockingLink(Generic[M]):
-    """A link for a process without an event loop. One thread receives; any thread may send.
-
-    ``messages`` is the type of what ``peer`` sends; that names it in the log.
-    """
-
-    def __init__(self, sock: socket.socket, messages: Any, peer: str) -> None:
-        sock.setblocking(True)
-        self._sock = sock
-        self._inbox: _Inbox[M] = _Inbox(messages, peer)
-        self._sending = threading.Lock()
-
-    def fileno(self) -> int:
-        """For a selector."""
-        return self._sock.fileno()
-
-    def receive(self) -> Iterator[tuple[M, list[int]]]:
-        """Messages and their descriptors, until the other side is gone."""
-        try:
-            while (messages := self.receive_some()) is not None:
-                yield from messages
-        finally:
-            self._inbox.close()
-
-    def receive_some(self) -> list[tuple[M, list[int]]] | None:
-        """Waits for bytes; the messages that are whole then, None once the other side is gone."""
-        try:
-            return list(self._inbox.messages()) if self._inbox.receive(self._sock) else None
-        except ConnectionError:
-            return None
-
-    def send(self, message: Any) -> None:
-        """Sends a message; does nothing if the other side is gone. Raises what ``packed`` does."""
-        data = _pack(message, ())
-        with self._sending, suppress(OSError):
-            self._sock.sendall(data)
-
-    def close(self) -> None:
-        self._sock.close()
-
-
 class Link(Generic[M]):
     """A link for a process with an event loop.
 
-    ``on_message`` gets each message and the descriptors that came with it, which are then its own
-    to close; they are fewer than were sent if this process has too many files open. ``on_close`` is
-    called once, when the other side is gone. Messages sent before a ``close`` that follows at once
-    may be lost. ``messages`` is the type of what ``peer`` sends; that names it in the log.
+    ``on_message`` gets each message but an Answer, and the descriptors that came with it, which are
+    then its own to close; they are fewer than were sent if this process has too many files open.
+    ``on_close`` is called once, when the other side is gone. Messages sent before a ``close`` that
+    follows at once may be lost. ``messages`` is the type of what ``peer`` sends; that names it in
+    the log.
     """
 
     def __init__(
@@ -174,10 +146,13 @@ class Link(Generic[M]):
         self._sock = sock
         self._on_message = on_message
         self._on_close = on_close
-        self._inbox: _Inbox[M] = _Inbox(messages, peer)
+        self._inbox: Inbox[M] = Inbox(messages, peer)
         self._outbox: deque[tuple[bytes, list[int]]] = deque()
         self._loop = asyncio.get_running_loop()
         self._open = True
+        self._numbers = itertools.count()
+        self._calls: dict[int, _Call] = {}
+        self._ended: Callable[[], Exception] | None = None
         self._loop.add_reader(sock, self._readable)
 
     def send(self, message: Any, descriptors: Sequence[int] = ()) -> None:
@@ -187,9 +162,61 @@ class Link(Generic[M]):
         """
         if not self._open:
             return
-        self._outbox.append((_pack(message, descriptors), [os.dup(fd) for fd in descriptors]))
+        self._outbox.append((framed(message, descriptors), [os.dup(fd) for fd in descriptors]))
         if len(self._outbox) == 1:
             self._flush()
+
+    async def ask(
+        self, question: Callable[[int], Any], descriptors: Sequence[int] = (), about: Any = None
+    ) -> Any:
+        """Sends the question that is made with a new number; returns its answer.
+
+        That is an Answer of this number, or what ``answer`` is given; or it raises what ``fail``
+        is. ``about`` is what ``about`` tells of it while it is waited for. If nobody waits for an
+        answer any more, it is dropped. Raises what ``send`` does.
+        """
+        if self._ended is not None:
+            raise self._ended()
+        number = next(self._numbers)
+        call = self._calls[number] = _Call(self._loop.create_future(), about)
+        try:
+            self.send(question(number), descriptors)
+            return await call.answer
+        finally:
+            del self._calls[number]
+
+    def about(self, number: int) -> Any:
+        """What a question is about; None if nobody waits for its answer."""
+        call = self._waiting(number)
+        return None if call is None else call.about
+
+    def waited_for(self) -> list[Any]:
+        """What all questions are about whose answers are waited for, the oldest first."""
+        return [call.about for call in self._calls.values() if not call.answer.done()]
+
+    def answer(self, number: int, answer: Any) -> bool:
+        """Hands the answer to whoever waits for it; False if nobody does."""
+        call = self._waiting(number)
+        if call is not None:
+            call.answer.set_result(answer)
+        return call is not None
+
+    def fail(self, number: int, error: Exception) -> None:
+        """Has ``error`` raised where the answer is waited for."""
+        call = self._waiting(number)
+        if call is not None:
+            call.answer.set_exception(error)
+
+    def end(self, error: Callable[[], Exception]) -> None:
+        """Closes this side: who waits for an answer gets an error, as does who asks afterwards."""
+        self.close()
+        self._ended = error
+        for number in list(self._calls):
+            self.fail(number, error())
+
+    def _waiting(self, number: int) -> _Call | None:
+        call = self._calls.get(number)
+        return None if call is None or call.answer.done() else call
 
     def receive(self) -> None:
         """Takes note at once of what has arrived."""
@@ -223,7 +250,10 @@ class Link(Generic[M]):
         """Hands over what is whole; False if it cannot be read."""
         try:
             for message, descriptors in self._inbox.messages():
-                self._on_message(message, descriptors)
+                if isinstance(message, Answer):
+                    self.answer(message.call, message)
+                else:
+                    self._on_message(message, descriptors)
                 if not self._open:
                     break
         except _GarbledError:

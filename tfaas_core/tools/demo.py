@@ -36,7 +36,7 @@ async def publish_demo(host: Host) -> list[str]:
 
 
 async def _publish(host: Host, model: Any) -> None:
-    async with Upload(host.publisher) as upload:
+    async with Upload.begun(host.publisher) as upload:
         await upload.claim(model.name)
         await upload.publish(await asyncio.to_thread(_received, model, upload.staging))
 

@@ -15,22 +15,23 @@ import msgspec
 
 from tfaas_core.codec import Codec
 from tfaas_core.config import Config
-from tfaas_core.engine.base import Candidate, EngineContext, Loaded, WorkerContext
+from tfaas_core.engine.base import Candidate, Engine, EngineContext, Loaded, WorkerContext
 from tfaas_core.engine.in_parent.fork_servers import ForkServers
 from tfaas_core.engine.in_parent.pool import Pool
 from tfaas_core.engine.local import LocalEngineFactory, pool_settings
 from tfaas_core.errors import SEE_LOG, BadBody, TfaasError
 from tfaas_core.models.examples import examples_in, examples_to_run
 from tfaas_core.models.model import ModelVersion, is_name
-from tfaas_core.models.params import Params, check_features, shown_nodes
+from tfaas_core.models.params import Params, check_features
 from tfaas_core.plugins import BUILTIN_PLUGINS, plugins_of
 from tfaas_core.predict.example_runs import ExampleRuns
 from tfaas_core.runtime import Runtime
+from tfaas_core.storage import disk_errors
 from tfaas_core.system.muted import stderr_muted
 from tfaas_core.system.stdout import stdout_is_stderr
 from tfaas_core.tensors import Signature
 from tfaas_core.uploads.bundle import BundleLimits, is_bundle, unpack
-from tfaas_core.uploads.companions import read_params, read_warmup
+from tfaas_core.uploads.companions import read_warmup
 from tfaas_core.uploads.contents import Contents, contents_of
 from tfaas_core.uploads.first_axis import prepare
 from tfaas_core.uploads.folder import regular_files
@@ -106,7 +107,8 @@ def _opened(path: Path, config: Config, runtimes: RuntimeChoice) -> Iterator[Con
     elif is_bundle(path):
         with tempfile.TemporaryDirectory(prefix="tfaas-inspect-") as folder:
             unpacked = Path(folder) / "unpacked"
-            unpack(path, unpacked, limits)
+            with disk_errors("unpacking the bundle", Path(folder)):
+                unpack(path, unpacked, limits)
             contents = contents_of(unpacked, runtimes)
             yield msgspec.structs.replace(contents, name=contents.name or _stem(path))
     else:
@@ -127,7 +129,7 @@ def _inspect(
     model = contents.model
     files = regular_files(model) if model.is_dir() else [model]
     inspection.size = sum(file.stat().st_size for file in files)
-    params = read_params(contents.params) if contents.params else Params()
+    params = contents.said
     warmup = read_warmup(contents.warmup) if contents.warmup else None
     name = params.name or contents.name
     inspection.params = {"name": name, "inputNode": "", "outputNode": "", "description": ""}
@@ -142,12 +144,7 @@ def _inspect(
     )
     inspection.signature = loaded.signature
     inspection.mergeable, inspection.merge_reason = loaded.mergeable, loaded.merge_reason
-    inspection.params |= {
-        "inputNode": shown_nodes(params.input_nodes, params.input_names, loaded.signature.inputs),
-        "outputNode": shown_nodes(
-            params.output_nodes, params.output_names, loaded.signature.outputs
-        ),
-    }
+    inspection.params |= params.shown_nodes(loaded.signature)
 
 
 async def _try_out(
@@ -181,15 +178,24 @@ async def _try_out(
     supervisor.attach(0, theirs)
     await engine.start()
     try:
-        loaded = await prepare(engine, candidate, examples_in(warmup, candidate.params))
-        check_features(Params.of(candidate.params), loaded.signature)
-        record = _record(candidate, warmup, loaded)
-        await ExampleRuns(engine, codecs, config.engine.max_queue_rows).check(loaded.ticket, record)
-        return loaded, len(examples_to_run(record))
+        runs = ExampleRuns(engine, codecs, config.engine.max_queue_rows)
+        return await _tried(engine, runs, candidate, warmup)
     finally:
         inspection.ops = await _ops(fork_servers, candidate)
         await engine.close()
         await supervisor.close()
+
+
+async def _tried(
+    engine: Engine, runs: ExampleRuns, candidate: Candidate, warmup: dict[str, Any] | None
+) -> tuple[Loaded, int]:
+    params = Params.of(candidate.params)
+    loaded = await prepare(engine, candidate, params, examples_in(warmup, params.document))
+    check_features(params, loaded.signature)
+    record = _record(candidate, warmup, loaded)
+    examples = examples_to_run(record)
+    await runs.check(loaded.ticket, record, examples)
+    return loaded, len(examples)
 
 
 def _record(candidate: Candidate, warmup: dict[str, Any] | None, loaded: Loaded) -> ModelVersion:

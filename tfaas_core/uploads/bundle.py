@@ -18,9 +18,8 @@ from typing import IO, cast
 
 import msgspec
 
-from tfaas_core.archives import GZIP, START_BYTES, TAR, archive_at, archive_of
+from tfaas_core.archives import GZIP, TAR, archive_at
 from tfaas_core.errors import BadBody, TooLarge
-from tfaas_core.storage import disk_errors
 
 _CHUNK_BYTES = 1 << 20
 _MAX_READ_BYTES = 4 << 20
@@ -29,6 +28,10 @@ _RATIO_COUNTS_FROM_BYTES = 64 << 20
 _PACKING_LEVEL = 1
 _MAX_PATH_BYTES = 1024
 _MAX_PATH_PART_BYTES = 255
+
+
+BUNDLES = (GZIP, TAR)
+"""The archives that a bundle may be."""
 
 
 class BundleLimits(msgspec.Struct, frozen=True):
@@ -40,15 +43,14 @@ class BundleLimits(msgspec.Struct, frozen=True):
 
 def is_bundle(path: Path) -> bool:
     """Whether a file is a tarball, plain or gzipped, told by its first bytes."""
-    return archive_at(path) in (GZIP, TAR)
+    return archive_at(path) in BUNDLES
 
 
 def unpack(tarball: Path, folder: Path, limits: BundleLimits) -> None:
     """Unpacks ``tarball`` into the new ``folder``.
 
     Blocks; what it leaves behind when it raises is the caller's to remove. Raises BadBody for what
-    is no tarball or holds what it must not, TooLarge beyond ``limits``, StorageFull and
-    StorageUnavailable.
+    is no tarball or holds what it must not, TooLarge beyond ``limits``, and OSError as it comes.
     """
     folder.mkdir(mode=0o700)
     with _reading(tarball) as archive:
@@ -61,7 +63,7 @@ def unpack(tarball: Path, folder: Path, limits: BundleLimits) -> None:
 def _reading(tarball: Path) -> Iterator[tarfile.TarFile]:
     try:
         with tarball.open("rb") as file:
-            is_gzipped = archive_of(file.read(START_BYTES)) is GZIP
+            is_gzipped = file.read(len(GZIP.magic)) == GZIP.magic
             file.seek(0)
             plain = gzip.GzipFile(fileobj=file) if is_gzipped else file
             with tarfile.open(
@@ -105,13 +107,12 @@ class _Unpacker:
             return
         target = self._folder / path
         folder = target if member.isdir() else target.parent
-        with disk_errors("unpacking the bundle", self._folder):
-            try:
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                if not member.isdir():
-                    _copy(archive, member, target)
-            except (FileExistsError, IsADirectoryError, NotADirectoryError):
-                raise BadBody(f"the bundle holds {member.name[:200]!r} twice") from None
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not member.isdir():
+                _copy(archive, member, target)
+        except (FileExistsError, IsADirectoryError, NotADirectoryError):
+            raise BadBody(f"the bundle holds {member.name[:200]!r} twice") from None
 
     def _count(self, size: int) -> None:
         limits = self._limits

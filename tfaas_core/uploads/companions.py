@@ -7,6 +7,8 @@ import io
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from tfaas_core.errors import BadBody, TooLarge
 from tfaas_core.models.examples import parse_warmup
 from tfaas_core.models.params import Params
@@ -23,6 +25,23 @@ MAX_TEXT_FILE_BYTES = 16 * 1024 * 1024
 
 MAX_WARMUP_BYTES = 4 * 1024 * 1024
 """Of warmup.json, which every HTTP worker keeps in memory."""
+
+
+class Companions(msgspec.Struct, frozen=True):
+    """The files that lie beside a model."""
+
+    params: Path | None
+    labels: Path | None
+    warmup: Path | None
+
+    @classmethod
+    def at(cls, place: Path, folder: Path) -> Companions:
+        """Those of a model in ``place``, see ``companion``."""
+        return cls(
+            companion(place, folder, PARAMS),
+            companion(place, folder, *LABELS),
+            companion(place, folder, WARMUP_FILE),
+        )
 
 
 def companion(place: Path, folder: Path, *names: str) -> Path | None:

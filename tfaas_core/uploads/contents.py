@@ -6,7 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from tfaas_core.uploads.companions import LABELS, PARAMS, WARMUP_FILE, companion, read_params
+from tfaas_core.models.params import Params
+from tfaas_core.uploads.companions import Companions, read_params
 from tfaas_core.uploads.runtime_choice import RuntimeChoice
 
 
@@ -15,6 +16,7 @@ class Contents(msgspec.Struct, frozen=True):
 
     ``name`` is the folder at the top of the tarball, empty if there is none. ``model`` is a
     model's file or folder, as a runtime found it, and ``file_name`` what that was called.
+    ``said`` is what ``params`` say, if nobody knew better.
     """
 
     name: str
@@ -23,6 +25,7 @@ class Contents(msgspec.Struct, frozen=True):
     params: Path | None = None
     labels: Path | None = None
     warmup: Path | None = None
+    said: Params = Params()
 
 
 def contents_of(folder: Path, runtimes: RuntimeChoice, wanted: str | None = None) -> Contents:
@@ -35,18 +38,22 @@ def contents_of(folder: Path, runtimes: RuntimeChoice, wanted: str | None = None
     tops = list(folder.iterdir())
     only = tops[0] if len(tops) == 1 and tops[0].is_dir() else None
     root = only or folder
-    model = runtimes.model_in(root, _wanted(root, folder) if wanted is None else wanted)
+    beside = Companions.at(root, folder)
+    said = Params()
+    if wanted is None and beside.params is not None:
+        said = read_params(beside.params)
+    model = runtimes.model_in(root, said.runtime if wanted is None else wanted)
     place = model if model.is_dir() else model.parent
+    if place != root:
+        above, beside = beside, Companions.at(place, folder)
+        if wanted is None and beside.params not in (None, above.params):
+            said = read_params(beside.params)
     return Contents(
         name=only.name if only is not None else "",
         model=model,
         file_name="" if model == folder else model.name,
-        params=companion(place, folder, PARAMS),
-        labels=companion(place, folder, *LABELS),
-        warmup=companion(place, folder, WARMUP_FILE),
+        params=beside.params,
+        labels=beside.labels,
+        warmup=beside.warmup,
+        said=said,
     )
-
-
-def _wanted(root: Path, folder: Path) -> str:
-    params = companion(root, folder, PARAMS)
-    return read_params(params).runtime if params is not None else ""

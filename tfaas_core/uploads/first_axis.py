@@ -13,13 +13,15 @@ from tfaas_core.models.params import Params
 from tfaas_core.tensors import BatchAxis, Signature, TensorSpec
 
 
-async def prepare(engine: Engine, candidate: Candidate, examples: Sequence[Example]) -> Loaded:
+async def prepare(
+    engine: Engine, candidate: Candidate, params: Params, examples: Sequence[Example]
+) -> Loaded:
     """``engine.prepare``, and once more if the examples show another batch axis than it found.
 
-    Raises what ``Engine.prepare`` raises.
+    ``params`` are the candidate's. Raises what ``Engine.prepare`` raises.
     """
     loaded = await engine.prepare(candidate)
-    is_given = Params.of(candidate.params).batch.axis is not None
+    is_given = params.batch.axis is not None
     if is_given or not any(_are_apart(example, loaded.signature) for example in examples):
         return loaded
     engine.discard(loaded.ticket)

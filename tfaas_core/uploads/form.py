@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,7 +13,7 @@ import msgspec
 
 from tfaas_core.errors import BadBody, TooLarge
 from tfaas_core.storage import disk_errors
-from tfaas_core.uploads.multipart import Event, PartHead, Splitter, boundary_of
+from tfaas_core.uploads.multipart import Event, PartHead, Splitter
 
 MAX_FIELD_BYTES = 64 * 1024
 """Of a text field, which is kept in memory."""
@@ -27,8 +27,8 @@ _PIECE_BYTES = 256 * 1024
 _BATCH_BYTES = 1024 * 1024
 _PLAIN_ENCODINGS = ("", "7bit", "8bit", "binary")
 
-OnField: TypeAlias = Callable[[str, str], Awaitable[None]]
-"""Awaited with the name and the value of a text field, as soon as it is complete."""
+OnField: TypeAlias = Callable[[str], Awaitable[None]]
+"""Awaited with the value of a text field, as soon as it is complete."""
 
 
 class FormFile(msgspec.Struct, frozen=True):
@@ -55,14 +55,14 @@ async def read_form(
     stream: AsyncIterator[bytes],
     content_type: str,
     *,
-    fields: Collection[str],
+    fields: Mapping[str, OnField | None],
     files: Mapping[str, Path],
     max_bytes: int,
-    on_field: OnField | None = None,
 ) -> Form:
     """Reads a form whose parts may be the text ``fields`` and the ``files``, each once.
 
-    Other text fields, and a file ``op``, are ignored, see ``check_ignorable``.
+    Each field comes with what is awaited with its value, if anything is. Other text fields, and a
+    file ``op``, are ignored, see ``check_ignorable``.
 
     A file is written to the path that ``files`` gives it, in the default executor, while the body
     arrives; when this ends, also by an error or cancelled, nobody writes to it any more, and what
@@ -70,10 +70,10 @@ async def read_form(
 
     Raises UnsupportedMediaType if that is not a form's, BadBody if the body is no such form
     or has other parts, TooLarge for more than ``max_bytes``, StorageFull and StorageUnavailable
-    if a file cannot be written, and whatever ``on_field`` and ``stream`` raise.
+    if a file cannot be written, and whatever ``stream`` and what is awaited raise.
     """
-    splitter = Splitter(boundary_of(content_type))
-    parts = _Parts(fields, files, on_field)
+    splitter = Splitter.of(content_type)
+    parts = _Parts(fields, files)
     total_bytes = 0
     async for chunk in stream:
         total_bytes += len(chunk)
@@ -142,12 +142,9 @@ def _too_large(max_bytes: int) -> TooLarge:
 class _Parts:
     """Makes a Form of events."""
 
-    def __init__(
-        self, fields: Collection[str], files: Mapping[str, Path], on_field: OnField | None
-    ) -> None:
+    def __init__(self, fields: Mapping[str, OnField | None], files: Mapping[str, Path]) -> None:
         self._fields = fields
         self._paths = files
-        self._on_field = on_field
         self._done_fields: dict[str, str] = {}
         self._done_files: dict[str, FormFile] = {}
         self.form = Form(self._done_fields, self._done_files)
@@ -190,8 +187,8 @@ class _Parts:
         elif self._part is not None and self._part.name in self._fields:
             name, value = self._part.name, self._part.value()
             self._done_fields[name] = value
-            if self._on_field is not None:
-                await self._on_field(name, value)
+            if (on_field := self._fields[name]) is not None:
+                await on_field(value)
 
 
 class _Field:

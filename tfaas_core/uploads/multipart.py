@@ -108,6 +108,11 @@ class Splitter:
         )
         self._parser.logger = _quiet
 
+    @classmethod
+    def of(cls, content_type: str) -> Splitter:
+        """That of the form of this Content-Type; raises what ``boundary_of`` does."""
+        return cls(boundary_of(content_type))
+
     def split(self, piece: bytes) -> list[Event]:
         """The events in the next piece of the body. Raises BadBody if there can be none."""
         events: list[Event] = []

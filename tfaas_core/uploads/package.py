@@ -8,14 +8,15 @@ from typing import Any
 
 import msgspec
 
-from tfaas_core.archives import GZIP, archive_at
+from tfaas_core.archives import GZIP, Archive, archive_at
 from tfaas_core.base64_text import decode_base64
 from tfaas_core.errors import BadBody, UnknownModel
 from tfaas_core.models.checksum import PREFIX, artifact_checksum
+from tfaas_core.models.examples import Example, examples_in
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.params import Params
 from tfaas_core.storage import disk_errors
-from tfaas_core.uploads.bundle import BundleLimits, Entry, is_bundle, unpack
+from tfaas_core.uploads.bundle import BUNDLES, BundleLimits, Entry, unpack
 from tfaas_core.uploads.companions import (
     WARMUP_FILE,
     read_labels,
@@ -47,7 +48,7 @@ class Package(msgspec.Struct, frozen=True):
     ``model`` is a file, or a folder like a SavedModel's, always under the name MODEL in the staging
     folder; ``file_name`` is what its uploader called it, empty if nobody knows. ``name`` is the
     folder at the top of a bundle, empty for anything else. ``checksum`` is that of
-    ``tfaas_core.models.checksum``.
+    ``tfaas_core.models.checksum``. ``examples`` are those of ``warmup`` and of the params.
     """
 
     name: str
@@ -58,7 +59,8 @@ class Package(msgspec.Struct, frozen=True):
     labels_file: str
     size_bytes: int
     checksum: str
-    warmup: dict[str, Any] | None = None
+    warmup: dict[str, Any] | None
+    examples: list[Example]
 
 
 def sort_out(
@@ -70,30 +72,36 @@ def sort_out(
     TooLarge, and StorageFull.
     """
     model = _from_base64(received.model) if received.model_is_base64 else received.model
-    _check_kind(received, model.path)
+    archive = archive_at(model.path)
+    _check_kind(received, archive)
     params, labels = received.params, received.labels
-    name, file_name, warmup = "", model.filename, None
-    if is_bundle(model.path):
-        unpack(model.path, staging / _UNPACKED, limits)
-        wanted = None if params is None else read_params(params.path).runtime
-        bundle = contents_of(staging / _UNPACKED, runtimes, wanted)
-        name, file_name = bundle.name, bundle.file_name
-        params = params or _found(bundle.params, staging / "params.json")
-        labels = labels or _found(bundle.labels, staging / "labels.txt")
-        warmup = _found(bundle.warmup, staging / WARMUP_FILE)
-        _replace(model.path, bundle.model, staging / _UNPACKED)
+    said = Params() if params is None else read_params(params.path)
+    name, file_name, examples = "", model.filename, None
+    if archive in BUNDLES:
+        with disk_errors("unpacking the bundle", staging):
+            unpack(model.path, staging / _UNPACKED, limits)
+            bundle = contents_of(staging / _UNPACKED, runtimes, said.runtime if params else None)
+            name, file_name = bundle.name, bundle.file_name
+            if params is None:
+                said = bundle.said
+                _found(bundle.params, staging / "params.json")
+            labels = labels or _found(bundle.labels, staging / "labels.txt")
+            examples = _found(bundle.warmup, staging / WARMUP_FILE)
+            _replace(model.path, bundle.model, staging / _UNPACKED)
     size_bytes, checksum = _measured(model.path, model)
     lines = () if labels is None else read_labels(labels.path, labels.filename)
+    warmup = None if examples is None else read_warmup(examples.path)
     return Package(
         name=name,
         model=model.path,
         file_name=file_name,
-        params=Params() if params is None else read_params(params.path),
+        params=said,
         labels=lines,
         labels_file=(labels.filename or "labels.txt") if labels and lines else "",
         size_bytes=size_bytes,
         checksum=checksum,
-        warmup=None if warmup is None else read_warmup(warmup.path),
+        warmup=warmup,
+        examples=examples_in(warmup, said.document),
     )
 
 
@@ -122,10 +130,10 @@ def entries_of(version: ModelVersion, artifact: Path, runtimes: RuntimeChoice) -
     return entries
 
 
-def _check_kind(received: Received, path: Path) -> None:
-    if received.must_be_gzip and archive_at(path) is not GZIP:
+def _check_kind(received: Received, archive: Archive | None) -> None:
+    if received.must_be_gzip and archive is not GZIP:
         raise BadBody("Content-Encoding says gzip, but the body is not gzip")
-    if received.must_be_bundle and not is_bundle(path):
+    if received.must_be_bundle and archive not in BUNDLES:
         raise BadBody("the body is no tarball; send one (tar cfz model.tar.gz model), or a form")
 
 
@@ -141,12 +149,11 @@ def _found(path: Path | None, target: Path) -> FormFile | None:
 def _replace(tarball: Path, model: Path, unpacked: Path) -> None:
     """Puts the unpacked model in the place of its tarball, and drops whatever came with it."""
     aside = unpacked.with_name("aside")
-    with disk_errors("unpacking the bundle", tarball.parent):
-        model.rename(aside)
-        tarball.unlink()
-        aside.rename(tarball)
-        if unpacked.exists():
-            _remove(unpacked)
+    model.rename(aside)
+    tarball.unlink()
+    aside.rename(tarball)
+    if unpacked.exists():
+        _remove(unpacked)
 
 
 def _remove(folder: Path) -> None:

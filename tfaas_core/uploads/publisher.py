@@ -18,13 +18,12 @@ from tfaas_core.errors import (
     UnknownModel,
 )
 from tfaas_core.events import Tell, tell_nobody
-from tfaas_core.models.examples import examples_in
-from tfaas_core.models.model import ModelVersion, check_name, is_name, now_text
-from tfaas_core.models.params import check_features
+from tfaas_core.models.model import ModelVersion, check_name, is_name
+from tfaas_core.models.params import WarmUpRuns, check_features
 from tfaas_core.models.versions import MAX_LABELS, Model, Pointers
 from tfaas_core.predict.example_runs import ExampleRuns
 from tfaas_core.runtime import Runtime
-from tfaas_core.storage import MODEL, Claim, DefaultChoice, Storage
+from tfaas_core.storage import Claim, DefaultChoice, Storage
 from tfaas_core.uploads.bundle import BundleLimits
 from tfaas_core.uploads.first_axis import prepare
 from tfaas_core.uploads.package import Package
@@ -67,15 +66,16 @@ class Publisher:
         then nothing is stored or changed. It must not be cancelled: see Upload.
         """
         engine, params = self._engine, package.params
-        runtime = await asyncio.to_thread(
-            self.runtime_choice.runtime_for, package.model, package.file_name, params.runtime
+        runtime, model_file = await asyncio.to_thread(
+            self.runtime_choice.record_of, package.model, package.file_name, params.runtime
         )
         candidate = Candidate(claim.name, "", runtime, str(package.model), params.document)
-        loaded = await prepare(engine, candidate, examples_in(package.warmup, params.document))
+        loaded = await prepare(engine, candidate, params, package.examples)
         try:
             check_features(params, loaded.signature)
-            record = self._record(claim.name, runtime, package, loaded)
-            await self._example_runs.check(loaded.ticket, record)
+            record = _record(claim.name, runtime, model_file, package, loaded)
+            if params.warmup is not WarmUpRuns.NONE:
+                await self._example_runs.check(loaded.ticket, record, package.examples)
             record = msgspec.structs.replace(record, created=self._next_moment())
             version = await asyncio.to_thread(self.storage.commit, claim, staging, record)
         except BaseException:
@@ -83,30 +83,10 @@ class Publisher:
             raise
         await engine.adopt(loaded.ticket, version)
         await self._announce(claim.name)
-        await self._prune(claim)
+        # Up to that number, there cannot be more.
+        if version.version > self._keep_versions:
+            await self._prune(claim)
         return version
-
-    def _record(self, name: str, runtime: str, package: Package, loaded: Loaded) -> ModelVersion:
-        if package.model.is_dir():
-            model_file = self.runtime_choice.file_name(runtime, "")
-        else:
-            model_file = package.file_name or MODEL
-        return ModelVersion(
-            name=name,
-            version=0,
-            runtime=runtime,
-            model_file=model_file,
-            labels_file=package.labels_file,
-            params=package.params.document,
-            signature=loaded.signature,
-            mergeable=loaded.mergeable,
-            merge_reason=loaded.merge_reason,
-            labels=package.labels,
-            created=now_text(),
-            size_bytes=package.size_bytes,
-            checksum=package.checksum,
-            warmup=package.warmup,
-        )
 
     async def _prune(self, claim: Claim) -> None:
         """Comes last, because until the switch somebody may have wanted to load an old version."""
@@ -221,6 +201,27 @@ class Publisher:
             if not await asyncio.to_thread(self.storage.delete, claim):
                 raise _unknown(name)
             await self._announce(name)
+
+
+def _record(
+    name: str, runtime: str, model_file: str, package: Package, loaded: Loaded
+) -> ModelVersion:
+    return ModelVersion(
+        name=name,
+        version=0,
+        runtime=runtime,
+        model_file=model_file,
+        labels_file=package.labels_file,
+        params=package.params.document,
+        signature=loaded.signature,
+        mergeable=loaded.mergeable,
+        merge_reason=loaded.merge_reason,
+        labels=package.labels,
+        created="",
+        size_bytes=package.size_bytes,
+        checksum=package.checksum,
+        warmup=package.warmup,
+    )
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from typing import NoReturn, TypeVar
 from tfaas_core.archives import BZIP2, XZ, ZIP, ZSTD, archive_at
 from tfaas_core.errors import SEE_LOG, CannotServe, DoesNotFit, TfaasError, plugin_failed
 from tfaas_core.runtime import Runtime, Verdict
+from tfaas_core.storage import MODEL
 from tfaas_core.uploads.bundle import is_file_name
 from tfaas_core.uploads.companions import COMPANIONS
 
@@ -58,6 +59,16 @@ class RuntimeChoice:
             field="model",
         )
 
+    def record_of(self, artifact: Path, file_name: str, wanted: str = "") -> tuple[str, str]:
+        """The runtime, as ``runtime_for`` finds it, and what a record calls the model's file.
+
+        That is ``file_name``, as it was uploaded; of a folder, what its runtime calls it.
+        """
+        runtime = self.runtime_for(artifact, file_name, wanted)
+        if artifact.is_dir():
+            return runtime, self.file_name(runtime, "")
+        return runtime, file_name or MODEL
+
     def model_in(self, folder: Path, wanted: str = "") -> Path:
         """The one model in ``folder``: a file, a folder, or ``folder`` itself.
 
@@ -82,7 +93,7 @@ class RuntimeChoice:
 
         ``uploaded`` itself if the runtime is not installed any more.
         """
-        usable = uploaded if _is_model_name(uploaded) else ""
+        usable = uploaded if uploaded and _is_model_name(uploaded) else ""
         if runtime not in self._runtimes:
             return usable or "model"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
-from types import TracebackType
+from typing import TypeAlias
 
 from tfaas_core.errors import BadBody, DoesNotFit
 from tfaas_core.events import ModelUploaded
@@ -17,46 +17,46 @@ from tfaas_core.uploads.package import Package, Received, sort_out
 from tfaas_core.uploads.publisher import Publisher
 from tfaas_core.uploads.uninterrupted import finished, taken
 
+Admit: TypeAlias = Callable[[str], Awaitable[None]]
+"""Raises what guards raise who do not let the upload have this name."""
+
 
 class Upload:
     """One upload, from its first byte to its answer.
 
-    The steps: enter; ``claim`` the name as soon as it is known; put the files into ``staging``;
-    ``publish``. Whatever is not published when the block ends is gone.
+    The steps: ``begun``; ``claim`` the name as soon as it is known; put the files into
+    ``staging``; ``publish``.
     """
 
-    staging: Path
-
     def __init__(
-        self,
-        publisher: Publisher,
-        admit: Callable[[str], Awaitable[None]] | None = None,
-        identity: str = "",
+        self, publisher: Publisher, staging: Path, admit: Admit | None, identity: str
     ) -> None:
-        """``admit`` is asked whether the upload may have its name, as soon as that is known.
-
-        ``identity``: who sends it, for observers.
-        """
         self._begin_s = time.monotonic()
         self._identity = identity
         self._publisher = publisher
+        self.staging = staging
         self._admit = admit
         self._claimed: AbstractContextManager[Claim] | None = None
         self._claim: Claim | None = None
         self._publishing: asyncio.Future[ModelVersion] | None = None
+        self._is_stored = False
 
-    async def __aenter__(self) -> Upload:
-        storage = self._publisher.storage
-        self.staging = await taken(storage.stage, storage.discard)
-        return self
+    @classmethod
+    @asynccontextmanager
+    async def begun(
+        cls, publisher: Publisher, admit: Admit | None = None, identity: str = ""
+    ) -> AsyncIterator[Upload]:
+        """A new one. Whatever is not published when the block ends is gone.
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await finished(self._end())
+        ``admit`` is asked whether the upload may have its name, as soon as that is known.
+        ``identity``: who sends it, for observers.
+        """
+        storage = publisher.storage
+        upload = cls(publisher, await taken(storage.stage, storage.discard), admit, identity)
+        try:
+            yield upload
+        finally:
+            await finished(upload._end())
 
     async def _end(self) -> None:
         if self._publishing is not None:
@@ -65,7 +65,8 @@ class Upload:
         await asyncio.to_thread(self._clean_up)
 
     def _clean_up(self) -> None:
-        self._publisher.storage.discard(self.staging)
+        if not self._is_stored:
+            self._publisher.storage.discard(self.staging)
         if self._claimed is not None:
             self._claimed.__exit__(None, None, None)
 
@@ -103,6 +104,7 @@ class Upload:
         )
         claim = await self._claim_for(package, received)
         version = await publisher.publish(claim, self.staging, package)
+        self._is_stored = True
         publisher.tell(
             ModelUploaded(
                 model=version.name,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 
 from tfaas_core.errors import BadBody, UnsupportedMediaType
@@ -46,14 +45,13 @@ class ModelsApi:
 
     async def upload(self, request: Request) -> Response:
         """``POST /upload``: a form with the parts name, params, model and labels; or a bundle."""
-        content_type = request.headers.get("content-type", "")
-        media_type = content_type.partition(";")[0].strip().lower()
-        check_length(
-            request.headers.get("content-length", ""), self._host.config.limits.max_upload_bytes
-        )
-        identity = request.visit.identity if request.visit is not None else ""
-        async with Upload(self._host.publisher, partial(admit, request), identity) as upload:
-            if name := request.query.get("name"):
+        head, limits = request.head, self._host.config.limits
+        media_type = head.content_type.partition(";")[0].strip().lower()
+        check_length(head.headers.get("content-length", ""), limits.max_upload_bytes)
+        visit = request.visit
+        sender = () if visit is None else (visit.to_model, visit.identity)
+        async with Upload.begun(self._host.publisher, *sender) as upload:
+            if name := head.query.get("name"):
                 await upload.claim(name)
             if media_type in _BUNDLE_TYPES:
                 received = await self._receive_bundle(request, upload.staging)
@@ -63,21 +61,17 @@ class ModelsApi:
         return json_response(version.document())
 
     async def _receive_form(self, request: Request, upload: Upload) -> Received:
-        async def on_field(_name: str, value: str) -> None:
-            await upload.claim(value)
-
         encoding = _encoding(request, ("base64",))
         form = await read_form(
             request.stream(),
-            request.headers.get("content-type", ""),
-            fields=("name",),
+            request.head.content_type,
+            fields={"name": upload.claim},
             files={
                 "model": upload.staging / MODEL,
                 "params": upload.staging / "params.json",
                 "labels": upload.staging / "labels.txt",
             },
             max_bytes=self._host.config.limits.max_upload_bytes,
-            on_field=on_field,
         )
         if "model" not in form.files:
             raise BadBody("the form lacks the part 'model', the model's file", field="model")
@@ -109,7 +103,7 @@ class ModelsApi:
         return json_response({"deleted": name})
 
     async def _name_in_form(self, request: Request) -> str:
-        content_type = request.headers.get("content-type", "")
+        content_type = request.head.content_type
         if not content_type:
             raise BadBody(
                 "the request names no model; send DELETE /delete/NAME, ?model=NAME, or a form with "
@@ -118,7 +112,7 @@ class ModelsApi:
             )
         limit = self._host.config.limits.max_upload_bytes
         form = await read_form(
-            request.stream(), content_type, fields=("model",), files={}, max_bytes=limit
+            request.stream(), content_type, fields={"model": None}, files={}, max_bytes=limit
         )
         if "model" not in form.fields:
             raise BadBody("the form lacks the part 'model', the model's name", field="model")
@@ -127,7 +121,7 @@ class ModelsApi:
 
 def _encoding(request: Request, known: tuple[str, ...]) -> str:
     """The Content-Encoding, lower case, empty for none. Raises UnsupportedMediaType."""
-    encoding = request.headers.get("content-encoding", "").strip().lower()
+    encoding = request.head.content_encoding.strip().lower()
     if encoding in ("", "identity"):
         return ""
     if encoding not in known:

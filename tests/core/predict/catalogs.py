@@ -8,6 +8,7 @@ from pathlib import Path
 from tfaas_core.errors import StorageUnavailable
 from tfaas_core.events import ModelEvent
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.models.switches import switches
 from tfaas_core.models.versions import Model, Pointers
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.storage import DefaultChoice
@@ -60,7 +61,7 @@ class Case:
             default,
             lambda version: self.gone.append(version.key),
             self._make_ready,
-            self.told.append,
+            lambda *switched: self.told.extend(switches(*switched)),
         )
 
     async def _make_ready(self, old: ModelVersion, new: ModelVersion) -> None:

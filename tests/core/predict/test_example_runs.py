@@ -20,6 +20,7 @@ from tfaas_core.config import load_config
 from tfaas_core.engine.local import LocalEngineFactory
 from tfaas_core.errors import CannotServe
 from tfaas_core.host import Host
+from tfaas_core.models.examples import examples_of, examples_to_run
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.example_runs import ExampleRuns
 from tfaas_core.route import Head
@@ -56,7 +57,7 @@ async def refusal(folder: Path, word: str, *examples: dict[str, Any], **settings
         loaded = await harness.worker.prepare("vk", word)
         version = with_examples(harness.worker.store("vk", word), *examples)
         try:
-            await warm_up(harness).check(loaded.ticket, version)
+            await warm_up(harness).check(loaded.ticket, version, examples_to_run(version))
         except CannotServe as error:
             return error.message if error.details["field"] in error.message else ""
         finally:
@@ -110,9 +111,9 @@ async def test_none_is_run_where_the_params_want_nothing_run(tmp_path: Path) -> 
         for runs in ("all", "examples"):
             version = msgspec.structs.replace(plain, params={"warmup": runs})
             with pytest.raises(CannotServe, match="the model refuses this row"):
-                await warm_up(harness).check(loaded.ticket, version)
+                await warm_up(harness).check(loaded.ticket, version, examples_to_run(version))
         version = msgspec.structs.replace(plain, params={"warmup": "none"})
-        await warm_up(harness).check(loaded.ticket, version)
+        await warm_up(harness).check(loaded.ticket, version, examples_to_run(version))
         harness.worker.engine.discard(loaded.ticket)
 
 
@@ -133,9 +134,10 @@ async def test_without_the_codec_examples_are_refused_and_others_are_not(tmp_pat
         loaded = await harness.worker.prepare("vk", "sum")
         plain = harness.worker.store("vk", "sum")
         warmup = ExampleRuns(harness.worker.engine, {}, 100)
-        await warmup.check(loaded.ticket, plain)
+        await warmup.check(loaded.ticket, plain, examples_of(plain))
+        version = with_examples(plain, {"values": [1, 2, 3]})
         with pytest.raises(CannotServe, match=r"warmup.examples\[0\]: the codec 'json'.*disabled"):
-            await warmup.check(loaded.ticket, with_examples(plain, {"values": [1, 2, 3]}))
+            await warmup.check(loaded.ticket, version, examples_of(version))
         harness.worker.engine.discard(loaded.ticket)
 
 
@@ -192,7 +194,7 @@ async def host_of(root: Path, servable: FunctionServable) -> AsyncIterator[Host]
 
 
 async def publish(host: Host, params: dict[str, Any]) -> ModelVersion:
-    async with Upload(host.publisher) as upload:
+    async with Upload.begun(host.publisher) as upload:
         await upload.claim("vk")
         files = {MODEL: b"a function", "params.json": json.dumps(params).encode()}
         forms = []

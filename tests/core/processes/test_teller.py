@@ -13,7 +13,7 @@ from tfaas_core.events import ModelCrashed, ModelSwitched
 from tfaas_core.processes.messages import Happened, ToHttpWorker
 from tfaas_core.processes.teller import Teller
 from tfaas_core.processes.worker_process import WorkerProcess
-from tfaas_core.system.link import BlockingLink
+from tfaas_core.system.blocking_link import BlockingLink
 from tfaas_core.testing.loops import in_event_loop
 
 SWITCH = ModelSwitched(model="vk", label="", version=2, before=1)
@@ -29,7 +29,7 @@ class Worker(WorkerProcess):
     def __init__(self, number: int) -> None:
         control, self._theirs = socket.socketpair()
         process = multiprocessing.get_context("spawn").Process()
-        super().__init__(number, process, control, lambda _worker, _message: None)
+        super().__init__(number, process, control, lambda _worker, _message, _descriptors: None)
         self._inbox: BlockingLink[ToHttpWorker] = BlockingLink(
             self._theirs, ToHttpWorker, "the test"
         )

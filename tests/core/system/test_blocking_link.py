@@ -22,7 +22,7 @@ from tests.core.system.links import (
     relayed,
     sizes,
 )
-from tfaas_core.system.link import BlockingLink
+from tfaas_core.system.blocking_link import BlockingLink
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.tries import tries
 

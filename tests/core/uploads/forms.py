@@ -57,10 +57,9 @@ class Reader:
         return await read_form(
             stream,
             type_,
-            fields=("name",),
+            fields={"name": on_field},
             files=self.paths,
             max_bytes=self.max_bytes,
-            on_field=on_field,
         )
 
 

@@ -107,16 +107,16 @@ def test_a_file_part_without_a_file_name_is_a_file_all_the_same(reader: Reader) 
 def test_fields_are_told_before_the_files_behind_them_are_stored(reader: Reader) -> None:
     told = []
 
-    async def on_field(name: str, value: str) -> None:
+    async def on_field(value: str) -> None:
         await asyncio.sleep(0)
-        told.append((name, value, reader.paths["model"].exists()))
+        told.append((value, reader.paths["model"].exists()))
 
     reader(UPLOAD, on_field=on_field)
-    assert told == [("name", "vk", False)]
+    assert told == [("vk", False)]
 
 
 def test_a_refusal_by_the_fields_listener_ends_the_reading(reader: Reader) -> None:
-    async def on_field(name: str, value: str) -> None:
+    async def on_field(value: str) -> None:
         raise Busy(f"model {value!r} is being uploaded")
 
     with pytest.raises(Busy):

@@ -32,10 +32,9 @@ async def read(
     return await read_form(
         stream or whole(NAME + HEAD + MODEL + END),
         "multipart/form-data; boundary=xyz",
-        fields=("name",),
+        fields={"name": on_field},
         files={"model": model},
         max_bytes=1_000_000_000,
-        on_field=on_field,
     )
 
 
@@ -75,7 +74,7 @@ async def start_reading(model: Path) -> asyncio.Task[Form]:
     """A task that has just begun to write the model."""
     told = asyncio.Event()
 
-    async def on_field(name: str, value: str) -> None:
+    async def on_field(_value: str) -> None:
         told.set()
 
     reading = asyncio.create_task(read(model, on_field=on_field))

@@ -28,8 +28,8 @@ from tfaas_core.engine.shared.forks import (
 from tfaas_core.errors import TfaasError
 from tfaas_core.runtime import Runtime
 from tfaas_core.system import logs
+from tfaas_core.system.blocking_link import BlockingLink
 from tfaas_core.system.lifeline import LifelineEnd
-from tfaas_core.system.link import BlockingLink
 from tfaas_core.system.one_line import described
 from tfaas_core.system.stdout import give_up_stdout
 

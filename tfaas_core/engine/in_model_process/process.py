@@ -39,7 +39,8 @@ from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.errors import TfaasError
 from tfaas_core.models.params import BatchParams, Params
 from tfaas_core.runtime import Runtime, Servable
-from tfaas_core.system.link import BlockingLink, packed
+from tfaas_core.system.blocking_link import BlockingLink
+from tfaas_core.system.link import packed
 
 Runtimes = Mapping[str, Runtime]
 

@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from tfaas_core.engine.in_fork_server import process as fork_server
 from tfaas_core.engine.in_fork_server.process import Orders, Work
@@ -26,7 +27,6 @@ from tfaas_core.engine.shared.forks import (
     Ready,
 )
 from tfaas_core.errors import Unavailable
-from tfaas_core.system.calls import Calls
 from tfaas_core.system.ending import Ending
 from tfaas_core.system.lifeline import Lifeline, tied
 from tfaas_core.system.link import Link
@@ -62,7 +62,6 @@ class ForkServerProcess:
         self._importing = ""
         self._why: NeverReadyError | None = None
         self._seen_ended = False
-        self._calls = Calls()
         self._children: dict[int, asyncio.Future[Ending]] = {}
         end = lifeline.end("tfaas-fork")
         ours, theirs = socket.socketpair()
@@ -86,9 +85,8 @@ class ForkServerProcess:
     async def fork(self, sock: socket.socket, work: Work) -> ForkedProcess:
         """A new process. Raises ConnectionError if the fork server dies, and Unavailable."""
         pickled = pickle.dumps(work)
-        forked: ForkedProcess = await self._calls.ask(
-            lambda call: self._link.send(Fork(call, pickled), (sock.fileno(),)),
-            about=time.monotonic(),
+        forked: ForkedProcess = await self._link.ask(
+            partial(Fork, work=pickled), (sock.fileno(),), about=time.monotonic()
         )
         return forked
 
@@ -97,7 +95,7 @@ class ForkServerProcess:
         now_s = time.monotonic()
         if not self.ready.done() and self._since_s < now_s - preload_limit_s:
             self._why = NeverReadyError(f"{self._what()} takes longer than {preload_limit_s:g} s")
-        elif not any(since_s < now_s - fork_limit_s for since_s in self._calls.waited_for()):
+        elif not any(since_s < now_s - fork_limit_s for since_s in self._link.waited_for()):
             # A process that ended while another one holds its link is not heard to end. What it
             # said last may still be on its way to the event loop: that comes before the next look.
             if self.ending is None and self._process.exitcode is not None:
@@ -110,7 +108,6 @@ class ForkServerProcess:
 
     def end(self) -> None:
         """Kills it; those who wait for it learn of it at once."""
-        self._link.close()
         self._bury()
 
     def _what(self) -> str:
@@ -129,7 +126,7 @@ class ForkServerProcess:
                 self._forked(message)
             case CannotFork():
                 reason = f"a model process cannot be started: {message.reason}"
-                self._calls.fail(message.call, Unavailable(reason))
+                self._link.fail(message.call, Unavailable(reason))
             case Ended():
                 ended = self._children.pop(message.pid, None)
                 if ended is not None:
@@ -139,9 +136,8 @@ class ForkServerProcess:
         ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._children[message.pid] = ended
         process = ForkedProcess(message.pid, ended)
-        if self._calls.about(message.call) is None:
+        if not self._link.answer(message.call, process):
             process.kill()
-        self._calls.answer(message.call, process)
 
     def _bury(self) -> None:
         """It has hung up: ends what is left of it, and tells those who wait."""
@@ -154,12 +150,11 @@ class ForkServerProcess:
         self.ending = Ending(self._process.exitcode)
         # Its pipes would stay open until the collector finds it.
         self._process.close()
-        self._link.close()
         self._on_end()
         if not self.ready.done():
             why = self._why or NeverReadyError(f"{self._what()} ends its process: it {self.ending}")
             self.ready.set_exception(why)
-        self._calls.end(lambda: ConnectionResetError("the fork server has ended"))
+        self._link.end(lambda: ConnectionResetError("the fork server has ended"))
         for ended in self._children.values():
             ended.set_result(Ending())
 
@@ -168,18 +163,14 @@ class ForkedProcess(ProcessHandle):
     """A process that a fork server forked; ``ended`` is done when that has told how it ended."""
 
     def __init__(self, pid: int, ended: asyncio.Future[Ending]) -> None:
-        self._pid = pid
+        self.pid = pid
         self._ended = ended
-
-    @property
-    def pid(self) -> int | None:
-        return self._pid
 
     def kill(self) -> None:
         # When its end is known, its number may be another's.
         if not self._ended.done() or self._ended.result().code is None:
             with suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGKILL)
+                os.kill(self.pid, signal.SIGKILL)
 
     async def how_it_ended(self) -> Ending:
         try:

@@ -50,7 +50,7 @@ class ModelProcesses:
         self,
         starter: Starter,
         one_process: bool,
-        on_message: Callable[[FromProcess], None],
+        on_message: Callable[[FromProcess, list[int]], None],
         on_lost: Callable[[ModelProcess, HowItEnded], None],
     ) -> None:
         self._starter = starter
@@ -100,12 +100,10 @@ class ModelProcesses:
 
     async def _start(self, runtime: str) -> ModelProcess:
         ours, theirs = socket.socketpair()
-
-        def received(message: FromProcess, _descriptors: list[int]) -> None:
-            self._on_message(message)
-
         peer = f"a process for models of the runtime {runtime!r}"
-        process = ModelProcess(Link(ours, FromProcess, received, lambda: self._lost(process), peer))
+        process = ModelProcess(
+            Link(ours, FromProcess, self._on_message, lambda: self._lost(process), peer)
+        )
         self._running.append(process)
         try:
             with theirs:

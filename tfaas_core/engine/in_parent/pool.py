@@ -66,11 +66,9 @@ class Pool(Supervisor):
             link.close()
 
     def attach(self, worker: int, sock: socket.socket) -> None:
-        def received(message: ToPool, _descriptors: list[int]) -> None:
-            self._handle(worker, message)
-
+        heard = partial(self._handle, worker)
         peer = f"the engine of HTTP worker {worker}"
-        self._workers[worker] = Link(sock, ToPool, received, lambda: self._detach(worker), peer)
+        self._workers[worker] = Link(sock, ToPool, heard, lambda: self._detach(worker), peer)
 
     def _detach(self, worker: int) -> None:
         """The worker is gone: so is what it had in flight, and what it was preparing."""
@@ -84,7 +82,7 @@ class Pool(Supervisor):
 
     # What workers ask for.
 
-    def _handle(self, worker: int, message: ToPool) -> None:
+    def _handle(self, worker: int, message: ToPool, _descriptors: list[int]) -> None:
         match message:
             case Acquire():
                 self._begin(worker, message.call, partial(self._acquire, worker, message))
@@ -171,9 +169,7 @@ class Pool(Supervisor):
         self._send(worker, Done(message.call, loaded))
 
     async def _adopt(self, worker: int, message: Adopt) -> None:
-        seat = self._seats.get(message.ticket)
-        if seat is not None and not seat.leaving:
-            self._seats.adopt(seat, message.key)
+        self._seats.adopt(message.ticket, message.key)
         # Where its process died meanwhile, the first request loads the version again.
         self._send(worker, Done(message.call))
 

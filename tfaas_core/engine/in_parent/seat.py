@@ -48,10 +48,6 @@ class Seat(msgspec.Struct):
     is_told: bool = False
     why_leaving: str = ""
 
-    @property
-    def key(self) -> str:
-        return self.candidate.key
-
     def __str__(self) -> str:
         return str(self.candidate)
 
@@ -74,7 +70,7 @@ class Seat(msgspec.Struct):
         handle = self.process.handle if self.process else None
         used_s = max(self.meter.last_used_ns() / 1e9, self.born_s)
         return ServableStatus(
-            model=self.key.partition(" ")[0] or self.candidate.name,
+            model=self.candidate.key.partition(" ")[0] or self.candidate.name,
             state=state,
             pid=handle.pid if handle else None,
             private_bytes=None,
@@ -114,7 +110,7 @@ class Seat(msgspec.Struct):
     @property
     def _version(self) -> int | None:
         """Its number; None for an upload."""
-        reference = self.key.partition(" ")[0]
+        reference = self.candidate.key.partition(" ")[0]
         return int(reference.rpartition("/")[2]) if reference else None
 
     def too_slow(self, limit_s: float) -> TfaasError:

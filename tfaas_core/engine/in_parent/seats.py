@@ -102,7 +102,7 @@ class Seats:
         meter = Meter.create(self._settings.workers)
         plugin = self._settings.suspects.get(candidate.runtime, "")
         seat = Seat(next(self._tickets), candidate, meter, loaded, owner, plugin)
-        seat.made_up = seat.key not in self._never_made_up
+        seat.made_up = candidate.key not in self._never_made_up
         self._seats[seat.ticket] = seat
         self._make_room(seat)
         self._tasks.spawn(self._load(seat))
@@ -111,20 +111,23 @@ class Seats:
     def _make_room(self, newcomer: Seat) -> None:
         """Unloads the least recently used beyond ``max_loaded_models``."""
         staying = [seat for seat in self._seats.values() if not seat.leaving]
+        surplus = len(staying) - self._settings.max_loaded_models
+        if surplus <= 0:
+            return
         movable = [
             seat
             for seat in staying
             if seat is not newcomer and seat.owner is None and seat.loaded.done()
         ]
         movable.sort(key=lambda seat: max(seat.meter.last_used_ns() / 1e9, seat.born_s))
-        for seat in movable[: max(0, len(staying) - self._settings.max_loaded_models)]:
+        for seat in movable[:surplus]:
             _log.info("unloading %s, the least recently used", seat)
             self.leave(seat, "evicted")
             self._on_evicted(seat)
 
     async def _load(self, seat: Seat) -> None:
         try:
-            await asyncio.sleep(self._backoff.delay_s(seat.key))
+            await asyncio.sleep(self._backoff.delay_s(seat.candidate.key))
             await self._loader.load(seat)
         except TfaasError as error:
             self._fail(seat, error)
@@ -140,8 +143,11 @@ class Seats:
             seat.loaded.set_exception(error)
         self._forget(seat)
 
-    def adopt(self, seat: Seat, key: str) -> None:
-        """What was prepared there was stored as ``key``."""
+    def adopt(self, ticket: int, key: str) -> None:
+        """What was prepared there was stored as ``key``; does nothing if it is there no more."""
+        seat = self._seats.get(ticket)
+        if seat is None or seat.leaving:
+            return
         seat.owner = None
         seat.candidate = msgspec.structs.replace(seat.candidate, key=key)
         if not seat.made_up:
@@ -159,8 +165,8 @@ class Seats:
         if seat.leaving:
             return
         seat.leaving, seat.why_leaving = True, why
-        if self._live.get(seat.key) is seat:
-            del self._live[seat.key]
+        if self._live.get(seat.candidate.key) is seat:
+            del self._live[seat.candidate.key]
         self.unload(seat)
 
     def unload(self, seat: Seat) -> None:
@@ -177,8 +183,8 @@ class Seats:
     def _forget(self, seat: Seat) -> None:
         if self._seats.pop(seat.ticket, None) is None:
             return
-        if self._live.get(seat.key) is seat:
-            del self._live[seat.key]
+        if self._live.get(seat.candidate.key) is seat:
+            del self._live[seat.candidate.key]
         seat.meter.close()
         if seat.process is not None:
             self._processes.give_back(seat.process, seat.ticket)
@@ -195,14 +201,14 @@ class Seats:
 
     # Processes: heard and lost.
 
-    def _heard(self, message: FromProcess) -> None:
+    def _heard(self, message: FromProcess, _descriptors: list[int]) -> None:
         match message:
             case LoadDone():
                 seat = self._seats.get(message.loaded.ticket)
                 if seat is not None and not seat.loaded.done():
                     seat.born_s = time.monotonic()
                     seat.loaded.set_result(message.loaded)
-                    if seat.key:
+                    if seat.candidate.key:
                         self._tell_loaded(seat)
                     # Those that were loading at the same time could not make room for it.
                     self._make_room(seat)
@@ -217,7 +223,7 @@ class Seats:
             case Broken():
                 seat = self._seats.get(message.ticket)
                 if seat is not None:
-                    self._backoff.died(seat.key)
+                    self._backoff.died(seat.candidate.key)
                     _log.warning("%s answers no more: replacing its process", seat.blamed)
                     self._tell_crashed(seat, "answers no more")
                     self._forget(seat)
@@ -226,8 +232,8 @@ class Seats:
         seats = [self._seats[ticket] for ticket in process.tickets if ticket in self._seats]
         for seat in seats:
             # At once: whoever asks next must not be sent to the dead.
-            if self._live.get(seat.key) is seat and seat.loaded.done():
-                del self._live[seat.key]
+            if self._live.get(seat.candidate.key) is seat and seat.loaded.done():
+                del self._live[seat.candidate.key]
         self._tasks.spawn(self._bury(seats, how_it_ended))
 
     async def _bury(self, seats: list[Seat], how_it_ended: HowItEnded) -> None:
@@ -239,7 +245,7 @@ class Seats:
                 self._give_up_warm_up(seat)
                 continue
             if not seat.leaving:
-                self._backoff.died(seat.key)
+                self._backoff.died(seat.candidate.key)
                 _log.warning("the process of %s died: it %s", seat.blamed, ending)
                 self._tell_crashed(seat, str(ending))
             self._fail(seat, seat.lost(ending))

@@ -12,12 +12,8 @@ from tfaas_core.system.ending import Ending
 class ProcessHandle(ABC):
     """A started model process, as the pool sees it beside its link."""
 
+    pid: int
     can_be_killed: bool = True
-
-    @property
-    @abstractmethod
-    def pid(self) -> int | None:
-        """Its number; None if it is not known."""
 
     @abstractmethod
     def kill(self) -> None:

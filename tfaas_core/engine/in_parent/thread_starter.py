@@ -42,9 +42,8 @@ def _control(sock: socket.socket, runtimes: Mapping[str, Runtime]) -> None:
 class _Thread(ProcessHandle):
     can_be_killed = False
 
-    @property
-    def pid(self) -> int | None:
-        return os.getpid()
+    def __init__(self) -> None:
+        self.pid = os.getpid()
 
     def kill(self) -> None:
         """A thread cannot be killed; the run goes on, and nobody waits for it."""

@@ -40,7 +40,6 @@ from tfaas_core.engine.shared.messages import (
 )
 from tfaas_core.errors import CannotServe, ModelLost, Unavailable
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.system.calls import Calls
 from tfaas_core.system.link import Link
 from tfaas_core.tensors import Array
 from tfaas_core.visit import Timing
@@ -69,7 +68,6 @@ class LocalEngine(Engine):
         self._link: Link[ToWorker] = Link(
             sock, ToWorker, self._received, self._pool_lost, "the pool"
         )
-        self._calls = Calls()
         self._open: dict[str, ModelConnection] = {}
         self._opening: dict[str, asyncio.Task[ModelConnection]] = {}
         self._lines = Lines(context.config.engine.max_queue_rows)
@@ -90,14 +88,13 @@ class LocalEngine(Engine):
         for connection in list(self._by_ticket.values()):
             connection.close()
         self._pool_lost()
-        self._link.close()
         if self._own_pool_socket is not None:
             self._own_pool_socket.close()
         if self._own_pool is not None:
             await self._own_pool.close()
 
     async def prepare(self, candidate: Candidate) -> Loaded:
-        done: Done = await self._calls.ask(lambda call: self._link.send(Prepare(call, candidate)))
+        done: Done = await self._link.ask(partial(Prepare, candidate=candidate))
         assert done.loaded is not None
         return done.loaded
 
@@ -125,10 +122,10 @@ class LocalEngine(Engine):
             raise CannotServe(message, **error.details) from None
 
     async def adopt(self, ticket: int, version: ModelVersion) -> None:
-        await self._calls.ask(lambda call: self._link.send(Adopt(call, ticket, version.key)))
+        await self._link.ask(partial(Adopt, ticket=ticket, key=version.key))
 
     async def servables(self) -> list[ServableStatus]:
-        counted: Counted = await self._calls.ask(lambda call: self._link.send(Count(call)))
+        counted: Counted = await self._link.ask(Count)
         return counted.servables
 
     def discard(self, ticket: int) -> None:
@@ -210,12 +207,12 @@ class LocalEngine(Engine):
         candidate = Candidate(
             version.name, version.key, version.runtime, "", version.params, version.signature.batch
         )
-        connection = await self._connection(wanted, lambda call: Acquire(call, candidate))
+        connection = await self._connection(wanted, partial(Acquire, candidate=candidate))
         if connection is None:
             # Only now: what is loaded is served without its storage, too.
             path = await asyncio.to_thread(self._artifact, version)
             found = msgspec.structs.replace(candidate, path=str(path))
-            connection = await self._connection(wanted, lambda call: Acquire(call, found))
+            connection = await self._connection(wanted, partial(Acquire, candidate=found))
         assert connection is not None
         return connection
 
@@ -223,9 +220,7 @@ class LocalEngine(Engine):
         self, wanted: _Wanted, question: Callable[[int], Acquire | AcquirePrepared]
     ) -> ModelConnection | None:
         """A connection to what the pool has loaded, or loads; None if it lacks the path."""
-        connection: ModelConnection | Absent = await self._calls.ask(
-            lambda call: self._link.send(question(call)), about=wanted
-        )
+        connection: ModelConnection | Absent = await self._link.ask(question, about=wanted)
         if isinstance(connection, Absent):
             return None
         loop = asyncio.get_running_loop()
@@ -238,7 +233,7 @@ class LocalEngine(Engine):
 
     def _connected(self, message: Connected, descriptors: list[int]) -> None:
         """Makes the connection known at once, so that a Release right behind finds it."""
-        wanted: _Wanted | None = self._calls.about(message.call)
+        wanted: _Wanted | None = self._link.about(message.call)
         if wanted is None:
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -251,12 +246,12 @@ class LocalEngine(Engine):
         try:
             connection = self._connector.connection(wanted.version, message, descriptors, forget)
         except Unavailable as error:
-            self._calls.fail(message.call, error)
+            self._link.fail(message.call, error)
             return
         self._by_ticket[message.ticket] = connection
         if key:
             self._open[key] = connection
-        self._calls.answer(message.call, connection)
+        self._link.answer(message.call, connection)
 
     def _forget(self, key: str, ticket: int, connection: ModelConnection) -> None:
         self._by_ticket.pop(ticket, None)
@@ -271,10 +266,8 @@ class LocalEngine(Engine):
                 self._connected(message, descriptors)
             case Release():
                 self._release(message.ticket)
-            case Absent() | Done() | Counted():
-                self._calls.answer(message.call, message)
             case Failed():
-                self._calls.fail(message.call, message.failure.error())
+                self._link.fail(message.call, message.failure.error())
 
     def _release(self, ticket: int) -> None:
         connection = self._by_ticket.get(ticket)
@@ -287,4 +280,4 @@ class LocalEngine(Engine):
         connection.release()
 
     def _pool_lost(self) -> None:
-        self._calls.end(lambda: Unavailable("the server is stopping"))
+        self._link.end(lambda: Unavailable("the server is stopping"))

@@ -15,6 +15,8 @@ class SlowRuns:
 
     def __init__(self, numbers: SharedNumbers) -> None:
         self._numbers = numbers
+        self.descriptor = numbers.descriptor
+        """What another process needs to share it."""
         self._cells = numbers.cells
         self._due_ns = 0
 
@@ -27,11 +29,6 @@ class SlowRuns:
     def of(cls, descriptor: int) -> SlowRuns:
         """Those behind a received descriptor, which it takes over."""
         return cls(SharedNumbers(descriptor))
-
-    @property
-    def descriptor(self) -> int:
-        """What another process needs to share it."""
-        return self._numbers.descriptor
 
     def run_begins(self, due_ns: int) -> None:
         """Called by a process that gave way, with when its run is likely to be over."""

@@ -15,7 +15,7 @@ from tfaas_core.error_kinds import ERRORS_BY_CODE, code_of_kind, error_from
 from tfaas_core.errors import SEE_LOG, TfaasError
 from tfaas_core.json_text import plain
 from tfaas_core.runtime import LoadOptions
-from tfaas_core.system.link import packed
+from tfaas_core.system.link import Answer, packed
 
 _TOLD = ("status", "code", "retry_after_s")
 _ANSWERS = ("headers", "document")
@@ -137,16 +137,13 @@ class Connected(msgspec.Struct, frozen=True, tag=True):
     new: bool = False
 
 
-class Absent(msgspec.Struct, frozen=True, tag=True):
+class Absent(Answer, frozen=True, tag=True):
     """The version that you want to be connected to is not loaded; say where it is."""
 
-    call: int
 
-
-class Done(msgspec.Struct, frozen=True, tag=True):
+class Done(Answer, frozen=True, tag=True):
     """A Prepare was done, and found this out; or an Adopt, which finds nothing out."""
 
-    call: int
     loaded: Loaded | None = None
 
 
@@ -163,10 +160,9 @@ class Release(msgspec.Struct, frozen=True, tag=True):
     ticket: int
 
 
-class Counted(msgspec.Struct, frozen=True, tag=True):
+class Counted(Answer, frozen=True, tag=True):
     """This is loaded."""
 
-    call: int
     servables: list[ServableStatus]
 
 

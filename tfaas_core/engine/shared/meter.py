@@ -18,6 +18,8 @@ class Meter:
 
     def __init__(self, numbers: SharedNumbers) -> None:
         self._numbers = numbers
+        self.descriptor = numbers.descriptor
+        """What another process needs to share it."""
         self._cells = numbers.cells
         self._workers = (len(self._cells) - 3) // 2
         self._rows = self._cells[0 : 2 * self._workers : 2]
@@ -31,11 +33,6 @@ class Meter:
     def of(cls, descriptor: int) -> Meter:
         """The meter behind a received descriptor, which it takes over."""
         return cls(SharedNumbers(descriptor))
-
-    @property
-    def descriptor(self) -> int:
-        """What another process needs to share it."""
-        return self._numbers.descriptor
 
     def rows(self) -> int:
         """Rows in flight, of all workers."""

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from tfaas_backends.runtimes.graph.first_node import begins_with_node
 from tfaas_core.archives import archive_at
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import LoadOptions, Runtime, Servable, Verdict
+
+_START_BYTES = 4096
+
+# Field 1 of a GraphDef is a node, whose field 1 is its name, and field 2 its op. Each is preceded
+# by its length: 7 bits a byte, the lowest first.
+_NODE = re.compile(
+    rb"\n[\x80-\xff]{0,4}[\x00-\x7f]"
+    rb"\n([\x80-\xff]?[\x01-\x7f])([A-Za-z0-9.][\w./\\>-]*)"
+    rb"\x12([\x80-\xff]?[\x01-\x7f])([A-Za-z_][\w.>-]*)"
+)
 
 
 class GraphRuntime(Runtime):
@@ -33,7 +43,7 @@ class GraphRuntime(Runtime):
         """
         if not artifact.is_file() or archive_at(artifact) is not None:
             return Verdict.NO
-        return Verdict.SURE if begins_with_node(artifact) else Verdict.MAYBE
+        return Verdict.SURE if _begins_with_node(artifact) else Verdict.MAYBE
 
     def find(self, folder: Path) -> Iterable[Path]:
         """None if there is a SavedModel: a .pb beside or in that belongs to it."""
@@ -52,3 +62,16 @@ class GraphRuntime(Runtime):
         from tfaas_backends.runtimes.tensorflow.graph_file import count_ops, read_graph
 
         return count_ops(read_graph(artifact))
+
+
+def _begins_with_node(file: Path) -> bool:
+    """Whether the file begins with a node as TensorFlow names them. Raises OSError."""
+    with file.open("rb") as opened:
+        found = _NODE.match(opened.read(_START_BYTES))
+    if found is None:
+        return False
+    return len(found[2]) == _number(found[1]) and len(found[4]) == _number(found[3])
+
+
+def _number(varint: bytes) -> int:
+    return sum((byte & 0x7F) << 7 * place for place, byte in enumerate(varint))

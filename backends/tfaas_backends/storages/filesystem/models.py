@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from tfaas_backends.storages.local_disk.disk import was_made_here
+from tfaas_core.errors import DoesNotFit
 from tfaas_core.models.model import ModelVersion, is_name
 from tfaas_core.models.versions import Model, Pointers
 
@@ -90,6 +91,34 @@ class FilesystemModels:
         except msgspec.DecodeError as error:
             self.warn_once(f"{name}/{POINTERS}", f"{file} cannot be read: {error}")
             return Decided()
+
+    def place(self, name: str, wanted: int, live: bool) -> tuple[int, Decided | None]:
+        """The number that a new version gets, and what has to be decided before it is there.
+
+        ``wanted``: a number for it; 0: the next one. What is decided sees to it that the version is
+        live then, or not. Raises DoesNotFit if a higher number is there already.
+        """
+        decided, highest = self.decided(name), max(self.numbers(name), default=0)
+        if 0 < wanted <= highest:
+            raise DoesNotFit(
+                f"model {name!r} has version {highest} already: {wanted} cannot be added",
+                model=name,
+            )
+        number = wanted or max(highest, decided.highest) + 1
+        if not live and (model := self.read(name)) is not None:
+            return number, Decided(number, model.pointers)
+        if decided.highest >= number:
+            return number, Decided(number - 1, decided.pointers)
+        return number, None
+
+    def beyond(self, name: str, keep: int) -> list[int]:
+        """The numbers that were stored before the newest ``keep``, and are not pointed at."""
+        model = self.read(name)
+        if model is None:
+            return []
+        whole = [version.version for version in model.versions]
+        first = whole[-max(keep, 1) :][0]
+        return [n for n in sorted(self.stored(name)) if n < first and n not in model.pointers.kept]
 
     def model(self, name: str) -> Model | None:
         """The model ``name``, or None; it is read again only if its folder has changed."""

@@ -144,16 +144,16 @@ class FilesystemStorage(Storage):
         folder = self._root / claim.name
         with self._told(f"storing model {claim.name!r}"):
             check_writable(self._root)
-            number = self._number_for(claim.name, version)
+            number, decided = self._models.place(claim.name, version.version, live)
             stored = msgspec.structs.replace(version, name=claim.name, version=number)
             (staging / RECORD).write_bytes(_encoded(stored))
             sync_tree(staging)
-            self._decide(claim.name, number, live)
+            if decided is not None:
+                self._write_pointers(claim.name, decided)
             os.rename(staging, folder / str(number))
             self._staging.release(staging)
             try:
-                sync(folder)
-                sync(self._root)
+                sync(folder, self._root)
             except OSError:
                 self._trash.take(folder / str(number))
                 raise
@@ -171,13 +171,7 @@ class FilesystemStorage(Storage):
     def prune(self, claim: Claim, keep: int) -> bool:
         folder = self._root / claim.name
         with self._told(f"removing old versions of model {claim.name!r}"):
-            model = self._models.read(claim.name)
-            if model is None:
-                return False
-            whole = [version.version for version in model.versions]
-            first = whole[-max(keep, 1) :][0]
-            numbers = sorted(self._models.stored(claim.name))
-            old = [n for n in numbers if n < first and n not in model.pointers.kept]
+            old = self._models.beyond(claim.name, keep)
             for number in old:
                 self._trash.take(folder / str(number))
             if old:
@@ -258,28 +252,6 @@ class FilesystemStorage(Storage):
 
     def _told(self, doing: str) -> AbstractContextManager[None]:
         return disk_errors(doing, self._root)
-
-    # Which number a version gets, and whether it is live.
-
-    def _number_for(self, name: str, version: ModelVersion) -> int:
-        highest = max(self._models.numbers(name), default=0)
-        if not version.version:
-            return max(highest, self._models.decided(name).highest) + 1
-        if version.version <= highest:
-            raise DoesNotFit(
-                f"model {name!r} has version {highest} already: {version.version} cannot be added",
-                model=name,
-            )
-        return version.version
-
-    def _decide(self, name: str, number: int, live: bool) -> None:
-        """Sees to it that version ``number``, once it is there, is live, or not."""
-        decided = self._models.decided(name)
-        model = self._models.read(name)
-        if not live and model is not None:
-            self._write_pointers(name, Decided(number, model.pointers))
-        elif decided.highest >= number:
-            self._write_pointers(name, Decided(number - 1, decided.pointers))
 
     def _write_pointers(self, name: str, decided: Decided) -> None:
         write_whole(self._root / name / POINTERS, msgspec.json.encode(decided))

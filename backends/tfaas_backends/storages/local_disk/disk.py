@@ -83,15 +83,16 @@ def sync_tree(folder: Path) -> None:
         sync(Path(path), mode=0o700)
 
 
-def sync(path: Path, mode: int | None = None) -> None:
-    """Puts a file or folder on the disk for good; ``mode``: its permissions from now on."""
-    descriptor = os.open(path, os.O_RDONLY | (os.O_NOFOLLOW if mode is not None else 0))
-    try:
-        if mode is not None:
-            os.fchmod(descriptor, mode)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def sync(*paths: Path, mode: int | None = None) -> None:
+    """Puts files or folders on the disk for good; ``mode``: their permissions from now on."""
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY | (os.O_NOFOLLOW if mode is not None else 0))
+        try:
+            if mode is not None:
+                os.fchmod(descriptor, mode)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def check_can_be_made(folder: Path) -> None:
