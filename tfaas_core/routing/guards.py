@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Sequence
+from inspect import isawaitable
 from typing import Any
 
 from tfaas_core.errors import TfaasError
@@ -51,7 +52,7 @@ class Guards:
         for guard, owner in self._guards[len(identities) :]:
             try:
                 answer = guard.admit(asking) if answer is _NOT_ASKED else answer
-                identity = answer if isinstance(answer, str) else await answer
+                identity = await answer if isawaitable(answer) else answer
                 if not isinstance(identity, str):
                     raise TypeError(f"admit gave {type(identity).__name__}, expected str")
             except BaseException as error:
@@ -66,9 +67,11 @@ class Guards:
         """Raises what one of them raises; ``identities`` are what they said, in order."""
         for (guard, owner), identity in zip(self._guards, identities, strict=True):
             try:
-                waiting = guard.admit_to(asking, identity, model)
-                if waiting is not None:
-                    await waiting
+                said: Any = guard.admit_to(asking, identity, model)
+                if said is not None:
+                    said = await said if isawaitable(said) else said
+                if said is not None:  # "no" is to be raised: this might mean either
+                    raise TypeError(f"admit_to gave {type(said).__name__}, expected None")
             except BaseException as error:
                 raise _refusal(guard, owner, error) from error
 
