@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tfaas_core.cli.all_commands import builtin_commands
-from tfaas_core.cli.options import (
-    config_options,
-    json_option,
-    print_json,
-    print_table,
-    read_config,
-)
+from tfaas_core.cli.options import config_options, json_option, print_json, print_table, read_config
 
 if TYPE_CHECKING:
     from tfaas_core.tools.survey import SurveyedPlugin

@@ -6,13 +6,7 @@ from pathlib import Path
 
 import click
 
-from tfaas_core.cli.options import (
-    config_options,
-    json_option,
-    print_json,
-    print_table,
-    read_config,
-)
+from tfaas_core.cli.options import config_options, json_option, print_json, print_table, read_config
 
 
 @click.command(epilog="Example: tfaas routes --json")

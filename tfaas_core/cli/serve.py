@@ -8,11 +8,7 @@ from pathlib import Path
 
 import click
 
-from tfaas_core.cli.options import (
-    DEFAULT_FILE,
-    config_options,
-    read_config,
-)
+from tfaas_core.cli.options import DEFAULT_FILE, config_options, read_config
 from tfaas_core.errors import ConfigError
 
 
@@ -20,12 +16,7 @@ from tfaas_core.errors import ConfigError
 @config_options
 @click.option("--demo", is_flag=True, help="Start with the built-in demo models stored.")
 @click.option("--reload", is_flag=True, help="Start again whenever a file of a plugin changes.")
-def serve(
-    path: Path | None,
-    overrides: tuple[str, ...],
-    demo: bool,
-    reload: bool,
-) -> int:
+def serve(path: Path | None, overrides: tuple[str, ...], demo: bool, reload: bool) -> int:
     """Run the server in the foreground, until SIGTERM or Ctrl-C."""
     if reload:
         return _serve_and_reload(path, overrides, demo)

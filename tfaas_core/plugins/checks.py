@@ -32,11 +32,11 @@ _SECTION_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _KIND_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _MODULE_NAME = re.compile(r"\w+(\.\w+)*")
 
-
 _PLAIN_METHODS = {
     "codec": ("parse", "is_heavy", "bind", "encode", "encode_other"),
     "observer": ("answered", "uploaded", "switched", "loaded", "unloaded", "crashed"),
 }
+"""Methods whose answer nobody awaits."""
 
 
 def wrong_with_methods(kind: str, part: object) -> Iterator[str]:
