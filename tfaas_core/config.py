@@ -135,6 +135,10 @@ class Tables(Table, frozen=True):
     plugins: PluginsTable = PluginsTable()
 
 
+class UnknownTable(ConfigError):
+    """Somebody asks for the table of a plugin that takes none of that name."""
+
+
 class Config(Tables, frozen=True):
     """The checked configuration: plain data, which can be pickled for another process."""
 
@@ -154,9 +158,9 @@ class Config(Tables, frozen=True):
         return configured_path(text, self.base_dir, "$.plugins.dir") if text else None
 
     def settings(self, name: str) -> Any:
-        """``[plugins.NAME]``, as the Struct that a plugin said it is. Raises ConfigError."""
+        """``[plugins.NAME]``, as the Struct that a plugin said it is. Raises UnknownTable."""
         if name not in self.sections:
-            raise ConfigError(f"no plugin takes the table `{name}` - at `$.plugins.{name}`")
+            raise UnknownTable(f"no plugin takes the table `{name}` - at `$.plugins.{name}`")
         return self.sections[name]
 
     def source_of(self, path: str) -> str:

@@ -43,7 +43,7 @@ class Guard(ABC):
         """Called again as soon as it is known which model it is about, if it is about one.
 
         Whether there is such a model has not been looked up: who is refused does not learn it.
-        ``identity`` is what ``admit`` said. Raises as ``admit`` does. By default all models are
-        allowed.
+        ``identity`` is what ``admit`` said. Raises as ``admit`` does; any answer but None is a
+        fault of the guard, and nobody passes. By default all models are allowed.
         """
         return None

@@ -17,6 +17,7 @@ from tfaas_core.engine.base import Engine
 from tfaas_core.engine.resting import RestingEngine
 from tfaas_core.errors import StorageUnavailable
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.models.paths import ModelPaths
 from tfaas_core.plugins import BUILTIN_PLUGINS, Plugins
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.predict.example_runs import ExampleRuns
@@ -63,6 +64,7 @@ class Host:
             engine.retire,
             self._make_ready,
             self._bus.switched,
+            ModelPaths(None if config.server.has_admin_port else config.server.base),
         )
         self.predictor = Predictor(self.catalog, engine, config.engine.max_queue_rows)
         self.example_runs = ExampleRuns(engine, self.codecs, config.engine.max_queue_rows)
@@ -76,6 +78,7 @@ class Host:
             BundleLimits(config.limits.max_unpacked_bytes, config.limits.max_bundle_files),
             self.example_runs,
             self._bus.tell,
+            ModelPaths(config.server.base),
         )
         self.shared: dict[str, Any] = {}
         """What a plugin's hooks and handlers hand to each other, by the plugin's name."""

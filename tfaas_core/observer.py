@@ -54,8 +54,8 @@ class Answered(msgspec.Struct, frozen=True, gc=False):
 class Observer:
     """Is told of what happens, in the event loop of an HTTP worker: it must return at once.
 
-    What it raises is logged, once a minute at most, and harms no request. A method that is not
-    overridden does nothing, and what nobody overrides costs nothing.
+    Its methods are plain functions. What it raises is logged, once a minute at most, and harms no
+    request. A method that is not overridden does nothing, and what nobody overrides costs nothing.
 
     An answer is told in the HTTP worker that gave it. Each of the other events is told once in the
     server, in one HTTP worker: the one that has been serving for longest. If that ends, the next

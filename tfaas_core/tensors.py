@@ -87,11 +87,12 @@ class Signature(msgspec.Struct, frozen=True, omit_defaults=True):
 class Bound(msgspec.Struct, frozen=True):
     """A request's values as arrays that a model can run on.
 
-    ``arrays``: every input under its name, of the signature's dtype; with a batch axis, axis 0 has
-    size ``rows``. ``rows`` is 1 for a signature without one. ``single`` says that the client sent
-    one row rather than a batch, so that a codec answers in kind. ``whole`` says that the arrays are
-    no rows to be merged with others or cut: they run alone, as they are, and are answered as the
-    model answers them. Their first axes may have different sizes then, or none.
+    ``arrays``: every input under its name, of the signature's dtype, in the machine's byte order;
+    with a batch axis, axis 0 has size ``rows``. ``rows`` is 1 for a signature without one.
+    ``single`` says that the client sent one row rather than a batch, so that a codec answers in
+    kind. ``whole`` says that the arrays are no rows to be merged with others or cut: they run
+    alone, as they are, and are answered as the model answers them. Their first axes may have
+    different sizes then, or none.
     """
 
     arrays: Arrays
@@ -215,6 +216,8 @@ def _wrong_tensor(spec: TensorSpec, array: Array, rows: int | None) -> DoesNotFi
     if rows is not None and spec.shape is not None:
         expected = TensorSpec(spec.name, spec.dtype, (rows, *spec.shape[1:]))
     dtype = "string" if array.dtype == object else array.dtype.name
+    if not array.dtype.isnative:
+        dtype = f"byte-swapped {dtype}"
     got = f"{dtype} {show_shape(array.shape)}"
     return DoesNotFit(
         f"input {spec.name!r} is {got}, the model takes {expected}",

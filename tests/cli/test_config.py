@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,12 +19,18 @@ from msgspec import Struct
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.secret import Secret
 
+class Account(Struct):
+    name: str
+    password: Secret
+
 class Csv(Struct, frozen=True):
     """``[plugins.csv]``: how tables are read."""
 
     separator: str = ","
     """What stands between two values."""
     token: Secret | None = None
+    tokens: dict[str, Secret] = {}
+    accounts: list[Account] = []
 
 @hookimpl
 def tfaas_config_sections():
@@ -79,6 +86,26 @@ def test_a_secret_is_not_printed(tfaas: Tfaas) -> None:
     printed = tfaas("config", *arguments)
     assert "# url is a secret, of --set storage.url\n" in printed
     assert "geheim" not in printed + tfaas("config", "--json", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("tokens", '{ alice = "geheim", bob = { env = "BOB" } }'),
+        ("tokens.alice", "geheim"),
+        ("accounts", '[{ name = "alice", password = "geheim" }]'),
+    ],
+)
+def test_a_secret_within_a_table_is_not_printed(tfaas: Tfaas, key: str, value: str) -> None:
+    arguments = ("--set", f"plugins.csv.{key}={value}")
+    printed = tfaas("config", *arguments)
+    assert f"# {key.split('.')[0]} holds secrets, of --set plugins.csv.{key}\n" in printed
+    assert "geheim" not in printed + tfaas("config", "--json", *arguments)
+
+
+def test_where_a_secret_is_is_printed(tfaas: Tfaas) -> None:
+    printed = tfaas("config", "--set", 'plugins.csv.tokens={ alice = { env = "ALICE" } }')
+    assert tomllib.loads(printed)["plugins"]["csv"] == {"tokens": {"alice": {"env": "ALICE"}}}
 
 
 def test_json_says_the_same(tfaas: Tfaas) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,12 @@ def test_linters_have_nothing_to_say(written: dict[str, Path], tmp_path: Path) -
     run(tmp_path, "mypy", "--strict", "--follow-imports", "silent", *files)
 
 
+def commands_in(readme: Path) -> list[list[str]]:
+    """The lines that begin with ``tfaas``, as words."""
+    lines = readme.read_text().splitlines()
+    return [shlex.split(line) for line in lines if line.startswith("    tfaas ")]
+
+
 def test_a_server_has_them_all(written: dict[str, Path], tmp_path: Path) -> None:
     for kind, folder in written.items():
         source = (folder / f"{module_of(kind)}.py").read_text()
@@ -70,6 +77,10 @@ def test_a_server_has_them_all(written: dict[str, Path], tmp_path: Path) -> None
         assert server.http.post("/my-routes/half", json={"values": [2, 4]}).json() == [2.0]
         assert server.http.delete("/delete/half").status_code == 200
         assert server.http.get("/my-routes").json() == {"models": []}
+        (tmp_path / "half.my-runtime").write_bytes(b"my-runtime 1\n0.5 0.25\n")
+        for _tfaas, *arguments in commands_in(written["runtime"] / "README.md"):
+            url = ("--url", str(server.http.base_url))
+            run(tmp_path, "tfaas_core", *arguments, *url)
 
 
 def test_the_guard_lets_in_nobody_from_elsewhere(written: dict[str, Path], tmp_path: Path) -> None:
@@ -101,6 +112,29 @@ def test_a_name_that_does_not_do_is_told_of(fails: Fails, name: str) -> None:
     assert fails("new", "codec", "--", name).startswith(
         f"{name!r} cannot name a plugin: a name is lower-case letters and digits"
     )
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("kind", "name", "whose"),
+    [
+        ("codec", "json", "the built-in plugin tfaas_plugins.codecs.json has the codec json"),
+        ("codec", "upload", "the built-in plugin tfaas_plugins.routes.models has the route POST"),
+        ("runtime", "graph", "the built-in plugin tfaas_backends.runtimes.graph has the runtime"),
+        ("storage", "sql", "the built-in plugin tfaas_backends.storages.sql has the storage sql"),
+        ("guard", "access-log", "the built-in plugin tfaas_plugins.access_log has the section"),
+        ("guard", "dir", "[plugins] dir is a key of the server"),
+        ("routes", "status", "the built-in plugin tfaas_plugins.routes.status has the route GET"),
+        ("routes", "params", "the built-in plugin tfaas_plugins.routes.params has the route GET"),
+    ],
+)
+def test_a_name_that_a_built_in_plugin_has_is_refused(
+    fails: Fails, kind: str, name: str, whose: str
+) -> None:
+    said = fails("new", kind, name)
+    assert said.startswith(f"{name!r} cannot name a {kind} plugin: {whose}")
+    assert said.endswith("; choose another name")
     assert list(Path().iterdir()) == []
 
 

@@ -60,6 +60,19 @@ def test_its_errors_are_one_line(install_plugin: InstallPlugin, fails: Fails) ->
     assert "Missing argument" in fails("hello", status=2)
 
 
+def test_a_failure_of_another_kind_names_the_plugin(
+    install_plugin: InstallPlugin, capfd: Capture
+) -> None:
+    install_plugin("tfaas-hello", hello(returns="raise KeyError('nobody')"))
+    assert main(["hello", "you"]) == 1
+    first, *_, last = capfd.readouterr().err.splitlines()
+    assert first.startswith("Traceback")
+    assert last == (
+        "tfaas: plugin tfaas_hello (tfaas-hello 1.0) failed in its command `hello`: "
+        "KeyError: 'nobody'; fix it, or list it in [plugins] disabled"
+    )
+
+
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["--version"], ["models", "--help"], ["routes", "--help"]]
 )

@@ -126,6 +126,7 @@ class TestConform:
             (np.zeros((3, 41), np.float32), "float32 [3, 41]"),
             (np.zeros((3, 42), np.float64), "float64 [3, 42]"),
             (np.zeros((3, 42), object), "string [3, 42]"),
+            (np.zeros((3, 42), ">f4"), "byte-swapped float32 [3, 42]"),
             (np.zeros((2, 42), np.float32), "float32 [2, 42]"),
         ],
     )

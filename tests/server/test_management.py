@@ -148,6 +148,16 @@ def test_guards_are_asked_on_both(tmp_path: Path, lane: dict[str, str]) -> None:
             assert answer.status_code == status
 
 
+def test_no_message_leads_to_what_is_on_the_other_port(
+    server: RunningServer, admin: httpx.Client
+) -> None:
+    asked = server.http.post("/json", json={"model": "nobody", "values": [1]})
+    assert (asked.status_code, asked.json()["error"]) == (404, "there is no model 'nobody'")
+    deleted = admin.delete("/delete/nobody")
+    said = "there is no model 'nobody'; see /tfaas/models"
+    assert (deleted.status_code, deleted.json()["error"]) == (404, said)
+
+
 def test_a_stop_answers_what_has_come_on_both(tmp_path: Path) -> None:
     with fake_server(tmp_path, "server.admin_port=0") as server, management(server) as admin:
         upload(admin, "sum")

@@ -100,6 +100,7 @@ def test_commands_send_the_token_of_the_environment(
     run = models()
     assert (run.returncode, run.stderr.count("\n")) == (1, 1)
     assert "asks for a token" in run.stderr
+    assert "these commands send the token that TFAAS_TOKEN holds" in run.stderr
 
 
 def test_the_access_log_says_who_asked(guarded: RunningServer) -> None:

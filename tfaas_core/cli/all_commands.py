@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import traceback
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tfaas_core.cli.options import read_config
 from tfaas_core.errors import ConfigError, TfaasError
+from tfaas_core.system.one_line import described
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from tfaas_core.config import Config
+    from tfaas_core.plugins import Plugins
+
+_PLUGINS = "tfaas.plugins"
+
+_USUAL = (click.ClickException, click.Abort, click.exceptions.Exit, TfaasError, BrokenPipeError)
+"""What commands raise on purpose, and if nobody reads on."""
 
 
 class AllCommands(click.Group):
@@ -24,8 +30,25 @@ class AllCommands(click.Group):
         """Also finds commands of plugins; what is wrong with plugins goes to stderr."""
         if args[0] in self.commands:
             return super().resolve_command(ctx, args)
-        plugins = {str(command.name): command for command in _of_plugins(self.commands)}
-        return click.Group(commands={**self.commands, **plugins}).resolve_command(ctx, args)
+        plugins = _plugins()
+        commands = {str(command.name): command for command in plugins.commands(self.commands)}
+        ctx.meta[_PLUGINS] = plugins
+        return click.Group(commands={**self.commands, **commands}).resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Names the plugin whose command raises what no command should."""
+        try:
+            return super().invoke(ctx)
+        except _USUAL:
+            raise
+        except Exception as error:
+            if _PLUGINS not in ctx.meta:
+                raise
+            traceback.print_exception(error)
+            plugins: Plugins = ctx.meta[_PLUGINS]
+            name = str(ctx.invoked_subcommand)
+            what = f"failed in its command `{name}`: {described(error)}"
+            raise plugins.blame("command", name, what) from error
 
 
 def builtin_commands() -> frozenset[str]:
@@ -34,7 +57,7 @@ def builtin_commands() -> frozenset[str]:
     return frozenset(root.commands) if isinstance(root, click.Group) else frozenset()
 
 
-def _of_plugins(builtin: Collection[str]) -> list[click.Command]:
+def _plugins() -> Plugins:
     import msgspec
 
     from tfaas_core.plugins import BUILTIN_PLUGINS, plugins_of
@@ -44,7 +67,7 @@ def _of_plugins(builtin: Collection[str]) -> list[click.Command]:
     disabled = (*BUILTIN_PLUGINS, *config.plugins.disabled)
     table = msgspec.structs.replace(config.plugins, disabled=disabled)
     asked = msgspec.structs.replace(config, plugins=table)
-    return plugins_of(asked, _warn).commands(builtin)
+    return plugins_of(asked, _warn)
 
 
 def _config() -> Config:

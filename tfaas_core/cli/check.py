@@ -7,17 +7,16 @@ from pathlib import Path
 import click
 
 from tfaas_core.cli.all_commands import builtin_commands
-from tfaas_core.cli.options import config_options, plugins_dir_option, read_config
+from tfaas_core.cli.options import config_options, read_config
 from tfaas_core.errors import ConfigError
 
 
 @click.command(epilog="Example: tfaas check --config tfaas.toml")
 @config_options
-@plugins_dir_option
-def check(path: Path | None, overrides: tuple[str, ...], plugins_dir: Path | None) -> int:
+def check(path: Path | None, overrides: tuple[str, ...]) -> int:
     """Validate the configuration and the plugins."""
     try:
-        config = read_config(path, overrides, plugins_dir)
+        config = read_config(path, overrides)
     except ConfigError as wrong:
         for message in (wrong.message, *getattr(wrong, "__notes__", ())):
             click.echo(f"tfaas: {message}", err=True)

@@ -136,6 +136,8 @@ class Client:
         except (ValueError, TypeError, LookupError):
             sentence = None
         if isinstance(sentence, str):
+            if response.status == HTTPStatus.UNAUTHORIZED:
+                sentence += "; these commands send the token that TFAAS_TOKEN holds"
             return click.ClickException(sentence)
         return self._not_understood(f": {response.status} {response.reason}")
 

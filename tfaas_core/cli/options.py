@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -26,7 +27,26 @@ def _check_overrides(
 
 
 def config_options(command: F) -> F:
-    """Gives a command ``--config`` and ``--set``, whose values ``read_config`` takes."""
+    """Gives a command ``--config``, ``--set`` and ``--plugins-dir``, for ``read_config``.
+
+    The command gets ``path`` and ``overrides``, of which the folder of plugins is the last.
+    """
+
+    @wraps(command)
+    def with_folder(
+        *arguments: Any, overrides: tuple[str, ...], plugins_dir: str | None, **options: Any
+    ) -> Any:
+        if plugins_dir is not None:
+            # What the command line names is relative to the current folder.
+            folder = Path(plugins_dir).absolute() if plugins_dir else ""
+            overrides = (*overrides, f"plugins.dir={folder}")
+        return command(*arguments, overrides=overrides, **options)
+
+    folder = click.option(
+        "--plugins-dir",
+        metavar="FOLDER",
+        help="A folder whose Python files are plugins, too; as --set plugins.dir.",
+    )
     overrides = click.option(
         "--set",
         "overrides",
@@ -42,15 +62,8 @@ def config_options(command: F) -> F:
         type=click.Path(path_type=Path),
         help="The TOML file. By default tfaas.toml in the current folder, if there is one.",
     )
-    return path(overrides(command))
+    return cast(F, path(overrides(folder(with_folder))))
 
-
-plugins_dir_option = click.option(
-    "--plugins-dir",
-    metavar="FOLDER",
-    type=click.Path(path_type=Path),
-    help="A folder whose Python files are plugins, too; as --set plugins.dir.",
-)
 
 version_option = click.option(
     "--version",
@@ -62,17 +75,12 @@ version_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
 
 
-def read_config(
-    path: Path | None, overrides: Sequence[str], plugins_dir: Path | None = None
-) -> Config:
+def read_config(path: Path | None, overrides: Sequence[str]) -> Config:
     """The configuration that the options of a command ask for; raises ConfigError."""
     from tfaas_core.config import load_config
 
     if path is None and DEFAULT_FILE.exists():
         path = DEFAULT_FILE
-    if plugins_dir is not None:
-        # What the command line names is relative to the current folder.
-        overrides = [*overrides, f"plugins.dir={plugins_dir.absolute()}"]
     return load_config(path, overrides)
 
 

@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tfaas_core.cli.all_commands import builtin_commands
-from tfaas_core.cli.options import (
-    config_options,
-    json_option,
-    plugins_dir_option,
-    print_json,
-    print_table,
-    read_config,
-)
+from tfaas_core.cli.options import config_options, json_option, print_json, print_table, read_config
 
 if TYPE_CHECKING:
     from tfaas_core.tools.survey import SurveyedPlugin
@@ -23,17 +16,17 @@ if TYPE_CHECKING:
 
 @click.command(epilog="Example: tfaas plugins --json")
 @config_options
-@plugins_dir_option
 @json_option
-def plugins(
-    path: Path | None, overrides: tuple[str, ...], plugins_dir: Path | None, as_json: bool
-) -> None:
+def plugins(path: Path | None, overrides: tuple[str, ...], as_json: bool) -> None:
     """List the plugins: what each registers, or why it is not active."""
-    config = read_config(path, overrides, plugins_dir)
+    config = read_config(path, overrides)
 
     from tfaas_core.tools.survey import survey
 
-    listed = survey(config, builtin_commands())
+    def tell(sentence: str) -> None:
+        click.echo(f"tfaas: warning: {' '.join(sentence.split())}", err=True)
+
+    listed = survey(config, builtin_commands(), tell)
     if as_json:
         print_json(listed)
         return

@@ -6,25 +6,15 @@ from pathlib import Path
 
 import click
 
-from tfaas_core.cli.options import (
-    config_options,
-    json_option,
-    plugins_dir_option,
-    print_json,
-    print_table,
-    read_config,
-)
+from tfaas_core.cli.options import config_options, json_option, print_json, print_table, read_config
 
 
 @click.command(epilog="Example: tfaas routes --json")
 @config_options
-@plugins_dir_option
 @json_option
-def routes(
-    path: Path | None, overrides: tuple[str, ...], plugins_dir: Path | None, as_json: bool
-) -> None:
+def routes(path: Path | None, overrides: tuple[str, ...], as_json: bool) -> None:
     """List the endpoints, with the plugin and the port of each."""
-    config = read_config(path, overrides, plugins_dir)
+    config = read_config(path, overrides)
 
     from tfaas_core.composition import Composition
     from tfaas_core.host import Host

@@ -3,61 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
-from tfaas_core.cli.options import (
-    DEFAULT_FILE,
-    config_options,
-    plugins_dir_option,
-    read_config,
-)
+from tfaas_core.cli.options import DEFAULT_FILE, config_options, read_config
 from tfaas_core.errors import ConfigError
 
 
 @click.command(epilog="Example: tfaas serve --demo --set server.port=9000")
 @config_options
-@plugins_dir_option
 @click.option("--demo", is_flag=True, help="Start with the built-in demo models stored.")
 @click.option("--reload", is_flag=True, help="Start again whenever a file of a plugin changes.")
-def serve(
-    path: Path | None,
-    overrides: tuple[str, ...],
-    plugins_dir: Path | None,
-    demo: bool,
-    reload: bool,
-) -> int:
+def serve(path: Path | None, overrides: tuple[str, ...], demo: bool, reload: bool) -> int:
     """Run the server in the foreground, until SIGTERM or Ctrl-C."""
     if reload:
-        return _serve_and_reload(path, overrides, plugins_dir, demo)
-    config = read_config(path, overrides, plugins_dir)
+        return _serve_and_reload(path, overrides, demo)
+    config = read_config(path, overrides)
 
     from tfaas_core.processes import server
 
     return server.serve(config, demo)
 
 
-def _serve_and_reload(
-    path: Path | None, overrides: tuple[str, ...], plugins_dir: Path | None, demo: bool
-) -> int:
+def _serve_and_reload(path: Path | None, overrides: tuple[str, ...], demo: bool) -> int:
     from tfaas_core.processes.reloader import Reloader, installed_modules
 
     arguments = ["serve", *(f"--set={override}" for override in overrides)]
     arguments += [] if path is None else [f"--config={path}"]
-    arguments += [] if plugins_dir is None else [f"--plugins-dir={plugins_dir}"]
     arguments += ["--demo"] if demo else []
 
     def watched() -> Iterator[Path]:
         yield path or DEFAULT_FILE
         yield from installed_modules()
-        # The server says what is wrong with it.
-        try:
-            folder = read_config(path, overrides, plugins_dir).plugins_dir
-        except ConfigError:
-            folder = plugins_dir
-        if folder is not None:
-            yield folder
+        with suppress(ConfigError):  # the server says what is wrong
+            if (folder := read_config(path, overrides).plugins_dir) is not None:
+                yield folder
 
     def tell(line: str) -> None:
         click.echo(f"tfaas: {line}", err=True)

@@ -9,6 +9,7 @@ import reprlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from tfaas_core.config import UnknownTable
 from tfaas_core.errors import ConfigError
 from tfaas_core.plugins.ctrl_c import CtrlC
 from tfaas_core.plugins.plugin import Plugin, broken
@@ -68,10 +69,14 @@ def make(
 
     value = call(plugin, doing, function, limit_s)
     if not isinstance(value, expected):
-        name = (expected if isinstance(expected, type) else expected[0]).__name__
-        article = "an" if name[0] in "AEIOU" else "a"
-        raise broken(plugin, f"returned {shown(value)} in {doing}, expected {article} {name}")
+        kind = with_article(expected if isinstance(expected, type) else expected[0])
+        raise broken(plugin, f"returned {shown(value)} in {doing}, expected {kind}")
     return value
+
+
+def with_article(kind: type[Any]) -> str:
+    """What messages call one of this kind, like ``an Observer``."""
+    return f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__}"
 
 
 def shown(value: object) -> str:
@@ -107,7 +112,9 @@ def _limited(
         ):
             try:
                 return function()
-            except (TooLong, ConfigError):
+            except (TooLong, ConfigError) as error:
+                if isinstance(error, UnknownTable):  # no configuration mends that
+                    raise broken(plugin, f"{failed}: {error.message}") from error
                 raise
             except BaseException as error:
                 if ctrl_c.pressed:

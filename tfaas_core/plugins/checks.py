@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 import re
 from collections.abc import Collection, Iterator
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, get_args
 
 import click
 import msgspec
@@ -16,7 +17,7 @@ from tfaas_core.listener import Listener
 from tfaas_core.plugins.calls import shown
 from tfaas_core.plugins.handlers import why_no_handler
 from tfaas_core.plugins.media_type import is_media_type
-from tfaas_core.route import Route
+from tfaas_core.route import Right, Route
 from tfaas_core.routing.pattern import Pattern
 from tfaas_core.runtime import Runtime
 from tfaas_core.settings.checks import keys_of
@@ -30,6 +31,22 @@ _COMMAND_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _SECTION_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _KIND_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _MODULE_NAME = re.compile(r"\w+(\.\w+)*")
+
+_PLAIN_METHODS = {
+    "codec": ("parse", "is_heavy", "bind", "encode", "encode_other"),
+    "observer": ("answered", "uploaded", "switched", "loaded", "unloaded", "crashed"),
+}
+"""Methods whose answer nobody awaits."""
+
+
+def wrong_with_methods(kind: str, part: object) -> Iterator[str]:
+    """Which methods of a codec or an observer nobody would wait for."""
+    for method in _PLAIN_METHODS.get(kind, ()):
+        if inspect.iscoroutinefunction(getattr(part, method, None)):
+            yield (
+                f"registers the {kind} {shown(part)}, which has {method} as `async def`, "
+                "expected a plain function"
+            )
 
 
 def wrong_with_codec(codec: Codec[Any]) -> Iterator[str]:
@@ -54,6 +71,7 @@ def wrong_with_codec(codec: Codec[Any]) -> Iterator[str]:
                 "expected one in lower case and without parameters, like 'text/csv', or '*/*'"
             )
     yield from _wrong_with_answers(codec)
+    yield from wrong_with_methods("codec", codec)
 
 
 def _wrong_with_answers(codec: Codec[Any]) -> Iterator[str]:
@@ -155,6 +173,11 @@ def wrong_with_route(route: Route) -> Iterator[str]:
             yield f"{label} for the method {shown(method)}, expected one of {', '.join(METHODS)}"
     if complaint := why_no_handler(route.handler):
         yield f"{label}, but its handler {complaint}"
+    if route.right not in (None, *get_args(Right)):
+        yield (
+            f"{label} with the right {shown(route.right)}, expected None or one of "
+            f"{', '.join(get_args(Right))}"
+        )
     if route.express and ("POST" not in methods or route.streams):
         yield f"{label} as express, which is for POST, and for bodies that are not streamed"
 

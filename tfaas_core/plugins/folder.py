@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -28,12 +29,18 @@ def plugins_in(folder: Path) -> Iterator[tuple[Plugin, partial[ModuleType]]]:
             f"the folder of plugins {folder} cannot be read: {error.strerror} - at `$.plugins.dir`"
         ) from None
     for path in paths:
-        name, file = (path.name, path / _INIT) if path.is_dir() else (path.stem, path)
-        if path.name[0] not in "_." and file.suffix == ".py" and file.is_file():
+        is_package = os.path.isdir(path)
+        name, file = (path.name, path / _INIT) if is_package else (path.stem, path)
+        if path.name[0] in "_." or file.suffix != ".py":
+            continue
+        # A folder may be anything; what else is called so is meant to be a plugin.
+        if not is_package or os.path.isfile(file):
             yield Plugin(name, str(path), ""), partial(_imported, name, file)
 
 
 def _imported(name: str, file: Path) -> ModuleType:
+    if not os.path.isfile(file):
+        raise ImportError("it is no file, or a link to what is not there")
     if not name.isidentifier():
         raise ImportError(f"{name!r} cannot name a module; use letters, digits and _ alone")
     folder = file.parent.parent if file.name == _INIT else file.parent

@@ -11,7 +11,7 @@ import pluggy
 
 from tfaas_core.errors import PluginError, StartupError
 from tfaas_core.plugins import checks
-from tfaas_core.plugins.calls import call, shown
+from tfaas_core.plugins.calls import call, shown, with_article
 from tfaas_core.plugins.plugin import Plugin, broken
 
 OnError: TypeAlias = Callable[[StartupError], None]
@@ -46,7 +46,7 @@ class Inquiry:
                 if isinstance(value, expected):
                     yield plugin, value
                 else:
-                    self._wrong(plugin, hook, value, f"a {expected.__name__}")
+                    self._wrong(plugin, hook, value, with_article(expected))
 
     def named(
         self, hook: str, expected: str, fits: Callable[[Any], bool]

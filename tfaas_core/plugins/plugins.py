@@ -73,8 +73,8 @@ class Plugins:
             except StartupError as error:
                 self._inquiry.on_error(error)
                 # A command that goes on has told what is wrong: the defaults tell no more.
-                with suppress(Exception):
-                    sections[name] = kind()
+                with suppress(StartupError):
+                    sections[name] = make(plugin, f"making [plugins.{name}]", kind, kind)
         return msgspec.structs.replace(config, sections=sections)
 
     def codecs(self, config: Config) -> dict[str, Codec[Any]]:
@@ -217,6 +217,9 @@ class Plugins:
         hook = f"tfaas_register_{kind}s"
         self._registrations.forget(hook)
         for plugin, value in self._inquiry.objects(hook, expected, host=host):
+            check = partial(checks.wrong_with_methods, kind, value)
+            if not self._inquiry.is_right(plugin, hook, check):
+                continue
             self._registrations.note(Registration(plugin, hook, kind, type(value).__name__))
             yield value, plugin.module
 

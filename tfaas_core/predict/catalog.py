@@ -7,8 +7,9 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TypeAlias, TypeVar
 
-from tfaas_core.errors import StorageUnavailable, TfaasError, Unavailable, UnknownModel
+from tfaas_core.errors import StorageUnavailable, TfaasError, Unavailable
 from tfaas_core.models.model import ModelVersion, now_or_right_after
+from tfaas_core.models.paths import HERE, ModelPaths
 from tfaas_core.models.versions import Model, Pointers
 from tfaas_core.routing.unexpected import is_given_up
 from tfaas_core.storage import DefaultChoice, Storage
@@ -40,17 +41,20 @@ class Catalog:
         on_gone: Callable[[ModelVersion], None],
         make_ready: Callable[[ModelVersion, ModelVersion], Awaitable[None]],
         switched: Switched | None = None,
+        paths: ModelPaths = HERE,
     ) -> None:
         """``on_gone`` is told of each version that need not be loaded any longer.
 
         ``make_ready(old, new)`` is awaited before requests go to ``new`` in the place of ``old``.
-        ``switched`` is told of each change of what is served after the first reading.
+        ``switched`` is told of each change of what is served after the first reading. ``paths`` are
+        for messages.
         """
         self._storage = storage
         self._configured_default = default
         self._on_gone = on_gone
         self._make_ready = make_ready
         self._switched = switched
+        self._paths = paths
         self._models: dict[str, Model] = {}
         self._seen: dict[str, Model] = {}
         self._switches: dict[str, asyncio.Task[None]] = {}
@@ -118,16 +122,13 @@ class Catalog:
     def model(self, name: str | None) -> Model:
         """The model ``name``, or with None, the default one; raises as ``get`` does."""
         name = self.name(name)
-        model = self._models.get(name)
-        if model is not None:
+        if (model := self._models.get(name)) is not None:
             return model
         if self._lost is not None:
             raise StorageUnavailable(
                 f"the list of models cannot be read at the moment: {self._lost.message}"
             )
-        if not name:
-            raise UnknownModel("there is no model yet; upload one to /upload")
-        raise UnknownModel(f"there is no model {name[:140]!r}; see /models", model=name[:140])
+        raise self._paths.unknown(name)
 
     def list(self) -> list[Model]:
         """All that is served, sorted by name; StorageUnavailable if nothing was read yet."""

@@ -114,27 +114,19 @@ class Predictor:
         answer, if that is not ``codec``. ``visit`` gets what becomes known on the way.
         """
         is_large = len(body) > LARGE_BODY_BYTES
-        if is_large:
-            document = await self._in_thread(codec.parse, body, head)
-        else:
-            document = codec.parse(body, head)
+        document = (
+            await self._in_thread(codec.parse, body, head) if is_large else codec.parse(body, head)
+        )
         _check_one_place(document)
         asked = document if target is None else target.of(document)
         name = asked.model
         if visit is not None and visit.gate is not None:
-            # The default model may be another one once they have answered.
-            name = self._catalog.name(name)
-            # Who may not go there does not learn whether there is such a model.
-            waiting = visit.goes_to(name) if name else None
-            if waiting is not None:
-                await waiting
+            name = await self._admitted(name, visit)
         version = self._catalog.get(name, asked.version, asked.label)
         if visit is not None:
             visit.model, visit.version = version.name, version.version
         if is_large or codec.is_heavy(document):
-            version, bound = await self._bound_in_thread(codec, document, asked, version)
-            if visit is not None:
-                visit.version = version.version
+            version, bound = await self._bound_in_thread(codec, document, asked, version, visit)
         else:
             bound = codec.bind(document, version)
         signature = version.signature
@@ -148,8 +140,23 @@ class Predictor:
             return Prediction(codec.encode(named, bound, document, version), version)
         return Prediction(answering.encode_other(named, bound, version), version)
 
+    async def _admitted(self, name: str, visit: Visit) -> str:
+        """The model's name, once the guards let the request go to it."""
+        # The default model may be another one once they have answered.
+        name = self._catalog.name(name)
+        # Who may not go there does not learn whether there is such a model.
+        waiting = visit.goes_to(name) if name else None
+        if waiting is not None:
+            await waiting
+        return name
+
     async def _bound_in_thread(
-        self, codec: Codec[Any], document: Document, asked: Target | Document, version: ModelVersion
+        self,
+        codec: Codec[Any],
+        document: Document,
+        asked: Target | Document,
+        version: ModelVersion,
+        visit: Visit | None,
     ) -> tuple[ModelVersion, Bound]:
         """Binds; if the live version changed meanwhile, binds again."""
         for binds_left in reversed(range(_MOST_BINDS)):
@@ -158,6 +165,8 @@ class Predictor:
             if current.key == version.key or not binds_left:
                 break
             version = current
+        if visit is not None:
+            visit.version = version.version
         return version, bound
 
     def _in_thread(self, work: Callable[..., T], *arguments: Any) -> Awaitable[T]:

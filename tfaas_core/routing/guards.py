@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
+from inspect import isawaitable
 from itertools import dropwhile
 from typing import Any, TypeAlias, TypeVar
 
@@ -82,9 +83,8 @@ class RouteGuards:
         """Waits for the ``answer`` of the first of ``guards``, and asks those behind it."""
         for guard, owner in guards:
             try:
-                if answer is _NOT_ASKED:
-                    answer = guard.admit(gate.asking)
-                identity = answer if isinstance(answer, str) else await answer
+                answer = guard.admit(gate.asking) if answer is _NOT_ASKED else answer
+                identity = await answer if isawaitable(answer) else answer
                 if not isinstance(identity, str):
                     raise TypeError(f"admit gave {type(identity).__name__}, expected str")
             except BaseException as error:
@@ -137,8 +137,9 @@ class _Gate(msgspec.Struct, gc=False):
             try:
                 if answer is _NOT_ASKED:
                     answer = guard.admit_to(self.asking, identity, model)
-                if answer is not None:
-                    await answer
+                said = await answer if isawaitable(answer) else answer
+                if said is not None:  # "no" is to be raised: this might mean either
+                    raise TypeError(f"admit_to gave {type(said).__name__}, expected None")
             except BaseException as error:
                 raise _refusal(guard, owner, error) from error
             answer = _NOT_ASKED

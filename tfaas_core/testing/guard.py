@@ -165,9 +165,10 @@ async def _admit(guard: Guard, asking: Asking) -> str:
 
 async def _admit_to(guard: Guard, asking: Asking, identity: str, model: str) -> None:
     """As ``_admit``, of ``admit_to``."""
-    waiting = guard.admit_to(asking, identity, model)
-    if waiting is not None:
-        await waiting
+    said: Any = guard.admit_to(asking, identity, model)
+    if said is not None:
+        said = await said
+    assert said is None, f"admit_to gives {said!r}; it raises if it refuses, and else gives None"
 
 
 async def _refusal(guard: Guard, sample: Refused) -> TfaasError | None:

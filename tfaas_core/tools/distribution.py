@@ -5,10 +5,17 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from string import Template
 
+from tfaas_core.composition import Composition
+from tfaas_core.config import Config, PluginsTable
 from tfaas_core.errors import ConfigError
+from tfaas_core.host import Host
+from tfaas_core.plugins import load_plugins
+from tfaas_core.plugins.finding import built_in_plugins
+from tfaas_core.settings.checks import keys_of
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -25,9 +32,11 @@ def write_distribution(kind: str, name: str, folder: Path | None = None) -> Path
             f"{name!r} cannot name a plugin: a name is lower-case letters and digits, "
             "in words joined by `-`, like `my-format`"
         )
-    module = f"tfaas_{name.replace('-', '_')}"
+    module = f"tfaas_{_section(name)}"
     if importlib.util.find_spec(module) is not None:
         raise ConfigError(f"there is a module {module} already; choose another name")
+    if whose := _whose(kind, name):
+        raise ConfigError(f"{name!r} cannot name a {kind} plugin: {whose}; choose another name")
     folder = Path(f"tfaas-{name}") if folder is None else folder
     files = dict(_files(kind, name, module))
     try:
@@ -42,13 +51,35 @@ def write_distribution(kind: str, name: str, folder: Path | None = None) -> Path
     return folder
 
 
+def _whose(kind: str, name: str) -> str:
+    """Who has already what the plugin would register; empty: nobody that is built in."""
+    section = _section(name)
+    if kind == "guard" and section in keys_of(PluginsTable):
+        return f"[plugins] {section} is a key of the server"
+    claims = {
+        "codec": [("codec", name), ("route", f"POST /{name}")],
+        "guard": [("section", section)],
+        "routes": [("route", f"GET /{name}"), ("route", f"POST /{name}/{{name}}")],
+    }
+    plugins = load_plugins(sources=built_in_plugins())
+    Host.at_rest(Composition.of(Config(), plugins)).routes()
+    for claim in claims.get(kind, [(kind, name)]):
+        with suppress(KeyError):
+            return f"the built-in plugin {plugins.owner(*claim)} has the {' '.join(claim)}"
+    return ""
+
+
+def _section(name: str) -> str:
+    return name.replace("-", "_")
+
+
 def _files(kind: str, name: str, module: str) -> Iterator[tuple[str, str]]:
     values = {
         "kind": kind,
         "name": name,
         "module": module,
         "distribution": f"tfaas-{name}",
-        "section": name.replace("-", "_"),
+        "section": _section(name),
         "cls": "".join(word.capitalize() for word in name.split("-")),
     }
 

@@ -13,6 +13,7 @@ from tfaas_core.errors import ConfigError
 from tfaas_core.plugins import Plugins, choose, plugins_of
 from tfaas_core.settings.checks import as_table
 from tfaas_core.settings.meanings import Key, keys
+from tfaas_core.settings.secrets import keys_with_secrets
 from tfaas_core.tools.toml_text import value_text
 
 _COLUMNS = 100
@@ -81,12 +82,14 @@ def _table(
 def _shown(config: Config, table: str, key: Key, settings: msgspec.Struct) -> ShownKey:
     value = msgspec.to_builtins(settings)[key.name]
     path = f"$.{table}.{key.name}"
-    changed = [source for changed, source in config.changed if changed == path]
+    changed = [
+        source for changed_key, source in config.changed if f"{changed_key}.".startswith(f"{path}.")
+    ]
     source = config.file if value != key.default else ""
     if changed:
         # Not what is behind --set KEY=, which may be a secret.
         source = changed[-1].partition("=")[0]
-    is_secret = key.type == "secret" and isinstance(value, str) and value != key.default
+    is_secret = value != key.default and key.name in keys_with_secrets(settings)
     told = msgspec.structs.asdict(key)
     return ShownKey(**told, value=None if is_secret else value, source=source)
 
@@ -113,5 +116,6 @@ def _line(key: ShownKey) -> str:
         default = "required" if key.default is None else value_text(key.default)
         return f"# {key.name} = {default}"
     if key.value is None:
-        return f"# {key.name} is a secret, of {key.source}"
+        what = "is a secret" if key.type == "secret" else "holds secrets"
+        return f"# {key.name} {what}, of {key.source}"
     return f"{key.name} = {value_text(key.value)}  # {key.source}"

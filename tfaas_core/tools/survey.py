@@ -50,10 +50,14 @@ class Findings(msgspec.Struct, frozen=True):
     warnings: list[str]
 
 
-def survey(config: Config, commands: Collection[str] = ()) -> list[SurveyedPlugin]:
+def survey(
+    config: Config,
+    commands: Collection[str] = (),
+    tell: Callable[[str], None] = lambda _sentence: None,
+) -> list[SurveyedPlugin]:
     """Every plugin that is found. No routes are listed if the configuration is wrong.
 
-    ``commands`` are the names of the built-in ones.
+    ``commands`` are the names of the built-in ones. ``tell`` gets what is wrong, but with plugins.
     """
     errors: list[StartupError] = []
     plugins = _built(config, commands, errors.append).plugins
@@ -62,6 +66,8 @@ def survey(config: Config, commands: Collection[str] = ()) -> list[SurveyedPlugi
     for error in errors:
         if isinstance(error, PluginError):
             reasons.setdefault(error.details["plugin"], {})[error.message] = None
+        else:
+            tell(error.message)
     return [
         SurveyedPlugin(
             plugin.module,

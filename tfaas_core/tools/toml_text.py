@@ -14,13 +14,14 @@ def quoted(text: str) -> str:
 
 
 def value_text(value: Any) -> str:
-    """A value as it stands behind ``key =``, in one line."""
+    """A value as it stands behind ``key =``, in one line. TOML has no null: keys of None go."""
     if isinstance(value, str):
         return quoted(value)
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(value_text, value))}]"
     if isinstance(value, Mapping):
-        pairs = [f"{_key(key)} = {value_text(inner)}" for key, inner in value.items()]
+        given = {key: inner for key, inner in value.items() if inner is not None}
+        pairs = [f"{_key(key)} = {value_text(inner)}" for key, inner in given.items()]
         return "{ " + ", ".join(pairs) + " }" if pairs else "{}"
     return json.dumps(value, default=str)
 

@@ -15,11 +15,11 @@ from tfaas_core.errors import (
     DoesNotFit,
     InUse,
     TfaasError,
-    UnknownModel,
 )
 from tfaas_core.events import Tell, tell_nobody
 from tfaas_core.models.model import ModelVersion, check_name, is_name
 from tfaas_core.models.params import WarmUpRuns, check_features
+from tfaas_core.models.paths import HERE, ModelPaths
 from tfaas_core.models.versions import MAX_LABELS, Model, Pointers
 from tfaas_core.predict.example_runs import ExampleRuns
 from tfaas_core.runtime import Runtime
@@ -48,6 +48,7 @@ class Publisher:
         limits: BundleLimits,
         example_runs: ExampleRuns,
         tell: Tell = tell_nobody,
+        paths: ModelPaths = HERE,
     ) -> None:
         self.storage = storage
         self.tell = tell
@@ -58,6 +59,7 @@ class Publisher:
         self._next_moment = next_moment
         self._keep_versions = keep_versions
         self._example_runs = example_runs
+        self._paths = paths
 
     async def publish(self, claim: Claim, staging: Path, package: Package) -> ModelVersion:
         """Loads, checks and stores what an upload holds in ``staging``, and makes it live.
@@ -99,7 +101,7 @@ class Publisher:
     async def remove(self, name: str) -> None:
         """Deletes a model with all its versions. Raises UnknownModel or Busy."""
         if not is_name(name):
-            raise _unknown(name)
+            raise self._paths.unknown(name)
         await finished(self._remove(name))
 
     async def choose_default(self, name: str) -> None:
@@ -193,13 +195,13 @@ class Publisher:
         """The model as it is stored now; raises UnknownModel."""
         model = await asyncio.to_thread(self.storage.model, name) if is_name(name) else None
         if model is None:
-            raise _unknown(name)
+            raise self._paths.unknown(name)
         return model
 
     async def _remove(self, name: str) -> None:
         async with _claimed(self.storage, name) as claim:
             if not await asyncio.to_thread(self.storage.delete, claim):
-                raise _unknown(name)
+                raise self._paths.unknown(name)
             await self._announce(name)
 
 
@@ -232,7 +234,3 @@ async def _claimed(storage: Storage, name: str) -> AsyncIterator[Claim]:
         yield claim
     finally:
         await asyncio.to_thread(claimed.__exit__, None, None, None)
-
-
-def _unknown(name: str) -> UnknownModel:
-    return UnknownModel(f"there is no model {name[:140]!r}; see /models", model=name[:140])

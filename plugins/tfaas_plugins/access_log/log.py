@@ -22,7 +22,8 @@ from tfaas_core.events import (
 from tfaas_core.observer import Answered, Observer
 from tfaas_core.system.logs import formatter
 
-_LONGEST_PATH = 500
+_LONGEST = 500
+"""Of a path, or a name, in characters."""
 
 _SHORT = {"duration_s": "took", "identity": "as", "size_bytes": "size"}
 """What fields of events are called in a text."""
@@ -89,6 +90,8 @@ def _shown(key: str, value: object) -> object:
         return "none"
     if key == "duration_s":
         return f"{value:.3f}s"
+    if key == "identity":
+        return _word(str(value))
     return repr(value) if key == "ending" else value
 
 
@@ -111,13 +114,12 @@ def handler_of(path: Path, log_format: Literal["text", "json"]) -> logging.Handl
 
 def _line(answer: Answered) -> str:
     """As people read it. What a client sent cannot break it."""
-    path = answer.path[:_LONGEST_PATH].encode("unicode_escape").decode()
-    words = [answer.client.ip or "-", answer.method, path, str(answer.status)]
+    words = [answer.client.ip or "-", answer.method, _word(answer.path), str(answer.status)]
     named = {
-        "as": answer.identity,
+        "as": _word(answer.identity),
         "code": answer.code,
         "codec": answer.codec,
-        "model": answer.model,
+        "model": _word(answer.model),
         "version": answer.version,
         "rows": answer.rows,
         "in": _bytes(answer.request_bytes),
@@ -127,6 +129,11 @@ def _line(answer: Answered) -> str:
         "run": _ms(answer.run_s),
     }
     return " ".join(words) + _named(named)
+
+
+def _word(text: str) -> str:
+    """Without blanks and line ends, which would make other fields and lines of it."""
+    return text[:_LONGEST].encode("unicode_escape").decode().replace(" ", r"\x20")
 
 
 def _named(values: Mapping[str, object]) -> str:

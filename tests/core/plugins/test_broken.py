@@ -14,6 +14,7 @@ from tests.core.plugins.sources import (
     STORAGE,
     InstallPlugin,
     ask_everything,
+    at_rest,
     hook,
     installed,
     route,
@@ -166,6 +167,10 @@ BROKEN = {
     "its handler cannot be called with one argument": ROUTE.replace("hello(request)", "hello()"),
     "'/hello' as express, which is for POST": route(methods='("GET",)', express="True"),
     "for bodies that are not streamed": route(streams="True", express="True"),
+    "which has bind as `async def`, expected a plain function": CODEC.replace(
+        "    def bind", "    async def bind"
+    ),
+    "with the right 'write', expected None or one of read, predict": route(right='"write"'),
     "registers the codec `csv` twice": CODEC.replace("[Csv()]", "[Csv(), Csv()]"),
     "registers the route `GET /hello/{n}` twice": ROUTE
     + '    yield Route("/hello/{n}", ("GET",), hello)',
@@ -213,6 +218,33 @@ def test_a_broken_plugin_is_an_error_that_names_it_with_version_and_reason(
     assert "tfaas_broken (tfaas-broken 2.1)" in caught.value.message
     assert expected in caught.value.message
     assert caught.value.details == {"plugin": "tfaas_broken"}
+
+
+@pytest.mark.parametrize(
+    ("returned", "expected"),
+    [
+        ("[Waits()]", "has answered as `async def`, expected a plain function"),
+        ("[Observer]", "expected an Observer"),
+        ("host.settings('nothing')", "no plugin takes the table `nothing`"),
+    ],
+)
+def test_a_broken_observer_names_its_plugin(
+    install_plugin: InstallPlugin, config: Config, returned: str, expected: str
+) -> None:
+    source = f"""
+from tfaas_core import Observer, hookimpl
+
+class Waits(Observer):
+    async def answered(self, answer): ...
+
+@hookimpl
+def tfaas_register_observers(host):
+    return {returned}
+"""
+    install_plugin("tfaas-broken", source)
+    with pytest.raises(PluginError, match="tfaas_broken") as caught:
+        installed().observers(at_rest(config))
+    assert expected in caught.value.message
 
 
 def test_a_plugin_that_does_not_come_back_is_an_error_that_names_it(

@@ -167,6 +167,17 @@ def test_a_check_of_ones_own_that_raises_is_told(load: Load) -> None:
         load(source=SECTION.replace("\n@hookimpl", "\n" + own))
 
 
+def test_a_check_of_ones_own_that_exits_is_reported_once(
+    install_plugin: InstallPlugin, config: Config
+) -> None:
+    own = "    def __post_init__(self):\n        raise SystemExit(1)\n\n@hookimpl"
+    install_plugin("tfaas-csv", SECTION.replace("\n@hookimpl", "\n" + own))
+    errors: list[StartupError] = []
+    load_plugins(on_error=errors.append).configured(config)
+    (error,) = errors
+    assert "failed in reading [plugins.csv]: SystemExit: 1" in error.message
+
+
 def test_all_that_is_wrong_is_reported(install_plugin: InstallPlugin, config: Config) -> None:
     install_plugin("tfaas-csv", SECTION)
     install_plugin("tfaas-b", hook("tfaas_config_sections", "return 1"))

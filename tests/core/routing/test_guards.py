@@ -178,7 +178,9 @@ def test_a_guard_of_no_model_costs_no_second_question() -> None:
 
 @pytest.mark.parametrize("said", [None, 3, b"alice"], ids=repr)
 @pytest.mark.parametrize("waits", [False, True])
-def test_a_guard_that_says_no_name_lets_nobody_pass(said: Any, waits: bool) -> None:
+def test_a_guard_that_says_no_name_lets_nobody_pass(
+    said: Any, waits: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     class Wrong(Guard):
         def admit(self, asking: Asking) -> Any:
             return self._later() if waits else said
@@ -190,6 +192,25 @@ def test_a_guard_that_says_no_name_lets_nobody_pass(said: Any, waits: bool) -> N
     answer = ask(route_for(Wrong()), request)
     assert (answer.status, request.steps) == (500, [])
     assert msgspec.json.decode(answer.body)["plugin"] == "tfaas_guard"
+    assert f"admit gave {type(said).__name__}, expected str" in caplog.text
+
+
+@pytest.mark.parametrize("said", [False, True, "bob"], ids=repr)
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_guard_that_says_anything_of_a_model_lets_nobody_pass(
+    said: Any, waits: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Wrong(Plain):
+        def admit_to(self, asking: Asking, identity: str, model: str) -> Any:
+            return self._later() if waits else said
+
+        async def _later(self) -> Any:
+            return said
+
+    request = to_model()
+    answer = ask(route_for(Wrong()), request)
+    assert (answer.status, request.steps) == (500, [])
+    assert f"admit_to gave {type(said).__name__}, expected None" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ class Changes:
     def clean_up(self) -> None:
         """Removes what is pending; what cannot be removed now is left, and logged."""
         try:
-            with database_errors(f"removing files of model {self._name!r}"):
+            with database_errors(f"removing files of model {self._name!r}", self._database):
                 remove_pending(self._connection, self._name)
         except TfaasError as error:
             _log.warning("%s; a later change or start removes them", error.message)

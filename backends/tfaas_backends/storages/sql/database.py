@@ -79,6 +79,10 @@ class Database(ABC):
         """The error of a database that no server can do anything with."""
         return ConfigError(f"the database {self.shown} cannot be used: {why} - at `$.storage.url`")
 
+    def unchangeable(self, obstacle: str) -> StorageUnavailable:
+        """The error of who wants to change a model in spite of what ``obstacle`` said."""
+        return StorageUnavailable(f"{obstacle}: no model can be changed in {self.shown}")
+
     def close(self) -> None:
         """Closes all connections."""
         self.engine.dispose()
@@ -115,8 +119,8 @@ _SQLITE_BROKEN = {
 
 
 @contextmanager
-def database_errors(doing: str) -> Iterator[None]:
-    """Makes an error of the database Busy, StorageFull or StorageUnavailable.
+def database_errors(doing: str, database: Database) -> Iterator[None]:
+    """Makes an error of the ``database`` Busy, StorageFull or StorageUnavailable.
 
     ``doing`` starts the message: ``storing model 'vk'``.
     """
@@ -126,19 +130,19 @@ def database_errors(doing: str) -> Iterator[None]:
         message = f"{doing} failed: somebody else changed the same at the same time; try again"
         raise Busy(message) from error
     except DBAPIError as error:
-        raise _meant(error, doing) from error
+        raise _meant(error, doing, database) from error
     except PendingRollbackError as error:
         message = f"{doing} failed: the connection to the database was lost"
         raise StorageUnavailable(message) from error
 
 
-def _meant(error: DBAPIError, doing: str) -> TfaasError:
+def _meant(error: DBAPIError, doing: str, database: Database) -> TfaasError:
     sqlstate = getattr(error.orig, "sqlstate", None)
     code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
     if sqlstate in _FULL or code == _SQLITE_FULL:
         return StorageFull(f"{doing} failed: the database's disk is full; make room there")
     if sqlstate in _READ_ONLY or code == _SQLITE_READ_ONLY:
-        return unchangeable(READ_ONLY)
+        return database.unchangeable(READ_ONLY)
     return StorageUnavailable(f"{doing} failed: {reason(error)}")
 
 
@@ -146,11 +150,6 @@ def broken(error: BaseException | None) -> str:
     """What is wrong with the file that the database should be; empty: nothing is."""
     code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
     return _SQLITE_BROKEN.get(code & 0xFF, "")
-
-
-def unchangeable(obstacle: str) -> StorageUnavailable:
-    """The error of who wants to change a model nevertheless."""
-    return StorageUnavailable(f"{obstacle}: no model can be changed")
 
 
 def reason(error: DBAPIError) -> str:

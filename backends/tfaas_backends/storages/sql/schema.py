@@ -97,7 +97,7 @@ class SqlMigrations(Migrations):
 def reaching(database: Database) -> Iterator[None]:
     """Names the database, and its key, if it cannot be reached inside the block."""
     try:
-        with database_errors(f"reaching the database {database.shown}"):
+        with database_errors(f"reaching the database {database.shown}", database):
             yield
     except StorageUnavailable as error:
         if why := broken(error.__cause__):

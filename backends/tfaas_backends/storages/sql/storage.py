@@ -17,7 +17,7 @@ from sqlalchemy import Connection, select, update
 
 from tfaas_backends.storages.local_disk.artifact_cache import ArtifactCache, clear_but_model
 from tfaas_backends.storages.sql.changes import Changes, change
-from tfaas_backends.storages.sql.database import Connect, Database, database_errors, unchangeable
+from tfaas_backends.storages.sql.database import Connect, Database, database_errors
 from tfaas_backends.storages.sql.fetch import fetch, id_of
 from tfaas_backends.storages.sql.records import Records
 from tfaas_backends.storages.sql.schema import SqlMigrations, reaching
@@ -90,7 +90,7 @@ class SqlStorage(Storage):
                 self._open_database()
             except ConfigError as error:
                 raise StorageUnavailable(error.message) from error
-        with database_errors(doing):
+        with database_errors(doing, self._database):
             yield
 
     @contextmanager
@@ -130,7 +130,7 @@ class SqlStorage(Storage):
 
     def _check_changeable(self, connection: Connection) -> None:
         if obstacle := self._database.obstacle(connection):
-            raise unchangeable(obstacle)
+            raise self._database.unchangeable(obstacle)
 
     @contextmanager
     def _changing(self, claim: Claim, doing: str) -> Iterator[Changes]:

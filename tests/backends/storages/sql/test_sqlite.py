@@ -174,7 +174,9 @@ def test_a_read_only_database_serves_and_refuses_changes(
         lambda: storage.claim("vk").__enter__(),
         lambda: storage.choose_default(DefaultChoice("vk", "2026-01-01")),
     ):
-        with pytest.raises(StorageUnavailable, match="read-only: no model can be changed"):
+        with pytest.raises(
+            StorageUnavailable, match=f"read-only: no model can be changed in sqlite:///{disk}"
+        ):
             call()
     storage.close()
 
@@ -186,7 +188,7 @@ def test_a_database_that_becomes_read_only_refuses_the_commit(disk: Path, tmp_pa
     version = fill(staging, "vk", b"x", Shape.FILE)
     with storage.claim("vk") as claim:
         make_read_only(disk)
-        with pytest.raises(StorageUnavailable, match="read-only"):
+        with pytest.raises(StorageUnavailable, match=f"read-only.* in sqlite:///{disk}"):
             storage.commit(claim, staging, version)
         with pytest.raises(StorageUnavailable, match="read-only"):
             storage.delete(claim)

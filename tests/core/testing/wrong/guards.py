@@ -98,6 +98,14 @@ class NamesADict(RightGuard):
         return {"name": await super().admit(asking)}  # type: ignore[return-value]
 
 
+class SaysYesByTrue(RightGuard):
+    async def admit_to(  # type: ignore[override]
+        self, asking: Asking, identity: str, model: str
+    ) -> bool:
+        await super().admit_to(asking, identity, model)
+        return True
+
+
 class RefusesAsDoesNotFit(RightGuard):
     async def admit(self, asking: Asking) -> str:
         try:
@@ -193,6 +201,7 @@ WRONG: dict[type, str] = {
     RefusesModels: "test_who_is_allowed_gets_an_identity",
     NamesNobody: "test_who_is_allowed_gets_an_identity",
     NamesInTwoLines: "test_who_is_allowed_gets_an_identity",
+    SaysYesByTrue: "test_who_is_allowed_gets_an_identity",
     NamesADict: "test_who_is_allowed_gets_an_identity",
     AsksForNothing: "test_a_refusal_can_be_sent_and_says_what_to_do",
     InTwoLines: "test_a_refusal_can_be_sent_and_says_what_to_do",
