@@ -25,7 +25,7 @@ from tfaas_core.testing.storage_processes import (
 from tfaas_core.testing.tries import tries
 
 FEWEST_KILLS = tries(60)
-FEWEST_KILLS_OF_LEASES = tries(15)
+FEWEST_KILLS_OF_LEASES = tries(10)
 _MOST_KILLS = tries(150)
 _KILLING_S = float(tries(3))
 

@@ -130,11 +130,7 @@ class Changes:
         record = msgspec.structs.replace(record, change=keys.new_token())
         body = msgspec.json.encode(record)
         try:
-            if etag:
-                done = self._bucket.replace(key, body, etag)
-            else:
-                done = self._bucket.create(key, body)
-            if done is not None:
+            if self._put_if(key, body, etag) is not None:
                 return
         except StorageUnavailable as error:
             self._look_again(record, error)
@@ -144,6 +140,9 @@ class Changes:
                 f"model {self._name!r} was changed by somebody else meanwhile; try again",
                 model=self._name,
             )
+
+    def _put_if(self, key: str, body: bytes, etag: str) -> str | None:
+        return self._bucket.replace(key, body, etag) if etag else self._bucket.create(key, body)
 
     def _look_again(self, record: ModelRecord, error: StorageUnavailable) -> None:
         try:
