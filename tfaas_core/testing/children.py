@@ -64,8 +64,8 @@ class Child:
 
     def __init__(self, work: Callable[[Report], None]) -> None:
         reading, writing = os.pipe()
-        self._process = self._idle_fork(work, writing) if not self.forks else None
-        self._pid = os.fork() if self._process is None else self._process.pid or 0
+        self._process = None if self.forks else self._idle_fork(work, writing)
+        self._pid = os.fork() if self._process is None else int(self._process.pid or -1)
         if self._pid == 0:
             _run_child(work, writing)
         os.close(writing)

@@ -53,9 +53,13 @@ def _outrun(change: str, make: MakeStorage, folder: Path) -> None:
     kept = upload(storage, "vk", b"kept")
     holder = Child(partial(_change_late, change, make, folder))
     assert holder.report() == ["held"]
-    assert becomes_free(storage, "vk")
-    stored = upload(storage, "vk", b"stored")
-    storage.sweep()
+    try:
+        assert becomes_free(storage, "vk")
+        stored = upload(storage, "vk", b"stored")
+        storage.sweep()
+    except BaseException:
+        holder.kill()
+        raise
     holder.signal(signal.SIGCONT)
     assert holder.finish() == [["refused"]]
     assert newest(storage, "vk") == stored
@@ -63,7 +67,7 @@ def _outrun(change: str, make: MakeStorage, folder: Path) -> None:
 
 
 def _change_late(change: str, make: MakeStorage, folder: Path, report: Report) -> None:
-    """Changes something after another process has let it go on."""
+    """Stops once it has the claim, and changes something when another process lets it go on."""
     storage = opened(make, folder)
     staging = storage.stage()
     with storage.claim("vk") as claim:

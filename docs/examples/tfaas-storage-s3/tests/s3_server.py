@@ -77,11 +77,20 @@ def table(folder: Path, **more: object) -> dict[str, object]:
     }
 
 
-def make_storage(folder: Path) -> Any:
+def make_storage(folder: Path, **more: object) -> Any:
     """What the contract suite tests."""
     from tfaas_storage_s3 import make_s3_storage
 
-    return make_s3_storage(table(folder), folder)
+    return make_s3_storage(table(folder, **more), folder)
+
+
+@contextmanager
+def opened(folder: Path, **more: object) -> Iterator[Any]:
+    """A storage that is ready for use; ``more`` is what else its table says."""
+    storage = make_storage(folder, **more)
+    storage.open()
+    yield storage
+    storage.close()
 
 
 def _serve() -> None:
