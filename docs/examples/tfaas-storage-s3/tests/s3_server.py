@@ -94,7 +94,7 @@ def opened(folder: Path, **more: object) -> Iterator[Any]:
 
 
 def _serve() -> None:
-    from moto.server import DomainDispatcherApplication, create_backend_app
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import BaseWSGIServer, make_server
 
     dispatch = DomainDispatcherApplication(create_backend_app)
@@ -131,7 +131,7 @@ def _serve() -> None:
 
 
 def _make_bucket(endpoint: str) -> None:
-    import boto3
+    import boto3  # type: ignore[import-untyped]
 
     keys = {"aws_access_key_id": KEYS[0], "aws_secret_access_key": KEYS[1]}
     client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **keys)

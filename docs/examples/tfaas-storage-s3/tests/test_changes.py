@@ -126,7 +126,7 @@ def test_an_upload_that_may_be_stored_keeps_its_files(storage: S3Storage) -> Non
 
         def create(key: str, body: bytes) -> str | None:
             really(key, body)
-            storage._bucket.get = fail  # type: ignore[method-assign]
+            storage._bucket.get = fail  # type: ignore[method-assign, assignment]
             raise gone
 
         storage._bucket.create = create  # type: ignore[method-assign]

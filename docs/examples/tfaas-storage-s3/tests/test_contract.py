@@ -10,6 +10,6 @@ from tfaas_core.testing.storage import StorageContract
 
 @pytest.mark.usefixtures("server")
 class TestS3Storage(StorageContract):
-    make_storage = make_storage
+    make_storage = staticmethod(make_storage)
     syncs_files = False
     survives_a_fork = False

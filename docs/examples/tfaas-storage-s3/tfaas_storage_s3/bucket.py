@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import msgspec
 import obstore
@@ -12,6 +13,9 @@ from obstore.exceptions import AlreadyExistsError, PreconditionError
 from obstore.store import S3Store
 
 from tfaas_storage_s3.faults import Place, no_conditions, told
+
+if TYPE_CHECKING:
+    from obstore.store import S3Config
 
 _CONNECT_S = 3.0
 _RETRIES = 2
@@ -127,22 +131,21 @@ def _etag(result: obstore.PutResult) -> str:
 
 
 def _store(options: Options) -> S3Store:
-    keys: dict[str, str] = {}
+    config: S3Config = {
+        "virtual_hosted_style_request": not options.endpoint,
+        "conditional_put": "etag",
+    }
     if options.keys is not None:
-        keys = {"access_key_id": options.keys[0], "secret_access_key": options.keys[1]}
+        config["access_key_id"], config["secret_access_key"] = options.keys
     if options.endpoint:
-        keys["endpoint"] = options.endpoint.rstrip("/")
+        config["endpoint"] = options.endpoint.rstrip("/")
     if options.region:
-        keys["region"] = options.region
+        config["region"] = options.region
     timeout = timedelta(seconds=options.timeout_s)
     return S3Store(
         options.bucket,
         prefix=options.prefix or None,
-        config={
-            **keys,  # type: ignore[typeddict-item]
-            "virtual_hosted_style_request": not options.endpoint,
-            "conditional_put": "etag",
-        },
+        config=config,
         client_options={
             "allow_http": options.endpoint.startswith("http://"),
             "connect_timeout": min(timeout, timedelta(seconds=_CONNECT_S)),
