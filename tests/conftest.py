@@ -24,6 +24,7 @@ settings.register_profile(
 settings.load_profile("patient")
 
 SLOW_FIRST = (
+    "examples/test_storage_s3.py",
     "server/test_replicas.py",
     "core/testing/test_suites.py",
     "cli/inspect/test_inspect.py",

@@ -68,22 +68,26 @@ class Host:
         )
         self.predictor = Predictor(self.catalog, engine, config.engine.max_queue_rows)
         self.example_runs = ExampleRuns(engine, self.codecs, config.engine.max_queue_rows)
-        self.publisher = Publisher(
-            self.storage,
-            engine,
-            self.runtimes,
-            place.announce or self.catalog.refresh,
-            self.catalog.next_moment,
-            config.models.keep_versions,
-            BundleLimits(config.limits.max_unpacked_bytes, config.limits.max_bundle_files),
-            self.example_runs,
-            self._bus.tell,
-            ModelPaths(config.server.base),
-        )
+        self.publisher = self._new_publisher(place)
         self.shared: dict[str, Any] = {}
         """What a plugin's hooks and handlers hand to each other, by the plugin's name."""
         self._look = place.look
         self._since_s = time.monotonic()
+
+    def _new_publisher(self, place: WorkerPlace) -> Publisher:
+        limits, models = self.config.limits, self.config.models
+        return Publisher(
+            self.storage,
+            self.engine,
+            self.runtimes,
+            place.announce or self.catalog.refresh,
+            self.catalog.next_moment,
+            models.keep_versions,
+            BundleLimits(limits.max_unpacked_bytes, limits.max_bundle_files),
+            self.example_runs,
+            self._bus.tell,
+            ModelPaths(self.config.server.base),
+        )
 
     @classmethod
     @asynccontextmanager

@@ -75,6 +75,10 @@ class Storage(ABC):
     not. A file of any size may come, so none is ever in memory as a whole.
     """
 
+    lease_s: float = 0.0
+    """How long, at most, a claim outlives a process that was killed. If that is not 0, claims are
+    leases: their holder renews them, and who could not, for so long, has lost its claim."""
+
     @abstractmethod
     def open(self) -> None:
         """Called once per process before anything else. Raises ConfigError if it cannot work.
@@ -86,8 +90,8 @@ class Storage(ABC):
     def examine(self) -> list[str]:
         """What ``open`` would warn of, a sentence each, with the key. May precede ``open``.
 
-        Raises ConfigError for what ``open`` would raise it for, as far as that can be told without
-        changing anything on this machine, or asking another one.
+        Raises ConfigError for what ``open`` would raise an error for, as far as that can be told
+        without changing anything. A storage on another machine may ask that, for a few seconds.
         """
         return []
 
@@ -101,9 +105,11 @@ class Storage(ABC):
 
     @abstractmethod
     def claim(self, name: str) -> AbstractContextManager[Claim]:
-        """The right to change ``name``, for a ``with`` block; ends with the process at the latest.
+        """The right to change ``name``, for a ``with`` block.
 
-        Raises Busy if another request, process or host holds it.
+        It ends with the process at the latest, or ``lease_s`` after that. Under a claim that was
+        lost, whatever would change something raises Busy or StorageUnavailable, and changes
+        nothing. Raises Busy if another request, process or host holds it.
         """
 
     @abstractmethod

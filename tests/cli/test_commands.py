@@ -6,30 +6,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 
 from tests.plugin_site import environment_with
 from tfaas_core import __version__
 from tfaas_core.cli import main
-from tfaas_core.cli.group import tfaas
 from tfaas_core.plugins import BUILTIN_PLUGINS
 
 InstallPlugin = Callable[..., Path]
 Capture = pytest.CaptureFixture[str]
-
-SECTION = """
-from msgspec import Struct
-from tfaas_core.hookspecs import hookimpl
-
-@hookimpl
-def tfaas_config_sections():
-    return {"table": Struct}
-"""
 
 QUICKLY = ("--set", "engine.isolation=inline")
 """Models get no process of their own, so that none is tried."""
@@ -242,45 +231,6 @@ def test_plugins_warns_of_what_is_wrong_with_the_configuration(
         "No such file or directory - at `$.plugins.dir`\n"
     )
     assert "tfaas_plugins.codecs.json" in captured.out
-
-
-def commands_of(group: click.Group) -> Iterator[click.Command]:
-    for command in group.commands.values():
-        yield from commands_of(command) if isinstance(command, click.Group) else [command]
-
-
-def test_a_folder_of_plugins_can_be_named_wherever_a_configuration_can() -> None:
-    options = [{option for p in c.params for option in p.opts} for c in commands_of(tfaas)]
-    with_config = [names for names in options if "--config" in names]
-    assert len(with_config) == 9
-    for names in with_config:
-        assert {"--set", "--plugins-dir"} <= names
-
-
-def test_a_folder_of_plugins_is_relative_to_the_current_one(capsys: Capture, folder: Path) -> None:
-    (folder / "plugins.d").mkdir()
-    (folder / "elsewhere").mkdir()
-    (folder / "elsewhere" / "tfaas.toml").touch()
-    (folder / "plugins.d" / "table.py").write_text(SECTION)
-    arguments = ("--config", "elsewhere/tfaas.toml", "--plugins-dir")
-    assert main(["config", *arguments, "plugins.d"]) == 0
-    assert "[plugins.table]\n" in capsys.readouterr().out
-    assert main(["config", *arguments, ""]) == 0
-    assert "[plugins.table]\n" not in capsys.readouterr().out
-
-
-def test_what_is_called_like_a_plugin_and_is_no_file_is_named(
-    capsys: Capture, folder: Path
-) -> None:
-    (folder / "lost.py").symlink_to("nowhere")
-    os.mkfifo(folder / "pipe.py")
-    (folder / "nothing").mkdir()
-    assert main(["check", "--plugins-dir", ".", *QUICKLY]) == 1
-    assert capsys.readouterr().err.splitlines() == [
-        f"tfaas: plugin {name} ({folder / name}.py) cannot be imported: ImportError: it is no "
-        "file, or a link to what is not there; fix it, or list it in [plugins] disabled"
-        for name in ("lost", "pipe")
-    ]
 
 
 def test_routes_lists_the_endpoints_with_their_plugins(capsys: Capture) -> None:

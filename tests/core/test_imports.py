@@ -25,6 +25,7 @@ LAYERS = (
     {"route", "tensors"},
     {"guard", "models", "observer", "static_files"},
     {"codec", "routing", "secret", "storage", "system", "values"},
+    {"local_disk"},
     {"settings"},
     {"config"},
     {"runtime", "status"},

@@ -107,13 +107,9 @@ class RouteObservers:
         visit = request.visit
         if visit is None:
             return
-        head, model, code = request.head, visit.model, ""
-        if is_cut:
-            code = CUT
-        elif response.status >= 400:
-            code = _code(response)
-            if code == UnknownModel.code:
-                model = ""
+        head = request.head
+        is_error = response.status >= 400 and not is_cut
+        code = _code(response) if is_error else CUT if is_cut else ""
         # In their order: by their names would take several times as long.
         answer = Answered(
             head.method,
@@ -127,7 +123,7 @@ class RouteObservers:
             answer_bytes,
             time.monotonic() - visit.begin_s,
             visit.codec,
-            model,
+            "" if code == UnknownModel.code else visit.model,
             visit.version,
             visit.rows,
             visit.wait_s,

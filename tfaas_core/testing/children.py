@@ -9,7 +9,8 @@ import signal
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from typing import Any, NoReturn, TypeAlias, TypeVar
+from multiprocessing.process import BaseProcess
+from typing import Any, ClassVar, NoReturn, TypeAlias, TypeVar
 
 Report: TypeAlias = Callable[..., None]
 """Sends values, as JSON, from a child to its parent."""
@@ -18,11 +19,15 @@ T = TypeVar("T")
 _LIFETIME_S = 600
 
 
-def apart(work: Callable[..., T], *arguments: Any) -> T:
-    """What ``work`` returns in a spawned process, which has no other threads."""
+def apart(work: Callable[..., T], *arguments: Any, forks: bool = True) -> T:
+    """What ``work`` returns in a spawned process, which has no other threads.
+
+    ``forks`` is what ``Child.forks`` is there.
+    """
     context = multiprocessing.get_context("spawn")
     receiving, sending = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(sending, work, arguments), daemon=True)
+    given = (sending, work, arguments, forks)
+    process = context.Process(target=_answer, args=given, daemon=forks)
     process.start()
     sending.close()
     try:
@@ -40,7 +45,10 @@ def apart(work: Callable[..., T], *arguments: Any) -> T:
     return result
 
 
-def _answer(sending: Connection, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+def _answer(
+    sending: Connection, work: Callable[..., Any], arguments: tuple[Any, ...], forks: bool
+) -> None:
+    Child.forks = forks
     try:
         sending.send((work(*arguments), None))
     except BaseException:
@@ -50,14 +58,27 @@ def _answer(sending: Connection, work: Callable[..., Any], arguments: tuple[Any,
 class Child:
     """A forked process, and what it reports; it dies by itself after ten minutes."""
 
+    forks: ClassVar[bool] = True
+    """Whether it is a fork of this process, with all that this one has begun. If not, it is one of
+    an idle process, and its work has to be picklable."""
+
     def __init__(self, work: Callable[[Report], None]) -> None:
         reading, writing = os.pipe()
-        self._pid = os.fork()
+        self._process = None if self.forks else self._idle_fork(work, writing)
+        self._pid = os.fork() if self._process is None else int(self._process.pid or -1)
         if self._pid == 0:
-            signal.alarm(_LIFETIME_S)
             _run_child(work, writing)
         os.close(writing)
         self._reports = os.fdopen(reading)
+
+    def _idle_fork(self, work: Callable[[Report], None], writing: int) -> BaseProcess:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["tfaas_core.testing.storage_kills"])
+        sending = Connection(os.dup(writing), readable=False)
+        process = context.Process(target=_run_idle_fork, args=(work, sending))
+        process.start()
+        sending.close()
+        return process
 
     def report(self) -> list[Any]:
         """The next report."""
@@ -65,28 +86,46 @@ class Child:
         return values
 
     def has_ended(self) -> bool:
+        if self._process is not None:
+            return not self._process.is_alive()
         flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
         return os.waitid(os.P_PID, self._pid, flags) is not None
 
     def finish(self) -> list[list[Any]]:
         """Waits for its good end; returns the remaining reports."""
         reports = self._rest()
-        _, status = os.waitpid(self._pid, 0)
+        status = self._wait()
         assert status == 0, f"the child ended with {status}: {reports[-1:]}"
         return reports
 
     def kill(self) -> list[list[Any]]:
         """SIGKILL; returns the remaining reports."""
-        os.kill(self._pid, signal.SIGKILL)
-        os.waitpid(self._pid, 0)
+        self.signal(signal.SIGKILL)
+        self._wait()
         return self._rest()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal."""
+        os.kill(self._pid, number)
+
+    def _wait(self) -> int | None:
+        if self._process is None:
+            return os.waitpid(self._pid, 0)[1]
+        self._process.join()
+        return self._process.exitcode
 
     def _rest(self) -> list[list[Any]]:
         with self._reports:
             return [json.loads(line) for line in self._reports]
 
 
+def _run_idle_fork(work: Callable[[Report], None], sending: Connection) -> NoReturn:
+    _run_child(work, sending.fileno())
+
+
 def _run_child(work: Callable[[Report], None], writing: int) -> NoReturn:
+    signal.alarm(_LIFETIME_S)
+
     def report(*values: Any) -> None:
         os.write(writing, json.dumps(values).encode() + b"\n")
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import pytest
 
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.storage import Storage
+from tfaas_core.testing.children import apart
 from tfaas_core.testing.storage_processes import MakeStorage
+
+T = TypeVar("T")
 
 
 def live(storage: Storage) -> list[ModelVersion]:
@@ -43,6 +46,11 @@ class StorageCase:
     crosses_processes: ClassVar[bool] = True
     """Whether processes share such a storage, and it outlives them."""
 
+    survives_a_fork: ClassVar[bool] = True
+    """Whether a process whose parent has used such a storage can make one of its own. Where a
+    library's threads do not, as a client's may not, the processes of the tests are forks of an
+    idle one."""
+
     @pytest.fixture
     def folder(self, tmp_path: Path) -> Path:
         return tmp_path / "storage"
@@ -53,6 +61,11 @@ class StorageCase:
         storage.open()
         yield storage
         storage.close()
+
+    @classmethod
+    def apart(cls, work: Callable[..., T], folder: Path) -> T:
+        """What ``work`` returns of such storages under ``folder``, in a process of its own."""
+        return apart(work, cls.make_storage, folder, forks=cls.survives_a_fork)
 
     @pytest.fixture
     def crossing(self) -> None:

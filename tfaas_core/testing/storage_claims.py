@@ -11,7 +11,6 @@ import pytest
 from tfaas_core.errors import Busy, DoesNotFit
 from tfaas_core.storage import Storage
 from tfaas_core.testing import storage_processes as processes
-from tfaas_core.testing.children import apart
 from tfaas_core.testing.storage_case import StorageCase, live
 from tfaas_core.testing.storage_processes import newest, upload
 
@@ -73,12 +72,12 @@ class ClaimsContract(StorageCase):
             pass
 
     def test_claims_exclude_other_processes(self, folder: Path, crossing: None) -> None:
-        apart(processes.claims_exclude_processes, type(self).make_storage, folder)
+        self.apart(processes.claims_exclude_processes, folder)
 
     def test_processes_that_contend_for_a_claim_never_share_it(
         self, folder: Path, crossing: None
     ) -> None:
-        apart(processes.contend, type(self).make_storage, folder)
+        self.apart(processes.contend, folder)
 
     def test_a_killed_process_holds_no_claim(self, folder: Path, crossing: None) -> None:
-        apart(processes.killed_holder_frees_claim, type(self).make_storage, folder)
+        self.apart(processes.killed_holder_frees_claim, folder)

@@ -16,7 +16,7 @@ from tfaas_core.testing.children import Child, Report
 from tfaas_core.testing.storage_processes import (
     MakeStorage,
     Shape,
-    can_claim,
+    becomes_free,
     fault_of,
     newest,
     opened,
@@ -25,6 +25,7 @@ from tfaas_core.testing.storage_processes import (
 from tfaas_core.testing.tries import tries
 
 FEWEST_KILLS = tries(60)
+FEWEST_KILLS_OF_LEASES = tries(10)
 _MOST_KILLS = tries(150)
 _KILLING_S = float(tries(3))
 
@@ -38,7 +39,9 @@ def kill_at_random(make: MakeStorage, folder: Path) -> int:
     ledger.follow([["upload", "a"], ["stored", upload(storage, "a").version]])
     upload_s = time.monotonic() - start_s
     kills = 0
-    while kills < FEWEST_KILLS or (kills < _MOST_KILLS and time.monotonic() - start_s < _KILLING_S):
+    # After each, one has to wait for a lease to end.
+    fewest = FEWEST_KILLS_OF_LEASES if storage.lease_s else FEWEST_KILLS
+    while kills < fewest or (kills < _MOST_KILLS and time.monotonic() - start_s < _KILLING_S):
         victim = Child(partial(_change_forever, make, folder, kills))
         ready = victim.report()
         assert ready == ["ready"], ready
@@ -98,4 +101,4 @@ class _Ledger:
                 assert found == version, (name, found, version, self._unsure)
             assert newest(self._storage, name) == record
             assert record is None or fault_of(self._storage, record) is None
-            assert can_claim(self._storage, name)
+            assert becomes_free(self._storage, name)

@@ -28,6 +28,8 @@ from tfaas_core.testing.tries import tries
 
 _TURNS = tries(30)
 _CONTENDING_S = 0.7
+_PAUSE_S = 0.1
+_SLACK_S = 5.0
 
 
 class MakeStorage(Protocol):
@@ -98,14 +100,18 @@ def newest(storage: Storage, name: str) -> ModelVersion | None:
 def claims_exclude_processes(make: MakeStorage, folder: Path) -> None:
     """A name claimed here is busy there, another name is not, and it is free afterwards."""
     storage = opened(make, folder)
-
-    def attempt(report: Report) -> None:
-        other = opened(make, folder)
-        report(can_claim(other, "vk"), can_claim(other, "other"))
-
+    attempt = partial(_attempt, make, folder)
     with storage.claim("vk"):
         assert Child(attempt).finish() == [[False, True]]
+        if storage.lease_s:
+            time.sleep(1.5 * storage.lease_s)  # by then, a claim that nobody renews has ended
+            assert Child(attempt).finish() == [[False, True]]
     assert Child(attempt).finish() == [[True, True]]
+
+
+def _attempt(make: MakeStorage, folder: Path, report: Report) -> None:
+    storage = opened(make, folder)
+    report(can_claim(storage, "vk"), can_claim(storage, "other"))
 
 
 def killed_holder_frees_claim(make: MakeStorage, folder: Path) -> None:
@@ -113,17 +119,17 @@ def killed_holder_frees_claim(make: MakeStorage, folder: Path) -> None:
     storage = opened(make, folder)
     upload(storage, "stored")
     for name in ("stored", "new"):
-
-        def hold(report: Report, name: str = name) -> None:
-            with opened(make, folder).claim(name):
-                report("held")
-                signal.pause()
-
-        holder = Child(hold)
+        holder = Child(partial(_hold, make, folder, name))
         assert holder.report() == ["held"]
         assert not can_claim(storage, name)
         holder.kill()
-        assert can_claim(storage, name)
+        assert becomes_free(storage, name)
+
+
+def _hold(make: MakeStorage, folder: Path, name: str, report: Report) -> None:
+    with opened(make, folder).claim(name):
+        report("held")
+        signal.pause()
 
 
 def sweep(make: MakeStorage, folder: Path) -> None:
@@ -227,3 +233,15 @@ def can_claim(storage: Storage, name: str) -> bool:
             return True
     except Busy:
         return False
+
+
+def becomes_free(storage: Storage, name: str) -> bool:
+    """Whether the claim of a process that is no more, or has stopped, ends in time."""
+    if not storage.lease_s:
+        return can_claim(storage, name)
+    end_s = time.monotonic() + storage.lease_s + _SLACK_S
+    while not can_claim(storage, name):
+        if time.monotonic() > end_s:
+            return False
+        time.sleep(_PAUSE_S)
+    return True

@@ -8,9 +8,8 @@ from pathlib import Path
 from tfaas_core.models.versions import Pointers
 from tfaas_core.storage import DefaultChoice, Storage
 from tfaas_core.testing import storage_processes as processes
-from tfaas_core.testing.children import apart
 from tfaas_core.testing.storage_case import StorageCase, live
-from tfaas_core.testing.storage_kills import FEWEST_KILLS, kill_at_random
+from tfaas_core.testing.storage_kills import FEWEST_KILLS_OF_LEASES, kill_at_random
 from tfaas_core.testing.storage_processes import Shape, fault_of, newest, upload
 
 
@@ -55,7 +54,7 @@ class SharedContract(StorageCase):
         staging = storage.stage()
         given = processes.fill(staging, "vk", b"weights", Shape.FOLDER)
         with storage.claim("vk") as claim:
-            apart(processes.sweep, type(self).make_storage, folder)
+            self.apart(processes.sweep, folder)
             stored = storage.commit(claim, staging, given)
         assert fault_of(storage, stored) is None
 
@@ -93,10 +92,10 @@ class SharedContract(StorageCase):
     def test_processes_that_change_the_same_names_never_show_half_a_model(
         self, folder: Path, crossing: None
     ) -> None:
-        apart(processes.change_together, type(self).make_storage, folder)
+        self.apart(processes.change_together, folder)
 
     def test_a_process_killed_at_any_moment_leaves_whole_models(
         self, folder: Path, crossing: None
     ) -> None:
-        rounds = apart(kill_at_random, type(self).make_storage, folder)
-        assert rounds >= FEWEST_KILLS
+        rounds = self.apart(kill_at_random, folder)
+        assert rounds >= FEWEST_KILLS_OF_LEASES

@@ -15,6 +15,8 @@ from tests.core.testing.wrong import (
     codec_calls,
     codec_requests,
     guards,
+    leased_storages,
+    read_only_storages,
     runtimes,
     servables,
     storages,
@@ -22,7 +24,7 @@ from tests.core.testing.wrong import (
 
 MODULES: list[ModuleType] = [
     *(codec_requests, codec_answers, codec_calls),
-    *(storages, runtimes, servables, guards),
+    *(storages, leased_storages, read_only_storages, runtimes, servables, guards),
 ]
 """Each has the wrong ones in ``WRONG``, with the test that must fail, and tests of all of them."""
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from tfaas_backends.storages.local_disk.disk import was_made_here
 from tfaas_core.errors import DoesNotFit
+from tfaas_core.local_disk.disk import was_made_here
 from tfaas_core.models.model import ModelVersion, is_name
 from tfaas_core.models.versions import Model, Pointers
 

@@ -34,7 +34,8 @@ from tfaas_backends.storages.filesystem.root import (
     unusable,
 )
 from tfaas_backends.storages.filesystem.trash import Trash
-from tfaas_backends.storages.local_disk.disk import (
+from tfaas_core.errors import Busy, DamagedFile, DoesNotFit
+from tfaas_core.local_disk.disk import (
     check_can_be_made,
     lock,
     sync,
@@ -42,8 +43,7 @@ from tfaas_backends.storages.local_disk.disk import (
     unlock,
     write_whole,
 )
-from tfaas_backends.storages.local_disk.staging import StagingArea
-from tfaas_core.errors import Busy, DamagedFile, DoesNotFit
+from tfaas_core.local_disk.staging import StagingArea
 from tfaas_core.models.checksum import is_whole
 from tfaas_core.models.model import ModelVersion, check_name, is_name
 from tfaas_core.models.versions import Model, Pointers

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tfaas_backends.storages.local_disk.disk import remove, sync
-from tfaas_backends.storages.local_disk.staging import is_token, new_token
+from tfaas_core.local_disk.disk import remove, sync
+from tfaas_core.local_disk.staging import is_token, new_token
 
 
 class Trash:

@@ -48,9 +48,9 @@ def make_sql_storage(table: dict[str, Any], base: Path) -> Storage:
         raise ConfigError(str(error)) from None
     url = resolve(settings.url, base, URL_KEY)
 
-    from tfaas_backends.storages.local_disk.artifact_cache import ArtifactCache
     from tfaas_backends.storages.sql.storage import SqlStorage
     from tfaas_backends.storages.sql.url import database_of
+    from tfaas_core.local_disk.artifact_cache import ArtifactCache
 
     folder = configured_path(settings.cache, base, "$.storage.cache").absolute()
     cache = ArtifactCache(folder, settings.cache_max_bytes)

@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, NullPool, create_engine
 
-from tfaas_backends.storages.local_disk.disk import check_can_be_made, lock, unlock
 from tfaas_backends.storages.sql.database import READ_ONLY, Connect, Database
 from tfaas_core.errors import ConfigError, StorageUnavailable
+from tfaas_core.local_disk.disk import check_can_be_made, lock, unlock
 from tfaas_core.storage import disk_errors
 
 _BUSY_S = 30

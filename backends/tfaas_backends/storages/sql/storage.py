@@ -15,7 +15,6 @@ from pathlib import Path
 import msgspec
 from sqlalchemy import Connection, select, update
 
-from tfaas_backends.storages.local_disk.artifact_cache import ArtifactCache, clear_but_model
 from tfaas_backends.storages.sql.changes import Changes, change
 from tfaas_backends.storages.sql.database import Connect, Database, database_errors
 from tfaas_backends.storages.sql.fetch import fetch, id_of
@@ -23,6 +22,7 @@ from tfaas_backends.storages.sql.records import Records
 from tfaas_backends.storages.sql.schema import SqlMigrations, reaching
 from tfaas_backends.storages.sql.tables import state, versions
 from tfaas_core.errors import Busy, ConfigError, StorageUnavailable
+from tfaas_core.local_disk.artifact_cache import ArtifactCache, clear_but_model
 from tfaas_core.models.model import ModelVersion, check_name, is_name
 from tfaas_core.models.versions import Model, Pointers
 from tfaas_core.storage import Claim, DefaultChoice, Migrations, Storage, disk_errors

@@ -11,13 +11,16 @@ import msgspec
 import pytest
 from tfaas_storage_tfserving import make_tfserving_storage, tfaas_register_storages
 from tfaas_storage_tfserving.files import artifact_in, state_of
+from tfaas_storage_tfserving.reader import fingerprint_of
 from tfaas_storage_tfserving.records import Finding, Records
+from tfaas_storage_tfserving.sources import Source
 from tfaas_storage_tfserving.storage import TfServingStorage
 
 from tfaas_core.errors import ConfigError, DamagedFile, StorageUnavailable, UnknownVersion
 from tfaas_core.models.checksum import artifact_checksum
 from tfaas_core.storage import DefaultChoice
 from tfaas_core.testing.models import model_version
+from tfaas_core.testing.storage_read_only import ReadOnlyStorageContract
 from tfaas_core.testing.waiting import until
 
 Make = Callable[..., TfServingStorage]
@@ -51,9 +54,29 @@ def found(version: Path, name: str = "vk") -> None:
         model_version(name=name, version=int(version.name)), checksum=artifact_checksum(artifact)
     )
     # The folder of the test has them beside the models.
-    records = Records(next(f for f in version.parents if f.name.startswith("test_")) / "records")
+    folder = next(f for f in version.parents if f.name.startswith(("test_", "storage")))
+    records = Records(folder / "records")
     records.open()
-    records.put(name, version, Finding("", record))
+    read_as = fingerprint_of(Source(name, version.parent), state_of(version).fingerprint)
+    records.put(name, version, Finding(read_as, record))
+
+
+def make_storage(folder: Path) -> TfServingStorage:
+    return make_tfserving_storage({"model_base_path": "base", "poll_s": 0.1}, folder)
+
+
+def put_version(folder: Path, name: str, number: int) -> None:
+    found(put(folder / "base" / name / str(number)), name)
+
+
+def remove_version(folder: Path, name: str, number: int) -> None:
+    shutil.rmtree(folder / "base" / name / str(number))
+
+
+class TestTfServingStorage(ReadOnlyStorageContract):
+    make_storage = make_storage
+    put = staticmethod(put_version)
+    remove = staticmethod(remove_version)
 
 
 def served(storage: TfServingStorage) -> dict[str, list[int]]:

@@ -147,7 +147,7 @@ class Reader:
             path=str(version),
             params=source.params,
             files=state.fingerprint,
-            fingerprint=_fingerprint(source, state.fingerprint),
+            fingerprint=fingerprint_of(source, state.fingerprint),
             records=str(self._records.root),
             scratch=str(self._scratch),
         )
@@ -200,7 +200,8 @@ class Reader:
             _log.warning("%s is not served: %s", what, finding.reason)
 
 
-def _fingerprint(source: Source, files: str) -> str:
+def fingerprint_of(source: Source, files: str) -> str:
+    """What a finding has that is of these files, and of what is said of their model."""
     said = msgspec.json.encode((source.name, source.params, tfaas_core.__version__, files))
     return hashlib.sha256(said).hexdigest()
 

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 from tfaas_backends.storages.filesystem import tfaas_register_storages
 from tfaas_backends.storages.filesystem.storage import FilesystemStorage
-from tfaas_backends.storages.local_disk.staging import new_token
 
 from tfaas_core.errors import UnknownVersion
+from tfaas_core.local_disk.staging import new_token
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.testing.storage import StorageContract
 from tfaas_core.testing.storage_case import live

@@ -18,7 +18,6 @@ import pytest
 from tfaas_backends.storages.sql import make_sql_storage
 from tfaas_backends.storages.sql.postgresql import MAX_CLAIMS
 
-from tests.backends.storages.local_disk.disks import small_disk
 from tests.backends.storages.sql.databases import (
     count,
     meanwhile,
@@ -26,6 +25,7 @@ from tests.backends.storages.sql.databases import (
     postgresql_storage,
     postgresql_url,
 )
+from tests.core.local_disk.disks import small_disk
 from tfaas_core.errors import Busy, StorageFull, StorageUnavailable
 from tfaas_core.storage import MODEL, DefaultChoice, Storage
 from tfaas_core.testing.postgresql import (

@@ -10,7 +10,6 @@ import msgspec
 import pytest
 from tfaas_backends.storages.sql import make_sql_storage
 
-from tests.backends.storages.local_disk.disks import fill_up, make_read_only, small_disk
 from tests.backends.storages.sql.databases import (
     CACHE,
     count,
@@ -18,6 +17,7 @@ from tests.backends.storages.sql.databases import (
     sqlite_storage,
     sqlite_url,
 )
+from tests.core.local_disk.disks import fill_up, make_read_only, small_disk
 from tests.other_account import needs_root, open_folder, told_nobody
 from tfaas_core.errors import Busy, ConfigError, StorageFull, StorageUnavailable
 from tfaas_core.models.checksum import artifact_checksum

@@ -20,9 +20,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tfaas_backends.storages.local_disk.disk import check_can_be_made, remove, sync, sync_tree
-from tfaas_backends.storages.local_disk.staging import StagingArea
 from tfaas_core.errors import DamagedFile
+from tfaas_core.local_disk.disk import check_can_be_made, remove, sync, sync_tree
+from tfaas_core.local_disk.staging import StagingArea
 from tfaas_core.models.checksum import PREFIX, artifact_checksum
 from tfaas_core.storage import MODEL
 

@@ -8,8 +8,8 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from tfaas_backends.storages.local_disk.disk import lock, remove
 from tfaas_core.errors import Busy
+from tfaas_core.local_disk.disk import lock, remove
 
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tfaas_backends.storages.local_disk.artifact_cache import ArtifactCache
 
+from tfaas_core.local_disk.artifact_cache import ArtifactCache
 from tfaas_core.models.checksum import artifact_checksum
 from tfaas_core.storage import MODEL
 

@@ -4,8 +4,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from tfaas_backends.storages.local_disk.staging import StagingArea
 
+from tfaas_core.local_disk.staging import StagingArea
 from tfaas_core.testing.children import Child, Report, apart
 
 
