@@ -102,7 +102,7 @@ def test_what_was_away_is_used_again(storage: S3Storage, server: S3Server) -> No
     assert newest(storage, "vk") == storage.list()[0].live
 
 
-def test_a_store_without_conditional_writes_is_told(
+def test_a_store_without_conditional_writes_is_told_and_changed_by_nobody(
     server: S3Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     storage = make_storage(tmp_path)
@@ -116,3 +116,5 @@ def test_a_store_without_conditional_writes_is_told(
     storage.open()
     assert "none can be changed: the S3 store" in caplog.text
     assert "has no conditional writes" in caplog.text
+    with pytest.raises(StorageUnavailable, match="has no conditional writes"), storage.claim("dnn"):
+        pass

@@ -63,6 +63,7 @@ class S3Storage(Storage):
         self._records = Records(self._bucket)
         self._poll_s = poll_s
         self._look_at_s = 0.0
+        self._has_conditions = False
         self._leasing_s = lease_s
         quick_s = min(options.timeout_s, lease_s / RENEWALS)
         self._quick = Bucket(msgspec.structs.replace(options, timeout_s=quick_s))
@@ -74,9 +75,15 @@ class S3Storage(Storage):
             self._cache.open()
         self._bucket.list(keys.STATE)
         try:
-            self._bucket.check_conditions(keys.CLOCK)
+            self._check_conditions()
         except StorageUnavailable as error:
             _log.warning("models are served, and none can be changed: %s", error.message)
+
+    def _check_conditions(self) -> None:
+        """Raises StorageUnavailable as long as the store does not keep changes apart."""
+        if not self._has_conditions:
+            self._bucket.check_conditions(keys.CLOCK)
+            self._has_conditions = True
 
     def examine(self) -> list[str]:
         with self._usable_cache():
@@ -118,6 +125,7 @@ class S3Storage(Storage):
     @contextmanager
     def claim(self, name: str) -> Iterator[S3Claim]:
         check_name(name)
+        self._check_conditions()
         lease = Lease(self._bucket, self._quick, name, self._leasing_s)
         was_left = lease.take()
         try:
