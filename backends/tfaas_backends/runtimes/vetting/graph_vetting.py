@@ -35,8 +35,12 @@ def vet_graph(
 class _GraphVetting:
     def __init__(self, graph_def: Any, also: Collection[str], file_bytes: int) -> None:
         self._library = graph_def.library
+        functions = graph_def.library.function
+        _check_count("functions", len(functions), MAX_FUNCTIONS)
+        nodes = len(graph_def.node) + sum(len(function.node_def) for function in functions)
+        _check_count("nodes", nodes, MAX_NODES)
         self._graph = Body(_by_name(graph_def.node, ""))
-        self._functions = _functions(self._library)
+        self._functions = _functions(functions)
         self._ops = Ops(also, self._functions)
         self._constants = Constants(file_bytes)
         self._found: dict[str, list[Any]] = defaultdict(list)
@@ -46,7 +50,6 @@ class _GraphVetting:
     def all(self, sources: Sources) -> FileUses:
         bodies = {"": self._graph, **self._functions}
         own_nodes = {name: len(body.nodes) for name, body in bodies.items()}
-        _check_count("nodes", sum(own_nodes.values()), MAX_NODES)
         for body in bodies.values():
             self._body(body)
         for name, body in self._functions.items():
@@ -159,10 +162,9 @@ def _by_name(nodes: Iterable[Any], function: str) -> dict[str, Any]:
     return found
 
 
-def _functions(library: Any) -> dict[str, Body]:
-    _check_count("functions", len(library.function), MAX_FUNCTIONS)
+def _functions(functions: Iterable[Any]) -> dict[str, Body]:
     found: dict[str, Body] = {}
-    for function in library.function:
+    for function in functions:
         name = function.signature.name
         place = Place(function=name)
         if name in found:

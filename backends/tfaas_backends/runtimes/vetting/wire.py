@@ -18,6 +18,9 @@ MAX_BYTES = (1 << 31) - 1
 MAX_PARTS = 4_000_000
 """The most fields that a message may hold, in all its parts."""
 
+MAX_DEPTH = 200
+"""How deep its parts may be nested; the parser goes half as deep."""
+
 _MAX_UNSEEN_BYTES = 8 << 20
 """Parts that are not looked into may hold so much together: parsed, that is less than 1 GB."""
 
@@ -55,27 +58,36 @@ class _Parts:
 
     def count(self, descriptor: Any, unseen_bytes: int) -> int:
         """Counts all parts but those in parts of so many bytes; gives the bytes of these."""
-        left, unseen = MAX_PARTS, 0
-        waiting = [(descriptor, 0, len(self._content))]
+        content, left, unseen = self._content, MAX_PARTS, 0
+        waiting = [(descriptor, 0, len(content))]
         while waiting:
             found, at, end = waiting.pop()
             messages = self._fields(found)
+            if len(waiting) > MAX_DEPTH:
+                raise self._too_much(f"parts that are nested more than {MAX_DEPTH} deep")
             while at < end:
                 left -= 1
-                number, at, size = self._field(at, end)
-                inner = messages.get(number)
-                if inner is not None and size > unseen_bytes:
-                    waiting.append((inner, at, at + size))
-                elif inner is not None:
-                    unseen += size
-                at += size
                 if left < 0:
-                    raise CannotServe(
-                        f"{self._what} holds more than {MAX_PARTS} fields: no server could hold"
-                        " what becomes of them",
-                        field="model",
-                    )
+                    raise self._too_much(f"more than {MAX_PARTS} fields")
+                # Nearly all fields begin with two bytes: the number with the kind, and the size.
+                tag, size = content[at], content[at + 1] if at + 1 < end else 0x80
+                if tag & 0x87 == _BYTES and size < 0x80:
+                    number, at = tag >> 3, at + 2
+                    size = min(size, end - at)
+                else:
+                    number, at, size = self._field(at, end)
+                if number in messages and size > unseen_bytes:
+                    # First what is within, then the rest.
+                    waiting += (found, at + size, end), (messages[number], at, at + size)
+                    break
+                unseen += size if number in messages else 0
+                at += size
         return unseen
+
+    def _too_much(self, what: str) -> CannotServe:
+        return CannotServe(
+            f"{self._what} holds {what}: no server could hold what becomes of it", field="model"
+        )
 
     def _fields(self, descriptor: Any) -> _Fields:
         name = descriptor.full_name

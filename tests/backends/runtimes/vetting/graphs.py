@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from tfaas_backends.runtimes.tensorflow.quiet import tf
@@ -30,7 +30,7 @@ class Hostile(msgspec.Struct, frozen=True):
 def harmless() -> Any:
     """A graph that answers y, the negative of x, by a function."""
     graph_def = v1.GraphDef()
-    graph_def.versions.producer = v1.GRAPH_DEF_VERSION if hasattr(v1, "GRAPH_DEF_VERSION") else 1882
+    graph_def.versions.producer = tf.version.GRAPH_DEF_VERSION
     x = graph_def.node.add(name="x", op="Placeholder")
     x.attr["dtype"].type = tf.float32.as_datatype_enum
     add_function(graph_def, "negate")
@@ -87,7 +87,10 @@ def splat(graph_def: Any, name: str, shape: Sequence[int], dtype: Any = tf.float
     return node
 
 
-def counted(cases: Mapping[str, Hostile], count: int) -> Mapping[str, Hostile]:
+Case = TypeVar("Case")
+
+
+def counted(cases: Mapping[str, Case], count: int) -> Mapping[str, Case]:
     """The cases, which are so many: the docs say how many there are."""
     assert len(cases) == count, f"there are {len(cases)} cases now: say so here, and in the docs"
     return cases
