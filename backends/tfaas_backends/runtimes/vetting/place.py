@@ -40,5 +40,5 @@ class Place(msgspec.Struct, frozen=True):
 
     def refusal(self, what: str, op: str = "") -> CannotServe:
         """The answer to an upload whose graph has ``what``, a clause, at this place."""
-        details = {"op": op} if op else {}
-        return CannotServe(f"{self} {what}", node=self.node, path=self.path(), **details)
+        named = {name: value for name, value in (("op", op), ("node", self.node)) if value}
+        return CannotServe(f"{self} {what}", path=self.path(), **named)

@@ -264,17 +264,17 @@ def unknown_variables(folder: Path) -> None:
     (folder / "variables" / "more.index").write_text("")
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (link, "'assets/more.txt', which is neither a regular file nor a folder"),
-        (link_to_a_folder, "'assets.extra', which is neither a regular file nor a folder"),
-        (library, "'assets.extra/ops.so', a library of code"),
-        (library_of_another_name, "'assets/ops.txt', a library of code"),
-        (unknown, "'run.py', which is no file that TensorFlow or Keras writes there"),
-        (unknown_variables, "'variables/more.index', which is no file that TensorFlow or Keras"),
-    ],
-)
+FOLDERS = [
+    (link, "'assets/more.txt', which is neither a regular file nor a folder"),
+    (link_to_a_folder, "'assets.extra', which is neither a regular file nor a folder"),
+    (library, "'assets.extra/ops.so', a library of code"),
+    (library_of_another_name, "'assets/ops.txt', a library of code"),
+    (unknown, "'run.py', which is no file that TensorFlow or Keras writes there"),
+    (unknown_variables, "'variables/more.index', which is no file that TensorFlow or Keras"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), FOLDERS)
 def test_a_folder_with_more_than_a_model_is_refused(
     model: Path, change: Callable[[Path], None], message: str
 ) -> None:

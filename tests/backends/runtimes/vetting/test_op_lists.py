@@ -19,14 +19,18 @@ from tfaas_core.config import load_config
 from tfaas_core.errors import CannotServe
 
 
-@pytest.fixture(scope="module")
-def registered() -> list[str]:
+def registered_ops() -> list[str]:
     """The names of all ops of the TensorFlow that is installed."""
     from tensorflow.core.framework import op_def_pb2
     from tensorflow.python.client import pywrap_tf_session as session
 
     content = session.TF_GetBuffer(session.TF_GetAllOpList())
     return [op.name for op in op_def_pb2.OpList.FromString(content).op]
+
+
+@pytest.fixture(scope="module")
+def registered() -> list[str]:
+    return registered_ops()
 
 
 def test_each_op_of_tensorflow_is_in_one_of_the_lists(registered: list[str]) -> None:
