@@ -10,9 +10,11 @@ import msgspec
 from tfaas_backends.runtimes.saved_model.assets import asset_nodes, read_directly
 from tfaas_backends.runtimes.saved_model.folder import BINARY, read_saved_model, with_tags
 from tfaas_backends.runtimes.saved_model.layout import check_layout
+from tfaas_backends.runtimes.tensorflow.errors import load_error
 from tfaas_backends.runtimes.tensorflow.pruning import node_of
 from tfaas_backends.runtimes.vetting.file_ops import FileUses, Sources
 from tfaas_backends.runtimes.vetting.graph_vetting import vet_graph
+from tfaas_core.errors import TfaasError
 from tfaas_core.runtime import LoadOptions
 
 
@@ -29,6 +31,15 @@ def read_vetted(folder: Path, tags: frozenset[str], options: LoadOptions) -> Vet
     Raises what ``read_meta_graph`` raises, and CannotServe if the folder, or any graph in it,
     holds what a model must not.
     """
+    try:
+        return _read(folder, tags, options)
+    except TfaasError:
+        raise
+    except Exception as error:  # of a broken graph, TensorFlow's messages raise nearly anything
+        raise load_error(error) from None
+
+
+def _read(folder: Path, tags: frozenset[str], options: LoadOptions) -> Vetted:
     saved_model = read_saved_model(folder)
     for each in saved_model.meta_graphs:
         read_directly(each.graph_def, asset_nodes(each))

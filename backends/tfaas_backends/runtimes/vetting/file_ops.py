@@ -184,5 +184,9 @@ class FileUses:
             self.nodes[node.name] = (known | kinds, op)
 
     def _check_function(self, body: Body) -> None:
-        if any(name in body.function.attr for name in _ELSEWHERE):
+        """Raises CannotServe if a call does not tell which of its inputs is which argument."""
+        arguments = body.function.signature.input_arg
+        lists = any(argument.number_attr or argument.type_list_attr for argument in arguments)
+        ambiguous = lists or len(set(body.arguments())) < len(arguments)
+        if ambiguous or any(name in body.function.attr for name in _ELSEWHERE):
             raise refused(*self._ops[body.name])

@@ -38,6 +38,8 @@ WATCHED: Mapping[str, tuple[str, Callable[[Any], bool], str]] = {
     "PartitionedCall": ("executor_type", _matches(_EXECUTORS), "is none that is known"),
     "StatefulPartitionedCall": ("executor_type", _matches(_EXECUTORS), "is none that is known"),
     "ParseTensor": ("out_type", _is_plain_type, "may be anything"),
+    "DeserializeSparse": ("dtype", _is_plain_type, "may be anything"),
+    "DeserializeManySparse": ("dtype", _is_plain_type, "may be anything"),
 }
 """Ops that are allowed if an attribute is absent, so that it is harmless, or has such a value; and
 what is told of any other."""
@@ -50,7 +52,8 @@ class Ops:
     """The ops that a model may use: those of the list, ``also``, and its own ``functions``."""
 
     def __init__(self, also: Collection[str], functions: Collection[str]) -> None:
-        self.allowed = allowed_ops().union(also)
+        # A function may have the name of an op that this TensorFlow lacks.
+        self.allowed = allowed_ops().union(also).difference(functions)
         self._also = also
         self._functions = functions
 

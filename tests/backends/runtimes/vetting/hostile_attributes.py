@@ -67,6 +67,11 @@ def parsed_to_anything(graph_def: Any) -> None:
     node.attr["out_type"].type = tf.variant.as_datatype_enum
 
 
+def sparse_of_anything(graph_def: Any) -> None:
+    node = add(graph_def, "bad", "DeserializeSparse", "x")
+    node.attr["dtype"].type = tf.variant.as_datatype_enum
+
+
 def type_left_open(graph_def: Any) -> None:
     add(graph_def, "bad", "ParseTensor", "x").attr["out_type"].placeholder = "T"
 
@@ -91,6 +96,7 @@ ATTRIBUTES = {
     "an open attribute": Hostile(unknown_attribute_left_open, ["bad"], "NoOp", OPEN),
     "an open constant": Hostile(constant_left_open, ["bad"], "Const", OPEN),
     "parsed to anything": Hostile(parsed_to_anything, ["bad"], "ParseTensor", "out_type"),
+    "sparse of anything": Hostile(sparse_of_anything, ["bad"], "DeserializeSparse", "dtype"),
     "an open type": Hostile(type_left_open, ["bad"], "ParseTensor", "out_type"),
     "a constant variant": Hostile(constant_of(tf.variant), ["bad"], says="cannot be checked"),
     "a constant resource": Hostile(constant_of(tf.resource), ["bad"], says="cannot be checked"),

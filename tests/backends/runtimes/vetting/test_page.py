@@ -6,8 +6,8 @@ import importlib
 from pathlib import PurePosixPath
 
 from tests.backends.runtimes.vetting.hostile import HOSTILE
+from tests.backends.runtimes.vetting.hostile_models import MODELS
 from tests.backends.runtimes.vetting.test_hostile_folders import FOLDERS
-from tests.backends.runtimes.vetting.test_hostile_folders import HOSTILE as HOSTILE_MODELS
 from tests.backends.runtimes.vetting.test_op_lists import registered_ops
 from tests.docs.markdown import DOCS, prose, rows, section, words
 
@@ -28,7 +28,7 @@ def test_the_cases_and_the_ops_are_counted() -> None:
     from tfaas_backends.runtimes.vetting.op_lists import allowed_ops
 
     page = " ".join(prose(PAGE).split())
-    assert f"{len(HOSTILE)} hostile graphs, {len(HOSTILE_MODELS)} hostile SavedModels" in page
+    assert f"{len(HOSTILE)} hostile graphs, {len(MODELS)} hostile SavedModels" in page
     assert f"{len(FOLDERS)} hostile folders" in page
     assert f"has the {len(allowed_ops())} ops" in page
     assert f"{len(set(registered_ops()) - allowed_ops())} in TensorFlow 2.21" in page
