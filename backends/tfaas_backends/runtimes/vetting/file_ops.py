@@ -2,12 +2,13 @@
 
 A saver restores variables from the file that the graph's ``saver_def`` names, and saves them
 there; an initialiser fills a table from an asset. Both may be in the graph itself, or in a
-function that gets the file's name as an argument, called by the graph and by nothing else.
+function that gets the file's name as an argument, called by the graph and by nothing else. A graph
+of TensorFlow 1 may have further savers, from its training, which nothing runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from tfaas_backends.runtimes.tensorflow.pruning import node_of, reachable
 from tfaas_backends.runtimes.vetting.ops import refused
 from tfaas_backends.runtimes.vetting.place import Place
 
-ASSET, RESTORE, SAVE = "asset", "restore", "save"
+ASSET, RESTORE, SAVE, IDLE = "asset", "restore", "save", "idle"
 
 FILE_OPS: Mapping[str, tuple[str, tuple[int, ...]]] = {
     "InitializeTableFromTextFile": (ASSET, (1,)),
@@ -35,6 +36,9 @@ _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _PASSING = {ASSET: {"Identity"}, RESTORE: {"Identity"}}
 _PASSING[SAVE] = {"Identity", "Pack", "ShardedFilename", "StringJoin"}
 """Ops whose value is, or begins with, that of their first input."""
+
+_NAMES = ("Const", "Placeholder", "PlaceholderWithDefault")
+"""What tells a saver of TensorFlow 1 its file."""
 
 _ELSEWHERE = ("api_implements", "_implements", "forward_function_name", "backward_function_name")
 """Attributes of a function that make TensorFlow run it where another one is called."""
@@ -76,16 +80,26 @@ class Body(msgspec.Struct, frozen=True):
 
     def source(self, reference: str, kind: str, own: Collection[str]) -> str | None:
         """Which of ``own`` a file's name is: nodes of the graph, or arguments of the function."""
+        return next((plain for plain in self._passed(reference, kind) if plain in own), None)
+
+    def is_idle(self, reference: str, kind: str) -> bool:
+        """Whether a file's name comes from where a saver of TensorFlow 1 has it from."""
+        if self.function is not None or kind == ASSET:
+            return False
+        *_, last = self._passed(reference, kind)
+        return last in self.nodes and self.nodes[last].op in _NAMES
+
+    def _passed(self, reference: str, kind: str) -> Iterator[str]:
+        """The value's reference, and those of the values that it is, or begins with."""
         seen: set[str] = set()
         while True:
             # In a function, a reference without a colon is an argument, never a node.
-            plain = reference if self.function else reference.removesuffix(":0")
-            if plain in own:
-                return plain
+            is_argument = self.function is not None and ":" not in reference
+            yield reference if self.function is not None else reference.removesuffix(":0")
             name = node_of(reference)
-            node = self.nodes.get(name) if self.function is None or ":" in reference else None
+            node = None if is_argument else self.nodes.get(name)
             if node is None or node.op not in _PASSING[kind] or name in seen:
-                return None
+                return
             seen.add(name)
             reference = next(iter(node.input), "")
 
@@ -137,13 +151,7 @@ class FileUses:
     def _read(self, body: Body, found: list[Any], called: list[Call]) -> None:
         needs: set[tuple[str, str]] = set()
         for node in found:
-            kind, indices = FILE_OPS[node.op]
-            place = Place(node.name, body.name)
-            for index in indices:
-                if index >= len(node.input):
-                    raise refused(node.op, place)
-                needs.add(self._need(body, node.input[index], kind, node.op, place))
-            self._note(body, node, {kind}, node.op, place)
+            needs |= self._of_op(body, node)
         for call in called:
             if call.callee in self._ops:
                 needs |= self._of_call(body, call)
@@ -151,6 +159,22 @@ class FileUses:
             self._check_function(body)
             self._needs[body.name] = needs
             self._arguments[body.name] = body.arguments()
+
+    def _of_op(self, body: Body, node: Any) -> set[tuple[str, str]]:
+        kind, indices = FILE_OPS[node.op]
+        place = Place(node.name, body.name)
+        if max(indices) >= len(node.input):
+            raise refused(node.op, place)
+        files = [node.input[index] for index in indices]
+        if all(body.is_idle(file, kind) for file in files) and not self._are_own(body, files, kind):
+            self._note(body, node, {IDLE}, node.op, place)
+            return set()
+        self._note(body, node, {kind}, node.op, place)
+        return {self._need(body, file, kind, node.op, place) for file in files}
+
+    def _are_own(self, body: Body, files: Iterable[str], kind: str) -> bool:
+        own = self._sources.of(kind)
+        return all(body.source(file, kind, own) is not None for file in files)
 
     def _of_call(self, body: Body, call: Call) -> set[tuple[str, str]]:
         node, callee = call.node, call.callee

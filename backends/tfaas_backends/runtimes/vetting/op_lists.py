@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable
-from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -22,16 +21,12 @@ class Family(msgspec.Struct, frozen=True):
     ops: re.Pattern[str]
 
 
-@cache
-def allowed_ops() -> frozenset[str]:
-    """The names of all ops that models may use."""
+def _allowed() -> frozenset[str]:
     lines = _ALLOWED.read_text(encoding="utf-8").splitlines()
     return frozenset(name for line in lines if not line.startswith("#") for name in line.split())
 
 
-@cache
-def refused_families() -> tuple[Family, ...]:
-    """What models may not use; of two that hold an op, the first one counts."""
+def _families() -> tuple[Family, ...]:
     tables = tomllib.loads(_REFUSED.read_text(encoding="utf-8"))
     return tuple(
         Family(name, table["reason"], re.compile("|".join(table["ops"].split())))
@@ -39,11 +34,19 @@ def refused_families() -> tuple[Family, ...]:
     )
 
 
+# Read when this is imported: the process that runs a model need not be able to.
+ALLOWED_OPS = _allowed()
+"""The names of all ops that models may use."""
+
+REFUSED_FAMILIES = _families()
+"""What models may not use; of two that hold an op, the first one counts."""
+
+
 def family_of(op: str) -> Family | None:
     """The first family that has the op; None if none has."""
-    return next((family for family in refused_families() if family.ops.fullmatch(op)), None)
+    return next((family for family in REFUSED_FAMILIES if family.ops.fullmatch(op)), None)
 
 
 def unlisted(ops: Iterable[str]) -> list[str]:
     """Those of ``ops`` of which nobody has said yet whether models may use them."""
-    return sorted(op for op in ops if op not in allowed_ops() and family_of(op) is None)
+    return sorted(op for op in ops if op not in ALLOWED_OPS and family_of(op) is None)

@@ -8,7 +8,7 @@ from typing import Any
 
 from tfaas_backends.runtimes.tensorflow.private import dtypes, op_def_registry
 from tfaas_backends.runtimes.tensorflow.quiet import tf
-from tfaas_backends.runtimes.vetting.op_lists import allowed_ops, family_of
+from tfaas_backends.runtimes.vetting.op_lists import ALLOWED_OPS, family_of
 from tfaas_backends.runtimes.vetting.place import Place
 from tfaas_core.errors import CannotServe
 
@@ -53,7 +53,7 @@ class Ops:
 
     def __init__(self, also: Collection[str], functions: Collection[str]) -> None:
         # A function may have the name of an op that this TensorFlow lacks.
-        self.allowed = allowed_ops().union(also).difference(functions)
+        self.allowed = ALLOWED_OPS.union(also).difference(functions)
         self._also = also
         self._functions = functions
 

@@ -162,6 +162,23 @@ def in_the_graph_itself(meta_graph: Any) -> None:
     name = constant(meta_graph)
     node = add_node(meta_graph, "bad", RESTORING, [name, name, name])
     node.attr["dtypes"].list.type.append(tf.float32.as_datatype_enum)
+    meta_graph.signature_def["serving_default"].outputs["y"].name = "bad:0"
+
+
+def prepared_in_the_graph_itself(meta_graph: Any) -> None:
+    in_the_graph_itself(meta_graph)
+    meta_graph.signature_def["serving_default"].outputs["y"].name = "StatefulPartitionedCall:0"
+    (init,) = meta_graph.signature_def["__saved_model_init_op"].outputs.values()
+    (node,) = (n for n in meta_graph.graph_def.node if n.name == init.name)
+    node.input.append("^bad")
+
+
+def computed_in_the_graph_itself(meta_graph: Any) -> None:
+    """Nothing runs it, but neither is it a saver's."""
+    name = constant(meta_graph)
+    upper = add_node(meta_graph, "upper", "StringUpper", [name])
+    node = add_node(meta_graph, "bad", RESTORING, [upper.name, name, name])
+    node.attr["dtypes"].list.type.append(tf.float32.as_datatype_enum)
 
 
 MODELS = counted(
@@ -189,6 +206,8 @@ MODELS = counted(
         "saved to a constant": (told_a_constant("SaveV2"), "SaveV2"),
         "merged within": (told_within("MergeV2Checkpoints"), "MergeV2Checkpoints"),
         "restored in the graph": (in_the_graph_itself, RESTORING),
+        "prepared in the graph": (prepared_in_the_graph_itself, RESTORING),
+        "computed in the graph": (computed_in_the_graph_itself, RESTORING),
     },
-    23,
+    25,
 )
