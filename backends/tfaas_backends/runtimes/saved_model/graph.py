@@ -47,8 +47,8 @@ class SavedGraph:
     ``graph`` is a tf.Graph, ``inputs`` and ``outputs`` are its tensors, ``prover`` proves what
     becomes of rows between them; ``stateful`` as in Servable. ``restorable`` is False if nothing
     tells how its variables get their values. ``uses``: how the graph uses files, None if nobody
-    asks. Making it raises CannotServe, BadBody if files are
-    missing or damaged, and whatever TensorFlow raises on importing.
+    asks. Making it raises CannotServe, BadBody if files are missing or damaged, and whatever
+    TensorFlow raises on importing.
     """
 
     def __init__(

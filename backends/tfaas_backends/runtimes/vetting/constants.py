@@ -16,6 +16,9 @@ MAX_UNFOLDED_BYTES = 256 << 20
 MAX_MADE_BYTES = 1 << 30
 """Of a tensor that a node makes of constants alone, in each run."""
 
+_MAX_DIMENSIONS = 254
+"""As TensorFlow has it."""
+
 _MAX_SHAPE_NUMBERS = 64
 _ITEM_BYTES = {dtypes.string: 24}
 _MADE_OF_ANYTHING = (dtypes.variant, dtypes.resource)
@@ -29,10 +32,13 @@ class Constants:
 
     def add(self, tensor: Any, place: Place) -> None:
         """Raises CannotServe for a TensorProto that is too much, or of what cannot be checked."""
-        dtype = dtypes.as_dtype(tensor.dtype or dtypes.float32)
+        dtype = dtypes.as_dtype(tensor.dtype or dtypes.float32).base_dtype
         if dtype in _MADE_OF_ANYTHING:
             raise place.refusal(f"holds a constant of dtype {dtype.name}, which cannot be checked")
-        size = _item_bytes(dtype) * math.prod(max(d.size, 0) for d in tensor.tensor_shape.dim)
+        sizes = tensor.tensor_shape.dim
+        if len(sizes) > _MAX_DIMENSIONS:
+            raise place.refusal(f"holds a constant of {len(sizes)} dimensions")
+        size = _item_bytes(dtype) * math.prod(max(dim.size, 0) for dim in sizes)
         self._left -= size
         if self._left < 0:
             raise place.refusal(
@@ -93,12 +99,12 @@ MAKERS: Mapping[str, Callable[[list[Any]], int]] = {
 
 
 def _constant(node: Any) -> Any:
-    """The value of a small constant, an array; None of any other node."""
+    """The value of a small constant, a number or a vector; None of any other node."""
     if node is None or node.op != "Const":
         return None
     tensor = node.attr["value"].tensor
-    sizes = [dim.size for dim in tensor.tensor_shape.dim]
-    if math.prod(sizes) > _MAX_SHAPE_NUMBERS:
+    sizes = tensor.tensor_shape.dim
+    if len(sizes) > 1 or math.prod(dim.size for dim in sizes) > _MAX_SHAPE_NUMBERS:
         return None
     try:
         return tensor_util.MakeNdarray(tensor)

@@ -37,6 +37,9 @@ _PASSING = {ASSET: {"Identity"}, RESTORE: {"Identity"}}
 _PASSING[SAVE] = {"Identity", "Pack", "ShardedFilename", "StringJoin"}
 """Ops whose value is, or begins with, that of their first input."""
 
+_MAX_PASSED = 32
+"""Of these, one behind the other."""
+
 _NAMES = ("Const", "Placeholder", "PlaceholderWithDefault")
 """What tells a saver of TensorFlow 1 its file."""
 
@@ -63,20 +66,18 @@ class Call(msgspec.Struct, frozen=True):
     attributes: tuple[str, ...]
 
 
-class Body(msgspec.Struct, frozen=True):
-    """The nodes of the graph, or of ``function``, a FunctionDef."""
+class Body:
+    """The nodes of the graph, or of ``function``, a FunctionDef.
 
-    nodes: dict[str, Any]
-    function: Any = None
+    ``name`` and ``arguments`` are the function's; empty for the graph.
+    """
 
-    @property
-    def name(self) -> str:
-        """The function's; empty for the graph."""
-        return "" if self.function is None else str(self.function.signature.name)
-
-    def arguments(self) -> list[str]:
-        """The names of the function's arguments."""
-        return [argument.name for argument in self.function.signature.input_arg]
+    def __init__(self, nodes: dict[str, Any], function: Any = None) -> None:
+        self.nodes = nodes
+        self.function = function
+        self.name = "" if function is None else str(function.signature.name)
+        given = () if function is None else function.signature.input_arg
+        self.arguments = {argument.name: place for place, argument in enumerate(given)}
 
     def source(self, reference: str, kind: str, own: Collection[str]) -> str | None:
         """Which of ``own`` a file's name is: nodes of the graph, or arguments of the function."""
@@ -91,16 +92,14 @@ class Body(msgspec.Struct, frozen=True):
 
     def _passed(self, reference: str, kind: str) -> Iterator[str]:
         """The value's reference, and those of the values that it is, or begins with."""
-        seen: set[str] = set()
-        while True:
+        for _ in range(_MAX_PASSED):
             # In a function, a reference without a colon is an argument, never a node.
             is_argument = self.function is not None and ":" not in reference
             yield reference if self.function is not None else reference.removesuffix(":0")
             name = node_of(reference)
             node = None if is_argument else self.nodes.get(name)
-            if node is None or node.op not in _PASSING[kind] or name in seen:
+            if node is None or node.op not in _PASSING[kind]:
                 return
-            seen.add(name)
             reference = next(iter(node.input), "")
 
 
@@ -123,7 +122,7 @@ class FileUses:
         self._sources = sources
         self._needs: dict[str, set[tuple[str, str]]] = {}
         self._ops: dict[str, tuple[str, Place]] = {}
-        self._arguments: dict[str, list[str]] = {}
+        self._arguments: dict[str, Mapping[str, int]] = {}
         for body in bodies:
             self._read(body, found.get(body.name, []), called.get(body.name, []))
 
@@ -158,7 +157,7 @@ class FileUses:
         if needs and body.function is not None:
             self._check_function(body)
             self._needs[body.name] = needs
-            self._arguments[body.name] = body.arguments()
+            self._arguments[body.name] = body.arguments
 
     def _of_op(self, body: Body, node: Any) -> set[tuple[str, str]]:
         kind, indices = FILE_OPS[node.op]
@@ -185,17 +184,16 @@ class FileUses:
         by_attribute = call.attributes == ("f",) and node.op in _CALLS
         if not (by_attribute or call.attributes == ()) or len(inputs) != len(arguments):
             raise refused(op, place)
-        given = dict(zip(arguments, inputs, strict=True))
         self._note(body, node, {kind for _, kind in self._needs[callee]}, op, place)
         return {
-            self._need(body, given[argument], kind, op, place)
+            self._need(body, inputs[arguments[argument]], kind, op, place)
             for argument, kind in self._needs[callee]
         }
 
     def _need(
         self, body: Body, reference: str, kind: str, op: str, place: Place
     ) -> tuple[str, str]:
-        own = self._sources.of(kind) if body.function is None else body.arguments()
+        own = self._sources.of(kind) if body.function is None else body.arguments
         source = body.source(reference, kind, own)
         if source is None:
             raise refused(op, place)
@@ -211,6 +209,6 @@ class FileUses:
         """Raises CannotServe if a call does not tell which of its inputs is which argument."""
         arguments = body.function.signature.input_arg
         lists = any(argument.number_attr or argument.type_list_attr for argument in arguments)
-        ambiguous = lists or len(set(body.arguments())) < len(arguments)
+        ambiguous = lists or len(body.arguments) < len(arguments)
         if ambiguous or any(name in body.function.attr for name in _ELSEWHERE):
             raise refused(*self._ops[body.name])

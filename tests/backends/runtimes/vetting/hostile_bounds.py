@@ -126,6 +126,9 @@ BOUNDS = {
         lambda graph: splat(graph, "bad", [1 << 24], tf.string), ["bad"], says=BIG
     ),
     "many splats": Hostile(many_splats, ["bad16"], says=BIG),
+    "a constant of many dimensions": Hostile(
+        lambda graph: splat(graph, "bad", [1 << 62] * 100_000), ["bad"], says="100000 dimensions"
+    ),
     "a splat in a list": Hostile(splat_in_a_list, ["bad"], says=BIG),
     "a huge fill": Hostile(made("Fill", GIGABYTES, 1.0, T=tf.float32), ["bad"], "Fill"),
     "a huge broadcast": Hostile(
