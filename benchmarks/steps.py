@@ -41,7 +41,7 @@ from tfaas_core.models.params import Params
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.route import ClientAddress, Request, Response, Route
 from tfaas_core.routing.seam import sealed
-from tfaas_core.runtime import Servable
+from tfaas_core.runtime import LoadOptions, Servable
 from tfaas_core.tensors import conform
 from tfaas_core.testing.fakes import FakeStorage
 from tfaas_core.testing.models import model_version
@@ -182,7 +182,7 @@ def _servable() -> Servable:
     model = demo_model("particles")
     assert model.params is not None
     params = Params.of(msgspec.json.decode(model.params.read_bytes()))
-    return load_graph(model.model, params, 1)
+    return load_graph(model.model, params, LoadOptions(threads=1))
 
 
 def _version(servable: Servable) -> ModelVersion:

@@ -20,8 +20,12 @@ from tfaas_core.settings.sources import changes, read_file
 PositiveInt: TypeAlias = Annotated[int, Meta(ge=1)]
 CountOrAuto: TypeAlias = Annotated[int, Meta(ge=0)]
 SlowPriority: TypeAlias = Literal["idle", "low", "normal"]
+OpPolicy: TypeAlias = Literal["allow-list", "off"]
 Deadline: TypeAlias = Annotated[float, Meta(gt=0, le=86_400)]
 
+
+_OP = re.compile(r"_*[A-Za-z]\w*(>[A-Za-z]\w*)*", re.ASCII)
+"""How TensorFlow spells ops, with the namespace that some have."""
 
 _BASE = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)+")
 """Without the parts . and .., which no client sends."""
@@ -99,6 +103,10 @@ class Models(Table, frozen=True):
     """How many versions of a model are kept; older ones are removed after each upload."""
     default: str = ""
     """The model of requests that name none; empty: the newest upload."""
+    policy: OpPolicy = "allow-list"
+    """Whether TensorFlow models are vetted: by the list of ops that compute on tensors alone."""
+    allow_ops: tuple[str, ...] = ()
+    """TensorFlow's ops that models may use beside those of the list."""
 
 
 class Limits(Table, frozen=True):
@@ -241,3 +249,9 @@ def _check_values(tables: Tables) -> None:
             check_name(tables.models.default)
         except DoesNotFit as error:
             raise ValueError(f"{error.message} - at `$.models.default`") from None
+    for index, op in enumerate(tables.models.allow_ops):
+        if _OP.fullmatch(op) is None:
+            raise ValueError(
+                f"Expected the name of an op, like `XlaCallModule`, got `{op}` - "
+                f"at `$.models.allow_ops[{index}]`"
+            )

@@ -10,7 +10,7 @@ from typing import ClassVar, TypeAlias
 
 import msgspec
 
-from tfaas_core.config import EngineTable, SlowPriority
+from tfaas_core.config import EngineTable, Models, OpPolicy, SlowPriority
 from tfaas_core.models.params import Params
 from tfaas_core.tensors import Array, Signature
 
@@ -23,18 +23,28 @@ class LoadOptions(msgspec.Struct, frozen=True):
     ``threads``: how many a run may use; 0: the servable chooses. The others are for whoever calls
     the servable: ``max_batch_rows``, the most rows of a run; ``busy_poll_s``, for how long its
     process looks for the next request before it sleeps; ``slow_priority``, what the scheduler is
-    told of a process whose runs keep a core busy for long.
+    told of a process whose runs keep a core busy for long. ``policy``: whether a runtime of
+    TensorFlow refuses ops that do more than compute on tensors; ``allow_ops``: those that it takes
+    all the same.
     """
 
     threads: int = 0
     max_batch_rows: int = 1024
     busy_poll_s: float = 0.0
     slow_priority: SlowPriority = "normal"
+    policy: OpPolicy = "allow-list"
+    allow_ops: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, engine: EngineTable) -> LoadOptions:
-        """What the configuration says."""
-        options = cls(engine.threads, engine.max_batch_rows)
+    def of(cls, engine: EngineTable, models: Models | None = None) -> LoadOptions:
+        """What these tables of the configuration say."""
+        models = models or Models()
+        options = cls(
+            engine.threads,
+            engine.max_batch_rows,
+            policy=models.policy,
+            allow_ops=models.allow_ops,
+        )
         if engine.isolation != "model":
             # Threads that share one interpreter would only be in each other's way.
             return options

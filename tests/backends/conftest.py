@@ -22,9 +22,10 @@ Serve = Callable[..., Servable]
 def serve(tmp_path: Path) -> Iterator[Serve]:
     """Builds, writes and loads a frozen graph; the servable is closed after the test.
 
-    ``serve(build, inputs, outputs, edit=edit, threads=1, axis=None)``: ``build`` is called with an
-    empty graph as TensorFlow's default one, ``edit`` may change the GraphDef that came of it;
-    ``inputs`` and ``outputs`` are the node names in the params, ``axis`` is their batch axis.
+    ``serve(build, inputs, outputs, edit=edit, threads=1, axis=None, allow_ops=())``: ``build`` is
+    called with an empty graph as TensorFlow's default one, ``edit`` may change the GraphDef that
+    came of it; ``inputs`` and ``outputs`` are the node names in the params, ``axis`` is their batch
+    axis; ``allow_ops`` are allowed beside those that all models may use.
     """
     servables = []
 
@@ -35,13 +36,15 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         edit: Callable[[Any], Any] = lambda graph_def: None,
         threads: int = 1,
         axis: BatchAxis | None = None,
+        allow_ops: tuple[str, ...] = (),
     ) -> Servable:
         file = tmp_path / "model.pb"
         file.write_bytes(_frozen(build, edit))
         params = Params(
             input_nodes=tuple(inputs), output_nodes=tuple(outputs), batch=BatchParams(axis)
         )
-        servables.append(GraphRuntime().load(file, params, LoadOptions(threads)))
+        options = LoadOptions(threads, allow_ops=allow_ops)
+        servables.append(GraphRuntime().load(file, params, options))
         return servables[-1]
 
     yield serve

@@ -130,6 +130,10 @@ def test_a_config_cannot_be_changed() -> None:
         ("[engine]\nslow_priority = 'high'", "got `high` - at `$.engine.slow_priority`"),
         ("[models]\nkeep_versions = 0", "Expected `int` >= 1 - at `$.models.keep_versions`"),
         ("[server]\nbase = '/a/..'", "Expected a path like `/tfaas`"),
+        ("[models]\npolicy = 'on'", "at `$.models.policy`"),
+        ("[models]\nallow_ops = ['A', 'B C']", "got `B C` - at `$.models.allow_ops[1]`"),
+        ("[models]\nallow_ops = ['../A']", "Expected the name of an op, like `XlaCallModule`"),
+        ("[models]\nallow_ops = ['']", "at `$.models.allow_ops[0]`"),
         ("[models]\ndefault = '-vk'", "at `$.models.default`"),
         ("[plugins]\ndisabled = 'x'", "Expected `array`, got `str` - at `$.plugins.disabled`"),
         ("storage = 'sql'", "Expected `object`, got `str` - at `$.storage`"),
@@ -154,7 +158,9 @@ def test_an_unknown_key_is_an_error_that_suggests_near_ones(tmp_path: Path) -> N
 
 
 def test_an_unknown_key_near_to_none_lists_those_there_are(tmp_path: Path) -> None:
-    assert "there are: keep_versions, default" in complaint(tmp_path, "[models]\nxyz = 1")
+    assert "there are: keep_versions, default, policy, allow_ops" in complaint(
+        tmp_path, "[models]\nxyz = 1"
+    )
 
 
 def test_the_message_names_the_source_that_is_to_blame(tmp_path: Path) -> None:

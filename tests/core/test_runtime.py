@@ -19,15 +19,18 @@ SETTINGS = (
     "engine.max_batch_rows=7",
     "engine.busy_poll_us=250",
     "engine.slow_priority=low",
+    "models.policy=off",
+    'models.allow_ops=["ReadFile"]',
 )
 
 
 def options(*settings: str) -> LoadOptions:
-    return LoadOptions.of(load_config(None, settings, {}).engine)
+    config = load_config(None, settings, {})
+    return LoadOptions.of(config.engine, config.models)
 
 
 def test_a_model_is_loaded_as_the_configuration_says() -> None:
-    assert options(*SETTINGS) == LoadOptions(3, 7, 0.00025, "low")
+    assert options(*SETTINGS) == LoadOptions(3, 7, 0.00025, "low", "off", ("ReadFile",))
 
 
 def test_without_a_configuration_its_process_polls_and_gives_way() -> None:
@@ -36,7 +39,7 @@ def test_without_a_configuration_its_process_polls_and_gives_way() -> None:
 
 @pytest.mark.parametrize("isolation", ["shared", "inline"])
 def test_models_that_share_a_process_neither_poll_nor_give_way(isolation: str) -> None:
-    expected = LoadOptions(3, 7, busy_poll_s=0.0, slow_priority="normal")
+    expected = LoadOptions(3, 7, 0.0, "normal", "off", ("ReadFile",))
     assert options(*SETTINGS, f"engine.isolation={isolation}") == expected
 
 

@@ -69,12 +69,19 @@ def test_the_ops_of_a_refused_model_are_counted(
     assert captured.err == f"tfaas: a server would refuse {found['path']}: {found['refusal']}\n"
 
 
+def test_what_a_server_would_not_let_run_is_refused_in_its_words(
+    fails: Fails, aborting: Path
+) -> None:
+    said = fails("inspect", str(aborting))
+    assert "node 'Abort' uses 'Abort', which ends the process: leave it out of the model" in said
+
+
 def test_a_model_that_makes_tensorflow_abort_is_refused_in_one_line(
     aborting: Path, unpacked: Path
 ) -> None:
     tarball = tar(aborting.with_name("b.tar.gz"), {"vk/aborting.pb": aborting})
     done = subprocess.run(
-        [sys.executable, "-m", "tfaas_core", "inspect", tarball],
+        [sys.executable, "-m", "tfaas_core", "inspect", tarball, "--set", "models.policy=off"],
         capture_output=True,
         text=True,
         check=False,

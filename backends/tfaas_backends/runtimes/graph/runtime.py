@@ -55,7 +55,7 @@ class GraphRuntime(Runtime):
         # Only here: it imports TensorFlow.
         from tfaas_backends.runtimes.graph.servable import load_graph
 
-        return load_graph(artifact, params, options.threads)
+        return load_graph(artifact, params, options)
 
     def count_ops(self, artifact: Path, params: Params) -> dict[str, int]:
         """Those of the functions in the graph included."""

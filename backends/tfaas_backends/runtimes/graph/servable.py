@@ -17,7 +17,6 @@ from tfaas_backends.runtimes.independence.prover import Prover
 from tfaas_backends.runtimes.tensorflow.chosen_names import with_chosen
 from tfaas_backends.runtimes.tensorflow.device_ops import check_devices
 from tfaas_backends.runtimes.tensorflow.errors import load_error
-from tfaas_backends.runtimes.tensorflow.forbidden_ops import check_ops
 from tfaas_backends.runtimes.tensorflow.graph_file import prepare, read_graph
 from tfaas_backends.runtimes.tensorflow.input_defaults import constant_default
 from tfaas_backends.runtimes.tensorflow.nodes import GraphNodes, dtype_of, is_readable, name_of
@@ -26,9 +25,10 @@ from tfaas_backends.runtimes.tensorflow.rows import GraphRows
 from tfaas_backends.runtimes.tensorflow.session import GraphSession
 from tfaas_backends.runtimes.tensorflow.signature import first_names, signature_of, spec_of
 from tfaas_backends.runtimes.tensorflow.state import is_stateful, stateful_functions
+from tfaas_backends.runtimes.vetting.graph_vetting import vet_graph
 from tfaas_core.errors import TfaasError
 from tfaas_core.models.params import Params
-from tfaas_core.runtime import Independence, Servable, Shapes
+from tfaas_core.runtime import Independence, LoadOptions, Servable, Shapes
 from tfaas_core.tensors import Array, Signature, TensorSpec
 
 _WORTH_TUNING_S = 0.0003
@@ -98,11 +98,14 @@ class GraphServable(Servable):
         self._session.close()
 
 
-def load_graph(artifact: Path, params: Params, threads: int) -> GraphServable:
+def load_graph(artifact: Path, params: Params, options: LoadOptions) -> GraphServable:
     """The graph in the file ``artifact``, as Runtime.load gives it."""
     graph_def = read_graph(artifact)
     try:
-        return _load(graph_def, params, threads)
+        if options.policy != "off":
+            file_bytes = artifact.stat().st_size
+            vet_graph(graph_def, options.allow_ops, file_bytes).check_none()
+        return _load(graph_def, params, options.threads)
     except TfaasError:
         raise
     except Exception as error:  # of a broken graph, TensorFlow raises nearly anything
@@ -127,7 +130,6 @@ def _load(graph_def: Any, params: Params, threads: int) -> GraphServable:
     ends = _ends(graph, params)
     inputs, outputs = ends.inputs, ends.outputs
     ends_in, fed = ({tensor.op.name for tensor in side} for side in (outputs, inputs))
-    check_ops(graph_def, ends_in)
     check_devices(graph_def, ends_in, fed)
     stateful = is_stateful(
         GraphNodes(graph, fed).ancestors(outputs, inputs),

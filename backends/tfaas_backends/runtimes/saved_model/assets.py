@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,8 +21,22 @@ def assets(meta_graph: Any, folder: Path) -> dict[str, str]:
     """
     return {
         node_of(asset.tensor_info.name): str(_asset_path(folder, asset.filename))
-        for asset in (meta_graph.asset_file_def or _collected_assets(meta_graph))
+        for asset in _assets(meta_graph)
     }
+
+
+def asset_nodes(meta_graph: Any) -> set[str]:
+    """The nodes that tell the paths of the graph's own files, whether these are there or not.
+
+    Raises CannotServe if one is not in the folder.
+    """
+    for asset in _assets(meta_graph):
+        _check_name(asset.filename)
+    return {node_of(asset.tensor_info.name) for asset in _assets(meta_graph)}
+
+
+def _assets(meta_graph: Any) -> Iterable[Any]:
+    return meta_graph.asset_file_def or _collected_assets(meta_graph)
 
 
 def _collected_assets(meta_graph: Any) -> list[Any]:
@@ -32,11 +46,15 @@ def _collected_assets(meta_graph: Any) -> list[Any]:
     return [meta_graph_pb2.AssetFileDef.FromString(packed.value) for packed in found]
 
 
-def _asset_path(folder: Path, name: str) -> Path:
-    relative = PurePosixPath(name)
-    if relative.is_absolute() or ".." in relative.parts or "\0" in name:
+def _check_name(name: str) -> None:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\0" in name:
         raise CannotServe(f"the SavedModel's asset {name!r} leads out of its folder", field="model")
-    path = folder / "assets" / relative
+
+
+def _asset_path(folder: Path, name: str) -> Path:
+    _check_name(name)
+    path = folder / "assets" / name
     if not path.is_file():
         raise CannotServe(
             f"the SavedModel's asset {name!r} is missing: pack the whole folder, with its assets/",

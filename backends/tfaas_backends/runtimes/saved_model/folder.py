@@ -8,12 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from google.protobuf import text_format  # type: ignore[import-untyped]
-
 from tfaas_backends.runtimes.tensorflow.errors import one_line
 from tfaas_backends.runtimes.tensorflow.private import saved_model_pb2
 from tfaas_backends.runtimes.tensorflow.pruning import node_of
 from tfaas_backends.runtimes.tensorflow.quiet import tf
+from tfaas_backends.runtimes.vetting.wire import check_parts
 from tfaas_core.errors import BadBody, CannotServe, DoesNotFit, StorageUnavailable
 from tfaas_core.models.params import Params
 
@@ -51,16 +50,28 @@ def tags_of(params: Params) -> frozenset[str]:
     return frozenset(tag.strip() for tag in tags)
 
 
-def read_meta_graph(folder: Path, tags: frozenset[str]) -> Any:
-    """The MetaGraphDef with exactly these tags.
+def read_saved_model(folder: Path) -> Any:
+    """The SavedModel that the folder holds.
 
-    Raises BadBody if the folder holds no SavedModel that can be read, CannotServe if it has
-    no such graph.
+    Raises BadBody if it holds none that can be read, CannotServe if it is too large, or text.
     """
-    file = next((folder / name for name in (BINARY, TEXT) if (folder / name).is_file()), None)
-    if file is None:
+    if not (folder / BINARY).is_file():
+        if (folder / TEXT).is_file():
+            raise CannotServe(
+                f"the SavedModel is in text format ({TEXT}): save it as {BINARY}", field="model"
+            )
         raise BadBody(f"the model's folder holds no {BINARY}: it is no SavedModel", field="model")
-    found = _parsed(file).meta_graphs
+    return _parsed(folder / BINARY)
+
+
+def read_meta_graph(folder: Path, tags: frozenset[str]) -> Any:
+    """The MetaGraphDef with exactly these tags; raises what its two halves raise."""
+    return with_tags(read_saved_model(folder), tags)
+
+
+def with_tags(saved_model: Any, tags: frozenset[str]) -> Any:
+    """The MetaGraphDef with exactly these tags; raises CannotServe if there is none."""
+    found = saved_model.meta_graphs
     for meta_graph in found:
         if tags == set(meta_graph.meta_info_def.tags):
             return meta_graph
@@ -83,13 +94,11 @@ def _parsed(file: Path) -> Any:
         raise StorageUnavailable(f"{file.name} cannot be read: {error.strerror}") from None
     if not content:
         raise BadBody(f"{file.name} is empty", field="model")
+    check_parts(content, saved_model_pb2.SavedModel, file.name)
     saved_model = saved_model_pb2.SavedModel()
     try:
-        if file.name == TEXT:
-            text_format.Parse(content, saved_model)
-        else:
-            saved_model.ParseFromString(content)
-    except Exception:  # the parsers' own errors, and what they raise on absurd lengths
+        saved_model.ParseFromString(content)
+    except Exception:  # the parser's own error, and what it raises on absurd lengths
         raise _not_a_saved_model(file.name, content) from None
     if not any(graph.graph_def.node for graph in saved_model.meta_graphs):
         raise _not_a_saved_model(file.name, content)

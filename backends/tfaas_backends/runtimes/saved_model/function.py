@@ -12,7 +12,6 @@ import numpy as np
 from tfaas_backends.runtimes.saved_model.folder import HeldFolder, damaged
 from tfaas_backends.runtimes.saved_model.inputs import Asked
 from tfaas_backends.runtimes.tensorflow.errors import run_error
-from tfaas_backends.runtimes.tensorflow.forbidden_ops import check_all_ops
 from tfaas_backends.runtimes.tensorflow.nodes import dtype_of
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tfaas_core.errors import CannotServe
@@ -29,7 +28,6 @@ class SignatureFunction:
     """
 
     def __init__(self, meta_graph: Any, asked: Asked, held: HeldFolder, threads: int) -> None:
-        check_all_ops(meta_graph.graph_def)
         ends = asked.ends
         self._inputs = [end.key for end in ends.inputs]
         self._outputs = [end.key for end in ends.outputs]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tfaas_backends.runtimes.independence.prover import Prover
-from tfaas_backends.runtimes.saved_model.assets import assets, read_directly
+from tfaas_backends.runtimes.saved_model.assets import assets
 from tfaas_backends.runtimes.saved_model.folder import (
     HeldFolder,
     checkpoint,
@@ -31,13 +31,13 @@ from tfaas_backends.runtimes.saved_model.variables import (
 )
 from tfaas_backends.runtimes.tensorflow.device_ops import check_devices
 from tfaas_backends.runtimes.tensorflow.errors import load_error, one_line
-from tfaas_backends.runtimes.tensorflow.forbidden_ops import check_ops
 from tfaas_backends.runtimes.tensorflow.graph_file import prepare
 from tfaas_backends.runtimes.tensorflow.nodes import GraphNodes
 from tfaas_backends.runtimes.tensorflow.private import callable_of, config_pb2
 from tfaas_backends.runtimes.tensorflow.pruning import node_of, pruned
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tfaas_backends.runtimes.tensorflow.state import is_stateful, stateful_functions
+from tfaas_backends.runtimes.vetting.file_ops import ASSET, RESTORE, FileUses
 from tfaas_core.errors import CannotServe, TfaasError
 
 
@@ -46,18 +46,20 @@ class SavedGraph:
 
     ``graph`` is a tf.Graph, ``inputs`` and ``outputs`` are its tensors, ``prover`` proves what
     becomes of rows between them; ``stateful`` as in Servable. ``restorable`` is False if nothing
-    tells how its variables get their values. Making it raises CannotServe, BadBody if files are
-    missing or damaged, and whatever TensorFlow raises on importing.
+    tells how its variables get their values. ``uses``: how the graph uses files, None if nobody
+    asks. Making it raises CannotServe, BadBody if files are missing or damaged, and whatever
+    TensorFlow raises on importing.
     """
 
-    def __init__(self, meta_graph: Any, asked: Asked, held: HeldFolder) -> None:
+    def __init__(
+        self, meta_graph: Any, asked: Asked, held: HeldFolder, uses: FileUses | None
+    ) -> None:
         self._held = held
         ends, folder = asked.ends, held.path
         paths = assets(meta_graph, folder)
-        read_directly(meta_graph.graph_def, paths)
         needed = _Needed(meta_graph, ends, folder)
         fix(needed.graph_def, asked.fixed)
-        needed.check(paths)
+        needed.check(uses)
         self.restorable = needed.restorable
         if needed.stored:
             self._freeze(needed)
@@ -188,11 +190,15 @@ class _Needed:
     def _resources(self, names: Collection[str]) -> list[str]:
         return [n.name for n in self.graph_def.node if n.op == "VarHandleOp" and n.name in names]
 
-    def check(self, assets: Collection[str]) -> None:
-        """Raises CannotServe if something that would be run is forbidden, or no CPU can run."""
-        check_ops(self.graph_def, self._outputs)
-        check_ops(self.graph_def, self.init, assets)
-        check_ops(self.graph_def, [self.restore_node], [self.file_node])
+    def check(self, uses: FileUses | None) -> None:
+        """Raises CannotServe if a run would reach for files, or does what no CPU can.
+
+        A prediction must not reach for any; and each preparation for its own alone.
+        """
+        if uses is not None:
+            uses.check_run(self.graph_def, self._outputs, ())
+            uses.check_run(self.graph_def, self.init, (ASSET,))
+            uses.check_run(self.graph_def, [self.restore_node], (RESTORE,))
         check_devices(self.graph_def, [*self._outputs, *self.init], self._fed)
 
 

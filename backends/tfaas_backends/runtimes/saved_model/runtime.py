@@ -42,7 +42,7 @@ class SavedModelRuntime(Runtime):
         # Only here: it imports TensorFlow.
         from tfaas_backends.runtimes.saved_model.servable import load_saved_model
 
-        return load_saved_model(artifact, params, options.threads)
+        return load_saved_model(artifact, params, options)
 
     def count_ops(self, artifact: Path, params: Params) -> dict[str, int]:
         """Those of the graph that would be loaded, with all its functions."""

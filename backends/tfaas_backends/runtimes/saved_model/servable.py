@@ -12,7 +12,6 @@ import msgspec
 from tfaas_backends.runtimes.graph.servable import GraphServable, apart_from, return_free_memory
 from tfaas_backends.runtimes.saved_model.folder import (
     HeldFolder,
-    read_meta_graph,
     tags_of,
     without_place,
 )
@@ -20,6 +19,7 @@ from tfaas_backends.runtimes.saved_model.function import SignatureFunction
 from tfaas_backends.runtimes.saved_model.graph import SavedGraph
 from tfaas_backends.runtimes.saved_model.inputs import asked_for
 from tfaas_backends.runtimes.saved_model.signature import End, ends_of
+from tfaas_backends.runtimes.saved_model.vetted import Vetted, read_vetted
 from tfaas_backends.runtimes.tensorflow.errors import load_error
 from tfaas_backends.runtimes.tensorflow.input_defaults import constant_default
 from tfaas_backends.runtimes.tensorflow.nodes import name_of
@@ -29,28 +29,32 @@ from tfaas_backends.runtimes.tensorflow.session import GraphSession
 from tfaas_backends.runtimes.tensorflow.signature import first_names, signature_of, spec_of
 from tfaas_core.errors import CannotServe, TfaasError
 from tfaas_core.models.params import Params
+from tfaas_core.runtime import LoadOptions
 from tfaas_core.tensors import TensorSpec
 
 
-def load_saved_model(artifact: Path, params: Params, threads: int) -> GraphServable:
+def load_saved_model(artifact: Path, params: Params, options: LoadOptions) -> GraphServable:
     """The SavedModel in the folder ``artifact``, as Runtime.load gives it."""
-    meta_graph = read_meta_graph(artifact, tags_of(params))
+    vetted = read_vetted(artifact, tags_of(params), options)
     held = HeldFolder(artifact)
     try:
-        return _load(meta_graph, held, params, threads)
+        return _load(vetted, held, params, options.threads)
     except TfaasError:
         raise
     except Exception as error:  # of a broken graph, TensorFlow raises nearly anything
-        told = load_error(error, meta_graph.graph_def)
+        told = load_error(error, vetted.meta_graph.graph_def)
         raise type(told)(without_place(told.message, held.path), **told.details) from None
     finally:
-        del meta_graph
+        del vetted
         return_free_memory()
 
 
-def _load(meta_graph: Any, held: HeldFolder, params: Params, threads: int) -> GraphServable:
+def _load(vetted: Vetted, held: HeldFolder, params: Params, threads: int) -> GraphServable:
+    meta_graph = vetted.meta_graph
     asked = asked_for(ends_of(meta_graph, params), meta_graph, given=bool(params.input_nodes))
-    ends, saved = asked.ends, SavedGraph(meta_graph, asked, held)
+    ends, saved = asked.ends, SavedGraph(meta_graph, asked, held, vetted.uses)
+    if vetted.uses is not None and not saved.restorable:
+        vetted.uses.check_none()  # tf.saved_model.load runs any function that the folder names
     inputs = _specs(ends.inputs, saved.inputs, "inputNode")
     outputs = _specs(ends.outputs, saved.outputs, "outputNode")
     open_session: Callable[[int], Any] = (

@@ -10,6 +10,7 @@ from typing import Any
 
 from tfaas_backends.runtimes.tensorflow.private import meta_graph_pb2, saved_model_pb2
 from tfaas_backends.runtimes.tensorflow.quiet import tf
+from tfaas_backends.runtimes.vetting.wire import check_parts
 from tfaas_core.archives import GZIP, ZIP
 from tfaas_core.errors import BadBody, CannotServe, StorageUnavailable, TfaasError
 
@@ -27,7 +28,7 @@ _LEARNING_PHASE = "keras_learning_phase"
 def read_graph(path: Path) -> Any:
     """The GraphDef that the file holds, of one node at least.
 
-    Raises BadBody if it holds none, CannotServe if it is a part of a SavedModel.
+    Raises BadBody if it holds none, CannotServe if it is a part of a SavedModel, or too large.
     """
     try:
         content = path.read_bytes()
@@ -35,6 +36,7 @@ def read_graph(path: Path) -> Any:
         raise StorageUnavailable(f"the model file cannot be read: {error.strerror}") from None
     if not content:
         raise BadBody("the model file is empty", field="model")
+    check_parts(content, tf.compat.v1.GraphDef, "the model file")
     graph_def = _parsed(tf.compat.v1.GraphDef, content)
     if graph_def is None or not graph_def.node:
         raise _not_a_graph(content)

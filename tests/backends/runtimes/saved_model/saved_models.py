@@ -16,9 +16,10 @@ v1 = tf.compat.v1
 Tensors = Mapping[str, Any]
 
 
-def load(folder: Path, **document: Any) -> Servable:
-    """Loads with these params and one thread; its caller need not close it."""
-    return SavedModelRuntime().load(folder, Params.of(document), LoadOptions(threads=1))
+def load(folder: Path, options: LoadOptions | None = None, **document: Any) -> Servable:
+    """Loads with these params, and one thread unless ``options`` say so; nobody need close it."""
+    options = options or LoadOptions(threads=1)
+    return SavedModelRuntime().load(folder, Params.of(document), options)
 
 
 def answers(servable: Servable, *arrays: Any) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from google.protobuf import text_format  # type: ignore[import-untyped]
 from tfaas_backends.runtimes.saved_model.runtime import SavedModelRuntime
+from tfaas_backends.runtimes.tensorflow.private import saved_model_pb2
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 
 from tests.backends.runtimes.apart import check_loading
@@ -54,9 +56,11 @@ def remove(folder: Path) -> None:
     (folder / "saved_model.pb").unlink()
 
 
-def text_garbage(folder: Path) -> None:
-    remove(folder)
-    (folder / "saved_model.pbtxt").write_text("meta_graphs { nonsense: 1 }")
+def as_text(folder: Path) -> None:
+    file = folder / "saved_model.pb"
+    content = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    file.with_suffix(".pbtxt").write_text(text_format.MessageToString(content))
+    file.unlink()
 
 
 def frozen_graph(folder: Path) -> None:
@@ -103,7 +107,11 @@ def contradicting_shape(folder: Path) -> None:
         (remove, BadBody, "the model's folder holds no saved_model.pb"),
         (write(b""), BadBody, "saved_model.pb is empty"),
         (write(b"\x00garbage"), BadBody, "saved_model.pb is not a SavedModel, or a damaged one"),
-        (text_garbage, BadBody, "saved_model.pbtxt is not a SavedModel"),
+        (
+            as_text,
+            CannotServe,
+            r"in text format \(saved_model.pbtxt\): save it as",
+        ),
         (frozen_graph, CannotServe, "holds a frozen graph, not a SavedModel: upload the file"),
         (truncate("saved_model.pb"), BadBody, "not a SavedModel, or a damaged one"),
         (remove_variables, BadBody, "variables are missing: pack the whole folder"),

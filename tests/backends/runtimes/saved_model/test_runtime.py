@@ -152,17 +152,6 @@ def test_a_model_without_variables_needs_no_file_of_them(tmp_path: Path) -> None
     assert answers(load(folder), np.ones(2, np.float32))["y"].tolist() == [2, 2]
 
 
-def test_a_model_in_text_format_loads(tmp_path: Path) -> None:
-    from google.protobuf import text_format  # type: ignore[import-untyped]
-    from tensorflow.core.protobuf import saved_model_pb2
-
-    file = double(tmp_path / "model") / "saved_model.pb"
-    content = saved_model_pb2.SavedModel.FromString(file.read_bytes())
-    file.with_suffix(".pbtxt").write_text(text_format.MessageToString(content))
-    file.unlink()
-    assert answers(load(file.parent), np.ones(2, np.float32))["y"].tolist() == [2, 2]
-
-
 def without_a_saver(folder: Path) -> Path:
     """A model with a table, whose values only tf.saved_model.load finds."""
     module = tf.Module()
