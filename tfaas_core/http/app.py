@@ -11,6 +11,7 @@ from tfaas_core.http.body import SanicBody
 from tfaas_core.http.errors import install_error_handler
 from tfaas_core.http.express import ExpressLane
 from tfaas_core.http.foreign import ForeignWatch
+from tfaas_core.http.grammar import MAX_HEAD_BYTES
 from tfaas_core.http.request import ArrivingRequest, client_of, split_target
 from tfaas_core.http.router import Found, Router
 from tfaas_core.http.sanic_parts import (
@@ -46,6 +47,7 @@ def create_app(host: Host, side: Side = "predictions") -> Sanic:  # type: ignore
             "FALLBACK_ERROR_FORMAT": "json",
             "KEEP_ALIVE_TIMEOUT": 120,
             "MOTD": False,
+            "REQUEST_MAX_HEADER_SIZE": MAX_HEAD_BYTES,
             "REQUEST_MAX_SIZE": server.max_body_bytes,
             "RESPONSE_TIMEOUT": server.request_timeout_s + UPLOAD_TIMEOUT_S,
         }

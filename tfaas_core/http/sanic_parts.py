@@ -1,7 +1,7 @@
 """The parts of Sanic that are not its public interface, and may move with a new version.
 
-They are touched here alone. ``tests/core/http/test_sanic_parts.py`` fails if one has moved, and
-says which; then the bound of ``sanic`` in ``pyproject.toml`` has to follow.
+They are touched here, and in ``sanic_stream``, alone. ``tests/core/http/test_sanic_parts.py`` fails
+if one has moved, and says which; then the bound of ``sanic`` in ``pyproject.toml`` has to follow.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from sanic.request import Request as SanicRequest
 from sanic.router import Router as SanicRouter
 from sanic.server.async_server import AsyncioServer
 from sanic.server.protocols.http_protocol import HttpProtocol
+
+from tfaas_core.http.sanic_stream import StrictHttp
 
 SanicHandler = Callable[[SanicRequest], Awaitable[HTTPResponse | None]]
 """What Sanic calls for each request."""
@@ -139,6 +141,8 @@ class SanicProtocol(HttpProtocol):
     """Sanic's protocol of a connection, and when another may answer on it."""
 
     __slots__ = ()
+
+    HTTP_CLASS = StrictHttp
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)

@@ -96,7 +96,7 @@ class Connection:
 
 
 def request(name: str, body: bytes = b"", *headers: str) -> bytes:
-    lines = [f"POST /{name} HTTP/1.1", f"Content-Length: {len(body)}", *headers, "\r\n"]
+    lines = [f"POST /{name} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", *headers, "\r\n"]
     return "\r\n".join(lines).encode() + body
 
 
