@@ -102,7 +102,7 @@ class Models(Table, frozen=True):
 
 
 class Limits(Table, frozen=True):
-    """``[limits]``: what one request may ask for."""
+    """``[limits]``: what a client may ask for, and how fast it has to be."""
 
     max_upload_bytes: PositiveInt = 2_147_483_648
     """Of the whole body of an upload: 413 beyond it."""
@@ -112,6 +112,12 @@ class Limits(Table, frozen=True):
     """Files and folders in a bundle: 413 beyond it."""
     max_image_pixels: PositiveInt = 50_000_000
     """Of all images of a request: 413 beyond it."""
+    head_timeout_s: Deadline = 20.0
+    """For the whole head of a request, from its first byte: 408 after it."""
+    min_bytes_per_s: Annotated[int, Meta(ge=0)] = 500
+    """What a client has to send of a body, and to take of an answer, at least: 408, or the end."""
+    pace_window_s: Deadline = 30.0
+    """How long a client may be slower than that, or pause."""
 
 
 class PluginsTable(Table, frozen=True):

@@ -12,6 +12,7 @@ from tfaas_core.http.errors import install_error_handler
 from tfaas_core.http.express import ExpressLane
 from tfaas_core.http.foreign import ForeignWatch
 from tfaas_core.http.grammar import MAX_HEAD_BYTES
+from tfaas_core.http.pace import LeastPace
 from tfaas_core.http.request import ArrivingRequest, client_of, split_target
 from tfaas_core.http.router import Found, Router
 from tfaas_core.http.sanic_parts import (
@@ -26,6 +27,9 @@ from tfaas_core.http.streaming import close, send_pieces
 from tfaas_core.route import Head, Response
 from tfaas_core.routing.sendable import sendable
 from tfaas_core.routing.side import Side
+
+IDLE_TIMEOUT_S = 120
+"""How long a connection stays open between two requests."""
 
 UPLOAD_TIMEOUT_S = 180
 """Without a byte from or to the client, a request ends after this. Loading an upload is silent."""
@@ -45,15 +49,18 @@ def create_app(host: Host, side: Side = "predictions") -> Sanic:  # type: ignore
             "ACCESS_LOG": False,
             "AUTO_EXTEND": False,
             "FALLBACK_ERROR_FORMAT": "json",
-            "KEEP_ALIVE_TIMEOUT": 120,
+            "KEEP_ALIVE_TIMEOUT": IDLE_TIMEOUT_S,
             "MOTD": False,
             "REQUEST_MAX_HEADER_SIZE": MAX_HEAD_BYTES,
             "REQUEST_MAX_SIZE": server.max_body_bytes,
+            # LeastPace has clocks of its own.
+            "REQUEST_TIMEOUT": IDLE_TIMEOUT_S + host.config.limits.head_timeout_s,
             "RESPONSE_TIMEOUT": server.request_timeout_s + UPLOAD_TIMEOUT_S,
         }
     )
     install_error_handler(app, server.max_body_bytes)
     app.ctx.foreign = ForeignWatch()
+    app.ctx.least_pace = LeastPace.of(host.config.limits)
     app.ctx.express_lane = ExpressLane(router, server.max_body_bytes)
     return app
 

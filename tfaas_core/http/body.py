@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 from sanic.exceptions import SanicException
 from sanic.request import Request as SanicRequest
 
-from tfaas_core.errors import BadBody
 from tfaas_core.http.errors import too_large, translated
 from tfaas_core.http.sanic_parts import announced_bytes, has_unread_body, limit_body, next_piece
-
-STALL_TIMEOUT_S = 60.0
-"""A client that sends nothing for this long, in the middle of a body, is given up."""
 
 
 class SanicBody:
@@ -32,21 +27,14 @@ class SanicBody:
         if announced_bytes(self._request) > self._max_bytes:
             raise too_large(self._max_bytes)
         limit_body(self._request, self._max_bytes)
-        pieces = []
+        body = bytearray()
         while has_unread_body(self._request):
-            pieces.append(await self._next())
-        return b"".join(pieces)
+            body += await self._next()
+        return bytes(body)
 
     async def pieces(self) -> AsyncIterator[bytes]:
         while has_unread_body(self._request):
-            try:
-                async with asyncio.timeout(STALL_TIMEOUT_S):
-                    piece = await self._next()
-            except TimeoutError:
-                raise BadBody(
-                    f"the body stopped for {STALL_TIMEOUT_S:g} s before its end"
-                ) from None
-            if piece:
+            if piece := await self._next():
                 yield piece
 
     async def _next(self) -> bytes:

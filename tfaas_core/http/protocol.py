@@ -29,7 +29,10 @@ class TfaasProtocol(SanicProtocol):
     just sent: a 413, say, which comes before the end of the body.
     """
 
-    __slots__ = ("_client", "_early", "_express_task", "_lane", "_linger", "_lingering", "_wire")
+    __slots__ = (
+        *("_client", "_early", "_express_task", "_lane", "_linger", "_lingering", "_taking"),
+        "_wire",
+    )
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -40,6 +43,7 @@ class TfaasProtocol(SanicProtocol):
         self._wire: ExpressWire | None = None
         self._lingering = False
         self._linger: asyncio.TimerHandle | None = None
+        self._taking: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         self._client = client_of(transport)
@@ -83,7 +87,38 @@ class TfaasProtocol(SanicProtocol):
             super().close(timeout)
             return
         # The client's end, or the clock, closes the transport.
-        self._linger = self.loop.call_later(LINGER_S, super().close, timeout)
+        self._linger = self.loop.call_later(LINGER_S, self._end, timeout)
+
+    def _end(self, timeout: float | None) -> None:
+        if self.may_write:
+            super().close(timeout)
+        else:
+            # It takes its answer, and is watched.
+            self._linger = self.loop.call_later(LINGER_S, self._end, timeout)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()  # type: ignore[no-untyped-call]
+        self._watch()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()  # type: ignore[no-untyped-call]
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
+
+    def _watch(self) -> None:
+        """The client has to take its answer at the least pace until there is room for more."""
+        transport: Any = self.transport
+        least, left = self.app.ctx.least_pace, transport.get_write_buffer_size()
+        self._taking = self.loop.call_later(least.window_s, self._look, left - least.min_bytes)
+
+    def _look(self, most_left: float) -> None:
+        transport: Any = self.transport
+        if transport.get_write_buffer_size() > most_left:
+            transport.abort()
+        else:
+            self.is_in_use()
+            self._watch()
 
     def close_if_idle(self) -> bool:
         if self._express_task is not None or not self.awaits_head:
@@ -166,10 +201,10 @@ class _Deaf(asyncio.Protocol):
         self._before = before
 
     def pause_writing(self) -> None:
-        self._before.pause_writing()  # type: ignore[no-untyped-call]
+        self._before.pause_writing()
 
     def resume_writing(self) -> None:
-        self._before.resume_writing()  # type: ignore[no-untyped-call]
+        self._before.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._before.connection_lost(exc)

@@ -197,6 +197,10 @@ class SanicProtocol(HttpProtocol):
         self._time = time.monotonic()
         self._http.stage = Stage.IDLE
 
+    def is_in_use(self) -> None:
+        """Has Sanic's clock begin anew: the client is at work, if only at taking an answer."""
+        self._time = time.monotonic()
+
     @property
     def may_write(self) -> bool:
         """Whether the client reads what was sent."""

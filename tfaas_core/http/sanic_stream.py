@@ -8,31 +8,38 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from sanic.exceptions import BadRequest, PayloadTooLarge
+from sanic.exceptions import BadRequest, PayloadTooLarge, RequestTimeout
+from sanic.http import Stage
 from sanic.http.http1 import HTTP_CONTINUE, Http
 
 from tfaas_core.http.grammar import Chunks, Malformed, check_part, checked_head
+from tfaas_core.http.pace import Arrival, TooSlow
 
 _END = b"\r\n\r\n"
 _CHUNKED = "chunked"
 
 
 class StrictHttp(Http):
-    """Sanic guesses what is meant by bytes that are no HTTP, and reads only small trailers."""
+    """Sanic guesses what is meant by bytes that are no HTTP, and waits for any next byte anew."""
 
-    __slots__ = ("_chunks",)
+    __slots__ = ("_arrival", "_chunks")
 
     def __init__(self, protocol: Any) -> None:
         super().__init__(protocol)  # type: ignore[no-untyped-call]
         self._chunks = Chunks()
+        self._arrival: Arrival | None = None
+        # What Sanic itself waits by.
+        self._receive_more = self._receive
 
     async def http1_request_header(self) -> None:
-        """Raises BadRequest, PayloadTooLarge and ExpectationFailed."""
+        """Raises BadRequest, PayloadTooLarge, RequestTimeout and ExpectationFailed."""
+        self._arrival = Arrival(self.protocol.app.ctx.least_pace)
         try:
             await self._check_head()
         except Malformed as error:
             raise BadRequest(str(error)) from error
         await super().http1_request_header()  # type: ignore[no-untyped-call]
+        self._arrival.head_is_here()
         # Sanic has no clock for a request that asks for this; there is nothing to upgrade to.
         self.upgrade_websocket = False
         if self._is_chunked:
@@ -69,10 +76,30 @@ class StrictHttp(Http):
         body: Any = self.request_body
         return bool(body == _CHUNKED)
 
+    async def _receive(self) -> None:
+        """Waits for more. For the first byte of a request, the keep-alive timeout is enough."""
+        if self._arrival is None or (self.stage is Stage.IDLE and not self.request_body):
+            await self.protocol.receive_more()  # type: ignore[no-untyped-call]
+            return
+        try:
+            await self._arrival.wait(self.protocol.receive_more)
+        except TooSlow as error:
+            self.keep_alive = False
+            # While Sanic reads on behind an answer, this alone ends the connection.
+            kind = BadRequest if self.stage is Stage.IDLE else RequestTimeout
+            raise kind(str(error)) from error
+
     async def read(self) -> bytes | None:
-        """Some bytes of the body; None at its end. Raises BadRequest and PayloadTooLarge."""
-        if not self._is_chunked:
-            return await super().read()
+        """Some bytes of the body; None at its end.
+
+        Raises BadRequest, PayloadTooLarge and RequestTimeout.
+        """
+        piece = await (self._read_chunks() if self._is_chunked else super().read())
+        if self._arrival is not None and piece:
+            self._arrival.has_come(len(piece))
+        return piece
+
+    async def _read_chunks(self) -> bytes | None:
         if self.expecting_continue:
             self.expecting_continue = False
             await self._send(HTTP_CONTINUE)

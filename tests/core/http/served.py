@@ -66,6 +66,11 @@ class Served:
         self._writers.append(writer)
         return Connection(reader, writer)
 
+    @property
+    def connections(self) -> int:
+        """How many the server has open."""
+        return self.server.open_connections
+
     async def hang_up(self) -> None:
         """Closes all connections."""
         for writer in self._writers:
