@@ -112,6 +112,12 @@ class Limits(Table, frozen=True):
     """Files and folders in a bundle: 413 beyond it."""
     max_image_pixels: PositiveInt = 50_000_000
     """Of all images of a request: 413 beyond it."""
+    max_values: PositiveInt = 1_000_000
+    """In all lists of a JSON or MessagePack body: 413 beyond it."""
+    max_lists: PositiveInt = 100_000
+    """Lists, objects and their fields in such a body: 413 beyond it."""
+    max_json_bytes: PositiveInt = 16_777_216
+    """Of a JSON body, or of a text in MessagePack: 413 beyond it."""
     head_timeout_s: Deadline = 20.0
     """For the whole head of a request, from its first byte: 408 after it."""
     min_bytes_per_s: Annotated[int, Meta(ge=0)] = 500
