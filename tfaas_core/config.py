@@ -118,6 +118,8 @@ class Limits(Table, frozen=True):
     """Lists, objects and their fields in such a body: 413 beyond it."""
     max_json_bytes: PositiveInt = 16_777_216
     """Of a JSON body, or of a text in MessagePack: 413 beyond it."""
+    max_bytes_in_flight: PositiveInt = 2_147_483_648
+    """Of the bodies that an HTTP worker has in memory, but for uploads: 503 beyond it."""
     head_timeout_s: Deadline = 20.0
     """For the whole head of a request, from its first byte: 408 after it."""
     min_bytes_per_s: Annotated[int, Meta(ge=0)] = 500

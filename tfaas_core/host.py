@@ -24,6 +24,7 @@ from tfaas_core.predict.predictor import Predictor, Target
 from tfaas_core.predict_routes import answer, predict_routes
 from tfaas_core.route import Request, Response, Route
 from tfaas_core.routing.event_bus import EventBus
+from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.routing.observers import Observers
 from tfaas_core.routing.seam import SealedRoute, sealed
 from tfaas_core.runtime import Runtime
@@ -77,6 +78,7 @@ class Host:
             self.example_runs,
             self._bus.tell,
         )
+        self.in_flight = InFlight(config.limits.max_bytes_in_flight)
         self.shared: dict[str, Any] = {}
         """What a plugin's hooks and handlers hand to each other, by the plugin's name."""
         self._look = place.look

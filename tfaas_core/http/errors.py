@@ -34,7 +34,7 @@ def too_large(max_body_bytes: int) -> TfaasError:
     """What a client is told who sends, or says to send, more than is taken."""
     return TooLarge(
         f"the request's header exceeds {MAX_HEAD_BYTES} bytes or its body {max_body_bytes} bytes "
-        "(server.max_body_bytes)",
+        "(server.max_body_bytes, limits.max_bytes_in_flight)",
         expected=max_body_bytes,
     )
 

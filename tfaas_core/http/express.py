@@ -15,6 +15,7 @@ from functools import lru_cache
 import msgspec
 from sanic import HTTPResponse
 
+from tfaas_core.errors import TfaasError
 from tfaas_core.fields import Headers
 from tfaas_core.http.grammar import is_host, is_target
 from tfaas_core.http.request import HttpRequest, split_target
@@ -55,6 +56,12 @@ class PlainRequest(HttpRequest, kw_only=True, gc=False):
     """A request that is plain; ``said`` is all that its head says."""
 
     said: PlainHead
+    refusal: TfaasError | None = None
+    """Why the body is not taken, if it is not: then it counts as still arriving."""
+
+    async def receive(self) -> None:
+        if self.refusal is not None:
+            raise self.refusal
 
 
 class ExpressLane:

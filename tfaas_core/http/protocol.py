@@ -15,6 +15,7 @@ from tfaas_core.http.request import client_of
 from tfaas_core.http.sanic_parts import SanicProtocol
 from tfaas_core.http.streaming import send_pieces
 from tfaas_core.route import ClientAddress, Response
+from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.routing.seam import error_answer
 
 LINGER_S = 2.0
@@ -30,13 +31,14 @@ class TfaasProtocol(SanicProtocol):
     """
 
     __slots__ = (
-        *("_client", "_early", "_express_task", "_lane", "_linger", "_lingering", "_taking"),
-        "_wire",
+        *("_client", "_early", "_express_task", "_in_flight", "_lane", "_linger", "_lingering"),
+        *("_taking", "_wire"),
     )
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._lane: ExpressLane = self.app.ctx.express_lane
+        self._in_flight: InFlight = self.app.ctx.in_flight
         self._client = ClientAddress()
         self._express_task: asyncio.Task[None] | None = None
         self._early = bytearray()
@@ -141,19 +143,26 @@ class TfaasProtocol(SanicProtocol):
             self.transport.pause_reading()
 
     async def _answer(self, request: PlainRequest) -> None:
-        self.begin_handling()
-        response = await request.said.passage(request)
-        if not self.may_write:
-            await self.wait_to_write()
-        transport: Any = self.transport
-        if transport is None or transport.is_closing() or self._lingering:
-            return
-        keep_alive = request.said.keep_alive and self.keeps_alive
-        unsent: Response | None = response
-        if response.stream is not None:
-            unsent = await self._streamed(request, response, response.stream, keep_alive)
-        if unsent is not None:
-            transport.write(_bytes_of(unsent, request, keep_alive))
+        in_flight, size = self._in_flight, request.said.length
+        if size > in_flight.left:
+            request.is_arriving, request.refusal = True, in_flight.no_room()
+        in_flight.left -= size
+        try:
+            self.begin_handling()
+            response = await request.said.passage(request)
+            if not self.may_write:
+                await self.wait_to_write()
+            transport: Any = self.transport
+            if transport is None or transport.is_closing() or self._lingering:
+                return
+            keep_alive = request.said.keep_alive and self.keeps_alive
+            unsent: Response | None = response
+            if response.stream is not None:
+                unsent = await self._streamed(request, response, response.stream, keep_alive)
+            if unsent is not None:
+                transport.write(_bytes_of(unsent, request, keep_alive))
+        finally:
+            in_flight.left += size
         self._express_is_done(transport, keep_alive)
 
     async def _streamed(
