@@ -36,6 +36,8 @@ class Server(Table, frozen=True):
 
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
     """The address to listen on."""
+    open: bool = False
+    """Whether others than this machine may reach the server though no guard asks who they are."""
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8083
     """0: any free port, which is printed."""
     admin_host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
