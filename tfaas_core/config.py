@@ -69,6 +69,8 @@ class StorageTable(Table, frozen=True):
 
     kind: str = "filesystem"
     """Which storage; the other keys of the table are that storage's."""
+    quota_bytes: CountOrAuto = 0
+    """Of all versions of all models together: 507 beyond it; 0: as much as there is room for."""
     rest: dict[str, Any] = {}
 
 
@@ -101,6 +103,8 @@ class Models(Table, frozen=True):
     """How many versions of a model are kept; older ones are removed after each upload."""
     default: str = ""
     """The model of requests that name none; empty: the newest upload."""
+    max_models: CountOrAuto = 0
+    """Models that may be stored: 507 for an upload of one more; 0: any number."""
 
 
 class Limits(Table, frozen=True):
@@ -232,8 +236,9 @@ def _with_rests(raw: dict[str, Any]) -> dict[str, Any]:
     """``raw`` with the keys that are not the core's to check in a table of their own."""
     document = dict(raw)
     if isinstance(storage := raw.get("storage"), dict):
-        rest = {key: value for key, value in storage.items() if key != "kind"}
-        document["storage"] = {k: v for k, v in storage.items() if k == "kind"} | {REST: rest}
+        own = keys_of(StorageTable)
+        rest = {key: value for key, value in storage.items() if key not in own}
+        document["storage"] = {k: v for k, v in storage.items() if k in own} | {REST: rest}
     if isinstance(plugins := raw.get("plugins"), dict):
         own = keys_of(PluginsTable)
         rest = {k: v for k, v in plugins.items() if isinstance(v, dict) and k not in own}

@@ -32,6 +32,7 @@ from tfaas_core.status import ProcessStatus, ServerStatus
 from tfaas_core.storage import Storage
 from tfaas_core.uploads.bundle import BundleLimits
 from tfaas_core.uploads.publisher import Publisher
+from tfaas_core.uploads.quota import Quota
 from tfaas_core.worker_place import WorkerPlace
 
 _log = logging.getLogger("tfaas.host")
@@ -77,6 +78,7 @@ class Host:
             BundleLimits(config.limits.max_unpacked_bytes, config.limits.max_bundle_files),
             self.example_runs,
             self._bus.tell,
+            Quota(self.storage, config.storage.quota_bytes, config.models.max_models),
         )
         self.in_flight = InFlight(config.limits.max_bytes_in_flight)
         self.shared: dict[str, Any] = {}

@@ -154,7 +154,9 @@ def test_an_unknown_key_is_an_error_that_suggests_near_ones(tmp_path: Path) -> N
 
 
 def test_an_unknown_key_near_to_none_lists_those_there_are(tmp_path: Path) -> None:
-    assert "there are: keep_versions, default" in complaint(tmp_path, "[models]\nxyz = 1")
+    assert "there are: keep_versions, default, max_models" in complaint(
+        tmp_path, "[models]\nxyz = 1"
+    )
 
 
 def test_the_message_names_the_source_that_is_to_blame(tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ class Upload:
 
     async def __aenter__(self) -> Upload:
         storage = self._publisher.storage
+        await asyncio.to_thread(self._publisher.quota.check)
         self.staging = await taken(storage.stage, storage.discard)
         return self
 
