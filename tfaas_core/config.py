@@ -87,6 +87,8 @@ class EngineTable(Table, frozen=True):
     """The most rows that run together."""
     max_queue_rows: PositiveInt = 8192
     """Rows that may wait for one model: 503 beyond it."""
+    max_wait_s: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
+    """Of a request for its answer: 503 at once if that will take longer; 0: request_timeout_s."""
     threads: CountOrAuto = 0
     """Threads for each model; 0: chosen when it is loaded."""
     busy_poll_us: Annotated[int, Meta(ge=0, le=100_000)] = 400

@@ -60,11 +60,7 @@ class Host:
         self.engine = engine
         self._bus = bus or EventBus(place.tell)
         self.catalog = Catalog(
-            self.storage,
-            config.models.default,
-            engine.retire,
-            self._make_ready,
-            self._bus.tell,
+            self.storage, config.models.default, engine.retire, self._make_ready, self._bus.tell
         )
         self.predictor = Predictor(self.catalog, engine, config.engine.max_queue_rows)
         self.example_runs = ExampleRuns(engine, self.codecs, config.engine.max_queue_rows)
