@@ -5,7 +5,7 @@ from __future__ import annotations
 _SHARE = 0.6
 """Of the time that there is: what is known of the wait is a little old."""
 _QUIET = 0.1
-"""Whoever waits less than this share of it is in no queue to speak of."""
+"""Whoever waits less than this share of it, or for less than a run, is in no queue to speak of."""
 _FEWEST_RUNS = 2
 """Somebody may wait for one run and have another, however long runs take."""
 _NEWEST = 0.2
@@ -33,7 +33,7 @@ class Patience:
 
         ``run_s``: for how long the model computed.
         """
-        if took_s < _QUIET * self._max_wait_s:
+        if took_s < max(_QUIET * self._max_wait_s, _FEWEST_RUNS * run_s):
             if self._row_s:
                 self._row_s, self.most_ahead = 0.0, ANY
             return

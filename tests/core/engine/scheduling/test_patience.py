@@ -27,4 +27,6 @@ def test_as_many_wait_as_are_answered_in_time() -> None:
 def test_of_a_model_that_computes_for_long_one_may_wait() -> None:
     patience = Patience(1.0)
     patience.answered(1, 5.0, 5.0)
+    assert patience.most_ahead == ANY
+    patience.answered(2, 10.0, 5.0)
     assert patience.most_ahead == 2
