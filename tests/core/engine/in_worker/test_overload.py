@@ -8,6 +8,8 @@ import threading
 import time
 from statistics import quantiles
 
+import pytest
+
 from tests.core.engine.in_worker.test_connection import connected
 from tfaas_core.engine.in_worker.connection import ModelConnection
 from tfaas_core.engine.shared.frames import FrameBuffer, decode_request, encode_answer
@@ -45,6 +47,7 @@ class SlowModel:
                 self._sock.sendall(encode_answer(frame.id, 0, parts, [sums], SIGNATURE.outputs))
 
 
+@pytest.mark.alone
 @in_event_loop
 async def test_four_times_the_load_is_shed_and_not_queued() -> None:
     took_s: list[float] = []
