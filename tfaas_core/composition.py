@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,14 +11,17 @@ import msgspec
 from tfaas_core.codec import Codec
 from tfaas_core.config import Config
 from tfaas_core.engine.base import Engine, EngineContext, EngineFactory, Supervisor, WorkerContext
+from tfaas_core.errors import ConfigError
 from tfaas_core.events import Tell, tell_nobody
 from tfaas_core.plugins import Plugins, plugins_of
 from tfaas_core.plugins.finding import BUILTIN_PLUGINS
 from tfaas_core.plugins.lifespan import LEAVE_LIMIT_S
+from tfaas_core.plugins.listeners import OwnedListener
 from tfaas_core.plugins.owned_part import OwnedPart
 from tfaas_core.predict.guarded_codec import GuardedCodec
 from tfaas_core.runtime import Runtime
 from tfaas_core.storage import Storage
+from tfaas_core.system.address import is_loopback
 from tfaas_core.worker_place import WorkerPlace
 
 
@@ -83,6 +86,22 @@ class Composition(msgspec.Struct, frozen=True):
         engine = self.engine_part
         return OwnedPart(engine.plugin, f"supervisor of the {engine.name}")
 
+    def check_reach(self, listeners: Sequence[OwnedListener]) -> None:
+        """Raises ConfigError if others can reach the server, and nobody said that they may.
+
+        Guards are known once a host was asked for its routes.
+        """
+        server = self.config.server
+        if server.open or self.plugins.has_guards:
+            return
+        for host in (server.host, *(owned.listener.host for owned in listeners)):
+            if not _is_for_this_machine(host):
+                raise ConfigError(
+                    f"on {host}, others can reach the server, and no guard asks who they are; set "
+                    "up tokens in [plugins.token_guard], listen on 127.0.0.1, or say "
+                    "`server.open = true` if everybody may - at `$.server.open`"
+                )
+
     def supervisor(self, tell: Tell = tell_nobody) -> Supervisor | None:
         """A new supervisor of the engine, for the parent, which tells of events by ``tell``."""
         return self.engine_factory.supervisor(self._context(tell))
@@ -120,6 +139,13 @@ class Composition(msgspec.Struct, frozen=True):
 
     def _stored_runtimes(self) -> set[str]:
         return {version.runtime for model in self.storage.list() for version in model.versions}
+
+
+def _is_for_this_machine(host: str) -> bool:
+    try:
+        return is_loopback(host)
+    except (OSError, ValueError):
+        return True  # There is no such address: who binds it says so.
 
 
 def _guarded(codec: Codec[Any], plugins: Plugins) -> Codec[Any]:

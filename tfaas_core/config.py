@@ -40,6 +40,8 @@ class Server(Table, frozen=True):
 
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
     """The address to listen on."""
+    open: bool = False
+    """Whether others than this machine may reach the server though no guard asks who they are."""
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8083
     """0: any free port, which is printed."""
     admin_host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
@@ -71,6 +73,8 @@ class StorageTable(Table, frozen=True):
 
     kind: str = "filesystem"
     """Which storage; the other keys of the table are that storage's."""
+    quota_bytes: CountOrAuto = 0
+    """Of all versions of all models together: 507 beyond it; 0: as much as there is room for."""
     rest: dict[str, Any] = {}
 
 
@@ -87,6 +91,8 @@ class EngineTable(Table, frozen=True):
     """The most rows that run together."""
     max_queue_rows: PositiveInt = 8192
     """Rows that may wait for one model: 503 beyond it."""
+    max_wait_s: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
+    """Of a request for its answer: 503 at once if that will take longer; 0: request_timeout_s."""
     threads: CountOrAuto = 0
     """Threads for each model; 0: chosen when it is loaded."""
     busy_poll_us: Annotated[int, Meta(ge=0, le=100_000)] = 400
@@ -107,10 +113,12 @@ class Models(Table, frozen=True):
     """Whether TensorFlow models are vetted: by the list of ops that compute on tensors alone."""
     allow_ops: tuple[str, ...] = ()
     """TensorFlow's ops that models may use beside those of the list."""
+    max_models: CountOrAuto = 0
+    """Models that may be stored: 507 for an upload of one more; 0: any number."""
 
 
 class Limits(Table, frozen=True):
-    """``[limits]``: what one request may ask for."""
+    """``[limits]``: what a client may ask for, and how fast it has to be."""
 
     max_upload_bytes: PositiveInt = 2_147_483_648
     """Of the whole body of an upload: 413 beyond it."""
@@ -120,6 +128,20 @@ class Limits(Table, frozen=True):
     """Files and folders in a bundle: 413 beyond it."""
     max_image_pixels: PositiveInt = 50_000_000
     """Of all images of a request: 413 beyond it."""
+    max_values: PositiveInt = 1_000_000
+    """In all lists of a JSON or MessagePack body: 413 beyond it."""
+    max_lists: PositiveInt = 100_000
+    """Lists, objects and their fields in such a body: 413 beyond it."""
+    max_json_bytes: PositiveInt = 16_777_216
+    """Of a JSON body, or of a text in MessagePack: 413 beyond it."""
+    max_bytes_in_flight: PositiveInt = 2_147_483_648
+    """Of the bodies that an HTTP worker has in memory, but for uploads: 503 beyond it."""
+    head_timeout_s: Deadline = 20.0
+    """For the whole head of a request, from its first byte: 408 after it."""
+    min_bytes_per_s: Annotated[int, Meta(ge=0)] = 500
+    """What a client has to send of a body, and to take of an answer, at least: 408, or the end."""
+    pace_window_s: Deadline = 30.0
+    """How long a client may be slower than that, or pause."""
 
 
 class PluginsTable(Table, frozen=True):
@@ -228,8 +250,9 @@ def _with_rests(raw: dict[str, Any]) -> dict[str, Any]:
     """``raw`` with the keys that are not the core's to check in a table of their own."""
     document = dict(raw)
     if isinstance(storage := raw.get("storage"), dict):
-        rest = {key: value for key, value in storage.items() if key != "kind"}
-        document["storage"] = {k: v for k, v in storage.items() if k == "kind"} | {REST: rest}
+        own = keys_of(StorageTable)
+        rest = {key: value for key, value in storage.items() if key not in own}
+        document["storage"] = {k: v for k, v in storage.items() if k in own} | {REST: rest}
     if isinstance(plugins := raw.get("plugins"), dict):
         own = keys_of(PluginsTable)
         rest = {k: v for k, v in plugins.items() if isinstance(v, dict) and k not in own}

@@ -25,6 +25,7 @@ from tfaas_core.predict.predictor import Predictor, Target
 from tfaas_core.predict_routes import answer, predict_routes
 from tfaas_core.route import Request, Response, Route
 from tfaas_core.routing.event_bus import EventBus
+from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.routing.observers import Observers
 from tfaas_core.routing.seam import SealedRoute, sealed
 from tfaas_core.runtime import Runtime
@@ -32,6 +33,7 @@ from tfaas_core.status import ProcessStatus, ServerStatus
 from tfaas_core.storage import Storage
 from tfaas_core.uploads.bundle import BundleLimits
 from tfaas_core.uploads.publisher import Publisher
+from tfaas_core.uploads.quota import Quota
 from tfaas_core.worker_place import WorkerPlace
 
 _log = logging.getLogger("tfaas.host")
@@ -69,6 +71,7 @@ class Host:
         self.predictor = Predictor(self.catalog, engine, config.engine.max_queue_rows)
         self.example_runs = ExampleRuns(engine, self.codecs, config.engine.max_queue_rows)
         self.publisher = self._new_publisher(place)
+        self.in_flight = InFlight(config.limits.max_bytes_in_flight)
         self.shared: dict[str, Any] = {}
         """What a plugin's hooks and handlers hand to each other, by the plugin's name."""
         self._look = place.look
@@ -87,6 +90,7 @@ class Host:
             self.example_runs,
             self._bus.tell,
             ModelPaths(self.config.server.base),
+            Quota(self.storage, self.config.storage.quota_bytes, models.max_models),
         )
 
     @classmethod

@@ -7,14 +7,24 @@ from typing import Any
 
 import msgspec
 
-from tfaas_core.errors import BadBody, DoesNotFit
+from tfaas_core.errors import BadBody, DoesNotFit, TooLarge
+
+MAX_REQUEST_BYTES = 64 * 1024
+"""Of a body that has a few fields, and is read at once, in the event loop."""
+
+MAX_ITEMS = 100_000
+"""Lists, objects, fields and values of a document: as many objects are made at once."""
 
 
 def read_json(text: bytes, what: str, field: str = "") -> Any:
     """The value that ``text`` spells; errors call it ``what``, and name the ``field``.
 
-    Raises BadBody if it is not JSON.
+    Raises BadBody if it is not JSON, TooLarge if it may hold more than MAX_ITEMS.
     """
+    if len(text) > MAX_ITEMS and sum(map(text.count, (b"[", b"{", b","))) > MAX_ITEMS:
+        raise TooLarge(
+            f"{what} has more than {MAX_ITEMS} lists, objects and values", **_details(field)
+        )
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
@@ -24,13 +34,28 @@ def read_json(text: bytes, what: str, field: str = "") -> Any:
 def read_object(text: bytes, what: str, field: str = "", like: str = "") -> dict[str, Any]:
     """The object that ``text`` spells; ``like``: an example of it.
 
-    Raises BadBody if it is not JSON, DoesNotFit if it is no object.
+    Raises BadBody if it is not JSON, DoesNotFit if it is no object, TooLarge as ``read_json``.
     """
     value = read_json(text, what, field)
     if not isinstance(value, dict):
         hint = f"; send one like {like}" if like else ""
         raise DoesNotFit(f"{what} is not a JSON object{hint}", **_details(field))
     return value
+
+
+def read_fields_of(body: bytes, like: str) -> dict[str, Any]:
+    """The object that a request's body spells, of a few fields, as in ``like``.
+
+    Raises BadBody, DoesNotFit, and TooLarge beyond MAX_REQUEST_BYTES.
+    """
+    if len(body) > MAX_REQUEST_BYTES:
+        raise TooLarge(
+            f"the body has {len(body)} bytes, {MAX_REQUEST_BYTES} are allowed; "
+            f"send an object like {like}",
+            expected=MAX_REQUEST_BYTES,
+            got=len(body),
+        )
+    return read_object(body, "the body", like=like)
 
 
 def _details(field: str) -> dict[str, Any]:

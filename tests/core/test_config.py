@@ -158,7 +158,7 @@ def test_an_unknown_key_is_an_error_that_suggests_near_ones(tmp_path: Path) -> N
 
 
 def test_an_unknown_key_near_to_none_lists_those_there_are(tmp_path: Path) -> None:
-    assert "there are: keep_versions, default, policy, allow_ops" in complaint(
+    assert "there are: keep_versions, default, policy, allow_ops, max_models" in complaint(
         tmp_path, "[models]\nxyz = 1"
     )
 

@@ -59,7 +59,7 @@ def connected(server: RunningServer) -> Iterator[Connection]:
 
 def request(*headers: str, line: str = "POST /json HTTP/1.1", body: bytes = ROW) -> bytes:
     headers = headers or (f"Content-Length: {len(body)}",)
-    return "\r\n".join([line, *headers, "\r\n"]).encode("latin-1") + body
+    return "\r\n".join([line, "Host: x", *headers, "\r\n"]).encode("latin-1") + body
 
 
 def row(*values: float) -> bytes:
@@ -81,7 +81,7 @@ def row(*values: float) -> bytes:
 def test_both_lanes_answer_the_same_bytes(
     server: RunningServer, path: str, content_type: str | None, body: bytes
 ) -> None:
-    headers = ["Host: x", f"Content-Length: {len(body)}"]
+    headers = [f"Content-Length: {len(body)}"]
     if content_type is not None:
         headers.append(f"Content-Type: {content_type}")
     with connected(server) as connection:
@@ -115,7 +115,7 @@ NOT_PLAIN: dict[str, tuple[bytes, int]] = {
     "a signed length": (request("Content-Length: +41"), 400),
     "a folded header": (request(LENGTH, "X: 1", " 2"), 400),
     "a header without a colon": (request(LENGTH, "X"), 400),
-    "no length": (request("Host: x", body=b""), 400),
+    "no length": (request("X: x", body=b""), 400),
     "another expectation": (request(LENGTH, "Expect: more"), 417),
 }
 

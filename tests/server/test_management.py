@@ -163,7 +163,7 @@ def test_a_stop_answers_what_has_come_on_both(tmp_path: Path) -> None:
         upload(admin, "sum")
         form = httpx.Request("POST", "/", data={"name": "late"}, files={"model": ("m.pb", b"sum")})
         body, media_type = form.read(), form.headers["content-type"]
-        head = f"POST /upload HTTP/1.1\r\nContent-Type: {media_type}\r\n"
+        head = f"POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: {media_type}\r\n"
         address = admin.base_url.host, admin.base_url.port
         with Clients(server, "sum") as clients, socket.create_connection(address, 60) as late:
             late.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:-9])

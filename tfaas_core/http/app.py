@@ -11,6 +11,8 @@ from tfaas_core.http.body import ArrivingRequest
 from tfaas_core.http.errors import install_error_handler
 from tfaas_core.http.express import ExpressLane
 from tfaas_core.http.foreign import ForeignWatch
+from tfaas_core.http.grammar import MAX_HEAD_BYTES
+from tfaas_core.http.pace import LeastPace
 from tfaas_core.http.request import client_of, split_target
 from tfaas_core.http.router import Found, Router
 from tfaas_core.http.sanic_parts import (
@@ -23,8 +25,15 @@ from tfaas_core.http.sanic_parts import (
 from tfaas_core.http.sanic_wire import SanicWire
 from tfaas_core.http.streaming import close, send_pieces
 from tfaas_core.route import Head, Response
+from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.routing.sendable import sendable
 from tfaas_core.routing.side import Side
+
+IDLE_TIMEOUT_S = 120
+"""How long a connection stays open between two requests."""
+
+_TOO_MUCH = (408, 413, 503)
+"""Statuses of refusals because of a body, the rest of which would be too much, too."""
 
 UPLOAD_TIMEOUT_S = 180
 """Without a byte from or to the client, a request ends after this. Loading an upload is silent."""
@@ -38,30 +47,37 @@ def create_app(host: Host, side: Side = "predictions") -> Sanic:  # type: ignore
     server = host.config.server
     only = side if server.has_admin_port else None
     router = Router(host.routes(), server.base, host.observers, only)
-    app = one_way_app(f"tfaas-{side}", SanicLane(router, server.max_body_bytes).answer)
+    max_body_bytes = min(server.max_body_bytes, host.in_flight.most_bytes)
+    app = one_way_app(f"tfaas-{side}", SanicLane(router, max_body_bytes, host.in_flight).answer)
     app.config.update(
         {
             "ACCESS_LOG": False,
             "AUTO_EXTEND": False,
             "FALLBACK_ERROR_FORMAT": "json",
-            "KEEP_ALIVE_TIMEOUT": 120,
+            "KEEP_ALIVE_TIMEOUT": IDLE_TIMEOUT_S,
             "MOTD": False,
-            "REQUEST_MAX_SIZE": server.max_body_bytes,
+            "REQUEST_MAX_HEADER_SIZE": MAX_HEAD_BYTES,
+            "REQUEST_MAX_SIZE": max_body_bytes,
+            # LeastPace has clocks of its own.
+            "REQUEST_TIMEOUT": IDLE_TIMEOUT_S + host.config.limits.head_timeout_s,
             "RESPONSE_TIMEOUT": server.request_timeout_s + UPLOAD_TIMEOUT_S,
         }
     )
-    install_error_handler(app, server.max_body_bytes)
+    install_error_handler(app, max_body_bytes)
     app.ctx.foreign = ForeignWatch()
-    app.ctx.express_lane = ExpressLane(router, server.max_body_bytes)
+    app.ctx.least_pace = LeastPace.of(host.config.limits)
+    app.ctx.in_flight = host.in_flight
+    app.ctx.express_lane = ExpressLane(router, max_body_bytes)
     return app
 
 
 class SanicLane:
     """Answers requests that Sanic reads: all but plain ones."""
 
-    def __init__(self, router: Router, max_body_bytes: int) -> None:
+    def __init__(self, router: Router, max_body_bytes: int, in_flight: InFlight) -> None:
         self._router = router
         self._max_body_bytes = max_body_bytes
+        self._in_flight = in_flight
 
     async def answer(self, request: SanicRequest) -> HTTPResponse | None:
         """Passes a request, whose body is still to be read, to its handler."""
@@ -69,7 +85,20 @@ class SanicLane:
         found = self._router.find(request.method, path)
         head = Head(request.method, path, query, _headers(request), found.path_fields)
         client = client_of(request.transport)
-        asked = ArrivingRequest(head, client, sanic=request, max_bytes=self._max_body_bytes)
+        asked = ArrivingRequest(
+            head,
+            client,
+            sanic=request,
+            max_bytes=self._max_body_bytes,
+            in_flight=self._in_flight,
+        )
+        try:
+            return await self._answered(asked, found)
+        finally:
+            asked.give_back()
+
+    async def _answered(self, asked: ArrivingRequest, found: Found) -> HTTPResponse | None:
+        request = asked.sanic
         response = await found.passage(asked)
         _settle_connection(request, found, response)
         try:
@@ -98,7 +127,7 @@ def _headers(request: SanicRequest) -> Headers:
 def _settle_connection(request: SanicRequest, found: Found, response: Response) -> None:
     """Sanic decided before the handler ran whether it keeps the connection."""
     refused = response.status >= 400 and has_unread_body(request)
-    if refused and (found.streams or response.status == 413 or awaits_continue(request)):
+    if refused and (found.streams or response.status in _TOO_MUCH or awaits_continue(request)):
         leave_body_unread(request)
     if not request.app.config.KEEP_ALIVE:
         close_behind_answer(request)

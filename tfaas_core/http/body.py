@@ -2,55 +2,63 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 
 from sanic.exceptions import SanicException
 from sanic.request import Request as SanicRequest
 
-from tfaas_core.errors import BadBody
 from tfaas_core.http.errors import too_large, translated
 from tfaas_core.http.request import HttpRequest
 from tfaas_core.http.sanic_parts import announced_bytes, has_unread_body, limit_body, pieces_of_body
-
-STALL_TIMEOUT_S = 60.0
-"""A client that sends nothing for this long, in the middle of a body, is given up."""
+from tfaas_core.routing.in_flight import InFlight
 
 
 class ArrivingRequest(HttpRequest, kw_only=True):
     """A request whose body is still to be read, from ``sanic``.
 
-    ``receive`` takes ``max_bytes`` at most, ``stream`` any number.
+    ``receive`` takes ``max_bytes`` at most, and as far as ``in_flight`` has room; ``stream`` takes
+    any number.
     """
 
     sanic: SanicRequest
     max_bytes: int
+    in_flight: InFlight
+    taken_bytes: int = 0
     is_arriving: bool = True
 
     async def receive(self) -> None:
         if has_unread_body(self.sanic):
-            if announced_bytes(self.sanic) > self.max_bytes:
+            announced = announced_bytes(self.sanic)
+            if announced > self.max_bytes:
                 raise too_large(self.max_bytes)
+            # Whoever only announces much holds nothing.
+            self.in_flight.check_room(announced)
             limit_body(self.sanic, self.max_bytes)
+        # Unlike other buffers, it hands its bytes over without a copy.
+        body = BytesIO()
         with self._errors_translated():
-            self.body = b"".join([piece async for piece in pieces_of_body(self.sanic)])
+            async for piece in pieces_of_body(self.sanic):
+                self._take(len(piece))
+                body.write(piece)
+        self.body = body.getvalue()
         self.is_arriving = False
 
+    def _take(self, size: int) -> None:
+        self.in_flight.check_room(size)
+        self.in_flight.left -= size
+        self.taken_bytes += size
+
+    def give_back(self) -> None:
+        """The request is over, and its body is gone."""
+        self.in_flight.left += self.taken_bytes
+        self.taken_bytes = 0
+
     async def stream(self) -> AsyncIterator[bytes]:
-        pieces = pieces_of_body(self.sanic)
-        while True:
-            try:
-                with self._errors_translated():
-                    async with asyncio.timeout(STALL_TIMEOUT_S):
-                        piece = await anext(pieces, b"")
-            except TimeoutError:
-                raise BadBody(
-                    f"the body stopped for {STALL_TIMEOUT_S:g} s before its end"
-                ) from None
-            if not piece:
-                return
-            yield piece
+        with self._errors_translated():
+            async for piece in pieces_of_body(self.sanic):
+                yield piece
 
     @contextmanager
     def _errors_translated(self) -> Iterator[None]:

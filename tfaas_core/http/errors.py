@@ -7,6 +7,7 @@ from sanic.exceptions import BadRequest, PayloadTooLarge, SanicException, Servic
 from sanic.request import Request as SanicRequest
 
 from tfaas_core.errors import BadBody, HttpRefused, TfaasError, TooLarge, Unavailable
+from tfaas_core.http.grammar import MAX_HEAD_BYTES
 from tfaas_core.routing.seam import error_answer
 from tfaas_core.routing.unexpected import unexpected
 
@@ -32,8 +33,8 @@ def install_error_handler(app: Sanic, max_body_bytes: int) -> None:  # type: ign
 def too_large(max_body_bytes: int) -> TfaasError:
     """What a client is told who sends, or says to send, more than is taken."""
     return TooLarge(
-        f"the request's header exceeds 16384 bytes or its body {max_body_bytes} bytes "
-        "(server.max_body_bytes)",
+        f"the request's header exceeds {MAX_HEAD_BYTES} bytes or its body {max_body_bytes} bytes "
+        "(server.max_body_bytes, limits.max_bytes_in_flight)",
         expected=max_body_bytes,
     )
 

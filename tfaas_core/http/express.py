@@ -13,7 +13,9 @@ from collections.abc import Iterable
 
 import msgspec
 
+from tfaas_core.errors import TfaasError
 from tfaas_core.fields import Headers
+from tfaas_core.http.grammar import is_host, is_target
 from tfaas_core.http.request import HttpRequest, split_target
 from tfaas_core.http.router import Router
 from tfaas_core.route import ClientAddress, Head
@@ -24,9 +26,11 @@ _MOST_HEAD_BYTES = 1024
 
 _LENGTH = "content-length"
 
+_NO_HOST = "/"
+
 _METHOD = "POST"
 _REQUEST_LINE = re.compile(rf"{_METHOD} (/[!-~]*) HTTP/1\.1")
-_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~]*)(?<![ \t])")
+_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*+([\t -~]*)(?<![ \t])")
 _LENGTH_LINE = re.compile(rb"\n%b:[ \t]*([0-9]{1,12})" % _LENGTH.encode(), re.IGNORECASE)
 _LENGTH_VALUE = re.compile(r"[0-9]{1,12}")
 _KEEP_ALIVE = {"keep-alive": True, "close": False}
@@ -49,6 +53,12 @@ class PlainRequest(HttpRequest, kw_only=True, gc=False):
     """A request that is plain; ``said`` is all that its head says."""
 
     said: PlainHead
+    refusal: TfaasError | None = None
+    """Why the body is not taken, if it is not: then it counts as still arriving."""
+
+    async def receive(self) -> None:
+        if self.refusal is not None:
+            raise self.refusal
 
 
 class ExpressLane:
@@ -84,7 +94,7 @@ class ExpressLane:
     def _read(self, raw: bytes) -> PlainHead | None:
         first, *lines = raw.decode("latin-1").split("\r\n")
         asked = _REQUEST_LINE.fullmatch(first)
-        if asked is None or "#" in asked[1]:
+        if asked is None or not is_target(asked[1].encode()):
             return None
         path, query = split_target(asked[1])
         found = self._router.find(_METHOD, path)
@@ -96,6 +106,7 @@ class ExpressLane:
         if (
             keep_alive is None
             or not _LENGTH_VALUE.fullmatch(length)
+            or not is_host(headers.get("host", _NO_HOST).encode())
             or int(length) > self._max_body_bytes
             or not _NOT_PLAIN.isdisjoint(headers)
         ):

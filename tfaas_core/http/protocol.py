@@ -16,6 +16,7 @@ from tfaas_core.http.request import client_of
 from tfaas_core.http.sanic_parts import SanicProtocol
 from tfaas_core.http.streaming import drop_pieces, send_pieces
 from tfaas_core.route import ClientAddress, Response
+from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.routing.seam import error_answer
 
 LINGER_S = 2.0
@@ -30,17 +31,22 @@ class TfaasProtocol(SanicProtocol):
     just sent: a 413, say, which comes before the end of the body.
     """
 
-    __slots__ = ("_client", "_early", "_express_task", "_lane", "_linger", "_lingering", "_wire")
+    __slots__ = (
+        *("_client", "_early", "_express_task", "_in_flight", "_lane", "_linger", "_lingering"),
+        *("_taking", "_wire"),
+    )
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._lane: ExpressLane = self.app.ctx.express_lane
+        self._in_flight: InFlight = self.app.ctx.in_flight
         self._client = ClientAddress()
         self._express_task: asyncio.Task[None] | None = None
         self._early = bytearray()
         self._wire: ExpressWire | None = None
         self._lingering = False
         self._linger: asyncio.TimerHandle | None = None
+        self._taking: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         self._client = client_of(transport)
@@ -85,7 +91,38 @@ class TfaasProtocol(SanicProtocol):
             super().close(timeout)
             return
         # The client's end, or the clock, closes the transport.
-        self._linger = self.loop.call_later(LINGER_S, super().close, timeout)
+        self._linger = self.loop.call_later(LINGER_S, self._end, timeout)
+
+    def _end(self, timeout: float | None) -> None:
+        if self.may_write:
+            super().close(timeout)
+        else:
+            # It takes its answer, and is watched.
+            self._linger = self.loop.call_later(LINGER_S, self._end, timeout)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()  # type: ignore[no-untyped-call]
+        self._watch()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()  # type: ignore[no-untyped-call]
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
+
+    def _watch(self) -> None:
+        """The client has to take its answer at the least pace until there is room for more."""
+        transport: Any = self.transport
+        least, left = self.app.ctx.least_pace, transport.get_write_buffer_size()
+        self._taking = self.loop.call_later(least.window_s, self._look, left - least.min_bytes)
+
+    def _look(self, most_left: float) -> None:
+        transport: Any = self.transport
+        if transport.get_write_buffer_size() > most_left:
+            transport.abort()
+        else:
+            self.is_in_use()
+            self._watch()
 
     def close_if_idle(self) -> bool:
         if self._express_task is not None or not self.awaits_head:
@@ -108,24 +145,31 @@ class TfaasProtocol(SanicProtocol):
             self.transport.pause_reading()
 
     async def _answer(self, request: PlainRequest) -> None:
-        self.begin_handling(request.begin_s)
-        response = await request.said.passage(request)
-        if not self.may_write:
-            try:
-                await self.wait_to_write()
-            except asyncio.CancelledError:
+        in_flight, size = self._in_flight, request.said.length
+        if size > in_flight.left:
+            request.is_arriving, request.refusal = True, in_flight.no_room()
+        in_flight.left -= size
+        try:
+            self.begin_handling(request.begin_s)
+            response = await request.said.passage(request)
+            if not self.may_write:
+                try:
+                    await self.wait_to_write()
+                except asyncio.CancelledError:
+                    await drop_pieces(request, response, request.said.passage)
+                    raise
+            transport: Any = self.transport
+            if transport is None or transport.is_closing() or self._lingering:
                 await drop_pieces(request, response, request.said.passage)
-                raise
-        transport: Any = self.transport
-        if transport is None or transport.is_closing() or self._lingering:
-            await drop_pieces(request, response, request.said.passage)
-            return
-        keep_alive = request.said.keep_alive and self.keeps_alive
-        unsent: Response | None = response
-        if response.stream is not None:
-            unsent = await self._streamed(request, response, response.stream, keep_alive)
-        if unsent is not None:
-            transport.write(_bytes_of(unsent, request, keep_alive))
+                return
+            keep_alive = request.said.keep_alive and self.keeps_alive
+            unsent: Response | None = response
+            if response.stream is not None:
+                unsent = await self._streamed(request, response, response.stream, keep_alive)
+            if unsent is not None:
+                transport.write(_bytes_of(unsent, request, keep_alive))
+        finally:
+            in_flight.left += size
         self._express_is_done(transport, keep_alive)
 
     async def _streamed(
@@ -173,10 +217,10 @@ class _Deaf(asyncio.Protocol):
         self._before = before
 
     def pause_writing(self) -> None:
-        self._before.pause_writing()  # type: ignore[no-untyped-call]
+        self._before.pause_writing()
 
     def resume_writing(self) -> None:
-        self._before.resume_writing()  # type: ignore[no-untyped-call]
+        self._before.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._before.connection_lost(exc)

@@ -1,7 +1,7 @@
 """The parts of Sanic that are not its public interface, and may move with a new version.
 
-They are touched here alone. ``tests/core/http/test_sanic_parts.py`` fails if one has moved, and
-says which; then the bound of ``sanic`` in ``pyproject.toml`` has to follow.
+They are touched here, and in ``sanic_stream``, alone. ``tests/core/http/test_sanic_parts.py`` fails
+if one has moved, and says which; then the bound of ``sanic`` in ``pyproject.toml`` has to follow.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from sanic.request import Request as SanicRequest
 from sanic.router import Router as SanicRouter
 from sanic.server.async_server import AsyncioServer
 from sanic.server.protocols.http_protocol import HttpProtocol
+
+from tfaas_core.http.sanic_stream import StrictHttp
 
 SanicHandler = Callable[[SanicRequest], Coroutine[Any, Any, HTTPResponse | None]]
 """What Sanic calls for each request."""
@@ -140,6 +142,8 @@ class SanicProtocol(HttpProtocol):
 
     __slots__ = ()
 
+    HTTP_CLASS = StrictHttp
+
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         # Sanic sets it only when its task begins.
@@ -195,6 +199,10 @@ class SanicProtocol(HttpProtocol):
         """The request that was begun is answered."""
         self._time = time.monotonic()
         self._http.stage = Stage.IDLE
+
+    def is_in_use(self) -> None:
+        """Has Sanic's clock begin anew: the client is at work, if only at taking an answer."""
+        self._time = time.monotonic()
 
     @property
     def may_write(self) -> bool:

@@ -36,6 +36,11 @@ class HttpServer:
         """Begins to accept connections."""
         self._server = await SanicServer.start(self._app, self._listener, TfaasProtocol)
 
+    @property
+    def open_connections(self) -> int:
+        """How many connections there are at the moment."""
+        return len(self._server.connections) if self._server is not None else 0
+
     async def drain(self, timeout_s: float) -> None:
         """Answers what has been sent, lets go of connections without a whole head, and ends.
 

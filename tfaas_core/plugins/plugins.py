@@ -51,6 +51,8 @@ class Plugins:
     ) -> None:
         self.found = tuple(found)
         """Every plugin, in the order in which they are asked, disabled ones included."""
+        self.has_guards = False
+        """Whether there are guards, once they were asked for."""
         self._inquiry = Inquiry(manager, found, on_error)
         self._registrations = Registrations(found)
 
@@ -104,7 +106,9 @@ class Plugins:
 
     def guards(self, host: object) -> Guards:
         """The plugins' guards, in order; ``host`` is the Host that they get."""
-        return Guards(self._owned("guard", Guard, host))
+        guards = Guards(self._owned("guard", Guard, host))
+        self.has_guards = bool(guards)
+        return guards
 
     def observers(self, host: object) -> Observers:
         """The plugins' observers, in order; ``host`` is the Host that they get."""

@@ -18,7 +18,7 @@ from tfaas_core.route import Head
 from tfaas_core.tensors import Array, Bound, Signature, by_name, conform, runs_whole
 from tfaas_core.visit import Visit
 
-LARGE_BODY_BYTES = 1 << 20
+LARGE_BODY_BYTES = 1 << 15
 """A larger body is read in a thread, so that the event loop goes on with other clients."""
 
 _THREADS = 4

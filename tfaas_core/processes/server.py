@@ -31,6 +31,7 @@ def serve(config: Config, demo: bool) -> int:
         composition = Composition.of(config)
         Host.at_rest(composition).routes()
         listeners = composition.plugins.listeners(composition.config)
+        composition.check_reach(listeners)
         with Ports.bound(config, listeners) as ports, _opened(composition):
             _run(Parent(composition, ports, demo), config)
     return 0

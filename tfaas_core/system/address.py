@@ -17,6 +17,11 @@ Blame: TypeAlias = Callable[[str], StartupError]
 """Makes the error of an address that cannot be had, for the given reason."""
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches ``host``. Raises OSError and ValueError."""
+    return ipaddress.ip_address(Address.of(host, 0).place[0].partition("%")[0]).is_loopback
+
+
 class Address(msgspec.Struct, frozen=True):
     """The address of a TCP socket that is to listen. ``place`` is what ``socket.bind`` takes."""
 

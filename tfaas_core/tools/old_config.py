@@ -62,6 +62,7 @@ class OldConfig:
     def _server(self) -> Iterator[str]:
         yield "[server]"
         yield 'host = "0.0.0.0"  # as before: every address; "127.0.0.1": this machine alone'
+        yield "open = true  # as before: whoever reaches the port may do everything"
         yield f"port = {self._number('port', 8083)}"
         if base := self._text("base").strip("/"):
             yield f"base = {quoted(f'/{base}')}"

@@ -141,6 +141,10 @@ def _built(config: Config, commands: Collection[str], report: _Report) -> _Built
     else:
         Host.at_rest(built.composition).routes()
         built.listeners = built.plugins.listeners(built.composition.config)
+        try:
+            built.composition.check_reach(built.listeners)
+        except StartupError as error:
+            report(error)
     return built
 
 

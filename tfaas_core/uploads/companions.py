@@ -20,8 +20,8 @@ WARMUP_FILE = "warmup.json"
 COMPANIONS = frozenset((PARAMS, *LABELS, WARMUP_FILE))
 """The names of files that are no model, whatever a runtime takes them for."""
 
-MAX_TEXT_FILE_BYTES = 16 * 1024 * 1024
-"""Of params.json and of the labels, which are read into memory."""
+MAX_TEXT_FILE_BYTES = 1024 * 1024
+"""Of params.json and of the labels, which every HTTP worker keeps in memory."""
 
 MAX_WARMUP_BYTES = 4 * 1024 * 1024
 """Of warmup.json, which every HTTP worker keeps in memory."""

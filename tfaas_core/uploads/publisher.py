@@ -27,6 +27,7 @@ from tfaas_core.storage import Claim, DefaultChoice, Storage
 from tfaas_core.uploads.bundle import BundleLimits
 from tfaas_core.uploads.first_axis import prepare
 from tfaas_core.uploads.package import Package
+from tfaas_core.uploads.quota import Quota
 from tfaas_core.uploads.runtime_choice import RuntimeChoice
 from tfaas_core.uploads.uninterrupted import finished
 from tfaas_core.worker_place import TellWorkers
@@ -49,8 +50,11 @@ class Publisher:
         example_runs: ExampleRuns,
         tell: Tell = tell_nobody,
         paths: ModelPaths = HERE,
+        quota: Quota | None = None,
     ) -> None:
+        """``quota``: what may be stored; None: anything."""
         self.storage = storage
+        self.quota = quota or Quota(storage)
         self.tell = tell
         self.limits = limits
         self.runtime_choice = RuntimeChoice(runtimes)
@@ -79,7 +83,7 @@ class Publisher:
             if params.warmup is not WarmUpRuns.NONE:
                 await self._example_runs.check(loaded.ticket, record, package.examples)
             record = msgspec.structs.replace(record, created=self._next_moment())
-            version = await asyncio.to_thread(self.storage.commit, claim, staging, record)
+            version = await asyncio.to_thread(self.quota.commit, claim, staging, record)
         except BaseException:
             engine.discard(loaded.ticket)
             raise

@@ -52,6 +52,7 @@ class Upload:
         ``identity``: who sends it, for observers.
         """
         storage = publisher.storage
+        await asyncio.to_thread(publisher.quota.check)
         upload = cls(publisher, await taken(storage.stage, storage.discard), admit, identity)
         try:
             yield upload

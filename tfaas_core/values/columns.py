@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
+
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.params import Params
@@ -35,7 +37,7 @@ class Columns:
             raise self._wrong_key(place, (places.keys() - self._features).pop(), "unknown")
         return order
 
-    def check_count(self, keys: list[str], columns: int, place: str, values: str) -> None:
+    def check_count(self, keys: Sized, columns: int, place: str, values: str) -> None:
         """Raises DoesNotFit if there are not as many keys as columns in ``values``."""
         if len(keys) != columns:
             raise DoesNotFit(

@@ -8,7 +8,7 @@ from typing import Any
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
-from tfaas_core.json_text import read_object
+from tfaas_core.json_text import read_fields_of
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.route import Request, Response, Route, admit, json_response
 from tfaas_core.spelling import respelled
@@ -61,7 +61,7 @@ def _found(version: ModelVersion) -> dict[str, Any]:
 
 def _name(body: bytes) -> str:
     """``name`` of a JSON object, or ``model`` if that is missing."""
-    document = read_object(body, "the body", like='{"name": "vk"}')
+    document = read_fields_of(body, '{"name": "vk"}')
     fields = respelled(document, ("name", "model"))
     name = fields.get("name") or fields.get("model")
     if not isinstance(name, str):

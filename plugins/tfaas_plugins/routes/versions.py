@@ -8,7 +8,7 @@ from typing import Any
 from tfaas_core.errors import BadBody, DoesNotFit
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
-from tfaas_core.json_text import read_object
+from tfaas_core.json_text import read_fields_of
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.versions import Model, check_number, number_of
 from tfaas_core.route import Request, Response, Route, json_response
@@ -95,7 +95,7 @@ def _number_in(body: bytes) -> int:
     """``version`` of a JSON object; raises BadBody and DoesNotFit."""
     if not body:
         raise BadBody('the body is empty, name the version: {"version": 3}', field="version")
-    document = read_object(body, "the body", like='{"version": 3}')
+    document = read_fields_of(body, '{"version": 3}')
     if "version" not in document:
         raise DoesNotFit('name the version: {"version": 3}', field="version")
     return check_number(document["version"])

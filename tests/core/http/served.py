@@ -66,6 +66,11 @@ class Served:
         self._writers.append(writer)
         return Connection(reader, writer)
 
+    @property
+    def connections(self) -> int:
+        """How many the server has open."""
+        return self.server.open_connections
+
     async def hang_up(self) -> None:
         """Closes all connections."""
         for writer in self._writers:
@@ -96,7 +101,7 @@ class Connection:
 
 
 def request(name: str, body: bytes = b"", *headers: str) -> bytes:
-    lines = [f"POST /{name} HTTP/1.1", f"Content-Length: {len(body)}", *headers, "\r\n"]
+    lines = [f"POST /{name} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", *headers, "\r\n"]
     return "\r\n".join(lines).encode() + body
 
 

@@ -240,8 +240,32 @@ WRONG = {
 
 @pytest.mark.parametrize("override", WRONG)
 def test_what_only_a_server_would_stumble_over_is_found(override: str) -> None:
-    (found,) = errors(override, "engine.isolation=inline")
+    (found,) = errors(override, "engine.isolation=inline", "server.open=true")
     assert WRONG[override] in found
+
+
+TOKEN = "plugins.token_guard.tokens.a=0123456789abcdef"
+
+
+@pytest.mark.parametrize("override", ["server.host=0.0.0.0", "server.host='::'"])
+def test_others_reach_a_server_only_if_a_guard_or_somebody_says_so(override: str) -> None:
+    (found,) = errors(override, "engine.isolation=inline")
+    assert "others can reach the server, and no guard asks who they are" in found
+    assert found.endswith("`$.server.open`")
+    for allowed in (TOKEN, "server.open=true"):
+        assert errors(override, allowed, "engine.isolation=inline") == []
+
+
+def test_a_port_for_management_that_others_reach_takes_a_guard_too() -> None:
+    overrides = ("server.admin_port=0", "server.admin_host=0.0.0.0", "engine.isolation=inline")
+    (found,) = errors(*overrides)
+    assert found.startswith("on 0.0.0.0, others can reach the server")
+    assert errors(*overrides, TOKEN) == []
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.9", "::1"])
+def test_this_machine_needs_no_guard(host: str) -> None:
+    assert errors(f"server.host='{host}'", "engine.isolation=inline") == []
 
 
 def test_the_folder_of_a_cache_is_looked_at_too() -> None:

@@ -12,8 +12,9 @@ from typing import cast
 import msgspec
 
 from tfaas_core.engine.in_worker.parts import Grouping, Part
-from tfaas_core.engine.in_worker.queue import queue_full
+from tfaas_core.engine.in_worker.queue import refusal
 from tfaas_core.engine.scheduling.busy_poll import BusyPoll, Solo
+from tfaas_core.engine.scheduling.patience import Patience
 from tfaas_core.engine.shared.frames import (
     AnswerFrame,
     FrameBuffer,
@@ -37,6 +38,7 @@ class _Sent(msgspec.Struct):
     parts: list[Part]
     deadline_s: float
     unanswered: int
+    in_flight: int
 
 
 class ModelConnection(asyncio.Protocol):
@@ -62,19 +64,20 @@ class ModelConnection(asyncio.Protocol):
         on_lost: Callable[[ModelConnection], None],
         new: bool = False,
         plugin: str = "",
+        max_wait_s: float = 0,
     ) -> None:
-        """``plugin``: the module of the plugin that is to blame if the process ends, if any."""
+        """``plugin``: the module to blame if the process ends. ``max_wait_s``: see Patience."""
         sock.setblocking(False)
         self.sock = sock
         self._solo = solo
-        self._model = version.name
+        self._model, self._signature = version.name, version.signature
         self._plugin = plugin
-        self._signature = version.signature
         self._grouping = Grouping(version.signature, version.mergeable)
         self._meter = meter
         self._worker = worker
         self._max_queue_rows = max_queue_rows
         self._timeout_s = timeout_s
+        self._patience = Patience(max_wait_s or timeout_s)
         self._busy_poll = busy_poll
         self._on_lost = on_lost
         self.new = new
@@ -83,8 +86,7 @@ class ModelConnection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._has_constants = any(spec.constant for spec in self._signature.outputs)
         self._transport: asyncio.WriteTransport | None = None
-        self._buffer = FrameBuffer()
-        self._ids = itertools.count()
+        self._buffer, self._ids = FrameBuffer(), itertools.count()
         self._unsent: list[Part] = []
         self._sent: dict[int, _Sent] = {}
         self._sweeper: asyncio.TimerHandle | None = None
@@ -108,8 +110,9 @@ class ModelConnection(asyncio.Protocol):
             raise self._model_lost()
         answer: asyncio.Future[list[Array]] = self._loop.create_future()
         part = self._grouping.part(inputs, rows, whole, self._max_queue_rows, answer, timing)
-        if not self._meter.add(self._worker, part.counted, self._max_queue_rows):
-            raise queue_full(self._meter.rows(), self._model)
+        ahead = self._patience.most_ahead
+        if not self._meter.add(self._worker, part.counted, self._max_queue_rows, ahead):
+            raise refusal(self._meter.rows(), ahead, self._model)
         if not self._unsent:
             self._loop.call_soon(self._send)
         self._unsent.append(part)
@@ -164,8 +167,6 @@ class ModelConnection(asyncio.Protocol):
         self._on_lost(self)
         self._closed.set()
 
-    # Inside.
-
     def _send(self) -> None:
         if self._transport is None or self.lost:
             return
@@ -200,7 +201,7 @@ class ModelConnection(asyncio.Protocol):
             self._signature.inputs,
             group[0].whole,
         )
-        self._sent[frame_id] = _Sent(group, deadline_s, len(group))
+        self._sent[frame_id] = _Sent(group, deadline_s, len(group), self._meter.rows())
         return frame
 
     def _fail(self, group: list[Part], error: Exception) -> None:
@@ -253,6 +254,8 @@ class ModelConnection(asyncio.Protocol):
         self._meter.remove(self._worker, counted)
         sent.unanswered -= len(parts)
         if sent.unanswered == 0:
+            took_s = time.monotonic() - sent.deadline_s + self._timeout_s
+            self._patience.answered(sent.in_flight, took_s, frame.run_s)
             del self._sent[frame.id]
 
     def _wait_s(self, sent: _Sent, frame: AnswerFrame) -> float:

@@ -24,6 +24,7 @@ class Connector:
 
     def __init__(self, context: WorkerContext) -> None:
         self._max_queue_rows = context.config.engine.max_queue_rows
+        self._max_wait_s = context.config.engine.max_wait_s
         self._timeout_s = context.config.server.request_timeout_s
         self._busy_poll_s = LoadOptions.of(context.config.engine).busy_poll_s
         self._worker = context.worker
@@ -79,4 +80,5 @@ class Connector:
             on_lost=on_lost,
             new=new,
             plugin=self._suspect(version.runtime),
+            max_wait_s=self._max_wait_s,
         )

@@ -38,14 +38,18 @@ class Meter:
         """Rows in flight, of all workers."""
         return sum(self._rows)
 
-    def add(self, worker: int, rows: int, most_rows: int | None = None) -> bool:
+    def add(
+        self, worker: int, rows: int, most_rows: int | None = None, most_before: int | None = None
+    ) -> bool:
         """Counts rows in, and notes the time. Only ``worker`` calls it.
 
-        False, and nothing is done, if more than ``most_rows`` would be in flight, of all workers;
-        None: there is no bound.
+        False, and nothing is done, if more than ``most_rows`` would be in flight, of all workers,
+        or more than ``most_before`` are already; None: there is no bound.
         """
-        if most_rows is not None and sum(self._rows) + rows > most_rows:
-            return False
+        if most_rows is not None:
+            before = sum(self._rows)
+            if before + rows > most_rows or (most_before is not None and before > most_before):
+                return False
         self._cells[2 * worker] += rows
         self._cells[2 * worker + 1] = time.monotonic_ns()
         return True

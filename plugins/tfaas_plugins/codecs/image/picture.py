@@ -26,6 +26,7 @@ Mode: TypeAlias = Literal["L", "RGB", "RGBA"]
 """Grey, colour, or colour and alpha, 8 bits each."""
 
 _BEGINNINGS = {"PNG": b"\x89PNG\r\n\x1a\n", "JPEG": b"\xff\xd8\xff"}
+_MOST_BEGINNING_BYTES = 1024
 _PACKED_PIECES = {"PNG": (b"iCCP", b"iTXt", b"zTXt"), "JPEG": (b"\xff\xda",)}
 _OTHER_BEGINNINGS = {
     "GIF": rb"GIF8[79]a",
@@ -141,7 +142,7 @@ class Shown:
 
 def _neither(sent: SentImage) -> BadBody:
     for format, pattern in _OTHER_BEGINNINGS.items():
-        if re.match(pattern, sent.data, re.DOTALL):
+        if re.match(pattern, sent.data[:_MOST_BEGINNING_BYTES], re.DOTALL):
             return BadBody(
                 f"{sent.place} is a picture in the format {format}; send a PNG or a JPEG",
                 field="image",

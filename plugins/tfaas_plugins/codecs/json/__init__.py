@@ -10,4 +10,4 @@ from tfaas_plugins.codecs.json.codec import JsonCodec
 @hookimpl
 def tfaas_register_codecs(config: Config) -> list[JsonCodec]:
     """The codec ``json``."""
-    return [JsonCodec()]
+    return [JsonCodec(config.limits)]

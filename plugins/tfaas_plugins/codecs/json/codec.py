@@ -10,6 +10,7 @@ import numpy as np
 import orjson
 
 from tfaas_core.codec import Codec, Encoded
+from tfaas_core.config import Limits
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.params import Params
 from tfaas_core.route import Head
@@ -19,6 +20,7 @@ from tfaas_core.values.bindings import Bindings
 from tfaas_plugins.codecs.json.document import JsonDocument, read_document
 from tfaas_plugins.codecs.json.values import JsonReader
 from tfaas_plugins.codecs.values.binding import Binding
+from tfaas_plugins.codecs.values.bounds import check_json
 
 _WRITTEN_BY_ORJSON = frozenset(
     np.dtype(name)
@@ -35,11 +37,14 @@ class JsonCodec(Codec[JsonDocument]):
     name = "json"
     media_types = ("application/json",)
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits | None = None) -> None:
+        """``limits``: what a body may hold; left out: as much as unless configured otherwise."""
+        self._limits = limits or Limits()
         self._bindings = Bindings(partial(Binding, make_reader=JsonReader))
 
     def parse(self, body: bytes, head: Head) -> JsonDocument:
-        """Reads the body, whatever its media type; raises BadBody and DoesNotFit."""
+        """Reads the body, whatever its media type; raises BadBody, DoesNotFit and TooLarge."""
+        check_json(body, self._limits)
         return read_document(body)
 
     def bind(self, document: JsonDocument, version: ModelVersion) -> Bound:

@@ -17,7 +17,13 @@ from tfaas_plugins.codecs.values.document import ValuesDocument, document_of
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
 _NOT_A_NUMBER = re.compile(r"NaN|Infinity")
-_STRING_OR_NAN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|NaN|-NaN', re.DOTALL)
+_TO_NAN = re.compile(
+    rb"""((?:[^"N-]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"?|N(?!aN)|-(?!NaN))*+)(?:(-?NaN)|\Z)""",
+    re.DOTALL,
+)
+"""Up to the next NaN that stands in no text, or to the end."""
+_MOST_DIGITS = 1000
+"""Of a number that is told to be too large."""
 
 
 class NanFound(BadBody):
@@ -54,7 +60,7 @@ def read_document(body: bytes) -> JsonDocument:
 
 
 def _without_nan(body: bytes, instead: dict[bytes, bytes]) -> bytes:
-    return _STRING_OR_NAN.sub(lambda found: instead.get(found[0], found[0]), body)
+    return _TO_NAN.sub(lambda found: found[1] + instead.get(found[2], b""), body)
 
 
 def _document(body: bytes) -> JsonDocument:
@@ -84,7 +90,7 @@ def _unreadable(body: bytes, error: orjson.JSONDecodeError) -> TfaasError:
     except UnicodeDecodeError as wrong:
         return BadBody(f"the body is not JSON: byte {wrong.start} is not UTF-8")
     place = f"line {error.lineno}, column {error.colno}"
-    number = _NUMBER.match(error.doc, error.pos)
+    number = _NUMBER.match(error.doc, error.pos, error.pos + _MOST_DIGITS)
     if number and math.isinf(float(number[0])):
         return _too_large(number[0], place, body)
     if found := _NOT_A_NUMBER.match(error.doc, error.pos):

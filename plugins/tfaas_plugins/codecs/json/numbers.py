@@ -22,6 +22,7 @@ SMALLEST_BYTES = 1 << 12
 """A shorter body is read sooner by orjson, whatever is in it."""
 
 _SAMPLE_BYTES = 1 << 8
+_MOST_FIELDS = 64
 
 _INTEGERS = np.dtype(np.int64)
 _FLOATS = np.dtype(np.float64)
@@ -87,6 +88,9 @@ def _fields(parsed: Any, body: bytes) -> dict[str, Any]:
 
 
 def _items(parsed: Any) -> dict[str, Any]:
+    # simdjson looks through all fields for each.
+    if len(parsed) > _MOST_FIELDS:
+        raise ValueError("too many fields")
     items = {name: parsed[name] for name in parsed}
     if len(items) != len(parsed):
         raise ValueError("a field sent twice, of which simdjson gives the first")

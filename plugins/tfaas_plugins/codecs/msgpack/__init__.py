@@ -10,4 +10,4 @@ from tfaas_plugins.codecs.msgpack.codec import MsgpackCodec
 @hookimpl
 def tfaas_register_codecs(config: Config) -> list[MsgpackCodec]:
     """The codec ``msgpack``."""
-    return [MsgpackCodec()]
+    return [MsgpackCodec(config.limits)]

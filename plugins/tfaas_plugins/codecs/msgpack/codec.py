@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from tfaas_core.codec import Codec, Encoded
+from tfaas_core.config import Limits
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.route import Head
 from tfaas_core.tensors import Arrays, Bound
@@ -27,12 +28,14 @@ class MsgpackCodec(Codec[MsgpackDocument]):
     media_types = ("application/msgpack", "application/x-msgpack", "application/vnd.msgpack")
     answer_types = media_types
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits | None = None) -> None:
+        """``limits``: what a body may hold; left out: as much as unless configured otherwise."""
+        self._limits = limits or Limits()
         self._bindings = Bindings(partial(Binding, make_reader=MsgpackReader))
 
     def parse(self, body: bytes, head: Head) -> MsgpackDocument:
-        """Reads the body, whatever its media type; raises BadBody and DoesNotFit."""
-        return read_document(body)
+        """Reads the body, whatever its media type; raises BadBody, DoesNotFit and TooLarge."""
+        return read_document(body, self._limits)
 
     def bind(self, document: MsgpackDocument, version: ModelVersion) -> Bound:
         """The arrays of one row or of a batch, whichever the nesting or the shape shows."""

@@ -6,10 +6,15 @@ from typing import Any
 
 import msgspec
 
+from tfaas_core.config import Limits
 from tfaas_core.errors import BadBody, DoesNotFit
 from tfaas_core.values.numbers import describe
 from tfaas_plugins.codecs.msgpack.packed import is_packed
+from tfaas_plugins.codecs.values.bounds import check_msgpack, may_hold_too_much
 from tfaas_plugins.codecs.values.document import ValuesDocument, document_of
+
+_QUICK_BYTES = 1 << 21
+"""So much is looked through in milliseconds, whatever it is."""
 
 
 class MsgpackDocument(ValuesDocument):
@@ -19,21 +24,26 @@ class MsgpackDocument(ValuesDocument):
     """Whether any values are."""
 
 
-def read_document(body: bytes) -> MsgpackDocument:
+def read_document(body: bytes, limits: Limits) -> MsgpackDocument:
     """The document that ``body`` spells.
 
     Raises BadBody if the body is not one MessagePack value; DoesNotFit if it is not a map of
-    strings, or its fields are no document.
+    strings, or its fields are no document; TooLarge if it holds more than ``limits`` allow.
     """
-    document = document_of(_fields(body), MsgpackDocument)
+    document = document_of(_fields(body, limits), MsgpackDocument)
     inputs = document.inputs or {}
     _check_keys(inputs, "inputs")
     document.packed = is_packed(document.values) or any(map(is_packed, inputs.values()))
     return document
 
 
-def _fields(body: bytes) -> dict[str, Any]:
+def _fields(body: bytes, limits: Limits) -> dict[str, Any]:
     try:
+        if may_hold_too_much(body, limits):
+            if len(body) < _QUICK_BYTES:
+                # Without an object for anything in it: whether it is one value, and a whole one.
+                msgspec.msgpack.decode(body, type=msgspec.Raw)
+            check_msgpack(body, limits)
         fields = msgspec.msgpack.decode(body)
     except UnicodeDecodeError:
         raise BadBody(

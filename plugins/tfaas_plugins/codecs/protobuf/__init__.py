@@ -10,4 +10,4 @@ from tfaas_plugins.codecs.protobuf.codec import ProtobufCodec
 @hookimpl
 def tfaas_register_codecs(config: Config) -> list[ProtobufCodec]:
     """The codec ``proto``."""
-    return [ProtobufCodec()]
+    return [ProtobufCodec(config.engine.max_queue_rows)]

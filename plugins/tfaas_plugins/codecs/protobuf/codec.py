@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tfaas_core.codec import Codec, Encoded
+from tfaas_core.config import EngineTable
 from tfaas_core.errors import NotAcceptable
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.route import Head
@@ -20,16 +21,18 @@ class ProtobufCodec(Codec[RowsDocument]):
     media_types = ("application/x-protobuf", "*/*")
     answer_types = media_types[:1]
 
-    def __init__(self) -> None:
+    def __init__(self, max_rows: int = EngineTable().max_queue_rows) -> None:
+        """``max_rows``: what a DataFrame may have; left out: as many as by default."""
+        self._max_rows = max_rows
         self._bindings = Bindings(RowBinding)
         self._writers = Bindings(PredictionsWriter)
 
     def parse(self, body: bytes, head: Head) -> RowsDocument:
         """Reads a DataFrame if the media type's parameter ``messageType`` says so, or a Row.
 
-        Raises BadBody, DoesNotFit, and UnsupportedMediaType for another message.
+        Raises BadBody, DoesNotFit, TooLarge, and UnsupportedMediaType for another message.
         """
-        return read_rows(body, head.content_type)
+        return read_rows(body, head.content_type, self._max_rows)
 
     def bind(self, document: RowsDocument, version: ModelVersion) -> Bound:
         """The one input's array: of one row for a Row, of a batch for a DataFrame."""

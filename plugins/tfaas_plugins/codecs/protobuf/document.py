@@ -10,10 +10,13 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from tfaas_core.codec import Document
 from tfaas_core.errors import BadBody, DoesNotFit, UnsupportedMediaType
 from tfaas_plugins.codecs.protobuf.tfaas_pb2 import DataFrame, Row
+from tfaas_plugins.codecs.protobuf.wire import check_frame, check_row, rows_in
 
 ROW = "tfaaspb.Row"
 DATA_FRAME = "tfaaspb.DataFrame"
 ANNOUNCED = f"`application/x-protobuf; messageType={DATA_FRAME}`"
+_MOST_AT_ONCE_BYTES = 1 << 24
+"""Of a DataFrame: nothing else can run while one is read."""
 _MESSAGE_TYPE = re.compile(r';\s*messagetype\s*=\s*"?([^";]*)', re.IGNORECASE)
 
 
@@ -28,19 +31,22 @@ class RowsDocument(Document):
         return field if self.single else f"row[{index}].{field}"
 
 
-def read_rows(body: bytes, content_type: str) -> RowsDocument:
+def read_rows(body: bytes, content_type: str, max_rows: int) -> RowsDocument:
     """The rows that ``body`` holds, with the model that they name.
 
     Raises BadBody if the body is not the message announced, DoesNotFit if a DataFrame names
-    several models, UnsupportedMediaType if another message is announced.
+    several models, TooLarge if it has more than ``max_rows``, UnsupportedMediaType if another
+    message is announced.
     """
     announced = _MESSAGE_TYPE.search(content_type)
     kind = announced[1].strip() if announced else ROW
     try:
         if kind == DATA_FRAME:
-            rows = list(DataFrame.FromString(body).row)
+            check_frame(body, max_rows)
+            rows = _rows_of(body)
             return RowsDocument(rows, single=False, model=_model(rows))
         if kind == ROW:
+            check_row(body, 0, len(body), "the body")
             row = Row.FromString(body)
             return RowsDocument((row,), model=row.model or None)
     except DecodeError:
@@ -51,6 +57,12 @@ def read_rows(body: bytes, content_type: str) -> RowsDocument:
         expected=[ROW, DATA_FRAME],
         got=kind[:80],
     )
+
+
+def _rows_of(body: bytes) -> list[Row]:
+    if len(body) <= _MOST_AT_ONCE_BYTES:
+        return list(DataFrame.FromString(body).row)
+    return [Row.FromString(row) for row in rows_in(body)]
 
 
 def _model(rows: list[Row]) -> str | None:

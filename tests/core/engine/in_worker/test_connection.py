@@ -25,6 +25,7 @@ from tfaas_core.testing.waiting import eventually
 async def connected(
     busy_poll_s: float = 0.0,
     solo: Solo | None = None,
+    max_wait_s: float = 0.0,
 ) -> AsyncIterator[tuple[ModelConnection, socket.socket]]:
     """A connection, and the model's side of it."""
     ours, theirs = socket.socketpair()
@@ -39,6 +40,7 @@ async def connected(
         timeout_s=10,
         busy_poll=BusyPoll(busy_poll_s),
         on_lost=lambda _connection: lost.set(),
+        max_wait_s=max_wait_s,
     )
     await asyncio.get_running_loop().create_unix_connection(lambda: connection, sock=ours)
     with theirs:

@@ -1,0 +1,100 @@
+"""Bodies that are short for what they make a codec do: each of about so many bytes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+FRAME = "application/x-protobuf; messageType=tfaaspb.DataFrame"
+FORM = "multipart/form-data; boundary=b"
+
+
+def json_bodies(size: int) -> Iterator[tuple[str, bytes]]:
+    for item in (b"[]", b"[1]", b"[1,2,3]", b"1", b"0.1234567", b"{}", b'{"a":1}', b'""', b"NaN"):
+        many = (item + b",") * (size // (len(item) + 1))
+        yield f"values of {item!r}", b'{"values":[' + many + item + b"]}"
+        yield f"an unused list of {item!r}", b'{"values":[1,2,3],"x":[' + many + item + b"]}"
+        yield f"{item!r} without an end", b'{"values":[' + many
+    named = b",".join(b'"%x":1' % number for number in range(size // 10))
+    yield "fields", b'{"values":[1,2,3],' + named + b"}"
+    yield "inputs", b'{"inputs":{' + named + b"}}"
+    yield "keys", b'{"values":[1,2,3],"keys":[' + b'"",' * (size // 3) + b'""]}'
+    yield "an escaped text", b'{"values":["' + b"\\n" * (size // 2) + b'"]}'
+    yield "a long text", b'{"values":["' + b"a" * size + b'"]}'
+    yield "a text that is no UTF-8", b'{"values":["' + b"a" * size + b'\xff"]}'
+    yield "spaces", b'{"values":[' + b" " * size + b"1,2,3]}"
+    yield "a long number", b'{"values":[' + b"1" * size + b",2,3]}"
+    yield "depth", b'{"values":' + b"[" * (size // 2) + b"]" * (size // 2) + b"}"
+    yield "quotes", b'{"values":NaN,' + b'"' * size
+
+
+def msgpack_bodies(size: int) -> Iterator[tuple[str, bytes]]:
+    items = {
+        "empty lists": b"\x90",
+        "lists of 3": b"\x93\1\2\3",
+        "integers": b"\1",
+        "floats": b"\xca\0\0\0\1",
+        "maps": b"\x80",
+        "maps of 1": b"\x81\xa1a\1",
+        "extensions": b"\xd4\1\2",
+        "timestamps": b"\xd6\xff\0\0\0\1",
+        "texts": b"\xa1a",
+        "bytes": b"\xc4\1a",
+    }
+    for name, item in items.items():
+        count = size // len(item)
+        values = b"\xdd" + count.to_bytes(4, "big") + item * count
+        yield f"values: {name}", b"\x81\xa6values" + values
+        yield f"an unused list: {name}", b"\x82\xa6values\x93\1\2\3\xa1x" + values
+        yield f"{name} without an end", b"\x81\xa6values\xdd\xff\xff\xff\xff" + item * count
+    named = b"".join(b"\xa4%04x\1" % (number & 0xFFFF) for number in range(size // 6))
+    yield "fields", b"\xdf" + (size // 6).to_bytes(4, "big") + named
+    yield "a long text", b"\x81\xa6values\xdb" + size.to_bytes(4, "big") + b"a" * size
+    yield "depth", b"\x81\xa6values" + b"\x91" * size
+
+
+def protobuf_bodies(size: int) -> Iterator[tuple[str, bytes, str]]:
+    fields = {
+        "empty rows": b"\x0a\0",
+        "rows of 3": b"\x0a\x0e\x12\x0c" + bytes(12),
+        "rows that name a model": b"\x0a\x03\x1a\x01a",
+        "unpacked values": b"\x15\0\0\0\0",
+        "empty values": b"\x12\0",
+        "unknown numbers": b"\x20\0",
+        "unknown groups": b"\x23\x24",
+        "models": b"\x1a\1a",
+    }
+    for name, field in fields.items():
+        for content_type in ("", FRAME):
+            yield f"{name} {content_type}", field * (size // len(field)), content_type
+    yield "an unknown field before", b"\x20\0" + b"\x0a\0" * (size // 2), FRAME
+    yield "no message", b"\xff" * size, ""
+    row = b"\x12\x0c" + bytes(12) + b"\x0a\0" * (size // 2)
+    yield "keys", row, ""
+
+
+def image_bodies(size: int) -> Iterator[tuple[str, bytes, str]]:
+    head = b'--b\r\nContent-Disposition: form-data; name="image"\r\n\r\n'
+    for what in (b"\r", b"\r\n", b"\r\n--", b"\r\n--bbbb", b"--", b" ", b"<?xml "):
+        yield f"a part of {what!r}", head + what * (size // len(what)) + b"\r\n--b--\r\n", FORM
+    yield "empty parts", (head + b"\r\n") * (size // 60) + b"--b--\r\n", FORM
+    yield "a header of many lines", b"--b\r\n" + b"A: b\r\n" * (size // 6), FORM
+    yield "a preamble", b"\r\n" * (size // 2), FORM
+    yield "a picture of nothing", b"\x89PNG\r\n\x1a\n" + bytes(size), "image/png"
+    yield "many scans", b"\xff\xd8\xff" + b"\xff\xda" * (size // 2), "image/jpeg"
+
+
+def random_bodies(size: int, seed: int) -> Iterator[tuple[str, bytes, str]]:
+    """Long runs of what each format is made of, one behind the other."""
+    rng = random.Random(seed)
+    tokens = [
+        *(b"[", b"]", b"{", b"}", b",", b":", b'"', b"1", b"NaN", b" ", b"\\", b'"a":'),
+        *(b"\x90", b"\x80", b"\xdd", b"\xc4", b"\xa1a", b"\xca", b"\0", b"\xff", b"\xdf"),
+        *(b"\x0a\0", b"\x12\0", b"\x1a\1a", b"\x20\0", b"\r\n", b"--b", b"\r\n--b"),
+    ]
+    starts = (b'{"values":[', b"\x81\xa6values", b"", b"--b\r\n")
+    body = bytearray(rng.choice(starts))
+    while len(body) < size:
+        unit = b"".join(rng.choices(tokens, k=rng.randrange(1, 4)))
+        body += unit * rng.choice((1, 10, 1000, 100_000))
+    yield f"random {seed}", bytes(body[:size]), rng.choice(("", FRAME, FORM))

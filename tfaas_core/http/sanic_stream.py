@@ -1,0 +1,125 @@
+"""StrictHttp: how Sanic reads a request, after the bytes were held against the grammar.
+
+With ``sanic_parts``, this is all that touches what is not Sanic's public interface.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from sanic.exceptions import BadRequest, PayloadTooLarge, RequestTimeout
+from sanic.http import Stage
+from sanic.http.http1 import HTTP_CONTINUE, Http
+
+from tfaas_core.http.grammar import Chunks, Malformed, check_part, checked_head
+from tfaas_core.http.pace import Arrival, TooSlow
+
+_END = b"\r\n\r\n"
+_CHUNKED = "chunked"
+
+
+class StrictHttp(Http):
+    """Sanic guesses what is meant by bytes that are no HTTP, and waits for any next byte anew."""
+
+    __slots__ = ("_arrival", "_chunks")
+
+    def __init__(self, protocol: Any) -> None:
+        super().__init__(protocol)  # type: ignore[no-untyped-call]
+        self._chunks = Chunks()
+        self._arrival: Arrival | None = None
+        # What Sanic itself waits by.
+        self._receive_more = self._receive
+
+    async def http1_request_header(self) -> None:
+        """Raises BadRequest, PayloadTooLarge, RequestTimeout and ExpectationFailed."""
+        self._arrival = Arrival(self.protocol.app.ctx.least_pace)
+        try:
+            await self._check_head()
+        except Malformed as error:
+            raise BadRequest(str(error)) from error
+        await super().http1_request_header()  # type: ignore[no-untyped-call]
+        self._arrival.head_is_here()
+        # Sanic has no clock for a request that asks for this; there is nothing to upgrade to.
+        self.upgrade_websocket = False
+        if self._is_chunked:
+            self._chunks = Chunks()
+            # Sanic leaves the end of the head's last line.
+            del self.recv_buffer[:2]
+
+    async def _check_head(self) -> None:
+        """Waits until the head is there, unless it is too long, which Sanic finds out."""
+        buffer, seen = self.recv_buffer, 0
+        await self._skip_empty_line()
+        while (end := buffer.find(_END, max(seen - 3, 0))) < 0:
+            check_part(buffer, seen, len(buffer))
+            seen = len(buffer)
+            if seen > self.HEADER_MAX_SIZE + len(_END):
+                return
+            await self._receive_more()
+        check_part(buffer, seen, end)
+        if end < self.HEADER_MAX_SIZE:
+            head = bytes(buffer[:end])
+            if (checked := checked_head(head)) != head:
+                buffer[:end] = checked
+
+    async def _skip_empty_line(self) -> None:
+        """Old clients send one behind a body."""
+        while self.recv_buffer == b"\r":
+            await self._receive_more()
+        if self.recv_buffer.startswith(b"\r\n"):
+            del self.recv_buffer[:2]
+
+    @property
+    def _is_chunked(self) -> bool:
+        # Sanic says that it is bytes; it is True for a body of announced length.
+        body: Any = self.request_body
+        return bool(body == _CHUNKED)
+
+    async def _receive(self) -> None:
+        """Waits for more. For the first byte of a request, the keep-alive timeout is enough."""
+        if self._arrival is None or (self.stage is Stage.IDLE and not self.request_body):
+            await self.protocol.receive_more()  # type: ignore[no-untyped-call]
+            return
+        try:
+            await self._arrival.wait(self.protocol.receive_more)
+        except TooSlow as error:
+            self.keep_alive = False
+            # While Sanic reads on behind an answer, this alone ends the connection.
+            kind = BadRequest if self.stage is Stage.IDLE else RequestTimeout
+            raise kind(str(error)) from error
+
+    async def read(self) -> bytes | None:
+        """Some bytes of the body; None at its end.
+
+        Raises BadRequest, PayloadTooLarge and RequestTimeout.
+        """
+        piece = await (self._read_chunks() if self._is_chunked else super().read())
+        if self._arrival is not None and piece:
+            self._arrival.has_come(len(piece))
+        return piece
+
+    async def _read_chunks(self) -> bytes | None:
+        if self.expecting_continue:
+            self.expecting_continue = False
+            await self._send(HTTP_CONTINUE)
+        while not (piece := self._next_piece()) and not self._chunks.is_done:
+            await self._receive_more()
+        if self._chunks.is_done:
+            self.request_body = None
+        elif self.recv_buffer:
+            # A buffer may hold so many chunks that other clients would wait.
+            await asyncio.sleep(0)
+        return piece or None
+
+    def _next_piece(self) -> bytes:
+        try:
+            piece = self._chunks.take(self.recv_buffer)
+        except Malformed as error:
+            self.keep_alive = False
+            raise BadRequest(str(error)) from error
+        self.request_bytes = (self.request_bytes or 0) + len(piece)
+        if self.request_bytes > self.request_max_size:
+            self.keep_alive = False
+            raise PayloadTooLarge("Request body exceeds the size limit")
+        return piece

@@ -1,0 +1,27 @@
+"""InFlight: how much of the bodies of requests is in memory at once."""
+
+from __future__ import annotations
+
+from tfaas_core.errors import Unavailable
+
+
+class InFlight:
+    """A budget of bytes for one HTTP worker. ``left``: how much of it nobody has."""
+
+    __slots__ = ("left", "most_bytes")
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
+        self.left = most_bytes
+
+    def check_room(self, size: int) -> None:
+        """Raises Unavailable if there is no room for ``size`` bytes more."""
+        if size > self.left:
+            raise self.no_room()
+
+    def no_room(self) -> Unavailable:
+        """What a client is told whose body does not fit beside those of others."""
+        return Unavailable(
+            f"the bodies of other requests have taken the {self.most_bytes} bytes "
+            "(limits.max_bytes_in_flight) that an HTTP worker keeps of them; try again"
+        )
