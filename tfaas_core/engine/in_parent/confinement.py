@@ -1,0 +1,30 @@
+"""Confinement: how the configuration, and what this machine has, confine model processes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tfaas_core.config import EngineTable
+from tfaas_core.sandbox.confine import Cell
+from tfaas_core.sandbox.environment import clean_environment
+from tfaas_core.sandbox.parts import Parts
+
+
+def cell_of(engine: EngineTable) -> Cell | None:
+    """How model processes are confined; None: not at all."""
+    if engine.sandbox == "off":
+        return None
+    present = Parts.of_this_machine().present
+    has_user = "user" in present and engine.isolation == "model"
+    return Cell(
+        engine.first_model_user if has_user else None,
+        files="files" in present,
+        calls="calls" in present,
+        memory_bytes=engine.max_model_memory_bytes,
+        executable_pages=engine.executable_pages,
+    )
+
+
+def environment_of(engine: EngineTable, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """What fork servers, and so model processes, see of ``environ``."""
+    return environ if engine.sandbox == "off" else clean_environment(environ, engine.environment)

@@ -1,0 +1,41 @@
+"""Parts: of which the sandbox is made, and which of them this machine lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from tfaas_core.sandbox.landlock import landlock_version
+from tfaas_core.sandbox.privileges import can_change_user, is_root
+from tfaas_core.sandbox.seccomp import is_there
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """``present``: what each part is made of. ``missing``: why each of the others is not there."""
+
+    present: Mapping[str, str]
+    missing: Mapping[str, str]
+
+    @classmethod
+    def of_this_machine(cls) -> Parts:
+        """What a process that this one starts could be confined with."""
+        present = {
+            "privileges": "no capabilities, and no new privileges",
+            "limits": "of memory, descriptors, files and tasks",
+        }
+        missing = {}
+        version = landlock_version()
+        if version:
+            present["files"] = f"Landlock {version}"
+        else:
+            missing["files"] = "Landlock is not in this kernel, or is switched off or forbidden"
+        if is_there():
+            present["calls"] = "seccomp"
+        else:
+            missing["calls"] = "seccomp is not in this kernel, or not known for this processor"
+        if can_change_user():
+            present["user"] = "one for each process"
+        elif is_root():
+            missing["user"] = "the server is root, but may not become another user"
+        return cls(present, missing)
