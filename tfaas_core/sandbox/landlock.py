@@ -39,7 +39,7 @@ def restrict_files(reads: Iterable[str], writes: Iterable[str] = ()) -> None:
     """From now on, this thread and its children open what lies beneath these paths, and no more.
 
     Nor can they use TCP, reach sockets without a file, or signal processes that are not
-    restricted so, as far as the kernel's version knows of that. Paths that are missing are left
+    restricted so, as far as the kernel's version knows of that. Paths that it cannot find are left
     out. No new privileges must be possible. Raises OSError.
     """
     known = landlock_version()
@@ -60,7 +60,7 @@ def restrict_files(reads: Iterable[str], writes: Iterable[str] = ()) -> None:
 
 
 def _allow(ruleset: int, path: str, rights: int) -> None:
-    with suppress(FileNotFoundError, NotADirectoryError):
+    with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
         descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
         try:
             if not stat.S_ISDIR(os.fstat(descriptor).st_mode):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tfaas_core.config import EngineTable
+from tfaas_core.engine.base import MISSING
+from tfaas_core.errors import ConfigError
 from tfaas_core.sandbox.confine import Cell
 from tfaas_core.sandbox.environment import clean_environment
 from tfaas_core.sandbox.parts import Parts
@@ -28,3 +30,30 @@ def cell_of(engine: EngineTable) -> Cell | None:
 def environment_of(engine: EngineTable, environ: Mapping[str, str]) -> Mapping[str, str]:
     """What fork servers, and so model processes, see of ``environ``."""
     return environ if engine.sandbox == "off" else clean_environment(environ, engine.environment)
+
+
+def confinement(engine: EngineTable) -> dict[str, str]:
+    """What models are confined by, part by part; see ``EngineFactory.sandbox``."""
+    if engine.sandbox == "off":
+        return {}
+    if engine.isolation == "inline":
+        return {"process": f'{MISSING}isolation = "inline" runs models in the HTTP workers'}
+    parts = Parts.of_this_machine()
+    found = {**parts.present, **{name: f"{MISSING}{why}" for name, why in parts.missing.items()}}
+    if engine.isolation == "shared":
+        shared = f'{MISSING}isolation = "shared" runs all models in one process'
+        found["process"] = shared
+        found.pop("user", None)
+    return found
+
+
+def check_sandbox(engine: EngineTable) -> None:
+    """Raises ConfigError if a sandbox is required that is not there as a whole."""
+    if engine.sandbox == "required":
+        for name, what in confinement(engine).items():
+            if what.startswith(MISSING):
+                why = what.removeprefix(MISSING)
+                raise ConfigError(
+                    f"models cannot be confined as is required, for want of `{name}`: {why}"
+                    " - at `$.engine.sandbox`"
+                )
