@@ -11,7 +11,7 @@ from tfaas_core.sandbox.landlock import restrict_files
 from tfaas_core.sandbox.libraries import WRITABLE, Libraries, others_can_read
 from tfaas_core.sandbox.limits import limit_resources
 from tfaas_core.sandbox.privileges import become, drop_capabilities, no_new_privileges
-from tfaas_core.sandbox.seccomp import restrict_calls
+from tfaas_core.sandbox.seccomp import restrict_calls, restrict_calls_of_fork_server
 
 OWN_SOCKET, LIFELINE = 3, 4
 """The descriptors of a confined process, beside the standard streams."""
@@ -47,10 +47,24 @@ def confine(cell: Cell, libraries: Libraries, artifact: str, sock: int, lifeline
     if cell.files:
         # Before the user changes, who may be unable to find what is allowed.
         restrict_files(reads, WRITABLE)
+    is_open = libraries.are_open and artifact != "" and others_can_read(artifact)
     if cell.first_user is None:
-        drop_capabilities()
+        drop_capabilities(read_all=not is_open)
     else:
-        is_open = libraries.are_open and (not artifact or others_can_read(artifact))
         become(cell.first_user + os.getpid(), read_all=not is_open)
     if cell.calls:
         restrict_calls(LIFELINE, cell.executable_pages)
+
+
+def confine_fork_server(cell: Cell) -> None:
+    """Confines this process as far as what it forks can still be confined by itself.
+
+    It reads whatever its user may, writes nothing but what tells of processes, connects to nobody,
+    executes nothing, and has no capabilities but to become other users, and to read their files.
+    """
+    no_new_privileges()
+    if cell.files:
+        restrict_files(("/",), (*WRITABLE, "/proc"))
+    drop_capabilities(read_all=True, changes_user=cell.first_user is not None)
+    if cell.calls:
+        restrict_calls_of_fork_server()

@@ -15,7 +15,7 @@ _BENEATH_PATH = 1
 _RULE = Layout("=Qi")
 _RULESET = Layout("=QQQ")
 
-_WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 1, 1 << 2, 1 << 3
+_WRITE_FILE, _READ_FILE, _READ_DIR, _TRUNCATE = 1 << 1, 1 << 2, 1 << 3, 1 << 14
 _RIGHTS = {1: 13, 2: 14, 3: 15, 5: 16}
 """How many rights to files there are, from which version on."""
 
@@ -53,7 +53,7 @@ def restrict_files(reads: Iterable[str], writes: Iterable[str] = ()) -> None:
         for path in reads:
             _allow(ruleset, path, _READ_FILE | _READ_DIR)
         for path in writes:
-            _allow(ruleset, path, _READ_FILE | _READ_DIR | _WRITE_FILE)
+            _allow(ruleset, path, (_READ_FILE | _READ_DIR | _WRITE_FILE | _TRUNCATE) & rights)
         system_call("landlock_restrict_self", ruleset, 0)
     finally:
         os.close(ruleset)

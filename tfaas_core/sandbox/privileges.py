@@ -48,19 +48,26 @@ def become(user: int, read_all: bool) -> None:
 
     ``read_all``: it goes on reading files whose modes are against it. Raises OSError.
     """
-    _drop_bounds()
-    # Else access(2) would say that a user without a name has no capability.
+    # Else access(2) would say that a user other than root has no capability.
     prctl(_SET_SECURE, _NO_FIX_UP)
     os.setgroups([])
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)
-    _set_capabilities(1 << _READ_ALL if read_all else 0)
+    drop_capabilities(read_all)
 
 
-def drop_capabilities() -> None:
-    """All of them. Raises OSError."""
+def drop_capabilities(read_all: bool, changes_user: bool = False) -> None:
+    """All of them, but for those that it has of these. Raises OSError.
+
+    ``read_all``: see ``become``; ``changes_user``: what it takes to become another user.
+    """
+    kept = 1 << _READ_ALL if read_all else 0
+    if changes_user:
+        kept |= 1 << _SETUID | 1 << _SETGID | 1 << _SETPCAP
+    kept &= effective_capabilities()
     _drop_bounds()
-    _set_capabilities(0)
+    sets = _SETS.pack(kept, kept, 0, 0, 0, 0)
+    system_call("capset", _HEADER.pack(_CAPABILITIES_VERSION, 0), sets)
 
 
 def _drop_bounds() -> None:
@@ -69,8 +76,3 @@ def _drop_bounds() -> None:
         last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
         for capability in range(last + 1):
             prctl(_DROP_BOUND, capability)
-
-
-def _set_capabilities(kept: int) -> None:
-    sets = _SETS.pack(kept, kept, 0, 0, 0, 0)
-    system_call("capset", _HEADER.pack(_CAPABILITIES_VERSION, 0), sets)

@@ -6,7 +6,7 @@ import ctypes
 import errno
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from struct import Struct as Layout
 
 from tfaas_core.sandbox.bpf import Is, IsNot, IsNull, Ways, program
@@ -32,6 +32,12 @@ statfs statx sysinfo time times uname write writev
 """
 """What reads, waits, or changes the process alone."""
 
+_OF_FORK_SERVER = """
+capset close_range fork landlock_add_rule landlock_create_ruleset landlock_restrict_self seccomp
+setgroups setresgid setresuid setrlimit setsid wait4 waitid
+"""
+"""What starts processes, hears of their end, and confines them."""
+
 _THREAD = 0x0001_0000
 _NAMESPACES = 0x7E02_0000
 _FCNTL = (0, 1, 2, 3, 4, 1030)
@@ -46,6 +52,8 @@ _PRCTL = (3, 15, 16, 21, 23, 29, 30, 0x53564D41)
 _ARCH_PRCTL = (0x1001, 0x1002, 0x1003, 0x1004)
 
 _WRITING = os.O_ACCMODE | os.O_CREAT | os.O_TRUNC | os.O_TMPFILE & ~os.O_DIRECTORY
+
+_NO_DESCRIPTOR = 0xFFFF_FFFF
 
 _EXECUTABLE, _WRITABLE = 4, 2
 _PRIVATE, _ANONYMOUS, _KINDS = 2, 0x20, 0x0F
@@ -66,12 +74,24 @@ def restrict_calls(lifeline: int, executable_pages: bool) -> None:
     ``lifeline`` is a descriptor that it cannot close or change. ``executable_pages``: whether it
     may make code and run it. Raises OSError.
     """
+    _restrict(_rules(os.getpid(), lifeline, executable_pages), _FREE.split())
+
+
+def restrict_calls_of_fork_server() -> None:
+    """The same, for a process that forks others, of which each is restricted by itself then."""
+    kept = {"ioctl", "sendto", "socketpair"}
+    rules = _rules(os.getpid(), _NO_DESCRIPTOR, executable_pages=True)
+    others = [name for name in rules if name not in kept]
+    free = [*_FREE.split(), *_OF_FORK_SERVER.split(), *others]
+    _restrict({name: rules[name] for name in kept}, free)
+
+
+def _restrict(rules: Mapping[str, Ways], names: Iterable[str]) -> None:
     here = machine()
     if here is None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    rules = _numbered(_rules(os.getpid(), lifeline, executable_pages))
-    free = [number for name in _FREE.split() if (number := call_number(name)) is not None]
-    code = ctypes.create_string_buffer(program(here.audit, rules, free))
+    free = [number for name in names if (number := call_number(name)) is not None]
+    code = ctypes.create_string_buffer(program(here.audit, _numbered(rules), free))
     packed = _PROGRAM.pack(len(code) // 8, ctypes.addressof(code))
     system_call("seccomp", _SET_FILTER, _ALL_THREADS, packed)
 

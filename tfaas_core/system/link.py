@@ -5,7 +5,8 @@ Struct as MessagePack. Descriptors travel with the message's first byte. The end
 each side learns that the other is gone, even after SIGKILL.
 
 A message that the other side could not read is refused where it is sent. One that cannot be read
-all the same ends the link, so that nobody waits for an answer to it.
+all the same ends the link, so that nobody waits for an answer to it. So does one of more than
+256 MiB, and so do more descriptors than any message has.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import msgspec
 _HEAD = Layout("<II")
 _RECEIVE_BYTES = 1 << 16
 _MAX_DESCRIPTORS = 16
+_MOST_BYTES = 1 << 28
 _ANCILLARY_BYTES = socket.CMSG_SPACE(_MAX_DESCRIPTORS * array.array("i").itemsize)
 
 M = TypeVar("M")
@@ -59,6 +61,8 @@ class _Inbox(Generic[M]):
                 descriptors = array.array("i")
                 descriptors.frombytes(value[: len(value) - len(value) % descriptors.itemsize])
                 self._descriptors.extend(descriptors)
+        if len(self._descriptors) > 2 * _MAX_DESCRIPTORS:
+            raise self._garbled(f"{len(self._descriptors)} descriptors that belong to no message")
         self._bytes += data
         return bool(data)
 
@@ -67,6 +71,8 @@ class _Inbox(Generic[M]):
         while len(self._bytes) >= _HEAD.size:
             size, count = _HEAD.unpack_from(self._bytes)
             end = _HEAD.size + size
+            if size > _MOST_BYTES:
+                raise self._garbled(f"{size} bytes")
             if len(self._bytes) < end:
                 return
             payload = bytes(self._bytes[_HEAD.size : end])
@@ -80,8 +86,11 @@ class _Inbox(Generic[M]):
         try:
             return self._decoder.decode(payload)
         except Exception as error:
-            _log.error("%s sent what cannot be read, so the link ends: %s", self._peer, error)
-            raise _GarbledError from error
+            raise self._garbled(str(error)) from error
+
+    def _garbled(self, what: str) -> _GarbledError:
+        _log.error("%s sent what cannot be read, so the link ends: %s", self._peer, what)
+        return _GarbledError()
 
     def close(self) -> None:
         while self._descriptors:
@@ -98,6 +107,8 @@ def packed(message: Any) -> bytes:
         msgspec.msgpack.decode(payload, type=type(message))
     except Exception as error:
         raise TypeError(f"{type(message).__name__} cannot be sent: {error}") from error
+    if len(payload) > _MOST_BYTES:
+        raise TypeError(f"{type(message).__name__} cannot be sent: it has {len(payload)} bytes")
     return payload
 
 

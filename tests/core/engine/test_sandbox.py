@@ -19,7 +19,7 @@ from tfaas_core.engine.base import EngineContext
 from tfaas_core.engine.local import LocalEngineFactory
 from tfaas_core.errors import CannotServe
 from tfaas_core.testing.engine_harness import RUNTIME, Harness, Shelf, is_sum, rows_of
-from tfaas_core.testing.forked import model_processes
+from tfaas_core.testing.forked import fork_servers, model_processes
 from tfaas_core.testing.loops import in_event_loop
 
 pytestmark = [needs_all, pytest.mark.usefixtures("no_model_process_stays")]
@@ -108,3 +108,26 @@ async def test_models_that_share_a_process_read_each_other_but_write_nothing(
             }
         assert answers.pop("read_the_artifact_of_another_model") == "succeeded"
         assert all(answer.startswith("stopped by ") for answer in answers.values()), answers
+
+
+@in_event_loop
+async def test_the_kernel_ends_a_model_before_anything_else(tmp_path: Path) -> None:
+    async with hostile(tmp_path) as harness:
+        await harness.worker.upload("vk", "sum")
+        (process,) = model_processes()
+        assert Path(f"/proc/{process.pid}/oom_score_adj").read_text() == "1000\n"
+
+
+@in_event_loop
+async def test_a_fork_server_keeps_what_it_needs_to_confine_what_it_forks(tmp_path: Path) -> None:
+    async with hostile(tmp_path) as harness:
+        await harness.worker.upload("vk", "sum")
+        (server,) = fork_servers()
+        status = dict(
+            line.split(":\t")
+            for line in Path(f"/proc/{server.pid}/status").read_text().splitlines()
+        )
+        assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+        # To read all, and to change its user, its groups and what its children may get back.
+        kept = 1 << 2 | 1 << 6 | 1 << 7 | 1 << 8
+        assert int(status["CapEff"], 16) & ~kept == int(status["CapBnd"], 16) == 0

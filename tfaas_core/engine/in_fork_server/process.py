@@ -27,7 +27,7 @@ from tfaas_core.engine.shared.forks import (
 )
 from tfaas_core.errors import TfaasError
 from tfaas_core.runtime import Runtime
-from tfaas_core.sandbox.confine import OWN_SOCKET, Cell, confine
+from tfaas_core.sandbox.confine import OWN_SOCKET, Cell, confine, confine_fork_server
 from tfaas_core.sandbox.libraries import Libraries
 from tfaas_core.system import logs
 from tfaas_core.system.lifeline import LifelineEnd
@@ -60,8 +60,11 @@ def main(sock: socket.socket, lifeline: LifelineEnd) -> None:
         return
     # A collection in a forked process would write to, and so copy, what all of them share.
     gc.freeze()
+    prison = None
+    if orders.cell is not None:
+        prison = orders.cell, Libraries.imported(orders.folders)
+        confine_fork_server(orders.cell)
     link.send(Ready())
-    prison = None if orders.cell is None else (orders.cell, Libraries.imported(orders.folders))
     _ForkServer(link, lifeline, runtimes, prison).serve()
 
 

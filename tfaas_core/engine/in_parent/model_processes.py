@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
@@ -106,7 +107,10 @@ class ModelProcesses:
     async def _start(self, runtime: str, artifact: str = "") -> ModelProcess:
         ours, theirs = socket.socketpair()
 
-        def received(message: FromProcess, _descriptors: list[int]) -> None:
+        def received(message: FromProcess, descriptors: list[int]) -> None:
+            # None is wanted; a model's process may send some all the same.
+            for descriptor in descriptors:
+                os.close(descriptor)
             self._on_message(message)
 
         peer = f"a process for models of the runtime {runtime!r}"

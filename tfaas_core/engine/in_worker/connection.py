@@ -15,6 +15,7 @@ from tfaas_core.engine.in_worker.parts import Grouping, Part
 from tfaas_core.engine.in_worker.queue import queue_full
 from tfaas_core.engine.scheduling.busy_poll import BusyPoll, Solo
 from tfaas_core.engine.shared.frames import (
+    MOST_ANSWER_BYTES,
     AnswerFrame,
     FrameBuffer,
     decode_answer,
@@ -83,7 +84,7 @@ class ModelConnection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._has_constants = any(spec.constant for spec in self._signature.outputs)
         self._transport: asyncio.WriteTransport | None = None
-        self._buffer = FrameBuffer()
+        self._buffer = FrameBuffer(MOST_ANSWER_BYTES)
         self._ids = itertools.count()
         self._unsent: list[Part] = []
         self._sent: dict[int, _Sent] = {}
