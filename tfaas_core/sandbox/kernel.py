@@ -6,6 +6,7 @@ import ctypes
 import errno
 import os
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -41,19 +42,27 @@ def system_call(call: str, *arguments: int | bytes) -> int:
     number = call_number(call)
     if number is None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    kept = [_Argument(argument) for argument in arguments]
-    # All are registers of this size.
-    registers = [ctypes.c_void_p(argument.register) for argument in kept]
-    result: int = _syscall(ctypes.c_long(number), *registers)
-    if result == -1:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-    return result
+    return _called("syscall", number, *arguments)
 
 
 def prctl(what: int, value: int) -> None:
     """Changes something of this process. Raises OSError."""
-    system_call("prctl", what, value, 0, 0, 0)
+    _called("prctl", what, value, 0, 0, 0)
+
+
+def capset(header: bytes, sets: bytes) -> None:
+    """Sets the capabilities of this thread. Raises OSError."""
+    _called("capset", header, sets)
+
+
+def _called(function: str, *arguments: int | bytes) -> int:
+    """What a function of the C library returns. Each argument is a register of the same size."""
+    kept = [_Argument(argument) for argument in arguments]
+    result: int = _FUNCTIONS[function](*[ctypes.c_void_p(argument.register) for argument in kept])
+    if result == -1:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return result
 
 
 class _Argument:
@@ -64,5 +73,11 @@ class _Argument:
         self.register = value
 
 
-_syscall = ctypes.CDLL(None, use_errno=True).syscall
-_syscall.restype = ctypes.c_long
+_libc = ctypes.CDLL(None, use_errno=True)
+_FUNCTIONS: Mapping[str, Any] = {
+    "syscall": _libc.syscall,
+    "prctl": _libc.prctl,
+    "capset": _libc.capset,
+}
+# The others return an int.
+_libc.syscall.restype = ctypes.c_long

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from struct import Struct as Layout
 
-from tfaas_core.sandbox.kernel import prctl, system_call
+from tfaas_core.sandbox.kernel import capset, prctl
 
 _DROP_BOUND, _SET_SECURE, _SET_NO_NEW = 24, 28, 38
 _NO_FIX_UP = 1 << 2 | 1 << 3
@@ -67,7 +67,7 @@ def drop_capabilities(read_all: bool, changes_user: bool = False) -> None:
     kept &= effective_capabilities()
     _drop_bounds()
     sets = _SETS.pack(kept, kept, 0, 0, 0, 0)
-    system_call("capset", _HEADER.pack(_CAPABILITIES_VERSION, 0), sets)
+    capset(_HEADER.pack(_CAPABILITIES_VERSION, 0), sets)
 
 
 def _drop_bounds() -> None:
