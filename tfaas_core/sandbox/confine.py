@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
+from typing import Self
 
 import msgspec
 
 from tfaas_core.sandbox.descriptors import keep_only
 from tfaas_core.sandbox.landlock import restrict_files
 from tfaas_core.sandbox.libraries import WRITABLE, Libraries, others_can_read
-from tfaas_core.sandbox.limits import limit_resources
-from tfaas_core.sandbox.privileges import become, drop_capabilities, no_new_privileges
-from tfaas_core.sandbox.seccomp import restrict_calls, restrict_calls_of_fork_server
+from tfaas_core.sandbox.limits import data_bytes, limit_resources, machine_bytes
+from tfaas_core.sandbox.privileges import (
+    become,
+    can_read_all,
+    drop_bounds,
+    drop_capabilities,
+    no_new_privileges,
+)
+from tfaas_core.sandbox.seccomp import fork_server_filter, model_filter, restrict_calls
 
 OWN_SOCKET, LIFELINE = 3, 4
 """The descriptors of a confined process, beside the standard streams."""
@@ -32,28 +39,49 @@ class Cell(msgspec.Struct, frozen=True):
     executable_pages: bool = True
 
 
-def confine(cell: Cell, libraries: Libraries, artifact: str, sock: int, lifeline: int) -> None:
+class Prison(msgspec.Struct, frozen=True):
+    """All that can be made ready before the process is forked that is confined.
+
+    ``cell`` says how. What is made after the fork is memory that each process has for itself.
+    """
+
+    cell: Cell
+    libraries: Libraries
+    most_data_bytes: int
+    can_read_all: bool
+    filter: bytes
+
+    @classmethod
+    def of(cls, cell: Cell, libraries: Libraries) -> Self:
+        """Of the present process. Raises OSError."""
+        most_data_bytes = data_bytes() + (cell.memory_bytes or machine_bytes())
+        made = model_filter(LIFELINE, cell.executable_pages) if cell.calls else b""
+        return cls(cell, libraries, most_data_bytes, can_read_all(), made)
+
+
+def confine(prison: Prison, artifact: str, sock: int, lifeline: int) -> None:
     """Confines this process, which has one thread, for good. Raises OSError.
 
     ``artifact`` is the model's file or folder: all that it reads beside libraries; if it is empty,
     it reads whatever its user may. The descriptors ``sock`` and ``lifeline`` become OWN_SOCKET and
     LIFELINE; all others but the standard streams are closed.
     """
-    reads = (*libraries.paths, artifact) if artifact else ("/",)
+    cell, libraries = prison.cell, prison.libraries
     keep_only({sock: OWN_SOCKET, lifeline: LIFELINE})
     os.setsid()
-    limit_resources(cell.memory_bytes, cell.first_user is not None)
+    limit_resources(prison.most_data_bytes, cell.first_user is not None)
     no_new_privileges()
     if cell.files:
         # Before the user changes, who may be unable to find what is allowed.
-        restrict_files(reads, WRITABLE)
+        restrict_files((*libraries.paths, artifact) if artifact else ("/",), WRITABLE)
     is_open = libraries.are_open and artifact != "" and others_can_read(artifact)
+    read_all = prison.can_read_all and not is_open
     if cell.first_user is None:
-        drop_capabilities(read_all=not is_open)
+        drop_capabilities(read_all)
     else:
-        become(cell.first_user + os.getpid(), read_all=not is_open)
+        become(cell.first_user + os.getpid(), read_all)
     if cell.calls:
-        restrict_calls(LIFELINE, cell.executable_pages)
+        restrict_calls(prison.filter)
 
 
 def confine_fork_server(cell: Cell) -> None:
@@ -65,6 +93,7 @@ def confine_fork_server(cell: Cell) -> None:
     no_new_privileges()
     if cell.files:
         restrict_files(("/",), (*WRITABLE, "/proc"))
-    drop_capabilities(read_all=True, changes_user=cell.first_user is not None)
+    drop_bounds()
+    drop_capabilities(can_read_all(), changes_user=cell.first_user is not None)
     if cell.calls:
-        restrict_calls_of_fork_server()
+        restrict_calls(fork_server_filter())

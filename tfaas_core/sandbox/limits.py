@@ -10,21 +10,25 @@ from pathlib import Path
 _DESCRIPTORS = 1024
 _TASKS = 1024
 _NONE = ("CORE", "FSIZE", "MEMLOCK", "MSGQUEUE", "NICE", "RTPRIO")
-_FIRST_TO_GO = "1000"
+_FIRST_TO_GO = b"1000"
 
 
-def limit_resources(memory_bytes: int, own_user: bool) -> None:
-    """``memory_bytes``: beyond what it shares with the process that it was forked from.
+def limit_resources(most_data_bytes: int, own_user: bool) -> None:
+    """``most_data_bytes``: of what ``data_bytes`` counts.
 
     ``own_user``: no other process has the user that this one is going to have. Raises OSError.
     """
     # What the kernel ends first if memory runs out.
     with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_GO)
+        descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        try:
+            os.write(descriptor, _FIRST_TO_GO)
+        finally:
+            os.close(descriptor)
     for name in _NONE:
         _at_most(getattr(resource, f"RLIMIT_{name}"), 0)
     _at_most(resource.RLIMIT_NOFILE, _DESCRIPTORS)
-    _at_most(resource.RLIMIT_DATA, _data_bytes() + (memory_bytes or machine_bytes()))
+    _at_most(resource.RLIMIT_DATA, most_data_bytes)
     if own_user:
         _at_most(resource.RLIMIT_NPROC, _TASKS)
 
@@ -41,8 +45,8 @@ def _at_most(what: int, value: int) -> None:
     resource.setrlimit(what, (value, value))
 
 
-def _data_bytes() -> int:
-    """What this process has by now of what RLIMIT_DATA counts."""
+def data_bytes() -> int:
+    """What this process has by now: its own memory, which can be written to."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmData:"):
             return int(line.split()[1]) * 1024

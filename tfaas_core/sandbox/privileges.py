@@ -43,6 +43,11 @@ def no_new_privileges() -> None:
     prctl(_SET_NO_NEW, 1)
 
 
+def can_read_all() -> bool:
+    """Whether this process reads files whose modes are against it."""
+    return effective_capabilities() >> _READ_ALL & 1 == 1
+
+
 def become(user: int, read_all: bool) -> None:
     """Has this process, of root, run as ``user``, its only group the one of the same number.
 
@@ -57,21 +62,19 @@ def become(user: int, read_all: bool) -> None:
 
 
 def drop_capabilities(read_all: bool, changes_user: bool = False) -> None:
-    """All of them, but for those that it has of these. Raises OSError.
+    """All of them, but for these, which it must have. Raises OSError.
 
     ``read_all``: see ``become``; ``changes_user``: what it takes to become another user.
     """
     kept = 1 << _READ_ALL if read_all else 0
     if changes_user:
         kept |= 1 << _SETUID | 1 << _SETGID | 1 << _SETPCAP
-    kept &= effective_capabilities()
-    _drop_bounds()
     sets = _SETS.pack(kept, kept, 0, 0, 0, 0)
     capset(_HEADER.pack(_CAPABILITIES_VERSION, 0), sets)
 
 
-def _drop_bounds() -> None:
-    """A program that the process executed could have no capability, either."""
+def drop_bounds() -> None:
+    """What this process, and what it starts, executes has no capability, either."""
     if effective_capabilities() >> _SETPCAP & 1:
         last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
         for capability in range(last + 1):

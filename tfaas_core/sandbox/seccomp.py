@@ -53,6 +53,11 @@ _ARCH_PRCTL = (0x1001, 0x1002, 0x1003, 0x1004)
 
 _WRITING = os.O_ACCMODE | os.O_CREAT | os.O_TRUNC | os.O_TMPFILE & ~os.O_DIRECTORY
 
+_NUMBER = Layout("=I")
+_ITSELF = 0x7EAA_5EED
+"""In a filter that was made before the process that it is for: what its number is put in place of.
+No process has this one."""
+
 _NO_DESCRIPTOR = 0xFFFF_FFFF
 
 _EXECUTABLE, _WRITABLE = 4, 2
@@ -68,35 +73,44 @@ def is_there() -> bool:
     return True
 
 
-def restrict_calls(lifeline: int, executable_pages: bool) -> None:
-    """Filters the calls of this process, all threads, for good. No new privileges must be possible.
+def model_filter(lifeline: int, executable_pages: bool) -> bytes:
+    """The filter of models' processes, for ``restrict_calls``.
 
-    ``lifeline`` is a descriptor that it cannot close or change. ``executable_pages``: whether it
-    may make code and run it. Raises OSError.
+    ``lifeline`` is a descriptor that they cannot close or change. ``executable_pages``: whether
+    they may make code and run it.
     """
-    _restrict(_rules(os.getpid(), lifeline, executable_pages), _FREE.split())
+    return _filter(_rules(lifeline, executable_pages), _FREE.split())
 
 
-def restrict_calls_of_fork_server() -> None:
-    """The same, for a process that forks others, of which each is restricted by itself then."""
+def fork_server_filter() -> bytes:
+    """The filter of a process that forks others, of which each is restricted by itself then."""
     kept = {"ioctl", "sendto", "socketpair"}
-    rules = _rules(os.getpid(), _NO_DESCRIPTOR, executable_pages=True)
+    rules = _rules(_NO_DESCRIPTOR, executable_pages=True)
     others = [name for name in rules if name not in kept]
     free = [*_FREE.split(), *_OF_FORK_SERVER.split(), *others]
-    _restrict({name: rules[name] for name in kept}, free)
+    return _filter({name: rules[name] for name in kept}, free)
 
 
-def _restrict(rules: Mapping[str, Ways], names: Iterable[str]) -> None:
+def restrict_calls(made: bytes) -> None:
+    """Filters the calls of this process, all threads, for good. No new privileges must be possible.
+
+    Raises OSError.
+    """
+    own = made.replace(_NUMBER.pack(_ITSELF), _NUMBER.pack(os.getpid()))
+    code = ctypes.create_string_buffer(own, len(own))
+    packed = _PROGRAM.pack(len(own) // 8, ctypes.addressof(code))
+    system_call("seccomp", _SET_FILTER, _ALL_THREADS, packed)
+
+
+def _filter(rules: Mapping[str, Ways], names: Iterable[str]) -> bytes:
     here = machine()
     if here is None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
     free = [number for name in names if (number := call_number(name)) is not None]
-    code = ctypes.create_string_buffer(program(here.audit, _numbered(rules), free))
-    packed = _PROGRAM.pack(len(code) // 8, ctypes.addressof(code))
-    system_call("seccomp", _SET_FILTER, _ALL_THREADS, packed)
+    return program(here.audit, _numbered(rules), free)
 
 
-def _rules(pid: int, lifeline: int, executable_pages: bool) -> Mapping[str, Ways]:
+def _rules(lifeline: int, executable_pages: bool) -> Mapping[str, Ways]:
     """In what ways which calls may be made; the hot ones first."""
     other = IsNot(0, lifeline)
     return {
@@ -114,9 +128,9 @@ def _rules(pid: int, lifeline: int, executable_pages: bool) -> Mapping[str, Ways
         "ioctl": [[other, Is(1, _IOCTL)]],
         "prctl": [[Is(0, _PRCTL)]],
         "arch_prctl": [[Is(0, _ARCH_PRCTL)]],
-        "kill": [[Is(0, (pid,))]],
-        "tgkill": [[Is(0, (pid,))]],
-        "prlimit64": [[Is(0, (0, pid)), IsNull(2)]],
+        "kill": [[Is(0, (_ITSELF,))]],
+        "tgkill": [[Is(0, (_ITSELF,))]],
+        "prlimit64": [[Is(0, (0, _ITSELF)), IsNull(2)]],
         "sched_setaffinity": [[Is(0, (0,))]],
         # To give way. Which thread that is, its kernel number does not tell.
         "sched_setscheduler": [[Is(1, (os.SCHED_OTHER, os.SCHED_BATCH, os.SCHED_IDLE))]],

@@ -20,7 +20,7 @@ import pytest
 
 from tests.core.sandbox.attacks import ATTACKS, Targets, outcome
 from tests.other_account import needs_root
-from tfaas_core.sandbox.confine import OWN_SOCKET, Cell, confine
+from tfaas_core.sandbox.confine import OWN_SOCKET, Cell, Prison, confine
 from tfaas_core.sandbox.libraries import Libraries
 from tfaas_core.sandbox.parts import Parts
 
@@ -98,7 +98,7 @@ def confined(
             if cell is None:
                 os.dup2(theirs.fileno(), OWN_SOCKET)
             else:
-                confine(cell, libraries, artifact, theirs.detach(), lifeline)
+                confine(Prison.of(cell, libraries), artifact, theirs.detach(), lifeline)
             os.write(OWN_SOCKET, json.dumps(work()).encode() + b"\n")
         except BaseException as error:
             os.write(OWN_SOCKET, json.dumps(f"broke: {error!r}").encode() + b"\n")

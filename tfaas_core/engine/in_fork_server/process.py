@@ -27,7 +27,7 @@ from tfaas_core.engine.shared.forks import (
 )
 from tfaas_core.errors import TfaasError
 from tfaas_core.runtime import Runtime
-from tfaas_core.sandbox.confine import OWN_SOCKET, Cell, confine, confine_fork_server
+from tfaas_core.sandbox.confine import OWN_SOCKET, Prison, confine, confine_fork_server
 from tfaas_core.sandbox.libraries import Libraries
 from tfaas_core.system import logs
 from tfaas_core.system.lifeline import LifelineEnd
@@ -62,8 +62,8 @@ def main(sock: socket.socket, lifeline: LifelineEnd) -> None:
     gc.freeze()
     prison = None
     if orders.cell is not None:
-        prison = orders.cell, Libraries.imported(orders.folders)
         confine_fork_server(orders.cell)
+        prison = Prison.of(orders.cell, Libraries.imported(orders.folders))
     link.send(Ready())
     _ForkServer(link, lifeline, runtimes, prison).serve()
 
@@ -99,7 +99,7 @@ class _ForkServer:
         link: BlockingLink[ToForkServer],
         lifeline: LifelineEnd,
         runtimes: Mapping[str, Runtime],
-        prison: tuple[Cell, Libraries] | None,
+        prison: Prison | None,
     ) -> None:
         self._link = link
         self._lifeline = lifeline
@@ -160,7 +160,7 @@ class _ForkServer:
                 os.dup2(stderr.fileno(), 2)
                 give_up_stdout()
             if self._prison is not None:
-                confine(*self._prison, message.artifact, sock.detach(), self._lifeline.detach())
+                confine(self._prison, message.artifact, sock.detach(), self._lifeline.detach())
                 sock = socket.socket(fileno=OWN_SOCKET)
             work: Work = pickle.loads(message.work)
             work(sock, self._runtimes)
