@@ -68,7 +68,8 @@ def confine(prison: Prison, artifact: str, sock: int, lifeline: int) -> None:
     """
     cell, libraries = prison.cell, prison.libraries
     keep_only({sock: OWN_SOCKET, lifeline: LIFELINE})
-    os.setsid()
+    # No session: the scheduler would give each a share of its own, whatever its priority.
+    os.setpgid(0, 0)
     limit_resources(prison.most_data_bytes, cell.first_user is not None)
     no_new_privileges()
     if cell.files:

@@ -34,7 +34,7 @@ statfs statx sysinfo time times uname write writev
 
 _OF_FORK_SERVER = """
 capset close_range fork landlock_add_rule landlock_create_ruleset landlock_restrict_self seccomp
-setgroups setresgid setresuid setrlimit setsid wait4 waitid
+setgroups setpgid setresgid setresuid setrlimit wait4 waitid
 """
 """What starts processes, hears of their end, and confines them."""
 
