@@ -16,7 +16,6 @@ from tests.plugin_site import environment_with
 from tfaas_core import __version__
 from tfaas_core.cli import main
 from tfaas_core.plugins import BUILTIN_PLUGINS
-from tfaas_core.testing.hosts import HEAVY_PLUGINS
 
 InstallPlugin = Callable[..., Path]
 Capture = pytest.CaptureFixture[str]
@@ -116,24 +115,6 @@ def test_check_says_when_all_is_fine(capsys: Capture) -> None:
         "models are not confined",
         'models are not confined by process: isolation = "inline" runs models in the HTTP workers',
     ]
-
-
-def test_check_says_how_models_are_confined(capsys: Capture) -> None:
-    disabled = json.dumps(HEAVY_PLUGINS)
-    settings = ["--set", f"plugins.disabled={disabled}", "--set", "engine.isolation=model"]
-    assert main(["check", *settings]) == 0
-    told = capsys.readouterr().out.splitlines()[1]
-    assert told.startswith("models are confined by privileges (no capabilities, and no new")
-    assert main(["check", *settings, "--set", "engine.sandbox=off"]) == 0
-    assert capsys.readouterr().out.splitlines()[1:] == ["models are not confined"]
-
-
-def test_a_sandbox_that_is_required_must_be_there(capsys: Capture) -> None:
-    assert main(["check", *QUICKLY, "--set", "engine.sandbox=required"]) == 1
-    assert capsys.readouterr().err == (
-        "tfaas: models cannot be confined as is required, for want of `process`: "
-        'isolation = "inline" runs models in the HTTP workers - at `$.engine.sandbox`\n'
-    )
 
 
 def test_check_prints_a_line_for_each_finding(

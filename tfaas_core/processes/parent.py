@@ -18,7 +18,7 @@ import msgspec
 
 from tfaas_core import __version__
 from tfaas_core.composition import Composition
-from tfaas_core.engine.base import MISSING, Supervisor
+from tfaas_core.engine.base import Supervisor
 from tfaas_core.errors import StartupError
 from tfaas_core.processes import worker as http_worker
 from tfaas_core.processes.messages import (
@@ -35,6 +35,7 @@ from tfaas_core.processes.messages import (
 )
 from tfaas_core.processes.ports import Ports
 from tfaas_core.processes.refreshes import refreshed
+from tfaas_core.processes.sandbox import sandbox_of
 from tfaas_core.processes.teller import Teller
 from tfaas_core.processes.watcher import Watcher
 from tfaas_core.processes.worker_process import WorkerProcess
@@ -90,7 +91,7 @@ class Parent:
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signal_number, self._told_to_stop)
         self._supervisor = self._composition.supervisor(self._teller.tell)
-        self._find_out_sandbox()
+        self._sandbox = sandbox_of(self._composition)
         async with AsyncExitStack() as started:
             if self._supervisor is not None:
                 part = self._composition.supervisor_part
@@ -234,17 +235,6 @@ class Parent:
         uptime_s = round(time.monotonic() - self._started_s, 3)
         status = ServerStatus(uptime_s, processes, unavailable, self._sandbox)
         worker.send(Looked(message.call, status))
-
-    def _find_out_sandbox(self) -> None:
-        """Tells once of what is missing."""
-        part = self._composition.engine_part
-        try:
-            self._sandbox = msgspec.convert(self._composition.sandbox(), dict[str, str])
-        except Exception as error:
-            _log.error("%s", part.blamed(f"sandbox of the {part.name}", error), exc_info=error)
-        for name, what in self._sandbox.items():
-            if what.startswith(MISSING):
-                _log.warning("models are not confined by `%s`: %s", name, what[len(MISSING) :])
 
     def _of_supervisor(self, method: str, kind: type[T]) -> T:
         """What its method returns; nothing, if it fails: the rest can be told all the same."""

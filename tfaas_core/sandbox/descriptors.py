@@ -8,6 +8,7 @@ import resource
 from collections.abc import Mapping
 
 _FIRST_OWN = 3
+_UNLIMITED = 1 << 20
 
 
 def keep_only(kept: Mapping[int, int]) -> None:
@@ -20,4 +21,5 @@ def keep_only(kept: Mapping[int, int]) -> None:
     copies = [fcntl.fcntl(now, fcntl.F_DUPFD_CLOEXEC, above) for now in kept]
     for copy, number in zip(copies, kept.values(), strict=True):
         os.dup2(copy, number, inheritable=False)
-    os.closerange(above, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    os.closerange(above, _UNLIMITED if most == resource.RLIM_INFINITY else most)

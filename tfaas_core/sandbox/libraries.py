@@ -72,12 +72,14 @@ def _outermost(paths: Iterable[str]) -> list[str]:
 def others_can_read(path: str) -> bool:
     """Whether users that own nothing can read a file, or all of a folder."""
     try:
-        return _others_can_reach(path) and _is_open(Path(path))
+        return _others_can_reach(path) and _is_open(Path(os.path.realpath(path)))
     except OSError:
         return False
 
 
 def _is_open(path: Path) -> bool:
+    if path.is_symlink():  # it leads elsewhere, or nowhere
+        return True
     needed = 0o5 if path.is_dir() else 0o4
     if path.stat().st_mode & needed != needed:
         return False
