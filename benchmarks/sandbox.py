@@ -67,7 +67,7 @@ def processes(rounds: int) -> list[list[str]]:
     """Both kinds in turn, of a process that has imported TensorFlow."""
     import tfaas_backends.runtimes.tensorflow.private  # noqa: F401
 
-    first_user = _FIRST_USER if "user" in Parts.of_this_machine().present else None
+    first_user = _FIRST_USER if "user" in Parts.of_this_machine(_FIRST_USER).present else None
     prison = Prison.of(Cell(first_user), Libraries.imported())
     gc.freeze()
     found: list[list[Process]] = [[], []]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import msgspec
 
 from tfaas_core.sandbox.landlock import landlock_version
-from tfaas_core.sandbox.privileges import can_change_user, is_root
+from tfaas_core.sandbox.privileges import are_users, can_change_user, is_root
 from tfaas_core.sandbox.seccomp import is_there
 
 
@@ -18,8 +19,8 @@ class Parts(msgspec.Struct, frozen=True):
     missing: Mapping[str, str]
 
     @classmethod
-    def of_this_machine(cls) -> Parts:
-        """What a process that this one starts could be confined with."""
+    def of_this_machine(cls, first_user: int) -> Parts:
+        """What a process that this one starts could be confined with; ``first_user``: see Cell."""
         present = {
             "privileges": "no capabilities, and no new privileges",
             "limits": "of memory, descriptors, files and tasks",
@@ -34,8 +35,15 @@ class Parts(msgspec.Struct, frozen=True):
             present["calls"] = "seccomp"
         else:
             missing["calls"] = "seccomp is not in this kernel, or not known for this processor"
-        if can_change_user():
-            present["user"] = "one for each process"
-        elif is_root():
+        if is_root() and not can_change_user():
             missing["user"] = "the server is root, but may not become another user"
+        elif is_root() and not are_users(first_user, _most_processes()):
+            missing["user"] = f"this container has too few users from {first_user} on"
+        elif is_root():
+            present["user"] = "one for each process"
         return cls(present, missing)
+
+
+def _most_processes() -> int:
+    """The number of a process is less."""
+    return int(Path("/proc/sys/kernel/pid_max").read_text())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from struct import Struct as Layout
 
@@ -36,6 +37,21 @@ def can_change_user() -> bool:
     """Whether this process is root, and may run others as other users, and end them."""
     needed = 1 << _SETUID | 1 << _SETGID | 1 << _SETPCAP | 1 << _KILL
     return is_root() and effective_capabilities() & needed == needed
+
+
+def are_users(first: int, count: int) -> bool:
+    """Whether so many users and groups, from ``first`` on, are there in this user namespace."""
+    return all(
+        any(start <= first and first + count <= start + size for start, size in _mapped(kind))
+        for kind in ("uid", "gid")
+    )
+
+
+def _mapped(kind: str) -> Iterator[tuple[int, int]]:
+    """From which number on how many are there."""
+    for line in Path(f"/proc/self/{kind}_map").read_text().splitlines():
+        start, _outside, size = line.split()
+        yield int(start), int(size)
 
 
 def no_new_privileges() -> None:

@@ -16,7 +16,7 @@ def cell_of(engine: EngineTable) -> Cell | None:
     """How model processes are confined; None: not at all."""
     if engine.sandbox == "off":
         return None
-    present = Parts.of_this_machine().present
+    present = Parts.of_this_machine(engine.first_model_user).present
     has_user = "user" in present and engine.isolation == "model"
     return Cell(
         engine.first_model_user if has_user else None,
@@ -38,7 +38,7 @@ def confinement(engine: EngineTable) -> dict[str, str]:
         return {}
     if engine.isolation == "inline":
         return {"process": f'{MISSING}isolation = "inline" runs models in the HTTP workers'}
-    parts = Parts.of_this_machine()
+    parts = Parts.of_this_machine(engine.first_model_user)
     found = {**parts.present, **{name: f"{MISSING}{why}" for name, why in parts.missing.items()}}
     if engine.isolation == "shared":
         shared = f'{MISSING}isolation = "shared" runs all models in one process'
