@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -130,4 +131,6 @@ async def test_a_fork_server_keeps_what_it_needs_to_confine_what_it_forks(tmp_pa
         assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
         # To read all, and to change its user, its groups and what its children may get back.
         kept = 1 << 2 | 1 << 6 | 1 << 7 | 1 << 8
-        assert int(status["CapEff"], 16) & ~kept == int(status["CapBnd"], 16) == 0
+        assert int(status["CapEff"], 16) & ~kept == 0
+        if os.geteuid() == 0:
+            assert int(status["CapBnd"], 16) == 0
