@@ -25,7 +25,7 @@ def test_check_says_how_models_are_confined(capsys: Capture) -> None:
     settings = ["--set", f"plugins.disabled={disabled}", "--set", "engine.isolation=model"]
     assert main(["check", *settings]) == 0
     told = capsys.readouterr().out.splitlines()[1]
-    assert told.startswith("models are confined by privileges (no capabilities, and no new")
+    assert told.startswith("models are confined by privileges (no new ones, and ")
     assert main(["check", *settings, "--set", "engine.sandbox=off"]) == 0
     assert capsys.readouterr().out.splitlines()[1:] == ["models are not confined"]
 

@@ -21,8 +21,9 @@ class Parts(msgspec.Struct, frozen=True):
     @classmethod
     def of_this_machine(cls, first_user: int) -> Parts:
         """What a process that this one starts could be confined with; ``first_user``: see Cell."""
+        kept = "at most to read all files" if is_root() else "none"
         present = {
-            "privileges": "no capabilities, and no new privileges",
+            "privileges": f"no new ones, and of the capabilities {kept}",
             "limits": "of memory, descriptors, files and tasks",
         }
         missing = {}
