@@ -122,6 +122,10 @@ class Composition(msgspec.Struct, frozen=True):
             )
         )
 
+    def sandbox(self) -> dict[str, str]:
+        """What confines models, as the engine tells."""
+        return self.engine_factory.sandbox(self._context())
+
     def examine_runtimes(self) -> dict[str, str]:
         """Why models of which runtimes cannot be started, as the engine finds out by trying it."""
         return self.engine_factory.examine(self._context())

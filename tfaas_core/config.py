@@ -100,6 +100,16 @@ class EngineTable(Table, frozen=True):
     for the answer to a request that has the model to itself; 0: not at all."""
     slow_priority: SlowPriority = "idle"
     """The scheduling class of models whose runs keep a core busy for long."""
+    sandbox: Literal["on", "required", "off"] = "on"
+    """Whether model processes are confined, as far as this machine can, wholly, or not at all."""
+    max_model_memory_bytes: Annotated[int, Meta(ge=0)] = 0
+    """Of each model's process, beyond what all of them share; 0: as much as the machine has."""
+    first_model_user: Annotated[int, Meta(ge=1, le=2_140_000_000)] = 1_879_048_192
+    """If the server is root, the user id of a model's process is this plus its process id."""
+    environment: tuple[str, ...] = ()
+    """Further variables of the environment that models' runtimes may see."""
+    executable_pages: bool = True
+    """Whether models may make machine code and run it, as XLA and fast matrix products do."""
 
 
 class Models(Table, frozen=True):

@@ -126,7 +126,7 @@ class Runtime(ABC):
 
     ``claim``, ``find`` and ``file_name`` run anywhere, in any thread, and must not import heavy
     libraries. ``load`` runs in a model process, which was forked from a process that had imported
-    the ``preload`` modules.
+    the ``preload`` modules. It reads the artifact and installed packages, and reaches nothing else.
     """
 
     preload: ClassVar[tuple[str, ...]] = ()

@@ -23,9 +23,11 @@ class ProcessStatus(msgspec.Struct, frozen=True):
 class ServerStatus(msgspec.Struct, frozen=True):
     """Since when the server runs, and in which processes; those of models are not among them.
 
-    ``unavailable``: why models of which runtimes cannot be started, a sentence each.
+    ``unavailable``: why models of which runtimes cannot be started, a sentence each. ``sandbox``:
+    what each part is made of that confines models, or why it is missing.
     """
 
     uptime_s: float
     processes: list[ProcessStatus]
     unavailable: dict[str, str] = {}
+    sandbox: dict[str, str] = {}

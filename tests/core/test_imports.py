@@ -24,7 +24,7 @@ LAYERS = (
     {"configured_path", "error_kinds", "json_text"},
     {"route", "tensors"},
     {"guard", "models", "observer", "static_files"},
-    {"codec", "routing", "secret", "storage", "system", "values"},
+    {"codec", "routing", "sandbox", "secret", "storage", "system", "values"},
     {"local_disk"},
     {"settings"},
     {"config"},

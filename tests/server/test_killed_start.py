@@ -40,7 +40,8 @@ def start_of_python_s() -> float:
 @pytest.mark.parametrize("members", range(1, FAMILY + 1))
 def test_nothing_is_left_a_second_after_a_start_was_killed(tmp_path: Path, members: int) -> None:
     mark = f"{os.getpid()}-{members}"
-    settings = ("server.port=0", "server.workers=2", f"storage.root={tmp_path}")
+    settings = ["server.port=0", "server.workers=2", f"storage.root={tmp_path}"]
+    settings.append(f'engine.environment=["{MARK}"]')
     options = [word for setting in settings for word in ("--set", setting)]
     process = subprocess.Popen(
         [sys.executable, "-m", "tfaas_core", "serve", *options],

@@ -44,7 +44,9 @@ def tfaas_register_engines():
 def test_status_tells_the_processes_and_what_is_loaded(server: RunningServer, doubler: str) -> None:
     assert server.predict(model=doubler, values=[1, 2, 3]).status_code == 200
     status = server.http.get("/status").json()
-    assert list(status) == ["version", "uptime_s", "processes", "unavailable", "models"]
+    keys = ["version", "uptime_s", "processes", "unavailable", "sandbox", "models"]
+    assert list(status) == keys
+    assert {"privileges", "limits", "files", "calls"} <= status["sandbox"].keys()
     assert status["unavailable"] == {}
     assert 0 < status["uptime_s"] < 3600
     kinds = {process["pid"]: process["kind"] for process in status["processes"]}

@@ -31,4 +31,6 @@ def check(path: Path | None, overrides: tuple[str, ...]) -> int:
         click.echo(f"tfaas: warning: {warning}", err=True)
     if not found.errors:
         click.echo("configuration and plugins are fine")
+        for line in found.sandbox:
+            click.echo(line)
     return 1 if found.errors else 0

@@ -17,6 +17,9 @@ from tfaas_core.runtime import Runtime
 from tfaas_core.tensors import Array, BatchAxis, Signature
 from tfaas_core.visit import Timing
 
+MISSING = "missing: "
+"""What is said first of a part of the sandbox that is not there."""
+
 
 class Candidate(msgspec.Struct, frozen=True):
     """An artifact to be loaded: a stored version's, or an upload's that is not stored yet.
@@ -234,6 +237,14 @@ class EngineFactory(ABC):
     @abstractmethod
     def engine(self, context: WorkerContext) -> Engine:
         """The part in an HTTP worker."""
+
+    def sandbox(self, context: EngineContext) -> dict[str, str]:
+        """What the processes of models are confined by: of each part, what it is made of.
+
+        Of one that this machine or the configuration lacks, MISSING and why. Empty if models are
+        not confined. For ``GET /status``, ``tfaas check`` and the log.
+        """
+        return {}
 
     def examine(self, context: EngineContext) -> dict[str, str]:
         """Why models of which runtimes cannot be started: a clause for each such runtime's name.

@@ -12,6 +12,7 @@ from tfaas_core.engine.base import (
     Supervisor,
     WorkerContext,
 )
+from tfaas_core.engine.in_parent.confinement import check_sandbox, confinement
 from tfaas_core.engine.in_parent.fork_servers import ForkServers
 from tfaas_core.engine.in_parent.pool import Pool
 from tfaas_core.engine.in_parent.settings import PoolSettings
@@ -27,6 +28,7 @@ class LocalEngineFactory(EngineFactory):
     """``kind = "local"``; ``isolation`` says how many processes the models get."""
 
     def supervisor(self, context: EngineContext) -> Supervisor | None:
+        check_sandbox(context.config.engine)
         if context.config.engine.isolation == "inline":
             return None
         return Pool(pool_settings(context), ForkServers(context))
@@ -36,6 +38,9 @@ class LocalEngineFactory(EngineFactory):
             return LocalEngine(context)
         # The meter of a pool of its own has room for the highest worker number.
         return LocalEngine(context, Pool(pool_settings(context), ThreadStarter(context.runtimes)))
+
+    def sandbox(self, context: EngineContext) -> dict[str, str]:
+        return confinement(context.config.engine)
 
     def examine(self, context: EngineContext) -> dict[str, str]:
         if context.config.engine.isolation == "inline":

@@ -30,6 +30,16 @@ class GuardedEngineFactory(EngineFactory):
         doing = f"making the engine `{self._kind}`"
         return make(self._plugin, doing, Engine, partial(self._factory.engine, context))
 
+    def sandbox(self, context: EngineContext) -> dict[str, str]:
+        """As the factory's, each in one line; raises PluginError and ConfigError."""
+        doing = f"asking the engine `{self._kind}` for its sandbox"
+        found = make(self._plugin, doing, dict, partial(self._factory.sandbox, context))
+        for name, what in found.items():
+            if not isinstance(name, str) or not isinstance(what, str):
+                returned = f"returned {shown({name: what})} in {doing}"
+                raise broken(self._plugin, f"{returned}, expected text by the names of parts")
+        return {name: one_line(what) for name, what in found.items()}
+
     def examine(self, context: EngineContext) -> dict[str, str]:
         """As the factory's, each clause in one line; raises PluginError and ConfigError."""
         doing = f"examining the engine `{self._kind}`"

@@ -34,6 +34,7 @@ from tfaas_core.processes.messages import (
     Serving,
 )
 from tfaas_core.processes.ports import Ports
+from tfaas_core.processes.sandbox import sandbox_of
 from tfaas_core.processes.teller import Teller
 from tfaas_core.processes.watcher import Watcher
 from tfaas_core.processes.worker_process import WorkerProcess, refreshed
@@ -73,6 +74,7 @@ class Parent:
         self._stop = asyncio.Event()
         self._started_s = time.monotonic()
         self._failure: StartupError | None = None
+        self._sandbox: dict[str, str] = {}
 
     @property
     def has_served(self) -> bool:
@@ -88,6 +90,7 @@ class Parent:
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signal_number, self._told_to_stop)
         self._supervisor = self._composition.supervisor(self._teller.tell)
+        self._sandbox = sandbox_of(self._composition)
         async with AsyncExitStack() as started:
             if self._supervisor is not None:
                 part = self._composition.supervisor_part
@@ -229,7 +232,8 @@ class Parent:
             lambda: [ProcessStatus.of(kind, pid) for pid, kind in pids.items()]
         )
         uptime_s = round(time.monotonic() - self._started_s, 3)
-        worker.send(Looked(message.call, ServerStatus(uptime_s, processes, unavailable)))
+        status = ServerStatus(uptime_s, processes, unavailable, self._sandbox)
+        worker.send(Looked(message.call, status))
 
     def _of_supervisor(self, method: str, kind: type[T]) -> T:
         """What its method returns; nothing, if it fails: the rest can be told all the same."""

@@ -44,6 +44,7 @@ from tfaas_core.processes.messages import (
 )
 from tfaas_core.processes.watchdog import Watchdog
 from tfaas_core.routing.culprit import culprit
+from tfaas_core.sandbox.privileges import no_new_privileges
 from tfaas_core.status import ServerStatus
 from tfaas_core.system import logs
 from tfaas_core.system.exits import run_through_exits
@@ -83,6 +84,8 @@ def main(arguments: WorkerArguments) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     give_up_stdout()
+    if arguments.config.engine.sandbox != "off":
+        no_new_privileges()
     server = arguments.config.server
     logs.configure(server.log_level, server.log_format)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
-from tfaas_core.system.link import Inbox, framed
+from tfaas_core.system.inbox import Inbox, framed
 
 M = TypeVar("M")
 

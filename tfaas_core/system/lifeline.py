@@ -43,7 +43,8 @@ class Lifeline:
 class LifelineEnd:
     """The first argument of ``tied``: a spawned process that reads it is tied, and has its name.
 
-    One that is forked from a tied process is not tied before it calls ``tie``.
+    One that was started with the descriptor makes an end of its own, and calls ``tie``. So does one
+    that is forked from a tied process: it is not tied before.
     """
 
     def __init__(self, reading: Connection, name: str) -> None:
@@ -53,6 +54,10 @@ class LifelineEnd:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _tied_end, (self._reading, self._name)
+
+    def fileno(self) -> int:
+        """Of the pipe's end, for a process that is started with it."""
+        return self._reading.fileno()
 
     def tie(self, name: str) -> None:
         """From now on, the calling process ends with the owner. Does not return if that is gone."""
@@ -70,6 +75,12 @@ class LifelineEnd:
             os.kill(os.getpid(), signal.SIGKILL)
         with suppress(OSError):
             Path("/proc/self/comm").write_text(name, encoding="ascii")
+
+    def detach(self) -> int:
+        """The descriptor that ties the calling process, as long as it is open."""
+        assert self._own is not None
+        own, self._own = self._own, None
+        return own
 
 
 def _tied_end(reading: Connection, name: str) -> LifelineEnd:

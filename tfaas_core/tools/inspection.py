@@ -226,7 +226,7 @@ async def _ops(fork_servers: ForkServers, candidate: Candidate) -> dict[str, int
         async with asyncio.timeout(_COUNT_TIMEOUT_S):
             with theirs:
                 work = partial(_send_ops, candidate)
-                process = await fork_servers.start(theirs, candidate.runtime, work)
+                process = await fork_servers.start(theirs, candidate.runtime, work, candidate.path)
             content = await reader.read()
             process.kill()
     except (TimeoutError, TfaasError):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Collection, Container, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Literal, TypeAlias
 
 import msgspec
 
 from tfaas_core.composition import Composition
 from tfaas_core.config import Config, EngineTable, StorageTable
+from tfaas_core.engine.base import MISSING
 from tfaas_core.errors import ConfigError, PluginError, StartupError
 from tfaas_core.host import Host
 from tfaas_core.plugins import Plugin, Plugins, plugins_of
@@ -43,11 +44,12 @@ class Findings(msgspec.Struct, frozen=True):
     """What ``tfaas check`` says, a sentence each.
 
     With errors, ``tfaas serve`` does not start, models of a runtime are a 503, or plugins' commands
-    are missing.
+    are missing. ``sandbox`` says how models are confined, as far as that could be found out.
     """
 
     errors: list[str]
     warnings: list[str]
+    sandbox: list[str] = []
 
 
 def survey(
@@ -94,7 +96,21 @@ def findings(config: Config, commands: Collection[str] = ()) -> Findings:
         errors += [*_unmade_engine(built.composition), *_unready_runtimes(built.composition)]
     errors = [*_unknown_disabled(config, built.plugins), *_wrong_addresses(config, built), *errors]
     errors.sort(key=lambda error: not isinstance(error, PluginError))
-    return Findings(list(dict.fromkeys(error.message for error in errors)), built.warnings)
+    messages = list(dict.fromkeys(error.message for error in errors))
+    sandbox = [] if built.composition is None else list(_sandbox(built.composition))
+    return Findings(messages, built.warnings, sandbox)
+
+
+def _sandbox(composition: Composition) -> Iterator[str]:
+    with suppress(StartupError):  # the server says so in its log
+        parts = composition.sandbox()
+        present = [f"{n} ({w})" for n, w in parts.items() if not w.startswith(MISSING)]
+        yield (
+            f"models are confined by {'; '.join(present)}" if present else "models are not confined"
+        )
+        for name, what in parts.items():
+            if what.startswith(MISSING):
+                yield f"models are not confined by {name}: {what.removeprefix(MISSING)}"
 
 
 def _status(plugin: Plugin, broken: Container[str]) -> Literal["active", "disabled", "broken"]:

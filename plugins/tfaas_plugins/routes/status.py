@@ -19,7 +19,7 @@ def tfaas_register_routes(host: Host) -> Iterable[Route]:
         return json_response(
             {"version": __version__, "uptime_s": server.uptime_s}
             | {"processes": msgspec.to_builtins(server.processes)}
-            | {"unavailable": server.unavailable}
+            | {"unavailable": server.unavailable, "sandbox": server.sandbox}
             | {"models": msgspec.to_builtins(await host.engine.servables())}
         )
 

@@ -69,6 +69,30 @@ def test_an_engine_examines_runtimes_that_there_are(
 @pytest.mark.parametrize(
     ("returned", "expected"),
     [
+        ("{'calls': 'two\\nlines'}", {"calls": "two lines"}),
+        ("{'calls': 1}", "returned {'calls': 1} in asking the engine `tape` for its sandbox"),
+    ],
+)
+def test_an_engine_tells_of_its_sandbox_by_lines(
+    install_plugin: InstallPlugin,
+    config: Config,
+    returned: str,
+    expected: dict[str, str] | str,
+) -> None:
+    sandbox = f"    def sandbox(self, context): return {returned}\n\n@hookimpl"
+    install_plugin("tfaas-a", ENGINE.replace("@hookimpl", sandbox))
+    factory = make_engine(config, "tape")
+    context = EngineContext(config, {"known": FakeRuntime()}, 1)
+    if isinstance(expected, dict):
+        assert factory.sandbox(context) == expected
+        return
+    with pytest.raises(PluginError, match=re.escape(expected)):
+        factory.sandbox(context)
+
+
+@pytest.mark.parametrize(
+    ("returned", "expected"),
+    [
         ("['two\\nlines']", ["two lines"]),
         ("[1]", "returned 1 among others in examining the storage `tape`, expected sentences"),
     ],

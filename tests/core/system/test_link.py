@@ -4,6 +4,7 @@ import asyncio
 import os
 import resource
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -192,6 +193,29 @@ class TestLink:
         assert sides[1].messages == [Note("first")]
         assert "a stranger sent what cannot be read, so the link ends: Invalid value" in caplog.text
         await sides[0].until_closed()
+        assert open_files() == before
+
+    @pytest.mark.parametrize("head", [(1 << 28) + 1, (1 << 32) - 1])
+    @in_event_loop
+    async def test_a_message_that_is_too_large_ends_the_link_at_its_head(
+        self, head: int, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        ours, theirs = socket.socketpair()
+        side = Side(ours, peer="a stranger")
+        with theirs:
+            theirs.sendall(struct.pack("<II", head, 0))
+            await side.until_closed()
+        assert f"a stranger sent what cannot be read, so the link ends: {head} bytes" in caplog.text
+
+    @in_event_loop
+    async def test_descriptors_that_no_message_has_end_the_link_and_are_closed(self) -> None:
+        before = open_files()
+        ours, theirs = socket.socketpair()
+        side = Side(ours)
+        with theirs:
+            for _turn in range(3):
+                socket.send_fds(theirs, [b"\0"], [theirs.fileno()] * 16)
+            await side.until_closed()
         assert open_files() == before
 
     @pytest.mark.parametrize("value", [1, object(), "\udcff"])

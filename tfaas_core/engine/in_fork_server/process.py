@@ -10,9 +10,8 @@ import signal
 import socket
 import traceback
 from collections.abc import Callable, Mapping
-from typing import Literal, NoReturn, TypeAlias
-
-import msgspec
+from contextlib import nullcontext
+from typing import NoReturn, TypeAlias
 
 from tfaas_core.engine.in_fork_server.preload import PreloadFailedError, preload
 from tfaas_core.engine.shared.forks import (
@@ -22,11 +21,14 @@ from tfaas_core.engine.shared.forks import (
     Forked,
     Importing,
     NotReady,
+    Orders,
     Ready,
     ToForkServer,
 )
 from tfaas_core.errors import TfaasError
 from tfaas_core.runtime import Runtime
+from tfaas_core.sandbox.confine import OWN_SOCKET, Prison, confine, confine_fork_server
+from tfaas_core.sandbox.libraries import Libraries
 from tfaas_core.system import logs
 from tfaas_core.system.blocking_link import BlockingLink
 from tfaas_core.system.lifeline import LifelineEnd
@@ -39,27 +41,17 @@ Work: TypeAlias = Callable[[socket.socket, Mapping[str, Runtime]], None]
 _MOST_TRACE = 20_000
 
 
-class Orders(msgspec.Struct, frozen=True):
-    """What the parent tells a new fork server.
-
-    ``modules`` are to be imported. ``runtimes`` is a pickled ``Mapping[str, Runtime]``, of those
-    whose models are forked from there.
-    """
-
-    modules: tuple[str, ...]
-    runtimes: bytes
-    log_level: Literal["debug", "info", "warning", "error"]
-    log_format: Literal["text", "json"]
-
-
-def main(sock: socket.socket, lifeline: LifelineEnd, orders: Orders) -> None:
+def main(sock: socket.socket, lifeline: LifelineEnd) -> None:
     """The whole life of a fork server, which ends with the link over ``sock``."""
     # Ctrl-C reaches the whole process group; the parent decides when a fork server goes.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     give_up_stdout()
-    logs.configure(orders.log_level, orders.log_format)
     link: BlockingLink[ToForkServer] = BlockingLink(sock, ToForkServer, "the parent")
+    orders = _first_orders(link)
+    if orders is None:
+        return
+    logs.configure(orders.log_level, orders.log_format)
     try:
         preload(orders.modules, lambda module: link.send(Importing(module)))
         runtimes = pickle.loads(orders.runtimes)
@@ -68,8 +60,21 @@ def main(sock: socket.socket, lifeline: LifelineEnd, orders: Orders) -> None:
         return
     # A collection in a forked process would write to, and so copy, what all of them share.
     gc.freeze()
+    prison = None
+    if orders.cell is not None:
+        confine_fork_server(orders.cell)
+        prison = Prison.of(orders.cell, Libraries.imported(orders.folders))
     link.send(Ready())
-    _ForkServer(link, lifeline, runtimes).serve()
+    _ForkServer(link, lifeline, runtimes, prison).serve()
+
+
+def _first_orders(link: BlockingLink[ToForkServer]) -> Orders | None:
+    """What the parent says at first; None if it is gone. It says no more until it is told to."""
+    while (messages := link.receive_some()) is not None:
+        for message, _descriptors in messages:
+            assert isinstance(message, Orders)
+            return message
+    return None
 
 
 def _not_ready(error: BaseException) -> NotReady:
@@ -94,10 +99,12 @@ class _ForkServer:
         link: BlockingLink[ToForkServer],
         lifeline: LifelineEnd,
         runtimes: Mapping[str, Runtime],
+        prison: Prison | None,
     ) -> None:
         self._link = link
         self._lifeline = lifeline
         self._runtimes = runtimes
+        self._prison = prison
         self._selector = selectors.DefaultSelector()
         self._woken, self._waker = socket.socketpair()
 
@@ -122,21 +129,24 @@ class _ForkServer:
         """False once the parent has hung up."""
         messages = self._link.receive_some()
         for message, descriptors in messages or ():
-            self._fork(message, socket.socket(fileno=descriptors[0]))
+            assert isinstance(message, Fork)
+            self._fork(message, *(socket.socket(fileno=descriptor) for descriptor in descriptors))
         return messages is not None
 
-    def _fork(self, message: Fork, sock: socket.socket) -> None:
-        with sock:
+    def _fork(
+        self, message: Fork, sock: socket.socket, stderr: socket.socket | None = None
+    ) -> None:
+        with sock, stderr or nullcontext():
             try:
                 pid = os.fork()
             except OSError as error:
                 self._link.send(CannotFork(message.call, error.strerror or str(error)))
                 return
             if pid == 0:
-                self._become(message, sock)
+                self._become(message, sock, stderr)
         self._link.send(Forked(message.call, pid))
 
-    def _become(self, message: Fork, sock: socket.socket) -> NoReturn:
+    def _become(self, message: Fork, sock: socket.socket, stderr: socket.socket | None) -> NoReturn:
         """The life of a forked process."""
         code = 1
         try:
@@ -146,6 +156,12 @@ class _ForkServer:
             self._selector.close()
             for end in (self._woken, self._waker, self._link):
                 end.close()
+            if stderr is not None:
+                os.dup2(stderr.fileno(), 2)
+                give_up_stdout()
+            if self._prison is not None:
+                confine(self._prison, message.artifact, sock.detach(), self._lifeline.detach())
+                sock = socket.socket(fileno=OWN_SOCKET)
             work: Work = pickle.loads(message.work)
             work(sock, self._runtimes)
             code = 0

@@ -40,7 +40,7 @@ from tfaas_core.errors import TfaasError
 from tfaas_core.models.params import BatchParams, Params
 from tfaas_core.runtime import Runtime, Servable
 from tfaas_core.system.blocking_link import BlockingLink
-from tfaas_core.system.link import packed
+from tfaas_core.system.inbox import packed
 
 Runtimes = Mapping[str, Runtime]
 

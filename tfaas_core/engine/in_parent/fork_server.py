@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import pickle
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from tfaas_core.engine.base import EngineContext
-from tfaas_core.engine.in_fork_server.process import Orders, Work
+from tfaas_core.engine.in_fork_server.process import Work
+from tfaas_core.engine.in_parent.confinement import environment_of
 from tfaas_core.engine.in_parent.fork_server_process import ForkServerProcess, NeverReadyError
 from tfaas_core.engine.in_parent.starter import ProcessHandle
+from tfaas_core.engine.shared.forks import Orders
 from tfaas_core.errors import Unavailable
 from tfaas_core.runtime import Runtime
+from tfaas_core.sandbox.confine import Cell
 from tfaas_core.system.backoff import Backoff, restart_delay_s
 from tfaas_core.system.lifeline import Lifeline
 from tfaas_core.system.one_line import described
@@ -41,10 +45,15 @@ class ForkServer:
     """
 
     def __init__(
-        self, runtimes: Mapping[str, Runtime], context: EngineContext, lifeline: Lifeline
+        self,
+        runtimes: Mapping[str, Runtime],
+        context: EngineContext,
+        lifeline: Lifeline,
+        cell: Cell | None,
     ) -> None:
         self._runtimes = runtimes
         self._context = context
+        self._cell = cell
         self._lifeline = lifeline
         self._process: ForkServerProcess | None = None
         self._failure: NeverReadyError | None = None
@@ -57,7 +66,9 @@ class ForkServer:
     def pid(self) -> int | None:
         return None if self._process is None else self._process.pid
 
-    async def start(self, sock: socket.socket, runtime: str, work: Work) -> ProcessHandle:
+    async def start(
+        self, sock: socket.socket, runtime: str, work: Work, artifact: str
+    ) -> ProcessHandle:
         """A process that does ``work`` with ``sock``. Raises Unavailable."""
         for attempt in range(1, _START_ATTEMPTS + 1):
             if (refusal := self.refusal(runtime)) is not None:
@@ -69,7 +80,7 @@ class ForkServer:
                 continue
             try:
                 await asyncio.shield(process.ready)
-                return await process.fork(sock, work)
+                return await process.fork(sock, work, artifact)
             except NeverReadyError:
                 continue
             except ConnectionError:
@@ -91,7 +102,7 @@ class ForkServer:
     async def examine(self) -> str:
         """Why it cannot be started, a clause; empty if it can. It has ended afterwards."""
         try:
-            process = ForkServerProcess(self._orders(), self._lifeline, lambda: None)
+            process = self._new_process(lambda: None)
         except Exception as error:
             return described(error)
         try:
@@ -125,7 +136,7 @@ class ForkServer:
 
     def _begin(self) -> ForkServerProcess | None:
         try:
-            process = ForkServerProcess(self._orders(), self._lifeline, self._ended)
+            process = self._new_process(self._ended)
         except BaseException as error:  # a runtime that cannot be pickled, or no room for a process
             self._failed(NeverReadyError(described(error)))
             return None
@@ -133,11 +144,17 @@ class ForkServer:
         self._process = process
         return process
 
+    def _new_process(self, on_end: Callable[[], None]) -> ForkServerProcess:
+        environment = environment_of(self._context.config.engine, os.environ)
+        return ForkServerProcess(self._orders(), self._lifeline, on_end, environment)
+
     def _orders(self) -> Orders:
         modules = tuple(dict.fromkeys(m for r in self._runtimes.values() for m in r.preload))
-        server = self._context.config.server
+        config = self._context.config
         runtimes = pickle.dumps(dict(self._runtimes))
-        return Orders(modules, runtimes, server.log_level, server.log_format)
+        folders = () if config.plugins_dir is None else (str(config.plugins_dir),)
+        server = config.server
+        return Orders(modules, runtimes, server.log_level, server.log_format, self._cell, folders)
 
     def _was_settled(self, ready: asyncio.Future[None]) -> None:
         error = None if ready.cancelled() else ready.exception()

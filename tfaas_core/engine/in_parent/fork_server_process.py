@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import pickle
 import signal
 import socket
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import partial
 
-from tfaas_core.engine.in_fork_server import process as fork_server
-from tfaas_core.engine.in_fork_server.process import Orders, Work
+from tfaas_core.engine.in_fork_server.process import Work
+from tfaas_core.engine.in_parent.fork_server_launch import launched
 from tfaas_core.engine.in_parent.starter import ProcessHandle
 from tfaas_core.engine.shared.forks import (
     CannotFork,
@@ -24,13 +23,14 @@ from tfaas_core.engine.shared.forks import (
     FromForkServer,
     Importing,
     NotReady,
+    Orders,
     Ready,
 )
 from tfaas_core.errors import Unavailable
 from tfaas_core.system.ending import Ending
-from tfaas_core.system.lifeline import Lifeline, tied
+from tfaas_core.system.lifeline import Lifeline
 from tfaas_core.system.link import Link
-from tfaas_core.system.signals import stop_signals_blocked
+from tfaas_core.system.relay import Relay
 
 _ENDING_TIMEOUT_S = 1.0
 
@@ -52,7 +52,13 @@ class ForkServerProcess:
     ``ready`` ends in NeverReadyError if it is over before.
     """
 
-    def __init__(self, orders: Orders, lifeline: Lifeline, on_end: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        orders: Orders,
+        lifeline: Lifeline,
+        on_end: Callable[[], None],
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         # Perhaps nobody waits for it.
         self.ready.add_done_callback(lambda ready: ready.cancelled() or ready.exception())
@@ -63,32 +69,41 @@ class ForkServerProcess:
         self._why: NeverReadyError | None = None
         self._seen_ended = False
         self._children: dict[int, asyncio.Future[Ending]] = {}
-        end = lifeline.end("tfaas-fork")
+        self._relays: set[Relay] = set()
+        self._confined = orders.cell is not None
         ours, theirs = socket.socketpair()
-        self._process = multiprocessing.get_context("spawn").Process(
-            target=tied,
-            args=(end, fork_server.main, theirs, end, orders),
-            daemon=True,
-        )
         try:
-            with theirs, stop_signals_blocked():
-                self._process.start()
+            with theirs:
+                self._process = launched(theirs, lifeline.end("tfaas-fork"), environment)
         except BaseException:
             ours.close()
             raise
-        assert self._process.pid is not None
-        self.pid: int = self._process.pid
+        self.pid = self._process.pid
         self._link: Link[FromForkServer] = Link(
             ours, FromForkServer, self._heard, self._bury, f"the fork server {self.pid}"
         )
+        self._link.send(orders)
 
-    async def fork(self, sock: socket.socket, work: Work) -> ForkedProcess:
+    async def fork(self, sock: socket.socket, work: Work, artifact: str) -> ForkedProcess:
         """A new process. Raises ConnectionError if the fork server dies, and Unavailable."""
         pickled = pickle.dumps(work)
-        forked: ForkedProcess = await self._link.ask(
-            partial(Fork, work=pickled), (sock.fileno(),), about=time.monotonic()
-        )
+        with self._stderr() as stderr:
+            descriptors = [stream.fileno() for stream in (sock, stderr) if stream is not None]
+            forked: ForkedProcess = await self._link.ask(
+                partial(Fork, work=pickled, artifact=artifact), descriptors, about=time.monotonic()
+            )
         return forked
+
+    @contextmanager
+    def _stderr(self) -> Iterator[socket.socket | None]:
+        """Of a new process, if it is not to have this one's."""
+        if not self._confined:
+            yield None
+            return
+        relay = Relay(self._relays.discard)
+        self._relays.add(relay)
+        with relay.theirs:
+            yield relay.theirs
 
     def end_where_it_hangs(self, preload_limit_s: float, fork_limit_s: float) -> bool:
         """Ends it if it takes longer than that to be ready, or to fork; says whether."""
@@ -98,7 +113,7 @@ class ForkServerProcess:
         elif not any(since_s < now_s - fork_limit_s for since_s in self._link.waited_for()):
             # A process that ended while another one holds its link is not heard to end. What it
             # said last may still be on its way to the event loop: that comes before the next look.
-            if self.ending is None and self._process.exitcode is not None:
+            if self.ending is None and self._process.poll() is not None:
                 if self._seen_ended:
                     self._bury()
                 self._seen_ended = True
@@ -109,6 +124,9 @@ class ForkServerProcess:
     def end(self) -> None:
         """Kills it; those who wait for it learn of it at once."""
         self._bury()
+        for relay in list(self._relays):
+            relay.close()
+        self._relays.clear()
 
     def _what(self) -> str:
         return f"importing {self._importing!r}" if self._importing else "its start"
@@ -144,12 +162,7 @@ class ForkServerProcess:
         if self.ending is not None:
             return
         self._process.kill()
-        with suppress(ChildProcessError):
-            # So that multiprocessing still sees how it ended.
-            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-        self.ending = Ending(self._process.exitcode)
-        # Its pipes would stay open until the collector finds it.
-        self._process.close()
+        self.ending = Ending(self._process.wait())
         self._on_end()
         if not self.ready.done():
             why = self._why or NeverReadyError(f"{self._what()} ends its process: it {self.ending}")

@@ -12,6 +12,7 @@ from contextlib import suppress
 from tfaas_core.engine.base import EngineContext
 from tfaas_core.engine.in_fork_server.process import Work
 from tfaas_core.engine.in_model_process import process as model_process
+from tfaas_core.engine.in_parent.confinement import cell_of
 from tfaas_core.engine.in_parent.fork_server import ForkServer
 from tfaas_core.engine.in_parent.starter import ProcessHandle, Starter
 from tfaas_core.runtime import Runtime
@@ -33,9 +34,10 @@ class ForkServers(Starter):
         sets: defaultdict[Hashable, dict[str, Runtime]] = defaultdict(dict)
         for name, runtime in context.runtimes.items():
             sets[_preloads(runtime)][name] = runtime
+        cell = cell_of(context.config.engine)
         self._servers: Mapping[str, ForkServer] = {}
         for runtimes in sets.values():
-            server = ForkServer(runtimes, context, self._lifeline)
+            server = ForkServer(runtimes, context, self._lifeline, cell)
             self._servers |= dict.fromkeys(runtimes, server)
         self._stored_runtimes = context.stored_runtimes
         self._wanted = {
@@ -44,10 +46,14 @@ class ForkServers(Starter):
         self._asking: asyncio.Task[None] | None = None
 
     async def start(
-        self, sock: socket.socket, runtime: str, work: Work = model_process.main
+        self,
+        sock: socket.socket,
+        runtime: str,
+        work: Work = model_process.main,
+        artifact: str = "",
     ) -> ProcessHandle:
         self._wanted.add(self._servers[runtime])
-        return await self._servers[runtime].start(sock, runtime, work)
+        return await self._servers[runtime].start(sock, runtime, work, artifact)
 
     def group(self, runtime: str) -> Hashable:
         return self._servers.get(runtime)

@@ -43,7 +43,7 @@ class Loader:
     async def _load(self, seat: Seat) -> None:
         seat.given_up.clear()
         async with asyncio.timeout(LOAD_TIMEOUT_S):
-            process = await self._processes.take(seat.ticket, seat.candidate.runtime)
+            process = await self._processes.take(seat.ticket, seat.candidate)
             if seat.loaded.done():
                 # Everybody who wanted it has gone meanwhile.
                 self._processes.give_back(process, seat.ticket)

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from tfaas_core.engine.base import Candidate
 from tfaas_core.engine.in_parent.starter import ProcessHandle, Starter
 from tfaas_core.engine.shared.messages import FromProcess
 from tfaas_core.errors import TfaasError
@@ -60,9 +61,13 @@ class ModelProcesses:
         self._shared: dict[Hashable, asyncio.Task[ModelProcess]] = {}
         self._running: list[ModelProcess] = []
 
-    async def take(self, ticket: int, runtime: str) -> ModelProcess:
-        """A process to load this servable of ``runtime`` in. Raises Unavailable."""
-        process = await (self._share(runtime) if self._one_process else self._start(runtime))
+    async def take(self, ticket: int, candidate: Candidate) -> ModelProcess:
+        """A process to load this servable in. Raises Unavailable."""
+        runtime = candidate.runtime
+        starting = (
+            self._share(runtime) if self._one_process else self._start(runtime, candidate.path)
+        )
+        process = await starting
         process.tickets.add(ticket)
         return process
 
@@ -98,7 +103,7 @@ class ModelProcesses:
                 del self._shared[group]
             raise
 
-    async def _start(self, runtime: str) -> ModelProcess:
+    async def _start(self, runtime: str, artifact: str = "") -> ModelProcess:
         ours, theirs = socket.socketpair()
         peer = f"a process for models of the runtime {runtime!r}"
         process = ModelProcess(
@@ -107,7 +112,7 @@ class ModelProcesses:
         self._running.append(process)
         try:
             with theirs:
-                process.handle = await self._starter.start(theirs, runtime)
+                process.handle = await self._starter.start(theirs, runtime, artifact=artifact)
         except BaseException:
             process.link.close()
             self._forget(process)

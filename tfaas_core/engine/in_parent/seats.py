@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 
@@ -201,7 +202,10 @@ class Seats:
 
     # Processes: heard and lost.
 
-    def _heard(self, message: FromProcess, _descriptors: list[int]) -> None:
+    def _heard(self, message: FromProcess, descriptors: list[int]) -> None:
+        # None is wanted; a model's process may send some all the same.
+        for descriptor in descriptors:
+            os.close(descriptor)
         match message:
             case LoadDone():
                 seat = self._seats.get(message.loaded.ticket)

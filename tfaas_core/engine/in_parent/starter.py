@@ -28,10 +28,13 @@ class Starter(ABC):
     """Starts model processes. All methods belong to the event loop."""
 
     @abstractmethod
-    async def start(self, sock: socket.socket, runtime: str) -> ProcessHandle:
+    async def start(
+        self, sock: socket.socket, runtime: str, *, artifact: str = ""
+    ) -> ProcessHandle:
         """A new process for models of ``runtime``, which speaks for itself over ``sock``.
 
-        The socket stays the caller's to close. Raises Unavailable.
+        ``artifact`` is the only one that it may read; empty: it may read all. The socket stays the
+        caller's to close. Raises Unavailable.
         """
 
     def group(self, runtime: str) -> Hashable:

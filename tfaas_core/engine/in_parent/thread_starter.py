@@ -22,7 +22,9 @@ class ThreadStarter(Starter):
     def __init__(self, runtimes: Mapping[str, Runtime]) -> None:
         self._runtimes = runtimes
 
-    async def start(self, sock: socket.socket, runtime: str) -> ProcessHandle:
+    async def start(
+        self, sock: socket.socket, runtime: str, *, artifact: str = ""
+    ) -> ProcessHandle:
         threading.Thread(
             target=_control,
             args=(sock.dup(), self._runtimes),

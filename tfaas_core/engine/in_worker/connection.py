@@ -16,6 +16,7 @@ from tfaas_core.engine.in_worker.queue import refusal
 from tfaas_core.engine.scheduling.busy_poll import BusyPoll, Solo
 from tfaas_core.engine.scheduling.patience import Patience
 from tfaas_core.engine.shared.frames import (
+    MOST_ANSWER_BYTES,
     AnswerFrame,
     FrameBuffer,
     decode_answer,
@@ -86,7 +87,7 @@ class ModelConnection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._has_constants = any(spec.constant for spec in self._signature.outputs)
         self._transport: asyncio.WriteTransport | None = None
-        self._buffer, self._ids = FrameBuffer(), itertools.count()
+        self._buffer, self._ids = FrameBuffer(MOST_ANSWER_BYTES), itertools.count()
         self._unsent: list[Part] = []
         self._sent: dict[int, _Sent] = {}
         self._sweeper: asyncio.TimerHandle | None = None

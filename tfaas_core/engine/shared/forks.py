@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
+from tfaas_core.sandbox.confine import Cell
+
+
+class Orders(msgspec.Struct, frozen=True, tag=True):
+    """The parent, at first: what a new fork server is for.
+
+    ``modules`` are to be imported. ``runtimes`` is a pickled ``Mapping[str, Runtime]``, of those
+    whose models are forked from there. ``cell`` says how they are confined; None: not at all.
+    ``folders``: what their libraries may be in, beside where Python installs them.
+    """
+
+    modules: tuple[str, ...]
+    runtimes: bytes
+    log_level: Literal["debug", "info", "warning", "error"]
+    log_format: Literal["text", "json"]
+    cell: Cell | None = None
+    folders: tuple[str, ...] = ()
+
 
 class Fork(msgspec.Struct, frozen=True, tag=True):
-    """The parent, with one descriptor, a socket: fork a process that does ``work`` with it.
+    """The parent, with a socket: fork a process that does ``work`` with it.
 
-    ``work`` is a pickled function; it gets the socket and the runtimes.
+    ``work`` is a pickled function; it gets the socket and the runtimes. ``artifact`` is all that it
+    may read beside libraries; if that is empty, it may read whatever its user may. A second
+    descriptor is its stderr; without it, that is the fork server's.
     """
 
     call: int
     work: bytes
+    artifact: str = ""
 
 
-ToForkServer: TypeAlias = Fork
+ToForkServer: TypeAlias = Orders | Fork
 
 
 class Importing(msgspec.Struct, frozen=True, tag=True):

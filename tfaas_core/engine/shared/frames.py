@@ -36,6 +36,9 @@ _TENSOR = Layout("<BQ")
 MAX_PARTS = 0xFFFF
 """Of one frame."""
 
+MOST_ANSWER_BYTES = 1 << 32
+"""Of one frame: what a model's process can make an HTTP worker keep."""
+
 _REQUEST_BODY = Layout("<IdHHB")
 _ANSWER_BODY = Layout("<IHHBf")
 
@@ -67,13 +70,17 @@ class AnswerFrame(msgspec.Struct):
 
 
 class FrameBuffer:
-    """Cuts a byte stream into frames."""
+    """Cuts a byte stream into frames. One that is larger than ``most_bytes`` ends the stream."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: float = math.inf) -> None:
         self._bytes = bytearray()
+        self._most_bytes = most_bytes
 
     def feed(self, data: bytes | memoryview) -> Iterator[bytes]:
-        """The frames completed by ``data``, each without its size field."""
+        """The frames completed by ``data``, each without its size field.
+
+        Raises ConnectionError at the head of one that is too large.
+        """
         if not self._bytes and type(data) is bytes and len(data) >= _SIZE.size:
             (size,) = _SIZE.unpack_from(data)
             if _SIZE.size + size == len(data):  # nearly always: one frame, and all of it
@@ -85,6 +92,10 @@ class FrameBuffer:
             (size,) = _SIZE.unpack_from(self._bytes, start)
             end = start + _SIZE.size + size
             if end > available:
+                if size > self._most_bytes:
+                    raise ConnectionError(
+                        f"a frame of {size} bytes is announced, which is too large"
+                    )
                 break
             yield bytes(memoryview(self._bytes)[start + _SIZE.size : end])
             start = end

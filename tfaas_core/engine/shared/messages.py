@@ -15,7 +15,8 @@ from tfaas_core.error_kinds import ERRORS_BY_CODE, code_of_kind, error_from
 from tfaas_core.errors import SEE_LOG, TfaasError
 from tfaas_core.json_text import plain
 from tfaas_core.runtime import LoadOptions
-from tfaas_core.system.link import Answer, packed
+from tfaas_core.system.inbox import packed
+from tfaas_core.system.link import Answer
 
 _TOLD = ("status", "code", "retry_after_s")
 _ANSWERS = ("headers", "document")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 from typing import Self
@@ -11,7 +12,7 @@ class SharedNumbers:
     """int64 ``[count]``, at first all zero.
 
     Nobody locks them: each has one writer, or is one that any writer may overwrite. Their memory
-    has no name, and goes with its last user.
+    has no name, cannot change its size, and goes with its last user.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -24,8 +25,11 @@ class SharedNumbers:
     @classmethod
     def create(cls, count: int) -> Self:
         """New ones, all zero."""
-        descriptor = os.memfd_create("tfaas-numbers")
+        descriptor = os.memfd_create("tfaas-numbers", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         os.ftruncate(descriptor, 8 * count)
+        # Whoever read numbers that another process has cut off would be killed by SIGBUS.
+        seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
         return cls(descriptor)
 
     def close(self) -> None:

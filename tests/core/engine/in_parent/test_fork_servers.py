@@ -16,9 +16,9 @@ import pytest
 
 from tfaas_core.config import load_config
 from tfaas_core.engine.base import EngineContext
-from tfaas_core.engine.in_fork_server.process import Orders
 from tfaas_core.engine.in_parent.fork_server_process import ForkServerProcess, NeverReadyError
 from tfaas_core.engine.in_parent.fork_servers import ForkServers
+from tfaas_core.engine.shared.forks import Orders
 from tfaas_core.errors import StorageUnavailable, Unavailable
 from tfaas_core.runtime import Runtime
 from tfaas_core.system.lifeline import Lifeline

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -228,3 +229,10 @@ def test_a_request_of_another_model_is_told_by_its_inputs_and_can_be_refused() -
     answer = decode_answer(refusal, [])
     assert (answer.id, answer.first_part, answer.parts) == (7, 0, 2)
     assert type(answer.failure) is DoesNotFit
+
+
+def test_a_frame_that_is_too_large_ends_the_stream_at_its_head() -> None:
+    buffer = FrameBuffer(most_bytes=10)
+    assert list(buffer.feed(struct.pack("<Q10s", 10, b"1234567890"))) == [b"1234567890"]
+    with pytest.raises(ConnectionError, match="11 bytes"):
+        list(buffer.feed(struct.pack("<Q", 11)))

@@ -30,6 +30,13 @@ def test_a_new_meter_is_all_zero(meter: Meter) -> None:
     assert meter.running_since_ns() == 0
 
 
+@pytest.mark.parametrize("size", [0, 1 << 20])
+def test_nobody_can_change_its_size(meter: Meter, size: int) -> None:
+    """Or else whoever reads it would be killed."""
+    with pytest.raises(PermissionError):
+        os.ftruncate(meter.descriptor, size)
+
+
 def test_rows_are_those_of_all_workers(meter: Meter, shared: Meter) -> None:
     meter.add(0, 5)
     shared.add(1, 7)

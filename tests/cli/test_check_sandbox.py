@@ -1,0 +1,38 @@
+"""``tfaas check`` tells how models are confined, and refuses what is required and not there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tfaas_core.cli import main
+from tfaas_core.testing.hosts import HEAVY_PLUGINS
+
+Capture = pytest.CaptureFixture[str]
+
+INLINE = ("--set", "engine.isolation=inline")
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_check_says_how_models_are_confined(capsys: Capture) -> None:
+    disabled = json.dumps(HEAVY_PLUGINS)
+    settings = ["--set", f"plugins.disabled={disabled}", "--set", "engine.isolation=model"]
+    assert main(["check", *settings]) == 0
+    told = capsys.readouterr().out.splitlines()[1]
+    assert told.startswith("models are confined by privileges (no new ones, and ")
+    assert main(["check", *settings, "--set", "engine.sandbox=off"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == ["models are not confined"]
+
+
+def test_a_sandbox_that_is_required_must_be_there(capsys: Capture) -> None:
+    assert main(["check", *INLINE, "--set", "engine.sandbox=required"]) == 1
+    assert capsys.readouterr().err == (
+        "tfaas: models cannot be confined as is required, for want of `process`: "
+        'isolation = "inline" runs models in the HTTP workers - at `$.engine.sandbox`\n'
+    )

@@ -1,0 +1,110 @@
+"""Messages of a link on the wire: packed by who sends them, and put together by who gets them.
+
+A message is ``<II`` (bytes of payload, number of descriptors), then the payload, one msgspec
+Struct as MessagePack. Descriptors travel with the message's first byte.
+"""
+
+from __future__ import annotations
+
+import array
+import logging
+import os
+import socket
+from collections import deque
+from collections.abc import Iterator, Sequence
+from struct import Struct as Layout
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+_HEAD = Layout("<II")
+_RECEIVE_BYTES = 1 << 16
+_MAX_DESCRIPTORS = 16
+_MOST_BYTES = 1 << 28
+_ANCILLARY_BYTES = socket.CMSG_SPACE(_MAX_DESCRIPTORS * array.array("i").itemsize)
+
+M = TypeVar("M")
+
+_log = logging.getLogger("tfaas.link")
+
+
+class GarbledError(ConnectionError):
+    """A message cannot be read; nor, perhaps, can what comes behind it."""
+
+
+class Inbox(Generic[M]):
+    """Puts messages together from what arrives, and hands each the descriptors sent with it.
+
+    Those may be fewer than were sent, if this process has too many files open.
+    ``peer`` is whoever sends them, for the log.
+    """
+
+    def __init__(self, messages: Any, peer: str) -> None:
+        self._decoder: msgspec.msgpack.Decoder[M] = msgspec.msgpack.Decoder(messages)
+        self._peer = peer
+        self._bytes = bytearray()
+        self._descriptors: deque[int] = deque()
+
+    def receive(self, sock: socket.socket) -> bool:
+        """Takes what ``sock`` has; False at the end of the stream."""
+        data, ancillary, _flags, _address = sock.recvmsg(_RECEIVE_BYTES, _ANCILLARY_BYTES)
+        for level, kind, value in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                descriptors = array.array("i")
+                descriptors.frombytes(value[: len(value) - len(value) % descriptors.itemsize])
+                self._descriptors.extend(descriptors)
+        if len(self._descriptors) > 2 * _MAX_DESCRIPTORS:
+            raise self._garbled(f"{len(self._descriptors)} descriptors that belong to no message")
+        self._bytes += data
+        return bool(data)
+
+    def messages(self) -> Iterator[tuple[M, list[int]]]:
+        """Raises ConnectionError, and logs it, if one cannot be read."""
+        while len(self._bytes) >= _HEAD.size:
+            size, count = _HEAD.unpack_from(self._bytes)
+            end = _HEAD.size + size
+            if size > _MOST_BYTES:
+                raise self._garbled(f"{size} bytes")
+            if len(self._bytes) < end:
+                return
+            payload = bytes(self._bytes[_HEAD.size : end])
+            del self._bytes[:end]
+            message = self._read(payload)
+            # The kernel drops those for which this process has too many files open.
+            arrived = min(count, len(self._descriptors))
+            yield message, [self._descriptors.popleft() for _ in range(arrived)]
+
+    def _read(self, payload: bytes) -> M:
+        try:
+            return self._decoder.decode(payload)
+        except Exception as error:
+            raise self._garbled(str(error)) from error
+
+    def _garbled(self, what: str) -> GarbledError:
+        _log.error("%s sent what cannot be read, so the link ends: %s", self._peer, what)
+        return GarbledError()
+
+    def close(self) -> None:
+        while self._descriptors:
+            os.close(self._descriptors.popleft())
+
+
+def packed(message: Any) -> bytes:
+    """The message, one msgspec Struct, as MessagePack.
+
+    Raises TypeError if a value is not of its field's type, or no message can hold it.
+    """
+    try:
+        payload = msgspec.msgpack.encode(message)
+        msgspec.msgpack.decode(payload, type=type(message))
+    except Exception as error:
+        raise TypeError(f"{type(message).__name__} cannot be sent: {error}") from error
+    if len(payload) > _MOST_BYTES:
+        raise TypeError(f"{type(message).__name__} cannot be sent: it has {len(payload)} bytes")
+    return payload
+
+
+def framed(message: Any, descriptors: Sequence[int] = ()) -> bytes:
+    """The message as it is sent, with so many descriptors. Raises what ``packed`` does."""
+    payload = packed(message)
+    return _HEAD.pack(len(payload), len(descriptors)) + payload
