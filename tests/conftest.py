@@ -24,20 +24,24 @@ settings.register_profile(
 settings.load_profile("patient")
 
 SLOW_FIRST = (
-    "server/test_replicas.py",
-    "core/testing/test_suites.py",
-    "cli/inspect/test_inspect.py",
+    "examples/test_storage_tfserving.py",
     "backends/storages/sql/test_postgresql.py",
+    "server/test_replicas.py",
+    "cli/inspect/test_inspect.py",
+    "docs/test_examples.py",
     "core/engine/test_local_engine.py",
     "server/test_processes.py",
-    "docs/test_examples.py",
-    "examples/test_storage_tfserving.py",
     "backends/runtimes/independence/test_rules.py",
+    "cli/test_new.py",
     "server/test_failed_start.py",
-    "backends/storages/sql/test_files.py",
+    "server/test_listeners.py",
+    "examples/test_codec_arrow.py",
     "cli/test_copy_postgresql.py",
     "backends/storages/sql/test_sqlite.py",
-    "cli/test_wrong_databases.py",
+    "cli/inspect/test_refusals.py",
+    "core/testing/test_suites.py",
+    "backends/storages/filesystem/test_storage.py",
+    "backends/storages/sql/test_files.py",
     "server/test_versions_api.py",
 )
 """The files that take longest. One that began last would run alone while the other cores idle."""

@@ -30,6 +30,8 @@ PASSWORD = "s3cret-of-tests"
 _WITHIN_S = 60
 _PORTS = 20_000, 32_000  # Linux gives those from 32768 on to whoever asks for any
 _PR_SET_PDEATHSIG = 1
+_SHM = Path("/dev/shm")
+_ROOM_BYTES = 8 * 1024**3
 
 
 class PostgresqlServer:
@@ -141,10 +143,18 @@ def running_postgresql(durable: bool = False) -> Iterator[PostgresqlServer]:
         yield server
 
 
+def _memory() -> Path | None:
+    """A file system in memory, if one has room: a database is a thousand small files to write."""
+    with suppress(OSError):
+        if shutil.disk_usage(_SHM).free >= _ROOM_BYTES:
+            return _SHM
+    return None
+
+
 @contextmanager
 def in_a_folder(make: Callable[[Path], PostgresqlServer]) -> Iterator[PostgresqlServer]:
     """A server that is made in a new folder and started; both are gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="tfaas-postgresql-"))
+    folder = Path(tempfile.mkdtemp(prefix="tfaas-postgresql-", dir=_memory()))
     try:
         server = make(folder)
         server.start()

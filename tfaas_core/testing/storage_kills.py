@@ -26,7 +26,7 @@ from tfaas_core.testing.tries import tries
 
 FEWEST_KILLS = tries(60)
 _MOST_KILLS = tries(150)
-_KILLING_S = float(tries(3))
+_KILLING_S = tries(3) / 2
 
 
 def kill_at_random(make: MakeStorage, folder: Path) -> int:
