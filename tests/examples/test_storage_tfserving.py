@@ -13,7 +13,7 @@ import pytest
 from tfaas_backends.demo import demo_models
 
 from tests.examples.conftest import Example, Install, mapped
-from tfaas_core.testing.server import RunningServer, client_of
+from tfaas_core.testing.server import RunningServer, http_client
 from tfaas_core.testing.waiting import until
 
 READING_S = 120.0
@@ -97,7 +97,7 @@ def asked_all_the_time(server: RunningServer) -> Iterator[list[httpx.Response]]:
     end = threading.Event()
 
     def ask() -> None:
-        with client_of(server.url) as client:
+        with http_client(server.url) as client:
             while not end.wait(PAUSE_S):
                 answer = client.post("/json", json={"model": "vk", "values": VALUES})
                 if answer.status_code != 200:

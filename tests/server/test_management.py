@@ -13,7 +13,7 @@ import pytest
 
 from tfaas_core.cli import main
 from tfaas_core.testing.clients import Clients, fake_server
-from tfaas_core.testing.server import RunningServer, client_of
+from tfaas_core.testing.server import RunningServer, http_client
 from tfaas_core.testing.waiting import until
 
 SETTINGS = ("server.admin_port=0", "server.base=/tfaas")
@@ -51,7 +51,7 @@ def admin(server: RunningServer) -> Iterator[httpx.Client]:
 def management(server: RunningServer) -> httpx.Client:
     found = re.search(r", management at (http://127\.0\.0\.1:\d+\S*)\n$", server.start_line)
     assert found, server.start_line
-    return client_of(found[1])
+    return http_client(found[1])
 
 
 def upload(admin: httpx.Client, name: str) -> None:

@@ -32,7 +32,7 @@ class RunningServer:
         self.start_line = start_line
         self.url = _first_url(start_line)
         self.log = log
-        self.http = client_of(self.url)
+        self.http = http_client(self.url)
 
     def upload(self, name: str, model: bytes | Path, **parts: bytes) -> httpx.Response:
         """``POST /upload`` of a form with the name, the model and further files."""
@@ -73,7 +73,7 @@ class RunningServer:
         return self.process.wait(STOP_TIMEOUT_S)
 
 
-def client_of(url: str, **options: Any) -> httpx.Client:
+def http_client(url: str, **options: Any) -> httpx.Client:
     """A client for what is below ``url``; ``options``: further ones of httpx.Client's."""
     # The certificates of all authorities take 20 ms to read.
     is_secure = url.startswith("https:")
