@@ -23,15 +23,15 @@ COMMANDS = {
 }
 
 
-@pytest.fixture(params=["serve", *COMMANDS])
+@pytest.fixture(params=COMMANDS)
 def told(request: pytest.FixtureRequest, fails: Fails, here: Path) -> Callable[[], str]:
     """Runs a command on ``tfaas.toml``, which fails; gives the one line that says why."""
-    return serve if request.param == "serve" else lambda: fails(*COMMANDS[request.param])
+    return lambda: fails(*COMMANDS[request.param])
 
 
 def serve() -> str:
     """``tfaas serve``, apart: it would go on where it does not fail."""
-    command = [sys.executable, "-m", "tfaas_core", "serve"]
+    command = [sys.executable, "-m", "tfaas_core", "serve", "--set", "server.port=0"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("tfaas: ")
@@ -119,3 +119,22 @@ def test_a_folder_is_no_database(told: Callable[[], str], here: Path) -> None:
     configure(here, "sqlite:///theirs.db")
     (here / "theirs.db").mkdir()
     assert "cannot be used: it is a folder; name a file - at" in told()
+
+
+@pytest.mark.parametrize(
+    ("url", "content", "words"),
+    [
+        ("postgresql://me:s3cret@127.0.0.1:port/x", b"", "this is no URL of a database"),
+        ("postgresql://me:s3cret@127.0.0.1:1/x", b"", "Connection refused"),
+        ("sqlite:///theirs.db", GARBAGE, "it is not a SQLite database; name another file"),
+        ("sqlite:///theirs.db", foreign(), "it has tables of another program: versions"),
+    ],
+)
+def test_no_server_starts_with_one(here: Path, url: str, content: bytes, words: str) -> None:
+    configure(here, url)
+    (here / "theirs.db").write_bytes(content)
+    message = serve()
+    assert words in message
+    assert message.endswith("- at `$.storage.url`")
+    assert "s3cret" not in message
+    assert (here / "theirs.db").read_bytes() == content

@@ -61,13 +61,18 @@ def install(tmp_path_factory: pytest.TempPathFactory) -> Install:
 
 def installed_into(venv: Path, folder: Path) -> Example:
     """The distribution in ``folder``, installed into a new venv; skips if pip fails."""
-    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    # Our pip installs into it, and what builds the distribution is ours, too.
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
     example = Example(folder, venv / "bin" / "python")
     (site,) = venv.glob("lib/python*/site-packages")
     ours = sysconfig.get_path("purelib")
     (site / "tfaas.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
-    pip = [str(example.python), "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    command = [*pip, "install", "--constraint", str(ROOT / "constraints.txt"), f"{folder}[test]"]
+    command = [
+        *(sys.executable, "-m", "pip", f"--python={example.python}", "--quiet"),
+        *("--disable-pip-version-check", "install", "--no-compile"),
+        *("--no-build-isolation", "--check-build-dependencies"),
+        *("--constraint", str(ROOT / "constraints.txt"), f"{folder}[test]"),
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode and os.environ.get("CI") != "true":
         pytest.skip(f"pip cannot install {folder.name} here: {done.stderr.splitlines()[-1:]}")

@@ -13,22 +13,25 @@ import pytest
 from tfaas_backends.demo import demo_models
 
 from tests.examples.conftest import Example, Install, mapped
-from tfaas_core.testing.server import RunningServer
+from tfaas_core.testing.server import RunningServer, http_client
 from tfaas_core.testing.waiting import until
 
 READING_S = 120.0
+PAUSE_S = 0.005
 VALUES = [1, 2, 3]
 
-# SavedModels that multiply rows of three numbers by a factor, one in each folder.
-MAKE_MODELS = """
-import sys, tensorflow as tf
-for factor, folder in enumerate(sys.argv[1:], 2):
+
+def save_model(folder: Path, factor: float) -> Path:
+    """A SavedModel that multiplies rows of three numbers by ``factor``."""
+    # Only here: other examples do without TensorFlow.
+    from tfaas_backends.runtimes.tensorflow.quiet import tf
+
     module = tf.Module()
-    module.factor = tf.Variable(float(factor))
+    module.factor = tf.Variable(factor)
     row = tf.TensorSpec([None, 3], tf.float32, name="x")
     module.function = tf.function(lambda x: {"y": x * module.factor}, input_signature=[row])
-    tf.saved_model.save(module, folder, {"serving_default": module.function})
-"""
+    tf.saved_model.save(module, str(folder), {"serving_default": module.function})
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -37,16 +40,13 @@ def example(install: Install) -> Example:
 
 
 @pytest.fixture(scope="module")
-def double(example: Example, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SavedModel that doubles; ``triple`` is beside it."""
-    folder = tmp_path_factory.mktemp("made")
-    example.run("-W", "ignore", "-c", MAKE_MODELS, folder / "double", folder / "triple")
-    return folder / "double"
+def double(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_model(tmp_path_factory.mktemp("made") / "double", 2.0)
 
 
 @pytest.fixture(scope="module")
-def triple(double: Path) -> Path:
-    return double.with_name("triple")
+def triple(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_model(tmp_path_factory.mktemp("made") / "triple", 3.0)
 
 
 @contextmanager
@@ -97,8 +97,8 @@ def asked_all_the_time(server: RunningServer) -> Iterator[list[httpx.Response]]:
     end = threading.Event()
 
     def ask() -> None:
-        with httpx.Client(base_url=server.url, timeout=60) as client:
-            while not end.is_set():
+        with http_client(server.url) as client:
+            while not end.wait(PAUSE_S):
                 answer = client.post("/json", json={"model": "vk", "values": VALUES})
                 if answer.status_code != 200:
                     failed.append(answer)

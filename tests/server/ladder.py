@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import httpx
 
-from tfaas_core.testing.server import RunningServer
+from tfaas_core.testing.server import RunningServer, http_client
 
 ScaleGraph = Callable[[float], bytes]
 
@@ -88,7 +88,7 @@ class Ladder:
 def answers_of_all(server: RunningServer, **named: object) -> list[httpx.Response]:
     """The answers to one row, asked over so many connections that all workers answer."""
     each_its_own = httpx.Limits(max_keepalive_connections=0)
-    with httpx.Client(base_url=server.url, timeout=60, limits=each_its_own) as http:
+    with http_client(server.url, limits=each_its_own) as http:
         document = named | {"values": [1, 2, 3]}
         return [http.post("/json", json=document) for _ in range(CONNECTIONS)]
 

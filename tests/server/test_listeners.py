@@ -143,7 +143,7 @@ def test_what_has_come_is_answered_at_a_stop_and_nobody_else_gets_in(
 def fails_to_start(folder: Path, plugin: str, *settings: str, command: str = "serve") -> str:
     """The last line on stderr."""
     write_plugin(folder / "site", "tfaas-echo", plugin)
-    settings = ("server.port=0", "server.workers=2", LIGHT, f"storage.root={folder}/m", *settings)
+    settings = ("server.port=0", "server.workers=1", LIGHT, f"storage.root={folder}/m", *settings)
     run = subprocess.run(
         [sys.executable, "-m", "tfaas_core", command]
         + [word for setting in settings for word in ("--set", setting)],

@@ -13,7 +13,7 @@ import pytest
 
 from tfaas_core.cli import main
 from tfaas_core.testing.clients import Clients, fake_server
-from tfaas_core.testing.server import ANSWER_TIMEOUT_S, RunningServer
+from tfaas_core.testing.server import RunningServer, http_client
 from tfaas_core.testing.waiting import until
 
 SETTINGS = ("server.admin_port=0", "server.base=/tfaas")
@@ -51,7 +51,7 @@ def admin(server: RunningServer) -> Iterator[httpx.Client]:
 def management(server: RunningServer) -> httpx.Client:
     found = re.search(r", management at (http://127\.0\.0\.1:\d+\S*)\n$", server.start_line)
     assert found, server.start_line
-    return httpx.Client(base_url=found[1], timeout=ANSWER_TIMEOUT_S)
+    return http_client(found[1])
 
 
 def upload(admin: httpx.Client, name: str) -> None:
@@ -181,7 +181,7 @@ def test_a_stop_answers_what_has_come_on_both(tmp_path: Path) -> None:
 
 def is_shut(url: str) -> bool:
     try:
-        httpx.get(f"{url}/status", timeout=0.5)
+        httpx.get(f"{url}/status", timeout=0.5, verify=False)
     except httpx.TransportError:
         return True
     return False

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.server.ladder import Ladder, ScaleGraph, error
-from tfaas_core.testing.server import RunningServer
+from tfaas_core.testing.server import RunningServer, http_client
 
 # The versions.
 
@@ -110,7 +110,7 @@ def test_requests_go_on_while_versions_are_switched(ladder: Ladder) -> None:
     answers: list[httpx.Response] = []
 
     def ask() -> None:
-        with httpx.Client(base_url=ladder.server.url, timeout=60) as http:
+        with http_client(ladder.server.url) as http:
             while not done.is_set():
                 document = {"model": "ladder", "values": [1, 2, 3]}
                 answers.append(http.post("/json", json=document))

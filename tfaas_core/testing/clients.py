@@ -1,4 +1,4 @@
-"""Servers of made-up models for tests, and clients that ask them without a pause."""
+"""Servers of made-up models for tests, and clients that ask them again and again."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ from urllib.parse import urlsplit
 from tfaas_core.testing.hosts import HEAVY_PLUGINS
 from tfaas_core.testing.server import RunningServer, running_server
 from tfaas_core.testing.waiting import until
+
+# Between an answer and the next request of a client: so the server has time for what it is tested
+# at, and the tests beside this one have theirs.
+_PAUSE_S = 0.002
 
 _PLUGIN = """
 from tfaas_core.hookspecs import hookimpl
@@ -54,7 +58,7 @@ def fake_server(
 
 
 class Clients:
-    """Clients that ask without pause, each on a connection of its own, and count what they get.
+    """Clients that ask all the time, each on a connection of its own, and count what they get.
 
     They ask for the row 1, 2, 3. An answer that is none of ``right`` is counted by its text.
     """
@@ -90,7 +94,7 @@ class Clients:
     def _ask(self, model: str) -> None:
         body = json.dumps({"model": model, "values": [1, 2, 3]})
         with closing(HTTPConnection(self._address, timeout=30)) as connection:
-            while not self._ending.is_set():
+            while not self._ending.wait(_PAUSE_S):
                 try:
                     connection.request("POST", "/json", body)
                     answer = connection.getresponse()

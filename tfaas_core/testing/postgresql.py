@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 
@@ -30,6 +31,9 @@ PASSWORD = "s3cret-of-tests"
 _WITHIN_S = 60
 _PORTS = 20_000, 32_000  # Linux gives those from 32768 on to whoever asks for any
 _PR_SET_PDEATHSIG = 1
+_SHM = Path("/dev/shm")
+_PREFIX = "tfaas-postgresql-"
+_ROOM_BYTES = 8 * 1024**3
 
 
 class PostgresqlServer:
@@ -141,10 +145,22 @@ def running_postgresql(durable: bool = False) -> Iterator[PostgresqlServer]:
         yield server
 
 
+def _memory() -> Path | None:
+    """A file system in memory, if one has room: a database is a thousand small files to write."""
+    with suppress(OSError, ValueError):
+        # Whoever was killed has left its own there, and memory is dear.
+        for folder in _SHM.glob(f"{_PREFIX}*-*"):
+            if not psutil.pid_exists(int(folder.name.removeprefix(_PREFIX).split("-")[0])):
+                shutil.rmtree(folder, ignore_errors=True)
+        if shutil.disk_usage(_SHM).free >= _ROOM_BYTES:
+            return _SHM
+    return None
+
+
 @contextmanager
 def in_a_folder(make: Callable[[Path], PostgresqlServer]) -> Iterator[PostgresqlServer]:
     """A server that is made in a new folder and started; both are gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="tfaas-postgresql-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_memory()))
     try:
         server = make(folder)
         server.start()

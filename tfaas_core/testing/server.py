@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -31,7 +32,7 @@ class RunningServer:
         self.start_line = start_line
         self.url = _first_url(start_line)
         self.log = log
-        self.http = httpx.Client(base_url=self.url, timeout=ANSWER_TIMEOUT_S)
+        self.http = http_client(self.url)
 
     def upload(self, name: str, model: bytes | Path, **parts: bytes) -> httpx.Response:
         """``POST /upload`` of a form with the name, the model and further files."""
@@ -70,6 +71,14 @@ class RunningServer:
         """SIGTERM; returns the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(STOP_TIMEOUT_S)
+
+
+def http_client(url: str, **options: Any) -> httpx.Client:
+    """A client for what is below ``url``; ``options``: further ones of httpx.Client's."""
+    # The certificates of all authorities take 20 ms to read.
+    is_secure = url.startswith("https:")
+    options = {"timeout": ANSWER_TIMEOUT_S, "verify": is_secure, **options}
+    return httpx.Client(base_url=url, **options)
 
 
 @contextmanager

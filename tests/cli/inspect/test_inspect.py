@@ -35,14 +35,6 @@ def test_a_graph_is_described(tfaas: Tfaas, scale: Path) -> None:
     }
 
 
-def test_a_folder_may_be_named_by_way_of_another(tfaas: Tfaas, scale: Path) -> None:
-    (scale.parent / "one").mkdir()
-    (scale.parent / "other").mkdir()
-    scale.rename(scale.parent / "one" / "scale.pb")
-    facts = tfaas("inspect", scale.parent / "other" / ".." / "one")
-    assert "input       x float32 [?, 3]" in facts
-
-
 def test_what_is_not_asked_for_or_not_served_is_said(tfaas: Tfaas, frozen: Frozen) -> None:
     def build(tf: Any) -> None:
         x = tf.compat.v1.placeholder(tf.float32, [None, 3], "x")
@@ -55,19 +47,25 @@ def test_what_is_not_asked_for_or_not_served_is_said(tfaas: Tfaas, frozen: Froze
     folder.mkdir()
     graph.rename(folder / "model.pb")
     (folder / "params.json").write_text('{"inputNode": ["x", "factor"]}')
-    facts = tfaas("inspect", folder).split("\n\n")[0].splitlines()
+    (graph.parent / "other").mkdir()
+    by_way_of_another = graph.parent / "other" / ".." / "model"
+    facts = tfaas("inspect", by_way_of_another).split("\n\n")[0].splitlines()
     assert [line.split(maxsplit=1) for line in facts if line[0] in "iu"] == [
         ["input", "x float32 [?, 3]"],
         ["input", "factor float32 [1], default [2.0]"],
         ["unused", "training"],
     ]
     assert "left out    q (qint8)" in facts
-    found = json.loads(tfaas("inspect", folder, "--json"))["signature"]
-    assert (found["unused"], found["left_out"]) == (["training"], ["q (qint8)"])
+    found = json.loads(tfaas("inspect", folder, "--json"))
+    assert found["params"]["name"] == "model"
+    signature = found["signature"]
+    assert (signature["unused"], signature["left_out"]) == (["training"], ["q (qint8)"])
 
 
-def test_json_holds_all_that_was_found(tfaas: Tfaas, scale: Path) -> None:
-    found = json.loads(tfaas("inspect", scale, "--json"))
+def test_json_holds_all_that_was_found_and_its_params_can_be_uploaded_with_the_model(
+    tfaas: Tfaas, scale: Path, here: Path
+) -> None:
+    found = json.loads(tfaas("inspect", scale, "--params", "params.json", "--json"))
     assert [found[key] for key in ("path", "loadable", "refusal", "runtime", "mergeable")] == [
         *(str(scale), True, "", "graph", True)
     ]
@@ -78,6 +76,10 @@ def test_json_holds_all_that_was_found(tfaas: Tfaas, scale: Path) -> None:
     }
     assert next(iter(found["ops"].items())) == ("Const", 2)
     assert found["size"] == scale.stat().st_size
+    bundle = tar(here / "b.tar.gz", {"vk/s.pb": scale, "vk/params.json": here / "params.json"})
+    bundled = json.loads(tfaas("inspect", bundle, "--json"))
+    for key in ("signature", "params", "ops", "size", "loadable"):
+        assert found[key] == bundled[key]
 
 
 @pytest.mark.parametrize(
@@ -100,34 +102,22 @@ def test_a_real_network_and_its_params_are_found(
     assert found["outputNode"] == output
 
 
-def test_the_params_to_start_from_can_be_uploaded_with_the_model(
-    tfaas: Tfaas, scale: Path, here: Path
-) -> None:
-    alone = json.loads(tfaas("inspect", scale, "--params", "params.json", "--json"))
-    bundle = tar(here / "b.tar.gz", {"vk/s.pb": scale, "vk/params.json": here / "params.json"})
-    bundled = json.loads(tfaas("inspect", bundle, "--json"))
-    for key in ("signature", "params", "ops", "size", "loadable"):
-        assert alone[key] == bundled[key]
-
-
 def test_a_bundle_is_inspected_with_the_params_that_it_brings(
     tfaas: Tfaas, scale: Path, here: Path
 ) -> None:
-    params = here / "params.json"
-    params.write_text('{"outputNode": "mul", "features": ["a", "b", "c"], "owner": "me"}')
     folder = here / "vk"
     folder.mkdir()
     (folder / "s.pb").write_bytes(scale.read_bytes())
-    (folder / "params.json").write_bytes(params.read_bytes())
+    params = '{"outputNode": "mul", "features": ["a", "b", "c"], "owner": "me"}'
+    (folder / "params.json").write_text(params)
     (folder / "warmup.json").write_text('{"values": [1, 2, 3], "outputs": [2, 4, 6]}')
-    for path in (tar(here / "b.tar.gz", {"vk": folder}), folder):
-        found = json.loads(tfaas("inspect", path, "--json"))
-        assert found["signature"]["outputs"][0]["name"] == "mul"
-        assert found["examples"] == 1
-        assert found["params"] == {
-            **{"name": "vk", "inputNode": "x", "outputNode": "mul", "description": ""},
-            **{"features": ["a", "b", "c"], "owner": "me"},
-        }
+    found = json.loads(tfaas("inspect", tar(here / "b.tar.gz", {"vk": folder}), "--json"))
+    assert found["signature"]["outputs"][0]["name"] == "mul"
+    assert found["examples"] == 1
+    assert found["params"] == {
+        **{"name": "vk", "inputNode": "x", "outputNode": "mul", "description": ""},
+        **{"features": ["a", "b", "c"], "owner": "me"},
+    }
 
 
 def test_a_bundle_whose_params_are_wrong_is_refused(

@@ -121,7 +121,8 @@ async def test_runtimes_that_preload_the_same_share_a_fork_server() -> None:
         ),
         ("import os; os._exit(3)", f"{IMPORTING} ends its process: it ended with exit code 3"),
         ("import os; os.abort()", f"{IMPORTING} ends its process: it was killed by SIGABRT"),
-        ("import os; os.closerange(3, 99)", f"{IMPORTING} ends its process: it was killed by"),
+        # It is killed, or fails before.
+        ("import os; os.closerange(3, 99)", f"{IMPORTING} ends its process: it "),
         (
             "import threading, time\n"
             "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()",
