@@ -20,6 +20,8 @@ class Asking(msgspec.Struct, frozen=True, gc=False):
     """What it takes to be answered."""
     route: str
     """The pattern of the path, like ``/models/{name}``."""
+    identity: str = ""
+    """In ``admit_to``: who asks, as the first guard said that knows it. In ``admit``: empty."""
 
 
 class Guard(ABC):

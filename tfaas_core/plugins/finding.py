@@ -35,6 +35,7 @@ BUILTIN_PLUGINS = (
     "tfaas_plugins.management",
     "tfaas_plugins.access_log",
     "tfaas_plugins.token_guard",
+    "tfaas_plugins.rate_limit",
     "tfaas_backends.storages.filesystem",
     "tfaas_backends.storages.sql",
     "tfaas_backends.runtimes.graph",

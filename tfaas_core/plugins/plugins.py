@@ -150,6 +150,11 @@ class Plugins:
             self._inquiry.on_error(error)
         return listeners
 
+    def memory(self, config: Config) -> dict[str, int]:
+        """How many bytes of memory HTTP workers share, by name."""
+        hook, expected = "tfaas_register_memory", "sizes in bytes, from 1 to 2**40"
+        return self._named(hook, "memory", expected, checks.is_memory_size, config=config)
+
     def commands(self, builtin: Collection[str]) -> list[click.Command]:
         """The plugins' commands, in order; ``builtin`` are the names of TFaaS's own."""
         hook = "tfaas_register_commands"
@@ -266,11 +271,12 @@ class Plugins:
         kind: str,
         expected: str,
         fits: Callable[[Any], bool],
-        check: Callable[[str, Any], Iterator[str]],
+        check: Callable[[str, Any], Iterator[str]] = lambda _name, _value: iter(()),
+        **given: Any,
     ) -> dict[str, Any]:
         found: dict[str, Any] = {}
         self._registrations.forget(hook)
-        for plugin, name, value in self._inquiry.named(hook, expected, fits):
+        for plugin, name, value in self._inquiry.named(hook, expected, fits, **given):
             is_right = self._inquiry.is_right(plugin, hook, partial(check, name, value))
             if is_right and self._add(Registration(plugin, hook, kind, name)):
                 found[name] = value
