@@ -102,8 +102,9 @@ def _counters(host: Host, table: RateLimitTable) -> Counters:
             return MemoryCounters(host.memory[NAME])
         from tfaas_plugins.rate_limit.redis_counters import RedisCounters
     except ModuleNotFoundError as error:
+        package = str(error.name).partition(".")[0]
         raise ConfigError(
-            f"the limits need the package {error.name}, which is not installed; "
+            f"the limits need the package {package}, which is not installed; "
             f"pip install 'tfaas[rate-limit]' - at `{_PATH}`"
         ) from None
     key = f"{_PATH}.storage"
