@@ -44,7 +44,7 @@ def test_what_one_process_writes_another_reads() -> None:
         process.start()
     for process in processes:
         process.join()
-    assert list(memory.bytes) == [0, 1, 0, 0, 0, 0, 0, 0, 0, 9]
+    assert list(memory.bytes[:]) == [0, 1, 0, 0, 0, 0, 0, 0, 0, 9]
 
 
 def test_it_is_gone_with_its_last_user() -> None:

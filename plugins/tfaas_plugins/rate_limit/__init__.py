@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 NAME = "rate_limit"
 _PATH = f"$.plugins.{NAME}"
 
-Limits = str | tuple[str, ...]
+Limits = str | list[str]
 
 
 class RateLimitTable(Struct, frozen=True):
     """``[plugins.rate_limit]``: how many requests are let in, like "100/minute"."""
 
-    client: Limits = ()
+    client: Limits = []
     """Predictions of each client address; of IPv6, each /64."""
-    identity: Limits = ()
+    identity: Limits = []
     """Predictions of each name that a guard knows, as the token guard does."""
-    model: Limits = ()
+    model: Limits = []
     """Predictions by each model, for all clients together."""
-    upload: Limits = ()
+    upload: Limits = []
     """Uploads, and switches of versions and labels, of each client address."""
     storage: Secret = ""
     """The URL of a Redis or Valkey server, where several servers count together; empty: memory that

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -70,9 +70,9 @@ class OverLimit(TooManyRequests):
         }
 
 
-def limits_of(kind: str, texts: str | tuple[str, ...], path: str) -> tuple[Limit, ...]:
+def limits_of(kind: str, texts: str | Sequence[str], path: str) -> tuple[Limit, ...]:
     """What the key ``kind`` says, which is at ``path``; raises ConfigError."""
-    texts = (texts,) if isinstance(texts, str) else texts
+    texts = [texts] if isinstance(texts, str) else texts
     return tuple(limit for text in texts for limit in _limits(kind, text, path))
 
 
