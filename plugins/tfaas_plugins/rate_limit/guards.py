@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from ipaddress import IPv6Address
 from typing import Protocol
@@ -93,6 +94,7 @@ def _key(name: str) -> str:
     return sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+@lru_cache(4096)
 def network_of(ip: str) -> str:
     """Whom an address belongs to: of IPv6, customers have a /64 at least."""
     if ":" not in ip:

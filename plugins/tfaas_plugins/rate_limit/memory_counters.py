@@ -33,7 +33,7 @@ class MemoryCounters:
                     key = limit.item.key_for(limit.kind, who)
                     counts = self._table.get_sliding_window(key, limit.period_s)
                     raise OverLimit(limit, limit.wait_s(*counts))
-        except Taken as error:
+        except (Taken, OSError) as error:
             self._failures.note(error)
 
     async def close(self) -> None:
