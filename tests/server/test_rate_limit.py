@@ -82,7 +82,11 @@ def test_limits_hold_for_all_workers_and_both_lanes_together(limited: RunningSer
     }
     assert answer.headers["ratelimit-policy"] == '"client";q=60;w=25920000'
 
+    # Nor may anybody go on guessing tokens.
+    assert statuses(limited, "/json", 3, {"Authorization": "Bearer guess"}) == {429: 3}
+
     # Nobody is kept from looking, and from what an operator does.
+    assert limited.http.post("/models/a/rollback", headers=ALICE).status_code != 429
     for path in ("/models", "/status", "/models/a"):
         assert limited.http.get(path, headers=ALICE).status_code == 200
     assert limited.http.delete("/delete/b", headers=ALICE).status_code == 200

@@ -36,7 +36,7 @@ class RateLimitTable(Struct, frozen=True):
     model: Limits = []
     """Predictions by each model, for all clients together."""
     upload: Limits = []
-    """Uploads, and switches of versions and labels, of each client address."""
+    """Uploads of each client address."""
     storage: Secret = ""
     """The URL of a Redis or Valkey server, where several servers count together; empty: memory that
     the HTTP workers share."""

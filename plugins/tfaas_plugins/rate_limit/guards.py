@@ -13,6 +13,9 @@ import msgspec
 from tfaas_core.guard import Asking, Guard
 from tfaas_plugins.rate_limit.limit import Limit
 
+UPLOADS = ("/upload", "/bundle")
+"""The routes that store a model. A roll-back takes the same right, but may be urgent."""
+
 _LONGEST = 100
 
 
@@ -45,12 +48,16 @@ class AddressLimit(Guard):
     def __init__(
         self, predictions: Sequence[Limit], uploads: Sequence[Limit], counters: Counters
     ) -> None:
-        self._limits = {"predict": tuple(predictions), "upload": tuple(uploads)}
+        self._predictions = tuple(predictions)
+        self._uploads = tuple(uploads)
         self._counters = counters
 
     def admit(self, asking: Asking) -> str | Awaitable[str]:
         """Nobody in particular; raises OverLimit."""
-        limits = self._limits.get(asking.right)
+        if asking.right == "predict":
+            limits = self._predictions
+        else:
+            limits = self._uploads if asking.route in UPLOADS else ()
         if not limits:
             return ""
         who = network_of(asking.client.ip)

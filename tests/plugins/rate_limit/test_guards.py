@@ -114,6 +114,11 @@ def test_what_neither_predicts_nor_uploads_has_no_limit(right: str) -> None:
     assert admitted_to(name_limit("1/hour", "1/hour"), asking, "vk") == 20
 
 
+def test_a_roll_back_has_no_limit() -> None:
+    asking = asking_with({}, "upload", "/models/{name}/rollback")
+    assert admitted(address_limit("1/hour", "1/hour"), asking) == 20
+
+
 def test_models_and_identities_have_limits_of_their_own() -> None:
     guard = name_limit()
     assert admitted_to(guard, named("alice"), "vk") == 3
