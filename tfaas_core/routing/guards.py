@@ -32,6 +32,11 @@ class Guards:
     def __init__(self, owned: Iterable[_Owned] = ()) -> None:
         self._owned = tuple(owned)
 
+    @property
+    def know_who_asks(self) -> bool:
+        """Whether one of them keeps strangers out."""
+        return any(guard.knows_who_asks for guard, _owner in self._owned)
+
     def at(self, path: str, right: Right | None) -> RouteGuards | None:
         """For a route of this pattern that takes ``right``; None if there is no guard."""
         return RouteGuards(self._owned, path, right) if self._owned else None

@@ -45,6 +45,8 @@ class Counters(Protocol):
 class AddressLimit(Guard):
     """Limits each client address: ``predictions``, and ``uploads``. Other routes have no limit."""
 
+    knows_who_asks = False
+
     def __init__(
         self, predictions: Sequence[Limit], uploads: Sequence[Limit], counters: Counters
     ) -> None:
@@ -67,6 +69,8 @@ class AddressLimit(Guard):
 
 class NameLimit(Guard):
     """Limits predictions of each ``identity`` that other guards named, and by each ``model``."""
+
+    knows_who_asks = False
 
     def __init__(
         self, identity: Sequence[Limit], model: Sequence[Limit], counters: Counters

@@ -10,9 +10,11 @@ import pytest
 from tfaas_plugins.rate_limit.guards import AddressLimit, NameLimit, network_of
 from tfaas_plugins.rate_limit.limit import OverLimit, limits_of
 from tfaas_plugins.rate_limit.memory_counters import MemoryCounters
+from tfaas_plugins.token_guard.guard import TokenGuard
 
 from tests.plugins.rate_limit.counting import Clock, memory
 from tfaas_core.guard import Asking
+from tfaas_core.routing.guards import Guards
 from tfaas_core.testing.guard import Admitted, GuardContract, Refused, asking_with
 
 UPLOAD = asking_with({}, "upload", "/upload")
@@ -97,6 +99,13 @@ def test_each_address_has_a_limit_of_its_own() -> None:
     assert admitted(guard, asking_with(ip="192.0.2.1")) == 5
     assert admitted(guard, asking_with(ip="192.0.2.2")) == 5
     assert admitted(guard, UPLOAD) == 2
+
+
+def test_limits_keep_no_stranger_out() -> None:
+    guards = [(address_limit(), "limits"), (name_limit(), "limits")]
+    assert not Guards(guards).know_who_asks
+    assert Guards([*guards, (TokenGuard({"a": "b"}), "tokens")]).know_who_asks
+    assert not Guards().know_who_asks
 
 
 def test_an_ipv6_network_is_one_client() -> None:
