@@ -92,6 +92,7 @@ if TYPE_CHECKING:
         Verdict as Verdict,
     )
     from tfaas_core.secret import Secret as Secret, SecretPlace as SecretPlace
+    from tfaas_core.shared_memory import SharedMemory as SharedMemory
     from tfaas_core.static_files import StaticFiles as StaticFiles
     from tfaas_core.status import ProcessStatus as ProcessStatus, ServerStatus as ServerStatus
     from tfaas_core.storage import (
@@ -144,6 +145,7 @@ _HOMES = {
     "route": "ClientAddress Handler Head Request Response Right Route admit json_response",
     "runtime": "Independence LoadOptions Runtime Servable Shapes Verdict",
     "secret": "Secret SecretPlace",
+    "shared_memory": "SharedMemory",
     "static_files": "StaticFiles",
     "status": "ProcessStatus ServerStatus",
     "storage": "Claim DefaultChoice Migrations Storage StorageFactory",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable
+from typing import ClassVar
 
 import msgspec
 
@@ -20,6 +21,8 @@ class Asking(msgspec.Struct, frozen=True, gc=False):
     """What it takes to be answered."""
     route: str
     """The pattern of the path, like ``/models/{name}``."""
+    identity: str = ""
+    """In ``admit_to``: who asks, as the first guard said that knows it. In ``admit``: empty."""
 
 
 class Guard(ABC):
@@ -30,6 +33,9 @@ class Guard(ABC):
     they raise besides TfaasError is a 500 that names the plugin: a guard that fails lets nobody
     pass.
     """
+
+    knows_who_asks: ClassVar[bool] = True
+    """Whether it keeps strangers out; False for a guard that only counts, say."""
 
     @abstractmethod
     def admit(self, asking: Asking) -> str | Awaitable[str]:

@@ -146,6 +146,17 @@ def tfaas_register_listeners(config: Config) -> Iterable[Listener]:
 
 
 @hookspec
+def tfaas_register_memory(config: Config) -> Mapping[str, int]:
+    """Memory that all HTTP workers share, as sizes in bytes by name.
+
+    ``host.memory[NAME]`` has it in each worker. Called by ``tfaas serve``, which makes it before it
+    starts the first worker, and like ``tfaas_register_routes``; it returns the same each time. A
+    name belongs to one plugin.
+    """
+    raise NotImplementedError
+
+
+@hookspec
 def tfaas_register_commands() -> Iterable[click.Command]:
     """Commands of ``tfaas``, one object each.
 

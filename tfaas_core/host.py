@@ -29,6 +29,7 @@ from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.routing.observers import Observers
 from tfaas_core.routing.seam import SealedRoute, sealed
 from tfaas_core.runtime import Runtime
+from tfaas_core.shared_memory import SharedMemory, shared_memories
 from tfaas_core.status import ProcessStatus, ServerStatus
 from tfaas_core.storage import Storage
 from tfaas_core.uploads.bundle import BundleLimits
@@ -74,6 +75,10 @@ class Host:
         self.in_flight = InFlight(config.limits.max_bytes_in_flight)
         self.shared: dict[str, Any] = {}
         """What a plugin's hooks and handlers hand to each other, by the plugin's name."""
+        self.memory: Mapping[str, SharedMemory] = (
+            shared_memories(self.plugins.memory(config)) if place.memory is None else place.memory
+        )
+        """What plugins share with all HTTP workers, by the name that they registered it under."""
         self._look = place.look
         self._since_s = time.monotonic()
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
 import msgspec
 
 from tfaas_core.events import Tell
+from tfaas_core.shared_memory import SharedMemory
 from tfaas_core.status import ServerStatus
 
 TellWorkers: TypeAlias = Callable[[str], Awaitable[None]]
@@ -22,7 +23,8 @@ class WorkerPlace(msgspec.Struct, frozen=True):
 
     ``worker`` numbers it below ``workers``. ``engine_socket`` leads to the engine's supervisor,
     if there is one. ``look`` asks the parent how the server is. ``tell`` has one of all workers
-    tell its observers of an event.
+    tell its observers of an event. ``memory`` is what plugins share with all workers, by name;
+    None: there are no others.
     """
 
     worker: int = 0
@@ -31,3 +33,4 @@ class WorkerPlace(msgspec.Struct, frozen=True):
     announce: TellWorkers | None = None
     look: Callable[[], Awaitable[ServerStatus]] | None = None
     tell: Tell | None = None
+    memory: Mapping[str, SharedMemory] | None = None

@@ -39,6 +39,7 @@ def test_each_key_that_has_a_place_is_there(tfaas: Tfaas, here: Path) -> None:
     assert server.log_level == "debug"
     assert config.storage.rest == {"root": "/data/models-tfaas"}
     assert config.engine.max_loaded_models == 12
+    assert config.plugins.rest == {"rate_limit": {"client": "100-S"}}
 
 
 def test_each_other_key_is_a_comment_that_says_what_to_do(tfaas: Tfaas, here: Path) -> None:
@@ -48,11 +49,17 @@ def test_each_other_key_is_a_comment_that_says_what_to_do(tfaas: Tfaas, here: Pa
         '# "staticDir"',
         '# "serverKey"',
         '# "serverCrt"',
-        '# "rate"',
         '# "own\\nkey"',
     ]
     assert all(": " in line for line in comments)
     assert "tfaas import /data/models --url http://localhost:9000/tfaas\n" in text
+
+
+@pytest.mark.parametrize("rate", ["100", "0-S", "100-W", "100-S\n", 100, ["100-S"]])
+def test_a_rate_that_is_no_limit_is_a_comment(tfaas: Tfaas, here: Path, rate: object) -> None:
+    text, config = migrated(tfaas, here, {"rate": rate})
+    assert config.plugins.rest == {}
+    assert "it is no limit like 100-S; see [plugins.rate_limit]" in text
 
 
 def test_keys_are_read_in_any_case_as_go_does(tfaas: Tfaas, here: Path) -> None:

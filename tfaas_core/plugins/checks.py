@@ -135,6 +135,11 @@ def is_struct(value: object) -> TypeGuard[type[msgspec.Struct]]:
     return isinstance(value, type) and issubclass(value, msgspec.Struct)
 
 
+def is_memory_size(value: object) -> bool:
+    """Whether it is a number of bytes that memory may have."""
+    return type(value) is int and 1 <= value <= 1 << 40
+
+
 def wrong_with_section(name: str, kind: type[msgspec.Struct]) -> Iterator[str]:
     """What keeps it from being configured, or documented."""
     if name in keys_of(PluginsTable) or _SECTION_NAME.fullmatch(name) is None:
@@ -149,7 +154,7 @@ def wrong_with_section(name: str, kind: type[msgspec.Struct]) -> Iterator[str]:
 
 
 def wrong_with_name(hook: str, name: object) -> Iterator[str]:
-    """What is wrong with the name of a storage, a runtime or an engine."""
+    """What is wrong with the name of a storage, a runtime, an engine, a table or a memory."""
     if not isinstance(name, str) or _KIND_NAME.fullmatch(name) is None:
         yield (
             f"returned the name {shown(name)} from {hook}, expected letters and digits, "

@@ -34,6 +34,7 @@ BUILTIN_PLUGINS = (
     "tfaas_plugins.routes.status",
     "tfaas_plugins.management",
     "tfaas_plugins.access_log",
+    "tfaas_plugins.rate_limit",
     "tfaas_plugins.token_guard",
     "tfaas_backends.storages.filesystem",
     "tfaas_backends.storages.sql",

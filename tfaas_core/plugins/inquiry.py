@@ -49,10 +49,10 @@ class Inquiry:
                     self._wrong(plugin, hook, value, with_article(expected))
 
     def named(
-        self, hook: str, expected: str, fits: Callable[[Any], bool]
+        self, hook: str, expected: str, fits: Callable[[Any], bool], **given: Any
     ) -> Iterator[tuple[Plugin, str, Any]]:
         """Each value, and its name, of a mapping that a hook returns, and whose it is."""
-        for plugin, result in self._ask(hook, {}):
+        for plugin, result in self._ask(hook, given):
             if not isinstance(result, dict):
                 self._wrong(plugin, hook, result, f"a mapping of names to {expected}")
                 continue

@@ -52,7 +52,7 @@ class Plugins:
         self.found = tuple(found)
         """Every plugin, in the order in which they are asked, disabled ones included."""
         self.has_guards = False
-        """Whether there are guards, once they were asked for."""
+        """Whether there are guards that know who asks, once they were asked for."""
         self._inquiry = Inquiry(manager, found, on_error)
         self._registrations = Registrations(found)
 
@@ -107,7 +107,7 @@ class Plugins:
     def guards(self, host: object) -> Guards:
         """The plugins' guards, in order; ``host`` is the Host that they get."""
         guards = Guards(self._owned("guard", Guard, host))
-        self.has_guards = bool(guards)
+        self.has_guards = guards.know_who_asks
         return guards
 
     def observers(self, host: object) -> Observers:
@@ -153,6 +153,11 @@ class Plugins:
         for error in wrong_together(config, listeners):
             self._inquiry.on_error(error)
         return listeners
+
+    def memory(self, config: Config) -> dict[str, int]:
+        """How many bytes of memory HTTP workers share, by name."""
+        hook, expected = "tfaas_register_memory", "sizes in bytes, from 1 to 2**40"
+        return self._named(hook, "memory", expected, checks.is_memory_size, config=config)
 
     def commands(self, builtin: Collection[str]) -> list[click.Command]:
         """The plugins' commands, in order; ``builtin`` are the names of TFaaS's own."""
@@ -270,11 +275,12 @@ class Plugins:
         kind: str,
         expected: str,
         fits: Callable[[Any], bool],
-        check: Callable[[str, Any], Iterator[str]],
+        check: Callable[[str, Any], Iterator[str]] = lambda _name, _value: iter(()),
+        **given: Any,
     ) -> dict[str, Any]:
         found: dict[str, Any] = {}
         self._registrations.forget(hook)
-        for plugin, name, value in self._inquiry.named(hook, expected, fits):
+        for plugin, name, value in self._inquiry.named(hook, expected, fits, **given):
             is_right = self._inquiry.is_right(plugin, hook, partial(check, name, value))
             if is_right and self._add(Registration(plugin, hook, kind, name)):
                 found[name] = value

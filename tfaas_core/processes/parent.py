@@ -38,6 +38,7 @@ from tfaas_core.processes.sandbox import sandbox_of
 from tfaas_core.processes.teller import Teller
 from tfaas_core.processes.watcher import Watcher
 from tfaas_core.processes.worker_process import WorkerProcess, refreshed
+from tfaas_core.shared_memory import shared_memories
 from tfaas_core.status import ProcessStatus, ServerStatus
 from tfaas_core.system.backoff import Backoff
 from tfaas_core.system.ending import Ending
@@ -61,6 +62,7 @@ class Parent:
         self._composition = composition
         self._ports = ports
         self._demo = demo
+        self._memory = shared_memories(composition.plugins.memory(composition.config))
         self._context = multiprocessing.get_context("spawn")
         self._lifeline = Lifeline()
         self._workers: dict[int, WorkerProcess] = {}
@@ -120,6 +122,7 @@ class Parent:
             workers=self._composition.workers,
             listener=self._ports.http,
             others=self._ports.others,
+            memory=self._memory,
             control=theirs,
             engine_socket=their_engine_socket,
             demo=self._demo and number == 0,

@@ -45,6 +45,7 @@ from tfaas_core.processes.messages import (
 from tfaas_core.processes.watchdog import Watchdog
 from tfaas_core.routing.culprit import culprit
 from tfaas_core.sandbox.privileges import no_new_privileges
+from tfaas_core.shared_memory import SharedMemory
 from tfaas_core.status import ServerStatus
 from tfaas_core.system import logs
 from tfaas_core.system.exits import run_through_exits
@@ -64,8 +65,8 @@ class WorkerArguments(msgspec.Struct, frozen=True):
     """What the parent hands to a new worker.
 
     ``listener`` is for HTTP, and ``others`` for the listeners of plugins, by name.
-    ``engine_socket`` is None if the engine has no supervisor. ``demo``: store the demo models,
-    if they are not stored.
+    ``memory`` is what plugins share with all workers. ``engine_socket`` is None if the engine has
+    no supervisor. ``demo``: store the demo models, if they are not stored.
     """
 
     config: Config
@@ -73,6 +74,7 @@ class WorkerArguments(msgspec.Struct, frozen=True):
     workers: int
     listener: socket.socket
     others: dict[str, socket.socket]
+    memory: dict[str, SharedMemory]
     control: socket.socket
     engine_socket: socket.socket | None
     demo: bool
@@ -147,6 +149,7 @@ class HttpWorker:
             self._announce,
             self._look,
             self._tell,
+            arguments.memory,
         )
         composition = Composition.of(arguments.config)
         host = await started.enter_async_context(Host.started(composition, place))

@@ -32,6 +32,11 @@ class Guards:
     def __init__(self, owned: Iterable[_Owned] = ()) -> None:
         self._owned = tuple(owned)
 
+    @property
+    def know_who_asks(self) -> bool:
+        """Whether one of them keeps strangers out."""
+        return any(guard.knows_who_asks for guard, _owner in self._owned)
+
     def at(self, path: str, right: Right | None) -> RouteGuards | None:
         """For a route of this pattern that takes ``right``; None if there is no guard."""
         return RouteGuards(self._owned, path, right) if self._owned else None
@@ -74,7 +79,7 @@ class RouteGuards:
             if gate is not None:
                 gate.admitted.append((guard, owner, said))
         if gate is not None:
-            visit.gate = gate.admit_to
+            gate.lead(visit)
         return _to_model_of(head, visit) if head.path_fields else None
 
     async def _admitted(
@@ -93,7 +98,7 @@ class RouteGuards:
             gate.admitted.append((guard, owner, identity))
             answer = _NOT_ASKED
         if self._care_for_models:
-            visit.gate = gate.admit_to
+            gate.lead(visit)
         waiting = _to_model_of(gate.asking.head, visit)
         if waiting is not None:
             await waiting
@@ -115,6 +120,13 @@ class _Gate(msgspec.Struct, gc=False):
     asking: Asking
     admitted: list[_Admitted] = []
     models: set[str] = set()
+
+    def lead(self, visit: Visit) -> None:
+        """Asks about the models that ``visit`` goes to: all guards have said who asks."""
+        visit.gate = self.admit_to
+        if visit.identity:
+            was = self.asking
+            self.asking = Asking(was.head, was.client, was.right, was.route, visit.identity)
 
     def admit_to(self, model: str) -> Awaitable[None] | None:
         """Raises what one of them raises; if one of them has to wait, while this is awaited."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
@@ -38,7 +39,7 @@ class Refused(msgspec.Struct, frozen=True):
     """What a guard refuses, with a status.
 
     If there is a ``model``, it is refused only when it is known that it is about that one.
-    ``after``: what is asked just before, such as uses up a limit.
+    ``after``: what is asked just before, about the same model, such as uses up a limit.
     """
 
     asking: Asking
@@ -173,7 +174,9 @@ async def _admit_to(guard: Guard, asking: Asking, identity: str, model: str) -> 
 
 async def _refusal(guard: Guard, sample: Refused) -> TfaasError | None:
     for before in sample.after:
-        await _outcome(guard, before)
+        with suppress(TfaasError):
+            said = await _admit(guard, before)
+            await _admit_to(guard, before, said, sample.model)
     try:
         identity = await _admit(guard, sample.asking)
         assert sample.model, f"{sample.asking} is admitted"

@@ -19,7 +19,7 @@ _NO_PLACE = {
     "logfile": "the log goes to stderr: `tfaas serve 2>> tfaas.log`, or systemd's journal",
     "servercrt": "TLS is not served here: put nginx or HAProxy with this certificate in front",
     "serverkey": "see serverCrt",
-    "rate": "requests are not limited by rate here: let the proxy in front do it",
+    "rate": "it is no limit like 100-S; see [plugins.rate_limit]",
     "monitrecord": "no MONIT records are printed",
 }
 """Keys that nothing here takes, in lower case, and what to do instead."""
@@ -52,7 +52,7 @@ class OldConfig:
         Raises ConfigError if a value is not of the type that the original server read, or one that
         nothing here takes, a port beyond 65535, say.
         """
-        lines = [*self._server(), "", *self._storage(), *self._engine()]
+        lines = [*self._server(), "", *self._storage(), *self._engine(), *self._rate_limit()]
         if left := list(self._left_over()):
             lines += ["", "# Without a place here:", *left]
         text = "\n".join(lines) + "\n"
@@ -87,10 +87,19 @@ class OldConfig:
         if (limit := self._number("cacheLimit", 0)) > 0:
             yield from ("", "[engine]", f"max_loaded_models = {limit}")
 
+    def _rate_limit(self) -> Iterator[str]:
+        if self._has_rate():
+            rate = quoted(self._text("rate"))
+            yield from ("", "[plugins.rate_limit]", f"client = {rate}  # {_FOR_RATES}")
+
+    def _has_rate(self) -> bool:
+        return re.fullmatch("[1-9][0-9]{0,8}-[SMHDsmhd]", str(self._values.get("rate"))) is not None
+
     def _left_over(self) -> Iterator[str]:
         for key, value in self._document.items():
             reason = _NO_PLACE.get(key.lower(), "TFaaS has no such key")
-            if key.lower() not in _TAKEN and value not in ("", 0, False, None):
+            is_taken = key.lower() in _TAKEN or (key.lower() == "rate" and self._has_rate())
+            if not is_taken and value not in ("", 0, False, None):
                 yield f"# {_one_line(key)} = {_one_line(value)}: {reason}"
 
     def _number(self, key: str, default: int) -> int:
@@ -113,6 +122,7 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value)
 
 
+_FOR_RATES = "of predictions, each address; takes: pip install 'tfaas[rate-limit]'"
 _TAKEN = frozenset({"port", "base", "verbose", "modeldir", "cachelimit"})
 
 

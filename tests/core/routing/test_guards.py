@@ -135,6 +135,26 @@ def test_models_that_become_known_later_are_asked_for_once() -> None:
     assert guard.models == [("bob", "vk"), ("bob", "whole")]
 
 
+@pytest.mark.parametrize("kinds", list(itertools.product([Asked, Plain], repeat=2)))
+def test_admit_to_knows_who_asks_whichever_guard_said_it(kinds: tuple[type[Asked], ...]) -> None:
+    known: list[str] = []
+
+    class Curious(Guard):
+        def admit(self, asking: Asking) -> str:
+            known.append(asking.identity)
+            return ""
+
+        def admit_to(self, asking: Asking, identity: str, model: str) -> None:
+            known.append(asking.identity)
+
+    first, second = kinds
+    ask(route_for(Curious(), first(""), second("bob")), to_model("vk"))
+    assert known == ["", "bob", "bob"]
+    known.clear()
+    ask(route_for(first(""), Curious()), to_model("vk"))
+    assert known == ["", "", ""]
+
+
 @pytest.mark.parametrize("kinds", list(itertools.product([Asked, Plain], repeat=3)))
 def test_guards_wait_or_do_not_and_are_asked_in_order(kinds: tuple[type[Asked], ...]) -> None:
     first, second, third = (

@@ -7,7 +7,7 @@ import pytest
 
 from tfaas_core.config import Config, load_config
 from tfaas_core.plugins import BUILTIN_PLUGINS
-from tfaas_core.tools.survey import Findings, SurveyedPlugin, findings, survey
+from tfaas_core.tools.survey import SurveyedPlugin, findings, survey
 
 InstallPlugin = Callable[..., Path]
 
@@ -194,7 +194,8 @@ def test_plugins_are_listed_where_the_configuration_is_wrong(
 
 
 def test_nothing_is_found_wrong_with_the_defaults() -> None:
-    assert findings(configured()) == Findings([], [])
+    found = findings(configured())
+    assert (found.errors, found.warnings) == ([], [])
 
 
 def test_what_is_made_anew_each_time_it_is_asked_for_is_reported_once(
