@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal, Protocol, TypeAlias
 from urllib.parse import unquote
@@ -182,6 +182,15 @@ async def admit(request: Request, model: str) -> None:
     """
     if request.visit is not None:
         await request.visit.to_model(model)
+
+
+async def visible_models(request: Request, models: Iterable[str]) -> set[str]:
+    """Those of ``models`` that the guards let ``request`` see, for a route that lists several.
+
+    Raises what they raise but Forbidden.
+    """
+    visit = request.visit
+    return {name for name in models if visit is None or await visit.may_see(name)}
 
 
 def json_response(document: Any, status: int = 200) -> Response:
