@@ -30,6 +30,7 @@ from tfaas_core.routing.seam import SealedRoute, sealed
 from tfaas_core.runtime import Runtime
 from tfaas_core.status import ProcessStatus, ServerStatus
 from tfaas_core.storage import Storage
+from tfaas_core.system.tls import LiveTls
 from tfaas_core.uploads.bundle import BundleLimits
 from tfaas_core.uploads.publisher import Publisher
 from tfaas_core.worker_place import WorkerPlace
@@ -52,6 +53,8 @@ class Host:
     ) -> None:
         """``bus`` takes events of the engine, and those of its own."""
         config = self.config = composition.config
+        tls = config.tls_files
+        self.tls = None if tls is None else LiveTls(tls)
         self.plugins: Plugins = composition.plugins
         self.codecs: Mapping[str, Codec[Any]] = composition.codecs
         self.runtimes: Mapping[str, Runtime] = composition.runtimes

@@ -62,11 +62,14 @@ class Head(msgspec.Struct, frozen=True):
 class ClientAddress(msgspec.Struct, frozen=True):
     """Who sent a request: the other end of the connection, which may be a proxy's.
 
-    ``ip`` and ``port`` are empty and 0 for a Unix socket.
+    ``ip`` and ``port`` are empty and 0 for a Unix socket. ``subject`` is that of the certificate
+    which the other end has shown, if ``server.tls_client_ca`` asks for one, as RFC 4514 writes it:
+    ``CN=alice,O=Lab``.
     """
 
     ip: str = ""
     port: int = 0
+    subject: str = ""
 
     @property
     def is_local_socket(self) -> bool:

@@ -137,8 +137,7 @@ def test_a_missing_right_is_a_403_that_names_it(guarded: RunningServer, top: str
         refusal = guarded.http.request(method, path, headers=CAROL)
         assert (refusal.status_code, refusal.json()["right"]) == (403, right)
         assert refusal.json()["error"] == (
-            f"this takes the right '{right}', which the token of 'carol' lacks; it has: "
-            "predict, read"
+            f"this takes the right '{right}', which 'carol' lacks; it has: predict, read"
         )
 
 

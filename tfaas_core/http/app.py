@@ -38,7 +38,8 @@ def create_app(host: Host, side: Side = "predictions") -> Sanic:  # type: ignore
     server = host.config.server
     only = side if server.has_admin_port else None
     router = Router(host.routes(), server.base, host.observers, only)
-    app = one_way_app(f"tfaas-{side}", SanicLane(router, server.max_body_bytes).answer)
+    lane = SanicLane(router, server.max_body_bytes, server.scheme)
+    app = one_way_app(f"tfaas-{side}", lane.answer)
     app.config.update(
         {
             "ACCESS_LOG": False,
@@ -52,22 +53,24 @@ def create_app(host: Host, side: Side = "predictions") -> Sanic:  # type: ignore
     )
     install_error_handler(app, server.max_body_bytes)
     app.ctx.foreign = ForeignWatch()
-    app.ctx.express_lane = ExpressLane(router, server.max_body_bytes)
+    app.ctx.express_lane = ExpressLane(router, server.max_body_bytes, server.scheme)
     return app
 
 
 class SanicLane:
     """Answers requests that Sanic reads: all but plain ones."""
 
-    def __init__(self, router: Router, max_body_bytes: int) -> None:
+    def __init__(self, router: Router, max_body_bytes: int, scheme: str) -> None:
         self._router = router
         self._max_body_bytes = max_body_bytes
+        self._scheme = scheme
 
     async def answer(self, request: SanicRequest) -> HTTPResponse | None:
         """Passes a request, whose body is still to be read, to its handler."""
         path, query = split_target(request.raw_url.decode("ascii"))
         found = self._router.find(request.method, path)
-        head = Head(request.method, path, query, _headers(request), found.path_fields)
+        headers = _headers(request)
+        head = Head(request.method, path, query, headers, found.path_fields, self._scheme)
         client = client_of(request.transport)
         asked = ArrivingRequest(head, client, sanic=request, max_bytes=self._max_body_bytes)
         response = await found.passage(asked)

@@ -30,6 +30,8 @@ def serve(config: Config, demo: bool) -> int:
     with _one_sentence(config):
         composition = Composition.of(config)
         Host.at_rest(composition).routes()
+        for warning in config.tls_files.warnings() if config.tls_files else ():
+            _log.warning("%s", warning)
         listeners = composition.plugins.listeners(composition.config)
         with Ports.bound(config, listeners) as ports, _opened(composition):
             _run(Parent(composition, ports, demo), config)

@@ -16,32 +16,42 @@ _HOW = "send it as the header 'Authorization: Bearer TOKEN'"
 class TokenGuard(Guard):
     """Admits whoever sends the token of one of ``holders``, to what that is good for.
 
-    It keeps no token, but digests.
+    Who sends none may show the certificate of one. It keeps no token, but digests.
     """
 
     def __init__(self, holders: Iterable[Holder]) -> None:
-        self._holders = {holder.name: holder for holder in holders}
+        self._by_name: dict[str, Holder] = {}
+        self._by_subject: dict[str, Holder] = {}
+        self._digests: list[tuple[bytes, Holder]] = []
+        for holder in holders:
+            self._by_name[holder.name] = holder
+            if isinstance(holder.known_by, str):
+                self._by_subject[holder.known_by] = holder
+            else:
+                self._digests.append((holder.known_by, holder))
 
     def admit(self, asking: Asking) -> str:
         """The name whose token was sent; raises Unauthorized and Forbidden."""
-        scheme, _, token = asking.head.headers.get("authorization", "").strip().partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise Unauthorized(f"this server asks for a token; {_HOW}")
-        holder = self._holder_of(token.strip())
+        sent, subject = asking.head.headers.get("authorization", ""), asking.client.subject
+        by_subject = self._by_subject.get(subject) if subject and not sent else None
+        holder = by_subject or self._holder_of(sent)
+        if holder.expires_s is not None and time.time() >= holder.expires_s:
+            what = "certificate's access" if by_subject else "token"
+            raise Unauthorized(f"the {what} has expired; ask whoever runs this server")
         holder.check_right(asking.right)
         return holder.name
 
     def admit_to(self, asking: Asking, identity: str, model: str) -> None:
-        """Raises Forbidden unless the token is good for the model."""
-        self._holders[identity].check_model(model, asking.right)
+        """Raises Forbidden unless who asks may go to the model."""
+        self._by_name[identity].check_model(model, asking.right)
 
-    def _holder_of(self, token: str) -> Holder:
-        sent = digest_of(token)
+    def _holder_of(self, sent: str) -> Holder:
+        scheme, _, token = sent.strip().partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthorized(f"this server asks for a token; {_HOW}")
+        digest = digest_of(token.strip())
         # All are compared, so that the time tells nothing.
-        found = [each for each in self._holders.values() if compare_digest(sent, each.digest)]
+        found = [holder for known, holder in self._digests if compare_digest(digest, known)]
         if not found:
             raise Unauthorized(f"the token is not known here; {_HOW}")
-        (holder,) = found
-        if holder.expires_s is not None and time.time() >= holder.expires_s:
-            raise Unauthorized("the token has expired; ask whoever runs this server for a new one")
-        return holder
+        return found[0]

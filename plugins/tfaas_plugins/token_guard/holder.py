@@ -1,4 +1,4 @@
-"""Holder: who has a token, and what that is good for."""
+"""Holder: who has a token or a certificate, and what that is good for."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from tfaas_core.route import Right
 
 
 class Holder:
-    """``name`` has the token of this ``digest``, until ``expires_s``, in seconds since 1970.
+    """``name`` is ``known_by`` a token of this digest, or a certificate of this subject.
 
-    ``models`` are patterns of whole names.
+    ``models`` are patterns of whole names. After ``expires_s``, in seconds since 1970, it is known
+    no more.
     """
 
     def __init__(
         self,
         name: str,
-        digest: bytes,
+        known_by: bytes | str,
         rights: frozenset[Right],
         models: Sequence[str] = ("*",),
         expires_s: float | None = None,
     ) -> None:
         self.name = name
-        self.digest = digest
+        self.known_by = known_by
         self.expires_s = expires_s
         self._rights = rights
         self._models = models
@@ -37,18 +38,16 @@ class Holder:
         if right not in self._rights:
             has = ", ".join(sorted(self._rights)) or "none"
             raise Forbidden(
-                f"this takes the right '{right}', which the token of {self.name!r} lacks; it has: "
-                f"{has}",
+                f"this takes the right '{right}', which {self.name!r} lacks; it has: {has}",
                 right=right,
             )
 
     def check_model(self, model: str, right: Right) -> None:
-        """Raises Forbidden unless the token is good for ``model``."""
+        """Raises Forbidden unless ``model`` is one of those."""
         if not self._matches(model):
             patterns = ", ".join(self._models) or "none"
             raise Forbidden(
-                f"the token of {self.name!r} has the right '{right}' for other models alone: "
-                f"{patterns}",
+                f"{self.name!r} has the right '{right}' for other models alone: {patterns}",
                 right=right,
             )
 

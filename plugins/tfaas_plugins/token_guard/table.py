@@ -25,11 +25,13 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class TokenEntry(SecretPlace, frozen=True, kw_only=True):
-    """Who has a token, or where the token is, and what its holder may do. It has one of
-    ``sha256``, ``env`` and ``file``."""
+    """How somebody is known, and what he may do. It has one of ``sha256``, ``env``, ``file`` and
+    ``subject``."""
 
     sha256: str | None = None
     """The token's SHA-256, in hexadecimal, as ``tfaas token new`` prints it."""
+    subject: str | None = None
+    """That of a certificate, for clients that send no token: see ClientAddress."""
     rights: tuple[Right, ...] = _ALL
     models: tuple[str, ...] = ("*",)
     """Patterns of whole names: * is any text, ? one character, [ab] one of these."""
@@ -37,8 +39,9 @@ class TokenEntry(SecretPlace, frozen=True, kw_only=True):
     """A day, which is its first moment, or a time, as ISO 8601 has them; UTC if it says no zone."""
 
     def __post_init__(self) -> None:
-        if sum(each is not None for each in (self.sha256, self.env, self.file)) != 1:
-            raise ValueError("Expected one of `sha256`, `env` and `file`")
+        ways = (self.sha256, self.env, self.file, self.subject)
+        if sum(each is not None for each in ways) != 1 or self.subject == "":
+            raise ValueError("Expected one of `sha256`, `env`, `file` and `subject`")
         if self.sha256 is not None and not _DIGEST.fullmatch(self.sha256):
             raise ValueError(
                 "Expected `sha256` to be 64 digits of 0-9 and a-f; `tfaas token new` makes one"
@@ -66,7 +69,7 @@ class TokenGuardTable(Struct, frozen=True):
 
     tokens: dict[str, Entry] = {}
     """Names, each with the token that it sends as Authorization: Bearer TOKEN, or with a table: of
-    sha256, env or file, and of rights, models and expires. None, and no file: no guard."""
+    sha256, env, file or subject, and of rights, models and expires. None, and no file: no guard."""
     file: str = ""
     """A TOML file of such names with their tables, each a line; empty: none."""
 
@@ -85,10 +88,11 @@ def holders_of(table: TokenGuardTable, base_dir: Path) -> list[Holder]:
             if name in table.tokens:
                 raise ConfigError(f"{path}: `{name}` is a name in `{_PATH}.tokens`, too")
             holders.append(_holder(name, entry, path.parent))
-    first: dict[bytes, str] = {}
+    first: dict[bytes | str, str] = {}
     for holder in holders:
-        if (other := first.setdefault(holder.digest, holder.name)) != holder.name:
-            raise ConfigError(f"`{other}` and `{holder.name}` have the same token - at `{_PATH}`")
+        if (other := first.setdefault(holder.known_by, holder.name)) != holder.name:
+            what = "token" if isinstance(holder.known_by, bytes) else "subject"
+            raise ConfigError(f"`{other}` and `{holder.name}` have the same {what} - at `{_PATH}`")
     return holders
 
 
@@ -98,11 +102,14 @@ def _holder(name: str, entry: Entry, base_dir: Path) -> Holder:
     key = f"{_PATH}.tokens.{name}"
     if isinstance(entry, str):
         return Holder(name, digest_of(resolve(entry, base_dir, key)), frozenset(_ALL))
-    if entry.sha256 is not None:
-        digest = bytes.fromhex(entry.sha256)
+    known_by: bytes | str
+    if entry.subject is not None:
+        known_by = entry.subject
+    elif entry.sha256 is not None:
+        known_by = bytes.fromhex(entry.sha256)
     else:
-        digest = digest_of(resolve(SecretPlace(env=entry.env, file=entry.file), base_dir, key))
-    return Holder(name, digest, frozenset(entry.rights), entry.models, entry.expires_s())
+        known_by = digest_of(resolve(SecretPlace(env=entry.env, file=entry.file), base_dir, key))
+    return Holder(name, known_by, frozenset(entry.rights), entry.models, entry.expires_s())
 
 
 def _entries(path: Path) -> Mapping[str, TokenEntry]:

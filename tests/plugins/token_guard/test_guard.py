@@ -60,7 +60,7 @@ def test_a_refusal_says_which_right_is_missing_and_which_there_are() -> None:
     with pytest.raises(Forbidden) as refused:
         made().admit(asking_with(CAROL, "delete", "/delete"))
     assert refused.value.message == (
-        "this takes the right 'delete', which the token of 'carol' lacks; it has: predict, read"
+        "this takes the right 'delete', which 'carol' lacks; it has: predict, read"
     )
     assert refused.value.document()["right"] == "delete"
 

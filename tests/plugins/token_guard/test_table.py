@@ -55,8 +55,9 @@ def test_an_expired_token_is_a_401(expires: str) -> None:
     ("wrong", "sentence"),
     [
         ({"sha256": "abc"}, "Expected `sha256` to be 64 digits"),
-        ({"rights": ["predict"]}, "Expected one of `sha256`, `env` and `file`"),
-        ({"sha256": DIGEST, "env": "X"}, "Expected one of `sha256`, `env` and `file`"),
+        ({"rights": ["predict"]}, "Expected one of `sha256`, `env`, `file`"),
+        ({"subject": ""}, "Expected one of `sha256`, `env`, `file`"),
+        ({"sha256": DIGEST, "env": "X"}, "Expected one of `sha256`, `env`, `file`"),
         ({"sha256": DIGEST, "expires": "soon"}, 'Expected `expires` to be like "2027-01-31"'),
         ({"sha256": DIGEST, "rights": ["write"]}, "Invalid enum value 'write'"),
         ({"sha256": DIGEST, "right": ["read"]}, "unknown field `right`"),
