@@ -6,9 +6,11 @@ import time
 from collections.abc import Iterable
 from hmac import compare_digest
 
+from tfaas_core.config import Config
 from tfaas_core.errors import Unauthorized
 from tfaas_core.guard import Asking, Guard
 from tfaas_plugins.token_guard.holder import Holder, digest_of
+from tfaas_plugins.token_guard.table import NAME, holders_of
 
 _HOW = "send it as the header 'Authorization: Bearer TOKEN'"
 
@@ -20,6 +22,13 @@ class TokenGuard(Guard):
     """
 
     def __init__(self, holders: Iterable[Holder]) -> None:
+        self._take(holders)
+
+    def renew(self, config: Config) -> None:
+        """Reads the tokens again; if there are none any more, nobody passes."""
+        self._take(holders_of(config.settings(NAME), config.base_dir))
+
+    def _take(self, holders: Iterable[Holder]) -> None:
         self._by_name: dict[str, Holder] = {}
         self._by_subject: dict[str, Holder] = {}
         self._digests: list[tuple[bytes, Holder]] = []
@@ -43,7 +52,10 @@ class TokenGuard(Guard):
 
     def admit_to(self, asking: Asking, identity: str, model: str) -> None:
         """Raises Forbidden unless who asks may go to the model."""
-        self._by_name[identity].check_model(model, asking.right)
+        holder = self._by_name.get(identity)
+        if holder is None:  # it was taken away while the body came
+            raise Unauthorized(f"the token is not known here any more; {_HOW}")
+        holder.check_model(model, asking.right)
 
     def _holder_of(self, sent: str) -> Holder:
         scheme, _, token = sent.strip().partition(" ")
