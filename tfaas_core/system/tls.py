@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import ssl
+import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,17 +104,25 @@ class LiveTls:
     def __init__(self, files: TlsFiles) -> None:
         """Raises ConfigError."""
         self._now = files.context()
+        self._changed_s = 0.0
         self.context = files.context()
         self.context.sni_callback = self._choose
 
     def take(self, files: TlsFiles) -> None:
         """From now on, those. Raises ConfigError, and then keeps the former."""
         self._now = files.context()
+        self._changed_s = time.time()
         # A connection begins with this one's.
         self.context.verify_mode = self._now.verify_mode
 
-    def _choose(self, connection: Any, _name: str | None, _context: ssl.SSLContext) -> None:
+    def _choose(self, connection: Any, _name: str | None, _context: object) -> int | None:
+        """Refuses to go on with a session of TLS 1.2 from before the change, in which nobody would
+        ask for the client's certificate again; the client then begins anew."""
+        asks = self._now.verify_mode == ssl.CERT_REQUIRED
+        if asks and connection.session_reused and connection.session.time <= self._changed_s:
+            return ssl.ALERT_DESCRIPTION_HANDSHAKE_FAILURE
         connection.context = self._now
+        return None
 
 
 def subject_of(certificate: Mapping[str, Any] | None) -> str:
@@ -122,8 +131,8 @@ def subject_of(certificate: Mapping[str, Any] | None) -> str:
     As ``openssl x509 -subject -nameopt RFC2253`` writes it, but for letters beyond ASCII, which
     stay; empty if there is none.
     """
-    named: Iterable[Any] = (certificate or {}).get("subject", ())
-    return ",".join("+".join(_attribute(*each) for each in part) for part in reversed([*named]))
+    parts: Iterable[Any] = reversed([*(certificate or {}).get("subject", ())])
+    return ",".join("+".join(_attribute(*each) for each in reversed(part)) for part in parts)
 
 
 def _attribute(kind: str, value: str) -> str:
