@@ -82,6 +82,7 @@ if TYPE_CHECKING:
         Route as Route,
         admit as admit,
         json_response as json_response,
+        visible_models as visible_models,
     )
     from tfaas_core.runtime import (
         Independence as Independence,
@@ -142,7 +143,9 @@ _HOMES = {
     "observer": "Answered Observer",
     "predict.predictor": "Target",
     "predict_routes": "target_of",
-    "route": "ClientAddress Handler Head Request Response Right Route admit json_response",
+    "route": (
+        "ClientAddress Handler Head Request Response Right Route admit json_response visible_models"
+    ),
     "runtime": "Independence LoadOptions Runtime Servable Shapes Verdict",
     "secret": "Secret SecretPlace",
     "shared_memory": "SharedMemory",

@@ -16,6 +16,7 @@ from tfaas_core.errors import ConfigError, DoesNotFit
 from tfaas_core.models.model import check_name
 from tfaas_core.settings.checks import REST, WrongTable, as_table, keys_of
 from tfaas_core.settings.sources import changes, read_file
+from tfaas_core.system.tls import TlsFiles
 
 PositiveInt: TypeAlias = Annotated[int, Meta(ge=1)]
 CountOrAuto: TypeAlias = Annotated[int, Meta(ge=0)]
@@ -61,11 +62,23 @@ class Server(Table, frozen=True):
     """The least severe records that are logged."""
     log_format: Literal["text", "json"] = "text"
     """JSON is one line a record; in text, a traceback takes more."""
+    tls_cert: str = ""
+    """A file of the server's certificate, in PEM, with those that it is signed with; empty: plain
+    HTTP."""
+    tls_key: str = ""
+    """The file of the certificate's key; empty: tls_cert has it, too."""
+    tls_client_ca: str = ""
+    """A file of certificates that those of clients must be signed with; empty: they need none."""
 
     @property
     def has_admin_port(self) -> bool:
         """Whether management has a port of its own."""
         return self.admin_port >= 0
+
+    @property
+    def scheme(self) -> str:
+        """That of its URLs."""
+        return "https" if self.tls_cert else "http"
 
 
 class StorageTable(Table, frozen=True):
@@ -197,6 +210,18 @@ class Config(Tables, frozen=True):
         text = self.plugins.dir
         return configured_path(text, self.base_dir, "$.plugins.dir") if text else None
 
+    @property
+    def tls_files(self) -> TlsFiles | None:
+        """What the server speaks TLS with; None if it does not. Raises ConfigError."""
+        server = self.server
+        cert, key, ca = (
+            configured_path(getattr(server, name), self.base_dir, f"$.server.{name}")
+            for name in ("tls_cert", "tls_key", "tls_client_ca")
+        )
+        if not server.tls_cert:
+            return None
+        return TlsFiles(cert, key if server.tls_key else cert, ca if server.tls_client_ca else None)
+
     def settings(self, name: str) -> Any:
         """``[plugins.NAME]``, as the Struct that a plugin said it is. Raises UnknownTable."""
         if name not in self.sections:
@@ -277,6 +302,9 @@ def _check_values(tables: Tables) -> None:
             "Expected a path like `/tfaas`, starting and not ending with `/`, "
             f"got `{base}` - at `$.server.base`"
         )
+    for key in ("tls_key", "tls_client_ca"):
+        if getattr(tables.server, key) and not tables.server.tls_cert:
+            raise ValueError(f"Expected `tls_cert` beside it - at `$.server.{key}`")
     if tables.models.default:
         try:
             check_name(tables.models.default)

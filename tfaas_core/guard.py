@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
 from tfaas_core.route import ClientAddress, Head, Right
+
+if TYPE_CHECKING:
+    from tfaas_core.config import Config
 
 
 class Asking(msgspec.Struct, frozen=True, gc=False):
@@ -51,5 +54,13 @@ class Guard(ABC):
         Whether there is such a model has not been looked up: who is refused does not learn it.
         ``identity`` is what ``admit`` said. Raises as ``admit`` does; any answer but None is a
         fault of the guard, and nobody passes. By default all models are allowed.
+        """
+        return None
+
+    def renew(self, config: Config) -> None:
+        """Takes its tables of a configuration that was read again, which SIGHUP asks for.
+
+        Called in the event loop. Raises ConfigError, and keeps what it had. A guard that does not
+        override this leaves it to the next start.
         """
         return None

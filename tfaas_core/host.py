@@ -13,6 +13,7 @@ from typing import Any
 
 from tfaas_core.codec import Codec
 from tfaas_core.composition import Composition
+from tfaas_core.config import Config, Limits
 from tfaas_core.engine.base import Engine
 from tfaas_core.engine.resting import RestingEngine
 from tfaas_core.errors import StorageUnavailable
@@ -25,6 +26,7 @@ from tfaas_core.predict.predictor import Predictor, Target
 from tfaas_core.predict_routes import answer, predict_routes
 from tfaas_core.route import Request, Response, Route
 from tfaas_core.routing.event_bus import EventBus
+from tfaas_core.routing.guards import Guards
 from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.routing.observers import Observers
 from tfaas_core.routing.seam import SealedRoute, sealed
@@ -32,6 +34,8 @@ from tfaas_core.runtime import Runtime
 from tfaas_core.shared_memory import SharedMemory, shared_memories
 from tfaas_core.status import ProcessStatus, ServerStatus
 from tfaas_core.storage import Storage
+from tfaas_core.system import logs
+from tfaas_core.system.tls import LiveTls
 from tfaas_core.uploads.bundle import BundleLimits
 from tfaas_core.uploads.publisher import Publisher
 from tfaas_core.uploads.quota import Quota
@@ -55,6 +59,8 @@ class Host:
     ) -> None:
         """``bus`` takes events of the engine, and those of its own."""
         config = self.config = composition.config
+        tls = config.tls_files
+        self.tls = None if tls is None else LiveTls(tls)
         self.plugins: Plugins = composition.plugins
         self.codecs: Mapping[str, Codec[Any]] = composition.codecs
         self.runtimes: Mapping[str, Runtime] = composition.runtimes
@@ -91,7 +97,7 @@ class Host:
             place.announce or self.catalog.refresh,
             self.catalog.next_moment,
             models.keep_versions,
-            BundleLimits(limits.max_unpacked_bytes, limits.max_bundle_files),
+            _bundle_limits(limits),
             self.example_runs,
             self._bus.tell,
             ModelPaths(self.config.server.base),
@@ -178,6 +184,26 @@ class Host:
         self._bus.observers = observers = self.plugins.observers(self)
         return observers
 
+    @cached_property
+    def guards(self) -> Guards:
+        """All guards of plugins, as one. Raises PluginError, and what they may."""
+        return self.plugins.guards(self)
+
+    @property
+    def live_tables(self) -> set[str]:
+        """The tables ``[plugins.NAME]`` that ``renew`` takes."""
+        owners, renewed = self.plugins.owners("section"), self.guards.renewed
+        return {name for name, owner in owners.items() if owner in renewed}
+
+    def renew(self, config: Config) -> None:
+        """Takes what can change while it serves. What it raises says what it could not take."""
+        if self.tls is not None and (files := config.tls_files) is not None:
+            self.tls.take(files)
+        self.guards.renew(config)
+        self.config = config
+        self.publisher.limits = _bundle_limits(config.limits)
+        logs.configure(config.server.log_level, config.server.log_format)
+
     def routes(self) -> list[SealedRoute]:
         """All that is served: what the codecs own, and what plugins register.
 
@@ -189,7 +215,7 @@ class Host:
     @cached_property
     def _routes(self) -> list[SealedRoute]:
         plugins = frozenset(plugin.module for plugin in self.plugins.found)
-        watching = self.plugins.guards(self), self.observers
+        watching = self.guards, self.observers
         # Their handlers are the server's own: what comes from a codec, its traceback tells.
         routes = [sealed(route, "", plugins, True, *watching) for route in predict_routes(self)]
         for route in self.plugins.routes(self):
@@ -199,6 +225,10 @@ class Host:
 
     def _owner(self, route: Route) -> str:
         return self.plugins.owner("route", f"{route.methods[0]} {route.path}")
+
+
+def _bundle_limits(limits: Limits) -> BundleLimits:
+    return BundleLimits(limits.max_unpacked_bytes, limits.max_bundle_files)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal, Protocol, TypeAlias
 from urllib.parse import unquote
@@ -62,11 +62,14 @@ class Head(msgspec.Struct, frozen=True):
 class ClientAddress(msgspec.Struct, frozen=True):
     """Who sent a request: the other end of the connection, which may be a proxy's.
 
-    ``ip`` and ``port`` are empty and 0 for a Unix socket.
+    ``ip`` and ``port`` are empty and 0 for a Unix socket. ``subject`` is that of the certificate
+    which the other end has shown, if ``server.tls_client_ca`` asks for one, as RFC 4514 writes it:
+    ``CN=alice,O=Lab``.
     """
 
     ip: str = ""
     port: int = 0
+    subject: str = ""
 
     @property
     def is_local_socket(self) -> bool:
@@ -182,6 +185,15 @@ async def admit(request: Request, model: str) -> None:
     """
     if request.visit is not None:
         await request.visit.to_model(model)
+
+
+async def visible_models(request: Request, models: Iterable[str]) -> set[str]:
+    """Those of ``models`` that the guards let ``request`` see, for a route that lists several.
+
+    Raises what they raise but Forbidden.
+    """
+    visit = request.visit
+    return {name for name in models if visit is None or await visit.may_see(name)}
 
 
 def json_response(document: Any, status: int = 200) -> Response:

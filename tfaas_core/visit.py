@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from tfaas_core.errors import Forbidden
+
 
 class Timing(msgspec.Struct):
     """How long a request was with its model, in seconds; None until it is answered.
@@ -40,6 +42,19 @@ class Visit(Timing, gc=False):
         """
         self.model = name
         return None if self.gate is None else self.gate(name)
+
+    async def may_see(self, name: str) -> bool:
+        """Whether the guards would let the request go to a model that it shows among others.
+
+        Raises what they raise but Forbidden.
+        """
+        try:
+            waiting = None if self.gate is None else self.gate(name)
+            if waiting is not None:
+                await waiting
+        except Forbidden:
+            return False
+        return True
 
     async def to_model(self, name: str) -> None:
         """As ``goes_to``, until all have allowed it."""

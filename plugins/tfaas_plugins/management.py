@@ -26,7 +26,7 @@ def tfaas_register_listeners(config: Config) -> Iterable[Listener]:
             server.admin_port,
             _serve,
             keys="server.admin_host, server.admin_port",
-            url=f"http://{{address}}{server.base}",
+            url=f"{server.scheme}://{{address}}{server.base}",
         )
     ]
 

@@ -37,6 +37,7 @@ def test_each_key_that_has_a_place_is_there(tfaas: Tfaas, here: Path) -> None:
     server = config.server
     assert (server.host, server.port, server.base) == ("0.0.0.0", 9000, "/tfaas")
     assert server.log_level == "debug"
+    assert (server.tls_cert, server.tls_key) == ("/etc/crt.pem", "/etc/key.pem")
     assert config.storage.rest == {"root": "/data/models-tfaas"}
     assert config.engine.max_loaded_models == 12
     assert config.plugins.rest == {"rate_limit": {"client": "100-S"}}
@@ -47,12 +48,10 @@ def test_each_other_key_is_a_comment_that_says_what_to_do(tfaas: Tfaas, here: Pa
     comments = [line for line in text.splitlines() if line.startswith('# "')]
     assert [line.split(" = ")[0] for line in comments] == [
         '# "staticDir"',
-        '# "serverKey"',
-        '# "serverCrt"',
         '# "own\\nkey"',
     ]
     assert all(": " in line for line in comments)
-    assert "tfaas import /data/models --url http://localhost:9000/tfaas\n" in text
+    assert "tfaas import /data/models --url https://localhost:9000/tfaas\n" in text
 
 
 @pytest.mark.parametrize("rate", ["100", "0-S", "100-W", "100-S\n", 100, ["100-S"]])

@@ -20,8 +20,8 @@ LAYERS = (
     {"public_names"},
     {"__init__"},
     {"archives", "base64_text", "errors", "events", "fields", "listener", "shared_memory"}
-    | {"spelling", "streams", "visit"},
-    {"configured_path", "error_kinds", "json_text"},
+    | {"spelling", "streams"},
+    {"configured_path", "error_kinds", "json_text", "visit"},
     {"route", "tensors"},
     {"guard", "models", "observer", "static_files"},
     {"codec", "routing", "sandbox", "secret", "storage", "system", "values"},

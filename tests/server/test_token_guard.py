@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from hashlib import sha256
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,17 @@ from tfaas_core.testing.hosts import HEAVY_PLUGINS
 from tfaas_core.testing.server import RunningServer
 
 SETTINGS = (
-    'plugins.token_guard.tokens={ alice = "of-alice", bob = { env = "BOBS_TOKEN" } }',
+    "plugins.token_guard.tokens={"
+    'alice = "of-alice", bob = { env = "BOBS_TOKEN" },'
+    f'carol = {{ sha256 = "{sha256(b"of-carol").hexdigest()}",'
+    'rights = ["read", "predict"], models = ["top-*"] } }',
     "plugins.access_log.enabled=true",
     "server.workers=1",
     "engine.isolation=inline",
 )
 ROW = {"values": [1, 2, 3], "model": "vk"}
 ALICE = {"Authorization": "Bearer of-alice"}
+CAROL = {"Authorization": "Bearer of-carol"}
 BOB = {"Authorization": "bearer  of-bob"}
 
 
@@ -56,7 +61,7 @@ def test_predictions_take_a_token(guarded: RunningServer, lane: dict[str, str]) 
         )
         assert ask(ALICE).status_code == ask(BOB).status_code == 200
         assert refused(ask({}), "this server asks for a token")
-        assert refused(ask({"Authorization": "Bearer of-carol"}), "the token is not known here")
+        assert refused(ask({"Authorization": "Bearer of-dan"}), "the token is not known here")
         assert refused(ask({"Authorization": "Basic of-alice"}), "this server asks for a token")
 
 
@@ -85,6 +90,55 @@ def test_an_upload_is_refused_before_it_is_sent(guarded: RunningServer) -> None:
         connection.putheader("Content-Length", str(1 << 30))
         connection.endheaders(bytes(1000))
         assert connection.getresponse().status == 401
+
+
+@pytest.fixture
+def top(guarded: RunningServer) -> Iterator[str]:
+    model = {"model": ("top.pb", b"sum")}
+    stored = guarded.http.post("/upload", data={"name": "top-1"}, files=model, headers=ALICE)
+    assert stored.status_code == 200
+    yield "top-1"
+    guarded.http.delete("/delete/top-1", headers=ALICE)
+
+
+@pytest.mark.parametrize("lane", [{}, {"Expect": "100-continue"}], ids=["express", "Sanic's"])
+def test_a_token_is_good_for_some_models(
+    guarded: RunningServer, top: str, lane: dict[str, str]
+) -> None:
+    asked = CAROL | lane
+    assert guarded.http.post("/json", json=ROW | {"model": top}, headers=asked).status_code == 200
+    for path in ("/json", "/models/vk/predict/json"):
+        refusal = guarded.http.post(path, json=ROW, headers=asked)
+        assert (refusal.status_code, refusal.json()["right"]) == (403, "predict")
+        assert "for other models alone: top-*" in refusal.json()["error"]
+    # Whether there is such a model, it does not say.
+    assert guarded.http.get("/models/missing", headers=CAROL).status_code == 403
+    assert guarded.http.get("/models/top-2", headers=CAROL).status_code == 404
+
+
+def test_lists_show_what_a_token_may_read(guarded: RunningServer, top: str) -> None:
+    for row, who in ((ROW, ALICE), (ROW | {"model": top}, CAROL)):
+        assert guarded.http.post("/json", json=row, headers=who).status_code == 200
+
+    def names(who: dict[str, str]) -> list[str]:
+        return [record["name"] for record in guarded.http.get("/models", headers=who).json()]
+
+    def loaded(who: dict[str, str]) -> list[str]:
+        records = guarded.http.get("/status", headers=who).json()["models"]
+        return [record["model"].partition("/")[0] for record in records]
+
+    assert names(ALICE) == loaded(ALICE) == [top, "vk"]
+    assert names(CAROL) == loaded(CAROL) == [top]
+
+
+def test_a_missing_right_is_a_403_that_names_it(guarded: RunningServer, top: str) -> None:
+    asked = (("DELETE", f"/delete/{top}", "delete"), ("POST", "/upload", "upload"))
+    for method, path, right in (*asked, ("POST", "/params", "admin")):
+        refusal = guarded.http.request(method, path, headers=CAROL)
+        assert (refusal.status_code, refusal.json()["right"]) == (403, right)
+        assert refusal.json()["error"] == (
+            f"this takes the right '{right}', which 'carol' lacks; it has: predict, read"
+        )
 
 
 def test_commands_send_the_token_of_the_environment(

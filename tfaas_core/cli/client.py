@@ -14,12 +14,16 @@ import click
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection, HTTPResponse
+    from ssl import SSLContext
 
 DEFAULT_URL = "http://127.0.0.1:8083"
 
 _CONNECT_TIMEOUT_S = 10.0
 _SILENCE_TIMEOUT_S = 600.0
 """More than a server takes to load the slowest model."""
+
+_CA, _CERT = "tfaas.ca", "tfaas.cert"
+"""Where a click context keeps them."""
 
 _MAX_ERROR_BYTES = 64 * 1024
 
@@ -46,11 +50,12 @@ class Client:
     """Sends requests to one server, each over a connection of its own.
 
     ``url`` is the server's, its base path included; a ValueError says what is wrong with it.
-    ``token`` is sent to its guards, if there is one.
+    ``token`` is sent to its guards, if there is one. ``tls`` is what it speaks https with; None:
+    what this machine trusts does.
     Whatever goes wrong later, a refusal included, is a ClickException of one sentence.
     """
 
-    def __init__(self, url: str, token: str = "") -> None:
+    def __init__(self, url: str, token: str = "", tls: SSLContext | None = None) -> None:
         self.url = url.rstrip("/")
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -58,6 +63,7 @@ class Client:
         if "@" in parts.netloc or parts.query or parts.fragment:
             raise ValueError("give it a scheme, a host, a port and a path, and nothing else")
         self._is_tls = parts.scheme == "https"
+        self._tls = tls
         self._host, self._port = parts.hostname, parts.port
         self._base = quote(parts.path, safe="/%")
         if not token.isprintable() or not token.isascii():
@@ -99,9 +105,14 @@ class Client:
     def _connect(self) -> HTTPConnection:
         from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
-        kind = HTTPSConnection if self._is_tls else HTTPConnection
+        assert self._host is not None
+        place = self._host, self._port
         try:
-            connection = kind(self._host, self._port, timeout=_CONNECT_TIMEOUT_S)
+            connection = (
+                HTTPSConnection(*place, timeout=_CONNECT_TIMEOUT_S, context=self._tls)
+                if self._is_tls
+                else HTTPConnection(*place, timeout=_CONNECT_TIMEOUT_S)
+            )
             connection.connect()
         except (OSError, ValueError, HTTPException) as error:  # all but the first: absurd names
             raise click.ClickException(f"{self.url} cannot be reached: {reason(error)}") from None
@@ -158,16 +169,42 @@ def path_of(*parts: str) -> str:
     return "".join(f"/{quote(part, safe='')}" for part in parts)
 
 
-def _client(_context: click.Context, _option: click.Parameter, url: str) -> Client:
+def _client(context: click.Context, _option: click.Parameter, url: str) -> Client:
     try:
-        return Client(url, os.environ.get("TFAAS_TOKEN", ""))
+        tls = _tls(context.meta.get(_CA), context.meta.get(_CERT))
+        return Client(url, os.environ.get("TFAAS_TOKEN", ""), tls)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
 
 
+def _tls(ca: str | None, cert: str | None) -> SSLContext | None:
+    """Raises BadParameter, which names the file."""
+    if not ca and not cert:
+        return None
+    import ssl
+
+    path = ca
+    try:
+        context = ssl.create_default_context(cafile=ca or None)
+        if path := cert:
+            context.load_cert_chain(path)
+    except OSError as error:  # an SSLError is one
+        why = "it is no PEM of that" if isinstance(error, ssl.SSLError) else error.strerror
+        option = "--cert" if path == cert else "--ca"
+        raise click.BadParameter(f"{path} cannot be used: {why}", param_hint=option) from None
+    return context
+
+
+def _kept(name: str) -> Callable[..., None]:
+    def keep(context: click.Context, _option: click.Parameter, path: str | None) -> None:
+        context.meta[name] = path
+
+    return keep
+
+
 def url_option(command: F) -> F:
-    """Gives a command ``--url``, as the argument ``client``."""
-    option = click.option(
+    """Gives a command ``--url``, as the argument ``client``, and how that speaks https."""
+    url = click.option(
         "--url",
         "client",
         metavar="URL",
@@ -178,4 +215,25 @@ def url_option(command: F) -> F:
         callback=_client,
         help="The server.",
     )
-    return option(command)
+    ca = click.option(
+        "--ca",
+        metavar="FILE",
+        envvar="TFAAS_CA",
+        show_envvar=True,
+        callback=_kept(_CA),
+        # First, for what --url becomes.
+        is_eager=True,
+        expose_value=False,
+        help="The certificates, in PEM, that an https server's must be signed with.",
+    )
+    cert = click.option(
+        "--cert",
+        metavar="FILE",
+        envvar="TFAAS_CERT",
+        show_envvar=True,
+        callback=_kept(_CERT),
+        is_eager=True,
+        expose_value=False,
+        help="A certificate with its key, in PEM, for an https server that asks for one.",
+    )
+    return url(ca(cert(command)))

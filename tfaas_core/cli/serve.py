@@ -24,7 +24,7 @@ def serve(path: Path | None, overrides: tuple[str, ...], demo: bool, reload: boo
 
     from tfaas_core.processes import server
 
-    return server.serve(config, demo)
+    return server.serve(config, demo, lambda: read_config(path, overrides))
 
 
 def _serve_and_reload(path: Path | None, overrides: tuple[str, ...], demo: bool) -> int:

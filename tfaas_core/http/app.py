@@ -48,7 +48,8 @@ def create_app(host: Host, side: Side = "predictions") -> Sanic:  # type: ignore
     only = side if server.has_admin_port else None
     router = Router(host.routes(), server.base, host.observers, only)
     max_body_bytes = min(server.max_body_bytes, host.in_flight.most_bytes)
-    app = one_way_app(f"tfaas-{side}", SanicLane(router, max_body_bytes, host.in_flight).answer)
+    lane = SanicLane(router, max_body_bytes, host.in_flight, server.scheme)
+    app = one_way_app(f"tfaas-{side}", lane.answer)
     app.config.update(
         {
             "ACCESS_LOG": False,
@@ -67,23 +68,27 @@ def create_app(host: Host, side: Side = "predictions") -> Sanic:  # type: ignore
     app.ctx.foreign = ForeignWatch()
     app.ctx.least_pace = LeastPace.of(host.config.limits)
     app.ctx.in_flight = host.in_flight
-    app.ctx.express_lane = ExpressLane(router, max_body_bytes)
+    app.ctx.express_lane = ExpressLane(router, max_body_bytes, server.scheme)
     return app
 
 
 class SanicLane:
     """Answers requests that Sanic reads: all but plain ones."""
 
-    def __init__(self, router: Router, max_body_bytes: int, in_flight: InFlight) -> None:
+    def __init__(
+        self, router: Router, max_body_bytes: int, in_flight: InFlight, scheme: str
+    ) -> None:
         self._router = router
         self._max_body_bytes = max_body_bytes
         self._in_flight = in_flight
+        self._scheme = scheme
 
     async def answer(self, request: SanicRequest) -> HTTPResponse | None:
         """Passes a request, whose body is still to be read, to its handler."""
         path, query = split_target(request.raw_url.decode("ascii"))
         found = self._router.find(request.method, path)
-        head = Head(request.method, path, query, _headers(request), found.path_fields)
+        headers = _headers(request)
+        head = Head(request.method, path, query, headers, found.path_fields, self._scheme)
         client = client_of(request.transport)
         asked = ArrivingRequest(
             head,

@@ -64,9 +64,10 @@ class PlainRequest(HttpRequest, kw_only=True, gc=False):
 class ExpressLane:
     """Tells which requests are plain."""
 
-    def __init__(self, router: Router, max_body_bytes: int) -> None:
+    def __init__(self, router: Router, max_body_bytes: int, scheme: str = "http") -> None:
         self._router = router
         self._max_body_bytes = max_body_bytes
+        self._scheme = scheme
         self._heads: dict[bytes, PlainHead] = {}
 
     def request(self, data: bytes, client: ClientAddress) -> PlainRequest | None:
@@ -111,7 +112,7 @@ class ExpressLane:
             or not _NOT_PLAIN.isdisjoint(headers)
         ):
             return None
-        head = Head(_METHOD, path, query, headers, found.path_fields)
+        head = Head(_METHOD, path, query, headers, found.path_fields, self._scheme)
         return PlainHead(head, found.passage, int(length), keep_alive)
 
 

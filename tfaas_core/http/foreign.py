@@ -44,7 +44,7 @@ class ForeignWatch:
             self._logged_s = self._clock()
             _log.info(
                 "%s speaks TLS to this port, which takes plain HTTP: its connection is closed; "
-                "use http://, or a proxy before the server that ends TLS",
+                "use http://, or set server.tls_cert",
                 client,
             )
         return None

@@ -12,6 +12,7 @@ import msgspec
 
 from tfaas_core.fields import Fields, Headers
 from tfaas_core.route import ClientAddress, Head
+from tfaas_core.system.tls import subject_of
 from tfaas_core.visit import Visit
 
 _NO_QUERY = Fields()
@@ -71,4 +72,6 @@ def read_query(query: str) -> Fields:
 def client_of(transport: Any) -> ClientAddress:
     """The other end of a connection."""
     peer = transport.get_extra_info("peername")
-    return ClientAddress(peer[0], peer[1]) if isinstance(peer, tuple) else ClientAddress()
+    if not isinstance(peer, tuple):
+        return ClientAddress()
+    return ClientAddress(peer[0], peer[1], subject_of(transport.get_extra_info("peercert")))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
@@ -28,6 +29,10 @@ from tfaas_core.http.sanic_stream import StrictHttp
 
 SanicHandler = Callable[[SanicRequest], Coroutine[Any, Any, HTTPResponse | None]]
 """What Sanic calls for each request."""
+
+
+_TLS_LIMITS = {"ssl_handshake_timeout": 10.0, "ssl_shutdown_timeout": 2.0}
+"""How long a client may take for a handshake, and to say good-bye, in seconds."""
 
 
 class _OneWay(SanicRouter):
@@ -230,8 +235,9 @@ class SanicServer:
         app: Sanic,  # type: ignore[type-arg]
         listener: socket.socket,
         protocol: type[SanicProtocol],
+        tls: ssl.SSLContext | None = None,
     ) -> SanicServer:
-        """Begins to accept connections."""
+        """Begins to accept connections, which speak TLS if there is a context for it."""
         # Sanic takes a process without its own manager for the manager itself.
         os.environ["SANIC_WORKER_PROCESS"] = "true"
         # The first application of a process rewrites methods of Sanic's, which it can do once.
@@ -240,7 +246,11 @@ class SanicServer:
         info = ApplicationServerInfo(settings={"version": HTTP.VERSION_1})
         app.state.server_info.append(info)
         server = await app.create_server(
-            sock=listener, protocol=protocol, return_asyncio_server=True
+            sock=listener,
+            protocol=protocol,
+            return_asyncio_server=True,
+            ssl=tls,
+            asyncio_server_kwargs=None if tls is None else _TLS_LIMITS,
         )
         assert server is not None
         await server.startup()  # type: ignore[no-untyped-call]

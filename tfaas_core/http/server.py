@@ -30,11 +30,12 @@ class HttpServer:
     def __init__(self, host: Host, listener: socket.socket, side: Side = "predictions") -> None:
         self._app = create_app(host, side)
         self._listener = listener
+        self._tls = None if host.tls is None else host.tls.context
         self._server: SanicServer | None = None
 
     async def start(self) -> None:
         """Begins to accept connections."""
-        self._server = await SanicServer.start(self._app, self._listener, TfaasProtocol)
+        self._server = await SanicServer.start(self._app, self._listener, TfaasProtocol, self._tls)
 
     @property
     def open_connections(self) -> int:

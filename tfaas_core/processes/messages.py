@@ -53,6 +53,19 @@ class Refreshed(Answer, frozen=True, tag=True):
     could: bool
 
 
+class Renew(msgspec.Struct, frozen=True, tag=True):
+    """The parent: take what can change of this Config, which is pickled."""
+
+    call: int
+    config: bytes
+
+
+class Renewed(Answer, frozen=True, tag=True):
+    """A worker: I have done as your Renew says; or I keep what I had, and have logged why."""
+
+    could: bool
+
+
 class Drain(msgspec.Struct, frozen=True, tag=True):
     """The parent: take no new connection, answer what you have, and end."""
 
@@ -75,5 +88,7 @@ class Happened(msgspec.Struct, frozen=True, tag=True):
     event: ModelEvent
 
 
-FromWorker: TypeAlias = Serving | CannotStart | Notice | Announce | Refreshed | Look | Happened
-ToHttpWorker: TypeAlias = Announced | Refresh | Drain | Looked | Happened
+FromWorker: TypeAlias = (
+    Serving | CannotStart | Notice | Announce | Refreshed | Renewed | Look | Happened
+)
+ToHttpWorker: TypeAlias = Announced | Refresh | Renew | Drain | Looked | Happened

@@ -34,10 +34,11 @@ from tfaas_core.processes.messages import (
     Serving,
 )
 from tfaas_core.processes.ports import Ports
+from tfaas_core.processes.renewal import MakeRenewal
 from tfaas_core.processes.sandbox import sandbox_of
 from tfaas_core.processes.teller import Teller
 from tfaas_core.processes.watcher import Watcher
-from tfaas_core.processes.worker_process import WorkerProcess, refreshed
+from tfaas_core.processes.worker_process import WorkerProcess, refreshed, renewed
 from tfaas_core.shared_memory import shared_memories
 from tfaas_core.status import ProcessStatus, ServerStatus
 from tfaas_core.system.backoff import Backoff
@@ -57,8 +58,11 @@ T = TypeVar("T")
 class Parent:
     """Keeps everything running until it is told to stop, and takes everything down with it."""
 
-    def __init__(self, composition: Composition, ports: Ports, demo: bool) -> None:
-        self._config = composition.config
+    def __init__(
+        self, composition: Composition, ports: Ports, demo: bool, renewal: MakeRenewal
+    ) -> None:
+        """``renewal`` makes it, of what tells all workers."""
+        self._renewal = renewal(lambda config: renewed(self._workers.values(), config))
         self._composition = composition
         self._ports = ports
         self._demo = demo
@@ -91,6 +95,7 @@ class Parent:
         loop = asyncio.get_running_loop()
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signal_number, self._told_to_stop)
+        loop.add_signal_handler(signal.SIGHUP, self._renewal.ask)
         self._supervisor = self._composition.supervisor(self._teller.tell)
         self._sandbox = sandbox_of(self._composition)
         async with AsyncExitStack() as started:
@@ -107,6 +112,7 @@ class Parent:
             for number in range(self._composition.workers):
                 self._start_worker(number)
             self._tasks.spawn(self._follow_storage())
+            self._tasks.spawn(self._renewal.run())
             await self._stop.wait()
         if self._failure is not None:
             raise self._failure
@@ -117,7 +123,7 @@ class Parent:
         control, theirs = socket.socketpair()
         engine_socket, their_engine_socket = self._engine_sockets()
         arguments = http_worker.WorkerArguments(
-            config=self._config,
+            config=self._renewal.config,
             worker=number,
             workers=self._composition.workers,
             listener=self._ports.http,
@@ -170,7 +176,7 @@ class Parent:
         ):
             return
         self._announced = True
-        addresses = self._ports.announced(self._config.server.base)
+        addresses = self._ports.announced(self._renewal.config.server.base)
         print(f"TFaaS {__version__} serves {addresses}", flush=True)
         self._print_notices()
 

@@ -20,6 +20,7 @@ class Ports(msgspec.Struct, frozen=True):
     http: socket.socket
     others: dict[str, socket.socket]
     listeners: Sequence[OwnedListener]
+    scheme: str = "http"
 
     @classmethod
     @contextmanager
@@ -32,12 +33,12 @@ class Ports(msgspec.Struct, frozen=True):
                 listener = owned.listener
                 sock = bind(listener.host, listener.port, owned.cannot_listen, listener.reuse_port)
                 others[listener.name] = bound.enter_context(sock)
-            yield cls(http, others, listeners)
+            yield cls(http, others, listeners, config.server.scheme)
 
     def announced(self, base: str) -> str:
         """The addresses, for whoever started the server. ``base`` is the prefix of HTTP's paths."""
         others = [f", {owned.listener.name} at {self._url(owned)}" for owned in self.listeners]
-        return f"http://{_place(self.http)}{base}{''.join(others)}"
+        return f"{self.scheme}://{_place(self.http)}{base}{''.join(others)}"
 
     def shut(self) -> None:
         """Lets nobody else in; who is in already can be accepted."""

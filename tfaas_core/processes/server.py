@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from tfaas_core.composition import Composition
 from tfaas_core.config import Config
@@ -14,26 +15,32 @@ from tfaas_core.host import Host
 from tfaas_core.processes.broken_start import start_error
 from tfaas_core.processes.parent import Parent
 from tfaas_core.processes.ports import Ports
+from tfaas_core.processes.renewal import Renewal
 from tfaas_core.system import logs
 from tfaas_core.system.main_module import forget_main
 
 _log = logging.getLogger("tfaas.parent")
 
 
-def serve(config: Config, demo: bool) -> int:
+def serve(config: Config, demo: bool, read: Callable[[], Config]) -> int:
     """Runs the server until it is told to stop; returns the exit code. Raises StartupError.
 
+    At SIGHUP, ``read`` gives the configuration as it is then.
     ``demo``: store the demo models, if they are not stored.
     """
     logs.configure(config.server.log_level, config.server.log_format)
     forget_main()
     with _one_sentence(config):
         composition = Composition.of(config)
-        Host.at_rest(composition).routes()
+        host = Host.at_rest(composition)
+        host.routes()
+        renewal = partial(Renewal, composition, read, host.live_tables)
+        for warning in config.tls_files.warnings() if config.tls_files else ():
+            _log.warning("%s", warning)
         listeners = composition.plugins.listeners(composition.config)
         composition.check_reach(listeners)
         with Ports.bound(config, listeners) as ports, _opened(composition):
-            _run(Parent(composition, ports, demo), config)
+            _run(Parent(composition, ports, demo, renewal), config)
     return 0
 
 

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import os
+import pickle
 import signal
 import socket
 import sys
@@ -39,6 +40,8 @@ from tfaas_core.processes.messages import (
     Notice,
     Refresh,
     Refreshed,
+    Renew,
+    Renewed,
     Serving,
     ToHttpWorker,
 )
@@ -187,6 +190,8 @@ class HttpWorker:
         match message:
             case Refresh():
                 self._tasks.spawn(self._refresh(message))
+            case Renew():
+                self._tasks.spawn(self._renew(message))
             case Happened():
                 # Nothing is sent before this worker has said that it serves.
                 self._host.result().observers.happened(message.event)
@@ -212,6 +217,17 @@ class HttpWorker:
             _log.exception("could not refresh %r", message.name)
         self._could_read = could
         self._link.send(Refreshed(message.call, could))
+
+    async def _renew(self, message: Renew) -> None:
+        host = await self._host
+        could = True
+        try:
+            host.renew(pickle.loads(message.config))
+        except (Exception, SystemExit) as error:  # a plugin may call exit()
+            could = False
+            wrong = start_error("an HTTP worker keeps what it had", error, host.config)
+            _log.error("%s", wrong.message)
+        self._link.send(Renewed(message.call, could))
 
     def _parent_gone(self) -> None:
         _exit_at_once(1)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import pickle
 import socket
 from collections.abc import Callable, Iterable
 from functools import partial
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
-from tfaas_core.processes.messages import FromWorker, Refresh, Refreshed
+from tfaas_core.config import Config
+from tfaas_core.processes.messages import FromWorker, Refresh, Refreshed, Renew, Renewed
 from tfaas_core.system.link import Link
 
 _REFRESHES_S = 10.0
@@ -55,6 +57,17 @@ class WorkerProcess:
             return True
         return answer.could
 
+    async def renew(self, config: bytes) -> bool:
+        """Has it take what can change of a Config, which is pickled; returns whether it could.
+
+        One that dies meanwhile need not: the next one begins with it.
+        """
+        try:
+            answer: Renewed = await self._link.ask(partial(Renew, config=config))
+        except ConnectionError:
+            return True
+        return answer.could
+
     def kill(self) -> None:
         """Ends it at once."""
         self.process.kill()
@@ -85,4 +98,20 @@ async def refreshed(workers: Iterable[WorkerProcess], name: str, stop: asyncio.E
         return stop.is_set()
     finally:
         asked.cancel()
+        # Nobody waits for it any more, and it would be logged as an error that nobody heeds.
+        asked.add_done_callback(lambda done: done.cancelled() or done.exception())
         stopped.cancel()
+
+
+async def renewed(workers: Iterable[WorkerProcess], config: Config) -> bool:
+    """Has ``workers`` take what can change; returns, after ten seconds at most, whether all could.
+
+    Those that take longer do it later.
+    """
+    pickled = pickle.dumps(config)
+    try:
+        async with asyncio.timeout(_REFRESHES_S):
+            return all(await asyncio.gather(*(worker.renew(pickled) for worker in workers)))
+    except TimeoutError:
+        _log.warning("an HTTP worker has not taken the configuration within %g s", _REFRESHES_S)
+        return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterable
 from inspect import isawaitable
 from itertools import dropwhile
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
 
@@ -14,6 +14,9 @@ from tfaas_core.guard import Asking, Guard
 from tfaas_core.route import Head, Request, Right
 from tfaas_core.routing.unexpected import is_given_up, unexpected
 from tfaas_core.visit import Visit
+
+if TYPE_CHECKING:
+    from tfaas_core.config import Config
 
 _Owned: TypeAlias = tuple[Guard, str]
 """A guard, and the module of its plugin."""
@@ -36,6 +39,16 @@ class Guards:
     def know_who_asks(self) -> bool:
         """Whether one of them keeps strangers out."""
         return any(guard.knows_who_asks for guard, _owner in self._owned)
+
+    @property
+    def renewed(self) -> set[str]:
+        """The plugins of those that take a configuration which was read again."""
+        return {owner for guard, owner in self._owned if type(guard).renew is not Guard.renew}
+
+    def renew(self, config: Config) -> None:
+        """Has each of them take it. Raises what the first that cannot raises."""
+        for guard, _owner in self._owned:
+            guard.renew(config)
 
     def at(self, path: str, right: Right | None) -> RouteGuards | None:
         """For a route of this pattern that takes ``right``; None if there is no guard."""

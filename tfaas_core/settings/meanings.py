@@ -100,7 +100,7 @@ def _words(kind: types.Type, choices: Sequence[object]) -> str:
 
 def _one_of(union: types.UnionType, choices: Sequence[object]) -> str:
     kinds = [kind for kind in union.types if not isinstance(kind, types.NoneType)]
-    if any(getattr(kind, "cls", None) is secret.SecretPlace for kind in kinds):
+    if any(issubclass(getattr(kind, "cls", object), secret.SecretPlace) for kind in kinds):
         return "secret"
     return " or ".join(_words(kind, choices) for kind in kinds)
 

@@ -45,4 +45,5 @@ def _holds(value: object, kind: types.Type) -> bool:
 
 
 def _is_place(kind: Any) -> bool:
-    return getattr(kind, "cls", None) is SecretPlace
+    struct = getattr(kind, "cls", None)
+    return struct is not None and issubclass(struct, SecretPlace)

@@ -16,7 +16,7 @@ from tfaas_core.errors import ConfigError
 # Kubernetes sets these in every pod next to a service that is called "tfaas".
 _KUBERNETES = re.compile(r"TFAAS_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_\w+)")
 _VARIABLE = "environment variable "
-_OF_THE_CLIENT = {"TFAAS_URL", "TFAAS_TOKEN"}
+_OF_THE_CLIENT = {"TFAAS_CA", "TFAAS_CERT", "TFAAS_TOKEN", "TFAAS_URL"}
 
 
 class Change(msgspec.Struct, frozen=True):

@@ -6,15 +6,17 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_PARENTS = {signal.SIGHUP, signal.SIGINT, signal.SIGTERM}
+
 
 @contextmanager
 def stop_signals_blocked() -> Iterator[None]:
-    """Processes started in the block never see Ctrl-C or SIGTERM, not even while they are set up.
+    """Processes started in the block never see Ctrl-C, SIGTERM or SIGHUP, at their set-up neither.
 
     A terminal, and whatever stops services, sends them to every process of the group; only the
     parent is to act on them.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _PARENTS)
     try:
         yield
     finally:

@@ -36,11 +36,13 @@ def fake_server(
     folder: Path,
     *settings: str,
     disabled: Sequence[str] = (),
+    arguments: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
 ) -> Iterator[RunningServer]:
     """A server of FakeRuntime's models, which come as a third-party plugin, without TensorFlow.
 
-    ``disabled``: further plugins that it does without; ``env``: further environment variables.
+    ``disabled``: further plugins that it does without; ``arguments``: further ones of ``tfaas
+    serve``; ``env``: further environment variables.
     """
     info = folder / "site" / "fake_runtime-1.0.dist-info"
     info.mkdir(parents=True)
@@ -52,6 +54,7 @@ def fake_server(
         "server.workers=2",
         f"plugins.disabled={json.dumps([*HEAVY_PLUGINS, *disabled])}",
         *settings,
+        arguments=arguments,
         env={"PYTHONPATH": os.pathsep.join([str(folder / "site"), *sys.path]), **(env or {})},
     ) as server:
         yield server

@@ -17,8 +17,8 @@ _NO_PLACE = {
     "staticdir": "no pages or files of this folder are served",
     "configproto": "TensorFlow's options are chosen for each model when it is loaded; see [engine]",
     "logfile": "the log goes to stderr: `tfaas serve 2>> tfaas.log`, or systemd's journal",
-    "servercrt": "TLS is not served here: put nginx or HAProxy with this certificate in front",
-    "serverkey": "see serverCrt",
+    "servercrt": "TLS takes serverCrt and serverKey, both",
+    "serverkey": "TLS takes serverCrt and serverKey, both",
     "rate": "it is no limit like 100-S; see [plugins.rate_limit]",
     "monitrecord": "no MONIT records are printed",
 }
@@ -66,8 +66,15 @@ class OldConfig:
         yield f"port = {self._number('port', 8083)}"
         if base := self._text("base").strip("/"):
             yield f"base = {quoted(f'/{base}')}"
+        if self._is_tls:
+            yield f"tls_cert = {quoted(self._text('serverCrt'))}"
+            yield f"tls_key = {quoted(self._text('serverKey'))}"
         if self._number("verbose", 0) > 1:
             yield 'log_level = "debug"'
+
+    @property
+    def _is_tls(self) -> bool:
+        return bool(self._text("serverCrt") and self._text("serverKey"))
 
     def _storage(self) -> Iterator[str]:
         models = self._text("modelDir").rstrip("/") or "models"
@@ -79,9 +86,10 @@ class OldConfig:
     def _url_option(self) -> str:
         """What a command needs to find the server; empty if it is where commands look."""
         port, base = self._number("port", 8083), self._text("base").strip("/")
-        if (port, base) == (8083, ""):
+        if (port, base, self._is_tls) == (8083, "", False):
             return ""
-        return " --url " + _shown(f"http://localhost:{port}/{base}".rstrip("/"))
+        scheme = "https" if self._is_tls else "http"
+        return " --url " + _shown(f"{scheme}://localhost:{port}/{base}".rstrip("/"))
 
     def _engine(self) -> Iterator[str]:
         if (limit := self._number("cacheLimit", 0)) > 0:
@@ -96,9 +104,10 @@ class OldConfig:
         return re.fullmatch("[1-9][0-9]{0,8}-[SMHDsmhd]", str(self._values.get("rate"))) is not None
 
     def _left_over(self) -> Iterator[str]:
+        taken = _TAKEN | ({"servercrt", "serverkey"} if self._is_tls else set())
         for key, value in self._document.items():
             reason = _NO_PLACE.get(key.lower(), "TFaaS has no such key")
-            is_taken = key.lower() in _TAKEN or (key.lower() == "rate" and self._has_rate())
+            is_taken = key.lower() in taken or (key.lower() == "rate" and self._has_rate())
             if not is_taken and value not in ("", 0, False, None):
                 yield f"# {_one_line(key)} = {_one_line(value)}: {reason}"
 

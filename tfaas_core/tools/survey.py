@@ -150,6 +150,9 @@ def _built(config: Config, commands: Collection[str], report: _Report) -> _Built
     built.plugins.commands(commands)
     config = _without_wrong_kinds(config, built, report)
     try:
+        if (tls := config.tls_files) is not None:
+            tls.context()
+            built.warnings += tls.warnings()
         built.composition = Composition.of(config, built.plugins)
     except StartupError as error:
         report(error)

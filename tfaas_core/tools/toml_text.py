@@ -21,10 +21,11 @@ def value_text(value: Any) -> str:
         return f"[{', '.join(map(value_text, value))}]"
     if isinstance(value, Mapping):
         given = {key: inner for key, inner in value.items() if inner is not None}
-        pairs = [f"{_key(key)} = {value_text(inner)}" for key, inner in given.items()]
+        pairs = [f"{key_text(key)} = {value_text(inner)}" for key, inner in given.items()]
         return "{ " + ", ".join(pairs) + " }" if pairs else "{}"
     return json.dumps(value, default=str)
 
 
-def _key(key: str) -> str:
+def key_text(key: str) -> str:
+    """A key as it stands before ``=``, in one line."""
     return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else quoted(key)

@@ -8,7 +8,7 @@ from pathlib import Path
 from tfaas_core.errors import BadBody, UnsupportedMediaType
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
-from tfaas_core.route import Request, Response, Route, admit, json_response
+from tfaas_core.route import Request, Response, Route, admit, json_response, visible_models
 from tfaas_core.storage import MODEL
 from tfaas_core.uploads.form import check_length, read_form, store_body
 from tfaas_core.uploads.package import Received
@@ -29,9 +29,11 @@ class ModelsApi:
     def __init__(self, host: Host) -> None:
         self._host = host
 
-    async def list(self, _request: Request) -> Response:
-        """``GET /models``: the live version of every model, sorted by name."""
-        return json_response([model.live.document() for model in self._host.catalog.list()])
+    async def list(self, request: Request) -> Response:
+        """``GET /models``: the live version of every model that the client may see, by name."""
+        live = [model.live for model in self._host.catalog.list()]
+        visible = await visible_models(request, [version.name for version in live])
+        return json_response([version.document() for version in live if version.name in visible])
 
     async def show(self, request: Request) -> Response:
         """``GET /models/NAME``: that of one of them."""
