@@ -20,7 +20,7 @@ LAYERS = (
     {"public_names"},
     {"__init__"},
     {"archives", "base64_text", "errors", "events", "fields", "listener", "spelling", "streams"}
-    | {"visit"},
+    | {"regular_file", "visit"},
     {"configured_path", "error_kinds", "json_text"},
     {"route", "tensors"},
     {"guard", "models", "observer", "static_files"},
