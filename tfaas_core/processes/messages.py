@@ -57,6 +57,14 @@ class Drain(msgspec.Struct, frozen=True, tag=True):
     """The parent: take no new connection, answer what you have, and end."""
 
 
+class Ping(msgspec.Struct, frozen=True, tag=True):
+    """The parent: does your event loop go on?"""
+
+
+class Pong(msgspec.Struct, frozen=True, tag=True):
+    """A worker: it does."""
+
+
 class Look(msgspec.Struct, frozen=True, tag=True):
     """A worker: how is the server?"""
 
@@ -75,5 +83,7 @@ class Happened(msgspec.Struct, frozen=True, tag=True):
     event: ModelEvent
 
 
-FromWorker: TypeAlias = Serving | CannotStart | Notice | Announce | Refreshed | Look | Happened
-ToHttpWorker: TypeAlias = Announced | Refresh | Drain | Looked | Happened
+FromWorker: TypeAlias = (
+    Serving | CannotStart | Notice | Announce | Refreshed | Look | Happened | Pong
+)
+ToHttpWorker: TypeAlias = Announced | Refresh | Drain | Looked | Happened | Ping

@@ -10,7 +10,8 @@ from functools import partial
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
-from tfaas_core.processes.messages import FromWorker, Refresh, Refreshed
+from tfaas_core.processes.heartbeat import Heartbeat
+from tfaas_core.processes.messages import FromWorker, Ping, Refresh, Refreshed
 from tfaas_core.system.link import Link
 
 _REFRESHES_S = 10.0
@@ -32,7 +33,9 @@ class WorkerProcess:
         process: SpawnProcess,
         control: socket.socket,
         on_message: Callable[[WorkerProcess, FromWorker, list[int]], None],
+        silent_limit_s: float = 0.0,
     ) -> None:
+        """``silent_limit_s``: see Heartbeat."""
         self.number = number
         self.process = process
         self.is_serving = False
@@ -43,6 +46,7 @@ class WorkerProcess:
         )
         self.send: Callable[[object], None] = self._link.send
         """Tells it something."""
+        self.heartbeat = Heartbeat(process.pid or 0, lambda: self.send(Ping()), silent_limit_s)
 
     async def refresh(self, name: str) -> bool:
         """Has it look up ``name``, or with "", everything; returns whether it could.

@@ -7,6 +7,7 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import msgspec
 
@@ -31,6 +32,7 @@ from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.errors import TfaasError
 from tfaas_core.system.backoff import Backoff
 from tfaas_core.system.ending import Ending
+from tfaas_core.system.one_line import described
 from tfaas_core.system.out_of_memory import OutOfMemory
 from tfaas_core.system.tasks import Tasks
 
@@ -63,6 +65,7 @@ class Seats:
         self._backoff = Backoff()
         self._tickets = itertools.count(1)
         self._tasks = Tasks(_log)
+        self._told = ""
 
     def start(self) -> None:
         """Looks after the seats from now on."""
@@ -259,11 +262,17 @@ class Seats:
 
     async def _look(self) -> None:
         while True:
-            try:
-                self._starter.keep_ready()
-                self._out_of_memory.killed_lately()
-                for seat in list(self._seats.values()):
-                    self._watch.look_at(seat)
-            except BaseException:  # too many open files, or exit() in a plugin; it watches on
-                _log.exception("model processes are not watched at the moment")
+            self._going_on(self._starter.keep_ready)
+            self._going_on(self._out_of_memory.killed_lately)
+            for seat in list(self._seats.values()):
+                self._going_on(partial(self._watch.look_at, seat))
             await asyncio.sleep(INTERVAL_S)
+
+    def _going_on(self, step: Callable[[], object]) -> None:
+        """Does it; if it fails, all else goes on."""
+        try:
+            step()
+        except BaseException as error:  # too many open files, or exit() in a plugin
+            if (why := described(error)) != self._told:
+                self._told = why
+                _log.exception("model processes are not watched at the moment")
