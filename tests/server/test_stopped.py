@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import httpx
 import pytest
 
+from tests.plugin_site import write_plugin
 from tfaas_core.testing.clients import fake_server
 from tfaas_core.testing.runtime import HANGS
 from tfaas_core.testing.server import RunningServer
 from tfaas_core.testing.waiting import until
+
+SLEEPER = """
+import time
+from tfaas_core.hookspecs import hookimpl
+from tfaas_core.route import Route
+
+async def sleep(request):
+    time.sleep(3600)
+
+@hookimpl
+def tfaas_register_routes(host):
+    return [Route("/sleep", ("POST",), sleep)]
+"""
 
 WITHIN_S = 30
 """It takes less than ten, if the machine is not busy."""
@@ -64,3 +80,13 @@ def test_a_stopped_http_worker_is_replaced(server: RunningServer) -> None:
     until(lambda: len(server.workers()) == 2)
     assert "is stopped: replacing it" in server.log.read_text()
     assert answers(server)
+
+
+def test_an_http_worker_that_sleeps_for_ever_is_replaced(tmp_path: Path) -> None:
+    write_plugin(tmp_path / "site", "tfaas-sleeper", SLEEPER)
+    with fake_server(tmp_path, "server.workers=1", "server.request_timeout_s=1") as server:
+        with pytest.raises(httpx.TransportError):
+            server.http.post("/sleep")
+        until(lambda: len(server.workers()) == 1)
+        assert server.http.get("/models").status_code == 200
+        assert "answered nothing and done nothing for 10 s" in server.log.read_text()

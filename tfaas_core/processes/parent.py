@@ -34,13 +34,12 @@ from tfaas_core.processes.messages import (
 from tfaas_core.processes.ports import Ports
 from tfaas_core.processes.teller import Teller
 from tfaas_core.processes.watcher import Watcher
-from tfaas_core.processes.worker_process import WorkerProcess, refreshed
+from tfaas_core.processes.worker_process import WorkerProcess, listen_to_hearts, refreshed
 from tfaas_core.processes.worker_start import WorkerStart
 from tfaas_core.status import ProcessStatus, ServerStatus
 from tfaas_core.system.backoff import Backoff
 from tfaas_core.system.ending import Ending
 from tfaas_core.system.one_line import described
-from tfaas_core.system.stopped import LOOK_EVERY_S
 from tfaas_core.system.tasks import Tasks
 
 _RETRY_S = 1.0
@@ -99,7 +98,7 @@ class Parent:
             for number in range(self._composition.workers):
                 self._start_worker(number)
             self._tasks.spawn(self._follow_storage())
-            self._tasks.spawn(self._listen_to_hearts())
+            self._tasks.spawn(listen_to_hearts(self._workers, self._stop))
             await self._stop.wait()
         if self._failure is not None:
             raise self._failure
@@ -190,16 +189,6 @@ class Parent:
         except Exception as error:
             _log.error("HTTP worker %d cannot be started: %s", worker.number, described(error))
             self._tasks.spawn(self._replace(worker))
-
-    async def _listen_to_hearts(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_EVERY_S)
-            for worker in self._workers.values():
-                # What ends has a limit of its own.
-                fault = "" if self._stop.is_set() else worker.heartbeat.fault(worker.is_serving)
-                if fault:
-                    _log.warning("HTTP worker %d %s: replacing it", worker.number, fault)
-                    worker.kill()
 
     # Telling every worker.
 

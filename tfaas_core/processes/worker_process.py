@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from multiprocessing.context import SpawnProcess
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from tfaas_core.processes.heartbeat import Heartbeat
 from tfaas_core.processes.messages import FromWorker, Ping, Refresh, Refreshed
 from tfaas_core.system.link import Link
+from tfaas_core.system.stopped import LOOK_EVERY_S
 
 _REFRESHES_S = 10.0
 
@@ -90,3 +91,20 @@ async def refreshed(workers: Iterable[WorkerProcess], name: str, stop: asyncio.E
     finally:
         asked.cancel()
         stopped.cancel()
+
+
+async def listen_to_hearts(workers: Mapping[int, WorkerProcess], stop: asyncio.Event) -> None:
+    """Kills those that have to be replaced, until ``stop`` is set: ending has limits of its own."""
+    while not stop.is_set():
+        for worker in list(workers.values()):
+            try:
+                _listen_to(worker)
+            except Exception:  # to end would mean to notice nothing ever again
+                _log.exception("HTTP worker %d is not watched at the moment", worker.number)
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+def _listen_to(worker: WorkerProcess) -> None:
+    if fault := worker.heartbeat.fault(worker.is_serving):
+        _log.warning("HTTP worker %d %s: replacing it", worker.number, fault)
+        worker.kill()

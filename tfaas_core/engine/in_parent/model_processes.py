@@ -12,7 +12,6 @@ import msgspec
 
 from tfaas_core.engine.in_parent.starter import ProcessHandle, Starter
 from tfaas_core.engine.shared.messages import FromProcess
-from tfaas_core.errors import TfaasError
 from tfaas_core.system.ending import Ending
 from tfaas_core.system.link import Link
 
@@ -93,7 +92,7 @@ class ModelProcesses:
             task = self._shared[group] = asyncio.create_task(self._start(runtime))
         try:
             return await asyncio.shield(task)
-        except TfaasError:
+        except Exception:  # Unavailable, or too many open files
             if self._shared.get(group) is task:
                 del self._shared[group]
             raise
