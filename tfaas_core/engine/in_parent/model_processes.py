@@ -76,6 +76,11 @@ class ModelProcesses:
             process.kill()
             self._forget(process)
 
+    def abandon(self, process: ModelProcess) -> None:
+        """One that does not even die, since it is deep in the kernel, is as good as lost."""
+        process.link.close()
+        self._lost(process)
+
     def close(self) -> None:
         """Ends all of them."""
         for process in list(self._running):

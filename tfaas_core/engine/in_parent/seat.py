@@ -25,8 +25,8 @@ class Seat(msgspec.Struct):
     ``waiting``: how many wait to be connected to it; they are, even if it is leaving.
     ``stuck``: its process is being killed, because it does not get on. ``made_up``: whether made-up
     values may warm it up; while ``giving_up``, its process is being killed, because they do not
-    end, and ``given_up`` is set when that is gone. ``looks``, ``stopped``, ``turns`` and
-    ``silent_looks``: see Watch.
+    end, and ``given_up`` is set when that is gone. ``stuck_looks``, ``looks``, ``stopped``,
+    ``turns`` and ``silent_looks``: see Watch.
     ``is_told``: whether observers know that it is loaded. ``why_leaving``: see ModelUnloaded.
     """
 
@@ -39,6 +39,7 @@ class Seat(msgspec.Struct):
     process: ModelProcess | None = None
     leaving: bool = False
     stuck: bool = False
+    stuck_looks: int = 0
     made_up: bool = True
     giving_up: bool = False
     given_up: asyncio.Event = msgspec.field(default_factory=asyncio.Event)

@@ -42,8 +42,8 @@ _log = logging.getLogger("tfaas.engine")
 class Seats:
     """At most one seat for a stored version is *live*: where new requests for it go.
 
-    ``on_evicted``: called with a seat that makes room for another, so that no worker keeps it in
-    use. All methods belong to the event loop's thread.
+    ``on_evicted``: called with a seat that makes room for another, or whose process does not even
+    die, so that no worker keeps it in use. All methods belong to the event loop's thread.
     """
 
     def __init__(
@@ -265,8 +265,17 @@ class Seats:
             self._going_on(self._starter.keep_ready)
             self._going_on(self._out_of_memory.killed_lately)
             for seat in list(self._seats.values()):
-                self._going_on(partial(self._watch.look_at, seat))
+                self._going_on(partial(self._look_at, seat))
             await asyncio.sleep(INTERVAL_S)
+
+    def _look_at(self, seat: Seat) -> None:
+        self._watch.look_at(seat)
+        if seat.process is not None and self._watch.outlives_its_end(seat):
+            _log.warning("the process of %s does not even die: going on without it", seat.blamed)
+            # Workers are still connected to it, and it will not hang up on them.
+            for other in [s for s in self._seats.values() if s.process is seat.process]:
+                self._on_evicted(other)
+            self._processes.abandon(seat.process)
 
     def _going_on(self, step: Callable[[], object]) -> None:
         """Does it; if it fails, all else goes on."""

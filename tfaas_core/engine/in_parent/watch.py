@@ -13,6 +13,9 @@ from tfaas_core.system.stopped import LOOK_EVERY_S
 WARM_UP_LIMIT_S = 10.0
 """For one run of made-up values: they may be such that the model computes for ever."""
 
+DEATH_LIMIT_S = 2.0
+"""For the end of a process that was killed."""
+
 INTERVAL_S = 0.25
 """Between two looks."""
 
@@ -45,6 +48,11 @@ class Watch:
             self._end(seat, "is stuck in a run")
         elif not self._turns(seat):
             self._end(seat, "does not take its requests")
+
+    def outlives_its_end(self, seat: Seat) -> bool:
+        """Whether its process was ended a while ago, and is there all the same. Said once."""
+        seat.stuck_looks += seat.stuck
+        return seat.stuck_looks == round(DEATH_LIMIT_S / INTERVAL_S)
 
     def _is_stopped(self, seat: Seat) -> bool:
         process = seat.process
