@@ -167,6 +167,9 @@ class Runtime(ABC):
     def load(self, artifact: Path, params: Params, options: LoadOptions) -> Servable:
         """Loads ``artifact``, as its uploader's params and the server's options want it.
 
+        Called in a thread of its own; where models share a process, one after the other, unless one
+        takes longer than two seconds: then the next begins beside it.
+
         Raises BadBody if the file is not what it claims to be, CannotServe if it is but
         cannot be served, in words that help the person who uploaded it.
         """
