@@ -13,7 +13,7 @@ from typing import Any
 
 from tfaas_core.codec import Codec
 from tfaas_core.composition import Composition
-from tfaas_core.config import Config, Limits
+from tfaas_core.config import Config
 from tfaas_core.engine.base import Engine
 from tfaas_core.engine.resting import RestingEngine
 from tfaas_core.errors import StorageUnavailable
@@ -31,6 +31,7 @@ from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.routing.observers import Observers
 from tfaas_core.routing.seam import SealedRoute, sealed
 from tfaas_core.runtime import Runtime
+from tfaas_core.settings.tables import Limits
 from tfaas_core.shared_memory import SharedMemory, shared_memories
 from tfaas_core.status import ProcessStatus, ServerStatus
 from tfaas_core.storage import Storage

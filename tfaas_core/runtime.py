@@ -10,8 +10,8 @@ from typing import ClassVar, TypeAlias
 
 import msgspec
 
-from tfaas_core.config import EngineTable, Models, OpPolicy, SlowPriority
 from tfaas_core.models.params import Params
+from tfaas_core.settings.tables import EngineTable, Models, OpPolicy, SlowPriority
 from tfaas_core.tensors import Array, Signature
 
 Shapes: TypeAlias = Sequence[tuple[int | None, ...]]
@@ -176,6 +176,9 @@ class Runtime(ABC):
     @abstractmethod
     def load(self, artifact: Path, params: Params, options: LoadOptions) -> Servable:
         """Loads ``artifact``, as its uploader's params and the server's options want it.
+
+        Called in a thread of its own; where models share a process, one after the other, unless one
+        takes longer than two seconds: then the next begins beside it.
 
         Raises BadBody if the file is not what it claims to be, CannotServe if it is but
         cannot be served, in words that help the person who uploaded it.

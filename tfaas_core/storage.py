@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import errno
 import time
 from abc import ABC, abstractmethod
@@ -12,7 +13,8 @@ from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
-from tfaas_core.errors import StorageFull, StorageUnavailable, UnknownVersion
+from tfaas_core.errors import DamagedFile, StorageFull, StorageUnavailable, UnknownVersion
+from tfaas_core.models.checksum import is_whole
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.versions import Model, Pointers
 
@@ -180,6 +182,25 @@ class Storage(ABC):
         Raises UnknownVersion if the version was removed, DamagedFile if a file of it is not
         what was stored, and StorageFull if it cannot be brought to this machine.
         """
+
+    def verify(self, version: ModelVersion) -> None:
+        """Reads all files of the version where they are stored, past any cache.
+
+        Raises what ``artifact`` does. This one trusts that, and compares the checksum; a storage
+        with a cache does better.
+        """
+        if not is_whole(self.artifact(version), version.checksum):
+            raise DamagedFile(
+                f"the files of {version.reference} are not what was stored; upload it again",
+                model=version.name,
+            )
+
+    def broken_records(self) -> builtins.list[str]:
+        """A sentence for each record that cannot be read, so that no model lists its version.
+
+        Reads them all. A storage whose records cannot break has none.
+        """
+        return []
 
     @abstractmethod
     def revision(self) -> str:

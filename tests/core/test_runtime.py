@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tfaas_core.config import EngineTable, load_config
+from tfaas_core.config import load_config
 from tfaas_core.engine.local import LocalEngineFactory
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import LoadOptions, Servable
+from tfaas_core.settings.tables import EngineTable
 from tfaas_core.testing.engine_harness import started
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import FakeRuntime

@@ -26,6 +26,7 @@ from tfaas_core.cli.routes import routes
 from tfaas_core.cli.serve import serve
 from tfaas_core.cli.token import token
 from tfaas_core.cli.upload import upload
+from tfaas_core.cli.verify import verify
 from tfaas_core.cli.versions import versions
 from tfaas_core.errors import TfaasError
 
@@ -33,8 +34,8 @@ from tfaas_core.errors import TfaasError
 @click.group(
     cls=AllCommands,
     commands=[
-        *(serve, check, config, db, plugins, routes, inspect, copy, import_models, migrate, new),
-        token,
+        *(serve, check, config, db, verify, plugins, routes, inspect, copy, import_models, migrate),
+        *(new, token),
         *(models, upload, predict, delete, download, versions, rollback),
     ],
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from tfaas_core.config import Limits
+from tfaas_core.settings.tables import Limits
 
 
 class LeastPace(msgspec.Struct, frozen=True):

@@ -24,6 +24,7 @@ from tfaas_core.errors import DamagedFile
 from tfaas_core.local_disk.disk import check_can_be_made, remove, sync, sync_tree
 from tfaas_core.local_disk.staging import StagingArea
 from tfaas_core.models.checksum import PREFIX, artifact_checksum
+from tfaas_core.regular_file import UnfitFileError
 from tfaas_core.storage import MODEL
 
 _IN_USE_S = 600
@@ -74,7 +75,7 @@ class ArtifactCache:
         try:
             if artifact_checksum(entry / MODEL) == checksum:
                 return entry / MODEL
-        except FileNotFoundError:  # somebody is clearing the cache
+        except (FileNotFoundError, UnfitFileError):  # somebody is clearing the cache, or fills it
             pass
         _log.warning("%s in the cache is damaged, and is removed", entry.name)
         self._evict(entry)
@@ -96,6 +97,14 @@ class ArtifactCache:
                 return self._put(staging, checksum)
             finally:
                 self.staging.discard(staging)
+
+    def check(self, fill: Callable[[Path], None]) -> None:
+        """Has ``fill`` write an artifact that is not kept, to see whether it can."""
+        staging = self.stage()
+        try:
+            fill(staging)
+        finally:
+            self.staging.discard(staging)
 
     def add(self, staging: Path, checksum: str) -> None:
         """Takes a staging folder, which holds the artifact of this checksum and else nothing."""

@@ -6,12 +6,14 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from tfaas_core.regular_file import UnfitFileError, open_regular
+
 PREFIX = "sha256:"
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
+    """SHA-256 of a regular file, in hex."""
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -26,13 +28,14 @@ def artifact_checksum(artifact: Path) -> str:
 def is_whole(artifact: Path, checksum: str) -> bool:
     """Whether an artifact has this checksum. Blocks.
 
-    Of one that is being removed or replaced, no; if ``checksum`` is of another kind, yes.
+    Of one that is being removed or replaced, or is a pipe, no; if ``checksum`` is of another kind,
+    yes.
     """
     if not checksum.startswith(PREFIX):
         return True
     try:
         return artifact_checksum(artifact) == checksum
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, UnfitFileError):
         return False
 
 

@@ -12,7 +12,6 @@ import click
 import msgspec
 
 from tfaas_core.codec import Codec
-from tfaas_core.config import PluginsTable
 from tfaas_core.listener import Listener
 from tfaas_core.plugins.calls import shown
 from tfaas_core.plugins.handlers import why_no_handler
@@ -21,6 +20,7 @@ from tfaas_core.route import Right, Route
 from tfaas_core.routing.pattern import Pattern
 from tfaas_core.runtime import Runtime
 from tfaas_core.settings.checks import keys_of
+from tfaas_core.settings.tables import PluginsTable
 from tfaas_core.system.one_line import described
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

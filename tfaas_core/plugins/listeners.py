@@ -9,12 +9,13 @@ from functools import partial
 
 import msgspec
 
-from tfaas_core.config import Config, Server
+from tfaas_core.config import Config
 from tfaas_core.errors import ConfigError, PluginError, StartupError
 from tfaas_core.listener import Listener
 from tfaas_core.plugins.calls import make
 from tfaas_core.plugins.lifespan import Lifespan, Wording
 from tfaas_core.plugins.plugin import Plugin
+from tfaas_core.settings.tables import Server
 from tfaas_core.system.address import Address, shown_address
 
 MANAGEMENT = "management"

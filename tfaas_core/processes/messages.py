@@ -70,6 +70,14 @@ class Drain(msgspec.Struct, frozen=True, tag=True):
     """The parent: take no new connection, answer what you have, and end."""
 
 
+class Ping(msgspec.Struct, frozen=True, tag=True):
+    """The parent: does your event loop go on?"""
+
+
+class Pong(msgspec.Struct, frozen=True, tag=True):
+    """A worker: it does."""
+
+
 class Look(msgspec.Struct, frozen=True, tag=True):
     """A worker: how is the server?"""
 
@@ -89,6 +97,6 @@ class Happened(msgspec.Struct, frozen=True, tag=True):
 
 
 FromWorker: TypeAlias = (
-    Serving | CannotStart | Notice | Announce | Refreshed | Renewed | Look | Happened
+    Serving | CannotStart | Notice | Announce | Refreshed | Renewed | Look | Happened | Pong
 )
-ToHttpWorker: TypeAlias = Announced | Refresh | Renew | Drain | Looked | Happened
+ToHttpWorker: TypeAlias = Announced | Refresh | Renew | Drain | Looked | Happened | Ping

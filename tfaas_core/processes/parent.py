@@ -6,12 +6,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import multiprocessing
 import os
 import signal
-import socket
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import TypeVar
 
 import msgspec
@@ -20,7 +18,6 @@ from tfaas_core import __version__
 from tfaas_core.composition import Composition
 from tfaas_core.engine.base import Supervisor
 from tfaas_core.errors import StartupError
-from tfaas_core.processes import worker as http_worker
 from tfaas_core.processes.messages import (
     Announce,
     Announced,
@@ -31,6 +28,7 @@ from tfaas_core.processes.messages import (
     Look,
     Looked,
     Notice,
+    Pong,
     Serving,
 )
 from tfaas_core.processes.ports import Ports
@@ -38,13 +36,17 @@ from tfaas_core.processes.renewal import MakeRenewal
 from tfaas_core.processes.sandbox import sandbox_of
 from tfaas_core.processes.teller import Teller
 from tfaas_core.processes.watcher import Watcher
-from tfaas_core.processes.worker_process import WorkerProcess, refreshed, renewed
-from tfaas_core.shared_memory import shared_memories
+from tfaas_core.processes.worker_process import (
+    WorkerProcess,
+    listen_to_hearts,
+    refreshed,
+    renewed,
+)
+from tfaas_core.processes.worker_start import WorkerStart
 from tfaas_core.status import ProcessStatus, ServerStatus
 from tfaas_core.system.backoff import Backoff
 from tfaas_core.system.ending import Ending
-from tfaas_core.system.lifeline import Lifeline, tied
-from tfaas_core.system.signals import stop_signals_blocked
+from tfaas_core.system.one_line import described
 from tfaas_core.system.tasks import Tasks
 
 _RETRY_S = 1.0
@@ -65,10 +67,7 @@ class Parent:
         self._renewal = renewal(lambda config: renewed(self._workers.values(), config))
         self._composition = composition
         self._ports = ports
-        self._demo = demo
-        self._memory = shared_memories(composition.plugins.memory(composition.config))
-        self._context = multiprocessing.get_context("spawn")
-        self._lifeline = Lifeline()
+        self._start = WorkerStart(composition, ports, demo, self._heard)
         self._workers: dict[int, WorkerProcess] = {}
         self._teller = Teller()
         self._announced = False
@@ -113,6 +112,7 @@ class Parent:
                 self._start_worker(number)
             self._tasks.spawn(self._follow_storage())
             self._tasks.spawn(self._renewal.run())
+            self._tasks.spawn(listen_to_hearts(self._workers, self._stop))
             await self._stop.wait()
         if self._failure is not None:
             raise self._failure
@@ -120,33 +120,9 @@ class Parent:
     # Workers: started, heard, replaced.
 
     def _start_worker(self, number: int) -> None:
-        control, theirs = socket.socketpair()
-        engine_socket, their_engine_socket = self._engine_sockets()
-        arguments = http_worker.WorkerArguments(
-            config=self._renewal.config,
-            worker=number,
-            workers=self._composition.workers,
-            listener=self._ports.http,
-            others=self._ports.others,
-            memory=self._memory,
-            control=theirs,
-            engine_socket=their_engine_socket,
-            demo=self._demo and number == 0,
-        )
-        end = self._lifeline.end("tfaas-worker")
-        process = self._context.Process(target=tied, args=(end, http_worker.main, arguments))
-        with stop_signals_blocked():
-            process.start()
-        theirs.close()
-        if engine_socket is not None and their_engine_socket is not None:
-            assert self._supervisor is not None
-            their_engine_socket.close()
-            self._supervisor.attach(number, engine_socket)
-        worker = self._workers[number] = WorkerProcess(number, process, control, self._heard)
-        asyncio.get_running_loop().add_reader(process.sentinel, self._died, worker)
-
-    def _engine_sockets(self) -> tuple[socket.socket | None, socket.socket | None]:
-        return (None, None) if self._supervisor is None else socket.socketpair()
+        worker = self._start.start(number, self._supervisor, self._renewal.config)
+        self._workers[number] = worker
+        asyncio.get_running_loop().add_reader(worker.process.sentinel, self._died, worker)
 
     def _heard(self, worker: WorkerProcess, message: FromWorker, _descriptors: list[int]) -> None:
         match message:
@@ -165,6 +141,8 @@ class Parent:
                 self._tasks.spawn(self._announce(worker, message))
             case Happened():
                 self._teller.heard(worker, message.event)
+            case Pong():
+                worker.heartbeat.answered()
             case Look():
                 self._tasks.spawn(self._look(worker, message))
 
@@ -221,14 +199,22 @@ class Parent:
             return
         # It may have died between storing a version and telling the others.
         self._storage_changed.set()
-        self._start_worker(worker.number)
+        try:
+            self._start_worker(worker.number)
+        except Exception as error:
+            _log.error("HTTP worker %d cannot be started: %s", worker.number, described(error))
+            self._tasks.spawn(self._replace(worker))
 
     # Telling every worker.
 
     async def _announce(self, worker: WorkerProcess, message: Announce) -> None:
-        if not await refreshed(self._workers.values(), message.name, self._stop):
-            self._storage_changed.set()
-        worker.send(Announced(message.call))
+        is_known = False
+        try:
+            is_known = await refreshed(self._workers.values(), message.name, self._stop)
+        finally:
+            if not is_known:
+                self._storage_changed.set()
+            worker.send(Announced(message.call))
 
     async def _look(self, worker: WorkerProcess, message: Look) -> None:
         pids = {os.getpid(): "parent"}
@@ -237,9 +223,11 @@ class Parent:
                 pids[other.process.pid] = "http_worker"
         pids |= self._of_supervisor("processes", dict[int, str])
         unavailable = self._of_supervisor("unavailable", dict[str, str])
-        processes = await asyncio.to_thread(
-            lambda: [ProcessStatus.of(kind, pid) for pid, kind in pids.items()]
-        )
+        processes: list[ProcessStatus] = []
+        with suppress(RuntimeError, OSError):  # no thread or no file is left
+            processes = await asyncio.to_thread(
+                lambda: [ProcessStatus.of(kind, pid) for pid, kind in pids.items()]
+            )
         uptime_s = round(time.monotonic() - self._started_s, 3)
         status = ServerStatus(uptime_s, processes, unavailable, self._sandbox)
         worker.send(Looked(message.call, status))
@@ -263,7 +251,12 @@ class Parent:
             if self._stop.is_set():
                 return
             serving = [worker for worker in self._workers.values() if worker.is_serving]
-            if not await refreshed(serving, "", self._stop):
+            try:
+                all_could = await refreshed(serving, "", self._stop)
+            except Exception:  # to end would mean to tell of no change ever again
+                _log.exception("the HTTP workers cannot be told of changes at the moment")
+                all_could = False
+            if not all_could:
                 await asyncio.sleep(_RETRY_S)
                 self._storage_changed.set()
 
@@ -272,6 +265,7 @@ class Parent:
     async def _end(self, watcher: Watcher) -> None:
         self._stop.set()
         await asyncio.gather(self._drain(), watcher.stop())
+        self._start.close()
 
     def _told_to_stop(self) -> None:
         if self._stop.is_set():

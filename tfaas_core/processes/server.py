@@ -13,10 +13,12 @@ from tfaas_core.config import Config
 from tfaas_core.errors import TfaasError
 from tfaas_core.host import Host
 from tfaas_core.processes.broken_start import start_error
+from tfaas_core.processes.file_limit import too_few_files
 from tfaas_core.processes.parent import Parent
 from tfaas_core.processes.ports import Ports
 from tfaas_core.processes.renewal import Renewal
 from tfaas_core.system import logs
+from tfaas_core.system.descriptors import raise_limit
 from tfaas_core.system.main_module import forget_main
 
 _log = logging.getLogger("tfaas.parent")
@@ -39,6 +41,8 @@ def serve(config: Config, demo: bool, read: Callable[[], Config]) -> int:
             _log.warning("%s", warning)
         listeners = composition.plugins.listeners(composition.config)
         composition.check_reach(listeners)
+        if warning := too_few_files(config, composition.workers, raise_limit()):
+            _log.warning("%s", warning)
         with Ports.bound(config, listeners) as ports, _opened(composition):
             _run(Parent(composition, ports, demo, renewal), config)
     return 0

@@ -38,6 +38,8 @@ from tfaas_core.processes.messages import (
     Look,
     Looked,
     Notice,
+    Ping,
+    Pong,
     Refresh,
     Refreshed,
     Renew,
@@ -195,6 +197,8 @@ class HttpWorker:
             case Happened():
                 # Nothing is sent before this worker has said that it serves.
                 self._host.result().observers.happened(message.event)
+            case Ping():
+                self._link.send(Pong())
             case Drain():
                 self._draining.set()
 

@@ -6,14 +6,16 @@ import asyncio
 import logging
 import pickle
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from tfaas_core.config import Config
-from tfaas_core.processes.messages import FromWorker, Refresh, Refreshed, Renew, Renewed
+from tfaas_core.processes.heartbeat import Heartbeat
+from tfaas_core.processes.messages import FromWorker, Ping, Refresh, Refreshed, Renew, Renewed
 from tfaas_core.system.link import Link
+from tfaas_core.system.stopped import LOOK_EVERY_S
 
 _REFRESHES_S = 10.0
 
@@ -34,7 +36,9 @@ class WorkerProcess:
         process: SpawnProcess,
         control: socket.socket,
         on_message: Callable[[WorkerProcess, FromWorker, list[int]], None],
+        silent_limit_s: float = 0.0,
     ) -> None:
+        """``silent_limit_s``: see Heartbeat."""
         self.number = number
         self.process = process
         self.is_serving = False
@@ -45,6 +49,7 @@ class WorkerProcess:
         )
         self.send: Callable[[object], None] = self._link.send
         """Tells it something."""
+        self.heartbeat = Heartbeat(process.pid or 0, lambda: self.send(Ping()), silent_limit_s)
 
     async def refresh(self, name: str) -> bool:
         """Has it look up ``name``, or with "", everything; returns whether it could.
@@ -115,3 +120,20 @@ async def renewed(workers: Iterable[WorkerProcess], config: Config) -> bool:
     except TimeoutError:
         _log.warning("an HTTP worker has not taken the configuration within %g s", _REFRESHES_S)
         return False
+
+
+async def listen_to_hearts(workers: Mapping[int, WorkerProcess], stop: asyncio.Event) -> None:
+    """Kills those that have to be replaced, until ``stop`` is set: ending has limits of its own."""
+    while not stop.is_set():
+        for worker in list(workers.values()):
+            try:
+                _listen_to(worker)
+            except Exception:  # to end would mean to notice nothing ever again
+                _log.exception("HTTP worker %d is not watched at the moment", worker.number)
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+def _listen_to(worker: WorkerProcess) -> None:
+    if fault := worker.heartbeat.fault(worker.is_serving):
+        _log.warning("HTTP worker %d %s: replacing it", worker.number, fault)
+        worker.kill()

@@ -115,8 +115,7 @@ class Link(Generic[M]):
 
     def answer(self, number: int, answer: Any) -> bool:
         """Hands the answer to whoever waits for it; False if nobody does."""
-        call = self._waiting(number)
-        if call is not None:
+        if (call := self._waiting(number)) is not None:
             call.answer.set_result(answer)
         return call is not None
 
@@ -148,11 +147,8 @@ class Link(Generic[M]):
             return
         self._open = False
         self._loop.remove_reader(self._sock)
-        self._loop.remove_writer(self._sock)
         self._inbox.close()
-        for _data, descriptors in self._outbox:
-            _close_all(descriptors)
-        self._outbox.clear()
+        self._drop_outbox()
         self._sock.close()
 
     def _readable(self) -> None:
@@ -173,12 +169,19 @@ class Link(Generic[M]):
                     _close_all(descriptors)
                     self.answer(message.call, message)
                 else:
-                    self._on_message(message, descriptors)
+                    self._tell(message, descriptors)
                 if not self._open:
                     break
         except GarbledError:
             return False
         return True
+
+    def _tell(self, message: M, descriptors: list[int]) -> None:
+        try:
+            self._on_message(message, descriptors)
+        except Exception as error:  # those that came behind it are heeded all the same
+            told = {"message": f"{type(message).__name__} could not be heeded", "exception": error}
+            self._loop.call_exception_handler(told)
 
     def _flush(self) -> None:
         while self._outbox:

@@ -95,8 +95,9 @@ class FakeRuntime(Runtime):
     and ``break-on-reset``, the same as long as nobody resets it a second time; ``sleep SECONDS`` a
     run, and ``burn SECONDS`` of a core's time; what a TRIGGER sets off: ``refuse`` (DoesNotFit),
     ``abort`` (the process dies), ``exit`` (SystemExit), ``hang``; what made-up values set off:
-    ``hang-on-zero``; what loading does: ``abort-on-load``, ``exit-on-load``, ``hang-on-load``. Any
-    other text is refused with CannotServe.
+    ``hang-on-zero``; what loading does: ``abort-on-load``, ``exit-on-load``,
+    ``leave-on-load`` (the process ends, as if all were well), ``hang-on-load``. Any other text is
+    refused with CannotServe.
     """
 
     preload = ()
@@ -135,6 +136,8 @@ class FakeRuntime(Runtime):
                 os.abort()
             case ["exit-on-load"]:
                 sys.exit("the fake runtime has had enough")
+            case ["leave-on-load"]:
+                os._exit(0)
             case ["hang-on-load"]:
                 _hang()
         raise CannotServe("the fake runtime does not know this word")

@@ -138,6 +138,22 @@ class FaultsContract(StorageCase):
             if again is not storage:
                 again.close()
 
+    @pytest.mark.parametrize("shape", list(Shape))
+    def test_a_damaged_file_is_found_by_verify(self, storage: Storage, shape: Shape) -> None:
+        """If it is what is stored, and not a copy of that."""
+        stored = upload(storage, "vk", shape=shape)
+        storage.verify(stored)
+        file = next(path for path in _files(storage.artifact(stored)))
+        file.chmod(0o600)
+        file.write_bytes(_changed(file.read_bytes()))
+        try:
+            assert fault_of(storage, stored) is None
+        except DamagedFile:
+            with pytest.raises(DamagedFile):
+                storage.verify(stored)
+        else:
+            storage.verify(stored)
+
     def test_a_large_file_is_never_in_memory_as_a_whole(
         self, storage: Storage, folder: Path
     ) -> None:

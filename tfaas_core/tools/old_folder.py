@@ -16,7 +16,8 @@ import msgspec
 from tfaas_core.errors import BadBody, CannotServe, DoesNotFit
 from tfaas_core.models.checksum import PREFIX, file_sha256, folder_checksum
 from tfaas_core.models.model import check_name
-from tfaas_core.uploads.companions import PARAMS
+from tfaas_core.regular_file import read_regular
+from tfaas_core.uploads.companions import MAX_TEXT_FILE_BYTES, PARAMS
 from tfaas_core.uploads.folder import regular_files
 
 _SAVED_MODELS = ("saved_model.pb", "saved_model.pbtxt")
@@ -97,7 +98,7 @@ def _params(file: Path) -> dict[str, Any]:
     if not file.exists():
         return {}
     try:
-        document = json.loads(file.read_bytes())
+        document = json.loads(read_regular(file, MAX_TEXT_FILE_BYTES))
     except (ValueError, RecursionError) as error:
         raise BadBody(f"{file} is not JSON: {error}") from None
     if not isinstance(document, dict):

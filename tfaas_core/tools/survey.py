@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from tfaas_core.composition import Composition
-from tfaas_core.config import Config, EngineTable, StorageTable
+from tfaas_core.config import Config
 from tfaas_core.engine.base import MISSING
 from tfaas_core.errors import ConfigError, PluginError, StartupError
 from tfaas_core.host import Host
@@ -19,6 +19,7 @@ from tfaas_core.plugins import Plugin, Plugins, plugins_of
 from tfaas_core.plugins.checks import is_struct
 from tfaas_core.plugins.listeners import OwnedListener
 from tfaas_core.settings.checks import keys_of
+from tfaas_core.settings.tables import EngineTable, StorageTable
 from tfaas_core.system.address import check_address
 from tfaas_core.system.one_line import described
 from tfaas_core.worker_place import WorkerPlace

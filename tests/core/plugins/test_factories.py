@@ -7,9 +7,10 @@ import msgspec
 import pytest
 
 from tests.core.plugins.sources import ENGINE, STORAGE, InstallPlugin, installed
-from tfaas_core.config import Config, EngineTable, StorageTable
+from tfaas_core.config import Config
 from tfaas_core.engine.base import EngineContext, EngineFactory, WorkerContext
 from tfaas_core.errors import ConfigError, PluginError
+from tfaas_core.settings.tables import EngineTable, StorageTable
 from tfaas_core.testing.runtime import FakeRuntime
 
 

@@ -100,6 +100,26 @@ class TestLink:
         sender.link.close()
 
     @in_event_loop
+    async def test_a_message_that_cannot_be_heeded_holds_up_no_other(self) -> None:
+        ours, theirs = socket.socketpair()
+        heard: list[Message] = []
+
+        def hear(message: Message, _descriptors: list[int]) -> None:
+            heard.append(message)
+            if len(heard) == 1:
+                raise OSError("too many open files")
+
+        link: Link[Message] = Link(theirs, Message, hear, lambda: None, "the test")
+        sender = Side(ours)
+        told: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: told.append(what))
+        sender.send(Note("one"), Note("two"))
+        await eventually(lambda: len(heard) == 2, "both are heard")
+        assert [what["message"] for what in told] == ["Note could not be heeded"]
+        link.close()
+        sender.link.close()
+
+    @in_event_loop
     async def test_sending_never_waits(self) -> None:
         ours, theirs = socket.socketpair()
         side = Side(ours)

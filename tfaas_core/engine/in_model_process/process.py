@@ -7,10 +7,8 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
@@ -36,15 +34,18 @@ from tfaas_core.engine.shared.messages import (
     Unloaded,
 )
 from tfaas_core.engine.shared.meter import Meter
-from tfaas_core.errors import TfaasError
+from tfaas_core.errors import SEE_LOG, TfaasError, Unavailable
 from tfaas_core.models.params import BatchParams, Params
 from tfaas_core.runtime import Runtime, Servable
 from tfaas_core.system.blocking_link import BlockingLink
 from tfaas_core.system.inbox import packed
+from tfaas_core.system.one_line import described
 
 Runtimes = Mapping[str, Runtime]
 
-_T = TypeVar("_T")
+PATIENCE_S = 2.0
+"""How long a load waits for the one before, which may hang. There is one only where models share a
+process."""
 
 _log = logging.getLogger("tfaas.engine")
 
@@ -66,10 +67,11 @@ def control(sock: socket.socket, runtimes: Runtimes) -> None:
     """Loads, connects and unloads servables as told, until the pool closes the link."""
     link: BlockingLink[ToProcess] = BlockingLink(sock, ToProcess, "the pool")
     loops: dict[int, ServableLoop] = {}
+    turn = threading.Lock()
     try:
         for message, descriptors in link.receive():
             if isinstance(message, Load):
-                link.send(_load(message, descriptors, runtimes, loops, link.send))
+                _begin_load(message, descriptors, runtimes, loops, link.send, turn)
             elif message.ticket in loops:
                 _tell(loops, message, descriptors)
             else:
@@ -97,17 +99,53 @@ def _tell(
             loops[message.ticket].unload()
 
 
-def _load(
+def _begin_load(
     order: Load,
     descriptors: Sequence[int],
     runtimes: Runtimes,
     loops: dict[int, ServableLoop],
     send: Callable[[FromProcess], None],
-) -> FromProcess:
+    turn: threading.Lock,
+) -> None:
+    """Loads in a thread of its own, after the load before, unless that takes long.
+
+    The heap of the main thread is shared with the process that forked this one, and each gap in it
+    that is filled is a page copied: 3 MB a model. A thread has an arena of its own, which the
+    loop's thread inherits. A daemon: whoever ends waits for no load that hangs.
+    """
     meter = Meter.of(descriptors[0])
     pace = Pace(order.options.slow_priority, SlowRuns.of(descriptors[1]))
+
+    def run() -> None:
+        is_its_turn = turn.acquire(timeout=PATIENCE_S)
+        try:
+            send(_load(order, meter, pace, runtimes, loops, send))
+        except BaseException as error:  # no room for what its loop needs
+            _log.critical("%s cannot be loaded", order.candidate, exc_info=error)
+            send(LoadFailed(order.ticket, Failure.of(_no_room(order, error))))
+        finally:
+            if is_its_turn:
+                turn.release()
+
+    threading.Thread(target=run, name="tfaas-load", daemon=True).start()
+
+
+def _no_room(order: Load, error: BaseException) -> Unavailable:
+    name = order.candidate.name
+    reason = f"model {name!r} cannot be loaded at the moment: {described(error)}"
+    return Unavailable(f"{reason}; try again{SEE_LOG}", model=name)
+
+
+def _load(
+    order: Load,
+    meter: Meter,
+    pace: Pace,
+    runtimes: Runtimes,
+    loops: dict[int, ServableLoop],
+    send: Callable[[FromProcess], None],
+) -> FromProcess:
     try:
-        servable, warmed, done = _in_a_thread(partial(_load_and_warm, order, runtimes, meter))
+        servable, warmed, done = _load_and_warm(order, runtimes, meter)
     except TfaasError as error:
         meter.close()
         pace.close()
@@ -134,24 +172,6 @@ def _gone(
 ) -> None:
     loops.pop(ticket, None)
     send(message)
-
-
-def _in_a_thread(work: Callable[[], _T]) -> _T:
-    # The heap of the main thread is shared with the process that forked this one, and each gap in
-    # it that is filled is a page copied: 3 MB a model. A thread has an arena of its own, which the
-    # loop's thread inherits. A daemon: whoever ends waits for no load that hangs.
-    done: Future[_T] = Future()
-
-    def run() -> None:
-        try:
-            done.set_result(work())
-        except BaseException as error:
-            done.set_exception(error)
-
-    thread = threading.Thread(target=run, name="tfaas-load", daemon=True)
-    thread.start()
-    thread.join()
-    return done.result()
 
 
 def _load_and_warm(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tfaas_core.config import EngineTable
 from tfaas_core.engine.base import MISSING
 from tfaas_core.errors import ConfigError
 from tfaas_core.sandbox.confine import Cell
 from tfaas_core.sandbox.environment import clean_environment
 from tfaas_core.sandbox.parts import Parts
+from tfaas_core.settings.tables import EngineTable
 
 
 def cell_of(engine: EngineTable) -> Cell | None:

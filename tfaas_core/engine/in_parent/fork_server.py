@@ -22,6 +22,7 @@ from tfaas_core.sandbox.confine import Cell
 from tfaas_core.system.backoff import Backoff, restart_delay_s
 from tfaas_core.system.lifeline import Lifeline
 from tfaas_core.system.one_line import described
+from tfaas_core.system.stopped import LOOK_EVERY_S, Stopped
 
 PRELOAD_LIMIT_S = 60.0
 """For the start of a fork server, the import of the libraries included."""
@@ -60,6 +61,8 @@ class ForkServer:
         self._failures = 0
         self._next_start_s = 0.0
         self._backoff = Backoff()
+        self._stopped = Stopped()
+        self._next_look_s = 0.0
         self._closed = False
 
     @property
@@ -118,8 +121,18 @@ class ForkServer:
         if self._process is not None:
             if self._process.end_where_it_hangs(PRELOAD_LIMIT_S, FORK_LIMIT_S):
                 _log.warning("the fork server of %s hangs: replacing it", self)
+            elif self._is_stopped(self._process):
+                _log.warning("the fork server of %s is stopped: replacing it", self)
+                self._process.end()
         elif time.monotonic() >= self._next_start_s and not self._closed:
             self._begin()
+
+    def _is_stopped(self, process: ForkServerProcess) -> bool:
+        now_s = time.monotonic()
+        if now_s < self._next_look_s:
+            return False
+        self._next_look_s = now_s + LOOK_EVERY_S
+        return self._stopped.for_long(process.pid)
 
     def close(self) -> None:
         self._closed = True

@@ -36,8 +36,9 @@ class Loader:
                 seat.made_up = False
                 await self._load(seat)
         except TimeoutError:
-            if seat.process is not None:
-                seat.process.kill()
+            if seat.process is None:
+                raise seat.not_started(LOAD_TIMEOUT_S) from None
+            seat.process.kill()
             raise seat.too_slow(LOAD_TIMEOUT_S) from None
 
     async def _load(self, seat: Seat) -> None:

@@ -13,7 +13,6 @@ import msgspec
 from tfaas_core.engine.base import Candidate
 from tfaas_core.engine.in_parent.starter import ProcessHandle, Starter
 from tfaas_core.engine.shared.messages import FromProcess
-from tfaas_core.errors import TfaasError
 from tfaas_core.system.ending import Ending
 from tfaas_core.system.link import Link
 
@@ -82,6 +81,11 @@ class ModelProcesses:
             process.kill()
             self._forget(process)
 
+    def abandon(self, process: ModelProcess) -> None:
+        """One that does not even die, since it is deep in the kernel, is as good as lost."""
+        process.link.close()
+        self._lost(process)
+
     def close(self) -> None:
         """Ends all of them."""
         for process in list(self._running):
@@ -98,7 +102,7 @@ class ModelProcesses:
             task = self._shared[group] = asyncio.create_task(self._start(runtime))
         try:
             return await asyncio.shield(task)
-        except TfaasError:
+        except Exception:  # Unavailable, or too many open files
             if self._shared.get(group) is task:
                 del self._shared[group]
             raise

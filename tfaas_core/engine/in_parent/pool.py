@@ -15,6 +15,7 @@ from tfaas_core.engine.base import ServableStatus, Supervisor
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.in_parent.seats import Seats
 from tfaas_core.engine.in_parent.settings import PoolSettings
+from tfaas_core.engine.in_parent.shortage import short_of
 from tfaas_core.engine.in_parent.starter import Starter
 from tfaas_core.engine.shared.messages import (
     Absent,
@@ -112,6 +113,9 @@ class Pool(Supervisor):
             await work()
         except TfaasError as error:
             self._send(worker, Failed(call, Failure.of(error)))
+        except OSError as error:
+            _log.error("the pool cannot answer HTTP worker %d: %s", worker, error)
+            self._send(worker, Failed(call, Failure.of(short_of(error, "do this"))))
         except Exception as error:
             _log.exception("the pool cannot answer HTTP worker %d", worker)
             self._send(worker, Failed(call, Failure.of(_bug(error))))

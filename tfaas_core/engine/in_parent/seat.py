@@ -9,11 +9,13 @@ import msgspec
 
 from tfaas_core.engine.base import Candidate, Loaded, ServableStatus
 from tfaas_core.engine.in_parent.model_processes import ModelProcess
+from tfaas_core.engine.in_parent.shortage import short_of
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.suspect import details_of, named, process_died
-from tfaas_core.errors import SEE_LOG, CannotServe, ModelLost, TfaasError
+from tfaas_core.errors import SEE_LOG, CannotServe, ModelLost, TfaasError, Unavailable
 from tfaas_core.events import ModelCrashed, ModelLoaded, ModelUnloaded
 from tfaas_core.system.ending import Ending
+from tfaas_core.system.stopped import Stopped
 
 
 class Seat(msgspec.Struct):
@@ -23,7 +25,8 @@ class Seat(msgspec.Struct):
     ``waiting``: how many wait to be connected to it; they are, even if it is leaving.
     ``stuck``: its process is being killed, because it does not get on. ``made_up``: whether made-up
     values may warm it up; while ``giving_up``, its process is being killed, because they do not
-    end, and ``given_up`` is set when that is gone. ``turns`` and ``silent_looks``: see Watch.
+    end, and ``given_up`` is set when that is gone. ``stuck_looks``, ``looks``, ``stopped``,
+    ``turns`` and ``silent_looks``: see Watch.
     ``is_told``: whether observers know that it is loaded. ``why_leaving``: see ModelUnloaded.
     """
 
@@ -36,9 +39,12 @@ class Seat(msgspec.Struct):
     process: ModelProcess | None = None
     leaving: bool = False
     stuck: bool = False
+    stuck_looks: int = 0
     made_up: bool = True
     giving_up: bool = False
     given_up: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
+    looks: int = 0
+    stopped: Stopped = msgspec.field(default_factory=Stopped)
     turns: int = 0
     silent_looks: int = 0
     waiting: int = 0
@@ -118,8 +124,17 @@ class Seat(msgspec.Struct):
         message = f"{self._model} did not load and warm up within {limit_s:g} s"
         return CannotServe(message, **self._details)
 
+    def not_started(self, limit_s: float) -> Unavailable:
+        """The error of a load that did not even get a process in time."""
+        return Unavailable(
+            f"no process for {self._model} could be started within {limit_s:g} s; try again",
+            **self._details,
+        )
+
     def cannot_load(self, error: Exception) -> TfaasError:
         """The error of a load that the engine itself could not order; ``error`` is logged."""
+        if isinstance(error, OSError):
+            return short_of(error, f"load model {self.candidate.name!r}")
         reason = f"{type(error).__name__}: {error}{SEE_LOG}"
         name = self.candidate.name
         return TfaasError(f"the engine failed to load model {name!r}: {reason}", model=name)

@@ -8,6 +8,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import msgspec
 
@@ -32,6 +33,7 @@ from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.errors import TfaasError
 from tfaas_core.system.backoff import Backoff
 from tfaas_core.system.ending import Ending
+from tfaas_core.system.one_line import described
 from tfaas_core.system.out_of_memory import OutOfMemory
 from tfaas_core.system.tasks import Tasks
 
@@ -41,8 +43,8 @@ _log = logging.getLogger("tfaas.engine")
 class Seats:
     """At most one seat for a stored version is *live*: where new requests for it go.
 
-    ``on_evicted``: called with a seat that makes room for another, so that no worker keeps it in
-    use. All methods belong to the event loop's thread.
+    ``on_evicted``: called with a seat that makes room for another, or whose process does not even
+    die, so that no worker keeps it in use. All methods belong to the event loop's thread.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Seats:
         self._backoff = Backoff()
         self._tickets = itertools.count(1)
         self._tasks = Tasks(_log)
+        self._told = ""
 
     def start(self) -> None:
         """Looks after the seats from now on."""
@@ -263,11 +266,26 @@ class Seats:
 
     async def _look(self) -> None:
         while True:
-            try:
-                self._starter.keep_ready()
-                self._out_of_memory.killed_lately()
-                for seat in list(self._seats.values()):
-                    self._watch.look_at(seat)
-            except BaseException:  # too many open files, or exit() in a plugin; it watches on
-                _log.exception("model processes are not watched at the moment")
+            self._going_on(self._starter.keep_ready)
+            self._going_on(self._out_of_memory.killed_lately)
+            for seat in list(self._seats.values()):
+                self._going_on(partial(self._look_at, seat))
             await asyncio.sleep(INTERVAL_S)
+
+    def _look_at(self, seat: Seat) -> None:
+        self._watch.look_at(seat)
+        if seat.process is not None and self._watch.outlives_its_end(seat):
+            _log.warning("the process of %s does not even die: going on without it", seat.blamed)
+            # Workers are still connected to it, and it will not hang up on them.
+            for other in [s for s in self._seats.values() if s.process is seat.process]:
+                self._on_evicted(other)
+            self._processes.abandon(seat.process)
+
+    def _going_on(self, step: Callable[[], object]) -> None:
+        """Does it; if it fails, all else goes on."""
+        try:
+            step()
+        except BaseException as error:  # too many open files, or exit() in a plugin
+            if (why := described(error)) != self._told:
+                self._told = why
+                _log.exception("model processes are not watched at the moment")

@@ -8,12 +8,18 @@ import time
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.in_parent.settings import PoolSettings
 from tfaas_core.engine.shared.messages import Turn
+from tfaas_core.system.stopped import LOOK_EVERY_S
 
 WARM_UP_LIMIT_S = 10.0
 """For one run of made-up values: they may be such that the model computes for ever."""
 
+DEATH_LIMIT_S = 2.0
+"""For the end of a process that was killed."""
+
 INTERVAL_S = 0.25
 """Between two looks."""
+
+_LOOKS_A_STATE = round(LOOK_EVERY_S / INTERVAL_S)
 
 _log = logging.getLogger("tfaas.engine")
 
@@ -21,9 +27,9 @@ _log = logging.getLogger("tfaas.engine")
 class Watch:
     """Looks at seats every now and then; it sees their meters, and asks the silent for a sign.
 
-    A process is ended if a run is beyond every deadline; if requests wait and the servable
-    does nothing about it for as long, because its process is stopped, say; and if a run of
-    made-up values takes too long.
+    A process is ended if somebody has stopped it; if a run is beyond every deadline; if requests
+    wait and the servable does nothing about it for as long, because it gets no core, say; and if a
+    run of made-up values takes too long.
     """
 
     def __init__(self, settings: PoolSettings) -> None:
@@ -34,12 +40,26 @@ class Watch:
         """Ends the seat's process if it has to be."""
         if seat.process is None or seat.stuck:
             return
-        if not seat.loaded.done():
+        if self._is_stopped(seat):
+            self._end(seat, "is stopped")
+        elif not seat.loaded.done():
             self._look_at_warm_up(seat)
         elif _lasts_longer(seat, self._run_limit_s):
             self._end(seat, "is stuck in a run")
         elif not self._turns(seat):
             self._end(seat, "does not take its requests")
+
+    def outlives_its_end(self, seat: Seat) -> bool:
+        """Whether its process was ended a while ago, and is there all the same. Said once."""
+        seat.stuck_looks += seat.stuck
+        return seat.stuck_looks == round(DEATH_LIMIT_S / INTERVAL_S)
+
+    def _is_stopped(self, seat: Seat) -> bool:
+        process = seat.process
+        seat.looks += 1
+        if seat.looks % _LOOKS_A_STATE or seat.pid is None or process is None:
+            return False
+        return process.can_be_killed and seat.stopped.for_long(seat.pid)
 
     def _look_at_warm_up(self, seat: Seat) -> None:
         process = seat.process

@@ -7,8 +7,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from tfaas_core.config import SlowPriority
 from tfaas_core.engine.scheduling.slow_runs import SlowRuns
+from tfaas_core.settings.tables import SlowPriority
 
 _LONG_NS = 10_000_000
 _LONG_RUNS = 3

@@ -6,6 +6,7 @@ import logging
 import os
 import stat
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,7 @@ from tfaas_core.errors import DoesNotFit
 from tfaas_core.local_disk.disk import was_made_here
 from tfaas_core.models.model import ModelVersion, is_name
 from tfaas_core.models.versions import Model, Pointers
+from tfaas_core.regular_file import UnfitFileError, read_regular
 
 RECORD = "version.json"
 POINTERS = "pointers.json"
@@ -41,11 +43,19 @@ class Decided(msgspec.Struct, frozen=True):
     pointers: Pointers = Pointers()
 
 
-class FilesystemModels:
-    """Reads the models below ``root``. Methods raise OSError, unless they say otherwise."""
+_MOST_BYTES = 64 * 1024 * 1024
+"""Of a record, which holds the params of an upload; and of pointers."""
 
-    def __init__(self, root: Path) -> None:
+
+class FilesystemModels:
+    """Reads the models below ``root``. Methods raise OSError, unless they say otherwise.
+
+    ``warn`` gets a sentence about each record that cannot be read, once.
+    """
+
+    def __init__(self, root: Path, warn: Callable[[str], None] = _log.warning) -> None:
         self._root = root
+        self._warn = warn
         self._known: dict[str, _Known] = {}
         self._warned: set[str] = set()
 
@@ -60,12 +70,12 @@ class FilesystemModels:
     def names(self) -> list[str]:
         """The names of all folders that may be models, sorted."""
         with os.scandir(self._root) as entries:
-            return sorted(e.name for e in entries if is_name(e.name) and e.is_dir())
+            return sorted(e.name for e in entries if is_name(e.name) and _is_folder(e))
 
     def numbers(self, name: str) -> list[int]:
         """The numbers that are taken in ``name``, by versions or other folders, in any order."""
         with os.scandir(os.path.join(self._root, name)) as entries:
-            return [int(e.name) for e in entries if _is_number(e.name) and e.is_dir()]
+            return [int(e.name) for e in entries if _is_number(e.name) and _is_folder(e)]
 
     def stored(self, name: str) -> list[int]:
         """Those that were stored here, broken records included, but no other folders."""
@@ -85,11 +95,11 @@ class FilesystemModels:
         """What was decided of ``name``: nothing, if nobody has."""
         file = self._root / name / POINTERS
         try:
-            return msgspec.json.decode(file.read_bytes(), type=Decided)
+            return msgspec.json.decode(read_regular(file, _MOST_BYTES), type=Decided)
         except FileNotFoundError:
             return Decided()
-        except msgspec.DecodeError as error:
-            self.warn_once(f"{name}/{POINTERS}", f"{file} cannot be read: {error}")
+        except (msgspec.DecodeError, RecursionError, UnfitFileError) as error:
+            self.warn_once(f"{name}/{POINTERS}", f"{file} cannot be read: {_why(error)}")
             return Decided()
 
     def place(self, name: str, wanted: int, live: bool) -> tuple[int, Decided | None]:
@@ -174,12 +184,13 @@ class FilesystemModels:
         """
         folder = self._root / name / str(number)
         try:
-            record = msgspec.json.decode((folder / RECORD).read_bytes(), type=ModelVersion)
+            content = read_regular(folder / RECORD, _MOST_BYTES)
+            record = msgspec.json.decode(content, type=ModelVersion)
         except FileNotFoundError:
             os.stat(folder)
             return None
-        except (msgspec.DecodeError, RecursionError) as error:
-            self.warn_once(f"{name}/{number}", f"{folder / RECORD} is not a record: {error}")
+        except (msgspec.DecodeError, RecursionError, UnfitFileError) as error:
+            self.warn_once(f"{name}/{number}", f"{folder / RECORD} is not a record: {_why(error)}")
             return None
         if (record.name, record.version) != (name, number):
             what = f"version {record.version} of {record.name!r}"
@@ -188,10 +199,21 @@ class FilesystemModels:
         return record
 
     def warn_once(self, what: str, message: str) -> None:
-        """Logs ``message``, if nothing was logged of ``what`` yet."""
+        """Warns by ``message``, if nothing was said of ``what`` yet."""
         if what not in self._warned:
             self._warned.add(what)
-            _log.warning("%s", message)
+            self._warn(message)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
+
+
+def _why(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _is_number(text: str) -> bool:

@@ -7,6 +7,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+_TOUCHING = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK
+
 
 class Revision:
     """The file ``name`` of the folder ``root``."""
@@ -21,7 +23,7 @@ class Revision:
         root = os.stat(self._root).st_mtime_ns
         try:
             # Network disks tell what is new to whoever opens a file.
-            descriptor = os.open(self._file, os.O_RDONLY)
+            descriptor = os.open(self._file, os.O_RDONLY | os.O_NONBLOCK)
         except FileNotFoundError:
             return f"{root}"
         try:
@@ -32,6 +34,6 @@ class Revision:
     def touch(self) -> None:
         """Tells of a change; if that fails, others see it at their next full look (30 s)."""
         with suppress(OSError):
-            os.close(os.open(self._file, os.O_WRONLY | os.O_CREAT, 0o600))
+            os.close(os.open(self._file, _TOUCHING, 0o600))
             now_ns = time.time_ns()
             os.utime(self._file, ns=(now_ns, now_ns))

@@ -16,6 +16,7 @@ not of this form was not made here, and is never removed.
 
 from __future__ import annotations
 
+import builtins
 import logging
 import os
 from collections.abc import Iterator
@@ -47,6 +48,7 @@ from tfaas_core.local_disk.staging import StagingArea
 from tfaas_core.models.checksum import is_whole
 from tfaas_core.models.model import ModelVersion, check_name, is_name
 from tfaas_core.models.versions import Model, Pointers
+from tfaas_core.regular_file import UnfitFileError, read_regular
 from tfaas_core.storage import (
     MODEL,
     Claim,
@@ -60,6 +62,8 @@ STAGING = ".staging"
 TRASH = ".trash"
 DEFAULT = ".default.json"
 REVISION = ".revision"
+
+_DEFAULT_BYTES = 1 << 16
 
 _LOOKS = 3
 """How often a file is looked at that seems to be damaged: it may have been replaced meanwhile."""
@@ -218,10 +222,11 @@ class FilesystemStorage(Storage):
         file = self._root / DEFAULT
         with self._told("reading which model is the default"):
             try:
-                return msgspec.json.decode(file.read_bytes(), type=DefaultChoice)
+                content = read_regular(file, _DEFAULT_BYTES)
+                return msgspec.json.decode(content, type=DefaultChoice)
             except FileNotFoundError:
                 return None
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnfitFileError) as error:
                 self._models.warn_once(DEFAULT, f"{file} cannot be read: {error}")
                 return None
 
@@ -245,6 +250,12 @@ class FilesystemStorage(Storage):
             f"the files of version {version.reference} are not what was stored; upload it again",
             model=version.name,
         )
+
+    def broken_records(self) -> builtins.list[str]:
+        found: builtins.list[str] = []
+        with self._told("reading the records of all models"):
+            FilesystemModels(self._root, found.append).all()
+        return found
 
     def revision(self) -> str:
         with self._told("looking for changes of the models"):

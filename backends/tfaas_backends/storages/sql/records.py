@@ -48,10 +48,14 @@ _REVISIONS = select(models.c.name, models.c.revision)
 
 
 class Records:
-    """What is known of the models in a database. Methods may be called from any thread."""
+    """What is known of the models in a database. Methods may be called from any thread.
 
-    def __init__(self, database: Database) -> None:
+    ``warn`` gets a sentence about each record that cannot be read, once.
+    """
+
+    def __init__(self, database: Database, warn: Callable[[str], None] = _log.warning) -> None:
         self._database = database
+        self._warn = warn
         self._known: dict[str, _Known] = {}
         self._listed = _Listed(0, ())
         self._warned: set[str] = set()
@@ -109,7 +113,7 @@ class Records:
             message = f"a record of model {name!r} in the database is broken: {error}"
             if message not in self._warned:
                 self._warned.add(message)
-                _log.warning("%s", message)
+                self._warn(message)
             return None
 
 

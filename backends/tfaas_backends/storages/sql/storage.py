@@ -6,6 +6,7 @@ cache, which works without the database.
 
 from __future__ import annotations
 
+import builtins
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -217,11 +218,26 @@ class SqlStorage(Storage):
                     id_of(connection, version)
                 return cached
 
-            def fill(folder: Path) -> None:
-                with self._connected(doing) as connection:
-                    fetch(connection, version, folder)
+            return self._cache.fetch(version.checksum, self._filling(version, doing))
 
-            return self._cache.fetch(version.checksum, fill)
+    def verify(self, version: ModelVersion) -> None:
+        doing = f"reading version {version.reference}"
+        with disk_errors(doing, self._cache.folder):
+            # What the cache has is checked whenever it is used.
+            self._cache.check(self._filling(version, doing))
+
+    def _filling(self, version: ModelVersion, doing: str) -> Callable[[Path], None]:
+        def fill(folder: Path) -> None:
+            with self._connected(doing) as connection:
+                fetch(connection, version, folder)
+
+        return fill
+
+    def broken_records(self) -> builtins.list[str]:
+        found: builtins.list[str] = []
+        with self._reaching("reading the records of all models"):
+            Records(self._database, found.append).list()
+        return found
 
     def revision(self) -> str:
         with self._connected("asking for changes") as connection:

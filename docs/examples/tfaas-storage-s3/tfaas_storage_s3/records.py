@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -43,10 +44,14 @@ class VersionRecord(msgspec.Struct, frozen=True):
 
 
 class Records:
-    """What is known of the models in a bucket. Methods may be called from any thread."""
+    """What is known of the models in a bucket. Methods may be called from any thread.
 
-    def __init__(self, bucket: Bucket) -> None:
+    ``warn`` gets a sentence about each object that cannot be read, once.
+    """
+
+    def __init__(self, bucket: Bucket, warn: Callable[[str], None] = _log.warning) -> None:
         self._bucket = bucket
+        self._warn = warn
         self._models: dict[str, tuple[str, Model | None]] = {}
         self._versions: dict[str, VersionRecord] = {}
         self._warned: set[str] = set()
@@ -146,7 +151,7 @@ class Records:
             message = f"the object {there.key} in the bucket is broken: {error}"
             if message not in self._warned:
                 self._warned.add(message)
-                _log.warning("%s", message)
+                self._warn(message)
             return None
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -199,10 +201,16 @@ class S3Storage(Storage):
                     self._upload_of(version)
                 return cached
 
-            def fill(folder: Path) -> None:
-                self._fetch(version, folder)
+            return self._cache.fetch(version.checksum, partial(self._fetch, version))
 
-            return self._cache.fetch(version.checksum, fill)
+    def verify(self, version: ModelVersion) -> None:
+        with disk_errors(f"reading version {version.reference}", self._cache.folder):
+            self._cache.check(partial(self._fetch, version))
+
+    def broken_records(self) -> builtins.list[str]:
+        found: builtins.list[str] = []
+        Records(self._bucket, found.append).list()
+        return found
 
     def _fetch(self, version: ModelVersion, folder: Path) -> None:
         token, record = self._upload_of(version)

@@ -10,10 +10,10 @@ import numpy as np
 import orjson
 
 from tfaas_core.codec import Codec, Encoded
-from tfaas_core.config import Limits
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.params import Params
 from tfaas_core.route import Head
+from tfaas_core.settings.tables import Limits
 from tfaas_core.tensors import Array, Arrays, Bound
 from tfaas_core.values.answers import answer_in_kind
 from tfaas_core.values.bindings import Bindings

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from tfaas_core.codec import Codec, Encoded
-from tfaas_core.config import Limits
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.route import Head
+from tfaas_core.settings.tables import Limits
 from tfaas_core.tensors import Arrays, Bound
 from tfaas_core.values.answers import answer_in_kind
 from tfaas_core.values.bindings import Bindings

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from tfaas_core.config import Limits
 from tfaas_core.errors import BadBody, DoesNotFit
+from tfaas_core.settings.tables import Limits
 from tfaas_core.values.numbers import describe
 from tfaas_plugins.codecs.msgpack.packed import is_packed
 from tfaas_plugins.codecs.values.bounds import check_msgpack, may_hold_too_much

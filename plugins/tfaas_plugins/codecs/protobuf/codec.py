@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tfaas_core.codec import Codec, Encoded
-from tfaas_core.config import EngineTable
 from tfaas_core.errors import NotAcceptable
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.route import Head
+from tfaas_core.settings.tables import EngineTable
 from tfaas_core.tensors import Arrays, Bound
 from tfaas_core.values.bindings import Bindings
 from tfaas_plugins.codecs.protobuf.binding import RowBinding

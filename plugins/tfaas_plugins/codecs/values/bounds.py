@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from struct import Struct
 
-from tfaas_core.config import Limits
 from tfaas_core.errors import TooLarge
+from tfaas_core.settings.tables import Limits
 
 _PIECE_BYTES = 1 << 20
 _PACK_IT = "send fewer at a time, or arrays by MessagePack, packed"

@@ -12,7 +12,7 @@ import pytest
 from tests.core.engine.engines import engine, healed, upload_and_find
 from tfaas_core.errors import CannotServe, ModelLost, Unavailable
 from tfaas_core.testing.engine_harness import is_sum, rows_of
-from tfaas_core.testing.forked import is_alive, model_processes
+from tfaas_core.testing.forked import fork_servers, is_alive, model_processes
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.waiting import eventually
 
@@ -79,6 +79,38 @@ async def test_a_model_that_crashes_on_loading_cannot_be_served(tmp_path: Path) 
         errors = await worker.run_all(stored, [rows_of(1)] * 3)
         assert [type(error) for error in errors] == [CannotServe] * 3
         assert is_sum(await worker.run(await worker.upload("vk", "sum"), rows_of(1)), rows_of(1))
+
+
+@in_event_loop
+async def test_so_cannot_one_that_ends_its_process_as_if_all_were_well(tmp_path: Path) -> None:
+    async with engine(tmp_path) as harness:
+        with pytest.raises(CannotServe, match="crash on loading: it ended with exit code 0"):
+            await harness.worker.upload("vk", "leave-on-load")
+
+
+@in_event_loop
+async def test_a_load_that_got_no_process_in_time_is_not_the_model_s_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with engine(tmp_path) as harness:
+        await harness.worker.upload("first", "sum")
+        (server,) = fork_servers()
+        server.suspend()
+        monkeypatch.setattr("tfaas_core.engine.in_parent.loader.LOAD_TIMEOUT_S", 0.5)
+        with pytest.raises(Unavailable, match="no process for model 'vk' could be started"):
+            await harness.worker.prepare("vk", "sum")
+        server.resume()
+
+
+@pytest.mark.parametrize("isolation", ["shared", "inline"])
+@in_event_loop
+async def test_a_load_that_hangs_does_not_hold_up_the_next(tmp_path: Path, isolation: str) -> None:
+    async with engine(tmp_path, f"engine.isolation={isolation}") as harness:
+        hanging = asyncio.create_task(harness.worker.prepare("vk", "hang-on-load"))
+        await asyncio.sleep(0)
+        version = await asyncio.wait_for(harness.worker.upload("next", "sum"), 20)
+        assert is_sum(await harness.worker.run(version, rows_of(1)), rows_of(1))
+        hanging.cancel()
 
 
 @in_event_loop

@@ -72,6 +72,11 @@ class ChecksNoChecksum(FilesystemStorage):
         return path
 
 
+class VerifiesNothing(FilesystemStorage):
+    def verify(self, version: ModelVersion) -> None:
+        pass
+
+
 class ReadsWholeFiles(FilesystemStorage):
     def commit(
         self, claim: Claim, staging: Path, version: ModelVersion, live: bool = True
@@ -147,6 +152,7 @@ WRONG: dict[type[Storage], str] = {
     SyncsNothing: "test_a_committed_version_survives_a_power_cut",
     SyncsFilesAlone: "test_a_committed_version_survives_a_power_cut",
     ChecksNoChecksum: "test_a_damaged_file_is_not_given_out",
+    VerifiesNothing: "test_a_damaged_file_is_found_by_verify",
     ReadsWholeFiles: "test_a_large_file_is_never_in_memory_as_a_whole",
     GivesNoOtherNumber: "test_one_version_may_be_deleted_and_its_number_is_not_used_again",
     SharesItsClaims: "test_a_name_is_claimed_once_at_a_time",

@@ -18,9 +18,10 @@ from tests.plugins.codecs.image.images import (
     taking,
 )
 from tests.plugins.codecs.image.labelled import COLOURS, LABELLED, PNG, f32
-from tfaas_core.config import Config, EngineTable, Limits
+from tfaas_core.config import Config
 from tfaas_core.errors import TooLarge
 from tfaas_core.route import Head
+from tfaas_core.settings.tables import EngineTable, Limits
 from tfaas_core.tensors import BatchAxis, Bound, TensorSpec
 from tfaas_core.testing.codec import CodecContract, Sample
 

@@ -1,0 +1,92 @@
+"""Processes of the server that somebody stops, and does not let go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.plugin_site import write_plugin
+from tfaas_core.testing.clients import fake_server
+from tfaas_core.testing.runtime import HANGS
+from tfaas_core.testing.server import RunningServer
+from tfaas_core.testing.waiting import until
+
+SLEEPER = """
+import time
+from tfaas_core.hookspecs import hookimpl
+from tfaas_core.route import Route
+
+async def sleep(request):
+    time.sleep(3600)
+
+@hookimpl
+def tfaas_register_routes(host):
+    return [Route("/sleep", ("POST",), sleep)]
+"""
+
+WITHIN_S = 30
+"""It takes less than ten, if the machine is not busy."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with fake_server(tmp_path_factory.mktemp("stopped"), "server.workers=2") as server:
+        assert server.upload("one", b"sum").status_code == 200
+        yield server
+
+
+def answers(server: RunningServer) -> bool:
+    return server.predict(model="one", values=[1, 2, 3]).status_code == 200
+
+
+def test_a_stopped_model_process_is_replaced(server: RunningServer) -> None:
+    (stopped,) = server.model_processes()
+    stopped.suspend()
+    until(lambda: not stopped.is_running(), WITHIN_S)
+    until(lambda: answers(server))
+    log = server.log.read_text()
+    assert "one/1" in log
+    assert "is stopped: replacing its process" in log
+
+
+def test_an_upload_is_not_to_blame_if_its_process_is_stopped(server: RunningServer) -> None:
+    before = {process.pid for process in server.model_processes()}
+    with ThreadPoolExecutor() as pool:
+        upload = pool.submit(server.upload, "hanging", b"hang-on-load")
+        until(lambda: HANGS in server.log.read_text())
+        (loading,) = [p for p in server.model_processes() if p.pid not in before]
+        loading.suspend()
+        answer = upload.result(WITHIN_S)
+    assert (answer.status_code, answer.json()["code"]) == (503, "model_lost")
+    assert "try again" in answer.json()["error"]
+
+
+def test_a_stopped_fork_server_is_replaced_and_uploads_only_wait(server: RunningServer) -> None:
+    stopped = server.fork_server()
+    stopped.suspend()
+    assert server.upload("later", b"sum").status_code == 200
+    assert server.fork_server().pid != stopped.pid
+    assert answers(server)
+
+
+def test_a_stopped_http_worker_is_replaced(server: RunningServer) -> None:
+    stopped = server.workers()[0]
+    stopped.suspend()
+    until(lambda: not stopped.is_running(), WITHIN_S)
+    until(lambda: len(server.workers()) == 2)
+    assert "is stopped: replacing it" in server.log.read_text()
+    assert answers(server)
+
+
+def test_an_http_worker_that_sleeps_for_ever_is_replaced(tmp_path: Path) -> None:
+    write_plugin(tmp_path / "site", "tfaas-sleeper", SLEEPER)
+    with fake_server(tmp_path, "server.workers=1", "server.request_timeout_s=1") as server:
+        with pytest.raises(httpx.TransportError):
+            server.http.post("/sleep")
+        until(lambda: len(server.workers()) == 1)
+        assert server.http.get("/models").status_code == 200
+        assert "answered nothing and done nothing for 10 s" in server.log.read_text()

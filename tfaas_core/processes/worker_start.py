@@ -1,0 +1,83 @@
+"""WorkerStart: starts HTTP workers, with what each of them gets from the parent."""
+
+from __future__ import annotations
+
+import multiprocessing
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from tfaas_core.composition import Composition
+from tfaas_core.config import Config
+from tfaas_core.engine.base import Supervisor
+from tfaas_core.processes import worker as http_worker
+from tfaas_core.processes.messages import FromWorker
+from tfaas_core.processes.ports import Ports
+from tfaas_core.processes.worker_process import WorkerProcess
+from tfaas_core.shared_memory import shared_memories
+from tfaas_core.system.descriptors import SpareDescriptors
+from tfaas_core.system.lifeline import Lifeline, tied
+from tfaas_core.system.signals import stop_signals_blocked
+
+_SPARE = 16
+"""Descriptors: a start takes fewer."""
+
+
+class WorkerStart:
+    """``heard`` gets what each of them says. The parent's, in its event loop."""
+
+    def __init__(
+        self,
+        composition: Composition,
+        ports: Ports,
+        demo: bool,
+        heard: Callable[[WorkerProcess, FromWorker, list[int]], None],
+    ) -> None:
+        self._composition = composition
+        self._ports = ports
+        self._demo = demo
+        self._memory = shared_memories(composition.plugins.memory(composition.config))
+        self._heard = heard
+        self._context = multiprocessing.get_context("spawn")
+        self._lifeline = Lifeline()
+        self._spare = SpareDescriptors(_SPARE)
+
+    def start(self, number: int, supervisor: Supervisor | None, config: Config) -> WorkerProcess:
+        """``config``: as it is now.
+
+        Raises OSError if there is no room for a process; too many open files are no reason.
+        """
+        with self._spare.lent(), ExitStack() as unless_it_starts:
+            ours, theirs = _pair(unless_it_starts)
+            engine, their_engine = (None, None) if supervisor is None else _pair(unless_it_starts)
+            arguments = http_worker.WorkerArguments(
+                config=config,
+                worker=number,
+                workers=self._composition.workers,
+                listener=self._ports.http,
+                others=self._ports.others,
+                memory=self._memory,
+                control=theirs,
+                engine_socket=their_engine,
+                demo=self._demo and number == 0,
+            )
+            end = self._lifeline.end("tfaas-worker")
+            process = self._context.Process(target=tied, args=(end, http_worker.main, arguments))
+            with stop_signals_blocked():
+                process.start()
+            unless_it_starts.pop_all()
+        theirs.close()
+        if supervisor is not None and engine is not None and their_engine is not None:
+            their_engine.close()
+            supervisor.attach(number, engine)
+        limit_s = config.server.request_timeout_s
+        return WorkerProcess(number, process, ours, self._heard, limit_s)
+
+    def close(self) -> None:
+        """No other is started."""
+        self._spare.close()
+
+
+def _pair(closing: ExitStack) -> tuple[socket.socket, socket.socket]:
+    ours, theirs = map(closing.enter_context, socket.socketpair())
+    return ours, theirs
