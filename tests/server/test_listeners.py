@@ -192,5 +192,6 @@ def test_two_at_the_same_address_are_found_by_check_and_serve(tmp_path: Path, co
 
 
 def test_check_finds_an_address_of_another_machine(tmp_path: Path) -> None:
-    said = fails_to_start(tmp_path, source().replace("127.0.0.1", "192.0.2.1"), command="check")
+    elsewhere = source().replace("127.0.0.1", "192.0.2.1")
+    said = fails_to_start(tmp_path, elsewhere, "server.open=true", command="check")
     assert "cannot listen on 192.0.2.1:0 for its listener `echo`" in said

@@ -18,10 +18,10 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
 _NOT_A_NUMBER = re.compile(r"NaN|Infinity")
 _TO_NAN = re.compile(
-    rb"""((?:[^"N-]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"?|N(?!aN)|-(?!NaN))*+)(?:(-?NaN)|\Z)""",
+    rb"""((?:[^"N-]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"?|N(?!aN)|-(?!NaN)){0,9999}+)(-?NaN)?""",
     re.DOTALL,
 )
-"""Up to the next NaN that stands in no text, or to the end."""
+"""Up to the next NaN that stands in no text, if one comes soon: other threads want their turn."""
 _MOST_DIGITS = 1000
 """Of a number that is told to be too large."""
 

@@ -11,7 +11,7 @@ from struct import Struct
 from tfaas_core.errors import TooLarge
 from tfaas_core.settings.tables import Limits
 
-_PIECE_BYTES = 1 << 20
+_PIECE_BYTES = 1 << 18
 _PACK_IT = "send fewer at a time, or arrays by MessagePack, packed"
 
 
