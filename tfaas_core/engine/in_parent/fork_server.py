@@ -22,6 +22,7 @@ from tfaas_core.sandbox.confine import Cell
 from tfaas_core.system.backoff import Backoff, restart_delay_s
 from tfaas_core.system.lifeline import Lifeline
 from tfaas_core.system.one_line import described
+from tfaas_core.system.relay import Relay
 from tfaas_core.system.stopped import LOOK_EVERY_S, Stopped
 
 PRELOAD_LIMIT_S = 60.0
@@ -64,6 +65,7 @@ class ForkServer:
         self._stopped = Stopped()
         self._next_look_s = 0.0
         self._closed = False
+        self._relays: set[Relay] = set()
 
     @property
     def pid(self) -> int | None:
@@ -138,6 +140,9 @@ class ForkServer:
         self._closed = True
         if self._process is not None:
             self._process.end()
+        for relay in list(self._relays):
+            relay.close()
+        self._relays.clear()
 
     def __str__(self) -> str:
         """As in "the fork server of ..."."""
@@ -159,7 +164,7 @@ class ForkServer:
 
     def _new_process(self, on_end: Callable[[], None]) -> ForkServerProcess:
         environment = environment_of(self._context.config.engine, os.environ)
-        return ForkServerProcess(self._orders(), self._lifeline, on_end, environment)
+        return ForkServerProcess(self._orders(), self._lifeline, on_end, environment, self._relays)
 
     def _orders(self) -> Orders:
         modules = tuple(dict.fromkeys(m for r in self._runtimes.values() for m in r.preload))

@@ -58,7 +58,9 @@ class ForkServerProcess:
         lifeline: Lifeline,
         on_end: Callable[[], None],
         environment: Mapping[str, str] = os.environ,
+        relays: set[Relay] | None = None,
     ) -> None:
+        """``relays`` gets those of its children, which may outlive it."""
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         # Perhaps nobody waits for it.
         self.ready.add_done_callback(lambda ready: ready.cancelled() or ready.exception())
@@ -69,7 +71,7 @@ class ForkServerProcess:
         self._why: NeverReadyError | None = None
         self._seen_ended = False
         self._children: dict[int, asyncio.Future[Ending]] = {}
-        self._relays: set[Relay] = set()
+        self._relays = set() if relays is None else relays
         self._confined = orders.cell is not None
         ours, theirs = socket.socketpair()
         try:
@@ -102,8 +104,13 @@ class ForkServerProcess:
             return
         relay = Relay(self._relays.discard)
         self._relays.add(relay)
-        with relay.theirs:
-            yield relay.theirs
+        try:
+            with relay.theirs:
+                yield relay.theirs
+        except BaseException:
+            self._relays.discard(relay)
+            relay.close()
+            raise
 
     def end_where_it_hangs(self, preload_limit_s: float, fork_limit_s: float) -> bool:
         """Ends it if it takes longer than that to be ready, or to fork; says whether."""
@@ -124,9 +131,6 @@ class ForkServerProcess:
     def end(self) -> None:
         """Kills it; those who wait for it learn of it at once."""
         self._bury()
-        for relay in list(self._relays):
-            relay.close()
-        self._relays.clear()
 
     def _what(self) -> str:
         return f"importing {self._importing!r}" if self._importing else "its start"
