@@ -11,6 +11,7 @@ from tests.core.engine.engines import engine
 from tfaas_core.testing.engine_harness import Stream, is_sum, rows_of
 from tfaas_core.testing.forked import fork_server, is_alive, model_processes
 from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.runtime import HANGS, TRIGGER
 from tfaas_core.testing.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("no_model_process_stays")
@@ -62,6 +63,29 @@ async def test_a_stopped_fork_server_is_replaced_once_a_start_takes_too_long(
         version = await asyncio.wait_for(harness.worker.upload("two", "sum"), 30)
         assert is_sum(await harness.worker.run(version, rows_of(3)), rows_of(3))
         assert not is_alive(server)
+
+
+@in_event_loop
+async def test_what_a_model_says_is_heard_after_its_fork_server_was_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    said = ""
+
+    def is_heard() -> bool:
+        nonlocal said
+        said += capfd.readouterr().err
+        return HANGS in said
+
+    async with engine(tmp_path) as harness:
+        talking = await harness.worker.upload("one", "hang")
+        server = fork_server()
+        assert server is not None
+        server.suspend()
+        monkeypatch.setattr("tfaas_core.engine.in_parent.fork_server.FORK_LIMIT_S", 1.0)
+        await asyncio.wait_for(harness.worker.upload("two", "sum"), 30)
+        asked = asyncio.create_task(harness.worker.run(talking, rows_of(TRIGGER)))
+        await eventually(is_heard, "the model is heard")
+        asked.cancel()
 
 
 @in_event_loop
