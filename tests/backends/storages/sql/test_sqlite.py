@@ -126,7 +126,7 @@ def test_small_uploads_get_their_turn_beside_a_large_one(tmp_path: Path) -> None
             upload(storage, "vk", b"%d" % uploads)
             uploads += 1
         storing.result()
-    assert uploads >= 4
+    assert uploads >= 2  # without turns, the first would wait for the end
     storage.close()
 
 
