@@ -23,7 +23,7 @@ from tfaas_core.testing.waiting import until
 pytestmark = pytest.mark.usefixtures("postgresql")
 
 SIDES = ("--from", "source.toml", "--to", "target.toml")
-VERSIONS = 50
+VERSIONS = 100
 """So many that a copy takes longer than it takes to interrupt it."""
 KINDS = {"to": ("filesystem", "sql"), "from": ("sql", "filesystem"), "between": ("sql", "sql")}
 

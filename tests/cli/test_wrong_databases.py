@@ -23,10 +23,10 @@ COMMANDS = {
 }
 
 
-@pytest.fixture(params=COMMANDS)
+@pytest.fixture(params=["serve", *COMMANDS])
 def told(request: pytest.FixtureRequest, fails: Fails, here: Path) -> Callable[[], str]:
     """Runs a command on ``tfaas.toml``, which fails; gives the one line that says why."""
-    return lambda: fails(*COMMANDS[request.param])
+    return serve if request.param == "serve" else lambda: fails(*COMMANDS[request.param])
 
 
 def serve() -> str:
@@ -119,22 +119,3 @@ def test_a_folder_is_no_database(told: Callable[[], str], here: Path) -> None:
     configure(here, "sqlite:///theirs.db")
     (here / "theirs.db").mkdir()
     assert "cannot be used: it is a folder; name a file - at" in told()
-
-
-@pytest.mark.parametrize(
-    ("url", "content", "words"),
-    [
-        ("postgresql://me:s3cret@127.0.0.1:port/x", b"", "this is no URL of a database"),
-        ("postgresql://me:s3cret@127.0.0.1:1/x", b"", "Connection refused"),
-        ("sqlite:///theirs.db", GARBAGE, "it is not a SQLite database; name another file"),
-        ("sqlite:///theirs.db", foreign(), "it has tables of another program: versions"),
-    ],
-)
-def test_no_server_starts_with_one(here: Path, url: str, content: bytes, words: str) -> None:
-    configure(here, url)
-    (here / "theirs.db").write_bytes(content)
-    message = serve()
-    assert words in message
-    assert message.endswith("- at `$.storage.url`")
-    assert "s3cret" not in message
-    assert (here / "theirs.db").read_bytes() == content

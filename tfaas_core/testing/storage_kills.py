@@ -27,7 +27,7 @@ from tfaas_core.testing.tries import tries
 FEWEST_KILLS = tries(60)
 FEWEST_KILLS_OF_LEASES = tries(10)
 _MOST_KILLS = tries(150)
-_KILLING_S = tries(3) / 2
+_KILLING_S = float(tries(3))
 
 
 def kill_at_random(make: MakeStorage, folder: Path) -> int:

@@ -111,13 +111,14 @@ def test_a_bundle_is_inspected_with_the_params_that_it_brings(
     params = '{"outputNode": "mul", "features": ["a", "b", "c"], "owner": "me"}'
     (folder / "params.json").write_text(params)
     (folder / "warmup.json").write_text('{"values": [1, 2, 3], "outputs": [2, 4, 6]}')
-    found = json.loads(tfaas("inspect", tar(here / "b.tar.gz", {"vk": folder}), "--json"))
-    assert found["signature"]["outputs"][0]["name"] == "mul"
-    assert found["examples"] == 1
-    assert found["params"] == {
-        **{"name": "vk", "inputNode": "x", "outputNode": "mul", "description": ""},
-        **{"features": ["a", "b", "c"], "owner": "me"},
-    }
+    for path in (tar(here / "b.tar.gz", {"vk": folder}), folder):
+        found = json.loads(tfaas("inspect", path, "--json"))
+        assert found["signature"]["outputs"][0]["name"] == "mul"
+        assert found["examples"] == 1
+        assert found["params"] == {
+            **{"name": "vk", "inputNode": "x", "outputNode": "mul", "description": ""},
+            **{"features": ["a", "b", "c"], "owner": "me"},
+        }
 
 
 def test_a_bundle_whose_params_are_wrong_is_refused(
