@@ -30,7 +30,8 @@ _FIRST_USER = 1_879_048_192
 
 _PRESENT = Parts.of_this_machine(_FIRST_USER).present
 needs_all = pytest.mark.skipif(
-    not {"files", "calls"} <= set(_PRESENT), reason="this kernel, or container, lacks a part"
+    not {"files", "calls"} <= set(_PRESENT) and os.environ.get("CI") != "true",
+    reason="this kernel, or container, lacks a part",
 )
 
 _USERS = [
