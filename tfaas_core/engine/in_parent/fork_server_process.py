@@ -82,7 +82,7 @@ class ForkServerProcess:
             raise
         self.pid = self._process.pid
         self._link: Link[FromForkServer] = Link(
-            ours, FromForkServer, self._heard, self._bury, f"the fork server {self.pid}"
+            ours, FromForkServer, self._heard, self.end, f"the fork server {self.pid}"
         )
         self._link.send(orders)
 
@@ -122,15 +122,11 @@ class ForkServerProcess:
             # said last may still be on its way to the event loop: that comes before the next look.
             if self.ending is None and self._process.poll() is not None:
                 if self._seen_ended:
-                    self._bury()
+                    self.end()
                 self._seen_ended = True
             return False
         self.end()
         return True
-
-    def end(self) -> None:
-        """Kills it; those who wait for it learn of it at once."""
-        self._bury()
 
     def _what(self) -> str:
         return f"importing {self._importing!r}" if self._importing else "its start"
@@ -161,8 +157,8 @@ class ForkServerProcess:
         if not self._link.answer(message.call, process):
             process.kill()
 
-    def _bury(self) -> None:
-        """It has hung up: ends what is left of it, and tells those who wait."""
+    def end(self) -> None:
+        """Kills what is left of it; those who wait for it learn of it at once."""
         if self.ending is not None:
             return
         self._process.kill()
