@@ -12,6 +12,7 @@ import pytest
 from tests.server.test_replicas import SHARED
 from tfaas_core.testing.clients import fake_server
 from tfaas_core.testing.server import RunningServer
+from tfaas_core.uploads.quota import TURN
 
 MODEL = b"sum"
 ROOM_FOR = 5
@@ -60,3 +61,11 @@ def test_models_are_counted_by_their_names(tmp_path: Path) -> None:
         server.http.delete("/delete/b")
         assert server.upload("c", MODEL).status_code == 200
         assert server.names() == ["a", "c"]
+
+
+def test_no_upload_can_take_the_turn_of_all_others(tmp_path: Path) -> None:
+    with fake_server(tmp_path, "server.workers=1", QUOTA) as server:
+        answer = server.upload(TURN, MODEL)
+        assert answer.status_code == 422
+        assert "uploads take turns by that name" in answer.json()["error"]
+        assert server.upload("vk", MODEL).status_code == 200

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tfaas_core.errors import Busy, StorageFull, Unavailable
+from tfaas_core.errors import Busy, DoesNotFit, StorageFull, Unavailable
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.storage import Claim, Storage
 
@@ -27,17 +28,24 @@ class Quota:
         self._max_bytes = max_bytes
         self._max_models = max_models
 
-    def check(self) -> None:
-        """Raises StorageFull if nothing more has room; may block."""
+    async def check(self) -> None:
+        """Raises StorageFull if nothing more has room."""
         if self._max_bytes:
-            self._check_bytes(0)
+            await asyncio.to_thread(self._check_bytes, 0)
+
+    def check_name(self, name: str) -> None:
+        """Raises DoesNotFit for the one name whose claim would hold up all other uploads."""
+        if name == TURN and self._has_bound:
+            raise DoesNotFit(
+                f"{name!r} cannot name a model: uploads take turns by that name", field="name"
+            )
 
     def commit(self, claim: Claim, staging: Path, version: ModelVersion) -> ModelVersion:
         """As ``Storage.commit``, if the version has room; may block.
 
         Raises StorageFull if it has not, and Unavailable if too many others are being stored.
         """
-        if not self._max_bytes and not self._max_models:
+        if not self._has_bound:
             return self._storage.commit(claim, staging, version)
         with self._turn():
             if self._max_models:
@@ -45,6 +53,10 @@ class Quota:
             if self._max_bytes:
                 self._check_bytes(version.size_bytes)
             return self._storage.commit(claim, staging, version)
+
+    @property
+    def _has_bound(self) -> bool:
+        return bool(self._max_bytes or self._max_models)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

@@ -52,7 +52,7 @@ class Upload:
         ``identity``: who sends it, for observers.
         """
         storage = publisher.storage
-        await asyncio.to_thread(publisher.quota.check)
+        await publisher.quota.check()
         upload = cls(publisher, await taken(storage.stage, storage.discard), admit, identity)
         try:
             yield upload
@@ -74,6 +74,7 @@ class Upload:
     async def claim(self, name: str) -> None:
         """Takes the exclusive right to ``name``. Raises DoesNotFit for a bad name, Busy."""
         check_name(name)
+        self._publisher.quota.check_name(name)
         if self._claim is not None:
             if self._claim.name != name:
                 raise DoesNotFit(f"the upload has two names, {self._claim.name!r} and {name!r}")
