@@ -111,6 +111,8 @@ def test_if_the_worker_that_is_told_dies_the_next_one_is(noted: Noted) -> None:
     (worker,) = [worker for worker in noted.server.workers() if worker.pid == told]
     (other,) = [worker for worker in noted.server.workers() if worker.pid != told]
     worker.kill()
+    # Until it has ended, the client would ask it on the connection that it has to it.
+    worker.wait(30)
     until(lambda: other in noted.server.workers() and len(noted.server.workers()) == 2)
     until(lambda: noted.server.upload("two", b"sum").status_code == 200)
     until(lambda: "ModelUploaded" in noted.kinds("two"))
