@@ -67,6 +67,12 @@ class Config(Tables, frozen=True):
         return configured_path(text, self.base_dir, "$.plugins.dir") if text else None
 
     @property
+    def plugin_folders(self) -> tuple[Path, ...]:
+        """That folder, if there is one. Raises ConfigError."""
+        folder = self.plugins_dir
+        return () if folder is None else (folder,)
+
+    @property
     def tls_files(self) -> TlsFiles | None:
         """What the server speaks TLS with; None if it does not. Raises ConfigError."""
         server = self.server

@@ -203,7 +203,7 @@ class Host:
         self.guards.renew(config)
         self.config = config
         self.publisher.limits = _bundle_limits(config.limits)
-        logs.configure(config.server.log_level, config.server.log_format)
+        logs.configure(config.server.log_level, config.server.log_format, *config.plugin_folders)
 
     def routes(self) -> list[SealedRoute]:
         """All that is served: what the codecs own, and what plugins register.

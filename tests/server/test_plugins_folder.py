@@ -16,6 +16,31 @@ from tfaas_core.tools.distribution import write_distribution
 
 WITHOUT_TENSORFLOW = f"plugins.disabled={list(HEAVY_PLUGINS)}"
 
+TELLING = """
+import logging
+from contextlib import asynccontextmanager
+from tfaas_core.hookspecs import hookimpl
+from tfaas_core.testing.runtime import FakeRuntime
+
+log = logging.getLogger(__name__)
+
+class Telling(FakeRuntime):
+    def load(self, artifact, params, options):
+        log.info("loads a model")
+        log.debug("says too much")
+        return super().load(artifact, params, options)
+
+@hookimpl
+def tfaas_register_runtimes():
+    return {"telling": Telling()}
+
+@hookimpl
+@asynccontextmanager
+async def tfaas_lifespan():
+    log.info("is entered")
+    yield
+"""
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -60,3 +85,43 @@ def test_a_broken_one_ends_the_start_and_is_named(folder: Path) -> None:
             "ModuleNotFoundError: No module named 'nothing_of_this_name'; "
             "fix it, or list it in [plugins] disabled"
         )
+
+
+def test_what_they_log_is_logged_in_each_process(tmp_path: Path) -> None:
+    folder = tmp_path / "plugins.d"
+    folder.mkdir()
+    (folder / "telling.py").write_text(TELLING)
+    arguments = ("--plugins-dir", str(folder))
+    with running_server(tmp_path, WITHOUT_TENSORFLOW, arguments=arguments) as server:
+        assert server.upload("vk", b"sum").status_code == 200
+        lines = server.log.read_text().splitlines()
+        told = {line.partition("]: ")[2] for line in lines if " INFO telling[" in line}
+        assert told == {"is entered", "loads a model"}
+
+
+def test_a_thread_that_one_leaves_holds_up_no_end(tmp_path: Path) -> None:
+    folder = tmp_path / "plugins.d"
+    folder.mkdir()
+    (folder / "busy.py").write_text(
+        "import threading\n"
+        "from tfaas_core.hookspecs import hookimpl\n"
+        "def work(): threading.Event().wait()\n"
+        "threading.Thread(target=work, name='worker bee').start()\n"
+        "@hookimpl\n"
+        "def tfaas_register_codecs(): return []\n"
+    )
+    arguments = ("--plugins-dir", str(folder))
+    done = subprocess.run(
+        [sys.executable, "-m", "tfaas_core", "check", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=ANSWER_TIMEOUT_S,
+    )
+    told = (
+        "tfaas: warning: the thread 'worker bee', which is in work "
+        f"({folder / 'busy.py'}:3), was not waited for; let a plugin end its threads\n"
+    )
+    assert (done.returncode, done.stderr) == (0, told)
+    with running_server(tmp_path, WITHOUT_TENSORFLOW, arguments=arguments) as server:
+        assert server.stop() == 0
+        assert told in server.log.read_text()

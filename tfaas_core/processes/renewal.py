@@ -114,7 +114,7 @@ class Renewal:
 
     async def _take(self, config: Config, what: str) -> None:
         self.config = config
-        logs.configure(config.server.log_level, config.server.log_format)
+        logs.configure(config.server.log_level, config.server.log_format, *config.plugin_folders)
         could = await self._tell(config)
         files = config.tls_files
         for warning in () if files is None else files.warnings():

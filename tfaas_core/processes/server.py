@@ -30,7 +30,7 @@ def serve(config: Config, demo: bool, read: Callable[[], Config]) -> int:
     At SIGHUP, ``read`` gives the configuration as it is then.
     ``demo``: store the demo models, if they are not stored.
     """
-    logs.configure(config.server.log_level, config.server.log_format)
+    logs.configure(config.server.log_level, config.server.log_format, *config.plugin_folders)
     forget_main()
     with _one_sentence(config):
         composition = Composition.of(config)

@@ -94,7 +94,7 @@ def main(arguments: WorkerArguments) -> None:
     if arguments.config.engine.sandbox != "off":
         no_new_privileges()
     server = arguments.config.server
-    logs.configure(server.log_level, server.log_format)
+    logs.configure(server.log_level, server.log_format, *arguments.config.plugin_folders)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         run_through_exits(runner, _serve(arguments), partial(_tell_of_exit, arguments.config))
     # A thread of a plugin, or of TensorFlow under isolation "inline", may be anywhere: the end of

@@ -6,6 +6,8 @@ import json
 import logging
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
+from itertools import chain
+from pathlib import Path
 from typing import Any, Literal
 
 _TREES = ("tfaas", "sanic")
@@ -48,10 +50,13 @@ def formatter(format: Literal["text", "json"]) -> logging.Formatter:
 
 
 def configure(
-    level: Literal["debug", "info", "warning", "error"], format: Literal["text", "json"]
+    level: Literal["debug", "info", "warning", "error"],
+    format: Literal["text", "json"],
+    *folders: Path,
 ) -> None:
     """Sends records from ``level`` up to stderr: of ``tfaas``, of Sanic, but no access log, and of
-    the loggers that are called like the top-level modules of plugins, or below.
+    the loggers that are called like the top-level modules of plugins, or below: of those that are
+    installed, and of those in ``folders``.
 
     Of all other loggers, and of Python's warnings, what is a warning or worse goes there too, so
     that nothing stands between the JSON objects. May be called again.
@@ -61,7 +66,7 @@ def configure(
     root = logging.getLogger()
     root.handlers = [h for h in root.handlers if not isinstance(h, _Handler)] + [handler]
     root.setLevel(logging.WARNING)
-    for name in {*_TREES, *_plugin_modules()}:
+    for name in {*_TREES, *_plugin_modules(), *chain.from_iterable(map(_modules_in, folders))}:
         logging.getLogger(name).setLevel(level.upper())
     for name in _SANIC:
         logger = logging.getLogger(name)
@@ -75,3 +80,12 @@ def _plugin_modules() -> set[str]:
     values = (entry.value for entry in entry_points(group=_PLUGINS))
     # An empty name would be that of the root logger, and so everybody's.
     return {value.partition(":")[0].partition(".")[0].strip() for value in values} - {""}
+
+
+def _modules_in(folder: Path) -> set[str]:
+    """What the plugins in ``folder`` are called, and what they import from there."""
+    try:
+        names = {path.stem for path in folder.iterdir()}
+    except OSError:
+        return set()  # whoever imports them says so
+    return {name for name in names if name.isidentifier()}

@@ -11,6 +11,7 @@ import socket
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 from tfaas_core.engine.in_fork_server.preload import PreloadFailedError, preload
@@ -51,7 +52,7 @@ def main(sock: socket.socket, lifeline: LifelineEnd) -> None:
     orders = _first_orders(link)
     if orders is None:
         return
-    logs.configure(orders.log_level, orders.log_format)
+    logs.configure(orders.log_level, orders.log_format, *map(Path, orders.folders))
     try:
         preload(orders.modules, lambda module: link.send(Importing(module)))
         runtimes = pickle.loads(orders.runtimes)

@@ -170,7 +170,7 @@ class ForkServer:
         modules = tuple(dict.fromkeys(m for r in self._runtimes.values() for m in r.preload))
         config = self._context.config
         runtimes = pickle.dumps(dict(self._runtimes))
-        folders = () if config.plugins_dir is None else (str(config.plugins_dir),)
+        folders = tuple(map(str, config.plugin_folders))
         server = config.server
         return Orders(modules, runtimes, server.log_level, server.log_format, self._cell, folders)
 
