@@ -95,3 +95,8 @@ def test_each_model_has_a_process_and_the_server_has_not_imported_tensorflow(
     assert "onnxruntime" in mapped(pids["own/1"])
     everybody = [server.parent, *server.parent.children(recursive=True)]
     assert not any("tensorflow" in mapped(process.pid) for process in everybody)
+
+
+def test_nobody_is_told_of_the_models(server: RunningServer, models: Path) -> None:
+    assert server.upload("silent", models / "model.onnx").status_code == 200
+    assert "telemetry" not in server.log.read_text()
