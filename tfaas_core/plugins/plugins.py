@@ -29,7 +29,7 @@ from tfaas_core.plugins.owned_part import OwnedPart
 from tfaas_core.plugins.paths import model_predict_paths, predict_paths
 from tfaas_core.plugins.plugin import Plugin, broken
 from tfaas_core.plugins.registrations import Registration, Registrations
-from tfaas_core.plugins.sections import read_section, unknown_sections
+from tfaas_core.plugins.sections import made_storage, read_section, unknown_sections
 from tfaas_core.route import Route
 from tfaas_core.routing.guards import Guards
 from tfaas_core.routing.observers import Observers
@@ -69,7 +69,7 @@ class Plugins:
         sections = {}
         for name, kind in kinds.items():
             plugin = self._registrations.owner("section", name)
-            read = partial(read_section, config, name, kind)
+            read = partial(read_section, config, name, kind, plugin)
             try:
                 sections[name] = make(plugin, f"reading [plugins.{name}]", kind, read)
             except StartupError as error:
@@ -177,7 +177,7 @@ class Plugins:
         factory = choose("storage", table.kind, self.storages())
         plugin = self._registrations.owner("storage", table.kind)
         doing = f"making the storage `{table.kind}`"
-        return make(plugin, doing, Storage, partial(factory, table.rest, config.base_dir))
+        return make(plugin, doing, Storage, partial(made_storage, config, factory))
 
     def examine_storage(self, config: Config) -> list[str]:
         """What the storage that ``config`` chooses warns of. Raises ConfigError, too."""

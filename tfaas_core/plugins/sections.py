@@ -1,4 +1,4 @@
-"""Sections: the tables ``[plugins.NAME]``, held to what the plugins say of them."""
+"""Sections: the tables ``[plugins.NAME]`` and ``[storage]``, held to what plugins say of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import msgspec
 
 from tfaas_core.config import Config
 from tfaas_core.errors import ConfigError
+from tfaas_core.plugins.plugin import Plugin
 from tfaas_core.settings.checks import as_table, unknown
+from tfaas_core.storage import Storage, StorageFactory
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -25,12 +27,36 @@ def unknown_sections(config: Config, known: Collection[str]) -> Iterator[ConfigE
             yield _blamed(config, f"{error}, of the plugins that are active")
 
 
-def read_section(config: Config, name: str, kind: type[S]) -> S:
-    """``[plugins.NAME]`` as a ``kind``; raises ConfigError."""
+def read_section(config: Config, name: str, kind: type[S], plugin: Plugin) -> S:
+    """``[plugins.NAME]``, which ``plugin`` takes, as a ``kind``; raises ConfigError."""
+    is_there = name in config.plugins.rest
     try:
         return as_table(config.plugins.rest.get(name, {}), kind, f"{_PATH}.{name}")
     except ValueError as error:
+        wanted = (
+            "" if is_there else f"; plugin {plugin} needs it, or list that in [plugins] disabled"
+        )
+        raise _blamed(config, f"{error}{wanted}") from None
+
+
+def storage_settings(config: Config, factory: StorageFactory) -> msgspec.Struct | None:
+    """The keys of ``[storage]`` that are the storage's, if ``factory`` says by ``takes`` which.
+
+    Raises ConfigError.
+    """
+    table: type[msgspec.Struct] | None = getattr(factory, "table", None)
+    if table is None:
+        return None
+    try:
+        return as_table(config.storage.rest, table, "$.storage")
+    except ValueError as error:
         raise _blamed(config, str(error)) from None
+
+
+def made_storage(config: Config, factory: StorageFactory) -> Storage:
+    """What ``factory`` makes of ``[storage]``. Raises ConfigError, and what the factory raises."""
+    storage_settings(config, factory)
+    return factory(config.storage.rest, config.base_dir)
 
 
 def _blamed(config: Config, message: str) -> ConfigError:

@@ -64,6 +64,9 @@ def _faults(document: Mapping[str, Any], struct: type[msgspec.Struct], path: str
             yield from _faults(value, expected, place)
         else:
             yield from _wrong_with(value, expected, place if key != REST else path)
+    for field in msgspec.structs.fields(struct):
+        if field.required and field.encode_name not in document:
+            yield f"the key `{field.encode_name}` is missing, and has no default - at `{path}`"
 
 
 def _is_struct(kind: Any) -> bool:

@@ -9,9 +9,8 @@ from typing import Any
 import msgspec
 
 from tfaas_core.config import Config, Tables
-from tfaas_core.errors import ConfigError
 from tfaas_core.plugins import Plugins, choose, plugins_of
-from tfaas_core.settings.checks import as_table
+from tfaas_core.plugins.sections import storage_settings
 from tfaas_core.settings.meanings import Key, keys
 from tfaas_core.settings.secrets import keys_with_secrets
 from tfaas_core.tools.toml_text import value_text
@@ -57,14 +56,7 @@ def as_toml(tables: Sequence[ShownTable]) -> str:
 
 def _storage_settings(config: Config, plugins: Plugins) -> msgspec.Struct | None:
     """What the chosen storage makes of its part of ``[storage]``, if it says what that is."""
-    factory = choose("storage", config.storage.kind, plugins.storages())
-    table: type[msgspec.Struct] | None = getattr(factory, "table", None)
-    if table is None:
-        return None
-    try:
-        return as_table(config.storage.rest, table, "$.storage")
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
+    return storage_settings(config, choose("storage", config.storage.kind, plugins.storages()))
 
 
 def _table(

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from tests.core.plugins.sources import ENGINE, STORAGE, InstallPlugin, installed
-from tfaas_core.config import Config
+from tfaas_core.config import Config, load_config
 from tfaas_core.engine.base import EngineContext, EngineFactory, WorkerContext
 from tfaas_core.errors import ConfigError, PluginError
 from tfaas_core.settings.tables import EngineTable, StorageTable
@@ -35,6 +35,47 @@ def test_a_storage_is_what_its_factory_makes(install_plugin: InstallPlugin, conf
         make_storage(config, "disk")
     with pytest.raises(ConfigError, match="unknown storage 'cd'; there are: disk, tape"):
         make_storage(config, "cd")
+
+
+STRICT = """
+from msgspec import Struct
+from tfaas_core.hookspecs import hookimpl
+from tfaas_core.storage import takes
+from tfaas_core.testing.fakes import FakeStorage
+
+class Table(Struct):
+    bucket: str
+    region: str = ""
+
+@takes(Table)
+def make(table, base):
+    return FakeStorage(base)
+
+@hookimpl
+def tfaas_register_storages():
+    return {"strict": make}
+"""
+
+
+@pytest.mark.parametrize(
+    ("overrides", "wrong"),
+    [
+        (
+            ["storage.bucket=b", "storage.regoin=x"],
+            "--set storage.regoin=x: unknown key `regoin` - at `$.storage.regoin`; "
+            "did you mean `region`?",
+        ),
+        (["storage.bucket=5"], "--set storage.bucket=5: Expected `str`, got `int` - at"),
+        ([], "the key `bucket` is missing, and has no default - at `$.storage`"),
+    ],
+)
+def test_what_a_storage_says_that_it_takes_is_checked_as_the_rest_of_the_configuration(
+    install_plugin: InstallPlugin, overrides: list[str], wrong: str
+) -> None:
+    install_plugin("tfaas-a", STRICT)
+    asked = load_config(None, ["storage.kind=strict", *overrides], {})
+    with pytest.raises(ConfigError, match=re.escape(wrong)):
+        installed().storage(asked)
 
 
 def test_an_engine_is_what_its_factory_makes(install_plugin: InstallPlugin, config: Config) -> None:

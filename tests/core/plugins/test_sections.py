@@ -124,10 +124,12 @@ def test_the_source_that_is_to_blame_is_named(
 
 
 def test_a_key_without_default_has_to_be_configured(load: Load) -> None:
-    with pytest.raises(
-        ConfigError, match=r"missing required field `token` - at `\$\.plugins\.csv`"
-    ):
+    missing = r"the key `token` is missing, and has no default - at `\$\.plugins\.csv`"
+    who = r"; plugin tfaas_csv \(tfaas-csv 1\.0\) needs it, or list that in \[plugins\] disabled$"
+    with pytest.raises(ConfigError, match=f"^[^ ]+: {missing}{who}"):
         load(source=REQUIRED)
+    with pytest.raises(ConfigError, match=f"^--set plugins.csv.quotes=all: {missing}$"):
+        load_plugins().configured(load_config(None, ["plugins.csv.quotes=all"], {}))
 
 
 def test_without_its_plugin_there_is_no_such_table(config: Config) -> None:
