@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +153,12 @@ def _with_rests(raw: dict[str, Any]) -> dict[str, Any]:
         document["storage"] = {k: v for k, v in storage.items() if k in own} | {REST: rest}
     if isinstance(plugins := raw.get("plugins"), dict):
         own = keys_of(PluginsTable)
-        rest = {k: v for k, v in plugins.items() if isinstance(v, dict) and k not in own}
+        # What is no table, and nearly a key, is meant to be that key.
+        rest = {
+            key: value
+            for key, value in plugins.items()
+            if key not in own and (isinstance(value, dict) or not get_close_matches(key, own))
+        }
         document["plugins"] = {k: v for k, v in plugins.items() if k not in rest} | {REST: rest}
     return document
 

@@ -11,7 +11,7 @@ import msgspec
 from tfaas_core.config import Config
 from tfaas_core.errors import ConfigError
 from tfaas_core.plugins.plugin import Plugin
-from tfaas_core.settings.checks import as_table, unknown
+from tfaas_core.settings.checks import as_table, keys_of, unknown
 from tfaas_core.storage import Storage, StorageFactory
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -30,8 +30,14 @@ def unknown_sections(config: Config, known: Collection[str]) -> Iterator[ConfigE
 def read_section(config: Config, name: str, kind: type[S], plugin: Plugin) -> S:
     """``[plugins.NAME]``, which ``plugin`` takes, as a ``kind``; raises ConfigError."""
     is_there = name in config.plugins.rest
+    document = config.plugins.rest.get(name, {})
     try:
-        return as_table(config.plugins.rest.get(name, {}), kind, f"{_PATH}.{name}")
+        if not isinstance(document, dict):
+            raise ValueError(
+                f"Expected the table [plugins.{name}], got `{type(document).__name__}` - "
+                f"at `{_PATH}.{name}`; its keys: {', '.join(keys_of(kind)) or 'none'}"
+            )
+        return as_table(document, kind, f"{_PATH}.{name}")
     except ValueError as error:
         wanted = (
             "" if is_there else f"; plugin {plugin} needs it, or list that in [plugins] disabled"

@@ -132,6 +132,15 @@ def test_a_key_without_default_has_to_be_configured(load: Load) -> None:
         load_plugins().configured(load_config(None, ["plugins.csv.quotes=all"], {}))
 
 
+def test_a_value_in_place_of_the_table_is_told_from_a_key_of_the_server(load: Load) -> None:
+    wrong = r"^--set plugins.csv=true: Expected the table \[plugins.csv\], got `bool`"
+    keys = r" - at `\$.plugins.csv`; its keys: separator, quotes, token, ends$"
+    with pytest.raises(ConfigError, match=wrong + keys):
+        load("", "plugins.csv=true")
+    with pytest.raises(ConfigError, match=r"unknown key `disabld` .*; did you mean `disabled`\?$"):
+        load_config(None, ["plugins.disabld=[]"], {})
+
+
 def test_without_its_plugin_there_is_no_such_table(config: Config) -> None:
     with pytest.raises(ConfigError, match="no plugin takes the table `csv`"):
         Composition.of(config).config.settings("csv")
