@@ -94,7 +94,7 @@ def test_a_secret_may_say_where_it_is(load: Load) -> None:
         ("[plugins.csv]\nquotes = 'a'", "Expected one of `all`, `none`, got `a`"),
         ("[plugins.csv.ends]\nhigh = 1", "unknown key `high` - at `$.plugins.csv.ends.high`"),
         ("[plugins.csw]", "unknown table `csw` - at `$.plugins.csw`; did you mean `csv`?"),
-        ("[plugins]\ncsv = 1", "unknown key `csv` - at `$.plugins.csv`; there are: disabled"),
+        ("[plugins]\ncsv = 1", "Expected the table [plugins.csv], got `int` - at `$.plugins.csv`"),
         (f"[plugins.csv.ends]\nlow = {2**63}", "`$.plugins.csv.ends.low`"),
     ],
 )
