@@ -54,6 +54,24 @@ def test_its_exit_status_is_the_number_that_it_returns(
     assert main(["hello", "you"]) == status
 
 
+def test_a_folder_that_is_named_behind_it_is_looked_in(here: Path, tfaas: Tfaas) -> None:
+    (here / "plugins.d").mkdir()
+    (here / "plugins.d" / "greeter.py").write_text(hello())
+    assert tfaas("hello", "you", "--plugins-dir", "plugins.d") == "Hello, you!\n"
+    assert tfaas("hello", "--plugins-dir=plugins.d", "you") == "Hello, you!\n"
+    with_options = (
+        hello()
+        .replace('@click.argument("name")', "@config_options")
+        .replace("(context, name)", "(context, path, overrides)")
+    )
+    with_options = with_options.replace("{name}", "{overrides[-1]}")
+    options = "from tfaas_core.cli.options import config_options\n"
+    (here / "plugins.d" / "greeter.py").unlink()
+    (here / "plugins.d" / "reader.py").write_text(options + with_options)
+    named = f"Hello, plugins.dir={here / 'plugins.d'}!\n"
+    assert tfaas("hello", "--plugins-dir", "plugins.d") == named
+
+
 def test_its_errors_are_one_line(install_plugin: InstallPlugin, fails: Fails) -> None:
     install_plugin("tfaas-hello", hello(returns="raise click.ClickException('nobody is there')"))
     assert fails("hello", "you") == "nobody is there"

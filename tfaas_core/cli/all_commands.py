@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tfaas_core.cli.options import read_config
+from tfaas_core.cli.options import PLUGINS_DIR, folder_override, read_config
 from tfaas_core.errors import ConfigError, TfaasError
 from tfaas_core.system.one_line import described
 
@@ -30,10 +31,14 @@ class AllCommands(click.Group):
         """Also finds commands of plugins; what is wrong with plugins goes to stderr."""
         if args[0] in self.commands:
             return super().resolve_command(ctx, args)
-        plugins = _plugins()
+        plugins_dir, others = _without_folder(args)
+        plugins = _plugins(plugins_dir)
         commands = {str(command.name): command for command in plugins.commands(self.commands)}
         ctx.meta[_PLUGINS] = plugins
-        return click.Group(commands={**self.commands, **commands}).resolve_command(ctx, args)
+        group = click.Group(commands={**self.commands, **commands})
+        name, command, arguments = group.resolve_command(ctx, args)
+        takes_it = command is not None and any(PLUGINS_DIR in p.opts for p in command.params)
+        return name, command, arguments if takes_it else others[1:]
 
     def invoke(self, ctx: click.Context) -> Any:
         """Names the plugin whose command raises what no command should."""
@@ -57,12 +62,25 @@ def builtin_commands() -> frozenset[str]:
     return frozenset(root.commands) if isinstance(root, click.Group) else frozenset()
 
 
-def _plugins() -> Plugins:
+def _without_folder(args: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The folder that ``--plugins-dir`` names among ``args``, and all others of these."""
+    for at, argument in enumerate(args):
+        option, equals, folder = argument.partition("=")
+        if argument == "--":
+            break
+        if option == PLUGINS_DIR and equals:
+            return folder, [*args[:at], *args[at + 1 :]]
+        if argument == PLUGINS_DIR and at + 1 < len(args):
+            return args[at + 1], [*args[:at], *args[at + 2 :]]
+    return None, [*args]
+
+
+def _plugins(plugins_dir: str | None) -> Plugins:
     import msgspec
 
     from tfaas_core.plugins import BUILTIN_PLUGINS, plugins_of
 
-    config = _config()
+    config = _config(() if plugins_dir is None else (folder_override(plugins_dir),))
     # The built-in plugins take a while to import, and have no commands.
     disabled = (*BUILTIN_PLUGINS, *config.plugins.disabled)
     table = msgspec.structs.replace(config.plugins, disabled=disabled)
@@ -70,10 +88,10 @@ def _plugins() -> Plugins:
     return plugins_of(asked, _warn)
 
 
-def _config() -> Config:
-    """What a command without options finds; the defaults, if that is wrong."""
+def _config(overrides: Sequence[str]) -> Config:
+    """What a command without other options finds; the defaults, if that is wrong."""
     try:
-        return read_config(None, ())
+        return read_config(None, overrides)
     except ConfigError as error:
         from tfaas_core.config import Config
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 DEFAULT_FILE = Path("tfaas.toml")
 
+PLUGINS_DIR = "--plugins-dir"
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -24,6 +26,11 @@ def _check_overrides(
         if "=" not in override:
             raise click.BadParameter(f"{override!r} is not like server.port=9000")
     return overrides
+
+
+def folder_override(plugins_dir: str) -> str:
+    """What ``--plugins-dir`` sets: it is relative to the current folder."""
+    return f"plugins.dir={Path(plugins_dir).absolute() if plugins_dir else ''}"
 
 
 def config_options(command: F) -> F:
@@ -37,13 +44,11 @@ def config_options(command: F) -> F:
         *arguments: Any, overrides: tuple[str, ...], plugins_dir: str | None, **options: Any
     ) -> Any:
         if plugins_dir is not None:
-            # What the command line names is relative to the current folder.
-            folder = Path(plugins_dir).absolute() if plugins_dir else ""
-            overrides = (*overrides, f"plugins.dir={folder}")
+            overrides = (*overrides, folder_override(plugins_dir))
         return command(*arguments, overrides=overrides, **options)
 
     folder = click.option(
-        "--plugins-dir",
+        PLUGINS_DIR,
         metavar="FOLDER",
         help="A folder whose Python files are plugins, too; as --set plugins.dir.",
     )
