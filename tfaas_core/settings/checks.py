@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -60,8 +61,6 @@ def _faults(document: Mapping[str, Any], struct: type[msgspec.Struct], path: str
         if expected is None:
             what = "section" if path == "$" else "key"
             yield str(unknown(what, key, keys_of(struct), path))
-        elif isinstance(value, dict) and _is_struct(expected):
-            yield from _faults(value, expected, place)
         else:
             yield from _wrong_with(value, expected, place if key != REST else path)
     for field in msgspec.structs.fields(struct):
@@ -69,13 +68,18 @@ def _faults(document: Mapping[str, Any], struct: type[msgspec.Struct], path: str
             yield f"the key `{field.encode_name}` is missing, and has no default - at `{path}`"
 
 
-def _is_struct(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+def _struct_in(expected: Any) -> type[msgspec.Struct] | None:
+    """The one Struct that a table may be there."""
+    kinds = get_args(expected) if get_origin(expected) in (Union, UnionType) else (expected,)
+    structs = [k for k in kinds if isinstance(k, type) and issubclass(k, msgspec.Struct)]
+    return structs[0] if len(structs) == 1 else None
 
 
 def _wrong_with(value: Any, expected: Any, path: str) -> Iterator[str]:
     choices = get_args(expected) if get_origin(expected) is Literal else ()
-    if too_large := next(_too_large(value, path), ""):
+    if inner := list(_wrong_within(value, expected, path)):
+        yield from inner
+    elif too_large := next(_too_large(value, path), ""):
         yield too_large
     elif choices and isinstance(value, str) and value not in choices:
         listed = ", ".join(f"`{choice}`" for choice in choices)
@@ -85,6 +89,20 @@ def _wrong_with(value: Any, expected: Any, path: str) -> Iterator[str]:
             msgspec.convert(value, expected)
         except msgspec.ValidationError as error:
             yield _placed(error, path)
+
+
+def _wrong_within(value: Any, expected: Any, path: str) -> Iterator[str]:
+    """What is wrong with the parts of a value, of which msgspec would not say which one it is."""
+    origin, kinds = get_origin(expected), get_args(expected)
+    struct = _struct_in(expected)
+    if isinstance(value, dict) and struct is not None:
+        yield from _faults(value, struct, path)
+    elif isinstance(value, dict) and origin is dict:
+        for key, each in value.items():
+            yield from _wrong_with(each, kinds[1], f"{path}.{key}")
+    elif isinstance(value, list) and origin is tuple and kinds[1:] == (...,):
+        for each in value:
+            yield from _wrong_with(each, kinds[0], path)
 
 
 def _too_large(value: Any, path: str) -> Iterator[str]:

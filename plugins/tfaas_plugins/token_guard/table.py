@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-import msgspec
 from msgspec import Meta, Struct
 
 from tfaas_core.configured_path import configured_path
 from tfaas_core.errors import ConfigError
 from tfaas_core.route import Right
 from tfaas_core.secret import SecretPlace, resolve
+from tfaas_core.settings.checks import as_table
 from tfaas_plugins.token_guard.holder import Holder, digest_of
 
 NAME = "token_guard"
@@ -116,8 +116,11 @@ def _entries(path: Path) -> Mapping[str, TokenEntry]:
     """What the file says. Raises ConfigError."""
     try:
         document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-        return msgspec.convert(document, dict[str, TokenEntry])
+        for name, entry in document.items():
+            if not isinstance(entry, dict):
+                raise ValueError(f"Expected a table, got `{type(entry).__name__}` - at `$.{name}`")
+        return {name: as_table(entry, TokenEntry, f"$.{name}") for name, entry in document.items()}
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror} - at `{_PATH}.file`") from None
-    except (ValueError, msgspec.ValidationError) as error:
-        raise ConfigError(f"{path}: {error} - at `{_PATH}.file`") from None
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}, which is `{_PATH}.file`") from None
