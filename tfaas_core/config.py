@@ -92,7 +92,11 @@ class Config(Tables, frozen=True):
         return self.sections[name]
 
     def source_of(self, path: str) -> str:
-        """Which source to blame for the key at ``path``, as an error names it."""
+        """Which source to blame for the key at ``path``, as an error names it.
+
+        It may be an element of a list, like ``$.a.b[0]``.
+        """
+        path = path.partition("[")[0]
         blamed = [source for key, source in self.changed if _is_in(key, path) or _is_in(path, key)]
         return blamed[-1] if blamed else self.file
 

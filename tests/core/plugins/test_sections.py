@@ -132,6 +132,15 @@ def test_a_key_without_default_has_to_be_configured(load: Load) -> None:
         load_plugins().configured(load_config(None, ["plugins.csv.quotes=all"], {}))
 
 
+def test_the_source_of_an_element_is_named(load: Load) -> None:
+    listed = SECTION.replace("ends: Ends = Ends()", "ends: str | list[str] = []")
+    wrong = (
+        r"^--set plugins.csv.ends=\[5\]: Expected `str`, got `int` - at `\$.plugins.csv.ends\[0\]`"
+    )
+    with pytest.raises(ConfigError, match=wrong):
+        load("", "plugins.csv.ends=[5]", source=listed)
+
+
 def test_a_value_in_place_of_the_table_is_told_from_a_key_of_the_server(load: Load) -> None:
     wrong = r"^--set plugins.csv=true: Expected the table \[plugins.csv\], got `bool`"
     keys = r" - at `\$.plugins.csv`; its keys: separator, quotes, token, ends$"
