@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -63,10 +64,17 @@ class Signer:
         return signed(claims_of(self.url, **claims), key, alg, kid=kid)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_arguments: object) -> None:
+        """Clients may go away."""
+
+
 class Issuer(Signer):
     """Serves while its ``with`` block runs. ``answers``: what is answered instead, by path."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         issuer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -77,10 +85,11 @@ class Issuer(Signer):
             def log_message(self, *_arguments: object) -> None:
                 """Says nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", port), Handler)
         self.port = self._server.server_port
-        super().__init__(f"http://127.0.0.1:{self.port}")
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        super().__init__(f"http{'' if tls is None else 's'}://127.0.0.1:{self.port}")
         self.asked: list[str] = []
         self.answers: dict[str, Answer] = {}
         self.released = threading.Event()

@@ -88,6 +88,7 @@ class OidcGuard(Guard):
             del self._kept[digest]
             return None
         self._kept.move_to_end(digest)
+        verified.issuer.keys.refresh()
         return verified
 
     def _verified(self, digest: bytes, text: str) -> Verified | Awaitable[Verified]:

@@ -58,14 +58,18 @@ class KeyStore:
         found = [] if self._keys is None else self._keys.of(kid, alg)
         now_s = self._clock()
         if found:
-            if now_s >= self._stale_s:
-                self.begin()
+            self.refresh()
             return found
         if self._loading is not None or now_s >= self._quiet_until_s:
             return None
         if self._failure:
             raise self._away()
         return []
+
+    def refresh(self) -> None:
+        """Begins to fetch them again if they are old. Nobody waits for that."""
+        if self._clock() >= self._stale_s:
+            self.begin()
 
     async def fetched(self, kid: str | None, alg: str) -> list[PublicKey]:
         """As ``find``, after the fetch that goes on, or a new one."""

@@ -60,7 +60,7 @@ class WebKeys:
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise NoKeysError(f"{at} cannot be asked: {error or type(error).__name__}") from None
         except (ValueError, RecursionError) as error:
-            raise NoKeysError(f"{at} is of no use: {error or 'it is nested too deeply'}") from None
+            raise NoKeysError(f"{at} is of no use: {_fault(error)}") from None
 
     def _found(self, document: dict[str, Any], at: str) -> str:
         """Where the keys are. Raises ValueError."""
@@ -68,8 +68,10 @@ class WebKeys:
             said = str(document.get("issuer"))[:200]
             raise ValueError(f"it is of the issuer {said!r}, not {self._url!r}")
         jwks = document.get("jwks_uri")
-        if not isinstance(jwks, str) or (why := why_not(jwks, self._allow_http)):
-            raise ValueError(f"its jwks_uri is no URL that may be asked: {why}")
+        if not isinstance(jwks, str):
+            raise ValueError("it has no jwks_uri")
+        if why := why_not(jwks, self._allow_http):
+            raise ValueError(f"its jwks_uri {why}")
         return jwks
 
 
@@ -94,8 +96,7 @@ class FileKeys:
         except OSError as error:
             raise NoKeysError(f"{self._path} cannot be read: {error.strerror}") from None
         except (ValueError, RecursionError) as error:
-            why = error or "it is nested too deeply"
-            raise NoKeysError(f"{self._path} is of no use: {why}") from None
+            raise NoKeysError(f"{self._path} is of no use: {_fault(error)}") from None
 
 
 def source_of(issuer: OidcIssuer, base_dir: Path, timeout_s: float, key: str) -> WebKeys | FileKeys:
@@ -123,12 +124,12 @@ def why_not(url: str, allow_http: bool) -> str:
         host, _port = parts.hostname, parts.port
     except ValueError:
         return "cannot be read"
+    if parts.scheme not in ("https", "http"):
+        return "does not begin with https://"
     if not host or parts.username is not None or parts.fragment:
         return "is not like https://HOST/PATH"
     if parts.scheme == "https":
         return ""
-    if parts.scheme != "http":
-        return "does not begin with https://"
     if not allow_http:
         return "does not begin with https://; `allow_http` lets this machine's own do without"
     return "" if _is_this_machine(host) else "is of another machine, and must begin with https://"
@@ -139,6 +140,10 @@ def _is_this_machine(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _fault(error: Exception) -> str:
+    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
 def _tls(issuer: OidcIssuer, base_dir: Path, key: str) -> ssl.SSLContext:

@@ -63,7 +63,7 @@ class ProxyGuard(Guard):
         values = asking.head.headers.all(header) if header and asking.client.proxy else ()
         if len(values) != 1:
             return ""
-        (value,) = values
+        value = values[0].strip()
         return value if value.isprintable() and len(value) <= _LONGEST else ""
 
 
