@@ -15,7 +15,7 @@ from tfaas_core.routing.unexpected import is_given_up, unexpected
 Owned: TypeAlias = tuple[Guard, str]
 """A guard, and the module of its plugin."""
 
-Admitted: TypeAlias = tuple[Guard, str, str]
+Admission: TypeAlias = tuple[Guard, str, str]
 """The same, and who it said asks."""
 
 
@@ -25,21 +25,21 @@ class AskedGuard(msgspec.Struct, frozen=True):
     guard: Guard
     owner: str
 
-    def admit(self, asking: Asking) -> Admitted | Awaitable[Admitted]:
+    def admit(self, asking: Asking) -> Admission | Awaitable[Admission]:
         """Raises what it raises, or what became of that."""
         try:
             said = self.guard.admit(asking)
         except BaseException as error:
-            raise refusal(self.guard, self.owner, error) from error
+            raise refusal_of(self.guard, self.owner, error) from error
         return (self.guard, self.owner, said) if isinstance(said, str) else self._awaited(said)
 
-    async def _awaited(self, answer: Any) -> Admitted:
+    async def _awaited(self, answer: Any) -> Admission:
         try:
             said = await answer if isawaitable(answer) else answer
             if not isinstance(said, str):
                 raise TypeError(f"admit gave {type(said).__name__}, expected str")
         except BaseException as error:
-            raise refusal(self.guard, self.owner, error) from error
+            raise refusal_of(self.guard, self.owner, error) from error
         return self.guard, self.owner, said
 
 
@@ -48,7 +48,7 @@ class AnyOf(msgspec.Struct, frozen=True):
 
     asked: tuple[AskedGuard, ...]
 
-    def admit(self, asking: Asking) -> Admitted | Awaitable[Admitted]:
+    def admit(self, asking: Asking) -> Admission | Awaitable[Admission]:
         """What the first says that knows who asks.
 
         Raises what it raises; if none knows, what the first of them raised.
@@ -69,10 +69,10 @@ class AnyOf(msgspec.Struct, frozen=True):
     async def _awaited(
         self,
         asking: Asking,
-        answer: Awaitable[Admitted],
+        answer: Awaitable[Admission],
         others: Iterable[AskedGuard],
         unknown: UnknownCredential | None,
-    ) -> Admitted:
+    ) -> Admission:
         """Waits for the ``answer`` of one, and asks ``others``, which are behind it."""
         asked: AskedGuard | None
         for asked in (None, *others):
@@ -95,16 +95,16 @@ def asked_of(guards: Iterable[Owned]) -> tuple[AskedGuard | AnyOf, ...]:
     return tuple(each for each in asked if each not in proving)
 
 
-def refusal(guard: Guard, owner: str, error: BaseException) -> BaseException:
+def refusal_of(guard: Guard, owner: str, error: BaseException) -> BaseException:
     """What becomes of what a guard raised: itself, or a 500 that names the plugin."""
     if isinstance(error, TfaasError) or is_given_up(error):
         return error
     return unexpected(f"the guard {type(guard).__name__}", error, owner)
 
 
-def _known(admitted: Admitted) -> Admitted:
+def _known(admitted: Admission) -> Admission:
     guard, owner, identity = admitted
     if not identity:
         fault = TypeError("admit knows a credential, but gave nobody's name")
-        raise refusal(guard, owner, fault)
+        raise refusal_of(guard, owner, fault)
     return admitted

@@ -11,7 +11,14 @@ import msgspec
 
 from tfaas_core.guard import Asking, Guard
 from tfaas_core.route import Head, Request, Right
-from tfaas_core.routing.asked_guards import Admitted, AnyOf, AskedGuard, Owned, asked_of, refusal
+from tfaas_core.routing.asked_guards import (
+    Admission,
+    AnyOf,
+    AskedGuard,
+    Owned,
+    asked_of,
+    refusal_of,
+)
 from tfaas_core.visit import Visit
 
 if TYPE_CHECKING:
@@ -84,7 +91,7 @@ class RouteGuards:
 
     async def _admitted(
         self,
-        answer: Admitted | Awaitable[Admitted] | None,
+        answer: Admission | Awaitable[Admission] | None,
         guards: Iterable[AskedGuard | AnyOf],
         gate: _Gate,
         visit: Visit,
@@ -117,7 +124,7 @@ class _Gate(msgspec.Struct, gc=False):
     """
 
     asking: Asking
-    admitted: list[Admitted] = []
+    admitted: list[Admission] = []
     models: set[str] = set()
 
     def lead(self, visit: Visit) -> None:
@@ -136,13 +143,13 @@ class _Gate(msgspec.Struct, gc=False):
             try:
                 answer = guard.admit_to(self.asking, identity, model)
             except BaseException as error:
-                raise refusal(guard, owner, error) from error
+                raise refusal_of(guard, owner, error) from error
             if answer is not None:
                 return self._admitted_to(model, answer, _since(admitted, self.admitted))
         self.models.add(model)
         return None
 
-    async def _admitted_to(self, model: str, answer: Any, guards: Iterable[Admitted]) -> None:
+    async def _admitted_to(self, model: str, answer: Any, guards: Iterable[Admission]) -> None:
         """Waits for the ``answer`` of the first of ``guards``, and asks those behind it."""
         for guard, owner, identity in guards:
             try:
@@ -152,7 +159,7 @@ class _Gate(msgspec.Struct, gc=False):
                 if said is not None:  # "no" is to be raised: this might mean either
                     raise TypeError(f"admit_to gave {type(said).__name__}, expected None")
             except BaseException as error:
-                raise refusal(guard, owner, error) from error
+                raise refusal_of(guard, owner, error) from error
             answer = _NOT_ASKED
         self.models.add(model)
 
