@@ -17,6 +17,8 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry, serialize_compact
 
 AUDIENCE = "https://tfaas.example"
+LIFETIME_S = 86_400
+"""Longer than all tests take."""
 
 SigningKey = RSAKey | ECKey | OKPKey
 Answer = Callable[[BaseHTTPRequestHandler], None]
@@ -26,9 +28,15 @@ _SPARE = RSAKey.generate_key(2048)
 
 
 def claims_of(issuer: str, **more: Any) -> dict[str, Any]:
-    """What a token says that is good for ten minutes; ``more``: None takes a claim away."""
+    """What a token says that is good for ``LIFETIME_S``; ``more``: None takes a claim away."""
     now_s = int(time.time())
-    claims = {"iss": issuer, "sub": "alice", "aud": AUDIENCE, "exp": now_s + 600, "iat": now_s}
+    claims = {
+        "iss": issuer,
+        "sub": "alice",
+        "aud": AUDIENCE,
+        "exp": now_s + LIFETIME_S,
+        "iat": now_s,
+    }
     return {name: value for name, value in (claims | more).items() if value is not None}
 
 

@@ -62,12 +62,11 @@ class Grants:
 
 
 class Patterns:
-    """Patterns of whole texts: ``*`` is any text, ``?`` one character, ``[ab]`` one of these."""
+    """Patterns of whole texts: ``*`` is any text, ``?`` one character, ``[ab]`` one of these.
+
+    ``matches`` gives something true if one of them fits.
+    """
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = tuple(texts)
-        self._match = re.compile("|".join(map(translate, texts)) or "(?!)").fullmatch
-
-    def matches(self, text: str) -> bool:
-        """Whether one of them fits the whole ``text``."""
-        return self._match(text) is not None
+        self.matches = re.compile("|".join(map(translate, texts)) or "(?!)").fullmatch

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tfaas_core.config import Config
@@ -13,9 +15,10 @@ from tfaas_plugins.oidc_guard.table import NAME, PATH, OidcGuardTable, OidcIssue
 
 
 class Issuers:
-    """Those that have been configured so far."""
+    """Those that have been configured so far. ``clock``: seconds, for the age of keys."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._stores: dict[tuple[object, ...], KeyStore] = {}
 
     def of(self, config: Config) -> list[Issuer]:
@@ -34,7 +37,7 @@ class Issuers:
             where = (name, entry.url, entry.jwks, entry.ca, entry.allow_http, table.timeout_s)
             store = self._stores.get((*where, table.refresh_s))
             if store is None or (entry.jwks and "://" not in entry.jwks):
-                store = _store(name, entry, table, base_dir)
+                store = self._store(name, entry, table, base_dir)
             stores[(*where, table.refresh_s)] = store
             issuers.append(Issuer(name, entry, store, table.leeway_s))
         self._stores = stores
@@ -44,8 +47,9 @@ class Issuers:
         """Ends all that is being fetched."""
         await asyncio.gather(*(store.close() for store in self._stores.values()))
 
-
-def _store(name: str, entry: OidcIssuer, table: OidcGuardTable, base_dir: Path) -> KeyStore:
-    source = source_of(entry, base_dir, table.timeout_s, f"{PATH}.issuers.{name}")
-    keys = source.read() if isinstance(source, FileKeys) else None
-    return KeyStore(name, source, table.refresh_s, keys)
+    def _store(
+        self, name: str, entry: OidcIssuer, table: OidcGuardTable, base_dir: Path
+    ) -> KeyStore:
+        source = source_of(entry, base_dir, table.timeout_s, f"{PATH}.issuers.{name}")
+        keys = source.read() if isinstance(source, FileKeys) else None
+        return KeyStore(name, source, table.refresh_s, keys, self._clock)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from typing import Any
 
 from tfaas_plugins.oidc_guard.guard import OidcGuard
@@ -31,7 +33,7 @@ def table(issuer: Signer, **more: Any) -> OidcGuardTable:
     return as_table({"issuers": {"lab": entry}, **whole}, OidcGuardTable, "$.plugins.oidc_guard")
 
 
-def guard_of(issuer: Signer, **more: Any) -> OidcGuard:
+def guard_of(issuer: Signer, clock: Callable[[], float] = time.time, **more: Any) -> OidcGuard:
     """A guard that has all keys of ``issuer``, and asks for them in no other way."""
 
     async def keys() -> Keys:
@@ -40,7 +42,7 @@ def guard_of(issuer: Signer, **more: Any) -> OidcGuard:
     configured = table(issuer, **more)
     store = KeyStore("lab", keys, configured.refresh_s, Keys.read(issuer.jwks))
     entry = configured.issuers["lab"]
-    return OidcGuard([TrustedIssuer("lab", entry, store, configured.leeway_s)])
+    return OidcGuard([TrustedIssuer("lab", entry, store, configured.leeway_s)], clock=clock)
 
 
 def bearing(token: str, right: Right = "predict", route: str = "/predict/json") -> Asking:

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import json
 import time
 from typing import Any, ClassVar
 
-import msgspec
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 from tfaas_plugins.oidc_guard import guard as oidc_guard
 from tfaas_plugins.oidc_guard.guard import OidcGuard
-from tfaas_plugins.oidc_guard.keys import Keys
 
-from tests.issuer import AUDIENCE, Signer, claims_of, signed
-from tests.plugins.oidc_guard.guards import bearing, guard_of, identity
-from tfaas_core.errors import Forbidden, TfaasError, Unauthorized
-from tfaas_core.fields import Headers
-from tfaas_core.guard import UnknownCredential
-from tfaas_core.route import Head
+from tests.issuer import AUDIENCE, LIFETIME_S, Signer, claims_of, signed
+from tests.plugins.oidc_guard.guards import bearing, guard_of
+from tfaas_core.errors import Forbidden, Unauthorized
 from tfaas_core.testing.guard import Admitted, GuardContract, Refused, asking_with
 
 RULES = {
@@ -31,7 +21,6 @@ RULES = {
 }
 LAB = Signer()
 CMS = bearing(LAB.token(sub="bob", groups=["/cms"]))
-NOT_YET = time.time() + 3600
 
 
 def made() -> OidcGuard:
@@ -57,220 +46,24 @@ class TestOidcGuard(GuardContract):
     ]
 
 
-def refusal(token: str, **more: Any) -> TfaasError:
-    with pytest.raises(TfaasError) as refused:
-        identity(guard_of(LAB, **more), token)
-    return refused.value
-
-
-def is_invalid(token: str, sentence: str, **more: Any) -> None:
-    """A 401 of this guard's own, which no other one is asked about."""
-    error = refusal(token, **more)
-    assert isinstance(error, Unauthorized)
-    assert not isinstance(error, UnknownCredential)
-    assert sentence in error.message
-    challenge = error.headers()["WWW-Authenticate"]
-    assert challenge == f'Bearer error="invalid_token", error_description="{error.message}"'
-
-
-def is_unknown(token: str, **more: Any) -> None:
-    """A 401 that leaves it to others to know the token."""
-    assert isinstance(refusal(token, **more), UnknownCredential)
-
-
-def part(document: object) -> str:
-    text = document if isinstance(document, bytes) else json.dumps(document).encode()
-    return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
-
-
-def unsigned(header: object, claims: object, signature: bytes = b"") -> str:
-    return f"{part(header)}.{part(claims)}.{part(signature)}"
-
-
-ALGORITHM = "not signed by an algorithm that this server takes"
-
-
-@pytest.mark.parametrize("alg", ["none", "None", "NONE", "nOnE", "", None, 1, ["RS256"], "HS256"])
-@pytest.mark.parametrize("signature", [b"", b"x" * 256])
-def test_an_algorithm_that_is_not_configured_is_refused(alg: object, signature: bytes) -> None:
-    header = {"alg": alg, "kid": "first"}
-    is_invalid(unsigned(header, claims_of(LAB.url), signature), ALGORITHM)
-    is_invalid(unsigned({"kid": "first"}, claims_of(LAB.url), signature), ALGORITHM)
-
-
-@pytest.mark.parametrize("form", ["pem", "der", "jwk", "n"])
-def test_the_public_key_is_no_secret_that_signs(form: str) -> None:
-    key = LAB.keys["first"]
-    public: Any = key.get_op_key("verify")
-    secrets = {
-        "pem": public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
-        "der": public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
-        "jwk": json.dumps(key.as_dict(private=False)).encode(),
-        "n": str(key.as_dict(private=False)["n"]).encode(),
-    }
-    what = f"{part({'alg': 'HS256', 'kid': 'first'})}.{part(claims_of(LAB.url))}"
-    digest = hmac.digest(secrets[form], what.encode(), hashlib.sha256)
-    is_invalid(f"{what}.{part(digest)}", ALGORITHM)
-
-
-def test_a_secret_among_the_keys_is_passed_over() -> None:
-    secret = {"kty": "oct", "k": part(b"x" * 32), "kid": "shared"}
-    found = Keys.read({"keys": [secret, *LAB.jwks["keys"]]})
-    assert found.of("shared", "HS256") == found.of("shared", "RS256") == []
-    assert len(found.of("first", "RS256")) == 1
-
-
-@pytest.mark.parametrize("key", [RSAKey.generate_key(2048), ECKey.generate_key("P-256")])
-def test_keys_that_a_token_brings_along_are_ignored(key: RSAKey | ECKey) -> None:
-    alg = "RS256" if isinstance(key, RSAKey) else "ES256"
-    jwk = key.as_dict(private=False)
-    claims, own = claims_of(LAB.url), {**jwk, "kid": "mine"}
-    for brought in (
-        {"jwk": own},
-        {"jku": "http://127.0.0.1:9/jwks"},
-        {"x5u": "http://127.0.0.1:9/cert"},
-        {"x5c": ["MIIB"], "x5t": "abc"},
-    ):
-        for kid in ("first", "mine", None):
-            named = {} if kid is None else {"kid": kid}
-            is_invalid(signed(claims, key, alg, **named, **brought), "the token")
-
-
-@pytest.mark.parametrize(
-    "kid",
-    ["../../../etc/passwd", "/dev/null", "first' OR '1'='1", "first\x00", "", "FIRST", "x" * 999],
-)
-def test_an_id_of_a_key_is_compared_and_nothing_else(kid: str) -> None:
-    token = signed(claims_of(LAB.url), LAB.keys["first"], kid=kid)
-    is_invalid(token, "a key that its issuer does not show")
-
-
-@pytest.mark.parametrize("kid", [1, None, ["first"], {"a": 1}, "x" * 5000])
-def test_an_id_that_is_no_name_is_refused(kid: object) -> None:
-    token = unsigned({"alg": "RS256", "kid": kid}, claims_of(LAB.url), b"x")
-    assert refusal(token).status == 401
-
-
-@pytest.mark.parametrize("crit", [["exp"], ["b64"], [], "b64", None])
-def test_extensions_that_must_be_understood_are_refused(crit: object) -> None:
-    header = {"alg": "RS256", "kid": "first", "crit": crit, "b64": False}
-    is_invalid(unsigned(header, claims_of(LAB.url), b"x"), "takes an extension")
-
-
-@pytest.mark.parametrize("typ", ["dpop+jwt", "logout+jwt", "secevent+jwt", 5, None, ""])
-def test_tokens_for_something_else_are_refused(typ: object) -> None:
-    token = unsigned({"alg": "RS256", "kid": "first", "typ": typ}, claims_of(LAB.url), b"x")
-    is_invalid(token, "of a type that is no access token")
-
-
 @pytest.mark.parametrize("typ", ["JWT", "at+jwt", "application/at+jwt", "AT+JWT"])
 def test_access_tokens_say_so_in_several_ways(typ: str) -> None:
     token = signed(claims_of(LAB.url), LAB.keys["first"], kid="first", typ=typ)
     assert guard_of(LAB).admit(bearing(token)) == "lab:alice"
 
 
-def test_a_changed_token_is_refused() -> None:
-    head, claims, signature = LAB.token().split(".")
-    other = part(claims_of(LAB.url, sub="root"))
-    is_invalid(f"{head}.{other}.{signature}", "signature is wrong")
-    is_invalid(f"{head}.{claims}.", "signature is wrong")
-    is_invalid(f"{head}.{claims}.{part(b'x' * 256)}", "signature is wrong")
-    is_invalid(f"{head}.{claims}.{signature[:-8]}", "signature is wrong")
-    stranger = RSAKey.generate_key(2048)
-    is_invalid(signed(claims_of(LAB.url), stranger, kid="first"), "signature is wrong")
+@pytest.mark.parametrize(("claim", "offset_s"), [("exp", -30), ("nbf", 30), ("iat", 30)])
+def test_clocks_may_be_off_by_what_is_configured(claim: str, offset_s: float) -> None:
+    claims: dict[str, Any] = {claim: time.time() + offset_s}
+    token = LAB.token(**claims)
+    assert guard_of(LAB).admit(bearing(token)) == "lab:alice"
+    with pytest.raises(Unauthorized):
+        guard_of(LAB, leeway_s=0).admit(bearing(token))
 
 
-@pytest.mark.parametrize(
-    ("claims", "sentence"),
-    [
-        ({"exp": time.time() - 61}, "has expired"),
-        ({"exp": None}, "does not say when it expires"),
-        ({"exp": "never"}, "exp is no time"),
-        ({"exp": True}, "exp is no time"),
-        ({"exp": 10**400}, "exp is no time"),
-        ({"nbf": NOT_YET}, "is not valid yet"),
-        ({"nbf": []}, "nbf is no time"),
-        ({"iat": NOT_YET}, "issued in the future"),
-        ({"aud": "https://elsewhere.example"}, "for another audience"),
-        ({"aud": None}, "for another audience"),
-        ({"aud": []}, "for another audience"),
-        ({"aud": {AUDIENCE: 1}}, "for another audience"),
-        ({"aud": AUDIENCE + "/"}, "for another audience"),
-        ({"aud": "https://wlcg.cern.ch/jwt/v1/any"}, "for another audience"),
-        ({"sub": None}, "does not say whose it is"),
-        ({"sub": ""}, "does not say whose it is"),
-        ({"sub": 5}, "does not say whose it is"),
-        ({"sub": "a\nb"}, "does not say whose it is"),
-        ({"sub": "x" * 256}, "does not say whose it is"),
-    ],
-)
-def test_claims_that_are_wrong_are_refused(claims: dict[str, Any], sentence: str) -> None:
-    is_invalid(LAB.token(**claims), sentence)
-
-
-@pytest.mark.parametrize(
-    "claims",
-    [
-        {"exp": time.time() - 30},
-        {"nbf": time.time() + 30},
-        {"iat": time.time() + 30},
-        {"iat": None},
-        {"aud": ["x", AUDIENCE]},
-    ],
-)
-def test_clocks_may_be_off_and_audiences_several(claims: dict[str, Any]) -> None:
+@pytest.mark.parametrize("claims", [{"iat": None}, {"aud": ["x", AUDIENCE]}])
+def test_claims_may_be_several_or_left_out(claims: dict[str, Any]) -> None:
     assert guard_of(LAB).admit(bearing(LAB.token(**claims))) == "lab:alice"
-
-
-def test_leeway_is_what_is_configured() -> None:
-    is_invalid(LAB.token(exp=time.time() - 30), "has expired", leeway_s=0)
-
-
-def deep(brackets: int) -> bytes:
-    return b'{"iss":' + b"[" * brackets + b"]" * brackets + b"}"
-
-
-ISSUER = json.dumps({"iss": LAB.url, "exp": 2e9})[1:-1].encode()
-
-STRANGE = {
-    "1 MB": "x" * 1_000_000,
-    "1 MB of a token": unsigned({"alg": "RS256"}, {"iss": LAB.url, "x": "y" * 1_000_000}, b"x"),
-    "no parts": "abc",
-    "two parts": "abc.def",
-    "four parts": "a.b.c.d",
-    "an encrypted one": "a.b.c.d.e",
-    "no base64": "a!.b.c",
-    "letters that are none": "\u00e4\u00f6.b.c",
-    "another issuer": LAB.token(iss="https://elsewhere.example"),
-    "an issuer with a slash": LAB.token(iss=LAB.url + "/"),
-    "an issuer in a list": LAB.token(iss=[LAB.url]),
-    "no issuer": LAB.token(iss=None),
-    "no object": unsigned({"alg": "RS256"}, [1], b"x"),
-    "no JSON": unsigned(b"{", b"}", b"x"),
-    "no UTF-8": unsigned({"alg": "RS256"}, b'{"iss":"\xff"}', b"x"),
-    "nested claims": unsigned({"alg": "RS256"}, deep(5000), b"x"),
-    "a nested header": unsigned(deep(5000), claims_of(LAB.url), b"x"),
-    "a claim twice": signed(b"{%b,%b}" % (ISSUER, b'"sub":"a","sub":"b"'), LAB.keys["first"]),
-    "a header twice": unsigned(b'{"alg":"RS256","alg":"none"}', claims_of(LAB.url), b""),
-    "a number that is none": unsigned({"alg": "RS256"}, b'{%b,"nbf":NaN}' % ISSUER, b"x"),
-    "a number that is too long": unsigned({"alg": "RS256"}, b'{"iat":%b}' % (b"9" * 9000), b"x"),
-}
-
-
-@pytest.mark.parametrize("what", STRANGE)
-def test_what_is_no_token_of_an_issuer_is_left_to_other_guards(what: str) -> None:
-    begin_s = time.process_time()
-    is_unknown(STRANGE[what])
-    assert time.process_time() - begin_s < 1
-
-
-def test_two_tokens_are_none() -> None:
-    twice = bearing(LAB.token())
-
-    pairs = [*twice.head.headers.pairs] * 2
-    asking = msgspec.structs.replace(twice, head=Head(headers=Headers(pairs)))
-    with pytest.raises(UnknownCredential):
-        guard_of(LAB).admit(asking)
 
 
 @pytest.mark.parametrize(
@@ -292,7 +85,7 @@ def test_algorithms_are_taken_if_they_are_configured(
     taken = guard_of(issuer, algorithms=[alg])
     assert taken.admit(bearing(token)) == "lab:alice"
     refusing = guard_of(issuer, algorithms=["RS256"])
-    with pytest.raises(Unauthorized, match=ALGORITHM):
+    with pytest.raises(Unauthorized, match="not signed by an algorithm"):
         refusing.admit(bearing(token))
 
 
@@ -306,13 +99,12 @@ def test_a_verified_token_is_kept_until_it_expires_and_not_for_ever(
 ) -> None:
     monkeypatch.setattr(oidc_guard, "MOST_KEPT", 3)
     now = [time.time()]
-    found = guard_of(LAB)
-    found._clock = lambda: now[0]
+    found = guard_of(LAB, lambda: now[0])
     tokens = [LAB.token(sub=f"user-{n}") for n in range(5)]
     for token in tokens:
         found.admit(bearing(token))
     assert len(found._kept) == 3
-    now[0] += 600 + 61
+    now[0] += LIFETIME_S + 61
     for token in tokens:
         with pytest.raises(Unauthorized, match="has expired"):
             found.admit(bearing(token))
@@ -322,11 +114,10 @@ def test_a_verified_token_is_kept_until_it_expires_and_not_for_ever(
 
 def test_what_began_before_a_token_expired_may_go_on() -> None:
     now = [time.time()]
-    found = guard_of(LAB)
-    found._clock = lambda: now[0]
+    found = guard_of(LAB, lambda: now[0])
     asking = bearing(LAB.token())
     assert found.admit(asking) == "lab:alice"
-    now[0] += 3600
+    now[0] += LIFETIME_S + 3600
     assert found.admit_to(asking, "lab:alice", "vk") is None
 
 
