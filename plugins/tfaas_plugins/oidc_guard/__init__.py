@@ -36,7 +36,7 @@ async def tfaas_lifespan(host: Host) -> AsyncIterator[None]:
     issuers = host.shared[NAME] = _issuers()
     try:
         for issuer in issuers.of(host.config):
-            issuer.keys.begin()
+            issuer.keys.refresh()
         yield
     finally:
         await issuers.close()
