@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import time
 from typing import Any
 
@@ -226,16 +227,12 @@ def test_no_letter_of_a_token_can_be_changed(place: int, letter: str) -> None:
     token = LAB.token(groups=["/cms"])
     place %= len(token)
     changed = token[:place] + letter + token[place + 1 :]
-    try:
-        said = identity(guard_of(LAB, rules=CMS_ALONE), changed)
-    except TfaasError as error:
-        assert error.status in (401, 403)
+    # Some bits of the last letter of a part say nothing, and many letters are the same as before.
+    said = [read(part) for part in changed.split(".")]
+    if said == [read(part) for part in token.split(".")]:
+        assert identity(guard_of(LAB, rules=CMS_ALONE), changed) == "lab:alice"
     else:
-        # Some bits of the last letter of a part say nothing.
-        assert said == "lab:alice"
-        assert [read(part) for part in changed.split(".")] == [
-            read(part) for part in token.split(".")
-        ]
+        assert refusal(changed, rules=CMS_ALONE).status in (401, 403)
 
 
 @given(st.binary(max_size=200), st.binary(max_size=200), st.binary(max_size=20))
@@ -245,5 +242,7 @@ def test_nothing_but_a_refusal_comes_of_rubbish(head: bytes, claims: bytes, end:
     assert refusal(token).status == 401
 
 
-def read(part: str) -> bytes:
-    return base64.urlsafe_b64decode(part + "==")
+def read(part: str) -> bytes | str:
+    """What a part of a token is, or as it stands if it is none."""
+    is_part = re.fullmatch("[A-Za-z0-9_-]*", part) and len(part) % 4 != 1
+    return base64.urlsafe_b64decode(part + "==") if is_part else part
