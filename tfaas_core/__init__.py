@@ -62,7 +62,11 @@ if TYPE_CHECKING:
         Tell as Tell,
     )
     from tfaas_core.fields import Fields as Fields, Headers as Headers
-    from tfaas_core.guard import Asking as Asking, Guard as Guard
+    from tfaas_core.guard import (
+        Asking as Asking,
+        Guard as Guard,
+        UnknownCredential as UnknownCredential,
+    )
     from tfaas_core.hookspecs import hookimpl as hookimpl
     from tfaas_core.host import Host as Host
     from tfaas_core.listener import Listener as Listener, Serve as Serve
@@ -133,7 +137,7 @@ _HOMES = {
         "ModelCrashed ModelEvent ModelLoaded ModelSwitched ModelUnloaded ModelUploaded Tell"
     ),
     "fields": "Fields Headers",
-    "guard": "Asking Guard",
+    "guard": "Asking Guard UnknownCredential",
     "hookspecs": "hookimpl",
     "host": "Host",
     "listener": "Listener Serve",

@@ -14,6 +14,7 @@ import msgspec
 from tfaas_core.configured_path import configured_path
 from tfaas_core.errors import ConfigError, DoesNotFit
 from tfaas_core.models.model import check_name
+from tfaas_core.routing.proxies import Proxies
 from tfaas_core.settings.checks import REST, WrongTable, as_table, keys_of
 from tfaas_core.settings.sources import changes, read_file
 from tfaas_core.settings.tables import (
@@ -177,6 +178,10 @@ def _check_values(tables: Tables) -> None:
     for key in ("tls_key", "tls_client_ca"):
         if getattr(tables.server, key) and not tables.server.tls_cert:
             raise ValueError(f"Expected `tls_cert` beside it - at `$.server.{key}`")
+    try:
+        Proxies.of(tables.server.proxies, tables.server.client_address_header)
+    except ValueError as error:
+        raise ValueError(f"{error} - at `$.server.proxies`") from None
     if tables.models.default:
         try:
             check_name(tables.models.default)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
+from tfaas_core.errors import Unauthorized
 from tfaas_core.route import ClientAddress, Head, Right
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ class Asking(msgspec.Struct, frozen=True, gc=False):
 
     head: Head
     client: ClientAddress
-    """The other end of the connection, which may be a proxy's."""
+    """The other end of the connection, or whom a proxy that ``server.proxies`` names says it is."""
     right: Right
     """What it takes to be answered."""
     route: str
@@ -28,8 +29,14 @@ class Asking(msgspec.Struct, frozen=True, gc=False):
     """In ``admit_to``: who asks, as the first guard said that knows it. In ``admit``: empty."""
 
 
+class UnknownCredential(Unauthorized):
+    """Nothing that was sent proves to this guard who asks; to another one it may."""
+
+
 class Guard(ABC):
     """All guards must allow what is asked, so that each can only make a server stricter.
+
+    Of those that authenticate, one has to: see ``authenticates``.
 
     They are called in the event loop of an HTTP worker, and must not block it. A method that has to
     wait for something is ``async``; one that has not is a plain function, which costs less. What
@@ -39,6 +46,14 @@ class Guard(ABC):
 
     knows_who_asks: ClassVar[bool] = True
     """Whether it keeps strangers out; False for a guard that only counts, say."""
+
+    authenticates: ClassVar[bool] = False
+    """Whether it tells by a credential who asks, such as a token, and never without.
+
+    Clients may have credentials of several kinds, with a guard for each. These guards are asked in
+    their order: the first that knows who asks decides alone what he may. One that raises
+    UnknownCredential leaves the request to the others, and whatever else it raises is final. If
+    none knows who asks, nobody passes."""
 
     @abstractmethod
     def admit(self, asking: Asking) -> str | Awaitable[str]:

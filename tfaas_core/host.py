@@ -29,6 +29,7 @@ from tfaas_core.routing.event_bus import EventBus
 from tfaas_core.routing.guards import Guards
 from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.routing.observers import Observers
+from tfaas_core.routing.proxies import Proxies
 from tfaas_core.routing.seam import SealedRoute, sealed
 from tfaas_core.runtime import Runtime
 from tfaas_core.settings.tables import Limits
@@ -80,6 +81,7 @@ class Host:
         self.example_runs = ExampleRuns(engine, self.codecs, config.engine.max_queue_rows)
         self.publisher = self._new_publisher(place)
         self.in_flight = InFlight(config.limits.max_bytes_in_flight)
+        self.proxies = Proxies.of(config.server.proxies, config.server.client_address_header)
         self.shared: dict[str, Any] = {}
         """What a plugin's hooks and handlers hand to each other, by the plugin's name."""
         self.memory: Mapping[str, SharedMemory] = (
@@ -216,7 +218,7 @@ class Host:
     @cached_property
     def _routes(self) -> list[SealedRoute]:
         plugins = frozenset(plugin.module for plugin in self.plugins.found)
-        watching = self.guards, self.observers
+        watching = self.guards, self.observers, self.proxies
         # Their handlers are the server's own: what comes from a codec, its traceback tells.
         routes = [sealed(route, "", plugins, True, *watching) for route in predict_routes(self)]
         for route in self.plugins.routes(self):

@@ -64,12 +64,14 @@ class ClientAddress(msgspec.Struct, frozen=True):
 
     ``ip`` and ``port`` are empty and 0 for a Unix socket. ``subject`` is that of the certificate
     which the other end has shown, if ``server.tls_client_ca`` asks for one, as RFC 4514 writes it:
-    ``CN=alice,O=Lab``.
+    ``CN=alice,O=Lab``. ``proxy`` is the address of the other end if ``server.proxies`` names it;
+    then ``ip`` is the client's, as that proxy says, and its headers may be trusted; else empty.
     """
 
     ip: str = ""
     port: int = 0
     subject: str = ""
+    proxy: str = ""
 
     @property
     def is_local_socket(self) -> bool:
@@ -90,7 +92,10 @@ class Request(Protocol):
 
     @property
     def client(self) -> ClientAddress:
-        """The peer of the connection. ``X-Forwarded-For`` and the like are headers as others."""
+        """The peer of the connection, or the client of a proxy that ``server.proxies`` names.
+
+        From anybody else, ``X-Forwarded-For`` and the like are headers as others.
+        """
         ...
 
     @property

@@ -46,7 +46,7 @@ def create_app(host: Host, side: Side = "predictions") -> Sanic:  # type: ignore
     """
     server = host.config.server
     only = side if server.has_admin_port else None
-    router = Router(host.routes(), server.base, host.observers, only)
+    router = Router(host.routes(), server.base, host.observers, only, host.proxies)
     max_body_bytes = min(server.max_body_bytes, host.in_flight.most_bytes)
     lane = SanicLane(router, max_body_bytes, host.in_flight, server.scheme)
     app = one_way_app(f"tfaas-{side}", lane.answer)
@@ -55,8 +55,12 @@ def create_app(host: Host, side: Side = "predictions") -> Sanic:  # type: ignore
             "ACCESS_LOG": False,
             "AUTO_EXTEND": False,
             "FALLBACK_ERROR_FORMAT": "json",
+            # Whom a proxy speaks for, Proxies tell, whatever the environment tells Sanic.
+            "FORWARDED_SECRET": None,
             "KEEP_ALIVE_TIMEOUT": IDLE_TIMEOUT_S,
             "MOTD": False,
+            "PROXIES_COUNT": None,
+            "REAL_IP_HEADER": None,
             "REQUEST_MAX_HEADER_SIZE": MAX_HEAD_BYTES,
             "REQUEST_MAX_SIZE": max_body_bytes,
             # LeastPace has clocks of its own.

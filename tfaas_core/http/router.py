@@ -12,6 +12,7 @@ from tfaas_core.errors import MethodNotAllowed, NotFound, TfaasError
 from tfaas_core.route import Request, Response
 from tfaas_core.routing.observers import Observers, RouteObservers
 from tfaas_core.routing.pattern import Pattern
+from tfaas_core.routing.proxies import Proxies
 from tfaas_core.routing.seam import Passage, SealedRoute
 from tfaas_core.routing.side import KEYS, Side, side_of
 
@@ -81,14 +82,17 @@ class Router:
         base: str = "",
         observers: Observers | None = None,
         side: Side | None = None,
+        proxies: Proxies | None = None,
     ) -> None:
         """``base``: what all paths begin with. Raises ValueError for a path that is no pattern.
 
-        ``observers`` are told of requests for what nobody serves. ``side``: the only routes that
+        ``observers`` are told of requests for what nobody serves; whose they are, ``proxies`` tell.
+        ``side``: the only routes that
         are served here; those of the other one are on another port. None: all are served.
         """
         self._base = base
         self._told = None if observers is None else observers.at()
+        self._proxies = proxies
         places = _places(routes, side)
         texts = ((place.pattern.text, place) for place in places)
         self._literal = {base + text: place for text, place in texts if text is not None}
@@ -102,7 +106,7 @@ class Router:
         try:
             return self._find(method, path)
         except TfaasError as error:
-            return Found(_refusing(error, self._told))
+            return Found(_refusing(error, self._told, self._proxies))
 
     def _find(self, method: str, path: str) -> Found:
         place = self._literal.get(path.rstrip("/"))
@@ -138,8 +142,8 @@ def _first_groups(places: Iterable[_Place]) -> dict[int, tuple[_Place, int]]:
     return groups
 
 
-def _refusing(error: TfaasError, told: RouteObservers | None) -> Passage:
+def _refusing(error: TfaasError, told: RouteObservers | None, proxies: Proxies | None) -> Passage:
     async def refuse(_request: Request) -> Response:
         raise error
 
-    return Passage(refuse, streams=True, observers=told)
+    return Passage(refuse, streams=True, observers=told, proxies=proxies)

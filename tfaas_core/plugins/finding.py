@@ -36,6 +36,8 @@ BUILTIN_PLUGINS = (
     "tfaas_plugins.access_log",
     "tfaas_plugins.rate_limit",
     "tfaas_plugins.token_guard",
+    "tfaas_plugins.oidc_guard",
+    "tfaas_plugins.proxy_guard",
     "tfaas_backends.storages.filesystem",
     "tfaas_backends.storages.sql",
     "tfaas_backends.runtimes.graph",

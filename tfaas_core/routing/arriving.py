@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from tfaas_core.route import Request
+from tfaas_core.route import ClientAddress, Request
 
 
 class Arriving(Request, Protocol):
     """A request whose head is there, and whose body may still be on its way."""
+
+    client: ClientAddress
+    """Until the seam has looked, the peer of the connection."""
 
     @property
     def begin_s(self) -> float:

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterable
 from inspect import isawaitable
 from itertools import dropwhile
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from tfaas_core.errors import TfaasError
 from tfaas_core.guard import Asking, Guard
 from tfaas_core.route import Head, Request, Right
-from tfaas_core.routing.unexpected import is_given_up, unexpected
+from tfaas_core.routing.asked_guards import (
+    Admission,
+    AnyOf,
+    AskedGuard,
+    Owned,
+    asked_of,
+    refusal_of,
+)
 from tfaas_core.visit import Visit
 
 if TYPE_CHECKING:
     from tfaas_core.config import Config
-
-_Owned: TypeAlias = tuple[Guard, str]
-"""A guard, and the module of its plugin."""
-
-_Admitted: TypeAlias = tuple[Guard, str, str]
-"""The same, and who it said asks."""
 
 _NOT_ASKED = object()
 
@@ -32,7 +32,7 @@ T = TypeVar("T")
 class Guards:
     """Admits those whom each of them admits. ``owned``: each with the module of its plugin."""
 
-    def __init__(self, owned: Iterable[_Owned] = ()) -> None:
+    def __init__(self, owned: Iterable[Owned] = ()) -> None:
         self._owned = tuple(owned)
 
     @property
@@ -58,10 +58,10 @@ class Guards:
 class RouteGuards:
     """The guards of one route. Those that wait for nothing are asked without a coroutine."""
 
-    __slots__ = ("_care_for_models", "_owned", "_path", "_right")
+    __slots__ = ("_asked", "_care_for_models", "_path", "_right")
 
-    def __init__(self, owned: tuple[_Owned, ...], path: str, right: Right | None) -> None:
-        self._owned = owned
+    def __init__(self, owned: tuple[Owned, ...], path: str, right: Right | None) -> None:
+        self._asked = asked_of(owned)
         self._care_for_models = any(
             type(guard).admit_to is not Guard.admit_to for guard, _owner in owned
         )
@@ -77,39 +77,32 @@ class RouteGuards:
         right = self._right or ("read" if head.method in ("GET", "HEAD") else "admin")
         asking = Asking(head, request.client, right, self._path)
         gate = _Gate(asking) if self._care_for_models else None
-        for owned in self._owned:
-            guard, owner = owned
-            try:
-                said = guard.admit(asking)
-            except BaseException as error:
-                raise _refusal(guard, owner, error) from error
-            if not isinstance(said, str):
-                return self._admitted(
-                    said, _since(owned, self._owned), gate or _Gate(asking), visit
-                )
-            if said:
-                visit.identity = visit.identity or said
+        for asked in self._asked:
+            said = asked.admit(asking)
+            if not isinstance(said, tuple):
+                rest = _since(asked, self._asked)
+                return self._admitted(said, rest, gate or _Gate(asking), visit)
+            visit.identity = visit.identity or said[2]
             if gate is not None:
-                gate.admitted.append((guard, owner, said))
+                gate.admitted.append(said)
         if gate is not None:
             gate.lead(visit)
         return _to_model_of(head, visit) if head.path_fields else None
 
     async def _admitted(
-        self, answer: Any, guards: Iterable[_Owned], gate: _Gate, visit: Visit
+        self,
+        answer: Admission | Awaitable[Admission] | None,
+        guards: Iterable[AskedGuard | AnyOf],
+        gate: _Gate,
+        visit: Visit,
     ) -> None:
         """Waits for the ``answer`` of the first of ``guards``, and asks those behind it."""
-        for guard, owner in guards:
-            try:
-                answer = guard.admit(gate.asking) if answer is _NOT_ASKED else answer
-                identity = await answer if isawaitable(answer) else answer
-                if not isinstance(identity, str):
-                    raise TypeError(f"admit gave {type(identity).__name__}, expected str")
-            except BaseException as error:
-                raise _refusal(guard, owner, error) from error
-            visit.identity = visit.identity or identity
-            gate.admitted.append((guard, owner, identity))
-            answer = _NOT_ASKED
+        for asked in guards:
+            said = asked.admit(gate.asking) if answer is None else answer
+            admitted = said if isinstance(said, tuple) else await said
+            visit.identity = visit.identity or admitted[2]
+            gate.admitted.append(admitted)
+            answer = None
         if self._care_for_models:
             gate.lead(visit)
         waiting = _to_model_of(gate.asking.head, visit)
@@ -131,7 +124,7 @@ class _Gate(msgspec.Struct, gc=False):
     """
 
     asking: Asking
-    admitted: list[_Admitted] = []
+    admitted: list[Admission] = []
     models: set[str] = set()
 
     def lead(self, visit: Visit) -> None:
@@ -150,13 +143,13 @@ class _Gate(msgspec.Struct, gc=False):
             try:
                 answer = guard.admit_to(self.asking, identity, model)
             except BaseException as error:
-                raise _refusal(guard, owner, error) from error
+                raise refusal_of(guard, owner, error) from error
             if answer is not None:
                 return self._admitted_to(model, answer, _since(admitted, self.admitted))
         self.models.add(model)
         return None
 
-    async def _admitted_to(self, model: str, answer: Any, guards: Iterable[_Admitted]) -> None:
+    async def _admitted_to(self, model: str, answer: Any, guards: Iterable[Admission]) -> None:
         """Waits for the ``answer`` of the first of ``guards``, and asks those behind it."""
         for guard, owner, identity in guards:
             try:
@@ -166,7 +159,7 @@ class _Gate(msgspec.Struct, gc=False):
                 if said is not None:  # "no" is to be raised: this might mean either
                     raise TypeError(f"admit_to gave {type(said).__name__}, expected None")
             except BaseException as error:
-                raise _refusal(guard, owner, error) from error
+                raise refusal_of(guard, owner, error) from error
             answer = _NOT_ASKED
         self.models.add(model)
 
@@ -174,9 +167,3 @@ class _Gate(msgspec.Struct, gc=False):
 def _since(one: T, guards: Iterable[T]) -> Iterable[T]:
     """``one`` of ``guards``, and those behind it."""
     return dropwhile(lambda each: each is not one, guards)
-
-
-def _refusal(guard: Guard, owner: str, error: BaseException) -> BaseException:
-    if isinstance(error, TfaasError) or is_given_up(error):
-        return error
-    return unexpected(f"the guard {type(guard).__name__}", error, owner)

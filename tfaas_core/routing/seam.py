@@ -17,6 +17,7 @@ from tfaas_core.routing.arriving import Arriving
 from tfaas_core.routing.culprit import culprit
 from tfaas_core.routing.guards import Guards, RouteGuards
 from tfaas_core.routing.observers import Observers, RouteObservers
+from tfaas_core.routing.proxies import Proxies
 from tfaas_core.routing.sendable import sendable
 from tfaas_core.routing.unexpected import is_given_up, unexpected
 from tfaas_core.visit import Visit
@@ -29,8 +30,8 @@ class Passage:
     """
 
     __slots__ = (
-        *("_guards", "_handler", "_is_attended", "_is_ours", "_observers", "_plugins", "_streams"),
-        "owner",
+        *("_guards", "_handler", "_is_attended", "_is_ours", "_observers", "_plugins", "_proxies"),
+        *("_streams", "owner"),
     )
 
     def __init__(
@@ -42,12 +43,14 @@ class Passage:
         is_ours: bool = False,
         guards: RouteGuards | None = None,
         observers: RouteObservers | None = None,
+        proxies: Proxies | None = None,
     ) -> None:
         """``owner``: the module of the plugin that the handler comes from.
 
         ``plugins``: those of all plugins, any of which the handler may call. ``streams``: whether
         it reads a body piece by piece. ``is_ours``: what it answers needs no check, which each
-        request would pay for. ``guards`` it asks first, and ``observers`` it tells afterwards.
+        request would pay for. ``guards`` it asks first, and ``observers`` it tells afterwards;
+        before both, ``proxies`` tell whose request it is.
         """
         self._handler = handler
         self._streams = streams
@@ -55,13 +58,16 @@ class Passage:
         self._plugins = plugins
         self._guards = guards
         self._observers = observers
-        self._is_attended = guards is not None or observers is not None
+        self._proxies = proxies
+        self._is_attended = (guards, observers, proxies) != (None, None, None)
         self.owner = owner
 
     async def __call__(self, request: Arriving) -> Response:
         """What the client gets. Raises CancelledError alone, if the request is given up."""
         try:
             if self._is_attended:
+                if self._proxies is not None:
+                    request.client = self._proxies.client(request.client, request.headers)
                 visit = request.visit = Visit(begin_s=request.begin_s)
                 guards = self._guards
                 if guards is not None and (waiting := guards.admit(request, visit)) is not None:
@@ -129,11 +135,12 @@ def sealed(
     is_ours: bool = False,
     guards: Guards | None = None,
     observers: Observers | None = None,
+    proxies: Proxies | None = None,
 ) -> SealedRoute:
     """The route, behind the seam; the arguments are those of ``Passage``."""
     asked = None if guards is None else guards.at(route.path, route.right)
     told = None if observers is None else observers.at(route.path)
-    passage = Passage(route.handler, route.streams, owner, plugins, is_ours, asked, told)
+    passage = Passage(route.handler, route.streams, owner, plugins, is_ours, asked, told, proxies)
     return SealedRoute(**msgspec.structs.asdict(route), passage=passage)
 
 

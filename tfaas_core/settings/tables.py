@@ -52,6 +52,12 @@ class Server(Table, frozen=True):
     tls_client_ca: str = ""
     """A file of certificates that those of clients must be signed with; empty: they need none."""
 
+    proxies: tuple[str, ...] = ()
+    """Addresses of proxies in front, or networks of them, whose headers are trusted."""
+    client_address_header: Annotated[str, Meta(min_length=1)] = "X-Forwarded-For"
+    """Where these say which client they speak for: a list of addresses, or Forwarded, of RFC
+    7239."""
+
     @property
     def has_admin_port(self) -> bool:
         """Whether management has a port of its own."""

@@ -45,7 +45,8 @@ class FakeLane:
     """
 
     def __init__(self, host: Host) -> None:
-        self._router = Router(host.routes(), host.config.server.base, host.observers)
+        base = host.config.server.base
+        self._router = Router(host.routes(), base, host.observers, proxies=host.proxies)
 
     async def answer(self, request: FakeRequest) -> Response:
         """What the host answers, errors included; a body that is streamed is gathered."""

@@ -13,7 +13,7 @@ import pytest
 
 from tfaas_core.errors import TfaasError
 from tfaas_core.fields import Headers
-from tfaas_core.guard import Asking, Guard
+from tfaas_core.guard import Asking, Guard, UnknownCredential
 from tfaas_core.route import ClientAddress, Head, Response, Right
 from tfaas_core.routing.sendable import sendable
 from tfaas_core.testing.loops import in_event_loop
@@ -124,6 +124,14 @@ class GuardContract:
             for _, value in sample.asking.head.headers.pairs:
                 words = [word for word in value.split() if len(word) > 6]
                 assert not [word for word in words if word in told]
+
+    @in_event_loop
+    async def test_one_that_authenticates_leaves_strangers_to_others(self, guard: Guard) -> None:
+        """And it names everybody else."""
+        if guard.authenticates:
+            assert all(sample.identity for sample in self.admitted)
+            with pytest.raises(UnknownCredential):
+                await _admit(guard, asking_with())
 
     @in_event_loop
     async def test_odd_headers_are_refused_or_ignored(self, guard: Guard) -> None:

@@ -8,7 +8,7 @@ from hmac import compare_digest
 
 from tfaas_core.config import Config
 from tfaas_core.errors import Unauthorized
-from tfaas_core.guard import Asking, Guard
+from tfaas_core.guard import Asking, Guard, UnknownCredential
 from tfaas_plugins.token_guard.holder import Holder, digest_of
 from tfaas_plugins.token_guard.table import NAME, holders_of
 
@@ -20,6 +20,8 @@ class TokenGuard(Guard):
 
     Who sends none may show the certificate of one. It keeps no token, but digests.
     """
+
+    authenticates = True
 
     def __init__(self, holders: Iterable[Holder]) -> None:
         self._take(holders)
@@ -40,7 +42,7 @@ class TokenGuard(Guard):
                 self._digests.append((holder.known_by, holder))
 
     def admit(self, asking: Asking) -> str:
-        """The name whose token was sent; raises Unauthorized and Forbidden."""
+        """The name whose token was sent; raises Unauthorized, UnknownCredential and Forbidden."""
         sent, subject = asking.head.headers.get("authorization", ""), asking.client.subject
         by_subject = self._by_subject.get(subject) if subject and not sent else None
         holder = by_subject or self._holder_of(sent)
@@ -60,10 +62,10 @@ class TokenGuard(Guard):
     def _holder_of(self, sent: str) -> Holder:
         scheme, _, token = sent.strip().partition(" ")
         if scheme.lower() != "bearer" or not token:
-            raise Unauthorized(f"this server asks for a token; {_HOW}")
+            raise UnknownCredential(f"this server asks for a token; {_HOW}")
         digest = digest_of(token.strip())
         # All are compared, so that the time tells nothing.
         found = [holder for known, holder in self._digests if compare_digest(digest, known)]
         if not found:
-            raise Unauthorized(f"the token is not known here; {_HOW}")
+            raise UnknownCredential(f"the token is not known here; {_HOW}")
         return found[0]

@@ -106,6 +106,10 @@ class SaysYesByTrue(RightGuard):
         return True
 
 
+class LeavesNothingToOthers(RightGuard):
+    authenticates = True
+
+
 class RefusesAsDoesNotFit(RightGuard):
     async def admit(self, asking: Asking) -> str:
         try:
@@ -197,6 +201,7 @@ WRONG: dict[type, str] = {
     LetsInWhereItFails: "test_who_is_not_allowed_is_refused_with_the_status",
     KnowsNoModels: "test_who_is_not_allowed_is_refused_with_the_status",
     RefusesAsDoesNotFit: "test_who_is_not_allowed_is_refused_with_the_status",
+    LeavesNothingToOthers: "test_one_that_authenticates_leaves_strangers_to_others",
     RefusesAll: "test_who_is_allowed_gets_an_identity",
     RefusesModels: "test_who_is_allowed_gets_an_identity",
     NamesNobody: "test_who_is_allowed_gets_an_identity",
