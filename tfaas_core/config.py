@@ -14,8 +14,10 @@ from tfaas_core.configured_path import configured_path
 from tfaas_core.errors import ConfigError, DoesNotFit
 from tfaas_core.models.model import check_name
 from tfaas_core.settings.checks import REST, WrongTable, as_table, keys_of
+from tfaas_core.settings.origins import wrong_cors
 from tfaas_core.settings.sources import changes, read_file
 from tfaas_core.settings.tables import (
+    CorsTable,
     EngineTable,
     Limits,
     Models,
@@ -41,6 +43,7 @@ class Tables(Table, frozen=True):
     engine: EngineTable = EngineTable()
     models: Models = Models()
     limits: Limits = Limits()
+    cors: CorsTable = CorsTable()
     plugins: PluginsTable = PluginsTable()
 
 
@@ -161,6 +164,8 @@ def _check_values(tables: Tables) -> None:
     for key in ("tls_key", "tls_client_ca"):
         if getattr(tables.server, key) and not tables.server.tls_cert:
             raise ValueError(f"Expected `tls_cert` beside it - at `$.server.{key}`")
+    if wrong := wrong_cors(tables.cors):
+        raise ValueError(wrong)
     if tables.models.default:
         try:
             check_name(tables.models.default)

@@ -254,7 +254,7 @@ async def test_what_an_engine_tells_observers_hear_once_they_are_there(
         factory.context.tell(event)
         host.routes()
         factory.context.tell(event)
-        assert host.shared == {"told": [event]}
+        assert host.shared["told"] == [event]
     sent: list[ModelEvent] = []
     async with Host.started(
         msgspec.structs.replace(composition, engine_factory=factory), WorkerPlace(tell=sent.append)

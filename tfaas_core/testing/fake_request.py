@@ -45,7 +45,9 @@ class FakeLane:
     """
 
     def __init__(self, host: Host) -> None:
-        self._router = Router(host.routes(), host.config.server.base, host.observers)
+        self._router = Router(
+            host.routes(), host.config.server.base, host.observers, cors=host.cors
+        )
 
     async def answer(self, request: FakeRequest) -> Response:
         """What the host answers, errors included; a body that is streamed is gathered."""
