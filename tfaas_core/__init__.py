@@ -86,6 +86,7 @@ if TYPE_CHECKING:
         Route as Route,
         admit as admit,
         json_response as json_response,
+        request_id_of as request_id_of,
         visible_models as visible_models,
     )
     from tfaas_core.runtime import (
@@ -99,7 +100,11 @@ if TYPE_CHECKING:
     from tfaas_core.secret import Secret as Secret, SecretPlace as SecretPlace
     from tfaas_core.shared_memory import SharedMemory as SharedMemory
     from tfaas_core.static_files import StaticFiles as StaticFiles
-    from tfaas_core.status import ProcessStatus as ProcessStatus, ServerStatus as ServerStatus
+    from tfaas_core.status import (
+        Fitness as Fitness,
+        ProcessStatus as ProcessStatus,
+        ServerStatus as ServerStatus,
+    )
     from tfaas_core.storage import (
         Claim as Claim,
         DefaultChoice as DefaultChoice,
@@ -148,13 +153,14 @@ _HOMES = {
     "predict.predictor": "Target",
     "predict_routes": "target_of",
     "route": (
-        "ClientAddress Handler Head Request Response Right Route admit json_response visible_models"
+        "ClientAddress Handler Head Request Response Right Route admit json_response request_id_of "
+        "visible_models"
     ),
     "runtime": "Independence LoadOptions Runtime Servable Shapes Verdict",
     "secret": "Secret SecretPlace",
     "shared_memory": "SharedMemory",
     "static_files": "StaticFiles",
-    "status": "ProcessStatus ServerStatus",
+    "status": "Fitness ProcessStatus ServerStatus",
     "storage": "Claim DefaultChoice Migrations Storage StorageFactory",
     "tensors": "NUMPY_DTYPES Array Arrays BatchAxis Bound Signature TensorSpec",
     "visit": "Timing Visit",

@@ -16,8 +16,10 @@ from tfaas_core.errors import ConfigError, DoesNotFit
 from tfaas_core.models.model import check_name
 from tfaas_core.routing.proxies import Proxies
 from tfaas_core.settings.checks import REST, WrongTable, as_table, keys_of
+from tfaas_core.settings.origins import wrong_cors
 from tfaas_core.settings.sources import changes, read_file
 from tfaas_core.settings.tables import (
+    CorsTable,
     EngineTable,
     Limits,
     Models,
@@ -43,6 +45,7 @@ class Tables(Table, frozen=True):
     engine: EngineTable = EngineTable()
     models: Models = Models()
     limits: Limits = Limits()
+    cors: CorsTable = CorsTable()
     plugins: PluginsTable = PluginsTable()
 
 
@@ -182,6 +185,8 @@ def _check_values(tables: Tables) -> None:
         Proxies.of(tables.server.proxies, tables.server.client_address_header)
     except ValueError as error:
         raise ValueError(f"{error} - at `$.server.proxies`") from None
+    if wrong := wrong_cors(tables.cors):
+        raise ValueError(wrong)
     if tables.models.default:
         try:
             check_name(tables.models.default)

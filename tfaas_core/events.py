@@ -20,6 +20,10 @@ class ModelUploaded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """From the beginning of the request until the version was live in all HTTP workers."""
     identity: str
     """Who has sent it, as guards say; empty if they do not."""
+    address: str = ""
+    """From where, as ``ClientAddress.ip`` has it; empty for what came over no connection."""
+    request_id: str = ""
+    """Of the request, as ``Answered`` has it."""
 
 
 class ModelSwitched(msgspec.Struct, frozen=True, kw_only=True, tag=True):

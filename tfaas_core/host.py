@@ -6,10 +6,12 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import cached_property
 from typing import Any
+
+import msgspec
 
 from tfaas_core.codec import Codec
 from tfaas_core.composition import Composition
@@ -25,6 +27,7 @@ from tfaas_core.predict.example_runs import ExampleRuns
 from tfaas_core.predict.predictor import Predictor, Target
 from tfaas_core.predict_routes import answer, predict_routes
 from tfaas_core.route import Request, Response, Route
+from tfaas_core.routing.cors import Cors
 from tfaas_core.routing.event_bus import EventBus
 from tfaas_core.routing.guards import Guards
 from tfaas_core.routing.in_flight import InFlight
@@ -32,9 +35,9 @@ from tfaas_core.routing.observers import Observers
 from tfaas_core.routing.proxies import Proxies
 from tfaas_core.routing.seam import SealedRoute, sealed
 from tfaas_core.runtime import Runtime
-from tfaas_core.settings.tables import Limits
+from tfaas_core.settings.tables import CorsTable, Limits
 from tfaas_core.shared_memory import SharedMemory, shared_memories
-from tfaas_core.status import ProcessStatus, ServerStatus
+from tfaas_core.status import Fitness, ProcessStatus, ServerStatus
 from tfaas_core.storage import Storage
 from tfaas_core.system import logs
 from tfaas_core.system.tls import LiveTls
@@ -82,6 +85,7 @@ class Host:
         self.publisher = self._new_publisher(place)
         self.in_flight = InFlight(config.limits.max_bytes_in_flight)
         self.proxies = Proxies.of(config.server.proxies, config.server.client_address_header)
+        self.cors = _cors_of(config.cors)
         self.shared: dict[str, Any] = {}
         """What a plugin's hooks and handlers hand to each other, by the plugin's name."""
         self.memory: Mapping[str, SharedMemory] = (
@@ -89,6 +93,8 @@ class Host:
         )
         """What plugins share with all HTTP workers, by the name that they registered it under."""
         self._look = place.look
+        self.fitness: Callable[[], Fitness] = place.fitness
+        """How the server is, as far as health goes: known, without asking anybody."""
         self._since_s = time.monotonic()
 
     def _new_publisher(self, place: WorkerPlace) -> Publisher:
@@ -218,7 +224,7 @@ class Host:
     @cached_property
     def _routes(self) -> list[SealedRoute]:
         plugins = frozenset(plugin.module for plugin in self.plugins.found)
-        watching = self.guards, self.observers, self.proxies
+        watching = self.guards, self.observers, self.proxies, self.cors
         # Their handlers are the server's own: what comes from a codec, its traceback tells.
         routes = [sealed(route, "", plugins, True, *watching) for route in predict_routes(self)]
         for route in self.plugins.routes(self):
@@ -228,6 +234,10 @@ class Host:
 
     def _owner(self, route: Route) -> str:
         return self.plugins.owner("route", f"{route.methods[0]} {route.path}")
+
+
+def _cors_of(table: CorsTable) -> Cors | None:
+    return Cors(**msgspec.structs.asdict(table)) if table.origins else None
 
 
 def _bundle_limits(limits: Limits) -> BundleLimits:

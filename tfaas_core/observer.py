@@ -49,6 +49,8 @@ class Answered(msgspec.Struct, frozen=True, gc=False):
     """For other runs, and on the way to the model's process and back."""
     run_s: float | None
     """In the run that answered it, which it may have shared."""
+    request_id: str = ""
+    """As the answer's ``X-Request-Id`` has it: the client's own, or made for it."""
 
 
 class Observer:
@@ -67,6 +69,15 @@ class Observer:
 
     def answered(self, answer: Answered) -> None:
         """A request was answered, whatever the answer is. One whose client went away is not."""
+
+    def audited(self, answer: Answered) -> None:
+        """A request was answered that was to change something, or that was refused.
+
+        To change something is what takes another right than ``read`` and ``predict``, whether it
+        did or not. Refused is what came to no handler, because of a guard or its body, and what was
+        answered 401, 403, 408, 413, 429, 507 or, because too many rows were waiting, 503. An
+        observer that has this method and not ``answered`` costs other requests nothing.
+        """
 
     def uploaded(self, event: ModelUploaded) -> None:
         """A version was stored, and is served."""

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import msgspec
 
 from tfaas_core.fields import Fields, Headers
+from tfaas_core.request_ids import REQUEST_ID_HEADER, fresh_id, sane_id
 from tfaas_core.visit import Visit
 
 
@@ -43,10 +44,16 @@ class Head(msgspec.Struct, frozen=True):
     content_encoding: str = ""
     """The header ``Content-Encoding`` as sent; empty if there is none."""
 
+    request_id: str | None = None
+    """The header ``X-Request-Id``; None if there is none, and empty if it cannot be taken."""
+
     def __post_init__(self) -> None:
         for field in ("content_type", "content_encoding"):
             value = self.headers.get(field.replace("_", "-"), "")
             msgspec.structs.force_setattr(self, field, value)
+        sent = self.headers.get(REQUEST_ID_HEADER)
+        if sent is not None:
+            msgspec.structs.force_setattr(self, "request_id", sane_id(sent))
 
     @property
     def path(self) -> str:
@@ -83,7 +90,8 @@ class Request(Protocol):
     """What a handler sees of an HTTP request."""
 
     visit: Visit | None
-    """What observers are told, and guards asked; None if there are none."""
+    """What observers are told, and guards asked; None if there are none, and nobody has asked for
+    the request's id."""
 
     @property
     def head(self) -> Head:
@@ -172,7 +180,8 @@ class Route(msgspec.Struct, frozen=True):
     ``streams``: the handler reads the body itself, from ``Request.stream``. ``express``: many small
     requests are expected, so that those that came whole may bypass Sanic; for a POST. ``right``:
     what it takes to be answered, for guards; None: ``read`` for GET, ``admin`` for all else. If
-    management has a port of its own, all but ``predict`` is there.
+    management has a port of its own, all but ``predict`` is there. ``public``: no guard is asked,
+    and it is on both ports; for what everybody may know, such as health.
     """
 
     path: str
@@ -181,6 +190,20 @@ class Route(msgspec.Struct, frozen=True):
     streams: bool = False
     express: bool = False
     right: Right | None = None
+    public: bool = False
+
+
+def request_id_of(request: Request) -> str:
+    """What ``X-Request-Id`` of the answer will name ``request`` by, for logs.
+
+    As the client has sent it, or else made up, at the first call.
+    """
+    visit = request.visit
+    if visit is None:
+        visit = request.visit = Visit()
+    if not visit.request_id:
+        visit.request_id = request.head.request_id or fresh_id()
+    return visit.request_id
 
 
 async def admit(request: Request, model: str) -> None:

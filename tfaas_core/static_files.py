@@ -6,10 +6,11 @@ import asyncio
 import mimetypes
 import os
 import stat
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from datetime import UTC
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import quote, unquote
 
 import msgspec
@@ -44,15 +45,24 @@ class StaticFiles(Iterable[Route]):
     type; texts are UTF-8. Clients ask each time whether a file has changed, by ``ETag`` or
     ``Last-Modified``, and get it again only then.
 
-    ``right``: what it takes to see the files, as in ``Route``. Raises NotADirectoryError.
+    ``right``: what it takes to see the files, as in ``Route``. ``headers``: what each answer has,
+    like a ``Content-Security-Policy`` other than that which pages have by default. Raises
+    NotADirectoryError.
     """
 
-    def __init__(self, path: str, folder: str | os.PathLike[str], right: Right | None = None):
+    def __init__(
+        self,
+        path: str,
+        folder: str | os.PathLike[str],
+        right: Right | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         if not os.path.isdir(folder):
             raise NotADirectoryError(f"there is no folder {os.fspath(folder)!r} to serve at {path}")
         self._path = path.rstrip("/")
         self._folder = Path(os.path.realpath(folder))
         self._right: Right | None = right
+        self._headers = dict(headers)
         self._media_types = mimetypes.MimeTypes()
         for suffix, media_type in _TYPES.items():
             self._media_types.add_type(media_type, suffix)
@@ -71,7 +81,7 @@ class StaticFiles(Iterable[Route]):
             # Links of the page are relative to it.
             last = unquote(request.head.raw_path.rpartition("/")[2])
             return Response(status=308, headers={"Location": f"./{quote(last, safe='')}/"})
-        headers = found.headers()
+        headers = found.headers() | self._headers
         if found.is_known(request.headers):
             return Response(status=304, headers=headers)
         media_type = self._media_type(found.path.name)
@@ -138,7 +148,6 @@ class _Found(msgspec.Struct, frozen=True):
             "ETag": f"W/{self.tag}",
             "Last-Modified": formatdate(int(self.status.st_mtime), usegmt=True),
             "Cache-Control": "no-cache",
-            "X-Content-Type-Options": "nosniff",
         }
 
     def is_known(self, headers: Headers) -> bool:

@@ -7,6 +7,18 @@ import msgspec
 from tfaas_core.system.memory import private_bytes
 
 
+class Fitness(msgspec.Struct, frozen=True):
+    """Whether the server is fit to be asked, as each HTTP worker knows it without looking.
+
+    ``has_started``: whether all HTTP workers have served. ``is_leaving``: whether it was told to
+    stop. ``fault``: what keeps it from its work, a clause that says no secret; empty: nothing does.
+    """
+
+    has_started: bool = True
+    is_leaving: bool = False
+    fault: str = ""
+
+
 class ProcessStatus(msgspec.Struct, frozen=True):
     """A process of the server. ``kind``: parent, http_worker, or one that the engine names."""
 

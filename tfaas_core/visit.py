@@ -30,6 +30,8 @@ class Visit(Timing, gc=False):
     model: str = ""
     version: int | None = None
     rows: int | None = None
+    request_id: str = ""
+    """Empty until somebody has to know it."""
     gate: Callable[[str], Awaitable[None] | None] | None = None
     """Asks whether the request may go to a model; None: to all of them. It raises, at once or once
     what it gives was awaited, if it gives anything."""

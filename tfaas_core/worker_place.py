@@ -10,7 +10,7 @@ import msgspec
 
 from tfaas_core.events import Tell
 from tfaas_core.shared_memory import SharedMemory
-from tfaas_core.status import ServerStatus
+from tfaas_core.status import Fitness, ServerStatus
 
 TellWorkers: TypeAlias = Callable[[str], Awaitable[None]]
 """Tells all HTTP workers that a model has changed; returns when they have taken note.
@@ -22,7 +22,8 @@ class WorkerPlace(msgspec.Struct, frozen=True):
     """The place of one HTTP worker; by default, of a lone one without a parent.
 
     ``worker`` numbers it below ``workers``. ``engine_socket`` leads to the engine's supervisor,
-    if there is one. ``look`` asks the parent how the server is. ``tell`` has one of all workers
+    if there is one. ``look`` asks the parent how the server is, and ``fitness`` says what it has
+    told last. ``tell`` has one of all workers
     tell its observers of an event. ``memory`` is what plugins share with all workers, by name;
     None: there are no others.
     """
@@ -34,3 +35,4 @@ class WorkerPlace(msgspec.Struct, frozen=True):
     look: Callable[[], Awaitable[ServerStatus]] | None = None
     tell: Tell | None = None
     memory: Mapping[str, SharedMemory] | None = None
+    fitness: Callable[[], Fitness] = Fitness

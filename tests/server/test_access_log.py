@@ -74,17 +74,56 @@ def test_an_upload_is_told_though_its_body_is_streamed(lines: list[dict[str, Any
 
 
 def test_unless_a_file_is_named_lines_go_to_stderr_whatever_the_level(tmp_path: Path) -> None:
-    with fake_server(tmp_path, ENABLED, "server.log_level=error", *INLINE) as server:
+    settings = (ENABLED, "plugins.access_log.events=false", "server.log_level=error", *INLINE)
+    with fake_server(tmp_path, *settings) as server:
         ask(server)
     text = server.log.read_text()
     assert re.search(r"127\.0\.0\.1 POST /json 200 codec=json model=vk version=1 rows=1 in=", text)
     assert text.count(" tfaas.access[") == len(text.splitlines()) == 5
 
 
-def test_without_being_asked_it_says_nothing(tmp_path: Path) -> None:
+def test_without_being_asked_it_says_nothing_of_predictions(tmp_path: Path) -> None:
     with fake_server(tmp_path, *INLINE) as server:
         ask(server)
     assert "POST" not in server.log.read_text()
+
+
+def test_unless_it_is_switched_off_refusals_and_changes_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "audit.jsonl"
+    token = "of-alice-and-nobody-else"
+    settings = (f"plugins.access_log.file={file}", "server.log_format=json", *INLINE)
+    with fake_server(
+        tmp_path, *settings, f'plugins.token_guard.tokens={{alice = "{token}"}}'
+    ) as server:
+        assert server.http.get("/status").status_code == 401
+        server.http.headers["Authorization"] = f"Bearer {token}"
+        server.http.headers["X-Request-Id"] = "of-a-test"
+        for _ in range(2):
+            assert server.upload("vk", b"sum").status_code == 200
+        assert server.upload("no", b"nonsense").status_code == 422
+        assert server.http.post("/models/vk/rollback").status_code == 200
+        assert server.http.get("/models").status_code == 200
+        answer = server.http.delete("/delete/vk")
+        assert (answer.status_code, answer.headers["X-Request-Id"]) == (200, "of-a-test")
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    requests = [line for line in lines if "status" in line]
+    assert [(line["method"], line["path"], line["status"]) for line in requests] == [
+        ("GET", "/status", 401),
+        ("POST", "/upload", 422),
+        ("POST", "/models/vk/rollback", 200),
+        ("DELETE", "/delete/vk", 200),
+    ]
+    assert {line["client"] for line in requests} == {"127.0.0.1"}
+    assert "identity" not in requests[0]
+    assert requests[0]["request_id"] not in ("", "of-a-test")
+    assert {line["identity"] for line in requests[1:]} == {"alice"}
+    assert {line["request_id"] for line in requests[1:]} == {"of-a-test"}
+    assert [line["model"] for line in requests[1:]] == ["no", "vk", "vk"]
+    uploads = [line for line in lines if line.get("event") == "uploaded"]
+    assert [line["version"] for line in uploads] == [1, 2]
+    assert {(line["identity"], line["address"], line["request_id"]) for line in uploads} == {
+        ("alice", "127.0.0.1", "of-a-test")
+    }
 
 
 def test_a_file_that_log_rotation_moved_away_is_made_anew(tmp_path: Path) -> None:

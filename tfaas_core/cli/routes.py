@@ -27,7 +27,7 @@ def routes(path: Path | None, overrides: tuple[str, ...], as_json: bool) -> None
             method,
             config.server.base + route.path,
             host.plugins.owner("route", f"{method} {route.path}"),
-            side_of(route),
+            "both" if route.public else side_of(route),
         )
         for route in host.routes()
         for method in route.methods

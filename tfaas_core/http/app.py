@@ -8,6 +8,7 @@ from sanic.request import Request as SanicRequest
 from tfaas_core.fields import Headers
 from tfaas_core.host import Host
 from tfaas_core.http.body import ArrivingRequest
+from tfaas_core.http.door import Door
 from tfaas_core.http.errors import install_error_handler
 from tfaas_core.http.express import ExpressLane
 from tfaas_core.http.foreign import ForeignWatch
@@ -15,17 +16,19 @@ from tfaas_core.http.grammar import MAX_HEAD_BYTES
 from tfaas_core.http.pace import LeastPace
 from tfaas_core.http.request import client_of, split_target
 from tfaas_core.http.router import Found, Router
+from tfaas_core.http.safe_headers import safe_headers
 from tfaas_core.http.sanic_parts import (
     awaits_continue,
     close_behind_answer,
     has_unread_body,
+    is_one_too_many,
     leave_body_unread,
     one_way_app,
 )
 from tfaas_core.http.sanic_wire import SanicWire
 from tfaas_core.http.streaming import close, send_pieces
 from tfaas_core.route import Head, Response
-from tfaas_core.routing.in_flight import InFlight
+from tfaas_core.routing.in_flight import OVERDRAFT_BYTES, InFlight
 from tfaas_core.routing.sendable import sendable
 from tfaas_core.routing.side import Side
 
@@ -42,13 +45,15 @@ UPLOAD_TIMEOUT_S = 180
 def create_app(host: Host, side: Side = "predictions") -> Sanic:  # type: ignore[type-arg]
     """An application with exactly the routes that ``host`` composes.
 
-    If management has a port of its own, these are the routes of one ``side``.
+    If management has a port of its own, these are the routes of one ``side``; each has a door.
     """
     server = host.config.server
     only = side if server.has_admin_port else None
-    router = Router(host.routes(), server.base, host.observers, only, host.proxies)
+    sides = host.observers, only, host.proxies, host.cors
+    router = Router(host.routes(), server.base, *sides)
     max_body_bytes = min(server.max_body_bytes, host.in_flight.most_bytes)
-    lane = SanicLane(router, max_body_bytes, host.in_flight, server.scheme)
+    door = Door.of(host.config)
+    lane = SanicLane(router, max_body_bytes, host.in_flight, door, server.scheme)
     app = one_way_app(f"tfaas-{side}", lane.answer)
     app.config.update(
         {
@@ -68,10 +73,11 @@ def create_app(host: Host, side: Side = "predictions") -> Sanic:  # type: ignore
             "RESPONSE_TIMEOUT": server.request_timeout_s + UPLOAD_TIMEOUT_S,
         }
     )
-    install_error_handler(app, max_body_bytes)
+    install_error_handler(app, max_body_bytes, router.way_back)
     app.ctx.foreign = ForeignWatch()
     app.ctx.least_pace = LeastPace.of(host.config.limits)
     app.ctx.in_flight = host.in_flight
+    app.ctx.door = door
     app.ctx.express_lane = ExpressLane(router, max_body_bytes, server.scheme)
     return app
 
@@ -80,11 +86,12 @@ class SanicLane:
     """Answers requests that Sanic reads: all but plain ones."""
 
     def __init__(
-        self, router: Router, max_body_bytes: int, in_flight: InFlight, scheme: str
+        self, router: Router, max_body_bytes: int, in_flight: InFlight, door: Door, scheme: str
     ) -> None:
         self._router = router
         self._max_body_bytes = max_body_bytes
         self._in_flight = in_flight
+        self._door = door
         self._scheme = scheme
 
     async def answer(self, request: SanicRequest) -> HTTPResponse | None:
@@ -100,7 +107,10 @@ class SanicLane:
             sanic=request,
             max_bytes=self._max_body_bytes,
             in_flight=self._in_flight,
+            overdraft=OVERDRAFT_BYTES if found.manages else 0,
         )
+        if not found.is_quick and is_one_too_many(request):
+            found = self._router.refused(self._door.no_room())
         try:
             return await self._answered(asked, found)
         finally:
@@ -143,7 +153,7 @@ def _settle_connection(request: SanicRequest, found: Found, response: Response) 
 
 
 def _sanics(response: Response) -> HTTPResponse:
-    headers = dict(response.headers)
+    headers = safe_headers(response.media_type, response.headers)
     return HTTPResponse(_body(response), response.status, headers, response.media_type)
 
 

@@ -18,13 +18,14 @@ from tfaas_core.routing.in_flight import InFlight
 class ArrivingRequest(HttpRequest, kw_only=True):
     """A request whose body is still to be read, from ``sanic``.
 
-    ``receive`` takes ``max_bytes`` at most, and as far as ``in_flight`` has room; ``stream`` takes
-    any number.
+    ``receive`` takes ``max_bytes`` at most, and as far as ``in_flight`` has room, or may be
+    overdrawn by ``overdraft``; ``stream`` takes any number.
     """
 
     sanic: SanicRequest
     max_bytes: int
     in_flight: InFlight
+    overdraft: int = 0
     taken_bytes: int = 0
     is_arriving: bool = True
 
@@ -34,7 +35,7 @@ class ArrivingRequest(HttpRequest, kw_only=True):
             if announced > self.max_bytes:
                 raise too_large(self.max_bytes)
             # Whoever only announces much holds nothing.
-            self.in_flight.check_room(announced)
+            self.in_flight.check_room(announced, self.overdraft)
             limit_body(self.sanic, self.max_bytes)
         # Unlike other buffers, it hands its bytes over without a copy.
         body = BytesIO()
@@ -46,7 +47,7 @@ class ArrivingRequest(HttpRequest, kw_only=True):
         self.is_arriving = False
 
     def _take(self, size: int) -> None:
-        self.in_flight.check_room(size)
+        self.in_flight.check_room(size, self.overdraft)
         self.in_flight.left -= size
         self.taken_bytes += size
 

@@ -7,9 +7,14 @@ from sanic.exceptions import BadRequest, PayloadTooLarge, SanicException, Servic
 from sanic.request import Request as SanicRequest
 
 from tfaas_core.errors import BadBody, HttpRefused, TfaasError, TooLarge, Unavailable
+from tfaas_core.fields import Headers
 from tfaas_core.http.grammar import MAX_HEAD_BYTES
+from tfaas_core.http.request import HttpRequest, client_of
+from tfaas_core.http.safe_headers import safe_headers
+from tfaas_core.route import Head
 from tfaas_core.routing.seam import error_answer
 from tfaas_core.routing.unexpected import unexpected
+from tfaas_core.routing.way_back import WayBack
 
 
 def out_of_time() -> TfaasError:
@@ -17,17 +22,33 @@ def out_of_time() -> TfaasError:
     return Unavailable("the request took too long; try again")
 
 
-def install_error_handler(app: Sanic, max_body_bytes: int) -> None:  # type: ignore[type-arg]
-    """Answers requests that never came to a handler: those that Sanic cannot read, or waits for."""
+def install_error_handler(
+    app: Sanic,  # type: ignore[type-arg]
+    max_body_bytes: int,
+    way_back: WayBack,
+) -> None:
+    """Answers requests that never came to a handler: those that Sanic cannot read, or waits for.
+
+    The answers go ``way_back``, where those of what could not be read count as refusals.
+    """
 
     async def handle(request: SanicRequest, exception: Exception) -> HTTPResponse:
         error = _known(exception, max_body_bytes)
         answer = error_answer(error or unexpected(f"{request.method} {request.path}", exception))
+        answer = way_back.passed(_unread(request), answer, is_refused=answer.status < 500)
         sanics = exception.headers if isinstance(exception, SanicException) else {}
-        headers = {**(sanics or {}), **answer.headers}
+        headers = safe_headers(answer.media_type, {**(sanics or {}), **answer.headers})
         return HTTPResponse(answer.body, answer.status, headers, answer.media_type)
 
     app.error_handler.add(Exception, handle)
+
+
+def _unread(request: SanicRequest) -> HttpRequest:
+    """What is known of a request that was not read to its end, or not at all."""
+    method = "" if request.method == "NONE" else request.method
+    path = request.path if method else ""
+    head = Head(method, path, headers=Headers(request.headers.items()))
+    return HttpRequest(head, client_of(request.transport), is_arriving=True)
 
 
 def too_large(max_body_bytes: int) -> TfaasError:

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from tfaas_core.errors import TfaasError
+from tfaas_core.http.door import Door
 from tfaas_core.http.errors import out_of_time
 from tfaas_core.http.express import ExpressLane, PlainRequest
 from tfaas_core.http.express_answers import answer_bytes
@@ -32,15 +34,18 @@ class TfaasProtocol(SanicProtocol):
     """
 
     __slots__ = (
-        *("_client", "_early", "_express_task", "_in_flight", "_lane", "_linger", "_lingering"),
-        *("_taking", "_wire"),
+        *("_asked", "_client", "_door", "_early", "_express_task", "_in_flight", "_lane"),
+        *("_is_extra", "_linger", "_lingering", "_taking", "_wire"),
     )
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._lane: ExpressLane = self.app.ctx.express_lane
         self._in_flight: InFlight = self.app.ctx.in_flight
+        self._door: Door = self.app.ctx.door
         self._client = ClientAddress()
+        self._is_extra = False
+        self._asked: PlainRequest | None = None
         self._express_task: asyncio.Task[None] | None = None
         self._early = bytearray()
         self._wire: ExpressWire | None = None
@@ -51,6 +56,17 @@ class TfaasProtocol(SanicProtocol):
     def connection_made(self, transport: Any) -> None:
         self._client = client_of(transport)
         super().connection_made(transport)  # type: ignore[no-untyped-call]
+        try:
+            self._is_extra = self._door.enters(self)
+        except TfaasError as error:
+            transport.write(answer_bytes(error_answer(error), keep_alive=False))
+            # Without waiting for the client's end: there may be very many.
+            transport.close()
+
+    @property
+    def is_one_too_many(self) -> bool:
+        """Whether only what is quick is to be answered on it."""
+        return self._is_extra and self._door.is_full
 
     def data_received(self, data: bytes) -> None:
         if self._express_task is not None:
@@ -58,15 +74,19 @@ class TfaasProtocol(SanicProtocol):
             return
         rests = self.rests
         request = self._lane.request(data, self._client) if rests else None
+        if self._is_extra and self.is_one_too_many:
+            request = None  # Sanic's lane refuses what is not quick
         if request is None and rests and self.app.ctx.foreign.is_foreign(data):
             self._turn_away(data)
             return
         if request is None:
             super().data_received(data)
             return
+        self._asked = request
         self._express_task = self.loop.create_task(self._answer(request))
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._door.leaves(self)
         self._drop_express()
         if self._linger is not None:
             self._linger.cancel()
@@ -81,7 +101,7 @@ class TfaasProtocol(SanicProtocol):
             if self._wire is not None and self._wire.has_begun:
                 self._wire.cut()
                 return
-            transport.write(answer_bytes(error_answer(out_of_time()), keep_alive=False))
+            transport.write(answer_bytes(self._out_of_time(), keep_alive=False))
         self._lingering = True
         try:
             transport.write_eof()
@@ -92,6 +112,11 @@ class TfaasProtocol(SanicProtocol):
             return
         # The client's end, or the clock, closes the transport.
         self._linger = self.loop.call_later(LINGER_S, self._end, timeout)
+
+    def _out_of_time(self) -> Response:
+        asked = self._asked
+        assert asked is not None
+        return asked.said.passage.given_up(asked, out_of_time())
 
     def _end(self, timeout: float | None) -> None:
         if self.may_write:
@@ -123,6 +148,12 @@ class TfaasProtocol(SanicProtocol):
         else:
             self.is_in_use()
             self._watch()
+
+    def leave_if_idle(self) -> bool:
+        if not self._lingering and (self._express_task is not None or not self.awaits_head):
+            return False
+        self.abort()
+        return True
 
     def close_if_idle(self) -> bool:
         if self._express_task is not None or not self.awaits_head:
@@ -188,7 +219,7 @@ class TfaasProtocol(SanicProtocol):
         return instead
 
     def _express_is_done(self, transport: Any, keep_alive: bool) -> None:
-        self._express_task = None
+        self._asked = self._express_task = None
         self.end_handling()
         if not keep_alive:
             self.close()

@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
 import msgspec
 
 from tfaas_core.errors import MethodNotAllowed, NotFound, TfaasError
 from tfaas_core.route import Request, Response
-from tfaas_core.routing.observers import Observers, RouteObservers
+from tfaas_core.routing.cors import Cors
+from tfaas_core.routing.observers import Observers
 from tfaas_core.routing.pattern import Pattern
 from tfaas_core.routing.proxies import Proxies
 from tfaas_core.routing.seam import Passage, SealedRoute
-from tfaas_core.routing.side import KEYS, Side, side_of
+from tfaas_core.routing.side import KEYS, Side, is_on, side_of
+from tfaas_core.routing.way_back import WayBack
 
 _NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 
+_PREFLIGHT = "OPTIONS"
+
 
 class Found(msgspec.Struct, frozen=True):
-    """What answers a request: a route's passage, or one that says that there is none."""
+    """What answers a request: a route's passage, or one that says that there is none.
+
+    ``manages``: whether it is no prediction. ``is_quick``: nor an upload, so that it is answered
+    however much else there is.
+    """
 
     passage: Passage
     path_fields: Mapping[str, str] = _NO_FIELDS
     streams: bool = False
     express: bool = False
+    manages: bool = True
+    is_quick: bool = True
 
 
 class _Served(msgspec.Struct, frozen=True):
@@ -37,7 +47,9 @@ class _Served(msgspec.Struct, frozen=True):
     def found(self, values: tuple[str, ...]) -> Found:
         fields = MappingProxyType(self.pattern.fields(values)) if values else _NO_FIELDS
         route = self.route
-        return Found(route.passage, fields, route.streams, route.express)
+        manages = side_of(route) == "management" and not route.express
+        is_quick = manages and not (route.streams and route.right == "upload")
+        return Found(route.passage, fields, route.streams, route.express, manages, is_quick)
 
 
 class _Place(msgspec.Struct):
@@ -48,6 +60,7 @@ class _Place(msgspec.Struct):
     elsewhere: dict[str, Side]
 
     def find(self, method: str, path: str, values: tuple[str, ...]) -> Found:
+        """Raises NotFound, or MethodNotAllowed."""
         served = self.routes.get(method)
         if served is None and method == "HEAD":
             served = self.routes.get("GET")
@@ -63,9 +76,10 @@ class _Place(msgspec.Struct):
             side = next(iter(self.elsewhere.values()))
         if side is not None:
             return NotFound(f"{path[:200]} is on another port: that for {side} ({KEYS[side]})")
-        return MethodNotAllowed(f"{path[:200]} does not take {method[:20]}", self._allowed())
+        return MethodNotAllowed(f"{path[:200]} does not take {method[:20]}", self.allowed())
 
-    def _allowed(self) -> list[str]:
+    def allowed(self) -> list[str]:
+        """The methods that it takes."""
         implied = {"HEAD"} if "GET" in self.routes else set()
         return sorted({*self.routes, *implied})
 
@@ -83,16 +97,19 @@ class Router:
         observers: Observers | None = None,
         side: Side | None = None,
         proxies: Proxies | None = None,
+        cors: Cors | None = None,
     ) -> None:
         """``base``: what all paths begin with. Raises ValueError for a path that is no pattern.
 
         ``observers`` are told of requests for what nobody serves; whose they are, ``proxies`` tell.
-        ``side``: the only routes that
-        are served here; those of the other one are on another port. None: all are served.
+        ``side``: the only routes that are served here; those of the other one are on another port.
+        None: all are served. ``cors`` answers what browsers ask before requests to what is served.
+        ``way_back`` is that of answers which come from no route.
         """
         self._base = base
-        self._told = None if observers is None else observers.at()
         self._proxies = proxies
+        self._cors = cors
+        self.way_back = WayBack(None if observers is None else observers.at(), cors)
         places = _places(routes, side)
         texts = ((place.pattern.text, place) for place in places)
         self._literal = {base + text: place for text, place in texts if text is not None}
@@ -106,17 +123,43 @@ class Router:
         try:
             return self._find(method, path)
         except TfaasError as error:
-            return Found(_refusing(error, self._told, self._proxies))
+            return self.refused(error)
+
+    def refused(self, error: TfaasError) -> Found:
+        """What answers ``error``."""
+        return Found(self._refusing(error))
 
     def _find(self, method: str, path: str) -> Found:
         place = self._literal.get(path.rstrip("/"))
         if place is not None:
-            return place.find(method, path, ())
+            return self._found(place, method, path, ())
         match = self._regex.fullmatch(path)
         if match is None or match.lastindex is None:
             raise NotFound(f"nothing is served at {path[:200]}; see `tfaas routes`")
         place, first = self._groups[match.lastindex]
-        return place.find(method, path, match.groups()[first : first + len(place.pattern.names)])
+        values = match.groups()[first : first + len(place.pattern.names)]
+        return self._found(place, method, path, values)
+
+    def _found(self, place: _Place, method: str, path: str, values: tuple[str, ...]) -> Found:
+        try:
+            return place.find(method, path, values)
+        except MethodNotAllowed as error:
+            if self._cors is None or method != _PREFLIGHT:
+                raise
+            return Found(self._refusing(error, self._cors, place.allowed()))
+
+    def _refusing(
+        self, error: TfaasError, cors: Cors | None = None, allowed: Collection[str] = ()
+    ) -> Passage:
+        """Answers ``error``, unless a browser asks which of the methods ``allowed`` it may use."""
+
+        async def refuse(request: Request) -> Response:
+            answer = None if cors is None else cors.preflight(request.head, allowed)
+            if answer is None:
+                raise error
+            return answer
+
+        return Passage(refuse, streams=True, proxies=self._proxies, way_back=self.way_back)
 
 
 def _places(routes: Iterable[SealedRoute], side: Side | None) -> list[_Place]:
@@ -126,7 +169,7 @@ def _places(routes: Iterable[SealedRoute], side: Side | None) -> list[_Place]:
         pattern = Pattern.of(route.path)
         place = places.setdefault(pattern.shape, _Place(pattern, {}, {}))
         for method in route.methods:
-            if side in (None, side_of(route)):
+            if side is None or is_on(route, side):
                 place.routes[method] = _Served(pattern, route)
             else:
                 place.elsewhere[method] = side_of(route)
@@ -140,10 +183,3 @@ def _first_groups(places: Iterable[_Place]) -> dict[int, tuple[_Place, int]]:
         groups[number] = place, number
         number += 1 + len(place.pattern.names)
     return groups
-
-
-def _refusing(error: TfaasError, told: RouteObservers | None, proxies: Proxies | None) -> Passage:
-    async def refuse(_request: Request) -> Response:
-        raise error
-
-    return Passage(refuse, streams=True, observers=told, proxies=proxies)

@@ -122,6 +122,12 @@ def close_behind_answer(request: SanicRequest) -> None:
         stream.keep_alive = False
 
 
+def is_one_too_many(request: SanicRequest) -> bool:
+    """Whether it came over a connection that is one more than there should be."""
+    stream: Any = request.stream
+    return stream is not None and bool(stream.protocol.is_one_too_many)
+
+
 def say_no_more(request: SanicRequest) -> None:
     """Has Sanic send no error behind an answer that it has begun; its client is gone."""
     stream: Any = request.stream

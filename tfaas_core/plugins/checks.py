@@ -34,7 +34,7 @@ _MODULE_NAME = re.compile(r"\w+(\.\w+)*")
 
 _PLAIN_METHODS = {
     "codec": ("parse", "is_heavy", "bind", "encode", "encode_other"),
-    "observer": ("answered", "uploaded", "switched", "loaded", "unloaded", "crashed"),
+    "observer": ("answered", "audited", "uploaded", "switched", "loaded", "unloaded", "crashed"),
 }
 """Methods whose answer nobody awaits."""
 

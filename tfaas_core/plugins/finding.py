@@ -32,6 +32,7 @@ BUILTIN_PLUGINS = (
     "tfaas_plugins.routes.versions",
     "tfaas_plugins.routes.params",
     "tfaas_plugins.routes.status",
+    "tfaas_plugins.health",
     "tfaas_plugins.management",
     "tfaas_plugins.access_log",
     "tfaas_plugins.rate_limit",

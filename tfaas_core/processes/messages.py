@@ -7,7 +7,7 @@ from typing import TypeAlias
 import msgspec
 
 from tfaas_core.events import ModelEvent
-from tfaas_core.status import ServerStatus
+from tfaas_core.status import Fitness, ServerStatus
 from tfaas_core.system.link import Answer
 
 
@@ -71,7 +71,9 @@ class Drain(msgspec.Struct, frozen=True, tag=True):
 
 
 class Ping(msgspec.Struct, frozen=True, tag=True):
-    """The parent: does your event loop go on?"""
+    """The parent: does your event loop go on? And this is how the server is."""
+
+    fitness: Fitness
 
 
 class Pong(msgspec.Struct, frozen=True, tag=True):

@@ -6,13 +6,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import os
 import signal
 import time
-from contextlib import AsyncExitStack, suppress
-from typing import TypeVar
-
-import msgspec
+from contextlib import AsyncExitStack
 
 from tfaas_core import __version__
 from tfaas_core.composition import Composition
@@ -31,9 +27,9 @@ from tfaas_core.processes.messages import (
     Pong,
     Serving,
 )
+from tfaas_core.processes.overview import Overview
 from tfaas_core.processes.ports import Ports
 from tfaas_core.processes.renewal import MakeRenewal
-from tfaas_core.processes.sandbox import sandbox_of
 from tfaas_core.processes.teller import Teller
 from tfaas_core.processes.watcher import Watcher
 from tfaas_core.processes.worker_process import (
@@ -43,7 +39,6 @@ from tfaas_core.processes.worker_process import (
     renewed,
 )
 from tfaas_core.processes.worker_start import WorkerStart
-from tfaas_core.status import ProcessStatus, ServerStatus
 from tfaas_core.system.backoff import Backoff
 from tfaas_core.system.ending import Ending
 from tfaas_core.system.one_line import described
@@ -53,8 +48,6 @@ _RETRY_S = 1.0
 _DRAIN_GRACE_S = 5.0
 
 _log = logging.getLogger("tfaas.parent")
-
-T = TypeVar("T")
 
 
 class Parent:
@@ -77,9 +70,8 @@ class Parent:
         self._tasks = Tasks(_log)
         self._supervisor: Supervisor | None = None
         self._stop = asyncio.Event()
-        self._started_s = time.monotonic()
         self._failure: StartupError | None = None
-        self._sandbox: dict[str, str] = {}
+        self._overview: Overview
 
     @property
     def has_served(self) -> bool:
@@ -96,15 +88,15 @@ class Parent:
             loop.add_signal_handler(signal_number, self._told_to_stop)
         loop.add_signal_handler(signal.SIGHUP, self._renewal.ask)
         self._supervisor = self._composition.supervisor(self._teller.tell)
-        self._sandbox = sandbox_of(self._composition)
+        storage = self._composition.storage_part, self._composition.storage
+        watcher = Watcher(*storage, self._storage_changed.set)
+        self._overview = Overview(self._composition, self._workers, self._supervisor, watcher)
         async with AsyncExitStack() as started:
             if self._supervisor is not None:
                 part = self._composition.supervisor_part
                 started.push_async_callback(part.aend, self._supervisor.close)
                 with part.starting("starting"):
                     await self._supervisor.start()
-            storage = self._composition.storage_part, self._composition.storage
-            watcher = Watcher(*storage, self._storage_changed.set)
             watcher.start()
             started.push_async_callback(self._tasks.cancel)
             started.push_async_callback(self._end, watcher)
@@ -120,7 +112,8 @@ class Parent:
     # Workers: started, heard, replaced.
 
     def _start_worker(self, number: int) -> None:
-        worker = self._start.start(number, self._supervisor, self._renewal.config)
+        config, fitness = self._renewal.config, self._overview.fitness
+        worker = self._start.start(number, self._supervisor, config, fitness)
         self._workers[number] = worker
         asyncio.get_running_loop().add_reader(worker.process.sentinel, self._died, worker)
 
@@ -131,6 +124,7 @@ class Parent:
                 self._teller.serves(worker, message.hears_events)
                 # It may have read the storage just before a change that it was not told of.
                 self._storage_changed.set()
+                worker.ping()
                 self._announce_addresses()
             case CannotStart():
                 self._cannot_start(worker, message.message)
@@ -153,7 +147,8 @@ class Parent:
             or not all(worker.is_serving for worker in self._workers.values())
         ):
             return
-        self._announced = True
+        self._announced = self._overview.has_started = True
+        self._overview.tell_workers()
         addresses = self._ports.announced(self._renewal.config.server.base)
         print(f"TFaaS {__version__} serves {addresses}", flush=True)
         self._print_notices()
@@ -217,31 +212,7 @@ class Parent:
             worker.send(Announced(message.call))
 
     async def _look(self, worker: WorkerProcess, message: Look) -> None:
-        pids = {os.getpid(): "parent"}
-        for other in self._workers.values():
-            if other.process.pid is not None:
-                pids[other.process.pid] = "http_worker"
-        pids |= self._of_supervisor("processes", dict[int, str])
-        unavailable = self._of_supervisor("unavailable", dict[str, str])
-        processes: list[ProcessStatus] = []
-        with suppress(RuntimeError, OSError):  # no thread or no file is left
-            processes = await asyncio.to_thread(
-                lambda: [ProcessStatus.of(kind, pid) for pid, kind in pids.items()]
-            )
-        uptime_s = round(time.monotonic() - self._started_s, 3)
-        status = ServerStatus(uptime_s, processes, unavailable, self._sandbox)
-        worker.send(Looked(message.call, status))
-
-    def _of_supervisor(self, method: str, kind: type[T]) -> T:
-        """What its method returns; nothing, if it fails: the rest can be told all the same."""
-        if self._supervisor is None:
-            return kind()
-        try:
-            return msgspec.convert(getattr(self._supervisor, method)(), kind)
-        except BaseException as error:  # a plugin may call exit()
-            part = self._composition.supervisor_part
-            _log.error("%s", part.blamed(f"{method} of the {part.name}", error), exc_info=error)
-            return kind()
+        worker.send(Looked(message.call, await self._overview.status()))
 
     async def _follow_storage(self) -> None:
         """Has the workers look at the storage whenever it has changed, until they could."""
@@ -268,9 +239,15 @@ class Parent:
         self._start.close()
 
     def _told_to_stop(self) -> None:
-        if self._stop.is_set():
+        delay_s = self._renewal.config.server.drain_delay_s
+        if self._stop.is_set() or self._overview.is_leaving:
             _log.warning("told to stop again: not waiting any longer")
             self._kill_workers()
+        elif self._announced and delay_s:
+            self._overview.is_leaving = True
+            self._overview.tell_workers()
+            asyncio.get_running_loop().call_later(delay_s, self._stop.set)
+            return
         self._stop.set()
 
     async def _drain(self) -> None:

@@ -22,6 +22,9 @@ _UNASKED_S = 30.0
 
 _END_TIMEOUT_S = 2.0
 
+_SILENT_S = 10.0
+"""A storage is asked several times a second: one that is silent for so long does not answer."""
+
 _log = logging.getLogger("tfaas.storage")
 
 
@@ -39,12 +42,23 @@ class Watcher:
         self._changed = changed
         self._loop = asyncio.get_running_loop()
         self._stop = threading.Event()
+        self._is_lost = False
+        self._answered_s = time.monotonic()
         # If the storage does not answer, nobody waits for it at the end.
         self._thread = threading.Thread(target=self._watch, name="tfaas-watcher", daemon=True)
 
     def start(self) -> None:
         """Begins to watch."""
         self._thread.start()
+
+    @property
+    def fault(self) -> str:
+        """Why the storage cannot be read, a clause; empty if it can. The log says more."""
+        if self._is_lost:
+            return "the model storage cannot be read"
+        if time.monotonic() > self._answered_s + _SILENT_S:
+            return "the model storage does not answer"
+        return ""
 
     async def stop(self) -> None:
         """Ends the watching."""
@@ -55,24 +69,24 @@ class Watcher:
         # None: nothing is known. What changed before the first look, the workers may have missed.
         seen: str | None = None
         told_s = time.monotonic()
-        is_lost = False
         while not self._stop.is_set():
             try:
                 revision = self._storage.wait_for_change(seen or "", _SLICE_S)
             # Whatever it is, to end would mean to notice no change ever again.
             except BaseException as error:
-                if not is_lost:
+                if not self._is_lost:
                     self._warn(error)
                     self._tell()
-                is_lost = True
+                self._is_lost = True
                 self._stop.wait(_RETRY_S)
                 continue
-            if is_lost:
+            self._answered_s = time.monotonic()
+            if self._is_lost:
                 _log.warning("the model storage is back")
-            if is_lost or revision != seen or time.monotonic() > told_s + _UNASKED_S:
+            if self._is_lost or revision != seen or time.monotonic() > told_s + _UNASKED_S:
                 self._tell()
                 told_s = time.monotonic()
-            seen, is_lost = revision, False
+            seen, self._is_lost = revision, False
 
     def _warn(self, error: BaseException) -> None:
         what = "storage unreadable; serving the models already known: %s"

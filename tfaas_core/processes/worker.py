@@ -29,6 +29,7 @@ from tfaas_core.host import Host
 from tfaas_core.plugins import BUILTIN_PLUGINS
 from tfaas_core.plugins.finding import modules_of
 from tfaas_core.processes.broken_start import start_error
+from tfaas_core.processes.fitness import KnownFitness
 from tfaas_core.processes.front import Front
 from tfaas_core.processes.messages import (
     Announce,
@@ -125,6 +126,7 @@ class HttpWorker:
         self._host: asyncio.Future[Host] = asyncio.get_running_loop().create_future()
         self._draining = asyncio.Event()
         self._could_read = True
+        self._fitness = KnownFitness()
         self._tasks = Tasks(_log)
 
     async def run(self) -> None:
@@ -155,6 +157,7 @@ class HttpWorker:
             self._look,
             self._tell,
             arguments.memory,
+            self._fitness.now,
         )
         composition = Composition.of(arguments.config)
         host = await started.enter_async_context(Host.started(composition, place))
@@ -198,8 +201,10 @@ class HttpWorker:
                 # Nothing is sent before this worker has said that it serves.
                 self._host.result().observers.happened(message.event)
             case Ping():
+                self._fitness.told(message.fitness)
                 self._link.send(Pong())
             case Drain():
+                self._fitness.leaving()
                 self._draining.set()
 
     async def _refresh(self, message: Refresh) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from tfaas_core.config import Config
 from tfaas_core.processes.heartbeat import Heartbeat
 from tfaas_core.processes.messages import FromWorker, Ping, Refresh, Refreshed, Renew, Renewed
+from tfaas_core.status import Fitness
 from tfaas_core.system.link import Link
 from tfaas_core.system.stopped import LOOK_EVERY_S
 
@@ -37,8 +38,9 @@ class WorkerProcess:
         control: socket.socket,
         on_message: Callable[[WorkerProcess, FromWorker, list[int]], None],
         silent_limit_s: float = 0.0,
+        fitness: Callable[[], Fitness] = Fitness,
     ) -> None:
-        """``silent_limit_s``: see Heartbeat."""
+        """``silent_limit_s``: see Heartbeat. ``fitness`` says how the server is."""
         self.number = number
         self.process = process
         self.is_serving = False
@@ -49,7 +51,12 @@ class WorkerProcess:
         )
         self.send: Callable[[object], None] = self._link.send
         """Tells it something."""
-        self.heartbeat = Heartbeat(process.pid or 0, lambda: self.send(Ping()), silent_limit_s)
+        self._fitness = fitness
+        self.heartbeat = Heartbeat(process.pid or 0, self.ping, silent_limit_s)
+
+    def ping(self) -> None:
+        """Asks it whether it goes on, and tells it how the server is."""
+        self.send(Ping(self._fitness()))
 
     async def refresh(self, name: str) -> bool:
         """Has it look up ``name``, or with "", everything; returns whether it could.

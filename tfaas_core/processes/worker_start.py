@@ -15,6 +15,7 @@ from tfaas_core.processes.messages import FromWorker
 from tfaas_core.processes.ports import Ports
 from tfaas_core.processes.worker_process import WorkerProcess
 from tfaas_core.shared_memory import shared_memories
+from tfaas_core.status import Fitness
 from tfaas_core.system.descriptors import SpareDescriptors
 from tfaas_core.system.lifeline import Lifeline, tied
 from tfaas_core.system.signals import stop_signals_blocked
@@ -42,8 +43,14 @@ class WorkerStart:
         self._lifeline = Lifeline()
         self._spare = SpareDescriptors(_SPARE)
 
-    def start(self, number: int, supervisor: Supervisor | None, config: Config) -> WorkerProcess:
-        """``config``: as it is now.
+    def start(
+        self,
+        number: int,
+        supervisor: Supervisor | None,
+        config: Config,
+        fitness: Callable[[], Fitness],
+    ) -> WorkerProcess:
+        """``config``: as it is now. ``fitness`` says how the server is.
 
         Raises OSError if there is no room for a process; too many open files are no reason.
         """
@@ -71,7 +78,7 @@ class WorkerStart:
             their_engine.close()
             supervisor.attach(number, engine)
         limit_s = config.server.request_timeout_s
-        return WorkerProcess(number, process, ours, self._heard, limit_s)
+        return WorkerProcess(number, process, ours, self._heard, limit_s, fitness)
 
     def close(self) -> None:
         """No other is started."""

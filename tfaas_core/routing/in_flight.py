@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from tfaas_core.errors import Unavailable
 
+OVERDRAFT_BYTES = 1 << 24
+"""Beyond the budget, for the bodies of requests that manage: these are small, and relieve it."""
+
 
 class InFlight:
-    """A budget of bytes for one HTTP worker. ``left``: how much of it nobody has."""
+    """A budget of bytes for one HTTP worker. ``left``: how much of it nobody has; below 0 if it is
+    overdrawn."""
 
     __slots__ = ("left", "most_bytes")
 
@@ -14,9 +18,9 @@ class InFlight:
         self.most_bytes = most_bytes
         self.left = most_bytes
 
-    def check_room(self, size: int) -> None:
+    def check_room(self, size: int, overdraft: int = 0) -> None:
         """Raises Unavailable if there is no room for ``size`` bytes more."""
-        if size > self.left:
+        if size > self.left + overdraft:
             raise self.no_room()
 
     def no_room(self) -> Unavailable:

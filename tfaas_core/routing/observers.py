@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from tfaas_core.errors import UnknownModel
+from tfaas_core.errors import QueueFull, UnknownModel
 from tfaas_core.events import (
     ModelCrashed,
     ModelEvent,
@@ -19,7 +19,7 @@ from tfaas_core.events import (
     ModelUploaded,
 )
 from tfaas_core.observer import CUT, Answered, Observer
-from tfaas_core.route import Response
+from tfaas_core.route import Request, Response, Right, request_id_of
 from tfaas_core.routing.arriving import Arriving
 
 _SILENT_S = 60.0
@@ -32,6 +32,10 @@ _METHODS: dict[type[ModelEvent], str] = {
     ModelCrashed: "crashed",
 }
 
+_REFUSALS = frozenset((401, 403, 408, 413, 429, 507))
+_CHANGES = frozenset(("upload", "delete", "admin"))
+"""Rights that take more than looking or asking."""
+
 _Listener: TypeAlias = tuple[int, Callable[[Any], None]]
 
 _log = logging.getLogger("tfaas.observers")
@@ -43,14 +47,18 @@ class Observers:
     def __init__(self, owned: Iterable[tuple[Observer, str]] = ()) -> None:
         self._observers = tuple(owned)
         self._of_answers = self._listeners("answered")
+        self._of_audits = self._listeners("audited")
         self._of_events = {kind: self._listeners(method) for kind, method in _METHODS.items()}
         self._silent_until_s: dict[int, float] = {}
         self.hear_events = any(self._of_events.values())
         """Whether any of them does anything with what is no answer."""
 
-    def at(self, path: str = "") -> RouteObservers | None:
-        """For a route of this pattern; None if none of them does anything with an answer."""
-        return RouteObservers(self._of_answers, self.failed, path) if self._of_answers else None
+    def at(self, path: str = "", right: Right | None = "read") -> RouteObservers | None:
+        """For a route of this pattern that takes ``right``; None if none of them does anything with
+        an answer."""
+        if not (self._of_answers or self._of_audits):
+            return None
+        return RouteObservers(self._of_answers, self._of_audits, self.failed, path, right)
 
     def happened(self, event: ModelEvent) -> None:
         """What one of them raises is logged, and the others are told all the same."""
@@ -85,33 +93,78 @@ class Observers:
 class RouteObservers:
     """Those that are told of the answers of one route."""
 
-    __slots__ = ("_failed", "_listeners", "_path")
+    __slots__ = ("_auditors", "_failed", "_listeners", "_path", "_right")
 
     def __init__(
         self,
         listeners: tuple[_Listener, ...],
+        auditors: tuple[_Listener, ...],
         failed: Callable[[int, BaseException], None],
         path: str,
+        right: Right | None,
     ) -> None:
         self._listeners = listeners
+        self._auditors = auditors
         self._failed = failed
         self._path = path
+        self._right = right
+
+    @property
+    def attend(self) -> bool:
+        """Whether they may want to know of each request who asks, and for which model."""
+        return bool(self._listeners) or (self._auditors != () and self._right in (None, *_CHANGES))
+
+    def care_for(self, request: Request, response: Response, is_refused: bool = False) -> bool:
+        """Whether one of them has to be told of this answer."""
+        return bool(self._listeners) or (
+            self._auditors != () and self._is_of_note(request, response, is_refused)
+        )
+
+    def _is_of_note(self, request: Request, response: Response, is_refused: bool) -> bool:
+        status = response.status
+        if (
+            is_refused
+            or status in _REFUSALS
+            or (status == 503 and _code(response) == QueueFull.code)
+        ):
+            return True
+        right = self._right or ("read" if request.method in ("GET", "HEAD") else "admin")
+        return right in _CHANGES
 
     def answered(
-        self, request: Arriving, response: Response, answer_bytes: int, is_cut: bool = False
+        self,
+        request: Arriving,
+        response: Response,
+        answer_bytes: int,
+        is_cut: bool = False,
+        is_refused: bool = False,
     ) -> None:
         """Tells them; what one of them raises is logged, and the others are told all the same.
 
         ``answer_bytes``: of the body, as far as it was sent. ``is_cut``: whether it ended early.
+        ``is_refused``: whether the request came to no handler.
         """
-        visit = request.visit
-        if visit is None:
-            return
-        head = request.head
+        answer = self._answer(request, response, answer_bytes, is_cut)
+        self._tell(self._listeners, answer)
+        if self._auditors and self._is_of_note(request, response, is_refused):
+            self._tell(self._auditors, answer)
+
+    def _tell(self, listeners: tuple[_Listener, ...], answer: Answered) -> None:
+        for number, listener in listeners:
+            try:
+                listener(answer)
+            except BaseException as error:  # a plugin may call exit()
+                self._failed(number, error)
+
+    def _answer(
+        self, request: Arriving, response: Response, answer_bytes: int, is_cut: bool
+    ) -> Answered:
+        request_id, visit, head = request_id_of(request), request.visit, request.head
+        assert visit is not None
         is_error = response.status >= 400 and not is_cut
         code = _code(response) if is_error else CUT if is_cut else ""
         # In their order: by their names would take several times as long.
-        answer = Answered(
+        return Answered(
             head.method,
             head.raw_path,
             self._path,
@@ -121,19 +174,15 @@ class RouteObservers:
             visit.identity,
             None if request.is_arriving else len(request.body),
             answer_bytes,
-            time.monotonic() - visit.begin_s,
+            time.monotonic() - request.begin_s,
             visit.codec,
             "" if code == UnknownModel.code else visit.model,
             visit.version,
             visit.rows,
             visit.wait_s,
             visit.run_s,
+            request_id,
         )
-        for number, listener in self._listeners:
-            try:
-                listener(answer)
-            except BaseException as error:  # a plugin may call exit()
-                self._failed(number, error)
 
 
 class _Error(msgspec.Struct):

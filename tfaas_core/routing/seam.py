@@ -12,15 +12,19 @@ import msgspec
 
 from tfaas_core.errors import TfaasError, is_error_status
 from tfaas_core.json_text import plain
-from tfaas_core.route import Handler, Request, Response, Route, json_response
+from tfaas_core.route import Handler, Request, Response, Route, json_response, request_id_of
 from tfaas_core.routing.arriving import Arriving
+from tfaas_core.routing.cors import Cors
 from tfaas_core.routing.culprit import culprit
 from tfaas_core.routing.guards import Guards, RouteGuards
-from tfaas_core.routing.observers import Observers, RouteObservers
+from tfaas_core.routing.observers import Observers
 from tfaas_core.routing.proxies import Proxies
 from tfaas_core.routing.sendable import sendable
 from tfaas_core.routing.unexpected import is_given_up, unexpected
+from tfaas_core.routing.way_back import WayBack, has_id
 from tfaas_core.visit import Visit
+
+_PLAIN_WAY_BACK = WayBack()
 
 
 class Passage:
@@ -30,8 +34,8 @@ class Passage:
     """
 
     __slots__ = (
-        *("_guards", "_handler", "_is_attended", "_is_ours", "_observers", "_plugins", "_proxies"),
-        *("_streams", "owner"),
+        *("_guards", "_handler", "_is_attended", "_is_ours", "_plugins", "_proxies", "_streams"),
+        *("_takes_all", "_way_back", "owner"),
     )
 
     def __init__(
@@ -42,28 +46,31 @@ class Passage:
         plugins: Collection[str] = (),
         is_ours: bool = False,
         guards: RouteGuards | None = None,
-        observers: RouteObservers | None = None,
         proxies: Proxies | None = None,
+        way_back: WayBack = _PLAIN_WAY_BACK,
     ) -> None:
         """``owner``: the module of the plugin that the handler comes from.
 
         ``plugins``: those of all plugins, any of which the handler may call. ``streams``: whether
         it reads a body piece by piece. ``is_ours``: what it answers needs no check, which each
-        request would pay for. ``guards`` it asks first, and ``observers`` it tells afterwards;
-        before both, ``proxies`` tell whose request it is.
+        request would pay for. ``guards`` it asks first, and ``way_back`` takes the answers; before
+        both, ``proxies`` tell whose request it is.
         """
         self._handler = handler
         self._streams = streams
         self._is_ours = is_ours
         self._plugins = plugins
         self._guards = guards
-        self._observers = observers
         self._proxies = proxies
-        self._is_attended = (guards, observers, proxies) != (None, None, None)
+        self._way_back = way_back
+        self._takes_all = way_back.takes_all
+        is_asked = guards is not None or proxies is not None
+        self._is_attended = is_asked or way_back.attends
         self.owner = owner
 
     async def __call__(self, request: Arriving) -> Response:
         """What the client gets. Raises CancelledError alone, if the request is given up."""
+        is_refused = True
         try:
             if self._is_attended:
                 if self._proxies is not None:
@@ -74,24 +81,23 @@ class Passage:
                     await waiting
             if request.is_arriving and not self._streams:
                 await request.receive()
+            is_refused = False
             response = await self._handler(request)
             if not self._is_ours:
                 response = sendable(response)
         except BaseException as error:  # a plugin may call exit()
             if is_given_up(error):
                 raise
-            response = self.failed(request, error)
-        observers = self._observers
-        if observers is not None and response.stream is None:
-            observers.answered(request, response, len(response.body))
+            response = self._failed(request, error)
+        if self._takes_all or response.status >= 400 or has_id(request):
+            return self._way_back.passed(request, response, is_refused)
         return response
 
     def streamed(
         self, request: Arriving, response: Response, answer_bytes: int, is_cut: bool = False
     ) -> None:
         """Called once a stream has ended, or was cut, so that observers are told."""
-        if self._observers is not None:
-            self._observers.answered(request, response, answer_bytes, is_cut)
+        self._way_back.streamed(request, response, answer_bytes, is_cut)
 
     def unstreamed(self, request: Arriving, error: BaseException) -> Response:
         """What the client gets if a stream failed before its first piece was sent."""
@@ -99,8 +105,15 @@ class Passage:
         self.streamed(request, response, len(response.body))
         return response
 
-    def failed(self, request: Request, error: BaseException) -> Response:
+    def given_up(self, request: Arriving, error: TfaasError) -> Response:
+        """What the client gets whose request was given up because of ``error``."""
+        return self._way_back.passed(request, self._failed(request, error), is_refused=False)
+
+    def failed(self, request: Arriving, error: BaseException) -> Response:
         """What the client gets because of ``error``; it is logged, unless it is a TfaasError."""
+        return self._way_back.dressed(request, self._failed(request, error))
+
+    def _failed(self, request: Request, error: BaseException) -> Response:
         fault = error
         if isinstance(error, TfaasError):
             self._log_bug(request, error)
@@ -115,7 +128,7 @@ class Passage:
         """Logs an error of status 500, unless that was done where it comes from."""
         is_bug = error.status == 500 or not is_error_status(error.status)
         if is_bug and not error.is_logged:
-            unexpected(f"{request.method} {request.head.raw_path}", error, self.blamed(error))
+            unexpected(_doing(request), error, self.blamed(error))
 
     def blamed(self, error: BaseException) -> str:
         """The module of the plugin whose fault ``error`` is; empty if it is none's."""
@@ -136,11 +149,13 @@ def sealed(
     guards: Guards | None = None,
     observers: Observers | None = None,
     proxies: Proxies | None = None,
+    cors: Cors | None = None,
 ) -> SealedRoute:
     """The route, behind the seam; the arguments are those of ``Passage``."""
-    asked = None if guards is None else guards.at(route.path, route.right)
-    told = None if observers is None else observers.at(route.path)
-    passage = Passage(route.handler, route.streams, owner, plugins, is_ours, asked, told, proxies)
+    asked = None if guards is None or route.public else guards.at(route.path, route.right)
+    told = None if observers is None else observers.at(route.path, route.right)
+    back = WayBack(told, cors)
+    passage = Passage(route.handler, route.streams, owner, plugins, is_ours, asked, proxies, back)
     return SealedRoute(**msgspec.structs.asdict(route), passage=passage)
 
 
@@ -154,4 +169,10 @@ def error_answer(error: TfaasError) -> Response:
 
 def bug_answer(request: Request, error: BaseException, owner: str = "") -> Response:
     """Logs what nobody should have raised, and gives what the client is told."""
-    return error_answer(unexpected(f"{request.method} {request.head.raw_path}", error, owner))
+    return error_answer(unexpected(_doing(request), error, owner))
+
+
+def _doing(request: Request) -> str:
+    """As logs name what went wrong."""
+    named = f" (id {request_id_of(request)})" if has_id(request) else ""
+    return f"{request.method} {request.head.raw_path}{named}"

@@ -17,3 +17,8 @@ KEYS: Mapping[Side, str] = {"predictions": "server.port", "management": "server.
 def side_of(route: Route) -> Side:
     """What ``route`` is for: what only takes the right to predict is a prediction."""
     return "predictions" if route.right == "predict" else "management"
+
+
+def is_on(route: Route, side: Side) -> bool:
+    """Whether ``route`` is on the port that is for ``side``."""
+    return route.public or side_of(route) == side

@@ -40,6 +40,8 @@ class Server(Table, frozen=True):
     """The largest body, except for uploads; beyond it: 413."""
     request_timeout_s: Deadline = 30.0
     """The deadline of a prediction: 504 after it."""
+    drain_delay_s: Annotated[float, Meta(ge=0, le=3_600)] = 0.0
+    """How long it answers on when it was told to stop, as not ready, before it takes nobody in."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe records that are logged."""
     log_format: Literal["text", "json"] = "text"
@@ -147,12 +149,35 @@ class Limits(Table, frozen=True):
     """Of a JSON body, or of a text in MessagePack: 413 beyond it."""
     max_bytes_in_flight: PositiveInt = 2_147_483_648
     """Of the bodies that an HTTP worker has in memory, but for uploads: 503 beyond it."""
+    max_connections: PositiveInt = 10_000
+    """With an HTTP worker: beyond it, those without a request make room, or else 503."""
     head_timeout_s: Deadline = 20.0
     """For the whole head of a request, from its first byte: 408 after it."""
     min_bytes_per_s: Annotated[int, Meta(ge=0)] = 500
     """What a client has to send of a body, and to take of an answer, at least: 408, or the end."""
     pace_window_s: Deadline = 30.0
     """How long a client may be slower than that, or pause."""
+
+
+class CorsTable(Table, frozen=True):
+    """``[cors]``: which pages of other origins may read answers, by their scripts in browsers."""
+
+    origins: tuple[str, ...] = ()
+    """Like ``https://lab.example``, or ``*`` for all; none: browsers keep to the server's own."""
+    methods: tuple[str, ...] = ("GET", "HEAD", "POST")
+    """What their scripts may send."""
+    request_headers: tuple[str, ...] = (
+        *("Accept", "Authorization", "Content-Encoding", "Content-Type", "X-Request-Id"),
+    )
+    """Headers that their scripts may set."""
+    exposed_headers: tuple[str, ...] = (
+        *("RateLimit", "RateLimit-Policy", "Retry-After", "TFaaS-Model", "X-Request-Id"),
+    )
+    """Headers of answers that their scripts may read."""
+    credentials: bool = False
+    """Whether browsers may send cookies and client certificates of their own accord."""
+    max_age_s: Annotated[int, Meta(ge=0, le=86_400)] = 600
+    """For how long browsers need not ask again."""
 
 
 class PluginsTable(Table, frozen=True):

@@ -46,7 +46,7 @@ class FakeLane:
 
     def __init__(self, host: Host) -> None:
         base = host.config.server.base
-        self._router = Router(host.routes(), base, host.observers, proxies=host.proxies)
+        self._router = Router(host.routes(), base, host.observers, None, host.proxies, host.cors)
 
     async def answer(self, request: FakeRequest) -> Response:
         """What the host answers, errors included; a body that is streamed is gathered."""

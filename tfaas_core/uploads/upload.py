@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TypeAlias
 
+import msgspec
+
 from tfaas_core.errors import BadBody, DoesNotFit
 from tfaas_core.events import ModelUploaded
 from tfaas_core.models.model import ModelVersion, check_name
@@ -21,6 +23,21 @@ Admit: TypeAlias = Callable[[str], Awaitable[None]]
 """Raises what guards raise who do not let the upload have this name."""
 
 
+class Sender(msgspec.Struct, frozen=True):
+    """Who sends an upload, for observers; by default, the server itself.
+
+    ``admit`` is asked whether the upload may have its name, as soon as that is known.
+    """
+
+    admit: Admit | None = None
+    identity: str = ""
+    address: str = ""
+    request_id: str = ""
+
+
+_THE_SERVER = Sender()
+
+
 class Upload:
     """One upload, from its first byte to its answer.
 
@@ -28,14 +45,11 @@ class Upload:
     ``staging``; ``publish``.
     """
 
-    def __init__(
-        self, publisher: Publisher, staging: Path, admit: Admit | None, identity: str
-    ) -> None:
+    def __init__(self, publisher: Publisher, staging: Path, sender: Sender) -> None:
         self._begin_s = time.monotonic()
-        self._identity = identity
+        self._sender = sender
         self._publisher = publisher
         self.staging = staging
-        self._admit = admit
         self._claimed: AbstractContextManager[Claim] | None = None
         self._claim: Claim | None = None
         self._publishing: asyncio.Future[ModelVersion] | None = None
@@ -44,16 +58,12 @@ class Upload:
     @classmethod
     @asynccontextmanager
     async def begun(
-        cls, publisher: Publisher, admit: Admit | None = None, identity: str = ""
+        cls, publisher: Publisher, sender: Sender = _THE_SERVER
     ) -> AsyncIterator[Upload]:
-        """A new one. Whatever is not published when the block ends is gone.
-
-        ``admit`` is asked whether the upload may have its name, as soon as that is known.
-        ``identity``: who sends it, for observers.
-        """
+        """A new one. Whatever is not published when the block ends is gone."""
         storage = publisher.storage
         await publisher.quota.check()
-        upload = cls(publisher, await taken(storage.stage, storage.discard), admit, identity)
+        upload = cls(publisher, await taken(storage.stage, storage.discard), sender)
         try:
             yield upload
         finally:
@@ -79,8 +89,8 @@ class Upload:
             if self._claim.name != name:
                 raise DoesNotFit(f"the upload has two names, {self._claim.name!r} and {name!r}")
             return
-        if self._admit is not None:
-            await self._admit(name)
+        if self._sender.admit is not None:
+            await self._sender.admit(name)
         claimed = self._publisher.storage.claim(name)
         self._claim = await taken(
             claimed.__enter__, lambda _claim: claimed.__exit__(None, None, None)
@@ -114,7 +124,9 @@ class Upload:
                 runtime=version.runtime,
                 size_bytes=version.size_bytes,
                 duration_s=time.monotonic() - self._begin_s,
-                identity=self._identity,
+                identity=self._sender.identity,
+                address=self._sender.address,
+                request_id=self._sender.request_id,
             )
         )
         return version

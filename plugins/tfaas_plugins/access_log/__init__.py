@@ -1,10 +1,10 @@
-"""The access log, a plugin: a line for each answer, and for what happens to models, if
-``[plugins.access_log]`` asks for it."""
+"""The access log, a plugin: a line for what is refused or changed, and what happens to models; and
+for each answer, if ``[plugins.access_log]`` asks for it."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import ExitStack, asynccontextmanager, closing
 
 from msgspec import Struct
 
@@ -12,19 +12,19 @@ from tfaas_core.configured_path import configured_path
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
 from tfaas_core.observer import Observer
-from tfaas_plugins.access_log.log import AccessLog, EventLog, Lines, handler_of
+from tfaas_plugins.access_log.log import AccessLog, AuditLog, EventLog, Lines, handler_of
 
 NAME = "access_log"
 
 
 class AccessLogTable(Struct, frozen=True):
-    """``[plugins.access_log]``: a line for each answer, and for what happens to models."""
+    """``[plugins.access_log]``: lines for answers, and for what happens to models."""
 
     enabled: bool = False
     """Whether there is a line for each answer."""
-    events: bool = False
-    """Whether there is a line for each upload, and each version that goes live, is loaded or
-    unloaded, or crashes."""
+    events: bool = True
+    """Whether there is a line for each refused request, each that is to change something, and each
+    version that goes live, is loaded or unloaded, or crashes."""
     file: str = ""
     """The file that they are added to, which log rotation may move away; empty: stderr."""
 
@@ -40,12 +40,14 @@ def tfaas_config_sections() -> Mapping[str, type[Struct]]:
 async def tfaas_lifespan(host: Host) -> AsyncIterator[None]:
     """Holds the file open while the worker serves."""
     table: AccessLogTable = host.settings(NAME)
-    if not (table.file and (table.enabled or table.events)):
-        yield
-        return
-    path = configured_path(table.file, host.config.base_dir, f"$.plugins.{NAME}.file")
-    with closing(handler_of(path, host.config.server.log_format)) as handler:
-        host.shared[NAME] = handler
+    with ExitStack() as open_:
+        handler = None
+        if table.file and (table.enabled or table.events):
+            path = configured_path(table.file, host.config.base_dir, f"$.plugins.{NAME}.file")
+            handler = handler_of(path, host.config.server.log_format)
+            open_.enter_context(closing(handler))
+        log = host.shared[NAME] = AuditLog(Lines(handler))
+        open_.enter_context(closing(log))
         yield
 
 
@@ -53,8 +55,10 @@ async def tfaas_lifespan(host: Host) -> AsyncIterator[None]:
 def tfaas_register_observers(host: Host) -> Iterable[Observer]:
     """Registers what the table asks for."""
     table: AccessLogTable = host.settings(NAME)
-    lines = Lines(host.shared.get(NAME))
+    audit: AuditLog = host.shared.get(NAME) or AuditLog(Lines())
     if table.enabled:
-        yield AccessLog(lines)
+        yield AccessLog(audit.lines)
     if table.events:
-        yield EventLog(lines)
+        yield EventLog(audit.lines)
+    if table.events and not table.enabled:
+        yield audit

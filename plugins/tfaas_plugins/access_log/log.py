@@ -1,4 +1,5 @@
-"""AccessLog and EventLog: observers that write a line for each answer, or event."""
+"""AccessLog, AuditLog and EventLog: observers that write a line for each answer, for those that
+matter, and for each event."""
 
 from __future__ import annotations
 
@@ -21,11 +22,20 @@ from tfaas_core.events import (
 )
 from tfaas_core.observer import Answered, Observer
 from tfaas_core.system.logs import formatter
+from tfaas_plugins.access_log.flood import WINDOW_S, Flood
+
+UPLOADS = ("/upload", "/bundle")
+"""The routes that store a model."""
 
 _LONGEST = 500
 """Of a path, or a name, in characters."""
 
-_SHORT = {"duration_s": "took", "identity": "as", "size_bytes": "size"}
+_log = logging.getLogger("tfaas.access_log")
+
+_SHORT = {"duration_s": "took", "identity": "as", "size_bytes": "size"} | {
+    "address": "from",
+    "request_id": "id",
+}
 """What fields of events are called in a text."""
 
 
@@ -39,9 +49,10 @@ class Lines:
             self._log.addHandler(handler)
             self._log.propagate = False
 
-    def add(self, line: str, fields: dict[str, object]) -> None:
+    def add(self, line: str, fields: Mapping[str, object]) -> None:
         """``fields``: the keys of a JSON line. Raises OSError if it cannot be written."""
-        self._log.info("%s", line, extra=_known(fields))
+        known = {key: _cut(value) for key, value in _known(fields).items()}
+        self._log.info("%s", line, extra=known)
 
 
 class AccessLog(Observer):
@@ -52,8 +63,39 @@ class AccessLog(Observer):
 
     def answered(self, answer: Answered) -> None:
         """Adds a line, as ``Lines`` does."""
-        fields = msgspec.structs.asdict(answer) | {"client": answer.client.ip}
-        self._lines.add(_line(answer), fields)
+        self._lines.add(_line(answer), _fields(answer))
+
+
+class AuditLog(Observer):
+    """Adds a line for each refusal, and each request that was to change something.
+
+    Of a stored upload, its event tells. There are no more lines of what was refused, or went wrong,
+    than ``Flood`` lets through.
+    """
+
+    def __init__(self, lines: Lines) -> None:
+        self.lines = lines
+        self._flood = Flood(self._tell_of_more)
+
+    def audited(self, answer: Answered) -> None:
+        """Adds a line, as ``Lines`` does."""
+        if answer.status < 400:
+            is_told = answer.route in UPLOADS
+        else:
+            is_told = not self._flood.takes(f"{answer.status} {answer.code}".strip())
+        if not is_told:
+            self.lines.add(_line(answer), _fields(answer))
+
+    def close(self) -> None:
+        """Tells of what was not written yet."""
+        self._flood.close()
+
+    def _tell_of_more(self, kind: str, more: int) -> None:
+        line = f"and {more:,} more like it, {kind}, in the last {WINDOW_S:.0f} s"
+        try:
+            self.lines.add(line, {"event": "more", "kind": kind, "count": more})
+        except OSError as error:
+            _log.error("the access log cannot be written: %s", error)
 
 
 class EventLog(Observer):
@@ -90,7 +132,7 @@ def _shown(key: str, value: object) -> object:
         return "none"
     if key == "duration_s":
         return f"{value:.3f}s"
-    if key == "identity":
+    if key in ("identity", "address", "request_id"):
         return _word(str(value))
     return repr(value) if key == "ending" else value
 
@@ -114,7 +156,8 @@ def handler_of(path: Path, log_format: Literal["text", "json"]) -> logging.Handl
 
 def _line(answer: Answered) -> str:
     """As people read it. What a client sent cannot break it."""
-    words = [answer.client.ip or "-", answer.method, _word(answer.path), str(answer.status)]
+    asked = answer.client.ip, _word(answer.method), _word(answer.path)
+    words = [*(word or "-" for word in asked), str(answer.status)]
     named = {
         "as": _word(answer.identity),
         "code": answer.code,
@@ -127,8 +170,17 @@ def _line(answer: Answered) -> str:
         "took": _ms(answer.duration_s),
         "wait": _ms(answer.wait_s),
         "run": _ms(answer.run_s),
+        "id": answer.request_id,
     }
     return " ".join(words) + _named(named)
+
+
+def _fields(answer: Answered) -> dict[str, object]:
+    return msgspec.structs.asdict(answer) | {"client": answer.client.ip}
+
+
+def _cut(value: object) -> object:
+    return value[:_LONGEST] if isinstance(value, str) else value
 
 
 def _word(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
@@ -18,6 +19,11 @@ async def bundle_of(host: Host, version: ModelVersion, filename: str) -> Respons
     entries = await asyncio.to_thread(entries_of, version, artifact, host.publisher.runtime_choice)
     return Response(
         media_type="application/gzip",
-        headers={"Content-Disposition": f'attachment; filename="{filename}"'},
+        headers={"Content-Disposition": f'attachment; filename="{_safe(filename)}"'},
         stream=in_threads(pack(entries)),
     )
+
+
+def _safe(filename: str) -> str:
+    """As it may stand between quotes, and be saved: a storage may know models by other names."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", filename)

@@ -8,11 +8,19 @@ from pathlib import Path
 from tfaas_core.errors import BadBody, UnsupportedMediaType
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
-from tfaas_core.route import Request, Response, Route, admit, json_response, visible_models
+from tfaas_core.route import (
+    Request,
+    Response,
+    Route,
+    admit,
+    json_response,
+    request_id_of,
+    visible_models,
+)
 from tfaas_core.storage import MODEL
 from tfaas_core.uploads.form import check_length, read_form, store_body
 from tfaas_core.uploads.package import Received
-from tfaas_core.uploads.upload import Upload
+from tfaas_core.uploads.upload import Sender, Upload
 from tfaas_plugins.routes.bundle_answer import bundle_of
 
 _BUNDLE_TYPES = (
@@ -50,9 +58,7 @@ class ModelsApi:
         head, limits = request.head, self._host.config.limits
         media_type = head.content_type.partition(";")[0].strip().lower()
         check_length(head.headers.get("content-length", ""), limits.max_upload_bytes)
-        visit = request.visit
-        sender = () if visit is None else (visit.to_model, visit.identity)
-        async with Upload.begun(self._host.publisher, *sender) as upload:
+        async with Upload.begun(self._host.publisher, _sender(request)) as upload:
             if name := head.query.get("name"):
                 await upload.claim(name)
             if media_type in _BUNDLE_TYPES:
@@ -119,6 +125,12 @@ class ModelsApi:
         if "model" not in form.fields:
             raise BadBody("the form lacks the part 'model', the model's name", field="model")
         return form.fields["model"]
+
+
+def _sender(request: Request) -> Sender:
+    request_id, visit = request_id_of(request), request.visit
+    assert visit is not None
+    return Sender(visit.to_model, visit.identity, request.client.ip, request_id)
 
 
 def _encoding(request: Request, known: tuple[str, ...]) -> str:

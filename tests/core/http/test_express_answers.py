@@ -13,9 +13,12 @@ def test_an_answer_has_its_length_and_its_own_headers() -> None:
             b"HTTP/1.1 200 OK\r\nTFaaS-Model: vk/3\r\ncontent-length: 5\r\n"
             b"connection: keep-alive\r\ncontent-type: application/json\r\n\r\n[1.0]"
         )
-    assert answer_bytes(Response(b"1", media_type="a/b"), keep_alive=False) == (
-        b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\nconnection: close\r\ncontent-type: a/b\r\n\r\n1"
-    )
+    odd = Response(b"1", media_type="a/b", headers={"TFaaS-Model": "vk/3", "X-Request-Id": "a-1"})
+    for _ in range(2):
+        assert answer_bytes(odd, keep_alive=False) == (
+            b"HTTP/1.1 200 OK\r\nTFaaS-Model: vk/3\r\ncontent-length: 1\r\nX-Request-Id: a-1\r\n"
+            b"connection: close\r\ncontent-type: a/b\r\n\r\n1"
+        )
 
 
 def test_answers_of_any_number_of_models_have_each_their_own_header() -> None:

@@ -1,0 +1,92 @@
+"""Overview: what the parent knows of how the server is."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TypeVar
+
+import msgspec
+
+from tfaas_core.composition import Composition
+from tfaas_core.engine.base import Supervisor
+from tfaas_core.processes.sandbox import sandbox_of
+from tfaas_core.processes.watcher import Watcher
+from tfaas_core.processes.worker_process import WorkerProcess
+from tfaas_core.status import Fitness, ProcessStatus, ServerStatus
+
+_log = logging.getLogger("tfaas.parent")
+
+T = TypeVar("T")
+
+
+class Overview:
+    """``has_started``: whether all HTTP workers have served. ``is_leaving``: whether it was told to
+    stop."""
+
+    def __init__(
+        self,
+        composition: Composition,
+        workers: Mapping[int, WorkerProcess],
+        supervisor: Supervisor | None,
+        watcher: Watcher,
+    ) -> None:
+        self._composition = composition
+        self._workers = workers
+        self._supervisor = supervisor
+        self._watcher = watcher
+        self._sandbox = sandbox_of(composition)
+        self._started_s = time.monotonic()
+        self._failing: set[str] = set()
+        self.has_started = False
+        self.is_leaving = False
+
+    def fitness(self) -> Fitness:
+        """What matters to health; it takes no time to find out."""
+        fault = self._watcher.fault
+        runtimes = self._composition.runtimes.keys()
+        if not fault and runtimes and runtimes <= self._unavailable().keys():
+            fault = "no model can be started"
+        return Fitness(self.has_started, self.is_leaving, fault)
+
+    def tell_workers(self) -> None:
+        """Tells them the fitness, which has changed, before they would be told anyway."""
+        for worker in self._workers.values():
+            worker.ping()
+
+    async def status(self) -> ServerStatus:
+        """All that is known; it takes about a millisecond for each process."""
+        pids = {os.getpid(): "parent"}
+        for worker in self._workers.values():
+            if worker.process.pid is not None:
+                pids[worker.process.pid] = "http_worker"
+        pids |= self._of_supervisor("processes", dict[int, str])
+        processes: list[ProcessStatus] = []
+        with suppress(RuntimeError, OSError):  # no thread or no file is left
+            processes = await asyncio.to_thread(
+                lambda: [ProcessStatus.of(kind, pid) for pid, kind in pids.items()]
+            )
+        uptime_s = round(time.monotonic() - self._started_s, 3)
+        return ServerStatus(uptime_s, processes, self._unavailable(), self._sandbox)
+
+    def _unavailable(self) -> dict[str, str]:
+        return self._of_supervisor("unavailable", dict[str, str])
+
+    def _of_supervisor(self, method: str, kind: type[T]) -> T:
+        """What its method returns; nothing, if it fails: the rest can be told all the same."""
+        if self._supervisor is None:
+            return kind()
+        try:
+            said = msgspec.convert(getattr(self._supervisor, method)(), kind)
+        except BaseException as error:  # a plugin may call exit()
+            part = self._composition.supervisor_part
+            if method not in self._failing:
+                _log.error("%s", part.blamed(f"{method} of the {part.name}", error), exc_info=error)
+            self._failing.add(method)
+            return kind()
+        self._failing.discard(method)
+        return said

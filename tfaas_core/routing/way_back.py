@@ -1,0 +1,67 @@
+"""WayBack: what an answer gets on its way back to the client, and who is told of it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tfaas_core.request_ids import REQUEST_ID_HEADER
+from tfaas_core.route import Request, Response, request_id_of
+from tfaas_core.routing.arriving import Arriving
+from tfaas_core.routing.cors import Cors
+from tfaas_core.routing.observers import RouteObservers
+
+
+def has_id(request: Request) -> bool:
+    """Whether ``request`` has an id, or has to be given one."""
+    visit = request.visit
+    return request.head.request_id is not None or (visit is not None and visit.request_id != "")
+
+
+class WayBack:
+    """The way back from one route.
+
+    ``takes_all``: whether every answer has to pass it. If not, errors have to, and the answers to
+    requests with an id; others would be left as they are.
+    """
+
+    __slots__ = ("_cors", "_observers", "attends", "takes_all")
+
+    def __init__(self, observers: RouteObservers | None = None, cors: Cors | None = None) -> None:
+        self._observers = observers
+        self._cors = cors
+        self.attends = observers is not None and observers.attend
+        """Whether who is told wants to know more of each request than its head."""
+        self.takes_all = cors is not None or self.attends
+
+    def passed(self, request: Arriving, response: Response, is_refused: bool) -> Response:
+        """What the client gets. Observers are told, but of a stream once it has ended.
+
+        ``is_refused``: whether the request came to no handler.
+        """
+        told = self._observers
+        if told is not None and told.care_for(request, response, is_refused):
+            request_id_of(request)
+            response = self.dressed(request, response)
+            if response.stream is None:
+                told.answered(request, response, len(response.body), is_refused=is_refused)
+            return response
+        return self.dressed(request, response)
+
+    def dressed(self, request: Arriving, response: Response) -> Response:
+        """``response`` with the headers that it gets here."""
+        headers: dict[str, str] = {}
+        if self._cors is not None:
+            headers |= self._cors.headers(request.head.headers, response.headers)
+        if has_id(request):
+            headers[REQUEST_ID_HEADER] = request_id_of(request)
+        if not headers:
+            return response
+        return msgspec.structs.replace(response, headers={**response.headers, **headers})
+
+    def streamed(
+        self, request: Arriving, response: Response, answer_bytes: int, is_cut: bool
+    ) -> None:
+        """Observers are told of a stream that has ended, or was cut."""
+        told = self._observers
+        if told is not None and told.care_for(request, response):
+            told.answered(request, response, answer_bytes, is_cut)
