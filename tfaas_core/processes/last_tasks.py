@@ -1,4 +1,4 @@
-"""Last tasks: what plugins leave behind in an HTTP worker that is over, and does not wait for it."""
+"""Last tasks: what plugins leave behind in an HTTP worker, which does not wait for it."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Iterable
 from inspect import isawaitable
 from itertools import dropwhile
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
 
-from tfaas_core.errors import TfaasError
+from tfaas_core.errors import TfaasError, Unavailable
 from tfaas_core.guard import Asking, Guard
 from tfaas_core.route import Head, Request, Right
+from tfaas_core.routing.guard_wait import GuardHangsError, answer_of
 from tfaas_core.routing.unexpected import is_given_up, unexpected
 from tfaas_core.visit import Visit
 
@@ -25,6 +27,8 @@ _Admitted: TypeAlias = tuple[Guard, str, str]
 """The same, and who it said asks."""
 
 _NOT_ASKED = object()
+
+_log = logging.getLogger("tfaas.http")
 
 T = TypeVar("T")
 
@@ -102,7 +106,7 @@ class RouteGuards:
         for guard, owner in guards:
             try:
                 answer = guard.admit(gate.asking) if answer is _NOT_ASKED else answer
-                identity = await answer if isawaitable(answer) else answer
+                identity = await answer_of(answer) if isawaitable(answer) else answer
                 if not isinstance(identity, str):
                     raise TypeError(f"admit gave {type(identity).__name__}, expected str")
             except BaseException as error:
@@ -162,7 +166,7 @@ class _Gate(msgspec.Struct, gc=False):
             try:
                 if answer is _NOT_ASKED:
                     answer = guard.admit_to(self.asking, identity, model)
-                said = await answer if isawaitable(answer) else answer
+                said = await answer_of(answer) if isawaitable(answer) else answer
                 if said is not None:  # "no" is to be raised: this might mean either
                     raise TypeError(f"admit_to gave {type(said).__name__}, expected None")
             except BaseException as error:
@@ -179,4 +183,10 @@ def _since(one: T, guards: Iterable[T]) -> Iterable[T]:
 def _refusal(guard: Guard, owner: str, error: BaseException) -> BaseException:
     if isinstance(error, TfaasError) or is_given_up(error):
         return error
-    return unexpected(f"the guard {type(guard).__name__}", error, owner)
+    what = f"the guard {type(guard).__name__}"
+    if isinstance(error, GuardHangsError):
+        _log.error("plugin %s hangs in %s: %s", owner, what, error)
+        return Unavailable(
+            f"plugin {owner} could not find out in time who may do this; try again", plugin=owner
+        )
+    return unexpected(what, error, owner)
