@@ -34,6 +34,7 @@ from tfaas_core.processes.messages import (
 from tfaas_core.processes.ports import Ports
 from tfaas_core.processes.renewal import MakeRenewal
 from tfaas_core.processes.sandbox import sandbox_of
+from tfaas_core.processes.sweeping import sweep_storage
 from tfaas_core.processes.teller import Teller
 from tfaas_core.processes.watcher import Watcher
 from tfaas_core.processes.worker_process import (
@@ -176,6 +177,7 @@ class Parent:
             return
         if not worker.cannot_start:
             _log.warning("HTTP worker %d died: it %s", worker.number, ending)
+        self._tasks.spawn(asyncio.to_thread(sweep_storage, self._composition))
         self._tasks.spawn(self._replace(worker))
 
     def _cannot_start(self, worker: WorkerProcess, why: str) -> None:

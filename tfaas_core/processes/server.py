@@ -10,13 +10,13 @@ from functools import partial
 
 from tfaas_core.composition import Composition
 from tfaas_core.config import Config
-from tfaas_core.errors import TfaasError
 from tfaas_core.host import Host
 from tfaas_core.processes.broken_start import start_error
 from tfaas_core.processes.file_limit import too_few_files
 from tfaas_core.processes.parent import Parent
 from tfaas_core.processes.ports import Ports
 from tfaas_core.processes.renewal import Renewal
+from tfaas_core.processes.sweeping import sweep_storage
 from tfaas_core.system import logs
 from tfaas_core.system.descriptors import raise_limit
 from tfaas_core.system.main_module import forget_main
@@ -62,12 +62,7 @@ def _opened(composition: Composition) -> Iterator[None]:
     storage, part = composition.storage, composition.storage_part
     with part.starting("opening"):
         storage.open()
-    try:
-        with part.starting("sweeping"):
-            storage.sweep()
-    except TfaasError as error:
-        # What was left half-done takes room, and is in nobody's way.
-        _log.warning("the model storage was not cleaned up: %s", error.message)
+    sweep_storage(composition)
     try:
         yield
     finally:
