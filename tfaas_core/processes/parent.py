@@ -33,7 +33,6 @@ from tfaas_core.processes.messages import (
 )
 from tfaas_core.processes.ports import Ports
 from tfaas_core.processes.renewal import MakeRenewal
-from tfaas_core.processes.sandbox import sandbox_of
 from tfaas_core.processes.sweeping import sweep_storage
 from tfaas_core.processes.teller import Teller
 from tfaas_core.processes.watcher import Watcher
@@ -62,10 +61,10 @@ class Parent:
     """Keeps everything running until it is told to stop, and takes everything down with it."""
 
     def __init__(
-        self, composition: Composition, ports: Ports, demo: bool, renewal: MakeRenewal
+        self, composition: Composition, ports: Ports, demo: bool, make_renewal: MakeRenewal
     ) -> None:
-        """``renewal`` makes it, of what tells all workers."""
-        self._renewal = renewal(lambda config: renewed(self._workers.values(), config))
+        """``make_renewal`` makes it, of what tells all workers."""
+        self._renewal = make_renewal(lambda config: renewed(self._workers.values(), config))
         self._composition = composition
         self._ports = ports
         self._start = WorkerStart(composition, ports, demo, self._heard)
@@ -80,7 +79,8 @@ class Parent:
         self._stop = asyncio.Event()
         self._started_s = time.monotonic()
         self._failure: StartupError | None = None
-        self._sandbox: dict[str, str] = {}
+        self.sandbox: dict[str, str] = {}
+        """What confines models, for the status."""
 
     @property
     def has_served(self) -> bool:
@@ -97,7 +97,6 @@ class Parent:
             loop.add_signal_handler(signal_number, self._told_to_stop)
         loop.add_signal_handler(signal.SIGHUP, self._renewal.ask)
         self._supervisor = self._composition.supervisor(self._teller.tell)
-        self._sandbox = sandbox_of(self._composition)
         async with AsyncExitStack() as started:
             if self._supervisor is not None:
                 part = self._composition.supervisor_part
@@ -231,7 +230,7 @@ class Parent:
                 lambda: [ProcessStatus.of(kind, pid) for pid, kind in pids.items()]
             )
         uptime_s = round(time.monotonic() - self._started_s, 3)
-        status = ServerStatus(uptime_s, processes, unavailable, self._sandbox)
+        status = ServerStatus(uptime_s, processes, unavailable, self.sandbox)
         worker.send(Looked(message.call, status))
 
     def _of_supervisor(self, method: str, kind: type[T]) -> T:

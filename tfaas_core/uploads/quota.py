@@ -14,7 +14,7 @@ import msgspec
 from tfaas_core.errors import Busy, DoesNotFit, StorageFull, Unavailable
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.storage import Claim, Storage
-from tfaas_core.uploads.rooms import PATIENCE_S, Reserved, Room
+from tfaas_core.uploads.rooms import TURN_LIMIT_S, Reserved, Room
 
 TURN = "tfaas.quota.turn"
 """The name that is claimed while one upload is counted and stored, so that no two are at once."""
@@ -138,7 +138,7 @@ class Quota:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        end_s = time.monotonic() + PATIENCE_S
+        end_s = time.monotonic() + TURN_LIMIT_S
         while True:
             claimed = self._storage.claim(TURN)
             try:

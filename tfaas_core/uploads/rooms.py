@@ -23,7 +23,7 @@ import msgspec
 from tfaas_core.errors import Unavailable
 from tfaas_core.storage import disk_errors
 
-PATIENCE_S = 30.0
+TURN_LIMIT_S = 30.0
 """How long an upload waits for its turn."""
 
 _POLL_S = 0.01
@@ -89,7 +89,7 @@ def _alone_in(area: Path) -> Iterator[None]:
     """Holds the lock on a folder."""
     descriptor = os.open(area, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        end_s = time.monotonic() + PATIENCE_S
+        end_s = time.monotonic() + TURN_LIMIT_S
         while not _locks(descriptor):
             if time.monotonic() > end_s:
                 raise Unavailable("other uploads are looking for room; try again")

@@ -79,7 +79,7 @@ def test_a_file_without_content_reserves_nothing(area: Path) -> None:
 
 
 def test_nobody_waits_for_ever_for_his_turn(area: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rooms, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(rooms, "TURN_LIMIT_S", 0.05)
 
     def meanwhile(_others: list[Reserved]) -> None:
         with pytest.raises(Unavailable, match="try again"):
