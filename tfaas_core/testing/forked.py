@@ -44,7 +44,15 @@ def _named(name: str, processes: Iterable[psutil.Process]) -> Iterable[psutil.Pr
 def kill_and_wait(process: psutil.Process) -> None:
     """Kills it, and waits for its end: until then it may be counted, asked, and even answer."""
     process.kill()
-    until(lambda: not is_alive(process), what="it has ended")
+    until(lambda: _has_ended(process), what="it has ended")
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    """Whether it holds no file and no connection any more: its last thread gives them back."""
+    try:
+        return not is_alive(process) and len(os.listdir(f"/proc/{process.pid}/task")) <= 1
+    except FileNotFoundError:
+        return True
 
 
 def count_threads(process: psutil.Process) -> int:
