@@ -41,7 +41,7 @@ class Guard(ABC):
     They are called in the event loop of an HTTP worker, and must not block it. A method that has to
     wait for something is ``async``; one that has not is a plain function, which costs less. What
     they raise besides TfaasError is a 500 that names the plugin: a guard that fails lets nobody
-    pass.
+    pass. One that has not answered after 10 s is cancelled, and the request gets 503.
     """
 
     knows_who_asks: ClassVar[bool] = True
@@ -75,7 +75,8 @@ class Guard(ABC):
     def renew(self, config: Config) -> None:
         """Takes its tables of a configuration that was read again, which SIGHUP asks for.
 
-        Called in the event loop. Raises ConfigError, and keeps what it had. A guard that does not
-        override this leaves it to the next start.
+        Called in the event loop, as a plain function, and between the two questions about a request
+        perhaps. Raises ConfigError, and keeps what it had. A guard that does not override this
+        leaves it to the next start.
         """
         return None

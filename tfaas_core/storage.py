@@ -90,7 +90,9 @@ class Storage(ABC):
         """
 
     def examine(self) -> list[str]:
-        """What ``open`` would warn of, a sentence each, with the key. May precede ``open``.
+        """What ``open`` and ``sweep`` would warn of, a sentence each, with the key.
+
+        May precede ``open``.
 
         Raises ConfigError for what ``open`` would raise an error for, as far as that can be told
         without changing anything. A storage on another machine may ask that, for a few seconds.

@@ -36,3 +36,16 @@ def test_a_sandbox_that_is_required_must_be_there(capsys: Capture) -> None:
         "tfaas: models cannot be confined as is required, for want of `process`: "
         'isolation = "inline" runs models in the HTTP workers - at `$.engine.sandbox`\n'
     )
+
+
+def test_what_is_missing_is_a_warning(capsys: Capture) -> None:
+    assert main(["check", *INLINE]) == 0
+    told = capsys.readouterr()
+    assert told.out.splitlines() == [
+        "configuration and plugins are fine",
+        "models are not confined",
+    ]
+    assert told.err == (
+        'tfaas: warning: models are not confined by `process`: isolation = "inline" runs models '
+        "in the HTTP workers\n"
+    )

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 
 from tfaas_core.testing.clients import fake_server
+from tfaas_core.testing.forked import kill_and_wait
 from tfaas_core.testing.server import RunningServer
 from tfaas_core.testing.waiting import until
 
@@ -38,11 +39,11 @@ def test_a_parent_without_descriptors_replaces_workers_and_says_try_again(tmp_pa
             assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
             assert "Too many open files; try again" in refused.json()["error"]
             killed = server.workers()[0]
-            killed.kill()
+            kill_and_wait(killed)
             until(lambda: killed not in server.workers() and len(server.workers()) == 2)
         until(lambda: is_whole(server))
         assert server.upload("two", b"sum").status_code == 200
         lost = server.model_processes()
         for process in lost:
-            process.kill()
+            kill_and_wait(process)
         until(lambda: is_whole(server))

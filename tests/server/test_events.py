@@ -10,6 +10,7 @@ import pytest
 
 from tests.plugin_site import write_plugin
 from tfaas_core.testing.clients import fake_server
+from tfaas_core.testing.forked import kill_and_wait
 from tfaas_core.testing.runtime import TRIGGER
 from tfaas_core.testing.server import RunningServer
 from tfaas_core.testing.waiting import until
@@ -110,9 +111,7 @@ def test_if_the_worker_that_is_told_dies_the_next_one_is(noted: Noted) -> None:
     told = noted.events("one")[-1]["by"]
     (worker,) = [worker for worker in noted.server.workers() if worker.pid == told]
     (other,) = [worker for worker in noted.server.workers() if worker.pid != told]
-    worker.kill()
-    # Until it has ended, the client would ask it on the connection that it has to it.
-    worker.wait(30)
+    kill_and_wait(worker)
     until(lambda: other in noted.server.workers() and len(noted.server.workers()) == 2)
     until(lambda: noted.server.upload("two", b"sum").status_code == 200)
     until(lambda: "ModelUploaded" in noted.kinds("two"))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tfaas_core.testing.forked import kill_and_wait
 from tfaas_core.testing.server import running_server
 from tfaas_core.testing.waiting import until
 
@@ -169,7 +170,7 @@ def test_a_server_that_has_served_tries_again_to_start_a_worker(
     with running_server(tmp_path, "server.workers=2", *BREAKING) as server:
         broken.write_text("worker open raise OSError('no share')")
         killed = server.workers()[0]
-        killed.kill()
+        kill_and_wait(killed)
         until(lambda: server.log.read_text().count(f"{NAMED}: OSError: no share") >= 2)
         assert server.http.get("/models").status_code == 200
         broken.unlink()

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tfaas_core.testing.forked import kill_and_wait
 from tfaas_core.testing.server import RunningServer, running_server
 from tfaas_core.testing.waiting import until
 
@@ -83,7 +84,6 @@ def test_the_axis_that_an_example_showed_stays_when_the_model_is_loaded_again(
         params = json.dumps({"example": APART}).encode()
         assert axis(server.upload(NAME, graph, params=params)) == "none"
         (process,) = server.model_processes()
-        process.kill()
-        process.wait()
+        kill_and_wait(process)
         until(lambda: server.predict(model=NAME, **APART).status_code == 200)
         assert server.predict(model=NAME, **APART).json() == DOUBLED

@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import textwrap
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
+from tfaas_core.plugins.lifespan import LEAVE_LIMIT_S
+from tfaas_core.processes.last_tasks import LAST_S
 from tfaas_core.testing.server import running_server
 from tfaas_core.testing.waiting import until
 
@@ -143,3 +148,62 @@ def test_one_that_fails_to_enter_ends_the_start_and_those_before_it_are_left(
         "socket; fix it, or list it in [plugins] disabled"
     )
     assert (tmp_path / "notes").read_text().split() == ["entered", "left"]
+
+
+HOLDS = {
+    "tasks that heed no cancellation": (
+        """
+        async def stay():
+            while True:
+                with suppress(asyncio.CancelledError):
+                    await asyncio.sleep(60)
+        self.task = asyncio.create_task(stay(), name="stays")
+        await stay()
+        """,
+        [
+            "the task `stays` of plugin a_notes:notes (",
+            "the task `tfaas_lifespan of a_notes:notes (a_notes 1.0)`",
+        ],
+    ),
+    "a thread": (
+        """
+        self.job = asyncio.get_running_loop().run_in_executor(None, lambda: time.sleep(600))
+        """,
+        ["plugin a_notes:notes, in Notes.tfaas_lifespan.<locals>.<lambda> ("],
+    ),
+    "the event loop": (
+        """
+        async def block():
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                time.sleep(600)
+        self.task = asyncio.create_task(block())
+        await asyncio.sleep(0)
+        """,
+        ["plugin a_notes:notes, in Notes.tfaas_lifespan.<locals>.block ("],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", HOLDS)
+def test_what_a_plugin_leaves_behind_is_named_and_does_not_hold_the_end(
+    install: Callable[..., None], tmp_path: Path, what: str
+) -> None:
+    left, told = HOLDS[what]
+    body = textwrap.indent(textwrap.dedent(left), " " * 8)
+    source = PLUGIN.replace('        exec(os.environ.get("LEAVE", ""))\n', body)
+    install("a_notes", f"import time\nfrom contextlib import suppress\n{source}", "a_notes:notes")
+    with running_server(tmp_path, "server.workers=1", DISABLED) as server:
+        family = server.parent.children(recursive=True)
+        begin_s = time.monotonic()
+        assert server.stop() == 0
+        took_s = time.monotonic() - begin_s
+        assert psutil.wait_procs(family, timeout=10)[1] == []
+    log = server.log.read_text()
+    ended = "this HTTP worker ends without it"
+    assert log.count(ended) == len(told), log
+    assert [words for words in told if words not in log] == [], log
+    assert "killed" not in log
+    # It would have been killed after server.request_timeout_s, and more.
+    assert took_s < LEAVE_LIMIT_S + LAST_S + 10

@@ -186,8 +186,8 @@ def test_one_that_is_not_registered_in_each_process_ends_the_start(tmp_path: Pat
 def test_two_at_the_same_address_are_found_by_check_and_serve(tmp_path: Path, command: str) -> None:
     with bind("127.0.0.1", 0) as free:
         port = free.getsockname()[1]
-    settings = f"server.admin_port={port}"
-    said = fails_to_start(tmp_path, source(port=port), settings, command=command)
+        settings = f"server.admin_port={port}"
+        said = fails_to_start(tmp_path, source(port=port), settings, command=command)
     assert f"its listener `echo` on 127.0.0.1:{port}, where the listener `management`" in said
 
 

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from tfaas_core.testing.clients import Clients, fake_server
+from tfaas_core.testing.forked import kill_and_wait
 from tfaas_core.testing.runtime import HANGS, TRIGGER
 from tfaas_core.testing.server import RunningServer
 from tfaas_core.testing.waiting import until
@@ -44,8 +45,7 @@ def test_a_killed_model_process_is_replaced_and_other_models_never_fail(
 ) -> None:
     with Clients(healing, "one one two two") as clients:
         clients.wait_for(100)
-        killed = healing.model_processes()[0]
-        killed.kill()
+        kill_and_wait(healing.model_processes()[0])
         assert heals(healing, "one")
         assert heals(healing, "two")
         clients.wait_for(100)
@@ -72,8 +72,7 @@ def test_a_model_that_aborts_takes_only_itself_down(healing: RunningServer) -> N
 
 def test_a_killed_http_worker_is_replaced(healing: RunningServer) -> None:
     killed = healing.workers()[0]
-    killed.kill()
-    killed.wait(10)
+    kill_and_wait(killed)
     end_s = time.monotonic() + HEALS_WITHIN_S
     assert heals(healing, "one")
     until(lambda: len(healing.workers()) == 2, end_s - time.monotonic())
@@ -87,7 +86,7 @@ def test_a_killed_fork_server_is_replaced_and_no_request_fails(healing: RunningS
     with Clients(healing, "one two") as clients:
         clients.wait_for(50)
         killed = healing.fork_server()
-        killed.kill()
+        kill_and_wait(killed)
         clients.wait_for(50)
         assert healing.upload("later", b"sum").status_code == 200
         assert heals(healing, "later")

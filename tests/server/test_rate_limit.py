@@ -17,6 +17,7 @@ import pytest
 
 from tests.redis_server import running_redis
 from tfaas_core.testing.clients import fake_server
+from tfaas_core.testing.forked import kill_and_wait
 from tfaas_core.testing.hosts import HEAVY_PLUGINS
 from tfaas_core.testing.server import RunningServer
 from tfaas_core.testing.waiting import until
@@ -109,7 +110,7 @@ def test_a_worker_that_is_replaced_goes_on_counting(tmp_path: Path) -> None:
         assert statuses(server, "/json", 6, {}) == {200: 6}
         old = server.workers()
         for worker in old:
-            worker.kill()
+            kill_and_wait(worker)
         gone = {worker.pid for worker in old}
         until(lambda: len({worker.pid for worker in server.workers()} - gone) == 2)
         assert statuses(server, "/json", 8, {}) == {200: 4, 429: 4}

@@ -18,6 +18,7 @@ import pytest
 
 from tests.certificates import Authority
 from tfaas_core.testing.clients import Clients, fake_server
+from tfaas_core.testing.forked import kill_and_wait
 from tfaas_core.testing.server import RunningServer
 from tfaas_core.testing.waiting import until
 
@@ -88,7 +89,7 @@ def test_tokens_come_go_and_change(tmp_path: Path) -> None:
         log = renewed.write(f"[plugins.token_guard.tokens]\n{line('dan')}")
         assert "and changed: plugins.token_guard" in log
         (killed, *_) = server.workers()
-        killed.kill()
+        kill_and_wait(killed)
         until(lambda: len(server.workers()) == 2 and killed not in server.workers())
         assert [status(server, name) for name in ("alice", "carol", "dan")] == [401, 401, 200]
 

@@ -41,7 +41,8 @@ def copy(source: Path, target: Path, names: tuple[str, ...], as_json: bool) -> i
 
     The models NAME, or else all of them and which one is the default, with all their versions and
     labels. Servers may run on both sides. What is there already is skipped: a copy that was
-    interrupted is started again.
+    interrupted is started again. What the target has no room for, by its storage.quota_bytes or
+    models.max_models, is an error.
     """
     from tfaas_core.config import load_config
 
@@ -51,7 +52,7 @@ def copy(source: Path, target: Path, names: tuple[str, ...], as_json: bool) -> i
         raise click.ClickException(f"{source} and {target} have the same storage")
     with _opened(configs[0]) as one, _opened(configs[1]) as other:
         other.sweep()
-        return _copy(one, other, names, as_json)
+        return _copy(_transfer(one, other, configs[1]), names, as_json)
 
 
 def _place(config: Config) -> str:
@@ -67,10 +68,15 @@ def _opened(config: Config) -> Iterator[Storage]:
         yield storage
 
 
-def _copy(source: Storage, target: Storage, names: tuple[str, ...], as_json: bool) -> int:
+def _transfer(source: Storage, target: Storage, config: Config) -> Transfer:
     from tfaas_core.tools.transfer import Transfer
+    from tfaas_core.uploads.quota import Quota
 
-    transfer = Transfer(source, target, _progress)
+    quota = Quota(target, config.storage.quota_bytes, config.models.max_models)
+    return Transfer(source, target, _progress, quota)
+
+
+def _copy(transfer: Transfer, names: tuple[str, ...], as_json: bool) -> int:
     done, failed = [], []
     for name in dict.fromkeys(names or transfer.names()):
         try:

@@ -35,12 +35,13 @@ _MODULE_NAME = re.compile(r"\w+(\.\w+)*")
 _PLAIN_METHODS = {
     "codec": ("parse", "is_heavy", "bind", "encode", "encode_other"),
     "observer": ("answered", "audited", "uploaded", "switched", "loaded", "unloaded", "crashed"),
+    "guard": ("renew",),
 }
 """Methods whose answer nobody awaits."""
 
 
 def wrong_with_methods(kind: str, part: object) -> Iterator[str]:
-    """Which methods of a codec or an observer nobody would wait for."""
+    """Which methods of a codec, an observer or a guard nobody would wait for."""
     for method in _PLAIN_METHODS.get(kind, ()):
         if inspect.iscoroutinefunction(getattr(part, method, None)):
             yield (

@@ -14,7 +14,6 @@ import msgspec
 
 from tfaas_core.composition import Composition
 from tfaas_core.engine.base import Supervisor
-from tfaas_core.processes.sandbox import sandbox_of
 from tfaas_core.processes.watcher import Watcher
 from tfaas_core.processes.worker_process import WorkerProcess
 from tfaas_core.status import Fitness, ProcessStatus, ServerStatus
@@ -34,12 +33,13 @@ class Overview:
         workers: Mapping[int, WorkerProcess],
         supervisor: Supervisor | None,
         watcher: Watcher,
+        sandbox: Mapping[str, str],
     ) -> None:
         self._composition = composition
         self._workers = workers
         self._supervisor = supervisor
         self._watcher = watcher
-        self._sandbox = sandbox_of(composition)
+        self._sandbox = sandbox
         self._started_s = time.monotonic()
         self._failing: set[str] = set()
         self.has_started = False
@@ -71,7 +71,7 @@ class Overview:
                 lambda: [ProcessStatus.of(kind, pid) for pid, kind in pids.items()]
             )
         uptime_s = round(time.monotonic() - self._started_s, 3)
-        return ServerStatus(uptime_s, processes, self._unavailable(), self._sandbox)
+        return ServerStatus(uptime_s, processes, self._unavailable(), {**self._sandbox})
 
     def _unavailable(self) -> dict[str, str]:
         return self._of_supervisor("unavailable", dict[str, str])

@@ -8,6 +8,7 @@ import logging
 import math
 import signal
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 from tfaas_core import __version__
@@ -30,6 +31,7 @@ from tfaas_core.processes.messages import (
 from tfaas_core.processes.overview import Overview
 from tfaas_core.processes.ports import Ports
 from tfaas_core.processes.renewal import MakeRenewal
+from tfaas_core.processes.sweeping import sweep_storage
 from tfaas_core.processes.teller import Teller
 from tfaas_core.processes.watcher import Watcher
 from tfaas_core.processes.worker_process import (
@@ -54,10 +56,16 @@ class Parent:
     """Keeps everything running until it is told to stop, and takes everything down with it."""
 
     def __init__(
-        self, composition: Composition, ports: Ports, demo: bool, renewal: MakeRenewal
+        self,
+        composition: Composition,
+        ports: Ports,
+        demo: bool,
+        make_renewal: MakeRenewal,
+        sandbox: Mapping[str, str],
     ) -> None:
-        """``renewal`` makes it, of what tells all workers."""
-        self._renewal = renewal(lambda config: renewed(self._workers.values(), config))
+        """``make_renewal`` makes it, of what tells all workers. ``sandbox``: what confines models,
+        for the status."""
+        self._renewal = make_renewal(lambda config: renewed(self._workers.values(), config))
         self._composition = composition
         self._ports = ports
         self._start = WorkerStart(composition, ports, demo, self._heard)
@@ -71,6 +79,7 @@ class Parent:
         self._supervisor: Supervisor | None = None
         self._stop = asyncio.Event()
         self._failure: StartupError | None = None
+        self._sandbox = sandbox
         self._overview: Overview
 
     @property
@@ -90,7 +99,8 @@ class Parent:
         self._supervisor = self._composition.supervisor(self._teller.tell)
         storage = self._composition.storage_part, self._composition.storage
         watcher = Watcher(*storage, self._storage_changed.set)
-        self._overview = Overview(self._composition, self._workers, self._supervisor, watcher)
+        known = self._composition, self._workers, self._supervisor, watcher, self._sandbox
+        self._overview = Overview(*known)
         async with AsyncExitStack() as started:
             if self._supervisor is not None:
                 part = self._composition.supervisor_part
@@ -171,6 +181,7 @@ class Parent:
             return
         if not worker.cannot_start:
             _log.warning("HTTP worker %d died: it %s", worker.number, ending)
+        self._tasks.spawn(asyncio.to_thread(sweep_storage, self._composition))
         self._tasks.spawn(self._replace(worker))
 
     def _cannot_start(self, worker: WorkerProcess, why: str) -> None:

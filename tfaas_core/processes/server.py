@@ -10,16 +10,16 @@ from functools import partial
 
 from tfaas_core.composition import Composition
 from tfaas_core.config import Config
-from tfaas_core.errors import TfaasError
 from tfaas_core.host import Host
 from tfaas_core.processes.broken_start import start_error
-from tfaas_core.processes.file_limit import too_few_files
 from tfaas_core.processes.parent import Parent
 from tfaas_core.processes.ports import Ports
 from tfaas_core.processes.renewal import Renewal
+from tfaas_core.processes.sandbox import sandbox_of
+from tfaas_core.processes.sweeping import sweep_storage
 from tfaas_core.system import logs
-from tfaas_core.system.descriptors import raise_limit
 from tfaas_core.system.main_module import forget_main
+from tfaas_core.tools.start_warnings import start_warnings
 
 _log = logging.getLogger("tfaas.parent")
 
@@ -37,14 +37,13 @@ def serve(config: Config, demo: bool, read: Callable[[], Config]) -> int:
         host = Host.at_rest(composition)
         host.routes()
         renewal = partial(Renewal, composition, read, host.live_tables)
-        for warning in config.tls_files.warnings() if config.tls_files else ():
-            _log.warning("%s", warning)
         listeners = composition.plugins.listeners(composition.config)
         composition.check_reach(listeners)
-        if warning := too_few_files(config, composition.workers, raise_limit()):
+        sandbox = sandbox_of(composition)
+        for warning in start_warnings(composition, sandbox):
             _log.warning("%s", warning)
         with Ports.bound(config, listeners) as ports, _opened(composition):
-            _run(Parent(composition, ports, demo, renewal), config)
+            _run(Parent(composition, ports, demo, renewal, sandbox), config)
     return 0
 
 
@@ -62,12 +61,7 @@ def _opened(composition: Composition) -> Iterator[None]:
     storage, part = composition.storage, composition.storage_part
     with part.starting("opening"):
         storage.open()
-    try:
-        with part.starting("sweeping"):
-            storage.sweep()
-    except TfaasError as error:
-        # What was left half-done takes room, and is in nobody's way.
-        _log.warning("the model storage was not cleaned up: %s", error.message)
+    sweep_storage(composition)
     try:
         yield
     finally:

@@ -31,6 +31,7 @@ from tfaas_core.plugins.finding import modules_of
 from tfaas_core.processes.broken_start import start_error
 from tfaas_core.processes.fitness import KnownFitness
 from tfaas_core.processes.front import Front
+from tfaas_core.processes.last_tasks import end_soon
 from tfaas_core.processes.messages import (
     Announce,
     CannotStart,
@@ -94,10 +95,15 @@ def main(arguments: WorkerArguments) -> None:
     give_up_stdout()
     if arguments.config.engine.sandbox != "off":
         no_new_privileges()
-    server = arguments.config.server
-    logs.configure(server.log_level, server.log_format, *arguments.config.plugin_folders)
+    config, server = arguments.config, arguments.config.server
+    logs.configure(server.log_level, server.log_format, *config.plugin_folders)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        run_through_exits(runner, _serve(arguments), partial(_tell_of_exit, arguments.config))
+        run_through_exits(runner, _serve(arguments), partial(_tell_of_exit, config))
+        end_soon(runner.get_loop(), lambda: modules_of(config) - {*BUILTIN_PLUGINS}, _end)
+    _end()
+
+
+def _end() -> None:
     # A thread of a plugin, or of TensorFlow under isolation "inline", may be anywhere: the end of
     # the interpreter would wait for it, or abort in it.
     logging.shutdown()

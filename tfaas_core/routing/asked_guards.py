@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Iterable
 from inspect import isawaitable
 from typing import Any, TypeAlias
 
 import msgspec
 
-from tfaas_core.errors import TfaasError
+from tfaas_core.errors import TfaasError, Unavailable
 from tfaas_core.guard import Asking, Guard, UnknownCredential
+from tfaas_core.routing.guard_wait import GuardHangsError, answer_of
 from tfaas_core.routing.unexpected import is_given_up, unexpected
+
+_log = logging.getLogger("tfaas.http")
 
 Owned: TypeAlias = tuple[Guard, str]
 """A guard, and the module of its plugin."""
@@ -35,7 +39,7 @@ class AskedGuard(msgspec.Struct, frozen=True):
 
     async def _awaited(self, answer: Any) -> Admission:
         try:
-            said = await answer if isawaitable(answer) else answer
+            said = await answer_of(answer) if isawaitable(answer) else answer
             if not isinstance(said, str):
                 raise TypeError(f"admit gave {type(said).__name__}, expected str")
         except BaseException as error:
@@ -96,10 +100,16 @@ def asked_of(guards: Iterable[Owned]) -> tuple[AskedGuard | AnyOf, ...]:
 
 
 def refusal_of(guard: Guard, owner: str, error: BaseException) -> BaseException:
-    """What becomes of what a guard raised: itself, or a 500 that names the plugin."""
+    """What becomes of what a guard raised: itself, or an error that names the plugin."""
     if isinstance(error, TfaasError) or is_given_up(error):
         return error
-    return unexpected(f"the guard {type(guard).__name__}", error, owner)
+    what = f"the guard {type(guard).__name__}"
+    if isinstance(error, GuardHangsError):
+        _log.error("plugin %s hangs in %s: %s", owner, what, error)
+        return Unavailable(
+            f"plugin {owner} could not find out in time who may do this; try again", plugin=owner
+        )
+    return unexpected(what, error, owner)
 
 
 def _known(admitted: Admission) -> Admission:

@@ -19,6 +19,7 @@ from tfaas_core.routing.asked_guards import (
     asked_of,
     refusal_of,
 )
+from tfaas_core.routing.guard_wait import answer_of
 from tfaas_core.visit import Visit
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ class _Gate(msgspec.Struct, gc=False):
             try:
                 if answer is _NOT_ASKED:
                     answer = guard.admit_to(self.asking, identity, model)
-                said = await answer if isawaitable(answer) else answer
+                said = await answer_of(answer) if isawaitable(answer) else answer
                 if said is not None:  # "no" is to be raised: this might mean either
                     raise TypeError(f"admit_to gave {type(said).__name__}, expected None")
             except BaseException as error:

@@ -8,6 +8,8 @@ from contextlib import suppress
 
 import psutil
 
+from tfaas_core.testing.waiting import until
+
 
 def fork_servers(parent: psutil.Process | None = None) -> list[psutil.Process]:
     """Those of ``parent``, or of the present process."""
@@ -37,6 +39,20 @@ def _named(name: str, processes: Iterable[psutil.Process]) -> Iterable[psutil.Pr
         with suppress(psutil.NoSuchProcess):
             if process.name() == name and is_alive(process):
                 yield process
+
+
+def kill_and_wait(process: psutil.Process) -> None:
+    """Kills it, and waits for its end: until then it may be counted, asked, and even answer."""
+    process.kill()
+    until(lambda: _has_ended(process), what="it has ended")
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    """Whether it holds no file and no connection any more: its last thread gives them back."""
+    try:
+        return not is_alive(process) and len(os.listdir(f"/proc/{process.pid}/task")) <= 1
+    except FileNotFoundError:
+        return True
 
 
 def count_threads(process: psutil.Process) -> int:

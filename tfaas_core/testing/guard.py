@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Generator, Iterator, Sequence
 from contextlib import suppress
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
@@ -14,10 +14,24 @@ import pytest
 from tfaas_core.errors import TfaasError
 from tfaas_core.fields import Headers
 from tfaas_core.guard import Asking, Guard, UnknownCredential
-from tfaas_core.route import ClientAddress, Head, Response, Right
+from tfaas_core.route import Head, Response
 from tfaas_core.routing.sendable import sendable
+from tfaas_core.testing.guard_case import (
+    Admitted,
+    AfterRenewal,
+    Refused,
+    ask_admit,
+    ask_admit_to,
+    asking_with,
+    config_with,
+    outcome_of,
+    refusal_by,
+)
+from tfaas_core.testing.guard_renewal import RenewalContract
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.waits import waits_of
+
+__all__ = ["Admitted", "AfterRenewal", "GuardContract", "Refused", "asking_with", "config_with"]
 
 _STATUSES = {400, 401, 403, 404, 429, 503}
 _AT_ONCE = 50
@@ -27,53 +41,8 @@ _ODD_VALUES = ("", " ", ",", "Bearer", "Bearer ", "\x00", "caf\u00e9", "\udcff",
 T = TypeVar("T")
 
 
-class Admitted(msgspec.Struct, frozen=True):
-    """What a guard allows, to ``model``, and who it says asks."""
-
-    asking: Asking
-    identity: str
-    model: str = "vk"
-
-
-class Refused(msgspec.Struct, frozen=True):
-    """What a guard refuses, with a status.
-
-    If there is a ``model``, it is refused only when it is known that it is about that one.
-    ``after``: what is asked just before, about the same model, such as uses up a limit.
-    """
-
-    asking: Asking
-    status: int
-    model: str = ""
-    after: Sequence[Asking] = ()
-
-
-def asking_with(
-    headers: Mapping[str, str] | None = None,
-    right: Right = "predict",
-    route: str = "/predict/json",
-    method: str = "POST",
-    ip: str = "192.0.2.1",
-) -> Asking:
-    """What a client asks that sends these headers."""
-    head = Head(method, route, headers=Headers(list((headers or {}).items())))
-    return Asking(head, ClientAddress(ip, 40_000), right, route)
-
-
-class GuardContract:
+class GuardContract(RenewalContract):
     """What every Guard does. Subclass it as ``Test...``, and set its class variables."""
-
-    make_guard: ClassVar[Callable[[], Guard]]
-
-    admitted: ClassVar[Sequence[Admitted]]
-    """At least one that is allowed."""
-
-    refused: ClassVar[Sequence[Refused]]
-    """At least one that is not."""
-
-    @pytest.fixture
-    def guard(self) -> Guard:
-        return type(self).make_guard()
 
     def test_the_samples_are_allowed_and_refused(self) -> None:
         assert self.admitted
@@ -85,16 +54,16 @@ class GuardContract:
         for sample in self.admitted:
             guard = type(self).make_guard()
             for _ in range(2):
-                identity = await _admit(guard, sample.asking)
+                identity = await ask_admit(guard, sample.asking)
                 assert type(identity) is str
                 assert identity == sample.identity
                 assert identity.isprintable()
-                await _admit_to(guard, sample.asking, identity, sample.model)
+                await ask_admit_to(guard, sample.asking, identity, sample.model)
 
     @in_event_loop
     async def test_who_is_not_allowed_is_refused_with_the_status(self) -> None:
         for sample in self.refused:
-            error = await _refusal(type(self).make_guard(), sample)
+            error = await refusal_by(type(self).make_guard(), sample)
             assert error is not None, f"{sample.asking} is admitted"
             assert error.status == sample.status
             assert error.status in _STATUSES
@@ -103,7 +72,7 @@ class GuardContract:
     async def test_a_refusal_can_be_sent_and_says_what_to_do(self) -> None:
         """401 asks for something that proves who asks, and 429 says when to ask again."""
         for sample in self.refused:
-            error = await _refusal(type(self).make_guard(), sample)
+            error = await refusal_by(type(self).make_guard(), sample)
             assert error is not None
             assert error.message
             assert error.message.isprintable()
@@ -118,7 +87,7 @@ class GuardContract:
     async def test_a_refusal_repeats_nothing_that_was_sent(self) -> None:
         """It may be a secret with a letter too many."""
         for sample in self.refused:
-            error = await _refusal(type(self).make_guard(), sample)
+            error = await refusal_by(type(self).make_guard(), sample)
             assert error is not None
             told = json.dumps([error.document(), error.headers()])
             for _, value in sample.asking.head.headers.pairs:
@@ -131,15 +100,15 @@ class GuardContract:
         if guard.authenticates:
             assert all(sample.identity for sample in self.admitted)
             with pytest.raises(UnknownCredential):
-                await _admit(guard, asking_with())
+                await ask_admit(guard, asking_with())
 
     @in_event_loop
     async def test_odd_headers_are_refused_or_ignored(self, guard: Guard) -> None:
         """Nothing but a TfaasError comes of them: anything else is a 500 that names the plugin."""
         identities: set[str | int] = {"", *(sample.identity for sample in self.admitted)}
         for asking in _odd([*self.admitted, *self.refused]):
-            outcome = await _outcome(guard, asking)
-            assert outcome in identities | _STATUSES, f"{outcome} for {asking.head.headers}"
+            found = await outcome_of(guard, asking)
+            assert found in identities | _STATUSES, f"{found} for {asking.head.headers}"
 
     @in_event_loop
     async def test_whoever_asks_at_once_gets_an_answer_of_their_own(self) -> None:
@@ -148,7 +117,7 @@ class GuardContract:
         lasting = [refused for refused in self.refused if not refused.after and not refused.model]
         samples: list[Admitted | Refused] = [*self.admitted[:1], *lasting]
         found = await asyncio.gather(
-            *(_outcome(guard, sample.asking) for _ in range(_AT_ONCE) for sample in samples)
+            *(outcome_of(guard, sample.asking) for _ in range(_AT_ONCE) for sample in samples)
         )
         expected = [s.identity if isinstance(s, Admitted) else s.status for s in samples]
         shown = [found[n :: len(samples)] for n in range(len(samples))]
@@ -164,42 +133,6 @@ class GuardContract:
         for asking in [*allowed, *(sample.asking for sample in self.refused)]:
             waits = [await _waits(guard, asking) for _ in range(_TRIES)]
             assert min(waits, key=len) == [], f"admit waits: {waits[-1]}"
-
-
-async def _admit(guard: Guard, asking: Asking) -> str:
-    """What ``admit`` says, in whichever way it is written."""
-    said = guard.admit(asking)
-    return said if isinstance(said, str) else await said
-
-
-async def _admit_to(guard: Guard, asking: Asking, identity: str, model: str) -> None:
-    """As ``_admit``, of ``admit_to``."""
-    said: Any = guard.admit_to(asking, identity, model)
-    if said is not None:
-        said = await said
-    assert said is None, f"admit_to gives {said!r}; it raises if it refuses, and else gives None"
-
-
-async def _refusal(guard: Guard, sample: Refused) -> TfaasError | None:
-    for before in sample.after:
-        with suppress(TfaasError):
-            said = await _admit(guard, before)
-            await _admit_to(guard, before, said, sample.model)
-    try:
-        identity = await _admit(guard, sample.asking)
-        assert sample.model, f"{sample.asking} is admitted"
-        await _admit_to(guard, sample.asking, identity, sample.model)
-    except TfaasError as error:
-        return error
-    return None
-
-
-async def _outcome(guard: Guard, asking: Asking) -> str | int:
-    """Who asks; the status if nobody is let in."""
-    try:
-        return await _admit(guard, asking)
-    except TfaasError as error:
-        return error.status
 
 
 def _odd(samples: Sequence[Admitted | Refused]) -> Iterator[Asking]:
@@ -223,8 +156,15 @@ def _with_headers(asking: Asking, pairs: Sequence[tuple[str, str]]) -> Asking:
 async def _waits(guard: Guard, asking: Asking) -> list[str]:
     """What ``admit`` waits for without awaiting it."""
     waits: list[str] = []
-    await _Stepped(_outcome(guard, asking), waits)
+    await _Stepped(_asked(guard, asking), waits)
     return waits
+
+
+async def _asked(guard: Guard, asking: Asking) -> None:
+    with suppress(TfaasError):
+        said = guard.admit(asking)
+        if not isinstance(said, str):
+            await said
 
 
 class _Stepped(Awaitable[None]):

@@ -91,10 +91,10 @@ def running_server(
 ) -> Iterator[RunningServer]:
     """Starts a server that keeps its models and its log in ``folder``, and stops it at the end.
 
-    ``settings`` are like ``engine.max_batch_rows=8``. Where they say something of the storage,
-    that is where the models are. ``python``: the interpreter, perhaps of another venv.
+    ``settings`` are like ``engine.max_batch_rows=8``. Where they say which storage, or where it
+    is, that is where the models are. ``python``: the interpreter, perhaps of another venv.
     """
-    if not any(setting.startswith("storage.") for setting in settings):
+    if not any(setting.startswith(("storage.kind=", "storage.root=")) for setting in settings):
         settings = (f"storage.root={folder / 'models'}", *settings)
     settings = ("server.port=0", *settings)
     options = [word for setting in settings for word in ("--set", setting)]

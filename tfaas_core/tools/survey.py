@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Collection, Container, Iterator
+from collections.abc import Callable, Collection, Container, Iterator, Mapping
 from contextlib import AsyncExitStack, suppress
 from typing import Literal, TypeAlias
 
@@ -22,6 +22,7 @@ from tfaas_core.settings.checks import keys_of
 from tfaas_core.settings.tables import EngineTable, StorageTable
 from tfaas_core.system.address import check_address
 from tfaas_core.system.one_line import described
+from tfaas_core.tools.start_warnings import start_warnings
 from tfaas_core.worker_place import WorkerPlace
 
 _Report: TypeAlias = Callable[[StartupError], None]
@@ -45,7 +46,8 @@ class Findings(msgspec.Struct, frozen=True):
     """What ``tfaas check`` says, a sentence each.
 
     With errors, ``tfaas serve`` does not start, models of a runtime are a 503, or plugins' commands
-    are missing. ``sandbox`` says how models are confined, as far as that could be found out.
+    are missing. ``warnings``: all that it would warn of when it starts. ``sandbox`` says how models
+    are confined, as far as that could be found out.
     """
 
     errors: list[str]
@@ -98,20 +100,21 @@ def findings(config: Config, commands: Collection[str] = ()) -> Findings:
     errors = [*_unknown_disabled(config, built.plugins), *_wrong_addresses(config, built), *errors]
     errors.sort(key=lambda error: not isinstance(error, PluginError))
     messages = list(dict.fromkeys(error.message for error in errors))
-    sandbox = [] if built.composition is None else list(_sandbox(built.composition))
-    return Findings(messages, built.warnings, sandbox)
-
-
-def _sandbox(composition: Composition) -> Iterator[str]:
+    if built.composition is None:
+        return Findings(messages, built.warnings)
+    parts: dict[str, str] | None = None
     with suppress(StartupError):  # the server says so in its log
-        parts = composition.sandbox()
-        present = [f"{n} ({w})" for n, w in parts.items() if not w.startswith(MISSING)]
-        yield (
-            f"models are confined by {'; '.join(present)}" if present else "models are not confined"
-        )
-        for name, what in parts.items():
-            if what.startswith(MISSING):
-                yield f"models are not confined by {name}: {what.removeprefix(MISSING)}"
+        parts = built.composition.sandbox()
+    # Where it is required, what is missing is an error already.
+    is_required = config.engine.sandbox == "required"
+    told_of = {} if parts is None or is_required else parts
+    warnings = [*start_warnings(built.composition, told_of), *built.warnings]
+    return Findings(messages, warnings, [] if parts is None else [_confined(parts)])
+
+
+def _confined(parts: Mapping[str, str]) -> str:
+    present = [f"{n} ({w})" for n, w in parts.items() if not w.startswith(MISSING)]
+    return f"models are confined by {'; '.join(present)}" if present else "models are not confined"
 
 
 def _status(plugin: Plugin, broken: Container[str]) -> Literal["active", "disabled", "broken"]:
@@ -153,7 +156,6 @@ def _built(config: Config, commands: Collection[str], report: _Report) -> _Built
     try:
         if (tls := config.tls_files) is not None:
             tls.context()
-            built.warnings += tls.warnings()
         built.composition = Composition.of(config, built.plugins)
     except StartupError as error:
         report(error)

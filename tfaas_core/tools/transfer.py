@@ -16,6 +16,7 @@ from tfaas_core.models.versions import Model
 from tfaas_core.storage import MODEL, Claim, DefaultChoice, Storage, disk_errors
 from tfaas_core.system.progress import Advance
 from tfaas_core.uploads.folder import regular_files
+from tfaas_core.uploads.quota import Quota
 
 Progress: TypeAlias = Callable[[str, int], AbstractContextManager[Advance]]
 """Entered once for a model that is copied, with its name and how many bytes there are to copy."""
@@ -38,10 +39,14 @@ class Transfer:
     All methods block, and raise what storages raise.
     """
 
-    def __init__(self, source: Storage, target: Storage, progress: Progress) -> None:
+    def __init__(
+        self, source: Storage, target: Storage, progress: Progress, quota: Quota | None = None
+    ) -> None:
+        """``quota``: that of the target; None: anything may be stored there."""
         self._source = source
         self._target = target
         self._progress = progress
+        self._quota = quota or Quota(target)
 
     def names(self) -> list[str]:
         """The names of all models of the source, sorted."""
@@ -52,8 +57,10 @@ class Transfer:
 
         Raises UnknownModel; DoesNotFit if the target has a version that the source has not,
         and that keeps it from becoming the same, before anything is copied; DamagedFile if the
-        files of a version are not what its record says. Versions before that one are copied then.
+        files of a version are not what its record says, StorageFull if a version has no room.
+        Versions before that one are copied then.
         """
+        self._quota.check_name(name)
         if self._source.model(name) is None:
             raise UnknownModel(f"there is no model {name[:140]!r} to copy", model=name[:140])
         with self._target.claim(name) as claim:
@@ -86,6 +93,8 @@ class Transfer:
         artifact = self._source.artifact(version)
         staging = self._target.stage()
         try:
+            self._quota.reserve(staging, version.size_bytes)
+            self._quota.reserve_name(staging, claim.name)
             with disk_errors(f"copying {version.reference}", staging):
                 _copy(artifact, staging / MODEL, advance)
                 checksum = artifact_checksum(staging / MODEL)
@@ -95,9 +104,10 @@ class Transfer:
                     f"stored with {version.checksum}: they are damaged, and are not copied",
                     model=version.name,
                 )
-            self._target.commit(claim, staging, version, live)
+            self._quota.commit(claim, staging, version, live)
         finally:
             self._target.discard(staging)
+            self._quota.release(staging)
 
     def _point(self, claim: Claim, model: Model) -> None:
         there = self._target.model(claim.name)

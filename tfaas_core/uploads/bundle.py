@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, cast
+from typing import IO, TypeAlias, cast
 
 import msgspec
 
@@ -29,6 +29,9 @@ _PACKING_LEVEL = 1
 _MAX_PATH_BYTES = 1024
 _MAX_PATH_PART_BYTES = 255
 
+
+HasRoom: TypeAlias = Callable[[int], object]
+"""Called with how many bytes there will be in all, before they are written; raises StorageFull."""
 
 BUNDLES = (GZIP, TAR)
 """The archives that a bundle may be."""
@@ -46,15 +49,20 @@ def is_bundle(path: Path) -> bool:
     return archive_at(path) in BUNDLES
 
 
-def unpack(tarball: Path, folder: Path, limits: BundleLimits) -> None:
-    """Unpacks ``tarball`` into the new ``folder``.
+def unpack(
+    tarball: Path,
+    folder: Path,
+    limits: BundleLimits,
+    has_room: HasRoom = lambda _size_bytes: None,
+) -> None:
+    """Unpacks ``tarball`` into the new ``folder``, as far as it ``has_room``.
 
     Blocks; what it leaves behind when it raises is the caller's to remove. Raises BadBody for what
     is no tarball or holds what it must not, TooLarge beyond ``limits``, and OSError as it comes.
     """
     folder.mkdir(mode=0o700)
     with _reading(tarball) as archive:
-        unpacker = _Unpacker(folder, limits, tarball.stat().st_size)
+        unpacker = _Unpacker(folder, limits, tarball.stat().st_size, has_room)
         for member in archive:
             unpacker.take(archive, member)
 
@@ -93,8 +101,11 @@ class _Bounded:
 
 
 class _Unpacker:
-    def __init__(self, folder: Path, limits: BundleLimits, packed_bytes: int) -> None:
+    def __init__(
+        self, folder: Path, limits: BundleLimits, packed_bytes: int, has_room: HasRoom
+    ) -> None:
         self._folder = folder
+        self._has_room = has_room
         self._limits = limits
         self._packed_bytes = packed_bytes
         self._files = 0
@@ -136,6 +147,7 @@ class _Unpacker:
                 "that is no model but a decompression bomb",
                 expected=_MAX_RATIO,
             )
+        self._has_room(self._bytes)
 
 
 def _copy(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:

@@ -16,7 +16,7 @@ from tfaas_core.models.examples import Example, examples_in
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.params import Params
 from tfaas_core.storage import disk_errors
-from tfaas_core.uploads.bundle import BUNDLES, BundleLimits, Entry, unpack
+from tfaas_core.uploads.bundle import BUNDLES, BundleLimits, Entry, HasRoom, unpack
 from tfaas_core.uploads.companions import (
     WARMUP_FILE,
     read_labels,
@@ -64,14 +64,21 @@ class Package(msgspec.Struct, frozen=True):
 
 
 def sort_out(
-    received: Received, staging: Path, limits: BundleLimits, runtimes: RuntimeChoice
+    received: Received,
+    staging: Path,
+    limits: BundleLimits,
+    runtimes: RuntimeChoice,
+    has_room: HasRoom = lambda _size_bytes: None,
 ) -> Package:
     """Makes a Package of what was received; unpacks it if it is a bundle, whose model they find.
 
-    Blocks. Parts of a form win over what a bundle holds. Raises BadBody, DoesNotFit, CannotServe,
-    TooLarge, and StorageFull.
+    ``has_room`` is asked about all that is written beside what was received. Blocks. Parts of a
+    form win over what a bundle holds. Raises BadBody, DoesNotFit, CannotServe, TooLarge, and
+    StorageFull.
     """
-    model = _from_base64(received.model) if received.model_is_base64 else received.model
+    model = received.model
+    if received.model_is_base64:
+        model = _from_base64(model, has_room)
     archive = archive_at(model.path)
     _check_kind(received, archive)
     params, labels = received.params, received.labels
@@ -79,7 +86,7 @@ def sort_out(
     name, file_name, examples = "", model.filename, None
     if archive in BUNDLES:
         with disk_errors("unpacking the bundle", staging):
-            unpack(model.path, staging / _UNPACKED, limits)
+            unpack(model.path, staging / _UNPACKED, limits, has_room)
             bundle = contents_of(staging / _UNPACKED, runtimes, said.runtime if params else None)
             name, file_name = bundle.name, bundle.file_name
             if params is None:
@@ -88,6 +95,17 @@ def sort_out(
             labels = labels or _found(bundle.labels, staging / "labels.txt")
             examples = _found(bundle.warmup, staging / WARMUP_FILE)
             _replace(model.path, bundle.model, staging / _UNPACKED)
+    return _package(name, file_name, model, said, labels, examples)
+
+
+def _package(
+    name: str,
+    file_name: str,
+    model: FormFile,
+    params: Params,
+    labels: FormFile | None,
+    examples: FormFile | None,
+) -> Package:
     size_bytes, checksum = _measured(model.path, model)
     lines = () if labels is None else read_labels(labels.path, labels.filename)
     warmup = None if examples is None else read_warmup(examples.path)
@@ -95,13 +113,13 @@ def sort_out(
         name=name,
         model=model.path,
         file_name=file_name,
-        params=said,
+        params=params,
         labels=lines,
         labels_file=(labels.filename or "labels.txt") if labels and lines else "",
         size_bytes=size_bytes,
         checksum=checksum,
         warmup=warmup,
-        examples=examples_in(warmup, said.document),
+        examples=examples_in(warmup, params.document),
     )
 
 
@@ -174,8 +192,9 @@ def _measured(model: Path, received: FormFile) -> tuple[int, str]:
     return size_bytes, f"{PREFIX}{known}" if known else artifact_checksum(model)
 
 
-def _from_base64(file: FormFile) -> FormFile:
+def _from_base64(file: FormFile, has_room: HasRoom) -> FormFile:
     """The file decoded in place; line breaks in it do not matter."""
+    has_room(file.size_bytes * 3 // 4)
     target = file.path.with_name("decoded")
     with disk_errors("decoding the model", target.parent), file.path.open("rb") as source:
         with open(target, "wb", opener=_private) as decoded:

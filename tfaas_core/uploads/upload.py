@@ -17,6 +17,7 @@ from tfaas_core.models.model import ModelVersion, check_name
 from tfaas_core.storage import Claim
 from tfaas_core.uploads.package import Package, Received, sort_out
 from tfaas_core.uploads.publisher import Publisher
+from tfaas_core.uploads.quota import AHEAD_BYTES
 from tfaas_core.uploads.uninterrupted import finished, taken
 
 Admit: TypeAlias = Callable[[str], Awaitable[None]]
@@ -78,6 +79,7 @@ class Upload:
     def _clean_up(self) -> None:
         if not self._is_stored:
             self._publisher.storage.discard(self.staging)
+        self._publisher.quota.release(self.staging)
         if self._claimed is not None:
             self._claimed.__exit__(None, None, None)
 
@@ -96,6 +98,30 @@ class Upload:
             claimed.__enter__, lambda _claim: claimed.__exit__(None, None, None)
         )
         self._claimed = claimed
+        await asyncio.to_thread(self._publisher.quota.reserve_name, self.staging, name)
+
+    def receiving(self, stream: AsyncIterator[bytes], announced: str) -> AsyncIterator[bytes]:
+        """``stream``, of which each piece has room in ``staging`` before it comes.
+
+        ``announced``: the header Content-Length, empty for none: there is room for that at once, or
+        the first piece raises StorageFull.
+        """
+        if not self._publisher.quota.has_bound:
+            return stream
+        return self._with_room(stream, int(announced) if announced.isdecimal() else 0)
+
+    async def _with_room(
+        self, stream: AsyncIterator[bytes], announced_bytes: int
+    ) -> AsyncIterator[bytes]:
+        quota, size_bytes = self._publisher.quota, 0
+        reserved_bytes = await asyncio.to_thread(quota.reserve, self.staging, announced_bytes)
+        async for chunk in stream:
+            size_bytes += len(chunk)
+            if size_bytes > reserved_bytes:
+                reserved_bytes = await asyncio.to_thread(
+                    quota.reserve, self.staging, size_bytes, AHEAD_BYTES
+                )
+            yield chunk
 
     async def publish(self, received: Received) -> ModelVersion:
         """Checks, loads, warms and stores what was received in ``staging``, and switches to it.
@@ -111,9 +137,7 @@ class Upload:
 
     async def _publish(self, received: Received) -> ModelVersion:
         publisher = self._publisher
-        package = await asyncio.to_thread(
-            sort_out, received, self.staging, publisher.limits, publisher.runtime_choice
-        )
+        package = await asyncio.to_thread(self._sorted_out, received)
         claim = await self._claim_for(package, received)
         version = await publisher.publish(claim, self.staging, package)
         self._is_stored = True
@@ -130,6 +154,18 @@ class Upload:
             )
         )
         return version
+
+    def _sorted_out(self, received: Received) -> Package:
+        publisher, staging = self._publisher, self.staging
+        quota = publisher.quota
+        received_bytes = quota.settle(staging)
+
+        def has_room(more_bytes: int) -> None:
+            quota.reserve(staging, received_bytes + more_bytes, AHEAD_BYTES)
+
+        package = sort_out(received, staging, publisher.limits, publisher.runtime_choice, has_room)
+        quota.settle(staging)
+        return package
 
     async def _claim_for(self, package: Package, received: Received) -> Claim:
         params = package.params

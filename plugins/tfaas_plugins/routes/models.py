@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from tfaas_core.errors import BadBody, UnsupportedMediaType
 from tfaas_core.hookspecs import hookimpl
@@ -57,12 +56,12 @@ class ModelsApi:
         """``POST /upload``: a form with the parts name, params, model and labels; or a bundle."""
         head, limits = request.head, self._host.config.limits
         media_type = head.content_type.partition(";")[0].strip().lower()
-        check_length(head.headers.get("content-length", ""), limits.max_upload_bytes)
+        check_length(_announced(request), limits.max_upload_bytes)
         async with Upload.begun(self._host.publisher, _sender(request)) as upload:
             if name := head.query.get("name"):
                 await upload.claim(name)
             if media_type in _BUNDLE_TYPES:
-                received = await self._receive_bundle(request, upload.staging)
+                received = await self._receive_bundle(request, upload)
             else:
                 received = await self._receive_form(request, upload)
             version = await upload.publish(received)
@@ -71,7 +70,7 @@ class ModelsApi:
     async def _receive_form(self, request: Request, upload: Upload) -> Received:
         encoding = _encoding(request, ("base64",))
         form = await read_form(
-            request.stream(),
+            upload.receiving(request.stream(), _announced(request)),
             request.head.content_type,
             fields={"name": upload.claim},
             files={
@@ -90,10 +89,11 @@ class ModelsApi:
             model_is_base64=encoding == "base64",
         )
 
-    async def _receive_bundle(self, request: Request, staging: Path) -> Received:
+    async def _receive_bundle(self, request: Request, upload: Upload) -> Received:
         encoding = _encoding(request, ("base64", "gzip"))
         limit = self._host.config.limits.max_upload_bytes
-        body = await store_body(request.stream(), staging / MODEL, limit)
+        stream = upload.receiving(request.stream(), _announced(request))
+        body = await store_body(stream, upload.staging / MODEL, limit)
         return Received(
             body,
             model_is_base64=encoding == "base64",
@@ -131,6 +131,11 @@ def _sender(request: Request) -> Sender:
     request_id, visit = request_id_of(request), request.visit
     assert visit is not None
     return Sender(visit.to_model, visit.identity, request.client.ip, request_id)
+
+
+def _announced(request: Request) -> str:
+    """The Content-Length, empty for none."""
+    return request.head.headers.get("content-length", "")
 
 
 def _encoding(request: Request, known: tuple[str, ...]) -> str:

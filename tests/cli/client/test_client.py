@@ -65,9 +65,10 @@ COMMANDS: dict[str, list[str | Path]] = {
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_unreachable_server_is_named(fails: Fails, command: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    said = fails(*COMMANDS[command], "--url", url)
+    with socket.socket() as bound:  # nobody else gets the port, and nobody listens
+        bound.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        said = fails(*COMMANDS[command], "--url", url)
     assert said == f"{url} cannot be reached: Connection refused"
 
 

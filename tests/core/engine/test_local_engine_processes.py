@@ -14,7 +14,7 @@ from tfaas_core.errors import CannotServe, DeadlinePassed, ModelLost, QueueFull
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.testing.engine_harness import Stream, Worker, are_sums, rows_of
 from tfaas_core.testing.engine_processes import holding, serving
-from tfaas_core.testing.forked import is_alive, model_processes
+from tfaas_core.testing.forked import is_alive, kill_and_wait, model_processes
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import TRIGGER
 from tfaas_core.testing.waiting import eventually
@@ -96,7 +96,7 @@ async def test_a_process_that_is_stuck_in_a_run_is_replaced(tmp_path: Path) -> N
         async with Stream(worker, neighbour) as stream:
             assert type(await worker.try_run(version, rows_of(TRIGGER))) is DeadlinePassed
             await asyncio.wait_for(healed(worker, version), 5)
-            assert not is_alive(process)
+            await eventually(lambda: not is_alive(process), "the stuck one is gone")
             assert stream.failures == []
 
 
@@ -125,7 +125,7 @@ async def test_two_workers_use_one_process(tmp_path: Path) -> None:
         for worker in (harness.worker, other):
             assert are_sums(await worker.run_all(version, requests), requests)
         assert model_processes() == [process]
-        process.kill()
+        kill_and_wait(process)
         for worker in (harness.worker, other):
             await asyncio.wait_for(healed(worker, version), 2)
         assert len(model_processes()) == 1

@@ -153,3 +153,23 @@ def test_a_storage_warns_by_sentences(
         return
     with pytest.raises(PluginError, match=re.escape(expected)):
         installed().examine_storage(tape)
+
+
+def test_a_guard_that_would_have_to_be_waited_for_in_renewing_is_broken(
+    install_plugin: InstallPlugin,
+) -> None:
+    source = """
+from tfaas_core import Guard, hookimpl
+
+class Waits(Guard):
+    def admit(self, asking): ...
+    async def renew(self, config): ...
+
+@hookimpl
+def tfaas_register_guards(host):
+    return [Waits()]
+"""
+    install_plugin("tfaas-broken", source)
+    with pytest.raises(PluginError, match="tfaas_broken") as caught:
+        installed().guards(object())
+    assert "has renew as `async def`, expected a plain function" in caught.value.message

@@ -17,6 +17,7 @@ from tests.core.testing.wrong import (
     guards,
     leased_storages,
     read_only_storages,
+    renewing_guards,
     runtimes,
     servables,
     storages,
@@ -24,7 +25,8 @@ from tests.core.testing.wrong import (
 
 MODULES: list[ModuleType] = [
     *(codec_requests, codec_answers, codec_calls),
-    *(storages, leased_storages, read_only_storages, runtimes, servables, guards),
+    *(storages, leased_storages, read_only_storages, runtimes, servables),
+    *(guards, renewing_guards),
 ]
 """Each has the wrong ones in ``WRONG``, with the test that must fail, and tests of all of them."""
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from tests.core.tools.transfers import STORAGES, assert_same, copy, leftovers, silent
-from tfaas_core.errors import Busy, DamagedFile, DoesNotFit, UnknownModel
+from tfaas_core.errors import Busy, DamagedFile, DoesNotFit, StorageFull, UnknownModel
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.versions import Pointers
 from tfaas_core.storage import MODEL, DefaultChoice, Storage
@@ -18,6 +18,7 @@ from tfaas_core.system.progress import Advance
 from tfaas_core.testing.fakes import FakeStorage
 from tfaas_core.testing.storage_processes import Shape, fill, upload
 from tfaas_core.tools.transfer import Transfer, Transferred
+from tfaas_core.uploads.quota import Quota
 
 
 @pytest.fixture
@@ -276,3 +277,20 @@ def test_a_staging_folder_is_gone_after_an_interrupt(
     assert (target.list(), leftovers(tmp_path / "target")) == ([], [])
     copy(source, target)
     assert (target.artifact(next(iter(target.list())).live)).name == MODEL
+
+
+def test_a_copy_is_bound_by_the_quota_of_the_target(source: Storage, target: Storage) -> None:
+    for _ in range(2):
+        upload(source, "vk")
+    upload(source, "other")
+    size_bytes = source.list()[1].live.size_bytes
+    transfer = Transfer(source, target, silent, Quota(target, size_bytes + 1, max_models=1))
+    with pytest.raises(StorageFull, match=r"storage\.quota_bytes"):
+        transfer.copy("vk")
+    (model,) = target.list()
+    assert [version.version for version in model.versions] == [1]
+    roomy = Transfer(source, target, silent, Quota(target, 1 << 40, max_models=1))
+    assert roomy.copy("vk") == Transferred("vk", 1, 1)
+    with pytest.raises(StorageFull, match=r"models\.max_models"):
+        roomy.copy("other")
+    assert [model.name for model in target.list()] == ["vk"]

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import time
+from hashlib import sha256
 from typing import ClassVar
 
 import pytest
 from tfaas_plugins.token_guard.guard import TokenGuard
 from tfaas_plugins.token_guard.holder import Holder, digest_of
+from tfaas_plugins.token_guard.table import TokenEntry, TokenGuardTable
 
+from tfaas_core.config import Config
 from tfaas_core.errors import Forbidden
 from tfaas_core.route import Right
-from tfaas_core.testing.guard import Admitted, GuardContract, Refused, asking_with
+from tfaas_core.testing.guard import (
+    Admitted,
+    AfterRenewal,
+    GuardContract,
+    Refused,
+    asking_with,
+    config_with,
+)
 
 ALL: frozenset[Right] = frozenset(("read", "predict", "upload", "delete", "admin"))
 
@@ -30,6 +40,14 @@ def made() -> TokenGuard:
 
 def bearing(token: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token}"}
+
+
+def tokens(**entries: TokenEntry) -> Config:
+    return config_with(token_guard=TokenGuardTable(tokens={**entries}))
+
+
+def token(secret: str, models: tuple[str, ...] = ("*",)) -> TokenEntry:
+    return TokenEntry(sha256=sha256(secret.encode()).hexdigest(), models=models)
 
 
 CAROL = bearing("carols-token")
@@ -53,6 +71,35 @@ class TestTokenGuard(GuardContract):
         Refused(asking_with(CAROL, "upload", "/upload"), 403),
         Refused(asking_with(CAROL), 403, model="on-top-of"),
         Refused(asking_with(CAROL), 403, model="TOP-quark"),
+    ]
+    renewals: ClassVar[list[AfterRenewal]] = [
+        AfterRenewal(
+            tokens(carol=token("carols-token", models=("jet-*",)), eve=token("eves-token")),
+            admitted=[
+                Admitted(asking_with(CAROL), "carol", "jet-1"),
+                Admitted(asking_with(bearing("eves-token")), "eve"),
+            ],
+            refused=[
+                Refused(asking_with(bearing("alices-token")), 401),
+                Refused(asking_with(CAROL), 403, model="top-quark"),
+            ],
+        ),
+        AfterRenewal(
+            tokens(alice=token("alices-new-token")),
+            admitted=[Admitted(asking_with(bearing("alices-new-token")), "alice")],
+            refused=[
+                Refused(asking_with(bearing("alices-token")), 401),
+                Refused(asking_with(bearing("eves-token")), 401),
+                Refused(asking_with(CAROL), 401),
+            ],
+        ),
+        AfterRenewal(
+            config_with(token_guard=TokenGuardTable()),
+            refused=[Refused(asking_with(bearing("alices-token")), 401)],
+        ),
+    ]
+    wrong_configs: ClassVar[list[Config]] = [
+        config_with(token_guard=TokenGuardTable(file="no-such-tokens.toml")),
     ]
 
 

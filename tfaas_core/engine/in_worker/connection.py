@@ -111,7 +111,7 @@ class ModelConnection(asyncio.Protocol):
             raise self._model_lost()
         answer: asyncio.Future[list[Array]] = self._loop.create_future()
         part = self._grouping.part(inputs, rows, whole, self._max_queue_rows, answer, timing)
-        ahead = self._patience.most_ahead
+        ahead = self._patience.most_ahead()
         if not self._meter.add(self._worker, part.counted, self._max_queue_rows, ahead):
             raise refusal(self._meter.rows(), ahead, self._model)
         if not self._unsent:
@@ -256,7 +256,8 @@ class ModelConnection(asyncio.Protocol):
         sent.unanswered -= len(parts)
         if sent.unanswered == 0:
             took_s = time.monotonic() - sent.deadline_s + self._timeout_s
-            self._patience.answered(sent.in_flight, took_s, frame.run_s)
+            last_rows = sent.parts[-1].counted
+            self._patience.answered(sent.in_flight, took_s, frame.run_s, last_rows)
             del self._sent[frame.id]
 
     def _wait_s(self, sent: _Sent, frame: AnswerFrame) -> float:

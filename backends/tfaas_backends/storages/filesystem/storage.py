@@ -101,9 +101,11 @@ class FilesystemStorage(Storage):
             os.listdir(self._root)
         except (OSError, ValueError) as error:
             raise unusable(self._root, error) from error
-        if is_writable(self._root):
-            return []
-        return [f"{read_only(self._root)} - at `$.storage.root`"]
+        old = old_models(self._root)
+        warnings = [told_of(self._root, old)] if old else []
+        if not is_writable(self._root):
+            warnings.append(f"{read_only(self._root)} - at `$.storage.root`")
+        return warnings
 
     def sweep(self) -> None:
         old = old_models(self._root)

@@ -39,8 +39,11 @@ class Database(ABC):
         """Whether one can try to connect to it already. Raises ConfigError if one never can."""
 
     @abstractmethod
-    def examine(self) -> None:
-        """Raises what ``prepare`` would raise, as far as can be told without making anything."""
+    def examine(self) -> str:
+        """What would be an obstacle, as far as can be told without asking another machine.
+
+        Raises what ``prepare`` would raise, as far as can be told without making anything.
+        """
 
     @abstractmethod
     def prepare(self) -> None:

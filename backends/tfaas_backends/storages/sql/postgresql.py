@@ -119,8 +119,9 @@ class PostgreSql(Database):
     def exists(self) -> bool:
         return True
 
-    def examine(self) -> None:
+    def examine(self) -> str:
         """Only the server can tell."""
+        return ""
 
     def prepare(self) -> None:
         """The server has made it."""

@@ -67,13 +67,14 @@ class Sqlite(Database):
             raise self.unusable("this account may not read it")
         return there
 
-    def examine(self) -> None:
+    def examine(self) -> str:
         if self.exists():
-            return
+            return self._obstacle()
         with self._usable():
             if lost := self._lost():
                 raise ConfigError(lost)
             check_can_be_made(self._file)
+        return ""
 
     def prepare(self) -> None:
         with self._usable():
@@ -108,6 +109,9 @@ class Sqlite(Database):
         """The transaction itself excludes all others."""
 
     def obstacle(self, connection: Connection) -> str:
+        return self._obstacle()
+
+    def _obstacle(self) -> str:
         folder = os.access(self._file.parent, os.W_OK | os.X_OK)
         return "" if folder and os.access(self._file, os.W_OK) else READ_ONLY
 

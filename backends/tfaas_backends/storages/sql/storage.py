@@ -57,8 +57,8 @@ class SqlStorage(Storage):
     def examine(self) -> list[str]:
         with self._usable_cache():
             self._cache.examine()
-        self._database.examine()
-        return []
+        obstacle = self._database.examine()
+        return [f"{self._unchangeable(obstacle)} - at `$.storage.url`"] if obstacle else []
 
     @contextmanager
     def _usable_cache(self) -> Iterator[None]:
@@ -76,12 +76,11 @@ class SqlStorage(Storage):
             self._schema.upgrade()
             with reaching(self._database), self._database.engine.connect() as connection:
                 if obstacle := self._database.obstacle(connection):
-                    _log.warning(
-                        "%s: its models are served, none can be changed: %s",
-                        self._database.shown,
-                        obstacle,
-                    )
+                    _log.warning("%s", self._unchangeable(obstacle))
             self._is_open = True
+
+    def _unchangeable(self, obstacle: str) -> str:
+        return f"{self._database.shown}: its models are served, none can be changed: {obstacle}"
 
     @contextmanager
     def _reaching(self, doing: str) -> Iterator[None]:

@@ -9,9 +9,14 @@ from tests.backends.runtimes.vetting.hostile import HOSTILE
 from tests.backends.runtimes.vetting.hostile_models import MODELS
 from tests.backends.runtimes.vetting.test_hostile_folders import FOLDERS
 from tests.backends.runtimes.vetting.test_op_lists import registered_ops
+from tests.core.http.variants import FORBIDDEN, PAIRS
+from tests.core.sandbox.attacks import ATTACKS
 from tests.docs.markdown import DOCS, prose, rows, section, words
+from tests.plugins.codecs.test_held import cases
+from tests.server.test_bad_input import BAD_UPLOADS
 
 PAGE = DOCS / "vetting.md"
+SECURITY = DOCS.parent / "SECURITY.md"
 
 
 def test_the_bounds_are_those_of_the_code() -> None:
@@ -32,3 +37,17 @@ def test_the_cases_and_the_ops_are_counted() -> None:
     assert f"{len(FOLDERS)} hostile folders" in page
     assert f"has the {len(ALLOWED_OPS)} ops" in page
     assert f"{len(set(registered_ops()) - ALLOWED_OPS)} in TensorFlow 2.21" in page
+
+
+def test_the_hostile_cases_are_counted() -> None:
+    documented = {words(row[2])[0]: int(row[1]) for row in rows(section(SECURITY, "Hostile cases"))}
+    assert documented == {
+        "HOSTILE": len(HOSTILE),
+        "MODELS": len(MODELS),
+        "FOLDERS": len(FOLDERS),
+        "ATTACKS": len(ATTACKS),
+        "FORBIDDEN": sum(map(len, FORBIDDEN.values())),
+        "PAIRS": len(PAIRS),
+        "cases": len([*cases(1000)]),
+        "BAD_UPLOADS": len(BAD_UPLOADS),
+    }

@@ -9,7 +9,7 @@ import pytest
 
 from tests.core.engine.engines import engine
 from tfaas_core.testing.engine_harness import Stream, is_sum, rows_of
-from tfaas_core.testing.forked import fork_server, is_alive, model_processes
+from tfaas_core.testing.forked import fork_server, is_alive, kill_and_wait, model_processes
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import HANGS, TRIGGER
 from tfaas_core.testing.waiting import eventually
@@ -29,7 +29,7 @@ async def test_a_killed_fork_server_is_replaced_and_loaded_models_answer_on(
         assert server is not None
         async with Stream(worker, versions[0]) as one, Stream(worker, versions[1]) as two:
             await one.goes_on()
-            server.kill()
+            kill_and_wait(server)
             new = await worker.upload("c", "sum")
             assert is_sum(await worker.run(new, rows_of(3)), rows_of(3))
             await one.goes_on()
@@ -62,7 +62,7 @@ async def test_a_stopped_fork_server_is_replaced_once_a_start_takes_too_long(
         monkeypatch.setattr("tfaas_core.engine.in_parent.fork_server.FORK_LIMIT_S", 1.0)
         version = await asyncio.wait_for(harness.worker.upload("two", "sum"), 30)
         assert is_sum(await harness.worker.run(version, rows_of(3)), rows_of(3))
-        assert not is_alive(server)
+        await eventually(lambda: not is_alive(server), "the stopped one is gone")
 
 
 @in_event_loop

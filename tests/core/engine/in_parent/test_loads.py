@@ -12,7 +12,7 @@ import pytest
 from tests.core.engine.engines import engine, healed, upload_and_find
 from tfaas_core.errors import CannotServe, ModelLost, Unavailable
 from tfaas_core.testing.engine_harness import is_sum, rows_of
-from tfaas_core.testing.forked import fork_servers, is_alive, model_processes
+from tfaas_core.testing.forked import fork_servers, is_alive, kill_and_wait, model_processes
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.waiting import eventually
 
@@ -62,7 +62,7 @@ async def test_made_up_values_that_run_for_ever_are_given_up(
         assert "the upload vk: made-up values run longer than 0.5 s" in caplog.text
         # They are not tried again with the same version.
         caplog.clear()
-        process.kill()
+        kill_and_wait(process)
         await asyncio.wait_for(healed(worker, version), 5)
         assert "made-up" not in caplog.text
         assert len(model_processes()) == 1
@@ -143,8 +143,7 @@ async def test_a_model_that_dies_between_upload_and_adoption_is_loaded_again(
         path = harness.shelf.stage("sum")
         loaded = await worker.prepare("vk", "sum")
         (process,) = model_processes()
-        process.kill()
-        await eventually(lambda: not is_alive(process), "the process is gone")
+        kill_and_wait(process)
         version = harness.shelf.commit("vk", path, loaded)
         await worker.engine.adopt(loaded.ticket, version)
         await asyncio.wait_for(healed(worker, version), 2)

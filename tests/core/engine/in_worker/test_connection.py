@@ -151,6 +151,23 @@ async def test_a_lone_request_may_be_larger_than_what_the_socket_takes() -> None
         assert are_sums(await small, [rows_of(1)])
 
 
+@in_event_loop
+async def test_a_burst_after_a_long_stall_of_one_is_taken_whole() -> None:
+    async with connected(max_wait_s=0.001) as (connection, model):
+        for _ in range(2):
+            stalled = connection.submit([rows_of(1)], 1)
+            await asyncio.sleep(0.01)
+            assert not stalled.done()
+            async with _answering(model):
+                await stalled
+        burst = [rows_of(number) for number in range(3)]
+        async with _answering(model):
+            answers = [connection.submit([rows], 1) for rows in burst]
+            for answer, rows in zip(answers, burst, strict=True):
+                assert are_sums(await answer, [rows])
+        connection.close()
+
+
 @asynccontextmanager
 async def _answering(model: socket.socket) -> AsyncIterator[None]:
     """The model answers sums, in a thread, until the last request of the block is answered."""

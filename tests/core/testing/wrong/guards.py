@@ -6,16 +6,40 @@ import asyncio
 import time
 from typing import ClassVar
 
+import msgspec
+
 from tests.core.testing.outcomes import add_tests
-from tfaas_core.errors import DoesNotFit, Forbidden, TfaasError, TooManyRequests, Unauthorized
+from tfaas_core.config import Config
+from tfaas_core.errors import (
+    ConfigError,
+    DoesNotFit,
+    Forbidden,
+    TfaasError,
+    TooManyRequests,
+    Unauthorized,
+)
 from tfaas_core.guard import Asking, Guard
-from tfaas_core.testing.guard import Admitted, GuardContract, Refused, asking_with
+from tfaas_core.testing.guard import (
+    Admitted,
+    AfterRenewal,
+    GuardContract,
+    Refused,
+    asking_with,
+    config_with,
+)
+
+
+class Table(msgspec.Struct, frozen=True):
+    key: str
+    name: str
 
 
 class RightGuard(Guard):
     """Knows one key, and one who may ask twice, and a model that nobody may."""
 
     left = 2
+    key = "secret-key"
+    name = "alice"
 
     async def admit(self, asking: Asking) -> str:
         key = asking.head.headers.get("x-key", "")
@@ -26,13 +50,21 @@ class RightGuard(Guard):
             if self.left < 0:
                 raise TooManyRequests("this key has asked too often")
             return "twice"
-        if key != "secret-key":
+        if key != self.key:
             raise Forbidden("the key is not known here")
-        return "alice"
+        return self.name
 
     async def admit_to(self, asking: Asking, identity: str, model: str) -> None:
+        if identity not in (self.name, "twice"):
+            raise Unauthorized("the key is not known any more")
         if model == "hidden":
             raise Forbidden(f"model {model!r} is not for {identity}")
+
+    def renew(self, config: Config) -> None:
+        table = config.settings("keys")
+        if not table.key:
+            raise ConfigError("the key is empty - at `$.plugins.keys.key`")
+        self.key, self.name = table.key, table.name
 
 
 class GuardSamples(GuardContract):
@@ -48,6 +80,18 @@ class GuardSamples(GuardContract):
         Refused(asking_with({"x-key": "secret-key"}), 403, model="hidden"),
         Refused(asking_with({"x-key": "twice"}), 429, after=[asking_with({"x-key": "twice"})] * 2),
     ]
+    renewals: ClassVar[list[AfterRenewal]] = [
+        AfterRenewal(
+            config_with(keys=Table(key, name)),
+            admitted=[Admitted(asking_with({"x-key": key}), name)],
+            refused=[
+                Refused(asking_with({"x-key": "secret-key"}), 403),
+                Refused(asking_with({"x-key": key}), 403, model="hidden"),
+            ],
+        )
+        for key, name in (("other-key", "bob"), ("third-key", "carol"))
+    ]
+    wrong_configs: ClassVar[list[Config]] = [config_with(keys=Table("", "nobody"))]
 
 
 class TestRight(GuardSamples):
@@ -196,7 +240,14 @@ class ReadsItsKeysEachTime(RightGuard):
         return await super().admit(asking)
 
 
+class NeverAnswers(RightGuard):
+    async def admit(self, asking: Asking) -> str:
+        await asyncio.Event().wait()
+        return await super().admit(asking)
+
+
 WRONG: dict[type, str] = {
+    NeverAnswers: "test_who_is_allowed_gets_an_identity",
     LetsAllIn: "test_who_is_not_allowed_is_refused_with_the_status",
     LetsInWhereItFails: "test_who_is_not_allowed_is_refused_with_the_status",
     KnowsNoModels: "test_who_is_not_allowed_is_refused_with_the_status",

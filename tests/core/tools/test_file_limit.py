@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from tfaas_core.config import load_config
-from tfaas_core.processes.file_limit import needed_files, too_few_files
+from tfaas_core.tools.file_limit import needed_files, too_few_files
 
 
 def test_too_low_a_limit_is_told_with_what_to_do() -> None:

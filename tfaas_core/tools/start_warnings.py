@@ -1,0 +1,25 @@
+"""Start warnings: what ``tfaas serve`` warns of when it starts, and ``tfaas check`` before that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from tfaas_core.composition import Composition
+from tfaas_core.engine.base import MISSING
+from tfaas_core.system.descriptors import raise_limit
+from tfaas_core.tools.file_limit import too_few_files
+
+
+def start_warnings(composition: Composition, sandbox: Mapping[str, str]) -> Iterator[str]:
+    """A sentence each. ``sandbox``: of each part, what it is made of, or MISSING and why.
+
+    Raises this process's limit of open files. What a storage warns of, it says itself.
+    """
+    config = composition.config
+    if config.tls_files is not None:
+        yield from config.tls_files.warnings()
+    if warning := too_few_files(config, composition.workers, raise_limit()):
+        yield warning
+    for name, what in sandbox.items():
+        if what.startswith(MISSING):
+            yield f"models are not confined by `{name}`: {what.removeprefix(MISSING)}"
