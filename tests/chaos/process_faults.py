@@ -1,0 +1,183 @@
+"""Faults of processes: SIGKILL and SIGSTOP, and no descriptors left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import psutil
+
+from tests.chaos.fault import LATE, LOST, RESETS, STOP_LIMIT_S, Fault, Lift, nothing
+from tests.chaos.target import Target
+from tfaas_core.testing.waiting import until
+
+_PAUSE_S = 3.0
+_LONG_PAUSE_S = 7.5
+"""Longer than it takes until a process that alone is stopped is replaced."""
+
+_GONE_WITHIN_S = 10.0
+
+_REPLACED_WITHIN_S = 60.0
+"""Limits of faults are less; this ends a run in which something hangs."""
+
+
+def _chosen(target: Target, kind: str, pick: float) -> psutil.Process | None:
+    there = target.processes(kind)
+    return there[int(pick * len(there)) % len(there)] if there else None
+
+
+def _kill(kind: str, target: Target, pick: float) -> Lift:
+    if (process := _chosen(target, kind, pick)) is not None:
+        process.kill()
+        until(lambda: not _runs(process), _GONE_WITHIN_S, f"the killed {kind} is dead")
+    return nothing
+
+
+def _stop(kind: str, target: Target, pick: float) -> Lift:
+    process = _chosen(target, kind, pick)
+    if process is None:
+        return nothing
+    process.suspend()
+    return partial(until, lambda: not _runs(process), _REPLACED_WITHIN_S, f"a stopped {kind} ends")
+
+
+def _pause(kinds: tuple[str, ...], target: Target, _pick: float) -> Lift:
+    paused = [process for kind in kinds for process in target.processes(kind)]
+    for process in paused:
+        process.suspend()
+
+    def resume() -> None:
+        for process in paused:
+            process.resume()
+
+    return resume
+
+
+def _pause_all(target: Target, pick: float) -> Lift:
+    everything = target.family()
+    # The parent first and last: it is not to see others that are stopped.
+    everything.sort(key=lambda process: process.pid != target.server.process.pid)
+    for process in everything:
+        process.suspend()
+
+    def resume() -> None:
+        for process in reversed(everything):
+            process.resume()
+        gone = [str(process) for process in everything if not _runs(process)]
+        assert not gone, f"a server that was stopped as a whole lost {gone}"
+
+    return resume
+
+
+def _kill_parent(target: Target, _pick: float) -> Lift:
+    before = target.family()
+    target.kill_parent()
+    until(
+        lambda: not any(map(_runs, before)),
+        _GONE_WITHIN_S,
+        "no process is left of a server whose parent was killed",
+    )
+    target.start()
+    return nothing
+
+
+def _no_descriptors(kind: str, target: Target, pick: float) -> Lift:
+    process = _chosen(target, kind, pick)
+    if process is None:
+        return nothing
+    soft, hard = process.rlimit(psutil.RLIMIT_NOFILE)
+    taken = {int(path.name) for path in Path(f"/proc/{process.pid}/fd").iterdir()}
+    lowest = next(number for number in range(soft) if number not in taken)
+    process.rlimit(psutil.RLIMIT_NOFILE, (lowest, hard))
+
+    def give_back() -> None:
+        if _runs(process):
+            process.rlimit(psutil.RLIMIT_NOFILE, (soft, hard))
+
+    return give_back
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _answers_on(target: Target) -> str:
+    """A parent that is stopped is in the way of no prediction."""
+    end_s = time.monotonic() + _PAUSE_S - 0.5
+    while time.monotonic() < end_s:
+        answer = target.caller().predict("steady", [1, 2, 3])
+        if answer.outcome != "200":
+            return f"while the parent was stopped, a prediction was {answer.outcome}"
+        time.sleep(0.05)
+    return ""
+
+
+def _of(kinds: dict[str, frozenset[str]], name: str, how: Callable[..., Lift]) -> list[Fault]:
+    limit = {"limit_s": STOP_LIMIT_S} if how is _stop else {}
+    return [
+        Fault(f"{name} {kind}", partial(how, kind), allowed, **limit)
+        for kind, allowed in kinds.items()
+    ]
+
+
+KILLS = _of(
+    {
+        "HTTP worker": RESETS,
+        "model process": LOST,
+        "fork server": frozenset(),
+        "other process": frozenset(),
+    },
+    "kill",
+    _kill,
+)
+STOPS = _of(
+    {
+        "HTTP worker": RESETS,
+        "model process": LATE,
+        "fork server": frozenset(),
+    },
+    "stop",
+    _stop,
+)
+PROCESS_FAULTS = [
+    *KILLS,
+    *STOPS,
+    Fault(
+        "kill the parent, start again",
+        _kill_parent,
+        RESETS | {"refused"},
+        limit_s=None,
+    ),
+    Fault(
+        "stop the parent for a while",
+        partial(_pause, ("parent",)),
+        lasts_s=_PAUSE_S,
+        during=_answers_on,
+    ),
+    Fault(
+        "stop an other process for a while",
+        partial(_pause, ("other process",)),
+        lasts_s=_PAUSE_S,
+    ),
+    Fault("stop everything for a while", _pause_all, LATE, lasts_s=_LONG_PAUSE_S),
+    *(
+        Fault(
+            f"no descriptors: {kind}",
+            partial(_no_descriptors, kind),
+            allowed,
+            lasts_s=1.5,
+            keeps_from_learning=kind == "HTTP worker",
+        )
+        for kind, allowed in {
+            "parent": LOST,
+            "HTTP worker": LOST,
+            "fork server": LOST,
+            "model process": LOST,
+        }.items()
+    ),
+]

@@ -1,0 +1,179 @@
+"""A run: one server under load, one fault after another, and what was seen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from tests.chaos.checks import leftovers, stored_is_whole, wrong_in_the_end
+from tests.chaos.clients import Changing, Client, Factors, Predicting, until_done
+from tests.chaos.ledger import ModelLedger
+from tests.chaos.recorder import MARGIN_S, Recorder
+from tests.chaos.report import Struck, Told
+from tests.chaos.schedule import Step, faults_of
+from tests.chaos.target import STORAGES, Target, shared_memory
+from tfaas_core.testing.waiting import until
+
+STEADY, MOVING, COMING = "steady", "moving", "coming"
+"""Models that nobody changes, that gets new versions, and that is deleted, too."""
+
+_PREDICTING = 4
+_WHOLE_WITHIN_S = 30.0
+_SETTLED_WITHIN_S = 15.0
+_STORAGE_BACK_S = 2.5
+"""So long after a storage is back, workers may not have learned of all; documented: a second or two."""
+
+
+class Run:
+    """Of a prepared target. ``limits``: whether recovery that takes too long is a breach."""
+
+    def __init__(self, target: Target, seed: int, limits: bool, say: Callable[[str], None]) -> None:
+        self.target = target
+        self.recorder = Recorder()
+        self.told = Told(target.storage)
+        self._seed = f"{seed} {STORAGES.index(target.storage)}"
+        self._limits = limits
+        self._say = say
+        self.ledgers = {name: ModelLedger(name) for name in (STEADY, MOVING, COMING)}
+        self._factors = Factors()
+        self._clients: list[Client] = []
+
+    def play(self, steps: Iterable[Step], until_s: float = float("inf")) -> Told:
+        """Has all steps strike that begin before ``until_s``; returns what was seen."""
+        in_memory = shared_memory()
+        self.target.start()
+        with self._load():
+            for step in steps:
+                if time.monotonic() > until_s:
+                    break
+                self._step(step)
+            for client in self._clients:
+                client.pause()
+            self._check_orphans()
+            self._breach(stored_is_whole(self.target, self.ledgers.values()))
+        self._end(in_memory)
+        recorder = self.recorder
+        self.told.take(recorder, recorder.unexcused())
+        return self.told
+
+    def _end(self, in_memory: set[str]) -> None:
+        """Ends the server, and has the next one show what is stored, and clean up."""
+        for _ in range(2):
+            if code := self.target.stop():
+                self._breach([f"SIGTERM ended the server with {code}"])
+            left = self.target.family()
+            self._breach([f"{process} outlived the server" for process in left])
+            if self.target.starts == 1 or not left and _ == 0:
+                self.target.start()
+                self._breach(stored_is_whole(self.target, self.ledgers.values()))
+        self.told.orphans += leftovers(self.target, in_memory)
+        self._breach(wrong_in_the_end(self.target))
+
+    # The load.
+
+    @contextmanager
+    def _load(self) -> Iterator[None]:
+        changing = [self._changing(name) for name in self.ledgers]
+        for client in changing:
+            outcome = until_done(client.upload, _WHOLE_WITHIN_S)
+            assert outcome == "200", f"the first upload was {outcome}"
+        predicting = [self._predicting(number) for number in range(_PREDICTING)]
+        self._clients = [*changing[1:], *predicting]
+        for client in self._clients:
+            client.start()
+        try:
+            yield
+        finally:
+            for client in self._clients:
+                client.end()
+
+    def _changing(self, name: str) -> Changing:
+        client = Changing(name, f"{self._seed} {name}", self.recorder, self.target.caller())
+        client.ledger, client.factors = self.ledgers[name], self._factors
+        client.deletes = name == COMING
+        return client
+
+    def _predicting(self, number: int) -> Predicting:
+        caller = self.target.caller(lasting=True)
+        client = Predicting(f"predicting {number}", f"{self._seed} {number}", self.recorder, caller)
+        client.ledgers = self.ledgers
+        return client
+
+    # One step.
+
+    def _step(self, step: Step) -> None:
+        time.sleep(step.pause_s)
+        faults, target = faults_of(step), self.target
+        name = " + ".join(step.faults)
+        self._say(f"{target.storage}: {name}")
+        holds = any(fault.keeps_from_learning for fault in faults)
+        allowed = frozenset[str]().union(*(fault.allowed for fault in faults))
+        since_s = time.monotonic()
+        window = self.recorder.open(name, allowed, since_s)
+        if holds:
+            for ledger in self.ledgers.values():
+                ledger.hold()
+        struck = Struck(name, step)
+        self.told.struck.append(struck)
+        try:
+            lifts = [f.strike(target, pick) for f, pick in zip(faults, step.picks, strict=True)]
+            lasts_s = max(fault.lasts_s for fault in faults)
+            end_s = since_s + lasts_s
+            self._breach(wrong for fault in faults if (wrong := fault.during(target)))
+            time.sleep(max(0.0, end_s - time.monotonic()) if lasts_s else 0.0)
+            since_s = time.monotonic() if lasts_s else since_s
+            for lift in reversed(lifts):
+                lift()
+            struck.recovery_s = self._recover(since_s)
+            until(target.is_whole, _WHOLE_WITHIN_S, "all processes are there again")
+            struck.whole_s = time.monotonic() - since_s
+            self._check_orphans()
+        except AssertionError as error:
+            self._breach([f"{name}: {error}"])
+        if holds:
+            time.sleep(_STORAGE_BACK_S)
+            for ledger in self.ledgers.values():
+                ledger.let_go()
+        window.end_s = time.monotonic()
+        time.sleep(MARGIN_S)
+        struck.failed = dict(self.recorder.failed_during(window))
+        limit_s = max((fault.limit_s or 0.0 for fault in faults), default=0.0)
+        if self._limits and limit_s and struck.recovery_s > limit_s:
+            self._breach([f"{name}: recovered after {struck.recovery_s:.1f} s"])
+
+    def _recover(self, since_s: float) -> float:
+        """After how many seconds each model that stays answered a new connection."""
+        names = [STEADY, MOVING]
+        with ThreadPoolExecutor(len(names)) as pool:
+            return max(pool.map(self._until_answered, names)) - since_s
+
+    def _until_answered(self, name: str) -> float:
+        end_s = time.monotonic() + _WHOLE_WITHIN_S
+        while True:
+            answer = self.target.caller().predict(name, [1, 2, 3])
+            self.recorder.count(
+                "probe", answer.outcome, answer.begin_s, answer.end_s, repr(answer.body[:200])
+            )
+            if answer.outcome == "200":
+                return answer.end_s
+            assert time.monotonic() < end_s, f"{name} does not answer: {answer.outcome}"
+            time.sleep(0.01)
+
+    def _check_orphans(self) -> None:
+        found: list[str] = []
+
+        def none_is_left() -> bool:
+            found[:] = self.target.orphans()
+            return not found
+
+        try:
+            until(none_is_left, _SETTLED_WITHIN_S)
+        except AssertionError:
+            self.told.orphans += found
+
+    def _breach(self, what: Iterable[str]) -> None:
+        for one in what:
+            self._say(f"BREACH: {one}")
+            self.recorder.note(self.recorder.breaches, one)
