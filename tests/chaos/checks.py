@@ -118,5 +118,5 @@ def wrong_in_the_end(target: Target) -> list[str]:
     for log in sorted(target.folder.glob("start-*/server.log")):
         text = log.read_text(errors="replace")
         if (at := text.find("Traceback")) >= 0:
-            found.append(f"{log} has a traceback: {text[max(0, at - 300) : at + 1500]}")
+            found.append(f"{log} has a traceback: {text[max(0, at - 300) : at + 2500]}")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from functools import partial
@@ -18,6 +19,8 @@ _LONG_PAUSE_S = 7.5
 """Longer than it takes until a process that alone is stopped is replaced."""
 
 _GONE_WITHIN_S = 10.0
+
+_CAP_SYS_RESOURCE = 24
 
 _REPLACED_WITHIN_S = 60.0
 """Limits of faults are less; this ends a run in which something hangs."""
@@ -57,6 +60,7 @@ def _pause(kinds: tuple[str, ...], target: Target, _pick: float) -> Lift:
 
 def _pause_all(target: Target, pick: float) -> Lift:
     everything = target.family()
+    models = {process.pid for process in target.processes("model process")}
     # The parent first and last: it is not to see others that are stopped.
     everything.sort(key=lambda process: process.pid != target.server.process.pid)
     for process in everything:
@@ -65,7 +69,9 @@ def _pause_all(target: Target, pick: float) -> Lift:
     def resume() -> None:
         for process in reversed(everything):
             process.resume()
-        gone = [str(process) for process in everything if not _runs(process)]
+        # A model may have been about to leave.
+        lasting = [process for process in everything if process.pid not in models]
+        gone = [str(process) for process in lasting if not _runs(process)]
         assert not gone, f"a server that was stopped as a whole lost {gone}"
 
     return resume
@@ -97,6 +103,15 @@ def _no_descriptors(kind: str, target: Target, pick: float) -> Lift:
             process.rlimit(psutil.RLIMIT_NOFILE, (soft, hard))
 
     return give_back
+
+
+def _no_prlimit(kind: str, _target: Target) -> str:
+    """If the server is root, a model's process is another user's."""
+    status = Path("/proc/self/status").read_text()
+    capabilities = int(status.partition("CapEff:")[2].split()[0], 16)
+    if kind == "model process" and os.geteuid() == 0 and not capabilities >> _CAP_SYS_RESOURCE & 1:
+        return "root may not change limits of other users here (CAP_SYS_RESOURCE)"
+    return ""
 
 
 def _runs(process: psutil.Process) -> bool:
@@ -172,6 +187,7 @@ PROCESS_FAULTS = [
             allowed,
             lasts_s=1.5,
             keeps_from_learning=kind == "HTTP worker",
+            why_not=partial(_no_prlimit, kind),
         )
         for kind, allowed in {
             "parent": LOST,

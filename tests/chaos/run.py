@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+import psutil
+
 from tests.chaos.checks import leftovers, stored_is_whole, wrong_in_the_end
 from tests.chaos.clients import Changing, Client, Factors, Predicting, until_done
+from tests.chaos.fault import Fault, Lift, nothing
 from tests.chaos.ledger import ModelLedger
 from tests.chaos.recorder import MARGIN_S, Recorder
 from tests.chaos.report import Struck, Told
@@ -118,7 +121,7 @@ class Run:
         struck = Struck(name, step)
         self.told.struck.append(struck)
         try:
-            lifts = [f.strike(target, pick) for f, pick in zip(faults, step.picks, strict=True)]
+            lifts = [_struck(*one, target) for one in zip(faults, step.picks, strict=True)]
             lasts_s = max(fault.lasts_s for fault in faults)
             end_s = since_s + lasts_s
             self._breach(wrong for fault in faults if (wrong := fault.during(target)))
@@ -177,3 +180,10 @@ class Run:
         for one in what:
             self._say(f"BREACH: {one}")
             self.recorder.note(self.recorder.breaches, one)
+
+
+def _struck(fault: Fault, pick: float, target: Target) -> Lift:
+    try:
+        return fault.strike(target, pick)
+    except psutil.NoSuchProcess:  # the other fault was quicker
+        return nothing

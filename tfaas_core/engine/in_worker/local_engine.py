@@ -212,7 +212,12 @@ class LocalEngine(Engine):
             # Only now: what is loaded is served without its storage, too.
             path = await asyncio.to_thread(self._artifact, version)
             found = msgspec.structs.replace(candidate, path=str(path))
-            connection = await self._connection(wanted, partial(Acquire, candidate=found))
+            try:
+                connection = await self._connection(wanted, partial(Acquire, candidate=found))
+            except CannotServe:
+                # If it was removed amid the load, the model is not to blame: this says so.
+                await asyncio.to_thread(self._artifact, version)
+                raise
         assert connection is not None
         return connection
 
