@@ -91,7 +91,7 @@ class Caller:
             self._connection = None
 
     def cut_upload(self, name: str, artifact: bytes, share: float, reset: bool) -> None:
-        """Sends a part of an upload, and ends the connection: by a reset, or as if all were sent."""
+        """Sends a part of an upload, and ends the connection: by a reset, or in good order."""
         body, media_type = upload_form(name, artifact)
         head = [
             "POST /upload HTTP/1.1",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
-import sqlite3
-from contextlib import closing
 
 from tests.chaos.clients import factor_in
 from tests.chaos.ledger import ModelLedger
@@ -47,16 +49,12 @@ def _wrong_of(target: Target, ledger: ModelLedger) -> Iterable[str]:
 def leftovers(target: Target, in_memory: set[str]) -> list[str]:
     """Files that nobody needs, now that the server has ended: each by its path."""
     found = [str(path) for path in target.temporary.rglob("*")]
-    found += [f"/dev/shm/{name}" for name in shared_memory() - in_memory if _is_ours(name)]
+    found += [f"/dev/shm/{name}" for name in shared_memory() - in_memory]
     if target.storage == "filesystem":
         return found + list(_left_in_folder(target.models))
     found += [str(path) for path in (target.cache / ".staging").glob("*")]
     found += [str(path) for path in (target.cache / ".locks").glob("*")]
     return found + _left_in_database(target)
-
-
-def _is_ours(name: str) -> bool:
-    return not name.startswith(("tfaas-postgresql", "PostgreSQL"))
 
 
 def _left_in_folder(root: Path) -> Iterable[str]:
@@ -116,7 +114,22 @@ def wrong_in_the_end(target: Target) -> list[str]:
     if verified.returncode:
         found.append(f"tfaas verify: {verified.stdout}{verified.stderr}")
     for log in sorted(target.folder.glob("start-*/server.log")):
-        text = log.read_text(errors="replace")
-        if (at := text.find("Traceback")) >= 0:
-            found.append(f"{log} has a traceback: {text[max(0, at - 300) : at + 2500]}")
+        found += [f"{log}: {bug}" for bug in _bugs(log.read_text(errors="replace"))]
     return found
+
+
+_EXCUSED = re.compile(r"^OSError: \[Errno 24\]", re.M)
+"""What ends a traceback that is no bug: no descriptors were left."""
+
+_NEXT_RECORD = re.compile(r"^\d{4}-\d\d-\d\d ", re.M)
+
+
+def _bugs(log: str) -> Iterable[str]:
+    for record in _records(log):
+        if "Traceback" in record and not _EXCUSED.search(record):
+            yield record[:6000]
+
+
+def _records(log: str) -> Iterable[str]:
+    starts = [found.start() for found in _NEXT_RECORD.finditer(log)] + [len(log)]
+    return [log[begin:end] for begin, end in itertools.pairwise(starts)]

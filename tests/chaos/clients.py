@@ -145,11 +145,11 @@ class Predicting(Client):
                 recorder.note(recorder.lost, f"{ledger.name}/{number}: acknowledged, and a 404")
             return
         recorder.count("prediction", answer.outcome, answer.begin_s, answer.end_s, _told(answer))
-        if answer.outcome == "200" and factor_in(answer, row) != factor:
-            # After a deletion, numbers begin anew.
-            if factor in ledger.surely():
-                got = answer.body[:40]
-                recorder.note(recorder.wrong, f"{ledger.name}/{number}: {got!r} of {row}, {factor}")
+        is_right = answer.outcome != "200" or factor_in(answer, row) == factor
+        # After a deletion, numbers begin anew.
+        if not is_right and factor in ledger.surely():
+            got = answer.body[:40]
+            recorder.note(recorder.wrong, f"{ledger.name}/{number}: {got!r} of {row}, {factor}")
 
 
 class Changing(Client):

@@ -165,7 +165,7 @@ class ModelLedger:
             return {state.live for state in self._possible}
 
     def hold(self) -> None:
-        """Workers may not be able to learn of changes, and answer on as before, until ``let_go``."""
+        """Until ``let_go``, workers may not be able to learn of changes, and answer as before."""
         with self._mutex:
             self._held = []
 

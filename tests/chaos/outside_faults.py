@@ -8,10 +8,9 @@ from contextlib import closing
 from functools import partial
 from itertools import count
 
-
 from tests.chaos.clients import artifact_of
 from tests.chaos.disk import fill
-from tests.chaos.fault import LOST, Fault, Lift, nothing
+from tests.chaos.fault import LOST, Fault, Lift
 from tests.chaos.target import PASSING_TOKEN, Target
 
 _HOUR_S = 3600

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import psutil
 
-from tests.chaos.fault import LATE, LOST, RESETS, STOP_LIMIT_S, Fault, Lift, nothing
+from tests.chaos.fault import KILL_LIMIT_S, LATE, LOST, RESETS, STOP_LIMIT_S, Fault, Lift, nothing
 from tests.chaos.target import Target
 from tfaas_core.testing.waiting import until
 
@@ -47,15 +48,22 @@ def _stop(kind: str, target: Target, pick: float) -> Lift:
 
 
 def _pause(kinds: tuple[str, ...], target: Target, _pick: float) -> Lift:
-    paused = [process for kind in kinds for process in target.processes(kind)]
-    for process in paused:
-        process.suspend()
+    return partial(_resume, _suspended(process for k in kinds for process in target.processes(k)))
 
-    def resume() -> None:
-        for process in paused:
+
+def _suspended(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    found = []
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.suspend()
+            found.append(process)
+    return found
+
+
+def _resume(processes: Iterable[psutil.Process]) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
             process.resume()
-
-    return resume
 
 
 def _pause_all(target: Target, pick: float) -> Lift:
@@ -63,14 +71,12 @@ def _pause_all(target: Target, pick: float) -> Lift:
     models = {process.pid for process in target.processes("model process")}
     # The parent first and last: it is not to see others that are stopped.
     everything.sort(key=lambda process: process.pid != target.server.process.pid)
-    for process in everything:
-        process.suspend()
+    stopped = _suspended(everything)
 
     def resume() -> None:
-        for process in reversed(everything):
-            process.resume()
+        _resume(reversed(stopped))
         # A model may have been about to leave.
-        lasting = [process for process in everything if process.pid not in models]
+        lasting = [process for process in stopped if process.pid not in models]
         gone = [str(process) for process in lasting if not _runs(process)]
         assert not gone, f"a server that was stopped as a whole lost {gone}"
 
@@ -133,9 +139,9 @@ def _answers_on(target: Target) -> str:
 
 
 def _of(kinds: dict[str, frozenset[str]], name: str, how: Callable[..., Lift]) -> list[Fault]:
-    limit = {"limit_s": STOP_LIMIT_S} if how is _stop else {}
+    limit_s = STOP_LIMIT_S if how is _stop else KILL_LIMIT_S
     return [
-        Fault(f"{name} {kind}", partial(how, kind), allowed, **limit)
+        Fault(f"{name} {kind}", partial(how, kind), allowed, limit_s)
         for kind, allowed in kinds.items()
     ]
 

@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 import msgspec
 
-MARGIN_S = 1.0
+MARGIN_S = 0.5
 """So long after a fault is over, requests may still meet what it has left."""
 
 WELL = ("200",)

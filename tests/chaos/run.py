@@ -26,7 +26,7 @@ _PREDICTING = 4
 _WHOLE_WITHIN_S = 30.0
 _SETTLED_WITHIN_S = 15.0
 _STORAGE_BACK_S = 2.5
-"""So long after a storage is back, workers may not have learned of all; documented: a second or two."""
+"""So long after a storage is back, workers may not have learned of all: a second or two."""
 
 
 class Run:
@@ -68,7 +68,7 @@ class Run:
                 self._breach([f"SIGTERM ended the server with {code}"])
             left = self.target.family()
             self._breach([f"{process} outlived the server" for process in left])
-            if self.target.starts == 1 or not left and _ == 0:
+            if self.target.starts == 1 or (not left and _ == 0):
                 self.target.start()
                 self._breach(stored_is_whole(self.target, self.ledgers.values()))
         self.told.orphans += leftovers(self.target, in_memory)
@@ -79,8 +79,8 @@ class Run:
     @contextmanager
     def _load(self) -> Iterator[None]:
         changing = [self._changing(name) for name in self.ledgers]
-        for client in changing:
-            outcome = until_done(client.upload, _WHOLE_WITHIN_S)
+        for one in changing:
+            outcome = until_done(one.upload, _WHOLE_WITHIN_S)
             assert outcome == "200", f"the first upload was {outcome}"
         predicting = [self._predicting(number) for number in range(_PREDICTING)]
         self._clients = [*changing[1:], *predicting]

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,7 +30,6 @@ PASSING_TOKEN = "of-the-hour"
 DEADLINE_S = 10
 
 WORKERS = 2
-
 
 
 class Target:
@@ -111,7 +111,7 @@ class Target:
         folder.mkdir()
         # By the wall clock of the server, whatever that is now.
         expires = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
-        passing = f'sha256 = "{_sha256(PASSING_TOKEN)}", rights = ["predict"], expires = "{expires}"'
+        passing = f'sha256 = "{sha256(PASSING_TOKEN.encode()).hexdigest()}", rights = ["predict"], expires = "{expires}"'
         tokens = f'{{ chaos = "{TOKEN}", hour = {{ {passing} }} }}'
         begin_s = time.monotonic()
         self._running = ExitStack()
@@ -209,19 +209,8 @@ def _name(process: psutil.Process) -> str:
     return ""
 
 
-def _sha256(text: str) -> str:
-    from hashlib import sha256
-
-    return sha256(text.encode()).hexdigest()
-
-
-def sleep_until(end_s: float) -> None:
-    """By the monotonic clock."""
-    time.sleep(max(0.0, end_s - time.monotonic()))
-
-
 def shared_memory() -> set[str]:
-    """What lies in the memory that all processes of the machine share by name."""
+    """What Python's multiprocessing names in the memory that all processes of the machine share."""
     with suppress(OSError):
-        return set(os.listdir("/dev/shm"))
+        return {name for name in os.listdir("/dev/shm") if name.startswith(("psm_", "sem."))}
     return set()

@@ -34,7 +34,7 @@ from tfaas_core.engine.shared.messages import (
     Unloaded,
 )
 from tfaas_core.engine.shared.meter import Meter
-from tfaas_core.errors import SEE_LOG, CannotServe, TfaasError, Unavailable
+from tfaas_core.errors import SEE_LOG, StorageUnavailable, TfaasError, Unavailable
 from tfaas_core.models.params import BatchParams, Params
 from tfaas_core.runtime import Runtime, Servable
 from tfaas_core.system.blocking_link import BlockingLink
@@ -192,8 +192,8 @@ def _load_and_warm(
             _origin(order).raised(error, "the load")
             raise
         if not os.path.exists(candidate.path):
-            gone = f"the files of model {candidate.name!r} were removed while it was loaded"
-            raise CannotServe(gone, model=candidate.name) from error
+            gone = f"the files of model {candidate.name!r} went away while it was loaded; try again"
+            raise StorageUnavailable(gone, model=candidate.name) from error
         raise _origin(order).load_failed(error) from error
 
 

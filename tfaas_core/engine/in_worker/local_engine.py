@@ -38,7 +38,7 @@ from tfaas_core.engine.shared.messages import (
     Retire,
     ToWorker,
 )
-from tfaas_core.errors import CannotServe, ModelLost, Unavailable
+from tfaas_core.errors import CannotServe, ModelLost, StorageUnavailable, Unavailable
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.system.link import Link
 from tfaas_core.tensors import Array
@@ -214,8 +214,8 @@ class LocalEngine(Engine):
             found = msgspec.structs.replace(candidate, path=str(path))
             try:
                 connection = await self._connection(wanted, partial(Acquire, candidate=found))
-            except CannotServe:
-                # If it was removed amid the load, the model is not to blame: this says so.
+            except (CannotServe, StorageUnavailable):
+                # Perhaps it was removed amid the load; then this says so.
                 await asyncio.to_thread(self._artifact, version)
                 raise
         assert connection is not None
