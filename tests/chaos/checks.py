@@ -118,7 +118,7 @@ def wrong_in_the_end(target: Target) -> list[str]:
     return found
 
 
-_EXCUSED = re.compile(r"^OSError: \[Errno 24\]", re.M)
+_EXCUSED = re.compile(r"^OSError: (\[Errno 24\]|too many files are open)", re.M)
 """What ends a traceback that is no bug: no descriptors were left."""
 
 _NEXT_RECORD = re.compile(r"^\d{4}-\d\d-\d\d ", re.M)

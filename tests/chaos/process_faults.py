@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
@@ -127,17 +126,6 @@ def _runs(process: psutil.Process) -> bool:
         return False
 
 
-def _answers_on(target: Target) -> str:
-    """A parent that is stopped is in the way of no prediction."""
-    end_s = time.monotonic() + _PAUSE_S - 0.5
-    while time.monotonic() < end_s:
-        answer = target.caller().predict("steady", [1, 2, 3])
-        if answer.outcome != "200":
-            return f"while the parent was stopped, a prediction was {answer.outcome}"
-        time.sleep(0.05)
-    return ""
-
-
 def _of(kinds: dict[str, frozenset[str]], name: str, how: Callable[..., Lift]) -> list[Fault]:
     limit_s = STOP_LIMIT_S if how is _stop else KILL_LIMIT_S
     return [
@@ -178,7 +166,6 @@ PROCESS_FAULTS = [
         "stop the parent for a while",
         partial(_pause, ("parent",)),
         lasts_s=_PAUSE_S,
-        during=_answers_on,
     ),
     Fault(
         "stop an other process for a while",

@@ -111,7 +111,8 @@ class Target:
         folder.mkdir()
         # By the wall clock of the server, whatever that is now.
         expires = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
-        passing = f'sha256 = "{sha256(PASSING_TOKEN.encode()).hexdigest()}", rights = ["predict"], expires = "{expires}"'
+        digest = sha256(PASSING_TOKEN.encode()).hexdigest()
+        passing = f'sha256 = "{digest}", rights = ["predict"], expires = "{expires}"'
         tokens = f'{{ chaos = "{TOKEN}", hour = {{ {passing} }} }}'
         begin_s = time.monotonic()
         self._running = ExitStack()

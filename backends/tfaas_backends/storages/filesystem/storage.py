@@ -42,7 +42,6 @@ from tfaas_core.local_disk.disk import (
     sync,
     sync_tree,
     unlock,
-    write_whole,
 )
 from tfaas_core.local_disk.staging import StagingArea
 from tfaas_core.models.checksum import is_whole
@@ -233,7 +232,7 @@ class FilesystemStorage(Storage):
     def choose_default(self, choice: DefaultChoice) -> None:
         with self._told("storing which model is the default"):
             check_writable(self._root)
-            write_whole(self._root / DEFAULT, msgspec.json.encode(choice))
+            self._staging.write_whole(self._root / DEFAULT, msgspec.json.encode(choice))
             self._revision.touch()
 
     def artifact(self, version: ModelVersion) -> Path:
@@ -265,7 +264,8 @@ class FilesystemStorage(Storage):
         return disk_errors(doing, self._root)
 
     def _write_pointers(self, name: str, decided: Decided) -> None:
-        write_whole(self._root / name / POINTERS, msgspec.json.encode(decided))
+        content = msgspec.json.encode(decided)
+        self._staging.write_whole(self._root / name / POINTERS, content)
 
 
 def _encoded(record: ModelVersion) -> bytes:

@@ -4,7 +4,7 @@ import logging
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -15,6 +15,9 @@ from tfaas_backends.storages.filesystem.storage import FilesystemStorage
 from tfaas_core.errors import UnknownVersion
 from tfaas_core.local_disk.staging import new_token
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.models.versions import Pointers
+from tfaas_core.storage import DefaultChoice
+from tfaas_core.testing.children import Child, Report, apart
 from tfaas_core.testing.storage import StorageContract
 from tfaas_core.testing.storage_case import live
 from tfaas_core.testing.storage_processes import Shape, fill, newest, upload
@@ -93,6 +96,38 @@ def test_a_sweep_removes_what_was_left_and_nothing_else(
     storage.sweep()
     assert files_below(root) == before
     assert live(storage) == [stored]
+
+
+def set_pointers(storage: FilesystemStorage) -> None:
+    with storage.claim("vk") as claim:
+        storage.point(claim, Pointers((1,), {"canary": 1}))
+
+
+def choose_default(storage: FilesystemStorage) -> None:
+    storage.choose_default(DefaultChoice("vk", "2026-11-01 00:00:00.000000 +0000 UTC"))
+
+
+@pytest.mark.parametrize("change", [set_pointers, choose_default])
+def test_what_a_process_leaves_that_is_killed_amid_a_small_change_is_swept(
+    root: Path, change: Callable[[FilesystemStorage], None]
+) -> None:
+    apart(_killed_amid, root, change)
+
+
+def _killed_amid(root: Path, change: Callable[[FilesystemStorage], None]) -> None:
+    def be_killed(_report: Report) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "rename", lambda *_paths: os._exit(0))
+            change(storage)
+
+    storage = FilesystemStorage(root)
+    storage.open()
+    upload(storage, "vk")
+    before = files_below(root)
+    Child(be_killed).finish()
+    assert files_below(root) != before
+    storage.sweep()
+    assert files_below(root) == before
 
 
 def test_a_sweep_goes_on_where_another_server_deletes_a_model(
