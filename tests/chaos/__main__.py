@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
-import psycopg  # noqa: F401
 
 from tests.chaos.report import Report, Told
 from tests.chaos.run import Run

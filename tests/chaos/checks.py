@@ -46,6 +46,17 @@ def _wrong_of(target: Target, ledger: ModelLedger) -> Iterable[str]:
             yield f"{ledger.name}/{number}: answers {answer.body[:40]!r} where {factor} is right"
 
 
+def all_have_learned(target: Target, ledgers: Iterable[ModelLedger]) -> bool:
+    """Whether all workers know of all that was acknowledged, while nobody changes anything."""
+    for ledger in ledgers:
+        for _ in range(_ASKED):
+            answer = target.caller().ask("GET", f"/models/{ledger.name}/versions")
+            listed = {"200": answer.json, "404": list}.get(answer.outcome)
+            if listed is None or not ledger.agrees(listed()):
+                return False
+    return True
+
+
 def leftovers(target: Target, in_memory: set[str]) -> list[str]:
     """Files that nobody needs, now that the server has ended: each by its path."""
     found = [str(path) for path in target.temporary.rglob("*")]

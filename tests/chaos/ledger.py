@@ -128,6 +128,16 @@ class ModelLedger:
             self._become(likely or fitting)
         return ""
 
+    def agrees(self, versions: Iterable[Mapping[str, object]]) -> bool:
+        """Whether the model may be what the server lists."""
+        with self._mutex:
+            live, found = 0, []
+            for version in versions:
+                found.append(self._checksums.get(str(version["checksum"]), 0))
+                live = found[-1] if version["live"] else live
+            known = 0 not in found and not self._gone & set(found)
+            return known and any(_fits(state, found, live) for state in self._possible)
+
     def _knows_more(self, state: State, found: list[int]) -> bool:
         ever = {factor for one in self._possible for factor in one.factors}
         oldest = state.factors[:1] or (0,)

@@ -14,7 +14,6 @@ from tests.chaos.fault import LOST, Fault, Lift
 from tests.chaos.target import PASSING_TOKEN, Target
 
 _HOUR_S = 3600
-_AWAY_S = 2.5
 _JUMPS_S = (2 * _HOUR_S, -2 * _HOUR_S, 400 * 24 * _HOUR_S, -20 * 365 * 24 * _HOUR_S)
 
 _numbers = count()
@@ -143,16 +142,16 @@ OUTSIDE_FAULTS = [
             name,
             strike,
             LOST,
-            lasts_s=_AWAY_S,
+            lasts_s=lasts_s,
             keeps_from_learning=True,
             why_not=_unless(*storages),
         )
-        for name, strike, storages in (
-            ("database down", partial(_stop_database, signal.SIGINT), ["postgresql"]),
-            ("database crashes", partial(_stop_database, signal.SIGQUIT), ["postgresql"]),
-            ("database stopped", _pause_database, ["postgresql"]),
-            ("database locked", _lock_database, ["sqlite"]),
-            ("storage taken away", _take_away, ["filesystem", "sqlite"]),
+        for name, strike, lasts_s, storages in (
+            ("database down", partial(_stop_database, signal.SIGINT), 2.5, ["postgresql"]),
+            ("database crashes", partial(_stop_database, signal.SIGQUIT), 2.5, ["postgresql"]),
+            ("database stopped", _pause_database, 6.0, ["postgresql"]),
+            ("database locked", _lock_database, 2.5, ["sqlite"]),
+            ("storage taken away", _take_away, 2.5, ["filesystem", "sqlite"]),
         )
     ),
 ]

@@ -159,7 +159,7 @@ PROCESS_FAULTS = [
     Fault(
         "kill the parent, start again",
         _kill_parent,
-        RESETS | {"refused"},
+        RESETS | LOST | {"refused"},
         limit_s=None,
     ),
     Fault(
@@ -184,7 +184,8 @@ PROCESS_FAULTS = [
         )
         for kind, allowed in {
             "parent": LOST,
-            "HTTP worker": LOST,
+            # What it accepts and cannot keep is cut.
+            "HTTP worker": LOST | RESETS,
             "fork server": LOST,
             "model process": LOST,
         }.items()

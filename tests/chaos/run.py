@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import psutil
 
-from tests.chaos.checks import leftovers, stored_is_whole, wrong_in_the_end
+from tests.chaos.checks import all_have_learned, leftovers, stored_is_whole, wrong_in_the_end
 from tests.chaos.clients import Changing, Client, Factors, Predicting, until_done
 from tests.chaos.fault import Fault, Lift, nothing
 from tests.chaos.ledger import ModelLedger
@@ -25,14 +25,25 @@ STEADY, MOVING, COMING = "steady", "moving", "coming"
 _PREDICTING = 4
 _WHOLE_WITHIN_S = 30.0
 _SETTLED_WITHIN_S = 15.0
-_STORAGE_BACK_S = 2.5
-"""So long after a storage is back, workers may not have learned of all: a second or two."""
+_LEARNED_WITHIN_S = 15.0
 
 
 class Run:
-    """Of a prepared target. ``limits``: whether recovery that takes too long is a breach."""
+    """Of a prepared target. ``limits``: whether recovery that takes too long is a breach.
 
-    def __init__(self, target: Target, seed: int, limits: bool, say: Callable[[str], None]) -> None:
+    ``say`` gets a line about each step and breach. ``pace``: by it, times of faults, and between
+    them, are multiplied.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        seed: int,
+        limits: bool = True,
+        say: Callable[[str], None] = print,
+        pace: float = 1.0,
+    ) -> None:
+        self._pace = pace
         self.target = target
         self.recorder = Recorder()
         self.told = Told(target.storage)
@@ -107,7 +118,7 @@ class Run:
     # One step.
 
     def _step(self, step: Step) -> None:
-        time.sleep(step.pause_s)
+        time.sleep(step.pause_s * self._pace)
         faults, target = faults_of(step), self.target
         name = " + ".join(step.faults)
         self._say(f"{target.storage}: {name}")
@@ -122,7 +133,7 @@ class Run:
         self.told.struck.append(struck)
         try:
             lifts = [_struck(*one, target) for one in zip(faults, step.picks, strict=True)]
-            lasts_s = max(fault.lasts_s for fault in faults)
+            lasts_s = max(fault.lasts_s for fault in faults) * self._pace
             end_s = since_s + lasts_s
             self._breach(wrong for fault in faults if (wrong := fault.during(target)))
             time.sleep(max(0.0, end_s - time.monotonic()) if lasts_s else 0.0)
@@ -136,15 +147,28 @@ class Run:
         except AssertionError as error:
             self._breach([f"{name}: {error}"])
         if holds:
-            time.sleep(_STORAGE_BACK_S)
-            for ledger in self.ledgers.values():
-                ledger.let_go()
+            self._let_go()
         window.end_s = time.monotonic()
         time.sleep(MARGIN_S)
         struck.failed = dict(self.recorder.failed_during(window))
         limit_s = max((fault.limit_s or 0.0 for fault in faults), default=0.0)
         if self._limits and limit_s and struck.recovery_s > limit_s:
             self._breach([f"{name}: recovered after {struck.recovery_s:.1f} s"])
+
+    def _let_go(self) -> None:
+        """Once all workers have learned of what they could not."""
+        changing = [client for client in self._clients if isinstance(client, Changing)]
+        for client in changing:
+            client.pause()
+        ledgers = self.ledgers.values()
+        try:
+            until(lambda: all_have_learned(self.target, ledgers), _LEARNED_WITHIN_S)
+        except AssertionError:
+            self._breach([f"after {_LEARNED_WITHIN_S:g} s, not all workers know of all changes"])
+        for ledger in ledgers:
+            ledger.let_go()
+        for client in changing:
+            client.go_on()
 
     def _recover(self, since_s: float) -> float:
         """After how many seconds each model that stays answered a new connection."""

@@ -31,6 +31,7 @@ from tfaas_backends.storages.filesystem.revision import Revision
 from tfaas_backends.storages.filesystem.root import (
     check_writable,
     is_writable,
+    lacks,
     read_only,
     unusable,
 )
@@ -224,6 +225,8 @@ class FilesystemStorage(Storage):
                 content = read_regular(file, _DEFAULT_BYTES)
                 return msgspec.json.decode(content, type=DefaultChoice)
             except FileNotFoundError:
+                # There is none, unless it came just now; then it will be told of.
+                lacks(self._root, DEFAULT)
                 return None
             except (msgspec.DecodeError, UnfitFileError) as error:
                 self._models.warn_once(DEFAULT, f"{file} cannot be read: {error}")

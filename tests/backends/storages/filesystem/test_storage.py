@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import shutil
 import stat
 from collections.abc import Callable, Iterator
@@ -10,9 +11,10 @@ from pathlib import Path
 import msgspec
 import pytest
 from tfaas_backends.storages.filesystem import tfaas_register_storages
+from tfaas_backends.storages.filesystem.models import FilesystemModels
 from tfaas_backends.storages.filesystem.storage import FilesystemStorage
 
-from tfaas_core.errors import UnknownVersion
+from tfaas_core.errors import StorageUnavailable, UnknownVersion
 from tfaas_core.local_disk.staging import new_token
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.versions import Pointers
@@ -47,6 +49,32 @@ def test_a_version_is_a_folder_of_the_files_as_staged_and_its_record(
     record = msgspec.json.decode((folder / "version.json").read_bytes(), type=ModelVersion)
     assert record == stored
     assert storage.artifact(stored) == folder / "model"
+
+
+def test_without_descriptors_no_model_is_said_not_to_be_there(root: Path) -> None:
+    apart(_list_without_descriptors, root)
+
+
+def _list_without_descriptors(root: Path) -> None:
+    storage = FilesystemStorage(root)
+    storage.open()
+    stored = [upload(storage, name) for name in ("a", "b")]
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def names_and_then_no_more_files(models: FilesystemModels) -> list[str]:
+        found = names(models)
+        # Descriptors from this one on cannot be had.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+        return found
+
+    names = FilesystemModels.names
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FilesystemModels, "names", names_and_then_no_more_files)
+        with pytest.raises(StorageUnavailable, match="Too many open files"):
+            storage.list()
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert live(storage) == stored
+    storage.close()
 
 
 def test_what_is_stored_is_for_its_owner_only(storage: FilesystemStorage, root: Path) -> None:
