@@ -99,6 +99,24 @@ def test_connections_that_no_worker_has_accepted_yet_outlive_all_workers(tmp_pat
         assert [connection.getresponse().read() for connection in waiting] == [b"[6.0]"] * 20
 
 
+def test_a_worker_that_starts_while_the_models_folder_is_away_makes_no_other(
+    tmp_path: Path,
+) -> None:
+    models, aside = tmp_path / "models", tmp_path / "aside"
+    with fake_server(tmp_path, "server.workers=1") as server:
+        assert server.upload("one", b"sum").status_code == 200
+        models.rename(aside)
+        (killed,) = server.workers()
+        killed.kill()
+        until(lambda: killed not in server.workers() and len(server.workers()) == 1)
+        with Clients(server, "one") as clients:
+            clients.wait_for(50)
+            assert not models.exists()
+            aside.rename(models)
+            until(lambda: clients.got["one", 200] > 0)
+        assert set(clients.statuses("one")) == {200, 503}
+
+
 def test_a_killed_fork_server_is_replaced_and_no_request_fails(healing: RunningServer) -> None:
     with Clients(healing, "one two") as clients:
         clients.wait_for(50)

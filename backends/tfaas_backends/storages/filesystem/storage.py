@@ -87,6 +87,14 @@ class FilesystemStorage(Storage):
             os.listdir(self._root)
         except (OSError, ValueError) as error:
             raise unusable(self._root, error) from error
+        self._get_ready()
+
+    def reopen(self) -> None:
+        with self._told("opening the models' folder"):
+            os.listdir(self._root)
+        self._get_ready()
+
+    def _get_ready(self) -> None:
         if not is_writable(self._root):
             _log.warning("%s", read_only(self._root))
             return
