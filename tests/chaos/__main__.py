@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -34,8 +36,14 @@ def main() -> int:
     deck = Deck(report.seed, options.faults.split(",") if options.faults else list(FAULTS))
     seconds = options.minutes * 60 / len(plans)
     for storage, steps in plans.items():
-        with tempfile.TemporaryDirectory(prefix="tfaas-chaos-") as folder:
-            report.runs.append(_told(storage, Path(folder), report.seed, deck, steps, seconds))
+        folder = Path(tempfile.mkdtemp(prefix="tfaas-chaos-"))
+        told = _told(storage, folder, report.seed, deck, steps, seconds)
+        report.runs.append(told)
+        if told.is_well:
+            shutil.rmtree(folder)
+        else:
+            print(f"kept, with the server's logs: {folder}")
+    report.load_average = round(os.getloadavg()[0], 2)
     options.report.write_bytes(msgspec.json.format(msgspec.json.encode(report)))
     print(report.text(), f"\nwritten: {options.report}")
     return 0 if report.is_well else 1

@@ -53,6 +53,7 @@ class Report(msgspec.Struct):
 
     seed: int
     runs: list[Told] = []
+    load_average: float = 0.0
 
     @property
     def is_well(self) -> bool:
@@ -77,7 +78,8 @@ class Report(msgspec.Struct):
             for kind, all_ in kinds.items():
                 lines += [f"  {kind}: {one}" for one in all_[:20]]
         verdict = "all is well" if self.is_well else "BROKEN; to have it again, replay this report"
-        return "\n".join([*lines, "", f"seed {self.seed}: {verdict}"])
+        lines += ["", f"load average at the end: {self.load_average:.1f}"]
+        return "\n".join([*lines, f"seed {self.seed}: {verdict}"])
 
 
 def _table(told: Told) -> list[str]:

@@ -16,7 +16,7 @@ from tests.chaos.ledger import ModelLedger
 from tests.chaos.recorder import MARGIN_S, Recorder
 from tests.chaos.report import Struck, Told
 from tests.chaos.schedule import Step, faults_of
-from tests.chaos.target import STORAGES, Target, shared_memory
+from tests.chaos.target import STORAGES, Target, described, shared_memory
 from tfaas_core.testing.waiting import until
 
 STEADY, MOVING, COMING = "steady", "moving", "coming"
@@ -87,7 +87,8 @@ class Run:
     def _check_family_is_gone(self) -> None:
         with suppress(AssertionError):
             until(lambda: not self.target.family(), _SETTLED_WITHIN_S)
-        self.told.orphans += [f"{process} outlived the server" for process in self.target.family()]
+        left = [described(process) for process in self.target.family()]
+        self.told.orphans += [f"{process} outlived the server" for process in left]
 
     # The load.
 

@@ -197,11 +197,19 @@ class Target:
         status = answer.json()
         known = {one["pid"] for one in (*status["processes"], *status["models"]) if one["pid"]}
         known |= {one.pid for one in self.server.parent.children()}
-        return [f"{_name(one)} {one.pid}" for one in self.family() if one.pid not in known]
+        return [described(one) for one in self.family() if one.pid not in known]
 
 
 def _is_of(process: psutil.Process, mark: str) -> bool:
     return mark in Path(f"/proc/{process.pid}/environ").read_text(errors="replace")
+
+
+def described(process: psutil.Process) -> str:
+    """For a report."""
+    with suppress(psutil.NoSuchProcess):
+        command = " ".join(process.cmdline())[-160:]
+        return f"{process.name()} {process.pid} of {process.ppid()}: {command}"
+    return f"{process.pid}, gone by now"
 
 
 def _name(process: psutil.Process) -> str:
