@@ -71,7 +71,9 @@ class Target:
         url = f"sqlite:///{self.models}"
         if self.postgresql is not None:
             url = database_for(self.folder, self.postgresql.address)
-        return "storage.kind=sql", f"storage.url={url}", f"storage.cache={self.cache}"
+        # Too small for what is in use; so if the clock jumps, that does not seem to be.
+        cache = f"storage.cache={self.cache}", "storage.cache_max_bytes=8_000_000"
+        return "storage.kind=sql", f"storage.url={url}", *cache
 
     @property
     def models(self) -> Path:
