@@ -199,7 +199,8 @@ def _remove_unless_locked(path: Path) -> None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Whoever has opened it meanwhile sees that it is gone, and makes another.
-            path.unlink()
+            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                path.unlink()
         except BlockingIOError:
             pass
         finally:

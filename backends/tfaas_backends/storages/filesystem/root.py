@@ -27,7 +27,7 @@ def lacks(root: Path, name: str) -> bool:
     """Whether there is nothing called ``name`` in it. Raises OSError if the root itself is away."""
     descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+        os.stat(name, dir_fd=descriptor)
         return False
     except FileNotFoundError:
         return True

@@ -67,6 +67,12 @@ def test_a_root_that_is_gone_is_unavailable(storage: FilesystemStorage, root: Pa
     storage.discard(staging)
 
 
+def test_a_name_that_leads_nowhere_is_no_model(storage: FilesystemStorage, root: Path) -> None:
+    (root / "vk").symlink_to(root / "nowhere")
+    assert storage.model("vk") is None
+    assert storage.list() == []
+
+
 def test_a_root_that_is_a_file_is_a_wrong_configuration(root: Path) -> None:
     root.write_bytes(b"")
     with pytest.raises(ConfigError, match=r"models' is a file; .* at `\$\.storage\.root`"):
