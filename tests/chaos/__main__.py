@@ -63,7 +63,7 @@ def _told(
         run.told.skipped = {name: why for name, f in FAULTS.items() if (why := f.why_not(target))}
         if steps is not None:
             return run.play(steps)
-        return run.play(deck.steps(target), time.monotonic() + seconds)
+        return run.play(deck.steps(target), seconds)
 
 
 def _say(line: str) -> None:

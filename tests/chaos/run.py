@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -54,11 +55,12 @@ class Run:
         self._factors = Factors()
         self._clients: list[Client] = []
 
-    def play(self, steps: Iterable[Step], until_s: float = float("inf")) -> Told:
-        """Has all steps strike that begin before ``until_s``; returns what was seen."""
+    def play(self, steps: Iterable[Step], seconds: float = math.inf) -> Told:
+        """Has all steps strike that begin within so many seconds; returns what was seen."""
         in_memory = shared_memory()
         self.target.start()
         with self._load():
+            until_s = time.monotonic() + seconds
             for step in steps:
                 if time.monotonic() > until_s:
                     break
