@@ -18,6 +18,8 @@ once it has lasted. AssertionError: the server did what it ought not to."""
 
 KILL_LIMIT_S = 2.0
 STOP_LIMIT_S = 10.0
+AWAY_LIMIT_S = 4.0
+"""Of a storage that is back: a second or two until it is seen, and a load."""
 
 RESETS = frozenset({"reset"})
 LOST = frozenset({"503"})

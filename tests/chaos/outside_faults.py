@@ -10,7 +10,7 @@ from itertools import count
 
 from tests.chaos.clients import artifact_of
 from tests.chaos.disk import fill
-from tests.chaos.fault import LOST, Fault, Lift
+from tests.chaos.fault import AWAY_LIMIT_S, LOST, Fault, Lift
 from tests.chaos.target import PASSING_TOKEN, Target
 
 _HOUR_S = 3600
@@ -142,6 +142,7 @@ OUTSIDE_FAULTS = [
             name,
             strike,
             LOST,
+            AWAY_LIMIT_S,
             lasts_s=lasts_s,
             keeps_from_learning=True,
             why_not=_unless(*storages),

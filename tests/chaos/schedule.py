@@ -16,7 +16,10 @@ FAULTS = {fault.name: fault for fault in (*PROCESS_FAULTS, *OUTSIDE_FAULTS)}
 
 _PAUSE_S = (0.2, 1.0)
 _AT_ONCE = 0.25
-"""How often a SIGKILL or a SIGSTOP comes with another one."""
+"""How often a SIGKILL comes with a fault, or a SIGSTOP with another one."""
+
+_ALONE = ("kill the parent, start again", "stop everything for a while")
+"""Of these, nothing else is to be killed."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -54,10 +57,11 @@ class Deck:
             yield self._step(name)
 
     def _step(self, name: str) -> Step:
-        pair = [fault.name for fault in (*KILLS, *STOPS)]
+        kills, stops = ([fault.name for fault in faults] for faults in (KILLS, STOPS))
+        others = [*kills, *stops] if name in (*kills, *stops) else kills
         names = [name]
-        if name in pair and self._random.random() < _AT_ONCE:
-            names.append(self._random.choice(pair))
+        if self._random.random() < _AT_ONCE and name not in _ALONE:
+            names.append(self._random.choice(others))
         pause_s = round(self._random.uniform(*_PAUSE_S), 3)
         return Step(pause_s, names, [round(self._random.random(), 3) for _ in names])
 
