@@ -9,10 +9,12 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from functools import partial
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from tests.chaos.report import Report, Told
 from tests.chaos.run import Run
@@ -31,9 +33,9 @@ def main() -> int:
         }
     else:
         report = Report(options.seed)
-        plans = dict.fromkeys(options.storages.split(","))
+        plans = dict.fromkeys(options.storages)
     print(f"seed {report.seed}", flush=True)
-    deck = Deck(report.seed, options.faults.split(",") if options.faults else list(FAULTS))
+    deck = Deck(report.seed, options.faults)
     seconds = options.minutes * 60 / len(plans)
     for storage, steps in plans.items():
         folder = Path(tempfile.mkdtemp(prefix="tfaas-chaos-"))
@@ -58,24 +60,36 @@ def _told(
     seconds: float,
 ) -> Told:
     target = Target(storage, folder)
-    with target.prepared():
-        run = Run(target, seed, True, _say)
-        run.told.skipped = {name: why for name, f in FAULTS.items() if (why := f.why_not(target))}
-        if steps is not None:
-            return run.play(steps)
-        return run.play(deck.steps(target), seconds)
+    skipped = {name: why for name, fault in FAULTS.items() if (why := fault.why_not(target))}
+    try:
+        with target.prepared():
+            run = Run(target, seed, say=_say)
+            run.told.skipped = skipped
+            if steps is not None:
+                return run.play(steps)
+            return run.play(deck.steps(target), seconds)
+    except pytest.skip.Exception as error:
+        return Told(storage, skipped={"everything": str(error)})
 
 
 def _say(line: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {line}", flush=True)
 
 
+def _some_of(known: Collection[str], text: str) -> list[str]:
+    for name in text.split(","):
+        if name not in known:
+            raise argparse.ArgumentTypeError(f"{name!r} is none of: {', '.join(known)}")
+    return text.split(",")
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=2.0, help="of all storages together")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
-    parser.add_argument("--storages", default=",".join(STORAGES), help="with commas")
-    parser.add_argument("--faults", default="", help="some of them only, with commas")
+    for name, known in (("--storages", STORAGES), ("--faults", tuple(FAULTS))):
+        some = partial(_some_of, known)
+        parser.add_argument(name, type=some, default=known, help="some of them, with commas")
     parser.add_argument("--replay", type=Path, help="a report, whose steps are taken again")
     parser.add_argument("--report", type=Path, default=Path("chaos-report.json"))
     return parser.parse_args()

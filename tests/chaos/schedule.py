@@ -49,13 +49,6 @@ class Deck:
             else:
                 self._left += self._random.sample(self._kinds, len(self._kinds))
 
-    def once(self, target: Target) -> Iterator[Step]:
-        """Each kind that is left, and that ``target`` can have, once."""
-        self._left = self._left or self._random.sample(self._kinds, len(self._kinds))
-        for name in [name for name in self._left if not FAULTS[name].why_not(target)]:
-            self._left.remove(name)
-            yield self._step(name)
-
     def _step(self, name: str) -> Step:
         kills, stops = ([fault.name for fault in faults] for faults in (KILLS, STOPS))
         others = [*kills, *stops] if name in (*kills, *stops) else kills
