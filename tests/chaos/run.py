@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import psutil
 
@@ -126,41 +126,43 @@ class Run:
 
     def _step(self, step: Step) -> None:
         time.sleep(step.pause_s * self._pace)
-        faults, target = faults_of(step), self.target
-        name = " + ".join(step.faults)
-        self._say(f"{target.storage}: {name}")
-        holds = any(fault.keeps_from_learning for fault in faults)
+        faults = faults_of(step)
+        struck = Struck(" + ".join(step.faults), step)
+        self.told.struck.append(struck)
+        self._say(f"{self.target.storage}: {struck.name}")
         allowed = frozenset[str]().union(*(fault.allowed for fault in faults))
-        since_s = time.monotonic()
-        window = self.recorder.open(name, allowed, since_s)
+        window = self.recorder.open(struck.name, allowed, time.monotonic())
+        holds = any(fault.keeps_from_learning for fault in faults)
         if holds:
             for ledger in self.ledgers.values():
                 ledger.hold()
-        struck = Struck(name, step)
-        self.told.struck.append(struck)
         try:
-            lifts = [_struck(*one, target) for one in zip(faults, step.picks, strict=True)]
-            lasts_s = max(fault.lasts_s for fault in faults) * self._pace
-            end_s = since_s + lasts_s
-            self._breach(wrong for fault in faults if (wrong := fault.during(target)))
-            time.sleep(max(0.0, end_s - time.monotonic()) if lasts_s else 0.0)
-            since_s = time.monotonic() if lasts_s else since_s
-            for lift in reversed(lifts):
-                lift()
+            since_s = self._strike(faults, step)
             struck.recovery_s = self._recover(since_s)
-            until(target.is_whole, _WHOLE_WITHIN_S, "all processes are there again")
+            until(self.target.is_whole, _WHOLE_WITHIN_S, "all processes are there again")
             struck.whole_s = time.monotonic() - since_s
             self._check_orphans()
         except AssertionError as error:
-            self._breach([f"{name}: {error}"])
+            self._breach([f"{struck.name}: {error}"])
         if holds:
             self._let_go()
         window.end_s = time.monotonic()
         time.sleep(MARGIN_S)
         struck.failed = dict(self.recorder.failed_during(window))
-        limit_s = max((fault.limit_s or 0.0 for fault in faults), default=0.0)
+        limit_s = max(fault.limit_s or 0.0 for fault in faults)
         if self._limits and limit_s and struck.recovery_s > limit_s:
-            self._breach([f"{name}: recovered after {struck.recovery_s:.1f} s"])
+            self._breach([f"{struck.name}: recovered after {struck.recovery_s:.1f} s"])
+
+    def _strike(self, faults: Sequence[Fault], step: Step) -> float:
+        """Has the faults begin and end; returns the moment from which recovery counts."""
+        begin_s = time.monotonic()
+        lasts_s = max(fault.lasts_s for fault in faults) * self._pace
+        with ExitStack() as lifting:  # also if something goes wrong, or on Ctrl-C
+            for fault, pick in zip(faults, step.picks, strict=True):
+                lifting.callback(_struck(fault, pick, self.target))
+            self._breach(wrong for fault in faults if (wrong := fault.during(self.target)))
+            time.sleep(max(0.0, begin_s + lasts_s - time.monotonic()) if lasts_s else 0.0)
+            return time.monotonic() if lasts_s else begin_s
 
     def _let_go(self) -> None:
         """Once all workers have learned of what they could not."""
