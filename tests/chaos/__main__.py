@@ -6,6 +6,7 @@ import argparse
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -25,6 +26,8 @@ from tests.chaos.target import STORAGES, Target
 def main() -> int:
     """Returns the exit status: 1 if anything was broken that is promised."""
     options = _options()
+    # So that servers are ended, and disks unmounted, as they are on Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if options.replay is not None:
         before = msgspec.json.decode(options.replay.read_bytes(), type=Report)
         report = Report(before.seed)
