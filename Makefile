@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.installed-bench
 
-.PHONY: serve test test-long lint bench proto clean
+.PHONY: serve test test-long chaos lint bench proto clean
 
 serve: $(INSTALLED)
 	$(BIN)/tfaas serve --demo
@@ -20,6 +20,11 @@ test: $(INSTALLED)
 # Random inputs, programs and kills: ten times as many.
 test-long: export TEST_LONG = 1
 test-long: test
+
+# Faults for a server under load; REPLAY=chaos-report.json has them strike again.
+chaos: $(INSTALLED)
+	$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),2) $(if $(SEED),--seed $(SEED)) \
+		$(if $(STORAGES),--storages $(STORAGES)) $(if $(REPLAY),--replay $(REPLAY))
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

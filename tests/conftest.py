@@ -32,6 +32,7 @@ SLOW_FIRST = (
     "cli/inspect/test_inspect.py",
     "docs/test_examples.py",
     "core/engine/test_local_engine.py",
+    "chaos/test_chaos.py",
     "server/test_processes.py",
     "backends/runtimes/independence/test_rules.py",
     "cli/test_new.py",

@@ -127,9 +127,11 @@ class Host:
         place = place or WorkerPlace()
         storage, engine_part = composition.storage_part, composition.engine_part
         async with AsyncExitStack() as started:
+            kept = composition.storage
             with _patient(place):
-                await asyncio.to_thread(storage.start, "opening", composition.storage.open)
-            started.push_async_callback(asyncio.to_thread, storage.end, composition.storage.close)
+                open_it = kept.open if place.announce is None else kept.reopen
+                await asyncio.to_thread(storage.start, "opening", open_it)
+            started.push_async_callback(asyncio.to_thread, storage.end, kept.close)
             bus = EventBus(place.tell)
             engine = composition.engine(place, bus.tell)
             started.push_async_callback(engine_part.aend, engine.close)

@@ -89,6 +89,14 @@ class Storage(ABC):
         the storage may be back.
         """
 
+    def reopen(self) -> None:
+        """Called in the place of ``open`` by processes of a server that has opened the storage.
+
+        What is missing now was taken away, and is not to be made anew. As ``open``, unless told
+        otherwise.
+        """
+        self.open()
+
     def examine(self) -> list[str]:
         """What ``open`` and ``sweep`` would warn of, a sentence each, with the key.
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import psutil
 
 from tfaas_core.testing.clients import fake_server
@@ -29,6 +30,45 @@ def no_more_files(process: psutil.Process) -> Iterator[None]:
 
 def is_whole(server: RunningServer) -> bool:
     return server.predict(model="one", values=[1, 2, 3]).status_code == 200
+
+
+def test_a_fork_server_without_descriptors_says_try_again_and_lives_on(tmp_path: Path) -> None:
+    with fake_server(tmp_path, "server.workers=1") as server:
+        assert server.upload("one", b"sum").status_code == 200
+        short = server.fork_server()
+        with no_more_files(short):
+            refused = server.upload("two", b"sum")
+            assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+            assert "too many files are open in the fork server; try again" in refused.text
+        assert server.upload("two", b"sum").status_code == 200
+        assert server.fork_server() == short
+        assert "Traceback" not in server.log.read_text()
+
+
+def test_so_does_a_process_of_models(tmp_path: Path) -> None:
+    # Unconfined, it is of this user, whose limits may be changed.
+    settings = "server.workers=1", "engine.isolation=shared", "engine.sandbox=off"
+    with fake_server(tmp_path, *settings) as server:
+        assert server.upload("one", b"sum").status_code == 200
+        (short,) = server.model_processes()
+        with no_more_files(short):
+            refused = server.upload("two", b"sum")
+            assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+            assert "too many files are open in its process; try again" in refused.text
+            server.workers()[0].kill()
+            # The next worker has no connection to it yet.
+            until(lambda: not_yet(server))
+        until(lambda: is_whole(server))
+        assert server.upload("two", b"sum").status_code == 200
+        assert server.model_processes() == [short]
+
+
+def not_yet(server: RunningServer) -> bool:
+    try:
+        answer = server.predict(model="one", values=[1, 2, 3])
+    except httpx.TransportError:
+        return False
+    return (answer.status_code, answer.json()["code"]) == (503, "model_lost")
 
 
 def test_a_parent_without_descriptors_replaces_workers_and_says_try_again(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -80,6 +80,40 @@ def test_a_killed_http_worker_is_replaced(healing: RunningServer) -> None:
         with closing(HTTPConnection(urlsplit(healing.url).netloc, timeout=30)) as connection:
             connection.request("GET", "/models/one")
             assert connection.getresponse().status == 200
+
+
+def test_connections_that_no_worker_has_accepted_yet_outlive_all_workers(tmp_path: Path) -> None:
+    with fake_server(tmp_path) as server, ExitStack() as closing_all:
+        assert server.upload("one", b"sum").status_code == 200
+        doomed = server.workers()
+        for worker in doomed:
+            worker.suspend()
+        address = urlsplit(server.url).netloc
+        waiting = [HTTPConnection(address, timeout=30) for _ in range(20)]
+        for connection in waiting:
+            closing_all.callback(connection.close)
+            connection.request("POST", "/json", b'{"model": "one", "values": [1, 2, 3]}')
+        for worker in doomed:
+            worker.kill()
+        assert [connection.getresponse().read() for connection in waiting] == [b"[6.0]"] * 20
+
+
+def test_a_worker_that_starts_while_the_models_folder_is_away_makes_no_other(
+    tmp_path: Path,
+) -> None:
+    models, aside = tmp_path / "models", tmp_path / "aside"
+    with fake_server(tmp_path, "server.workers=1") as server:
+        assert server.upload("one", b"sum").status_code == 200
+        models.rename(aside)
+        (killed,) = server.workers()
+        killed.kill()
+        until(lambda: killed not in server.workers() and len(server.workers()) == 1)
+        with Clients(server, "one") as clients:
+            clients.wait_for(50)
+            assert not models.exists()
+            aside.rename(models)
+            until(lambda: clients.got["one", 200] > 0)
+        assert set(clients.statuses("one")) == {200, 503}
 
 
 def test_a_killed_fork_server_is_replaced_and_no_request_fails(healing: RunningServer) -> None:

@@ -62,6 +62,13 @@ class ArtifactCache:
         for folder in (self._entries, self._locks):
             check_can_be_made(folder)
 
+    def sweep(self) -> None:
+        """Removes what killed processes left."""
+        self.staging.sweep()
+        with suppress(FileNotFoundError):
+            for path in list(self._locks.iterdir()):
+                _remove_unless_locked(path)
+
     def stage(self) -> Path:
         """A new, empty folder on the same disk."""
         self.open()
@@ -184,6 +191,20 @@ class ArtifactCache:
             pass
         finally:
             self.staging.discard(gone)
+
+
+def _remove_unless_locked(path: Path) -> None:
+    with suppress(FileNotFoundError):
+        descriptor = os.open(path, os.O_RDWR)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever has opened it meanwhile sees that it is gone, and makes another.
+            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                path.unlink()
+        except BlockingIOError:
+            pass
+        finally:
+            os.close(descriptor)
 
 
 def _wait_for_lock(path: Path) -> int:

@@ -11,7 +11,6 @@ import logging
 import os
 import shutil
 import stat
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -116,18 +115,18 @@ def _mode(path: Path) -> int | None:
         return None
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Puts ``content`` in the place of the file ``path``, for good: wholly or not at all."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+def write_whole(path: Path, content: bytes, folder: Path) -> None:
+    """Puts ``content`` in the place of the file ``path``, for good: wholly or not at all.
+
+    It is written into ``folder``, of the same disk, first, which keeps what fails.
+    """
+    new = folder / path.name
+    with new.open("xb") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(new, path)
     sync(path.parent)
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tfaas_core.errors import Busy
-from tfaas_core.local_disk.disk import lock, remove
+from tfaas_core.local_disk.disk import lock, remove, write_whole
 
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 
@@ -45,6 +45,17 @@ class StagingArea:
             with suppress(Busy):  # a sweep came upon it before it was locked
                 self._held[staging] = lock(staging)
                 return staging
+
+    def write_whole(self, path: Path, content: bytes) -> None:
+        """Puts ``content`` in the place of the file ``path``, for good: wholly or not at all.
+
+        What a process that is killed meanwhile leaves is a staging folder.
+        """
+        staging = self.stage()
+        try:
+            write_whole(path, content, staging)
+        finally:
+            self.discard(staging)
 
     def discard(self, staging: Path) -> None:
         """Removes a staging folder; does nothing if it is gone."""

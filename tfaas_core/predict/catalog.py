@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TypeAlias, TypeVar
 
-from tfaas_core.errors import StorageUnavailable, TfaasError, Unavailable
+from tfaas_core.errors import StorageUnavailable, TfaasError, Unavailable, UnknownVersion
 from tfaas_core.models.model import ModelVersion, now_or_right_after
 from tfaas_core.models.paths import HERE, ModelPaths
 from tfaas_core.models.versions import Model, Pointers
@@ -105,12 +105,16 @@ class Catalog:
         """The version that answers: the one of this number or label, or else the live one.
 
         ``name`` None means the default model. Raises UnknownModel and UnknownVersion, and
-        StorageUnavailable if the model may be one of those that could not be read.
+        StorageUnavailable if it may be one of those that could not be read.
         """
         model = self.model(name)
-        if version is not None:
-            return model.version(version)
-        return model.live if label is None else model.labelled(label)
+        try:
+            if version is not None:
+                return model.version(version)
+            return model.live if label is None else model.labelled(label)
+        except UnknownVersion:
+            self._check_all_is_read()
+            raise
 
     def name(self, name: str | None) -> str:
         """``name``, or with None, that of the default model; empty if there is none.
@@ -124,11 +128,12 @@ class Catalog:
         name = self.name(name)
         if (model := self._models.get(name)) is not None:
             return model
-        if self._lost is not None:
-            raise StorageUnavailable(
-                f"the list of models cannot be read at the moment: {self._lost.message}"
-            )
+        self._check_all_is_read()
         raise self._paths.unknown(name)
+
+    def _check_all_is_read(self) -> None:
+        if (lost := self._lost) is not None:
+            raise StorageUnavailable(f"the models cannot be read at the moment: {lost.message}")
 
     def list(self) -> list[Model]:
         """All that is served, sorted by name; StorageUnavailable if nothing was read yet."""
@@ -193,10 +198,8 @@ class Catalog:
                 self._on_gone(version)
 
     def _put(self, name: str, model: Model | None) -> None:
-        before = self._models.get(name)
-        if model is None:
-            self._models.pop(name, None)
-        else:
+        before = self._models.pop(name, None)
+        if model is not None:
             self._models[name] = model
         if before is not None:
             for version in _gone(before, model):

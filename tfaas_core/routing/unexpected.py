@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 
-from tfaas_core.errors import SEE_LOG, TfaasError, plugin_failed
+from tfaas_core.errors import SEE_LOG, TfaasError, Unavailable, plugin_failed
+
+_NO_MORE_FILES = (errno.EMFILE, errno.ENFILE)
 
 _log = logging.getLogger("tfaas.http")
 
@@ -13,8 +16,12 @@ _log = logging.getLogger("tfaas.http")
 def unexpected(what: str, exception: BaseException, owner: str = "") -> TfaasError:
     """Logs what nobody should have raised while doing ``what``, and gives what a client is told.
 
-    ``owner`` is the module of the plugin that is to blame, if one is.
+    ``owner`` is the module of the plugin that is to blame, if one is. Nobody is if this process may
+    open no more files: that may happen wherever something is opened or imported.
     """
+    if isinstance(exception, OSError) and exception.errno in _NO_MORE_FILES:
+        _log.warning("%s failed: %s", what, exception)
+        return Unavailable("too many files are open in this HTTP worker; try again")
     if owner:
         told = plugin_failed(owner, what, exception)
         _log.error("%s", told.message.removesuffix(SEE_LOG), exc_info=exception)

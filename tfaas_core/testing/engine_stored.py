@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tfaas_core.errors import CannotServe
+from tfaas_core.errors import CannotServe, StorageUnavailable
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.testing.engine_case import EngineCase, away
 from tfaas_core.testing.engine_harness import (
@@ -40,7 +40,7 @@ class StoredContract(EngineCase):
             version = harness.worker.store("vk", "sum")
             with away(harness.shelf.artifact(version)):
                 for error in await harness.worker.run_all(version, [rows_of(1)] * 3):
-                    assert isinstance(error, CannotServe)
+                    assert isinstance(error, CannotServe | StorageUnavailable)
             assert is_sum(await harness.worker.run(version, rows_of(1)), rows_of(1))
 
     @in_event_loop

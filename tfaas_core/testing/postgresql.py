@@ -90,6 +90,13 @@ class PostgresqlServer:
             return False
         return True
 
+    def processes(self) -> list[psutil.Process]:
+        """All of them, the first one first; none while it is stopped."""
+        if self._process is None:
+            return []
+        first = psutil.Process(self._process.pid)
+        return [first, *first.children()]
+
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Ends it: SIGINT in good order, SIGQUIT so that its next start has to recover."""
         if self._process is not None:

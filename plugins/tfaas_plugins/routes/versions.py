@@ -33,8 +33,7 @@ class VersionsApi:
 
     async def download(self, request: Request) -> Response:
         """``GET /models/NAME/versions/3/download``: its bundle."""
-        number = _number(request)
-        version = self._model(request).version(number)
+        version = self._version(request, _number(request))
         return await bundle_of(self._host, version, f"{version.name}-{version.version}.tar.gz")
 
     async def delete(self, request: Request) -> Response:
@@ -73,9 +72,11 @@ class VersionsApi:
     def _model(self, request: Request) -> Model:
         return self._host.catalog.model(request.path_fields["name"])
 
+    def _version(self, request: Request, number: int) -> ModelVersion:
+        return self._host.catalog.get(request.path_fields["name"], number)
+
     def _answer(self, request: Request, number: int) -> Response:
-        model = self._model(request)
-        return json_response(_shown(model, model.version(number)))
+        return json_response(_shown(self._model(request), self._version(request, number)))
 
 
 def _shown(model: Model, version: ModelVersion) -> dict[str, Any]:

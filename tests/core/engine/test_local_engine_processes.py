@@ -10,8 +10,15 @@ import pytest
 
 from tests.core.engine.engines import engine, healed, upload_and_find
 from tfaas_core.engine.local import LocalEngineFactory
-from tfaas_core.errors import CannotServe, DeadlinePassed, ModelLost, QueueFull
+from tfaas_core.errors import (
+    CannotServe,
+    DeadlinePassed,
+    ModelLost,
+    QueueFull,
+    UnknownVersion,
+)
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.storage import removed
 from tfaas_core.testing.engine_harness import Stream, Worker, are_sums, rows_of
 from tfaas_core.testing.engine_processes import holding, serving
 from tfaas_core.testing.forked import is_alive, kill_and_wait, model_processes
@@ -161,3 +168,25 @@ async def test_no_model_process_survives_a_killed_parent(tmp_path: Path) -> None
     async with serving(LocalEngineFactory(), tmp_path, settings, words) as (parent, processes):
         parent.kill()
         await eventually(lambda: not any(map(is_alive, processes)), "all processes are gone")
+
+
+@in_event_loop
+async def test_a_version_that_is_removed_while_it_is_loaded_is_unknown_and_nobody_to_blame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with engine(tmp_path, workers=2) as harness:
+        version = harness.worker.store("vk", "sum")
+        path = harness.shelf.artifact(version)
+
+        def found_and_removed(version: ModelVersion) -> Path:
+            if not path.exists():
+                raise removed(version)
+            path.unlink()
+            return path
+
+        monkeypatch.setattr(harness.shelf, "artifact", found_and_removed)
+        other = await harness.start_worker(1)
+        for _turn in range(2):
+            with pytest.raises(UnknownVersion, match="vk/1 was removed just now"):
+                await other.run(version, rows_of(1))
+    assert "Traceback" not in capfd.readouterr().err

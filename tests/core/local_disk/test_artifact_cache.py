@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import time
@@ -93,3 +94,18 @@ def test_a_cache_that_was_cleared_is_used_again(cache: ArtifactCache) -> None:
 
 def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
+
+
+def test_a_sweep_removes_the_locks_of_killed_processes_and_no_others(
+    cache: ArtifactCache,
+) -> None:
+    locks = cache.folder / ".locks"
+    left, held = locks / ("0" * 64), locks / ("1" * 64)
+    left.touch()
+    held.touch()
+    with held.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        cache.sweep()
+        assert list(locks.iterdir()) == [held]
+    add(cache, b"x")
+    assert list(locks.iterdir()) == [held]

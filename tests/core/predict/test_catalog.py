@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,11 @@ from tests.core.predict.catalogs import Case
 from tfaas_core.errors import StorageUnavailable, UnknownModel, UnknownVersion
 from tfaas_core.storage import DefaultChoice
 from tfaas_core.testing.loops import in_event_loop
+
+OTHER_VERSIONS: list[dict[str, Any]] = [
+    {"name": "vk", "version": 7},
+    {"name": "vk", "label": "canary"},
+]
 
 
 @in_event_loop
@@ -61,12 +67,17 @@ async def test_without_its_storage_it_serves_what_it_knows(make_case: Callable[.
         with pytest.raises(StorageUnavailable):
             await look
     assert case.live("vk") == case.live(None) == 1
-    with pytest.raises(StorageUnavailable, match="the disk is gone"):
-        case.catalog.get("another")
+    # They may have been stored since.
+    for unknown in ({"name": "another"}, *OTHER_VERSIONS):
+        with pytest.raises(StorageUnavailable, match="the disk is gone"):
+            case.catalog.get(**unknown)
     case.storage.is_away = False
     await case.catalog.load()
     with pytest.raises(UnknownModel):
         case.catalog.get("another")
+    for unknown in OTHER_VERSIONS:
+        with pytest.raises(UnknownVersion):
+            case.catalog.get(**unknown)
 
 
 @in_event_loop

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
 import sys
 from collections.abc import Awaitable, Callable
 
@@ -77,6 +79,17 @@ def failing(error: BaseException) -> Handler:
         raise error
 
     return handler
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+def test_that_no_more_files_can_be_opened_is_nobodys_fault_and_may_be_tried_again(
+    number: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = passed(failing(OSError(number, os.strerror(number), "some.py")), arriving())
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+    assert b"too many files are open in this HTTP worker; try again" in answer.body
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "tfaas_own" not in caplog.text
 
 
 def test_an_error_is_an_answer_with_its_status_and_headers() -> None:

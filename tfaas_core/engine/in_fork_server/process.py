@@ -9,7 +9,7 @@ import selectors
 import signal
 import socket
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import NoReturn, TypeAlias
@@ -131,8 +131,18 @@ class _ForkServer:
         messages = self._link.receive_some()
         for message, descriptors in messages or ():
             assert isinstance(message, Fork)
+            if len(descriptors) < (1 if self._prison is None else 2):
+                self._refuse(message, descriptors)
+                continue
             self._fork(message, *(socket.socket(fileno=descriptor) for descriptor in descriptors))
         return messages is not None
+
+    def _refuse(self, message: Fork, descriptors: Sequence[int]) -> None:
+        """The kernel has dropped those that this process may not open."""
+        for descriptor in descriptors:
+            os.close(descriptor)
+        reason = "too many files are open in the fork server; try again"
+        self._link.send(CannotFork(message.call, reason))
 
     def _fork(
         self, message: Fork, sock: socket.socket, stderr: socket.socket | None = None

@@ -34,7 +34,7 @@ from tfaas_core.engine.shared.messages import (
     Unloaded,
 )
 from tfaas_core.engine.shared.meter import Meter
-from tfaas_core.errors import SEE_LOG, TfaasError, Unavailable
+from tfaas_core.errors import SEE_LOG, StorageUnavailable, TfaasError, Unavailable
 from tfaas_core.models.params import BatchParams, Params
 from tfaas_core.runtime import Runtime, Servable
 from tfaas_core.system.blocking_link import BlockingLink
@@ -90,7 +90,9 @@ def _tell(
 ) -> None:
     match message:
         case Connect():
-            loops[message.ticket].connect(socket.socket(fileno=descriptors[0]))
+            # If this process may open no more files, the kernel has hung up on the worker.
+            if descriptors:
+                loops[message.ticket].connect(socket.socket(fileno=descriptors[0]))
         case Adopted():
             loops[message.ticket].adopt(message.key)
         case Turn():
@@ -113,6 +115,12 @@ def _begin_load(
     that is filled is a page copied: 3 MB a model. A thread has an arena of its own, which the
     loop's thread inherits. A daemon: whoever ends waits for no load that hangs.
     """
+    if len(descriptors) < 2:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        error = OSError("too many files are open in its process")
+        send(LoadFailed(order.ticket, Failure.of(_no_room(order, error))))
+        return
     meter = Meter.of(descriptors[0])
     pace = Pace(order.options.slow_priority, SlowRuns.of(descriptors[1]))
 
@@ -191,6 +199,9 @@ def _load_and_warm(
         if isinstance(error, TfaasError):
             _origin(order).raised(error, "the load")
             raise
+        if not os.path.exists(candidate.path):
+            gone = f"the files of model {candidate.name!r} went away while it was loaded; try again"
+            raise StorageUnavailable(gone, model=candidate.name) from error
         raise _origin(order).load_failed(error) from error
 
 

@@ -38,7 +38,7 @@ from tfaas_core.engine.shared.messages import (
     Retire,
     ToWorker,
 )
-from tfaas_core.errors import CannotServe, ModelLost, Unavailable
+from tfaas_core.errors import CannotServe, ModelLost, StorageUnavailable, Unavailable
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.system.link import Link
 from tfaas_core.tensors import Array
@@ -212,7 +212,12 @@ class LocalEngine(Engine):
             # Only now: what is loaded is served without its storage, too.
             path = await asyncio.to_thread(self._artifact, version)
             found = msgspec.structs.replace(candidate, path=str(path))
-            connection = await self._connection(wanted, partial(Acquire, candidate=found))
+            try:
+                connection = await self._connection(wanted, partial(Acquire, candidate=found))
+            except (CannotServe, StorageUnavailable):
+                # Perhaps it was removed amid the load; then this says so.
+                await asyncio.to_thread(self._artifact, version)
+                raise
         assert connection is not None
         return connection
 

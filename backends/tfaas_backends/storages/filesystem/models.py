@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import stat
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from tfaas_backends.storages.filesystem.root import lacks
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.local_disk.disk import was_made_here
 from tfaas_core.models.model import ModelVersion, is_name
@@ -21,6 +23,9 @@ RECORD = "version.json"
 POINTERS = "pointers.json"
 
 _SETTLED_NS = 2_000_000_000
+
+_OF_NO_MODEL = {errno.ENOENT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+"""What goes wrong for all of them: the root is away, or this process may open no more files."""
 
 _log = logging.getLogger("tfaas.storage")
 
@@ -144,7 +149,7 @@ class FilesystemModels:
                 model = self.read(name)
             except FileNotFoundError:
                 # Either the name has gone, or only a version of it did, for a newer one.
-                if not os.path.exists(folder):
+                if lacks(self._root, name):
                     return None
                 continue
             if model is not None and _is_settled(status):
@@ -174,6 +179,8 @@ class FilesystemModels:
         try:
             return self.model(name)
         except OSError as error:
+            if error.errno in _OF_NO_MODEL:
+                raise
             self.warn_once(name, f"model {name!r} is left out of the list: {error}")
             return None
 

@@ -23,6 +23,18 @@ def is_writable(root: Path) -> bool:
     return os.access(root, os.W_OK | os.X_OK)
 
 
+def lacks(root: Path, name: str) -> bool:
+    """Whether there is nothing called ``name`` in it. Raises OSError if the root itself is away."""
+    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.stat(name, dir_fd=descriptor)
+        return False
+    except FileNotFoundError:
+        return True
+    finally:
+        os.close(descriptor)
+
+
 def read_only(root: Path) -> str:
     """What the log says of one that is not."""
     return f"{root} is read-only: its models are served, none can be changed"

@@ -31,6 +31,7 @@ from tfaas_backends.storages.filesystem.revision import Revision
 from tfaas_backends.storages.filesystem.root import (
     check_writable,
     is_writable,
+    lacks,
     read_only,
     unusable,
 )
@@ -42,7 +43,6 @@ from tfaas_core.local_disk.disk import (
     sync,
     sync_tree,
     unlock,
-    write_whole,
 )
 from tfaas_core.local_disk.staging import StagingArea
 from tfaas_core.models.checksum import is_whole
@@ -87,6 +87,14 @@ class FilesystemStorage(Storage):
             os.listdir(self._root)
         except (OSError, ValueError) as error:
             raise unusable(self._root, error) from error
+        self._get_ready()
+
+    def reopen(self) -> None:
+        with self._told("opening the models' folder"):
+            os.listdir(self._root)
+        self._get_ready()
+
+    def _get_ready(self) -> None:
         if not is_writable(self._root):
             _log.warning("%s", read_only(self._root))
             return
@@ -227,6 +235,8 @@ class FilesystemStorage(Storage):
                 content = read_regular(file, _DEFAULT_BYTES)
                 return msgspec.json.decode(content, type=DefaultChoice)
             except FileNotFoundError:
+                # There is none, unless it came just now; then it will be told of.
+                lacks(self._root, DEFAULT)
                 return None
             except (msgspec.DecodeError, UnfitFileError) as error:
                 self._models.warn_once(DEFAULT, f"{file} cannot be read: {error}")
@@ -235,7 +245,7 @@ class FilesystemStorage(Storage):
     def choose_default(self, choice: DefaultChoice) -> None:
         with self._told("storing which model is the default"):
             check_writable(self._root)
-            write_whole(self._root / DEFAULT, msgspec.json.encode(choice))
+            self._staging.write_whole(self._root / DEFAULT, msgspec.json.encode(choice))
             self._revision.touch()
 
     def artifact(self, version: ModelVersion) -> Path:
@@ -267,7 +277,8 @@ class FilesystemStorage(Storage):
         return disk_errors(doing, self._root)
 
     def _write_pointers(self, name: str, decided: Decided) -> None:
-        write_whole(self._root / name / POINTERS, msgspec.json.encode(decided))
+        content = msgspec.json.encode(decided)
+        self._staging.write_whole(self._root / name / POINTERS, content)
 
 
 def _encoded(record: ModelVersion) -> bytes:

@@ -100,7 +100,7 @@ class SqlStorage(Storage):
 
     def sweep(self) -> None:
         with disk_errors("cleaning up the cache", self._cache.folder):
-            self._cache.staging.sweep()
+            self._cache.sweep()
         pending = select(versions.c.name).where(versions.c.number.is_(None)).distinct()
         with self._connected("cleaning up the database") as connection:
             if self._database.obstacle(connection):

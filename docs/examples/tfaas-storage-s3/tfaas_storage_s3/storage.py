@@ -109,7 +109,7 @@ class S3Storage(Storage):
 
     def sweep(self) -> None:
         with disk_errors("cleaning up the cache", self._cache.folder):
-            self._cache.staging.sweep()
+            self._cache.sweep()
         uploads = {keys.upload_in(each.key) for each in self._bucket.list(keys.VERSIONS)}
         stored = {name: self._tokens(name) for name, _ in uploads if is_name(name)}
         left = {name for name, token in uploads if token not in stored.get(name, {token})}

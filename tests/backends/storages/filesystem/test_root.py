@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,10 +60,17 @@ def test_a_root_that_is_gone_is_unavailable(storage: FilesystemStorage, root: Pa
             storage.commit(claim, staging, version)
         with pytest.raises(StorageUnavailable):
             storage.delete(claim)
-    for call in (storage.list, storage.stage, storage.claim("vk").__enter__):
+    reading = (storage.list, partial(storage.model, "vk"), storage.default)
+    for call in (*reading, storage.stage, storage.claim("vk").__enter__):
         with pytest.raises(StorageUnavailable, match=f"in {root}: No such .*; see that"):
             call()
     storage.discard(staging)
+
+
+def test_a_name_that_leads_nowhere_is_no_model(storage: FilesystemStorage, root: Path) -> None:
+    (root / "vk").symlink_to(root / "nowhere")
+    assert storage.model("vk") is None
+    assert storage.list() == []
 
 
 def test_a_root_that_is_a_file_is_a_wrong_configuration(root: Path) -> None:

@@ -2,19 +2,24 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 from tfaas_backends.storages.filesystem import tfaas_register_storages
+from tfaas_backends.storages.filesystem.models import FilesystemModels
 from tfaas_backends.storages.filesystem.storage import FilesystemStorage
 
-from tfaas_core.errors import UnknownVersion
+from tfaas_core.errors import StorageUnavailable, UnknownVersion
 from tfaas_core.local_disk.staging import new_token
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.models.versions import Pointers
+from tfaas_core.storage import DefaultChoice
+from tfaas_core.testing.children import Child, Report, apart
 from tfaas_core.testing.storage import StorageContract
 from tfaas_core.testing.storage_case import live
 from tfaas_core.testing.storage_processes import Shape, fill, newest, upload
@@ -44,6 +49,32 @@ def test_a_version_is_a_folder_of_the_files_as_staged_and_its_record(
     record = msgspec.json.decode((folder / "version.json").read_bytes(), type=ModelVersion)
     assert record == stored
     assert storage.artifact(stored) == folder / "model"
+
+
+def test_without_descriptors_no_model_is_said_not_to_be_there(root: Path) -> None:
+    apart(_list_without_descriptors, root)
+
+
+def _list_without_descriptors(root: Path) -> None:
+    storage = FilesystemStorage(root)
+    storage.open()
+    stored = [upload(storage, name) for name in ("a", "b")]
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def names_and_then_no_more_files(models: FilesystemModels) -> list[str]:
+        found = names(models)
+        # Descriptors from this one on cannot be had.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+        return found
+
+    names = FilesystemModels.names
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FilesystemModels, "names", names_and_then_no_more_files)
+        with pytest.raises(StorageUnavailable, match="Too many open files"):
+            storage.list()
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert live(storage) == stored
+    storage.close()
 
 
 def test_what_is_stored_is_for_its_owner_only(storage: FilesystemStorage, root: Path) -> None:
@@ -93,6 +124,38 @@ def test_a_sweep_removes_what_was_left_and_nothing_else(
     storage.sweep()
     assert files_below(root) == before
     assert live(storage) == [stored]
+
+
+def set_pointers(storage: FilesystemStorage) -> None:
+    with storage.claim("vk") as claim:
+        storage.point(claim, Pointers((1,), {"canary": 1}))
+
+
+def choose_default(storage: FilesystemStorage) -> None:
+    storage.choose_default(DefaultChoice("vk", "2026-11-01 00:00:00.000000 +0000 UTC"))
+
+
+@pytest.mark.parametrize("change", [set_pointers, choose_default])
+def test_what_a_process_leaves_that_is_killed_amid_a_small_change_is_swept(
+    root: Path, change: Callable[[FilesystemStorage], None]
+) -> None:
+    apart(_killed_amid, root, change)
+
+
+def _killed_amid(root: Path, change: Callable[[FilesystemStorage], None]) -> None:
+    def be_killed(_report: Report) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "rename", lambda *_paths: os._exit(0))
+            change(storage)
+
+    storage = FilesystemStorage(root)
+    storage.open()
+    upload(storage, "vk")
+    before = files_below(root)
+    Child(be_killed).finish()
+    assert files_below(root) != before
+    storage.sweep()
+    assert files_below(root) == before
 
 
 def test_a_sweep_goes_on_where_another_server_deletes_a_model(
