@@ -35,7 +35,7 @@ LAYERS = (
     {"predict"},
     {"plugins", "uploads"},
     {"composition"},
-    {"predict_routes"},
+    {"predict_routes", "worker_sandbox"},
     {"host"},
     {"http", "tools"},
     {"testing"},

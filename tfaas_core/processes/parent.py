@@ -33,7 +33,7 @@ from tfaas_core.processes.messages import (
 )
 from tfaas_core.processes.ports import Ports
 from tfaas_core.processes.renewal import MakeRenewal
-from tfaas_core.processes.sandbox import sandbox_of
+from tfaas_core.processes.sandbox import sandbox_of, worker_sandbox_of
 from tfaas_core.processes.teller import Teller
 from tfaas_core.processes.watcher import Watcher
 from tfaas_core.processes.worker_process import (
@@ -67,7 +67,9 @@ class Parent:
         self._renewal = renewal(lambda config: renewed(self._workers.values(), config))
         self._composition = composition
         self._ports = ports
-        self._start = WorkerStart(composition, ports, demo, self._heard)
+        self._worker_sandbox = worker_sandbox_of(composition)
+        cell = self._worker_sandbox.cell
+        self._start = WorkerStart(composition, ports, demo, self._heard, cell)
         self._workers: dict[int, WorkerProcess] = {}
         self._teller = Teller()
         self._announced = False
@@ -229,7 +231,8 @@ class Parent:
                 lambda: [ProcessStatus.of(kind, pid) for pid, kind in pids.items()]
             )
         uptime_s = round(time.monotonic() - self._started_s, 3)
-        status = ServerStatus(uptime_s, processes, unavailable, self._sandbox)
+        sandboxes = self._sandbox, self._worker_sandbox.parts
+        status = ServerStatus(uptime_s, processes, unavailable, *sandboxes)
         worker.send(Looked(message.call, status))
 
     def _of_supervisor(self, method: str, kind: type[T]) -> T:

@@ -47,9 +47,9 @@ from tfaas_core.processes.messages import (
     Serving,
     ToHttpWorker,
 )
+from tfaas_core.processes.refusals import explain_refusals
 from tfaas_core.processes.watchdog import Watchdog
 from tfaas_core.routing.culprit import culprit
-from tfaas_core.sandbox.privileges import no_new_privileges
 from tfaas_core.shared_memory import SharedMemory
 from tfaas_core.status import ServerStatus
 from tfaas_core.system import logs
@@ -91,9 +91,9 @@ def main(arguments: WorkerArguments) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     give_up_stdout()
-    if arguments.config.engine.sandbox != "off":
-        no_new_privileges()
     server = arguments.config.server
+    if server.sandbox != "off":
+        explain_refusals()
     logs.configure(server.log_level, server.log_format)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         run_through_exits(runner, _serve(arguments), partial(_tell_of_exit, arguments.config))

@@ -11,9 +11,11 @@ from tfaas_core.composition import Composition
 from tfaas_core.config import Config
 from tfaas_core.engine.base import Supervisor
 from tfaas_core.processes import worker as http_worker
+from tfaas_core.processes.cage import Cage, in_cage
 from tfaas_core.processes.messages import FromWorker
 from tfaas_core.processes.ports import Ports
 from tfaas_core.processes.worker_process import WorkerProcess
+from tfaas_core.sandbox.worker import WorkerCell
 from tfaas_core.shared_memory import shared_memories
 from tfaas_core.system.descriptors import SpareDescriptors
 from tfaas_core.system.lifeline import Lifeline, tied
@@ -24,7 +26,10 @@ _SPARE = 16
 
 
 class WorkerStart:
-    """``heard`` gets what each of them says. The parent's, in its event loop."""
+    """``heard`` gets what each of them says, and ``cell`` says how they are confined.
+
+    The parent's, in its event loop.
+    """
 
     def __init__(
         self,
@@ -32,12 +37,14 @@ class WorkerStart:
         ports: Ports,
         demo: bool,
         heard: Callable[[WorkerProcess, FromWorker, list[int]], None],
+        cell: WorkerCell | None,
     ) -> None:
         self._composition = composition
         self._ports = ports
         self._demo = demo
         self._memory = shared_memories(composition.plugins.memory(composition.config))
         self._heard = heard
+        self._cell = cell
         self._context = multiprocessing.get_context("spawn")
         self._lifeline = Lifeline()
         self._spare = SpareDescriptors(_SPARE)
@@ -62,7 +69,8 @@ class WorkerStart:
                 demo=self._demo and number == 0,
             )
             end = self._lifeline.end("tfaas-worker")
-            process = self._context.Process(target=tied, args=(end, http_worker.main, arguments))
+            inside = Cage(self._cell), http_worker.main, arguments
+            process = self._context.Process(target=tied, args=(end, in_cage, *inside))
             with stop_signals_blocked():
                 process.start()
             unless_it_starts.pop_all()

@@ -51,6 +51,12 @@ class Server(Table, frozen=True):
     """The file of the certificate's key; empty: tls_cert has it, too."""
     tls_client_ca: str = ""
     """A file of certificates that those of clients must be signed with; empty: they need none."""
+    sandbox: Literal["on", "required", "off"] = "on"
+    """Whether HTTP workers are confined, as far as this machine can, wholly, or not at all."""
+    writable: tuple[str, ...] = ()
+    """Further files and folders that plugins change in HTTP workers."""
+    programs: bool = False
+    """Whether plugins may start other programs in HTTP workers."""
 
     @property
     def has_admin_port(self) -> bool:

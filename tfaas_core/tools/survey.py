@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Collection, Container, Iterator
+from collections.abc import Callable, Collection, Container, Iterator, Mapping
 from contextlib import AsyncExitStack, suppress
 from typing import Literal, TypeAlias
 
@@ -23,6 +23,7 @@ from tfaas_core.settings.tables import EngineTable, StorageTable
 from tfaas_core.system.address import check_address
 from tfaas_core.system.one_line import described
 from tfaas_core.worker_place import WorkerPlace
+from tfaas_core.worker_sandbox import WorkerSandbox
 
 _Report: TypeAlias = Callable[[StartupError], None]
 
@@ -45,7 +46,8 @@ class Findings(msgspec.Struct, frozen=True):
     """What ``tfaas check`` says, a sentence each.
 
     With errors, ``tfaas serve`` does not start, models of a runtime are a 503, or plugins' commands
-    are missing. ``sandbox`` says how models are confined, as far as that could be found out.
+    are missing. ``sandbox`` says how models and HTTP workers are confined, as far as that could be
+    found out.
     """
 
     errors: list[str]
@@ -104,14 +106,17 @@ def findings(config: Config, commands: Collection[str] = ()) -> Findings:
 
 def _sandbox(composition: Composition) -> Iterator[str]:
     with suppress(StartupError):  # the server says so in its log
-        parts = composition.sandbox()
-        present = [f"{n} ({w})" for n, w in parts.items() if not w.startswith(MISSING)]
-        yield (
-            f"models are confined by {'; '.join(present)}" if present else "models are not confined"
-        )
-        for name, what in parts.items():
-            if what.startswith(MISSING):
-                yield f"models are not confined by {name}: {what.removeprefix(MISSING)}"
+        yield from _confined("models", composition.sandbox())
+    with suppress(StartupError):
+        yield from _confined("HTTP workers", WorkerSandbox.of(composition).parts)
+
+
+def _confined(who: str, parts: Mapping[str, str]) -> Iterator[str]:
+    present = [f"{n} ({w})" for n, w in parts.items() if not w.startswith(MISSING)]
+    yield f"{who} are confined by {'; '.join(present)}" if present else f"{who} are not confined"
+    for name, what in parts.items():
+        if what.startswith(MISSING):
+            yield f"{who} are not confined by {name}: {what.removeprefix(MISSING)}"
 
 
 def _status(plugin: Plugin, broken: Container[str]) -> Literal["active", "disabled", "broken"]:
@@ -163,6 +168,7 @@ def _built(config: Config, commands: Collection[str], report: _Report) -> _Built
         built.listeners = built.plugins.listeners(built.composition.config)
         try:
             built.composition.check_reach(built.listeners)
+            WorkerSandbox.of(built.composition)
         except StartupError as error:
             report(error)
     return built
