@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from tfaas_core.decoding.decoder import OpenDecoder
 from tfaas_core.events import Tell
 from tfaas_core.shared_memory import SharedMemory
 from tfaas_core.status import ServerStatus
@@ -24,7 +25,8 @@ class WorkerPlace(msgspec.Struct, frozen=True):
     ``worker`` numbers it below ``workers``. ``engine_socket`` leads to the engine's supervisor,
     if there is one. ``look`` asks the parent how the server is. ``tell`` has one of all workers
     tell its observers of an event. ``memory`` is what plugins share with all workers, by name;
-    None: there are no others.
+    None: there are no others. ``open_decoder`` has the parent start a process that decodes; None:
+    the worker decodes itself.
     """
 
     worker: int = 0
@@ -34,3 +36,4 @@ class WorkerPlace(msgspec.Struct, frozen=True):
     look: Callable[[], Awaitable[ServerStatus]] | None = None
     tell: Tell | None = None
     memory: Mapping[str, SharedMemory] | None = None
+    open_decoder: OpenDecoder | None = None

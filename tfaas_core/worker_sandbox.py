@@ -9,10 +9,13 @@ import msgspec
 
 from tfaas_core.composition import Composition
 from tfaas_core.configured_path import configured_path
+from tfaas_core.decoding.uses import UsesDecoders
 from tfaas_core.engine.base import MISSING
 from tfaas_core.errors import ConfigError, PluginError
 from tfaas_core.sandbox.parts import Parts
 from tfaas_core.sandbox.worker import WorkerCell, worker_cell, worker_parts
+
+_DECODED = {"all": "all pictures", "large": "large pictures"}
 
 
 class WorkerSandbox(msgspec.Struct, frozen=True):
@@ -35,7 +38,7 @@ class WorkerSandbox(msgspec.Struct, frozen=True):
             return cls(None, {})
         starting = _starting_programs(composition)
         cell = worker_cell(_written(composition), starting != "")
-        parts = dict(_parts(composition, cell, starting))
+        parts = {**dict(_parts(composition, cell, starting)), **_decoders(composition)}
         if server.sandbox == "required":
             _check(parts)
         return cls(cell, parts)
@@ -57,6 +60,15 @@ def _parts(composition: Composition, cell: WorkerCell, starting: str) -> Iterato
         yield "programs", MISSING + starting
     elif "files" in found or "calls" in found:
         yield "programs", "none can be started"
+
+
+def _decoders(composition: Composition) -> dict[str, str]:
+    which = composition.config.server.decoders
+    if not any(isinstance(codec, UsesDecoders) for codec in composition.codecs.values()):
+        return {}
+    if which == "off":
+        return {"decoders": f'{MISSING}server.decoders = "off" has pictures decoded here'}
+    return {"decoders": f"confined processes for {_DECODED[which]}"}
 
 
 def _starting_programs(composition: Composition) -> str:

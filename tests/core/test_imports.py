@@ -25,7 +25,7 @@ LAYERS = (
     {"route", "tensors"},
     {"guard", "models", "observer", "static_files"},
     {"codec", "routing", "sandbox", "secret", "storage", "system", "values"},
-    {"local_disk"},
+    {"decoding", "local_disk"},
     {"settings"},
     {"config"},
     {"runtime", "status"},

@@ -27,6 +27,7 @@ from tfaas_core.processes.messages import (
     Happened,
     Look,
     Looked,
+    NeedDecoder,
     Notice,
     Pong,
     Serving,
@@ -67,9 +68,8 @@ class Parent:
         self._renewal = renewal(lambda config: renewed(self._workers.values(), config))
         self._composition = composition
         self._ports = ports
-        self._worker_sandbox = worker_sandbox_of(composition)
-        cell = self._worker_sandbox.cell
-        self._start = WorkerStart(composition, ports, demo, self._heard, cell)
+        sandbox = self._worker_sandbox = worker_sandbox_of(composition)
+        self._start = WorkerStart(composition, ports, demo, self._heard, sandbox.cell)
         self._workers: dict[int, WorkerProcess] = {}
         self._teller = Teller()
         self._announced = False
@@ -147,6 +147,8 @@ class Parent:
                 worker.heartbeat.answered()
             case Look():
                 self._tasks.spawn(self._look(worker, message))
+            case NeedDecoder():
+                self._start.lend_decoder(worker, message)
 
     def _announce_addresses(self) -> None:
         if (
@@ -219,11 +221,9 @@ class Parent:
             worker.send(Announced(message.call))
 
     async def _look(self, worker: WorkerProcess, message: Look) -> None:
-        pids = {os.getpid(): "parent"}
-        for other in self._workers.values():
-            if other.process.pid is not None:
-                pids[other.process.pid] = "http_worker"
-        pids |= self._of_supervisor("processes", dict[int, str])
+        started = [other.process.pid for other in self._workers.values()]
+        pids = {os.getpid(): "parent", **{pid: "http_worker" for pid in started if pid is not None}}
+        pids |= self._of_supervisor("processes", dict[int, str]) | self._start.decoder_pids
         unavailable = self._of_supervisor("unavailable", dict[str, str])
         processes: list[ProcessStatus] = []
         with suppress(RuntimeError, OSError):  # no thread or no file is left

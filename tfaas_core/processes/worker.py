@@ -35,8 +35,10 @@ from tfaas_core.processes.messages import (
     CannotStart,
     Drain,
     Happened,
+    HaveDecoder,
     Look,
     Looked,
+    NeedDecoder,
     Notice,
     Ping,
     Pong,
@@ -155,6 +157,7 @@ class HttpWorker:
             self._look,
             self._tell,
             arguments.memory,
+            None if arguments.config.server.decoders == "off" else self._open_decoder,
         )
         composition = Composition.of(arguments.config)
         host = await started.enter_async_context(Host.started(composition, place))
@@ -188,8 +191,20 @@ class HttpWorker:
     def _tell(self, event: ModelEvent) -> None:
         self._link.send(Happened(event))
 
-    def _received(self, message: ToHttpWorker, _descriptors: list[int]) -> None:
+    async def _open_decoder(self, work: str) -> tuple[socket.socket, int]:
+        descriptors: list[int] = await self._link.ask(partial(NeedDecoder, work=work))
+        if len(descriptors) != 2:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            raise OSError("there is no room for another process")
+        return socket.socket(fileno=descriptors[0]), descriptors[1]
+
+    def _received(self, message: ToHttpWorker, descriptors: list[int]) -> None:
         match message:
+            case HaveDecoder():
+                if not self._link.answer(message.call, descriptors):
+                    for descriptor in descriptors:
+                        os.close(descriptor)
             case Refresh():
                 self._tasks.spawn(self._refresh(message))
             case Renew():

@@ -55,6 +55,9 @@ class Server(Table, frozen=True):
     """Whether HTTP workers are confined, as far as this machine can, wholly, or not at all."""
     writable: tuple[str, ...] = ()
     """Further files and folders that plugins change in HTTP workers."""
+    decoders: Literal["all", "large", "off"] = "large"
+    """Which pictures are decoded in confined processes: all, those of more than 65,536 pixels, or
+    none."""
     programs: bool = False
     """Whether plugins may start other programs in HTTP workers."""
 
