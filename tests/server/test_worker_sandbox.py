@@ -185,3 +185,28 @@ def test_a_storage_that_says_nothing_goes_on_working(tmp_path: Path) -> None:
         told = server.http.get("/status").json()["worker_sandbox"]["files"]
         assert told == "missing: the storage `tape` does not say where it writes"
         assert "HTTP workers are not confined by `files`" in server.log.read_text()
+
+
+def test_a_sandbox_that_is_required_must_be_there(tmp_path: Path) -> None:
+    key = 'server.sandbox="required"'
+    with server_with(tmp_path, _PLUGIN, key) as server:
+        assert server.upload("vk", b"sum").status_code == 200
+    other = tmp_path / "other"
+    other.mkdir()
+    starting = server_with(other, _PLUGIN, key, "server.programs=true")
+    with pytest.raises(AssertionError, match="did not start") as refused, starting:
+        raise RuntimeError
+    assert "for want of `programs`: server.programs lets plugins start them" in str(refused.value)
+
+
+def test_a_log_file_is_made_anew_when_it_was_moved_away(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    file = folder / "access.log"
+    settings = ("plugins.access_log.enabled=true", f"plugins.access_log.file={file}")
+    with server_with(tmp_path, _PLUGIN, *settings) as server:
+        server.http.get("/models")
+        until(lambda: "GET /models" in file.read_text())
+        file.rename(folder / "access.log.1")
+        server.http.get("/status")
+        until(lambda: file.exists() and "GET /status" in file.read_text())
