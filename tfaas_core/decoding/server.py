@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tfaas_core.decoding.orders import ForkDecoder, Preload, ToDecoderServer
-from tfaas_core.decoding.serving import serve
+from tfaas_core.decoding.serving import do_jobs
 from tfaas_core.sandbox.confine import OWN_SOCKET, Prison, confine, confine_fork_server
 from tfaas_core.sandbox.libraries import Libraries
 from tfaas_core.system import logs
@@ -32,7 +32,7 @@ _NO_FILE = "/dev/null"
 """Beside libraries, a decoder reads no file."""
 
 
-def begin(sock: int, lifeline: int) -> None:
+def begin_decoding(sock: int, lifeline: int) -> None:
     """The whole life of a decoder server, with the descriptors that it was started with."""
     end = LifelineEnd(Connection(lifeline, writable=False), "tfaas-decoders")
     end.tie("tfaas-decoders")
@@ -85,7 +85,7 @@ def _become(work: Callable[..., bytes], prison: Prison, sock: int, leash: int) -
         # From here on, nothing that it says goes anywhere but to whom it answers.
         for stream in (1, 2):
             os.dup2(0, stream)
-        serve(socket.socket(fileno=OWN_SOCKET), work)
+        do_jobs(socket.socket(fileno=OWN_SOCKET), work)
     except BaseException:
         traceback.print_exc()
     finally:

@@ -24,11 +24,11 @@ MOST_MESSAGE_BYTES = 1 << 16
 READY = b"\1"
 """What a decoder says first."""
 
-Work: TypeAlias = Callable[[bytes, memoryview, mmap.mmap], bytes]
+Decoding: TypeAlias = Callable[[bytes, memoryview, mmap.mmap], bytes]
 """Answers a job about bytes, and may then write into the shared memory, where these may be."""
 
 
-def serve(sock: socket.socket, work: Work) -> None:
+def do_jobs(sock: socket.socket, work: Decoding) -> None:
     """Does jobs until the other side is gone. ``sock`` keeps messages apart."""
     sock.sendall(READY)
     _, (descriptor,), _, _ = socket.recv_fds(sock, 1, 1)

@@ -18,7 +18,7 @@ from tfaas_core.system.inbox import framed
 from tfaas_core.system.lifeline import Lifeline
 from tfaas_core.system.signals import stop_signals_blocked
 
-_CODE = "from tfaas_core.decoding.server import begin; begin({}, {})"
+_CODE = "from tfaas_core.decoding.server import begin_decoding; begin_decoding({}, {})"
 _QUIET = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """A process with several threads cannot be forked safely."""
 
