@@ -21,8 +21,8 @@ OpenDecoder: TypeAlias = Callable[[str], Awaitable[tuple[socket.socket, int]]]
 """Has a decoder for a work started: its socket, and the descriptor that keeps it alive."""
 
 _QUICK_S = 2.0
-_SLOW_S = 30.0
-_OPENING_S = 20.0
+_SLOW_S = 20.0
+_OPENING_S = 10.0
 _KEPT_BYTES = 4 << 20
 """Of the shared memory; what a larger picture took is given back."""
 

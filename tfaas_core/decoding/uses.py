@@ -12,7 +12,7 @@ class UsesDecoders(ABC):
     """It decodes by itself, as long as nobody gives it decoders."""
 
     decoding: ClassVar[str]
-    """The work that they do for it, a ``tfaas_core.decoding.serving.Decoding``: ``module:function``."""
+    """What they do for it, a ``tfaas_core.decoding.serving.Decoding``, as ``module:function``."""
 
     decoding_shared_bytes: int
     """What a decoder may have to write at once."""

@@ -17,10 +17,13 @@ from tfaas_core.sandbox.parts import Parts
 from tfaas_core.system.inbox import framed
 from tfaas_core.system.lifeline import Lifeline
 from tfaas_core.system.signals import stop_signals_blocked
+from tfaas_core.system.stopped import state_of
 
 _CODE = "from tfaas_core.decoding.server import begin_decoding; begin_decoding({}, {})"
 _QUIET = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """A process with several threads cannot be forked safely."""
+
+_STOPPED = "T"
 
 _KEEPS_MEMORY = {"MALLOC_MMAP_THRESHOLD_": f"{8 << 20}", "MALLOC_TRIM_THRESHOLD_": f"{16 << 20}"}
 """Else the C library gives back, and the kernel clears, some megabytes for each picture."""
@@ -76,7 +79,7 @@ class DecoderServer:
 
     def _tell(self, work: str, *descriptors: int) -> None:
         message = framed(ForkDecoder(work), descriptors)
-        if self.pid is None:
+        if self.pid is None or state_of(self.pid) == _STOPPED:
             self.close()
         sock = self._sock or self._start()
         socket.send_fds(sock, [message], descriptors)

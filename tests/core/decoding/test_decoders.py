@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -22,6 +23,7 @@ from tfaas_core.decoding.decoder import Decoder, Decoders
 from tfaas_core.decoding.uses import UsesDecoders
 from tfaas_core.errors import Unavailable
 from tfaas_core.processes.decoder_server import DecoderServer
+from tfaas_core.system.stopped import state_of
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.waiting import until
 
@@ -144,13 +146,14 @@ async def test_an_answer_that_is_too_long_is_cut_off() -> None:
         assert ask(decoders, "copy", b"abc") == "3"
 
 
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 @in_event_loop
-async def test_the_server_is_started_again_when_it_died() -> None:
+async def test_the_server_is_started_again_when_it_died_or_was_stopped(how: signal.Signals) -> None:
     async with decoding() as (server, decoders):
         before = server.pid
         assert before is not None
-        psutil.Process(before).kill()
-        await asyncio.to_thread(until, lambda: server.pid is None)
+        psutil.Process(before).send_signal(how)
+        await asyncio.to_thread(until, lambda: server.pid is None or state_of(before) == "T")
         assert await asyncio.to_thread(ask, decoders, "copy", b"abc") == "3"
         assert server.pid not in (None, before)
 
