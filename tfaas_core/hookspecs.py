@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -152,6 +153,16 @@ def tfaas_register_memory(config: Config) -> Mapping[str, int]:
     ``host.memory[NAME]`` has it in each worker. Called by ``tfaas serve``, which makes it before it
     starts the first worker, and like ``tfaas_register_routes``; it returns the same each time. A
     name belongs to one plugin.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def tfaas_register_written(config: Config) -> Iterable[Path]:
+    """Files and folders that the plugin changes in HTTP workers, which may change no others.
+
+    Called by ``tfaas serve`` before it starts the first worker, and by ``tfaas check``. Of a
+    file, the whole folder that it lies in may be changed, so that the file may be made anew.
     """
     raise NotImplementedError
 

@@ -16,6 +16,8 @@ import msgspec
 from tfaas_core.codec import Codec
 from tfaas_core.composition import Composition
 from tfaas_core.config import Config
+from tfaas_core.decoding.decoder import Decoders
+from tfaas_core.decoding.uses import UsesDecoders
 from tfaas_core.engine.base import Engine
 from tfaas_core.engine.resting import RestingEngine
 from tfaas_core.errors import StorageUnavailable
@@ -138,6 +140,12 @@ class Host:
             with engine_part.starting("starting"):
                 await engine.start()
             host = cls(composition, engine, place, bus)
+            for codec in composition.codecs.values():
+                if place.open_decoder is not None and isinstance(codec, UsesDecoders):
+                    shared_bytes = codec.decoding_shared_bytes
+                    decoders = Decoders(codec.decoding, place.open_decoder, shared_bytes)
+                    codec.use(decoders)
+                    started.callback(decoders.close)
             started.callback(host.predictor.close)
             started.push_async_callback(host.catalog.close)
             with _patient(place), storage.starting("reading"):

@@ -36,10 +36,12 @@ class ServerStatus(msgspec.Struct, frozen=True):
     """Since when the server runs, and in which processes; those of models are not among them.
 
     ``unavailable``: why models of which runtimes cannot be started, a sentence each. ``sandbox``:
-    what each part is made of that confines models, or why it is missing.
+    what each part is made of that confines models, or why it is missing; ``worker_sandbox``: the
+    same of HTTP workers.
     """
 
     uptime_s: float
     processes: list[ProcessStatus]
     unavailable: dict[str, str] = {}
     sandbox: dict[str, str] = {}
+    worker_sandbox: dict[str, str] = {}

@@ -6,7 +6,7 @@ import builtins
 import errno
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -80,6 +80,17 @@ class Storage(ABC):
     lease_s: float = 0.0
     """How long, at most, a claim outlives a process that was killed. If that is not 0, claims are
     leases: their holder renews them, and who could not, for so long, has lost its claim."""
+
+    starts_programs: bool = False
+    """Whether it starts other programs. If not, HTTP workers are confined so that it cannot."""
+
+    def written(self) -> Sequence[Path] | None:
+        """The files and folders on this machine that it changes, and all beneath; may precede open.
+
+        HTTP workers are confined so that they change no others, but temporary files. None: nobody
+        knows, and they are not confined so.
+        """
+        return None
 
     @abstractmethod
     def open(self) -> None:

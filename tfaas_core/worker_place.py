@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from tfaas_core.decoding.decoder import OpenDecoder
 from tfaas_core.events import Tell
 from tfaas_core.shared_memory import SharedMemory
 from tfaas_core.status import Fitness, ServerStatus
@@ -25,7 +26,8 @@ class WorkerPlace(msgspec.Struct, frozen=True):
     if there is one. ``look`` asks the parent how the server is, and ``fitness`` says what it has
     told last. ``tell`` has one of all workers
     tell its observers of an event. ``memory`` is what plugins share with all workers, by name;
-    None: there are no others.
+    None: there are no others. ``open_decoder`` has the parent start a process that decodes; None:
+    the worker decodes itself.
     """
 
     worker: int = 0
@@ -36,3 +38,4 @@ class WorkerPlace(msgspec.Struct, frozen=True):
     tell: Tell | None = None
     memory: Mapping[str, SharedMemory] | None = None
     fitness: Callable[[], Fitness] = Fitness
+    open_decoder: OpenDecoder | None = None

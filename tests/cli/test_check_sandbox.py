@@ -26,8 +26,29 @@ def test_check_says_how_models_are_confined(capsys: Capture) -> None:
     assert main(["check", *settings]) == 0
     told = capsys.readouterr().out.splitlines()[1]
     assert told.startswith("models are confined by privileges (no new ones, and ")
-    assert main(["check", *settings, "--set", "engine.sandbox=off"]) == 0
-    assert capsys.readouterr().out.splitlines()[1:] == ["models are not confined"]
+    off = ["--set", "engine.sandbox=off", "--set", "server.sandbox=off"]
+    assert main(["check", *settings, *off]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1:] == ["models are not confined", "HTTP workers are not confined"]
+
+
+def test_check_says_how_http_workers_are_confined(capsys: Capture) -> None:
+    settings = ["check", "--set", f"plugins.disabled={json.dumps(HEAVY_PLUGINS)}"]
+    assert main(settings) == 0
+    told = capsys.readouterr().out.splitlines()
+    (line,) = [line for line in told if line.startswith("HTTP workers are confined by ")]
+    assert "privileges (no new ones, and " in line
+    assert line.endswith("decoders (confined processes for large pictures)")
+    assert main([*settings, "--set", "server.programs=true"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    why = "server.programs lets plugins start them"
+    assert last == f"HTTP workers are not confined by programs: {why}"
+    required = ["--set", "server.programs=true", "--set", "server.sandbox=required"]
+    assert main([*settings, *required]) == 1
+    assert capsys.readouterr().err == (
+        "tfaas: HTTP workers cannot be confined as is required, for want of `programs`: "
+        "server.programs lets plugins start them - at `$.server.sandbox`\n"
+    )
 
 
 def test_a_sandbox_that_is_required_must_be_there(capsys: Capture) -> None:

@@ -7,11 +7,14 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import numpy as np
+import psutil
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from tests.data import MODELS
+from tfaas_core.testing.forked import children_named
 from tfaas_core.testing.server import RunningServer
 
 MNIST = MODELS / "mnist_fc.pb"
@@ -137,3 +140,35 @@ def test_drawn_digits_are_recognised_by_a_network_with_flat_rows(server: Running
     by_image = server.http.post("/image", data={"model": "mnist"}, files=files)
     np.testing.assert_allclose(by_image.json(), by_json.json(), rtol=1e-6)
     server.http.delete("/delete/mnist")
+
+
+def decoders(server: RunningServer) -> list[psutil.Process]:
+    (decoder_server,) = children_named("tfaas-decoders", server.parent)
+    return children_named("tfaas-decoder", decoder_server)
+
+
+def test_large_pictures_are_decoded_in_processes_that_are_replaced(
+    server: RunningServer, mean_colour: str
+) -> None:
+    image = Image.new("RGB", (640, 480), (255, 0, 0))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=95)
+
+    def answered(data: bytes) -> httpx.Response:
+        files = {"image": ("file", data)}
+        return server.http.post("/image", data={"model": mean_colour}, files=files)
+
+    for data in (png(image), buffer.getvalue()):
+        labels = answered(data).json()["labels"]
+        assert labels[0]["label"] == "red"
+        assert labels[0]["probability"] == pytest.approx(1.0, abs=0.01)
+    found = decoders(server)
+    assert found
+    for process in found:
+        process.kill()
+    statuses = {answered(png(image)).status_code for _ in range(2 * len(found) + 2)}
+    assert statuses <= {200, 503}
+    assert answered(png(image)).status_code == 200
+    cut = answered(png(image)[:500])
+    assert cut.status_code == 400
+    assert "is a damaged PNG" in cut.json()["error"]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.plugin_site import environment_with, write_plugin
+from tfaas_core.testing.forked import children_named
 from tfaas_core.testing.server import RunningServer, running_server
 from tfaas_core.testing.waiting import until
 
@@ -44,14 +45,16 @@ def tfaas_register_engines():
 def test_status_tells_the_processes_and_what_is_loaded(server: RunningServer, doubler: str) -> None:
     assert server.predict(model=doubler, values=[1, 2, 3]).status_code == 200
     status = server.http.get("/status").json()
-    keys = ["version", "uptime_s", "processes", "unavailable", "sandbox", "models"]
-    assert list(status) == keys
+    keys = ["version", "uptime_s", "processes", "unavailable", "sandbox", "worker_sandbox"]
+    assert list(status) == [*keys, "models"]
+    assert {"privileges", "files", "calls", "programs"} <= status["worker_sandbox"].keys()
     assert {"privileges", "limits", "files", "calls"} <= status["sandbox"].keys()
     assert status["unavailable"] == {}
     assert 0 < status["uptime_s"] < 3600
     kinds = {process["pid"]: process["kind"] for process in status["processes"]}
     expected = {server.process.pid: "parent", server.fork_server().pid: "fork_server"}
     expected |= {worker.pid: "http_worker" for worker in server.workers()}
+    expected |= {p.pid: "decoder_server" for p in children_named("tfaas-decoders", server.parent)}
     assert kinds == expected
     (model,) = [model for model in status["models"] if model["model"].startswith("doubler/")]
     assert (model["state"], model["rows_in_flight"]) == ("ready", 0)

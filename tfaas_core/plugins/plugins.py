@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -159,6 +160,11 @@ class Plugins:
         hook, expected = "tfaas_register_memory", "sizes in bytes, from 1 to 2**40"
         return self._named(hook, "memory", expected, checks.is_memory_size, config=config)
 
+    def written(self, config: Config) -> list[Path]:
+        """What HTTP workers change on the disk, beside what the storage does."""
+        asked = self._inquiry.objects("tfaas_register_written", Path, config=config)
+        return [path for _plugin, path in asked]
+
     def commands(self, builtin: Collection[str]) -> list[click.Command]:
         """The plugins' commands, in order; ``builtin`` are the names of TFaaS's own."""
         hook = "tfaas_register_commands"
@@ -200,9 +206,8 @@ class Plugins:
     def owner(self, kind: str, name: str) -> str:
         """The module of the plugin that registered, say, ``"codec"`` ``"json"``.
 
-        ``kind`` is codec, media type, storage, runtime, engine, route, listener, command or
-        lifespan; a route's name is like ``GET /models``, and a codec owns its predict routes.
-        Raises KeyError for what was not registered.
+        ``kind`` is codec, media type, storage, runtime, engine, route, listener, command, lifespan.
+        A route's name is like ``GET /models``; a codec owns its predict routes. Raises KeyError.
         """
         return self._registrations.owner(kind, name).module
 
@@ -245,7 +250,7 @@ class Plugins:
 
     def _add_route(self, plugin: Plugin, hook: str, route: Route) -> bool:
         names = [f"{method} {route.path}" for method in route.methods]
-        # A list, because each of them is to be tried.
+        # Each of them is to be tried.
         added = [self._add(Registration(plugin, hook, "route", name)) for name in names]
         # What is wrong with GET is said once.
         if "GET" in route.methods and "HEAD" not in route.methods and all(added):

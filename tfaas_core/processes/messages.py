@@ -92,6 +92,19 @@ class Looked(Answer, frozen=True, tag=True):
     status: ServerStatus
 
 
+class NeedDecoder(msgspec.Struct, frozen=True, tag=True):
+    """A worker: I need a decoder for this work."""
+
+    call: int
+    work: str
+
+
+class HaveDecoder(msgspec.Struct, frozen=True, tag=True):
+    """The parent: here are its socket, and what keeps it alive; if none come, it has no room."""
+
+    call: int
+
+
 class Happened(msgspec.Struct, frozen=True, tag=True):
     """A worker: this happened here. The parent: tell your observers."""
 
@@ -99,6 +112,17 @@ class Happened(msgspec.Struct, frozen=True, tag=True):
 
 
 FromWorker: TypeAlias = (
-    Serving | CannotStart | Notice | Announce | Refreshed | Renewed | Look | Happened | Pong
+    Serving
+    | CannotStart
+    | Notice
+    | Announce
+    | Refreshed
+    | Renewed
+    | Look
+    | Happened
+    | Pong
+    | NeedDecoder
 )
-ToHttpWorker: TypeAlias = Announced | Refresh | Renew | Drain | Looked | Happened | Ping
+ToHttpWorker: TypeAlias = (
+    Announced | Refresh | Renew | Drain | Looked | Happened | Ping | HaveDecoder
+)

@@ -14,8 +14,10 @@ import msgspec
 
 from tfaas_core.composition import Composition
 from tfaas_core.engine.base import Supervisor
+from tfaas_core.processes.sandbox import Sandboxes
 from tfaas_core.processes.watcher import Watcher
 from tfaas_core.processes.worker_process import WorkerProcess
+from tfaas_core.processes.worker_start import WorkerStart
 from tfaas_core.status import Fitness, ProcessStatus, ServerStatus
 
 _log = logging.getLogger("tfaas.parent")
@@ -33,13 +35,15 @@ class Overview:
         workers: Mapping[int, WorkerProcess],
         supervisor: Supervisor | None,
         watcher: Watcher,
-        sandbox: Mapping[str, str],
+        sandboxes: Sandboxes,
+        start: WorkerStart,
     ) -> None:
         self._composition = composition
         self._workers = workers
         self._supervisor = supervisor
         self._watcher = watcher
-        self._sandbox = sandbox
+        self._sandboxes = sandboxes
+        self._start = start
         self._started_s = time.monotonic()
         self._failing: set[str] = set()
         self.has_started = False
@@ -64,14 +68,15 @@ class Overview:
         for worker in self._workers.values():
             if worker.process.pid is not None:
                 pids[worker.process.pid] = "http_worker"
-        pids |= self._of_supervisor("processes", dict[int, str])
+        pids |= self._of_supervisor("processes", dict[int, str]) | self._start.decoder_pids
         processes: list[ProcessStatus] = []
         with suppress(RuntimeError, OSError):  # no thread or no file is left
             processes = await asyncio.to_thread(
                 lambda: [ProcessStatus.of(kind, pid) for pid, kind in pids.items()]
             )
         uptime_s = round(time.monotonic() - self._started_s, 3)
-        return ServerStatus(uptime_s, processes, self._unavailable(), {**self._sandbox})
+        sandboxes = self._sandboxes.models, self._sandboxes.workers.parts
+        return ServerStatus(uptime_s, processes, self._unavailable(), *sandboxes)
 
     def _unavailable(self) -> dict[str, str]:
         return self._of_supervisor("unavailable", dict[str, str])

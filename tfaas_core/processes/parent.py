@@ -8,7 +8,6 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 from tfaas_core import __version__
@@ -24,6 +23,7 @@ from tfaas_core.processes.messages import (
     Happened,
     Look,
     Looked,
+    NeedDecoder,
     Notice,
     Pong,
     Serving,
@@ -31,6 +31,7 @@ from tfaas_core.processes.messages import (
 from tfaas_core.processes.overview import Overview
 from tfaas_core.processes.ports import Ports
 from tfaas_core.processes.renewal import MakeRenewal
+from tfaas_core.processes.sandbox import Sandboxes
 from tfaas_core.processes.sweeping import sweep_storage
 from tfaas_core.processes.teller import Teller
 from tfaas_core.processes.watcher import Watcher
@@ -61,14 +62,14 @@ class Parent:
         ports: Ports,
         demo: bool,
         make_renewal: MakeRenewal,
-        sandbox: Mapping[str, str],
+        sandboxes: Sandboxes,
     ) -> None:
-        """``make_renewal`` makes it, of what tells all workers. ``sandbox``: what confines models,
-        for the status."""
+        """``make_renewal`` makes it, of what tells all workers."""
         self._renewal = make_renewal(lambda config: renewed(self._workers.values(), config))
         self._composition = composition
         self._ports = ports
-        self._start = WorkerStart(composition, ports, demo, self._heard)
+        self._sandboxes = sandboxes
+        self._start = WorkerStart(composition, ports, demo, self._heard, sandboxes.workers.cell)
         self._workers: dict[int, WorkerProcess] = {}
         self._teller = Teller()
         self._announced = False
@@ -79,7 +80,6 @@ class Parent:
         self._supervisor: Supervisor | None = None
         self._stop = asyncio.Event()
         self._failure: StartupError | None = None
-        self._sandbox = sandbox
         self._overview: Overview
 
     @property
@@ -99,8 +99,10 @@ class Parent:
         self._supervisor = self._composition.supervisor(self._teller.tell)
         storage = self._composition.storage_part, self._composition.storage
         watcher = Watcher(*storage, self._storage_changed.set)
-        known = self._composition, self._workers, self._supervisor, watcher, self._sandbox
-        self._overview = Overview(*known)
+        self._overview = Overview(
+            *(self._composition, self._workers, self._supervisor, watcher),
+            *(self._sandboxes, self._start),
+        )
         async with AsyncExitStack() as started:
             if self._supervisor is not None:
                 part = self._composition.supervisor_part
@@ -149,6 +151,8 @@ class Parent:
                 worker.heartbeat.answered()
             case Look():
                 self._tasks.spawn(self._look(worker, message))
+            case NeedDecoder():
+                self._start.lend_decoder(worker, message)
 
     def _announce_addresses(self) -> None:
         if (

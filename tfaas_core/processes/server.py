@@ -15,7 +15,7 @@ from tfaas_core.processes.broken_start import start_error
 from tfaas_core.processes.parent import Parent
 from tfaas_core.processes.ports import Ports
 from tfaas_core.processes.renewal import Renewal
-from tfaas_core.processes.sandbox import sandbox_of
+from tfaas_core.processes.sandbox import Sandboxes
 from tfaas_core.processes.sweeping import sweep_storage
 from tfaas_core.system import logs
 from tfaas_core.system.main_module import forget_main
@@ -39,11 +39,11 @@ def serve(config: Config, demo: bool, read: Callable[[], Config]) -> int:
         renewal = partial(Renewal, composition, read, host.live_tables)
         listeners = composition.plugins.listeners(composition.config)
         composition.check_reach(listeners)
-        sandbox = sandbox_of(composition)
-        for warning in start_warnings(composition, sandbox):
+        sandboxes = Sandboxes.of(composition)
+        for warning in start_warnings(composition, sandboxes.parts):
             _log.warning("%s", warning)
         with Ports.bound(config, listeners) as ports, _opened(composition):
-            _run(Parent(composition, ports, demo, renewal, sandbox), config)
+            _run(Parent(composition, ports, demo, renewal, sandboxes), config)
     return 0
 
 

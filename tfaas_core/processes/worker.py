@@ -37,8 +37,10 @@ from tfaas_core.processes.messages import (
     CannotStart,
     Drain,
     Happened,
+    HaveDecoder,
     Look,
     Looked,
+    NeedDecoder,
     Notice,
     Ping,
     Pong,
@@ -49,9 +51,9 @@ from tfaas_core.processes.messages import (
     Serving,
     ToHttpWorker,
 )
+from tfaas_core.processes.refusals import explain_refusals
 from tfaas_core.processes.watchdog import Watchdog
 from tfaas_core.routing.culprit import culprit
-from tfaas_core.sandbox.privileges import no_new_privileges
 from tfaas_core.shared_memory import SharedMemory
 from tfaas_core.status import ServerStatus
 from tfaas_core.system import logs
@@ -93,9 +95,9 @@ def main(arguments: WorkerArguments) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     give_up_stdout()
-    if arguments.config.engine.sandbox != "off":
-        no_new_privileges()
     config, server = arguments.config, arguments.config.server
+    if server.sandbox != "off":
+        explain_refusals()
     logs.configure(server.log_level, server.log_format, *config.plugin_folders)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         run_through_exits(runner, _serve(arguments), partial(_tell_of_exit, config))
@@ -164,6 +166,7 @@ class HttpWorker:
             self._tell,
             arguments.memory,
             self._fitness.now,
+            None if arguments.config.server.decoders == "off" else self._open_decoder,
         )
         composition = Composition.of(arguments.config)
         host = await started.enter_async_context(Host.started(composition, place))
@@ -197,8 +200,20 @@ class HttpWorker:
     def _tell(self, event: ModelEvent) -> None:
         self._link.send(Happened(event))
 
-    def _received(self, message: ToHttpWorker, _descriptors: list[int]) -> None:
+    async def _open_decoder(self, work: str) -> tuple[socket.socket, int]:
+        descriptors: list[int] = await self._link.ask(partial(NeedDecoder, work=work))
+        if len(descriptors) != 2:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            raise OSError("there is no room for another process")
+        return socket.socket(fileno=descriptors[0]), descriptors[1]
+
+    def _received(self, message: ToHttpWorker, descriptors: list[int]) -> None:
         match message:
+            case HaveDecoder():
+                if not self._link.answer(message.call, descriptors):
+                    for descriptor in descriptors:
+                        os.close(descriptor)
             case Refresh():
                 self._tasks.spawn(self._refresh(message))
             case Renew():

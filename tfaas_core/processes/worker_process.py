@@ -49,7 +49,7 @@ class WorkerProcess:
         self._link: Link[FromWorker] = Link(
             control, FromWorker, partial(on_message, self), lambda: None, f"HTTP worker {number}"
         )
-        self.send: Callable[[object], None] = self._link.send
+        self.send: Callable[..., None] = self._link.send
         """Tells it something."""
         self._fitness = fitness
         self.heartbeat = Heartbeat(process.pid or 0, self.ping, silent_limit_s)

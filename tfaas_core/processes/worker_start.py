@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
+import os
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -11,21 +13,29 @@ from tfaas_core.composition import Composition
 from tfaas_core.config import Config
 from tfaas_core.engine.base import Supervisor
 from tfaas_core.processes import worker as http_worker
-from tfaas_core.processes.messages import FromWorker
+from tfaas_core.processes.cage import Cage, in_cage
+from tfaas_core.processes.decoder_server import DecoderServer
+from tfaas_core.processes.messages import FromWorker, HaveDecoder, NeedDecoder
 from tfaas_core.processes.ports import Ports
 from tfaas_core.processes.worker_process import WorkerProcess
+from tfaas_core.sandbox.worker import WorkerCell
 from tfaas_core.shared_memory import shared_memories
 from tfaas_core.status import Fitness
 from tfaas_core.system.descriptors import SpareDescriptors
 from tfaas_core.system.lifeline import Lifeline, tied
 from tfaas_core.system.signals import stop_signals_blocked
 
+_log = logging.getLogger("tfaas.parent")
+
 _SPARE = 16
 """Descriptors: a start takes fewer."""
 
 
 class WorkerStart:
-    """``heard`` gets what each of them says. The parent's, in its event loop."""
+    """``heard`` gets what each of them says, and ``cell`` says how they are confined.
+
+    The parent's, in its event loop.
+    """
 
     def __init__(
         self,
@@ -33,15 +43,18 @@ class WorkerStart:
         ports: Ports,
         demo: bool,
         heard: Callable[[WorkerProcess, FromWorker, list[int]], None],
+        cell: WorkerCell | None,
     ) -> None:
         self._composition = composition
         self._ports = ports
         self._demo = demo
         self._memory = shared_memories(composition.plugins.memory(composition.config))
         self._heard = heard
+        self._cell = cell
         self._context = multiprocessing.get_context("spawn")
         self._lifeline = Lifeline()
         self._spare = SpareDescriptors(_SPARE)
+        self._decoders = DecoderServer(composition)
 
     def start(
         self,
@@ -69,7 +82,8 @@ class WorkerStart:
                 demo=self._demo and number == 0,
             )
             end = self._lifeline.end("tfaas-worker")
-            process = self._context.Process(target=tied, args=(end, http_worker.main, arguments))
+            inside = Cage(self._cell), http_worker.main, arguments
+            process = self._context.Process(target=tied, args=(end, in_cage, *inside))
             with stop_signals_blocked():
                 process.start()
             unless_it_starts.pop_all()
@@ -80,9 +94,29 @@ class WorkerStart:
         limit_s = config.server.request_timeout_s
         return WorkerProcess(number, process, ours, self._heard, limit_s, fitness)
 
+    def lend_decoder(self, worker: WorkerProcess, message: NeedDecoder) -> None:
+        """Gives a worker a decoder, if there is room for one."""
+        try:
+            with self._spare.lent():
+                sock, leash = self._decoders.open(message.work)
+        except OSError as error:
+            _log.warning("no process can be started that decodes: %s", error)
+            worker.send(HaveDecoder(message.call))
+            return
+        with sock:
+            worker.send(HaveDecoder(message.call), (sock.fileno(), leash))
+        os.close(leash)
+
+    @property
+    def decoder_pids(self) -> dict[int, str]:
+        """The process that decoders are forked from, if there is one, and its kind."""
+        pid = self._decoders.pid
+        return {} if pid is None else {pid: "decoder_server"}
+
     def close(self) -> None:
         """No other is started."""
         self._spare.close()
+        self._decoders.close()
 
 
 def _pair(closing: ExitStack) -> tuple[socket.socket, socket.socket]:

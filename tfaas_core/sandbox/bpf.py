@@ -20,6 +20,7 @@ _FOREIGN_NUMBERS = 0x4000_0000
 
 _ALLOW, _KILL = 0x7FFF_0000, 0x8000_0000
 _FAIL = 0x0005_0000
+_EPERM = 1
 _ENOSYS = 38
 """What a C library expects of a call that the kernel lacks: then it goes another way."""
 
@@ -58,20 +59,51 @@ def program(machine: int, rules: Mapping[int, Ways], free: Sequence[int]) -> byt
     All else fails with ENOSYS, as if the kernel lacked it, but for what another kind of
     processor than ``machine`` would call: that ends the process.
     """
-    code: _Code = [
+    code = _native(machine)
+    for number, ways in rules.items():
+        code += _if_equal(number, _ways(ways, _ENOSYS))
+    for number in free:
+        code += _if_equal(number, [(_RETURN, 0, 0, _ALLOW)])
+    code.append(_refusal(_ENOSYS))
+    return _packed(code)
+
+
+def denying_program(
+    machine: int, rules: Mapping[int, Ways], absent: Sequence[int], first_unknown: int
+) -> bytes:
+    """Allows all calls but some: those of ``rules`` are allowed in their ways alone.
+
+    Otherwise these fail with EPERM; ``absent``, and all from ``first_unknown`` on, fail with
+    ENOSYS, as if the kernel lacked them. What another kind of processor than ``machine`` would call
+    ends the process.
+    """
+    code = _native(machine)
+    for number, ways in rules.items():
+        code += _if_equal(number, _ways(ways, _EPERM))
+    for number in absent:
+        code += _if_equal(number, [_refusal(_ENOSYS)])
+    code += [(_AT_LEAST, 0, 1, first_unknown), _refusal(_ENOSYS), (_RETURN, 0, 0, _ALLOW)]
+    return _packed(code)
+
+
+def _native(machine: int) -> _Code:
+    """Ends the process if the call is another processor's; else the call's number is loaded."""
+    return [
         *[(_LOAD, 0, 0, _MACHINE_AT), (_EQUAL, 1, 0, machine), (_RETURN, 0, 0, _KILL)],
         *[(_LOAD, 0, 0, _NUMBER_AT), (_AT_LEAST, 0, 1, _FOREIGN_NUMBERS), (_RETURN, 0, 0, _KILL)],
     ]
-    for number, ways in rules.items():
-        code += _if_equal(number, [line for way in ways for line in _way(way)] + [_refusal()])
-    for number in free:
-        code += _if_equal(number, [(_RETURN, 0, 0, _ALLOW)])
-    code.append(_refusal())
+
+
+def _packed(code: _Code) -> bytes:
     return b"".join(_INSTRUCTION.pack(*line) for line in code)
 
 
-def _refusal() -> tuple[int, int, int, int]:
-    return _RETURN, 0, 0, _FAIL | _ENOSYS
+def _ways(ways: Ways, otherwise: int) -> _Code:
+    return [*(line for way in ways for line in _way(way)), _refusal(otherwise)]
+
+
+def _refusal(errno: int) -> tuple[int, int, int, int]:
+    return _RETURN, 0, 0, _FAIL | errno
 
 
 def _if_equal(number: int, block: _Code) -> _Code:

@@ -15,6 +15,9 @@ _KILL, _SETGID, _SETUID, _SETPCAP = 5, 6, 7, 8
 _READ_ALL = 2
 """CAP_DAC_READ_SEARCH: whatever the modes of files and folders say, they can be read."""
 
+_OF_WORKERS = 1 << 1 | 1 << _READ_ALL | 1 << 3 | 1 << 10
+"""To read and write what is another user's, as a storage may be, and to bind ports below 1024."""
+
 _CAPABILITIES_VERSION = 0x2008_0522
 _HEADER = Layout("=Ii")
 _SETS = Layout("=6I")
@@ -85,6 +88,16 @@ def drop_capabilities(read_all: bool, changes_user: bool = False) -> None:
     kept = 1 << _READ_ALL if read_all else 0
     if changes_user:
         kept |= 1 << _SETUID | 1 << _SETGID | 1 << _SETPCAP
+    _keep(kept)
+
+
+def keep_capabilities_of_workers() -> None:
+    """Drops all capabilities but those that storages and listeners may need. Raises OSError."""
+    drop_bounds()
+    _keep(effective_capabilities() & _OF_WORKERS)
+
+
+def _keep(kept: int) -> None:
     sets = _SETS.pack(kept, kept, 0, 0, 0, 0)
     capset(_HEADER.pack(_CAPABILITIES_VERSION, 0), sets)
 

@@ -38,8 +38,8 @@ setgroups setpgid setresgid setresuid setrlimit wait4 waitid
 """
 """What starts processes, hears of their end, and confines them."""
 
-_THREAD = 0x0001_0000
-_NAMESPACES = 0x7E02_0000
+THREAD = 0x0001_0000
+NAMESPACES = 0x7E02_0000
 _FCNTL = (0, 1, 2, 3, 4, 1030)
 """To copy a descriptor, or read and set its flags; not whom it signals."""
 
@@ -54,7 +54,7 @@ _ARCH_PRCTL = (0x1001, 0x1002, 0x1003, 0x1004)
 _WRITING = os.O_ACCMODE | os.O_CREAT | os.O_TRUNC | os.O_TMPFILE & ~os.O_DIRECTORY
 
 _NUMBER = Layout("=I")
-_ITSELF = 0x7EAA_5EED
+ITSELF = 0x7EAA_5EED
 """In a filter that was made before the process that it is for: what its number is put in place of.
 No process has this one."""
 
@@ -96,7 +96,7 @@ def restrict_calls(made: bytes) -> None:
 
     Raises OSError.
     """
-    own = made.replace(_NUMBER.pack(_ITSELF), _NUMBER.pack(os.getpid()))
+    own = made.replace(_NUMBER.pack(ITSELF), _NUMBER.pack(os.getpid()))
     code = ctypes.create_string_buffer(own, len(own))
     packed = _PROGRAM.pack(len(own) // 8, ctypes.addressof(code))
     system_call("seccomp", _SET_FILTER, _ALL_THREADS, packed)
@@ -107,7 +107,7 @@ def _filter(rules: Mapping[str, Ways], names: Iterable[str]) -> bytes:
     if here is None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
     free = [number for name in names if (number := call_number(name)) is not None]
-    return program(here.audit, _numbered(rules), free)
+    return program(here.audit, numbered(rules), free)
 
 
 def _rules(lifeline: int, executable_pages: bool) -> Mapping[str, Ways]:
@@ -120,7 +120,7 @@ def _rules(lifeline: int, executable_pages: bool) -> Mapping[str, Ways]:
         "openat": [[Is(2, (0,), _WRITING)]],
         "open": [[Is(1, (0,), _WRITING)]],
         "close": [[other]],
-        "clone": [[Is(0, (_THREAD,), _THREAD | _NAMESPACES)]],
+        "clone": [[Is(0, (THREAD,), THREAD | NAMESPACES)]],
         "dup": [[other]],
         "dup2": [[other, IsNot(1, lifeline)]],
         "dup3": [[other, IsNot(1, lifeline)]],
@@ -128,9 +128,9 @@ def _rules(lifeline: int, executable_pages: bool) -> Mapping[str, Ways]:
         "ioctl": [[other, Is(1, _IOCTL)]],
         "prctl": [[Is(0, _PRCTL)]],
         "arch_prctl": [[Is(0, _ARCH_PRCTL)]],
-        "kill": [[Is(0, (_ITSELF,))]],
-        "tgkill": [[Is(0, (_ITSELF,))]],
-        "prlimit64": [[Is(0, (0, _ITSELF)), IsNull(2)]],
+        "kill": [[Is(0, (ITSELF,))]],
+        "tgkill": [[Is(0, (ITSELF,))]],
+        "prlimit64": [[Is(0, (0, ITSELF)), IsNull(2)]],
         "sched_setaffinity": [[Is(0, (0,))]],
         # To give way. Which thread that is, its kernel number does not tell.
         "sched_setscheduler": [[Is(1, (os.SCHED_OTHER, os.SCHED_BATCH, os.SCHED_IDLE))]],
@@ -155,6 +155,7 @@ def _memory_rules(executable_pages: bool) -> Mapping[str, Ways]:
     }
 
 
-def _numbered(rules: Mapping[str, Ways]) -> dict[int, Ways]:
+def numbered(rules: Mapping[str, Ways]) -> dict[int, Ways]:
+    """The rules by the numbers of their calls, as far as this machine has them."""
     found = {call_number(name): ways for name, ways in rules.items()}
     return {number: ways for number, ways in found.items() if number is not None}

@@ -53,6 +53,15 @@ class Server(Table, frozen=True):
     """The file of the certificate's key; empty: tls_cert has it, too."""
     tls_client_ca: str = ""
     """A file of certificates that those of clients must be signed with; empty: they need none."""
+    sandbox: Literal["on", "required", "off"] = "on"
+    """Whether HTTP workers are confined, as far as this machine can, wholly, or not at all."""
+    writable: tuple[str, ...] = ()
+    """Further files and folders that plugins change in HTTP workers."""
+    decoders: Literal["all", "large", "off"] = "large"
+    """Which pictures are decoded in confined processes: all, those of more than 65,536 pixels, or
+    none."""
+    programs: bool = False
+    """Whether plugins may start other programs in HTTP workers."""
 
     proxies: tuple[str, ...] = ()
     """Addresses of proxies in front, or networks of them, whose headers are trusted."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,6 +29,9 @@ class FakeStorage(Storage):
         self._claimed: set[str] = set()
         self._default: DefaultChoice | None = None
         self._mutex = threading.Lock()
+
+    def written(self) -> Sequence[Path]:
+        return [self._folder]
 
     def open(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

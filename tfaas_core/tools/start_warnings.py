@@ -10,8 +10,12 @@ from tfaas_core.system.descriptors import raise_limit
 from tfaas_core.tools.file_limit import too_few_files
 
 
-def start_warnings(composition: Composition, sandbox: Mapping[str, str]) -> Iterator[str]:
-    """A sentence each. ``sandbox``: of each part, what it is made of, or MISSING and why.
+def start_warnings(
+    composition: Composition, sandboxes: Mapping[str, Mapping[str, str]]
+) -> Iterator[str]:
+    """A sentence each.
+
+    ``sandboxes``: by whom they confine, of each part, what it is made of, or MISSING and why.
 
     Raises this process's limit of open files. What a storage warns of, it says itself.
     """
@@ -20,6 +24,7 @@ def start_warnings(composition: Composition, sandbox: Mapping[str, str]) -> Iter
         yield from config.tls_files.warnings()
     if warning := too_few_files(config, composition.workers, raise_limit()):
         yield warning
-    for name, what in sandbox.items():
-        if what.startswith(MISSING):
-            yield f"models are not confined by `{name}`: {what.removeprefix(MISSING)}"
+    for who, parts in sandboxes.items():
+        for name, what in parts.items():
+            if what.startswith(MISSING):
+                yield f"{who} are not confined by `{name}`: {what.removeprefix(MISSING)}"

@@ -24,6 +24,7 @@ from tfaas_core.system.address import check_address
 from tfaas_core.system.one_line import described
 from tfaas_core.tools.start_warnings import start_warnings
 from tfaas_core.worker_place import WorkerPlace
+from tfaas_core.worker_sandbox import WorkerSandbox
 
 _Report: TypeAlias = Callable[[StartupError], None]
 
@@ -47,7 +48,7 @@ class Findings(msgspec.Struct, frozen=True):
 
     With errors, ``tfaas serve`` does not start, models of a runtime are a 503, or plugins' commands
     are missing. ``warnings``: all that it would warn of when it starts. ``sandbox`` says how models
-    are confined, as far as that could be found out.
+    and HTTP workers are confined, as far as that could be found out.
     """
 
     errors: list[str]
@@ -102,19 +103,27 @@ def findings(config: Config, commands: Collection[str] = ()) -> Findings:
     messages = list(dict.fromkeys(error.message for error in errors))
     if built.composition is None:
         return Findings(messages, built.warnings)
-    parts: dict[str, str] | None = None
-    with suppress(StartupError):  # the server says so in its log
-        parts = built.composition.sandbox()
+    confining = _confining(built.composition)
     # Where it is required, what is missing is an error already.
-    is_required = config.engine.sandbox == "required"
-    told_of = {} if parts is None or is_required else parts
+    required = {"models"} if config.engine.sandbox == "required" else set()
+    told_of = {who: parts for who, parts in confining.items() if who not in required}
     warnings = [*start_warnings(built.composition, told_of), *built.warnings]
-    return Findings(messages, warnings, [] if parts is None else [_confined(parts)])
+    return Findings(messages, warnings, [_confined(*each) for each in confining.items()])
 
 
-def _confined(parts: Mapping[str, str]) -> str:
+def _confining(composition: Composition) -> dict[str, dict[str, str]]:
+    """What confines whom, as far as that can be found out."""
+    found: dict[str, dict[str, str]] = {}
+    with suppress(StartupError):  # the server says so in its log
+        found["models"] = composition.sandbox()
+    with suppress(StartupError):  # an error that was told already
+        found["HTTP workers"] = WorkerSandbox.of(composition).parts
+    return found
+
+
+def _confined(who: str, parts: Mapping[str, str]) -> str:
     present = [f"{n} ({w})" for n, w in parts.items() if not w.startswith(MISSING)]
-    return f"models are confined by {'; '.join(present)}" if present else "models are not confined"
+    return f"{who} are confined by {'; '.join(present)}" if present else f"{who} are not confined"
 
 
 def _status(plugin: Plugin, broken: Container[str]) -> Literal["active", "disabled", "broken"]:
@@ -165,6 +174,7 @@ def _built(config: Config, commands: Collection[str], report: _Report) -> _Built
         built.listeners = built.plugins.listeners(built.composition.config)
         try:
             built.composition.check_reach(built.listeners)
+            WorkerSandbox.of(built.composition)
         except StartupError as error:
             report(error)
     return built

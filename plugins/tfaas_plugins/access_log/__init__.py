@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import ExitStack, asynccontextmanager, closing
+from pathlib import Path
 
 from msgspec import Struct
 
+from tfaas_core.config import Config
 from tfaas_core.configured_path import configured_path
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
@@ -36,14 +38,20 @@ def tfaas_config_sections() -> Mapping[str, type[Struct]]:
 
 
 @hookimpl
+def tfaas_register_written(config: Config) -> Iterable[Path]:
+    """The file, if there is one: log rotation may move it away, and it is made anew."""
+    path = _file(config)
+    return [] if path is None else [path]
+
+
+@hookimpl
 @asynccontextmanager
 async def tfaas_lifespan(host: Host) -> AsyncIterator[None]:
     """Holds the file open while the worker serves."""
-    table: AccessLogTable = host.settings(NAME)
+    path = _file(host.config)
     with ExitStack() as open_:
         handler = None
-        if table.file and (table.enabled or table.events):
-            path = configured_path(table.file, host.config.base_dir, f"$.plugins.{NAME}.file")
+        if path is not None:
             handler = handler_of(path, host.config.server.log_format)
             open_.enter_context(closing(handler))
         log = host.shared[NAME] = AuditLog(Lines(handler))
@@ -62,3 +70,10 @@ def tfaas_register_observers(host: Host) -> Iterable[Observer]:
         yield EventLog(audit.lines)
     if table.events and not table.enabled:
         yield audit
+
+
+def _file(config: Config) -> Path | None:
+    table: AccessLogTable = config.settings(NAME)
+    if not (table.file and (table.enabled or table.events)):
+        return None
+    return configured_path(table.file, config.base_dir, f"$.plugins.{NAME}.file")

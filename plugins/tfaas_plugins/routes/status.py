@@ -23,6 +23,7 @@ def tfaas_register_routes(host: Host) -> Iterable[Route]:
             {"version": __version__, "uptime_s": server.uptime_s}
             | {"processes": msgspec.to_builtins(server.processes)}
             | {"unavailable": server.unavailable, "sandbox": server.sandbox}
+            | {"worker_sandbox": server.worker_sandbox}
             | {"models": msgspec.to_builtins(models)}
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 
 import pytest
@@ -38,3 +39,41 @@ def test_a_program_is_as_long_as_its_rules_and_no_jump_leaves_it() -> None:
     for place, line in enumerate(lines):
         if line[0] & 0x7 == 0x5:
             assert place + 1 + max(line[2], line[3]) < len(lines)
+
+
+_LIBSECCOMP = "libseccomp.so.2"
+_AUDIT = (0xC000003E, 0xC00000B7)
+_NEWER = {"open_tree_attr", "fchmodat2", "process_mrelease"}
+"""Than the tables of some versions of libseccomp."""
+
+
+@pytest.mark.parametrize("column", [0, 1], ids=["x86-64", "aarch64"])
+def test_the_tables_say_what_libseccomp_knows_of_both_kinds_of_processor(column: int) -> None:
+    """So that the numbers of the one that no test runs on are right, too."""
+    try:
+        library = ctypes.CDLL(_LIBSECCOMP)
+    except OSError:
+        pytest.skip(f"there is no {_LIBSECCOMP}")
+    library.seccomp_syscall_resolve_name_arch.argtypes = [ctypes.c_uint32, ctypes.c_char_p]
+    for name, numbers in CALLS.items():
+        known = library.seccomp_syscall_resolve_name_arch(_AUDIT[column], name.encode())
+        if known == -1 and name in _NEWER:
+            continue
+        # Less than 0: this processor has no such call.
+        assert numbers[column] == (known if known >= 0 else None), name
+
+
+def test_what_only_one_kind_of_processor_has_the_other_does_by_calls_of_the_table() -> None:
+    """aarch64 lacks what is older than itself; for each of those, there is what took its place."""
+    replaced = {
+        **{"access": "faccessat", "chmod": "fchmodat", "creat": "openat", "dup2": "dup3"},
+        **{"epoll_create": "epoll_create1", "epoll_wait": "epoll_pwait", "fork": "clone"},
+        **{"getpgrp": "getpgid", "lstat": "newfstatat", "mknod": "mknodat", "open": "openat"},
+        **{"pipe": "pipe2", "poll": "ppoll", "readlink": "readlinkat", "select": "pselect6"},
+        **{"stat": "newfstatat", "time": "gettimeofday", "vfork": "clone"},
+    }
+    lacking = {name for name, (_x86, aarch64) in CALLS.items() if aarch64 is None}
+    of_x86 = {"arch_prctl", "ioperm", "iopl", "modify_ldt", "sysfs", "uselib", "ustat"}
+    assert lacking == replaced.keys() | of_x86
+    assert all(None not in CALLS[name] for name in replaced.values())
+    assert all(x86 is not None for x86, _aarch64 in CALLS.values())

@@ -81,6 +81,9 @@ class FilesystemStorage(Storage):
         self._trash = Trash(self._root / TRASH)
         self._revision = Revision(self._root, REVISION)
 
+    def written(self) -> builtins.list[Path]:
+        return [self._root]
+
     def open(self) -> None:
         try:
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
 from sqlalchemy import Connection, CursorResult, Engine
@@ -48,6 +49,10 @@ class Database(ABC):
     @abstractmethod
     def prepare(self) -> None:
         """Makes what the database needs before one can connect to it. Raises ConfigError."""
+
+    def written(self) -> Sequence[Path]:
+        """The files and folders on this machine that it changes."""
+        return ()
 
     @abstractmethod
     def lock_schema(self, connection: Connection) -> None:

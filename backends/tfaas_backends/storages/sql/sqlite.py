@@ -105,6 +105,10 @@ class Sqlite(Database):
             f"{self._claims.name} beside it to begin with an empty one - at `$.storage.url`"
         )
 
+    def written(self) -> tuple[Path]:
+        # With its journal, and the claims, which stand beside it.
+        return (self._file.parent,)
+
     def lock_schema(self, connection: Connection) -> None:
         """The transaction itself excludes all others."""
 

@@ -49,6 +49,9 @@ class SqlStorage(Storage):
         self._is_open = False
         self._opening = threading.Lock()
 
+    def written(self) -> builtins.list[Path]:
+        return [self._cache.folder, *self._database.written()]
+
     def open(self) -> None:
         with self._usable_cache():
             self._cache.open()

@@ -72,6 +72,9 @@ class S3Storage(Storage):
         # What measures it is a clock of seconds, asked after the fact.
         self.lease_s = lease_s + 2 * RESOLUTION_S
 
+    def written(self) -> builtins.list[Path]:
+        return [self._cache.folder]
+
     def open(self) -> None:
         with self._usable_cache():
             self._cache.open()

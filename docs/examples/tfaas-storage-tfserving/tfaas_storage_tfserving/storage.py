@@ -34,6 +34,9 @@ class TfServingStorage(ReadOnlyStorage):
     the policy lets through is live.
     """
 
+    starts_programs = True
+    """It has models read by a process of its own."""
+
     def __init__(self, sources: Sources, records: Records, folder: Path, poll_s: float) -> None:
         self._sources = sources
         self._records = records
@@ -41,6 +44,9 @@ class TfServingStorage(ReadOnlyStorage):
         self._poll_s = poll_s
         self._look_at_s = 0.0
         self.where = sources.where
+
+    def written(self) -> Sequence[Path]:
+        return [self._records.root]
 
     def open(self) -> None:
         """Reads all versions that were not read yet, unless another process is at it."""

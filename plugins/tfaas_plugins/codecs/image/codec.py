@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from tfaas_core.codec import Codec, Document, Encoded
+from tfaas_core.decoding.decoder import Decoders
+from tfaas_core.decoding.uses import UsesDecoders
 from tfaas_core.errors import TooLarge
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.route import Head
@@ -11,12 +13,18 @@ from tfaas_core.uploads.multipart import MEDIA_TYPE
 from tfaas_core.values.bindings import Bindings
 from tfaas_core.values.inputs import only_input
 from tfaas_plugins.codecs.image import answer as image_answer
+from tfaas_plugins.codecs.image.decoding import MOST_CHANNELS, WORK, PictureDecoding
 from tfaas_plugins.codecs.image.file_input import ImageFileInput
 from tfaas_plugins.codecs.image.input import ImageInput
 from tfaas_plugins.codecs.image.picture import Picture
 from tfaas_plugins.codecs.image.picture_form import DEFAULT_TOP, read_image_form
 
-_LIGHT_PIXELS = 64 * 1024
+LIGHT_PIXELS = 64 * 1024
+"""Decoding takes a millisecond or so."""
+
+_MEMORY_BYTES = 64 << 20
+_BYTES_A_PIXEL = 32
+"""Of what a decoder may take: the most that Pillow needs of a picture, several times over."""
 
 
 class ImageDocument(Document):
@@ -26,18 +34,37 @@ class ImageDocument(Document):
     top: int = DEFAULT_TOP
 
 
-class ImageCodec(Codec[ImageDocument]):
-    """Pictures in, JSON out."""
+class ImageCodec(Codec[ImageDocument], UsesDecoders):
+    """Pictures in, JSON out. What libraries in C read of pictures, decoders read."""
 
     name = "image"
     media_types = (MEDIA_TYPE, "image/png", "image/jpeg", "application/octet-stream")
     answer_types = ("application/json",)
+    decoding = WORK
 
-    def __init__(self, *, max_pixels: int, max_images: int) -> None:
-        """A request may have ``max_images`` pictures, of ``max_pixels`` pixels together."""
+    def __init__(
+        self,
+        *,
+        max_pixels: int,
+        max_images: int,
+        max_file_bytes: int = 1 << 30,
+        most_here: int = LIGHT_PIXELS,
+    ) -> None:
+        """A request may have ``max_images`` pictures, of ``max_pixels`` pixels together.
+
+        No picture has more than ``max_file_bytes``. With more than ``most_here`` pixels, decoders
+        decode it, once there are any; it is LIGHT_PIXELS, or 0 for all.
+        """
         self._max_pixels = max_pixels
         self._max_images = max_images
         self._inputs = Bindings(self._make_input)
+        self._decoding = PictureDecoding(most_here)
+        self.decoding_shared_bytes = max(MOST_CHANNELS * max_pixels, max_file_bytes)
+        self.decoding_memory_bytes = _MEMORY_BYTES + _BYTES_A_PIXEL * max_pixels + max_file_bytes
+
+    def use(self, decoders: Decoders) -> None:
+        """From now on, ``decoders`` decode."""
+        self._decoding.decoders = decoders
 
     def parse(self, body: bytes, head: Head) -> ImageDocument:
         """Reads a form, or a picture as it is; of the pictures, their headers.
@@ -62,8 +89,12 @@ class ImageCodec(Codec[ImageDocument]):
         )
 
     def is_heavy(self, document: ImageDocument) -> bool:
-        """For more than a few thousand pixels, of which decoding takes a millisecond or so."""
-        return sum(p.width * p.height for p in document.pictures) > _LIGHT_PIXELS
+        """For more than a few thousand pixels, of which decoding takes a millisecond or so.
+
+        And as long as there is no decoder that the event loop could ask.
+        """
+        pixels = sum(p.width * p.height for p in document.pictures)
+        return pixels > LIGHT_PIXELS or not self._decoding.is_ready()
 
     def bind(self, document: ImageDocument, version: ModelVersion) -> Bound:
         """One picture as a single row, several as a batch, made to fit the model's input.
@@ -85,8 +116,8 @@ class ImageCodec(Codec[ImageDocument]):
         image_answer.check_labels(version)
         only = only_input(version)
         if only is not None and only.dtype == "string":
-            return ImageFileInput(version, only)
-        return ImageInput(version, self._max_pixels)
+            return ImageFileInput(version, only, self._decoding)
+        return ImageInput(version, self._max_pixels, self._decoding)
 
     def _too_large(self, pictures: list[Picture], total_pixels: int) -> TooLarge:
         last = pictures[-1]

@@ -9,6 +9,7 @@ import numpy as np
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import BatchAxis, Bound, TensorSpec
+from tfaas_plugins.codecs.image.decoding import PictureDecoding, Wish
 from tfaas_plugins.codecs.image.params import ImageParams
 from tfaas_plugins.codecs.image.picture import Picture
 
@@ -21,12 +22,13 @@ _WHOLE = (*_ROWS, (None,))
 class ImageFileInput:
     """The input of a version that takes pictures as strings."""
 
-    def __init__(self, version: ModelVersion, spec: TensorSpec) -> None:
+    def __init__(self, version: ModelVersion, spec: TensorSpec, decoding: PictureDecoding) -> None:
         """``spec`` is the input. Raises DoesNotFit if it takes no single strings.
 
         And if the params are wrong, or say how values are to be made of pictures.
         """
         self._model = version.name
+        self._decoding = decoding
         self._name = spec.name
         self._batched = version.signature.batch is not BatchAxis.NONE
         row = version.signature.row_shape(spec)
@@ -53,7 +55,7 @@ class ImageFileInput:
         files = np.empty(count, object)
         for index, picture in enumerate(pictures):
             # Nothing is kept of it: damaged ones are found here, where there are words for them.
-            picture.show("L", 1)
+            self._decoding.decoded(picture, Wish("L", 1), lambda _decoded: None)
             files[index] = picture.sent.data
         shape = (count, *self._shape) if self._batched else self._shape
         return Bound({self._name: files.reshape(shape)}, count, count == 1)

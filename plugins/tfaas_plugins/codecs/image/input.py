@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL.Image import Resampling
 
-from tfaas_core.errors import DoesNotFit, TooLarge
+from tfaas_core.errors import DoesNotFit, TfaasError, TooLarge
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, BatchAxis, Bound, TensorSpec
 from tfaas_core.values.inputs import only_input
+from tfaas_plugins.codecs.image.decoding import Decoded, PictureDecoding, Wish
 from tfaas_plugins.codecs.image.layout import CHANNELS, Layout
 from tfaas_plugins.codecs.image.params import ImageParams
 from tfaas_plugins.codecs.image.picture import Mode, Picture
@@ -25,9 +25,10 @@ _FINER = 2
 class ImageInput:
     """The input of a version that takes pictures: what can be worked out of it beforehand."""
 
-    def __init__(self, version: ModelVersion, max_pixels: int) -> None:
+    def __init__(self, version: ModelVersion, max_pixels: int, decoding: PictureDecoding) -> None:
         """Raises DoesNotFit if the model does not take pictures, or its params are wrong."""
         self._model = version.name
+        self._decoding = decoding
         self._max_pixels = max_pixels
         self._params = ImageParams.of(version)
         self._spec = _only_input(version)
@@ -51,48 +52,59 @@ class ImageInput:
                 1,
                 len(pictures),
             )
-        rows: list[NDArray[np.uint8]] = []
+        rows: list[Array] = []
         size, left = (0, 0), self._max_pixels
         for picture in pictures:
-            pixels = self._fitted(picture, left)
-            height, width = pixels.shape[:2]
-            if rows and (width, height) != size:
-                raise self._sizes_differ(pictures[0], size, picture, (width, height))
-            size, left = (width, height), left - width * height
-            rows.append(self._layout.arranged(pixels))
-        batch = self._scaled(rows)
+            row, got = self._row(picture, left, is_only=len(pictures) == 1)
+            if rows and got != size:
+                raise self._sizes_differ(pictures[0], size, picture, got)
+            size, left = got, left - got[0] * got[1]
+            rows.append(row)
+        batch = rows[0] if len(rows) == 1 else self._scaled(rows)
         array = batch if self._has_first_axis else batch[0]
         return Bound({self._spec.name: array}, len(pictures), len(pictures) == 1)
 
-    def _fitted(self, picture: Picture, max_pixels: int) -> NDArray[np.uint8]:
-        """The picture's values in the size that the model takes."""
-        shown = picture.show(self._mode, self._least())
-        size = self._layout.size_for(shown.width, shown.height)
+    def _row(
+        self, picture: Picture, max_pixels: int, is_only: bool
+    ) -> tuple[Array, tuple[int, int]]:
+        """The picture's values, and its width and height; if it is the only one, a whole batch."""
+        resample = None if self._resample is None else int(self._resample)
+        wish = Wish(self._mode, self._least(), self._layout, resample, max_pixels)
+
+        def taken(shown: Decoded) -> tuple[Array, tuple[int, int]]:
+            size = self._layout.size_for(shown.width, shown.height)
+            if shown.pixels is None:
+                raise self._misfit(picture, shown, size)
+            row = self._layout.arranged(shown.pixels)
+            return self._scaled([row]) if is_only else np.array(row), size
+
+        return self._decoding.decoded(picture, wish, taken)
+
+    def _misfit(self, picture: Picture, shown: Decoded, size: tuple[int, int]) -> TfaasError:
+        """Why a picture that should get this ``size`` cannot be taken."""
         if self._resample is None and size != (shown.width, shown.height):
             expected = f"{self._layout.width or 'any'} x {self._layout.height or 'any'}"
             got = f"{shown.width} x {shown.height}"
-            raise self._wrong(
+            return self._wrong(
                 f"{picture.sent.place} is {got} pixels, model {self._model!r} takes {expected}, "
                 "and its params.image.resize is 'off'",
                 expected,
                 got,
             )
-        if size[0] * size[1] > max_pixels:
-            raise TooLarge(
-                f"resized for model {self._model!r}, the images have more than "
-                f"{self._max_pixels} pixels (limits.max_image_pixels); send fewer at a time",
-                field="image",
-                expected=self._max_pixels,
-                model=self._model,
-            )
-        return shown.pixels(*size, self._resample)
+        return TooLarge(
+            f"resized for model {self._model!r}, the images have more than "
+            f"{self._max_pixels} pixels (limits.max_image_pixels); send fewer at a time",
+            field="image",
+            expected=self._max_pixels,
+            model=self._model,
+        )
 
     def _least(self) -> int | None:
         """The shortest side, in pixels, that a JPEG may be read with; None: only its full size."""
         longest = max(self._layout.height or 0, self._layout.width or 0)
         return _FINER * longest or None if self._resample is Resampling.BILINEAR else None
 
-    def _scaled(self, rows: Sequence[NDArray[np.uint8]]) -> Array:
+    def _scaled(self, rows: Sequence[Array]) -> Array:
         """The rows as one array of the model's dtype, its values in the model's range."""
         batch = np.empty((len(rows), *rows[0].shape), self._spec.numpy_dtype)
         for row, values in zip(batch, rows, strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal, TypeAlias
 
@@ -25,7 +25,9 @@ which unpack to a megabyte each. They cost time out of all proportion to their o
 Mode: TypeAlias = Literal["L", "RGB", "RGBA"]
 """Grey, colour, or colour and alpha, 8 bits each."""
 
-_BEGINNINGS = {"PNG": b"\x89PNG\r\n\x1a\n", "JPEG": b"\xff\xd8\xff"}
+Format: TypeAlias = Literal["PNG", "JPEG"]
+
+_BEGINNINGS: Mapping[Format, bytes] = {"PNG": b"\x89PNG\r\n\x1a\n", "JPEG": b"\xff\xd8\xff"}
 _MOST_BEGINNING_BYTES = 1024
 _PACKED_PIECES = {"PNG": (b"iCCP", b"iTXt", b"zTXt"), "JPEG": (b"\xff\xda",)}
 _OTHER_BEGINNINGS = {
@@ -62,7 +64,7 @@ class Picture(msgspec.Struct, frozen=True):
     """A picture whose header was read. ``width`` and ``height`` are in pixels, as stored."""
 
     sent: SentImage
-    format: Literal["PNG", "JPEG"]
+    format: Format
     width: int
     height: int
 
@@ -73,14 +75,12 @@ class Picture(msgspec.Struct, frozen=True):
         Raises BadBody if it is no PNG or JPEG, or a damaged one; DoesNotFit if it is
         animated; TooLarge if it has more than MAX_PACKED_PIECES.
         """
-        for format in ("PNG", "JPEG"):
-            if sent.data.startswith(_BEGINNINGS[format]):
-                break
-        else:
+        format = next((kind for kind, b in _BEGINNINGS.items() if sent.data.startswith(b)), None)
+        if format is None:
             raise _neither(sent)
         _check_packed_pieces(sent, format)
-        with _reading(sent, format):
-            image = _open(sent, format)
+        with told_of(sent.place, format), _reading():
+            image = _open(sent.data, format)
             # Compares a PNG's checksums, which decoding does not: of pixels that changed on their
             # way nobody wants a prediction.
             image.verify()
@@ -91,21 +91,27 @@ class Picture(msgspec.Struct, frozen=True):
             )
         return cls(sent, format, *image.size)
 
-    def show(self, mode: Mode, least: int | None) -> Shown:
-        """Decodes it into ``mode``, as a person sees it: transparency over white.
 
-        Where ``least`` is given, a JPEG is read in a half, a quarter or an eighth of its size, as
-        long as no side gets shorter than ``least`` pixels. Raises BadBody if it is damaged.
-        """
-        with _reading(self.sent, self.format):
-            image = _open(self.sent, self.format)
-            size = None if least is None else (least, least)
-            draft = image.draft("L" if mode == "L" else None, size)
-            image.load()
-            turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-            flat = _converted(image, mode)
-        box = draft[1] if draft else (0, 0, *image.size)
-        return Shown(flat, box, turn, self.width, self.height)
+class DamagedError(Exception):
+    """The picture cannot be decoded; the text says why, if there are words for people."""
+
+
+def show(data: bytes | memoryview, format: Format, mode: Mode, least: int | None) -> Shown:
+    """Decodes a picture into ``mode``, as a person sees it: transparency over white.
+
+    Where ``least`` is given, a JPEG is read in a half, a quarter or an eighth of its size, as
+    long as no side gets shorter than ``least`` pixels. Raises DamagedError, and MemoryError.
+    """
+    with _reading():
+        image = _open(data, format)
+        width, height = image.size
+        size = None if least is None else (least, least)
+        draft = image.draft("L" if mode == "L" else None, size)
+        image.load()
+        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+        flat = _converted(image, mode)
+    box = draft[1] if draft else (0, 0, *image.size)
+    return Shown(flat, box, turn, width, height)
 
 
 class Shown:
@@ -171,29 +177,39 @@ def _check_packed_pieces(sent: SentImage, format: str) -> None:
 
 
 def _open(
-    sent: SentImage, format: Literal["PNG", "JPEG"]
+    data: bytes | memoryview, format: Format
 ) -> PngImagePlugin.PngImageFile | JpegImagePlugin.JpegImageFile:
     # Not by Image.open, which warns of large pictures on the way; here, a limit of ours holds.
-    file = io.BytesIO(sent.data)
+    file = io.BytesIO(data)
     if format == "PNG":
         return PngImagePlugin.PngImageFile(file)
     return JpegImagePlugin.JpegImageFile(file)
 
 
 @contextmanager
-def _reading(sent: SentImage, format: str) -> Iterator[None]:
-    """Whatever Pillow raises is a BadBody: a damaged file makes it fail in many ways."""
+def _reading() -> Iterator[None]:
+    """Whatever Pillow raises is a DamagedError: a damaged file makes it fail in many ways."""
     try:
         yield
     except MemoryError:
-        raise Unavailable(f"there is not enough memory to decode {sent.place}") from None
+        raise
     except Exception as error:
         # These two are raised with words for people, unless they only pass on another error.
         has_words = isinstance(error, OSError | SyntaxError) and error.__cause__ is None
-        words = str(error) if has_words else ""
-        reason = "".join(filter(str.isprintable, words))[:120]
+        raise DamagedError(str(error) if has_words else "") from None
+
+
+@contextmanager
+def told_of(place: str, format: Format) -> Iterator[None]:
+    """Tells of what ``show`` raises as a TfaasError: ``place`` is how it names the picture."""
+    try:
+        yield
+    except MemoryError:
+        raise Unavailable(f"there is not enough memory to decode {place}") from None
+    except DamagedError as error:
+        reason = "".join(filter(str.isprintable, str(error)))[:120]
         raise BadBody(
-            f"{sent.place} is a damaged {format}{': ' * bool(reason)}{reason}", field="image"
+            f"{place} is a damaged {format}{': ' * bool(reason)}{reason}", field="image"
         ) from None
 
 

@@ -1,0 +1,157 @@
+"""Decoding: from a picture's bytes to its values, here or in a confined process."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Callable
+from math import prod
+from typing import TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from PIL.Image import Resampling
+
+from tfaas_core.decoding.decoder import Decoder, Decoders
+from tfaas_core.errors import Unavailable
+from tfaas_plugins.codecs.image.layout import Layout
+from tfaas_plugins.codecs.image.picture import (
+    DamagedError,
+    Format,
+    Mode,
+    Picture,
+    show,
+    told_of,
+)
+
+WORK = f"{__name__}:decode"
+
+_CHANNELS: dict[Mode, int] = {"L": 1, "RGB": 3, "RGBA": 4}
+MOST_CHANNELS = max(_CHANNELS.values())
+
+
+T = TypeVar("T")
+
+
+class Wish(msgspec.Struct, frozen=True, array_like=True):
+    """What a model wants of a picture: see ``show``, and the size that ``layout`` gives it.
+
+    If that is more than ``most_pixels``, or another size than the picture's own and ``resample`` is
+    None, its values are not wanted; nor are they if ``layout`` is None.
+    """
+
+    mode: Mode
+    least: int | None
+    layout: Layout | None = None
+    resample: int | None = None
+    most_pixels: int = 0
+
+    def size_for(self, width: int, height: int) -> tuple[int, int] | None:
+        """Of a picture that a person sees in this size; None if its values are not wanted."""
+        if self.layout is None:
+            return None
+        size = self.layout.size_for(width, height)
+        fits = self.resample is not None or size == (width, height)
+        return size if fits and size[0] * size[1] <= self.most_pixels else None
+
+
+class Decoded(msgspec.Struct, frozen=True):
+    """``width`` and ``height`` are of what a person sees; ``pixels`` as ``Shown.pixels`` are."""
+
+    width: int
+    height: int
+    pixels: NDArray[np.uint8] | None
+
+
+class _Job(msgspec.Struct, frozen=True, array_like=True):
+    format: Format
+    wish: Wish
+
+
+class _Answer(msgspec.Struct, frozen=True, array_like=True):
+    width: int = 0
+    height: int = 0
+    damage: str | None = None
+    lacks_memory: bool = False
+
+
+_to_bytes = msgspec.msgpack.Encoder().encode
+_to_job = msgspec.msgpack.Decoder(_Job).decode
+_to_answer = msgspec.msgpack.Decoder(_Answer).decode
+
+
+class PictureDecoding:
+    """Decodes here, until it has ``decoders``; then those with more than ``most_here`` pixels."""
+
+    def __init__(self, most_here: int) -> None:
+        self.decoders: Decoders | None = None
+        self.most_here = most_here
+
+    def is_ready(self) -> bool:
+        """Whether the event loop can have any picture decoded at once."""
+        return self.decoders is None or self.most_here > 0 or self.decoders.is_ready()
+
+    def decoded(self, picture: Picture, wish: Wish, take: Callable[[Decoded], T]) -> T:
+        """What ``take`` makes of the picture as it is wished; then the values may be gone.
+
+        Raises BadBody if it is damaged, and Unavailable.
+        """
+        sent = picture.sent
+        if self.decoders is None or picture.width * picture.height <= self.most_here:
+            with told_of(sent.place, picture.format):
+                decoded = _shown(picture.format, wish, sent.data)
+            return take(decoded)
+
+        def read(answer: bytes, decoder: Decoder) -> T:
+            decoded = _read(picture, wish, answer, decoder)
+            taken = take(decoded)
+            if decoded.pixels is not None:
+                decoder.shrink(decoded.pixels.nbytes)
+            return taken
+
+        job = _to_bytes(_Job(picture.format, wish))
+        return self.decoders.ask(job, sent.data, sent.place, read)
+
+
+def decode(job: bytes, data: memoryview, shared: mmap.mmap) -> bytes:
+    """What a decoder does: the values go into the shared memory."""
+    asked = _to_job(job)
+    try:
+        decoded = _shown(asked.format, asked.wish, data)
+    except MemoryError:
+        return _to_bytes(_Answer(lacks_memory=True))
+    except DamagedError as error:
+        return _to_bytes(_Answer(damage=str(error)[:1000]))
+    if decoded.pixels is not None:
+        target = np.frombuffer(shared, np.uint8, decoded.pixels.size)
+        target[:] = decoded.pixels.reshape(-1)
+    return _to_bytes(_Answer(decoded.width, decoded.height))
+
+
+def _shown(format: Format, wish: Wish, data: bytes | memoryview) -> Decoded:
+    shown = show(data, format, wish.mode, wish.least)
+    size = wish.size_for(shown.width, shown.height)
+    resample = None if wish.resample is None else Resampling(wish.resample)
+    pixels = None if size is None else shown.pixels(*size, resample)
+    return Decoded(shown.width, shown.height, pixels)
+
+
+def _read(picture: Picture, wish: Wish, answer: bytes, decoder: Decoder) -> Decoded:
+    place = picture.sent.place
+    try:
+        told = _to_answer(answer)
+    except msgspec.DecodeError:
+        told = _Answer()
+    with told_of(place, picture.format):
+        if told.damage is not None:
+            raise DamagedError(told.damage)
+        if told.lacks_memory:
+            raise MemoryError
+    seen = told.width, told.height
+    if seen not in ((picture.width, picture.height), (picture.height, picture.width)):
+        raise Unavailable(f"the process that decoded {place} does not say what it has seen")
+    size = wish.size_for(*seen)
+    if size is None:
+        return Decoded(*seen, None)
+    shape = (size[1], size[0], _CHANNELS[wish.mode])[: 2 if wish.mode == "L" else 3]
+    return Decoded(*seen, np.frombuffer(decoder.shared, np.uint8, prod(shape)).reshape(shape))

@@ -1,0 +1,168 @@
+"""Decoders do their work, are stopped in all else, and are replaced."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import psutil
+import pytest
+
+from tests.core.decoding.hostile_work import WORK
+from tests.core.sandbox.attacks import ATTACKS
+from tests.core.sandbox.test_confine import needs_all, targets
+from tfaas_core.codec import Codec
+from tfaas_core.composition import Composition
+from tfaas_core.config import load_config
+from tfaas_core.decoding.decoder import Decoder, Decoders
+from tfaas_core.decoding.uses import UsesDecoders
+from tfaas_core.errors import Unavailable
+from tfaas_core.processes.decoder_server import DecoderServer
+from tfaas_core.system.stopped import state_of
+from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.waiting import until
+
+_SHARED_BYTES = 8 << 20
+
+
+class _User(UsesDecoders):
+    decoding = WORK
+    decoding_shared_bytes = _SHARED_BYTES
+    decoding_memory_bytes = 64 << 20
+
+    def use(self, decoders: Decoders) -> None:
+        raise NotImplementedError
+
+
+@asynccontextmanager
+async def decoding() -> AsyncIterator[tuple[DecoderServer, Decoders]]:
+    """A decoder server, and the decoders of one HTTP worker, ready to be asked."""
+    codecs: dict[str, Codec[Any]] = {"hostile": _User()}  # type: ignore[dict-item]
+    composition = Composition.of(load_config(None, (), {}))
+    server = DecoderServer(msgspec.structs.replace(composition, codecs=codecs))
+
+    async def opened(work: str) -> Any:
+        return server.open(work)
+
+    decoders = Decoders(WORK, opened, _SHARED_BYTES)
+    try:
+        await ready(decoders)
+        yield server, decoders
+    finally:
+        decoders.close()
+        server.close()
+
+
+async def ready(decoders: Decoders) -> None:
+    while not decoders.is_ready():
+        await asyncio.sleep(0.01)
+
+
+def ask(decoders: Decoders, job: str, data: bytes = b"") -> str:
+    return decoders.ask(job.encode(), data, "the picture", lambda told, _decoder: told.decode())
+
+
+def processes(server: DecoderServer) -> list[psutil.Process]:
+    return list(psutil.Process(server.pid).children())
+
+
+@needs_all
+@in_event_loop
+async def test_every_attack_of_a_decoder_is_stopped() -> None:
+    async with decoding() as (_server, decoders):
+        with targets() as found:
+            sent = msgspec.json.encode(found)
+            # By then it has one of its own: the memory that it shares.
+            for name in sorted(ATTACKS.keys() - {"use_a_descriptor_of_the_server"}):
+                told = ask(decoders, f"attack {name}", sent)
+                is_open = name == "slow_the_server_down" and os.geteuid() != 0
+                assert told.startswith("stopped by ") or is_open, f"{name} {told}"
+
+
+@in_event_loop
+async def test_it_has_one_thread_no_file_of_the_server_and_a_clean_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DATABASE_PASSWORD", "secret")
+    async with decoding() as (server, decoders):
+        assert "DATABASE_PASSWORD" not in ask(decoders, "environment").split()
+        (process,) = processes(server)
+        assert process.num_threads() == 1
+        assert psutil.Process(server.pid).num_threads() == 1
+        opened = {number: os.readlink(f"/proc/{process.pid}/fd/{number}") for number in range(3)}
+        assert set(opened.values()) == {"/dev/null"}
+        # Its socket, its leash, and the memory that it shares.
+        assert process.num_fds() == 6
+
+
+@pytest.mark.parametrize("size", [0, 10, 1 << 15, (1 << 15) + 1, 6 << 20])
+@in_event_loop
+async def test_small_and_large_pictures_come_whole_and_go_whole(size: int) -> None:
+    data = os.urandom(size)
+
+    def read(told: bytes, decoder: Decoder) -> bool:
+        return told == str(size).encode() and decoder.shared[:size] == data
+
+    async with decoding() as (_server, decoders):
+        for _ in range(3):
+            assert decoders.ask(b"copy", data, "the picture", read)
+            assert await asyncio.to_thread(decoders.ask, b"copy", data, "the picture", read)
+
+
+@pytest.mark.parametrize(("job", "how"), [("crash", "ended"), ("hang", "took too long")])
+@in_event_loop
+async def test_who_crashes_or_hangs_is_replaced_and_one_picture_is_a_503(
+    job: str, how: str
+) -> None:
+    async with decoding() as (server, decoders):
+        (before,) = processes(server)
+        with pytest.raises(Unavailable, match=f"the process that decoded the picture {how}"):
+            ask(decoders, job)
+        # A hanging one is killed at once.
+        await asyncio.to_thread(until, lambda: not before.is_running())
+        await ready(decoders)
+        assert ask(decoders, "copy", b"abc") == "3"
+
+
+@in_event_loop
+async def test_a_thread_whose_decoder_crashes_gets_another_one() -> None:
+    async with decoding() as (_server, decoders):
+        with pytest.raises(Unavailable):
+            await asyncio.to_thread(ask, decoders, "crash")
+        assert await asyncio.to_thread(ask, decoders, "copy", b"abc") == "3"
+        # The event loop's is another one.
+        assert ask(decoders, "copy", b"abcd") == "4"
+
+
+@in_event_loop
+async def test_an_answer_that_is_too_long_is_cut_off() -> None:
+    async with decoding() as (_server, decoders):
+        assert len(ask(decoders, "flood")) == 1 << 16
+        assert ask(decoders, "copy", b"abc") == "3"
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+@in_event_loop
+async def test_the_server_is_started_again_when_it_died_or_was_stopped(how: signal.Signals) -> None:
+    async with decoding() as (server, decoders):
+        before = server.pid
+        assert before is not None
+        psutil.Process(before).send_signal(how)
+        await asyncio.to_thread(until, lambda: server.pid is None or state_of(before) == "T")
+        assert await asyncio.to_thread(ask, decoders, "copy", b"abc") == "3"
+        assert server.pid not in (None, before)
+
+
+@in_event_loop
+async def test_all_end_with_whom_they_work_for() -> None:
+    async with decoding() as (server, decoders):
+        await asyncio.to_thread(ask, decoders, "copy", b"abc")
+        of_both = processes(server)
+        assert len(of_both) == 2
+    for process in of_both:
+        until(lambda: not process.is_running())  # noqa: B023

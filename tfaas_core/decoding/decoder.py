@@ -1,0 +1,189 @@
+"""Decoder: one confined process that decodes, as an HTTP worker sees it; and a pool of them."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import mmap
+import os
+import socket
+import threading
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from struct import Struct as Layout
+from typing import TypeAlias, TypeVar
+
+from tfaas_core.decoding.serving import HEAD, MOST_MESSAGE_BYTES, MOST_SENT_BYTES, READY
+from tfaas_core.errors import Unavailable
+
+OpenDecoder: TypeAlias = Callable[[str], Awaitable[tuple[socket.socket, int]]]
+"""Has a decoder for a work started: its socket, and the descriptor that keeps it alive."""
+
+_QUICK_S = 2.0
+_SLOW_S = 20.0
+_OPENING_S = 10.0
+_KEPT_BYTES = 4 << 20
+"""Of the shared memory; what a larger picture took is given back."""
+
+_TIMEVAL = Layout("ll")
+
+_log = logging.getLogger("tfaas.decoding")
+
+T = TypeVar("T")
+
+
+class Decoder:
+    """``leash``: the process is killed when that is closed. One thread at a time may ask."""
+
+    def __init__(
+        self, sock: socket.socket, leash: int, shared_bytes: int, timeout_s: float
+    ) -> None:
+        """``timeout_s``: for an answer. Raises OSError; then both stay the caller's to close."""
+        # By the kernel: Python would ask it twice each time.
+        sock.setblocking(True)
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            sock.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL.pack(int(timeout_s), 0))
+        self._sock = sock
+        self._leash = leash
+        shared = os.memfd_create("tfaas-decoder", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            os.ftruncate(shared, shared_bytes)
+            # It cannot be cut off under whoever reads it.
+            seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+            fcntl.fcntl(shared, fcntl.F_ADD_SEALS, seals)
+            self.shared = mmap.mmap(shared, shared_bytes)
+            socket.send_fds(sock, [b"\0"], [shared])
+        finally:
+            os.close(shared)
+
+    def ask(self, job: bytes, data: bytes) -> bytes:
+        """The answer to a job. Raises OSError if the process is gone, or takes too long."""
+        head = HEAD.pack(len(job), len(data)) + job
+        if len(data) <= MOST_SENT_BYTES:
+            self._sock.send(head + data)
+        else:
+            self.shared[: len(data)] = data
+            self._sock.send(head)
+        answer = self._sock.recv(MOST_MESSAGE_BYTES)
+        if not answer:
+            raise ConnectionError("it is gone")
+        return answer
+
+    def shrink(self, used_bytes: int) -> None:
+        """Gives back what ``used_bytes`` of shared memory take, if they are many."""
+        if used_bytes > _KEPT_BYTES:
+            self.shared.madvise(mmap.MADV_REMOVE)
+
+    def close(self) -> None:
+        """Ends the process, whatever it is at."""
+        os.close(self._leash)
+        self._sock.close()
+        with suppress(BufferError):  # somebody still reads it
+            self.shared.close()
+
+
+class Decoders:
+    """The decoders of one HTTP worker for one work, started when they are needed.
+
+    One is for the event loop, which waits for it: for what takes a millisecond. The others are for
+    threads. ``is_ready`` and ``close`` belong to the event loop.
+    """
+
+    def __init__(self, work: str, opened: OpenDecoder, shared_bytes: int) -> None:
+        self._work = work
+        self._open = opened
+        self.shared_bytes = shared_bytes
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._quick: Decoder | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._free: list[Decoder] = []
+        self._is_closed = False
+
+    def is_ready(self) -> bool:
+        """Whether the event loop can ask at once. If not, it can soon."""
+        if self._quick is None and self._opening is None and not self._is_closed:
+            self._opening = self._loop.create_task(self._open_quick())
+        return self._quick is not None
+
+    def ask(self, job: bytes, data: bytes, place: str, read: Callable[[bytes, Decoder], T]) -> T:
+        """What ``read`` makes of the answer while nobody else asks this decoder.
+
+        ``place`` is how messages name what ``data`` is. Raises Unavailable if there is no answer.
+        """
+        is_quick = threading.get_ident() == self._thread
+        decoder = self._quick if is_quick else self._taken(place)
+        if decoder is None:
+            raise Unavailable(f"{place} cannot be decoded at the moment; try again")
+        try:
+            told = read(decoder.ask(job, data), decoder)
+        except OSError as error:
+            self._lose(decoder)
+            took = "took too long" if isinstance(error, BlockingIOError) else "ended"
+            what = f"the process that decoded {place} {took}, and was replaced"
+            _log.warning("%s", what)
+            raise Unavailable(f"{what}; if that happens again, {place} is to blame") from None
+        except BaseException:
+            self._give_back(decoder)
+            raise
+        decoder.shrink(len(data))
+        self._give_back(decoder)
+        return told
+
+    def close(self) -> None:
+        """Ends all of them."""
+        self._is_closed = True
+        if self._opening is not None:
+            self._opening.cancel()
+        if self._quick is not None:
+            self._quick.close()
+            self._quick = None
+        while self._free:
+            self._free.pop().close()
+
+    async def _open_quick(self) -> None:
+        try:
+            self._quick = await self._opened(_QUICK_S)
+        except Exception as error:
+            _log.warning("no process can be started that decodes: %s", error)
+        finally:
+            self._opening = None
+
+    async def _opened(self, timeout_s: float) -> Decoder:
+        async with asyncio.timeout(_OPENING_S):
+            sock, leash = await self._open(self._work)
+            try:
+                sock.setblocking(False)
+                if await self._loop.sock_recv(sock, 1) != READY:
+                    raise ConnectionError("it ended before it began")
+                return Decoder(sock, leash, self.shared_bytes, timeout_s)
+            except BaseException:
+                sock.close()
+                os.close(leash)
+                raise
+
+    def _taken(self, place: str) -> Decoder:
+        try:
+            return self._free.pop()
+        except IndexError:
+            pass
+        try:
+            return asyncio.run_coroutine_threadsafe(self._opened(_SLOW_S), self._loop).result()
+        except Exception as error:
+            _log.warning("no process can be started that decodes: %s", error)
+            raise Unavailable(f"{place} cannot be decoded at the moment; try again") from None
+
+    def _give_back(self, decoder: Decoder) -> None:
+        if decoder is self._quick:
+            return
+        self._free.append(decoder)
+        if self._is_closed:
+            with suppress(IndexError):
+                self._free.pop().close()
+
+    def _lose(self, decoder: Decoder) -> None:
+        decoder.close()
+        if decoder is self._quick:
+            self._quick = None
+            self.is_ready()

@@ -1,0 +1,33 @@
+"""Cage: confines a spawned HTTP worker as soon as it reads its arguments.
+
+Libraries start threads when they are imported, which Landlock would leave out. A process reads its
+arguments in order: behind this one comes what imports them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tfaas_core.sandbox.worker import WorkerCell, confine_worker
+
+
+class Cage:
+    """A spawned process that reads it is confined from then on; None: it is not."""
+
+    def __init__(self, cell: WorkerCell | None) -> None:
+        self._cell = cell
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _caged, (self._cell,)
+
+
+def _caged(cell: WorkerCell | None) -> Cage:
+    if cell is not None:
+        confine_worker(cell)
+    return Cage(cell)
+
+
+def in_cage(_cage: Cage, main: Callable[..., None], *arguments: Any) -> None:
+    """What a spawned process is to call for ``main(*arguments)``, which is read in the cage."""
+    main(*arguments)
