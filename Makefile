@@ -5,7 +5,9 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.installed-bench
 
-.PHONY: serve test test-long lint bench proto clean
+MINUTES ?= 5
+
+.PHONY: serve test test-long fuzz audit lint bench proto clean
 
 serve: $(INSTALLED)
 	$(BIN)/tfaas serve --demo
@@ -20,6 +22,13 @@ test: $(INSTALLED)
 # Random inputs, programs and kills: ten times as many.
 test-long: export TEST_LONG = 1
 test-long: test
+
+# MINUTES for all targets together; TARGETS="json http_head": those alone.
+fuzz: $(INSTALLED)
+	$(BIN)/python -m tests.fuzz.run --minutes $(MINUTES) $(TARGETS)
+
+audit:
+	$(PYTHON) .ci/audit
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -37,7 +46,7 @@ proto:
 	rm -rf .venv-proto
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) .venv-audit .fuzz build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml constraints.txt
