@@ -11,27 +11,12 @@ import msgspec
 
 from tests.fuzz.mutations import Mutate
 
-_VALUES: tuple[Any, ...] = (
-    *(
-        None,
-        True,
-        False,
-        0,
-        1,
-        2,
-        -1,
-        3.5,
-        1e300,
-        -0.0,
-        255,
-        256,
-        2**31,
-        2**53 + 1,
-        2**63,
-        -(2**63),
-    ),
-    *("", "a", "NaN", "1", "é", "x" * 300, b"", b"\0" * 12, [], {}, [[]], {"b64": "AP8="}),
-)
+_ODD = "a\nb\x7f"
+"""A name that no message can show."""
+
+_NUMBERS = (0, 1, 2, -1, 3.5, 1e300, -0.0, 255, 256, 2**31, 2**53 + 1, 2**63, -(2**63))
+_TEXTS = ("", "a", "NaN", "1", "é", _ODD, "x" * 300, b"", b"\0" * 12)
+_VALUES: tuple[Any, ...] = (None, True, False, *_NUMBERS, *_TEXTS, [], {}, [[]], {"b64": "AP8="})
 _MOST_EDITS = 4
 
 
@@ -104,7 +89,7 @@ def _edit(parent: Any, key: Any, other: Any, words: Sequence[str], rng: random.R
         case 2:
             parent[key] = [value] * rng.randrange(4)
         case 3 if isinstance(value, dict):
-            value[rng.choice(words)] = other
+            value[rng.choice([*words, _ODD])] = other
         case 3 if isinstance(value, list):
             value.insert(rng.randrange(len(value) + 1), other)
         case 4 if isinstance(value, dict | list) and value:

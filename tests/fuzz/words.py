@@ -12,5 +12,13 @@ WORDS = (
     *("Const", "Placeholder", "Identity", "Neg", "Fill", "Range", "Tile", "While", "If", "Pack"),
     *("negate", "f", "g", "x", "y", "x:0", "^x", "a", "minus:y:0", "dtype", "value", "T", "shape"),
     *("output_stream", "vocab_file", "executor_type", "out_type", "descriptor_source", "stdout"),
-    *("file:///tmp/x", "then_branch", "body", "api_implements", "serve", "saver_filename"),
+    *(
+        "a\nb\x7f",
+        "file:///tmp/x",
+        "then_branch",
+        "body",
+        "api_implements",
+        "serve",
+        "saver",
+    ),
 )

@@ -12,6 +12,7 @@ from tfaas_core.errors import DoesNotFit, TfaasError, TooLarge
 from tfaas_core.json_text import read_json
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.params import MAX_DEPTH, Params, WarmUpRuns, is_deeper
+from tfaas_core.spelling import printable
 
 WARMUP = "warmup"
 PARAMS_EXAMPLE = "params.example"
@@ -135,9 +136,7 @@ def _check_own_fields(fields: dict[str, Any], where: str) -> None:
 
 
 def _place(where: str, name: str) -> str:
-    """A field as messages name it, which are one line."""
-    shown = "".join(each if each.isprintable() else "?" for each in name[:40])
-    return f"{where}.{shown}"
+    return f"{where}.{printable(name[:40])}"
 
 
 def _tolerance(fields: dict[str, Any], where: str, default: float) -> float:
