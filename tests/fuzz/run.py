@@ -62,7 +62,11 @@ def main(arguments: Sequence[str]) -> int:
     if not HAS_ATHERIS and os.environ.get("CI") != "true":
         print("not fuzzed: atheris is not installed, which is there for Linux on x86-64 alone")
         return 0
-    chosen = [each for each in TARGETS if each.name in options.targets or not options.targets]
+    by_name = {each.name: each for each in TARGETS}
+    if strange := [name for name in options.targets if name not in by_name]:
+        print(f"no target is called {', '.join(strange)}; there are: {', '.join(by_name)}")
+        return 1
+    chosen = [by_name[name] for name in options.targets or by_name]
     cores = len(os.sched_getaffinity(0))
     share_s = max(1, int(options.minutes * 60 * min(cores, len(chosen)) / len(chosen)))
     print(f"{len(chosen)} targets, {share_s} s each, {cores} at a time", flush=True)

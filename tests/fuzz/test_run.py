@@ -67,6 +67,11 @@ def test_what_fails_is_found_line_by_line_and_kept(planted: Planted) -> None:
     assert "KeyError: 'opened'" in done.stdout + done.stderr
 
 
+def test_targets_that_are_none_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["json", "jsn"]) == 1
+    assert capsys.readouterr().out.startswith("no target is called jsn; there are: json, ")
+
+
 def test_all_is_well_if_nothing_fails(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--minutes", "0.02", "rate_limit"]) == 0
     shown = capsys.readouterr().out.splitlines()
