@@ -100,6 +100,8 @@ def fuzz(target: Target, share_s: int, room: Path = ROOM) -> Outcome:
         f"-timeout={_STUCK_S}",
         f"-rss_limit_mb={_MOST_MB}",
         f"-artifact_prefix={failed}/",
+        # By the clock, which says more of what else the machine does.
+        f"-report_slow_units={share_s + _START_S}",
         "-print_final_stats=1",
         "-verbosity=1",
     ]
