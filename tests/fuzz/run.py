@@ -33,7 +33,7 @@ ROOM = ROOT / ".fuzz"
 _START_S = 120
 """So long may it take to import what is fuzzed."""
 
-_STUCK_S = 20
+_STUCK_S = 60
 _MOST_MB = 4096
 _FAULT = "Uncaught Python exception"
 _SHOWN = 3000
