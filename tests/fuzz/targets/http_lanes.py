@@ -15,6 +15,7 @@ _TLS = b"\x16"
 """What begins so is TLS, and closed without a word, but for a lone byte."""
 
 Shown: TypeAlias = tuple[list[tuple[int, bytes]], bool]
+_ANSWER = b"HTTP/1.1 "
 _REFUSED = (400, b"")
 _TRIES = 3
 _LENGTH = re.compile(rb"\r\ncontent-length: ([0-9]+)\r\n", re.IGNORECASE)
@@ -63,7 +64,8 @@ def _shown(sent: Sequence[bytes]) -> Shown:
         assert end, f"half an answer: {got!r}"
         status = int(head.split(b" ")[1])
         length = _LENGTH.search(head + b"\r\n")
-        size = int(length[1]) if length else 0
+        # The answer to a HEAD has none of the body that it tells of.
+        size = int(length[1]) if length and not rest.startswith(_ANSWER) else 0
         assert status < 500 or status in (501, 505), got
         if status >= 200:
             answers.append((status, rest[:size] if status < 300 else b""))
