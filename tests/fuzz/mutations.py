@@ -38,13 +38,13 @@ def mutator(message: Any, words: Sequence[str] = (), head_bytes: int = 0) -> Mut
 def _edited(kind: Any, body: bytes, words: Sequence[str], rng: random.Random) -> bytes | None:
     try:
         message = kind.FromString(body)
-    except Exception:  # what is none is left to those who change bytes
+        for _ in range(rng.randrange(1, _MOST_EDITS)):
+            # What was edited may hold what was not there before.
+            found = list(parts(message))
+            _edit(rng.choice(found), found, words, rng)
+        return bytes(message.SerializePartialToString())
+    except Exception:  # what is none, or a broken one, is left to those who change bytes
         return None
-    for _ in range(rng.randrange(1, _MOST_EDITS)):
-        # What was edited may hold what was not there before.
-        found = list(parts(message))
-        _edit(rng.choice(found), found, words, rng)
-    return bytes(message.SerializePartialToString())
 
 
 def parts(message: Any) -> Iterator[Any]:

@@ -36,8 +36,9 @@ def check(data: bytes) -> None:
 
 
 def _are_alike(whole: Shown, in_pieces: Shown) -> bool:
-    """Either way may be the first to refuse a head that has not come to its end."""
-    if whole == in_pieces:
+    """Either way may be the first to refuse a head that has not come to its end, and to hang up
+    behind the answer that says that it is the last."""
+    if whole == in_pieces or (whole[0] == in_pieces[0] and whole[0][-1:] == [_REFUSED]):
         return True
     (one, one_is_over), (other, other_is_over) = sorted((whole, in_pieces), key=lambda s: len(s[0]))
     return other == [*one, _REFUSED] and other_is_over and not one_is_over
