@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.installed-bench
 
-.PHONY: serve test test-long chaos lint bench proto clean
+.PHONY: serve test test-long chaos fuzz audit lint bench proto clean
 
 serve: $(INSTALLED)
 	$(BIN)/tfaas serve --demo
@@ -26,6 +26,13 @@ chaos: $(INSTALLED)
 	$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),2) $(if $(SEED),--seed $(SEED)) \
 		$(if $(STORAGES),--storages $(STORAGES)) $(if $(REPLAY),--replay $(REPLAY))
 
+# MINUTES for all targets together; TARGETS="json http_head": those alone.
+fuzz: $(INSTALLED)
+	$(BIN)/python -m tests.fuzz.run --minutes $(or $(MINUTES),5) $(TARGETS)
+
+audit:
+	$(PYTHON) .ci/audit
+
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -42,7 +49,7 @@ proto:
 	rm -rf .venv-proto
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) .venv-audit .fuzz build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml constraints.txt

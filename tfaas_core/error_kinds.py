@@ -7,6 +7,12 @@ from typing import Any
 
 from tfaas_core.errors import TfaasError
 
+TOLD = ("status", "code", "retry_after_s")
+"""What an error says of itself, and its class may say otherwise."""
+
+ANSWERS = ("headers", "document")
+"""The methods by which it is answered."""
+
 
 def _tree(root: type[TfaasError]) -> dict[str, type[TfaasError]]:
     found = {root.code: root}
@@ -38,13 +44,13 @@ def error_from(
     ``kind`` is what ``code_of_kind`` gave there: of a plugin's class only what follows comes over.
     ``told`` are ``status``, ``code`` and ``retry_after_s``, as its class or its ``__init__`` gave
     them; ``answers`` is what ``headers`` and ``document`` answered there, if they are overridden.
-    Other attributes and methods are lost.
+    Other attributes and methods are lost, even if a process that is not to be trusted tells them.
     """
     cls = ERRORS_BY_CODE.get(kind, TfaasError)
     error = cls.__new__(cls, message)
     error.message, error.details, error.is_logged = message, details, True
-    for name, value in told.items():
-        setattr(error, name, value)
-    for name, answer in answers.items():
-        setattr(error, name, answer.copy)
+    for name in told.keys() & TOLD:
+        setattr(error, name, told[name])
+    for name in answers.keys() & ANSWERS:
+        setattr(error, name, answers[name].copy)
     return error

@@ -26,5 +26,10 @@ def respelled(fields: Mapping[str, V], known: Collection[str]) -> dict[str, V]:
     return read
 
 
+def printable(name: str) -> str:
+    """``name`` as a message can show it, in one line: with ? for what cannot be shown."""
+    return "".join(each if each.isprintable() else "?" for each in name)
+
+
 def _is_empty(value: Any) -> bool:
     return value is None or (type(value) is str and not value)

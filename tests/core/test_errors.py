@@ -142,3 +142,18 @@ def test_an_error_that_claims_another_status_is_a_500() -> None:
     answer = error_answer(HttpRefused("fine", status=200))
     assert answer.status == 500
     assert msgspec.json.decode(answer.body)["status"] == 500
+
+
+@pytest.mark.parametrize(
+    ("told", "answers"),
+    [
+        ({"__class__": 1, "args": 1, "headers": 1, "document": None, "message": 1}, {}),
+        ({}, {"message": {}, "__dict__": {"message": 1}, "with_traceback": {}, "status": {}}),
+    ],
+)
+def test_a_process_tells_no_more_of_an_error_than_it_may(
+    told: dict[str, Any], answers: dict[str, dict[str, Any]]
+) -> None:
+    """A model's process may say anything."""
+    got = Failure("does_not_fit", "no", {"field": "x"}, told, answers).error()
+    assert error_answer(got) == error_answer(DoesNotFit("no", field="x"))

@@ -12,6 +12,7 @@ from tfaas_core.errors import DoesNotFit, TfaasError, TooLarge
 from tfaas_core.json_text import read_json
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.params import MAX_DEPTH, Params, WarmUpRuns, is_deeper
+from tfaas_core.spelling import printable
 
 WARMUP = "warmup"
 PARAMS_EXAMPLE = "params.example"
@@ -115,15 +116,13 @@ def _example(fields: Any, where: str, tolerance: float) -> Example:
 def _check_fields(document: dict[str, Any], where: str) -> None:
     for name in document:
         if name not in ("examples", "tolerance"):
-            raise DoesNotFit(
-                f"{where}.{name[:40]} is unknown; there are: examples, tolerance",
-                field=f"{where}.{name[:40]}",
-            )
+            field = _place(where, name)
+            raise DoesNotFit(f"{field} is unknown; there are: examples, tolerance", field=field)
 
 
 def _check_own_fields(fields: dict[str, Any], where: str) -> None:
     for name in fields:
-        field = f"{where}.{name[:40]}"
+        field = _place(where, name)
         if name in _OF_THE_REQUEST:
             raise DoesNotFit(
                 f"{field} is not for an example, which is of the version that it comes with; "
@@ -134,6 +133,10 @@ def _check_own_fields(fields: dict[str, Any], where: str) -> None:
         near = difflib.get_close_matches(name, ("outputs", "tolerance"), n=1, cutoff=0.8)
         if near and near[0] != name:
             raise DoesNotFit(f"{field} is unknown; did you mean {near[0]}?", field=field)
+
+
+def _place(where: str, name: str) -> str:
+    return f"{where}.{printable(name[:40])}"
 
 
 def _tolerance(fields: dict[str, Any], where: str, default: float) -> float:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import re
 import ssl
+import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +109,7 @@ class LiveTls:
         self._changed_s = 0.0
         self.context = files.context()
         self.context.sni_callback = self._choose
+        sys.unraisablehook = partial(_unless_wrong_name, sys.unraisablehook)
 
     def take(self, files: TlsFiles) -> None:
         """From now on, those. Raises ConfigError, and then keeps the former."""
@@ -123,6 +126,16 @@ class LiveTls:
             return ssl.ALERT_DESCRIPTION_HANDSHAKE_FAILURE
         connection.context = self._now
         return None
+
+
+def _unless_wrong_name(tell: Callable[[Any], object], unraisable: Any) -> None:
+    """Tells of what cannot be raised, but for a client that asks for a name that is no ASCII.
+
+    Python refuses it, and would write a traceback to stderr for each.
+    """
+    is_name = type(unraisable.object) is bytes
+    if not (is_name and isinstance(unraisable.exc_value, UnicodeDecodeError)):
+        tell(unraisable)
 
 
 def subject_of(certificate: Mapping[str, Any] | None) -> str:

@@ -88,6 +88,7 @@ class Splitter:
     def __init__(self, boundary: str) -> None:
         self.is_complete = False
         self._events: list[Event] = []
+        self._has_begun = False
         self._in_headers = False
         self._headers: dict[str, str] = {}
         self._header_bytes = 0
@@ -116,6 +117,10 @@ class Splitter:
     def split(self, piece: bytes) -> list[Event]:
         """The events in the next piece of the body. Raises BadBody if there can be none."""
         events: list[Event] = []
+        if not self._has_begun:
+            # Behind a line break, the parser skips what is no boundary, if it comes at once.
+            piece = piece.lstrip(b"\r\n")
+            self._has_begun = bool(piece)
         self._events = events
         try:
             self._parser.write(piece)

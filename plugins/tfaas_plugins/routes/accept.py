@@ -62,5 +62,6 @@ def _quality(parameters: Sequence[str]) -> float | None:
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip() == "q":
-            return float(value) if _QUALITY.fullmatch(value.strip()) else None
+            value = value.strip()
+            return float(value) if _QUALITY.fullmatch(value) else None
     return 1.0

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import os
+import socket
+import stat
 from pathlib import Path
 
 import msgspec
 
 from tests.core.sandbox.attacks import Targets, outcome
+from tfaas_core.engine.shared.messages import Broken, Failure, LoadFailed, Unloaded
 from tfaas_core.errors import CannotServe
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import LoadOptions, Servable
+from tfaas_core.system.inbox import framed
 from tfaas_core.testing.runtime import FakeRuntime
 
 
 class HostileRuntime(FakeRuntime):
-    """Loads what a FakeRuntime loads; ``attack NAME TARGETS``, and tells what became of it; and
-    ``tell``, which tells the names of its environment.
+    """Loads what a FakeRuntime loads; ``attack NAME TARGETS``, and tells what became of it;
+    ``tell``, which tells the names of its environment; and ``forge TICKET``, which says to the
+    parent that the model of this ticket is gone.
     """
 
     def load(self, artifact: Path, params: Params, options: LoadOptions) -> Servable:
@@ -25,4 +30,19 @@ class HostileRuntime(FakeRuntime):
                 raise CannotServe(outcome(name, msgspec.json.decode(targets, type=Targets)))
             case ["tell"]:
                 raise CannotServe(" ".join(sorted(os.environ)))
+            case ["forge", ticket]:
+                _forge(int(ticket))
+                raise CannotServe("it was said")
         return super().load(artifact, params, options)
+
+
+def _forge(ticket: int) -> None:
+    failure = Failure.of(CannotServe("forged"))
+    said = (Broken(ticket), LoadFailed(ticket, failure), Unloaded(ticket))
+    for descriptor in map(int, os.listdir("/proc/self/fd")):
+        try:
+            if descriptor > 2 and stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                with socket.socket(fileno=os.dup(descriptor)) as link:
+                    link.send(b"".join(map(framed, said)))
+        except OSError:
+            pass  # it was the listing's, or leads nowhere

@@ -56,6 +56,17 @@ async def test_every_attack_of_a_model_is_stopped(tmp_path: Path) -> None:
 
 
 @in_event_loop
+async def test_a_model_says_nothing_of_others(tmp_path: Path) -> None:
+    async with hostile(tmp_path) as harness:
+        loaded = await harness.worker.prepare("vk", "sum")
+        before = model_processes()
+        for _ in range(2):
+            assert await told(harness, f"forge {loaded.ticket}") == "it was said"
+        assert is_sum(await harness.worker.run_prepared(loaded, rows_of(1)), rows_of(1))
+        assert model_processes() == before
+
+
+@in_event_loop
 async def test_a_model_sees_no_variable_but_those_that_it_needs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,6 +81,7 @@ def test_what_is_no_json_is_a_bad_body(body: bytes) -> None:
         ({"examples": [{"tolerance": []}]}, "warmup.examples[0].tolerance is a list"),
         ({"examples": [{"tolerance": -1}]}, "warmup.examples[0].tolerance is -1"),
         ({"examples": [], "tolerence": 1}, "warmup.tolerence is unknown; there are: examples"),
+        ({"examples": [], "tol\n\x7f": 1}, "warmup.tol?? is unknown; there are: examples"),
         ({"examples": [{"output": []}]}, "warmup.examples[0].output is unknown; did you mean outp"),
         ({"examples": [{"model": "vk"}]}, "warmup.examples[0].model is not for an example"),
         ({"version": 3}, "warmup.version is not for an example"),

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ssl
 import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -91,3 +94,29 @@ def test_a_session_from_before_a_change_is_not_gone_on_with(authority: Authority
         shaken(live.context, context, client.session)
     server, _client = shaken(live.context, context)
     assert subject_of(server.getpeercert()) == "CN=alice"
+
+
+def test_nothing_is_written_of_a_client_that_asks_for_a_name_beyond_ascii(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    server = LiveTls(files_of(authority)).context
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    to_server.write(hello_for(authority, b"localhost", b"localh\xc3\xb6t"))
+    with pytest.raises(ssl.SSLError):
+        server.wrap_bio(to_server, to_client, server_side=True).do_handshake()
+    assert to_client.pending
+    assert told == []
+    unraisable = SimpleNamespace(exc_value=KeyError(1), object=b"")
+    sys.unraisablehook(unraisable)
+    assert told == [unraisable]
+
+
+def hello_for(authority: Authority, name: bytes, instead: bytes) -> bytes:
+    """The first bytes of a client that asks for a name of the same length."""
+    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = authority.client().wrap_bio(to_client, to_server, server_hostname=name.decode())
+    with suppress(ssl.SSLWantReadError):
+        client.do_handshake()
+    return to_server.read().replace(name, instead)

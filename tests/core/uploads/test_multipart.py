@@ -234,3 +234,18 @@ def test_a_bad_body_is_refused(
             split(*(sent[start : start + size] for start in range(0, len(sent), size)))
     assert caplog.records == []
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("start", [b"\r\n", b"\n\r\n\r\n", b""])
+@pytest.mark.parametrize("rubbish", [b"", b"hello", b"a - b"])
+def test_in_front_of_the_first_boundary_are_line_breaks_alone_in_whatever_pieces(
+    start: bytes, rubbish: bytes
+) -> None:
+    form = start + rubbish + part('Content-Disposition: form-data; name="a"') + b"--xyz--"
+    for size in (1, 3, len(form)):
+        pieces = [form[at : at + size] for at in range(0, len(form), size)]
+        if rubbish:
+            with pytest.raises(BadBody):
+                split(*pieces)
+        else:
+            assert split(*pieces) == [PartHead("a", None, ""), b"vk", PartEnd()]

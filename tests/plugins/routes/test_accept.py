@@ -20,6 +20,7 @@ CHOICES = {
     f"{PROTO}, */*": PROTO,
     f"*/*, {PROTO}": JSON,
     f"*/*;q=0.1, {PROTO}": PROTO,
+    f"{JSON};q=\x1f0.5 , {MSGPACK};q=0.4": JSON,
     f"{JSON};q=0, */*": PROTO,
     f"{JSON};q=0.000, application/*": PROTO,
     f"application/*;q=0, {JSON}": JSON,

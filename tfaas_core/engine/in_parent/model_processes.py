@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
@@ -12,7 +13,7 @@ import msgspec
 
 from tfaas_core.engine.base import Candidate
 from tfaas_core.engine.in_parent.starter import ProcessHandle, Starter
-from tfaas_core.engine.shared.messages import FromProcess
+from tfaas_core.engine.shared.messages import FromProcess, LoadDone
 from tfaas_core.system.ending import Ending
 from tfaas_core.system.link import Link
 
@@ -42,15 +43,15 @@ class ModelProcesses:
     """Starts a process for each servable, or one for all that may share it, and tells what becomes
     of them.
 
-    ``on_message`` gets what processes say. ``on_lost`` is called at once when one is gone, with
-    what finds out how it ended.
+    ``on_message`` gets what a process says of what it holds. ``on_lost`` is called at once when
+    one is gone, with what finds out how it ended.
     """
 
     def __init__(
         self,
         starter: Starter,
         one_process: bool,
-        on_message: Callable[[FromProcess, list[int]], None],
+        on_message: Callable[[FromProcess], None],
         on_lost: Callable[[ModelProcess, HowItEnded], None],
     ) -> None:
         self._starter = starter
@@ -111,7 +112,13 @@ class ModelProcesses:
         ours, theirs = socket.socketpair()
         peer = f"a process for models of the runtime {runtime!r}"
         process = ModelProcess(
-            Link(ours, FromProcess, self._on_message, lambda: self._lost(process), peer)
+            Link(
+                ours,
+                FromProcess,
+                lambda message, came: self._heard(process, message, came),
+                lambda: self._lost(process),
+                peer,
+            )
         )
         self._running.append(process)
         try:
@@ -122,6 +129,15 @@ class ModelProcesses:
             self._forget(process)
             raise
         return process
+
+    def _heard(self, process: ModelProcess, message: FromProcess, descriptors: list[int]) -> None:
+        # None is wanted; a model's process may send some all the same.
+        for descriptor in descriptors:
+            os.close(descriptor)
+        ticket = message.loaded.ticket if isinstance(message, LoadDone) else message.ticket
+        # It may say what it likes of others, too.
+        if ticket in process.tickets:
+            self._on_message(message)
 
     def _lost(self, process: ModelProcess) -> None:
         handle = process.handle

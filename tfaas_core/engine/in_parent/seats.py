@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -205,10 +204,7 @@ class Seats:
 
     # Processes: heard and lost.
 
-    def _heard(self, message: FromProcess, descriptors: list[int]) -> None:
-        # None is wanted; a model's process may send some all the same.
-        for descriptor in descriptors:
-            os.close(descriptor)
+    def _heard(self, message: FromProcess) -> None:
         match message:
             case LoadDone():
                 seat = self._seats.get(message.loaded.ticket)

@@ -11,15 +11,12 @@ from typing import Any, TypeAlias
 import msgspec
 
 from tfaas_core.engine.base import Candidate, Loaded, ServableStatus
-from tfaas_core.error_kinds import ERRORS_BY_CODE, code_of_kind, error_from
+from tfaas_core.error_kinds import ANSWERS, ERRORS_BY_CODE, TOLD, code_of_kind, error_from
 from tfaas_core.errors import SEE_LOG, TfaasError
 from tfaas_core.json_text import plain
 from tfaas_core.runtime import LoadOptions
 from tfaas_core.system.inbox import packed
 from tfaas_core.system.link import Answer
-
-_TOLD = ("status", "code", "retry_after_s")
-_ANSWERS = ("headers", "document")
 
 _log = logging.getLogger("tfaas.engine")
 
@@ -56,12 +53,12 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 def _failure(error: TfaasError) -> Failure:
-    told = {name: getattr(error, name) for name in _TOLD if hasattr(error, name)}
+    told = {name: getattr(error, name) for name in TOLD if hasattr(error, name)}
     kind = code_of_kind(error)
     ours = ERRORS_BY_CODE[kind]
     answers = {
         name: plain(getattr(error, name)())
-        for name in _ANSWERS
+        for name in ANSWERS
         if getattr(getattr(error, name), "__func__", None) is not getattr(ours, name)
     }
     # A file's name in it may be no UTF-8.

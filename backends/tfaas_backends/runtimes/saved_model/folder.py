@@ -15,6 +15,7 @@ from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tfaas_backends.runtimes.vetting.wire import check_parts
 from tfaas_core.errors import BadBody, CannotServe, DoesNotFit, StorageUnavailable
 from tfaas_core.models.params import Params
+from tfaas_core.spelling import printable
 
 BINARY, TEXT = "saved_model.pb", "saved_model.pbtxt"
 _VARIABLES = "variables/variables"
@@ -84,7 +85,7 @@ def with_tags(saved_model: Any, tags: frozenset[str]) -> Any:
 
 
 def _shown(tags: Iterable[str]) -> str:
-    return "[" + ", ".join(f'"{tag}"' for tag in sorted(tags)) + "]"
+    return "[" + ", ".join(f'"{printable(tag)}"' for tag in sorted(tags)) + "]"
 
 
 def _parsed(file: Path) -> Any:

@@ -32,7 +32,7 @@ class Constants:
 
     def add(self, tensor: Any, place: Place) -> None:
         """Raises CannotServe for a TensorProto that is too much, or of what cannot be checked."""
-        dtype = dtypes.as_dtype(tensor.dtype or dtypes.float32).base_dtype
+        dtype = _known(tensor.dtype, place).base_dtype
         if dtype in _MADE_OF_ANYTHING:
             raise place.refusal(f"holds a constant of dtype {dtype.name}, which cannot be checked")
         sizes = tensor.tensor_shape.dim
@@ -57,7 +57,7 @@ def check_made(node: Any, nodes: Mapping[str, Any], place: Place) -> None:
         count = MAKERS[node.op](given)
     except (ArithmeticError, AttributeError, IndexError, TypeError, ValueError):
         return  # TensorFlow says what is wrong with it
-    dtype = dtypes.as_dtype(_dtype(node) or dtypes.float32)
+    dtype = _known(_dtype(node), place)
     if count * _item_bytes(dtype) > MAX_MADE_BYTES:
         raise place.refusal(
             f"uses {node.op!r} to make {count} elements in each run: that is more than"
@@ -117,6 +117,14 @@ def _dtype(node: Any) -> int:
         if node.attr[name].type if name in node.attr else 0:
             return int(node.attr[name].type)
     return 0
+
+
+def _known(number: int, place: Place) -> Any:
+    """The dtype of this number; that of most, if it is not said. Raises CannotServe."""
+    try:
+        return dtypes.as_dtype(number or dtypes.float32)
+    except TypeError:
+        raise place.refusal(f"names the dtype {number}, which TensorFlow does not know") from None
 
 
 def _item_bytes(dtype: Any) -> int:

@@ -73,7 +73,7 @@ class Ops:
         kind = next((a.type for a in attributes if a.name == name), "")
         if kind.removeprefix("list(").removesuffix(")") not in _PLACEHOLDERS:
             raise place.refusal(
-                f"uses {op!r}, whose {name} is left open until it is called, so that it cannot be"
+                f"uses {op!r}, whose {name!r} is left open until it is called, so that it cannot be"
                 " checked: say it in the node itself",
                 op=op,
             )

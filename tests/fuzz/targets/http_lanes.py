@@ -1,0 +1,74 @@
+"""Requests to a server: the answers are the same whether they come whole, so that the express lane
+may have them, or in pieces, which only Sanic's lane reads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from typing import TypeAlias
+
+from tests.fuzz.dice import Dice
+from tests.fuzz.live import LiveServer
+
+_TLS = b"\x16"
+"""What begins so is TLS, and closed without a word, but for a lone byte."""
+
+Shown: TypeAlias = tuple[list[tuple[int, bytes]], bool]
+_ANSWER = b"HTTP/1.1 "
+_REFUSED = (400, b"")
+_TRIES = 3
+_LENGTH = re.compile(rb"\r\ncontent-length: ([0-9]+)\r\n", re.IGNORECASE)
+
+
+def check(data: bytes) -> None:
+    dice = Dice(data)
+    cut = dice.number()
+    sent = dice.rest()
+    if sent.startswith(_TLS):
+        _server().answers([sent])
+        return
+    for _ in range(_TRIES):  # whether the server waits can only be guessed
+        whole, in_pieces = _shown([sent]), _shown([sent[:cut], sent[cut:]])
+        if _are_alike(whole, in_pieces):
+            break
+    assert _are_alike(whole, in_pieces), (whole, in_pieces)
+
+
+def _are_alike(whole: Shown, in_pieces: Shown) -> bool:
+    """Either way may be the first to refuse a head that has not come to its end, and to hang up
+    behind the answer that says that it is the last."""
+    if whole == in_pieces or (whole[0] == in_pieces[0] and whole[0][-1:] == [_REFUSED]):
+        return True
+    (one, one_is_over), (other, other_is_over) = sorted((whole, in_pieces), key=lambda s: len(s[0]))
+    return other == [*one, _REFUSED] and other_is_over and not one_is_over
+
+
+@cache
+def _server() -> LiveServer:
+    return LiveServer()
+
+
+def end() -> None:
+    """Once nothing more is to be checked."""
+    _server().end()
+    _server.cache_clear()
+
+
+def _shown(sent: Sequence[bytes]) -> Shown:
+    """The statuses of the answers, with the bodies of those that are none of errors; and whether
+    the server hung up."""
+    got, is_over = _server().answers([piece for piece in sent if piece])
+    answers = []
+    while got:
+        head, end, rest = got.partition(b"\r\n\r\n")
+        assert end, f"half an answer: {got!r}"
+        status = int(head.split(b" ")[1])
+        length = _LENGTH.search(head + b"\r\n")
+        # The answer to a HEAD has none of the body that it tells of.
+        size = int(length[1]) if length and not rest.startswith(_ANSWER) else 0
+        assert status < 500 or status in (501, 505), got
+        if status >= 200:
+            answers.append((status, rest[:size] if status < 300 else b""))
+        got = rest[size:]
+    return answers, is_over
