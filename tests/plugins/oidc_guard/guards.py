@@ -11,9 +11,10 @@ from tfaas_plugins.oidc_guard.guard import OidcGuard
 from tfaas_plugins.oidc_guard.issuer import Issuer as TrustedIssuer
 from tfaas_plugins.oidc_guard.key_store import KeyStore
 from tfaas_plugins.oidc_guard.keys import Keys
-from tfaas_plugins.oidc_guard.table import OidcGuardTable
+from tfaas_plugins.oidc_guard.table import NAME, OidcGuardTable
 
 from tests.issuer import AUDIENCE, Signer
+from tfaas_core.config import Config
 from tfaas_core.guard import Asking
 from tfaas_core.route import Right
 from tfaas_core.settings.checks import as_table
@@ -36,13 +37,19 @@ def table(issuer: Signer, **more: Any) -> OidcGuardTable:
 def guard_of(issuer: Signer, clock: Callable[[], float] = time.time, **more: Any) -> OidcGuard:
     """A guard that has all keys of ``issuer``, and asks for them in no other way."""
 
+    def again(config: Config) -> list[TrustedIssuer]:
+        return _trusted(issuer, config.settings(NAME))
+
+    return OidcGuard(_trusted(issuer, table(issuer, **more)), again, clock)
+
+
+def _trusted(issuer: Signer, configured: OidcGuardTable) -> list[TrustedIssuer]:
     async def keys() -> Keys:
         return Keys.read(issuer.jwks)
 
-    configured = table(issuer, **more)
     store = KeyStore("lab", keys, configured.refresh_s, Keys.read(issuer.jwks))
-    entry = configured.issuers["lab"]
-    return OidcGuard([TrustedIssuer("lab", entry, store, configured.leeway_s)], clock=clock)
+    entries = configured.issuers.items()
+    return [TrustedIssuer(name, entry, store, configured.leeway_s) for name, entry in entries]
 
 
 def bearing(token: str, right: Right = "predict", route: str = "/predict/json") -> Asking:

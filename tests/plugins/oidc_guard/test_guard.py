@@ -9,16 +9,25 @@ import pytest
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 from tfaas_plugins.oidc_guard import guard as oidc_guard
 from tfaas_plugins.oidc_guard.guard import OidcGuard
+from tfaas_plugins.oidc_guard.table import OidcGuardTable
 
 from tests.issuer import AUDIENCE, LIFETIME_S, Signer, claims_of, signed
-from tests.plugins.oidc_guard.guards import bearing, guard_of
+from tests.plugins.oidc_guard.guards import bearing, guard_of, table
 from tfaas_core.errors import Forbidden, Unauthorized
-from tfaas_core.testing.guard import Admitted, GuardContract, Refused, asking_with
+from tfaas_core.testing.guard import (
+    Admitted,
+    AfterRenewal,
+    GuardContract,
+    Refused,
+    asking_with,
+    config_with,
+)
 
 RULES = {
     "people": {"groups": ["/cms"], "rights": ["read", "predict"], "models": ["top-*"]},
     "alice": {"subjects": ["alice"], "rights": ["upload"]},
 }
+PREDICTING = {"groups": ["/cms"], "rights": ["predict"]}
 LAB = Signer()
 CMS = bearing(LAB.token(sub="bob", groups=["/cms"]))
 
@@ -43,6 +52,17 @@ class TestOidcGuard(GuardContract):
         Refused(bearing(LAB.token(iss="https://elsewhere.example")), 401),
         Refused(bearing(LAB.token(), "delete", "/delete"), 403),
         Refused(CMS, 403, model="vk"),
+    ]
+    renewals: ClassVar[list[AfterRenewal]] = [
+        AfterRenewal(
+            config_with(oidc_guard=table(LAB, rules={"people": PREDICTING})),
+            admitted=[Admitted(CMS, "lab:bob", "vk")],
+            refused=[Refused(bearing(LAB.token(), "upload", "/upload"), 403)],
+        ),
+        AfterRenewal(
+            config_with(oidc_guard=OidcGuardTable()),
+            refused=[Refused(CMS, 401)],
+        ),
     ]
 
 

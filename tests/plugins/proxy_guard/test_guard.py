@@ -16,7 +16,14 @@ from tfaas_core.fields import Headers
 from tfaas_core.guard import Asking, UnknownCredential
 from tfaas_core.route import ClientAddress, Head, Right
 from tfaas_core.settings.checks import as_table
-from tfaas_core.testing.guard import Admitted, GuardContract, Refused, asking_with
+from tfaas_core.testing.guard import (
+    Admitted,
+    AfterRenewal,
+    GuardContract,
+    Refused,
+    asking_with,
+    config_with,
+)
 
 ALICE = "CN=alice,OU=People,O=Lab"
 ROBOT = "CN=nightly,OU=Robots,O=Lab"
@@ -38,6 +45,11 @@ TABLE = {
             "rights": ["predict", "read"],
         },
     },
+}
+
+ONLY_ALICE = {
+    "subject_header": "X-Client-DN",
+    "rules": {"alice": {"subjects": [ALICE], "rights": ["predict"]}},
 }
 
 
@@ -72,6 +84,17 @@ class TestProxyGuard(GuardContract):
         Refused(told(ALICE), 403),
         Refused(told(ROBOT), 403),
         Refused(told(ALICE, "/cms"), 403, model="vk"),
+    ]
+    renewals: ClassVar[list[AfterRenewal]] = [
+        AfterRenewal(
+            config_with(proxy_guard=table(ONLY_ALICE)),
+            admitted=[Admitted(told(ALICE), ALICE, "vk")],
+            refused=[Refused(told(ROBOT, right="upload"), 403)],
+        ),
+        AfterRenewal(
+            config_with(proxy_guard=ProxyGuardTable()),
+            refused=[Refused(told(ALICE, "/cms"), 401)],
+        ),
     ]
 
 
@@ -140,8 +163,8 @@ def test_without_a_header_for_them_fqans_are_not_heard() -> None:
         ({"rules": {"x": {"subjects": ["*"], "rights": ["read"]}}}, "Expected `subject_header`"),
         ({"fqan_header": "X-FQAN"}, "Expected `subject_header`"),
         ({"subject_header": "X", "rules": {"x": {"rights": ["read"]}}}, "`subjects` or `fqans`"),
-        ({"subject_header": "X", "rules": {"x": {"subjects": ["*"]}}}, "field `rights`"),
-        ({"subject_header": "X", "rules": {"x": {"subject": "*"}}}, "unknown field `subject`"),
+        ({"subject_header": "X", "rules": {"x": {"subjects": ["*"]}}}, "key `rights` is missing"),
+        ({"subject_header": "X", "rules": {"x": {"subject": "*"}}}, "unknown key `subject`"),
     ],
 )
 def test_a_wrong_table_says_what_is_expected(document: dict[str, Any], sentence: str) -> None:
