@@ -10,6 +10,7 @@ import ssl
 import struct
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 import uvloop
 from sanic import Sanic
@@ -73,8 +74,8 @@ class LiveServer:
         sys.unraisablehook = self._tell
         Sanic.test_mode = False
 
-    def answers(self, sent: Sequence[bytes]) -> tuple[bytes, bool]:
-        """What comes for these pieces, each sent when the server waits; and whether it hung up.
+    def answers(self, sent: Sequence[bytes]) -> bytes:
+        """What comes for these pieces, each sent when the server waits.
 
         Raises AssertionError if the server logs a fault, or keeps the connection.
         """
@@ -84,20 +85,18 @@ class LiveServer:
         """A client comes, and is answered. Raises AssertionError, and OSError."""
         self._loop.run_until_complete(self._shaken(client))
 
-    async def _answers(self, sent: Iterable[bytes]) -> tuple[bytes, bool]:
+    async def _answers(self, sent: Iterable[bytes]) -> bytes:
         with socket.create_connection(self._address) as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             client.setblocking(False)
-            got, is_over = bytearray(), False
+            got = bytearray()
             for piece in sent:
-                try:
+                with suppress(OSError):  # it hung up
                     client.sendall(piece)
-                except OSError:
-                    is_over = True
-                is_over |= await _quiet(client, got)
+                await _quiet(client, got)
         await self._let_go()
-        return bytes(got), is_over
+        return bytes(got)
 
     async def _let_go(self) -> None:
         for _ in range(_MOST_TURNS):
@@ -117,19 +116,18 @@ class LiveServer:
         await self._let_go()
 
 
-async def _quiet(client: socket.socket, got: bytearray) -> bool:
-    """Goes on until nothing comes any more; whether the server hung up."""
+async def _quiet(client: socket.socket, got: bytearray) -> None:
+    """Goes on until nothing comes any more."""
     quiet = 0
     while quiet < _QUIET_TURNS:
         await asyncio.sleep(0)
         quiet += 1
         try:
             if not (data := client.recv(1 << 16)):
-                return True
+                return
         except BlockingIOError:
             continue
         except ConnectionError:
-            return True
+            return
         got += data
         quiet = 0
-    return False
