@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 
 from tfaas_core.events import (
@@ -50,7 +52,8 @@ class Answered(msgspec.Struct, frozen=True, gc=False):
     run_s: float | None
     """In the run that answered it, which it may have shared."""
     request_id: str = ""
-    """As the answer's ``X-Request-Id`` has it: the client's own, or made for it."""
+    """As the answer's ``X-Request-Id`` has it: the client's own, or made for it. Empty if it has
+    none: see ``Observer.needs_request_ids``."""
 
 
 class Observer:
@@ -66,6 +69,10 @@ class Observer:
     twice. What happens while the server starts, or
     because it ends, is not told either.
     """
+
+    needs_request_ids: ClassVar[bool] = False
+    """Whether an id is to be made for each answer whose client has sent none; it costs some time.
+    What is audited, or is in the log, has one in any case."""
 
     def answered(self, answer: Answered) -> None:
         """A request was answered, whatever the answer is. One whose client went away is not."""

@@ -19,7 +19,7 @@ from tfaas_core.events import (
     ModelUploaded,
 )
 from tfaas_core.observer import CUT, Answered, Observer
-from tfaas_core.route import Request, Response, Right, request_id_of
+from tfaas_core.route import Request, Response, Right
 from tfaas_core.routing.arriving import Arriving
 
 _SILENT_S = 60.0
@@ -58,7 +58,8 @@ class Observers:
         an answer."""
         if not (self._of_answers or self._of_audits):
             return None
-        return RouteObservers(self._of_answers, self._of_audits, self.failed, path, right)
+        named = any(self._observers[n][0].needs_request_ids for n, _own in self._of_answers)
+        return RouteObservers(self._of_answers, self._of_audits, self.failed, path, right, named)
 
     def happened(self, event: ModelEvent) -> None:
         """What one of them raises is logged, and the others are told all the same."""
@@ -91,9 +92,16 @@ class Observers:
 
 
 class RouteObservers:
-    """Those that are told of the answers of one route."""
+    """Those that are told of the answers of one route.
 
-    __slots__ = ("_auditors", "_failed", "_listeners", "_path", "_right")
+    ``hear_all``: whether one of them is told of each. ``need_ids``: whether each is to have an id.
+    ``may_change``: whether those that are no errors may have to be audited.
+    """
+
+    __slots__ = (
+        *("_auditors", "_failed", "_listeners", "_path", "_right"),
+        *("hear_all", "may_change", "need_ids"),
+    )
 
     def __init__(
         self,
@@ -102,69 +110,56 @@ class RouteObservers:
         failed: Callable[[int, BaseException], None],
         path: str,
         right: Right | None,
+        need_ids: bool,
     ) -> None:
         self._listeners = listeners
         self._auditors = auditors
         self._failed = failed
         self._path = path
         self._right = right
+        self.may_change = auditors != () and right in (None, *_CHANGES)
+        self.hear_all = listeners != ()
+        self.need_ids = need_ids
 
     @property
     def attend(self) -> bool:
         """Whether they may want to know of each request who asks, and for which model."""
-        return bool(self._listeners) or (self._auditors != () and self._right in (None, *_CHANGES))
+        return self.hear_all or self.may_change
 
-    def care_for(self, request: Request, response: Response, is_refused: bool = False) -> bool:
-        """Whether one of them has to be told of this answer."""
-        return bool(self._listeners) or (
-            self._auditors != () and self._is_of_note(request, response, is_refused)
-        )
+    def note(self, request: Request, response: Response, is_refused: bool = False) -> bool:
+        """Whether it is to be audited: a refusal, or what was to change something.
 
-    def _is_of_note(self, request: Request, response: Response, is_refused: bool) -> bool:
+        ``is_refused``: whether the request came to no handler.
+        """
         status = response.status
         if (
             is_refused
             or status in _REFUSALS
             or (status == 503 and _code(response) == QueueFull.code)
         ):
-            return True
+            return self._auditors != ()
         right = self._right or ("read" if request.method in ("GET", "HEAD") else "admin")
-        return right in _CHANGES
+        return self.may_change and right in _CHANGES
 
     def answered(
         self,
         request: Arriving,
         response: Response,
         answer_bytes: int,
+        is_noted: bool,
         is_cut: bool = False,
-        is_refused: bool = False,
     ) -> None:
         """Tells them; what one of them raises is logged, and the others are told all the same.
 
-        ``answer_bytes``: of the body, as far as it was sent. ``is_cut``: whether it ended early.
-        ``is_refused``: whether the request came to no handler.
+        ``answer_bytes``: of the body, as far as it was sent. ``is_noted``: what ``note`` says.
+        ``is_cut``: whether it ended early.
         """
-        answer = self._answer(request, response, answer_bytes, is_cut)
-        self._tell(self._listeners, answer)
-        if self._auditors and self._is_of_note(request, response, is_refused):
-            self._tell(self._auditors, answer)
-
-    def _tell(self, listeners: tuple[_Listener, ...], answer: Answered) -> None:
-        for number, listener in listeners:
-            try:
-                listener(answer)
-            except BaseException as error:  # a plugin may call exit()
-                self._failed(number, error)
-
-    def _answer(
-        self, request: Arriving, response: Response, answer_bytes: int, is_cut: bool
-    ) -> Answered:
-        request_id, visit, head = request_id_of(request), request.visit, request.head
+        visit, head = request.visit, request.head
         assert visit is not None
         is_error = response.status >= 400 and not is_cut
         code = _code(response) if is_error else CUT if is_cut else ""
         # In their order: by their names would take several times as long.
-        return Answered(
+        answer = Answered(
             head.method,
             head.raw_path,
             self._path,
@@ -181,8 +176,22 @@ class RouteObservers:
             visit.rows,
             visit.wait_s,
             visit.run_s,
-            request_id,
+            visit.request_id,
         )
+        for number, listener in self._listeners:
+            try:
+                listener(answer)
+            except BaseException as error:  # a plugin may call exit()
+                self._failed(number, error)
+        if is_noted:
+            self._audited(answer)
+
+    def _audited(self, answer: Answered) -> None:
+        for number, listener in self._auditors:
+            try:
+                listener(answer)
+            except BaseException as error:  # a plugin may call exit()
+                self._failed(number, error)
 
 
 class _Error(msgspec.Struct):

@@ -39,13 +39,17 @@ class WayBack:
         ``is_refused``: whether the request came to no handler.
         """
         told = self._observers
-        if told is not None and told.care_for(request, response, is_refused):
+        if told is None:
+            return self.dressed(request, response)
+        is_noted = response.status >= 400 or told.may_change
+        is_noted = is_noted and told.note(request, response, is_refused)
+        if is_noted or told.need_ids:
             request_id_of(request)
+        if self._cors is not None or has_id(request):
             response = self.dressed(request, response)
-            if response.stream is None:
-                told.answered(request, response, len(response.body), is_refused=is_refused)
-            return response
-        return self.dressed(request, response)
+        if response.stream is None and (is_noted or told.hear_all):
+            told.answered(request, response, len(response.body), is_noted)
+        return response
 
     def dressed(self, request: Arriving, response: Response) -> Response:
         """``response`` with the headers that it gets here."""
@@ -63,5 +67,8 @@ class WayBack:
     ) -> None:
         """Observers are told of a stream that has ended, or was cut."""
         told = self._observers
-        if told is not None and told.care_for(request, response):
-            told.answered(request, response, answer_bytes, is_cut)
+        if told is None:
+            return
+        is_noted = told.note(request, response)
+        if is_noted or told.hear_all:
+            told.answered(request, response, answer_bytes, is_noted, is_cut)

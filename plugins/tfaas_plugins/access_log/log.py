@@ -58,6 +58,8 @@ class Lines:
 class AccessLog(Observer):
     """Adds a line for each answer."""
 
+    needs_request_ids = True
+
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
 

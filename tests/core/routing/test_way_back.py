@@ -56,6 +56,10 @@ class Told(Observer):
         self.told.append(answer)
 
 
+class Needing(Told):
+    needs_request_ids = True
+
+
 class Refusing(Guard):
     def __init__(self, error: TfaasError) -> None:
         self._error = error
@@ -118,12 +122,20 @@ def test_another_one_is_made_instead_of_one_that_is_not(sent: str) -> None:
     assert {sent}.isdisjoint((first, second))
 
 
-def test_who_sends_none_gets_one_if_it_is_told_to_somebody() -> None:
+def test_who_sends_none_gets_one_if_somebody_needs_it() -> None:
     assert ask(route_of()).headers == {}
     assert ask(route_of(Auditor())).headers == {}
+    told, needing = Told(), Needing()
+    assert ask(route_of(told)).headers == {}
+    answer = ask(route_of(needing))
+    assert [each.request_id for each in told.told] == [""]
+    assert [each.request_id for each in needing.told] == [answer.headers["X-Request-Id"]]
+
+
+def test_whoever_is_told_is_told_the_clients_own_id() -> None:
     told = Told()
-    answer = ask(route_of(told))
-    assert [each.request_id for each in told.told] == [answer.headers["X-Request-Id"]]
+    ask(route_of(told), request_of(x_request_id="abc-1"))
+    assert [each.request_id for each in told.told] == ["abc-1"]
 
 
 def test_a_handler_may_ask_for_the_id() -> None:
