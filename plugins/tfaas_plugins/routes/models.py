@@ -55,6 +55,8 @@ class ModelsApi:
         async with Upload.begun(self._host.publisher, *sender) as upload:
             if name := head.query.get("name"):
                 await upload.claim(name)
+            if number := head.query.get("version"):
+                upload.number(number)
             if media_type in _BUNDLE_TYPES:
                 received = await self._receive_bundle(request, upload.staging)
             else:
