@@ -22,6 +22,7 @@ import msgspec
 import uvloop
 
 from tfaas_core.engine.in_model_process.loop import ServableLoop
+from tfaas_core.engine.in_model_process.signed import Signed
 from tfaas_core.engine.in_model_process.warmup import Warmed
 from tfaas_core.engine.scheduling.pace import Pace
 from tfaas_core.engine.scheduling.slow_runs import SlowRuns
@@ -246,7 +247,9 @@ def _loop(sock: socket.socket, _request_bytes: int, answer: bytes, signature: Si
     servable = _Constant(signature, decode_answer(frame, signature.outputs).outputs)
     warmed = Warmed(signature, mergeable=True)
     pace = Pace("normal", SlowRuns.create())
-    loop = ServableLoop(servable, warmed, LoadOptions(), Meter.create(1), pace, lambda: None)
+    loop = ServableLoop(
+        [Signed(servable, warmed)], LoadOptions(), Meter.create(1), pace, lambda: None
+    )
     loop.start()
     loop.connect(sock)
     _parent().join()

@@ -5,3 +5,4 @@ from __future__ import annotations
 from pathlib import Path
 
 MODELS = Path(__file__).parents[2] / "shared" / "data" / "models"
+PROTOCOLS = Path(__file__).parents[2] / "shared" / "protocols"

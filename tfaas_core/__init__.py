@@ -70,10 +70,17 @@ if TYPE_CHECKING:
     from tfaas_core.hookspecs import hookimpl as hookimpl
     from tfaas_core.host import Host as Host
     from tfaas_core.listener import Listener as Listener, Serve as Serve
-    from tfaas_core.models.model import ModelVersion as ModelVersion
+    from tfaas_core.models.model import (
+        ModelVersion as ModelVersion,
+        OtherSignature as OtherSignature,
+    )
     from tfaas_core.models.params import BatchParams as BatchParams, Params as Params
     from tfaas_core.models.versions import Model as Model, Pointers as Pointers
     from tfaas_core.observer import Answered as Answered, Observer as Observer
+    from tfaas_core.predict.inference import (
+        InferenceRequest as InferenceRequest,
+        InferenceResult as InferenceResult,
+    )
     from tfaas_core.predict.predictor import Target as Target
     from tfaas_core.predict_routes import target_of as target_of
     from tfaas_core.route import (
@@ -146,10 +153,11 @@ _HOMES = {
     "hookspecs": "hookimpl",
     "host": "Host",
     "listener": "Listener Serve",
-    "models.model": "ModelVersion",
+    "models.model": "ModelVersion OtherSignature",
     "models.params": "BatchParams Params",
     "models.versions": "Model Pointers",
     "observer": "Answered Observer",
+    "predict.inference": "InferenceRequest InferenceResult",
     "predict.predictor": "Target",
     "predict_routes": "target_of",
     "route": (

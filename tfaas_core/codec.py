@@ -28,6 +28,9 @@ class Document(msgspec.Struct, kw_only=True):
     label: str | None = None
     """The label that the request names instead of a number, not empty; None: none."""
 
+    signature: str | None = None
+    """The signature that the request asks for, not empty; None: the one that answers then."""
+
 
 class Encoded(msgspec.Struct, frozen=True):
     """An answer's bytes and their media type, and further headers of the answer.

@@ -26,6 +26,7 @@ from tfaas_core.models.paths import ModelPaths
 from tfaas_core.plugins import BUILTIN_PLUGINS, Plugins
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.predict.example_runs import ExampleRuns
+from tfaas_core.predict.inference import InferenceRequest, InferenceResult
 from tfaas_core.predict.predictor import Predictor, Target
 from tfaas_core.predict_routes import answer, predict_routes
 from tfaas_core.route import Request, Response, Route
@@ -185,6 +186,22 @@ class Host:
         UnsupportedMediaType if the codec does not read what the request announces.
         """
         return await answer(self, codec, request, target, answering)
+
+    async def resolve(self, request: Request, target: Target) -> ModelVersion:
+        """The version, with its signature, that ``target`` names, for a protocol of a plugin's own.
+
+        Guards are asked whether the request may go to the model, and observers told of it. Raises
+        what they raise, UnknownModel, UnknownVersion and StorageUnavailable, and DoesNotFit for a
+        signature that the model has not.
+        """
+        return await self.predictor.resolve(target, request.visit)
+
+    async def infer(self, asked: InferenceRequest) -> InferenceResult:
+        """Runs what a protocol of a plugin's own has made of a request, with others of all kinds.
+
+        ``asked.version`` is what ``resolve`` gave. Raises TfaasError if there is no answer.
+        """
+        return await self.predictor.infer(asked)
 
     async def _make_ready(self, old: ModelVersion, new: ModelVersion) -> None:
         if self.engine.uses(old):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import ClassVar, TypeAlias
+from types import MappingProxyType
+from typing import Any, ClassVar, TypeAlias
 
 import msgspec
 
@@ -25,7 +26,8 @@ class LoadOptions(msgspec.Struct, frozen=True):
     process looks for the next request before it sleeps; ``slow_priority``, what the scheduler is
     told of a process whose runs keep a core busy for long. ``policy``: whether a runtime of
     TensorFlow refuses ops that do more than compute on tensors; ``allow_ops``: those that it takes
-    all the same.
+    all the same. ``signatures``: which further signatures of the model are asked for, by name;
+    None: all.
     """
 
     threads: int = 0
@@ -34,6 +36,7 @@ class LoadOptions(msgspec.Struct, frozen=True):
     slow_priority: SlowPriority = "normal"
     policy: OpPolicy = "allow-list"
     allow_ops: tuple[str, ...] = ()
+    signatures: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, engine: EngineTable, models: Models | None = None) -> LoadOptions:
@@ -78,6 +81,18 @@ class Servable(ABC):
     stateful: bool
     """Whether a run may change the answer of a later one, or draws random numbers."""
 
+    others: Mapping[str, Servable] = MappingProxyType({})
+    """Its further signatures, by their names, if requests may name one: a servable for each, of the
+    same loaded model. ``reset`` of any is that of all; nobody calls their ``tune`` or ``close``."""
+
+    declared: Mapping[str, Any] = MappingProxyType({})
+    """The signatures as its file declares them, also those that are not served: TensorFlow's
+    SignatureDefs by name, in the JSON of protobuf. Of other files: empty."""
+
+    takes_any_shape: bool = False
+    """Whether ``run`` takes inputs of other shapes than the signature's if what it computes does,
+    and raises DoesNotFit if not."""
+
     def independence(self, shapes: Shapes | None = None) -> Independence:
         """Whether rows of different requests may share a run.
 
@@ -91,6 +106,7 @@ class Servable(ABC):
         """Runs the model once: inputs in the signature's order, outputs in the signature's order.
 
         An input is of its spec's dtype and shape, C-contiguous; an output is of its spec's dtype.
+        Of a servable that ``takes_any_shape``, it may have any shape.
         Raises DoesNotFit if these values cannot be run (an index out of range, say), and
         CannotServe if no values could (a kernel that this machine lacks).
         """

@@ -40,6 +40,9 @@ class TensorSpec(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
     """Of an input that a request may leave out: its value, as JSON spells it. None: it may not."""
     constant: bool = False
     """Whether an output is the same for all inputs: it has no batch axis, and is answered once."""
+    carried: str = ""
+    """The dtype in the model itself, if arrays of another one stand for it: bfloat16, each of whose
+    values float32 holds, too. Empty: it is ``dtype``."""
 
     @cached_property
     def numpy_dtype(self) -> np.dtype[Any]:
@@ -92,13 +95,15 @@ class Bound(msgspec.Struct, frozen=True):
     ``single`` says that the client sent one row rather than a batch, so that a codec answers in
     kind. ``whole`` says that the arrays are no rows to be merged with others or cut: they run
     alone, as they are, and are answered as the model answers them. Their first axes may have
-    different sizes then, or none.
+    different sizes then, or none. ``any_shape``, of what is ``whole``, says that the shapes need
+    not be the signature's: the model takes them if what it computes does.
     """
 
     arrays: Arrays
     rows: int
     single: bool
     whole: bool = False
+    any_shape: bool = False
 
 
 def show_shape(shape: tuple[int | None, ...] | None) -> str:
@@ -114,7 +119,8 @@ def conform(signature: Signature, bound: Bound) -> list[Array]:
     An input with a default that is missing gets it; what the signature calls unused is left out.
     Raises DoesNotFit if a name is missing or unknown, or a dtype, shape or number of rows is
     not the signature's: after this, no request can make a batch fail for its neighbours. The first
-    axes of a ``whole`` request are held against the signature alone.
+    axes of a ``whole`` request are held against the signature alone, and the shapes of one of
+    ``any_shape`` against nothing.
     """
     arrays = bound.arrays
     if len(arrays) != len(signature.inputs):
@@ -127,13 +133,28 @@ def conform(signature: Signature, bound: Bound) -> list[Array]:
             _check_names(signature, arrays)
             ordered.append(default_of(spec))
             continue
-        if array.dtype != spec.numpy_dtype or not _fits(array.shape, spec.shape, rows):
+        if array.dtype != spec.numpy_dtype or not (
+            _fits(array.shape, spec.shape, rows) or bound.any_shape
+        ):
             raise _wrong_tensor(spec, array, rows)
         ordered.append(array)
         given += 1
     if given != len(arrays):
         _check_names(signature, arrays)
     return ordered
+
+
+def is_declared(signature: Signature, arrays: Arrays, rows: int) -> bool:
+    """Whether ``arrays`` have the shapes of ``signature``, axis 0 being so many ``rows``.
+
+    What no input is called is passed over, and so is an input that is missing.
+    """
+    checked = _rows_to_check(signature.batch, Bound(arrays, rows, single=False))
+    return all(
+        _fits(arrays[spec.name].shape, spec.shape, checked)
+        for spec in signature.inputs
+        if spec.name in arrays
+    )
 
 
 def by_name(signature: Signature, outputs: Sequence[Array]) -> Arrays:

@@ -12,7 +12,7 @@ import msgspec
 
 from tfaas_core.config import Config
 from tfaas_core.events import Tell, tell_nobody
-from tfaas_core.models.model import ModelVersion
+from tfaas_core.models.model import ModelVersion, OtherSignature
 from tfaas_core.runtime import Runtime
 from tfaas_core.tensors import Array, BatchAxis, Signature
 from tfaas_core.visit import Timing
@@ -26,7 +26,9 @@ class Candidate(msgspec.Struct, frozen=True):
 
     ``key`` is the stored version's, empty for an upload. ``path`` is the artifact's, local to this
     machine; empty if nobody has looked for it yet. ``batch`` is the batch axis, if it is
-    known: the stored version's, or what the upload's examples show.
+    known: the stored version's, or what the upload's examples show. ``signatures`` are the further
+    ones that the stored version has, in its order, with their batch axes; None, of an upload: all
+    that there are.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Candidate(msgspec.Struct, frozen=True):
     path: str
     params: dict[str, Any]
     batch: BatchAxis | None = None
+    signatures: dict[str, BatchAxis] | None = None
 
     def __str__(self) -> str:
         return self.key or f"the upload {self.name}"
@@ -51,6 +54,10 @@ class Loaded(msgspec.Struct, frozen=True):
     """How it is known whether rows may share a run; if they may not, why."""
     stateful: bool = False
     """Whether a run may change the answer of a later one."""
+    others: tuple[OtherSignature, ...] = ()
+    """The further signatures that requests may name."""
+    declared: dict[str, Any] = {}
+    """As Servable has it."""
 
 
 class ServableStatus(msgspec.Struct, frozen=True):
@@ -121,12 +128,16 @@ class Engine(ABC):
         rows: int,
         whole: bool = False,
         timing: Timing | None = None,
+        any_shape: bool = False,
     ) -> Awaitable[list[Array]]:
         """Runs a stored version on conforming inputs; loads it first if it is not loaded.
 
+        ``version`` may be what ``ModelVersion.signed`` gave: then its ``place`` says which of the
+        loaded model's signatures is run.
         ``inputs`` are in the signature's order and hold ``rows`` rows; so do the outputs, but for
         constant ones, if rows of several requests share a run. Of a request that runs alone, the
-        outputs are what the model answers, of as many rows as it likes. ``whole``: see Bound.
+        outputs are what the model answers, of as many rows as it likes. ``whole`` and
+        ``any_shape``: see Bound.
         ``timing`` gets how long it took, if anybody asks.
         Raises QueueFull, ModelLost or DeadlinePassed, and what Servable.run raises.
         """

@@ -47,6 +47,7 @@ class RestingEngine(Engine):
         rows: int,
         whole: bool = False,
         timing: Timing | None = None,
+        any_shape: bool = False,
     ) -> Awaitable[list[Array]]:
         _refuse()
 

@@ -14,6 +14,9 @@ from tfaas_core.models.label_count import label_warnings
 from tfaas_core.models.params import NODE_FIELDS, Params
 from tfaas_core.tensors import Signature
 
+DEFAULT_SIGNATURE = "serving_default"
+"""The signature of TensorFlow's that answers a request which names none."""
+
 NAME_RULE = "letters, digits, '.', '_' and '-', starting with a letter or digit, 128 at most"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -33,6 +36,17 @@ def check_name(name: str, what: str = "model") -> str:
     return name
 
 
+class OtherSignature(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A further signature of a version, and whether rows of different requests may share its runs.
+
+    ``merge_reason`` is as in ModelVersion.
+    """
+
+    signature: Signature
+    mergeable: bool
+    merge_reason: str = ""
+
+
 class ModelVersion(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One stored version of one model: everything but its files.
 
@@ -40,7 +54,10 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     that TFaaS clients know. ``mergeable`` says that rows of different requests may share a run
     without changing each other's answers, ``merge_reason`` how that is known, or why they may not.
     ``checksum`` is that of the artifact, see ``models.checksum``. ``warmup`` is the bundle's
-    ``warmup.json``, if it had one.
+    ``warmup.json``, if it had one. ``signature`` is the one that the params or the file choose;
+    ``others`` are the further ones that requests can name, ``signed`` gives the version with one
+    of them in its place. ``declared`` are all that the file declares, also those that are not
+    served, as Servable has them.
     """
 
     name: str
@@ -57,6 +74,80 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     size_bytes: int
     checksum: str
     warmup: dict[str, Any] | None = None
+    others: tuple[OtherSignature, ...] = ()
+    declared: dict[str, Any] = {}
+
+    @cached_property
+    def place(self) -> int:
+        """Which of the signatures ``signature`` is: 0, the chosen one, but of what ``signed`` gave.
+
+        The others count from 1.
+        """
+        return 0
+
+    @cached_property
+    def chosen(self) -> ModelVersion:
+        """The version with the chosen signature, of which ``signed`` gave this one."""
+        return self
+
+    @cached_property
+    def all_signed(self) -> tuple[ModelVersion, ...]:
+        """The version with each of its signatures, by their ``place``."""
+        chosen = self.chosen
+        return (chosen, *chosen._signed.values())
+
+    @cached_property
+    def signature_names(self) -> tuple[str, ...]:
+        """Those that requests can name; of a model whose file has none, TensorFlow's default."""
+        signatures = (self.chosen.signature, *(other.signature for other in self.others))
+        return tuple(signature.name or DEFAULT_SIGNATURE for signature in signatures)
+
+    def signed(self, name: str | None) -> ModelVersion:
+        """The version, its ``signature`` and what becomes of rows being those of ``name``.
+
+        None: the one that the params chose, ``serving_default``, or the only one. Raises
+        DoesNotFit if there is no such signature, or several and none of these.
+        """
+        if self.chosen is not self:
+            return self.chosen.signed(name)
+        if name is None or name == self.signature_names[0]:
+            if name is None and self._is_undecided:
+                raise self._no_signature(f"model {self.name!r} has several signatures")
+            return self
+        signed = self._signed.get(name)
+        if signed is None:
+            raise self._no_signature(f"model {self.name!r} has no signature {name[:140]!r}")
+        return signed
+
+    @cached_property
+    def _is_undecided(self) -> bool:
+        is_named = self.signature_names[0] == DEFAULT_SIGNATURE
+        params = self.params
+        return bool(self.others) and not is_named and not Params.of(params).chooses_signature
+
+    @cached_property
+    def _signed(self) -> dict[str, ModelVersion]:
+        # Made once: codecs keep what they worked out of a version for the same object.
+        return {
+            other.signature.name: self._with(place, other)
+            for place, other in enumerate(self.others, 1)
+        }
+
+    def _with(self, place: int, other: OtherSignature) -> ModelVersion:
+        signed = msgspec.structs.replace(
+            self,
+            signature=other.signature,
+            mergeable=other.mergeable,
+            merge_reason=other.merge_reason,
+        )
+        signed.__dict__["place"] = place
+        signed.__dict__["chosen"] = self
+        return signed
+
+    def _no_signature(self, what: str) -> DoesNotFit:
+        there = list(self.signature_names)
+        shown = ", ".join(map(repr, there))
+        return DoesNotFit(f"{what}; name one of {shown}", field="signature_name", expected=there)
 
     @cached_property
     def reference(self) -> str:
@@ -93,11 +184,26 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True, dict=True):
                 "reason": self.merge_reason,
             },
         }
+        if self.others:
+            shown["signatures"] = self._shown_signatures()
         if warnings := label_warnings(self.labels, signature):
             shown["warnings"] = warnings
         hidden = {spelling for spellings in NODE_FIELDS.values() for spelling in spellings}
         extra = {k: v for k, v in self.params.items() if k not in shown and k not in hidden}
         return shown | extra
+
+    def _shown_signatures(self) -> dict[str, Any]:
+        return {
+            name: {
+                "signature": msgspec.to_builtins(version.signature),
+                "batch": {
+                    "axis": str(version.signature.batch),
+                    "merge": version.mergeable,
+                    "reason": version.merge_reason,
+                },
+            }
+            for name, version in zip(self.signature_names, self.all_signed, strict=True)
+        }
 
 
 _TIME = "%Y-%m-%d %H:%M:%S.%f +0000 UTC"

@@ -89,6 +89,11 @@ class Params(msgspec.Struct, frozen=True):
             raise DoesNotFit(f"params is nested more than {MAX_DEPTH} deep", field="params")
         return cls.of(respelled(document, _FIELDS))
 
+    @property
+    def chooses_signature(self) -> bool:
+        """Whether it says which signature is the one, by its name or by nodes."""
+        return bool(self.signature or self.input_nodes or self.output_nodes)
+
     def says_as_much_as(self, other: Params) -> bool:
         """Whether both say the same, but for the name, in whatever spelling."""
         read = ("name", "document")

@@ -20,7 +20,7 @@ _SERVERS_OWN = SERVERS_OWN | {MODEL_HEADER.lower()}
 def checked_document(document: Any) -> Document:
     """What ``parse`` returned."""
     _check("parse returned", document, Document)
-    for name, kind in (("model", str), ("version", int), ("label", str)):
+    for name, kind in (("model", str), ("version", int), ("label", str), ("signature", str)):
         value = getattr(document, name)
         if value is not None:
             _check(f"parse returned a Document whose {name} is", value, kind)

@@ -11,9 +11,10 @@ import msgspec
 
 from tfaas_core.codec import Codec, Document, Encoded
 from tfaas_core.engine.base import Engine
-from tfaas_core.errors import DoesNotFit, TooLarge
+from tfaas_core.errors import DeadlinePassed, DoesNotFit, TooLarge
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.catalog import Catalog
+from tfaas_core.predict.inference import InferenceRequest, InferenceResult
 from tfaas_core.route import Head
 from tfaas_core.tensors import Array, Bound, Signature, by_name, conform, runs_whole
 from tfaas_core.visit import Visit
@@ -28,24 +29,28 @@ T = TypeVar("T")
 
 
 class Target(msgspec.Struct, frozen=True):
-    """What a request's path names: a model, and perhaps its version or its label, not both."""
+    """What a request names: a model, and perhaps its version or its label, not both.
+
+    ``signature`` is one of the model's; None: the one that answers if none is named.
+    """
 
     model: str
     version: int | None = None
     label: str | None = None
+    signature: str | None = None
 
     def of(self, document: Document) -> Target:
         """With what ``document`` adds; raises DoesNotFit if that names anything else."""
         if document.model not in (None, self.model):
             raise _two("model", f"model {self.model[:140]!r}", f"model {document.model[:140]!r}")
         if self.version is None and self.label is None:
-            return Target(self.model, document.version, document.label)
+            return Target(self.model, document.version, document.label, document.signature)
         path = _choice(self.version, self.label)
         if document.version not in (None, self.version):
             raise _two("version", path, _choice(document.version, None))
         if document.label not in (None, self.label):
             raise _two("label", path, _choice(None, document.label))
-        return self
+        return Target(self.model, self.version, self.label, document.signature)
 
 
 def _choice(version: int | None, label: str | None) -> str:
@@ -115,7 +120,7 @@ class Predictor:
         """
         is_large = len(body) > LARGE_BODY_BYTES
         document = (
-            await self._in_thread(codec.parse, body, head) if is_large else codec.parse(body, head)
+            await self.in_thread(codec.parse, body, head) if is_large else codec.parse(body, head)
         )
         _check_one_place(document)
         asked = document if target is None else target.of(document)
@@ -123,22 +128,64 @@ class Predictor:
         if visit is not None and visit.gate is not None:
             name = await self._admitted(name, visit)
         version = self._catalog.get(name, asked.version, asked.label)
+        if version.others:
+            version = version.signed(asked.signature)
         if visit is not None:
             visit.model, visit.version = version.name, version.version
         if is_large or codec.is_heavy(document):
             version, bound = await self._bound_in_thread(codec, document, asked, version, visit)
         else:
             bound = codec.bind(document, version)
-        signature = version.signature
-        inputs = fitted(signature, bound, self._max_rows)
-        whole = runs_whole(signature, bound)
-        if visit is not None:
-            visit.rows = bound.rows
-        outputs = await self._engine.run(version, inputs, bound.rows, whole, visit)
-        named = by_name(signature, outputs)
+        asking = InferenceRequest(version, bound, None, None, "", visit)
+        outputs = await self._running(asking)
+        named = by_name(version.signature, outputs)
         if answering is None or answering is codec:
             return Prediction(codec.encode(named, bound, document, version), version)
         return Prediction(answering.encode_other(named, bound, version), version)
+
+    async def resolve(self, target: Target, visit: Visit | None = None) -> ModelVersion:
+        """The version and signature that ``target`` names, once guards let the request go there.
+
+        Raises what guards raise, UnknownModel, UnknownVersion and StorageUnavailable, and
+        DoesNotFit for a signature.
+        """
+        name = target.model
+        if visit is not None and visit.gate is not None:
+            name = await self._admitted(name, visit)
+        version = self._catalog.get(name, target.version, target.label).signed(target.signature)
+        if visit is not None:
+            visit.model, visit.version = version.name, version.version
+        return version
+
+    async def infer(self, asked: InferenceRequest) -> InferenceResult:
+        """Runs a request of any protocol, with others of any protocol; raises TfaasError."""
+        if asked.outputs is not None:
+            asked.check_outputs()
+        running = self._running(asked)
+        if asked.timeout_s is None:
+            return asked.result(await running)
+        try:
+            async with asyncio.timeout(asked.timeout_s):
+                outputs = await running
+        except TimeoutError:
+            name = asked.version.name
+            raise DeadlinePassed(
+                f"model {name!r} did not answer within the {asked.timeout_s:g} s of the request",
+                model=name,
+            ) from None
+        return asked.result(outputs)
+
+    def _running(self, asked: InferenceRequest) -> Awaitable[list[Array]]:
+        """The run, begun; its inputs are checked before."""
+        version, bound, visit = asked.version, asked.bound, asked.visit
+        signature = version.signature
+        inputs = fitted(signature, bound, self._max_rows)
+        if visit is not None:
+            visit.rows = bound.rows
+        whole = runs_whole(signature, bound)
+        if bound.any_shape:
+            return self._engine.run(version, inputs, bound.rows, whole, visit, any_shape=True)
+        return self._engine.run(version, inputs, bound.rows, whole, visit)
 
     async def _admitted(self, name: str, visit: Visit) -> str:
         """The model's name, once the guards let the request go to it."""
@@ -160,8 +207,10 @@ class Predictor:
     ) -> tuple[ModelVersion, Bound]:
         """Binds; if the live version changed meanwhile, binds again."""
         for binds_left in reversed(range(_MOST_BINDS)):
-            bound = await self._in_thread(codec.bind, document, version)
+            bound = await self.in_thread(codec.bind, document, version)
             current = self._catalog.get(version.name, asked.version, asked.label)
+            if current.others:
+                current = current.signed(asked.signature)
             if current.key == version.key or not binds_left:
                 break
             version = current
@@ -169,7 +218,8 @@ class Predictor:
             visit.version = version.version
         return version, bound
 
-    def _in_thread(self, work: Callable[..., T], *arguments: Any) -> Awaitable[T]:
+    def in_thread(self, work: Callable[..., T], *arguments: Any) -> Awaitable[T]:
+        """``work(*arguments)``, done in one of the threads that read and write large bodies."""
         return asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
     def close(self) -> None:

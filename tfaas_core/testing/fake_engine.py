@@ -23,7 +23,7 @@ from tfaas_core.engine.base import (
     Supervisor,
     WorkerContext,
 )
-from tfaas_core.models.model import ModelVersion
+from tfaas_core.models.model import ModelVersion, OtherSignature
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import LoadOptions, Servable
 from tfaas_core.tensors import Array, BatchAxis
@@ -68,7 +68,11 @@ class FakeEngine(Engine):
         independence = servable.independence()
         mergeable = independence.proven and servable.signature.batch is BatchAxis.FREE
         reason = independence.reason
-        return Loaded(ticket, servable.signature, mergeable, reason, servable.stateful)
+        others = tuple(OtherSignature(each.signature, False) for each in servable.others.values())
+        declared = dict(servable.declared)
+        return Loaded(
+            ticket, servable.signature, mergeable, reason, servable.stateful, others, declared
+        )
 
     async def run_prepared(
         self,
@@ -96,6 +100,7 @@ class FakeEngine(Engine):
         rows: int,
         whole: bool = False,
         timing: Timing | None = None,
+        any_shape: bool = False,
     ) -> Awaitable[list[Array]]:
         return self._run(version, inputs, rows, whole, timing)
 
@@ -124,7 +129,10 @@ class FakeEngine(Engine):
         await asyncio.sleep(0)  # others get their turn, as with any engine
         begin_s = time.monotonic()
         self.runs.append((version.name, inputs))
-        outputs = _run(self._of(version), inputs, rows, whole)
+        servable = self._of(version)
+        if version.place:
+            servable = servable.others[version.signature.name]
+        outputs = _run(servable, inputs, rows, whole)
         if timing is not None:
             timing.wait_s, timing.run_s = 0.0, time.monotonic() - begin_s
         return outputs

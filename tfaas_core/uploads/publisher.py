@@ -65,9 +65,12 @@ class Publisher:
         self._example_runs = example_runs
         self._paths = paths
 
-    async def publish(self, claim: Claim, staging: Path, package: Package) -> ModelVersion:
+    async def publish(
+        self, claim: Claim, staging: Path, package: Package, number: int = 0
+    ) -> ModelVersion:
         """Loads, checks and stores what an upload holds in ``staging``, and makes it live.
 
+        ``number`` is the version's; 0: the next one. It must be higher than those that are there.
         Returns it, served by all workers. Raises DoesNotFit, CannotServe and what storages raise;
         then nothing is stored or changed. It must not be cancelled: see Upload.
         """
@@ -82,7 +85,7 @@ class Publisher:
             record = _record(claim.name, runtime, model_file, package, loaded)
             if params.warmup is not WarmUpRuns.NONE:
                 await self._example_runs.check(loaded.ticket, record, package.examples)
-            record = msgspec.structs.replace(record, created=self._next_moment())
+            record = msgspec.structs.replace(record, version=number, created=self._next_moment())
             version = await asyncio.to_thread(self.quota.commit, claim, staging, record)
         except BaseException:
             engine.discard(loaded.ticket)
@@ -227,6 +230,8 @@ def _record(
         size_bytes=package.size_bytes,
         checksum=package.checksum,
         warmup=package.warmup,
+        others=loaded.others,
+        declared=loaded.declared,
     )
 
 

@@ -14,6 +14,7 @@ import msgspec
 from tfaas_core.errors import BadBody, DoesNotFit
 from tfaas_core.events import ModelUploaded
 from tfaas_core.models.model import ModelVersion, check_name
+from tfaas_core.models.versions import number_of
 from tfaas_core.storage import Claim
 from tfaas_core.uploads.package import Package, Received, sort_out
 from tfaas_core.uploads.publisher import Publisher
@@ -55,6 +56,7 @@ class Upload:
         self._claim: Claim | None = None
         self._publishing: asyncio.Future[ModelVersion] | None = None
         self._is_stored = False
+        self._number = 0
 
     @classmethod
     @asynccontextmanager
@@ -123,6 +125,10 @@ class Upload:
                 )
             yield chunk
 
+    def number(self, text: str) -> None:
+        """The version is to have the number that ``text`` spells; raises DoesNotFit."""
+        self._number = number_of(text)
+
     async def publish(self, received: Received) -> ModelVersion:
         """Checks, loads, warms and stores what was received in ``staging``, and switches to it.
 
@@ -139,7 +145,7 @@ class Upload:
         publisher = self._publisher
         package = await asyncio.to_thread(self._sorted_out, received)
         claim = await self._claim_for(package, received)
-        version = await publisher.publish(claim, self.staging, package)
+        version = await publisher.publish(claim, self.staging, package, self._number)
         self._is_stored = True
         publisher.tell(
             ModelUploaded(

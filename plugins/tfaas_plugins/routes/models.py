@@ -60,6 +60,8 @@ class ModelsApi:
         async with Upload.begun(self._host.publisher, _sender(request)) as upload:
             if name := head.query.get("name"):
                 await upload.claim(name)
+            if number := head.query.get("version"):
+                upload.number(number)
             if media_type in _BUNDLE_TYPES:
                 received = await self._receive_bundle(request, upload)
             else:

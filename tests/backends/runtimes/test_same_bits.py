@@ -19,6 +19,7 @@ from tfaas_backends.runtimes.tensorflow.quiet import tf
 
 from tests.data import MODELS
 from tfaas_core.engine.in_model_process.loop import ServableLoop
+from tfaas_core.engine.in_model_process.signed import Signed
 from tfaas_core.engine.in_model_process.warmup import Warmed, warm
 from tfaas_core.engine.scheduling.pace import Pace
 from tfaas_core.engine.scheduling.slow_runs import SlowRuns
@@ -129,7 +130,7 @@ def answered(
     over = Event()
     options = LoadOptions(max_batch_rows=MOST_ROWS)
     pace = Pace("normal", SlowRuns.create())
-    loop = ServableLoop(servable, warmed, options, Meter.create(1), pace, over.set)
+    loop = ServableLoop([Signed(servable, warmed)], options, Meter.create(1), pace, over.set)
     loop.connect(theirs)
     loop.start()
     with ours:

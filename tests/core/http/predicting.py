@@ -34,6 +34,7 @@ class Doubling(RestingEngine):
         rows: int,
         whole: bool = False,
         timing: Timing | None = None,
+        any_shape: bool = False,
     ) -> Awaitable[list[Array]]:
         return self._run(inputs)
 

@@ -8,15 +8,15 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import msgspec
 
 from tfaas_core.engine.in_model_process.bell import Bell
 from tfaas_core.engine.in_model_process.origin import Origin
-from tfaas_core.engine.in_model_process.runner import Runner, too_late
-from tfaas_core.engine.in_model_process.warmup import Warmed
+from tfaas_core.engine.in_model_process.runner import Runner, runners, too_late
+from tfaas_core.engine.in_model_process.signed import Signed
 from tfaas_core.engine.in_model_process.worker_connection import WorkerConnection
 from tfaas_core.engine.scheduling.busy_poll import BusyPoll
 from tfaas_core.engine.scheduling.pace import Pace
@@ -26,16 +26,18 @@ from tfaas_core.engine.shared.frames import (
     encode_answer,
     encode_failure,
     failure_of,
+    signature_of_request,
 )
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.outputs import rows_between
-from tfaas_core.errors import TfaasError, Unavailable
-from tfaas_core.runtime import LoadOptions, Servable
+from tfaas_core.errors import CannotServe, TfaasError, Unavailable
+from tfaas_core.runtime import LoadOptions
 
 
 class _Waiting(msgspec.Struct):
     client: WorkerConnection
     frame: RequestFrame
+    runner: Runner
 
 
 class ServableLoop:
@@ -47,14 +49,14 @@ class ServableLoop:
     Whatever goes wrong with a request, of any kind of exception, is its answer, and the loop goes
     on. If anything else goes wrong, all clients are hung up on, and the loop is over.
 
+    ``all_signed``: its signatures, the chosen one first; None: one that is not there any more.
     ``origin``: for messages. ``on_unloaded`` is called at the end, or ``on_broken`` if
     nobody asked for that end.
     """
 
     def __init__(
         self,
-        servable: Servable,
-        warmed: Warmed,
+        all_signed: Sequence[Signed | None],
         options: LoadOptions,
         meter: Meter,
         pace: Pace,
@@ -62,11 +64,9 @@ class ServableLoop:
         on_broken: Callable[[], None] | None = None,
         origin: Origin | None = None,
     ) -> None:
-        self._servable = servable
+        self._servables = [signed.servable for signed in all_signed if signed is not None]
         self._origin = origin or Origin()
-        self._runner = Runner(servable, warmed, options, meter, pace, self._origin)
-        self._inputs = warmed.signature.inputs
-        self._outputs = warmed.signature.outputs
+        self._runners = runners(all_signed, options, meter, pace, self._origin)
         self._busy_poll = BusyPoll(options.busy_poll_s)
         self._meter = meter
         self._pace = pace
@@ -114,8 +114,9 @@ class ServableLoop:
 
     def _begin_serving(self, name: str) -> None:
         self._origin.key = name
-        if self._servable.stateful:
-            self._servable.reset()
+        stateful = next((each for each in self._servables if each.stateful), None)
+        if stateful is not None:
+            stateful.reset()
 
     def _begin_unloading(self) -> None:
         self._unloading = True
@@ -131,7 +132,7 @@ class ServableLoop:
                 self._turn()
             # As a run, so that one which hangs is noticed.
             self._meter.run_begins()
-            self._servable.close()
+            self._servables[0].close()
             self._meter.run_ends()
         except BaseException as error:
             self._origin.is_lost(error)
@@ -156,7 +157,7 @@ class ServableLoop:
         batch = self._take()
         if not batch:
             return
-        if len(batch) > 1 or self._runner.shares(batch[0].frame):
+        if len(batch) > 1 or batch[0].runner.shares(batch[0].frame):
             self._answer_together(batch)
         else:
             self._answer_one_by_one(batch[0])
@@ -187,12 +188,19 @@ class ServableLoop:
             return
         for data in frames:
             try:
-                frame = decode_request(data, self._inputs)
+                runner = self._runner_of(signature_of_request(data))
+                frame = decode_request(data, runner.signature.inputs)
             except BaseException as error:
                 # It was made for a model of another signature, say.
                 self._send(client, failure_of(data, self._told(error)))
             else:
-                self._waiting.append(_Waiting(client, frame))
+                self._waiting.append(_Waiting(client, frame, runner))
+
+    def _runner_of(self, place: int) -> Runner:
+        runner = self._runners[place] if place < len(self._runners) else None
+        if runner is None:
+            raise CannotServe("the model has this signature no more; upload it again")
+        return runner
 
     def _send(self, client: WorkerConnection, answer: bytes) -> None:
         client.send(answer)
@@ -214,7 +222,7 @@ class ServableLoop:
             if waiting.frame.deadline_s < time.monotonic():
                 self._fail(self._waiting.popleft(), too_late())
                 continue
-            if batch and not self._runner.joins(batch[0].frame, waiting.frame, rows):
+            if batch and not batch[0].runner.joins(batch[0].frame, waiting.frame, rows):
                 break
             batch.append(self._waiting.popleft())
             rows += waiting.frame.rows
@@ -236,16 +244,18 @@ class ServableLoop:
     def _answers(self, batch: list[_Waiting]) -> list[bytes]:
         frames = [waiting.frame for waiting in batch]
         begin_s = time.monotonic()
-        outputs = self._runner.together(frames)
+        runner = batch[0].runner
+        specs = runner.signature.outputs
+        outputs = runner.together(frames)
         run_s = time.monotonic() - begin_s
         answers, start = [], 0
         for frame in frames:
             end = start + frame.rows
             own = outputs
             if len(batch) > 1:
-                own = rows_between(outputs, start, end, self._outputs)
+                own = rows_between(outputs, start, end, specs)
             parts = len(frame.part_rows)
-            answers.append(encode_answer(frame.id, 0, parts, own, self._outputs, run_s))
+            answers.append(encode_answer(frame.id, 0, parts, own, specs, run_s))
             start = end
         return answers
 
@@ -254,21 +264,25 @@ class ServableLoop:
         ends = itertools.accumulate(frame.part_rows)
         for part, (rows, end) in enumerate(zip(frame.part_rows, ends, strict=True)):
             try:
-                answer = self._answer_alone(frame, part, rows, end)
+                answer = self._answer_alone(waiting, part, rows, end)
             except BaseException as error:
                 answer = encode_failure(frame.id, part, 1, self._told(error))
             self._send(waiting.client, answer)
 
-    def _answer_alone(self, frame: RequestFrame, part: int, rows: int, end: int) -> bytes:
+    def _answer_alone(self, waiting: _Waiting, part: int, rows: int, end: int) -> bytes:
+        frame, runner = waiting.frame, waiting.runner
         if part and time.monotonic() > frame.deadline_s:
             raise too_late()
         inputs = frame.inputs
         if len(frame.part_rows) > 1:
             inputs = [array[end - rows : end] for array in inputs]
         begin_s = time.monotonic()
-        outputs = self._runner.alone(inputs, rows, frame.whole, frame.deadline_s)
+        if frame.any_shape:
+            outputs = runner.of_any_shape(inputs)
+        else:
+            outputs = runner.alone(inputs, rows, frame.whole, frame.deadline_s)
         run_s = time.monotonic() - begin_s
-        return encode_answer(frame.id, part, 1, outputs, self._outputs, run_s)
+        return encode_answer(frame.id, part, 1, outputs, runner.signature.outputs, run_s)
 
     def _fail(self, waiting: _Waiting, error: TfaasError) -> None:
         frame = waiting.frame

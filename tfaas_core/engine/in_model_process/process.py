@@ -16,7 +16,7 @@ from tfaas_core.engine.base import Candidate, Loaded
 from tfaas_core.engine.in_model_process.loop import ServableLoop
 from tfaas_core.engine.in_model_process.origin import Origin
 from tfaas_core.engine.in_model_process.servable_check import check_servable
-from tfaas_core.engine.in_model_process.warmup import Warmed, warm
+from tfaas_core.engine.in_model_process.signed import Signed, others_of, warm_all
 from tfaas_core.engine.scheduling.pace import Pace
 from tfaas_core.engine.scheduling.slow_runs import SlowRuns
 from tfaas_core.engine.shared.messages import (
@@ -153,14 +153,13 @@ def _load(
     send: Callable[[FromProcess], None],
 ) -> FromProcess:
     try:
-        servable, warmed, done = _load_and_warm(order, runtimes, meter)
+        all_signed, done = _load_and_warm(order, runtimes, meter)
     except TfaasError as error:
         meter.close()
         pace.close()
         return LoadFailed(order.ticket, Failure.of(error))
     loop = loops[order.ticket] = ServableLoop(
-        servable,
-        warmed,
+        all_signed,
         order.options,
         meter,
         pace,
@@ -184,15 +183,17 @@ def _gone(
 
 def _load_and_warm(
     order: Load, runtimes: Runtimes, meter: Meter
-) -> tuple[Servable, Warmed, LoadDone]:
-    candidate = order.candidate
+) -> tuple[list[Signed | None], LoadDone]:
+    candidate, wanted = order.candidate, order.candidate.signatures
+    names = None if wanted is None else tuple(wanted)
+    options = msgspec.structs.replace(order.options, signatures=names)
     servable = None
     try:
         params = _params_of(candidate)
-        servable = runtimes[candidate.runtime].load(Path(candidate.path), params, order.options)
+        servable = runtimes[candidate.runtime].load(Path(candidate.path), params, options)
         check_servable(servable)
-        warmed = warm(servable, params, order.made_up, meter, _origin(order))
-        return servable, warmed, _done(order, warmed, servable.stateful)
+        all_signed = warm_all(servable, params, order.made_up, meter, _origin(order), wanted)
+        return all_signed, _done(order, all_signed)
     except BaseException as error:  # SystemExit, too: a model may hold Python code
         if isinstance(servable, Servable):
             _close(servable, _origin(order))
@@ -205,10 +206,21 @@ def _load_and_warm(
         raise _origin(order).load_failed(error) from error
 
 
-def _done(order: Load, warmed: Warmed, stateful: bool) -> LoadDone:
+def _done(order: Load, all_signed: Sequence[Signed | None]) -> LoadDone:
     """What the pool is told; raises TypeError if it cannot be: of odd shapes of outputs, say."""
-    signature, mergeable, reason = warmed.signature, warmed.mergeable, warmed.merge_reason
-    done = LoadDone(Loaded(order.ticket, signature, mergeable, reason, stateful))
+    first = all_signed[0]
+    assert first is not None
+    warmed, servable = first.warmed, first.servable
+    loaded = Loaded(
+        order.ticket,
+        warmed.signature,
+        warmed.mergeable,
+        warmed.merge_reason,
+        any(signed is not None and signed.servable.stateful for signed in all_signed),
+        others_of(all_signed),
+        dict(servable.declared),
+    )
+    done = LoadDone(loaded)
     packed(done)
     return done
 

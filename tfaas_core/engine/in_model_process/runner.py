@@ -9,14 +9,15 @@ import numpy as np
 
 from tfaas_core.engine.in_model_process.origin import Origin
 from tfaas_core.engine.in_model_process.proofs import Proofs
+from tfaas_core.engine.in_model_process.signed import Signed
 from tfaas_core.engine.in_model_process.warmup import Warmed
 from tfaas_core.engine.scheduling.pace import Pace
 from tfaas_core.engine.shared.frames import RequestFrame
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.outputs import Uneven, check_alike, check_rows, joined, no_rows
-from tfaas_core.errors import DeadlinePassed
+from tfaas_core.errors import DeadlinePassed, DoesNotFit
 from tfaas_core.runtime import LoadOptions, Servable
-from tfaas_core.tensors import Array, BatchAxis
+from tfaas_core.tensors import Array, BatchAxis, show_shape
 
 
 class Runner:
@@ -32,6 +33,7 @@ class Runner:
         origin: Origin,
     ) -> None:
         self._servable = servable
+        self.signature = warmed.signature
         self._batch = warmed.signature.batch
         self._outputs = warmed.signature.outputs
         self._mergeable = warmed.mergeable
@@ -44,7 +46,7 @@ class Runner:
 
     def joins(self, first: RequestFrame, frame: RequestFrame, rows: int) -> bool:
         """Whether ``frame`` may share a run with ``first`` and what joined it, ``rows`` so far."""
-        if not self._mergeable or first.whole or frame.whole:
+        if not self._mergeable or first.whole or frame.whole or first.signature != frame.signature:
             return False
         if rows + frame.rows > self._max_batch_rows:
             return False
@@ -81,6 +83,17 @@ class Runner:
                 return self._in_runs(inputs, rows)
             except Uneven:
                 pass
+        return self._run(inputs)
+
+    def of_any_shape(self, inputs: Sequence[Array]) -> list[Array]:
+        """The outputs for one request, whatever the shapes of its inputs.
+
+        Raises DoesNotFit if the model takes no others than its signature says.
+        """
+        if not self._servable.takes_any_shape:
+            specs = self.signature.inputs
+            shown = ", ".join(f"{spec.name!r} {show_shape(spec.shape)}" for spec in specs)
+            raise DoesNotFit(f"the model takes inputs of no other shapes than {shown}")
         return self._run(inputs)
 
     def _are_rows(self, inputs: Sequence[Array]) -> bool:
@@ -120,6 +133,22 @@ class Runner:
         finally:
             self._meter.run_ends()
             self._pace.run_ends()
+
+
+def runners(
+    all_signed: Sequence[Signed | None],
+    options: LoadOptions,
+    meter: Meter,
+    pace: Pace,
+    origin: Origin,
+) -> list[Runner | None]:
+    """One for each signature of a servable, at its place; None: it is not there any more."""
+    return [
+        None
+        if signed is None
+        else Runner(signed.servable, signed.warmed, options, meter, pace, origin)
+        for signed in all_signed
+    ]
 
 
 def too_late() -> DeadlinePassed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,7 +17,29 @@ def check_servable(servable: object) -> None:
     """Raises TypeError or ValueError, which say what is wrong, and what it should be."""
     if not isinstance(servable, Servable):
         raise _wrong("what load returns", servable, "a Servable")
+    _check_one(servable)
+    for name, other in _others(servable).items():
+        if not isinstance(other, Servable):
+            raise _wrong(f"the signature {name!r} of others", other, "a Servable")
+        _check_one(other)
+        if other.signature.name != name:
+            raise _wrong(f"the name of the signature {name!r}", other.signature.name, repr(name))
+
+
+def _others(servable: Servable) -> Mapping[str, object]:
+    others, declared = servable.others, servable.declared
+    if not isinstance(others, Mapping):
+        raise _wrong("others", others, "a mapping of Servables by name")
+    if not isinstance(declared, Mapping):
+        raise _wrong("declared", declared, "a mapping of what JSON can hold")
+    if servable.signature.name in others:
+        raise ValueError(f"others has the signature {servable.signature.name!r} of the servable")
+    return others
+
+
+def _check_one(servable: Servable) -> None:
     check_flag("stateful", servable.stateful)
+    check_flag("takes_any_shape", servable.takes_any_shape)
     signature = servable.signature
     if not isinstance(signature, Signature):
         raise _wrong("signature", signature, "a Signature")
@@ -69,6 +91,7 @@ def _check_spec(of_tensor: str, spec: TensorSpec) -> None:
         told = "None, or a tuple of int, 0 or more, and of None"
         raise _wrong(f"shape {of_tensor}", spec.shape, told)
     check_flag(f"constant {of_tensor}", spec.constant)
+    _check_text(f"carried {of_tensor}", spec.carried)
     if spec.default is not None:
         _check_default(f"default {of_tensor}", spec)
 

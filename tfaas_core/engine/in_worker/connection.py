@@ -11,19 +11,20 @@ from typing import cast
 
 import msgspec
 
-from tfaas_core.engine.in_worker.parts import Grouping, Part
+from tfaas_core.engine.in_worker.parts import Grouping, Groupings, Part, refuse_all
 from tfaas_core.engine.in_worker.queue import refusal
 from tfaas_core.engine.scheduling.busy_poll import BusyPoll, Solo
 from tfaas_core.engine.scheduling.patience import Patience
 from tfaas_core.engine.shared.frames import (
+    ANY_SHAPE,
     MOST_ANSWER_BYTES,
     AnswerFrame,
     FrameBuffer,
     decode_answer,
     encode_request,
+    id_of_answer,
 )
 from tfaas_core.engine.shared.meter import Meter
-from tfaas_core.engine.shared.outputs import rows_between
 from tfaas_core.engine.shared.suspect import details_of, named
 from tfaas_core.errors import DeadlinePassed, ModelLost
 from tfaas_core.models.model import ModelVersion
@@ -71,9 +72,10 @@ class ModelConnection(asyncio.Protocol):
         sock.setblocking(False)
         self.sock = sock
         self._solo = solo
-        self._model, self._signature = version.name, version.signature
+        self._model = version.name
         self._plugin = plugin
-        self._grouping = Grouping(version.signature, version.mergeable)
+        self._groupings = Groupings(version)
+        self._first, self._is_lone = self._groupings.at[0], self._groupings.is_lone
         self._meter = meter
         self._worker = worker
         self._max_queue_rows = max_queue_rows
@@ -85,7 +87,6 @@ class ModelConnection(asyncio.Protocol):
         """Whether the servable was loaded for this connection."""
         self._closed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._has_constants = any(spec.constant for spec in self._signature.outputs)
         self._transport: asyncio.WriteTransport | None = None
         self._buffer, self._ids = FrameBuffer(MOST_ANSWER_BYTES), itertools.count()
         self._unsent: list[Part] = []
@@ -99,10 +100,13 @@ class ModelConnection(asyncio.Protocol):
         rows: int,
         whole: bool = False,
         timing: Timing | None = None,
+        any_shape: bool = False,
+        place: int = 0,
     ) -> asyncio.Future[list[Array]]:
         """Sends a request with the others of this turn; the future gets the outputs.
 
         ``whole``: it shares no run, and is not cut. A request of no rows counts as one.
+        ``any_shape``: see Bound. ``place`` is that of the signature asked for.
 
         Raises QueueFull and ModelLost at once. The future may get DeadlinePassed, ModelLost or what
         the run raised.
@@ -110,7 +114,9 @@ class ModelConnection(asyncio.Protocol):
         if self.lost:
             raise self._model_lost()
         answer: asyncio.Future[list[Array]] = self._loop.create_future()
-        part = self._grouping.part(inputs, rows, whole, self._max_queue_rows, answer, timing)
+        grouping = self._groupings.at[place] if place else self._first
+        part = grouping.part(inputs, rows, whole, self._max_queue_rows, answer, timing)
+        part.any_shape = any_shape
         ahead = self._patience.most_ahead()
         if not self._meter.add(self._worker, part.counted, self._max_queue_rows, ahead):
             raise refusal(self._meter.rows(), ahead, self._model)
@@ -149,7 +155,8 @@ class ModelConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._busy_poll.ends()
         for frame in self._buffer.feed(data):
-            self._deal_out(decode_answer(frame, self._signature.outputs))
+            grouping = self._first if self._is_lone else self._answering(frame)
+            self._deal_out(decode_answer(frame, grouping.outputs), grouping)
         if self._releasing:
             self._hang_up_if_idle()
 
@@ -160,9 +167,7 @@ class ModelConnection(asyncio.Protocol):
         parts = [part for sent in self._sent.values() for part in sent.parts] + self._unsent
         self._sent.clear()
         self._unsent = []
-        for part in parts:
-            if not part.answer.done():
-                part.answer.set_exception(self._model_lost())
+        refuse_all(parts, self._model_lost)
         self._meter.reset(self._worker)
         self._meter.close()
         self._on_lost(self)
@@ -176,7 +181,7 @@ class ModelConnection(asyncio.Protocol):
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(self._timeout_s, self._sweep)
         is_lone = self._solo.is_of(self, now_s) and self._is_alone(parts)
-        for group in self._grouping.groups(parts):
+        for group in (self._first if self._is_lone else self._groupings).groups(parts):
             try:
                 frame = self._frame(group, now_s + self._timeout_s)
             except Exception as error:  # arrays of something else, or no memory for them
@@ -188,27 +193,25 @@ class ModelConnection(asyncio.Protocol):
             else:
                 self._poll(now_s)
 
+    def _answering(self, frame: bytes) -> Grouping:
+        """That of the signature which an answer is of."""
+        return self._groupings.at[self._sent[id_of_answer(frame)].parts[0].place]
+
     def _is_alone(self, parts: list[Part]) -> bool:
         """Whether there is one request, and no other worker has sent one, either."""
         return len(parts) == 1 and not self._sent and self._meter.rows() == parts[0].counted
 
     def _frame(self, group: list[Part], deadline_s: float) -> bytes:
-        frame_id = next(self._ids) & 0xFFFF_FFFF
-        frame = encode_request(
-            frame_id,
-            deadline_s,
-            [part.rows for part in group],
-            [part.inputs for part in group],
-            self._signature.inputs,
-            group[0].whole,
-        )
+        frame_id, first = next(self._ids) & 0xFFFF_FFFF, group[0]
+        rows, inputs = [part.rows for part in group], [part.inputs for part in group]
+        specs, place = self._groupings.at[first.place].inputs, first.place
+        alone = ANY_SHAPE if first.any_shape else first.whole
+        frame = encode_request(frame_id, deadline_s, rows, inputs, specs, alone, place)
         self._sent[frame_id] = _Sent(group, deadline_s, len(group), self._meter.rows())
         return frame
 
     def _fail(self, group: list[Part], error: Exception) -> None:
-        for part in group:
-            if not part.answer.done():
-                part.answer.set_exception(error)
+        refuse_all(group, lambda: error)
         self._meter.remove(self._worker, sum([part.counted for part in group]))
 
     def _send_now(self, frame: bytes) -> bytes | memoryview:
@@ -232,7 +235,7 @@ class ModelConnection(asyncio.Protocol):
         except OSError:
             return b""
 
-    def _deal_out(self, frame: AnswerFrame) -> None:
+    def _deal_out(self, frame: AnswerFrame, grouping: Grouping) -> None:
         sent = self._sent[frame.id]
         parts = sent.parts[frame.first_part : frame.first_part + frame.parts]
         start = counted = 0
@@ -250,7 +253,7 @@ class ModelConnection(asyncio.Protocol):
             elif len(parts) == 1:
                 part.answer.set_result(frame.outputs)
             else:
-                part.answer.set_result(self._share(frame.outputs, start, end))
+                part.answer.set_result(grouping.share(frame.outputs, start, end))
             start = end
         self._meter.remove(self._worker, counted)
         sent.unanswered -= len(parts)
@@ -264,11 +267,6 @@ class ModelConnection(asyncio.Protocol):
         begin_s = sent.deadline_s - self._timeout_s
         return max(0.0, time.monotonic() - begin_s - frame.run_s)
 
-    def _share(self, outputs: list[Array], start: int, end: int) -> list[Array]:
-        if self._has_constants:
-            return rows_between(outputs, start, end, self._signature.outputs)
-        return [output[start:end] for output in outputs]
-
     def _sweep(self) -> None:
         """One timer serves all requests: they have the same timeout, so the oldest is due first."""
         now = time.monotonic()
@@ -277,9 +275,7 @@ class ModelConnection(asyncio.Protocol):
             if sent.deadline_s > now:
                 self._sweeper = self._loop.call_later(sent.deadline_s - now, self._sweep)
                 return
-            for part in sent.parts:
-                if not part.answer.done():
-                    part.answer.set_exception(self._deadline_passed())
+            refuse_all(sent.parts, self._deadline_passed)
 
     def _hang_up_if_idle(self) -> None:
         if not self._sent and not self._unsent and self._transport is not None:

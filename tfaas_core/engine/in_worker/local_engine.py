@@ -111,7 +111,7 @@ class LocalEngine(Engine):
             connection = await self._connection(_Wanted(version), ask)
             assert connection is not None
             try:
-                return await connection.submit(inputs, rows, whole)
+                return await connection.submit(inputs, rows, whole, place=version.place)
             finally:
                 connection.close()
                 # A later connection counts its rows in the same place of the meter.
@@ -138,11 +138,12 @@ class LocalEngine(Engine):
         rows: int,
         whole: bool = False,
         timing: Timing | None = None,
+        any_shape: bool = False,
     ) -> Awaitable[list[Array]]:
         connection = self._open.get(version.key)
         if connection is not None:
-            return connection.submit(inputs, rows, whole, timing)
-        return self._run_when_open(version, inputs, rows, whole, timing)
+            return connection.submit(inputs, rows, whole, timing, any_shape, version.place)
+        return self._run_when_open(version, inputs, rows, whole, timing, any_shape)
 
     async def ready(self, version: ModelVersion) -> bool:
         if version.key in self._open:
@@ -177,12 +178,13 @@ class LocalEngine(Engine):
         rows: int,
         whole: bool,
         timing: Timing | None,
+        any_shape: bool,
     ) -> list[Array]:
         self._lines.enter(version, rows)
         try:
             async with asyncio.timeout(self._config.server.request_timeout_s):
                 connection = await asyncio.shield(self._opened(version))
-            answer = connection.submit(inputs, rows, whole, timing)
+            answer = connection.submit(inputs, rows, whole, timing, any_shape, version.place)
         except TimeoutError:
             raise Unavailable(
                 f"model {version.name!r} is still loading; try again", model=version.name
@@ -204,8 +206,15 @@ class LocalEngine(Engine):
 
     async def _connect(self, version: ModelVersion) -> ModelConnection:
         wanted = _Wanted(version, version.key)
+        # A run of any signature opens the connection for all.
         candidate = Candidate(
-            version.name, version.key, version.runtime, "", version.params, version.signature.batch
+            version.name,
+            version.key,
+            version.runtime,
+            "",
+            version.params,
+            version.chosen.signature.batch,
+            {other.signature.name: other.signature.batch for other in version.others},
         )
         connection = await self._connection(wanted, partial(Acquire, candidate=candidate))
         if connection is None:

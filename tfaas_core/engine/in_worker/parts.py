@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from tfaas_core.engine.shared.frames import MAX_PARTS
+from tfaas_core.engine.shared.outputs import rows_between
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, BatchAxis, Signature
 from tfaas_core.visit import Timing
 
@@ -18,6 +20,7 @@ class Part(msgspec.Struct):
     """One request on its way.
 
     ``whole``: it shares no frame. ``counted``: as how many rows it is counted, one at least.
+    ``place`` is that of the signature that it asks for; ``any_shape`` as in Bound.
     """
 
     inputs: Sequence[Array]
@@ -26,12 +29,20 @@ class Part(msgspec.Struct):
     answer: asyncio.Future[list[Array]]
     counted: int
     timing: Timing | None
+    place: int = 0
+    any_shape: bool = False
 
 
 class Grouping:
-    """Tells which requests for one version may share a frame: those whose rows may share a run."""
+    """Tells which requests for one signature may share a frame: those whose rows may share a run.
 
-    def __init__(self, signature: Signature, mergeable: bool) -> None:
+    ``place`` is the signature's among those of the version.
+    """
+
+    def __init__(self, signature: Signature, mergeable: bool, place: int = 0) -> None:
+        self.inputs, self.outputs = signature.inputs, signature.outputs
+        self._has_constants = any(spec.constant for spec in signature.outputs)
+        self._place = place
         self._mergeable = mergeable
         self._by_shape = mergeable and signature.batch is BatchAxis.NONE
         self._free_sizes = any(
@@ -56,7 +67,13 @@ class Grouping:
         if self._by_shape and not whole:
             rows, whole = _rows_in(inputs, most_rows)
         self._has_wholes = self._has_wholes or whole
-        return Part(inputs, rows, whole, answer, rows or 1, timing)
+        return Part(inputs, rows, whole, answer, rows or 1, timing, self._place)
+
+    def share(self, outputs: list[Array], start: int, end: int) -> list[Array]:
+        """The outputs for some of the rows of a run."""
+        if self._has_constants:
+            return rows_between(outputs, start, end, self.outputs)
+        return [output[start:end] for output in outputs]
 
     def groups(self, parts: list[Part]) -> list[list[Part]]:
         """All that came of ``part`` since the last call, grouped."""
@@ -72,6 +89,32 @@ class Grouping:
         for part in parts:
             groups[tuple([array.shape[1:] for array in part.inputs])].append(part)
         return list(groups.values())
+
+
+class Groupings:
+    """A Grouping for each signature of a version; ``at`` has them at the signatures' places."""
+
+    def __init__(self, version: ModelVersion) -> None:
+        self.at = [
+            Grouping(signed.signature, signed.mergeable, place)
+            for place, signed in enumerate(version.all_signed)
+        ]
+        self.is_lone = len(self.at) == 1
+        """Whether there is but one."""
+
+    def groups(self, parts: list[Part]) -> list[list[Part]]:
+        """All that came of any of them, grouped."""
+        apart: defaultdict[int, list[Part]] = defaultdict(list)
+        for part in parts:
+            apart[part.place].append(part)
+        return [group for place in apart for group in self.at[place].groups(apart[place])]
+
+
+def refuse_all(parts: Sequence[Part], error: Callable[[], Exception]) -> None:
+    """Gives each of ``parts`` that is not answered yet an error of its own."""
+    for part in parts:
+        if not part.answer.done():
+            part.answer.set_exception(error())
 
 
 def _rows_in(inputs: Sequence[Array], most: int) -> tuple[int, bool]:

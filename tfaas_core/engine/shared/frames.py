@@ -3,15 +3,17 @@
 Both kinds start with ``size`` (bytes after the size field) and the frame's id. A request frame
 holds one or more *parts*, each one client's rows, already concatenated along axis 0::
 
-    request   <QIdHHB  size, id, deadline_s, parts, inputs, whole   <I x parts  rows   tensors
+    request   <QIdHHBB  size, id, deadline_s, parts, inputs, alone, signature
+              <I x parts  rows   tensors
     answer    <QIHHBf  size, id, first part, parts, ok, run_s  tensors, or a Failure as MessagePack
     tensor    <BQ      rank, bytes      <Q x rank  shape    C-order values, native byte order
 
 The dtype of a tensor is its spec's. Strings are a MessagePack array of bytes. ``deadline_s`` is
 ``time.monotonic``, the same clock in all processes of a machine. An answer speaks for a range of
 its frame's parts, so that the values that cannot be run fail alone; ``run_s`` is how long the run
-took, in seconds. ``whole`` is set if the one
-part of a frame is to be run as it is: its inputs may have different first axes.
+took, in seconds. ``alone`` is 1 if the one part of a frame is to be run as it is: its inputs may
+have different first axes. It is 2 if these may have other shapes than the signature's, too.
+``signature`` is that which is asked for: 0 is the model's own, the others count from 1.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from tfaas_core.errors import TfaasError
 from tfaas_core.tensors import Array, TensorSpec
 
 _SIZE = Layout("<Q")
-_REQUEST = Layout("<QIdHHB")
+_REQUEST = Layout("<QIdHHBB")
 _ANSWER = Layout("<QIHHBf")
 _TENSOR = Layout("<BQ")
 MAX_PARTS = 0xFFFF
@@ -39,7 +41,12 @@ MAX_PARTS = 0xFFFF
 MOST_ANSWER_BYTES = 1 << 32
 """Of one frame: what a model's process can make an HTTP worker keep."""
 
-_REQUEST_BODY = Layout("<IdHHB")
+_REQUEST_BODY = Layout("<IdHHBB")
+_SIGNATURE_AT = _REQUEST_BODY.size - 1
+_WHOLE = 1
+ANY_SHAPE = 2
+"""What ``alone`` of a request is, if its inputs may have any shape."""
+
 _ANSWER_BODY = Layout("<IHHBf")
 
 _encode_strings = msgspec.msgpack.encode
@@ -56,6 +63,8 @@ class RequestFrame(msgspec.Struct):
     rows: int
     inputs: list[Array]
     whole: bool = False
+    any_shape: bool = False
+    signature: int = 0
 
 
 class AnswerFrame(msgspec.Struct):
@@ -109,30 +118,42 @@ def encode_request(
     part_rows: Sequence[int],
     parts: Sequence[Sequence[Array]],
     specs: Sequence[TensorSpec],
-    whole: bool = False,
+    alone: int = False,
+    signature: int = 0,
 ) -> bytes:
     """A request frame; ``parts[i][j]`` is input j of part i, all of one shape but for axis 0."""
     pieces: list[Any] = [_pack_many("I", part_rows)]
     for index, spec in enumerate(specs):
         _add_tensor(pieces, spec, [part[index] for part in parts])
     size = _REQUEST.size - _SIZE.size + _bytes_of(pieces)
-    head = _REQUEST.pack(size, frame_id, deadline_s, len(part_rows), len(specs), whole)
+    head = _REQUEST.pack(size, frame_id, deadline_s, len(part_rows), len(specs), alone, signature)
     return b"".join([head, *pieces])
 
 
 def decode_request(frame: bytes, specs: Sequence[TensorSpec]) -> RequestFrame:
     """Reads what ``encode_request`` wrote, less its size field. The arrays are read-only views."""
-    frame_id, deadline_s, parts, count, whole = _REQUEST_BODY.unpack_from(frame)
+    frame_id, deadline_s, parts, count, alone, signature = _REQUEST_BODY.unpack_from(frame)
     if count != len(specs):
         raise ValueError(f"a request has {count} inputs, and the model takes {len(specs)}")
     rows = list(_layout("I", parts).unpack_from(frame, _REQUEST_BODY.size))
     inputs = _read_tensors(frame, _REQUEST_BODY.size + 4 * parts, specs)
-    return RequestFrame(frame_id, deadline_s, rows, sum(rows), inputs, bool(whole))
+    whole, any_shape = alone >= _WHOLE, alone == ANY_SHAPE
+    return RequestFrame(frame_id, deadline_s, rows, sum(rows), inputs, whole, any_shape, signature)
+
+
+def signature_of_request(frame: bytes) -> int:
+    """Which signature a request frame, less its size field, asks for."""
+    return frame[_SIGNATURE_AT]
+
+
+def id_of_answer(frame: bytes) -> int:
+    """The id of an answer, less its size field: that of the request that it answers."""
+    return int.from_bytes(frame[:4], "little")
 
 
 def failure_of(frame: bytes, error: TfaasError) -> bytes:
     """The answer to a request frame of which nothing but the head can be read."""
-    frame_id, _deadline_s, parts, _inputs, _whole = _REQUEST_BODY.unpack_from(frame)
+    frame_id, _deadline_s, parts, *_others = _REQUEST_BODY.unpack_from(frame)
     return encode_failure(frame_id, 0, parts, error)
 
 

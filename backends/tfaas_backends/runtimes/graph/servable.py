@@ -22,7 +22,7 @@ from tfaas_backends.runtimes.tensorflow.input_defaults import constant_default
 from tfaas_backends.runtimes.tensorflow.nodes import GraphNodes, dtype_of, is_readable, name_of
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tfaas_backends.runtimes.tensorflow.rows import GraphRows
-from tfaas_backends.runtimes.tensorflow.session import GraphSession
+from tfaas_backends.runtimes.tensorflow.session import Feeds, GraphSession
 from tfaas_backends.runtimes.tensorflow.signature import first_names, signature_of, spec_of
 from tfaas_backends.runtimes.tensorflow.state import is_stateful, stateful_functions
 from tfaas_backends.runtimes.vetting.graph_vetting import vet_graph
@@ -44,6 +44,8 @@ class GraphServable(Servable):
     one of them, of so many ``threads``. ``rows``: what is proven of the graph that they run.
     """
 
+    takes_any_shape = True
+
     def __init__(
         self,
         open_session: Callable[[int], GraphSession],
@@ -64,6 +66,10 @@ class GraphServable(Servable):
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         return self._session.run(inputs)
+
+    def run_at(self, place: int, inputs: Sequence[Array]) -> list[Array]:
+        """Runs what the session has at another place than the first: another signature."""
+        return self._session.run(inputs, place)
 
     def independence(self, shapes: Shapes | None = None) -> Independence:
         if self._rows is None:
@@ -96,6 +102,38 @@ class GraphServable(Servable):
 
     def close(self) -> None:
         self._session.close()
+
+
+class SiblingServable(Servable):
+    """A further signature of ``owner``, at ``place`` of its session; the rest is as there."""
+
+    takes_any_shape = True
+
+    def __init__(
+        self,
+        owner: GraphServable,
+        place: int,
+        signature: Signature,
+        stateful: bool,
+        rows: GraphRows,
+    ) -> None:
+        self.signature = signature
+        self.stateful = stateful
+        self._owner = owner
+        self._place = place
+        self._rows = rows
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        return self._owner.run_at(self._place, inputs)
+
+    def independence(self, shapes: Shapes | None = None) -> Independence:
+        return self._rows.independence(self.signature, shapes)
+
+    def reset(self) -> None:
+        self._owner.reset()
+
+    def close(self) -> None:
+        """Its owner is closed, not it."""
 
 
 def load_graph(artifact: Path, params: Params, options: LoadOptions) -> GraphServable:
@@ -140,7 +178,7 @@ def _load(graph_def: Any, params: Params, threads: int) -> GraphServable:
     fetches = apart_from(inputs, outputs, graph)
 
     def open_session(threads: int) -> GraphSession:
-        return GraphSession(graph, inputs, fetches, threads)
+        return GraphSession(graph, [Feeds(inputs, fetches)], threads)
 
     prover = Prover(graph_def, [t.name for t in inputs], [t.name for t in outputs])
     rows, axis = GraphRows(prover, input_specs), params.batch.axis

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from tfaas_backends.runtimes.independence.prover import Prover
@@ -41,37 +42,49 @@ from tfaas_backends.runtimes.vetting.file_ops import ASSET, RESTORE, FileUses
 from tfaas_core.errors import CannotServe, TfaasError
 
 
+class Span(msgspec.Struct, frozen=True):
+    """What lies between the ends of one signature: ``inputs`` and ``outputs`` are tensors.
+
+    ``prover`` proves what becomes of rows between them; ``stateful`` as in Servable.
+    """
+
+    ends: Ends
+    inputs: list[Any]
+    outputs: list[Any]
+    prover: Prover
+    stateful: bool
+
+
 class SavedGraph:
     """The part of a SavedModel's graph that the ends asked for need, imported.
 
-    ``graph`` is a tf.Graph, ``inputs`` and ``outputs`` are its tensors, ``prover`` proves what
-    becomes of rows between them; ``stateful`` as in Servable. ``restorable`` is False if nothing
+    ``graph`` is a tf.Graph, ``spans`` are one for each signature. ``restorable`` is False if none
     tells how its variables get their values. ``uses``: how the graph uses files, None if nobody
     asks. Making it raises CannotServe, BadBody if files are missing or damaged, and whatever
     TensorFlow raises on importing.
     """
 
     def __init__(
-        self, meta_graph: Any, asked: Asked, held: HeldFolder, uses: FileUses | None
+        self,
+        meta_graph: Any,
+        all_asked: Sequence[Asked],
+        held: HeldFolder,
+        uses: FileUses | None,
     ) -> None:
         self._held = held
-        ends, folder = asked.ends, held.path
+        folder = held.path
+        all_ends = [asked.ends for asked in all_asked]
         paths = assets(meta_graph, folder)
-        needed = _Needed(meta_graph, ends, folder)
-        fix(needed.graph_def, asked.fixed)
+        needed = Needed(meta_graph, all_ends, folder)
+        for asked in all_asked:
+            fix(needed.graph_def, asked.fixed)
         needed.check(uses)
         self.restorable = needed.restorable
         if needed.stored:
             self._freeze(needed)
-        self.graph = _imported(meta_graph, needed.graph_def, ends)
-        self.inputs = self._tensors(ends.inputs)
-        self.outputs = self._tensors(ends.outputs)
-        self.prover = Prover(
-            needed.graph_def,
-            [tensor.name for tensor in self.inputs],
-            [tensor.name for tensor in self.outputs],
-        )
-        self.stateful = self._is_stateful(stateful_functions(needed.graph_def))
+        self.graph = _imported(meta_graph, needed.graph_def, all_ends)
+        functions = stateful_functions(needed.graph_def)
+        self.spans = [self._span(needed.graph_def, ends, functions) for ends in all_ends]
         names = {node.name for node in needed.graph_def.node}
         self._paths = {f"{node}:0": path for node, path in paths.items() if node in names}
         self._init = [self.graph.get_operation_by_name(name) for name in needed.init]
@@ -107,12 +120,15 @@ class SavedGraph:
                     " anew, as Keras' model.export(folder) does"
                 )
 
-    def _is_stateful(self, functions: frozenset[str]) -> bool:
+    def _span(self, graph_def: Any, ends: Ends, functions: frozenset[str]) -> Span:
+        inputs, outputs = self._tensors(ends.inputs), self._tensors(ends.outputs)
+        prover = Prover(graph_def, [t.name for t in inputs], [t.name for t in outputs])
         nodes = GraphNodes(self.graph)
-        nodes.check_covered(self.outputs, self.inputs)
-        return is_stateful(nodes.ancestors(self.outputs, self.inputs), functions)
+        nodes.check_covered(outputs, inputs)
+        stateful = is_stateful(nodes.ancestors(outputs, inputs), functions)
+        return Span(ends, inputs, outputs, prover, stateful)
 
-    def _freeze(self, needed: _Needed) -> None:
+    def _freeze(self, needed: Needed) -> None:
         uses = VariableUses(needed.graph_def, needed.stored)
         candidates = {name: needed.stored[name] for name in sorted(uses.only_read)}
         try:
@@ -123,14 +139,14 @@ class SavedGraph:
         for name in values:
             del needed.stored[name]
 
-    def _add_restoring(self, needed: _Needed) -> None:
+    def _add_restoring(self, needed: Needed) -> None:
         if needed.restore_node:
             self._restore.append(self.graph.get_operation_by_name(needed.restore_node))
             self._fed_to_restore = {f"{needed.file_node}:0": needed.prefix}
         if needed.stored:
             self._restore.append(restoring(self.graph, needed.prefix, needed.stored))
 
-    def _add_checks(self, needed: _Needed) -> dict[str, Any]:
+    def _add_checks(self, needed: Needed) -> dict[str, Any]:
         """Tensors that tell whether the variables of which this is not known have values."""
         variables = {name: self.graph.get_tensor_by_name(f"{name}:0") for name in needed.doubtful}
         with self.graph.as_default():
@@ -149,19 +165,26 @@ class SavedGraph:
             raise CannotServe(f"the SavedModel's graph has no tensor {name!r}") from None
 
 
-class _Needed:
-    """What of a SavedModel's graph predictions need.
+class Needed:
+    """What of a SavedModel's graph predictions need, of one signature or of several.
 
     ``variables`` get their values from the checkpoint ``prefix``, if ``stored`` tells all of
     them. If it does not, ``restore_node`` has to be run, with the checkpoint fed to
     ``file_node``; ``doubtful`` are variables of TensorFlow 2 that may have no value even then.
     """
 
-    def __init__(self, meta_graph: Any, ends: Ends, folder: Path) -> None:
+    def __init__(self, meta_graph: Any, all_ends: Sequence[Ends], folder: Path) -> None:
         whole, saver = meta_graph.graph_def, meta_graph.saver_def
         self.init = init_nodes(meta_graph)
-        self._outputs = [node_of(end.tensor) for end in ends.outputs]
-        self._fed = [node_of(end.tensor) for end in ends.inputs]
+        self._sides = [
+            (
+                [node_of(end.tensor) for end in ends.outputs],
+                [node_of(e.tensor) for e in ends.inputs],
+            )
+            for ends in all_ends
+        ]
+        self._outputs = [name for outputs, _fed in self._sides for name in outputs]
+        self._fed = [name for _outputs, fed in self._sides for name in fed]
         roots = [*self.init, *self._outputs, *self._fed]
         self.graph_def = pruned(whole, roots)
         self.variables = variables_in(self.graph_def) - assigned_in(self.graph_def, self.init)
@@ -199,11 +222,12 @@ class _Needed:
             uses.check_run(self.graph_def, self._outputs, ())
             uses.check_run(self.graph_def, self.init, (ASSET,))
             uses.check_run(self.graph_def, [self.restore_node], (RESTORE,))
-        check_devices(self.graph_def, [*self._outputs, *self.init], self._fed)
+        for outputs, fed in self._sides:
+            check_devices(self.graph_def, [*outputs, *self.init], fed)
 
 
-def _imported(meta_graph: Any, graph_def: Any, ends: Ends) -> Any:
-    prepare(graph_def, {node_of(end.tensor) for end in ends.inputs})
+def _imported(meta_graph: Any, graph_def: Any, all_ends: Sequence[Ends]) -> Any:
+    prepare(graph_def, {node_of(end.tensor) for ends in all_ends for end in ends.inputs})
     graph = tf.Graph()
     with graph.as_default():
         # Names ops whose attributes were left out if they have their default value.

@@ -52,15 +52,16 @@ class Ends(msgspec.Struct, frozen=True):
     left_out: tuple[str, ...] = ()
 
 
-def ends_of(meta_graph: Any, params: Params) -> Ends:
+def ends_of(meta_graph: Any, params: Params, inputs_needed: bool = True) -> Ends:
     """The tensors of the signature that ``params`` name: or of ``serving_default``, or the only.
 
     Where ``params`` name nodes, these are taken: keys of the signature, its tensors, or any
     others of the graph; if they do so in two ways, what ``input_name`` says, if that is there.
     Raises CannotServe if there is no such signature or node, or the
-    signature takes or gives what no request or answer can hold.
+    signature takes or gives what no request or answer can hold, or takes nothing, if
+    ``inputs_needed``.
     """
-    name = _chosen(meta_graph, params.signature)
+    name = _chosen(meta_graph, params)
     definition = meta_graph.signature_def[name]
     nodes = {node.name for node in meta_graph.graph_def.node}
     inputs = _Side(definition.inputs, name, "inputNode", nodes)
@@ -71,7 +72,7 @@ def ends_of(meta_graph: Any, params: Params) -> Ends:
     left_out = [end for end in given if end not in served]
     return Ends(
         name,
-        inputs.ends(params.input_nodes),
+        inputs.ends(params.input_nodes) if definition.inputs or inputs_needed else [],
         served,
         left_out=tuple(f"{end.key} ({_dtype(definition.outputs[end.key])})" for end in left_out),
     )
@@ -86,8 +87,13 @@ def _dtype(info: Any) -> str:
     return dtype_name(tf.as_dtype(info.dtype))
 
 
-def _chosen(meta_graph: Any, wanted: str) -> str:
-    there = sorted(name for name in meta_graph.signature_def if not name.startswith(_INTERNAL))
+def signature_names(meta_graph: Any) -> list[str]:
+    """The signatures that may be served, sorted."""
+    return sorted(name for name in meta_graph.signature_def if not name.startswith(_INTERNAL))
+
+
+def _chosen(meta_graph: Any, params: Params) -> str:
+    wanted, there = params.signature, signature_names(meta_graph)
     if not there:
         raise CannotServe(
             "the SavedModel has no signature: save it with one, as Keras' model.export(folder) does"
@@ -97,12 +103,15 @@ def _chosen(meta_graph: Any, wanted: str) -> str:
             f"params.signature names {wanted!r}, but the SavedModel has {listed(there)}",
             field="signature",
         )
-    if not wanted and _DEFAULT not in there and len(there) > 1:
+    is_unsaid = not wanted and _DEFAULT not in there and len(there) > 1
+    if is_unsaid and params.chooses_signature:  # by nodes, which may be of any of them
         raise CannotServe(
             f"the SavedModel has several signatures, {listed(there)}: name one in params.signature",
             field="signature",
         )
-    return wanted or (_DEFAULT if _DEFAULT in there else there[0])
+    # If nobody says which it is, requests have to name theirs, and any may be the first.
+    with_inputs = [name for name in there if meta_graph.signature_def[name].inputs]
+    return wanted or (_DEFAULT if _DEFAULT in there else [*with_inputs, *there][0])
 
 
 class _Side:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from tfaas_backends.runtimes.tensorflow.errors import load_error, run_error
@@ -15,8 +16,15 @@ from tfaas_core.errors import TfaasError
 from tfaas_core.tensors import NUMPY_DTYPES, Array
 
 
+class Feeds(msgspec.Struct, frozen=True):
+    """Tensors of a graph to feed, and those to fetch then."""
+
+    inputs: Sequence[Any]
+    outputs: Sequence[Any]
+
+
 class GraphSession:
-    """Computes ``outputs`` from ``inputs``, tensors of ``graph``.
+    """Computes tensors of ``graph`` from others: for each of ``feeds``, outputs from inputs.
 
     With one thread, ops run in the thread that calls, with no hand-over. With more, the session
     has so many of its own, and they end with it. ``initialise`` is called with the new session: a
@@ -27,26 +35,41 @@ class GraphSession:
     def __init__(
         self,
         graph: Any,
-        inputs: Sequence[Any],
-        outputs: Sequence[Any],
+        feeds: Sequence[Feeds],
         threads: int,
         initialise: Callable[[Any], None] = lambda session: None,
     ) -> None:
-        self._casts = [t.dtype.as_numpy_dtype if _is_bfloat16(t) else None for t in inputs]
-        self._has_casts = any(self._casts)
-        self._dtypes = [NUMPY_DTYPES[dtype_of(tensor)] for tensor in outputs]
         self._session = tf.compat.v1.Session(graph=graph, config=_config(threads))
         try:
             initialise(self._session)
             # Session.make_callable looks up every name in every run: three times as slow for a
             # small network.
-            self._call = callable_of(self._session, _options(inputs, outputs))
+            self._calls = [_Call(self._session, each) for each in feeds]
         except Exception as error:
             self._session.close()
             raise error if isinstance(error, TfaasError) else load_error(error) from None
 
-    def run(self, inputs: Sequence[Array]) -> list[Array]:
-        """The outputs as C-contiguous arrays. Raises what Servable.run does."""
+    def run(self, inputs: Sequence[Array], place: int = 0) -> list[Array]:
+        """The outputs of the feeds at ``place``, C-contiguous. Raises what Servable.run does."""
+        return self._calls[place](inputs)
+
+    def close(self) -> None:
+        """Ends the session's threads and frees its memory."""
+        self._calls = []
+        session, self._session = self._session, None  # variables go only with the object
+        if session is not None:
+            session.close()
+
+
+class _Call:
+    def __init__(self, session: Any, feeds: Feeds) -> None:
+        inputs, outputs = feeds.inputs, feeds.outputs
+        self._casts = [t.dtype.as_numpy_dtype if _is_bfloat16(t) else None for t in inputs]
+        self._has_casts = any(self._casts)
+        self._dtypes = [NUMPY_DTYPES[dtype_of(tensor)] for tensor in outputs]
+        self._call = callable_of(session, _options(inputs, outputs))
+
+    def __call__(self, inputs: Sequence[Array]) -> list[Array]:
         if self._has_casts:
             inputs = [
                 array if cast is None else array.astype(cast)
@@ -59,13 +82,6 @@ class GraphSession:
         return [
             np.asarray(output, dtype) for output, dtype in zip(outputs, self._dtypes, strict=True)
         ]
-
-    def close(self) -> None:
-        """Ends the session's threads and frees its memory."""
-        self._call = None
-        session, self._session = self._session, None  # variables go only with the object
-        if session is not None:
-            session.close()
 
 
 def _is_bfloat16(tensor: Any) -> bool:

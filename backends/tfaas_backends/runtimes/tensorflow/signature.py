@@ -24,7 +24,8 @@ def spec_of(tensor: Any, field: str) -> TensorSpec:
             field=field,
         )
     shape = None if tensor.shape.rank is None else tuple(tensor.shape.as_list())
-    return TensorSpec(name_of(tensor), dtype, shape)
+    carried = str(tensor.dtype.base_dtype.name)
+    return TensorSpec(name_of(tensor), dtype, shape, carried=carried if carried != dtype else "")
 
 
 def first_names(tensors: Iterable[Any], shapes: Iterable[Any] = ()) -> set[str]:

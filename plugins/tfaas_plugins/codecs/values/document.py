@@ -17,8 +17,6 @@ class ValuesDocument(Document):
     values: Any = None
     keys: list[str] | None = None
     inputs: dict[str, Any] | None = None
-    signature: str | None = None
-    """The signature that the request asks for, not empty; None: whichever the model serves."""
     booleans: bool = True
     """Whether a true or false may be among the values."""
 

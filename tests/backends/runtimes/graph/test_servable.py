@@ -262,7 +262,7 @@ class TimedSession(GraphSession):
         self.run_s = run_s
         self.is_open = True
 
-    def run(self, inputs: Sequence[Array]) -> list[Array]:
+    def run(self, inputs: Sequence[Array], place: int = 0) -> list[Array]:
         time.sleep(self.run_s)
         return []
 

@@ -185,7 +185,7 @@ class CountedSession(GraphSession):
         self.sessions, self.seconds = sessions, seconds
         sessions.append(self)
 
-    def run(self, inputs: Any) -> list[Any]:
+    def run(self, inputs: Any, place: int = 0) -> list[Any]:
         time.sleep(self.seconds)
         return []
 

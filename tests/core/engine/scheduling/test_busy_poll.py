@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tfaas_core.engine.in_model_process.loop import ServableLoop
+from tfaas_core.engine.in_model_process.signed import Signed
 from tfaas_core.engine.in_model_process.warmup import Warmed
 from tfaas_core.engine.scheduling.busy_poll import BusyPoll
 from tfaas_core.engine.scheduling.pace import Pace
@@ -101,7 +102,7 @@ def test_a_loop_that_polls_yields_its_core_but_not_to_a_slow_run(
     pace = Pace("normal", slow_runs)
     warmed = Warmed(signature, mergeable=True)
     options = LoadOptions(busy_poll_s=5.0)
-    loop = ServableLoop(servable, warmed, options, Meter.create(1), pace, over.set)
+    loop = ServableLoop([Signed(servable, warmed)], options, Meter.create(1), pace, over.set)
     loop.connect(theirs)
     loop.start()
     rows = np.ones((1, 3), np.float32)

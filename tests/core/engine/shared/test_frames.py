@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tfaas_core.engine.shared.frames import (
+    ANY_SHAPE,
     MAX_PARTS,
     FrameBuffer,
     decode_answer,
@@ -19,6 +20,8 @@ from tfaas_core.engine.shared.frames import (
     encode_failure,
     encode_request,
     failure_of,
+    id_of_answer,
+    signature_of_request,
 )
 from tfaas_core.errors import (
     BadBody,
@@ -236,3 +239,17 @@ def test_a_frame_that_is_too_large_ends_the_stream_at_its_head() -> None:
     assert list(buffer.feed(struct.pack("<Q10s", 10, b"1234567890"))) == [b"1234567890"]
     with pytest.raises(ConnectionError, match="11 bytes"):
         list(buffer.feed(struct.pack("<Q", 11)))
+
+
+def test_a_request_tells_its_signature_and_whether_its_shapes_matter() -> None:
+    part = [some("int8", (1,))]
+    for alone, how in ((False, (False, False)), (True, (True, False)), (ANY_SHAPE, (True, True))):
+        (frame,) = frames_of(encode_request(7, 1.5, [1], [part], [spec("int8")], alone, 3))
+        request = decode_request(frame, [spec("int8")])
+        assert (request.whole, request.any_shape) == how
+        assert request.signature == signature_of_request(frame) == 3
+
+
+def test_an_answer_tells_which_request_it_is_of() -> None:
+    (frame,) = frames_of(encode_answer(0xFFFF_FFFE, 0, 1, [some("int8", (1,))], [spec("int8")]))
+    assert id_of_answer(frame) == 0xFFFF_FFFE

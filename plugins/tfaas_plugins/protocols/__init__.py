@@ -1,0 +1,1 @@
+"""Protocols of other servers, whose clients this one answers, too."""

@@ -1,0 +1,57 @@
+"""The Open Inference Protocol, which KServe and Triton speak: ``/v2/...``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+
+from tfaas_core.config import Config
+from tfaas_core.hookspecs import hookimpl
+from tfaas_core.host import Host
+from tfaas_core.route import Route
+from tfaas_plugins.protocols.oip.sizes import MEMORY_BYTES
+
+NAME = "oip"
+
+
+class OipTable(Struct, frozen=True):
+    """``[plugins.oip]``: what the Open Inference Protocol may do."""
+
+    model_control: bool = False
+    """Whether ``/v2/repository/models/NAME/load`` and ``unload`` are served, for administrators."""
+
+
+@hookimpl
+def tfaas_config_sections() -> Mapping[str, type[Struct]]:
+    """The table ``[plugins.oip]``."""
+    return {NAME: OipTable}
+
+
+@hookimpl
+def tfaas_register_memory(config: Config) -> Mapping[str, int]:
+    """What the HTTP workers count in, and note which models are unloaded."""
+    return {NAME: MEMORY_BYTES}
+
+
+@hookimpl
+def tfaas_register_routes(host: Host) -> Iterable[Route]:
+    """All below ``/v2``; who may predict may see what a model takes."""
+    from tfaas_plugins.protocols.oip.api import InferenceApi
+    from tfaas_plugins.protocols.oip.control import RepositoryApi
+    from tfaas_plugins.protocols.oip.statistics import Statistics
+    from tfaas_plugins.protocols.unloaded import UnloadedModels
+
+    table: OipTable = host.settings(NAME)
+    unloaded = UnloadedModels(host.memory[NAME])
+    if table.model_control:
+        host.shared[UnloadedModels.KEY] = unloaded
+    repository = RepositoryApi(host, unloaded, table.model_control)
+    api = InferenceApi(host, unloaded, Statistics(host.memory[NAME]), repository)
+    for path in ("/v2", "/V2"):
+        yield Route(path, ("GET",), api.get, right="predict")
+        yield Route(f"{path}/{{path...}}", ("GET",), api.get, right="predict")
+        yield Route(f"{path}/{{path...}}", ("POST",), api.post, express=True, right="predict")
+        control = f"{path}/repository/models/{{name}}"
+        yield Route(f"{control}/load", ("POST",), repository.load, right="admin")
+        yield Route(f"{control}/unload", ("POST",), repository.unload, right="admin")

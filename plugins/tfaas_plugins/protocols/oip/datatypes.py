@@ -1,0 +1,124 @@
+"""The datatypes of the Open Inference Protocol, and tensors as its raw bytes."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Sequence
+from struct import Struct
+from typing import Any
+
+import numpy as np
+
+from tfaas_core.errors import BadBody
+from tfaas_core.tensors import Array, TensorSpec
+
+_NAMES = {
+    **{"bool": "BOOL", "string": "BYTES", "float16": "FP16", "float32": "FP32", "float64": "FP64"},
+    **{f"int{bits}": f"INT{bits}" for bits in (8, 16, 32, 64)},
+    **{f"uint{bits}": f"UINT{bits}" for bits in (8, 16, 32, 64)},
+    "bfloat16": "BF16",
+}
+_SIZES = {
+    **{"BOOL": 1, "FP16": 2, "BF16": 2, "FP32": 4, "FP64": 8},
+    **{f"{sign}INT{bits}": bits // 8 for bits in (8, 16, 32, 64) for sign in ("", "U")},
+}
+DATATYPES = frozenset({*_SIZES, "BYTES"})
+"""All that there are."""
+
+_MOST_ELEMENTS = 1 << 48
+"""A shape of more is refused: no machine holds them."""
+
+_MOST_DIMENSIONS = 32
+
+_LENGTH = Struct("<I")
+
+
+def datatype_of(spec: TensorSpec) -> str:
+    """What the protocol calls the dtype; raises BadBody if it has no name for it."""
+    name = _NAMES.get(spec.carried or spec.dtype)
+    if name is None:
+        raise BadBody(
+            f"the model's {spec.name!r} is {spec.dtype}, for which the protocol has no datatype; "
+            "ask it under /models/NAME/predict"
+        )
+    return name
+
+
+def element_bytes(datatype: str) -> int:
+    """How many bytes an element takes; of BYTES, that is told by each."""
+    return _SIZES[datatype]
+
+
+def elements_of(shape: Sequence[int], what: str) -> int:
+    """How many elements a shape has. Raises BadBody if none has so many."""
+    if any(size < 0 for size in shape):
+        raise BadBody(f"{what} contains one or more invalid dimensions: {list(shape)[:32]}")
+    # A size of 0 does not help: NumPy has no array with such others, even of no elements.
+    if len(shape) > _MOST_DIMENSIONS or math.prod(size or 1 for size in shape) > _MOST_ELEMENTS:
+        raise BadBody(f"{what} causes total element count to exceed maximum size")
+    return math.prod(shape)
+
+
+def from_raw(data: memoryview, datatype: str, shape: Sequence[int], what: str) -> Array:
+    """The tensor that ``data`` holds, little-endian, row after row: a view of it where it can be.
+
+    Strings are an object array of bytes; BF16 becomes float32. Raises BadBody if the size is
+    another than that of ``shape``.
+    """
+    elements = elements_of(shape, what)
+    if datatype == "BYTES":
+        return _strings(data, elements, what).reshape(tuple(shape))
+    size = _SIZES[datatype]
+    if len(data) != elements * size:
+        raise BadBody(
+            f"unexpected total byte size {len(data)} for {what}, expecting {elements * size}"
+        )
+    if datatype == "BF16":
+        bits = np.frombuffer(data, "<u2").astype(np.uint32) << np.uint32(16)
+        return bits.view(np.float32).reshape(tuple(shape))
+    if datatype == "BOOL":
+        # A byte that is neither 0 nor 1 is no bool for those who compute with it.
+        return np.not_equal(np.frombuffer(data, np.uint8), 0).reshape(tuple(shape))
+    return np.frombuffer(data, _dtype(datatype)).reshape(tuple(shape))
+
+
+def _dtype(datatype: str) -> np.dtype[Any]:
+    kind = {"F": "f", "U": "u", "I": "i"}[datatype[0]]
+    return np.dtype(f"<{kind}{_SIZES[datatype]}")
+
+
+def _strings(data: memoryview, elements: int, what: str) -> Array:
+    # Each has a length of four bytes, whatever else is announced.
+    if elements * _LENGTH.size > len(data):
+        raise BadBody(f"incorrect number of string elements: {what} has fewer than {elements}")
+    array = np.empty(elements, object)
+    at, end = 0, len(data)
+    try:
+        for index in range(elements):
+            (size,) = _LENGTH.unpack_from(data, at)
+            at += _LENGTH.size + size
+            if at > end:
+                raise BadBody(f"incomplete string data for {what}: element {index} runs past it")
+            array[index] = bytes(data[at - size : at])
+    except struct.error:
+        raise BadBody(f"incomplete string length indicator for {what}") from None
+    if at != end:
+        raise BadBody(
+            f"unexpected number of string elements for {what}: {end - at} bytes are left over"
+        )
+    return array
+
+
+def to_raw(array: Array, datatype: str) -> bytes | memoryview:
+    """The bytes of a tensor: those of the array itself, where they are what is to be sent."""
+    if datatype == "BYTES":
+        values = array.ravel()
+        return b"".join(part for v in values for part in (_LENGTH.pack(len(v)), v))
+    if datatype == "BF16":
+        bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
+        array = (bits >> np.uint32(16)).astype("<u2")
+    if not array.size:
+        return b""
+    plain = array if array.flags.c_contiguous else array.copy()
+    return plain.reshape(-1).view(np.uint8).data

@@ -1,0 +1,14 @@
+"""Where what lies in the memory that the HTTP workers share."""
+
+from __future__ import annotations
+
+UNLOADED_SLOTS = 1024
+UNLOADED_BYTES = 16
+"""Of a slot: a digest of a model's name."""
+
+COUNTED_AT = UNLOADED_SLOTS * UNLOADED_BYTES
+COUNTED_SLOTS = 2048
+COUNTED_BYTES = 128
+"""Of a slot: a digest of a version's key, and 14 numbers."""
+
+MEMORY_BYTES = COUNTED_AT + COUNTED_SLOTS * COUNTED_BYTES

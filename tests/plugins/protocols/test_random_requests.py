@@ -1,0 +1,125 @@
+"""Random requests of both protocols: whatever they hold, nothing but an error of a client comes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tfaas_plugins.protocols.json_text import read
+from tfaas_plugins.protocols.oip.datatypes import DATATYPES, from_raw, to_raw
+from tfaas_plugins.protocols.oip.requests import arrays_of, infer_body
+from tfaas_plugins.protocols.tfserving.examples import examples_of
+from tfaas_plugins.protocols.tfserving.tensors import values_of
+
+from tfaas_core.errors import BadBody, TfaasError
+from tfaas_core.settings.tables import Limits
+from tfaas_core.tensors import NUMPY_DTYPES, TensorSpec
+from tfaas_core.testing.models import model_version
+from tfaas_core.testing.tries import tries
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+KEYS = st.sampled_from(["x", "y", "b64", "a"])
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=12,
+)
+SPECS = tuple(TensorSpec(name, dtype, None) for name, dtype in (("x", "float32"), ("y", "string")))
+
+
+@settings(max_examples=tries(300), deadline=None)
+@given(st.sampled_from(sorted(NUMPY_DTYPES)), JSON, st.sampled_from(["instances", "inputs"]))
+def test_tensors_of_tensorflow_serving(dtype: str, value: Any, key: str) -> None:
+    version = model_version((TensorSpec("x", dtype, None),), SPECS)
+    try:
+        values = values_of({key: value}, version.signature)
+    except BadBody:
+        return
+    assert values.arrays["x"].dtype == NUMPY_DTYPES[dtype]
+
+
+@settings(max_examples=tries(300), deadline=None)
+@given(JSON, JSON)
+def test_examples_of_tensorflow_serving(examples: Any, context: Any) -> None:
+    try:
+        found = examples_of({"examples": examples, "context": context}, "classify")
+    except BadBody:
+        return
+    assert all(type(each) is bytes for each in found.array)
+
+
+@settings(max_examples=tries(300), deadline=None)
+@given(st.data())
+def test_requests_of_the_open_inference_protocol(data: st.DataObject) -> None:
+    tensor = st.fixed_dictionaries(
+        {},
+        optional={
+            "name": st.sampled_from(["x", "y", "z"]) | SCALARS,
+            "datatype": st.sampled_from(sorted(DATATYPES)) | SCALARS,
+            "shape": st.lists(st.integers(-2, 5) | st.integers(), max_size=4) | SCALARS,
+            "data": JSON,
+            "parameters": st.dictionaries(st.just("binary_data_size"), st.integers() | SCALARS),
+        },
+    )
+    outputs = st.lists(st.fixed_dictionaries({"name": st.just("y"), "parameters": JSON}) | JSON)
+    document = {
+        "inputs": data.draw(st.lists(tensor, max_size=3) | JSON),
+        "outputs": data.draw(outputs | JSON),
+        "parameters": data.draw(JSON),
+    }
+    tail = memoryview(data.draw(st.binary(max_size=20)))
+    try:
+        arrays = arrays_of(infer_body(document, tail), model_version(SPECS, SPECS))
+    except BadBody:
+        return
+    assert set(arrays) == {"x", "y"}
+
+
+@settings(max_examples=tries(300), deadline=None)
+@given(
+    st.sampled_from(sorted(DATATYPES)),
+    st.lists(st.integers(-1, 5) | st.integers(), max_size=3) | st.lists(st.just(1), min_size=30),
+    st.binary(max_size=64),
+)
+def test_raw_tensors_are_written_as_they_were_read(
+    datatype: str, shape: list[int], data: bytes
+) -> None:
+    try:
+        array = from_raw(memoryview(data), datatype, shape, "input 'x'")
+    except BadBody:
+        return
+    written = bytes(to_raw(array, datatype))
+    if datatype == "BOOL":
+        data = bytes(map(bool, data))
+    assert written == data
+    assert array.shape == tuple(shape)
+
+
+@settings(max_examples=tries(200), deadline=None)
+@given(st.lists(st.floats() | st.integers(-(2**63), 2**64 - 1) | st.text() | st.booleans()))
+def test_json_is_read_with_its_bare_words(values: list[Any]) -> None:
+    text = json.dumps(values)
+    try:
+        found = read(text.encode(), Limits())
+    except TfaasError:  # of half a surrogate pair
+        assert "\\ud" in text
+    else:
+        assert json.dumps(found) == text
+
+
+@pytest.mark.parametrize("body", [b"", b"[" * 10**6, b'{"a":' * 10**4, b"1" * 10**5, b"NaN" * 9])
+def test_what_is_no_json_is_refused(body: bytes) -> None:
+    with pytest.raises(TfaasError):
+        read(body, Limits())
+
+
+def test_values_that_bfloat16_lacks_are_rounded_and_not_cut_off() -> None:
+    array = np.array([1.5, -2.0, np.nan, np.inf], np.float32)
+    raw = to_raw(array, "BF16")
+    assert bytes(raw[:4]) == b"\xc0\x3f\x00\xc0"
+    again = from_raw(memoryview(raw), "BF16", [4], "x")
+    assert np.array_equal(again, array, equal_nan=True)

@@ -1,0 +1,60 @@
+"""Inference: the one request, and the one result, that all codecs and protocols come down to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from tfaas_core.errors import DoesNotFit
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.tensors import Array, Arrays, Bound, by_name
+from tfaas_core.visit import Visit
+
+
+class InferenceRequest(msgspec.Struct, frozen=True, gc=False):
+    """What a model is asked, whatever protocol asks it, and by whichever codec it came.
+
+    ``version`` says the model, its version and the signature; ``bound`` holds the named arrays.
+    ``outputs`` are those that are wanted, in this order; None: all, in the signature's.
+    ``timeout_s``: for how long the client waits, if that is shorter than the server does.
+    ``request_id`` is the client's own. ``visit`` tells who asks, and gets what becomes known.
+
+    Requests of different protocols share runs: nothing in here says where they came from.
+    """
+
+    version: ModelVersion
+    bound: Bound
+    outputs: Sequence[str] | None = None
+    timeout_s: float | None = None
+    request_id: str = ""
+    visit: Visit | None = None
+
+    def check_outputs(self) -> None:
+        """Raises DoesNotFit if an output is wanted that the signature has not, or wanted twice."""
+        there = [spec.name for spec in self.version.signature.outputs]
+        for index, name in enumerate(self.outputs or ()):
+            if name not in there:
+                raise DoesNotFit(
+                    f"there is no output {name[:140]!r}; the model gives "
+                    f"{', '.join(map(repr, there))}",
+                    field=name[:140],
+                    expected=there,
+                )
+            if name in (self.outputs or ())[:index]:
+                raise DoesNotFit(f"output {name!r} is asked for twice", field=name)
+
+    def result(self, outputs: Sequence[Array]) -> InferenceResult:
+        """That of ``outputs``, which are all of the signature's, in its order."""
+        named = by_name(self.version.signature, outputs)
+        if self.outputs is not None:
+            named = {name: named[name] for name in self.outputs}
+        return InferenceResult(named, self.version, self.request_id)
+
+
+class InferenceResult(msgspec.Struct, frozen=True, gc=False):
+    """What the model answered: named arrays, and the version, with the signature, that ran."""
+
+    outputs: Arrays
+    version: ModelVersion
+    request_id: str = ""
