@@ -18,6 +18,18 @@ class Fitness(msgspec.Struct, frozen=True):
     is_leaving: bool = False
     fault: str = ""
 
+    @property
+    def why_not_started(self) -> str:
+        """A clause; empty if it has started."""
+        return "" if self.has_started else "HTTP workers are still starting"
+
+    @property
+    def why_not_ready(self) -> str:
+        """Why no requests should be sent here, a clause; empty: they may be."""
+        if self.is_leaving:
+            return "the server was told to stop"
+        return self.fault or self.why_not_started
+
 
 class ProcessStatus(msgspec.Struct, frozen=True):
     """A process of the server. ``kind``: parent, http_worker, or one that the engine names."""

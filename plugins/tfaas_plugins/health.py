@@ -28,18 +28,11 @@ class HealthApi:
 
     async def ready(self, _request: Request) -> Response:
         """``GET /health/ready``: whether requests should be sent here; no model counts."""
-        fitness = self._host.fitness()
-        if fitness.is_leaving:
-            return _answer("ready", "the server was told to stop")
-        return _answer("ready", fitness.fault or _starting(self._host))
+        return _answer("ready", self._host.fitness().why_not_ready)
 
     async def startup(self, _request: Request) -> Response:
         """``GET /health/startup``: whether all HTTP workers have served."""
-        return _answer("started", _starting(self._host))
-
-
-def _starting(host: Host) -> str:
-    return "" if host.fitness().has_started else "HTTP workers are still starting"
+        return _answer("started", self._host.fitness().why_not_started)
 
 
 def _answer(what: str, reason: str) -> Response:

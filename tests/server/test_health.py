@@ -51,6 +51,16 @@ def test_it_is_on_both_ports_below_the_base_and_behind_no_guard(
     assert fresh(management_of(server), "GET", "/status").status_code == 401
 
 
+@pytest.mark.parametrize("what", ["live", "ready"])
+def test_that_of_the_open_inference_protocol_asks_no_guard_either(
+    server: RunningServer, what: str
+) -> None:
+    for url in (server.url, management_of(server)):
+        answer = fresh(url, "GET", f"/v2/health/{what}")
+        assert (answer.status_code, answer.json()) == (200, {what: True})
+    assert fresh(server.url, "GET", "/v2/models").status_code == 401
+
+
 def test_a_model_that_dies_changes_nothing(tmp_path: Path) -> None:
     with fake_server(tmp_path) as server:
         assert server.upload("bad", b"abort").status_code == 200
@@ -67,6 +77,8 @@ def test_it_is_not_ready_while_the_storage_is_away(tmp_path: Path) -> None:
         reason = "the model storage cannot be read"
         lost = 503, {"status": "not ready", "reason": reason}
         until(lambda: ready(server.url) == lost)
+        answer = fresh(server.url, "GET", "/v2/health/ready")
+        assert (answer.status_code, answer.json()) == (503, {"error": f"not ready: {reason}"})
         assert fresh(server.url, "GET", "/health/live").status_code == 200
         (tmp_path / "models").unlink()
         (tmp_path / "away").rename(tmp_path / "models")

@@ -36,7 +36,7 @@ def tfaas_register_memory(config: Config) -> Mapping[str, int]:
 
 @hookimpl
 def tfaas_register_routes(host: Host) -> Iterable[Route]:
-    """All below ``/v2``; who may predict may see what a model takes."""
+    """All below ``/v2``; who may predict may see what a model takes, and health everybody."""
     from tfaas_plugins.protocols.oip.api import InferenceApi
     from tfaas_plugins.protocols.oip.control import RepositoryApi
     from tfaas_plugins.protocols.oip.statistics import Statistics
@@ -52,6 +52,8 @@ def tfaas_register_routes(host: Host) -> Iterable[Route]:
         yield Route(path, ("GET",), api.get, right="predict")
         yield Route(f"{path}/{{path...}}", ("GET",), api.get, right="predict")
         yield Route(f"{path}/{{path...}}", ("POST",), api.post, express=True, right="predict")
+        for what in ("live", "ready"):
+            yield Route(f"{path}/health/{what}", ("GET",), api.get, public=True)
         control = f"{path}/repository/models/{{name}}"
         yield Route(f"{control}/load", ("POST",), repository.load, right="admin")
         yield Route(f"{control}/unload", ("POST",), repository.unload, right="admin")

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from tfaas_core import __version__
-from tfaas_core.errors import BadBody, NotFound, TfaasError, UnknownModel
+from tfaas_core.errors import BadBody, NotFound, TfaasError, Unavailable, UnknownModel
 from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.inference import InferenceRequest
@@ -75,7 +75,8 @@ class InferenceApi:
         if asked.what == "live":
             return json_response({"live": True})
         if asked.what == "ready":
-            self._host.catalog.list()
+            if reason := self._host.fitness().why_not_ready:
+                raise Unavailable(f"not ready: {reason}")
             return json_response({"ready": True})
         if asked.what == "logging":
             return json_response(log_settings(self._host.config.server.log_level))
