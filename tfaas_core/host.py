@@ -67,8 +67,7 @@ class Host:
     ) -> None:
         """``bus`` takes events of the engine, and those of its own."""
         config = self.config = composition.config
-        tls = config.tls_files
-        self.tls = None if tls is None else LiveTls(tls)
+        self.tls = None if config.tls_files is None else LiveTls(config.tls_files)
         self.plugins: Plugins = composition.plugins
         self.codecs: Mapping[str, Codec[Any]] = composition.codecs
         self.runtimes: Mapping[str, Runtime] = composition.runtimes

@@ -101,11 +101,8 @@ class Storage(ABC):
         """
 
     def reopen(self) -> None:
-        """Called in the place of ``open`` by processes of a server that has opened the storage.
-
-        What is missing now was taken away, and is not to be made anew. As ``open``, unless told
-        otherwise.
-        """
+        """Called in the place of ``open`` by processes of a server that has opened the storage:
+        what is missing now was taken away, and is not to be made anew."""
         self.open()
 
     def examine(self) -> list[str]:

@@ -12,7 +12,7 @@ import psutil
 
 from tests.chaos.checks import all_have_learned, leftovers, stored_is_whole, wrong_in_the_end
 from tests.chaos.clients import Changing, Client, Factors, Predicting, until_done
-from tests.chaos.fault import Fault, Lift, nothing
+from tests.chaos.fault import AWAY_LIMIT_S, Fault, Lift, nothing
 from tests.chaos.ledger import ModelLedger
 from tests.chaos.recorder import MARGIN_S, Recorder
 from tests.chaos.report import Struck, Told
@@ -136,6 +136,7 @@ class Run:
         if holds:
             for ledger in self.ledgers.values():
                 ledger.hold()
+        since_s = time.monotonic()
         try:
             since_s = self._strike(faults, step)
             struck.recovery_s = self._recover(since_s)
@@ -147,6 +148,9 @@ class Run:
         if holds:
             self._let_go()
         window.end_s = time.monotonic()
+        if holds:
+            # Each worker sees for itself that the storage is back; which one answers, none tells.
+            window.end_s = max(window.end_s, since_s + AWAY_LIMIT_S)
         time.sleep(MARGIN_S)
         struck.failed = dict(self.recorder.failed_during(window))
         limit_s = max(fault.limit_s or 0.0 for fault in faults)

@@ -17,7 +17,7 @@ TRIES = [f"{when} {number}" for number in range(tries(2)) for when in ("busy", "
 @pytest.mark.parametrize("when", TRIES)
 def test_a_stop_is_clean(tmp_path: Path, scale_graph: ScaleGraph, when: str) -> None:
     settings = ("server.workers=2", "engine.isolation=inline", "engine.sandbox=off")
-    with running_server(tmp_path, *settings) as server:
+    with running_server(tmp_path, *settings, "plugins.access_log.events=false") as server:
         assert server.upload("vk", scale_graph(2.0)).status_code == 200
         with Clients(server, "vk " * 4, right=(b"[2.0,4.0,6.0]",)) as clients:
             clients.wait_for(20)

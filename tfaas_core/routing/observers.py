@@ -154,12 +154,24 @@ class RouteObservers:
         ``answer_bytes``: of the body, as far as it was sent. ``is_noted``: what ``note`` says.
         ``is_cut``: whether it ended early.
         """
+        answer = self._answer(request, response, answer_bytes, is_cut)
+        for number, listener in (
+            (*self._listeners, *self._auditors) if is_noted else self._listeners
+        ):
+            try:
+                listener(answer)
+            except BaseException as error:  # a plugin may call exit()
+                self._failed(number, error)
+
+    def _answer(
+        self, request: Arriving, response: Response, answer_bytes: int, is_cut: bool
+    ) -> Answered:
         visit, head = request.visit, request.head
         assert visit is not None
         is_error = response.status >= 400 and not is_cut
         code = _code(response) if is_error else CUT if is_cut else ""
         # In their order: by their names would take several times as long.
-        answer = Answered(
+        return Answered(
             head.method,
             head.raw_path,
             self._path,
@@ -178,20 +190,6 @@ class RouteObservers:
             visit.run_s,
             visit.request_id,
         )
-        for number, listener in self._listeners:
-            try:
-                listener(answer)
-            except BaseException as error:  # a plugin may call exit()
-                self._failed(number, error)
-        if is_noted:
-            self._audited(answer)
-
-    def _audited(self, answer: Answered) -> None:
-        for number, listener in self._auditors:
-            try:
-                listener(answer)
-            except BaseException as error:  # a plugin may call exit()
-                self._failed(number, error)
 
 
 class _Error(msgspec.Struct):
