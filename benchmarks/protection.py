@@ -85,6 +85,8 @@ def _uploads_ms(server: RunningServer, count: int) -> Iterator[float]:
 
 def _prediction_us(server: RunningServer) -> float:
     server.predict(**_ROW).raise_for_status()
+    # Those of versions that uploads have replaced are on their way out.
+    until(lambda: len(server.model_processes()) == 1 + _UPLOADS)
     watched = [*server.workers(), *server.model_processes()]
     before = sum(map(_cpu_s, watched))
     for _turn in range(_PREDICTIONS):
