@@ -129,8 +129,12 @@ class _Gate(msgspec.Struct, gc=False):
     models: set[str] = set()
 
     def lead(self, visit: Visit) -> None:
-        """Asks about the models that ``visit`` goes to: all guards have said who asks."""
+        """Asks about the models that ``visit`` goes to: all guards have said who asks.
+
+        Those that only count are asked last: what another refuses is not for them to count.
+        """
         visit.gate = self.admit_to
+        self.admitted.sort(key=_only_counts)
         if visit.identity:
             was = self.asking
             self.asking = Asking(was.head, was.client, was.right, was.route, visit.identity)
@@ -163,6 +167,10 @@ class _Gate(msgspec.Struct, gc=False):
                 raise refusal_of(guard, owner, error) from error
             answer = _NOT_ASKED
         self.models.add(model)
+
+
+def _only_counts(admitted: Admission) -> bool:
+    return not admitted[0].knows_who_asks
 
 
 def _since(one: T, guards: Iterable[T]) -> Iterable[T]:

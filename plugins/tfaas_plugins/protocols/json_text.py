@@ -15,6 +15,9 @@ from tfaas_plugins.codecs.values.bounds import check_json
 
 _DEEPEST = 128
 _DEEP = b"[" * _DEEPEST
+_MOST_DIGITS = 400
+"""Of a whole number; what has more is too large for any dtype."""
+
 _TOKENS = (b"NaN", b"Inf")
 _FLOATS = "fc"
 _FIRST = {"Inf": "Infinity", "-Inf": "-Infinity"}
@@ -44,13 +47,20 @@ def read(body: bytes, limits: Limits) -> Any:
 
 def _read_slowly(body: bytes) -> Any:
     try:
-        return json.loads(body.decode())
+        return json.loads(body.decode(), parse_int=_integer)
     except json.JSONDecodeError as error:
         raise NotJson(error.msg, error.pos) from None
     except UnicodeDecodeError as error:
         raise NotJson("it is not UTF-8", error.start) from None
     except (RecursionError, ValueError) as error:  # too deep; a number of too many digits
         raise NotJson(str(error)) from None
+
+
+def _integer(text: str) -> int:
+    # Called for each, so that other threads have their turn; many digits take long.
+    if len(text) > _MOST_DIGITS:
+        raise ValueError(f"a number has {len(text)} digits, which no model takes")
+    return int(text)
 
 
 def dumped(document: Any) -> bytes:

@@ -57,11 +57,14 @@ def kind_of(value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value for a message, cut."""
+    """A value for a message, cut; what is nested too deep is ``...``."""
     try:
-        text = msgspec.json.encode(value).decode()
-    except (ValueError, RecursionError, TypeError, OverflowError):
-        text = repr(value)[:_MOST_SHOWN]
+        try:
+            text = msgspec.json.encode(value).decode()
+        except (ValueError, TypeError, OverflowError):
+            text = repr(value)
+    except RecursionError:
+        text = "..."
     return text[:_MOST_SHOWN]
 
 

@@ -57,7 +57,7 @@ class AddressLimit(Guard):
     def admit(self, asking: Asking) -> str | Awaitable[str]:
         """Nobody in particular; raises OverLimit."""
         if asking.right == "predict":
-            limits = self._predictions
+            limits = self._predictions if _may_predict(asking) else ()
         else:
             limits = self._uploads if asking.route in UPLOADS else ()
         if not limits:
@@ -85,12 +85,17 @@ class NameLimit(Guard):
 
     def admit_to(self, asking: Asking, identity: str, model: str) -> Awaitable[None] | None:
         """Raises OverLimit."""
-        if asking.right != "predict":
+        if asking.right != "predict" or not _may_predict(asking):
             return None
         claims = [Claim(limit, _key(model)) for limit in self._model]
         if who := asking.identity:
             claims = [*(Claim(limit, _key(who)) for limit in self._identity), *claims]
         return self._counters.take(claims)
+
+
+def _may_predict(asking: Asking) -> bool:
+    """Whether a request that takes the right to predict may be a prediction: it may only look."""
+    return asking.head.method not in ("GET", "HEAD")
 
 
 async def _nobody(waiting: Awaitable[None]) -> str:

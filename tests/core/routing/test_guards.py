@@ -103,6 +103,16 @@ def test_who_is_admitted_is_answered() -> None:
     assert request.visit.identity == "alice"
 
 
+@pytest.mark.parametrize("kind", [Asked, Plain])
+def test_one_that_only_counts_does_not_count_what_another_refuses(kind: type[Asked]) -> None:
+    class Counting(kind):  # type: ignore[misc, valid-type]
+        knows_who_asks = False
+
+    counting, guard = Counting(), kind("alice", of_model=Forbidden("no"))
+    assert ask(route_for(counting, guard), to_model()).status == 403
+    assert (len(counting.asked), counting.models, guard.models) == (1, [], [("alice", "vk")])
+
+
 @pytest.mark.parametrize(
     ("error", "status", "header"),
     [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -111,10 +113,64 @@ def test_json_is_read_with_its_bare_words(values: list[Any]) -> None:
         assert json.dumps(found) == text
 
 
+@pytest.mark.parametrize("number", ["9" * 401, "-" + "9" * 4000, "1" * 10**5])
+@pytest.mark.parametrize("other", ["1", "NaN"])
+def test_a_number_of_too_many_digits_is_refused(number: str, other: str) -> None:
+    with pytest.raises(BadBody):
+        read(f"[{other}, {number}]".encode(), Limits())
+
+
+def test_many_digits_hold_up_no_other_thread() -> None:
+    body = b"[NaN," + b",".join([b"9" * 4000] * 3900) + b"]"
+    longest_s = 0.0
+    with ThreadPoolExecutor(1) as threads:
+        future = threads.submit(read, body, Limits())
+        before_s = time.monotonic()
+        while not future.done():
+            time.sleep(0.001)
+            longest_s, before_s = max(longest_s, time.monotonic() - before_s), time.monotonic()
+    assert isinstance(future.exception(), BadBody)
+    assert longest_s < 0.15
+
+
 @pytest.mark.parametrize("body", [b"", b"[" * 10**6, b'{"a":' * 10**4, b"1" * 10**5, b"NaN" * 9])
 def test_what_is_no_json_is_refused(body: bytes) -> None:
     with pytest.raises(TfaasError):
         read(body, Limits())
+
+
+DEPTHS = [*range(1, 1000, 37), *range(900, 1024)]
+
+
+@pytest.mark.parametrize("nested", [('{"a":', "}"), ('[{"a":', "}]")])
+def test_however_deep_a_body_is_nested_it_is_an_error_of_the_client(
+    nested: tuple[str, str],
+) -> None:
+    version = model_version(SPECS[:1], SPECS)
+    for depth in DEPTHS:
+        value = nested[0] * depth + "1" + nested[1] * depth
+        tensor = '{"name": "x", "datatype": "FP32", "shape": [2], "data": [0, 0]'
+        for text in (
+            f'{{"instances": [0, {value}]}}',
+            f'{{"inputs": {{"x": [0, {value}]}}}}',
+        ):
+            with pytest.raises(BadBody):
+                values_of(read(text.encode(), Limits()), version.signature)
+        for field in ("datatype", "data", "shape", "name", "parameters"):
+            text = f'{{"inputs": [{tensor}, "{field}": [{value}]}}]}}'
+            with pytest.raises(BadBody):
+                arrays_of(infer_body(read(text.encode(), Limits()), memoryview(b"")), version)
+        with pytest.raises(BadBody):
+            examples_of(read(f'{{"examples": [{{"x": {value}}}]}}'.encode(), Limits()), "classify")
+
+
+@pytest.mark.parametrize("digits", [19, 310, 400])
+def test_a_timeout_of_however_many_digits_is_a_long_time(digits: int) -> None:
+    timeout = "9" * digits
+    text = f'{{"inputs": [], "parameters": {{"timeout": {timeout}}}}}'
+    timeout_s = infer_body(read(text.encode(), Limits()), memoryview(b"")).timeout_s
+    assert timeout_s is not None
+    assert 10**12 < timeout_s < 10**14
 
 
 def test_values_that_bfloat16_lacks_are_rounded_and_not_cut_off() -> None:

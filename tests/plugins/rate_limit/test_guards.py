@@ -123,6 +123,13 @@ def test_what_neither_predicts_nor_uploads_has_no_limit(right: str) -> None:
     assert admitted_to(name_limit("1/hour", "1/hour"), asking, "vk") == 20
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_look_by_those_who_may_predict_has_no_limit(method: str) -> None:
+    asking = asking_with({}, "predict", "/v2/{path...}", method)
+    assert admitted(address_limit("1/hour", "1/hour"), asking) == 20
+    assert admitted_to(name_limit("1/hour", "1/hour"), asking, "vk") == 20
+
+
 def test_a_roll_back_has_no_limit() -> None:
     asking = asking_with({}, "upload", "/models/{name}/rollback")
     assert admitted(address_limit("1/hour", "1/hour"), asking) == 20

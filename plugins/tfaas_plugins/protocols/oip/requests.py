@@ -11,7 +11,14 @@ import numpy as np
 from tfaas_core.errors import BadBody
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, TensorSpec
-from tfaas_plugins.protocols.json_values import Flat, Ragged, WrongValue, array_of, leaves
+from tfaas_plugins.protocols.json_values import (
+    Flat,
+    Ragged,
+    WrongValue,
+    array_of,
+    leaves,
+    shown,
+)
 from tfaas_plugins.protocols.oip.datatypes import (
     DATATYPES,
     datatype_of,
@@ -22,6 +29,8 @@ from tfaas_plugins.protocols.oip.datatypes import (
 _SCALARS = (str, int, float, bool)
 _MOST_INPUTS = 4096
 _DIMENSION = 1 << 63
+_LONGEST_US = (1 << 64) - 1
+"""The largest that the protocol holds, and no float is too small for."""
 
 
 class WantedOutput(msgspec.Struct, frozen=True):
@@ -50,7 +59,9 @@ class InferBody(msgspec.Struct, frozen=True):
     def timeout_s(self) -> float | None:
         """What the parameter ``timeout`` says, in microseconds there; None: nothing."""
         timeout = self.parameters.get("timeout")
-        return timeout / 1e6 if type(timeout) is int and timeout > 0 else None
+        if type(timeout) is not int or timeout <= 0:
+            return None
+        return min(timeout, _LONGEST_US) / 1e6
 
     @property
     def signature(self) -> str | None:
@@ -189,7 +200,7 @@ def arrays_of(body: InferBody, version: ModelVersion) -> dict[str, Array]:
 def _array(each: dict[str, Any], spec: TensorSpec, tail: memoryview | None, model: str) -> Array:
     name, datatype = spec.name, each.get("datatype")
     if type(datatype) is not str or datatype not in DATATYPES:
-        raise BadBody(f"invalid datatype for input {name!r}: {str(datatype)[:80]}")
+        raise BadBody(f"invalid datatype for input {name!r}: {shown(datatype)[:80]}")
     expected = datatype_of(spec)
     if datatype != expected:
         raise BadBody(
