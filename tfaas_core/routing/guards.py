@@ -134,7 +134,8 @@ class _Gate(msgspec.Struct, gc=False):
         Those that only count are asked last: what another refuses is not for them to count.
         """
         visit.gate = self.admit_to
-        self.admitted.sort(key=_only_counts)
+        if len(self.admitted) > 1:
+            self.admitted.sort(key=_only_counts)
         if visit.identity:
             was = self.asking
             self.asking = Asking(was.head, was.client, was.right, was.route, visit.identity)
