@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from tfaas_core.errors import Unavailable
 
 OVERDRAFT_BYTES = 1 << 24
@@ -22,6 +25,16 @@ class InFlight:
         """Raises Unavailable if there is no room for ``size`` bytes more."""
         if size > self.left + overdraft:
             raise self.no_room()
+
+    @contextmanager
+    def held(self, size: int) -> Iterator[None]:
+        """So many bytes more are in memory in the block. Raises Unavailable if there is no room."""
+        self.check_room(size)
+        self.left -= size
+        try:
+            yield
+        finally:
+            self.left += size
 
     def no_room(self) -> Unavailable:
         """What a client is told whose body does not fit beside those of others."""

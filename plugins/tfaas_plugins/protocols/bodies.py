@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from tfaas_core.errors import BadBody, TooLarge, UnsupportedMediaType
+from tfaas_core.host import Host
+from tfaas_core.route import Request
 
 _PLAIN = ("", "identity")
 _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
@@ -12,6 +16,22 @@ _PIECE_BYTES = 1 << 16
 
 MOST_UNPACKED_BYTES = 100 << 20
 """What a compressed body may hold: a small one can hold a thousand times as much as it has."""
+
+
+@asynccontextmanager
+async def unpacked(host: Host, request: Request, most_bytes: int) -> AsyncIterator[bytes]:
+    """The body, as it was before its Content-Encoding. In the block, that counts as in flight.
+
+    Raises as ``inflated`` and ``is_compressed``, and Unavailable if there is no room.
+    """
+    encoding, in_flight = request.head.content_encoding, host.in_flight
+    if not encoding or not is_compressed(encoding):
+        yield request.body
+        return
+    most = min(most_bytes, in_flight.most_bytes)
+    body = await host.predictor.in_thread(inflated, request.body, encoding, most)
+    with in_flight.held(len(body)):
+        yield body
 
 
 def is_compressed(encoding: str) -> bool:

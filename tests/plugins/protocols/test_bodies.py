@@ -6,10 +6,13 @@ import gzip
 import zlib
 
 import pytest
-from tfaas_plugins.protocols.bodies import compressed, inflated, is_compressed
+from tfaas_plugins.protocols.bodies import compressed, inflated, is_compressed, unpacked
 from tfaas_plugins.protocols.oip.accept import best_encoding
 
-from tfaas_core.errors import BadBody, TooLarge, UnsupportedMediaType
+from tfaas_core.errors import BadBody, TooLarge, Unavailable, UnsupportedMediaType
+from tfaas_core.testing.fake_request import FakeRequest
+from tfaas_core.testing.hosts import host_of
+from tfaas_core.testing.loops import in_event_loop
 
 TEXT = b"some text" * 1000
 
@@ -36,6 +39,32 @@ def test_what_is_not_is_refused(body: bytes) -> None:
 def test_no_more_is_unpacked_than_may_be() -> None:
     with pytest.raises(TooLarge):
         inflated(gzip.compress(TEXT), "gzip", len(TEXT) - 1)
+
+
+@in_event_loop
+async def test_what_a_body_unpacks_to_is_in_flight_while_it_is_used() -> None:
+    sent = FakeRequest.of("POST", "/v2", gzip.compress(TEXT), {"content-encoding": "gzip"})
+    async with host_of() as host:
+        before = host.in_flight.left
+        async with unpacked(host, sent, 1 << 20) as body:
+            assert body == TEXT
+            assert host.in_flight.left == before - len(TEXT)
+        assert host.in_flight.left == before
+        host.in_flight.left = len(TEXT) - 1
+        with pytest.raises(Unavailable):
+            async with unpacked(host, sent, 1 << 20):
+                pass
+        assert host.in_flight.left == len(TEXT) - 1
+
+
+@in_event_loop
+async def test_no_more_is_unpacked_than_may_ever_be_in_flight() -> None:
+    sent = FakeRequest.of("POST", "/v2", gzip.compress(TEXT), {"content-encoding": "gzip"})
+    most = f"limits.max_bytes_in_flight={len(TEXT) - 1}"
+    async with host_of(settings=[most]) as host:
+        with pytest.raises(TooLarge):
+            async with unpacked(host, sent, 1 << 20):
+                pass
 
 
 def test_other_encodings_are_refused() -> None:

@@ -17,7 +17,7 @@ from tfaas_core.route import Request, Response, admit, json_response, visible_mo
 from tfaas_core.tensors import Array, BatchAxis, Bound
 from tfaas_core.visit import Visit
 from tfaas_plugins.protocols.answers import answered
-from tfaas_plugins.protocols.bodies import MOST_UNPACKED_BYTES, compressed, inflated, is_compressed
+from tfaas_plugins.protocols.bodies import MOST_UNPACKED_BYTES, compressed, unpacked
 from tfaas_plugins.protocols.json_text import NotJson, read
 from tfaas_plugins.protocols.oip.accept import best_encoding
 from tfaas_plugins.protocols.oip.answers import JSON_LENGTH, infer_answer
@@ -124,14 +124,20 @@ class InferenceApi:
         # It is told how long the run took, whether anybody else asks or not.
         visit = request.visit = request.visit or Visit(begin_s=begin_s)
         visit.codec = "oip"
-        body = await self._in_thread(request, self._read, request)
-        signature = body.signature if isinstance(body, InferBody) else None
-        version = await self._resolved(request, asked.target, signature)
-        try:
-            response = await self._inferred(request, body, version, visit, begin_s)
-        except TfaasError:
-            self._statistics.failed(version, begin_s)
-            raise
+        most_bytes = min(self._host.config.server.max_body_bytes, MOST_UNPACKED_BYTES)
+        async with unpacked(self._host, request, most_bytes) as content:
+            body = await self._in_thread(request, self._read, request, content)
+            signature = body.signature if isinstance(body, InferBody) else None
+            version = await self._resolved(request, asked.target, signature)
+            try:
+                response = await self._inferred(request, body, version, visit, begin_s)
+            except TfaasError:
+                self._statistics.failed(version, begin_s)
+                raise
+        return await self._encoded(request, response)
+
+    async def _encoded(self, request: Request, response: Response) -> Response:
+        """Compressed, if the client asks for that."""
         encoding = best_encoding(request.headers.get("accept-encoding", ""))
         if not encoding:
             return response
@@ -183,12 +189,9 @@ class InferenceApi:
             return await self._host.predictor.in_thread(work, *arguments)
         return work(*arguments)
 
-    def _read(self, request: Request) -> InferBody | bytes:
-        """The request; if it is raw, all of its bytes."""
-        config, body, head = self._host.config, request.body, request.head
-        if head.content_encoding and is_compressed(head.content_encoding):
-            most_bytes = min(config.server.max_body_bytes, MOST_UNPACKED_BYTES)
-            body = inflated(body, head.content_encoding, most_bytes)
+    def _read(self, request: Request, body: bytes) -> InferBody | bytes:
+        """The request whose ``body`` was unpacked; if it is raw, all of its bytes."""
+        config, head = self._host.config, request.head
         length = _json_length(head.headers.get(JSON_LENGTH.lower()), len(body))
         if length == 0 and body:
             return body

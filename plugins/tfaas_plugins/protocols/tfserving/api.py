@@ -16,7 +16,7 @@ from tfaas_core.predict.predictor import LARGE_BODY_BYTES, Target
 from tfaas_core.route import Request, Response, admit, json_response, visible_models
 from tfaas_core.tensors import Array, Bound, is_declared
 from tfaas_plugins.protocols.answers import answered
-from tfaas_plugins.protocols.bodies import inflated, is_compressed
+from tfaas_plugins.protocols.bodies import unpacked
 from tfaas_plugins.protocols.json_text import NotJson, dumped, is_finite, read, with_tokens
 from tfaas_plugins.protocols.tfserving.examples import (
     Examples,
@@ -101,33 +101,25 @@ class ServingApi:
         asked = self._asked(request)
         if request.visit is not None:
             request.visit.codec = "tfserving"
-        document = await self._document(request)
-        name = _signature_name(document)
-        target = msgspec.structs.replace(asked.target, signature=name)
-        if asked.verb == "predict":
-            return await self._predict(request, document, target)
-        examples = await self._in_thread(request, examples_of, document, asked.verb)
-        version = await self._resolved(request, target, asked.verb)
-        outputs = await self._of_examples(request, version, examples)
-        rows = len(examples.array)
-        answer = _results(asked.verb, outputs, rows)
-        return Response(answer)
+        most_bytes = self._host.config.limits.max_json_bytes
+        async with unpacked(self._host, request, most_bytes) as body:
+            document = await self._in_thread(request, self._read, body)
+            if type(document) is not dict:
+                raise BadBody("Request body must be a JSON object. Is not object")
+            name = _signature_name(document)
+            target = msgspec.structs.replace(asked.target, signature=name)
+            if asked.verb == "predict":
+                return await self._predict(request, document, target)
+            examples = await self._in_thread(request, examples_of, document, asked.verb)
+            version = await self._resolved(request, target, asked.verb)
+            outputs = await self._of_examples(request, version, examples)
+        return Response(_results(asked.verb, outputs, len(examples.array)))
 
-    async def _document(self, request: Request) -> dict[str, Any]:
-        document = await self._in_thread(request, self._read, request)
-        if type(document) is not dict:
-            raise BadBody("Request body must be a JSON object. Is not object")
-        return document
-
-    def _read(self, request: Request) -> Any:
-        config, body = self._host.config, request.body
-        encoding = request.head.content_encoding
-        if encoding and is_compressed(encoding):
-            body = inflated(body, encoding, config.limits.max_json_bytes)
+    def _read(self, body: bytes) -> Any:
         if not body.strip():
             raise BadBody("JSON Parse error: The document is empty")
         try:
-            return read(body, config.limits)
+            return read(body, self._host.config.limits)
         except NotJson as error:
             raise BadBody(
                 f"JSON Parse error: Invalid value. at offset: {error.offset} ({error.message})"
