@@ -23,6 +23,7 @@ from tfaas_core.errors import BadBody, TooLarge
 
 _CHUNK_BYTES = 1 << 20
 _MAX_READ_BYTES = 4 << 20
+_MEMBERS_HEADERS_BYTES = 16 << 10
 _MAX_RATIO = 200
 _RATIO_COUNTS_FROM_BYTES = 64 << 20
 _PACKING_LEVEL = 1
@@ -43,6 +44,16 @@ class BundleLimits(msgspec.Struct, frozen=True):
     max_unpacked_bytes: int
     max_bundle_files: int
 
+    def most_read_bytes(self, packed_bytes: int) -> int:
+        """Where a tarball that may be unpacked ends at the latest, headers and padding included."""
+        unpacked_bytes = min(self.max_unpacked_bytes, _most_unpacked_bytes(packed_bytes))
+        return unpacked_bytes + (self.max_bundle_files + 1) * _MEMBERS_HEADERS_BYTES
+
+
+def _most_unpacked_bytes(packed_bytes: int) -> int:
+    """Beyond it, it is no model but a decompression bomb."""
+    return max(_RATIO_COUNTS_FROM_BYTES, _MAX_RATIO * packed_bytes)
+
 
 def is_bundle(path: Path) -> bool:
     """Whether a file is a tarball, plain or gzipped, told by its first bytes."""
@@ -61,22 +72,22 @@ def unpack(
     is no tarball or holds what it must not, TooLarge beyond ``limits``, and OSError as it comes.
     """
     folder.mkdir(mode=0o700)
-    with _reading(tarball) as archive:
-        unpacker = _Unpacker(folder, limits, tarball.stat().st_size, has_room)
+    packed_bytes = tarball.stat().st_size
+    with _reading(tarball, limits.most_read_bytes(packed_bytes)) as archive:
+        unpacker = _Unpacker(folder, limits, packed_bytes, has_room)
         for member in archive:
             unpacker.take(archive, member)
 
 
 @contextmanager
-def _reading(tarball: Path) -> Iterator[tarfile.TarFile]:
+def _reading(tarball: Path, most_bytes: int) -> Iterator[tarfile.TarFile]:
     try:
         with tarball.open("rb") as file:
             is_gzipped = file.read(len(GZIP.magic)) == GZIP.magic
             file.seek(0)
             plain = gzip.GzipFile(fileobj=file) if is_gzipped else file
-            with tarfile.open(
-                fileobj=cast(IO[bytes], _Bounded(cast(IO[bytes], plain))), mode="r:"
-            ) as archive:
+            bounded = _Bounded(cast(IO[bytes], plain), most_bytes)
+            with tarfile.open(fileobj=cast(IO[bytes], bounded), mode="r:") as archive:
                 yield archive
             # gzip's checksum comes last, and is compared only once it is reached.
             plain.read(_MAX_READ_BYTES)
@@ -87,12 +98,21 @@ def _reading(tarball: Path) -> Iterator[tarfile.TarFile]:
 
 
 class _Bounded:
-    """A file that refuses large reads: tarfile reads extended headers of any size whole."""
+    """A file that refuses what headers may lead to, since tarfile does whatever they say.
 
-    def __init__(self, file: IO[bytes]) -> None:
+    It reads extended headers of any size whole, and goes on wherever a size leads, even if a global
+    header told another size for the member.
+    """
+
+    def __init__(self, file: IO[bytes], most_bytes: int) -> None:
         self._file = file
-        self.seek = file.seek
+        self._most_bytes = most_bytes
         self.tell = file.tell
+
+    def seek(self, offset: int) -> int:
+        if not 0 <= offset <= self._most_bytes:
+            raise BadBody("the bundle has a header with a size that cannot be")
+        return self._file.seek(offset)
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= _MAX_READ_BYTES:
@@ -127,6 +147,8 @@ class _Unpacker:
 
     def _count(self, size: int) -> None:
         limits = self._limits
+        if size < 0:
+            raise BadBody("the bundle has a header with a size that cannot be")
         self._files += 1
         self._bytes += size
         if self._files > limits.max_bundle_files:
@@ -141,7 +163,7 @@ class _Unpacker:
                 "(limits.max_unpacked_bytes)",
                 expected=limits.max_unpacked_bytes,
             )
-        if self._bytes > max(_RATIO_COUNTS_FROM_BYTES, _MAX_RATIO * self._packed_bytes):
+        if self._bytes > _most_unpacked_bytes(self._packed_bytes):
             raise TooLarge(
                 f"the bundle unpacks to more than {_MAX_RATIO} times its size: "
                 "that is no model but a decompression bomb",

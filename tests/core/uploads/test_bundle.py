@@ -45,6 +45,23 @@ def unpacked(tmp_path: Path, *members: tuple[tarfile.TarInfo, bytes], **limits: 
     return folder
 
 
+def header(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
+    """A header with any size, which tarfile would not write."""
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    content = bytearray(info.tobuf(tarfile.USTAR_FORMAT))
+    first = b"\xff" if size < 0 else b"\x80"
+    content[124:136] = first + size.to_bytes(11, "big", signed=True)
+    content[148:156] = b" " * 8
+    content[148:156] = b"%06o\0 " % sum(content)
+    return bytes(content)
+
+
+def told_size(size: int) -> bytes:
+    """A global header: whatever the headers of members say, they have this size."""
+    return tarfile.TarInfo.create_pax_global_header({"size": str(size)})
+
+
 class TestHonestBundles:
     @pytest.mark.parametrize("mode", ["w", "w:gz"])
     def test_all_of_it_is_unpacked(self, tmp_path: Path, mode: str) -> None:
@@ -155,6 +172,39 @@ class TestHostileBundles:
             assert tracemalloc.get_traced_memory()[1] < 16 << 20
         finally:
             tracemalloc.stop()
+
+    @pytest.mark.parametrize("size", [-512, -(10**12), 2**62, 2**80])
+    @pytest.mark.parametrize("is_told", [False, True])
+    @pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.XHDTYPE])
+    @pytest.mark.parametrize("squeeze", [bytes, gzip.compress])
+    def test_a_size_that_cannot_be_is_refused(
+        self,
+        tmp_path: Path,
+        size: int,
+        is_told: bool,
+        kind: bytes,
+        squeeze: Callable[[bytes], bytes],
+    ) -> None:
+        told = told_size(0) if is_told and kind == tarfile.REGTYPE else b""
+        content = told + header("m/a", size, kind) + header("m/b", 1) + bytes(4096)
+        (tmp_path / "b").write_bytes(squeeze(content))
+        with pytest.raises(TfaasError) as refused:
+            unpack(tmp_path / "b", tmp_path / "out", LIMITS)
+        assert refused.value.status in (400, 413)
+
+    def test_a_folder_of_less_than_nothing_makes_no_room_for_a_file(self, tmp_path: Path) -> None:
+        content = header("m", -(10**6), tarfile.DIRTYPE) + header("m/b", 5000) + bytes(8192)
+        (tmp_path / "b").write_bytes(content)
+        with pytest.raises(BadBody, match="a size that cannot be"):
+            unpack(tmp_path / "b", tmp_path / "out", BundleLimits(4096, 100))
+
+    def test_what_a_global_header_hides_is_not_unpacked_to_be_passed_over(
+        self, tmp_path: Path
+    ) -> None:
+        hidden = told_size(0) + header("m/a", 4 << 30) + bytes(256 << 20)
+        (tmp_path / "b").write_bytes(gzip.compress(hidden, 1))
+        with pytest.raises(BadBody, match="a size that cannot be"):
+            unpack(tmp_path / "b", tmp_path / "out", BundleLimits(1 << 40, 100))
 
     @pytest.mark.parametrize(
         "damage",
