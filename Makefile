@@ -26,9 +26,9 @@ chaos: $(INSTALLED)
 	$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),2) $(if $(SEED),--seed $(SEED)) \
 		$(if $(STORAGES),--storages $(STORAGES)) $(if $(REPLAY),--replay $(REPLAY))
 
-# MINUTES for all targets together; TARGETS="json http_head": those alone.
+# MINUTES for all targets together; TARGETS="json http_head": those alone; SEED=1: the same inputs again.
 fuzz: $(INSTALLED)
-	$(BIN)/python -m tests.fuzz.run --minutes $(or $(MINUTES),5) $(TARGETS)
+	$(BIN)/python -m tests.fuzz.run --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED)) $(TARGETS)
 
 audit:
 	$(PYTHON) .ci/audit

@@ -49,4 +49,4 @@ def _openssl(*arguments: str) -> None:
         subprocess.run(["openssl", *arguments], check=True, capture_output=True, text=True)
     except FileNotFoundError:
         assert os.environ.get("CI") != "true", "no openssl, which CI must have"
-        pytest.skip("there is no command openssl")
+        pytest.skip("no openssl: apt-get install openssl")

@@ -3,6 +3,9 @@
 Each target has a process of its own, and an equal share of the time. What it finds of new inputs
 stays in ``.fuzz/found``, and the next time goes on from there. An input that fails is in
 ``.fuzz/failed``.
+
+With a seed, the same inputs come in the same order each time, as long as the code and what was
+found before are the same: a slower machine gets less far.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -71,7 +75,7 @@ def main(arguments: Sequence[str]) -> int:
     share_s = max(1, int(options.minutes * 60 * min(cores, len(chosen)) / len(chosen)))
     print(f"{len(chosen)} targets, {share_s} s each, {cores} at a time", flush=True)
     with ThreadPoolExecutor(cores) as pool:
-        outcomes = list(pool.map(lambda target: fuzz(target, share_s), chosen))
+        outcomes = list(pool.map(lambda target: fuzz(target, share_s, options.seed), chosen))
     print(table(outcomes))
     wrong = [each for each in outcomes if each.status]
     for outcome in wrong:
@@ -82,12 +86,13 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
     parser.add_argument("--minutes", type=float, default=5, help="for all targets together")
+    parser.add_argument("--seed", type=int, default=0, help="left out: another one each time")
     parser.add_argument("targets", nargs="*", help="those alone; left out: all")
     return parser
 
 
-def fuzz(target: Target, share_s: int, room: Path = ROOM) -> Outcome:
-    """Fuzzes a target for so long, in a process of its own."""
+def fuzz(target: Target, share_s: int, seed: int = 0, room: Path = ROOM) -> Outcome:
+    """Fuzzes a target for so long, in a process of its own. A ``seed`` of 0: any."""
     found, failed = room / "found" / target.name, room / "failed" / target.name
     log = room / "logs" / f"{target.name}.log"
     for folder in (found, failed, log.parent, target.corpus):
@@ -95,6 +100,7 @@ def fuzz(target: Target, share_s: int, room: Path = ROOM) -> Outcome:
     before = set(failed.iterdir())
     since_s = time.monotonic()
     flags = [
+        f"-seed={seed}",
         f"-max_total_time={share_s}",
         f"-max_len={target.max_bytes}",
         f"-timeout={_STUCK_S}",
@@ -130,8 +136,10 @@ def command_of(target: Target) -> list[str]:
     return [sys.executable, *entry, *watched, f"--held-s={target.held_s}", "--"]
 
 
-def _run(command: Sequence[str], out: object, most_s: float) -> int:
-    process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out)  # type: ignore[call-overload]
+def _run(command: Sequence[str], out: IO[bytes], most_s: float) -> int:
+    # The order of a set must not depend on anything but the seed.
+    environment = os.environ | {"PYTHONHASHSEED": "0"}
+    process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out, env=environment)
     try:
         return int(process.wait(most_s + _STUCK_S))
     except subprocess.TimeoutExpired:

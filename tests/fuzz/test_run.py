@@ -55,7 +55,7 @@ def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planted:
 
 
 def test_what_fails_is_found_line_by_line_and_kept(planted: Planted) -> None:
-    outcome = fuzz(planted, 300, planted.room)
+    outcome = fuzz(planted, 300, room=planted.room)
     assert outcome.status
     assert outcome.failed is not None
     assert outcome.failed.read_bytes()[:4] == b"open"

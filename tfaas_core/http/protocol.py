@@ -90,7 +90,7 @@ class TfaasProtocol(SanicProtocol):
         self._drop_express()
         if self._linger is not None:
             self._linger.cancel()
-        super().connection_lost(exc)  # type: ignore[no-untyped-call]
+        super().connection_lost(exc)
 
     def close(self, timeout: float | None = None) -> None:
         transport: Any = self.transport

@@ -160,6 +160,14 @@ class SanicProtocol(HttpProtocol):
         # Sanic sets it only when its task begins.
         self._http: Any = None
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)  # type: ignore[no-untyped-call]
+        # Sanic leaves the clock of a connection running that the client has ended, which keeps all
+        # of it, and its TLS, for half a minute.
+        clock: Any = self._callback_check_timeouts
+        if clock is not None:
+            clock.cancel()
+
     @property
     def rests(self) -> bool:
         """Whether Sanic has no byte of a request, and will wait for one, or waits already."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Callable
 
 import pytest
 
 from tests.core.http.served import SANICS, WITHIN_S, Served, request, serve
+from tfaas_core.http.protocol import TfaasProtocol
 from tfaas_core.route import Request, Response
 
 
@@ -31,6 +33,33 @@ class Gate:
             self.cancelled.set()
             raise
         return Response(asked.body)
+
+
+def protocols() -> int:
+    gc.collect()
+    return sum(type(each) is TfaasProtocol for each in gc.get_objects())
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST", request("echo"), request("echo", b"", *SANICS)])
+def test_nothing_stays_of_a_connection_that_its_client_has_ended(sent: bytes) -> None:
+    async def come_and_go(served: Served) -> None:
+        for _ in range(20):
+            connection = await served.connect()
+            connection.writer.write(sent)
+            if sent.endswith(b"\r\n"):
+                await connection.answer()
+            await _until(lambda: served.connections == 1)
+            connection.writer.transport.abort()
+            await _until(lambda: served.connections == 0)
+        await _until(lambda: protocols() == before)
+
+    before = protocols()
+    serve({"echo": echo}, come_and_go)
 
 
 def test_requests_that_come_early_are_answered_in_order() -> None:

@@ -50,7 +50,7 @@ ATTRIBUTES = {
     "sanic.server.protocols.http_protocol:HttpProtocol": [
         *("HTTP_CLASS", "_http", "_task", "_time", "_can_write", "recv_buffer", "connection_lost"),
         *("data_received", "close", "close_if_idle", "abort", "pause_writing", "resume_writing"),
-        "receive_more",
+        *("receive_more", "_callback_check_timeouts"),
     ],
 }
 
