@@ -47,7 +47,7 @@ def tfaas_register_routes(host: Host) -> Iterable[Route]:
     if table.model_control:
         host.shared[UnloadedModels.KEY] = unloaded
     repository = RepositoryApi(host, unloaded, table.model_control)
-    api = InferenceApi(host, unloaded, Statistics(host.memory[NAME]), repository)
+    api = InferenceApi(host, Statistics(host.memory[NAME]), repository)
     for path in ("/v2", "/V2"):
         yield Route(path, ("GET",), api.get, right="predict")
         yield Route(f"{path}/{{path...}}", ("GET",), api.get, right="predict")
