@@ -138,6 +138,9 @@ class Forbidden(TfaasError):
 
     status = 403
     code = "forbidden"
+    identity: str = ""
+    """Who was refused, as ``Guard.admit`` would have said: for observers, and not for the client.
+    """
 
 
 class NotFound(TfaasError):

@@ -135,16 +135,16 @@ class InferenceApi(Handlers):
         begin_s: float,
     ) -> Response:
         if isinstance(body, bytes):
-            body, arrays = await self.read(request, raw_input, body, version)
+            told, arrays = await self.read(request, raw_input, body, version)
         else:
-            arrays = await self.read(request, arrays_of, body, version)
-        wanted = _wanted(body, version)
-        names = None if body.outputs is None else [each.name for each in wanted]
+            told, arrays = body, await self.read(request, arrays_of, body, version)
+        wanted = _wanted(told, version)
+        names = None if told.outputs is None else [each.name for each in wanted]
         bound = _bound(version, arrays)
-        asked = InferenceRequest(version, bound, names, body.timeout_s, body.id or "", visit)
+        asked = InferenceRequest(version, bound, names, told.timeout_s, told.id or "", visit)
         run_s = time.monotonic()
         result = await self.host.infer(asked)
-        asking = result, wanted, body.id, version.labels
+        asking = result, wanted, told.id, version.labels
         response = await self.written(result.outputs, infer_answer, *asking)
         self._statistics.succeeded(version, visit, bound.rows, begin_s, run_s)
         return response
