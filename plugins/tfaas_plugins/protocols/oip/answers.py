@@ -12,6 +12,7 @@ from tfaas_core.errors import BadBody
 from tfaas_core.predict.inference import InferenceResult
 from tfaas_core.route import Response
 from tfaas_core.tensors import Array, BatchAxis
+from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.json_text import dumped, is_finite, with_tokens, writable
 from tfaas_plugins.protocols.oip.datatypes import datatype_of, to_raw
 from tfaas_plugins.protocols.oip.requests import WantedOutput
@@ -33,8 +34,12 @@ def infer_answer(
     wanted: Sequence[WantedOutput],
     request_id: str | None,
     labels: Sequence[str],
+    allowance: Allowance,
 ) -> Response:
-    """The outputs as they are wanted. Raises BadBody if JSON cannot hold them."""
+    """The outputs as they are wanted. Raises BadBody if JSON cannot hold them.
+
+    ``allowance``: of classes. Raises TooLarge if more are asked for.
+    """
     version = result.version
     specs = {spec.name: spec for spec in version.signature.outputs}
     has_batch = version.signature.batch is not BatchAxis.NONE
@@ -43,7 +48,8 @@ def infer_answer(
         array, datatype = result.outputs[each.name], datatype_of(specs[each.name])
         if each.classes:
             batched = has_batch and not specs[each.name].constant
-            array, datatype = _classified(array, each.classes, batched, labels), "BYTES"
+            array = _classified(array, each, batched, labels, allowance)
+            datatype = "BYTES"
         written.append(_written(each, array, datatype))
     document: dict[str, Any] = {
         "model_name": version.name,
@@ -90,14 +96,18 @@ def _texts(values: Array, name: str) -> list[str]:
         ) from None
 
 
-def _classified(array: Array, most: int, batched: bool, labels: Sequence[str]) -> Array:
+def _classified(
+    array: Array, wanted: WantedOutput, batched: bool, labels: Sequence[str], allowance: Allowance
+) -> Array:
     """The highest values, each as ``value:index:label``; of equal ones, the lower index first."""
     if array.dtype == object or array.dtype.kind == "c":
         raise BadBody("classification is of numbers, and this output holds none")
     # Of one value a row, there would be nothing to choose: they are the classes themselves.
     keeps_batch = batched and array.ndim > 1
     rows = array.reshape(len(array), -1) if keeps_batch and array.size else array.reshape(1, -1)
-    found = np.empty((len(rows), min(most, rows.shape[1])), object)
+    shape = len(rows), min(wanted.classes, rows.shape[1])
+    allowance.take(shape[0] * shape[1], f"the classes of output {wanted.name!r}")
+    found = np.empty(shape, object)
     for number, row in enumerate(rows):
         order = _highest(row)[: found.shape[1]]
         found[number] = [_class(row[index], int(index), labels) for index in order]

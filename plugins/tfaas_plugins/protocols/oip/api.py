@@ -16,6 +16,7 @@ from tfaas_core.predict.predictor import Target
 from tfaas_core.route import Request, Response, admit, json_response
 from tfaas_core.tensors import Array, BatchAxis, Bound
 from tfaas_core.visit import Visit
+from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.bodies import MOST_UNPACKED_BYTES, compressed, unpacked
 from tfaas_plugins.protocols.handlers import Handlers
 from tfaas_plugins.protocols.json_text import NotJson, read
@@ -134,17 +135,18 @@ class InferenceApi(Handlers):
         visit: Visit,
         begin_s: float,
     ) -> Response:
+        allowance = Allowance(self.host.config.limits)
         if isinstance(body, bytes):
-            told, arrays = await self.read(request, raw_input, body, version)
+            told, arrays = await self.read(request, raw_input, body, version, allowance)
         else:
-            told, arrays = body, await self.read(request, arrays_of, body, version)
+            told, arrays = body, await self.read(request, arrays_of, body, version, allowance)
         wanted = _wanted(told, version)
         names = None if told.outputs is None else [each.name for each in wanted]
         bound = _bound(version, arrays)
         asked = InferenceRequest(version, bound, names, told.timeout_s, told.id or "", visit)
         run_s = time.monotonic()
         result = await self.host.infer(asked)
-        asking = result, wanted, told.id, version.labels
+        asking = result, wanted, told.id, version.labels, allowance
         response = await self.written(result.outputs, infer_answer, *asking)
         self._statistics.succeeded(version, visit, bound.rows, begin_s, run_s)
         return response

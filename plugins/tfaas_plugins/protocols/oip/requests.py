@@ -11,6 +11,7 @@ import numpy as np
 from tfaas_core.errors import BadBody
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, TensorSpec
+from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.json_values import (
     Flat,
     Ragged,
@@ -172,8 +173,11 @@ def _name(each: dict[str, Any]) -> str:
 # With a model.
 
 
-def arrays_of(body: InferBody, version: ModelVersion) -> dict[str, Array]:
-    """The inputs as arrays, held to the signature. Raises BadBody for what it has not."""
+def arrays_of(body: InferBody, version: ModelVersion, allowance: Allowance) -> dict[str, Array]:
+    """The inputs as arrays, held to the signature. Raises BadBody for what it has not.
+
+    ``allowance``: of strings in binary tensors; JSON's were counted. Raises TooLarge beyond it.
+    """
     signature, model = version.signature, version.name
     specs = {spec.name: spec for spec in signature.inputs}
     arrays: dict[str, Array] = {}
@@ -186,7 +190,7 @@ def arrays_of(body: InferBody, version: ModelVersion) -> dict[str, Array]:
             if name in signature.unused:
                 continue
             raise BadBody(f"unexpected inference input {name[:80]!r} for model {model!r}")
-        arrays[name] = _array(each, spec, body.tails.get(place), model)
+        arrays[name] = _array(each, spec, body.tails.get(place), model, allowance)
     needed = [spec.name for spec in signature.inputs if spec.default is None]
     missing = [name for name in needed if name not in arrays]
     if missing:
@@ -197,7 +201,13 @@ def arrays_of(body: InferBody, version: ModelVersion) -> dict[str, Array]:
     return arrays
 
 
-def _array(each: dict[str, Any], spec: TensorSpec, tail: memoryview | None, model: str) -> Array:
+def _array(
+    each: dict[str, Any],
+    spec: TensorSpec,
+    tail: memoryview | None,
+    model: str,
+    allowance: Allowance,
+) -> Array:
     name, datatype = spec.name, each.get("datatype")
     if type(datatype) is not str or datatype not in DATATYPES:
         raise BadBody(f"invalid datatype for input {name!r}: {shown(datatype)[:80]}")
@@ -215,7 +225,7 @@ def _array(each: dict[str, Any], spec: TensorSpec, tail: memoryview | None, mode
             f"'parameters'. For input {name!r}"
         )
     if tail is not None:
-        return from_raw(tail, datatype, shape, f"input {name!r}")
+        return from_raw(tail, datatype, shape, f"input {name!r}", allowance)
     return _from_json(each["data"], shape, spec)
 
 

@@ -94,7 +94,8 @@ class ServingApi(Handlers):
             target = msgspec.structs.replace(asked.target, signature=name)
             if asked.verb == "predict":
                 return await self._predict(request, document, target)
-            examples = await self.read(request, examples_of, document, asked.verb)
+            limits = self.host.config.limits
+            examples = await self.read(request, examples_of, document, asked.verb, limits)
             version = await self._signed(request, target, asked.verb)
             outputs = await self._of_examples(request, version, examples)
         asking = asked.verb, outputs, len(examples.array)
