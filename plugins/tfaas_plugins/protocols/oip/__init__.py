@@ -36,7 +36,11 @@ def tfaas_register_memory(config: Config) -> Mapping[str, int]:
 
 @hookimpl
 def tfaas_register_routes(host: Host) -> Iterable[Route]:
-    """All below ``/v2``; who may predict may see what a model takes, and health everybody."""
+    """All below ``/v2``.
+
+    Who may predict may see what a model takes, and everybody how the server is. What there is
+    besides, is for those who may read.
+    """
     from tfaas_plugins.protocols.oip.api import InferenceApi
     from tfaas_plugins.protocols.oip.control import RepositoryApi
     from tfaas_plugins.protocols.oip.statistics import Statistics
@@ -47,13 +51,17 @@ def tfaas_register_routes(host: Host) -> Iterable[Route]:
     if table.model_control:
         host.shared[UnloadedModels.KEY] = unloaded
     repository = RepositoryApi(host, unloaded, table.model_control)
-    api = InferenceApi(host, Statistics(host.memory[NAME]), repository)
+    api = InferenceApi(host, Statistics(host.memory[NAME]), table.model_control)
     for path in ("/v2", "/V2"):
         yield Route(path, ("GET",), api.get, right="predict")
         yield Route(f"{path}/{{path...}}", ("GET",), api.get, right="predict")
         yield Route(f"{path}/{{path...}}", ("POST",), api.post, express=True, right="predict")
         for what in ("live", "ready"):
             yield Route(f"{path}/health/{what}", ("GET",), api.get, public=True)
+        yield Route(f"{path}/models", ("GET",), api.models, right="read")
+        yield Route(f"{path}/models/stats", ("GET",), api.stats, right="read")
+        yield Route(f"{path}/logging", ("GET",), api.logging, right="read")
+        yield Route(f"{path}/repository/index", ("POST",), repository.index, right="read")
         control = f"{path}/repository/models/{{name}}"
         yield Route(f"{control}/load", ("POST",), repository.load, right="admin")
         yield Route(f"{control}/unload", ("POST",), repository.unload, right="admin")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Iterable
 
 import msgspec
 
@@ -17,12 +17,12 @@ from tfaas_core.route import Request, Response, admit, json_response
 from tfaas_core.tensors import Array, BatchAxis, Bound
 from tfaas_core.visit import Visit
 from tfaas_plugins.codecs.values.bounds import Allowance
+from tfaas_plugins.protocols.answers import answered
 from tfaas_plugins.protocols.bodies import MOST_UNPACKED_BYTES, compressed, unpacked
 from tfaas_plugins.protocols.handlers import Handlers
 from tfaas_plugins.protocols.json_text import NotJson, read
 from tfaas_plugins.protocols.oip.accept import best_encoding
 from tfaas_plugins.protocols.oip.answers import JSON_LENGTH, infer_answer
-from tfaas_plugins.protocols.oip.control import RepositoryApi
 from tfaas_plugins.protocols.oip.metadata import log_settings, model_metadata
 from tfaas_plugins.protocols.oip.paths import Asked, read_path
 from tfaas_plugins.protocols.oip.raw_input import raw_input
@@ -39,14 +39,15 @@ _CONTROL = ("model_repository",)
 
 
 class InferenceApi(Handlers):
-    """``get``: health, metadata and statistics. ``post``: inference, and the repository's index."""
+    """``get``: health, metadata and statistics of a model. ``post``: inference."""
 
     codec = "oip"
 
-    def __init__(self, host: Host, statistics: Statistics, repository: RepositoryApi) -> None:
+    def __init__(self, host: Host, statistics: Statistics, is_controlled: bool) -> None:
+        """``is_controlled``: whether models may be loaded and unloaded."""
         super().__init__(host)
         self._statistics = statistics
-        self._repository = repository
+        self._is_controlled = is_controlled
 
     def _asked(self, request: Request) -> Asked:
         return read_path(request.method, self.path(request))
@@ -63,18 +64,9 @@ class InferenceApi(Handlers):
             if reason := self.host.fitness().why_not_ready:
                 raise Unavailable(f"not ready: {reason}")
             return json_response({"ready": True})
-        if asked.what == "logging":
-            return json_response(log_settings(self.host.config.server.log_level))
-        if asked.what == "server":
-            control = _CONTROL if self._repository.is_allowed else ()
-            extensions = sorted((*_EXTENSIONS, *control))
-            return json_response(
-                {"name": "tfaas", "version": __version__, "extensions": extensions}
-            )
-        seen = await self.seen(request)
-        if asked.what == "models":
-            return json_response({"models": [model.name for model in seen]})
-        return self._stats([version for model in seen for version in model.versions])
+        control = _CONTROL if self._is_controlled else ()
+        extensions = sorted((*_EXTENSIONS, *control))
+        return json_response({"name": "tfaas", "version": __version__, "extensions": extensions})
 
     async def _of_model(self, request: Request, what: str, target: Target) -> Response:
         await admit(request, target.model)
@@ -87,7 +79,26 @@ class InferenceApi(Handlers):
             return self._stats(versions if target.version is None else [version])
         return json_response(model_metadata(version.signed(None), versions))
 
-    def _stats(self, versions: Any) -> Response:
+    async def models(self, request: Request) -> Response:
+        """``GET``: the names of all models."""
+        return await answered(self._models(request))
+
+    async def _models(self, request: Request) -> Response:
+        return json_response({"models": [model.name for model in await self.seen(request)]})
+
+    async def stats(self, request: Request) -> Response:
+        """``GET``: the statistics of all models."""
+        return await answered(self._all_stats(request))
+
+    async def _all_stats(self, request: Request) -> Response:
+        seen = await self.seen(request)
+        return self._stats([version for model in seen for version in model.versions])
+
+    async def logging(self, request: Request) -> Response:
+        """``GET``: what is logged."""
+        return json_response(log_settings(self.host.config.server.log_level))
+
+    def _stats(self, versions: Iterable[ModelVersion]) -> Response:
         counted = [self._statistics.document(version) for version in versions]
         return json_response({"model_stats": counted})
 
@@ -98,10 +109,8 @@ class InferenceApi(Handlers):
     # Inference.
 
     async def _post(self, request: Request) -> Response:
-        asked = self._asked(request)
-        if asked.target is None:
-            return await self._repository.index(request)
-        begin_s = time.monotonic()
+        begin_s, asked = time.monotonic(), self._asked(request)
+        assert asked.target is not None  # all else that is posted has routes of its own
         # It is told how long the run took, whether anybody else asks or not.
         visit = request.visit = request.visit or Visit(begin_s=begin_s)
         visit.codec = self.codec

@@ -26,6 +26,9 @@ class RepositoryApi:
 
     async def index(self, request: Request) -> Response:
         """``POST /v2/repository/index``, perhaps of ``{"ready": true}``: one entry per version."""
+        return await answered(self._index(request))
+
+    async def _index(self, request: Request) -> Response:
         ready = False
         if request.body.strip():
             fields = read_fields_of(request.body, '{"ready": true}')

@@ -14,6 +14,7 @@ from tfaas_core.predict.inference import InferenceRequest
 from tfaas_core.predict.predictor import Target
 from tfaas_core.route import Request, Response, admit, json_response
 from tfaas_core.tensors import Array, Bound, is_declared
+from tfaas_plugins.protocols.answers import answered
 from tfaas_plugins.protocols.bodies import unpacked
 from tfaas_plugins.protocols.handlers import Handlers
 from tfaas_plugins.protocols.json_text import NotJson, dumped, is_finite, read, with_tokens
@@ -41,12 +42,17 @@ class ServingApi(Handlers):
 
     # What there is.
 
+    async def models(self, request: Request) -> Response:
+        """``GET``: the names of all models."""
+        return await answered(self._models(request))
+
+    async def _models(self, request: Request) -> Response:
+        models = await self.seen(request)
+        return json_response({"models": [{"name": model.name} for model in models]})
+
     async def _get(self, request: Request) -> Response:
         asked = self._asked(request)
         target = asked.target
-        if asked.verb == "list":
-            models = await self.seen(request)
-            return json_response({"models": [{"name": model.name} for model in models]})
         await admit(request, target.model)
         if asked.verb == "metadata":
             return json_response(metadata_document(self.version(target)))
