@@ -13,7 +13,7 @@ from tfaas_core.predict.inference import InferenceResult
 from tfaas_core.route import Response
 from tfaas_core.tensors import Array, BatchAxis
 from tfaas_plugins.codecs.values.bounds import Allowance
-from tfaas_plugins.protocols.json_text import dumped, is_finite, with_tokens, writable
+from tfaas_plugins.protocols.json_arrays import dumped, fragment
 from tfaas_plugins.protocols.oip.datatypes import datatype_of, to_raw
 from tfaas_plugins.protocols.oip.requests import WantedOutput
 
@@ -26,7 +26,6 @@ _BINARY = "application/octet-stream"
 class _Written(msgspec.Struct, frozen=True):
     document: dict[str, Any]
     raw: bytes | memoryview | None
-    finite: bool = True
 
 
 def infer_answer(
@@ -58,8 +57,7 @@ def infer_answer(
     if request_id is not None:
         document["id"] = request_id
     document["outputs"] = [each.document for each in written]
-    finite = all(each.finite for each in written)
-    text = dumped(document) if finite else with_tokens(document)
+    text = dumped(document)
     raws = [each.raw for each in written if each.raw is not None]
     if not any(len(raw) for raw in raws):
         return Response(text)
@@ -77,23 +75,14 @@ def _written(wanted: WantedOutput, array: Array, datatype: str) -> _Written:
         raw = to_raw(array, datatype)
         document["parameters"] = {"binary_data_size": len(raw)}
         return _Written(document, raw)
-    values = array.reshape(-1)
-    if array.dtype == object:
-        document["data"] = _texts(values, wanted.name)
-        return _Written(document, None)
-    shown = writable(values)
-    document["data"] = shown if shown.size else []
-    return _Written(document, None, is_finite(values))
-
-
-def _texts(values: Array, name: str) -> list[str]:
     try:
-        return [value.decode() for value in values]
+        document["data"] = fragment(array.reshape(-1))
     except UnicodeDecodeError:
         raise BadBody(
-            f"output {name!r} holds bytes that are no UTF-8, which JSON cannot hold; ask for it "
-            "with the parameter 'binary_data'"
+            f"output {wanted.name!r} holds bytes that are no UTF-8, which JSON cannot hold; ask "
+            "for it with the parameter 'binary_data'"
         ) from None
+    return _Written(document, None)
 
 
 def _classified(

@@ -23,6 +23,7 @@ from tfaas_plugins.protocols.handlers import Handlers
 from tfaas_plugins.protocols.json_text import NotJson, read
 from tfaas_plugins.protocols.oip.accept import best_encoding
 from tfaas_plugins.protocols.oip.answers import JSON_LENGTH, infer_answer
+from tfaas_plugins.protocols.oip.fields import read_fields
 from tfaas_plugins.protocols.oip.metadata import log_settings, model_metadata
 from tfaas_plugins.protocols.oip.paths import Asked, read_path
 from tfaas_plugins.protocols.oip.raw_input import raw_input
@@ -169,7 +170,7 @@ class InferenceApi(Handlers):
         view = memoryview(body)
         text = body if length is None else bytes(view[:length])
         try:
-            document = read(text, config.limits)
+            document = read(text, config.limits, read_fields)
         except NotJson as error:
             raise BadBody(
                 f"failed to parse the request JSON buffer: {error.message} at {error.offset}"

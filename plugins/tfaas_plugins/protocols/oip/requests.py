@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from tfaas_core.errors import BadBody
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, TensorSpec
+from tfaas_plugins.codecs.json.numbers import NumberLists
 from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.json_values import (
     Flat,
@@ -18,6 +20,7 @@ from tfaas_plugins.protocols.json_values import (
     WrongValue,
     array_of,
     leaves,
+    numbers_of,
     shown,
 )
 from tfaas_plugins.protocols.oip.datatypes import (
@@ -60,6 +63,8 @@ class InferBody(msgspec.Struct, frozen=True):
     def timeout_s(self) -> float | None:
         """What the parameter ``timeout`` says, in microseconds there; None: nothing."""
         timeout = self.parameters.get("timeout")
+        if type(timeout) is float and timeout > _LONGEST_US:  # a number of more digits was read so
+            timeout = _LONGEST_US
         if type(timeout) is not int or timeout <= 0:
             return None
         return min(timeout, _LONGEST_US) / 1e6
@@ -255,6 +260,11 @@ def _check_shape(shape: tuple[int, ...], spec: TensorSpec, model: str) -> None:
 
 def _from_json(data: Any, shape: tuple[int, ...], spec: TensorSpec) -> Array:
     name = spec.name
+    if isinstance(data, NumberLists):
+        array = numbers_of(data, spec.numpy_dtype)
+        if array is not None and array.size == math.prod(shape):
+            return _carried(array.reshape(shape), spec)
+        data = data.lists()  # what is wrong with them is told in its words
     if type(data) is not list:
         raise BadBody(f"Unable to parse 'data' of input {name!r}: expected a list")
     elements = elements_of(shape, f"the shape of input {name!r}")
@@ -270,9 +280,11 @@ def _from_json(data: Any, shape: tuple[int, ...], spec: TensorSpec) -> Array:
         array = array_of(Flat(shape, values), spec.numpy_dtype)
     except (Ragged, WrongValue) as error:
         raise BadBody(f"Unable to parse 'data' of input {name!r}: {error}") from None
-    if spec.carried == "bfloat16":
-        return _rounded_to_bfloat16(array)
-    return array
+    return _carried(array, spec)
+
+
+def _carried(array: Array, spec: TensorSpec) -> Array:
+    return _rounded_to_bfloat16(array) if spec.carried == "bfloat16" else array
 
 
 def _rounded_to_bfloat16(array: Array) -> Array:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from tfaas_core.errors import BadBody, DoesNotFit, TfaasError, UnknownModel, UnknownVersion
 from tfaas_core.models.model import DEFAULT_SIGNATURE, ModelVersion
@@ -17,7 +16,8 @@ from tfaas_core.tensors import Array, Bound, is_declared
 from tfaas_plugins.protocols.answers import answered
 from tfaas_plugins.protocols.bodies import unpacked
 from tfaas_plugins.protocols.handlers import Handlers
-from tfaas_plugins.protocols.json_text import NotJson, dumped, is_finite, read, with_tokens
+from tfaas_plugins.protocols.json_arrays import dumped, elements_written, written
+from tfaas_plugins.protocols.json_text import NotJson, read
 from tfaas_plugins.protocols.tfserving.examples import (
     Examples,
     classes_and_scores,
@@ -26,7 +26,12 @@ from tfaas_plugins.protocols.tfserving.examples import (
 )
 from tfaas_plugins.protocols.tfserving.metadata import metadata_document, status_document
 from tfaas_plugins.protocols.tfserving.paths import Asked, read_path
-from tfaas_plugins.protocols.tfserving.tensors import columns_answer, rows_answer, values_of
+from tfaas_plugins.protocols.tfserving.tensors import (
+    columns_answer,
+    read_fields,
+    rows_answer,
+    values_of,
+)
 
 _WRONG_KIND = "Data types don't match"
 """What TensorFlow says of an Example whose feature is of another kind than the model parses."""
@@ -111,7 +116,7 @@ class ServingApi(Handlers):
         if not body.strip():
             raise BadBody("JSON Parse error: The document is empty")
         try:
-            return read(body, self.host.config.limits)
+            return read(body, self.host.config.limits, read_fields)
         except NotJson as error:
             raise BadBody(
                 f"JSON Parse error: Invalid value. at offset: {error.offset} ({error.message})"
@@ -188,13 +193,13 @@ def _signature_name(document: dict[str, Any]) -> str:
 
 def _results(verb: str, outputs: dict[str, Array], rows: int) -> bytes:
     if verb == "regress":
-        values = regressions(outputs, rows)
-        write = dumped if is_finite(values) else with_tokens
-        return write({"results": values.astype(np.str_).astype(np.float64)})
+        return b'{"results":%b}' % written(regressions(outputs, rows))
     classes, scores = classes_and_scores(outputs, rows)
-    shown = scores.astype(np.str_).astype(np.float64).tolist()
-    results = [
-        [[label.decode(errors="replace"), score] for label, score in zip(*row, strict=True)]
-        for row in zip(classes, shown, strict=True)
-    ]
-    return (dumped if is_finite(scores) else with_tokens)({"results": results})
+    results = (_classes(*row) for row in zip(classes, scores, strict=True))
+    return b'{"results":[%b]}' % b",".join(results)
+
+
+def _classes(labels: Array, scores: Array) -> bytes:
+    texts = (dumped(label.decode(errors="replace")) for label in labels)
+    pairs = zip(texts, elements_written(scores), strict=True)
+    return b"[%b]" % b",".join(b"[%b,%b]" % pair for pair in pairs)
