@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from tfaas_core.config import Config
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
+from tfaas_core.observer import Observer
 from tfaas_core.route import Route
 from tfaas_plugins.protocols.oip.sizes import MEMORY_BYTES
+
+if TYPE_CHECKING:
+    from tfaas_plugins.protocols.unloaded import UnloadedModels
 
 NAME = "oip"
 
@@ -35,6 +40,26 @@ def tfaas_register_memory(config: Config) -> Mapping[str, int]:
 
 
 @hookimpl
+def tfaas_register_observers(host: Host) -> Iterable[Observer]:
+    """One that knows when a model is loaded by another way than a protocol's."""
+    from tfaas_plugins.protocols.unloaded import SwitchesObserver
+
+    unloaded = _unloaded(host)
+    return [] if unloaded is None else [SwitchesObserver(unloaded)]
+
+
+def _unloaded(host: Host) -> UnloadedModels | None:
+    """None if no model may be unloaded."""
+    from tfaas_plugins.protocols.unloaded import UnloadedModels
+
+    table: OipTable = host.settings(NAME)
+    if table.model_control and UnloadedModels.KEY not in host.shared:
+        host.shared[UnloadedModels.KEY] = UnloadedModels(host.memory[NAME], host.catalog)
+    found: UnloadedModels | None = host.shared.get(UnloadedModels.KEY)
+    return found
+
+
+@hookimpl
 def tfaas_register_routes(host: Host) -> Iterable[Route]:
     """All below ``/v2``.
 
@@ -44,13 +69,10 @@ def tfaas_register_routes(host: Host) -> Iterable[Route]:
     from tfaas_plugins.protocols.oip.api import InferenceApi
     from tfaas_plugins.protocols.oip.control import RepositoryApi
     from tfaas_plugins.protocols.oip.statistics import Statistics
-    from tfaas_plugins.protocols.unloaded import UnloadedModels
 
     table: OipTable = host.settings(NAME)
-    unloaded = UnloadedModels(host.memory[NAME])
-    if table.model_control:
-        host.shared[UnloadedModels.KEY] = unloaded
-    repository = RepositoryApi(host, unloaded, table.model_control)
+    unloaded = _unloaded(host)
+    repository = RepositoryApi(host, unloaded)
     api = InferenceApi(host, Statistics(host.memory[NAME]), table.model_control)
     for path in ("/v2", "/V2"):
         yield Route(path, ("GET",), api.get, right="predict")
