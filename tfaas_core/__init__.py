@@ -105,6 +105,7 @@ if TYPE_CHECKING:
         Verdict as Verdict,
     )
     from tfaas_core.secret import Secret as Secret, SecretPlace as SecretPlace
+    from tfaas_core.shared_memory import LockHeld as LockHeld
     from tfaas_core.shared_memory import SharedMemory as SharedMemory
     from tfaas_core.static_files import StaticFiles as StaticFiles
     from tfaas_core.status import (
@@ -166,7 +167,7 @@ _HOMES = {
     ),
     "runtime": "Independence LoadOptions Runtime Servable Shapes Verdict",
     "secret": "Secret SecretPlace",
-    "shared_memory": "SharedMemory",
+    "shared_memory": "LockHeld SharedMemory",
     "static_files": "StaticFiles",
     "status": "Fitness ProcessStatus ServerStatus",
     "storage": "Claim DefaultChoice Migrations Storage StorageFactory",

@@ -32,7 +32,6 @@
 
 The message is one sentence that says what is wrong and where. ``details`` become further keys of
 the JSON error. A 500 is a bug: it is logged once, with the plugin that it comes from.
-
 A plugin may derive classes of its own, with another ``status``, 400 to 599, another ``code``, and
 other ``headers`` and ``document``.
 """
@@ -134,10 +133,11 @@ class Unauthorized(TfaasError):
 
 
 class Forbidden(TfaasError):
-    """A guard knows who asks, or need not know, and refuses."""
+    """A guard knows who asks, or need not know, and refuses. Observers are told ``identity``."""
 
     status = 403
     code = "forbidden"
+    identity: str = ""
 
 
 class NotFound(TfaasError):

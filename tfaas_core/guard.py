@@ -60,7 +60,8 @@ class Guard(ABC):
         """Who asks, for logs and limits; empty if that is nobody in particular.
 
         Called before the body is read. Raises Unauthorized, Forbidden, TooManyRequests, or another
-        TfaasError, which is the answer then.
+        TfaasError, which is the answer then. A Forbidden that has an ``identity`` lets logs say who
+        was refused.
         """
 
     def admit_to(self, asking: Asking, identity: str, model: str) -> Awaitable[None] | None:

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import os
+import time
 import weakref
 from collections.abc import Callable, Mapping
+from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, lockf
 from mmap import mmap
 from multiprocessing.reduction import DupFd
 from typing import Any
+
+_PATIENCE_S = 0.02
+"""A lock is held for microseconds, unless its process is stopped or does not get a core."""
+
+
+class LockHeld(Exception):
+    """Another process does not let go of a lock."""
 
 
 class SharedMemory:
@@ -23,10 +32,32 @@ class SharedMemory:
             descriptor = os.memfd_create("tfaas-shared")
             os.ftruncate(descriptor, size_bytes)
         self.descriptor = descriptor
-        """Of a file that is nowhere, for locks by ``fcntl``, which end with their process."""
+        """Of a file that is nowhere."""
         self.bytes = mmap(descriptor, size_bytes)
         """The memory itself. A process may be killed while it writes."""
         weakref.finalize(self, os.close, descriptor)
+
+    def lock(self, place: int = 0) -> None:
+        """Keeps other processes out until ``unlock``, but not other threads of this one.
+
+        ``place``: which of as many locks as anybody likes. The kernel takes it from a process that
+        ends. Between the two there should be a few lines, and nothing to wait for. Raises LockHeld,
+        rather than to hold up the event loop for long, and OSError.
+        """
+        until_s = 0.0
+        while True:
+            try:
+                lockf(self.descriptor, LOCK_EX | LOCK_NB, 1, place)
+                return
+            except (BlockingIOError, PermissionError):
+                until_s = until_s or time.monotonic() + _PATIENCE_S
+                if time.monotonic() > until_s:
+                    raise LockHeld("an HTTP worker holds a lock, and does not go on") from None
+                os.sched_yield()
+
+    def unlock(self, place: int = 0) -> None:
+        """Lets others go on. Raises OSError."""
+        lockf(self.descriptor, LOCK_UN, 1, place)
 
     def __reduce__(self) -> tuple[Callable[..., SharedMemory], tuple[Any, ...]]:
         return _received, (DupFd(self.descriptor), len(self.bytes))

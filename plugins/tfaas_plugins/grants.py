@@ -23,12 +23,21 @@ class Grant(msgspec.Struct, frozen=True):
 
 
 class Grants:
-    """All that ``whom``, as messages call him, was granted. ``refusal``: what is raised else."""
+    """All that ``identity``, whom messages call ``whom``, was granted.
+
+    ``refusal``: what is raised else.
+    """
 
     def __init__(
-        self, whom: str, grants: Iterable[Grant], refusal: type[Forbidden] = Forbidden
+        self,
+        identity: str,
+        grants: Iterable[Grant],
+        refusal: type[Forbidden] = Forbidden,
+        whom: str = "",
     ) -> None:
-        self._whom = whom
+        """``whom``: left out, it is the identity."""
+        self._identity = identity
+        self._whom = whom or repr(identity)
         self._grants = tuple(grants)
         self._refusal = refusal
 
@@ -36,9 +45,8 @@ class Grants:
         """Raises ``refusal``, which says which right is missing."""
         if right not in self._patterns:
             has = ", ".join(sorted(self._patterns)) or "none"
-            raise self._refusal(
-                f"this takes the right '{right}', which {self._whom} lacks; it has: {has}",
-                right=right,
+            raise self._refused(
+                f"this takes the right '{right}', which {self._whom} lacks; it has: {has}", right
             )
 
     def check_model(self, model: str, right: Right) -> None:
@@ -46,10 +54,14 @@ class Grants:
         patterns = self._patterns.get(right)
         if patterns is None or not patterns.matches(model):
             listed = ", ".join(patterns.texts if patterns is not None else ()) or "none"
-            raise self._refusal(
-                f"{self._whom} has the right '{right}' for other models alone: {listed}",
-                right=right,
+            raise self._refused(
+                f"{self._whom} has the right '{right}' for other models alone: {listed}", right
             )
+
+    def _refused(self, message: str, right: Right) -> Forbidden:
+        refusal = self._refusal(message, right=right)
+        refusal.identity = self._identity
+        return refusal
 
     @cached_property
     def _patterns(self) -> dict[Right, Patterns]:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import signal
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tfaas_core.errors import PluginError
 from tfaas_core.hookspecs import hookimpl
-from tfaas_core.shared_memory import SharedMemory
+from tfaas_core.shared_memory import LockHeld, SharedMemory
 from tfaas_core.testing.hosts import host_of
 from tfaas_core.testing.loops import in_event_loop
+
+SPAWN = multiprocessing.get_context("spawn")
 
 
 class Sharing:
@@ -38,13 +43,54 @@ def open_files() -> int:
 def test_what_one_process_writes_another_reads() -> None:
     memory = SharedMemory(10)
     assert memory.bytes[:] == bytes(10)
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=write, args=(memory, place)) for place in (1, 9)]
+    processes = [SPAWN.Process(target=write, args=(memory, place)) for place in (1, 9)]
     for process in processes:
         process.start()
     for process in processes:
         process.join()
     assert list(memory.bytes[:]) == [0, 1, 0, 0, 0, 0, 0, 0, 0, 9]
+
+
+def hold(memory: SharedMemory, held: multiprocessing.Queue[int]) -> None:
+    memory.lock(3)
+    held.put(os.getpid())
+    signal.pause()
+
+
+def test_a_lock_ends_with_its_process_and_one_of_a_stopped_process_holds_nobody_for_long() -> None:
+    memory, held = SharedMemory(10), SPAWN.Queue()
+    holder = SPAWN.Process(target=hold, args=(memory, held))
+    holder.start()
+    psutil.Process(held.get(timeout=60)).suspend()
+    memory.lock(2)
+    memory.unlock(2)
+    since_s = time.thread_time()
+    with pytest.raises(LockHeld):
+        memory.lock(3)
+    assert time.thread_time() - since_s < 0.05
+    holder.kill()
+    holder.join()
+    memory.lock(3)
+    memory.unlock(3)
+
+
+def count(memory: SharedMemory, times: int) -> None:
+    for _ in range(times):
+        memory.lock()
+        number = int.from_bytes(memory.bytes[:4], "little") + 1
+        memory.bytes[:4] = number.to_bytes(4, "little")
+        memory.unlock()
+
+
+def test_between_lock_and_unlock_is_one_process() -> None:
+    memory = SharedMemory(10)
+    processes = [SPAWN.Process(target=count, args=(memory, 2_000)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert int.from_bytes(memory.bytes[:4], "little") == 4_000
 
 
 def test_it_is_gone_with_its_last_user() -> None:

@@ -28,6 +28,12 @@ MANAGEMENT = (
     *(("GET", path) for path in ("/models/sum/versions", "/models/sum/labels", "/params")),
     *(("HEAD", "/models"), ("PUT", "/models/sum/labels/a"), ("POST", "/models/sum/rollback")),
     *(("POST", "/upload"), ("DELETE", "/delete/no"), ("DELETE", "/models/no/versions/1")),
+    *(("GET", path) for path in ("/v1/models", "/v2/models", "/v2/models/stats", "/v2/logging")),
+    *(
+        ("POST", f"/v2/repository/{what}")
+        for what in ("index", "models/no/load", "models/no/unload")
+    ),
+    *(("GET", "/V2/models/"), ("POST", "/V2/repository/index"), ("HEAD", "/V1/models")),
 )
 
 
@@ -84,6 +90,23 @@ def test_all_else_is_on_that_for_management(
     answer = admin.request(method, path)
     assert answer.status_code != 405
     assert method == "HEAD" or "on another port" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/v1/models/sum", "/v2/models/sum/ready", "/v2/models/sum/stats"])
+def test_what_is_told_of_one_model_is_where_it_is_asked(
+    server: RunningServer, admin: httpx.Client, path: str
+) -> None:
+    assert server.http.get(path).status_code == 200
+    assert is_elsewhere(admin.get(path), "predictions (server.port)")
+
+
+@pytest.mark.parametrize("path", ["/v1/Models", "/v2/MODELS", "/v2/models/Stats", "/v2/Logging"])
+def test_no_other_spelling_of_a_list_shows_it_to_those_who_predict(
+    server: RunningServer, path: str
+) -> None:
+    answer = server.http.get(path)
+    assert answer.status_code in (400, 404)
+    assert "sum" not in answer.text
 
 
 def test_what_nobody_serves_is_nowhere(server: RunningServer, admin: httpx.Client) -> None:

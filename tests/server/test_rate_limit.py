@@ -62,6 +62,10 @@ def statuses(server: RunningServer, path: str, times: int, headers: dict[str, st
         return Counter(threads.map(ask, range(times)))
 
 
+def test_what_only_lists_is_no_prediction(limited: RunningServer) -> None:
+    assert statuses(limited, "/v2/repository/index", 70, ALICE) == {200: 70}
+
+
 def test_limits_hold_for_all_workers_and_both_lanes_together(limited: RunningServer) -> None:
     assert len(limited.workers()) == 2
     found: Counter[int] = Counter()

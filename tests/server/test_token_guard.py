@@ -165,6 +165,14 @@ def test_the_access_log_says_who_asked(guarded: RunningServer) -> None:
     assert any("GET /models 401 code=unauthorized" in line for line in lines)
 
 
+@pytest.mark.parametrize("path", ["/upload", "/delete/sum"])
+def test_a_line_about_a_missing_right_says_whose_it_is(guarded: RunningServer, path: str) -> None:
+    method = "POST" if path == "/upload" else "DELETE"
+    assert guarded.http.request(method, path, headers=CAROL).status_code == 403
+    line = f"{method} {path} 403 as=carol code=forbidden"
+    assert line in guarded.log.read_text()
+
+
 def test_a_token_that_is_not_there_is_a_start_up_error(tmp_path: Path) -> None:
     without_tensorflow = f"plugins.disabled={json.dumps(HEAVY_PLUGINS)}"
     settings = ["--set", SETTINGS[0], "--set", without_tensorflow]

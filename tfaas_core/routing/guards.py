@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from tfaas_core.errors import Forbidden
 from tfaas_core.guard import Asking, Guard
 from tfaas_core.route import Head, Request, Right
 from tfaas_core.routing.asked_guards import (
@@ -78,14 +79,18 @@ class RouteGuards:
         right = self._right or ("read" if head.method in ("GET", "HEAD") else "admin")
         asking = Asking(head, request.client, right, self._path)
         gate = _Gate(asking) if self._care_for_models else None
-        for asked in self._asked:
-            said = asked.admit(asking)
-            if not isinstance(said, tuple):
-                rest = _since(asked, self._asked)
-                return self._admitted(said, rest, gate or _Gate(asking), visit)
-            visit.identity = visit.identity or said[2]
-            if gate is not None:
-                gate.admitted.append(said)
+        try:
+            for asked in self._asked:
+                said = asked.admit(asking)
+                if not isinstance(said, tuple):
+                    rest = _since(asked, self._asked)
+                    return self._admitted(said, rest, gate or _Gate(asking), visit)
+                visit.identity = visit.identity or said[2]
+                if gate is not None:
+                    gate.admitted.append(said)
+        except Forbidden as refusal:
+            visit.identity = visit.identity or refusal.identity
+            raise
         if gate is not None:
             gate.lead(visit)
         return _to_model_of(head, visit) if head.path_fields else None
@@ -98,12 +103,16 @@ class RouteGuards:
         visit: Visit,
     ) -> None:
         """Waits for the ``answer`` of the first of ``guards``, and asks those behind it."""
-        for asked in guards:
-            said = asked.admit(gate.asking) if answer is None else answer
-            admitted = said if isinstance(said, tuple) else await said
-            visit.identity = visit.identity or admitted[2]
-            gate.admitted.append(admitted)
-            answer = None
+        try:
+            for asked in guards:
+                said = asked.admit(gate.asking) if answer is None else answer
+                admitted = said if isinstance(said, tuple) else await said
+                visit.identity = visit.identity or admitted[2]
+                gate.admitted.append(admitted)
+                answer = None
+        except Forbidden as refusal:
+            visit.identity = visit.identity or refusal.identity
+            raise
         if self._care_for_models:
             gate.lead(visit)
         waiting = _to_model_of(gate.asking.head, visit)

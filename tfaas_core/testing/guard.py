@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
-from tfaas_core.errors import TfaasError
+from tfaas_core.errors import Forbidden, TfaasError
 from tfaas_core.fields import Headers
 from tfaas_core.guard import Asking, Guard, UnknownCredential
 from tfaas_core.route import Head, Response
@@ -101,6 +101,15 @@ class GuardContract(RenewalContract):
             assert all(sample.identity for sample in self.admitted)
             with pytest.raises(UnknownCredential):
                 await ask_admit(guard, asking_with())
+
+    @in_event_loop
+    async def test_one_that_authenticates_says_whom_it_refuses(self) -> None:
+        """A line of the log that tells of a missing right tells who lacks it."""
+        for sample in self.refused:
+            guard = type(self).make_guard()
+            error = await refusal_by(guard, sample)
+            if guard.authenticates and isinstance(error, Forbidden):
+                assert error.identity, f"{error.message}: it has no identity"
 
     @in_event_loop
     async def test_odd_headers_are_refused_or_ignored(self, guard: Guard) -> None:

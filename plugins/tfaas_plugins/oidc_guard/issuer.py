@@ -87,7 +87,7 @@ class Issuer:
         return Verified(
             self,
             identity,
-            Grants(repr(identity), grants, InsufficientScope),
+            Grants(identity, grants, InsufficientScope),
             expires_s,
             self.keys.generation,
         )

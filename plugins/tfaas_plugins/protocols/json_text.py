@@ -1,26 +1,44 @@
-"""JSON with NaN and Infinity as bare tokens, as TensorFlow Serving and Triton read and write it."""
+"""JSON with NaN and Infinity as bare words, as TensorFlow Serving and Triton read it."""
 
 from __future__ import annotations
 
-import json
+import math
+import os
+from struct import unpack
 from typing import Any
 
-import numpy as np
 import orjson
 
 from tfaas_core.errors import BadBody
 from tfaas_core.settings.tables import Limits
 from tfaas_core.tensors import Array
+from tfaas_plugins.codecs.json.bare_words import replaced
+from tfaas_plugins.codecs.json.numbers import NumberLists, ReadFields, read_with_numbers
 from tfaas_plugins.codecs.values.bounds import check_json
 
 _DEEPEST = 128
 _DEEP = b"[" * _DEEPEST
-_MOST_DIGITS = 400
-"""Of a whole number; what has more is too large for any dtype."""
+_TOO_LARGE = "number is infinity"
+"""How orjson begins to tell of a number that no float64 holds."""
 
-_TOKENS = (b"NaN", b"Inf")
-_FLOATS = "fc"
-_FIRST = {"Inf": "Infinity", "-Inf": "-Infinity"}
+_CONTAINERS = frozenset((list, dict))
+
+
+def _number_of_nobody() -> float:
+    number: float = unpack("<d", os.urandom(6) + b"\x12\x03")[0]
+    return number
+
+
+_NAN, _INFINITY, _MINUS_INFINITY = (_number_of_nobody() for _ in range(3))
+"""What orjson reads in the place of a bare word: numbers that nobody else sends."""
+
+_MEANINGS = {_NAN: math.nan, _INFINITY: math.inf, _MINUS_INFINITY: -math.inf}
+_SPELLINGS = {
+    **{b"NaN": _NAN, b"-NaN": _NAN, b"Inf": _INFINITY, b"Infinity": _INFINITY},
+    **{b"-Inf": _MINUS_INFINITY, b"-Infinity": _MINUS_INFINITY},
+}
+_NUMBERS = {word: b" %r " % number for word, number in _SPELLINGS.items()}
+_PLACEHOLDERS = {word: b" 0 ".ljust(len(word)) for word in _SPELLINGS}
 
 
 class NotJson(BadBody):
@@ -31,66 +49,79 @@ class NotJson(BadBody):
         self.offset = offset
 
 
-def read(body: bytes, limits: Limits) -> Any:
-    """The value that ``body`` spells. Raises NotJson, and TooLarge beyond ``limits``."""
+def read(body: bytes, limits: Limits, fields: ReadFields | None = None) -> Any:
+    """The value that ``body`` spells, with NumberLists where ``fields`` finds many numbers.
+
+    Raises NotJson, and TooLarge beyond ``limits``.
+    """
     if _DEEP in body:
         raise NotJson(f"the body is nested more than {_DEEPEST} deep")
     check_json(body, limits)
+    if b"NaN" not in body and b"Inf" not in body:
+        return _read(body, fields)
+    try:
+        return _put_right(_read(replaced(body, _NUMBERS), fields))
+    except NotJson:
+        # It is told with its place, which what is as long as the words does not move.
+        _loads(replaced(body, _PLACEHOLDERS))
+        raise
+
+
+def _read(body: bytes, fields: ReadFields | None) -> Any:
+    found = None if fields is None else read_with_numbers(body, fields)
+    return _loads(body) if found is None else found
+
+
+def _loads(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        # It reads neither the tokens nor numbers that no float64 holds.
-        if any(token in body for token in _TOKENS) or "number" in error.msg:
-            return _read_slowly(body)
-        raise NotJson(error.msg, error.pos) from None
+        is_too_large = error.msg.startswith(_TOO_LARGE)
+        told = "a number is too large for any model" if is_too_large else error.msg
+        raise NotJson(told, error.pos) from None
 
 
-def _read_slowly(body: bytes) -> Any:
-    try:
-        return json.loads(body.decode(), parse_int=_integer)
-    except json.JSONDecodeError as error:
-        raise NotJson(error.msg, error.pos) from None
-    except UnicodeDecodeError as error:
-        raise NotJson("it is not UTF-8", error.start) from None
-    except (RecursionError, ValueError) as error:  # too deep; a number of too many digits
-        raise NotJson(str(error)) from None
+class _RightLists(NumberLists, frozen=True):
+    """Of a body whose bare words were replaced."""
+
+    def lists(self) -> Any:
+        return _put_right(super().lists())
 
 
-def _integer(text: str) -> int:
-    # Called for each, so that other threads have their turn; many digits take long.
-    if len(text) > _MOST_DIGITS:
-        raise ValueError(f"a number has {len(text)} digits, which no model takes")
-    return int(text)
+def _put_right(document: Any) -> Any:
+    """``document`` with what the bare words mean."""
+    whole = [document]
+    left: list[Any] = [whole]
+    while left:
+        inner = left.pop()
+        if type(inner) is dict:
+            for name, value in inner.items():
+                if type(value) is float:
+                    inner[name] = _MEANINGS.get(value, value)
+                elif type(value) is NumberLists:
+                    inner[name] = _RightLists(_right(value.array), value.body, value.path)
+            inner = inner.values()
+        else:
+            _put_list_right(inner)
+        if not _CONTAINERS.isdisjoint(map(type, inner)):
+            left += (value for value in inner if type(value) in _CONTAINERS)
+    return whole[0]
 
 
-def dumped(document: Any) -> bytes:
-    """``document`` as JSON. Arrays in it are written as lists, if ``writable`` gave them."""
-    try:
-        return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
-    except orjson.JSONEncodeError:
-        return json.dumps(document, default=_as_list).encode()
+def _put_list_right(values: list[Any]) -> None:
+    for number, meaning in _MEANINGS.items():
+        at = -1
+        try:
+            while True:
+                at = values.index(number, at + 1)
+                values[at] = meaning
+        except ValueError:
+            continue
 
 
-def with_tokens(document: Any) -> bytes:
-    """As ``dumped``, of a document with numbers that are not finite: slower."""
-    return json.dumps(document, default=_as_list, separators=(",", ":")).encode()
-
-
-def _as_list(value: Any) -> Any:
-    return value.tolist()
-
-
-def is_finite(array: Array) -> bool:
-    """Whether no number of ``array`` needs a token."""
-    return array.dtype.kind not in _FLOATS or bool(np.isfinite(array).all())
-
-
-def writable(array: Array) -> Array:
-    """Numbers that are written with their shortest digits, and have tokens if they need some.
-
-    A float32 must not be widened to float64, which would have twice as many digits.
-    """
-    if array.dtype == np.float16 or (array.dtype == np.float32 and not is_finite(array)):
-        return array.astype(np.str_).astype(np.float64)
-    # np.ascontiguousarray would make a list of a bare number.
-    return array if array.flags.c_contiguous else array.copy()
+def _right(array: Array) -> Array:
+    right = array.copy()
+    if array.dtype.kind == "f":
+        for number, meaning in _MEANINGS.items():
+            right[array == number] = meaning
+    return right

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from tfaas_core.tensors import Array
+from tfaas_plugins.codecs.json.numbers import NumberLists
 
 _MOST_SHOWN = 256
 _DEEPEST = 100
@@ -132,6 +133,33 @@ def array_of(found: Flat, dtype: np.dtype[Any]) -> Array:
             return np.array(found.values, dtype).reshape(found.shape)
     except (OverflowError, ValueError):
         raise wrong_value(found.values, dtype) from None
+
+
+def tensor_of(value: Any, dtype: np.dtype[Any]) -> Array:
+    """Nested lists, or NumberLists, as an array of ``dtype``. Raises Ragged and WrongValue."""
+    if isinstance(value, NumberLists):
+        array = numbers_of(value, dtype)
+        if array is not None:
+            return array
+        value = value.lists()
+    return array_of(flat(value), dtype)
+
+
+def numbers_of(numbers: NumberLists, dtype: np.dtype[Any]) -> Array | None:
+    """The same as ``array_of`` gives for the lists; None: they tell what is wrong, or hold."""
+    array = numbers.array
+    if array.ndim > _MOST_DIMENSIONS:
+        return None
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            # As of the lists, an integer is rounded to float64 first.
+            return array.astype(np.float64).astype(dtype)
+    if dtype.kind not in "iu" or array.dtype.kind != "i":
+        return None
+    limits = np.iinfo(dtype)
+    if array.size and (array.min() < limits.min or array.max() > limits.max):
+        return None
+    return array.astype(dtype)
 
 
 def wrong_value(values: Sequence[Any], dtype: np.dtype[Any]) -> WrongValue:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 
 from limits.strategies import SlidingWindowCounterRateLimiter
 
-from tfaas_core.shared_memory import SharedMemory
+from tfaas_core.shared_memory import LockHeld, SharedMemory
 from tfaas_plugins.rate_limit.failures import Failures
 from tfaas_plugins.rate_limit.guards import Claim
 from tfaas_plugins.rate_limit.limit import OverLimit
-from tfaas_plugins.rate_limit.shared_table import SharedTable, Taken
+from tfaas_plugins.rate_limit.shared_table import SharedTable
 
 
 class MemoryCounters:
@@ -33,7 +33,7 @@ class MemoryCounters:
                     key = limit.item.key_for(limit.kind, who)
                     counts = self._table.get_sliding_window(key, limit.period_s)
                     raise OverLimit(limit, limit.wait_s(*counts))
-        except (Taken, OSError) as error:
+        except (LockHeld, OSError) as error:
             self._failures.note(error)
 
     async def close(self) -> None:

@@ -10,32 +10,23 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, lockf
 from hashlib import blake2b
 from math import floor
 from typing import NoReturn
 
 from limits.storage import SlidingWindowCounterSupport, Storage
 
-from tfaas_core.shared_memory import SharedMemory
+from tfaas_core.shared_memory import LockHeld, SharedMemory
 from tfaas_plugins.rate_limit.size import BUCKET_BYTES, HEADER_BYTES, SLOT
 
 _SALT_BYTES = 16
-_PATIENCE_S = 0.02
-"""A lock is held for microseconds, unless its process is stopped or does not get a core."""
-
 _MARK = slice(0, 8)
-
-
-class Taken(Exception):
-    """Another process does not let go of a lock."""
 
 
 class SharedTable(Storage, SlidingWindowCounterSupport):
     """Only for sliding window counters. Where a bucket is full, the count that ends first goes.
 
-    ``clock``: seconds, which all processes read alike. Methods raise Taken, rather than to wait for
-    long.
+    ``clock``: seconds, which all processes read alike. Methods raise LockHeld.
     """
 
     STORAGE_SCHEME = None
@@ -53,7 +44,7 @@ class SharedTable(Storage, SlidingWindowCounterSupport):
     ) -> bool:
         """Counts ``amount`` more of ``key``, unless there were more than ``limit`` then."""
         bucket, mark = self._place(key)
-        self._lock(bucket)
+        self._memory.lock(bucket)
         try:
             now = self._clock()
             end = (now // expiry + 2) * expiry
@@ -66,19 +57,19 @@ class SharedTable(Storage, SlidingWindowCounterSupport):
             SLOT.pack_into(self._bytes, at, mark, end, previous, current + amount)
             return True
         finally:
-            self._unlock(bucket)
+            self._memory.unlock(bucket)
 
     def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
         """The counts of the window before and of this one, and how many seconds they count on."""
         bucket, mark = self._place(key)
-        self._lock(bucket)
+        self._memory.lock(bucket)
         try:
             now = self._clock()
             end = (now // expiry + 2) * expiry
             previous, current = self._counts(self._find(bucket, mark), end, expiry)
             return previous, end - expiry - now, current, end - now
         finally:
-            self._unlock(bucket)
+            self._memory.unlock(bucket)
 
     def _place(self, key: str) -> tuple[int, int]:
         """The bucket of a key, and what marks its slot there: never 0, which marks empty ones."""
@@ -88,14 +79,14 @@ class SharedTable(Storage, SlidingWindowCounterSupport):
 
     def _salted(self) -> bytes:
         """What nobody outside knows: who chooses names could fill the bucket of another."""
-        self._lock(self._buckets)
+        self._memory.lock(self._buckets)
         try:
             if not any(self._bytes[:_SALT_BYTES]):
                 self._bytes[:_SALT_BYTES] = os.urandom(_SALT_BYTES)
             self._salt = self._bytes[:_SALT_BYTES]
             return self._salt
         finally:
-            self._unlock(self._buckets)
+            self._memory.unlock(self._buckets)
 
     def _find(self, bucket: int, mark: int) -> int | None:
         """Where the slot with this mark is."""
@@ -121,26 +112,11 @@ class SharedTable(Storage, SlidingWindowCounterSupport):
         slots = range(begin, begin + BUCKET_BYTES, SLOT.size)
         return min(slots, key=lambda at: SLOT.unpack_from(self._bytes, at)[1])
 
-    def _lock(self, bucket: int) -> None:
-        """Keeps others out. The kernel takes the lock from a process that ends."""
-        until_s = time.monotonic() + _PATIENCE_S
-        while True:
-            try:
-                lockf(self._memory.descriptor, LOCK_EX | LOCK_NB, 1, bucket)
-                return
-            except (BlockingIOError, PermissionError):
-                if time.monotonic() > until_s:
-                    raise Taken("an HTTP worker holds a lock, and does not go on") from None
-                os.sched_yield()
-
-    def _unlock(self, bucket: int) -> None:
-        lockf(self._memory.descriptor, LOCK_UN, 1, bucket)
-
     # What nobody asks for here.
 
     @property
     def base_exceptions(self) -> type[Exception]:
-        return Taken
+        return LockHeld
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> NoReturn:
         raise NotImplementedError

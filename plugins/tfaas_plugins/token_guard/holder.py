@@ -24,7 +24,7 @@ class Holder(Grants):
         models: Sequence[str] = ALL_MODELS,
         expires_s: float | None = None,
     ) -> None:
-        super().__init__(repr(name), [Grant(rights, tuple(models))])
+        super().__init__(name, [Grant(rights, tuple(models))])
         self.name = name
         self.known_by = known_by
         self.expires_s = expires_s

@@ -289,9 +289,11 @@ def test_observers_are_told_of_the_refused_too() -> None:
             told.append(answer)
 
     observers = Observers([(Told(), "tfaas_told")])
+    lacking = Forbidden("you lack the right")
+    lacking.identity = "bob"
     for kind in (Asked, Plain):
-        refusing = kind(error=Unauthorized("who?"))
-        for guards in ([kind("alice")], [refusing], [kind("alice"), refusing]):
+        alice, stranger, bob = kind("alice"), kind(error=Unauthorized("who?")), kind(error=lacking)
+        for guards in ([alice], [stranger], [alice, stranger], [bob]):
             ask(route_for(*guards, observers=observers), to_model())
-    expected = [(200, "alice"), (401, ""), (401, "alice")]
+    expected = [(200, "alice"), (401, ""), (401, "alice"), (403, "bob")]
     assert [(answer.status, answer.identity) for answer in told] == expected * 2

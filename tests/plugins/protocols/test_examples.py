@@ -9,6 +9,7 @@ from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tfaas_plugins.protocols.tfserving.examples import examples_of
 
 from tfaas_core.errors import BadBody
+from tfaas_core.settings.tables import Limits
 
 
 def read(serialized: bytes) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def test_the_kind_of_a_feature_is_that_of_its_values() -> None:
         "whole": [-1, 2**40, True],
         "long": "x" * 1000,
     }
-    (serialized,) = examples_of({"examples": [example]}, "regress").array
+    (serialized,) = examples_of({"examples": [example]}, "regress", Limits()).array
     assert read(serialized) == {
         "text": ("bytes_list", ["é".encode(), b"\xff"]),
         "float": ("float_list", [1.5]),
@@ -38,16 +39,16 @@ def test_the_kind_of_a_feature_is_that_of_its_values() -> None:
 
 def test_the_context_is_in_each_example_unless_that_says_otherwise() -> None:
     document = {"context": {"a": 1.0, "b": 2.0}, "examples": [{"a": 3.0}, {}]}
-    first, second = map(read, examples_of(document, "regress").array)
+    first, second = map(read, examples_of(document, "regress", Limits()).array)
     assert first == {"a": ("float_list", [3.0]), "b": ("float_list", [2.0])}
     assert second == {"a": ("float_list", [1.0]), "b": ("float_list", [2.0])}
 
 
 def test_whole_numbers_are_at_hand_as_floats_too() -> None:
-    examples = examples_of({"examples": [{"x": [1, 2]}]}, "regress")
+    examples = examples_of({"examples": [{"x": [1, 2]}]}, "regress", Limits())
     assert examples.as_floats is not None
     assert read(examples.as_floats[0]) == {"x": ("float_list", [1.0, 2.0])}
-    assert examples_of({"examples": [{"x": 1.5}]}, "regress").as_floats is None
+    assert examples_of({"examples": [{"x": 1.5}]}, "regress", Limits()).as_floats is None
 
 
 @pytest.mark.parametrize(
@@ -55,4 +56,4 @@ def test_whole_numbers_are_at_hand_as_floats_too() -> None:
 )
 def test_what_is_no_feature_is_refused(feature: Any) -> None:
     with pytest.raises(BadBody):
-        examples_of({"examples": [{"x": feature}]}, "regress")
+        examples_of({"examples": [{"x": feature}]}, "regress", Limits())

@@ -11,17 +11,13 @@ import orjson
 
 from tfaas_core.errors import BadBody, DoesNotFit, TfaasError
 from tfaas_core.values.numbers import NAN_HINT, describe
+from tfaas_plugins.codecs.json.bare_words import replaced
 from tfaas_plugins.codecs.json.numbers import SMALLEST_BYTES, read_fields
 from tfaas_plugins.codecs.values.document import ValuesDocument, document_of
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
 _NOT_A_NUMBER = re.compile(r"NaN|Infinity")
-_TO_NAN = re.compile(
-    rb"""((?:[^"N-]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"?|N(?!aN)|-(?!NaN)){0,9999}+)(-?NaN)?""",
-    re.DOTALL,
-)
-"""Up to the next NaN that stands in no text, if one comes soon: other threads want their turn."""
 _MOST_DIGITS = 1000
 """Of a number that is told to be too large."""
 
@@ -50,17 +46,13 @@ def read_document(body: bytes) -> JsonDocument:
         return _document(body)
     except NanFound as found:
         try:
-            document = _document(_without_nan(body, {b"NaN": b"null", b"-NaN": b"null"}))
+            document = _document(replaced(body, {b"NaN": b"null", b"-NaN": b"null"}))
         except TfaasError:
             # What else is wrong is told with its place, which numbers as long as NaN do not move.
-            _document(_without_nan(body, {b"NaN": b"1.0", b"-NaN": b"-1.0"}))
+            _document(replaced(body, {b"NaN": b"1.0", b"-NaN": b"-1.0"}))
             raise
         document.nan = found
         return document
-
-
-def _without_nan(body: bytes, instead: dict[bytes, bytes]) -> bytes:
-    return _TO_NAN.sub(lambda found: found[1] + instead.get(found[2], b""), body)
 
 
 def _document(body: bytes) -> JsonDocument:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import chain
 from math import prod
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
@@ -24,6 +25,8 @@ SMALLEST_BYTES = 1 << 12
 _SAMPLE_BYTES = 1 << 8
 _MOST_FIELDS = 64
 
+ReadFields: TypeAlias = Callable[[simdjson.Object, bytes], dict[str, Any]]
+
 _INTEGERS = np.dtype(np.int64)
 _FLOATS = np.dtype(np.float64)
 
@@ -36,7 +39,7 @@ class NumberLists(msgspec.Struct, frozen=True):
 
     array: Array
     body: bytes
-    path: tuple[str, ...]
+    path: tuple[str | int, ...]
 
     def lists(self) -> Any:
         """The lists themselves, as orjson reads them."""
@@ -49,6 +52,14 @@ class NumberLists(msgspec.Struct, frozen=True):
 def read_fields(body: bytes) -> dict[str, Any] | None:
     """The fields of a JSON object, with NumberLists for its values, or for its inputs.
 
+    None as for ``read_with_numbers``.
+    """
+    return read_with_numbers(body, _fields)
+
+
+def read_with_numbers(body: bytes, read: ReadFields) -> dict[str, Any] | None:
+    """What ``read`` makes of a JSON object: fields, some of them by ``number_lists``.
+
     None if orjson reads the body sooner, or if the body is anything else than an object with
     such lists: what it is instead, orjson tells.
     """
@@ -56,7 +67,10 @@ def read_fields(body: bytes) -> dict[str, Any] | None:
     if not _is_worth_it(body) or b"\\" in body:
         return None
     try:
-        fields = _fields(simdjson.Parser().parse(body), body)
+        parsed = simdjson.Parser().parse(body)
+        if type(parsed) is not simdjson.Object:
+            return None
+        fields = read(parsed, body)
         return fields if _are_all(body.count(b"["), fields) else None
     except (ValueError, TypeError, RuntimeError, MemoryError):
         return None
@@ -73,21 +87,20 @@ def _is_worth_it(body: bytes) -> bool:
 
 
 def _fields(parsed: Any, body: bytes) -> dict[str, Any]:
-    if type(parsed) is not simdjson.Object:
-        raise ValueError("no object")
-    fields = _items(parsed)
+    fields = items_of(parsed)
     for name, value in fields.items():
         if name in ("values", "value"):
-            fields[name] = _number_lists(value, body, (name,))
+            fields[name] = number_lists(value, body, (name,))
         elif name == "inputs" and type(value) is simdjson.Object:
-            inputs = _items(value)
-            fields[name] = {key: _number_lists(inputs[key], body, (name, key)) for key in inputs}
+            inputs = items_of(value)
+            fields[name] = {key: number_lists(inputs[key], body, (name, key)) for key in inputs}
         else:
-            fields[name] = _plain(value)
+            fields[name] = plain(value)
     return fields
 
 
-def _items(parsed: Any) -> dict[str, Any]:
+def items_of(parsed: simdjson.Object) -> dict[str, Any]:
+    """The fields of an object, as simdjson has them. Raises ValueError if orjson has to read it."""
     # simdjson looks through all fields for each.
     if len(parsed) > _MOST_FIELDS:
         raise ValueError("too many fields")
@@ -97,15 +110,17 @@ def _items(parsed: Any) -> dict[str, Any]:
     return items
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """What simdjson has, as Python has it."""
     if type(value) is simdjson.Array:
         return value.as_list()
     return value.as_dict() if type(value) is simdjson.Object else value
 
 
-def _number_lists(value: Any, body: bytes, path: tuple[str, ...]) -> Any:
+def number_lists(value: Any, body: bytes, path: tuple[str | int, ...]) -> Any:
+    """NumberLists for a list, which is at ``path``. Raises ValueError for lists of other things."""
     if type(value) is not simdjson.Array:
-        return _plain(value)
+        return plain(value)
     shape, first = _shape(value)
     array = _flat(value, type(first) is int)
     if array.size != prod(shape):

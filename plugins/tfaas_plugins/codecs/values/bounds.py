@@ -15,6 +15,29 @@ _PIECE_BYTES = 1 << 18
 _PACK_IT = "send fewer at a time, or arrays by MessagePack, packed"
 
 
+class Allowance:
+    """How many values a request may hold that its body alone does not tell.
+
+    Whoever is about to make objects of them counts them here before.
+    """
+
+    __slots__ = ("_left", "_limits")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._left = limits.max_values
+
+    def take(self, values: int, what: str) -> None:
+        """``what`` holds so many more. Raises TooLarge if that is too many, with all before."""
+        self._left -= values
+        if self._left < 0:
+            raise TooLarge(
+                f"with {what}, the request has more than {self._limits.max_values} values "
+                "(limits.max_values); send fewer at a time",
+                expected=self._limits.max_values,
+            )
+
+
 def check_json(body: bytes, limits: Limits) -> None:
     """Raises TooLarge if a JSON body is longer, or may hold more, than ``limits`` allow.
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from tfaas_core.config import Config
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
+from tfaas_core.observer import Observer
 from tfaas_core.route import Route
 from tfaas_plugins.protocols.oip.sizes import MEMORY_BYTES
+
+if TYPE_CHECKING:
+    from tfaas_plugins.protocols.unloaded import UnloadedModels
 
 NAME = "oip"
 
@@ -35,25 +40,50 @@ def tfaas_register_memory(config: Config) -> Mapping[str, int]:
 
 
 @hookimpl
-def tfaas_register_routes(host: Host) -> Iterable[Route]:
-    """All below ``/v2``; who may predict may see what a model takes, and health everybody."""
-    from tfaas_plugins.protocols.oip.api import InferenceApi
-    from tfaas_plugins.protocols.oip.control import RepositoryApi
-    from tfaas_plugins.protocols.oip.statistics import Statistics
+def tfaas_register_observers(host: Host) -> Iterable[Observer]:
+    """One that knows when a model is loaded by another way than a protocol's."""
+    from tfaas_plugins.protocols.unloaded import SwitchesObserver
+
+    unloaded = _unloaded(host)
+    return [] if unloaded is None else [SwitchesObserver(unloaded)]
+
+
+def _unloaded(host: Host) -> UnloadedModels | None:
+    """None if no model may be unloaded."""
     from tfaas_plugins.protocols.unloaded import UnloadedModels
 
     table: OipTable = host.settings(NAME)
-    unloaded = UnloadedModels(host.memory[NAME])
-    if table.model_control:
-        host.shared[UnloadedModels.KEY] = unloaded
-    repository = RepositoryApi(host, unloaded, table.model_control)
-    api = InferenceApi(host, unloaded, Statistics(host.memory[NAME]), repository)
+    if table.model_control and UnloadedModels.KEY not in host.shared:
+        host.shared[UnloadedModels.KEY] = UnloadedModels(host.memory[NAME], host.catalog)
+    found: UnloadedModels | None = host.shared.get(UnloadedModels.KEY)
+    return found
+
+
+@hookimpl
+def tfaas_register_routes(host: Host) -> Iterable[Route]:
+    """All below ``/v2``.
+
+    Who may predict may see what a model takes, and everybody how the server is. What there is
+    besides, is for those who may read.
+    """
+    from tfaas_plugins.protocols.oip.api import InferenceApi
+    from tfaas_plugins.protocols.oip.control import RepositoryApi
+    from tfaas_plugins.protocols.oip.statistics import Statistics
+
+    table: OipTable = host.settings(NAME)
+    unloaded = _unloaded(host)
+    repository = RepositoryApi(host, unloaded)
+    api = InferenceApi(host, Statistics(host.memory[NAME]), table.model_control)
     for path in ("/v2", "/V2"):
         yield Route(path, ("GET",), api.get, right="predict")
         yield Route(f"{path}/{{path...}}", ("GET",), api.get, right="predict")
         yield Route(f"{path}/{{path...}}", ("POST",), api.post, express=True, right="predict")
         for what in ("live", "ready"):
             yield Route(f"{path}/health/{what}", ("GET",), api.get, public=True)
+        yield Route(f"{path}/models", ("GET",), api.models, right="read")
+        yield Route(f"{path}/models/stats", ("GET",), api.stats, right="read")
+        yield Route(f"{path}/logging", ("GET",), api.logging, right="read")
+        yield Route(f"{path}/repository/index", ("POST",), repository.index, right="read")
         control = f"{path}/repository/models/{{name}}"
         yield Route(f"{control}/load", ("POST",), repository.load, right="admin")
         yield Route(f"{control}/unload", ("POST",), repository.unload, right="admin")

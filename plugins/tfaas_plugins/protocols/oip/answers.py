@@ -12,7 +12,8 @@ from tfaas_core.errors import BadBody
 from tfaas_core.predict.inference import InferenceResult
 from tfaas_core.route import Response
 from tfaas_core.tensors import Array, BatchAxis
-from tfaas_plugins.protocols.json_text import dumped, is_finite, with_tokens, writable
+from tfaas_plugins.codecs.values.bounds import Allowance
+from tfaas_plugins.protocols.json_arrays import dumped, fragment
 from tfaas_plugins.protocols.oip.datatypes import datatype_of, to_raw
 from tfaas_plugins.protocols.oip.requests import WantedOutput
 
@@ -25,7 +26,6 @@ _BINARY = "application/octet-stream"
 class _Written(msgspec.Struct, frozen=True):
     document: dict[str, Any]
     raw: bytes | memoryview | None
-    finite: bool = True
 
 
 def infer_answer(
@@ -33,8 +33,12 @@ def infer_answer(
     wanted: Sequence[WantedOutput],
     request_id: str | None,
     labels: Sequence[str],
+    allowance: Allowance,
 ) -> Response:
-    """The outputs as they are wanted. Raises BadBody if JSON cannot hold them."""
+    """The outputs as they are wanted. Raises BadBody if JSON cannot hold them.
+
+    ``allowance``: of classes. Raises TooLarge if more are asked for.
+    """
     version = result.version
     specs = {spec.name: spec for spec in version.signature.outputs}
     has_batch = version.signature.batch is not BatchAxis.NONE
@@ -43,7 +47,8 @@ def infer_answer(
         array, datatype = result.outputs[each.name], datatype_of(specs[each.name])
         if each.classes:
             batched = has_batch and not specs[each.name].constant
-            array, datatype = _classified(array, each.classes, batched, labels), "BYTES"
+            array = _classified(array, each, batched, labels, allowance)
+            datatype = "BYTES"
         written.append(_written(each, array, datatype))
     document: dict[str, Any] = {
         "model_name": version.name,
@@ -52,8 +57,7 @@ def infer_answer(
     if request_id is not None:
         document["id"] = request_id
     document["outputs"] = [each.document for each in written]
-    finite = all(each.finite for each in written)
-    text = dumped(document) if finite else with_tokens(document)
+    text = dumped(document)
     raws = [each.raw for each in written if each.raw is not None]
     if not any(len(raw) for raw in raws):
         return Response(text)
@@ -71,33 +75,28 @@ def _written(wanted: WantedOutput, array: Array, datatype: str) -> _Written:
         raw = to_raw(array, datatype)
         document["parameters"] = {"binary_data_size": len(raw)}
         return _Written(document, raw)
-    values = array.reshape(-1)
-    if array.dtype == object:
-        document["data"] = _texts(values, wanted.name)
-        return _Written(document, None)
-    shown = writable(values)
-    document["data"] = shown if shown.size else []
-    return _Written(document, None, is_finite(values))
-
-
-def _texts(values: Array, name: str) -> list[str]:
     try:
-        return [value.decode() for value in values]
+        document["data"] = fragment(array.reshape(-1))
     except UnicodeDecodeError:
         raise BadBody(
-            f"output {name!r} holds bytes that are no UTF-8, which JSON cannot hold; ask for it "
-            "with the parameter 'binary_data'"
+            f"output {wanted.name!r} holds bytes that are no UTF-8, which JSON cannot hold; ask "
+            "for it with the parameter 'binary_data'"
         ) from None
+    return _Written(document, None)
 
 
-def _classified(array: Array, most: int, batched: bool, labels: Sequence[str]) -> Array:
+def _classified(
+    array: Array, wanted: WantedOutput, batched: bool, labels: Sequence[str], allowance: Allowance
+) -> Array:
     """The highest values, each as ``value:index:label``; of equal ones, the lower index first."""
     if array.dtype == object or array.dtype.kind == "c":
         raise BadBody("classification is of numbers, and this output holds none")
     # Of one value a row, there would be nothing to choose: they are the classes themselves.
     keeps_batch = batched and array.ndim > 1
     rows = array.reshape(len(array), -1) if keeps_batch and array.size else array.reshape(1, -1)
-    found = np.empty((len(rows), min(most, rows.shape[1])), object)
+    shape = len(rows), min(wanted.classes, rows.shape[1])
+    allowance.take(shape[0] * shape[1], f"the classes of output {wanted.name!r}")
+    found = np.empty(shape, object)
     for number, row in enumerate(rows):
         order = _highest(row)[: found.shape[1]]
         found[number] = [_class(row[index], int(index), labels) for index in order]

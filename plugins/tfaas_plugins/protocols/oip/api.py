@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Iterable
 
 import msgspec
 
 from tfaas_core import __version__
-from tfaas_core.errors import BadBody, NotFound, TfaasError, Unavailable, UnknownModel
+from tfaas_core.errors import BadBody, NotFound, TfaasError, Unavailable
 from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.inference import InferenceRequest
-from tfaas_core.predict.predictor import LARGE_BODY_BYTES, Target
-from tfaas_core.route import Request, Response, admit, json_response, visible_models
+from tfaas_core.predict.predictor import Target
+from tfaas_core.route import Request, Response, admit, json_response
 from tfaas_core.tensors import Array, BatchAxis, Bound
 from tfaas_core.visit import Visit
+from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.answers import answered
 from tfaas_plugins.protocols.bodies import MOST_UNPACKED_BYTES, compressed, unpacked
+from tfaas_plugins.protocols.handlers import Handlers
 from tfaas_plugins.protocols.json_text import NotJson, read
 from tfaas_plugins.protocols.oip.accept import best_encoding
 from tfaas_plugins.protocols.oip.answers import JSON_LENGTH, infer_answer
-from tfaas_plugins.protocols.oip.control import RepositoryApi
+from tfaas_plugins.protocols.oip.fields import read_fields
 from tfaas_plugins.protocols.oip.metadata import log_settings, model_metadata
 from tfaas_plugins.protocols.oip.paths import Asked, read_path
 from tfaas_plugins.protocols.oip.raw_input import raw_input
@@ -32,39 +34,24 @@ from tfaas_plugins.protocols.oip.requests import (
     infer_body,
 )
 from tfaas_plugins.protocols.oip.statistics import Statistics
-from tfaas_plugins.protocols.unloaded import UnloadedModels
 
 _EXTENSIONS = ("binary_tensor_data", "classification", "statistics", "parameters")
 _CONTROL = ("model_repository",)
 
 
-class InferenceApi:
-    """Handlers over one Host."""
+class InferenceApi(Handlers):
+    """``get``: health, metadata and statistics of a model. ``post``: inference."""
 
-    def __init__(
-        self,
-        host: Host,
-        unloaded: UnloadedModels,
-        statistics: Statistics,
-        repository: RepositoryApi,
-    ) -> None:
-        self._host = host
-        self._unloaded = unloaded
+    codec = "oip"
+
+    def __init__(self, host: Host, statistics: Statistics, is_controlled: bool) -> None:
+        """``is_controlled``: whether models may be loaded and unloaded."""
+        super().__init__(host)
         self._statistics = statistics
-        self._repository = repository
-        self._base_characters = len(host.config.server.base)
-
-    async def get(self, request: Request) -> Response:
-        """``GET``: health, metadata and statistics."""
-        return await answered(self._get(request))
-
-    async def post(self, request: Request) -> Response:
-        """``POST``: inference, and the index of the repository."""
-        return await answered(self._post(request))
+        self._is_controlled = is_controlled
 
     def _asked(self, request: Request) -> Asked:
-        head = request.head
-        return read_path(head.method, head.raw_path[self._base_characters :])
+        return read_path(request.method, self.path(request))
 
     # What there is.
 
@@ -75,60 +62,65 @@ class InferenceApi:
         if asked.what == "live":
             return json_response({"live": True})
         if asked.what == "ready":
-            if reason := self._host.fitness().why_not_ready:
+            if reason := self.host.fitness().why_not_ready:
                 raise Unavailable(f"not ready: {reason}")
             return json_response({"ready": True})
-        if asked.what == "logging":
-            return json_response(log_settings(self._host.config.server.log_level))
-        if asked.what == "server":
-            control = _CONTROL if self._repository.is_allowed else ()
-            extensions = sorted((*_EXTENSIONS, *control))
-            return json_response(
-                {"name": "tfaas", "version": __version__, "extensions": extensions}
-            )
-        models = self._host.catalog.list()
-        visible = await visible_models(request, [model.name for model in models])
-        seen = [model for model in models if model.name in visible]
-        if asked.what == "models":
-            return json_response({"models": [model.name for model in seen]})
-        return self._stats([version for model in seen for version in model.versions])
+        control = _CONTROL if self._is_controlled else ()
+        extensions = sorted((*_EXTENSIONS, *control))
+        return json_response({"name": "tfaas", "version": __version__, "extensions": extensions})
 
     async def _of_model(self, request: Request, what: str, target: Target) -> Response:
         await admit(request, target.model)
-        version = self._version(target)
+        version = self.version(target)
         if what == "ready":
-            self._unloaded.check(target.model)
+            self.check_is_loaded(target.model)
             return json_response({"name": version.name, "ready": True})
-        versions = self._host.catalog.model(target.model).versions
+        versions = self.host.catalog.model(target.model).versions
         if what == "stats":
             return self._stats(versions if target.version is None else [version])
         return json_response(model_metadata(version.signed(None), versions))
 
-    def _stats(self, versions: Any) -> Response:
+    async def models(self, request: Request) -> Response:
+        """``GET``: the names of all models."""
+        return await answered(self._models(request))
+
+    async def _models(self, request: Request) -> Response:
+        return json_response({"models": [model.name for model in await self.seen(request)]})
+
+    async def stats(self, request: Request) -> Response:
+        """``GET``: the statistics of all models."""
+        return await answered(self._all_stats(request))
+
+    async def _all_stats(self, request: Request) -> Response:
+        seen = await self.seen(request)
+        return self._stats([version for model in seen for version in model.versions])
+
+    async def logging(self, request: Request) -> Response:
+        """``GET``: what is logged."""
+        return json_response(log_settings(self.host.config.server.log_level))
+
+    def _stats(self, versions: Iterable[ModelVersion]) -> Response:
         counted = [self._statistics.document(version) for version in versions]
         return json_response({"model_stats": counted})
 
-    def _version(self, target: Target) -> ModelVersion:
-        try:
-            return self._host.catalog.get(target.model, target.version)
-        except UnknownModel:
-            raise _unknown(target) from None
+    def unknown(self, target: Target) -> TfaasError:
+        version = "" if target.version is None else f" version {target.version}"
+        return NotFound(f"Request for unknown model: {target.model[:140]!r}{version} is not found")
 
     # Inference.
 
     async def _post(self, request: Request) -> Response:
-        asked = self._asked(request)
-        if asked.target is None:
-            return await self._repository.index(request)
-        begin_s = time.monotonic()
+        begin_s, asked = time.monotonic(), self._asked(request)
+        assert asked.target is not None  # all else that is posted has routes of its own
         # It is told how long the run took, whether anybody else asks or not.
         visit = request.visit = request.visit or Visit(begin_s=begin_s)
-        visit.codec = "oip"
-        most_bytes = min(self._host.config.server.max_body_bytes, MOST_UNPACKED_BYTES)
-        async with unpacked(self._host, request, most_bytes) as content:
-            body = await self._in_thread(request, self._read, request, content)
+        visit.codec = self.codec
+        most_bytes = min(self.host.config.server.max_body_bytes, MOST_UNPACKED_BYTES)
+        async with unpacked(self.host, request, most_bytes) as content:
+            body = await self.read(request, self._body, request, content)
             signature = body.signature if isinstance(body, InferBody) else None
-            version = await self._resolved(request, asked.target, signature)
+            target = msgspec.structs.replace(asked.target, signature=signature)
+            version = await self.resolved(request, target)
             try:
                 response = await self._inferred(request, body, version, visit, begin_s)
             except TfaasError:
@@ -141,20 +133,9 @@ class InferenceApi:
         encoding = best_encoding(request.headers.get("accept-encoding", ""))
         if not encoding:
             return response
-        content = await self._host.predictor.in_thread(compressed, response.body, encoding)
+        content = await self.host.predictor.in_thread(compressed, response.body, encoding)
         headers = {**response.headers, "Content-Encoding": encoding}
         return msgspec.structs.replace(response, body=content, headers=headers)
-
-    async def _resolved(
-        self, request: Request, target: Target, signature: str | None
-    ) -> ModelVersion:
-        target = msgspec.structs.replace(target, signature=signature)
-        try:
-            version = await self._host.resolve(request, target)
-        except UnknownModel:
-            raise _unknown(target) from None
-        self._unloaded.check(version.name)
-        return version
 
     async def _inferred(
         self,
@@ -164,41 +145,32 @@ class InferenceApi:
         visit: Visit,
         begin_s: float,
     ) -> Response:
+        allowance = Allowance(self.host.config.limits)
         if isinstance(body, bytes):
-            body, arrays = raw_input(body, version)
+            told, arrays = await self.read(request, raw_input, body, version, allowance)
         else:
-            arrays = await self._in_thread(request, arrays_of, body, version)
-        wanted = _wanted(body, version)
-        names = None if body.outputs is None else [each.name for each in wanted]
+            told, arrays = body, await self.read(request, arrays_of, body, version, allowance)
+        wanted = _wanted(told, version)
+        names = None if told.outputs is None else [each.name for each in wanted]
         bound = _bound(version, arrays)
-        asked = InferenceRequest(version, bound, names, body.timeout_s, body.id or "", visit)
+        asked = InferenceRequest(version, bound, names, told.timeout_s, told.id or "", visit)
         run_s = time.monotonic()
-        result = await self._host.infer(asked)
-        size = sum(array.nbytes for array in result.outputs.values())
-        work = result, wanted, body.id, version.labels
-        if size > LARGE_BODY_BYTES:
-            response = await self._host.predictor.in_thread(infer_answer, *work)
-        else:
-            response = infer_answer(*work)
+        result = await self.host.infer(asked)
+        asking = result, wanted, told.id, version.labels, allowance
+        response = await self.written(result.outputs, infer_answer, *asking)
         self._statistics.succeeded(version, visit, bound.rows, begin_s, run_s)
         return response
 
-    async def _in_thread(self, request: Request, work: Any, *arguments: Any) -> Any:
-        """``work(*arguments)``, in a thread if the body is large."""
-        if len(request.body) > LARGE_BODY_BYTES or request.head.content_encoding:
-            return await self._host.predictor.in_thread(work, *arguments)
-        return work(*arguments)
-
-    def _read(self, request: Request, body: bytes) -> InferBody | bytes:
+    def _body(self, request: Request, body: bytes) -> InferBody | bytes:
         """The request whose ``body`` was unpacked; if it is raw, all of its bytes."""
-        config, head = self._host.config, request.head
+        config, head = self.host.config, request.head
         length = _json_length(head.headers.get(JSON_LENGTH.lower()), len(body))
         if length == 0 and body:
             return body
         view = memoryview(body)
         text = body if length is None else bytes(view[:length])
         try:
-            document = read(text, config.limits)
+            document = read(text, config.limits, read_fields)
         except NotJson as error:
             raise BadBody(
                 f"failed to parse the request JSON buffer: {error.message} at {error.offset}"
@@ -236,8 +208,3 @@ def _bound(version: ModelVersion, arrays: dict[str, Array]) -> Bound:
 def _native(array: Array) -> Array:
     """In the machine's byte order: the same array, unless that is not little-endian."""
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
-
-
-def _unknown(target: Target) -> NotFound:
-    version = "" if target.version is None else f" version {target.version}"
-    return NotFound(f"Request for unknown model: {target.model[:140]!r}{version} is not found")

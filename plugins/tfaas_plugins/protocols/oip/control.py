@@ -17,15 +17,17 @@ _UNLOADED = "unloaded"
 
 
 class RepositoryApi:
-    """Handlers over one Host. ``is_allowed``: whether models may be loaded and unloaded."""
+    """Handlers over one Host. ``unloaded``: None if no model may be loaded and unloaded."""
 
-    def __init__(self, host: Host, unloaded: UnloadedModels, is_allowed: bool) -> None:
+    def __init__(self, host: Host, unloaded: UnloadedModels | None) -> None:
         self._host = host
         self._unloaded = unloaded
-        self.is_allowed = is_allowed
 
     async def index(self, request: Request) -> Response:
         """``POST /v2/repository/index``, perhaps of ``{"ready": true}``: one entry per version."""
+        return await answered(self._index(request))
+
+    async def _index(self, request: Request) -> Response:
         ready = False
         if request.body.strip():
             fields = read_fields_of(request.body, '{"ready": true}')
@@ -38,7 +40,7 @@ class RepositoryApi:
         return json_response([e for e in entries if not ready or e["state"] == "READY"])
 
     def _entries(self, model: Model) -> list[dict[str, Any]]:
-        is_unloaded = self._unloaded.holds(model.name)
+        is_unloaded = self._unloaded is not None and self._unloaded.holds(model.name)
         return [
             {
                 "name": model.name,
@@ -58,32 +60,31 @@ class RepositoryApi:
         return await answered(self._unload(request))
 
     async def _load(self, request: Request) -> Response:
-        model = self._model(request)
-        live = model.live
+        model, unloaded = self._model(request)
         try:
-            await self._host.engine.ready(live)
+            await self._host.engine.ready(model.live)
         except TfaasError as error:
             raise DoesNotFit(f"failed to load {model.name!r}: {error.message}") from None
-        self._unloaded.remove(model.name)
+        unloaded.remove(model.name)
         return Response()
 
     async def _unload(self, request: Request) -> Response:
-        model = self._model(request)
-        self._unloaded.add(model.name)
+        model, unloaded = self._model(request)
+        unloaded.add(model.name)
         for version in model.versions:
             self._host.engine.retire(version)
         return Response()
 
-    def _model(self, request: Request) -> Model:
+    def _model(self, request: Request) -> tuple[Model, UnloadedModels]:
         name = request.path_fields["name"]
-        if not self.is_allowed:
+        if self._unloaded is None:
             raise Unavailable(
                 "explicit model load / unload is not allowed; "
                 "model_control = true of [plugins.oip] in tfaas.toml allows it"
             )
         _check_parameters(request.body)
         try:
-            return self._host.catalog.model(name)
+            return self._host.catalog.model(name), self._unloaded
         except UnknownModel:
             raise BadBody(
                 f"failed to load {name[:140]!r}, failed to poll from model repository"

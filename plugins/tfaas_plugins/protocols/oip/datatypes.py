@@ -12,6 +12,7 @@ import numpy as np
 
 from tfaas_core.errors import BadBody
 from tfaas_core.tensors import Array, TensorSpec
+from tfaas_plugins.codecs.values.bounds import Allowance
 
 _NAMES = {
     **{"bool": "BOOL", "string": "BYTES", "float16": "FP16", "float32": "FP32", "float64": "FP64"},
@@ -60,15 +61,17 @@ def elements_of(shape: Sequence[int], what: str) -> int:
     return math.prod(shape)
 
 
-def from_raw(data: memoryview, datatype: str, shape: Sequence[int], what: str) -> Array:
+def from_raw(
+    data: memoryview, datatype: str, shape: Sequence[int], what: str, allowance: Allowance
+) -> Array:
     """The tensor that ``data`` holds, little-endian, row after row: a view of it where it can be.
 
-    Strings are an object array of bytes; BF16 becomes float32. Raises BadBody if the size is
-    another than that of ``shape``.
+    Strings are an object array of bytes, as many as ``allowance`` has left; BF16 becomes float32.
+    Raises BadBody if the size is another than that of ``shape``, and TooLarge.
     """
     elements = elements_of(shape, what)
     if datatype == "BYTES":
-        return _strings(data, elements, what).reshape(tuple(shape))
+        return _strings(data, elements, what, allowance).reshape(tuple(shape))
     size = _SIZES[datatype]
     if len(data) != elements * size:
         raise BadBody(
@@ -88,10 +91,11 @@ def _dtype(datatype: str) -> np.dtype[Any]:
     return np.dtype(f"<{kind}{_SIZES[datatype]}")
 
 
-def _strings(data: memoryview, elements: int, what: str) -> Array:
+def _strings(data: memoryview, elements: int, what: str, allowance: Allowance) -> Array:
     # Each has a length of four bytes, whatever else is announced.
     if elements * _LENGTH.size > len(data):
         raise BadBody(f"incorrect number of string elements: {what} has fewer than {elements}")
+    allowance.take(elements, what)
     array = np.empty(elements, object)
     at, end = 0, len(data)
     try:

@@ -14,11 +14,10 @@ _SERVER = {
     "": ("server", "GET"),
     "/health/live": ("live", "GET"),
     "/health/ready": ("ready", "GET"),
-    "/models": ("models", "GET"),
-    "/models/stats": ("stats", "GET"),
-    "/logging": ("logging", "GET"),
-    "/repository/index": ("index", "POST"),
 }
+_ROUTES = ("/models", "/models/stats", "/logging", "/repository/index")
+"""These have routes of their own, since they take another right; a route's path has one case."""
+
 _MODEL = re.compile(r"/models/([^/]+)(?:/versions/([^/]+))?(?:/(ready|infer|stats))?")
 _NUMBER = re.compile(r"[0-9]{1,19}")
 
@@ -35,6 +34,8 @@ def read_path(method: str, raw_path: str) -> Asked:
     path = raw_path[len("/v2") :].rstrip("/")
     if (found := _SERVER.get(path.lower())) is not None:
         return _checked(Asked(found[0]), found[1], method)
+    if path.lower() in _ROUTES:
+        raise NotFound(f"Not Found: it is at /v2{path.lower()}, in small letters")
     match = _MODEL.fullmatch(path)
     if match is None:
         raise NotFound("Not Found")

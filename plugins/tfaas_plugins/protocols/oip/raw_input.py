@@ -9,11 +9,14 @@ import numpy as np
 from tfaas_core.errors import BadBody
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array
+from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.oip.datatypes import datatype_of, element_bytes, from_raw
 from tfaas_plugins.protocols.oip.requests import InferBody
 
 
-def raw_input(body: bytes, version: ModelVersion) -> tuple[InferBody, dict[str, Array]]:
+def raw_input(
+    body: bytes, version: ModelVersion, allowance: Allowance
+) -> tuple[InferBody, dict[str, Array]]:
     """What a raw request asks, and its array. Raises BadBody if the size tells no shape."""
     inputs, model = version.signature.inputs, version.name
     if len(inputs) != 1:
@@ -37,5 +40,5 @@ def raw_input(body: bytes, version: ModelVersion) -> tuple[InferBody, dict[str, 
     known = math.prod(size for size in shape if size is not None) * element_bytes(datatype)
     free = len(body) // known if known else 0
     full = [free if size is None else size for size in shape]
-    array = from_raw(memoryview(body), datatype, full, f"input {spec.name!r}")
+    array = from_raw(memoryview(body), datatype, full, f"input {spec.name!r}", allowance)
     return asked, {spec.name: array}

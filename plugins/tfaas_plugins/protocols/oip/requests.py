@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,12 +12,15 @@ import numpy as np
 from tfaas_core.errors import BadBody
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, TensorSpec
+from tfaas_plugins.codecs.json.numbers import NumberLists
+from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.json_values import (
     Flat,
     Ragged,
     WrongValue,
     array_of,
     leaves,
+    numbers_of,
     shown,
 )
 from tfaas_plugins.protocols.oip.datatypes import (
@@ -59,6 +63,8 @@ class InferBody(msgspec.Struct, frozen=True):
     def timeout_s(self) -> float | None:
         """What the parameter ``timeout`` says, in microseconds there; None: nothing."""
         timeout = self.parameters.get("timeout")
+        if type(timeout) is float and timeout > _LONGEST_US:  # a number of more digits was read so
+            timeout = _LONGEST_US
         if type(timeout) is not int or timeout <= 0:
             return None
         return min(timeout, _LONGEST_US) / 1e6
@@ -172,8 +178,11 @@ def _name(each: dict[str, Any]) -> str:
 # With a model.
 
 
-def arrays_of(body: InferBody, version: ModelVersion) -> dict[str, Array]:
-    """The inputs as arrays, held to the signature. Raises BadBody for what it has not."""
+def arrays_of(body: InferBody, version: ModelVersion, allowance: Allowance) -> dict[str, Array]:
+    """The inputs as arrays, held to the signature. Raises BadBody for what it has not.
+
+    ``allowance``: of strings in binary tensors; JSON's were counted. Raises TooLarge beyond it.
+    """
     signature, model = version.signature, version.name
     specs = {spec.name: spec for spec in signature.inputs}
     arrays: dict[str, Array] = {}
@@ -186,7 +195,7 @@ def arrays_of(body: InferBody, version: ModelVersion) -> dict[str, Array]:
             if name in signature.unused:
                 continue
             raise BadBody(f"unexpected inference input {name[:80]!r} for model {model!r}")
-        arrays[name] = _array(each, spec, body.tails.get(place), model)
+        arrays[name] = _array(each, spec, body.tails.get(place), model, allowance)
     needed = [spec.name for spec in signature.inputs if spec.default is None]
     missing = [name for name in needed if name not in arrays]
     if missing:
@@ -197,7 +206,13 @@ def arrays_of(body: InferBody, version: ModelVersion) -> dict[str, Array]:
     return arrays
 
 
-def _array(each: dict[str, Any], spec: TensorSpec, tail: memoryview | None, model: str) -> Array:
+def _array(
+    each: dict[str, Any],
+    spec: TensorSpec,
+    tail: memoryview | None,
+    model: str,
+    allowance: Allowance,
+) -> Array:
     name, datatype = spec.name, each.get("datatype")
     if type(datatype) is not str or datatype not in DATATYPES:
         raise BadBody(f"invalid datatype for input {name!r}: {shown(datatype)[:80]}")
@@ -215,7 +230,7 @@ def _array(each: dict[str, Any], spec: TensorSpec, tail: memoryview | None, mode
             f"'parameters'. For input {name!r}"
         )
     if tail is not None:
-        return from_raw(tail, datatype, shape, f"input {name!r}")
+        return from_raw(tail, datatype, shape, f"input {name!r}", allowance)
     return _from_json(each["data"], shape, spec)
 
 
@@ -245,6 +260,11 @@ def _check_shape(shape: tuple[int, ...], spec: TensorSpec, model: str) -> None:
 
 def _from_json(data: Any, shape: tuple[int, ...], spec: TensorSpec) -> Array:
     name = spec.name
+    if isinstance(data, NumberLists):
+        array = numbers_of(data, spec.numpy_dtype)
+        if array is not None and array.size == math.prod(shape):
+            return _carried(array.reshape(shape), spec)
+        data = data.lists()  # what is wrong with them is told in its words
     if type(data) is not list:
         raise BadBody(f"Unable to parse 'data' of input {name!r}: expected a list")
     elements = elements_of(shape, f"the shape of input {name!r}")
@@ -260,9 +280,11 @@ def _from_json(data: Any, shape: tuple[int, ...], spec: TensorSpec) -> Array:
         array = array_of(Flat(shape, values), spec.numpy_dtype)
     except (Ragged, WrongValue) as error:
         raise BadBody(f"Unable to parse 'data' of input {name!r}: {error}") from None
-    if spec.carried == "bfloat16":
-        return _rounded_to_bfloat16(array)
-    return array
+    return _carried(array, spec)
+
+
+def _carried(array: Array, spec: TensorSpec) -> Array:
+    return _rounded_to_bfloat16(array) if spec.carried == "bfloat16" else array
 
 
 def _rounded_to_bfloat16(array: Array) -> Array:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+DIGEST_BYTES = 16
+
 UNLOADED_SLOTS = 1024
-UNLOADED_BYTES = 16
-"""Of a slot: a digest of a model's name."""
+UNLOADED_BYTES = 2 * DIGEST_BYTES
+"""Of a slot: digests of a model's name, and of the key of its live version."""
 
 COUNTED_AT = UNLOADED_SLOTS * UNLOADED_BYTES
 COUNTED_SLOTS = 2048

@@ -10,15 +10,15 @@ from typing import Any
 import msgspec
 
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.shared_memory import SharedMemory
+from tfaas_core.shared_memory import LockHeld, SharedMemory
 from tfaas_core.visit import Visit
-from tfaas_plugins.protocols.oip.sizes import COUNTED_AT, COUNTED_BYTES, COUNTED_SLOTS
-from tfaas_plugins.protocols.unloaded import locked
+from tfaas_plugins.protocols.oip.sizes import COUNTED_AT, COUNTED_BYTES, COUNTED_SLOTS, DIGEST_BYTES
 
-_DIGEST_BYTES = 16
-_FREE = bytes(_DIGEST_BYTES)
+_FREE = bytes(DIGEST_BYTES)
 _NUMBERS = Layout("<10Q")
 _PROBES = 32
+_LOCK = 1
+_PAUSE_S = 1.0
 _NS = 1_000_000_000
 
 
@@ -42,6 +42,7 @@ class Statistics:
 
     def __init__(self, memory: SharedMemory) -> None:
         self._memory = memory
+        self._again_s = 0.0
 
     def succeeded(
         self, version: ModelVersion, visit: Visit, rows: int, begin_s: float, run_s: float
@@ -99,25 +100,37 @@ class Statistics:
 
     def _counts(self, version: ModelVersion) -> Counts:
         place = self._place(_digest(version))
-        if place is None or self._memory.bytes[place : place + _DIGEST_BYTES] == _FREE:
+        if place is None or self._memory.bytes[place : place + DIGEST_BYTES] == _FREE:
             return Counts()
         return self._at(place)
 
     def _at(self, place: int) -> Counts:
-        return Counts(*_NUMBERS.unpack_from(self._memory.bytes, place + _DIGEST_BYTES))
+        return Counts(*_NUMBERS.unpack_from(self._memory.bytes, place + DIGEST_BYTES))
 
     def _add(self, version: ModelVersion, more: Counts) -> None:
-        digest = _digest(version)
-        with locked(self._memory):
-            place = self._place(digest)
-            if place is None:  # of so many versions, some are not counted
-                return
-            table = self._memory.bytes
-            table[place : place + _DIGEST_BYTES] = digest
-            before = self._at(place)
-            sums = [a + b for a, b in zip(_tuple(before), _tuple(more), strict=True)]
-            sums[0] = max(before.last_ms, more.last_ms)
-            _NUMBERS.pack_into(table, place + _DIGEST_BYTES, *sums)
+        if time.monotonic() < self._again_s:
+            return
+        try:
+            self._memory.lock(_LOCK)
+        except (LockHeld, OSError):
+            # Nothing is counted for a while, rather than that each request waits for it.
+            self._again_s = time.monotonic() + _PAUSE_S
+            return
+        try:
+            self._add_to(_digest(version), more)
+        finally:
+            self._memory.unlock(_LOCK)
+
+    def _add_to(self, digest: bytes, more: Counts) -> None:
+        place = self._place(digest)
+        if place is None:  # of so many versions, some are not counted
+            return
+        table = self._memory.bytes
+        table[place : place + DIGEST_BYTES] = digest
+        before = self._at(place)
+        sums = [a + b for a, b in zip(_tuple(before), _tuple(more), strict=True)]
+        sums[0] = max(before.last_ms, more.last_ms)
+        _NUMBERS.pack_into(table, place + DIGEST_BYTES, *sums)
 
     def _place(self, digest: bytes) -> int | None:
         """Where its numbers are, or may be put; None: there is no room."""
@@ -125,7 +138,7 @@ class Statistics:
         table = self._memory.bytes
         for probe in range(_PROBES):
             at = COUNTED_AT + (first + probe) % COUNTED_SLOTS * COUNTED_BYTES
-            if table[at : at + _DIGEST_BYTES] in (digest, _FREE):
+            if table[at : at + DIGEST_BYTES] in (digest, _FREE):
                 return at
         return None
 
@@ -135,7 +148,7 @@ def _tuple(counts: Counts) -> tuple[int, ...]:
 
 
 def _digest(version: ModelVersion) -> bytes:
-    return sha256(version.key.encode()).digest()[:_DIGEST_BYTES]
+    return sha256(version.key.encode()).digest()[:DIGEST_BYTES]
 
 
 def _ns(seconds: float) -> int:

@@ -13,10 +13,14 @@ NAME = "tfserving"
 
 @hookimpl
 def tfaas_register_routes(host: Host) -> Iterable[Route]:
-    """All below ``/v1``, in either case; who may predict may see what a model takes."""
+    """All below ``/v1``, in either case.
+
+    Who may predict may see what a model takes; which models there are, is for those who may read.
+    """
     from tfaas_plugins.protocols.tfserving.api import ServingApi
 
     api = ServingApi(host)
-    for path in ("/v1/{path...}", "/V1/{path...}"):
-        yield Route(path, ("GET",), api.get, right="predict")
-        yield Route(path, ("POST",), api.post, express=True, right="predict")
+    for path in ("/v1", "/V1"):
+        yield Route(f"{path}/models", ("GET",), api.models, right="read")
+        yield Route(f"{path}/{{path...}}", ("GET",), api.get, right="predict")
+        yield Route(f"{path}/{{path...}}", ("POST",), api.post, express=True, right="predict")

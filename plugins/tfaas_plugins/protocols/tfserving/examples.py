@@ -12,8 +12,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from tfaas_core.errors import BadBody
+from tfaas_core.errors import BadBody, TooLarge
+from tfaas_core.settings.tables import Limits
 from tfaas_core.tensors import Array
+from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.json_values import (
     WrongValue,
     from_base64,
@@ -38,8 +40,11 @@ class Examples(msgspec.Struct, frozen=True):
     as_floats: Array | None
 
 
-def examples_of(document: dict[str, Any], method: str) -> Examples:
-    """What ``examples`` and ``context`` of a request hold. Raises BadBody in the server's words."""
+def examples_of(document: dict[str, Any], method: str, limits: Limits) -> Examples:
+    """What ``examples`` and ``context`` of a request hold. Raises BadBody in the server's words.
+
+    The context is in each example: TooLarge if that makes more of it than ``limits`` allow.
+    """
     if "examples" not in document:
         raise BadBody(
             f"When method is {method}, key 'examples' is expected and was not found in the request"
@@ -54,17 +59,33 @@ def examples_of(document: dict[str, Any], method: str) -> Examples:
         if type(example) is not dict:
             raise BadBody(f"Example must be JSON object but got JSON {kind_of(example)}")
     everything = [context, *examples]
-    exact = _array(everything, whole_as_float=False)
+    _check_values(context, len(examples), limits)
+    exact = _array(everything, False, limits)
     has_whole = any(
         any(type(value) is int for value in _listed(feature))
         for example in everything
         for feature in example.values()
     )
-    return Examples(exact, _array(everything, whole_as_float=True) if has_whole else None)
+    return Examples(exact, _array(everything, True, limits) if has_whole else None)
 
 
-def _array(examples: Sequence[dict[str, Any]], whole_as_float: bool) -> Array:
+def _check_values(context: dict[str, Any], examples: int, limits: Limits) -> None:
+    """What each example says for itself, the body holds, and was counted there."""
+    values = sum(len(_listed(feature)) for feature in context.values())
+    Allowance(limits).take(values * examples, f"the context in {examples} examples")
+
+
+def _array(examples: Sequence[dict[str, Any]], whole_as_float: bool, limits: Limits) -> Array:
     context, *written = [_serialized(example, whole_as_float) for example in examples]
+    size = len(context) * len(written)
+    if size > limits.max_json_bytes:
+        raise TooLarge(
+            f"the context has {len(context)} bytes, and is in each of {len(written)} examples: "
+            f"that is more than {limits.max_json_bytes} bytes (limits.max_json_bytes); send fewer "
+            "at a time",
+            expected=limits.max_json_bytes,
+            got=size,
+        )
     array = np.empty(len(written), object)
     # Of a feature that is in both, the last one wins.
     array[:] = [context + example for example in written]

@@ -16,17 +16,16 @@ _MODEL = re.compile(
     r"(?::(predict|classify|regress)|/(metadata))?/*",
     re.IGNORECASE,
 )
-_LIST = re.compile(r"/v1/models/*", re.IGNORECASE)
 _HIGHEST = (1 << 63) - 1
 _MOST_DIGITS = 19
 _SHOWN = 200
 
-Verb = Literal["predict", "classify", "regress", "metadata", "status", "list"]
+Verb = Literal["predict", "classify", "regress", "metadata", "status"]
 _POSTED = ("predict", "classify", "regress")
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """What a path asks for, and of which model; ``target`` is of no model for a list of them."""
+    """What a path asks for, and of which model."""
 
     verb: Verb
     target: Target
@@ -34,8 +33,6 @@ class Asked(msgspec.Struct, frozen=True):
 
 def read_path(method: str, raw_path: str) -> Asked:
     """What a path, as sent, asks for. Raises BadBody for one that asks for nothing known."""
-    if _LIST.fullmatch(raw_path):
-        return _checked(method, raw_path, Asked("list", Target("")))
     match = _MODEL.fullmatch(raw_path)
     if match is None:
         raise BadBody(_malformed(method, raw_path))

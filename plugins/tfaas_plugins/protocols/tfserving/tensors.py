@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 import numpy as np
+from simdjson import Object
 
 from tfaas_core.errors import BadBody
 from tfaas_core.tensors import Array, Arrays, Signature, TensorSpec
-from tfaas_plugins.protocols.json_text import dumped, is_finite, with_tokens, writable
+from tfaas_plugins.codecs.json.numbers import NumberLists, items_of, number_lists, plain
+from tfaas_plugins.protocols.json_arrays import TextOf, dumped, elements_written, written
 from tfaas_plugins.protocols.json_values import (
     Flat,
     Ragged,
@@ -19,6 +20,8 @@ from tfaas_plugins.protocols.json_values import (
     array_of,
     flat,
     is_base64,
+    numbers_of,
+    tensor_of,
 )
 
 _BYTES_SUFFIX = "_bytes"
@@ -29,6 +32,20 @@ class Values(msgspec.Struct, frozen=True):
 
     arrays: Arrays
     rows: int | None
+
+
+def read_fields(parsed: Object, body: bytes) -> dict[str, Any]:
+    """Those of a request, for ``json_text.read``: there may be many numbers in its tensors."""
+    fields = items_of(parsed)
+    for name, value in fields.items():
+        if name == "inputs" and type(value) is Object:
+            inputs = items_of(value)
+            fields[name] = {key: number_lists(inputs[key], body, (name, key)) for key in inputs}
+        elif name in ("inputs", "instances"):
+            fields[name] = number_lists(value, body, (name,))
+        else:
+            fields[name] = plain(value)
+    return fields
 
 
 def values_of(document: dict[str, Any], signature: Signature) -> Values:
@@ -53,6 +70,13 @@ def _is_object(value: Any) -> bool:
 
 
 def _rows(instances: Any, signature: Signature) -> Values:
+    if isinstance(instances, NumberLists):
+        if len(signature.inputs) + len(signature.unused) == 1:
+            (spec,) = signature.inputs
+            array = numbers_of(instances, spec.numpy_dtype)
+            if array is not None:
+                return Values({spec.name: array}, len(array))
+        instances = instances.lists()  # what is wrong with them is told in its words
     if type(instances) is not list:
         raise BadBody("Expecting 'instances' to be an list/array")
     if not instances:
@@ -151,7 +175,7 @@ def _columns(inputs: Any, signature: Signature) -> dict[str, Array]:
                 continue
             raise BadBody(f"Missing named input: {spec.name} in 'inputs' object.")
         try:
-            arrays[spec.name] = array_of(flat(inputs[spec.name]), spec.numpy_dtype)
+            arrays[spec.name] = tensor_of(inputs[spec.name], spec.numpy_dtype)
         except (Ragged, WrongValue) as error:
             raise BadBody(str(error)) from None
     return arrays
@@ -173,51 +197,43 @@ def rows_answer(outputs: Arrays) -> bytes:
             raise BadBody(
                 f"Tensor name: {name} has inconsistent batch size: {size} expecting: {expected}"
             )
-    written = _written(outputs)
-    if len(written) == 1:
-        (predictions,) = written.values()
-    else:
-        predictions = [
-            dict(zip(written, row, strict=True)) for row in zip(*written.values(), strict=True)
-        ]
-    return _dumped({"predictions": predictions}, outputs)
+    if len(outputs) == 1:
+        ((name, array),) = outputs.items()
+        return b'{"predictions":%b}' % _written(name, array)
+    keys = [dumped(name) for name in outputs]
+    columns = [_elements(name, array) for name, array in outputs.items()]
+    rows = (
+        b",".join(b"%b:%b" % field for field in zip(keys, row, strict=True))
+        for row in zip(*columns, strict=True)
+    )
+    return b'{"predictions":[%b]}' % b",".join(b"{%b}" % row for row in rows)
 
 
 def columns_answer(outputs: Arrays) -> bytes:
     """``{"outputs": ...}``."""
-    written = _written(outputs)
-    answer: Any = written
-    if len(written) == 1:
-        (answer,) = written.values()
-    return _dumped({"outputs": answer}, outputs)
+    if len(outputs) == 1:
+        ((name, array),) = outputs.items()
+        return b'{"outputs":%b}' % _written(name, array)
+    fields = (b"%b:%b" % (dumped(name), _written(name, array)) for name, array in outputs.items())
+    return b'{"outputs":{%b}}' % b",".join(fields)
 
 
-def _dumped(document: dict[str, Any], outputs: Arrays) -> bytes:
-    if all(map(is_finite, outputs.values())):
-        return dumped(document)
-    return with_tokens(document)
+def _written(name: str, array: Array) -> bytes:
+    return written(_shown(array), _text_of(name))
 
 
-def _written(outputs: Arrays) -> Mapping[str, Any]:
-    return {name: _shown(name, array) for name, array in outputs.items()}
+def _elements(name: str, array: Array) -> list[bytes]:
+    return elements_written(_shown(array), _text_of(name))
 
 
-def _shown(name: str, array: Array) -> Any:
-    if array.dtype == object:
-        texts = np.empty(array.size, object)
-        texts[:] = _texts(name, array.ravel())
-        return texts.reshape(array.shape).tolist()
+def _shown(array: Array) -> Array:
     if array.dtype.kind == "c":
         raise BadBody(f"Failed to write JSON value for tensor type: {array.dtype.name}")
-    written = writable(array)
-    # A bare number is none of those that orjson takes for an array.
-    return written if written.ndim and array.size else written.tolist()
+    return array
 
 
-def _texts(name: str, values: Iterable[bytes]) -> list[Any]:
-    if name.endswith(_BYTES_SUFFIX):
-        return [_base64(value) for value in values]
-    return [_text(value) for value in values]
+def _text_of(name: str) -> TextOf:
+    return _base64 if name.endswith(_BYTES_SUFFIX) else _text
 
 
 def _text(value: bytes) -> Any:

@@ -18,7 +18,7 @@ from tfaas_core.errors import (
     TooManyRequests,
     Unauthorized,
 )
-from tfaas_core.guard import Asking, Guard
+from tfaas_core.guard import Asking, Guard, UnknownCredential
 from tfaas_core.testing.guard import (
     Admitted,
     AfterRenewal,
@@ -154,6 +154,15 @@ class LeavesNothingToOthers(RightGuard):
     authenticates = True
 
 
+class RefusesNobodyByName(RightGuard):
+    authenticates = True
+
+    async def admit(self, asking: Asking) -> str:
+        if "x-key" not in asking.head.headers:
+            raise UnknownCredential("this server asks for a key; send it as X-Key")
+        return await super().admit(asking)
+
+
 class RefusesAsDoesNotFit(RightGuard):
     async def admit(self, asking: Asking) -> str:
         try:
@@ -253,6 +262,7 @@ WRONG: dict[type, str] = {
     KnowsNoModels: "test_who_is_not_allowed_is_refused_with_the_status",
     RefusesAsDoesNotFit: "test_who_is_not_allowed_is_refused_with_the_status",
     LeavesNothingToOthers: "test_one_that_authenticates_leaves_strangers_to_others",
+    RefusesNobodyByName: "test_one_that_authenticates_says_whom_it_refuses",
     RefusesAll: "test_who_is_allowed_gets_an_identity",
     RefusesModels: "test_who_is_allowed_gets_an_identity",
     NamesNobody: "test_who_is_allowed_gets_an_identity",

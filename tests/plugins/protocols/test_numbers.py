@@ -1,0 +1,104 @@
+"""Many numbers are read at once, and as they would be one by one."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from tfaas_plugins.codecs.json.numbers import NumberLists
+from tfaas_plugins.codecs.values.bounds import Allowance
+from tfaas_plugins.protocols.json_text import read
+from tfaas_plugins.protocols.oip import fields as oip
+from tfaas_plugins.protocols.oip.datatypes import datatype_of
+from tfaas_plugins.protocols.oip.requests import arrays_of, infer_body
+from tfaas_plugins.protocols.tfserving import tensors as tfserving
+
+from tfaas_core.errors import BadBody
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.settings.tables import Limits
+from tfaas_core.tensors import Array, TensorSpec
+from tfaas_core.testing.models import model_version
+
+DTYPES = ("float32", "float64", "float16", "int8", "int64", "uint8", "uint64", "bool", "string")
+NUMBERS: dict[str, Callable[[random.Random], Any]] = {
+    "floats": lambda dice: dice.uniform(-1e5, 1e5),
+    "integers": lambda dice: dice.randrange(128),
+    "long integers": lambda dice: dice.randrange(-(2**63), 2**63),
+    "longer integers": lambda dice: dice.randrange(2**64),
+    "both": lambda dice: dice.choice([1.5, 2**53 + 1]),
+    "words": lambda dice: dice.choice([float("nan"), float("inf"), -float("inf"), 1]),
+    "huge": lambda dice: dice.choice([1e308, -1e39]),
+}
+FIELDS = {"tfserving": tfserving.read_fields, "oip": oip.read_fields}
+
+
+def version_of(dtype: str) -> ModelVersion:
+    return model_version((TensorSpec("x", dtype, None),))
+
+
+def ask_columns(found: Any, version: ModelVersion) -> Array:
+    return tfserving.values_of(found, version.signature).arrays["x"]
+
+
+def ask_oip(found: Any, version: ModelVersion) -> Array:
+    body = infer_body(found, memoryview(b""))
+    return arrays_of(body, version, Allowance(Limits()))["x"]
+
+
+def requests(dtype: str, values: Any) -> dict[str, Any]:
+    spec = TensorSpec("x", dtype, None)
+    shape = list(np.shape(values))
+    tensor = {"name": "x", "datatype": datatype_of(spec), "shape": shape, "data": values}
+    return {
+        "instances": {"instances": values},
+        "inputs": {"inputs": values},
+        "named": {"inputs": {"x": values}},
+        "oip": {"inputs": [tensor]},
+    }
+
+
+def outcome(how: str, body: bytes, dtype: str, quick: bool) -> tuple[str, bytes, Any]:
+    fields = FIELDS["oip" if how == "oip" else "tfserving"] if quick else None
+    ask = ask_oip if how == "oip" else ask_columns
+    try:
+        array = ask(read(body, Limits(), fields), version_of(dtype))
+    except BadBody as error:
+        return error.message, b"", ()
+    shown = str(array.tolist()).encode() if array.dtype == object else array.tobytes()
+    return str(array.dtype), shown, array.shape
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_they_are_the_same_as_one_by_one(dtype: str, kind: str) -> None:
+    dice = random.Random(kind)
+    values = [NUMBERS[kind](dice) for _ in range(4000)]
+    wide = [values[at : at + 2000] for at in (0, 2000)]
+    for sent in (values, wide, [*values[:3999], "x"], [*wide[:1], wide[1][:5]]):
+        whole = sent is values or sent is wide
+        for how, document in requests(dtype, sent if whole else values).items():
+            text = json.dumps(document)
+            if not whole:
+                text = text.replace(json.dumps(values), json.dumps(sent))
+            body = text.encode()
+            assert outcome(how, body, dtype, True) == outcome(how, body, dtype, False)
+
+
+@pytest.mark.parametrize("word", ["1", "NaN"])
+@pytest.mark.parametrize("how", ["instances", "inputs", "named", "oip"])
+def test_no_object_is_made_for_each(how: str, word: str) -> None:
+    document = requests("float32", [1.5] * 4000)[how]
+    body = json.dumps(document).replace("1.5]", f"{word}]").encode()
+    found = read(body, Limits(), FIELDS["oip" if how == "oip" else "tfserving"])
+    held = {
+        "instances": lambda: found["instances"],
+        "inputs": lambda: found["inputs"],
+        "named": lambda: found["inputs"]["x"],
+        "oip": lambda: found["inputs"][0]["data"],
+    }[how]()
+    assert isinstance(held, NumberLists)
+    assert str(held.array[-1]) in ("1.0", "nan")
