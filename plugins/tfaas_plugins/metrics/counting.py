@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -14,7 +14,7 @@ from tfaas_core.events import (
     ModelUnloaded,
     ModelUploaded,
 )
-from tfaas_core.observer import Answered, Observer
+from tfaas_core.observer import Answered, Observer, Outcome
 from tfaas_plugins.metrics import families as f
 from tfaas_plugins.metrics.cells import Cells
 from tfaas_plugins.metrics.directory import NOWHERE, OTHER, Directory
@@ -32,12 +32,18 @@ _ROWS_SUM = len(_ROWS) + 1
 class _Places(msgspec.Struct, frozen=True, gc=False):
     """The cells where an answer is counted; those of a prediction are NOWHERE if it is none."""
 
-    request: int
-    prediction: int
-    durations: int
-    waits: int
-    runs: int
-    batches: int
+    request: int = NOWHERE
+    prediction: int = NOWHERE
+    durations: int = NOWHERE
+    waits: int = NOWHERE
+    runs: int = NOWHERE
+    batches: int = NOWHERE
+
+
+_NO_PLACES = _Places()
+
+_Key = tuple[str, str, str, int | None, str, int]
+"""The route, the method, the model, the version, the codec and the status."""
 
 
 class Counting(Observer):
@@ -51,39 +57,56 @@ class Counting(Observer):
         self._cells = cells
         self._counts, self._sums = cells.counts, cells.sums
         self._is_model = is_model
-        self._places: dict[tuple[str, str, str, int | None, str, int], _Places] = {}
+        self._places: dict[_Key, _Places] = {}
         self._received = directory.find(f.RECEIVED)
         self._sent = directory.find(f.SENT)
 
-    def answered(self, answer: Answered) -> None:
-        """Counts it; this is on the way of every request."""
-        model, codec = answer.model, answer.codec
-        key = (answer.route, answer.method, model, answer.version, codec, answer.status)
-        places = self._places.get(key) or self._found(answer, key)
-        counts, sums = self._counts, self._sums
-        counts[places.request] += 1
-        counts[self._received] += answer.request_bytes or 0
-        counts[self._sent] += answer.answer_bytes
-        if not codec:
-            if answer.route in _UPLOADS:
-                self._uploaded(answer)
-            return
-        counts[places.prediction] += 1
-        duration_s, at = answer.duration_s, places.durations
-        bucket = at + bisect_left(_LATENCIES_S, duration_s)
-        counts[bucket] += 1
-        sums[at + _SUM] += duration_s
-        if answer.request_id:
-            self._cells.exemplify(bucket, duration_s, answer.request_id)
-        run_s = answer.run_s
-        if run_s is None:
-            return
-        at, wait_s = places.waits, answer.wait_s or 0.0
-        counts[at + bisect_left(_LATENCIES_S, wait_s)] += 1
-        sums[at + _SUM] += wait_s
-        at = places.runs
-        counts[at + bisect_left(_LATENCIES_S, run_s)] += 1
-        sums[at + _SUM] += run_s
+    def finished(self, outcomes: Sequence[Outcome]) -> None:
+        """Counts them; this is on the way of every request, so it says little by little."""
+        counts, sums, find = self._counts, self._sums, self._places.get
+        received = sent = shared = 0
+        places = shared_by = _NO_PLACES
+        wait_s = run_s = -1.0
+        for outcome in outcomes:
+            request, response = outcome.request, outcome.response
+            visit = request.visit
+            if visit is None:
+                continue
+            codec, model, version = visit.codec, visit.model, visit.version
+            key = (outcome.route, request.head.method, model, version, codec, response.status)
+            places = find(key) or self._found(key)
+            counts[places.request] += 1
+            sent += outcome.answer_bytes
+            received += len(request.body)
+            if not codec:
+                continue
+            counts[places.prediction] += 1
+            duration_s, at = outcome.end_s - visit.begin_s, places.durations
+            bucket = at + bisect_left(_LATENCIES_S, duration_s)
+            counts[bucket] += 1
+            sums[at + _SUM] += duration_s
+            if visit.request_id:
+                self._cells.exemplify(bucket, duration_s, visit.request_id)
+            if visit.run_s is None:
+                continue
+            # Those that came in one frame have waited, and run, for the same time.
+            if visit.run_s == run_s and visit.wait_s == wait_s and places is shared_by:
+                shared += 1
+                continue
+            if shared:
+                self._ran(shared_by, shared, wait_s, run_s)
+            shared, shared_by = 1, places
+            run_s, wait_s = visit.run_s, visit.wait_s or 0.0
+        if shared:
+            self._ran(shared_by, shared, wait_s, run_s)
+        counts[self._received] += received
+        counts[self._sent] += sent
+
+    def audited(self, answer: Answered) -> None:
+        """Counts it if it is an upload."""
+        if answer.route in _UPLOADS:
+            outcome = answer.code or ("stored" if answer.status < 400 else "refused")
+            self._count(f.UPLOADS, outcome)
 
     def uploaded(self, event: ModelUploaded) -> None:
         """Counts it, as all methods here do."""
@@ -119,8 +142,11 @@ class Counting(Observer):
         if code:
             self._count(f.STORAGE_ERRORS, operation, code)
 
-    def _uploaded(self, answer: Answered) -> None:
-        self._count(f.UPLOADS, answer.code or ("stored" if answer.status < 400 else "refused"))
+    def _ran(self, places: _Places, requests: int, wait_s: float, run_s: float) -> None:
+        counts, sums = self._counts, self._sums
+        for at, seconds in ((places.waits, wait_s), (places.runs, run_s)):
+            counts[at + bisect_left(_LATENCIES_S, seconds)] += requests
+            sums[at + _SUM] += seconds * requests
 
     def _count(self, family: f.Family, *labels: str, by: int = 1) -> None:
         self._counts[self._directory.find(family, *labels)] += by
@@ -130,26 +156,22 @@ class Counting(Observer):
         self._counts[at + bisect_left(family.bounds, value)] += 1
         self._sums[at + family.cells - 1] += value
 
-    def _found(self, answer: Answered, key: tuple[str, str, str, int | None, str, int]) -> _Places:
-        name = answer.model
+    def _found(self, key: _Key) -> _Places:
+        route, method, name, version, codec, status = key
         is_known = name != "" and self._is_model(name)
-        places = self._made(answer, name if is_known else "")
+        find, model = self._directory.find, name if is_known else ""
+        request = find(f.REQUESTS, method if method in _METHODS else OTHER, route, str(status))
+        places = _Places(request)
+        if codec:
+            number = str(version) if is_known and version is not None else ""
+            places = _Places(
+                request,
+                find(f.PREDICTIONS, model, number, codec, str(status)),
+                *(find(each, model) for each in (f.DURATIONS, f.WAITS, f.RUNS, f.BATCHES)),
+            )
         # What clients make up is not kept, nor what found no place, and may find one the next time.
-        if (is_known or name == "") and answer.method in _METHODS and places.request != NOWHERE:
+        if (is_known or name == "") and method in _METHODS and request != NOWHERE:
             if len(self._places) >= _MOST_PLACES:
                 self._places.clear()
             self._places[key] = places
         return places
-
-    def _made(self, answer: Answered, model: str) -> _Places:
-        find, status = self._directory.find, str(answer.status)
-        method = answer.method if answer.method in _METHODS else OTHER
-        request = find(f.REQUESTS, method, answer.route, status)
-        if not answer.codec:
-            return _Places(request, NOWHERE, NOWHERE, NOWHERE, NOWHERE, NOWHERE)
-        version = str(answer.version) if model and answer.version is not None else ""
-        return _Places(
-            request,
-            find(f.PREDICTIONS, model, version, answer.codec, status),
-            *(find(each, model) for each in (f.DURATIONS, f.WAITS, f.RUNS, f.BATCHES)),
-        )

@@ -18,9 +18,11 @@ from tfaas_plugins.metrics.exposition import Exposition, Samples, text
 from tfaas_plugins.metrics.quantiles import quantile
 from tfaas_plugins.metrics.shared import size_bytes
 
-from tfaas_core.observer import Answered
-from tfaas_core.route import ClientAddress
+from tfaas_core.observer import Outcome
+from tfaas_core.route import Response
 from tfaas_core.shared_memory import SharedMemory
+from tfaas_core.testing.fake_request import FakeRequest
+from tfaas_core.visit import Visit
 
 WORKERS = 2
 LIMIT_S = 0.05
@@ -38,12 +40,13 @@ def memory() -> SharedMemory:
     return SharedMemory(size_bytes(WORKERS))
 
 
-def answer(model: str, status: int = 200, duration_s: float = 0.002, **more: str) -> Answered:
-    client = ClientAddress("127.0.0.1", 1)
-    times = (duration_s, "json", model, 1, 1, 0.0004, 0.0001)
-    return Answered(
-        "POST", "/json", "/json", client, status, "", "", 40, 6, *times, more.get("request_id", "")
-    )
+def answer(
+    model: str, status: int = 200, duration_s: float = 0.002, request_id: str = ""
+) -> Outcome:
+    visit = Visit(0.0004, 0.0001, 100.0, "", "json", model, 1, 1, request_id)
+    request = FakeRequest.of("POST", "/json", b"0" * 40)
+    request.visit = visit
+    return Outcome(request, Response(status=status), "/json", 6, 100.0 + duration_s)
 
 
 def scrape(shared: SharedMemory, seen: Samples = (), is_open: bool = False) -> str:
@@ -71,7 +74,7 @@ def test_what_workers_count_is_summed() -> None:
     for number in range(WORKERS):
         worker = Worker(shared, number)
         for duration_s in (0.002, 0.2, 60.0):
-            worker.counting.answered(answer("sum", duration_s=duration_s))
+            worker.counting.finished([answer("sum", duration_s=duration_s)])
     found = parsed(scrape(shared))
     labels = {"model": "sum", "version": "1", "codec": "json", "status": "200"}
     assert value(found["tfaas_predictions"], "tfaas_predictions_total", **labels) == 6
@@ -86,14 +89,14 @@ def test_what_workers_count_is_summed() -> None:
 def test_a_worker_in_the_place_of_another_goes_on_where_that_was() -> None:
     shared = memory()
     for _ in range(3):
-        Worker(shared, 1).counting.answered(answer("sum"))
+        Worker(shared, 1).counting.finished([answer("sum")])
     found = parsed(scrape(shared))["tfaas_http_request_bytes"]
     assert value(found, "tfaas_http_request_bytes_total") == 120
 
 
 def test_a_name_that_is_no_model_becomes_no_label() -> None:
     shared = memory()
-    Worker(shared, 0).counting.answered(answer("no", 429))
+    Worker(shared, 0).counting.finished([answer("no", 429)])
     assert '"no"' not in scrape(shared)
     labels = 'model="",version="",codec="json",status="429"'
     assert f"tfaas_predictions_total{{{labels}}} 1\n" in scrape(shared)
@@ -103,7 +106,7 @@ def test_open_metrics_names_the_last_request_of_a_bucket() -> None:
     shared = memory()
     worker = Worker(shared, 1)
     for request_id in ("first", "second:of/them"):
-        worker.counting.answered(answer("sum", request_id=request_id))
+        worker.counting.finished([answer("sum", request_id=request_id)])
     assert "request_id" not in scrape(shared)
     found = parsed(scrape(shared, is_open=True), is_open=True)
     buckets = found[f.DURATIONS.name].samples
@@ -116,7 +119,7 @@ def test_open_metrics_names_the_last_request_of_a_bucket() -> None:
 def test_labels_are_escaped() -> None:
     shared = memory()
     strange = 'a"b\\c\nd%se'
-    Worker(shared, 0).counting.answered(answer(strange))
+    Worker(shared, 0).counting.finished([answer(strange)])
     for is_open in (False, True):
         seen: Samples = [(f.QUEUE, [((strange, "1"), 3.0)])]
         found = parsed(scrape(shared, seen, is_open), is_open)
@@ -131,7 +134,7 @@ def test_a_thousand_models_are_written_within_50_ms() -> None:
         counting = Worker(shared, number).counting
         for model in range(1000):
             for status in (200, 422):
-                counting.answered(answer(f"model-{model:04}", status))
+                counting.finished([answer(f"model-{model:04}", status)])
     directory, exposition, cells = Directory(shared), Exposition(), AllCells(shared)
     exposition.learn(directory.series)
     took_s = []
