@@ -39,3 +39,20 @@ def private_pool() -> Any:
 def message_class(full_name: str) -> MessageClass:
     """The class of messages called, say, ``tensorflow.TensorProto``; raises KeyError."""
     return GetMessageClass(private_pool().FindMessageTypeByName(full_name))
+
+
+@cache
+def files_of(service: str) -> tuple[bytes, ...]:
+    """The file that describes ``service``, behind all that it imports, as serialized descriptors.
+
+    Raises KeyError.
+    """
+    files: dict[str, bytes] = {}
+
+    def add(file: Any) -> None:
+        for imported in file.dependencies:
+            add(imported)
+        files.setdefault(file.name, file.serialized_pb)
+
+    add(private_pool().FindServiceByName(service).file)
+    return tuple(files.values())
