@@ -12,9 +12,11 @@ from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
 from tfaas_core.observer import Observer
 from tfaas_core.route import Route
+from tfaas_core.service import Service
 from tfaas_plugins.protocols.oip.sizes import MEMORY_BYTES
 
 if TYPE_CHECKING:
+    from tfaas_plugins.protocols.oip.parts import Parts
     from tfaas_plugins.protocols.unloaded import UnloadedModels
 
 NAME = "oip"
@@ -67,13 +69,9 @@ def tfaas_register_routes(host: Host) -> Iterable[Route]:
     besides, is for those who may read.
     """
     from tfaas_plugins.protocols.oip.api import InferenceApi
-    from tfaas_plugins.protocols.oip.control import RepositoryApi
-    from tfaas_plugins.protocols.oip.statistics import Statistics
 
-    table: OipTable = host.settings(NAME)
-    unloaded = _unloaded(host)
-    repository = RepositoryApi(host, unloaded)
-    api = InferenceApi(host, Statistics(host.memory[NAME]), table.model_control)
+    parts = _parts(host)
+    api, repository = InferenceApi(host, parts.facts, parts.inference), parts.repository
     for path in ("/v2", "/V2"):
         yield Route(path, ("GET",), api.get, right="predict")
         yield Route(f"{path}/{{path...}}", ("GET",), api.get, right="predict")
@@ -87,3 +85,17 @@ def tfaas_register_routes(host: Host) -> Iterable[Route]:
         control = f"{path}/repository/models/{{name}}"
         yield Route(f"{control}/load", ("POST",), repository.load, right="admin")
         yield Route(f"{control}/unload", ("POST",), repository.unload, right="admin")
+
+
+@hookimpl
+def tfaas_register_services(host: Host) -> Iterable[Service]:
+    """``inference.GRPCInferenceService``."""
+    from tfaas_plugins.protocols.oip.calls import InferenceCalls
+
+    yield InferenceCalls(host, _parts(host)).service()
+
+
+def _parts(host: Host) -> Parts:
+    from tfaas_plugins.protocols.oip.parts import Parts
+
+    return Parts.of(host, host.memory[NAME], _unloaded(host))

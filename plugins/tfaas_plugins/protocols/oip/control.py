@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from tfaas_core.errors import BadBody, DoesNotFit, TfaasError, Unavailable, UnknownModel
-from tfaas_core.host import Host
 from tfaas_core.json_text import read_fields_of
 from tfaas_core.models.versions import Model
-from tfaas_core.route import Request, Response, json_response, visible_models
+from tfaas_core.route import Request, Response, json_response
 from tfaas_plugins.protocols.answers import answered
+from tfaas_plugins.protocols.oip.models import OipModels
 from tfaas_plugins.protocols.unloaded import UnloadedModels
 
 _LIKE = '{"parameters": {}}'
@@ -19,8 +20,9 @@ _UNLOADED = "unloaded"
 class RepositoryApi:
     """Handlers over one Host. ``unloaded``: None if no model may be loaded and unloaded."""
 
-    def __init__(self, host: Host, unloaded: UnloadedModels | None) -> None:
-        self._host = host
+    def __init__(self, models: OipModels, unloaded: UnloadedModels | None) -> None:
+        self._models = models
+        self._host = models.host
         self._unloaded = unloaded
 
     async def index(self, request: Request) -> Response:
@@ -34,13 +36,16 @@ class RepositoryApi:
             ready = fields.get("ready", False)
             if type(ready) is not bool:
                 raise BadBody("Invalid value for 'ready': expected a boolean")
-        models = self._host.catalog.list()
-        visible = await visible_models(request, [model.name for model in models])
-        entries = [entry for m in models if m.name in visible for entry in self._entries(m)]
-        return json_response([e for e in entries if not ready or e["state"] == "READY"])
+        return json_response(await self.entries(request, ready))
+
+    async def entries(self, request: Request, ready: bool) -> list[dict[str, Any]]:
+        """One for each version, of models that ``request`` may see; ``ready``: of these alone."""
+        seen = await self._models.seen(request)
+        entries = [entry for model in seen for entry in self._entries(model)]
+        return [each for each in entries if not ready or each["state"] == "READY"]
 
     def _entries(self, model: Model) -> list[dict[str, Any]]:
-        is_unloaded = self._unloaded is not None and self._unloaded.holds(model.name)
+        is_unloaded = self._models.is_unloaded(model.name)
         return [
             {
                 "name": model.name,
@@ -53,52 +58,65 @@ class RepositoryApi:
 
     async def load(self, request: Request) -> Response:
         """``POST /v2/repository/models/NAME/load``: answers when the model is loaded."""
-        return await answered(self._load(request))
+        return await answered(self._changed(request, self.load_model))
 
     async def unload(self, request: Request) -> Response:
         """``POST /v2/repository/models/NAME/unload``: from then on it is refused."""
-        return await answered(self._unload(request))
+        return await answered(self._changed(request, self.unload_model))
 
-    async def _load(self, request: Request) -> Response:
-        model, unloaded = self._model(request)
-        try:
-            await self._host.engine.ready(model.live)
-        except TfaasError as error:
-            raise DoesNotFit(f"failed to load {model.name!r}: {error.message}") from None
-        unloaded.remove(model.name)
+    async def _changed(
+        self, request: Request, change: Callable[[str], Awaitable[None]]
+    ) -> Response:
+        self.check_allowed()
+        if request.body.strip():
+            parameters = read_fields_of(request.body, _LIKE).get("parameters") or {}
+            if not isinstance(parameters, dict):
+                raise BadBody("Unable to parse 'parameters': expected an object")
+            check_parameters(parameters)
+        await change(request.path_fields["name"])
         return Response()
 
-    async def _unload(self, request: Request) -> Response:
-        model, unloaded = self._model(request)
-        unloaded.add(model.name)
-        for version in model.versions:
-            self._host.engine.retire(version)
-        return Response()
+    def check_allowed(self) -> None:
+        """Raises Unavailable unless models may be loaded and unloaded."""
+        self._noted()
 
-    def _model(self, request: Request) -> tuple[Model, UnloadedModels]:
-        name = request.path_fields["name"]
+    def _noted(self) -> UnloadedModels:
         if self._unloaded is None:
             raise Unavailable(
                 "explicit model load / unload is not allowed; "
                 "model_control = true of [plugins.oip] in tfaas.toml allows it"
             )
-        _check_parameters(request.body)
+        return self._unloaded
+
+    async def load_model(self, name: str) -> None:
+        """Waits until it is loaded. Raises BadBody for one that is not there, and DoesNotFit."""
+        unloaded, model = self._noted(), self._model(name)
         try:
-            return self._host.catalog.model(name), self._unloaded
+            await self._host.engine.ready(model.live)
+        except TfaasError as error:
+            raise DoesNotFit(f"failed to load {name!r}: {error.message}") from None
+        unloaded.remove(name)
+
+    async def unload_model(self, name: str) -> None:
+        """From now on it is refused. Raises BadBody for one that is not there."""
+        unloaded, model = self._noted(), self._model(name)
+        unloaded.add(name)
+        for version in model.versions:
+            self._host.engine.retire(version)
+
+    def _model(self, name: str) -> Model:
+        try:
+            return self._host.catalog.model(name)
         except UnknownModel:
             raise BadBody(
                 f"failed to load {name[:140]!r}, failed to poll from model repository"
             ) from None
 
 
-def _check_parameters(body: bytes) -> None:
-    if not body.strip():
-        return
-    parameters = read_fields_of(body, _LIKE).get("parameters") or {}
-    if not isinstance(parameters, dict):
-        raise BadBody("Unable to parse 'parameters': expected an object")
-    for key in parameters:
-        if key == "config" or key.startswith("file:"):
+def check_parameters(names: Iterable[str]) -> None:
+    """Raises BadBody for parameters of a load that would change what is loaded."""
+    for name in names:
+        if name == "config" or name.startswith("file:"):
             raise BadBody(
-                f"the parameter {key[:80]!r} would replace a model's files; upload it by /upload"
+                f"the parameter {name[:80]!r} would replace a model's files; upload it by /upload"
             )

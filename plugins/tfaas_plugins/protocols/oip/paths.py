@@ -18,7 +18,7 @@ _SERVER = {
 _ROUTES = ("/models", "/models/stats", "/logging", "/repository/index")
 """These have routes of their own, since they take another right; a route's path has one case."""
 
-_MODEL = re.compile(r"/models/([^/]+)(?:/versions/([^/]+))?(?:/(ready|infer|stats))?")
+_MODEL = re.compile(r"/models/([^/]+)(?:/versions/([^/]+))?(?:/(ready|infer|stats|config))?")
 _NUMBER = re.compile(r"[0-9]{1,19}")
 
 

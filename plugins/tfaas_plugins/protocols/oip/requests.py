@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -77,6 +77,25 @@ class InferBody(msgspec.Struct, frozen=True):
             raise BadBody("the parameter 'signature_name' is no string")
         return name or None
 
+    def wanted(self, version: ModelVersion) -> Sequence[WantedOutput]:
+        """The outputs that are asked for: those of the signature, if none is named."""
+        if self.outputs is not None:
+            return self.outputs
+        return [WantedOutput(spec.name, self.binary) for spec in version.signature.outputs]
+
+
+def check_count(inputs: int) -> None:
+    """Raises BadBody if a request has too many inputs."""
+    if inputs > _MOST_INPUTS:
+        raise BadBody(f"the request has {inputs} inputs, at most {_MOST_INPUTS} are read")
+
+
+def check_keys(parameters: Iterable[str], allowed: str = "") -> None:
+    """Raises BadBody if a parameter of a request, other than ``allowed``, has a reserved name."""
+    for key in parameters:
+        if key.startswith("triton_") and key != allowed:
+            raise BadBody(f"parameter keys starting with 'triton_' are reserved, got {key[:80]!r}")
+
 
 def infer_body(document: Any, tail: memoryview) -> InferBody:
     """Reads a request; ``tail`` is what stands behind its JSON. Raises BadBody."""
@@ -86,15 +105,12 @@ def infer_body(document: Any, tail: memoryview) -> InferBody:
     if request_id is not None and type(request_id) is not str:
         raise BadBody("Unable to parse 'id': expected a string")
     parameters = _parameters(document, "the request")
-    for key in parameters:
-        if key.startswith("triton_"):
-            raise BadBody(f"parameter keys starting with 'triton_' are reserved, got {key[:80]!r}")
+    check_keys(parameters)
     binary = _flag(parameters, "binary_data_output")
     inputs = document.get("inputs")
     if type(inputs) is not list or not all(type(each) is dict for each in inputs):
         raise BadBody("Unable to parse 'inputs': expected a list of objects")
-    if len(inputs) > _MOST_INPUTS:
-        raise BadBody(f"the request has {len(inputs)} inputs, at most {_MOST_INPUTS} are read")
+    check_count(len(inputs))
     outputs = _outputs(document.get("outputs"), binary)
     tails = _tails(inputs, tail)
     return InferBody(request_id, parameters, inputs, outputs, binary, tails)
@@ -132,14 +148,15 @@ def _output(output: dict[str, Any], binary: bool) -> WantedOutput:
     if type(name) is not str:
         raise BadBody("Unable to parse 'outputs': each needs a 'name', a string")
     parameters = _parameters(output, f"output {name[:80]!r}")
-    _no_shared_memory(parameters, f"output {name[:80]!r}")
+    check_no_shared_memory(parameters, f"output {name[:80]!r}")
     classes = parameters.get("classification", 0)
     if type(classes) is not int or classes < 0:
         raise BadBody(f"'classification' of output {name[:80]!r} is no whole number above 0")
     return WantedOutput(name, _flag(parameters, "binary_data", binary), classes)
 
 
-def _no_shared_memory(parameters: Mapping[str, Any], what: str) -> None:
+def check_no_shared_memory(parameters: Iterable[str], what: str) -> None:
+    """Raises BadBody if the values of ``what`` are not in the request."""
     if any(key.startswith("shared_memory") for key in parameters):
         raise BadBody(f"{what} is in shared memory, which this server does not support")
 
@@ -150,7 +167,7 @@ def _tails(inputs: Sequence[dict[str, Any]], tail: memoryview) -> dict[int, memo
     for place, each in enumerate(inputs):
         name = _name(each)
         parameters = _parameters(each, f"input {name[:80]!r}")
-        _no_shared_memory(parameters, f"input {name[:80]!r}")
+        check_no_shared_memory(parameters, f"input {name[:80]!r}")
         size = parameters.get("binary_data_size")
         if size is None:
             continue

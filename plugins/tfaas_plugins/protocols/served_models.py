@@ -1,0 +1,65 @@
+"""Served models: those of one Host, as the clients of a protocol find them, however they ask."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from tfaas_core.errors import TfaasError, UnknownModel
+from tfaas_core.host import Host
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.models.versions import Model
+from tfaas_core.predict.predictor import Target
+from tfaas_core.route import Request, visible_models
+from tfaas_plugins.protocols.unloaded import UnloadedModels
+
+
+class ServedModels(ABC):
+    """What is not there is told in the words of the protocol."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+
+    @abstractmethod
+    def unknown(self, target: Target) -> TfaasError:
+        """What a client is told that asks for a model, a version or a label which is not there."""
+
+    async def seen(self, request: Request) -> list[Model]:
+        """The models that guards let the request see."""
+        models = self.host.catalog.list()
+        names = await visible_models(request, [model.name for model in models])
+        return [model for model in models if model.name in names]
+
+    def version(self, target: Target) -> ModelVersion:
+        """The version that ``target`` names, to be told of. Raises ``unknown``."""
+        try:
+            return self.host.catalog.get(target.model, target.version, target.label)
+        except UnknownModel:
+            raise self.unknown(target) from None
+
+    async def resolved(self, request: Request, target: Target) -> ModelVersion:
+        """The version and signature that ``target`` names, to be run.
+
+        Raises ``unknown``, DoesNotFit for a signature, what guards raise, and Unavailable if the
+        model was unloaded.
+        """
+        try:
+            version = await self.host.resolve(request, target)
+        except UnknownModel:
+            raise self.unknown(target) from None
+        self.check_is_loaded(version.name)
+        return version
+
+    def check_is_loaded(self, model: str) -> None:
+        """Raises Unavailable if somebody unloaded the model."""
+        if (unloaded := self._unloaded) is not None:
+            unloaded.check(model)
+
+    def is_unloaded(self, model: str) -> bool:
+        """Whether somebody unloaded the model."""
+        return (unloaded := self._unloaded) is not None and unloaded.holds(model)
+
+    @property
+    def _unloaded(self) -> UnloadedModels | None:
+        """None: no model can be unloaded."""
+        found: UnloadedModels | None = self.host.shared.get(UnloadedModels.KEY)
+        return found
