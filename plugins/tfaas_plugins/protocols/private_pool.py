@@ -39,3 +39,17 @@ def private_pool() -> Any:
 def message_class(full_name: str) -> MessageClass:
     """The class of messages called, say, ``tensorflow.TensorProto``; raises KeyError."""
     return GetMessageClass(private_pool().FindMessageTypeByName(full_name))
+
+
+def service_files(full_name: str) -> tuple[bytes, ...]:
+    """The files that describe a service, serialized, each behind those that it imports."""
+    found: dict[str, bytes] = {}
+
+    def add(file: Any) -> None:
+        if file.name not in found:
+            for imported in file.dependencies:
+                add(imported)
+            found[file.name] = file.serialized_pb
+
+    add(private_pool().FindServiceByName(full_name).file)
+    return tuple(found.values())
