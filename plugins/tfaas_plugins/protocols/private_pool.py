@@ -41,15 +41,18 @@ def message_class(full_name: str) -> MessageClass:
     return GetMessageClass(private_pool().FindMessageTypeByName(full_name))
 
 
-def service_files(full_name: str) -> tuple[bytes, ...]:
-    """The files that describe a service, serialized, each behind those that it imports."""
-    found: dict[str, bytes] = {}
+@cache
+def files_of(service: str) -> tuple[bytes, ...]:
+    """The file that describes ``service``, behind all that it imports, as serialized descriptors.
+
+    Raises KeyError.
+    """
+    files: dict[str, bytes] = {}
 
     def add(file: Any) -> None:
-        if file.name not in found:
-            for imported in file.dependencies:
-                add(imported)
-            found[file.name] = file.serialized_pb
+        for imported in file.dependencies:
+            add(imported)
+        files.setdefault(file.name, file.serialized_pb)
 
-    add(private_pool().FindServiceByName(full_name).file)
-    return tuple(found.values())
+    add(private_pool().FindServiceByName(service).file)
+    return tuple(files.values())

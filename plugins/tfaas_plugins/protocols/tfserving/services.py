@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tfaas_core.host import Host
 from tfaas_core.service import Method, Service
-from tfaas_plugins.protocols.private_pool import service_files
+from tfaas_plugins.protocols.private_pool import files_of
 from tfaas_plugins.protocols.tfserving.model_calls import ModelCalls
 from tfaas_plugins.protocols.tfserving.prediction_calls import PredictionCalls
 
@@ -25,6 +25,6 @@ def services(host: Host) -> Iterator[Service]:
         "GetModelMetadata": models.get_model_metadata,
     }
     methods = {name: Method(handler) for name, handler in calls.items()}
-    yield Service(_PREDICTIONS, methods, service_files(_PREDICTIONS))
+    yield Service(_PREDICTIONS, methods, files_of(_PREDICTIONS))
     status = {"GetModelStatus": Method(models.get_model_status)}
-    yield Service(_MODELS, status, service_files(_MODELS))
+    yield Service(_MODELS, status, files_of(_MODELS))
