@@ -22,7 +22,7 @@ from tfaas_plugins.protocols.tfserving.examples import (
 )
 from tfaas_plugins.protocols.tfserving.sent import MOST_HEAD_BYTES
 from tfaas_plugins.protocols.tfserving.specs import read_spec, target_of
-from tfaas_plugins.protocols.wire import LENGTH, Piece, field, fields, tag_of
+from tfaas_plugins.wire import LENGTH, Piece, field, fields, tag_of
 
 METHODS = {"tensorflow/serving/classify": "classify", "tensorflow/serving/regress": "regress"}
 """What a task may ask for."""

@@ -19,7 +19,7 @@ from tfaas_plugins.protocols.json_values import (
     is_base64,
     kind_of,
 )
-from tfaas_plugins.protocols.wire import field, varint
+from tfaas_plugins.wire import field, varint
 
 _INT64 = 1 << 63
 _BITS = (1 << 64) - 1

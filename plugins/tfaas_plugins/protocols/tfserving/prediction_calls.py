@@ -28,7 +28,7 @@ from tfaas_plugins.protocols.tfserving.predict_messages import (
     read_predict,
 )
 from tfaas_plugins.protocols.tfserving.specs import spec_of
-from tfaas_plugins.protocols.wire import Piece
+from tfaas_plugins.wire import Piece
 
 T = TypeVar("T")
 
