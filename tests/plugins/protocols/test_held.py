@@ -129,7 +129,7 @@ def infer(array: Array, binary: bool, classes: int) -> None:
     version = model_version(outputs=[TensorSpec("y", dtype, None)])
     wanted = [WantedOutput("y", binary, classes)]
     with suppress(TfaasError):
-        infer_answer(InferenceResult({"y": array}, version), wanted, None, (), Allowance(LIMITS))
+        infer_answer(InferenceResult({"y": array}, version), wanted, None, Allowance(LIMITS))
 
 
 def slow(works: Iterator[tuple[str, Work]]) -> list[str]:

@@ -6,25 +6,24 @@ from typing import Any
 
 import msgspec
 
-from tfaas_core.errors import BadBody, DoesNotFit, TfaasError, UnknownModel, UnknownVersion
+from tfaas_core.errors import BadBody
+from tfaas_core.host import Host
 from tfaas_core.models.model import DEFAULT_SIGNATURE, ModelVersion
-from tfaas_core.models.versions import Model
-from tfaas_core.predict.inference import InferenceRequest
 from tfaas_core.predict.predictor import Target
 from tfaas_core.route import Request, Response, admit, json_response
-from tfaas_core.tensors import Array, Bound, is_declared
+from tfaas_core.tensors import Array, Arrays
 from tfaas_plugins.protocols.answers import answered
 from tfaas_plugins.protocols.bodies import unpacked
 from tfaas_plugins.protocols.handlers import Handlers
 from tfaas_plugins.protocols.json_arrays import dumped, elements_written, written
 from tfaas_plugins.protocols.json_text import NotJson, read
 from tfaas_plugins.protocols.tfserving.examples import (
-    Examples,
     classes_and_scores,
     examples_of,
     regressions,
 )
 from tfaas_plugins.protocols.tfserving.metadata import metadata_document, status_document
+from tfaas_plugins.protocols.tfserving.models import ServingModels, UnknownSignature
 from tfaas_plugins.protocols.tfserving.paths import Asked, read_path
 from tfaas_plugins.protocols.tfserving.tensors import (
     columns_answer,
@@ -33,14 +32,13 @@ from tfaas_plugins.protocols.tfserving.tensors import (
     values_of,
 )
 
-_WRONG_KIND = "Data types don't match"
-"""What TensorFlow says of an Example whose feature is of another kind than the model parses."""
-
 
 class ServingApi(Handlers):
     """``get``: a model's status or metadata. ``post``: predict, classify or regress."""
 
-    codec = "tfserving"
+    def __init__(self, host: Host) -> None:
+        super().__init__(host)
+        self._models = ServingModels(host)
 
     def _asked(self, request: Request) -> Asked:
         return read_path(request.method, self.path(request))
@@ -49,10 +47,10 @@ class ServingApi(Handlers):
 
     async def models(self, request: Request) -> Response:
         """``GET``: the names of all models."""
-        return await answered(self._models(request))
+        return await answered(self._names(request))
 
-    async def _models(self, request: Request) -> Response:
-        models = await self.seen(request)
+    async def _names(self, request: Request) -> Response:
+        models = await self._models.seen(request)
         return json_response({"models": [{"name": model.name} for model in models]})
 
     async def _get(self, request: Request) -> Response:
@@ -60,44 +58,19 @@ class ServingApi(Handlers):
         target = asked.target
         await admit(request, target.model)
         if asked.verb == "metadata":
-            return json_response(metadata_document(self.version(target)))
-        versions = self._versions(target)
-        return json_response(status_document(versions, not self.is_unloaded(target.model)))
-
-    def _versions(self, target: Target) -> list[ModelVersion]:
-        """Those whose status is asked for."""
-        if target.label is not None:
-            return [self.version(target)]
-        try:
-            model: Model = self.host.catalog.model(target.model)
-            if target.version is None:
-                return list(model.versions)
-            return [model.version(target.version)]
-        except UnknownVersion:
-            raise UnknownVersion(
-                f"Could not find version {target.version} of model {target.model}"
-            ) from None
-        except UnknownModel:
-            raise UnknownModel(
-                f"Could not find any versions of model {target.model[:140]}"
-            ) from None
-
-    def unknown(self, target: Target) -> TfaasError:
-        name = target.model[:140]
-        if target.label is not None:
-            return BadBody(f"Unrecognized servable version label: {target.label[:140]}")
-        if target.version is None:
-            return UnknownModel(f"Servable not found for request: Latest({name})")
-        return UnknownVersion(f"Servable not found for request: Specific({name}, {target.version})")
+            return json_response(metadata_document(self._models.version(target)))
+        versions = self._models.versions(target)
+        is_served = not self._models.is_unloaded(target.model)
+        return json_response(status_document(versions, is_served))
 
     # Predictions.
 
     async def _post(self, request: Request) -> Response:
         asked = self._asked(request)
         if request.visit is not None:
-            request.visit.codec = self.codec
-        most_bytes = self.host.config.limits.max_json_bytes
-        async with unpacked(self.host, request, most_bytes) as body:
+            request.visit.codec = "tfserving"
+        limits = self.host.config.limits
+        async with unpacked(self.host, request, limits.max_json_bytes) as body:
             document = await self.read(request, self._document, body)
             if type(document) is not dict:
                 raise BadBody("Request body must be a JSON object. Is not object")
@@ -105,11 +78,10 @@ class ServingApi(Handlers):
             target = msgspec.structs.replace(asked.target, signature=name)
             if asked.verb == "predict":
                 return await self._predict(request, document, target)
-            limits = self.host.config.limits
             examples = await self.read(request, examples_of, document, asked.verb, limits)
-            version = await self._signed(request, target, asked.verb)
-            outputs = await self._of_examples(request, version, examples)
-        asking = asked.verb, outputs, len(examples.array)
+            version = await self._resolved(request, target, asked.verb)
+            outputs = await self._models.of_examples(request, version, examples)
+        asking = asked.verb, outputs, len(examples)
         return Response(await self.written(outputs, _results, *asking))
 
     def _document(self, body: bytes) -> Any:
@@ -122,10 +94,10 @@ class ServingApi(Handlers):
                 f"JSON Parse error: Invalid value. at offset: {error.offset} ({error.message})"
             ) from None
 
-    async def _signed(self, request: Request, target: Target, verb: str) -> ModelVersion:
+    async def _resolved(self, request: Request, target: Target, verb: str) -> ModelVersion:
         try:
-            return await self.resolved(request, target)
-        except DoesNotFit:
+            return await self._models.resolved(request, target)
+        except UnknownSignature:
             if verb != "predict":
                 raise BadBody(f"No signature was found with the name: {target.signature}") from None
             raise BadBody(
@@ -135,53 +107,14 @@ class ServingApi(Handlers):
     async def _predict(
         self, request: Request, document: dict[str, Any], target: Target
     ) -> Response:
-        version = await self._signed(request, target, "predict")
+        version = await self._resolved(request, target, "predict")
         signature = version.signature
         if not signature.inputs:
             raise BadBody(f"Failed to get input map for signature: {target.signature}")
         values = await self.read(request, values_of, document, signature)
-        arrays = dict(values.arrays)
-        bound = bound_as_it_is(version, arrays)
-        asked = InferenceRequest(version, bound, visit=request.visit)
-        result = await self.host.infer(asked)
+        result = await self._models.infer(request, version, values.arrays)
         write = columns_answer if values.rows is None else rows_answer
         return Response(await self.written(result.outputs, write, result.outputs))
-
-    async def _of_examples(
-        self, request: Request, version: ModelVersion, examples: Examples
-    ) -> dict[str, Array]:
-        names = [spec.name for spec in version.signature.inputs]
-        if names != ["inputs"]:
-            raise BadBody(
-                "Expected one input, called 'inputs', of the signature, but it has "
-                + (", ".join(names) or "none")
-            )
-        if version.signature.inputs[0].dtype != "string":
-            raise BadBody("Expected input 'inputs' of the graph to take serialized examples")
-        try:
-            return await self._run(request, version, examples.array)
-        except DoesNotFit as error:
-            if examples.as_floats is None or _WRONG_KIND not in error.message:
-                raise
-        # JavaScript cannot write 80.0, so that a whole number may be meant as a float.
-        return await self._run(request, version, examples.as_floats)
-
-    async def _run(self, request: Request, version: ModelVersion, array: Array) -> dict[str, Array]:
-        bound = bound_as_it_is(version, {"inputs": array})
-        result = await self.host.infer(InferenceRequest(version, bound, visit=request.visit))
-        return dict(result.outputs)
-
-
-def bound_as_it_is(version: ModelVersion, arrays: dict[str, Array]) -> Bound:
-    """``arrays`` as a batch to be run with others, if they are what the signature declares.
-
-    Otherwise as they are: TensorFlow Serving leaves it to the graph what shapes it takes.
-    """
-    sizes = {array.shape[0] if array.ndim else None for array in arrays.values()}
-    rows = sizes.pop() if len(sizes) == 1 else None
-    if rows is not None and is_declared(version.signature, arrays, rows):
-        return Bound(arrays, rows, single=False)
-    return Bound(arrays, rows or 1, single=False, whole=True, any_shape=True)
 
 
 def _signature_name(document: dict[str, Any]) -> str:
@@ -191,7 +124,7 @@ def _signature_name(document: dict[str, Any]) -> str:
     return name or DEFAULT_SIGNATURE
 
 
-def _results(verb: str, outputs: dict[str, Array], rows: int) -> bytes:
+def _results(verb: str, outputs: Arrays, rows: int) -> bytes:
     if verb == "regress":
         return b'{"results":%b}' % written(regressions(outputs, rows))
     classes, scores = classes_and_scores(outputs, rows)

@@ -5,7 +5,6 @@ Written without TensorFlow: an Example is a map from names to a list of bytes, f
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 
 from tfaas_core.errors import BadBody, TooLarge
 from tfaas_core.settings.tables import Limits
-from tfaas_core.tensors import Array
+from tfaas_core.tensors import Array, Arrays
 from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.json_values import (
     WrongValue,
@@ -22,22 +21,47 @@ from tfaas_plugins.protocols.json_values import (
     is_base64,
     kind_of,
 )
+from tfaas_plugins.wire import field, varint
 
 _INT64 = 1 << 63
 _BITS = (1 << 64) - 1
 _FIELDS = {"bytes": 1, "float": 2, "int64": 3}
-_LENGTH = 2
-"""The wire type of what has a length."""
+
+
+class ExampleList(msgspec.Struct, frozen=True):
+    """Serialized Examples, and one that goes before each of them."""
+
+    context: bytes
+    examples: Sequence[bytes]
+
+    def checked_bytes(self, most_bytes: int) -> int:
+        """What they have together, each with the context. Raises TooLarge for more."""
+        size = len(self.context) * len(self.examples) + sum(map(len, self.examples))
+        if size > most_bytes:
+            raise TooLarge(
+                f"the {len(self.examples)} examples, each with the context, have {size} bytes, "
+                f"at most {most_bytes} are taken (server.max_body_bytes)",
+                expected=most_bytes,
+                got=size,
+            )
+        return size
+
+    def array(self) -> Array:
+        """As a model takes them: an object array of bytes, of one axis."""
+        array = np.empty(len(self.examples), object)
+        # Of a feature that is in both, the last one wins.
+        array[:] = [self.context + example for example in self.examples]
+        return array
 
 
 class Examples(msgspec.Struct, frozen=True):
-    """Serialized Examples, as a model takes them: an object array of bytes.
+    """What a client sent. ``as_floats``: the same, whole numbers as floats; None: none is whole."""
 
-    ``as_floats``: the same, whole numbers written as floats; None if none of them is whole.
-    """
+    exact: ExampleList
+    as_floats: ExampleList | None = None
 
-    array: Array
-    as_floats: Array | None
+    def __len__(self) -> int:
+        return len(self.exact.examples)
 
 
 def examples_of(document: dict[str, Any], method: str, limits: Limits) -> Examples:
@@ -60,13 +84,13 @@ def examples_of(document: dict[str, Any], method: str, limits: Limits) -> Exampl
             raise BadBody(f"Example must be JSON object but got JSON {kind_of(example)}")
     everything = [context, *examples]
     _check_values(context, len(examples), limits)
-    exact = _array(everything, False, limits)
+    exact = _list_of(everything, whole_as_float=False)
     has_whole = any(
         any(type(value) is int for value in _listed(feature))
         for example in everything
         for feature in example.values()
     )
-    return Examples(exact, _array(everything, True, limits) if has_whole else None)
+    return Examples(exact, _list_of(everything, whole_as_float=True) if has_whole else None)
 
 
 def _check_values(context: dict[str, Any], examples: int, limits: Limits) -> None:
@@ -75,21 +99,9 @@ def _check_values(context: dict[str, Any], examples: int, limits: Limits) -> Non
     Allowance(limits).take(values * examples, f"the context in {examples} examples")
 
 
-def _array(examples: Sequence[dict[str, Any]], whole_as_float: bool, limits: Limits) -> Array:
+def _list_of(examples: Sequence[dict[str, Any]], whole_as_float: bool) -> ExampleList:
     context, *written = [_serialized(example, whole_as_float) for example in examples]
-    size = len(context) * len(written)
-    if size > limits.max_json_bytes:
-        raise TooLarge(
-            f"the context has {len(context)} bytes, and is in each of {len(written)} examples: "
-            f"that is more than {limits.max_json_bytes} bytes (limits.max_json_bytes); send fewer "
-            "at a time",
-            expected=limits.max_json_bytes,
-            got=size,
-        )
-    array = np.empty(len(written), object)
-    # Of a feature that is in both, the last one wins.
-    array[:] = [context + example for example in written]
-    return array
+    return ExampleList(context, written)
 
 
 def _serialized(example: dict[str, Any], whole_as_float: bool) -> bytes:
@@ -148,23 +160,14 @@ def _float_list(values: Sequence[Any]) -> bytes:
 
 
 def _int64_list(values: Iterable[int]) -> bytes:
-    return _field(1, b"".join(_varint(value & _BITS) for value in values))
+    return _field(1, b"".join(varint(value & _BITS) for value in values))
 
 
 _LISTS = {"bytes": _bytes_list, "float": _float_list, "int64": _int64_list}
 
 
 def _field(number: int, content: bytes) -> bytes:
-    return bytes([number << 3 | _LENGTH]) + _varint(len(content)) + content
-
-
-def _varint(value: int) -> bytes:
-    written = bytearray()
-    while value > 0x7F:
-        written += struct.pack("B", value & 0x7F | 0x80)
-        value >>= 7
-    written.append(value)
-    return bytes(written)
+    return b"".join(field(number, [content]))
 
 
 def _utf8(text: str) -> bytes:
@@ -177,7 +180,7 @@ def _utf8(text: str) -> bytes:
 # Answers.
 
 
-def regressions(outputs: dict[str, Array], rows: int) -> Array:
+def regressions(outputs: Arrays, rows: int) -> Array:
     """The values of regress, one for each row. Raises BadBody if the outputs are none."""
     if "outputs" not in outputs or len(outputs) != 1:
         raise BadBody("Expected one regression output, called 'outputs'")
@@ -192,7 +195,7 @@ def regressions(outputs: dict[str, Array], rows: int) -> Array:
     return values.reshape(rows)
 
 
-def classes_and_scores(outputs: dict[str, Array], rows: int) -> tuple[Array, Array]:
+def classes_and_scores(outputs: Arrays, rows: int) -> tuple[Array, Array]:
     """The labels and the scores of classify, of shape ``[rows, k]``; raises BadBody for others."""
     classes, scores = outputs.get("classes"), outputs.get("scores")
     if (classes is None and scores is None) or not {"classes", "scores"} >= outputs.keys():
