@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import ClassVar, TypeVar
 
 from tfaas_core.errors import TfaasError, UnknownModel
@@ -15,6 +15,8 @@ from tfaas_core.route import Request, Response, visible_models
 from tfaas_core.tensors import Arrays
 from tfaas_plugins.protocols.answers import answered
 from tfaas_plugins.protocols.unloaded import UnloadedModels
+
+_MOST_BINDS = 5
 
 T = TypeVar("T")
 
@@ -98,12 +100,38 @@ class Handlers(ABC):
 
     async def read(self, request: Request, work: Callable[..., T], *arguments: object) -> T:
         """``work(*arguments)``, in a thread if the body is large."""
-        if len(request.body) > LARGE_BODY_BYTES or request.head.content_encoding:
+        if _is_large(request):
             return await self.host.predictor.in_thread(work, *arguments)
         return work(*arguments)
+
+    async def bound(
+        self,
+        request: Request,
+        version: ModelVersion,
+        resolve: Callable[[], Awaitable[ModelVersion]],
+        bind: Callable[[ModelVersion], T],
+    ) -> tuple[ModelVersion, T]:
+        """``bind(version)``, as ``read`` does; again if ``resolve`` gives another one meanwhile.
+
+        So what takes long to bind is not run by a version that is no longer there. Raises what
+        these raise.
+        """
+        for binds_left in reversed(range(_MOST_BINDS)):
+            found = await self.read(request, bind, version)
+            if not binds_left or not _is_large(request):
+                break
+            current = await resolve()
+            if current.key == version.key:
+                break
+            version = current
+        return version, found
 
     async def written(self, outputs: Arrays, write: Callable[..., T], *arguments: object) -> T:
         """``write(*arguments)``, in a thread if ``outputs`` are large."""
         if sum(array.nbytes for array in outputs.values()) > LARGE_BODY_BYTES:
             return await self.host.predictor.in_thread(write, *arguments)
         return write(*arguments)
+
+
+def _is_large(request: Request) -> bool:
+    return len(request.body) > LARGE_BODY_BYTES or request.head.content_encoding != ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from functools import partial
 
 import msgspec
 
@@ -122,7 +123,7 @@ class InferenceApi(Handlers):
             target = msgspec.structs.replace(asked.target, signature=signature)
             version = await self.resolved(request, target)
             try:
-                response = await self._inferred(request, body, version, visit, begin_s)
+                response = await self._inferred(request, visit, body, target, version, begin_s)
             except TfaasError:
                 self._statistics.failed(version, begin_s)
                 raise
@@ -140,23 +141,27 @@ class InferenceApi(Handlers):
     async def _inferred(
         self,
         request: Request,
-        body: InferBody | bytes,
-        version: ModelVersion,
         visit: Visit,
+        body: InferBody | bytes,
+        target: Target,
+        version: ModelVersion,
         begin_s: float,
     ) -> Response:
-        allowance = Allowance(self.host.config.limits)
-        if isinstance(body, bytes):
-            told, arrays = await self.read(request, raw_input, body, version, allowance)
-        else:
-            told, arrays = body, await self.read(request, arrays_of, body, version, allowance)
+        def bind(version: ModelVersion) -> tuple[InferBody, dict[str, Array]]:
+            allowance = Allowance(self.host.config.limits)
+            if isinstance(body, bytes):
+                return raw_input(body, version, allowance)
+            return body, arrays_of(body, version, allowance)
+
+        resolve = partial(self.resolved, request, target)
+        version, (told, arrays) = await self.bound(request, version, resolve, bind)
         wanted = _wanted(told, version)
         names = None if told.outputs is None else [each.name for each in wanted]
         bound = _bound(version, arrays)
         asked = InferenceRequest(version, bound, names, told.timeout_s, told.id or "", visit)
         run_s = time.monotonic()
         result = await self.host.infer(asked)
-        asking = result, wanted, told.id, version.labels, allowance
+        asking = result, wanted, told.id, version.labels, Allowance(self.host.config.limits)
         response = await self.written(result.outputs, infer_answer, *asking)
         self._statistics.succeeded(version, visit, bound.rows, begin_s, run_s)
         return response

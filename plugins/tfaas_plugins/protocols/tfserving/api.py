@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -27,6 +28,7 @@ from tfaas_plugins.protocols.tfserving.examples import (
 from tfaas_plugins.protocols.tfserving.metadata import metadata_document, status_document
 from tfaas_plugins.protocols.tfserving.paths import Asked, read_path
 from tfaas_plugins.protocols.tfserving.tensors import (
+    Values,
     columns_answer,
     read_fields,
     rows_answer,
@@ -135,11 +137,13 @@ class ServingApi(Handlers):
     async def _predict(
         self, request: Request, document: dict[str, Any], target: Target
     ) -> Response:
-        version = await self._signed(request, target, "predict")
-        signature = version.signature
-        if not signature.inputs:
-            raise BadBody(f"Failed to get input map for signature: {target.signature}")
-        values = await self.read(request, values_of, document, signature)
+        def bind(version: ModelVersion) -> Values:
+            if not version.signature.inputs:
+                raise BadBody(f"Failed to get input map for signature: {target.signature}")
+            return values_of(document, version.signature)
+
+        resolve = partial(self._signed, request, target, "predict")
+        version, values = await self.bound(request, await resolve(), resolve, bind)
         arrays = dict(values.arrays)
         bound = bound_as_it_is(version, arrays)
         asked = InferenceRequest(version, bound, visit=request.visit)
