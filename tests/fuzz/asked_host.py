@@ -29,7 +29,7 @@ def _same(*names_and_dtypes: str, shape: tuple[int | None, ...] | None = (None,)
 
 
 def _scored(inputs: Array) -> list[Array]:
-    return [np.array([[len(each), 0.5] for each in inputs], np.float32).reshape(-1, 2)]
+    return [np.array([[len(each), 0.5] for each in inputs.flat], np.float32).reshape(-1, 2)]
 
 
 _SCORES = TensorSpec("scores", "float32", (None, 2))
