@@ -47,10 +47,15 @@ class Head(msgspec.Struct, frozen=True):
     request_id: str | None = None
     """The header ``X-Request-Id``; None if there is none, and empty if it cannot be taken."""
 
+    is_cross_site: bool = False
+    """Whether a browser says, by ``Sec-Fetch-Site``, that a page of another site asks."""
+
     def __post_init__(self) -> None:
         for field in ("content_type", "content_encoding"):
             value = self.headers.get(field.replace("_", "-"), "")
             msgspec.structs.force_setattr(self, field, value)
+        if self.headers.get("sec-fetch-site") == "cross-site":
+            msgspec.structs.force_setattr(self, "is_cross_site", True)
         sent = self.headers.get(REQUEST_ID_HEADER)
         if sent is not None:
             msgspec.structs.force_setattr(self, "request_id", sane_id(sent))

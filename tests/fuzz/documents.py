@@ -47,9 +47,9 @@ def document_mutator(
     return mutate
 
 
-def json_mutator(*words: str) -> Mutate:
-    """Of JSON behind one byte."""
-    return document_mutator(words, 1, msgspec.json.decode, msgspec.json.encode)
+def json_mutator(*words: str, head_bytes: int = 1) -> Mutate:
+    """Of JSON behind so many bytes."""
+    return document_mutator(words, head_bytes, msgspec.json.decode, msgspec.json.encode)
 
 
 def msgpack_mutator(*words: str, head_bytes: int = 1) -> Mutate:

@@ -41,6 +41,8 @@ TARGETS = (
     Target("json"),
     Target("msgpack"),
     Target("protobuf"),
+    Target("tfserving", max_bytes=1 << 14),
+    Target("oip", max_bytes=1 << 14),
     Target("image"),
     Target("multipart", (_CORE, "python_multipart")),
     Target("upload_form", (_CORE, "python_multipart")),

@@ -17,6 +17,9 @@ from tfaas_core.tensors import Signature
 DEFAULT_SIGNATURE = "serving_default"
 """The signature of TensorFlow's that answers a request which names none."""
 
+MOST_SIGNATURES = 64
+"""Of one version, the chosen one included: more are not served. A frame has one byte for them."""
+
 NAME_RULE = "letters, digits, '.', '_' and '-', starting with a letter or digit, 128 at most"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 

@@ -16,11 +16,14 @@ from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.predict.inference import InferenceRequest, InferenceResult
 from tfaas_core.route import Head
-from tfaas_core.tensors import Array, Bound, Signature, by_name, conform, runs_whole
+from tfaas_core.tensors import Array, Arrays, Bound, Signature, by_name, conform, runs_whole
 from tfaas_core.visit import Visit
 
 LARGE_BODY_BYTES = 1 << 15
 """A larger body is read in a thread, so that the event loop goes on with other clients."""
+
+LARGE_ANSWER_BYTES = 1 << 18
+"""Of an output: a larger one is written in a thread."""
 
 _THREADS = 4
 _MOST_BINDS = 5
@@ -94,6 +97,23 @@ def fitted(signature: Signature, bound: Bound, max_rows: int) -> list[Array]:
     return inputs
 
 
+def _is_large(output: Array) -> bool:
+    return output.nbytes > LARGE_ANSWER_BYTES
+
+
+def _encoded(
+    codec: Codec[Any],
+    answering: Codec[Any] | None,
+    outputs: Arrays,
+    bound: Bound,
+    document: Document,
+    version: ModelVersion,
+) -> Encoded:
+    if answering is None or answering is codec:
+        return codec.encode(outputs, bound, document, version)
+    return answering.encode_other(outputs, bound, version)
+
+
 class Predictor:
     """Takes a request's bytes to a model, and its outputs back to bytes."""
 
@@ -139,9 +159,10 @@ class Predictor:
         asking = InferenceRequest(version, bound, None, None, "", visit)
         outputs = await self._running(asking)
         named = by_name(version.signature, outputs)
-        if answering is None or answering is codec:
-            return Prediction(codec.encode(named, bound, document, version), version)
-        return Prediction(answering.encode_other(named, bound, version), version)
+        if any(map(_is_large, outputs)):
+            encoding = codec, answering, named, bound, document, version
+            return Prediction(await self.in_thread(_encoded, *encoding), version)
+        return Prediction(_encoded(codec, answering, named, bound, document, version), version)
 
     async def resolve(self, target: Target, visit: Visit | None = None) -> ModelVersion:
         """The version and signature that ``target`` names, once guards let the request go there.

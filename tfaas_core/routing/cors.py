@@ -51,7 +51,7 @@ class Cors:
         if "access-control-request-method" not in asked or "origin" not in asked:
             return None
         headers = {"Vary": "Access-Control-Request-Method, Access-Control-Request-Headers"}
-        if self._allows(asked["origin"]):
+        if self.allows(asked["origin"]):
             allowed = [method for method in self._methods if method in served]
             headers |= {
                 "Access-Control-Allow-Methods": ", ".join(allowed),
@@ -62,13 +62,14 @@ class Cors:
             status=204, headers={name: value for name, value in headers.items() if value}
         )
 
-    def _allows(self, origin: str) -> bool:
+    def allows(self, origin: str) -> bool:
+        """Whether scripts of this origin may ask."""
         return bool(origin) and (origin in self._origins or _ALL in self._origins)
 
     def _headers_for(self, origin: str) -> Mapping[str, str]:
         # Whoever keeps an answer may not hand it to another origin, unless it is for all.
         headers = _NOTHING if _ALL in self._origins else {"Vary": "Origin"}
-        if not self._allows(origin):
+        if not self.allows(origin):
             return headers
         allowed = _ALL if _ALL in self._origins else origin
         headers = {**headers, "Access-Control-Allow-Origin": allowed}

@@ -20,6 +20,7 @@ from tfaas_core.routing.guards import Guards, RouteGuards
 from tfaas_core.routing.observers import Observers
 from tfaas_core.routing.proxies import Proxies
 from tfaas_core.routing.sendable import sendable
+from tfaas_core.routing.sites import check_site
 from tfaas_core.routing.unexpected import is_given_up, unexpected
 from tfaas_core.routing.way_back import WayBack, has_id
 from tfaas_core.visit import Visit
@@ -34,8 +35,8 @@ class Passage:
     """
 
     __slots__ = (
-        *("_guards", "_handler", "_is_attended", "_is_ours", "_plugins", "_proxies", "_streams"),
-        *("_takes_all", "_way_back", "owner"),
+        *("_cors", "_guards", "_handler", "_is_attended", "_is_ours", "_plugins", "_proxies"),
+        *("_streams", "_takes_all", "_way_back", "owner"),
     )
 
     def __init__(
@@ -48,13 +49,15 @@ class Passage:
         guards: RouteGuards | None = None,
         proxies: Proxies | None = None,
         way_back: WayBack = _PLAIN_WAY_BACK,
+        cors: Cors | None = None,
     ) -> None:
         """``owner``: the module of the plugin that the handler comes from.
 
         ``plugins``: those of all plugins, any of which the handler may call. ``streams``: whether
         it reads a body piece by piece. ``is_ours``: what it answers needs no check, which each
         request would pay for. ``guards`` it asks first, and ``way_back`` takes the answers; before
-        both, ``proxies`` tell whose request it is.
+        both, ``proxies`` tell whose request it is. ``cors``: which other sites may send more than
+        looks.
         """
         self._handler = handler
         self._streams = streams
@@ -62,6 +65,7 @@ class Passage:
         self._plugins = plugins
         self._guards = guards
         self._proxies = proxies
+        self._cors = cors
         self._way_back = way_back
         self._takes_all = way_back.takes_all
         is_asked = guards is not None or proxies is not None
@@ -79,6 +83,8 @@ class Passage:
                 guards = self._guards
                 if guards is not None and (waiting := guards.admit(request, visit)) is not None:
                     await waiting
+            if request.head.is_cross_site:
+                check_site(request.head, self._cors)
             if request.is_arriving and not self._streams:
                 await request.receive()
             is_refused = False
@@ -155,7 +161,9 @@ def sealed(
     asked = None if guards is None or route.public else guards.at(route.path, route.right)
     told = None if observers is None else observers.at(route.path, route.right)
     back = WayBack(told, cors)
-    passage = Passage(route.handler, route.streams, owner, plugins, is_ours, asked, proxies, back)
+    passage = Passage(
+        route.handler, route.streams, owner, plugins, is_ours, asked, proxies, back, cors
+    )
     return SealedRoute(**msgspec.structs.asdict(route), passage=passage)
 
 

@@ -1,12 +1,9 @@
-"""Arrays as JSON's nested lists, with NaN and Infinity as bare words, as Triton writes them.
-
-A call that writes millions of numbers lets nothing else run, not even in another thread: they are
-written in pieces.
-"""
+"""Arrays as JSON's nested lists, with NaN and Infinity as bare words, as Triton writes them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -14,9 +11,7 @@ import numpy as np
 import orjson
 
 from tfaas_core.tensors import Array
-
-_PIECE = 1 << 15
-"""Elements that are written at once."""
+from tfaas_plugins.codecs.json.pieces import in_pieces
 
 TextOf: TypeAlias = Callable[[bytes], Any]
 """What stands for a string of an output: a text, or an object."""
@@ -39,7 +34,7 @@ def written(array: Array, text: TextOf = bytes.decode) -> bytes:
     """
     if not array.ndim:
         return _piece(array.reshape(1), text)[1:-1]
-    return b"[%b]" % b",".join(_inner(array, text))
+    return in_pieces(array, partial(_piece, text=text))
 
 
 def elements_written(array: Array, text: TextOf = bytes.decode) -> list[bytes]:
@@ -49,20 +44,6 @@ def elements_written(array: Array, text: TextOf = bytes.decode) -> list[bytes]:
     if array.dtype == object:
         return [orjson.dumps(text(value)) for value in array]
     return written(array)[1:-1].split(b",") if array.size else []
-
-
-def _inner(array: Array, text: TextOf) -> Iterator[bytes]:
-    """What stands between the brackets."""
-    if not array.size:
-        yield orjson.dumps(array.tolist())[1:-1]
-        return
-    size = array.size // len(array)
-    if size > _PIECE:
-        yield from (written(element, text) for element in array)
-        return
-    step = _PIECE // size
-    for at in range(0, len(array), step):
-        yield _piece(array[at : at + step], text)[1:-1]
 
 
 def _piece(array: Array, text: TextOf) -> bytes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TypeVar
 
 from tfaas_core.errors import TfaasError, UnknownModel
 from tfaas_core.host import Host
@@ -11,6 +13,10 @@ from tfaas_core.models.versions import Model
 from tfaas_core.predict.predictor import Target
 from tfaas_core.route import Request, visible_models
 from tfaas_plugins.protocols.unloaded import UnloadedModels
+
+_MOST_BINDS = 5
+
+T = TypeVar("T")
 
 
 class ServedModels(ABC):
@@ -48,6 +54,31 @@ class ServedModels(ABC):
             raise self.unknown(target) from None
         self.check_is_loaded(version.name)
         return version
+
+    async def bound(
+        self,
+        request: Request,
+        target: Target,
+        version: ModelVersion,
+        bind: Callable[[ModelVersion], T],
+        is_large: bool,
+    ) -> tuple[ModelVersion, T]:
+        """``bind(version)``; in a thread if that ``is_large``.
+
+        It is bound again if ``target`` names another version meanwhile, so that what takes long to
+        bind is not run by one that is no longer there. Raises as ``bind`` and ``resolved``.
+        """
+        if not is_large:
+            return version, bind(version)
+        for binds_left in reversed(range(_MOST_BINDS)):
+            found = await self.host.predictor.in_thread(bind, version)
+            if not binds_left:
+                break
+            current = await self.resolved(request, target)
+            if current.key == version.key:
+                break
+            version = current
+        return version, found
 
     def check_is_loaded(self, model: str) -> None:
         """Raises Unavailable if somebody unloaded the model."""

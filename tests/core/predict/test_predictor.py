@@ -9,17 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from tfaas_plugins.codecs.json.codec import JsonCodec
 from tfaas_plugins.codecs.json.document import JsonDocument
 
+from tfaas_core.codec import Encoded
 from tfaas_core.errors import Forbidden, UnknownModel
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.catalog import Catalog
-from tfaas_core.predict.predictor import LARGE_BODY_BYTES, Prediction, Predictor
+from tfaas_core.predict.predictor import (
+    LARGE_ANSWER_BYTES,
+    LARGE_BODY_BYTES,
+    Prediction,
+    Predictor,
+)
 from tfaas_core.route import Head
 from tfaas_core.storage import MODEL, Storage
-from tfaas_core.tensors import Array, Bound
+from tfaas_core.tensors import Array, Arrays, Bound
 from tfaas_core.testing.fakes import FakeStorage
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.models import model_version
@@ -36,6 +43,7 @@ class HeavyCodec(JsonCodec):
     def __init__(self) -> None:
         super().__init__()
         self.meanwhile: Callable[[], object] = lambda: None
+        self.encoded_in: list[int] = []
         self.change: Callable[[Bound], Bound] = lambda bound: bound
 
     def is_heavy(self, document: JsonDocument) -> bool:
@@ -46,6 +54,10 @@ class HeavyCodec(JsonCodec):
         self.meanwhile()
         return self.change(bound)
 
+    def encode_other(self, outputs: Arrays, bound: Bound, version: ModelVersion) -> Encoded:
+        self.encoded_in.append(threading.get_ident())
+        return super().encode_other(outputs, bound, version)
+
 
 class FirstColumn:
     """An engine whose models answer the first column of each row; ``ran`` are their versions."""
@@ -53,6 +65,7 @@ class FirstColumn:
     def __init__(self) -> None:
         self.ran: list[int] = []
         self.whole: list[bool] = []
+        self.times = 1
 
     async def run(
         self,
@@ -64,7 +77,7 @@ class FirstColumn:
     ) -> list[Array]:
         self.ran.append(version.version)
         self.whole.append(whole)
-        return [inputs[0][:, :1]]
+        return [np.repeat(inputs[0][:, :1], self.times, 1)]
 
 
 class Case:
@@ -264,3 +277,14 @@ def naming(name: str | None) -> bytes:
     """A request that names a model, or, with None, none."""
     document = msgspec.json.decode(BODY)
     return msgspec.json.encode(document if name is None else document | {"model": name})
+
+
+@pytest.mark.parametrize("times", [1, LARGE_ANSWER_BYTES])
+@in_event_loop
+async def test_a_large_answer_is_written_in_a_thread(case: Case, times: int) -> None:
+    await case.catalog.load()
+    case.engine.times = times
+    prediction = await case.predict()
+    assert len(msgspec.json.decode(prediction.encoded.body)) == times
+    (thread,) = case.codec.encoded_in
+    assert (thread == threading.get_ident()) is (times == 1)

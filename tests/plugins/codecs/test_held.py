@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 from tfaas_plugins.codecs.image.codec import ImageCodec
 from tfaas_plugins.codecs.json.codec import JsonCodec
@@ -25,7 +27,7 @@ from tfaas_core.codec import Codec
 from tfaas_core.errors import TfaasError
 from tfaas_core.predict.predictor import LARGE_BODY_BYTES, fitted
 from tfaas_core.route import Head
-from tfaas_core.tensors import TensorSpec
+from tfaas_core.tensors import Bound, TensorSpec
 from tfaas_core.testing.models import model_version
 from tfaas_core.testing.tries import tries
 
@@ -90,3 +92,13 @@ def test_no_random_body_holds_up_other_requests() -> None:
                 if not _is_quick((codec, "", body, content_type)):
                     slow.append((codec.name, seed))
     assert slow == []
+
+
+def test_no_step_of_writing_a_large_answer_of_json_holds_up_other_requests() -> None:
+    numbers = np.random.default_rng(1).random((2000, 2000)).astype(np.float32)
+    texts = np.full(300_000, b"abc", object)
+    for array in (numbers, numbers.reshape(-1), numbers[:50].astype(np.float16), texts):
+        dtype = "string" if array.dtype == object else array.dtype.name
+        version = model_version(outputs=[TensorSpec("y", dtype, None)])
+        bound = Bound({}, len(array), single=False)
+        assert is_quick(partial(JSON.encode_other, {"y": array}, bound, version))

@@ -12,13 +12,10 @@ from tfaas_core.engine.in_model_process.origin import Origin
 from tfaas_core.engine.in_model_process.warmup import Warmed, warm
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.errors import TfaasError
-from tfaas_core.models.model import OtherSignature
+from tfaas_core.models.model import MOST_SIGNATURES, OtherSignature
 from tfaas_core.models.params import BatchParams, Params
 from tfaas_core.runtime import Servable
 from tfaas_core.tensors import BatchAxis
-
-MOST_SIGNATURES = 64
-"""Of one model: more are not served. A frame has one byte for them."""
 
 _MOST_MADE_UP_S = 1.0
 """If the first signature took longer to warm up, the others see their first request unprepared."""

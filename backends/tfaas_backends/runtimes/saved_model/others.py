@@ -15,11 +15,9 @@ from tfaas_backends.runtimes.saved_model.signature import Ends, ends_of, signatu
 from tfaas_backends.runtimes.saved_model.vetted import Vetted
 from tfaas_backends.runtimes.tensorflow.nodes import dtype_name
 from tfaas_backends.runtimes.tensorflow.quiet import tf
+from tfaas_core.models.model import MOST_SIGNATURES
 from tfaas_core.models.params import Params
 from tfaas_core.tensors import NUMPY_DTYPES
-
-_MOST_OTHERS = 63
-"""What a frame to a model's process can tell apart, less the chosen one."""
 
 _MOST_DECLARED_BYTES = 1 << 16
 """Of what a record keeps of a file's signatures."""
@@ -38,7 +36,7 @@ def other_signatures(
     Others are left out: a file may declare signatures that take what no request can hold.
     """
     names = signature_names(vetted.meta_graph) if wanted is None else wanted
-    others = [name for name in names if name != chosen.ends.signature][:_MOST_OTHERS]
+    others = [name for name in names if name != chosen.ends.signature][: MOST_SIGNATURES - 1]
     if not others:
         return []
     restorable = Needed(vetted.meta_graph, [chosen.ends], held.path).restorable

@@ -90,9 +90,8 @@ class InferenceApi(Handlers):
         async with unpacked(self.host, request, most_bytes) as content:
             signature, body = await self.read(request, self._read, request, content)
             target = msgspec.structs.replace(asked.target, signature=signature)
-            version = await self._inference.resolved(request, target)
             response = await self._inference.answer(
-                visit, version, body, infer_answer, is_large(request)
+                request, visit, target, body, infer_answer, is_large(request)
             )
         return await self._encoded(request, response)
 

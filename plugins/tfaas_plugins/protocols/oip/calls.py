@@ -121,9 +121,8 @@ class InferenceCalls:
         else:
             found = infer_message(call.body, limits)
         target = _target(found.model, found.version, found.body.signature)
-        version = await self._inference.resolved(call, target)
         return await self._inference.answer(
-            visit, version, held(found.body), write, is_large, call.left_s
+            call, visit, target, held(found.body), write, is_large, call.left_s
         )
 
     # The repository.

@@ -41,35 +41,31 @@ class Inference:
         visit.codec = "oip"
         return visit
 
-    async def resolved(self, request: Request, target: Target) -> ModelVersion:
-        """What ``target`` names; raises as ``ServedModels.resolved``."""
-        return await self._models.resolved(request, target)
-
     async def answer(
         self,
+        request: Request,
         visit: Visit,
-        version: ModelVersion,
+        target: Target,
         read: Read,
         write: Write[T],
         is_large: bool,
         left_s: float | None = None,
     ) -> T:
-        """The answer of ``version``. Raises TfaasError.
+        """The answer of what ``target`` names. Raises TfaasError.
 
         ``is_large``: whether ``read`` is for a thread. ``left_s``: for how long the client waits,
         whatever the request says.
         """
         begin_s, threads = visit.begin_s, self._host.predictor
-        allowance = Allowance(self._host.config.limits)
+        version = await self._models.resolved(request, target)
         try:
-            if is_large:
-                body, arrays = await threads.in_thread(read, version, allowance)
-            else:
-                body, arrays = read(version, allowance)
+            version, (body, arrays) = await self._models.bound(
+                request, target, version, self._allowed(read), is_large
+            )
             asked = _asked(body, arrays, version, left_s, visit)
             run_s = time.monotonic()
             result = await self._host.infer(asked)
-            work = result, body.wanted(version), body.id, allowance
+            work = result, body.wanted(version), body.id, Allowance(self._host.config.limits)
             size = sum(array.nbytes for array in result.outputs.values())
             is_large = size > LARGE_BODY_BYTES
             answer = await threads.in_thread(write, *work) if is_large else write(*work)
@@ -78,6 +74,9 @@ class Inference:
             raise
         self._statistics.succeeded(version, visit, asked.bound.rows, begin_s, run_s)
         return answer
+
+    def _allowed(self, read: Read) -> Callable[[ModelVersion], tuple[InferBody, dict[str, Array]]]:
+        return lambda version: read(version, Allowance(self._host.config.limits))
 
 
 def held(body: InferBody) -> Read:

@@ -14,7 +14,7 @@ from tfaas_core.route import Request, Response, admit, json_response
 from tfaas_core.tensors import Array, Arrays
 from tfaas_plugins.protocols.answers import answered
 from tfaas_plugins.protocols.bodies import unpacked
-from tfaas_plugins.protocols.handlers import Handlers
+from tfaas_plugins.protocols.handlers import Handlers, is_large
 from tfaas_plugins.protocols.json_arrays import dumped, elements_written, written
 from tfaas_plugins.protocols.json_text import NotJson, read
 from tfaas_plugins.protocols.tfserving.examples import (
@@ -26,6 +26,7 @@ from tfaas_plugins.protocols.tfserving.metadata import metadata_document, status
 from tfaas_plugins.protocols.tfserving.models import ServingModels, UnknownSignature
 from tfaas_plugins.protocols.tfserving.paths import Asked, read_path
 from tfaas_plugins.protocols.tfserving.tensors import (
+    Values,
     columns_answer,
     read_fields,
     rows_answer,
@@ -107,11 +108,15 @@ class ServingApi(Handlers):
     async def _predict(
         self, request: Request, document: dict[str, Any], target: Target
     ) -> Response:
+        def bind(version: ModelVersion) -> Values:
+            if not version.signature.inputs:
+                raise BadBody(f"Failed to get input map for signature: {target.signature}")
+            return values_of(document, version.signature)
+
         version = await self._resolved(request, target, "predict")
-        signature = version.signature
-        if not signature.inputs:
-            raise BadBody(f"Failed to get input map for signature: {target.signature}")
-        values = await self.read(request, values_of, document, signature)
+        version, values = await self._models.bound(
+            request, target, version, bind, is_large(request)
+        )
         result = await self._models.infer(request, version, values.arrays)
         write = columns_answer if values.rows is None else rows_answer
         return Response(await self.written(result.outputs, write, result.outputs))

@@ -54,6 +54,18 @@ class TestEncode:
     def test_without_a_batch_axis_one_number_is_a_list_of_one(self) -> None:
         assert answer(giving(spec(()), batch=BatchAxis.NONE), True, f32(3)) == b"[3.0]"
 
+    @pytest.mark.parametrize("dtype", ["float32", "float16", "complex64", "int64", "bool"])
+    @pytest.mark.parametrize("shape", [(2, 40_000), (40_000, 2), (1, 3, 20_000)])
+    def test_a_large_output_is_written_as_small_ones_are(
+        self, dtype: str, shape: tuple[int, ...]
+    ) -> None:
+        array = np.random.default_rng(3).integers(0, 99, shape).astype(dtype)
+        version = giving(spec((None, *shape[1:]), dtype))
+        rows = [answer(version, True, row[np.newaxis]) for row in array[:50]]
+        found = answer(version, False, array)
+        assert found.startswith(b"[" + b",".join(rows))
+        assert np.array(json.loads(found)).shape[: len(shape)] == shape
+
     def test_an_output_of_no_elements_is_an_empty_list(self) -> None:
         assert answer(giving(spec((None, 0))), True, f32(np.zeros((1, 0)))) == b"[]"
         assert answer(giving(spec((None, 0))), False, f32(np.zeros((2, 0)))) == b"[[],[]]"
