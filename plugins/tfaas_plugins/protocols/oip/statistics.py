@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from hashlib import sha256
 from struct import Struct as Layout
 from typing import Any
@@ -19,6 +20,7 @@ _NUMBERS = Layout("<10Q")
 _PROBES = 32
 _LOCK = 1
 _PAUSE_S = 1.0
+_MOST_KEPT = 4096
 _NS = 1_000_000_000
 
 
@@ -99,7 +101,7 @@ class Statistics:
         }
 
     def _counts(self, version: ModelVersion) -> Counts:
-        place = self._place(_digest(version))
+        place = self._place(_digest(version.key))
         if place is None or self._memory.bytes[place : place + DIGEST_BYTES] == _FREE:
             return Counts()
         return self._at(place)
@@ -117,7 +119,7 @@ class Statistics:
             self._again_s = time.monotonic() + _PAUSE_S
             return
         try:
-            self._add_to(_digest(version), more)
+            self._add_to(_digest(version.key), more)
         finally:
             self._memory.unlock(_LOCK)
 
@@ -147,8 +149,9 @@ def _tuple(counts: Counts) -> tuple[int, ...]:
     return msgspec.structs.astuple(counts)
 
 
-def _digest(version: ModelVersion) -> bytes:
-    return sha256(version.key.encode()).digest()[:DIGEST_BYTES]
+@lru_cache(_MOST_KEPT)
+def _digest(key: str) -> bytes:
+    return sha256(key.encode()).digest()[:DIGEST_BYTES]
 
 
 def _ns(seconds: float) -> int:
