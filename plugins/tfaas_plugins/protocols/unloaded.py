@@ -8,6 +8,7 @@ from hashlib import sha256
 
 from tfaas_core.errors import StorageUnavailable, Unavailable, UnknownModel
 from tfaas_core.events import ModelSwitched
+from tfaas_core.host import Host
 from tfaas_core.observer import Observer
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.shared_memory import LockHeld, SharedMemory
@@ -31,6 +32,12 @@ class UnloadedModels:
     def __init__(self, memory: SharedMemory, catalog: Catalog) -> None:
         self._memory = memory
         self._catalog = catalog
+
+    @classmethod
+    def of(cls, host: Host, memory: SharedMemory) -> UnloadedModels:
+        """The one of ``host``, for all protocols."""
+        found: UnloadedModels = host.shared.setdefault(cls.KEY, cls(memory, host.catalog))
+        return found
 
     def holds(self, name: str) -> bool:
         """Whether the model ``name`` is unloaded."""

@@ -55,10 +55,7 @@ def _unloaded(host: Host) -> UnloadedModels | None:
     from tfaas_plugins.protocols.unloaded import UnloadedModels
 
     table: OipTable = host.settings(NAME)
-    if table.model_control and UnloadedModels.KEY not in host.shared:
-        host.shared[UnloadedModels.KEY] = UnloadedModels(host.memory[NAME], host.catalog)
-    found: UnloadedModels | None = host.shared.get(UnloadedModels.KEY)
-    return found
+    return UnloadedModels.of(host, host.memory[NAME]) if table.model_control else None
 
 
 @hookimpl

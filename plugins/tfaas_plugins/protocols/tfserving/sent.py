@@ -21,21 +21,24 @@ from tfaas_plugins.protocols.tfserving.dtypes import (
     FIRST_REFERENCE,
     VALUES_FIELDS,
     Dtype,
+    ValuesField,
     dtype_name,
 )
-from tfaas_plugins.wire import LENGTH, VARINT, Piece, fields, tag_of, varint_at
+from tfaas_plugins.wire import FIXED32, FIXED64, LENGTH, VARINT, Piece, fields, tag_of, varint_at
 
 MOST_HEAD_BYTES = 1 << 16
 """Of what says which model, or of a name or a shape: no honest one has so many."""
 
 _SMALL_BYTES = 64
 _BITS = 1 << 16
+_MORE = 0x80
+_SIZES = {FIXED32: 4, FIXED64: 8}
 _DTYPE = tag_of(1, VARINT)
 _SHAPE = tag_of(2, LENGTH)
 _CONTENT = tag_of(4, LENGTH)
 _STRING = tag_of(8, LENGTH)
 _NUMBERS = {
-    tag_of(field.number, kind): field.number
+    tag_of(field.number, kind): field
     for field in VALUES_FIELDS.values()
     for kind in {field.kind, LENGTH}
     if field.kind != LENGTH
@@ -83,10 +86,17 @@ class SentTensor:
                 self._dtype = varint_at(body, start)[0]
             elif tag == _SHAPE:
                 self._shape.append(body[start : min(stop, start + MOST_HEAD_BYTES + 1)])
-            elif (number := _NUMBERS.get(tag)) is not None:
+            elif (field := _NUMBERS.get(tag)) is not None:
                 small = stop - start <= _SMALL_BYTES
                 piece = body[start:stop] if small else view[start:stop]
-                self._numbers.setdefault(number, []).append(piece)
+                self._check_whole(piece, field)
+                self._numbers.setdefault(field.number, []).append(piece)
+
+    def _check_whole(self, piece: Piece, field: ValuesField) -> None:
+        size = _SIZES.get(field.kind)
+        is_whole = not len(piece) or piece[-1] < _MORE if size is None else not len(piece) % size
+        if not is_whole:
+            raise self._wrong(f"its {field.name} has a part of a value at its end")
 
     @cached_property
     def claim(self) -> Claim:
@@ -148,7 +158,7 @@ class SentTensor:
             self._check_count(count(data), claim)
             return unpacked(data, dtype.array, lambda step: self._cast(step, dtype))
         if len(data) % dtype.item.itemsize:
-            raise self._wrong(f"its {field.name} has a part of a value at its end")
+            raise self._wrong(f"its {field.name} has one half of a number at its end")
         self._check_count(len(data) // dtype.item.itemsize, claim)
         return _native(np.frombuffer(data, dtype.item), dtype)
 
