@@ -34,6 +34,9 @@ from tfaas_plugins.protocols.oip.requests import (
 from tfaas_plugins.protocols.oip.statistics import Statistics
 from tfaas_plugins.protocols.unloaded import UnloadedModels
 
+_KIND = "oip"
+"""What logs and observers call it; its large bodies have threads of their own."""
+
 _EXTENSIONS = ("binary_tensor_data", "classification", "statistics", "parameters")
 _CONTROL = ("model_repository",)
 
@@ -123,7 +126,7 @@ class InferenceApi:
         begin_s = time.monotonic()
         # It is told how long the run took, whether anybody else asks or not.
         visit = request.visit = request.visit or Visit(begin_s=begin_s)
-        visit.codec = "oip"
+        visit.codec = _KIND
         most_bytes = min(self._host.config.server.max_body_bytes, MOST_UNPACKED_BYTES)
         async with unpacked(self._host, request, most_bytes) as content:
             body = await self._in_thread(request, self._read, request, content)
@@ -141,7 +144,9 @@ class InferenceApi:
         encoding = best_encoding(request.headers.get("accept-encoding", ""))
         if not encoding:
             return response
-        content = await self._host.predictor.in_thread(compressed, response.body, encoding)
+        content = await self._host.predictor.in_thread(
+            compressed, response.body, encoding, kind=_KIND
+        )
         headers = {**response.headers, "Content-Encoding": encoding}
         return msgspec.structs.replace(response, body=content, headers=headers)
 
@@ -177,7 +182,7 @@ class InferenceApi:
         size = sum(array.nbytes for array in result.outputs.values())
         work = result, wanted, body.id, version.labels
         if size > LARGE_BODY_BYTES:
-            response = await self._host.predictor.in_thread(infer_answer, *work)
+            response = await self._host.predictor.in_thread(infer_answer, *work, kind=_KIND)
         else:
             response = infer_answer(*work)
         self._statistics.succeeded(version, visit, bound.rows, begin_s, run_s)
@@ -186,7 +191,7 @@ class InferenceApi:
     async def _in_thread(self, request: Request, work: Any, *arguments: Any) -> Any:
         """``work(*arguments)``, in a thread if the body is large."""
         if len(request.body) > LARGE_BODY_BYTES or request.head.content_encoding:
-            return await self._host.predictor.in_thread(work, *arguments)
+            return await self._host.predictor.in_thread(work, *arguments, kind=_KIND)
         return work(*arguments)
 
     def _read(self, request: Request, body: bytes) -> InferBody | bytes:

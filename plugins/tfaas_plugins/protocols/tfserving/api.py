@@ -29,6 +29,9 @@ from tfaas_plugins.protocols.tfserving.paths import Asked, read_path
 from tfaas_plugins.protocols.tfserving.tensors import columns_answer, rows_answer, values_of
 from tfaas_plugins.protocols.unloaded import UnloadedModels
 
+_KIND = "tfserving"
+"""What logs and observers call it; its large bodies have threads of their own."""
+
 _WRONG_KIND = "Data types don't match"
 """What TensorFlow says of an Example whose feature is of another kind than the model parses."""
 
@@ -100,7 +103,7 @@ class ServingApi:
     async def _post(self, request: Request) -> Response:
         asked = self._asked(request)
         if request.visit is not None:
-            request.visit.codec = "tfserving"
+            request.visit.codec = _KIND
         most_bytes = self._host.config.limits.max_json_bytes
         async with unpacked(self._host, request, most_bytes) as body:
             document = await self._in_thread(request, self._read, body)
@@ -129,7 +132,7 @@ class ServingApi:
         """``work(*arguments)``, in a thread if the body is large."""
         is_large = len(request.body) > LARGE_BODY_BYTES or request.head.content_encoding
         if is_large:
-            return await self._host.predictor.in_thread(work, *arguments)
+            return await self._host.predictor.in_thread(work, *arguments, kind=_KIND)
         return work(*arguments)
 
     async def _resolved(self, request: Request, target: Target, verb: str) -> ModelVersion:
@@ -162,7 +165,7 @@ class ServingApi:
         write = columns_answer if values.rows is None else rows_answer
         size = sum(array.nbytes for array in result.outputs.values())
         if size > LARGE_BODY_BYTES:
-            return Response(await self._host.predictor.in_thread(write, result.outputs))
+            return Response(await self._host.predictor.in_thread(write, result.outputs, kind=_KIND))
         return Response(write(result.outputs))
 
     async def _of_examples(
