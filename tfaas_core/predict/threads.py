@@ -1,4 +1,4 @@
-"""ThreadsByKind: threads for large bodies, such that no format waits for another."""
+"""ThreadsByKind: threads for what takes long, such that no kind of it waits for another."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ THREADS = 4
 
 
 class ThreadsByKind:
-    """Executors of one HTTP worker; a kind is the name of a codec or a protocol.
+    """Executors of one HTTP worker; a kind is the name of a codec or a protocol, say.
 
     They are its own: asyncio's threads may all be waiting for a storage. All belongs to the event
     loop.
