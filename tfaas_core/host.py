@@ -152,6 +152,7 @@ class Host:
                     codec.use(decoders)
                     started.callback(decoders.close)
             started.callback(host.predictor.close)
+            started.callback(host.publisher.close)
             started.push_async_callback(host.catalog.close)
             with _patient(place), storage.starting("reading"):
                 await host.catalog.load()

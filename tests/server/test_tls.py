@@ -158,8 +158,11 @@ def test_clients_show_certificates_whose_subjects_are_who_they_are(
             bob = {"Authorization": "Bearer of-bob"}
             assert asking.get("/models", headers=bob).status_code == 200
         with client(url, authority, carol) as asking:
-            assert asking.get("/models").status_code == 401
-        for strange in (None, other):
+            refused = asking.get("/models")
+            assert refused.status_code == 401
+            assert "no rights are configured for the certificate 'CN=carol'" in refused.text
+        expired = authority.signed("expired", "/O=Lab, Inc/CN=alice", days=-1)
+        for strange in (None, other, expired):
             with client(url, authority, strange) as asking, pytest.raises(httpx.TransportError):
                 asking.get("/models")
         lines = server.log.read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.core.sandbox.test_confine import needs_all, targets
 from tests.core.sandbox.worker_attacks import WORKER_ATTACKS
 from tests.server.hostile_codec import Orders
 from tfaas_core.testing.clients import fake_server
+from tfaas_core.testing.forked import children_named
 from tfaas_core.testing.server import RunningServer
 from tfaas_core.testing.waiting import until
 
@@ -210,3 +212,29 @@ def test_a_log_file_is_made_anew_when_it_was_moved_away(tmp_path: Path) -> None:
         file.rename(folder / "access.log.1")
         server.http.get("/status")
         until(lambda: file.exists() and "GET /status" in file.read_text())
+
+
+def environment_of_worker(server: RunningServer) -> bytes:
+    (worker,) = children_named("tfaas-worker", server.parent)
+    return Path(f"/proc/{worker.pid}/environ").read_bytes()
+
+
+def test_http_workers_forget_what_they_are_not_to_see(tmp_path: Path) -> None:
+    env = {"DATABASE_PASSWORD": "geheim-1", "BOB": "geheim-2", "TFAAS_TOKEN": "geheim-3"}
+    tokens = 'plugins.token_guard.tokens={ bob = { env = "BOB" } }'
+    settings = ("server.workers=1", tokens, "server.environment=[]")
+    with fake_server(tmp_path, *settings, env=env) as server:
+        assert not environment_of_worker(server).strip(b"\0")
+        assert server.http.get("/models").status_code == 401
+        bob = {"Authorization": "Bearer geheim-2"}
+        assert server.http.get("/models", headers=bob).status_code == 200
+        server.parent.send_signal(signal.SIGHUP)
+        until(lambda: "was read again" in server.log.read_text())
+        assert server.http.get("/models", headers=bob).status_code == 200
+
+
+def test_by_default_they_forget_what_is_the_client_commands(tmp_path: Path) -> None:
+    env = {"FOR_A_PLUGIN": "needed", "TFAAS_TOKEN": "geheim"}
+    with fake_server(tmp_path, "server.workers=1", env=env) as server:
+        assert server.http.get("/models").status_code == 200
+        assert b"geheim" not in environment_of_worker(server)

@@ -20,8 +20,9 @@ from tfaas_core.errors import Unavailable
 OpenDecoder: TypeAlias = Callable[[str], Awaitable[tuple[socket.socket, int]]]
 """Has a decoder for a work started: its socket, and the descriptor that keeps it alive."""
 
-_QUICK_S = 2.0
-_SLOW_S = 20.0
+ANSWER_S = 20.0
+"""Several times what the most that may be sent takes."""
+
 _OPENING_S = 10.0
 _KEPT_BYTES = 4 << 20
 """Of the shared memory; what a larger picture took is given back."""
@@ -86,104 +87,103 @@ class Decoder:
 class Decoders:
     """The decoders of one HTTP worker for one work, started when they are needed.
 
-    One is for the event loop, which waits for it: for what takes a millisecond. The others are for
-    threads. ``is_ready`` and ``close`` belong to the event loop.
+    Threads ask them, never the event loop, to which ``close`` belongs.
     """
 
-    def __init__(self, work: str, opened: OpenDecoder, shared_bytes: int) -> None:
+    def __init__(
+        self,
+        work: str,
+        opened: OpenDecoder,
+        shared_bytes: int,
+        timeout_s: float = ANSWER_S,
+    ) -> None:
+        """``timeout_s``: for each answer."""
         self._work = work
         self._open = opened
-        self.shared_bytes = shared_bytes
+        self._shared_bytes = shared_bytes
+        self._timeout_s = timeout_s
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
-        self._quick: Decoder | None = None
-        self._opening: asyncio.Task[None] | None = None
-        self._free: list[Decoder] = []
+        self._idle: list[Decoder] = []
         self._is_closed = False
-
-    def is_ready(self) -> bool:
-        """Whether the event loop can ask at once. If not, it can soon."""
-        if self._quick is None and self._opening is None and not self._is_closed:
-            self._opening = self._loop.create_task(self._open_quick())
-        return self._quick is not None
 
     def ask(self, job: bytes, data: bytes, place: str, read: Callable[[bytes, Decoder], T]) -> T:
         """What ``read`` makes of the answer while nobody else asks this decoder.
 
-        ``place`` is how messages name what ``data`` is. Raises Unavailable if there is no answer.
+        ``place`` is how messages name what ``data`` is. A decoder that ends is no fault of what it
+        was given if somebody killed it: then another one is asked. Raises Unavailable if there is
+        no answer.
         """
-        is_quick = threading.get_ident() == self._thread
-        decoder = self._quick if is_quick else self._taken(place)
-        if decoder is None:
-            raise Unavailable(f"{place} cannot be decoded at the moment; try again")
+        if threading.get_ident() == self._thread:
+            raise RuntimeError("the event loop does not wait for decoders")
         try:
-            told = read(decoder.ask(job, data), decoder)
+            return self._asked(self._taken(place), job, data, read)
+        except ConnectionError:
+            _log.warning("the process that decoded %s ended; another one tries", place)
         except OSError as error:
-            self._lose(decoder)
-            took = "took too long" if isinstance(error, BlockingIOError) else "ended"
-            what = f"the process that decoded {place} {took}, and was replaced"
-            _log.warning("%s", what)
-            raise Unavailable(f"{what}; if that happens again, {place} is to blame") from None
-        except BaseException:
-            self._give_back(decoder)
-            raise
-        decoder.shrink(len(data))
-        self._give_back(decoder)
-        return told
+            raise _lost(place, error) from None
+        try:
+            # Of those that are idle, more may have ended.
+            return self._asked(self._started(place), job, data, read)
+        except OSError as error:
+            raise _lost(place, error) from None
 
     def close(self) -> None:
         """Ends all of them."""
         self._is_closed = True
-        if self._opening is not None:
-            self._opening.cancel()
-        if self._quick is not None:
-            self._quick.close()
-            self._quick = None
-        while self._free:
-            self._free.pop().close()
+        self._end_idle()
 
-    async def _open_quick(self) -> None:
+    def _asked(
+        self, decoder: Decoder, job: bytes, data: bytes, read: Callable[[bytes, Decoder], T]
+    ) -> T:
         try:
-            self._quick = await self._opened(_QUICK_S)
+            answer = decoder.ask(job, data)
+        except OSError:
+            decoder.close()
+            raise
+        try:
+            told = read(answer, decoder)
+            decoder.shrink(len(data))
+            return told
+        finally:
+            self._idle.append(decoder)
+            if self._is_closed:
+                self._end_idle()
+
+    def _taken(self, place: str) -> Decoder:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._started(place)
+
+    def _started(self, place: str) -> Decoder:
+        try:
+            return asyncio.run_coroutine_threadsafe(self._opened(), self._loop).result()
         except Exception as error:
             _log.warning("no process can be started that decodes: %s", error)
-        finally:
-            self._opening = None
+            raise Unavailable(f"{place} cannot be decoded at the moment; try again") from None
 
-    async def _opened(self, timeout_s: float) -> Decoder:
+    async def _opened(self) -> Decoder:
         async with asyncio.timeout(_OPENING_S):
             sock, leash = await self._open(self._work)
             try:
                 sock.setblocking(False)
                 if await self._loop.sock_recv(sock, 1) != READY:
                     raise ConnectionError("it ended before it began")
-                return Decoder(sock, leash, self.shared_bytes, timeout_s)
+                return Decoder(sock, leash, self._shared_bytes, self._timeout_s)
             except BaseException:
                 sock.close()
                 os.close(leash)
                 raise
 
-    def _taken(self, place: str) -> Decoder:
-        try:
-            return self._free.pop()
-        except IndexError:
-            pass
-        try:
-            return asyncio.run_coroutine_threadsafe(self._opened(_SLOW_S), self._loop).result()
-        except Exception as error:
-            _log.warning("no process can be started that decodes: %s", error)
-            raise Unavailable(f"{place} cannot be decoded at the moment; try again") from None
+    def _end_idle(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
 
-    def _give_back(self, decoder: Decoder) -> None:
-        if decoder is self._quick:
-            return
-        self._free.append(decoder)
-        if self._is_closed:
-            with suppress(IndexError):
-                self._free.pop().close()
 
-    def _lose(self, decoder: Decoder) -> None:
-        decoder.close()
-        if decoder is self._quick:
-            self._quick = None
-            self.is_ready()
+def _lost(place: str, error: OSError) -> Unavailable:
+    took = "took too long" if isinstance(error, BlockingIOError) else "ended"
+    what = f"the process that decoded {place} {took}, and was replaced"
+    _log.warning("%s", what)
+    return Unavailable(f"{what}; if that happens again, {place} is to blame")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,6 +14,7 @@ from tfaas_core.errors import DeadlinePassed, DoesNotFit, TooLarge
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.predict.inference import InferenceRequest, InferenceResult
+from tfaas_core.predict.threads import ThreadsByKind
 from tfaas_core.route import Head
 from tfaas_core.tensors import Array, Arrays, Bound, Signature, by_name, conform, runs_whole
 from tfaas_core.visit import Visit
@@ -25,7 +25,6 @@ LARGE_BODY_BYTES = 1 << 15
 LARGE_ANSWER_BYTES = 1 << 18
 """Of an output: a larger one is written in a thread."""
 
-_THREADS = 4
 _MOST_BINDS = 5
 
 T = TypeVar("T")
@@ -121,8 +120,7 @@ class Predictor:
         self._catalog = catalog
         self._engine = engine
         self._max_rows = max_rows
-        # Of its own: asyncio's others may all be waiting for a storage.
-        self._threads = ThreadPoolExecutor(_THREADS, "tfaas-codec")
+        self._threads = ThreadsByKind()
 
     async def predict(
         self,
@@ -139,9 +137,10 @@ class Predictor:
         answer, if that is not ``codec``. ``visit`` gets what becomes known on the way.
         """
         is_large = len(body) > LARGE_BODY_BYTES
-        document = (
-            await self.in_thread(codec.parse, body, head) if is_large else codec.parse(body, head)
-        )
+        if is_large:
+            document = await self.in_thread(codec.parse, body, head, kind=codec.name)
+        else:
+            document = codec.parse(body, head)
         _check_one_place(document)
         asked = document if target is None else target.of(document)
         name = asked.model
@@ -161,7 +160,7 @@ class Predictor:
         named = by_name(version.signature, outputs)
         if any(map(_is_large, outputs)):
             encoding = codec, answering, named, bound, document, version
-            return Prediction(await self.in_thread(_encoded, *encoding), version)
+            return Prediction(await self.in_thread(_encoded, *encoding, kind=codec.name), version)
         return Prediction(_encoded(codec, answering, named, bound, document, version), version)
 
     async def resolve(self, target: Target, visit: Visit | None = None) -> ModelVersion:
@@ -228,7 +227,7 @@ class Predictor:
     ) -> tuple[ModelVersion, Bound]:
         """Binds; if the live version changed meanwhile, binds again."""
         for binds_left in reversed(range(_MOST_BINDS)):
-            bound = await self.in_thread(codec.bind, document, version)
+            bound = await self.in_thread(codec.bind, document, version, kind=codec.name)
             current = self._catalog.get(version.name, asked.version, asked.label)
             if current.others:
                 current = current.signed(asked.signature)
@@ -239,10 +238,14 @@ class Predictor:
             visit.version = version.version
         return version, bound
 
-    def in_thread(self, work: Callable[..., T], *arguments: Any) -> Awaitable[T]:
-        """``work(*arguments)``, done in one of the threads that read and write large bodies."""
-        return asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+    def in_thread(self, work: Callable[..., T], *arguments: Any, kind: str = "") -> Awaitable[T]:
+        """``work(*arguments)``, done in one of the threads that read and write large bodies.
+
+        Each ``kind``, the name of a codec or a protocol, has threads of its own.
+        """
+        loop = asyncio.get_running_loop()
+        return loop.run_in_executor(self._threads.of(kind), work, *arguments)
 
     def close(self) -> None:
         """Gives its threads back."""
-        self._threads.shutdown(wait=False)
+        self._threads.close()

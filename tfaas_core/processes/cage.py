@@ -6,26 +6,32 @@ arguments in order: behind this one comes what imports them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
+from tfaas_core.sandbox.forgetting import forget_variables
 from tfaas_core.sandbox.worker import WorkerCell, confine_worker
 
 
 class Cage:
-    """A spawned process that reads it is confined from then on; None: it is not."""
+    """A spawned process that reads it is confined from then on; ``cell`` is None: it is not.
 
-    def __init__(self, cell: WorkerCell | None) -> None:
+    It has forgotten the variables ``hidden`` then.
+    """
+
+    def __init__(self, cell: WorkerCell | None, hidden: Collection[str] = ()) -> None:
         self._cell = cell
+        self._hidden = frozenset(hidden)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _caged, (self._cell,)
+        return _caged, (self._cell, self._hidden)
 
 
-def _caged(cell: WorkerCell | None) -> Cage:
+def _caged(cell: WorkerCell | None, hidden: Collection[str]) -> Cage:
+    forget_variables(hidden)
     if cell is not None:
         confine_worker(cell)
-    return Cage(cell)
+    return Cage(cell, hidden)
 
 
 def in_cage(_cage: Cage, main: Callable[..., None], *arguments: Any) -> None:

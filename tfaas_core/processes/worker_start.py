@@ -18,7 +18,9 @@ from tfaas_core.processes.decoder_server import DecoderServer
 from tfaas_core.processes.messages import FromWorker, HaveDecoder, NeedDecoder
 from tfaas_core.processes.ports import Ports
 from tfaas_core.processes.worker_process import WorkerProcess
+from tfaas_core.sandbox.environment import hidden_variables
 from tfaas_core.sandbox.worker import WorkerCell
+from tfaas_core.settings.sources import CLIENT_VARIABLES, secret_variables
 from tfaas_core.shared_memory import shared_memories
 from tfaas_core.status import Fitness
 from tfaas_core.system.descriptors import SpareDescriptors
@@ -82,7 +84,7 @@ class WorkerStart:
                 demo=self._demo and number == 0,
             )
             end = self._lifeline.end("tfaas-worker")
-            inside = Cage(self._cell), http_worker.main, arguments
+            inside = Cage(self._cell, _hidden(config)), http_worker.main, arguments
             process = self._context.Process(target=tied, args=(end, in_cage, *inside))
             with stop_signals_blocked():
                 process.start()
@@ -117,6 +119,14 @@ class WorkerStart:
         """No other is started."""
         self._spare.close()
         self._decoders.close()
+
+
+def _hidden(config: Config) -> frozenset[str]:
+    rests = config.storage.rest, config.plugins.rest
+    named = {name for rest in rests for name in secret_variables(rest)}
+    own = named.difference(CLIENT_VARIABLES)
+    hidden = hidden_variables(os.environ, config.server.environment, own)
+    return hidden | CLIENT_VARIABLES.difference(named).intersection(os.environ)
 
 
 def _pair(closing: ExitStack) -> tuple[socket.socket, socket.socket]:

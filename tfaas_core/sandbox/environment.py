@@ -1,8 +1,9 @@
-"""Environment: the variables that a process which runs models may see."""
+"""Environment: the variables that the server's processes may see."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from fnmatch import fnmatchcase
 
 _NAMES = (
     *("HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "LD_PRELOAD", "PATH", "TMPDIR", "TZ"),
@@ -14,7 +15,7 @@ _SECRETS = ("TF_VAR_", "TF_TOKEN_")
 
 
 def clean_environment(environ: Mapping[str, str], further: Collection[str]) -> dict[str, str]:
-    """What is left of ``environ``; ``further`` are names that somebody has asked for."""
+    """What a process that runs models sees; ``further`` are names that somebody has asked for."""
     return {
         name: value
         for name, value in environ.items()
@@ -22,3 +23,15 @@ def clean_environment(environ: Mapping[str, str], further: Collection[str]) -> d
         or name in _NAMES
         or (name.startswith(_BEGINNINGS) and not name.startswith(_SECRETS))
     }
+
+
+def hidden_variables(
+    environ: Mapping[str, str], patterns: Collection[str], named: Collection[str]
+) -> frozenset[str]:
+    """What an HTTP worker does not see: no pattern fits it, and it is neither usual nor named."""
+    kept = clean_environment(environ, named)
+    return frozenset(
+        name
+        for name in environ
+        if name not in kept and not any(fnmatchcase(name, pattern) for pattern in patterns)
+    )

@@ -16,7 +16,8 @@ from tfaas_core.errors import ConfigError
 # Kubernetes sets these in every pod next to a service that is called "tfaas".
 _KUBERNETES = re.compile(r"TFAAS_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_\w+)")
 _VARIABLE = "environment variable "
-_OF_THE_CLIENT = {"TFAAS_CA", "TFAAS_CERT", "TFAAS_TOKEN", "TFAAS_URL"}
+CLIENT_VARIABLES = frozenset({"TFAAS_CA", "TFAAS_CERT", "TFAAS_TOKEN", "TFAAS_URL"})
+"""Those of the client commands."""
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -62,8 +63,16 @@ def changes(
     """
     all_changes = [*_from_environment(environ), *_from_overrides(overrides)]
     values = [raw, *(change.value for change in all_changes)]
-    secrets = {f"{_VARIABLE}{name}" for value in values for name in _env(value)}
+    secrets = {f"{_VARIABLE}{name}" for value in values for name in secret_variables(value)}
     return [change for change in all_changes if change.source not in secrets]
+
+
+def secret_variables(value: Any) -> Iterator[str]:
+    """The variables that hold secrets of a raw table: those of each ``{ env = "NAME" }``."""
+    for key, inner in value.items() if isinstance(value, Mapping) else ():
+        if key == "env" and isinstance(inner, str):
+            yield inner
+        yield from secret_variables(inner)
 
 
 def _as_json(path: Path) -> str:
@@ -75,14 +84,6 @@ def _as_json(path: Path) -> str:
     return f"it is JSON; `tfaas migrate {path}` prints the TOML that it becomes" if is_json else ""
 
 
-def _env(value: Any) -> Iterator[str]:
-    """The variables that hold secrets: those of each ``{ env = "NAME" }``."""
-    for key, inner in value.items() if isinstance(value, Mapping) else ():
-        if key == "env" and isinstance(inner, str):
-            yield inner
-        yield from _env(inner)
-
-
 def _from_environment(environ: Mapping[str, str]) -> Iterator[Change]:
     for name in sorted(environ):
         if name.startswith("TFAAS_") and not _is_foreign(name, environ[name]):
@@ -91,7 +92,7 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[Change]:
 
 
 def _is_foreign(name: str, value: str) -> bool:
-    if name in _OF_THE_CLIENT:
+    if name in CLIENT_VARIABLES:
         return True
     of_a_service = _KUBERNETES.fullmatch(name) or re.match(r"(tcp|udp|sctp)://", value)
     return "__" not in name and of_a_service is not None

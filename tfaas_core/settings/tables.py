@@ -62,6 +62,9 @@ class Server(Table, frozen=True):
     none."""
     programs: bool = False
     """Whether plugins may start other programs in HTTP workers."""
+    environment: tuple[str, ...] = ("*",)
+    """Patterns of the variables of the environment that HTTP workers keep, beside the usual ones
+    and those that hold secrets of this configuration."""
 
     proxies: tuple[str, ...] = ()
     """Addresses of proxies in front, or networks of them, whose headers are trusted."""

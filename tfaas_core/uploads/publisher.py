@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -22,6 +24,7 @@ from tfaas_core.models.params import WarmUpRuns, check_features
 from tfaas_core.models.paths import HERE, ModelPaths
 from tfaas_core.models.versions import MAX_LABELS, Model, Pointers
 from tfaas_core.predict.example_runs import ExampleRuns
+from tfaas_core.predict.threads import ThreadsByKind
 from tfaas_core.runtime import Runtime
 from tfaas_core.storage import Claim, DefaultChoice, Storage
 from tfaas_core.uploads.bundle import BundleLimits
@@ -33,6 +36,8 @@ from tfaas_core.uploads.uninterrupted import finished
 from tfaas_core.worker_place import TellWorkers
 
 _log = logging.getLogger("tfaas.publisher")
+
+T = TypeVar("T")
 
 
 class Publisher:
@@ -64,6 +69,7 @@ class Publisher:
         self._keep_versions = keep_versions
         self._example_runs = example_runs
         self._paths = paths
+        self._threads = ThreadsByKind()
 
     async def publish(
         self, claim: Claim, staging: Path, package: Package, number: int = 0
@@ -86,7 +92,8 @@ class Publisher:
             if params.warmup is not WarmUpRuns.NONE:
                 await self._example_runs.check(loaded.ticket, record, package.examples)
             record = msgspec.structs.replace(record, version=number, created=self._next_moment())
-            version = await asyncio.to_thread(self.quota.commit, claim, staging, record)
+            commit = partial(self.quota.commit, claim, staging, record)
+            version = await self.in_thread("store", commit)
         except BaseException:
             engine.discard(loaded.ticket)
             raise
@@ -96,6 +103,17 @@ class Publisher:
         if version.version > self._keep_versions:
             await self._prune(claim)
         return version
+
+    def in_thread(self, kind: str, work: Callable[[], T]) -> Awaitable[T]:
+        """Does ``work``, which may take minutes, in a thread for this ``kind`` of it.
+
+        asyncio's threads, which all that is short and waits for a disk needs, have better to do.
+        """
+        return asyncio.get_running_loop().run_in_executor(self._threads.of(kind), work)
+
+    def close(self) -> None:
+        """Gives its threads back."""
+        self._threads.close()
 
     async def _prune(self, claim: Claim) -> None:
         """Comes last, because until the switch somebody may have wanted to load an old version."""

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -16,6 +17,7 @@ from tfaas_core.events import ModelUploaded
 from tfaas_core.models.model import ModelVersion, check_name
 from tfaas_core.models.versions import number_of
 from tfaas_core.storage import Claim
+from tfaas_core.uploads.bundle import is_bundle
 from tfaas_core.uploads.package import Package, Received, sort_out
 from tfaas_core.uploads.publisher import Publisher
 from tfaas_core.uploads.quota import AHEAD_BYTES
@@ -143,7 +145,9 @@ class Upload:
 
     async def _publish(self, received: Received) -> ModelVersion:
         publisher = self._publisher
-        package = await asyncio.to_thread(self._sorted_out, received)
+        is_packed = await asyncio.to_thread(is_bundle, received.model.path)
+        kind = "unpack" if is_packed or received.model_is_base64 else "sort"
+        package = await publisher.in_thread(kind, partial(self._sorted_out, received))
         claim = await self._claim_for(package, received)
         version = await publisher.publish(claim, self.staging, package, self._number)
         self._is_stored = True

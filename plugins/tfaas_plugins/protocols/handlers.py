@@ -6,11 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TypeVar
 
-from tfaas_core.host import Host
 from tfaas_core.predict.predictor import LARGE_BODY_BYTES
 from tfaas_core.route import Request, Response
 from tfaas_core.tensors import Arrays
 from tfaas_plugins.protocols.answers import answered
+from tfaas_plugins.protocols.served_models import ServedModels
 
 T = TypeVar("T")
 
@@ -18,9 +18,10 @@ T = TypeVar("T")
 class Handlers(ABC):
     """``get`` and ``post`` are the handlers; their errors are answered in a protocol's shape."""
 
-    def __init__(self, host: Host) -> None:
-        self.host = host
-        self._base_characters = len(host.config.server.base)
+    def __init__(self, models: ServedModels) -> None:
+        self.host = models.host
+        self._models = models
+        self._base_characters = len(self.host.config.server.base)
 
     async def get(self, request: Request) -> Response:
         """``GET``: what there is."""
@@ -43,13 +44,13 @@ class Handlers(ABC):
     async def read(self, request: Request, work: Callable[..., T], *arguments: object) -> T:
         """``work(*arguments)``, in a thread if the body is large."""
         if is_large(request):
-            return await self.host.predictor.in_thread(work, *arguments)
+            return await self._models.in_thread(work, *arguments)
         return work(*arguments)
 
     async def written(self, outputs: Arrays, write: Callable[..., T], *arguments: object) -> T:
         """``write(*arguments)``, in a thread if ``outputs`` are large."""
         if sum(array.nbytes for array in outputs.values()) > LARGE_BODY_BYTES:
-            return await self.host.predictor.in_thread(write, *arguments)
+            return await self._models.in_thread(write, *arguments)
         return write(*arguments)
 
 

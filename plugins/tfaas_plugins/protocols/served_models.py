@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar, TypeVar
 
 from tfaas_core.errors import TfaasError, UnknownModel
 from tfaas_core.host import Host
@@ -21,6 +21,9 @@ T = TypeVar("T")
 
 class ServedModels(ABC):
     """What is not there is told in the words of the protocol."""
+
+    protocol: ClassVar[str]
+    """What logs and observers call it. Its large bodies have threads of their own."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
@@ -71,7 +74,7 @@ class ServedModels(ABC):
         if not is_large:
             return version, bind(version)
         for binds_left in reversed(range(_MOST_BINDS)):
-            found = await self.host.predictor.in_thread(bind, version)
+            found = await self.in_thread(bind, version)
             if not binds_left:
                 break
             current = await self.resolved(request, target)
@@ -79,6 +82,10 @@ class ServedModels(ABC):
                 break
             version = current
         return version, found
+
+    def in_thread(self, work: Callable[..., T], *arguments: Any) -> Awaitable[T]:
+        """``work(*arguments)``, in a thread of this protocol's."""
+        return self.host.predictor.in_thread(work, *arguments, kind=self.protocol)
 
     def check_is_loaded(self, model: str) -> None:
         """Raises Unavailable if somebody unloaded the model."""

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
@@ -22,6 +23,7 @@ from tfaas_plugins.rate_limit.limit import OverLimit
 
 _PATIENCE_S = 0.25
 _CONNECTIONS = 32
+_DATABASE = re.compile("/?|/[0-9]+")
 
 
 class RedisCounters:
@@ -60,8 +62,13 @@ class RedisCounters:
                     await self._take(claim)
         except TimeoutError:
             self._failures.note(TimeoutError(f"Redis does not answer within {self._patience_s} s"))
+        except OverLimit:
+            raise
         except (RedisError, OSError) as error:
             self._failures.note(error)
+        except Exception as error:  # it answers other things than Redis does
+            kind = type(error).__name__
+            self._failures.note(RedisError(f"what answers is not as Redis is: {kind} {error}"))
 
     async def _take(self, claim: Claim) -> None:
         limit, who = claim.limit, claim.who
@@ -81,13 +88,18 @@ def pool_of(url: str, key: str) -> BlockingConnectionPool:
     Raises ConfigError, which does not show the URL: it may hold a password.
     """
     try:
-        return BlockingConnectionPool.from_url(
+        pool = BlockingConnectionPool.from_url(
             # What speaks Redis' protocol is the same to its client.
             re.sub("^valkey(s?)://", r"redis\1://", url),
             max_connections=_CONNECTIONS,
             timeout=None,
             retry=Retry(NoBackoff(), 0),
         )
-    except ValueError:
+        # It is not connected, but its options are looked at.
+        pool.connection_class(**pool.connection_kwargs)
+        if not _DATABASE.fullmatch(urlsplit(url).path) and not url.startswith("unix:"):
+            raise ValueError("no number of a database")
+    except (ValueError, TypeError, RedisError):
         how = "write it like redis://:PASSWORD@HOST:6379/0, or with rediss:// or valkey://"
         raise ConfigError(f"this is no URL of Redis or Valkey; {how} - at `{key}`") from None
+    return pool

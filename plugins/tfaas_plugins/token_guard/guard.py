@@ -13,6 +13,7 @@ from tfaas_plugins.token_guard.holder import Holder, digest_of
 from tfaas_plugins.token_guard.table import NAME, holders_of
 
 _HOW = "send it as the header 'Authorization: Bearer TOKEN'"
+_SHOWN_CHARACTERS = 200
 
 
 class TokenGuard(Guard):
@@ -45,6 +46,12 @@ class TokenGuard(Guard):
         """The name whose token was sent; raises Unauthorized, UnknownCredential and Forbidden."""
         sent, subject = asking.head.headers.get("authorization", ""), asking.client.subject
         by_subject = self._by_subject.get(subject) if subject and not sent else None
+        if subject and not sent and by_subject is None:
+            shown = "".join(filter(str.isprintable, subject))[:_SHOWN_CHARACTERS]
+            raise UnknownCredential(
+                f"no token was sent, and no rights are configured for the certificate {shown!r}; "
+                f"ask whoever runs this server, or have a token: {_HOW}"
+            )
         holder = by_subject or self._holder_of(sent)
         if holder.expires_s is not None and time.time() >= holder.expires_s:
             what = "certificate's access" if by_subject else "token"

@@ -19,7 +19,7 @@ from tests.core.sandbox.test_confine import needs_all, targets
 from tfaas_core.codec import Codec
 from tfaas_core.composition import Composition
 from tfaas_core.config import load_config
-from tfaas_core.decoding.decoder import Decoder, Decoders
+from tfaas_core.decoding.decoder import ANSWER_S, Decoder, Decoders
 from tfaas_core.decoding.uses import UsesDecoders
 from tfaas_core.errors import Unavailable
 from tfaas_core.processes.decoder_server import DecoderServer
@@ -40,8 +40,8 @@ class _User(UsesDecoders):
 
 
 @asynccontextmanager
-async def decoding() -> AsyncIterator[tuple[DecoderServer, Decoders]]:
-    """A decoder server, and the decoders of one HTTP worker, ready to be asked."""
+async def decoding(timeout_s: float = ANSWER_S) -> AsyncIterator[tuple[DecoderServer, Decoders]]:
+    """A decoder server, and the decoders of one HTTP worker, one of which is idle."""
     codecs: dict[str, Codec[Any]] = {"hostile": _User()}  # type: ignore[dict-item]
     composition = Composition.of(load_config(None, (), {}))
     server = DecoderServer(msgspec.structs.replace(composition, codecs=codecs))
@@ -49,22 +49,22 @@ async def decoding() -> AsyncIterator[tuple[DecoderServer, Decoders]]:
     async def opened(work: str) -> Any:
         return server.open(work)
 
-    decoders = Decoders(WORK, opened, _SHARED_BYTES)
+    decoders = Decoders(WORK, opened, _SHARED_BYTES, timeout_s)
     try:
-        await ready(decoders)
+        assert await ask(decoders, "copy", b"abc") == "3"
         yield server, decoders
     finally:
         decoders.close()
         server.close()
 
 
-async def ready(decoders: Decoders) -> None:
-    while not decoders.is_ready():
-        await asyncio.sleep(0.01)
+async def ask(decoders: Decoders, job: str, data: bytes = b"") -> str:
+    """Asks in a thread, as all who ask do."""
 
+    def read(told: bytes, _decoder: Decoder) -> str:
+        return told.decode()
 
-def ask(decoders: Decoders, job: str, data: bytes = b"") -> str:
-    return decoders.ask(job.encode(), data, "the picture", lambda told, _decoder: told.decode())
+    return await asyncio.to_thread(decoders.ask, job.encode(), data, "the picture", read)
 
 
 def processes(server: DecoderServer) -> list[psutil.Process]:
@@ -79,7 +79,7 @@ async def test_every_attack_of_a_decoder_is_stopped() -> None:
             sent = msgspec.json.encode(found)
             # By then it has one of its own: the memory that it shares.
             for name in sorted(ATTACKS.keys() - {"use_a_descriptor_of_the_server"}):
-                told = ask(decoders, f"attack {name}", sent)
+                told = await ask(decoders, f"attack {name}", sent)
                 is_open = name == "slow_the_server_down" and os.geteuid() != 0
                 assert told.startswith("stopped by ") or is_open, f"{name} {told}"
 
@@ -90,7 +90,7 @@ async def test_it_has_one_thread_no_file_of_the_server_and_a_clean_environment(
 ) -> None:
     monkeypatch.setenv("DATABASE_PASSWORD", "secret")
     async with decoding() as (server, decoders):
-        assert "DATABASE_PASSWORD" not in ask(decoders, "environment").split()
+        assert "DATABASE_PASSWORD" not in (await ask(decoders, "environment")).split()
         (process,) = processes(server)
         assert process.num_threads() == 1
         assert psutil.Process(server.pid).num_threads() == 1
@@ -110,40 +110,66 @@ async def test_small_and_large_pictures_come_whole_and_go_whole(size: int) -> No
 
     async with decoding() as (_server, decoders):
         for _ in range(3):
-            assert decoders.ask(b"copy", data, "the picture", read)
             assert await asyncio.to_thread(decoders.ask, b"copy", data, "the picture", read)
 
 
-@pytest.mark.parametrize(("job", "how"), [("crash", "ended"), ("hang", "took too long")])
+@pytest.mark.parametrize(
+    ("job", "how", "started"), [("crash", "ended", 2), ("hang", "took too long", 1)]
+)
 @in_event_loop
 async def test_who_crashes_or_hangs_is_replaced_and_one_picture_is_a_503(
-    job: str, how: str
+    job: str, how: str, started: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with decoding() as (server, decoders):
+    async with decoding(timeout_s=1) as (server, decoders):
         (before,) = processes(server)
         with pytest.raises(Unavailable, match=f"the process that decoded the picture {how}"):
-            ask(decoders, job)
+            await ask(decoders, job)
         # A hanging one is killed at once.
         await asyncio.to_thread(until, lambda: not before.is_running())
-        await ready(decoders)
-        assert ask(decoders, "copy", b"abc") == "3"
+        assert await ask(decoders, "copy", b"abc") == "3"
+    # Whether somebody had killed it, another one had to show.
+    assert len(caplog.messages) == started
 
 
 @in_event_loop
-async def test_a_thread_whose_decoder_crashes_gets_another_one() -> None:
+async def test_however_many_idle_ones_were_killed_nobody_notices() -> None:
+    async with decoding() as (server, decoders):
+        together = asyncio.gather(*(ask(decoders, "wait") for _ in range(4)))
+        assert await together == ["waited"] * 4
+        idle = processes(server)
+        assert len(idle) == 4
+        for process in idle:
+            process.kill()
+        for _ in range(5):
+            assert await ask(decoders, "copy", b"abc") == "3"
+
+
+@in_event_loop
+async def test_while_one_is_stopped_the_event_loop_goes_on_and_others_decode() -> None:
+    async with decoding() as (server, decoders):
+        (stopped,) = processes(server)
+        stopped.suspend()
+        both = {asyncio.create_task(ask(decoders, "copy", b"abc")) for _ in range(2)}
+        answered, waiting = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        assert [await each for each in answered] == ["3"]
+        assert await ask(decoders, "copy", b"abcd") == "4"
+        assert [each.done() for each in waiting] == [False]
+        stopped.resume()
+        assert [await each for each in waiting] == ["3"]
+
+
+@in_event_loop
+async def test_the_event_loop_never_asks_itself() -> None:
     async with decoding() as (_server, decoders):
-        with pytest.raises(Unavailable):
-            await asyncio.to_thread(ask, decoders, "crash")
-        assert await asyncio.to_thread(ask, decoders, "copy", b"abc") == "3"
-        # The event loop's is another one.
-        assert ask(decoders, "copy", b"abcd") == "4"
+        with pytest.raises(RuntimeError, match="does not wait"):
+            decoders.ask(b"copy", b"abc", "the picture", lambda told, _decoder: told)
 
 
 @in_event_loop
 async def test_an_answer_that_is_too_long_is_cut_off() -> None:
     async with decoding() as (_server, decoders):
-        assert len(ask(decoders, "flood")) == 1 << 16
-        assert ask(decoders, "copy", b"abc") == "3"
+        assert len(await ask(decoders, "flood")) == 1 << 16
+        assert await ask(decoders, "copy", b"abc") == "3"
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
@@ -154,15 +180,15 @@ async def test_the_server_is_started_again_when_it_died_or_was_stopped(how: sign
         assert before is not None
         psutil.Process(before).send_signal(how)
         await asyncio.to_thread(until, lambda: server.pid is None or state_of(before) == "T")
-        assert await asyncio.to_thread(ask, decoders, "copy", b"abc") == "3"
+        # One more than there are.
+        assert await asyncio.gather(*(ask(decoders, "wait") for _ in range(2))) == ["waited"] * 2
         assert server.pid not in (None, before)
 
 
 @in_event_loop
 async def test_all_end_with_whom_they_work_for() -> None:
-    async with decoding() as (server, decoders):
-        await asyncio.to_thread(ask, decoders, "copy", b"abc")
-        of_both = processes(server)
-        assert len(of_both) == 2
-    for process in of_both:
+    async with decoding() as (server, _decoders):
+        found = processes(server)
+        assert found
+    for process in found:
         until(lambda: not process.is_running())  # noqa: B023

@@ -182,6 +182,24 @@ async def test_requests_are_answered_while_all_threads_wait_for_a_storage(
 
 
 @in_event_loop
+async def test_a_codec_answers_while_all_threads_of_another_one_are_busy(case: Case) -> None:
+    await case.catalog.load()
+    may_end, other = threading.Event(), HeavyCodec()
+    other.name = "other"  # type: ignore[misc]
+    case.codec.meanwhile = lambda: may_end.wait(60)
+    busy = [asyncio.create_task(case.predict()) for _ in range(20)]
+    try:
+        for body in (BODY, BODY + b" " * LARGE_BODY_BYTES):
+            asking = case.predictor.predict(other, body, Head.of_type("application/json"))
+            assert answers_as_one(await asyncio.wait_for(asking, 30), case)
+        assert not any(task.done() for task in busy)
+    finally:
+        may_end.set()
+        await asyncio.gather(*busy)
+    case.predictor.close()
+
+
+@in_event_loop
 async def test_a_storage_is_read_while_all_threads_of_codecs_are_busy(case: Case) -> None:
     await case.catalog.load()
     may_end = threading.Event()

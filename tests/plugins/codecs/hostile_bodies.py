@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import random
+import zlib
 from collections.abc import Iterator
+
+from tests.plugins.codecs.image.images import chunk, png_of
 
 FRAME = "application/x-protobuf; messageType=tfaaspb.DataFrame"
 FORM = "multipart/form-data; boundary=b"
+
+_PNG = png_of(1, 1, 8, 0, b"\0")
 
 
 def json_bodies(size: int) -> Iterator[tuple[str, bytes]]:
@@ -82,6 +87,37 @@ def image_bodies(size: int) -> Iterator[tuple[str, bytes, str]]:
     yield "a preamble", b"\r\n" * (size // 2), FORM
     yield "a picture of nothing", b"\x89PNG\r\n\x1a\n" + bytes(size), "image/png"
     yield "many scans", b"\xff\xd8\xff" + b"\xff\xda" * (size // 2), "image/jpeg"
+    for name, piece in jpeg_pieces().items():
+        yield f"a JPEG of {name}", b"\xff\xd8" + piece * (size // len(piece)), "image/jpeg"
+    for name, piece in png_pieces().items():
+        many = piece * (size // len(piece))
+        yield f"a PNG of {name}", _PNG[:33] + many + _PNG[33:], "image/png"
+        yield f"a PNG with {name} at its end", _PNG[:-12] + many + _PNG[-12:], "image/png"
+    yield "many pictures", (head + _PNG + b"\r\n") * (size // 130) + b"--b--\r\n", FORM
+
+
+def jpeg_pieces() -> dict[str, bytes]:
+    """What a JPEG may have many of, in front of its picture."""
+    return {
+        "comments": b"\xff\xfe\0\2",
+        "bytes that fill up": b"\xff",
+        "EXIF": b"\xff\xe1\0\x0cExif\0\0II*\0",
+        "much EXIF": b"\xff\xe1\xff\xffExif\0\0" + bytes(65527),
+        "bytes of nothing": b"\xff\xfe\0\2" + b"a" * 1000,
+    }
+
+
+def png_pieces() -> dict[str, bytes]:
+    """The same of a PNG, or behind it."""
+    zeros = zlib.compress(bytes(1 << 20))
+    return {
+        "empty chunks": chunk("abCd", b""),
+        "no pixels": chunk("IDAT", b""),
+        "texts": chunk("zTXt", b"key\0\0" + zeros),
+        "profiles": chunk("iCCP", b"key\0\0" + zeros),
+        "texts of many languages": chunk("iTXt", b"key\0\1\0\0\0" + zeros),
+        "EXIF": chunk("zTXt", b"Raw profile type exif\0\0" + zeros),
+    }
 
 
 def random_bodies(size: int, seed: int) -> Iterator[tuple[str, bytes, str]]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socketserver
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from threading import Thread
 
 import pytest
 from tfaas_plugins.rate_limit.guards import Claim
@@ -96,7 +99,54 @@ def test_while_it_is_away_all_are_let_in_soon(
     assert caplog.text.count("requests cannot be counted, so all are let in without limits") == 1
 
 
-@pytest.mark.parametrize("url", ["http://localhost", "localhost:6379", "redis://host:secret"])
+ANSWERS = [
+    b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    b"+OK\r\n",
+    b":1\r\n" * 20,
+    b":x\r\n",
+    b"$3\r\nabc\r\n",
+    b"*2\r\n+a\r\n+b\r\n",
+    b"*-1\r\n",
+    b"%1\r\n+a\r\n+b\r\n",
+    b"$999999999999\r\n",
+    b"",
+    bytes(100),
+]
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_whatever_else_answers_there_is_no_other_error(answer: bytes) -> None:
+    class Other(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):
+                while self.request.recv(1 << 16) and answer:
+                    self.request.sendall(answer)
+
+    clock = Clock()
+
+    async def use(counters: RedisCounters) -> None:
+        for _ in range(3):
+            with suppress(OverLimit):
+                await counters.take(claims("1000/day"))
+            clock.now_s += 2
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Other) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            used(f"redis://127.0.0.1:{server.server_address[1]}", use, clock, patience_s=0.5)
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+URLS = [
+    *("http://localhost", "localhost:6379", "redis://host:secret", "redis://host/secret"),
+    *("redis://host/0?secret=1", "rediss://host/0?ssl_cert_reqs=secret"),
+]
+
+
+@pytest.mark.parametrize("url", URLS)
 def test_what_is_no_url_is_an_error_that_does_not_show_it(url: str) -> None:
     with pytest.raises(ConfigError) as caught:
         RedisCounters.at(url, "$.plugins.rate_limit.storage")

@@ -22,6 +22,12 @@ from tfaas_plugins.codecs.image.picture_form import DEFAULT_TOP, read_image_form
 LIGHT_PIXELS = 64 * 1024
 """Decoding takes a millisecond or so."""
 
+MOST_SCANS = 20
+"""Of a JPEG that has as many pixels as there may be. A smaller one may have more."""
+
+_LIGHT_WORK = 16 * LIGHT_PIXELS
+"""So many pixels a JPEG decoder goes through in that time, scan by scan."""
+
 _MEMORY_BYTES = 64 << 20
 _BYTES_A_PIXEL = 32
 """Of what a decoder may take: the most that Pillow needs of a picture, several times over."""
@@ -52,10 +58,12 @@ class ImageCodec(Codec[ImageDocument], UsesDecoders):
     ) -> None:
         """A request may have ``max_images`` pictures, of ``max_pixels`` pixels together.
 
-        No picture has more than ``max_file_bytes``. With more than ``most_here`` pixels, decoders
-        decode it, once there are any; it is LIGHT_PIXELS, or 0 for all.
+        And those of all scans together are MOST_SCANS times as many at most. No picture has more
+        than ``max_file_bytes``. With more than ``most_here`` pixels, decoders decode it, once there
+        are any; it is LIGHT_PIXELS, or 0 for all.
         """
         self._max_pixels = max_pixels
+        self._max_work = MOST_SCANS * max(max_pixels, LIGHT_PIXELS)
         self._max_images = max_images
         self._inputs = Bindings(self._make_input)
         self._decoding = PictureDecoding(most_here)
@@ -74,12 +82,15 @@ class ImageCodec(Codec[ImageDocument], UsesDecoders):
         """
         form = read_image_form(body, head.content_type, self._max_images)
         pictures: list[Picture] = []
-        total_pixels = 0
+        pixels = work = 0
         for sent in form.images:
             pictures.append(Picture.of(sent))
-            total_pixels += pictures[-1].width * pictures[-1].height
-            if total_pixels > self._max_pixels:
-                raise self._too_large(pictures, total_pixels)
+            pixels += pictures[-1].pixels
+            work += pictures[-1].work
+            if pixels > self._max_pixels:
+                raise self._too_large(pictures, pixels)
+            if work > self._max_work:
+                raise self._too_much_work(pictures[-1], work)
         return ImageDocument(
             tuple(pictures),
             form.top,
@@ -91,10 +102,14 @@ class ImageCodec(Codec[ImageDocument], UsesDecoders):
     def is_heavy(self, document: ImageDocument) -> bool:
         """For more than a few thousand pixels, of which decoding takes a millisecond or so.
 
-        And as long as there is no decoder that the event loop could ask.
+        And if another process decodes any: no event loop waits for it.
         """
-        pixels = sum(p.width * p.height for p in document.pictures)
-        return pixels > LIGHT_PIXELS or not self._decoding.is_ready()
+        pictures = document.pictures
+        return (
+            sum(picture.pixels for picture in pictures) > LIGHT_PIXELS
+            or sum(picture.work for picture in pictures) > _LIGHT_WORK
+            or not all(map(self._decoding.is_here, pictures))
+        )
 
     def bind(self, document: ImageDocument, version: ModelVersion) -> Bound:
         """One picture as a single row, several as a batch, made to fit the model's input.
@@ -130,4 +145,15 @@ class ImageCodec(Codec[ImageDocument], UsesDecoders):
             field="image",
             expected=self._max_pixels,
             got=total_pixels,
+        )
+
+    def _too_much_work(self, last: Picture, work: int) -> TooLarge:
+        return TooLarge(
+            f"{last.sent.place} has {last.scans} scans, and decoding goes through all pixels for "
+            f"each; that would be {work}, with those of any images before, and {self._max_work} "
+            f"are the most ({MOST_SCANS} times limits.max_image_pixels); send a JPEG that is not "
+            "progressive",
+            field="image",
+            expected=self._max_work,
+            got=work,
         )

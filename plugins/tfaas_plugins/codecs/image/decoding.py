@@ -87,19 +87,20 @@ class PictureDecoding:
         self.decoders: Decoders | None = None
         self.most_here = most_here
 
-    def is_ready(self) -> bool:
-        """Whether the event loop can have any picture decoded at once."""
-        return self.decoders is None or self.most_here > 0 or self.decoders.is_ready()
+    def is_here(self, picture: Picture) -> bool:
+        """Whether it is decoded in this process."""
+        return self.decoders is None or picture.pixels <= self.most_here
 
     def decoded(self, picture: Picture, wish: Wish, take: Callable[[Decoded], T]) -> T:
         """What ``take`` makes of the picture as it is wished; then the values may be gone.
 
-        Raises BadBody if it is damaged, and Unavailable.
+        Not for the event loop, unless it is decoded here. Raises BadBody if it is damaged, and
+        Unavailable.
         """
-        sent = picture.sent
-        if self.decoders is None or picture.width * picture.height <= self.most_here:
-            with told_of(sent.place, picture.format):
-                decoded = _shown(picture.format, wish, sent.data)
+        place = picture.sent.place
+        if self.decoders is None or self.is_here(picture):
+            with told_of(place, picture.format):
+                decoded = _shown(picture.format, wish, picture.data)
             return take(decoded)
 
         def read(answer: bytes, decoder: Decoder) -> T:
@@ -110,7 +111,7 @@ class PictureDecoding:
             return taken
 
         job = _to_bytes(_Job(picture.format, wish))
-        return self.decoders.ask(job, sent.data, sent.place, read)
+        return self.decoders.ask(job, picture.data, place, read)
 
 
 def decode(job: bytes, data: memoryview, shared: mmap.mmap) -> bytes:

@@ -15,12 +15,10 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, JpegImagePlugin, PngImagePlugin
 from PIL.Image import Resampling, Transpose
 
-from tfaas_core.errors import BadBody, DoesNotFit, TooLarge, Unavailable
+from tfaas_core.errors import BadBody, DoesNotFit, Unavailable
+from tfaas_plugins.codecs.image.jpeg_scans import scans_of
 from tfaas_plugins.codecs.image.picture_form import SentImage
-
-MAX_PACKED_PIECES = 100
-"""Of a file: a JPEG's scans, each a pass over all pixels; a PNG's compressed texts and profiles,
-which unpack to a megabyte each. They cost time out of all proportion to their own size."""
+from tfaas_plugins.codecs.image.png_chunks import without_texts
 
 Mode: TypeAlias = Literal["L", "RGB", "RGBA"]
 """Grey, colour, or colour and alpha, 8 bits each."""
@@ -29,7 +27,9 @@ Format: TypeAlias = Literal["PNG", "JPEG"]
 
 _BEGINNINGS: Mapping[Format, bytes] = {"PNG": b"\x89PNG\r\n\x1a\n", "JPEG": b"\xff\xd8\xff"}
 _MOST_BEGINNING_BYTES = 1024
-_PACKED_PIECES = {"PNG": (b"iCCP", b"iTXt", b"zTXt"), "JPEG": (b"\xff\xda",)}
+_MOST_BLOCK_SIDE = 32
+"""Of what a JPEG is made of, in pixels: it always has whole blocks."""
+
 _OTHER_BEGINNINGS = {
     "GIF": rb"GIF8[79]a",
     "WebP": rb"RIFF.{4}WEBP",
@@ -61,26 +61,36 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 class Picture(msgspec.Struct, frozen=True):
-    """A picture whose header was read. ``width`` and ``height`` are in pixels, as stored."""
+    """A picture whose header was read. ``width`` and ``height`` are in pixels, as stored.
+
+    ``data`` is what is decoded of what was ``sent``. ``scans``: how often all pixels are gone
+    through for that.
+    """
 
     sent: SentImage
     format: Format
+    data: bytes
     width: int
     height: int
+    scans: int
 
     @classmethod
     def of(cls, sent: SentImage) -> Picture:
         """Reads the header, and checks what can be checked without decoding.
 
         Raises BadBody if it is no PNG or JPEG, or a damaged one; DoesNotFit if it is
-        animated; TooLarge if it has more than MAX_PACKED_PIECES.
+        animated; TooLarge if it has too many pieces.
         """
         format = next((kind for kind, b in _BEGINNINGS.items() if sent.data.startswith(b)), None)
         if format is None:
             raise _neither(sent)
-        _check_packed_pieces(sent, format)
+        data, scans = sent.data, 1
+        if format == "PNG":
+            data = without_texts(data, sent.place)
+        else:
+            scans = max(1, scans_of(data, sent.place))
         with told_of(sent.place, format), _reading():
-            image = _open(sent.data, format)
+            image = _open(data, format)
             # Compares a PNG's checksums, which decoding does not: of pixels that changed on their
             # way nobody wants a prediction.
             image.verify()
@@ -89,7 +99,20 @@ class Picture(msgspec.Struct, frozen=True):
                 f"{sent.place} is an animated PNG; send one of its pictures by itself",
                 field="image",
             )
-        return cls(sent, format, *image.size)
+        return cls(sent, format, data, *image.size, scans)
+
+    @property
+    def pixels(self) -> int:
+        """How many it has."""
+        return self.width * self.height
+
+    @property
+    def work(self) -> int:
+        """How many pixels are gone through when it is decoded."""
+        if self.format == "PNG":
+            return self.pixels
+        width, height = (side + -side % _MOST_BLOCK_SIDE for side in (self.width, self.height))
+        return width * height * self.scans
 
 
 class DamagedError(Exception):
@@ -161,19 +184,6 @@ def _neither(sent: SentImage) -> BadBody:
         field="image",
         expected=list(_BEGINNINGS),
     )
-
-
-def _check_packed_pieces(sent: SentImage, format: str) -> None:
-    count = sum(sent.data.count(mark) for mark in _PACKED_PIECES[format])
-    if count > MAX_PACKED_PIECES:
-        pieces = "scans" if format == "JPEG" else "compressed texts and profiles"
-        raise TooLarge(
-            f"{sent.place} is a {format} with {count} {pieces}; "
-            f"{MAX_PACKED_PIECES} at most are read",
-            field="image",
-            expected=MAX_PACKED_PIECES,
-            got=count,
-        )
 
 
 def _open(

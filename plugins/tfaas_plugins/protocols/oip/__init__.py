@@ -68,7 +68,7 @@ def tfaas_register_routes(host: Host) -> Iterable[Route]:
     from tfaas_plugins.protocols.oip.api import InferenceApi
 
     parts = _parts(host)
-    api, repository = InferenceApi(host, parts.facts, parts.inference), parts.repository
+    api, repository = InferenceApi(parts.models, parts.facts, parts.inference), parts.repository
     for path in ("/v2", "/V2"):
         yield Route(path, ("GET",), api.get, right="predict")
         yield Route(f"{path}/{{path...}}", ("GET",), api.get, right="predict")

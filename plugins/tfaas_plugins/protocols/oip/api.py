@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from tfaas_core.errors import BadBody, Unavailable
-from tfaas_core.host import Host
 from tfaas_core.predict.predictor import Target
 from tfaas_core.route import Request, Response, json_response
 from tfaas_plugins.protocols.answers import answered
@@ -21,6 +20,7 @@ from tfaas_plugins.protocols.oip.facts import Facts
 from tfaas_plugins.protocols.oip.fields import read_fields
 from tfaas_plugins.protocols.oip.inference import Inference, Read, held
 from tfaas_plugins.protocols.oip.metadata import log_settings
+from tfaas_plugins.protocols.oip.models import OipModels
 from tfaas_plugins.protocols.oip.paths import Asked, read_path
 from tfaas_plugins.protocols.oip.raw_input import raw_input
 from tfaas_plugins.protocols.oip.requests import infer_body
@@ -29,8 +29,8 @@ from tfaas_plugins.protocols.oip.requests import infer_body
 class InferenceApi(Handlers):
     """``get``: health, metadata and statistics of a model. ``post``: inference."""
 
-    def __init__(self, host: Host, facts: Facts, inference: Inference) -> None:
-        super().__init__(host)
+    def __init__(self, models: OipModels, facts: Facts, inference: Inference) -> None:
+        super().__init__(models)
         self._facts = facts
         self._inference = inference
 
@@ -64,9 +64,9 @@ class InferenceApi(Handlers):
 
     async def models(self, request: Request) -> Response:
         """``GET``: the names of all models."""
-        return await answered(self._models(request))
+        return await answered(self._names(request))
 
-    async def _models(self, request: Request) -> Response:
+    async def _names(self, request: Request) -> Response:
         return json_response({"models": await self._facts.names(request)})
 
     async def stats(self, request: Request) -> Response:
@@ -100,7 +100,7 @@ class InferenceApi(Handlers):
         encoding = best_encoding(request.headers.get("accept-encoding", ""))
         if not encoding:
             return response
-        content = await self.host.predictor.in_thread(compressed, response.body, encoding)
+        content = await self._models.in_thread(compressed, response.body, encoding)
         headers = {**response.headers, "Content-Encoding": encoding}
         return msgspec.structs.replace(response, body=content, headers=headers)
 

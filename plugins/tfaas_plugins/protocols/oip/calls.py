@@ -43,6 +43,7 @@ class InferenceCalls:
 
     def __init__(self, host: Host, parts: Parts) -> None:
         self._host = host
+        self._models = parts.models
         self._facts = parts.facts
         self._inference = parts.inference
         self._repository = parts.repository
@@ -117,7 +118,7 @@ class InferenceCalls:
         visit, limits = self._inference.begin(call), self._host.config.limits
         is_large = len(call.body) > LARGE_BODY_BYTES
         if is_large:
-            found = await self._host.predictor.in_thread(infer_message, call.body, limits)
+            found = await self._models.in_thread(infer_message, call.body, limits)
         else:
             found = infer_message(call.body, limits)
         target = _target(found.model, found.version, found.body.signature)

@@ -38,7 +38,7 @@ class Inference:
     def begin(self, request: Request) -> Visit:
         """The visit of ``request``, which is told how long the run took, whoever asks for that."""
         visit = request.visit = request.visit or Visit(begin_s=time.monotonic())
-        visit.codec = "oip"
+        visit.codec = self._models.protocol
         return visit
 
     async def answer(
@@ -56,10 +56,10 @@ class Inference:
         ``is_large``: whether ``read`` is for a thread. ``left_s``: for how long the client waits,
         whatever the request says.
         """
-        begin_s, threads = visit.begin_s, self._host.predictor
-        version = await self._models.resolved(request, target)
+        begin_s, models = visit.begin_s, self._models
+        version = await models.resolved(request, target)
         try:
-            version, (body, arrays) = await self._models.bound(
+            version, (body, arrays) = await models.bound(
                 request, target, version, self._allowed(read), is_large
             )
             asked = _asked(body, arrays, version, left_s, visit)
@@ -68,7 +68,7 @@ class Inference:
             work = result, body.wanted(version), body.id, Allowance(self._host.config.limits)
             size = sum(array.nbytes for array in result.outputs.values())
             is_large = size > LARGE_BODY_BYTES
-            answer = await threads.in_thread(write, *work) if is_large else write(*work)
+            answer = await models.in_thread(write, *work) if is_large else write(*work)
         except TfaasError:
             self._statistics.failed(version, begin_s)
             raise

@@ -10,6 +10,8 @@ from tfaas_plugins.protocols.served_models import ServedModels
 class OipModels(ServedModels):
     """Those of one Host."""
 
+    protocol = "oip"
+
     def unknown(self, target: Target) -> NotFound:
         version = "" if target.version is None else f" version {target.version}"
         return NotFound(f"Request for unknown model: {target.model[:140]!r}{version} is not found")

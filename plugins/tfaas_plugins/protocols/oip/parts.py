@@ -17,6 +17,7 @@ from tfaas_plugins.protocols.unloaded import UnloadedModels
 class Parts(msgspec.Struct, frozen=True):
     """All count, and note what is unloaded, in the memory that the HTTP workers share."""
 
+    models: OipModels
     facts: Facts
     inference: Inference
     repository: RepositoryApi
@@ -26,6 +27,7 @@ class Parts(msgspec.Struct, frozen=True):
         """``unloaded``: None if no model may be loaded and unloaded."""
         models, statistics = OipModels(host), Statistics(memory)
         return cls(
+            models,
             Facts(models, statistics, has_control=unloaded is not None),
             Inference(models, statistics),
             RepositoryApi(models, unloaded),

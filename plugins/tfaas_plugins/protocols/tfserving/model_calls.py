@@ -40,7 +40,7 @@ class ModelCalls:
                 raise BadBody(f"Metadata field {name[:140]} is not supported")
         await admit(call, target.model)
         version = self._models.version(target)
-        return await self._host.predictor.in_thread(_metadata, version)
+        return await self._models.in_thread(_metadata, version)
 
     async def get_model_status(self, call: Call) -> bytes:
         """``GetModelStatus``: of each version, or of the one that is named."""

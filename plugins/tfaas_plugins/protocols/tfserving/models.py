@@ -30,6 +30,8 @@ class UnknownSignature(BadBody):
 class ServingModels(ServedModels):
     """Those of one Host."""
 
+    protocol = "tfserving"
+
     # What there is.
 
     def unknown(self, target: Target) -> TfaasError:
@@ -115,7 +117,7 @@ class ServingModels(ServedModels):
         # A context of a few bytes, before each of many examples, is many bytes.
         with self.host.in_flight.held(size):
             if size > LARGE_BODY_BYTES:
-                array = await self.host.predictor.in_thread(examples.array)
+                array = await self.in_thread(examples.array)
             else:
                 array = examples.array()
             result = await self.infer(request, version, {"inputs": array}, None, timeout_s)

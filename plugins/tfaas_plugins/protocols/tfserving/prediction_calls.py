@@ -106,13 +106,13 @@ class PredictionCalls:
 
     def _begin(self, call: Call) -> Allowance:
         if call.visit is not None:
-            call.visit.codec = "tfserving"
+            call.visit.codec = self._models.protocol
         return Allowance(self._host.config.limits)
 
     async def _in_thread(self, size: int, work: Callable[[], T]) -> T:
         """What ``work`` gives, done in a thread if it takes or gives many bytes."""
         if size > LARGE_BODY_BYTES:
-            return await self._host.predictor.in_thread(work)
+            return await self._models.in_thread(work)
         return work()
 
     async def _resolved(self, call: Call, target: Target) -> ModelVersion:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -176,6 +177,13 @@ class TestTurning:
         tiff += b"".join(struct.pack(">HHI", *field[:3]) + field[3] for field in fields)
         data = file(gradient(3, 2), exif=b"Exif\0\0" + tiff + bytes(4))
         assert row(data, COLOUR).shape == (3, 2, 3)
+
+    @pytest.mark.parametrize("compressed", [False, True])
+    def test_a_png_is_turned_as_its_texts_say(self, compressed: bool) -> None:
+        xmp, key = b'<x tiff:Orientation="3"/>', b"XML:com.adobe.xmp\0"
+        text = b"\1\0\0\0" + zlib.compress(xmp) if compressed else b"\0\0\0\0" + xmp
+        data = png_of(2, 1, 8, 0, bytes([7, 9]), iCCP=b"words", tEXt=b"a\0b", iTXt=key + text)
+        assert row(data, taking(None, 1, 2, 1)).tolist() == [[[9], [7]]]
 
     def test_broken_exif_data_are_a_bad_body(self) -> None:
         data = png_of(1, 1, 8, 0, b"\0", eXIf=b"nonsense")
