@@ -207,7 +207,8 @@ class SentTensor:
 
     def _check_other_fields(self, dtype: Dtype) -> None:
         """Values in the field of another dtype are a mistake, and not so many zeros."""
-        others = [VALUES_FIELDS[number].name for number in self._numbers]
+        filled = [number for number, pieces in self._numbers.items() if any(map(len, pieces))]
+        others = [VALUES_FIELDS[number].name for number in filled]
         others += ["string_val"] if self._strings else []
         if others:
             raise self._wrong(
