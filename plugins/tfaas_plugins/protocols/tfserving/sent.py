@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -67,6 +66,7 @@ class SentTensor:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self._claim: Claim | None = None
         self._dtype = 0
         self._shape: list[bytes] = []
         self._content: Piece = b""
@@ -98,9 +98,14 @@ class SentTensor:
         if not is_whole:
             raise self._wrong(f"its {field.name} has a part of a value at its end")
 
-    @cached_property
+    @property
     def claim(self) -> Claim:
         """What it says that it is. Raises BadBody for what nothing is, and what is not served."""
+        if self._claim is None:
+            self._claim = self._read_claim()
+        return self._claim
+
+    def _read_claim(self) -> Claim:
         number = self._dtype - FIRST_REFERENCE if self._dtype > FIRST_REFERENCE else self._dtype
         dtype = BY_NUMBER.get(number)
         if dtype is None:
@@ -110,11 +115,12 @@ class SentTensor:
         return Claim(dtype, shape, elements)
 
     def _read_shape(self) -> tuple[int, ...]:
-        joined = b"".join(self._shape)
-        if len(joined) > MOST_HEAD_BYTES:
+        if sum(map(len, self._shape)) > MOST_HEAD_BYTES:
             raise self._wrong(f"its tensor_shape has more than {MOST_HEAD_BYTES} bytes")
+        shape = message_class("tensorflow.TensorShapeProto")()
         try:
-            shape = message_class("tensorflow.TensorShapeProto").FromString(joined)
+            for piece in self._shape:
+                shape.MergeFromString(piece)
         except DecodeError:
             raise self._wrong("its tensor_shape is broken") from None
         sizes = tuple([dim.size for dim in shape.dim])
@@ -201,7 +207,8 @@ class SentTensor:
 
     def _check_other_fields(self, dtype: Dtype) -> None:
         """Values in the field of another dtype are a mistake, and not so many zeros."""
-        others = [VALUES_FIELDS[number].name for number in self._numbers]
+        filled = [number for number, pieces in self._numbers.items() if any(map(len, pieces))]
+        others = [VALUES_FIELDS[number].name for number in filled]
         others += ["string_val"] if self._strings else []
         if others:
             raise self._wrong(
