@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from functools import cache
 
 import numpy as np
 
@@ -77,3 +78,15 @@ class AskedHost:
         self._runner.run(self._left.aclose())
         self._runner.close()
         logging.disable(self._level)
+
+
+@cache
+def asked_host() -> AskedHost:
+    """The one that targets share."""
+    return AskedHost()
+
+
+def end() -> None:
+    """Once nothing more is to be checked."""
+    asked_host().end()
+    asked_host.cache_clear()

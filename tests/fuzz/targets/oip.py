@@ -6,15 +6,16 @@ The first byte that is 0xff, which no UTF-8 has, stands between the JSON and the
 from __future__ import annotations
 
 import json
-from functools import cache
 from typing import Any
 
 import msgspec
 
-from tests.fuzz.asked_host import MODELS, AskedHost
+from tests.fuzz.asked_host import MODELS, asked_host, end
 from tests.fuzz.dice import Dice
 from tests.fuzz.documents import document_mutator
 from tfaas_core.route import Response
+
+__all__ = ["check", "end", "mutate"]
 
 _BEHIND = b"\xff"
 _LENGTH = "Inference-Header-Content-Length"
@@ -53,7 +54,7 @@ def check(data: bytes) -> None:
         headers[_LENGTH] = "0"
     if flags & _ACCEPTS:
         headers["Accept-Encoding"] = "gzip;q=1, deflate"
-    answer = _host().answer(path, text + tail, headers, bool(flags & _PACKED))
+    answer = asked_host().answer(path, text + tail, headers, bool(flags & _PACKED))
     if answer.status != 200 or flags & (_ACCEPTS | _RAW):
         return
     document = _document(answer)
@@ -61,7 +62,7 @@ def check(data: bytes) -> None:
         again = json.dumps(json.loads(text)).encode()
     except ValueError:  # of Inf and -NaN, which it does not know
         return
-    other = _host().answer(path, again + tail, {_LENGTH: str(len(again))})
+    other = asked_host().answer(path, again + tail, {_LENGTH: str(len(again))})
     assert (_document(other), other.body) == (document, answer.body)
 
 
@@ -74,14 +75,3 @@ def _document(answer: Response) -> Any:
     ]
     assert sum(sizes) == len(answer.body) - length
     return json.dumps(document)
-
-
-def end() -> None:
-    """Once nothing more is to be checked."""
-    _host().end()
-    _host.cache_clear()
-
-
-@cache
-def _host() -> AskedHost:
-    return AskedHost()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 
-from tests.fuzz.asked_host import MODELS, AskedHost
+from tests.fuzz.asked_host import MODELS, asked_host, end
 from tests.fuzz.dice import Dice
 from tests.fuzz.documents import json_mutator
+
+__all__ = ["check", "end", "mutate"]
 
 _VERBS = ("predict", "predict", "classify", "regress")
 
@@ -23,7 +24,7 @@ def check(data: bytes) -> None:
     model, number = dice.one_of(tuple(MODELS)), dice.number()
     body = dice.rest()
     path = f"/v1/models/{model}:{_VERBS[number % len(_VERBS)]}"
-    answer = _host().answer(path, body, packed=number >= 1 << 7)
+    answer = asked_host().answer(path, body, packed=number >= 1 << 7)
     if answer.status != 200:
         return
     json.loads(answer.body)
@@ -31,15 +32,4 @@ def check(data: bytes) -> None:
         again = json.dumps(json.loads(body)).encode()
     except ValueError:  # of Inf and -NaN, which it does not know
         return
-    assert _host().answer(path, again).body == answer.body
-
-
-def end() -> None:
-    """Once nothing more is to be checked."""
-    _host().end()
-    _host.cache_clear()
-
-
-@cache
-def _host() -> AskedHost:
-    return AskedHost()
+    assert asked_host().answer(path, again).body == answer.body
