@@ -34,7 +34,16 @@ class Passage:
     """
 
     __slots__ = (
-        *("_guards", "_handler", "_is_attended", "_is_ours", "_plugins", "_proxies", "_streams"),
+        *(
+            "_begun",
+            "_guards",
+            "_handler",
+            "_is_attended",
+            "_is_ours",
+            "_plugins",
+            "_proxies",
+            "_streams",
+        ),
         *("_takes_all", "_way_back", "owner"),
     )
 
@@ -63,6 +72,7 @@ class Passage:
         self._guards = guards
         self._proxies = proxies
         self._way_back = way_back
+        self._begun = way_back.begun
         self._takes_all = way_back.takes_all
         is_asked = guards is not None or proxies is not None
         self._is_attended = is_asked or way_back.attends
@@ -76,6 +86,8 @@ class Passage:
                 if self._proxies is not None:
                     request.client = self._proxies.client(request.client, request.headers)
                 visit = request.visit = Visit(begin_s=request.begin_s)
+                if self._begun is not None:
+                    self._begun(request)
                 guards = self._guards
                 if guards is not None and (waiting := guards.admit(request, visit)) is not None:
                     await waiting

@@ -15,6 +15,7 @@ from tfaas_core.errors import BadBody, DoesNotFit
 from tfaas_core.events import ModelUploaded
 from tfaas_core.models.model import ModelVersion, check_name
 from tfaas_core.models.versions import number_of
+from tfaas_core.steps import Step, following, step
 from tfaas_core.storage import Claim
 from tfaas_core.uploads.package import Package, Received, sort_out
 from tfaas_core.uploads.publisher import Publisher
@@ -35,6 +36,8 @@ class Sender(msgspec.Struct, frozen=True):
     identity: str = ""
     address: str = ""
     request_id: str = ""
+    steps: list[Step] | None = None
+    """As Visit has it."""
 
 
 _THE_SERVER = Sender()
@@ -68,7 +71,8 @@ class Upload:
         await publisher.quota.check()
         upload = cls(publisher, await taken(storage.stage, storage.discard), sender)
         try:
-            yield upload
+            with following(sender.steps):
+                yield upload
         finally:
             await finished(upload._end())
 
@@ -143,7 +147,8 @@ class Upload:
 
     async def _publish(self, received: Received) -> ModelVersion:
         publisher = self._publisher
-        package = await asyncio.to_thread(self._sorted_out, received)
+        with step("unpack"):
+            package = await asyncio.to_thread(self._sorted_out, received)
         claim = await self._claim_for(package, received)
         version = await publisher.publish(claim, self.staging, package, self._number)
         self._is_stored = True
