@@ -60,7 +60,7 @@ class Host:
 
     worker: int
     """The number of this HTTP worker, from 0; one that replaces another has the same."""
-    figures: Figures | None = None
+    figures: Figures | None
     """Set by a plugin that counts, when it begins to."""
 
     def __init__(
@@ -99,7 +99,7 @@ class Host:
             shared_memories(self.plugins.memory(config)) if place.memory is None else place.memory
         )
         """What plugins share with all HTTP workers, by the name that they registered it under."""
-        self._look, self.worker = place.look, place.worker
+        self._look, self.worker, self.figures = place.look, place.worker, None
         self.fitness: Callable[[], Fitness] = place.fitness
         """How the server is, as far as health goes: known, without asking anybody."""
         self._since_s = time.monotonic()
