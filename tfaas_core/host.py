@@ -59,6 +59,11 @@ class Host:
     ``started`` makes one that serves, ``at_rest`` one of which nothing is started.
     """
 
+    worker: int
+    """The number of this HTTP worker, from 0; one that replaces another has the same."""
+    figures: Figures | None
+    """Set by a plugin that counts, when it begins to."""
+
     def __init__(
         self,
         composition: Composition,
@@ -95,11 +100,7 @@ class Host:
             shared_memories(self.plugins.memory(config)) if place.memory is None else place.memory
         )
         """What plugins share with all HTTP workers, by the name that they registered it under."""
-        self.worker = place.worker
-        """The number of this HTTP worker, from 0; one that replaces another has the same."""
-        self.figures: Figures | None = None
-        """Set by a plugin that counts, when it begins to."""
-        self._look = place.look
+        self._look, self.worker, self.figures = place.look, place.worker, None
         self.fitness: Callable[[], Fitness] = place.fitness
         """How the server is, as far as health goes: known, without asking anybody."""
         self._since_s = time.monotonic()

@@ -94,6 +94,13 @@ class Observer:
     """Whether an id is to be made for each answer whose client has sent none; it costs some time.
     What is audited, or is in the log, has one in any case."""
 
+    def begun(self, request: Request) -> None:
+        """A request came, and nobody has looked at it yet.
+
+        Whoever wants to follow it sets ``request.visit.steps`` to a list, unless it is one already:
+        of a prediction, it gets what the codec does, and of an upload all that takes long.
+        """
+
     def answered(self, answer: Answered) -> None:
         """A request was answered, whatever the answer is. One whose client went away is not."""
 

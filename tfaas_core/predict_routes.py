@@ -10,6 +10,7 @@ from tfaas_core.codec import MODEL_HEADER, Codec
 from tfaas_core.errors import UnsupportedMediaType
 from tfaas_core.models.versions import number_of
 from tfaas_core.plugins import model_predict_paths, predict_paths
+from tfaas_core.predict.followed_codec import FollowedCodec
 from tfaas_core.predict.predictor import Predictor, Target
 from tfaas_core.route import Handler, Request, Response, Route
 from tfaas_core.streams import in_threads
@@ -51,6 +52,12 @@ async def answer(
     visit = request.visit
     if visit is not None:
         visit.codec = codec.name
+        if visit.steps is not None:
+            if answering is not None and answering is not codec:
+                answering = FollowedCodec(answering, visit.steps)
+            else:
+                answering = None
+            codec = FollowedCodec(codec, visit.steps)
     prediction = await host.predictor.predict(codec, request.body, head, target, answering, visit)
     encoded, version = prediction.encoded, prediction.version
     headers = {MODEL_HEADER: version.reference}

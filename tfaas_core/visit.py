@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from tfaas_core.errors import Forbidden
+from tfaas_core.steps import Step
 
 
 class Timing(msgspec.Struct):
@@ -34,6 +35,8 @@ class Visit(Timing, gc=False):
     rows: int | None = None
     request_id: str = ""
     """Empty until somebody has to know it."""
+    steps: list[Step] | None = None
+    """What it has gone through, if an observer follows it: see ``Observer.begun``."""
     gate: Callable[[str], Awaitable[None] | None] | None = None
     """Asks whether the request may go to a model; None: to all of them. It raises, at once or once
     what it gives was awaited, if it gives anything."""

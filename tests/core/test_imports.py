@@ -20,7 +20,7 @@ LAYERS = (
     {"public_names"},
     {"__init__"},
     {"archives", "base64_text", "errors", "events", "fields", "listener", "regular_file"}
-    | {"request_ids", "shared_memory", "spelling", "streams"},
+    | {"request_ids", "shared_memory", "spelling", "steps", "streams"},
     {"configured_path", "error_kinds", "json_text", "visit"},
     {"route", "tensors"},
     {"guard", "models", "observer", "service", "static_files"},

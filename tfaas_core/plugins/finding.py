@@ -40,6 +40,7 @@ BUILTIN_PLUGINS = (
     "tfaas_plugins.access_log",
     "tfaas_plugins.metrics",
     "tfaas_plugins.top",
+    "tfaas_plugins.otel",
     "tfaas_plugins.rate_limit",
     "tfaas_plugins.token_guard",
     "tfaas_plugins.oidc_guard",

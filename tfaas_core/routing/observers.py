@@ -48,6 +48,7 @@ class Observers:
     def __init__(self, owned: Iterable[tuple[Observer, str]] = ()) -> None:
         self._observers = tuple(owned)
         self._of_answers = self._listeners("answered")
+        self._of_begins = self._listeners("begun")
         self._of_turns = self._listeners("finished")
         self._of_audits = self._listeners("audited")
         self._turn: list[Outcome] = []
@@ -60,18 +61,26 @@ class Observers:
         """For a route of this pattern that takes ``right``; None if none of them does anything with
         an answer."""
         hearing = self._of_answers + self._of_turns
-        if not (hearing or self._of_audits):
+        if not (hearing or self._of_audits or self._of_begins):
             return None
         named = any(self._observers[n][0].needs_request_ids for n, _own in hearing)
         collect = self._collect if self._of_turns else None
+        begun = self._begun if self._of_begins else None
         listeners = self._of_answers, self._of_audits
-        return RouteObservers(*listeners, self.failed, path, right, named, collect)
+        return RouteObservers(*listeners, self.failed, path, right, named, collect, begun)
 
     def happened(self, event: ModelEvent) -> None:
         """What one of them raises is logged, and the others are told all the same."""
         for number, listener in self._of_events[type(event)]:
             try:
                 listener(event)
+            except BaseException as error:  # a plugin may call exit()
+                self.failed(number, error)
+
+    def _begun(self, request: Request) -> None:
+        for number, listener in self._of_begins:
+            try:
+                listener(request)
             except BaseException as error:  # a plugin may call exit()
                 self.failed(number, error)
 
@@ -113,13 +122,14 @@ class Observers:
 class RouteObservers:
     """Those that are told of the answers of one route.
 
+    ``begun`` is told of each request first, if anybody wants to be.
     ``hear_all``: whether one of them is told of each. ``need_ids``: whether each is to have an id.
     ``may_change``: whether those that are no errors may have to be audited.
     """
 
     __slots__ = (
         *("_auditors", "_collect", "_failed", "_listeners", "_path", "_right"),
-        *("hear_all", "may_change", "need_ids"),
+        *("begun", "hear_all", "may_change", "need_ids"),
     )
 
     def __init__(
@@ -131,6 +141,7 @@ class RouteObservers:
         right: Right | None,
         need_ids: bool,
         collect: Callable[[Outcome], None] | None = None,
+        begun: Callable[[Request], None] | None = None,
     ) -> None:
         self._listeners = listeners
         self._auditors = auditors
@@ -139,13 +150,14 @@ class RouteObservers:
         self._right = right
         self.may_change = auditors != () and right in (None, *_CHANGES)
         self._collect = collect
+        self.begun = begun
         self.hear_all = listeners != () or collect is not None
         self.need_ids = need_ids
 
     @property
     def attend(self) -> bool:
         """Whether they may want to know of each request who asks, and for which model."""
-        return self.hear_all or self.may_change
+        return self.hear_all or self.may_change or self.begun is not None
 
     def note(self, request: Request, response: Response, is_refused: bool = False) -> bool:
         """Whether it is to be audited: a refusal, or what was to change something.

@@ -35,8 +35,8 @@ class Passage:
     """
 
     __slots__ = (
-        *("_cors", "_guards", "_handler", "_is_attended", "_is_ours", "_plugins", "_proxies"),
-        *("_streams", "_takes_all", "_way_back", "owner"),
+        *("_begun", "_cors", "_guards", "_handler", "_is_attended", "_is_ours", "_plugins"),
+        *("_proxies", "_streams", "_takes_all", "_way_back", "owner"),
     )
 
     def __init__(
@@ -67,6 +67,7 @@ class Passage:
         self._proxies = proxies
         self._cors = cors
         self._way_back = way_back
+        self._begun = way_back.begun
         self._takes_all = way_back.takes_all
         is_asked = guards is not None or proxies is not None
         self._is_attended = is_asked or way_back.attends
@@ -80,6 +81,8 @@ class Passage:
                 if self._proxies is not None:
                     request.client = self._proxies.client(request.client, request.headers)
                 visit = request.visit = Visit(begin_s=request.begin_s)
+                if self._begun is not None:
+                    self._begun(request)
                 guards = self._guards
                 if guards is not None and (waiting := guards.admit(request, visit)) is not None:
                     await waiting

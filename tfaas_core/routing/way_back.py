@@ -24,13 +24,15 @@ class WayBack:
     requests with an id; others would be left as they are.
     """
 
-    __slots__ = ("_cors", "_observers", "attends", "takes_all")
+    __slots__ = ("_cors", "_observers", "attends", "begun", "takes_all")
 
     def __init__(self, observers: RouteObservers | None = None, cors: Cors | None = None) -> None:
         self._observers = observers
         self._cors = cors
         self.attends = observers is not None and observers.attend
         """Whether who is told wants to know more of each request than its head."""
+        self.begun = None if observers is None else observers.begun
+        """Is told of each request first, if anybody wants to be."""
         self.takes_all = cors is not None or self.attends
 
     def passed(self, request: Arriving, response: Response, is_refused: bool) -> Response:

@@ -26,6 +26,7 @@ from tfaas_core.models.versions import MAX_LABELS, Model, Pointers
 from tfaas_core.predict.example_runs import ExampleRuns
 from tfaas_core.predict.threads import ThreadsByKind
 from tfaas_core.runtime import Runtime
+from tfaas_core.steps import step
 from tfaas_core.storage import Claim, DefaultChoice, Storage
 from tfaas_core.uploads.bundle import BundleLimits
 from tfaas_core.uploads.first_axis import prepare
@@ -85,20 +86,24 @@ class Publisher:
             self.runtime_choice.record_of, package.model, package.file_name, params.runtime
         )
         candidate = Candidate(claim.name, "", runtime, str(package.model), params.document)
-        loaded = await prepare(engine, candidate, params, package.examples)
+        with step("load"):
+            loaded = await prepare(engine, candidate, params, package.examples)
         try:
             check_features(params, loaded.signature)
             record = _record(claim.name, runtime, model_file, package, loaded)
             if params.warmup is not WarmUpRuns.NONE:
-                await self._example_runs.check(loaded.ticket, record, package.examples)
+                with step("examples"):
+                    await self._example_runs.check(loaded.ticket, record, package.examples)
             record = msgspec.structs.replace(record, version=number, created=self._next_moment())
             commit = partial(self.quota.commit, claim, staging, record)
-            version = await self.in_thread("store", commit)
+            with step("store"):
+                version = await self.in_thread("store", commit)
         except BaseException:
             engine.discard(loaded.ticket)
             raise
-        await engine.adopt(loaded.ticket, version)
-        await self._announce(claim.name)
+        with step("switch"):
+            await engine.adopt(loaded.ticket, version)
+            await self._announce(claim.name)
         # Up to that number, there cannot be more.
         if version.version > self._keep_versions:
             await self._prune(claim)

@@ -16,6 +16,7 @@ from tfaas_core.errors import BadBody, DoesNotFit
 from tfaas_core.events import ModelUploaded
 from tfaas_core.models.model import ModelVersion, check_name
 from tfaas_core.models.versions import number_of
+from tfaas_core.steps import Step, following, step
 from tfaas_core.storage import Claim
 from tfaas_core.uploads.bundle import is_bundle
 from tfaas_core.uploads.package import Package, Received, sort_out
@@ -37,6 +38,8 @@ class Sender(msgspec.Struct, frozen=True):
     identity: str = ""
     address: str = ""
     request_id: str = ""
+    steps: list[Step] | None = None
+    """As Visit has it."""
 
 
 _THE_SERVER = Sender()
@@ -70,7 +73,8 @@ class Upload:
         await publisher.quota.check()
         upload = cls(publisher, await taken(storage.stage, storage.discard), sender)
         try:
-            yield upload
+            with following(sender.steps):
+                yield upload
         finally:
             await finished(upload._end())
 
@@ -147,7 +151,8 @@ class Upload:
         publisher = self._publisher
         is_packed = await asyncio.to_thread(is_bundle, received.model.path)
         kind = "unpack" if is_packed or received.model_is_base64 else "sort"
-        package = await publisher.in_thread(kind, partial(self._sorted_out, received))
+        with step("unpack"):
+            package = await publisher.in_thread(kind, partial(self._sorted_out, received))
         claim = await self._claim_for(package, received)
         version = await publisher.publish(claim, self.staging, package, self._number)
         self._is_stored = True

@@ -68,12 +68,10 @@ class Counting(Observer):
         places = shared_by = _NO_PLACES
         wait_s = run_s = -1.0
         for outcome in outcomes:
-            request, response = outcome.request, outcome.response
-            visit = request.visit
-            if visit is None:
-                continue
-            codec, model, version = visit.codec, visit.model, visit.version
-            key = (outcome.route, request.head.method, model, version, codec, response.status)
+            request, visit = outcome.request, outcome.request.visit
+            assert visit is not None
+            codec, status = visit.codec, outcome.response.status
+            key = (outcome.route, request.head.method, visit.model, visit.version, codec, status)
             places = find(key) or self._found(key)
             counts[places.request] += 1
             sent += outcome.answer_bytes

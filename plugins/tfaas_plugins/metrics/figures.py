@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -79,6 +80,7 @@ class Figures:
             "predictions_per_s": _rate(counts.sum(f.PREDICTIONS)[0], seconds),
             **_latencies(counts.sum(f.DURATIONS)),
             "batch_rows": mean(counts.sum(f.BATCHES)),
+            "load": round(os.getloadavg()[0], 2),
         }
 
     def of_models(self) -> dict[str, dict[str, Any]]:

@@ -16,6 +16,7 @@ from tfaas_core.route import (
     request_id_of,
     visible_models,
 )
+from tfaas_core.steps import step
 from tfaas_core.storage import MODEL
 from tfaas_core.uploads.form import check_length, read_form, store_body
 from tfaas_core.uploads.package import Received
@@ -62,10 +63,11 @@ class ModelsApi:
                 await upload.claim(name)
             if number := head.query.get("version"):
                 upload.number(number)
-            if media_type in _BUNDLE_TYPES:
-                received = await self._receive_bundle(request, upload)
-            else:
-                received = await self._receive_form(request, upload)
+            with step("receive"):
+                if media_type in _BUNDLE_TYPES:
+                    received = await self._receive_bundle(request, upload)
+                else:
+                    received = await self._receive_form(request, upload)
             version = await upload.publish(received)
         return json_response(version.document())
 
@@ -132,7 +134,7 @@ class ModelsApi:
 def _sender(request: Request) -> Sender:
     request_id, visit = request_id_of(request), request.visit
     assert visit is not None
-    return Sender(visit.to_model, visit.identity, request.client.ip, request_id)
+    return Sender(visit.to_model, visit.identity, request.client.ip, request_id, visit.steps)
 
 
 def _announced(request: Request) -> str:

@@ -173,6 +173,24 @@ def test_answers_of_one_turn_are_told_together_in_order_and_as_they_are(
     assert [record.getMessage() for record in caplog.records if "Turns" in record.getMessage()]
 
 
+def test_who_wants_to_follow_a_request_is_told_of_it_first() -> None:
+    class Follower(Observer):
+        def begun(self, request: Request) -> None:
+            assert request.visit is not None
+            request.visit.steps = []
+            raise ValueError("harms nobody")
+
+    seen = []
+
+    async def answering(request: Request) -> Response:
+        assert request.visit is not None
+        seen.append(request.visit.steps)
+        return Response(b"four")
+
+    assert ask("/x", Follower(), answering=answering).body == b"four"
+    assert seen == [[]]
+
+
 def test_who_went_away_is_not_answered() -> None:
     told = Told()
 

@@ -283,8 +283,7 @@ class ServableLoop:
         else:
             outputs = runner.alone(inputs, rows, frame.whole, frame.deadline_s)
         run_s = time.monotonic() - begin_s
-        specs = runner.signature.outputs
-        return encode_answer(frame.id, part, 1, outputs, specs, run_s, rows)
+        return encode_answer(frame.id, part, 1, outputs, runner.signature.outputs, run_s, rows)
 
     def _fail(self, waiting: _Waiting, error: TfaasError) -> None:
         frame = waiting.frame
