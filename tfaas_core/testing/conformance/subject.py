@@ -1,0 +1,165 @@
+"""Subject: the server that is examined, what it lacks, and what comes of each case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from ssl import SSLContext, create_default_context
+from typing import Any, Literal
+
+import msgspec
+
+from tfaas_core.testing.conformance.case import Case, Step
+from tfaas_core.testing.conformance.exchange import Ask, Reply, Unmet, get, model_path
+from tfaas_core.testing.conformance.oip.asks import V2
+from tfaas_core.testing.conformance.sending import NoReply, Place, send
+from tfaas_core.testing.conformance.tfserving.asks import V1
+
+Result = Literal["passed", "failed", "skipped"]
+
+_SILENT = 3
+"""After so many cases in a row without an answer, no further ones are tried."""
+
+
+class Breach(msgspec.Struct, frozen=True):
+    """What was asked, what was expected of the answer, and what it is instead."""
+
+    request: str
+    expected: str
+    got: str
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What came of a case: ``fault`` if it failed, and ``reason`` if it was skipped."""
+
+    id: str
+    mark: str
+    sentence: str
+    result: Result
+    fault: Breach | None = None
+    reason: str = ""
+
+    @property
+    def group(self) -> str:
+        """That of the case."""
+        return self.id.rpartition(".")[0]
+
+    def __str__(self) -> str:
+        """Some lines, for people."""
+        told = f"{self.result} {self.id} ({self.mark}): {self.sentence}"
+        if self.fault is None:
+            return f"{told} {self.reason}".rstrip()
+        fault = self.fault
+        asked = f"\n  request   {fault.request}\n  expected  {fault.expected}"
+        return f"{told}{asked}\n  got       {fault.got}"
+
+
+class _Skip(Exception):
+    """The server does not offer what a case is about; the text says so."""
+
+
+class Subject:
+    """A server at ``url``, base path included; a ValueError says what is wrong with that.
+
+    ``headers`` go with each request, an answer has to be there within ``timeout_s``, and ``tls`` is
+    what https is spoken with; None: what this machine trusts does. Whatever the server answers, no
+    method raises because of it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = 30.0,
+        tls: SSLContext | None = None,
+    ) -> None:
+        is_secure = url.startswith("https:")
+        secure = (tls or create_default_context()) if is_secure else None
+        self._place = Place(url.rstrip("/"), headers or {}, timeout_s, secure)
+        self._silent = 0
+        self._lacks = lru_cache(maxsize=None)(self._what_lacks)
+        self._extensions: list[Any] | None = None
+
+    def outcome(self, case: Case) -> Outcome:
+        """Tries a case."""
+        told = (case.id, case.mark, case.sentence)
+        first = case.steps[0]
+        if self._silent >= _SILENT:
+            got = "not asked: the server did not answer any of the requests before"
+            silence = Breach(first.ask.line, first.expected[0].words, got)
+            return Outcome(*told, "failed", silence)
+        try:
+            self._check_offers(case)
+            fault = self._fault(case)
+        except _Skip as skip:
+            return Outcome(*told, "skipped", reason=str(skip))
+        return Outcome(*told, "passed" if fault is None else "failed", fault)
+
+    def _fault(self, case: Case) -> Breach | None:
+        replies: list[Reply] = []
+        for step in case.steps:
+            try:
+                replies.append(self._ask(step.ask))
+            except Unmet as unmet:
+                return Breach(step.ask.line, step.expected[0].words, str(unmet))
+            if fault := _judged(step, replies):
+                return fault
+        return None
+
+    def _ask(self, ask: Ask) -> Reply:
+        try:
+            reply = send(ask, self._place)
+        except NoReply:
+            self._silent += 1
+            raise
+        self._silent = 0
+        return reply
+
+    def _check_offers(self, case: Case) -> None:
+        """Raises _Skip."""
+        if case.extension and case.extension not in self._announced():
+            raise _Skip(f"the server does not announce the extension {case.extension}")
+        for step in case.steps:
+            ask = step.ask
+            if ask.model and (why := self._lacks(*_place_of(ask))):
+                raise _Skip(why)
+
+    def _announced(self) -> list[Any]:
+        if self._extensions is None:
+            try:
+                document = self._ask(get(V2)).document
+            except Unmet:
+                document = None
+            found = document.get("extensions") if isinstance(document, dict) else None
+            self._extensions = found if isinstance(found, list) else []
+        return self._extensions
+
+    def _what_lacks(self, path: str, what: str) -> str:
+        """Why the server cannot be asked for ``what``; "" if it can, or answers rubbish."""
+        try:
+            status = self._ask(get(path)).status
+        except Unmet:
+            return ""
+        return f"the server does not serve {what}: {status}" if 400 <= status < 500 else ""
+
+
+def _place_of(ask: Ask) -> tuple[str, str]:
+    """Where a server tells of the model that is asked, and what that is."""
+    version, label = ask.version or None, ask.label or None
+    is_oip = ask.path.startswith(V2)
+    path = model_path(V2 if is_oip else V1, ask.model, version, label)
+    what = f"model {ask.model}"
+    what += f", version {version}" if version else f", label {label}" if label else ""
+    return (f"{path}/ready" if is_oip else path), what
+
+
+def _judged(step: Step, replies: list[Reply]) -> Breach | None:
+    """Raises _Skip."""
+    if replies[-1].status in step.skips:
+        raise _Skip(f"the server does not offer it: {replies[-1].short}")
+    for expected in step.expected:
+        try:
+            expected.holds(replies)
+        except Unmet as unmet:
+            return Breach(step.ask.line, expected.words, str(unmet))
+    return None
