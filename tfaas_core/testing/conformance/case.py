@@ -38,7 +38,8 @@ class Case(msgspec.Struct, frozen=True):
 
     ``id`` begins with the case's group. MUST: clients break if it does not hold; SHOULD: what the
     protocol's own servers do, or would do if they did it well. ``extension``: what a server of the
-    Open Inference Protocol has to announce.
+    Open Inference Protocol has to announce. ``afterwards`` is sent if the case fails, so that the
+    server is left as it was.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Case(msgspec.Struct, frozen=True):
     sentence: str
     steps: tuple[Step, ...]
     extension: str = ""
+    afterwards: Ask | None = None
 
     @property
     def group(self) -> str:
@@ -65,24 +67,32 @@ class Group:
         self._name = name
         self._extension = extension
 
-    def must(self, name: str, sentence: str, ask: Ask | Step, *rest: Expectation | Step) -> Case:
-        """A case of one request and what is expected of it, or of several steps."""
-        return self._case("MUST", name, sentence, ask, rest)
-
-    def should(self, name: str, sentence: str, ask: Ask | Step, *rest: Expectation | Step) -> Case:
-        """The same."""
-        return self._case("SHOULD", name, sentence, ask, rest)
-
-    def _case(
+    def must(
         self,
-        mark: Mark,
         name: str,
         sentence: str,
         ask: Ask | Step,
-        rest: tuple[Expectation | Step, ...],
+        *rest: Expectation | Step,
+        afterwards: Ask | None = None,
     ) -> Case:
-        if isinstance(ask, Step):
-            steps = (ask, *(s for s in rest if isinstance(s, Step)))
-        else:
-            steps = (Step(ask, tuple(e for e in rest if isinstance(e, Expectation))),)
-        return Case(f"{self._name}.{name}", mark, sentence, steps, self._extension)
+        """A case of one request and what is expected of it, or of several steps."""
+        steps = _steps(ask, rest)
+        return Case(f"{self._name}.{name}", "MUST", sentence, steps, self._extension, afterwards)
+
+    def should(
+        self,
+        name: str,
+        sentence: str,
+        ask: Ask | Step,
+        *rest: Expectation | Step,
+        afterwards: Ask | None = None,
+    ) -> Case:
+        """The same."""
+        case = self.must(name, sentence, ask, *rest, afterwards=afterwards)
+        return msgspec.structs.replace(case, mark="SHOULD")
+
+
+def _steps(ask: Ask | Step, rest: tuple[Expectation | Step, ...]) -> tuple[Step, ...]:
+    if isinstance(ask, Step):
+        return (ask, *(s for s in rest if isinstance(s, Step)))
+    return (Step(ask, tuple(e for e in rest if isinstance(e, Expectation))),)

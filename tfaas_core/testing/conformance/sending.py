@@ -49,12 +49,16 @@ def send(ask: Ask, place: Place) -> Reply:
         with closing(connection), connection.deadline():
             _request(connection, base + ask.path, ask, place)
             with connection.getresponse() as response:
-                return _read(response)
-    except TimeoutError:
-        raise NoReply(f"no answer within {place.timeout_s:g} s") from None
-    except (OSError, HTTPException, ValueError) as error:
-        if connection.is_late:
+                reply = _read(response)
+                # What is cut may look like a whole one.
+                if connection.is_late:
+                    raise TimeoutError
+                return reply
+    except (OSError, HTTPException, ValueError, Unmet) as error:
+        if connection.is_late or isinstance(error, TimeoutError):
             raise NoReply(f"no whole answer within {place.timeout_s:g} s") from None
+        if isinstance(error, Unmet):
+            raise
         raise NoReply(f"no answer: {_why(error)}") from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from ssl import SSLContext, create_default_context
 from typing import Any, Literal
@@ -93,6 +94,9 @@ class Subject:
             fault = self._fault(case)
         except _Skip as skip:
             return Outcome(*told, "skipped", reason=str(skip))
+        if fault is not None and case.afterwards is not None:
+            with suppress(Unmet):
+                self._ask(case.afterwards)
         return Outcome(*told, "passed" if fault is None else "failed", fault)
 
     def _fault(self, case: Case) -> Breach | None:

@@ -231,7 +231,7 @@ INFER_CASES = (
         "kept_alive",
         "A connection is kept for further requests.",
         affine(1, 2, 3),
-        OK,
+        outputs(ADDED),
         KEPT_ALIVE,
     ),
     _infer.must(

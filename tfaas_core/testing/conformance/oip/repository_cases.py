@@ -85,6 +85,7 @@ REPOSITORY_CASES = (
         "A model that is loaded may be loaded again; the answer is a 200 once it is ready.",
         step(changed(_LOAD, model=PAIR), OK, skips=_NOT_ALLOWED),
         step(_READY, OK),
+        step(pair(), outputs(SUM, DIFFERENCE)),
     ),
     _repository.must(
         "load_unknown",
@@ -101,6 +102,7 @@ REPOSITORY_CASES = (
         step(_LOAD, OK),
         step(_READY, OK),
         step(pair(), outputs(SUM, DIFFERENCE)),
+        afterwards=_LOAD,
     ),
     _repository.should(
         "unload_with_parameters",
@@ -113,6 +115,7 @@ REPOSITORY_CASES = (
             skips=_NOT_ALLOWED,
         ),
         step(post(f"{_CONTROL}/load", b""), OK),
-        step(_READY, OK),
+        step(pair(), outputs(SUM, DIFFERENCE)),
+        afterwards=_LOAD,
     ),
 )

@@ -179,6 +179,7 @@ METADATA_CASES = (
         "If versions are told, they are strings.",
         _of(AFFINE),
         OK,
+        has_json({"name": AFFINE}),
         json_where(
             "versions, which are strings, or none", lambda d: _are_texts(d.get("versions", []))
         ),
