@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +17,9 @@ from tfaas_core.cli.options import json_option, print_json, print_table
 if TYPE_CHECKING:
     from tfaas_core.testing.conformance import Case, Outcome, Subject
 
-_PROTOCOLS = ("oip", "tfserving")
+_MAX_TIMEOUT_S = 3600
+
+_PROTOCOLS = ("tfserving", "oip")
 
 
 def _headers(
@@ -31,6 +34,13 @@ def _headers(
             raise click.BadParameter(f"the value of {name} is not one line of ASCII")
         headers[name] = value.strip()
     return headers
+
+
+def _seconds(_context: click.Context, _option: click.Parameter, seconds: float) -> float:
+    # NaN is in no range.
+    if not 0 < seconds <= _MAX_TIMEOUT_S:
+        raise click.BadParameter(f"{seconds:g} is not above 0, and at most {_MAX_TIMEOUT_S}")
+    return seconds
 
 
 @click.command(epilog="Example: tfaas conformance http://localhost:8000 --protocol oip")
@@ -68,7 +78,8 @@ def _headers(
     "--timeout",
     "timeout_s",
     metavar="SECONDS",
-    type=click.FloatRange(min=0, min_open=True, max=3600),
+    type=float,
+    callback=_seconds,
     default=30.0,
     show_default=True,
     help="How long each answer may take.",
@@ -90,9 +101,9 @@ def conformance(
     verbose: bool,
     as_json: bool,
 ) -> int:
-    """Try whether the server at URL keeps to the protocols that it speaks.
+    """Try whether a server keeps to the protocols that it speaks.
 
-    Any server: Triton, KServe, TensorFlow Serving, TFaaS. It has to serve the models that
+    Any server at URL: Triton, KServe, TensorFlow Serving, TFaaS. It has to serve the models that
     --write-models writes. Cases for what it lacks, or does not announce, are skipped. Fails if a
     case failed, or none passed.
     """
@@ -132,23 +143,22 @@ def _tried(subject: Subject, chosen: Sequence[Case], verbose: bool, as_json: boo
     outcomes = []
     for case in chosen:
         outcomes.append(outcome := subject.outcome(case))
-        if not as_json and (verbose or outcome.result == "failed"):
+        if not as_json and (verbose or outcome.fault is not None):
             click.echo(str(outcome))
     report = ConformanceReport(outcomes)
     if as_json:
         print_json(report.document())
     else:
-        _print_skipped([] if verbose else report.of("skipped"))
+        _print_reasons([] if verbose else report.outcomes)
         print_table(("GROUP", "PASSED", "FAILED", "SKIPPED"), report.rows())
     return 0 if report.conforms else 1
 
 
-def _print_skipped(skipped: Sequence[Outcome]) -> None:
-    """Each reason once."""
-    reasons = dict.fromkeys(outcome.reason for outcome in skipped)
-    for reason in reasons:
-        number = sum(outcome.reason == reason for outcome in skipped)
-        click.echo(f"skipped {number}: {reason}")
+def _print_reasons(outcomes: Sequence[Outcome]) -> None:
+    """Each reason once, with how many cases were not tried for it."""
+    reasons = Counter((outcome.result, outcome.reason) for outcome in outcomes if outcome.reason)
+    for (result, reason), number in reasons.items():
+        click.echo(f"{result} {number}: {reason}")
 
 
 def _write(folder: Path) -> None:

@@ -103,7 +103,7 @@ def get(path: str, **more: Any) -> Ask:
     return Ask("GET", path, **more)
 
 
-def post(path: str, document: Any = None, **more: Any) -> Ask:
+def post(path: str, document: Any = b"", **more: Any) -> Ask:
     """A POST of a JSON document, or of the bytes or the text that it is."""
     return Ask("POST", path, body=encoded(document), **more)
 

@@ -19,7 +19,9 @@ from tfaas_core.testing.conformance.tfserving.asks import V1
 Result = Literal["passed", "failed", "skipped"]
 
 _SILENT = 3
-"""After so many cases in a row without an answer, no further ones are tried."""
+"""After so many requests in a row without an answer, no further cases are tried."""
+
+_NOT_ASKED = "the server answered none of the requests before, and was not asked again"
 
 
 class Breach(msgspec.Struct, frozen=True):
@@ -31,7 +33,7 @@ class Breach(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What came of a case: ``fault`` if it failed, and ``reason`` if it was skipped."""
+    """What came of a case: ``fault`` if it failed, and ``reason`` if it was not tried at all."""
 
     id: str
     mark: str
@@ -84,11 +86,8 @@ class Subject:
     def outcome(self, case: Case) -> Outcome:
         """Tries a case."""
         told = (case.id, case.mark, case.sentence)
-        first = case.steps[0]
         if self._silent >= _SILENT:
-            got = "not asked: the server did not answer any of the requests before"
-            silence = Breach(first.ask.line, first.expected[0].words, got)
-            return Outcome(*told, "failed", silence)
+            return Outcome(*told, "failed", reason=_NOT_ASKED)
         try:
             self._check_offers(case)
             fault = self._fault(case)
