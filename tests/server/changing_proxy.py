@@ -16,7 +16,7 @@ _OF_THE_CONNECTION = ("content-length", "transfer-encoding", "connection", "keep
 
 
 class Sent(NamedTuple):
-    """A request, and the one before that was sent to the same path."""
+    """A request; names of headers are in lower case."""
 
     method: str
     path: str
@@ -56,9 +56,40 @@ Change = Callable[[Sent, Ask], Answered]
 """Answers a request; it may ask the other server."""
 
 
-@contextmanager
-def changing(url: str, change: Change) -> Iterator[str]:
-    """Serves what ``change`` makes of the server at ``url``; gives the URL."""
+class _Handler(BaseHTTPRequestHandler):
+    """Answers by a ``change``, which a subclass has."""
+
+    protocol_version = "HTTP/1.1"
+    change: Change
+    ask: Ask
+
+    def handle_one_request(self) -> None:
+        self.raw_requestline = self.rfile.readline(65537)
+        if not self.raw_requestline or not self.parse_request():
+            self.close_connection = True
+            return
+        told = type(self).change(self._sent(), type(self).ask)
+        self.send_response_only(told.status)
+        for name, value in told.headers.items():
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(told.body)))
+        self.end_headers()
+        self.wfile.write(told.body)
+
+    def _sent(self) -> Sent:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        body = self.rfile.read(int(headers.pop("content-length", 0)))
+        if headers.pop("transfer-encoding", None):
+            while size := int(self.rfile.readline(), 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+            headers["was-chunked"] = "yes"
+        return Sent(self.command, self.path, headers, body)
+
+
+def _asking(url: str) -> Ask:
+    """Asks the server at ``url``."""
 
     def ask(sent: Sent) -> Answered:
         parts = urlsplit(url)
@@ -73,34 +104,15 @@ def changing(url: str, change: Change) -> Iterator[str]:
         finally:
             connection.close()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    return ask
 
-        def handle_one_request(self) -> None:
-            self.raw_requestline = self.rfile.readline(65537)
-            if not self.raw_requestline or not self.parse_request():
-                self.close_connection = True
-                return
-            told = change(self._sent(), ask)
-            self.send_response_only(told.status)
-            for name, value in told.headers.items():
-                self.send_header(name, value)
-            self.send_header("content-length", str(len(told.body)))
-            self.end_headers()
-            self.wfile.write(told.body)
 
-        def _sent(self) -> Sent:
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            body = self.rfile.read(int(headers.pop("content-length", 0)))
-            if headers.pop("transfer-encoding", None):
-                while size := int(self.rfile.readline(), 16):
-                    body += self.rfile.read(size)
-                    self.rfile.readline()
-                self.rfile.readline()
-                headers["was-chunked"] = "yes"
-            return Sent(self.command, self.path, headers, body)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+@contextmanager
+def changing(url: str, change: Change) -> Iterator[str]:
+    """Serves what ``change`` makes of the server at ``url``; gives the URL."""
+    methods = {"change": staticmethod(change), "ask": staticmethod(_asking(url))}
+    handler = type("Handler", (_Handler,), methods)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     thread = Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
