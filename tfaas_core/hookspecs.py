@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tfaas_core.observer import Observer
     from tfaas_core.route import Route
     from tfaas_core.runtime import Runtime
+    from tfaas_core.service import Service
     from tfaas_core.storage import StorageFactory
 
 PROJECT = "tfaas"
@@ -118,6 +119,15 @@ def tfaas_register_routes(host: Host) -> Iterable[Route]:
     ``tfaas serve`` before it starts anything, and by the commands that list or check plugins, with
     a host at rest: that has the same attributes, but its storage is closed and its engine runs
     nothing, and no handler is called. A method of a path belongs to one plugin.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def tfaas_register_services(host: Host) -> Iterable[Service]:
+    """Services: methods that clients call by name, where a listener serves them, as gRPC's does.
+
+    Called like ``tfaas_register_routes``. A service's name belongs to one plugin.
     """
     raise NotImplementedError
 

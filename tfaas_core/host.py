@@ -36,6 +36,7 @@ from tfaas_core.routing.guards import Guards
 from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.routing.observers import Observers
 from tfaas_core.routing.proxies import Proxies
+from tfaas_core.routing.sealed_services import SealedServices
 from tfaas_core.routing.seam import SealedRoute, sealed
 from tfaas_core.runtime import Runtime
 from tfaas_core.settings.tables import CorsTable, Limits
@@ -257,6 +258,20 @@ class Host:
             owner = self._owner(route)
             routes.append(sealed(route, owner, plugins, owner in BUILTIN_PLUGINS, *watching))
         return routes
+
+    def services(self) -> SealedServices:
+        """What clients call by name; each method is behind the seam. Raises as ``routes``."""
+        return self._services
+
+    @cached_property
+    def _services(self) -> SealedServices:
+        return SealedServices.of(
+            self.plugins.services(self),
+            frozenset(plugin.module for plugin in self.plugins.found),
+            BUILTIN_PLUGINS,
+            (self.guards, self.observers, self.proxies),
+            manages=not self.config.server.has_admin_port,
+        )
 
     def _owner(self, route: Route) -> str:
         return self.plugins.owner("route", f"{route.methods[0]} {route.path}")

@@ -23,7 +23,7 @@ LAYERS = (
     | {"request_ids", "shared_memory", "spelling", "streams"},
     {"configured_path", "error_kinds", "json_text", "visit"},
     {"route", "tensors"},
-    {"guard", "models", "observer", "static_files"},
+    {"guard", "models", "observer", "service", "static_files"},
     {"codec", "routing", "sandbox", "secret", "storage", "system", "values"},
     {"decoding", "local_disk"},
     {"settings"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import pickle
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TypeGuard, get_args
 
 import click
@@ -19,6 +19,7 @@ from tfaas_core.plugins.media_type import is_media_type
 from tfaas_core.route import Right, Route
 from tfaas_core.routing.pattern import Pattern
 from tfaas_core.runtime import Runtime
+from tfaas_core.service import Method, Service
 from tfaas_core.settings.checks import keys_of
 from tfaas_core.settings.tables import PluginsTable
 from tfaas_core.system.one_line import described
@@ -27,6 +28,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 _CODEC_NAME = re.compile(r"[a-z0-9-]+")
 _LISTENER_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+_SERVICE_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 _COMMAND_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _SECTION_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _KIND_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -207,6 +209,33 @@ def wrong_with_listener(listener: Listener) -> Iterator[str]:
     for field, value in zip(("keys", "url"), _fields(listener, "keys", "url"), strict=True):
         if not isinstance(value, str):
             yield f"{label} with the {field} {shown(value)}, expected a text"
+
+
+def wrong_with_service(service: Service) -> Iterator[str]:
+    """What keeps it from being called."""
+    name, methods = _fields(service, "name", "methods")
+    if not isinstance(name, str) or _SERVICE_NAME.fullmatch(name) is None:
+        yield (
+            f"registers the service {shown(service)} with the name {shown(name)}, "
+            "expected one like 'package.Service'"
+        )
+        return
+    label = f"registers the service `{name}`"
+    if not isinstance(methods, Mapping):
+        yield f"{label} with the methods {shown(methods)}, expected a mapping of names to Methods"
+        return
+    for called, method in methods.items():
+        if not isinstance(called, str) or not called.isidentifier():
+            yield f"{label} with the method {shown(called)}, expected a name like 'Predict'"
+        elif not isinstance(method, Method):
+            yield f"{label} with {called} as {shown(method)}, expected a Method"
+        elif method.right not in get_args(Right):
+            yield (
+                f"{label} with the right {shown(method.right)} for {called}, expected one of "
+                f"{', '.join(get_args(Right))}"
+            )
+        elif complaint := why_no_handler(method.handler):
+            yield f"{label}, but the handler of {called} {complaint}"
 
 
 def _fields(struct: msgspec.Struct, *names: str) -> list[object]:

@@ -35,6 +35,7 @@ BUILTIN_PLUGINS = (
     "tfaas_plugins.health",
     "tfaas_plugins.protocols.tfserving",
     "tfaas_plugins.protocols.oip",
+    "tfaas_plugins.grpc_server",
     "tfaas_plugins.management",
     "tfaas_plugins.access_log",
     "tfaas_plugins.rate_limit",

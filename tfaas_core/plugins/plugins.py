@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ import pluggy
 from tfaas_core.codec import Codec
 from tfaas_core.config import Config
 from tfaas_core.engine.base import EngineFactory
-from tfaas_core.errors import ConfigError, PluginError, StartupError
+from tfaas_core.errors import PluginError, StartupError
 from tfaas_core.guard import Guard
 from tfaas_core.listener import Listener
 from tfaas_core.observer import Observer
@@ -30,11 +30,12 @@ from tfaas_core.plugins.owned_part import OwnedPart
 from tfaas_core.plugins.paths import model_predict_paths, predict_paths
 from tfaas_core.plugins.plugin import Plugin, broken
 from tfaas_core.plugins.registrations import Registration, Registrations
-from tfaas_core.plugins.sections import made_storage, read_section, unknown_sections
+from tfaas_core.plugins.sections import choose, made_storage, read_section, unknown_sections
 from tfaas_core.route import Route
 from tfaas_core.routing.guards import Guards
 from tfaas_core.routing.observers import Observers
 from tfaas_core.runtime import Runtime
+from tfaas_core.service import Service
 from tfaas_core.storage import Storage, StorageFactory
 from tfaas_core.system.one_line import one_line
 
@@ -129,6 +130,11 @@ class Plugins:
                 routes.append(route)
         return routes
 
+    def services(self, host: object) -> list[tuple[Service, str]]:
+        """The plugins' services, in order, each with the module of its plugin."""
+        asked = self._claimed("service", Service, checks.wrong_with_service, host=host)
+        return [(service, plugin.module) for plugin, service in asked]
+
     def lifespans(self, host: object) -> list[Lifespan]:
         """What plugins do beside serving ``host``, in order; none is entered."""
         lifespans: list[Lifespan] = []
@@ -143,14 +149,8 @@ class Plugins:
 
     def listeners(self, config: Config) -> list[OwnedListener]:
         """Where the server listens beside its own port, in order."""
-        hook = "tfaas_register_listeners"
-        listeners: list[OwnedListener] = []
-        self._registrations.forget(hook)
-        for plugin, listener in self._inquiry.objects(hook, Listener, config=config):
-            check = partial(checks.wrong_with_listener, listener)
-            is_right = self._inquiry.is_right(plugin, hook, check)
-            if is_right and self._add(Registration(plugin, hook, "listener", listener.name)):
-                listeners.append(OwnedListener(plugin, listener))
+        asked = self._claimed("listener", Listener, checks.wrong_with_listener, config=config)
+        listeners = [OwnedListener(plugin, listener) for plugin, listener in asked]
         for error in wrong_together(config, listeners):
             self._inquiry.on_error(error)
         return listeners
@@ -167,15 +167,9 @@ class Plugins:
 
     def commands(self, builtin: Collection[str]) -> list[click.Command]:
         """The plugins' commands, in order; ``builtin`` are the names of TFaaS's own."""
-        hook = "tfaas_register_commands"
-        commands: list[click.Command] = []
-        self._registrations.forget(hook)
-        for plugin, command in self._inquiry.objects(hook, click.Command):
-            check = partial(checks.wrong_with_command, command, builtin)
-            is_right = self._inquiry.is_right(plugin, hook, check)
-            if is_right and self._add(Registration(plugin, hook, "command", str(command.name))):
-                commands.append(command)
-        return commands
+        check = partial(checks.wrong_with_command, builtin=builtin)
+        asked = self._claimed("command", click.Command, check)
+        return [command for _plugin, command in asked]
 
     def storage(self, config: Config) -> Storage:
         """The storage that ``config`` chooses. Raises ConfigError, too."""
@@ -206,7 +200,8 @@ class Plugins:
     def owner(self, kind: str, name: str) -> str:
         """The module of the plugin that registered, say, ``"codec"`` ``"json"``.
 
-        ``kind`` is codec, media type, storage, runtime, engine, route, listener, command, lifespan.
+        ``kind`` is codec, media type, storage, runtime, engine, route, service, listener, command,
+        lifespan.
         A route's name is like ``GET /models``; a codec owns its predict routes. Raises KeyError.
         """
         return self._registrations.owner(kind, name).module
@@ -236,6 +231,18 @@ class Plugins:
                 continue
             self._registrations.note(Registration(plugin, hook, kind, type(value).__name__))
             yield value, plugin.module
+
+    def _claimed(
+        self, kind: str, expected: type[T], check: Callable[[T], Iterator[str]], **given: Any
+    ) -> Iterator[tuple[Plugin, T]]:
+        """What is called by its ``name``, each of which belongs to one plugin."""
+        hook = f"tfaas_register_{kind}s"
+        self._registrations.forget(hook)
+        for plugin, value in self._inquiry.objects(hook, expected, **given):
+            is_right = self._inquiry.is_right(plugin, hook, partial(check, value))
+            name = getattr(value, "name", "")
+            if is_right and self._add(Registration(plugin, hook, kind, name)):
+                yield plugin, value
 
     def _add_codec(self, plugin: Plugin, hook: str, codec: Codec[Any]) -> bool:
         if not self._add(Registration(plugin, hook, "codec", codec.name)):
@@ -290,11 +297,3 @@ class Plugins:
             if is_right and self._add(Registration(plugin, hook, kind, name)):
                 found[name] = value
         return found
-
-
-def choose(table: str, kind: str, found: Mapping[str, T]) -> T:
-    """What ``kind`` of ``[table]`` names; raises ConfigError if nothing registered that name."""
-    if kind not in found:
-        there = ", ".join(sorted(found)) or "none"
-        raise ConfigError(f"unknown {table} '{kind}'; there are: {there} - at `$.{table}.kind`")
-    return found[kind]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -15,6 +15,7 @@ from tfaas_core.settings.checks import as_table, keys_of, unknown
 from tfaas_core.storage import Storage, StorageFactory
 
 S = TypeVar("S", bound=msgspec.Struct)
+T = TypeVar("T")
 
 _PATH = "$.plugins"
 
@@ -70,3 +71,11 @@ def _blamed(config: Config, message: str) -> ConfigError:
     path = re.search(r" - at `([^`]+)`", message)
     source = config.source_of(path[1]) if path else config.file
     return ConfigError(f"{source}: {message}" if source else message)
+
+
+def choose(table: str, kind: str, found: Mapping[str, T]) -> T:
+    """What ``kind`` of ``[table]`` names; raises ConfigError if nothing registered that name."""
+    if kind not in found:
+        there = ", ".join(sorted(found)) or "none"
+        raise ConfigError(f"unknown {table} '{kind}'; there are: {there} - at `$.{table}.kind`")
+    return found[kind]

@@ -36,6 +36,7 @@ def serve(config: Config, demo: bool, read: Callable[[], Config]) -> int:
         composition = Composition.of(config)
         host = Host.at_rest(composition)
         host.routes()
+        host.services()
         renewal = partial(Renewal, composition, read, host.live_tables)
         listeners = composition.plugins.listeners(composition.config)
         composition.check_reach(listeners)

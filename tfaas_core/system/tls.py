@@ -105,6 +105,8 @@ class LiveTls:
 
     def __init__(self, files: TlsFiles) -> None:
         """Raises ConfigError."""
+        self.files = files
+        """Those of now."""
         self._now = files.context()
         self._changed_s = 0.0
         self.context = files.context()
@@ -114,6 +116,7 @@ class LiveTls:
     def take(self, files: TlsFiles) -> None:
         """From now on, those. Raises ConfigError, and then keeps the former."""
         self._now = files.context()
+        self.files = files
         self._changed_s = time.time()
         # A connection begins with this one's.
         self.context.verify_mode = self._now.verify_mode

@@ -170,7 +170,9 @@ def _built(config: Config, commands: Collection[str], report: _Report) -> _Built
         report(error)
         _ask_all(config, built.plugins)
     else:
-        Host.at_rest(built.composition).routes()
+        host = Host.at_rest(built.composition)
+        host.routes()
+        host.services()
         built.listeners = built.plugins.listeners(built.composition.config)
         try:
             built.composition.check_reach(built.listeners)

@@ -160,6 +160,8 @@ def _strings(found: Flat) -> Array:
             array[index] = from_base64(value)
         elif type(value) is str:
             array[index] = _encoded(value)
+        elif type(value) is bytes:  # of no JSON, but of a message of gRPC
+            array[index] = value
         else:
             raise wrong_value([value], np.dtype(object))
     return array.reshape(found.shape)

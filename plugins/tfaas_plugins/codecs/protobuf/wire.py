@@ -29,7 +29,7 @@ def check_frame(body: bytes, max_rows: int) -> None:
     """
     if len(body) <= _LEAST_FIELD_BYTES * max_rows:
         return
-    for index, (_, start, end) in enumerate(_fields(body)):
+    for index, (_, start, end) in enumerate(fields_of(body)):
         if index >= max_rows:
             raise TooLarge(
                 f"the DataFrame has more than the {max_rows} rows that may ever wait for a model "
@@ -53,7 +53,7 @@ def check_row(body: bytes, start: int, end: int, place: str) -> None:
             expected=MAX_ROW_BYTES,
             got=size,
         )
-    if any(count >= MAX_ROW_FIELDS for count, _ in enumerate(_fields(body, start, end))):
+    if any(count >= MAX_ROW_FIELDS for count, _ in enumerate(fields_of(body, start, end))):
         raise TooLarge(
             f"{place} has more than {MAX_ROW_FIELDS} fields; send its values packed",
             expected=MAX_ROW_FIELDS,
@@ -62,14 +62,14 @@ def check_row(body: bytes, start: int, end: int, place: str) -> None:
 
 def rows_in(body: bytes) -> Iterator[bytes]:
     """The rows of a DataFrame, one after the other. Raises DecodeError if it is none."""
-    for tag, start, end in _fields(body):
+    for tag, start, end in fields_of(body):
         if end > len(body):
             raise DecodeError("a field is longer than the message")
         if tag == _ROW_TAG:
             yield body[start:end]
 
 
-def _fields(body: bytes, at: int = 0, end: int | None = None) -> Iterator[tuple[int, int, int]]:
+def fields_of(body: bytes, at: int = 0, end: int | None = None) -> Iterator[tuple[int, int, int]]:
     """Each field of a message, as far as it is one: its tag, and from where to where it is."""
     end = len(body) if end is None else end
     while at < end:
@@ -94,3 +94,13 @@ def _varint(body: bytes, at: int) -> tuple[int, int]:
         if byte < 0x80:
             return number, at + index + 1
     return number, len(body) + 1
+
+
+def varint_bytes(number: int) -> bytes:
+    """``number`` as it stands in a message."""
+    written = bytearray()
+    while number >= 0x80:
+        written.append(number & 0x7F | 0x80)
+        number >>= 7
+    written.append(number)
+    return bytes(written)

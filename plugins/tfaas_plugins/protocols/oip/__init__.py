@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -10,7 +11,11 @@ from tfaas_core.config import Config
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
 from tfaas_core.route import Route
+from tfaas_core.service import Service
 from tfaas_plugins.protocols.oip.sizes import MEMORY_BYTES
+
+if TYPE_CHECKING:
+    from tfaas_plugins.protocols.oip.parts import Parts
 
 NAME = "oip"
 
@@ -38,16 +43,12 @@ def tfaas_register_memory(config: Config) -> Mapping[str, int]:
 def tfaas_register_routes(host: Host) -> Iterable[Route]:
     """All below ``/v2``; who may predict may see what a model takes, and health everybody."""
     from tfaas_plugins.protocols.oip.api import InferenceApi
-    from tfaas_plugins.protocols.oip.control import RepositoryApi
-    from tfaas_plugins.protocols.oip.statistics import Statistics
-    from tfaas_plugins.protocols.unloaded import UnloadedModels
 
-    table: OipTable = host.settings(NAME)
-    unloaded = UnloadedModels(host.memory[NAME])
-    if table.model_control:
-        host.shared[UnloadedModels.KEY] = unloaded
-    repository = RepositoryApi(host, unloaded, table.model_control)
-    api = InferenceApi(host, unloaded, Statistics(host.memory[NAME]), repository)
+    parts = _parts(host)
+    repository = parts.repository
+    if repository.is_allowed:
+        host.shared[parts.unloaded.KEY] = parts.unloaded
+    api = InferenceApi(host, parts.facts, parts.inference, repository)
     for path in ("/v2", "/V2"):
         yield Route(path, ("GET",), api.get, right="predict")
         yield Route(f"{path}/{{path...}}", ("GET",), api.get, right="predict")
@@ -57,3 +58,18 @@ def tfaas_register_routes(host: Host) -> Iterable[Route]:
         control = f"{path}/repository/models/{{name}}"
         yield Route(f"{control}/load", ("POST",), repository.load, right="admin")
         yield Route(f"{control}/unload", ("POST",), repository.unload, right="admin")
+
+
+@hookimpl
+def tfaas_register_services(host: Host) -> Iterable[Service]:
+    """``inference.GRPCInferenceService``."""
+    from tfaas_plugins.protocols.oip.calls import InferenceCalls
+
+    yield InferenceCalls(host, _parts(host)).service()
+
+
+def _parts(host: Host) -> Parts:
+    from tfaas_plugins.protocols.oip.parts import Parts
+
+    table: OipTable = host.settings(NAME)
+    return Parts.of(host, host.memory[NAME], table.model_control)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -29,22 +29,12 @@ class _Written(msgspec.Struct, frozen=True):
 
 
 def infer_answer(
-    result: InferenceResult,
-    wanted: Sequence[WantedOutput],
-    request_id: str | None,
-    labels: Sequence[str],
+    result: InferenceResult, wanted: Sequence[WantedOutput], request_id: str | None
 ) -> Response:
     """The outputs as they are wanted. Raises BadBody if JSON cannot hold them."""
     version = result.version
-    specs = {spec.name: spec for spec in version.signature.outputs}
-    has_batch = version.signature.batch is not BatchAxis.NONE
-    written = []
-    for each in wanted:
-        array, datatype = result.outputs[each.name], datatype_of(specs[each.name])
-        if each.classes:
-            batched = has_batch and not specs[each.name].constant
-            array, datatype = _classified(array, each.classes, batched, labels), "BYTES"
-        written.append(_written(each, array, datatype))
+    outputs = outputs_of(result, wanted)
+    written = [_written(each, *found) for each, found in zip(wanted, outputs, strict=True)]
     document: dict[str, Any] = {
         "model_name": version.name,
         "model_version": str(version.version),
@@ -59,6 +49,23 @@ def infer_answer(
         return Response(text)
     body = b"".join([text, *raws])
     return Response(body, media_type=_BINARY, headers={JSON_LENGTH: str(len(text))})
+
+
+def outputs_of(
+    result: InferenceResult, wanted: Sequence[WantedOutput]
+) -> Iterator[tuple[Array, str]]:
+    """Each wanted output with its datatype, or its classes, if these are. Raises BadBody."""
+    signature, labels = result.version.signature, result.version.labels
+    specs = {spec.name: spec for spec in signature.outputs}
+    has_batch = signature.batch is not BatchAxis.NONE
+    for each in wanted:
+        array, spec = result.outputs[each.name], specs[each.name]
+        datatype = datatype_of(spec)
+        if each.classes:
+            batched = has_batch and not spec.constant
+            yield _classified(array, each.classes, batched, labels), "BYTES"
+        else:
+            yield array, datatype
 
 
 def _written(wanted: WantedOutput, array: Array, datatype: str) -> _Written:

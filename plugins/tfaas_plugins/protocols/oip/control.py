@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from tfaas_core.errors import BadBody, DoesNotFit, TfaasError, Unavailable, UnknownModel
@@ -32,10 +33,14 @@ class RepositoryApi:
             ready = fields.get("ready", False)
             if type(ready) is not bool:
                 raise BadBody("Invalid value for 'ready': expected a boolean")
+        return json_response(await self.entries(request, ready))
+
+    async def entries(self, request: Request, ready: bool) -> list[dict[str, Any]]:
+        """One for each version, of models that ``request`` may see; ``ready``: of these alone."""
         models = self._host.catalog.list()
         visible = await visible_models(request, [model.name for model in models])
         entries = [entry for m in models if m.name in visible for entry in self._entries(m)]
-        return json_response([e for e in entries if not ready or e["state"] == "READY"])
+        return [each for each in entries if not ready or each["state"] == "READY"]
 
     def _entries(self, model: Model) -> list[dict[str, Any]]:
         is_unloaded = self._unloaded.holds(model.name)
@@ -51,37 +56,49 @@ class RepositoryApi:
 
     async def load(self, request: Request) -> Response:
         """``POST /v2/repository/models/NAME/load``: answers when the model is loaded."""
-        return await answered(self._load(request))
+        return await answered(self._changed(request, self.load_model))
 
     async def unload(self, request: Request) -> Response:
         """``POST /v2/repository/models/NAME/unload``: from then on it is refused."""
-        return await answered(self._unload(request))
+        return await answered(self._changed(request, self.unload_model))
 
-    async def _load(self, request: Request) -> Response:
-        model = self._model(request)
-        live = model.live
-        try:
-            await self._host.engine.ready(live)
-        except TfaasError as error:
-            raise DoesNotFit(f"failed to load {model.name!r}: {error.message}") from None
-        self._unloaded.remove(model.name)
+    async def _changed(
+        self, request: Request, change: Callable[[str], Awaitable[None]]
+    ) -> Response:
+        self.check_allowed()
+        if request.body.strip():
+            parameters = read_fields_of(request.body, _LIKE).get("parameters") or {}
+            if not isinstance(parameters, dict):
+                raise BadBody("Unable to parse 'parameters': expected an object")
+            check_parameters(parameters)
+        await change(request.path_fields["name"])
         return Response()
 
-    async def _unload(self, request: Request) -> Response:
-        model = self._model(request)
-        self._unloaded.add(model.name)
-        for version in model.versions:
-            self._host.engine.retire(version)
-        return Response()
-
-    def _model(self, request: Request) -> Model:
-        name = request.path_fields["name"]
+    def check_allowed(self) -> None:
+        """Raises Unavailable unless models may be loaded and unloaded."""
         if not self.is_allowed:
             raise Unavailable(
                 "explicit model load / unload is not allowed; "
                 "model_control = true of [plugins.oip] in tfaas.toml allows it"
             )
-        _check_parameters(request.body)
+
+    async def load_model(self, name: str) -> None:
+        """Waits until it is loaded. Raises BadBody for one that is not there, and DoesNotFit."""
+        live = self._model(name).live
+        try:
+            await self._host.engine.ready(live)
+        except TfaasError as error:
+            raise DoesNotFit(f"failed to load {name!r}: {error.message}") from None
+        self._unloaded.remove(name)
+
+    async def unload_model(self, name: str) -> None:
+        """From now on it is refused. Raises BadBody for one that is not there."""
+        model = self._model(name)
+        self._unloaded.add(name)
+        for version in model.versions:
+            self._host.engine.retire(version)
+
+    def _model(self, name: str) -> Model:
         try:
             return self._host.catalog.model(name)
         except UnknownModel:
@@ -90,14 +107,10 @@ class RepositoryApi:
             ) from None
 
 
-def _check_parameters(body: bytes) -> None:
-    if not body.strip():
-        return
-    parameters = read_fields_of(body, _LIKE).get("parameters") or {}
-    if not isinstance(parameters, dict):
-        raise BadBody("Unable to parse 'parameters': expected an object")
-    for key in parameters:
-        if key == "config" or key.startswith("file:"):
+def check_parameters(names: Iterable[str]) -> None:
+    """Raises BadBody for parameters of a load that would change what is loaded."""
+    for name in names:
+        if name == "config" or name.startswith("file:"):
             raise BadBody(
-                f"the parameter {key[:80]!r} would replace a model's files; upload it by /upload"
+                f"the parameter {name[:80]!r} would replace a model's files; upload it by /upload"
             )

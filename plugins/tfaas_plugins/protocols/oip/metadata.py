@@ -19,10 +19,15 @@ def model_metadata(version: ModelVersion, versions: Iterable[ModelVersion]) -> d
     return {
         "name": version.name,
         "versions": [str(each.version) for each in versions],
-        "platform": _PLATFORMS.get(version.runtime, version.runtime),
+        "platform": platform_of(version),
         "inputs": [_tensor(spec) for spec in signature.inputs],
         "outputs": [_tensor(spec) for spec in signature.outputs],
     }
+
+
+def platform_of(version: ModelVersion) -> str:
+    """What the protocol calls the runtime of a version."""
+    return _PLATFORMS.get(version.runtime, version.runtime)
 
 
 def _tensor(spec: TensorSpec) -> dict[str, Any]:

@@ -19,7 +19,7 @@ _SERVER = {
     "/logging": ("logging", "GET"),
     "/repository/index": ("index", "POST"),
 }
-_MODEL = re.compile(r"/models/([^/]+)(?:/versions/([^/]+))?(?:/(ready|infer|stats))?")
+_MODEL = re.compile(r"/models/([^/]+)(?:/versions/([^/]+))?(?:/(ready|infer|stats|config))?")
 _NUMBER = re.compile(r"[0-9]{1,19}")
 
 

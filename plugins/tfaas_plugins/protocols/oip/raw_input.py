@@ -23,7 +23,7 @@ def raw_input(body: bytes, version: ModelVersion) -> tuple[InferBody, dict[str, 
         )
     (spec,) = inputs
     datatype, shape = datatype_of(spec), spec.shape
-    asked = InferBody(None, {}, (), None, True, {})
+    asked = InferBody(None, {}, (), None, True, {}, 1)
     if shape is None or shape.count(None) > 1:
         raise BadBody(f"the shape of input {spec.name!r} cannot be deduced from a raw request")
     if datatype == "BYTES":

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from tfaas_core.errors import BadBody
+from tfaas_core.errors import BadBody, TooLarge
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.settings.tables import Limits
 from tfaas_core.tensors import Array, TensorSpec
 from tfaas_plugins.protocols.json_values import (
     Flat,
@@ -26,6 +27,7 @@ from tfaas_plugins.protocols.oip.datatypes import (
     from_raw,
 )
 
+_LIMITS = Limits()
 _SCALARS = (str, int, float, bool)
 _MOST_INPUTS = 4096
 _DIMENSION = 1 << 63
@@ -45,7 +47,8 @@ class InferBody(msgspec.Struct, frozen=True):
     """What an infer request says, as far as that needs no model.
 
     ``inputs`` are objects as they came; ``tails`` are the binary tensors, by the input's place.
-    ``outputs`` None: all are wanted, ``binary`` says how.
+    ``outputs`` None: all are wanted, ``binary`` says how. ``max_strings``: so many are read of a
+    binary tensor.
     """
 
     id: str | None
@@ -54,6 +57,7 @@ class InferBody(msgspec.Struct, frozen=True):
     outputs: Sequence[WantedOutput] | None
     binary: bool
     tails: Mapping[int, memoryview]
+    max_strings: int
 
     @property
     def timeout_s(self) -> float | None:
@@ -71,8 +75,27 @@ class InferBody(msgspec.Struct, frozen=True):
             raise BadBody("the parameter 'signature_name' is no string")
         return name or None
 
+    def wanted(self, version: ModelVersion) -> Sequence[WantedOutput]:
+        """The outputs that are asked for: those of the signature, if none is named."""
+        if self.outputs is not None:
+            return self.outputs
+        return [WantedOutput(spec.name, self.binary) for spec in version.signature.outputs]
 
-def infer_body(document: Any, tail: memoryview) -> InferBody:
+
+def check_count(inputs: int) -> None:
+    """Raises BadBody if a request has too many inputs."""
+    if inputs > _MOST_INPUTS:
+        raise BadBody(f"the request has {inputs} inputs, at most {_MOST_INPUTS} are read")
+
+
+def check_keys(parameters: Iterable[str], allowed: str = "") -> None:
+    """Raises BadBody if a parameter of a request, other than ``allowed``, has a reserved name."""
+    for key in parameters:
+        if key.startswith("triton_") and key != allowed:
+            raise BadBody(f"parameter keys starting with 'triton_' are reserved, got {key[:80]!r}")
+
+
+def infer_body(document: Any, tail: memoryview, limits: Limits = _LIMITS) -> InferBody:
     """Reads a request; ``tail`` is what stands behind its JSON. Raises BadBody."""
     if type(document) is not dict:
         raise BadBody("the request is not a JSON object")
@@ -80,18 +103,15 @@ def infer_body(document: Any, tail: memoryview) -> InferBody:
     if request_id is not None and type(request_id) is not str:
         raise BadBody("Unable to parse 'id': expected a string")
     parameters = _parameters(document, "the request")
-    for key in parameters:
-        if key.startswith("triton_"):
-            raise BadBody(f"parameter keys starting with 'triton_' are reserved, got {key[:80]!r}")
+    check_keys(parameters)
     binary = _flag(parameters, "binary_data_output")
     inputs = document.get("inputs")
     if type(inputs) is not list or not all(type(each) is dict for each in inputs):
         raise BadBody("Unable to parse 'inputs': expected a list of objects")
-    if len(inputs) > _MOST_INPUTS:
-        raise BadBody(f"the request has {len(inputs)} inputs, at most {_MOST_INPUTS} are read")
+    check_count(len(inputs))
     outputs = _outputs(document.get("outputs"), binary)
     tails = _tails(inputs, tail)
-    return InferBody(request_id, parameters, inputs, outputs, binary, tails)
+    return InferBody(request_id, parameters, inputs, outputs, binary, tails, limits.max_values)
 
 
 def _parameters(owner: dict[str, Any], what: str) -> dict[str, Any]:
@@ -126,14 +146,15 @@ def _output(output: dict[str, Any], binary: bool) -> WantedOutput:
     if type(name) is not str:
         raise BadBody("Unable to parse 'outputs': each needs a 'name', a string")
     parameters = _parameters(output, f"output {name[:80]!r}")
-    _no_shared_memory(parameters, f"output {name[:80]!r}")
+    check_no_shared_memory(parameters, f"output {name[:80]!r}")
     classes = parameters.get("classification", 0)
     if type(classes) is not int or classes < 0:
         raise BadBody(f"'classification' of output {name[:80]!r} is no whole number above 0")
     return WantedOutput(name, _flag(parameters, "binary_data", binary), classes)
 
 
-def _no_shared_memory(parameters: Mapping[str, Any], what: str) -> None:
+def check_no_shared_memory(parameters: Iterable[str], what: str) -> None:
+    """Raises BadBody if the values of ``what`` are not in the request."""
     if any(key.startswith("shared_memory") for key in parameters):
         raise BadBody(f"{what} is in shared memory, which this server does not support")
 
@@ -144,7 +165,7 @@ def _tails(inputs: Sequence[dict[str, Any]], tail: memoryview) -> dict[int, memo
     for place, each in enumerate(inputs):
         name = _name(each)
         parameters = _parameters(each, f"input {name[:80]!r}")
-        _no_shared_memory(parameters, f"input {name[:80]!r}")
+        check_no_shared_memory(parameters, f"input {name[:80]!r}")
         size = parameters.get("binary_data_size")
         if size is None:
             continue
@@ -186,7 +207,10 @@ def arrays_of(body: InferBody, version: ModelVersion) -> dict[str, Array]:
             if name in signature.unused:
                 continue
             raise BadBody(f"unexpected inference input {name[:80]!r} for model {model!r}")
-        arrays[name] = _array(each, spec, body.tails.get(place), model)
+        tail = body.tails.get(place)
+        if tail is not None and each.get("datatype") == "BYTES":
+            _check_strings(each.get("shape"), body.max_strings, name)
+        arrays[name] = _array(each, spec, tail, model)
     needed = [spec.name for spec in signature.inputs if spec.default is None]
     missing = [name for name in needed if name not in arrays]
     if missing:
@@ -195,6 +219,16 @@ def arrays_of(body: InferBody, version: ModelVersion) -> dict[str, Array]:
             f"input(s) {list(arrays)}, but missing required input(s) {missing}"
         )
     return arrays
+
+
+def _check_strings(shape: Any, most: int, name: str) -> None:
+    """Raises TooLarge: each becomes an object."""
+    if elements_of(_shape(shape, name), f"the shape of input {name!r}") > most:
+        raise TooLarge(
+            f"input {name!r} has more than {most} strings (limits.max_values); send fewer at a "
+            "time",
+            expected=most,
+        )
 
 
 def _array(each: dict[str, Any], spec: TensorSpec, tail: memoryview | None, model: str) -> Array:

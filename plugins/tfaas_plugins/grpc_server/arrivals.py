@@ -1,0 +1,116 @@
+"""Arrivals: how many calls there are, and whose messages are still to come when it is too many."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from tfaas_core.errors import Unavailable
+from tfaas_core.routing.in_flight import InFlight
+
+_LOOK_S = 0.2
+_LEAST_S = 1.0
+"""Who has had less time to send a message is left alone."""
+
+_PAGE_BYTES = os.sysconf("SC_PAGESIZE")
+_STATM = Path("/proc/self/statm")
+
+_log = logging.getLogger("tfaas.grpc")
+
+
+class Arrivals:
+    """Counts calls, and ends the oldest of those whose message has not come, if it has to.
+
+    Such a message may be half there: gRPC's library keeps it, and tells nobody how much that is. So
+    whoever sends none must make room for others, and all must if the process grows by more than the
+    bodies of requests may take.
+    """
+
+    def __init__(self, most_calls: int, in_flight: InFlight) -> None:
+        self._most_calls = most_calls
+        self._in_flight = in_flight
+        self._calls = 0
+        self._waiting: OrderedDict[asyncio.Task[Any], float] = OrderedDict()
+        self._ended: set[asyncio.Task[Any]] = set()
+        self._usual_bytes = 0
+
+    def enter(self) -> None:
+        """One call more. Raises Unavailable if there are too many, which all have come."""
+        if self._calls >= self._most_calls and not self._end_oldest():
+            raise Unavailable(
+                f"this HTTP worker has the {self._most_calls} calls that it may have "
+                "(limits.max_connections); try again"
+            )
+        self._calls += 1
+
+    def leave(self) -> None:
+        """A call is over."""
+        self._calls -= 1
+
+    async def message(self, read: Callable[[], Awaitable[Any]]) -> Any:
+        """What ``read`` gives, once it is there. Raises Unavailable if it has to make room."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._waiting[task] = time.monotonic()
+        try:
+            return await read()
+        except asyncio.CancelledError:
+            if task not in self._ended:
+                raise
+            task.uncancel()
+            raise Unavailable("the message did not come, and others need the room") from None
+        finally:
+            self._waiting.pop(task, None)
+            self._ended.discard(task)
+
+    async def watch(self) -> None:
+        """Looks at the memory of the process, until it is cancelled."""
+        with suppress(OSError):  # no Linux, and nothing to look at
+            self._usual_bytes = _own_bytes()
+            while True:
+                await asyncio.sleep(_LOOK_S)
+                if self._waiting:
+                    self._look()
+
+    def _look(self) -> None:
+        known = self._in_flight.most_bytes - self._in_flight.left
+        unknown = _own_bytes() - self._usual_bytes - known
+        if unknown <= self._in_flight.most_bytes:
+            return
+        # What stays though they are gone is not theirs.
+        self._usual_bytes += unknown
+        before_s = time.monotonic() - _LEAST_S
+        late = [task for task, since_s in self._waiting.items() if since_s < before_s]
+        for task in late:
+            self._end(task)
+        _log.warning(
+            "messages that are still to come have taken %d MB; %d calls were ended",
+            unknown // 1_000_000,
+            len(late),
+        )
+
+    def _end_oldest(self) -> bool:
+        if not self._waiting:
+            return False
+        oldest, since_s = next(iter(self._waiting.items()))
+        if since_s > time.monotonic() - _LEAST_S:
+            return False
+        self._end(oldest)
+        return True
+
+    def _end(self, task: asyncio.Task[Any]) -> None:
+        del self._waiting[task]
+        self._ended.add(task)
+        task.cancel()
+
+
+def _own_bytes() -> int:
+    resident, shared = _STATM.read_text().split()[1:3]
+    return (int(resident) - int(shared)) * _PAGE_BYTES

@@ -1,0 +1,46 @@
+"""Heads: what a call says before its message, as guards and observers know it from HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+from urllib.parse import unquote
+
+from tfaas_core.fields import Headers
+from tfaas_core.route import ClientAddress, Head
+
+_MOST_KEPT = 1024
+_LONGEST_KEPT = 2048
+"""In characters, of all metadata."""
+
+_SUBJECT = "x509_subject"
+
+
+def head_of(path: str, metadata: Sequence[tuple[str, str | bytes]], scheme: str) -> Head:
+    """The head of a call. Metadata that are bytes, in keys that end in ``-bin``, are left out."""
+    pairs = tuple((key, value) for key, value in metadata if type(value) is str)
+    is_short = sum(len(key) + len(value) for key, value in pairs) <= _LONGEST_KEPT
+    return _kept(path, pairs, scheme) if is_short else _made(path, pairs, scheme)
+
+
+def _made(path: str, pairs: tuple[tuple[str, str], ...], scheme: str) -> Head:
+    return Head("POST", path, headers=Headers(pairs), scheme=scheme)
+
+
+_kept = lru_cache(_MOST_KEPT)(_made)
+
+
+def client_of(peer: str, proofs: Any) -> ClientAddress:
+    """Whose call it is: ``peer`` as gRPC writes it, like ``ipv4:127.0.0.1:5000``."""
+    subject = _subject(proofs)
+    kind, _, place = peer.partition(":")
+    ip, _, port = unquote(place).rpartition(":")
+    if kind not in ("ipv4", "ipv6") or not port.isdecimal():
+        return ClientAddress(subject=subject)
+    return ClientAddress(ip.strip("[]"), int(port), subject)
+
+
+def _subject(proofs: Any) -> str:
+    found = proofs.get(_SUBJECT) if proofs else None
+    return found[0].decode(errors="replace") if found else ""

@@ -1,0 +1,166 @@
+"""Streams: messages that come and go in one call, each answered as a call of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, TypeAlias
+
+from tfaas_core.errors import TfaasError, Unavailable
+from tfaas_core.route import Response
+from tfaas_core.routing.sealed_services import SealedMethod
+from tfaas_core.routing.seam import error_answer
+from tfaas_plugins.grpc_server.answering import Answering, refuse, refuse_because
+from tfaas_plugins.grpc_server.call import GrpcCall
+from tfaas_plugins.grpc_server.codes import refusal_of
+
+_AT_WORK = 16
+"""So many messages of a stream are answered at once; no more are read meanwhile."""
+
+_UNKNOWN_CLIENT = 401
+
+_Begun: TypeAlias = tuple[GrpcCall, "asyncio.Task[Response]"]
+
+
+class Streams:
+    """The streams of one server."""
+
+    def __init__(self, answering: Answering, pace_window_s: float) -> None:
+        self._answering = answering
+        self._pace_window_s = pace_window_s
+        self._open: set[Stream] = set()
+        self._is_draining = False
+
+    async def answer(self, path: str, method: SealedMethod, context: Any) -> None:
+        """Answers until the client sends no more, or has gone."""
+        await self._answering.enter(context)
+        stream = Stream(self._answering, method, lambda: self._answering.call(path, context))
+        self._open.add(stream)
+        try:
+            if self._is_draining:
+                stream.drain()
+            await stream.run(context, self._pace_window_s)
+        finally:
+            self._open.discard(stream)
+            self._answering.leave()
+
+    def drain(self) -> None:
+        """Reads no more of any of them; what has come is answered."""
+        self._is_draining = True
+        for stream in self._open:
+            stream.drain()
+
+
+class Stream:
+    """One of them: answers come in the order of the messages, though several are at work."""
+
+    def __init__(
+        self, answering: Answering, method: SealedMethod, new_call: Callable[[], GrpcCall]
+    ) -> None:
+        self._answering = answering
+        self._method = method
+        self._new_call = new_call
+        self._begun: asyncio.Queue[_Begun | None] = asyncio.Queue()
+        self._room = asyncio.Semaphore(_AT_WORK)
+        self._is_draining = False
+        self._reading: asyncio.Task[None] | None = None
+
+    def drain(self) -> None:
+        """Reads no more."""
+        self._is_draining = True
+        if self._reading is not None:
+            self._reading.cancel()
+
+    async def run(self, context: Any, pace_window_s: float) -> None:
+        """Reads and writes until it ends; what is at work then is given up."""
+        loop = asyncio.get_running_loop()
+        self._reading = loop.create_task(self._read(context))
+        self._reading.add_done_callback(_look_at)
+        try:
+            while (begun := await self._begun.get()) is not None:
+                message = await self._message(context, *begun)
+                async with asyncio.timeout(pace_window_s):
+                    await context.write(message)
+                self._room.release()
+            await self._end(context, self._reading)
+        finally:
+            self._give_up()
+
+    async def _end(self, context: Any, reading: asyncio.Task[None]) -> None:
+        """Ends a stream of which all is answered that has come."""
+        try:
+            await reading
+        except asyncio.CancelledError:
+            if not self._is_draining:
+                raise
+            stopped = Unavailable("the server was told to stop; try again elsewhere, or later")
+            await refuse_because(context, error_answer(stopped))
+        except TfaasError as error:
+            await refuse_because(context, error_answer(error))
+
+    async def _read(self, context: Any) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while not self._is_draining:
+                message = await self._answering.message(context)
+                if message is None:
+                    break
+                call = self._new_call()
+                call.read = _just(message)
+                del message
+                self._begun.put_nowait((call, loop.create_task(self._answered(call))))
+                await self._room.acquire()
+            if self._is_draining:
+                raise asyncio.CancelledError
+        finally:
+            self._begun.put_nowait(None)
+
+    async def _answered(self, call: GrpcCall) -> Response:
+        try:
+            return await self._method.passage(call)
+        except BaseException:
+            call.give_back()
+            raise
+
+    async def _message(
+        self, context: Any, call: GrpcCall, answering: asyncio.Task[Response]
+    ) -> bytes:
+        """The message that answers one; ends the stream if there is none."""
+        try:
+            response = await answering
+            refusal = refusal_of(response)
+            if refusal is None:
+                return response.body
+            answer = None
+            if response.status != _UNKNOWN_CLIENT and (tell := self._method.method.refused):
+                answer = tell(call, refusal.sentence)
+        finally:
+            call.give_back()
+        if answer is None:
+            await refuse(context, refusal)
+        assert answer is not None
+        return answer
+
+    def _give_up(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+        with suppress(asyncio.QueueEmpty):
+            while True:
+                begun = self._begun.get_nowait()
+                if begun is not None:
+                    begun[1].cancel()
+                    begun[0].give_back()
+
+
+def _just(message: bytes) -> Callable[[], Awaitable[bytes]]:
+    async def read() -> bytes:
+        return message
+
+    return read
+
+
+def _look_at(task: asyncio.Task[None]) -> None:
+    """Whoever is gone does not ask what became of it, and asyncio would complain."""
+    if not task.cancelled():
+        task.exception()

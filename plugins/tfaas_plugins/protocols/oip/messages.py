@@ -1,0 +1,268 @@
+"""Messages of an infer call: read, however much they claim to hold, and written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+from tfaas_core.errors import BadBody, TooLarge
+from tfaas_core.predict.inference import InferenceResult
+from tfaas_core.settings.tables import Limits
+from tfaas_plugins.codecs.protobuf.wire import fields_of, varint_bytes
+from tfaas_plugins.protocols.oip.answers import outputs_of
+from tfaas_plugins.protocols.oip.datatypes import to_raw
+from tfaas_plugins.protocols.oip.requests import (
+    InferBody,
+    WantedOutput,
+    check_count,
+    check_keys,
+    check_no_shared_memory,
+)
+from tfaas_plugins.protocols.private_pool import message_class
+
+InferRequest = message_class("inference.ModelInferRequest")
+InferResponse = message_class("inference.ModelInferResponse")
+
+EMPTY_FINAL = "triton_enable_empty_final_response"
+"""The one parameter that the protocol reserves, and that means something: nothing here."""
+
+_RAW_INPUT, _INPUT = 0x3A, 0x2A
+_RAW_OUTPUT = b"\x32"
+_CONTENTS = 0x2A
+_IN_STREAM = b"\x12"
+_PACKED = 2
+_ID = 0x1A
+_ID_TAG = b"\x1a"
+
+_QUICK_BYTES = 1 << 16
+_MOST_FIELDS = 1 << 14
+_LEAST_FIELD_BYTES = 2
+_MOST_OTHER_BYTES = 1 << 18
+_MOST_MESSAGE_BYTES = (1 << 31) - 1024
+
+_FIELDS = {
+    "BOOL": "bool_contents",
+    **{f"INT{bits}": "int_contents" for bits in (8, 16, 32)},
+    **{f"UINT{bits}": "uint_contents" for bits in (8, 16, 32)},
+    "INT64": "int64_contents",
+    "UINT64": "uint64_contents",
+    "FP32": "fp32_contents",
+    "FP64": "fp64_contents",
+    "BYTES": "bytes_contents",
+}
+_VALUE_BYTES = {0x32: 4, 0x3A: 8}
+"""Of packed values of fixed size, by the tag of their field; others end where a byte says so."""
+
+_STRING = 0x42
+
+
+class InferMessage(msgspec.Struct, frozen=True):
+    """A request: which model and version it names, empty for the live one, and what it asks."""
+
+    model: str
+    version: str
+    body: InferBody
+
+
+def parsed(kind: Any, body: bytes) -> Any:
+    """The message of the class ``kind`` that ``body`` is. Raises BadBody."""
+    try:
+        return kind.FromString(body)
+    except DecodeError:
+        name = kind.DESCRIPTOR.full_name
+        raise BadBody(f"the message is no {name}, or has text that is not UTF-8") from None
+
+
+def infer_message(body: bytes, limits: Limits) -> InferMessage:
+    """The request that ``body`` is, whose raw inputs are views of it.
+
+    Raises BadBody, and TooLarge beyond ``limits``.
+    """
+    view, kept, raw = memoryview(body), [], []
+    at = begin = inputs = 0
+    for number, (tag, start, end) in enumerate(fields_of(body)):
+        if number > _MOST_FIELDS:
+            raise BadBody(f"the message has more than {_MOST_FIELDS} fields")
+        if tag == _RAW_INPUT and end <= len(body):
+            kept.append(view[begin:at])
+            raw.append(view[start:end])
+            begin = end
+        inputs += tag == _INPUT
+        at = end
+    check_count(max(inputs, len(raw)))
+    kept.append(view[begin:])
+    message = b"".join(kept)
+    if len(message) > min(_QUICK_BYTES, limits.max_values):
+        _check_sizes(message, limits)
+    found = parsed(InferRequest, message)
+    return InferMessage(found.model_name, found.model_version, _infer_body(found, raw, limits))
+
+
+def infer_id(body: bytes) -> str:
+    """The id that a request has, as far as it can be read; raises BadBody if it cannot."""
+    for number, (tag, start, end) in enumerate(fields_of(body)):
+        if number > _MOST_FIELDS:
+            break
+        if tag == _ID:
+            return str(
+                parsed(InferRequest, _ID_TAG + varint_bytes(end - start) + body[start:end]).id
+            )
+    return ""
+
+
+def _check_sizes(message: bytes, limits: Limits) -> None:
+    """Raises TooLarge before there is an object for what a message holds too much of."""
+    values = others = 0
+    for tag, start, end in _tensor_fields(message):
+        if tag is None:
+            others += _LEAST_FIELD_BYTES + end - start
+        else:
+            values += _count(memoryview(message)[start:end], tag)
+        if values > limits.max_values:
+            raise TooLarge(
+                f"the message has more than {limits.max_values} values in contents "
+                "(limits.max_values); send raw_input_contents, or fewer at a time",
+                expected=limits.max_values,
+            )
+        if others > _MOST_OTHER_BYTES:
+            raise TooLarge(
+                f"the message has more than {_MOST_OTHER_BYTES} bytes beside the values of tensors",
+                expected=_MOST_OTHER_BYTES,
+            )
+
+
+def _tensor_fields(message: bytes) -> Iterator[tuple[int | None, int, int]]:
+    """Each field of contents, with its tag, and each other one, without."""
+    for tag, start, end in fields_of(message):
+        if tag != _INPUT:
+            yield None, start, end
+            continue
+        yield None, start, start
+        for inner, first, last in fields_of(message, start, min(end, len(message))):
+            if inner == _CONTENTS:
+                yield from fields_of(message, first, min(last, len(message)))
+            else:
+                yield None, first, last
+
+
+def _count(values: memoryview, tag: int) -> int:
+    """How many a field of contents holds."""
+    if tag & 7 != _PACKED or tag == _STRING:
+        return 1
+    if (size := _VALUE_BYTES.get(tag)) is not None:
+        return len(values) // size + 1
+    # The last byte of each is below 128.
+    return int(np.count_nonzero(np.frombuffer(values, np.int8) >= 0)) + 1
+
+
+def _infer_body(message: Any, raw: Sequence[memoryview], limits: Limits) -> InferBody:
+    parameters = _scalars(message.parameters)
+    check_keys(parameters, EMPTY_FINAL)
+    if raw and len(raw) != len(message.inputs):
+        raise BadBody(_wrong_raw(message, len(raw)))
+    model = message.model_name
+    return InferBody(
+        message.id or None,
+        parameters,
+        [_input(each, bool(raw), model) for each in message.inputs],
+        [_output(each) for each in message.outputs] or None,
+        True,
+        dict(enumerate(raw)),
+        limits.max_values,
+    )
+
+
+def _wrong_raw(message: Any, entries: int) -> str:
+    inputs, model = message.inputs, message.model_name[:140]
+    if entries > len(inputs):
+        return f"unexpected additional input data for model {model!r}"
+    name = inputs[entries].name[:80]
+    return f"unable to find data for input tensor {name!r} for model {model!r} in request"
+
+
+def _scalars(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _scalar(key, value) for key, value in parameters.items()}
+
+
+def _scalar(key: str, value: Any) -> Any:
+    kind = value.WhichOneof("parameter_choice")
+    if kind is None:
+        raise BadBody(f"the parameter {key[:80]!r} has no value")
+    return getattr(value, kind)
+
+
+def _input(each: Any, is_raw: bool, model: str) -> dict[str, Any]:
+    name, datatype, shape = each.name, each.datatype, list(each.shape)
+    check_no_shared_memory(each.parameters, f"input {name[:80]!r}")
+    document = {"name": name, "datatype": datatype, "shape": shape}
+    filled = {field.name: values for field, values in each.contents.ListFields()}
+    if is_raw:
+        if filled:
+            raise BadBody(
+                "contents field must not be specified when using raw_input_contents for "
+                f"{name[:80]!r} for model {model[:140]!r}"
+            )
+        return document
+    field = _FIELDS.get(datatype)
+    if filled.keys() - {field}:
+        raise BadBody(
+            f"unexpected explicit tensor data for input tensor {name[:80]!r} for model "
+            f"{model[:140]!r}: {datatype[:40]!r} takes {field or 'raw_input_contents'}"
+        )
+    if not filled and 0 not in shape:
+        raise BadBody(
+            f"unable to find data for input tensor {name[:80]!r} for model {model[:140]!r} in "
+            "request"
+        )
+    document["data"] = list(filled[field]) if field in filled else []
+    return document
+
+
+def _output(each: Any) -> WantedOutput:
+    name, parameters = each.name, _scalars(each.parameters)
+    check_no_shared_memory(parameters, f"output {name[:80]!r}")
+    classes = parameters.get("classification", 0)
+    if type(classes) is not int or classes < 0:
+        raise BadBody(f"'classification' of output {name[:80]!r} is no whole number above 0")
+    return WantedOutput(name, True, classes)
+
+
+# The answer.
+
+
+def answer_message(
+    result: InferenceResult, wanted: Sequence[WantedOutput], request_id: str | None
+) -> bytes:
+    """The outputs, all raw: Triton's clients read nothing else."""
+    return b"".join(_pieces(result, wanted, InferResponse(id=request_id or "")))
+
+
+def answer_in_stream(
+    result: InferenceResult, wanted: Sequence[WantedOutput], request_id: str | None
+) -> bytes:
+    """The same, in a stream, where it says that it is all."""
+    head = InferResponse(id=request_id or "")
+    head.parameters["triton_final_response"].bool_param = True
+    pieces = _pieces(result, wanted, head)
+    return b"".join((_IN_STREAM, varint_bytes(sum(map(len, pieces))), *pieces))
+
+
+def _pieces(
+    result: InferenceResult, wanted: Sequence[WantedOutput], head: Any
+) -> list[bytes | memoryview]:
+    """What, put together, is a ModelInferResponse. Raises TooLarge."""
+    head.model_name = result.version.name
+    head.model_version = str(result.version.version)
+    pieces: list[bytes | memoryview] = []
+    for each, (array, datatype) in zip(wanted, outputs_of(result, wanted), strict=True):
+        head.outputs.add(name=each.name, datatype=datatype, shape=array.shape)
+        raw = to_raw(array, datatype)
+        pieces += (_RAW_OUTPUT, varint_bytes(len(raw)), raw)
+    pieces.insert(0, head.SerializeToString())
+    if sum(map(len, pieces)) > _MOST_MESSAGE_BYTES:
+        raise TooLarge("the outputs are more than a message of gRPC can hold; ask for fewer")
+    return pieces
