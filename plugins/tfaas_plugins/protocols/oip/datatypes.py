@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Sequence
 from struct import Struct
@@ -12,6 +11,8 @@ import numpy as np
 
 from tfaas_core.errors import BadBody
 from tfaas_core.tensors import Array, TensorSpec
+from tfaas_plugins.protocols.bfloat16 import from_bits, to_bits
+from tfaas_plugins.protocols.shapes import elements_of
 
 _NAMES = {
     **{"bool": "BOOL", "string": "BYTES", "float16": "FP16", "float32": "FP32", "float64": "FP64"},
@@ -25,11 +26,6 @@ _SIZES = {
 }
 DATATYPES = frozenset({*_SIZES, "BYTES"})
 """All that there are."""
-
-_MOST_ELEMENTS = 1 << 48
-"""A shape of more is refused: no machine holds them."""
-
-_MOST_DIMENSIONS = 32
 
 _LENGTH = Struct("<I")
 
@@ -50,16 +46,6 @@ def element_bytes(datatype: str) -> int:
     return _SIZES[datatype]
 
 
-def elements_of(shape: Sequence[int], what: str) -> int:
-    """How many elements a shape has. Raises BadBody if none has so many."""
-    if any(size < 0 for size in shape):
-        raise BadBody(f"{what} contains one or more invalid dimensions: {list(shape)[:32]}")
-    # A size of 0 does not help: NumPy has no array with such others, even of no elements.
-    if len(shape) > _MOST_DIMENSIONS or math.prod(size or 1 for size in shape) > _MOST_ELEMENTS:
-        raise BadBody(f"{what} causes total element count to exceed maximum size")
-    return math.prod(shape)
-
-
 def from_raw(data: memoryview, datatype: str, shape: Sequence[int], what: str) -> Array:
     """The tensor that ``data`` holds, little-endian, row after row: a view of it where it can be.
 
@@ -75,8 +61,7 @@ def from_raw(data: memoryview, datatype: str, shape: Sequence[int], what: str) -
             f"unexpected total byte size {len(data)} for {what}, expecting {elements * size}"
         )
     if datatype == "BF16":
-        bits = np.frombuffer(data, "<u2").astype(np.uint32) << np.uint32(16)
-        return bits.view(np.float32).reshape(tuple(shape))
+        return from_bits(np.frombuffer(data, "<u2")).reshape(tuple(shape))
     if datatype == "BOOL":
         # A byte that is neither 0 nor 1 is no bool for those who compute with it.
         return np.not_equal(np.frombuffer(data, np.uint8), 0).reshape(tuple(shape))
@@ -116,8 +101,7 @@ def to_raw(array: Array, datatype: str) -> bytes | memoryview:
         values = array.ravel()
         return b"".join(part for v in values for part in (_LENGTH.pack(len(v)), v))
     if datatype == "BF16":
-        bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
-        array = (bits >> np.uint32(16)).astype("<u2")
+        array = to_bits(array)
     if not array.size:
         return b""
     plain = array if array.flags.c_contiguous else array.copy()

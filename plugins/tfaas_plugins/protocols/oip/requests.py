@@ -23,9 +23,9 @@ from tfaas_plugins.protocols.json_values import (
 from tfaas_plugins.protocols.oip.datatypes import (
     DATATYPES,
     datatype_of,
-    elements_of,
     from_raw,
 )
+from tfaas_plugins.protocols.shapes import elements_of
 
 _LIMITS = Limits()
 _SCALARS = (str, int, float, bool)

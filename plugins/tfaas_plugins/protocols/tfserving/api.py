@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 import numpy as np
 
-from tfaas_core.errors import BadBody, DoesNotFit, UnknownModel, UnknownVersion
+from tfaas_core.errors import BadBody
 from tfaas_core.host import Host
 from tfaas_core.models.model import DEFAULT_SIGNATURE, ModelVersion
-from tfaas_core.models.versions import Model
-from tfaas_core.predict.inference import InferenceRequest
 from tfaas_core.predict.predictor import LARGE_BODY_BYTES, Target
 from tfaas_core.route import Request, Response, admit, json_response, visible_models
-from tfaas_core.tensors import Array, Bound, is_declared
+from tfaas_core.tensors import Arrays
 from tfaas_plugins.protocols.answers import answered
 from tfaas_plugins.protocols.bodies import unpacked
 from tfaas_plugins.protocols.json_text import NotJson, dumped, is_finite, read, with_tokens
 from tfaas_plugins.protocols.tfserving.examples import (
-    Examples,
     classes_and_scores,
     examples_of,
     regressions,
 )
 from tfaas_plugins.protocols.tfserving.metadata import metadata_document, status_document
+from tfaas_plugins.protocols.tfserving.models import ServedModels, UnknownSignature
 from tfaas_plugins.protocols.tfserving.paths import Asked, read_path
 from tfaas_plugins.protocols.tfserving.tensors import columns_answer, rows_answer, values_of
-from tfaas_plugins.protocols.unloaded import UnloadedModels
-
-_WRONG_KIND = "Data types don't match"
-"""What TensorFlow says of an Example whose feature is of another kind than the model parses."""
 
 
 class ServingApi:
@@ -38,6 +32,7 @@ class ServingApi:
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self._models = ServedModels(host)
         self._base_characters = len(host.config.server.base)
 
     async def get(self, request: Request) -> Response:
@@ -65,35 +60,9 @@ class ServingApi:
             )
         await admit(request, target.model)
         if asked.verb == "metadata":
-            return json_response(metadata_document(self._version(target)))
-        versions = self._versions(target)
-        unloaded = self._host.shared.get(UnloadedModels.KEY)
-        is_served = unloaded is None or not unloaded.holds(target.model)
-        return json_response(status_document(versions, is_served))
-
-    def _versions(self, target: Target) -> list[ModelVersion]:
-        """Those whose status is asked for."""
-        if target.label is not None:
-            return [self._version(target)]
-        try:
-            model: Model = self._host.catalog.model(target.model)
-            if target.version is None:
-                return list(model.versions)
-            return [model.version(target.version)]
-        except UnknownVersion:
-            raise UnknownVersion(
-                f"Could not find version {target.version} of model {target.model}"
-            ) from None
-        except UnknownModel:
-            raise UnknownModel(
-                f"Could not find any versions of model {target.model[:140]}"
-            ) from None
-
-    def _version(self, target: Target) -> ModelVersion:
-        try:
-            return self._host.catalog.get(target.model, target.version, target.label)
-        except UnknownModel:
-            _refuse(target)
+            return json_response(metadata_document(self._models.version(target)))
+        versions = self._models.versions(target)
+        return json_response(status_document(versions, self._models.is_served(target.model)))
 
     # Predictions.
 
@@ -112,7 +81,7 @@ class ServingApi:
                 return await self._predict(request, document, target)
             examples = await self._in_thread(request, examples_of, document, asked.verb)
             version = await self._resolved(request, target, asked.verb)
-            outputs = await self._of_examples(request, version, examples)
+            outputs = await self._models.of_examples(request, version, examples)
         return Response(_results(asked.verb, outputs, len(examples.array)))
 
     def _read(self, body: bytes) -> Any:
@@ -134,13 +103,8 @@ class ServingApi:
 
     async def _resolved(self, request: Request, target: Target, verb: str) -> ModelVersion:
         try:
-            version = await self._host.resolve(request, target)
-            if (unloaded := self._host.shared.get(UnloadedModels.KEY)) is not None:
-                unloaded.check(version.name)
-            return version
-        except UnknownModel:
-            _refuse(target)
-        except DoesNotFit:
+            return await self._models.resolved(request, target)
+        except UnknownSignature:
             if verb != "predict":
                 raise BadBody(f"No signature was found with the name: {target.signature}") from None
             raise BadBody(
@@ -155,51 +119,12 @@ class ServingApi:
         if not signature.inputs:
             raise BadBody(f"Failed to get input map for signature: {target.signature}")
         values = await self._in_thread(request, values_of, document, signature)
-        arrays = dict(values.arrays)
-        bound = bound_as_it_is(version, arrays)
-        asked = InferenceRequest(version, bound, visit=request.visit)
-        result = await self._host.infer(asked)
+        result = await self._models.infer(request, version, values.arrays)
         write = columns_answer if values.rows is None else rows_answer
         size = sum(array.nbytes for array in result.outputs.values())
         if size > LARGE_BODY_BYTES:
             return Response(await self._host.predictor.in_thread(write, result.outputs))
         return Response(write(result.outputs))
-
-    async def _of_examples(
-        self, request: Request, version: ModelVersion, examples: Examples
-    ) -> dict[str, Array]:
-        names = [spec.name for spec in version.signature.inputs]
-        if names != ["inputs"]:
-            raise BadBody(
-                "Expected one input, called 'inputs', of the signature, but it has "
-                + (", ".join(names) or "none")
-            )
-        if version.signature.inputs[0].dtype != "string":
-            raise BadBody("Expected input 'inputs' of the graph to take serialized examples")
-        try:
-            return await self._run(request, version, examples.array)
-        except DoesNotFit as error:
-            if examples.as_floats is None or _WRONG_KIND not in error.message:
-                raise
-        # JavaScript cannot write 80.0, so that a whole number may be meant as a float.
-        return await self._run(request, version, examples.as_floats)
-
-    async def _run(self, request: Request, version: ModelVersion, array: Array) -> dict[str, Array]:
-        bound = bound_as_it_is(version, {"inputs": array})
-        result = await self._host.infer(InferenceRequest(version, bound, visit=request.visit))
-        return dict(result.outputs)
-
-
-def bound_as_it_is(version: ModelVersion, arrays: dict[str, Array]) -> Bound:
-    """``arrays`` as a batch to be run with others, if they are what the signature declares.
-
-    Otherwise as they are: TensorFlow Serving leaves it to the graph what shapes it takes.
-    """
-    sizes = {array.shape[0] if array.ndim else None for array in arrays.values()}
-    rows = sizes.pop() if len(sizes) == 1 else None
-    if rows is not None and is_declared(version.signature, arrays, rows):
-        return Bound(arrays, rows, single=False)
-    return Bound(arrays, rows or 1, single=False, whole=True, any_shape=True)
 
 
 def _signature_name(document: dict[str, Any]) -> str:
@@ -209,7 +134,7 @@ def _signature_name(document: dict[str, Any]) -> str:
     return name or DEFAULT_SIGNATURE
 
 
-def _results(verb: str, outputs: dict[str, Array], rows: int) -> bytes:
+def _results(verb: str, outputs: Arrays, rows: int) -> bytes:
     if verb == "regress":
         values = regressions(outputs, rows)
         write = dumped if is_finite(values) else with_tokens
@@ -221,15 +146,3 @@ def _results(verb: str, outputs: dict[str, Array], rows: int) -> bytes:
         for row in zip(classes, shown, strict=True)
     ]
     return (dumped if is_finite(scores) else with_tokens)({"results": results})
-
-
-def _refuse(target: Target) -> NoReturn:
-    """Raises what says that there is no such version."""
-    name = target.model[:140]
-    if target.label is not None:
-        raise BadBody(f"Unrecognized servable version label: {target.label[:140]}") from None
-    if target.version is None:
-        raise UnknownModel(f"Servable not found for request: Latest({name})") from None
-    raise UnknownVersion(
-        f"Servable not found for request: Specific({name}, {target.version})"
-    ) from None

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from tfaas_core.errors import BadBody
-from tfaas_core.tensors import Array
+from tfaas_core.tensors import Array, Arrays
 from tfaas_plugins.protocols.json_values import (
     WrongValue,
     from_base64,
@@ -156,7 +156,7 @@ def _utf8(text: str) -> bytes:
 # Answers.
 
 
-def regressions(outputs: dict[str, Array], rows: int) -> Array:
+def regressions(outputs: Arrays, rows: int) -> Array:
     """The values of regress, one for each row. Raises BadBody if the outputs are none."""
     if "outputs" not in outputs or len(outputs) != 1:
         raise BadBody("Expected one regression output, called 'outputs'")
@@ -171,7 +171,7 @@ def regressions(outputs: dict[str, Array], rows: int) -> Array:
     return values.reshape(rows)
 
 
-def classes_and_scores(outputs: dict[str, Array], rows: int) -> tuple[Array, Array]:
+def classes_and_scores(outputs: Arrays, rows: int) -> tuple[Array, Array]:
     """The labels and the scores of classify, of shape ``[rows, k]``; raises BadBody for others."""
     classes, scores = outputs.get("classes"), outputs.get("scores")
     if (classes is None and scores is None) or not {"classes", "scores"} >= outputs.keys():

@@ -1,0 +1,110 @@
+"""The messages of Predict: a request read from the wire, and its answer written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+import numpy as np
+
+from tfaas_core.errors import BadBody
+from tfaas_core.predict.inference import InferenceResult
+from tfaas_core.predict.predictor import Target
+from tfaas_core.tensors import Array
+from tfaas_plugins.protocols.bfloat16 import to_bits
+from tfaas_plugins.protocols.budget import Budget
+from tfaas_plugins.protocols.packed import packed
+from tfaas_plugins.protocols.tfserving.dtypes import Dtype, dtype_of
+from tfaas_plugins.protocols.tfserving.sent import MOST_HEAD_BYTES, SentTensor
+from tfaas_plugins.protocols.tfserving.specs import read_spec, spec_of
+from tfaas_plugins.protocols.wire import LENGTH, VARINT, Piece, field, fields, tag_of, varint
+
+_SPEC, _INPUTS, _FILTER = (tag_of(number, LENGTH) for number in (1, 2, 3))
+_KEY, _VALUE = tag_of(1, LENGTH), tag_of(2, LENGTH)
+
+
+class PredictMessage(msgspec.Struct, frozen=True):
+    """A PredictRequest. ``outputs``: those that are wanted; None: all."""
+
+    target: Target
+    inputs: Mapping[str, SentTensor]
+    outputs: list[str] | None
+
+    @property
+    def array_bytes(self) -> int:
+        """Of its inputs as arrays, if they are what they claim to be. Raises BadBody."""
+        return sum(tensor.claim.array_bytes for tensor in self.inputs.values())
+
+
+def read_predict(body: bytes, budget: Budget) -> PredictMessage:
+    """Raises BadBody, and as the budget does."""
+    specs, outputs = [], []
+    inputs: dict[str, SentTensor] = {}
+    for tag, start, stop in fields(body):
+        budget.take()
+        if tag == _INPUTS:
+            tensor = _entry(body, start, stop, budget)
+            # Of a name that comes twice, the last one counts.
+            inputs[tensor.name] = tensor
+        elif tag == _SPEC:
+            specs.append(body[start : min(stop, start + MOST_HEAD_BYTES + 1)])
+        elif tag == _FILTER:
+            outputs.append(_name(body, start, stop))
+    return PredictMessage(read_spec(specs), inputs, outputs or None)
+
+
+def _entry(body: bytes, at: int, end: int, budget: Budget) -> SentTensor:
+    tensor = SentTensor("")
+    for tag, start, stop in fields(body, at, end):
+        budget.take()
+        if tag == _KEY:
+            tensor.name = _name(body, start, stop)
+        elif tag == _VALUE:
+            tensor.read(body, start, stop, budget)
+    return tensor
+
+
+def _name(body: bytes, start: int, stop: int) -> str:
+    if stop - start > MOST_HEAD_BYTES:
+        raise BadBody(f"the name of an input or output has more than {MOST_HEAD_BYTES} bytes")
+    try:
+        return body[start:stop].decode()
+    except UnicodeDecodeError:
+        raise BadBody("the name of an input or output is no UTF-8") from None
+
+
+# Answers.
+
+
+def predict_answer(result: InferenceResult, signature: str) -> bytes:
+    """A PredictResponse, whose tensors have their values in the fields of their dtypes."""
+    specs = {spec.name: spec for spec in result.version.signature.outputs}
+    pieces: list[Piece] = []
+    for name, array in result.outputs.items():
+        tensor = tensor_pieces(array, dtype_of(specs[name]))
+        pieces += field(1, [*field(1, [name.encode()]), *field(2, tensor)])
+    spec = spec_of(result.version, signature).SerializeToString()
+    return b"".join([*pieces, *field(2, [spec])])
+
+
+def tensor_pieces(array: Array, dtype: Dtype) -> list[Piece]:
+    """A TensorProto of ``array``, as pieces that follow each other."""
+    sizes = [b"\x08" + varint(size) if size else b"" for size in array.shape]
+    shape: list[Piece] = [piece for size in sizes for piece in field(2, [size])]
+    head = [varint(tag_of(1, VARINT)), varint(dtype.number), *field(2, shape)]
+    if not array.size:
+        return head
+    number = dtype.field.number
+    if dtype.is_string:
+        return [*head, *(piece for value in array.flat for piece in field(number, [value]))]
+    return [*head, *field(number, [_values(array, dtype)])]
+
+
+def _values(array: Array, dtype: Dtype) -> Piece:
+    if dtype.is_bfloat16:
+        return packed(to_bits(array))
+    if array.dtype == np.float16:
+        return packed(np.ascontiguousarray(array).view(np.uint16))
+    if dtype.field.kind == VARINT:
+        return packed(array)
+    return np.ascontiguousarray(array, dtype.item).reshape(-1).view(np.uint8).data
