@@ -122,12 +122,14 @@ def test_a_url_may_have_a_path(tfaas: Tfaas, server: Seen, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ([], "give the URL of a server, or --write-models FOLDER"),
-        (["--upload"], "give the URL of a server, or --write-models FOLDER"),
+        ([], "give a URL, --grpc HOST:PORT, or --write-models FOLDER"),
+        (["--upload"], "give a URL, --grpc HOST:PORT, or --write-models FOLDER"),
         (["localhost:8000"], "'localhost:8000' is not like http://127.0.0.1:8083"),
         (["http://a:99999"], "Invalid value for URL: Port out of range 0-65535"),
         (["http://a", "--header", "X"], "'X' is not like 'Authorization: Bearer TOKEN'"),
         (["http://a", "--header", "X: a\nb"], "the value of X is not one line of ASCII"),
+        (["--grpc", "localhost"], "'localhost' is not like localhost:8001"),
+        (["--grpc", "https://a/b:1"], "'https://a/b:1' is not like localhost:8001"),
         (["http://a", "--timeout", "0"], "0 is not above 0, and at most 3600"),
         (["http://a", "--timeout", "nan"], "nan is not above 0, and at most 3600"),
     ],

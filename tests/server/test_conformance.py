@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
 
+from tests.server.changing_calls import CallChange, changing_calls
 from tests.server.changing_proxy import Answered, Change, changing
+from tests.server.wrong_calls import INFERENCE_CALLS, SERVING_CALLS, WrongCalls
 from tests.server.wrong_protocols import Wrong
 from tests.server.wrong_servers import WRONG_SERVERS
 from tfaas_core.cli import main
 from tfaas_core.testing.conformance import Case, Subject, cases
+from tfaas_core.testing.conformance.calls.subject import GrpcSubject
 from tfaas_core.testing.server import RunningServer, running_server
 
-CASES = {case.id: case for protocol in ("oip", "tfserving") for case in cases(protocol)}
+PROTOCOLS = ("oip", "tfserving")
+CASES = {case.id: case for protocol in PROTOCOLS for case in cases(protocol)}
+CALLS = {case.id: case for protocol in PROTOCOLS for case in cases(protocol, over_grpc=True)}
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A server with the models of the kit, which the command has put there."""
     folder = tmp_path_factory.mktemp("conformance")
-    with running_server(folder, "plugins.oip.model_control=true") as server:
+    settings = ("plugins.oip.model_control=true", "plugins.grpc.port=0")
+    with running_server(folder, *settings) as server:
         assert main(["conformance", server.url, "--upload", "--only", "oip.health.live"]) == 0
         yield server
 
@@ -29,6 +36,20 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 @pytest.fixture(scope="module")
 def subject(served: RunningServer) -> Subject:
     return Subject(served.url)
+
+
+@pytest.fixture(scope="module")
+def address(served: RunningServer) -> str:
+    """Where gRPC is spoken."""
+    found = re.search(r"grpc at ([\d.:]+)", served.start_line)
+    assert found is not None
+    return found[1]
+
+
+@pytest.fixture(scope="module")
+def called(address: str) -> Iterator[GrpcSubject]:
+    with GrpcSubject(address) as subject:
+        yield subject
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +65,12 @@ def test_the_server_passes(subject: Subject, announced: list[str], case: Case) -
     assert outcome.result == expected, str(outcome)
 
 
+@pytest.mark.parametrize("case", CALLS.values(), ids=lambda case: case.id)
+def test_the_server_passes_over_grpc(called: GrpcSubject, case: Case) -> None:
+    outcome = called.outcome(case)
+    assert outcome.result == "passed", str(outcome)
+
+
 @pytest.mark.parametrize("wrong", WRONG_SERVERS, ids=lambda wrong: wrong.does)
 def test_a_wrong_server_is_noticed(served: RunningServer, wrong: Wrong) -> None:
     with changing(served.url, wrong.change) as url:
@@ -51,6 +78,28 @@ def test_a_wrong_server_is_noticed(served: RunningServer, wrong: Wrong) -> None:
         results = {name: subject.outcome(CASES[name]) for name in wrong.noticed_by}
     passed = [str(outcome) for outcome in results.values() if outcome.result != "failed"]
     assert passed == []
+
+
+WRONG_CALLS = [
+    pytest.param(wrong, id=f"{protocol} {wrong.does}")
+    for protocol, all_of_them in (("oip", INFERENCE_CALLS), ("tfserving", SERVING_CALLS))
+    for wrong in all_of_them
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG_CALLS)
+def test_a_wrong_server_is_noticed_over_grpc(address: str, wrong: WrongCalls) -> None:
+    with changing_calls(address, wrong.change) as place, GrpcSubject(place) as subject:
+        results = {name: subject.outcome(CALLS[name]) for name in wrong.noticed_by}
+    passed = [str(outcome) for outcome in results.values() if outcome.result != "failed"]
+    assert passed == []
+
+
+def test_a_proxy_of_calls_that_changes_nothing_is_right(address: str) -> None:
+    noticing = {name for wrong in (*INFERENCE_CALLS, *SERVING_CALLS) for name in wrong.noticed_by}
+    with changing_calls(address, CallChange()) as place, GrpcSubject(place) as subject:
+        outcomes = [subject.outcome(CALLS[name]) for name in sorted(noticing)]
+    assert [str(outcome) for outcome in outcomes if outcome.result != "passed"] == []
 
 
 def test_a_proxy_that_changes_nothing_is_right(served: RunningServer) -> None:

@@ -191,7 +191,12 @@ def tls_of(context: click.Context) -> SSLContext | None:
 
     Raises BadParameter, which names the file.
     """
-    return _tls(context.meta.get(_CA), context.meta.get(_CERT))
+    return _tls(*pem_files(context))
+
+
+def pem_files(context: click.Context) -> tuple[str | None, str | None]:
+    """What a command with ``tls_options`` was given as ``--ca``, and as ``--cert``."""
+    return context.meta.get(_CA), context.meta.get(_CERT)
 
 
 def _tls(ca: str | None, cert: str | None) -> SSLContext | None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
 
-from tfaas_core.cli.client import Client, client_at, tls_of, tls_options, token_of_environment
+from tfaas_core.cli.client import Client, client_at, tls_options
+from tfaas_core.cli.conformance_subjects import grpc_subject_at, subject_at
 from tfaas_core.cli.options import json_option, print_json, print_table
 
 if TYPE_CHECKING:
-    from tfaas_core.testing.conformance import Case, Outcome, Subject
+    from tfaas_core.testing.conformance import Case, Outcome
 
 _MAX_TIMEOUT_S = 3600
 
@@ -63,7 +64,7 @@ def _seconds(_context: click.Context, _option: click.Parameter, seconds: float) 
     "--write-models",
     metavar="FOLDER",
     type=click.Path(file_okay=False, path_type=Path),
-    help="First write the models that a server has to serve. Without URL, do nothing else.",
+    help="First write the models that a server has to serve.",
 )
 @click.option("--upload", is_flag=True, help="First upload the models, to a TFaaS server.")
 @click.option(
@@ -84,6 +85,12 @@ def _seconds(_context: click.Context, _option: click.Parameter, seconds: float) 
     show_default=True,
     help="How long each answer may take.",
 )
+@click.option(
+    "--grpc",
+    "grpc_address",
+    metavar="HOST:PORT",
+    help="Try the protocols there, over gRPC; https://HOST:PORT: by TLS.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Name the cases that passed, too.")
 @tls_options
 @json_option
@@ -98,6 +105,7 @@ def conformance(
     upload: bool,
     headers: dict[str, str],
     timeout_s: float,
+    grpc_address: str | None,
     verbose: bool,
     as_json: bool,
 ) -> int:
@@ -107,44 +115,48 @@ def conformance(
     --write-models writes. Cases for what it lacks, or does not announce, are skipped. Fails if a
     case failed, or none passed.
     """
-    if url is None and (write_models is None or upload):
-        raise click.UsageError("give the URL of a server, or --write-models FOLDER")
+    over_grpc = [False] * (url is not None) + [True] * (grpc_address is not None)
+    if (upload and url is None) or not (over_grpc or write_models):
+        raise click.UsageError("give a URL, --grpc HOST:PORT, or --write-models FOLDER")
+    chosen = {way: _chosen(protocols, only, must_alone, way) for way in over_grpc}
+    if over_grpc and not any(chosen.values()):
+        raise click.ClickException(f"no case is like {only!r}")
     if write_models is not None:
         _write(write_models)
     if upload and url is not None:
         _upload(client_at(context, url))
-    if url is None:
-        return 0
+    show = _shown(as_json, verbose)
+    outcomes: list[Outcome] = []
+    if url is not None:
+        subject = subject_at(context, url, headers, timeout_s)
+        outcomes += map(show, map(subject.outcome, chosen[False]))
+    if grpc_address is not None:
+        with grpc_subject_at(context, grpc_address, headers, timeout_s) as called:
+            outcomes += map(show, map(called.outcome, chosen[True]))
+    return _reported(outcomes, verbose, as_json) if over_grpc else 0
+
+
+def _chosen(protocols: Sequence[str], only: str, must_alone: bool, over_grpc: bool) -> list[Case]:
     from tfaas_core.testing.conformance import cases
 
-    chosen = [c for p in protocols or _PROTOCOLS for c in cases(p, only, must_alone)]
-    if not chosen:
-        raise click.ClickException(f"no case is like {only!r}")
-    return _tried(_subject(context, url, headers, timeout_s), chosen, verbose, as_json)
+    chosen = protocols or _PROTOCOLS
+    return [case for name in chosen for case in cases(name, only, must_alone, over_grpc)]
 
 
-def _subject(
-    context: click.Context, url: str, headers: dict[str, str], timeout_s: float
-) -> Subject:
-    from tfaas_core.testing.conformance import Subject
+def _shown(as_json: bool, verbose: bool) -> Callable[[Outcome], Outcome]:
+    """Prints an outcome, if it is to be printed now."""
 
-    token = token_of_environment()
-    if token and "authorization" not in {name.lower() for name in headers}:
-        headers = {**headers, "Authorization": f"Bearer {token}"}
-    try:
-        return Subject(url, headers, timeout_s, tls_of(context))
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="URL") from None
-
-
-def _tried(subject: Subject, chosen: Sequence[Case], verbose: bool, as_json: bool) -> int:
-    from tfaas_core.testing.conformance.report import ConformanceReport
-
-    outcomes = []
-    for case in chosen:
-        outcomes.append(outcome := subject.outcome(case))
+    def show(outcome: Outcome) -> Outcome:
         if not as_json and (verbose or outcome.fault is not None):
             click.echo(str(outcome))
+        return outcome
+
+    return show
+
+
+def _reported(outcomes: Sequence[Outcome], verbose: bool, as_json: bool) -> int:
+    from tfaas_core.testing.conformance.report import ConformanceReport
+
     report = ConformanceReport(outcomes)
     if as_json:
         print_json(report.document())

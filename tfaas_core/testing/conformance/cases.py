@@ -4,6 +4,24 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
+from tfaas_core.testing.conformance.calls.oip_cases import GRPC_INFER_CASES, GRPC_SERVER_CASES
+from tfaas_core.testing.conformance.calls.oip_error_cases import GRPC_ERROR_CASES
+from tfaas_core.testing.conformance.calls.oip_more_cases import (
+    GRPC_DATATYPE_CASES,
+    GRPC_REPOSITORY_CASES,
+    GRPC_STATISTICS_CASES,
+    GRPC_STREAM_CASES,
+)
+from tfaas_core.testing.conformance.calls.serving_cases import (
+    ERROR_CALL_CASES,
+    METADATA_CALL_CASES,
+    PREDICT_CALL_CASES,
+    TYPE_CALL_CASES,
+)
+from tfaas_core.testing.conformance.calls.serving_example_cases import (
+    EXAMPLE_CALL_CASES,
+    STATUS_CALL_CASES,
+)
 from tfaas_core.testing.conformance.case import Case
 from tfaas_core.testing.conformance.oip.binary_cases import BINARY_CASES
 from tfaas_core.testing.conformance.oip.compression_cases import COMPRESSION_CASES
@@ -44,7 +62,18 @@ from tfaas_core.testing.conformance.tfserving.server_cases import (
 )
 from tfaas_core.testing.conformance.tfserving.type_cases import TEXT_CASES, TYPE_CASES
 
-_CASES: dict[str, tuple[tuple[Case, ...], ...]] = {
+_OVER_GRPC: dict[str, tuple[tuple[Case, ...], ...]] = {
+    "oip": (
+        *(GRPC_SERVER_CASES, GRPC_INFER_CASES, GRPC_ERROR_CASES, GRPC_DATATYPE_CASES),
+        *(GRPC_STREAM_CASES, GRPC_STATISTICS_CASES, GRPC_REPOSITORY_CASES),
+    ),
+    "tfserving": (
+        *(PREDICT_CALL_CASES, TYPE_CALL_CASES, ERROR_CALL_CASES, METADATA_CALL_CASES),
+        *(EXAMPLE_CALL_CASES, STATUS_CALL_CASES),
+    ),
+}
+
+_OVER_HTTP: dict[str, tuple[tuple[Case, ...], ...]] = {
     "oip": (
         *(HEALTH_CASES, SERVER_CASES, METADATA_CASES, INFER_CASES, ERROR_CASES, DATATYPE_CASES),
         *(BINARY_CASES, COMPRESSION_CASES, CLASSIFICATION_CASES, STATISTICS_CASES),
@@ -59,7 +88,9 @@ _CASES: dict[str, tuple[tuple[Case, ...], ...]] = {
 }
 
 
-def cases(protocol: str, only: str = "", must_alone: bool = False) -> list[Case]:
+def cases(
+    protocol: str, only: str = "", must_alone: bool = False, over_grpc: bool = False
+) -> list[Case]:
     """Those of ``"oip"`` or ``"tfserving"``, in the order in which they are to be tried.
 
     ``only`` is a pattern of ids, like ``oip.infer.*``; a part of an id, without ``*``, does, too.
@@ -67,7 +98,7 @@ def cases(protocol: str, only: str = "", must_alone: bool = False) -> list[Case]
     pattern = only if any(sign in only for sign in "*?[") else f"*{only}*"
     return [
         case
-        for group in _CASES[protocol]
+        for group in (_OVER_GRPC if over_grpc else _OVER_HTTP)[protocol]
         for case in group
         if fnmatchcase(case.id, pattern) and (case.mark == "MUST" or not must_alone)
     ]

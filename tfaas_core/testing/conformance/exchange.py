@@ -12,6 +12,9 @@ import msgspec
 
 from tfaas_core.testing.conformance.words import cut
 
+CODE = ":code"
+"""Where an answer over gRPC has the name of its code; no header of HTTP is named so."""
+
 HEADER_LENGTH = "Inference-Header-Content-Length"
 
 MAX_BODY_BYTES = 64 << 20
@@ -76,9 +79,14 @@ class Reply(msgspec.Struct, frozen=True):
             raise Unmet(f"{self.short}, which is no JSON") from None
 
     @property
+    def outcome(self) -> str:
+        """The status, or the code of a call's answer."""
+        return self.headers.get(CODE, str(self.status))
+
+    @property
     def short(self) -> str:
-        """The status, and the beginning of the body."""
-        return f"{self.status} {cut(self.body)}"
+        """That, and the beginning of the body."""
+        return f"{self.outcome} {cut(self.body)}"
 
 
 def unpacked(body: bytes, encoding: str) -> bytes:

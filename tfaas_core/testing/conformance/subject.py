@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import lru_cache
 from ssl import SSLContext, create_default_context
 from typing import Any, Literal
 
@@ -20,6 +20,8 @@ Result = Literal["passed", "failed", "skipped"]
 
 _SILENT = 3
 """After so many requests in a row without an answer, no further cases are tried."""
+
+_UNIMPLEMENTED = 501
 
 _NOT_ASKED = "the server answered none of the requests before, and was not asked again"
 
@@ -61,30 +63,16 @@ class _Skip(Exception):
     """The server does not offer what a case is about; the text says so."""
 
 
-class Subject:
-    """A server at ``url``, base path included; a ValueError says what is wrong with that.
+class Examined(ABC):
+    """A server that cases are tried on; a subclass sends the requests."""
 
-    ``headers`` go with each request, an answer has to be there within ``timeout_s``, and ``tls`` is
-    what https is spoken with; None: what this machine trusts does. Whatever the server answers, no
-    method raises because of it.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        headers: Mapping[str, str] | None = None,
-        timeout_s: float = 30.0,
-        tls: SSLContext | None = None,
-    ) -> None:
-        is_secure = url.startswith("https:")
-        secure = (tls or create_default_context()) if is_secure else None
-        self._place = Place(url.rstrip("/"), headers or {}, timeout_s, secure)
+    def __init__(self) -> None:
         self._silent = 0
-        self._lacks = lru_cache(maxsize=None)(self._what_lacks)
+        self._lacks: dict[str, str] = {}
         self._extensions: list[Any] | None = None
 
     def outcome(self, case: Case) -> Outcome:
-        """Tries a case."""
+        """Tries a case; whatever the server answers, nothing is raised."""
         told = (case.id, case.mark, case.sentence)
         if self._silent >= _SILENT:
             return Outcome(*told, "failed", reason=_NOT_ASKED)
@@ -97,6 +85,18 @@ class Subject:
             with suppress(Unmet):
                 self._ask(case.afterwards)
         return Outcome(*told, "passed" if fault is None else "failed", fault)
+
+    @abstractmethod
+    def _send(self, ask: Ask) -> Reply:
+        """The answer; raises NoReply, or Unmet."""
+
+    @abstractmethod
+    def _about_server(self) -> Ask:
+        """What is answered with the extensions of the Open Inference Protocol."""
+
+    @abstractmethod
+    def _about_model(self, ask: Ask) -> Ask:
+        """What is answered with an error if what ``ask`` is about is not served."""
 
     def _fault(self, case: Case) -> Breach | None:
         replies: list[Reply] = []
@@ -111,7 +111,7 @@ class Subject:
 
     def _ask(self, ask: Ask) -> Reply:
         try:
-            reply = send(ask, self._place)
+            reply = self._send(ask)
         except NoReply:
             self._silent += 1
             raise
@@ -123,37 +123,71 @@ class Subject:
         if case.extension and case.extension not in self._announced():
             raise _Skip(f"the server does not announce the extension {case.extension}")
         for step in case.steps:
-            ask = step.ask
-            if ask.model and (why := self._lacks(*_place_of(ask))):
+            if step.ask.model and (why := self._why_lacking(step.ask)):
                 raise _Skip(why)
 
     def _announced(self) -> list[Any]:
         if self._extensions is None:
             try:
-                document = self._ask(get(V2)).document
+                document = self._ask(self._about_server()).document
             except Unmet:
                 document = None
             found = document.get("extensions") if isinstance(document, dict) else None
             self._extensions = found if isinstance(found, list) else []
         return self._extensions
 
-    def _what_lacks(self, path: str, what: str) -> str:
-        """Why the server cannot be asked for ``what``; "" if it can, or answers rubbish."""
+    def _why_lacking(self, ask: Ask) -> str:
+        """Why the server cannot be asked that; "" if it can, or answers rubbish."""
+        what = _what(ask)
+        if what not in self._lacks:
+            self._lacks[what] = self._found_lacking(what, self._about_model(ask))
+        return self._lacks[what]
+
+    def _found_lacking(self, what: str, asking: Ask) -> str:
         try:
-            status = self._ask(get(path)).status
+            reply = self._ask(asking)
         except Unmet:
             return ""
-        return f"the server does not serve {what}: {status}" if 400 <= status < 500 else ""
+        is_lacking = 400 <= reply.status < 500 or reply.status == _UNIMPLEMENTED
+        return f"the server does not serve {what}: {reply.outcome}" if is_lacking else ""
 
 
-def _place_of(ask: Ask) -> tuple[str, str]:
-    """Where a server tells of the model that is asked, and what that is."""
-    version, label = ask.version or None, ask.label or None
-    is_oip = ask.path.startswith(V2)
-    path = model_path(V2 if is_oip else V1, ask.model, version, label)
-    what = f"model {ask.model}"
-    what += f", version {version}" if version else f", label {label}" if label else ""
-    return (f"{path}/ready" if is_oip else path), what
+class Subject(Examined):
+    """A server at ``url``, base path included; a ValueError says what is wrong with that.
+
+    ``headers`` go with each request, an answer has to be there within ``timeout_s``, and ``tls`` is
+    what https is spoken with; None: what this machine trusts does.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = 30.0,
+        tls: SSLContext | None = None,
+    ) -> None:
+        super().__init__()
+        is_secure = url.startswith("https:")
+        secure = (tls or create_default_context()) if is_secure else None
+        self._place = Place(url.rstrip("/"), headers or {}, timeout_s, secure)
+
+    def _send(self, ask: Ask) -> Reply:
+        return send(ask, self._place)
+
+    def _about_server(self) -> Ask:
+        return get(V2)
+
+    def _about_model(self, ask: Ask) -> Ask:
+        version, label = ask.version or None, ask.label or None
+        is_oip = ask.path.startswith(V2)
+        path = model_path(V2 if is_oip else V1, ask.model, version, label)
+        return get(f"{path}/ready" if is_oip else path)
+
+
+def _what(ask: Ask) -> str:
+    """The model that is asked, and its version or label."""
+    named = f", version {ask.version}" if ask.version else ""
+    return f"model {ask.model}{named or (f', label {ask.label}' if ask.label else '')}"
 
 
 def _judged(step: Step, replies: list[Reply]) -> Breach | None:

@@ -14,7 +14,7 @@ from tfaas_core.testing.conformance.oip.tensors import Tensor
 
 _NAN, _INFINITY = float("nan"), float("inf")
 
-_VALUES: dict[str, tuple[str, list[Any]]] = {
+VALUES: dict[str, tuple[str, list[Any]]] = {
     "BOOL": ("are true and false", [True, False, True]),
     "INT8": ("reach from -128 to 127", [-128, 0, 127]),
     "INT16": ("reach from -32768 to 32767", [-32768, 0, 32767]),
@@ -33,7 +33,7 @@ _in_binary = Group("oip.datatypes.binary", "binary_tensor_data")
 
 
 def _both(datatype: str) -> list[Case]:
-    words, data = _VALUES[datatype]
+    words, data = VALUES[datatype]
     answered = [Near(v) for v in data] if datatype == "FP64" else data
     name = datatype.lower()
     return [
@@ -72,7 +72,7 @@ _HALF = [1.5, -2.0, 65504.0]
 _BRAIN = [1.5, -2.0, 2.0**100]
 
 DATATYPE_CASES = (
-    *(case for datatype in _VALUES for case in _both(datatype)),
+    *(case for datatype in VALUES for case in _both(datatype)),
     _in_binary.must("fp16", "FP16 has two bytes.", *_halves("FP16", _HALF, binary=True)),
     _in_binary.should(
         "bf16", "BF16 has two bytes: the upper half of FP32.", *_halves("BF16", _BRAIN, binary=True)

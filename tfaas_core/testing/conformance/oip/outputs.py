@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Literal
 
 from tfaas_core.testing.conformance.case import Expectation
@@ -23,7 +22,7 @@ def outputs(*expected: Tensor, form: TensorForm = "JSON") -> Expectation:
         if set(found) != {tensor.name for tensor in expected}:
             raise Unmet(f"outputs {brief(sorted(found))}")
         for tensor in expected:
-            _compare(tensor, *found[tensor.name], form)
+            _compare(tensor, found[tensor.name], form)
 
     told = ", ".join(f"{t.name} {t.datatype} {t.shape} {brief(t.data, 80)}" for t in expected)
     return expectation(f"status 200, and the outputs {told}{_AS[form]}", look)
@@ -33,15 +32,21 @@ _AS = {"JSON": ", as JSON", "binary": ", as binary tensors", "any": ""}
 
 
 def _compare(
-    expected: Tensor, head: dict[str, Any], data: list[Any], form: TensorForm, wanted: TensorForm
+    expected: Tensor, found: tuple[dict[str, Any], list[Any], TensorForm], form: TensorForm
 ) -> None:
-    if wanted not in (form, "any"):
-        raise Unmet(f"{expected.name} as {form}")
+    head, data, written = found
+    if form not in (written, "any"):
+        raise Unmet(f"{expected.name} as {written}")
+    compared(expected, head, data)
+
+
+def compared(expected: Tensor, head: dict[str, Any], data: list[Any]) -> None:
+    """Raises Unmet if an output is not the one that is expected."""
     for key, value in (("datatype", expected.datatype), ("shape", expected.shape)):
         if found := difference(value, head.get(key)):
             raise Unmet(f"{key} {found}")
     if expected.datatype == "BYTES":
-        found = difference_of_texts(expected.data, data)
+        found = _difference_of_texts(expected.data, data)
     else:
         found = difference(_as_sent(expected), data)
     if found:
@@ -52,7 +57,7 @@ def _as_sent(tensor: Tensor) -> list[Any]:
     return [float(v) for v in tensor.data] if tensor.datatype in FLOATS else tensor.data
 
 
-def difference_of_texts(expected: list[Any], got: list[Any]) -> str:
+def _difference_of_texts(expected: list[Any], got: list[Any]) -> str:
     """As ``difference``, where a text is the same as its UTF-8."""
     return "" if _raw(expected) == _raw(got) else brief(got)
 
@@ -117,8 +122,3 @@ def flat(data: Any) -> list[Any]:
         else:
             waiting.pop()
     return found
-
-
-def is_nan_or_null(value: Any) -> bool:
-    """What NaN may be in JSON: the bare word, or null."""
-    return value is None or (isinstance(value, float) and math.isnan(value))
