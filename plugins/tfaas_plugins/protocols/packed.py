@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from tfaas_core.errors import BadBody
 from tfaas_core.tensors import Array
 from tfaas_plugins.protocols.private_pool import message_class
-from tfaas_plugins.protocols.wire import LENGTH, Piece, tag_of, varint
+from tfaas_plugins.wire import LENGTH, Piece, tag_of, varint
 
 _BYTES_AT_ONCE = 1 << 16
 _NUMBERS_AT_ONCE = 1 << 17

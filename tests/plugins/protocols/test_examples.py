@@ -27,7 +27,7 @@ def test_the_kind_of_a_feature_is_that_of_its_values() -> None:
         "whole": [-1, 2**40, True],
         "long": "x" * 1000,
     }
-    (serialized,) = examples_of({"examples": [example]}, "regress").array
+    (serialized,) = examples_of({"examples": [example]}, "regress").exact.array()
     assert read(serialized) == {
         "text": ("bytes_list", ["é".encode(), b"\xff"]),
         "float": ("float_list", [1.5]),
@@ -38,7 +38,7 @@ def test_the_kind_of_a_feature_is_that_of_its_values() -> None:
 
 def test_the_context_is_in_each_example_unless_that_says_otherwise() -> None:
     document = {"context": {"a": 1.0, "b": 2.0}, "examples": [{"a": 3.0}, {}]}
-    first, second = map(read, examples_of(document, "regress").array)
+    first, second = map(read, examples_of(document, "regress").exact.array())
     assert first == {"a": ("float_list", [3.0]), "b": ("float_list", [2.0])}
     assert second == {"a": ("float_list", [1.0]), "b": ("float_list", [2.0])}
 
@@ -46,7 +46,7 @@ def test_the_context_is_in_each_example_unless_that_says_otherwise() -> None:
 def test_whole_numbers_are_at_hand_as_floats_too() -> None:
     examples = examples_of({"examples": [{"x": [1, 2]}]}, "regress")
     assert examples.as_floats is not None
-    assert read(examples.as_floats[0]) == {"x": ("float_list", [1.0, 2.0])}
+    assert read(examples.as_floats.array()[0]) == {"x": ("float_list", [1.0, 2.0])}
     assert examples_of({"examples": [{"x": 1.5}]}, "regress").as_floats is None
 
 

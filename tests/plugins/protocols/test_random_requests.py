@@ -49,7 +49,7 @@ def test_examples_of_tensorflow_serving(examples: Any, context: Any) -> None:
         found = examples_of({"examples": examples, "context": context}, "classify")
     except BadBody:
         return
-    assert all(type(each) is bytes for each in found.array)
+    assert all(type(each) is bytes for each in found.exact.array())
 
 
 @settings(max_examples=tries(300), deadline=None)

@@ -11,6 +11,7 @@ from tfaas_core.codec import Document
 from tfaas_core.errors import BadBody, DoesNotFit, UnsupportedMediaType
 from tfaas_plugins.codecs.protobuf.tfaas_pb2 import DataFrame, Row
 from tfaas_plugins.codecs.protobuf.wire import check_frame, check_row, rows_in
+from tfaas_plugins.wire import Broken
 
 ROW = "tfaaspb.Row"
 DATA_FRAME = "tfaaspb.DataFrame"
@@ -49,7 +50,7 @@ def read_rows(body: bytes, content_type: str, max_rows: int) -> RowsDocument:
             check_row(body, 0, len(body), "the body")
             row = Row.FromString(body)
             return RowsDocument((row,), model=row.model or None)
-    except DecodeError:
+    except (DecodeError, Broken):
         hint = f"; a DataFrame is announced as {ANNOUNCED}" if kind == ROW else ""
         raise BadBody(f"the body is not a {kind} message{hint}") from None
     raise UnsupportedMediaType(

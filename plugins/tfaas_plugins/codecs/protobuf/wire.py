@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-
 from tfaas_core.errors import TooLarge
+from tfaas_plugins.wire import fields
 
 MAX_ROW_BYTES = 1 << 26
 """Of one Row, which is read at once."""
@@ -18,18 +17,17 @@ _QUICK_BYTES = 1 << 21
 
 _ROW_TAG = 0x0A
 _LEAST_FIELD_BYTES = 2
-_FIXED_BYTES = {1: 8, 5: 4}
 
 
 def check_frame(body: bytes, max_rows: int) -> None:
-    """Raises TooLarge if a DataFrame has more rows than may ever wait for a model.
+    """Raises TooLarge if a DataFrame has more rows than may ever wait for a model, or Broken.
 
     Other fields are counted as well, since they are read, too. That the body is a DataFrame is not
     checked.
     """
     if len(body) <= _LEAST_FIELD_BYTES * max_rows:
         return
-    for index, (_, start, end) in enumerate(fields_of(body)):
+    for index, (_, start, end) in enumerate(fields(body)):
         if index >= max_rows:
             raise TooLarge(
                 f"the DataFrame has more than the {max_rows} rows that may ever wait for a model "
@@ -53,7 +51,7 @@ def check_row(body: bytes, start: int, end: int, place: str) -> None:
             expected=MAX_ROW_BYTES,
             got=size,
         )
-    if any(count >= MAX_ROW_FIELDS for count, _ in enumerate(fields_of(body, start, end))):
+    if any(count >= MAX_ROW_FIELDS for count, _ in enumerate(fields(body, start, end))):
         raise TooLarge(
             f"{place} has more than {MAX_ROW_FIELDS} fields; send its values packed",
             expected=MAX_ROW_FIELDS,
@@ -61,46 +59,7 @@ def check_row(body: bytes, start: int, end: int, place: str) -> None:
 
 
 def rows_in(body: bytes) -> Iterator[bytes]:
-    """The rows of a DataFrame, one after the other. Raises DecodeError if it is none."""
-    for tag, start, end in fields_of(body):
-        if end > len(body):
-            raise DecodeError("a field is longer than the message")
+    """The rows of a DataFrame, one after the other. Raises Broken if it is none."""
+    for tag, start, end in fields(body):
         if tag == _ROW_TAG:
             yield body[start:end]
-
-
-def fields_of(body: bytes, at: int = 0, end: int | None = None) -> Iterator[tuple[int, int, int]]:
-    """Each field of a message, as far as it is one: its tag, and from where to where it is."""
-    end = len(body) if end is None else end
-    while at < end:
-        tag, at = _varint(body, at)
-        size = 0
-        match tag & 7:
-            case 0:
-                _, at = _varint(body, at)
-            case 2:
-                size, at = _varint(body, at)
-            case kind:
-                size = _FIXED_BYTES.get(kind, 0)
-        yield tag, at, at + size
-        at += size
-
-
-def _varint(body: bytes, at: int) -> tuple[int, int]:
-    """A number, and where it ends."""
-    number = 0
-    for index, byte in enumerate(body[at : at + 10]):
-        number |= (byte & 0x7F) << 7 * index
-        if byte < 0x80:
-            return number, at + index + 1
-    return number, len(body) + 1
-
-
-def varint_bytes(number: int) -> bytes:
-    """``number`` as it stands in a message."""
-    written = bytearray()
-    while number >= 0x80:
-        written.append(number & 0x7F | 0x80)
-        number >>= 7
-    written.append(number)
-    return bytes(written)

@@ -12,7 +12,6 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from tfaas_core.errors import BadBody, TooLarge
 from tfaas_core.predict.inference import InferenceResult
 from tfaas_core.settings.tables import Limits
-from tfaas_plugins.codecs.protobuf.wire import fields_of, varint_bytes
 from tfaas_plugins.protocols.oip.answers import outputs_of
 from tfaas_plugins.protocols.oip.datatypes import to_raw
 from tfaas_plugins.protocols.oip.requests import (
@@ -23,6 +22,7 @@ from tfaas_plugins.protocols.oip.requests import (
     check_no_shared_memory,
 )
 from tfaas_plugins.protocols.private_pool import message_class
+from tfaas_plugins.wire import fields, varint
 
 InferRequest = message_class("inference.ModelInferRequest")
 InferResponse = message_class("inference.ModelInferResponse")
@@ -84,10 +84,10 @@ def infer_message(body: bytes, limits: Limits) -> InferMessage:
     """
     view, kept, raw = memoryview(body), [], []
     at = begin = inputs = 0
-    for number, (tag, start, end) in enumerate(fields_of(body)):
+    for number, (tag, start, end) in enumerate(fields(body)):
         if number > _MOST_FIELDS:
             raise BadBody(f"the message has more than {_MOST_FIELDS} fields")
-        if tag == _RAW_INPUT and end <= len(body):
+        if tag == _RAW_INPUT:
             kept.append(view[begin:at])
             raw.append(view[start:end])
             begin = end
@@ -104,13 +104,11 @@ def infer_message(body: bytes, limits: Limits) -> InferMessage:
 
 def infer_id(body: bytes) -> str:
     """The id that a request has, as far as it can be read; raises BadBody if it cannot."""
-    for number, (tag, start, end) in enumerate(fields_of(body)):
+    for number, (tag, start, end) in enumerate(fields(body)):
         if number > _MOST_FIELDS:
             break
         if tag == _ID:
-            return str(
-                parsed(InferRequest, _ID_TAG + varint_bytes(end - start) + body[start:end]).id
-            )
+            return str(parsed(InferRequest, _ID_TAG + varint(end - start) + body[start:end]).id)
     return ""
 
 
@@ -137,14 +135,14 @@ def _check_sizes(message: bytes, limits: Limits) -> None:
 
 def _tensor_fields(message: bytes) -> Iterator[tuple[int | None, int, int]]:
     """Each field of contents, with its tag, and each other one, without."""
-    for tag, start, end in fields_of(message):
+    for tag, start, end in fields(message):
         if tag != _INPUT:
             yield None, start, end
             continue
         yield None, start, start
-        for inner, first, last in fields_of(message, start, min(end, len(message))):
+        for inner, first, last in fields(message, start, end):
             if inner == _CONTENTS:
-                yield from fields_of(message, first, min(last, len(message)))
+                yield from fields(message, first, last)
             else:
                 yield None, first, last
 
@@ -248,7 +246,7 @@ def answer_in_stream(
     head = InferResponse(id=request_id or "")
     head.parameters["triton_final_response"].bool_param = True
     pieces = _pieces(result, wanted, head)
-    return b"".join((_IN_STREAM, varint_bytes(sum(map(len, pieces))), *pieces))
+    return b"".join((_IN_STREAM, varint(sum(map(len, pieces))), *pieces))
 
 
 def _pieces(
@@ -261,7 +259,7 @@ def _pieces(
     for each, (array, datatype) in zip(wanted, outputs_of(result, wanted), strict=True):
         head.outputs.add(name=each.name, datatype=datatype, shape=array.shape)
         raw = to_raw(array, datatype)
-        pieces += (_RAW_OUTPUT, varint_bytes(len(raw)), raw)
+        pieces += (_RAW_OUTPUT, varint(len(raw)), raw)
     pieces.insert(0, head.SerializeToString())
     if sum(map(len, pieces)) > _MOST_MESSAGE_BYTES:
         raise TooLarge("the outputs are more than a message of gRPC can hold; ask for fewer")

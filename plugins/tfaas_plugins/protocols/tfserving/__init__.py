@@ -1,4 +1,4 @@
-"""TensorFlow Serving's REST API, so that its clients need no change: ``/v1/...``."""
+"""TensorFlow Serving's APIs, so that its clients need no change: ``/v1/...``, and over gRPC."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
 from tfaas_core.route import Route
+from tfaas_core.service import Service
 
 NAME = "tfserving"
 
@@ -20,3 +21,11 @@ def tfaas_register_routes(host: Host) -> Iterable[Route]:
     for path in ("/v1/{path...}", "/V1/{path...}"):
         yield Route(path, ("GET",), api.get, right="predict")
         yield Route(path, ("POST",), api.post, express=True, right="predict")
+
+
+@hookimpl
+def tfaas_register_services(host: Host) -> Iterable[Service]:
+    """``PredictionService`` and ``ModelService``."""
+    from tfaas_plugins.protocols.tfserving.services import services
+
+    return services(host)

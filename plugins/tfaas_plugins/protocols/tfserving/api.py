@@ -82,7 +82,7 @@ class ServingApi:
             examples = await self._in_thread(request, examples_of, document, asked.verb)
             version = await self._resolved(request, target, asked.verb)
             outputs = await self._models.of_examples(request, version, examples)
-        return Response(_results(asked.verb, outputs, len(examples.array)))
+        return Response(_results(asked.verb, outputs, len(examples)))
 
     def _read(self, body: bytes) -> Any:
         if not body.strip():

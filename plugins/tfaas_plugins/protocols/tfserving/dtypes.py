@@ -9,7 +9,7 @@ import numpy as np
 
 from tfaas_core.tensors import NUMPY_DTYPES, TensorSpec
 from tfaas_plugins.protocols.private_pool import private_pool
-from tfaas_plugins.protocols.wire import FIXED32, FIXED64, LENGTH, VARINT
+from tfaas_plugins.wire import FIXED32, FIXED64, LENGTH, VARINT
 
 FIRST_REFERENCE = 100
 """Old exports declare references to tensors, whose numbers are higher by as much."""

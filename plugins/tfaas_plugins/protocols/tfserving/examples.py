@@ -5,7 +5,6 @@ Written without TensorFlow: an Example is a map from names to a list of bytes, f
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -20,22 +19,40 @@ from tfaas_plugins.protocols.json_values import (
     is_base64,
     kind_of,
 )
+from tfaas_plugins.wire import field, varint
 
 _INT64 = 1 << 63
 _BITS = (1 << 64) - 1
 _FIELDS = {"bytes": 1, "float": 2, "int64": 3}
-_LENGTH = 2
-"""The wire type of what has a length."""
+
+
+class ExampleList(msgspec.Struct, frozen=True):
+    """Serialized Examples, and one that goes before each of them."""
+
+    context: bytes
+    examples: Sequence[bytes]
+
+    @property
+    def array_bytes(self) -> int:
+        """What they are together, each with the context."""
+        return len(self.context) * len(self.examples) + sum(map(len, self.examples))
+
+    def array(self) -> Array:
+        """As a model takes them: an object array of bytes, of one axis."""
+        array = np.empty(len(self.examples), object)
+        # Of a feature that is in both, the last one wins.
+        array[:] = [self.context + example for example in self.examples]
+        return array
 
 
 class Examples(msgspec.Struct, frozen=True):
-    """Serialized Examples, as a model takes them: an object array of bytes.
+    """What a client sent. ``as_floats``: the same, whole numbers as floats; None: none is whole."""
 
-    ``as_floats``: the same, whole numbers written as floats; None if none of them is whole.
-    """
+    exact: ExampleList
+    as_floats: ExampleList | None = None
 
-    array: Array
-    as_floats: Array | None
+    def __len__(self) -> int:
+        return len(self.exact.examples)
 
 
 def examples_of(document: dict[str, Any], method: str) -> Examples:
@@ -54,21 +71,18 @@ def examples_of(document: dict[str, Any], method: str) -> Examples:
         if type(example) is not dict:
             raise BadBody(f"Example must be JSON object but got JSON {kind_of(example)}")
     everything = [context, *examples]
-    exact = _array(everything, whole_as_float=False)
+    exact = _list_of(everything, whole_as_float=False)
     has_whole = any(
         any(type(value) is int for value in _listed(feature))
         for example in everything
         for feature in example.values()
     )
-    return Examples(exact, _array(everything, whole_as_float=True) if has_whole else None)
+    return Examples(exact, _list_of(everything, whole_as_float=True) if has_whole else None)
 
 
-def _array(examples: Sequence[dict[str, Any]], whole_as_float: bool) -> Array:
+def _list_of(examples: Sequence[dict[str, Any]], whole_as_float: bool) -> ExampleList:
     context, *written = [_serialized(example, whole_as_float) for example in examples]
-    array = np.empty(len(written), object)
-    # Of a feature that is in both, the last one wins.
-    array[:] = [context + example for example in written]
-    return array
+    return ExampleList(context, written)
 
 
 def _serialized(example: dict[str, Any], whole_as_float: bool) -> bytes:
@@ -127,23 +141,14 @@ def _float_list(values: Sequence[Any]) -> bytes:
 
 
 def _int64_list(values: Iterable[int]) -> bytes:
-    return _field(1, b"".join(_varint(value & _BITS) for value in values))
+    return _field(1, b"".join(varint(value & _BITS) for value in values))
 
 
 _LISTS = {"bytes": _bytes_list, "float": _float_list, "int64": _int64_list}
 
 
 def _field(number: int, content: bytes) -> bytes:
-    return bytes([number << 3 | _LENGTH]) + _varint(len(content)) + content
-
-
-def _varint(value: int) -> bytes:
-    written = bytearray()
-    while value > 0x7F:
-        written += struct.pack("B", value & 0x7F | 0x80)
-        value >>= 7
-    written.append(value)
-    return bytes(written)
+    return b"".join(field(number, [content]))
 
 
 def _utf8(text: str) -> bytes:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NoReturn
 
-from tfaas_core.errors import BadBody, DoesNotFit, UnknownModel, UnknownVersion
+from tfaas_core.errors import BadBody, DoesNotFit, TooLarge, UnknownModel, UnknownVersion
 from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.inference import InferenceRequest, InferenceResult
-from tfaas_core.predict.predictor import Target
+from tfaas_core.predict.predictor import LARGE_BODY_BYTES, Target
 from tfaas_core.route import Request
-from tfaas_core.tensors import Array, Arrays, Bound, is_declared
-from tfaas_plugins.protocols.tfserving.examples import Examples
+from tfaas_core.tensors import Arrays, Bound, is_declared
+from tfaas_plugins.protocols.tfserving.examples import ExampleList, Examples
 from tfaas_plugins.protocols.unloaded import UnloadedModels
 
 _WRONG_KIND = "Data types don't match"
@@ -97,7 +97,7 @@ class ServedModels:
         version: ModelVersion,
         examples: Examples,
         timeout_s: float | None = None,
-    ) -> Mapping[str, Array]:
+    ) -> Arrays:
         """The outputs for ``examples``. Raises BadBody if the signature takes none."""
         names = [spec.name for spec in version.signature.inputs]
         if names != ["inputs"]:
@@ -107,15 +107,37 @@ class ServedModels:
             )
         if version.signature.inputs[0].dtype != "string":
             raise BadBody("Expected input 'inputs' of the graph to take serialized examples")
-        arrays = {"inputs": examples.array}
         try:
-            return (await self.infer(request, version, arrays, None, timeout_s)).outputs
+            return await self._of_list(request, version, examples.exact, timeout_s)
         except DoesNotFit as error:
             if examples.as_floats is None or _WRONG_KIND not in error.message:
                 raise
         # JavaScript cannot write 80.0, so that a whole number may be meant as a float.
-        arrays = {"inputs": examples.as_floats}
-        return (await self.infer(request, version, arrays, None, timeout_s)).outputs
+        return await self._of_list(request, version, examples.as_floats, timeout_s)
+
+    async def _of_list(
+        self,
+        request: Request,
+        version: ModelVersion,
+        examples: ExampleList,
+        timeout_s: float | None,
+    ) -> Arrays:
+        size, most_bytes = examples.array_bytes, self._host.config.server.max_body_bytes
+        if size > most_bytes:
+            raise TooLarge(
+                f"the {len(examples.examples)} examples, each with the context, have {size} bytes, "
+                f"at most {most_bytes} are taken (server.max_body_bytes)",
+                expected=most_bytes,
+                got=size,
+            )
+        # A context of a few bytes, before each of many examples, is many bytes.
+        with self._host.in_flight.held(size):
+            if size > LARGE_BODY_BYTES:
+                array = await self._host.predictor.in_thread(examples.array)
+            else:
+                array = examples.array()
+            result = await self.infer(request, version, {"inputs": array}, None, timeout_s)
+        return result.outputs
 
 
 def bound_as_it_is(version: ModelVersion, arrays: Arrays) -> Bound:

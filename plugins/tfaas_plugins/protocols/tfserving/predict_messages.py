@@ -17,7 +17,7 @@ from tfaas_plugins.protocols.packed import packed
 from tfaas_plugins.protocols.tfserving.dtypes import Dtype, dtype_of
 from tfaas_plugins.protocols.tfserving.sent import MOST_HEAD_BYTES, SentTensor
 from tfaas_plugins.protocols.tfserving.specs import read_spec, spec_of
-from tfaas_plugins.protocols.wire import LENGTH, VARINT, Piece, field, fields, tag_of, varint
+from tfaas_plugins.wire import LENGTH, VARINT, Piece, field, fields, tag_of, varint
 
 _SPEC, _INPUTS, _FILTER = (tag_of(number, LENGTH) for number in (1, 2, 3))
 _KEY, _VALUE = tag_of(1, LENGTH), tag_of(2, LENGTH)

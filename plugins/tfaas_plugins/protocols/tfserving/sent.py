@@ -23,7 +23,7 @@ from tfaas_plugins.protocols.tfserving.dtypes import (
     Dtype,
     dtype_name,
 )
-from tfaas_plugins.protocols.wire import LENGTH, VARINT, Piece, fields, tag_of, varint_at
+from tfaas_plugins.wire import LENGTH, VARINT, Piece, fields, tag_of, varint_at
 
 MOST_HEAD_BYTES = 1 << 16
 """Of what says which model, or of a name or a shape: no honest one has so many."""

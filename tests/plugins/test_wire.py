@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tfaas_plugins.protocols.packed import count, packed, unpacked
 from tfaas_plugins.protocols.private_pool import message_class
-from tfaas_plugins.protocols.wire import FIXED32, FIXED64, LENGTH, VARINT, field, fields, varint
+from tfaas_plugins.wire import FIXED32, FIXED64, LENGTH, VARINT, field, fields, varint
 
 from tfaas_core.errors import BadBody
 

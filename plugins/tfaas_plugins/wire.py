@@ -25,6 +25,10 @@ _LOWEST_TAG, _HIGHEST_TAG = 8, (1 << 32) - 1
 _DEEPEST = 100
 
 
+class Broken(BadBody):
+    """The bytes are no message."""
+
+
 def tag_of(number: int, kind: int) -> int:
     """What stands before a field of this number and kind."""
     return number << 3 | kind
@@ -34,7 +38,7 @@ def fields(body: bytes, at: int = 0, end: int | None = None) -> Iterator[tuple[i
     """Each field of the message from ``at`` to ``end``: its tag, and where its content is.
 
     The content of a number is its bytes, and groups, which nobody writes any more, are passed over.
-    Raises BadBody where the message is broken; until then, there were the fields before.
+    Raises Broken where the message is broken; until then, there were the fields before.
     """
     end = len(body) if end is None else end
     try:
@@ -62,11 +66,11 @@ def fields(body: bytes, at: int = 0, end: int | None = None) -> Iterator[tuple[i
     except IndexError:
         at = end + 1
     if at > end:
-        raise BadBody(f"the message is broken: it ends within a field, at byte {end}")
+        raise Broken(f"the message is broken: it ends within a field, at byte {end}")
 
 
 def varint_at(body: bytes, at: int) -> tuple[int, int]:
-    """A number, and where it ends. Raises BadBody if it does not, and IndexError past the body."""
+    """A number, and where it ends. Raises Broken if it does not, and IndexError past the body."""
     number = 0
     for index in range(_MOST_BYTES_OF_VARINT):
         byte = body[at + index]
@@ -127,9 +131,9 @@ def _after_group(body: bytes, at: int, number: int) -> int:
         else:
             at = _after_number(body, start, kind)
         if len(inside) > _DEEPEST:
-            raise BadBody(f"the message is broken: groups are nested more than {_DEEPEST} deep")
+            raise Broken(f"the message is broken: groups are nested more than {_DEEPEST} deep")
     return at
 
 
-def _broken(at: int, how: str) -> BadBody:
-    return BadBody(f"the message is broken: byte {at} {how}")
+def _broken(at: int, how: str) -> Broken:
+    return Broken(f"the message is broken: byte {at} {how}")

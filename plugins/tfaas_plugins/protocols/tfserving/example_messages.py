@@ -1,0 +1,178 @@
+"""The messages of Classify, Regress and MultiInference: examples read, and results written."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+from tfaas_core.errors import BadBody, TfaasError
+from tfaas_core.predict.predictor import Target
+from tfaas_core.tensors import Arrays
+from tfaas_plugins.protocols.budget import Budget
+from tfaas_plugins.protocols.private_pool import message_class
+from tfaas_plugins.protocols.tfserving.examples import (
+    ExampleList,
+    Examples,
+    classes_and_scores,
+    regressions,
+)
+from tfaas_plugins.protocols.tfserving.sent import MOST_HEAD_BYTES
+from tfaas_plugins.protocols.tfserving.specs import read_spec, target_of
+from tfaas_plugins.wire import LENGTH, Piece, field, fields, tag_of
+
+METHODS = {"tensorflow/serving/classify": "classify", "tensorflow/serving/regress": "regress"}
+"""What a task may ask for."""
+
+_FIRST, _SECOND = tag_of(1, LENGTH), tag_of(2, LENGTH)
+_FLOAT = struct.Struct("<f").pack
+_SCORE_TAG, _VALUE_TAG = b"\x15", b"\x0d"
+
+
+class Unimplemented(TfaasError):
+    """TensorFlow Serving has that, or might have it, and this server has not."""
+
+    status = 501
+    code = "unimplemented"
+
+
+class ExamplesMessage(msgspec.Struct, frozen=True):
+    """A request for examples: where each goes, and how it is asked there; and the examples."""
+
+    tasks: Sequence[Task]
+    examples: Examples
+
+
+class Task(msgspec.Struct, frozen=True):
+    """``verb``: classify or regress. ``method_name``: what the message calls that."""
+
+    target: Target
+    verb: str
+
+
+def read_one_task(body: bytes, verb: str, budget: Budget) -> ExamplesMessage:
+    """A ClassificationRequest or RegressionRequest. Raises BadBody, and as the budget does."""
+    specs, examples = _read(body, budget)
+    return ExamplesMessage([Task(read_spec(specs), verb)], examples)
+
+
+def read_tasks(body: bytes, budget: Budget) -> ExamplesMessage:
+    """A MultiInferenceRequest. Raises BadBody, Unimplemented, and as the budget does."""
+    written, examples = _read(body, budget)
+    tasks: list[Task] = []
+    for piece in written:
+        task = _task(piece)
+        if tasks and task.target.model != tasks[0].target.model:
+            raise BadBody(
+                "All ModelSpecs in a MultiInferenceRequest must access the same model name."
+            )
+        if any(task.target.signature == other.target.signature for other in tasks):
+            raise BadBody(f"Duplicate evaluation of signature: {task.target.signature}")
+        tasks.append(task)
+    if not tasks:
+        raise BadBody("the MultiInferenceRequest has no tasks")
+    return ExamplesMessage(tasks, examples)
+
+
+def _task(piece: bytes) -> Task:
+    try:
+        task = message_class("tensorflow.serving.InferenceTask").FromString(piece)
+    except DecodeError:
+        raise BadBody("a task of the MultiInferenceRequest is broken") from None
+    if not task.HasField("model_spec"):
+        raise BadBody("Missing ModelSpec")
+    target = target_of(task.model_spec)
+    verb = METHODS.get(task.method_name)
+    if verb is None:
+        raise Unimplemented(f"Unsupported signature method_name: {task.method_name[:140]}")
+    return Task(target, verb)
+
+
+def _read(body: bytes, budget: Budget) -> tuple[list[bytes], Examples]:
+    """What fields 1 hold, and the examples of field 2."""
+    first, inputs = [], []
+    for tag, start, stop in fields(body):
+        budget.take()
+        if tag == _FIRST:
+            first.append(_head(body, start, stop))
+        elif tag == _SECOND:
+            inputs.append((start, stop))
+    return first, Examples(_input(*_whole(body, inputs), budget))
+
+
+def _head(body: bytes, start: int, stop: int) -> bytes:
+    if stop - start > MOST_HEAD_BYTES:
+        raise BadBody(f"model_spec has more than {MOST_HEAD_BYTES} bytes")
+    return body[start:stop]
+
+
+def _whole(body: bytes, parts: Sequence[tuple[int, int]]) -> tuple[bytes, int, int]:
+    """A message that may be in several pieces: nearly always it is a part of the body."""
+    if len(parts) == 1:
+        return body, *parts[0]
+    joined = b"".join(body[start:stop] for start, stop in parts)
+    return joined, 0, len(joined)
+
+
+def _input(body: bytes, at: int, end: int, budget: Budget) -> ExampleList:
+    """The Input that is there: of its two kinds, the one that comes last counts."""
+    kind = 0
+    parts: list[tuple[int, int]] = []
+    for tag, start, stop in fields(body, at, end):
+        budget.take()
+        if tag in (_FIRST, _SECOND):
+            if tag != kind:
+                kind, parts = tag, []
+            parts.append((start, stop))
+    examples, contexts = [], []
+    body, at, end = _whole(body, parts)
+    for tag, start, stop in fields(body, at, end):
+        budget.take()
+        if tag == _FIRST:
+            examples.append(body[start:stop])
+        elif tag == _SECOND and kind == _SECOND:
+            contexts.append(body[start:stop])
+    if not examples:
+        raise BadBody("Input is empty.")
+    return ExampleList(b"".join(contexts), examples)
+
+
+# Answers.
+
+
+def answer_of(verb: str, outputs: Arrays, rows: int, spec: Any) -> bytes:
+    """A ClassificationResponse or RegressionResponse. Raises BadBody if the outputs are none."""
+    result = field(1, _RESULTS[verb](outputs, rows))
+    return b"".join([*result, *field(2, [spec.SerializeToString()])])
+
+
+def task_answer(verb: str, outputs: Arrays, rows: int, spec: Any) -> list[Piece]:
+    """An InferenceResult, as an entry of a MultiInferenceResponse. Raises BadBody."""
+    number = 2 if verb == "classify" else 3
+    result = field(number, _RESULTS[verb](outputs, rows))
+    return field(1, [*field(1, [spec.SerializeToString()]), *result])
+
+
+def _regressions(outputs: Arrays, rows: int) -> list[Piece]:
+    values = regressions(outputs, rows).tolist()
+    return [piece for value in values for piece in field(1, [_VALUE_TAG + _FLOAT(value)])]
+
+
+def _classifications(outputs: Arrays, rows: int) -> list[Piece]:
+    """Row after row, so that no step is long."""
+    classes, scores = classes_and_scores(outputs, rows)
+    written: list[Piece] = []
+    for labels, row in zip(classes, scores, strict=True):
+        found: list[Piece] = []
+        for label, score in zip(labels, row.tolist(), strict=True):
+            # Other bytes than text would break the message.
+            text = label.decode(errors="replace").encode()
+            found += field(1, [*field(1, [text]), _SCORE_TAG + _FLOAT(score)])
+        written += field(1, found)
+    return written
+
+
+_RESULTS = {"classify": _classifications, "regress": _regressions}

@@ -1,0 +1,215 @@
+"""The calls of PredictionService that run a model: they adapt messages to the internal request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from tfaas_core.errors import BadBody, DoesNotFit, TfaasError, TooLarge
+from tfaas_core.host import Host
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.predict.predictor import LARGE_BODY_BYTES, Target
+from tfaas_core.service import Call
+from tfaas_core.tensors import Arrays, Signature
+from tfaas_plugins.protocols.budget import Budget
+from tfaas_plugins.protocols.tfserving.dtypes import dtype_of
+from tfaas_plugins.protocols.tfserving.example_messages import (
+    ExamplesMessage,
+    answer_of,
+    read_one_task,
+    read_tasks,
+    task_answer,
+)
+from tfaas_plugins.protocols.tfserving.models import ServedModels, UnknownSignature
+from tfaas_plugins.protocols.tfserving.predict_messages import (
+    PredictMessage,
+    predict_answer,
+    read_predict,
+)
+from tfaas_plugins.protocols.tfserving.specs import spec_of
+from tfaas_plugins.wire import Piece
+
+T = TypeVar("T")
+
+
+class SignatureNotFound(TfaasError):
+    """Predict names a signature that the model has not."""
+
+    status = 412
+    code = "signature_not_found"
+
+
+class PredictionCalls:
+    """Those of one Host."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._models = ServedModels(host)
+
+    async def predict(self, call: Call) -> bytes:
+        """``Predict``: named tensors, and all outputs of a signature, or some."""
+        budget = self._begin(call)
+        size = len(call.body)
+        message = await self._in_thread(size, lambda: read_predict(call.body, budget))
+        version = await self._resolved(call, message.target)
+        check_inputs(message, version.signature)
+        array_bytes = self._checked_size(message)
+        # Few values may stand for many; what is a view of the body is counted with that.
+        with self._host.in_flight.held(max(0, array_bytes - size)):
+            arrays = await self._in_thread(
+                max(size, array_bytes), lambda: arrays_of(message, version.signature, budget)
+            )
+            result = await self._models.infer(call, version, arrays, message.outputs, call.left_s)
+        name = message.target.signature or ""
+        return await self._in_thread(
+            _bytes_of(result.outputs), lambda: predict_answer(result, name)
+        )
+
+    async def classify(self, call: Call) -> bytes:
+        """``Classify``: examples, and the classes of each, with their scores."""
+        return await self._one_task(call, "classify")
+
+    async def regress(self, call: Call) -> bytes:
+        """``Regress``: examples, and the value of each."""
+        return await self._one_task(call, "regress")
+
+    async def _one_task(self, call: Call, verb: str) -> bytes:
+        budget = self._begin(call)
+        message = await self._in_thread(
+            len(call.body), lambda: read_one_task(call.body, verb, budget)
+        )
+        (task,) = message.tasks
+        version = await self._resolved_for_examples(call, task.target)
+        outputs = await self._models.of_examples(call, version, message.examples, call.left_s)
+        spec = spec_of(version, task.target.signature or "")
+        rows = len(message.examples)
+        return await self._in_thread(
+            _bytes_of(outputs), lambda: answer_of(verb, outputs, rows, spec)
+        )
+
+    async def multi_inference(self, call: Call) -> bytes:
+        """``MultiInference``: the same examples, for several signatures of a model."""
+        budget = self._begin(call)
+        message = await self._in_thread(len(call.body), lambda: read_tasks(call.body, budget))
+        first, *others = message.tasks
+        versions = [await self._resolved_for_examples(call, first.target)]
+        # The guards have let it go to the model; which signature is none of their business.
+        versions += [self._signed(task.target) for task in others]
+        runs = (
+            self._models.of_examples(call, version, message.examples, call.left_s)
+            for version in versions
+        )
+        answered = await asyncio.gather(*runs)
+        size = sum(map(_bytes_of, answered))
+        return await self._in_thread(size, lambda: _results(message, versions, answered))
+
+    def _begin(self, call: Call) -> Budget:
+        if call.visit is not None:
+            call.visit.codec = "tfserving"
+        return Budget(self._host.config.limits.max_values)
+
+    async def _in_thread(self, size: int, work: Callable[[], T]) -> T:
+        """What ``work`` gives, done in a thread if it takes or gives many bytes."""
+        if size > LARGE_BODY_BYTES:
+            return await self._host.predictor.in_thread(work)
+        return work()
+
+    async def _resolved(self, call: Call, target: Target) -> ModelVersion:
+        try:
+            return await self._models.resolved(call, target)
+        except UnknownSignature:
+            name = target.signature
+            raise SignatureNotFound(f'Serving signature key "{name}" not found.') from None
+
+    async def _resolved_for_examples(self, call: Call, target: Target) -> ModelVersion:
+        try:
+            return await self._models.resolved(call, target)
+        except UnknownSignature:
+            raise _no_signature(target) from None
+
+    def _signed(self, target: Target) -> ModelVersion:
+        version = self._models.version(target)
+        try:
+            return version.signed(target.signature)
+        except DoesNotFit:
+            raise _no_signature(target) from None
+
+    def _checked_size(self, message: PredictMessage) -> int:
+        size, most_bytes = message.array_bytes, self._host.config.server.max_body_bytes
+        if size > most_bytes:
+            raise TooLarge(
+                f"the inputs have {size} bytes by their shapes, at most {most_bytes} are taken "
+                "(server.max_body_bytes)",
+                expected=most_bytes,
+                got=size,
+            )
+        return size
+
+
+def check_inputs(message: PredictMessage, signature: Signature) -> None:
+    """Raises BadBody for an input that is missing, unknown, or of another dtype."""
+    known = {spec.name for spec in signature.inputs}
+    needed = {spec.name for spec in signature.inputs if spec.default is None}
+    sent = message.inputs.keys()
+    missing, extra = sorted(needed - sent), sorted(sent - known - set(signature.unused))
+    if missing or extra:
+        raise BadBody(
+            f"input size does not match signature: {len(sent)}!={len(needed)} "
+            f"len({_names(sent)}) != len({_names(needed)}). Sent extra: {_names(extra)}. "
+            f"Missing but required: {_names(missing)}."
+        )
+    for spec in signature.inputs:
+        tensor = message.inputs.get(spec.name)
+        expected = dtype_of(spec).name
+        if tensor is not None and tensor.claim.dtype.name != expected:
+            raise BadBody(
+                f"input {spec.name!r} is {tensor.claim.dtype.name}, the signature takes {expected}"
+            )
+    _check_outputs(message, signature)
+
+
+def _check_outputs(message: PredictMessage, signature: Signature) -> None:
+    there = [spec.name for spec in signature.outputs]
+    seen: set[str] = set()
+    for name in message.outputs or ():
+        if name not in there:
+            raise BadBody(
+                f"output tensor alias not found in signature: {name[:140]} Outputs expected to be "
+                f"in the set {_names(there)}."
+            )
+        if name in seen:
+            raise BadBody(f"duplicate output tensor alias: {name}")
+        seen.add(name)
+
+
+def _names(names: Iterable[str]) -> str:
+    return "{" + ",".join(name[:140] for name in sorted(names)[:32]) + "}"
+
+
+def arrays_of(message: PredictMessage, signature: Signature, budget: Budget) -> Arrays:
+    """The inputs that the signature needs. Raises BadBody, and as the budget does."""
+    return {
+        spec.name: message.inputs[spec.name].array(budget)
+        for spec in signature.inputs
+        if spec.name in message.inputs
+    }
+
+
+def _results(
+    message: ExamplesMessage, versions: Sequence[ModelVersion], answered: Sequence[Arrays]
+) -> bytes:
+    rows = len(message.examples)
+    pieces: list[Piece] = []
+    for task, version, outputs in zip(message.tasks, versions, answered, strict=True):
+        spec = spec_of(version, task.target.signature or "")
+        pieces += task_answer(task.verb, outputs, rows, spec)
+    return b"".join(pieces)
+
+
+def _no_signature(target: Target) -> BadBody:
+    return BadBody(f"No signature was found with the name: {target.signature}")
+
+
+def _bytes_of(outputs: Arrays) -> int:
+    return sum(array.nbytes for array in outputs.values())
