@@ -119,7 +119,7 @@ def grows(words: str, number: Callable[[Any], Any], by: int) -> Expectation:
         try:
             before, now = number(replies[0].document), number(replies[-1].document)
             is_so = now - before >= by
-        except (LookupError, TypeError, AttributeError):
+        except (LookupError, TypeError, AttributeError, ValueError):
             raise Unmet(replies[-1].short) from None
         if not is_so:
             raise Unmet(f"{brief(now)} after {brief(before)}")

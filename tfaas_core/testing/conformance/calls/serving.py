@@ -70,7 +70,7 @@ def tensors(**expected: dict[str, Any]) -> Expectation:
 
 
 def _plain(tensor: Any) -> dict[str, Any]:
-    shape = [int(dim["size"]) for dim in tensor["tensor_shape"]["dim"]]
+    shape = [int(dim["size"]) for dim in tensor.get("tensor_shape", {}).get("dim", [])]
     values = tensor.get(_FIELDS.get(tensor["dtype"], ""), [])
     return {"dtype": tensor["dtype"], "shape": shape, "values": values}
 
