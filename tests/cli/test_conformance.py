@@ -7,10 +7,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import grpc
 import pytest
 
+from tests.certificates import Authority
 from tests.cli.conftest import Fails, Tfaas
+from tests.server.changing_calls import serving
 from tests.server.changing_proxy import Answered, Sent, changing
 from tfaas_core.cli import main
 
@@ -158,10 +162,60 @@ def test_models_for_a_server_that_is_no_tfaas_cannot_be_uploaded(
     assert fails("conformance", server.url, "--upload") == "no"
 
 
+class Alive(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Says that it is alive, and keeps the metadata of the last call."""
+
+    def __init__(self) -> None:
+        self.metadata: dict[str, str] = {}
+
+    def service(self, details: Any) -> Any:
+        self.metadata = dict(details.invocation_metadata)
+        return grpc.unary_unary_rpc_method_handler(lambda _message, _context: b"\x08\x01")
+
+
+LIVE = ("--only", "oip.grpc.server.live")
+
+
+def test_grpc_may_be_tried_alone(tfaas: Tfaas) -> None:
+    alive = Alive()
+    with serving(alive) as address:
+        told = tfaas("conformance", "--grpc", address, *LIVE, "--header", "X-Tenant: blue")
+    assert told.splitlines()[-1].split() == ["all", "1", "0", "0"]
+    assert alive.metadata["x-tenant"] == "blue"
+
+
+def test_both_may_be_tried_at_once(tfaas: Tfaas, server: Seen) -> None:
+    with serving(Alive()) as address:
+        told = tfaas("conformance", server.url, "--grpc", address, "--only", "oip.*.live")
+    assert [line.split()[0] for line in told.splitlines()] == [
+        "GROUP",
+        "oip.health",
+        "oip.grpc.server",
+        "all",
+    ]
+
+
+def test_grpc_may_be_spoken_by_tls(
+    tfaas: Tfaas, here: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    authority = Authority(here)
+    pem = authority.signed("server").read_bytes()
+    credentials = grpc.ssl_server_credentials(
+        [(pem, pem)], authority.cert.read_bytes(), require_client_auth=True
+    )
+    client = authority.signed("client", "/CN=alice")
+    with serving(Alive(), credentials) as address:
+        known = ("--ca", authority.cert, "--cert", client)
+        tfaas("conformance", "--grpc", f"https://{address}", *LIVE, *known)
+        stranger = ("conformance", "--grpc", f"https://{address}", *LIVE)
+        assert main([*stranger, "--timeout", "5"]) == 1
+    assert "no answer" in capfd.readouterr().out
+
+
 def test_it_imports_no_extra(server: Seen) -> None:
     code = f"from tfaas_core.cli import main; main(['conformance', {server.url!r}, '--only'"
     code += ", 'health']); import sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert "msgspec" in loaded
-    assert {"numpy", "sanic", "tensorflow", "httpx", "pytest", "psutil"}.isdisjoint(loaded)
+    assert {"numpy", "sanic", "tensorflow", "httpx", "pytest", "psutil", "grpc"}.isdisjoint(loaded)

@@ -31,11 +31,15 @@ def changing_calls(address: str, change: CallChange) -> Iterator[str]:
 
 
 @contextmanager
-def serving(handlers: Any) -> Iterator[str]:
-    """Serves these handlers; gives the address."""
+def serving(handlers: Any, credentials: Any = None) -> Iterator[str]:
+    """Serves these handlers, by TLS if there are ``credentials``; gives the address."""
     pool = ThreadPoolExecutor(8)
     server = grpc.server(pool, handlers=[handlers], options=[("grpc.so_reuseport", 0)])
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = (
+        server.add_secure_port("127.0.0.1:0", credentials)
+        if credentials
+        else server.add_insecure_port("127.0.0.1:0")
+    )
     server.start()
     try:
         yield f"127.0.0.1:{port}"

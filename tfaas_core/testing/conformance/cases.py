@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
-from tfaas_core.testing.conformance.calls.oip_cases import GRPC_INFER_CASES, GRPC_SERVER_CASES
+from tfaas_core.testing.conformance.calls.oip_cases import (
+    GRPC_HEALTH_CASES,
+    GRPC_INFER_CASES,
+    GRPC_SERVER_CASES,
+)
 from tfaas_core.testing.conformance.calls.oip_error_cases import GRPC_ERROR_CASES
 from tfaas_core.testing.conformance.calls.oip_more_cases import (
     GRPC_DATATYPE_CASES,
@@ -64,7 +68,13 @@ from tfaas_core.testing.conformance.tfserving.type_cases import TEXT_CASES, TYPE
 
 _OVER_GRPC: dict[str, tuple[tuple[Case, ...], ...]] = {
     "oip": (
-        *(GRPC_SERVER_CASES, GRPC_INFER_CASES, GRPC_ERROR_CASES, GRPC_DATATYPE_CASES),
+        *(
+            GRPC_HEALTH_CASES,
+            GRPC_SERVER_CASES,
+            GRPC_INFER_CASES,
+            GRPC_ERROR_CASES,
+            GRPC_DATATYPE_CASES,
+        ),
         *(GRPC_STREAM_CASES, GRPC_STATISTICS_CASES, GRPC_REPOSITORY_CASES),
     ),
     "tfserving": (

@@ -16,6 +16,9 @@ from tfaas_core.testing.conformance.words import cut
 _POOL = "tfaas_plugins.protocols.private_pool"
 """By name, as the built-in plugins are: the core imports none."""
 
+_HEALTH = "grpc.health."
+"""The package of messages that gRPC itself has."""
+
 
 def message_bytes(path: str, documents: Iterable[Any]) -> list[bytes]:
     """What the method at ``path`` is sent."""
@@ -45,9 +48,12 @@ def documents_of(path: str, messages: Iterable[bytes]) -> list[Any]:
 def _kinds(path: str) -> tuple[Any, Any]:
     """The classes of what is sent, and of what is answered."""
     _, service, name = path.split("/")
-    module = importlib.import_module(_POOL)
-    method = module.private_pool().FindServiceByName(service).FindMethodByName(name)
+    if service.startswith(_HEALTH):
+        module = importlib.import_module("grpc_health.v1.health_pb2")
+        return module.HealthCheckRequest, module.HealthCheckResponse
+    pool = importlib.import_module(_POOL)
+    method = pool.private_pool().FindServiceByName(service).FindMethodByName(name)
     return (
-        module.message_class(method.input_type.full_name),
-        module.message_class(method.output_type.full_name),
+        pool.message_class(method.input_type.full_name),
+        pool.message_class(method.output_type.full_name),
     )

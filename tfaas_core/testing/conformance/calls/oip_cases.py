@@ -96,6 +96,36 @@ GRPC_SERVER_CASES = (
     ),
 )
 
+_health = Group("oip.grpc.health")
+
+
+def _check(service: str) -> Ask:
+    return grpc_call("grpc.health.v1.Health", "Check", {"service": service})
+
+
+GRPC_HEALTH_CASES = (
+    _health.should(
+        "server",
+        "The health of the server is that of no service in particular: Kubernetes asks for it.",
+        _check(""),
+        ANSWERED,
+        is_json({"status": "SERVING"}),
+    ),
+    _health.should(
+        "service",
+        "The service has a health of its own.",
+        _check(INFERENCE),
+        ANSWERED,
+        is_json({"status": "SERVING"}),
+    ),
+    _health.should(
+        "unknown",
+        "A service that is not there is NOT_FOUND.",
+        _check("nobody.Nothing"),
+        code("NOT_FOUND"),
+    ),
+)
+
 _infer = Group("oip.grpc.infer")
 
 GRPC_INFER_CASES = (
