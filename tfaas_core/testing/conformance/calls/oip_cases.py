@@ -126,6 +126,8 @@ GRPC_HEALTH_CASES = (
     ),
 )
 
+_LARGE = Tensor("text", "BYTES", [1], [b"\0\xff" * 2_500_000])
+
 _infer = Group("oip.grpc.infer")
 
 GRPC_INFER_CASES = (
@@ -213,6 +215,12 @@ GRPC_INFER_CASES = (
             TEXT, Tensor("text", "BYTES", [3], ["", b"\xff\0", "a"]), outputs=[{"name": "copy"}]
         ),
         calls_outputs(Tensor("copy", "BYTES", [3], ["", b"\xff\0", "a"])),
+    ),
+    _infer.must(
+        "large",
+        "A message may have more than the 4 MiB that gRPC allows by default.",
+        infer_call(TEXT, _LARGE, outputs=[{"name": "copy"}]),
+        calls_outputs(Tensor("copy", "BYTES", [1], _LARGE.data)),
     ),
     _infer.must(
         "classification",

@@ -7,6 +7,7 @@ from typing import Any
 from tfaas_core.testing.conformance.calls.asks import (
     ANSWERED,
     INFERENCE,
+    INVALID,
     code,
     grpc_call,
     grpc_stream,
@@ -19,6 +20,7 @@ from tfaas_core.testing.conformance.calls.inference import (
     of_contents,
 )
 from tfaas_core.testing.conformance.case import Case, Group, step
+from tfaas_core.testing.conformance.exchange import changed
 from tfaas_core.testing.conformance.expect import NOT_OK, grows, has_json, json_where
 from tfaas_core.testing.conformance.models import AFFINE, HALVES, PAIR, TYPE_NAMES, TYPES
 from tfaas_core.testing.conformance.oip.asks import ADDED, DIFFERENCE, ROW, SUM, A, B, copy_of
@@ -113,6 +115,12 @@ GRPC_STREAM_CASES = (
             "an error for 2",
             lambda ms: [m["infer_response"]["id"] for m in ms if m["error_message"]] == ["2"],
         ),
+    ),
+    _stream.should(
+        "ended",
+        "The metadata triton_grpc_error asks that an error ends the stream, by its code.",
+        changed(_sent(_numbered(1)), {"triton_grpc_error": "true"}),
+        INVALID,
     ),
 )
 

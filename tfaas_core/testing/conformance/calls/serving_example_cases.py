@@ -54,6 +54,13 @@ EXAMPLE_CALL_CASES = (
         _regressed(0.5, 2.0),
     ),
     _examples.must(
+        "model_spec",
+        "The answer names the model, and the version that answered.",
+        examples_call("Regress", "serving_default", _ONE),
+        ANSWERED,
+        has_json({"model_spec": {"name": EXAMPLES, "version": "1"}}),
+    ),
+    _examples.must(
         "no_signature",
         "Without a signature, it is serving_default.",
         examples_call("Regress", "", _ONE),

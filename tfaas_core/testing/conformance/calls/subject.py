@@ -65,15 +65,15 @@ class GrpcSubject(Examined):
         documents = json.loads(ask.body or b"{}")
         try:
             if ask.method == STREAM:
-                found = self._streamed(ask.path, message_bytes(ask.path, documents))
+                found = self._streamed(ask, message_bytes(ask.path, documents))
                 return _reply({"messages": documents_of(ask.path, found)})
             (message,) = message_bytes(ask.path, [documents])
-            answer = self._channel.unary_unary(ask.path)(message, **self._options)
+            answer = self._channel.unary_unary(ask.path)(message, **self._options(ask))
             return _reply(documents_of(ask.path, [answer])[0])
         except grpc.RpcError as error:
             return self._refusal(error)
 
-    def _streamed(self, path: str, messages: list[bytes]) -> list[bytes]:
+    def _streamed(self, ask: Ask, messages: list[bytes]) -> list[bytes]:
         """As many messages as were sent at most: then the stream is ended."""
         over = threading.Event()
 
@@ -81,7 +81,7 @@ class GrpcSubject(Examined):
             yield from messages
             over.wait(self._timeout_s)
 
-        call = self._channel.stream_stream(path)(sent(), **self._options)
+        call = self._channel.stream_stream(ask.path)(sent(), **self._options(ask))
         found = []
         try:
             for message in call:
@@ -95,9 +95,9 @@ class GrpcSubject(Examined):
             call.cancel()
         return found
 
-    @property
-    def _options(self) -> dict[str, Any]:
-        return {"metadata": self._metadata, "timeout": self._timeout_s}
+    def _options(self, ask: Ask) -> dict[str, Any]:
+        metadata = [*self._metadata, *ask.headers.items()]
+        return {"metadata": metadata, "timeout": self._timeout_s}
 
     def _refusal(self, error: Any) -> Reply:
         name, details = error.code().name, str(error.details() or "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tfaas_core.testing.conformance.case import Case, Group
-from tfaas_core.testing.conformance.expect import OK, body_has, refuses
+from tfaas_core.testing.conformance.expect import OK, body_has, refuses, status
 from tfaas_core.testing.conformance.likeness import Near
 from tfaas_core.testing.conformance.models import AFFINE, HALVES
 from tfaas_core.testing.conformance.oip.asks import copy_of, infer, one_type, strings, wanted
@@ -82,6 +82,15 @@ DATATYPE_CASES = (
         "NaN and the infinities are as they are.",
         one_type("FP32", [_NAN, _INFINITY, -_INFINITY], binary=True),
         outputs(copy_of("FP32", [_NAN, _INFINITY, -_INFINITY]), form="binary"),
+    ),
+    *(
+        _in_json.should(
+            f"{datatype.lower()}_or_error",
+            f"In JSON, {datatype} is numbers, or an error of the client.",
+            _halves(datatype, [1.5, -2.0], binary=False)[0],
+            status(200, 400),
+        )
+        for datatype in ("FP16", "BF16")
     ),
     _in_json.must(
         "nan_is_read",

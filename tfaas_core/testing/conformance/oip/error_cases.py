@@ -34,6 +34,11 @@ def _wrong_input(name: str, sentence: str, /, **changes: Any) -> Case:
     return _wrong(name, sentence, {"inputs": [given]})
 
 
+def _in_region() -> dict[str, Any]:
+    region = {"shared_memory_region": "nobody", "shared_memory_byte_size": 12}
+    return {**{k: v for k, v in _X.items() if k != "data"}, "parameters": region}
+
+
 def _unknown(path: str) -> Ask:
     return post(path, {"inputs": [_X]})
 
@@ -126,6 +131,12 @@ ERROR_CASES = (
         *refuses(),
     ),
     _errors.should("outputs_no_list", "Outputs are a list.", pair(outputs="sum"), *refuses()),
+    _errors.should(
+        "unknown_region",
+        "Shared memory that there is not is the client's error.",
+        infer(AFFINE, _in_region()),
+        *refuses(),
+    ),
     _errors.must(
         "uncompressed",
         "An error is never compressed.",

@@ -174,6 +174,11 @@ INFER_CASES = (
         _with(timeout=20_000_000, priority=0),
     ),
     _infer.should(
+        "sequence",
+        "A model without state does not mind those of sequences.",
+        _with(sequence_id=7, sequence_start=True, sequence_end=True),
+    ),
+    _infer.should(
         "parameters_of_an_input",
         "An input's parameters that a server does not know are ignored.",
         infer(AFFINE, {**ROW.json, "parameters": {"note": "text"}}),

@@ -6,7 +6,7 @@ from typing import Any
 
 from tfaas_core.testing.conformance.case import Group, step
 from tfaas_core.testing.conformance.exchange import changed, get, post
-from tfaas_core.testing.conformance.expect import NOT_OK, OK, json_where, refuses
+from tfaas_core.testing.conformance.expect import NOT_OK, OK, UNPACKED, json_where, refuses
 from tfaas_core.testing.conformance.models import AFFINE, PAIR
 from tfaas_core.testing.conformance.oip.asks import DIFFERENCE, SUM, pair
 from tfaas_core.testing.conformance.oip.outputs import outputs
@@ -53,6 +53,14 @@ REPOSITORY_CASES = (
         changed(post(_INDEX, {}), model=AFFINE),
         OK,
         json_where("versions '1' and '2'", lambda d: _versions(d, AFFINE) >= {"1", "2"}),
+    ),
+    _repository.must(
+        "uncompressed",
+        "The index is never compressed.",
+        changed(post(_INDEX, {}), {"Accept-Encoding": "gzip, deflate, br"}),
+        OK,
+        UNPACKED,
+        json_where("a list of entries", _are_entries),
     ),
     _repository.should(
         "reason",

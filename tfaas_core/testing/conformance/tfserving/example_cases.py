@@ -85,6 +85,13 @@ REGRESS_CASES = (
     _regress.must(
         "boolean", "So are booleans, as 1 and 0.", _of("whole", i=True), OK, _results(1.0)
     ),
+    _regress.must(
+        "nan",
+        "NaN is a float.",
+        regress({"x": float("nan")}),
+        OK,
+        _results(float("nan")),
+    ),
     _regress.must("text", "Strings are bytes.", _of("length", s="four"), OK, _results(4.0)),
     _regress.must(
         "b64", "base64 is bytes, too.", _of("length", s={"b64": "AAECAw=="}), OK, _results(4.0)

@@ -211,6 +211,19 @@ TEXT_CASES = (
         _said("a"),
     ),
     _texts.should(
+        "white_space",
+        "There may be white space in it.",
+        texts("plain", {"b64": "Y\nQ =="}),
+        OK,
+        _said("a"),
+    ),
+    _texts.should(
+        "other_alphabet",
+        "The alphabet for URLs is none of base64's.",
+        texts("encoded", {"b64": "-_-_"}),
+        *refuses(400),
+    ),
+    _texts.should(
         "no_text",
         "Bytes that are no UTF-8, of an output without that suffix, are base64 or an error.",
         texts("plain", _b64(b"\xff\xfe")),
