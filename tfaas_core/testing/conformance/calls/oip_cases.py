@@ -84,13 +84,13 @@ GRPC_SERVER_CASES = (
     ),
     _server.must(
         "unknown_metadata",
-        "That of a model that is not there is an error.",
+        "Metadata of a model that is not there is an error.",
         _about("ModelMetadata", "nobody"),
         _NOT_THERE,
     ),
     _server.should(
         "unknown_is_not_found",
-        "The code of what is not there is NOT_FOUND.",
+        "The code of a model that is not there is NOT_FOUND.",
         _about("ModelMetadata", "nobody"),
         code("NOT_FOUND"),
     ),
@@ -202,7 +202,7 @@ GRPC_INFER_CASES = (
     ),
     _infer.must(
         "bytes",
-        "Elements of BYTES have their lengths before them.",
+        "Raw elements of BYTES have their lengths before them.",
         infer_call(
             TEXT, Tensor("text", "BYTES", [3], ["", b"\xff\0", "a"]), outputs=[{"name": "copy"}]
         ),
@@ -210,7 +210,7 @@ GRPC_INFER_CASES = (
     ),
     _infer.must(
         "bytes_contents",
-        "In contents, they have not.",
+        "Elements of BYTES in contents are bytes alone.",
         of_contents(
             TEXT, Tensor("text", "BYTES", [3], ["", b"\xff\0", "a"]), outputs=[{"name": "copy"}]
         ),

@@ -50,53 +50,66 @@ GRPC_ERROR_CASES = (
         _unknown(model_name="nobody"),
         _NOT_THERE,
     ),
-    _errors.must("unknown_version", "So is a version.", _unknown(model_version="77"), _NOT_THERE),
+    _errors.must(
+        "unknown_version",
+        "A version that is not there is refused.",
+        _unknown(model_version="77"),
+        _NOT_THERE,
+    ),
     _errors.should(
         "unknown_is_not_found",
-        "The code is NOT_FOUND.",
+        "The code of a model that is not there is NOT_FOUND.",
         _unknown(model_name="nobody"),
         code("NOT_FOUND"),
     ),
     _errors.must(
         "no_version", "A version is a number.", _unknown(model_version="newest"), _NOT_THERE
     ),
-    _wrong("no_inputs", "All inputs are there.", AFFINE),
-    _wrong("missing_input", "None is left out.", PAIR, A),
-    _wrong("input_twice", "None is there twice.", PAIR, A, B, A),
+    _wrong("no_inputs", "A request has inputs.", AFFINE),
+    _wrong("missing_input", "All inputs of the model are there.", PAIR, A),
+    _wrong("input_twice", "No input is there twice.", PAIR, A, B, A),
     _wrong(
         "unknown_input",
-        "Each is one of the model's.",
+        "Each input is one of the model's.",
         AFFINE,
         Tensor("z", "FP32", [1, 3], [1, 2, 3]),
     ),
     _wrong(
         "other_datatype",
-        "Each has the model's datatype.",
+        "Each input has the model's datatype.",
         AFFINE,
         Tensor("x", "FP64", [1, 3], [1, 2, 3]),
     ),
     _wrong(
         "other_size",
-        "Each has a shape that the model takes.",
+        "Each input has a shape that the model takes.",
         AFFINE,
         Tensor("x", "FP32", [1, 2], [1, 2]),
     ),
     _wrong(
         "unknown_output", "Each output is one of the model's.", AFFINE, ROW, outputs=[{"name": "z"}]
     ),
-    _changed("negative_size", "No axis is negative.", inputs=[{**_INPUT, "shape": [-1, 3]}]),
+    _changed(
+        "negative_size", "No axis of a shape is negative.", inputs=[{**_INPUT, "shape": [-1, 3]}]
+    ),
     _changed(
         "unknown_datatype",
         "A datatype is one of the protocol's.",
         inputs=[{**_INPUT, "datatype": "FLOAT"}],
     ),
     _changed(
-        "too_few_bytes", "There are as many bytes as the shape has.", raw_input_contents=[b"\0" * 8]
+        "too_few_bytes",
+        "There are as many raw bytes as the shape has.",
+        raw_input_contents=[b"\0" * 8],
     ),
-    _changed("too_many_bytes", "There are no more.", raw_input_contents=[b"\0" * 16]),
+    _changed(
+        "too_many_bytes",
+        "There are no more raw bytes than the shape has.",
+        raw_input_contents=[b"\0" * 16],
+    ),
     _changed(
         "too_many_entries",
-        "There are as many entries as inputs.",
+        "There are as many raw entries as inputs.",
         raw_input_contents=[b"\0" * 12] * 2,
     ),
     _changed("no_values", "Each input has values.", raw_input_contents=[]),
@@ -113,7 +126,7 @@ GRPC_ERROR_CASES = (
     ),
     _changed(
         "too_few_contents",
-        "There are as many of them as the shape has.",
+        "There are as many contents as the shape has.",
         inputs=[{**_INPUT, "contents": {"fp32_contents": [1, 2]}}],
         raw_input_contents=[],
     ),

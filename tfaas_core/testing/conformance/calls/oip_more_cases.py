@@ -63,7 +63,7 @@ def _half(datatype: str, data: list[float]) -> tuple[Any, Any]:
 GRPC_DATATYPE_CASES = (
     *(case for datatype in TYPE_NAMES for case in _both(datatype)),
     _types.must("raw_fp16", "FP16 is raw, and has two bytes.", *_half("FP16", _HALF)),
-    _types.should("raw_bf16", "So is BF16.", *_half("BF16", _BRAIN)),
+    _types.should("raw_bf16", "BF16 is raw, and has two bytes.", *_half("BF16", _BRAIN)),
 )
 
 _stream = Group("oip.grpc.stream")
@@ -109,7 +109,7 @@ GRPC_STREAM_CASES = (
     ),
     _stream.should(
         "id_of_error",
-        "The error has the request's id.",
+        "An error in a stream has the request's id.",
         _sent(_numbered(1, ROW), _numbered(2)),
         messages_where(
             "an error for 2",
@@ -186,7 +186,7 @@ GRPC_STATISTICS_CASES = (
     ),
     _more.must(
         "unknown_model",
-        "Those of a model that is not there are an error.",
+        "Statistics of a model that is not there are an error.",
         grpc_call(INFERENCE, "ModelStatistics", {"name": "nobody"}),
         code("NOT_FOUND", "INVALID_ARGUMENT", "UNAVAILABLE"),
     ),

@@ -54,7 +54,7 @@ PREDICT_CALL_CASES = (
     ),
     _predict.must(
         "content",
-        "Or it has them as bytes, in tensor_content.",
+        "A tensor may have its values as bytes, in tensor_content.",
         predict_call(AFFINE, {"x": _content("DT_FLOAT", [1, 3], tensor_bytes("FP32", [1, 2, 3]))}),
         tensors(y=_Y),
     ),
@@ -88,13 +88,13 @@ PREDICT_CALL_CASES = (
     _predict.must("version", "A version may be named.", _affine({"version": 1}), tensors(y=_Y1)),
     _predict.must(
         "label",
-        "So may a label.",
+        "A label may be named.",
         step(_affine({"version_label": STABLE}), tensors(y=_Y1)),
         step(_affine({"version_label": CANARY}), tensors(y=_Y)),
     ),
     _predict.must(
         "signature",
-        "So may a signature.",
+        "A signature may be named.",
         predict_call(AFFINE, {"x": typed("DT_FLOAT", [2], [2, 4])}, {"signature_name": "inverse"}),
         tensors(y=typed("DT_FLOAT", [2], [0.5, 0.25])),
     ),
@@ -171,7 +171,7 @@ ERROR_CALL_CASES = (
     ),
     _errors.must(
         "unknown_version",
-        "So is a version.",
+        "A version that is not there is NOT_FOUND.",
         _without_model({"name": AFFINE, "version": 77}),
         _NOT_FOUND,
     ),
@@ -180,8 +180,10 @@ ERROR_CALL_CASES = (
         "A label that is not there is the client's error.",
         _without_model({"name": AFFINE, "version_label": "nobody"}),
     ),
-    _wrong("no_spec", "There is a model_spec.", serving_call("Predict", {"inputs": {"x": _X}})),
-    _wrong("no_name", "It names a model.", _without_model({"signature_name": "x"})),
+    _wrong(
+        "no_spec", "A request has a model_spec.", serving_call("Predict", {"inputs": {"x": _X}})
+    ),
+    _wrong("no_name", "A model_spec names a model.", _without_model({"signature_name": "x"})),
     _errors.must(
         "unknown_signature",
         "A signature is one of the model's.",
@@ -190,30 +192,34 @@ ERROR_CALL_CASES = (
     ),
     _errors.should(
         "unknown_signature_code",
-        "The code of that is FAILED_PRECONDITION.",
+        "The code of a signature that is not there is FAILED_PRECONDITION.",
         _affine({"signature_name": "nobody"}),
         code("FAILED_PRECONDITION"),
     ),
     _wrong("missing_input", "All inputs are there.", predict_call(PAIR, {"a": _A})),
-    _wrong("unknown_input", "There are no others.", predict_call(AFFINE, {"x": _X, "z": _X})),
+    _wrong(
+        "unknown_input",
+        "There are no inputs but those of the signature.",
+        predict_call(AFFINE, {"x": _X, "z": _X}),
+    ),
     _wrong(
         "other_dtype",
-        "Each has the signature's dtype.",
+        "Each input has the signature's dtype.",
         predict_call(AFFINE, {"x": typed("DT_DOUBLE", [1, 3], [1, 2, 3])}),
     ),
     _wrong(
         "too_many_values",
-        "There are no more values than the shape has.",
+        "A tensor has no more values than its shape has.",
         predict_call(AFFINE, {"x": typed("DT_FLOAT", [1, 3], [1, 2, 3, 4])}),
     ),
     _wrong(
         "other_content",
-        "There are as many bytes as the shape has.",
+        "A tensor has as many bytes as its shape has.",
         predict_call(AFFINE, {"x": _content("DT_FLOAT", [1, 3], b"\0" * 11)}),
     ),
     _wrong(
         "negative_size",
-        "No axis is negative.",
+        "No axis of a shape is negative.",
         predict_call(AFFINE, {"x": typed("DT_FLOAT", [-1, 3], [1, 2, 3])}),
     ),
     _wrong(
@@ -221,7 +227,7 @@ ERROR_CALL_CASES = (
         "Each output that is chosen is one of the signature's.",
         _affine({}, output_filter=["nobody"]),
     ),
-    _wrong("output_twice", "None is chosen twice.", _affine({}, output_filter=["y", "y"])),
+    _wrong("output_twice", "No output is chosen twice.", _affine({}, output_filter=["y", "y"])),
     _wrong(
         "graph",
         "What the graph cannot compute is the client's error.",
@@ -272,16 +278,18 @@ METADATA_CALL_CASES = (
         ANSWERED,
         has_json({"model_spec": {"name": AFFINE, "version": "1"}}),
     ),
-    _metadata.must("no_field", "What is asked for is named.", _about(spec_of(AFFINE)), INVALID),
+    _metadata.must(
+        "no_field", "What metadata is asked for is named.", _about(spec_of(AFFINE)), INVALID
+    ),
     _metadata.must(
         "unknown_field",
-        "Nothing else may be asked for.",
+        "No metadata but signature_def may be asked for.",
         _about(spec_of(AFFINE), metadata_field=["weights"]),
         INVALID,
     ),
     _metadata.must(
         "unknown_model",
-        "That of a model that is not there is NOT_FOUND.",
+        "Metadata of a model that is not there is NOT_FOUND.",
         _about(spec_of("nobody"), "", metadata_field=_SIGNATURES),
         _NOT_FOUND,
     ),

@@ -62,7 +62,7 @@ EXAMPLE_CALL_CASES = (
     ),
     _examples.must(
         "no_signature",
-        "Without a signature, it is serving_default.",
+        "Without a signature, serving_default is asked.",
         examples_call("Regress", "", _ONE),
         ANSWERED,
         _regressed(2.0),
@@ -96,7 +96,10 @@ EXAMPLE_CALL_CASES = (
         ),
     ),
     _examples.must(
-        "empty", "There is an example.", examples_call("Regress", "serving_default"), INVALID
+        "empty",
+        "There is one example at least.",
+        examples_call("Regress", "serving_default"),
+        INVALID,
     ),
     _examples.must(
         "missing_feature",
@@ -147,7 +150,7 @@ STATUS_CALL_CASES = (
     ),
     _status.must(
         "version",
-        "That of a version is told alone.",
+        "The status of a version is told alone.",
         status_call(AFFINE, 1),
         ANSWERED,
         has_json(
@@ -160,13 +163,13 @@ STATUS_CALL_CASES = (
     ),
     _status.must(
         "unknown_model",
-        "That of a model that is not there is NOT_FOUND.",
+        "The status of a model that is not there is NOT_FOUND.",
         status_call("nobody", is_there=False),
         code("NOT_FOUND"),
     ),
     _status.must(
         "unknown_version",
-        "So is that of a version.",
+        "The status of a version that is not there is NOT_FOUND.",
         status_call(AFFINE, 77),
         code("NOT_FOUND"),
     ),

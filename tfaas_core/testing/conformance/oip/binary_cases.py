@@ -67,14 +67,14 @@ BINARY_CASES = (
     ),
     _binary.must(
         "output_header",
-        f"Such an answer has {HEADER_LENGTH}.",
+        f"An answer with binary tensors has {HEADER_LENGTH}.",
         affine(1, 2, 3, outputs=[wanted("y", binary_data=True)]),
         OK,
         header(HEADER_LENGTH, r"\d+$"),
     ),
     _binary.should(
         "output_content_type",
-        "Its Content-Type is application/octet-stream.",
+        "The Content-Type of such an answer is application/octet-stream.",
         affine(1, 2, 3, outputs=[wanted("y", binary_data=True)]),
         OK,
         header("Content-Type", "application/octet-stream"),
@@ -93,7 +93,7 @@ BINARY_CASES = (
     ),
     _binary.must(
         "overridden",
-        "binary_data of an output overrides that.",
+        "binary_data of an output overrides binary_data_output of the request.",
         pair(
             parameters={"binary_data_output": True},
             outputs=[wanted("sum", binary_data=False), wanted("difference", binary_data=False)],
@@ -163,9 +163,11 @@ BINARY_CASES = (
         outputs(ADDED, form="binary"),
     ),
     _wrong("length_no_number", f"{HEADER_LENGTH} is a number.", _with_length("many")),
-    _wrong("negative_length", "It is not negative.", _with_length("-1")),
-    _wrong("length_beyond", "It is not beyond the body.", _with_length("100000")),
-    _wrong("length_too_short", "It is that of the JSON.", _with_length("10")),
+    _wrong("negative_length", "The length of the JSON is not negative.", _with_length("-1")),
+    _wrong(
+        "length_beyond", "The length of the JSON is not beyond the body.", _with_length("100000")
+    ),
+    _wrong("length_too_short", "The length of the JSON is not within it.", _with_length("10")),
     _wrong(
         "too_few_bytes",
         "There are as many bytes as the inputs have.",
@@ -173,7 +175,7 @@ BINARY_CASES = (
     ),
     _wrong(
         "too_many_bytes",
-        "There are no more bytes than that.",
+        "There are no more bytes than the inputs have.",
         infer(AFFINE, Binary(ROW, ROW_BYTES + b"\0" * 4, len(ROW_BYTES))),
     ),
     _wrong(
@@ -181,10 +183,14 @@ BINARY_CASES = (
         "An input has as many bytes as its shape and its datatype say.",
         infer(AFFINE, Binary(ROW, ROW_BYTES[:8])),
     ),
-    _wrong("negative_size", "A size is not negative.", infer(AFFINE, Binary(ROW, ROW_BYTES, -12))),
+    _wrong(
+        "negative_size",
+        "A binary_data_size is not negative.",
+        infer(AFFINE, Binary(ROW, ROW_BYTES, -12)),
+    ),
     _wrong(
         "size_no_number",
-        "A size is a whole number.",
+        "A binary_data_size is a whole number.",
         infer(AFFINE, Binary(ROW, ROW_BYTES, "12")),
     ),
     _wrong(
@@ -192,11 +198,15 @@ BINARY_CASES = (
         "No element of BYTES runs past the tensor's end.",
         _text_of(struct.pack("<I", 100) + b"short"),
     ),
-    _wrong("element_cut", "Nor does its length.", _text_of(b"\1\0")),
+    _wrong("element_cut", "The length of an element of BYTES has four bytes.", _text_of(b"\1\0")),
     _wrong(
         "too_many_elements",
         "There are as many elements of BYTES as the shape says.",
         _text_of(tensor_bytes("BYTES", ["one", "two"])),
     ),
-    _wrong("too_few_elements", "There are no fewer, either.", _text_of(b"")),
+    _wrong(
+        "too_few_elements",
+        "There are no fewer elements of BYTES than the shape says.",
+        _text_of(b""),
+    ),
 )

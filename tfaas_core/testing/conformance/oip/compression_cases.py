@@ -31,13 +31,13 @@ COMPRESSION_CASES = (
     _compression.must("gzip", "A body may be gzip.", _GZIP, outputs(ADDED)),
     _compression.must(
         "deflate",
-        "Or deflate, which is zlib's format.",
+        "A body may be deflate, which is zlib's format.",
         compressed(affine(1, 2, 3), "deflate"),
         outputs(ADDED),
     ),
     _compression.must(
         "identity",
-        "Or identity, which is no compression.",
+        "A body may be identity, which is no compression.",
         changed(affine(1, 2, 3), {"Content-Encoding": "identity"}),
         outputs(ADDED),
     ),
@@ -61,19 +61,21 @@ COMPRESSION_CASES = (
     ),
     _compression.must(
         "cut_gzip",
-        "So is gzip that does not end.",
+        "gzip that does not end is the client's error.",
         changed(_GZIP, body=(_GZIP.body or b"")[:-12]),
         REFUSED,
     ),
     _accepted("accept_gzip", "An answer may be gzip if that is accepted.", "gzip"),
-    _accepted("accept_deflate", "Or deflate.", "deflate"),
+    _accepted("accept_deflate", "An answer may be deflate if that is accepted.", "deflate"),
     _accepted(
         "never_br",
-        "It is never compressed otherwise: asynchronous clients accept br, and cannot unpack it.",
+        "An answer is never br: asynchronous clients accept that, and cannot unpack it.",
         "br, gzip;q=0, deflate;q=0",
         UNPACKED,
     ),
-    _accepted("accept_none", "It is not compressed if nothing is accepted.", "identity", UNPACKED),
+    _accepted(
+        "accept_none", "An answer is not compressed if nothing is accepted.", "identity", UNPACKED
+    ),
     _binary.must(
         "answer_of_binary",
         "An answer with binary tensors is compressed as a whole.",

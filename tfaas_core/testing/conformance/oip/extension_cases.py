@@ -48,7 +48,7 @@ CLASSIFICATION_CASES = (
     ),
     _classes.should(
         "six_decimals",
-        "Floats have six decimals.",
+        "Floats of a classification have six decimals.",
         _top(1, 1, 9, 4),
         OK,
         _elements("11.000000:1", r"11\.000000:1(:\S*)?"),
@@ -63,7 +63,7 @@ CLASSIFICATION_CASES = (
     ),
     _classes.should(
         "too_many",
-        "There are no more than there are values.",
+        "There are no more classes than there are values.",
         _top(7, 1, 9, 4),
         OK,
         has_json({"outputs": [{"shape": [1, 3]}]}),
@@ -77,20 +77,20 @@ CLASSIFICATION_CASES = (
     ),
     _classes.must(
         "integers",
-        "Integers have no decimals.",
+        "Integers of a classification have no decimals.",
         pair(outputs=[wanted("sum", classification=1)]),
         OK,
         _elements("22:1", r"22:1(:\S*)?"),
     ),
     _classes.must(
         "binary",
-        "Together with binary_data, they are a binary tensor.",
+        "Together with binary_data, classes are a binary tensor.",
         pair(outputs=[wanted("sum", classification=1, binary_data=True)]),
         OK,
         outputs(Tensor("sum", "BYTES", [1, 1], ["22:1"]), form="binary"),
     ),
     _refused("negative", "The number of classes is not negative.", -1),
-    _refused("no_number", "It is a whole number.", "two"),
+    _refused("no_number", "The number of classes is a whole number.", "two"),
 )
 
 _configuration = Group("oip.configuration", "model_configuration")
@@ -105,7 +105,7 @@ CONFIGURATION_CASES = (
     ),
     _configuration.must(
         "ends",
-        "It has the model's inputs and outputs.",
+        "A model's configuration has its inputs and outputs.",
         changed(get(f"/v2/models/{PAIR}/config"), model=PAIR),
         OK,
         json_where(
@@ -115,7 +115,7 @@ CONFIGURATION_CASES = (
     ),
     _configuration.must(
         "unknown_model",
-        "That of a model that is not there is refused.",
+        "The configuration of a model that is not there is refused.",
         get("/v2/models/conformance_unknown/config"),
         *refuses(),
     ),
@@ -136,7 +136,7 @@ LOGGING_CASES = (
     ),
     _logging.should(
         "format",
-        "So are how much is logged, and in which format.",
+        "The settings tell how much is logged, and in which format.",
         get("/v2/logging"),
         OK,
         json_where(

@@ -76,7 +76,7 @@ INFER_CASES = (
     ),
     _infer.must(
         "second_version",
-        "So does another one, at the same time.",
+        "Another version answers, too, at the same time.",
         affine(1, 2, 3, version=2),
         outputs(ADDED),
     ),
@@ -88,17 +88,17 @@ INFER_CASES = (
         has_json({"model_version": "2"}),
     ),
     _infer.must(
-        "flat", "Values are flat, row after row.", infer(AFFINE, _data([1, 2, 3, 4, 5, 6])), _SIX
+        "flat", "Values may be flat, row after row.", infer(AFFINE, _data([1, 2, 3, 4, 5, 6])), _SIX
     ),
     _infer.must(
         "nested",
-        "Or they are nested as the shape is.",
+        "Values may be nested as the shape is.",
         infer(AFFINE, _data([[1, 2, 3], [4, 5, 6]])),
         _SIX,
     ),
     _infer.should(
         "nested_otherwise",
-        "However they are nested, it is their number and order that counts.",
+        "However values are nested, it is their number and order that counts.",
         infer(AFFINE, _data([[1, 2], [3, 4], [5, 6]])),
         _SIX,
     ),
@@ -125,16 +125,22 @@ INFER_CASES = (
     ),
     _infer.must(
         "no_id",
-        "If there is none, that of the answer is a string, or there is none.",
+        "Without an id, that of the answer is a string, or there is none.",
         affine(1, 2, 3),
         OK,
         json_where("no id, or a string", lambda d: isinstance(d.get("id", ""), str)),
     ),
     _infer.must(
-        "all_outputs", "Without a list of outputs, there are all.", pair(), outputs(SUM, DIFFERENCE)
+        "all_outputs",
+        "Without a list of outputs, there are all of them.",
+        pair(),
+        outputs(SUM, DIFFERENCE),
     ),
     _infer.must(
-        "no_outputs", "An empty list asks for all, too.", pair(outputs=[]), outputs(SUM, DIFFERENCE)
+        "no_outputs",
+        "An empty list of outputs asks for all of them.",
+        pair(outputs=[]),
+        outputs(SUM, DIFFERENCE),
     ),
     _infer.must(
         "one_output",
@@ -164,7 +170,7 @@ INFER_CASES = (
     ),
     _infer.should(
         "no_parameter",
-        "Parameters may be nothing else.",
+        "Parameters of a request are no lists and no objects.",
         step(affine(1, 2, 3, parameters={"note": [1]}), *refuses()),
         step(affine(1, 2, 3, parameters={"note": {"a": 1}}), *refuses()),
     ),
@@ -175,7 +181,7 @@ INFER_CASES = (
     ),
     _infer.should(
         "sequence",
-        "A model without state does not mind those of sequences.",
+        "A model without state does not mind the parameters of sequences.",
         _with(sequence_id=7, sequence_start=True, sequence_end=True),
     ),
     _infer.should(

@@ -42,7 +42,7 @@ HEALTH_CASES = (
     _health.must("model_ready", "A model that is ready answers 200.", _of(AFFINE, "/ready"), OK),
     _health.must(
         "version_ready",
-        "So does a version of it.",
+        "A version of a model that is ready answers 200.",
         _of(AFFINE, "/ready", version=1),
         OK,
     ),
@@ -54,7 +54,7 @@ HEALTH_CASES = (
     ),
     _health.must(
         "unknown_version",
-        "Nor is a version that is not there.",
+        "A version that is not there is not ready.",
         changed(_of(AFFINE, "/versions/77/ready"), model=AFFINE),
         NOT_OK,
     ),
@@ -202,19 +202,19 @@ METADATA_CASES = (
     ),
     _metadata.must(
         "unknown_model",
-        "A model that is not there is the client's error.",
+        "Metadata of a model that is not there is the client's error.",
         get(_UNKNOWN),
         *refuses(),
     ),
     _metadata.must(
         "unknown_version",
-        "So is a version that is not there.",
+        "Metadata of a version that is not there is the client's error.",
         changed(_of(AFFINE, "/versions/77"), model=AFFINE),
         *refuses(),
     ),
     _metadata.should(
         "unknown_is_404",
-        "The status of what is not there is 404.",
+        "The status of a model that is not there is 404.",
         get(_UNKNOWN),
         status(404),
     ),

@@ -46,14 +46,14 @@ STATISTICS_CASES = (
     ),
     _statistics.must(
         "counts",
-        f"It counts, and measures in nanoseconds, {', '.join(_KINDS)}.",
+        f"An entry counts, and measures in nanoseconds, {', '.join(_KINDS)}.",
         _STATS,
         OK,
         json_where("numbers count and ns of each", _counts),
     ),
     _statistics.should(
         "cache",
-        "There are cache_hit and cache_miss, too.",
+        "An entry has cache_hit and cache_miss, too.",
         _STATS,
         OK,
         json_where(
@@ -73,7 +73,7 @@ STATISTICS_CASES = (
     ),
     _statistics.should(
         "success_time",
-        "So does the time that it took.",
+        "The time of a request that was answered counts, too.",
         step(_STATS, OK),
         _ROWS,
         step(
@@ -125,7 +125,7 @@ STATISTICS_CASES = (
     ),
     _statistics.must(
         "all",
-        "There are those of all models.",
+        "There are statistics of all models.",
         changed(get("/v2/models/stats"), model=PAIR),
         OK,
         json_where(
@@ -134,7 +134,7 @@ STATISTICS_CASES = (
     ),
     _statistics.must(
         "unknown_model",
-        "Those of a model that is not there are refused.",
+        "Statistics of a model that is not there are refused.",
         get("/v2/models/conformance_unknown/stats"),
         *refuses(),
     ),

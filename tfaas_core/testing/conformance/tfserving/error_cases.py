@@ -33,15 +33,15 @@ def _wrong(name: str, sentence: str, document: Any, *words: str, model: str = AF
     cases = [_errors.must(name, sentence, ask, *refuses(400))]
     if words:
         said = (status(400), error_with(*words))
-        cases.append(_errors.should(f"{name}_says", "The error says so.", ask, *said))
+        cases.append(_errors.should(f"{name}_says", f"{sentence} The error says so.", ask, *said))
     return cases
 
 
 ERROR_OF_BODY_CASES = (
     *_wrong("empty", "An empty body is refused.", b"", "JSON Parse error"),
-    *_wrong("no_json", "So is a body that is no JSON.", '{"instances": [', "JSON Parse error"),
-    *_wrong("no_object", "So is JSON that is no object.", [1, 2], "object"),
-    *_wrong("no_utf8", "So is a body that is no UTF-8.", b'{"instances": ["\xff\xfe"]}'),
+    *_wrong("no_json", "A body that is no JSON is refused.", '{"instances": [', "JSON Parse error"),
+    *_wrong("no_object", "JSON that is no object is refused.", [1, 2], "object"),
+    *_wrong("no_utf8", "A body that is no UTF-8 is refused.", b'{"instances": ["\xff\xfe"]}'),
     _errors.must(
         "deep",
         f"JSON of {_DEEP} nested lists is no error of the server.",
@@ -54,9 +54,9 @@ ERROR_OF_BODY_CASES = (
         {"instances": [[1, 2, 3]], "inputs": [[1, 2, 3]]},
         "inputs",
     ),
-    *_wrong("no_format", "It has one of them.", {"rows": [[1, 2, 3]]}, "Missing"),
+    *_wrong("no_format", "A request has instances or inputs.", {"rows": [[1, 2, 3]]}, "Missing"),
     *_wrong("no_list", "Instances are a list.", {"instances": {"x": 1}}, "list"),
-    *_wrong("no_rows", "There is one at least.", {"instances": []}, "No values"),
+    *_wrong("no_rows", "There is one instance at least.", {"instances": []}, "No values"),
     *_wrong(
         "signature_no_text",
         "signature_name is a string.",
@@ -86,22 +86,34 @@ def _wrong_columns(name: str, sentence: str, inputs: Any, says: str = "") -> lis
 ERROR_OF_VALUES_CASES = (
     *_wrong_rows("plain_rows", "With several inputs, rows are objects.", [1, 2], says="object"),
     *_wrong_rows("missing_input", "Each row has all inputs.", {"a": [1, 2]}, says="input"),
-    *_wrong_rows("unknown_input", "It has no others.", {**_A_ROW, "c": [1]}),
-    *_wrong_rows("missing_later", "So has each later row.", _A_ROW, {"a": [1, 2]}),
+    *_wrong_rows(
+        "unknown_input", "Each row has no inputs but those of the signature.", {**_A_ROW, "c": [1]}
+    ),
+    *_wrong_rows("missing_later", "Each later row has all inputs, too.", _A_ROW, {"a": [1, 2]}),
     *_wrong_rows("mixed", "All rows are objects, or none.", _A_ROW, [1, 2], says="object"),
-    *_wrong("mixed_plain", "So they are the other way round.", {"instances": [[1], {"x": [1]}]}),
+    *_wrong(
+        "mixed_plain",
+        "If the first row is none, no row is an object.",
+        {"instances": [[1], {"x": [1]}]},
+    ),
     *_wrong("ragged", "All rows have the same shape.", {"instances": [[1, 2, 3], [1, 2]]}),
-    *_wrong("ragged_within", "So do the lists within a row.", {"instances": [[[1, 2], [3]]]}),
+    *_wrong(
+        "ragged_within",
+        "The lists within a row have the same shape.",
+        {"instances": [[[1, 2], [3]]]},
+    ),
     *_wrong("list_or_number", "A list is no number.", {"instances": [[1, [2], 3]]}),
     *_wrong("number_or_list", "A number is no list.", {"instances": [[[1], 2, [3]]]}),
     *_wrong(
         "ragged_columns", "Tensors have the same shape at each level.", {"inputs": [[1, 2], [3]]}
     ),
     *_wrong_columns(
-        "plain_columns", "With several inputs, they are named.", [[1, 2]], says="object"
+        "plain_columns", "With several inputs, columns are named.", [[1, 2]], says="object"
     ),
-    *_wrong_columns("missing_column", "All of them are there.", {"a": [[1, 2]]}, says="b"),
-    *_wrong_columns("no_column", "None is null.", {"a": [[1, 2]], "b": None}),
+    *_wrong_columns(
+        "missing_column", "Columns of all inputs are there.", {"a": [[1, 2]]}, says="b"
+    ),
+    *_wrong_columns("no_column", "No column is null.", {"a": [[1, 2]], "b": None}),
     *_wrong_columns(
         "graph",
         "What the graph cannot compute is the client's error.",
@@ -143,7 +155,7 @@ NAME_CASES = (
     ),
     _names.should(
         "model_says",
-        "The error says what is not found.",
+        "The error of a model that is not there says so.",
         post(f"{_UNKNOWN}:predict", _ROW),
         status(404),
         error_with("not found"),
@@ -162,7 +174,7 @@ NAME_CASES = (
     ),
     _names.should(
         "label_says",
-        "The error names it.",
+        "The error names a label that is not there.",
         _at(f"/v1/models/{AFFINE}/labels/nobody:predict"),
         error_with("nobody"),
     ),
@@ -186,7 +198,7 @@ NAME_CASES = (
     ),
     _names.must(
         "regress",
-        "Nor to regress.",
+        "A version that is not there cannot be asked to regress.",
         changed(
             post(f"/v1/models/{EXAMPLES}/versions/77:regress", {"examples": [{"x": 1.0}]}),
             model=EXAMPLES,

@@ -39,21 +39,21 @@ CLASSIFY_CASES = (
     ),
     _classify.must(
         "scores",
-        'Without classes, each of them is "".',
+        'Without classes, the class of each is "".',
         classify({"x": 0.25}, signature_name="scores"),
         OK,
         _results([["", 0.75], ["", 0.25]]),
     ),
     _classify.must(
         "classes",
-        "Without scores, each of them is 0.",
+        "Without scores, the score of each is 0.",
         classify({"x": 0.25}, signature_name="classes"),
         OK,
         _results([["low", 0.0], ["high", 0.0]]),
     ),
     _classify.must(
         "other_signature",
-        "A signature that gives neither is refused.",
+        "A signature that gives neither classes nor scores is refused.",
         classify({"x": 0.25}, signature_name="serving_default"),
         *refuses(400),
     ),
@@ -81,20 +81,28 @@ REGRESS_CASES = (
         OK,
         _results(3.0),
     ),
-    _regress.must("whole", "Whole numbers are int64.", _of("whole", i=7), OK, _results(7.0)),
     _regress.must(
-        "boolean", "So are booleans, as 1 and 0.", _of("whole", i=True), OK, _results(1.0)
+        "whole", "Whole numbers are int64 features.", _of("whole", i=7), OK, _results(7.0)
+    ),
+    _regress.must(
+        "boolean", "Booleans are int64 features, 1 and 0.", _of("whole", i=True), OK, _results(1.0)
     ),
     _regress.must(
         "nan",
-        "NaN is a float.",
+        "NaN is a float feature.",
         regress({"x": float("nan")}),
         OK,
         _results(float("nan")),
     ),
-    _regress.must("text", "Strings are bytes.", _of("length", s="four"), OK, _results(4.0)),
     _regress.must(
-        "b64", "base64 is bytes, too.", _of("length", s={"b64": "AAECAw=="}), OK, _results(4.0)
+        "text", "Strings are features of bytes.", _of("length", s="four"), OK, _results(4.0)
+    ),
+    _regress.must(
+        "b64",
+        "base64 is a feature of bytes, too.",
+        _of("length", s={"b64": "AAECAw=="}),
+        OK,
+        _results(4.0),
     ),
     _regress.must(
         "context",
@@ -105,7 +113,7 @@ REGRESS_CASES = (
     ),
     _regress.must(
         "context_overridden",
-        "An example's own features go before them.",
+        "An example's own features go before those of the context.",
         regress({"x": 1.0}, {}, context={"x": 2.5}),
         OK,
         _results(2.0, 5.0),
@@ -138,14 +146,14 @@ EXAMPLE_CASES = (
     _wrong("no_examples", "A request has examples.", {"instances": [{"x": 1.0}]}),
     _examples.should(
         "says_no_examples",
-        "The error says so.",
+        "The error names the key that is missing.",
         ask_verb("regress", EXAMPLES, {"instances": [{"x": 1.0}]}),
         status(400),
         error_with("'examples'"),
     ),
     _wrong("no_list", "Examples are a list.", {"examples": {"x": 1.0}}),
-    _wrong("empty", "There is one at least.", {"examples": []}),
-    _wrong("no_object", "Each of them is an object.", {"examples": [1.0]}),
+    _wrong("empty", "There is one example at least.", {"examples": []}),
+    _wrong("no_object", "Each of the examples is an object.", {"examples": [1.0]}),
     _wrong("no_json", "A body that is no JSON is refused.", '{"examples": ['),
     _wrong("context_no_object", "The context is an object.", {"examples": [{}], "context": [1]}),
     _wrong_feature("null", "null is no feature.", None),

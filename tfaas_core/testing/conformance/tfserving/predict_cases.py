@@ -59,7 +59,7 @@ ROW_CASES = (
     ),
     _rows.must(
         "empty_signature",
-        'A signature_name of "" is the same.',
+        'A signature_name of "" is serving_default.',
         affine_rows([1, 2, 3], signature_name=""),
         OK,
         _ADDED,
@@ -87,7 +87,7 @@ ROW_CASES = (
     ),
     _rows.must(
         "other_size",
-        "Nor are its sizes.",
+        "The sizes that the signature declares are not enforced, either.",
         affine_rows([1.0, 2.0], [3.0, 4.0]),
         OK,
         is_json({"predictions": [[3.0, 4.0], [5.0, 6.0]]}),
@@ -220,14 +220,14 @@ VERSION_CASES = (
     ),
     _versions.must(
         "second",
-        "So does another one, at the same time.",
+        "Another version answers, too, at the same time.",
         ask_verb("predict", AFFINE, _ONE_ROW, version=2),
         OK,
         _ADDED,
     ),
     _versions.should(
         "newest",
-        "Without a version, it is the one of the highest number.",
+        "Without a version, the one of the highest number answers.",
         affine_rows([1, 2, 3]),
         OK,
         _ADDED,
@@ -251,7 +251,7 @@ VERSION_CASES = (
     ),
     _versions.must(
         "other_label",
-        "So does another label.",
+        "Several labels stand for several versions.",
         step(ask_verb("predict", AFFINE, _ONE_ROW, label=CANARY), OK, _ADDED),
         step(ask_verb("predict", AFFINE, _ONE_ROW, label=STABLE), OK, _FIRST),
     ),
