@@ -105,6 +105,13 @@ if TYPE_CHECKING:
         Verdict as Verdict,
     )
     from tfaas_core.secret import Secret as Secret, SecretPlace as SecretPlace
+    from tfaas_core.service import (
+        Call as Call,
+        ErrorInStream as ErrorInStream,
+        Method as Method,
+        MethodHandler as MethodHandler,
+        Service as Service,
+    )
     from tfaas_core.shared_memory import SharedMemory as SharedMemory
     from tfaas_core.static_files import StaticFiles as StaticFiles
     from tfaas_core.status import (
@@ -166,6 +173,7 @@ _HOMES = {
     ),
     "runtime": "Independence LoadOptions Runtime Servable Shapes Verdict",
     "secret": "Secret SecretPlace",
+    "service": "Call ErrorInStream Method MethodHandler Service",
     "shared_memory": "SharedMemory",
     "static_files": "StaticFiles",
     "status": "Fitness ProcessStatus ServerStatus",

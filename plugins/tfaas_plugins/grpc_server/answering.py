@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -41,7 +44,8 @@ class Answering:
 
     async def message(self, context: Any) -> bytes | None:
         """The next message; None: the client sends no more."""
-        found = await self._arrivals.message(context.read)
+        with _client_is_there():
+            found = await self._arrivals.message(context.read)
         return None if found is grpc.aio.EOF else found
 
     async def unary(self, path: str, method: SealedMethod, context: Any) -> bytes:
@@ -73,6 +77,23 @@ class Answering:
         self._arrivals.leave()
 
 
+@contextmanager
+def _client_is_there() -> Iterator[None]:
+    """Raises CancelledError if it is not: gRPC, which would log it, has not said so yet."""
+    try:
+        yield
+    except grpc.aio.AbortError:
+        raise
+    except grpc.aio.BaseError:
+        raise asyncio.CancelledError from None
+
+
+async def write(context: Any, message: bytes) -> None:
+    """Sends a message of several, once the client takes it."""
+    with _client_is_there():
+        await context.write(message)
+
+
 async def refuse_because(context: Any, response: Response) -> None:
     """Ends a call with what ``response`` says. Raises what gRPC wants to have raised then."""
     refusal = refusal_of(response)
@@ -82,4 +103,5 @@ async def refuse_because(context: Any, response: Response) -> None:
 
 async def refuse(context: Any, refusal: Refusal) -> None:
     """Ends a call. Raises what gRPC wants to have raised then."""
-    await context.abort(refusal.code, refusal.sentence, refusal.metadata)
+    with _client_is_there():
+        await context.abort(refusal.code, refusal.sentence, refusal.metadata)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
@@ -15,6 +16,8 @@ from tfaas_core.service import Call, Method, Service
 NAME = "grpc.health.v1.Health"
 WATCH = f"/{NAME}/Watch"
 _LOOK_S = 0.5
+
+Write: TypeAlias = Callable[[bytes], Awaitable[None]]
 
 
 class Health:
@@ -34,14 +37,14 @@ class Health:
             raise NotFound("there is no such service")
         return self._answer(status)
 
-    async def watch(self, message: bytes, context: Any, leaving: asyncio.Event) -> None:
+    async def watch(self, message: bytes, write: Write, leaving: asyncio.Event) -> None:
         """``Watch``: the status, and each change of it, until ``leaving`` is set."""
         name = self._asked(message)
         told = None
         while True:
             status = self._status(name)
             if status != told:
-                await context.write(self._answer(status))
+                await write(self._answer(status))
                 told = status
             if leaving.is_set():
                 return

@@ -14,7 +14,7 @@ from tfaas_core.host import Host
 from tfaas_core.routing.sealed_services import SealedMethod
 from tfaas_core.routing.seam import error_answer
 from tfaas_core.system.address import shown_address
-from tfaas_plugins.grpc_server.answering import Answering, refuse_because
+from tfaas_plugins.grpc_server.answering import Answering, refuse_because, write
 from tfaas_plugins.grpc_server.arrivals import Arrivals
 from tfaas_plugins.grpc_server.health import WATCH, Health
 from tfaas_plugins.grpc_server.streams import Streams
@@ -84,7 +84,7 @@ class GrpcServer:
         await self._answering.enter(context)
         try:
             message = await self._answering.message(context)
-            await health.watch(message or b"", context, self._leaving)
+            await health.watch(message or b"", partial(write, context), self._leaving)
         except TfaasError as error:
             await refuse_because(context, error_answer(error))
         finally:

@@ -7,11 +7,16 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, TypeAlias
 
-from tfaas_core.errors import TfaasError, Unavailable
+from tfaas_core.errors import HttpRefused, TfaasError, Unavailable
 from tfaas_core.route import Response
 from tfaas_core.routing.sealed_services import SealedMethod
 from tfaas_core.routing.seam import error_answer
-from tfaas_plugins.grpc_server.answering import Answering, refuse, refuse_because
+from tfaas_plugins.grpc_server.answering import (
+    Answering,
+    refuse,
+    refuse_because,
+    write,
+)
 from tfaas_plugins.grpc_server.call import GrpcCall
 from tfaas_plugins.grpc_server.codes import refusal_of
 
@@ -80,12 +85,21 @@ class Stream:
         try:
             while (begun := await self._begun.get()) is not None:
                 message = await self._message(context, *begun)
-                async with asyncio.timeout(pace_window_s):
-                    await context.write(message)
+                await self._write(context, message, pace_window_s)
                 self._room.release()
             await self._end(context, self._reading)
         finally:
             self._give_up()
+
+    async def _write(self, context: Any, message: bytes, pace_window_s: float) -> None:
+        try:
+            async with asyncio.timeout(pace_window_s):
+                await write(context, message)
+        except TimeoutError:
+            too_slow = HttpRefused(
+                f"the client took no answer for {pace_window_s:g} s (limits.pace_window_s)", 499
+            )
+            await refuse_because(context, error_answer(too_slow))
 
     async def _end(self, context: Any, reading: asyncio.Task[None]) -> None:
         """Ends a stream of which all is answered that has come."""

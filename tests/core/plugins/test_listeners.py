@@ -117,8 +117,10 @@ def test_the_port_of_the_server_itself_is_taken(
 def test_a_port_for_management_needs_its_plugin(tmp_path: Path) -> None:
     disabled = "plugins.disabled=['tfaas_plugins.management']"
     config = load_config(None, ["server.admin_port=0", disabled], {})
+    plugins = load_plugins(config.plugins.disabled)
+    config = plugins.configured(config)
     with pytest.raises(ConfigError, match=r"no listener `management` for server\.admin_port"):
-        load_plugins(config.plugins.disabled).listeners(config)
+        plugins.listeners(config)
 
 
 # What serves there.

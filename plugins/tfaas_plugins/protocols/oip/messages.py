@@ -38,7 +38,7 @@ _PACKED = 2
 _ID = 0x1A
 _ID_TAG = b"\x1a"
 
-_QUICK_BYTES = 1 << 16
+_QUICK_BYTES = 1 << 15
 _MOST_FIELDS = 1 << 14
 _LEAST_FIELD_BYTES = 2
 _MOST_OTHER_BYTES = 1 << 18
@@ -82,6 +82,19 @@ def infer_message(body: bytes, limits: Limits) -> InferMessage:
 
     Raises BadBody, and TooLarge beyond ``limits``.
     """
+    if len(body) <= min(_QUICK_BYTES, limits.max_values):
+        found = parsed(InferRequest, body)
+        raw: Sequence[Any] = found.raw_input_contents
+    else:
+        rest, raw = _parted(body)
+        _check_sizes(rest, limits)
+        found = parsed(InferRequest, rest)
+    check_count(max(len(found.inputs), len(raw)))
+    return InferMessage(found.model_name, found.model_version, _infer_body(found, raw, limits))
+
+
+def _parted(body: bytes) -> tuple[bytes, list[memoryview]]:
+    """A request without its raw inputs, and these, which are not copied. Raises BadBody."""
     view, kept, raw = memoryview(body), [], []
     at = begin = inputs = 0
     for number, (tag, start, end) in enumerate(fields(body)):
@@ -93,13 +106,9 @@ def infer_message(body: bytes, limits: Limits) -> InferMessage:
             begin = end
         inputs += tag == _INPUT
         at = end
-    check_count(max(inputs, len(raw)))
+    check_count(inputs)
     kept.append(view[begin:])
-    message = b"".join(kept)
-    if len(message) > min(_QUICK_BYTES, limits.max_values):
-        _check_sizes(message, limits)
-    found = parsed(InferRequest, message)
-    return InferMessage(found.model_name, found.model_version, _infer_body(found, raw, limits))
+    return b"".join(kept), raw
 
 
 def infer_id(body: bytes) -> str:
@@ -157,7 +166,7 @@ def _count(values: memoryview, tag: int) -> int:
     return int(np.count_nonzero(np.frombuffer(values, np.int8) >= 0)) + 1
 
 
-def _infer_body(message: Any, raw: Sequence[memoryview], limits: Limits) -> InferBody:
+def _infer_body(message: Any, raw: Sequence[Any], limits: Limits) -> InferBody:
     parameters = _scalars(message.parameters)
     check_keys(parameters, EMPTY_FINAL)
     if raw and len(raw) != len(message.inputs):
@@ -169,7 +178,7 @@ def _infer_body(message: Any, raw: Sequence[memoryview], limits: Limits) -> Infe
         [_input(each, bool(raw), model) for each in message.inputs],
         [_output(each) for each in message.outputs] or None,
         True,
-        dict(enumerate(raw)),
+        {place: memoryview(each) for place, each in enumerate(raw)},
         limits.max_values,
     )
 

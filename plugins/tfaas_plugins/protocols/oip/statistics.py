@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from hashlib import sha256
 from struct import Struct as Layout
 from typing import Any
@@ -19,6 +20,7 @@ _DIGEST_BYTES = 16
 _FREE = bytes(_DIGEST_BYTES)
 _NUMBERS = Layout("<10Q")
 _PROBES = 32
+_MOST_KEPT = 4096
 _NS = 1_000_000_000
 
 
@@ -98,7 +100,7 @@ class Statistics:
         }
 
     def _counts(self, version: ModelVersion) -> Counts:
-        place = self._place(_digest(version))
+        place = self._place(_digest(version.key))
         if place is None or self._memory.bytes[place : place + _DIGEST_BYTES] == _FREE:
             return Counts()
         return self._at(place)
@@ -107,7 +109,7 @@ class Statistics:
         return Counts(*_NUMBERS.unpack_from(self._memory.bytes, place + _DIGEST_BYTES))
 
     def _add(self, version: ModelVersion, more: Counts) -> None:
-        digest = _digest(version)
+        digest = _digest(version.key)
         with locked(self._memory):
             place = self._place(digest)
             if place is None:  # of so many versions, some are not counted
@@ -134,8 +136,9 @@ def _tuple(counts: Counts) -> tuple[int, ...]:
     return msgspec.structs.astuple(counts)
 
 
-def _digest(version: ModelVersion) -> bytes:
-    return sha256(version.key.encode()).digest()[:_DIGEST_BYTES]
+@lru_cache(_MOST_KEPT)
+def _digest(key: str) -> bytes:
+    return sha256(key.encode()).digest()[:_DIGEST_BYTES]
 
 
 def _ns(seconds: float) -> int:

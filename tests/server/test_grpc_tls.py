@@ -1,0 +1,67 @@
+"""TLS of gRPC, as clients and operators see it."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from tests.certificates import Authority
+from tests.server.grpc_calls import address, called, channel_to, method, refused
+from tfaas_core.testing.clients import fake_server
+from tfaas_core.testing.server import RunningServer
+from tfaas_core.testing.waiting import until
+
+PORT = "plugins.grpc.port=0"
+CHECK = "/grpc.health.v1.Health/Check"
+
+
+def credentials(authority: Authority, cert: Path | None = None) -> Any:
+    roots, pair = authority.cert.read_bytes(), None if cert is None else cert.read_bytes()
+    return grpc.ssl_channel_credentials(roots, pair, pair)
+
+
+def test_tls_is_of_the_same_files_and_changes_with_them(tmp_path: Path) -> None:
+    authority, other = Authority(tmp_path), Authority(tmp_path, "other")
+    cert = tmp_path / "now.pem"
+    cert.write_bytes(authority.signed("server").read_bytes())
+    with fake_server(tmp_path / "server", PORT, f"server.tls_cert={cert}") as server:
+        assert "grpc at " in server.start_line
+        with grpc.secure_channel(address(server), credentials(authority)) as channel:
+            assert called(channel, CHECK)
+        with channel_to(server) as channel:
+            assert refused(channel, CHECK).code() is grpc.StatusCode.UNAVAILABLE
+        cert.write_bytes(other.signed("renewed").read_bytes())
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: answers_over_tls(server, other))
+        assert not answers_over_tls(server, authority)
+
+
+def answers_over_tls(server: RunningServer, authority: Authority) -> bool:
+    pool = [("grpc.use_local_subchannel_pool", 1)]
+    with grpc.secure_channel(address(server), credentials(authority), pool) as channel:
+        try:
+            return called(channel, CHECK) != b""
+        except grpc.RpcError:
+            return False
+
+
+def test_clients_show_certificates_whose_subjects_are_who_they_are(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    settings = (
+        f"server.tls_cert={authority.signed('server')}",
+        f"server.tls_client_ca={authority.cert}",
+        'plugins.token_guard.tokens={ alice = { subject = "CN=alice,O=Lab\\\\, Inc" } }',
+    )
+    alice = authority.signed("alice", "/O=Lab, Inc/CN=alice")
+    carol = authority.signed("carol", "/CN=carol")
+    live = method("ServerMetadata")
+    with fake_server(tmp_path / "server", PORT, *settings) as server:
+        with grpc.secure_channel(address(server), credentials(authority, alice)) as channel:
+            assert called(channel, live)
+        with grpc.secure_channel(address(server), credentials(authority, carol)) as channel:
+            assert refused(channel, live).code() is grpc.StatusCode.UNAUTHENTICATED
+        with grpc.secure_channel(address(server), credentials(authority)) as channel:
+            assert refused(channel, live).code() is grpc.StatusCode.UNAVAILABLE
