@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-from tfaas_core.errors import BadBody
+from tfaas_core.errors import BadBody, TooLarge
 
 Piece: TypeAlias = bytes | memoryview
 """Of a message, as bytes."""
@@ -23,6 +23,7 @@ _MOST_BYTES_OF_VARINT = 10
 _MOST_BYTES_OF_TAG = 5
 _LOWEST_TAG, _HIGHEST_TAG = 8, (1 << 32) - 1
 _DEEPEST = 100
+_MOST_BYTES = (1 << 31) - 1024
 
 
 class Broken(BadBody):
@@ -93,6 +94,13 @@ def varint(value: int) -> bytes:
 def field(number: int, pieces: Sequence[Piece]) -> list[Piece]:
     """A field that holds what the pieces are together: what stands before them, and they."""
     return [varint(tag_of(number, LENGTH)) + varint(sum(map(len, pieces))), *pieces]
+
+
+def message_of(pieces: Sequence[Piece]) -> bytes:
+    """The message that the pieces are together. Raises TooLarge for one that nobody could read."""
+    if sum(map(len, pieces)) > _MOST_BYTES:
+        raise TooLarge("the outputs are more than a message of gRPC can hold; ask for fewer")
+    return b"".join(pieces)
 
 
 def _tag(body: bytes, at: int) -> tuple[int, int]:

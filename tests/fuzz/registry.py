@@ -56,5 +56,7 @@ TARGETS = (
     Target("tls"),
     Target("asking"),
     Target("config", (_CORE, _PLUGINS, "tomllib"), _IN_THREADS_S),
+    Target("tfserving_messages"),
+    Target("oip_messages"),
     Target("rate_limit", (_CORE, _PLUGINS, "limits"), _IN_THREADS_S),
 )

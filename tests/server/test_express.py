@@ -204,7 +204,9 @@ def test_clients_that_go_away_leave_no_rows_in_the_queue(server: RunningServer) 
 
     def rows_in_flight() -> int:
         models = server.http.get("/status").json()["models"]
-        return sum(model["rows_in_flight"] for model in models if model["model"] == "doubler")
+        return sum(
+            model["rows_in_flight"] for model in models if model["model"].startswith("doubler/")
+        )
 
     until(lambda: rows_in_flight() == 0)
     assert server.predict(model="doubler", values=[1, 2, 3]).json() == [2.0, 4.0, 6.0]

@@ -393,6 +393,14 @@ def test_the_status(stubs: Stubs) -> None:
     assert refused(stubs.models.GetModelStatus, request) == (grpc.StatusCode.NOT_FOUND, told)
 
 
+def test_nobody_changes_which_models_are_served_unless_an_operator_allows_it(stubs: Stubs) -> None:
+    from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest
+
+    code, sentence = refused(stubs.models.HandleReloadConfigRequest, ReloadConfigRequest())
+    assert code == grpc.StatusCode.UNIMPLEMENTED
+    assert "reload_config = true of [plugins.tfserving] in tfaas.toml allows it" in sentence
+
+
 # Rubbish.
 
 METHODS = [

@@ -117,6 +117,15 @@ def test_a_body_may_be_compressed(server: RunningServer) -> None:
     assert server.http.post(f"{MODEL}:predict", content=bomb, headers=headers).status_code == 413
 
 
+def test_a_context_that_would_fill_the_memory_is_refused(server: RunningServer) -> None:
+    context = {"c": "c" * 1_000_000}
+    told = post(
+        server, "regress", signature_name="regress", context=context, examples=[{}] * 20_000
+    )
+    assert told.status_code == 413
+    assert "each with the context" in told.json()["error"]
+
+
 @pytest.mark.parametrize(
     ("body", "told"),
     [

@@ -22,7 +22,7 @@ from tfaas_plugins.protocols.oip.requests import (
     check_no_shared_memory,
 )
 from tfaas_plugins.protocols.private_pool import message_class
-from tfaas_plugins.wire import fields, varint
+from tfaas_plugins.wire import Piece, field, fields, message_of, varint
 
 InferRequest = message_class("inference.ModelInferRequest")
 InferResponse = message_class("inference.ModelInferResponse")
@@ -31,9 +31,9 @@ EMPTY_FINAL = "triton_enable_empty_final_response"
 """The one parameter that the protocol reserves, and that means something: nothing here."""
 
 _RAW_INPUT, _INPUT = 0x3A, 0x2A
-_RAW_OUTPUT = b"\x32"
+_RAW_OUTPUT = 6
 _CONTENTS = 0x2A
-_IN_STREAM = b"\x12"
+_IN_STREAM = 2
 _PACKED = 2
 _ID = 0x1A
 _ID_TAG = b"\x1a"
@@ -42,7 +42,6 @@ _QUICK_BYTES = 1 << 15
 _MOST_FIELDS = 1 << 14
 _LEAST_FIELD_BYTES = 2
 _MOST_OTHER_BYTES = 1 << 18
-_MOST_MESSAGE_BYTES = (1 << 31) - 1024
 
 _FIELDS = {
     "BOOL": "bool_contents",
@@ -244,8 +243,8 @@ def _output(each: Any) -> WantedOutput:
 def answer_message(
     result: InferenceResult, wanted: Sequence[WantedOutput], request_id: str | None
 ) -> bytes:
-    """The outputs, all raw: Triton's clients read nothing else."""
-    return b"".join(_pieces(result, wanted, InferResponse(id=request_id or "")))
+    """The outputs, all raw: Triton's clients read nothing else. Raises TooLarge."""
+    return message_of(_pieces(result, wanted, InferResponse(id=request_id or "")))
 
 
 def answer_in_stream(
@@ -254,22 +253,15 @@ def answer_in_stream(
     """The same, in a stream, where it says that it is all."""
     head = InferResponse(id=request_id or "")
     head.parameters["triton_final_response"].bool_param = True
-    pieces = _pieces(result, wanted, head)
-    return b"".join((_IN_STREAM, varint(sum(map(len, pieces))), *pieces))
+    return message_of(field(_IN_STREAM, _pieces(result, wanted, head)))
 
 
-def _pieces(
-    result: InferenceResult, wanted: Sequence[WantedOutput], head: Any
-) -> list[bytes | memoryview]:
-    """What, put together, is a ModelInferResponse. Raises TooLarge."""
+def _pieces(result: InferenceResult, wanted: Sequence[WantedOutput], head: Any) -> list[Piece]:
+    """What, put together, is a ModelInferResponse."""
     head.model_name = result.version.name
     head.model_version = str(result.version.version)
-    pieces: list[bytes | memoryview] = []
+    pieces: list[Piece] = []
     for each, (array, datatype) in zip(wanted, outputs_of(result, wanted), strict=True):
         head.outputs.add(name=each.name, datatype=datatype, shape=array.shape)
-        raw = to_raw(array, datatype)
-        pieces += (_RAW_OUTPUT, varint(len(raw)), raw)
-    pieces.insert(0, head.SerializeToString())
-    if sum(map(len, pieces)) > _MOST_MESSAGE_BYTES:
-        raise TooLarge("the outputs are more than a message of gRPC can hold; ask for fewer")
-    return pieces
+        pieces += field(_RAW_OUTPUT, [to_raw(array, datatype)])
+    return [head.SerializeToString(), *pieces]

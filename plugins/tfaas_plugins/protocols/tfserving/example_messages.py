@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -22,7 +22,7 @@ from tfaas_plugins.protocols.tfserving.examples import (
 )
 from tfaas_plugins.protocols.tfserving.sent import MOST_HEAD_BYTES
 from tfaas_plugins.protocols.tfserving.specs import read_spec, target_of
-from tfaas_plugins.wire import LENGTH, Piece, field, fields, tag_of
+from tfaas_plugins.wire import LENGTH, Piece, field, fields, message_of, tag_of
 
 METHODS = {"tensorflow/serving/classify": "classify", "tensorflow/serving/regress": "regress"}
 """What a task may ask for."""
@@ -100,7 +100,7 @@ def _read(body: bytes, budget: Budget) -> tuple[list[bytes], Examples]:
             first.append(_head(body, start, stop))
         elif tag == _SECOND:
             inputs.append((start, stop))
-    return first, Examples(_input(*_whole(body, inputs), budget))
+    return first, Examples(_input(body, inputs, budget))
 
 
 def _head(body: bytes, start: int, stop: int) -> bytes:
@@ -109,28 +109,27 @@ def _head(body: bytes, start: int, stop: int) -> bytes:
     return body[start:stop]
 
 
-def _whole(body: bytes, parts: Sequence[tuple[int, int]]) -> tuple[bytes, int, int]:
-    """A message that may be in several pieces: nearly always it is a part of the body."""
-    if len(parts) == 1:
-        return body, *parts[0]
-    joined = b"".join(body[start:stop] for start, stop in parts)
-    return joined, 0, len(joined)
+def _parts(
+    body: bytes, places: Sequence[tuple[int, int]], budget: Budget
+) -> Iterator[tuple[int, int, int]]:
+    """The fields of a message that may be there in several pieces."""
+    for at, end in places:
+        for found in fields(body, at, end):
+            budget.take()
+            yield found
 
 
-def _input(body: bytes, at: int, end: int, budget: Budget) -> ExampleList:
+def _input(body: bytes, inputs: Sequence[tuple[int, int]], budget: Budget) -> ExampleList:
     """The Input that is there: of its two kinds, the one that comes last counts."""
     kind = 0
     parts: list[tuple[int, int]] = []
-    for tag, start, stop in fields(body, at, end):
-        budget.take()
+    for tag, start, stop in _parts(body, inputs, budget):
         if tag in (_FIRST, _SECOND):
             if tag != kind:
                 kind, parts = tag, []
             parts.append((start, stop))
     examples, contexts = [], []
-    body, at, end = _whole(body, parts)
-    for tag, start, stop in fields(body, at, end):
-        budget.take()
+    for tag, start, stop in _parts(body, parts, budget):
         if tag == _FIRST:
             examples.append(body[start:stop])
         elif tag == _SECOND and kind == _SECOND:
@@ -146,7 +145,7 @@ def _input(body: bytes, at: int, end: int, budget: Budget) -> ExampleList:
 def answer_of(verb: str, outputs: Arrays, rows: int, spec: Any) -> bytes:
     """A ClassificationResponse or RegressionResponse. Raises BadBody if the outputs are none."""
     result = field(1, _RESULTS[verb](outputs, rows))
-    return b"".join([*result, *field(2, [spec.SerializeToString()])])
+    return message_of([*result, *field(2, [spec.SerializeToString()])])
 
 
 def task_answer(verb: str, outputs: Arrays, rows: int, spec: Any) -> list[Piece]:

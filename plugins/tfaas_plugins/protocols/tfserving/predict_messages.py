@@ -17,7 +17,7 @@ from tfaas_plugins.protocols.packed import packed
 from tfaas_plugins.protocols.tfserving.dtypes import Dtype, dtype_of
 from tfaas_plugins.protocols.tfserving.sent import MOST_HEAD_BYTES, SentTensor
 from tfaas_plugins.protocols.tfserving.specs import read_spec, spec_of
-from tfaas_plugins.wire import LENGTH, VARINT, Piece, field, fields, tag_of, varint
+from tfaas_plugins.wire import LENGTH, VARINT, Piece, field, fields, message_of, tag_of, varint
 
 _SPEC, _INPUTS, _FILTER = (tag_of(number, LENGTH) for number in (1, 2, 3))
 _KEY, _VALUE = tag_of(1, LENGTH), tag_of(2, LENGTH)
@@ -77,14 +77,17 @@ def _name(body: bytes, start: int, stop: int) -> str:
 
 
 def predict_answer(result: InferenceResult, signature: str) -> bytes:
-    """A PredictResponse, whose tensors have their values in the fields of their dtypes."""
+    """A PredictResponse, whose tensors have values in the fields of their dtypes.
+
+    Raises TooLarge.
+    """
     specs = {spec.name: spec for spec in result.version.signature.outputs}
     pieces: list[Piece] = []
     for name, array in result.outputs.items():
         tensor = tensor_pieces(array, dtype_of(specs[name]))
         pieces += field(1, [*field(1, [name.encode()]), *field(2, tensor)])
     spec = spec_of(result.version, signature).SerializeToString()
-    return b"".join([*pieces, *field(2, [spec])])
+    return message_of([*pieces, *field(2, [spec])])
 
 
 def tensor_pieces(array: Array, dtype: Dtype) -> list[Piece]:

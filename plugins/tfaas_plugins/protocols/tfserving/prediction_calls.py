@@ -28,7 +28,7 @@ from tfaas_plugins.protocols.tfserving.predict_messages import (
     read_predict,
 )
 from tfaas_plugins.protocols.tfserving.specs import spec_of
-from tfaas_plugins.wire import Piece
+from tfaas_plugins.wire import Piece, message_of
 
 T = TypeVar("T")
 
@@ -204,7 +204,7 @@ def _results(
     for task, version, outputs in zip(message.tasks, versions, answered, strict=True):
         spec = spec_of(version, task.target.signature or "")
         pieces += task_answer(task.verb, outputs, rows, spec)
-    return b"".join(pieces)
+    return message_of(pieces)
 
 
 def _no_signature(target: Target) -> BadBody:

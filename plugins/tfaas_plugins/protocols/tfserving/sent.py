@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -21,21 +20,24 @@ from tfaas_plugins.protocols.tfserving.dtypes import (
     FIRST_REFERENCE,
     VALUES_FIELDS,
     Dtype,
+    ValuesField,
     dtype_name,
 )
-from tfaas_plugins.wire import LENGTH, VARINT, Piece, fields, tag_of, varint_at
+from tfaas_plugins.wire import FIXED32, FIXED64, LENGTH, VARINT, Piece, fields, tag_of, varint_at
 
 MOST_HEAD_BYTES = 1 << 16
 """Of what says which model, or of a name or a shape: no honest one has so many."""
 
 _SMALL_BYTES = 64
 _BITS = 1 << 16
+_MORE = 0x80
+_SIZES = {FIXED32: 4, FIXED64: 8}
 _DTYPE = tag_of(1, VARINT)
 _SHAPE = tag_of(2, LENGTH)
 _CONTENT = tag_of(4, LENGTH)
 _STRING = tag_of(8, LENGTH)
 _NUMBERS = {
-    tag_of(field.number, kind): field.number
+    tag_of(field.number, kind): field
     for field in VALUES_FIELDS.values()
     for kind in {field.kind, LENGTH}
     if field.kind != LENGTH
@@ -64,6 +66,7 @@ class SentTensor:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self._claim: Claim | None = None
         self._dtype = 0
         self._shape: list[bytes] = []
         self._content: Piece = b""
@@ -83,14 +86,26 @@ class SentTensor:
                 self._dtype = varint_at(body, start)[0]
             elif tag == _SHAPE:
                 self._shape.append(body[start : min(stop, start + MOST_HEAD_BYTES + 1)])
-            elif (number := _NUMBERS.get(tag)) is not None:
+            elif (field := _NUMBERS.get(tag)) is not None:
                 small = stop - start <= _SMALL_BYTES
                 piece = body[start:stop] if small else view[start:stop]
-                self._numbers.setdefault(number, []).append(piece)
+                self._check_whole(piece, field)
+                self._numbers.setdefault(field.number, []).append(piece)
 
-    @cached_property
+    def _check_whole(self, piece: Piece, field: ValuesField) -> None:
+        size = _SIZES.get(field.kind)
+        is_whole = not len(piece) or piece[-1] < _MORE if size is None else not len(piece) % size
+        if not is_whole:
+            raise self._wrong(f"its {field.name} has a part of a value at its end")
+
+    @property
     def claim(self) -> Claim:
         """What it says that it is. Raises BadBody for what nothing is, and what is not served."""
+        if self._claim is None:
+            self._claim = self._read_claim()
+        return self._claim
+
+    def _read_claim(self) -> Claim:
         number = self._dtype - FIRST_REFERENCE if self._dtype > FIRST_REFERENCE else self._dtype
         dtype = BY_NUMBER.get(number)
         if dtype is None:
@@ -100,11 +115,12 @@ class SentTensor:
         return Claim(dtype, shape, elements)
 
     def _read_shape(self) -> tuple[int, ...]:
-        joined = b"".join(self._shape)
-        if len(joined) > MOST_HEAD_BYTES:
+        if sum(map(len, self._shape)) > MOST_HEAD_BYTES:
             raise self._wrong(f"its tensor_shape has more than {MOST_HEAD_BYTES} bytes")
+        shape = message_class("tensorflow.TensorShapeProto")()
         try:
-            shape = message_class("tensorflow.TensorShapeProto").FromString(joined)
+            for piece in self._shape:
+                shape.MergeFromString(piece)
         except DecodeError:
             raise self._wrong("its tensor_shape is broken") from None
         sizes = tuple([dim.size for dim in shape.dim])
@@ -148,7 +164,7 @@ class SentTensor:
             self._check_count(count(data), claim)
             return unpacked(data, dtype.array, lambda step: self._cast(step, dtype))
         if len(data) % dtype.item.itemsize:
-            raise self._wrong(f"its {field.name} has a part of a value at its end")
+            raise self._wrong(f"its {field.name} has one half of a number at its end")
         self._check_count(len(data) // dtype.item.itemsize, claim)
         return _native(np.frombuffer(data, dtype.item), dtype)
 
@@ -191,7 +207,8 @@ class SentTensor:
 
     def _check_other_fields(self, dtype: Dtype) -> None:
         """Values in the field of another dtype are a mistake, and not so many zeros."""
-        others = [VALUES_FIELDS[number].name for number in self._numbers]
+        filled = [number for number, pieces in self._numbers.items() if any(map(len, pieces))]
+        others = [VALUES_FIELDS[number].name for number in filled]
         others += ["string_val"] if self._strings else []
         if others:
             raise self._wrong(

@@ -9,13 +9,15 @@ from tfaas_core.service import Method, Service
 from tfaas_plugins.protocols.private_pool import files_of
 from tfaas_plugins.protocols.tfserving.model_calls import ModelCalls
 from tfaas_plugins.protocols.tfserving.prediction_calls import PredictionCalls
+from tfaas_plugins.protocols.tfserving.reload import ReloadCall
+from tfaas_plugins.protocols.unloaded import UnloadedModels
 
 _PREDICTIONS = "tensorflow.serving.PredictionService"
 _MODELS = "tensorflow.serving.ModelService"
 
 
-def services(host: Host) -> Iterator[Service]:
-    """Who may predict may see what a model takes."""
+def services(host: Host, unloaded: UnloadedModels | None) -> Iterator[Service]:
+    """Who may predict may see what a model takes. ``unloaded``: None: no call may change that."""
     predictions, models = PredictionCalls(host), ModelCalls(host)
     calls = {
         "Predict": predictions.predict,
@@ -26,5 +28,8 @@ def services(host: Host) -> Iterator[Service]:
     }
     methods = {name: Method(handler) for name, handler in calls.items()}
     yield Service(_PREDICTIONS, methods, files_of(_PREDICTIONS))
-    status = {"GetModelStatus": Method(models.get_model_status)}
-    yield Service(_MODELS, status, files_of(_MODELS))
+    methods = {
+        "GetModelStatus": Method(models.get_model_status),
+        "HandleReloadConfigRequest": Method(ReloadCall(host, unloaded).reload, right="admin"),
+    }
+    yield Service(_MODELS, methods, files_of(_MODELS))

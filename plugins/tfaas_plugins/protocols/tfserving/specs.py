@@ -18,13 +18,15 @@ def read_spec(pieces: Sequence[bytes]) -> Target:
     """What a ModelSpec names; ``pieces`` are all that a message has of it. Raises BadBody."""
     if not pieces:
         raise BadBody("Missing ModelSpec")
-    joined = b"".join(pieces)
-    if len(joined) > MOST_HEAD_BYTES:
+    if sum(map(len, pieces)) > MOST_HEAD_BYTES:
         raise BadBody(f"model_spec has more than {MOST_HEAD_BYTES} bytes")
+    spec = message_class("tensorflow.serving.ModelSpec")()
     try:
-        return target_of(message_class("tensorflow.serving.ModelSpec").FromString(joined))
+        for piece in pieces:
+            spec.MergeFromString(piece)
     except DecodeError:
         raise BadBody("model_spec is broken") from None
+    return target_of(spec)
 
 
 def target_of(spec: Any) -> Target:

@@ -151,7 +151,10 @@ def test_so_can_strings(values: list[bytes]) -> None:
         (b"\x08\x01\x12\x06\x12\x02\x08\x01\x18\x01", "an unknown rank"),
         (proto([2], dtype="DT_STRING", tensor_content=b"\x01\x03abc"), "does not hold 2 strings"),
         (proto([2**40], dtype="DT_STRING", tensor_content=b"\x01"), "more than 1000 strings"),
-        (proto([1], dtype="DT_INT64") + b"\x52\x01\x80", "does not end"),
+        (proto([1], dtype="DT_INT64") + b"\x52\x01\x80", "part of a value at its end"),
+        (proto([1], dtype="DT_INT64") + b"\x52\x0c" + b"\xff" * 11 + b"\x01", "does not end"),
+        (proto([1], dtype="DT_COMPLEX64", scomplex_val=[1]), "one half of a number at its end"),
+        (proto([1], dtype="DT_INT64", int64_val=[1]) + b"\x32\x01\x00", "double_val has a part"),
         (b"\x08\x01\x12", "ends within a field"),
     ],
 )

@@ -1,0 +1,104 @@
+"""Messages of TensorFlow Serving: refused if Google's parser refuses them, or what it reads."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.protobuf.unknown_fields import UnknownFieldSet  # type: ignore[import-untyped]
+from tfaas_plugins.protocols.budget import Budget
+from tfaas_plugins.protocols.private_pool import message_class
+from tfaas_plugins.protocols.tfserving.example_messages import (
+    Unimplemented,
+    read_one_task,
+    read_tasks,
+)
+from tfaas_plugins.protocols.tfserving.predict_messages import read_predict
+
+from tests.fuzz.mutations import mutator
+from tfaas_core.errors import BadBody, TfaasError, TooLarge
+
+_PREDICT, _MULTI, _REGRESS = (
+    message_class(f"tensorflow.serving.{name}Request")
+    for name in ("Predict", "MultiInference", "Regression")
+)
+_EXAMPLE = message_class("tensorflow.Example")
+_ENDLESS = re.compile(rb"[\x80-\xff]{10}")
+_MOST_VALUES = 10_000
+_MOST_BYTES = 1 << 20
+
+_mutators = [mutator(kind, ("x", "y", "many"), 1) for kind in (_PREDICT, _MULTI, _REGRESS)]
+
+
+def mutate(data: bytes, most_bytes: int, seed: int) -> bytes:
+    return _mutators[_kind(data)](data or b"\0", most_bytes, seed)
+
+
+def check(data: bytes) -> None:
+    body = data[1:]
+    if (kind := _kind(data)) == 0:
+        _check_predict(body)
+    else:
+        _check_examples(body, kind == 1)
+
+
+def _kind(data: bytes) -> int:
+    return data[0] % 3 if data else 0
+
+
+def _check_predict(body: bytes) -> None:
+    found = _outcome(body)
+    try:
+        message = _PREDICT.FromString(body)
+    except DecodeError:
+        # Numbers in a field that is of no interest may have any length.
+        assert isinstance(found, TfaasError) or _ENDLESS.search(body), found
+        return
+    if len(UnknownFieldSet(message)):
+        # An entry of a map with a field that is not known is no entry there; here it is one.
+        return
+    again = _outcome(message.SerializeToString())
+    if isinstance(found, TfaasError) or isinstance(again, TfaasError):
+        assert isinstance(found, TfaasError), found
+        assert isinstance(again, TfaasError), again
+        return
+    assert found.keys() == again.keys() == message.inputs.keys()
+    for name, array in found.items():
+        assert array.dtype == again[name].dtype
+        assert array.shape == tuple(dim.size for dim in message.inputs[name].tensor_shape.dim)
+        np.testing.assert_array_equal(array, again[name])
+
+
+def _outcome(body: bytes) -> Any:
+    """The arrays, or how it was refused."""
+    budget = Budget(_MOST_VALUES)
+    try:
+        message = read_predict(body, budget)
+        if message.array_bytes > _MOST_BYTES:
+            return TooLarge("for a test")
+        return {name: tensor.array(budget) for name, tensor in message.inputs.items()}
+    except (BadBody, TooLarge) as error:
+        return error
+
+
+def _check_examples(body: bytes, is_multi: bool) -> None:
+    found = None
+    try:
+        budget = Budget(_MOST_VALUES)
+        read = read_tasks(body, budget) if is_multi else read_one_task(body, "regress", budget)
+        found = read.examples.exact
+    except (BadBody, TooLarge, Unimplemented):
+        pass
+    try:
+        message = (_MULTI if is_multi else _REGRESS).FromString(body)
+    except DecodeError:
+        return
+    if found is None:
+        return
+    kind = message.input.WhichOneof("kind")
+    sent = getattr(message.input, kind)
+    assert [_EXAMPLE.FromString(each) for each in found.examples] == list(sent.examples)
+    context = sent.context if kind == "example_list_with_context" else _EXAMPLE()
+    assert _EXAMPLE.FromString(found.context) == context
