@@ -29,6 +29,7 @@ SLOW_FIRST = (
     "examples/test_storage_tfserving.py",
     "backends/storages/sql/test_postgresql.py",
     "server/test_replicas.py",
+    "server/test_conformance.py",
     "cli/inspect/test_inspect.py",
     "docs/test_examples.py",
     "core/engine/test_local_engine.py",

@@ -137,6 +137,18 @@ def test_commands_take_https_and_a_ca(secured: RunningServer, authority: Authori
         assert (run.returncode, run.stderr.count("Invalid value for --ca: ")) == (2, 1)
 
 
+def test_conformance_is_tried_by_https_too(secured: RunningServer, authority: Authority) -> None:
+    def tried(*options: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "tfaas_core", "conformance", secured.url]
+        command += ["--only", "oip.health.live", *options]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    assert tried("--ca", str(authority.cert)).returncode == 0
+    distrusting = tried()
+    assert distrusting.returncode == 1
+    assert "got       no answer: unable to get local issuer certificate" in distrusting.stdout
+
+
 def test_clients_show_certificates_whose_subjects_are_who_they_are(
     authority: Authority, tmp_path: Path
 ) -> None:

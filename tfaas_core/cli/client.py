@@ -170,15 +170,36 @@ def path_of(*parts: str) -> str:
 
 
 def _client(context: click.Context, _option: click.Parameter, url: str) -> Client:
+    return client_at(context, url)
+
+
+def client_at(context: click.Context, url: str) -> Client:
+    """One for ``url``, of a command with ``tls_options``; raises BadParameter."""
     try:
-        tls = _tls(context.meta.get(_CA), context.meta.get(_CERT))
-        return Client(url, os.environ.get("TFAAS_TOKEN", ""), tls)
+        return Client(url, token_of_environment(), tls_of(context))
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
 
 
+def token_of_environment() -> str:
+    """What the environment has for guards; "" if it has nothing."""
+    return os.environ.get("TFAAS_TOKEN", "")
+
+
+def tls_of(context: click.Context) -> SSLContext | None:
+    """What a command with ``tls_options`` speaks https with, if they say so.
+
+    Raises BadParameter, which names the file.
+    """
+    return _tls(*pem_files(context))
+
+
+def pem_files(context: click.Context) -> tuple[str | None, str | None]:
+    """What a command with ``tls_options`` was given as ``--ca``, and as ``--cert``."""
+    return context.meta.get(_CA), context.meta.get(_CERT)
+
+
 def _tls(ca: str | None, cert: str | None) -> SSLContext | None:
-    """Raises BadParameter, which names the file."""
     if not ca and not cert:
         return None
     import ssl
@@ -215,6 +236,11 @@ def url_option(command: F) -> F:
         callback=_client,
         help="The server.",
     )
+    return url(tls_options(command))
+
+
+def tls_options(command: F) -> F:
+    """Gives a command ``--ca`` and ``--cert``, for ``tls_of``."""
     ca = click.option(
         "--ca",
         metavar="FILE",
@@ -236,4 +262,4 @@ def url_option(command: F) -> F:
         expose_value=False,
         help="A certificate with its key, in PEM, for an https server that asks for one.",
     )
-    return url(ca(cert(command)))
+    return ca(cert(command))

@@ -27,7 +27,7 @@ _CHUNK_BYTES = 256 * 1024
 @version_option
 @url_option
 def download(name: str, output: Path | None, version: int | None, client: Client) -> None:
-    """Fetch the model NAME, with its params and labels, as a tarball.
+    """Fetch the model NAME, with params and labels, as a tarball.
 
     It can be uploaded again. A file that is there already is replaced.
     """

@@ -10,6 +10,7 @@ from tfaas_core import __version__
 from tfaas_core.cli.all_commands import AllCommands
 from tfaas_core.cli.check import check
 from tfaas_core.cli.config import config
+from tfaas_core.cli.conformance import conformance
 from tfaas_core.cli.copy import copy
 from tfaas_core.cli.db import db
 from tfaas_core.cli.delete import delete
@@ -35,7 +36,7 @@ from tfaas_core.errors import TfaasError
     cls=AllCommands,
     commands=[
         *(serve, check, config, db, verify, plugins, routes, inspect, copy, import_models, migrate),
-        *(new, token),
+        *(new, token, conformance),
         *(models, upload, predict, delete, download, versions, rollback),
     ],
     context_settings={"help_option_names": ["-h", "--help"]},

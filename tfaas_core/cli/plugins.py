@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @config_options
 @json_option
 def plugins(path: Path | None, overrides: tuple[str, ...], as_json: bool) -> None:
-    """List the plugins: what each registers, or why it is not active."""
+    """List the plugins: what each registers, or why it is inactive."""
     config = read_config(path, overrides)
 
     from tfaas_core.tools.survey import survey

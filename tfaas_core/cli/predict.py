@@ -58,7 +58,7 @@ def predict(
     label: str | None,
     client: Client,
 ) -> None:
-    """Ask the model NAME, or else the default one, for a prediction.
+    """Ask the model NAME, or the default one, for a prediction.
 
     Prints the server's answer, which is JSON. Takes one of --values, --json and --image.
     """

@@ -1,0 +1,1 @@
+"""The same protocols over gRPC: their cases, and how they are sent."""

@@ -1,0 +1,1 @@
+"""TensorFlow Serving's REST API: its cases, and what they are made of."""
