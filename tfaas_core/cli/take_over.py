@@ -53,7 +53,7 @@ class _Report:
         """A model that was taken, wholly or in part, or not at all."""
         from tfaas_core.system.one_line import one_line
 
-        name = one_line(taken.name)
+        name = one_line(taken.name) or "''"
         for sentence in map(one_line, (*taken.notes, *taken.failed)):
             click.echo(f"tfaas: {name}: {sentence}", file=self._err)
         self.failed += [{"name": name, "error": one_line(sentence)} for sentence in taken.failed]

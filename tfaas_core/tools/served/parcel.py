@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from tfaas_core.errors import CannotServe
+from tfaas_core.errors import CannotServe, TooLarge
 from tfaas_core.models.checksum import PREFIX, file_sha256, folder_checksum
 from tfaas_core.regular_file import read_regular
 from tfaas_core.storage import MODEL, disk_errors
@@ -18,6 +18,7 @@ from tfaas_core.tools.served.logged_requests import LOGGED_REQUESTS
 from tfaas_core.tools.served.sources import ServedModel
 from tfaas_core.tools.served.versions import FoundVersion, model_in
 from tfaas_core.tools.transfer import copy_file
+from tfaas_core.uploads.bundle import BundleLimits
 from tfaas_core.uploads.companions import (
     COMPANIONS,
     LABELS,
@@ -54,6 +55,15 @@ class Parcel(msgspec.Struct, frozen=True):
         if self.files == (self.model,):
             return f"{PREFIX}{file_sha256(self.model)}"
         return folder_checksum({self._inside(file): file_sha256(file) for file in self.files})
+
+    def check(self, limits: BundleLimits) -> None:
+        """Raises TooLarge if it is more than an upload may hold."""
+        for noun, count, key in (
+            ("bytes", self.size_bytes, "max_unpacked_bytes"),
+            ("files", len(self.files), "max_bundle_files"),
+        ):
+            if count > (most := getattr(limits, key)):
+                raise TooLarge(f"it has {count} {noun}, {most} are allowed (limits.{key})")
 
     def put(self, staging: Path, advance: Advance) -> Received:
         """Copies everything but the logged requests into a staging folder. Blocks.

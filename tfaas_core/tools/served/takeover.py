@@ -130,6 +130,7 @@ class Takeover:
         self, taken: TakenOver, version: FoundVersion, parcel: Parcel, advance: Advance
     ) -> ModelVersion:
         means = await self._means()
+        parcel.check(means.publisher.limits)
         async with Upload.begun(means.publisher) as upload:
             await upload.claim(taken.name)
             staging, quota = upload.staging, means.publisher.quota

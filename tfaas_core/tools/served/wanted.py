@@ -47,6 +47,8 @@ def _wanted(
     refusal = ""
     if old not in found:
         refusal = f"there is no model {old[:140]!r} to copy"
+    elif not new:
+        refusal = "its configuration gives it no name"
     elif counts[old] > 1:
         refusal = f"{counts[old]} models have this name: give them different ones where they are"
     elif not is_name(new):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 
-from tests.cli.served_models import example, logged, predict_log, regress_log
+from tests.cli.served.models import example, logged, predict_log, regress_log
 from tfaas_core.tools.served.logged_requests import LoggedExamples, logged_examples
 from tfaas_core.tools.served.tf_records import masked_crc32c
 from tfaas_core.uploads.companions import MAX_WARMUP_BYTES
