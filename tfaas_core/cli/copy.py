@@ -94,14 +94,14 @@ def _is_of_another_server(source: Path) -> bool:
     if source.is_dir():
         return True
     try:
-        tomllib.loads(read_regular(source, _MOST_TOML_BYTES).decode())
+        # An empty one has no models, of whichever kind it is.
+        return not tomllib.loads(read_regular(source, _MOST_TOML_BYTES).decode())
     except UnfitFileError:
         return True
     except OSError as error:
         raise click.ClickException(f"{source} cannot be read: {reason(error)}") from None
     except (ValueError, RecursionError):
         return True
-    return False
 
 
 def _place(config: Config) -> str:

@@ -12,6 +12,7 @@ import click
 
 from tfaas_core.cli.options import print_json
 from tfaas_core.errors import TfaasError
+from tfaas_core.spelling import printable
 
 if TYPE_CHECKING:
     from tfaas_core.config import Config
@@ -51,16 +52,15 @@ class _Report:
 
     def add(self, taken: TakenOver) -> None:
         """A model that was taken, wholly or in part, or not at all."""
-        from tfaas_core.system.one_line import one_line
-
-        name = one_line(taken.name) or "''"
-        for sentence in map(one_line, (*taken.notes, *taken.failed)):
+        name = _shown(taken.name) or "''"
+        notes, failed = [[_shown(each) for each in told] for told in (taken.notes, taken.failed)]
+        for sentence in (*notes, *failed):
             click.echo(f"tfaas: {name}: {sentence}", file=self._err)
-        self.failed += [{"name": name, "error": one_line(sentence)} for sentence in taken.failed]
+        self.failed += [{"name": name, "error": sentence} for sentence in failed]
         if not taken.copied and not taken.there:
             return
         counts = {"copied": taken.copied, "there": taken.there, "left_out": taken.left_out}
-        self.models.append({"name": name, **counts, "notes": list(map(one_line, taken.notes))})
+        self.models.append({"name": name, **counts, "notes": notes})
         if not self._as_json:
             click.echo(f"{name}: {', '.join(self._parts(taken))}", file=self._out)
 
@@ -71,6 +71,11 @@ class _Report:
             yield f"{taken.there if taken.copied else versions(taken.there)} there already"
         if taken.left_out:
             yield f"{taken.left_out} left out by its version policy"
+
+
+def _shown(text: str) -> str:
+    """In one line, without what would do something to a terminal."""
+    return printable(" ".join(text.split()))
 
 
 def versions(count: int) -> str:

@@ -14,7 +14,8 @@ from tests.cli.conftest import Fails, Tfaas
 from tests.cli.served.conftest import TO, Capture, Stored, lines, numbers
 from tests.cli.served.models import put
 from tfaas_core.cli import main
-from tfaas_core.testing.server import running_server
+from tfaas_core.testing.server import RunningServer, running_server
+from tfaas_core.testing.waiting import until
 
 
 def configured(here: Path, *models: str) -> Path:
@@ -43,14 +44,24 @@ def test_a_base_path_is_copied_with_its_numbers_and_only_once(
     assert numbers(stored("half")) == [123, 124, 125]
 
 
+def has_noticed(server: RunningServer) -> bool:
+    """Whether the server, which looks by itself, knows all that was copied."""
+    answer = server.http.get("/models/half/versions")
+    if answer.status_code == 404:
+        return False
+    return [each["versionLabels"] for each in answer.json()] == [["stable"], []]
+
+
 def test_what_was_copied_is_served_by_all_protocols(
     tfaas: Tfaas, half: Path, here: Path, tmp_path: Path
 ) -> None:
     labels = 'version_labels { key: "stable" value: 123 }'
     policy = "model_version_policy { all {} }"
     config = configured(here, f'name: "half" base_path: "{half}" {policy} {labels}')
-    tfaas("copy", "--from", config, *TO)
-    with running_server(tmp_path, "server.workers=1", f"storage.root={here / 'stored'}") as server:
+    root = f"storage.root={here / 'stored'}"
+    with running_server(tmp_path, "server.workers=1", root) as server:
+        tfaas("copy", "--from", config, *TO)
+        until(lambda: has_noticed(server))
         assert server.predict(model="half", values=[2, 4]).json() == [4.0, 5.0]
         old = server.predict(model="half", version=123, values=[2, 4])
         assert (old.json(), old.headers["tfaas-model"]) == ([3.0, 4.0], "half/123")
@@ -254,7 +265,9 @@ def test_what_is_not_there_or_is_nothing_is_one_line(
 ) -> None:
     assert fails("copy", "--from", "gone", *TO) == "there is no file or folder gone"
     (here / "nothing").mkdir()
-    assert tfaas("copy", "--from", "nothing", *TO) == "there are no models to copy\n"
+    (here / "models.config").write_text("# none yet\n")
+    for place in ("nothing", "models.config"):
+        assert tfaas("copy", "--from", place, *TO) == "there are no models to copy\n"
     os.mkfifo(here / "pipe")
     assert "it is no regular file" in fails("copy", "--from", "pipe", *TO)
     with (here / "huge.config").open("wb") as file:
