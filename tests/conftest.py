@@ -41,6 +41,7 @@ SLOW_FIRST = (
     "server/test_listeners.py",
     "examples/test_codec_arrow.py",
     "cli/test_copy_postgresql.py",
+    "cli/served/test_tfserving.py",
     "backends/storages/sql/test_sqlite.py",
     "cli/inspect/test_refusals.py",
     "core/testing/test_suites.py",

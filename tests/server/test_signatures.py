@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -73,3 +74,23 @@ def test_an_upload_may_say_the_number_of_its_version(server: RunningServer, bund
     assert refused.status_code == 422
     assert upload(server, bundle, name="numbered", version="first").status_code == 422
     server.http.delete("/delete/numbered")
+
+
+def test_an_example_is_of_the_signature_that_it_names(server: RunningServer, bundle: bytes) -> None:
+    def stored(**example: Any) -> httpx.Response:
+        params = json.dumps({"example": {"values": [1.0, 2.0], **example}})
+        files = {"model": bundle, "params": params.encode()}
+        return server.http.post("/upload", data={"name": "tried"}, files=files)
+
+    good = stored(signature_name="triple", outputs=[[3.0], [6.0]])
+    assert good.status_code == 200, good.text
+    for wrong, told in (
+        ({"signature_name": "double", "outputs": [[3.0], [6.0]]}, "does not reproduce it"),
+        ({"signature_name": "half"}, "has no signature 'half'"),
+        ({}, "has several signatures"),
+    ):
+        refused = stored(**wrong)
+        assert refused.status_code == 422
+        assert refused.json()["field"] == "params.example"
+        assert told in refused.json()["error"]
+    server.http.delete("/delete/tried")

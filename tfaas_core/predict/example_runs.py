@@ -31,15 +31,16 @@ _CHECKING_S = 60.0
 _WARMING_S = 10.0
 """Examples that take longer altogether are not worth waiting for: an old version is live still."""
 
-EngineRun: TypeAlias = Callable[[Sequence[Array], int, bool], Awaitable[list[Array]]]
-"""An engine's run of one version: its inputs, how many rows they hold, whether they are whole."""
+EngineRun: TypeAlias = Callable[[ModelVersion, Sequence[Array], int, bool], Awaitable[list[Array]]]
+"""An engine's run: the version, its inputs, how many rows they hold, whether they are whole."""
 
 _log = logging.getLogger("tfaas.warmup")
 
 
 class _Asked(msgspec.Struct, frozen=True):
-    """An example, as a model takes it."""
+    """An example, as a model takes it; ``version`` has the signature that it asks for."""
 
+    version: ModelVersion
     document: Document
     bound: Bound
     inputs: list[Array]
@@ -64,16 +65,16 @@ class ExampleRuns:
         """
         end_s = asyncio.get_running_loop().time() + _CHECKING_S
         for example in examples:
-            run = partial(self._engine.run_prepared, ticket, version)
+            run = partial(self._engine.run_prepared, ticket)
             with _blamed(example):
                 try:
                     async with asyncio.timeout_at(end_s):
-                        answer = await self._answer(example, version, run)
+                        asked, answer = await self._answer(example, version, run)
                 except TimeoutError:
                     raise CannotServe(
                         f"the examples took longer than {_CHECKING_S:g} s in total"
                     ) from None
-                await asyncio.to_thread(_compare, example, version, answer)
+                await asyncio.to_thread(_compare, example, asked.version, answer)
 
     async def ready(self, version: ModelVersion) -> None:
         """Has a stored version loaded, and if it was not, runs its examples, too.
@@ -111,13 +112,15 @@ class ExampleRuns:
         """Runs an example; raises Unavailable if it is of no use to go on with others."""
         try:
             with _blamed(example):
-                await self._answer(example, version, partial(self._engine.run, version))
+                await self._answer(example, version, self._engine.run)
         except CannotServe as error:
             return error
         return None
 
-    async def _answer(self, example: Example, version: ModelVersion, run: EngineRun) -> Any:
-        """The JSON that a client would get, read."""
+    async def _answer(
+        self, example: Example, version: ModelVersion, run: EngineRun
+    ) -> tuple[_Asked, Any]:
+        """What is asked of the model, and the JSON that a client would get, read."""
         codec = self._codec
         if codec is None:
             raise CannotServe(
@@ -125,18 +128,20 @@ class ExampleRuns:
                 "enable it"
             )
         asked = await asyncio.to_thread(self._asked, codec, example, version)
-        whole = runs_whole(version.signature, asked.bound)
-        outputs = await run(asked.inputs, asked.bound.rows, whole)
-        return await asyncio.to_thread(_read, codec, asked, outputs, version)
+        whole = runs_whole(asked.version.signature, asked.bound)
+        outputs = await run(asked.version, asked.inputs, asked.bound.rows, whole)
+        return asked, await asyncio.to_thread(_read, codec, asked, outputs)
 
     def _asked(self, codec: Codec[Any], example: Example, version: ModelVersion) -> _Asked:
         body = msgspec.json.encode(example.document)
         document = codec.parse(body, Head.of_type(codec.media_types[0]))
+        version = version.signed(document.signature)
         bound = codec.bind(document, version)
-        return _Asked(document, bound, fitted(version.signature, bound, self._max_rows))
+        return _Asked(version, document, bound, fitted(version.signature, bound, self._max_rows))
 
 
-def _read(codec: Codec[Any], asked: _Asked, outputs: Sequence[Array], version: ModelVersion) -> Any:
+def _read(codec: Codec[Any], asked: _Asked, outputs: Sequence[Array]) -> Any:
+    version = asked.version
     named = by_name(version.signature, outputs)
     return msgspec.json.decode(codec.encode(named, asked.bound, asked.document, version).whole())
 

@@ -6,19 +6,25 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TextIO
 
 
 @contextmanager
-def stdout_is_stderr() -> Iterator[None]:
-    """On the descriptor, for the block: so that no module keeps another ``sys.stdout``."""
+def stdout_is_stderr() -> Iterator[TextIO]:
+    """On the descriptor, for the block: so that no module keeps another ``sys.stdout``.
+
+    Yields the stdout of before, for what is to go there all the same.
+    """
     try:
         kept = os.dup(1)
     except OSError:  # it is closed
-        yield
+        with open(os.devnull, "w") as null:
+            yield null
         return
     try:
         give_up_stdout()
-        yield
+        with open(kept, "w", buffering=1, encoding="utf-8", closefd=False) as before:
+            yield before
     finally:
         _flush()
         os.dup2(kept, 1)

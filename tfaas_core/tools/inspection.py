@@ -15,21 +15,19 @@ import msgspec
 
 from tfaas_core.codec import Codec
 from tfaas_core.config import Config
-from tfaas_core.engine.base import Candidate, Engine, EngineContext, Loaded, WorkerContext
+from tfaas_core.engine.base import Candidate, EngineContext, Loaded
 from tfaas_core.engine.in_parent.fork_servers import ForkServers
-from tfaas_core.engine.in_parent.pool import Pool
-from tfaas_core.engine.local import LocalEngineFactory, pool_settings
 from tfaas_core.errors import SEE_LOG, BadBody, TfaasError
 from tfaas_core.models.examples import examples_in, examples_to_run
-from tfaas_core.models.model import ModelVersion, is_name
+from tfaas_core.models.model import is_name
 from tfaas_core.models.params import Params, check_features
-from tfaas_core.plugins import BUILTIN_PLUGINS, plugins_of
-from tfaas_core.predict.example_runs import ExampleRuns
+from tfaas_core.plugins import plugins_of
 from tfaas_core.runtime import Runtime
 from tfaas_core.storage import disk_errors
 from tfaas_core.system.muted import stderr_muted
 from tfaas_core.system.stdout import stdout_is_stderr
 from tfaas_core.tensors import Signature
+from tfaas_core.tools.lone_engine import LoneEngine, engine_context, lone_engine, record_of
 from tfaas_core.uploads.bundle import BundleLimits, is_bundle, unpack
 from tfaas_core.uploads.companions import read_warmup
 from tfaas_core.uploads.contents import Contents, contents_of
@@ -71,14 +69,7 @@ def inspect_model(path: Path, config: Config) -> Inspection:
     where a crashing library would. Raises PluginError.
     """
     plugins = plugins_of(config)
-    engine_table = msgspec.structs.replace(config.engine, isolation="model")
-    context = EngineContext(
-        msgspec.structs.replace(config, engine=engine_table),
-        plugins.runtimes(),
-        workers=1,
-        owners=plugins.owners("runtime"),
-        built_in=BUILTIN_PLUGINS,
-    )
+    context = engine_context(config, plugins)
     codecs = plugins.codecs(config)
     inspection = Inspection(path=str(path))
     try:
@@ -158,64 +149,23 @@ async def _try_out(
 
     Returns how many these are, too. In any case, the inspection gets the ops.
     """
-    config, runtimes = context.config, context.runtimes
-    fork_servers = ForkServers(context)
-    supervisor = Pool(pool_settings(context), fork_servers)
-    theirs, ours = socket.socketpair()
-    engine = LocalEngineFactory().engine(
-        WorkerContext(
-            config,
-            runtimes,
-            workers=1,
-            worker=0,
-            engine_socket=ours,
-            artifact=lambda version: Path(),
-            owners=context.owners,
-            built_in=context.built_in,
-        )
-    )
-    await supervisor.start()
-    supervisor.attach(0, theirs)
-    await engine.start()
-    try:
-        runs = ExampleRuns(engine, codecs, config.engine.max_queue_rows)
-        return await _tried(engine, runs, candidate, warmup)
-    finally:
-        inspection.ops = await _ops(fork_servers, candidate)
-        await engine.close()
-        await supervisor.close()
+    async with lone_engine(context, codecs) as lone:
+        try:
+            return await _tried(lone, candidate, warmup)
+        finally:
+            inspection.ops = await _ops(lone.fork_servers, candidate)
 
 
 async def _tried(
-    engine: Engine, runs: ExampleRuns, candidate: Candidate, warmup: dict[str, Any] | None
+    lone: LoneEngine, candidate: Candidate, warmup: dict[str, Any] | None
 ) -> tuple[Loaded, int]:
     params = Params.of(candidate.params)
-    loaded = await prepare(engine, candidate, params, examples_in(warmup, params.document))
+    loaded = await prepare(lone.engine, candidate, params, examples_in(warmup, params.document))
     check_features(params, loaded.signature)
-    record = _record(candidate, warmup, loaded)
+    record = msgspec.structs.replace(record_of(candidate, loaded), warmup=warmup)
     examples = examples_to_run(record)
-    await runs.check(loaded.ticket, record, examples)
+    await lone.runs.check(loaded.ticket, record, examples)
     return loaded, len(examples)
-
-
-def _record(candidate: Candidate, warmup: dict[str, Any] | None, loaded: Loaded) -> ModelVersion:
-    """What a server would store, as far as its examples need it."""
-    return ModelVersion(
-        name=candidate.name,
-        version=0,
-        runtime=candidate.runtime,
-        model_file="",
-        labels_file="",
-        params=candidate.params,
-        signature=loaded.signature,
-        mergeable=loaded.mergeable,
-        merge_reason=loaded.merge_reason,
-        labels=(),
-        created="",
-        size_bytes=0,
-        checksum="",
-        warmup=warmup,
-    )
 
 
 async def _ops(fork_servers: ForkServers, candidate: Candidate) -> dict[str, int]:

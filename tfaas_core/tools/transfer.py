@@ -76,6 +76,14 @@ class Transfer:
             self._point(claim, model)
         return Transferred(name, len(missing), len(model.versions) - len(missing))
 
+    def compared(self, name: str) -> Transferred:
+        """What ``copy`` would say; raises what that raises before it copies anything."""
+        model = self._source.model(name)
+        if model is None:
+            raise UnknownModel(f"there is no model {name[:140]!r} to copy", model=name[:140])
+        missing = _missing(model, self._target.model(name))
+        return Transferred(name, len(missing), len(model.versions) - len(missing))
+
     def copy_default(self) -> DefaultChoice | None:
         """Takes over which model was chosen as the default, if the target has no choice.
 
@@ -153,16 +161,17 @@ def _told(version: ModelVersion) -> str:
 
 def _copy(artifact: Path, target: Path, advance: Advance) -> None:
     if not artifact.is_dir():
-        _copy_file(artifact, target, advance)
+        copy_file(artifact, target, advance)
         return
     target.mkdir(mode=0o700)
     for file in regular_files(artifact):
         place = target / file.relative_to(artifact)
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _copy_file(file, place, advance)
+        copy_file(file, place, advance)
 
 
-def _copy_file(source: Path, target: Path, advance: Advance) -> None:
+def copy_file(source: Path, target: Path, advance: Advance) -> None:
+    """Copies what a new file ``target`` is to hold. Blocks. Raises OSError."""
     with source.open("rb") as reading, target.open("xb") as writing:
         while chunk := reading.read(_CHUNK_BYTES):
             writing.write(chunk)

@@ -32,11 +32,15 @@ _CHUNK_BYTES = 1 << 20
 
 
 class Received(msgspec.Struct, frozen=True):
-    """The files of an upload as they came: each in the staging folder, or None."""
+    """The files of an upload as they came: each in the staging folder, or None.
+
+    ``model`` may be a folder, whose files are all the model's.
+    """
 
     model: FormFile
     params: FormFile | None = None
     labels: FormFile | None = None
+    warmup: FormFile | None = None
     model_is_base64: bool = False
     must_be_bundle: bool = False
     must_be_gzip: bool = False
@@ -83,7 +87,7 @@ def sort_out(
     _check_kind(received, archive)
     params, labels = received.params, received.labels
     said = Params() if params is None else read_params(params.path)
-    name, file_name, examples = "", model.filename, None
+    name, file_name, examples = "", model.filename, received.warmup
     if archive in BUNDLES:
         with disk_errors("unpacking the bundle", staging):
             unpack(model.path, staging / _UNPACKED, limits, has_room)
@@ -93,7 +97,7 @@ def sort_out(
                 said = bundle.said
                 _found(bundle.params, staging / "params.json")
             labels = labels or _found(bundle.labels, staging / "labels.txt")
-            examples = _found(bundle.warmup, staging / WARMUP_FILE)
+            examples = examples or _found(bundle.warmup, staging / WARMUP_FILE)
             _replace(model.path, bundle.model, staging / _UNPACKED)
     return _package(name, file_name, model, said, labels, examples)
 

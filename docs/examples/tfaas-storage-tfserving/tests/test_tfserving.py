@@ -154,7 +154,9 @@ def test_a_policy_chooses_versions(make: Make, tmp_path: Path, policy: str) -> N
     write_config(tmp_path, f'name: "vk" base_path: "{tmp_path}/base" {said}')
     assert served(make(model_config_file="models.config")) == expected
     said = f"version_policy {{ {policy} }}" if policy else ""
-    (tmp_path / "triton" / "vk" / "config.pbtxt").write_text(f"max_batch_size: 8 {said}")
+    (tmp_path / "triton" / "vk" / "config.pbtxt").write_text(
+        f"instance_group [ {{ gpus: [ 0 ] }} ] {said}"
+    )
     assert served(make(model_repository="triton")) == expected
 
 

@@ -14,13 +14,13 @@ import msgspec
 
 from tfaas_core.errors import ConfigError, StorageUnavailable
 from tfaas_core.models.model import NAME_RULE, is_name
-from tfaas_storage_tfserving.files import artifact_in, numbers
-from tfaas_storage_tfserving.model_configs import (
+from tfaas_core.tools.served.model_configs import (
     ModelConfig,
     VersionPolicy,
     read_config_pbtxt,
     read_models_config,
 )
+from tfaas_storage_tfserving.files import artifact_in, numbers
 
 _PLATFORMS = ("", "tensorflow", "tensorflow_savedmodel", "tensorflow_graphdef")
 

@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
+from google.protobuf import text_format  # type: ignore[import-untyped]
 
-_PACKAGE = "tfaas.serving"
-_MESSAGES = {
-    "Latest": ["uint32 num_versions"],
-    "All": [],
-    "Specific": ["int64* versions"],
-    "Policy": ["Latest latest", "All all", "Specific specific"],
-    "Label": ["string key", "int64 value"],
-    "Model": [
-        *("string name", "string base_path", "string model_platform"),
-        *("Policy model_version_policy", "Label* version_labels"),
-    ],
-    "ModelList": ["Model* config"],
-    "ModelServer": ["ModelList model_config_list"],
-    "Node": ["string name"],
-    "TritonModel": [
-        *("string name", "string platform", "string backend"),
-        *("Policy version_policy", "Node* input", "Node* output"),
-    ],
-}
-"""Messages and their fields. A map has the text of a repeated message with ``key`` and ``value``,
-and a oneof that of its fields; numbers do not occur in text."""
+from tfaas_core.regular_file import read_regular
+from tfaas_core.tools.served.messages import MESSAGES
+
+_MOST_BYTES = 4 << 20
 
 
 class VersionPolicy(msgspec.Struct, frozen=True):
@@ -44,7 +26,12 @@ class VersionPolicy(msgspec.Struct, frozen=True):
 
 
 class ModelConfig(msgspec.Struct, frozen=True):
-    """What a configuration says of one model. ``base`` is empty if it does not say where it is."""
+    """What a configuration says of one model. ``base`` is empty if it does not say where it is.
+
+    ``labels`` name versions, ``label_files`` the files with the names of each output's classes.
+    ``has_rows``: axis 0 of all inputs and outputs is for rows. ``file_name`` is that of the model
+    in the folder of a version; empty for the usual one.
+    """
 
     name: str = ""
     base: str = ""
@@ -53,6 +40,9 @@ class ModelConfig(msgspec.Struct, frozen=True):
     labels: dict[str, int] = {}
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    label_files: tuple[str, ...] = ()
+    has_rows: bool = False
+    file_name: str = ""
 
 
 def read_models_config(file: Path) -> list[ModelConfig]:
@@ -79,6 +69,9 @@ def read_config_pbtxt(file: Path) -> ModelConfig:
         policy=_policy(model.version_policy),
         inputs=tuple(node.name for node in model.input),
         outputs=tuple(node.name for node in model.output),
+        label_files=tuple(node.label_filename for node in model.output if node.label_filename),
+        has_rows=model.max_batch_size > 0,
+        file_name=model.default_model_filename,
     )
 
 
@@ -91,40 +84,11 @@ def _policy(policy: Any) -> VersionPolicy:
 
 
 def _read(name: str, file: Path) -> Any:
-    message = _CLASSES[name]()
+    message = MESSAGES[name]()
     try:
-        text = file.read_text("utf-8")
+        text = read_regular(file, _MOST_BYTES).decode()
         # The other servers' files have many more fields than count here.
         return text_format.Parse(text, message, allow_unknown_field=True)
-    except (text_format.ParseError, UnicodeDecodeError, RecursionError) as error:
+    except (text_format.ParseError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{file} cannot be read: {reason}") from None
-
-
-def _made(messages: Mapping[str, Iterable[str]]) -> dict[str, Any]:
-    file = descriptor_pb2.FileDescriptorProto(
-        name="tfaas_serving.proto", package=_PACKAGE, syntax="proto2"
-    )
-    for name, fields in messages.items():
-        message = file.message_type.add(name=name)
-        for number, field in enumerate(fields, 1):
-            _add_field(message, number, *field.split())
-    pool = descriptor_pool.DescriptorPool()  # of our own: TensorFlow has files in the common one
-    pool.Add(file)
-    return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
-        for name in messages
-    }
-
-
-def _add_field(message: Any, number: int, kind: str, name: str) -> None:
-    field = message.field.add(name=name, number=number)
-    field.label = field.LABEL_REPEATED if kind.endswith("*") else field.LABEL_OPTIONAL
-    kind = kind.rstrip("*")
-    if kind in _MESSAGES:
-        field.type, field.type_name = field.TYPE_MESSAGE, f".{_PACKAGE}.{kind}"
-    else:
-        field.type = getattr(field, f"TYPE_{kind.upper()}")
-
-
-_CLASSES = _made(_MESSAGES)

@@ -1,0 +1,1 @@
+"""What TensorFlow Serving and Triton serve, read where it lies."""
