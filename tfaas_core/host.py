@@ -40,7 +40,7 @@ from tfaas_core.routing.seam import SealedRoute, sealed
 from tfaas_core.runtime import Runtime
 from tfaas_core.settings.tables import CorsTable, Limits
 from tfaas_core.shared_memory import SharedMemory, shared_memories
-from tfaas_core.status import Fitness, ProcessStatus, ServerStatus
+from tfaas_core.status import Figures, Fitness, ProcessStatus, ServerStatus
 from tfaas_core.storage import Storage
 from tfaas_core.system import logs
 from tfaas_core.system.tls import LiveTls
@@ -94,6 +94,10 @@ class Host:
             shared_memories(self.plugins.memory(config)) if place.memory is None else place.memory
         )
         """What plugins share with all HTTP workers, by the name that they registered it under."""
+        self.worker = place.worker
+        """The number of this HTTP worker, from 0; one that replaces another has the same."""
+        self.figures: Figures | None = None
+        """Set by a plugin that counts, when it begins to."""
         self._look = place.look
         self.fitness: Callable[[], Fitness] = place.fitness
         """How the server is, as far as health goes: known, without asking anybody."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import msgspec
@@ -13,7 +14,7 @@ from tfaas_core.events import (
     ModelUnloaded,
     ModelUploaded,
 )
-from tfaas_core.route import ClientAddress
+from tfaas_core.route import ClientAddress, Request, Response
 
 CUT = "cut"
 """The code of an answer that ended early, because its client was gone, or a piece of it failed."""
@@ -56,6 +57,25 @@ class Answered(msgspec.Struct, frozen=True, gc=False):
     none: see ``Observer.needs_request_ids``."""
 
 
+class Outcome(msgspec.Struct, frozen=True, gc=False):
+    """A request, and its answer, as they are: who needs little of them need not pay for all.
+
+    ``request.visit`` is there, and says what became known on the way. It is to be read, and not to
+    be kept: the bodies would be, too.
+    """
+
+    request: Request
+    response: Response
+    route: str
+    """As Answered has it."""
+    answer_bytes: int
+    """As Answered has it."""
+    end_s: float
+    """When it was answered, by ``time.monotonic``; ``visit.begin_s`` is by the same clock."""
+    is_cut: bool = False
+    """Whether it is a stream that ended early."""
+
+
 class Observer:
     """Is told of what happens, in the event loop of an HTTP worker: it must return at once.
 
@@ -76,6 +96,13 @@ class Observer:
 
     def answered(self, answer: Answered) -> None:
         """A request was answered, whatever the answer is. One whose client went away is not."""
+
+    def finished(self, outcomes: Sequence[Outcome]) -> None:
+        """Requests were answered: those of one turn of the event loop, in order.
+
+        For whoever counts every answer, since it costs less than half of what ``answered`` does. If
+        the worker is killed, those of its last turn may be told nobody.
+        """
 
     def audited(self, answer: Answered) -> None:
         """A request was answered that was to change something, or that was refused.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 import msgspec
 
 from tfaas_core.system.memory import private_bytes
@@ -29,6 +31,18 @@ class Fitness(msgspec.Struct, frozen=True):
         if self.is_leaving:
             return "the server was told to stop"
         return self.fault or self.why_not_started
+
+
+class Figures(Protocol):
+    """What the server has had to do, for ``GET /status``; documents of JSON."""
+
+    def of_server(self) -> dict[str, Any]:
+        """Of all models together, in the last minute."""
+        ...
+
+    def of_models(self) -> dict[str, dict[str, Any]]:
+        """Of each model that was asked."""
+        ...
 
 
 class ProcessStatus(msgspec.Struct, frozen=True):

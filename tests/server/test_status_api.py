@@ -46,7 +46,7 @@ def test_status_tells_the_processes_and_what_is_loaded(server: RunningServer, do
     assert server.predict(model=doubler, values=[1, 2, 3]).status_code == 200
     status = server.http.get("/status").json()
     keys = ["version", "uptime_s", "processes", "unavailable", "sandbox", "worker_sandbox"]
-    assert list(status) == [*keys, "models"]
+    assert list(status) == [*keys, "models", "last_minute", "figures"]
     assert {"privileges", "files", "calls", "programs"} <= status["worker_sandbox"].keys()
     assert {"privileges", "limits", "files", "calls"} <= status["sandbox"].keys()
     assert status["unavailable"] == {}

@@ -34,7 +34,10 @@ _MODULE_NAME = re.compile(r"\w+(\.\w+)*")
 
 _PLAIN_METHODS = {
     "codec": ("parse", "is_heavy", "bind", "encode", "encode_other"),
-    "observer": ("answered", "audited", "uploaded", "switched", "loaded", "unloaded", "crashed"),
+    "observer": (
+        *("answered", "finished", "audited"),
+        *("uploaded", "switched", "loaded", "unloaded", "crashed"),
+    ),
     "guard": ("renew",),
 }
 """Methods whose answer nobody awaits."""

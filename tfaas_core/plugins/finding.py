@@ -39,6 +39,7 @@ BUILTIN_PLUGINS = (
     "tfaas_plugins.protocols.oip",
     "tfaas_plugins.management",
     "tfaas_plugins.access_log",
+    "tfaas_plugins.metrics",
     "tfaas_plugins.rate_limit",
     "tfaas_plugins.token_guard",
     "tfaas_plugins.oidc_guard",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
@@ -18,7 +19,7 @@ from tfaas_core.events import (
     ModelUnloaded,
     ModelUploaded,
 )
-from tfaas_core.observer import CUT, Answered, Observer
+from tfaas_core.observer import CUT, Answered, Observer, Outcome
 from tfaas_core.route import Request, Response, Right
 from tfaas_core.routing.arriving import Arriving
 
@@ -47,7 +48,9 @@ class Observers:
     def __init__(self, owned: Iterable[tuple[Observer, str]] = ()) -> None:
         self._observers = tuple(owned)
         self._of_answers = self._listeners("answered")
+        self._of_turns = self._listeners("finished")
         self._of_audits = self._listeners("audited")
+        self._turn: list[Outcome] = []
         self._of_events = {kind: self._listeners(method) for kind, method in _METHODS.items()}
         self._silent_until_s: dict[int, float] = {}
         self.hear_events = any(self._of_events.values())
@@ -56,16 +59,32 @@ class Observers:
     def at(self, path: str = "", right: Right | None = "read") -> RouteObservers | None:
         """For a route of this pattern that takes ``right``; None if none of them does anything with
         an answer."""
-        if not (self._of_answers or self._of_audits):
+        hearing = self._of_answers + self._of_turns
+        if not (hearing or self._of_audits):
             return None
-        named = any(self._observers[n][0].needs_request_ids for n, _own in self._of_answers)
-        return RouteObservers(self._of_answers, self._of_audits, self.failed, path, right, named)
+        named = any(self._observers[n][0].needs_request_ids for n, _own in hearing)
+        collect = self._collect if self._of_turns else None
+        listeners = self._of_answers, self._of_audits
+        return RouteObservers(*listeners, self.failed, path, right, named, collect)
 
     def happened(self, event: ModelEvent) -> None:
         """What one of them raises is logged, and the others are told all the same."""
         for number, listener in self._of_events[type(event)]:
             try:
                 listener(event)
+            except BaseException as error:  # a plugin may call exit()
+                self.failed(number, error)
+
+    def _collect(self, outcome: Outcome) -> None:
+        if not self._turn:
+            asyncio.get_running_loop().call_soon(self._tell_turn)
+        self._turn.append(outcome)
+
+    def _tell_turn(self) -> None:
+        outcomes, self._turn = self._turn, []
+        for number, listener in self._of_turns:
+            try:
+                listener(outcomes)
             except BaseException as error:  # a plugin may call exit()
                 self.failed(number, error)
 
@@ -99,7 +118,7 @@ class RouteObservers:
     """
 
     __slots__ = (
-        *("_auditors", "_failed", "_listeners", "_path", "_right"),
+        *("_auditors", "_collect", "_failed", "_listeners", "_path", "_right"),
         *("hear_all", "may_change", "need_ids"),
     )
 
@@ -111,6 +130,7 @@ class RouteObservers:
         path: str,
         right: Right | None,
         need_ids: bool,
+        collect: Callable[[Outcome], None] | None = None,
     ) -> None:
         self._listeners = listeners
         self._auditors = auditors
@@ -118,7 +138,8 @@ class RouteObservers:
         self._path = path
         self._right = right
         self.may_change = auditors != () and right in (None, *_CHANGES)
-        self.hear_all = listeners != ()
+        self._collect = collect
+        self.hear_all = listeners != () or collect is not None
         self.need_ids = need_ids
 
     @property
@@ -154,10 +175,14 @@ class RouteObservers:
         ``answer_bytes``: of the body, as far as it was sent. ``is_noted``: what ``note`` says.
         ``is_cut``: whether it ended early.
         """
+        if self._collect is not None:
+            end_s = time.monotonic()
+            self._collect(Outcome(request, response, self._path, answer_bytes, end_s, is_cut))
+        listeners = (*self._listeners, *self._auditors) if is_noted else self._listeners
+        if not listeners:
+            return
         answer = self._answer(request, response, answer_bytes, is_cut)
-        for number, listener in (
-            (*self._listeners, *self._auditors) if is_noted else self._listeners
-        ):
+        for number, listener in listeners:
             try:
                 listener(answer)
             except BaseException as error:  # a plugin may call exit()

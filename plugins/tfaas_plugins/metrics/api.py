@@ -1,0 +1,110 @@
+"""MetricsApi: the routes that tell what was counted."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from tfaas_core import __version__
+from tfaas_core.route import Request, Response, json_response, visible_models
+from tfaas_core.shared_memory import SharedMemory
+from tfaas_plugins.metrics import families as f
+from tfaas_plugins.metrics.cells import AllCells, float_cells
+from tfaas_plugins.metrics.directory import OTHER, Directory
+from tfaas_plugins.metrics.exposition import OPEN_METRICS, TEXT, Exposition, text, without
+from tfaas_plugins.metrics.history import History, columns, models_of
+from tfaas_plugins.metrics.processes import LastLook, LoadedModel, Look
+from tfaas_plugins.metrics.shared import MOST_MODELS
+
+if TYPE_CHECKING:
+    from tfaas_core.host import Host
+
+_HEADERS = {"Cache-Control": "no-store"}
+
+_Samples = list[tuple[tuple[str, ...], float]]
+
+
+class MetricsApi:
+    """Handlers over one Host."""
+
+    def __init__(self, host: Host, memory: SharedMemory, directory: Directory) -> None:
+        self._host = host
+        self._directory = directory
+        self._all = AllCells(memory)
+        self._history = History(memory)
+        self._last_look = LastLook(memory)
+        self._exposition = Exposition()
+        self._writing: dict[bool, asyncio.Task[bytes]] = {}
+
+    async def metrics(self, request: Request) -> Response:
+        """``GET /metrics``: all metrics, as the text that Prometheus reads, or OpenMetrics."""
+        is_open = "application/openmetrics-text" in request.headers.get("accept", "")
+        body = await self._written(is_open)
+        names = {each.labels[0] for each in self._directory.series if each.family.has_model}
+        names = (names | {each.model for each in self._last_look.read().models}) - {"", OTHER}
+        if hidden := names - await visible_models(request, names):
+            body = await asyncio.to_thread(without, hidden, body)
+        return Response(body, media_type=OPEN_METRICS if is_open else TEXT, headers=_HEADERS)
+
+    async def history(self, request: Request) -> Response:
+        """``GET /status/history``: the last ten minutes."""
+        samples = await asyncio.to_thread(self._history.samples)
+        visible = await visible_models(request, models_of(samples))
+        answer = json_response(await asyncio.to_thread(columns, samples, visible))
+        return Response(answer.body, headers=_HEADERS)
+
+    async def _written(self, is_open: bool) -> bytes:
+        """Whoever asks while it is being written waits for the same."""
+        task = self._writing.get(is_open)
+        if task is None:
+            task = self._writing[is_open] = asyncio.create_task(self._write(is_open))
+            task.add_done_callback(lambda _task: self._writing.pop(is_open))
+        return await asyncio.shield(task)
+
+    async def _write(self, is_open: bool) -> bytes:
+        self._directory.read()
+        self._exposition.learn(self._directory.series)
+        blocks = self._exposition.snapshot()
+        cells = self._directory.next_cell, float_cells(self._directory)
+        seen = self._seen(self._last_look.read())
+
+        def write() -> bytes:
+            exemplars = self._all.exemplars() if is_open else None
+            return text(blocks, self._all.of(*cells), seen, exemplars)
+
+        return await asyncio.to_thread(write)
+
+    def _seen(self, look: Look) -> list[tuple[f.Family, _Samples]]:
+        states = Counter(each.state for each in look.models)
+        processes = [((each.kind, str(each.pid)), each) for each in look.processes]
+        models = [(_labels(each, n), each) for n, each in enumerate(look.models)]
+        version = (__version__, platform.python_version())
+        return [
+            (f.BUILD, [(version, 1.0)]),
+            (f.START, [((), look.start_s)] if look.start_s else []),
+            (f.STORED_MODELS, [((), float(len(self._host.catalog.list())))]),
+            (f.LOADED_MODELS, [((state,), float(n)) for state, n in states.items()]),
+            (f.QUEUE, _summed((labels[:2], each.queue_rows) for labels, each in models)),
+            (f.MEMORY, _summed((labels, each.memory_bytes) for labels, each in processes)),
+            (f.CPU, _summed((labels, each.cpu_s) for labels, each in processes)),
+            (f.MODEL_MEMORY, _summed((labels, each.memory_bytes) for labels, each in models)),
+            (f.MODEL_CPU, _summed((labels, each.cpu_s) for labels, each in models)),
+        ]
+
+
+def _labels(loaded: LoadedModel, number: int) -> tuple[str, ...]:
+    if number >= MOST_MODELS:
+        return OTHER, OTHER, OTHER
+    return loaded.model, loaded.version, str(loaded.pid or "")
+
+
+def _summed(found: Iterable[tuple[tuple[str, ...], float | None]]) -> _Samples:
+    """Each labels once; what is not known is left out."""
+    sums: dict[tuple[str, ...], float] = {}
+    for labels, number in found:
+        if number is not None:
+            sums[labels] = sums.get(labels, 0.0) + number
+    return list(sums.items())

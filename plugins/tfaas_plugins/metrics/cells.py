@@ -1,0 +1,114 @@
+"""Cells: the numbers that one HTTP worker counts in, and those of all workers together."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfaas_core.shared_memory import SharedMemory
+from tfaas_plugins.metrics.directory import Directory
+from tfaas_plugins.metrics.families import LAST_USED
+from tfaas_plugins.metrics.shared import (
+    CELLS_BYTES,
+    EXEMPLAR,
+    MOST_CELLS,
+    MOST_EXEMPLARS,
+    REGION_BYTES,
+    REGIONS_AT,
+)
+
+_STARTED = MOST_CELLS - 1
+
+
+class Cells:
+    """Those of the worker ``number``; a worker that replaces another goes on where that was.
+
+    ``counts`` and ``sums`` are the same memory, int64 and float64 ``[MOST_CELLS]``: a histogram's
+    sum is a float, as is the time of LAST_USED; all else are counts.
+    """
+
+    def __init__(self, memory: SharedMemory, number: int) -> None:
+        begin = REGIONS_AT + number * REGION_BYTES
+        region = memoryview(memory.bytes)[begin : begin + CELLS_BYTES]
+        self.counts = region.cast("q")
+        self.sums = region.cast("d")
+        self._bytes = memory.bytes
+        self._exemplars_at = begin + CELLS_BYTES
+        self._told = 0
+
+    @property
+    def has_started(self) -> bool:
+        """Whether a worker has been here; it may have died."""
+        return self.counts[_STARTED] != 0
+
+    @has_started.setter
+    def has_started(self, has: bool) -> None:
+        self.counts[_STARTED] = has
+
+    def exemplify(self, cell: int, value: float, request_id: str) -> None:
+        """Takes note that a request of this id was counted in ``cell``, one of a bucket."""
+        number = self._told = self._told + 1
+        at = self._exemplars_at + number % MOST_EXEMPLARS * EXEMPLAR.size
+        sent = request_id.encode()[:63]
+        EXEMPLAR.pack_into(self._bytes, at, number, cell, value, time.time(), sent, number)
+
+
+class Exemplar:
+    """A request that was counted in a bucket, and when; ``value`` is what was measured."""
+
+    __slots__ = ("request_id", "time_s", "value")
+
+    def __init__(self, value: float, time_s: float, request_id: str) -> None:
+        self.value = value
+        self.time_s = time_s
+        self.request_id = request_id
+
+
+class AllCells:
+    """The sums over all workers. Its methods may be called in any thread."""
+
+    def __init__(self, memory: SharedMemory) -> None:
+        self._bytes = memory.bytes
+        self.workers = (len(memory.bytes) - REGIONS_AT) // REGION_BYTES
+        """There is a region for each."""
+
+    def totals(self, directory: Directory) -> NDArray[np.float64]:
+        """float64 ``[cells]``: each cell, counts and sums alike; those of LAST_USED are the
+        latest."""
+        return self.of(directory.next_cell, float_cells(directory))
+
+    def of(self, used: int, floats: tuple[list[int], list[int]]) -> NDArray[np.float64]:
+        """As ``totals``, of the first ``used`` cells; ``floats`` is what ``float_cells`` gave."""
+        sums, latest = floats
+        counts = np.stack([self._region(n, used, np.int64) for n in range(self.workers)])
+        numbers = np.stack([self._region(n, used, np.float64) for n in range(self.workers)])
+        totals: NDArray[np.float64] = counts.sum(axis=0).astype(np.float64)
+        totals[sums] = numbers[:, sums].sum(axis=0)
+        totals[latest] = numbers[:, latest].max(axis=0)
+        return totals
+
+    def exemplars(self) -> dict[int, Exemplar]:
+        """The last one of each cell that has any."""
+        found: dict[int, Exemplar] = {}
+        for worker in range(self.workers):
+            at = REGIONS_AT + worker * REGION_BYTES + CELLS_BYTES
+            ring = self._bytes[at : at + MOST_EXEMPLARS * EXEMPLAR.size]
+            for number, cell, value, time_s, sent, again in EXEMPLAR.iter_unpack(ring):
+                if number and number == again:
+                    before = found.get(cell)
+                    if before is None or before.time_s < time_s:
+                        found[cell] = Exemplar(value, time_s, sent.decode(errors="replace"))
+        return found
+
+    def _region(self, worker: int, used: int, dtype: Any) -> NDArray[Any]:
+        assert used <= MOST_CELLS
+        return np.frombuffer(self._bytes, dtype, used, REGIONS_AT + worker * REGION_BYTES)
+
+
+def float_cells(directory: Directory) -> tuple[list[int], list[int]]:
+    """The cells of sums, and of LAST_USED."""
+    sums = [each.at + each.family.cells - 1 for each in directory.series if each.family.bounds]
+    return sums, [each.at for each in directory.series if each.family is LAST_USED]

@@ -1,0 +1,177 @@
+"""Counting: the observer that counts what it is told."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from tfaas_core.events import (
+    ModelCrashed,
+    ModelLoaded,
+    ModelSwitched,
+    ModelUnloaded,
+    ModelUploaded,
+)
+from tfaas_core.observer import Answered, Observer, Outcome
+from tfaas_plugins.metrics import families as f
+from tfaas_plugins.metrics.cells import Cells
+from tfaas_plugins.metrics.directory import NOWHERE, OTHER, Directory
+
+_UPLOADS = ("/upload", "/bundle")
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"))
+_MOST_PLACES = 20_000
+
+_LATENCIES_S = f.DURATIONS.bounds
+_SUM = len(_LATENCIES_S) + 1
+_ROWS = f.BATCHES.bounds
+_ROWS_SUM = len(_ROWS) + 1
+
+
+class _Places(msgspec.Struct, frozen=True, gc=False):
+    """The cells where an answer is counted; those of a prediction are NOWHERE if it is none."""
+
+    request: int = NOWHERE
+    prediction: int = NOWHERE
+    durations: int = NOWHERE
+    waits: int = NOWHERE
+    runs: int = NOWHERE
+    batches: int = NOWHERE
+
+
+_NO_PLACES = _Places()
+
+_Key = tuple[str, str, str, int | None, str, int]
+"""The route, the method, the model, the version, the codec and the status."""
+
+
+class Counting(Observer):
+    """Counts in the cells of its worker.
+
+    ``is_model`` tells whether a model of this name is stored: others never become a label.
+    """
+
+    def __init__(self, directory: Directory, cells: Cells, is_model: Callable[[str], bool]) -> None:
+        self._directory = directory
+        self._cells = cells
+        self._counts, self._sums = cells.counts, cells.sums
+        self._is_model = is_model
+        self._places: dict[_Key, _Places] = {}
+        self._received = directory.find(f.RECEIVED)
+        self._sent = directory.find(f.SENT)
+
+    def finished(self, outcomes: Sequence[Outcome]) -> None:
+        """Counts them; this is on the way of every request, so it says little by little."""
+        counts, sums, find = self._counts, self._sums, self._places.get
+        received = sent = shared = 0
+        places = shared_by = _NO_PLACES
+        wait_s = run_s = -1.0
+        for outcome in outcomes:
+            request, response = outcome.request, outcome.response
+            visit = request.visit
+            if visit is None:
+                continue
+            codec, model, version = visit.codec, visit.model, visit.version
+            key = (outcome.route, request.head.method, model, version, codec, response.status)
+            places = find(key) or self._found(key)
+            counts[places.request] += 1
+            sent += outcome.answer_bytes
+            received += len(request.body)
+            if not codec:
+                continue
+            counts[places.prediction] += 1
+            duration_s, at = outcome.end_s - visit.begin_s, places.durations
+            bucket = at + bisect_left(_LATENCIES_S, duration_s)
+            counts[bucket] += 1
+            sums[at + _SUM] += duration_s
+            if visit.request_id:
+                self._cells.exemplify(bucket, duration_s, visit.request_id)
+            if visit.run_s is None:
+                continue
+            # Those that came in one frame have waited, and run, for the same time.
+            if visit.run_s == run_s and visit.wait_s == wait_s and places is shared_by:
+                shared += 1
+                continue
+            if shared:
+                self._ran(shared_by, shared, wait_s, run_s)
+            shared, shared_by = 1, places
+            run_s, wait_s = visit.run_s, visit.wait_s or 0.0
+        if shared:
+            self._ran(shared_by, shared, wait_s, run_s)
+        counts[self._received] += received
+        counts[self._sent] += sent
+
+    def audited(self, answer: Answered) -> None:
+        """Counts it if it is an upload."""
+        if answer.route in _UPLOADS:
+            outcome = answer.code or ("stored" if answer.status < 400 else "refused")
+            self._count(f.UPLOADS, outcome)
+
+    def uploaded(self, event: ModelUploaded) -> None:
+        """Counts it, as all methods here do."""
+        self._observe(f.UPLOAD_DURATIONS, event.duration_s)
+        self._count(f.UPLOADED, by=event.size_bytes)
+
+    def switched(self, event: ModelSwitched) -> None:
+        self._count(f.SWITCHES, event.model)
+
+    def loaded(self, event: ModelLoaded) -> None:
+        self._count(f.LOADS, event.model)
+        self._observe(f.LOAD_DURATIONS, event.duration_s, event.runtime)
+
+    def unloaded(self, event: ModelUnloaded) -> None:
+        self._count(f.UNLOADS, event.model, event.reason)
+
+    def crashed(self, event: ModelCrashed) -> None:
+        # An upload's name is its client's, and may never be a model.
+        self._count(f.CRASHES, event.model if event.version is not None else "")
+
+    def restarted(self, kind: str) -> None:
+        """A process was started in the place of one that had died."""
+        self._count(f.RESTARTS, kind)
+
+    def used(self, model: str, time_s: float) -> None:
+        """A model was last asked at ``time_s``, in seconds since 1970."""
+        at = self._directory.find(f.LAST_USED, model)
+        self._sums[at] = max(self._sums[at], time_s)
+
+    def stored(self, operation: str, duration_s: float, code: str) -> None:
+        """The storage was asked; ``code`` is that of its error, empty if there is none."""
+        self._observe(f.STORAGE_DURATIONS, duration_s, operation)
+        if code:
+            self._count(f.STORAGE_ERRORS, operation, code)
+
+    def _ran(self, places: _Places, requests: int, wait_s: float, run_s: float) -> None:
+        counts, sums = self._counts, self._sums
+        for at, seconds in ((places.waits, wait_s), (places.runs, run_s)):
+            counts[at + bisect_left(_LATENCIES_S, seconds)] += requests
+            sums[at + _SUM] += seconds * requests
+
+    def _count(self, family: f.Family, *labels: str, by: int = 1) -> None:
+        self._counts[self._directory.find(family, *labels)] += by
+
+    def _observe(self, family: f.Family, value: float, *labels: str) -> None:
+        at = self._directory.find(family, *labels)
+        self._counts[at + bisect_left(family.bounds, value)] += 1
+        self._sums[at + family.cells - 1] += value
+
+    def _found(self, key: _Key) -> _Places:
+        route, method, name, version, codec, status = key
+        is_known = name != "" and self._is_model(name)
+        find, model = self._directory.find, name if is_known else ""
+        request = find(f.REQUESTS, method if method in _METHODS else OTHER, route, str(status))
+        places = _Places(request)
+        if codec:
+            number = str(version) if is_known and version is not None else ""
+            places = _Places(
+                request,
+                find(f.PREDICTIONS, model, number, codec, str(status)),
+                *(find(each, model) for each in (f.DURATIONS, f.WAITS, f.RUNS, f.BATCHES)),
+            )
+        # What clients make up is not kept, nor what found no place, and may find one the next time.
+        if (is_known or name == "") and method in _METHODS and request != NOWHERE:
+            if len(self._places) >= _MOST_PLACES:
+                self._places.clear()
+            self._places[key] = places
+        return places

@@ -1,0 +1,43 @@
+"""Meters: all that counts in one HTTP worker, and tells what all have counted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tfaas_core.errors import TfaasError
+from tfaas_core.shared_memory import SharedMemory
+from tfaas_plugins.metrics.api import MetricsApi
+from tfaas_plugins.metrics.cells import Cells
+from tfaas_plugins.metrics.counting import Counting
+from tfaas_plugins.metrics.directory import Directory
+from tfaas_plugins.metrics.figures import Figures
+from tfaas_plugins.metrics.sampler import Sampler
+
+if TYPE_CHECKING:
+    from tfaas_core.host import Host
+
+
+class Meters:
+    """Made of the memory that the worker shares with the others."""
+
+    def __init__(self, host: Host, memory: SharedMemory) -> None:
+        self._host = host
+        directory = Directory(memory)
+        self._cells = Cells(memory, host.worker)
+        self.counting = Counting(directory, self._cells, self._is_model)
+        self.figures = Figures(memory, directory)
+        self.sampler = Sampler(host, memory, self.figures, self.counting)
+        self.api = MetricsApi(host, memory, directory)
+
+    def count_start(self) -> None:
+        """Takes note that this worker has started; if another was in its place, that had died."""
+        if self._cells.has_started:
+            self.counting.restarted("http_worker")
+        self._cells.has_started = True
+
+    def _is_model(self, name: str) -> bool:
+        try:
+            self._host.catalog.model(name)
+        except TfaasError:
+            return False
+        return True

@@ -1,0 +1,102 @@
+"""What deploy/ has for Prometheus and Grafana names metrics and labels that there are."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tfaas_plugins.metrics.families import ALL
+
+from tests.docs.markdown import ROOT
+
+DEPLOY = ROOT / "deploy"
+CI = os.environ.get("CI") == "true"
+
+LABELS_OF_PROMETHEUS = {"job", "instance"}
+
+needs_promtool = pytest.mark.skipif(
+    shutil.which("promtool") is None and not CI, reason="apt-get install prometheus"
+)
+
+
+def dashboard() -> Any:
+    return json.loads((DEPLOY / "grafana.json").read_text())
+
+
+def of_dashboard() -> Iterator[str]:
+    board = dashboard()
+    for panel in board["panels"]:
+        yield from (target["expr"] for target in panel.get("targets", ()))
+    for variable in board["templating"]["list"]:
+        if variable["type"] == "query":
+            yield variable["query"]["query"]
+
+
+def expressions() -> list[str]:
+    return [(DEPLOY / "alerts.yml").read_text(), *of_dashboard()]
+
+
+def test_all_metrics_that_are_named_exist_with_the_labels_that_are_asked_for() -> None:
+    labels = {sample: {*each.labels, "le"} for each in ALL for sample in each.samples}
+    used = set()
+    for said in expressions():
+        for name, asked in re.findall(r"\b(tfaas_\w+)(?:\{([^}]*)\})?", said):
+            assert name in labels, f"there is no {name}, in {said}"
+            own = set(re.findall(r"(\w+)(?:=~|!~|!=|=)", asked)) - LABELS_OF_PROMETHEUS
+            assert own <= labels[name], f"{name} has no {own - labels[name]}, in {said}"
+            used.add(name)
+    assert len(used) > 20
+
+
+def test_sums_are_by_labels_that_the_metric_has() -> None:
+    labels = {sample: {*each.labels, "le"} for each in ALL for sample in each.samples}
+    for said in expressions():
+        for by, name in re.findall(r"by \(([^)]+)\)\s*\((?:rate|increase)?\(?(tfaas_\w+)", said):
+            asked = set(re.split(r",\s*", by)) - LABELS_OF_PROMETHEUS
+            assert asked <= labels[name], f"{name} has no {asked - labels[name]}, in {said}"
+
+
+def test_no_two_panels_lie_over_each_other() -> None:
+    cells = set()
+    for panel in dashboard()["panels"]:
+        at = panel["gridPos"]
+        for x in range(at["x"], at["x"] + at["w"]):
+            for y in range(at["y"], at["y"] + at["h"]):
+                assert (x, y) not in cells, panel["title"]
+                cells.add((x, y))
+
+
+@needs_promtool
+def test_promtool_takes_the_rules_and_the_configuration() -> None:
+    for what in (["rules", "alerts.yml"], ["config", "prometheus.yml"]):
+        checked = subprocess.run(
+            ["promtool", "check", *what], cwd=DEPLOY, capture_output=True, text=True, check=False
+        )
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@needs_promtool
+def test_promtool_takes_each_expression_of_the_dashboard(tmp_path: Path) -> None:
+    rules = [
+        {"record": f"panel:{n}", "expr": _plain(said)}
+        for n, said in enumerate(of_dashboard())
+        if not said.startswith("label_values")
+    ]
+    file = tmp_path / "dashboard.yml"
+    file.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+    checked = subprocess.run(
+        ["promtool", "check", "rules", str(file)], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def _plain(said: str) -> str:
+    """With what Grafana fills in."""
+    return re.sub(r"\$(job|instance|model)\b", "any", said.replace("$__rate_interval", "1m"))
