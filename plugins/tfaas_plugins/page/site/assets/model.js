@@ -98,7 +98,8 @@ function signaturePanel(record) {
     h("caption", { class: name && all.length > 1 ? null : "unseen" }, name || "Signature"),
     h("thead", {}, h("tr", {}, ["", "Name", "dtype", "Shape", "Default"].map((each) => (each ? h("th", { scope: "col" }, each) : h("td", {}))))),
     h("tbody", {}, rows("input", inputs), rows("output", outputs)));
-  return h("section", { class: "panel stack", "aria-labelledby": "signature" }, h("h2", { id: "signature" }, "Signature"), all.map(table),
+  return h("section", { class: "panel stack", "aria-labelledby": "signature" }, h("h2", { id: "signature" }, "Signature"),
+    h("div", { class: "scrolls stack", tabindex: "0", role: "region", "aria-label": "Inputs and outputs" }, all.map(table)),
     h("p", { class: "soft small" }, `Batch axis: ${record.batch.axis}. Rows of different requests ${record.batch.merge ? "share runs" : "run apart"}: ${record.batch.reason}.`));
 }
 

@@ -95,8 +95,14 @@ class Asked {
     const response = await ask("POST", url, file ? { body: pictureBody(file) } : { body, headers: { "Content-Type": type } });
     const text = await response.text();
     const seconds = (performance.now() - began) / 1000;
-    return { text, document: JSON.parse(text), seconds, model: response.headers.get("TFaaS-Model") ?? this.record.name };
+    return { text, document: parsed(text), seconds, model: response.headers.get("TFaaS-Model") ?? this.record.name };
   }
+}
+
+// Whole numbers that JavaScript would round stay as they are written.
+function parsed(text) {
+  if (!/\d{16}/.test(text)) return JSON.parse(text);
+  return JSON.parse(text, (_key, value, { source }) => (Number.isInteger(value) && !Number.isSafeInteger(value) ? source : value));
 }
 
 function pictureBody(file) {
@@ -114,9 +120,14 @@ function codePanel(request) {
     note("Copied.");
   }, { class: "small" });
   const draw = () => {
-    full = codeOf(LANGUAGES[place][1], request);
-    texts[place].textContent = full.length > MOST_CODE ? `${full.slice(0, MOST_CODE)} … (copied as a whole)` : full;
-    copy.hidden = !navigator.clipboard;
+    try {
+      full = LANGUAGES[place][1](request(), Boolean(token.value));
+      texts[place].textContent = full.length > MOST_CODE ? `${full.slice(0, MOST_CODE)} … (copied as a whole)` : full;
+    } catch {
+      full = "";
+      texts[place].textContent = "Once the form is filled.";
+    }
+    copy.hidden = !navigator.clipboard || !full;
   };
   const refresh = () => {
     clearTimeout(due);
@@ -126,12 +137,4 @@ function codePanel(request) {
   const element = h("details", { class: "as-code", open: true }, h("summary", {}, "As code"),
     h("div", { class: "code-place" }, tabs("As code", choices, (chosen) => { place = chosen; refresh(); }), copy));
   return { element, refresh };
-}
-
-function codeOf(write, request) {
-  try {
-    return write(request(), Boolean(token.value));
-  } catch (error) {
-    return error.message;
-  }
 }
