@@ -76,7 +76,7 @@ if TYPE_CHECKING:
     )
     from tfaas_core.models.params import BatchParams as BatchParams, Params as Params
     from tfaas_core.models.versions import Model as Model, Pointers as Pointers
-    from tfaas_core.observer import Answered as Answered, Observer as Observer
+    from tfaas_core.observer import Answered as Answered, Observer as Observer, Outcome as Outcome
     from tfaas_core.predict.inference import (
         InferenceRequest as InferenceRequest,
         InferenceResult as InferenceResult,
@@ -156,7 +156,7 @@ _HOMES = {
     "models.model": "ModelVersion OtherSignature",
     "models.params": "BatchParams Params",
     "models.versions": "Model Pointers",
-    "observer": "Answered Observer",
+    "observer": "Answered Observer Outcome",
     "predict.inference": "InferenceRequest InferenceResult",
     "predict.predictor": "Target",
     "predict_routes": "target_of",

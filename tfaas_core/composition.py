@@ -115,7 +115,8 @@ class Composition(msgspec.Struct, frozen=True):
                 place.workers,
                 place.worker,
                 place.engine_socket,
-                self.storage.artifact,
+                # Looked up at each call: a plugin may have it timed.
+                lambda version: self.storage.artifact(version),
                 owners=self.plugins.owners("runtime"),
                 built_in=BUILTIN_PLUGINS,
                 tell=tell,

@@ -13,11 +13,13 @@ class Timing(msgspec.Struct):
     """How long a request was with its model, in seconds; None until it is answered.
 
     ``wait_s``: for other runs, and on the way to the model's process and back. ``run_s``: in the
-    run that answered it, which it may have shared.
+    run that answered it, which it may have shared. ``run_rows``: the rows of that run, if this
+    request is the one of all in there that stands for it, so that runs can be counted.
     """
 
     wait_s: float | None = None
     run_s: float | None = None
+    run_rows: int | None = None
 
 
 class Visit(Timing, gc=False):

@@ -65,6 +65,11 @@ def test_whichever_worker_answers_tells_what_all_have_counted(server: RunningSer
     for what in ("duration", "wait", "run"):
         name = f"tfaas_prediction_{what}_seconds_count"
         assert count(server, name, model="sum") >= before + 20
+    runs, rows = (
+        count(server, f"tfaas_batch_rows_{what}", model="sum") for what in ("count", "sum")
+    )
+    predicted = count(server, "tfaas_prediction_run_seconds_count", model="sum")
+    assert 0 < runs <= predicted == rows
 
 
 def test_no_counter_falls_and_nothing_is_lost_when_workers_are_killed(
@@ -112,6 +117,20 @@ def test_models_come_and_go(server: RunningServer) -> None:
 def _pids(server: RunningServer, model: str) -> set[str]:
     loaded = server.http.get("/status").json()["models"]
     return {str(each["pid"]) for each in loaded if each["model"].startswith(f"{model}/")}
+
+
+def test_calls_of_the_storage_are_timed_and_their_errors_counted(tmp_path: Path) -> None:
+    with fake_server(tmp_path, "server.workers=1") as server:
+        server.upload("sum", b"sum")
+        name = "tfaas_storage_duration_seconds_count"
+        until(lambda: count(server, name, operation="commit") == 1)
+        for operation in ("claim", "stage", "model"):
+            assert count(server, name, operation=operation) >= 1
+        assert count(server, "tfaas_storage_errors_total") == 0
+        (tmp_path / "models").rename(tmp_path / "away")
+        assert server.upload("more", b"sum").status_code in (503, 507)
+        until(lambda: count(server, "tfaas_storage_errors_total") > 0)
+        (tmp_path / "away").rename(tmp_path / "models")
 
 
 def test_memory_and_cpu_time_are_told_by_process_and_model(server: RunningServer) -> None:
@@ -193,6 +212,22 @@ def test_open_metrics_are_told_to_whoever_accepts_them(server: RunningServer) ->
     assert said.headers["content-type"].startswith("application/openmetrics-text")
     assert '# {request_id="of-a-client"} ' in said.text
     assert said.text.endswith("\n# EOF\n")
+
+
+def test_tensorflow_serving_names_them_otherwise(tmp_path: Path) -> None:
+    settings = ("server.workers=1", "plugins.metrics.tensorflow_serving=true")
+    with fake_server(tmp_path, *settings, "plugins.metrics.exemplars=true") as server:
+        server.upload("sum", b"sum")
+        for values in (ROW, ROW, [1]):
+            assert server.predict(model="sum", values=values).headers["X-Request-Id"]
+        server.predict(model="nobody", values=ROW)
+        said = server.http.get("/monitoring/prometheus/metrics").text
+    name = ":tensorflow:serving:request"
+    assert f'{name}_count{{model_name="sum",status="OK"}} 2\n' in said
+    assert f'{name}_count{{model_name="sum",status="INVALID_ARGUMENT"}} 1\n' in said
+    assert f'{name}_latency_bucket{{model_name="sum",le="30000000"}} 3\n' in said
+    assert ':tensorflow:serving:runtime_latency_count{model_name="sum"} 2\n' in said
+    assert 'model_name=""' not in said
 
 
 @needs_promtool

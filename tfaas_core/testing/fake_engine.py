@@ -135,6 +135,7 @@ class FakeEngine(Engine):
         outputs = _run(servable, inputs, rows, whole)
         if timing is not None:
             timing.wait_s, timing.run_s = 0.0, time.monotonic() - begin_s
+            timing.run_rows = rows
         return outputs
 
     def _of(self, version: ModelVersion) -> Servable:

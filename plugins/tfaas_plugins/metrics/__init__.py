@@ -29,6 +29,8 @@ class MetricsTable(Struct, frozen=True):
 
     enabled: bool = True
     """Whether requests and models are counted."""
+    tensorflow_serving: bool = False
+    """Whether ``/monitoring/prometheus/metrics`` has them by TensorFlow Serving's names."""
     exemplars: bool = False
     """Whether each answer has an id, so that OpenMetrics names one for each bucket of a latency;
     else only those do whose clients have sent one."""
@@ -61,7 +63,8 @@ async def tfaas_lifespan(host: Host) -> AsyncIterator[None]:
     meters.count_start()
     sampling = asyncio.create_task(meters.sampler.run())
     try:
-        yield
+        with meters.timing_storage():
+            yield
     finally:
         sampling.cancel()
         with suppress(asyncio.CancelledError):
@@ -84,6 +87,8 @@ def tfaas_register_routes(host: Host) -> Iterable[Route]:
     api = _meters(host).api
     yield Route("/metrics", ("GET",), api.metrics)
     yield Route("/status/history", ("GET",), api.history)
+    if table.tensorflow_serving:
+        yield Route("/monitoring/prometheus/metrics", ("GET",), api.serving_metrics)
 
 
 def _meters(host: Host) -> Meters:
@@ -91,4 +96,5 @@ def _meters(host: Host) -> Meters:
     # The parent imports this module, too, and has no use for what counts.
     from tfaas_plugins.metrics.meters import Meters
 
-    return host.shared.get(NAME) or Meters(host, host.memory[NAME])
+    table: MetricsTable = host.settings(NAME)
+    return host.shared.get(NAME) or Meters(host, host.memory[NAME], table.exemplars)

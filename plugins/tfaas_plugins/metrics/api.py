@@ -15,8 +15,10 @@ from tfaas_plugins.metrics import families as f
 from tfaas_plugins.metrics.cells import AllCells, float_cells
 from tfaas_plugins.metrics.directory import OTHER, Directory
 from tfaas_plugins.metrics.exposition import OPEN_METRICS, TEXT, Exposition, text, without
+from tfaas_plugins.metrics.figures import Figures
 from tfaas_plugins.metrics.history import History, columns, models_of
 from tfaas_plugins.metrics.processes import LastLook, LoadedModel, Look
+from tfaas_plugins.metrics.serving_names import serving_text
 from tfaas_plugins.metrics.shared import MOST_MODELS
 
 if TYPE_CHECKING:
@@ -30,8 +32,11 @@ _Samples = list[tuple[tuple[str, ...], float]]
 class MetricsApi:
     """Handlers over one Host."""
 
-    def __init__(self, host: Host, memory: SharedMemory, directory: Directory) -> None:
+    def __init__(
+        self, host: Host, memory: SharedMemory, directory: Directory, figures: Figures
+    ) -> None:
         self._host = host
+        self._figures = figures
         self._directory = directory
         self._all = AllCells(memory)
         self._history = History(memory)
@@ -48,6 +53,13 @@ class MetricsApi:
         if hidden := names - await visible_models(request, names):
             body = await asyncio.to_thread(without, hidden, body)
         return Response(body, media_type=OPEN_METRICS if is_open else TEXT, headers=_HEADERS)
+
+    async def serving_metrics(self, request: Request) -> Response:
+        """``GET /monitoring/prometheus/metrics``: those that TensorFlow Serving has, too."""
+        counts = self._figures.counts(self._figures.totals())
+        visible = await visible_models(request, {each[0] for each, _ in counts.of(f.DURATIONS)})
+        body = await asyncio.to_thread(serving_text, counts, visible - {""})
+        return Response(body, media_type=TEXT, headers=_HEADERS)
 
     async def history(self, request: Request) -> Response:
         """``GET /status/history``: the last ten minutes."""

@@ -89,6 +89,8 @@ class Counting(Observer):
                 self._cells.exemplify(bucket, duration_s, visit.request_id)
             if visit.run_s is None:
                 continue
+            if visit.run_rows is not None:
+                self._run(places.batches, visit.run_rows)
             # Those that came in one frame have waited, and run, for the same time.
             if visit.run_s == run_s and visit.wait_s == wait_s and places is shared_by:
                 shared += 1
@@ -142,6 +144,10 @@ class Counting(Observer):
         if code:
             self._count(f.STORAGE_ERRORS, operation, code)
 
+    def _run(self, at: int, rows: int) -> None:
+        self._counts[at + bisect_left(_ROWS, rows)] += 1
+        self._sums[at + _ROWS_SUM] += rows
+
     def _ran(self, places: _Places, requests: int, wait_s: float, run_s: float) -> None:
         counts, sums = self._counts, self._sums
         for at, seconds in ((places.waits, wait_s), (places.runs, run_s)):
@@ -175,3 +181,9 @@ class Counting(Observer):
                 self._places.clear()
             self._places[key] = places
         return places
+
+
+class NamingCounting(Counting):
+    """Has each answer named, so that any may be an exemplar."""
+
+    needs_request_ids = True

@@ -151,7 +151,7 @@ STORAGE_DURATIONS = Family(
     "tfaas_storage_duration_seconds",
     "histogram",
     ("operation",),
-    "Calls of the storage.",
+    "Calls of the storage by HTTP workers; a claim, until it is had.",
     _LONG_S,
 )
 STORAGE_ERRORS = Family(

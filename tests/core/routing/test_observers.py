@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
@@ -18,7 +18,7 @@ from tfaas_core.events import (
     ModelUploaded,
 )
 from tfaas_core.http.request import HttpRequest
-from tfaas_core.observer import Answered, Observer
+from tfaas_core.observer import Answered, Observer, Outcome
 from tfaas_core.route import ClientAddress, Handler, Head, Request, Response, Route
 from tfaas_core.routing.event_bus import EventBus
 from tfaas_core.routing.observers import Observers
@@ -53,6 +53,17 @@ class Failing(Observer):
 
     def answered(self, answer: Answered) -> None:
         raise self._error
+
+
+class Turns(Observer):
+    """Keeps what it is told of each turn, and then fails."""
+
+    def __init__(self) -> None:
+        self.turns: list[list[Outcome]] = []
+
+    def finished(self, outcomes: Sequence[Outcome]) -> None:
+        self.turns.append(list(outcomes))
+        raise SystemExit
 
 
 async def pieces() -> AsyncIterator[bytes]:
@@ -132,6 +143,34 @@ def test_an_observer_that_fails_is_named_once_and_harms_nobody(
     (record,) = caplog.records
     assert "the observer Failing of plugin tfaas_failing failed" in record.getMessage()
     assert (record.levelno, record.exc_info is not None) == (logging.ERROR, True)
+
+
+def test_answers_of_one_turn_are_told_together_in_order_and_as_they_are(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    turns, told = Turns(), Told()
+    observers = Observers([(turns, "tfaas_turns"), (told, "tfaas_told")])
+    passage = sealed(Route("/{any}", ("POST",), handler), observers=observers).passage
+
+    async def asked() -> None:
+        paths = ("/own-notes", "/refused", "/x")
+        requests = [HttpRequest(Head(raw_path=path), CLIENT, b"body") for path in paths]
+        await asyncio.gather(*map(passage, requests))
+        await passage(HttpRequest(Head(raw_path="/later"), CLIENT))
+        await asyncio.sleep(0)
+
+    asyncio.run(asked())
+    first, second = turns.turns
+    assert [outcome.request.path for outcome in first] == ["/own-notes", "/refused", "/x"]
+    assert [outcome.response.status for outcome in first] == [200, 422, 200]
+    assert [outcome.request.path for outcome in second] == ["/later"]
+    outcome, visit = first[0], first[0].request.visit
+    assert visit is not None
+    assert (outcome.route, outcome.answer_bytes, outcome.is_cut) == ("/{any}", 4, False)
+    assert (visit.model, visit.rows) == ("vk", 3)
+    assert 0 < outcome.end_s - visit.begin_s < 60
+    assert len(told.answers) == 4
+    assert [record.getMessage() for record in caplog.records if "Turns" in record.getMessage()]
 
 
 def test_who_went_away_is_not_answered() -> None:

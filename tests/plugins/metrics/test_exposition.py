@@ -43,7 +43,7 @@ def memory() -> SharedMemory:
 def answer(
     model: str, status: int = 200, duration_s: float = 0.002, request_id: str = ""
 ) -> Outcome:
-    visit = Visit(0.0004, 0.0001, 100.0, "", "json", model, 1, 1, request_id)
+    visit = Visit(0.0004, 0.0001, 1, 100.0, "", "json", model, 1, 1, request_id)
     request = FakeRequest.of("POST", "/json", b"0" * 40)
     request.visit = visit
     return Outcome(request, Response(status=status), "/json", 6, 100.0 + duration_s)

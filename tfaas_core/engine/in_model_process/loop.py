@@ -249,14 +249,15 @@ class ServableLoop:
         outputs = runner.together(frames)
         run_s = time.monotonic() - begin_s
         answers, start = [], 0
+        run_rows = sum([frame.rows for frame in frames])
         for frame in frames:
             end = start + frame.rows
             own = outputs
             if len(batch) > 1:
                 own = rows_between(outputs, start, end, specs)
             parts = len(frame.part_rows)
-            answers.append(encode_answer(frame.id, 0, parts, own, specs, run_s))
-            start = end
+            answers.append(encode_answer(frame.id, 0, parts, own, specs, run_s, run_rows))
+            start, run_rows = end, -1
         return answers
 
     def _answer_one_by_one(self, waiting: _Waiting) -> None:
@@ -282,7 +283,8 @@ class ServableLoop:
         else:
             outputs = runner.alone(inputs, rows, frame.whole, frame.deadline_s)
         run_s = time.monotonic() - begin_s
-        return encode_answer(frame.id, part, 1, outputs, runner.signature.outputs, run_s)
+        specs = runner.signature.outputs
+        return encode_answer(frame.id, part, 1, outputs, specs, run_s, rows)
 
     def _fail(self, waiting: _Waiting, error: TfaasError) -> None:
         frame = waiting.frame

@@ -240,6 +240,8 @@ class ModelConnection(asyncio.Protocol):
         parts = sent.parts[frame.first_part : frame.first_part + frame.parts]
         start = counted = 0
         wait_s: float | None = None
+        if frame.run_rows >= 0 and (first := parts[0].timing) is not None:
+            first.run_rows = frame.run_rows
         for part in parts:
             end = start + part.rows
             counted += part.counted

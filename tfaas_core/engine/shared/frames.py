@@ -5,7 +5,8 @@ holds one or more *parts*, each one client's rows, already concatenated along ax
 
     request   <QIdHHBB  size, id, deadline_s, parts, inputs, alone, signature
               <I x parts  rows   tensors
-    answer    <QIHHBf  size, id, first part, parts, ok, run_s  tensors, or a Failure as MessagePack
+    answer    <QIHHBfi  size, id, first part, parts, ok, run_s, run rows
+                        tensors, or a Failure as MessagePack
     tensor    <BQ      rank, bytes      <Q x rank  shape    C-order values, native byte order
 
 The dtype of a tensor is its spec's. Strings are a MessagePack array of bytes. ``deadline_s`` is
@@ -33,7 +34,7 @@ from tfaas_core.tensors import Array, TensorSpec
 
 _SIZE = Layout("<Q")
 _REQUEST = Layout("<QIdHHBB")
-_ANSWER = Layout("<QIHHBf")
+_ANSWER = Layout("<QIHHBfi")
 _TENSOR = Layout("<BQ")
 MAX_PARTS = 0xFFFF
 """Of one frame."""
@@ -47,7 +48,7 @@ _WHOLE = 1
 ANY_SHAPE = 2
 """What ``alone`` of a request is, if its inputs may have any shape."""
 
-_ANSWER_BODY = Layout("<IHHBf")
+_ANSWER_BODY = Layout("<IHHBfi")
 
 _encode_strings = msgspec.msgpack.encode
 _decode_strings = msgspec.msgpack.Decoder(list[bytes]).decode
@@ -75,6 +76,8 @@ class AnswerFrame(msgspec.Struct):
     parts: int
     outputs: list[Array]
     run_s: float
+    run_rows: int
+    """Of the whole run, in one of the answers that shared it; in the others less than 0."""
     failure: TfaasError | None = None
 
 
@@ -164,32 +167,37 @@ def encode_answer(
     outputs: Sequence[Array],
     specs: Sequence[TensorSpec],
     run_s: float = 0.0,
+    run_rows: int = -1,
 ) -> bytes:
-    """The outputs for a range of a frame's parts. Raises ValueError or TypeError for others."""
+    """The outputs for a range of a frame's parts. Raises ValueError or TypeError for others.
+
+    ``run_s``, ``run_rows``: see AnswerFrame.
+    """
     pieces: list[Any] = []
     for output, spec in zip(outputs, specs, strict=True):
         if output.dtype != spec.numpy_dtype:
             raise TypeError(f"output {spec.name!r} is {output.dtype}, not {spec.dtype}")
         _add_tensor(pieces, spec, [output])
     size = _ANSWER.size - _SIZE.size + _bytes_of(pieces)
-    return b"".join([_ANSWER.pack(size, frame_id, first_part, parts, True, run_s), *pieces])
+    head = _ANSWER.pack(size, frame_id, first_part, parts, True, run_s, run_rows)
+    return b"".join([head, *pieces])
 
 
 def encode_failure(frame_id: int, first_part: int, parts: int, error: TfaasError) -> bytes:
     """Why a range of a frame's parts has no outputs."""
     payload = msgspec.msgpack.encode(Failure.of(error))
     size = _ANSWER.size - _SIZE.size + len(payload)
-    return _ANSWER.pack(size, frame_id, first_part, parts, False, 0.0) + payload
+    return _ANSWER.pack(size, frame_id, first_part, parts, False, 0.0, -1) + payload
 
 
 def decode_answer(frame: bytes, specs: Sequence[TensorSpec]) -> AnswerFrame:
     """Reads what ``encode_answer`` or ``encode_failure`` wrote, less its size field."""
-    frame_id, first_part, parts, ok, run_s = _ANSWER_BODY.unpack_from(frame)
+    frame_id, first_part, parts, ok, run_s, run_rows = _ANSWER_BODY.unpack_from(frame)
     if not ok:
         failure = _decode_failure(memoryview(frame)[_ANSWER_BODY.size :])
-        return AnswerFrame(frame_id, first_part, parts, [], run_s, failure.error())
+        return AnswerFrame(frame_id, first_part, parts, [], run_s, run_rows, failure.error())
     outputs = _read_tensors(frame, _ANSWER_BODY.size, specs)
-    return AnswerFrame(frame_id, first_part, parts, outputs, run_s)
+    return AnswerFrame(frame_id, first_part, parts, outputs, run_s, run_rows)
 
 
 def _add_tensor(pieces: list[Any], spec: TensorSpec, parts: Sequence[Array]) -> None:
