@@ -15,8 +15,9 @@ from tfaas_core.testing.server import RunningServer, running_server
 Visit = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """One for each file: while there is one, its event loop is that of the thread."""
     binary = chromium()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=binary, args=list(FLAGS))

@@ -5,14 +5,17 @@ import { fill, h, s } from "./dom.js";
 const HEIGHT = 150, LEFT = 46, RIGHT = 8, TOP = 8, BOTTOM = 20, SPAN_S = 600;
 const COLOURS = 6;
 
-/** `title`; `format(value)`; `stacked`: areas, one on the other; `least`: what the axis reaches at least. */
+/**
+ * `title`; `format(value)`, and `axis(value)` if its marks are to be shorter; `stacked`: areas, one on the other;
+ * `logarithmic`: decades; `least`: what the axis reaches at least.
+ */
 export class Chart {
   #series = [];
   #times = [];
   #at = null;
 
-  constructor({ title, format, stacked = false, least = 0 }) {
-    Object.assign(this, { title, format, stacked, least });
+  constructor({ title, format, axis = format, stacked = false, logarithmic = false, least = 0 }) {
+    Object.assign(this, { title, format, axis, stacked, logarithmic, least });
     this.legend = h("ul", { class: "legend" });
     this.picture = s("svg", { role: "img", tabindex: "0", class: "chart", height: HEIGHT });
     this.picture.addEventListener("pointermove", (event) => this.#point(event.offsetX));
@@ -45,13 +48,15 @@ export class Chart {
   }
 
   #y(value) {
-    return TOP + (1 - value / this.top) * (HEIGHT - TOP - BOTTOM);
+    const part = this.logarithmic
+      ? Math.max(0, Math.log10(Math.max(value, this.bottom) / this.bottom) / Math.log10(this.top / this.bottom)) : value / this.top;
+    return TOP + (1 - part) * (HEIGHT - TOP - BOTTOM);
   }
 
   #draw() {
     this.width = this.picture.clientWidth || 480;
     const sums = this.stacked ? stacks(this.#series) : this.#series.map(({ values }) => values);
-    this.top = nice(Math.max(this.least, ...sums.map((values) => values.reduce((most, value) => Math.max(most, value ?? 0), 0))));
+    this.#scale(sums.flat().filter((value) => value !== null));
     const below = (place) => (place ? sums[place - 1] : sums[place].map(() => 0));
     const marks = this.#series.map((_, place) => (this.stacked
       ? s("path", { class: `area series-${place % COLOURS}`, d: this.#area(sums[place], below(place)) })
@@ -63,10 +68,24 @@ export class Chart {
     this.picture.setAttribute("aria-label", `${this.title}, the last ten minutes. ${this.#said(this.#times.length - 1) || "Nothing yet"}.`);
   }
 
+  #scale(values) {
+    const most = values.reduce((a, b) => Math.max(a, b), this.least);
+    if (!this.logarithmic) {
+      this.top = nice(most);
+      this.marks = [0, this.top / 2, this.top];
+      return;
+    }
+    const fewest = values.reduce((a, b) => (b > 0 ? Math.min(a, b) : a), most);
+    const [low, high] = [Math.floor(Math.log10(fewest)), Math.ceil(Math.log10(most))];
+    this.bottom = 10 ** low;
+    this.top = 10 ** Math.max(high, low + 1);
+    this.marks = Array.from({ length: Math.max(high, low + 1) - low + 1 }, (_, step) => 10 ** (low + step));
+  }
+
   #axes() {
-    const rows = [0, 0.5, 1].map((part) => {
-      const y = this.#y(part * this.top);
-      return [s("line", { class: "grid", x1: LEFT, x2: this.width - RIGHT, y1: y, y2: y }), s("text", { x: LEFT - 6, y: y + 4, "text-anchor": "end" }, this.format(part * this.top))];
+    const rows = this.marks.map((mark) => {
+      const y = this.#y(mark);
+      return [s("line", { class: "grid", x1: LEFT, x2: this.width - RIGHT, y1: y, y2: y }), s("text", { x: LEFT - 6, y: y + 4, "text-anchor": "end" }, this.axis(mark))];
     });
     const columns = [-10, -5, 0].map((minutes) => s("text", {
       x: this.#x(this.#end + minutes * 60), y: HEIGHT - 4, "text-anchor": minutes === 0 ? "end" : minutes === -10 ? "start" : "middle",

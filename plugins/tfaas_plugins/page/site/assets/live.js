@@ -13,12 +13,12 @@ const KINDS = { parent: "parent", http_worker: "HTTP workers", fork_server: "for
 
 // What each chart shows of GET /status/history.
 const CHARTS = [
-  [{ title: "Throughput", format: (value) => `${significant(value)}/s`, least: 1 },
+  [{ title: "Throughput, per second", format: (value) => `${significant(value)}/s`, axis: significant, least: 1 },
     (past) => [{ name: "requests", values: past.requests_per_s }, { name: "predictions", values: past.predictions_per_s }]],
-  [{ title: "Latency", format: duration }, (past) => named(past.latency_s)],
+  [{ title: "Latency", format: duration, logarithmic: true, least: 0.001 }, (past) => named(past.latency_s)],
   [{ title: "Rows in a run", format: significant, least: 1 }, (past) => [{ name: "mean", values: past.batch_rows }]],
-  [{ title: "Queue", format: (value) => `${significant(value)} rows`, least: 1 }, (past) => [{ name: "waiting or in a run", values: past.queue_rows }]],
-  [{ title: "Errors", format: (value) => `${significant(value)}/s`, least: 1 }, (past) => named(past.errors_per_s)],
+  [{ title: "Queue, in rows", format: (value) => `${significant(value)} rows`, axis: significant, least: 1 }, (past) => [{ name: "waiting or in a run", values: past.queue_rows }]],
+  [{ title: "Errors, per second", format: (value) => `${significant(value)}/s`, axis: significant, least: 1 }, (past) => named(past.errors_per_s)],
   [{ title: "Memory", format: bytes, stacked: true }, (past) => largest(past.memory_bytes)],
 ];
 
