@@ -86,6 +86,15 @@ def test_a_port_of_predictions_alone_says_where_models_are_shown(
         expect(page.get_by_role("alert")).to_contain_text("This port answers predictions alone.")
 
 
+def test_it_says_if_the_server_was_told_to_stop(tmp_path: Path, visit: Visit) -> None:
+    with fake_server(tmp_path, "server.drain_delay_s=60") as server:
+        page = visit(server.url)
+        expect(heading(page, "No models yet")).to_be_visible()
+        server.process.terminate()
+        expect(page.get_by_role("alert")).to_contain_text("Not ready: the server was told to stop.")
+        server.process.terminate()
+
+
 def test_without_its_plugins_the_server_has_no_page(tmp_path: Path) -> None:
     plugins = ("tfaas_plugins.page", "tfaas_plugins.graph_viewer")
     with fake_server(tmp_path, disabled=plugins) as server:

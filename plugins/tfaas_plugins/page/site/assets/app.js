@@ -101,7 +101,8 @@ startTheme();
 const signIn = document.getElementById("sign-in");
 signIn.hidden = !token.value;
 signIn.addEventListener("click", async () => {
-  if (await token.ask("Another token, or none, from now on.")) server.refresh();
+  await token.ask("Another token, or none, from now on.");
+  server.refresh();
 });
 server.addEventListener("change", tell);
 server.addEventListener("lost", ({ detail }) => note(`${detail.model} is no longer in process ${detail.pid}.`));

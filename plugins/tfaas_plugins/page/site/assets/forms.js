@@ -4,7 +4,7 @@ import { table } from "./csv.js";
 import { dropPlace } from "./drop.js";
 import { h, field, fill } from "./dom.js";
 import { bytes, count, shape } from "./format.js";
-import { firstDocument, madeUp, onlyInput, rowLength, rowShape, takesPictures, valueText } from "./tensors.js";
+import { firstDocument, isForPictures, madeUp, onlyInput, rowLength, rowShape, takesPictures, valueText } from "./tensors.js";
 
 const PRETTY_CHARACTERS = 20000;
 
@@ -13,11 +13,10 @@ const PRETTY_CHARACTERS = 20000;
  * throws Error with a sentence. `changed` is called whenever they would make another request.
  */
 export function formsFor(signature, params, examples, changed) {
-  const forms = [];
-  if (takesPictures(signature, params)) forms.push(pictureForm(signature, changed));
-  if (rowLength(signature)) forms.push(rowForm(signature, params, examples, changed), batchForm(signature, params, examples, changed));
-  forms.push(jsonForm(signature, examples, changed));
-  return forms;
+  const pictures = takesPictures(signature, params) ? [pictureForm(signature, changed)] : [];
+  const rows = rowLength(signature) ? [rowForm(signature, params, examples, changed), batchForm(signature, params, examples, changed)] : [];
+  const others = [...rows, jsonForm(signature, examples, changed)];
+  return pictures.length && isForPictures(signature, params) ? [...pictures, ...others] : [...others, ...pictures];
 }
 
 function names(params, length) {

@@ -5,7 +5,7 @@ import { Chart } from "./chart.js";
 import { fill, h, trouble } from "./dom.js";
 import { ago, bytes, duration, significant } from "./format.js";
 import { stateTag } from "./models.js";
-import { server } from "./server.js";
+import { nameOf, server } from "./server.js";
 import { Table } from "./table.js";
 
 const MOST_SERIES = 6;
@@ -63,7 +63,7 @@ function largest(memory) {
 }
 
 const MODELS = [
-  { key: "model", label: "Model", text: (each) => each.model, node: (each) => h("a", { href: `#/models/${encodeURIComponent(each.model.slice(0, each.model.lastIndexOf("/")))}` }, each.model) },
+  { key: "model", label: "Model", text: (each) => each.model, node: (each) => h("a", { href: `#/models/${encodeURIComponent(nameOf(each.model))}` }, each.model) },
   { key: "state", label: "State", text: (each) => each.state, node: (each) => stateTag({ state: each.state, why: null }) },
   { key: "pid", label: "Process", number: true, text: (each) => String(each.pid ?? "–"), value: (each) => each.pid },
   { key: "rows", label: "Rows in flight", number: true, text: (each) => String(each.rows_in_flight), value: (each) => each.rows_in_flight },

@@ -2,7 +2,7 @@
 
 import { h, fill } from "./dom.js";
 import { ago, bytes, count, duration, shape, significant } from "./format.js";
-import { server } from "./server.js";
+import { nameOf, server } from "./server.js";
 import { Table } from "./table.js";
 
 const STATES = ["ready", "loading", "leaving", "not loaded", "unavailable"];
@@ -90,7 +90,7 @@ function rowsOf({ models, status, loaded }) {
 function usage(servables) {
   const found = new Map();
   for (const { model, private_bytes: memory, idle_s: idle } of servables) {
-    const name = model.slice(0, model.lastIndexOf("/"));
+    const name = nameOf(model);
     const before = found.get(name);
     found.set(name, { memory: (before?.memory ?? 0) + (memory ?? 0), idle: Math.min(before?.idle ?? Infinity, idle ?? Infinity) });
   }

@@ -62,6 +62,11 @@ class Server extends EventTarget {
     const models = await json("GET", "models");
     this.#modelsAt = performance.now();
     this.#modelsMs = Math.max(MODELS_MS, MODELS_SHARE * (this.#modelsAt - began));
+    if (this.models === null) {
+      // They are shown before it is known how they do.
+      this.models = models;
+      this.dispatchEvent(new Event("change"));
+    }
     return models;
   }
 
@@ -76,13 +81,20 @@ class Server extends EventTarget {
   }
 
   #noticeLost(status) {
-    const now = new Map(status.models.map((each) => [each.model, each.pid]));
-    for (const before of this.status?.models ?? []) {
-      if (before.state === "ready" && now.get(before.model) !== before.pid) {
-        this.dispatchEvent(new CustomEvent("lost", { detail: before }));
+    const now = new Map(status.models.map((each) => [each.model, each.pid])), before = this.loaded;
+    const switched = new Set([...now.keys()].filter((model) => !before.has(model)).map(nameOf));
+    for (const each of before.values()) {
+      // A version that makes way for another one is not lost.
+      if (each.state === "ready" && now.get(each.model) !== each.pid && !switched.has(nameOf(each.model))) {
+        this.dispatchEvent(new CustomEvent("lost", { detail: each }));
       }
     }
   }
+}
+
+/** "digits" of "digits/1". */
+export function nameOf(version) {
+  return version.slice(0, version.lastIndexOf("/"));
 }
 
 export const server = new Server();

@@ -1,5 +1,7 @@
 // What a signature says of its values: their kind, the shape of a row, and made-up ones.
 
+const MOST_VALUES = 1024;
+
 /** The inputs that a request has to send. */
 export function required(signature) {
   return signature.inputs.filter((input) => input.default === undefined);
@@ -22,7 +24,7 @@ export function rowLength(signature) {
   const input = onlyInput(signature);
   if (!input || signature.batch === "none" || !input.shape) return 0;
   const sizes = rowShape(input, signature);
-  return sizes.length === 1 && sizes[0] && sizes[0] <= 4096 && !isComplex(input.dtype) ? sizes[0] : 0;
+  return sizes.length === 1 && sizes[0] && sizes[0] <= MOST_VALUES && !isComplex(input.dtype) ? sizes[0] : 0;
 }
 
 export function isComplex(dtype) {
@@ -41,6 +43,12 @@ export function takesPictures(signature, params) {
   if (sizes.length === 3) return channels(sizes[2]) || channels(sizes[0]);
   if (sizes.length === 2) return sizes.every((size) => size === null || size > 4);
   return sizes.length === 1 && sizes[0] >= 16 && [sizes[0], sizes[0] / 3].some((size) => Number.isInteger(Math.sqrt(size)));
+}
+
+/** Whether it is likely that they are. */
+export function isForPictures(signature, params) {
+  const axes = rowShape(onlyInput(signature), signature).length;
+  return axes > 2 || axes === 0 || Boolean(params.image || params.img_channels || params.labels);
 }
 
 /** A value as JSON text, of what somebody typed; throws Error with a sentence. */

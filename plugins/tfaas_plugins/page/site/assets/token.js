@@ -32,12 +32,11 @@ class Token {
 
   async #asked(why) {
     const text = await tokenDialog(why);
-    this.#declined = text === null;
+    this.#declined = !text;
     document.getElementById("sign-in").hidden = false;
-    if (text === null) return false;
     if (text) sessionStorage.setItem(KEY, text);
     else sessionStorage.removeItem(KEY);
-    return true;
+    return Boolean(text);
   }
 }
 
@@ -59,7 +58,7 @@ function tokenDialog(why) {
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => {
       dialog.remove();
-      resolve(dialog.returnValue === "use" ? input.value.trim() : null);
+      resolve(dialog.returnValue === "use" ? input.value.trim() : "");
     });
   });
 }
