@@ -61,6 +61,13 @@ def test_a_rate_that_is_no_limit_is_a_comment(tfaas: Tfaas, here: Path, rate: ob
     assert "it is no limit like 100-S; see [plugins.rate_limit]" in text
 
 
+def test_records_for_monit_are_asked_for_as_before(tfaas: Tfaas, here: Path) -> None:
+    text, config = migrated(tfaas, here, {"monitRecord": True})
+    assert config.plugins.rest == {"access_log": {"enabled": True, "format": "monit"}}
+    assert "Without a place" not in text
+    assert migrated(tfaas, here, {"monitRecord": False})[1].plugins.rest == {}
+
+
 def test_keys_are_read_in_any_case_as_go_does(tfaas: Tfaas, here: Path) -> None:
     _, config = migrated(tfaas, here, {"Port": 1234, "MODELDIR": "old"})
     assert config.server.port == 1234

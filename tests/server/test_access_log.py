@@ -157,3 +157,49 @@ def test_a_file_that_cannot_be_opened_is_a_start_up_error(
     said = (tmp_path / "server.log").read_text()
     assert f"{file} cannot be opened: No such file or directory" in said
     assert "Traceback" not in said
+
+
+def test_with_a_share_predictions_are_drawn_and_refusals_and_changes_are_all_told(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "access.jsonl"
+    settings = (ENABLED, f"plugins.access_log.file={file}", "plugins.access_log.format=json")
+    with fake_server(tmp_path, *settings, "plugins.access_log.share=0.0", *INLINE) as server:
+        ask(server)
+        assert server.upload("vk", b"nonsense").status_code == 422
+        assert server.http.delete("/delete/vk").status_code == 200
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    told = [(line["method"], line["path"], line["status"]) for line in lines if "status" in line]
+    assert told == [("POST", "/upload", 422), ("DELETE", "/delete/vk", 200)]
+    assert {"loaded", "uploaded"} <= {line.get("event") for line in lines}
+
+
+def test_with_a_share_of_all_none_is_told_twice(tmp_path: Path) -> None:
+    file = tmp_path / "access.jsonl"
+    settings = (ENABLED, f"plugins.access_log.file={file}", "plugins.access_log.format=json")
+    with fake_server(tmp_path, *settings, "plugins.access_log.share=0.9999999", *INLINE) as server:
+        ask(server)
+        assert server.http.delete("/delete/vk").status_code == 200
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    ids = [line["request_id"] for line in lines if "status" in line]
+    assert len(ids) == len(set(ids)) == 6
+
+
+def test_records_for_monit_go_to_the_file_and_all_else_to_the_log(tmp_path: Path) -> None:
+    file = tmp_path / "monit.jsonl"
+    settings = (ENABLED, f"plugins.access_log.file={file}", "plugins.access_log.format=monit")
+    with fake_server(tmp_path, *settings, *INLINE) as server:
+        ask(server)
+        assert server.http.delete("/delete/vk").status_code == 200
+    records = [json.loads(line) for line in file.read_text().splitlines()]
+    data = [record["data"] for record in records]
+    assert [(each["method"], each["api"], each["status"]) for each in data][:3] == [
+        ("POST", "upload", 200),
+        ("POST", "json", 200),
+        ("POST", "json", 422),
+    ]
+    assert len(data) == 6
+    text = server.log.read_text()
+    assert " uploaded vk version=1 " in text
+    assert " DELETE /delete/vk 200 " in text
+    assert "POST /json" not in text

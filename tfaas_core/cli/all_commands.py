@@ -79,10 +79,11 @@ def _plugins(plugins_dir: str | None) -> Plugins:
     import msgspec
 
     from tfaas_core.plugins import BUILTIN_PLUGINS, plugins_of
+    from tfaas_core.plugins.finding import WITH_COMMANDS
 
     config = _config(() if plugins_dir is None else (folder_override(plugins_dir),))
-    # The built-in plugins take a while to import, and have no commands.
-    disabled = (*BUILTIN_PLUGINS, *config.plugins.disabled)
+    silent = (module for module in BUILTIN_PLUGINS if module not in WITH_COMMANDS)
+    disabled = (*silent, *config.plugins.disabled)
     table = msgspec.structs.replace(config.plugins, disabled=disabled)
     asked = msgspec.structs.replace(config, plugins=table)
     return plugins_of(asked, _warn)

@@ -40,6 +40,7 @@ BUILTIN_PLUGINS = (
     "tfaas_plugins.management",
     "tfaas_plugins.access_log",
     "tfaas_plugins.metrics",
+    "tfaas_plugins.top",
     "tfaas_plugins.rate_limit",
     "tfaas_plugins.token_guard",
     "tfaas_plugins.oidc_guard",
@@ -51,6 +52,9 @@ BUILTIN_PLUGINS = (
     "tfaas_core.engine.local",
 )
 """The modules that are registered first; installed plugins follow, sorted by entry point name."""
+
+WITH_COMMANDS = frozenset(("tfaas_plugins.top",))
+"""Those of the built-in ones that have commands. The others take a while to import."""
 
 _HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("tfaas_"))
 

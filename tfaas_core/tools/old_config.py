@@ -20,7 +20,7 @@ _NO_PLACE = {
     "servercrt": "TLS takes serverCrt and serverKey, both",
     "serverkey": "TLS takes serverCrt and serverKey, both",
     "rate": "it is no limit like 100-S; see [plugins.rate_limit]",
-    "monitrecord": "no MONIT records are printed",
+    "monitrecord": "it is neither true nor false",
 }
 """Keys that nothing here takes, in lower case, and what to do instead."""
 
@@ -52,7 +52,14 @@ class OldConfig:
         Raises ConfigError if a value is not of the type that the original server read, or one that
         nothing here takes, a port beyond 65535, say.
         """
-        lines = [*self._server(), "", *self._storage(), *self._engine(), *self._rate_limit()]
+        lines = [
+            *self._server(),
+            "",
+            *self._storage(),
+            *self._engine(),
+            *self._rate_limit(),
+            *self._monit(),
+        ]
         if left := list(self._left_over()):
             lines += ["", "# Without a place here:", *left]
         text = "\n".join(lines) + "\n"
@@ -100,6 +107,13 @@ class OldConfig:
             rate = quoted(self._text("rate"))
             yield from ("", "[plugins.rate_limit]", f"client = {rate}  # {_FOR_RATES}")
 
+    def _monit(self) -> Iterator[str]:
+        if self._has_monit():
+            yield from ("", "[plugins.access_log]", "enabled = true", 'format = "monit"')
+
+    def _has_monit(self) -> bool:
+        return self._values.get("monitrecord") is True
+
     def _has_rate(self) -> bool:
         return re.fullmatch("[1-9][0-9]{0,8}-[SMHDsmhd]", str(self._values.get("rate"))) is not None
 
@@ -108,6 +122,7 @@ class OldConfig:
         for key, value in self._document.items():
             reason = _NO_PLACE.get(key.lower(), "TFaaS has no such key")
             is_taken = key.lower() in taken or (key.lower() == "rate" and self._has_rate())
+            is_taken = is_taken or (key.lower() == "monitrecord" and self._has_monit())
             if not is_taken and value not in ("", 0, False, None):
                 yield f"# {_one_line(key)} = {_one_line(value)}: {reason}"
 

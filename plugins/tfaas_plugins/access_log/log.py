@@ -4,10 +4,10 @@ matter, and for each event."""
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Mapping
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
@@ -100,6 +100,31 @@ class AuditLog(Observer):
             _log.error("the access log cannot be written: %s", error)
 
 
+class SharedAccessLog(Observer):
+    """Adds a line for a share of all answers, and for each that ``audit`` would, none twice."""
+
+    needs_request_ids = True
+
+    def __init__(self, audit: AuditLog, share: float, audits: bool) -> None:
+        """``audits``: whether there are those of ``audit`` at all."""
+        self._audit = audit
+        self._share = share
+        self._audits = audits
+        self._last: Answered | None = None
+
+    def answered(self, answer: Answered) -> None:
+        """Adds a line, as ``Lines`` does, or not."""
+        self._last = None
+        if random.random() < self._share:
+            self._audit.lines.add(_line(answer), _fields(answer))
+            self._last = answer
+
+    def audited(self, answer: Answered) -> None:
+        """Adds a line, if there is none yet; called right after ``answered``."""
+        if self._audits and answer is not self._last:
+            self._audit.audited(answer)
+
+
 class EventLog(Observer):
     """Adds a line for each event."""
 
@@ -144,7 +169,7 @@ class _File(WatchedFileHandler):
         raise
 
 
-def handler_of(path: Path, log_format: Literal["text", "json"]) -> logging.Handler:
+def handler_of(path: Path, log_format: str) -> logging.Handler:
     """What adds lines to a file; raises ConfigError if it cannot be opened."""
     try:
         handler = _File(path, encoding="utf-8")
@@ -152,7 +177,7 @@ def handler_of(path: Path, log_format: Literal["text", "json"]) -> logging.Handl
         raise ConfigError(
             f"{path} cannot be opened: {error.strerror} - at `$.plugins.access_log.file`"
         ) from None
-    handler.setFormatter(formatter(log_format))
+    handler.setFormatter(formatter("json" if log_format == "json" else "text"))
     return handler
 
 
