@@ -56,11 +56,12 @@ async function errorOf(response) {
 }
 
 function refusal(status, text) {
+  let document = {};
   try {
-    const document = JSON.parse(text);
-    if (typeof document.error === "string") return new ApiError(document.error, status, document.code, document);
+    document = JSON.parse(text);
   } catch { /* not of this server: a proxy's, say */ }
-  return new ApiError(`Something between here and the server answered ${status}.`, status);
+  if (typeof document?.error === "string") return new ApiError(document.error, status, document.code, document);
+  return new ApiError(`Something between here and the server answered ${status}.`, status, "", document ?? {});
 }
 
 /** Uploads, telling the part that is sent, 0 to 1; gives the record. */

@@ -23,14 +23,19 @@ function tensors(list) {
   return list.map(({ name, dtype, shape: sizes }) => `${name} ${dtype} ${shape(sizes)}`).join(", ");
 }
 
+// What is cut off for want of room is told when one points at it.
+function titled(_row, text) {
+  return h("span", { title: text }, text);
+}
+
 const COLUMNS = [
   { key: "name", label: "Model", text: ({ record }) => record.name, class: "name",
     node: ({ record }) => h("a", { href: `#/models/${encodeURIComponent(record.name)}`, title: record.description || null }, record.name) },
   { key: "state", label: "State", text: (row) => row.state.state, value: (row) => STATES.indexOf(row.state.state), node: (row) => stateTag(row.state) },
   { key: "version", label: "Version", number: true, text: ({ record }) => String(record.version), value: ({ record }) => record.version },
   { key: "runtime", label: "Runtime", text: ({ record }) => record.runtime },
-  { key: "inputs", label: "Inputs", class: "tensors", text: ({ record }) => tensors(record.signature.inputs) },
-  { key: "outputs", label: "Outputs", class: "tensors", text: ({ record }) => tensors(record.signature.outputs) },
+  { key: "inputs", label: "Inputs", class: "tensors", text: ({ record }) => tensors(record.signature.inputs), node: titled },
+  { key: "outputs", label: "Outputs", class: "tensors", text: ({ record }) => tensors(record.signature.outputs), node: titled },
   { key: "size", label: "Size", number: true, text: ({ record }) => bytes(record.size), value: ({ record }) => record.size },
   { key: "rate", label: "Requests/s", number: true, hint: "Answers in a second, over the last minute", text: (row) => significant(row.figures?.requests_per_s), value: (row) => row.figures?.requests_per_s },
   { key: "p50", label: "p50", number: true, hint: "Half of the answers of the last minute took no longer", text: (row) => duration(row.figures?.p50_s), value: (row) => row.figures?.p50_s },

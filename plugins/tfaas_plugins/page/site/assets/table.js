@@ -7,7 +7,7 @@ const WHOLE = 150;
 const MARGIN = 15;
 
 /**
- * `columns`: { key, label, text(row), value?(row) to sort by, node?(row) instead of the text, number?, wide? };
+ * `columns`: { key, label, text(row), value?(row) to sort by, node?(row, text) instead of the text, number?, wide? };
  * `keyOf(row)` tells rows apart. Sorted by `sorted.key`, descending if `sorted.down`.
  */
 export class Table {
@@ -112,7 +112,7 @@ export class Table {
       const text = column.text(row);
       if (texts[at] === text) return;
       texts[at] = text;
-      fill(cells[at], column.node ? column.node(row) : text);
+      fill(cells[at], column.node ? column.node(row, text) : text);
     });
   }
 }
