@@ -27,7 +27,7 @@ def test_models_are_listed_with_their_state_and_what_they_take(
     page = visit(site.url)
     row = page.get_by_role("row").filter(has_text="particles")
     expect(row).to_contain_text("ready")
-    expect(row).to_contain_text("particles float32 [?, 42]")
+    expect(row).to_contain_text("particles [?, 42] float32")
     expect(row).to_contain_text("207 kB")
     assert violations(page) == []
 

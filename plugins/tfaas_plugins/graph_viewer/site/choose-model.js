@@ -20,7 +20,9 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     // Netron sends telemetry unless it is no release, and refuses to run if it is an old one.
-    document.querySelectorAll("meta[name=version], meta[name=date]").forEach((each) => each.remove());
+    document
+      .querySelectorAll("meta[name=version], meta[name=date]")
+      .forEach((each) => each.remove());
     says("version", "0.0.0");
     if (graph) {
       says("file", graph);

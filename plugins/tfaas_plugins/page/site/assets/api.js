@@ -28,7 +28,11 @@ export function modelPath(name, ...parts) {
 export async function ask(method, path, { body, headers = {}, signal } = {}) {
   for (;;) {
     const sent = token.value;
-    const response = await answered(method, path, { body, headers: { ...headers, ...token.header() }, signal });
+    const response = await answered(method, path, {
+      body,
+      headers: { ...headers, ...token.header() },
+      signal,
+    });
     if (response.ok) return response;
     const error = await errorOf(response);
     if (response.status !== 401 || !(await token.renewed(sent, error.message))) throw error;
@@ -37,14 +41,22 @@ export async function ask(method, path, { body, headers = {}, signal } = {}) {
 
 /** The JSON that a path answers; `document` is sent as JSON. */
 export async function json(method, path, document, options = {}) {
-  const body = document === undefined ? {} : { body: JSON.stringify(document), headers: { "Content-Type": "application/json" } };
+  const body =
+    document === undefined
+      ? {}
+      : { body: JSON.stringify(document), headers: { "Content-Type": "application/json" } };
   const response = await ask(method, path, { ...body, ...options });
   return response.json();
 }
 
 async function answered(method, path, options) {
   try {
-    return await fetch(address(path), { method, cache: "no-store", credentials: "same-origin", ...options });
+    return await fetch(address(path), {
+      method,
+      cache: "no-store",
+      credentials: "same-origin",
+      ...options,
+    });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError(UNREACHABLE);
@@ -59,18 +71,36 @@ function refusal(status, text) {
   let document = {};
   try {
     document = JSON.parse(text);
-  } catch { /* not of this server: a proxy's, say */ }
-  if (typeof document?.error === "string") return new ApiError(document.error, status, document.code, document);
-  return new ApiError(`Something between here and the server answered ${status}.`, status, "", document ?? {});
+  } catch {
+    /* not of this server: a proxy's, say */
+  }
+  if (typeof document?.error === "string")
+    return new ApiError(document.error, status, document.code, document);
+  return new ApiError(
+    `Something between here and the server answered ${status}.`,
+    status,
+    "",
+    document ?? {},
+  );
 }
 
 /** Uploads, telling the part that is sent, 0 to 1; gives the record. */
 export async function upload(path, body, headers, progress, signal) {
   for (;;) {
     const sent = token.value;
-    const { status, text } = await send(path, body, { ...headers, ...token.header() }, progress, signal);
+    const { status, text } = await send(
+      path,
+      body,
+      { ...headers, ...token.header() },
+      progress,
+      signal,
+    );
     if (status === 200) return JSON.parse(text);
-    const error = status ? refusal(status, text) : new ApiError("The connection broke before the server had answered. It may have stopped, or refused the file by its size.");
+    const error = status
+      ? refusal(status, text)
+      : new ApiError(
+          "The connection broke before the server had answered. It may have stopped, or refused the file by its size.",
+        );
     if (status !== 401 || !(await token.renewed(sent, error.message))) throw error;
   }
 }
@@ -84,7 +114,9 @@ function send(path, body, headers, progress, signal) {
     request.upload.addEventListener("progress", (event) => {
       if (event.lengthComputable) progress(event.loaded / event.total);
     });
-    request.addEventListener("loadend", () => resolve({ status: request.status, text: request.responseText }));
+    request.addEventListener("loadend", () =>
+      resolve({ status: request.status, text: request.responseText }),
+    );
     signal?.addEventListener("abort", () => request.abort());
     request.send(body);
   });

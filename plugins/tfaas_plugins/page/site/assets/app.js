@@ -59,7 +59,15 @@ function decoded(text) {
 }
 
 function unknown(path) {
-  return { title: "Nothing here", element: h("div", { class: "panel empty" }, h("h1", {}, "Nothing here"), h("p", {}, `The page has no “${path}”. `, h("a", { href: "#/" }, "Show the models"))) };
+  return {
+    title: "Nothing here",
+    element: h(
+      "div",
+      { class: "panel empty" },
+      h("h1", {}, "Nothing here"),
+      h("p", {}, `The page has no “${path}”. `, h("a", { href: "#/" }, "Show the models")),
+    ),
+  };
 }
 
 function tell() {
@@ -68,11 +76,14 @@ function tell() {
   const trouble = error ? troubleOf(error) : stopping ? `Not ready: ${stopping}.` : "";
   banner.hidden = !trouble;
   if (banner.textContent !== trouble) banner.textContent = trouble;
-  document.getElementById("server").textContent = status ? `TFaaS ${status.version}, up ${duration(status.uptime_s)}` : "";
+  document.getElementById("server").textContent = status
+    ? `TFaaS ${status.version}, up ${duration(status.uptime_s)}`
+    : "";
 }
 
 function troubleOf(error) {
-  if (error.status === 404) return "This port answers predictions alone. The port for management shows this page with all models.";
+  if (error.status === 404)
+    return "This port answers predictions alone. The port for management shows this page with all models.";
   if (error.status === 401) return `${error.message}. Give a token by the button “Token”.`;
   const again = error.status === 0 || error.status === 503 ? " Asking it again." : "";
   return `${error.message.replace(/\.?$/, ".")}${again}`;
@@ -105,7 +116,9 @@ signIn.addEventListener("click", async () => {
   server.refresh();
 });
 server.addEventListener("change", tell);
-server.addEventListener("lost", ({ detail }) => note(`${detail.model} is no longer in process ${detail.pid}.`));
+server.addEventListener("lost", ({ detail }) =>
+  note(`${detail.model} is no longer in process ${detail.pid}.`),
+);
 addEventListener("hashchange", show);
 show();
 server.start();

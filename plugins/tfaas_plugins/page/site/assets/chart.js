@@ -2,7 +2,12 @@
 
 import { fill, h, s } from "./dom.js";
 
-const HEIGHT = 150, LEFT = 46, RIGHT = 8, TOP = 8, BOTTOM = 20, SPAN_S = 600;
+const HEIGHT = 150,
+  LEFT = 46,
+  RIGHT = 8,
+  TOP = 8,
+  BOTTOM = 20,
+  SPAN_S = 600;
 const COLOURS = 6;
 
 /**
@@ -23,7 +28,13 @@ export class Chart {
     this.picture.addEventListener("keydown", (event) => this.#key(event));
     this.picture.addEventListener("blur", () => this.#show(null));
     this.when = h("span", { class: "soft small" });
-    this.element = h("section", { class: "panel chart-panel" }, h("div", { class: "bar head" }, h("h2", {}, title), this.when), this.legend, this.picture);
+    this.element = h(
+      "section",
+      { class: "panel chart-panel" },
+      h("div", { class: "bar head" }, h("h2", {}, title), this.when),
+      this.legend,
+      this.picture,
+    );
     this.observer = new ResizeObserver(() => this.#draw());
     this.observer.observe(this.picture);
   }
@@ -49,7 +60,12 @@ export class Chart {
 
   #y(value) {
     const part = this.logarithmic
-      ? Math.max(0, Math.log10(Math.max(value, this.bottom) / this.bottom) / Math.log10(this.top / this.bottom)) : value / this.top;
+      ? Math.max(
+          0,
+          Math.log10(Math.max(value, this.bottom) / this.bottom) /
+            Math.log10(this.top / this.bottom),
+        )
+      : value / this.top;
     return TOP + (1 - part) * (HEIGHT - TOP - BOTTOM);
   }
 
@@ -58,14 +74,22 @@ export class Chart {
     const sums = this.stacked ? stacks(this.#series) : this.#series.map(({ values }) => values);
     this.#scale(sums.flat().filter((value) => value !== null));
     const below = (place) => (place ? sums[place - 1] : sums[place].map(() => 0));
-    const marks = this.#series.map((_, place) => (this.stacked
-      ? s("path", { class: `area series-${place % COLOURS}`, d: this.#area(sums[place], below(place)) })
-      : s("path", { class: `line series-${place % COLOURS}`, d: this.#line(sums[place]) })));
+    const marks = this.#series.map((_, place) =>
+      this.stacked
+        ? s("path", {
+            class: `area series-${place % COLOURS}`,
+            d: this.#area(sums[place], below(place)),
+          })
+        : s("path", { class: `line series-${place % COLOURS}`, d: this.#line(sums[place]) }),
+    );
     this.cross = s("line", { class: "cross", y1: TOP, y2: HEIGHT - BOTTOM, visibility: "hidden" });
     this.picture.setAttribute("viewBox", `0 0 ${this.width} ${HEIGHT}`);
     fill(this.picture, this.#axes(), marks, this.cross);
     this.#show(this.#at);
-    this.picture.setAttribute("aria-label", `${this.title}, the last ten minutes. ${this.#said(this.#times.length - 1) || "Nothing yet"}.`);
+    this.picture.setAttribute(
+      "aria-label",
+      `${this.title}, the last ten minutes. ${this.#said(this.#times.length - 1) || "Nothing yet"}.`,
+    );
   }
 
   #scale(values) {
@@ -79,24 +103,40 @@ export class Chart {
     const [low, high] = [Math.floor(Math.log10(fewest)), Math.ceil(Math.log10(most))];
     this.bottom = 10 ** low;
     this.top = 10 ** Math.max(high, low + 1);
-    this.marks = Array.from({ length: Math.max(high, low + 1) - low + 1 }, (_, step) => 10 ** (low + step));
+    this.marks = Array.from(
+      { length: Math.max(high, low + 1) - low + 1 },
+      (_, step) => 10 ** (low + step),
+    );
   }
 
   #axes() {
     const rows = this.marks.map((mark) => {
       const y = this.#y(mark);
-      return [s("line", { class: "grid", x1: LEFT, x2: this.width - RIGHT, y1: y, y2: y }), s("text", { x: LEFT - 6, y: y + 4, "text-anchor": "end" }, this.axis(mark))];
+      return [
+        s("line", { class: "grid", x1: LEFT, x2: this.width - RIGHT, y1: y, y2: y }),
+        s("text", { x: LEFT - 6, y: y + 4, "text-anchor": "end" }, this.axis(mark)),
+      ];
     });
-    const columns = [-10, -5, 0].map((minutes) => s("text", {
-      x: this.#x(this.#end + minutes * 60), y: HEIGHT - 4, "text-anchor": minutes === 0 ? "end" : minutes === -10 ? "start" : "middle",
-    }, minutes ? `${minutes} min` : "now"));
+    const columns = [-10, -5, 0].map((minutes) =>
+      s(
+        "text",
+        {
+          x: this.#x(this.#end + minutes * 60),
+          y: HEIGHT - 4,
+          "text-anchor": minutes === 0 ? "end" : minutes === -10 ? "start" : "middle",
+        },
+        minutes ? `${minutes} min` : "now",
+      ),
+    );
     return [rows, columns];
   }
 
   #line(values) {
-    let path = "", before = null;
+    let path = "",
+      before = null;
     values.forEach((value, place) => {
-      if (value !== null) path += `${before === null ? "M" : "L"}${this.#x(this.#times[place]).toFixed(1)} ${this.#y(value).toFixed(1)}`;
+      if (value !== null)
+        path += `${before === null ? "M" : "L"}${this.#x(this.#times[place]).toFixed(1)} ${this.#y(value).toFixed(1)}`;
       // A value alone between gaps is a dot.
       if (value !== null && before === null && (values[place + 1] ?? null) === null) path += "h1";
       before = value;
@@ -105,7 +145,10 @@ export class Chart {
   }
 
   #area(values, under) {
-    const points = (list) => list.map((value, place) => `${this.#x(this.#times[place]).toFixed(1)} ${this.#y(value).toFixed(1)}`);
+    const points = (list) =>
+      list.map(
+        (value, place) => `${this.#x(this.#times[place]).toFixed(1)} ${this.#y(value).toFixed(1)}`,
+      );
     return values.length ? `M${[...points(values), ...points(under).reverse()].join("L")}Z` : "";
   }
 
@@ -126,19 +169,33 @@ export class Chart {
   // Of one moment, or of the last one.
   #show(at) {
     this.#at = at !== null && at < this.#times.length ? at : null;
-    const last = this.#times.length - 1, place = this.#at ?? last;
+    const last = this.#times.length - 1,
+      place = this.#at ?? last;
     this.cross.setAttribute("visibility", this.#at === null ? "hidden" : "visible");
     if (this.#at !== null) {
       const x = this.#x(this.#times[place]);
       this.cross.setAttribute("x1", x);
       this.cross.setAttribute("x2", x);
     }
-    this.when.textContent = this.#at === null ? "" : `${Math.round(this.#end - this.#times[place])} s ago`;
-    fill(this.legend, this.#series.map(({ name, values }, each) => h("li", { class: `series-${each % COLOURS}` }, `${name} `, h("strong", {}, said(values[place], this.format)))));
+    this.when.textContent =
+      this.#at === null ? "" : `${Math.round(this.#end - this.#times[place])} s ago`;
+    fill(
+      this.legend,
+      this.#series.map(({ name, values }, each) =>
+        h(
+          "li",
+          { class: `series-${each % COLOURS}` },
+          `${name} `,
+          h("strong", {}, said(values[place], this.format)),
+        ),
+      ),
+    );
   }
 
   #said(place) {
-    return this.#series.map(({ name, values }) => `${name} ${said(values[place], this.format)}`).join(", ");
+    return this.#series
+      .map(({ name, values }) => `${name} ${said(values[place], this.format)}`)
+      .join(", ");
   }
 }
 

@@ -7,14 +7,24 @@ export function confirm({ title, text, action, verb, typed = "", danger = false 
   const input = typed ? h("input", { autocomplete: "off", spellcheck: "false" }) : null;
   const go = h("button", { class: danger ? "danger" : "primary", disabled: Boolean(typed) }, verb);
   const said = h("div");
-  const form = h("form", { method: "dialog" },
+  const form = h(
+    "form",
+    { method: "dialog" },
     h("h2", { id: "question" }, title),
     h("p", {}, text),
     input && field(`Type ${typed} to confirm`, input),
     said,
-    h("div", { class: "bar" }, h("button", { type: "button", on: { click: () => dialog.close() } }, "Cancel"), go));
+    h(
+      "div",
+      { class: "bar" },
+      h("button", { type: "button", on: { click: () => dialog.close() } }, "Cancel"),
+      go,
+    ),
+  );
   const dialog = h("dialog", { "aria-labelledby": "question" }, form);
-  input?.addEventListener("input", () => { go.disabled = input.value !== typed; });
+  input?.addEventListener("input", () => {
+    go.disabled = input.value !== typed;
+  });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     go.disabled = true;

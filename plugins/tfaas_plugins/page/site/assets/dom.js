@@ -18,13 +18,21 @@ function filled(element, { on = {}, ...attributes }, children) {
     element.setAttribute(name, value === true ? "" : value);
   }
   for (const [event, listener] of Object.entries(on)) element.addEventListener(event, listener);
-  element.append(...children.flat(Infinity).filter((each) => each !== null && each !== undefined && each !== false));
+  element.append(
+    ...children
+      .flat(Infinity)
+      .filter((each) => each !== null && each !== undefined && each !== false),
+  );
   return element;
 }
 
 /** Puts `children` in the place of all that `element` has. */
 export function fill(element, ...children) {
-  element.replaceChildren(...children.flat(Infinity).filter((each) => each !== null && each !== undefined && each !== false));
+  element.replaceChildren(
+    ...children
+      .flat(Infinity)
+      .filter((each) => each !== null && each !== undefined && each !== false),
+  );
   return element;
 }
 
@@ -51,9 +59,17 @@ export function note(text) {
 
 /** What went wrong, in the server's own words, and what to do. */
 export function trouble(error, advice) {
-  return h("div", { class: "trouble", role: "alert" },
-    h("p", {}, h("strong", {}, error.status ? `${error.status} ${error.code || ""}: ` : ""), error.message),
-    advice ? h("p", { class: "small" }, advice) : null);
+  return h(
+    "div",
+    { class: "trouble", role: "alert" },
+    h(
+      "p",
+      {},
+      h("strong", {}, error.status ? `${error.status} ${error.code || ""}: ` : ""),
+      error.message,
+    ),
+    advice ? h("p", { class: "small" }, advice) : null,
+  );
 }
 
 /** A button that is out of use while what it does goes on. */

@@ -4,16 +4,35 @@ import { h } from "./dom.js";
 
 /** `taken(files)` gets what was dropped or chosen; `folder()` is told if a folder was dropped. */
 export function dropPlace({ text, hint, accept = "", multiple = false, taken, folder = () => {} }) {
-  const input = h("input", { type: "file", accept: accept || null, multiple, class: "unseen", tabindex: "-1", "aria-hidden": "true" });
-  const place = h("button", { type: "button", class: "drop" }, h("strong", {}, text), h("span", { class: "soft small" }, hint));
+  const input = h("input", {
+    type: "file",
+    accept: accept || null,
+    multiple,
+    class: "unseen",
+    tabindex: "-1",
+    "aria-hidden": "true",
+  });
+  const place = h(
+    "button",
+    { type: "button", class: "drop" },
+    h("strong", {}, text),
+    h("span", { class: "soft small" }, hint),
+  );
   place.addEventListener("click", () => input.click());
   input.addEventListener("change", () => {
     if (input.files.length) taken([...input.files]);
     input.value = "";
   });
   let inside = 0;
-  place.addEventListener("dragenter", (event) => { event.preventDefault(); inside += 1; place.classList.add("over"); });
-  place.addEventListener("dragleave", () => { inside -= 1; if (!inside) place.classList.remove("over"); });
+  place.addEventListener("dragenter", (event) => {
+    event.preventDefault();
+    inside += 1;
+    place.classList.add("over");
+  });
+  place.addEventListener("dragleave", () => {
+    inside -= 1;
+    if (!inside) place.classList.remove("over");
+  });
   place.addEventListener("dragover", (event) => event.preventDefault());
   place.addEventListener("drop", (event) => {
     event.preventDefault();

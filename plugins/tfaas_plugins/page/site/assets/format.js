@@ -3,11 +3,12 @@
 const NONE = "–";
 
 /** 2048 as "2.0 kB". */
-export function bytes(count) {
-  if (count === null || count === undefined) return NONE;
-  let value = count;
+export function bytes(size) {
+  if (size === null || size === undefined) return NONE;
+  let value = size;
   for (const unit of ["B", "kB", "MB", "GB", "TB"]) {
-    if (value < 1000 || unit === "TB") return `${unit === "B" || value >= 100 ? Math.round(value) : value.toFixed(1)} ${unit}`;
+    if (value < 1000 || unit === "TB")
+      return `${unit === "B" || value >= 100 ? Math.round(value) : value.toFixed(1)} ${unit}`;
     value /= 1000;
   }
   return NONE;
@@ -45,7 +46,9 @@ export function count(value, one, many) {
 
 /** A shape as "[?, 3]". */
 export function shape(sizes) {
-  return sizes === null || sizes === undefined ? "any shape" : `[${sizes.map((size) => size ?? "?").join(", ")}]`;
+  return sizes === null || sizes === undefined
+    ? "any shape"
+    : `[${sizes.map((size) => size ?? "?").join(", ")}]`;
 }
 
 /** "2026-11-22 09:36:27.39 +0000 UTC" without what nobody reads. */
@@ -55,5 +58,9 @@ export function timestamp(text) {
 
 /** A number of an answer: all its digits; null for what JSON has no number for. */
 export function exact(value) {
-  return value === null ? "not a number" : typeof value === "object" ? JSON.stringify(value) : String(value);
+  return value === null
+    ? "not a number"
+    : typeof value === "object"
+      ? JSON.stringify(value)
+      : String(value);
 }

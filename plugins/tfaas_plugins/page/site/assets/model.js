@@ -3,30 +3,39 @@
 import { ask, json, modelPath } from "./api.js";
 import { confirm } from "./dialogs.js";
 import { button, fill, h, note, trouble } from "./dom.js";
-import { ago, bytes, duration, shape, significant, timestamp } from "./format.js";
+import { ago, bytes, duration, significant } from "./format.js";
 import { stateOf, stateTag } from "./models.js";
+import { detailsPanel, examplesPanel, labelsPanel, signaturePanel } from "./panels.js";
 import { predictPanel } from "./predict.js";
 import { server } from "./server.js";
 import { versionsPanel } from "./versions.js";
 
-const KNOWN = new Set(["name", "model", "labels", "options", "inputNode", "outputNode", "description", "timestamp", "version", "runtime", "signature", "size", "checksum", "batch", "signatures", "warnings"]);
 const HAS_GRAPH = ["graph", "saved_model"];
-const MOST_LABELS = 1000;
 
 let viewer = null;
 
 /** Whether the viewer of graphs is there; asked once. */
 function hasViewer() {
-  viewer ??= ask("HEAD", "netron/").then(() => true, () => false);
+  viewer ??= ask("HEAD", "netron/").then(
+    () => true,
+    () => false,
+  );
   return viewer;
 }
 
 /** The view of the model `name`; gives its element, and what ends it. */
 export function modelView(name) {
-  const element = h("div", { class: "stack" }, h("h1", {}, name), h("p", { class: "soft" }, "Asking the server …"));
+  const element = h(
+    "div",
+    { class: "stack" },
+    h("h1", {}, name),
+    h("p", { class: "soft" }, "Asking the server …"),
+  );
   const facts = h("dl", { class: "facts" });
   const state = { model: null, ended: false };
-  const tell = () => { if (state.model) fill(facts, factsOf(state.model.record)); };
+  const tell = () => {
+    if (state.model) fill(facts, factsOf(state.model.record));
+  };
   const load = async () => {
     try {
       const model = await known(name);
@@ -35,23 +44,47 @@ export function modelView(name) {
       fill(element, page(model, facts, reload));
       tell();
     } catch (error) {
-      if (!state.ended) fill(element, h("h1", {}, name), trouble(error), h("p", {}, h("a", { href: "#/" }, "All models")));
+      if (!state.ended)
+        fill(
+          element,
+          h("h1", {}, name),
+          trouble(error),
+          h("p", {}, h("a", { href: "#/" }, "All models")),
+        );
     }
   };
-  const reload = async () => { await Promise.all([load(), server.refresh()]); };
+  const reload = async () => {
+    await Promise.all([load(), server.refresh()]);
+  };
   const changed = () => {
     tell();
     const live = server.models?.find((each) => each.name === name);
     // Somebody else has uploaded or rolled back; a form that is being filled stays as it is.
-    if (live && state.model && live.version !== state.model.record.version && !element.contains(document.activeElement)) load();
+    if (
+      live &&
+      state.model &&
+      live.version !== state.model.record.version &&
+      !element.contains(document.activeElement)
+    )
+      load();
   };
   server.addEventListener("change", changed);
   load();
-  return { element, title: name, end: () => { state.ended = true; server.removeEventListener("change", changed); } };
+  return {
+    element,
+    title: name,
+    end: () => {
+      state.ended = true;
+      server.removeEventListener("change", changed);
+    },
+  };
 }
 
 async function known(name) {
-  const [record, versions] = await Promise.all([json("GET", modelPath(name)), json("GET", modelPath(name, "versions"))]);
+  const [record, versions] = await Promise.all([
+    json("GET", modelPath(name)),
+    json("GET", modelPath(name, "versions")),
+  ]);
   const number = String(record.version);
   const [classLabels, examples, graph] = await Promise.all([
     json("GET", modelPath(name, "versions", number, "class_labels")),
@@ -63,64 +96,75 @@ async function known(name) {
 
 function page(model, facts, reload) {
   const { record, versions, graph } = model;
-  const remove = button("Delete", () => confirm({
-    title: `Delete ${record.name}?`, text: `All its versions go, ${versions.length} of them, and cannot be brought back. Requests for it will fail.`,
-    verb: "Delete", typed: record.name, danger: true,
-    action: async () => { await ask("DELETE", `delete/${encodeURIComponent(record.name)}`); note(`${record.name} is deleted.`); await server.refresh(); location.hash = "#/"; },
-  }), { class: "danger" });
+  const remove = button(
+    "Delete",
+    () =>
+      confirm({
+        title: `Delete ${record.name}?`,
+        text: `All its versions go, ${versions.length} of them, and cannot be brought back. Requests for it will fail.`,
+        verb: "Delete",
+        typed: record.name,
+        danger: true,
+        action: async () => {
+          await ask("DELETE", `delete/${encodeURIComponent(record.name)}`);
+          note(`${record.name} is deleted.`);
+          await server.refresh();
+          location.hash = "#/";
+        },
+      }),
+    { class: "danger" },
+  );
   return [
-    h("div", { class: "bar head" },
-      h("h1", {}, record.name), h("span", { class: "tag live" }, `version ${record.version} is live`),
-      h("div", { class: "bar push" }, graph ? h("a", { class: "button", href: `netron/?model=${encodeURIComponent(record.name)}` }, "Graph") : null, remove)),
+    h(
+      "div",
+      { class: "bar head" },
+      h("h1", {}, record.name),
+      h("span", { class: "tag live" }, `version ${record.version} is live`),
+      h(
+        "div",
+        { class: "bar push" },
+        graph
+          ? h(
+              "a",
+              { class: "button", href: `netron/?model=${encodeURIComponent(record.name)}` },
+              "Graph",
+            )
+          : null,
+        remove,
+      ),
+    ),
     record.description ? h("p", { class: "description" }, record.description) : null,
     (record.warnings ?? []).map((warning) => h("p", { class: "trouble" }, warning)),
     facts,
-    h("div", { class: "columns" },
+    h(
+      "div",
+      { class: "columns" },
       predictPanel(model),
-      h("div", { class: "stack" }, versionsPanel(record.name, versions, reload), signaturePanel(record), detailsPanel(record), labelsPanel(model.classLabels), examplesPanel(model.examples))),
+      h(
+        "div",
+        { class: "stack" },
+        versionsPanel(record.name, versions, reload),
+        signaturePanel(record),
+        detailsPanel(record),
+        labelsPanel(model.classLabels),
+        examplesPanel(model.examples),
+      ),
+    ),
   ];
 }
 
 function factsOf(record) {
   const { status, loaded } = server;
-  const servable = loaded.get(`${record.name}/${record.version}`), figures = status?.figures?.[record.name];
+  const servable = loaded.get(`${record.name}/${record.version}`),
+    figures = status?.figures?.[record.name];
   return [
-    ["State", stateTag(stateOf(record, loaded, status?.unavailable))], ["Requests/s", significant(figures?.requests_per_s)], ["p50", duration(figures?.p50_s)],
-    ["p99", duration(figures?.p99_s)], ["Errors", significant(figures?.errors)], ["Memory", bytes(servable?.private_bytes)],
-    ["Last used", ago(figures?.last_used_s ?? servable?.idle_s)], ["Process", servable ? String(servable.pid ?? "–") : "–"],
+    ["State", stateTag(stateOf(record, loaded, status?.unavailable))],
+    ["Requests/s", significant(figures?.requests_per_s)],
+    ["p50", duration(figures?.p50_s)],
+    ["p99", duration(figures?.p99_s)],
+    ["Errors", significant(figures?.errors)],
+    ["Memory", bytes(servable?.private_bytes)],
+    ["Last used", ago(figures?.last_used_s ?? servable?.idle_s)],
+    ["Process", servable ? String(servable.pid ?? "–") : "–"],
   ].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)));
-}
-
-function signaturePanel(record) {
-  const all = record.signatures ? Object.entries(record.signatures).map(([name, each]) => [name, each.signature]) : [["", record.signature]];
-  const rows = (kind, tensors) => tensors.map((each) => h("tr", {}, h("th", { scope: "row" }, kind), h("td", { class: "mono wraps" }, each.name), h("td", {}, each.dtype), h("td", { class: "mono" }, shape(each.shape)), h("td", { class: "mono wraps" }, each.default === undefined ? "" : JSON.stringify(each.default).slice(0, 60))));
-  const table = ([name, { inputs, outputs }]) => h("table", {},
-    h("caption", { class: name && all.length > 1 ? null : "unseen" }, name || "Signature"),
-    h("thead", {}, h("tr", {}, ["", "Name", "dtype", "Shape", "Default"].map((each) => (each ? h("th", { scope: "col" }, each) : h("td", {}))))),
-    h("tbody", {}, rows("input", inputs), rows("output", outputs)));
-  return h("section", { class: "panel stack", "aria-labelledby": "signature" }, h("h2", { id: "signature" }, "Signature"),
-    h("div", { class: "scrolls stack", tabindex: "0", role: "region", "aria-label": "Inputs and outputs" }, all.map(table)),
-    h("p", { class: "soft small" }, `Batch axis: ${record.batch.axis}. Rows of different requests ${record.batch.merge ? "share runs" : "run apart"}: ${record.batch.reason}.`));
-}
-
-function detailsPanel(record) {
-  const extra = Object.fromEntries(Object.entries(record).filter(([key]) => !KNOWN.has(key)));
-  const rows = [["File", record.model], ["Runtime", record.runtime], ["Size", bytes(record.size)], ["Stored", timestamp(record.timestamp)], ["Checksum", record.checksum], ["Input nodes", [record.inputNode].flat().join(", ")], ["Output nodes", [record.outputNode].flat().join(", ")]];
-  if (record.options !== null) extra.options = record.options;
-  return h("section", { class: "panel", "aria-labelledby": "details" }, h("h2", { id: "details" }, "Details"),
-    h("table", {}, h("caption", { class: "unseen" }, "Details"), h("tbody", {}, rows.map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", { class: "wraps" }, value || "–"))))),
-    Object.keys(extra).length ? h("details", { open: true }, h("summary", {}, "Further params"), h("pre", { class: "scrolls code", tabindex: "0", "aria-label": "Further params" }, JSON.stringify(extra, null, 2).slice(0, 20000))) : null);
-}
-
-function labelsPanel(labels) {
-  if (!labels.length) return null;
-  const left = labels.length > MOST_LABELS ? h("li", { class: "soft" }, `and ${labels.length - MOST_LABELS} more`) : null;
-  return h("section", { class: "panel", "aria-labelledby": "class-labels" }, h("h2", { id: "class-labels" }, `Class labels (${labels.length})`),
-    h("ol", { start: 0, class: "class-labels scrolls", tabindex: "0", "aria-label": "Class labels" }, labels.slice(0, MOST_LABELS).map((label) => h("li", {}, label)), left));
-}
-
-function examplesPanel(examples) {
-  if (!examples.length) return null;
-  return h("section", { class: "panel", "aria-labelledby": "examples" }, h("h2", { id: "examples" }, `Examples (${examples.length})`),
-    examples.slice(0, 20).map((example, place) => h("details", {}, h("summary", {}, `Example ${place + 1}`), h("pre", { class: "scrolls code", tabindex: "0", "aria-label": `Example ${place + 1}` }, JSON.stringify(example).slice(0, 20000)))));
 }

@@ -9,15 +9,28 @@ import { server } from "./server.js";
 import { tabs } from "./tabs.js";
 import { token } from "./token.js";
 
-const LANGUAGES = [["curl", curl], ["Python", python], ["C++", cpp]];
+const LANGUAGES = [
+  ["curl", curl],
+  ["Python", python],
+  ["C++", cpp],
+];
 const MOST_CODE = 20000;
 
 /** `model`: { record, versions, classLabels, examples }. */
 export function predictPanel(model) {
   const { record, versions } = model;
   const signatures = record.signatures ? Object.keys(record.signatures) : [];
-  const version = h("select", {}, h("option", { value: "" }, `live (${record.version})`), versionChoices(versions));
-  const signature = h("select", {}, signatures.map((name) => h("option", {}, name)));
+  const version = h(
+    "select",
+    {},
+    h("option", { value: "" }, `live (${record.version})`),
+    versionChoices(versions),
+  );
+  const signature = h(
+    "select",
+    {},
+    signatures.map((name) => h("option", {}, name)),
+  );
   const asked = h("div");
   const answer = h("div", { "aria-live": "polite", class: "answer-place" });
   const code = codePanel(() => current.request());
@@ -25,10 +38,15 @@ export function predictPanel(model) {
 
   const build = () => {
     const name = signatures.length > 1 ? signature.value : "";
-    current = new Asked(model, name, () => version.value, (options) => {
-      code.refresh();
-      if (options?.send) send();
-    });
+    current = new Asked(
+      model,
+      name,
+      () => version.value,
+      (options) => {
+        code.refresh();
+        if (options?.send) send();
+      },
+    );
     fill(asked, current.element);
     code.refresh();
   };
@@ -43,24 +61,42 @@ export function predictPanel(model) {
   version.addEventListener("change", () => code.refresh());
   signature.addEventListener("change", build);
   build();
-  const choices = h("div", { class: "bar" }, field("Version", version), signatures.length > 1 ? field("Signature", signature) : null);
-  const element = h("section", { class: "panel stack", "aria-labelledby": "predict" },
+  const choices = h(
+    "div",
+    { class: "bar" },
+    field("Version", version),
+    signatures.length > 1 ? field("Signature", signature) : null,
+  );
+  const element = h(
+    "section",
+    { class: "panel stack", "aria-labelledby": "predict" },
     h("div", { class: "bar head" }, h("h2", { id: "predict" }, "Predict"), choices),
-    asked, h("div", {}, button("Predict", send, { class: "primary" })), answer, code.element);
+    asked,
+    h("div", {}, button("Predict", send, { class: "primary" })),
+    answer,
+    code.element,
+  );
   return element;
 }
 
 function versionChoices(versions) {
-  const labels = versions.flatMap((each) => each.versionLabels.map((label) => [label, each.version]));
+  const labels = versions.flatMap((each) =>
+    each.versionLabels.map((label) => [label, each.version]),
+  );
   return [
-    ...labels.map(([label, number]) => h("option", { value: `labels/${label}` }, `${label} (${number})`)),
-    ...versions.toReversed().map((each) => h("option", { value: `versions/${each.version}` }, String(each.version))),
+    ...labels.map(([label, number]) =>
+      h("option", { value: `labels/${label}` }, `${label} (${number})`),
+    ),
+    ...versions
+      .toReversed()
+      .map((each) => h("option", { value: `versions/${each.version}` }, String(each.version))),
   ];
 }
 
 function adviceOf({ status, code }) {
   if (status === 503) return "The model may be on its way: try again in a moment.";
-  if (code === "not_found") return "Predictions have a port of their own here: send the lines below there.";
+  if (code === "not_found")
+    return "Predictions have a port of their own here: send the lines below there.";
   return "";
 }
 
@@ -83,26 +119,42 @@ class Asked {
   request() {
     const form = this.forms[this.#place];
     const made = form.made();
-    const path = [modelPath(this.record.name), this.versionPart(), "predict", form.codec].filter(Boolean).join("/");
-    if (made.file) return { url: address(path), type: made.file.type || "image/png", file: made.file };
-    const body = this.signatureName ? made.body.replace("{", `{"signature_name": ${JSON.stringify(this.signatureName)}, `) : made.body;
+    const path = [modelPath(this.record.name), this.versionPart(), "predict", form.codec]
+      .filter(Boolean)
+      .join("/");
+    if (made.file)
+      return { url: address(path), type: made.file.type || "image/png", file: made.file };
+    const body = this.signatureName
+      ? made.body.replace("{", `{"signature_name": ${JSON.stringify(this.signatureName)}, `)
+      : made.body;
     return { url: address(path), type: "application/json", body };
   }
 
   async answered() {
     const { url, type, body, file } = this.request();
     const began = performance.now();
-    const response = await ask("POST", url, file ? { body: pictureBody(file) } : { body, headers: { "Content-Type": type } });
+    const response = await ask(
+      "POST",
+      url,
+      file ? { body: pictureBody(file) } : { body, headers: { "Content-Type": type } },
+    );
     const text = await response.text();
     const seconds = (performance.now() - began) / 1000;
-    return { text, document: parsed(text), seconds, model: response.headers.get("TFaaS-Model") ?? this.record.name };
+    return {
+      text,
+      document: parsed(text),
+      seconds,
+      model: response.headers.get("TFaaS-Model") ?? this.record.name,
+    };
   }
 }
 
 // Whole numbers that JavaScript would round stay as they are written.
 function parsed(text) {
   if (!/\d{16}/.test(text)) return JSON.parse(text);
-  return JSON.parse(text, (_key, value, { source }) => (Number.isInteger(value) && !Number.isSafeInteger(value) ? source : value));
+  return JSON.parse(text, (_key, value, { source }) =>
+    Number.isInteger(value) && !Number.isSafeInteger(value) ? source : value,
+  );
 }
 
 function pictureBody(file) {
@@ -112,17 +164,26 @@ function pictureBody(file) {
 }
 
 function codePanel(request) {
-  const texts = LANGUAGES.map(([name]) => h("pre", { class: "scrolls code", tabindex: "0", "aria-label": `The request by ${name}` }));
-  let place = 0, full = "", due = 0;
-  const copy = button("Copy", async () => {
-    draw();
-    await navigator.clipboard.writeText(full);
-    note("Copied.");
-  }, { class: "small" });
+  const texts = LANGUAGES.map(([name]) =>
+    h("pre", { class: "scrolls code", tabindex: "0", "aria-label": `The request by ${name}` }),
+  );
+  let place = 0,
+    full = "",
+    due = 0;
+  const copy = button(
+    "Copy",
+    async () => {
+      draw();
+      await navigator.clipboard.writeText(full);
+      note("Copied.");
+    },
+    { class: "small" },
+  );
   const draw = () => {
     try {
       full = LANGUAGES[place][1](request(), Boolean(token.value));
-      texts[place].textContent = full.length > MOST_CODE ? `${full.slice(0, MOST_CODE)} … (copied as a whole)` : full;
+      texts[place].textContent =
+        full.length > MOST_CODE ? `${full.slice(0, MOST_CODE)} … (copied as a whole)` : full;
     } catch {
       full = "";
       texts[place].textContent = "Once the form is filled.";
@@ -134,7 +195,19 @@ function codePanel(request) {
     due = setTimeout(draw, 80);
   };
   const choices = LANGUAGES.map(([name], at) => ({ label: name, element: texts[at] }));
-  const element = h("details", { class: "as-code", open: true }, h("summary", {}, "As code"),
-    h("div", { class: "code-place" }, tabs("As code", choices, (chosen) => { place = chosen; refresh(); }), copy));
+  const element = h(
+    "details",
+    { class: "as-code", open: true },
+    h("summary", {}, "As code"),
+    h(
+      "div",
+      { class: "code-place" },
+      tabs("As code", choices, (chosen) => {
+        place = chosen;
+        refresh();
+      }),
+      copy,
+    ),
+  );
   return { element, refresh };
 }

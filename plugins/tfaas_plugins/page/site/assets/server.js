@@ -18,7 +18,9 @@ class Server extends EventTarget {
 
   /** Begins, and asks at once. */
   start() {
-    document.addEventListener("visibilitychange", () => { if (!document.hidden) this.refresh(); });
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) this.refresh();
+    });
     this.refresh();
   }
 
@@ -39,7 +41,9 @@ class Server extends EventTarget {
     this.#busy ??= this.#look().finally(() => {
       this.#busy = null;
       clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => { if (!document.hidden) this.#turn(); }, STATUS_MS);
+      this.#timer = setTimeout(() => {
+        if (!document.hidden) this.#turn();
+      }, STATUS_MS);
       this.dispatchEvent(new Event("change"));
     });
     return this.#busy;
@@ -48,7 +52,11 @@ class Server extends EventTarget {
   async #look() {
     try {
       const wantsModels = performance.now() - this.#modelsAt > this.#modelsMs;
-      const [status, models] = await Promise.all([json("GET", "status"), wantsModels ? this.#listed() : this.models, this.#lookReady()]);
+      const [status, models] = await Promise.all([
+        json("GET", "status"),
+        wantsModels ? this.#listed() : this.models,
+        this.#lookReady(),
+      ]);
       this.#noticeLost(status);
       Object.assign(this, { status, models, error: null });
     } catch (error) {
@@ -81,11 +89,16 @@ class Server extends EventTarget {
   }
 
   #noticeLost(status) {
-    const now = new Map(status.models.map((each) => [each.model, each.pid])), before = this.loaded;
+    const now = new Map(status.models.map((each) => [each.model, each.pid])),
+      before = this.loaded;
     const switched = new Set([...now.keys()].filter((model) => !before.has(model)).map(nameOf));
     for (const each of before.values()) {
       // A version that makes way for another one is not lost.
-      if (each.state === "ready" && now.get(each.model) !== each.pid && !switched.has(nameOf(each.model))) {
+      if (
+        each.state === "ready" &&
+        now.get(each.model) !== each.pid &&
+        !switched.has(nameOf(each.model))
+      ) {
         this.dispatchEvent(new CustomEvent("lost", { detail: each }));
       }
     }

@@ -11,7 +11,11 @@ export function curl(request, secured) {
   const parts = [`curl -s ${shellQuoted(request.url)}`];
   if (secured) parts.push(`-H "${HEADER}: Bearer $TFAAS_TOKEN"`);
   if (request.file) parts.push(`-F ${shellQuoted(`image=@${request.file.name}`)}`);
-  else parts.push(`-H ${shellQuoted(`Content-Type: ${request.type}`)}`, `-d ${shellQuoted(request.body)}`);
+  else
+    parts.push(
+      `-H ${shellQuoted(`Content-Type: ${request.type}`)}`,
+      `-d ${shellQuoted(request.body)}`,
+    );
   return parts.join(" \\\n    ");
 }
 
@@ -22,7 +26,9 @@ export function python(request, secured) {
     ...(secured ? ["import os"] : []),
     "from urllib.request import Request, urlopen",
     "",
-    request.file ? `body = open(${JSON.stringify(request.file.name)}, "rb").read()` : `body = ${JSON.stringify(request.body)}.encode()`,
+    request.file
+      ? `body = open(${JSON.stringify(request.file.name)}, "rb").read()`
+      : `body = ${JSON.stringify(request.body)}.encode()`,
     "headers = {",
     `    "Content-Type": "${request.type}",`,
     ...token,
@@ -33,22 +39,26 @@ export function python(request, secured) {
 }
 
 export function cpp(request, secured) {
-  const body = request.file ? [
-    "    curl_mime* form = curl_mime_init(curl);",
-    "    curl_mimepart* part = curl_mime_addpart(form);",
-    '    curl_mime_name(part, "image");',
-    `    curl_mime_filedata(part, ${JSON.stringify(request.file.name)});`,
-    "    curl_easy_setopt(curl, CURLOPT_MIMEPOST, form);",
-  ] : [
-    `    headers = curl_slist_append(headers, "Content-Type: ${request.type}");`,
-    `    const std::string body = ${raw(request.body)};`,
-    "    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body.c_str());",
-    "    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));",
-  ];
-  const token = secured ? [
-    '    const std::string token = std::string("Authorization: Bearer ") + std::getenv("TFAAS_TOKEN");',
-    "    headers = curl_slist_append(headers, token.c_str());",
-  ] : [];
+  const body = request.file
+    ? [
+        "    curl_mime* form = curl_mime_init(curl);",
+        "    curl_mimepart* part = curl_mime_addpart(form);",
+        '    curl_mime_name(part, "image");',
+        `    curl_mime_filedata(part, ${JSON.stringify(request.file.name)});`,
+        "    curl_easy_setopt(curl, CURLOPT_MIMEPOST, form);",
+      ]
+    : [
+        `    headers = curl_slist_append(headers, "Content-Type: ${request.type}");`,
+        `    const std::string body = ${raw(request.body)};`,
+        "    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body.c_str());",
+        "    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));",
+      ];
+  const token = secured
+    ? [
+        '    const std::string token = std::string("Authorization: Bearer ") + std::getenv("TFAAS_TOKEN");',
+        "    headers = curl_slist_append(headers, token.c_str());",
+      ]
+    : [];
   return [
     "// g++ -std=c++17 predict.cpp -lcurl",
     "#include <curl/curl.h>",
@@ -60,7 +70,8 @@ export function cpp(request, secured) {
     "    CURL* curl = curl_easy_init();",
     "    curl_slist* headers = nullptr;",
     `    curl_easy_setopt(curl, CURLOPT_URL, ${JSON.stringify(request.url)});`,
-    ...body, ...token,
+    ...body,
+    ...token,
     "    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);",
     "    // The answer goes to stdout.",
     "    const CURLcode code = curl_easy_perform(curl);",

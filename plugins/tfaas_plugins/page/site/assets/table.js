@@ -20,8 +20,23 @@ export class Table {
     Object.assign(this, { columns, keyOf, sorted });
 
     this.heads = columns.map((column) => this.#head(column));
-    this.table = h("table", { class: "rows" }, h("caption", { class: "unseen" }, caption), h("thead", {}, h("tr", {}, this.heads)), this.#body);
-    this.element = h("div", { class: "scrolls", tabindex: "0", role: "region", "aria-label": `Table of ${caption.toLowerCase()}` }, this.table);
+    this.table = h(
+      "table",
+      { class: "rows" },
+      h("caption", { class: "unseen" }, caption),
+      h("thead", {}, h("tr", {}, this.heads)),
+      this.#body,
+    );
+    this.element = h(
+      "div",
+      {
+        class: "scrolls",
+        tabindex: "0",
+        role: "region",
+        "aria-label": `Table of ${caption.toLowerCase()}`,
+      },
+      this.table,
+    );
     this.element.addEventListener("scroll", () => this.#draw(), { passive: true });
     this.#markSorted();
   }
@@ -38,8 +53,16 @@ export class Table {
   }
 
   #head(column) {
-    const sort = h("button", { type: "button", class: "sort", on: { click: () => this.#sortBy(column.key) } }, column.label);
-    return h("th", { scope: "col", class: column.number ? "number" : null, title: column.hint }, sort);
+    const sort = h(
+      "button",
+      { type: "button", class: "sort", on: { click: () => this.#sortBy(column.key) } },
+      column.label,
+    );
+    return h(
+      "th",
+      { scope: "col", class: column.number ? "number" : null, title: column.hint },
+      sort,
+    );
   }
 
   #sortBy(key) {
@@ -64,7 +87,10 @@ export class Table {
     const value = column.value ?? column.text;
     const sign = this.sorted.down ? -1 : 1;
     const keyed = this.#rows.map((row) => [value(row), row]);
-    keyed.sort(([a, rowA], [b, rowB]) => compare(a, b, sign) || compare(this.keyOf(rowA), this.keyOf(rowB), 1));
+    keyed.sort(
+      ([a, rowA], [b, rowB]) =>
+        compare(a, b, sign) || compare(this.keyOf(rowA), this.keyOf(rowB), 1),
+    );
     this.#rows = keyed.map(([, row]) => row);
   }
 
@@ -84,7 +110,8 @@ export class Table {
     const all = [this.#spacer(from), ...drawn, this.#spacer(count - to)].filter(Boolean);
     // A row that stays where it is keeps the focus that it may have.
     const present = [...this.#body.children];
-    if (all.length !== present.length || all.some((each, place) => each !== present[place])) fill(this.#body, all);
+    if (all.length !== present.length || all.some((each, place) => each !== present[place]))
+      fill(this.#body, all);
     this.#rowPx = drawn[0]?.offsetHeight || ROW_PX;
   }
 
@@ -102,7 +129,9 @@ export class Table {
   }
 
   #made() {
-    const cells = this.columns.map((column) => h("td", { class: column.number ? "number" : column.class ?? null }));
+    const cells = this.columns.map((column) =>
+      h("td", { class: column.number ? "number" : (column.class ?? null) }),
+    );
     return { element: h("tr", {}, cells), cells, texts: [] };
   }
 

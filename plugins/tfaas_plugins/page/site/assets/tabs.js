@@ -8,10 +8,19 @@ let last = 0;
 export function tabs(name, choices, changed = () => {}) {
   const group = `tabs-${++last}`;
   const panel = h("div", { role: "tabpanel", id: `${group}-panel`, class: "tab-panel" });
-  const buttons = choices.map(({ label }, place) => h("button", {
-    type: "button", role: "tab", id: `${group}-${place}`, "aria-controls": panel.id,
-    on: { click: () => choose(place), keydown: (event) => move(event, place) },
-  }, label));
+  const buttons = choices.map(({ label }, place) =>
+    h(
+      "button",
+      {
+        type: "button",
+        role: "tab",
+        id: `${group}-${place}`,
+        "aria-controls": panel.id,
+        on: { click: () => choose(place), keydown: (event) => move(event, place) },
+      },
+      label,
+    ),
+  );
   const choose = (place) => {
     buttons.forEach((each, at) => {
       each.setAttribute("aria-selected", String(at === place));
@@ -30,5 +39,10 @@ export function tabs(name, choices, changed = () => {}) {
     buttons[next].focus();
   };
   choose(0);
-  return h("div", {}, h("div", { role: "tablist", "aria-label": name, class: "tabs" }, buttons), panel);
+  return h(
+    "div",
+    {},
+    h("div", { role: "tablist", "aria-label": name, class: "tabs" }, buttons),
+    panel,
+  );
 }

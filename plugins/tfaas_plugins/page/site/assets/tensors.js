@@ -2,6 +2,9 @@
 
 const MOST_VALUES = 1024;
 
+// What an example says beside the request; its signature is chosen beside the form.
+const NOT_SENT = new Set(["outputs", "tolerance", "signature_name", "signature"]);
+
 /** The inputs that a request has to send. */
 export function required(signature) {
   return signature.inputs.filter((input) => input.default === undefined);
@@ -9,7 +12,7 @@ export function required(signature) {
 
 /** The shape of one row: without the batch axis, if there is one. */
 export function rowShape(tensor, signature) {
-  return signature.batch === "none" ? tensor.shape ?? [] : (tensor.shape ?? []).slice(1);
+  return signature.batch === "none" ? (tensor.shape ?? []) : (tensor.shape ?? []).slice(1);
 }
 
 /** The one input that `values` are for; null if there are several. */
@@ -24,7 +27,9 @@ export function rowLength(signature) {
   const input = onlyInput(signature);
   if (!input || signature.batch === "none" || !input.shape) return 0;
   const sizes = rowShape(input, signature);
-  return sizes.length === 1 && sizes[0] && sizes[0] <= MOST_VALUES && !isComplex(input.dtype) ? sizes[0] : 0;
+  return sizes.length === 1 && sizes[0] && sizes[0] <= MOST_VALUES && !isComplex(input.dtype)
+    ? sizes[0]
+    : 0;
 }
 
 export function isComplex(dtype) {
@@ -38,11 +43,16 @@ export function takesPictures(signature, params) {
   if (input.dtype === "string") return rowShape(input, signature).length === 0;
   if (!/^(u?int|float|bfloat)/.test(input.dtype)) return false;
   const sizes = rowShape(input, signature);
-  const channels = (size) => size === 1 || size === 3 || size === 4 || (size === null && params.img_channels !== undefined);
+  const channels = (size) =>
+    size === 1 || size === 3 || size === 4 || (size === null && params.img_channels !== undefined);
   if (sizes.length === 4) return sizes.some((size) => size === 1) && signature.batch === "none";
   if (sizes.length === 3) return channels(sizes[2]) || channels(sizes[0]);
   if (sizes.length === 2) return sizes.every((size) => size === null || size > 4);
-  return sizes.length === 1 && sizes[0] >= 16 && [sizes[0], sizes[0] / 3].some((size) => Number.isInteger(Math.sqrt(size)));
+  return (
+    sizes.length === 1 &&
+    sizes[0] >= 16 &&
+    [sizes[0], sizes[0] / 3].some((size) => Number.isInteger(Math.sqrt(size)))
+  );
 }
 
 /** Whether it is likely that they are. */
@@ -61,7 +71,10 @@ export function valueText(typed, dtype, what) {
   }
   if (text === "" || /^(nan|null)$/i.test(text)) return "null";
   // Long integers keep their digits: no number of JavaScript comes between.
-  const plain = text.replace(/^\+/, "").replace(/^(-?)\./, "$10.").replace(/\.(?=e|$)/i, "");
+  const plain = text
+    .replace(/^\+/, "")
+    .replace(/^(-?)\./, "$10.")
+    .replace(/\.(?=e|$)/i, "");
   if (/^-?(0|[1-9]\d*)(\.\d+)?(e[+-]?\d+)?$/i.test(plain)) return plain;
   throw new Error(`${what} takes a number, not “${text.slice(0, 40)}”.`);
 }
@@ -82,12 +95,18 @@ export function madeUp(tensor, signature) {
 
 /** The fields of a request for an example of the model, or for made-up values. */
 export function firstDocument(signature, examples) {
-  const example = examples.find((each) => (each.signature_name ?? signature.name) === signature.name);
+  const example = examples.find(
+    (each) => (each.signature_name ?? signature.name) === signature.name,
+  );
   if (example) {
-    const { outputs, tolerance, signature_name, ...document } = example;
-    return document;
+    const sent = Object.entries(example).filter(([field]) => !NOT_SENT.has(field));
+    return Object.fromEntries(sent);
   }
   const input = onlyInput(signature);
   if (input) return { values: madeUp(input, signature) };
-  return { inputs: Object.fromEntries(required(signature).map((each) => [each.name, madeUp(each, signature)])) };
+  return {
+    inputs: Object.fromEntries(
+      required(signature).map((each) => [each.name, madeUp(each, signature)]),
+    ),
+  };
 }

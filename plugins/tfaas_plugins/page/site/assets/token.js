@@ -26,7 +26,9 @@ class Token {
 
   /** Asks for a token; false: none was given. */
   ask(why) {
-    this.#asking ??= this.#asked(why).finally(() => { this.#asking = null; });
+    this.#asking ??= this.#asked(why).finally(() => {
+      this.#asking = null;
+    });
     return this.#asking;
   }
 
@@ -44,13 +46,23 @@ export const token = new Token();
 
 function tokenDialog(why) {
   const input = h("input", { type: "password", autocomplete: "off", spellcheck: "false" });
-  const form = h("form", { method: "dialog" },
+  const form = h(
+    "form",
+    { method: "dialog" },
     h("h2", { id: "token-title" }, "Token"),
     h("p", { class: "small" }, why),
-    field("A token that the server knows", input, "It is kept until this tab is closed, and sent to this server alone."),
-    h("div", { class: "bar" },
+    field(
+      "A token that the server knows",
+      input,
+      "It is kept until this tab is closed, and sent to this server alone.",
+    ),
+    h(
+      "div",
+      { class: "bar" },
       h("button", { type: "button", on: { click: () => dialog.close("") } }, "Go on without"),
-      h("button", { class: "primary", value: "use" }, "Use it")));
+      h("button", { class: "primary", value: "use" }, "Use it"),
+    ),
+  );
   const dialog = h("dialog", { "aria-labelledby": "token-title" }, form);
   document.body.append(dialog);
   dialog.showModal();

@@ -36,7 +36,14 @@ export function uploadView() {
     fill(told);
     draw();
   };
-  const folder = () => fill(told, trouble(new Error("A folder cannot be sent as it is."), "Make a tarball of it, and drop that here: tar cfz model.tar.gz model"));
+  const folder = () =>
+    fill(
+      told,
+      trouble(
+        new Error("A folder cannot be sent as it is."),
+        "Make a tarball of it, and drop that here: tar cfz model.tar.gz model",
+      ),
+    );
   const send = async () => {
     try {
       const record = await sending.send(parts, name.value.trim(), told);
@@ -48,47 +55,121 @@ export function uploadView() {
       if (error.name !== "AbortError") fill(told, trouble(error, ADVICE[error.status]));
     }
   };
-  const hint = "Letters, digits, dots, dashes and underscores. Leave it empty if the tarball or params.json has it.";
+  const hint =
+    "Letters, digits, dots, dashes and underscores. Leave it empty if the tarball or params.json has it.";
   draw();
-  const element = h("div", { class: "stack" }, h("h1", {}, "Upload"), h("div", { class: "columns upload" },
-    h("section", { class: "panel stack", "aria-label": "Upload a model" },
-      dropPlace({ text: "Drop the model here, or choose files", hint: "A frozen graph (.pb), a tarball with a SavedModel; beside it params.json and labels.txt, if there are any.", multiple: true, taken: take, folder }),
-      list, field("Name", name, hint), h("div", {}, button("Upload", send, { class: "primary" })), told),
-    help()));
+  const element = h(
+    "div",
+    { class: "stack" },
+    h("h1", {}, "Upload"),
+    h(
+      "div",
+      { class: "columns upload" },
+      h(
+        "section",
+        { class: "panel stack", "aria-label": "Upload a model" },
+        dropPlace({
+          text: "Drop the model here, or choose files",
+          hint: "A frozen graph (.pb), a tarball with a SavedModel; beside it params.json and labels.txt, if there are any.",
+          multiple: true,
+          taken: take,
+          folder,
+        }),
+        list,
+        field("Name", name, hint),
+        h("div", {}, button("Upload", send, { class: "primary" })),
+        told,
+      ),
+      help(),
+    ),
+  );
   return { element, title: "Upload", end: () => sending.abort() };
 }
 
 function help() {
-  const line = "curl -s -X POST UPLOAD -F name=mine -F model=@model.pb".replace("UPLOAD", address("upload"));
-  return h("section", { class: "panel", "aria-labelledby": "what" }, h("h2", { id: "what" }, "What can be sent"),
-    h("dl", {},
-      h("dt", {}, "A frozen graph"), h("dd", {}, "One file, a binary GraphDef, usually .pb. It needs a name; inputs and outputs are found in it."),
-      h("dt", {}, "A tarball"), h("dd", {}, "One folder with a SavedModel or a frozen graph, and with params.json, labels.txt and warmup.json, if there are any: tar cfz model.tar.gz model"),
-      h("dt", {}, "params.json"), h("dd", {}, "What the file does not say: nodes, names of features, a description, an example."),
-      h("dt", {}, "Class labels"), h("dd", {}, "The names of the outputs, one a line.")),
-    h("p", { class: "soft small" }, "An upload under a name that is there makes a new version of it, which is live once it is loaded. No request fails meanwhile. By curl:"),
-    h("pre", { class: "code" }, line));
+  const line = "curl -s -X POST UPLOAD -F name=mine -F model=@model.pb".replace(
+    "UPLOAD",
+    address("upload"),
+  );
+  return h(
+    "section",
+    { class: "panel", "aria-labelledby": "what" },
+    h("h2", { id: "what" }, "What can be sent"),
+    h(
+      "dl",
+      {},
+      h("dt", {}, "A frozen graph"),
+      h(
+        "dd",
+        {},
+        "One file, a binary GraphDef, usually .pb. It needs a name; inputs and outputs are found in it.",
+      ),
+      h("dt", {}, "A tarball"),
+      h(
+        "dd",
+        {},
+        "One folder with a SavedModel or a frozen graph, and with params.json, labels.txt and warmup.json, if there are any: tar cfz model.tar.gz model",
+      ),
+      h("dt", {}, "params.json"),
+      h(
+        "dd",
+        {},
+        "What the file does not say: nodes, names of features, a description, an example.",
+      ),
+      h("dt", {}, "Class labels"),
+      h("dd", {}, "The names of the outputs, one a line."),
+    ),
+    h(
+      "p",
+      { class: "soft small" },
+      "An upload under a name that is there makes a new version of it, which is live once it is loaded. No request fails meanwhile. By curl:",
+    ),
+    h("pre", { class: "code" }, line),
+  );
 }
 
 // What a file is, by its name.
 function partOf(file, files) {
   if (/\.json$/i.test(file.name)) return "params";
-  if (/\.(txt|csv)$/i.test(file.name) && (files.length > 1 || /label|class/i.test(file.name) || file.size < 65536)) return "labels";
+  if (
+    /\.(txt|csv)$/i.test(file.name) &&
+    (files.length > 1 || /label|class/i.test(file.name) || file.size < 65536)
+  )
+    return "labels";
   return "model";
 }
 
 function suggested(file) {
   const stem = file.name.replace(BUNDLE, "").replace(/\.[^.]+$/, "");
-  const clean = stem.replace(/[^A-Za-z0-9._-]+/g, "-").replace(/^[^A-Za-z0-9]+/, "").slice(0, 128);
+  const clean = stem
+    .replace(/[^A-Za-z0-9._-]+/g, "-")
+    .replace(/^[^A-Za-z0-9]+/, "")
+    .slice(0, 128);
   // A tarball says its name itself, by its folder.
   return BUNDLE.test(file.name) ? "" : clean;
 }
 
 function chosen(parts, draw) {
-  const rows = Object.entries(PARTS).filter(([part]) => parts[part]).map(([part, label]) => {
-    const remove = button("Remove", () => { delete parts[part]; draw(); }, { class: "small", "aria-label": `Remove ${parts[part].name}` });
-    return h("tr", {}, h("th", { scope: "row" }, label), h("td", { class: "wraps mono" }, parts[part].name), h("td", { class: "number" }, bytes(parts[part].size)), h("td", { class: "number" }, remove));
-  });
+  const rows = Object.entries(PARTS)
+    .filter(([part]) => parts[part])
+    .map(([part, label]) => {
+      const remove = button(
+        "Remove",
+        () => {
+          delete parts[part];
+          draw();
+        },
+        { class: "small", "aria-label": `Remove ${parts[part].name}` },
+      );
+      return h(
+        "tr",
+        {},
+        h("th", { scope: "row" }, label),
+        h("td", { class: "wraps mono" }, parts[part].name),
+        h("td", { class: "number" }, bytes(parts[part].size)),
+        h("td", { class: "number" }, remove),
+      );
+    });
   if (!rows.length) return null;
   return h("table", {}, h("caption", { class: "unseen" }, "What is sent"), h("tbody", {}, rows));
 }
@@ -103,15 +184,28 @@ class Sending {
 
   async send(parts, name, told) {
     if (!parts.model) throw new Error("There is no model yet. Drop one above, or choose it.");
-    if (name && !NAME.test(name)) throw new Error("The name has to be letters, digits, dots, dashes and underscores, and begin with a letter or digit.");
+    if (name && !NAME.test(name))
+      throw new Error(
+        "The name has to be letters, digits, dots, dashes and underscores, and begin with a letter or digit.",
+      );
     this.#controller = new AbortController();
     const bar = h("progress", { max: 1, value: 0, "aria-label": "Sent" });
     const text = h("span", {}, "Sending …");
-    const cancel = button("Cancel", () => { this.abort(); fill(told, h("p", { class: "soft" }, "Cancelled. Nothing was stored.")); }, { class: "small" });
+    const cancel = button(
+      "Cancel",
+      () => {
+        this.abort();
+        fill(told, h("p", { class: "soft" }, "Cancelled. Nothing was stored."));
+      },
+      { class: "small" },
+    );
     fill(told, h("div", { class: "bar" }, bar, text, cancel));
     const progress = (part) => {
       bar.value = part;
-      text.textContent = part < 1 ? `${Math.round(part * 100)} % sent` : "Sent. The server loads it, and warms it up …";
+      text.textContent =
+        part < 1
+          ? `${Math.round(part * 100)} % sent`
+          : "Sent. The server loads it, and warms it up …";
     };
     const { path, body, headers } = requestOf(parts, name);
     return upload(path, body, headers, progress, this.#controller.signal);
@@ -120,10 +214,16 @@ class Sending {
 
 function requestOf(parts, name) {
   const alone = !parts.params && !parts.labels && BUNDLE.test(parts.model.name);
-  if (alone) return { path: name ? `upload?name=${encodeURIComponent(name)}` : "upload", body: parts.model, headers: { "Content-Type": "application/octet-stream" } };
+  if (alone)
+    return {
+      path: name ? `upload?name=${encodeURIComponent(name)}` : "upload",
+      body: parts.model,
+      headers: { "Content-Type": "application/octet-stream" },
+    };
   const form = new FormData();
   if (name) form.append("name", name);
   // The name and the params come first: what is wrong with them is said before the model is sent.
-  for (const part of ["params", "labels", "model"]) if (parts[part]) form.append(part, parts[part], parts[part].name);
+  for (const part of ["params", "labels", "model"])
+    if (parts[part]) form.append(part, parts[part], parts[part].name);
   return { path: "upload", body: form, headers: {} };
 }
