@@ -95,6 +95,14 @@ def test_a_failure_tells_what_was_asked_expected_and_answered(
     ]
 
 
+def test_who_may_not_ask_fails(
+    server: Seen, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(HEALTHY, "/v2/models/conformance_affine/ready", 401)
+    assert main(["conformance", server.url, "--only", "oip.health.model_ready"]) == 1
+    assert '  got       401 {"error": "no"}' in capfd.readouterr().out
+
+
 def test_it_fails_if_nothing_passed(server: Seen, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["conformance", server.url, "--only", "oip.infer.row"]) == 1
     assert capfd.readouterr().out.splitlines()[-1].split() == ["all", "0", "0", "1"]

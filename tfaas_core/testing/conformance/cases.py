@@ -18,12 +18,12 @@ from tfaas_core.testing.conformance.calls.oip_more_cases import (
 )
 from tfaas_core.testing.conformance.calls.serving_cases import (
     ERROR_CALL_CASES,
-    METADATA_CALL_CASES,
     PREDICT_CALL_CASES,
     TYPE_CALL_CASES,
 )
 from tfaas_core.testing.conformance.calls.serving_example_cases import (
     EXAMPLE_CALL_CASES,
+    METADATA_CALL_CASES,
     STATUS_CALL_CASES,
 )
 from tfaas_core.testing.conformance.case import Case

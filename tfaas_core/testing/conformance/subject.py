@@ -21,7 +21,8 @@ Result = Literal["passed", "failed", "skipped"]
 _SILENT = 3
 """After so many requests in a row without an answer, no further cases are tried."""
 
-_UNIMPLEMENTED = 501
+_LACKING = (400, 404, 501)
+"""Statuses of a model that a server does not serve; a 401, say, is a failure of each case."""
 
 _NOT_ASKED = "the server answered none of the requests before, and was not asked again"
 
@@ -148,7 +149,7 @@ class Examined(ABC):
             reply = self._ask(asking)
         except Unmet:
             return ""
-        is_lacking = 400 <= reply.status < 500 or reply.status == _UNIMPLEMENTED
+        is_lacking = reply.status in _LACKING
         return f"the server does not serve {what}: {reply.outcome}" if is_lacking else ""
 
 

@@ -8,7 +8,6 @@ from tfaas_core.testing.conformance.calls.asks import ANSWERED, INVALID, code
 from tfaas_core.testing.conformance.calls.serving import (
     predict_call,
     serving_call,
-    spec_of,
     tensors,
     typed,
 )
@@ -246,56 +245,3 @@ ERROR_CALL_CASES = (
         step(_affine({}), tensors(y=_Y)),
     ),
 )
-
-_metadata = Group("tfserving.grpc.metadata")
-_SIGNATURES = ["signature_def"]
-
-
-def _about(spec: dict[str, Any], model: str = AFFINE, **fields: Any) -> Ask:
-    return serving_call("GetModelMetadata", {"model_spec": spec, **fields}, model)
-
-
-METADATA_CALL_CASES = (
-    _metadata.must(
-        "signatures",
-        "All signatures are there, with names, dtypes and shapes.",
-        _about(spec_of(AFFINE), metadata_field=_SIGNATURES),
-        ANSWERED,
-        json_where(
-            "serving_default and inverse, and DT_FLOAT [-1, 3] of x",
-            lambda d: (
-                d["metadata"]["signature_def"]["signature_def"].keys()
-                >= {"serving_default", "inverse"}
-                and _end(d)["dtype"] == "DT_FLOAT"
-                and [dim["size"] for dim in _end(d)["tensor_shape"]["dim"]] == ["-1", "3"]
-            ),
-        ),
-    ),
-    _metadata.must(
-        "model_spec",
-        "The model and the version that are told of are named.",
-        _about(spec_of(AFFINE, version=1), metadata_field=_SIGNATURES),
-        ANSWERED,
-        has_json({"model_spec": {"name": AFFINE, "version": "1"}}),
-    ),
-    _metadata.must(
-        "no_field", "What metadata is asked for is named.", _about(spec_of(AFFINE)), INVALID
-    ),
-    _metadata.must(
-        "unknown_field",
-        "No metadata but signature_def may be asked for.",
-        _about(spec_of(AFFINE), metadata_field=["weights"]),
-        INVALID,
-    ),
-    _metadata.must(
-        "unknown_model",
-        "Metadata of a model that is not there is NOT_FOUND.",
-        _about(spec_of("nobody"), "", metadata_field=_SIGNATURES),
-        _NOT_FOUND,
-    ),
-)
-
-
-def _end(document: Any) -> Any:
-    signatures = document["metadata"]["signature_def"]["signature_def"]
-    return signatures["serving_default"]["inputs"]["x"]
