@@ -39,7 +39,7 @@ from tfaas_core.routing.proxies import Proxies
 from tfaas_core.routing.sealed_services import SealedServices
 from tfaas_core.routing.seam import SealedRoute, sealed
 from tfaas_core.runtime import Runtime
-from tfaas_core.settings.tables import CorsTable, Limits
+from tfaas_core.settings.tables import CorsTable
 from tfaas_core.shared_memory import SharedMemory, shared_memories
 from tfaas_core.status import Figures, Fitness, ProcessStatus, ServerStatus
 from tfaas_core.storage import Storage
@@ -114,7 +114,7 @@ class Host:
             place.announce or self.catalog.refresh,
             self.catalog.next_moment,
             models.keep_versions,
-            _bundle_limits(limits),
+            BundleLimits.of(limits),
             self.example_runs,
             self._bus.tell,
             ModelPaths(self.config.server.base),
@@ -243,7 +243,7 @@ class Host:
             self.tls.take(files)
         self.guards.renew(config)
         self.config = config
-        self.publisher.limits = _bundle_limits(config.limits)
+        self.publisher.limits = BundleLimits.of(config.limits)
         logs.configure(config.server.log_level, config.server.log_format, *config.plugin_folders)
 
     def routes(self) -> list[SealedRoute]:
@@ -285,10 +285,6 @@ class Host:
 
 def _cors_of(table: CorsTable) -> Cors | None:
     return Cors(**msgspec.structs.asdict(table)) if table.origins else None
-
-
-def _bundle_limits(limits: Limits) -> BundleLimits:
-    return BundleLimits(limits.max_unpacked_bytes, limits.max_bundle_files)
 
 
 @contextmanager

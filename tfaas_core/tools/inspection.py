@@ -89,7 +89,7 @@ def inspect_model(path: Path, config: Config) -> Inspection:
 @contextmanager
 def _opened(path: Path, config: Config, runtimes: RuntimeChoice) -> Iterator[Contents]:
     """What ``path`` holds; a tarball is unpacked while the block lasts."""
-    limits = BundleLimits(config.limits.max_unpacked_bytes, config.limits.max_bundle_files)
+    limits = BundleLimits.of(config.limits)
     if path.is_dir():
         regular_files(path)
         yield msgspec.structs.replace(contents_of(path, runtimes), name=path.resolve().name)

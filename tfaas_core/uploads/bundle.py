@@ -20,6 +20,7 @@ import msgspec
 
 from tfaas_core.archives import GZIP, TAR, archive_at
 from tfaas_core.errors import BadBody, TooLarge
+from tfaas_core.settings.tables import Limits
 
 _CHUNK_BYTES = 1 << 20
 _MAX_READ_BYTES = 4 << 20
@@ -43,6 +44,11 @@ class BundleLimits(msgspec.Struct, frozen=True):
 
     max_unpacked_bytes: int
     max_bundle_files: int
+
+    @classmethod
+    def of(cls, limits: Limits) -> BundleLimits:
+        """As ``[limits]`` says."""
+        return cls(limits.max_unpacked_bytes, limits.max_bundle_files)
 
     def most_read_bytes(self, packed_bytes: int) -> int:
         """Where a tarball that may be unpacked ends at the latest, headers and padding included."""

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from tfaas_plugins.codecs.values.bounds import Allowance
+from tfaas_plugins.protocols.oip.inputs import arrays_of
 from tfaas_plugins.protocols.oip.messages import InferRequest, infer_message
-from tfaas_plugins.protocols.oip.requests import arrays_of
 
 from tests.fuzz.mutations import mutator
 from tfaas_core.errors import BadBody, TfaasError, TooLarge

@@ -17,8 +17,9 @@ from tfaas_plugins.protocols.bodies import inflated
 from tfaas_plugins.protocols.json_text import read
 from tfaas_plugins.protocols.oip import fields as oip
 from tfaas_plugins.protocols.oip.answers import infer_answer
+from tfaas_plugins.protocols.oip.inputs import arrays_of
 from tfaas_plugins.protocols.oip.raw_input import raw_input
-from tfaas_plugins.protocols.oip.requests import WantedOutput, arrays_of, infer_body
+from tfaas_plugins.protocols.oip.requests import WantedOutput, infer_body
 from tfaas_plugins.protocols.tfserving import tensors as tfserving
 from tfaas_plugins.protocols.tfserving.examples import examples_of
 

@@ -14,7 +14,8 @@ from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.json_text import read
 from tfaas_plugins.protocols.oip import fields as oip
 from tfaas_plugins.protocols.oip.datatypes import datatype_of
-from tfaas_plugins.protocols.oip.requests import arrays_of, infer_body
+from tfaas_plugins.protocols.oip.inputs import arrays_of
+from tfaas_plugins.protocols.oip.requests import infer_body
 from tfaas_plugins.protocols.tfserving import tensors as tfserving
 
 from tfaas_core.errors import BadBody

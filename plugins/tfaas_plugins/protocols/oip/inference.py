@@ -14,8 +14,9 @@ from tfaas_core.route import Request
 from tfaas_core.tensors import Array, BatchAxis, Bound
 from tfaas_core.visit import Visit
 from tfaas_plugins.codecs.values.bounds import Allowance
+from tfaas_plugins.protocols.oip.inputs import arrays_of
 from tfaas_plugins.protocols.oip.models import OipModels
-from tfaas_plugins.protocols.oip.requests import InferBody, WantedOutput, arrays_of
+from tfaas_plugins.protocols.oip.requests import InferBody, WantedOutput
 from tfaas_plugins.protocols.oip.statistics import Statistics
 
 T = TypeVar("T")

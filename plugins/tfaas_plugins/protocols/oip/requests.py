@@ -1,38 +1,17 @@
-"""The body of an infer request, JSON and binary tensors behind it, read and held to a signature."""
+"""The body of an infer request, JSON and binary tensors behind it, as far as it needs no model."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from tfaas_core.errors import BadBody
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.tensors import Array, TensorSpec
-from tfaas_plugins.codecs.json.numbers import NumberLists
-from tfaas_plugins.codecs.values.bounds import Allowance
-from tfaas_plugins.protocols.json_values import (
-    Flat,
-    Ragged,
-    WrongValue,
-    array_of,
-    leaves,
-    numbers_of,
-    shown,
-)
-from tfaas_plugins.protocols.oip.datatypes import (
-    DATATYPES,
-    datatype_of,
-    from_raw,
-)
-from tfaas_plugins.protocols.shapes import elements_of
 
 _SCALARS = (str, int, float, bool)
 _MOST_INPUTS = 4096
-_DIMENSION = 1 << 63
 _LONGEST_US = (1 << 64) - 1
 """The largest that the protocol holds, and no float is too small for."""
 
@@ -165,7 +144,7 @@ def _tails(inputs: Sequence[dict[str, Any]], tail: memoryview) -> dict[int, memo
     """The part of ``tail`` that each input announces."""
     found, at = {}, 0
     for place, each in enumerate(inputs):
-        name = _name(each)
+        name = input_name(each)
         parameters = _parameters(each, f"input {name[:80]!r}")
         check_no_shared_memory(parameters, f"input {name[:80]!r}")
         size = parameters.get("binary_data_size")
@@ -185,128 +164,9 @@ def _tails(inputs: Sequence[dict[str, Any]], tail: memoryview) -> dict[int, memo
     return found
 
 
-def _name(each: dict[str, Any]) -> str:
+def input_name(each: dict[str, Any]) -> str:
+    """The name that an input has. Raises BadBody for none."""
     name = each.get("name")
     if type(name) is not str:
         raise BadBody("Unable to parse 'inputs': each needs a 'name', a string")
     return name
-
-
-# With a model.
-
-
-def arrays_of(body: InferBody, version: ModelVersion, allowance: Allowance) -> dict[str, Array]:
-    """The inputs as arrays, held to the signature. Raises BadBody for what it has not.
-
-    ``allowance``: of strings in binary tensors; JSON's were counted. Raises TooLarge beyond it.
-    """
-    signature, model = version.signature, version.name
-    specs = {spec.name: spec for spec in signature.inputs}
-    arrays: dict[str, Array] = {}
-    for place, each in enumerate(body.inputs):
-        name = _name(each)
-        if name in arrays:
-            raise BadBody(f"input {name[:80]!r} is sent twice")
-        spec = specs.get(name)
-        if spec is None:
-            if name in signature.unused:
-                continue
-            raise BadBody(f"unexpected inference input {name[:80]!r} for model {model!r}")
-        arrays[name] = _array(each, spec, body.tails.get(place), model, allowance)
-    needed = [spec.name for spec in signature.inputs if spec.default is None]
-    missing = [name for name in needed if name not in arrays]
-    if missing:
-        raise BadBody(
-            f"expected {len(specs)} inputs but got {len(arrays)} inputs for model {model!r}. Got "
-            f"input(s) {list(arrays)}, but missing required input(s) {missing}"
-        )
-    return arrays
-
-
-def _array(
-    each: dict[str, Any],
-    spec: TensorSpec,
-    tail: memoryview | None,
-    model: str,
-    allowance: Allowance,
-) -> Array:
-    name, datatype = spec.name, each.get("datatype")
-    if type(datatype) is not str or datatype not in DATATYPES:
-        raise BadBody(f"invalid datatype for input {name!r}: {shown(datatype)[:80]}")
-    expected = datatype_of(spec)
-    if datatype != expected:
-        raise BadBody(
-            f"inference input {name!r} data-type is {datatype!r}, but model {model!r} expects "
-            f"{expected!r}"
-        )
-    shape = _shape(each.get("shape"), name)
-    _check_shape(shape, spec, model)
-    if (tail is None) is ("data" not in each):
-        raise BadBody(
-            f"Input must set only one of the following fields: 'data', 'binary_data_size' in "
-            f"'parameters'. For input {name!r}"
-        )
-    if tail is not None:
-        return from_raw(tail, datatype, shape, f"input {name!r}", allowance)
-    return _from_json(each["data"], shape, spec)
-
-
-def _shape(shape: Any, name: str) -> tuple[int, ...]:
-    if type(shape) is not list or not all(type(size) is int for size in shape):
-        raise BadBody(f"Unable to parse 'shape' of input {name!r}: expected a list of integers")
-    if any(size >= _DIMENSION for size in shape):
-        raise BadBody(f"the shape of input {name!r} exceeds the maximum size of a dimension")
-    elements_of(shape, f"the shape of input {name!r}")
-    return tuple(shape)
-
-
-def _check_shape(shape: tuple[int, ...], spec: TensorSpec, model: str) -> None:
-    declared = spec.shape
-    if declared is None:
-        return
-    fits = len(shape) == len(declared) and all(
-        wanted in (None, size) for size, wanted in zip(shape, declared, strict=True)
-    )
-    if not fits:
-        wanted = [-1 if size is None else size for size in declared]
-        raise BadBody(
-            f"unexpected shape for input {spec.name!r} for model {model!r}. Expected {wanted}, "
-            f"got {list(shape)[:32]}"
-        )
-
-
-def _from_json(data: Any, shape: tuple[int, ...], spec: TensorSpec) -> Array:
-    name = spec.name
-    if isinstance(data, NumberLists):
-        array = numbers_of(data, spec.numpy_dtype)
-        if array is not None and array.size == math.prod(shape):
-            return _carried(array.reshape(shape), spec)
-        data = data.lists()  # what is wrong with them is told in its words
-    if type(data) is not list:
-        raise BadBody(f"Unable to parse 'data' of input {name!r}: expected a list")
-    elements = elements_of(shape, f"the shape of input {name!r}")
-    try:
-        values = leaves(data)
-        if len(values) != elements:
-            raise BadBody(
-                f"Shape does not match true shape of 'data' field of input {name!r}: it has "
-                f"{len(values)} elements, the shape {list(shape)[:32]} has {elements}"
-            )
-        if spec.numpy_dtype.kind == "f" and None in values:
-            values = [float("nan") if value is None else value for value in values]
-        array = array_of(Flat(shape, values), spec.numpy_dtype)
-    except (Ragged, WrongValue) as error:
-        raise BadBody(f"Unable to parse 'data' of input {name!r}: {error}") from None
-    return _carried(array, spec)
-
-
-def _carried(array: Array, spec: TensorSpec) -> Array:
-    return _rounded_to_bfloat16(array) if spec.carried == "bfloat16" else array
-
-
-def _rounded_to_bfloat16(array: Array) -> Array:
-    """Float32 values that are rounded once, here, and not cut off later."""
-    bits = array.view(np.uint32)
-    rounded = bits + np.uint32(0x7FFF) + (bits >> np.uint32(16) & np.uint32(1))
-    kept = np.where(np.isfinite(array), rounded, bits) & np.uint32(0xFFFF0000)
-    return kept.astype(np.uint32).view(np.float32)
