@@ -16,7 +16,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -119,6 +119,14 @@ class ArtifactCache:
             if not self._use(checksum):
                 self._put(staging, checksum)
         self.staging.discard(staging)
+
+    def forget(self, checksums: Iterable[str]) -> None:
+        """Nobody needs these any more: if there is too much, they go first, and at once."""
+        for checksum in checksums:
+            with suppress(FileNotFoundError):
+                os.utime(self._entry(checksum), (0, 0))
+        self._size_up_at_s = 0.0
+        self._shrink()
 
     def _use(self, checksum: str) -> bool:
         """Whether there is such an entry; it counts as used now, and is not evicted for a while."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import builtins
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from tfaas_backends.storages.sql.fetch import fetch, id_of
 from tfaas_backends.storages.sql.records import Records
 from tfaas_backends.storages.sql.schema import SqlMigrations, reaching
 from tfaas_backends.storages.sql.tables import state, versions
-from tfaas_core.errors import Busy, ConfigError, StorageUnavailable
+from tfaas_core.errors import Busy, ConfigError, StorageUnavailable, TfaasError
 from tfaas_core.local_disk.artifact_cache import ArtifactCache, clear_but_model
 from tfaas_core.models.model import ModelVersion, check_name, is_name
 from tfaas_core.models.versions import Model, Pointers
@@ -144,6 +144,27 @@ class SqlStorage(Storage):
         ):
             yield Changes(self._database, connection, claim.name)
 
+    @contextmanager
+    def _removing(self, claim: Claim, doing: str) -> Iterator[Changes]:
+        """The same, for changes that remove versions: what only these had leaves the cache first.
+
+        Else uploads that remove each other's versions would fill the disk, however small the cache
+        is to be: what was used just now stays there.
+        """
+        before = self._checksums([claim.name])
+        with self._changing(claim, doing) as changes:
+            yield changes
+        try:
+            gone = before - self._checksums(None)
+            self._cache.forget(gone)
+        except (OSError, TfaasError) as error:
+            _log.warning("what was removed stays in the cache for a while: %s", error)
+
+    def _checksums(self, names: Iterable[str] | None) -> set[str]:
+        """Of all versions of these models; None: of all."""
+        models = self.list() if names is None else filter(None, map(self.model, names))
+        return {version.checksum for model in models for version in model.versions}
+
     def stage(self) -> Path:
         with self._reaching("starting an upload"):
             self._check_writable()
@@ -172,16 +193,16 @@ class SqlStorage(Storage):
 
     def prune(self, claim: Claim, keep: int) -> bool:
         doing = f"removing old versions of model {claim.name!r}"
-        with self._changing(claim, doing) as changes:
+        with self._removing(claim, doing) as changes:
             return changes.prune(keep)
 
     def delete_version(self, claim: Claim, number: int) -> bool:
         doing = f"removing version {number} of model {claim.name!r}"
-        with self._changing(claim, doing) as changes:
+        with self._removing(claim, doing) as changes:
             return changes.delete_version(number)
 
     def delete(self, claim: Claim) -> bool:
-        with self._changing(claim, f"deleting model {claim.name!r}") as changes:
+        with self._removing(claim, f"deleting model {claim.name!r}") as changes:
             deleted = changes.delete()
         _own(claim).end()
         return deleted

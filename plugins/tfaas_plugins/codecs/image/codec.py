@@ -149,9 +149,9 @@ class ImageCodec(Codec[ImageDocument], UsesDecoders):
 
     def _too_much_work(self, last: Picture, work: int) -> TooLarge:
         return TooLarge(
-            f"{last.sent.place} has {last.scans} scans, and decoding goes through all pixels for "
-            f"each; that would be {work}, with those of any images before, and {self._max_work} "
-            f"are the most ({MOST_SCANS} times limits.max_image_pixels); send a JPEG that is not "
+            f"{last.sent.place} has {last.scans} scans, each of which goes through all of its "
+            f"pixels: {work} together, with the images before it, and at most {self._max_work} are "
+            f"gone through ({MOST_SCANS} times limits.max_image_pixels); send a JPEG that is not "
             "progressive",
             field="image",
             expected=self._max_work,
