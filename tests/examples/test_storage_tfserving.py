@@ -22,7 +22,7 @@ VALUES = [1, 2, 3]
 
 
 def save_model(folder: Path, factor: float) -> Path:
-    """A SavedModel that multiplies rows of three numbers by ``factor``."""
+    """A SavedModel: rows of three numbers times ``factor``; its signature ``ten``, times ten."""
     # Only here: other examples do without TensorFlow.
     from tfaas_backends.runtimes.tensorflow.quiet import tf
 
@@ -30,7 +30,9 @@ def save_model(folder: Path, factor: float) -> Path:
     module.factor = tf.Variable(factor)
     row = tf.TensorSpec([None, 3], tf.float32, name="x")
     module.function = tf.function(lambda x: {"y": x * module.factor}, input_signature=[row])
-    tf.saved_model.save(module, str(folder), {"serving_default": module.function})
+    module.ten = tf.function(lambda x: {"y": x * 10.0}, input_signature=[row])
+    signatures = {"serving_default": module.function, "ten": module.ten}
+    tf.saved_model.save(module, str(folder), signatures)
     return folder
 
 
@@ -120,6 +122,7 @@ def test_its_own_tests_pass(example: Example) -> None:
 
 def test_a_base_path_is_served_and_a_broken_model_told(server: RunningServer, base: Path) -> None:
     assert numbers(server, model="vk") == [2.0, 4.0, 6.0]
+    assert numbers(server, model="vk", signature_name="ten") == [10.0, 20.0, 30.0]
     (record,) = server.http.get("/models").json()
     assert (record["name"], record["version"], record["runtime"]) == ("vk", 1, "saved_model")
     assert record["signature"]["inputs"] == [{"name": "x", "dtype": "float32", "shape": [None, 3]}]

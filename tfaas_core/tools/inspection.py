@@ -19,7 +19,7 @@ from tfaas_core.engine.base import Candidate, EngineContext, Loaded
 from tfaas_core.engine.in_parent.fork_servers import ForkServers
 from tfaas_core.errors import SEE_LOG, BadBody, TfaasError
 from tfaas_core.models.examples import examples_in, examples_to_run
-from tfaas_core.models.model import is_name
+from tfaas_core.models.model import OtherSignature, is_name
 from tfaas_core.models.params import Params, check_features
 from tfaas_core.plugins import plugins_of
 from tfaas_core.runtime import Runtime
@@ -42,7 +42,8 @@ class Inspection(msgspec.Struct, kw_only=True):
     """What was found out about a model.
 
     ``refusal`` is the sentence with which a server would refuse it, empty if it is ``loadable``;
-    then ``signature``, ``mergeable`` and ``merge_reason`` are there. ``runtime`` is empty if
+    then ``signature``, ``mergeable`` and ``merge_reason`` are there, and ``others`` and
+    ``declared`` are those of its record. ``runtime`` is empty if
     none takes it. ``examples`` are how many it carries, all reproduced if it is loadable.
     ``ops`` counts each type of op, the most frequent first. ``params`` is a params.json to start
     from: what was found, and what the model brings along.
@@ -59,6 +60,8 @@ class Inspection(msgspec.Struct, kw_only=True):
     examples: int = 0
     ops: dict[str, int] = {}
     params: dict[str, Any] = {}
+    others: tuple[OtherSignature, ...] = ()
+    declared: dict[str, Any] = {}
 
 
 def inspect_model(path: Path, config: Config) -> Inspection:
@@ -135,6 +138,7 @@ def _inspect(
     )
     inspection.signature = loaded.signature
     inspection.mergeable, inspection.merge_reason = loaded.mergeable, loaded.merge_reason
+    inspection.others, inspection.declared = loaded.others, loaded.declared
     inspection.params |= params.shown_nodes(loaded.signature)
 
 

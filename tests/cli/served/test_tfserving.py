@@ -144,6 +144,7 @@ def test_a_model_that_cannot_be_taken_is_told_and_the_others_are_taken(
         f'name: "loop" base_path: "{here}/loop"',
         'base_path: "/nameless"',
         'name: "far" base_path: "gs://models/far"',
+        'name: "nul" base_path: "/a\\000b"',
         f'name: "other" base_path: "{half}" model_platform: "onnx"',
     )
     out, told = lines(capfd, "--from", config)
@@ -156,6 +157,7 @@ def test_a_model_that_cannot_be_taken_is_told_and_the_others_are_taken(
         "far: its base_path is 'gs://models/far', expected an absolute path of this machine",
         "gone: HERE/gone cannot be read: No such file or directory",
         "loop: HERE/loop cannot be read: Too many levels of symbolic links",
+        "nul: its base_path is '/a\\x00b', expected an absolute path of this machine",
         "other: its platform is 'onnx', and only models of TensorFlow are taken",
         "twice: 2 models have this name: give them different ones where they are",
     ]
@@ -249,6 +251,7 @@ def test_json_tells_all_of_it(capfd: Capture, half: Path) -> None:
         ("a {" * 100_000, "models.config cannot be read: "),
         ("model_config_list { config { name: 'x' version_labels { value: 1e400 } } }", "1:64"),
         ("[" * 100_000, "models.config cannot be read: "),
+        ('model_config_list { config { name: "\\377" } }', "models.config cannot be read: "),
     ],
 )
 def test_a_broken_configuration_is_one_line(

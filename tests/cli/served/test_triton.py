@@ -91,6 +91,8 @@ def test_a_model_may_be_called_otherwise_in_its_folder(
         ("platform: {", "config.pbtxt cannot be read: 1:11 "),
         ('default_model_filename: "../../secret.pb"', "names the file '../../secret.pb'"),
         ('output { label_filename: "/etc/passwd" }', "names the file '/etc/passwd'"),
+        ('output { label_filename: "a\\000" }', "names the file 'a\\x00'"),
+        ('default_model_filename: "\\377"', "config.pbtxt cannot be read: "),
         ("version_policy { specific { versions: 8 } }", "double/8 is missing"),
     ],
 )

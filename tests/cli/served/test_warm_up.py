@@ -6,23 +6,31 @@ from pathlib import Path
 
 from tests.cli.conftest import Tfaas
 from tests.cli.served.conftest import TO, Capture, Stored, lines
-from tests.cli.served.models import logged, predict_log
+from tests.cli.served.models import logged, predict_log, regress_log
 
 
 def test_requests_that_warm_up_become_examples(
     tfaas: Tfaas, capfd: Capture, half: Path, stored: Stored
 ) -> None:
     logged(
-        half / "124", [predict_log({"x": [[1.0, 2.0]]}), predict_log({"x": [[5.0, 6.0]]}, "triple")]
+        half / "124",
+        [
+            predict_log({"x": [[1.0, 2.0]]}),
+            predict_log({"x": [[5.0, 6.0]]}, "triple"),
+            regress_log([7.0, 8.0]),
+        ],
     )
     assert tfaas("copy", "--from", half, *TO) == "half: 2 versions copied\n"
     assert stored("half").version(123).warmup is None
-    assert stored("half").live.warmup == {
-        "examples": [
-            {"inputs": {"x": [[1.0, 2.0]]}},
-            {"inputs": {"x": [[5.0, 6.0]]}, "signature_name": "triple"},
-        ]
-    }
+    carried = stored("half").live.warmup
+    assert carried is not None
+    *predicted, regressed = carried["examples"]
+    assert predicted == [
+        {"inputs": {"x": [[1.0, 2.0]]}},
+        {"inputs": {"x": [[5.0, 6.0]]}, "signature_name": "triple"},
+    ]
+    assert regressed["signature_name"] == "regress"
+    assert len(regressed["inputs"]["inputs"]) == 2
     assert tfaas("copy", "--from", half, *TO) == "half: 2 versions there already\n"
 
 

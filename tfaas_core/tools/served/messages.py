@@ -83,7 +83,7 @@ _LOGGED_REQUESTS = {
 
 def _made(messages: Mapping[str, Iterable[str]]) -> dict[str, Any]:
     file = descriptor_pb2.FileDescriptorProto(
-        name="tfaas_served.proto", package=_PACKAGE, syntax="proto2"
+        name="tfaas_served.proto", package=_PACKAGE, syntax="proto3"
     )
     for name, fields in messages.items():
         message = file.message_type.add(name=name)

@@ -59,7 +59,7 @@ def served_models(place: Path) -> list[ServedModel]:
 def _configured(file: Path) -> Iterator[ServedModel]:
     for config in read_models_config(file):
         refusal = _wrong_platform(config)
-        if not config.base.startswith("/"):
+        if not config.base.startswith("/") or "\0" in config.base:
             refusal = f"its base_path is {config.base!r}, expected an absolute path of this machine"
         yield ServedModel(
             config.name, Path(config.base), config.policy, config.labels, refusal=refusal
@@ -71,14 +71,14 @@ def _in_folder(place: Path) -> Iterator[ServedModel]:
     versions = [name for name in names if name.isascii() and name.isdigit()]
     is_model = versions and not any(os.path.exists(place / name / _CONFIG) for name in versions)
     if is_model or (place / _CONFIG).is_file():
-        yield _of_triton(place.resolve())
+        yield _of_folder(place.resolve())
         return
     for name in names:
         if not name.startswith(".") and name != _LOST_AND_FOUND:
-            yield _of_triton(place / name)
+            yield _of_folder(place / name)
 
 
-def _of_triton(base: Path) -> ServedModel:
+def _of_folder(base: Path) -> ServedModel:
     """A folder with versions and perhaps a ``config.pbtxt``."""
     try:
         config = read_config_pbtxt(base / _CONFIG)
@@ -115,6 +115,6 @@ def _wrong_platform(config: ModelConfig) -> str:
 
 def _wrong_file(config: ModelConfig) -> str:
     for name in (config.file_name, *config.label_files):
-        if name and (Path(name).name != name or name == ".."):
+        if name and (Path(name).name != name or name == ".." or "\0" in name):
             return f"its {_CONFIG} names the file {name[:80]!r}, not one beside it"
     return ""

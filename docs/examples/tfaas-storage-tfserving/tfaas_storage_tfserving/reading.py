@@ -93,6 +93,8 @@ def _record(job: Job) -> ModelVersion:
         size_bytes=inspection.size,
         checksum=artifact_checksum(artifact),
         warmup=read_warmup(warmup) if warmup else None,
+        others=inspection.others,
+        declared=inspection.declared,
     )
 
 

@@ -114,6 +114,8 @@ def tensor(**fields: Any) -> Any:
         (b"rubbish", "it is no PredictionLog"),
         (b"\x2a\x00", "it is neither a predict, a classify nor a regress request"),
         (predict_log({}), "it has no inputs"),
+        (predict_log({"y": [1.0]}).replace(b"y", b"\xff"), "it is no PredictionLog"),
+        (predict_log({"x": [1.0]}, "sign").replace(b"sign", b"\xff\xfe\xfd\xfc"), "is no Predict"),
         (predict_log({"x": tensor(dtype=20)}), "input 'x': its dtype is TensorFlow's number 20"),
         (predict_log({"x": tensor(dtype=1)}), "input 'x': its values are not of its dtype"),
         (predict_log({"x": tensor(dtype=1, float_val=[1, 2])}), "its values are not of its dtype"),
@@ -137,6 +139,7 @@ def tensor(**fields: Any) -> Any:
             "the examples would be larger than a version may carry",
         ),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_no_example_is_left_out_and_the_others_are_read(
     tmp_path: Path, record: bytes, reason: str
@@ -210,7 +213,7 @@ def test_a_record_that_is_too_large_is_passed_over_unread(tmp_path: Path) -> Non
     assert [each.document for each in found.examples] == [ROW_INPUTS]
 
 
-@pytest.mark.parametrize("record", [b"", bytes(MAX_WARMUP_BYTES)])
+@pytest.mark.parametrize("record", [b"", bytes(MAX_WARMUP_BYTES)], ids=["empty", "large"])
 def test_of_rubbish_no_more_is_read_than_is_bearable(tmp_path: Path, record: bytes) -> None:
     count = 1005 if not record else 10
     found = read(tmp_path, [record] * count)
