@@ -16,7 +16,7 @@ from tfaas_core.cli.conformance_subjects import grpc_subject_at, subject_at
 from tfaas_core.cli.options import json_option, print_json, print_table
 
 if TYPE_CHECKING:
-    from tfaas_core.testing.conformance import Case, Outcome
+    from tfaas_core.testing.conformance import Case, CaseOutcome
 
 _MAX_TIMEOUT_S = 3600
 
@@ -126,7 +126,7 @@ def conformance(
     if upload and url is not None:
         _upload(client_at(context, url))
     show = _shown(as_json, verbose)
-    outcomes: list[Outcome] = []
+    outcomes: list[CaseOutcome] = []
     if url is not None:
         subject = subject_at(context, url, headers, timeout_s)
         outcomes += map(show, map(subject.outcome, chosen[False]))
@@ -143,10 +143,10 @@ def _chosen(protocols: Sequence[str], only: str, must_alone: bool, over_grpc: bo
     return [case for name in chosen for case in cases(name, only, must_alone, over_grpc)]
 
 
-def _shown(as_json: bool, verbose: bool) -> Callable[[Outcome], Outcome]:
+def _shown(as_json: bool, verbose: bool) -> Callable[[CaseOutcome], CaseOutcome]:
     """Prints an outcome, if it is to be printed now."""
 
-    def show(outcome: Outcome) -> Outcome:
+    def show(outcome: CaseOutcome) -> CaseOutcome:
         if not as_json and (verbose or outcome.fault is not None):
             click.echo(str(outcome))
         return outcome
@@ -154,7 +154,7 @@ def _shown(as_json: bool, verbose: bool) -> Callable[[Outcome], Outcome]:
     return show
 
 
-def _reported(outcomes: Sequence[Outcome], verbose: bool, as_json: bool) -> int:
+def _reported(outcomes: Sequence[CaseOutcome], verbose: bool, as_json: bool) -> int:
     from tfaas_core.testing.conformance.report import ConformanceReport
 
     report = ConformanceReport(outcomes)
@@ -166,7 +166,7 @@ def _reported(outcomes: Sequence[Outcome], verbose: bool, as_json: bool) -> int:
     return 0 if report.conforms else 1
 
 
-def _print_reasons(outcomes: Sequence[Outcome]) -> None:
+def _print_reasons(outcomes: Sequence[CaseOutcome]) -> None:
     """Each reason once, with how many cases were not tried for it."""
     reasons = Counter((outcome.result, outcome.reason) for outcome in outcomes if outcome.reason)
     for (result, reason), number in reasons.items():

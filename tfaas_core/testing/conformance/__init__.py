@@ -9,6 +9,6 @@ from __future__ import annotations
 from tfaas_core.testing.conformance.case import Case
 from tfaas_core.testing.conformance.cases import cases
 from tfaas_core.testing.conformance.models import MODELS, write_models
-from tfaas_core.testing.conformance.subject import Outcome, Subject
+from tfaas_core.testing.conformance.subject import CaseOutcome, Subject
 
-__all__ = ["MODELS", "Case", "Outcome", "Subject", "cases", "write_models"]
+__all__ = ["MODELS", "Case", "CaseOutcome", "Subject", "cases", "write_models"]

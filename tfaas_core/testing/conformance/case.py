@@ -22,7 +22,7 @@ class Expectation(msgspec.Struct, frozen=True):
     holds: Callable[[Sequence[Reply]], None]
 
 
-class Step(msgspec.Struct, frozen=True):
+class Probe(msgspec.Struct, frozen=True):
     """A request, and what is expected of its answer.
 
     ``skips``: statuses by which a server says that it does not offer this; the case ends there.
@@ -34,7 +34,7 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Case(msgspec.Struct, frozen=True):
-    """A sentence of a protocol, and the steps that try it, in order.
+    """A sentence of a protocol, and the probes that try it, in order.
 
     ``id`` begins with the case's group. MUST: clients break if it does not hold; SHOULD: what the
     protocol's own servers do, or would do if they did it well. ``extension``: what a server of the
@@ -45,7 +45,7 @@ class Case(msgspec.Struct, frozen=True):
     id: str
     mark: Mark
     sentence: str
-    steps: tuple[Step, ...]
+    probes: tuple[Probe, ...]
     extension: str = ""
     afterwards: Ask | None = None
 
@@ -55,9 +55,9 @@ class Case(msgspec.Struct, frozen=True):
         return self.id.rpartition(".")[0]
 
 
-def step(ask: Ask, *expected: Expectation, skips: tuple[int, ...] = ()) -> Step:
+def probe(ask: Ask, *expected: Expectation, skips: tuple[int, ...] = ()) -> Probe:
     """One request of a case of several."""
-    return Step(ask, expected, skips)
+    return Probe(ask, expected, skips)
 
 
 class Group:
@@ -71,20 +71,20 @@ class Group:
         self,
         name: str,
         sentence: str,
-        ask: Ask | Step,
-        *rest: Expectation | Step,
+        ask: Ask | Probe,
+        *rest: Expectation | Probe,
         afterwards: Ask | None = None,
     ) -> Case:
-        """A case of one request and what is expected of it, or of several steps."""
-        steps = _steps(ask, rest)
-        return Case(f"{self._name}.{name}", "MUST", sentence, steps, self._extension, afterwards)
+        """A case of one request and what is expected of it, or of several probes."""
+        probes = _probes(ask, rest)
+        return Case(f"{self._name}.{name}", "MUST", sentence, probes, self._extension, afterwards)
 
     def should(
         self,
         name: str,
         sentence: str,
-        ask: Ask | Step,
-        *rest: Expectation | Step,
+        ask: Ask | Probe,
+        *rest: Expectation | Probe,
         afterwards: Ask | None = None,
     ) -> Case:
         """The same."""
@@ -92,7 +92,7 @@ class Group:
         return msgspec.structs.replace(case, mark="SHOULD")
 
 
-def _steps(ask: Ask | Step, rest: tuple[Expectation | Step, ...]) -> tuple[Step, ...]:
-    if isinstance(ask, Step):
-        return (ask, *(s for s in rest if isinstance(s, Step)))
-    return (Step(ask, tuple(e for e in rest if isinstance(e, Expectation))),)
+def _probes(ask: Ask | Probe, rest: tuple[Expectation | Probe, ...]) -> tuple[Probe, ...]:
+    if isinstance(ask, Probe):
+        return (ask, *(s for s in rest if isinstance(s, Probe)))
+    return (Probe(ask, tuple(e for e in rest if isinstance(e, Expectation))),)

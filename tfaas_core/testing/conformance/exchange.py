@@ -1,4 +1,4 @@
-"""Exchange: what a case asks a server, and what that answers."""
+"""Probe: what a case asks a server, and what that answers."""
 
 from __future__ import annotations
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tfaas_core.testing.conformance.subject import Outcome
+from tfaas_core.testing.conformance.subject import CaseOutcome
 
 
 class ConformanceReport:
     """The outcomes of a run."""
 
-    def __init__(self, outcomes: Sequence[Outcome]) -> None:
+    def __init__(self, outcomes: Sequence[CaseOutcome]) -> None:
         self.outcomes = outcomes
 
     @property
@@ -19,7 +19,7 @@ class ConformanceReport:
         """Whether no case failed, and one passed at least."""
         return not self.of("failed") and bool(self.of("passed"))
 
-    def of(self, result: str) -> list[Outcome]:
+    def of(self, result: str) -> list[CaseOutcome]:
         """Those that passed, failed or were skipped."""
         return [outcome for outcome in self.outcomes if outcome.result == result]
 
@@ -35,6 +35,6 @@ class ConformanceReport:
         return {"conforms": self.conforms, **counts, "cases": list(self.outcomes)}
 
 
-def _row(name: str, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+def _row(name: str, outcomes: Sequence[CaseOutcome]) -> tuple[str, ...]:
     counts = [sum(o.result == r for o in outcomes) for r in ("passed", "failed", "skipped")]
     return (name, *map(str, counts))

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from tfaas_core.testing.conformance.case import Case, Step
+from tfaas_core.testing.conformance.case import Case, Probe
 from tfaas_core.testing.conformance.exchange import Ask, Reply, Unmet, get, model_path
 from tfaas_core.testing.conformance.oip.asks import V2
 from tfaas_core.testing.conformance.sending import NoReply, Place, send
@@ -35,7 +35,7 @@ class Breach(msgspec.Struct, frozen=True):
     got: str
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class CaseOutcome(msgspec.Struct, frozen=True):
     """What came of a case: ``fault`` if it failed, and ``reason`` if it was not tried at all."""
 
     id: str
@@ -72,20 +72,20 @@ class Examined(ABC):
         self._lacks: dict[str, str] = {}
         self._extensions: list[Any] | None = None
 
-    def outcome(self, case: Case) -> Outcome:
+    def outcome(self, case: Case) -> CaseOutcome:
         """Tries a case; whatever the server answers, nothing is raised."""
         told = (case.id, case.mark, case.sentence)
         if self._silent >= _SILENT:
-            return Outcome(*told, "failed", reason=_NOT_ASKED)
+            return CaseOutcome(*told, "failed", reason=_NOT_ASKED)
         try:
             self._check_offers(case)
             fault = self._fault(case)
         except _Skip as skip:
-            return Outcome(*told, "skipped", reason=str(skip))
+            return CaseOutcome(*told, "skipped", reason=str(skip))
         if fault is not None and case.afterwards is not None:
             with suppress(Unmet):
                 self._ask(case.afterwards)
-        return Outcome(*told, "passed" if fault is None else "failed", fault)
+        return CaseOutcome(*told, "passed" if fault is None else "failed", fault)
 
     @abstractmethod
     def _send(self, ask: Ask) -> Reply:
@@ -101,12 +101,12 @@ class Examined(ABC):
 
     def _fault(self, case: Case) -> Breach | None:
         replies: list[Reply] = []
-        for step in case.steps:
+        for probe in case.probes:
             try:
-                replies.append(self._ask(step.ask))
+                replies.append(self._ask(probe.ask))
             except Unmet as unmet:
-                return Breach(step.ask.line, step.expected[0].words, str(unmet))
-            if fault := _judged(step, replies):
+                return Breach(probe.ask.line, probe.expected[0].words, str(unmet))
+            if fault := _judged(probe, replies):
                 return fault
         return None
 
@@ -123,8 +123,8 @@ class Examined(ABC):
         """Raises _Skip."""
         if case.extension and case.extension not in self._announced():
             raise _Skip(f"the server does not announce the extension {case.extension}")
-        for step in case.steps:
-            if step.ask.model and (why := self._why_lacking(step.ask)):
+        for probe in case.probes:
+            if probe.ask.model and (why := self._why_lacking(probe.ask)):
                 raise _Skip(why)
 
     def _announced(self) -> list[Any]:
@@ -191,13 +191,13 @@ def _what(ask: Ask) -> str:
     return f"model {ask.model}{named or (f', label {ask.label}' if ask.label else '')}"
 
 
-def _judged(step: Step, replies: list[Reply]) -> Breach | None:
+def _judged(probe: Probe, replies: list[Reply]) -> Breach | None:
     """Raises _Skip."""
-    if replies[-1].status in step.skips:
+    if replies[-1].status in probe.skips:
         raise _Skip(f"the server does not offer it: {replies[-1].short}")
-    for expected in step.expected:
+    for expected in probe.expected:
         try:
             expected.holds(replies)
         except Unmet as unmet:
-            return Breach(step.ask.line, expected.words, str(unmet))
+            return Breach(probe.ask.line, expected.words, str(unmet))
     return None

@@ -293,20 +293,3 @@ def test_a_database_that_was_taken_away_is_told_without_trying(tmp_path: Path) -
     (tmp_path / "tfaas.db").unlink()
     with pytest.raises(ConfigError, match="is missing; bring it back"):
         make_sql_storage({"url": sqlite_url(tmp_path)}, tmp_path).examine()
-
-
-def test_uploads_that_remove_each_others_versions_do_not_fill_the_cache(tmp_path: Path) -> None:
-    # Each has 20 kB.
-    storage = opened(sqlite_url(tmp_path), tmp_path, cache_max_bytes=50_000)
-    kept, same = upload(storage, "kept", b"kept"), upload(storage, "same", b"kept")
-    assert kept.checksum == same.checksum
-    upload(storage, "gone", b"gone")
-    for number in range(10):
-        last = upload(storage, "replaced", bytes([number]), keep=1)
-    for name in ("gone", "same"):
-        with storage.claim(name) as claim:
-            storage.delete(claim)
-    cached = {entry.name for entry in (tmp_path / CACHE / "sha256").iterdir()}
-    # What is still stored was used just now, and stays.
-    assert cached == {each.checksum.removeprefix("sha256:") for each in (kept, last)}
-    storage.close()

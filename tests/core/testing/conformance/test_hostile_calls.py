@@ -162,9 +162,9 @@ def filled(kind: Any, chance: random.Random, depth: int = 0) -> Any:
 @pytest.mark.parametrize("case", ALL.values(), ids=ALL)
 def test_no_expectation_raises_anything_else(case: Any) -> None:
     for seed in range(tries(10)):
-        for step in case.steps:
-            if step.ask.path.rpartition("/")[2] in _ANSWERS:
-                for reply in replies(step.ask.path, random.Random(seed)):
-                    for expected in step.expected:
+        for probe in case.probes:
+            if probe.ask.path.rpartition("/")[2] in _ANSWERS:
+                for reply in replies(probe.ask.path, random.Random(seed)):
+                    for expected in probe.expected:
                         with suppress(Unmet):
                             expected.holds([reply, reply])

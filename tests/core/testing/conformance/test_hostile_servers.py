@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tfaas_core.cli import main
-from tfaas_core.testing.conformance import Case, Outcome, Subject, cases
+from tfaas_core.testing.conformance import Case, CaseOutcome, Subject, cases
 from tfaas_core.testing.conformance.exchange import MAX_BODY_BYTES, Reply, Unmet
 from tfaas_core.testing.tries import tries
 
@@ -123,7 +123,7 @@ HOSTILE: dict[str, Talk] = {
 }
 
 
-def is_shown(outcome: Outcome) -> bool:
+def is_shown(outcome: CaseOutcome) -> bool:
     lines = str(outcome).split("\n")
     return all(line.isascii() and line.isprintable() and len(line) < 2000 for line in lines[1:])
 
@@ -218,12 +218,12 @@ def test_no_expectation_raises_anything_else(document: Any) -> None:
 
 
 def look(case: Case, replies: list[Reply]) -> None:
-    for step in case.steps:
-        for expected in step.expected:
+    for probe in case.probes:
+        for expected in probe.expected:
             with suppress(Unmet):
                 expected.holds(replies)
 
 
 def test_the_text_of_what_was_sent_can_be_shown() -> None:
-    assert all(step.ask.line.isprintable() for case in ALL for step in case.steps)
-    assert all(step.ask.line.isascii() for case in ALL for step in case.steps)
+    assert all(probe.ask.line.isprintable() for case in ALL for probe in case.probes)
+    assert all(probe.ask.line.isascii() for case in ALL for probe in case.probes)

@@ -8,7 +8,7 @@ from tfaas_core.testing.conformance.calls.asks import INFERENCE, from_b64, grpc_
 from tfaas_core.testing.conformance.case import Expectation
 from tfaas_core.testing.conformance.exchange import CODE, Ask, Reply, Unmet
 from tfaas_core.testing.conformance.expect import expectation
-from tfaas_core.testing.conformance.oip.outputs import compared
+from tfaas_core.testing.conformance.oip.outputs import check_against
 from tfaas_core.testing.conformance.oip.tensors import Tensor, read_out, tensor_bytes
 from tfaas_core.testing.conformance.words import brief
 
@@ -82,4 +82,4 @@ def compare_message(document: Any, expected: tuple[Tensor, ...]) -> None:
     for tensor in expected:
         head, content = found[tensor.name]
         sized = {**head, "shape": [int(size) for size in head["shape"]]}
-        compared(tensor, sized, read_out(head["datatype"], content))
+        check_against(tensor, sized, read_out(head["datatype"], content))

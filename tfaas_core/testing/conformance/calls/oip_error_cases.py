@@ -15,7 +15,7 @@ from tfaas_core.testing.conformance.calls.inference import (
     infer_call,
     infer_document,
 )
-from tfaas_core.testing.conformance.case import Case, Group, step
+from tfaas_core.testing.conformance.case import Case, Group, probe
 from tfaas_core.testing.conformance.exchange import Ask
 from tfaas_core.testing.conformance.models import AFFINE, PAIR
 from tfaas_core.testing.conformance.oip.asks import ROW, A, B
@@ -133,7 +133,7 @@ GRPC_ERROR_CASES = (
     _errors.must(
         "goes_on",
         "After an error, the server answers as before.",
-        step(infer_call(AFFINE), INVALID),
-        step(infer_call(AFFINE, ROW), ANSWERED),
+        probe(infer_call(AFFINE), INVALID),
+        probe(infer_call(AFFINE, ROW), ANSWERED),
     ),
 )

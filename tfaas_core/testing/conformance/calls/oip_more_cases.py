@@ -19,7 +19,7 @@ from tfaas_core.testing.conformance.calls.inference import (
     infer_document,
     of_contents,
 )
-from tfaas_core.testing.conformance.case import Case, Group, step
+from tfaas_core.testing.conformance.case import Case, Group, probe
 from tfaas_core.testing.conformance.exchange import changed
 from tfaas_core.testing.conformance.expect import NOT_OK, grows, has_json, json_where
 from tfaas_core.testing.conformance.models import AFFINE, HALVES, PAIR, TYPE_NAMES, TYPES
@@ -152,17 +152,17 @@ GRPC_REPOSITORY_CASES = (
     _repository.must(
         "load_unknown",
         "A model that is not there cannot be loaded.",
-        step(_control("Load"), ANSWERED, skips=_NOT_ALLOWED),
-        step(_control("Load", "nobody"), NOT_OK),
+        probe(_control("Load"), ANSWERED, skips=_NOT_ALLOWED),
+        probe(_control("Load", "nobody"), NOT_OK),
     ),
     _repository.must(
         "unload",
         "A model that was unloaded refuses to answer, until it is loaded again.",
-        step(_control("Unload"), ANSWERED, skips=_NOT_ALLOWED),
-        step(infer_call(PAIR, A, B), code("UNAVAILABLE", "NOT_FOUND", "INVALID_ARGUMENT")),
-        step(_control("Load"), ANSWERED),
-        step(_READY, has_json({"ready": True})),
-        step(infer_call(PAIR, A, B), calls_outputs(SUM, DIFFERENCE)),
+        probe(_control("Unload"), ANSWERED, skips=_NOT_ALLOWED),
+        probe(infer_call(PAIR, A, B), code("UNAVAILABLE", "NOT_FOUND", "INVALID_ARGUMENT")),
+        probe(_control("Load"), ANSWERED),
+        probe(_READY, has_json({"ready": True})),
+        probe(infer_call(PAIR, A, B), calls_outputs(SUM, DIFFERENCE)),
         afterwards=_control("Load"),
     ),
 )
@@ -180,9 +180,9 @@ GRPC_STATISTICS_CASES = (
     _more.must(
         "success",
         "A call that was answered counts as a success.",
-        step(_STATS, ANSWERED),
-        step(infer_call(AFFINE, ROW, model_version="2"), calls_outputs(ADDED)),
-        step(_STATS, ANSWERED, grows("one more", _successes, 1)),
+        probe(_STATS, ANSWERED),
+        probe(infer_call(AFFINE, ROW, model_version="2"), calls_outputs(ADDED)),
+        probe(_STATS, ANSWERED, grows("one more", _successes, 1)),
     ),
     _more.must(
         "unknown_model",

@@ -11,7 +11,7 @@ from tfaas_core.testing.conformance.calls.serving import (
     tensors,
     typed,
 )
-from tfaas_core.testing.conformance.case import Case, Group, step
+from tfaas_core.testing.conformance.case import Case, Group, probe
 from tfaas_core.testing.conformance.exchange import Ask
 from tfaas_core.testing.conformance.expect import has_json, json_where
 from tfaas_core.testing.conformance.models import (
@@ -88,8 +88,8 @@ PREDICT_CALL_CASES = (
     _predict.must(
         "label",
         "A label may be named.",
-        step(_affine({"version_label": STABLE}), tensors(y=_Y1)),
-        step(_affine({"version_label": CANARY}), tensors(y=_Y)),
+        probe(_affine({"version_label": STABLE}), tensors(y=_Y1)),
+        probe(_affine({"version_label": CANARY}), tensors(y=_Y)),
     ),
     _predict.must(
         "signature",
@@ -241,7 +241,7 @@ ERROR_CALL_CASES = (
     _errors.must(
         "goes_on",
         "After an error, the server answers as before.",
-        step(predict_call(PAIR, {"a": _A}), INVALID),
-        step(_affine({}), tensors(y=_Y)),
+        probe(predict_call(PAIR, {"a": _A}), INVALID),
+        probe(_affine({}), tensors(y=_Y)),
     ),
 )

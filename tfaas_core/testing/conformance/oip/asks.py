@@ -81,7 +81,7 @@ def copy_of(datatype: str, data: list[Any]) -> Tensor:
     return Tensor(f"out_{datatype.lower()}", datatype, [len(data)], data)
 
 
-def wanted(name: str, **parameters: Any) -> dict[str, Any]:
+def wanted_output(name: str, **parameters: Any) -> dict[str, Any]:
     """An output that is asked for."""
     return {"name": name, **({"parameters": parameters} if parameters else {})}
 

@@ -21,7 +21,7 @@ from tfaas_core.testing.conformance.oip.asks import (
     asking,
     infer,
     pair,
-    wanted,
+    wanted_output,
 )
 from tfaas_core.testing.conformance.oip.outputs import outputs
 from tfaas_core.testing.conformance.oip.tensors import Binary, Tensor, tensor_bytes
@@ -61,28 +61,28 @@ BINARY_CASES = (
     _binary.must(
         "output",
         "An output with binary_data is answered so.",
-        affine(1, 2, 3, outputs=[wanted("y", binary_data=True)]),
+        affine(1, 2, 3, outputs=[wanted_output("y", binary_data=True)]),
         OK,
         outputs(ADDED, form="binary"),
     ),
     _binary.must(
         "output_header",
         f"An answer with binary tensors has {HEADER_LENGTH}.",
-        affine(1, 2, 3, outputs=[wanted("y", binary_data=True)]),
+        affine(1, 2, 3, outputs=[wanted_output("y", binary_data=True)]),
         OK,
         header(HEADER_LENGTH, r"\d+$"),
     ),
     _binary.should(
         "output_content_type",
         "The Content-Type of such an answer is application/octet-stream.",
-        affine(1, 2, 3, outputs=[wanted("y", binary_data=True)]),
+        affine(1, 2, 3, outputs=[wanted_output("y", binary_data=True)]),
         OK,
         header("Content-Type", "application/octet-stream"),
     ),
     _binary.must(
         "both_ways",
         "Inputs and outputs may both be binary.",
-        infer(PAIR, A.binary, B.binary, outputs=[wanted("sum", binary_data=True)]),
+        infer(PAIR, A.binary, B.binary, outputs=[wanted_output("sum", binary_data=True)]),
         outputs(SUM, form="binary"),
     ),
     _binary.must(
@@ -96,14 +96,17 @@ BINARY_CASES = (
         "binary_data of an output overrides binary_data_output of the request.",
         pair(
             parameters={"binary_data_output": True},
-            outputs=[wanted("sum", binary_data=False), wanted("difference", binary_data=False)],
+            outputs=[
+                wanted_output("sum", binary_data=False),
+                wanted_output("difference", binary_data=False),
+            ],
         ),
         outputs(SUM, DIFFERENCE),
     ),
     _binary.must(
         "one_of_two",
         "One output may be binary, and another one JSON.",
-        pair(outputs=[wanted("difference", binary_data=True), wanted("sum")]),
+        pair(outputs=[wanted_output("difference", binary_data=True), wanted_output("sum")]),
         outputs(SUM, DIFFERENCE, form="any"),
     ),
     _binary.must(
@@ -121,7 +124,7 @@ BINARY_CASES = (
     _binary.must(
         "bytes",
         "Each element of BYTES has its length before it, as 4 bytes, and may be any bytes.",
-        infer(TEXT, _TEXT.binary, outputs=[wanted("copy", binary_data=True)]),
+        infer(TEXT, _TEXT.binary, outputs=[wanted_output("copy", binary_data=True)]),
         outputs(Tensor("copy", "BYTES", [4], _TEXTS), form="binary"),
     ),
     _binary.must(
@@ -130,7 +133,7 @@ BINARY_CASES = (
         infer(
             AFFINE,
             Tensor("x", "FP32", [0, 3], []).binary,
-            outputs=[wanted("y", binary_data=True)],
+            outputs=[wanted_output("y", binary_data=True)],
         ),
         outputs(Tensor("y", "FP32", [0, 3], []), form="any"),
     ),
@@ -140,7 +143,7 @@ BINARY_CASES = (
         infer(
             TEXT,
             Tensor("text", "BYTES", [1], [_LARGE]).binary,
-            outputs=[wanted("copy", binary_data=True)],
+            outputs=[wanted_output("copy", binary_data=True)],
         ),
         outputs(Tensor("copy", "BYTES", [1], [_LARGE]), form="binary"),
     ),

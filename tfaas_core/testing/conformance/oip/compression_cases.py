@@ -8,7 +8,7 @@ from tfaas_core.testing.conformance.case import Case, Group
 from tfaas_core.testing.conformance.exchange import changed, compressed
 from tfaas_core.testing.conformance.expect import OK, REFUSED, UNPACKED, refuses, status
 from tfaas_core.testing.conformance.models import AFFINE
-from tfaas_core.testing.conformance.oip.asks import ADDED, ROW, affine, infer, wanted
+from tfaas_core.testing.conformance.oip.asks import ADDED, ROW, affine, infer, wanted_output
 from tfaas_core.testing.conformance.oip.outputs import outputs
 from tfaas_core.testing.conformance.oip.tensors import Tensor
 
@@ -80,7 +80,7 @@ COMPRESSION_CASES = (
         "answer_of_binary",
         "An answer with binary tensors is compressed as a whole.",
         changed(
-            infer(AFFINE, _LONG["x"], outputs=[wanted("y", binary_data=True)]),
+            infer(AFFINE, _LONG["x"], outputs=[wanted_output("y", binary_data=True)]),
             {"Accept-Encoding": "gzip"},
         ),
         OK,

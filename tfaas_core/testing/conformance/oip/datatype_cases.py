@@ -8,7 +8,7 @@ from tfaas_core.testing.conformance.case import Case, Group
 from tfaas_core.testing.conformance.expect import OK, body_has, refuses, status
 from tfaas_core.testing.conformance.likeness import Near
 from tfaas_core.testing.conformance.models import AFFINE, HALVES
-from tfaas_core.testing.conformance.oip.asks import copy_of, infer, one_type, strings, wanted
+from tfaas_core.testing.conformance.oip.asks import copy_of, infer, one_type, strings, wanted_output
 from tfaas_core.testing.conformance.oip.outputs import outputs
 from tfaas_core.testing.conformance.oip.tensors import Tensor
 
@@ -63,7 +63,7 @@ def _halves(datatype: str, data: list[Any], binary: bool) -> tuple[Any, Any]:
         if name != datatype
     ]
     tensors.append(Tensor(f"in_{datatype.lower()}", datatype, [len(data)], data))
-    wants = wanted(f"out_{datatype.lower()}", binary_data=binary)
+    wants = wanted_output(f"out_{datatype.lower()}", binary_data=binary)
     ask = infer(HALVES, *((t.binary if binary else t) for t in tensors), outputs=[wants])
     return ask, outputs(copy_of(datatype, data), form="binary" if binary else "JSON")
 
@@ -128,7 +128,7 @@ DATATYPE_CASES = (
     _in_json.must(
         "texts",
         "BYTES are strings in JSON, of any letters.",
-        strings("", "plain", "Привет ☃", 'quote " and \\ and \n', outputs=[wanted("copy")]),
+        strings("", "plain", "Привет ☃", 'quote " and \\ and \n', outputs=[wanted_output("copy")]),
         outputs(Tensor("copy", "BYTES", [4], ["", "plain", "Привет ☃", 'quote " and \\ and \n'])),
     ),
     _in_json.should(
@@ -137,7 +137,7 @@ DATATYPE_CASES = (
         infer(
             "conformance_text",
             Tensor("text", "BYTES", [1], [b"\xff\xfe"]).binary,
-            outputs=[wanted("copy", binary_data=False)],
+            outputs=[wanted_output("copy", binary_data=False)],
         ),
         *refuses(),
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tfaas_core.testing.conformance.case import Case, Group, step
+from tfaas_core.testing.conformance.case import Case, Group, probe
 from tfaas_core.testing.conformance.exchange import Ask, changed, get, post
 from tfaas_core.testing.conformance.expect import OK, REFUSED, UNPACKED, refuses, status
 from tfaas_core.testing.conformance.models import AFFINE, PAIR
@@ -16,7 +16,7 @@ from tfaas_core.testing.conformance.oip.asks import (
     asking,
     infer,
     pair,
-    wanted,
+    wanted_output,
 )
 
 _errors = Group("oip.errors")
@@ -128,7 +128,7 @@ ERROR_CASES = (
     _errors.must(
         "unknown_output",
         "An output that is asked for is one of the model's.",
-        pair(outputs=[wanted("nobody")]),
+        pair(outputs=[wanted_output("nobody")]),
         *refuses(),
     ),
     _errors.should(
@@ -166,7 +166,7 @@ ERROR_CASES = (
     _errors.must(
         "goes_on",
         "After an error, the server answers as before.",
-        step(asking(AFFINE, '{"inputs": ['), REFUSED),
-        step(affine(1, 2, 3), OK),
+        probe(asking(AFFINE, '{"inputs": ['), REFUSED),
+        probe(affine(1, 2, 3), OK),
     ),
 )

@@ -14,7 +14,7 @@ from tfaas_core.testing.conformance.expect import (
     refuses,
 )
 from tfaas_core.testing.conformance.models import AFFINE, PAIR
-from tfaas_core.testing.conformance.oip.asks import affine, pair, wanted
+from tfaas_core.testing.conformance.oip.asks import affine, pair, wanted_output
 from tfaas_core.testing.conformance.oip.outputs import outputs
 from tfaas_core.testing.conformance.oip.tensors import Tensor
 
@@ -22,7 +22,7 @@ _classes = Group("oip.classification", "classification")
 
 
 def _top(k: Any, *values: float, **more: Any) -> Ask:
-    return affine(*values, outputs=[wanted("y", classification=k, **more)])
+    return affine(*values, outputs=[wanted_output("y", classification=k, **more)])
 
 
 def _elements(words: str, pattern: str) -> Expectation:
@@ -78,14 +78,14 @@ CLASSIFICATION_CASES = (
     _classes.must(
         "integers",
         "Integers of a classification have no decimals.",
-        pair(outputs=[wanted("sum", classification=1)]),
+        pair(outputs=[wanted_output("sum", classification=1)]),
         OK,
         _elements("22:1", r"22:1(:\S*)?"),
     ),
     _classes.must(
         "binary",
         "Together with binary_data, classes are a binary tensor.",
-        pair(outputs=[wanted("sum", classification=1, binary_data=True)]),
+        pair(outputs=[wanted_output("sum", classification=1, binary_data=True)]),
         OK,
         outputs(Tensor("sum", "BYTES", [1, 1], ["22:1"]), form="binary"),
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tfaas_core.testing.conformance.case import Group, Step, step
+from tfaas_core.testing.conformance.case import Group, Probe, probe
 from tfaas_core.testing.conformance.exchange import changed
 from tfaas_core.testing.conformance.expect import (
     KEPT_ALIVE,
@@ -26,7 +26,7 @@ from tfaas_core.testing.conformance.oip.asks import (
     affine,
     infer,
     pair,
-    wanted,
+    wanted_output,
 )
 from tfaas_core.testing.conformance.oip.outputs import outputs
 from tfaas_core.testing.conformance.oip.tensors import Tensor
@@ -43,8 +43,8 @@ def _data(data: Any) -> dict[str, Any]:
 _SIX = outputs(Tensor("y", "FP32", [2, 3], [3, 4, 5, 6, 7, 8]))
 
 
-def _with(**parameters: Any) -> Step:
-    return step(affine(1, 2, 3, parameters=parameters), outputs(ADDED))
+def _with(**parameters: Any) -> Probe:
+    return probe(affine(1, 2, 3, parameters=parameters), outputs(ADDED))
 
 
 INFER_CASES = (
@@ -145,13 +145,13 @@ INFER_CASES = (
     _infer.must(
         "one_output",
         "A list of outputs asks for these alone.",
-        pair(outputs=[wanted("sum")]),
+        pair(outputs=[wanted_output("sum")]),
         outputs(SUM),
     ),
     _infer.must(
         "both_outputs",
         "Outputs may be asked for in any order.",
-        pair(outputs=[wanted("difference"), wanted("sum")]),
+        pair(outputs=[wanted_output("difference"), wanted_output("sum")]),
         outputs(SUM, DIFFERENCE),
     ),
     _infer.must(
@@ -171,8 +171,8 @@ INFER_CASES = (
     _infer.should(
         "no_parameter",
         "Parameters of a request are no lists and no objects.",
-        step(affine(1, 2, 3, parameters={"note": [1]}), *refuses()),
-        step(affine(1, 2, 3, parameters={"note": {"a": 1}}), *refuses()),
+        probe(affine(1, 2, 3, parameters={"note": [1]}), *refuses()),
+        probe(affine(1, 2, 3, parameters={"note": {"a": 1}}), *refuses()),
     ),
     _infer.must(
         "timeout_and_priority",
@@ -206,14 +206,14 @@ INFER_CASES = (
     _infer.must(
         "content_type",
         "Whatever Content-Type a request has, it is read as what it is.",
-        step(
+        probe(
             changed(affine(1, 2, 3), {"Content-Type": "application/x-www-form-urlencoded"}),
             outputs(ADDED),
         ),
-        step(
+        probe(
             changed(affine(1, 2, 3), {"Content-Type": "application/octet-stream"}), outputs(ADDED)
         ),
-        step(
+        probe(
             changed(affine(1, 2, 3), {"Content-Type": "application/json; charset=utf-8"}),
             outputs(ADDED),
         ),

@@ -37,10 +37,10 @@ def _compare(
     head, data, written = found
     if form not in (written, "any"):
         raise Unmet(f"{expected.name} as {written}")
-    compared(expected, head, data)
+    check_against(expected, head, data)
 
 
-def compared(expected: Tensor, head: dict[str, Any], data: list[Any]) -> None:
+def check_against(expected: Tensor, head: dict[str, Any], data: list[Any]) -> None:
     """Raises Unmet if an output is not the one that is expected."""
     for key, value in (("datatype", expected.datatype), ("shape", expected.shape)):
         if found := difference(value, head.get(key)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tfaas_core.testing.conformance.case import Group, step
+from tfaas_core.testing.conformance.case import Group, probe
 from tfaas_core.testing.conformance.exchange import changed, get, post
 from tfaas_core.testing.conformance.expect import NOT_OK, OK, UNPACKED, json_where, refuses
 from tfaas_core.testing.conformance.models import AFFINE, PAIR
@@ -91,39 +91,39 @@ REPOSITORY_CASES = (
     _repository.must(
         "load",
         "A model that is loaded may be loaded again; the answer is a 200 once it is ready.",
-        step(changed(_LOAD, model=PAIR), OK, skips=_NOT_ALLOWED),
-        step(_READY, OK),
-        step(pair(), outputs(SUM, DIFFERENCE)),
+        probe(changed(_LOAD, model=PAIR), OK, skips=_NOT_ALLOWED),
+        probe(_READY, OK),
+        probe(pair(), outputs(SUM, DIFFERENCE)),
     ),
     _repository.must(
         "load_unknown",
         "A model that is not there cannot be loaded.",
-        step(changed(_LOAD, model=PAIR), OK, skips=_NOT_ALLOWED),
-        step(post("/v2/repository/models/conformance_unknown/load", {}), *refuses()),
+        probe(changed(_LOAD, model=PAIR), OK, skips=_NOT_ALLOWED),
+        probe(post("/v2/repository/models/conformance_unknown/load", {}), *refuses()),
     ),
     _repository.must(
         "unload",
         "A model that was unloaded is not ready, and refuses to answer, until it is loaded again.",
-        step(changed(_UNLOAD, model=PAIR), OK, skips=_NOT_ALLOWED),
-        step(_READY, NOT_OK),
-        step(pair(), NOT_OK),
-        step(_LOAD, OK),
-        step(_READY, OK),
-        step(pair(), outputs(SUM, DIFFERENCE)),
+        probe(changed(_UNLOAD, model=PAIR), OK, skips=_NOT_ALLOWED),
+        probe(_READY, NOT_OK),
+        probe(pair(), NOT_OK),
+        probe(_LOAD, OK),
+        probe(_READY, OK),
+        probe(pair(), outputs(SUM, DIFFERENCE)),
         afterwards=_LOAD,
     ),
     _repository.should(
         "unload_with_parameters",
         "Clients send the parameter unload_dependents; a model may be loaded without a body.",
-        step(
+        probe(
             changed(
                 post(f"{_CONTROL}/unload", {"parameters": {"unload_dependents": False}}), model=PAIR
             ),
             OK,
             skips=_NOT_ALLOWED,
         ),
-        step(post(f"{_CONTROL}/load", b""), OK),
-        step(pair(), outputs(SUM, DIFFERENCE)),
+        probe(post(f"{_CONTROL}/load", b""), OK),
+        probe(pair(), outputs(SUM, DIFFERENCE)),
         afterwards=_LOAD,
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tfaas_core.testing.conformance.case import Expectation, Group, step
+from tfaas_core.testing.conformance.case import Expectation, Group, probe
 from tfaas_core.testing.conformance.exchange import changed, get
 from tfaas_core.testing.conformance.expect import OK, REFUSED, grows, json_where, refuses
 from tfaas_core.testing.conformance.models import AFFINE, PAIR
@@ -31,7 +31,7 @@ def _grows(words: str, number: Callable[[Any], Any], by: int) -> Expectation:
     return grows(words, lambda document: number(_only(document)), by)
 
 
-_ROWS = step(affine(1, 2, 3, 4, 5, 6, version=1), OK)
+_ROWS = probe(affine(1, 2, 3, 4, 5, 6, version=1), OK)
 
 STATISTICS_CASES = (
     _statistics.must(
@@ -67,46 +67,48 @@ STATISTICS_CASES = (
     _statistics.must(
         "success",
         "A request that was answered counts as a success.",
-        step(_STATS, OK),
+        probe(_STATS, OK),
         _ROWS,
-        step(_STATS, OK, _grows("one more", lambda e: e["inference_stats"]["success"]["count"], 1)),
+        probe(
+            _STATS, OK, _grows("one more", lambda e: e["inference_stats"]["success"]["count"], 1)
+        ),
     ),
     _statistics.should(
         "success_time",
         "The time of a request that was answered counts, too.",
-        step(_STATS, OK),
+        probe(_STATS, OK),
         _ROWS,
-        step(
+        probe(
             _STATS, OK, _grows("a longer time", lambda e: e["inference_stats"]["success"]["ns"], 1)
         ),
     ),
     _statistics.must(
         "inferences",
         "inference_count counts rows.",
-        step(_STATS, OK),
+        probe(_STATS, OK),
         _ROWS,
-        step(_STATS, OK, _grows("two more", lambda e: e["inference_count"], 2)),
+        probe(_STATS, OK, _grows("two more", lambda e: e["inference_count"], 2)),
     ),
     _statistics.must(
         "executions",
         "execution_count counts runs.",
-        step(_STATS, OK),
+        probe(_STATS, OK),
         _ROWS,
-        step(_STATS, OK, _grows("one more", lambda e: e["execution_count"], 1)),
+        probe(_STATS, OK, _grows("one more", lambda e: e["execution_count"], 1)),
     ),
     _statistics.should(
         "failures",
         "A request that was refused, once its model was known, counts as a failure.",
-        step(_STATS, OK),
-        step(infer(AFFINE, version=1), REFUSED),
-        step(_STATS, OK, _grows("one more", lambda e: e["inference_stats"]["fail"]["count"], 1)),
+        probe(_STATS, OK),
+        probe(infer(AFFINE, version=1), REFUSED),
+        probe(_STATS, OK, _grows("one more", lambda e: e["inference_stats"]["fail"]["count"], 1)),
     ),
     _statistics.must(
         "last_inference",
         "last_inference is in milliseconds since 1970.",
-        step(_STATS, OK),
+        probe(_STATS, OK),
         _ROWS,
-        step(
+        probe(
             _STATS,
             OK,
             json_where(

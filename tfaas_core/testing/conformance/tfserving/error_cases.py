@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tfaas_core.testing.conformance.case import Case, Group, step
+from tfaas_core.testing.conformance.case import Case, Group, probe
 from tfaas_core.testing.conformance.exchange import changed, post
 from tfaas_core.testing.conformance.expect import (
     OK,
@@ -134,8 +134,8 @@ ERROR_OF_VALUES_CASES = (
     _errors.must(
         "goes_on",
         "After an error, the server answers as before.",
-        step(pair_rows([1]), REFUSED),
-        step(columns(AFFINE, [[1, 2, 3]]), OK),
+        probe(pair_rows([1]), REFUSED),
+        probe(columns(AFFINE, [[1, 2, 3]]), OK),
     ),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfaas_core.testing.conformance.case import Group, step
+from tfaas_core.testing.conformance.case import Group, probe
 from tfaas_core.testing.conformance.exchange import changed
 from tfaas_core.testing.conformance.expect import OK, body_has, header, is_json
 from tfaas_core.testing.conformance.models import AFFINE, CANARY, PAIR, STABLE
@@ -252,18 +252,18 @@ VERSION_CASES = (
     _versions.must(
         "other_label",
         "Several labels stand for several versions.",
-        step(ask_verb("predict", AFFINE, _ONE_ROW, label=CANARY), OK, _ADDED),
-        step(ask_verb("predict", AFFINE, _ONE_ROW, label=STABLE), OK, _FIRST),
+        probe(ask_verb("predict", AFFINE, _ONE_ROW, label=CANARY), OK, _ADDED),
+        probe(ask_verb("predict", AFFINE, _ONE_ROW, label=STABLE), OK, _FIRST),
     ),
     _versions.must(
         "columns",
         "Versions and labels are there for both formats.",
-        step(
+        probe(
             ask_verb("predict", AFFINE, {"inputs": [[1, 2, 3]]}, version=1),
             OK,
             is_json({"outputs": [[2.0, 3.0, 4.0]]}),
         ),
-        step(
+        probe(
             ask_verb("predict", AFFINE, {"inputs": [[1, 2, 3]]}, label=STABLE),
             OK,
             is_json({"outputs": [[2.0, 3.0, 4.0]]}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tfaas_core.testing.conformance.case import Case, Group, step
+from tfaas_core.testing.conformance.case import Case, Group, probe
 from tfaas_core.testing.conformance.exchange import Ask, changed, compressed, get, post
 from tfaas_core.testing.conformance.expect import (
     OK,
@@ -194,7 +194,7 @@ _ADDED = is_json({"predictions": [[3.0, 4.0, 5.0]]})
 
 
 def _typed(kind: str) -> Any:
-    return step(changed(_ROW, {"Content-Type": kind}), OK, _ADDED)
+    return probe(changed(_ROW, {"Content-Type": kind}), OK, _ADDED)
 
 
 HTTP_CASES = (
