@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import (
     contenders,
+    grpc_calls,
     large_upload,
     machine,
     memory,
@@ -74,6 +75,7 @@ def _measure(report: Report, given: Options, folder: Path) -> int:
         report.add(title, steps.HEADER, steps.rows(tfaas, given.seconds, folder / "steps"))
         memory_and_upload += _one_more_model(given, tfaas, bundle)
     errors = requests.errors
+    errors += grpc_calls.measure(report, given, folder)
     errors += _workers(report, given, folder)
     errors += _neighbour(report, given, folder, tiny)
     errors += _large_upload(report, given, saved, folder)

@@ -22,7 +22,7 @@ ENVIRONMENT = {
 """For all that is started: a user's Python compiles its modules once, not at each start."""
 
 _STOP_TIMEOUT_S = 15
-_URL = re.compile(r"http://\S+")
+_URL = re.compile(r"http://[^\s,]+")
 
 
 class BenchmarkFailedError(Exception):
@@ -67,6 +67,11 @@ def tfaas(
 def noop(workers: int = WORKERS) -> AbstractContextManager[Server]:
     """The no-op application on a free port, with as many workers."""
     return _running("no-op", [sys.executable, "-m", "benchmarks.noop_app", str(workers)], ROOT)
+
+
+def grpc_noop(workers: int = WORKERS) -> AbstractContextManager[Server]:
+    """The no-op of grpc.aio on a free port, with as many workers."""
+    return _running("no-op", [sys.executable, "-m", "benchmarks.grpc_noop", str(workers)], ROOT)
 
 
 @contextmanager
