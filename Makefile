@@ -41,13 +41,13 @@ lint: $(INSTALLED)
 bench: $(BENCH_INSTALLED)
 	$(BIN)/python benchmarks/run.py
 
-# After a change of a .proto file: writes codecs/protobuf/tfaas_pb2.py and protocols/protos/descriptors.binpb.
+# After a change of a .proto file: writes plugins/tfaas_plugins/protocols/protos/descriptors.binpb anew.
 proto:
 	$(PYTHON) -m venv .venv-proto
 	.venv-proto/bin/python -m pip install --quiet grpcio-tools==1.85.1
-	cd plugins && ../.venv-proto/bin/python -m grpc_tools.protoc -I. --python_out=. tfaas_plugins/codecs/protobuf/tfaas.proto
 	cd plugins && ../.venv-proto/bin/python -m grpc_tools.protoc -I. --include_imports \
-		--descriptor_set_out=tfaas_plugins/protocols/protos/descriptors.binpb tfaas_plugins/protocols/protos/*.proto
+		--descriptor_set_out=tfaas_plugins/protocols/protos/descriptors.binpb \
+		tfaas_plugins/protocols/protos/*.proto tfaas_plugins/codecs/protobuf/tfaas.proto
 	rm -rf .venv-proto
 
 clean:

@@ -31,7 +31,9 @@ HEADER = ["connections", "answers", "calls/s", "mean ms", "CPU µs a call", "err
 _COUNTS = (1, 32, 128)
 _NAME = "particles"
 _MODEL = Path(__file__).parents[1] / "backends/tfaas_backends/demo/particles.pb"
-_CALL = "/inference.GRPCInferenceService/ModelInfer"
+_INFER = "/inference.GRPCInferenceService/ModelInfer"
+_PREDICT = "/tensorflow.serving.PredictionService/Predict"
+_ROW = np.ones((1, 42), np.float32)
 _HEADERS = ["-H", "content-type: application/grpc", "-H", "te: trailers"]
 _FINISHED = re.compile(r"finished in ([0-9.]+)(ms|s), ([0-9.]+) req/s")
 _DONE = re.compile(r"requests: .* (\d+) succeeded, (\d+) failed")
@@ -47,23 +49,24 @@ class _Round(msgspec.Struct, frozen=True):
 
 
 class _Called(msgspec.Struct, frozen=True):
-    """``pid``: of the process whose children serve."""
+    """``pid``: of the process whose children serve. ``sent``: a file of what is sent."""
 
     name: str
     pid: int
     url: str
+    sent: Path
 
 
 def measure(report: Report, options: Options, folder: Path) -> int:
     """Adds the table; gives how many errors there were."""
-    with _both(folder) as both:
+    with _contenders(folder) as contenders:
         rows, errors = [], 0
         for count in _COUNTS:
-            rounds: dict[str, list[_Round]] = {one.name: [] for one in both}
+            rounds: dict[str, list[_Round]] = {one.name: [] for one in contenders}
             for _ in range(options.rounds):
-                for one in both:
-                    rounds[one.name].append(_round(one, count, options.seconds, folder))
-            noop = rounds[both[0].name]
+                for one in contenders:
+                    rounds[one.name].append(_round(one, count, options.seconds))
+            noop = rounds[contenders[0].name]
             for name, found in rounds.items():
                 rows.append(_row(count, name, found, noop))
                 errors += sum(each.errors for each in found)
@@ -85,7 +88,8 @@ def _row(count: int, name: str, found: Sequence[_Round], noop: Sequence[_Round])
 
 
 @contextmanager
-def _both(folder: Path) -> Iterator[tuple[_Called, _Called]]:
+def _contenders(folder: Path) -> Iterator[list[_Called]]:
+    """The no-op first."""
     port = _free_port()
     settings = {"plugins.grpc.port": port}
     with servers.tfaas(folder / "grpc", settings) as tfaas, servers.grpc_noop() as noop:
@@ -93,34 +97,47 @@ def _both(folder: Path) -> Iterator[tuple[_Called, _Called]]:
             files = {"model": ("model.pb", _MODEL.read_bytes())}
             http.post("/upload", data={"name": _NAME}, files=files).raise_for_status()
             (tensor,) = http.get(f"/v2/models/{_NAME}").json()["inputs"]
-        message = _message(tensor)
-        (folder / "message").write_bytes(struct.pack(">BI", 0, len(message)) + message)
-        _check(f"127.0.0.1:{port}", message)
-        yield (
-            _Called("no-op of grpc.aio", noop.pid, noop.url),
-            _Called("TFaaS, ModelInfer", tfaas.pid, f"http://127.0.0.1:{port}"),
-        )
+        messages = {_INFER: _infer(tensor["name"]), _PREDICT: _predict(tensor["name"])}
+        found = [
+            _Called("no-op of grpc.aio", noop.pid, f"{noop.url}{_INFER}", folder / "ModelInfer")
+        ]
+        for call, message in messages.items():
+            name = call.rpartition("/")[2]
+            (folder / name).write_bytes(struct.pack(">BI", 0, len(message)) + message)
+            _check(f"127.0.0.1:{port}", call, message)
+            url = f"http://127.0.0.1:{port}{call}"
+            found.append(_Called(f"TFaaS, {name}", tfaas.pid, url, folder / name))
+        yield found
 
 
-def _message(tensor: dict[str, object]) -> bytes:
-    row = np.ones((1, 42), np.float32)
-    asked = {"name": tensor["name"], "datatype": "FP32", "shape": row.shape}
+def _infer(name: str) -> bytes:
+    asked = {"name": name, "datatype": "FP32", "shape": _ROW.shape}
     request = message_class("inference.ModelInferRequest")
-    made = request(model_name=_NAME, inputs=[asked], raw_input_contents=[row.tobytes()])
+    made = request(model_name=_NAME, inputs=[asked], raw_input_contents=[_ROW.tobytes()])
     return bytes(made.SerializeToString())
 
 
-def _check(address: str, message: bytes) -> None:
+def _predict(name: str) -> bytes:
+    request = message_class("tensorflow.serving.PredictRequest")()
+    request.model_spec.name = _NAME
+    tensor = request.inputs[name]
+    tensor.dtype, tensor.tensor_content = 1, _ROW.tobytes()
+    for size in _ROW.shape:
+        tensor.tensor_shape.dim.add(size=size)
+    return bytes(request.SerializeToString())
+
+
+def _check(address: str, call: str, message: bytes) -> None:
     """To h2load, a refusal is an answer as any other. Raises grpc.RpcError."""
     import grpc
 
     with grpc.insecure_channel(address) as channel:
-        channel.unary_unary(_CALL)(message, timeout=60)
+        channel.unary_unary(call)(message, timeout=60)
 
 
-def _round(one: _Called, connections: int, seconds: int, folder: Path) -> _Round:
+def _round(one: _Called, connections: int, seconds: int) -> _Round:
     numbers = ["-c", str(connections), "-t", "1", "-m", "1", "-D", str(seconds)]
-    command = ["h2load", *numbers, "-d", str(folder / "message"), *_HEADERS, f"{one.url}{_CALL}"]
+    command = ["h2load", *numbers, "-d", str(one.sent), *_HEADERS, one.url]
     before_s = _cpu_s(one.pid)
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True)

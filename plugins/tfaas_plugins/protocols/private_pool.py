@@ -1,9 +1,10 @@
-"""A pool of messages of our own: those of other servers, whatever else is in the process.
+"""A pool of messages of our own: TFaaS's, and those of other servers, whatever else is there.
 
 Generated modules share one pool, in which there may be one message of a name. Who imports
 TensorFlow, ``tensorflow_serving`` or ``tritonclient`` beside this server has their messages there.
 Ours are made of descriptors, in a pool that nobody else sees: their names and numbers are the same,
-so that each reads the other's bytes, but their classes are not.
+so that each reads the other's bytes, but their classes are not. Nor do they ask for a version of
+protobuf, as generated modules do.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _FILE = Path(__file__).parent / "protos" / "descriptors.binpb"
 
 @cache
 def private_pool() -> Any:
-    """The DescriptorPool that holds the files of ``protos``, and what they import.
+    """The DescriptorPool that holds what ``make proto`` has read, and what that imports.
 
     It is for reflection, too: ``FindServiceByName`` has the methods of a service.
     """

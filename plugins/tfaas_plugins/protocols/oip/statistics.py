@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from functools import lru_cache
 from hashlib import sha256
+from operator import add
 from struct import Struct as Layout
 from typing import Any
 
@@ -127,12 +128,11 @@ class Statistics:
         place = self._place(digest)
         if place is None:  # of so many versions, some are not counted
             return
-        table = self._memory.bytes
-        table[place : place + DIGEST_BYTES] = digest
-        before = self._at(place)
-        sums = [a + b for a, b in zip(_tuple(before), _tuple(more), strict=True)]
-        sums[0] = max(before.last_ms, more.last_ms)
-        _NUMBERS.pack_into(table, place + DIGEST_BYTES, *sums)
+        table, at = self._memory.bytes, place + DIGEST_BYTES
+        table[place:at] = digest
+        last_ms, *before = _NUMBERS.unpack_from(table, at)
+        new_ms, *new = msgspec.structs.astuple(more)
+        _NUMBERS.pack_into(table, at, max(last_ms, new_ms), *map(add, before, new))
 
     def _place(self, digest: bytes) -> int | None:
         """Where its numbers are, or may be put; None: there is no room."""
@@ -143,10 +143,6 @@ class Statistics:
             if table[at : at + DIGEST_BYTES] in (digest, _FREE):
                 return at
         return None
-
-
-def _tuple(counts: Counts) -> tuple[int, ...]:
-    return msgspec.structs.astuple(counts)
 
 
 @lru_cache(_MOST_KEPT)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from tfaas_core.errors import BadBody, TfaasError
+from tfaas_core.errors import BadBody, TfaasError, TooLarge
 from tfaas_core.predict.predictor import Target
 from tfaas_core.tensors import Arrays
 from tfaas_plugins.codecs.values.bounds import Allowance
@@ -27,6 +28,7 @@ from tfaas_plugins.wire import LENGTH, Piece, field, fields, message_of, tag_of
 METHODS = {"tensorflow/serving/classify": "classify", "tensorflow/serving/regress": "regress"}
 """What a task may ask for."""
 
+_MOST_PIECES = 1000
 _FIRST, _SECOND = tag_of(1, LENGTH), tag_of(2, LENGTH)
 _FLOAT = struct.Struct("<f").pack
 _SCORE_TAG, _VALUE_TAG = b"\x15", b"\x0d"
@@ -100,6 +102,7 @@ def _read(body: bytes, allowance: Allowance) -> tuple[list[bytes], Examples]:
             first.append(_head(body, start, stop))
         elif tag == _SECOND:
             inputs.append((start, stop))
+            _check_pieces(inputs)
     return first, Examples(_input(body, inputs, allowance))
 
 
@@ -107,6 +110,11 @@ def _head(body: bytes, start: int, stop: int) -> bytes:
     if stop - start > MOST_HEAD_BYTES:
         raise BadBody(f"model_spec has more than {MOST_HEAD_BYTES} bytes")
     return body[start:stop]
+
+
+def _check_pieces(pieces: Sequence[object]) -> None:
+    if len(pieces) > _MOST_PIECES:
+        raise TooLarge(f"the input is in more than {_MOST_PIECES} pieces; send it whole")
 
 
 def _parts(
@@ -128,15 +136,16 @@ def _input(body: bytes, inputs: Sequence[tuple[int, int]], allowance: Allowance)
             if tag != kind:
                 kind, parts = tag, []
             parts.append((start, stop))
-    examples, contexts = [], []
+            _check_pieces(parts)
+    examples, context = [], bytearray()
     for tag, start, stop in _parts(body, parts, allowance):
         if tag == _FIRST:
             examples.append(body[start:stop])
         elif tag == _SECOND and kind == _SECOND:
-            contexts.append(body[start:stop])
+            context += body[start:stop]
     if not examples:
         raise BadBody("Input is empty.")
-    return ExampleList(b"".join(contexts), examples)
+    return ExampleList(bytes(context), examples)
 
 
 # Answers.
@@ -161,17 +170,23 @@ def _regressions(outputs: Arrays, rows: int) -> list[Piece]:
 
 
 def _classifications(outputs: Arrays, rows: int) -> list[Piece]:
-    """Row after row, so that no step is long."""
     classes, scores = classes_and_scores(outputs, rows)
+    heads: dict[bytes, bytes] = {}
     written: list[Piece] = []
     for labels, row in zip(classes, scores, strict=True):
-        found: list[Piece] = []
-        for label, score in zip(labels, row.tolist(), strict=True):
-            # Other bytes than text would break the message.
-            text = label.decode(errors="replace").encode()
-            found += field(1, [*field(1, [text]), _SCORE_TAG + _FLOAT(score)])
-        written += field(1, found)
+        found = [heads.get(label) or heads.setdefault(label, _head_of(label)) for label in labels]
+        floats = row.astype("<f4").tobytes()
+        values = [floats[at : at + 4] for at in range(0, len(floats), 4)]
+        # A row at once, so that no step is long.
+        classified = b"".join(chain.from_iterable(zip(found, values, strict=True)))
+        written += field(1, [classified])
     return written
+
+
+def _head_of(label: bytes) -> bytes:
+    """What a Class of the label is before its score; other bytes than text would break it."""
+    text = field(1, [label.decode(errors="replace").encode()])
+    return b"".join(field(1, [*text, _SCORE_TAG, bytes(4)]))[:-4]
 
 
 _RESULTS = {"classify": _classifications, "regress": _regressions}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 import numpy as np
@@ -20,6 +20,7 @@ from tfaas_plugins.protocols.tfserving.specs import read_spec, spec_of
 from tfaas_plugins.wire import LENGTH, VARINT, Piece, field, fields, message_of, tag_of, varint
 
 _SPEC, _INPUTS, _FILTER = (tag_of(number, LENGTH) for number in (1, 2, 3))
+_STRINGS_AT_ONCE = 1 << 12
 _KEY, _VALUE = tag_of(1, LENGTH), tag_of(2, LENGTH)
 
 
@@ -99,8 +100,16 @@ def tensor_pieces(array: Array, dtype: Dtype) -> list[Piece]:
         return head
     number = dtype.field.number
     if dtype.is_string:
-        return [*head, *(piece for value in array.flat for piece in field(number, [value]))]
+        return [*head, *_strings(array, number)]
     return [*head, *field(number, [_values(array, dtype)])]
+
+
+def _strings(array: Array, number: int) -> Iterator[bytes]:
+    """The fields of all strings, so many at once that putting them together takes no time."""
+    flat = array.reshape(-1)
+    for at in range(0, len(flat), _STRINGS_AT_ONCE):
+        step = flat[at : at + _STRINGS_AT_ONCE]
+        yield b"".join([piece for value in step for piece in field(number, [value])])
 
 
 def _values(array: Array, dtype: Dtype) -> Piece:

@@ -1,0 +1,98 @@
+"""A client of HTTP/2 that begins messages of gRPC, and never ends them."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+_DATA, _HEADERS, _RESET, _SETTINGS, _PING, _WINDOW_UPDATE = 0, 1, 3, 4, 6, 8
+_ACK = END_HEADERS = 4
+_FRAME_BYTES = 16_384
+_WINDOW = 65_535
+
+
+class HalfMessage:
+    """A call of ``path`` whose message announces ``announced`` bytes."""
+
+    def __init__(self, sock: socket.socket, path: str, announced: int) -> None:
+        self._sock = sock
+        self._windows = {0: _WINDOW, 1: _WINDOW}
+        self._initial = _WINDOW
+        self._rest = b""
+        self._unsent = struct.pack(">BI", 0, announced)
+        self.is_over = False
+        fields = {":method": "POST", ":scheme": "http", ":path": path, ":authority": "x"}
+        fields |= {"te": "trailers", "content-type": "application/grpc"}
+        head = b"".join(_literal(name.encode(), value.encode()) for name, value in fields.items())
+        sock.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _frame(_SETTINGS, 0, 0, b""))
+        sock.sendall(_frame(_HEADERS, END_HEADERS, 1, head))
+
+    def send(self, size: int, within_s: float = 30) -> int:
+        """Sends so many bytes of it, as far as the server takes them; gives how many."""
+        sent, end_s = 0, time.monotonic() + within_s
+        while sent < size and not self.is_over and time.monotonic() < end_s:
+            free = min(*self._windows.values(), _FRAME_BYTES, size - sent)
+            if free > 0:
+                piece = (self._unsent + bytes(free))[:free]
+                self._unsent = self._unsent[free:]
+                self._sock.sendall(_frame(_DATA, 0, 1, piece))
+                sent += free
+                for stream in self._windows:
+                    self._windows[stream] -= free
+            self.look(0.0 if free > 0 else 0.2)
+        return sent
+
+    def look(self, within_s: float) -> None:
+        """Reads what the server says meanwhile."""
+        self._sock.settimeout(max(within_s, 0.0001))
+        try:
+            came = self._sock.recv(65_536)
+        except TimeoutError:
+            return
+        except OSError:
+            came = b""
+        self.is_over |= came == b""
+        self._rest += came
+        self._sock.settimeout(30)
+        while len(self._rest) >= 9 and len(self._rest) >= 9 + _size(self._rest):
+            size = _size(self._rest)
+            frame, self._rest = self._rest[: 9 + size], self._rest[9 + size :]
+            self._take(frame[3], frame[4], int.from_bytes(frame[5:9], "big"), frame[9:])
+
+    def _take(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
+        if kind == _WINDOW_UPDATE:
+            self._windows[stream] += int.from_bytes(payload, "big")
+        elif kind == _SETTINGS and not flags & 1:
+            for at in range(0, len(payload), 6):
+                key, value = struct.unpack(">HI", payload[at : at + 6])
+                if key == _ACK:  # the initial window
+                    self._windows[1] += value - self._initial
+                    self._initial = value
+            self._sock.sendall(_frame(_SETTINGS, 1, 0, b""))
+        elif kind == _PING and not flags & 1:
+            self._sock.sendall(_frame(_PING, 1, 0, payload))
+        elif kind in (_HEADERS, _RESET):
+            self.is_over = True
+
+
+@contextmanager
+def half_message(address: str, path: str, announced: int) -> Iterator[HalfMessage]:
+    """One on a connection of its own."""
+    host, _, port = address.rpartition(":")
+    with closing(socket.create_connection((host, int(port)))) as sock:
+        yield HalfMessage(sock, path, announced)
+
+
+def _size(frame: bytes) -> int:
+    return int.from_bytes(frame[:3], "big")
+
+
+def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+def _literal(name: bytes, value: bytes) -> bytes:
+    return b"\x00" + bytes([len(name)]) + name + bytes([len(value)]) + value

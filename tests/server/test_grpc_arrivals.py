@@ -1,0 +1,75 @@
+"""Messages of gRPC that are begun and never ended: what they take, and whom they hold up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from tests.server.grpc_calls import INFER, address, called, channel_to, method
+from tests.server.half_messages import HalfMessage, half_message
+from tfaas_core.testing.clients import fake_server
+from tfaas_core.testing.waiting import until
+
+PORT = "plugins.grpc.port=0"
+ONE = "server.workers=1"
+MB = 1_000_000
+
+
+def test_without_leave_hardly_anything_of_a_message_is_taken(tmp_path: Path) -> None:
+    tokens = 'plugins.token_guard.tokens={ alice = "of-alice" }'
+    with (
+        fake_server(tmp_path, PORT, ONE, tokens) as server,
+        half_message(address(server), INFER, 60 * MB) as call,
+    ):
+        assert call.send(60 * MB) < MB
+        assert call.is_over
+
+
+def test_half_messages_take_no_more_memory_than_they_may(tmp_path: Path) -> None:
+    room = f"limits.max_bytes_in_flight={100 * MB}"
+    with fake_server(tmp_path, PORT, ONE, room) as server, ExitStack() as calls:
+        (worker,) = server.workers()
+        before = worker.memory_info().rss
+        half = [
+            calls.enter_context(half_message(address(server), INFER, 60 * MB)) for _ in range(6)
+        ]
+        for call in half:
+            call.send(50 * MB)
+        until(lambda: any(is_over(call) for call in half))
+        until(lambda: "messages that are still to come have taken" in server.log.read_text())
+        until(lambda: worker.memory_info().rss < before + 300 * MB)
+        with channel_to(server) as channel:
+            assert called(channel, method("ServerLive"))
+
+
+def is_over(call: HalfMessage) -> bool:
+    call.look(0.01)
+    return call.is_over
+
+
+def test_calls_without_a_message_make_room_for_others(tmp_path: Path) -> None:
+    is_over = threading.Event()
+
+    def silence() -> Iterator[bytes]:
+        is_over.wait(60)
+        yield b""
+
+    most = "limits.max_connections=20"
+    with fake_server(tmp_path, PORT, ONE, most) as server, channel_to(server) as channel:
+        silent = [channel.stream_unary(INFER).future(silence()) for _ in range(20)]
+        with channel_to(server) as other:
+            until(lambda: answers(other))
+        assert sum(call.done() for call in silent) == 1
+        is_over.set()
+
+
+def answers(channel: Any) -> bool:
+    try:
+        return called(channel, method("ServerLive"), wait_for_ready=True) != b""
+    except grpc.RpcError:
+        return False
