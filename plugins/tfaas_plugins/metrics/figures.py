@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,21 +24,24 @@ _STEP_S = 10.0
 class Counts:
     """All cells at one moment, or what was counted between two; float64 ``[cells]``."""
 
-    def __init__(self, totals: NDArray[np.float64], series: Iterable[Series]) -> None:
+    def __init__(
+        self, totals: NDArray[np.float64], of_family: Mapping[f.Family, Sequence[Series]]
+    ) -> None:
         self._totals = totals
-        self._series = series
+        self._of_family = of_family
 
     def of(self, family: f.Family) -> Iterator[tuple[tuple[str, ...], NDArray[np.float64]]]:
         """The labels and cells of each series."""
-        for each in self._series:
-            if each.family is family and each.at + family.cells <= len(self._totals):
+        for each in self._of_family[family]:
+            if each.at + family.cells <= len(self._totals):
                 yield each.labels, self._totals[each.at : each.at + family.cells]
 
     def sum(self, family: f.Family) -> NDArray[np.float64]:
         """Its cells, of all series together."""
-        total = np.zeros(family.cells)
-        for _labels, cells in self.of(family):
-            total += cells
+        end = len(self._totals) - family.cells
+        at = np.array([each.at for each in self._of_family[family] if each.at <= end], np.int64)
+        cells: NDArray[np.float64] = self._totals[at[:, None] + np.arange(family.cells)]
+        total: NDArray[np.float64] = cells.sum(axis=0)
         return total
 
 
@@ -53,11 +56,11 @@ class Figures:
     def totals(self) -> NDArray[np.float64]:
         """All cells, as they are now."""
         self._directory.read()
-        return self._all.totals(self._directory)
+        return self._all.totals(self._directory.series, self._directory.next_cell)
 
     def counts(self, totals: NDArray[np.float64]) -> Counts:
         """``totals``, by families."""
-        return Counts(totals, self._directory.series)
+        return Counts(totals, self._directory.of_family)
 
     def difference(self, totals: NDArray[np.float64], before: NDArray[np.float64]) -> Counts:
         """What was counted since ``before``."""
