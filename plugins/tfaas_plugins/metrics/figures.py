@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,8 +48,12 @@ class Counts:
 class Figures:
     """What an HTTP worker knows of all; its methods belong to the event loop."""
 
-    def __init__(self, memory: SharedMemory, directory: Directory) -> None:
+    def __init__(
+        self, memory: SharedMemory, directory: Directory, is_model: Callable[[str], bool]
+    ) -> None:
+        """``is_model`` tells whether a model of this name is still stored."""
         self._directory = directory
+        self._is_model = is_model
         self._all = AllCells(memory)
         self._before = deque([(time.monotonic(), self.totals())])
 
@@ -87,13 +91,15 @@ class Figures:
         }
 
     def of_models(self) -> dict[str, dict[str, Any]]:
-        """For ``GET /status``: of each model that was asked since the server started.
+        """For ``GET /status``: of each stored model that was asked since the server started.
 
         ``requests`` and ``errors`` are since then, all else is of the last minute.
         """
         now = self.counts(self.totals())
         found: dict[str, dict[str, Any]] = {}
         for (model, _version, _codec, status), cells in now.of(f.PREDICTIONS):
+            if model not in found and not self._is_model(model):
+                continue
             own = found.setdefault(model, {"requests": 0, "errors": 0})
             own["requests"] += int(cells[0])
             own["errors"] += int(cells[0]) if status >= "400" else 0
@@ -105,7 +111,6 @@ class Figures:
         for (model,), cells in now.of(f.LAST_USED):
             if model in found:
                 found[model]["last_used_s"] = round(max(0.0, time.time() - float(cells[0])), 1)
-        found.pop("", None)
         return found
 
     def _last_minute(self) -> tuple[float, Counts]:
