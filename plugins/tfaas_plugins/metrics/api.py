@@ -12,7 +12,7 @@ from tfaas_core import __version__
 from tfaas_core.route import Request, Response, json_response, visible_models
 from tfaas_core.shared_memory import SharedMemory
 from tfaas_plugins.metrics import families as f
-from tfaas_plugins.metrics.cells import AllCells, float_cells
+from tfaas_plugins.metrics.cells import AllCells
 from tfaas_plugins.metrics.directory import OTHER, Directory
 from tfaas_plugins.metrics.exposition import OPEN_METRICS, TEXT, Exposition, text, without
 from tfaas_plugins.metrics.figures import Figures
@@ -42,6 +42,7 @@ class MetricsApi:
         self._history = History(memory)
         self._last_look = LastLook(memory)
         self._exposition = Exposition()
+        self._turn = asyncio.Lock()
         self._writing: dict[bool, asyncio.Task[bytes]] = {}
 
     async def metrics(self, request: Request) -> Response:
@@ -77,17 +78,18 @@ class MetricsApi:
         return await asyncio.shield(task)
 
     async def _write(self, is_open: bool) -> bytes:
-        self._directory.read()
-        self._exposition.learn(self._directory.series)
-        blocks = self._exposition.snapshot()
-        cells = self._directory.next_cell, float_cells(self._directory)
-        seen = self._seen(self._last_look.read())
+        # One after another: in a thread, what one has learnt is not in the totals of another.
+        async with self._turn:
+            self._directory.read()
+            series, used = list(self._directory.series), self._directory.next_cell
+            seen = self._seen(self._last_look.read())
 
-        def write() -> bytes:
-            exemplars = self._all.exemplars() if is_open else None
-            return text(blocks, self._all.of(*cells), seen, exemplars)
+            def write() -> bytes:
+                blocks = self._exposition.blocks(series)
+                exemplars = self._all.exemplars() if is_open else None
+                return text(blocks, self._all.totals(series, used), seen, exemplars)
 
-        return await asyncio.to_thread(write)
+            return await asyncio.to_thread(write)
 
     def _seen(self, look: Look) -> list[tuple[f.Family, _Samples]]:
         states = Counter(each.state for each in look.models)

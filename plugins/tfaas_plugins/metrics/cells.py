@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tfaas_core.shared_memory import SharedMemory
-from tfaas_plugins.metrics.directory import Directory
+from tfaas_plugins.metrics.directory import Series
 from tfaas_plugins.metrics.families import LAST_USED
 from tfaas_plugins.metrics.shared import (
     CELLS_BYTES,
@@ -75,20 +76,21 @@ class AllCells:
         self.workers = (len(memory.bytes) - REGIONS_AT) // REGION_BYTES
         """There is a region for each."""
 
-    def totals(self, directory: Directory) -> NDArray[np.float64]:
-        """float64 ``[cells]``: each cell, counts and sums alike; those of LAST_USED are the
-        latest."""
-        return self.of(directory.next_cell, float_cells(directory))
+    def totals(self, series: Sequence[Series], used: int) -> NDArray[np.float64]:
+        """float64 ``[used]``: each cell, counts and sums alike; those of LAST_USED are the latest.
 
-    def of(self, used: int, floats: tuple[list[int], list[int]]) -> NDArray[np.float64]:
-        """As ``totals``, of the first ``used`` cells; ``floats`` is what ``float_cells`` gave."""
-        sums, latest = floats
-        counts = np.stack([self._region(n, used, np.int64) for n in range(self.workers)])
-        numbers = np.stack([self._region(n, used, np.float64) for n in range(self.workers)])
-        totals: NDArray[np.float64] = counts.sum(axis=0).astype(np.float64)
-        totals[sums] = numbers[:, sums].sum(axis=0)
-        totals[latest] = numbers[:, latest].max(axis=0)
-        return totals
+        ``series`` are all whose cells are below ``used``.
+        """
+        totals = np.zeros(used, np.int64)
+        for worker in range(self.workers):
+            totals += self._region(worker, used, np.int64)
+        told = totals.astype(np.float64)
+        sums = [each.at + each.family.cells - 1 for each in series if each.family.bounds]
+        latest = [each.at for each in series if each.family is LAST_USED]
+        numbers = [self._region(worker, used, np.float64) for worker in range(self.workers)]
+        told[sums] = sum(each[sums] for each in numbers)
+        told[latest] = np.max([each[latest] for each in numbers], axis=0)
+        return told
 
     def exemplars(self) -> dict[int, Exemplar]:
         """The last one of each cell that has any."""
@@ -106,9 +108,3 @@ class AllCells:
     def _region(self, worker: int, used: int, dtype: Any) -> NDArray[Any]:
         assert used <= MOST_CELLS
         return np.frombuffer(self._bytes, dtype, used, REGIONS_AT + worker * REGION_BYTES)
-
-
-def float_cells(directory: Directory) -> tuple[list[int], list[int]]:
-    """The cells of sums, and of LAST_USED."""
-    sums = [each.at + each.family.cells - 1 for each in directory.series if each.family.bounds]
-    return sums, [each.at for each in directory.series if each.family is LAST_USED]

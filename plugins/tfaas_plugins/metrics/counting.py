@@ -58,8 +58,7 @@ class Counting(Observer):
         self._counts, self._sums = cells.counts, cells.sums
         self._is_model = is_model
         self._places: dict[_Key, _Places] = {}
-        self._received = directory.find(f.RECEIVED)
-        self._sent = directory.find(f.SENT)
+        self._received = self._sent = NOWHERE
 
     def finished(self, outcomes: Sequence[Outcome]) -> None:
         """Counts them; this is on the way of every request, so it says little by little."""
@@ -99,8 +98,7 @@ class Counting(Observer):
             run_s, wait_s = visit.run_s, visit.wait_s or 0.0
         if shared:
             self._ran(shared_by, shared, wait_s, run_s)
-        counts[self._received] += received
-        counts[self._sent] += sent
+        self._count_bytes(received, sent)
 
     def audited(self, answer: Answered) -> None:
         """Counts it if it is an upload."""
@@ -146,6 +144,13 @@ class Counting(Observer):
         self._counts[at + bisect_left(_ROWS, rows)] += 1
         self._sums[at + _ROWS_SUM] += rows
 
+    def _count_bytes(self, received: int, sent: int) -> None:
+        if NOWHERE in (self._received, self._sent):
+            self._received = self._directory.find(f.RECEIVED)
+            self._sent = self._directory.find(f.SENT)
+        self._counts[self._received] += received
+        self._counts[self._sent] += sent
+
     def _ran(self, places: _Places, requests: int, wait_s: float, run_s: float) -> None:
         counts, sums = self._counts, self._sums
         for at, seconds in ((places.waits, wait_s), (places.runs, run_s)):
@@ -174,7 +179,8 @@ class Counting(Observer):
                 *(find(each, model) for each in (f.DURATIONS, f.WAITS, f.RUNS, f.BATCHES)),
             )
         # What clients make up is not kept, nor what found no place, and may find one the next time.
-        if (is_known or name == "") and method in _METHODS and request != NOWHERE:
+        found = msgspec.structs.astuple(places) if codec else (request,)
+        if (is_known or name == "") and method in _METHODS and NOWHERE not in found:
             if len(self._places) >= _MOST_PLACES:
                 self._places.clear()
             self._places[key] = places

@@ -61,12 +61,13 @@ class Directory:
         self._bytes = memory.bytes
         self._cells: dict[tuple[Family, tuple[str, ...]], int] = {}
         self._models: set[str] = set()
-        self._counts = dict.fromkeys(KEPT, 0)
         self._read_bytes = 0
         self.next_cell = _FIRST
         """All cells below are of some series."""
         self.series: list[Series] = []
         """All that there are; those that come are appended."""
+        self.of_family: dict[Family, list[Series]] = {family: [] for family in KEPT}
+        """The same, of each family."""
         self.read()
 
     def read(self) -> None:
@@ -134,14 +135,14 @@ class Directory:
     def _has_room(self, family: Family, is_other: bool) -> bool:
         reserve = 0 if is_other else _RESERVE
         return (
-            self._counts[family] < _MOST_OF_FAMILY - reserve
+            len(self.of_family[family]) < _MOST_OF_FAMILY - reserve
             and self.next_cell + family.cells < MOST_CELLS - reserve
         )
 
     def _learn(self, series: Series) -> None:
         self._cells[series.family, series.labels] = series.at
         self.series.append(series)
-        self._counts[series.family] += 1
+        self.of_family[series.family].append(series)
         self.next_cell += series.family.cells
         if series.family.has_model and series.labels[0] not in ("", OTHER):
             self._models.add(series.labels[0])

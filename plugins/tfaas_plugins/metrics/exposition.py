@@ -34,22 +34,22 @@ class _Block(msgspec.Struct):
 
 
 class Exposition:
-    """Keeps what does not change between two scrapes."""
+    """Keeps what does not change between two scrapes. One at a time may use it."""
 
     def __init__(self) -> None:
         self._blocks: dict[Family, _Block] = {family: _Block() for family in KEPT}
         self._known = 0
 
-    def learn(self, series: Sequence[Series]) -> None:
-        """Takes note of all series that there are; those at the beginning are known."""
+    def blocks(self, series: Sequence[Series]) -> Mapping[Family, tuple[str, list[int]]]:
+        """What ``text`` needs: of each family, the template of all lines, and the first cells.
+
+        ``series`` are all that there are, those that were there before in the same order.
+        """
         for each in series[self._known :]:
             block = self._blocks[each.family]
             block.template.append(_template(each.family, each.labels))
             block.at.append(each.at)
         self._known = len(series)
-
-    def snapshot(self) -> Mapping[Family, tuple[str, list[int]]]:
-        """What ``text`` needs in a thread, while more may be learnt."""
         return {
             family: ("".join(block.template), list(block.at))
             for family, block in self._blocks.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,40 +24,47 @@ _STEP_S = 10.0
 class Counts:
     """All cells at one moment, or what was counted between two; float64 ``[cells]``."""
 
-    def __init__(self, totals: NDArray[np.float64], series: Iterable[Series]) -> None:
+    def __init__(
+        self, totals: NDArray[np.float64], of_family: Mapping[f.Family, Sequence[Series]]
+    ) -> None:
         self._totals = totals
-        self._series = series
+        self._of_family = of_family
 
     def of(self, family: f.Family) -> Iterator[tuple[tuple[str, ...], NDArray[np.float64]]]:
         """The labels and cells of each series."""
-        for each in self._series:
-            if each.family is family and each.at + family.cells <= len(self._totals):
+        for each in self._of_family[family]:
+            if each.at + family.cells <= len(self._totals):
                 yield each.labels, self._totals[each.at : each.at + family.cells]
 
     def sum(self, family: f.Family) -> NDArray[np.float64]:
         """Its cells, of all series together."""
-        total = np.zeros(family.cells)
-        for _labels, cells in self.of(family):
-            total += cells
+        end = len(self._totals) - family.cells
+        at = np.array([each.at for each in self._of_family[family] if each.at <= end], np.int64)
+        cells: NDArray[np.float64] = self._totals[at[:, None] + np.arange(family.cells)]
+        total: NDArray[np.float64] = cells.sum(axis=0)
         return total
 
 
 class Figures:
     """What an HTTP worker knows of all; its methods belong to the event loop."""
 
-    def __init__(self, memory: SharedMemory, directory: Directory) -> None:
+    def __init__(
+        self, memory: SharedMemory, directory: Directory, is_model: Callable[[str], bool]
+    ) -> None:
+        """``is_model`` tells whether a model of this name is still stored."""
         self._directory = directory
+        self._is_model = is_model
         self._all = AllCells(memory)
         self._before = deque([(time.monotonic(), self.totals())])
 
     def totals(self) -> NDArray[np.float64]:
         """All cells, as they are now."""
         self._directory.read()
-        return self._all.totals(self._directory)
+        return self._all.totals(self._directory.series, self._directory.next_cell)
 
     def counts(self, totals: NDArray[np.float64]) -> Counts:
         """``totals``, by families."""
-        return Counts(totals, self._directory.series)
+        return Counts(totals, self._directory.of_family)
 
     def difference(self, totals: NDArray[np.float64], before: NDArray[np.float64]) -> Counts:
         """What was counted since ``before``."""
@@ -84,13 +91,15 @@ class Figures:
         }
 
     def of_models(self) -> dict[str, dict[str, Any]]:
-        """For ``GET /status``: of each model that was asked since the server started.
+        """For ``GET /status``: of each stored model that was asked since the server started.
 
         ``requests`` and ``errors`` are since then, all else is of the last minute.
         """
         now = self.counts(self.totals())
         found: dict[str, dict[str, Any]] = {}
         for (model, _version, _codec, status), cells in now.of(f.PREDICTIONS):
+            if model not in found and not self._is_model(model):
+                continue
             own = found.setdefault(model, {"requests": 0, "errors": 0})
             own["requests"] += int(cells[0])
             own["errors"] += int(cells[0]) if status >= "400" else 0
@@ -102,7 +111,6 @@ class Figures:
         for (model,), cells in now.of(f.LAST_USED):
             if model in found:
                 found[model]["last_used_s"] = round(max(0.0, time.time() - float(cells[0])), 1)
-        found.pop("", None)
         return found
 
     def _last_minute(self) -> tuple[float, Counts]:

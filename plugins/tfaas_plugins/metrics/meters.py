@@ -29,7 +29,7 @@ class Meters:
         self._cells = Cells(memory, host.worker)
         kind = NamingCounting if names_all else Counting
         self.counting = kind(directory, self._cells, self._is_model)
-        self.figures = Figures(memory, directory)
+        self.figures = Figures(memory, directory, self._is_model)
         self.sampler = Sampler(host, memory, self.figures, self.counting)
         self.api = MetricsApi(host, memory, directory, self.figures)
 
@@ -44,6 +44,8 @@ class Meters:
         return timed(self._host.storage, self.counting.stored)
 
     def _is_model(self, name: str) -> bool:
+        if not name:
+            return False
         try:
             self._host.catalog.model(name)
         except TfaasError:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tfaas_core.errors import TfaasError
 from tfaas_core.shared_memory import SharedMemory
+from tfaas_core.system.one_line import described
 from tfaas_plugins.metrics import families as f
 from tfaas_plugins.metrics.counting import Counting
 from tfaas_plugins.metrics.directory import try_lock
@@ -62,11 +64,19 @@ class Sampler:
                     self._is_chosen = True
                     await self._look()
                 self._sample()
-            except Exception:
-                if not self._has_failed:
-                    _log.exception("the server cannot be looked at; told once")
-                self._has_failed = True
+            except Exception as error:
+                self._tell_of(error)
+            else:
+                self._has_failed = False
             await asyncio.sleep(INTERVAL_S - time.monotonic() % INTERVAL_S)
+
+    def _tell_of(self, error: Exception) -> None:
+        """Once, until it goes on."""
+        is_usual = isinstance(error, TfaasError | OSError | RuntimeError)  # no thread is left, say
+        if not self._has_failed:
+            told = None if is_usual else error
+            _log.warning("the server cannot be looked at: %s", described(error), exc_info=told)
+        self._has_failed = True
 
     async def _look(self) -> None:
         now_s = time.monotonic()

@@ -11,7 +11,7 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics import parser as open_parser
 from prometheus_client.parser import text_string_to_metric_families
 from tfaas_plugins.metrics import families as f
-from tfaas_plugins.metrics.cells import AllCells, Cells, float_cells
+from tfaas_plugins.metrics.cells import AllCells, Cells
 from tfaas_plugins.metrics.counting import Counting
 from tfaas_plugins.metrics.directory import Directory
 from tfaas_plugins.metrics.exposition import Exposition, Samples, text
@@ -51,10 +51,9 @@ def answer(
 
 def scrape(shared: SharedMemory, seen: Samples = (), is_open: bool = False) -> str:
     directory, exposition, cells = Directory(shared), Exposition(), AllCells(shared)
-    exposition.learn(directory.series)
-    totals = cells.of(directory.next_cell, float_cells(directory))
+    totals = cells.totals(directory.series, directory.next_cell)
     exemplars = cells.exemplars() if is_open else None
-    return text(exposition.snapshot(), totals, seen, exemplars).decode()
+    return text(exposition.blocks(directory.series), totals, seen, exemplars).decode()
 
 
 def parsed(said: str, is_open: bool = False) -> dict[str, Metric]:
@@ -136,12 +135,12 @@ def test_a_thousand_models_are_written_within_50_ms() -> None:
             for status in (200, 422):
                 counting.finished([answer(f"model-{model:04}", status)])
     directory, exposition, cells = Directory(shared), Exposition(), AllCells(shared)
-    exposition.learn(directory.series)
+    blocks = exposition.blocks(directory.series)
     took_s = []
     for _ in range(10):
         begin_s = time.thread_time()
-        totals = cells.of(directory.next_cell, float_cells(directory))
-        said = text(exposition.snapshot(), totals, ())
+        totals = cells.totals(directory.series, directory.next_cell)
+        said = text(blocks, totals, ())
         took_s.append(time.thread_time() - begin_s)
     assert said.count(b"tfaas_prediction_duration_seconds_count{") == 1000
     assert min(took_s) < LIMIT_S
