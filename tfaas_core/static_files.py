@@ -45,9 +45,9 @@ class StaticFiles(Iterable[Route]):
     type; texts are UTF-8. Clients ask each time whether a file has changed, by ``ETag`` or
     ``Last-Modified``, and get it again only then.
 
-    ``right``: what it takes to see the files, as in ``Route``. ``headers``: what each answer has,
-    like a ``Content-Security-Policy`` other than that which pages have by default. Raises
-    NotADirectoryError.
+    ``right``: what it takes to see the files, and ``public``: whether everybody may, as in
+    ``Route``. ``headers``: what each answer has, like a ``Content-Security-Policy`` other than that
+    which pages have by default. Raises NotADirectoryError.
     """
 
     def __init__(
@@ -56,12 +56,14 @@ class StaticFiles(Iterable[Route]):
         folder: str | os.PathLike[str],
         right: Right | None = None,
         headers: Mapping[str, str] = MappingProxyType({}),
+        public: bool = False,
     ) -> None:
         if not os.path.isdir(folder):
             raise NotADirectoryError(f"there is no folder {os.fspath(folder)!r} to serve at {path}")
         self._path = path.rstrip("/")
         self._folder = Path(os.path.realpath(folder))
         self._right: Right | None = right
+        self._public = public
         self._headers = dict(headers)
         self._media_types = mimetypes.MimeTypes()
         for suffix, media_type in _TYPES.items():
@@ -69,7 +71,7 @@ class StaticFiles(Iterable[Route]):
 
     def __iter__(self) -> Iterator[Route]:
         for path in (self._path or "/", f"{self._path}/{{{_FIELD}...}}"):
-            yield Route(path, ("GET",), self._answer, right=self._right)
+            yield Route(path, ("GET",), self._answer, right=self._right, public=self._public)
 
     async def _answer(self, request: Request) -> Response:
         name = request.path_fields.get(_FIELD, "")

@@ -278,3 +278,8 @@ def tfaas_register_routes():
         install_plugin(name, source.replace("FOLDER", repr(str(tmp_path))))
     with pytest.raises(PluginError, match="both claim the route `GET /ui`"):
         at_rest(load_config(environ={})).routes()
+
+
+def test_files_that_are_public_are_so_on_each_path(tmp_path: Path) -> None:
+    assert [route.public for route in StaticFiles("/ui", tmp_path)] == [False, False]
+    assert [route.public for route in StaticFiles("/ui", tmp_path, public=True)] == [True, True]

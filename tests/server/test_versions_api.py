@@ -31,6 +31,25 @@ def test_versions_are_listed_with_what_points_at_them(ladder: Ladder) -> None:
         assert ladder.ask("GET", f"/versions/{record['version']}").json() == record
 
 
+def test_a_version_shows_its_class_labels_and_its_examples(
+    server: RunningServer, scale_graph: ScaleGraph
+) -> None:
+    first = b'{"example": [{"values": [1, 2, 3]}, {"values": [1, 1, 1], "outputs": [2, 2, 2]}]}'
+    parts = {"labels": b"x\ny\nz\n", "params": first}
+    assert server.upload("told", scale_graph(2.0), **parts).status_code == 200
+    assert server.upload("told", scale_graph(3.0)).status_code == 200
+    told, bare = (f"/models/told/versions/{number}" for number in (1, 2))
+    assert server.http.get(f"{told}/class_labels").json() == ["x", "y", "z"]
+    assert server.http.get(f"{told}/examples").json() == [
+        {"values": [1, 2, 3], "tolerance": 0.0001},
+        {"values": [1, 1, 1], "outputs": [2, 2, 2], "tolerance": 0.0001},
+    ]
+    assert server.http.get(f"{bare}/class_labels").json() == []
+    assert server.http.get(f"{bare}/examples").json() == []
+    assert error(server.http.get("/models/told/versions/9/examples")) == (404, "unknown_version")
+    server.http.delete("/delete/told")
+
+
 def test_the_bundle_of_a_version_uploads_to_the_same_answers(
     ladder: Ladder, server: RunningServer
 ) -> None:

@@ -9,6 +9,7 @@ from tfaas_core.errors import BadBody, DoesNotFit
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
 from tfaas_core.json_text import read_fields_of
+from tfaas_core.models.examples import Example, examples_of
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.versions import Model, check_number, number_of
 from tfaas_core.route import Request, Response, Route, json_response
@@ -52,6 +53,15 @@ class VersionsApi:
         version = await self._host.publisher.roll_back(request.path_fields["name"], number)
         return self._answer(request, version.version)
 
+    async def class_labels(self, request: Request) -> Response:
+        """``GET /models/NAME/versions/3/class_labels``: the names of its outputs, in order."""
+        return json_response(self._version(request, _number(request)).labels)
+
+    async def examples(self, request: Request) -> Response:
+        """``GET /models/NAME/versions/3/examples``: those that it carries."""
+        examples = examples_of(self._version(request, _number(request)))
+        return json_response([_shown_example(example) for example in examples])
+
     async def labels(self, request: Request) -> Response:
         """``GET /models/NAME/labels``: the numbers that they name, by label."""
         return json_response(dict(sorted(self._model(request).pointers.labels.items())))
@@ -88,6 +98,11 @@ def _shown(model: Model, version: ModelVersion) -> dict[str, Any]:
     }
 
 
+def _shown_example(example: Example) -> dict[str, Any]:
+    expected = {} if example.outputs is None else {"outputs": example.outputs}
+    return example.document | expected | {"tolerance": example.tolerance}
+
+
 def _number(request: Request) -> int:
     return number_of(request.path_fields["version"])
 
@@ -110,6 +125,8 @@ def tfaas_register_routes(host: Host) -> Iterable[Route]:
         Route("/models/{name}/versions/{version}", ("GET",), api.show),
         Route("/models/{name}/versions/{version}", ("DELETE",), api.delete, right="delete"),
         Route("/models/{name}/versions/{version}/download", ("GET",), api.download),
+        Route("/models/{name}/versions/{version}/class_labels", ("GET",), api.class_labels),
+        Route("/models/{name}/versions/{version}/examples", ("GET",), api.examples),
         Route("/models/{name}/rollback", ("POST",), api.roll_back, right="upload"),
         Route("/models/{name}/labels", ("GET",), api.labels),
         Route("/models/{name}/labels/{label}", ("PUT",), api.label, right="upload"),
