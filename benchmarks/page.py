@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import tempfile
 from pathlib import Path
 from statistics import median
@@ -12,7 +13,8 @@ from tfaas_plugins import page as page_plugin
 
 from benchmarks.options import parse
 from benchmarks.report import Report
-from tests.chromium import FLAGS, chromium
+from benchmarks.servers import BenchmarkFailedError
+from tests.chromium import FLAGS
 from tfaas_core.testing.server import running_server
 
 _SITE = Path(page_plugin.__file__).parent / "site"
@@ -55,10 +57,13 @@ def weight() -> list[list[str]]:
 
 def main() -> None:
     options = parse(__doc__)
+    binary = shutil.which("chromium")
+    if binary is None:
+        raise BenchmarkFailedError("no chromium: apt-get install chromium")
     report = Report()
     report.add("The page", ["files", "kB", "kB, compressed"], weight())
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=binary, args=list(FLAGS))
         with running_server(Path(folder), "server.workers=1", arguments=["--demo"]) as server:
             assert server.process.stdout is not None
             server.process.stdout.readline()

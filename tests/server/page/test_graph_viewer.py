@@ -70,6 +70,17 @@ def test_a_graph_takes_the_token_that_the_page_has(tmp_path: Path, visit: Visit)
         expect(page.locator("#canvas .node").first).to_be_visible()
 
 
+def test_without_the_package_it_says_what_to_install(tmp_path: Path) -> None:
+    # A module that is no package stands in its way.
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "netron.py").touch()
+    with fake_server(tmp_path) as server:
+        for path in ("/netron/?model=vk", "/netron/view.js"):
+            answer = server.http.get(path)
+            assert answer.status_code == 404
+            assert "pip install 'tfaas[netron]'" in answer.json()["error"]
+
+
 def test_a_path_without_its_slash_leads_to_the_viewer(site: RunningServer) -> None:
     answer = site.http.get("/netron?model=digits&version=1")
     assert answer.status_code == 308

@@ -183,7 +183,9 @@ function codePanel(request) {
     try {
       full = LANGUAGES[place][1](request(), Boolean(token.value));
       texts[place].textContent =
-        full.length > MOST_CODE ? `${full.slice(0, MOST_CODE)} … (copied as a whole)` : full;
+        full.length > MOST_CODE && navigator.clipboard
+          ? `${full.slice(0, MOST_CODE)} … (copied as a whole)`
+          : full;
     } catch {
       full = "";
       texts[place].textContent = "Once the form is filled.";

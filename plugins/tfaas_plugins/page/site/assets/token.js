@@ -4,6 +4,9 @@ import { h, field } from "./dom.js";
 
 const KEY = "tfaas.token";
 
+// What no header can send, and what comes along when one copies.
+const NO_TOKEN = /[^\x21-\x7e]/g;
+
 class Token {
   #asking = null;
   #declined = false;
@@ -17,7 +20,10 @@ class Token {
     return this.value ? { Authorization: `Bearer ${this.value}` } : {};
   }
 
-  /** Whether there is another token than `sent`, which was refused; asks for one, but not again if nobody gave any. */
+  /**
+   * Whether there is another token than `sent`, which was refused; asks for one, but not again if
+   * nobody gave any.
+   */
   async renewed(sent, why) {
     if (this.value !== sent) return true;
     if (this.#declined) return false;
@@ -70,7 +76,7 @@ function tokenDialog(why) {
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => {
       dialog.remove();
-      resolve(dialog.returnValue === "use" ? input.value.trim() : "");
+      resolve(dialog.returnValue === "use" ? input.value.replace(NO_TOKEN, "") : "");
     });
   });
 }
