@@ -64,7 +64,7 @@ def test_configuration_keys_that_the_docs_name_exist() -> None:
     for page in PAGES:
         for word in words(prose(page)):
             named = re.search(rf"(?:^|\s)((?:{sections})\.[a-z_]+)(?:$|[\s=])", word)
-            if named and not named[1].endswith(".py"):
+            if named and not named[1].endswith((".py", ".config")):
                 assert named[1] in known, f"{page.name} names {named[1]}"
 
 
