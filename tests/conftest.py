@@ -46,6 +46,8 @@ SLOW_FIRST = (
     "backends/storages/filesystem/test_storage.py",
     "backends/storages/sql/test_files.py",
     "server/test_versions_api.py",
+    "server/page/test_frame.py",
+    "server/page/test_model.py",
 )
 """The files that take longest. One that began last would run alone while the other cores idle."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -12,15 +11,10 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import pytest
-
+from tests.chromium import FLAGS, chromium
 from tests.plugin_site import write_plugin
 from tfaas_core.testing.clients import fake_server
 from tfaas_core.testing.server import RunningServer
-
-CHROMIUM = shutil.which("chromium")
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 
 PAGE = """<!doctype html><title>elsewhere</title><pre id="said"></pre><script>
 const said = [];
@@ -76,10 +70,9 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 def shown(url: str, folder: Path) -> str:
     """The page as it is once its scripts have run."""
-    assert CHROMIUM is not None
-    options = ("--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000")
+    options = ("--headless", *FLAGS, "--virtual-time-budget=20000")
     profile = f"--user-data-dir={folder / 'profile'}"
-    command = [CHROMIUM, *options, profile, "--dump-dom", url]
+    command = [chromium(), *options, profile, "--dump-dom", url]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
 
 

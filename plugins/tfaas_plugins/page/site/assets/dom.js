@@ -1,0 +1,87 @@
+// Elements of text: whatever a server or a model says becomes text, never HTML.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** An element. `props`: attributes; `on`: listeners by event; a value of null, undefined or false leaves it out. */
+export function h(tag, props = {}, ...children) {
+  return filled(document.createElement(tag), props, children);
+}
+
+/** The same of SVG. */
+export function s(tag, props = {}, ...children) {
+  return filled(document.createElementNS(SVG, tag), props, children);
+}
+
+function filled(element, { on = {}, ...attributes }, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    element.setAttribute(name, value === true ? "" : value);
+  }
+  for (const [event, listener] of Object.entries(on)) element.addEventListener(event, listener);
+  element.append(
+    ...children
+      .flat(Infinity)
+      .filter((each) => each !== null && each !== undefined && each !== false),
+  );
+  return element;
+}
+
+/** Puts `children` in the place of all that `element` has. */
+export function fill(element, ...children) {
+  element.replaceChildren(
+    ...children
+      .flat(Infinity)
+      .filter((each) => each !== null && each !== undefined && each !== false),
+  );
+  return element;
+}
+
+let last = 0;
+
+/** A label above a control, which names it. */
+export function field(text, control, hint) {
+  control.id ||= `field-${++last}`;
+  const shown = h("div", { class: "field" }, h("label", { for: control.id }, text), control);
+  if (hint) {
+    const id = `${control.id}-hint`;
+    control.setAttribute("aria-describedby", id);
+    shown.append(h("span", { class: "soft small", id }, hint));
+  }
+  return shown;
+}
+
+/** Says something for some seconds, at the corner of the page. */
+export function note(text) {
+  const shown = h("p", { class: "note" }, text);
+  document.getElementById("notes").append(shown);
+  setTimeout(() => shown.remove(), 7000);
+}
+
+/** What went wrong, in the server's own words, and what to do. */
+export function trouble(error, advice) {
+  return h(
+    "div",
+    { class: "trouble", role: "alert" },
+    h(
+      "p",
+      {},
+      h("strong", {}, error.status ? `${error.status} ${error.code || ""}: ` : ""),
+      error.message,
+    ),
+    advice ? h("p", { class: "small" }, advice) : null,
+  );
+}
+
+/** A button that is out of use while what it does goes on. */
+export function button(text, action, props = {}) {
+  const shown = h("button", { type: "button", ...props }, text);
+  shown.addEventListener("click", async () => {
+    shown.disabled = true;
+    try {
+      await action();
+    } finally {
+      shown.disabled = false;
+    }
+  });
+  return shown;
+}

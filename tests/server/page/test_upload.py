@@ -1,0 +1,77 @@
+"""Uploads by the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import expect
+from tfaas_backends import demo
+
+from tests.server.page.conftest import Visit
+from tests.server.page.visitor import choose, drop, heading, violations
+from tfaas_core.testing.clients import fake_server
+from tfaas_core.testing.server import RunningServer
+
+Scale = Callable[[float], bytes]
+
+BUNDLE = Path(demo.__file__).parent / "digits.tar.gz"
+
+
+def test_a_form_is_dropped_and_its_model_is_shown(
+    site: RunningServer, scale_graph: Scale, visit: Visit
+) -> None:
+    page = visit(f"{site.url}/#/upload")
+    params = b'{"description": "times two", "features": ["a", "b", "c"]}'
+    drop(
+        page.get_by_role("button", name="Drop the model"),
+        ("doubled.pb", scale_graph(2.0)),
+        ("params.json", params),
+        ("labels.txt", b"x\ny\nz\n"),
+    )
+    expect(page.get_by_label("Name")).to_have_value("doubled")
+    assert violations(page) == []
+    page.get_by_role("button", name="Upload", exact=True).click()
+    expect(heading(page, "doubled")).to_be_visible()
+    expect(page.get_by_text("doubled/1 is live.")).to_be_visible()
+    expect(page.get_by_text("times two")).to_be_visible()
+    expect(heading(page, "Class labels (3)")).to_be_visible()
+    site.http.delete("/delete/doubled")
+
+
+def test_a_tarball_names_its_model_itself(site: RunningServer, visit: Visit) -> None:
+    page = visit(f"{site.url}/#/upload")
+    place = page.get_by_role("button", name="Drop the model")
+    drop(place, ("any.tar.gz", BUNDLE.read_bytes()))
+    page.get_by_label("Name").fill("ours")
+    page.get_by_role("button", name="Upload", exact=True).click()
+    expect(heading(page, "ours")).to_be_visible()
+    site.http.delete("/delete/ours")
+
+
+def test_a_refused_upload_says_why_and_what_to_do(site: RunningServer, visit: Visit) -> None:
+    page = visit(f"{site.url}/#/upload")
+    drop(page.get_by_role("button", name="Drop the model"), ("bad.pb", b"no graph at all"))
+    page.get_by_role("button", name="Upload", exact=True).click()
+    said = page.get_by_role("alert").filter(has_text="400 bad_body")
+    expect(said).to_contain_text("Nothing was stored.")
+    assert violations(page) == []
+    assert "bad" not in site.names()
+    # The form is as it was, to be sent again.
+    expect(page.get_by_label("Name")).to_have_value("bad")
+
+
+def test_one_that_is_too_large_is_refused_in_the_servers_words(
+    tmp_path: Path, visit: Visit
+) -> None:
+    with fake_server(tmp_path, "limits.max_upload_bytes=100000") as server:
+        page = visit(f"{server.url}/#/upload")
+        choose(page, ("large.pb", bytes(20_000_000)))
+        page.get_by_role("button", name="Upload", exact=True).click()
+        expect(page.get_by_role("alert").filter(has_text="413 too_large")).to_be_visible()
+
+
+def test_without_a_model_nothing_is_sent(site: RunningServer, visit: Visit) -> None:
+    page = visit(f"{site.url}/#/upload")
+    page.get_by_role("button", name="Upload", exact=True).click()
+    expect(page.get_by_text("There is no model yet.")).to_be_visible()
