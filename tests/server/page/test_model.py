@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from playwright.sync_api import Page, expect
 
@@ -82,6 +84,30 @@ def test_a_batch_is_pasted_as_csv_and_as_json(
     predict(page)
     expect(page.get_by_role("alert").filter(has_text="422")).to_contain_text("2 numbers")
     site.http.delete("/delete/batches")
+
+
+def test_several_inputs_and_outputs_are_asked_as_json(
+    site: RunningServer, frozen: Callable[..., bytes], visit: Visit
+) -> None:
+    def build(tf: Any) -> None:
+        a = tf.compat.v1.placeholder(tf.float32, [None, 2], "a")
+        b = tf.compat.v1.placeholder(tf.int64, [None, 1], "b")
+        tf.multiply(a, 2.0, "doubled")
+        tf.add(b, 0, "same")
+
+    assert site.upload("pair", frozen(build)).status_code == 200
+    page = opened(visit, site, "pair")
+    request = page.get_by_label("The request, without the model")
+    assert json.loads(request.input_value()) == {"inputs": {"a": [0, 0], "b": [0]}}
+    # No digit of a long integer is lost.
+    request.fill('{"inputs": {"a": [1.5, 2], "b": [9007199254740993]}}')
+    answer = predict(page)
+    expect(answer.locator("section").filter(has_text="doubled").locator("td")).to_have_text(
+        ["3", "4"]
+    )
+    same = answer.locator("section").filter(has_text="same")
+    expect(same.locator("td")).to_have_text(["9007199254740993"])
+    site.http.delete("/delete/pair")
 
 
 def test_the_lines_to_copy_answer_what_the_form_answers(site: RunningServer, visit: Visit) -> None:

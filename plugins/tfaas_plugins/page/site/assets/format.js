@@ -51,9 +51,9 @@ export function shape(sizes) {
     : `[${sizes.map((size) => size ?? "?").join(", ")}]`;
 }
 
-/** "2026-11-22 09:36:27.39 +0000 UTC" without what nobody reads. */
-export function timestamp(text) {
-  return String(text).replace(/\.\d+ \+0000 UTC$/, " UTC");
+/** "2026-11-22 09:36:27.39 +0000 UTC" to the minute, without the time zone, which always is UTC. */
+export function minute(text) {
+  return String(text).slice(0, 16);
 }
 
 /** A number of an answer: all its digits; null for what JSON has no number for. */
@@ -63,4 +63,18 @@ export function exact(value) {
     : typeof value === "object"
       ? JSON.stringify(value)
       : String(value);
+}
+
+const PRETTY_CHARACTERS = 20000;
+
+/** JSON over several lines, unless it is long; lists of plain values stay on one. */
+export function pretty(document) {
+  const flat = JSON.stringify(document);
+  if (flat.length > PRETTY_CHARACTERS) return flat;
+  return JSON.stringify(document, null, 2).replace(/\[[^[\]{}]*\]/g, (list) =>
+    list
+      .replace(/\s*\n\s*/g, " ")
+      .replace("[ ", "[")
+      .replace(" ]", "]"),
+  );
 }

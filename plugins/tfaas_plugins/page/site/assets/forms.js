@@ -3,7 +3,7 @@
 import { table } from "./csv.js";
 import { dropPlace } from "./drop.js";
 import { h, field, fill } from "./dom.js";
-import { bytes, count, shape } from "./format.js";
+import { bytes, count, pretty, shape } from "./format.js";
 import {
   firstDocument,
   isForPictures,
@@ -14,8 +14,6 @@ import {
   takesPictures,
   valueText,
 } from "./tensors.js";
-
-const PRETTY_CHARACTERS = 20000;
 
 /**
  * Those that suit the model's signature, each { label, codec, element, made() }: `made` gives { body } or { file }, and
@@ -173,18 +171,6 @@ function jsonForm(signature, examples, changed) {
     element: field("The request, without the model", text, hint),
     made: () => ({ body: checked(text.value) }),
   };
-}
-
-// Lists of plain values stay on one line.
-function pretty(document) {
-  const flat = JSON.stringify(document);
-  if (flat.length > PRETTY_CHARACTERS) return flat;
-  return JSON.stringify(document, null, 1).replace(/\[[^[\]{}]*\]/g, (list) =>
-    list
-      .replace(/\s*\n\s*/g, " ")
-      .replace("[ ", "[")
-      .replace(" ]", "]"),
-  );
 }
 
 function pictureForm(signature, changed) {

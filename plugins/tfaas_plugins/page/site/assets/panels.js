@@ -1,7 +1,7 @@
 // What is known of a model beside how it does: panels of its page.
 
 import { h } from "./dom.js";
-import { bytes, shape, timestamp } from "./format.js";
+import { bytes, minute, pretty, shape } from "./format.js";
 
 const KNOWN = new Set([
   "name",
@@ -11,6 +11,7 @@ const KNOWN = new Set([
   "inputNode",
   "outputNode",
   "description",
+  "example",
   "timestamp",
   "version",
   "runtime",
@@ -22,6 +23,7 @@ const KNOWN = new Set([
   "warnings",
 ]);
 const MOST_LABELS = 1000;
+const MOST_CHARACTERS = 20000;
 
 /** Inputs and outputs, of each signature. */
 export function signaturePanel(record) {
@@ -86,7 +88,7 @@ export function detailsPanel(record) {
     ["File", record.model],
     ["Runtime", record.runtime],
     ["Size", bytes(record.size)],
-    ["Stored", timestamp(record.timestamp)],
+    ["Stored, UTC", minute(record.timestamp)],
     ["Checksum", record.checksum],
     ["Input nodes", [record.inputNode].flat().join(", ")],
     ["Output nodes", [record.outputNode].flat().join(", ")],
@@ -116,7 +118,7 @@ export function detailsPanel(record) {
           h(
             "pre",
             { class: "scrolls code", tabindex: "0", "aria-label": "Further params" },
-            JSON.stringify(extra, null, 2).slice(0, 20000),
+            pretty(extra).slice(0, MOST_CHARACTERS),
           ),
         )
       : null,
@@ -160,7 +162,7 @@ export function examplesPanel(examples) {
           h(
             "pre",
             { class: "scrolls code", tabindex: "0", "aria-label": `Example ${place + 1}` },
-            JSON.stringify(example).slice(0, 20000),
+            pretty(example).slice(0, MOST_CHARACTERS),
           ),
         ),
       ),

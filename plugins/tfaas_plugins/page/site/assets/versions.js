@@ -3,7 +3,7 @@
 import { address, ask, json, modelPath } from "./api.js";
 import { confirm } from "./dialogs.js";
 import { button, field, fill, h, note, trouble } from "./dom.js";
-import { bytes, timestamp } from "./format.js";
+import { bytes, minute } from "./format.js";
 import { token } from "./token.js";
 
 const LABEL = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
@@ -60,7 +60,7 @@ export function versionsPanel(name, versions, changed) {
           h(
             "tr",
             {},
-            ["Version", "Labels", "Stored", "Size", "Actions"].map((each) =>
+            ["Version", "Labels", "Stored, UTC", "Size", "Actions"].map((each) =>
               h("th", { scope: "col" }, each),
             ),
           ),
@@ -133,7 +133,7 @@ function versionRow(name, version, doing, changed) {
       version.live ? [" ", h("span", { class: "tag live" }, "live")] : null,
     ),
     h("td", { class: "tags" }, labels),
-    h("td", {}, timestamp(version.timestamp)),
+    h("td", {}, minute(version.timestamp)),
     h("td", { class: "number" }, bytes(version.size)),
     h("td", {}, h("div", { class: "actions" }, actions)),
   );
