@@ -34,17 +34,8 @@ class Passage:
     """
 
     __slots__ = (
-        *(
-            "_begun",
-            "_guards",
-            "_handler",
-            "_is_attended",
-            "_is_ours",
-            "_plugins",
-            "_proxies",
-            "_streams",
-        ),
-        *("_takes_all", "_way_back", "owner"),
+        *("_begun", "_guards", "_handler", "_is_attended", "_is_ours", "_plugins"),
+        *("_proxies", "_streams", "_takes_all", "_way_back", "owner"),
     )
 
     def __init__(
