@@ -239,8 +239,12 @@ def test_promtool_finds_nothing_to_say_about_what_is_told(server: RunningServer)
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
 
 
-def test_a_server_without_them_has_neither_routes_nor_figures(tmp_path: Path) -> None:
-    with fake_server(tmp_path, "plugins.metrics.enabled=false", "server.workers=1") as server:
+@pytest.mark.parametrize("disabled", [(), ("tfaas_plugins.metrics",)])
+def test_a_server_without_them_has_neither_routes_nor_figures(
+    disabled: tuple[str, ...], tmp_path: Path
+) -> None:
+    settings = () if disabled else ("plugins.metrics.enabled=false",)
+    with fake_server(tmp_path, *settings, "server.workers=1", disabled=disabled) as server:
         assert server.http.get("/metrics").status_code == 404
         assert server.http.get("/status/history").status_code == 404
         assert "figures" not in server.http.get("/status").json()

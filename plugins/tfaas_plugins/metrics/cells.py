@@ -15,6 +15,7 @@ from tfaas_plugins.metrics.families import LAST_USED
 from tfaas_plugins.metrics.shared import (
     CELLS_BYTES,
     EXEMPLAR,
+    LONGEST_ID,
     MOST_CELLS,
     MOST_EXEMPLARS,
     REGION_BYTES,
@@ -50,10 +51,15 @@ class Cells:
         self.counts[_STARTED] = has
 
     def exemplify(self, cell: int, value: float, request_id: str) -> None:
-        """Takes note that a request of this id was counted in ``cell``, one of a bucket."""
+        """Takes note that a request of this id was counted in ``cell``, one of a bucket.
+
+        An id that is too long would be another one if it were cut, and is left out.
+        """
+        sent = request_id.encode()
+        if len(sent) > LONGEST_ID:
+            return
         number = self._told = self._told + 1
         at = self._exemplars_at + number % MOST_EXEMPLARS * EXEMPLAR.size
-        sent = request_id.encode()[:63]
         EXEMPLAR.pack_into(self._bytes, at, number, cell, value, time.time(), sent, number)
 
 

@@ -17,9 +17,12 @@ MOST_EXEMPLARS = 1 << 10
 USED = Layout("<Q")
 """How many bytes of the directory are used; at the beginning of the memory."""
 
-EXEMPLAR = Layout("<QQdd64pQ")
+EXEMPLAR = Layout("<QQdd120pQ")
 """A number, the cell, the value, the time, the id, and the number again: if both are the same, it
 is whole."""
+
+LONGEST_ID = 118
+"""What OpenMetrics leaves for it."""
 
 _HEADER_BYTES = 4096
 DIRECTORY_AT = _HEADER_BYTES

@@ -46,7 +46,11 @@ class View(msgspec.Struct, frozen=True):
         errors = [sum(e) for e in zip(*_mapping(history.get("errors_per_s")).values(), strict=True)]
         rows = (
             ("requests/s", count(minute.get("requests_per_s")), history.get("requests_per_s")),
-            ("predictions/s", count(minute.get("predictions_per_s")), _predictions(history)),
+            (
+                "predictions/s",
+                count(minute.get("predictions_per_s")),
+                history.get("predictions_per_s"),
+            ),
             ("errors/s", count(errors[-1] if errors else None), errors),
             ("p50", seconds(minute.get("p50_s")), latencies.get("p50")),
             ("p99", seconds(minute.get("p99_s")), latencies.get("p99")),
@@ -114,10 +118,6 @@ class View(msgspec.Struct, frozen=True):
 
 def _by_use(row: Mapping[str, Any]) -> tuple[float, str]:
     return -(row.get("requests_per_s") or 0.0), str(row["model"])
-
-
-def _predictions(history: Mapping[str, Any]) -> Any:
-    return history.get("predictions_per_s")
 
 
 def _queue(status: Mapping[str, Any]) -> int:

@@ -104,7 +104,7 @@ def test_a_name_that_is_no_model_becomes_no_label() -> None:
 def test_open_metrics_names_the_last_request_of_a_bucket() -> None:
     shared = memory()
     worker = Worker(shared, 1)
-    for request_id in ("first", "second:of/them"):
+    for request_id in ("first", "second:of/them", "x" * 119):
         worker.counting.finished([answer("sum", request_id=request_id)])
     assert "request_id" not in scrape(shared)
     found = parsed(scrape(shared, is_open=True), is_open=True)
