@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import grpc
@@ -12,6 +15,17 @@ from tests.server.grpc_calls import called, channel_to, refused
 from tfaas_core.testing.clients import fake_server
 
 PORT = "plugins.grpc.port=0"
+
+WITHOUT = """
+import sys
+from tfaas_core.hookspecs import hookimpl
+
+sys.modules["grpc_health"] = None  # as if it were not installed
+
+@hookimpl
+def tfaas_register_routes():
+    return []
+"""
 
 ECHO = """
 from tfaas_core.hookspecs import hookimpl
@@ -41,3 +55,13 @@ def test_a_plugin_adds_services_of_its_own(tmp_path: Path) -> None:
         assert [next(talking)[:2] for _ in range(2)] == [b"a ", b"b "]
         with pytest.raises(grpc.RpcError, match="plugin tfaas_echo failed"):
             next(talking)
+
+
+def test_without_the_libraries_one_sentence_says_what_to_install(tmp_path: Path) -> None:
+    write_plugin(tmp_path, "tfaas-without", WITHOUT)
+    command = [sys.executable, "-m", "tfaas_core", "check", "--set", PORT]
+    env = os.environ | environment_with(tmp_path)
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "gRPC needs libraries that are not installed" in done.stderr
+    assert "install tfaas[grpc]" in done.stderr

@@ -20,7 +20,7 @@ from tfaas_core.service import Call, Method, MethodHandler, Service
 MESSAGE_TYPE = "application/grpc"
 """The media type of what is no JSON of an error, but a message."""
 
-_KEPT = Method(cast("MethodHandler", None))
+_NO_METHOD = Method(cast("MethodHandler", None))
 
 
 class UnknownMethod(TfaasError):
@@ -71,7 +71,7 @@ class SealedServices(msgspec.Struct, frozen=True):
                 sealed_route = sealed(route, owner, plugins, owner in ours, *watching)
                 methods[path] = SealedMethod(method, sealed_route.passage)
         refusing = Passage(_unknown, True, proxies=proxies, way_back=WayBack(observers.at()))
-        return cls(tuple(services), methods, SealedMethod(_KEPT, refusing))
+        return cls(tuple(services), methods, SealedMethod(_NO_METHOD, refusing))
 
 
 async def _answer(handler: MethodHandler, request: Request) -> Response:

@@ -15,8 +15,6 @@ from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
 from tfaas_core.listener import Listener
 from tfaas_core.service import Service
-from tfaas_plugins.grpc_server.health import Health
-from tfaas_plugins.grpc_server.reflection import Reflection
 
 NAME = "grpc"
 
@@ -44,10 +42,13 @@ def tfaas_config_sections() -> Mapping[str, type[Struct]]:
 def tfaas_register_services(host: Host) -> Iterable[Service]:
     """Health, and reflection."""
     table: GrpcTable = host.settings(NAME)
-    if table.port >= 0:
-        yield Health(host).service()
-        if table.reflection:
-            yield from Reflection(host).services()
+    if table.port < 0:
+        return []
+    from tfaas_plugins.grpc_server.health import Health
+    from tfaas_plugins.grpc_server.reflection import Reflection
+
+    reflection = Reflection(host).services() if table.reflection else ()
+    return [Health(host).service(), *reflection]
 
 
 @hookimpl

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TypeAlias
 
 import msgspec
@@ -28,6 +29,7 @@ _CODES = {
     507: StatusCode.RESOURCE_EXHAUSTED,
 }
 _MOST_CHARACTERS = 1024
+_NAME = re.compile(r"(?!grpc-)[0-9a-z_.-]+(?<!-bin)")
 _CODE_KEY = "tfaas-code"
 _RETRY_AFTER = "retry-after"
 _PUSHBACK = "grpc-retry-pushback-ms"
@@ -47,8 +49,12 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 def metadata_of(response: Response) -> Metadata:
-    """The headers of an answer. Those that are no ASCII of one line were refused before."""
-    return tuple((name.lower(), value) for name, value in response.headers.items())
+    """The headers of an answer, but for those whose names are none of metadata.
+
+    Values that are no ASCII of one line were refused before.
+    """
+    named = ((name.lower(), value) for name, value in response.headers.items())
+    return tuple((name, value) for name, value in named if _NAME.fullmatch(name))
 
 
 def refusal_of(response: Response) -> Refusal | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
+import sys
 from functools import partial
 from typing import Any
 
@@ -24,6 +26,9 @@ _MS = 1000
 _DEAD_AFTER_S = 120
 """A client that has not been heard of for so long is asked whether it is still there."""
 
+_IDLE_S = 120
+"""A connection without a call is closed then, so that others find room; clients open another."""
+
 
 class GrpcServer:
     """Serves a Host's services. Messages have ``max_message_bytes`` at most."""
@@ -37,7 +42,8 @@ class GrpcServer:
         self._leaving = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
         most_bytes = min(max_message_bytes, host.config.server.max_body_bytes)
-        options = _options(most_bytes, limits.head_timeout_s, limits.max_connections)
+        connections = min(limits.max_connections, _half_of_files())
+        options = _options(most_bytes, limits.head_timeout_s, connections)
         self._server = grpc.aio.server(options=options)
         self._server.add_generic_rpc_handlers((self._calls(host),))
 
@@ -103,6 +109,12 @@ class _Calls:
         return self._known.get(path) or self._other(path)
 
 
+def _half_of_files() -> int:
+    """Of those that may be open at once: the others are for HTTP, and for models."""
+    files, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if files == resource.RLIM_INFINITY else files // 2
+
+
 def _options(max_message_bytes: int, handshake_s: float, connections: int) -> list[Any]:
     return [
         ("grpc.max_receive_message_length", max_message_bytes),
@@ -112,5 +124,6 @@ def _options(max_message_bytes: int, handshake_s: float, connections: int) -> li
         ("grpc.max_allowed_incoming_connections", connections),
         ("grpc.server_handshake_timeout_ms", int(handshake_s * _MS)),
         ("grpc.keepalive_time_ms", _DEAD_AFTER_S * _MS),
+        ("grpc.max_connection_idle_ms", _IDLE_S * _MS),
         ("grpc.so_reuseport", 1),
     ]

@@ -146,15 +146,23 @@ class Stream:
             refusal = refusal_of(response)
             if refusal is None:
                 return response.body
-            answer = None
-            if response.status != _UNKNOWN_CLIENT and (tell := self._method.method.refused):
-                answer = tell(call, refusal.sentence)
+            if (answer := self._told(call, response.status, refusal.sentence)) is not None:
+                return answer
         finally:
             call.give_back()
-        if answer is None:
-            await refuse(context, refusal)
-        assert answer is not None
-        return answer
+        await refuse(context, refusal)
+        raise AssertionError("gRPC raises")
+
+    def _told(self, call: GrpcCall, status: int, sentence: str) -> bytes | None:
+        """The message that tells of an error, if the stream is to go on."""
+        tell = self._method.method.refused
+        if tell is None or status == _UNKNOWN_CLIENT:
+            return None
+        try:
+            return tell(call, sentence)
+        except BaseException as error:  # a plugin may call exit()
+            self._method.passage.failed(call, error)
+            return None
 
     def _give_up(self) -> None:
         if self._reading is not None:

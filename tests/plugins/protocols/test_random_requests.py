@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tfaas_plugins.protocols.json_text import read
 from tfaas_plugins.protocols.oip.datatypes import DATATYPES, from_raw, to_raw
+from tfaas_plugins.protocols.oip.messages import InferRequest, infer_message
 from tfaas_plugins.protocols.oip.requests import arrays_of, infer_body
 from tfaas_plugins.protocols.tfserving.examples import examples_of
 from tfaas_plugins.protocols.tfserving.tensors import values_of
 
-from tfaas_core.errors import BadBody, TfaasError
+from tfaas_core.errors import BadBody, TfaasError, TooLarge
 from tfaas_core.settings.tables import Limits
 from tfaas_core.tensors import NUMPY_DTYPES, TensorSpec
 from tfaas_core.testing.models import model_version
@@ -164,3 +166,45 @@ def test_values_that_bfloat16_lacks_are_rounded_and_not_cut_off() -> None:
     assert bytes(raw[:4]) == b"\xc0\x3f\x00\xc0"
     again = from_raw(memoryview(raw), "BF16", [4], "x")
     assert np.array_equal(again, array, equal_nan=True)
+
+
+@settings(max_examples=tries(300), deadline=None)
+@given(st.data())
+def test_messages_of_infer_calls(data: st.DataObject) -> None:
+    tensor = st.fixed_dictionaries(
+        {},
+        optional={
+            "name": st.sampled_from(["x", "y", "z"]),
+            "datatype": st.sampled_from(sorted(DATATYPES)) | st.text(max_size=5),
+            "shape": st.lists(st.integers(-2, 5) | st.integers(-(2**63), 2**63 - 1), max_size=4),
+            "contents": st.fixed_dictionaries(
+                {},
+                optional={
+                    "fp32_contents": st.lists(st.floats(width=32), max_size=9),
+                    "int_contents": st.lists(st.integers(-(2**31), 2**31 - 1), max_size=9),
+                    "bytes_contents": st.lists(st.binary(max_size=4), max_size=9),
+                },
+            ),
+        },
+    )
+    message = InferRequest(
+        inputs=data.draw(st.lists(tensor, max_size=3)),
+        outputs=[{"name": name} for name in data.draw(st.lists(st.text(max_size=3), max_size=2))],
+        raw_input_contents=data.draw(st.lists(st.binary(max_size=20), max_size=3)),
+    ).SerializeToString()
+    cut = data.draw(st.integers(0, len(message)))
+    limits = Limits(max_values=data.draw(st.sampled_from([1, 1_000_000])))
+    for body in (message, message[:cut], message + data.draw(st.binary(max_size=20))):
+        try:
+            arrays = arrays_of(infer_message(body, limits).body, model_version(SPECS, SPECS))
+        except (BadBody, TooLarge):
+            continue
+        assert set(arrays) == {"x", "y"}
+
+
+@settings(max_examples=tries(300), deadline=None)
+@given(st.binary(max_size=200))
+def test_bytes_that_are_no_infer_calls(body: bytes) -> None:
+    for limits in (Limits(), Limits(max_values=1)):
+        with suppress(BadBody, TooLarge):
+            infer_message(body, limits)
