@@ -414,6 +414,17 @@ def raw(stubs: Stubs, method: str) -> Any:
     return stubs.channel.unary_unary(f"/tensorflow.serving.{method}")
 
 
+def test_very_many_inputs_or_tasks_are_refused_soon(stubs: Stubs) -> None:
+    request = stubs.predict_pb2.PredictRequest(model_spec=stubs.spec())
+    for index in range(50_000):
+        request.inputs[str(index)].dtype = 1
+    told = "the request has more than 4096 inputs"
+    assert refused(stubs.predictions.Predict, request) == (INVALID, told)
+    tasks = multi(stubs, *((str(index), "regress") for index in range(50_000)))
+    told = "No signature was found with the name: 0"
+    assert refused(stubs.predictions.MultiInference, tasks) == (INVALID, told)
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
     "body",

@@ -49,7 +49,7 @@ class ExamplesMessage(msgspec.Struct, frozen=True):
 
 
 class Task(msgspec.Struct, frozen=True):
-    """``verb``: classify or regress. ``method_name``: what the message calls that."""
+    """``verb``: classify or regress."""
 
     target: Target
     verb: str
@@ -65,14 +65,16 @@ def read_tasks(body: bytes, allowance: Allowance) -> ExamplesMessage:
     """A MultiInferenceRequest. Raises BadBody, Unimplemented, and TooLarge beyond the allowance."""
     written, examples = _read(body, allowance)
     tasks: list[Task] = []
+    signatures: set[str | None] = set()
     for piece in written:
         task = _task(piece)
         if tasks and task.target.model != tasks[0].target.model:
             raise BadBody(
                 "All ModelSpecs in a MultiInferenceRequest must access the same model name."
             )
-        if any(task.target.signature == other.target.signature for other in tasks):
+        if task.target.signature in signatures:
             raise BadBody(f"Duplicate evaluation of signature: {task.target.signature}")
+        signatures.add(task.target.signature)
         tasks.append(task)
     if not tasks:
         raise BadBody("the MultiInferenceRequest has no tasks")

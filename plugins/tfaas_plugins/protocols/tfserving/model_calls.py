@@ -7,7 +7,7 @@ from typing import Any
 from google.protobuf.json_format import ParseDict  # type: ignore[import-untyped]
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from tfaas_core.errors import BadBody
+from tfaas_core.errors import BadBody, TooLarge
 from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.predictor import Target
@@ -51,10 +51,10 @@ class ModelCalls:
         return _written("GetModelStatusResponse", document)
 
 
-def read_message(name: str, body: bytes) -> Any:
-    """A message of ``tensorflow.serving``. Raises BadBody for none, and for a large one."""
-    if len(body) > MOST_HEAD_BYTES:
-        raise BadBody(f"the {name} has more than {MOST_HEAD_BYTES} bytes")
+def read_message(name: str, body: bytes, most_bytes: int = MOST_HEAD_BYTES) -> Any:
+    """A message of ``tensorflow.serving``. Raises BadBody for none, and TooLarge."""
+    if len(body) > most_bytes:
+        raise TooLarge(f"a {name} has {most_bytes} bytes at most", expected=most_bytes)
     try:
         return message_class(f"tensorflow.serving.{name}").FromString(body)
     except DecodeError:

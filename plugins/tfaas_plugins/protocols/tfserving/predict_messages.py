@@ -20,6 +20,7 @@ from tfaas_plugins.protocols.tfserving.specs import read_spec, spec_of
 from tfaas_plugins.wire import LENGTH, VARINT, Piece, field, fields, message_of, tag_of, varint
 
 _SPEC, _INPUTS, _FILTER = (tag_of(number, LENGTH) for number in (1, 2, 3))
+_MOST_INPUTS = 4096
 _STRINGS_AT_ONCE = 1 << 12
 _KEY, _VALUE = tag_of(1, LENGTH), tag_of(2, LENGTH)
 
@@ -47,6 +48,8 @@ def read_predict(body: bytes, allowance: Allowance) -> PredictMessage:
             tensor = _entry(body, start, stop, allowance)
             # Of a name that comes twice, the last one counts.
             inputs[tensor.name] = tensor
+            if len(inputs) > _MOST_INPUTS:
+                raise BadBody(f"the request has more than {_MOST_INPUTS} inputs")
         elif tag == _SPEC:
             specs.append(body[start : min(stop, start + MOST_HEAD_BYTES + 1)])
         elif tag == _FILTER:

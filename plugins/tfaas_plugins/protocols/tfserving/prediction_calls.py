@@ -148,25 +148,34 @@ class PredictionCalls:
 
 
 def check_inputs(message: PredictMessage, signature: Signature) -> None:
-    """Raises BadBody for an input that is missing, unknown, or of another dtype."""
+    """Raises BadBody for an input that is missing, unknown, or of another dtype.
+
+    And for an output that is not there, or wanted twice.
+    """
+    specs = {spec.name: spec for spec in signature.inputs}
+    if message.inputs.keys() != specs.keys():
+        _check_names(message, signature)
+    for name, tensor in message.inputs.items():
+        spec = specs.get(name)
+        if spec is not None and tensor.claim.dtype is not dtype_of(spec):
+            raise BadBody(
+                f"input {name!r} is {tensor.claim.dtype.name}, the signature takes "
+                f"{dtype_of(spec).name}"
+            )
+    _check_outputs(message, signature)
+
+
+def _check_names(message: PredictMessage, signature: Signature) -> None:
     known = {spec.name for spec in signature.inputs}
     needed = {spec.name for spec in signature.inputs if spec.default is None}
     sent = message.inputs.keys()
-    missing, extra = sorted(needed - sent), sorted(sent - known - set(signature.unused))
+    missing, extra = needed - sent, sent - known - set(signature.unused)
     if missing or extra:
         raise BadBody(
             f"input size does not match signature: {len(sent)}!={len(needed)} "
             f"len({_names(sent)}) != len({_names(needed)}). Sent extra: {_names(extra)}. "
             f"Missing but required: {_names(missing)}."
         )
-    for spec in signature.inputs:
-        tensor = message.inputs.get(spec.name)
-        expected = dtype_of(spec).name
-        if tensor is not None and tensor.claim.dtype.name != expected:
-            raise BadBody(
-                f"input {spec.name!r} is {tensor.claim.dtype.name}, the signature takes {expected}"
-            )
-    _check_outputs(message, signature)
 
 
 def _check_outputs(message: PredictMessage, signature: Signature) -> None:

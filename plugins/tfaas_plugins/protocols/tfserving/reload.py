@@ -16,6 +16,9 @@ from tfaas_plugins.protocols.tfserving.example_messages import Unimplemented
 from tfaas_plugins.protocols.tfserving.model_calls import read_message
 from tfaas_plugins.protocols.unloaded import UnloadedModels
 
+_MOST_BYTES = 1 << 18
+"""It is read at once, in the event loop."""
+
 _Labels = Mapping[str, Mapping[str, int]]
 
 
@@ -57,7 +60,7 @@ class ReloadCall:
 
     def _wanted(self, body: bytes) -> _Labels:
         """The labels of each model that is to be served."""
-        config = read_message("ReloadConfigRequest", body).config
+        config = read_message("ReloadConfigRequest", body, _MOST_BYTES).config
         if config.WhichOneof("config") != "model_config_list":
             raise BadBody(
                 "ServerModelConfig type not supported by HandleReloadConfigRequest. Only "
