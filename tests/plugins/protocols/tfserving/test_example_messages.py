@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tfaas_plugins.protocols.budget import Budget
+from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.private_pool import message_class
 from tfaas_plugins.protocols.tfserving.example_messages import (
     answer_of,
@@ -18,6 +18,7 @@ from tfaas_plugins.protocols.tfserving.example_messages import (
 from tfaas_plugins.protocols.tfserving.examples import ExampleList
 
 from tfaas_core.errors import BadBody, TooLarge
+from tfaas_core.settings.tables import Limits
 
 Request = message_class("tensorflow.serving.RegressionRequest")
 Example = message_class("tensorflow.Example")
@@ -37,7 +38,7 @@ def request(kind: str, examples: list[Any], **more: Any) -> Any:
 
 
 def read(body: bytes, most: int = 1000) -> ExampleList:
-    return read_one_task(body, "regress", Budget(most)).examples.exact
+    return read_one_task(body, "regress", Allowance(Limits(max_values=most))).examples.exact
 
 
 def written(examples: list[Any]) -> list[bytes]:
@@ -56,7 +57,7 @@ def test_examples_are_as_they_were_sent(values: list[bytes], context: bytes | No
         found = read(body)
         assert Example.FromString(found.context) == example(context)
     assert found.examples == written(examples)
-    assert found.array_bytes == sum(map(len, found.array()))
+    assert found.checked_bytes(1 << 20) == sum(map(len, found.array()))
 
 
 def test_a_list_in_several_pieces_is_one() -> None:
@@ -81,7 +82,7 @@ def test_an_input_in_very_many_pieces_is_refused() -> None:
 
 def test_a_task_that_is_no_message_is_refused() -> None:
     with pytest.raises(BadBody, match="a task of the MultiInferenceRequest is broken"):
-        read_tasks(b"\x0a\x01\xff\x12\x04\x0a\x02\x0a\x00", Budget(100))
+        read_tasks(b"\x0a\x01\xff\x12\x04\x0a\x02\x0a\x00", Allowance(Limits(max_values=100)))
 
 
 def test_classes_have_labels_and_scores() -> None:
