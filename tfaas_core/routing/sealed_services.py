@@ -82,11 +82,10 @@ class SealedServices(msgspec.Struct, frozen=True):
 
 
 def _sealed(path: str, method: Method, handler: Handler, *rest: Any) -> Passage:
-    streams = handler is _open or handler is _elsewhere
+    takes_none = handler is _open or handler is _elsewhere
     right, public = method.right, method.public
-    return sealed(
-        Route(path, ("POST",), handler, streams, right=right, public=public), *rest
-    ).passage
+    route = Route(path, ("POST",), handler, takes_none, right=right, public=public)
+    return sealed(route, *rest).passage
 
 
 async def _answer(handler: MethodHandler, request: Request) -> Response:
