@@ -21,6 +21,7 @@ from tfaas_plugins.wire import LENGTH, VARINT, Piece, field, fields, message_of,
 
 _SPEC, _INPUTS, _FILTER = (tag_of(number, LENGTH) for number in (1, 2, 3))
 _MOST_INPUTS = 4096
+_SMALL_BYTES = 1 << 12
 _STRINGS_AT_ONCE = 1 << 12
 _KEY, _VALUE = tag_of(1, LENGTH), tag_of(2, LENGTH)
 
@@ -122,4 +123,6 @@ def _values(array: Array, dtype: Dtype) -> Piece:
         return packed(np.ascontiguousarray(array).view(np.uint16))
     if dtype.field.kind == VARINT:
         return packed(array)
+    if array.nbytes <= _SMALL_BYTES:
+        return array.astype(dtype.item, copy=False).tobytes()
     return np.ascontiguousarray(array, dtype.item).reshape(-1).view(np.uint8).data
