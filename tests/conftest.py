@@ -38,6 +38,7 @@ SLOW_FIRST = (
     "cli/test_new.py",
     "server/test_failed_start.py",
     "server/test_listeners.py",
+    "server/test_grpc.py",
     "examples/test_codec_arrow.py",
     "cli/test_copy_postgresql.py",
     "backends/storages/sql/test_sqlite.py",

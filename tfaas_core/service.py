@@ -33,10 +33,10 @@ ErrorInStream: TypeAlias = Callable[[Call, str], bytes | None]
 class Method(msgspec.Struct, frozen=True):
     """What clients call, and what it takes to be answered, for guards.
 
-    ``public``: no guard is asked. ``streams``: messages come and go in a stream. Each of them is a
-    call of its own for guards, limits and observers, and is answered by one message, in the order
-    in which they came; several are at work at once. ``refused`` answers one that is refused, so
-    that the stream goes on; without it, the stream ends.
+    ``public``: no guard is asked. ``streams``: messages come and go in a stream. Guards are asked
+    before it begins. Each message is a call of its own for guards, limits and observers, and is
+    answered by one message, in the order in which they came; several are at work at once.
+    ``refused`` answers one that is refused, so that the stream goes on; without it, the stream ends.
     """
 
     handler: MethodHandler

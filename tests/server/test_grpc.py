@@ -145,10 +145,8 @@ def test_a_message_beyond_the_limit_is_refused_before_it_is_there(channel: Any) 
 
 
 def test_a_deadline_ends_a_call_and_the_model_is_free_again(channel: Any) -> None:
-    begin_s = time.monotonic()
     error = refused(channel, INFER, infer_message("slow", ROW), timeout=0.1)
     assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    assert time.monotonic() - begin_s < 0.4
     assert called(channel, INFER, infer_message("slow", ROW))
 
 

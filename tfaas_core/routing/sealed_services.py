@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 
 from tfaas_core.errors import TfaasError
-from tfaas_core.route import Request, Response, Route
+from tfaas_core.route import Handler, Request, Response, Route
 from tfaas_core.routing.guards import Guards
 from tfaas_core.routing.observers import Observers
 from tfaas_core.routing.proxies import Proxies
@@ -31,10 +31,14 @@ class UnknownMethod(TfaasError):
 
 
 class SealedMethod(msgspec.Struct, frozen=True):
-    """``method``, which is called by ``passage``, and never by its handler."""
+    """``method``, which is called by ``passage``, and never by its handler.
+
+    ``opening`` is asked before anything of a stream is taken, and answers with an empty message.
+    """
 
     method: Method
     passage: Passage
+    opening: Passage
 
 
 class SealedServices(msgspec.Struct, frozen=True):
@@ -66,19 +70,33 @@ class SealedServices(msgspec.Struct, frozen=True):
             for name, method in service.methods.items():
                 path = f"/{service.name}/{name}"
                 is_here = manages or method.public or method.right == "predict"
-                handler = partial(_answer if is_here else _elsewhere, method.handler)
-                route = Route(path, ("POST",), handler, right=method.right, public=method.public)
-                sealed_route = sealed(route, owner, plugins, owner in ours, *watching)
-                methods[path] = SealedMethod(method, sealed_route.passage)
+                answers = partial(_answer, method.handler) if is_here else _elsewhere
+                opens = _open if is_here else _elsewhere
+                methods[path] = SealedMethod(
+                    method,
+                    _sealed(path, method, answers, owner, plugins, owner in ours, *watching),
+                    _sealed(path, method, opens, owner, plugins, True, *watching),
+                )
         refusing = Passage(_unknown, True, proxies=proxies, way_back=WayBack(observers.at()))
-        return cls(tuple(services), methods, SealedMethod(_NO_METHOD, refusing))
+        return cls(tuple(services), methods, SealedMethod(_NO_METHOD, refusing, refusing))
+
+
+def _sealed(path: str, method: Method, handler: Handler, *rest: Any) -> Passage:
+    takes_none = handler is _open or handler is _elsewhere
+    right, public = method.right, method.public
+    route = Route(path, ("POST",), handler, takes_none, right=right, public=public)
+    return sealed(route, *rest).passage
 
 
 async def _answer(handler: MethodHandler, request: Request) -> Response:
     return Response(await handler(cast("Call", request)), media_type=MESSAGE_TYPE)
 
 
-async def _elsewhere(_handler: MethodHandler, request: Request) -> Response:
+async def _open(_request: Request) -> Response:
+    return Response(media_type=MESSAGE_TYPE)
+
+
+async def _elsewhere(request: Request) -> Response:
     raise UnknownMethod(
         f"{request.path[:200]} is no prediction, and server.admin_port is set; use HTTP's port "
         "for management"

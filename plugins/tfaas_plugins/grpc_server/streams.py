@@ -43,6 +43,7 @@ class Streams:
         stream = Stream(self._answering, method, lambda: self._answering.call(path, context))
         self._open.add(stream)
         try:
+            await stream.open(context)
             if self._is_draining:
                 stream.drain()
             await stream.run(context, self._pace_window_s)
@@ -70,6 +71,12 @@ class Stream:
         self._room = asyncio.Semaphore(_AT_WORK)
         self._is_draining = False
         self._reading: asyncio.Task[None] | None = None
+
+    async def open(self, context: Any) -> None:
+        """Asks guards before anything is read; ends the stream if they refuse."""
+        refusal = refusal_of(await self._method.opening(self._new_call()))
+        if refusal is not None:
+            await refuse(context, refusal)
 
     def drain(self) -> None:
         """Reads no more."""
