@@ -36,7 +36,7 @@ class Method(msgspec.Struct, frozen=True):
     ``public``: no guard is asked. ``streams``: messages come and go in a stream. Guards are asked
     before it begins. Each message is a call of its own for guards, limits and observers, and is
     answered by one message, in the order in which they came; several are at work at once.
-    ``refused`` answers one that is refused, so that the stream goes on; without it, the stream ends.
+    ``refused`` answers one that is refused, so that the stream goes on; without it, that ends.
     """
 
     handler: MethodHandler
