@@ -36,7 +36,7 @@ class PredictMessage(msgspec.Struct, frozen=True):
     @property
     def array_bytes(self) -> int:
         """Of its inputs as arrays, if they are what they claim to be. Raises BadBody."""
-        return sum(tensor.claim.array_bytes for tensor in self.inputs.values())
+        return sum(tensor.array_bytes for tensor in self.inputs.values())
 
 
 def read_predict(body: bytes, budget: Budget) -> PredictMessage:
