@@ -23,6 +23,8 @@ _MOST_BYTES_OF_VARINT = 10
 _MOST_BYTES_OF_TAG = 5
 _LOWEST_TAG, _HIGHEST_TAG = 8, (1 << 32) - 1
 _DEEPEST = 100
+_MORE = 0x80
+_ONE_BYTE = [bytes([value]) for value in range(_MORE)]
 _MOST_BYTES = (1 << 31) - 1024
 _BYTES_AT_ONCE = 1 << 22
 """What is copied in one step, in which nothing else can run."""
@@ -85,6 +87,8 @@ def varint_at(body: bytes, at: int) -> tuple[int, int]:
 
 def varint(value: int) -> bytes:
     """A number of 64 bits, which is not negative."""
+    if value < _MORE:
+        return _ONE_BYTE[value]
     written = bytearray()
     while value > 0x7F:
         written.append(value & 0x7F | 0x80)
@@ -102,16 +106,15 @@ def message_of(pieces: Sequence[Piece]) -> bytes:
     """The message that the pieces are together. Raises TooLarge for one that nobody could read."""
     if sum(map(len, pieces)) > _MOST_BYTES:
         raise TooLarge("the outputs are more than a message of gRPC can hold; ask for fewer")
-    # While bytes alone are put together, other threads run; not so while there are views.
-    return b"".join([part for piece in pieces for part in _as_bytes(piece)])
-
-
-def _as_bytes(piece: Piece) -> Iterator[bytes]:
-    if isinstance(piece, bytes):
-        yield piece
-        return
-    for at in range(0, len(piece), _BYTES_AT_ONCE):
-        yield bytes(piece[at : at + _BYTES_AT_ONCE])
+    parts: list[bytes] = []
+    for piece in pieces:
+        # While bytes alone are put together, other threads run; not so while there are views.
+        if isinstance(piece, bytes):
+            parts.append(piece)
+        else:
+            starts = range(0, len(piece), _BYTES_AT_ONCE)
+            parts += [bytes(piece[at : at + _BYTES_AT_ONCE]) for at in starts]
+    return b"".join(parts)
 
 
 def _tag(body: bytes, at: int) -> tuple[int, int]:

@@ -238,6 +238,14 @@ def test_a_few_bytes_that_stand_for_too_many_are_refused(stubs: Stubs) -> None:
     assert "the inputs have 4398046511104 bytes by their shapes" in sentence
 
 
+def test_a_string_that_stands_for_too_many_is_refused(stubs: Stubs) -> None:
+    tensor = stubs.tensor()(dtype="DT_STRING", string_val=[b"s" * 1_000_000])
+    tensor.tensor_shape.dim.add(size=100_000)
+    code, sentence = refused(stubs.predictions.Predict, stubs.request("text", x=tensor))
+    assert code == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "bytes by their shapes" in sentence
+
+
 def test_specs_that_are_refused(stubs: Stubs) -> None:
     predict, request = stubs.predictions.Predict, stubs.predict_pb2.PredictRequest()
     assert refused(predict, request) == (INVALID, "Missing ModelSpec")

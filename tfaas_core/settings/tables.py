@@ -154,7 +154,7 @@ class Limits(Table, frozen=True):
     max_image_pixels: PositiveInt = 50_000_000
     """Of all images of a request: 413 beyond it."""
     max_values: PositiveInt = 1_000_000
-    """In all lists of a JSON or MessagePack body: 413 beyond it."""
+    """In all lists of a JSON or MessagePack body, and strings of a gRPC message: 413 beyond it."""
     max_lists: PositiveInt = 100_000
     """Lists, objects and their fields in such a body: 413 beyond it."""
     max_json_bytes: PositiveInt = 16_777_216

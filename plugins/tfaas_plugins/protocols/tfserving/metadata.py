@@ -7,11 +7,8 @@ from typing import Any
 
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Signature, TensorSpec
+from tfaas_plugins.protocols.tfserving.dtypes import dtype_of
 
-_DTYPES = {
-    **{"float32": "FLOAT", "float64": "DOUBLE", "float16": "HALF", "bfloat16": "BFLOAT16"},
-    **{"complex64": "COMPLEX64", "complex128": "COMPLEX128", "bool": "BOOL", "string": "STRING"},
-}
 _METHOD = "tensorflow/serving/predict"
 
 
@@ -56,10 +53,9 @@ def _definition(signature: Signature) -> dict[str, Any]:
 
 
 def _tensor(spec: TensorSpec) -> dict[str, Any]:
-    dtype = spec.carried or spec.dtype
     sizes = () if spec.shape is None else spec.shape
     return {
-        "dtype": f"DT_{_DTYPES.get(dtype, dtype.upper())}",
+        "dtype": dtype_of(spec).name,
         "tensor_shape": {
             "dim": [{"size": str(-1 if size is None else size), "name": ""} for size in sizes],
             "unknown_rank": spec.shape is None,

@@ -21,6 +21,7 @@ from tfaas_plugins.wire import LENGTH, VARINT, Piece, field, fields, message_of,
 
 _SPEC, _INPUTS, _FILTER = (tag_of(number, LENGTH) for number in (1, 2, 3))
 _MOST_INPUTS = 4096
+_SMALL_BYTES = 1 << 12
 _STRINGS_AT_ONCE = 1 << 12
 _KEY, _VALUE = tag_of(1, LENGTH), tag_of(2, LENGTH)
 
@@ -35,7 +36,7 @@ class PredictMessage(msgspec.Struct, frozen=True):
     @property
     def array_bytes(self) -> int:
         """Of its inputs as arrays, if they are what they claim to be. Raises BadBody."""
-        return sum(tensor.claim.array_bytes for tensor in self.inputs.values())
+        return sum(tensor.array_bytes for tensor in self.inputs.values())
 
 
 def read_predict(body: bytes, allowance: Allowance) -> PredictMessage:
@@ -122,4 +123,6 @@ def _values(array: Array, dtype: Dtype) -> Piece:
         return packed(np.ascontiguousarray(array).view(np.uint16))
     if dtype.field.kind == VARINT:
         return packed(array)
+    if array.nbytes <= _SMALL_BYTES:
+        return array.astype(dtype.item, copy=False).tobytes()
     return np.ascontiguousarray(array, dtype.item).reshape(-1).view(np.uint8).data

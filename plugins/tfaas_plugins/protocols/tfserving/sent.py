@@ -51,11 +51,6 @@ class Claim(msgspec.Struct, frozen=True):
     shape: tuple[int, ...]
     elements: int
 
-    @property
-    def array_bytes(self) -> int:
-        """Of such an array; of strings, without what they hold."""
-        return self.elements * self.dtype.array.itemsize
-
 
 class SentTensor:
     """What was read of it. Values that are not in a field of its dtype's count as none.
@@ -104,6 +99,15 @@ class SentTensor:
         if self._claim is None:
             self._claim = self._read_claim()
         return self._claim
+
+    @property
+    def array_bytes(self) -> int:
+        """Of such an array, and of strings that stand for others. Raises as ``claim``."""
+        claim, sent = self.claim, self._strings
+        size = claim.elements * claim.dtype.array.itemsize
+        if not claim.dtype.is_string or not sent:
+            return size
+        return size + max(0, claim.elements - len(sent)) * len(sent[-1])
 
     def _read_claim(self) -> Claim:
         number = self._dtype - FIRST_REFERENCE if self._dtype > FIRST_REFERENCE else self._dtype
