@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
@@ -60,13 +60,24 @@ def kind_of(value: Any) -> str:
 def shown(value: Any) -> str:
     """A value for a message, cut; what is nested too deep is ``...``."""
     try:
+        part = _part(value)
         try:
-            text = msgspec.json.encode(value).decode()
+            text = msgspec.json.encode(part).decode()
         except (ValueError, TypeError, OverflowError):
-            text = repr(value)
+            text = repr(part)
     except RecursionError:
         text = "..."
     return text[:_MOST_SHOWN]
+
+
+def _part(value: Any, most: int = _MOST_SHOWN) -> Any:
+    """Enough of a value: writing a large one whole would hold up other requests."""
+    if type(value) is list:
+        return [_part(each, most // 2) for each in value[:most]]
+    if type(value) is dict:
+        items = islice(value.items(), most)
+        return {_part(name): _part(each, most // 2) for name, each in items}
+    return value[:_MOST_SHOWN] if type(value) is str else value
 
 
 def flat(value: Any) -> Flat:
