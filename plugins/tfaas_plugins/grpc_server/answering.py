@@ -51,30 +51,39 @@ class Answering:
     async def unary(self, path: str, method: SealedMethod, context: Any) -> bytes:
         """The message that answers a call, which sends one, too."""
         await self.enter(context)
+        call = self.call(path, context)
         try:
-            call = self.call(path, context)
-            try:
-                response = await method.passage(call)
-            finally:
-                call.give_back()
+            response = await method.passage(call)
         finally:
-            self._arrivals.leave()
+            call.give_back()
         if (refusal := refusal_of(response)) is not None:
             await refuse(context, refusal)
+        await self._keep(len(response.body), context)
         if response.headers:
             context.set_trailing_metadata(metadata_of(response))
         return response.body
 
     async def enter(self, context: Any) -> None:
-        """Takes note of a call, or refuses it; ``leave`` is to be called when it is over."""
+        """Takes note of a call, until its client has taken what ends it, or refuses it."""
         try:
             self._arrivals.enter()
         except Unavailable as error:
             await refuse_because(context, error_answer(error))
+        context.add_done_callback(lambda _context: self._arrivals.leave())
 
-    def leave(self) -> None:
-        """A call is over."""
-        self._arrivals.leave()
+    async def _keep(self, size: int, context: Any) -> None:
+        """Takes note of an answer, which is in memory until the client has taken it."""
+        in_flight = self._host.in_flight
+        try:
+            in_flight.check_room(size)
+        except Unavailable as error:
+            await refuse_because(context, error_answer(error))
+        in_flight.left -= size
+
+        def give_back(_context: Any) -> None:
+            in_flight.left += size
+
+        context.add_done_callback(give_back)
 
 
 @contextmanager

@@ -48,7 +48,6 @@ class Streams:
             await stream.run(context, self._pace_window_s)
         finally:
             self._open.discard(stream)
-            self._answering.leave()
 
     def drain(self) -> None:
         """Reads no more of any of them; what has come is answered."""
