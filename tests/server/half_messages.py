@@ -87,11 +87,17 @@ def opened(address: str, window: int = _WINDOW) -> socket.socket:
     return sock
 
 
-def call_frames(stream: int, path: bytes, message: bytes, *more: tuple[bytes, bytes]) -> bytes:
-    """A whole call; ``more`` stands beside, or in the place of, what its head has to say."""
+def call_frames(
+    stream: int, path: bytes, message: bytes, *more: tuple[bytes, bytes], packed: bytes = b""
+) -> bytes:
+    """A whole call; ``more`` stands beside, or in the place of, what its head has to say.
+
+    ``packed``: what follows in the head, as HPACK has it.
+    """
     fields = {b":method": b"POST", b":scheme": b"http", b":path": path, b":authority": b"x"}
     fields |= {b"te": b"trailers", b"content-type": b"application/grpc", **dict(more)}
     head = b"".join(_literal(name, value) for name, value in fields.items())
+    head += packed
     sent = struct.pack(">BI", 0, len(message)) + message
     pieces = [sent[at : at + _FRAME_BYTES] for at in range(0, len(sent), _FRAME_BYTES)]
     ended = [_frame(_DATA, int(at == len(pieces) - 1), stream, p) for at, p in enumerate(pieces)]

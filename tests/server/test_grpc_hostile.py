@@ -50,6 +50,18 @@ def test_what_clients_send_wrong_fills_no_log(server: RunningServer) -> None:
     assert server.log.read_text()[before:] == ""
 
 
+def test_a_call_has_few_fields_of_metadata(server: RunningServer) -> None:
+    # The first has its place in HPACK's table, where a byte is each of the others.
+    packed = b"\x40\x01a\x01b" + b"\xbe" * 100
+    with closing(opened(address(server))) as sock:
+        for number, path in enumerate((LIVE, method("ModelStreamInfer"))):
+            sock.sendall(call_frames(2 * number + 1, path.encode(), b"", packed=packed))
+            assert heard(sock, b"100 are the most")
+    with channel_to(server) as channel:
+        metadata = [("a", "b")] * 90
+        assert called(channel, LIVE, metadata=metadata)
+
+
 def test_answers_that_nobody_takes_have_the_room_of_messages(tmp_path: Path) -> None:
     room = f"limits.max_bytes_in_flight={MB}"
     message = infer_message("vk", ROW, id="x" * 50_000)
