@@ -52,10 +52,7 @@ class _AcceptingServer(cygrpc.AioServer):  # type: ignore[misc]
         handler = _Handler(self._handlers[name])
         while True:
             try:
-                asked = (
-                    self._request_call() if path is None else self._request_registered_call(path)
-                )
-                state = await asked
+                state = await self._next(path)
             except cygrpc._RequestCallError:
                 if not self.is_running():
                     raise

@@ -23,6 +23,8 @@ from tfaas_plugins.grpc_server.tls import credentials_of
 
 _MS = 1000
 _STREAMS = 1024
+"""Calls at once that each connection may have."""
+
 _DEAD_AFTER_S = 120
 """A client that has not been heard of for so long is asked whether it is still there."""
 
