@@ -78,6 +78,32 @@ class HalfMessage:
             self.is_over = True
 
 
+def opened(address: str, window: int = _WINDOW) -> socket.socket:
+    """A connection whose client takes ``window`` bytes of each answer, and no more."""
+    host, _, port = address.rpartition(":")
+    sock = socket.create_connection((host, int(port)), timeout=30)
+    settings = struct.pack(">HI", 4, window)
+    sock.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _frame(_SETTINGS, 0, 0, settings))
+    return sock
+
+
+def call_frames(
+    stream: int, path: bytes, message: bytes, *more: tuple[bytes, bytes], packed: bytes = b""
+) -> bytes:
+    """A whole call; ``more`` stands beside, or in the place of, what its head has to say.
+
+    ``packed``: what follows in the head, as HPACK has it.
+    """
+    fields = {b":method": b"POST", b":scheme": b"http", b":path": path, b":authority": b"x"}
+    fields |= {b"te": b"trailers", b"content-type": b"application/grpc", **dict(more)}
+    head = b"".join(_literal(name, value) for name, value in fields.items())
+    head += packed
+    sent = struct.pack(">BI", 0, len(message)) + message
+    pieces = [sent[at : at + _FRAME_BYTES] for at in range(0, len(sent), _FRAME_BYTES)]
+    ended = [_frame(_DATA, int(at == len(pieces) - 1), stream, p) for at, p in enumerate(pieces)]
+    return _frame(_HEADERS, END_HEADERS, stream, head) + b"".join(ended)
+
+
 @contextmanager
 def half_message(address: str, path: str, announced: int) -> Iterator[HalfMessage]:
     """One on a connection of its own."""

@@ -103,5 +103,5 @@ async def _elsewhere(request: Request) -> Response:
     )
 
 
-async def _unknown(request: Request) -> Response:
-    raise UnknownMethod(f"there is no method {request.path[:200]}")
+async def _unknown(_request: Request) -> Response:
+    raise UnknownMethod("nobody serves this method here; reflection lists those that there are")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -76,7 +77,9 @@ def _check_installed() -> None:
 
 @asynccontextmanager
 async def _serve(host: Host, sock: socket.socket) -> AsyncIterator[None]:
-    # Its C library must not be there before the worker is: the parent imports this module, too.
+    # Its C library, which begins to log what each client sends wrong unless it is told not to, must
+    # not be there before the worker is: the parent imports this module, too.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from tfaas_plugins.grpc_server.server import GrpcServer
 
     server = GrpcServer(host, host.settings(NAME).max_message_bytes)

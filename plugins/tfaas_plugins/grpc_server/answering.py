@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 
-from tfaas_core.errors import Unavailable
+from tfaas_core.errors import TfaasError, Unavailable
 from tfaas_core.host import Host
 from tfaas_core.route import Response
 from tfaas_core.routing.sealed_services import SealedMethod
@@ -18,7 +18,7 @@ from tfaas_core.routing.seam import error_answer
 from tfaas_plugins.grpc_server.arrivals import Arrivals
 from tfaas_plugins.grpc_server.call import GrpcCall
 from tfaas_plugins.grpc_server.codes import Refusal, metadata_of, refusal_of
-from tfaas_plugins.grpc_server.heads import client_of, head_of
+from tfaas_plugins.grpc_server.heads import Sent, check, client_of, head_of
 
 
 class Answering:
@@ -30,12 +30,12 @@ class Answering:
         self._scheme = "https" if is_secure else "http"
         self._is_secure = is_secure
 
-    def call(self, path: str, context: Any) -> GrpcCall:
+    def call(self, path: str, context: Any, metadata: Sent) -> GrpcCall:
         """What ``context`` tells of a call of ``path``, whose message is still to come."""
         left_s = context.time_remaining()
         proofs = context.auth_context() if self._is_secure else None
         return GrpcCall(
-            head_of(path, context.invocation_metadata(), self._scheme),
+            head_of(path, metadata, self._scheme),
             client_of(context.peer(), proofs),
             lambda: self.message(context),
             self._host.in_flight,
@@ -50,31 +50,45 @@ class Answering:
 
     async def unary(self, path: str, method: SealedMethod, context: Any) -> bytes:
         """The message that answers a call, which sends one, too."""
-        await self.enter(context)
+        call = self.call(path, context, await self.enter(context))
         try:
-            call = self.call(path, context)
-            try:
-                response = await method.passage(call)
-            finally:
-                call.give_back()
+            response = await method.passage(call)
         finally:
-            self._arrivals.leave()
+            call.give_back()
         if (refusal := refusal_of(response)) is not None:
             await refuse(context, refusal)
+        await self._keep(len(response.body), context)
         if response.headers:
             context.set_trailing_metadata(metadata_of(response))
         return response.body
 
-    async def enter(self, context: Any) -> None:
-        """Takes note of a call, or refuses it; ``leave`` is to be called when it is over."""
+    async def enter(self, context: Any) -> Sent:
+        """Takes note of a call, until its client has taken what ends it, or refuses it.
+
+        Gives the metadata that its client has sent.
+        """
+        metadata: Sent = context.invocation_metadata()
         try:
+            check(metadata)
             self._arrivals.enter()
+        except TfaasError as error:
+            await refuse_because(context, error_answer(error))
+        context.add_done_callback(lambda _context: self._arrivals.leave())
+        return metadata
+
+    async def _keep(self, size: int, context: Any) -> None:
+        """Takes note of an answer, which is in memory until the client has taken it."""
+        in_flight = self._host.in_flight
+        try:
+            in_flight.check_room(size)
         except Unavailable as error:
             await refuse_because(context, error_answer(error))
+        in_flight.left -= size
 
-    def leave(self) -> None:
-        """A call is over."""
-        self._arrivals.leave()
+        def give_back(_context: Any) -> None:
+            in_flight.left += size
+
+        context.add_done_callback(give_back)
 
 
 @contextmanager

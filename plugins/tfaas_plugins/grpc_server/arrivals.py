@@ -42,7 +42,7 @@ class Arrivals:
         self._usual_bytes = 0
 
     def enter(self) -> None:
-        """One call more. Raises Unavailable if there are too many, which all have come."""
+        """One call more. Raises Unavailable if there are too many, none of which can be ended."""
         if self._calls >= self._most_calls and not self._end_oldest():
             raise Unavailable(
                 f"this HTTP worker has the {self._most_calls} calls that it may have "

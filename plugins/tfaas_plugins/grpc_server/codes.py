@@ -21,6 +21,7 @@ _CODES = {
     412: StatusCode.FAILED_PRECONDITION,
     413: StatusCode.RESOURCE_EXHAUSTED,
     429: StatusCode.RESOURCE_EXHAUSTED,
+    431: StatusCode.RESOURCE_EXHAUSTED,
     499: StatusCode.CANCELLED,
     500: StatusCode.INTERNAL,
     501: StatusCode.UNIMPLEMENTED,

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import unquote
 
+from tfaas_core.errors import HttpRefused
 from tfaas_core.fields import Headers
 from tfaas_core.route import ClientAddress, Head
 
+Sent: TypeAlias = Sequence[tuple[str, str | bytes]]
+"""Metadata of a client, in their order."""
+
+_MOST_FIELDS = 100
 _MOST_KEPT = 1024
 _LONGEST_KEPT = 2048
 """In characters, of all metadata."""
@@ -17,7 +22,15 @@ _LONGEST_KEPT = 2048
 _SUBJECT = "x509_subject"
 
 
-def head_of(path: str, metadata: Sequence[tuple[str, str | bytes]], scheme: str) -> Head:
+def check(metadata: Sent) -> None:
+    """Raises HttpRefused if there are too many: HTTP/2 packs thousands of them in as many bytes."""
+    if len(metadata) > _MOST_FIELDS:
+        raise HttpRefused(
+            f"the call has {len(metadata)} fields of metadata; {_MOST_FIELDS} are the most", 431
+        )
+
+
+def head_of(path: str, metadata: Sent, scheme: str) -> Head:
     """The head of a call. Metadata that are bytes, in keys that end in ``-bin``, are left out."""
     pairs = tuple((key, value) for key, value in metadata if type(value) is str)
     is_short = sum(len(key) + len(value) for key, value in pairs) <= _LONGEST_KEPT

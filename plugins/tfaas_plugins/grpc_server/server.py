@@ -16,6 +16,7 @@ from tfaas_core.host import Host
 from tfaas_core.routing.sealed_services import SealedMethod
 from tfaas_core.routing.seam import error_answer
 from tfaas_core.system.address import shown_address
+from tfaas_plugins.grpc_server.accepting import UNKNOWN, server_of
 from tfaas_plugins.grpc_server.answering import Answering, refuse_because, write
 from tfaas_plugins.grpc_server.arrivals import Arrivals
 from tfaas_plugins.grpc_server.health import WATCH, Health
@@ -23,6 +24,9 @@ from tfaas_plugins.grpc_server.streams import Streams
 from tfaas_plugins.grpc_server.tls import credentials_of
 
 _MS = 1000
+_STREAMS = 1024
+"""Calls at once that each connection may have."""
+
 _DEAD_AFTER_S = 120
 """A client that has not been heard of for so long is asked whether it is still there."""
 
@@ -44,8 +48,7 @@ class GrpcServer:
         most_bytes = min(max_message_bytes, host.config.server.max_body_bytes)
         connections = min(limits.max_connections, _half_of_files())
         options = _options(most_bytes, limits.head_timeout_s, connections)
-        self._server = grpc.aio.server(options=options)
-        self._server.add_generic_rpc_handlers((self._calls(host),))
+        self._server = server_of(self._handlers(host), options)
 
     async def start(self, kept: socket.socket) -> None:
         """Begins to accept connections, at the port that ``kept`` keeps."""
@@ -65,12 +68,13 @@ class GrpcServer:
         if self._watching is not None:
             self._watching.cancel()
 
-    def _calls(self, host: Host) -> _Calls:
+    def _handlers(self, host: Host) -> dict[str, Any]:
         services = host.services()
-        known = {WATCH: grpc.stream_stream_rpc_method_handler(partial(self._watch, Health(host)))}
-        for path, method in services.methods.items():
-            known[path] = self._handler(path, method)
-        return _Calls(known, partial(self._handler, method=services.unknown))
+        handlers = {path: self._handler(path, method) for path, method in services.methods.items()}
+        watch = partial(self._watch, Health(host))
+        handlers[WATCH] = grpc.stream_stream_rpc_method_handler(watch)
+        handlers[UNKNOWN] = self._handler(UNKNOWN, services.unknown)
+        return handlers
 
     def _handler(self, path: str, method: SealedMethod) -> Any:
         if method.method.streams:
@@ -93,20 +97,6 @@ class GrpcServer:
             await health.watch(message or b"", partial(write, context), self._leaving)
         except TfaasError as error:
             await refuse_because(context, error_answer(error))
-        finally:
-            self._answering.leave()
-
-
-class _Calls:
-    """Tells gRPC who answers a call; of ``known`` ones, handlers are there."""
-
-    def __init__(self, known: dict[str, Any], other: Any) -> None:
-        self._known = known
-        self._other = other
-
-    def service(self, handler_call_details: Any) -> Any:
-        path = handler_call_details.method
-        return self._known.get(path) or self._other(path)
 
 
 def _half_of_files() -> int:
@@ -121,6 +111,8 @@ def _options(max_message_bytes: int, handshake_s: float, connections: int) -> li
         ("grpc.max_send_message_length", -1),
         # Until somebody asks for a message, 64 KiB of it are taken, and not whatever is sent.
         ("grpc.http2.bdp_probe", 0),
+        # Of one client. Without a limit, it has as many calls begun as it can send heads.
+        ("grpc.max_concurrent_streams", _STREAMS),
         ("grpc.max_allowed_incoming_connections", connections),
         ("grpc.server_handshake_timeout_ms", int(handshake_s * _MS)),
         ("grpc.keepalive_time_ms", _DEAD_AFTER_S * _MS),

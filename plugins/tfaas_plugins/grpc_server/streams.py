@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeAlias
 
 from tfaas_core.errors import HttpRefused, TfaasError, Unavailable
@@ -39,8 +40,9 @@ class Streams:
 
     async def answer(self, path: str, method: SealedMethod, context: Any) -> None:
         """Answers until the client sends no more, or has gone."""
-        await self._answering.enter(context)
-        stream = Stream(self._answering, method, lambda: self._answering.call(path, context))
+        metadata = await self._answering.enter(context)
+        new_call = partial(self._answering.call, path, context, metadata)
+        stream = Stream(self._answering, method, new_call)
         self._open.add(stream)
         try:
             await stream.open(context)
@@ -49,7 +51,6 @@ class Streams:
             await stream.run(context, self._pace_window_s)
         finally:
             self._open.discard(stream)
-            self._answering.leave()
 
     def drain(self) -> None:
         """Reads no more of any of them; what has come is answered."""

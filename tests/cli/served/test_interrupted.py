@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import psutil
@@ -39,6 +40,14 @@ def test_what_is_larger_than_an_upload_may_be_is_told(
         out, told = lines(capfd, "--from", half)
         assert out == []
         assert [f"{value} are allowed (limits.{key})" in line for line in told] == [True, True]
+
+
+def test_a_copy_leaves_no_thread_that_would_be_warned_of(capfd: Capture, here: Path) -> None:
+    (here / "broken" / "1").mkdir(parents=True)
+    (here / "broken" / "1" / "saved_model.pb").write_bytes(b"\xff")
+    _out, told = lines(capfd, "--from", here / "broken")
+    assert "is not a SavedModel" in told[0]
+    until(lambda: not [each for each in threading.enumerate() if "tfaas-sort" in each.name])
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])

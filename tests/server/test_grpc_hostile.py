@@ -1,0 +1,103 @@
+"""Clients of gRPC that send what no client would, or take nothing."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from tests.server.grpc_calls import INFER, address, called, channel_to, infer_message, method
+from tests.server.half_messages import call_frames, opened
+from tfaas_core.testing.clients import fake_server
+from tfaas_core.testing.server import RunningServer
+from tfaas_core.testing.waiting import until
+
+PORT = "plugins.grpc.port=0"
+ONE = "server.workers=1"
+ROW = [[1.0, 2.0, 3.0]]
+MB = 1_000_000
+LIVE = method("ServerLive")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with fake_server(tmp_path_factory.mktemp("hostile"), PORT, ONE) as running:
+        assert running.upload("vk", b"sum").status_code == 200
+        yield running
+
+
+def test_a_path_that_is_no_text_is_a_method_that_nobody_serves(server: RunningServer) -> None:
+    for path in (b"/\xff\xfe/x", INFER.encode() + b"\xc3", b"", b"*"):
+        with closing(opened(address(server))) as sock:
+            sock.sendall(call_frames(1, path, b""))
+            assert heard(sock, b"unknown_method")
+    with channel_to(server) as channel:
+        assert called(channel, LIVE)
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_what_clients_send_wrong_fills_no_log(server: RunningServer) -> None:
+    before = len(server.log.read_text())
+    for field in ((b"foo", b"\xff\xfe"), (b"te", b"x"), (b"grpc-timeout", b"soon")):
+        with closing(opened(address(server))) as sock:
+            sock.sendall(call_frames(1, LIVE.encode(), b"", field))
+            assert heard(sock, b"grpc-status")
+    assert server.log.read_text()[before:] == ""
+
+
+def test_a_call_has_few_fields_of_metadata(server: RunningServer) -> None:
+    # The first has its place in HPACK's table, where a byte is each of the others.
+    packed = b"\x40\x01a\x01b" + b"\xbe" * 100
+    with closing(opened(address(server))) as sock:
+        for number, path in enumerate((LIVE, method("ModelStreamInfer"))):
+            sock.sendall(call_frames(2 * number + 1, path.encode(), b"", packed=packed))
+            assert heard(sock, b"100 are the most")
+    with channel_to(server) as channel:
+        metadata = [("a", "b")] * 90
+        assert called(channel, LIVE, metadata=metadata)
+
+
+def test_answers_that_nobody_takes_have_the_room_of_messages(tmp_path: Path) -> None:
+    room = f"limits.max_bytes_in_flight={MB}"
+    message = infer_message("vk", ROW, id="x" * 50_000)
+    with fake_server(tmp_path, PORT, ONE, room) as server:
+        assert server.upload("vk", b"sum").status_code == 200
+        with ExitStack() as silent:
+            for _ in range(30):
+                sock = silent.enter_context(closing(opened(address(server), window=0)))
+                sock.sendall(call_frames(1, INFER.encode(), message))
+            assert heard(sock, b"max_bytes_in_flight")
+        with channel_to(server) as channel:
+            until(lambda: is_answered(channel, message))
+
+
+def test_calls_whose_answers_nobody_takes_are_calls_still(tmp_path: Path) -> None:
+    with fake_server(tmp_path, PORT, ONE, "limits.max_connections=20") as server:
+        with closing(opened(address(server), window=0)) as sock:
+            for number in range(30):
+                sock.sendall(call_frames(2 * number + 1, LIVE.encode(), b""))
+            assert heard(sock, b"limits.max_connections")
+        with channel_to(server) as channel:
+            until(lambda: is_answered(channel, b"", LIVE))
+
+
+def heard(sock: socket.socket, what: bytes) -> bytes:
+    """What the server says, up to ``what``, which it has to say."""
+    came = b""
+    while what not in came:
+        piece = sock.recv(65_536)
+        assert piece, came[-500:]
+        came += piece
+    return came
+
+
+def is_answered(channel: Any, message: bytes, path: str = INFER) -> bool:
+    try:
+        return bool(called(channel, path, message))
+    except grpc.RpcError:
+        return False
