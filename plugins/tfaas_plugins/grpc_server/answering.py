@@ -19,14 +19,18 @@ from tfaas_plugins.grpc_server.arrivals import Arrivals
 from tfaas_plugins.grpc_server.call import GrpcCall
 from tfaas_plugins.grpc_server.codes import Refusal, metadata_of, refusal_of
 from tfaas_plugins.grpc_server.heads import client_of, head_of
+from tfaas_plugins.grpc_server.last_calls import LastCalls
 
 
 class Answering:
     """What calls need of one server."""
 
-    def __init__(self, host: Host, arrivals: Arrivals, is_secure: bool) -> None:
+    def __init__(
+        self, host: Host, arrivals: Arrivals, last_calls: LastCalls, is_secure: bool
+    ) -> None:
         self._host = host
         self._arrivals = arrivals
+        self._last_calls = last_calls
         self._scheme = "https" if is_secure else "http"
         self._is_secure = is_secure
 
@@ -69,6 +73,11 @@ class Answering:
         """Takes note of a call, or refuses it; ``leave`` is to be called when it is over."""
         try:
             self._arrivals.enter()
+            try:
+                await self._last_calls.admit()
+            except BaseException:
+                self._arrivals.leave()
+                raise
         except Unavailable as error:
             await refuse_because(context, error_answer(error))
 
