@@ -91,6 +91,7 @@ class Takeover:
                 if not made:
                     lone = lone_engine(context, codecs, storage.artifact)
                     made.append(_Means.of(await stack.enter_async_context(lone), storage))
+                    stack.callback(made[0].publisher.close)
                 return made[0]
 
             yield cls(storage, progress, means)
