@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle, islice
 from pathlib import Path
 
 import msgspec
+import numpy as np
 from tfaas_backends import demo
 from tfaas_plugins.codecs.protobuf.tfaas_pb2 import DataFrame, Row
 
-from benchmarks.network import ROWS
+from benchmarks.network import FEATURES, ROWS
 from tfaas_core.tensors import Array
 
 _BOUNDARY = "benchmark"
@@ -24,6 +25,12 @@ class Body(msgspec.Struct, frozen=True):
     media_type: str
     content: bytes
     rows: int
+    more_headers: Mapping[str, str] = {}
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """All that the request needs."""
+        return {"Content-Type": self.media_type, **self.more_headers}
 
 
 def as_json(model: str, count: int) -> Body:
@@ -68,6 +75,44 @@ def as_form(model: str, pictures: Sequence[bytes]) -> Body:
     content = b"".join([*parts, f"--{_BOUNDARY}--\r\n".encode()])
     media_type = f"multipart/form-data; boundary={_BOUNDARY}"
     return Body("/image", media_type, content, len(pictures))
+
+
+def as_instances(model: str, count: int) -> Body:
+    """TensorFlow Serving's predict request, in row format."""
+    content = msgspec.json.encode({"instances": ROWS[:count].tolist()})
+    return Body(f"/v1/models/{model}:predict", "application/json", content, count)
+
+
+def as_columns(model: str, count: int) -> Body:
+    """The same in column format."""
+    content = msgspec.json.encode({"inputs": ROWS[:count].tolist()})
+    return Body(f"/v1/models/{model}:predict", "application/json", content, count)
+
+
+def as_oip(model: str, name: str, count: int) -> Body:
+    """An infer request of the Open Inference Protocol, by JSON; ``name`` is the input's."""
+    tensor = {"name": name, "datatype": "FP32", "shape": [count, FEATURES]}
+    data = ROWS[:count].ravel().tolist()
+    content = msgspec.json.encode({"inputs": [tensor | {"data": data}]})
+    return Body(f"/v2/models/{model}/infer", "application/json", content, count)
+
+
+def as_binary_oip(model: str, name: str, array: Array) -> Body:
+    """The same with a binary tensor, float32 or uint8, and binary outputs."""
+    datatype = {"float32": "FP32", "uint8": "UINT8"}[array.dtype.name]
+    size = {"binary_data_size": array.nbytes}
+    tensor = {"name": name, "datatype": datatype, "shape": array.shape, "parameters": size}
+    asked = {"inputs": [tensor], "parameters": {"binary_data_output": True}}
+    head = msgspec.json.encode(asked)
+    header = {"Inference-Header-Content-Length": str(len(head))}
+    content = head + array.astype(array.dtype.newbyteorder("<")).tobytes()
+    path = f"/v2/models/{model}/infer"
+    return Body(path, "application/octet-stream", content, len(array), header)
+
+
+def float_rows(count: int) -> Array:
+    """float32 [count, 42]: the first of ROWS."""
+    return ROWS[:count].astype(np.float32)
 
 
 def _rows(count: int) -> Array:

@@ -8,12 +8,18 @@ from pathlib import Path
 
 from benchmarks import tiny_models
 from benchmarks.bodies import (
+    Body,
+    as_binary_oip,
+    as_columns,
     as_form,
     as_images,
+    as_instances,
     as_json,
     as_msgpack,
+    as_oip,
     as_packed_msgpack,
     as_protobuf,
+    float_rows,
 )
 from benchmarks.load import Contender
 from benchmarks.network import (
@@ -25,7 +31,7 @@ from benchmarks.network import (
     upload_bundle,
     upload_graph,
 )
-from benchmarks.pictures import jpeg_640x480, png_28
+from benchmarks.pictures import jpeg_640x480, levels_640x480, png_28
 from benchmarks.reading import json_rows, picture
 from benchmarks.servers import BenchmarkFailedError, Server
 
@@ -35,9 +41,16 @@ GRAPH = "graph, JSON"
 
 _SAVED = "bench-saved"
 _DIGITS = "digits"
-_BATCH_ROWS = 1000
+BATCH_ROWS = 1000
 _BATCH_PICTURES = 100
 _MOST_DIFFERENCE = 1e-4
+_INPUT = "particles"
+_TINY = (
+    tiny_models.GREY_28,
+    tiny_models.COLOUR_224,
+    tiny_models.COLOUR_480X640,
+    tiny_models.LEVELS_480X640,
+)
 
 
 def store_models(tfaas: Server, bundle: Path, tiny: Mapping[str, Path]) -> None:
@@ -50,7 +63,7 @@ def store_models(tfaas: Server, bundle: Path, tiny: Mapping[str, Path]) -> None:
             upload(to, name)
         upload_bundle(to, _SAVED, bundle)
         upload_bundle(to, _DIGITS, demo_model(_DIGITS).model)
-        for name in (tiny_models.GREY_28, tiny_models.COLOUR_224, tiny_models.COLOUR_480X640):
+        for name in _TINY:
             upload_graph(to, name, tiny[name])
         answers = predict(to, NAME), predict(to, _SAVED)
     if abs(answers[0] - answers[1]) > _MOST_DIFFERENCE:
@@ -96,18 +109,35 @@ def json_batches(noop: Server, tfaas: Server, rows: int) -> list[Contender]:
 def batches(noop: Server, tfaas: Server) -> list[Contender]:
     """1000 rows in one request, or 100 pictures."""
     return [
-        Contender(NOOP, noop, [as_json(NAME, _BATCH_ROWS)]),
-        Contender(GRAPH, tfaas, [as_json(NAME, _BATCH_ROWS)]),
-        Contender("graph, protobuf", tfaas, [as_protobuf(NAME, _BATCH_ROWS)]),
-        Contender("graph, msgpack lists", tfaas, [as_msgpack(NAME, _BATCH_ROWS)]),
-        Contender("graph, msgpack packed", tfaas, [as_packed_msgpack(NAME, _BATCH_ROWS)]),
+        Contender(NOOP, noop, [as_json(NAME, BATCH_ROWS)]),
+        Contender(GRAPH, tfaas, [as_json(NAME, BATCH_ROWS)]),
+        Contender("graph, protobuf", tfaas, [as_protobuf(NAME, BATCH_ROWS)]),
+        Contender("graph, msgpack lists", tfaas, [as_msgpack(NAME, BATCH_ROWS)]),
+        Contender("graph, msgpack packed", tfaas, [as_packed_msgpack(NAME, BATCH_ROWS)]),
         Contender("digits, images", tfaas, [as_images(_DIGITS, _BATCH_PICTURES)]),
     ]
+
+
+def protocols(noop: Server, tfaas: Server, rows: int) -> list[Contender]:
+    """So many rows in one request, as clients of other servers send them."""
+    return [
+        Contender(NOOP, noop, [as_json(NAME, rows)]),
+        Contender(GRAPH, tfaas, [as_json(NAME, rows)]),
+        Contender("TensorFlow Serving, instances", tfaas, [as_instances(NAME, rows)]),
+        Contender("TensorFlow Serving, inputs", tfaas, [as_columns(NAME, rows)]),
+        Contender("Open Inference, JSON", tfaas, [as_oip(NAME, _INPUT, rows)]),
+        Contender("Open Inference, binary", tfaas, [_binary(rows)]),
+    ]
+
+
+def _binary(rows: int) -> Body:
+    return as_binary_oip(NAME, _INPUT, float_rows(rows))
 
 
 def pictures(noop: Server, tfaas: Server) -> list[Contender]:
     """One picture, to models of its own size and of a smaller one."""
     png, jpeg = png_28(), jpeg_640x480()
+    levels = as_binary_oip(tiny_models.LEVELS_480X640, "x", levels_640x480()[None])
     read_png, read_jpeg = partial(picture, png), partial(picture, jpeg)
     return [
         Contender(NOOP, noop, [as_json(NAME, 1)]),
@@ -121,4 +151,5 @@ def pictures(noop: Server, tfaas: Server) -> list[Contender]:
             [as_form(tiny_models.COLOUR_224, [jpeg])],
             read=read_jpeg,
         ),
+        Contender("640 x 480, Open Inference, binary", tfaas, [levels]),
     ]

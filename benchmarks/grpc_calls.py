@@ -17,23 +17,22 @@ from pathlib import Path
 from statistics import median
 
 import msgspec
-import numpy as np
 import psutil
 from tfaas_plugins.protocols.private_pool import message_class
 
-from benchmarks import servers
+from benchmarks import network, servers, tiny_models
+from benchmarks.bodies import float_rows
 from benchmarks.options import Options, parse
+from benchmarks.pictures import levels_640x480
 from benchmarks.report import Report
 from benchmarks.servers import BenchmarkFailedError
-from tfaas_core.testing.server import http_client
+from tfaas_core.tensors import Array
 
 HEADER = ["connections", "answers", "calls/s", "mean ms", "CPU µs a call", "errors", "ratio"]
-_COUNTS = (1, 32, 128)
-_NAME = "particles"
-_MODEL = Path(__file__).parents[1] / "backends/tfaas_backends/demo/particles.pb"
+_FLOAT, _UINT8 = 1, 4
+"""As TensorFlow's DataType has them."""
 _INFER = "/inference.GRPCInferenceService/ModelInfer"
 _PREDICT = "/tensorflow.serving.PredictionService/Predict"
-_ROW = np.ones((1, 42), np.float32)
 _HEADERS = ["-H", "content-type: application/grpc", "-H", "te: trailers"]
 _FINISHED = re.compile(r"finished in ([0-9.]+)(ms|s), ([0-9.]+) req/s")
 _DONE = re.compile(r"requests: .* (\d+) succeeded, (\d+) failed")
@@ -57,20 +56,53 @@ class _Called(msgspec.Struct, frozen=True):
     sent: Path
 
 
+class _Asked(msgspec.Struct, frozen=True):
+    """A message: of ``array``, whose dtype is ``dtype`` of TensorFlow's DataType."""
+
+    title: str
+    counts: Sequence[int]
+    model: str
+    input: str
+    dtype: int
+    array: Array
+
+
+_ASKED = (
+    _Asked("gRPC: unary calls", (1, 32, 128), network.NAME, "particles", _FLOAT, float_rows(1)),
+    _Asked("gRPC: 1000 rows", (4,), network.NAME, "particles", _FLOAT, float_rows(1000)),
+    _Asked(
+        "gRPC: a picture of 640 x 480",
+        (8,),
+        tiny_models.LEVELS_480X640,
+        "x",
+        _UINT8,
+        levels_640x480()[None],
+    ),
+)
+
+
+class _Table(msgspec.Struct, frozen=True):
+    title: str
+    counts: Sequence[int]
+    contenders: Sequence[_Called]
+
+
 def measure(report: Report, options: Options, folder: Path) -> int:
-    """Adds the table; gives how many errors there were."""
-    with _contenders(folder) as contenders:
-        rows, errors = [], 0
-        for count in _COUNTS:
-            rounds: dict[str, list[_Round]] = {one.name: [] for one in contenders}
-            for _ in range(options.rounds):
-                for one in contenders:
-                    rounds[one.name].append(_round(one, count, options.seconds))
-            noop = rounds[contenders[0].name]
-            for name, found in rounds.items():
-                rows.append(_row(count, name, found, noop))
-                errors += sum(each.errors for each in found)
-    report.add("gRPC: unary calls", HEADER, rows)
+    """Adds the tables; gives how many errors there were."""
+    errors = 0
+    with _tables(folder) as tables:
+        for table in tables:
+            rows: list[list[str]] = []
+            for count in table.counts:
+                rounds: dict[str, list[_Round]] = {one.name: [] for one in table.contenders}
+                for _ in range(options.rounds):
+                    for one in table.contenders:
+                        rounds[one.name].append(_round(one, count, options.seconds))
+                noop = rounds[table.contenders[0].name]
+                for name, found in rounds.items():
+                    rows.append(_row(count, name, found, noop))
+                    errors += sum(each.errors for each in found)
+            report.add(table.title, HEADER, rows)
     return errors
 
 
@@ -88,41 +120,57 @@ def _row(count: int, name: str, found: Sequence[_Round], noop: Sequence[_Round])
 
 
 @contextmanager
-def _contenders(folder: Path) -> Iterator[list[_Called]]:
-    """The no-op first."""
+def _tables(folder: Path) -> Iterator[list[_Table]]:
+    """One a message, with the no-op first, which is sent the same."""
     port = _free_port()
-    settings = {"plugins.grpc.port": port}
+    settings = {"plugins.grpc.port": port, "engine.max_queue_rows": 1_000_000}
     with servers.tfaas(folder / "grpc", settings) as tfaas, servers.grpc_noop() as noop:
-        with http_client(tfaas.url) as http:
-            files = {"model": ("model.pb", _MODEL.read_bytes())}
-            http.post("/upload", data={"name": _NAME}, files=files).raise_for_status()
-            (tensor,) = http.get(f"/v2/models/{_NAME}").json()["inputs"]
-        messages = {_INFER: _infer(tensor["name"]), _PREDICT: _predict(tensor["name"])}
-        found = [
-            _Called("no-op of grpc.aio", noop.pid, f"{noop.url}{_INFER}", folder / "ModelInfer")
-        ]
-        for call, message in messages.items():
-            name = call.rpartition("/")[2]
-            (folder / name).write_bytes(struct.pack(">BI", 0, len(message)) + message)
-            _check(f"127.0.0.1:{port}", call, message)
-            url = f"http://127.0.0.1:{port}{call}"
-            found.append(_Called(f"TFaaS, {name}", tfaas.pid, url, folder / name))
+        _store(tfaas, folder)
+        found = []
+        for asked in _ASKED:
+            file = folder / asked.model
+            messages = {
+                f"{noop.url}{_INFER}": ("no-op of grpc.aio", noop.pid, _infer(asked)),
+                f"http://127.0.0.1:{port}{_INFER}": ("TFaaS, ModelInfer", tfaas.pid, _infer(asked)),
+                f"http://127.0.0.1:{port}{_PREDICT}": (
+                    "TFaaS, Predict",
+                    tfaas.pid,
+                    _predict(asked),
+                ),
+            }
+            called: list[_Called] = []
+            for url, (name, pid, message) in messages.items():
+                sent = Path(f"{file}-{len(asked.array)}-{len(called)}")
+                sent.write_bytes(struct.pack(">BI", 0, len(message)) + message)
+                call = url.partition("//")[2].partition("/")[2]
+                _check(url.partition("//")[2].partition("/")[0], f"/{call}", message)
+                called.append(_Called(name, pid, url, sent))
+            found.append(_Table(asked.title, asked.counts, called))
         yield found
 
 
-def _infer(name: str) -> bytes:
-    asked = {"name": name, "datatype": "FP32", "shape": _ROW.shape}
+def _store(tfaas: servers.Server, folder: Path) -> None:
+    tiny = tiny_models.write(folder / "tiny-of-grpc")
+    with network.client(tfaas.url) as http:
+        network.upload(http, network.NAME)
+        network.upload_graph(http, tiny_models.LEVELS_480X640, tiny[tiny_models.LEVELS_480X640])
+
+
+def _infer(asked: _Asked) -> bytes:
+    datatype = "FP32" if asked.dtype == _FLOAT else "UINT8"
+    tensor = {"name": asked.input, "datatype": datatype, "shape": asked.array.shape}
     request = message_class("inference.ModelInferRequest")
-    made = request(model_name=_NAME, inputs=[asked], raw_input_contents=[_ROW.tobytes()])
+    raw = [asked.array.tobytes()]
+    made = request(model_name=asked.model, inputs=[tensor], raw_input_contents=raw)
     return bytes(made.SerializeToString())
 
 
-def _predict(name: str) -> bytes:
+def _predict(asked: _Asked) -> bytes:
     request = message_class("tensorflow.serving.PredictRequest")()
-    request.model_spec.name = _NAME
-    tensor = request.inputs[name]
-    tensor.dtype, tensor.tensor_content = 1, _ROW.tobytes()
-    for size in _ROW.shape:
+    request.model_spec.name = asked.model
+    tensor = request.inputs[asked.input]
+    tensor.dtype, tensor.tensor_content = asked.dtype, asked.array.tobytes()
+    for size in asked.array.shape:
         tensor.tensor_shape.dim.add(size=size)
     return bytes(request.SerializeToString())
 

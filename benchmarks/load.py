@@ -121,9 +121,7 @@ def median_ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
 def _warm_up(one: Contender, connections: int) -> None:
     with client(one.server.url) as to:
         for body in one.bodies:
-            answer = to.post(
-                body.path, content=body.content, headers={"Content-Type": body.media_type}
-            )
+            answer = to.post(body.path, content=body.content, headers=body.headers)
             if answer.status_code != 200:
                 raise BenchmarkFailedError(
                     f"{one.name} is answered {answer.status_code}: {answer.text}"

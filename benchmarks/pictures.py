@@ -19,11 +19,16 @@ def png_28() -> bytes:
 
 def jpeg_640x480() -> bytes:
     """A JPEG in colour, 640 wide and 480 high: smooth, with some noise, as photographs are."""
+    return _encoded(levels_640x480(), "JPEG")
+
+
+def levels_640x480() -> Array:
+    """uint8 [480, 640, 3]: that picture before it became a JPEG."""
     rows, columns = np.mgrid[:480, :640]
     waves = [np.sin(rows / 40 + shift) + np.cos(columns / 60 - shift) for shift in range(3)]
     noise = np.random.default_rng(1).normal(scale=6, size=(480, 640, 3))
-    levels = 128 + 50 * np.stack(waves, axis=-1) + noise
-    return _encoded(np.clip(levels, 0, 255).astype(np.uint8), "JPEG")
+    levels: Array = np.clip(128 + 50 * np.stack(waves, axis=-1) + noise, 0, 255).astype(np.uint8)
+    return levels
 
 
 def _encoded(levels: Array, format_: str) -> bytes:

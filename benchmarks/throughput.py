@@ -59,6 +59,12 @@ def measure(report: Report, options: Options, noop: Server, tfaas: Server) -> Th
     batches = contenders.batches(noop, tfaas)
     others += reported("Batches by every codec", batches, [_BATCH_CONNECTIONS])
 
+    others += reported(
+        "Protocols, one row", contenders.protocols(noop, tfaas, 1), options.connections
+    )
+    many = contenders.protocols(noop, tfaas, contenders.BATCH_ROWS)
+    others += reported("Protocols, 1000 rows", many, [_BATCH_CONNECTIONS])
+
     pictures = compared(contenders.pictures(noop, tfaas), _PICTURE_CONNECTIONS)
     report.add("Pictures", load.READING_HEADER, pictures.reading_rows())
     return Throughput(one_row, json_batches, [*others, pictures])

@@ -17,6 +17,8 @@ from benchmarks.saved_model import write_by
 GREY_28 = "grey-28"
 COLOUR_480X640 = "colour-480x640"
 COLOUR_224 = "colour-224"
+LEVELS_480X640 = "levels-480x640"
+"""As COLOUR_480X640, but of uint8."""
 WAITING = "waiting"
 BURNING = "burning"
 SLOW_S = 0.1
@@ -39,6 +41,7 @@ def main(folder: Path) -> None:
         GREY_28: _graph(_classes, (28, 28)),
         COLOUR_480X640: _graph(_classes, (480, 640, 3)),
         COLOUR_224: _graph(_classes, (224, 224, 3)),
+        LEVELS_480X640: _graph(_classes_of_levels, (480, 640, 3), "uint8"),
         WAITING: _graph(_wait, (1,)),
         BURNING: _burning(),
     }
@@ -46,12 +49,12 @@ def main(folder: Path) -> None:
         (folder / f"{name}.pb").write_bytes(graph.as_graph_def().SerializeToString())
 
 
-def _graph(make: Callable[[Any], Any], row: tuple[int, ...]) -> Any:
+def _graph(make: Callable[[Any], Any], row: tuple[int, ...], dtype: str = "float32") -> Any:
     from tfaas_backends.runtimes.tensorflow.quiet import tf
 
     graph = tf.Graph()
     with graph.as_default():
-        tf.identity(make(tf.compat.v1.placeholder(tf.float32, [None, *row], "x")), "y")
+        tf.identity(make(tf.compat.v1.placeholder(dtype, [None, *row], "x")), "y")
     return graph
 
 
@@ -68,6 +71,13 @@ def _classes(pictures: Any) -> Any:
     # The same numbers each time, so that figures of different days belong to the same model.
     weights = tf.linspace(-1.0, 1.0, int(flat.shape[1]) * 10)
     return tf.nn.softmax(flat @ tf.reshape(weights, [-1, 10]))
+
+
+def _classes_of_levels(pictures: Any) -> Any:
+    """The same of uint8."""
+    from tfaas_backends.runtimes.tensorflow.quiet import tf
+
+    return _classes(tf.cast(pictures, tf.float32))
 
 
 def _wait(rows: Any) -> Any:

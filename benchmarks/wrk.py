@@ -22,7 +22,7 @@ _ENDLESS_S = 3600
 
 
 class Load(msgspec.Struct, frozen=True):
-    """What wrk sends over and over: ``bodies`` of one path and media type, in turn.
+    """What wrk sends over and over: ``bodies`` of one path and the same headers, in turn.
 
     Without ``keep_alive``, each request has a connection of its own.
     """
@@ -81,6 +81,8 @@ def _started(server: Server, load: Load, seconds: int) -> Iterator[subprocess.Po
     connections = load.connections
     numbers = {"-t": min(connections, 2), "-c": connections, "-d": seconds, "--timeout": _TIMEOUT_S}
     command = [_WRK, *(str(part) for pair in numbers.items() for part in pair)]
+    for name, value in load.bodies[0].more_headers.items():
+        command += ["-H", f"{name}: {value}"]
     command += ["-s", str(_SCRIPT), f"{server.url}{load.bodies[0].path}", "--"]
     command += ["keep-alive" if load.keep_alive else "close", load.bodies[0].media_type]
     with ExitStack() as files:

@@ -19,14 +19,18 @@ from tfaas_plugins.grpc_server.arrivals import Arrivals
 from tfaas_plugins.grpc_server.call import GrpcCall
 from tfaas_plugins.grpc_server.codes import Refusal, metadata_of, refusal_of
 from tfaas_plugins.grpc_server.heads import Sent, check, client_of, head_of
+from tfaas_plugins.grpc_server.last_calls import LastCalls
 
 
 class Answering:
     """What calls need of one server."""
 
-    def __init__(self, host: Host, arrivals: Arrivals, is_secure: bool) -> None:
+    def __init__(
+        self, host: Host, arrivals: Arrivals, last_calls: LastCalls, is_secure: bool
+    ) -> None:
         self._host = host
         self._arrivals = arrivals
+        self._last_calls = last_calls
         self._scheme = "https" if is_secure else "http"
         self._is_secure = is_secure
 
@@ -74,6 +78,10 @@ class Answering:
         except TfaasError as error:
             await refuse_because(context, error_answer(error))
         context.add_done_callback(lambda _context: self._arrivals.leave())
+        try:
+            await self._last_calls.admit()
+        except Unavailable as error:
+            await refuse_because(context, error_answer(error))
         return metadata
 
     async def _keep(self, size: int, context: Any) -> None:

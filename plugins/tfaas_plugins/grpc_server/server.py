@@ -20,6 +20,7 @@ from tfaas_plugins.grpc_server.accepting import UNKNOWN, server_of
 from tfaas_plugins.grpc_server.answering import Answering, refuse_because, write
 from tfaas_plugins.grpc_server.arrivals import Arrivals
 from tfaas_plugins.grpc_server.health import WATCH, Health
+from tfaas_plugins.grpc_server.last_calls import LastCalls
 from tfaas_plugins.grpc_server.streams import Streams
 from tfaas_plugins.grpc_server.tls import credentials_of
 
@@ -41,7 +42,9 @@ class GrpcServer:
         limits = host.config.limits
         self._tls = host.tls
         self._arrivals = Arrivals(limits.max_connections, host.in_flight)
-        self._answering = Answering(host, self._arrivals, host.tls is not None)
+        self._last_calls = LastCalls()
+        is_secure = host.tls is not None
+        self._answering = Answering(host, self._arrivals, self._last_calls, is_secure)
         self._streams = Streams(self._answering, limits.pace_window_s)
         self._leaving = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
@@ -64,7 +67,11 @@ class GrpcServer:
         """Answers what has come, ends streams, and lets nobody in; all is over in ``timeout_s``."""
         self._leaving.set()
         self._streams.drain()
-        await self._server.stop(timeout_s)
+        await self._last_calls.quiet()
+        stopping = asyncio.ensure_future(self._server.stop(timeout_s))
+        await asyncio.sleep(0)  # clients are told now, before anybody is refused
+        self._last_calls.refuse()
+        await stopping
         if self._watching is not None:
             self._watching.cancel()
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeAlias
 
-from tfaas_core.errors import HttpRefused, TfaasError, Unavailable
+from tfaas_core.errors import HttpRefused, TfaasError
 from tfaas_core.route import Response
 from tfaas_core.routing.sealed_services import SealedMethod
 from tfaas_core.routing.seam import error_answer
@@ -20,6 +20,7 @@ from tfaas_plugins.grpc_server.answering import (
 )
 from tfaas_plugins.grpc_server.call import GrpcCall
 from tfaas_plugins.grpc_server.codes import refusal_of
+from tfaas_plugins.grpc_server.last_calls import told_to_stop
 
 _AT_WORK = 16
 """So many messages of a stream are answered at once; no more are read meanwhile."""
@@ -116,8 +117,7 @@ class Stream:
         except asyncio.CancelledError:
             if not self._is_draining:
                 raise
-            stopped = Unavailable("the server was told to stop; try again elsewhere, or later")
-            await refuse_because(context, error_answer(stopped))
+            await refuse_because(context, error_answer(told_to_stop()))
         except TfaasError as error:
             await refuse_because(context, error_answer(error))
 

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import psutil
@@ -42,12 +41,17 @@ def test_what_is_larger_than_an_upload_may_be_is_told(
         assert [f"{value} are allowed (limits.{key})" in line for line in told] == [True, True]
 
 
-def test_a_copy_leaves_no_thread_that_would_be_warned_of(capfd: Capture, here: Path) -> None:
-    (here / "broken" / "1").mkdir(parents=True)
-    (here / "broken" / "1" / "saved_model.pb").write_bytes(b"\xff")
-    _out, told = lines(capfd, "--from", here / "broken")
-    assert "is not a SavedModel" in told[0]
-    until(lambda: not [each for each in threading.enumerate() if "tfaas-sort" in each.name])
+def test_a_command_that_copied_not_all_leaves_no_thread(here: Path, made: Path) -> None:
+    for number in (1, 2):
+        folder = here / "both" / str(number)
+        folder.mkdir(parents=True)
+        shutil.copy(made / "double.graphdef", folder / "model.graphdef")
+    (here / "both" / "2" / "model.graphdef").write_bytes(b"no graph")
+    command = [sys.executable, "-m", "tfaas_core", "copy", "--from", "both", *TO]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    (told,) = done.stderr.splitlines()
+    assert told.startswith("tfaas: both: version 2: ")
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])

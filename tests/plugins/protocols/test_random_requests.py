@@ -195,6 +195,20 @@ def test_a_timeout_of_however_many_digits_is_a_long_time(digits: int) -> None:
     assert 10**12 < timeout_s < 10**14
 
 
+@pytest.mark.parametrize("timeout", ['"5"', "-1", "1.5", "true"])
+def test_a_timeout_that_is_no_whole_number_is_refused(timeout: str) -> None:
+    text = f'{{"inputs": [], "parameters": {{"timeout": {timeout}}}}}'
+    body = infer_body(read(text.encode(), Limits()), memoryview(b""))
+    with pytest.raises(BadBody, match="'timeout' is no whole number of microseconds"):
+        _ = body.timeout_s
+
+
+@pytest.mark.parametrize("parameters", ["{}", '{"timeout": 0}'])
+def test_without_a_timeout_or_with_0_there_is_none(parameters: str) -> None:
+    text = f'{{"inputs": [], "parameters": {parameters}}}'
+    assert infer_body(read(text.encode(), Limits()), memoryview(b"")).timeout_s is None
+
+
 def test_values_that_bfloat16_lacks_are_rounded_and_not_cut_off() -> None:
     array = np.array([1.5, -2.0, np.nan, np.inf], np.float32)
     raw = to_raw(array, "BF16")

@@ -40,13 +40,13 @@ class InferBody(msgspec.Struct, frozen=True):
 
     @property
     def timeout_s(self) -> float | None:
-        """What the parameter ``timeout`` says, in microseconds there; None: nothing."""
-        timeout = self.parameters.get("timeout")
+        """What the parameter ``timeout`` says, in microseconds there; None, like 0: nothing."""
+        timeout = self.parameters.get("timeout", 0)
         if type(timeout) is float and timeout > _LONGEST_US:  # a number of more digits was read so
             timeout = _LONGEST_US
-        if type(timeout) is not int or timeout <= 0:
-            return None
-        return min(timeout, _LONGEST_US) / 1e6
+        if type(timeout) is not int or timeout < 0:
+            raise BadBody("the parameter 'timeout' is no whole number of microseconds")
+        return min(timeout, _LONGEST_US) / 1e6 or None
 
     @property
     def signature(self) -> str | None:
