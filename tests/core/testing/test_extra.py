@@ -17,6 +17,11 @@ FOR_OUR_TESTS = {"postgresql.py"}
 FOR_FUZZING = "fuzz.py"
 """It takes the extra ``fuzz``, too; no other module imports it."""
 
+OF_CALLS = CORE / "testing" / "conformance" / "calls"
+"""It takes the extra ``grpc``, too; nobody imports it who asks nothing by gRPC."""
+
+_CALLED = {"protobuf": "google", "grpcio": "grpc"}
+
 MODULES = [file for file in files(CORE / "testing") if file.name not in FOR_OUR_TESTS]
 
 
@@ -27,13 +32,18 @@ def required(*extras: str) -> set[str]:
     for extra in extras:
         lines += project["optional-dependencies"][extra]
     names = [re.split(r"[^\w-]", line)[0] for line in lines]
-    return {name.lower().replace("-", "_") for name in names} | {"tfaas_core"}
+    modules = {name.lower().replace("-", "_") for name in names}
+    return {_CALLED.get(name, name) for name in modules} | {"tfaas_core"}
 
 
 @pytest.mark.parametrize("file", MODULES, ids=lambda file: file.name)
 def test_a_module_for_tests_imports_what_is_there(file: Path) -> None:
     found = {module.partition(".")[0] for module in imports(file)}
-    extras = ("testing", "fuzz") if file.name == FOR_FUZZING else ("testing",)
+    extras = ["testing"]
+    if file.name == FOR_FUZZING:
+        extras.append("fuzz")
+    if file.parent == OF_CALLS:
+        extras.append("grpc")
     assert found <= required(*extras) | sys.stdlib_module_names
 
 
