@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -26,6 +25,8 @@ STORAGES = ("filesystem", "sqlite", "postgresql")
 TOKEN = "of-chaos"
 PASSING_TOKEN = "of-the-hour"
 """One that expires in an hour."""
+
+_SHARED = Path("/dev/shm")
 
 DEADLINE_S = 10
 
@@ -223,8 +224,19 @@ def _name(process: psutil.Process) -> str:
 def shared_memory() -> set[str]:
     """What Python's multiprocessing names in the memory that all processes of the machine share.
 
-    Semaphores are not the server's, which has none, but of tests beside this one.
+    What a process uses is its own, of a test beside this one, say.
     """
     with suppress(OSError):
-        return {name for name in os.listdir("/dev/shm") if name.startswith("psm_")}
+        named = {path for path in _SHARED.iterdir() if path.name.startswith(("psm_", "sem."))}
+        unused = {path for path in named if not _is_used(path)}
+        # Whoever used it may just have ended, and removed it.
+        return {path.name for path in unused if path.exists()}
     return set()
+
+
+def _is_used(path: Path) -> bool:
+    for maps in Path("/proc").glob("[0-9]*/maps"):
+        with suppress(OSError):  # it has ended, or is another account's
+            if str(path) in maps.read_text():
+                return True
+    return False

@@ -20,19 +20,13 @@ MOST_HELD_S = 0.05
 _PIECE = b"[" + b"[1,2,3]," * 40_000 + b"0]"
 _PIECE_S = 0.006
 """What reading it takes where 50 ms were measured; a faster processor is not allowed less."""
-_PIECES = 5
 _TRIES = 6
 
 
 @cache
 def most_held_s() -> float:
     """What 50 ms there are here."""
-    return _most_held_now_s(20)
-
-
-def _most_held_now_s(pieces: int) -> float:
-    """What there are now: whatever else the machine does slows down both."""
-    return MOST_HELD_S * max(1.0, min(_piece_s() for _ in range(pieces)) / _PIECE_S)
+    return MOST_HELD_S * max(1.0, min(_piece_s() for _ in range(20)) / _PIECE_S)
 
 
 def _piece_s() -> float:
@@ -43,9 +37,7 @@ def _piece_s() -> float:
 
 def is_quick(work: Callable[[], object]) -> bool:
     """Whether no step of ``work`` keeps others from running for longer than 50 ms."""
-    if _held_s(work) < most_held_s():
-        return True
-    return any(_held_s(work) < _most_held_now_s(_PIECES) for _ in range(_TRIES))
+    return any(_held_s(work) < most_held_s() for _ in range(_TRIES))
 
 
 def _held_s(work: Callable[[], object]) -> float:

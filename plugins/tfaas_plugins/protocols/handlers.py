@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from tfaas_core.predict.predictor import LARGE_BODY_BYTES
 from tfaas_core.route import Request, Response
@@ -13,12 +13,13 @@ from tfaas_plugins.protocols.answers import answered
 from tfaas_plugins.protocols.served_models import ServedModels
 
 T = TypeVar("T")
+Models = TypeVar("Models", bound=ServedModels)
 
 
-class Handlers(ABC):
+class Handlers(ABC, Generic[Models]):
     """``get`` and ``post`` are the handlers; their errors are answered in a protocol's shape."""
 
-    def __init__(self, models: ServedModels) -> None:
+    def __init__(self, models: Models) -> None:
         self.host = models.host
         self._models = models
         self._base_characters = len(self.host.config.server.base)

@@ -95,8 +95,8 @@ def test_no_random_body_holds_up_other_requests() -> None:
 
 
 def test_no_step_of_writing_a_large_answer_of_json_holds_up_other_requests() -> None:
-    numbers = np.random.default_rng(1).random((1000, 1000)).astype(np.float32)
-    texts = np.full(100_000, b"abc", object)
+    numbers = np.random.default_rng(1).random((2000, 2000)).astype(np.float32)
+    texts = np.full(300_000, b"abc", object)
     for array in (numbers, numbers.reshape(-1), numbers[:50].astype(np.float16), texts):
         dtype = "string" if array.dtype == object else array.dtype.name
         version = model_version(outputs=[TensorSpec("y", dtype, None)])

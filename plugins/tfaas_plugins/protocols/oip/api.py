@@ -26,7 +26,7 @@ from tfaas_plugins.protocols.oip.raw_input import raw_input
 from tfaas_plugins.protocols.oip.requests import infer_body
 
 
-class InferenceApi(Handlers):
+class InferenceApi(Handlers[OipModels]):
     """``get``: health, metadata and statistics of a model. ``post``: inference."""
 
     def __init__(self, models: OipModels, facts: Facts, inference: Inference) -> None:

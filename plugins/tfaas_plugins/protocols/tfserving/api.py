@@ -34,12 +34,11 @@ from tfaas_plugins.protocols.tfserving.tensors import (
 )
 
 
-class ServingApi(Handlers):
+class ServingApi(Handlers[ServingModels]):
     """``get``: a model's status or metadata. ``post``: predict, classify or regress."""
 
     def __init__(self, host: Host) -> None:
-        self._serving = ServingModels(host)
-        super().__init__(self._serving)
+        super().__init__(ServingModels(host))
 
     def _asked(self, request: Request) -> Asked:
         return read_path(request.method, self.path(request))
@@ -51,7 +50,7 @@ class ServingApi(Handlers):
         return await answered(self._names(request))
 
     async def _names(self, request: Request) -> Response:
-        models = await self._serving.seen(request)
+        models = await self._models.seen(request)
         return json_response({"models": [{"name": model.name} for model in models]})
 
     async def _get(self, request: Request) -> Response:
@@ -59,9 +58,9 @@ class ServingApi(Handlers):
         target = asked.target
         await admit(request, target.model)
         if asked.verb == "metadata":
-            return json_response(metadata_document(self._serving.version(target)))
-        versions = self._serving.versions(target)
-        is_served = not self._serving.is_unloaded(target.model)
+            return json_response(metadata_document(self._models.version(target)))
+        versions = self._models.versions(target)
+        is_served = not self._models.is_unloaded(target.model)
         return json_response(status_document(versions, is_served))
 
     # Predictions.
@@ -69,7 +68,7 @@ class ServingApi(Handlers):
     async def _post(self, request: Request) -> Response:
         asked = self._asked(request)
         if request.visit is not None:
-            request.visit.codec = self._serving.protocol
+            request.visit.codec = self._models.protocol
         limits = self.host.config.limits
         async with unpacked(self.host, request, limits.max_json_bytes) as body:
             document = await self.read(request, self._document, body)
@@ -81,7 +80,7 @@ class ServingApi(Handlers):
                 return await self._predict(request, document, target)
             examples = await self.read(request, examples_of, document, asked.verb, limits)
             version = await self._resolved(request, target, asked.verb)
-            outputs = await self._serving.of_examples(request, version, examples)
+            outputs = await self._models.of_examples(request, version, examples)
         asking = asked.verb, outputs, len(examples)
         return Response(await self.written(outputs, _results, *asking))
 
@@ -97,7 +96,7 @@ class ServingApi(Handlers):
 
     async def _resolved(self, request: Request, target: Target, verb: str) -> ModelVersion:
         try:
-            return await self._serving.resolved(request, target)
+            return await self._models.resolved(request, target)
         except UnknownSignature:
             if verb != "predict":
                 raise BadBody(f"No signature was found with the name: {target.signature}") from None
@@ -114,10 +113,10 @@ class ServingApi(Handlers):
             return values_of(document, version.signature)
 
         version = await self._resolved(request, target, "predict")
-        version, values = await self._serving.bound(
+        version, values = await self._models.bound(
             request, target, version, bind, is_large(request)
         )
-        result = await self._serving.infer(request, version, values.arrays)
+        result = await self._models.infer(request, version, values.arrays)
         write = columns_answer if values.rows is None else rows_answer
         return Response(await self.written(result.outputs, write, result.outputs))
 
