@@ -10,7 +10,7 @@ import msgspec
 
 from tfaas_core.codec import Codec, Document, Encoded
 from tfaas_core.engine.base import Engine
-from tfaas_core.errors import DeadlinePassed, DoesNotFit, TooLarge
+from tfaas_core.errors import DeadlinePassed, DoesNotFit, TooLarge, UnknownVersion
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.predict.inference import InferenceRequest, InferenceResult
@@ -146,22 +146,30 @@ class Predictor:
         name = asked.model
         if visit is not None and visit.gate is not None:
             name = await self._admitted(name, visit)
-        version = self._catalog.get(name, asked.version, asked.label)
-        if version.others:
-            version = version.signed(asked.signature)
+        version = self._current(name, asked)
         if visit is not None:
             visit.model, visit.version = version.name, version.version
         if is_large or codec.is_heavy(document):
             version, bound = await self._bound_in_thread(codec, document, asked, version, visit)
         else:
             bound = codec.bind(document, version)
-        asking = InferenceRequest(version, bound, None, None, "", visit)
-        outputs = await self._running(asking)
+        try:
+            outputs = await self._running(InferenceRequest(version, bound, None, None, "", visit))
+        except UnknownVersion:  # it was removed before it was loaded
+            await self._catalog.refresh(version.name)
+            version = self._current(name, asked)
+            version, bound = await self._bound_in_thread(codec, document, asked, version, visit)
+            outputs = await self._running(InferenceRequest(version, bound, None, None, "", visit))
         named = by_name(version.signature, outputs)
         if any(map(_is_large, outputs)):
             encoding = codec, answering, named, bound, document, version
             return Prediction(await self.in_thread(_encoded, *encoding, kind=codec.name), version)
         return Prediction(_encoded(codec, answering, named, bound, document, version), version)
+
+    def _current(self, name: str | None, asked: Target | Document) -> ModelVersion:
+        """The version, with its signature, that is asked for."""
+        version = self._catalog.get(name, asked.version, asked.label)
+        return version.signed(asked.signature) if version.others else version
 
     async def resolve(self, target: Target, visit: Visit | None = None) -> ModelVersion:
         """The version and signature that ``target`` names, once guards let the request go there.
@@ -228,9 +236,7 @@ class Predictor:
         """Binds; if the live version changed meanwhile, binds again."""
         for binds_left in reversed(range(_MOST_BINDS)):
             bound = await self.in_thread(codec.bind, document, version, kind=codec.name)
-            current = self._catalog.get(version.name, asked.version, asked.label)
-            if current.others:
-                current = current.signed(asked.signature)
+            current = self._current(version.name, asked)
             if current.key == version.key or not binds_left:
                 break
             version = current
