@@ -39,9 +39,9 @@ def why_no_small_disk() -> str:
 
 
 def fill(folder: Path) -> Path:
-    """Writes until the disk is full; returns the file that fills it."""
+    """Writes until the disk is full, also once more; returns the file that fills it."""
     filler = folder / _FILLER
-    with filler.open("wb", buffering=0) as file:
+    with filler.open("ab", buffering=0) as file:
         size = len(_PIECE)
         while size:
             try:
