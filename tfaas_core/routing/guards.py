@@ -85,7 +85,8 @@ class RouteGuards:
                 if not isinstance(said, tuple):
                     rest = _since(asked, self._asked)
                     return self._admitted(said, rest, gate or _Gate(asking), visit)
-                visit.identity = visit.identity or said[2]
+                if said[2] and not visit.identity:
+                    visit.identity = said[2]
                 if gate is not None:
                     gate.admitted.append(said)
         except Forbidden as refusal:
