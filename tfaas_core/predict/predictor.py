@@ -96,6 +96,11 @@ def fitted(signature: Signature, bound: Bound, max_rows: int) -> list[Array]:
     return inputs
 
 
+def _goes_to(name: str, visit: Visit) -> Awaitable[None] | None:
+    """Asks the guards; who may not go to a model does not learn whether there is such a one."""
+    return visit.goes_to(name) if name else None
+
+
 def _is_large(output: Array) -> bool:
     return output.nbytes > LARGE_ANSWER_BYTES
 
@@ -145,7 +150,10 @@ class Predictor:
         asked = document if target is None else target.of(document)
         name = asked.model
         if visit is not None and visit.gate is not None:
-            name = await self._admitted(name, visit)
+            # The default model may be another one once they have answered.
+            name = self._catalog.name(name)
+            if (waiting := _goes_to(name, visit)) is not None:
+                await waiting
         version = self._catalog.get(name, asked.version, asked.label)
         if version.others:
             version = version.signed(asked.signature)
@@ -171,7 +179,10 @@ class Predictor:
         """
         name = target.model
         if visit is not None and visit.gate is not None:
-            name = await self._admitted(name, visit)
+            # The default model may be another one once they have answered.
+            name = self._catalog.name(name)
+            if (waiting := _goes_to(name, visit)) is not None:
+                await waiting
         version = self._catalog.get(name, target.version, target.label).signed(target.signature)
         if visit is not None:
             visit.model, visit.version = version.name, version.version
@@ -206,16 +217,6 @@ class Predictor:
         if bound.any_shape:
             return self._engine.run(version, inputs, bound.rows, whole, visit, any_shape=True)
         return self._engine.run(version, inputs, bound.rows, whole, visit)
-
-    async def _admitted(self, name: str, visit: Visit) -> str:
-        """The model's name, once the guards let the request go to it."""
-        # The default model may be another one once they have answered.
-        name = self._catalog.name(name)
-        # Who may not go there does not learn whether there is such a model.
-        waiting = visit.goes_to(name) if name else None
-        if waiting is not None:
-            await waiting
-        return name
 
     async def _bound_in_thread(
         self,
