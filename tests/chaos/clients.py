@@ -121,7 +121,8 @@ class Predicting(Client):
         answer = self.caller.predict(ledger.name, row)
         recorder = self.recorder
         if answer.outcome == "404":
-            recorder.note(recorder.lost, ledger.missed(answer.begin_s))
+            if missed := ledger.missed(answer.begin_s):
+                recorder.note(recorder.lost, f"{missed} {_told(answer)}")
             return
         recorder.count("prediction", answer.outcome, answer.begin_s, answer.end_s, _told(answer))
         if answer.outcome == "200":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import sys
 from pathlib import Path
 
 import msgspec
@@ -16,15 +17,21 @@ from tfaas_core.models.params import Params
 from tfaas_core.runtime import LoadOptions, Servable
 from tfaas_core.system.inbox import framed
 from tfaas_core.testing.runtime import FakeRuntime
+from tfaas_core.testing.waiting import until
+
+WAITS = "waits for the artifact"
 
 
 class HostileRuntime(FakeRuntime):
     """Loads what a FakeRuntime loads; ``attack NAME TARGETS``, and tells what became of it;
     ``tell``, which tells the names of its environment; and ``forge TICKET``, which says to the
-    parent that the model of this ticket is gone.
+    parent that the model of this ticket is gone. What is not there it waits for, and says so.
     """
 
     def load(self, artifact: Path, params: Params, options: LoadOptions) -> Servable:
+        if not artifact.exists():
+            print(WAITS, file=sys.stderr, flush=True)
+            until(artifact.exists)
         match artifact.read_text().split(maxsplit=2):
             case ["attack", name, targets]:
                 raise CannotServe(outcome(name, msgspec.json.decode(targets, type=Targets)))

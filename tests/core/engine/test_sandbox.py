@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,17 +12,18 @@ import msgspec
 import psutil
 import pytest
 
-from tests.core.engine.hostile_runtime import HostileRuntime
+from tests.core.engine.hostile_runtime import WAITS, HostileRuntime
 from tests.core.sandbox.attacks import ATTACKS
 from tests.core.sandbox.test_confine import needs_all, targets
 from tests.other_account import needs_root
 from tfaas_core.config import load_config
 from tfaas_core.engine.base import EngineContext
 from tfaas_core.engine.local import LocalEngineFactory
-from tfaas_core.errors import CannotServe
+from tfaas_core.errors import CannotServe, StorageUnavailable
 from tfaas_core.testing.engine_harness import RUNTIME, Harness, Shelf, is_sum, rows_of
 from tfaas_core.testing.forked import fork_servers, model_processes
 from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.waiting import eventually
 
 pytestmark = [needs_all, pytest.mark.usefixtures("no_model_process_stays")]
 
@@ -81,6 +83,30 @@ async def test_a_model_sees_no_variable_but_those_that_it_needs(
         (process,) = model_processes()
         assert set(process.environ()) <= set(names) | {"LC_CTYPE"}
         assert is_sum(await harness.worker.run(version, rows_of(1)), rows_of(1))
+
+
+@in_event_loop
+async def test_what_was_away_while_it_was_confined_is_no_fault_of_the_model(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with hostile(tmp_path) as harness:
+        version = harness.worker.store("vk", "sum")
+        artifact = harness.shelf.artifact(version)
+        aside = artifact.rename(tmp_path / "aside")
+        running = asyncio.ensure_future(harness.worker.run(version, rows_of(1)))
+        said = ""
+
+        def waits() -> bool:
+            nonlocal said
+            said += capfd.readouterr().err
+            return WAITS in said
+
+        await eventually(waits, "the model's process is confined")
+        aside.rename(artifact)
+        with pytest.raises(StorageUnavailable, match="went away while it was loaded; try again"):
+            await running
+        assert is_sum(await harness.worker.run(version, rows_of(1)), rows_of(1))
+    assert "Traceback" not in said + capfd.readouterr().err
 
 
 @needs_root

@@ -19,7 +19,7 @@ from tfaas_core.predict.predictor import (
     Predictor,
 )
 from tfaas_core.route import Head
-from tfaas_core.storage import MODEL, Storage
+from tfaas_core.storage import MODEL, Storage, removed
 from tfaas_core.tensors import Array, Arrays, Bound
 from tfaas_core.testing.models import model_version
 from tfaas_core.visit import Timing, Visit
@@ -52,9 +52,13 @@ class HeavyCodec(JsonCodec):
 
 
 class FirstColumn:
-    """An engine whose models answer the first column of each row; ``ran`` are their versions."""
+    """An engine whose models answer the first column of each row; ``ran`` are their versions.
+
+    Those of ``removed`` were removed before they could be loaded.
+    """
 
     def __init__(self) -> None:
+        self.removed: set[int] = set()
         self.ran: list[int] = []
         self.whole: list[bool] = []
         self.times = 1
@@ -67,6 +71,8 @@ class FirstColumn:
         whole: bool,
         timing: Timing | None,
     ) -> list[Array]:
+        if version.version in self.removed:
+            raise removed(version)
         self.ran.append(version.version)
         self.whole.append(whole)
         return [np.repeat(inputs[0][:, :1], self.times, 1)]

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from tests.core.predict.predictor_case import BODY, FEATURES, Case, HeavyCodec
-from tfaas_core.errors import Forbidden, UnknownModel
+from tfaas_core.errors import Forbidden, UnknownModel, UnknownVersion
 from tfaas_core.predict.predictor import (
     LARGE_ANSWER_BYTES,
     LARGE_BODY_BYTES,
@@ -68,6 +68,32 @@ async def test_versions_that_never_stop_coming_do_not_keep_a_request_from_its_an
     case.codec.meanwhile = lambda: asyncio.run_coroutine_threadsafe(case.switch(), loop).result(30)
     for _ in range(4):
         assert answers_as_one(await case.predict(), case)
+    case.predictor.close()
+
+
+@in_event_loop
+async def test_what_was_removed_before_it_was_loaded_is_answered_by_what_is_live_now(
+    case: Case,
+) -> None:
+    await case.catalog.load()
+    case.upload()
+    case.engine.removed = {1}
+    prediction = await case.predict()
+    assert prediction.version.version == 2
+    assert answers_as_one(prediction, case)
+    case.predictor.close()
+
+
+@in_event_loop
+async def test_it_is_unknown_to_those_that_ask_for_its_number_or_if_nothing_else_is_live(
+    case: Case,
+) -> None:
+    await case.catalog.load()
+    case.engine.removed = {1}
+    for body in (BODY, BODY[:-1] + b', "version": 1}'):
+        with pytest.raises(UnknownVersion):
+            await case.predict(body)
+        case.upload()
     case.predictor.close()
 
 

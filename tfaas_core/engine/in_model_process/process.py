@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -200,10 +201,18 @@ def _load_and_warm(
         if isinstance(error, TfaasError):
             _origin(order).raised(error, "the load")
             raise
-        if not os.path.exists(candidate.path):
+        if not _can_be_opened(candidate.path):
             gone = f"the files of model {candidate.name!r} went away while it was loaded; try again"
             raise StorageUnavailable(gone, model=candidate.name) from error
         raise _origin(order).load_failed(error) from error
+
+
+def _can_be_opened(path: str) -> bool:
+    """What was away as this process was confined, it can never open."""
+    with suppress(OSError):
+        os.close(os.open(path, os.O_RDONLY))
+        return True
+    return False
 
 
 def _done(order: Load, all_signed: Sequence[Signed | None]) -> LoadDone:
