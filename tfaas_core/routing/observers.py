@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -22,6 +21,7 @@ from tfaas_core.events import (
 from tfaas_core.observer import CUT, Answered, Observer, Outcome
 from tfaas_core.route import Request, Response, Right
 from tfaas_core.routing.arriving import Arriving
+from tfaas_core.routing.turn import Turn
 
 _SILENT_S = 60.0
 
@@ -51,7 +51,7 @@ class Observers:
         self._of_begins = self._listeners("begun")
         self._of_turns = self._listeners("finished")
         self._of_audits = self._listeners("audited")
-        self._turn = _Turn(self._tell_turn)
+        self._turn = Turn(self._tell_turn)
         self._of_events = {kind: self._listeners(method) for kind, method in _METHODS.items()}
         self._silent_until_s: dict[int, float] = {}
         self.hear_events = any(self._of_events.values())
@@ -113,25 +113,6 @@ class Observers:
         )
 
 
-class _Turn:
-    """The answers of one turn of the event loop: ``tell`` gets them at its end."""
-
-    __slots__ = ("_tell", "outcomes")
-
-    def __init__(self, tell: Callable[[Sequence[Outcome]], None]) -> None:
-        self._tell = tell
-        self.outcomes: list[Outcome] = []
-
-    def begin(self) -> None:
-        """Called with the first of them."""
-        asyncio.get_running_loop().call_soon(self._end)
-
-    def _end(self) -> None:
-        outcomes = self.outcomes.copy()
-        self.outcomes.clear()
-        self._tell(outcomes)
-
-
 class RouteObservers:
     """Those that are told of the answers of one route.
 
@@ -153,7 +134,7 @@ class RouteObservers:
         path: str,
         right: Right | None,
         need_ids: bool,
-        turn: _Turn | None = None,
+        turn: Turn | None = None,
         begun: Callable[[Request], None] | None = None,
     ) -> None:
         self._listeners = listeners
@@ -204,9 +185,9 @@ class RouteObservers:
         if (turn := self._turn) is not None:
             if not turn.outcomes:
                 turn.begin()
-            turn.outcomes.append(
-                Outcome(request, response, self._path, answer_bytes, end_s, is_cut)
-            )
+            # A method of the turn's would take as long as the rest of this.
+            outcome = Outcome(request, response, self._path, answer_bytes, end_s, is_cut)
+            turn.outcomes.append(outcome)
         listeners = (*self._listeners, *self._auditors) if is_noted else self._listeners
         if not listeners:
             return
