@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 import msgspec
 
 from tfaas_core.errors import Forbidden
 from tfaas_core.steps import Step
+
+Gate: TypeAlias = Callable[[str], Awaitable[None] | None]
+"""Asks whether a request may go to a model. It raises if not: at once, or once what it gives was
+awaited, if it gives anything."""
 
 
 class Timing(msgspec.Struct):
@@ -37,9 +42,8 @@ class Visit(Timing, gc=False):
     """Empty until somebody has to know it."""
     steps: list[Step] | None = None
     """What it has gone through, if an observer follows it: see ``Observer.begun``."""
-    gate: Callable[[str], Awaitable[None] | None] | None = None
-    """Asks whether the request may go to a model; None: to all of them. It raises, at once or once
-    what it gives was awaited, if it gives anything."""
+    gate: Gate | None = None
+    """Asks whether the request may go to a model; None: to all of them."""
 
     def goes_to(self, name: str) -> Awaitable[None] | None:
         """Takes note of where the request goes, and asks the guards whether it may.

@@ -39,17 +39,23 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class _Served(msgspec.Struct, frozen=True):
-    """A route, and what it calls the fields of its path."""
+    """What answers for a route, and what it calls the fields of its path."""
 
     pattern: Pattern
-    route: SealedRoute
+    bare: Found
 
-    def found(self, values: tuple[str, ...]) -> Found:
-        fields = MappingProxyType(self.pattern.fields(values)) if values else _NO_FIELDS
-        route = self.route
+    @classmethod
+    def of(cls, pattern: Pattern, route: SealedRoute) -> _Served:
         manages = side_of(route) == "management" and not route.express
         is_quick = manages and not (route.streams and route.right == "upload")
-        return Found(route.passage, fields, route.streams, route.express, manages, is_quick)
+        said = route.streams, route.express, manages, is_quick
+        return cls(pattern, Found(route.passage, _NO_FIELDS, *said))
+
+    def found(self, values: tuple[str, ...]) -> Found:
+        if not values:
+            return self.bare
+        fields = MappingProxyType(self.pattern.fields(values))
+        return msgspec.structs.replace(self.bare, path_fields=fields)
 
 
 class _Place(msgspec.Struct):
@@ -170,7 +176,7 @@ def _places(routes: Iterable[SealedRoute], side: Side | None) -> list[_Place]:
         place = places.setdefault(pattern.shape, _Place(pattern, {}, {}))
         for method in route.methods:
             if side is None or is_on(route, side):
-                place.routes[method] = _Served(pattern, route)
+                place.routes[method] = _Served.of(pattern, route)
             else:
                 place.elsewhere[method] = side_of(route)
     return sorted(places.values(), key=lambda place: place.pattern.order)

@@ -16,7 +16,7 @@ from tfaas_core.predict.catalog import Catalog
 from tfaas_core.predict.inference import InferenceRequest, InferenceResult
 from tfaas_core.predict.threads import ThreadsByKind
 from tfaas_core.route import Head
-from tfaas_core.tensors import Array, Arrays, Bound, Signature, by_name, conform, runs_whole
+from tfaas_core.tensors import Array, Bound, Signature, by_name, conform, runs_whole
 from tfaas_core.visit import Visit
 
 LARGE_BODY_BYTES = 1 << 15
@@ -63,14 +63,15 @@ def _two(field: str, path: str, body: str) -> DoesNotFit:
     return DoesNotFit(f"the path names {path}, the body {body}; name one of them", field=field)
 
 
-def _check_one_place(document: Document) -> None:
-    """Raises DoesNotFit if ``document`` names two versions."""
+def _asked(document: Document, target: Target | None) -> Target | Document:
+    """What both name together; raises DoesNotFit if that is two versions, or two models."""
     if document.version is not None and document.label is not None:
         raise DoesNotFit(
             f"both {_choice(document.version, None)} and {_choice(None, document.label)} are "
             "sent, send one of them",
             field="label",
         )
+    return document if target is None else target.of(document)
 
 
 class Prediction(msgspec.Struct, frozen=True):
@@ -103,14 +104,15 @@ def _is_large(output: Array) -> bool:
 def _encoded(
     codec: Codec[Any],
     answering: Codec[Any] | None,
-    outputs: Arrays,
+    outputs: list[Array],
     bound: Bound,
     document: Document,
     version: ModelVersion,
 ) -> Encoded:
+    named = by_name(version.signature, outputs)
     if answering is None or answering is codec:
-        return codec.encode(outputs, bound, document, version)
-    return answering.encode_other(outputs, bound, version)
+        return codec.encode(named, bound, document, version)
+    return answering.encode_other(named, bound, version)
 
 
 class Predictor:
@@ -141,14 +143,13 @@ class Predictor:
             document = await self.in_thread(codec.parse, body, head, kind=codec.name)
         else:
             document = codec.parse(body, head)
-        _check_one_place(document)
-        asked = document if target is None else target.of(document)
+        asked = _asked(document, target)
         name = asked.model
         if visit is not None and visit.gate is not None:
-            name = await self._admitted(name, visit)
-        version = self._current(name, asked)
-        if visit is not None:
-            visit.model, visit.version = version.name, version.version
+            name, waiting = self._goes_to(name, visit)
+            if waiting is not None:
+                await waiting
+        version = self._current(name, asked, visit)
         if is_large or codec.is_heavy(document):
             version, bound = await self._bound_in_thread(codec, document, asked, version, visit)
         else:
@@ -156,20 +157,23 @@ class Predictor:
         try:
             outputs = await self._running(InferenceRequest(version, bound, None, None, "", visit))
         except UnknownVersion:  # it was removed before it was loaded
-            await self._catalog.refresh(version.name)
-            version = self._current(name, asked)
-            version, bound = await self._bound_in_thread(codec, document, asked, version, visit)
+            version, bound = await self._rebound(codec, document, asked, name, version, visit)
             outputs = await self._running(InferenceRequest(version, bound, None, None, "", visit))
-        named = by_name(version.signature, outputs)
         if any(map(_is_large, outputs)):
-            encoding = codec, answering, named, bound, document, version
+            encoding = codec, answering, outputs, bound, document, version
             return Prediction(await self.in_thread(_encoded, *encoding, kind=codec.name), version)
-        return Prediction(_encoded(codec, answering, named, bound, document, version), version)
+        return Prediction(_encoded(codec, answering, outputs, bound, document, version), version)
 
-    def _current(self, name: str | None, asked: Target | Document) -> ModelVersion:
-        """The version, with its signature, that is asked for."""
+    def _current(
+        self, name: str | None, asked: Target | Document, visit: Visit | None = None
+    ) -> ModelVersion:
+        """The version, with its signature, that is asked for; ``visit`` gets to know it."""
         version = self._catalog.get(name, asked.version, asked.label)
-        return version.signed(asked.signature) if version.others else version
+        if version.others:
+            version = version.signed(asked.signature)
+        if visit is not None:
+            visit.model, visit.version = version.name, version.version
+        return version
 
     async def resolve(self, target: Target, visit: Visit | None = None) -> ModelVersion:
         """The version and signature that ``target`` names, once guards let the request go there.
@@ -179,7 +183,9 @@ class Predictor:
         """
         name = target.model
         if visit is not None and visit.gate is not None:
-            name = await self._admitted(name, visit)
+            name, waiting = self._goes_to(name, visit)
+            if waiting is not None:
+                await waiting
         version = self._catalog.get(name, target.version, target.label).signed(target.signature)
         if visit is not None:
             visit.model, visit.version = version.name, version.version
@@ -215,15 +221,27 @@ class Predictor:
             return self._engine.run(version, inputs, bound.rows, whole, visit, any_shape=True)
         return self._engine.run(version, inputs, bound.rows, whole, visit)
 
-    async def _admitted(self, name: str, visit: Visit) -> str:
-        """The model's name, once the guards let the request go to it."""
+    def _goes_to(self, name: str | None, visit: Visit) -> tuple[str, Awaitable[None] | None]:
+        """The model's name; the guards let the request go there once the other was awaited, if it
+        is there."""
         # The default model may be another one once they have answered.
         name = self._catalog.name(name)
         # Who may not go there does not learn whether there is such a model.
-        waiting = visit.goes_to(name) if name else None
-        if waiting is not None:
-            await waiting
-        return name
+        return name, visit.goes_to(name) if name else None
+
+    async def _rebound(
+        self,
+        codec: Codec[Any],
+        document: Document,
+        asked: Target | Document,
+        name: str | None,
+        gone: ModelVersion,
+        visit: Visit | None,
+    ) -> tuple[ModelVersion, Bound]:
+        """Binds for the version that is live now, since ``gone`` was removed."""
+        await self._catalog.refresh(gone.name)
+        version = self._current(name, asked, visit)
+        return await self._bound_in_thread(codec, document, asked, version, visit)
 
     async def _bound_in_thread(
         self,

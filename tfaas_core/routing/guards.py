@@ -21,7 +21,7 @@ from tfaas_core.routing.asked_guards import (
     refusal_of,
 )
 from tfaas_core.routing.guard_wait import answer_of
-from tfaas_core.visit import Visit
+from tfaas_core.visit import Gate, Visit
 
 if TYPE_CHECKING:
     from tfaas_core.config import Config
@@ -78,44 +78,45 @@ class RouteGuards:
         head = request.head
         right = self._right or ("read" if head.method in ("GET", "HEAD") else "admin")
         asking = Asking(head, request.client, right, self._path)
-        gate = _Gate(asking) if self._care_for_models else None
+        admitted: list[Admission] = []
         try:
             for asked in self._asked:
                 said = asked.admit(asking)
                 if not isinstance(said, tuple):
                     rest = _since(asked, self._asked)
-                    return self._admitted(said, rest, gate or _Gate(asking), visit)
-                visit.identity = visit.identity or said[2]
-                if gate is not None:
-                    gate.admitted.append(said)
+                    return self._admitted(said, rest, asking, admitted, visit)
+                admitted.append(said)
+                if said[2] and not visit.identity:
+                    visit.identity = said[2]
         except Forbidden as refusal:
             visit.identity = visit.identity or refusal.identity
             raise
-        if gate is not None:
-            gate.lead(visit)
+        if self._care_for_models:
+            visit.gate = _gate(asking, admitted, visit.identity)
         return _to_model_of(head, visit) if head.path_fields else None
 
     async def _admitted(
         self,
         answer: Admission | Awaitable[Admission] | None,
         guards: Iterable[AskedGuard | AnyOf],
-        gate: _Gate,
+        asking: Asking,
+        admitted: list[Admission],
         visit: Visit,
     ) -> None:
         """Waits for the ``answer`` of the first of ``guards``, and asks those behind it."""
         try:
             for asked in guards:
-                said = asked.admit(gate.asking) if answer is None else answer
-                admitted = said if isinstance(said, tuple) else await said
-                visit.identity = visit.identity or admitted[2]
-                gate.admitted.append(admitted)
+                said = asked.admit(asking) if answer is None else answer
+                said = said if isinstance(said, tuple) else await said
+                visit.identity = visit.identity or said[2]
+                admitted.append(said)
                 answer = None
         except Forbidden as refusal:
             visit.identity = visit.identity or refusal.identity
             raise
         if self._care_for_models:
-            gate.lead(visit)
-        waiting = _to_model_of(gate.asking.head, visit)
+            visit.gate = _gate(asking, admitted, visit.identity)
+        waiting = _to_model_of(asking.head, visit)
         if waiting is not None:
             await waiting
 
@@ -126,6 +127,18 @@ def _to_model_of(head: Head, visit: Visit) -> Awaitable[None] | None:
     return None if name is None else visit.goes_to(name)
 
 
+def _gate(asking: Asking, admitted: list[Admission], identity: str) -> Gate:
+    """Asks about models those guards that have ``admitted`` the request of ``identity``.
+
+    Those that only count are asked last: what another refuses is not for them to count.
+    """
+    if len(admitted) > 1:
+        admitted.sort(key=_only_counts)
+    if identity:
+        asking = Asking(asking.head, asking.client, asking.right, asking.route, identity)
+    return _Gate(asking, admitted).admit_to
+
+
 class _Gate(msgspec.Struct, gc=False):
     """Asks guards about models, once about each.
 
@@ -134,20 +147,8 @@ class _Gate(msgspec.Struct, gc=False):
     """
 
     asking: Asking
-    admitted: list[Admission] = []
+    admitted: list[Admission]
     models: set[str] = set()
-
-    def lead(self, visit: Visit) -> None:
-        """Asks about the models that ``visit`` goes to: all guards have said who asks.
-
-        Those that only count are asked last: what another refuses is not for them to count.
-        """
-        visit.gate = self.admit_to
-        if len(self.admitted) > 1:
-            self.admitted.sort(key=_only_counts)
-        if visit.identity:
-            was = self.asking
-            self.asking = Asking(was.head, was.client, was.right, was.route, visit.identity)
 
     def admit_to(self, model: str) -> Awaitable[None] | None:
         """Raises what one of them raises; if one of them has to wait, while this is awaited."""

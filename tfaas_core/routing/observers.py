@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -22,6 +21,7 @@ from tfaas_core.events import (
 from tfaas_core.observer import CUT, Answered, Observer, Outcome
 from tfaas_core.route import Request, Response, Right
 from tfaas_core.routing.arriving import Arriving
+from tfaas_core.routing.turn import Turn
 
 _SILENT_S = 60.0
 
@@ -51,7 +51,7 @@ class Observers:
         self._of_begins = self._listeners("begun")
         self._of_turns = self._listeners("finished")
         self._of_audits = self._listeners("audited")
-        self._turn: list[Outcome] = []
+        self._turn = Turn(self._tell_turn)
         self._of_events = {kind: self._listeners(method) for kind, method in _METHODS.items()}
         self._silent_until_s: dict[int, float] = {}
         self.hear_events = any(self._of_events.values())
@@ -64,10 +64,10 @@ class Observers:
         if not (hearing or self._of_audits or self._of_begins):
             return None
         named = any(self._observers[n][0].needs_request_ids for n, _own in hearing)
-        collect = self._collect if self._of_turns else None
+        turn = self._turn if self._of_turns else None
         begun = self._begun if self._of_begins else None
         listeners = self._of_answers, self._of_audits
-        return RouteObservers(*listeners, self.failed, path, right, named, collect, begun)
+        return RouteObservers(*listeners, self.failed, path, right, named, turn, begun)
 
     def happened(self, event: ModelEvent) -> None:
         """What one of them raises is logged, and the others are told all the same."""
@@ -84,13 +84,7 @@ class Observers:
             except BaseException as error:  # a plugin may call exit()
                 self.failed(number, error)
 
-    def _collect(self, outcome: Outcome) -> None:
-        if not self._turn:
-            asyncio.get_running_loop().call_soon(self._tell_turn)
-        self._turn.append(outcome)
-
-    def _tell_turn(self) -> None:
-        outcomes, self._turn = self._turn, []
+    def _tell_turn(self, outcomes: Sequence[Outcome]) -> None:
         for number, listener in self._of_turns:
             try:
                 listener(outcomes)
@@ -128,7 +122,7 @@ class RouteObservers:
     """
 
     __slots__ = (
-        *("_auditors", "_collect", "_failed", "_listeners", "_path", "_right"),
+        *("_auditors", "_failed", "_listeners", "_path", "_right", "_turn"),
         *("begun", "hear_all", "may_change", "need_ids"),
     )
 
@@ -140,7 +134,7 @@ class RouteObservers:
         path: str,
         right: Right | None,
         need_ids: bool,
-        collect: Callable[[Outcome], None] | None = None,
+        turn: Turn | None = None,
         begun: Callable[[Request], None] | None = None,
     ) -> None:
         self._listeners = listeners
@@ -149,9 +143,9 @@ class RouteObservers:
         self._path = path
         self._right = right
         self.may_change = auditors != () and right in (None, *_CHANGES)
-        self._collect = collect
+        self._turn = turn
         self.begun = begun
-        self.hear_all = listeners != () or collect is not None
+        self.hear_all = listeners != () or turn is not None
         self.need_ids = need_ids
 
     @property
@@ -187,13 +181,17 @@ class RouteObservers:
         ``answer_bytes``: of the body, as far as it was sent. ``is_noted``: what ``note`` says.
         ``is_cut``: whether it ended early.
         """
-        if self._collect is not None:
-            end_s = time.monotonic()
-            self._collect(Outcome(request, response, self._path, answer_bytes, end_s, is_cut))
+        end_s = time.monotonic()
+        if (turn := self._turn) is not None:
+            if not turn.outcomes:
+                turn.begin()
+            # A method of the turn's would take as long as the rest of this.
+            outcome = Outcome(request, response, self._path, answer_bytes, end_s, is_cut)
+            turn.outcomes.append(outcome)
         listeners = (*self._listeners, *self._auditors) if is_noted else self._listeners
         if not listeners:
             return
-        answer = self._answer(request, response, answer_bytes, is_cut)
+        answer = self._answer(request, response, answer_bytes, end_s, is_cut)
         for number, listener in listeners:
             try:
                 listener(answer)
@@ -201,7 +199,7 @@ class RouteObservers:
                 self._failed(number, error)
 
     def _answer(
-        self, request: Arriving, response: Response, answer_bytes: int, is_cut: bool
+        self, request: Arriving, response: Response, answer_bytes: int, end_s: float, is_cut: bool
     ) -> Answered:
         visit, head = request.visit, request.head
         assert visit is not None
@@ -218,7 +216,7 @@ class RouteObservers:
             visit.identity,
             None if request.is_arriving else len(request.body),
             answer_bytes,
-            time.monotonic() - request.begin_s,
+            end_s - request.begin_s,
             visit.codec,
             "" if code == UnknownModel.code else visit.model,
             visit.version,

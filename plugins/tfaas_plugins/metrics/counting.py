@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
+from math import inf
 
 import msgspec
 
@@ -15,6 +16,7 @@ from tfaas_core.events import (
     ModelUploaded,
 )
 from tfaas_core.observer import Answered, Observer, Outcome
+from tfaas_core.visit import Visit
 from tfaas_plugins.metrics import families as f
 from tfaas_plugins.metrics.cells import Cells
 from tfaas_plugins.metrics.directory import NOWHERE, OTHER, Directory
@@ -24,6 +26,7 @@ _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"
 _MOST_PLACES = 20_000
 
 _LATENCIES_S = f.DURATIONS.bounds
+_EDGES_S = (*_LATENCIES_S, inf)
 _SUM = len(_LATENCIES_S) + 1
 _ROWS = f.BATCHES.bounds
 _ROWS_SUM = len(_ROWS) + 1
@@ -40,10 +43,16 @@ class _Places(msgspec.Struct, frozen=True, gc=False):
     batches: int = NOWHERE
 
 
-_NO_PLACES = _Places()
-
 _Key = tuple[str, str, str, int | None, str, int]
 """The route, the method, the model, the version, the codec and the status."""
+
+_Alike = tuple[str, str, str, int | None, str, int, float | None, float | None]
+"""The same, and for how long the request has waited, and run."""
+
+_Group = tuple[_Places, list[float]]
+"""Answers that are alike: where they are counted, and how long each of them took."""
+
+_NOBODY: _Group = _Places(), []
 
 
 class Counting(Observer):
@@ -61,43 +70,30 @@ class Counting(Observer):
         self._received = self._sent = NOWHERE
 
     def finished(self, outcomes: Sequence[Outcome]) -> None:
-        """Counts them; this is on the way of every request, so it says little by little."""
-        counts, sums, find = self._counts, self._sums, self._places.get
-        received = sent = shared = 0
-        places = shared_by = _NO_PLACES
-        wait_s = run_s = -1.0
+        """Counts them. This is on the way of every request: those that are alike, as most of a turn
+        are, are counted together."""
+        groups: dict[_Alike, _Group] = {}
+        (places, durations_s), last = _NOBODY, None
+        received = sent = 0
         for outcome in outcomes:
             request, visit = outcome.request, outcome.request.visit
             assert visit is not None
-            codec, status = visit.codec, outcome.response.status
-            key = (outcome.route, request.head.method, visit.model, visit.version, codec, status)
-            places = find(key) or self._found(key)
-            counts[places.request] += 1
-            sent += outcome.answer_bytes
-            received += len(request.body)
-            if not codec:
-                continue
-            counts[places.prediction] += 1
-            duration_s, at = outcome.end_s - visit.begin_s, places.durations
-            bucket = at + bisect_left(_LATENCIES_S, duration_s)
-            counts[bucket] += 1
-            sums[at + _SUM] += duration_s
-            if visit.request_id:
-                self._cells.exemplify(bucket, duration_s, visit.request_id)
-            if visit.run_s is None:
-                continue
-            if visit.run_rows is not None:
-                self._run(places.batches, visit.run_rows)
+            route, method, status = outcome.route, request.head.method, outcome.response.status
+            model, version, codec = visit.model, visit.version, visit.codec
             # Those that came in one frame have waited, and run, for the same time.
-            if visit.run_s == run_s and visit.wait_s == wait_s and places is shared_by:
-                shared += 1
-                continue
-            if shared:
-                self._ran(shared_by, shared, wait_s, run_s)
-            shared, shared_by = 1, places
-            run_s, wait_s = visit.run_s, visit.wait_s or 0.0
-        if shared:
-            self._ran(shared_by, shared, wait_s, run_s)
+            alike = route, method, model, version, codec, status, visit.wait_s, visit.run_s
+            if alike != last:
+                last, group = alike, groups.get(alike)
+                if group is None:
+                    group = groups[alike] = self._places_of(alike[:6]), []
+                places, durations_s = group
+            received += len(request.body)
+            sent += outcome.answer_bytes
+            durations_s.append(outcome.end_s - visit.begin_s)
+            if codec and (visit.run_rows is not None or visit.request_id):
+                self._stands_out(visit, places, durations_s[-1])
+        for alike, (places, durations_s) in groups.items():
+            self._answered(alike, places, durations_s)
         self._count_bytes(received, sent)
 
     def audited(self, answer: Answered) -> None:
@@ -140,9 +136,35 @@ class Counting(Observer):
         if code:
             self._count(f.STORAGE_ERRORS, operation, code)
 
-    def _run(self, at: int, rows: int) -> None:
-        self._counts[at + bisect_left(_ROWS, rows)] += 1
-        self._sums[at + _ROWS_SUM] += rows
+    def _stands_out(self, visit: Visit, places: _Places, duration_s: float) -> None:
+        """Counts the run that one answer stands for, and takes note of its id."""
+        if visit.run_rows is not None:
+            self._counts[places.batches + bisect_left(_ROWS, visit.run_rows)] += 1
+            self._sums[places.batches + _ROWS_SUM] += visit.run_rows
+        if visit.request_id:
+            bucket = places.durations + bisect_left(_LATENCIES_S, duration_s)
+            self._cells.exemplify(bucket, duration_s, visit.request_id)
+
+    def _answered(self, alike: _Alike, places: _Places, durations_s: list[float]) -> None:
+        """Counts answers that are alike, by how long each of them took."""
+        codec, _status, wait_s, run_s = alike[4:]
+        counts, sums, number = self._counts, self._sums, len(durations_s)
+        counts[places.request] += number
+        if not codec:
+            return
+        counts[places.prediction] += number
+        sums[places.durations + _SUM] += sum(durations_s)
+        durations_s.sort()
+        begin = 0
+        while begin < number:
+            bucket = bisect_left(_LATENCIES_S, durations_s[begin])
+            end = bisect_right(durations_s, _EDGES_S[bucket], begin)
+            counts[places.durations + bucket] += end - begin
+            begin = end
+        if run_s is not None:
+            for at, seconds in ((places.waits, wait_s or 0.0), (places.runs, run_s)):
+                counts[at + bisect_left(_LATENCIES_S, seconds)] += number
+                sums[at + _SUM] += seconds * number
 
     def _count_bytes(self, received: int, sent: int) -> None:
         if NOWHERE in (self._received, self._sent):
@@ -151,12 +173,6 @@ class Counting(Observer):
         self._counts[self._received] += received
         self._counts[self._sent] += sent
 
-    def _ran(self, places: _Places, requests: int, wait_s: float, run_s: float) -> None:
-        counts, sums = self._counts, self._sums
-        for at, seconds in ((places.waits, wait_s), (places.runs, run_s)):
-            counts[at + bisect_left(_LATENCIES_S, seconds)] += requests
-            sums[at + _SUM] += seconds * requests
-
     def _count(self, family: f.Family, *labels: str, by: int = 1) -> None:
         self._counts[self._directory.find(family, *labels)] += by
 
@@ -164,6 +180,9 @@ class Counting(Observer):
         at = self._directory.find(family, *labels)
         self._counts[at + bisect_left(family.bounds, value)] += 1
         self._sums[at + family.cells - 1] += value
+
+    def _places_of(self, key: _Key) -> _Places:
+        return self._places.get(key) or self._found(key)
 
     def _found(self, key: _Key) -> _Places:
         route, method, name, version, codec, status = key

@@ -1,0 +1,158 @@
+"""What guards, observers and the metrics cost a prediction: ``python -m benchmarks.watching``.
+
+One row of JSON takes its whole way through an HTTP worker, but for sockets and the model's process,
+many in each turn of the event loop. All by the CPU time of one thread, so that it can be compared
+on a busy machine, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Iterable, Sequence
+from contextlib import AsyncExitStack
+
+import numpy as np
+import uvloop
+
+from benchmarks.attended import everybody
+from benchmarks.bodies import as_json
+from benchmarks.network import ROWS
+from tfaas_core import Asking, Guard, hookimpl
+from tfaas_core.host import Host
+from tfaas_core.http.express import ExpressLane
+from tfaas_core.http.express_answers import answer_bytes
+from tfaas_core.http.router import Router
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.route import ClientAddress
+from tfaas_core.tensors import Array, TensorSpec
+from tfaas_core.testing.fake_engine import FakeEngine
+from tfaas_core.testing.function_servable import FunctionServable
+from tfaas_core.testing.hosts import host_of
+from tfaas_core.visit import Timing
+
+MODEL = "sum"
+TURN = 30
+"""Requests in one turn of the event loop, about as 128 connections have it."""
+
+TURNS = 5
+"""Few, so that now and then another process lets all of them be."""
+
+ROUNDS = 1000
+
+
+class Everywhere(everybody.Everybody):
+    """Knows who asks, and lets him go to any model."""
+
+    def admit(self, asking: Asking) -> str:
+        return "alice"
+
+    def admit_to(self, asking: Asking, identity: str, model: str) -> None: ...
+
+
+class Knowing:
+    """The plugin of a guard that is asked about models, too."""
+
+    @hookimpl
+    def tfaas_register_guards(self) -> Iterable[Guard]:
+        return [Everywhere()]
+
+
+class AtOnce(FakeEngine):
+    """Answers all requests of a turn at its end, as one run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._waiting: list[tuple[asyncio.Future[list[Array]], Timing | None]] = []
+        self._outputs = [np.array([[0.5]], np.float32)]
+
+    def run(
+        self,
+        version: ModelVersion,
+        inputs: Sequence[Array],
+        rows: int,
+        whole: bool = False,
+        timing: Timing | None = None,
+        any_shape: bool = False,
+    ) -> Awaitable[list[Array]]:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[list[Array]] = loop.create_future()
+        if not self._waiting:
+            loop.call_soon(self._answer)
+        self._waiting.append((answer, timing))
+        return answer
+
+    def _answer(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if (first := waiting[0][1]) is not None:
+            first.run_rows = len(waiting)
+        for answer, timing in waiting:
+            if timing is not None:
+                timing.run_s, timing.wait_s = 0.0001, 0.0003
+            answer.set_result(self._outputs)
+
+
+class Way:
+    """The way of a request through an HTTP worker that has a ``host``."""
+
+    def __init__(self, host: Host) -> None:
+        self._lane = ExpressLane(Router(host.routes()), max_body_bytes=1 << 20)
+        self._client = ClientAddress("127.0.0.1", 1)
+        body = as_json(MODEL, 1)
+        head = f"POST {body.path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {body.media_type}"
+        length = f"\r\nContent-Length: {len(body.content)}\r\n\r\n"
+        self._data = (head + length).encode() + body.content
+
+    async def request_us(self) -> float:
+        """The CPU time of one request, in microseconds."""
+        begin_s = time.thread_time()
+        for _ in range(TURNS):
+            await asyncio.gather(*[self._one() for _ in range(TURN)])
+        return (time.thread_time() - begin_s) / (TURN * TURNS) * 1e6
+
+    async def _one(self) -> None:
+        request = self._lane.request(self._data, self._client)
+        assert request is not None
+        response = await request.said.passage(request)
+        if response.status != 200:
+            sys.exit(f"the prediction was answered {response.status}")
+        answer_bytes(response, keep_alive=True)
+
+
+def model() -> FunctionServable:
+    """Takes such rows; nobody asks it."""
+    columns = ROWS.shape[1]
+    spec = TensorSpec("x", "float32", (None, columns))
+    return FunctionServable(lambda x: x, spec, output=TensorSpec("y", "float32", (None, 1)))
+
+
+async def measured() -> dict[str, float]:
+    """The least of many rounds, in turn."""
+    without = "plugins.metrics.enabled=false"
+    kinds: dict[str, tuple[list[object], list[str]]] = {
+        "without metrics": ([], [without]),
+        "with metrics": ([], []),
+        "and with a guard and an observer": ([everybody], []),
+        "and with a guard that is asked about models": ([Knowing()], []),
+    }
+    async with AsyncExitStack() as hosts:
+        ways = {}
+        for name, (plugins, settings) in kinds.items():
+            host = host_of(plugins, {MODEL: model()}, settings, engine=AtOnce())
+            ways[name] = Way(await hosts.enter_async_context(host))
+        least = dict.fromkeys(ways, float("inf"))
+        for _ in range(ROUNDS):
+            for name, way in ways.items():
+                least[name] = min(least[name], await way.request_us())
+    return least
+
+
+def main() -> None:
+    """Prints a line each."""
+    for name, us in uvloop.run(measured()).items():
+        print(f"{us:8.2f} us  a prediction, {name}")
+
+
+if __name__ == "__main__":
+    main()
