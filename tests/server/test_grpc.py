@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import time
 from collections.abc import Iterator
 from hashlib import sha256
@@ -264,8 +265,6 @@ class Conversation:
     """A stream of which one side says what the other answers."""
 
     def __init__(self, channel: Any, path: str = STREAM) -> None:
-        import queue
-
         self._said: Any = queue.SimpleQueue()
         self._answers = channel.stream_stream(path)(iter(self._said.get, None))
 

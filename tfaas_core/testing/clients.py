@@ -19,7 +19,7 @@ from tfaas_core.testing.waiting import until
 
 # Between an answer and the next request of a client: so the server has time for what it is tested
 # at, and the tests beside this one have theirs.
-_PAUSE_S = 0.005
+_PAUSE_S = 0.002
 
 _PLUGIN = """
 from tfaas_core.hookspecs import hookimpl
