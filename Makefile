@@ -1,5 +1,6 @@
 PYTHON ?= python3
-WORKERS ?= logical
+# Half as many again as there are cores: much of what tests do is to wait.
+WORKERS ?= $(shell expr $$(nproc) \* 3 / 2)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed

@@ -32,6 +32,7 @@ SLOW_FIRST = (
     "server/test_conformance.py",
     "cli/inspect/test_inspect.py",
     "docs/test_examples.py",
+    "plugins/codecs/test_held.py",
     "core/engine/test_local_engine.py",
     "chaos/test_chaos.py",
     "server/test_processes.py",
@@ -50,7 +51,11 @@ SLOW_FIRST = (
     "backends/storages/sql/test_files.py",
     "server/test_versions_api.py",
     "server/page/test_frame.py",
+    "server/page/test_models.py",
     "server/page/test_model.py",
+    "server/test_lifespans.py",
+    "server/test_access_log.py",
+    "server/test_database_rights.py",
 )
 """The files that take longest. One that began last would run alone while the other cores idle."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import json
 import re
 import signal
 import subprocess
@@ -20,6 +21,7 @@ import pytest
 from tfaas_backends.demo import demo_models
 
 from tests.examples.conftest import EXAMPLES, Example, Install, mapped
+from tfaas_core.testing.hosts import HEAVY_PLUGINS
 from tfaas_core.testing.server import RunningServer
 from tfaas_core.testing.waiting import until
 
@@ -238,7 +240,8 @@ def test_a_server_that_is_killed_amid_an_upload_leaves_nothing(
 def test_a_check_tells_what_is_wrong(
     example: Example, s3: Any, tmp_path: Path, wrong: dict[str, object], told: str
 ) -> None:
-    options = [word for each in settings(s3, tmp_path, **wrong) for word in ("--set", each)]
+    given = [*settings(s3, tmp_path, **wrong), f"plugins.disabled={json.dumps(HEAVY_PLUGINS)}"]
+    options = [word for each in given for word in ("--set", each)]
     command = [str(example.python), "-m", "tfaas_core", "check", *options]
     checked = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert checked.returncode == 1

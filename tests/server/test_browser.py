@@ -87,7 +87,7 @@ def test_scripts_of_an_origin_that_is_allowed_read_what_they_may(tmp_path: Path)
     (tmp_path / "other").mkdir()
     with (
         elsewhere(tmp_path / "other") as origin,
-        fake_server(tmp_path, f'cors.origins=["{origin}"]') as server,
+        fake_server(tmp_path, "server.workers=1", f'cors.origins=["{origin}"]') as server,
     ):
         assert server.upload("vk", b"sum").status_code == 200
         assert said(server, tmp_path / "other", origin) == (
@@ -100,7 +100,10 @@ def test_unless_it_is_configured_no_script_of_another_origin_reads_anything(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "other").mkdir()
-    with elsewhere(tmp_path / "other") as origin, fake_server(tmp_path) as server:
+    with (
+        elsewhere(tmp_path / "other") as origin,
+        fake_server(tmp_path, "server.workers=1") as server,
+    ):
         assert server.upload("vk", b"sum").status_code == 200
         assert said(server, tmp_path / "other", origin) == (
             "predict refused; error refused; list refused; delete refused."
@@ -113,7 +116,7 @@ def test_a_page_of_a_plugin_runs_its_own_files_and_nothing_inline(tmp_path: Path
     pages.mkdir()
     (pages / "index.html").write_text(OWN_PAGE)
     (pages / "own.js").write_text('document.getElementById("own").textContent = "ran"')
-    with fake_server(tmp_path) as server:
+    with fake_server(tmp_path, "server.workers=1") as server:
         page = shown(f"{server.url}/pages/", tmp_path)
     assert '<p id="inline">kept out</p>' in page
     assert '<p id="own">ran</p>' in page

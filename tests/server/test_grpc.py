@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import time
 from collections.abc import Iterator
 from hashlib import sha256
@@ -26,6 +27,7 @@ from tests.server.grpc_calls import (
     refused,
 )
 from tfaas_core.testing.clients import fake_server
+from tfaas_core.testing.runtime import TRIGGER
 from tfaas_core.testing.server import RunningServer
 from tfaas_core.testing.waiting import until
 
@@ -157,12 +159,12 @@ def test_a_cancelled_call_gives_its_memory_back(tmp_path: Path) -> None:
     room = "limits.max_bytes_in_flight=100000"
     with fake_server(tmp_path, PORT, room, "server.workers=1") as server:
         assert server.upload("vk", b"sum").status_code == 200
-        assert server.upload("slow", b"sleep 9").status_code == 200
+        assert server.upload("busy", b"hang").status_code == 200
         message = infer_message("vk", ROW, id="x" * 60_000)
         with channel_to(server) as channel:
             assert code_of(channel, message) is None
-            slow = infer_message("slow", ROW, id="x" * 60_000)
-            waiting = channel.unary_unary(INFER).future(slow)
+            hanging = infer_message("busy", [[TRIGGER] * 3], id="x" * 60_000)
+            waiting = channel.unary_unary(INFER).future(hanging)
             until(lambda: code_of(channel, message) is grpc.StatusCode.UNAVAILABLE)
             waiting.cancel()
             until(lambda: code_of(channel, message) is None, 5)
@@ -263,8 +265,6 @@ class Conversation:
     """A stream of which one side says what the other answers."""
 
     def __init__(self, channel: Any, path: str = STREAM) -> None:
-        import queue
-
         self._said: Any = queue.SimpleQueue()
         self._answers = channel.stream_stream(path)(iter(self._said.get, None))
 

@@ -9,12 +9,16 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 import psutil
 import pytest
 
+from tests.plugin_site import environment_with
 from tfaas_core.plugins.lifespan import LEAVE_LIMIT_S
 from tfaas_core.processes.last_tasks import LAST_S
 from tfaas_core.testing.server import running_server
@@ -77,15 +81,16 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, s
     paths = [str(site), os.environ.get("PYTHONPATH", "")]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
     monkeypatch.setenv("NOTES", str(tmp_path))
+    return partial(put, site)
 
-    def make(name: str, source: str, entry: str) -> None:
-        info = site / f"{name}-1.0.dist-info"
-        info.mkdir(parents=True)
-        (site / f"{name}.py").write_text(source)
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[tfaas]\n{name} = {entry}\n")
 
-    return make
+def put(site: Path, name: str, source: str, entry: str) -> None:
+    """Puts a plugin, whose entry point is ``entry``, into ``site``."""
+    info = site / f"{name}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / f"{name}.py").write_text(source)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[tfaas]\n{name} = {entry}\n")
 
 
 def test_what_a_plugin_has_opened_is_there_until_the_last_answer(
@@ -186,21 +191,44 @@ HOLDS = {
 }
 
 
-@pytest.mark.parametrize("what", HOLDS)
-def test_what_a_plugin_leaves_behind_is_named_and_does_not_hold_the_end(
-    install: Callable[..., None], tmp_path: Path, what: str
-) -> None:
-    left, told = HOLDS[what]
-    body = textwrap.indent(textwrap.dedent(left), " " * 8)
+class Ended(NamedTuple):
+    """How a server ended: what it logged, how long that took, and which processes it left."""
+
+    log: str
+    took_s: float
+    outlived_by: list[psutil.Process]
+
+
+@pytest.fixture(scope="module")
+def ends(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
+    """That of each of HOLDS: each waits for what holds it, so they do so side by side."""
+    folders = [tmp_path_factory.mktemp("holds") for _ in HOLDS]
+    with ThreadPoolExecutor(len(HOLDS)) as pool:
+        return dict(zip(HOLDS, pool.map(end_of, HOLDS, folders), strict=True))
+
+
+def end_of(what: str, folder: Path) -> Ended:
+    body = textwrap.indent(textwrap.dedent(HOLDS[what][0]), " " * 8)
     source = PLUGIN.replace('        exec(os.environ.get("LEAVE", ""))\n', body)
-    install("a_notes", f"import time\nfrom contextlib import suppress\n{source}", "a_notes:notes")
-    with running_server(tmp_path, "server.workers=1", DISABLED) as server:
+    source = f"import time\nfrom contextlib import suppress\n{source}"
+    put(folder / "site", "a_notes", source, "a_notes:notes")
+    env = environment_with(folder / "site") | {"NOTES": str(folder)}
+    with running_server(folder, "server.workers=1", DISABLED, env=env) as server:
         family = server.parent.children(recursive=True)
         begin_s = time.monotonic()
         assert server.stop() == 0
         took_s = time.monotonic() - begin_s
-        assert psutil.wait_procs(family, timeout=10)[1] == []
-    log = server.log.read_text()
+        left = psutil.wait_procs(family, timeout=10)[1]
+    return Ended(server.log.read_text(), took_s, left)
+
+
+@pytest.mark.parametrize("what", HOLDS)
+def test_what_a_plugin_leaves_behind_is_named_and_does_not_hold_the_end(
+    ends: dict[str, Ended], what: str
+) -> None:
+    told = HOLDS[what][1]
+    log, took_s, outlived_by = ends[what]
+    assert outlived_by == []
     ended = "this HTTP worker ends without it"
     assert log.count(ended) == len(told), log
     assert [words for words in told if words not in log] == [], log

@@ -182,7 +182,7 @@ def test_models_that_are_arriving_count_as_well(tmp_path: Path) -> None:
 
 
 def test_a_bundle_that_unpacks_to_too_much_leaves_nothing(tmp_path: Path) -> None:
-    with fake_server(tmp_path, QUOTA) as server:
+    with fake_server(tmp_path, "server.workers=1", QUOTA) as server:
         for packed in (
             bundle(MODEL, bytes(QUOTA_BYTES)),
             gzip.decompress(bundle(MODEL, *[MODEL] * 4)),
@@ -197,7 +197,7 @@ def test_a_bundle_that_unpacks_to_too_much_leaves_nothing(tmp_path: Path) -> Non
 
 def test_nothing_is_read_of_a_body_that_is_too_long_for_what_is_left(tmp_path: Path) -> None:
     with (
-        fake_server(tmp_path, QUOTA) as server,
+        fake_server(tmp_path, "server.workers=1", QUOTA) as server,
         arriving(server, "late", QUOTA_BYTES + 1) as connection,
     ):
         assert connection.recv(100).startswith(b"HTTP/1.1 507 ")

@@ -6,7 +6,12 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
+from tfaas_core.testing.hosts import HEAVY_PLUGINS
+
 InstallPlugin = Callable[..., Path]
+
+WITHOUT_TENSORFLOW = f"plugins.disabled={list(HEAVY_PLUGINS)}"
+"""Each inspection would import it anew, for models that another runtime loads."""
 
 
 def tar(tarball: Path, files: dict[str, Path]) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import DEMO, Fails, Frozen, Tfaas
-from tests.cli.inspect.fakes import FAKE, InstallPlugin, tar
+from tests.cli.inspect.fakes import FAKE, WITHOUT_TENSORFLOW, InstallPlugin, tar
 from tests.data import MODELS as DATA
 
 PARTICLES = DEMO / "particles.pb"
@@ -132,7 +132,7 @@ def test_a_bundle_whose_params_are_wrong_is_refused(
         ("{", "params is not JSON"),
     ):
         (here / "vk" / "params.json").write_text(params)
-        assert words in fails("inspect", "vk", "--set", WITHOUT_GRAPH)
+        assert words in fails("inspect", "vk", "--set", WITHOUT_TENSORFLOW)
 
 
 def test_a_saved_model_is_described(tfaas: Tfaas, here: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_file_that_is_there_is_not_overwritten(
     assert "params.json is there already" in fails("inspect", "model", "--params", "params.json")
     assert (here / "params.json").read_text() == "{}"
     elsewhere = here / "no" / "params.json"
-    said = fails("inspect", "model", "--params", elsewhere, "--set", WITHOUT_GRAPH)
+    said = fails("inspect", "model", "--params", elsewhere, "--set", WITHOUT_TENSORFLOW)
     assert said.endswith("no/params.json cannot be written: No such file or directory")
 
 
@@ -185,7 +185,7 @@ def test_ops_are_counted_where_the_runtime_can(
 ) -> None:
     install_plugin("tfaas-counting", FAKE.format(body=body))
     (here / "model").write_text("sum")
-    found = json.loads(tfaas("inspect", "model", "--json", "--set", WITHOUT_GRAPH))
+    found = json.loads(tfaas("inspect", "model", "--json", "--set", WITHOUT_TENSORFLOW))
     assert (found["runtime"], found["loadable"]) == ("counting", True)
     assert list(found["ops"].items()) == list(ops.items())
 
@@ -208,7 +208,7 @@ def test_examples_are_run_as_a_server_would(
     (folder / "sum.pb").write_text("sum")
     warmup = folder / "warmup.json"
     warmup.write_text('[{"values": [1, 2, 3], "outputs": [6]}, {"values": [[0, 0, 0]]}]')
-    inspection = ("inspect", folder, "--set", WITHOUT_GRAPH)
+    inspection = ("inspect", folder, "--set", WITHOUT_TENSORFLOW)
     assert "examples    2, all reproduced\n" in tfaas(*inspection)
     assert json.loads(tfaas(*inspection, "--json"))["examples"] == 2
     for wrong, words in (

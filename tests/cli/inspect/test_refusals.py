@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.cli.conftest import Fails, Frozen
-from tests.cli.inspect.fakes import FAKE, InstallPlugin, tar
+from tests.cli.inspect.fakes import FAKE, WITHOUT_TENSORFLOW, InstallPlugin, tar
 from tfaas_core.testing.waiting import until
 
 WITHIN_S = 120
@@ -131,5 +131,4 @@ def test_what_a_plugins_runtime_does_wrong_is_refused_in_one_line_with_its_name(
 ) -> None:
     install_plugin("tfaas-counting", FAKE.format(body="return {}"))
     (here / "model").write_text(word)
-    disabled = "plugins.disabled=['tfaas_backends.runtimes.graph']"
-    assert fails("inspect", "model", "--set", disabled).endswith(says)
+    assert fails("inspect", "model", "--set", WITHOUT_TENSORFLOW).endswith(says)

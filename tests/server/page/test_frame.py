@@ -30,7 +30,7 @@ TOKENS = (
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """One that asks for a token, below a path of its own."""
     folder = tmp_path_factory.mktemp("guarded")
-    with fake_server(folder, TOKENS, 'server.base="/tfaas"') as server:
+    with fake_server(folder, "server.workers=1", TOKENS, 'server.base="/tfaas"') as server:
         files = {"model": ("vk.pb", b"sum")}
         alice = {"Authorization": "Bearer of-alice"}
         stored = server.http.post("/upload", data={"name": "vk"}, files=files, headers=alice)
@@ -81,13 +81,13 @@ def test_what_a_token_may_not_is_said(guarded: RunningServer, visit: Visit) -> N
 def test_a_port_of_predictions_alone_says_where_models_are_shown(
     tmp_path: Path, visit: Visit
 ) -> None:
-    with fake_server(tmp_path, "server.admin_port=0") as server:
+    with fake_server(tmp_path, "server.workers=1", "server.admin_port=0") as server:
         page = visit(server.url)
         expect(page.get_by_role("alert")).to_contain_text("This port answers predictions alone.")
 
 
 def test_it_says_if_the_server_was_told_to_stop(tmp_path: Path, visit: Visit) -> None:
-    with fake_server(tmp_path, "server.drain_delay_s=60") as server:
+    with fake_server(tmp_path, "server.workers=1", "server.drain_delay_s=60") as server:
         page = visit(server.url)
         expect(heading(page, "No models yet")).to_be_visible()
         server.process.terminate()
@@ -97,7 +97,7 @@ def test_it_says_if_the_server_was_told_to_stop(tmp_path: Path, visit: Visit) ->
 
 def test_without_its_plugins_the_server_has_no_page(tmp_path: Path) -> None:
     plugins = ("tfaas_plugins.page", "tfaas_plugins.graph_viewer")
-    with fake_server(tmp_path, disabled=plugins) as server:
+    with fake_server(tmp_path, "server.workers=1", disabled=plugins) as server:
         for path in ("/", "/page/app.js", "/netron/"):
             assert server.http.get(path).status_code == 404
 

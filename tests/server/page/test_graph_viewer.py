@@ -46,7 +46,7 @@ def test_the_graph_is_the_file_as_it_was_uploaded(site: RunningServer) -> None:
 
 
 def test_a_model_of_another_runtime_has_no_graph(tmp_path: Path) -> None:
-    with fake_server(tmp_path) as server:
+    with fake_server(tmp_path, "server.workers=1") as server:
         assert server.upload("vk", b"sum").status_code == 200
         answer = server.http.get("/models/vk/graph.pb")
         assert answer.status_code == 404
@@ -74,7 +74,7 @@ def test_without_the_package_it_says_what_to_install(tmp_path: Path) -> None:
     # A module that is no package stands in its way.
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "netron.py").touch()
-    with fake_server(tmp_path) as server:
+    with fake_server(tmp_path, "server.workers=1") as server:
         for path in ("/netron/?model=vk", "/netron/view.js"):
             answer = server.http.get(path)
             assert answer.status_code == 404

@@ -45,7 +45,7 @@ def test_a_page_that_is_opened_now_shows_what_was_before(site: RunningServer, vi
 
 
 def test_without_metrics_it_says_so_and_shows_the_processes(tmp_path: Path, visit: Visit) -> None:
-    with fake_server(tmp_path, "plugins.metrics.enabled=false") as server:
+    with fake_server(tmp_path, "server.workers=1", "plugins.metrics.enabled=false") as server:
         page = visit(f"{server.url}/#/live")
         expect(page.get_by_text("This server keeps no history")).to_be_visible()
         expect(page.get_by_role("row").filter(has_text="parent")).to_be_visible()

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, expect
@@ -44,10 +45,11 @@ def test_a_picture_that_is_dropped_is_read(site: RunningServer, visit: Visit) ->
 
 
 def test_a_picture_that_is_none_is_refused_in_the_servers_words(
-    site: RunningServer, visit: Visit
+    site: RunningServer, visit: Visit, tmp_path: Path
 ) -> None:
     page = opened(visit, site, "digits")
-    choose(page, ("file.png", b"no picture"))
+    (tmp_path / "file.png").write_bytes(b"no picture")
+    choose(page, tmp_path / "file.png")
     expect(page.get_by_role("alert").filter(has_text="400 bad_body")).to_contain_text("PNG")
 
 

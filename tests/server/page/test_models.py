@@ -62,7 +62,7 @@ def test_a_model_process_that_is_killed_is_seen_to_be_gone(
 
 
 def test_a_server_without_models_says_what_to_do(tmp_path: Path, visit: Visit) -> None:
-    with fake_server(tmp_path) as server:
+    with fake_server(tmp_path, "server.workers=1") as server:
         page = visit(server.url)
         expect(heading(page, "No models yet")).to_be_visible()
         assert violations(page) == []
@@ -72,7 +72,7 @@ def test_a_server_without_models_says_what_to_do(tmp_path: Path, visit: Visit) -
 
 def test_what_a_model_says_of_itself_is_text(tmp_path: Path, visit: Visit) -> None:
     params = {"description": HOSTILE, "owner": HOSTILE, "features": [HOSTILE, "b", "c"]}
-    with fake_server(tmp_path) as server:
+    with fake_server(tmp_path, "server.workers=1") as server:
         parts = {"params": json.dumps(params).encode(), "labels": f"{HOSTILE}\n".encode()}
         assert server.upload("vk", b"sum", **parts).status_code == 200
         page = visit(server.url)
@@ -109,12 +109,12 @@ def test_thousands_of_models_stay_quick(site: RunningServer, visit: Visit) -> No
 
 
 def test_it_says_if_the_server_is_gone_and_when_it_is_back(tmp_path: Path, visit: Visit) -> None:
-    with fake_server(tmp_path) as server:
+    with fake_server(tmp_path, "server.workers=1") as server:
         page = visit(server.url)
         expect(heading(page, "No models yet")).to_be_visible()
         server.stop()
         expect(page.get_by_role("alert")).to_contain_text("The server does not answer.")
         port = server.url.rpartition(":")[2]
     (tmp_path / "again").mkdir()
-    with fake_server(tmp_path / "again", f"server.port={port}"):
+    with fake_server(tmp_path / "again", "server.workers=1", f"server.port={port}"):
         expect(page.get_by_role("alert")).to_be_hidden()

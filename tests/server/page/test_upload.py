@@ -64,9 +64,11 @@ def test_a_refused_upload_says_why_and_what_to_do(site: RunningServer, visit: Vi
 def test_one_that_is_too_large_is_refused_in_the_servers_words(
     tmp_path: Path, visit: Visit
 ) -> None:
-    with fake_server(tmp_path, "limits.max_upload_bytes=100000") as server:
+    large = tmp_path / "large.pb"
+    large.write_bytes(bytes(20_000_000))
+    with fake_server(tmp_path, "server.workers=1", "limits.max_upload_bytes=100000") as server:
         page = visit(f"{server.url}/#/upload")
-        choose(page, ("large.pb", bytes(20_000_000)))
+        choose(page, large)
         page.get_by_role("button", name="Upload", exact=True).click()
         expect(page.get_by_role("alert").filter(has_text="413 too_large")).to_be_visible()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import ConsoleMessage, FilePayload, Locator, Page, expect
+from playwright.sync_api import ConsoleMessage, Locator, Page, expect
 from tfaas_backends import demo
 
 DIGIT = Path(demo.__file__).parent / "pictures" / "digit-5-1440.png"
@@ -15,8 +15,6 @@ PATIENCE_MS = 60_000
 """However busy the machine is."""
 
 expect.set_options(timeout=PATIENCE_MS)
-
-_ANY = "application/octet-stream"
 
 _DROP = """([place, files]) => {
   const data = new DataTransfer();
@@ -45,10 +43,9 @@ def drop(place: Locator, *files: tuple[str, bytes]) -> None:
     place.evaluate(f"(place, files) => ({_DROP})([place, files])", listed)
 
 
-def choose(page: Page, *files: tuple[str, bytes]) -> None:
+def choose(page: Page, *files: Path) -> None:
     """Chooses files by the dialog of the first place to drop them."""
-    payloads = [FilePayload(name=n, mimeType=_ANY, buffer=content) for n, content in files]
-    page.locator("input[type=file]").first.set_input_files(payloads)
+    page.locator("input[type=file]").first.set_input_files(files)
 
 
 def predict(page: Page) -> Locator:
