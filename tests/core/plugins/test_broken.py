@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import signal
+import sys
 
 import pytest
 
@@ -21,8 +22,8 @@ from tests.core.plugins.sources import (
     with_disabled,
 )
 from tfaas_core.config import Config
-from tfaas_core.errors import PluginError
-from tfaas_core.plugins import calls, time_limit
+from tfaas_core.errors import PluginError, StartupError
+from tfaas_core.plugins import calls, plugins_of, time_limit
 
 
 def answering(types: str) -> str:
@@ -47,7 +48,9 @@ BROKEN = {
         hook("tfaas_register_codec", "return []")
     ),
     "implements `tfaas_xyz`, which is no hook; fix": hook("tfaas_xyz", "return []"),
-    "Argument(s) {'colour'} are declared": CODEC.replace("codecs()", "codecs(colour)"),
+    "takes `colour` in tfaas_register_codecs, which gives `config`": CODEC.replace(
+        "codecs()", "codecs(colour)"
+    ),
     "has tfaas_register_codecs as `async def`": CODEC.replace("def tfaas", "async def tfaas"),
     "failed in tfaas_register_codecs: KeyError: 'x'": hook("tfaas_register_codecs", "{}['x']"),
     "failed in tfaas_register_codecs: SystemExit: 3": hook(
@@ -186,6 +189,12 @@ BROKEN = {
     "has tfaas_lifespan as `async def`": LIFESPAN.replace("@asynccontextmanager\n", "").replace(
         "yield", "return"
     ),
+    "takes `guest` in tfaas_register_routes, which gives `host`; fix": ROUTE.replace(
+        "routes(host)", "routes(guest)"
+    ),
+    "takes `config` in tfaas_register_storages, which gives no argument; fix": STORAGE.replace(
+        "storages()", "storages(config)"
+    ),
     "failed in tfaas_lifespan: KeyError: 'x'": hook("tfaas_lifespan", "{}['x']"),
     "marks tfaas_lifespan with `wrapper`, which has no": LIFESPAN.replace(
         "@hookimpl", "@hookimpl(wrapper=True)"
@@ -265,6 +274,19 @@ def test_a_plugin_that_does_not_come_back_is_an_error_that_names_it(
         installed("tfaas-slow")
     told = "plugin tfaas_slower (tfaas-slower 1.0) is still being imported after 0.1 s"
     assert caplog.text.count(told) == 1
+
+
+def test_one_that_has_not_come_back_once_is_not_waited_for_again(
+    install_plugin: InstallPlugin, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "CALL_LIMIT_S", 0.2)
+    hang = "asked.append(1); import threading; threading.Event().wait()"
+    install_plugin("tfaas-slow", f"asked = []\n{hook('tfaas_register_codecs', hang)}")
+    errors: list[StartupError] = []
+    plugins = plugins_of(config, errors.append)
+    for _turn in range(3):
+        plugins.codecs(config)
+    assert (sys.modules["tfaas_slow"].asked, len(errors)) == ([1], 1)
 
 
 @pytest.mark.parametrize(

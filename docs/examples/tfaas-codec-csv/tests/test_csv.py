@@ -120,7 +120,7 @@ def test_a_first_row_of_texts_names_the_columns() -> None:
 def test_a_slip_in_the_first_row_loses_no_row(body: bytes) -> None:
     with pytest.raises(BadBody, match="the first row has numbers and texts; say in the media type"):
         table(body)
-    with pytest.raises(DoesNotFit, match="row 1, column . is '.*', expected a number"):
+    with pytest.raises(DoesNotFit, match=r"row 1, column . is '.*', expected a number"):
         table(body, content_type="text/csv; header=absent")
 
 

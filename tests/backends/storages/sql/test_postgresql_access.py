@@ -164,7 +164,7 @@ def test_a_read_only_database_serves_and_refuses_changes(
     ):
         with pytest.raises(StorageUnavailable, match=r"read-only|lacks the rights") as caught:
             call()
-        assert ": no model can be changed in postgresql" in caught.value.message
+        assert "no model can be changed in the database postgresql" in caught.value.message
     reading.close()
 
 
