@@ -189,6 +189,6 @@ def test_a_read_only_database_without_a_schema_is_a_wrong_configuration(
 ) -> None:
     read_only = f"{url}?options=-c%20default_transaction_read_only%3Don"
     with pytest.raises(
-        ConfigError, match="has no schema yet, and cannot be upgraded: the database is"
+        ConfigError, match="has no schema yet, and cannot be upgraded: it is read-only"
     ):
         opened(read_only, tmp_path)
