@@ -10,10 +10,11 @@ import asyncio
 import itertools
 import time
 from collections import Counter
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from tfaas_core.engine.base import (
     Candidate,
@@ -28,12 +29,15 @@ from tfaas_core.engine.base import (
 from tfaas_core.engine.in_model_process.origin import Origin
 from tfaas_core.engine.in_model_process.runner import too_late
 from tfaas_core.engine.in_worker.queue import queue_full
+from tfaas_core.engine.shared.outputs import joined
+from tfaas_core.errors import TfaasError
 from tfaas_core.models.model import ModelVersion, OtherSignature
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import LoadOptions, Servable
 from tfaas_core.tensors import Array, BatchAxis
-from tfaas_core.testing.servable_runs import cut, foreign, joined
 from tfaas_core.visit import Timing
+
+T = TypeVar("T")
 
 
 class _Held:
@@ -213,13 +217,15 @@ class FakeEngine(Engine):
         is_one = servable.signature.batch is BatchAxis.ONE
         most_rows = 1 if is_one else config.engine.max_batch_rows
         is_cut = not whole and rows > most_rows and (is_one or version.mergeable)
+        step = most_rows if is_cut else max(rows, 1)
         origin = Origin(version.name, version.key)
         runs = []
-        for piece in cut(inputs, rows, most_rows) if is_cut else [inputs]:
-            runs.append(foreign(partial(servable.run, piece), origin.run_failed))
+        for start in range(0, max(rows, 1), step):
+            piece = [array[start : start + step] for array in inputs] if is_cut else inputs
+            runs.append(_foreign(partial(servable.run, piece), origin.run_failed))
             if time.monotonic() > asked_s + config.server.request_timeout_s:
                 raise too_late()
-        return joined(servable, runs)
+        return joined(runs, servable.signature.outputs) if is_cut else runs[0]
 
     @property
     def _surroundings(self) -> WorkerContext:
@@ -252,7 +258,7 @@ class FakeEngine(Engine):
     ) -> Servable:
         found = self._surroundings.runtimes[runtime]
         options = LoadOptions(threads=1)
-        servable = foreign(
+        servable = _foreign(
             lambda: found.load(artifact, Params.of(params), options), origin.load_failed
         )
         self._open += 1
@@ -278,3 +284,13 @@ class FakeEngineFactory(EngineFactory):
 
     def engine(self, context: WorkerContext) -> Engine:
         return self._engine.attach(context)
+
+
+def _foreign(function: Callable[[], T], failed: Callable[[BaseException], TfaasError]) -> T:
+    """What ``function``, which is a runtime's, returns; ``failed`` says what else it raises."""
+    try:
+        return function()
+    except TfaasError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise failed(error) from error
