@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-
 from tfaas_plugins.grpc_server.heads import client_of
 
 
