@@ -86,7 +86,7 @@ class Host:
             engine.retire,
             self._make_ready,
             self._bus.switched,
-            ModelPaths(None if config.server.has_admin_port else config.server.base),
+            ModelPaths(config.server.base, elsewhere=config.server.has_admin_port),
         )
         self.predictor = Predictor(self.catalog, engine, config.engine.max_queue_rows)
         self.example_runs = ExampleRuns(engine, self.codecs, config.engine.max_queue_rows)

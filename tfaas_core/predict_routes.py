@@ -48,7 +48,7 @@ async def answer(
     if head.content_type not in codec.media_types:
         _check_media_type(codec, head.content_type)
     if head.content_encoding:
-        _check_not_encoded(codec, head.content_encoding)
+        _check_not_encoded(head.content_encoding)
     visit = request.visit
     if visit is not None:
         visit.codec = codec.name
@@ -106,10 +106,10 @@ def _check_media_type(codec: Codec[Any], content_type: str) -> None:
     )
 
 
-def _check_not_encoded(codec: Codec[Any], encoding: str) -> None:
+def _check_not_encoded(encoding: str) -> None:
     if encoding.strip().lower() not in ("", "identity"):
         raise UnsupportedMediaType(
-            f"the Content-Encoding is {encoding[:40]!r}; send /{codec.name} the body as it is, "
+            f"the Content-Encoding is {encoding[:40]!r}; send the body as it is, "
             "without this header",
             got=encoding[:40],
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, Self, TypeAlias
 from urllib.parse import unquote
 
 import msgspec
@@ -12,6 +12,9 @@ import msgspec
 from tfaas_core.fields import Fields, Headers
 from tfaas_core.request_ids import REQUEST_ID_HEADER, fresh_id, sane_id
 from tfaas_core.visit import Visit
+
+_MAPPED = "::ffff:"
+"""What an IPv4 address begins with on a socket of IPv6."""
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -84,6 +87,12 @@ class ClientAddress(msgspec.Struct, frozen=True):
     port: int = 0
     subject: str = ""
     proxy: str = ""
+
+    @classmethod
+    def of_peer(cls, ip: str, port: int, subject: str = "") -> Self:
+        """Of the other end as the system writes it: IPv4 on a socket of IPv6 is plain IPv4 here."""
+        mapped = ip.removeprefix(_MAPPED)
+        return cls(mapped if "." in mapped else ip, port, subject)
 
     @property
     def is_local_socket(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -95,6 +96,21 @@ def test_a_plugin_that_ends_the_process_is_named(
     assert run.returncode == 1
     assert "plugin tfaas_leaving" in run.stderr
     assert says in run.stderr
+
+
+def test_of_a_plugin_that_crashes_the_process_the_line_is_told(tmp_path: Path) -> None:
+    write_plugin(tmp_path / "site", "tfaas-crashing", "import os\nos.abort()")
+    run = subprocess.run(
+        [sys.executable, "-m", "tfaas_core", "check"],
+        cwd=tmp_path,
+        env=os.environ | environment_with(tmp_path / "site"),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert run.returncode == -signal.SIGABRT
+    assert 'tfaas_crashing.py", line 2 in <module>' in run.stderr
 
 
 def test_what_a_plugin_forks_ends_as_it_likes(tmp_path: Path) -> None:

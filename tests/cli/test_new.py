@@ -138,6 +138,25 @@ def test_a_name_that_a_built_in_plugin_has_is_refused(
     assert list(Path().iterdir()) == []
 
 
+def test_a_name_that_an_installed_plugin_has_is_refused(
+    written: dict[str, Path], tmp_path: Path
+) -> None:
+    source = (written["codec"] / "tfaas_my_codec.py").read_text()
+    write_plugin(tmp_path / "site", "tfaas-elsewhere", source)
+    write_plugin(tmp_path / "site", "tfaas-broken", "raise ValueError")
+    for name, status in (("my-codec", 1), ("my-other-codec", 0)):
+        run = subprocess.run(
+            [sys.executable, "-m", "tfaas_core", "new", "codec", name],
+            cwd=tmp_path,
+            env=os.environ | environment_with(tmp_path / "site"),
+            capture_output=True,
+            text=True,
+        )
+        assert run.returncode == status, run.stderr
+        whose = "the installed plugin tfaas_elsewhere has the codec my-codec; choose another name"
+        assert (whose in run.stderr) is bool(status)
+
+
 @pytest.mark.usefixtures("here")
 def test_a_module_that_is_there_is_not_hidden(fails: Fails) -> None:
     said = "there is a module tfaas_core already; choose another name"

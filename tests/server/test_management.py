@@ -171,11 +171,15 @@ def test_guards_are_asked_on_both(tmp_path: Path, lane: dict[str, str]) -> None:
             assert answer.status_code == status
 
 
-def test_no_message_leads_to_what_is_on_the_other_port(
+def test_messages_say_if_the_models_are_listed_on_the_other_port(
     server: RunningServer, admin: httpx.Client
 ) -> None:
     asked = server.http.post("/json", json={"model": "nobody", "values": [1]})
-    assert (asked.status_code, asked.json()["error"]) == (404, "there is no model 'nobody'")
+    said = (
+        "there is no model 'nobody'; see /tfaas/models on the port for management "
+        "(server.admin_port)"
+    )
+    assert (asked.status_code, asked.json()["error"]) == (404, said)
     deleted = admin.delete("/delete/nobody")
     said = "there is no model 'nobody'; see /tfaas/models"
     assert (deleted.status_code, deleted.json()["error"]) == (404, said)

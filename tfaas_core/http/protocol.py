@@ -163,8 +163,7 @@ class TfaasProtocol(SanicProtocol):
 
     def _turn_away(self, data: bytes) -> None:
         transport: Any = self.transport
-        address = transport.get_extra_info("peername")
-        fault = self.app.ctx.foreign.answer(data, address[0] if address else "a client")
+        fault = self.app.ctx.foreign.answer(data, self._client.ip or "a client")
         if fault is not None:
             transport.write(answer_bytes(error_answer(fault), keep_alive=False))
         self.close()

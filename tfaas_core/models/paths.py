@@ -8,9 +8,10 @@ from tfaas_core.errors import UnknownModel
 
 
 class ModelPaths(msgspec.Struct, frozen=True):
-    """``base`` is what the paths begin with; None: they are on another port."""
+    """``base`` is what the paths begin with; ``elsewhere``: they are on the port for management."""
 
-    base: str | None = ""
+    base: str = ""
+    elsewhere: bool = False
 
     def unknown(self, name: str) -> UnknownModel:
         """The error of who asks for a model that is not there; for the default one: empty."""
@@ -20,7 +21,8 @@ class ModelPaths(msgspec.Struct, frozen=True):
         return UnknownModel(message, model=name[:140])
 
     def _hint(self, what: str, path: str) -> str:
-        return "" if self.base is None else f"; {what} {self.base}{path}"
+        where = " on the port for management (server.admin_port)" if self.elsewhere else ""
+        return f"; {what} {self.base}{path}{where}"
 
 
 HERE = ModelPaths()

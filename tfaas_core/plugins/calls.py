@@ -10,10 +10,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from tfaas_core.config import UnknownTable
-from tfaas_core.errors import ConfigError
+from tfaas_core.errors import ConfigError, PluginError
 from tfaas_core.plugins.ctrl_c import CtrlC
 from tfaas_core.plugins.plugin import Plugin, broken
 from tfaas_core.plugins.time_limit import TooLong, time_limit, told_of
+from tfaas_core.plugins.told_crashes import told_crashes
 from tfaas_core.plugins.told_exits import told_exits
 from tfaas_core.system.one_line import described, one_line
 from tfaas_core.system.stdout import stdout_is_stderr
@@ -24,6 +25,11 @@ EXAMINE_LIMIT_S = 150.0
 """More than a fork server may take, so that this can say itself what hangs."""
 
 T = TypeVar("T")
+
+
+class DoesNotReturn(PluginError):
+    """The plugin did not come back in time. Whoever asks it again waits as long again."""
+
 
 _log = logging.getLogger("tfaas.start")
 
@@ -101,12 +107,14 @@ class _Repr(reprlib.Repr):
 def _limited(
     plugin: Plugin, limit_s: float, stuck: str, failed: str, function: Callable[[], T]
 ) -> T:
-    too_long, ended = broken(plugin, stuck), broken(plugin, f"{failed}: it ended the process")
+    too_long = DoesNotReturn(broken(plugin, stuck).message, plugin=plugin.module)
+    ended = broken(plugin, f"{failed}: it ended the process")
     ctrl_c = CtrlC()
     try:
         with (
             stdout_is_stderr(),
             ctrl_c,
+            told_crashes(),
             time_limit(limit_s, f"tfaas: {too_long.message}"),
             told_exits(f"tfaas: {ended.message}"),
         ):

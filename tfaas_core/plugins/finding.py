@@ -152,7 +152,11 @@ def _misuses(
     """What pluggy takes, and nobody would heed."""
     for name in dir(loaded):
         options: Mapping[str, Any] = manager.parse_hookimpl_opts(loaded, name) or {}
-        if options and (hook := options.get("specname") or name) not in _HOOKS:
+        if not options:
+            continue
+        if (hook := options.get("specname") or name) in _HOOKS:
+            yield from _wrong_arguments(plugin, hook, getattr(loaded, name))
+        else:
             near = difflib.get_close_matches(hook, _HOOKS, n=1)
             unlike = f", unlike `{near[0]}`" if near else ""
             yield broken(plugin, f"implements `{hook}`, which is no hook{unlike}")
@@ -164,5 +168,15 @@ def _misuses(
                     f"marks {name} with `{option}`, which has no meaning here: TFaaS asks each "
                     "plugin by itself, and takes every answer; write `@hookimpl` alone",
                 )
-        if options and inspect.iscoroutinefunction(getattr(loaded, name)):
+        if inspect.iscoroutinefunction(getattr(loaded, name)):
             yield broken(plugin, f"has {name} as `async def`, but hooks are plain functions")
+
+
+def _wrong_arguments(plugin: Plugin, hook: str, implementation: Any) -> Iterator[PluginError]:
+    """Those that the hook does not give, and that have no default."""
+    given = inspect.signature(getattr(hookspecs, hook)).parameters
+    for name, parameter in inspect.signature(implementation).parameters.items():
+        is_left_out = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        if name not in given and parameter.default is parameter.empty and not is_left_out:
+            gives = ", ".join(f"`{each}`" for each in given) or "no argument"
+            yield broken(plugin, f"takes `{name}` in {hook}, which gives {gives}")

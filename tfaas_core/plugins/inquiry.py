@@ -11,7 +11,7 @@ import pluggy
 
 from tfaas_core.errors import PluginError, StartupError
 from tfaas_core.plugins import checks
-from tfaas_core.plugins.calls import call, shown, with_article
+from tfaas_core.plugins.calls import DoesNotReturn, call, shown, with_article
 from tfaas_core.plugins.plugin import Plugin, broken
 
 OnError: TypeAlias = Callable[[StartupError], None]
@@ -35,6 +35,7 @@ class Inquiry:
         self.on_error = on_error
         self._manager = manager
         self._found = found
+        self._hung: set[tuple[str, str]] = set()
 
     def objects(self, hook: str, expected: type[Any], **given: Any) -> Iterator[tuple[Plugin, Any]]:
         """Each ``expected`` object of an iterable that a hook returns, and whose it is."""
@@ -86,13 +87,20 @@ class Inquiry:
     def _ask(
         self, hook: str, given: Mapping[str, Any], read: Read | None = None
     ) -> Iterator[tuple[Plugin, Any]]:
-        """Calls each plugin by itself, which pluggy does not do, to know who answered what."""
+        """Calls each plugin by itself, which pluggy does not do, to know who answered what.
+
+        One whose hook has not come back once is not asked again.
+        """
         for plugin, implementation in self._implementations(hook):
+            if (plugin.module, hook) in self._hung:
+                continue
             arguments = {name: given[name] for name in implementation.argnames}
             asked = partial(read or _collected, implementation.function, arguments)
             try:
                 result = call(plugin, hook, asked)
             except StartupError as error:
+                if isinstance(error, DoesNotReturn):
+                    self._hung.add((plugin.module, hook))
                 self.on_error(error)
             else:
                 yield plugin, result

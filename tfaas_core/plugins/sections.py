@@ -25,7 +25,9 @@ def unknown_sections(config: Config, known: Collection[str]) -> Iterator[ConfigE
     for name in config.plugins.rest:
         if name not in known:
             error = unknown("table", name, sorted(known), _PATH)
-            yield _blamed(config, f"{error}, of the plugins that are active")
+            # A list of them is not all that there could be.
+            of_whom = "" if str(error).endswith("?") else ", of the plugins that are active"
+            yield _blamed(config, f"{error}{of_whom}")
 
 
 def read_section(config: Config, name: str, kind: type[S], plugin: Plugin) -> S:

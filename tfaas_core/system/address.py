@@ -97,7 +97,8 @@ def listening(blame: Blame) -> Iterator[None]:
 def cannot_listen(host: str, port: int) -> Blame:
     """The error of a server that cannot listen on its own port."""
     place = f"{shown_address(host, port)} (server.host, server.port)"
-    return lambda reason: StartupError(f"cannot listen on {place}: {reason}")
+    remedy = "let the server listen elsewhere"
+    return lambda reason: StartupError(f"cannot listen on {place}: {reason}; {remedy}")
 
 
 def shown_address(host: str, port: int) -> str:

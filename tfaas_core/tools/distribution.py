@@ -13,8 +13,7 @@ from tfaas_core.composition import Composition
 from tfaas_core.config import Config
 from tfaas_core.errors import ConfigError
 from tfaas_core.host import Host
-from tfaas_core.plugins import load_plugins
-from tfaas_core.plugins.finding import built_in_plugins
+from tfaas_core.plugins import BUILTIN_PLUGINS, load_plugins
 from tfaas_core.settings.checks import keys_of
 from tfaas_core.settings.tables import PluginsTable
 
@@ -53,7 +52,10 @@ def write_distribution(kind: str, name: str, folder: Path | None = None) -> Path
 
 
 def _whose(kind: str, name: str) -> str:
-    """Who has already what the plugin would register; empty: nobody that is built in."""
+    """Who has already what the plugin would register; empty: nobody that is built in or installed.
+
+    Of a broken one, nothing is said here: it has what it could register.
+    """
     section = _section(name)
     if kind == "guard" and section in keys_of(PluginsTable):
         return f"[plugins] {section} is a key of the server"
@@ -62,11 +64,13 @@ def _whose(kind: str, name: str) -> str:
         "guard": [("section", section)],
         "routes": [("route", f"GET /{name}"), ("route", f"POST /{name}/{{name}}")],
     }
-    plugins = load_plugins(sources=built_in_plugins())
+    plugins = load_plugins(on_error=lambda _error: None)
     Host.at_rest(Composition.of(Config(), plugins)).routes()
     for claim in claims.get(kind, [(kind, name)]):
         with suppress(KeyError):
-            return f"the built-in plugin {plugins.owner(*claim)} has the {' '.join(claim)}"
+            owner = plugins.owner(*claim)
+            who = "built-in" if owner in BUILTIN_PLUGINS else "installed"
+            return f"the {who} plugin {owner} has the {' '.join(claim)}"
     return ""
 
 

@@ -51,7 +51,7 @@ def client_of(peer: str, proofs: Any) -> ClientAddress:
     ip, _, port = unquote(place).rpartition(":")
     if kind not in ("ipv4", "ipv6") or not port.isdecimal():
         return ClientAddress(subject=subject)
-    return ClientAddress(ip.strip("[]"), int(port), subject)
+    return ClientAddress.of_peer(ip.strip("[]"), int(port), subject)
 
 
 def _subject(proofs: Any) -> str:

@@ -117,9 +117,10 @@ class ModelsApi:
     async def _name_in_form(self, request: Request) -> str:
         content_type = request.head.content_type
         if not content_type:
+            path = f"{self._host.config.server.base}/delete/NAME"
             raise BadBody(
-                "the request names no model; send DELETE /delete/NAME, ?model=NAME, or a form with "
-                "the part 'model'",
+                f"the request names no model; send DELETE {path}, ?model=NAME, or a form with the "
+                "part 'model'",
                 field="model",
             )
         limit = self._host.config.limits.max_upload_bytes

@@ -75,6 +75,20 @@ def _of_unknown_shape() -> Servable:
     return Shapeless(signature=signature)
 
 
+class SpeechlessError(Exception):
+    """What went wrong, nobody can ask."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def _raising(error: Exception) -> Callable[[], object]:
+    def make() -> object:
+        raise error
+
+    return make
+
+
 FLAWS: dict[str, tuple[Callable[[], object], str]] = {
     "nothing": (lambda: None, "what load returns is None, it should be a Servable"),
     "a number for a bool": (lambda: Odd(stateful=1), "stateful is 1, it should be True or False"),
@@ -99,9 +113,11 @@ FLAWS: dict[str, tuple[Callable[[], object], str]] = {
         "default of input 'x' is np.",
     ),
     "a default of words": (lambda: _input(default="one"), "it should be a float32 value as JSON"),
+    "two lines": (_raising(ValueError("two\nlines \udc80")), "ValueError: two lines \\udc80 ("),
+    "no text": (_raising(SpeechlessError()), "SpeechlessError ("),
     "numpy's shapes": (_of_unknown_shape, "LoadDone cannot be sent: "),
 }
-"""What ``load`` returns, and what is said of it."""
+"""What ``load`` returns or raises, and what is said of it."""
 
 
 class OddRuntime(FakeRuntime):

@@ -182,24 +182,38 @@ async def _send(connection: Connection, target: str, length: str, body: bytes) -
     connection.writer.write("\r\n".join(lines).encode() + body)
 
 
+async def client_at(address: str | tuple[str, int], sock: socket.socket) -> ClientAddress:
+    """The client that connects to ``address``, at which ``sock`` listens."""
+    clients: list[ClientAddress] = []
+    came = asyncio.Event()
+
+    class Seen(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            clients.append(client_of(transport))
+            came.set()
+
+    server = await asyncio.get_running_loop().create_server(Seen, sock=sock)
+    with socket.socket(socket.AF_INET if isinstance(address, tuple) else socket.AF_UNIX) as client:
+        client.connect(address)
+        await came.wait()
+    server.close()
+    return clients[0]
+
+
 def test_a_client_at_a_unix_socket_has_no_address(tmp_path: Path) -> None:
-    async def ask() -> ClientAddress:
-        clients: list[ClientAddress] = []
-        came = asyncio.Event()
-
-        class Seen(asyncio.Protocol):
-            def connection_made(self, transport: asyncio.BaseTransport) -> None:
-                clients.append(client_of(transport))
-                came.set()
-
-        loop = asyncio.get_running_loop()
-        server = await loop.create_unix_server(Seen, tmp_path / "socket")
-        with socket.socket(socket.AF_UNIX) as client:
-            client.connect(str(tmp_path / "socket"))
-            await came.wait()
-        server.close()
-        return clients[0]
-
-    client = asyncio.run(ask())
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(tmp_path / "socket"))
+        client = asyncio.run(client_at(str(tmp_path / "socket"), sock))
     assert client == ClientAddress()
     assert client.is_local_socket
+
+
+def test_a_client_over_ipv4_is_the_same_on_a_socket_of_ipv6() -> None:
+    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as sock:
+        client = asyncio.run(client_at(("127.0.0.1", sock.getsockname()[1]), sock))
+    assert client.ip == "127.0.0.1"
+
+
+@pytest.mark.parametrize("ip", ["::1", "::ffff:0:1", "fe80::1%eth0", "127.0.0.1"])
+def test_other_addresses_are_as_they_are(ip: str) -> None:
+    assert ClientAddress.of_peer(ip, 1).ip == ip

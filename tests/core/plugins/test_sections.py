@@ -150,6 +150,20 @@ def test_a_value_in_place_of_the_table_is_told_from_a_key_of_the_server(load: Lo
         load_config(None, ["plugins.disabld=[]"], {})
 
 
+@pytest.mark.parametrize(
+    ("table", "hint"),
+    [
+        ("csw", r"did you mean `csv`\?$"),
+        ("nothing_like_it", "there are: .*csv.*, of the plugins that are active$"),
+    ],
+)
+def test_of_a_table_that_nobody_takes_it_is_told_which_there_are(
+    load: Load, table: str, hint: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"unknown table `{table}` .*; {hint}"):
+        load(f"[plugins.{table}]")
+
+
 def test_without_its_plugin_there_is_no_such_table(config: Config) -> None:
     with pytest.raises(ConfigError, match="no plugin takes the table `csv`"):
         Composition.of(config).config.settings("csv")

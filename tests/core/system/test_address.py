@@ -21,7 +21,8 @@ def test_a_port_that_needs_a_right_is_refused_to_who_has_it_not() -> None:
         pytest.skip("every account may have every port")
     told = told_nobody(lambda: check_address("127.0.0.1", 80))
     reason = os.strerror(13)
-    assert told == f"cannot listen on 127.0.0.1:80 (server.host, server.port): {reason}"
+    place = "127.0.0.1:80 (server.host, server.port)"
+    assert told == f"cannot listen on {place}: {reason}; let the server listen elsewhere"
 
 
 def test_a_port_that_a_server_uses_is_fine() -> None:

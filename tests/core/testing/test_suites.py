@@ -14,6 +14,7 @@ from tests.core.testing.wrong import (
     codec_answers,
     codec_calls,
     codec_requests,
+    engines,
     guards,
     leased_storages,
     read_only_storages,
@@ -26,7 +27,7 @@ from tests.core.testing.wrong import (
 MODULES: list[ModuleType] = [
     *(codec_requests, codec_answers, codec_calls),
     *(storages, leased_storages, read_only_storages, runtimes, servables),
-    *(guards, renewing_guards),
+    *(guards, renewing_guards, engines),
 ]
 """Each has the wrong ones in ``WRONG``, with the test that must fail, and tests of all of them."""
 

@@ -8,6 +8,7 @@ import msgspec
 
 from tfaas_core.engine.shared.suspect import details_of
 from tfaas_core.errors import SEE_LOG, CannotServe, TfaasError
+from tfaas_core.system.one_line import described
 
 _MOST_REASON = 500
 
@@ -54,7 +55,7 @@ class Origin(msgspec.Struct):
         know what is wrong with that.
         """
         self.broke("cannot load it", error)
-        reason = f"{type(error).__name__}: {error}"[:_MOST_REASON]
+        reason = described(error)[:_MOST_REASON]
         return CannotServe(self._says("the load", reason), **self._details())
 
     def _who(self) -> str:

@@ -15,6 +15,7 @@ from tfaas_core.engine.shared.suspect import details_of, named, process_died
 from tfaas_core.errors import SEE_LOG, CannotServe, ModelLost, TfaasError, Unavailable
 from tfaas_core.events import ModelCrashed, ModelLoaded, ModelUnloaded
 from tfaas_core.system.ending import Ending
+from tfaas_core.system.one_line import described
 from tfaas_core.system.stopped import Stopped
 
 
@@ -135,7 +136,7 @@ class Seat(msgspec.Struct):
         """The error of a load that the engine itself could not order; ``error`` is logged."""
         if isinstance(error, OSError):
             return short_of(error, f"load model {self.candidate.name!r}")
-        reason = f"{type(error).__name__}: {error}{SEE_LOG}"
+        reason = f"{described(error)}{SEE_LOG}"
         name = self.candidate.name
         return TfaasError(f"the engine failed to load model {name!r}: {reason}", model=name)
 

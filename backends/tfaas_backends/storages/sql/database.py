@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, PendingRollbackError
 
 from tfaas_core.errors import Busy, ConfigError, StorageFull, StorageUnavailable, TfaasError
 
-READ_ONLY = "the database is read-only"
+READ_ONLY = "it is read-only"
 
 Connect: TypeAlias = Callable[[], AbstractContextManager[Connection]]
 """Gives a connection for a ``with`` block."""
@@ -30,6 +30,8 @@ class Database(ABC):
     begin_write: ClassVar[str]
     begin_read: ClassVar[str]
     """Starts a transaction that sees everything as it was at one moment."""
+    remedy: ClassVar[str]
+    """What to do about an obstacle."""
 
     def __init__(self, engine: Engine, shown: str) -> None:
         self.engine = engine
@@ -60,7 +62,7 @@ class Database(ABC):
 
     @abstractmethod
     def obstacle(self, connection: Connection) -> str:
-        """Why no model in the database can be changed, or no schema made; empty: they can."""
+        """Why no model in it can be changed, or no schema made, as a clause; empty: they can."""
 
     @abstractmethod
     def claim(self, name: str) -> AbstractContextManager[Connect]:
@@ -89,7 +91,8 @@ class Database(ABC):
 
     def unchangeable(self, obstacle: str) -> StorageUnavailable:
         """The error of who wants to change a model in spite of what ``obstacle`` said."""
-        return StorageUnavailable(f"{obstacle}: no model can be changed in {self.shown}")
+        what = f"no model can be changed in the database {self.shown}, since {obstacle}"
+        return StorageUnavailable(f"{what}; {self.remedy}")
 
     def close(self) -> None:
         """Closes all connections."""
@@ -140,7 +143,7 @@ def database_errors(doing: str, database: Database) -> Iterator[None]:
     except DBAPIError as error:
         raise _meant(error, doing, database) from error
     except PendingRollbackError as error:
-        message = f"{doing} failed: the connection to the database was lost"
+        message = f"{doing} failed: the connection to the database {database.shown} was lost"
         raise StorageUnavailable(message) from error
 
 
@@ -148,10 +151,12 @@ def _meant(error: DBAPIError, doing: str, database: Database) -> TfaasError:
     sqlstate = getattr(error.orig, "sqlstate", None)
     code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
     if sqlstate in _FULL or code == _SQLITE_FULL:
-        return StorageFull(f"{doing} failed: the database's disk is full; make room there")
+        where = f"the disk of the database {database.shown}"
+        return StorageFull(f"{doing} failed: {where} is full; make room there")
     if sqlstate in _READ_ONLY or code == _SQLITE_READ_ONLY:
         return database.unchangeable(READ_ONLY)
-    return StorageUnavailable(f"{doing} failed: {reason(error)}")
+    said = f"the database {database.shown} said: {reason(error)}"
+    return StorageUnavailable(f"{doing} failed: {said}")
 
 
 def broken(error: BaseException | None) -> str:

@@ -88,6 +88,7 @@ class PostgreSql(Database):
 
     begin_write = "BEGIN"
     begin_read = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+    remedy = "name a server, and an account of it, that may change it in storage.url"
 
     def __init__(self, url: URL, shown: str) -> None:
         engine = create_engine(
@@ -134,9 +135,9 @@ class PostgreSql(Database):
         if is_read_only:
             return READ_ONLY
         if not has_schema:
-            return "" if may_create else "the database's account may make no tables"
+            return "" if may_create else "its account may make no tables"
         lacks = connection.scalar(_LACKING)
-        return f"the database's account lacks the rights: {lacks}" if lacks else ""
+        return f"its account lacks the rights: {lacks}" if lacks else ""
 
     @contextmanager
     def claim(self, name: str) -> Iterator[Connect]:
@@ -175,7 +176,7 @@ class PostgreSql(Database):
                 left_s = end_s - time.monotonic()
                 if left_s <= 0:
                     break
-                _sleep_until_told(connection, min(left_s, _LOOK_S))
+                _sleep_until_told(connection, min(left_s, _LOOK_S), self.shown)
         except BaseException as error:
             self._stop_listening()
             if _is_standby(error):
@@ -220,13 +221,13 @@ def _is_standby(error: BaseException) -> bool:
     return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", "") == "25006"
 
 
-def _sleep_until_told(connection: Connection, timeout_s: float) -> None:
+def _sleep_until_told(connection: Connection, timeout_s: float, shown: str) -> None:
     driver: Any = connection.connection.dbapi_connection
     try:
         for _ in driver.notifies(timeout=timeout_s, stop_after=1):
             pass
     except psycopg.Error as error:
-        what = "waiting for changes failed: the connection to the database was lost"
+        what = f"waiting for changes failed: the connection to the database {shown} was lost"
         raise StorageUnavailable(what) from error
 
 

@@ -88,8 +88,8 @@ class SqlMigrations(Migrations):
     def _check(self, current: str) -> None:
         if current and not self.knows(current):
             raise ConfigError(
-                f"the database has schema {current}, newer than this TFaaS, which knows"
-                f" {self.newest()}; update TFaaS - at `$.storage.url`"
+                f"the database {self._database.shown} has schema {current}, newer than this TFaaS, "
+                f"which knows {self.newest()}; update TFaaS - at `$.storage.url`"
             )
 
 
@@ -97,7 +97,7 @@ class SqlMigrations(Migrations):
 def reaching(database: Database) -> Iterator[None]:
     """Names the database, and its key, if it cannot be reached inside the block."""
     try:
-        with database_errors(f"reaching the database {database.shown}", database):
+        with database_errors("reaching the database", database):
             yield
     except StorageUnavailable as error:
         if why := broken(error.__cause__):

@@ -33,6 +33,7 @@ class Sqlite(Database):
 
     begin_write = "BEGIN IMMEDIATE"
     begin_read = "BEGIN"
+    remedy = "let the server's account write to the file, and to its folder"
 
     def __init__(self, file: Path, shown: str) -> None:
         # However a server's configuration spells the path, its claims are those of the others.
@@ -143,8 +144,8 @@ class Sqlite(Database):
         with ExitStack() as turn:
             with suppress(OSError):  # SQLite itself says why nothing can be written
                 self._claims.mkdir(mode=0o700, exist_ok=True)
-                with _waited_for(self._claims / ".next"):
-                    turn.enter_context(_waited_for(self._claims / ".turn"))
+                with _waited_for(self._claims / ".next", self.shown):
+                    turn.enter_context(_waited_for(self._claims / ".turn", self.shown))
             yield
 
     def tell(self, connection: Connection, revision: int) -> None:
@@ -152,15 +153,19 @@ class Sqlite(Database):
 
 
 @contextmanager
-def _waited_for(file: Path) -> Iterator[None]:
-    """Alone with the lock on a file, which the end of a process gives up, too."""
+def _waited_for(file: Path, shown: str) -> Iterator[None]:
+    """Alone with the lock on a file, which the end of a process gives up, too.
+
+    ``shown`` is the URL of the database, for messages.
+    """
     end_s = time.monotonic() + _BUSY_S
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         while not _try_lock(descriptor):
             if time.monotonic() > end_s:
                 raise StorageUnavailable(
-                    f"another process has been writing to the database for {_BUSY_S} s; try again"
+                    f"another process has been writing to the database {shown} for {_BUSY_S} s; "
+                    "try again"
                 )
             time.sleep(_TURN_POLL_S)
         yield

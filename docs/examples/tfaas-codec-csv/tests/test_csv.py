@@ -111,9 +111,17 @@ def test_what_cannot_be_read_is_told_with_its_place(
         table(body)
 
 
-def test_a_first_row_with_a_text_names_the_columns() -> None:
-    assert table(b"1,x\n").rows == 0
-    assert table(b"1,x\n2,3\n").arrays["x"].tolist() == [[2, 3]]
+def test_a_first_row_of_texts_names_the_columns() -> None:
+    assert table(b"a,x\n").rows == 0
+    assert table(b"a,\n2,3\n").arrays["x"].tolist() == [[2, 3]]
+
+
+@pytest.mark.parametrize("body", [b"1,x\n", b"1,2O\n3,4\n", b",a,1\n"])
+def test_a_slip_in_the_first_row_loses_no_row(body: bytes) -> None:
+    with pytest.raises(BadBody, match="the first row has numbers and texts; say in the media type"):
+        table(body)
+    with pytest.raises(DoesNotFit, match=r"row 1, column . is '.*', expected a number"):
+        table(body, content_type="text/csv; header=absent")
 
 
 def test_the_media_type_says_whether_names_are_there() -> None:

@@ -41,14 +41,21 @@ class TableReader(msgspec.Struct, frozen=True):
             raise BadBody(f"the table cannot be read, see line {line}: {error}") from None
 
     def names(self, text: str, header: str) -> list[str] | None:
-        """The names of the columns; None if the first row has numbers, or ``header`` is absent."""
+        """The names of the columns; None if the first row has numbers, or ``header`` is absent.
+
+        Raises BadBody if nothing tells whether it is names: it has both numbers and texts.
+        """
         first = next(self.rows(text), None)
         if first is None or header == "absent":
             return None
         names = [cell.strip() for cell in first]
-        if header == "present" or not all(_NUMBER.fullmatch(name) or not name for name in names):
-            return names
-        return None
+        kinds = {bool(_NUMBER.fullmatch(name)) for name in names if name}
+        if header != "present" and len(kinds) > 1:
+            raise BadBody(
+                "the first row has numbers and texts; say in the media type whether it names the "
+                "columns, by `header=present` or `header=absent`"
+            )
+        return names if header == "present" or False in kinds else None
 
 
 def numbers_of(rows: Iterator[list[str]], names: Sequence[str] | None) -> Array:

@@ -9,7 +9,7 @@ from typing import Any
 import obstore
 import pytest
 from obstore.store import S3Store
-from s3_server import opened
+from s3_server import S3Server, opened
 from tfaas_storage_s3.storage import S3Storage
 
 from tfaas_core import Busy, DamagedFile, Pointers, StorageUnavailable
@@ -174,3 +174,21 @@ def test_a_broken_record_hides_its_model_and_is_not_written_over(
     obstore.put(bucket, "state/models/vk.json", whole)
     assert [model.name for model in storage.list()] == ["kept", "vk"]
     assert fault_of(storage, kept) is None
+
+
+def test_uploads_that_remove_each_others_versions_do_not_fill_the_cache(
+    server: S3Server, tmp_path: Path
+) -> None:
+    # Each has 20 kB.
+    with opened(tmp_path, cache_max_bytes=50_000) as storage:
+        kept, same = upload(storage, "kept", b"kept"), upload(storage, "same", b"kept")
+        assert kept.checksum == same.checksum
+        upload(storage, "gone", b"gone")
+        for number in range(4):
+            last = upload(storage, "replaced", bytes([number]), keep=1)
+        for name in ("gone", "same"):
+            with storage.claim(name) as claim:
+                storage.delete(claim)
+        cached = {entry.name for entry in (tmp_path / "cache" / "sha256").iterdir()}
+        # What is still stored was used just now, and stays.
+        assert cached == {each.checksum.removeprefix("sha256:") for each in (kept, last)}

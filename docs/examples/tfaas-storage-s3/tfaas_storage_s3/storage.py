@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from tfaas_core import (
     Pointers,
     Storage,
     StorageUnavailable,
+    TfaasError,
 )
 from tfaas_core.local_disk.artifact_cache import ArtifactCache, clear_but_model
 from tfaas_core.models.checksum import is_whole
@@ -169,16 +170,32 @@ class S3Storage(Storage):
         self._changes(claim).point(pointers)
 
     def prune(self, claim: Claim, keep: int) -> bool:
-        return self._changes(claim).prune(keep)
+        return self._removed(claim, lambda changes: changes.prune(keep))
 
     def delete_version(self, claim: Claim, number: int) -> bool:
-        return self._changes(claim).delete_version(number)
+        return self._removed(claim, lambda changes: changes.delete_version(number))
 
     def delete(self, claim: Claim) -> bool:
-        deleted = self._changes(claim).delete()
+        deleted = self._removed(claim, Changes.delete)
         assert isinstance(claim, S3Claim)
         claim.lease.give_up()
         return deleted
+
+    def _removed(self, claim: Claim, remove: Callable[[Changes], bool]) -> bool:
+        """Whether ``remove`` removed any; what only these versions had leaves the cache first.
+
+        Else uploads that remove each other's versions would fill the disk, however small the cache
+        is to be: what was used just now stays there.
+        """
+        model = self.model(claim.name)
+        before = _checksums([] if model is None else [model])
+        if not remove(self._changes(claim)):
+            return False
+        try:
+            self._cache.forget(before - _checksums(self.list()))
+        except (OSError, TfaasError) as error:
+            _log.warning("what was removed stays in the cache for a while: %s", error)
+        return True
 
     def model(self, name: str) -> Model | None:
         return self._records.model(name) if is_name(name) else None
@@ -251,6 +268,10 @@ class S3Storage(Storage):
             self._look_at_s = time.monotonic() + self._poll_s
             if (revision := self.revision()) != seen:
                 return revision
+
+
+def _checksums(models: Iterable[Model]) -> set[str]:
+    return {version.checksum for model in models for version in model.versions}
 
 
 def _identity(version: ModelVersion) -> tuple[str, str]:

@@ -22,7 +22,7 @@ _MOST_KEYS = 1000
 _MOST_AT_ONCE = 1 << 20
 """Numbers that are copied in one step, in which nothing else can run."""
 
-_ELSEWHERE = "use /json or /msgpack"
+_ELSEWHERE = "send JSON or MessagePack instead"
 
 
 class RowBinding:

@@ -47,7 +47,7 @@ def check_row(body: bytes, start: int, end: int, place: str) -> None:
         return
     if size > MAX_ROW_BYTES:
         raise TooLarge(
-            f"{place} has {size} bytes, a Row may have {MAX_ROW_BYTES}; use /msgpack",
+            f"{place} has {size} bytes, a Row may have {MAX_ROW_BYTES}; send MessagePack instead",
             expected=MAX_ROW_BYTES,
             got=size,
         )

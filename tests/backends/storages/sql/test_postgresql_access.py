@@ -164,7 +164,7 @@ def test_a_read_only_database_serves_and_refuses_changes(
     ):
         with pytest.raises(StorageUnavailable, match=r"read-only|lacks the rights") as caught:
             call()
-        assert ": no model can be changed in postgresql" in caught.value.message
+        assert "no model can be changed in the database postgresql" in caught.value.message
     reading.close()
 
 
@@ -189,6 +189,6 @@ def test_a_read_only_database_without_a_schema_is_a_wrong_configuration(
 ) -> None:
     read_only = f"{url}?options=-c%20default_transaction_read_only%3Don"
     with pytest.raises(
-        ConfigError, match="has no schema yet, and cannot be upgraded: the database is"
+        ConfigError, match="has no schema yet, and cannot be upgraded: it is read-only"
     ):
         opened(read_only, tmp_path)

@@ -164,7 +164,7 @@ def test_a_read_only_database_serves_and_refuses_changes(
     storage.close()
     make_read_only(disk)
     storage = opened(url, tmp_path / "other")
-    assert "its models are served, none can be changed: the database is read-only" in caplog.text
+    assert "its models are served, none can be changed: it is read-only" in caplog.text
     storage.sweep()
     assert [model.live for model in storage.list()] == [stored]
     assert newest(storage, "vk") == stored
@@ -175,7 +175,8 @@ def test_a_read_only_database_serves_and_refuses_changes(
         lambda: storage.choose_default(DefaultChoice("vk", "2026-01-01")),
     ):
         with pytest.raises(
-            StorageUnavailable, match=f"read-only: no model can be changed in sqlite:///{disk}"
+            StorageUnavailable,
+            match=f"in the database sqlite:///{disk}.*, since it is read-only; let the server's",
         ):
             call()
     storage.close()
@@ -188,7 +189,9 @@ def test_a_database_that_becomes_read_only_refuses_the_commit(disk: Path, tmp_pa
     version = fill(staging, "vk", b"x", Shape.FILE)
     with storage.claim("vk") as claim:
         make_read_only(disk)
-        with pytest.raises(StorageUnavailable, match=f"read-only.* in sqlite:///{disk}"):
+        with pytest.raises(
+            StorageUnavailable, match=f"in the database sqlite:///{disk}.* is read-only"
+        ):
             storage.commit(claim, staging, version)
         with pytest.raises(StorageUnavailable, match="read-only"):
             storage.delete(claim)
@@ -211,7 +214,7 @@ def test_a_read_only_database_without_a_schema_is_a_wrong_configuration(
     (disk / "tfaas.db").write_bytes(b"")
     make_read_only(disk)
     with pytest.raises(
-        ConfigError, match=r"has no schema yet, and cannot be upgraded: the database is read-only"
+        ConfigError, match=r"has no schema yet, and cannot be upgraded: it is read-only"
     ):
         opened(sqlite_url(disk), tmp_path)
 

@@ -159,7 +159,7 @@ class TestWhatDoesNotFit:
         self, version: ModelVersion, message: str
     ) -> None:
         error = refusal(row(1, 2), version)
-        assert error.message == f"model 'vk' {message}; use /json or /msgpack"
+        assert error.message == f"model 'vk' {message}; send JSON or MessagePack instead"
         assert error.details == {"model": "vk"}
 
     @pytest.mark.parametrize(
