@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,67 @@ def test_other_codecs_and_answers_in_another_format_are_followed_alike(
     assert traced_other.content == other.content
     assert traced_other.headers["content-type"] == "application/msgpack"
     until(lambda: len(receiver.named("POST /predict")) == 2)
+
+
+STEPS = ["parse", "bind", "queue", "run", "encode"]
+
+
+def steps_of(receiver: Receiver, span: Any) -> list[str]:
+    """The names of a span's parts, in order; they lie within it, one after another."""
+    parts = [each for each in receiver.spans if each.parent_span_id == span.span_id]
+    parts.sort(key=lambda each: (each.start_time_unix_nano, each.end_time_unix_nano))
+    times = [(each.start_time_unix_nano, each.end_time_unix_nano) for each in parts]
+    assert all(begin <= end for begin, end in times)
+    assert span.start_time_unix_nano <= times[0][0]
+    assert max(end for _begin, end in times) <= span.end_time_unix_nano
+    assert all(before[1] <= after[0] + 1000 for before, after in pairwise(times))
+    return [each.name for each in parts]
+
+
+SERVING = {"instances": [[1, 2, 3]]}
+TENSOR = {"name": "x", "shape": [1, 3], "datatype": "FP32", "data": [1, 2, 3]}
+
+
+def test_a_prediction_by_a_protocol_has_the_same_steps(
+    traced: tuple[RunningServer, Receiver],
+) -> None:
+    server, receiver = traced
+    server.upload("vk", b"sum")
+    name = server.http.get("/models/vk").json()["signature"]["inputs"][0]["name"]
+    asked = {
+        "/v1/models/vk:predict": SERVING,
+        "/v2/models/vk/infer": {"inputs": [TENSOR | {"name": name}]},
+    }
+    for path, document in asked.items():
+        before = len(receiver.spans)
+        answer = server.http.post(path, json=document, headers=SAMPLED)
+        assert answer.status_code == 200, answer.text
+        until(lambda before=before: len(receiver.spans) == before + 6)
+        (span,) = [each for each in receiver.spans[before:] if each.parent_span_id.hex() == PARENT]
+        assert steps_of(receiver, span) == STEPS
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "status", "steps"),
+    [
+        ("/v1/models/vk:predict", b"no JSON", 400, ["parse"]),
+        ("/v1/models/nobody:predict", b'{"instances": [[1, 2, 3]]}', 404, ["parse"]),
+        ("/v1/models/vk:predict", b'{"instances": [["a"]]}', 400, ["parse", "bind"]),
+        ("/v2/models/vk/infer", b"{}", 400, ["parse"]),
+        ("/v2/models/vk/infer", b'{"inputs": []}', 400, ["parse", "bind"]),
+    ],
+)
+def test_a_refusal_by_a_protocol_ends_with_the_step_that_it_came_from(
+    traced: tuple[RunningServer, Receiver], path: str, sent: bytes, status: int, steps: list[str]
+) -> None:
+    server, receiver = traced
+    server.upload("vk", b"sum")
+    before = len(receiver.spans)
+    answer = server.http.post(path, content=sent, headers=SAMPLED)
+    assert answer.status_code == status, answer.text
+    until(lambda: len(receiver.spans) == before + 1 + len(steps))
+    (span,) = [each for each in receiver.spans[before:] if each.parent_span_id.hex() == PARENT]
+    assert steps_of(receiver, span) == steps
 
 
 def test_a_failure_is_an_error_and_rubbish_in_a_traceparent_is_not_heeded(
