@@ -177,6 +177,18 @@ def steps_of(receiver: Receiver, span: Any) -> list[str]:
     return [each.name for each in parts]
 
 
+@contextmanager
+def a_trace(receiver: Receiver, size: int) -> Iterator[list[Any]]:
+    """After the block, has the span of the one request in there that is traced.
+
+    ``size``: how many spans come of it, with those of its parts.
+    """
+    before, found = len(receiver.spans), list[Any]()
+    yield found
+    until(lambda: len(receiver.spans) == before + size)
+    found += [each for each in receiver.spans[before:] if each.parent_span_id.hex() == PARENT]
+
+
 SERVING = {"instances": [[1, 2, 3]]}
 TENSOR = {"name": "x", "shape": [1, 3], "datatype": "FP32", "data": [1, 2, 3]}
 
@@ -192,12 +204,10 @@ def test_a_prediction_by_a_protocol_has_the_same_steps(
         "/v2/models/vk/infer": {"inputs": [TENSOR | {"name": name}]},
     }
     for path, document in asked.items():
-        before = len(receiver.spans)
-        answer = server.http.post(path, json=document, headers=SAMPLED)
-        assert answer.status_code == 200, answer.text
-        until(lambda before=before: len(receiver.spans) == before + 6)
-        (span,) = [each for each in receiver.spans[before:] if each.parent_span_id.hex() == PARENT]
-        assert steps_of(receiver, span) == STEPS
+        with a_trace(receiver, 6) as spans:
+            answer = server.http.post(path, json=document, headers=SAMPLED)
+            assert answer.status_code == 200, answer.text
+        assert steps_of(receiver, spans[0]) == STEPS
 
 
 @pytest.mark.parametrize(
@@ -215,12 +225,10 @@ def test_a_refusal_by_a_protocol_ends_with_the_step_that_it_came_from(
 ) -> None:
     server, receiver = traced
     server.upload("vk", b"sum")
-    before = len(receiver.spans)
-    answer = server.http.post(path, content=sent, headers=SAMPLED)
-    assert answer.status_code == status, answer.text
-    until(lambda: len(receiver.spans) == before + 1 + len(steps))
-    (span,) = [each for each in receiver.spans[before:] if each.parent_span_id.hex() == PARENT]
-    assert steps_of(receiver, span) == steps
+    with a_trace(receiver, 1 + len(steps)) as spans:
+        answer = server.http.post(path, content=sent, headers=SAMPLED)
+        assert answer.status_code == status, answer.text
+    assert steps_of(receiver, spans[0]) == steps
 
 
 def test_a_failure_is_an_error_and_rubbish_in_a_traceparent_is_not_heeded(

@@ -50,18 +50,31 @@ class Counting(Observer):
     """Counts in the cells of its worker.
 
     ``is_model`` tells whether a model of this name is stored: others never become a label.
+    ``tells_runs``: see Engine.
     """
 
-    def __init__(self, directory: Directory, cells: Cells, is_model: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        cells: Cells,
+        is_model: Callable[[str], bool],
+        tells_runs: bool = True,
+    ) -> None:
         self._directory = directory
+        self._generation = directory.newest
         self._cells = cells
         self._counts, self._sums = cells.counts, cells.sums
         self._is_model = is_model
+        self._tells_runs = tells_runs
         self._places: dict[_Key, _Places] = {}
         self._received = self._sent = NOWHERE
 
     def finished(self, outcomes: Sequence[Outcome]) -> None:
         """Counts them; this is on the way of every request, so it says little by little."""
+        if self._generation != self._directory.newest:
+            # Some models' places are for others now.
+            self._places.clear()
+            self._generation = self._directory.newest
         counts, sums, find = self._counts, self._sums, self._places.get
         received = sent = shared = 0
         places = shared_by = _NO_PLACES
@@ -84,10 +97,13 @@ class Counting(Observer):
             sums[at + _SUM] += duration_s
             if visit.request_id:
                 self._cells.exemplify(bucket, duration_s, visit.request_id)
+            rows = visit.run_rows
+            if rows is None and not self._tells_runs and status < 400:
+                rows = visit.rows
+            if rows is not None:
+                self._run(places.batches, rows)
             if visit.run_s is None:
                 continue
-            if visit.run_rows is not None:
-                self._run(places.batches, visit.run_rows)
             # Those that came in one frame have waited, and run, for the same time.
             if visit.run_s == run_s and visit.wait_s == wait_s and places is shared_by:
                 shared += 1
