@@ -19,6 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from tests.server.grpc_calls import INFER, called, channel_to, infer_request
 from tfaas_core.testing.clients import fake_server
 from tfaas_core.testing.server import RunningServer
 from tfaas_core.testing.waiting import until
@@ -103,6 +104,7 @@ def traced(
             f"plugins.otel.endpoint={receiver.url}",
             "plugins.otel.sample=0.0",
             'plugins.otel.headers={"X-Token" = {env = "OTLP_TOKEN"}}',
+            "plugins.grpc.port=0",
         )
         env = {"OTLP_TOKEN": "of-the-receiver", "OTEL_BSP_SCHEDULE_DELAY": "200"}
         with fake_server(folder, *settings, env=env) as server:
@@ -208,6 +210,19 @@ def test_a_prediction_by_a_protocol_has_the_same_steps(
             answer = server.http.post(path, json=document, headers=SAMPLED)
             assert answer.status_code == 200, answer.text
         assert steps_of(receiver, spans[0]) == STEPS
+
+
+def test_a_call_of_grpc_has_them_as_well(traced: tuple[RunningServer, Receiver]) -> None:
+    server, receiver = traced
+    server.upload("vk", b"sum")
+    name = server.http.get("/models/vk").json()["signature"]["inputs"][0]["name"]
+    asked = infer_request("vk", [[1.0, 2.0, 3.0]])
+    asked.inputs[0].name = name
+    with channel_to(server) as channel, a_trace(receiver, 6) as spans:
+        message = asked.SerializeToString()
+        called(channel, INFER, message, metadata=[*SAMPLED.items()])
+    assert steps_of(receiver, spans[0]) == STEPS
+    assert values(spans[0])["tfaas.codec"] == "oip"
 
 
 @pytest.mark.parametrize(

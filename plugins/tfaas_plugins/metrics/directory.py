@@ -48,7 +48,6 @@ what was in there, such as the figures of the last minute."""
 
 _SIZE_BYTES = 4
 
-
 _Entry: TypeAlias = tuple[int, tuple[str, ...], int, float]
 """The place of its family, its labels, and its first cell, of a series; or, if the last is not 0,
 the time when these cells were given back, and the labels are none."""
@@ -131,9 +130,9 @@ class Directory:
             return True
         now_s, ats = time.monotonic(), {each.at for each in gone}
         entries = [_entry(each) for each in self.series if each.at not in ats]
-        entries += [(_PLACES[each.family], (), each.at, now_s) for each in gone]
         for family, free in self._free.items():
             entries += [(_PLACES[family], (), at, freed_s) for at, freed_s in free.items()]
+        entries += [(_PLACES[each.family], (), each.at, now_s) for each in gone]
         block = _block(entries)
         with self._locked() as is_ours:
             if not is_ours or self._state[0] != known or len(block) > DIRECTORY_BYTES:
@@ -218,9 +217,10 @@ class Directory:
 
     def _place_for(self, family: Family) -> int:
         """Cells that have rested, or else new ones."""
-        until_s = time.monotonic() - _REST_S
-        rested = (at for at, freed_s in self._free[family].items() if freed_s < until_s)
-        return next(rested, self.next_cell)
+        for at, freed_s in self._free[family].items():
+            # The first was given back first.
+            return at if time.monotonic() - freed_s > _REST_S else self.next_cell
+        return self.next_cell
 
     def _has_room(self, family: Family, is_other: bool) -> bool:
         reserve = 0 if is_other else _RESERVE

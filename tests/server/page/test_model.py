@@ -128,7 +128,8 @@ def test_several_inputs_and_outputs_are_asked_as_json(
 
 def test_the_lines_to_copy_answer_what_the_form_answers(site: RunningServer, visit: Visit) -> None:
     page = opened(visit, site, "particles")
-    page.get_by_label("[0]", exact=True).fill("47.9")
+    expect(page.get_by_label("pt1", exact=True)).to_have_value("47.9")
+    page.get_by_label("pt1", exact=True).fill("40.1")
     answer = predict(page).locator("td").inner_text()
     curl = subprocess.run(["bash", "-c", code(page, "curl")], capture_output=True, check=True)
     python = [sys.executable, "-c", code(page, "Python")]
@@ -152,9 +153,11 @@ def test_the_lines_of_cpp_are_compiled_and_answer(
     page.get_by_role("tab", name="C++").click()
     expect(page.get_by_label("The request by C++")).to_contain_text(DIGIT.name)
     printed["picture"] = compiled(code(page, "C++"), tmp_path)
-    zeros = site.predict(model="particles", values=[[0] * 42] * 2)
-    assert json.loads(printed["batch"]) == zeros.json()
-    assert len(json.loads(printed["row"])) == 1
+    (example,) = site.http.get("/models/particles/versions/1/examples").json()
+    rows = [example["values"], [0] * 42, [0] * 42]
+    expected = site.predict(model="particles", values=rows).json()
+    assert json.loads(printed["batch"]) == expected
+    assert json.loads(printed["row"]) == pytest.approx(expected[0])
     assert json.loads(printed["picture"])["labels"][0]["label"] == "5"
 
 
