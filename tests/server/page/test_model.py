@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -244,6 +245,16 @@ def test_a_model_is_deleted_once_its_name_was_typed(
     dialog.get_by_role("button", name="Delete").click()
     expect(heading(page, "Models")).to_be_visible()
     assert "gone" not in site.names()
+
+
+@pytest.mark.parametrize("name", [".", "..", "%2e%2E"])
+def test_dots_lead_nowhere_else(site: RunningServer, visit: Visit, name: str) -> None:
+    page = visit("about:blank")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(urlsplit(request.url).path))
+    page.goto(f"{site.url}/#/models/{name}")
+    expect(heading(page, "Nothing here")).to_be_visible()
+    assert not [path for path in asked if path.endswith(("/versions", "/.", "/.."))]
 
 
 def test_a_model_that_is_not_there_is_said_to_be_missing(site: RunningServer, visit: Visit) -> None:
