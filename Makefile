@@ -1,6 +1,5 @@
 PYTHON ?= python3
-# Half as many again as there are cores: much of what tests do is to wait.
-WORKERS ?= $(shell expr $$(nproc) \* 3 / 2)
+WORKERS ?= logical
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed

@@ -65,7 +65,7 @@ class AtOnce(FakeEngine):
     def __init__(self) -> None:
         super().__init__()
         self._waiting: list[tuple[asyncio.Future[list[Array]], Timing | None]] = []
-        self._outputs = [np.array([[0.5]], np.float32)]
+        self._same = [np.array([[0.5]], np.float32)]
 
     def run(
         self,
@@ -79,18 +79,18 @@ class AtOnce(FakeEngine):
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[list[Array]] = loop.create_future()
         if not self._waiting:
-            loop.call_soon(self._answer)
+            loop.call_soon(self._end_turn)
         self._waiting.append((answer, timing))
         return answer
 
-    def _answer(self) -> None:
+    def _end_turn(self) -> None:
         waiting, self._waiting = self._waiting, []
         if (first := waiting[0][1]) is not None:
             first.run_rows = len(waiting)
         for answer, timing in waiting:
             if timing is not None:
                 timing.run_s, timing.wait_s = 0.0001, 0.0003
-            answer.set_result(self._outputs)
+            answer.set_result(self._same)
 
 
 class Way:

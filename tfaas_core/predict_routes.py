@@ -53,6 +53,7 @@ async def answer(
     if visit is not None:
         visit.codec = codec.name
         if visit.steps is not None:
+            visit.since_s = 0.0  # the codec is followed call by call
             if answering is not None and answering is not codec:
                 answering = FollowedCodec(answering, visit.steps)
             else:

@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
+from tfaas_core.content_encodings import GZIP_CODING, Gzipped, takes_gzip
 from tfaas_core.errors import NotFound, Unavailable
 from tfaas_core.fields import Headers
 from tfaas_core.route import Request, Response, Right, Route
@@ -36,6 +37,9 @@ _TYPES = {
 _ENCODED_TYPES = {"gzip": "application/gzip"}
 _ANY_TYPE = "application/octet-stream"
 
+_SHRINKING = frozenset(("application/json", "application/wasm", "application/xml"))
+"""Media types of what is worth compressing, beside those of texts and of XML's kinds."""
+
 
 class StaticFiles(Iterable[Route]):
     """The routes that serve the files of ``folder`` below ``path``, for ``GET`` and ``HEAD``.
@@ -43,7 +47,8 @@ class StaticFiles(Iterable[Route]):
     A folder is shown as its ``index.html``, and never listed. What is no file in there, or a link
     that leads out, is a 404. A file may change at any time. Names end in what tells their media
     type; texts are UTF-8. Clients ask each time whether a file has changed, by ``ETag`` or
-    ``Last-Modified``, and get it again only then.
+    ``Last-Modified``, and get it again only then. Texts and the like are sent by gzip, unless they
+    are large, to whoever takes that, and are compressed once.
 
     ``right``: what it takes to see the files, and ``public``: whether everybody may, as in
     ``Route``. ``headers``: what each answer has, like a ``Content-Security-Policy`` other than that
@@ -65,6 +70,7 @@ class StaticFiles(Iterable[Route]):
         self._right: Right | None = right
         self._public = public
         self._headers = dict(headers)
+        self._gzipped = Gzipped()
         self._media_types = mimetypes.MimeTypes()
         for suffix, media_type in _TYPES.items():
             self._media_types.add_type(media_type, suffix)
@@ -83,14 +89,30 @@ class StaticFiles(Iterable[Route]):
             # Links of the page are relative to it.
             last = unquote(request.head.raw_path.rpartition("/")[2])
             return Response(status=308, headers={"Location": f"./{quote(last, safe='')}/"})
+        media_type = self._media_type(found.path.name)
         headers = found.headers() | self._headers
+        may_be_packed = self._may_be_packed(found, media_type)
+        if may_be_packed:
+            headers["Vary"] = _varying(headers.get("Vary", ""))
         if found.is_known(request.headers):
             return Response(status=304, headers=headers)
-        media_type = self._media_type(found.path.name)
-        if found.body is not None:
-            return Response(found.body, media_type=media_type, headers=headers)
-        headers["Content-Length"] = str(found.status.st_size)
-        return Response(media_type=media_type, headers=headers, stream=in_threads(_read(found)))
+        if found.body is None:
+            headers["Content-Length"] = str(found.status.st_size)
+            return Response(media_type=media_type, headers=headers, stream=in_threads(_read(found)))
+        body = found.body
+        if may_be_packed and (packed := await self._packed(found, body, request.headers)):
+            body, headers["Content-Encoding"] = packed, GZIP_CODING
+        return Response(body, media_type=media_type, headers=headers)
+
+    def _may_be_packed(self, found: _Found, media_type: str) -> bool:
+        is_packed = any(name.lower() == "content-encoding" for name in self._headers)
+        return found.body is not None and _shrinks(media_type) and not is_packed
+
+    async def _packed(self, found: _Found, body: bytes, headers: Headers) -> bytes | None:
+        """``body``, the file's, by gzip; None: it is sent as it is."""
+        if not takes_gzip(",".join(headers.all("accept-encoding"))):
+            return None
+        return await asyncio.to_thread(self._gzipped.of, (found.real, found.tag), body)
 
     def _find(self, name: str, is_folder: bool) -> _Found | None:
         """What is called so below the folder; None: nothing that may be seen."""
@@ -125,6 +147,15 @@ class StaticFiles(Iterable[Route]):
         if media_type is not None and media_type.startswith("text/"):
             return f"{media_type}; charset=utf-8"
         return media_type or _ANY_TYPE
+
+
+def _shrinks(media_type: str) -> bool:
+    plain = media_type.partition(";")[0]
+    return plain.startswith("text/") or plain.endswith("+xml") or plain in _SHRINKING
+
+
+def _varying(vary: str) -> str:
+    return f"{vary}, Accept-Encoding" if vary else "Accept-Encoding"
 
 
 class _Found(msgspec.Struct, frozen=True):

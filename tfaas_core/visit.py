@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
@@ -42,8 +43,20 @@ class Visit(Timing, gc=False):
     """Empty until somebody has to know it."""
     steps: list[Step] | None = None
     """What it has gone through, if an observer follows it: see ``Observer.begun``."""
+    since_s: float = 0.0
+    """Of a request that is followed, when the step began that it is in; 0 if it is in none."""
     gate: Gate | None = None
     """Asks whether the request may go to a model; None: to all of them."""
+
+    def begins_step(self) -> None:
+        """A step of a request that is followed begins."""
+        self.since_s = time.monotonic()
+
+    def ends_step(self, name: str) -> None:
+        """The step that it is in, if it is in one, ends, and was that of this name."""
+        if self.since_s and self.steps is not None:
+            self.steps.append(Step(name, self.since_s, time.monotonic()))
+        self.since_s = 0.0
 
     def goes_to(self, name: str) -> Awaitable[None] | None:
         """Takes note of where the request goes, and asks the guards whether it may.

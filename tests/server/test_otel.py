@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from tests.server.grpc_calls import INFER, called, channel_to, infer_request
 from tfaas_core.testing.clients import fake_server
 from tfaas_core.testing.server import RunningServer
 from tfaas_core.testing.waiting import until
@@ -102,6 +104,7 @@ def traced(
             f"plugins.otel.endpoint={receiver.url}",
             "plugins.otel.sample=0.0",
             'plugins.otel.headers={"X-Token" = {env = "OTLP_TOKEN"}}',
+            "plugins.grpc.port=0",
         )
         env = {"OTLP_TOKEN": "of-the-receiver", "OTEL_BSP_SCHEDULE_DELAY": "200"}
         with fake_server(folder, *settings, env=env) as server:
@@ -159,6 +162,88 @@ def test_other_codecs_and_answers_in_another_format_are_followed_alike(
     assert traced_other.content == other.content
     assert traced_other.headers["content-type"] == "application/msgpack"
     until(lambda: len(receiver.named("POST /predict")) == 2)
+
+
+STEPS = ["parse", "bind", "queue", "run", "encode"]
+
+
+def steps_of(receiver: Receiver, span: Any) -> list[str]:
+    """The names of a span's parts, in order; they lie within it, one after another."""
+    parts = [each for each in receiver.spans if each.parent_span_id == span.span_id]
+    parts.sort(key=lambda each: (each.start_time_unix_nano, each.end_time_unix_nano))
+    times = [(each.start_time_unix_nano, each.end_time_unix_nano) for each in parts]
+    assert all(begin <= end for begin, end in times)
+    assert span.start_time_unix_nano <= times[0][0]
+    assert max(end for _begin, end in times) <= span.end_time_unix_nano
+    assert all(before[1] <= after[0] + 1000 for before, after in pairwise(times))
+    return [each.name for each in parts]
+
+
+@contextmanager
+def a_trace(receiver: Receiver, size: int) -> Iterator[list[Any]]:
+    """After the block, has the span of the one request in there that is traced.
+
+    ``size``: how many spans come of it, with those of its parts.
+    """
+    before, found = len(receiver.spans), list[Any]()
+    yield found
+    until(lambda: len(receiver.spans) == before + size)
+    found += [each for each in receiver.spans[before:] if each.parent_span_id.hex() == PARENT]
+
+
+SERVING = {"instances": [[1, 2, 3]]}
+TENSOR = {"name": "x", "shape": [1, 3], "datatype": "FP32", "data": [1, 2, 3]}
+
+
+def test_a_prediction_by_a_protocol_has_the_same_steps(
+    traced: tuple[RunningServer, Receiver],
+) -> None:
+    server, receiver = traced
+    server.upload("vk", b"sum")
+    name = server.http.get("/models/vk").json()["signature"]["inputs"][0]["name"]
+    asked = {
+        "/v1/models/vk:predict": SERVING,
+        "/v2/models/vk/infer": {"inputs": [TENSOR | {"name": name}]},
+    }
+    for path, document in asked.items():
+        with a_trace(receiver, 6) as spans:
+            answer = server.http.post(path, json=document, headers=SAMPLED)
+            assert answer.status_code == 200, answer.text
+        assert steps_of(receiver, spans[0]) == STEPS
+
+
+def test_a_call_of_grpc_has_them_as_well(traced: tuple[RunningServer, Receiver]) -> None:
+    server, receiver = traced
+    server.upload("vk", b"sum")
+    name = server.http.get("/models/vk").json()["signature"]["inputs"][0]["name"]
+    asked = infer_request("vk", [[1.0, 2.0, 3.0]])
+    asked.inputs[0].name = name
+    with channel_to(server) as channel, a_trace(receiver, 6) as spans:
+        message = asked.SerializeToString()
+        called(channel, INFER, message, metadata=[*SAMPLED.items()])
+    assert steps_of(receiver, spans[0]) == STEPS
+    assert values(spans[0])["tfaas.codec"] == "oip"
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "status", "steps"),
+    [
+        ("/v1/models/vk:predict", b"no JSON", 400, ["parse"]),
+        ("/v1/models/nobody:predict", b'{"instances": [[1, 2, 3]]}', 404, ["parse"]),
+        ("/v1/models/vk:predict", b'{"instances": [["a"]]}', 400, ["parse", "bind"]),
+        ("/v2/models/vk/infer", b"{}", 400, ["parse"]),
+        ("/v2/models/vk/infer", b'{"inputs": []}', 400, ["parse", "bind"]),
+    ],
+)
+def test_a_refusal_by_a_protocol_ends_with_the_step_that_it_came_from(
+    traced: tuple[RunningServer, Receiver], path: str, sent: bytes, status: int, steps: list[str]
+) -> None:
+    server, receiver = traced
+    server.upload("vk", b"sum")
+    with a_trace(receiver, 1 + len(steps)) as spans:
+        answer = server.http.post(path, content=sent, headers=SAMPLED)
+        assert answer.status_code == status, answer.text
+    assert steps_of(receiver, spans[0]) == steps
 
 
 def test_a_failure_is_an_error_and_rubbish_in_a_traceparent_is_not_heeded(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tfaas_core.cli.harmless import harmless
 from tfaas_core.cli.options import PLUGINS_DIR, folder_override, read_config
 from tfaas_core.errors import ConfigError, TfaasError
 from tfaas_core.system.one_line import described
@@ -101,4 +102,4 @@ def _config(overrides: Sequence[str]) -> Config:
 
 
 def _warn(error: TfaasError) -> None:
-    click.echo(f"tfaas: warning: {' '.join(error.message.split())}", err=True)
+    click.echo(f"tfaas: warning: {harmless(' '.join(error.message.split()))}", err=True)

@@ -13,6 +13,7 @@ import click
 
 from tfaas_core.cli.client import Client, client_at, tls_options
 from tfaas_core.cli.conformance_subjects import grpc_subject_at, subject_at
+from tfaas_core.cli.harmless import say
 from tfaas_core.cli.options import json_option, print_json, print_table
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def _shown(as_json: bool, verbose: bool) -> Callable[[CaseOutcome], CaseOutcome]
 
     def show(outcome: CaseOutcome) -> CaseOutcome:
         if not as_json and (verbose or outcome.fault is not None):
-            click.echo(str(outcome))
+            say(str(outcome))
         return outcome
 
     return show
@@ -170,7 +171,7 @@ def _print_reasons(outcomes: Sequence[CaseOutcome]) -> None:
     """Each reason once, with how many cases were not tried for it."""
     reasons = Counter((outcome.result, outcome.reason) for outcome in outcomes if outcome.reason)
     for (result, reason), number in reasons.items():
-        click.echo(f"{result} {number}: {reason}")
+        say(f"{result} {number}: {reason}")
 
 
 def _write(folder: Path) -> None:

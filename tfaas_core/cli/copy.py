@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from tfaas_core.cli.client import reason
+from tfaas_core.cli.harmless import say
 from tfaas_core.cli.options import json_option, print_json
 from tfaas_core.cli.take_over import check_renames, take_over, versions
 from tfaas_core.errors import TfaasError
@@ -133,10 +134,10 @@ def _copy(transfer: Transfer, names: tuple[str, ...], dry_run: bool, as_json: bo
             done.append(transferred := copy_one(name))
         except TfaasError as error:
             failed.append({"name": name, "error": error.message})
-            click.echo(f"tfaas: {name}: {' '.join(error.message.split())}", err=True)
+            say(f"tfaas: {name}: {' '.join(error.message.split())}", err=True)
         else:
             if not as_json:
-                click.echo(_line(transferred, "would be copied" if dry_run else "copied"))
+                say(_line(transferred, "would be copied" if dry_run else "copied"))
     choice = None if names or dry_run else _default(transfer, as_json)
     if as_json:
         print_json({"models": done, "failed": failed, "default": choice})

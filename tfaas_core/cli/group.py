@@ -15,6 +15,7 @@ from tfaas_core.cli.copy import copy
 from tfaas_core.cli.db import db
 from tfaas_core.cli.delete import delete
 from tfaas_core.cli.download import download
+from tfaas_core.cli.harmless import harmless
 from tfaas_core.cli.import_models import import_models
 from tfaas_core.cli.inspect import inspect
 from tfaas_core.cli.migrate import migrate
@@ -65,5 +66,5 @@ def run_command(arguments: Sequence[str] | None) -> int:
 
 
 def _failed(message: str, status: int) -> int:
-    click.echo(f"tfaas: {' '.join(message.split())}", err=True)
+    click.echo(f"tfaas: {harmless(' '.join(message.split()))}", err=True)
     return status

@@ -11,6 +11,7 @@ import click
 
 from tfaas_core.cli.client import Client, path_of, reason, url_option
 from tfaas_core.cli.form import FormPart, file_part, form, text_part
+from tfaas_core.cli.harmless import say
 from tfaas_core.cli.model_part import folder_part, graph_part
 from tfaas_core.cli.options import json_option, print_json
 from tfaas_core.cli.upload import stored, warnings_of
@@ -48,11 +49,11 @@ def import_models(folder: Path, dry_run: bool, client: Client, as_json: bool) ->
         except (click.ClickException, TfaasError, OSError) as error:
             sentence = _sentence(error)
             failed.append({"name": name, "error": sentence})
-            click.echo(f"tfaas: {name}: {sentence}", err=True)
+            say(f"tfaas: {name}: {sentence}", err=True)
         else:
             done.append({"name": name, "outcome": outcome})
             if not as_json:
-                click.echo(outcome)
+                say(outcome)
     _conclude(folder, done, failed, as_json)
     return 1 if failed else 0
 
@@ -65,7 +66,7 @@ def _imported(place: Path, known: dict[str, Any] | None, client: Client, dry_run
         return f"{name_of(place)}: no file is in there, skipped"
     model = read_old_model(place)
     for lost in model.lost:
-        click.echo(f"tfaas: {model.name}: {lost}", err=True)
+        say(f"tfaas: {model.name}: {lost}", err=True)
     if known is not None and (version := _same(model, known, client)):
         return f"{model.name}, version {version}: {_THERE}"
     if dry_run:
@@ -74,7 +75,7 @@ def _imported(place: Path, known: dict[str, Any] | None, client: Client, dry_run
         parts = [text_part("name", model.name), *_beside(model), part]
         record = client.record("POST", "/upload", form(parts))
     for warning in warnings_of(record):
-        click.echo(f"tfaas: {model.name}: {warning}", err=True)
+        say(f"tfaas: {model.name}: {warning}", err=True)
     return stored(record)
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from tfaas_core.cli.harmless import harmless
+
 if TYPE_CHECKING:
     from tfaas_core.config import Config
 
@@ -93,12 +95,12 @@ def print_json(document: Any) -> None:
     """Prints ``document`` as indented JSON."""
     import msgspec
 
-    click.echo(msgspec.json.format(msgspec.json.encode(document)))
+    click.echo(harmless(msgspec.json.format(msgspec.json.encode(document)).decode()))
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Prints columns wide enough for their cells; the last one may be of any length."""
-    lines = [header, *rows]
+    lines = [[harmless(cell) for cell in line] for line in (header, *rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))

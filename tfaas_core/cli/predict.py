@@ -10,6 +10,7 @@ import click
 
 from tfaas_core.cli.client import Body, Client, url_option
 from tfaas_core.cli.form import file_part, form, text_part
+from tfaas_core.cli.harmless import say
 from tfaas_core.cli.options import version_option
 
 _JSON = "application/json"
@@ -70,7 +71,7 @@ def predict(
     else:
         content = _of_values(named, values) if document is None else _of_document(named, document)
         answer = client.ask("POST", "/predict/json", Body(_JSON, content))
-    click.echo(answer.decode(errors="replace").rstrip("\n"))
+    say(answer.decode(errors="replace").rstrip("\n"))
 
 
 def _named(name: str | None, version: int | None, label: str | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import json
 import click
 
 from tfaas_core.cli.client import Body, Client, path_of, url_option
+from tfaas_core.cli.harmless import say
 
 
 @click.command(epilog="Example: tfaas rollback vk 2")
@@ -22,4 +23,4 @@ def rollback(name: str, version: int | None, client: Client) -> None:
     if version is not None:
         body = Body("application/json", json.dumps({"version": version}).encode())
     record = client.record("POST", path_of("models", name, "rollback"), body)
-    click.echo(f"{record['name']}, version {record.get('version')} is live")
+    say(f"{record['name']}, version {record.get('version')} is live")

@@ -12,6 +12,7 @@ import click
 from tfaas_core.archives import GZIP, TAR, archive_at
 from tfaas_core.cli.client import Client, url_option
 from tfaas_core.cli.form import FormPart, file_part, form, text_part
+from tfaas_core.cli.harmless import say
 from tfaas_core.cli.model_part import folder_part, graph_part
 from tfaas_core.cli.models import inputs_of, outputs_of
 from tfaas_core.spelling import respelled
@@ -39,9 +40,9 @@ def upload(
     parts += [file_part(part, f) for part, f in (("params", params), ("labels", labels)) if f]
     with _model_part(path, name) as model:
         record = client.record("POST", "/upload", form([*parts, model]))
-    click.echo(stored(record))
+    say(stored(record))
     for warning in warnings_of(record):
-        click.echo(f"tfaas: {warning}", err=True)
+        say(f"tfaas: {warning}", err=True)
 
 
 def warnings_of(record: dict[str, Any]) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from tfaas_core.cli.harmless import say
 from tfaas_core.cli.options import config_options, json_option, print_json, read_config
 
 
@@ -32,7 +33,7 @@ def verify(path: Path | None, overrides: tuple[str, ...], as_json: bool) -> int:
         for found in verified(storage):
             if isinstance(found, Fault):
                 faults.append(found)
-                click.echo(f"tfaas: {' '.join(found.error.split())}", err=True)
+                say(f"tfaas: {' '.join(found.error.split())}", err=True)
             else:
                 whole += 1
     if as_json:

@@ -6,7 +6,7 @@ import socket
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -77,6 +77,10 @@ class ServableStatus(msgspec.Struct, frozen=True):
 
 class Engine(ABC):
     """Runs models for one HTTP worker. All methods are called in its event loop."""
+
+    tells_runs: ClassVar[bool] = False
+    """Whether ``run`` says by ``Timing.run_rows`` how large each run was. If it does not, each
+    request is counted as a run of its own."""
 
     @abstractmethod
     async def start(self) -> None:

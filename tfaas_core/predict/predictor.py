@@ -97,6 +97,14 @@ def fitted(signature: Signature, bound: Bound, max_rows: int) -> list[Array]:
     return inputs
 
 
+async def _followed(running: Awaitable[list[Array]], visit: Visit) -> list[Array]:
+    """What the run gives; it stands between two steps of the request."""
+    visit.ends_step("bind")
+    outputs = await running
+    visit.begins_step()
+    return outputs
+
+
 def _is_large(output: Array) -> bool:
     return output.nbytes > LARGE_ANSWER_BYTES
 
@@ -182,6 +190,9 @@ class Predictor:
         DoesNotFit for a signature.
         """
         name = target.model
+        if visit is not None and visit.steps is not None:
+            # It is asked again once it was bound, if that took long.
+            visit.ends_step("bind" if visit.steps else "parse")
         if visit is not None and visit.gate is not None:
             name, waiting = self._goes_to(name, visit)
             if waiting is not None:
@@ -189,13 +200,17 @@ class Predictor:
         version = self._catalog.get(name, target.version, target.label).signed(target.signature)
         if visit is not None:
             visit.model, visit.version = version.name, version.version
+            if visit.steps is not None:
+                visit.begins_step()
         return version
 
     async def infer(self, asked: InferenceRequest) -> InferenceResult:
         """Runs a request of any protocol, with others of any protocol; raises TfaasError."""
         if asked.outputs is not None:
             asked.check_outputs()
-        running = self._running(asked)
+        running, visit = self._running(asked), asked.visit
+        if visit is not None and visit.steps is not None:
+            running = _followed(running, visit)
         if asked.timeout_s is None:
             return asked.result(await running)
         try:

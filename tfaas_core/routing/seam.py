@@ -92,6 +92,8 @@ class Passage:
             if request.is_arriving and not self._streams:
                 await request.receive()
             is_refused = False
+            if self._begun is not None and request.visit is not None:
+                request.visit.begins_step()
             response = await self._handler(request)
             if not self._is_ours:
                 response = sendable(response)

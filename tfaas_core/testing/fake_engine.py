@@ -57,6 +57,8 @@ class FakeEngine(Engine):
     ``runs`` are the inputs of each run, by the name of the model.
     """
 
+    tells_runs = True
+
     def __init__(self) -> None:
         self.runs: list[tuple[str, Sequence[Array]]] = []
         self._context: WorkerContext | None = None

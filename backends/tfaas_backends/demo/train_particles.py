@@ -30,6 +30,13 @@ TRAINING_EVENTS, TEST_EVENTS = 400_000, 50_000
 EPOCHS, BATCH = 8, 512
 LEARNING_RATE = 2e-3
 
+EVENT = [
+    *(47.9, 0.3, 3.0, 44.0, 0.6, -0.1, 8.4, 2.2, 1.5, 6.8, -0.6, -2.6, 6.2, -0.4, -0.4),
+    *(5.5, 0.8, -0.4, 4.6, -3.4, -2.7, 3.4, 1.7, -1.3, 2.7, -2.3, -0.9, 2.0, 1.3, 2.5),
+    *(1.5, -1.3, 2.8, 1.2, -1.0, -0.5, 1.2, -1.8, 3.1, 1.1, 1.5, 0.8),
+]
+"""A row that looks like one with a resonance, which the page's form is filled with."""
+
 PARAMS = {
     "name": "particles",
     "model": "particles.pb",
@@ -39,6 +46,8 @@ PARAMS = {
         "Toy events: the probability that two of 14 particles come from the decay of a 91 GeV"
         " resonance. A row is pt (GeV), eta, phi of each particle, highest pt first: 42 numbers."
     ),
+    "features": [f"{what}{n}" for n in range(1, PARTICLES + 1) for what in ("pt", "eta", "phi")],
+    "example": {"values": EVENT},
 }
 
 

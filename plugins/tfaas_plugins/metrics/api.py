@@ -82,10 +82,11 @@ class MetricsApi:
         async with self._turn:
             self._directory.read()
             series, used = list(self._directory.series), self._directory.next_cell
+            generation = self._directory.generation
             seen = self._seen(self._last_look.read())
 
             def write() -> bytes:
-                blocks = self._exposition.blocks(series)
+                blocks = self._exposition.blocks(series, generation)
                 exemplars = self._all.exemplars() if is_open else None
                 return text(blocks, self._all.totals(series, used), seen, exemplars)
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfaas_core.shared_memory import SharedMemory
-from tfaas_plugins.metrics.directory import Series
 from tfaas_plugins.metrics.families import LAST_USED
+from tfaas_plugins.metrics.series import Series
 from tfaas_plugins.metrics.shared import (
     CELLS_BYTES,
     EXEMPLAR,
@@ -110,6 +110,21 @@ class AllCells:
                     if before is None or before.time_s < time_s:
                         found[cell] = Exemplar(value, time_s, sent.decode(errors="replace"))
         return found
+
+    def clear(self, series: Sequence[Series]) -> None:
+        """Sets the cells of series to zero that no worker counts in any more."""
+        cells = np.concatenate([np.arange(each.at, each.at + each.family.cells) for each in series])
+        for worker in range(self.workers):
+            self._region(worker, MOST_CELLS, np.int64)[cells] = 0
+            ring = self._ring(worker)
+            of_cell = ring[:, 8:16].copy().view("<u8")[:, 0]
+            ring[np.isin(of_cell, cells), :8] = 0
+
+    def _ring(self, worker: int) -> NDArray[np.uint8]:
+        """The exemplars of a worker, uint8 ``[MOST_EXEMPLARS, EXEMPLAR.size]``."""
+        at = REGIONS_AT + worker * REGION_BYTES + CELLS_BYTES
+        ring = np.frombuffer(self._bytes, np.uint8, MOST_EXEMPLARS * EXEMPLAR.size, at)
+        return ring.reshape(MOST_EXEMPLARS, EXEMPLAR.size)
 
     def _region(self, worker: int, used: int, dtype: Any) -> NDArray[Any]:
         assert used <= MOST_CELLS

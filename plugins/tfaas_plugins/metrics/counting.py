@@ -16,7 +16,6 @@ from tfaas_core.events import (
     ModelUploaded,
 )
 from tfaas_core.observer import Answered, Observer, Outcome
-from tfaas_core.visit import Visit
 from tfaas_plugins.metrics import families as f
 from tfaas_plugins.metrics.cells import Cells
 from tfaas_plugins.metrics.directory import NOWHERE, OTHER, Directory
@@ -59,19 +58,32 @@ class Counting(Observer):
     """Counts in the cells of its worker.
 
     ``is_model`` tells whether a model of this name is stored: others never become a label.
+    ``tells_runs``: see Engine.
     """
 
-    def __init__(self, directory: Directory, cells: Cells, is_model: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        cells: Cells,
+        is_model: Callable[[str], bool],
+        tells_runs: bool = True,
+    ) -> None:
         self._directory = directory
+        self._generation = directory.newest
         self._cells = cells
         self._counts, self._sums = cells.counts, cells.sums
         self._is_model = is_model
+        self._tells_runs = tells_runs
         self._places: dict[_Key, _Places] = {}
         self._received = self._sent = NOWHERE
 
     def finished(self, outcomes: Sequence[Outcome]) -> None:
         """Counts them. This is on the way of every request: those that are alike, as most of a turn
         are, are counted together."""
+        if self._generation != self._directory.newest:
+            # Some models' places are for others now.
+            self._places.clear()
+            self._generation = self._directory.newest
         groups: dict[_Alike, _Group] = {}
         (places, durations_s), last = _NOBODY, None
         received = sent = 0
@@ -90,8 +102,11 @@ class Counting(Observer):
             received += len(request.body)
             sent += outcome.answer_bytes
             durations_s.append(outcome.end_s - visit.begin_s)
-            if codec and (visit.run_rows is not None or visit.request_id):
-                self._stands_out(visit, places, durations_s[-1])
+            rows = visit.run_rows
+            if rows is None and not self._tells_runs and status < 400:
+                rows = visit.rows
+            if codec and (rows is not None or visit.request_id):
+                self._stands_out(visit.request_id, rows, places, durations_s[-1])
         for alike, (places, durations_s) in groups.items():
             self._answered(alike, places, durations_s)
         self._count_bytes(received, sent)
@@ -136,14 +151,16 @@ class Counting(Observer):
         if code:
             self._count(f.STORAGE_ERRORS, operation, code)
 
-    def _stands_out(self, visit: Visit, places: _Places, duration_s: float) -> None:
-        """Counts the run that one answer stands for, and takes note of its id."""
-        if visit.run_rows is not None:
-            self._counts[places.batches + bisect_left(_ROWS, visit.run_rows)] += 1
-            self._sums[places.batches + _ROWS_SUM] += visit.run_rows
-        if visit.request_id:
+    def _stands_out(
+        self, request_id: str, rows: int | None, places: _Places, duration_s: float
+    ) -> None:
+        """Counts the run of ``rows`` that one answer stands for, and takes note of its id."""
+        if rows is not None:
+            self._counts[places.batches + bisect_left(_ROWS, rows)] += 1
+            self._sums[places.batches + _ROWS_SUM] += rows
+        if request_id:
             bucket = places.durations + bisect_left(_LATENCIES_S, duration_s)
-            self._cells.exemplify(bucket, duration_s, visit.request_id)
+            self._cells.exemplify(bucket, duration_s, request_id)
 
     def _answered(self, alike: _Alike, places: _Places, durations_s: list[float]) -> None:
         """Counts answers that are alike, by how long each of them took."""

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfaas_plugins.metrics.cells import Exemplar
-from tfaas_plugins.metrics.directory import Series
 from tfaas_plugins.metrics.families import DURATIONS, KEPT, Family
+from tfaas_plugins.metrics.series import Series
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -37,14 +37,23 @@ class Exposition:
     """Keeps what does not change between two scrapes. One at a time may use it."""
 
     def __init__(self) -> None:
+        self._begin(0)
+
+    def _begin(self, generation: int) -> None:
+        self._generation = generation
         self._blocks: dict[Family, _Block] = {family: _Block() for family in KEPT}
         self._known = 0
 
-    def blocks(self, series: Sequence[Series]) -> Mapping[Family, tuple[str, list[int]]]:
+    def blocks(
+        self, series: Sequence[Series], generation: int = 0
+    ) -> Mapping[Family, tuple[str, list[int]]]:
         """What ``text`` needs: of each family, the template of all lines, and the first cells.
 
-        ``series`` are all that there are, those that were there before in the same order.
+        ``series`` are all that there are, those that were there before in the same order, unless
+        they are of another ``generation`` of the directory.
         """
+        if generation != self._generation:
+            self._begin(generation)
         for each in series[self._known :]:
             block = self._blocks[each.family]
             block.template.append(_template(each.family, each.labels))

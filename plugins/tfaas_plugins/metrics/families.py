@@ -16,7 +16,7 @@ _LONG_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 1
 _ROWS = tuple(float(1 << power) for power in range(13))
 
 
-class Family(msgspec.Struct, frozen=True):
+class Family(msgspec.Struct, frozen=True, eq=False):
     """A metric. ``bounds``: the upper ends of a histogram's buckets, but for the last, infinity.
 
     ``name`` is that of Prometheus, so a counter's ends in ``_total``.

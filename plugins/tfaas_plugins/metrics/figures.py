@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from tfaas_core.shared_memory import SharedMemory
 from tfaas_plugins.metrics import families as f
 from tfaas_plugins.metrics.cells import AllCells
-from tfaas_plugins.metrics.directory import Directory, Series
+from tfaas_plugins.metrics.directory import Directory
 from tfaas_plugins.metrics.quantiles import quantile
+from tfaas_plugins.metrics.series import Series
 
 _WINDOW_S = 60.0
 _STEP_S = 10.0

@@ -12,6 +12,7 @@ from tfaas_plugins.metrics.cells import Cells
 from tfaas_plugins.metrics.counting import Counting, NamingCounting
 from tfaas_plugins.metrics.directory import Directory
 from tfaas_plugins.metrics.figures import Figures
+from tfaas_plugins.metrics.gone_models import GoneModels
 from tfaas_plugins.metrics.sampler import Sampler
 from tfaas_plugins.metrics.storage_timing import timed
 
@@ -28,9 +29,10 @@ class Meters:
         directory = Directory(memory)
         self._cells = Cells(memory, host.worker)
         kind = NamingCounting if names_all else Counting
-        self.counting = kind(directory, self._cells, self._is_model)
+        self.counting = kind(directory, self._cells, self._is_model, host.engine.tells_runs)
         self.figures = Figures(memory, directory, self._is_model)
-        self.sampler = Sampler(host, memory, self.figures, self.counting)
+        gone = GoneModels(host.catalog, directory)
+        self.sampler = Sampler(host, memory, self.figures, self.counting, gone)
         self.api = MetricsApi(host, memory, directory, self.figures)
 
     def count_start(self) -> None:

@@ -17,6 +17,7 @@ from tfaas_plugins.metrics import families as f
 from tfaas_plugins.metrics.counting import Counting
 from tfaas_plugins.metrics.directory import try_lock
 from tfaas_plugins.metrics.figures import Counts, Figures
+from tfaas_plugins.metrics.gone_models import GoneModels
 from tfaas_plugins.metrics.history import History, Sample
 from tfaas_plugins.metrics.processes import LastLook, Look
 from tfaas_plugins.metrics.shared import INTERVAL_S, LOCK_OF_SAMPLER
@@ -41,12 +42,18 @@ class Sampler:
     """
 
     def __init__(
-        self, host: Host, memory: SharedMemory, figures: Figures, counting: Counting
+        self,
+        host: Host,
+        memory: SharedMemory,
+        figures: Figures,
+        counting: Counting,
+        gone: GoneModels,
     ) -> None:
         self._host = host
         self._memory = memory
         self._figures = figures
         self._counting = counting
+        self._gone = gone
         self._history = History(memory)
         self._last_look = LastLook(memory)
         self._is_chosen = False
@@ -89,6 +96,7 @@ class Sampler:
         start_s = self._last_look.read().start_s or look.start_s
         self._last_look.write(msgspec.structs.replace(look, start_s=start_s))
         self._note_restarts(look)
+        self._gone.give_back()
 
     def _sample(self) -> None:
         """Those that are not chosen take note of where they are: they may be, the next time."""

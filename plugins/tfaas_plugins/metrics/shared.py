@@ -1,7 +1,7 @@
 """Shared: how the memory is laid out in which all HTTP workers count.
 
-First comes what they share: how much of the directory is used, the directory itself, the last look
-at processes, and the history. Then each worker has a region that it alone writes.
+First comes what they share: which half of the directory is in use, and how much of it, both halves,
+the last look at processes, and the history. Then each worker has a region that it alone writes.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ MOST_MODELS = 1000
 MOST_CELLS = 1 << 17
 MOST_EXEMPLARS = 1 << 10
 
-USED = Layout("<Q")
-"""How many bytes of the directory are used; at the beginning of the memory."""
+STATE_BYTES = 8
+"""At the beginning of the memory: how many bytes of the directory are used, and above these 40 bits
+its generation, which says which half they are in. One number, so that it changes at once."""
+
+USED_BITS = 40
 
 EXEMPLAR = Layout("<QQdd120pQ")
 """A number, the cell, the value, the time, the id, and the number again: if both are the same, it
@@ -27,7 +30,9 @@ LONGEST_ID = 118
 _HEADER_BYTES = 4096
 DIRECTORY_AT = _HEADER_BYTES
 DIRECTORY_BYTES = 1 << 23
-LOOK_AT = DIRECTORY_AT + DIRECTORY_BYTES
+"""Of each half."""
+
+LOOK_AT = DIRECTORY_AT + 2 * DIRECTORY_BYTES
 LOOK_BYTES = 1 << 20
 HISTORY_AT = LOOK_AT + 2 * LOOK_BYTES
 SAMPLE_BYTES = 1 << 14

@@ -109,6 +109,7 @@ class Tracing(Observer):
             start_time=at(visit.begin_s),
         )
         inside = set_span_in_context(span, Context())
+        steps = [*steps, *_last(outcome, visit, steps)]
         for each in (*steps, *_of_run(outcome, visit, steps)):
             part = self._tracer.start_span(each.name, inside, start_time=at(each.begin_s))
             part.end(at(each.end_s))
@@ -138,6 +139,16 @@ def _attributes(outcome: Outcome, visit: Visit) -> Iterator[tuple[str, Any]]:
         "enduser.id": visit.identity,
     }
     yield from ((name, value) for name, value in known.items() if value not in ("", None))
+
+
+def _last(outcome: Outcome, visit: Visit, steps: Sequence[Step]) -> Iterator[Step]:
+    """What a protocol was at when it answered; of codecs, each call is known."""
+    if not visit.codec or not visit.since_s:
+        return
+    known = {each.name for each in steps}
+    name = next((each for each in ("parse", "bind") if each not in known), "encode")
+    if name != "encode" or outcome.response.status < 400:
+        yield Step(name, visit.since_s, outcome.end_s)
 
 
 def _of_run(outcome: Outcome, visit: Visit, steps: Sequence[Step]) -> Iterator[Step]:

@@ -43,7 +43,8 @@ class View(msgspec.Struct, frozen=True):
     def _totals(self) -> RenderableType:
         minute, history = _mapping(self.status.get("last_minute")), self.history
         latencies = _mapping(history.get("latency_s"))
-        errors = [sum(e) for e in zip(*_mapping(history.get("errors_per_s")).values(), strict=True)]
+        by_code = _mapping(history.get("errors_per_s")).values()
+        errors = [sum(each) for each in zip(*by_code, strict=False)]
         rows = (
             ("requests/s", count(minute.get("requests_per_s")), history.get("requests_per_s")),
             (

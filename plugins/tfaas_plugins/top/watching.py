@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from contextlib import suppress
 from typing import Any
@@ -13,6 +12,8 @@ from rich.console import Console
 from rich.live import Live
 
 from tfaas_core.cli.client import Client
+from tfaas_core.cli.harmless import harmless
+from tfaas_plugins.top.answers import History, Status, read
 from tfaas_plugins.top.view import View
 
 _OTHER_LINES = 16
@@ -21,10 +22,10 @@ _OTHER_LINES = 16
 
 def look(client: Client) -> View:
     """Raises ClickException if the server cannot be asked, or refuses."""
-    status = _json(client, "/status")
+    status = _asked(client, "/status", Status)
     history: Any = {}
     with suppress(click.ClickException):  # without metrics there is none
-        history = _json(client, "/status/history")
+        history = _asked(client, "/status/history", History)
     return View(status, history)
 
 
@@ -50,14 +51,11 @@ def watch(client: Client, interval_s: float) -> None:
             try:
                 view = look(client)
             except click.ClickException as error:
-                view = msgspec.structs.replace(view, fault=error.message)
+                view = msgspec.structs.replace(view, fault=harmless(error.message))
 
 
-def _json(client: Client, path: str) -> dict[str, Any]:
+def _asked(client: Client, path: str, kind: type[Status | History]) -> dict[str, Any]:
     try:
-        document = json.loads(client.ask("GET", path))
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        raise click.ClickException(f"{client.url} does not answer as a TFaaS server does")
-    return document
+        return read(client.ask("GET", path), kind)
+    except (ValueError, RecursionError):
+        raise click.ClickException(f"{client.url} does not answer as a TFaaS server does") from None

@@ -107,6 +107,57 @@ def test_an_error_of_several_lines_is_printed_as_one(
     assert fails("models", "--url", url) == "first second"
 
 
+HOSTILE = "\x1b]0;mine\x07\x1b[2J\x9b31m\u202e\r\nb"
+HARMLESS = "\\u001b]0;mine\\u0007\\u001b[2J\\u009b31m\\u202e b"
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "top"])
+def test_an_error_commands_no_terminal(
+    fails: Fails, speaker: Callable[[bytes], str], command: str
+) -> None:
+    refused = json.dumps({"error": HOSTILE}, ensure_ascii=False).encode()
+    url = speaker(answer(refused, "400 Bad Request"))
+    assert fails(*COMMANDS.get(command, [command, "--once"]), "--url", url) == HARMLESS
+
+
+def test_nor_does_an_answer(tfaas: Tfaas, speaker: Callable[[bytes], str]) -> None:
+    record = {"name": HOSTILE, "version": 1, "inputNode": HOSTILE, "outputNode": HOSTILE}
+    said = answer(json.dumps([record], ensure_ascii=False).encode())
+    loaded = [{"model": HOSTILE, "state": HOSTILE}]
+    status: dict[str, object] = {"version": HOSTILE, "models": loaded}
+    status |= {"unavailable": {HOSTILE: HOSTILE}, "figures": {HOSTILE: {}}, "newer": [1]}
+    printed = {
+        "table": tfaas("models", "--url", speaker(said)),
+        "json": tfaas("models", "--json", "--url", speaker(said)),
+        "answer": tfaas("predict", "--values", "[1]", "--url", speaker(said)),
+        "top": tfaas("top", "--once", "--url", speaker(answer(json.dumps(status).encode()))),
+    }
+    for name, text in printed.items():
+        commanding = {each for each in text if not each.isprintable()}
+        assert commanding == {"\n"}, name
+        assert "u001b" in text
+    assert json.loads(printed["json"]) == json.loads(printed["answer"]) == [record]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"models": [1]},
+        {"models": [{"model": None}]},
+        {"models": {"a": 1}},
+        {"uptime_s": "long"},
+        {"figures": {"a": {"errors": [1]}}},
+        {"processes": [{"kind": None}]},
+        [],
+    ],
+)
+def test_what_top_cannot_show_is_no_tfaas_servers(
+    fails: Fails, speaker: Callable[[bytes], str], said: object
+) -> None:
+    url = speaker(answer(json.dumps(said).encode()))
+    assert fails("top", "--once", "--url", url) == f"{url} does not answer as a TFaaS server does"
+
+
 def test_the_path_of_the_url_is_the_servers_base(
     tmp_path: Path, tfaas: Tfaas, fails: Fails, url: str
 ) -> None:

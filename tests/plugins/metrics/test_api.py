@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
+from tfaas_plugins.metrics.directory import Directory
+from tfaas_plugins.metrics.gone_models import GoneModels
 from tfaas_plugins.metrics.shared import MOST_MODELS
 
 from tests.plugins.metrics.test_exposition import LIMIT_S, parsed
@@ -48,6 +50,31 @@ async def test_a_thousand_models_cost_a_scrape_less_than_50_ms_of_cpu() -> None:
     others = [s.value for s in found if s.labels["model"] == "<other>"]
     assert others == [50]
     assert min(took_s) < LIMIT_S, took_s
+
+
+@in_event_loop
+async def test_deleted_models_make_room_once_there_is_not_much_left() -> None:
+    most = MOST_MODELS // 2
+    async with host_of(models={f"model-{n}": double for n in range(most + 1)}) as host:
+        now_s = [0.0]
+        directory = Directory(host.memory["metrics"])
+        gone = GoneModels(host.catalog, directory, lambda: now_s[0])
+        lane = await asked(host, most)
+        await lane.answer(FakeRequest.of("DELETE", "/delete/model-0"))
+        directory.read()
+        for now_s[0] in (100.0, 200.0):
+            gone.give_back()
+        assert len(directory.models) == most  # there is room enough
+        await lane.answer(FakeRequest.of("POST", f"/models/model-{most}/predict/json", BODY))
+        await lane.answer(FakeRequest.of("GET", "/metrics"))
+        directory.read()
+        for now_s[0], count in ((300.0, most + 1), (359.0, most + 1), (360.0, most)):
+            gone.give_back()
+            assert len(directory.models) == count
+        assert "model-0" not in directory.models
+        said = (await lane.answer(FakeRequest.of("GET", "/metrics"))).body
+    assert b'tfaas_predictions_total{model="model-0"' not in said
+    assert said.count(b"tfaas_prediction_duration_seconds_count{") == most
 
 
 @in_event_loop

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 from prometheus_client import Metric
 from prometheus_client.openmetrics import parser as open_parser
 from prometheus_client.parser import text_string_to_metric_families
@@ -144,6 +145,48 @@ def test_a_thousand_models_are_written_within_50_ms() -> None:
         took_s.append(time.thread_time() - begin_s)
     assert said.count(b"tfaas_prediction_duration_seconds_count{") == 1000
     assert min(took_s) < LIMIT_S
+
+
+def test_models_that_gave_their_place_back_are_told_no_more_and_others_are_counted_right() -> None:
+    shared = memory()
+    workers = [Worker(shared, number) for number in range(WORKERS)]
+    exposition, cells = Exposition(), AllCells(shared)
+
+    def told() -> str:
+        directory = workers[0].directory
+        directory.read()
+        blocks = exposition.blocks(directory.series, directory.generation)
+        return text(blocks, cells.totals(directory.series, directory.next_cell), ()).decode()
+
+    for model in ("old", "stays"):
+        for worker in workers:
+            worker.counting.finished([answer(model)])
+    assert 'tfaas_prediction_run_seconds_count{model="old"} 2\n' in told()
+    assert workers[1].directory.give_back({"old"})
+    assert '"old"' not in told()
+    for model in ("old", "stays", "new"):
+        for worker in workers:
+            worker.counting.finished([answer(model)])
+    for model, count in {"old": 2, "stays": 4, "new": 2}.items():
+        assert f'tfaas_prediction_run_seconds_count{{model="{model}"}} {count}\n' in told()
+    bytes_told = parsed(told())["tfaas_http_request_bytes"]
+    assert value(bytes_told, "tfaas_http_request_bytes_total") == 10 * 40
+
+
+@pytest.mark.parametrize("run_s", [0.0001, None])
+def test_of_an_engine_that_tells_no_runs_each_request_is_one(run_s: float | None) -> None:
+    shared = memory()
+    directory = Directory(shared)
+    counting = Counting(directory, Cells(shared, 0), lambda _name: True, tells_runs=False)
+    for rows, status in ((1, 200), (3, 200), (5, 422), (None, 404)):
+        outcome = answer("sum", status)
+        visit = outcome.request.visit
+        assert visit is not None
+        visit.run_rows, visit.rows, visit.run_s = None, rows, run_s
+        counting.finished([outcome])
+    said = scrape(shared)
+    assert 'tfaas_batch_rows_count{model="sum"} 2\n' in said
+    assert 'tfaas_batch_rows_sum{model="sum"} 4\n' in said
 
 
 def test_quantiles_lie_within_their_bucket() -> None:

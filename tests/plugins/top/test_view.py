@@ -72,6 +72,11 @@ def test_nothing_in_a_name_is_taken_for_markup() -> None:
     assert "[red]x[/red]/1" in shown(View({**STATUS, "models": [model]}))
 
 
+def test_errors_of_several_codes_are_added() -> None:
+    history = {"errors_per_s": {"404": [0.0, 2.0], "503": [1.0, 5.0, 9.0]}}
+    assert line(shown(View(STATUS, history)), "errors/s")[1] == "7"
+
+
 def test_models_beyond_the_screen_are_a_number() -> None:
     figures = {f"m{n:03}": {"requests": n, "requests_per_s": float(n)} for n in range(100)}
     text = shown(View({**STATUS, "models": [], "figures": figures}), most_models=3)

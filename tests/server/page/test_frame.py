@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -110,8 +109,13 @@ def test_paths_that_nobody_serves_are_still_unknown(site: RunningServer) -> None
 
 
 def test_its_files_are_public_small_and_cached(guarded: RunningServer) -> None:
-    files = [path for path in ASSETS.rglob("*") if path.is_file()]
-    assert sum(len(gzip.compress(path.read_bytes())) for path in files) < MOST_COMPRESSED_BYTES
+    paths = ["/", *(f"/page/{path.name}" for path in (ASSETS / "assets").iterdir())]
+    answers = [guarded.http.get(path, headers={"Accept-Encoding": "gzip"}) for path in paths]
+    assert {answer.status_code for answer in answers} == {200}
+    assert sum(answer.num_bytes_downloaded for answer in answers) < MOST_COMPRESSED_BYTES
+    assert {
+        answer.headers.get("content-encoding") for answer in answers if len(answer.content) > 256
+    } == {"gzip"}
     for path in ("/", "/page/app.js", "/page/style.css"):
         answer = guarded.http.get(path)
         assert answer.status_code == 200

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.server.page.conftest import Visit
@@ -16,6 +20,18 @@ from tests.server.page.visitor import DIGIT, choose, drop, heading, predict, vio
 from tfaas_core.testing.server import RunningServer
 
 EXAMPLE = b'{"features": ["pt", "eta", "phi"], "example": {"values": [1.5, 2, 3]}}'
+
+CI = os.environ.get("CI") == "true"
+HAS_LIBCURL = (
+    shutil.which("g++") is not None
+    and subprocess.run(
+        ["g++", "-E", "-x", "c++", "-", "-o", "/dev/null"],
+        input=b"#include <curl/curl.h>",
+        capture_output=True,
+        check=False,
+    ).returncode
+    == 0
+)
 
 Scale = Callable[[float], bytes]
 
@@ -114,14 +130,74 @@ def test_several_inputs_and_outputs_are_asked_as_json(
 
 def test_the_lines_to_copy_answer_what_the_form_answers(site: RunningServer, visit: Visit) -> None:
     page = opened(visit, site, "particles")
-    page.get_by_label("[0]", exact=True).fill("47.9")
+    expect(page.get_by_label("pt1", exact=True)).to_have_value("47.9")
+    page.get_by_label("pt1", exact=True).fill("40.1")
     answer = predict(page).locator("td").inner_text()
     curl = subprocess.run(["bash", "-c", code(page, "curl")], capture_output=True, check=True)
     python = [sys.executable, "-c", code(page, "Python")]
     printed = subprocess.run(python, capture_output=True, check=True, text=True)
     assert curl.stdout.decode().strip() == f"[{answer}]"
     assert printed.stdout.strip() == f"particles/1 [{answer}]"
-    assert "curl_easy_perform" in code(page, "C++")
+
+
+@pytest.mark.skipif(not HAS_LIBCURL and not CI, reason="apt-get install g++ libcurl4-openssl-dev")
+def test_the_lines_of_cpp_are_compiled_and_answer(
+    site: RunningServer, visit: Visit, tmp_path: Path
+) -> None:
+    (tmp_path / DIGIT.name).write_bytes(DIGIT.read_bytes())
+    page = opened(visit, site, "particles")
+    printed = {"row": compiled(code(page, "C++"), tmp_path)}
+    page.get_by_role("tab", name="Batch").click()
+    expect(page.get_by_label("The request by C++")).to_contain_text("], [")
+    printed["batch"] = compiled(code(page, "C++"), tmp_path)
+    page = opened(visit, site, "digits")
+    drop(page.get_by_role("button", name="Drop a picture"), (DIGIT.name, DIGIT.read_bytes()))
+    page.get_by_role("tab", name="C++").click()
+    expect(page.get_by_label("The request by C++")).to_contain_text(DIGIT.name)
+    printed["picture"] = compiled(code(page, "C++"), tmp_path)
+    (example,) = site.http.get("/models/particles/versions/1/examples").json()
+    rows = [example["values"], [0] * 42, [0] * 42]
+    expected = site.predict(model="particles", values=rows).json()
+    assert json.loads(printed["batch"]) == expected
+    assert json.loads(printed["row"]) == pytest.approx(expected[0])
+    assert json.loads(printed["picture"])["labels"][0]["label"] == "5"
+
+
+def compiled(source: str, folder: Path) -> str:
+    """What a program of these lines prints, in ``folder``."""
+    (folder / "predict.cpp").write_text(source)
+    build = "g++ -Wall -Werror -std=c++17 predict.cpp -lcurl -o predict && ./predict"
+    run = subprocess.run(["bash", "-c", build], cwd=folder, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def test_a_batch_that_is_too_long_for_an_argument_is_sent_by_the_same_lines(
+    site: RunningServer, visit: Visit, tmp_path: Path
+) -> None:
+    page = opened(visit, site, "particles", permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_role("tab", name="Batch").click()
+    row = ",".join(["0.125"] * 42)
+    page.get_by_label("Rows, as CSV or JSON").fill("\n".join([row] * 1000))
+    expect(predict(page).locator("tbody tr")).to_have_count(200)
+    expect(page.get_by_label("The request by curl")).to_contain_text("<<'END'")
+    for _ in range(3):
+        page.get_by_role("button", name="Copy", exact=True).click()
+    expect(page.get_by_text("Copied.")).to_have_count(1)
+    (tmp_path / "lines.sh").write_text(page.evaluate("navigator.clipboard.readText()"))
+    run = subprocess.run(["bash", str(tmp_path / "lines.sh")], capture_output=True, check=True)
+    assert len(json.loads(run.stdout)) == 1000
+
+
+def test_a_button_that_has_done_its_work_has_the_focus_again(
+    site: RunningServer, visit: Visit
+) -> None:
+    page = opened(visit, site, "particles")
+    button = page.get_by_role("button", name="Predict", exact=True)
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".answer-head")).to_be_visible()
+    expect(button).to_be_focused()
 
 
 def test_versions_are_rolled_back_labelled_and_deleted(
@@ -170,6 +246,16 @@ def test_a_model_is_deleted_once_its_name_was_typed(
     dialog.get_by_role("button", name="Delete").click()
     expect(heading(page, "Models")).to_be_visible()
     assert "gone" not in site.names()
+
+
+@pytest.mark.parametrize("name", [".", "..", "%2e%2E"])
+def test_dots_lead_nowhere_else(site: RunningServer, visit: Visit, name: str) -> None:
+    page = visit("about:blank")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(urlsplit(request.url).path))
+    page.goto(f"{site.url}/#/models/{name}")
+    expect(heading(page, "Nothing here")).to_be_visible()
+    assert not [path for path in asked if path.endswith(("/versions", "/.", "/.."))]
 
 
 def test_a_model_that_is_not_there_is_said_to_be_missing(site: RunningServer, visit: Visit) -> None:

@@ -61,6 +61,24 @@ def test_a_model_process_that_is_killed_is_seen_to_be_gone(
     expect(row).to_contain_text("ready")
 
 
+def test_a_model_that_is_deleted_is_not_said_to_be_lost(tmp_path: Path, visit: Visit) -> None:
+    with fake_server(tmp_path) as server:
+        for name in ("stays", "goes"):
+            assert server.upload(name, b"sum").status_code == 200
+        page = visit(server.url)
+        for name in ("stays", "goes"):
+            expect(page.get_by_role("row").filter(has_text=name)).to_contain_text("ready")
+        page.evaluate(
+            """() => { window.told = [];
+            new MutationObserver(() => window.told.push(document.querySelector('.notes').innerText))
+              .observe(document.querySelector('.notes'), {childList: true}); }"""
+        )
+        assert server.http.delete("/delete/goes").status_code == 200
+        expect(page.get_by_role("row").filter(has_text="goes")).to_have_count(0)
+        assert page.evaluate("window.told") == []
+        expect(page.get_by_role("row").filter(has_text="stays")).to_contain_text("ready")
+
+
 def test_a_server_without_models_says_what_to_do(tmp_path: Path, visit: Visit) -> None:
     with fake_server(tmp_path, "server.workers=1") as server:
         page = visit(server.url)

@@ -55,6 +55,8 @@ class _Wanted(msgspec.Struct, frozen=True):
 class LocalEngine(Engine):
     """Asks the pool for connections, keeps one to each version in use, and runs over them."""
 
+    tells_runs = True
+
     def __init__(self, context: WorkerContext, own_pool: Supervisor | None = None) -> None:
         self._config = context.config
         self._worker = context.worker

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from tfaas_core.content_encodings import weights
+
 _OFFERED = ("gzip", "deflate", "identity")
 
 
@@ -13,18 +15,7 @@ def best_encoding(accepted: str) -> str:
 
     Nothing else is ever used: tritonclient announces encodings that it does not decode.
     """
-    weights: dict[str, float] = {}
-    for part in accepted.lower().split(","):
-        name, _, parameters = part.strip().partition(";")
-        weights[name.strip()] = _weight(parameters)
-    found = {name: weights[name] for name in _OFFERED if weights.get(name, 0.0) > 0}
+    known = weights(accepted)
+    found = {name: known[name] for name in _OFFERED if known.get(name, 0.0) > 0}
     best = max(found, key=lambda name: found[name], default="identity")
     return "" if best == "identity" else best
-
-
-def _weight(parameters: str) -> float:
-    name, _, value = parameters.strip().partition("=")
-    try:
-        return float(value) if name.strip() == "q" else 1.0
-    except ValueError:
-        return 0.0

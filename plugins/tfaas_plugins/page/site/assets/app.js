@@ -8,6 +8,9 @@ import { token } from "./token.js";
 
 const THEME = "tfaas.theme";
 
+// Of a server, or a proxy before it, that may answer soon.
+const PASSING = new Set([0, 502, 503, 504]);
+
 // Only the first view comes with the page; the others when they are asked for.
 const VIEWS = [
   [/^$/, () => modelsView],
@@ -44,8 +47,9 @@ async function show() {
 
 function found(path) {
   for (const [pattern, made] of VIEWS) {
-    const match = pattern.exec(path);
-    if (match) return [made, match.slice(1).map(decoded)];
+    const fields = pattern.exec(path)?.slice(1).map(decoded);
+    // As a part of an address, dots alone would lead elsewhere.
+    if (fields && !fields.some((each) => /^\.{1,2}$/.test(each))) return [made, fields];
   }
   return [() => unknown, [path]];
 }
@@ -85,7 +89,7 @@ function troubleOf(error) {
   if (error.status === 404)
     return "This port answers predictions alone. The port for management shows this page with all models.";
   if (error.status === 401) return `${error.message}. Give a token by the button “Token”.`;
-  const again = error.status === 0 || error.status === 503 ? " Asking it again." : "";
+  const again = PASSING.has(error.status) ? " Asking it again." : "";
   return `${error.message.replace(/\.?$/, ".")}${again}`;
 }
 

@@ -36,6 +36,9 @@ export function fill(element, ...children) {
   return element;
 }
 
+const NOTE_MS = 7000;
+const MOST_NOTES = 4;
+
 let last = 0;
 
 /** A label above a control, which names it. */
@@ -50,11 +53,15 @@ export function field(text, control, hint) {
   return shown;
 }
 
-/** Says something for some seconds, at the corner of the page. */
+/** Says something for some seconds, at the corner of the page; what it says already, once. */
 export function note(text) {
+  const notes = document.getElementById("notes");
+  const before = [...notes.children];
+  for (const each of before.filter((one) => one.textContent === text)) each.remove();
+  for (const each of [...notes.children].slice(0, 1 - MOST_NOTES)) each.remove();
   const shown = h("p", { class: "note" }, text);
-  document.getElementById("notes").append(shown);
-  setTimeout(() => shown.remove(), 7000);
+  notes.append(shown);
+  setTimeout(() => shown.remove(), NOTE_MS);
 }
 
 /** What went wrong, in the server's own words, and what to do. */
@@ -76,11 +83,14 @@ export function trouble(error, advice) {
 export function button(text, action, props = {}) {
   const shown = h("button", { type: "button", ...props }, text);
   shown.addEventListener("click", async () => {
+    const hadFocus = document.activeElement === shown;
     shown.disabled = true;
     try {
       await action();
     } finally {
       shown.disabled = false;
+      // A button out of use loses the focus, and whoever has no mouse the place.
+      if (hadFocus && document.activeElement === document.body) shown.focus();
     }
   });
   return shown;

@@ -125,7 +125,7 @@ class Asked {
     if (made.file)
       return { url: address(path), type: made.file.type || "image/png", file: made.file };
     const body = this.signatureName
-      ? made.body.replace("{", `{"signature_name": ${JSON.stringify(this.signatureName)}, `)
+      ? made.body.replace("{", () => `{"signature_name": ${JSON.stringify(this.signatureName)}, `)
       : made.body;
     return { url: address(path), type: "application/json", body };
   }

@@ -57,8 +57,9 @@ class Server extends EventTarget {
         wantsModels ? this.#listed() : this.models,
         this.#lookReady(),
       ]);
-      this.#noticeLost(status);
+      const lost = this.#lost(status);
       Object.assign(this, { status, models, error: null });
+      if (lost.length) await this.#tellLost(lost);
     } catch (error) {
       this.error = error;
     }
@@ -88,20 +89,26 @@ class Server extends EventTarget {
     }
   }
 
-  #noticeLost(status) {
+  // The loaded versions that were ready, and whose process is no longer there.
+  #lost(status) {
     const now = new Map(status.models.map((each) => [each.model, each.pid])),
       before = this.loaded;
     const switched = new Set([...now.keys()].filter((model) => !before.has(model)).map(nameOf));
-    for (const each of before.values()) {
-      // A version that makes way for another one is not lost.
-      if (
+    return [...before.values()].filter(
+      (each) =>
         each.state === "ready" &&
         now.get(each.model) !== each.pid &&
-        !switched.has(nameOf(each.model))
-      ) {
-        this.dispatchEvent(new CustomEvent("lost", { detail: each }));
-      }
-    }
+        // A version that makes way for another one is not lost.
+        !switched.has(nameOf(each.model)),
+    );
+  }
+
+  // Nor is one that was deleted, or is live no more: what is stored is asked anew.
+  async #tellLost(lost) {
+    this.models = await this.#listed();
+    const live = new Set(this.models.map((each) => `${each.name}/${each.version}`));
+    for (const each of lost)
+      if (live.has(each.model)) this.dispatchEvent(new CustomEvent("lost", { detail: each }));
   }
 }
 

@@ -1,22 +1,29 @@
 // The same request by curl, Python and C++, to copy.
 
 const HEADER = "Authorization";
+const BREAK = " \\\n    ";
 
 function shellQuoted(text) {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
+// What an argument of a command may have, less room for what is longer in UTF-8.
+const MOST_ARGUMENT = 40000;
+
 /** `request`: { url, type, body } or { url, file }; `secured`: whether a token goes with it. */
 export function curl(request, secured) {
   const parts = [`curl -s ${shellQuoted(request.url)}`];
   if (secured) parts.push(`-H "${HEADER}: Bearer $TFAAS_TOKEN"`);
-  if (request.file) parts.push(`-F ${shellQuoted(`image=@${request.file.name}`)}`);
-  else
-    parts.push(
-      `-H ${shellQuoted(`Content-Type: ${request.type}`)}`,
-      `-d ${shellQuoted(request.body)}`,
-    );
-  return parts.join(" \\\n    ");
+  if (request.file) {
+    parts.push(`-F ${shellQuoted(`image=@${request.file.name}`)}`);
+    return parts.join(BREAK);
+  }
+  parts.push(`-H ${shellQuoted(`Content-Type: ${request.type}`)}`);
+  if (request.body.length <= MOST_ARGUMENT)
+    return [...parts, `-d ${shellQuoted(request.body)}`].join(BREAK);
+  let mark = "END";
+  while (request.body.split("\n").includes(mark)) mark += "_";
+  return `${[...parts, `--data-binary @- <<'${mark}'`].join(BREAK)}\n${request.body}\n${mark}`;
 }
 
 export function python(request, secured) {
