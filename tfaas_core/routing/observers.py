@@ -33,7 +33,7 @@ _METHODS: dict[type[ModelEvent], str] = {
     ModelCrashed: "crashed",
 }
 
-_REFUSALS = frozenset((401, 403, 408, 413, 429, 507))
+_REFUSALS = frozenset((401, 403, 408, 413, 429, 431, 507))
 _REFUSALS_BY_CODE = frozenset((DamagedFile.code, QueueFull.code))
 _CHANGES = frozenset(("upload", "delete", "admin"))
 """Rights that take more than looking or asking."""
