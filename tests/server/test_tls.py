@@ -20,6 +20,7 @@ from tests.certificates import Authority
 from tfaas_core.testing.clients import fake_server
 from tfaas_core.testing.hosts import HEAVY_PLUGINS
 from tfaas_core.testing.server import RunningServer
+from tfaas_core.testing.waiting import until
 
 ROW = {"values": [1, 2, 3], "model": "vk"}
 MODEL = {"model": ("vk.pb", b"sum")}
@@ -98,6 +99,7 @@ def test_plain_http_is_closed_at_once(secured: RunningServer) -> None:
             plain.sendall(b"GET /models HTTP/1.1\r\nHost: x\r\n\r\n")
             with suppress(ConnectionResetError):
                 assert not plain.recv(100).startswith(b"HTTP")
+    until(lambda: "127.0.0.1 is cut off before HTTP: it speaks plain" in secured.log.read_text())
 
 
 def test_a_handshake_that_stalls_is_cut_and_holds_up_nobody(
@@ -174,11 +176,27 @@ def test_clients_show_certificates_whose_subjects_are_who_they_are(
             assert refused.status_code == 401
             assert "no rights are configured for the certificate 'CN=carol'" in refused.text
         expired = authority.signed("expired", "/O=Lab, Inc/CN=alice", days=-1)
-        for strange in (None, other, expired):
-            with client(url, authority, strange) as asking, pytest.raises(httpx.TransportError):
-                asking.get("/models")
+        for strange, why in (
+            (None, "it shows no certificate"),
+            (other, "its certificate is refused: unable to get local issuer certificate"),
+            (expired, "its certificate is refused: certificate has expired"),
+        ):
+            refused_and_told(server, url, authority, strange, why)
         lines = server.log.read_text()
         assert lines.count("GET /models 200 as=alice") == lines.count("200 as=bob") == 1
+
+
+def refused_and_told(
+    server: RunningServer, url: str, authority: Authority, cert: Path | None, why: str
+) -> None:
+    """Asks until the log says why, which it does once a second at most."""
+
+    def is_told() -> bool:
+        with client(url, authority, cert) as asking, pytest.raises(httpx.TransportError):
+            asking.get("/models")
+        return f"127.0.0.1 is cut off before HTTP: {why}" in server.log.read_text()
+
+    until(is_told)
 
 
 @pytest.mark.parametrize(

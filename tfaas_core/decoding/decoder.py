@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import logging
+import math
 import mmap
 import os
 import socket
@@ -14,8 +15,9 @@ from contextlib import suppress
 from struct import Struct as Layout
 from typing import TypeAlias, TypeVar
 
-from tfaas_core.decoding.serving import HEAD, MOST_MESSAGE_BYTES, MOST_SENT_BYTES, READY
+from tfaas_core.decoding.serving import HEAD, MOST_MESSAGE_BYTES, MOST_SENT_BYTES, PID
 from tfaas_core.errors import Unavailable
+from tfaas_core.system.stopped import LOOK_EVERY_S, Stopped
 
 OpenDecoder: TypeAlias = Callable[[str], Awaitable[tuple[socket.socket, int]]]
 """Has a decoder for a work started: its socket, and the descriptor that keeps it alive."""
@@ -38,14 +40,16 @@ class Decoder:
     """``leash``: the process is killed when that is closed. One thread at a time may ask."""
 
     def __init__(
-        self, sock: socket.socket, leash: int, shared_bytes: int, timeout_s: float
+        self, sock: socket.socket, leash: int, pid: int, shared_bytes: int, timeout_s: float
     ) -> None:
         """``timeout_s``: for an answer. Raises OSError; then both stay the caller's to close."""
         # By the kernel: Python would ask it twice each time.
         sock.setblocking(True)
-        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-            sock.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL.pack(int(timeout_s), 0))
+        for option, wait_s in ((socket.SO_RCVTIMEO, LOOK_EVERY_S), (socket.SO_SNDTIMEO, timeout_s)):
+            sock.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL.pack(int(wait_s), 0))
         self._sock = sock
+        self._pid = pid
+        self._looks = math.ceil(timeout_s / LOOK_EVERY_S)
         self._leash = leash
         shared = os.memfd_create("tfaas-decoder", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
@@ -59,17 +63,30 @@ class Decoder:
             os.close(shared)
 
     def ask(self, job: bytes, data: bytes) -> bytes:
-        """The answer to a job. Raises OSError if the process is gone, or takes too long."""
+        """The answer to a job.
+
+        Raises ConnectionError if the process is gone or was stopped, BlockingIOError if it takes
+        too long.
+        """
         head = HEAD.pack(len(job), len(data)) + job
         if len(data) <= MOST_SENT_BYTES:
             self._sock.send(head + data)
         else:
             self.shared[: len(data)] = data
             self._sock.send(head)
-        answer = self._sock.recv(MOST_MESSAGE_BYTES)
+        answer = self._received()
         if not answer:
             raise ConnectionError("it is gone")
         return answer
+
+    def _received(self) -> bytes:
+        stopped = Stopped()
+        for _ in range(self._looks - 1):
+            with suppress(BlockingIOError):
+                return self._sock.recv(MOST_MESSAGE_BYTES)
+            if stopped.for_long(self._pid):
+                raise ConnectionError("it is stopped")
+        return self._sock.recv(MOST_MESSAGE_BYTES)
 
     def shrink(self, used_bytes: int) -> None:
         """Gives back what ``used_bytes`` of shared memory take, if they are many."""
@@ -111,15 +128,17 @@ class Decoders:
         """What ``read`` makes of the answer while nobody else asks this decoder.
 
         ``place`` is how messages name what ``data`` is. A decoder that ends is no fault of what it
-        was given if somebody killed it: then another one is asked. Raises Unavailable if there is
-        no answer.
+        was given if somebody killed or stopped it: then another one is asked. Raises Unavailable
+        if there is no answer.
         """
         if threading.get_ident() == self._thread:
             raise RuntimeError("the event loop does not wait for decoders")
         try:
             return self._asked(self._taken(place), job, data, read)
         except ConnectionError:
-            _log.warning("the process that decoded %s ended; another one tries", place)
+            _log.warning(
+                "the process that decoded %s ended, or was stopped; another one tries", place
+            )
         except OSError as error:
             raise _lost(place, error) from None
         try:
@@ -168,9 +187,10 @@ class Decoders:
             sock, leash = await self._open(self._work)
             try:
                 sock.setblocking(False)
-                if await self._loop.sock_recv(sock, 1) != READY:
+                if not (told := await self._loop.sock_recv(sock, PID.size)):
                     raise ConnectionError("it ended before it began")
-                return Decoder(sock, leash, self._shared_bytes, self._timeout_s)
+                (pid,) = PID.unpack(told)
+                return Decoder(sock, leash, pid, self._shared_bytes, self._timeout_s)
             except BaseException:
                 sock.close()
                 os.close(leash)

@@ -21,8 +21,8 @@ MOST_SENT_BYTES = 1 << 15
 
 MOST_MESSAGE_BYTES = 1 << 16
 
-READY = b"\1"
-"""What a decoder says first."""
+PID = Layout("=I")
+"""What a decoder says first, before it has read anything: its process id."""
 
 Decoding: TypeAlias = Callable[[bytes, memoryview, mmap.mmap], bytes]
 """Answers a job about bytes, and may then write into the shared memory, where these may be."""
@@ -30,7 +30,7 @@ Decoding: TypeAlias = Callable[[bytes, memoryview, mmap.mmap], bytes]
 
 def do_jobs(sock: socket.socket, work: Decoding) -> None:
     """Does jobs until the other side is gone. ``sock`` keeps messages apart."""
-    sock.sendall(READY)
+    sock.sendall(PID.pack(os.getpid()))
     _, (descriptor,), _, _ = socket.recv_fds(sock, 1, 1)
     shared = mmap.mmap(descriptor, 0)
     os.close(descriptor)

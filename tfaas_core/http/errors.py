@@ -8,7 +8,6 @@ from sanic.request import Request as SanicRequest
 
 from tfaas_core.errors import BadBody, HttpRefused, TfaasError, TooLarge, Unavailable
 from tfaas_core.fields import Headers
-from tfaas_core.http.grammar import MAX_HEAD_BYTES
 from tfaas_core.http.request import HttpRequest, client_of
 from tfaas_core.http.safe_headers import safe_headers
 from tfaas_core.route import Head
@@ -54,8 +53,8 @@ def _unread(request: SanicRequest) -> HttpRequest:
 def too_large(max_body_bytes: int) -> TfaasError:
     """What a client is told who sends, or says to send, more than is taken."""
     return TooLarge(
-        f"the request's header exceeds {MAX_HEAD_BYTES} bytes or its body {max_body_bytes} bytes "
-        "(server.max_body_bytes, limits.max_bytes_in_flight)",
+        f"the request's body is longer than {max_body_bytes} bytes (server.max_body_bytes, "
+        "limits.max_bytes_in_flight)",
         expected=max_body_bytes,
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from sanic.exceptions import BadRequest, PayloadTooLarge, RequestTimeout
+from sanic.exceptions import BadRequest, PayloadTooLarge, RequestTimeout, SanicException
 from sanic.http import Stage
 from sanic.http.http1 import HTTP_CONTINUE, Http
 
@@ -17,6 +17,12 @@ from tfaas_core.http.pace import Arrival, TooSlow
 
 _END = b"\r\n\r\n"
 _CHUNKED = "chunked"
+
+
+class HeadTooLongError(SanicException):
+    """The first line of a request and its headers are more than is read."""
+
+    status_code = 431
 
 
 class StrictHttp(Http):
@@ -32,7 +38,7 @@ class StrictHttp(Http):
         self._receive_more = self._receive
 
     async def http1_request_header(self) -> None:
-        """Raises BadRequest, PayloadTooLarge, RequestTimeout and ExpectationFailed."""
+        """Raises BadRequest, HeadTooLongError, RequestTimeout and ExpectationFailed."""
         self._arrival = Arrival(self.protocol.app.ctx.least_pace)
         try:
             await self._check_head()
@@ -48,20 +54,27 @@ class StrictHttp(Http):
             del self.recv_buffer[:2]
 
     async def _check_head(self) -> None:
-        """Waits until the head is there, unless it is too long, which Sanic finds out."""
+        """Waits until the head is there. Raises Malformed, or HeadTooLongError."""
         buffer, seen = self.recv_buffer, 0
         await self._skip_empty_line()
         while (end := buffer.find(_END, max(seen - 3, 0))) < 0:
             check_part(buffer, seen, len(buffer))
             seen = len(buffer)
             if seen > self.HEADER_MAX_SIZE + len(_END):
-                return
+                raise self._too_long()
             await self._receive_more()
         check_part(buffer, seen, end)
-        if end < self.HEADER_MAX_SIZE:
-            head = bytes(buffer[:end])
-            if (checked := checked_head(head)) != head:
-                buffer[:end] = checked
+        if end >= self.HEADER_MAX_SIZE:
+            raise self._too_long()
+        head = bytes(buffer[:end])
+        if (checked := checked_head(head)) != head:
+            buffer[:end] = checked
+
+    def _too_long(self) -> HeadTooLongError:
+        most = self.HEADER_MAX_SIZE
+        return HeadTooLongError(
+            f"the first line of the request and its headers are longer than {most} bytes"
+        )
 
     async def _skip_empty_line(self) -> None:
         """Old clients send one behind a body."""

@@ -9,6 +9,7 @@ import time
 
 from tfaas_core.host import Host
 from tfaas_core.http.app import create_app
+from tfaas_core.http.handshakes import watch_handshakes
 from tfaas_core.http.protocol import TfaasProtocol
 from tfaas_core.http.sanic_parts import SanicServer
 from tfaas_core.routing.side import Side
@@ -35,6 +36,8 @@ class HttpServer:
 
     async def start(self) -> None:
         """Begins to accept connections."""
+        if self._tls is not None:
+            watch_handshakes(self._tls, asyncio.get_running_loop())
         self._server = await SanicServer.start(self._app, self._listener, TfaasProtocol, self._tls)
 
     @property

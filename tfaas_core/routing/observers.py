@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from tfaas_core.errors import QueueFull, UnknownModel
+from tfaas_core.errors import DamagedFile, QueueFull, UnknownModel
 from tfaas_core.events import (
     ModelCrashed,
     ModelEvent,
@@ -33,7 +33,8 @@ _METHODS: dict[type[ModelEvent], str] = {
     ModelCrashed: "crashed",
 }
 
-_REFUSALS = frozenset((401, 403, 408, 413, 429, 507))
+_REFUSALS = frozenset((401, 403, 408, 413, 429, 431, 507))
+_REFUSALS_BY_CODE = frozenset((DamagedFile.code, QueueFull.code))
 _CHANGES = frozenset(("upload", "delete", "admin"))
 """Rights that take more than looking or asking."""
 
@@ -162,7 +163,7 @@ class RouteObservers:
         if (
             is_refused
             or status in _REFUSALS
-            or (status == 503 and _code(response) == QueueFull.code)
+            or (status == 503 and _code(response) in _REFUSALS_BY_CODE)
         ):
             return self._auditors != ()
         right = self._right or ("read" if request.method in ("GET", "HEAD") else "admin")
@@ -237,5 +238,5 @@ def _code(response: Response) -> str:
         return ""
     try:
         return msgspec.json.decode(response.body, type=_Error).code
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return ""

@@ -109,7 +109,8 @@ def _read(file: Path) -> Iterator[Reserved]:
         if _locks(descriptor):
             file.unlink(missing_ok=True)
             return
-        with suppress(msgspec.DecodeError):  # the disk had no room for what it was to say
+        # The disk had no room for what it was to say, or lost it.
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):
             yield msgspec.json.decode(os.read(descriptor, _MOST_BYTES), type=Reserved)
     finally:
         os.close(descriptor)

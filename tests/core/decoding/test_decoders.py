@@ -145,6 +145,15 @@ async def test_however_many_idle_ones_were_killed_nobody_notices() -> None:
 
 
 @in_event_loop
+async def test_one_that_stays_stopped_is_replaced_and_its_picture_is_decoded_by_another() -> None:
+    async with decoding() as (server, decoders):
+        (stopped,) = processes(server)
+        stopped.suspend()
+        assert await ask(decoders, "copy", b"abc") == "3"
+        await asyncio.to_thread(until, lambda: not stopped.is_running())
+
+
+@in_event_loop
 async def test_while_one_is_stopped_the_event_loop_goes_on_and_others_decode() -> None:
     async with decoding() as (server, decoders):
         (stopped,) = processes(server)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.core.http.served import SANICS, Connection, Served, request, serve
 from tests.core.http.variants import ALLOWED, FORBIDDEN, PAIRS
-from tfaas_core.http.grammar import Chunks, Malformed
+from tfaas_core.http.grammar import MAX_HEAD_BYTES, Chunks, Malformed
 from tfaas_core.route import Request, Response
 from tfaas_core.testing.tries import tries
 
@@ -120,3 +120,18 @@ def test_what_was_refused_stays_refused() -> None:
     for _ in range(2):
         with pytest.raises(Malformed):
             chunks.take(buffer)
+
+
+@pytest.mark.parametrize("end", [b"\r\n\r\n", b""], ids=["whole", "endless"])
+@pytest.mark.parametrize("headers", [(), SANICS], ids=["express", "Sanic's"])
+def test_a_head_that_is_too_long_is_a_431(headers: tuple[str, ...], end: bytes) -> None:
+    async def speak(served: Served) -> None:
+        connection = await served.connect()
+        head = request("echo", b"", *headers).removesuffix(b"\r\n\r\n")
+        connection.writer.write(head + b"\r\nA: " + b"x" * MAX_HEAD_BYTES + end)
+        answer = await connection.reader.read()
+        assert answer.startswith(b"HTTP/1.1 431 "), answer
+        assert b"its headers are longer than 16384 bytes" in answer
+        assert b"\r\nconnection: close\r\n" in answer
+
+    serve({"echo": echo}, speak)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tfaas_core.errors import (
+    DamagedFile,
     DoesNotFit,
     Forbidden,
     HttpRefused,
@@ -161,6 +162,7 @@ def test_the_log_of_a_bug_has_the_id(caplog: pytest.LogCaptureFixture) -> None:
         (Forbidden("no"), True),
         (TooLarge("no"), True),
         (QueueFull("no"), True),
+        (DamagedFile("no"), True),
         (HttpRefused("too slow", 408), True),
         (Unavailable("no"), False),
         (DoesNotFit("no"), False),

@@ -16,6 +16,7 @@ from tfaas_backends.storages.filesystem.root import lacks
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.local_disk.disk import was_made_here
 from tfaas_core.models.model import ModelVersion, is_name
+from tfaas_core.models.record_text import record_value
 from tfaas_core.models.versions import Model, Pointers
 from tfaas_core.regular_file import UnfitFileError, read_regular
 
@@ -100,10 +101,10 @@ class FilesystemModels:
         """What was decided of ``name``: nothing, if nobody has."""
         file = self._root / name / POINTERS
         try:
-            return msgspec.json.decode(read_regular(file, _MOST_BYTES), type=Decided)
+            return record_value(read_regular(file, _MOST_BYTES), Decided)
         except FileNotFoundError:
             return Decided()
-        except (msgspec.DecodeError, RecursionError, UnfitFileError) as error:
+        except (msgspec.DecodeError, UnfitFileError) as error:
             self.warn_once(f"{name}/{POINTERS}", f"{file} cannot be read: {_why(error)}")
             return Decided()
 
@@ -191,12 +192,11 @@ class FilesystemModels:
         """
         folder = self._root / name / str(number)
         try:
-            content = read_regular(folder / RECORD, _MOST_BYTES)
-            record = msgspec.json.decode(content, type=ModelVersion)
+            record = record_value(read_regular(folder / RECORD, _MOST_BYTES), ModelVersion)
         except FileNotFoundError:
             os.stat(folder)
             return None
-        except (msgspec.DecodeError, RecursionError, UnfitFileError) as error:
+        except (msgspec.DecodeError, UnfitFileError) as error:
             self.warn_once(f"{name}/{number}", f"{folder / RECORD} is not a record: {_why(error)}")
             return None
         if (record.name, record.version) != (name, number):

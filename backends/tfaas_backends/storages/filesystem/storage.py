@@ -47,6 +47,7 @@ from tfaas_core.local_disk.disk import (
 from tfaas_core.local_disk.staging import StagingArea
 from tfaas_core.models.checksum import is_whole
 from tfaas_core.models.model import ModelVersion, check_name, is_name
+from tfaas_core.models.record_text import record_text, record_value
 from tfaas_core.models.versions import Model, Pointers
 from tfaas_core.regular_file import UnfitFileError, read_regular
 from tfaas_core.storage import (
@@ -236,7 +237,7 @@ class FilesystemStorage(Storage):
         with self._told("reading which model is the default"):
             try:
                 content = read_regular(file, _DEFAULT_BYTES)
-                return msgspec.json.decode(content, type=DefaultChoice)
+                return record_value(content, DefaultChoice)
             except FileNotFoundError:
                 # There is none, unless it came just now; then it will be told of.
                 lacks(self._root, DEFAULT)
@@ -248,7 +249,7 @@ class FilesystemStorage(Storage):
     def choose_default(self, choice: DefaultChoice) -> None:
         with self._told("storing which model is the default"):
             check_writable(self._root)
-            self._staging.write_whole(self._root / DEFAULT, msgspec.json.encode(choice))
+            self._staging.write_whole(self._root / DEFAULT, record_text(choice))
             self._revision.touch()
 
     def artifact(self, version: ModelVersion) -> Path:
@@ -280,12 +281,11 @@ class FilesystemStorage(Storage):
         return disk_errors(doing, self._root)
 
     def _write_pointers(self, name: str, decided: Decided) -> None:
-        content = msgspec.json.encode(decided)
-        self._staging.write_whole(self._root / name / POINTERS, content)
+        self._staging.write_whole(self._root / name / POINTERS, record_text(decided))
 
 
 def _encoded(record: ModelVersion) -> bytes:
     try:
-        return msgspec.json.encode(record)
+        return record_text(record)
     except RecursionError:
         raise DoesNotFit("params is nested too deeply to be stored", field="params") from None

@@ -22,6 +22,7 @@ from tfaas_backends.storages.sql.files import Batches, remove_pending, write_fil
 from tfaas_backends.storages.sql.tables import models, state, versions
 from tfaas_core.errors import Busy, DamagedFile, DoesNotFit, TfaasError
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.models.record_text import record_text, record_value
 from tfaas_core.models.versions import Pointers
 
 _log = logging.getLogger("tfaas.storage")
@@ -165,13 +166,13 @@ class Changes:
         mine = select(models.c.pointers).where(models.c.name == self._name)
         text: Any = self._connection.scalar(mine)
         try:
-            pointers = msgspec.json.decode(text or "{}", type=Pointers)
-        except (msgspec.DecodeError, RecursionError):  # as reading it has logged
+            pointers = record_value(text or "{}", Pointers)
+        except msgspec.DecodeError:  # as reading it has logged
             pointers = Pointers()
         return pointers.among(numbers)
 
     def _put(self, pointers: Pointers, revision: int, highest: int) -> None:
-        text = msgspec.json.encode(pointers).decode()
+        text = record_text(pointers).decode()
         values = {"pointers": text, "revision": revision, "highest": highest}
         mine = models.c.name == self._name
         if self._connection.execute(update(models).where(mine).values(values)).rowcount == 0:
@@ -180,6 +181,6 @@ class Changes:
 
 def _encoded(record: ModelVersion) -> str:
     try:
-        return msgspec.json.encode(record).decode()
+        return record_text(record).decode()
     except RecursionError:
         raise DoesNotFit("params is nested too deeply to be stored", field="params") from None

@@ -11,6 +11,7 @@ from tfaas_backends.storages.sql.files import BrokenFile, read_files
 from tfaas_backends.storages.sql.tables import versions
 from tfaas_core.errors import DamagedFile
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.models.record_text import record_value
 from tfaas_core.storage import removed
 
 
@@ -45,7 +46,7 @@ def id_of(connection: Connection, version: ModelVersion) -> int:
 def _is_of(text: str, version: ModelVersion) -> bool:
     """Whether this is its record, and not of a later version that got the same number."""
     try:
-        record = msgspec.json.decode(text, type=ModelVersion)
-    except (msgspec.DecodeError, RecursionError):
+        record = record_value(text, ModelVersion)
+    except msgspec.DecodeError:
         return False
     return (record.key, record.checksum) == (version.key, version.checksum)

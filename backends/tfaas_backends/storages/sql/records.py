@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, Row, Select, bindparam, select
@@ -13,12 +13,16 @@ from sqlalchemy import Connection, Row, Select, bindparam, select
 from tfaas_backends.storages.sql.database import Database, transaction
 from tfaas_backends.storages.sql.tables import models, state, versions
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.models.record_text import record_value
 from tfaas_core.models.versions import Model, Pointers
 
 _FEW = 500
 """Changed models that are asked for by name, and not all at once."""
 
 _log = logging.getLogger("tfaas.storage")
+
+
+_T = TypeVar("_T")
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -101,21 +105,17 @@ class Records:
         return found
 
     def _model(self, name: str, rows: Sequence[Row[Any]]) -> Model | None:
-        pointers = self._decoded(name, rows[0].pointers, _POINTERS) or Pointers()
-        records = (self._decoded(name, row.record, _RECORD) for row in rows)
-        there = [record for record in records if record is not None]
+        pointers = self._decoded(name, rows[0].pointers, Pointers) or Pointers()
+        records = (self._decoded(name, row.record, ModelVersion) for row in rows)
+        there = [record for record in records if record is not None and record.name == name]
         return Model.of(there, pointers) if there else None
 
-    def _decoded(self, name: str, text: str, decode: Callable[[str], Any]) -> Any:
+    def _decoded(self, name: str, text: str, kind: type[_T]) -> _T | None:
         try:
-            return decode(text)
-        except (msgspec.DecodeError, RecursionError) as error:
+            return record_value(text, kind)
+        except msgspec.DecodeError as error:
             message = f"a record of model {name!r} in the database is broken: {error}"
             if message not in self._warned:
                 self._warned.add(message)
                 self._warn(message)
             return None
-
-
-_POINTERS: Callable[[str], Pointers] = msgspec.json.Decoder(Pointers).decode
-_RECORD: Callable[[str], ModelVersion] = msgspec.json.Decoder(ModelVersion).decode

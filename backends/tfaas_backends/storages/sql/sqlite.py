@@ -52,6 +52,8 @@ class Sqlite(Database):
         # mode=rw: if the file was taken away, no empty one takes its place.
         uri = f"file:{quote(str(self._file))}?mode=rw"
         connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_S, check_same_thread=False)
+        # A text that lost a byte breaks its own record, and not the list of all of them.
+        connection.text_factory = _text
         connection.execute("PRAGMA synchronous = EXTRA")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA secure_delete = OFF")  # it makes removal need room
@@ -179,3 +181,7 @@ def _try_lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _text(content: bytes) -> str:
+    return content.decode("utf-8", "surrogateescape")

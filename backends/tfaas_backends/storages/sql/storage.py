@@ -25,6 +25,7 @@ from tfaas_backends.storages.sql.tables import state, versions
 from tfaas_core.errors import Busy, ConfigError, StorageUnavailable, TfaasError
 from tfaas_core.local_disk.artifact_cache import ArtifactCache, clear_but_model
 from tfaas_core.models.model import ModelVersion, check_name, is_name
+from tfaas_core.models.record_text import record_text, record_value
 from tfaas_core.models.versions import Model, Pointers
 from tfaas_core.storage import Claim, DefaultChoice, Migrations, Storage, disk_errors
 
@@ -221,13 +222,13 @@ class SqlStorage(Storage):
         with self._connected("reading which model is the default") as connection:
             text = connection.scalar(select(state.c.default_choice))
         try:
-            return msgspec.json.decode(text, type=DefaultChoice) if text else None
+            return record_value(text, DefaultChoice) if text else None
         except msgspec.DecodeError as error:
             _log.warning("the default model in the database cannot be read: %s", error)
             return None
 
     def choose_default(self, choice: DefaultChoice) -> None:
-        text = msgspec.json.encode(choice).decode()
+        text = record_text(choice).decode()
         with self._connected("storing which model is the default") as connection:
             self._check_changeable(connection)
             with change(self._database, connection):

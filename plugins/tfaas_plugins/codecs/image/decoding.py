@@ -141,7 +141,7 @@ def _read(picture: Picture, wish: Wish, answer: bytes, decoder: Decoder) -> Deco
     place = picture.sent.place
     try:
         told = _to_answer(answer)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         told = _Answer()
     with told_of(place, picture.format):
         if told.damage is not None:
