@@ -191,7 +191,9 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
-        name = transport.get_extra_info("peername")
+        if (name := transport.get_extra_info("peername")) is None:  # it has gone already
+            self.cut()
+            return
         subject = subject_of(transport.get_extra_info("peercert"))
         self.client = ClientAddress(name[0], name[1], subject)
         loop = asyncio.get_running_loop()

@@ -10,17 +10,21 @@ from __future__ import annotations
 _PREFACE_BYTES = 24
 _HEAD_BYTES = 9
 _SETTINGS = 4
+_MOST_BYTES = 1 << 17
+"""So much is looked at. Nobody can send twice the first window without having heard the server."""
+
 _ACKNOWLEDGED = 1
 ACKNOWLEDGEMENT = bytes((0, 0, 0, _SETTINGS, _ACKNOWLEDGED, 0, 0, 0, 0))
 """The frame that says so."""
 
 
 class Opening:
-    """What a client sends until it has acknowledged the server's settings, or forever."""
+    """What a client sends until it has acknowledged the server's settings, or too much."""
 
     def __init__(self) -> None:
         self.is_over = False
         """What comes now may go by unseen."""
+        self._left_bytes = _MOST_BYTES
         self._head = b""
         self._unseen_bytes = _PREFACE_BYTES
         self._are_settings = False
@@ -29,7 +33,10 @@ class Opening:
     def passed(self, data: bytes) -> bytes:
         """What the library is to get of what has come; the server has sent its settings before."""
         passed, at = [], 0
-        while at < len(data) and not self.is_over:
+        # Frames can be as short as their heads, and these are looked at one by one.
+        end = min(len(data), self._left_bytes)
+        self._left_bytes -= end
+        while at < len(data) and (at < end or self._head) and not self.is_over:
             if self._unseen_bytes:
                 piece = data[at : at + self._unseen_bytes]
                 self._unseen_bytes -= len(piece)
@@ -38,6 +45,8 @@ class Opening:
                 self._head += piece
             at += len(piece)
             passed.append(self._of(piece))
+        if not self._left_bytes and not self._head:
+            self.is_over = True
         return b"".join((*passed, data[at:]))
 
     def _of(self, piece: bytes) -> bytes:

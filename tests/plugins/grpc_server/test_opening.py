@@ -57,3 +57,13 @@ def test_what_is_wrong_is_left_to_the_library(sent: bytes) -> None:
     passed = Opening().passed(sent)
     told = OURS + ACKNOWLEDGEMENT
     assert passed.replace(told, OURS) == sent.replace(told, OURS)
+
+
+@pytest.mark.parametrize("size", [1000, 4096, 1 << 18])
+def test_of_a_client_that_acknowledges_nothing_so_much_is_looked_at(size: int) -> None:
+    sent = PREFACE + OURS + frame(HEADERS, b"") * 40_000
+    opening = Opening()
+    pieces = [sent[at : at + size] for at in range(0, len(sent), size)]
+    passed = b"".join(map(opening.passed, pieces))
+    assert opening.is_over
+    assert passed == sent.replace(OURS, OURS + ACKNOWLEDGEMENT, 1)
