@@ -34,8 +34,9 @@ class Listener(msgspec.Struct, frozen=True):
 
     reuse_port: bool = False
     """The socket does not listen, and has SO_REUSEPORT: it only keeps the port, and each worker
-    listens there with a socket of its own that has it, too. For libraries that take no socket, like
-    gRPC. Those end their sockets themselves at a stop."""
+    listens there with a socket of its own that has it, too. For connections that last, like
+    gRPC's: so the system spreads them over the workers; and for libraries that take no socket. Each
+    ends its sockets itself at a stop."""
 
     keys: str = ""
     """The keys of the configuration that say where it listens, for messages."""

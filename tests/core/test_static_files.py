@@ -3,67 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import os
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.core.http.served import RoutesHost, Served, serve_host
+from tests.core.http.served import Served, serve_host
 from tests.core.plugins.sources import InstallPlugin, at_rest
+from tests.core.served_files import FilesHost, Get, with_files
 from tfaas_core import static_files
 from tfaas_core.config import load_config
 from tfaas_core.errors import PluginError
-from tfaas_core.routing.seam import SealedRoute, sealed
 from tfaas_core.static_files import StaticFiles
-
-
-class FilesHost(RoutesHost):
-    """Serves a folder below a path."""
-
-    def __init__(self, path: str, folder: Path, *settings: str) -> None:
-        super().__init__({}, *settings)
-        self._files = StaticFiles(path, folder)
-
-    def routes(self) -> list[SealedRoute]:
-        return [sealed(route) for route in self._files]
-
-
-class Answer:
-    """An answer, taken apart; the names of the headers are in lower case."""
-
-    def __init__(self, head: bytes, body: bytes) -> None:
-        first, *lines = head.decode().strip().split("\r\n")
-        self.status = int(first.split()[1])
-        pairs = (line.split(": ", 1) for line in lines)
-        self.headers = {name.lower(): value for name, value in pairs}
-        self.body = body
-
-
-Get = Callable[..., Awaitable[Answer]]
-
-
-def with_files(folder: Path, test: Callable[[Get], Awaitable[None]], path: str = "/ui") -> None:
-    """Runs ``test`` with a client that sends targets as they are, over one connection."""
-
-    async def beside(served: Served) -> None:
-        connection = await served.connect()
-
-        async def get(target: str, *headers: str, method: str = "GET") -> Answer:
-            lines = [f"{method} {target} HTTP/1.1", "Host: tfaas", *headers, "\r\n"]
-            connection.writer.write("\r\n".join(lines).encode())
-            head = await connection.reader.readuntil(b"\r\n\r\n")
-            answer = Answer(head, b"")
-            if method != "HEAD" and answer.status != 304:
-                length = int(answer.headers["content-length"])
-                answer.body = await connection.reader.readexactly(length)
-            return answer
-
-        await test(get)
-
-    serve_host(FilesHost(path, folder), beside)
 
 
 @pytest.fixture
@@ -174,68 +126,6 @@ def test_what_has_not_changed_is_not_sent_again(folder: Path) -> None:
             (folder / name).write_text("changed")
             answer = await get(f"/ui/{name}", f"If-None-Match: {tag}")
             assert (answer.status, answer.body) == (200, b"changed")
-
-    with_files(folder, test)
-
-
-def test_texts_are_sent_by_gzip_to_whoever_takes_it(folder: Path) -> None:
-    text = "<p>hello " * 500
-    taking = ("gzip", "br, GZip;q=0.5", "*", "deflate, *;q=0.1", "gzip, deflate, br, zstd")
-    refusing = ("", "br", "identity", "gzip;q=0", "*;q=0", "*, gzip;q=0", "gzip;q=x", "gzipped")
-
-    async def test(get: Get) -> None:
-        for name in ("index.html", "app.js", "s.css", "d.json", "v.svg"):
-            (folder / name).write_text(text)
-            plain = await get(f"/ui/{name}")
-            for accepted in taking:
-                for _turn in range(2):
-                    answer = await get(f"/ui/{name}", f"Accept-Encoding: {accepted}")
-                    assert answer.headers["content-encoding"] == "gzip", accepted
-                    assert gzip.decompress(answer.body).decode() == text
-                    assert len(answer.body) < len(text) / 10
-                    same = {*plain.headers} - {"content-length"}
-                    assert {k: answer.headers[k] for k in same} == {
-                        k: plain.headers[k] for k in same
-                    }
-            for accepted in refusing:
-                answer = await get(f"/ui/{name}", f"Accept-Encoding: {accepted}")
-                assert "content-encoding" not in answer.headers, accepted
-                assert answer.body.decode() == text
-            assert plain.headers["vary"] == "Accept-Encoding"
-        both = await get("/ui/app.js", "Accept-Encoding: br", "Accept-Encoding: gzip")
-        assert both.headers["content-encoding"] == "gzip"
-
-    with_files(folder, test)
-
-
-def test_what_gzip_would_not_shorten_is_sent_as_it_is(folder: Path) -> None:
-    (folder / "noise.txt").write_bytes(os.urandom(5000))
-    (folder / "p.png").write_bytes(bytes(5000))
-    (folder / "a.tar.gz").write_bytes(bytes(5000))
-
-    async def test(get: Get) -> None:
-        for name in ("noise.txt", "p.png", "a.tar.gz", "app.js", "large.bin"):
-            answer = await get(f"/ui/{name}", "Accept-Encoding: gzip")
-            assert "content-encoding" not in answer.headers, name
-            assert answer.body == (folder / name).read_bytes()
-            is_text = name.endswith((".txt", ".js"))
-            assert ("vary" in answer.headers) == is_text
-
-    with_files(folder, test)
-
-
-def test_what_was_compressed_is_known_again_and_new_once_it_changes(folder: Path) -> None:
-    async def test(get: Get) -> None:
-        for text in ("one " * 1000, "two " * 2000):
-            (folder / "app.js").write_text(text)
-            packed = await get("/ui/app.js", "Accept-Encoding: gzip")
-            assert gzip.decompress(packed.body).decode() == text
-            for accepted in ("gzip", "identity"):
-                known = (f"If-None-Match: {packed.headers['etag']}", f"Accept-Encoding: {accepted}")
-                answer = await get("/ui/app.js", *known)
-                assert (answer.status, answer.headers["vary"]) == (304, "Accept-Encoding")
-            head = await get("/ui/app.js", "Accept-Encoding: gzip", method="HEAD")
-            assert head.headers == packed.headers
 
     with_files(folder, test)
 

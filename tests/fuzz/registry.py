@@ -55,6 +55,7 @@ TARGETS = (
     Target("http_head"),
     Target("http_chunks"),
     Target("http_lanes"),
+    Target("grpc_opening"),
     Target("tls"),
     Target("asking"),
     Target("config", (_CORE, _PLUGINS, "tomllib"), _IN_THREADS_S),

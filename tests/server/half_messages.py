@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-_DATA, _HEADERS, _RESET, _SETTINGS, _PING, _WINDOW_UPDATE = 0, 1, 3, 4, 6, 8
+_DATA, _HEADERS, _RESET, _SETTINGS, _PING, _WINDOW_UPDATE, _CONTINUATION = 0, 1, 3, 4, 6, 8, 9
 _ACK = END_HEADERS = 4
 _FRAME_BYTES = 16_384
 _WINDOW = 65_535
@@ -99,9 +99,18 @@ def call_frames(
     head = b"".join(_literal(name, value) for name, value in fields.items())
     head += packed
     sent = struct.pack(">BI", 0, len(message)) + message
-    pieces = [sent[at : at + _FRAME_BYTES] for at in range(0, len(sent), _FRAME_BYTES)]
-    ended = [_frame(_DATA, int(at == len(pieces) - 1), stream, p) for at, p in enumerate(pieces)]
-    return _frame(_HEADERS, END_HEADERS, stream, head) + b"".join(ended)
+    return _frames(_HEADERS, _CONTINUATION, END_HEADERS, stream, head) + _frames(
+        _DATA, _DATA, 1, stream, sent
+    )
+
+
+def _frames(first: int, other: int, last_flag: int, stream: int, payload: bytes) -> bytes:
+    """As many as it takes; the last one has a flag."""
+    pieces = [payload[at : at + _FRAME_BYTES] for at in range(0, len(payload), _FRAME_BYTES)]
+    return b"".join(
+        _frame(other if at else first, last_flag * (at == len(pieces) - 1), stream, piece)
+        for at, piece in enumerate(pieces)
+    )
 
 
 @contextmanager

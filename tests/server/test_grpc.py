@@ -255,10 +255,10 @@ def test_a_client_that_takes_nothing_is_cut_and_holds_up_nobody(
     assert next(answers)
     begin_s = time.monotonic()
     with channel_to(server) as other:
-        while time.monotonic() - begin_s < 3:
+        while answers.is_active():
             assert sums(called(other, INFER, infer_message("vk", ROW))) == [6.0]
-    with pytest.raises(grpc.RpcError, match=r"took no answer for 2 s \(limits.pace_window_s\)"):
-        list(answers)
+            assert time.monotonic() < begin_s + 30
+    assert answers.code() is grpc.StatusCode.UNAVAILABLE
 
 
 class Conversation:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +53,49 @@ def test_what_clients_send_wrong_fills_no_log(server: RunningServer) -> None:
 def test_a_call_has_few_fields_of_metadata(server: RunningServer) -> None:
     # The first has its place in HPACK's table, where a byte is each of the others.
     packed = b"\x40\x01a\x01b" + b"\xbe" * 100
-    with closing(opened(address(server))) as sock:
-        for number, path in enumerate((LIVE, method("ModelStreamInfer"))):
-            sock.sendall(call_frames(2 * number + 1, path.encode(), b"", packed=packed))
+    for path in (LIVE, method("ModelStreamInfer")):
+        with closing(opened(address(server))) as sock:
+            sock.sendall(call_frames(1, path.encode(), b"", packed=packed))
             assert heard(sock, b"100 are the most")
+            assert is_ended(sock)
     with channel_to(server) as channel:
         metadata = [("a", "b")] * 90
         assert called(channel, LIVE, metadata=metadata)
+
+
+def test_a_long_head_holds_up_nobody_though_its_client_acknowledged_no_limit(
+    server: RunningServer,
+) -> None:
+    (worker,) = server.workers()
+    before = worker.memory_info().rss
+    with channel_to(server) as channel:
+        for _ in range(10):
+            with closing(opened(address(server))) as sock:
+                head = b"\x40\x01a\x01b" + b"\xbe" * 480_000
+                sock.sendall(call_frames(1, LIVE.encode(), b"", packed=head))
+                assert heard(sock, b"grpc-status")
+                assert called(channel, LIVE)
+    # Each would be some 30 MB, and a second of computing.
+    assert worker.memory_info().rss < before + 50 * MB
+
+
+def test_a_flood_of_fields_does_not_fill_the_memory(tmp_path: Path) -> None:
+    with fake_server(tmp_path, PORT, ONE, f"limits.max_bytes_in_flight={100 * MB}") as server:
+        (worker,) = server.workers()
+        before = worker.memory_info().rss
+        calls = b"".join(
+            call_frames(2 * number + 1, LIVE.encode(), b"", packed=b"\x00\x01a\x01b" * 3000)
+            for number in range(1000)
+        )
+        with ExitStack() as open_ones:
+            for _ in range(8):
+                sock = open_ones.enter_context(closing(opened(address(server))))
+                sock.settimeout(0.5)
+                with suppress(OSError):
+                    sock.sendall(calls)
+            with channel_to(server) as channel:
+                until(lambda: is_answered(channel, b"", LIVE))
+            assert worker.memory_info().rss < before + 400 * MB
 
 
 def test_answers_that_nobody_takes_have_the_room_of_messages(tmp_path: Path) -> None:
@@ -74,6 +110,24 @@ def test_answers_that_nobody_takes_have_the_room_of_messages(tmp_path: Path) -> 
             assert heard(sock, b"max_bytes_in_flight")
         with channel_to(server) as channel:
             until(lambda: is_answered(channel, message))
+
+
+@pytest.mark.parametrize("name", ["ModelInfer", "ModelStreamInfer"])
+def test_a_thousand_answers_that_nobody_takes_give_their_room_back(
+    tmp_path: Path, name: str
+) -> None:
+    room = f"limits.max_bytes_in_flight={25 * MB}"
+    message = infer_message("vk", ROW, id="x" * 20_000)
+    path = method(name).encode()
+    with fake_server(tmp_path, PORT, ONE, room, "limits.pace_window_s=2") as server:
+        assert server.upload("vk", b"sum").status_code == 200
+        with closing(opened(address(server), window=0)) as silent:
+            for number in range(1000):
+                silent.sendall(call_frames(2 * number + 1, path, message))
+            assert is_ended(silent)
+        with channel_to(server) as channel:
+            until(lambda: is_answered(channel, message))
+        assert "took too little of their answers" in server.log.read_text()
 
 
 def test_calls_whose_answers_nobody_takes_are_calls_still(tmp_path: Path) -> None:
@@ -94,6 +148,15 @@ def heard(sock: socket.socket, what: bytes) -> bytes:
         assert piece, came[-500:]
         came += piece
     return came
+
+
+def is_ended(sock: socket.socket) -> bool:
+    try:
+        while sock.recv(65_536):
+            continue
+    except ConnectionResetError:
+        pass
+    return True
 
 
 def is_answered(channel: Any, message: bytes, path: str = INFER) -> bool:

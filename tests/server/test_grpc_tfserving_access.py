@@ -148,6 +148,10 @@ def test_a_call_that_is_cancelled_frees_its_place(
 
 
 def reload(channel: grpc.Channel, *models: dict[str, Any], who: Any = ALICE) -> int:
+    return int(reloaded(channel, *models, who=who).error_code)
+
+
+def reloaded(channel: grpc.Channel, *models: dict[str, Any], who: Any = ALICE) -> Any:
     request = message_class(f"{OF}.ReloadConfigRequest")()
     request.config.model_config_list.SetInParent()
     for model in models:
@@ -155,7 +159,7 @@ def reload(channel: grpc.Channel, *models: dict[str, Any], who: Any = ALICE) -> 
     answer = call(channel, "ModelService/HandleReloadConfigRequest", request, who=who)
     told = message_class(f"{OF}.ReloadConfigResponse").FromString(answer)
     assert told.HasField("status")
-    return int(told.status.error_code)
+    return told.status
 
 
 @pytest.fixture
@@ -182,12 +186,30 @@ def test_the_models_of_a_list_are_served_and_no_others(
     assert list(predict(channel, "other").outputs["sum"].float_val) == [6]
 
 
+def specific(*versions: int) -> dict[str, Any]:
+    return {"specific": {"versions": versions}}
+
+
+@pytest.mark.usefixtures("all_served")
+@pytest.mark.parametrize(
+    ("policy", "told"), [(specific(1), "model_version_policy"), ({"all": {}}, ""), ({}, "")]
+)
+def test_a_policy_of_versions_is_not_passed_over_in_silence(
+    channel: grpc.Channel, policy: dict[str, Any], told: str
+) -> None:
+    status = reloaded(channel, {"name": "vk", "model_version_policy": policy})
+    assert status.error_code == 0
+    assert told in status.error_message
+    assert bool(told) == bool(status.error_message)
+
+
 @pytest.mark.parametrize(
     ("models", "told"),
     [
         ([{"name": "nobody", "base_path": "/etc"}], "model 'nobody' is not stored here"),
         ([{"name": "vk"}, {"name": "vk"}], "is in the list twice"),
         ([{"name": "vk", "version_labels": {"stable": 7}}], "has no version 7"),
+        ([{"name": "vk", "model_version_policy": specific(1, 8)}], "has no version 8"),
         ([{"name": "vk", "version_labels": {"a/b": 1}}], "label"),
         ([{}], "model '' is not stored here"),
     ],

@@ -39,9 +39,9 @@ def test_tls_is_of_the_same_files_and_changes_with_them(tmp_path: Path) -> None:
         assert not answers_over_tls(server, authority)
 
 
-def answers_over_tls(server: RunningServer, authority: Authority) -> bool:
+def answers_over_tls(server: RunningServer, authority: Authority, cert: Path | None = None) -> bool:
     pool = [("grpc.use_local_subchannel_pool", 1)]
-    with grpc.secure_channel(address(server), credentials(authority), pool) as channel:
+    with grpc.secure_channel(address(server), credentials(authority, cert), pool) as channel:
         try:
             return called(channel, CHECK) != b""
         except grpc.RpcError:
@@ -65,3 +65,18 @@ def test_clients_show_certificates_whose_subjects_are_who_they_are(tmp_path: Pat
             assert refused(channel, live).code() is grpc.StatusCode.UNAUTHENTICATED
         with grpc.secure_channel(address(server), credentials(authority)) as channel:
             assert refused(channel, live).code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_whether_clients_need_certificates_changes_at_a_sighup(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    alice = authority.signed("alice")
+    file = tmp_path / "tfaas.toml"
+    tls = f"[server]\ntls_cert = '{authority.signed('server')}'\n"
+    file.write_text(tls)
+    arguments = ["--config", str(file)]
+    with fake_server(tmp_path / "server", PORT, arguments=arguments) as server:
+        assert answers_over_tls(server, authority)
+        file.write_text(f"{tls}tls_client_ca = '{authority.cert}'\n")
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: not any(answers_over_tls(server, authority) for _ in range(4)))
+        assert answers_over_tls(server, authority, alice)

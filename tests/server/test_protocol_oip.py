@@ -169,6 +169,20 @@ def test_a_model_is_unloaded_and_loaded(oip: RunningServer) -> None:
     assert infer(oip, asked).status_code == 200
 
 
+def test_who_unloads_a_model_that_is_not_there_is_told_so(oip: RunningServer) -> None:
+    for what in ("load", "unload"):
+        refused = oip.http.post(f"/v2/repository/models/nobody/{what}")
+        assert refused.status_code == 400
+        assert refused.json()["error"].startswith(f"failed to {what} 'nobody'")
+
+
+def test_a_short_timeout_is_told_as_it_was_asked_for(oip: RunningServer) -> None:
+    asked = {"inputs": [{**X, "data": [1, 2]}], "parameters": {"timeout": 10}}
+    late = infer(oip, asked)
+    assert late.status_code == 504
+    assert "within the 0.00001 s of the request" in late.json()["error"]
+
+
 def test_models_are_loaded_and_unloaded_only_if_that_is_allowed(server: RunningServer) -> None:
     for what in ("load", "unload"):
         refused = server.http.post(f"/v2/repository/models/x/{what}")

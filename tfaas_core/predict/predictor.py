@@ -218,9 +218,9 @@ class Predictor:
                 outputs = await running
         except TimeoutError:
             name = asked.version.name
+            asked_s = f"{asked.timeout_s:.6f}".rstrip("0").rstrip(".")
             raise DeadlinePassed(
-                f"model {name!r} did not answer within the {asked.timeout_s:g} s of the request",
-                model=name,
+                f"model {name!r} did not answer within the {asked_s} s of the request", model=name
             ) from None
         return asked.result(outputs)
 

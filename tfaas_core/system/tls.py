@@ -7,7 +7,7 @@ import re
 import ssl
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -44,9 +44,14 @@ class TlsFiles(msgspec.Struct, frozen=True):
     key: Path
     client_ca: Path | None = None
 
-    def context(self) -> ssl.SSLContext:
-        """What a server speaks TLS with. Raises ConfigError, which names the file."""
+    def context(self, protocols: Sequence[str] = ()) -> ssl.SSLContext:
+        """What a server speaks TLS with. Raises ConfigError, which names the file.
+
+        ``protocols``: what it offers by ALPN.
+        """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        if protocols:
+            context.set_alpn_protocols(list(protocols))
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         for key, path in (("cert", self.cert), ("key", self.key), ("client_ca", self.client_ca)):
             if path is not None:
@@ -103,19 +108,20 @@ class LiveTls:
     Connections that are open keep what they began with.
     """
 
-    def __init__(self, files: TlsFiles) -> None:
-        """Raises ConfigError."""
+    def __init__(self, files: TlsFiles, protocols: Sequence[str] = ()) -> None:
+        """``protocols``: what it offers by ALPN. Raises ConfigError."""
         self.files = files
         """Those of now."""
-        self._now = files.context()
+        self._protocols = protocols
+        self._now = files.context(protocols)
         self._changed_s = 0.0
-        self.context = files.context()
+        self.context = files.context(protocols)
         self.context.sni_callback = self._choose
         sys.unraisablehook = partial(_unless_wrong_name, sys.unraisablehook)
 
     def take(self, files: TlsFiles) -> None:
         """From now on, those. Raises ConfigError, and then keeps the former."""
-        self._now = files.context()
+        self._now = files.context(self._protocols)
         self.files = files
         self._changed_s = time.time()
         # A connection begins with this one's.

@@ -49,7 +49,12 @@ class _AcceptingServer(cygrpc.AioServer):  # type: ignore[misc]
     async def _accept(self, path: bytes | None) -> None:
         """Until the server stops, which is told by an error."""
         name = UNKNOWN if path is None else path.decode()
-        handler = _Handler(self._handlers[name])
+        handler = self._handlers[name]
+        handle = (
+            cygrpc._handle_stream_stream_rpc
+            if handler.response_streaming
+            else cygrpc._handle_stream_unary_rpc
+        )
         while True:
             try:
                 state = await self._next(path)
@@ -57,7 +62,7 @@ class _AcceptingServer(cygrpc.AioServer):  # type: ignore[misc]
                 if not self.is_running():
                     raise
                 continue
-            answer = cygrpc._handle_rpc(name, handler, (), state, self._loop, False)
+            answer = handle(handler, state, self._loop)
             call = self._loop.create_task(
                 cygrpc._schedule_rpc_coro(answer, state, self._loop, name)
             )
@@ -68,15 +73,6 @@ class _AcceptingServer(cygrpc.AioServer):  # type: ignore[misc]
         if path is None:
             return await self._request_call()
         return await self._request_registered_call(path)
-
-
-class _Handler:
-    def __init__(self, handler: Any) -> None:
-        self._handler = handler
-
-    def resolve_handler(self, _details: Any) -> Any:
-        """Called by grpc for each call."""
-        return self._handler
 
 
 def _is_of_server(record: logging.LogRecord) -> bool:

@@ -10,15 +10,17 @@ from typing import Any
 
 import grpc
 
-from tfaas_core.errors import TfaasError, Unavailable
+from tfaas_core.errors import Unavailable
 from tfaas_core.host import Host
 from tfaas_core.route import Response
 from tfaas_core.routing.sealed_services import SealedMethod
 from tfaas_core.routing.seam import error_answer
+from tfaas_plugins.grpc_server.answers import Answers
 from tfaas_plugins.grpc_server.arrivals import Arrivals
 from tfaas_plugins.grpc_server.call import GrpcCall
 from tfaas_plugins.grpc_server.codes import Refusal, metadata_of, refusal_of
-from tfaas_plugins.grpc_server.heads import Sent, check, client_of, head_of
+from tfaas_plugins.grpc_server.gate import Gate
+from tfaas_plugins.grpc_server.heads import Sent, head_of, too_many
 from tfaas_plugins.grpc_server.last_calls import LastCalls
 
 
@@ -26,23 +28,34 @@ class Answering:
     """What calls need of one server."""
 
     def __init__(
-        self, host: Host, arrivals: Arrivals, last_calls: LastCalls, is_secure: bool
+        self,
+        host: Host,
+        gate: Gate,
+        arrivals: Arrivals,
+        answers: Answers,
+        last_calls: LastCalls,
     ) -> None:
-        self._host = host
+        self._in_flight = host.in_flight
+        self._gate = gate
         self._arrivals = arrivals
+        self._answers = answers
         self._last_calls = last_calls
-        self._scheme = "https" if is_secure else "http"
-        self._is_secure = is_secure
+        self._scheme = "http" if host.tls is None else "https"
 
     def call(self, path: str, context: Any, metadata: Sent) -> GrpcCall:
-        """What ``context`` tells of a call of ``path``, whose message is still to come."""
+        """What ``context`` tells of a call of ``path``, whose message is still to come.
+
+        Raises CancelledError if the client has gone.
+        """
+        connection = self._gate.at(context.peer())
+        if connection is None:
+            raise asyncio.CancelledError
         left_s = context.time_remaining()
-        proofs = context.auth_context() if self._is_secure else None
         return GrpcCall(
             head_of(path, metadata, self._scheme),
-            client_of(context.peer(), proofs),
+            connection.client,
             lambda: self.message(context),
-            self._host.in_flight,
+            self._in_flight,
             None if left_s is None else time.monotonic() + left_s,
         )
 
@@ -50,7 +63,10 @@ class Answering:
         """The next message; None: the client sends no more."""
         with _client_is_there():
             found = await self._arrivals.message(context.read)
-        return None if found is grpc.aio.EOF else found
+        message = None if found is grpc.aio.EOF else found
+        if (connection := self._gate.at(context.peer())) is not None:
+            connection.has_read(message)
+        return message
 
     async def unary(self, path: str, method: SealedMethod, context: Any) -> bytes:
         """The message that answers a call, which sends one, too."""
@@ -61,7 +77,11 @@ class Answering:
             call.give_back()
         if (refusal := refusal_of(response)) is not None:
             await refuse(context, refusal)
-        await self._keep(len(response.body), context)
+        try:
+            give_back = self._answers.keep(len(response.body), context.peer())
+        except Unavailable as error:
+            await refuse_because(context, error_answer(error))
+        context.add_done_callback(lambda _context: give_back())
         if response.headers:
             context.set_trailing_metadata(metadata_of(response))
         return response.body
@@ -72,10 +92,14 @@ class Answering:
         Gives the metadata that its client has sent.
         """
         metadata: Sent = context.invocation_metadata()
+        if (why_not := too_many(metadata)) is not None:
+            # There may be a thousand more, which nobody is to wait for.
+            del metadata
+            self._let_go(context)
+            await refuse_because(context, error_answer(why_not))
         try:
-            check(metadata)
             self._arrivals.enter()
-        except TfaasError as error:
+        except Unavailable as error:
             await refuse_because(context, error_answer(error))
         context.add_done_callback(lambda _context: self._arrivals.leave())
         try:
@@ -84,19 +108,21 @@ class Answering:
             await refuse_because(context, error_answer(error))
         return metadata
 
-    async def _keep(self, size: int, context: Any) -> None:
-        """Takes note of an answer, which is in memory until the client has taken it."""
-        in_flight = self._host.in_flight
+    def _let_go(self, context: Any) -> None:
+        if (connection := self._gate.at(context.peer())) is not None:
+            connection.end_soon()
+
+    async def write(self, message: bytes, context: Any) -> None:
+        """Sends a message of several; returns once the client has taken it."""
         try:
-            in_flight.check_room(size)
+            give_back = self._answers.keep(len(message), context.peer())
         except Unavailable as error:
             await refuse_because(context, error_answer(error))
-        in_flight.left -= size
-
-        def give_back(_context: Any) -> None:
-            in_flight.left += size
-
-        context.add_done_callback(give_back)
+        try:
+            with _client_is_there():
+                await context.write(message)
+        finally:
+            give_back()
 
 
 @contextmanager
@@ -108,12 +134,6 @@ def _client_is_there() -> Iterator[None]:
         raise
     except grpc.aio.BaseError:
         raise asyncio.CancelledError from None
-
-
-async def write(context: Any, message: bytes) -> None:
-    """Sends a message of several, once the client takes it."""
-    with _client_is_there():
-        await context.write(message)
 
 
 async def refuse_because(context: Any, response: Response) -> None:

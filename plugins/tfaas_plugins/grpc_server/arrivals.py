@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import itertools
 import logging
 import os
 import time
@@ -14,8 +16,16 @@ from typing import Any
 
 from tfaas_core.errors import Unavailable
 from tfaas_core.routing.in_flight import InFlight
+from tfaas_plugins.grpc_server.gate import Gate
 
 _LOOK_S = 0.2
+_LOOKS_LATELY = 50
+_SETTLED_S = 0.5
+"""Who is told to go has gone then."""
+
+_LEAST_BYTES = 1 << 26
+"""A process may grow by so much without anybody's doing."""
+
 _LEAST_S = 1.0
 """Who has had less time to send a message is left alone."""
 
@@ -30,10 +40,12 @@ class Arrivals:
 
     Such a message may be half there: gRPC's library keeps it, and tells nobody how much that is. So
     whoever sends none must make room for others, and all must if the process grows by more than the
-    bodies of requests may take.
+    bodies of requests may take. Then the connections end, too, that have sent most of what nobody
+    has read: there may be calls in the library that nobody knows of.
     """
 
-    def __init__(self, most_calls: int, in_flight: InFlight) -> None:
+    def __init__(self, most_calls: int, in_flight: InFlight, gate: Gate) -> None:
+        self._gate = gate
         self._most_calls = most_calls
         self._in_flight = in_flight
         self._calls = 0
@@ -74,26 +86,34 @@ class Arrivals:
         """Looks at the memory of the process, until it is cancelled."""
         with suppress(OSError):  # no Linux, and nothing to look at
             self._usual_bytes = _own_bytes()
-            while True:
+            most_bytes = max(self._in_flight.most_bytes, _LEAST_BYTES)
+            for look in itertools.count(1):
                 await asyncio.sleep(_LOOK_S)
-                if self._waiting:
-                    self._look()
+                if look % _LOOKS_LATELY == 0:
+                    self._gate.look()
+                if (unknown := self._unknown_bytes()) > most_bytes:
+                    self._make_room(unknown)
+                    await asyncio.sleep(_SETTLED_S)
+                    await asyncio.to_thread(_give_back_memory)
+                    # What stays though they are gone is not theirs.
+                    self._usual_bytes += max(0, self._unknown_bytes())
 
-    def _look(self) -> None:
+    def _unknown_bytes(self) -> int:
+        """By how much the process has grown, but for bodies of requests."""
         known = self._in_flight.most_bytes - self._in_flight.left
-        unknown = _own_bytes() - self._usual_bytes - known
-        if unknown <= self._in_flight.most_bytes:
-            return
-        # What stays though they are gone is not theirs.
-        self._usual_bytes += unknown
+        return _own_bytes() - self._usual_bytes - known
+
+    def _make_room(self, unknown: int) -> None:
         before_s = time.monotonic() - _LEAST_S
         late = [task for task, since_s in self._waiting.items() if since_s < before_s]
         for task in late:
             self._end(task)
         _log.warning(
-            "messages that are still to come have taken %d MB; %d calls were ended",
+            "messages that are still to come have taken %d MB; %d calls and %d connections were "
+            "ended",
             unknown // 1_000_000,
             len(late),
+            self._gate.end_fullest(),
         )
 
     def _end_oldest(self) -> bool:
@@ -109,6 +129,12 @@ class Arrivals:
         del self._waiting[task]
         self._ended.add(task)
         task.cancel()
+
+
+def _give_back_memory() -> None:
+    """Returns to the system what the C library keeps of it, if that is GNU's."""
+    if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
+        trim(0)
 
 
 def _own_bytes() -> int:

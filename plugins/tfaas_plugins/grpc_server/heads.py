@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, TypeAlias
-from urllib.parse import unquote
+from typing import TypeAlias
 
 from tfaas_core.errors import HttpRefused
 from tfaas_core.fields import Headers
-from tfaas_core.route import ClientAddress, Head
+from tfaas_core.route import Head
 
 Sent: TypeAlias = Sequence[tuple[str, str | bytes]]
 """Metadata of a client, in their order."""
@@ -19,15 +18,14 @@ _MOST_KEPT = 1024
 _LONGEST_KEPT = 2048
 """In characters, of all metadata."""
 
-_SUBJECT = "x509_subject"
 
-
-def check(metadata: Sent) -> None:
-    """Raises HttpRefused if there are too many: HTTP/2 packs thousands of them in as many bytes."""
-    if len(metadata) > _MOST_FIELDS:
-        raise HttpRefused(
-            f"the call has {len(metadata)} fields of metadata; {_MOST_FIELDS} are the most", 431
-        )
+def too_many(metadata: Sent) -> HttpRefused | None:
+    """Why a call is refused that has more than anybody needs; each takes a hundred bytes here."""
+    if len(metadata) <= _MOST_FIELDS:
+        return None
+    return HttpRefused(
+        f"the call has {len(metadata)} fields of metadata; {_MOST_FIELDS} are the most", 431
+    )
 
 
 def head_of(path: str, metadata: Sent, scheme: str) -> Head:
@@ -42,18 +40,3 @@ def _made(path: str, pairs: tuple[tuple[str, str], ...], scheme: str) -> Head:
 
 
 _kept = lru_cache(_MOST_KEPT)(_made)
-
-
-def client_of(peer: str, proofs: Any) -> ClientAddress:
-    """Whose call it is: ``peer`` as gRPC writes it, like ``ipv4:127.0.0.1:5000``."""
-    subject = _subject(proofs)
-    kind, _, place = peer.partition(":")
-    ip, _, port = unquote(place).rpartition(":")
-    if kind not in ("ipv4", "ipv6") or not port.isdecimal():
-        return ClientAddress(subject=subject)
-    return ClientAddress.of_peer(ip.strip("[]"), int(port), subject)
-
-
-def _subject(proofs: Any) -> str:
-    found = proofs.get(_SUBJECT) if proofs else None
-    return found[0].decode(errors="replace") if found else ""

@@ -15,18 +15,22 @@ from tfaas_core.errors import TfaasError
 from tfaas_core.host import Host
 from tfaas_core.routing.sealed_services import SealedMethod
 from tfaas_core.routing.seam import error_answer
-from tfaas_core.system.address import shown_address
 from tfaas_plugins.grpc_server.accepting import UNKNOWN, server_of
-from tfaas_plugins.grpc_server.answering import Answering, refuse_because, write
+from tfaas_plugins.grpc_server.answering import Answering, refuse_because
+from tfaas_plugins.grpc_server.answers import Answers
 from tfaas_plugins.grpc_server.arrivals import Arrivals
+from tfaas_plugins.grpc_server.gate import FILES, Gate
 from tfaas_plugins.grpc_server.health import WATCH, Health
 from tfaas_plugins.grpc_server.last_calls import LastCalls
 from tfaas_plugins.grpc_server.streams import Streams
-from tfaas_plugins.grpc_server.tls import credentials_of
+from tfaas_plugins.grpc_server.tls import GrpcTls
 
 _MS = 1000
 _STREAMS = 1024
 """Calls at once that each connection may have."""
+
+_HEAD_BYTES = 16_384
+"""Of the metadata of a call, as HTTP/2 counts them: 32 bytes more for each."""
 
 _DEAD_AFTER_S = 120
 """A client that has not been heard of for so long is asked whether it is still there."""
@@ -40,40 +44,43 @@ class GrpcServer:
 
     def __init__(self, host: Host, max_message_bytes: int) -> None:
         limits = host.config.limits
-        self._tls = host.tls
-        self._arrivals = Arrivals(limits.max_connections, host.in_flight)
+        tls = None if host.tls is None else GrpcTls(host.tls)
+        self._gate = Gate(tls, limits.head_timeout_s)
+        self._answers = Answers(self._gate, host.in_flight, limits)
+        self._arrivals = Arrivals(limits.max_connections, host.in_flight, self._gate)
         self._last_calls = LastCalls()
-        is_secure = host.tls is not None
-        self._answering = Answering(host, self._arrivals, self._last_calls, is_secure)
-        self._streams = Streams(self._answering, limits.pace_window_s)
+        self._answering = Answering(
+            host, self._gate, self._arrivals, self._answers, self._last_calls
+        )
+        self._streams = Streams(self._answering)
         self._leaving = asyncio.Event()
-        self._watching: asyncio.Task[None] | None = None
+        self._watching: list[asyncio.Task[None]] = []
         most_bytes = min(max_message_bytes, host.config.server.max_body_bytes)
-        connections = min(limits.max_connections, _half_of_files())
+        connections = min(limits.max_connections, _most_connections())
         options = _options(most_bytes, limits.head_timeout_s, connections)
         self._server = server_of(self._handlers(host), options)
 
     async def start(self, kept: socket.socket) -> None:
         """Begins to accept connections, at the port that ``kept`` keeps."""
-        address = shown_address(*kept.getsockname()[:2])
-        if self._tls is None:
-            self._server.add_insecure_port(address)
-        else:
-            self._server.add_secure_port(address, credentials_of(self._tls))
+        self._server.add_insecure_port(self._gate.library_address)
         await self._server.start()
-        self._watching = asyncio.create_task(self._arrivals.watch())
+        await self._gate.open(kept)
+        for watch in (self._arrivals.watch, self._answers.watch):
+            self._watching.append(asyncio.create_task(watch()))
 
     async def drain(self, timeout_s: float) -> None:
         """Answers what has come, ends streams, and lets nobody in; all is over in ``timeout_s``."""
         self._leaving.set()
         self._streams.drain()
         await self._last_calls.quiet()
+        self._gate.close()
         stopping = asyncio.ensure_future(self._server.stop(timeout_s))
         await asyncio.sleep(0)  # clients are told now, before anybody is refused
         self._last_calls.refuse()
         await stopping
-        if self._watching is not None:
-            self._watching.cancel()
+        await self._gate.end()
+        for watching in self._watching:
+            watching.cancel()
 
     def _handlers(self, host: Host) -> dict[str, Any]:
         services = host.services()
@@ -101,15 +108,16 @@ class GrpcServer:
         await self._answering.enter(context)
         try:
             message = await self._answering.message(context)
-            await health.watch(message or b"", partial(write, context), self._leaving)
+            write = partial(self._answering.write, context=context)
+            await health.watch(message or b"", write, self._leaving)
         except TfaasError as error:
             await refuse_because(context, error_answer(error))
 
 
-def _half_of_files() -> int:
-    """Of those that may be open at once: the others are for HTTP, and for models."""
+def _most_connections() -> int:
+    """As many as half of the files that may be open; the others are for HTTP, and for models."""
     files, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return sys.maxsize if files == resource.RLIM_INFINITY else files // 2
+    return sys.maxsize if files == resource.RLIM_INFINITY else files // (2 * FILES)
 
 
 def _options(max_message_bytes: int, handshake_s: float, connections: int) -> list[Any]:
@@ -118,11 +126,13 @@ def _options(max_message_bytes: int, handshake_s: float, connections: int) -> li
         ("grpc.max_send_message_length", -1),
         # Until somebody asks for a message, 64 KiB of it are taken, and not whatever is sent.
         ("grpc.http2.bdp_probe", 0),
+        # Beyond it, fields are not kept. Below it, no call is to be refused by chance.
+        ("grpc.absolute_max_metadata_size", _HEAD_BYTES),
+        ("grpc.max_metadata_size", _HEAD_BYTES),
         # Of one client. Without a limit, it has as many calls begun as it can send heads.
         ("grpc.max_concurrent_streams", _STREAMS),
         ("grpc.max_allowed_incoming_connections", connections),
         ("grpc.server_handshake_timeout_ms", int(handshake_s * _MS)),
         ("grpc.keepalive_time_ms", _DEAD_AFTER_S * _MS),
         ("grpc.max_connection_idle_ms", _IDLE_S * _MS),
-        ("grpc.so_reuseport", 1),
     ]

@@ -8,16 +8,11 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeAlias
 
-from tfaas_core.errors import HttpRefused, TfaasError
+from tfaas_core.errors import TfaasError
 from tfaas_core.route import Response
 from tfaas_core.routing.sealed_services import SealedMethod
 from tfaas_core.routing.seam import error_answer
-from tfaas_plugins.grpc_server.answering import (
-    Answering,
-    refuse,
-    refuse_because,
-    write,
-)
+from tfaas_plugins.grpc_server.answering import Answering, refuse, refuse_because
 from tfaas_plugins.grpc_server.call import GrpcCall
 from tfaas_plugins.grpc_server.codes import refusal_of
 from tfaas_plugins.grpc_server.last_calls import told_to_stop
@@ -33,9 +28,8 @@ _Begun: TypeAlias = tuple[GrpcCall, "asyncio.Task[Response]"]
 class Streams:
     """The streams of one server."""
 
-    def __init__(self, answering: Answering, pace_window_s: float) -> None:
+    def __init__(self, answering: Answering) -> None:
         self._answering = answering
-        self._pace_window_s = pace_window_s
         self._open: set[Stream] = set()
         self._is_draining = False
 
@@ -49,7 +43,7 @@ class Streams:
             await stream.open(context)
             if self._is_draining:
                 stream.drain()
-            await stream.run(context, self._pace_window_s)
+            await stream.run(context)
         finally:
             self._open.discard(stream)
 
@@ -86,7 +80,7 @@ class Stream:
         if self._reading is not None:
             self._reading.cancel()
 
-    async def run(self, context: Any, pace_window_s: float) -> None:
+    async def run(self, context: Any) -> None:
         """Reads and writes until it ends; what is at work then is given up."""
         loop = asyncio.get_running_loop()
         self._reading = loop.create_task(self._read(context))
@@ -94,21 +88,11 @@ class Stream:
         try:
             while (begun := await self._begun.get()) is not None:
                 message = await self._message(context, *begun)
-                await self._write(context, message, pace_window_s)
+                await self._answering.write(message, context)
                 self._room.release()
             await self._end(context, self._reading)
         finally:
             self._give_up()
-
-    async def _write(self, context: Any, message: bytes, pace_window_s: float) -> None:
-        try:
-            async with asyncio.timeout(pace_window_s):
-                await write(context, message)
-        except TimeoutError:
-            too_slow = HttpRefused(
-                f"the client took no answer for {pace_window_s:g} s (limits.pace_window_s)", 499
-            )
-            await refuse_because(context, error_answer(too_slow))
 
     async def _end(self, context: Any, reading: asyncio.Task[None]) -> None:
         """Ends a stream of which all is answered that has come."""

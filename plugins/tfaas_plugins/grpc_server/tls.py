@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from tfaas_core.errors import ConfigError
+from tfaas_core.system.tls import LiveTls
 
-import grpc
+_PROTOCOLS = ("h2",)
+"""Clients of gRPC ask for it by ALPN, and go if they do not get it."""
 
-from tfaas_core.system.tls import LiveTls, TlsFiles
 
+class GrpcTls:
+    """What gRPC's port speaks TLS with. Raises ConfigError."""
 
-def credentials_of(tls: LiveTls) -> Any:
-    """What a port of gRPC speaks TLS with.
+    def __init__(self, of_http: LiveTls) -> None:
+        self._of_http = of_http
+        self._own = LiveTls(of_http.files, _PROTOCOLS)
+        self.context = self._own.context
 
-    Whether clients need certificates stays as it is at the start. Raises OSError.
-    """
-    told = tls.files
-
-    def changed() -> Any:
-        """Called by gRPC for each connection, in a thread of its own; None: nothing has."""
-        nonlocal told
-        if tls.files is told:
-            return None
+    def follow(self) -> None:
+        """Takes the files that HTTP has now."""
+        if self._own.files is self._of_http.files:
+            return
         try:
-            certificates = _certificates(tls.files)
-        except OSError:  # HTTP has them, and goes on with them
-            return None
-        told = tls.files
-        return certificates
-
-    asks = told.client_ca is not None
-    return grpc.dynamic_ssl_server_credentials(_certificates(told), changed, asks)
-
-
-def _certificates(files: TlsFiles) -> Any:
-    roots = None if files.client_ca is None else files.client_ca.read_bytes()
-    pair = files.key.read_bytes(), files.cert.read_bytes()
-    return grpc.ssl_server_certificate_configuration([pair], roots)
+            self._own.take(self._of_http.files)
+        except ConfigError:  # HTTP has read them, and goes on with what it has read
+            return

@@ -90,7 +90,7 @@ class RepositoryApi:
 
     async def load_model(self, name: str) -> None:
         """Waits until it is loaded. Raises BadBody for one that is not there, and DoesNotFit."""
-        unloaded, model = self._noted(), self._model(name)
+        unloaded, model = self._noted(), self._model(name, "load")
         try:
             await self._host.engine.ready(model.live)
         except TfaasError as error:
@@ -99,17 +99,17 @@ class RepositoryApi:
 
     async def unload_model(self, name: str) -> None:
         """From now on it is refused. Raises BadBody for one that is not there."""
-        unloaded, model = self._noted(), self._model(name)
+        unloaded, model = self._noted(), self._model(name, "unload")
         unloaded.add(name)
         for version in model.versions:
             self._host.engine.retire(version)
 
-    def _model(self, name: str) -> Model:
+    def _model(self, name: str, doing: str) -> Model:
         try:
             return self._host.catalog.model(name)
         except UnknownModel:
             raise BadBody(
-                f"failed to load {name[:140]!r}, failed to poll from model repository"
+                f"failed to {doing} {name[:140]!r}, failed to poll from model repository"
             ) from None
 
 

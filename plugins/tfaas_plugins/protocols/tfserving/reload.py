@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+import msgspec
 
 from tfaas_core.errors import BadBody, UnknownModel, UnknownVersion
 from tfaas_core.host import Host
@@ -19,7 +21,17 @@ from tfaas_plugins.protocols.unloaded import UnloadedModels
 _MOST_BYTES = 1 << 18
 """It is read at once, in the event loop."""
 
-_Labels = Mapping[str, Mapping[str, int]]
+_POLICIES = (
+    "versions are served whatever model_version_policy says: all that are stored, and without a "
+    "version the live one"
+)
+
+
+class _Wanted(msgspec.Struct):
+    """The labels of each model that is to be served; whether policies say which versions are."""
+
+    labels: dict[str, Mapping[str, int]] = {}
+    has_policies: bool = False
 
 
 class ReloadCall:
@@ -32,8 +44,8 @@ class ReloadCall:
     async def reload(self, call: Call) -> bytes:
         """Serves the models of the list, and no others; answered when they are loaded.
 
-        All is checked before anything is changed. Raises BadBody, and what loading and labelling
-        raise.
+        The answer's status says so if something of the list is not heeded. All is checked before
+        anything is changed. Raises BadBody, and what loading and labelling raise.
         """
         if self._repository is None:
             raise Unimplemented(
@@ -41,10 +53,11 @@ class ReloadCall:
                 "[plugins.tfserving] in tfaas.toml allows it"
             )
         wanted = self._wanted(call.body)
-        others = [model.name for model in self._host.catalog.list() if model.name not in wanted]
-        for name in (*wanted, *others):
+        models = wanted.labels
+        others = [model.name for model in self._host.catalog.list() if model.name not in models]
+        for name in (*models, *others):
             await admit(call, name)
-        for name, labels in wanted.items():
+        for name, labels in models.items():
             await self._repository.load_model(name)
             for label, version in labels.items():
                 await self._label(name, label, version)
@@ -52,33 +65,37 @@ class ReloadCall:
             await self._repository.unload_model(name)
         answer = message_class("tensorflow.serving.ReloadConfigResponse")()
         answer.status.SetInParent()
+        if wanted.has_policies:
+            answer.status.error_message = _POLICIES
         return bytes(answer.SerializeToString())
 
     async def _label(self, name: str, label: str, version: int) -> None:
         if self._host.catalog.model(name).pointers.labels.get(label) != version:
             await self._host.publisher.label(name, label, version)
 
-    def _wanted(self, body: bytes) -> _Labels:
-        """The labels of each model that is to be served."""
+    def _wanted(self, body: bytes) -> _Wanted:
         config = read_message("ReloadConfigRequest", body, _MOST_BYTES).config
         if config.WhichOneof("config") != "model_config_list":
             raise BadBody(
                 "ServerModelConfig type not supported by HandleReloadConfigRequest. Only "
                 "ModelConfigList is currently supported"
             )
-        wanted: dict[str, Mapping[str, int]] = {}
+        wanted = _Wanted()
         for model in config.model_config_list.config:
-            if model.name in wanted:
+            if model.name in wanted.labels:
                 raise BadBody(f"model {model.name[:140]!r} is in the list twice")
-            wanted[model.name] = dict(model.version_labels)
-            self._check(model.name, wanted[model.name])
+            wanted.labels[model.name] = labels = dict(model.version_labels)
+            policy = model.model_version_policy
+            wanted.has_policies |= policy.WhichOneof("policy_choice") not in (None, "all")
+            self._check(model.name, labels, policy.specific.versions)
         return wanted
 
-    def _check(self, name: str, labels: Mapping[str, int]) -> None:
+    def _check(self, name: str, labels: Mapping[str, int], versions: Iterable[int]) -> None:
         try:
             model = self._host.catalog.model(name)
-            for label, version in labels.items():
+            for label in labels:
                 check_name(label, "label")
+            for version in (*labels.values(), *versions):
                 model.version(version)
         except UnknownVersion as error:
             raise BadBody(error.message) from None
