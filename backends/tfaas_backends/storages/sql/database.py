@@ -155,8 +155,8 @@ def _meant(error: DBAPIError, doing: str, database: Database) -> TfaasError:
         return StorageFull(f"{doing} failed: {where} is full; make room there")
     if sqlstate in _READ_ONLY or code == _SQLITE_READ_ONLY:
         return database.unchangeable(READ_ONLY)
-    said = f"the database {database.shown} said: {reason(error)}"
-    return StorageUnavailable(f"{doing} failed: {said}")
+    why = f"the database {database.shown}: {reason(error)}"
+    return StorageUnavailable(f"{doing} failed: {why}")
 
 
 def broken(error: BaseException | None) -> str:
