@@ -111,7 +111,7 @@ class BadBody(TfaasError):
 
 
 class HttpRefused(TfaasError):
-    """HTTP itself refuses: a client that is too slow (408), a head that is too long (431), ..."""
+    """HTTP itself refuses: a slow client (408), a head that is too long (431), and others."""
 
     status = 400
     code = "http_refused"

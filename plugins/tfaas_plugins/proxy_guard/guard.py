@@ -38,7 +38,7 @@ class ProxyGuard(Guard):
 
         def grants_of(subject: str, fqans: str) -> Grants:
             found = [rule.grant for rule in rules if rule.fits(subject, fqans)]
-            return Grants(subject, found, whom="whom the proxy names")
+            return Grants(subject, found, whom="the client that the proxy names")
 
         self._grants: Callable[[str, str], Grants] = lru_cache(_MOST_KEPT)(grants_of)
 
