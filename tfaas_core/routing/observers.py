@@ -21,7 +21,7 @@ from tfaas_core.events import (
 from tfaas_core.observer import CUT, Answered, Observer, Outcome
 from tfaas_core.route import Request, Response, Right
 from tfaas_core.routing.arriving import Arriving
-from tfaas_core.routing.turn import Turn
+from tfaas_core.routing.turn_answers import TurnAnswers
 
 _SILENT_S = 60.0
 
@@ -52,7 +52,7 @@ class Observers:
         self._of_begins = self._listeners("begun")
         self._of_turns = self._listeners("finished")
         self._of_audits = self._listeners("audited")
-        self._turn = Turn(self._tell_turn)
+        self._turn = TurnAnswers(self._tell_turn)
         self._of_events = {kind: self._listeners(method) for kind, method in _METHODS.items()}
         self._silent_until_s: dict[int, float] = {}
         self.hear_events = any(self._of_events.values())
@@ -135,7 +135,7 @@ class RouteObservers:
         path: str,
         right: Right | None,
         need_ids: bool,
-        turn: Turn | None = None,
+        turn: TurnAnswers | None = None,
         begun: Callable[[Request], None] | None = None,
     ) -> None:
         self._listeners = listeners

@@ -1,4 +1,4 @@
-"""Turn: the answers of one turn of the event loop, which observers are told together."""
+"""TurnAnswers: the answers of one turn of the event loop, which observers are told together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from tfaas_core.observer import Outcome
 
 
-class Turn:
+class TurnAnswers:
     """``tell`` gets all ``outcomes`` at the end of the turn. Whoever appends the first one calls
     ``begin``."""
 
