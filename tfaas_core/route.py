@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal, Protocol, TypeAlias
 from urllib.parse import unquote
@@ -14,7 +15,7 @@ from tfaas_core.request_ids import REQUEST_ID_HEADER, fresh_id, sane_id
 from tfaas_core.visit import Visit
 
 
-class Head(msgspec.Struct, frozen=True):
+class Head(msgspec.Struct, frozen=True, dict=True):
     """What a request says before its body. Requests that say the same may share one.
 
     A codec may read all of it. The path is as the client sent it, ``server.base`` included.
@@ -64,6 +65,11 @@ class Head(msgspec.Struct, frozen=True):
     def path(self) -> str:
         """``raw_path`` decoded; bytes that are no UTF-8 are U+FFFD."""
         return unquote(self.raw_path)
+
+    @cached_property
+    def notes(self) -> dict[Any, Any]:
+        """What handlers have worked out of the head, for ``tfaas_core.notes.noted``."""
+        return {}
 
     @classmethod
     def of_type(cls, content_type: str) -> Head:

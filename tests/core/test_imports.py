@@ -19,8 +19,8 @@ ROOMS = (CORE, ROOT / "plugins" / "tfaas_plugins", ROOT / "backends" / "tfaas_ba
 LAYERS = (
     {"public_names"},
     {"__init__"},
-    {"archives", "base64_text", "errors", "events", "fields", "listener", "regular_file"}
-    | {"request_ids", "shared_memory", "spelling", "steps", "streams"},
+    {"archives", "base64_text", "errors", "events", "fields", "listener", "notes"}
+    | {"regular_file", "request_ids", "shared_memory", "spelling", "steps", "streams"},
     {"configured_path", "error_kinds", "json_text", "visit"},
     {"route", "tensors"},
     {"guard", "models", "observer", "service", "static_files"},

@@ -169,31 +169,45 @@ class Predictor:
         Raises what guards raise, UnknownModel, UnknownVersion and StorageUnavailable, and
         DoesNotFit for a signature.
         """
-        name = target.model
         if visit is not None and visit.gate is not None:
-            name = await self._admitted(name, visit)
-        version = self._catalog.get(name, target.version, target.label).signed(target.signature)
+            await self._admitted(target.model, visit)
+        return self.found(target, visit)
+
+    def found(self, target: Target, visit: Visit | None = None) -> ModelVersion:
+        """The same, once guards have let the request go there, or if nobody asks them."""
+        version = self._catalog.get(target.model, target.version, target.label)
+        if version.others or target.signature is not None:
+            version = version.signed(target.signature)
         if visit is not None:
             visit.model, visit.version = version.name, version.version
         return version
 
     async def infer(self, asked: InferenceRequest) -> InferenceResult:
         """Runs a request of any protocol, with others of any protocol; raises TfaasError."""
+        return asked.result(await self.begin(asked))
+
+    def begin(self, asked: InferenceRequest) -> Awaitable[list[Array]]:
+        """The run of a request, begun: it gives the outputs of which ``asked.result`` is made.
+
+        Raises TfaasError, as what it gives may.
+        """
         if asked.outputs is not None:
             asked.check_outputs()
         running = self._running(asked)
-        if asked.timeout_s is None:
-            return asked.result(await running)
+        return running if asked.timeout_s is None else self._in_time(asked, running)
+
+    async def _in_time(
+        self, asked: InferenceRequest, running: Awaitable[list[Array]]
+    ) -> list[Array]:
         try:
             async with asyncio.timeout(asked.timeout_s):
-                outputs = await running
+                return await running
         except TimeoutError:
             name = asked.version.name
             raise DeadlinePassed(
                 f"model {name!r} did not answer within the {asked.timeout_s:g} s of the request",
                 model=name,
             ) from None
-        return asked.result(outputs)
 
     def _running(self, asked: InferenceRequest) -> Awaitable[list[Array]]:
         """The run, begun; its inputs are checked before."""
