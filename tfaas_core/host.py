@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import cached_property
 from typing import Any
@@ -193,21 +193,21 @@ class Host:
         """
         return await answer(self, codec, request, target, answering)
 
-    async def resolve(self, request: Request, target: Target) -> ModelVersion:
+    def resolve(self, request: Request, target: Target) -> Coroutine[Any, Any, ModelVersion]:
         """The version, with its signature, that ``target`` names, for a protocol of a plugin's own.
 
         Guards are asked whether the request may go to the model, and observers told of it. Raises
         what they raise, UnknownModel, UnknownVersion and StorageUnavailable, and DoesNotFit for a
         signature that the model has not.
         """
-        return await self.predictor.resolve(target, request.visit)
+        return self.predictor.resolve(target, request.visit)
 
-    async def infer(self, asked: InferenceRequest) -> InferenceResult:
+    def infer(self, asked: InferenceRequest) -> Coroutine[Any, Any, InferenceResult]:
         """Runs what a protocol of a plugin's own has made of a request, with others of all kinds.
 
         ``asked.version`` is what ``resolve`` gave. Raises TfaasError if there is no answer.
         """
-        return await self.predictor.infer(asked)
+        return self.predictor.infer(asked)
 
     async def _make_ready(self, old: ModelVersion, new: ModelVersion) -> None:
         if self.engine.uses(old):

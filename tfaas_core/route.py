@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal, Protocol, Self, TypeAlias
 from urllib.parse import unquote
@@ -17,7 +18,7 @@ _MAPPED = "::ffff:"
 """What an IPv4 address begins with on a socket of IPv6."""
 
 
-class Head(msgspec.Struct, frozen=True):
+class Head(msgspec.Struct, frozen=True, dict=True):
     """What a request says before its body. Requests that say the same may share one.
 
     A codec may read all of it. The path is as the client sent it, ``server.base`` included.
@@ -67,6 +68,11 @@ class Head(msgspec.Struct, frozen=True):
     def path(self) -> str:
         """``raw_path`` decoded; bytes that are no UTF-8 are U+FFFD."""
         return unquote(self.raw_path)
+
+    @cached_property
+    def notes(self) -> dict[Any, Any]:
+        """What handlers have worked out of the head, for ``tfaas_core.notes.noted``."""
+        return {}
 
     @classmethod
     def of_type(cls, content_type: str) -> Head:

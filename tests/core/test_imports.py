@@ -20,6 +20,7 @@ LAYERS = (
     {"public_names"},
     {"__init__"},
     {"archives", "base64_text", "content_encodings", "errors", "events", "fields", "listener"}
+    | {"notes"}
     | {"regular_file", "request_ids", "shared_memory", "spelling", "steps", "streams"},
     {"configured_path", "error_kinds", "json_text", "visit"},
     {"route", "tensors"},

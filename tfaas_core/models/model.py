@@ -162,6 +162,11 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """Names this version for ever; a number is used again once its model was deleted."""
         return f"{self.name}/{self.version} of {self.created}"
 
+    @cached_property
+    def notes(self) -> dict[Any, Any]:
+        """What protocols have worked out of the version, for ``tfaas_core.notes.noted``."""
+        return {}
+
     def document(self) -> dict[str, Any]:
         """The object that ``GET /models`` shows, its keys in the order clients know.
 

@@ -189,15 +189,20 @@ class Predictor:
         Raises what guards raise, UnknownModel, UnknownVersion and StorageUnavailable, and
         DoesNotFit for a signature.
         """
-        name = target.model
+        if visit is not None and visit.gate is not None:
+            _name, waiting = self._goes_to(target.model, visit)
+            if waiting is not None:
+                await waiting
+        return self.found(target, visit)
+
+    def found(self, target: Target, visit: Visit | None = None) -> ModelVersion:
+        """The same, once guards have let the request go there, or if nobody asks them."""
         if visit is not None and visit.steps is not None:
             # It is asked again once it was bound, if that took long.
             visit.ends_step("bind" if visit.steps else "parse")
-        if visit is not None and visit.gate is not None:
-            name, waiting = self._goes_to(name, visit)
-            if waiting is not None:
-                await waiting
-        version = self._catalog.get(name, target.version, target.label).signed(target.signature)
+        version = self._catalog.get(target.model, target.version, target.label)
+        if version.others or target.signature is not None:
+            version = version.signed(target.signature)
         if visit is not None:
             visit.model, visit.version = version.name, version.version
             if visit.steps is not None:
@@ -206,23 +211,32 @@ class Predictor:
 
     async def infer(self, asked: InferenceRequest) -> InferenceResult:
         """Runs a request of any protocol, with others of any protocol; raises TfaasError."""
+        return asked.result(await self.begin(asked))
+
+    def begin(self, asked: InferenceRequest) -> Awaitable[list[Array]]:
+        """The run of a request, begun: it gives the outputs of which ``asked.result`` is made.
+
+        Raises TfaasError, as what it gives may.
+        """
         if asked.outputs is not None:
             asked.check_outputs()
         running, visit = self._running(asked), asked.visit
         if visit is not None and visit.steps is not None:
             running = _followed(running, visit)
-        if asked.timeout_s is None:
-            return asked.result(await running)
+        return running if asked.timeout_s is None else self._in_time(asked, running)
+
+    async def _in_time(
+        self, asked: InferenceRequest, running: Awaitable[list[Array]]
+    ) -> list[Array]:
         try:
             async with asyncio.timeout(asked.timeout_s):
-                outputs = await running
+                return await running
         except TimeoutError:
             name = asked.version.name
             asked_s = f"{asked.timeout_s:.6f}".rstrip("0").rstrip(".")
             raise DeadlinePassed(
                 f"model {name!r} did not answer within the {asked_s} s of the request", model=name
             ) from None
-        return asked.result(outputs)
 
     def _running(self, asked: InferenceRequest) -> Awaitable[list[Array]]:
         """The run, begun; its inputs are checked before."""

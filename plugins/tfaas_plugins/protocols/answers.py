@@ -21,9 +21,14 @@ async def answered(answer: Awaitable[Response]) -> Response:
     try:
         return await answer
     except TfaasError as error:
-        if error.status == 500:
-            raise
-        return refusal(error.message, status_of(error), error.headers())
+        return refused(error)
+
+
+def refused(error: TfaasError) -> Response:
+    """The answer that ``error`` becomes. Raises it if it is a bug, which is logged elsewhere."""
+    if error.status == 500:
+        raise error
+    return refusal(error.message, status_of(error), error.headers())
 
 
 def status_of(error: TfaasError) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from tfaas_core.predict.predictor import LARGE_BODY_BYTES
-from tfaas_core.route import Request, Response
+from tfaas_core.route import Head, Request, Response
 from tfaas_core.tensors import Arrays
 from tfaas_plugins.protocols.answers import answered
 from tfaas_plugins.protocols.served_models import ServedModels
@@ -17,7 +17,7 @@ Models = TypeVar("Models", bound=ServedModels)
 
 
 class Handlers(ABC, Generic[Models]):
-    """``get`` and ``post`` are the handlers; their errors are answered in a protocol's shape."""
+    """``get`` and ``post`` are the handlers; their errors are answered in the protocol's shape."""
 
     def __init__(self, models: Models) -> None:
         self.host = models.host
@@ -28,19 +28,16 @@ class Handlers(ABC, Generic[Models]):
         """``GET``: what there is."""
         return await answered(self._get(request))
 
+    @abstractmethod
     async def post(self, request: Request) -> Response:
         """``POST``: a prediction."""
-        return await answered(self._post(request))
 
     @abstractmethod
     async def _get(self, request: Request) -> Response: ...
 
-    @abstractmethod
-    async def _post(self, request: Request) -> Response: ...
-
-    def path(self, request: Request) -> str:
+    def path(self, head: Head) -> str:
         """The path as sent, without ``server.base``."""
-        return request.head.raw_path[self._base_characters :]
+        return head.raw_path[self._base_characters :]
 
     async def read(self, request: Request, work: Callable[..., T], *arguments: object) -> T:
         """``work(*arguments)``, in a thread if the body is large."""
@@ -50,7 +47,7 @@ class Handlers(ABC, Generic[Models]):
 
     async def written(self, outputs: Arrays, write: Callable[..., T], *arguments: object) -> T:
         """``write(*arguments)``, in a thread if ``outputs`` are large."""
-        if sum(array.nbytes for array in outputs.values()) > LARGE_BODY_BYTES:
+        if are_large(outputs):
             return await self._models.in_thread(write, *arguments)
         return write(*arguments)
 
@@ -58,3 +55,11 @@ class Handlers(ABC, Generic[Models]):
 def is_large(request: Request) -> bool:
     """Whether the body is to be read in a thread."""
     return len(request.body) > LARGE_BODY_BYTES or request.head.content_encoding != ""
+
+
+def are_large(outputs: Arrays) -> bool:
+    """Whether they are to be written in a thread."""
+    size = 0
+    for array in outputs.values():
+        size += array.nbytes
+    return size > LARGE_BODY_BYTES

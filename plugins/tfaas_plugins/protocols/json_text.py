@@ -13,7 +13,12 @@ from tfaas_core.errors import BadBody
 from tfaas_core.settings.tables import Limits
 from tfaas_core.tensors import Array
 from tfaas_plugins.codecs.json.bare_words import replaced
-from tfaas_plugins.codecs.json.numbers import NumberLists, ReadFields, read_with_numbers
+from tfaas_plugins.codecs.json.numbers import (
+    SMALLEST_BYTES,
+    NumberLists,
+    ReadFields,
+    read_with_numbers,
+)
 from tfaas_plugins.codecs.values.bounds import check_json
 
 _DEEPEST = 128
@@ -57,6 +62,11 @@ def read(body: bytes, limits: Limits, fields: ReadFields | None = None) -> Any:
     if _DEEP in body:
         raise NotJson(f"the body is nested more than {_DEEPEST} deep")
     check_json(body, limits)
+    if len(body) < SMALLEST_BYTES:
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError:
+            pass  # a bare word, or it is told what is wrong
     if b"NaN" not in body and b"Inf" not in body:
         return _read(body, fields)
     try:

@@ -6,12 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, TypeVar
 
-from tfaas_core.errors import TfaasError, UnknownModel
+from tfaas_core.errors import DoesNotFit, TfaasError, UnknownModel
 from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.versions import Model
 from tfaas_core.predict.predictor import Target
 from tfaas_core.route import Request, visible_models
+from tfaas_core.visit import Visit
 from tfaas_plugins.protocols.unloaded import UnloadedModels
 
 _MOST_BINDS = 5
@@ -32,6 +33,10 @@ class ServedModels(ABC):
     def unknown(self, target: Target) -> TfaasError:
         """What a client is told that asks for a model, a version or a label which is not there."""
 
+    def unsigned(self, error: DoesNotFit) -> TfaasError:
+        """What a client is told that asks for a signature which is not there."""
+        return error
+
     async def seen(self, request: Request) -> list[Model]:
         """The models that guards let the request see."""
         models = self.host.catalog.list()
@@ -48,14 +53,29 @@ class ServedModels(ABC):
     async def resolved(self, request: Request, target: Target) -> ModelVersion:
         """The version and signature that ``target`` names, to be run.
 
-        Raises ``unknown``, DoesNotFit for a signature, what guards raise, and Unavailable if the
-        model was unloaded.
+        Raises ``unknown``, ``unsigned``, what guards raise, and Unavailable if the model was
+        unloaded.
         """
+        visit = request.visit
+        if visit is not None and visit.gate is not None and target.model:
+            # Who may not go there does not learn whether there is such a model.
+            await visit.to_model(target.model)
+        return self._found(visit, target)
+
+    def ungated(self, request: Request, target: Target) -> ModelVersion | None:
+        """As ``resolved``, without waiting, if no guard has to be asked; None: one has to be."""
+        visit = request.visit
+        return self._found(visit, target) if visit is None or visit.gate is None else None
+
+    def _found(self, visit: Visit | None, target: Target) -> ModelVersion:
         try:
-            version = await self.host.resolve(request, target)
+            version = self.host.predictor.found(target, visit)
         except UnknownModel:
             raise self.unknown(target) from None
-        self.check_is_loaded(version.name)
+        except DoesNotFit as error:
+            raise self.unsigned(error) from None
+        if (unloaded := self._unloaded) is not None:
+            unloaded.check(version.name)
         return version
 
     async def bound(
@@ -64,15 +84,12 @@ class ServedModels(ABC):
         target: Target,
         version: ModelVersion,
         bind: Callable[[ModelVersion], T],
-        is_large: bool,
     ) -> tuple[ModelVersion, T]:
-        """``bind(version)``; in a thread if that ``is_large``.
+        """``bind(version)``, in a thread.
 
         It is bound again if ``target`` names another version meanwhile, so that what takes long to
         bind is not run by one that is no longer there. Raises as ``bind`` and ``resolved``.
         """
-        if not is_large:
-            return version, bind(version)
         for binds_left in reversed(range(_MOST_BINDS)):
             found = await self.in_thread(bind, version)
             if not binds_left:

@@ -35,7 +35,7 @@ class Switching(OipModels):
         raise UnknownModel("it was deleted")
 
 
-async def bound(is_large: bool, *live: ModelVersion) -> tuple[int, list[int]]:
+async def bound(*live: ModelVersion) -> tuple[int, list[int]]:
     """Which version is run, and those that were bound, if these are ``live`` one after another."""
     binds: list[int] = []
 
@@ -46,23 +46,18 @@ async def bound(is_large: bool, *live: ModelVersion) -> tuple[int, list[int]]:
     async with host_of() as host:
         models, request, target = Switching(host, *live), FakeRequest.of("POST", "/"), Target("vk")
         first = await models.resolved(request, target)
-        version, found = await models.bound(request, target, first, bind, is_large)
+        version, found = await models.bound(request, target, first, bind)
     assert found == version.version
     return found, binds
 
 
 @in_event_loop
 async def test_a_large_body_is_bound_again_for_the_version_that_went_live() -> None:
-    assert await bound(True, FIRST, later(2), later(2)) == (2, [1, 2])
-    assert await bound(True, FIRST, FIRST) == (1, [1])
+    assert await bound(FIRST, later(2), later(2)) == (2, [1, 2])
+    assert await bound(FIRST, FIRST) == (1, [1])
 
 
 @in_event_loop
 async def test_it_is_not_bound_for_ever() -> None:
-    found, binds = await bound(True, *map(later, range(1, 100)))
+    found, binds = await bound(*map(later, range(1, 100)))
     assert found == binds[-1] == len(binds) < 10
-
-
-@in_event_loop
-async def test_a_small_one_is_bound_once() -> None:
-    assert await bound(False, FIRST, later(2)) == (1, [1])

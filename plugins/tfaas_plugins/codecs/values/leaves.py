@@ -99,6 +99,20 @@ class Numbers(Leaves):
         packed = self._packed(rows, length, booleans)
         return None if packed is None else np.ndarray((len(rows), length), self._dtype, packed)
 
+    def filled(self, values: list[Any], shape: tuple[int, ...], booleans: bool) -> Array | None:
+        """An array of ``shape`` that nobody can write to, of as many values, in C order.
+
+        None if they are no numbers of this dtype. ``booleans``: as for ``array``. Not for dtypes
+        that are spelt as pairs.
+        """
+        try:
+            if booleans and bool in set(map(type, values)):
+                return None
+            packed = _packer(len(values), self._code)(*values)
+        except (struct.error, OverflowError, TypeError):
+            return None
+        return np.ndarray(shape, self._dtype, packed)
+
     def _packed(self, rows: list[list[Any]], length: int, booleans: bool) -> bytearray | None:
         # struct takes true for 1; all else that is no number of this dtype it refuses, and it
         # packs a list faster than NumPy reads one.

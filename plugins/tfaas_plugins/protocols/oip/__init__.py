@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from os import sched_getaffinity
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -13,7 +14,7 @@ from tfaas_core.host import Host
 from tfaas_core.observer import Observer
 from tfaas_core.route import Route
 from tfaas_core.service import Service
-from tfaas_plugins.protocols.oip.sizes import MEMORY_BYTES
+from tfaas_plugins.protocols.oip.sizes import memory_bytes
 
 if TYPE_CHECKING:
     from tfaas_plugins.protocols.oip.parts import Parts
@@ -38,7 +39,7 @@ def tfaas_config_sections() -> Mapping[str, type[Struct]]:
 @hookimpl
 def tfaas_register_memory(config: Config) -> Mapping[str, int]:
     """What the HTTP workers count in, and note which models are unloaded."""
-    return {NAME: MEMORY_BYTES}
+    return {NAME: memory_bytes(config.server.workers or len(sched_getaffinity(0)))}
 
 
 @hookimpl

@@ -5,27 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from tfaas_core.errors import BadBody
+from tfaas_core.notes import noted
 from tfaas_core.predict.inference import InferenceResult
 from tfaas_core.route import Response
-from tfaas_core.tensors import Array, BatchAxis
+from tfaas_core.tensors import Array
 from tfaas_plugins.codecs.values.bounds import Allowance
-from tfaas_plugins.protocols.json_arrays import dumped, fragment
-from tfaas_plugins.protocols.oip.datatypes import datatype_of, to_raw
+from tfaas_plugins.protocols.json_arrays import written
+from tfaas_plugins.protocols.oip.answer_form import AnswerForm, OutputForm
+from tfaas_plugins.protocols.oip.datatypes import to_raw
 from tfaas_plugins.protocols.oip.requests import WantedOutput
+from tfaas_plugins.protocols.small_arrays import small_written
 
 JSON_LENGTH = "Inference-Header-Content-Length"
 """The header that says how many bytes of a body are JSON."""
 
 _BINARY = "application/octet-stream"
-
-
-class _Written(msgspec.Struct, frozen=True):
-    document: dict[str, Any]
-    raw: bytes | memoryview | None
 
 
 def infer_answer(
@@ -38,21 +35,25 @@ def infer_answer(
 
     ``allowance``: of classes. Raises TooLarge if more are asked for.
     """
-    version = result.version
-    outputs = outputs_of(result, wanted, allowance)
-    written = [_written(each, *found) for each, found in zip(wanted, outputs, strict=True)]
-    document: dict[str, Any] = {
-        "model_name": version.name,
-        "model_version": str(version.version),
-    }
-    if request_id is not None:
-        document["id"] = request_id
-    document["outputs"] = [each.document for each in written]
-    text = dumped(document)
-    raws = [each.raw for each in written if each.raw is not None]
-    if not any(len(raw) for raw in raws):
+    form = noted(result.version, AnswerForm)
+    parts = [form.begin(request_id)]
+    comma = b""
+    raws: list[bytes | memoryview] = []
+    for each in wanted:
+        output = form.outputs[each.name]
+        array, datatype = _output(result, each, output, allowance)
+        begin = output.begin(array.shape, are_classes=each.classes > 0)
+        if each.binary:
+            raws.append(raw := to_raw(array, datatype))
+            parts += comma, begin, b'"parameters":{"binary_data_size":%d}}' % len(raw)
+        else:
+            parts += comma, begin, b'"data":', _data(each, array), b"}"
+        comma = b","
+    parts.append(b"]}")
+    text = b"".join(parts)
+    body = b"".join((text, *raws)) if raws else text
+    if len(body) == len(text):
         return Response(text)
-    body = b"".join([text, *raws])
     return Response(body, media_type=_BINARY, headers={JSON_LENGTH: str(len(text))})
 
 
@@ -63,37 +64,33 @@ def outputs_of(
 
     Raises BadBody if it has none, and TooLarge for more classes than ``allowance`` has left.
     """
-    signature, labels = result.version.signature, result.version.labels
-    specs = {spec.name: spec for spec in signature.outputs}
-    has_batch = signature.batch is not BatchAxis.NONE
+    forms = noted(result.version, AnswerForm).outputs
     for each in wanted:
-        array, spec = result.outputs[each.name], specs[each.name]
-        datatype = datatype_of(spec)
-        if each.classes:
-            batched = has_batch and not spec.constant
-            yield _classified(array, each, batched, labels, allowance), "BYTES"
-        else:
-            yield array, datatype
+        yield _output(result, each, forms[each.name], allowance)
 
 
-def _written(wanted: WantedOutput, array: Array, datatype: str) -> _Written:
-    document: dict[str, Any] = {
-        "name": wanted.name,
-        "datatype": datatype,
-        "shape": list(array.shape),
-    }
-    if wanted.binary:
-        raw = to_raw(array, datatype)
-        document["parameters"] = {"binary_data_size": len(raw)}
-        return _Written(document, raw)
+def _output(
+    result: InferenceResult, wanted: WantedOutput, form: OutputForm, allowance: Allowance
+) -> tuple[Array, str]:
+    array, datatype = result.outputs[wanted.name], form.datatype
+    if not wanted.classes:
+        return array, datatype
+    labels = result.version.labels
+    return _classified(array, wanted, form.is_batched, labels, allowance), "BYTES"
+
+
+def _data(wanted: WantedOutput, array: Array) -> bytes:
+    flat = array.reshape(-1)
+    small = small_written(flat)
+    if small is not None:
+        return small
     try:
-        document["data"] = fragment(array.reshape(-1))
+        return written(flat)
     except UnicodeDecodeError:
         raise BadBody(
             f"output {wanted.name!r} holds bytes that are no UTF-8, which JSON cannot hold; ask "
             "for it with the parameter 'binary_data'"
         ) from None
-    return _Written(document, None)
 
 
 def _classified(

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import msgspec
 
-from tfaas_core.errors import BadBody, Unavailable
+from tfaas_core.errors import TfaasError, Unavailable
+from tfaas_core.notes import noted
 from tfaas_core.predict.predictor import Target
-from tfaas_core.route import Request, Response, json_response
-from tfaas_plugins.protocols.answers import answered
+from tfaas_core.route import Head, Request, Response, json_response
+from tfaas_core.visit import Visit
+from tfaas_plugins.protocols.answers import answered, refused
 from tfaas_plugins.protocols.bodies import MOST_UNPACKED_BYTES, compressed, unpacked
 from tfaas_plugins.protocols.handlers import Handlers, is_large
-from tfaas_plugins.protocols.json_text import NotJson, read
 from tfaas_plugins.protocols.oip.accept import best_encoding
 from tfaas_plugins.protocols.oip.answers import JSON_LENGTH, infer_answer
 from tfaas_plugins.protocols.oip.facts import Facts
-from tfaas_plugins.protocols.oip.fields import read_fields
-from tfaas_plugins.protocols.oip.inference import Inference, Read, held
+from tfaas_plugins.protocols.oip.inference import Inference
 from tfaas_plugins.protocols.oip.metadata import log_settings
 from tfaas_plugins.protocols.oip.models import OipModels
 from tfaas_plugins.protocols.oip.paths import Asked, read_path
-from tfaas_plugins.protocols.oip.raw_input import raw_input
-from tfaas_plugins.protocols.oip.requests import infer_body
+from tfaas_plugins.protocols.oip.reader import InferHead, RequestReader
 
 
 class InferenceApi(Handlers[OipModels]):
@@ -33,14 +31,22 @@ class InferenceApi(Handlers[OipModels]):
         super().__init__(models)
         self._facts = facts
         self._inference = inference
+        self._reader = RequestReader(self.host)
+        self._read_head = self._infer_head
 
-    def _asked(self, request: Request) -> Asked:
-        return read_path(request.method, self.path(request))
+    def _asked(self, head: Head) -> Asked:
+        return read_path(head.method, self.path(head))
+
+    def _infer_head(self, head: Head) -> InferHead:
+        target = self._asked(head).target
+        assert target is not None  # all else that is posted has routes of its own
+        encoding = best_encoding(head.headers.get("accept-encoding", ""))
+        return InferHead(head.raw_path, target, head.headers.get(JSON_LENGTH.lower()), encoding)
 
     # What there is.
 
     async def _get(self, request: Request) -> Response:
-        asked = self._asked(request)
+        asked = self._asked(request.head)
         if asked.target is not None:
             return json_response(await self._of_model(request, asked.what, asked.target))
         if asked.what == "live":
@@ -82,54 +88,36 @@ class InferenceApi(Handlers[OipModels]):
 
     # Inference.
 
-    async def _post(self, request: Request) -> Response:
-        asked = self._asked(request)
-        assert asked.target is not None  # all else that is posted has routes of its own
-        visit = self._inference.begin(request)
+    async def post(self, request: Request) -> Response:
+        """``POST``: inference."""
+        try:
+            head = noted(request.head, self._read_head)
+            visit = self._inference.begin(request)
+            if not is_large(request):
+                response = await self._inference.answer(
+                    request,
+                    visit,
+                    *self._reader.read(head, request.body),
+                    infer_answer,
+                    is_large=False,
+                )
+            else:
+                response = await self._of_large(request, head, visit)
+            return await self._encoded(response, head.encoding) if head.encoding else response
+        except TfaasError as error:
+            return refused(error)
+
+    async def _of_large(self, request: Request, head: InferHead, visit: Visit) -> Response:
+        """Of a body that is read in a thread."""
         most_bytes = min(self.host.config.server.max_body_bytes, MOST_UNPACKED_BYTES)
         async with unpacked(self.host, request, most_bytes) as content:
-            signature, body = await self.read(request, self._read, request, content)
-            target = msgspec.structs.replace(asked.target, signature=signature)
-            response = await self._inference.answer(
-                request, visit, target, body, infer_answer, is_large(request)
+            target, read = await self._models.in_thread(self._reader.read, head, content)
+            return await self._inference.answer(
+                request, visit, target, read, infer_answer, is_large=True
             )
-        return await self._encoded(request, response)
 
-    async def _encoded(self, request: Request, response: Response) -> Response:
-        """Compressed, if the client asks for that."""
-        encoding = best_encoding(request.headers.get("accept-encoding", ""))
-        if not encoding:
-            return response
+    async def _encoded(self, response: Response, encoding: str) -> Response:
+        """Compressed, as the client asks for."""
         content = await self._models.in_thread(compressed, response.body, encoding)
         headers = {**response.headers, "Content-Encoding": encoding}
         return msgspec.structs.replace(response, body=content, headers=headers)
-
-    def _read(self, request: Request, body: bytes) -> tuple[str | None, Read]:
-        """The signature that a request names, if it does, whose ``body`` was unpacked; and it."""
-        config, head = self.host.config, request.head
-        length = _json_length(head.headers.get(JSON_LENGTH.lower()), len(body))
-        if length == 0 and body:
-            return None, partial(raw_input, body)
-        view = memoryview(body)
-        text = body if length is None else bytes(view[:length])
-        try:
-            document = read(text, config.limits, read_fields)
-        except NotJson as error:
-            raise BadBody(
-                f"failed to parse the request JSON buffer: {error.message} at {error.offset}"
-            ) from None
-        asked = infer_body(document, view[len(text) :])
-        return asked.signature, held(asked)
-
-
-def _json_length(text: str | None, body_bytes: int) -> int | None:
-    """How many bytes of a body are JSON; None: all. Raises BadBody."""
-    if text is None:
-        return None
-    if not text.isascii() or not text.isdecimal():
-        raise BadBody(f"Unable to parse {JSON_LENGTH}, got: {text[:40]}")
-    if len(text) > 18 or int(text) > body_bytes:
-        raise BadBody(
-            f"inference header size should be in range (0, {body_bytes}), got: {text[:40]}"
-        )
-    return int(text)

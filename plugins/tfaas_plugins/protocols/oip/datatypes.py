@@ -28,7 +28,21 @@ _SIZES = {
 DATATYPES = frozenset({*_SIZES, "BYTES"})
 """All that there are."""
 
+_PLAIN = frozenset(_SIZES) - {"BOOL", "BF16"}
+
 _LENGTH = Struct("<I")
+_SMALL_BYTES = 1 << 12
+"""Fewer are copied sooner than looked at where they are."""
+
+
+def is_plain(datatype: object) -> bool:
+    """Whether the bytes of such a tensor are those of its array, whatever they are."""
+    return datatype in _PLAIN
+
+
+def has_datatype(spec: TensorSpec) -> bool:
+    """Whether the protocol has a name for its dtype."""
+    return (spec.carried or spec.dtype) in _NAMES
 
 
 def datatype_of(spec: TensorSpec) -> str:
@@ -106,7 +120,7 @@ def to_raw(array: Array, datatype: str) -> bytes | memoryview:
         return b"".join(part for v in values for part in (_LENGTH.pack(len(v)), v))
     if datatype == "BF16":
         array = to_bits(array)
-    if not array.size:
-        return b""
+    if array.nbytes <= _SMALL_BYTES:
+        return array.tobytes()
     plain = array if array.flags.c_contiguous else array.copy()
     return plain.reshape(-1).view(np.uint8).data

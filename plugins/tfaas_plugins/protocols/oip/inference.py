@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import TypeAlias, TypeVar
@@ -9,11 +10,13 @@ from typing import TypeAlias, TypeVar
 from tfaas_core.errors import TfaasError
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.inference import InferenceRequest, InferenceResult
-from tfaas_core.predict.predictor import LARGE_BODY_BYTES, Target
+from tfaas_core.predict.predictor import Target
 from tfaas_core.route import Request
+from tfaas_core.settings.tables import Limits
 from tfaas_core.tensors import Array, BatchAxis, Bound
 from tfaas_core.visit import Visit
 from tfaas_plugins.codecs.values.bounds import Allowance
+from tfaas_plugins.protocols.handlers import are_large
 from tfaas_plugins.protocols.oip.inputs import arrays_of
 from tfaas_plugins.protocols.oip.models import OipModels
 from tfaas_plugins.protocols.oip.requests import InferBody, WantedOutput
@@ -57,27 +60,35 @@ class Inference:
         ``is_large``: whether ``read`` is for a thread. ``left_s``: for how long the client waits,
         whatever the request says.
         """
-        begin_s, models = visit.begin_s, self._models
-        version = await models.resolved(request, target)
+        begin_s, models, limits = visit.begin_s, self._models, self._host.config.limits
+        version = models.ungated(request, target) or await models.resolved(request, target)
         try:
-            version, (body, arrays) = await models.bound(
-                request, target, version, self._allowed(read), is_large
-            )
+            if is_large:
+                version, (body, arrays) = await models.bound(
+                    request, target, version, _allowed(read, limits)
+                )
+            else:
+                body, arrays = read(version, Allowance(limits))
+            del read  # so that what it holds is gone while the model runs
             asked = _asked(body, arrays, version, left_s, visit)
             run_s = time.monotonic()
-            result = await self._host.infer(asked)
-            work = result, body.wanted(version), body.id, Allowance(self._host.config.limits)
-            size = sum(array.nbytes for array in result.outputs.values())
-            is_large = size > LARGE_BODY_BYTES
-            answer = await models.in_thread(write, *work) if is_large else write(*work)
+            result = asked.result(await self._host.predictor.begin(asked))
+            work = result, body.wanted(version), body.id, Allowance(limits)
+            if are_large(result.outputs):
+                answer = await models.in_thread(write, *work)
+            else:
+                answer = write(*work)
         except TfaasError:
             self._statistics.failed(version, begin_s)
             raise
         self._statistics.succeeded(version, visit, asked.bound.rows, begin_s, run_s)
         return answer
 
-    def _allowed(self, read: Read) -> Callable[[ModelVersion], tuple[InferBody, dict[str, Array]]]:
-        return lambda version: read(version, Allowance(self._host.config.limits))
+
+def _allowed(
+    read: Read, limits: Limits
+) -> Callable[[ModelVersion], tuple[InferBody, dict[str, Array]]]:
+    return lambda version: read(version, Allowance(limits))
 
 
 def held(body: InferBody) -> Read:
@@ -93,7 +104,9 @@ def _asked(
     visit: Visit,
 ) -> InferenceRequest:
     outputs = None if body.outputs is None else [each.name for each in body.outputs]
-    timeout_s = min((s for s in (body.timeout_s, left_s) if s is not None), default=None)
+    timeout_s = body.timeout_s
+    if left_s is not None and (timeout_s is None or left_s < timeout_s):
+        timeout_s = left_s
     return InferenceRequest(
         version, _bound(version, arrays), outputs, timeout_s, body.id or "", visit
     )
@@ -102,11 +115,13 @@ def _asked(
 def _bound(version: ModelVersion, arrays: dict[str, Array]) -> Bound:
     rows = 1
     if version.signature.batch is not BatchAxis.NONE:
-        rows = max((len(array) for array in arrays.values() if array.ndim), default=1)
-    native = {name: _native(array) for name, array in arrays.items()}
-    return Bound(native, rows, single=False)
+        sizes = [len(array) for array in arrays.values() if array.ndim]
+        rows = max(sizes) if sizes else 1
+    if sys.byteorder != "little":
+        arrays = {name: _native(array) for name, array in arrays.items()}
+    return Bound(arrays, rows, single=False)
 
 
 def _native(array: Array) -> Array:
-    """In the machine's byte order: the same array, unless that is not little-endian."""
+    """In the machine's byte order, where that is not little-endian."""
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))

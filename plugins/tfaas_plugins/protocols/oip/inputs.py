@@ -9,6 +9,7 @@ import numpy as np
 
 from tfaas_core.errors import BadBody
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.notes import noted
 from tfaas_core.tensors import Array, TensorSpec
 from tfaas_plugins.codecs.json.numbers import NumberLists
 from tfaas_plugins.codecs.values.bounds import Allowance
@@ -26,6 +27,7 @@ from tfaas_plugins.protocols.oip.datatypes import (
     datatype_of,
     from_raw,
 )
+from tfaas_plugins.protocols.oip.input_forms import InputForms
 from tfaas_plugins.protocols.oip.requests import InferBody, input_name
 from tfaas_plugins.protocols.shapes import elements_of
 
@@ -37,25 +39,24 @@ def arrays_of(body: InferBody, version: ModelVersion, allowance: Allowance) -> d
 
     ``allowance``: of strings in binary tensors; JSON's were counted. Raises TooLarge beyond it.
     """
-    signature, model = version.signature, version.name
-    specs = {spec.name: spec for spec in signature.inputs}
+    forms, model = noted(version, InputForms), version.name
     arrays: dict[str, Array] = {}
     for place, each in enumerate(body.inputs):
         name = input_name(each)
         if name in arrays:
             raise BadBody(f"input {name[:80]!r} is sent twice")
-        spec = specs.get(name)
-        if spec is None:
-            if name in signature.unused:
+        form = forms.by_name.get(name)
+        if form is None:
+            if name in version.signature.unused:
                 continue
             raise BadBody(f"unexpected inference input {name[:80]!r} for model {model!r}")
-        arrays[name] = _array(each, spec, body.tails.get(place), model, allowance)
-    needed = [spec.name for spec in signature.inputs if spec.default is None]
-    missing = [name for name in needed if name not in arrays]
-    if missing:
+        tail = body.tails.get(place)
+        arrays[name] = _array(each, form.spec, tail, model, allowance)
+    if not forms.needed <= arrays.keys():
+        missing = [name for name in forms.needed if name not in arrays]
         raise BadBody(
-            f"expected {len(specs)} inputs but got {len(arrays)} inputs for model {model!r}. Got "
-            f"input(s) {list(arrays)}, but missing required input(s) {missing}"
+            f"expected {len(forms.by_name)} inputs but got {len(arrays)} inputs for model "
+            f"{model!r}. Got input(s) {list(arrays)}, but missing required input(s) {missing}"
         )
     return arrays
 

@@ -25,7 +25,7 @@ class Parts(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, host: Host, memory: SharedMemory, unloaded: UnloadedModels | None) -> Parts:
         """``unloaded``: None if no model may be loaded and unloaded."""
-        models, statistics = OipModels(host), Statistics(memory)
+        models, statistics = OipModels(host), Statistics(memory, host.worker)
         return cls(
             models,
             Facts(models, statistics, has_control=unloaded is not None),

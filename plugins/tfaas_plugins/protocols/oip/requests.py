@@ -9,6 +9,8 @@ import msgspec
 
 from tfaas_core.errors import BadBody
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.notes import noted
+from tfaas_plugins.protocols.oip.usual_body import UsualBody, UsualOutput
 
 _SCALARS = (str, int, float, bool)
 _MOST_INPUTS = 4096
@@ -41,7 +43,9 @@ class InferBody(msgspec.Struct, frozen=True):
     @property
     def timeout_s(self) -> float | None:
         """What the parameter ``timeout`` says, in microseconds there; None, like 0: nothing."""
-        timeout = self.parameters.get("timeout", 0)
+        timeout = self.parameters.get("timeout")
+        if timeout is None:
+            return None
         if type(timeout) is float and timeout > _LONGEST_US:  # a number of more digits was read so
             timeout = _LONGEST_US
         if type(timeout) is not int or timeout < 0:
@@ -60,7 +64,15 @@ class InferBody(msgspec.Struct, frozen=True):
         """The outputs that are asked for: those of the signature, if none is named."""
         if self.outputs is not None:
             return self.outputs
-        return [WantedOutput(spec.name, self.binary) for spec in version.signature.outputs]
+        return noted(version, _all_binary if self.binary else _all_json)
+
+
+def _all_binary(version: ModelVersion) -> Sequence[WantedOutput]:
+    return [WantedOutput(spec.name, binary=True) for spec in version.signature.outputs]
+
+
+def _all_json(version: ModelVersion) -> Sequence[WantedOutput]:
+    return [WantedOutput(spec.name, binary=False) for spec in version.signature.outputs]
 
 
 def check_count(inputs: int) -> None:
@@ -93,6 +105,18 @@ def infer_body(document: Any, tail: memoryview) -> InferBody:
     outputs = _outputs(document.get("outputs"), binary)
     tails = _tails(inputs, tail)
     return InferBody(request_id, parameters, inputs, outputs, binary, tails)
+
+
+def usual_infer_body(body: UsualBody) -> InferBody:
+    """The same of a body that is as usual, but for its inputs. Raises BadBody."""
+    parameters, outputs, binary = body.parameters, None, False
+    if parameters:
+        check_keys(parameters)
+        binary = _flag(parameters, "binary_data_output")
+    check_count(len(body.inputs))
+    if body.outputs:
+        outputs = [_usual_output(each, binary) for each in body.outputs]
+    return InferBody(body.id, parameters, (), outputs, binary, {})
 
 
 def _parameters(owner: dict[str, Any], what: str) -> dict[str, Any]:
@@ -134,6 +158,13 @@ def _output(output: dict[str, Any], binary: bool) -> WantedOutput:
     return WantedOutput(name, _flag(parameters, "binary_data", binary), classes)
 
 
+def _usual_output(output: UsualOutput, binary: bool) -> WantedOutput:
+    parameters = output.parameters
+    if not parameters:
+        return WantedOutput(output.name, binary)
+    return _output({"name": output.name, "parameters": parameters}, binary)
+
+
 def check_no_shared_memory(parameters: Iterable[str], what: str) -> None:
     """Raises BadBody if the values of ``what`` are not in the request."""
     if any(key.startswith("shared_memory") for key in parameters):
@@ -145,6 +176,8 @@ def _tails(inputs: Sequence[dict[str, Any]], tail: memoryview) -> dict[int, memo
     found, at = {}, 0
     for place, each in enumerate(inputs):
         name = input_name(each)
+        if each.get("parameters") is None:
+            continue
         parameters = _parameters(each, f"input {name[:80]!r}")
         check_no_shared_memory(parameters, f"input {name[:80]!r}")
         size = parameters.get("binary_data_size")

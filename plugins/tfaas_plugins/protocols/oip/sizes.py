@@ -13,4 +13,10 @@ COUNTED_SLOTS = 2048
 COUNTED_BYTES = 128
 """Of a slot: a digest of a version's key, and 14 numbers."""
 
-MEMORY_BYTES = COUNTED_AT + COUNTED_SLOTS * COUNTED_BYTES
+REGION_BYTES = COUNTED_SLOTS * COUNTED_BYTES
+"""Of the slots that one HTTP worker alone writes."""
+
+
+def memory_bytes(workers: int) -> int:
+    """Of all, for so many HTTP workers; what nobody writes to takes no room."""
+    return COUNTED_AT + workers * REGION_BYTES

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
 
-from tfaas_core.errors import BadBody
+from tfaas_core.errors import BadBody, TfaasError
 from tfaas_core.host import Host
 from tfaas_core.models.model import DEFAULT_SIGNATURE, ModelVersion
+from tfaas_core.notes import noted
+from tfaas_core.predict.inference import InferenceRequest
 from tfaas_core.predict.predictor import Target
-from tfaas_core.route import Request, Response, admit, json_response
+from tfaas_core.route import Head, Request, Response, admit, json_response
 from tfaas_core.tensors import Array, Arrays
-from tfaas_plugins.protocols.answers import answered
+from tfaas_plugins.protocols.answers import answered, refused
 from tfaas_plugins.protocols.bodies import unpacked
 from tfaas_plugins.protocols.handlers import Handlers, is_large
 from tfaas_plugins.protocols.json_arrays import dumped, elements_written, written
@@ -23,15 +26,17 @@ from tfaas_plugins.protocols.tfserving.examples import (
     regressions,
 )
 from tfaas_plugins.protocols.tfserving.metadata import metadata_document, status_document
-from tfaas_plugins.protocols.tfserving.models import ServingModels, UnknownSignature
+from tfaas_plugins.protocols.tfserving.models import ServingModels, UnknownSignature, bound_as_it_is
 from tfaas_plugins.protocols.tfserving.paths import Asked, read_path
 from tfaas_plugins.protocols.tfserving.tensors import (
-    Values,
     columns_answer,
     read_fields,
     rows_answer,
     values_of,
 )
+from tfaas_plugins.protocols.tfserving.usual_answer import usual_answer
+from tfaas_plugins.protocols.tfserving.usual_values import Read, UsualValues
+from tfaas_plugins.protocols.vectors import may_hold_booleans
 
 
 class ServingApi(Handlers[ServingModels]):
@@ -39,9 +44,10 @@ class ServingApi(Handlers[ServingModels]):
 
     def __init__(self, host: Host) -> None:
         super().__init__(ServingModels(host))
+        self._read_head = self._asked
 
-    def _asked(self, request: Request) -> Asked:
-        return read_path(request.method, self.path(request))
+    def _asked(self, head: Head) -> Asked:
+        return read_path(head.method, self.path(head))
 
     # What there is.
 
@@ -54,7 +60,7 @@ class ServingApi(Handlers[ServingModels]):
         return json_response({"models": [{"name": model.name} for model in models]})
 
     async def _get(self, request: Request) -> Response:
-        asked = self._asked(request)
+        asked = self._asked(request.head)
         target = asked.target
         await admit(request, target.model)
         if asked.verb == "metadata":
@@ -65,67 +71,95 @@ class ServingApi(Handlers[ServingModels]):
 
     # Predictions.
 
-    async def _post(self, request: Request) -> Response:
-        asked = self._asked(request)
-        if request.visit is not None:
-            request.visit.codec = self._models.protocol
+    async def post(self, request: Request) -> Response:
+        """``POST``: predict, classify or regress."""
+        try:
+            asked = noted(request.head, self._read_head)
+            if request.visit is not None:
+                request.visit.codec = self._models.protocol
+            if asked.verb == "predict" and not is_large(request):
+                return await self._predict(request, self._document(request.body), asked.target)
+            return await self._post(request, asked)
+        except TfaasError as error:
+            return refused(error)
+
+    async def _post(self, request: Request, asked: Asked) -> Response:
         limits = self.host.config.limits
         async with unpacked(self.host, request, limits.max_json_bytes) as body:
             document = await self.read(request, self._document, body)
-            if type(document) is not dict:
-                raise BadBody("Request body must be a JSON object. Is not object")
-            name = _signature_name(document)
-            target = msgspec.structs.replace(asked.target, signature=name)
             if asked.verb == "predict":
-                return await self._predict(request, document, target)
+                return await self._predict(request, document, asked.target)
+            target = _with_signature(asked.target, document)
             examples = await self.read(request, examples_of, document, asked.verb, limits)
-            version = await self._resolved(request, target, asked.verb)
+            version = await self._resolved(request, target)
             outputs = await self._models.of_examples(request, version, examples)
         asking = asked.verb, outputs, len(examples)
         return Response(await self.written(outputs, _results, *asking))
 
-    def _document(self, body: bytes) -> Any:
-        if not body.strip():
-            raise BadBody("JSON Parse error: The document is empty")
+    def _document(self, body: bytes) -> dict[str, Any]:
         try:
-            return read(body, self.host.config.limits, read_fields)
+            document = read(body, self.host.config.limits, read_fields)
         except NotJson as error:
+            if not body.strip():
+                raise BadBody("JSON Parse error: The document is empty") from None
             raise BadBody(
                 f"JSON Parse error: Invalid value. at offset: {error.offset} ({error.message})"
             ) from None
+        if type(document) is not dict:
+            raise BadBody("Request body must be a JSON object. Is not object")
+        return document
 
-    async def _resolved(self, request: Request, target: Target, verb: str) -> ModelVersion:
+    async def _resolved(self, request: Request, target: Target) -> ModelVersion:
         try:
             return await self._models.resolved(request, target)
         except UnknownSignature:
-            if verb != "predict":
-                raise BadBody(f"No signature was found with the name: {target.signature}") from None
-            raise BadBody(
-                f'Serving signature name: "{target.signature}" not found in signature def'
-            ) from None
+            raise BadBody(f"No signature was found with the name: {target.signature}") from None
 
     async def _predict(
         self, request: Request, document: dict[str, Any], target: Target
     ) -> Response:
-        def bind(version: ModelVersion) -> Values:
-            if not version.signature.inputs:
-                raise BadBody(f"Failed to get input map for signature: {target.signature}")
-            return values_of(document, version.signature)
+        target = _with_signature(target, document)
+        models, visit = self._models, request.visit
+        try:
+            version = models.ungated(request, target) or await models.resolved(request, target)
+        except UnknownSignature:
+            raise BadBody(
+                f'Serving signature name: "{target.signature}" not found in signature def'
+            ) from None
+        if is_large(request):
+            bind = partial(_as_it_is, document)
+            version, found = await models.bound(request, target, version, bind)
+        else:
+            found = _usual(document, version, request.body) or _as_it_is(document, version)
+        del document  # so that what was read is gone while the model runs
+        asked = InferenceRequest(version, found.bound, visit=visit)
+        outputs = asked.result(await self.host.predictor.begin(asked)).outputs
+        usual = usual_answer(outputs, found.by_rows)
+        if usual is not None:
+            return Response(usual)
+        write = rows_answer if found.by_rows else columns_answer
+        return Response(await self.written(outputs, write, outputs))
 
-        version = await self._resolved(request, target, "predict")
-        version, values = await self._models.bound(
-            request, target, version, bind, is_large(request)
-        )
-        result = await self._models.infer(request, version, values.arrays)
-        write = columns_answer if values.rows is None else rows_answer
-        return Response(await self.written(result.outputs, write, result.outputs))
+
+def _usual(document: dict[str, Any], version: ModelVersion, body: bytes) -> Read | None:
+    return noted(version, UsualValues).of(document, may_hold_booleans(body))
 
 
-def _signature_name(document: dict[str, Any]) -> str:
+def _as_it_is(document: dict[str, Any], version: ModelVersion) -> Read:
+    if not version.signature.inputs:
+        name = version.signature.name or DEFAULT_SIGNATURE
+        raise BadBody(f"Failed to get input map for signature: {name}")
+    values = values_of(document, version.signature)
+    return Read(bound_as_it_is(version, values.arrays), values.rows is not None)
+
+
+def _with_signature(target: Target, document: dict[str, Any]) -> Target:
     name = document.get("signature_name", "")
     if type(name) is not str:
         raise BadBody("'signature_name' key must be a string value.")
-    return name or DEFAULT_SIGNATURE
+    if not name or name == target.signature:
+        return target
+    return msgspec.structs.replace(target, signature=name)
 
 
 def _results(verb: str, outputs: Arrays, rows: int) -> bytes:

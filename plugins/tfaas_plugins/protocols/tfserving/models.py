@@ -62,12 +62,8 @@ class ServingModels(ServedModels):
 
     # Predictions.
 
-    async def resolved(self, request: Request, target: Target) -> ModelVersion:
-        """As all protocols do, but for a signature: it raises UnknownSignature."""
-        try:
-            return await super().resolved(request, target)
-        except DoesNotFit as error:
-            raise UnknownSignature(error.message) from None
+    def unsigned(self, error: DoesNotFit) -> UnknownSignature:
+        return UnknownSignature(error.message)
 
     async def infer(
         self,

@@ -8,6 +8,7 @@ from typing import Literal, cast
 import msgspec
 
 from tfaas_core.errors import BadBody, MethodNotAllowed, TfaasError
+from tfaas_core.models.model import DEFAULT_SIGNATURE
 from tfaas_core.predict.predictor import Target
 from tfaas_core.routing.pattern import decoded
 
@@ -25,7 +26,7 @@ _POSTED = ("predict", "classify", "regress")
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """What a path asks for, and of which model."""
+    """What a path asks for, and of which model; its signature is the default one."""
 
     verb: Verb
     target: Target
@@ -38,7 +39,8 @@ def read_path(method: str, raw_path: str) -> Asked:
         raise BadBody(_malformed(method, raw_path))
     name, number, label, verb, metadata = match.groups()
     asked = cast(Verb, (verb or metadata or "status").lower())
-    target = Target(_name(name), _number(number), None if label is None else decoded(label))
+    label = None if label is None else decoded(label)
+    target = Target(_name(name), _number(number), label, DEFAULT_SIGNATURE)
     return _checked(method, raw_path, Asked(asked, target))
 
 
