@@ -12,8 +12,10 @@ from tfaas_core.errors import BadBody
 from tfaas_core.predict.inference import InferenceResult
 from tfaas_core.route import Response
 from tfaas_core.tensors import Array, BatchAxis
+from tfaas_core.values.pieces import joined_bytes
+from tfaas_plugins.codecs.json.pieces import dumped
 from tfaas_plugins.codecs.values.bounds import Allowance
-from tfaas_plugins.protocols.json_arrays import dumped, fragment
+from tfaas_plugins.protocols.json_arrays import fragment
 from tfaas_plugins.protocols.oip.datatypes import datatype_of, to_raw
 from tfaas_plugins.protocols.oip.requests import WantedOutput
 
@@ -52,7 +54,7 @@ def infer_answer(
     raws = [each.raw for each in written if each.raw is not None]
     if not any(len(raw) for raw in raws):
         return Response(text)
-    body = b"".join([text, *raws])
+    body = joined_bytes([text, *raws])
     return Response(body, media_type=_BINARY, headers={JSON_LENGTH: str(len(text))})
 
 

@@ -17,13 +17,12 @@ from tfaas_plugins.protocols.json_text import NotJson, read
 from tfaas_plugins.protocols.oip.accept import best_encoding
 from tfaas_plugins.protocols.oip.answers import JSON_LENGTH, infer_answer
 from tfaas_plugins.protocols.oip.facts import Facts
-from tfaas_plugins.protocols.oip.fields import read_fields
 from tfaas_plugins.protocols.oip.inference import Inference, Read, held
 from tfaas_plugins.protocols.oip.metadata import log_settings
 from tfaas_plugins.protocols.oip.models import OipModels
 from tfaas_plugins.protocols.oip.paths import Asked, read_path
 from tfaas_plugins.protocols.oip.raw_input import raw_input
-from tfaas_plugins.protocols.oip.requests import infer_body
+from tfaas_plugins.protocols.oip.requests import NUMBERS, infer_body
 
 
 class InferenceApi(Handlers[OipModels]):
@@ -113,7 +112,7 @@ class InferenceApi(Handlers[OipModels]):
         view = memoryview(body)
         text = body if length is None else bytes(view[:length])
         try:
-            document = read(text, config.limits, read_fields)
+            document = read(text, config.limits, NUMBERS)
         except NotJson as error:
             raise BadBody(
                 f"failed to parse the request JSON buffer: {error.message} at {error.offset}"

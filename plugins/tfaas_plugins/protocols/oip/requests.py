@@ -9,6 +9,10 @@ import msgspec
 
 from tfaas_core.errors import BadBody
 from tfaas_core.models.model import ModelVersion
+from tfaas_plugins.codecs.json.places import ANY, Places
+
+NUMBERS = Places(("inputs", ANY, "data"))
+"""Where in a request's JSON there may be many numbers."""
 
 _SCALARS = (str, int, float, bool)
 _MOST_INPUTS = 4096

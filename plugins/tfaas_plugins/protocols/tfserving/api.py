@@ -11,24 +11,19 @@ from tfaas_core.host import Host
 from tfaas_core.models.model import DEFAULT_SIGNATURE, ModelVersion
 from tfaas_core.predict.predictor import Target
 from tfaas_core.route import Request, Response, admit, json_response
-from tfaas_core.tensors import Array, Arrays
 from tfaas_plugins.protocols.answers import answered
 from tfaas_plugins.protocols.bodies import unpacked
 from tfaas_plugins.protocols.handlers import Handlers, is_large
-from tfaas_plugins.protocols.json_arrays import dumped, elements_written, written
 from tfaas_plugins.protocols.json_text import NotJson, read
-from tfaas_plugins.protocols.tfserving.examples import (
-    classes_and_scores,
-    examples_of,
-    regressions,
-)
+from tfaas_plugins.protocols.tfserving.examples import examples_of
 from tfaas_plugins.protocols.tfserving.metadata import metadata_document, status_document
 from tfaas_plugins.protocols.tfserving.models import ServingModels, UnknownSignature
 from tfaas_plugins.protocols.tfserving.paths import Asked, read_path
+from tfaas_plugins.protocols.tfserving.results import results_answer
 from tfaas_plugins.protocols.tfserving.tensors import (
+    NUMBERS,
     Values,
     columns_answer,
-    read_fields,
     rows_answer,
     values_of,
 )
@@ -82,13 +77,13 @@ class ServingApi(Handlers[ServingModels]):
             version = await self._resolved(request, target, asked.verb)
             outputs = await self._models.of_examples(request, version, examples)
         asking = asked.verb, outputs, len(examples)
-        return Response(await self.written(outputs, _results, *asking))
+        return Response(await self.written(outputs, results_answer, *asking))
 
     def _document(self, body: bytes) -> Any:
         if not body.strip():
             raise BadBody("JSON Parse error: The document is empty")
         try:
-            return read(body, self.host.config.limits, read_fields)
+            return read(body, self.host.config.limits, NUMBERS)
         except NotJson as error:
             raise BadBody(
                 f"JSON Parse error: Invalid value. at offset: {error.offset} ({error.message})"
@@ -126,17 +121,3 @@ def _signature_name(document: dict[str, Any]) -> str:
     if type(name) is not str:
         raise BadBody("'signature_name' key must be a string value.")
     return name or DEFAULT_SIGNATURE
-
-
-def _results(verb: str, outputs: Arrays, rows: int) -> bytes:
-    if verb == "regress":
-        return b'{"results":%b}' % written(regressions(outputs, rows))
-    classes, scores = classes_and_scores(outputs, rows)
-    results = (_classes(*row) for row in zip(classes, scores, strict=True))
-    return b'{"results":[%b]}' % b",".join(results)
-
-
-def _classes(labels: Array, scores: Array) -> bytes:
-    texts = (dumped(label.decode(errors="replace")) for label in labels)
-    pairs = zip(texts, elements_written(scores), strict=True)
-    return b"[%b]" % b",".join(b"[%b,%b]" % pair for pair in pairs)
