@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from tfaas_core.errors import BadBody, TooLarge
+from tfaas_core.values.pieces import joined_bytes
 
 Piece: TypeAlias = bytes | memoryview
 """Of a message, as bytes."""
@@ -26,8 +27,6 @@ _DEEPEST = 100
 _MORE = 0x80
 _ONE_BYTE = [bytes([value]) for value in range(_MORE)]
 _MOST_BYTES = (1 << 31) - 1024
-_BYTES_AT_ONCE = 1 << 22
-"""What is copied in one step, in which nothing else can run."""
 
 
 class Broken(BadBody):
@@ -74,7 +73,7 @@ def fields(body: bytes, at: int = 0, end: int | None = None) -> Iterator[tuple[i
         raise Broken(f"the message is broken: it ends within a field, at byte {end}")
 
 
-def varint_at(body: bytes, at: int) -> tuple[int, int]:
+def varint_at(body: Piece, at: int) -> tuple[int, int]:
     """A number, and where it ends. Raises Broken if it does not, and IndexError past the body."""
     number = 0
     for index in range(_MOST_BYTES_OF_VARINT):
@@ -106,15 +105,7 @@ def message_of(pieces: Sequence[Piece]) -> bytes:
     """The message that the pieces are together. Raises TooLarge for one that nobody could read."""
     if sum(map(len, pieces)) > _MOST_BYTES:
         raise TooLarge("the outputs are more than a message of gRPC can hold; ask for fewer")
-    parts: list[bytes] = []
-    for piece in pieces:
-        # While bytes alone are put together, other threads run; not so while there are views.
-        if isinstance(piece, bytes):
-            parts.append(piece)
-        else:
-            starts = range(0, len(piece), _BYTES_AT_ONCE)
-            parts += [bytes(piece[at : at + _BYTES_AT_ONCE]) for at in starts]
-    return b"".join(parts)
+    return joined_bytes(pieces)
 
 
 def _tag(body: bytes, at: int) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from tfaas_core.tensors import Array
 _NOUNS = {
     str: "a string",
     bytes: "bytes",
+    memoryview: "bytes",
     list: "a list",
     tuple: "a list",
     dict: "an object",

@@ -14,6 +14,9 @@ _PLAIN = ("", "identity")
 _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 _PIECE_BYTES = 1 << 16
 
+_KIND = "inflating"
+"""Of threads: it takes long, and nothing else waits for it."""
+
 MOST_UNPACKED_BYTES = 100 << 20
 """What a compressed body may hold: a small one can hold a thousand times as much as it has."""
 
@@ -29,7 +32,7 @@ async def unpacked(host: Host, request: Request, most_bytes: int) -> AsyncIterat
         yield request.body
         return
     most = min(most_bytes, in_flight.most_bytes)
-    body = await host.predictor.in_thread(inflated, request.body, encoding, most)
+    body = await host.predictor.in_thread(inflated, request.body, encoding, most, kind=_KIND)
     with in_flight.held(len(body)):
         yield body
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
 from typing import Any, TypeAlias
@@ -11,19 +11,17 @@ import numpy as np
 import orjson
 
 from tfaas_core.tensors import Array
-from tfaas_plugins.codecs.json.pieces import in_pieces
+from tfaas_core.values.pieces import joined_bytes
+from tfaas_plugins.codecs.json.pieces import MOST_AT_ONCE, Pieces, in_pieces
 
 TextOf: TypeAlias = Callable[[bytes], Any]
 """What stands for a string of an output: a text, or an object."""
 
 
-def dumped(document: Any) -> bytes:
-    """``document`` as JSON; what ``fragment`` gave may be anywhere in it."""
-    return orjson.dumps(document)
-
-
-def fragment(array: Array, text: TextOf = bytes.decode) -> orjson.Fragment:
-    """The array, written as ``written`` does, for a document."""
+def fragment(array: Array, text: TextOf = bytes.decode) -> orjson.Fragment | Pieces:
+    """The array, written as ``written`` does, for a document that is ``dumped``."""
+    if array.size > MOST_AT_ONCE:
+        return Pieces(list(parts(array, text)))
     return orjson.Fragment(written(array, text))
 
 
@@ -32,8 +30,13 @@ def written(array: Array, text: TextOf = bytes.decode) -> bytes:
 
     ``array``: any dtype but complex ones. Raises what ``text`` raises.
     """
+    return joined_bytes(parts(array, text))
+
+
+def parts(array: Array, text: TextOf = bytes.decode) -> Iterator[bytes]:
+    """What is ``written``, a part at a time."""
     if not array.ndim:
-        return _piece(array.reshape(1), text)[1:-1]
+        return iter((_piece(array.reshape(1), text)[1:-1],))
     return in_pieces(array, partial(_piece, text=text))
 
 

@@ -12,13 +12,10 @@ import orjson
 from tfaas_core.errors import BadBody
 from tfaas_core.settings.tables import Limits
 from tfaas_core.tensors import Array
-from tfaas_plugins.codecs.json.bare_words import replaced
-from tfaas_plugins.codecs.json.numbers import (
-    SMALLEST_BYTES,
-    NumberLists,
-    ReadFields,
-    read_with_numbers,
-)
+from tfaas_plugins.codecs.json.dialect import STANDARD, Dialect, has_words
+from tfaas_plugins.codecs.json.numbers import SMALLEST_BYTES, read_with_numbers
+from tfaas_plugins.codecs.json.places import NOWHERE, Places
+from tfaas_plugins.codecs.json.steps import LONG_BYTES, read_in_steps
 from tfaas_plugins.codecs.values.bounds import check_json
 
 _DEEPEST = 128
@@ -42,8 +39,6 @@ _SPELLINGS = {
     **{b"NaN": _NAN, b"-NaN": _NAN, b"Inf": _INFINITY, b"Infinity": _INFINITY},
     **{b"-Inf": _MINUS_INFINITY, b"-Infinity": _MINUS_INFINITY},
 }
-_NUMBERS = {word: b" %r " % number for word, number in _SPELLINGS.items()}
-_PLACEHOLDERS = {word: b" 0 ".ljust(len(word)) for word in _SPELLINGS}
 
 
 class NotJson(BadBody):
@@ -54,8 +49,23 @@ class NotJson(BadBody):
         self.offset = offset
 
 
-def read(body: bytes, limits: Limits, fields: ReadFields | None = None) -> Any:
-    """The value that ``body`` spells, with NumberLists where ``fields`` finds many numbers.
+class _BareWords(Dialect):
+    """NaN and the infinities, read for what they mean."""
+
+    def meant(self, found: Any) -> Any:
+        return _put_right(found)
+
+    def meant_by(self, numbers: Array) -> Array:
+        return _right(numbers)
+
+
+_BARE_WORDS = _BareWords({word: b" %r " % number for word, number in _SPELLINGS.items()})
+_AS_LONG = Dialect({word: b" 0 ".ljust(len(word)) for word in _SPELLINGS})
+"""What stands for words there does not move what else there is."""
+
+
+def read(body: bytes, limits: Limits, numbers: Places = NOWHERE) -> Any:
+    """The value that ``body`` spells, with NumberLists in the places ``numbers``.
 
     Raises NotJson, and TooLarge beyond ``limits``.
     """
@@ -67,35 +77,26 @@ def read(body: bytes, limits: Limits, fields: ReadFields | None = None) -> Any:
             return orjson.loads(body)
         except orjson.JSONDecodeError:
             pass  # a bare word, or it is told what is wrong
-    if b"NaN" not in body and b"Inf" not in body:
-        return _read(body, fields)
+    if not has_words(body):
+        return _read(body, STANDARD, numbers)
     try:
-        return _put_right(_read(replaced(body, _NUMBERS), fields))
+        return _read(body, _BARE_WORDS, numbers)
     except NotJson:
-        # It is told with its place, which what is as long as the words does not move.
-        _loads(replaced(body, _PLACEHOLDERS))
+        # It is told with its place.
+        _read(body, _AS_LONG, NOWHERE)
         raise
 
 
-def _read(body: bytes, fields: ReadFields | None) -> Any:
-    found = None if fields is None else read_with_numbers(body, fields)
-    return _loads(body) if found is None else found
-
-
-def _loads(body: bytes) -> Any:
+def _read(body: bytes, dialect: Dialect, numbers: Places) -> Any:
     try:
-        return orjson.loads(body)
+        if len(body) > LONG_BYTES:
+            return read_in_steps(body, dialect, numbers)
+        found = read_with_numbers(body, numbers, dialect)
+        return dialect.value(body) if found is None else found
     except orjson.JSONDecodeError as error:
         is_too_large = error.msg.startswith(_TOO_LARGE)
         told = "a number is too large for any model" if is_too_large else error.msg
         raise NotJson(told, error.pos) from None
-
-
-class _RightLists(NumberLists, frozen=True):
-    """Of a body whose bare words were replaced."""
-
-    def lists(self) -> Any:
-        return _put_right(super().lists())
 
 
 def _put_right(document: Any) -> Any:
@@ -108,8 +109,6 @@ def _put_right(document: Any) -> Any:
             for name, value in inner.items():
                 if type(value) is float:
                     inner[name] = _MEANINGS.get(value, value)
-                elif type(value) is NumberLists:
-                    inner[name] = _RightLists(_right(value.array), value.body, value.path)
             inner = inner.values()
         else:
             _put_list_right(inner)

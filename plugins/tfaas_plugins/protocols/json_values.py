@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
 from collections.abc import Sequence
 from itertools import chain, islice
 from typing import Any
@@ -10,7 +9,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from tfaas_core.base64_text import decode_padded
 from tfaas_core.tensors import Array
+from tfaas_core.values.pieces import array_from, chained, kinds, pieces
 from tfaas_plugins.codecs.json.numbers import NumberLists
 
 _MOST_SHOWN = 256
@@ -26,6 +27,7 @@ _KINDS = {
     type(None): "Null",
 }
 _TF_NAMES = {"float32": "float", "float64": "double", "float16": "half"}
+_DOUBLE = np.dtype(np.float64)
 _FITTING = {
     "f": frozenset({int, float}),
     "i": frozenset({int}),
@@ -93,9 +95,9 @@ def flat(value: Any) -> Flat:
         shape.append(size)
         if not size:
             return Flat(tuple(shape), [])
-        values = list(chain.from_iterable(values))
+        values = chained(values)
         sample = values[0]
-    if list in set(map(type, values)):
+    if list in kinds(values):
         raise Ragged(f"Encountered list at unexpected level: {len(shape)}")
     return Flat(tuple(shape), values)
 
@@ -104,19 +106,19 @@ def leaves(value: Any) -> list[Any]:
     """All values in nested lists, in order, however they are nested. Raises Ragged if too deep."""
     values = [value]
     for _ in range(_DEEPEST):
-        kinds = set(map(type, values))
-        if list not in kinds:
+        found = kinds(values)
+        if list not in found:
             return values
-        if kinds == {list}:
-            values = list(chain.from_iterable(values))
+        if found == {list}:
+            values = chained(values)
         else:
             wrapped = (each if type(each) is list else (each,) for each in values)
             values = list(chain.from_iterable(wrapped))
     raise Ragged(f"it is nested more than {_DEEPEST} deep")
 
 
-def _check_level(values: Sequence[Any], size: int, level: int) -> None:
-    if set(map(type, values)) != {list}:
+def _check_level(values: list[Any], size: int, level: int) -> None:
+    if kinds(values) != {list}:
         other = next(each for each in values if type(each) is not list)
         raise Ragged(
             f"JSON Value: {shown(other)} Type: {kind_of(other)} is not a list at level: {level}"
@@ -135,13 +137,13 @@ def array_of(found: Flat, dtype: np.dtype[Any]) -> Array:
     if dtype.kind == "O":
         return _strings(found)
     fitting = _FITTING.get(dtype.kind)
-    if fitting is None or not set(map(type, found.values)) <= fitting:
+    if fitting is None or not kinds(found.values) <= fitting:
         raise wrong_value(found.values, dtype)
     try:
         with np.errstate(over="ignore"):
             if dtype.kind == "f":
-                return np.array(found.values, np.float64).astype(dtype).reshape(found.shape)
-            return np.array(found.values, dtype).reshape(found.shape)
+                return array_from(found.values, _DOUBLE).astype(dtype).reshape(found.shape)
+            return array_from(found.values, dtype).reshape(found.shape)
     except (OverflowError, ValueError):
         raise wrong_value(found.values, dtype) from None
 
@@ -222,8 +224,8 @@ def from_base64(value: dict[str, Any]) -> bytes:
     """What ``{"b64": "..."}`` stands for; raises WrongValue."""
     if not is_base64(value):
         raise WrongValue(f"JSON Value: {shown(value)} not formatted correctly for base64 data")
-    text = "".join(value["b64"].split())
+    text = "".join(["".join(part.split()) for part in pieces(value["b64"])])
     try:
-        return b64decode(text + "=" * (-len(text) % 4), validate=True)
+        return decode_padded(text.encode() + b"=" * (-len(text) % 4))
     except ValueError:
         raise WrongValue(f"Unable to base64 decode: {shown(value)}") from None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
+import threading
 import zlib
 
 import pytest
@@ -10,6 +12,7 @@ from tfaas_plugins.protocols.bodies import compressed, inflated, is_compressed, 
 from tfaas_plugins.protocols.oip.accept import best_encoding
 
 from tfaas_core.errors import BadBody, TooLarge, Unavailable, UnsupportedMediaType
+from tfaas_core.predict.threads import THREADS
 from tfaas_core.testing.fake_request import FakeRequest
 from tfaas_core.testing.hosts import host_of
 from tfaas_core.testing.loops import in_event_loop
@@ -66,6 +69,24 @@ async def test_no_more_is_unpacked_than_may_ever_be_in_flight() -> None:
         with pytest.raises(TooLarge):
             async with unpacked(host, sent, 1 << 20):
                 pass
+
+
+@in_event_loop
+async def test_a_body_is_unpacked_whatever_other_threads_wait_for() -> None:
+    sent = FakeRequest.of("POST", "/v2", GZIP, {"content-encoding": "gzip"})
+    async with host_of() as host:
+        is_over = threading.Event()
+        waiting = [
+            host.predictor.in_thread(is_over.wait, kind=kind)
+            for kind in ("", "json", "oip", "tfserving")
+            for _ in range(THREADS)
+        ]
+        try:
+            async with asyncio.timeout(60), unpacked(host, sent, 1 << 20) as body:
+                assert body == TEXT
+        finally:
+            is_over.set()
+            await asyncio.gather(*waiting)
 
 
 def test_other_encodings_are_refused() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tfaas_plugins.protocols.json_arrays import dumped, elements_written, fragment, written
+from tfaas_plugins.codecs.json.pieces import dumped
+from tfaas_plugins.protocols.json_arrays import elements_written, fragment, written
 
 from tfaas_core.tensors import Array
 

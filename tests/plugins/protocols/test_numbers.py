@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from tfaas_plugins.codecs.json.numbers import NumberLists
+from tfaas_plugins.codecs.json.places import NOWHERE
 from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.json_text import read
-from tfaas_plugins.protocols.oip import fields as oip
+from tfaas_plugins.protocols.oip import requests as oip
 from tfaas_plugins.protocols.oip.datatypes import datatype_of
 from tfaas_plugins.protocols.oip.inputs import arrays_of
 from tfaas_plugins.protocols.oip.requests import infer_body
@@ -34,7 +35,7 @@ NUMBERS: dict[str, Callable[[random.Random], Any]] = {
     "words": lambda dice: dice.choice([float("nan"), float("inf"), -float("inf"), 1]),
     "huge": lambda dice: dice.choice([1e308, -1e39]),
 }
-FIELDS = {"tfserving": tfserving.read_fields, "oip": oip.read_fields}
+PLACES = {"tfserving": tfserving.NUMBERS, "oip": oip.NUMBERS}
 
 
 def version_of(dtype: str) -> ModelVersion:
@@ -63,10 +64,10 @@ def requests(dtype: str, values: Any) -> dict[str, Any]:
 
 
 def outcome(how: str, body: bytes, dtype: str, quick: bool) -> tuple[str, bytes, Any]:
-    fields = FIELDS["oip" if how == "oip" else "tfserving"] if quick else None
+    numbers = PLACES["oip" if how == "oip" else "tfserving"] if quick else NOWHERE
     ask = ask_oip if how == "oip" else ask_columns
     try:
-        array = ask(read(body, Limits(), fields), version_of(dtype))
+        array = ask(read(body, Limits(), numbers), version_of(dtype))
     except BadBody as error:
         return error.message, b"", ()
     shown = str(array.tolist()).encode() if array.dtype == object else array.tobytes()
@@ -94,7 +95,7 @@ def test_they_are_the_same_as_one_by_one(dtype: str, kind: str) -> None:
 def test_no_object_is_made_for_each(how: str, word: str) -> None:
     document = requests("float32", [1.5] * 4000)[how]
     body = json.dumps(document).replace("1.5]", f"{word}]").encode()
-    found = read(body, Limits(), FIELDS["oip" if how == "oip" else "tfserving"])
+    found = read(body, Limits(), PLACES["oip" if how == "oip" else "tfserving"])
     held = {
         "instances": lambda: found["instances"],
         "inputs": lambda: found["inputs"],

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import islice
+
+from tfaas_core.values.pieces import AT_ONCE
 
 _TO_WORD = re.compile(
     rb"""((?:[^"NI-]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"?|N(?!aN)|I(?!nf)|-(?!NaN|Inf)){0,9999}+)"""
@@ -15,4 +18,5 @@ _TO_WORD = re.compile(
 
 def replaced(body: bytes, instead: Mapping[bytes, bytes]) -> bytes:
     """``body`` with something else for the bare words that ``instead`` has, as they are spelt."""
-    return _TO_WORD.sub(lambda found: found[1] + instead.get(found[2], found[2] or b""), body)
+    words = (found[1] + instead.get(found[2], found[2] or b"") for found in _TO_WORD.finditer(body))
+    return b"".join(iter(lambda: b"".join(islice(words, AT_ONCE)), b""))

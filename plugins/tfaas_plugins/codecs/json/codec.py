@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import orjson
 
 from tfaas_core.codec import Codec, Encoded
 from tfaas_core.models.model import ModelVersion
@@ -18,7 +17,7 @@ from tfaas_core.tensors import Array, Arrays, Bound
 from tfaas_core.values.answers import answer_in_kind
 from tfaas_core.values.bindings import Bindings
 from tfaas_plugins.codecs.json.document import JsonDocument, read_document
-from tfaas_plugins.codecs.json.pieces import MOST_AT_ONCE, in_pieces
+from tfaas_plugins.codecs.json.pieces import MOST_AT_ONCE, Pieces, dumped, in_pieces
 from tfaas_plugins.codecs.json.values import JsonReader
 from tfaas_plugins.codecs.values.binding import Binding
 from tfaas_plugins.codecs.values.bounds import check_json
@@ -65,21 +64,17 @@ class JsonCodec(Codec[JsonDocument]):
 
     def encode_other(self, outputs: Arrays, bound: Bound, version: ModelVersion) -> Encoded:
         """The same, whatever the request was."""
-        return Encoded(_dumped(answer_in_kind(outputs, bound, version, _shown)), "application/json")
-
-
-def _dumped(shown: Any) -> bytes:
-    return orjson.dumps(shown, option=orjson.OPT_SERIALIZE_NUMPY)
+        return Encoded(dumped(answer_in_kind(outputs, bound, version, _shown)), "application/json")
 
 
 def _shown(array: Array) -> Any:
     if array.size > MOST_AT_ONCE:
-        return orjson.Fragment(in_pieces(array, _piece))
+        return Pieces(list(in_pieces(array, _piece)))
     return _plain(array)
 
 
 def _piece(array: Array) -> bytes:
-    return _dumped(_plain(array))
+    return dumped(_plain(array))
 
 
 def _plain(array: Array) -> Any:

@@ -11,8 +11,10 @@ import orjson
 
 from tfaas_core.errors import BadBody, DoesNotFit, TfaasError
 from tfaas_core.values.numbers import NAN_HINT, describe
-from tfaas_plugins.codecs.json.bare_words import replaced
-from tfaas_plugins.codecs.json.numbers import SMALLEST_BYTES, read_fields
+from tfaas_plugins.codecs.json.dialect import STANDARD, Dialect
+from tfaas_plugins.codecs.json.numbers import SMALLEST_BYTES, read_with_numbers
+from tfaas_plugins.codecs.json.places import ANY, Places
+from tfaas_plugins.codecs.json.steps import LONG_BYTES, read_in_steps
 from tfaas_plugins.codecs.values.document import ValuesDocument, document_of
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -20,6 +22,11 @@ _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
 _NOT_A_NUMBER = re.compile(r"NaN|Infinity")
 _MOST_DIGITS = 1000
 """Of a number that is told to be too large."""
+NUMBERS = Places(("values",), ("value",), ("inputs", ANY))
+"""Where in a document there may be many numbers."""
+
+_NULLS = Dialect({b"NaN": b"null", b"-NaN": b"null"})
+_AS_LONG = Dialect({b"NaN": b"1.0", b"-NaN": b"-1.0"})
 
 
 class NanFound(BadBody):
@@ -46,32 +53,38 @@ def read_document(body: bytes) -> JsonDocument:
         return _document(body)
     except NanFound as found:
         try:
-            document = _document(replaced(body, {b"NaN": b"null", b"-NaN": b"null"}))
+            document = _document(body, _NULLS)
         except TfaasError:
             # What else is wrong is told with its place, which numbers as long as NaN do not move.
-            _document(replaced(body, {b"NaN": b"1.0", b"-NaN": b"-1.0"}))
+            _document(body, _AS_LONG)
             raise
         document.nan = found
         return document
 
 
-def _document(body: bytes) -> JsonDocument:
-    fields = read_fields(body) if len(body) >= SMALLEST_BYTES else None
-    if fields is None:
-        fields = _fields(body)
+def _document(body: bytes, dialect: Dialect = STANDARD) -> JsonDocument:
+    fields = _fields(body, dialect)
     document = document_of(fields, JsonDocument)
     document.booleans = _may_hold_booleans(body, fields, document)
     return document
 
 
-def _fields(body: bytes) -> dict[str, Any]:
+def _fields(body: bytes, dialect: Dialect) -> dict[str, Any]:
+    is_short = len(body) < SMALLEST_BYTES and dialect is STANDARD
     try:
-        fields = orjson.loads(body)
+        fields = orjson.loads(body) if is_short else _read(body, dialect)
     except orjson.JSONDecodeError as error:
-        raise _unreadable(body, error) from None
+        raise _unreadable(dialect.plain(body), error) from None
     if type(fields) is not dict:
         raise DoesNotFit(f"the body is {describe(fields)}, send a JSON object")
     return fields
+
+
+def _read(body: bytes, dialect: Dialect) -> Any:
+    if len(body) > LONG_BYTES:
+        return read_in_steps(body, dialect, NUMBERS)
+    found = read_with_numbers(body, NUMBERS) if dialect is STANDARD else None
+    return dialect.value(body) if found is None else found
 
 
 def _unreadable(body: bytes, error: orjson.JSONDecodeError) -> TfaasError:

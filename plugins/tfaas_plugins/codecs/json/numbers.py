@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from itertools import chain
 from math import prod
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -14,6 +14,8 @@ import orjson
 import simdjson
 
 from tfaas_core.tensors import Array
+from tfaas_plugins.codecs.json.dialect import STANDARD, Dialect
+from tfaas_plugins.codecs.json.places import Path, Places
 
 _WORTH_NUMBERS = 1000
 _WORTH_LIST_BYTES = 64
@@ -25,7 +27,8 @@ SMALLEST_BYTES = 1 << 12
 _SAMPLE_BYTES = 1 << 8
 _MOST_FIELDS = 64
 
-ReadFields: TypeAlias = Callable[[simdjson.Object, bytes], dict[str, Any]]
+_NO_NUMBERS = (ValueError, TypeError, RuntimeError, MemoryError)
+"""What simdjson, and who asks it for numbers, raises where there are none."""
 
 _INTEGERS = np.dtype(np.int64)
 _FLOATS = np.dtype(np.float64)
@@ -39,40 +42,36 @@ class NumberLists(msgspec.Struct, frozen=True):
 
     array: Array
     body: bytes
-    path: tuple[str | int, ...]
+    path: Path
+    read: Callable[[bytes], Any]
 
     def lists(self) -> Any:
-        """The lists themselves, as orjson reads them."""
-        found: Any = orjson.loads(self.body)
+        """The lists themselves, as ``read`` finds them in the body."""
+        found = self.read(self.body)
         for field in self.path:
             found = found[field]
         return found
 
 
-def read_fields(body: bytes) -> dict[str, Any] | None:
-    """The fields of a JSON object, with NumberLists for its values, or for its inputs.
+def read_with_numbers(
+    body: bytes, places: Places, dialect: Dialect = STANDARD
+) -> dict[str, Any] | None:
+    """The fields of a JSON object, with NumberLists in ``places``.
 
-    None as for ``read_with_numbers``.
-    """
-    return read_with_numbers(body, _fields)
-
-
-def read_with_numbers(body: bytes, read: ReadFields) -> dict[str, Any] | None:
-    """What ``read`` makes of a JSON object: fields, some of them by ``number_lists``.
-
-    None if orjson reads the body sooner, or if the body is anything else than an object with
-    such lists: what it is instead, orjson tells.
+    None if orjson reads the body sooner, or if it is anything else than an object with such lists
+    there: what it is instead, orjson tells.
     """
     # Escapes could hide brackets: see _are_all.
     if not _is_worth_it(body) or b"\\" in body:
         return None
     try:
-        parsed = simdjson.Parser().parse(body)
+        plain = dialect.plain(body)
+        parsed = simdjson.Parser().parse(plain)
         if type(parsed) is not simdjson.Object:
             return None
-        fields = read(parsed, body)
+        fields = dialect.meant(_Found(body, places, dialect).at((), parsed))
         return fields if _are_all(body.count(b"["), fields) else None
-    except (ValueError, TypeError, RuntimeError, MemoryError):
+    except _NO_NUMBERS:
         return None
 
 
@@ -86,21 +85,29 @@ def _is_worth_it(body: bytes) -> bool:
     return body.count(b"[", 0, _SAMPLE_BYTES) * _WORTH_LIST_BYTES <= _SAMPLE_BYTES
 
 
-def _fields(parsed: Any, body: bytes) -> dict[str, Any]:
-    fields = items_of(parsed)
-    for name, value in fields.items():
-        if name in ("values", "value"):
-            fields[name] = number_lists(value, body, (name,))
-        elif name == "inputs" and type(value) is simdjson.Object:
-            inputs = items_of(value)
-            fields[name] = {key: number_lists(inputs[key], body, (name, key)) for key in inputs}
-        else:
-            fields[name] = plain(value)
-    return fields
+class _Found(msgspec.Struct, frozen=True):
+    """What simdjson has, as Python has it; with NumberLists in ``places`` of ``body``."""
+
+    body: bytes
+    places: Places
+    dialect: Dialect
+
+    def at(self, path: Path, value: Any) -> Any:
+        """What there is at ``path``. Raises ValueError if orjson has to read it."""
+        if type(value) is simdjson.Array and self.places.has(path):
+            numbers = self.dialect.meant_by(_array(value))
+            return NumberLists(numbers, self.body, path, self.dialect.value)
+        if not self.places.has_within(path):
+            return _plain(value)
+        if type(value) is simdjson.Array:
+            return [self.at((*path, place), each) for place, each in enumerate(value)]
+        if type(value) is simdjson.Object:
+            fields = _items_of(value).items()
+            return {name: self.at((*path, name), each) for name, each in fields}
+        return value
 
 
-def items_of(parsed: simdjson.Object) -> dict[str, Any]:
-    """The fields of an object, as simdjson has them. Raises ValueError if orjson has to read it."""
+def _items_of(parsed: simdjson.Object) -> dict[str, Any]:
     # simdjson looks through all fields for each.
     if len(parsed) > _MOST_FIELDS:
         raise ValueError("too many fields")
@@ -110,22 +117,34 @@ def items_of(parsed: simdjson.Object) -> dict[str, Any]:
     return items
 
 
-def plain(value: Any) -> Any:
-    """What simdjson has, as Python has it."""
+def _plain(value: Any) -> Any:
     if type(value) is simdjson.Array:
         return value.as_list()
     return value.as_dict() if type(value) is simdjson.Object else value
 
 
-def number_lists(value: Any, body: bytes, path: tuple[str | int, ...]) -> Any:
-    """NumberLists for a list, which is at ``path``. Raises ValueError for lists of other things."""
-    if type(value) is not simdjson.Array:
-        return plain(value)
-    shape, first = _shape(value)
-    array = _flat(value, type(first) is int)
+def _array(nested: Any) -> Array:
+    """The numbers of nested lists. Raises ValueError for other things, as far as it is seen."""
+    shape, first = _shape(nested)
+    array = _flat(nested, type(first) is int)
     if array.size != prod(shape):
         raise ValueError("lists of different lengths")
-    return NumberLists(array.reshape(shape), body, path)
+    return array.reshape(shape)
+
+
+def array_in(text: bytes, dialect: Dialect) -> Array | None:
+    """The numbers of the nested lists that ``text`` is, as NumberLists has them.
+
+    None: these are lists of other things, or of different lengths.
+    """
+    text = dialect.plain(text)
+    try:
+        array = _array(simdjson.Parser().parse(text))
+    except _NO_NUMBERS:
+        return None
+    if text.count(b"[") != _lists_of(array.shape):
+        return None  # there is a list among the numbers
+    return dialect.meant_by(array)
 
 
 def _shape(nested: Any) -> tuple[tuple[int, ...], Any]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import msgspec
-
 from tfaas_core.codec import Codec, Encoded
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.route import Head
@@ -17,6 +15,7 @@ from tfaas_core.values.bindings import Bindings
 from tfaas_plugins.codecs.msgpack.document import MsgpackDocument, read_document
 from tfaas_plugins.codecs.msgpack.lists import lists
 from tfaas_plugins.codecs.msgpack.packed import packed
+from tfaas_plugins.codecs.msgpack.pieces import dumped
 from tfaas_plugins.codecs.msgpack.values import MsgpackReader
 from tfaas_plugins.codecs.values.binding import Binding
 
@@ -55,4 +54,4 @@ class MsgpackCodec(Codec[MsgpackDocument]):
 
 
 def _encoded(shown: Any) -> Encoded:
-    return Encoded(msgspec.msgpack.encode(shown), MsgpackCodec.media_types[0])
+    return Encoded(dumped(shown), MsgpackCodec.media_types[0])

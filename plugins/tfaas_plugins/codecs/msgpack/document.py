@@ -10,6 +10,7 @@ from tfaas_core.errors import BadBody, DoesNotFit
 from tfaas_core.settings.tables import Limits
 from tfaas_core.values.numbers import describe
 from tfaas_plugins.codecs.msgpack.packed import is_packed
+from tfaas_plugins.codecs.msgpack.steps import LONG_BYTES, read_in_steps
 from tfaas_plugins.codecs.values.bounds import check_msgpack, may_hold_too_much
 from tfaas_plugins.codecs.values.document import ValuesDocument, document_of
 
@@ -44,7 +45,8 @@ def _fields(body: bytes, limits: Limits) -> dict[str, Any]:
                 # Without an object for anything in it: whether it is one value, and a whole one.
                 msgspec.msgpack.decode(body, type=msgspec.Raw)
             check_msgpack(body, limits)
-        fields = msgspec.msgpack.decode(body)
+        is_long = len(body) > LONG_BYTES
+        fields = read_in_steps(body) if is_long else msgspec.msgpack.decode(body)
     except UnicodeDecodeError:
         raise BadBody(
             "the body is not MessagePack: a string in it is not UTF-8, bytes are sent as bin"

@@ -10,6 +10,8 @@ import msgspec
 import numpy as np
 
 from tfaas_core.tensors import Array
+from tfaas_plugins.codecs.msgpack.heads import list_head
+from tfaas_plugins.codecs.msgpack.pieces import MOST_AT_ONCE, Pieces, in_pieces
 
 _TAGS = {4: 0xCA, 8: 0xCB}
 """MessagePack's mark of a float, by its bytes."""
@@ -26,11 +28,21 @@ _LEFT_OUT = 0x100
 
 
 def lists(array: Array) -> Any:
-    """What msgspec writes as nested lists: float32 as such, NaN and infinities as nil.
+    """What ``dumped`` writes as nested lists: float32 as such, NaN and infinities as nil.
 
     float16 is written as float32, complex numbers as pairs ``[re, im]``; bytes are strings if
     they are UTF-8, and else bin.
     """
+    if array.size > MOST_AT_ONCE:
+        return Pieces(list(in_pieces(array, _piece)))
+    return _plain(array)
+
+
+def _piece(array: Array) -> bytes:
+    return msgspec.msgpack.encode(_plain(array))
+
+
+def _plain(array: Array) -> Any:
     if array.dtype.kind == "c":
         array = array.view(array.real.dtype).reshape(*array.shape, 2)
     if array.dtype.kind == "f" and array.size:
@@ -44,7 +56,7 @@ def _spelt(values: Any, format: str, tag: int) -> bytes:
     if type(values) is float:
         return pack(format, tag, values) if isfinite(values) else bytes([_NIL])
     items = [_spelt(value, format, tag) for value in values]
-    return bytes(_head(len(items))) + b"".join(items)
+    return list_head(len(items)) + b"".join(items)
 
 
 def _float_lists(array: Array) -> bytes:
@@ -60,19 +72,11 @@ def _float_lists(array: Array) -> bytes:
         block[~finite] = [_NIL, *[_LEFT_OUT] * array.itemsize]
     for size in reversed(array.shape):
         items = block.reshape(-1, size * block.shape[-1])
-        head = _head(size)
+        head = list(list_head(size))
         block = np.empty((len(items), len(head) + items.shape[1]), items.dtype)
         block[:, : len(head)] = head
         block[:, len(head) :] = items
     return (block if whole else block[block != _LEFT_OUT].astype(np.uint8)).tobytes()
-
-
-def _head(size: int) -> list[int]:
-    """How a list of ``size`` items starts."""
-    if size < 0x10:
-        return [0x90 | size]
-    tag, code = (0xDC, ">H") if size < 0x1_0000 else (0xDD, ">I")
-    return [tag, *pack(code, size)]
 
 
 def _with_texts(array: Array) -> Any:

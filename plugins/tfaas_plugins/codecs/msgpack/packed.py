@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.tensors import NUMPY_DTYPES, Array, show_shape
 from tfaas_core.values.numbers import describe
+from tfaas_plugins.codecs.msgpack.heads import bytes_head
 from tfaas_plugins.codecs.msgpack.lists import lists
+from tfaas_plugins.codecs.msgpack.pieces import MOST_AT_ONCE, Pieces
 
 _FIELDS = frozenset(("dtype", "shape", "data"))
 _DTYPES: Final[dict[str, np.dtype[Any]]] = {
@@ -20,6 +23,10 @@ _DTYPES: Final[dict[str, np.dtype[Any]]] = {
     if dtype.kind != "O"
 }
 """Each dtype that can be packed, by what ``numpy.dtype.str`` calls it."""
+
+_NO_BYTES = msgspec.msgpack.encode(b"")
+_LONGEST_BYTES = (1 << 32) - 1
+"""That MessagePack holds in one value."""
 
 _MOST_AXES = 30
 _LARGEST_EMPTY = 2**31 - 1
@@ -42,7 +49,7 @@ def unpack(fields: dict[Any, Any], place: str) -> Array:
     dtype = _dtype(fields["dtype"], f"{place}.dtype")
     shape = _shape(fields["shape"], f"{place}.shape")
     data = fields["data"]
-    if type(data) is not bytes:
+    if type(data) not in (bytes, memoryview):
         raise _wrong(f"{place}.data", describe(data), "send bin")
     size = math.prod(shape) * dtype.itemsize
     if len(data) != size:
@@ -87,4 +94,10 @@ def packed(array: Array) -> Any:
     if array.dtype.kind == "O":
         return lists(array)
     array = array.astype(array.dtype.newbyteorder("<"), copy=False)
-    return {"dtype": array.dtype.str, "shape": array.shape, "data": array.tobytes()}
+    if array.size <= MOST_AT_ONCE or array.nbytes > _LONGEST_BYTES:
+        return {"dtype": array.dtype.str, "shape": array.shape, "data": array.tobytes()}
+    # What comes last follows what was written of an empty one.
+    empty = {"dtype": array.dtype.str, "shape": array.shape, "data": b""}
+    head = msgspec.msgpack.encode(empty).removesuffix(_NO_BYTES)
+    data = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+    return Pieces([head, bytes_head(len(data)), data])

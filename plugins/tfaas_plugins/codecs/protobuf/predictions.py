@@ -11,6 +11,7 @@ import numpy as np
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, Arrays, BatchAxis
 from tfaas_core.values.labels import flat_rows, labels_of
+from tfaas_core.values.pieces import BYTES_AT_ONCE, pieces
 from tfaas_plugins.codecs.protobuf.tfaas_pb2 import Class, Predictions
 
 _FEW = 8
@@ -83,6 +84,10 @@ class _Layout:
             numbers = map(_float_bytes, values.ravel().tolist())
             heads = self._heads * len(values)
             return b"".join(chain.from_iterable(zip(heads, numbers, strict=True)))
+        at_once = BYTES_AT_ONCE // len(self._row) or 1
+        return b"".join([self._filled(some) for some in pieces(values, at_once)])
+
+    def _filled(self, values: Array) -> bytes:
         floats = np.ascontiguousarray(values, "<f4")
         block = np.empty((len(values), len(self._row)), np.uint8)
         block[:] = self._row

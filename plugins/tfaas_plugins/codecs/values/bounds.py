@@ -85,23 +85,27 @@ def _check_values(values: int, limits: Limits) -> None:
 
 
 # Of MessagePack: what needs no look, and how the others begin.
-_SCALARS = re.compile(
-    rb"(?:[\x00-\x7f\xc0-\xc3\xe0-\xff]++|[\xcc\xd0].|[\xcd\xd1]..|[\xca\xce\xd2].{4}|"
-    rb"[\xcb\xcf\xd3].{8}|\xd4..|\xd5.{3}|\xd6.{5}|\xd7.{9}|\xd8.{17}|"
+_ONE_BYTE = rb"[\x00-\x7f\xc0-\xc3\xe0-\xff]"
+_MORE_BYTES = (
+    rb"[\xcc\xd0].|[\xcd\xd1]..|[\xca\xce\xd2].{4}|[\xcb\xcf\xd3].{8}|"
+    rb"\xd4..|\xd5.{3}|\xd6.{5}|\xd7.{9}|\xd8.{17}|"
     + b"|".join(rb"(?:\x%02x|[\xc4\xd9]\x%02x).{%d}" % (0xA0 + n, n, n) for n in range(32))
-    + rb")*+",
-    re.DOTALL,
 )
+SCALAR = _ONE_BYTE + b"|" + _MORE_BYTES
+"""A pattern of a value of MessagePack that is short, and no list or map."""
+
+_SCALARS = re.compile(b"(?:" + _ONE_BYTE + b"++|" + _MORE_BYTES + b")*+", re.DOTALL)
 _LENGTHS = {1: Struct(">B"), 2: Struct(">H"), 4: Struct(">I")}
-_BYTES = {
-    # Each with the bytes of its length, and what stands between that and the data.
+BYTES = {
     **{0xC4: (1, 0), 0xC5: (2, 0), 0xC6: (4, 0), 0xD9: (1, 0), 0xDA: (2, 0), 0xDB: (4, 0)},
     **{0xC7: (1, 1), 0xC8: (2, 1), 0xC9: (4, 1)},
 }
+"""Each with the bytes of its length, and what stands between that and the data."""
+
 _LONG_TEXT = 0xDB
-_LISTS = {0xDC: 2, 0xDD: 4}
-_MAPS = {0xDE: 2, 0xDF: 4}
-"""Each with the bytes of its length."""
+LISTS = {0xDC: 2, 0xDD: 4}
+MAPS = {0xDE: 2, 0xDF: 4}
+"""Of other than few items, each with the bytes of its length."""
 
 
 def may_hold_too_much(body: bytes, limits: Limits) -> bool:
@@ -127,16 +131,16 @@ def check_msgpack(body: bytes, limits: Limits) -> None:
             values += kind & 0x0F
         elif 0x80 <= kind <= 0x8F:
             lists += 1 + (kind & 0x0F)
-        elif kind in _LISTS:
+        elif kind in LISTS:
             lists += 1
-            values += _length(body, at, _LISTS[kind])
-            at += _LISTS[kind]
-        elif kind in _MAPS:
-            lists += 1 + _length(body, at, _MAPS[kind])
-            at += _MAPS[kind]
-        elif kind in _BYTES:
-            size, more = _BYTES[kind]
-            length = _length(body, at, size)
+            values += length_at(body, at, LISTS[kind])
+            at += LISTS[kind]
+        elif kind in MAPS:
+            lists += 1 + length_at(body, at, MAPS[kind])
+            at += MAPS[kind]
+        elif kind in BYTES:
+            size, more = BYTES[kind]
+            length = length_at(body, at, size)
             if kind == _LONG_TEXT:
                 _check_text(length, limits)
             at += size + more + length
@@ -157,6 +161,7 @@ def _check_text(length: int, limits: Limits) -> None:
         )
 
 
-def _length(body: bytes, at: int, size: int) -> int:
+def length_at(body: bytes, at: int, size: int) -> int:
+    """The number of ``size`` bytes at ``at``; more than there are bytes, if it is not there."""
     found = body[at : at + size]
     return int(_LENGTHS[size].unpack(found)[0]) if len(found) == size else len(body)

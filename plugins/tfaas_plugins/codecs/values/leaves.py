@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
-from itertools import chain, starmap
+from itertools import starmap
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from tfaas_core.base64_text import decode_base64
 from tfaas_core.tensors import Array, TensorSpec
 from tfaas_core.values.numbers import WrongValue, describe, range_of
+from tfaas_core.values.pieces import AT_ONCE, array_from, bytes_of, chained, kinds, pieces
 
 _CODES = {
     "float16": "e",
@@ -38,11 +39,6 @@ _SPELLS_NAN = {type(None), str}
 
 _WORTH_PACKING = 6
 """Shorter rows take longer to pack one by one than to be joined before."""
-
-
-def flat(lists: list[list[Any]]) -> list[Any]:
-    """The items of all ``lists``, one after the other."""
-    return lists[0] if len(lists) == 1 else list(chain.from_iterable(lists))
 
 
 class Leaves(ABC):
@@ -82,10 +78,10 @@ class Numbers(Leaves):
         self.noun = {"c": "[re, im] pairs", "f": "numbers"}.get(dtype.kind, "integers")
 
     def array(self, rows: list[list[Any]], shape: tuple[int, ...], booleans: bool) -> Array:
-        pieces = rows if rows and len(rows[0]) >= _WORTH_PACKING else [flat(rows)]
+        pieces = rows if rows and len(rows[0]) >= _WORTH_PACKING else [chained(rows)]
         packed = self._packed(pieces, len(pieces[0]), booleans)
         if packed is None:
-            raise WrongValue(self._first_bad(flat(rows), booleans))
+            raise WrongValue(self._first_bad(chained(rows), booleans))
         array: Array = np.ndarray(shape, self._dtype, packed)
         return array.view(self._result).reshape(shape[:-1]) if self.pair else array
 
@@ -117,11 +113,25 @@ class Numbers(Leaves):
         # struct takes true for 1; all else that is no number of this dtype it refuses, and it
         # packs a list faster than NumPy reads one.
         try:
-            if booleans and any(bool in set(map(type, row)) for row in rows):
+            if booleans and any(bool in kinds(row) for row in rows):
                 return None
-            return bytearray().join(starmap(_packer(length, self._code), rows))
+            if len(rows) * length <= AT_ONCE:
+                return bytearray().join(starmap(_packer(length, self._code), rows))
+            return bytearray().join(self._packed_pieces(rows, length))
         except (struct.error, OverflowError, TypeError):
             return None
+
+    def _packed_pieces(self, rows: list[list[Any]], length: int) -> Iterator[bytes]:
+        if length <= AT_ONCE:
+            pack = _packer(length, self._code)
+            for some in pieces(rows, AT_ONCE // length):
+                yield b"".join(starmap(pack, some))
+            return
+        for row in rows:
+            if len(row) != length:
+                raise struct.error("a row of another length")
+            for part in pieces(row):
+                yield _packer(len(part), self._code)(*part)
 
     def _first_bad(self, flat: list[Any], booleans: bool) -> int:
         types = list(map(type, flat))
@@ -166,7 +176,7 @@ class NumbersOrNan(Numbers):
 
 
 def _filled(row: list[Any]) -> list[Any]:
-    if type(row) is not list or _SPELLS_NAN.isdisjoint(map(type, row)):
+    if type(row) is not list or _SPELLS_NAN.isdisjoint(kinds(row)):
         return row
     return [math.nan if leaf is None or leaf == "NaN" else leaf for leaf in row]
 
@@ -182,11 +192,10 @@ class Booleans(Leaves):
     noun = "booleans"
 
     def array(self, rows: list[list[Any]], shape: tuple[int, ...], booleans: bool) -> Array:
-        values = flat(rows)
-        types = list(map(type, values))
-        if types.count(bool) != len(types):
-            raise WrongValue(next(i for i, kind in enumerate(types) if kind is not bool))
-        return np.array(values, bool).reshape(shape)
+        values = chained(rows)
+        if kinds(values) - {bool}:
+            raise WrongValue(next(i for i, leaf in enumerate(values) if type(leaf) is not bool))
+        return array_from(values, np.dtype(bool)).reshape(shape)
 
 
 class Strings(Leaves):
@@ -195,7 +204,7 @@ class Strings(Leaves):
     noun = "strings"
 
     def array(self, rows: list[list[Any]], shape: tuple[int, ...], booleans: bool) -> Array:
-        values = flat(rows)
+        values = chained(rows)
         array = np.empty(len(values), object)
         for index, leaf in enumerate(values):
             text = _bytes_of(leaf)
@@ -216,6 +225,8 @@ def _bytes_of(leaf: Any) -> bytes | None:
         return leaf.encode()
     if type(leaf) is bytes:
         return leaf
+    if type(leaf) is memoryview:
+        return bytes_of(leaf)
     try:
         return decode_base64(leaf["b64"].encode()) if _is_base64(leaf) else None
     except ValueError:

@@ -12,7 +12,8 @@ from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.params import Params
 from tfaas_core.tensors import Array, BatchAxis, TensorSpec, show_shape
 from tfaas_core.values.numbers import WrongValue, describe, wrong_value
-from tfaas_plugins.codecs.values.leaves import Leaves, Numbers, flat, leaves_for
+from tfaas_core.values.pieces import chained, kinds
+from tfaas_plugins.codecs.values.leaves import Leaves, Numbers, leaves_for
 
 _LISTS = {list}
 _DEEPEST = 30
@@ -82,7 +83,7 @@ class ListReader:
         if self._vectors is not None and values:
             numbers, length = self._vectors
             single = type(values[0]) is not list
-            if single or self.lists_alone_hold_numbers or set(map(type, values)) == _LISTS:
+            if single or self.lists_alone_hold_numbers or kinds(values) == _LISTS:
                 array = numbers.vectors([values] if single else values, length, booleans)
                 if array is not None:
                     return Reading(array, single)
@@ -132,7 +133,7 @@ class ListReader:
         lists: list[list[Any]] = [[values]]
         shape: tuple[int, ...] = ()
         for size in self._sizes(single, depth):
-            items = flat(lists)
+            items = chained(lists)
             length = _common_length(items)
             if length is None or size not in (None, length):
                 level = _Level(name, items, shape)
@@ -143,7 +144,7 @@ class ListReader:
         try:
             return Reading(self._leaves.array(lists, whole, booleans), single)
         except WrongValue as bad:
-            leaves = flat(lists)
+            leaves = chained(lists)
             place = _Level(name, leaves, shape).place(bad.index)
             raise self._wrong_leaf(place, leaves[bad.index]) from None
 
@@ -244,14 +245,14 @@ def _sizes_to_empty(values: Any) -> tuple[int, ...] | None:
         sizes = (*sizes, length)
         if not length:
             return sizes
-        level = flat(level)
+        level = chained(level)
     return None
 
 
 def _common_length(lists: list[Any]) -> int | None:
     if len(lists) == 1:
         return len(lists[0]) if type(lists[0]) is list else None
-    if set(map(type, lists)) != _LISTS:
+    if kinds(lists) != _LISTS:
         return None
     lengths = set(map(len, lists))
     return lengths.pop() if len(lengths) == 1 else None

@@ -8,7 +8,7 @@ import orjson
 
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import BatchAxis, TensorSpec
-from tfaas_plugins.protocols.json_arrays import dumped
+from tfaas_plugins.codecs.json.pieces import dumped
 from tfaas_plugins.protocols.oip.datatypes import datatype_of, has_datatype
 
 _OUTPUTS = b',"outputs":['

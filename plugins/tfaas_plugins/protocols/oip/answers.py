@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,9 @@ from tfaas_core.notes import noted
 from tfaas_core.predict.inference import InferenceResult
 from tfaas_core.route import Response
 from tfaas_core.tensors import Array
+from tfaas_core.values.pieces import joined_bytes
 from tfaas_plugins.codecs.values.bounds import Allowance
-from tfaas_plugins.protocols.json_arrays import written
+from tfaas_plugins.protocols.json_arrays import parts
 from tfaas_plugins.protocols.oip.answer_form import AnswerForm, OutputForm
 from tfaas_plugins.protocols.oip.datatypes import to_raw
 from tfaas_plugins.protocols.oip.requests import WantedOutput
@@ -36,7 +37,7 @@ def infer_answer(
     ``allowance``: of classes. Raises TooLarge if more are asked for.
     """
     form = noted(result.version, AnswerForm)
-    parts = [form.begin(request_id)]
+    texts = [form.begin(request_id)]
     comma = b""
     raws: list[bytes | memoryview] = []
     for each in wanted:
@@ -45,13 +46,13 @@ def infer_answer(
         begin = output.begin(array.shape, are_classes=each.classes > 0)
         if each.binary:
             raws.append(raw := to_raw(array, datatype))
-            parts += comma, begin, b'"parameters":{"binary_data_size":%d}}' % len(raw)
+            texts += comma, begin, b'"parameters":{"binary_data_size":%d}}' % len(raw)
         else:
-            parts += comma, begin, b'"data":', _data(each, array), b"}"
+            texts += comma, begin, b'"data":', *_data(each, array), b"}"
         comma = b","
-    parts.append(b"]}")
-    text = b"".join(parts)
-    body = b"".join((text, *raws)) if raws else text
+    texts.append(b"]}")
+    text = b"".join(texts)
+    body = joined_bytes((text, *raws)) if raws else text
     if len(body) == len(text):
         return Response(text)
     return Response(body, media_type=_BINARY, headers={JSON_LENGTH: str(len(text))})
@@ -79,13 +80,13 @@ def _output(
     return _classified(array, wanted, form.is_batched, labels, allowance), "BYTES"
 
 
-def _data(wanted: WantedOutput, array: Array) -> bytes:
+def _data(wanted: WantedOutput, array: Array) -> Iterable[bytes]:
     flat = array.reshape(-1)
     small = small_written(flat)
     if small is not None:
-        return small
+        return (small,)
     try:
-        return written(flat)
+        return list(parts(flat))
     except UnicodeDecodeError:
         raise BadBody(
             f"output {wanted.name!r} holds bytes that are no UTF-8, which JSON cannot hold; ask "

@@ -11,6 +11,7 @@ import numpy as np
 
 from tfaas_core.errors import BadBody
 from tfaas_core.tensors import Array, TensorSpec
+from tfaas_core.values.pieces import bytes_of, pieces
 from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.bfloat16 import from_bits, to_bits
 from tfaas_plugins.protocols.shapes import elements_of
@@ -103,7 +104,7 @@ def _strings(data: memoryview, elements: int, what: str, allowance: Allowance) -
             at += _LENGTH.size + size
             if at > end:
                 raise BadBody(f"incomplete string data for {what}: element {index} runs past it")
-            array[index] = bytes(data[at - size : at])
+            array[index] = bytes_of(data[at - size : at])
     except struct.error:
         raise BadBody(f"incomplete string length indicator for {what}") from None
     if at != end:
@@ -113,11 +114,14 @@ def _strings(data: memoryview, elements: int, what: str, allowance: Allowance) -
     return array
 
 
+def _strings_written(values: Array) -> bytes:
+    return b"".join([part for each in values for part in (_LENGTH.pack(len(each)), each)])
+
+
 def to_raw(array: Array, datatype: str) -> bytes | memoryview:
     """The bytes of a tensor: those of the array itself, where they are what is to be sent."""
     if datatype == "BYTES":
-        values = array.ravel()
-        return b"".join(part for v in values for part in (_LENGTH.pack(len(v)), v))
+        return b"".join(map(_strings_written, pieces(array.ravel())))
     if datatype == "BF16":
         array = to_bits(array)
     if array.nbytes <= _SMALL_BYTES:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-import numpy as np
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from tfaas_core.errors import BadBody, TooLarge
+from tfaas_core.errors import BadBody
 from tfaas_core.predict.inference import InferenceResult
 from tfaas_core.settings.tables import Limits
+from tfaas_core.values.pieces import bytes_of, joined_bytes
 from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.oip.answers import outputs_of
+from tfaas_plugins.protocols.oip.contents import INPUT, MOST_FIELDS, check_sizes, without_strings
 from tfaas_plugins.protocols.oip.datatypes import to_raw
 from tfaas_plugins.protocols.oip.requests import (
     InferBody,
@@ -31,18 +32,13 @@ InferResponse = message_class("inference.ModelInferResponse")
 EMPTY_FINAL = "triton_enable_empty_final_response"
 """The one parameter that the protocol reserves, and that means something: nothing here."""
 
-_RAW_INPUT, _INPUT = 0x3A, 0x2A
+_RAW_INPUT = 0x3A
 _RAW_OUTPUT = 6
-_CONTENTS = 0x2A
 _IN_STREAM = 2
-_PACKED = 2
 _ID = 0x1A
 _ID_TAG = b"\x1a"
 
 _QUICK_BYTES = 1 << 15
-_MOST_FIELDS = 1 << 14
-_LEAST_FIELD_BYTES = 2
-_MOST_OTHER_BYTES = 1 << 18
 
 _FIELDS = {
     "BOOL": "bool_contents",
@@ -54,10 +50,6 @@ _FIELDS = {
     "FP64": "fp64_contents",
     "BYTES": "bytes_contents",
 }
-_VALUE_BYTES = {0x32: 4, 0x3A: 8}
-"""Of packed values of fixed size, by the tag of their field; others end where a byte says so."""
-
-_STRING = 0x42
 
 
 class InferMessage(msgspec.Struct, frozen=True):
@@ -85,88 +77,46 @@ def infer_message(body: bytes, limits: Limits) -> InferMessage:
     if len(body) <= min(_QUICK_BYTES, limits.max_values):
         found = parsed(InferRequest, body)
         raw: Sequence[Any] = found.raw_input_contents
+        strings: Mapping[int, Sequence[memoryview]] = {}
     else:
-        rest, raw = _parted(body)
-        _check_sizes(rest, limits)
+        parted = without_strings(body, limits)
+        strings = parted.strings
+        rest, raw = _parted(parted.message)
+        check_sizes(rest, limits)
         found = parsed(InferRequest, rest)
     check_count(max(len(found.inputs), len(raw)))
-    return InferMessage(found.model_name, found.model_version, _infer_body(found, raw))
+    return InferMessage(found.model_name, found.model_version, _infer_body(found, raw, strings))
 
 
 def _parted(body: bytes) -> tuple[bytes, list[memoryview]]:
     """A request without its raw inputs, and these, which are not copied. Raises BadBody."""
     view, kept, raw = memoryview(body), [], []
     at = begin = inputs = 0
-    for number, (tag, start, end) in enumerate(fields(body)):
-        if number > _MOST_FIELDS:
-            raise BadBody(f"the message has more than {_MOST_FIELDS} fields")
+    for tag, start, end in fields(body):
         if tag == _RAW_INPUT:
             kept.append(view[begin:at])
             raw.append(view[start:end])
             begin = end
-        inputs += tag == _INPUT
+        inputs += tag == INPUT
         at = end
     check_count(inputs)
     kept.append(view[begin:])
-    return b"".join(kept), raw
+    return joined_bytes(kept), raw
 
 
 def infer_id(body: bytes) -> str:
     """The id that a request has, as far as it can be read; raises BadBody if it cannot."""
     for number, (tag, start, end) in enumerate(fields(body)):
-        if number > _MOST_FIELDS:
+        if number > MOST_FIELDS:
             break
         if tag == _ID:
             return str(parsed(InferRequest, _ID_TAG + varint(end - start) + body[start:end]).id)
     return ""
 
 
-def _check_sizes(message: bytes, limits: Limits) -> None:
-    """Raises TooLarge before there is an object for what a message holds too much of."""
-    values = others = 0
-    for tag, start, end in _tensor_fields(message):
-        if tag is None:
-            others += _LEAST_FIELD_BYTES + end - start
-        else:
-            values += _count(memoryview(message)[start:end], tag)
-        if values > limits.max_values:
-            raise TooLarge(
-                f"the message has more than {limits.max_values} values in contents "
-                "(limits.max_values); send raw_input_contents, or fewer at a time",
-                expected=limits.max_values,
-            )
-        if others > _MOST_OTHER_BYTES:
-            raise TooLarge(
-                f"the message has more than {_MOST_OTHER_BYTES} bytes beside the values of tensors",
-                expected=_MOST_OTHER_BYTES,
-            )
-
-
-def _tensor_fields(message: bytes) -> Iterator[tuple[int | None, int, int]]:
-    """Each field of contents, with its tag, and each other one, without."""
-    for tag, start, end in fields(message):
-        if tag != _INPUT:
-            yield None, start, end
-            continue
-        yield None, start, start
-        for inner, first, last in fields(message, start, end):
-            if inner == _CONTENTS:
-                yield from fields(message, first, last)
-            else:
-                yield None, first, last
-
-
-def _count(values: memoryview, tag: int) -> int:
-    """How many a field of contents holds."""
-    if tag & 7 != _PACKED or tag == _STRING:
-        return 1
-    if (size := _VALUE_BYTES.get(tag)) is not None:
-        return len(values) // size + 1
-    # The last byte of each is below 128.
-    return int(np.count_nonzero(np.frombuffer(values, np.int8) >= 0)) + 1
-
-
-def _infer_body(message: Any, raw: Sequence[Any]) -> InferBody:
+def _infer_body(
+    message: Any, raw: Sequence[Any], strings: Mapping[int, Sequence[memoryview]]
+) -> InferBody:
     parameters = _scalars(message.parameters)
     check_keys(parameters, EMPTY_FINAL)
     if raw and len(raw) != len(message.inputs):
@@ -175,7 +125,10 @@ def _infer_body(message: Any, raw: Sequence[Any]) -> InferBody:
     return InferBody(
         message.id or None,
         parameters,
-        [_input(each, bool(raw), model) for each in message.inputs],
+        [
+            _input(each, bool(raw), model, strings.get(place, ()))
+            for place, each in enumerate(message.inputs)
+        ],
         [_output(each) for each in message.outputs] or None,
         True,
         {place: memoryview(each) for place, each in enumerate(raw)},
@@ -201,11 +154,13 @@ def _scalar(key: str, value: Any) -> Any:
     return getattr(value, kind)
 
 
-def _input(each: Any, is_raw: bool, model: str) -> dict[str, Any]:
+def _input(each: Any, is_raw: bool, model: str, strings: Sequence[memoryview]) -> dict[str, Any]:
     name, datatype, shape = each.name, each.datatype, list(each.shape)
     check_no_shared_memory(each.parameters, f"input {name[:80]!r}")
     document = {"name": name, "datatype": datatype, "shape": shape}
     filled = {field.name: values for field, values in each.contents.ListFields()}
+    if strings:
+        filled[_FIELDS["BYTES"]] = map(bytes_of, strings)
     if is_raw:
         if filled:
             raise BadBody(

@@ -15,12 +15,11 @@ from tfaas_core.tensors import Array
 from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.json_text import NotJson, read
 from tfaas_plugins.protocols.oip.answers import JSON_LENGTH
-from tfaas_plugins.protocols.oip.fields import read_fields
 from tfaas_plugins.protocols.oip.inference import Read, held
 from tfaas_plugins.protocols.oip.input_forms import InputForms
 from tfaas_plugins.protocols.oip.prepared import PreparedRequests
 from tfaas_plugins.protocols.oip.raw_input import raw_input
-from tfaas_plugins.protocols.oip.requests import InferBody, infer_body, usual_infer_body
+from tfaas_plugins.protocols.oip.requests import NUMBERS, InferBody, infer_body, usual_infer_body
 from tfaas_plugins.protocols.oip.usual_body import UsualBody, usual_body
 
 _NO_TAIL = memoryview(b"")
@@ -89,7 +88,7 @@ class RequestReader:
 
     def _parsed(self, text: bytes, tail: memoryview) -> InferBody:
         try:
-            document = read(text, self._host.config.limits, read_fields)
+            document = read(text, self._host.config.limits, NUMBERS)
         except NotJson as error:
             raise BadBody(
                 f"failed to parse the request JSON buffer: {error.message} at {error.offset}"

@@ -10,7 +10,11 @@ import msgspec
 from tfaas_core.errors import BadBody
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.notes import noted
+from tfaas_plugins.codecs.json.places import ANY, Places
 from tfaas_plugins.protocols.oip.usual_body import UsualBody, UsualOutput
+
+NUMBERS = Places(("inputs", ANY, "data"))
+"""Where in a request's JSON there may be many numbers."""
 
 _SCALARS = (str, int, float, bool)
 _MOST_INPUTS = 4096

@@ -14,23 +14,18 @@ from tfaas_core.notes import noted
 from tfaas_core.predict.inference import InferenceRequest
 from tfaas_core.predict.predictor import Target
 from tfaas_core.route import Head, Request, Response, admit, json_response
-from tfaas_core.tensors import Array, Arrays
 from tfaas_plugins.protocols.answers import answered, refused
 from tfaas_plugins.protocols.bodies import unpacked
 from tfaas_plugins.protocols.handlers import Handlers, is_large
-from tfaas_plugins.protocols.json_arrays import dumped, elements_written, written
 from tfaas_plugins.protocols.json_text import NotJson, read
-from tfaas_plugins.protocols.tfserving.examples import (
-    classes_and_scores,
-    examples_of,
-    regressions,
-)
+from tfaas_plugins.protocols.tfserving.examples import examples_of
 from tfaas_plugins.protocols.tfserving.metadata import metadata_document, status_document
 from tfaas_plugins.protocols.tfserving.models import ServingModels, UnknownSignature, bound_as_it_is
 from tfaas_plugins.protocols.tfserving.paths import Asked, read_path
+from tfaas_plugins.protocols.tfserving.results import results_answer
 from tfaas_plugins.protocols.tfserving.tensors import (
+    NUMBERS,
     columns_answer,
-    read_fields,
     rows_answer,
     values_of,
 )
@@ -94,11 +89,11 @@ class ServingApi(Handlers[ServingModels]):
             version = await self._resolved(request, target)
             outputs = await self._models.of_examples(request, version, examples)
         asking = asked.verb, outputs, len(examples)
-        return Response(await self.written(outputs, _results, *asking))
+        return Response(await self.written(outputs, results_answer, *asking))
 
     def _document(self, body: bytes) -> dict[str, Any]:
         try:
-            document = read(body, self.host.config.limits, read_fields)
+            document = read(body, self.host.config.limits, NUMBERS)
         except NotJson as error:
             if not body.strip():
                 raise BadBody("JSON Parse error: The document is empty") from None
@@ -160,17 +155,3 @@ def _with_signature(target: Target, document: dict[str, Any]) -> Target:
     if not name or name == target.signature:
         return target
     return msgspec.structs.replace(target, signature=name)
-
-
-def _results(verb: str, outputs: Arrays, rows: int) -> bytes:
-    if verb == "regress":
-        return b'{"results":%b}' % written(regressions(outputs, rows))
-    classes, scores = classes_and_scores(outputs, rows)
-    results = (_classes(*row) for row in zip(classes, scores, strict=True))
-    return b'{"results":[%b]}' % b",".join(results)
-
-
-def _classes(labels: Array, scores: Array) -> bytes:
-    texts = (dumped(label.decode(errors="replace")) for label in labels)
-    pairs = zip(texts, elements_written(scores), strict=True)
-    return b"[%b]" % b",".join(b"[%b,%b]" % pair for pair in pairs)

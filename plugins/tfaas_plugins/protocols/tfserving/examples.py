@@ -14,6 +14,7 @@ import numpy as np
 from tfaas_core.errors import BadBody, TooLarge
 from tfaas_core.settings.tables import Limits
 from tfaas_core.tensors import Array, Arrays
+from tfaas_core.values.pieces import array_from
 from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.json_values import (
     WrongValue,
@@ -23,6 +24,7 @@ from tfaas_plugins.protocols.json_values import (
 )
 from tfaas_plugins.wire import field, varint
 
+_DOUBLE = np.dtype(np.float64)
 _INT64 = 1 << 63
 _BITS = (1 << 64) - 1
 _FIELDS = {"bytes": 1, "float": 2, "int64": 3}
@@ -153,9 +155,9 @@ def _bytes_list(values: Iterable[Any]) -> bytes:
         raise BadBody(str(error)) from None
 
 
-def _float_list(values: Sequence[Any]) -> bytes:
+def _float_list(values: list[Any]) -> bytes:
     with np.errstate(over="ignore"):
-        floats = np.array(values, np.float64).astype("<f4")
+        floats = array_from(values, _DOUBLE).astype("<f4")
     return _field(1, floats.tobytes())
 
 

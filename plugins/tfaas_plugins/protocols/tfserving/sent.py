@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from tfaas_core.errors import BadBody
 from tfaas_core.tensors import Array
+from tfaas_core.values.pieces import bytes_of, joined_bytes
 from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.bfloat16 import from_bits
 from tfaas_plugins.protocols.packed import count, unpacked
@@ -74,7 +75,7 @@ class SentTensor:
         for tag, start, stop in fields(body, at, end):
             allowance.take(1, "its fields")
             if tag == _STRING:
-                self._strings.append(body[start:stop])
+                self._strings.append(bytes_of(view[start:stop]))
             elif tag == _CONTENT:
                 self._content = view[start:stop]
             elif tag == _DTYPE:
@@ -163,7 +164,7 @@ class SentTensor:
             values[:] = self._strings
             return values
         pieces = self._numbers.get(field.number, [])
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        data = pieces[0] if len(pieces) == 1 else joined_bytes(pieces)
         if field.kind == VARINT:
             self._check_count(count(data), claim)
             return unpacked(data, dtype.array, lambda step: self._cast(step, dtype))
@@ -221,7 +222,7 @@ class SentTensor:
 
     def _content_strings(self, elements: int) -> Array:
         """The lengths of all, and then all: as TensorFlow writes them, if it is asked to."""
-        content = bytes(self._content)
+        content = memoryview(self._content)
         sizes, at = [], 0
         try:
             for _ in range(elements):
@@ -233,7 +234,7 @@ class SentTensor:
             raise self._wrong(f"tensor_content does not hold {elements} strings")
         strings = np.empty(elements, object)
         for index, size in enumerate(sizes):
-            strings[index] = content[at : at + size]
+            strings[index] = bytes_of(content[at : at + size])
             at += size
         return strings
 

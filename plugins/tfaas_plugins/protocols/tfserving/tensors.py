@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import numpy as np
-from simdjson import Object
+from orjson import Fragment
 
 from tfaas_core.errors import BadBody
 from tfaas_core.tensors import Array, Arrays, Signature, TensorSpec
-from tfaas_plugins.codecs.json.numbers import NumberLists, items_of, number_lists, plain
-from tfaas_plugins.protocols.json_arrays import TextOf, dumped, elements_written, written
+from tfaas_core.values.pieces import joined_bytes, kinds, pieces
+from tfaas_plugins.codecs.json.numbers import NumberLists
+from tfaas_plugins.codecs.json.pieces import MOST_AT_ONCE, Pieces, dumped
+from tfaas_plugins.codecs.json.places import ANY, Places
+from tfaas_plugins.protocols.json_arrays import TextOf, elements_written, fragment
 from tfaas_plugins.protocols.json_values import (
     Flat,
     Ragged,
@@ -24,6 +28,9 @@ from tfaas_plugins.protocols.json_values import (
     tensor_of,
 )
 
+NUMBERS = Places(("instances",), ("inputs",), ("inputs", ANY))
+"""Where in a request there may be many numbers."""
+
 _BYTES_SUFFIX = "_bytes"
 
 
@@ -32,20 +39,6 @@ class Values(msgspec.Struct, frozen=True):
 
     arrays: Arrays
     rows: int | None
-
-
-def read_fields(parsed: Object, body: bytes) -> dict[str, Any]:
-    """Those of a request, for ``json_text.read``: there may be many numbers in its tensors."""
-    fields = items_of(parsed)
-    for name, value in fields.items():
-        if name == "inputs" and type(value) is Object:
-            inputs = items_of(value)
-            fields[name] = {key: number_lists(inputs[key], body, (name, key)) for key in inputs}
-        elif name in ("inputs", "instances"):
-            fields[name] = number_lists(value, body, (name,))
-        else:
-            fields[name] = plain(value)
-    return fields
 
 
 def values_of(document: dict[str, Any], signature: Signature) -> Values:
@@ -94,7 +87,7 @@ def _rows(instances: Any, signature: Signature) -> Values:
             "instances is a plain list, but expecting list of objects as multiple input tensors"
             " required as per tensorinfo_map"
         )
-    if dict in set(map(type, instances)):
+    if dict in kinds(instances):
         for index, value in enumerate(instances):
             if _is_object(value):
                 raise BadBody(f"Expecting value/list but got object at item {index} of input list")
@@ -199,27 +192,47 @@ def rows_answer(outputs: Arrays) -> bytes:
             )
     if len(outputs) == 1:
         ((name, array),) = outputs.items()
-        return b'{"predictions":%b}' % _written(name, array)
+        return dumped({"predictions": _fragment(name, array)})
+    if all(array.size <= MOST_AT_ONCE for array in outputs.values()):
+        return b'{"predictions":[%b]}' % _rows_written(outputs)
+    return joined_bytes([b'{"predictions":[', *_row_parts(outputs, expected), b"]}"])
+
+
+def _row_parts(outputs: Arrays, rows: int) -> Iterator[bytes]:
+    """So many rows at a time that none of the outputs has too many elements in them."""
+    largest = max(array.size for array in outputs.values()) // rows
+    for some in pieces(range(rows), MOST_AT_ONCE // largest or 1):
+        if some.start:
+            yield b","
+        if largest > MOST_AT_ONCE:
+            (row,) = some
+            yield dumped({name: _fragment(name, each[row]) for name, each in outputs.items()})
+        else:
+            span = slice(some.start, some.stop)
+            yield _rows_written({name: each[span] for name, each in outputs.items()})
+
+
+def _rows_written(outputs: Arrays) -> bytes:
+    """All rows, with commas between them."""
     keys = [dumped(name) for name in outputs]
     columns = [_elements(name, array) for name, array in outputs.items()]
     rows = (
         b",".join(b"%b:%b" % field for field in zip(keys, row, strict=True))
         for row in zip(*columns, strict=True)
     )
-    return b'{"predictions":[%b]}' % b",".join(b"{%b}" % row for row in rows)
+    return b",".join(b"{%b}" % row for row in rows)
 
 
 def columns_answer(outputs: Arrays) -> bytes:
     """``{"outputs": ...}``."""
     if len(outputs) == 1:
         ((name, array),) = outputs.items()
-        return b'{"outputs":%b}' % _written(name, array)
-    fields = (b"%b:%b" % (dumped(name), _written(name, array)) for name, array in outputs.items())
-    return b'{"outputs":{%b}}' % b",".join(fields)
+        return dumped({"outputs": _fragment(name, array)})
+    return dumped({"outputs": {name: _fragment(name, array) for name, array in outputs.items()}})
 
 
-def _written(name: str, array: Array) -> bytes:
-    return written(_shown(array), _text_of(name))
+def _fragment(name: str, array: Array) -> Fragment | Pieces:
+    return fragment(_shown(array), _text_of(name))
 
 
 def _elements(name: str, array: Array) -> list[bytes]:

@@ -5,14 +5,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tfaas_plugins.codecs.json.numbers import NumberLists, read_fields
+from tfaas_plugins.codecs.json.document import NUMBERS
+from tfaas_plugins.codecs.json.numbers import NumberLists, read_with_numbers
 
 PADDING = '{"note": "' + "," * 5000 + '", '
 
 
 def fields_of(text: str) -> dict[str, Any] | None:
     """Of an object, with as many commas before it as if it began with many numbers."""
-    return read_fields(text.replace("{", PADDING, 1).encode())
+    return read_with_numbers(text.replace("{", PADDING, 1).encode(), NUMBERS)
 
 
 def numbers_of(values: str) -> NumberLists | None:
@@ -99,5 +100,5 @@ def test_inputs_are_read_by_name_and_other_fields_as_they_are() -> None:
 def test_many_numbers_in_long_lists_are_read_sooner_by_simdjson(
     values: list[Any], sooner: str
 ) -> None:
-    fields = read_fields(json.dumps({"model": "vk", "values": values}).encode())
+    fields = read_with_numbers(json.dumps({"model": "vk", "values": values}).encode(), NUMBERS)
     assert (fields is None) is (sooner == "orjson")
