@@ -9,7 +9,7 @@ import numpy as np
 
 from tfaas_core.errors import BadBody, TooLarge
 from tfaas_core.settings.tables import Limits
-from tfaas_core.values.pieces import joined_bytes, pieces
+from tfaas_core.values.pieces import bytes_of, joined_bytes, pieces
 from tfaas_plugins.wire import Piece, field, fields
 
 INPUT = 0x2A
@@ -31,15 +31,15 @@ _LONG_BYTES = 1 << 12
 
 
 class Parted(msgspec.Struct, frozen=True):
-    """A message without strings in its inputs, and these, as views of it, by the input's place."""
+    """A message without strings in its inputs, and these, by the input's place."""
 
     message: bytes
-    strings: Mapping[int, Sequence[memoryview]]
+    strings: Mapping[int, Sequence[bytes]]
 
 
 def without_strings(message: bytes, limits: Limits) -> Parted:
     """Takes strings out, so that protobuf makes no objects of them. Raises BadBody and TooLarge."""
-    view, kept, strings = memoryview(message), list[Piece](), dict[int, list[memoryview]]()
+    view, kept, strings = memoryview(message), list[Piece](), dict[int, list[bytes]]()
     at, begin, left, place = 0, 0, limits.max_values, -1
     for number, (tag, start, end) in enumerate(fields(message)):
         if number > MOST_FIELDS:
@@ -57,9 +57,9 @@ def without_strings(message: bytes, limits: Limits) -> Parted:
 
 def _parted(
     message: bytes, start: int, end: int, most: int, limits: Limits
-) -> tuple[list[Piece], list[memoryview]]:
+) -> tuple[list[Piece], list[bytes]]:
     """The fields of an input, and ``most`` strings that are in its contents."""
-    view, others, strings = memoryview(message), list[Piece](), list[memoryview]()
+    view, others, strings = memoryview(message), list[Piece](), list[bytes]()
     at = start
     for tag, first, last in fields(message, start, end):
         if tag == _CONTENTS:
@@ -67,7 +67,7 @@ def _parted(
             before = first
             for inner, begin, stop in fields(message, first, last):
                 if inner == _STRING:
-                    strings.append(view[begin:stop])
+                    strings.append(bytes_of(view[begin:stop]))
                     if len(strings) > most:
                         raise _too_many(limits)
                 else:

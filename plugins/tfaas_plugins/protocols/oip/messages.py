@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from tfaas_core.errors import BadBody
 from tfaas_core.predict.inference import InferenceResult
 from tfaas_core.settings.tables import Limits
-from tfaas_core.values.pieces import bytes_of, joined_bytes
+from tfaas_core.values.pieces import joined_bytes
 from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.oip.answers import outputs_of
 from tfaas_plugins.protocols.oip.contents import INPUT, MOST_FIELDS, check_sizes, without_strings
@@ -77,7 +77,7 @@ def infer_message(body: bytes, limits: Limits) -> InferMessage:
     if len(body) <= min(_QUICK_BYTES, limits.max_values):
         found = parsed(InferRequest, body)
         raw: Sequence[Any] = found.raw_input_contents
-        strings: Mapping[int, Sequence[memoryview]] = {}
+        strings: Mapping[int, Sequence[bytes]] = {}
     else:
         parted = without_strings(body, limits)
         strings = parted.strings
@@ -115,7 +115,7 @@ def infer_id(body: bytes) -> str:
 
 
 def _infer_body(
-    message: Any, raw: Sequence[Any], strings: Mapping[int, Sequence[memoryview]]
+    message: Any, raw: Sequence[Any], strings: Mapping[int, Sequence[bytes]]
 ) -> InferBody:
     parameters = _scalars(message.parameters)
     check_keys(parameters, EMPTY_FINAL)
@@ -154,13 +154,13 @@ def _scalar(key: str, value: Any) -> Any:
     return getattr(value, kind)
 
 
-def _input(each: Any, is_raw: bool, model: str, strings: Sequence[memoryview]) -> dict[str, Any]:
+def _input(each: Any, is_raw: bool, model: str, strings: Sequence[bytes]) -> dict[str, Any]:
     name, datatype, shape = each.name, each.datatype, list(each.shape)
     check_no_shared_memory(each.parameters, f"input {name[:80]!r}")
     document = {"name": name, "datatype": datatype, "shape": shape}
     filled = {field.name: values for field, values in each.contents.ListFields()}
     if strings:
-        filled[_FIELDS["BYTES"]] = map(bytes_of, strings)
+        filled[_FIELDS["BYTES"]] = strings
     if is_raw:
         if filled:
             raise BadBody(
