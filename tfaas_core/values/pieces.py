@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from time import perf_counter, sleep
 from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
@@ -19,6 +20,13 @@ AT_ONCE = 1 << 16
 
 BYTES_AT_ONCE = 1 << 20
 """Bytes of a piece that are copied, or searched."""
+
+
+_TURN_S = 0.005
+"""Whoever waits asks for the interpreter after so long."""
+
+_WAY_S = 0.00002
+"""Until somebody who waits has it."""
 
 
 class Sliced(Protocol):
@@ -33,13 +41,25 @@ S = TypeVar("S", bound=Sliced)
 T = TypeVar("T")
 
 
+def in_turn(items: Iterable[T]) -> Iterator[T]:
+    """``items``; every few milliseconds, other threads have their turn before the next one.
+
+    Without that, calls that free the interpreter for microseconds, as many of numpy's do, keep
+    others waiting: each time, these are told that it is free when it is taken again.
+    """
+    since_s = perf_counter()
+    for item in items:
+        yield item
+        if perf_counter() - since_s > _TURN_S:
+            sleep(_WAY_S)
+            since_s = perf_counter()
+
+
 def pieces(whole: S, most: int = AT_ONCE) -> Iterator[S]:
     """``whole`` in parts of ``most`` items, the last one of fewer; itself, if it is no longer."""
     if len(whole) <= most:
-        yield whole
-        return
-    for at in range(0, len(whole), most):
-        yield whole[at : at + most]
+        return iter((whole,))
+    return in_turn(whole[at : at + most] for at in range(0, len(whole), most))
 
 
 def kinds(values: list[Any]) -> set[type]:

@@ -8,7 +8,10 @@ from typing import Any
 import orjson
 
 from tfaas_core.tensors import Array
+from tfaas_core.values.pieces import BYTES_AT_ONCE
 from tfaas_plugins.codecs.json.bare_words import replaced
+
+_WORDS = (b"NaN", b"Inf")
 
 
 class Dialect:
@@ -39,7 +42,11 @@ class Dialect:
 
 def has_words(text: bytes) -> bool:
     """Whether there may be a NaN or an infinity."""
-    return b"NaN" in text or b"Inf" in text
+    if len(text) <= BYTES_AT_ONCE:
+        return any(word in text for word in _WORDS)
+    # A text that is nearly all of one letter takes long.
+    looks = ((word, at) for at in range(0, len(text), BYTES_AT_ONCE) for word in _WORDS)
+    return any(text.find(word, at, at + BYTES_AT_ONCE + 2) >= 0 for word, at in looks)
 
 
 STANDARD = Dialect()

@@ -32,6 +32,9 @@ LONG_BYTES = 1 << 20
 PART_BYTES = 1 << 18
 """Of text that is read in one step."""
 
+_LONGEST_NUMBER = 1 << 18
+"""In bytes. What is longer would hold up others, and is a number of nobody's."""
+
 _DEEPEST = 1024
 """How deep orjson reads."""
 
@@ -207,10 +210,14 @@ class _Reader:
         return found
 
     def _scalar(self, start: int, at: int) -> tuple[Any, int]:
-        found = _SCALAR.match(self._body, at)
+        end = at
+        while found := _SCALAR.match(self._body, end, end + self._part_bytes):
+            end = found.end()
+        if end - at > _LONGEST_NUMBER:
+            raise orjson.JSONDecodeError(f"a number of {end - at} digits is too long", "", at)
         try:
-            if found is not None:
-                return self._dialect.value(found[0]), found.end()
+            if end > at:
+                return self._dialect.value(self._body[at:end]), end
         except orjson.JSONDecodeError:
             pass
         raise self._other(start)

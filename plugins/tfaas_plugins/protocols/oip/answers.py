@@ -12,7 +12,7 @@ from tfaas_core.notes import noted
 from tfaas_core.predict.inference import InferenceResult
 from tfaas_core.route import Response
 from tfaas_core.tensors import Array
-from tfaas_core.values.pieces import joined_bytes
+from tfaas_core.values.pieces import in_turn, joined_bytes
 from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.json_arrays import parts
 from tfaas_plugins.protocols.oip.answer_form import AnswerForm, OutputForm
@@ -106,7 +106,7 @@ def _classified(
     shape = len(rows), min(wanted.classes, rows.shape[1])
     allowance.take(shape[0] * shape[1], f"the classes of output {wanted.name!r}")
     found = np.empty(shape, object)
-    for number, row in enumerate(rows):
+    for number, row in enumerate(in_turn(rows)):
         order = _highest(row)[: found.shape[1]]
         found[number] = [_class(row[index], int(index), labels) for index in order]
     return found if keeps_batch else found[0]
