@@ -81,7 +81,7 @@ if TYPE_CHECKING:
         InferenceRequest as InferenceRequest,
         InferenceResult as InferenceResult,
     )
-    from tfaas_core.predict.predictor import Target as Target
+    from tfaas_core.predict.target import Target as Target
     from tfaas_core.predict_routes import target_of as target_of
     from tfaas_core.route import (
         ClientAddress as ClientAddress,
@@ -166,7 +166,7 @@ _HOMES = {
     "models.versions": "Model Pointers",
     "observer": "Answered Observer Outcome",
     "predict.inference": "InferenceRequest InferenceResult",
-    "predict.predictor": "Target",
+    "predict.target": "Target",
     "predict_routes": "target_of",
     "route": (
         "ClientAddress Handler Head Request Response Right Route admit json_response request_id_of "

@@ -27,7 +27,8 @@ from tfaas_core.plugins import BUILTIN_PLUGINS, Plugins
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.predict.example_runs import ExampleRuns
 from tfaas_core.predict.inference import InferenceRequest, InferenceResult
-from tfaas_core.predict.predictor import Predictor, Target
+from tfaas_core.predict.predictor import Predictor
+from tfaas_core.predict.target import Target
 from tfaas_core.predict_routes import answer, predict_routes
 from tfaas_core.route import Request, Response, Route
 from tfaas_core.routing.cors import Cors

@@ -11,7 +11,8 @@ from tfaas_core.errors import UnsupportedMediaType
 from tfaas_core.models.versions import number_of
 from tfaas_core.plugins import model_predict_paths, predict_paths
 from tfaas_core.predict.followed_codec import FollowedCodec
-from tfaas_core.predict.predictor import Predictor, Target
+from tfaas_core.predict.predictor import Predictor
+from tfaas_core.predict.target import Target
 from tfaas_core.route import Handler, Request, Response, Route
 from tfaas_core.streams import in_threads
 

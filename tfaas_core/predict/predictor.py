@@ -10,10 +10,11 @@ import msgspec
 
 from tfaas_core.codec import Codec, Document, Encoded
 from tfaas_core.engine.base import Engine
-from tfaas_core.errors import DeadlinePassed, DoesNotFit, TooLarge, UnknownVersion
+from tfaas_core.errors import DeadlinePassed, TooLarge, Unavailable, UnknownVersion
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.predict.inference import InferenceRequest, InferenceResult
+from tfaas_core.predict.target import Target, target_with
 from tfaas_core.predict.threads import ThreadsByKind
 from tfaas_core.route import Head
 from tfaas_core.tensors import Array, Bound, Signature, by_name, conform, runs_whole
@@ -28,50 +29,6 @@ LARGE_ANSWER_BYTES = 1 << 18
 _MOST_BINDS = 5
 
 T = TypeVar("T")
-
-
-class Target(msgspec.Struct, frozen=True):
-    """What a request names: a model, and perhaps its version or its label, not both.
-
-    ``signature`` is one of the model's; None: the one that answers if none is named.
-    """
-
-    model: str
-    version: int | None = None
-    label: str | None = None
-    signature: str | None = None
-
-    def of(self, document: Document) -> Target:
-        """With what ``document`` adds; raises DoesNotFit if that names anything else."""
-        if document.model not in (None, self.model):
-            raise _two("model", f"model {self.model[:140]!r}", f"model {document.model[:140]!r}")
-        if self.version is None and self.label is None:
-            return Target(self.model, document.version, document.label, document.signature)
-        path = _choice(self.version, self.label)
-        if document.version not in (None, self.version):
-            raise _two("version", path, _choice(document.version, None))
-        if document.label not in (None, self.label):
-            raise _two("label", path, _choice(None, document.label))
-        return Target(self.model, self.version, self.label, document.signature)
-
-
-def _choice(version: int | None, label: str | None) -> str:
-    return f"version {version}" if label is None else f"label {label[:140]!r}"
-
-
-def _two(field: str, path: str, body: str) -> DoesNotFit:
-    return DoesNotFit(f"the path names {path}, the body {body}; name one of them", field=field)
-
-
-def _asked(document: Document, target: Target | None) -> Target | Document:
-    """What both name together; raises DoesNotFit if that is two versions, or two models."""
-    if document.version is not None and document.label is not None:
-        raise DoesNotFit(
-            f"both {_choice(document.version, None)} and {_choice(None, document.label)} are "
-            "sent, send one of them",
-            field="label",
-        )
-    return document if target is None else target.of(document)
 
 
 class Prediction(msgspec.Struct, frozen=True):
@@ -151,7 +108,7 @@ class Predictor:
             document = await self.in_thread(codec.parse, body, head, kind=codec.name)
         else:
             document = codec.parse(body, head)
-        asked = _asked(document, target)
+        asked = target_with(document, target)
         name = asked.model
         if visit is not None and visit.gate is not None:
             name, waiting = self._goes_to(name, visit)
@@ -212,6 +169,22 @@ class Predictor:
     async def infer(self, asked: InferenceRequest) -> InferenceResult:
         """Runs a request of any protocol, with others of any protocol; raises TfaasError."""
         return asked.result(await self.begin(asked))
+
+    async def infer_anew(self, asked: InferenceRequest, target: Target) -> InferenceResult:
+        """As ``infer``, by the version that ``target`` names now: that of ``asked`` was removed.
+
+        Raises Unavailable if it takes or gives anything else, and what ``found`` does.
+        """
+        gone = asked.version
+        await self._catalog.refresh(gone.name)
+        version = self.found(target, asked.visit)
+        if version.signature != gone.signature:
+            raise Unavailable(
+                f"{gone.reference} was removed before it was loaded, and {version.reference} takes "
+                "or gives something else; send the request again",
+                model=gone.name,
+            )
+        return await self.infer(msgspec.structs.replace(asked, version=version))
 
     def begin(self, asked: InferenceRequest) -> Awaitable[list[Array]]:
         """The run of a request, begun: it gives the outputs of which ``asked.result`` is made.

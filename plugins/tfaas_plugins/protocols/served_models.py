@@ -6,11 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, TypeVar
 
-from tfaas_core.errors import DoesNotFit, TfaasError, UnknownModel
+from tfaas_core.errors import DoesNotFit, TfaasError, UnknownModel, UnknownVersion
 from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.versions import Model
-from tfaas_core.predict.predictor import Target
+from tfaas_core.predict.inference import InferenceRequest, InferenceResult
+from tfaas_core.predict.target import Target
 from tfaas_core.route import Request, visible_models
 from tfaas_core.visit import Visit
 from tfaas_plugins.protocols.unloaded import UnloadedModels
@@ -99,6 +100,20 @@ class ServedModels(ABC):
                 break
             version = current
         return version, found
+
+    async def run(self, asked: InferenceRequest, target: Target) -> InferenceResult:
+        """Runs what was made of a request for ``target``, which was ``resolved``.
+
+        If the version was removed before it was loaded, the one that answers now does.
+        """
+        try:
+            return asked.result(await self.host.predictor.begin(asked))
+        except UnknownVersion:
+            pass
+        try:
+            return await self.host.predictor.infer_anew(asked, target)
+        except UnknownModel:
+            raise self.unknown(target) from None
 
     def in_thread(self, work: Callable[..., T], *arguments: Any) -> Awaitable[T]:
         """``work(*arguments)``, in a thread of this protocol's."""

@@ -15,7 +15,8 @@ from tfaas_core.errors import DeadlinePassed, DoesNotFit, Forbidden, UnknownMode
 from tfaas_core.models.model import ModelVersion, OtherSignature
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.predict.inference import InferenceRequest
-from tfaas_core.predict.predictor import Predictor, Target
+from tfaas_core.predict.predictor import Predictor
+from tfaas_core.predict.target import Target
 from tfaas_core.storage import MODEL
 from tfaas_core.tensors import Array, BatchAxis, Bound, Signature, TensorSpec
 from tfaas_core.testing.fakes import FakeStorage

@@ -8,7 +8,7 @@ from tfaas_plugins.protocols.oip.models import OipModels
 from tfaas_core.errors import UnknownModel
 from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.predict.predictor import Target
+from tfaas_core.predict.target import Target
 from tfaas_core.route import Request
 from tfaas_core.testing.fake_request import FakeRequest
 from tfaas_core.testing.hosts import host_of

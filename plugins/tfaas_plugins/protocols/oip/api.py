@@ -8,7 +8,7 @@ import msgspec
 
 from tfaas_core.errors import TfaasError, Unavailable
 from tfaas_core.notes import noted
-from tfaas_core.predict.predictor import Target
+from tfaas_core.predict.target import Target
 from tfaas_core.route import Head, Request, Response, json_response
 from tfaas_core.visit import Visit
 from tfaas_plugins.protocols.answers import answered, refused

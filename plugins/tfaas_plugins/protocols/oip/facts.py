@@ -8,7 +8,7 @@ from typing import Any
 from tfaas_core import __version__
 from tfaas_core.errors import TfaasError
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.predict.predictor import Target
+from tfaas_core.predict.target import Target
 from tfaas_core.route import Request, admit
 from tfaas_plugins.protocols.oip.metadata import model_metadata
 from tfaas_plugins.protocols.oip.model_config import model_config

@@ -10,7 +10,7 @@ from typing import TypeAlias, TypeVar
 from tfaas_core.errors import TfaasError
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.inference import InferenceRequest, InferenceResult
-from tfaas_core.predict.predictor import Target
+from tfaas_core.predict.target import Target
 from tfaas_core.route import Request
 from tfaas_core.settings.tables import Limits
 from tfaas_core.tensors import Array, BatchAxis, Bound
@@ -72,8 +72,8 @@ class Inference:
             del read  # so that what it holds is gone while the model runs
             asked = _asked(body, arrays, version, left_s, visit)
             run_s = time.monotonic()
-            result = asked.result(await self._host.predictor.begin(asked))
-            work = result, body.wanted(version), body.id, Allowance(limits)
+            result = await models.run(asked, target)
+            work = result, body.wanted(result.version), body.id, Allowance(limits)
             if are_large(result.outputs):
                 answer = await models.in_thread(write, *work)
             else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tfaas_core.errors import NotFound
-from tfaas_core.predict.predictor import Target
+from tfaas_core.predict.target import Target
 from tfaas_plugins.protocols.served_models import ServedModels
 
 

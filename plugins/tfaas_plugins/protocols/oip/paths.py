@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from tfaas_core.errors import MethodNotAllowed, NotFound
-from tfaas_core.predict.predictor import Target
+from tfaas_core.predict.target import Target
 from tfaas_core.routing.pattern import decoded
 
 _SERVER = {

@@ -10,7 +10,7 @@ from tfaas_core.errors import BadBody
 from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.notes import noted
-from tfaas_core.predict.predictor import Target
+from tfaas_core.predict.target import Target
 from tfaas_core.tensors import Array
 from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.json_text import NotJson, read

@@ -12,7 +12,7 @@ from tfaas_core.host import Host
 from tfaas_core.models.model import DEFAULT_SIGNATURE, ModelVersion
 from tfaas_core.notes import noted
 from tfaas_core.predict.inference import InferenceRequest
-from tfaas_core.predict.predictor import Target
+from tfaas_core.predict.target import Target
 from tfaas_core.route import Head, Request, Response, admit, json_response
 from tfaas_plugins.protocols.answers import answered, refused
 from tfaas_plugins.protocols.bodies import unpacked
@@ -87,7 +87,7 @@ class ServingApi(Handlers[ServingModels]):
             target = _with_signature(asked.target, document)
             examples = await self.read(request, examples_of, document, asked.verb, limits)
             version = await self._resolved(request, target)
-            outputs = await self._models.of_examples(request, version, examples)
+            outputs = await self._models.of_examples(request, target, version, examples)
         asking = asked.verb, outputs, len(examples)
         return Response(await self.written(outputs, results_answer, *asking))
 
@@ -128,7 +128,7 @@ class ServingApi(Handlers[ServingModels]):
             found = _usual(document, version, request.body) or _as_it_is(document, version)
         del document  # so that what was read is gone while the model runs
         asked = InferenceRequest(version, found.bound, visit=visit)
-        outputs = asked.result(await self.host.predictor.begin(asked)).outputs
+        outputs = (await models.run(asked, target)).outputs
         usual = usual_answer(outputs, found.by_rows)
         if usual is not None:
             return Response(usual)

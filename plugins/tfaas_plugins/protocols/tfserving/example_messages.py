@@ -11,7 +11,7 @@ import msgspec
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from tfaas_core.errors import BadBody, TfaasError, TooLarge
-from tfaas_core.predict.predictor import Target
+from tfaas_core.predict.target import Target
 from tfaas_core.tensors import Arrays
 from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.private_pool import message_class

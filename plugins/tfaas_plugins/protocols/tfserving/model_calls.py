@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from tfaas_core.errors import BadBody, TooLarge
 from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.predict.predictor import Target
+from tfaas_core.predict.target import Target
 from tfaas_core.route import admit
 from tfaas_core.service import Call
 from tfaas_plugins.protocols.private_pool import message_class

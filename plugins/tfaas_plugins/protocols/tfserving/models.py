@@ -13,7 +13,8 @@ from tfaas_core.errors import (
 )
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.inference import InferenceRequest, InferenceResult
-from tfaas_core.predict.predictor import LARGE_BODY_BYTES, Target
+from tfaas_core.predict.predictor import LARGE_BODY_BYTES
+from tfaas_core.predict.target import Target
 from tfaas_core.route import Request
 from tfaas_core.tensors import Arrays, Bound, is_declared
 from tfaas_plugins.protocols.served_models import ServedModels
@@ -68,6 +69,7 @@ class ServingModels(ServedModels):
     async def infer(
         self,
         request: Request,
+        target: Target,
         version: ModelVersion,
         arrays: Arrays,
         outputs: Sequence[str] | None = None,
@@ -76,11 +78,12 @@ class ServingModels(ServedModels):
         """Runs the arrays, which need not be what the signature declares."""
         bound = bound_as_it_is(version, arrays)
         asked = InferenceRequest(version, bound, outputs, timeout_s, visit=request.visit)
-        return await self.host.infer(asked)
+        return await self.run(asked, target)
 
     async def of_examples(
         self,
         request: Request,
+        target: Target,
         version: ModelVersion,
         examples: Examples,
         timeout_s: float | None = None,
@@ -95,16 +98,17 @@ class ServingModels(ServedModels):
         if version.signature.inputs[0].dtype != "string":
             raise BadBody("Expected input 'inputs' of the graph to take serialized examples")
         try:
-            return await self._of_list(request, version, examples.exact, timeout_s)
+            return await self._of_list(request, target, version, examples.exact, timeout_s)
         except DoesNotFit as error:
             if examples.as_floats is None or _WRONG_KIND not in error.message:
                 raise
         # JavaScript cannot write 80.0, so that a whole number may be meant as a float.
-        return await self._of_list(request, version, examples.as_floats, timeout_s)
+        return await self._of_list(request, target, version, examples.as_floats, timeout_s)
 
     async def _of_list(
         self,
         request: Request,
+        target: Target,
         version: ModelVersion,
         examples: ExampleList,
         timeout_s: float | None,
@@ -116,7 +120,7 @@ class ServingModels(ServedModels):
                 array = await self.in_thread(examples.array)
             else:
                 array = examples.array()
-            result = await self.infer(request, version, {"inputs": array}, None, timeout_s)
+            result = await self.infer(request, target, version, {"inputs": array}, None, timeout_s)
         return result.outputs
 
 

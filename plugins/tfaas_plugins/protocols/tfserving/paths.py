@@ -9,7 +9,7 @@ import msgspec
 
 from tfaas_core.errors import BadBody, MethodNotAllowed, TfaasError
 from tfaas_core.models.model import DEFAULT_SIGNATURE
-from tfaas_core.predict.predictor import Target
+from tfaas_core.predict.target import Target
 from tfaas_core.routing.pattern import decoded
 
 _MODEL = re.compile(

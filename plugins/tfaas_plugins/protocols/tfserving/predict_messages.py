@@ -9,7 +9,7 @@ import numpy as np
 
 from tfaas_core.errors import BadBody
 from tfaas_core.predict.inference import InferenceResult
-from tfaas_core.predict.predictor import Target
+from tfaas_core.predict.target import Target
 from tfaas_core.tensors import Array
 from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.bfloat16 import to_bits

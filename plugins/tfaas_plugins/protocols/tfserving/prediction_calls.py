@@ -9,7 +9,8 @@ from typing import TypeVar
 from tfaas_core.errors import BadBody, DoesNotFit, TfaasError, TooLarge
 from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.predict.predictor import LARGE_BODY_BYTES, Target
+from tfaas_core.predict.predictor import LARGE_BODY_BYTES
+from tfaas_core.predict.target import Target
 from tfaas_core.service import Call
 from tfaas_core.tensors import Arrays, Signature
 from tfaas_plugins.codecs.values.bounds import Allowance
@@ -60,7 +61,9 @@ class PredictionCalls:
             arrays = await self._in_thread(
                 max(size, array_bytes), lambda: arrays_of(message, version.signature, allowance)
             )
-            result = await self._models.infer(call, version, arrays, message.outputs, call.left_s)
+            result = await self._models.infer(
+                call, message.target, version, arrays, message.outputs, call.left_s
+            )
         name = message.target.signature or ""
         return await self._in_thread(
             _bytes_of(result.outputs), lambda: predict_answer(result, name)
@@ -81,7 +84,9 @@ class PredictionCalls:
         )
         (task,) = message.tasks
         version = await self._resolved_for_examples(call, task.target)
-        outputs = await self._models.of_examples(call, version, message.examples, call.left_s)
+        outputs = await self._models.of_examples(
+            call, task.target, version, message.examples, call.left_s
+        )
         spec = spec_of(version, task.target.signature or "")
         rows = len(message.examples)
         return await self._in_thread(
@@ -97,8 +102,8 @@ class PredictionCalls:
         # The guards have let it go to the model; which signature is none of their business.
         versions += [self._signed(task.target) for task in others]
         runs = (
-            self._models.of_examples(call, version, message.examples, call.left_s)
-            for version in versions
+            self._models.of_examples(call, task.target, version, message.examples, call.left_s)
+            for task, version in zip(message.tasks, versions, strict=True)
         )
         answered = await asyncio.gather(*runs)
         size = sum(map(_bytes_of, answered))

@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from tfaas_core.errors import BadBody
 from tfaas_core.models.model import DEFAULT_SIGNATURE, ModelVersion
-from tfaas_core.predict.predictor import Target
+from tfaas_core.predict.target import Target
 from tfaas_plugins.protocols.private_pool import message_class
 from tfaas_plugins.protocols.tfserving.sent import MOST_HEAD_BYTES
 
