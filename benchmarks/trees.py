@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -34,6 +35,8 @@ Start = Callable[[Path], AbstractContextManager[Server]]
 def main() -> int:
     """Exits with 1 where a request was answered by an error."""
     given = _parse()
+    # So that the servers are ended on the way out, as they are on Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     report = Report()
     report.add("Machine", ["what", "value"], machine.rows())
     settings = dict(pair.split("=", 1) for pair in given.set)
