@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
-from tfaas_plugins.codecs.json.dialect import STANDARD, Dialect
+from tfaas_plugins.codecs.json.dialect import STANDARD, Dialect, has_words
 from tfaas_plugins.codecs.json.numbers import NumberLists
 from tfaas_plugins.codecs.json.places import ANY, NOWHERE, Places
 from tfaas_plugins.codecs.json.steps import LONG_BYTES, loaded, read_in_steps
 
 from tfaas_core.testing.tries import tries
+from tfaas_core.values.pieces import BYTES_AT_ONCE
 
 _ODDITIES = (
     *(b",", b"]", b"[", b"{", b"}", b'"', b":", b"1", b"0", b"\\", b" ", b"\n", b"\xff", b"\xc3"),
@@ -110,6 +111,26 @@ def test_words_stand_for_what_the_dialect_says() -> None:
     dialect = Dialect({b"NaN": b"null"})
     body = b'[["NaN", NaN, %b], {"a": NaN}]' % (b"NaN," * 100 + b"1")
     assert read_in_steps(body, dialect, part_bytes=20) == dialect.value(body)
+
+
+@pytest.mark.parametrize("word", [b"NaN", b"Infinity", b"-Inf"])
+@pytest.mark.parametrize("ends", range(BYTES_AT_ONCE - 2, BYTES_AT_ONCE + 12))
+def test_a_word_is_seen_wherever_it_stands_in_a_long_text(word: bytes, ends: int) -> None:
+    for at in (ends - len(word), ends + BYTES_AT_ONCE - len(word)):
+        text = b"a" * at + word
+        assert has_words(text)
+        assert has_words(text + b"a" * BYTES_AT_ONCE)
+        assert not has_words(text[:-1].replace(b"Inf", b"inf") + b"a" * BYTES_AT_ONCE)
+
+
+def test_a_number_of_a_few_hundred_kilobytes_is_told_to_be_too_long() -> None:
+    digits = 300_000
+    for before in (b"[1,", b'{"a":[', b" "):
+        body = before + b"1" * digits + b" " * LONG_BYTES
+        with pytest.raises(orjson.JSONDecodeError, match="a number of 300000 digits") as told:
+            loaded(body)
+        assert told.value.pos == len(before)
+    assert loaded(b"[0." + b"1" * 200_000 + b"]" + b" " * LONG_BYTES) == [1 / 9]
 
 
 def test_only_what_is_long_needs_steps() -> None:
