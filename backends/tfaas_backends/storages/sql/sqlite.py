@@ -82,6 +82,8 @@ class Sqlite(Database):
     def prepare(self) -> None:
         with self._usable():
             self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if lost := self._lost():
+                raise StorageUnavailable(lost)
             if not self._file.exists():
                 self._make()
 
@@ -93,14 +95,13 @@ class Sqlite(Database):
             raise self.unusable(getattr(error, "strerror", None) or str(error)) from error
 
     def _make(self) -> None:
-        if lost := self._lost():
-            raise StorageUnavailable(lost)
         os.close(os.open(self._file, os.O_CREAT | os.O_RDWR, 0o600))
         self._claims.mkdir(mode=0o700, exist_ok=True)
 
     def _lost(self) -> str:
-        """What to do if the file was taken away; empty: it is still to be made."""
-        if not self._claims.exists():
+        """What to do if the file was taken away; empty: it is there, or still to be made."""
+        # In this order: another process may be making both, the file before its claims.
+        if not self._claims.exists() or self._file.exists():
             return ""
         # An empty one in its place would mean that all models are gone.
         return (

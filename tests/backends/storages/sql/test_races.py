@@ -96,3 +96,22 @@ def test_an_upload_whose_rows_were_removed_meanwhile_leaves_none(tmp_path: Path)
     assert [count(url, table) for table in ("chunks", "files", "versions")] == [0, 0, 0]
     assert upload(storage, "vk").version == 1
     storage.close()
+
+
+def test_a_host_that_begins_while_another_makes_the_database_uses_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, file = sqlite_url(tmp_path), tmp_path / "tfaas.db"
+    exists = Path.exists
+
+    def exists_soon(path: Path) -> bool:
+        if path != file or exists(path):
+            return exists(path)
+        monkeypatch.undo()
+        opened(url, tmp_path / "other").close()
+        return False
+
+    monkeypatch.setattr(Path, "exists", exists_soon)
+    storage = opened(url, tmp_path)
+    assert upload(storage, "vk").version == 1
+    storage.close()
