@@ -79,9 +79,11 @@ def test_a_parent_without_descriptors_replaces_workers_and_says_try_again(tmp_pa
             assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
             assert "Too many open files; try again" in refused.json()["error"]
             killed = server.workers()[0]
+            may_open = killed.rlimit(psutil.RLIMIT_NOFILE)
             kill_and_wait(killed)
             until(lambda: killed not in server.workers() and len(server.workers()) == 2)
         until(lambda: is_whole(server))
+        assert {worker.rlimit(psutil.RLIMIT_NOFILE) for worker in server.workers()} == {may_open}
         assert server.upload("two", b"sum").status_code == 200
         lost = server.model_processes()
         for process in lost:

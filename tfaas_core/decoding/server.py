@@ -25,6 +25,7 @@ from tfaas_core.sandbox.confine import OWN_SOCKET, Prison, confine, confine_fork
 from tfaas_core.sandbox.libraries import Libraries
 from tfaas_core.system import logs
 from tfaas_core.system.blocking_link import BlockingLink
+from tfaas_core.system.descriptors import raise_limit
 from tfaas_core.system.lifeline import LifelineEnd
 from tfaas_core.system.stdout import give_up_stdout
 
@@ -80,6 +81,8 @@ def _fork(work: Any, prison: Prison, sock: int, leash: int) -> None:
 def _become(work: Callable[..., bytes], prison: Prison, sock: int, leash: int) -> NoReturn:
     """The life of a decoder."""
     try:
+        # The server's may be low at the moment, and is inherited.
+        raise_limit()
         tie(leash)
         confine(prison, _NO_FILE, sock, leash)
         # From here on, nothing that it says goes anywhere but to whom it answers.

@@ -20,6 +20,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from tfaas_core.system.descriptors import raise_limit
+
 
 class Lifeline:
     """Made, and kept, by the process that owns the others. ``end`` is what each of them gets."""
@@ -60,7 +62,12 @@ class LifelineEnd:
         return self._reading.fileno()
 
     def tie(self, name: str) -> None:
-        """From now on, the calling process ends with the owner. Does not return if that is gone."""
+        """From now on, the calling process ends with the owner. Does not return if that is gone.
+
+        It may have as many files open as it may by itself: its starter's limit, which it inherits,
+        may be low at the moment.
+        """
+        raise_limit()
         # A file of its own: the kernel remembers whom to signal for each open file, and forked
         # processes share those.
         own = os.open(f"/proc/self/fd/{self._reading.fileno()}", os.O_RDONLY | os.O_NONBLOCK)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -9,7 +11,7 @@ from typing import Any, cast
 import msgspec
 import numpy as np
 
-from tfaas_core.errors import TfaasError
+from tfaas_core.errors import CannotServe, TfaasError
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import Independence, LoadOptions, Servable, Shapes
 from tfaas_core.tensors import Array, TensorSpec
@@ -120,14 +122,36 @@ FLAWS: dict[str, tuple[Callable[[], object], str]] = {
 """What ``load`` returns or raises, and what is said of it."""
 
 
+def _refused_for_want() -> None:
+    try:
+        raise OSError(errno.ENFILE, os.strerror(errno.ENFILE), "/secret")
+    except OSError:
+        raise CannotServe("its file is damaged") from None
+
+
+WANTS: dict[str, tuple[Callable[[], object], str]] = {
+    "descriptors": (
+        _raising(OSError(errno.EMFILE, os.strerror(errno.EMFILE), "/secret")),
+        "Too many open files",
+    ),
+    "files, unsaid": (_refused_for_want, "Too many open files in system"),
+    "memory": (_raising(MemoryError()), "MemoryError"),
+    "processes": (_raising(BlockingIOError(errno.EAGAIN, "none is left")), "none is left"),
+}
+"""What ``load`` raises because the system has not given it something, and what is said of it."""
+
+
 class OddRuntime(FakeRuntime):
-    """Loads what a FakeRuntime loads, ``odd FLAW``, ``unproven``, ``lamp`` and ``lamp-on-load``."""
+    """Loads what a FakeRuntime loads, ``odd FLAW``, ``want WHAT``, ``unproven``, ``lamp`` and
+    ``lamp-on-load``."""
 
     def load(self, artifact: Path, params: Params, options: LoadOptions) -> Servable:
         match artifact.read_text().split(maxsplit=1):
             case ["odd", flaw]:
                 make, _words = FLAWS[flaw]
                 return cast(Servable, make())
+            case ["want", what]:
+                WANTS[what][0]()
             case ["unproven"]:
                 return Unproven()
             case ["lamp"]:

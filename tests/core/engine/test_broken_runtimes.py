@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from tests.core.engine.odd_runtime import FLAWS, OddRuntime
+from tests.core.engine.odd_runtime import FLAWS, WANTS, OddRuntime
 from tfaas_core.config import load_config
 from tfaas_core.engine.base import EngineContext
 from tfaas_core.engine.local import LocalEngineFactory
-from tfaas_core.errors import CannotServe, ModelLost, TfaasError
+from tfaas_core.errors import CannotServe, ModelLost, TfaasError, Unavailable
 from tfaas_core.testing.engine_harness import RUNTIME, Harness, Shelf, is_sum, rows_of
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import TRIGGER
@@ -89,6 +89,21 @@ async def test_what_a_servable_says_of_itself_is_checked_right_after_the_load(
     said = "the upload vk: the runtime of plugin tfaas_fake cannot load it"
     assert logged.count(said) == len(FLAWS)
     assert "callback" not in logged + caplog.text
+
+
+@pytest.mark.parametrize("isolation", ISOLATIONS)
+@in_event_loop
+async def test_what_the_system_does_not_give_a_load_is_not_the_models_fault(
+    tmp_path: Path, isolation: str
+) -> None:
+    async with serving(tmp_path, isolation) as harness:
+        for what, (_make, words) in WANTS.items():
+            with pytest.raises(Unavailable) as caught:
+                await asyncio.wait_for(harness.worker.prepare("vk", f"want {what}"), 30)
+            said = f"model 'vk' cannot be loaded at the moment: {words}; try again (the server's"
+            assert caught.value.message.startswith(said)
+        version = await harness.worker.upload("vk", "sum")
+        assert is_sum(await harness.worker.run(version, rows_of(1)), rows_of(1))
 
 
 @in_event_loop

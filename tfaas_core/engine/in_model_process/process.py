@@ -6,8 +6,8 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from tfaas_core.engine.shared.messages import (
     Load,
     LoadDone,
     LoadFailed,
+    Loading,
     ToProcess,
     Turn,
     Unload,
@@ -41,6 +42,7 @@ from tfaas_core.runtime import Runtime, Servable
 from tfaas_core.system.blocking_link import BlockingLink
 from tfaas_core.system.inbox import packed
 from tfaas_core.system.one_line import described
+from tfaas_core.system.shortage import shortage_in
 
 Runtimes = Mapping[str, Runtime]
 
@@ -122,27 +124,45 @@ def _begin_load(
         error = OSError("too many files are open in its process")
         send(LoadFailed(order.ticket, Failure.of(_no_room(order, error))))
         return
-    meter = Meter.of(descriptors[0])
-    pace = Pace(order.options.slow_priority, SlowRuns.of(descriptors[1]))
 
-    def run() -> None:
-        is_its_turn = turn.acquire(timeout=PATIENCE_S)
-        try:
-            send(_load(order, meter, pace, runtimes, loops, send))
-        except BaseException as error:  # no room for what its loop needs
-            _log.critical("%s cannot be loaded", order.candidate, exc_info=error)
-            send(LoadFailed(order.ticket, Failure.of(_no_room(order, error))))
-        finally:
-            if is_its_turn:
-                turn.release()
+    with _told_if_it_fails(order, send), ExitStack() as unless_it_begins:
+        meter = Meter.of(descriptors[0])
+        unless_it_begins.callback(meter.close)
+        pace = Pace(order.options.slow_priority, SlowRuns.of(descriptors[1]))
+        unless_it_begins.callback(pace.close)
 
-    threading.Thread(target=run, name="tfaas-load", daemon=True).start()
+        def run() -> None:
+            is_its_turn = turn.acquire(timeout=PATIENCE_S)
+            try:
+                with _told_if_it_fails(order, send):
+                    send(_load(order, meter, pace, runtimes, loops, send))
+            finally:
+                if is_its_turn:
+                    turn.release()
+
+        threading.Thread(target=run, name="tfaas-load", daemon=True).start()
+        unless_it_begins.pop_all()
+
+
+@contextmanager
+def _told_if_it_fails(order: Load, send: Callable[[FromProcess], None]) -> Iterator[None]:
+    """Whatever is raised in the block is told; what is no TfaasError, as no fault of the model."""
+    try:
+        yield
+    except TfaasError as error:
+        send(LoadFailed(order.ticket, Failure.of(error)))
+    except BaseException as error:
+        send(LoadFailed(order.ticket, Failure.of(_no_room(order, error))))
 
 
 def _no_room(order: Load, error: BaseException) -> Unavailable:
+    """Logs what the load lacks, and gives what a client is told."""
+    _log.warning("%s cannot be loaded at the moment", order.candidate, exc_info=error)
+    # Its text may name a file of this machine.
+    reason = getattr(error, "strerror", None) or described(error)
     name = order.candidate.name
-    reason = f"model {name!r} cannot be loaded at the moment: {described(error)}"
-    return Unavailable(f"{reason}; try again{SEE_LOG}", model=name)
+    message = f"model {name!r} cannot be loaded at the moment: {reason}; try again{SEE_LOG}"
+    return Unavailable(message, model=name)
 
 
 def _load(
@@ -152,24 +172,24 @@ def _load(
     runtimes: Runtimes,
     loops: dict[int, ServableLoop],
     send: Callable[[FromProcess], None],
-) -> FromProcess:
-    try:
-        all_signed, done = _load_and_warm(order, runtimes, meter)
-    except TfaasError as error:
-        meter.close()
-        pace.close()
-        return LoadFailed(order.ticket, Failure.of(error))
-    loop = loops[order.ticket] = ServableLoop(
-        all_signed,
-        order.options,
-        meter,
-        pace,
-        on_unloaded=partial(_gone, loops, order.ticket, send, Unloaded(order.ticket)),
-        on_broken=partial(_gone, loops, order.ticket, send, Broken(order.ticket)),
-        origin=_origin(order),
-    )
-    loop.start()
-    return done
+) -> LoadDone:
+    with ExitStack() as unless_it_is_loaded:
+        unless_it_is_loaded.callback(pace.close)
+        unless_it_is_loaded.callback(meter.close)
+        all_signed, done = _load_and_warm(order, runtimes, meter, send)
+        loop = ServableLoop(
+            all_signed,
+            order.options,
+            meter,
+            pace,
+            on_unloaded=partial(_gone, loops, order.ticket, send, Unloaded(order.ticket)),
+            on_broken=partial(_gone, loops, order.ticket, send, Broken(order.ticket)),
+            origin=_origin(order),
+        )
+        loop.start()
+        loops[order.ticket] = loop
+        unless_it_is_loaded.pop_all()
+        return done
 
 
 def _gone(
@@ -183,7 +203,7 @@ def _gone(
 
 
 def _load_and_warm(
-    order: Load, runtimes: Runtimes, meter: Meter
+    order: Load, runtimes: Runtimes, meter: Meter, send: Callable[[FromProcess], None]
 ) -> tuple[list[Signed | None], LoadDone]:
     candidate, wanted = order.candidate, order.candidate.signatures
     names = None if wanted is None else tuple(wanted)
@@ -191,6 +211,7 @@ def _load_and_warm(
     servable = None
     try:
         params = _params_of(candidate)
+        send(Loading(order.ticket))
         servable = runtimes[candidate.runtime].load(Path(candidate.path), params, options)
         check_servable(servable)
         all_signed = warm_all(servable, params, order.made_up, meter, _origin(order), wanted)
@@ -198,6 +219,8 @@ def _load_and_warm(
     except BaseException as error:  # SystemExit, too: a model may hold Python code
         if isinstance(servable, Servable):
             _close(servable, _origin(order))
+        if (shortage := _shortage_in(error)) is not None:
+            raise _no_room(order, shortage) from error
         if isinstance(error, TfaasError):
             _origin(order).raised(error, "the load")
             raise
@@ -205,6 +228,13 @@ def _load_and_warm(
             gone = f"the files of model {candidate.name!r} went away while it was loaded; try again"
             raise StorageUnavailable(gone, model=candidate.name) from error
         raise _origin(order).load_failed(error) from error
+
+
+def _shortage_in(error: BaseException) -> BaseException | None:
+    """What the system has not given the load; None if ``error`` is of another kind."""
+    if isinstance(error, TfaasError) and error.status >= 500:
+        return None
+    return error if isinstance(error, MemoryError) else shortage_in(error)
 
 
 def _can_be_opened(path: str) -> bool:

@@ -43,6 +43,7 @@ class Loader:
 
     async def _load(self, seat: Seat) -> None:
         seat.given_up.clear()
+        seat.is_begun = False
         async with asyncio.timeout(LOAD_TIMEOUT_S):
             process = await self._processes.take(seat.ticket, seat.candidate)
             if seat.loaded.done():

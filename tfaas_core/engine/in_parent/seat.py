@@ -28,6 +28,7 @@ class Seat(msgspec.Struct):
     values may warm it up; while ``giving_up``, its process is being killed, because they do not
     end, and ``given_up`` is set when that is gone. ``stuck_looks``, ``looks``, ``stopped``,
     ``turns`` and ``silent_looks``: see Watch.
+    ``is_begun``: whether its process has come to load it, after all that the server does there.
     ``is_told``: whether observers know that it is loaded. ``why_leaving``: see ModelUnloaded.
     """
 
@@ -52,6 +53,7 @@ class Seat(msgspec.Struct):
     born_s: float = 0.0
     wanted_s: float = msgspec.field(default_factory=time.monotonic)
     pid: int | None = None
+    is_begun: bool = False
     is_told: bool = False
     why_leaving: str = ""
 
@@ -148,6 +150,11 @@ class Seat(msgspec.Struct):
         """The error of a process that is gone, and ended like that."""
         if self.loaded.done() or ending.is_from_outside:
             return ModelLost(f"the process of {self._model} {ending}; try again", **self._details)
+        if not self.is_begun:
+            return Unavailable(
+                f"the process for {self._model} {ending} before it loaded it; try again{SEE_LOG}",
+                **self._details,
+            )
         return CannotServe(
             f"{self._model} makes its process crash on loading: it {ending}", **self._details
         )

@@ -25,6 +25,7 @@ from tfaas_core.engine.shared.messages import (
     FromProcess,
     LoadDone,
     LoadFailed,
+    Loading,
     Unload,
     Unloaded,
 )
@@ -206,6 +207,10 @@ class Seats:
 
     def _heard(self, message: FromProcess) -> None:
         match message:
+            case Loading():
+                seat = self._seats.get(message.ticket)
+                if seat is not None:
+                    seat.is_begun = True
             case LoadDone():
                 seat = self._seats.get(message.loaded.ticket)
                 if seat is not None and not seat.loaded.done():

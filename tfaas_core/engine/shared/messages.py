@@ -215,6 +215,12 @@ ToProcess: TypeAlias = Load | Connect | Adopted | Turn | Unload
 # A model process to the pool.
 
 
+class Loading(msgspec.Struct, frozen=True, tag=True):
+    """From here on, what happens may be this model's fault."""
+
+    ticket: int
+
+
 class LoadDone(msgspec.Struct, frozen=True, tag=True):
     """Loaded and warm."""
 
@@ -240,4 +246,4 @@ class Broken(msgspec.Struct, frozen=True, tag=True):
     ticket: int
 
 
-FromProcess: TypeAlias = LoadDone | LoadFailed | Unloaded | Broken
+FromProcess: TypeAlias = Loading | LoadDone | LoadFailed | Unloaded | Broken
