@@ -43,17 +43,16 @@ def _groups(root: Path) -> Iterator[_Group]:
     paths: dict[str, str] = {}
     for line in own.splitlines():
         _, controllers, path = line.split(":", 2)
-        paths.update({controller: path for controller in controllers.split(",")})
+        paths.update(dict.fromkeys(controllers.split(","), path))
     for line in mounts.splitlines():
         of_mount, _, of_system = line.partition(" - ")
         kind, _, options = of_system.split(" ", 2)
         unified = kind == "cgroup2"
         if unified or (kind == "cgroup" and "cpu" in options.split(",")):
             top, at = of_mount.split(" ")[3:5]
-            path = paths.get("" if unified else "cpu")
-            if path is not None:
-                mount = root / at.lstrip("/")
-                yield _Group(mount, mount / _below(path, top), unified)
+            mount = root / at.lstrip("/")
+            path = paths.get("" if unified else "cpu", top)
+            yield _Group(mount, mount / _below(path, top), unified)
 
 
 def _below(path: str, top: str) -> PurePosixPath:

@@ -1,4 +1,4 @@
-"""The cores that a container may use are those of its quota, whichever version of cgroups it has."""
+"""The cores that a container may use are those of its quota, by either version of cgroups."""
 
 from __future__ import annotations
 
