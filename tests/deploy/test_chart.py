@@ -138,7 +138,7 @@ def _config_of(file: str, variables: Mapping[str, str]) -> str:
 def test_probes_ask_below_the_base_path_by_the_servers_scheme() -> None:
     probes = [container(manifests(EVERYTHING))[f"{what}Probe"]["httpGet"] for what in PROBES]
     paths = [probe["path"] for probe in probes]
-    assert paths == [f"/tfaas/health/{what}" for what in ("startup", "ready", "live")]
+    assert paths == [f"/tfaas/health/{what}" for what in ("ready", "startup", "live")]
     assert {probe["scheme"] for probe in probes} == {"HTTPS"}
 
 
