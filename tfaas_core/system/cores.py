@@ -19,9 +19,12 @@ def usable_cores(root: Path = Path("/")) -> int:
     allows less time: that of 1.5 cores counts as 2. ``root`` is where ``/proc`` and the mounts of
     cgroups are looked for.
     """
-    cores = len(os.sched_getaffinity(0))
-    quotas = [math.ceil(quota) for group in _groups(root) for quota in _quotas(group)]
-    return max(1, min([cores, *quotas]))
+    counts = [len(os.sched_getaffinity(0))]
+    # Some sandboxes have no such files, or others.
+    with suppress(OSError, ValueError):
+        for group in _groups(root):
+            counts += map(math.ceil, _quotas(group))
+    return max(1, min(counts))
 
 
 class _Group(msgspec.Struct, frozen=True):
@@ -34,12 +37,9 @@ class _Group(msgspec.Struct, frozen=True):
 
 
 def _groups(root: Path) -> Iterator[_Group]:
-    """The cgroups of this process that may limit its CPU time; none if they cannot be known."""
-    try:
-        own = (root / "proc/self/cgroup").read_text()
-        mounts = (root / "proc/self/mountinfo").read_text()
-    except (OSError, UnicodeDecodeError):
-        return
+    """The cgroups of this process that may limit its CPU time. Raises OSError, ValueError."""
+    own = (root / "proc/self/cgroup").read_text()
+    mounts = (root / "proc/self/mountinfo").read_text()
     paths: dict[str, str] = {}
     for line in own.splitlines():
         _, controllers, path = line.split(":", 2)

@@ -84,6 +84,7 @@ def test_a_cgroup_outside_of_what_is_mounted_counts_by_the_mounts_own_quota(
 
 def test_without_cgroups_the_affinity_counts(tmp_path: Path) -> None:
     assert usable_cores(tmp_path) == 8
+    assert usable_cores(machine(tmp_path, "rubbish\n", "more of it\n", {})) == 8
 
 
 def test_the_http_workers_are_as_many_unless_configured(monkeypatch: pytest.MonkeyPatch) -> None:
