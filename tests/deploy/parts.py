@@ -15,7 +15,7 @@ import pytest
 DEPLOY = Path(__file__).parents[2] / "deploy"
 CHART = DEPLOY / "helm" / "tfaas"
 
-_CI = os.environ.get("CI") == "true"
+CI = os.environ.get("CI") == "true"
 
 
 SANDBOXED = ("engine.sandbox=required", "server.sandbox=required")
@@ -31,12 +31,12 @@ def python_below(file: Path, command: Sequence[str]) -> str:
 
 def needs_program(name: str, package: str) -> pytest.MarkDecorator:
     """Skips a test where a program of the system is missing, but for CI."""
-    missing = shutil.which(name) is None and not _CI
+    missing = shutil.which(name) is None and not CI
     return pytest.mark.skipif(missing, reason=f"apt-get install {package}")
 
 
 def _needs_module(name: str) -> pytest.MarkDecorator:
-    missing = importlib.util.find_spec(name) is None and not _CI
+    missing = importlib.util.find_spec(name) is None and not CI
     return pytest.mark.skipif(missing, reason="make deploy-tools")
 
 
@@ -47,4 +47,4 @@ needs_yamllint = _needs_module("yamllint")
 
 # pip puts it beside Python, which need not be on PATH.
 HADOLINT = Path(sys.executable).with_name("hadolint")
-needs_hadolint = pytest.mark.skipif(not HADOLINT.exists() and not _CI, reason="make deploy-tools")
+needs_hadolint = pytest.mark.skipif(not HADOLINT.exists() and not CI, reason="make deploy-tools")
