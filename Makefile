@@ -3,9 +3,10 @@ WORKERS ?= logical
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+CHECKOV := .venv-checkov/bin/checkov
 BENCH_INSTALLED := $(VENV)/.installed-bench
 
-.PHONY: serve test test-long chaos fuzz audit lint bench proto clean
+.PHONY: serve test test-long chaos fuzz audit lint bench proto deploy-tools deploy-check manifests image clean
 
 serve: $(INSTALLED)
 	$(BIN)/tfaas serve --demo
@@ -50,8 +51,27 @@ proto:
 		tfaas_plugins/protocols/protos/*.proto tfaas_plugins/codecs/protobuf/tfaas.proto
 	rm -rf .venv-proto
 
+# What the tests of deploy/ need beside what `make test` installs; they are skipped without.
+deploy-tools: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable '.[deploy]'
+
+# All that checks deploy/; checkov, which takes other versions of much, has a venv of its own.
+deploy-check: deploy-tools $(CHECKOV)
+	$(BIN)/python -m pytest tests/deploy
+	$(CHECKOV) --config-file deploy/checkov.yaml -f deploy/Dockerfile deploy/kubernetes/tfaas.yaml
+
+manifests: deploy-tools
+	$(BIN)/python deploy/kubernetes/render.py deploy/kubernetes/values.yaml > deploy/kubernetes/tfaas.yaml
+
+# BUILDER=buildah, or another one; BASE, EXTRAS, TENSORFLOW and PACKAGES: see deploy/Dockerfile.
+image:
+	$(or $(BUILDER),docker) build -f deploy/Dockerfile -t $(or $(TAG),tfaas) \
+		$(foreach name,BASE EXTRAS TENSORFLOW PACKAGES,$(if $($(name)),--build-arg $(name)='$($(name))')) \
+		$(BUILD_OPTIONS) .
+
 clean:
-	rm -rf $(VENV) .venv-audit .fuzz build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) .venv-audit .venv-checkov .fuzz build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -59,6 +79,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --editable '.[test,lint]'
 	touch $@
+
+$(CHECKOV):
+	$(PYTHON) -m venv .venv-checkov
+	.venv-checkov/bin/python -m pip install --quiet --disable-pip-version-check checkov==3.3.30
 
 $(BENCH_INSTALLED): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -58,7 +57,7 @@ class Composition(msgspec.Struct, frozen=True):
     @property
     def workers(self) -> int:
         """How many HTTP workers the configuration asks for."""
-        return self.config.server.workers or len(os.sched_getaffinity(0))
+        return self.config.server.worker_count
 
     @property
     def drain_limit_s(self) -> float:

@@ -22,7 +22,7 @@ LAYERS = (
     {"archives", "base64_text", "content_encodings", "errors", "events", "fields", "listener"}
     | {"notes"}
     | {"regular_file", "request_ids", "shared_memory", "spelling", "steps", "streams"},
-    {"configured_path", "error_kinds", "json_text", "visit"},
+    {"configured_path", "error_kinds", "json_text", "temporary_folder", "visit"},
     {"route", "tensors"},
     {"guard", "models", "observer", "service", "static_files"},
     {"codec", "routing", "sandbox", "secret", "storage", "system", "values"},

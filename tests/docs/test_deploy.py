@@ -20,6 +20,8 @@ DEPLOY = ROOT / "deploy"
 CI = os.environ.get("CI") == "true"
 
 LABELS_OF_PROMETHEUS = {"job", "instance"}
+LABELS_OF_KUBERNETES = {"namespace", "pod"}
+"""Which deploy/prometheus-kubernetes.yml sets."""
 
 needs_promtool = pytest.mark.skipif(
     shutil.which("promtool") is None and not CI, reason="apt-get install prometheus"
@@ -53,6 +55,49 @@ def test_all_metrics_that_are_named_exist_with_the_labels_that_are_asked_for() -
             assert own <= labels[name], f"{name} has no {own - labels[name]}, in {said}"
             used.add(name)
     assert len(used) > 20
+
+
+def adapter_query(matchers: str, by: str) -> str:
+    """What prometheus-adapter asks, of pods and by labels that it fills in."""
+    text = (DEPLOY / "prometheus-adapter.yml").read_text()
+    found = re.search(r"metricsQuery: >-\n((?: {8}.+\n)+)", text)
+    assert found is not None
+    said = " ".join(found[1].split())
+    return said.replace("<<.LabelMatchers>>", matchers).replace("<<.GroupBy>>", by)
+
+
+def test_the_metrics_that_an_autoscaler_asks_for_exist() -> None:
+    samples = {sample for each in ALL for sample in each.samples}
+    named = re.findall(r"\btfaas_\w+", (DEPLOY / "prometheus-adapter.yml").read_text())
+    assert set(named) == {"tfaas_models", "tfaas_queue_rows"} <= samples
+    relabelled = (DEPLOY / "prometheus-kubernetes.yml").read_text()
+    targets = set(re.findall(r"target_label: (\w+)", relabelled))
+    assert targets == LABELS_OF_KUBERNETES
+    chart = (DEPLOY / "helm/tfaas/templates/horizontalpodautoscaler.yaml").read_text()
+    assert "name: tfaas_queue_rows" in chart
+
+
+@needs_promtool
+def test_a_pod_without_a_loaded_model_has_no_rows_that_wait(tmp_path: Path) -> None:
+    """Of the second pod's metric an autoscaler would know nothing, and take no pod away."""
+    query = adapter_query('namespace="n",pod=~"a|b"', "pod")
+    series = {
+        'tfaas_models{namespace="n",pod="a"}': "5",
+        'tfaas_models{namespace="n",pod="b"}': "5",
+        'tfaas_queue_rows{namespace="n",pod="a",model="x"}': "30",
+        'tfaas_queue_rows{namespace="n",pod="a",model="y"}': "12",
+    }
+    told = [{"labels": '{pod="a"}', "value": 42}, {"labels": '{pod="b"}', "value": 0}]
+    test = {
+        "input_series": [{"series": name, "values": value} for name, value in series.items()],
+        "promql_expr_test": [{"expr": query, "eval_time": "0s", "exp_samples": told}],
+    }
+    file = tmp_path / "tests.yml"
+    file.write_text(json.dumps({"tests": [test]}))
+    checked = subprocess.run(
+        ["promtool", "test", "rules", str(file)], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_sums_are_by_labels_that_the_metric_has() -> None:

@@ -15,6 +15,7 @@ from tfaas_core.cli.client import Client, client_at, tls_options
 from tfaas_core.cli.conformance_subjects import grpc_subject_at, subject_at
 from tfaas_core.cli.harmless import say
 from tfaas_core.cli.options import json_option, print_json, print_table
+from tfaas_core.temporary_folder import temporary_folder
 
 if TYPE_CHECKING:
     from tfaas_core.testing.conformance import Case, CaseOutcome
@@ -187,7 +188,7 @@ def _upload(client: Client) -> None:
     from tfaas_core.cli.conformance_models import give_labels, missing_versions, upload_versions
 
     if missing := missing_versions(client):
-        with TemporaryDirectory(prefix="tfaas-conformance-") as scratch:
+        with TemporaryDirectory(prefix="tfaas-conformance-", dir=temporary_folder()) as scratch:
             _write(Path(scratch))
             upload_versions(client, Path(scratch), missing)
     give_labels(client)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from tfaas_core.sandbox.privileges import (
 )
 from tfaas_core.sandbox.seccomp import is_there, restrict_calls
 from tfaas_core.sandbox.worker_calls import worker_filter
+from tfaas_core.temporary_folder import temporary_folder
 
 
 class WorkerCell(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ def confine_worker(cell: WorkerCell) -> None:
 def worker_cell(writes: Iterable[Path] | None, programs: bool) -> WorkerCell:
     """As far as this machine can. ``writes``, ``programs``: see WorkerCell."""
     found = worker_parts()
-    paths = None if writes is None else (*map(str, writes), tempfile.gettempdir(), *WRITABLE)
+    paths = None if writes is None else (*map(str, writes), temporary_folder(), *WRITABLE)
     return WorkerCell(paths, programs, "files" in found, "calls" in found)
 
 

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from tfaas_core.system.cores import usable_cores
+
 PositiveInt: TypeAlias = Annotated[int, Meta(ge=1)]
 CountOrAuto: TypeAlias = Annotated[int, Meta(ge=0)]
 SlowPriority: TypeAlias = Literal["idle", "low", "normal"]
@@ -35,7 +37,7 @@ class Server(Table, frozen=True):
     base: str = ""
     """The prefix of every path: empty, or like ``/tfaas``."""
     workers: CountOrAuto = 0
-    """HTTP worker processes; 0: one per core."""
+    """HTTP worker processes; 0: one per core, of those that a quota leaves."""
     max_body_bytes: PositiveInt = 1_073_741_824
     """The largest body, except for uploads; beyond it: 413."""
     request_timeout_s: Deadline = 30.0
@@ -71,6 +73,11 @@ class Server(Table, frozen=True):
     client_address_header: Annotated[str, Meta(min_length=1)] = "X-Forwarded-For"
     """Where these say which client they speak for: a list of addresses, or Forwarded, of RFC
     7239."""
+
+    @property
+    def worker_count(self) -> int:
+        """How many HTTP workers there are to be."""
+        return self.workers or usable_cores()
 
     @property
     def has_admin_port(self) -> bool:

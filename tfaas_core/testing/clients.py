@@ -38,11 +38,12 @@ def fake_server(
     disabled: Sequence[str] = (),
     arguments: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
+    python: str = sys.executable,
 ) -> Iterator[RunningServer]:
     """A server of FakeRuntime's models, which come as a third-party plugin, without TensorFlow.
 
     ``disabled``: further plugins that it does without; ``arguments``: further ones of ``tfaas
-    serve``; ``env``: further environment variables.
+    serve``; ``env``: further environment variables; ``python``: what runs it.
     """
     info = folder / "site" / "fake_runtime-1.0.dist-info"
     info.mkdir(parents=True)
@@ -56,6 +57,7 @@ def fake_server(
         *settings,
         arguments=arguments,
         env={"PYTHONPATH": os.pathsep.join([str(folder / "site"), *sys.path]), **(env or {})},
+        python=python,
     ) as server:
         yield server
 

@@ -26,6 +26,7 @@ from tfaas_core.runtime import Runtime
 from tfaas_core.storage import disk_errors
 from tfaas_core.system.muted import stderr_muted
 from tfaas_core.system.stdout import stdout_is_stderr
+from tfaas_core.temporary_folder import temporary_folder
 from tfaas_core.tensors import Signature
 from tfaas_core.tools.lone_engine import LoneEngine, engine_context, lone_engine, record_of
 from tfaas_core.uploads.bundle import BundleLimits, is_bundle, unpack
@@ -99,7 +100,7 @@ def _opened(path: Path, config: Config, runtimes: RuntimeChoice) -> Iterator[Con
     elif not path.is_file():
         raise BadBody(f"{path} is neither a regular file nor a folder")
     elif is_bundle(path):
-        with tempfile.TemporaryDirectory(prefix="tfaas-inspect-") as folder:
+        with tempfile.TemporaryDirectory(prefix="tfaas-inspect-", dir=temporary_folder()) as folder:
             unpacked = Path(folder) / "unpacked"
             with disk_errors("unpacking the bundle", Path(folder)):
                 unpack(path, unpacked, limits)

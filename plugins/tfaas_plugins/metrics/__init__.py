@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from os import sched_getaffinity
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -46,8 +45,7 @@ def tfaas_config_sections() -> Mapping[str, type[Struct]]:
 def tfaas_register_memory(config: Config) -> Mapping[str, int]:
     """What the HTTP workers count in."""
     table: MetricsTable = config.settings(NAME)
-    workers = config.server.workers or len(sched_getaffinity(0))
-    return {NAME: size_bytes(workers)} if table.enabled else {}
+    return {NAME: size_bytes(config.server.worker_count)} if table.enabled else {}
 
 
 @hookimpl

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from os import sched_getaffinity
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -39,7 +38,7 @@ def tfaas_config_sections() -> Mapping[str, type[Struct]]:
 @hookimpl
 def tfaas_register_memory(config: Config) -> Mapping[str, int]:
     """What the HTTP workers count in, and note which models are unloaded."""
-    return {NAME: memory_bytes(config.server.workers or len(sched_getaffinity(0)))}
+    return {NAME: memory_bytes(config.server.worker_count)}
 
 
 @hookimpl
