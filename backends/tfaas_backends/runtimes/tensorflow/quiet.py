@@ -29,10 +29,10 @@ _SETTINGS = {
 
 
 _LEFT_OUT = ("keras.src", "pandas", "polars", "pyarrow")
-"""Modules that TensorFlow does without, if there are none.
+"""What TensorFlow imports if it is there, and does without.
 
-Of Keras 3, it imports a tenth of all its modules, so that their optimizers are registered, for
-whoever trains. pandas, or what that imports, starts threads.
+Keras 3 has optimizers to register, for those who train: a tenth of the import. pandas, or what that
+imports, starts threads.
 """
 
 
