@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import msgspec
 
@@ -11,6 +13,9 @@ from tfaas_core.errors import PluginError
 from tfaas_core.plugins.finding import is_builtin
 from tfaas_core.plugins.plugin import Plugin, broken
 from tfaas_core.routing.pattern import Pattern
+
+_Key: TypeAlias = tuple[str, str]
+_Order: TypeAlias = tuple[tuple[int, int], ...]
 
 
 class Registration(msgspec.Struct, frozen=True):
@@ -28,7 +33,7 @@ class Registration(msgspec.Struct, frozen=True):
     implied: bool = False
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> _Key:
         """Equal for claims that exclude each other."""
         return _key(self.kind, self.name)
 
@@ -52,12 +57,16 @@ class Registrations:
     def __init__(self, found: Sequence[Plugin]) -> None:
         active = [plugin.module for plugin in found if not plugin.disabled]
         self._order = {module: number for number, module in enumerate(active)}
-        self._claims: dict[tuple[str, str], Registration] = {}
+        self._claims: dict[_Key, Registration] = {}
+        # Only patterns of the same order tie.
+        self._routes: defaultdict[_Order, dict[_Key, Registration]] = defaultdict(dict)
         self._notes: list[Registration] = []
 
     def forget(self, hook: str) -> None:
         """Drops what was claimed and noted in ``hook``, which is asked again."""
-        self._claims = {key: claim for key, claim in self._claims.items() if claim.hook != hook}
+        for claims in (self._claims, *self._routes.values()):
+            for key in [key for key, claim in claims.items() if claim.hook == hook]:
+                del claims[key]
         self._notes = [note for note in self._notes if note.hook != hook]
 
     def note(self, registration: Registration) -> None:
@@ -69,30 +78,35 @@ class Registrations:
 
         Gives the error that blames the later plugin, which may be the other one.
         """
-        other = self._claims.setdefault(claim.key, claim)
-        if other is claim:
+        key = claim.key
+        other = self._claims.get(key)
+        if other is None or other is claim:
+            self._keep(key, claim)
             return self._tie(claim)
         if other.plugin == claim.plugin:
             return None if claim.implied else broken(claim.plugin, f"registers {claim} twice")
         first, second = self._in_order(other, claim)
-        self._claims[claim.key] = first
+        self._keep(key, first)
         return _clash(first, second)
+
+    def _keep(self, key: _Key, claim: Registration) -> None:
+        self._claims[key] = claim
+        if claim.pattern is not None:
+            self._routes[claim.pattern.order][key] = claim
 
     def _tie(self, claim: Registration) -> PluginError | None:
         """The error if another route matches the same paths, and neither is before the other."""
-        if claim.pattern is None or self._has_path(claim):
+        pattern = claim.pattern
+        if pattern is None:
             return None
-        for other in self._claims.values():
-            if other.pattern and claim.pattern.ties_with(other.pattern):
+        others = [other for other in self._routes[pattern.order].values() if other is not claim]
+        # For another method of the same path, all is said of it.
+        if any(other.plugin == claim.plugin and other.path == claim.path for other in others):
+            return None
+        for other in others:
+            if other.pattern and pattern.ties_with(other.pattern):
                 return _ambiguous(*self._in_order(other, claim))
         return None
-
-    def _has_path(self, claim: Registration) -> bool:
-        """Whether the plugin has claimed the path for another method, so that all is said of it."""
-        return any(
-            other is not claim and other.plugin == claim.plugin and other.path == claim.path
-            for other in self._claims.values()
-        )
 
     def _in_order(self, *claims: Registration) -> list[Registration]:
         return sorted(claims, key=lambda claim: self._order[claim.plugin.module])
@@ -141,7 +155,7 @@ def _clash(first: Registration, second: Registration) -> PluginError:
     return PluginError(message, plugin=second.plugin.module)
 
 
-def _key(kind: str, name: str) -> tuple[str, str]:
+def _key(kind: str, name: str) -> _Key:
     if kind != "route":
         return kind, name
     # Paths that differ only in what they call their fields, or in a slash at their end, match the

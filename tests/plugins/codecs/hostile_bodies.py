@@ -99,10 +99,6 @@ def msgpack_bodies(size: int) -> Iterator[tuple[str, bytes]]:
         yield f"values: {name}", b"\x81\xa6values" + values
         yield f"an unused list: {name}", b"\x82\xa6values\x93\1\2\3\xa1x" + values
         yield f"{name} without an end", b"\x81\xa6values\xdd\xff\xff\xff\xff" + item * count
-    for name, full in full_arrays().items():
-        yield f"{name}, as many as may be", b"\x81\xa6values" + full
-        yield f"{name}, not used", b"\x82\xa6values\x93\1\2\3\xa1x" + full
-        yield f"{name}, and more", b"\x81\xa6values" + full + b"\1"
     yield "long bytes", b"\x81\xa6values\x91\xc6" + (4 * size).to_bytes(4, "big") + bytes(4 * size)
     fields = b"\xa5dtype\xa3<f4\xa5shape\x92" + b"\xce" + size.to_bytes(4, "big") + b"\3"
     data = b"\xa4data\xc6" + (12 * size).to_bytes(4, "big") + bytes(12 * size)
@@ -111,6 +107,14 @@ def msgpack_bodies(size: int) -> Iterator[tuple[str, bytes]]:
     yield "fields", b"\xdf" + (size // 6).to_bytes(4, "big") + named
     yield "a long text", b"\x81\xa6values\xdb" + size.to_bytes(4, "big") + b"a" * size
     yield "depth", b"\x81\xa6values" + b"\x91" * size
+
+
+def full_msgpack_bodies() -> Iterator[tuple[str, bytes]]:
+    """Of as many values or lists as there may be: none can be longer."""
+    for name, full in full_arrays().items():
+        yield f"{name}, as many as may be", b"\x81\xa6values" + full
+        yield f"{name}, not used", b"\x82\xa6values\x93\1\2\3\xa1x" + full
+        yield f"{name}, and more", b"\x81\xa6values" + full + b"\1"
 
 
 def full_arrays() -> dict[str, bytes]:

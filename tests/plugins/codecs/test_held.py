@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from tfaas_plugins.codecs.msgpack.document import MsgpackDocument
 from tfaas_plugins.codecs.protobuf.codec import ProtobufCodec
 
 from tests.plugins.codecs.hostile_bodies import (
+    full_msgpack_bodies,
     image_bodies,
     json_bodies,
     msgpack_bodies,
@@ -54,6 +56,10 @@ def cases(size: int) -> Iterator[Case]:
     yield from ((IMAGE, *case) for case in image_bodies(size))
 
 
+def full_cases() -> Iterator[Case]:
+    yield from ((MSGPACK, name, body, "") for name, body in full_msgpack_bodies())
+
+
 def work(codec: Codec[Any], body: bytes, content_type: str) -> None:
     """All that a codec does with a request before it runs, for models of three kinds."""
     with suppress(TfaasError):
@@ -65,8 +71,15 @@ def work(codec: Codec[Any], body: bytes, content_type: str) -> None:
 
 @pytest.mark.parametrize("size", [1 << 20, _LARGEST])
 def test_no_step_of_a_large_body_holds_up_other_requests(size: int) -> None:
-    slow = [case for case in cases(size) if not _is_quick(case)]
-    assert [(codec.name, name) for codec, name, *_ in slow] == []
+    assert _slow(cases(size)) == []
+
+
+def test_no_step_of_a_body_with_as_much_as_there_may_be_holds_up_other_requests() -> None:
+    assert _slow(full_cases()) == []
+
+
+def _slow(cases: Iterator[Case]) -> list[tuple[str, str]]:
+    return [(case[0].name, case[1]) for case in cases if not _is_quick(case)]
 
 
 def _is_quick(case: Case) -> bool:
@@ -77,7 +90,7 @@ def _is_quick(case: Case) -> bool:
 def test_a_small_body_is_done_at_once() -> None:
     """It is read in the event loop itself."""
     slow = []
-    for codec, name, body, content_type in cases(LARGE_BODY_BYTES - 100):
+    for codec, name, body, content_type in chain(cases(LARGE_BODY_BYTES - 100), full_cases()):
         for _ in range(6):
             start_s = time.thread_time()
             work(codec, body[:LARGE_BODY_BYTES], content_type)

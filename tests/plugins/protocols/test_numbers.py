@@ -104,3 +104,16 @@ def test_no_object_is_made_for_each(how: str, word: str) -> None:
     }[how]()
     assert isinstance(held, NumberLists)
     assert str(held.array[-1]) in ("1.0", "nan")
+
+
+@pytest.mark.parametrize("index", [1, 255, 256, 257, 700])
+@pytest.mark.parametrize("wrong", ["x", [1], []])
+@pytest.mark.parametrize("row", [1, [1, 2], [[1], [2]]])
+def test_of_many_rows_the_first_wrong_one_is_named(row: Any, wrong: Any, index: int) -> None:
+    rows = [row] * 800
+    rows[index] = rows[750] = wrong
+    with pytest.raises(BadBody) as told:
+        ask_columns({"instances": rows}, version_of("float32"))
+    with pytest.raises(BadBody) as alone:
+        ask_columns({"instances": [row, wrong]}, version_of("float32"))
+    assert told.value.message == alone.value.message.replace("element: 1 ", f"element: {index} ")

@@ -28,8 +28,12 @@ _SETTINGS = {
 }
 
 
-_LEFT_OUT = ("pandas", "polars", "pyarrow")
-"""What Keras would import if it is installed, and what that imports: these start threads."""
+_LEFT_OUT = ("keras.src", "pandas", "polars", "pyarrow")
+"""What TensorFlow imports if it is there, and does without.
+
+Keras 3 has optimizers to register, for those who train: a tenth of the import. pandas, or what that
+imports, starts threads.
+"""
 
 
 @contextmanager
@@ -44,12 +48,24 @@ def _left_out() -> Iterator[None]:
             sys.modules.pop(name, None)
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """What an import makes stays, so looking for cycles in it takes time and finds nothing."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def _import_tensorflow() -> Any:
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     # Some of its noise is written whatever the level.
     is_quiet = os.environ["TF_CPP_MIN_LOG_LEVEL"] >= "3"
-    with _left_out(), stderr_muted() if is_quiet else nullcontext():
+    with _uncollected(), _left_out(), stderr_muted() if is_quiet else nullcontext():
         return importlib.import_module("tensorflow")
 
 

@@ -32,6 +32,7 @@ NUMBERS = Places(("instances",), ("inputs",), ("inputs", ANY))
 """Where in a request there may be many numbers."""
 
 _BYTES_SUFFIX = "_bytes"
+_ROWS_AT_ONCE = 256
 
 
 class Values(msgspec.Struct, frozen=True):
@@ -130,17 +131,31 @@ def _column(values: list[Any], spec: TensorSpec, named: bool) -> Array:
 
 def _first_wrong(values: list[Any], spec: TensorSpec, otherwise: str) -> tuple[int, str]:
     shape: tuple[int, ...] | None = None
-    for index, value in enumerate(values):
-        try:
-            found = flat(value)
-            array_of(found, spec.numpy_dtype)
-        except (Ragged, WrongValue) as error:
-            return index, str(error)
-        if shape is None:
-            shape = found.shape
-        elif shape != found.shape:
-            return index, _other_size(shape, found)
+    for start in range(0, len(values), _ROWS_AT_ONCE):
+        several = values[start : start + _ROWS_AT_ONCE]
+        if shape is not None and _are_right(several, shape, spec):
+            continue
+        for index, value in enumerate(several, start):
+            try:
+                found = flat(value)
+                array_of(found, spec.numpy_dtype)
+            except (Ragged, WrongValue) as error:
+                return index, str(error)
+            if shape is None:
+                shape = found.shape
+            elif shape != found.shape:
+                return index, _other_size(shape, found)
     return 0, otherwise
+
+
+def _are_right(values: list[Any], shape: tuple[int, ...], spec: TensorSpec) -> bool:
+    """Whether none of them is wrong. False says nothing of those that are nested deepest."""
+    try:
+        found = flat(values)
+        array_of(found, spec.numpy_dtype)
+    except (Ragged, WrongValue):
+        return False
+    return found.shape[1:] == shape
 
 
 def _other_size(shape: tuple[int, ...], found: Flat) -> str:
