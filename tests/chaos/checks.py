@@ -8,12 +8,15 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import psycopg
 
+from tests.chaos.asking import Answer
 from tests.chaos.clients import factor_in
 from tests.chaos.ledger import ModelLedger
 from tests.chaos.target import Target, shared_memory
@@ -21,6 +24,9 @@ from tfaas_core.testing.hosts import HEAVY_PLUGINS
 
 _ASKED = 6
 """Connections, so that each HTTP worker answers some."""
+
+_LOADED_WITHIN_S = 30.0
+"""A version that nobody has asked for yet is loaded first: until then, it may be a 503."""
 
 _ROW = [1, 2, 3]
 
@@ -39,11 +45,18 @@ def _wrong_of(target: Target, ledger: ModelLedger) -> Iterable[str]:
         yield ledger.listed(answer.json() if answer.outcome == "200" else [])
     for factor, number in ledger.surely().items():
         path = f"/models/{ledger.name}/versions/{number}/predict/json"
-        answer = target.caller().predict("", _ROW, path)
+        answer = _answered(partial(target.caller().predict, "", _ROW, path))
         if answer.outcome != "200":
             yield f"{ledger.name}/{number}: acknowledged, and a {answer.outcome}"
         elif factor_in(answer, _ROW) != factor:
             yield f"{ledger.name}/{number}: answers {answer.body[:40]!r} where {factor} is right"
+
+
+def _answered(ask: Callable[[], Answer]) -> Answer:
+    end_s = time.monotonic() + _LOADED_WITHIN_S
+    while (answer := ask()).outcome == "503" and time.monotonic() < end_s:
+        time.sleep(0.1)
+    return answer
 
 
 def all_have_learned(target: Target, ledgers: Iterable[ModelLedger]) -> bool:

@@ -13,7 +13,7 @@ import os
 import signal
 import socket
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -59,7 +59,7 @@ def _serve(link: BlockingLink[ToDecoderServer]) -> None:
                 prison = Prison.of(message.cell, Libraries.imported())
             case ForkDecoder():
                 assert prison is not None
-                _fork(works[message.work], prison, *descriptors)
+                _fork(works[message.work], prison, descriptors)
 
 
 def _imported(work: str) -> Any:
@@ -67,15 +67,17 @@ def _imported(work: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def _fork(work: Any, prison: Prison, sock: int, leash: int) -> None:
+def _fork(work: Any, prison: Prison, descriptors: Sequence[int]) -> None:
+    """If there is none, whoever asked for it finds its socket closed."""
     try:
-        if os.fork() == 0:
-            _become(work, prison, sock, leash)
-    except OSError:  # whoever asked for it finds its socket closed
+        # The kernel drops those for which this process has too many files open.
+        if len(descriptors) == 2 and os.fork() == 0:
+            _become(work, prison, *descriptors)
+    except OSError:
         traceback.print_exc()
     finally:
-        os.close(sock)
-        os.close(leash)
+        for descriptor in descriptors:
+            os.close(descriptor)
 
 
 def _become(work: Callable[..., bytes], prison: Prison, sock: int, leash: int) -> NoReturn:

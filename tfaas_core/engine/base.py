@@ -109,8 +109,8 @@ class Engine(ABC):
         """Runs the prepared candidate, before it is stored, as ``run`` runs a stored version.
 
         ``version`` is the record that it may be stored with. One run at a time. Raises CannotServe
-        if the process dies of it, DeadlinePassed, and what Servable.run raises; the caller
-        discards the candidate then.
+        if the process dies of it, ModelLost if it was lost otherwise, DeadlinePassed, and what
+        Servable.run raises; the caller discards the candidate then.
         """
 
     @abstractmethod

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from tfaas_core.codec import Codec, Document, Encoded
-from tfaas_core.errors import SEE_LOG, TfaasError, plugin_failed
+from tfaas_core.errors import TfaasError
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.codec_answers import checked_bound, checked_document, checked_encoded
 from tfaas_core.route import Head
+from tfaas_core.routing.unexpected import unexpected
 from tfaas_core.tensors import Arrays, Bound
-
-_log = logging.getLogger("tfaas.predict")
 
 
 class GuardedCodec(Codec[Any]):
@@ -81,7 +79,4 @@ class GuardedCodec(Codec[Any]):
             raise self._failed("encode_other", error, version.name) from error
 
     def _failed(self, step: str, error: BaseException, model: str) -> TfaasError:
-        doing = f"{step} of the codec {self.name!r}"
-        told = plugin_failed(self._plugin, doing, error, model)
-        _log.error("%s", told.message.removesuffix(SEE_LOG), exc_info=error)
-        return told
+        return unexpected(f"{step} of the codec {self.name!r}", error, self._plugin, model)

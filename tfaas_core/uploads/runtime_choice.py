@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from tfaas_core.archives import BZIP2, XZ, ZIP, ZSTD, archive_at
-from tfaas_core.errors import SEE_LOG, CannotServe, DoesNotFit, TfaasError, plugin_failed
+from tfaas_core.errors import CannotServe, DoesNotFit, TfaasError
+from tfaas_core.routing.unexpected import unexpected
 from tfaas_core.runtime import Runtime, Verdict
 from tfaas_core.storage import MODEL
 from tfaas_core.uploads.bundle import is_file_name
@@ -24,8 +24,6 @@ _ADVICE = {
     XZ: _REPACK,
     ZSTD: _REPACK,
 }
-
-_log = logging.getLogger("tfaas.runtime")
 
 
 class RuntimeChoice:
@@ -179,9 +177,7 @@ class RuntimeChoice:
             raise
         except BaseException as error:  # a plugin may call exit()
             doing = f"{step} of the runtime {name!r}"
-            told = plugin_failed(type(runtime).__module__, doing, error)
-            _log.error("%s", told.message.removesuffix(SEE_LOG), exc_info=error)
-            raise told from error
+            raise unexpected(doing, error, type(runtime).__module__) from error
 
 
 def _undecided(what: str, names: Iterable[str]) -> CannotServe:

@@ -194,6 +194,24 @@ async def test_the_server_is_started_again_when_it_died_or_was_stopped(how: sign
         assert server.pid not in (None, before)
 
 
+@pytest.mark.parametrize("spare", [0, 1])
+@in_event_loop
+async def test_a_server_without_descriptors_lives_on(spare: int) -> None:
+    async with decoding() as (server, decoders):
+        before = psutil.Process(server.pid)
+        (idle,) = processes(server)
+        soft, hard = before.rlimit(psutil.RLIMIT_NOFILE)
+        taken = {int(name) for name in os.listdir(f"/proc/{before.pid}/fd")}
+        free = [number for number in range(len(taken) + 2) if number not in taken]
+        before.rlimit(psutil.RLIMIT_NOFILE, (free[spare], hard))
+        idle.kill()
+        with pytest.raises(Unavailable, match="cannot be decoded at the moment; try again"):
+            await ask(decoders, "copy", b"abc")
+        before.rlimit(psutil.RLIMIT_NOFILE, (soft, hard))
+        assert await ask(decoders, "copy", b"abc") == "3"
+        assert server.pid == before.pid
+
+
 @in_event_loop
 async def test_all_end_with_whom_they_work_for() -> None:
     async with decoding() as (server, _decoders):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import re
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from tfaas_core.codec import Codec, Document, Encoded
-from tfaas_core.errors import BadBody, TfaasError
+from tfaas_core.errors import BadBody, TfaasError, Unavailable
 from tfaas_core.predict.guarded_codec import GuardedCodec
 from tfaas_core.route import Head
 from tfaas_core.tensors import Bound
@@ -90,6 +91,12 @@ def test_a_bug_names_plugin_and_model(
     (record,) = caplog.records
     assert record.exc_info is not None
     assert "plugin tfaas_odd" in record.getMessage()
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_that_no_more_files_can_be_opened_is_no_bug(step: str) -> None:
+    with pytest.raises(Unavailable, match="too many files are open in this HTTP worker; try again"):
+        STEPS[step](guarded(raises(OSError(errno.EMFILE, "Too many open files"))))
 
 
 @pytest.mark.parametrize("path_fields", [{}, {"name": "vk"}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from tfaas_core.errors import CannotServe, DoesNotFit, TfaasError
+from tfaas_core.errors import CannotServe, DoesNotFit, TfaasError, Unavailable
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import LoadOptions, Runtime, Servable, Verdict
 from tfaas_core.uploads.contents import Contents, contents_of
@@ -159,6 +160,13 @@ def test_a_runtime_that_answers_what_it_must_not_is_named(
     assert f"plugin {__name__} failed in {step} of the runtime 'odd'" in failed.value.message
     assert failed.value.details == {"plugin": __name__}
     assert f"{step} of the runtime 'odd'" in caplog.text
+
+
+def test_a_runtime_that_may_open_no_more_files_is_not_to_blame(tmp_path: Path) -> None:
+    answer: Any = OSError(errno.EMFILE, "Too many open files")
+    choice = RuntimeChoice({"odd": Answering(answer), "a": A})
+    with pytest.raises(Unavailable, match="too many files are open in this HTTP worker; try again"):
+        choice.runtime_for(tmp_path, "")
 
 
 def test_an_error_of_tfaas_stays_what_it_is(file: Path) -> None:

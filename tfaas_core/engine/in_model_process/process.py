@@ -177,7 +177,10 @@ def _load(
         unless_it_is_loaded.callback(pace.close)
         unless_it_is_loaded.callback(meter.close)
         all_signed, done = _load_and_warm(order, runtimes, meter, send)
-        loop = ServableLoop(
+        servable = next(signed.servable for signed in all_signed if signed is not None)
+        unless_it_is_loaded.callback(_close, servable, _origin(order))
+        unless_it_is_loaded.callback(loops.pop, order.ticket, None)
+        loop = loops[order.ticket] = ServableLoop(
             all_signed,
             order.options,
             meter,
@@ -187,7 +190,6 @@ def _load(
             origin=_origin(order),
         )
         loop.start()
-        loops[order.ticket] = loop
         unless_it_is_loaded.pop_all()
         return done
 

@@ -30,13 +30,14 @@ from tfaas_core.engine.shared.messages import (
     Done,
     Failed,
     Failure,
+    Judge,
     Prepare,
     Release,
     Retire,
     ToPool,
 )
 from tfaas_core.engine.shared.suspect import process_died
-from tfaas_core.errors import SEE_LOG, TfaasError
+from tfaas_core.errors import SEE_LOG, ModelLost, TfaasError
 from tfaas_core.system.link import Link
 from tfaas_core.system.memory import private_bytes
 from tfaas_core.system.tasks import Tasks
@@ -54,6 +55,7 @@ class Pool(Supervisor):
         self._starter = starter
         self._suspects = settings.suspects
         self._workers: dict[int, Link[ToPool]] = {}
+        self._prepared: dict[int, Seat] = {}
         self._seats = Seats(settings, starter, self._release)
         self._tasks = Tasks(_log)
 
@@ -80,6 +82,8 @@ class Pool(Supervisor):
             seat.meter.reset(worker)
             if seat.owner == worker:
                 self._seats.leave(seat)
+        for ticket in [t for t, seat in self._prepared.items() if seat.owner == worker]:
+            del self._prepared[ticket]
 
     # What workers ask for.
 
@@ -93,11 +97,14 @@ class Pool(Supervisor):
                 self._begin(worker, message.call, partial(self._acquire_prepared, worker, message))
             case Adopt():
                 self._begin(worker, message.call, partial(self._adopt, worker, message))
+            case Judge():
+                self._begin(worker, message.call, partial(self._judge, worker, message))
             case Count():
                 self._begin(worker, message.call, partial(self._count, worker, message))
             case Discard():
-                seat = self._seats.get(message.ticket)
+                seat = self._prepared.get(message.ticket)
                 if seat is not None and seat.owner == worker:
+                    del self._prepared[seat.ticket]
                     self._seats.leave(seat)
             case Retire():
                 retired = self._seats.live(message.key)
@@ -170,9 +177,20 @@ class Pool(Supervisor):
     async def _prepare(self, worker: int, message: Prepare) -> None:
         seat = self._seats.take(message.candidate, owner=worker)
         loaded = await asyncio.shield(seat.loaded)
+        if worker in self._workers:
+            self._prepared[seat.ticket] = seat
         self._send(worker, Done(message.call, loaded))
 
+    async def _judge(self, worker: int, message: Judge) -> None:
+        seat = self._prepared.get(message.ticket)
+        if seat is None or seat.owner != worker:
+            raise ModelLost("the upload was lost; try again")
+        if not await seat.is_to_blame():
+            raise seat.gone()
+        self._send(worker, Done(message.call))
+
     async def _adopt(self, worker: int, message: Adopt) -> None:
+        self._prepared.pop(message.ticket, None)
         self._seats.adopt(message.ticket, message.key)
         # Where its process died meanwhile, the first request loads the version again.
         self._send(worker, Done(message.call))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 
 import msgspec
 
@@ -18,6 +19,9 @@ from tfaas_core.system.ending import Ending
 from tfaas_core.system.one_line import described
 from tfaas_core.system.stopped import Stopped
 
+_ENDING_KNOWN_S = 2.0
+"""More than it takes until how a process ended is known, if anybody knows it."""
+
 
 class Seat(msgspec.Struct):
     """One servable, from the moment that it is wanted. ``owner``: the worker that prepares it.
@@ -28,6 +32,7 @@ class Seat(msgspec.Struct):
     values may warm it up; while ``giving_up``, its process is being killed, because they do not
     end, and ``given_up`` is set when that is gone. ``stuck_looks``, ``looks``, ``stopped``,
     ``turns`` and ``silent_looks``: see Watch.
+    ``ending``: how its process has ended, once that is known; ``ended`` is set then.
     ``is_begun``: whether its process has come to load it, after all that the server does there.
     ``is_told``: whether observers know that it is loaded. ``why_leaving``: see ModelUnloaded.
     """
@@ -53,6 +58,8 @@ class Seat(msgspec.Struct):
     born_s: float = 0.0
     wanted_s: float = msgspec.field(default_factory=time.monotonic)
     pid: int | None = None
+    ending: Ending | None = None
+    ended: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
     is_begun: bool = False
     is_told: bool = False
     why_leaving: str = ""
@@ -141,6 +148,18 @@ class Seat(msgspec.Struct):
         reason = f"{described(error)}{SEE_LOG}"
         name = self.candidate.name
         return TfaasError(f"the engine failed to load model {name!r}: {reason}", model=name)
+
+    def buried(self, ending: Ending) -> None:
+        """Its process has ended like that; with code 0, perhaps the servable alone."""
+        self.ending = ending
+        self.ended.set()
+
+    async def is_to_blame(self) -> bool:
+        """Whether it has ended by itself; waits a moment until that is known."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ENDING_KNOWN_S):
+                await self.ended.wait()
+        return self.ending is not None and not self.ending.is_from_outside
 
     def gone(self) -> ModelLost:
         """The error of a process that was gone before it could be connected to."""

@@ -231,6 +231,7 @@ class Seats:
             case Broken():
                 seat = self._seats.get(message.ticket)
                 if seat is not None:
+                    seat.buried(Ending(0))
                     self._backoff.died(seat.candidate.key)
                     _log.warning("%s answers no more: replacing its process", seat.blamed)
                     self._tell_crashed(seat, "answers no more")
@@ -252,6 +253,7 @@ class Seats:
             if seat.giving_up and not seat.loaded.done():
                 self._give_up_warm_up(seat)
                 continue
+            seat.buried(ending)
             if not seat.leaving:
                 self._backoff.died(seat.candidate.key)
                 _log.warning("the process of %s died: it %s", seat.blamed, ending)

@@ -33,6 +33,7 @@ from tfaas_core.engine.shared.messages import (
     Discard,
     Done,
     Failed,
+    Judge,
     Prepare,
     Release,
     Retire,
@@ -119,9 +120,9 @@ class LocalEngine(Engine):
                 # A later connection counts its rows in the same place of the meter.
                 await connection.closed()
         except ModelLost as error:
-            # To try again would kill the next one, too.
-            message = error.message.removesuffix("; try again")
-            raise CannotServe(message, **error.details) from None
+            # Raises ModelLost unless to try again would kill the next one, too.
+            await self._link.ask(partial(Judge, ticket=ticket))
+            raise CannotServe(error.message.removesuffix("; try again"), **error.details) from None
 
     async def adopt(self, ticket: int, version: ModelVersion) -> None:
         await self._link.ask(partial(Adopt, ticket=ticket, key=version.key))

@@ -100,6 +100,13 @@ class Adopt(msgspec.Struct, frozen=True, tag=True):
     key: str
 
 
+class Judge(msgspec.Struct, frozen=True, tag=True):
+    """The upload that I had prepared was lost in a run: is it to blame?"""
+
+    call: int
+    ticket: int
+
+
 class Discard(msgspec.Struct, frozen=True, tag=True):
     """The prepared upload is not stored."""
 
@@ -118,7 +125,7 @@ class Count(msgspec.Struct, frozen=True, tag=True):
     call: int
 
 
-ToPool: TypeAlias = Acquire | Prepare | AcquirePrepared | Adopt | Discard | Retire | Count
+ToPool: TypeAlias = Acquire | Prepare | AcquirePrepared | Adopt | Judge | Discard | Retire | Count
 
 
 # The pool to an HTTP worker.
@@ -140,7 +147,7 @@ class Absent(Answer, frozen=True, tag=True):
 
 
 class Done(Answer, frozen=True, tag=True):
-    """A Prepare was done, and found this out; or an Adopt, which finds nothing out."""
+    """A Prepare was done, and found this out; an Adopt; or a Judge, which says yes."""
 
     loaded: Loaded | None = None
 

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 from tfaas_backends.runtimes.saved_model.folder import BINARY
 from tfaas_core.errors import CannotServe, StorageUnavailable
@@ -34,9 +35,14 @@ def check_layout(folder: Path) -> None:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    for place, folders, files in os.walk(folder):
+    for place, folders, files in os.walk(folder, onerror=_raise):
         yield from (Path(place) / name for name in files)
         yield from (path for name in folders if (path := Path(place) / name).is_symlink())
+
+
+def _raise(error: OSError) -> NoReturn:
+    """What is not seen would not be checked."""
+    raise error
 
 
 def _check(file: Path, name: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tfaas_backends.runtimes.saved_model.layout import check_layout
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 
 from tests.backends.runtimes.saved_model.saved_models import edit, function, load, save
@@ -19,7 +22,7 @@ from tests.backends.runtimes.vetting.hostile_models import (
     constant,
     functions,
 )
-from tfaas_core.errors import CannotServe
+from tfaas_core.errors import CannotServe, StorageUnavailable
 from tfaas_core.runtime import LoadOptions
 
 
@@ -136,6 +139,17 @@ def test_a_folder_with_more_than_a_model_is_refused(
     with pytest.raises(CannotServe, match=message):
         load(model)
     load(model, LoadOptions(threads=1, policy="off")).close()
+
+
+def test_a_folder_that_cannot_be_listed_is_not_taken_for_an_empty_one(model: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    os.close(lowest := os.dup(0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+    try:
+        with pytest.raises(StorageUnavailable, match="cannot be read: Too many open files"):
+            check_layout(model)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_broken_list_of_assets_is_told_in_a_sentence(model: Path) -> None:

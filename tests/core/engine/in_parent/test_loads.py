@@ -135,6 +135,18 @@ async def test_an_upload_whose_process_is_killed_may_be_tried_again(tmp_path: Pa
 
 
 @in_event_loop
+async def test_so_may_one_whose_process_is_killed_before_its_examples_are_run(
+    tmp_path: Path,
+) -> None:
+    async with engine(tmp_path) as harness:
+        loaded = await harness.worker.prepare("vk", "sum")
+        (process,) = model_processes()
+        process.kill()
+        with pytest.raises(ModelLost, match="try again"):
+            await harness.worker.run_prepared(loaded, rows_of(1))
+
+
+@in_event_loop
 async def test_a_model_that_dies_between_upload_and_adoption_is_loaded_again(
     tmp_path: Path,
 ) -> None:

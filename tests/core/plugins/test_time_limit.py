@@ -1,0 +1,63 @@
+"""What counts as the time that a plugin takes: not that in which its process could not run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+_STOPPED = """
+import sys
+from tfaas_core.plugins.time_limit import time_limit
+with time_limit(0.3, "it hangs"):
+    print("begun", flush=True)
+    sys.stdin.readline()
+    sum(range(1_000_000))
+print("well")
+"""
+
+_CROWDED = """
+import os, signal, time
+from tfaas_core.plugins.time_limit import time_limit
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+def crowd():
+    pid = os.fork()
+    while pid == 0 and time.process_time() < 10:
+        pass
+    return pid or os._exit(0)
+
+others = [crowd() for _ in range(5)]
+own_s = time.process_time()
+try:
+    with time_limit(0.2, "it hangs"):
+        while time.process_time() - own_s < 0.08:
+            pass
+finally:
+    for pid in others:
+        os.kill(pid, signal.SIGKILL)
+print("well")
+"""
+
+
+def test_a_process_that_was_stopped_has_not_taken_long() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _STOPPED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+        # For longer than the limit.
+        time.sleep(0.4)
+        process.send_signal(signal.SIGCONT)
+        told, _ = process.communicate("\n")
+    assert (told, process.returncode) == ("well\n", 0)
+
+
+def test_nor_has_one_that_gets_no_core() -> None:
+    done = subprocess.run([sys.executable, "-c", _CROWDED], capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("well\n", 0), done.stderr
