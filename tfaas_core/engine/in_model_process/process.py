@@ -34,13 +34,14 @@ from tfaas_core.engine.shared.messages import (
     Unload,
     Unloaded,
 )
-from tfaas_core.engine.shared.meter import Meter
+from tfaas_core.engine.shared.meter import AddingMeter, Meter
 from tfaas_core.errors import SEE_LOG, StorageUnavailable, TfaasError, Unavailable
 from tfaas_core.models.params import BatchParams, Params
 from tfaas_core.runtime import Runtime, Servable
 from tfaas_core.system.blocking_link import BlockingLink
 from tfaas_core.system.inbox import packed
 from tfaas_core.system.one_line import described
+from tfaas_core.tensors import BatchAxis
 
 Runtimes = Mapping[str, Runtime]
 
@@ -122,7 +123,7 @@ def _begin_load(
         error = OSError("too many files are open in its process")
         send(LoadFailed(order.ticket, Failure.of(_no_room(order, error))))
         return
-    meter = Meter.of(descriptors[0])
+    meter = (AddingMeter if order.adds_up else Meter).of(descriptors[0])
     pace = Pace(order.options.slow_priority, SlowRuns.of(descriptors[1]))
 
     def run() -> None:
@@ -190,7 +191,7 @@ def _load_and_warm(
     options = msgspec.structs.replace(order.options, signatures=names)
     servable = None
     try:
-        params = _params_of(candidate)
+        params = _params_of(candidate, order.mergeable)
         servable = runtimes[candidate.runtime].load(Path(candidate.path), params, options)
         check_servable(servable)
         all_signed = warm_all(servable, params, order.made_up, meter, _origin(order), wanted)
@@ -238,12 +239,13 @@ def _origin(order: Load) -> Origin:
     return Origin(order.candidate.name, str(order.candidate), order.plugin)
 
 
-def _params_of(candidate: Candidate) -> Params:
-    """The params, with the batch axis that is known already."""
+def _params_of(candidate: Candidate, mergeable: bool | None) -> Params:
+    """The params, with the batch axis that is known already, and whether rows may share a run."""
     params = Params.of(candidate.params)
     if candidate.batch is None:
         return params
-    batch = BatchParams(candidate.batch, params.batch.merge)
+    merge = mergeable if candidate.batch is BatchAxis.FREE else None
+    batch = BatchParams(candidate.batch, params.batch.merge if merge is None else merge)
     return msgspec.structs.replace(params, batch=batch)
 
 
