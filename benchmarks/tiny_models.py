@@ -24,6 +24,9 @@ BURNING = "burning"
 SLOW_S = 0.1
 """Of one run of the last two. The first sleeps and burns no processor time, the other burns one
 core."""
+BRIEF = "burning-briefly"
+BRIEF_S = 0.005
+"""As BURNING, for so long."""
 
 _SIDE = 256
 
@@ -43,7 +46,8 @@ def main(folder: Path) -> None:
         COLOUR_224: _graph(_classes, (224, 224, 3)),
         LEVELS_480X640: _graph(_classes_of_levels, (480, 640, 3), "uint8"),
         WAITING: _graph(_wait, (1,)),
-        BURNING: _burning(),
+        BURNING: _burning(SLOW_S),
+        BRIEF: _burning(BRIEF_S),
     }
     for name, graph in graphs.items():
         (folder / f"{name}.pb").write_bytes(graph.as_graph_def().SerializeToString())
@@ -91,11 +95,11 @@ def _wait(rows: Any) -> Any:
     return tf.raw_ops.DatasetToSingleElement(dataset=dataset, **types)[0]
 
 
-def _burning() -> Any:
+def _burning(seconds: float) -> Any:
     """As many products of matrices as take so long in one thread here and now."""
     times = 20
     for _ in range(3):
-        times = max(1, round(times * SLOW_S / _run_s(_graph(_multiply(times), (1,)))))
+        times = max(1, round(times * seconds / _run_s(_graph(_multiply(times), (1,)))))
     return _graph(_multiply(times), (1,))
 
 

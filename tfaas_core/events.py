@@ -61,7 +61,8 @@ class ModelUnloaded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     pid: int | None
     reason: str
     """``evicted``: others needed its room, and it was used least recently. ``retired``: it is no
-    longer live, or was deleted. An engine of a plugin may have other reasons."""
+    longer live, or was deleted. ``spare``: its version has other processes, which suffice. An
+    engine of a plugin may have other reasons."""
 
 
 class ModelCrashed(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -127,6 +127,8 @@ def test_a_config_cannot_be_changed() -> None:
         ("[server]\nbase = '/a b'", "got `/a b` - at `$.server.base`"),
         ("[engine]\nthreads = -1", "Expected `int` >= 0 - at `$.engine.threads`"),
         ("[engine]\nbusy_poll_us = 1000000", "<= 100000 - at `$.engine.busy_poll_us`"),
+        ("[engine]\ninstances = 65", "<= 64 - at `$.engine.instances`"),
+        ('[engine]\ninstances = "many"', "'many' - at `$.engine.instances`"),
         ("[engine]\nslow_priority = 'high'", "got `high` - at `$.engine.slow_priority`"),
         ("[models]\nkeep_versions = 0", "Expected `int` >= 1 - at `$.models.keep_versions`"),
         ("[server]\nbase = '/a/..'", "Expected a path like `/tfaas`"),

@@ -122,6 +122,7 @@ def test_each_documented_field_of_params_is_read_in_all_its_spellings() -> None:
         "batch": {"merge": True},
         "warmup": "none",
         "nan": "accept",
+        "instances": "auto",
     }
     for name, meaning in rows(section(HTTP_API, "`params.json`")):
         also = meaning.partition("Also spelt")[2]

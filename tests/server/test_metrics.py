@@ -140,6 +140,7 @@ def test_memory_and_cpu_time_are_told_by_process_and_model(server: RunningServer
         assert count(server, "tfaas_process_memory_bytes", kind=kind) > 1e6
         assert count(server, "tfaas_process_cpu_seconds_total", kind=kind) > 0
     assert count(server, "tfaas_loaded_versions", state="ready") >= 1
+    assert count(server, "tfaas_model_processes", model="sum", version="1") == 1
     assert abs(count(server, "tfaas_start_time_seconds") - time.time()) < 600
     assert count(server, "tfaas_build_info") == 1
 

@@ -122,3 +122,14 @@ def test_an_unknown_path_or_method_says_so(server: RunningServer) -> None:
 def test_head_is_answered_where_get_is(server: RunningServer) -> None:
     answer = server.http.head("/models")
     assert (answer.status_code, answer.content) == (200, b"")
+
+
+def test_a_model_that_may_have_several_processes_shows_them(
+    server: RunningServer, scale_graph: ScaleGraph
+) -> None:
+    answer = server.upload("several", scale_graph(2.0), params=b'{"instances": 2}')
+    assert "processes" not in answer.json()
+    (own,) = server.http.get("/models/several").json()["processes"]
+    assert (own["model"], own["state"]) == ("several/1", "ready")
+    assert own["pid"] in [each["pid"] for each in server.http.get("/status").json()["models"]]
+    server.http.delete("/delete/several")

@@ -39,6 +39,19 @@ class Candidate(msgspec.Struct, frozen=True):
     batch: BatchAxis | None = None
     signatures: dict[str, BatchAxis] | None = None
 
+    @classmethod
+    def stored(cls, version: ModelVersion, path: Path | str = "") -> Candidate:
+        """A stored version, with all its signatures; ``path`` as above."""
+        return cls(
+            version.name,
+            version.key,
+            version.runtime,
+            str(path),
+            version.params,
+            version.chosen.signature.batch,
+            {other.signature.name: other.signature.batch for other in version.others},
+        )
+
     def __str__(self) -> str:
         return self.key or f"the upload {self.name}"
 
@@ -61,7 +74,7 @@ class Loaded(msgspec.Struct, frozen=True):
 
 
 class ServableStatus(msgspec.Struct, frozen=True):
-    """A loaded model, as ``GET /status`` shows it.
+    """A loaded model, or one of its processes if it has several, as ``GET /status`` shows it.
 
     ``state`` is loading, ready or leaving; ``private_bytes`` is what its process costs, with all
     that the process holds; ``idle_s`` is how long nobody has used it.

@@ -64,6 +64,7 @@ def pool_settings(context: EngineContext) -> PoolSettings:
         owners=context.owners,
         suspects={runtime: context.suspect(runtime) for runtime in context.runtimes},
         tell=context.tell,
+        instances=engine.instances,
     )
 
 

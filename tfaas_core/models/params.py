@@ -11,6 +11,7 @@ import msgspec
 
 from tfaas_core.errors import CannotServe, DoesNotFit
 from tfaas_core.json_text import read_object
+from tfaas_core.models.instances import Instances
 from tfaas_core.spelling import respelled
 from tfaas_core.tensors import BatchAxis, Signature, TensorSpec
 
@@ -27,6 +28,7 @@ _FIELDS = (
     *("name", "model", "labels", "options", "description", "timestamp", "img_channels", "op"),
     *(spelling for spellings in NODE_FIELDS.values() for spelling in spellings),
     *("features", "signature", "batch", "warmup", "nan", "example", "image", "tags", "runtime"),
+    "instances",
 )
 
 
@@ -61,6 +63,7 @@ class Params(msgspec.Struct, frozen=True):
     sent both, a node of the graph and a name of the SavedModel's signature. ``features`` names the
     columns of a row in order. ``accepts_nan``: requests may send NaN, as a missing value.
     ``runtime`` names the one that loads the model; empty: those that there are find that out.
+    ``instances``: how many processes it may have at most; None: what the configuration says.
     """
 
     name: str = ""
@@ -76,6 +79,7 @@ class Params(msgspec.Struct, frozen=True):
     warmup: WarmUpRuns = WarmUpRuns.ALL
     accepts_nan: bool = False
     runtime: str = ""
+    instances: Instances | None = None
     document: dict[str, Any] = {}
 
     @classmethod
@@ -136,6 +140,7 @@ class Params(msgspec.Struct, frozen=True):
             warmup=WarmUpRuns(_choice(document, "warmup", [*WarmUpRuns])),
             accepts_nan=_choice(document, "nan", ["refuse", "accept"]) == "accept",
             runtime=_text(document, "runtime"),
+            instances=_instances(document.get("instances")),
             document=document,
         )
 
@@ -208,6 +213,17 @@ def _choice(document: dict[str, Any], key: str, choices: Sequence[str]) -> str:
         listed = " or ".join(f'"{choice}"' for choice in choices)
         raise DoesNotFit(f"params.{key} is {_shown(value)}, it should be {listed}", field=key)
     return str(value)
+
+
+def _instances(value: Any) -> Instances | None:
+    try:
+        found: Instances | None = msgspec.convert(value, Instances | None)
+        return found
+    except msgspec.ValidationError:
+        raise DoesNotFit(
+            f'params.instances is {_shown(value)}, it should be an integer from 1 to 64, or "auto"',
+            field="instances",
+        ) from None
 
 
 def _batch(table: Any) -> BatchParams:

@@ -6,7 +6,7 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import inspect as types
@@ -36,13 +36,20 @@ def keys(table: type[msgspec.Struct]) -> list[Key]:
     return [
         Key(
             field.encode_name,
-            _words(field.type, get_args(hints[field.name])),
+            _words(field.type, _choices(hints[field.name])),
             _default(field),
             meanings.get(field.name, ""),
         )
         for field in info.fields
         if field.name != REST
     ]
+
+
+def _choices(hint: Any) -> tuple[object, ...]:
+    """The values of a Literal, in order, or of the one in a union."""
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    return next((found for kind in get_args(hint) if (found := _choices(kind))), ())
 
 
 def _meanings(table: type[msgspec.Struct]) -> Mapping[str, str]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from tfaas_core.models.instances import Instances
 from tfaas_core.system.cores import usable_cores
 
 PositiveInt: TypeAlias = Annotated[int, Meta(ge=1)]
@@ -108,7 +109,10 @@ class EngineTable(Table, frozen=True):
     isolation: Literal["model", "shared", "inline"] = "model"
     """One process for each model, one for all, or the HTTP worker itself."""
     max_loaded_models: PositiveInt = 100
-    """Beyond it, the least recently used model is unloaded."""
+    """Beyond it, the least recently used model is unloaded; each process of it counts."""
+    instances: Instances = 1
+    """Processes of each model, at most, while its queue stays long; auto: as many as there are
+    cores, while some are idle."""
     max_batch_rows: PositiveInt = 1024
     """The most rows that run together."""
     max_queue_rows: PositiveInt = 8192

@@ -72,8 +72,8 @@ class AddingServable(FakeServable):
 
     stateful = True
 
-    def __init__(self, on_reset: Callable[[], object]) -> None:
-        super().__init__(lambda rows: None)
+    def __init__(self, on_reset: Callable[[], object], sleep_s: float = 0.0) -> None:
+        super().__init__(lambda rows: time.sleep(sleep_s))
         self._on_reset = on_reset
         self._total = np.float32(0)
 
@@ -92,12 +92,12 @@ class FakeRuntime(Runtime):
     """Loads files that hold one of these.
 
     ``sum``; ``times FACTOR`` that; ``count`` (see CountingServable); ``add-up`` (AddingServable),
-    and ``break-on-reset``, the same as long as nobody resets it a second time; ``sleep SECONDS`` a
-    run, and ``burn SECONDS`` of a core's time; what a TRIGGER sets off: ``refuse`` (DoesNotFit),
-    ``abort`` (the process dies), ``exit`` (SystemExit), ``hang``; what made-up values set off:
-    ``hang-on-zero``; what loading does: ``abort-on-load``, ``exit-on-load``,
-    ``leave-on-load`` (the process ends, as if all were well), ``hang-on-load``. Any other text is
-    refused with CannotServe.
+    or ``add-up SECONDS``, which sleeps so long in each run, and ``break-on-reset``, the same as
+    long as nobody resets it a second time; ``sleep SECONDS`` a run, and ``burn SECONDS`` of a
+    core's time; what a TRIGGER sets off: ``refuse`` (DoesNotFit), ``abort`` (the process dies),
+    ``exit`` (SystemExit), ``hang``; what made-up values set off: ``hang-on-zero``; what loading
+    does: ``abort-on-load``, ``exit-on-load``, ``leave-on-load`` (the process ends, as if all were
+    well), ``hang-on-load``. Any other text is refused with CannotServe.
     """
 
     preload = ()
@@ -116,6 +116,8 @@ class FakeRuntime(Runtime):
                 return CountingServable(lambda rows: None)
             case ["add-up"]:
                 return AddingServable(lambda: None)
+            case ["add-up", seconds]:
+                return AddingServable(lambda: None, float(seconds))
             case ["break-on-reset"]:
                 return AddingServable(iter([None]).__next__)
             case ["sleep", seconds]:

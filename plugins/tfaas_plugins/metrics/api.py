@@ -93,7 +93,9 @@ class MetricsApi:
             return await asyncio.to_thread(write)
 
     def _seen(self, look: Look) -> list[tuple[f.Family, _Samples]]:
-        states = Counter(each.state for each in look.models)
+        # A version may have several processes.
+        versions = {(each.model, each.version, each.state) for each in look.models}
+        states = Counter(state for _model, _version, state in versions)
         processes = [((each.kind, str(each.pid)), each) for each in look.processes]
         models = [(_labels(each, n), each) for n, each in enumerate(look.models)]
         version = (__version__, platform.python_version())
@@ -102,6 +104,7 @@ class MetricsApi:
             (f.START, [((), look.start_s)] if look.start_s else []),
             (f.STORED_MODELS, [((), float(len(self._host.catalog.list())))]),
             (f.LOADED_MODELS, [((state,), float(n)) for state, n in states.items()]),
+            (f.MODEL_PROCESSES, _summed((labels[:2], _is_ready(each)) for labels, each in models)),
             (f.QUEUE, _summed((labels[:2], each.queue_rows) for labels, each in models)),
             (f.MEMORY, _summed((labels, each.memory_bytes) for labels, each in processes)),
             (f.CPU, _summed((labels, each.cpu_s) for labels, each in processes)),
@@ -114,6 +117,10 @@ def _labels(loaded: LoadedModel, number: int) -> tuple[str, ...]:
     if number >= MOST_MODELS:
         return OTHER, OTHER, OTHER
     return loaded.model, loaded.version, str(loaded.pid or "")
+
+
+def _is_ready(loaded: LoadedModel) -> float:
+    return float(loaded.state == "ready")
 
 
 def _summed(found: Iterable[tuple[tuple[str, ...], float | None]]) -> _Samples:

@@ -109,7 +109,12 @@ UPLOAD_DURATIONS = Family(
 UPLOADED = Family(
     "tfaas_uploaded_bytes_total", "counter", (), "Bytes of the files of versions that were stored."
 )
-LOADS = Family("tfaas_model_loads_total", "counter", ("model",), "Versions that were loaded.")
+LOADS = Family(
+    "tfaas_model_loads_total",
+    "counter",
+    ("model",),
+    "Versions that were loaded, once for each process.",
+)
 LOAD_DURATIONS = Family(
     "tfaas_model_load_duration_seconds",
     "histogram",
@@ -121,7 +126,7 @@ UNLOADS = Family(
     "tfaas_model_unloads_total",
     "counter",
     ("model", "reason"),
-    "Versions that were unloaded: evicted by others, or retired.",
+    "Versions that were unloaded: evicted by others, or retired; and processes that were spare.",
 )
 CRASHES = Family(
     "tfaas_model_crashes_total",
@@ -179,6 +184,12 @@ STORED_MODELS = Family("tfaas_models", "gauge", (), "Models that are stored.")
 LOADED_MODELS = Family(
     "tfaas_loaded_versions", "gauge", ("state",), "Versions that are loading, ready or leaving."
 )
+MODEL_PROCESSES = Family(
+    "tfaas_model_processes",
+    "gauge",
+    ("model", "version"),
+    "Processes that are ready to answer for a loaded version.",
+)
 QUEUE = Family(
     "tfaas_queue_rows",
     "gauge",
@@ -211,7 +222,7 @@ MODEL_CPU = Family(
 )
 
 SEEN = (
-    *(BUILD, START, STORED_MODELS, LOADED_MODELS, QUEUE),
+    *(BUILD, START, STORED_MODELS, LOADED_MODELS, MODEL_PROCESSES, QUEUE),
     *(MEMORY, CPU, MODEL_MEMORY, MODEL_CPU),
 )
 """Those that are looked at when somebody asks."""

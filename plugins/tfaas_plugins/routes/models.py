@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from tfaas_core.errors import BadBody, UnsupportedMediaType
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
+from tfaas_core.models.params import Params
 from tfaas_core.route import (
     Request,
     Response,
@@ -44,9 +47,15 @@ class ModelsApi:
         return json_response([version.document() for version in live if version.name in visible])
 
     async def show(self, request: Request) -> Response:
-        """``GET /models/NAME``: that of one of them."""
+        """``GET /models/NAME``: that of one of them; with its processes, if it may have several."""
         version = self._host.catalog.get(request.path_fields["name"])
-        return json_response(version.document())
+        document = version.document()
+        most = Params.of(version.params).instances or self._host.config.engine.instances
+        if most != 1:
+            loaded = await self._host.engine.servables()
+            own = [each for each in loaded if each.model == version.reference]
+            document["processes"] = msgspec.to_builtins(own)
+        return json_response(document)
 
     async def download(self, request: Request) -> Response:
         """``GET /models/NAME/download``: a bundle that can be uploaded again."""

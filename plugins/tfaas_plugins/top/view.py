@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -90,7 +90,7 @@ class View(msgspec.Struct, frozen=True):
             state = str(row.get("state", "-"))
             table.add_row(
                 Text(str(row["model"])),
-                Text(state, style=_STATES.get(state, _LABEL)),
+                Text(state + row.get("times", ""), style=_STATES.get(state, _LABEL)),
                 count(row.get("requests_per_s")),
                 seconds(row.get("p50_s")),
                 seconds(row.get("p99_s")),
@@ -110,11 +110,28 @@ class View(msgspec.Struct, frozen=True):
         What is counted of a model stands at its first version.
         """
         figures = dict(_mapping(self.status.get("figures")))
+        by_version: dict[str, list[Mapping[str, Any]]] = {}
         for loaded in self.status.get("models", ()):
+            by_version.setdefault(loaded["model"], []).append(loaded)
+        for loaded in map(_together, by_version.values()):
             own = figures.pop(loaded["model"].partition("/")[0], {})
             yield {**own, **loaded}
         for name, own in figures.items():
             yield {"model": name, **own}
+
+
+def _together(processes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One row for all processes of a version; its state is that of the one that is furthest."""
+    furthest = min(processes, key=lambda each: [*_STATES, each["state"]].index(each["state"]))
+    if len(processes) == 1:
+        return dict(furthest)
+    return {
+        **furthest,
+        "times": f" x{len(processes)}",
+        "rows_in_flight": sum(each["rows_in_flight"] for each in processes),
+        "private_bytes": sum(each["private_bytes"] or 0 for each in processes),
+        "idle_s": min(each["idle_s"] or 0.0 for each in processes),
+    }
 
 
 def _by_use(row: Mapping[str, Any]) -> tuple[float, str]:

@@ -60,6 +60,14 @@ def test_it_shows_the_server_its_processes_and_its_models() -> None:
     assert text.index("busy/2") < text.index("gone")
 
 
+def test_several_processes_of_a_version_are_one_row() -> None:
+    (one,) = STATUS["models"]
+    other = one | {"state": "loading", "private_bytes": None, "rows_in_flight": 2, "idle_s": 9.0}
+    text = shown(View(STATUS | {"models": [other, one, other]}))
+    expected = "busy/2 ready x3 150 200 us - 9,000 12 11 12.3 MB 0 s"
+    assert " ".join(line(text, "busy/2")) == expected
+
+
 def test_a_server_without_metrics_is_shown_too() -> None:
     bare = {key: value for key, value in STATUS.items() if key not in ("last_minute", "figures")}
     text = shown(View(bare))

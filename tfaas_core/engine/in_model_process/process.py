@@ -35,7 +35,7 @@ from tfaas_core.engine.shared.messages import (
     Unload,
     Unloaded,
 )
-from tfaas_core.engine.shared.meter import Meter
+from tfaas_core.engine.shared.meter import AddingMeter, Meter
 from tfaas_core.errors import SEE_LOG, StorageUnavailable, TfaasError, Unavailable
 from tfaas_core.models.params import BatchParams, Params
 from tfaas_core.runtime import Runtime, Servable
@@ -43,6 +43,7 @@ from tfaas_core.system.blocking_link import BlockingLink
 from tfaas_core.system.inbox import packed
 from tfaas_core.system.one_line import described
 from tfaas_core.system.shortage import shortage_in
+from tfaas_core.tensors import BatchAxis
 
 Runtimes = Mapping[str, Runtime]
 
@@ -126,7 +127,7 @@ def _begin_load(
         return
 
     with _told_if_it_fails(order, send), ExitStack() as unless_it_begins:
-        meter = Meter.of(descriptors[0])
+        meter = (AddingMeter if order.adds_up else Meter).of(descriptors[0])
         unless_it_begins.callback(meter.close)
         pace = Pace(order.options.slow_priority, SlowRuns.of(descriptors[1]))
         unless_it_begins.callback(pace.close)
@@ -212,7 +213,7 @@ def _load_and_warm(
     options = msgspec.structs.replace(order.options, signatures=names)
     servable = None
     try:
-        params = _params_of(candidate)
+        params = _params_of(candidate, order.mergeable)
         send(Loading(order.ticket))
         servable = runtimes[candidate.runtime].load(Path(candidate.path), params, options)
         check_servable(servable)
@@ -270,12 +271,13 @@ def _origin(order: Load) -> Origin:
     return Origin(order.candidate.name, str(order.candidate), order.plugin)
 
 
-def _params_of(candidate: Candidate) -> Params:
-    """The params, with the batch axis that is known already."""
+def _params_of(candidate: Candidate, mergeable: bool | None) -> Params:
+    """The params, with the batch axis that is known already, and whether rows may share a run."""
     params = Params.of(candidate.params)
     if candidate.batch is None:
         return params
-    batch = BatchParams(candidate.batch, params.batch.merge)
+    merge = mergeable if candidate.batch is BatchAxis.FREE else None
+    batch = BatchParams(candidate.batch, params.batch.merge if merge is None else merge)
     return msgspec.structs.replace(params, batch=batch)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgspec
+
 from tfaas_core.engine.in_parent.model_processes import ModelProcesses
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.in_parent.settings import PoolSettings
@@ -64,4 +66,15 @@ class Loader:
     def _order(self, seat: Seat) -> Load:
         plugin = self._settings.owners.get(seat.candidate.runtime, "")
         options = self._settings.options
-        return Load(seat.ticket, seat.candidate, options, seat.made_up, plugin)
+        if seat.mergeable is not None:
+            # It is one of several, which share the cores: nothing is to be measured.
+            options = msgspec.structs.replace(options, threads=options.threads or 1)
+        return Load(
+            ticket=seat.ticket,
+            candidate=seat.candidate,
+            options=options,
+            made_up=seat.made_up,
+            plugin=plugin,
+            adds_up=self._settings.instances_of(seat.candidate) != 1,
+            mergeable=seat.mergeable,
+        )

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from tfaas_core.engine.base import ServableStatus, Supervisor
+from tfaas_core.engine.in_parent.fleet import Fleet, hand_over
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.in_parent.seats import Seats
 from tfaas_core.engine.in_parent.settings import PoolSettings
@@ -22,7 +23,6 @@ from tfaas_core.engine.shared.messages import (
     Acquire,
     AcquirePrepared,
     Adopt,
-    Connect,
     Connected,
     Count,
     Counted,
@@ -30,6 +30,7 @@ from tfaas_core.engine.shared.messages import (
     Done,
     Failed,
     Failure,
+    Further,
     Judge,
     Prepare,
     Release,
@@ -57,10 +58,12 @@ class Pool(Supervisor):
         self._workers: dict[int, Link[ToPool]] = {}
         self._prepared: dict[int, Seat] = {}
         self._seats = Seats(settings, starter, self._release)
+        self._fleet = Fleet(settings, self._seats, self._workers)
         self._tasks = Tasks(_log)
 
     async def start(self) -> None:
         self._seats.start()
+        self._tasks.spawn(self._fleet.look_after())
 
     async def close(self) -> None:
         await self._tasks.cancel()
@@ -107,10 +110,11 @@ class Pool(Supervisor):
                     del self._prepared[seat.ticket]
                     self._seats.leave(seat)
             case Retire():
-                retired = self._seats.live(message.key)
-                if retired is not None:
-                    # Other workers go on using it until they, too, say so.
+                # Other workers go on using them until they, too, say so.
+                for retired in self._seats.live.instances(message.key):
                     self._seats.leave(retired)
+            case Further():
+                self._tasks.spawn(self._fleet.add(message.candidate))
 
     def _begin(self, worker: int, call: int, work: Callable[[], Awaitable[None]]) -> None:
         self._tasks.spawn(self._answer(worker, call, work))
@@ -138,7 +142,7 @@ class Pool(Supervisor):
 
     async def _acquire(self, worker: int, message: Acquire) -> None:
         candidate = message.candidate
-        seat = self._seats.live(candidate.key)
+        seat = self._seats.live.get(candidate.key)
         new = seat is None
         if seat is None:
             if not candidate.path:
@@ -149,6 +153,7 @@ class Pool(Supervisor):
         try:
             await asyncio.shield(seat.loaded)
             self._connect(worker, message.call, seat, new)
+            self._fleet.introduce_all(worker, seat)
         finally:
             seat.waiting -= 1
             if seat.leaving:
@@ -162,17 +167,11 @@ class Pool(Supervisor):
         self._connect(worker, message.call, seat)
 
     def _connect(self, worker: int, call: int, seat: Seat, new: bool = False) -> None:
-        process = seat.process
-        if process is None or self._seats.get(seat.ticket) is None:
+        if seat.process is None or self._seats.get(seat.ticket) is None:
             raise seat.gone()
         may_warm_up = new and not seat.loaded.result().stateful
-        ours, theirs = socket.socketpair()
-        with ours, theirs:
-            process.link.send(Connect(seat.ticket), (theirs.fileno(),))
-            descriptors = (ours.fileno(), seat.meter.descriptor)
-            self._send(worker, Connected(call, seat.ticket, may_warm_up), descriptors)
-        if seat.leaving:
-            self._send(worker, Release(seat.ticket))
+        if (link := self._workers.get(worker)) is not None:
+            hand_over(link, seat, Connected(call, seat.ticket, may_warm_up))
 
     async def _prepare(self, worker: int, message: Prepare) -> None:
         seat = self._seats.take(message.candidate, owner=worker)

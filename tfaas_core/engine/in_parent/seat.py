@@ -27,7 +27,8 @@ class Seat(msgspec.Struct):
     """One servable, from the moment that it is wanted. ``owner``: the worker that prepares it.
     ``plugin``: the module of the plugin that is to blame if its process ends, if there is one.
 
-    ``waiting``: how many wait to be connected to it; they are, even if it is leaving.
+    ``mergeable``: see Load. ``waiting``: how many wait to be connected to it; they are, even if it
+    is leaving.
     ``stuck``: its process is being killed, because it does not get on. ``made_up``: whether made-up
     values may warm it up; while ``giving_up``, its process is being killed, because they do not
     end, and ``given_up`` is set when that is gone. ``stuck_looks``, ``looks``, ``stopped``,
@@ -43,6 +44,7 @@ class Seat(msgspec.Struct):
     loaded: asyncio.Future[Loaded]
     owner: int | None = None
     plugin: str = ""
+    mergeable: bool | None = None
     process: ModelProcess | None = None
     leaving: bool = False
     stuck: bool = False
@@ -80,11 +82,29 @@ class Seat(msgspec.Struct):
     def _details(self) -> dict[str, str]:
         return details_of(self.candidate.name, self.plugin)
 
+    @property
+    def used_s(self) -> float:
+        """When it was used last, or else loaded; 0: it is not loaded yet."""
+        return max(self.meter.last_used_ns() / 1e9, self.born_s)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether its process is gone, however that ended."""
+        return self.process is not None and self.process.handle is None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is loaded, and takes requests."""
+        loaded = self.loaded
+        if not loaded.done() or loaded.cancelled() or loaded.exception() is not None:
+            return False
+        return self.process is not None and not self.is_lost and not self.leaving
+
     def status(self) -> ServableStatus:
         """How it is; what its process costs is not looked up yet."""
         state = "leaving" if self.leaving else "ready" if self.loaded.done() else "loading"
         handle = self.process.handle if self.process else None
-        used_s = max(self.meter.last_used_ns() / 1e9, self.born_s)
+        used_s = self.used_s
         return ServableStatus(
             model=self.candidate.key.partition(" ")[0] or self.candidate.name,
             state=state,

@@ -12,6 +12,7 @@ from functools import partial
 import msgspec
 
 from tfaas_core.engine.base import Candidate, Loaded
+from tfaas_core.engine.in_parent.live_seats import LiveSeats
 from tfaas_core.engine.in_parent.loader import Loader
 from tfaas_core.engine.in_parent.model_processes import HowItEnded, ModelProcess, ModelProcesses
 from tfaas_core.engine.in_parent.seat import Seat
@@ -41,7 +42,7 @@ _log = logging.getLogger("tfaas.engine")
 
 
 class Seats:
-    """At most one seat for a stored version is *live*: where new requests for it go.
+    """Those that are *live* are where new requests for stored versions go; see LiveSeats.
 
     ``on_evicted``: called with a seat that makes room for another, or whose process does not even
     die, so that no worker keeps it in use. All methods belong to the event loop's thread.
@@ -54,7 +55,7 @@ class Seats:
         self._starter = starter
         self._on_evicted = on_evicted
         self._seats: dict[int, Seat] = {}
-        self._live: dict[str, Seat] = {}
+        self.live = LiveSeats(self._seats)
         self._processes = ModelProcesses(
             starter, settings.one_process, self._heard, self._process_lost
         )
@@ -90,22 +91,27 @@ class Seats:
         """The seat of this ticket, unless it was given up."""
         return self._seats.get(ticket)
 
-    def live(self, key: str) -> Seat | None:
-        """The seat to which new requests for a stored version go."""
-        return self._live.get(key)
-
     def take_live(self, candidate: Candidate) -> Seat:
         """A new seat, live from now on, which is being loaded."""
-        seat = self._live[candidate.key] = self.take(candidate)
+        self.live.add(seat := self.take(candidate))
         return seat
 
-    def take(self, candidate: Candidate, owner: int | None = None) -> Seat:
-        """A new seat, which is being loaded; ``owner`` is the worker that prepares it."""
+    def has_room(self) -> bool:
+        """Whether another seat may be taken without unloading one."""
+        return self.live.room(self._settings.max_loaded_models) > 0
+
+    def take(
+        self, candidate: Candidate, owner: int | None = None, mergeable: bool | None = None
+    ) -> Seat:
+        """A new seat, which is being loaded; ``owner`` is the worker that prepares it.
+
+        ``mergeable``: see Load.
+        """
         loaded: asyncio.Future[Loaded] = asyncio.get_running_loop().create_future()
         loaded.add_done_callback(lambda future: future.cancelled() or future.exception())
         meter = Meter.create(self._settings.workers)
         plugin = self._settings.suspects.get(candidate.runtime, "")
-        seat = Seat(next(self._tickets), candidate, meter, loaded, owner, plugin)
+        seat = Seat(next(self._tickets), candidate, meter, loaded, owner, plugin, mergeable)
         seat.made_up = candidate.key not in self._never_made_up
         self._seats[seat.ticket] = seat
         self._make_room(seat)
@@ -114,20 +120,9 @@ class Seats:
 
     def _make_room(self, newcomer: Seat) -> None:
         """Unloads the least recently used beyond ``max_loaded_models``."""
-        staying = [seat for seat in self._seats.values() if not seat.leaving]
-        surplus = len(staying) - self._settings.max_loaded_models
-        if surplus <= 0:
-            return
-        movable = [
-            seat
-            for seat in staying
-            if seat is not newcomer and seat.owner is None and seat.loaded.done()
-        ]
-        movable.sort(key=lambda seat: max(seat.meter.last_used_ns() / 1e9, seat.born_s))
-        for seat in movable[:surplus]:
+        for seat in self.live.beyond(self._settings.max_loaded_models, newcomer):
             _log.info("unloading %s, the least recently used", seat)
-            self.leave(seat, "evicted")
-            self._on_evicted(seat)
+            self.send_away(seat, "evicted")
 
     async def _load(self, seat: Seat) -> None:
         try:
@@ -156,10 +151,10 @@ class Seats:
         seat.candidate = msgspec.structs.replace(seat.candidate, key=key)
         if not seat.made_up:
             self._never_made_up.add(key)
-        if key in self._live:
+        if key in self.live:
             self.leave(seat)  # another worker saw the version stored, and is using it
             return
-        self._live[key] = seat
+        self.live.add(seat)
         self._tell_loaded(seat)
         if seat.process is not None:
             seat.process.link.send(Adopted(seat.ticket, key))
@@ -169,9 +164,13 @@ class Seats:
         if seat.leaving:
             return
         seat.leaving, seat.why_leaving = True, why
-        if self._live.get(seat.candidate.key) is seat:
-            del self._live[seat.candidate.key]
+        self.live.remove(seat)
         self.unload(seat)
+
+    def send_away(self, seat: Seat, why: str) -> None:
+        """As ``leave``, and no worker keeps it in use."""
+        self.leave(seat, why)
+        self._on_evicted(seat)
 
     def unload(self, seat: Seat) -> None:
         """Once nobody waits to be connected to it."""
@@ -187,8 +186,7 @@ class Seats:
     def _forget(self, seat: Seat) -> None:
         if self._seats.pop(seat.ticket, None) is None:
             return
-        if self._live.get(seat.candidate.key) is seat:
-            del self._live[seat.candidate.key]
+        self.live.remove(seat)
         seat.meter.close()
         if seat.process is not None:
             self._processes.give_back(seat.process, seat.ticket)
@@ -241,8 +239,8 @@ class Seats:
         seats = [self._seats[ticket] for ticket in process.tickets if ticket in self._seats]
         for seat in seats:
             # At once: whoever asks next must not be sent to the dead.
-            if self._live.get(seat.candidate.key) is seat and seat.loaded.done():
-                del self._live[seat.candidate.key]
+            if seat.loaded.done():
+                self.live.remove(seat)
         self._tasks.spawn(self._bury(seats, how_it_ended))
 
     async def _bury(self, seats: list[Seat], how_it_ended: HowItEnded) -> None:

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 
 import msgspec
 
+from tfaas_core.engine.base import Candidate
 from tfaas_core.events import Tell, tell_nobody
+from tfaas_core.models.instances import Instances
+from tfaas_core.models.params import Params
 from tfaas_core.runtime import LoadOptions
 
 
@@ -26,3 +29,11 @@ class PoolSettings(msgspec.Struct, frozen=True):
     owners: Mapping[str, str] = {}
     suspects: Mapping[str, str] = {}
     tell: Tell = tell_nobody
+    instances: Instances = 1
+    """Of models whose params do not say it."""
+
+    def instances_of(self, candidate: Candidate) -> Instances:
+        """How many processes it may have at most. Raises DoesNotFit if its params are wrong."""
+        if self.one_process:
+            return 1
+        return Params.of(candidate.params).instances or self.instances

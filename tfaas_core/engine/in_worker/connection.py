@@ -70,13 +70,12 @@ class ModelConnection(asyncio.Protocol):
     ) -> None:
         """``plugin``: the module to blame if the process ends. ``max_wait_s``: see Patience."""
         sock.setblocking(False)
-        self.sock = sock
+        self.sock, self.meter = sock, meter
         self._solo = solo
-        self._model = version.name
+        self.model = version.name
         self._plugin = plugin
         self._groupings = Groupings(version)
         self._first, self._is_lone = self._groupings.at[0], self._groupings.is_lone
-        self._meter = meter
         self._worker = worker
         self._max_queue_rows = max_queue_rows
         self._timeout_s = timeout_s
@@ -118,8 +117,8 @@ class ModelConnection(asyncio.Protocol):
         part = grouping.part(inputs, rows, whole, self._max_queue_rows, answer, timing)
         part.any_shape = any_shape
         ahead = self._patience.most_ahead()
-        if not self._meter.add(self._worker, part.counted, self._max_queue_rows, ahead):
-            raise refusal(self._meter.rows(), ahead, self._model)
+        if not self.meter.add(self._worker, part.counted, self._max_queue_rows, ahead):
+            raise refusal(self.meter.rows(), ahead, self.model)
         if not self._unsent:
             self._loop.call_soon(self._send)
         self._unsent.append(part)
@@ -127,7 +126,7 @@ class ModelConnection(asyncio.Protocol):
 
     def is_overdue(self) -> bool:
         """Whether the servable's present run should be over by now."""
-        return not self.lost and self._meter.is_overdue()
+        return not self.lost and self.meter.is_overdue()
 
     def release(self) -> None:
         """Hangs up as soon as nothing is unanswered."""
@@ -168,8 +167,8 @@ class ModelConnection(asyncio.Protocol):
         self._sent.clear()
         self._unsent = []
         refuse_all(parts, self._model_lost)
-        self._meter.reset(self._worker)
-        self._meter.close()
+        self.meter.reset(self._worker)
+        self.meter.close()
         self._on_lost(self)
         self._closed.set()
 
@@ -199,7 +198,7 @@ class ModelConnection(asyncio.Protocol):
 
     def _is_alone(self, parts: list[Part]) -> bool:
         """Whether there is one request, and no other worker has sent one, either."""
-        return len(parts) == 1 and not self._sent and self._meter.rows() == parts[0].counted
+        return len(parts) == 1 and not self._sent and self.meter.rows() == parts[0].counted
 
     def _frame(self, group: list[Part], deadline_s: float) -> bytes:
         frame_id, first = next(self._ids) & 0xFFFF_FFFF, group[0]
@@ -207,12 +206,12 @@ class ModelConnection(asyncio.Protocol):
         specs, place = self._groupings.at[first.place].inputs, first.place
         alone = ANY_SHAPE if first.any_shape else first.whole
         frame = encode_request(frame_id, deadline_s, rows, inputs, specs, alone, place)
-        self._sent[frame_id] = _Sent(group, deadline_s, len(group), self._meter.rows())
+        self._sent[frame_id] = _Sent(group, deadline_s, len(group), self.meter.rows())
         return frame
 
     def _fail(self, group: list[Part], error: Exception) -> None:
         refuse_all(group, lambda: error)
-        self._meter.remove(self._worker, sum([part.counted for part in group]))
+        self.meter.remove(self._worker, sum([part.counted for part in group]))
 
     def _send_now(self, frame: bytes) -> bytes | memoryview:
         """Sends past the transport, which would wait for the end of the turn; gives the rest."""
@@ -257,7 +256,7 @@ class ModelConnection(asyncio.Protocol):
             else:
                 part.answer.set_result(grouping.share(frame.outputs, start, end))
             start = end
-        self._meter.remove(self._worker, counted)
+        self.meter.remove(self._worker, counted)
         sent.unanswered -= len(parts)
         if sent.unanswered == 0:
             took_s = time.monotonic() - sent.deadline_s + self._timeout_s
@@ -285,14 +284,14 @@ class ModelConnection(asyncio.Protocol):
 
     def _model_lost(self) -> ModelLost:
         return ModelLost(
-            f"the process of {named(f'model {self._model!r}', self._plugin)} died under this "
+            f"the process of {named(f'model {self.model!r}', self._plugin)} died under this "
             "request; try again",
-            **details_of(self._model, self._plugin),
+            **details_of(self.model, self._plugin),
         )
 
     def _deadline_passed(self) -> DeadlinePassed:
         return DeadlinePassed(
-            f"model {self._model!r} did not answer within {self._timeout_s:g} s "
+            f"model {self.model!r} did not answer within {self._timeout_s:g} s "
             "(server.request_timeout_s)",
-            model=self._model,
+            model=self.model,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
@@ -10,7 +11,6 @@ from collections.abc import Callable, Sequence
 from tfaas_core.engine.base import WorkerContext
 from tfaas_core.engine.in_worker.connection import ModelConnection
 from tfaas_core.engine.scheduling.busy_poll import BusyPoll, Solo
-from tfaas_core.engine.shared.messages import Connected
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.errors import SEE_LOG, Unavailable
 from tfaas_core.models.model import ModelVersion
@@ -34,11 +34,11 @@ class Connector:
     def connection(
         self,
         version: ModelVersion,
-        message: Connected,
         descriptors: Sequence[int],
         on_lost: Callable[[ModelConnection], None],
+        new: bool = False,
     ) -> ModelConnection:
-        """A connection to ``version``, which takes over the ``descriptors`` of the ``message``.
+        """A connection to ``version``, which takes over the ``descriptors`` of a Connected.
 
         Raises Unavailable if there cannot be one, and logs why; then they are closed.
         """
@@ -48,17 +48,25 @@ class Connector:
                 raise OSError("too many files are open in this HTTP worker")
             made.append(sock := socket.socket(fileno=descriptors[0]))
             made.append(meter := Meter.of(descriptors[1]))
-            return self._connection(version, sock, meter, on_lost, message.new)
+            return self._connection(version, sock, meter, on_lost, new)
         except Exception as error:
             for each in made:
                 each.close()
-            for descriptor in descriptors[len(made) :]:
-                os.close(descriptor)
+            close_all(descriptors[len(made) :])
             _log.exception("%s cannot be connected to", version.reference)
             raise Unavailable(
                 f"model {version.name!r} cannot be connected to at the moment; try again{SEE_LOG}",
                 model=version.name,
             ) from error
+
+    async def begin(self, connection: ModelConnection) -> None:
+        """Makes its transport; if that fails, whoever waits for an answer hears of it."""
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.create_unix_connection(lambda: connection, sock=connection.sock)
+        except BaseException:
+            connection.connection_lost(None)
+            raise
 
     def _connection(
         self,
@@ -82,3 +90,9 @@ class Connector:
             plugin=self._suspect(version.runtime),
             max_wait_s=self._max_wait_s,
         )
+
+
+def close_all(descriptors: Sequence[int]) -> None:
+    """Closes what came with a message, and is not wanted."""
+    for descriptor in descriptors:
+        os.close(descriptor)

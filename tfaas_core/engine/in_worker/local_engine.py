@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import logging
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -19,8 +19,9 @@ from tfaas_core.engine.base import (
     WorkerContext,
 )
 from tfaas_core.engine.in_worker.connection import ModelConnection
-from tfaas_core.engine.in_worker.connector import Connector
+from tfaas_core.engine.in_worker.connector import Connector, close_all
 from tfaas_core.engine.in_worker.lines import Lines
+from tfaas_core.engine.in_worker.open_connections import OpenConnections
 from tfaas_core.engine.scheduling.rest import Rest
 from tfaas_core.engine.shared.messages import (
     Absent,
@@ -33,17 +34,23 @@ from tfaas_core.engine.shared.messages import (
     Discard,
     Done,
     Failed,
+    Further,
+    Joined,
     Judge,
+    MoreWanted,
     Prepare,
     Release,
     Retire,
     ToWorker,
 )
-from tfaas_core.errors import CannotServe, ModelLost, StorageUnavailable, Unavailable
+from tfaas_core.errors import CannotServe, ModelLost, StorageUnavailable, TfaasError, Unavailable
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.system.link import Link
+from tfaas_core.system.tasks import Tasks
 from tfaas_core.tensors import Array
 from tfaas_core.visit import Timing
+
+_log = logging.getLogger("tfaas.engine")
 
 
 class _Wanted(msgspec.Struct, frozen=True):
@@ -54,7 +61,7 @@ class _Wanted(msgspec.Struct, frozen=True):
 
 
 class LocalEngine(Engine):
-    """Asks the pool for connections, keeps one to each version in use, and runs over them."""
+    """Asks the pool for connections, keeps those to versions in use, and runs over them."""
 
     tells_runs = True
 
@@ -71,10 +78,11 @@ class LocalEngine(Engine):
         self._link: Link[ToWorker] = Link(
             sock, ToWorker, self._received, self._pool_lost, "the pool"
         )
-        self._open: dict[str, ModelConnection] = {}
         self._opening: dict[str, asyncio.Task[ModelConnection]] = {}
         self._lines = Lines(context.config.engine.max_queue_rows)
-        self._by_ticket: dict[int, ModelConnection] = {}
+        self._connections = OpenConnections(self._lines, context.config.engine.max_queue_rows)
+        self._open = self._connections.by_key
+        self._tasks = Tasks(_log)
         self._connector = Connector(context)
         self._rest = Rest(self._is_model_overdue)
 
@@ -88,7 +96,8 @@ class LocalEngine(Engine):
 
     async def close(self) -> None:
         self._rest.stop()
-        for connection in list(self._by_ticket.values()):
+        await self._tasks.cancel()
+        for connection in self._connections:
             connection.close()
         self._pool_lost()
         if self._own_pool_socket is not None:
@@ -164,13 +173,13 @@ class LocalEngine(Engine):
     def retire(self, version: ModelVersion) -> None:
         if self._lines.after(version.key, partial(self.retire, version)):
             return
-        connection = self._open.pop(version.key, None)
+        connection = self._connections.pop(version.key)
         if connection is not None:
             connection.release()
         self._link.send(Retire(version.key))
 
     def _is_model_overdue(self) -> bool:
-        return any(connection.is_overdue() for connection in self._by_ticket.values())
+        return any(connection.is_overdue() for connection in self._connections)
 
     # Opening a connection.
 
@@ -209,21 +218,12 @@ class LocalEngine(Engine):
 
     async def _connect(self, version: ModelVersion) -> ModelConnection:
         wanted = _Wanted(version, version.key)
-        # A run of any signature opens the connection for all.
-        candidate = Candidate(
-            version.name,
-            version.key,
-            version.runtime,
-            "",
-            version.params,
-            version.chosen.signature.batch,
-            {other.signature.name: other.signature.batch for other in version.others},
-        )
+        candidate = Candidate.stored(version)
         connection = await self._connection(wanted, partial(Acquire, candidate=candidate))
         if connection is None:
             # Only now: what is loaded is served without its storage, too.
             path = await asyncio.to_thread(self._artifact, version)
-            found = msgspec.structs.replace(candidate, path=str(path))
+            found = Candidate.stored(version, path)
             try:
                 connection = await self._connection(wanted, partial(Acquire, candidate=found))
             except (CannotServe, StorageUnavailable):
@@ -240,40 +240,47 @@ class LocalEngine(Engine):
         connection: ModelConnection | Absent = await self._link.ask(question, about=wanted)
         if isinstance(connection, Absent):
             return None
-        loop = asyncio.get_running_loop()
-        try:
-            await loop.create_unix_connection(lambda: connection, sock=connection.sock)
-        except BaseException:
-            connection.connection_lost(None)
-            raise
+        await self._connector.begin(connection)
         return connection
 
     def _connected(self, message: Connected, descriptors: list[int]) -> None:
         """Makes the connection known at once, so that a Release right behind finds it."""
         wanted: _Wanted | None = self._link.about(message.call)
         if wanted is None:
-            for descriptor in descriptors:
-                os.close(descriptor)
-            return
-        key = wanted.key
-
-        def forget(lost: ModelConnection) -> None:
-            self._forget(key, message.ticket, lost)
-
+            return close_all(descriptors)
+        key, version, ticket = wanted.key, wanted.version, message.ticket
+        forget = partial(self._connections.forget, key, ticket)
         try:
-            connection = self._connector.connection(wanted.version, message, descriptors, forget)
+            connection = self._connector.connection(version, descriptors, forget, message.new)
         except Unavailable as error:
-            self._link.fail(message.call, error)
-            return
-        self._by_ticket[message.ticket] = connection
-        if key:
-            self._open[key] = connection
+            return self._link.fail(message.call, error)
+        self._connections.add(key, version, ticket, connection)
         self._link.answer(message.call, connection)
 
-    def _forget(self, key: str, ticket: int, connection: ModelConnection) -> None:
-        self._by_ticket.pop(ticket, None)
-        if self._open.get(key) is connection:
-            del self._open[key]
+    def _joined(self, message: Joined, descriptors: list[int]) -> None:
+        """A version has a further process, which is asked, too, if the version is in use."""
+        key, ticket = message.key, message.ticket
+        version = self._connections.version(key)
+        if version is None or self._connections.knows(ticket):
+            return close_all(descriptors)
+        forget = partial(self._connections.forget, key, ticket)
+        try:
+            connection = self._connector.connection(version, descriptors, forget)
+        except Unavailable:  # it is logged; the others answer
+            return
+        self._connections.join(key, ticket, connection)
+        self._tasks.spawn(self._connector.begin(connection))
+
+    async def _say_where(self, key: str) -> None:
+        """Tells the pool where a version is, for a further process."""
+        if (version := self._connections.version(key)) is None:
+            return
+        try:
+            path = await asyncio.to_thread(self._artifact, version)
+        except TfaasError as error:  # what is loaded answers on
+            _log.info("%s gets no further process: %s", version.reference, error.message)
+        else:
+            self._link.send(Further(Candidate.stored(version, path)))
 
     # Talking to the pool.
 
@@ -281,20 +288,14 @@ class LocalEngine(Engine):
         match message:
             case Connected():
                 self._connected(message, descriptors)
+            case Joined():
+                self._joined(message, descriptors)
+            case MoreWanted():
+                self._tasks.spawn(self._say_where(message.key))
             case Release():
-                self._release(message.ticket)
+                self._connections.release(message.ticket)
             case Failed():
                 self._link.fail(message.call, message.failure.error())
-
-    def _release(self, ticket: int) -> None:
-        connection = self._by_ticket.get(ticket)
-        if connection is None:
-            return
-        for key in [key for key, value in self._open.items() if value is connection]:
-            del self._open[key]
-            if self._lines.after(key, connection.release):
-                return
-        connection.release()
 
     def _pool_lost(self) -> None:
         self._link.end(lambda: Unavailable("the server is stopping"))

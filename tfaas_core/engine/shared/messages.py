@@ -125,7 +125,15 @@ class Count(msgspec.Struct, frozen=True, tag=True):
     call: int
 
 
-ToPool: TypeAlias = Acquire | Prepare | AcquirePrepared | Adopt | Judge | Discard | Retire | Count
+class Further(msgspec.Struct, frozen=True, tag=True):
+    """This stored version, which is to have a further process, is there: to a MoreWanted."""
+
+    candidate: Candidate
+
+
+ToPool: TypeAlias = (
+    Acquire | Prepare | AcquirePrepared | Adopt | Judge | Discard | Retire | Count | Further
+)
 
 
 # The pool to an HTTP worker.
@@ -140,6 +148,22 @@ class Connected(msgspec.Struct, frozen=True, tag=True):
     call: int
     ticket: int
     new: bool = False
+
+
+class Joined(msgspec.Struct, frozen=True, tag=True):
+    """The version of this key has a further process, with two descriptors as of Connected.
+
+    Whoever does not use the version any more hangs up.
+    """
+
+    ticket: int
+    key: str
+
+
+class MoreWanted(msgspec.Struct, frozen=True, tag=True):
+    """The version of this key is to have a further process; say where it is."""
+
+    key: str
 
 
 class Absent(Answer, frozen=True, tag=True):
@@ -171,7 +195,7 @@ class Counted(Answer, frozen=True, tag=True):
     servables: list[ServableStatus]
 
 
-ToWorker: TypeAlias = Connected | Absent | Done | Failed | Release | Counted
+ToWorker: TypeAlias = Connected | Joined | MoreWanted | Absent | Done | Failed | Release | Counted
 
 
 # The pool to a model process.
@@ -181,7 +205,9 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     """Load this; with two descriptors: the meter, and the slow runs of all processes.
 
     ``made_up``: whether made-up values may be run to warm it up. ``plugin``: the module of the
-    plugin that its runtime comes from, for messages.
+    plugin that its runtime comes from, for messages. ``adds_up``: whether its meter is to show how
+    long its runs take together. ``mergeable``: whether rows may share a run, if another process has
+    found that out; None: it is to be found out.
     """
 
     ticket: int
@@ -189,6 +215,8 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     options: LoadOptions
     made_up: bool = True
     plugin: str = ""
+    adds_up: bool = False
+    mergeable: bool | None = None
 
 
 class Connect(msgspec.Struct, frozen=True, tag=True):

@@ -1,36 +1,38 @@
 """Meter: how busy one servable is, in memory that its users and the parent share.
 
-Each HTTP worker writes its own two numbers, and the servable its own three, so that no lock is
+Each HTTP worker writes its own two numbers, and the servable its own four, so that no lock is
 needed; anyone may read all. The sum over workers is what bounds the queue, and it costs no message.
 """
 
 from __future__ import annotations
 
 import time
+from typing import Self
 
 from tfaas_core.engine.shared.numbers import SharedNumbers
 
 
 class Meter:
-    """int64 ``[2 * workers + 3]``: rows in flight and time of last use for each worker; since when
-    the present run lasts, when it is due, and how often the servable's loop turned. Times are
-    ``time.monotonic_ns``, the same in all processes."""
+    """int64 ``[2 * workers + 4]``: rows in flight and time of last use for each worker; since when
+    the present run lasts, when it is due, how often the servable's loop turned, and how long the
+    runs before took together, if they are added up. Times are ``time.monotonic_ns``, the same in
+    all processes."""
 
     def __init__(self, numbers: SharedNumbers) -> None:
         self._numbers = numbers
         self.descriptor = numbers.descriptor
         """What another process needs to share it."""
         self._cells = numbers.cells
-        self._workers = (len(self._cells) - 3) // 2
+        self._workers = (len(self._cells) - 4) // 2
         self._rows = self._cells[0 : 2 * self._workers : 2]
 
     @classmethod
-    def create(cls, workers: int) -> Meter:
+    def create(cls, workers: int) -> Self:
         """A new meter, all zero."""
-        return cls(SharedNumbers.create(2 * workers + 3))
+        return cls(SharedNumbers.create(2 * workers + 4))
 
     @classmethod
-    def of(cls, descriptor: int) -> Meter:
+    def of(cls, descriptor: int) -> Self:
         """The meter behind a received descriptor, which it takes over."""
         return cls(SharedNumbers(descriptor))
 
@@ -67,6 +69,11 @@ class Meter:
         """When any worker last used it; 0: never."""
         return max(self._cells[1 : 2 * self._workers : 2])
 
+    def last_user(self) -> int:
+        """The worker that used it last."""
+        times = self._cells[1 : 2 * self._workers : 2].tolist()
+        return times.index(max(times))
+
     def run_begins(self, due_ns: int = 0) -> None:
         """Called by the servable's thread before it runs; ``due_ns``: see ``is_overdue``."""
         self._cells[2 * self._workers] = time.monotonic_ns()
@@ -81,6 +88,12 @@ class Meter:
     def running_since_ns(self) -> int:
         """When the present run began; 0: nothing runs."""
         return self._cells[2 * self._workers]
+
+    def busy_ns(self) -> int:
+        """How long its runs took together, with the present one; see AddingMeter."""
+        since_ns = self.running_since_ns()
+        running_ns = time.monotonic_ns() - since_ns if since_ns else 0
+        return self._cells[2 * self._workers + 3] + running_ns
 
     def turns(self) -> None:
         """Called by the servable's thread to show that it is not stuck; a run shows it, too."""
@@ -97,3 +110,12 @@ class Meter:
     def close(self) -> None:
         self._rows.release()
         self._numbers.close()
+
+
+class AddingMeter(Meter):
+    """The meter of a servable that may need others beside it: its runs are added up."""
+
+    def run_ends(self) -> None:
+        if since_ns := self.running_since_ns():
+            self._cells[2 * self._workers + 3] += time.monotonic_ns() - since_ns
+        super().run_ends()

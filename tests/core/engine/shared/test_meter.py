@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tfaas_core.engine.shared.meter import Meter
+from tfaas_core.engine.shared.meter import AddingMeter, Meter
 
 
 @pytest.fixture
@@ -89,6 +89,25 @@ def test_a_run_that_is_not_over_when_it_is_due_is_overdue(meter: Meter, shared: 
     assert not meter.is_overdue()
 
 
+def test_runs_are_added_up_if_that_is_wanted_and_the_present_one_counts(meter: Meter) -> None:
+    adding = AddingMeter.of(os.dup(meter.descriptor))
+    for _run in range(2):
+        before_ns, begin_ns = meter.busy_ns(), time.monotonic_ns()
+        adding.run_begins()
+        while meter.busy_ns() == before_ns:
+            pass
+        adding.run_ends()
+        assert 0 < meter.busy_ns() - before_ns <= time.monotonic_ns() - begin_ns
+        assert meter.busy_ns() == meter.busy_ns()
+    adding.close()
+
+
+def test_the_last_user_is_the_worker_that_used_it_last(meter: Meter) -> None:
+    for worker in (2, 0, 1):
+        meter.add(worker, 1)
+        assert meter.last_user() == worker
+
+
 @pytest.mark.parametrize("workers", [1, 2, 64])
 def test_whoever_gets_the_descriptor_knows_the_workers(workers: int) -> None:
     meter = Meter.create(workers)
@@ -98,7 +117,7 @@ def test_whoever_gets_the_descriptor_knows_the_workers(workers: int) -> None:
     assert meter.rows() == 3
     assert meter.running_since_ns() > 0
     with pytest.raises(IndexError):
-        shared.add(workers + 1, 1)
+        shared.add(workers + 2, 1)
     meter.close()
     shared.close()
 

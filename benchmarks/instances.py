@@ -1,0 +1,151 @@
+"""Instances: what a second process of a model is worth: ``python -m benchmarks.instances``.
+
+A model that burns one core for 5 ms a row, once with one process and once with two, in alternating
+rounds. On a machine that does other things, too, rows for each second of processor time tell more
+than rows a second: two processes are worth twice one if a row costs them no more, and both of them
+always have one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import httpx
+import msgspec
+import psutil
+
+from benchmarks import machine, tiny_models
+from benchmarks.bodies import Body
+from benchmarks.network import client, upload_graph
+from benchmarks.report import Report
+from benchmarks.servers import BenchmarkFailedError, Server, tfaas
+from benchmarks.wrk import Load, drive
+
+COUNTS = (1, 2)
+GOAL = 1.85
+COLD_START_S = 0.1
+_HEADER = ["processes", "rows/s", "rows for a CPU second", "cores used", "errors"]
+_START_LIMIT_S = 60.0
+
+
+class Share(msgspec.Struct, frozen=True):
+    """A round: rows a second by the clock, and of processor time; the latter beside the former."""
+
+    rows_per_s: float
+    rows_per_cpu_s: float
+    errors: int
+
+    @property
+    def cores(self) -> float:
+        return self.rows_per_s / self.rows_per_cpu_s
+
+
+def main() -> int:
+    """Exits with 1 where a request was answered by an error."""
+    given = _parse()
+    report = Report()
+    report.add("Machine", ["what", "value"], machine.rows())
+    with TemporaryDirectory(prefix="tfaas-bench-") as name:
+        folder = Path(name)
+        graph = tiny_models.write(folder / "graphs")[tiny_models.BRIEF]
+        settings = {"engine.threads": 1, "server.log_level": "info"}
+        with tfaas(folder / "models", settings) as server, client(server.url) as to:
+            for count in COUNTS:
+                upload_graph(to, _name(count), graph, {"instances": count})
+            cold_start_s = _started(server, to)
+            found = _rounds(server, to, given.rounds, given.seconds)
+    report.add("Processes of one model", _HEADER, [_cells(c, found[c]) for c in COUNTS])
+    report.add("What two are worth", ["what", "value", "goal"], _worth(found, cold_start_s))
+    return 1 if any(share.errors for shares in found.values() for share in shares) else 0
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
+    return parser.parse_args()
+
+
+def _name(count: int) -> str:
+    return f"burning-{count}"
+
+
+def _load(count: int) -> Load:
+    content = msgspec.json.encode({"values": [1.0], "model": _name(count)})
+    return Load([Body("/json", "application/json", content, 1)], 8)
+
+
+def _pids(to: httpx.Client, count: int) -> list[int]:
+    models = to.get("/status").raise_for_status().json()["models"]
+    own = [each for each in models if each["model"].startswith(f"{_name(count)}/")]
+    return [each["pid"] for each in own if each["state"] == "ready"]
+
+
+def _started(server: Server, to: httpx.Client) -> float:
+    """Until two processes are there; how long the second took to start."""
+    before_s = _loads_s(to)
+    end_s = time.monotonic() + _START_LIMIT_S
+    while len(_pids(to, 2)) < 2:
+        drive(server, _load(2), 1)
+        if time.monotonic() > end_s:
+            raise BenchmarkFailedError("the model got no second process")
+    return _loads_s(to) - before_s
+
+
+def _loads_s(to: httpx.Client) -> float:
+    lines = to.get("/metrics").raise_for_status().text.splitlines()
+    return sum(
+        float(line.rpartition(" ")[2])
+        for line in lines
+        if line.startswith("tfaas_model_load_duration_seconds_sum")
+    )
+
+
+def _rounds(server: Server, to: httpx.Client, rounds: int, seconds: int) -> dict[int, list[Share]]:
+    found: dict[int, list[Share]] = {count: [] for count in COUNTS}
+    for number in range(rounds):
+        for count in COUNTS[:: -1 if number % 2 else 1]:
+            processes = [psutil.Process(pid) for pid in _pids(to, count)]
+            if len(processes) != count:
+                raise BenchmarkFailedError(f"{len(processes)} processes, where {count} should be")
+            before_s = _cpu_s(processes)
+            measured = drive(server, _load(count), seconds)
+            rows = measured.requests - measured.errors
+            of_cpu = rows / (_cpu_s(processes) - before_s)
+            found[count].append(Share(measured.requests_per_s, of_cpu, measured.errors))
+    return found
+
+
+def _cpu_s(processes: Sequence[psutil.Process]) -> float:
+    return sum(sum(process.cpu_times()[:2]) for process in processes)
+
+
+def _cells(count: int, shares: Sequence[Share]) -> list[str]:
+    return [
+        str(count),
+        f"{median(share.rows_per_s for share in shares):.1f}",
+        f"{median(share.rows_per_cpu_s for share in shares):.1f}",
+        f"{median(share.cores for share in shares):.2f}",
+        str(sum(share.errors for share in shares)),
+    ]
+
+
+def _worth(found: dict[int, list[Share]], cold_start_s: float) -> list[list[str]]:
+    pairs = list(zip(found[1], found[2], strict=True))
+    by_clock = median(two.rows_per_s / one.rows_per_s for one, two in pairs)
+    of_cpu = median(two.rows_per_cpu_s / one.rows_per_cpu_s for one, two in pairs)
+    return [
+        ["rows/s of two beside one", f"{by_clock:.2f}", f"{GOAL}"],
+        ["rows for a CPU second of two beside one", f"{of_cpu:.2f}", f"{GOAL / 2:.3f}"],
+        ["start of the second", f"{cold_start_s * 1000:.0f} ms", f"{COLD_START_S * 1000:.0f} ms"],
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
