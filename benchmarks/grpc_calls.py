@@ -156,6 +156,12 @@ def _store(tfaas: servers.Server, folder: Path) -> None:
         network.upload_graph(http, tiny_models.LEVELS_480X640, tiny[tiny_models.LEVELS_480X640])
 
 
+def calls_of_a_row(model: str, name: str) -> dict[str, tuple[str, bytes]]:
+    """The path and the message of each call of one row, by the names of their methods."""
+    asked = _Asked("", (), model, name, _FLOAT, float_rows(1))
+    return {"ModelInfer": (_INFER, _infer(asked)), "Predict": (_PREDICT, _predict(asked))}
+
+
 def _infer(asked: _Asked) -> bytes:
     datatype = "FP32" if asked.dtype == _FLOAT else "UINT8"
     tensor = {"name": asked.input, "datatype": datatype, "shape": asked.array.shape}

@@ -7,6 +7,7 @@ what a field holds that comes several times be joined: a message, or a list of n
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
@@ -71,6 +72,12 @@ def fields(body: bytes, at: int = 0, end: int | None = None) -> Iterator[tuple[i
         at = end + 1
     if at > end:
         raise Broken(f"the message is broken: it ends within a field, at byte {end}")
+
+
+def last_field(body: bytes, at: int = 0, end: int | None = None) -> tuple[int, int, int]:
+    """The last one that ``fields`` gives; of no tag, if there is none. Raises as that."""
+    last = deque(fields(body, at, end), 1)
+    return last[0] if last else (0, at, at)
 
 
 def varint_at(body: Piece, at: int) -> tuple[int, int]:

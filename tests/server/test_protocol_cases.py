@@ -18,6 +18,7 @@ from tfaas_core.testing.server import RunningServer, running_server
 
 pytestmark = pytest.mark.skipif(not PROTOCOLS.exists(), reason="the cases are not at hand")
 
+_TIMES = 6
 _FILE = PROTOCOLS / "cases_open.json"
 CASES = json.loads(_FILE.read_text())["cases"] if _FILE.exists() else []
 
@@ -64,5 +65,6 @@ def test_a_case(
     run_one: Callable[[str, dict[str, Any]], None],
     case: dict[str, Any],
 ) -> None:
-    for step in case.get("steps", [case]):
+    # What came before, but for its numbers, is answered in a shorter way.
+    for step in case.get("steps", [case] * _TIMES):
         run_one(everything.url, step)

@@ -8,8 +8,19 @@ import msgspec
 
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.tensors import Array, Arrays, Bound, by_name
+from tfaas_core.tensors import Array, Arrays, Bound, by_name, runs_whole
 from tfaas_core.visit import Visit
+
+
+class Settled(msgspec.Struct, frozen=True, gc=False):
+    """What was found out of a request's inputs, and holds for all of the same dtypes and shapes.
+
+    ``whole``: they share no run, and are not cut.
+    """
+
+    version: ModelVersion
+    rows: int
+    whole: bool
 
 
 class InferenceRequest(msgspec.Struct, frozen=True, gc=False):
@@ -43,6 +54,16 @@ class InferenceRequest(msgspec.Struct, frozen=True, gc=False):
                 )
             if name in (self.outputs or ())[:index]:
                 raise DoesNotFit(f"output {name!r} is asked for twice", field=name)
+
+    def settled(self) -> Settled | None:
+        """What need not be found out of others like this one, which was answered.
+
+        None: there is something to find out of each.
+        """
+        signature, bound = self.version.signature, self.bound
+        if bound.any_shape or len(bound.arrays) != len(signature.inputs):
+            return None
+        return Settled(self.version, bound.rows, runs_whole(signature, bound))
 
     def result(self, outputs: Sequence[Array]) -> InferenceResult:
         """That of ``outputs``, which are all of the signature's, in its order."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -13,7 +13,7 @@ from tfaas_core.engine.base import Engine
 from tfaas_core.errors import DeadlinePassed, TooLarge, Unavailable, UnknownVersion
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.catalog import Catalog
-from tfaas_core.predict.inference import InferenceRequest, InferenceResult
+from tfaas_core.predict.inference import InferenceRequest, InferenceResult, Settled
 from tfaas_core.predict.target import Target, target_with
 from tfaas_core.predict.threads import ThreadsByKind
 from tfaas_core.route import Head
@@ -60,6 +60,20 @@ async def _followed(running: Awaitable[list[Array]], visit: Visit) -> list[Array
     outputs = await running
     visit.begins_step()
     return outputs
+
+
+async def _in_time(
+    version: ModelVersion, timeout_s: float, running: Awaitable[list[Array]]
+) -> list[Array]:
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await running
+    except TimeoutError:
+        asked_s = f"{timeout_s:.6f}".rstrip("0").rstrip(".")
+        raise DeadlinePassed(
+            f"model {version.name!r} did not answer within the {asked_s} s of the request",
+            model=version.name,
+        ) from None
 
 
 def _is_large(output: Array) -> bool:
@@ -196,20 +210,28 @@ class Predictor:
         running, visit = self._running(asked), asked.visit
         if visit is not None and visit.steps is not None:
             running = _followed(running, visit)
-        return running if asked.timeout_s is None else self._in_time(asked, running)
+        timeout_s = asked.timeout_s
+        return running if timeout_s is None else _in_time(asked.version, timeout_s, running)
 
-    async def _in_time(
-        self, asked: InferenceRequest, running: Awaitable[list[Array]]
-    ) -> list[Array]:
-        try:
-            async with asyncio.timeout(asked.timeout_s):
-                return await running
-        except TimeoutError:
-            name = asked.version.name
-            asked_s = f"{asked.timeout_s:.6f}".rstrip("0").rstrip(".")
-            raise DeadlinePassed(
-                f"model {name!r} did not answer within the {asked_s} s of the request", model=name
-            ) from None
+    def again(
+        self,
+        settled: Settled,
+        inputs: Sequence[Array],
+        visit: Visit | None,
+        timeout_s: float | None = None,
+    ) -> Awaitable[list[Array]]:
+        """The run of ``inputs``, begun, as by ``begin``, but without a check.
+
+        They are in the signature's order, and have the dtypes and shapes of those that were
+        settled. Raises TfaasError, as what it gives may.
+        """
+        version, rows = settled.version, settled.rows
+        if visit is not None:
+            visit.rows = rows
+        running = self._engine.run(version, inputs, rows, settled.whole, visit)
+        if visit is not None and visit.steps is not None:
+            running = _followed(running, visit)
+        return running if timeout_s is None else _in_time(version, timeout_s, running)
 
     def _running(self, asked: InferenceRequest) -> Awaitable[list[Array]]:
         """The run, begun; its inputs are checked before."""

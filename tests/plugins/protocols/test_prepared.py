@@ -1,22 +1,25 @@
-"""What stands before binary tensors is worked out once, and is still what each request says."""
+"""What stands beside numbers is worked out once, and is still what each request says."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pytest
-from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.oip.answers import JSON_LENGTH
-from tfaas_plugins.protocols.oip.inputs import arrays_of
-from tfaas_plugins.protocols.oip.prepared import PreparedRequests
+from tfaas_plugins.protocols.oip.prepared import PreparedBinary, PreparedLists
 from tfaas_plugins.protocols.oip.requests import infer_body
+from tfaas_plugins.protocols.oip.usual_body import usual_body
+from tfaas_plugins.protocols.prepared import Prepared, raw_inputs
 
-from tfaas_core.errors import BadBody
+from tfaas_core import Answered, Observer, hookimpl
+from tfaas_core.predict.inference import InferenceRequest
+from tfaas_core.predict.target import Target
 from tfaas_core.route import Response
 from tfaas_core.settings.tables import Limits
-from tfaas_core.tensors import Array, TensorSpec
+from tfaas_core.tensors import Array, BatchAxis, Bound, TensorSpec
 from tfaas_core.testing.fake_request import FakeLane, FakeRequest
 from tfaas_core.testing.function_servable import FunctionServable
 from tfaas_core.testing.hosts import host_of
@@ -43,6 +46,19 @@ def binary(path: str, asked: dict[str, Any], tail: bytes) -> FakeRequest:
     return FakeRequest.of("POST", path, text + tail, {JSON_LENGTH: str(len(text))})
 
 
+def listed(path: str, values: Any, separators: tuple[str, str] = (",", ":")) -> FakeRequest:
+    tensor = {"name": "a", "datatype": "FP32", "shape": [1, 2], "data": values}
+    text = json.dumps({"inputs": [tensor]}, separators=separators)
+    return FakeRequest.of("POST", path, text.encode())
+
+
+def data_of(response: Response) -> list[float]:
+    assert response.status == 200, response.body
+    (output,) = json.loads(response.body)["outputs"]
+    data: list[float] = output["data"]
+    return data
+
+
 def values_of(response: Response) -> list[float]:
     assert response.status == 200, response.body
     length = int(response.headers[JSON_LENGTH])
@@ -57,6 +73,11 @@ def tensors(*values: float) -> bytes:
     return np.array(values, np.float32).tobytes()
 
 
+def doubled() -> FunctionServable:
+    return FunctionServable(lambda a: a + a, A, output=B)
+
+
+ANY = TensorSpec("y", "float32", (None, None))
 A, B, C = (TensorSpec(name, "float32", (None, 2)) for name in "abc")
 
 
@@ -110,41 +131,114 @@ async def test_what_is_wrong_with_it_is_told_each_time() -> None:
                 assert sentence in response.body
 
 
-def kept(asked: dict[str, Any], tail: bytes) -> Any:
-    requests, text = PreparedRequests(), json.dumps(asked).encode()
-    requests.keep(PATH, text, infer_body(asked, memoryview(tail)))
-    return requests.of(PATH, text)
+@in_event_loop
+async def test_a_list_is_that_of_each_request() -> None:
+    async with host_of(
+        models={"vk": doubled(), "negated": FunctionServable(np.negative, A)}
+    ) as host:
+        lane = FakeLane(host)
+        for spaces in (", ", ": "), (",", ":"):
+            for n in range(4):
+                for path, factor in ((PATH, 2), ("/v2/models/negated/infer", -1)):
+                    answer = await lane.answer(listed(path, [n, 0.5], spaces))
+                    assert data_of(answer) == [n * factor, factor / 2]
 
 
-def test_another_version_takes_what_it_takes() -> None:
-    prepared, tail = kept(document("a"), bytes(8)), memoryview(tensors(1.5, 2))
-    takes = model_version((A,))
-    without = model_version((B,))
-    integers = model_version((TensorSpec("a", "int32", (None, 2)),))
-    needless = model_version((TensorSpec("b", "float32", (None, 2), default=[[0, 0]]),))
-    for _ in range(2):
-        for version in (takes, model_version((A, A))):
-            _, arrays = prepared.read(tail, version, Allowance(Limits()))
-            assert arrays["a"].tolist() == [[1.5, 2]]
-        for version in (without, integers, needless):
-            with pytest.raises(BadBody):
-                prepared.read(tail, version, Allowance(Limits()))
+OTHER_LISTS = [
+    *("[1]", "[1,2,3]", "[]", "[true,2]", "[null,1]", '["1",2]', "[1,[2]]", "[[1,2]]", "[1,2"),
+    *("[1e999,1]", "[1e39,1]", "[1,2],[3]", '[1,2],"data":[3,4]', "[1,2]}", "{}", "[1 2]", "[-,1]"),
+    *("[NaN,1]", '[1,2],"parameters":{"data":[7]}'),
+]
 
 
-@pytest.mark.parametrize("datatype", ["FP16", "FP32", "FP64", "INT8", "UINT8", "INT64", "UINT16"])
-def test_its_arrays_are_those_of_a_closer_look(datatype: str) -> None:
-    names = {"FP": "float", "IN": "int", "UI": "uint"}
-    bits = datatype.strip("FPUINT")
-    dtype = np.dtype(names[datatype[:2]] + bits)
-    version = model_version((TensorSpec("a", dtype.name, (None, 2)),))
-    asked = document("a", datatype=datatype, size=2 * dtype.itemsize)
-    tail = memoryview(bytes(range(2 * dtype.itemsize)))
-    prepared = kept(asked, bytes(2 * dtype.itemsize))
-    expected = arrays_of(infer_body(asked, tail), version, Allowance(Limits()))["a"]
-    for _ in range(2):
-        found = prepared.read(tail, version, Allowance(Limits()))[1]["a"]
-        assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
-        assert found.tobytes() == expected.tobytes()
+@in_event_loop
+async def test_any_other_list_is_answered_as_if_it_were_the_first() -> None:
+    text = listed(PATH, "LIST").body.decode()
+    requests = [
+        FakeRequest.of("POST", PATH, text.replace('"LIST"', spelt).encode())
+        for spelt in OTHER_LISTS
+    ]
+    async with host_of(models={"vk": doubled()}) as cold:
+        expected = [await FakeLane(cold).answer(request) for request in requests]
+    async with host_of(models={"vk": doubled()}) as warm:
+        lane = FakeLane(warm)
+        for n in range(3):
+            assert data_of(await lane.answer(listed(PATH, [n, n]))) == [2 * n, 2 * n]
+        for request, told in zip(requests, expected, strict=True):
+            found = await lane.answer(request)
+            assert (found.status, found.body) == (told.status, told.body), request.body
+        assert data_of(await lane.answer(listed(PATH, [4, 5]))) == [8, 10]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"inputs":[{"name":"a","datatype":"FP32","shape":[1,2],"data":LIST}],"id":"7"}',
+        '{"inputs":[{"name":"a","datatype":"FP32","shape":[1,2],"data":LIST,"data":[1,2]}]}',
+        '{"inputs":[{"name":"a","datatype":"FP32","shape":[1,2],"data":LIST,"d\\u0061ta":[1,2]}]}',
+        '{"inputs":[{"name":"a\\"data","datatype":"FP32","shape":[1,2],"data":LIST}]}',
+        '{"parameters":{"data":"[1]"},"inputs":[{"name":"a","datatype":"FP32","shape":[1],"data":[1]}]}',
+        '{"inputs":[{"data":LIST,"name":"a","datatype":"FP32","shape":[1,2]}],"inputs":[]}',
+        '{"inputs":[{"data":[1],"name":"a","datatype":"FP32","shape":[1]},'
+        '{"data":[1],"name":"b","datatype":"FP32","shape":[1]}]}',
+        '{"inputs":[{"name":"' + "a" * 1000 + '","datatype":"FP32","shape":[1,2],"data":LIST}]}',
+    ],
+)
+def test_a_list_that_may_be_another_is_looked_at_each_time(text: str) -> None:
+    lists, body = PreparedLists(), text.replace("LIST", "[1,2]").encode()
+    usual = usual_body(body, Limits())
+    assert usual is not None
+    lists.keep(PATH, body, Target("vk"), usual)
+    assert lists.of(PATH, body) is None
+
+
+@in_event_loop
+async def test_numbers_that_json_has_no_word_for_are_answered_as_ever() -> None:
+    async with host_of(models={"vk": FunctionServable(np.log, A, output=B)}) as host:
+        lane = FakeLane(host)
+        with np.errstate(all="ignore"):
+            first = await lane.answer(listed(PATH, [-1, 1]))
+            for _ in range(3):
+                assert data_of(await lane.answer(listed(PATH, [1, 1]))) == [0, 0]
+            assert (await lane.answer(listed(PATH, [-1, 1]))).body == first.body
+
+
+@in_event_loop
+async def test_answers_of_other_shapes_are_told_as_such() -> None:
+    def as_many(a: Array) -> Array:
+        return np.ones((int(a[0, 0]), 1), np.float32)
+
+    takes = FunctionServable(as_many, A, output=ANY, batch=BatchAxis.NONE)
+    async with host_of(models={"vk": takes}) as host:
+        lane = FakeLane(host)
+        for count in (1, 1, 1, 3, 1, 2):
+            answer = await lane.answer(binary(PATH, document("a"), tensors(count, 0)))
+            assert values_of(answer) == [1] * count
+
+
+@in_event_loop
+async def test_observers_and_statistics_are_told_of_each_request() -> None:
+    class Watching(Observer):
+        def __init__(self) -> None:
+            self.told: list[tuple[Any, ...]] = []
+
+        def answered(self, event: Answered) -> None:
+            self.told.append((event.codec, event.model, event.version, event.rows, event.status))
+
+    class Plugin:
+        @hookimpl
+        def tfaas_register_observers(self) -> Iterable[Observer]:
+            return [watching]
+
+    watching = Watching()
+    async with host_of([Plugin()], {"vk": doubled()}) as host:
+        lane = FakeLane(host)
+        for n in range(4):
+            await lane.answer(listed(PATH, [n, n]))
+        stats = await lane.answer(FakeRequest.of("GET", "/v2/models/vk/stats"))
+    assert set(watching.told[:4]) == {("oip", "vk", 1, 1, 200)}
+    (found,) = json.loads(stats.body)["model_stats"]
+    assert (found["inference_count"], found["execution_count"]) == (4, 4)
 
 
 @pytest.mark.parametrize(
@@ -159,14 +253,27 @@ def test_its_arrays_are_those_of_a_closer_look(datatype: str) -> None:
     ],
 )
 def test_what_needs_a_look_each_time_is_not_kept(asked: dict[str, Any], tail: bytes) -> None:
-    assert kept(asked, tail) is None
+    requests, text = PreparedBinary(), json.dumps(asked).encode()
+    requests.keep(PATH, text, Target("vk"), infer_body(asked, memoryview(tail)))
+    assert requests.of(PATH, text) is None
 
 
 def test_so_many_are_kept_and_no_more() -> None:
-    requests = PreparedRequests()
+    requests = PreparedBinary()
     body = infer_body(document("a"), memoryview(bytes(8)))
     texts = [str(number).encode() for number in range(5000)]
     for text in texts:
-        requests.keep(PATH, text, body)
+        requests.keep(PATH, text, Target("vk"), body)
         assert requests.of(PATH, text) is not None
     assert sum(requests.of(PATH, text) is not None for text in texts) <= 1024
+
+
+def test_a_plan_is_for_one_version_and_another_has_its_own() -> None:
+    first, second = model_version((A,), (B,)), model_version((A,), (B,))
+    array = np.zeros((1, 2), np.float32)
+    prepared = Prepared[str](Target("vk"), raw_inputs(8, {"a": 0}))
+    for version, other in ((first, second), (second, first)):
+        asked = InferenceRequest(version, Bound({"a": array}, 1, single=False))
+        prepared.learn(asked, (), asked.result([array]), "answer", lambda: None)
+        assert prepared.plan(version) is not None
+        assert prepared.plan(other) is None

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain, repeat
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,14 +19,16 @@ from tfaas_core.values.pieces import in_turn, joined_bytes
 from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.json_arrays import parts
 from tfaas_plugins.protocols.oip.answer_form import AnswerForm, OutputForm
-from tfaas_plugins.protocols.oip.datatypes import to_raw
+from tfaas_plugins.protocols.oip.datatypes import is_plain, to_raw
 from tfaas_plugins.protocols.oip.requests import WantedOutput
 from tfaas_plugins.protocols.small_arrays import small_written
+from tfaas_plugins.protocols.template import Template, blanks_of
 
 JSON_LENGTH = "Inference-Header-Content-Length"
 """The header that says how many bytes of a body are JSON."""
 
 _BINARY = "application/octet-stream"
+_DATA = b'"data":'
 
 
 def infer_answer(
@@ -48,7 +53,7 @@ def infer_answer(
             raws.append(raw := to_raw(array, datatype))
             texts += comma, begin, b'"parameters":{"binary_data_size":%d}}' % len(raw)
         else:
-            texts += comma, begin, b'"data":', *_data(each, array), b"}"
+            texts += comma, begin, _DATA, *_data(each, array), b"}"
         comma = b","
     texts.append(b"]}")
     text = b"".join(texts)
@@ -56,6 +61,33 @@ def infer_answer(
     if len(body) == len(text):
         return Response(text)
     return Response(body, media_type=_BINARY, headers={JSON_LENGTH: str(len(text))})
+
+
+def infer_template(
+    result: InferenceResult, wanted: Sequence[WantedOutput], answer: Response
+) -> Template[Response] | None:
+    """What ``answer`` has in common with others of such outputs; None: nothing that is sure."""
+    if any(each.classes for each in wanted) or not wanted:
+        return None
+    form = noted(result.version, AnswerForm)
+    datatypes = [form.outputs[each.name].datatype for each in wanted]
+    if all(each.binary for each in wanted) and all(map(is_plain, datatypes)):
+        text = answer.body[: int(answer.headers.get(JSON_LENGTH, 0))]
+        make = partial(Response, media_type=_BINARY, headers=MappingProxyType(answer.headers))
+        before = chain((text,), repeat(b"", len(wanted) - 1))
+        return Template(blanks_of(result, before), b"", np.ndarray.tobytes, make)
+    if any(each.binary for each in wanted):
+        return None
+    texts, begin = [], form.begin(None)
+    for each in wanted:
+        shape = result.outputs[each.name].shape
+        texts.append(begin + form.outputs[each.name].begin(shape, are_classes=False) + _DATA)
+        begin = b"},"
+    return Template(blanks_of(result, texts), b"}]}", _small_written, Response)
+
+
+def _small_written(array: Array) -> bytes | None:
+    return small_written(array.reshape(-1))
 
 
 def outputs_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -15,13 +16,15 @@ from tfaas_plugins.protocols.answers import answered, refused
 from tfaas_plugins.protocols.bodies import MOST_UNPACKED_BYTES, compressed, unpacked
 from tfaas_plugins.protocols.handlers import Handlers, is_large
 from tfaas_plugins.protocols.oip.accept import best_encoding
-from tfaas_plugins.protocols.oip.answers import JSON_LENGTH, infer_answer
+from tfaas_plugins.protocols.oip.answers import JSON_LENGTH, infer_answer, infer_template
 from tfaas_plugins.protocols.oip.facts import Facts
-from tfaas_plugins.protocols.oip.inference import Inference
+from tfaas_plugins.protocols.oip.inference import Inference, Writer
 from tfaas_plugins.protocols.oip.metadata import log_settings
 from tfaas_plugins.protocols.oip.models import OipModels
 from tfaas_plugins.protocols.oip.paths import Asked, read_path
-from tfaas_plugins.protocols.oip.reader import InferHead, RequestReader
+from tfaas_plugins.protocols.oip.reader import InferHead, RequestReader, kept_bytes
+
+_WRITER = Writer(infer_answer, infer_template)
 
 
 class InferenceApi(Handlers[OipModels]):
@@ -41,7 +44,8 @@ class InferenceApi(Handlers[OipModels]):
         target = self._asked(head).target
         assert target is not None  # all else that is posted has routes of its own
         encoding = best_encoding(head.headers.get("accept-encoding", ""))
-        return InferHead(head.raw_path, target, head.headers.get(JSON_LENGTH.lower()), encoding)
+        length = head.headers.get(JSON_LENGTH.lower())
+        return InferHead(head.raw_path, target, length, encoding, kept_bytes(length))
 
     # What there is.
 
@@ -93,13 +97,23 @@ class InferenceApi(Handlers[OipModels]):
         try:
             head = noted(request.head, self._read_head)
             visit = self._inference.begin(request)
-            if not is_large(request):
+            body = request.body
+            prepared = None
+            if not request.head.content_encoding:
+                prepared = self._reader.prepared(head, body)
+            if prepared is not None:
                 response = await self._inference.answer(
                     request,
                     visit,
-                    *self._reader.read(head, request.body),
-                    infer_answer,
-                    is_large=False,
+                    prepared.target,
+                    partial(self._reader.read_late, head, body),
+                    _WRITER,
+                    is_large=is_large(request),
+                    prepared=prepared,
+                )
+            elif not is_large(request):
+                response = await self._inference.answer(
+                    request, visit, *self._reader.read(head, body), _WRITER, is_large=False
                 )
             else:
                 response = await self._of_large(request, head, visit)
@@ -113,7 +127,7 @@ class InferenceApi(Handlers[OipModels]):
         async with unpacked(self.host, request, most_bytes) as content:
             target, read = await self._models.in_thread(self._reader.read, head, content)
             return await self._inference.answer(
-                request, visit, target, read, infer_answer, is_large=True
+                request, visit, target, read, _WRITER, is_large=True
             )
 
     async def _encoded(self, response: Response, encoding: str) -> Response:

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from tfaas_core.errors import BadBody, Forbidden, TfaasError, TooLarge
 from tfaas_core.host import Host
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.predictor import LARGE_BODY_BYTES
 from tfaas_core.predict.target import Target
 from tfaas_core.route import admit
 from tfaas_core.service import Call, Method, Service
+from tfaas_core.tensors import Array
+from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.oip.control import check_parameters
-from tfaas_plugins.protocols.oip.inference import Write, held
+from tfaas_plugins.protocols.oip.inference import Writer, held
 from tfaas_plugins.protocols.oip.messages import (
     answer_in_stream,
     answer_message,
     infer_id,
     infer_message,
+    message_template,
     parsed,
+    tensor_at_end,
 )
 from tfaas_plugins.protocols.oip.metadata import log_settings
 from tfaas_plugins.protocols.oip.parts import Parts
+from tfaas_plugins.protocols.oip.requests import InferBody
+from tfaas_plugins.protocols.prepared import PreparedMessages
 from tfaas_plugins.protocols.private_pool import files_of, message_class
 
 NAME = "inference.GRPCInferenceService"
@@ -30,6 +38,10 @@ _ENDS_STREAMS = "triton_grpc_error"
 _DIGITS = 19
 _MOST_BYTES = 1 << 16
 """Of a message that holds no tensors."""
+
+
+_ANSWER = Writer(answer_message, message_template)
+_IN_STREAM = Writer(answer_in_stream, lambda *_: None)
 
 
 class UnknownRepository(TfaasError):
@@ -48,6 +60,7 @@ class InferenceCalls:
         self._facts = parts.facts
         self._inference = parts.inference
         self._repository = parts.repository
+        self._prepared = PreparedMessages()
 
     def service(self) -> Service:
         """All that is served; what is not there is UNIMPLEMENTED."""
@@ -110,12 +123,25 @@ class InferenceCalls:
     # Inference.
 
     async def _model_infer(self, call: Call) -> bytes:
-        return await self._inferred(call, answer_message)
+        body = call.body
+        prepared = self._prepared.of(body)
+        if prepared is None:
+            return await self._inferred(call, _ANSWER, self._keep)
+        visit, is_large = self._inference.begin(call), len(body) > LARGE_BODY_BYTES
+        read = partial(self._read_late, body)
+        return await self._inference.answer(
+            call, visit, prepared.target, read, _ANSWER, is_large, call.left_s, prepared
+        )
 
     async def _streamed(self, call: Call) -> bytes:
-        return await self._inferred(call, answer_in_stream)
+        return await self._inferred(call, _IN_STREAM)
 
-    async def _inferred(self, call: Call, write: Write[bytes]) -> bytes:
+    async def _inferred(
+        self,
+        call: Call,
+        writer: Writer[bytes],
+        keep: Callable[[bytes, Target, InferBody], None] | None = None,
+    ) -> bytes:
         visit, limits = self._inference.begin(call), self._host.config.limits
         is_large = len(call.body) > LARGE_BODY_BYTES
         if is_large:
@@ -123,9 +149,22 @@ class InferenceCalls:
         else:
             found = infer_message(call.body, limits)
         target = _target(found.model, found.version, found.body.signature)
+        if keep is not None:
+            keep(call.body, target, found.body)
         return await self._inference.answer(
-            call, visit, target, held(found.body), write, is_large, call.left_s
+            call, visit, target, held(found.body), writer, is_large, call.left_s
         )
+
+    def _read_late(
+        self, message: bytes, version: ModelVersion, allowance: Allowance
+    ) -> tuple[InferBody, dict[str, Array]]:
+        """What a message asks that is prepared, and so names what it always does."""
+        return held(infer_message(message, self._host.config.limits).body)(version, allowance)
+
+    def _keep(self, message: bytes, target: Target, body: InferBody) -> None:
+        """Takes note of a request, if it is one that comes again."""
+        if (name := tensor_at_end(message, body)) is not None:
+            self._prepared.keep(message, len(body.tails[0]), target, name)
 
     # The repository.
 

@@ -6,25 +6,31 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from tfaas_core.errors import BadBody
+from tfaas_core.notes import noted
 from tfaas_core.predict.inference import InferenceResult
 from tfaas_core.settings.tables import Limits
 from tfaas_core.values.pieces import joined_bytes
 from tfaas_plugins.codecs.values.bounds import Allowance
+from tfaas_plugins.protocols.oip.answer_form import AnswerForm
 from tfaas_plugins.protocols.oip.answers import outputs_of
 from tfaas_plugins.protocols.oip.contents import INPUT, MOST_FIELDS, check_sizes, without_strings
-from tfaas_plugins.protocols.oip.datatypes import to_raw
+from tfaas_plugins.protocols.oip.datatypes import is_plain, to_raw
 from tfaas_plugins.protocols.oip.requests import (
     InferBody,
     WantedOutput,
     check_count,
     check_keys,
     check_no_shared_memory,
+    input_name,
 )
+from tfaas_plugins.protocols.prepared import MOST_TEXT_BYTES
 from tfaas_plugins.protocols.private_pool import message_class
-from tfaas_plugins.wire import Piece, field, fields, message_of, varint
+from tfaas_plugins.protocols.template import Template, blanks_of
+from tfaas_plugins.wire import Broken, Piece, field, fields, last_field, message_of, varint
 
 InferRequest = message_class("inference.ModelInferRequest")
 InferResponse = message_class("inference.ModelInferResponse")
@@ -102,6 +108,21 @@ def _parted(body: bytes) -> tuple[bytes, list[memoryview]]:
     check_count(inputs)
     kept.append(view[begin:])
     return joined_bytes(kept), raw
+
+
+def tensor_at_end(message: bytes, body: InferBody) -> str | None:
+    """The name of the one input, if its bytes are those of numbers, and end the message."""
+    tails = body.tails
+    if body.id is not None or len(body.inputs) != 1 or len(tails) != 1:
+        return None
+    if len(message) - len(tails[0]) > MOST_TEXT_BYTES or not is_plain(body.inputs[0]["datatype"]):
+        return None
+    try:
+        tag, start, _ = last_field(message)
+    except Broken:  # to protocol buffers' own library it is not
+        return None
+    is_last = tag == _RAW_INPUT and len(message) - start == len(tails[0])
+    return input_name(body.inputs[0]) if is_last else None
 
 
 def infer_id(body: bytes) -> str:
@@ -203,6 +224,20 @@ def answer_message(
 ) -> bytes:
     """The outputs, all raw: Triton's clients read nothing else. Raises TooLarge."""
     return message_of(_pieces(result, wanted, InferResponse(id=request_id or ""), allowance))
+
+
+def message_template(
+    result: InferenceResult, wanted: Sequence[WantedOutput], answer: bytes
+) -> Template[bytes] | None:
+    """What ``answer`` has in common with others of such outputs; None: nothing that is sure."""
+    forms = noted(result.version, AnswerForm).outputs
+    if any(each.classes or not is_plain(forms[each.name].datatype) for each in wanted):
+        return None
+    written = [field(_RAW_OUTPUT, [array.tobytes()]) for array in result.outputs.values()]
+    raw_bytes = sum(len(piece) for pieces in written for piece in pieces)
+    befores = [bytes(pieces[0]) for pieces in written]
+    befores[:1] = [answer[: len(answer) - raw_bytes] + before for before in befores[:1]]
+    return Template(blanks_of(result, befores), b"", np.ndarray.tobytes, bytes)
 
 
 def answer_in_stream(

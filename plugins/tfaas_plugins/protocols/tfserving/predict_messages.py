@@ -14,10 +14,24 @@ from tfaas_core.tensors import Array
 from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.bfloat16 import to_bits
 from tfaas_plugins.protocols.packed import packed
+from tfaas_plugins.protocols.prepared import MOST_TEXT_BYTES
+from tfaas_plugins.protocols.template import Template, blanks_of
 from tfaas_plugins.protocols.tfserving.dtypes import Dtype, dtype_of
-from tfaas_plugins.protocols.tfserving.sent import MOST_HEAD_BYTES, SentTensor
+from tfaas_plugins.protocols.tfserving.sent import CONTENT, MOST_HEAD_BYTES, SentTensor
 from tfaas_plugins.protocols.tfserving.specs import read_spec, spec_of
-from tfaas_plugins.wire import LENGTH, VARINT, Piece, field, fields, message_of, tag_of, varint
+from tfaas_plugins.wire import (
+    FIXED32,
+    FIXED64,
+    LENGTH,
+    VARINT,
+    Piece,
+    field,
+    fields,
+    last_field,
+    message_of,
+    tag_of,
+    varint,
+)
 
 _SPEC, _INPUTS, _FILTER = (tag_of(number, LENGTH) for number in (1, 2, 3))
 _MOST_INPUTS = 4096
@@ -78,6 +92,22 @@ def _name(body: bytes, start: int, stop: int) -> str:
         raise BadBody("the name of an input or output is no UTF-8") from None
 
 
+def tensor_at_end(body: bytes, message: PredictMessage) -> tuple[str, int] | None:
+    """The one input, and how many bytes it has, if they are as in memory, and end the body."""
+    if len(message.inputs) != 1:
+        return None
+    ((name, tensor),) = message.inputs.items()
+    size = tensor.plain_bytes
+    if not size or len(body) - size > MOST_TEXT_BYTES:
+        return None
+    start, end = 0, len(body)
+    for expected in (_INPUTS, _VALUE, CONTENT):
+        tag, start, end = last_field(body, start, end)
+        if tag != expected or end != len(body):
+            return None
+    return (name, size) if end - start == size else None
+
+
 # Answers.
 
 
@@ -89,10 +119,30 @@ def predict_answer(result: InferenceResult, signature: str) -> bytes:
     specs = {spec.name: spec for spec in result.version.signature.outputs}
     pieces: list[Piece] = []
     for name, array in result.outputs.items():
-        tensor = tensor_pieces(array, dtype_of(specs[name]))
-        pieces += field(1, [*field(1, [name.encode()]), *field(2, tensor)])
-    spec = spec_of(result.version, signature).SerializeToString()
-    return message_of([*pieces, *field(2, [spec])])
+        pieces += _output(name, array, dtype_of(specs[name]))
+    return message_of([*pieces, *_answered_by(result, signature)])
+
+
+def predict_template(result: InferenceResult, signature: str) -> Template[bytes] | None:
+    """What answers of such outputs have in common; None: their sizes depend on their values."""
+    specs = {spec.name: spec for spec in result.version.signature.outputs}
+    befores = []
+    for name, array in result.outputs.items():
+        dtype = dtype_of(specs[name])
+        if not array.size or dtype.field.kind not in (FIXED32, FIXED64):
+            return None
+        befores.append(b"".join(_output(name, array, dtype)[:-1]))
+    behind = b"".join(_answered_by(result, signature))
+    return Template(blanks_of(result, befores), behind, np.ndarray.tobytes, bytes)
+
+
+def _output(name: str, array: Array, dtype: Dtype) -> list[Piece]:
+    tensor = tensor_pieces(array, dtype)
+    return field(1, [*field(1, [name.encode()]), *field(2, tensor)])
+
+
+def _answered_by(result: InferenceResult, signature: str) -> list[Piece]:
+    return field(2, [spec_of(result.version, signature).SerializeToString()])
 
 
 def tensor_pieces(array: Array, dtype: Dtype) -> list[Piece]:

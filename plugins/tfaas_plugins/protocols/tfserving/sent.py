@@ -29,13 +29,15 @@ from tfaas_plugins.wire import FIXED32, FIXED64, LENGTH, VARINT, Piece, fields, 
 MOST_HEAD_BYTES = 1 << 16
 """Of what says which model, or of a name or a shape: no honest one has so many."""
 
+CONTENT = tag_of(4, LENGTH)
+"""The tag of ``tensor_content``."""
+
 _SMALL_BYTES = 64
 _BITS = 1 << 16
 _MORE = 0x80
 _SIZES = {FIXED32: 4, FIXED64: 8}
 _DTYPE = tag_of(1, VARINT)
 _SHAPE = tag_of(2, LENGTH)
-_CONTENT = tag_of(4, LENGTH)
 _STRING = tag_of(8, LENGTH)
 _NUMBERS = {
     tag_of(field.number, kind): field
@@ -76,7 +78,7 @@ class SentTensor:
             allowance.take(1, "its fields")
             if tag == _STRING:
                 self._strings.append(bytes_of(view[start:stop]))
-            elif tag == _CONTENT:
+            elif tag == CONTENT:
                 self._content = view[start:stop]
             elif tag == _DTYPE:
                 self._dtype = varint_at(body, start)[0]
@@ -109,6 +111,13 @@ class SentTensor:
         if not claim.dtype.is_string or not sent:
             return size
         return size + max(0, claim.elements - len(sent)) * len(sent[-1])
+
+    @property
+    def plain_bytes(self) -> int:
+        """Of its values, if ``tensor_content`` has them as an array has; 0: it has not."""
+        dtype = self.claim.dtype
+        is_plain = not dtype.is_string and dtype.item == dtype.array and dtype.array != np.bool_
+        return len(self._content) if is_plain else 0
 
     def _read_claim(self) -> Claim:
         number = self._dtype - FIRST_REFERENCE if self._dtype > FIRST_REFERENCE else self._dtype
