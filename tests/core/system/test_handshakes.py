@@ -74,6 +74,8 @@ def test_what_is_no_handshake_is_told(
     authority: Authority, caplog: pytest.LogCaptureFixture, sent: bytes, sentence: str
 ) -> None:
     with caplog.at_level(logging.INFO, "tfaas.http"):
-        HandshakeWatch("HTTP", "tfaas.http").failed(failed(sent, context_of(authority)), "192.0.2.7")
+        HandshakeWatch("HTTP", "tfaas.http").failed(
+            failed(sent, context_of(authority)), "192.0.2.7"
+        )
     (message,) = caplog.messages
     assert message.startswith(f"192.0.2.7 is cut off before HTTP: {sentence}")
