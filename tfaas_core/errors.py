@@ -52,6 +52,9 @@ class TfaasError(Exception):
     details: dict[str, Any]
     is_logged: bool = False
     """Whether a log has it already, of those of status 500."""
+    for_clients: str = ""
+    """What clients are told instead of the message, if that says what only the operator may know:
+    where the database is, for one."""
 
     def __new__(cls, *arguments: Any, **_details: Any) -> Self:
         # A plugin's class may have an ``__init__`` of its own, which does not call this one's.
@@ -72,9 +75,15 @@ class TfaasError(Exception):
         if not isinstance(cls.code, str) or re.fullmatch("[a-z][a-z0-9_]*", cls.code) is None:
             raise TypeError(f"{cls.__name__}.code is {cls.code!r}, not a name of a-z, 0-9 and _")
 
+    @property
+    def sentence(self) -> str:
+        """What a client is told."""
+        return self.for_clients or self.message
+
     def document(self) -> dict[str, Any]:
         """The JSON object that a client gets."""
-        return {"error": self.message, "status": self.status, "code": self.code, **self.details}
+        said = {"error": self.sentence, "status": self.status, "code": self.code}
+        return {**said, **self.details}
 
     def headers(self) -> dict[str, str]:
         """The headers that the answer has on its account."""
@@ -261,6 +270,10 @@ class StorageUnavailable(Unavailable):
 
     code = "storage_unavailable"
 
+    def __init__(self, message: str, for_clients: str = "", **details: Any) -> None:
+        super().__init__(message, **details)
+        self.for_clients = for_clients
+
 
 class DamagedFile(StorageUnavailable):
     """A stored file does not have the checksum that it was stored with; nothing is loaded of it."""
@@ -280,6 +293,10 @@ class StorageFull(TfaasError):
 
     status = 507
     code = "storage_full"
+
+    def __init__(self, message: str, for_clients: str = "", **details: Any) -> None:
+        super().__init__(message, **details)
+        self.for_clients = for_clients
 
 
 class StartupError(TfaasError):

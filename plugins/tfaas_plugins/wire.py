@@ -25,6 +25,9 @@ _MOST_BYTES_OF_VARINT = 10
 _MOST_BYTES_OF_TAG = 5
 _LOWEST_TAG, _HIGHEST_TAG = 8, (1 << 32) - 1
 _DEEPEST = 100
+_MOST_IN_GROUPS = 10_000
+"""Tags of all groups of a message, the first and the last one of each included."""
+
 _MORE = 0x80
 _ONE_BYTE = [bytes([value]) for value in range(_MORE)]
 _MOST_BYTES = (1 << 31) - 1024
@@ -43,9 +46,11 @@ def fields(body: bytes, at: int = 0, end: int | None = None) -> Iterator[tuple[i
     """Each field of the message from ``at`` to ``end``: its tag, and where its content is.
 
     The content of a number is its bytes, and groups, which nobody writes any more, are passed over.
-    Raises Broken where the message is broken; until then, there were the fields before.
+    Raises Broken where the message is broken, and BadBody where groups hold too much; until then,
+    there were the fields before.
     """
     end = len(body) if end is None else end
+    left = _MOST_IN_GROUPS
     try:
         while at < end:
             tag = body[at]
@@ -62,7 +67,7 @@ def fields(body: bytes, at: int = 0, end: int | None = None) -> Iterator[tuple[i
                     size, start = varint_at(body, start - 1)
                 at = start + size
             elif kind == _GROUP:
-                at = _after_group(body, start, tag >> 3)
+                at, left = _after_group(body, start, tag >> 3, left)
                 continue
             else:
                 at = _after_number(body, start, kind)
@@ -132,10 +137,17 @@ def _after_number(body: bytes, at: int, kind: int) -> int:
     raise _broken(at - 1, "is no tag")
 
 
-def _after_group(body: bytes, at: int, number: int) -> int:
-    """Where the group ends that begins before ``at``."""
+def _after_group(body: bytes, at: int, number: int, left: int) -> tuple[int, int]:
+    """Where the group ends that begins before ``at``, and what it leaves of ``left`` tags."""
     inside = [number]
+    left -= 1
     while inside:
+        left -= 1
+        if left < 0:
+            raise BadBody(
+                f"the message has groups of more than {_MOST_IN_GROUPS} tags; leave them out, "
+                "since nothing here reads groups"
+            )
         tag, start = _tag(body, at)
         kind = tag & 7
         if kind == _GROUP:
@@ -152,7 +164,7 @@ def _after_group(body: bytes, at: int, number: int) -> int:
             at = _after_number(body, start, kind)
         if len(inside) > _DEEPEST:
             raise Broken(f"the message is broken: groups are nested more than {_DEEPEST} deep")
-    return at
+    return at, left
 
 
 def _broken(at: int, how: str) -> Broken:

@@ -41,6 +41,14 @@ def test_groups_are_passed_over() -> None:
     assert found(body) == [(2, VARINT, b"\x05")]
 
 
+def test_groups_hold_so_many_tags_and_no_more() -> None:
+    full = (b"\x0b" + b"\x10\x05" * 98 + b"\x0c") * 100
+    assert found(full + b"\x10\x05") == [(2, VARINT, b"\x05")]
+    for more in (full + b"\x0b\x0c", b"\x0b\x0c" * 5001, b"\x0b" + b"\x10\x05" * 9999 + b"\x0c"):
+        with pytest.raises(BadBody, match=r"groups of more than 10000 tags; leave them out"):
+            list(fields(more))
+
+
 def test_a_part_of_the_body_is_a_message() -> None:
     assert list(fields(b"\xff\x08\x01\xff", 1, 3)) == [(8, 2, 3)]
 

@@ -57,6 +57,7 @@ def test_clients_show_certificates_whose_subjects_are_who_they_are(tmp_path: Pat
     )
     alice = authority.signed("alice", "/O=Lab, Inc/CN=alice")
     carol = authority.signed("carol", "/CN=carol")
+    other = Authority(tmp_path, "other").signed("mallory", "/O=Lab, Inc/CN=alice")
     live = method("ServerMetadata")
     with fake_server(tmp_path / "server", PORT, *settings) as server:
         with grpc.secure_channel(address(server), credentials(authority, alice)) as channel:
@@ -65,6 +66,20 @@ def test_clients_show_certificates_whose_subjects_are_who_they_are(tmp_path: Pat
             assert refused(channel, live).code() is grpc.StatusCode.UNAUTHENTICATED
         with grpc.secure_channel(address(server), credentials(authority)) as channel:
             assert refused(channel, live).code() is grpc.StatusCode.UNAVAILABLE
+        refused_and_told(server, authority, None, "it shows no certificate")
+        refused_and_told(server, authority, other, "its certificate is refused: unable to get")
+
+
+def refused_and_told(
+    server: RunningServer, authority: Authority, cert: Path | None, why: str
+) -> None:
+    """Calls until the log says why, which it does once a second at most."""
+
+    def is_told() -> bool:
+        assert not answers_over_tls(server, authority, cert)
+        return f"127.0.0.1 is cut off before gRPC: {why}" in server.log.read_text()
+
+    until(is_told)
 
 
 def test_whether_clients_need_certificates_changes_at_a_sighup(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from tfaas_core.http.errors import install_error_handler
 from tfaas_core.http.express import ExpressLane
 from tfaas_core.http.foreign import ForeignWatch
 from tfaas_core.http.grammar import MAX_HEAD_BYTES
+from tfaas_core.http.long_answers import head_of, is_long, send_long
 from tfaas_core.http.pace import LeastPace
 from tfaas_core.http.request import client_of, split_target
 from tfaas_core.http.router import Found, Router
@@ -125,6 +126,10 @@ class SanicLane:
         except Exception as error:  # of ours, which the passage does not check
             response = found.passage.failed(asked, error)
             answer = _sanics(response)
+        if is_long(response) and request.method != "HEAD":
+            long = SanicWire(request, _sanics(head_of(response)))
+            await send_long(long, response.body, self._in_flight)
+            return None
         pieces = response.stream
         if pieces is None:
             return answer

@@ -14,6 +14,7 @@ from tfaas_core.http.errors import out_of_time
 from tfaas_core.http.express import ExpressLane, PlainRequest
 from tfaas_core.http.express_answers import answer_bytes
 from tfaas_core.http.express_wire import ExpressWire
+from tfaas_core.http.long_answers import head_of, is_long, send_long
 from tfaas_core.http.request import client_of
 from tfaas_core.http.sanic_parts import SanicProtocol
 from tfaas_core.http.streaming import drop_pieces, send_pieces
@@ -196,11 +197,18 @@ class TfaasProtocol(SanicProtocol):
             unsent: Response | None = response
             if response.stream is not None:
                 unsent = await self._streamed(request, response, response.stream, keep_alive)
-            if unsent is not None:
+            if unsent is not None and is_long(unsent):
+                await self._sent_long(unsent, keep_alive)
+            elif unsent is not None:
                 transport.write(_bytes_of(unsent, request, keep_alive))
         finally:
             in_flight.left += size
         self._express_is_done(transport, keep_alive)
+
+    async def _sent_long(self, response: Response, keep_alive: bool) -> None:
+        wire = self._wire = ExpressWire(self, head_of(response), keep_alive)
+        await send_long(wire, response.body, self._in_flight)
+        self._wire = None
 
     async def _streamed(
         self,

@@ -9,10 +9,10 @@ import time
 
 from tfaas_core.host import Host
 from tfaas_core.http.app import create_app
-from tfaas_core.http.handshakes import watch_handshakes
 from tfaas_core.http.protocol import TfaasProtocol
 from tfaas_core.http.sanic_parts import SanicServer
 from tfaas_core.routing.side import Side
+from tfaas_core.system.handshakes import watch_handshakes
 
 _LAST_CALL_S = 0.5
 """How long a connection without a request may, while draining, still begin one."""
@@ -37,7 +37,7 @@ class HttpServer:
     async def start(self) -> None:
         """Begins to accept connections."""
         if self._tls is not None:
-            watch_handshakes(self._tls, asyncio.get_running_loop())
+            watch_handshakes(self._tls, asyncio.get_running_loop(), "HTTP", _log.name)
         self._server = await SanicServer.start(self._app, self._listener, TfaasProtocol, self._tls)
 
     @property

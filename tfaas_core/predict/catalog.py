@@ -133,7 +133,8 @@ class Catalog:
 
     def _check_all_is_read(self) -> None:
         if (lost := self._lost) is not None:
-            raise StorageUnavailable(f"the models cannot be read at the moment: {lost.message}")
+            what = "the models cannot be read at the moment"
+            raise StorageUnavailable(f"{what}: {lost.message}", f"{what}: {lost.sentence}")
 
     def list(self) -> list[Model]:
         """All that is served, sorted by name; StorageUnavailable if nothing was read yet."""

@@ -1,4 +1,4 @@
-"""InFlight: how much of the bodies of requests is in memory at once."""
+"""InFlight: how much of the bodies of requests, and of long answers, is in memory at once."""
 
 from __future__ import annotations
 
@@ -35,6 +35,16 @@ class InFlight:
             yield
         finally:
             self.left += size
+
+    @contextmanager
+    def kept(self, size: int) -> Iterator[None]:
+        """The same of an answer, as far as there is room: once it is there, it is sent."""
+        taken = max(0, min(size, self.left))
+        self.left -= taken
+        try:
+            yield
+        finally:
+            self.left += taken
 
     def no_room(self) -> Unavailable:
         """What a client is told whose body does not fit beside those of others."""

@@ -15,6 +15,7 @@ from tfaas_core.errors import TfaasError
 from tfaas_core.host import Host
 from tfaas_core.routing.sealed_services import SealedMethod
 from tfaas_core.routing.seam import error_answer
+from tfaas_core.system.handshakes import watch_handshakes
 from tfaas_plugins.grpc_server.accepting import UNKNOWN, server_of
 from tfaas_plugins.grpc_server.answering import Answering, refuse_because
 from tfaas_plugins.grpc_server.answers import Answers
@@ -44,8 +45,8 @@ class GrpcServer:
 
     def __init__(self, host: Host, max_message_bytes: int) -> None:
         limits = host.config.limits
-        tls = None if host.tls is None else GrpcTls(host.tls)
-        self._gate = Gate(tls, limits.head_timeout_s)
+        self._tls = None if host.tls is None else GrpcTls(host.tls)
+        self._gate = Gate(self._tls, limits.head_timeout_s)
         self._answers = Answers(self._gate, host.in_flight, limits)
         self._arrivals = Arrivals(limits.max_connections, host.in_flight, self._gate)
         self._last_calls = LastCalls()
@@ -64,6 +65,8 @@ class GrpcServer:
         """Begins to accept connections, at the port that ``kept`` keeps."""
         self._server.add_insecure_port(self._gate.library_address)
         await self._server.start()
+        if self._tls is not None:
+            watch_handshakes(self._tls.context, asyncio.get_running_loop(), "gRPC", "tfaas.grpc")
         await self._gate.open(kept)
         for watch in (self._arrivals.watch, self._answers.watch):
             self._watching.append(asyncio.create_task(watch()))

@@ -11,6 +11,7 @@ import pytest
 
 from tests.core.http.served import Connection, RoutesHost, Served, serve_host
 from tfaas_core.errors import Unavailable
+from tfaas_core.http import long_answers
 from tfaas_core.observer import CUT, Answered, Observer
 from tfaas_core.route import Handler, Request, Response
 from tfaas_core.routing.observers import Observers
@@ -247,7 +248,11 @@ def test_observers_are_told_of_a_client_that_is_gone(express: bool) -> None:
     assert observer.answers == [(200, CUT, len(PIECE))]
 
 
-def test_observers_are_told_of_a_client_that_goes_before_the_first_piece(express: bool) -> None:
+def test_observers_are_told_of_a_client_that_goes_before_the_first_piece(
+    express: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A handler is called behind one that is written at once, and must not fit into any buffer.
+    monkeypatch.setattr(long_answers, "LONG_BYTES", 1 << 26)
     observer, came, closed = Told(), asyncio.Event(), asyncio.Event()
 
     class Pieces:

@@ -7,11 +7,11 @@ from google.protobuf.unknown_fields import UnknownFieldSet  # type: ignore[impor
 from tfaas_plugins.codecs.protobuf.codec import ProtobufCodec
 from tfaas_plugins.codecs.protobuf.tfaas_pb2 import DataFrame, Row
 from tfaas_plugins.codecs.protobuf.wire import rows_in
-from tfaas_plugins.wire import Broken
 
 from tests.fuzz.mutations import mutator
 from tests.plugins.codecs.outcomes import outcome_of
 from tests.plugins.codecs.protobuf.test_codec import TestContract
+from tfaas_core.errors import BadBody
 from tfaas_core.tensors import Bound
 from tfaas_core.testing.codec_case import assert_same_bound
 from tfaas_core.testing.fuzzing import CodecFuzz
@@ -46,7 +46,7 @@ def _check_rows(frame: DataFrame, body: bytes) -> None:
     """The way of large bodies finds the rows that Google's parser finds."""
     try:
         found = [Row.FromString(row) for row in rows_in(body)]
-    except (DecodeError, Broken):
+    except (DecodeError, BadBody):
         return
     if not len(UnknownFieldSet(frame)):
         assert found == list(frame.row)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import re
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -15,6 +18,10 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, PendingRollbackError
 from tfaas_core.errors import Busy, ConfigError, StorageFull, StorageUnavailable, TfaasError
 
 READ_ONLY = "it is read-only"
+
+_LOG_EVERY_S = 1.0
+
+_log = logging.getLogger("tfaas.storage")
 
 Connect: TypeAlias = Callable[[], AbstractContextManager[Connection]]
 """Gives a connection for a ``with`` block."""
@@ -36,6 +43,7 @@ class Database(ABC):
     def __init__(self, engine: Engine, shown: str) -> None:
         self.engine = engine
         self.shown = shown
+        self._logged_s = -math.inf
 
     @abstractmethod
     def exists(self) -> bool:
@@ -91,8 +99,22 @@ class Database(ABC):
 
     def unchangeable(self, obstacle: str) -> StorageUnavailable:
         """The error of who wants to change a model in spite of what ``obstacle`` said."""
-        what = f"no model can be changed in the database {self.shown}, since {obstacle}"
-        return StorageUnavailable(f"{what}; {self.remedy}")
+        why = f"since {obstacle}; {self.remedy}"
+        return StorageUnavailable(*self.sentences("no model can be changed in", f", {why}"))
+
+    def sentences(self, before: str, behind: str) -> tuple[str, str]:
+        """What is said of the database, to who runs the server and to clients.
+
+        Clients are not to know where it is.
+        """
+        return f"{before} the database {self.shown}{behind}", f"{before} the storage{behind}"
+
+    def log(self, message: str) -> None:
+        """Tells who runs the server what clients are not told, once a second at most."""
+        now_s = time.monotonic()
+        if now_s - self._logged_s >= _LOG_EVERY_S:
+            self._logged_s = now_s
+            _log.info("%s", message)
 
     def close(self) -> None:
         """Closes all connections."""
@@ -143,20 +165,21 @@ def database_errors(doing: str, database: Database) -> Iterator[None]:
     except DBAPIError as error:
         raise _meant(error, doing, database) from error
     except PendingRollbackError as error:
-        message = f"{doing} failed: the connection to the database {database.shown} was lost"
-        raise StorageUnavailable(message) from error
+        lost = database.sentences(f"{doing} failed: the connection to", " was lost")
+        raise StorageUnavailable(*lost) from error
 
 
 def _meant(error: DBAPIError, doing: str, database: Database) -> TfaasError:
     sqlstate = getattr(error.orig, "sqlstate", None)
     code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
     if sqlstate in _FULL or code == _SQLITE_FULL:
-        where = f"the disk of the database {database.shown}"
-        return StorageFull(f"{doing} failed: {where} is full; make room there")
+        full = database.sentences(f"{doing} failed: the disk of", " is full; make room there")
+        return StorageFull(*full)
     if sqlstate in _READ_ONLY or code == _SQLITE_READ_ONLY:
         return database.unchangeable(READ_ONLY)
-    why = f"the database {database.shown}: {reason(error)}"
-    return StorageUnavailable(f"{doing} failed: {why}")
+    message = f"{doing} failed: the database {database.shown}: {reason(error)}"
+    what = f"{doing} failed: the storage cannot be used at the moment; the server's log says why"
+    return StorageUnavailable(message, what)
 
 
 def broken(error: BaseException | None) -> str:

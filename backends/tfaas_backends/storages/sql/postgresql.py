@@ -176,7 +176,7 @@ class PostgreSql(Database):
                 left_s = end_s - time.monotonic()
                 if left_s <= 0:
                     break
-                _sleep_until_told(connection, min(left_s, _LOOK_S), self.shown)
+                _sleep_until_told(connection, min(left_s, _LOOK_S), self)
         except BaseException as error:
             self._stop_listening()
             if _is_standby(error):
@@ -221,14 +221,14 @@ def _is_standby(error: BaseException) -> bool:
     return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", "") == "25006"
 
 
-def _sleep_until_told(connection: Connection, timeout_s: float, shown: str) -> None:
+def _sleep_until_told(connection: Connection, timeout_s: float, database: Database) -> None:
     driver: Any = connection.connection.dbapi_connection
     try:
         for _ in driver.notifies(timeout=timeout_s, stop_after=1):
             pass
     except psycopg.Error as error:
-        what = f"waiting for changes failed: the connection to the database {shown} was lost"
-        raise StorageUnavailable(what) from error
+        lost = database.sentences("waiting for changes failed: the connection to", " was lost")
+        raise StorageUnavailable(*lost) from error
 
 
 def _lock(connection: Connection, key: int, name: str) -> None:

@@ -102,7 +102,8 @@ def reaching(database: Database) -> Iterator[None]:
     except StorageUnavailable as error:
         if why := broken(error.__cause__):
             raise database.unusable(why) from error
-        raise StorageUnavailable(f"{error.message} - at `$.storage.url`") from error
+        message = f"{error.message} - at `$.storage.url`"
+        raise StorageUnavailable(message, error.for_clients) from error
 
 
 def _tables(connection: Connection) -> set[str]:

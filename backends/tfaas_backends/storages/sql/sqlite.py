@@ -75,7 +75,7 @@ class Sqlite(Database):
             return self._obstacle()
         with self._usable():
             if lost := self._lost():
-                raise ConfigError(lost)
+                raise ConfigError(lost[0])
             check_can_be_made(self._file)
         return ""
 
@@ -83,7 +83,7 @@ class Sqlite(Database):
         with self._usable():
             self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             if lost := self._lost():
-                raise StorageUnavailable(lost)
+                raise StorageUnavailable(*lost)
             if not self._file.exists():
                 self._make()
 
@@ -98,15 +98,17 @@ class Sqlite(Database):
         os.close(os.open(self._file, os.O_CREAT | os.O_RDWR, 0o600))
         self._claims.mkdir(mode=0o700, exist_ok=True)
 
-    def _lost(self) -> str:
-        """What to do if the file was taken away; empty: it is there, or still to be made."""
+    def _lost(self) -> tuple[str, ...]:
+        """What to do if the file was taken away, as of ``sentences``; none: it is there, or still
+        to be made."""
         # In this order: another process may be making both, the file before its claims.
         if not self._claims.exists() or self._file.exists():
-            return ""
+            return ()
         # An empty one in its place would mean that all models are gone.
         return (
             f"the database {self.shown} is missing; bring it back, or remove the folder "
-            f"{self._claims.name} beside it to begin with an empty one - at `$.storage.url`"
+            f"{self._claims.name} beside it to begin with an empty one - at `$.storage.url`",
+            "the storage is missing; its operator has to bring it back",
         )
 
     def written(self) -> tuple[Path]:
@@ -147,8 +149,8 @@ class Sqlite(Database):
         with ExitStack() as turn:
             with suppress(OSError):  # SQLite itself says why nothing can be written
                 self._claims.mkdir(mode=0o700, exist_ok=True)
-                with _waited_for(self._claims / ".next", self.shown):
-                    turn.enter_context(_waited_for(self._claims / ".turn", self.shown))
+                with _waited_for(self._claims / ".next", self):
+                    turn.enter_context(_waited_for(self._claims / ".turn", self))
             yield
 
     def tell(self, connection: Connection, revision: int) -> None:
@@ -156,20 +158,15 @@ class Sqlite(Database):
 
 
 @contextmanager
-def _waited_for(file: Path, shown: str) -> Iterator[None]:
-    """Alone with the lock on a file, which the end of a process gives up, too.
-
-    ``shown`` is the URL of the database, for messages.
-    """
+def _waited_for(file: Path, database: Database) -> Iterator[None]:
+    """Alone with the lock on a file, which the end of a process gives up, too."""
     end_s = time.monotonic() + _BUSY_S
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         while not _try_lock(descriptor):
             if time.monotonic() > end_s:
-                raise StorageUnavailable(
-                    f"another process has been writing to the database {shown} for {_BUSY_S} s; "
-                    "try again"
-                )
+                who, ends = "another process has been writing to", f" for {_BUSY_S} s; try again"
+                raise StorageUnavailable(*database.sentences(who, ends))
             time.sleep(_TURN_POLL_S)
         yield
     finally:

@@ -89,13 +89,22 @@ class SqlStorage(Storage):
     @contextmanager
     def _reaching(self, doing: str) -> Iterator[None]:
         """Translates errors, and opens the database if it was away when ``open`` was called."""
-        if not self._is_open:
-            try:
-                self._open_database()
-            except ConfigError as error:
-                raise StorageUnavailable(error.message) from error
-        with database_errors(doing, self._database):
-            yield
+        try:
+            if not self._is_open:
+                self._open_late()
+            with database_errors(doing, self._database):
+                yield
+        except StorageUnavailable as error:
+            if error.for_clients:
+                self._database.log(error.message)
+            raise
+
+    def _open_late(self) -> None:
+        try:
+            self._open_database()
+        except ConfigError as error:
+            what = "the storage cannot be used; the server's log says why"
+            raise StorageUnavailable(error.message, what) from error
 
     @contextmanager
     def _connected(self, doing: str) -> Iterator[Connection]:

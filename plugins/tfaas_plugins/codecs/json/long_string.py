@@ -6,6 +6,8 @@ import re
 
 import orjson
 
+from tfaas_core.values.texts import joined_text
+
 _CHARACTERS = re.compile(
     # Two escapes that are one character stay together.
     rb'(?:[^"\\]++|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[0-9a-fA-F]{4}'
@@ -26,7 +28,7 @@ def read_string(body: bytes, at: int, part_bytes: int) -> tuple[str, int] | None
     while (end := _end_of_part(body, at, part_bytes)) > at:
         parts.append(orjson.loads(b'"%b"' % body[at:end]))
         at = end
-    return ("".join(parts), at + 1) if body[at : at + 1] == b'"' else None
+    return (joined_text(parts), at + 1) if body[at : at + 1] == b'"' else None
 
 
 def _end_of_part(body: bytes, at: int, part_bytes: int) -> int:

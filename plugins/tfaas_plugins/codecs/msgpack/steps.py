@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from tfaas_core.values.pieces import BYTES_AT_ONCE, pieces
+from tfaas_core.values.texts import joined_text
 from tfaas_plugins.codecs.msgpack.heads import list_head, map_head
 from tfaas_plugins.codecs.values.bounds import BYTES, LISTS, MAPS, SCALAR, length_at
 
@@ -243,7 +244,7 @@ def _map_size(body: bytes, at: int, kind: int) -> tuple[int, int] | None:
 def _text(content: memoryview) -> str:
     decoder = codecs.getincrementaldecoder("utf-8")()
     parts = [decoder.decode(bytes(part)) for part in pieces(content, BYTES_AT_ONCE)]
-    return "".join([*parts, decoder.decode(b"", final=True)])
+    return joined_text([*parts, decoder.decode(b"", final=True)])
 
 
 def _hashable(key: Any) -> Any:

@@ -94,7 +94,7 @@ class RepositoryApi:
         try:
             await self._host.engine.ready(model.live)
         except TfaasError as error:
-            raise DoesNotFit(f"failed to load {name!r}: {error.message}") from None
+            raise DoesNotFit(f"failed to load {name!r}: {error.sentence}") from None
         unloaded.remove(name)
 
     async def unload_model(self, name: str) -> None:

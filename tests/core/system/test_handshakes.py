@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from tests.certificates import Authority
-from tfaas_core.http.handshakes import HandshakeWatch
+from tfaas_core.system.handshakes import HandshakeWatch
 from tfaas_core.system.tls import TlsFiles
 
 
@@ -47,7 +47,7 @@ def test_certificates_are_told_once_a_second_and_others_once_a_minute(
     authority: Authority, caplog: pytest.LogCaptureFixture
 ) -> None:
     now_s = [0.0]
-    watch = HandshakeWatch(lambda: now_s[0])
+    watch = HandshakeWatch("HTTP", "tfaas.http", lambda: now_s[0])
     certificate = without_certificate(authority)
     plain = failed(b"GET / HTTP/1.1\r\n\r\n", context_of(authority))
     with caplog.at_level(logging.INFO, "tfaas.http"):
@@ -74,6 +74,8 @@ def test_what_is_no_handshake_is_told(
     authority: Authority, caplog: pytest.LogCaptureFixture, sent: bytes, sentence: str
 ) -> None:
     with caplog.at_level(logging.INFO, "tfaas.http"):
-        HandshakeWatch().failed(failed(sent, context_of(authority)), "192.0.2.7")
+        HandshakeWatch("HTTP", "tfaas.http").failed(
+            failed(sent, context_of(authority)), "192.0.2.7"
+        )
     (message,) = caplog.messages
     assert message.startswith(f"192.0.2.7 is cut off before HTTP: {sentence}")

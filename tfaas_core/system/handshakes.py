@@ -9,7 +9,7 @@ import ssl
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 CERTIFICATES_EVERY_S = 1.0
 OTHERS_EVERY_S = 60.0
@@ -19,20 +19,20 @@ _WRONG_CERTIFICATE = "CERTIFICATE_VERIFY_FAILED"
 _TOO_OLD = ("UNSUPPORTED_PROTOCOL", "VERSION_TOO_LOW")
 _SESSION_REFUSED = "CALLBACK_FAILED"
 
-_log = logging.getLogger("tfaas.http")
-
 
 class _RefusedError(Exception):
     """A handshake failed with ``why``. That is an OSError, which event loops keep to themselves."""
 
-    def __init__(self, why: ssl.SSLError) -> None:
+    def __init__(self, why: ssl.SSLError, watch: HandshakeWatch) -> None:
         super().__init__(str(why))
         self.why = why
+        self.watch = watch
 
 
 class _Told(ssl.SSLObject):
     """A connection whose failed handshake the event loop tells of, with the client's address."""
 
+    watch: ClassVar[HandshakeWatch]
     _failed: ssl.SSLError | None = None
 
     def do_handshake(self) -> None:
@@ -46,22 +46,29 @@ class _Told(ssl.SSLObject):
 
     def getpeercert(self, binary_form: bool = False) -> Any:
         if self._failed is not None:
-            raise _RefusedError(self._failed)
+            raise _RefusedError(self._failed, self.watch)
         return super().getpeercert(binary_form)
 
 
-def watch_handshakes(context: ssl.SSLContext, loop: asyncio.AbstractEventLoop) -> None:
-    """Has the log tell of handshakes that fail, with ``context``, on connections of ``loop``."""
-    if context.sslobject_class is _Told:
+def watch_handshakes(
+    context: ssl.SSLContext, loop: asyncio.AbstractEventLoop, protocol: str, logger: str
+) -> None:
+    """Has ``logger`` tell of handshakes that fail, with ``context``, on connections of ``loop``.
+
+    ``protocol``: what would come behind them.
+    """
+    kind = context.sslobject_class
+    if kind is not None and issubclass(kind, _Told):
         return  # for another port
-    context.sslobject_class = _Told
-    watch, before = HandshakeWatch(), loop.get_exception_handler()
+    watch = HandshakeWatch(protocol, logger)
+    context.sslobject_class = type(_Told.__name__, (_Told,), {"watch": watch})
+    before = loop.get_exception_handler()
 
     def handle(loop: asyncio.AbstractEventLoop, told: dict[str, Any]) -> None:
         refused = told.get("exception")
         if isinstance(refused, _RefusedError):
             address = told["transport"].get_extra_info("peername")
-            watch.failed(refused.why, address[0] if address else "a client")
+            refused.watch.failed(refused.why, address[0] if address else "a client")
         elif before is not None:
             before(loop, told)
         else:
@@ -74,7 +81,11 @@ class HandshakeWatch:
     """Logs why handshakes fail: once a second at most where it is for a client's certificate, and
     each other reason once a minute. ``clock`` counts seconds."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, protocol: str, logger: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._protocol = protocol
+        self._log = logging.getLogger(logger)
         self._clock = clock
         self._logged_s: dict[str, float] = {}
         self._untold: Counter[str] = Counter()
@@ -93,7 +104,8 @@ class HandshakeWatch:
         self._logged_s[kind] = now_s
         untold = self._untold.pop(kind, 0)
         more = f"; {untold} more were cut off since the last such line" if untold else ""
-        _log.info("%s is cut off before HTTP: %s%s", client, _why(error), more)
+        why = _why(error)
+        self._log.info("%s is cut off before %s: %s%s", client, self._protocol, why, more)
 
 
 def _why(error: ssl.SSLError) -> str:
