@@ -44,9 +44,10 @@ class ModelsApi:
         return json_response([version.document() for version in live if version.name in visible])
 
     async def show(self, request: Request) -> Response:
-        """``GET /models/NAME``: that of one of them."""
+        """``GET /models/NAME``: that of one of them, and what runs it if there is a choice."""
         version = self._host.catalog.get(request.path_fields["name"])
-        return json_response(version.document())
+        runs = await self._host.engine.acceleration(version)
+        return json_response(version.document() | ({"engine": runs} if runs else {}))
 
     async def download(self, request: Request) -> Response:
         """``GET /models/NAME/download``: a bundle that can be uploaded again."""

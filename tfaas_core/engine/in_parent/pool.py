@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from tfaas_core.engine.base import ServableStatus, Supervisor
+from tfaas_core.engine.in_parent.accelerations import Accelerations
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.in_parent.seats import Seats
 from tfaas_core.engine.in_parent.settings import PoolSettings
@@ -19,9 +20,11 @@ from tfaas_core.engine.in_parent.shortage import short_of
 from tfaas_core.engine.in_parent.starter import Starter
 from tfaas_core.engine.shared.messages import (
     Absent,
+    Accelerate,
     Acquire,
     AcquirePrepared,
     Adopt,
+    AskAcceleration,
     Connect,
     Connected,
     Count,
@@ -33,6 +36,7 @@ from tfaas_core.engine.shared.messages import (
     Prepare,
     Release,
     Retire,
+    Runs,
     ToPool,
 )
 from tfaas_core.engine.shared.suspect import process_died
@@ -40,6 +44,8 @@ from tfaas_core.errors import SEE_LOG, TfaasError
 from tfaas_core.system.link import Link
 from tfaas_core.system.memory import private_bytes
 from tfaas_core.system.tasks import Tasks
+
+NOT_LOADED = "it is not loaded; what runs it is found out when it is used"
 
 _log = logging.getLogger("tfaas.engine")
 
@@ -50,7 +56,13 @@ class Pool(Supervisor):
     All methods belong to the event loop's thread.
     """
 
-    def __init__(self, settings: PoolSettings, starter: Starter) -> None:
+    def __init__(
+        self,
+        settings: PoolSettings,
+        starter: Starter,
+        accelerations: Accelerations | None = None,
+    ) -> None:
+        self._accelerations = accelerations
         self._starter = starter
         self._suspects = settings.suspects
         self._workers: dict[int, Link[ToPool]] = {}
@@ -61,6 +73,8 @@ class Pool(Supervisor):
         self._seats.start()
 
     async def close(self) -> None:
+        if self._accelerations is not None:
+            await self._accelerations.close()
         await self._tasks.cancel()
         await self._seats.close()
         for link in self._workers.values():
@@ -99,7 +113,11 @@ class Pool(Supervisor):
                 seat = self._seats.get(message.ticket)
                 if seat is not None and seat.owner == worker:
                     self._seats.leave(seat)
+            case Accelerate() | AskAcceleration():
+                self._accelerate(worker, message)
             case Retire():
+                if self._accelerations is not None:
+                    self._accelerations.retire(message.key)
                 retired = self._seats.live(message.key)
                 if retired is not None:
                     # Other workers go on using it until they, too, say so.
@@ -176,6 +194,15 @@ class Pool(Supervisor):
         self._seats.adopt(message.ticket, message.key)
         # Where its process died meanwhile, the first request loads the version again.
         self._send(worker, Done(message.call))
+
+    def _accelerate(self, worker: int, message: Accelerate | AskAcceleration) -> None:
+        accelerations, seat = self._accelerations, self._seats.live(message.key)
+        if isinstance(message, Accelerate):
+            if accelerations is not None and seat is not None and seat.loaded.done():
+                accelerations.begin(seat, message)
+            return
+        runs = accelerations.runs(seat) if accelerations is not None and seat else None
+        self._send(worker, Runs(message.call, *(runs or ("", NOT_LOADED))))
 
     async def _count(self, worker: int, message: Count) -> None:
         found = [seat.status() for seat in self._seats]

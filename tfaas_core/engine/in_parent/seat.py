@@ -19,6 +19,10 @@ from tfaas_core.system.one_line import described
 from tfaas_core.system.stopped import Stopped
 
 
+def _future() -> asyncio.Future[str]:
+    return asyncio.get_running_loop().create_future()
+
+
 class Seat(msgspec.Struct):
     """One servable, from the moment that it is wanted. ``owner``: the worker that prepares it.
     ``plugin``: the module of the plugin that is to blame if its process ends, if there is one.
@@ -29,6 +33,7 @@ class Seat(msgspec.Struct):
     end, and ``given_up`` is set when that is gone. ``stuck_looks``, ``looks``, ``stopped``,
     ``turns`` and ``silent_looks``: see Watch.
     ``is_told``: whether observers know that it is loaded. ``why_leaving``: see ModelUnloaded.
+    ``switched``: why an accelerator does not run it, although it was told to; empty: it does.
     """
 
     ticket: int
@@ -54,6 +59,7 @@ class Seat(msgspec.Struct):
     pid: int | None = None
     is_told: bool = False
     why_leaving: str = ""
+    switched: asyncio.Future[str] = msgspec.field(default_factory=_future)
 
     def __str__(self) -> str:
         return str(self.candidate)

@@ -25,6 +25,7 @@ from tfaas_core.engine.shared.messages import (
     FromProcess,
     LoadDone,
     LoadFailed,
+    Switched,
     Unload,
     Unloaded,
 )
@@ -223,6 +224,10 @@ class Seats:
                 seat = self._seats.get(message.ticket)
                 if seat is not None:
                     self._forget(seat)
+            case Switched():
+                seat = self._seats.get(message.ticket)
+                if seat is not None and not seat.switched.done():
+                    seat.switched.set_result(message.refusal)
             case Broken():
                 seat = self._seats.get(message.ticket)
                 if seat is not None:

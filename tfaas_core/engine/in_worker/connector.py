@@ -7,7 +7,9 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 
-from tfaas_core.engine.base import WorkerContext
+import msgspec
+
+from tfaas_core.engine.base import Candidate, WorkerContext
 from tfaas_core.engine.in_worker.connection import ModelConnection
 from tfaas_core.engine.scheduling.busy_poll import BusyPoll, Solo
 from tfaas_core.engine.shared.messages import Connected
@@ -17,6 +19,27 @@ from tfaas_core.models.model import ModelVersion
 from tfaas_core.runtime import LoadOptions
 
 _log = logging.getLogger("tfaas.engine")
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What a connection was asked for: a stored version, by its key; an upload has none."""
+
+    version: ModelVersion
+    key: str = ""
+
+
+def candidate_of(version: ModelVersion) -> Candidate:
+    """A stored version to be loaded, nobody having looked for its path yet."""
+    # A run of any signature opens the connection for all.
+    return Candidate(
+        version.name,
+        version.key,
+        version.runtime,
+        "",
+        version.params,
+        version.chosen.signature.batch,
+        {other.signature.name: other.signature.batch for other in version.others},
+    )
 
 
 class Connector:

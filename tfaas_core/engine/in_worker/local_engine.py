@@ -18,8 +18,9 @@ from tfaas_core.engine.base import (
     Supervisor,
     WorkerContext,
 )
+from tfaas_core.engine.in_worker.accelerating import Accelerating
 from tfaas_core.engine.in_worker.connection import ModelConnection
-from tfaas_core.engine.in_worker.connector import Connector
+from tfaas_core.engine.in_worker.connector import Connector, Wanted, candidate_of
 from tfaas_core.engine.in_worker.lines import Lines
 from tfaas_core.engine.scheduling.rest import Rest
 from tfaas_core.engine.shared.messages import (
@@ -45,13 +46,6 @@ from tfaas_core.tensors import Array
 from tfaas_core.visit import Timing
 
 
-class _Wanted(msgspec.Struct, frozen=True):
-    """What a connection was asked for: a stored version, by its key; an upload has none."""
-
-    version: ModelVersion
-    key: str = ""
-
-
 class LocalEngine(Engine):
     """Asks the pool for connections, keeps one to each version in use, and runs over them."""
 
@@ -75,6 +69,7 @@ class LocalEngine(Engine):
         self._lines = Lines(context.config.engine.max_queue_rows)
         self._by_ticket: dict[int, ModelConnection] = {}
         self._connector = Connector(context)
+        self._accelerating = Accelerating(context, self._link)
         self._rest = Rest(self._is_model_overdue)
 
     async def start(self) -> None:
@@ -87,6 +82,7 @@ class LocalEngine(Engine):
 
     async def close(self) -> None:
         self._rest.stop()
+        await self._accelerating.close()
         for connection in list(self._by_ticket.values()):
             connection.close()
         self._pool_lost()
@@ -110,7 +106,7 @@ class LocalEngine(Engine):
     ) -> list[Array]:
         ask = partial(AcquirePrepared, ticket=ticket, model=version.name, runtime=version.runtime)
         try:
-            connection = await self._connection(_Wanted(version), ask)
+            connection = await self._connection(Wanted(version), ask)
             assert connection is not None
             try:
                 return await connection.submit(inputs, rows, whole, place=version.place)
@@ -125,6 +121,10 @@ class LocalEngine(Engine):
 
     async def adopt(self, ticket: int, version: ModelVersion) -> None:
         await self._link.ask(partial(Adopt, ticket=ticket, key=version.key))
+        self._accelerating.begin(version)
+
+    async def acceleration(self, version: ModelVersion) -> dict[str, str]:
+        return await self._accelerating.told(version)
 
     async def servables(self) -> list[ServableStatus]:
         counted: Counted = await self._link.ask(Count)
@@ -207,17 +207,8 @@ class LocalEngine(Engine):
         return task
 
     async def _connect(self, version: ModelVersion) -> ModelConnection:
-        wanted = _Wanted(version, version.key)
-        # A run of any signature opens the connection for all.
-        candidate = Candidate(
-            version.name,
-            version.key,
-            version.runtime,
-            "",
-            version.params,
-            version.chosen.signature.batch,
-            {other.signature.name: other.signature.batch for other in version.others},
-        )
+        wanted = Wanted(version, version.key)
+        candidate = candidate_of(version)
         connection = await self._connection(wanted, partial(Acquire, candidate=candidate))
         if connection is None:
             # Only now: what is loaded is served without its storage, too.
@@ -229,11 +220,12 @@ class LocalEngine(Engine):
                 # Perhaps it was removed amid the load; then this says so.
                 await asyncio.to_thread(self._artifact, version)
                 raise
+            self._accelerating.begin(version, path)
         assert connection is not None
         return connection
 
     async def _connection(
-        self, wanted: _Wanted, question: Callable[[int], Acquire | AcquirePrepared]
+        self, wanted: Wanted, question: Callable[[int], Acquire | AcquirePrepared]
     ) -> ModelConnection | None:
         """A connection to what the pool has loaded, or loads; None if it lacks the path."""
         connection: ModelConnection | Absent = await self._link.ask(question, about=wanted)
@@ -249,7 +241,7 @@ class LocalEngine(Engine):
 
     def _connected(self, message: Connected, descriptors: list[int]) -> None:
         """Makes the connection known at once, so that a Release right behind finds it."""
-        wanted: _Wanted | None = self._link.about(message.call)
+        wanted: Wanted | None = self._link.about(message.call)
         if wanted is None:
             for descriptor in descriptors:
                 os.close(descriptor)

@@ -118,7 +118,36 @@ class Count(msgspec.Struct, frozen=True, tag=True):
     call: int
 
 
-ToPool: TypeAlias = Acquire | Prepare | AcquirePrepared | Adopt | Discard | Retire | Count
+class Accelerate(msgspec.Struct, frozen=True, tag=True):
+    """The version of this key is loaded: have an accelerator run it, if that proves to be right.
+
+    ``path`` and ``checksum`` are its artifact's. ``examples``: its inputs, see ``packed_examples``.
+    """
+
+    key: str
+    path: str
+    checksum: str
+    examples: bytes
+
+
+class AskAcceleration(msgspec.Struct, frozen=True, tag=True):
+    """What runs the version of this key?"""
+
+    call: int
+    key: str
+
+
+ToPool: TypeAlias = (
+    Acquire
+    | Prepare
+    | AcquirePrepared
+    | Adopt
+    | Discard
+    | Retire
+    | Count
+    | Accelerate
+    | AskAcceleration
+)
 
 
 # The pool to an HTTP worker.
@@ -164,7 +193,14 @@ class Counted(Answer, frozen=True, tag=True):
     servables: list[ServableStatus]
 
 
-ToWorker: TypeAlias = Connected | Absent | Done | Failed | Release | Counted
+class Runs(Answer, frozen=True, tag=True):
+    """This engine runs the version, for this reason."""
+
+    engine: str
+    reason: str
+
+
+ToWorker: TypeAlias = Connected | Absent | Done | Failed | Release | Counted | Runs
 
 
 # The pool to a model process.
@@ -209,7 +245,19 @@ class Unload(msgspec.Struct, frozen=True, tag=True):
     ticket: int
 
 
-ToProcess: TypeAlias = Load | Connect | Adopted | Turn | Unload
+class Switch(msgspec.Struct, frozen=True, tag=True):
+    """With one descriptor, of a file: have an accelerator run this servable.
+
+    It opens the ``size_bytes`` from ``start`` on, and runs ``most_rows`` at most.
+    """
+
+    ticket: int
+    start: int
+    size_bytes: int
+    most_rows: int
+
+
+ToProcess: TypeAlias = Load | Connect | Adopted | Turn | Unload | Switch
 
 
 # A model process to the pool.
@@ -240,4 +288,11 @@ class Broken(msgspec.Struct, frozen=True, tag=True):
     ticket: int
 
 
-FromProcess: TypeAlias = LoadDone | LoadFailed | Unloaded | Broken
+class Switched(msgspec.Struct, frozen=True, tag=True):
+    """The accelerator runs this servable; or it does not, for this reason."""
+
+    ticket: int
+    refusal: str = ""
+
+
+FromProcess: TypeAlias = LoadDone | LoadFailed | Unloaded | Broken | Switched

@@ -67,6 +67,11 @@ class GraphServable(Servable):
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         return self._session.run(inputs)
 
+    @property
+    def session(self) -> GraphSession:
+        """What runs it, or something that acts like it if TensorFlow restores the model."""
+        return self._session
+
     def run_at(self, place: int, inputs: Sequence[Array]) -> list[Array]:
         """Runs what the session has at another place than the first: another signature."""
         return self._session.run(inputs, place)
@@ -98,6 +103,11 @@ class GraphServable(Servable):
         """
         self._session.close()  # before, not after: only one of them need fit into the memory
         self._session = self._open_session(self._threads)
+        return_free_memory()
+
+    def rest(self) -> None:
+        """Gives back the session's memory."""
+        self._session.close()
         return_free_memory()
 
     def close(self) -> None:

@@ -1,0 +1,143 @@
+"""Accelerations: finds out beside serving what accelerators may run, and has them run it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections import Counter
+
+import msgspec
+
+from tfaas_core.engine.in_parent.conversion_cache import (
+    CachedConversion,
+    ConversionCache,
+    entry_name,
+)
+from tfaas_core.engine.in_parent.conversions import Conversions
+from tfaas_core.engine.in_parent.seat import Seat
+from tfaas_core.engine.shared.acceleration import Acceleration, AccelerationOrder
+from tfaas_core.engine.shared.messages import Accelerate, Switch
+from tfaas_core.errors import TfaasError
+from tfaas_core.runtime import Accelerator, CannotAccelerate, LoadOptions
+from tfaas_core.system.one_line import described
+from tfaas_core.system.tasks import Tasks
+
+_SWITCH_LIMIT_S = 60.0
+_MOST_DEATHS = 2
+"""Of processes in which an accelerator ran a version: then the first engine has it to itself."""
+
+_log = logging.getLogger("tfaas.engine")
+
+
+class Accelerations:
+    """What runs each version, and why. All methods belong to the event loop."""
+
+    def __init__(
+        self, conversions: Conversions, cache: ConversionCache, options: LoadOptions
+    ) -> None:
+        self._conversions = conversions
+        self._cache = cache
+        self._options = options
+        self._seats: dict[str, Seat] = {}
+        self._runs: dict[str, tuple[str, str]] = {}
+        self._deaths: Counter[str] = Counter()
+        self._tasks = Tasks(_log)
+
+    def begin(self, seat: Seat, wish: Accelerate) -> None:
+        """Has an accelerator run the version that is loaded in ``seat``, once that is proven."""
+        before = self._seats.get(wish.key)
+        if before is seat:
+            return
+        if before is not None and before.switched.done() and not before.leaving:
+            self._deaths[wish.key] += 1
+        self._seats[wish.key] = seat
+        self._tasks.spawn(self._accelerate(seat, wish))
+
+    def retire(self, key: str) -> None:
+        """The version is not served any more."""
+        self._seats.pop(key, None)
+        self._runs.pop(key, None)
+        self._deaths.pop(key, None)
+
+    def runs(self, seat: Seat) -> tuple[str, str] | None:
+        """The engine that runs the version in ``seat``, and why; None if nobody has asked for it."""
+        key = seat.candidate.key
+        return self._runs.get(key) if self._seats.get(key) is seat else None
+
+    async def close(self) -> None:
+        await self._tasks.cancel()
+
+    async def _accelerate(self, seat: Seat, wish: Accelerate) -> None:
+        accelerator = self._conversions.accelerator(seat.candidate.runtime)
+        if accelerator is None:
+            self._runs[wish.key] = ("", "its runtime has no second engine")
+            return
+        first = accelerator.first
+        self._runs[wish.key] = (first, f"{accelerator.name} is being tried")
+        try:
+            found = await self._switched(accelerator, seat, wish)
+            runs = found.engine if not found.refusal else first
+            reason = found.reason
+        except CannotAccelerate as error:
+            runs, reason = first, f"{accelerator.name} does not run it: {error}"
+        except (TfaasError, OSError) as error:
+            runs, reason = first, f"{accelerator.name} could not be tried: {described(error)}"
+        if self._seats.get(wish.key) is seat:
+            _log.info("%s: %s runs it: %s", seat, runs, reason)
+            self._runs[wish.key] = (runs, reason)
+
+    async def _switched(
+        self, accelerator: Accelerator, seat: Seat, wish: Accelerate
+    ) -> Acceleration:
+        """What was found out; if it is no refusal, the accelerator runs the seat's servable now."""
+        if self._deaths[wish.key] >= _MOST_DEATHS:
+            raise CannotAccelerate(f"its process died {_MOST_DEATHS} times while it did")
+        cached = await self._found(accelerator, seat, wish)
+        try:
+            if not cached.found.refusal:
+                await self._switch(seat, cached)
+            return cached.found
+        finally:
+            os.close(cached.descriptor)
+
+    async def _found(
+        self, accelerator: Accelerator, seat: Seat, wish: Accelerate
+    ) -> CachedConversion:
+        parts = self._parts(accelerator, seat, wish)
+        name = await asyncio.to_thread(entry_name, parts)
+        cached = await asyncio.to_thread(self._cache.find, name)
+        if cached is None:
+            conversion = await self._conversions.tried(accelerator, self._order(seat, wish))
+            await asyncio.to_thread(self._cache.add, name, conversion.found, conversion.content)
+            cached = await asyncio.to_thread(self._cache.find, name)
+        if cached is None:
+            raise CannotAccelerate("its file in the cache was removed at once")
+        return cached
+
+    def _parts(self, accelerator: Accelerator, seat: Seat, wish: Accelerate) -> list[str]:
+        options = self._options
+        params = msgspec.json.encode(seat.candidate.params, order="sorted").decode()
+        rows = f"{options.max_batch_rows} rows, {options.threads} threads"
+        signature = msgspec.json.encode(seat.loaded.result().signature).decode()
+        return [*accelerator.versions(), accelerator.name, wish.checksum, params, rows, signature]
+
+    def _order(self, seat: Seat, wish: Accelerate) -> AccelerationOrder:
+        loaded = seat.loaded.result()
+        candidate = msgspec.structs.replace(
+            seat.candidate, path=wish.path, batch=loaded.signature.batch
+        )
+        signature, mergeable = loaded.signature, loaded.mergeable
+        return AccelerationOrder(candidate, self._options, signature, mergeable, wish.examples)
+
+    async def _switch(self, seat: Seat, cached: CachedConversion) -> None:
+        if seat.process is None or seat.leaving:
+            raise CannotAccelerate("it is not loaded any more")
+        order = Switch(seat.ticket, cached.start, cached.size_bytes, cached.found.most_rows)
+        seat.process.link.send(order, (cached.descriptor,))
+        try:
+            refusal = await asyncio.wait_for(asyncio.shield(seat.switched), _SWITCH_LIMIT_S)
+        except TimeoutError:
+            raise CannotAccelerate("its process does not say that it does") from None
+        if refusal:
+            raise CannotAccelerate(refusal)
