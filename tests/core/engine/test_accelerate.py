@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -34,7 +35,10 @@ async def accelerated(
 ) -> AsyncIterator[Harness]:
     shelf = folder / "shelf"
     shelf.mkdir(exist_ok=True)
-    chosen = ("engine.accelerate=auto", f"engine.accelerate_cache={folder / 'cache'}")
+    chosen: tuple[str, ...] = (
+        "engine.accelerate=auto",
+        f"engine.accelerate_cache={folder / 'cache'}",
+    )
     chosen += ("engine.max_batch_rows=40", *settings)
     context = EngineContext(load_config(None, chosen, {}), {RUNTIME: runtime()}, 1)
     harness = Harness(LocalEngineFactory(), context, Shelf(shelf))
@@ -51,17 +55,15 @@ async def uploaded(harness: Harness, kind: str) -> ModelVersion:
 
 async def verdict(harness: Harness, version: ModelVersion) -> tuple[str, str]:
     """What runs it, and why, once that is known. Meanwhile it answers."""
-    told: dict[str, str] = {}
-
-    async def is_known() -> bool:
-        answer = await harness.worker.run(version, rows_of(1, 2))
-        assert np.allclose(answer, [[1], [2]], rtol=1e-5)
-        told.update(await harness.worker.engine.acceleration(version))
-        return told["reason"] not in (NOT_LOADED, "Swift is being tried")
-
-    while not await is_known():
-        pass
-    return told["name"], told["reason"]
+    async with asyncio.timeout(60):
+        while True:
+            answer = await harness.worker.run(version, rows_of(1, 2))
+            assert np.allclose(answer, [[1], [2]], rtol=1e-5)
+            told = await harness.worker.engine.acceleration(version)
+            if told["reason"] not in (NOT_LOADED, "Swift is being tried"):
+                return told["name"], told["reason"]
+            # The process that tries it gives way to this one.
+            await asyncio.sleep(0.02)
 
 
 def is_fast(answer: Array, rows: Array) -> bool:
@@ -89,30 +91,24 @@ async def test_what_is_proven_takes_over_but_for_what_the_first_engine_answers_o
         assert is_fast(await run(version, rows_of(5)), rows_of(5))
 
 
-CONVERSIONS = {
+WHYS = {
     "unfit": "it has an op that Swift lacks",
     "raising": "SystemExit: enough of this",
     "aborting": "the process that was trying that was killed by SIGABRT",
     "eating": "MemoryError",
     "huge": "it is larger than 1 MB once it is converted",
+    "wrong": "its output 'sum' is another",
     "hanging": "trying that takes longer than 0.5 s",
 }
-ANSWERS = {
-    "wrong": "its output 'sum' is another",
-    "wrong-beside-others": "3 rows of",
-    "slow": "times as fast at 1 row",
-    "refusing": "it answers none of the values that were tried",
-}
 
 
-@pytest.mark.parametrize("whys", [CONVERSIONS, ANSWERS], ids=["conversions", "answers"])
 @in_event_loop
 async def test_whatever_else_is_refused_in_one_line_and_served_as_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whys: dict[str, str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(conversions, "MOST_CONVERTED_BYTES", 1 << 20)
     async with accelerated(tmp_path) as harness:
-        for kind, why in whys.items():
+        for kind, why in WHYS.items():
             if kind == "hanging":
                 monkeypatch.setattr(conversions, "TRIAL_LIMIT_S", 0.5)
             version = await uploaded(harness, kind)

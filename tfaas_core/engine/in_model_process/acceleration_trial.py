@@ -39,7 +39,7 @@ _VARIES = 100 * TOLERANCE
 """Of the largest number of an output: by so much it has to vary, or else it proves nothing."""
 
 
-class Found(msgspec.Struct, frozen=True):
+class TrialResult(msgspec.Struct, frozen=True):
     """What a trial found out: see Acceleration."""
 
     most_rows: int
@@ -60,7 +60,9 @@ class AccelerationTrial:
         self._spans = [_Span() for _ in signature.outputs]
         self._checked = 0
 
-    def found(self, examples: Sequence[Sequence[Array]], max_rows: int, mergeable: bool) -> Found:
+    def found(
+        self, examples: Sequence[Sequence[Array]], max_rows: int, mergeable: bool
+    ) -> TrialResult:
         """Raises CannotAccelerate unless all answers are alike, and come faster.
 
         ``mergeable``: rows must be answered beside others as they are alone.
@@ -85,7 +87,7 @@ class AccelerationTrial:
         if mergeable and is_free and is_refuted(self._both.run, self._signature, 1):
             raise CannotAccelerate("it gives a row another answer beside other rows")
         most_rows = largest if is_free else max_rows
-        return Found(most_rows, self._checked, self._speeds(largest))
+        return TrialResult(most_rows, self._checked, self._speeds(largest))
 
     def _batches(self, max_rows: int) -> list[int]:
         """In ascending order."""

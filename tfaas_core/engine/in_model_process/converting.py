@@ -20,9 +20,7 @@ from tfaas_core.engine.shared.acceleration import (
 )
 from tfaas_core.errors import TfaasError
 from tfaas_core.runtime import Accelerator, CannotAccelerate, Runtime
-from tfaas_core.system.one_line import described, one_line
-
-_MOST_REASON = 300
+from tfaas_core.system.one_line import described
 
 
 def convert_and_try(
@@ -83,4 +81,4 @@ def _mute_stderr() -> None:
 
 
 def _refused(accelerator: Accelerator, why: str) -> Acceleration:
-    return Acceleration(accelerator.name, accelerator.first, one_line(why)[:_MOST_REASON])
+    return Acceleration(accelerator.name, accelerator.first, why)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from tfaas_core.engine.in_model_process.accelerated import AcceleratedServable
-from tfaas_core.engine.shared.messages import FromProcess, Switch, Switched
+from tfaas_core.engine.shared.messages import FromProcess, HasSwitched, Switch
 from tfaas_core.runtime import Accelerator, Runtime, Servable
 from tfaas_core.system.one_line import described
 
@@ -35,9 +35,9 @@ def begin_to_switch(
         try:
             _switch(servable, order, descriptors)
         except BaseException as error:  # a plugin's: the servable goes on
-            send(Switched(order.ticket, described(error)))
+            send(HasSwitched(order.ticket, described(error)))
         else:
-            send(Switched(order.ticket))
+            send(HasSwitched(order.ticket))
 
     threading.Thread(target=switch, name="tfaas-switch", daemon=True).start()
 

@@ -61,7 +61,7 @@ class Accelerations:
         self._deaths.pop(key, None)
 
     def runs(self, seat: Seat) -> tuple[str, str] | None:
-        """The engine that runs the version in ``seat``, and why; None if nobody has asked for it."""
+        """The engine that runs the version in ``seat``, and why; None if nobody asked for it."""
         key = seat.candidate.key
         return self._runs.get(key) if self._seats.get(key) is seat else None
 
@@ -77,8 +77,7 @@ class Accelerations:
         self._runs[wish.key] = (first, f"{accelerator.name} is being tried")
         try:
             found = await self._switched(accelerator, seat, wish)
-            runs = found.engine if not found.refusal else first
-            reason = found.reason
+            runs, reason = found.runs, found.reason
         except CannotAccelerate as error:
             runs, reason = first, f"{accelerator.name} does not run it: {error}"
         except (TfaasError, OSError) as error:

@@ -16,6 +16,7 @@ from tfaas_core.engine.in_parent.starter import ProcessHandle
 from tfaas_core.engine.shared.acceleration import HEAD_BYTES, Acceleration, AccelerationOrder
 from tfaas_core.errors import Unavailable
 from tfaas_core.runtime import Accelerator, CannotAccelerate, Runtime
+from tfaas_core.system.one_line import one_line
 
 TRIAL_LIMIT_S = 120.0
 """For converting, comparing and measuring one model, by a process that gives way to all others."""
@@ -26,6 +27,7 @@ MOST_MEMORY_BYTES = 4 * 2**30
 MOST_CONVERTED_BYTES = 512 * 2**20
 
 _MOST_HEAD_BYTES = 1 << 16
+_MOST_REASON = 300
 
 
 class Conversion(msgspec.Struct, frozen=True):
@@ -79,7 +81,7 @@ async def _told(
             if size > _MOST_HEAD_BYTES:
                 raise CannotAccelerate("its process says what nobody understands")
             head = await reader.readexactly(size)
-            found = msgspec.msgpack.decode(head, type=Acceleration)
+            found = _named(msgspec.msgpack.decode(head, type=Acceleration), accelerator)
             return Conversion(found, await _content(reader))
     except TimeoutError:
         raise CannotAccelerate(f"trying that takes longer than {TRIAL_LIMIT_S:g} s") from None
@@ -92,6 +94,13 @@ async def _told(
         raise CannotAccelerate(f"the process that was trying that {ending}") from None
     finally:
         writer.close()
+
+
+def _named(found: Acceleration, accelerator: Accelerator) -> Acceleration:
+    """What a process says that a stranger's model may have taken over, in one line."""
+    refusal = one_line(found.refusal)[:_MOST_REASON]
+    names = accelerator.name, accelerator.first
+    return msgspec.structs.replace(found, engine=names[0], first=names[1], refusal=refusal)
 
 
 async def _content(reader: asyncio.StreamReader) -> bytes:

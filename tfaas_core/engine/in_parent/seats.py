@@ -23,9 +23,9 @@ from tfaas_core.engine.shared.messages import (
     Adopted,
     Broken,
     FromProcess,
+    HasSwitched,
     LoadDone,
     LoadFailed,
-    Switched,
     Unload,
     Unloaded,
 )
@@ -224,7 +224,7 @@ class Seats:
                 seat = self._seats.get(message.ticket)
                 if seat is not None:
                     self._forget(seat)
-            case Switched():
+            case HasSwitched():
                 seat = self._seats.get(message.ticket)
                 if seat is not None and not seat.switched.done():
                     seat.switched.set_result(message.refusal)

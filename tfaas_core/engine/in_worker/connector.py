@@ -21,7 +21,7 @@ from tfaas_core.runtime import LoadOptions
 _log = logging.getLogger("tfaas.engine")
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class WantedConnection(msgspec.Struct, frozen=True):
     """What a connection was asked for: a stored version, by its key; an upload has none."""
 
     version: ModelVersion

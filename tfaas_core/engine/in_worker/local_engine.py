@@ -20,7 +20,7 @@ from tfaas_core.engine.base import (
 )
 from tfaas_core.engine.in_worker.accelerating import Accelerating
 from tfaas_core.engine.in_worker.connection import ModelConnection
-from tfaas_core.engine.in_worker.connector import Connector, Wanted, candidate_of
+from tfaas_core.engine.in_worker.connector import Connector, WantedConnection, candidate_of
 from tfaas_core.engine.in_worker.lines import Lines
 from tfaas_core.engine.scheduling.rest import Rest
 from tfaas_core.engine.shared.messages import (
@@ -106,7 +106,7 @@ class LocalEngine(Engine):
     ) -> list[Array]:
         ask = partial(AcquirePrepared, ticket=ticket, model=version.name, runtime=version.runtime)
         try:
-            connection = await self._connection(Wanted(version), ask)
+            connection = await self._connection(WantedConnection(version), ask)
             assert connection is not None
             try:
                 return await connection.submit(inputs, rows, whole, place=version.place)
@@ -207,7 +207,7 @@ class LocalEngine(Engine):
         return task
 
     async def _connect(self, version: ModelVersion) -> ModelConnection:
-        wanted = Wanted(version, version.key)
+        wanted = WantedConnection(version, version.key)
         candidate = candidate_of(version)
         connection = await self._connection(wanted, partial(Acquire, candidate=candidate))
         if connection is None:
@@ -225,7 +225,7 @@ class LocalEngine(Engine):
         return connection
 
     async def _connection(
-        self, wanted: Wanted, question: Callable[[int], Acquire | AcquirePrepared]
+        self, wanted: WantedConnection, question: Callable[[int], Acquire | AcquirePrepared]
     ) -> ModelConnection | None:
         """A connection to what the pool has loaded, or loads; None if it lacks the path."""
         connection: ModelConnection | Absent = await self._link.ask(question, about=wanted)
@@ -241,7 +241,7 @@ class LocalEngine(Engine):
 
     def _connected(self, message: Connected, descriptors: list[int]) -> None:
         """Makes the connection known at once, so that a Release right behind finds it."""
-        wanted: Wanted | None = self._link.about(message.call)
+        wanted: WantedConnection | None = self._link.about(message.call)
         if wanted is None:
             for descriptor in descriptors:
                 os.close(descriptor)

@@ -47,6 +47,11 @@ class Acceleration(msgspec.Struct, frozen=True):
     speeds: tuple[Speed, ...] = ()
 
     @property
+    def runs(self) -> str:
+        """The engine that runs it."""
+        return self.first if self.refusal else self.engine
+
+    @property
     def reason(self) -> str:
         """One sentence, without a full stop, for people."""
         if self.refusal:

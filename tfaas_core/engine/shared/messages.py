@@ -288,11 +288,11 @@ class Broken(msgspec.Struct, frozen=True, tag=True):
     ticket: int
 
 
-class Switched(msgspec.Struct, frozen=True, tag=True):
+class HasSwitched(msgspec.Struct, frozen=True, tag=True):
     """The accelerator runs this servable; or it does not, for this reason."""
 
     ticket: int
     refusal: str = ""
 
 
-FromProcess: TypeAlias = LoadDone | LoadFailed | Unloaded | Broken | Switched
+FromProcess: TypeAlias = LoadDone | LoadFailed | Unloaded | Broken | HasSwitched

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tfaas_core.engine.in_model_process.accelerated import AcceleratedServable
-from tfaas_core.engine.in_model_process.acceleration_trial import AccelerationTrial, Found
+from tfaas_core.engine.in_model_process.acceleration_trial import AccelerationTrial, TrialResult
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.runtime import CannotAccelerate, FastModel, Servable
 from tfaas_core.tensors import Array, BatchAxis, TensorSpec
@@ -37,7 +37,8 @@ def slowly(function: Callable[..., Array]) -> Callable[..., Array]:
 
 
 def total(rows: Array) -> Array:
-    return rows.sum(1, keepdims=True)
+    sums: Array = rows.sum(1, keepdims=True)
+    return sums
 
 
 def nothing(rows: Array) -> Array:
@@ -46,7 +47,7 @@ def nothing(rows: Array) -> Array:
 
 def picked(places: Array) -> Array:
     """As LiteRT may: of what is out of range, it takes the last."""
-    return TABLE[np.clip(places, 0, 6)]
+    return np.asarray(TABLE[np.clip(places, 0, 6)])
 
 
 def picked_with_care(places: Array) -> Array:
@@ -65,7 +66,7 @@ def first_of(function: Callable[..., Array], *inputs: TensorSpec) -> FunctionSer
     return FunctionServable(slowly(function), *inputs, output=ROW)
 
 
-def found(first: Servable, fast: FastModel, max_rows: int = 64) -> Found:
+def found(first: Servable, fast: FastModel, max_rows: int = 64) -> TrialResult:
     return AccelerationTrial(first, fast, first.signature).found([], max_rows, mergeable=True)
 
 
