@@ -48,7 +48,7 @@ class LoadOptions(msgspec.Struct, frozen=True):
             engine.max_batch_rows,
             policy=models.policy,
             allow_ops=models.allow_ops,
-            accelerate=engine.accelerate == "auto",
+            accelerate=engine.accelerate == "auto" and engine.isolation != "inline",
         )
         if engine.isolation != "model":
             # Threads that share one interpreter would only be in each other's way.

@@ -164,8 +164,10 @@ class Engine(ABC):
         """What is loaded, or being loaded, sorted by model."""
 
     async def acceleration(self, version: ModelVersion) -> dict[str, str]:
-        """What runs a version: ``name``, and a sentence on why, ``reason``. Empty if there is no
-        choice."""
+        """What runs a version: its ``name``, if that is known, and a sentence on why, ``reason``.
+
+        Empty if there is no choice.
+        """
         return {}
 
     @abstractmethod

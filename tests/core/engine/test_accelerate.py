@@ -61,7 +61,7 @@ async def verdict(harness: Harness, version: ModelVersion) -> tuple[str, str]:
             assert np.allclose(answer, [[1], [2]], rtol=1e-5)
             told = await harness.worker.engine.acceleration(version)
             if told["reason"] not in (NOT_LOADED, "Swift is being tried"):
-                return told["name"], told["reason"]
+                return told.get("name", ""), told["reason"]
             # The process that tries it gives way to this one.
             await asyncio.sleep(0.02)
 

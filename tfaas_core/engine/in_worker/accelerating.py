@@ -40,7 +40,8 @@ class Accelerating:
         if not self._is_on:
             return {}
         told: Runs = await self._link.ask(partial(AskAcceleration, key=version.key))
-        return {"name": told.engine, "reason": told.reason}
+        name = {"name": told.engine} if told.engine else {}
+        return {**name, "reason": told.reason}
 
     async def close(self) -> None:
         await self._tasks.cancel()
