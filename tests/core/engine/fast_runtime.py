@@ -75,7 +75,7 @@ class OddAccelerator(Accelerator):
             case "hanging":
                 time.sleep(3600)
             case "eating":
-                np.ones(2**40, np.uint8)
+                np.ones(5 * 2**30, np.uint8)
             case "huge":
                 return bytes(2 << 20)
         return servable.kind.encode()

@@ -18,11 +18,11 @@ from tfaas_core.engine.in_parent.conversions import Conversions
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.shared.acceleration import Acceleration, AccelerationOrder
 from tfaas_core.engine.shared.messages import Accelerate, Switch
-from tfaas_core.errors import TfaasError
 from tfaas_core.runtime import Accelerator, CannotAccelerate, LoadOptions
 from tfaas_core.system.one_line import described
 from tfaas_core.system.tasks import Tasks
 
+_GONE = "it is not loaded any more"
 _SWITCH_LIMIT_S = 60.0
 _MOST_DEATHS = 2
 """Of processes in which an accelerator ran a version: then the first engine has it to itself."""
@@ -31,7 +31,10 @@ _log = logging.getLogger("tfaas.engine")
 
 
 class Accelerations:
-    """What runs each version, and why. All methods belong to the event loop."""
+    """What runs each version, and why; one is tried at a time.
+
+    All methods belong to the event loop.
+    """
 
     def __init__(
         self, conversions: Conversions, cache: ConversionCache, options: LoadOptions
@@ -42,6 +45,7 @@ class Accelerations:
         self._seats: dict[str, Seat] = {}
         self._runs: dict[str, tuple[str, str]] = {}
         self._deaths: Counter[str] = Counter()
+        self._turn = asyncio.Lock()
         self._tasks = Tasks(_log)
 
     def begin(self, seat: Seat, wish: Accelerate) -> None:
@@ -80,7 +84,7 @@ class Accelerations:
             runs, reason = found.runs, found.reason
         except CannotAccelerate as error:
             runs, reason = first, f"{accelerator.name} does not run it: {error}"
-        except (TfaasError, OSError) as error:
+        except Exception as error:  # the disk's, say, or a plugin's
             runs, reason = first, f"{accelerator.name} could not be tried: {described(error)}"
         if self._seats.get(wish.key) is seat:
             _log.info("%s: %s runs it: %s", seat, runs, reason)
@@ -106,10 +110,22 @@ class Accelerations:
         parts = self._parts(accelerator, seat, wish)
         name = await asyncio.to_thread(entry_name, parts)
         cached = await asyncio.to_thread(self._cache.find, name)
-        if cached is None:
-            conversion = await self._conversions.tried(accelerator, self._order(seat, wish))
-            await asyncio.to_thread(self._cache.add, name, conversion.found, conversion.content)
+        if cached is not None:
+            return cached
+        async with self._turn:
             cached = await asyncio.to_thread(self._cache.find, name)
+            if cached is None:
+                cached = await self._converted(accelerator, seat, wish, name)
+        return cached
+
+    async def _converted(
+        self, accelerator: Accelerator, seat: Seat, wish: Accelerate, name: str
+    ) -> CachedConversion:
+        if seat.leaving:
+            raise CannotAccelerate(_GONE)
+        made = await self._conversions.tried(accelerator, self._order(seat, wish))
+        await asyncio.to_thread(self._cache.add, name, made.found, made.content)
+        cached = await asyncio.to_thread(self._cache.find, name)
         if cached is None:
             raise CannotAccelerate("its file in the cache was removed at once")
         return cached
@@ -131,7 +147,7 @@ class Accelerations:
 
     async def _switch(self, seat: Seat, cached: CachedConversion) -> None:
         if seat.process is None or seat.leaving:
-            raise CannotAccelerate("it is not loaded any more")
+            raise CannotAccelerate(_GONE)
         order = Switch(seat.ticket, cached.start, cached.size_bytes, cached.found.most_rows)
         seat.process.link.send(order, (cached.descriptor,))
         try:

@@ -38,7 +38,7 @@ class Conversion(msgspec.Struct, frozen=True):
 
 
 class Conversions:
-    """One trial at a time. ``memory_bytes``: what any model's process may take; 0: no limit."""
+    """``memory_bytes``: what any model's process may take; 0: no limit."""
 
     def __init__(
         self, fork_servers: ForkServers, runtimes: Mapping[str, Runtime], memory_bytes: int
@@ -46,7 +46,6 @@ class Conversions:
         self._fork_servers = fork_servers
         self._runtimes = runtimes
         self._memory_bytes = min(memory_bytes or MOST_MEMORY_BYTES, MOST_MEMORY_BYTES)
-        self._turn = asyncio.Lock()
 
     def accelerator(self, runtime: str) -> Accelerator | None:
         """That of a runtime."""
@@ -54,21 +53,20 @@ class Conversions:
 
     async def tried(self, accelerator: Accelerator, order: AccelerationOrder) -> Conversion:
         """Whatever the model does to the process, it has ended. Raises Unavailable, OSError."""
-        async with self._turn:
-            ours, theirs = socket.socketpair()
-            with closing(ours), closing(theirs):
-                work = partial(convert_and_try, order)
-                candidate = order.candidate
-                process = await self._fork_servers.start(
-                    theirs, candidate.runtime, work, candidate.path, self._memory_bytes
-                )
-                theirs.close()
-                try:
-                    return await _told(accelerator, process, ours)
-                except CannotAccelerate as error:
-                    return Conversion(Acceleration(accelerator.name, accelerator.first, str(error)))
-                finally:
-                    process.kill()
+        ours, theirs = socket.socketpair()
+        with closing(ours), closing(theirs):
+            work = partial(convert_and_try, order)
+            candidate = order.candidate
+            process = await self._fork_servers.start(
+                theirs, candidate.runtime, work, candidate.path, self._memory_bytes
+            )
+            theirs.close()
+            try:
+                return await _told(accelerator, process, ours)
+            except CannotAccelerate as error:
+                return Conversion(Acceleration(accelerator.name, accelerator.first, str(error)))
+            finally:
+                process.kill()
 
 
 async def _told(

@@ -10,10 +10,14 @@ from pathlib import Path
 from tfaas_core.engine.base import WorkerContext
 from tfaas_core.engine.shared.acceleration import packed_examples
 from tfaas_core.engine.shared.messages import Accelerate, AskAcceleration, Runs, ToWorker
+from tfaas_core.errors import TfaasError
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.runtime import LoadOptions
 from tfaas_core.system.link import Link
 from tfaas_core.system.tasks import Tasks
+
+_ASK_LIMIT_S = 2.0
+"""The parent may be stopped; what a model is, is known without it."""
 
 _log = logging.getLogger("tfaas.engine")
 
@@ -39,7 +43,11 @@ class Accelerating:
         """As ``Engine.acceleration``."""
         if not self._is_on:
             return {}
-        told: Runs = await self._link.ask(partial(AskAcceleration, key=version.key))
+        try:
+            async with asyncio.timeout(_ASK_LIMIT_S):
+                told: Runs = await self._link.ask(partial(AskAcceleration, key=version.key))
+        except (TimeoutError, TfaasError):
+            return {}
         name = {"name": told.engine} if told.engine else {}
         return {**name, "reason": told.reason}
 
@@ -47,7 +55,10 @@ class Accelerating:
         await self._tasks.cancel()
 
     async def _accelerate(self, version: ModelVersion, path: Path | None) -> None:
-        self._link.send(await asyncio.to_thread(self._wish, version, path))
+        try:
+            self._link.send(await asyncio.to_thread(self._wish, version, path))
+        except (TfaasError, OSError) as error:  # it was removed meanwhile, say
+            _log.info("%s is not accelerated: %s", version.reference, error)
 
     def _wish(self, version: ModelVersion, path: Path | None) -> Accelerate:
         found = path or self._context.artifact(version)
