@@ -125,11 +125,13 @@ class Servable(ABC):
         Called of stateful ones after runs of values that no client sent, and after ``rest``.
         """
 
-    def rest(self) -> None:  # noqa: B027 - optional, hence not abstract
-        """Gives back what only runs need: none comes before ``reset``.
+    def rest(self) -> bool:
+        """Gives back what only runs need, and says whether it did: no run comes before ``reset``.
 
-        Called of stateless ones without ``others`` alone, once an accelerator runs in their place.
+        Called of stateless ones without ``others``, once an accelerator runs in their place. By the
+        time of that ``reset``, the artifact may be gone.
         """
+        return False
 
     @abstractmethod
     def close(self) -> None:

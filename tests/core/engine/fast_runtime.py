@@ -32,8 +32,9 @@ class SlowServable(FakeServable):
         assert self.is_awake, "it runs while it rests"
         return super().run(inputs)
 
-    def rest(self) -> None:
+    def rest(self) -> bool:
         self.is_awake = False
+        return True
 
     def reset(self) -> None:
         self.is_awake = True

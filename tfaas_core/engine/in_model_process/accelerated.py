@@ -89,8 +89,7 @@ class AcceleratedServable(Servable):
         """In the thread that runs: the other one may have been running until now."""
         self._is_new = False
         if self._may_rest:
-            self._first.rest()
-            self._rests = True
+            self._rests = self._first.rest()
 
     def _covers(self, inputs: Sequence[Array]) -> bool:
         rows = len(inputs[0])

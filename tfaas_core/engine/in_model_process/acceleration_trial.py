@@ -58,7 +58,8 @@ class AccelerationTrial:
         self._random = np.random.default_rng(1)
         self._both = AcceleratedServable(first, may_rest=False)
         self._usual = [0.0] * len(signature.outputs)
-        self._spans = [_Span() for _ in signature.outputs]
+        has_rows = signature.batch is not BatchAxis.NONE
+        self._spans = [_Span(has_rows and not spec.constant) for spec in signature.outputs]
         self._checked = 0
 
     def found(
@@ -195,26 +196,26 @@ class _Counted(FastModel):
 
 
 class _Span:
-    """From where to where the numbers of an output go, value by value."""
+    """From where to where each number of an output goes; ``has_rows``: one for each row of it."""
 
-    def __init__(self) -> None:
-        self._least = math.inf
-        self._most = -math.inf
-        self._spread = 0.0
+    def __init__(self, has_rows: bool) -> None:
+        self.varies = False
+        """Whether one of them does, by more than rounding."""
+        self._has_rows = has_rows
+        self._least: Array | None = None
+        self._most: Array | None = None
 
     def add(self, output: Array) -> None:
         numbers = np.abs(output) if output.dtype.kind == "c" else output
-        numbers = numbers.astype(np.float64)
-        numbers = numbers[np.isfinite(numbers)]
-        if numbers.size:
-            self._least = min(self._least, float(numbers.min()))
-            self._most = max(self._most, float(numbers.max()))
-
-    @property
-    def varies(self) -> bool:
-        """Whether it is more than rounding."""
-        largest = max(abs(self._least), abs(self._most))
-        return self._most > self._least and self._most - self._least > _VARIES * largest
+        rows = numbers.astype(np.float64) if self._has_rows else numbers[None].astype(np.float64)
+        if not rows.size:
+            return
+        least, most = rows.min(0), rows.max(0)
+        if self._least is not None and self._most is not None and self._least.shape == least.shape:
+            least, most = np.minimum(least, self._least), np.maximum(most, self._most)
+        self._least, self._most = least, most
+        largest = np.max(np.maximum(np.abs(least), np.abs(most)))
+        self.varies = self.varies or bool(np.max(most - least) > _VARIES * largest)
 
 
 def _normal(random: np.random.Generator, scale: float, rows: int, count: int) -> Array:

@@ -85,7 +85,8 @@ class Accelerations:
         except CannotAccelerate as error:
             runs, reason = first, f"{accelerator.name} does not run it: {error}"
         except Exception as error:  # the disk's, say, or a plugin's
-            runs, reason = first, f"{accelerator.name} could not be tried: {described(error)}"
+            why = error.strerror if isinstance(error, OSError) else described(error)
+            runs, reason = first, f"{accelerator.name} could not be tried: {why}"
         if self._seats.get(wish.key) is seat:
             _log.info("%s: %s runs it: %s", seat, runs, reason)
             self._runs[wish.key] = (runs, reason)

@@ -42,6 +42,7 @@ class GraphServable(Servable):
 
     ``open_session(threads)`` makes sessions that compute the signature's outputs; ``session`` is
     one of them, of so many ``threads``. ``rows``: what is proven of the graph that they run.
+    ``needs_files``: whether sessions are made of more than the graph.
     """
 
     takes_any_shape = True
@@ -55,10 +56,12 @@ class GraphServable(Servable):
         tunable: bool,
         threads: int = 1,
         rows: GraphRows | None = None,
+        needs_files: bool = False,
     ) -> None:
         self.signature = signature
         self.stateful = stateful
         self._rows = rows
+        self._needs_files = needs_files
         self._open_session = open_session
         self._session = session
         self._tunable = tunable
@@ -105,10 +108,13 @@ class GraphServable(Servable):
         self._session = self._open_session(self._threads)
         return_free_memory()
 
-    def rest(self) -> None:
-        """Gives back the session's memory."""
+    def rest(self) -> bool:
+        """Closes the session, if another one needs no files."""
+        if self._needs_files:
+            return False
         self._session.close()
         return_free_memory()
+        return True
 
     def close(self) -> None:
         self._session.close()

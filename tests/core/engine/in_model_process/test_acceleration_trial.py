@@ -14,6 +14,7 @@ from tfaas_core.tensors import Array, BatchAxis, TensorSpec
 from tfaas_core.testing.function_servable import FunctionServable
 
 ROW = TensorSpec("y", "float32", (None, 1))
+PAIR = TensorSpec("y", "float32", (None, 2))
 INDEX = TensorSpec("i", "int32", (None, 1))
 TABLE = np.arange(7, dtype=np.float32)
 
@@ -42,7 +43,7 @@ def total(rows: Array) -> Array:
 
 
 def nothing(rows: Array) -> Array:
-    return np.ones((len(rows), 1), np.float32)
+    return np.tile(np.array([1, 2], np.float32), (len(rows), 1))
 
 
 def picked(places: Array) -> Array:
@@ -85,7 +86,7 @@ def test_what_answers_alike_and_faster_is_found_with_the_rows_that_were_tried() 
         (first_of(total), lambda x: total(x) * np.float32(1.0001), "its output 'y' is another"),
         (first_of(total), lambda x: total(x)[:1], "its output 'y' is another"),
         (first_of(total), lambda x: total(x).astype(np.float64), "its output 'y' is another"),
-        (first_of(nothing), nothing, "nearly the same whatever"),
+        (FunctionServable(nothing, output=PAIR), nothing, "nearly the same whatever"),
         (first_of(picked_with_care, INDEX), picked, "it says nothing, not DoesNotFit"),
         (first_of(total, TensorSpec("x", "float32", (None, None))), total, "requests choose"),
         (first_of(total, TensorSpec("x", "float32", None)), total, "no first axis"),
