@@ -55,7 +55,7 @@ async def uploaded(harness: Harness, kind: str) -> ModelVersion:
 
 async def verdict(harness: Harness, version: ModelVersion) -> tuple[str, str]:
     """What runs it, and why, once that is known. Meanwhile it answers."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while True:
             answer = await harness.worker.run(version, rows_of(1, 2))
             assert np.allclose(answer, [[1], [2]], rtol=1e-5)

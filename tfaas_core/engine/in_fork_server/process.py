@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import pickle
-import resource
 import selectors
 import signal
 import socket
@@ -33,7 +32,7 @@ from tfaas_core.errors import TfaasError
 from tfaas_core.runtime import Runtime
 from tfaas_core.sandbox.confine import OWN_SOCKET, Prison, confine, confine_fork_server
 from tfaas_core.sandbox.libraries import Libraries
-from tfaas_core.sandbox.limits import data_bytes
+from tfaas_core.sandbox.limits import data_bytes, limit_data
 from tfaas_core.system import logs
 from tfaas_core.system.blocking_link import BlockingLink
 from tfaas_core.system.lifeline import LifelineEnd
@@ -202,7 +201,7 @@ def _limited(prison: Prison | None, memory_bytes: int) -> Prison | None:
     """The prison, with that limit; of a process that is not confined, it is set at once."""
     most_data_bytes = data_bytes() + memory_bytes
     if prison is None:
-        resource.setrlimit(resource.RLIMIT_DATA, (most_data_bytes, most_data_bytes))
+        limit_data(most_data_bytes)
         return None
     least = min(prison.most_data_bytes, most_data_bytes)
     return msgspec.structs.replace(prison, most_data_bytes=least)

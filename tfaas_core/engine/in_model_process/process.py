@@ -21,6 +21,7 @@ from tfaas_core.engine.in_model_process.signed import Signed, others_of, warm_al
 from tfaas_core.engine.in_model_process.switching import accelerated, begin_to_switch
 from tfaas_core.engine.scheduling.pace import Pace
 from tfaas_core.engine.scheduling.slow_runs import SlowRuns
+from tfaas_core.engine.shared.acceleration_messages import Switch
 from tfaas_core.engine.shared.messages import (
     Adopted,
     Broken,
@@ -30,7 +31,6 @@ from tfaas_core.engine.shared.messages import (
     Load,
     LoadDone,
     LoadFailed,
-    Switch,
     ToProcess,
     Turn,
     Unload,

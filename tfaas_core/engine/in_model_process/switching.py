@@ -7,7 +7,10 @@ import threading
 from collections.abc import Callable, Sequence
 
 from tfaas_core.engine.in_model_process.accelerated import AcceleratedServable
-from tfaas_core.engine.shared.messages import FromProcess, HasSwitched, Switch
+from tfaas_core.engine.shared.acceleration_messages import HasSwitched, Switch
+from tfaas_core.engine.shared.messages import (
+    FromProcess,
+)
 from tfaas_core.runtime import Accelerator, Runtime, Servable
 from tfaas_core.system.one_line import described
 

@@ -17,7 +17,7 @@ from tfaas_core.engine.in_parent.conversion_cache import (
 from tfaas_core.engine.in_parent.conversions import Conversions
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.shared.acceleration import Acceleration, AccelerationOrder
-from tfaas_core.engine.shared.messages import Accelerate, Switch
+from tfaas_core.engine.shared.acceleration_messages import Accelerate, Switch
 from tfaas_core.runtime import Accelerator, CannotAccelerate, LoadOptions
 from tfaas_core.system.one_line import described
 from tfaas_core.system.tasks import Tasks

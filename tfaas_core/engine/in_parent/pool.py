@@ -18,13 +18,12 @@ from tfaas_core.engine.in_parent.seats import Seats
 from tfaas_core.engine.in_parent.settings import PoolSettings
 from tfaas_core.engine.in_parent.shortage import short_of
 from tfaas_core.engine.in_parent.starter import Starter
+from tfaas_core.engine.shared.acceleration_messages import Accelerate, AskAcceleration, Runs
 from tfaas_core.engine.shared.messages import (
     Absent,
-    Accelerate,
     Acquire,
     AcquirePrepared,
     Adopt,
-    AskAcceleration,
     Connect,
     Connected,
     Count,
@@ -36,7 +35,6 @@ from tfaas_core.engine.shared.messages import (
     Prepare,
     Release,
     Retire,
-    Runs,
     ToPool,
 )
 from tfaas_core.engine.shared.suspect import process_died

@@ -19,11 +19,11 @@ from tfaas_core.engine.in_parent.settings import PoolSettings
 from tfaas_core.engine.in_parent.starter import Starter
 from tfaas_core.engine.in_parent.watch import INTERVAL_S, Watch
 from tfaas_core.engine.scheduling.slow_runs import SlowRuns
+from tfaas_core.engine.shared.acceleration_messages import HasSwitched
 from tfaas_core.engine.shared.messages import (
     Adopted,
     Broken,
     FromProcess,
-    HasSwitched,
     LoadDone,
     LoadFailed,
     Unload,

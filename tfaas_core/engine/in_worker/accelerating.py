@@ -9,7 +9,10 @@ from pathlib import Path
 
 from tfaas_core.engine.base import WorkerContext
 from tfaas_core.engine.shared.acceleration import packed_examples
-from tfaas_core.engine.shared.messages import Accelerate, AskAcceleration, Runs, ToWorker
+from tfaas_core.engine.shared.acceleration_messages import Accelerate, AskAcceleration, Runs
+from tfaas_core.engine.shared.messages import (
+    ToWorker,
+)
 from tfaas_core.errors import TfaasError
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.runtime import LoadOptions

@@ -11,6 +11,13 @@ from typing import Any, TypeAlias
 import msgspec
 
 from tfaas_core.engine.base import Candidate, Loaded, ServableStatus
+from tfaas_core.engine.shared.acceleration_messages import (
+    Accelerate,
+    AskAcceleration,
+    HasSwitched,
+    Runs,
+    Switch,
+)
 from tfaas_core.error_kinds import ANSWERS, ERRORS_BY_CODE, TOLD, code_of_kind, error_from
 from tfaas_core.errors import SEE_LOG, TfaasError
 from tfaas_core.json_text import plain
@@ -118,25 +125,6 @@ class Count(msgspec.Struct, frozen=True, tag=True):
     call: int
 
 
-class Accelerate(msgspec.Struct, frozen=True, tag=True):
-    """The version of this key is loaded: have an accelerator run it, if that proves to be right.
-
-    ``path`` and ``checksum`` are its artifact's. ``examples``: its inputs, see ``packed_examples``.
-    """
-
-    key: str
-    path: str
-    checksum: str
-    examples: bytes
-
-
-class AskAcceleration(msgspec.Struct, frozen=True, tag=True):
-    """What runs the version of this key?"""
-
-    call: int
-    key: str
-
-
 ToPool: TypeAlias = (
     Acquire
     | Prepare
@@ -193,13 +181,6 @@ class Counted(Answer, frozen=True, tag=True):
     servables: list[ServableStatus]
 
 
-class Runs(Answer, frozen=True, tag=True):
-    """This engine runs the version, for this reason."""
-
-    engine: str
-    reason: str
-
-
 ToWorker: TypeAlias = Connected | Absent | Done | Failed | Release | Counted | Runs
 
 
@@ -245,18 +226,6 @@ class Unload(msgspec.Struct, frozen=True, tag=True):
     ticket: int
 
 
-class Switch(msgspec.Struct, frozen=True, tag=True):
-    """With one descriptor, of a file: have an accelerator run this servable.
-
-    It opens the ``size_bytes`` from ``start`` on, and runs ``most_rows`` at most.
-    """
-
-    ticket: int
-    start: int
-    size_bytes: int
-    most_rows: int
-
-
 ToProcess: TypeAlias = Load | Connect | Adopted | Turn | Unload | Switch
 
 
@@ -286,13 +255,6 @@ class Broken(msgspec.Struct, frozen=True, tag=True):
     """This servable answers no more, through no wish of anybody's."""
 
     ticket: int
-
-
-class HasSwitched(msgspec.Struct, frozen=True, tag=True):
-    """The accelerator runs this servable; or it does not, for this reason."""
-
-    ticket: int
-    refusal: str = ""
 
 
 FromProcess: TypeAlias = LoadDone | LoadFailed | Unloaded | Broken | HasSwitched
