@@ -97,6 +97,9 @@ if TYPE_CHECKING:
         visible_models as visible_models,
     )
     from tfaas_core.runtime import (
+        Accelerator as Accelerator,
+        CannotAccelerate as CannotAccelerate,
+        FastModel as FastModel,
         Independence as Independence,
         LoadOptions as LoadOptions,
         Runtime as Runtime,
@@ -172,7 +175,10 @@ _HOMES = {
         "ClientAddress Handler Head Request Response Right Route admit json_response request_id_of "
         "visible_models"
     ),
-    "runtime": "Independence LoadOptions Runtime Servable Shapes Verdict",
+    "runtime": (
+        "Accelerator CannotAccelerate FastModel Independence LoadOptions Runtime Servable Shapes "
+        "Verdict"
+    ),
     "secret": "Secret SecretPlace",
     "service": "Call ErrorInStream Method MethodHandler Service",
     "shared_memory": "LockHeld SharedMemory",

@@ -12,15 +12,18 @@ from tfaas_core.config import Config
 from tfaas_core.engine.base import Engine, EngineContext, EngineFactory, Supervisor, WorkerContext
 from tfaas_core.errors import ConfigError
 from tfaas_core.events import Tell, tell_nobody
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.plugins import Plugins, plugins_of
 from tfaas_core.plugins.finding import BUILTIN_PLUGINS
 from tfaas_core.plugins.lifespan import LEAVE_LIMIT_S
 from tfaas_core.plugins.listeners import OwnedListener
 from tfaas_core.plugins.owned_part import OwnedPart
+from tfaas_core.predict.example_runs import inputs_of_examples
 from tfaas_core.predict.guarded_codec import GuardedCodec
 from tfaas_core.runtime import Runtime
 from tfaas_core.storage import Storage
 from tfaas_core.system.address import is_loopback
+from tfaas_core.tensors import Array
 from tfaas_core.worker_place import WorkerPlace
 
 
@@ -116,6 +119,7 @@ class Composition(msgspec.Struct, frozen=True):
                 place.engine_socket,
                 # Looked up at each call: a plugin may have it timed.
                 lambda version: self.storage.artifact(version),
+                self._examples,
                 owners=self.plugins.owners("runtime"),
                 built_in=BUILTIN_PLUGINS,
                 tell=tell,
@@ -140,6 +144,10 @@ class Composition(msgspec.Struct, frozen=True):
             stored_runtimes=self._stored_runtimes,
             tell=tell,
         )
+
+    def _examples(self, version: ModelVersion) -> list[list[Array]]:
+        max_rows = self.config.engine.max_queue_rows
+        return inputs_of_examples(self.codecs, version, max_rows)
 
     def _stored_runtimes(self) -> set[str]:
         return {version.runtime for model in self.storage.list() for version in model.versions}

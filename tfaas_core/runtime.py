@@ -37,6 +37,7 @@ class LoadOptions(msgspec.Struct, frozen=True):
     policy: OpPolicy = "allow-list"
     allow_ops: tuple[str, ...] = ()
     signatures: tuple[str, ...] | None = None
+    accelerate: bool = False
 
     @classmethod
     def of(cls, engine: EngineTable, models: Models | None = None) -> LoadOptions:
@@ -47,6 +48,7 @@ class LoadOptions(msgspec.Struct, frozen=True):
             engine.max_batch_rows,
             policy=models.policy,
             allow_ops=models.allow_ops,
+            accelerate=engine.accelerate == "auto" and engine.isolation != "inline",
         )
         if engine.isolation != "model":
             # Threads that share one interpreter would only be in each other's way.
@@ -120,12 +122,76 @@ class Servable(ABC):
     def reset(self) -> None:  # noqa: B027 - optional, hence not abstract
         """Forgets what runs have left behind: all is as it was right after loading.
 
-        Called of stateful ones alone, after runs of values that no client sent.
+        Called of stateful ones after runs of values that no client sent, and after ``rest``.
         """
+
+    def rest(self) -> bool:
+        """Gives back what only runs need, and says whether it did: no run comes before ``reset``.
+
+        Called of stateless ones without ``others``, once an accelerator runs in their place. By the
+        time of that ``reset``, the artifact may be gone.
+        """
+        return False
 
     @abstractmethod
     def close(self) -> None:
         """Gives everything back. Nothing is called afterwards."""
+
+
+class CannotAccelerate(Exception):
+    """An accelerator cannot run a model; the message is a clause that says why."""
+
+
+class FastModel(ABC):
+    """A model as an accelerator runs it. Used from one thread at a time."""
+
+    @abstractmethod
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """As ``Servable.run``, inputs and outputs in the order of the servable's signature.
+
+        Whatever it raises, and each answer that is not finite, is dropped, and the servable runs.
+        Inputs are finite, all have the same first size, and the others are the signature's.
+        """
+
+    def close(self) -> None:  # noqa: B027 - optional, hence not abstract
+        """Gives everything back. Nothing is called afterwards."""
+
+
+class Accelerator(ABC):
+    """A second engine for the models of a runtime, which may run them faster.
+
+    ``convert`` is called in a process of its own, which is ended if it takes too long or too much
+    memory. What it makes is kept, by the artifact's checksum and ``versions``, and is run only
+    where it answers as the servable does, and faster.
+    """
+
+    name: ClassVar[str]
+    """As messages call it."""
+
+    first: ClassVar[str]
+    """The engine that it stands in for, as messages call that."""
+
+    preload: ClassVar[tuple[str, ...]] = ()
+    """As ``Runtime.preload``, beside that: imported only if ``[engine] accelerate`` wants it."""
+
+    @abstractmethod
+    def versions(self) -> Sequence[str]:
+        """Of all that its conversions and answers depend on. Imports nothing heavy.
+
+        Raises CannotAccelerate if a part is not installed: the clause says what to do.
+        """
+
+    @abstractmethod
+    def convert(self, servable: Servable) -> bytes:
+        """The model as ``open`` takes it. Raises CannotAccelerate."""
+
+    @abstractmethod
+    def open(self, converted: bytes, signature: Signature, threads: int) -> FastModel:
+        """What ``convert`` made, ready to run. ``threads``: see LoadOptions.
+
+        Raises CannotAccelerate.
+        Anything else that these methods raise is told as the reason, too.
+        """
 
 
 class Verdict(Enum):
@@ -199,6 +265,10 @@ class Runtime(ABC):
         Raises BadBody if the file is not what it claims to be, CannotServe if it is but
         cannot be served, in words that help the person who uploaded it.
         """
+
+    def accelerator(self) -> Accelerator | None:
+        """The second engine for its models, if it has one. Must not import heavy libraries."""
+        return None
 
     def count_ops(self, artifact: Path, params: Params) -> dict[str, int]:
         """How often each type of op occurs in ``artifact``; empty if the runtime cannot tell.

@@ -176,6 +176,13 @@ class Engine(ABC):
     async def servables(self) -> list[ServableStatus]:
         """What is loaded, or being loaded, sorted by model."""
 
+    async def acceleration(self, version: ModelVersion) -> dict[str, str]:
+        """What runs a version: its ``name``, if that is known, and a sentence on why, ``reason``.
+
+        Empty if there is no choice.
+        """
+        return {}
+
     @abstractmethod
     def retire(self, version: ModelVersion) -> None:
         """Unload this version once its last answer is out. A later ``run`` loads it again."""
@@ -215,17 +222,23 @@ class EngineContext(_Surroundings, frozen=True):
     """How many HTTP workers there are."""
 
 
+def _no_examples(version: ModelVersion) -> Sequence[Sequence[Array]]:
+    return ()
+
+
 class WorkerContext(EngineContext, frozen=True):
     """What an engine may use in one HTTP worker.
 
     ``worker`` numbers it below ``workers``. ``engine_socket`` is connected to the one that
     ``Supervisor.attach`` got; None if there is no supervisor. ``artifact`` finds a version's
-    model file or folder; it may block, so it is called from a thread.
+    model file or folder, and ``examples`` the inputs of the examples that it carries, of the chosen
+    signature, as far as they fit; both may block, so they are called from a thread.
     """
 
     worker: int
     engine_socket: socket.socket | None
     artifact: Callable[[ModelVersion], Path]
+    examples: Callable[[ModelVersion], Sequence[Sequence[Array]]] = _no_examples
 
 
 class Supervisor(ABC):

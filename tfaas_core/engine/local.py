@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from tfaas_core.configured_path import configured_path
 from tfaas_core.engine.base import (
     Engine,
     EngineContext,
@@ -12,7 +13,10 @@ from tfaas_core.engine.base import (
     Supervisor,
     WorkerContext,
 )
+from tfaas_core.engine.in_parent.accelerations import Accelerations
 from tfaas_core.engine.in_parent.confinement import check_sandbox, confinement
+from tfaas_core.engine.in_parent.conversion_cache import ConversionCache
+from tfaas_core.engine.in_parent.conversions import Conversions
 from tfaas_core.engine.in_parent.fork_servers import ForkServers
 from tfaas_core.engine.in_parent.pool import Pool
 from tfaas_core.engine.in_parent.settings import PoolSettings
@@ -31,7 +35,7 @@ class LocalEngineFactory(EngineFactory):
         check_sandbox(context.config.engine)
         if context.config.engine.isolation == "inline":
             return None
-        return Pool(pool_settings(context), ForkServers(context))
+        return pool_of(context, ForkServers(context))
 
     def engine(self, context: WorkerContext) -> Engine:
         if context.config.engine.isolation != "inline":
@@ -50,6 +54,19 @@ class LocalEngineFactory(EngineFactory):
 
 async def _examine(context: EngineContext) -> dict[str, str]:
     return await ForkServers(context).examine()
+
+
+def pool_of(context: EngineContext, fork_servers: ForkServers) -> Pool:
+    """A pool whose processes ``fork_servers`` start, with accelerators if they are wanted."""
+    settings, config = pool_settings(context), context.config
+    if not settings.options.accelerate:
+        return Pool(settings, fork_servers)
+    key = "$.engine.accelerate_cache"
+    folder = configured_path(config.engine.accelerate_cache, config.base_dir, key)
+    memory_bytes = config.engine.max_model_memory_bytes
+    conversions = Conversions(fork_servers, context.runtimes, memory_bytes)
+    cache = ConversionCache(folder.absolute())
+    return Pool(settings, fork_servers, Accelerations(conversions, cache, settings.options))
 
 
 def pool_settings(context: EngineContext) -> PoolSettings:

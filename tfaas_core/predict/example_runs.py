@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -127,17 +127,36 @@ class ExampleRuns:
                 f"the codec {CODEC!r}, which reads it, is disabled; leave the examples out, or "
                 "enable it"
             )
-        asked = await asyncio.to_thread(self._asked, codec, example, version)
+        asked = await asyncio.to_thread(_asked, codec, example, version, self._max_rows)
         whole = runs_whole(asked.version.signature, asked.bound)
         outputs = await run(asked.version, asked.inputs, asked.bound.rows, whole)
         return asked, await asyncio.to_thread(_read, codec, asked, outputs)
 
-    def _asked(self, codec: Codec[Any], example: Example, version: ModelVersion) -> _Asked:
-        body = msgspec.json.encode(example.document)
-        document = codec.parse(body, Head.of_type(codec.media_types[0]))
-        version = version.signed(document.signature)
-        bound = codec.bind(document, version)
-        return _Asked(version, document, bound, fitted(version.signature, bound, self._max_rows))
+
+def inputs_of_examples(
+    codecs: Mapping[str, Codec[Any]], version: ModelVersion, max_rows: int
+) -> list[list[Array]]:
+    """The inputs of those examples of a stored version that ask for its chosen signature.
+
+    Those that do not fit any more are left out. Blocks.
+    """
+    codec, found = codecs.get(CODEC), []
+    if codec is None:
+        return []
+    with suppress(TfaasError):
+        for example in examples_to_run(version):
+            with suppress(TfaasError):
+                asked = _asked(codec, example, version, max_rows)
+                found += [asked.inputs] if asked.version is version.chosen else []
+    return found
+
+
+def _asked(codec: Codec[Any], example: Example, version: ModelVersion, max_rows: int) -> _Asked:
+    body = msgspec.json.encode(example.document)
+    document = codec.parse(body, Head.of_type(codec.media_types[0]))
+    version = version.signed(document.signature)
+    bound = codec.bind(document, version)
+    return _Asked(version, document, bound, fitted(version.signature, bound, max_rows))
 
 
 def _read(codec: Codec[Any], asked: _Asked, outputs: Sequence[Array]) -> Any:

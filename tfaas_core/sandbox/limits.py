@@ -33,6 +33,11 @@ def limit_resources(most_data_bytes: int, own_user: bool) -> None:
         _at_most(resource.RLIMIT_NPROC, _TASKS)
 
 
+def limit_data(most_data_bytes: int) -> None:
+    """Limits what ``data_bytes`` counts, and nothing else. Raises OSError."""
+    _at_most(resource.RLIMIT_DATA, most_data_bytes)
+
+
 def machine_bytes() -> int:
     """All memory of this machine."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -136,6 +136,10 @@ class EngineTable(Table, frozen=True):
     """Further variables of the environment that models' runtimes may see."""
     executable_pages: bool = True
     """Whether models may make machine code and run it, as XLA and fast matrix products do."""
+    accelerate: Literal["off", "auto"] = "off"
+    """Whether a second engine runs models of which it gives the same answers faster."""
+    accelerate_cache: Annotated[str, Meta(min_length=1)] = "cache/accelerated"
+    """The local folder of what models were converted to for it."""
 
 
 class Models(Table, frozen=True):

@@ -19,7 +19,7 @@ from tfaas_core.engine.base import Candidate, EngineContext, Loaded
 from tfaas_core.engine.in_parent.fork_servers import ForkServers
 from tfaas_core.errors import SEE_LOG, BadBody, TfaasError
 from tfaas_core.models.examples import examples_in, examples_to_run
-from tfaas_core.models.model import OtherSignature, is_name
+from tfaas_core.models.model import ModelVersion, OtherSignature, is_name
 from tfaas_core.models.params import Params, check_features
 from tfaas_core.plugins import plugins_of
 from tfaas_core.runtime import Runtime
@@ -29,6 +29,7 @@ from tfaas_core.system.stdout import stdout_is_stderr
 from tfaas_core.temporary_folder import temporary_folder
 from tfaas_core.tensors import Signature
 from tfaas_core.tools.lone_engine import LoneEngine, engine_context, lone_engine, record_of
+from tfaas_core.tools.second_engine import second_engine
 from tfaas_core.uploads.bundle import BundleLimits, is_bundle, unpack
 from tfaas_core.uploads.companions import read_warmup
 from tfaas_core.uploads.contents import Contents, contents_of
@@ -47,7 +48,7 @@ class Inspection(msgspec.Struct, kw_only=True):
     ``declared`` are those of its record. ``runtime`` is empty if
     none takes it. ``examples`` are how many it carries, all reproduced if it is loadable.
     ``ops`` counts each type of op, the most frequent first. ``params`` is a params.json to start
-    from: what was found, and what the model brings along.
+    from: what was found, and what the model brings along. ``engine``: see ``second_engine``.
     """
 
     path: str
@@ -63,6 +64,7 @@ class Inspection(msgspec.Struct, kw_only=True):
     params: dict[str, Any] = {}
     others: tuple[OtherSignature, ...] = ()
     declared: dict[str, Any] = {}
+    engine: dict[str, str] = {}
 
 
 def inspect_model(path: Path, config: Config) -> Inspection:
@@ -156,21 +158,22 @@ async def _try_out(
     """
     async with lone_engine(context, codecs) as lone:
         try:
-            return await _tried(lone, candidate, warmup)
+            loaded, record = await _tried(lone, candidate, warmup)
+            inspection.engine = await second_engine(lone, candidate, loaded, record)
+            return loaded, len(examples_to_run(record))
         finally:
             inspection.ops = await _ops(lone.fork_servers, candidate)
 
 
 async def _tried(
     lone: LoneEngine, candidate: Candidate, warmup: dict[str, Any] | None
-) -> tuple[Loaded, int]:
+) -> tuple[Loaded, ModelVersion]:
     params = Params.of(candidate.params)
     loaded = await prepare(lone.engine, candidate, params, examples_in(warmup, params.document))
     check_features(params, loaded.signature)
     record = msgspec.structs.replace(record_of(candidate, loaded), warmup=warmup)
-    examples = examples_to_run(record)
-    await lone.runs.check(loaded.ticket, record, examples)
-    return loaded, len(examples)
+    await lone.runs.check(loaded.ticket, record, examples_to_run(record))
+    return loaded, record
 
 
 async def _ops(fork_servers: ForkServers, candidate: Candidate) -> dict[str, int]:

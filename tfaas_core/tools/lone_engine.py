@@ -28,6 +28,7 @@ class LoneEngine(msgspec.Struct, frozen=True):
     engine: Engine
     fork_servers: ForkServers
     runs: ExampleRuns
+    codecs: Mapping[str, Codec[Any]]
 
 
 def engine_context(config: Config, plugins: Plugins) -> EngineContext:
@@ -72,7 +73,7 @@ async def lone_engine(
     await engine.start()
     try:
         runs = ExampleRuns(engine, codecs, config.engine.max_queue_rows)
-        yield LoneEngine(context, engine, fork_servers, runs)
+        yield LoneEngine(context, engine, fork_servers, runs, codecs)
     finally:
         await engine.close()
         await supervisor.close()

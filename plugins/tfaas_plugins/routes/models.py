@@ -47,9 +47,14 @@ class ModelsApi:
         return json_response([version.document() for version in live if version.name in visible])
 
     async def show(self, request: Request) -> Response:
-        """``GET /models/NAME``: that of one of them; with its processes, if it may have several."""
+        """``GET /models/NAME``: that of one of them.
+
+        With what runs it, if there is a choice, and its processes, if it may have several.
+        """
         version = self._host.catalog.get(request.path_fields["name"])
         document = version.document()
+        if runs := await self._host.engine.acceleration(version):
+            document["engine"] = runs
         most = Params.of(version.params).instances or self._host.config.engine.instances
         if most != 1:
             loaded = await self._host.engine.servables()

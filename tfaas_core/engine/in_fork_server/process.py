@@ -14,6 +14,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
+import msgspec
+
 from tfaas_core.engine.in_fork_server.preload import PreloadFailedError, preload
 from tfaas_core.engine.shared.forks import (
     CannotFork,
@@ -30,6 +32,7 @@ from tfaas_core.errors import TfaasError
 from tfaas_core.runtime import Runtime
 from tfaas_core.sandbox.confine import OWN_SOCKET, Prison, confine, confine_fork_server
 from tfaas_core.sandbox.libraries import Libraries
+from tfaas_core.sandbox.limits import data_bytes, limit_data
 from tfaas_core.system import logs
 from tfaas_core.system.blocking_link import BlockingLink
 from tfaas_core.system.lifeline import LifelineEnd
@@ -170,8 +173,11 @@ class _ForkServer:
             if stderr is not None:
                 os.dup2(stderr.fileno(), 2)
                 give_up_stdout()
-            if self._prison is not None:
-                confine(self._prison, message.artifact, sock.detach(), self._lifeline.detach())
+            prison = self._prison
+            if message.memory_bytes:
+                prison = _limited(prison, message.memory_bytes)
+            if prison is not None:
+                confine(prison, message.artifact, sock.detach(), self._lifeline.detach())
                 sock = socket.socket(fileno=OWN_SOCKET)
             work: Work = pickle.loads(message.work)
             work(sock, self._runtimes)
@@ -189,6 +195,16 @@ class _ForkServer:
         while (ended := _ended_child()) is not None:
             self._link.send(ended)
         return True
+
+
+def _limited(prison: Prison | None, memory_bytes: int) -> Prison | None:
+    """The prison, with that limit; of a process that is not confined, it is set at once."""
+    most_data_bytes = data_bytes() + memory_bytes
+    if prison is None:
+        limit_data(most_data_bytes)
+        return None
+    least = min(prison.most_data_bytes, most_data_bytes)
+    return msgspec.structs.replace(prison, most_data_bytes=least)
 
 
 def _ended_child() -> Ended | None:

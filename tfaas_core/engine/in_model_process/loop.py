@@ -65,7 +65,7 @@ class ServableLoop:
         on_broken: Callable[[], None] | None = None,
         origin: Origin | None = None,
     ) -> None:
-        self._servables = [signed.servable for signed in all_signed if signed is not None]
+        self.servables = [signed.servable for signed in all_signed if signed is not None]
         self._origin = origin or Origin()
         self._runners = runners(all_signed, options, meter, pace, self._origin)
         self._busy_poll = BusyPoll(options.busy_poll_s)
@@ -115,7 +115,7 @@ class ServableLoop:
 
     def _begin_serving(self, name: str) -> None:
         self._origin.key = name
-        stateful = next((each for each in self._servables if each.stateful), None)
+        stateful = next((each for each in self.servables if each.stateful), None)
         if stateful is not None:
             stateful.reset()
 
@@ -133,7 +133,7 @@ class ServableLoop:
                 self._turn()
             # As a run, so that one which hangs is noticed.
             self._meter.run_begins()
-            self._servables[0].close()
+            self.servables[0].close()
             self._meter.run_ends()
         except BaseException as error:
             self._origin.is_lost(error)

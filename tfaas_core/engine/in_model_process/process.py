@@ -18,8 +18,10 @@ from tfaas_core.engine.in_model_process.loop import ServableLoop
 from tfaas_core.engine.in_model_process.origin import Origin
 from tfaas_core.engine.in_model_process.servable_check import check_servable
 from tfaas_core.engine.in_model_process.signed import Signed, others_of, warm_all
+from tfaas_core.engine.in_model_process.switching import accelerated, begin_to_switch
 from tfaas_core.engine.scheduling.pace import Pace
 from tfaas_core.engine.scheduling.slow_runs import SlowRuns
+from tfaas_core.engine.shared.acceleration_messages import Switch
 from tfaas_core.engine.shared.messages import (
     Adopted,
     Broken,
@@ -77,7 +79,7 @@ def control(sock: socket.socket, runtimes: Runtimes) -> None:
             if isinstance(message, Load):
                 _begin_load(message, descriptors, runtimes, loops, link.send, turn)
             elif message.ticket in loops:
-                _tell(loops, message, descriptors)
+                _tell(loops, message, descriptors, link.send)
             else:
                 for descriptor in descriptors:
                     os.close(descriptor)
@@ -89,8 +91,9 @@ def control(sock: socket.socket, runtimes: Runtimes) -> None:
 
 def _tell(
     loops: dict[int, ServableLoop],
-    message: Connect | Adopted | Turn | Unload,
+    message: Connect | Adopted | Turn | Unload | Switch,
     descriptors: Sequence[int],
+    send: Callable[[FromProcess], None],
 ) -> None:
     match message:
         case Connect():
@@ -103,6 +106,8 @@ def _tell(
             loops[message.ticket].turn()
         case Unload():
             loops[message.ticket].unload()
+        case Switch():
+            begin_to_switch(loops[message.ticket].servables[0], message, descriptors, send)
 
 
 def _begin_load(
@@ -213,10 +218,13 @@ def _load_and_warm(
     options = msgspec.structs.replace(order.options, signatures=names)
     servable = None
     try:
-        params = _params_of(candidate, order.mergeable)
+        params = params_of(candidate, order.mergeable)
         send(Loading(order.ticket))
-        servable = runtimes[candidate.runtime].load(Path(candidate.path), params, options)
+        runtime = runtimes[candidate.runtime]
+        servable = runtime.load(Path(candidate.path), params, options)
         check_servable(servable)
+        if options.accelerate:
+            servable = accelerated(servable, runtime, options.threads)
         all_signed = warm_all(servable, params, order.made_up, meter, _origin(order), wanted)
         return all_signed, _done(order, all_signed)
     except BaseException as error:  # SystemExit, too: a model may hold Python code
@@ -271,7 +279,7 @@ def _origin(order: Load) -> Origin:
     return Origin(order.candidate.name, str(order.candidate), order.plugin)
 
 
-def _params_of(candidate: Candidate, mergeable: bool | None) -> Params:
+def params_of(candidate: Candidate, mergeable: bool | None = None) -> Params:
     """The params, with the batch axis that is known already, and whether rows may share a run."""
     params = Params.of(candidate.params)
     if candidate.batch is None:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -53,15 +53,21 @@ class _Version(msgspec.Struct):
 class Fleet:
     """Gives versions that may have several processes further ones, and takes them back.
 
-    ``workers`` are the links to the HTTP workers. All methods belong to the event loop's thread.
+    ``workers`` are the links to the HTTP workers. ``on_added`` gets each further process that is
+    loaded. All methods belong to the event loop's thread.
     """
 
     def __init__(
-        self, settings: PoolSettings, seats: Seats, workers: Mapping[int, Link[ToPool]]
+        self,
+        settings: PoolSettings,
+        seats: Seats,
+        workers: Mapping[int, Link[ToPool]],
+        on_added: Callable[[Seat], None],
     ) -> None:
         self._settings = settings
         self._seats = seats
         self._workers = workers
+        self._on_added = on_added
         self._cores = IdleCores()
         self._versions: dict[str, _Version] = {}
         self._told = ""
@@ -94,6 +100,7 @@ class Fleet:
             _log.warning("%s gets no further process for now: %s", seat, error.message)
             return
         version.failures, version.next_try_s = 0, 0.0
+        self._on_added(seat)
         for worker in list(self._workers):
             self._introduce(worker, seat)
 

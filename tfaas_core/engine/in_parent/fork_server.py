@@ -14,6 +14,7 @@ from tfaas_core.engine.base import EngineContext
 from tfaas_core.engine.in_fork_server.process import Work
 from tfaas_core.engine.in_parent.confinement import environment_of
 from tfaas_core.engine.in_parent.fork_server_process import ForkServerProcess, NeverReadyError
+from tfaas_core.engine.in_parent.preloads import preloads
 from tfaas_core.engine.in_parent.starter import ProcessHandle
 from tfaas_core.engine.shared.forks import Orders
 from tfaas_core.errors import Unavailable
@@ -72,9 +73,9 @@ class ForkServer:
         return None if self._process is None else self._process.pid
 
     async def start(
-        self, sock: socket.socket, runtime: str, work: Work, artifact: str
+        self, sock: socket.socket, runtime: str, work: Work, artifact: str, memory_bytes: int
     ) -> ProcessHandle:
-        """A process that does ``work`` with ``sock``. Raises Unavailable."""
+        """A process that does ``work`` with ``sock``; see Fork. Raises Unavailable."""
         for attempt in range(1, _START_ATTEMPTS + 1):
             if (refusal := self.refusal(runtime)) is not None:
                 raise refusal
@@ -85,7 +86,7 @@ class ForkServer:
                 continue
             try:
                 await asyncio.shield(process.ready)
-                return await process.fork(sock, work, artifact)
+                return await process.fork(sock, work, artifact, memory_bytes)
             except NeverReadyError:
                 continue
             except ConnectionError:
@@ -167,8 +168,10 @@ class ForkServer:
         return ForkServerProcess(self._orders(), self._lifeline, on_end, environment, self._relays)
 
     def _orders(self) -> Orders:
-        modules = tuple(dict.fromkeys(m for r in self._runtimes.values() for m in r.preload))
         config = self._context.config
+        accelerates = config.engine.accelerate == "auto"
+        every = [m for r in self._runtimes.values() for m in preloads(r, accelerates)]
+        modules = tuple(dict.fromkeys(every))
         runtimes = pickle.dumps(dict(self._runtimes))
         folders = tuple(map(str, config.plugin_folders))
         server = config.server

@@ -86,13 +86,17 @@ class ForkServerProcess:
         )
         self._link.send(orders)
 
-    async def fork(self, sock: socket.socket, work: Work, artifact: str) -> ForkedProcess:
+    async def fork(
+        self, sock: socket.socket, work: Work, artifact: str, memory_bytes: int
+    ) -> ForkedProcess:
         """A new process. Raises ConnectionError if the fork server dies, and Unavailable."""
         pickled = pickle.dumps(work)
         with self._stderr() as stderr:
             descriptors = [stream.fileno() for stream in (sock, stderr) if stream is not None]
             forked: ForkedProcess = await self._link.ask(
-                partial(Fork, work=pickled, artifact=artifact), descriptors, about=time.monotonic()
+                partial(Fork, work=pickled, artifact=artifact, memory_bytes=memory_bytes),
+                descriptors,
+                about=time.monotonic(),
             )
         return forked
 

@@ -51,9 +51,10 @@ class ForkServers(Starter):
         runtime: str,
         work: Work = model_process.main,
         artifact: str = "",
+        memory_bytes: int = 0,
     ) -> ProcessHandle:
         self._wanted.add(self._servers[runtime])
-        return await self._servers[runtime].start(sock, runtime, work, artifact)
+        return await self._servers[runtime].start(sock, runtime, work, artifact, memory_bytes)
 
     def group(self, runtime: str) -> Hashable:
         return self._servers.get(runtime)

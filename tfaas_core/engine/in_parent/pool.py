@@ -12,12 +12,14 @@ from typing import Any
 import msgspec
 
 from tfaas_core.engine.base import ServableStatus, Supervisor
+from tfaas_core.engine.in_parent.accelerations import Accelerations
 from tfaas_core.engine.in_parent.fleet import Fleet, hand_over
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.in_parent.seats import Seats
 from tfaas_core.engine.in_parent.settings import PoolSettings
 from tfaas_core.engine.in_parent.shortage import short_of
 from tfaas_core.engine.in_parent.starter import Starter
+from tfaas_core.engine.shared.acceleration_messages import Accelerate, AskAcceleration, Runs
 from tfaas_core.engine.shared.messages import (
     Absent,
     Acquire,
@@ -43,6 +45,8 @@ from tfaas_core.system.link import Link
 from tfaas_core.system.memory import private_bytes
 from tfaas_core.system.tasks import Tasks
 
+NOT_LOADED = "it is not loaded; what runs it is found out when it is used"
+
 _log = logging.getLogger("tfaas.engine")
 
 
@@ -52,13 +56,19 @@ class Pool(Supervisor):
     All methods belong to the event loop's thread.
     """
 
-    def __init__(self, settings: PoolSettings, starter: Starter) -> None:
+    def __init__(
+        self,
+        settings: PoolSettings,
+        starter: Starter,
+        accelerations: Accelerations | None = None,
+    ) -> None:
+        self._accelerations = accelerations
         self._starter = starter
         self._suspects = settings.suspects
         self._workers: dict[int, Link[ToPool]] = {}
         self._prepared: dict[int, Seat] = {}
         self._seats = Seats(settings, starter, self._release)
-        self._fleet = Fleet(settings, self._seats, self._workers)
+        self._fleet = Fleet(settings, self._seats, self._workers, self._further)
         self._tasks = Tasks(_log)
 
     async def start(self) -> None:
@@ -66,6 +76,8 @@ class Pool(Supervisor):
         self._tasks.spawn(self._fleet.look_after())
 
     async def close(self) -> None:
+        if self._accelerations is not None:
+            await self._accelerations.close()
         await self._tasks.cancel()
         await self._seats.close()
         for link in self._workers.values():
@@ -109,7 +121,11 @@ class Pool(Supervisor):
                 if seat is not None and seat.owner == worker:
                     del self._prepared[seat.ticket]
                     self._seats.leave(seat)
+            case Accelerate() | AskAcceleration():
+                self._accelerate(worker, message)
             case Retire():
+                if self._accelerations is not None:
+                    self._accelerations.retire(message.key)
                 # Other workers go on using them until they, too, say so.
                 for retired in self._seats.live.instances(message.key):
                     self._seats.leave(retired)
@@ -193,6 +209,19 @@ class Pool(Supervisor):
         self._seats.adopt(message.ticket, message.key)
         # Where its process died meanwhile, the first request loads the version again.
         self._send(worker, Done(message.call))
+
+    def _accelerate(self, worker: int, message: Accelerate | AskAcceleration) -> None:
+        accelerations, seat = self._accelerations, self._seats.live.get(message.key)
+        if isinstance(message, Accelerate):
+            if accelerations is not None and seat is not None and seat.loaded.done():
+                accelerations.begin(seat, message)
+            return
+        runs = accelerations.runs(seat) if accelerations is not None and seat else None
+        self._send(worker, Runs(message.call, *(runs or ("", NOT_LOADED))))
+
+    def _further(self, seat: Seat) -> None:
+        if self._accelerations is not None:
+            self._accelerations.join(seat)
 
     async def _count(self, worker: int, message: Count) -> None:
         found = [seat.status() for seat in self._seats]

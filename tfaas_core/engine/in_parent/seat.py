@@ -23,6 +23,10 @@ _ENDING_KNOWN_S = 2.0
 """More than it takes until how a process ended is known, if anybody knows it."""
 
 
+def _future() -> asyncio.Future[str]:
+    return asyncio.get_running_loop().create_future()
+
+
 class Seat(msgspec.Struct):
     """One servable, from the moment that it is wanted. ``owner``: the worker that prepares it.
     ``plugin``: the module of the plugin that is to blame if its process ends, if there is one.
@@ -36,6 +40,7 @@ class Seat(msgspec.Struct):
     ``ending``: how its process has ended, once that is known; ``ended`` is set then.
     ``is_begun``: whether its process has come to load it, after all that the server does there.
     ``is_told``: whether observers know that it is loaded. ``why_leaving``: see ModelUnloaded.
+    ``switched``: why an accelerator does not run it, although it was told to; empty: it does.
     """
 
     ticket: int
@@ -65,6 +70,7 @@ class Seat(msgspec.Struct):
     is_begun: bool = False
     is_told: bool = False
     why_leaving: str = ""
+    switched: asyncio.Future[str] = msgspec.field(default_factory=_future)
 
     def __str__(self) -> str:
         return str(self.candidate)

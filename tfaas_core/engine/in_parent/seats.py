@@ -20,6 +20,7 @@ from tfaas_core.engine.in_parent.settings import PoolSettings
 from tfaas_core.engine.in_parent.starter import Starter
 from tfaas_core.engine.in_parent.watch import INTERVAL_S, Watch
 from tfaas_core.engine.scheduling.slow_runs import SlowRuns
+from tfaas_core.engine.shared.acceleration_messages import HasSwitched
 from tfaas_core.engine.shared.messages import (
     Adopted,
     Broken,
@@ -226,6 +227,10 @@ class Seats:
                 seat = self._seats.get(message.ticket)
                 if seat is not None:
                     self._forget(seat)
+            case HasSwitched():
+                seat = self._seats.get(message.ticket)
+                if seat is not None and not seat.switched.done():
+                    seat.switched.set_result(message.refusal)
             case Broken():
                 seat = self._seats.get(message.ticket)
                 if seat is not None:

@@ -8,6 +8,8 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from tfaas_core.engine.base import WorkerContext
 from tfaas_core.engine.in_worker.connection import ModelConnection
 from tfaas_core.engine.scheduling.busy_poll import BusyPoll, Solo
@@ -17,6 +19,13 @@ from tfaas_core.models.model import ModelVersion
 from tfaas_core.runtime import LoadOptions
 
 _log = logging.getLogger("tfaas.engine")
+
+
+class WantedConnection(msgspec.Struct, frozen=True):
+    """What a connection was asked for: a stored version, by its key; an upload has none."""
+
+    version: ModelVersion
+    key: str = ""
 
 
 class Connector:

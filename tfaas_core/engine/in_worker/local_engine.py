@@ -8,8 +8,6 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
-import msgspec
-
 from tfaas_core.engine.base import (
     Candidate,
     Engine,
@@ -18,8 +16,9 @@ from tfaas_core.engine.base import (
     Supervisor,
     WorkerContext,
 )
+from tfaas_core.engine.in_worker.accelerating import Accelerating
 from tfaas_core.engine.in_worker.connection import ModelConnection
-from tfaas_core.engine.in_worker.connector import Connector, close_all
+from tfaas_core.engine.in_worker.connector import Connector, WantedConnection, close_all
 from tfaas_core.engine.in_worker.lines import Lines
 from tfaas_core.engine.in_worker.open_connections import OpenConnections
 from tfaas_core.engine.scheduling.rest import Rest
@@ -53,13 +52,6 @@ from tfaas_core.visit import Timing
 _log = logging.getLogger("tfaas.engine")
 
 
-class _Wanted(msgspec.Struct, frozen=True):
-    """What a connection was asked for: a stored version, by its key; an upload has none."""
-
-    version: ModelVersion
-    key: str = ""
-
-
 class LocalEngine(Engine):
     """Asks the pool for connections, keeps those to versions in use, and runs over them."""
 
@@ -84,6 +76,7 @@ class LocalEngine(Engine):
         self._open = self._connections.by_key
         self._tasks = Tasks(_log)
         self._connector = Connector(context)
+        self._accelerating = Accelerating(context, self._link)
         self._rest = Rest(self._is_model_overdue)
 
     async def start(self) -> None:
@@ -97,6 +90,7 @@ class LocalEngine(Engine):
     async def close(self) -> None:
         self._rest.stop()
         await self._tasks.cancel()
+        await self._accelerating.close()
         for connection in self._connections:
             connection.close()
         self._pool_lost()
@@ -120,7 +114,7 @@ class LocalEngine(Engine):
     ) -> list[Array]:
         ask = partial(AcquirePrepared, ticket=ticket, model=version.name, runtime=version.runtime)
         try:
-            connection = await self._connection(_Wanted(version), ask)
+            connection = await self._connection(WantedConnection(version), ask)
             assert connection is not None
             try:
                 return await connection.submit(inputs, rows, whole, place=version.place)
@@ -135,6 +129,10 @@ class LocalEngine(Engine):
 
     async def adopt(self, ticket: int, version: ModelVersion) -> None:
         await self._link.ask(partial(Adopt, ticket=ticket, key=version.key))
+        self._accelerating.begin(version)
+
+    async def acceleration(self, version: ModelVersion) -> dict[str, str]:
+        return await self._accelerating.told(version)
 
     async def servables(self) -> list[ServableStatus]:
         counted: Counted = await self._link.ask(Count)
@@ -217,7 +215,7 @@ class LocalEngine(Engine):
         return task
 
     async def _connect(self, version: ModelVersion) -> ModelConnection:
-        wanted = _Wanted(version, version.key)
+        wanted = WantedConnection(version, version.key)
         candidate = Candidate.stored(version)
         connection = await self._connection(wanted, partial(Acquire, candidate=candidate))
         if connection is None:
@@ -230,11 +228,12 @@ class LocalEngine(Engine):
                 # Perhaps it was removed amid the load; then this says so.
                 await asyncio.to_thread(self._artifact, version)
                 raise
+            self._accelerating.begin(version, path)
         assert connection is not None
         return connection
 
     async def _connection(
-        self, wanted: _Wanted, question: Callable[[int], Acquire | AcquirePrepared]
+        self, wanted: WantedConnection, question: Callable[[int], Acquire | AcquirePrepared]
     ) -> ModelConnection | None:
         """A connection to what the pool has loaded, or loads; None if it lacks the path."""
         connection: ModelConnection | Absent = await self._link.ask(question, about=wanted)
@@ -245,7 +244,7 @@ class LocalEngine(Engine):
 
     def _connected(self, message: Connected, descriptors: list[int]) -> None:
         """Makes the connection known at once, so that a Release right behind finds it."""
-        wanted: _Wanted | None = self._link.about(message.call)
+        wanted: WantedConnection | None = self._link.about(message.call)
         if wanted is None:
             return close_all(descriptors)
         key, version, ticket = wanted.key, wanted.version, message.ticket

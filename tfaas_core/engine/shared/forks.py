@@ -30,12 +30,14 @@ class Fork(msgspec.Struct, frozen=True, tag=True):
 
     ``work`` is a pickled function; it gets the socket and the runtimes. ``artifact`` is all that it
     may read beside libraries; if that is empty, it may read whatever its user may. A second
-    descriptor is its stderr; without it, that is the fork server's.
+    descriptor is its stderr; without it, that is the fork server's. ``memory_bytes``: what it may
+    take beyond what all of them share; 0: as much as any other.
     """
 
     call: int
     work: bytes
     artifact: str = ""
+    memory_bytes: int = 0
 
 
 ToForkServer: TypeAlias = Orders | Fork

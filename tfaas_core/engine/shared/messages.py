@@ -11,6 +11,13 @@ from typing import Any, TypeAlias
 import msgspec
 
 from tfaas_core.engine.base import Candidate, Loaded, ServableStatus
+from tfaas_core.engine.shared.acceleration_messages import (
+    Accelerate,
+    AskAcceleration,
+    HasSwitched,
+    Runs,
+    Switch,
+)
 from tfaas_core.error_kinds import ANSWERS, ERRORS_BY_CODE, TOLD, code_of_kind, error_from
 from tfaas_core.errors import SEE_LOG, TfaasError
 from tfaas_core.json_text import plain
@@ -132,7 +139,17 @@ class Further(msgspec.Struct, frozen=True, tag=True):
 
 
 ToPool: TypeAlias = (
-    Acquire | Prepare | AcquirePrepared | Adopt | Judge | Discard | Retire | Count | Further
+    Acquire
+    | Prepare
+    | AcquirePrepared
+    | Adopt
+    | Judge
+    | Discard
+    | Retire
+    | Count
+    | Further
+    | Accelerate
+    | AskAcceleration
 )
 
 
@@ -195,7 +212,9 @@ class Counted(Answer, frozen=True, tag=True):
     servables: list[ServableStatus]
 
 
-ToWorker: TypeAlias = Connected | Joined | MoreWanted | Absent | Done | Failed | Release | Counted
+ToWorker: TypeAlias = (
+    Connected | Joined | MoreWanted | Absent | Done | Failed | Release | Counted | Runs
+)
 
 
 # The pool to a model process.
@@ -244,7 +263,7 @@ class Unload(msgspec.Struct, frozen=True, tag=True):
     ticket: int
 
 
-ToProcess: TypeAlias = Load | Connect | Adopted | Turn | Unload
+ToProcess: TypeAlias = Load | Connect | Adopted | Turn | Unload | Switch
 
 
 # A model process to the pool.
@@ -281,4 +300,4 @@ class Broken(msgspec.Struct, frozen=True, tag=True):
     ticket: int
 
 
-FromProcess: TypeAlias = Loading | LoadDone | LoadFailed | Unloaded | Broken
+FromProcess: TypeAlias = Loading | LoadDone | LoadFailed | Unloaded | Broken | HasSwitched

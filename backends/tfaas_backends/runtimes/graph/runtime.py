@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from tfaas_backends.runtimes.litert.accelerator import LiteAccelerator
 from tfaas_core.archives import archive_at
 from tfaas_core.models.params import Params
-from tfaas_core.runtime import LoadOptions, Runtime, Servable, Verdict
+from tfaas_core.runtime import Accelerator, LoadOptions, Runtime, Servable, Verdict
 
 _START_BYTES = 4096
 
@@ -56,6 +57,9 @@ class GraphRuntime(Runtime):
         from tfaas_backends.runtimes.graph.servable import load_graph
 
         return load_graph(artifact, params, options)
+
+    def accelerator(self) -> Accelerator:
+        return LiteAccelerator()
 
     def count_ops(self, artifact: Path, params: Params) -> dict[str, int]:
         """Those of the functions in the graph included."""

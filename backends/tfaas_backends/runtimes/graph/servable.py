@@ -42,6 +42,7 @@ class GraphServable(Servable):
 
     ``open_session(threads)`` makes sessions that compute the signature's outputs; ``session`` is
     one of them, of so many ``threads``. ``rows``: what is proven of the graph that they run.
+    ``needs_files``: whether sessions are made of more than the graph.
     """
 
     takes_any_shape = True
@@ -55,10 +56,12 @@ class GraphServable(Servable):
         tunable: bool,
         threads: int = 1,
         rows: GraphRows | None = None,
+        needs_files: bool = False,
     ) -> None:
         self.signature = signature
         self.stateful = stateful
         self._rows = rows
+        self._needs_files = needs_files
         self._open_session = open_session
         self._session = session
         self._tunable = tunable
@@ -66,6 +69,11 @@ class GraphServable(Servable):
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         return self._session.run(inputs)
+
+    @property
+    def session(self) -> GraphSession:
+        """What runs it, or something that acts like it if TensorFlow restores the model."""
+        return self._session
 
     def run_at(self, place: int, inputs: Sequence[Array]) -> list[Array]:
         """Runs what the session has at another place than the first: another signature."""
@@ -99,6 +107,14 @@ class GraphServable(Servable):
         self._session.close()  # before, not after: only one of them need fit into the memory
         self._session = self._open_session(self._threads)
         return_free_memory()
+
+    def rest(self) -> bool:
+        """Closes the session, if another one needs no files."""
+        if self._needs_files:
+            return False
+        self._session.close()
+        return_free_memory()
+        return True
 
     def close(self) -> None:
         self._session.close()

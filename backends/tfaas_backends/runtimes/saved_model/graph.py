@@ -93,6 +93,11 @@ class SavedGraph:
         self._add_restoring(needed)
         self._doubtful = self._add_checks(needed)
 
+    @property
+    def needs_files(self) -> bool:
+        """Whether ``initialise`` may read what is beside the graph."""
+        return bool(not self.restorable or self._restore or self._init)
+
     def initialise(self, session: Any) -> None:
         """Gives variables and tables their values in a new session of the graph.
 

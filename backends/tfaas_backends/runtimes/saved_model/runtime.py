@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from tfaas_backends.runtimes.litert.accelerator import LiteAccelerator
 from tfaas_core.models.params import Params
-from tfaas_core.runtime import LoadOptions, Runtime, Servable, Verdict
+from tfaas_core.runtime import Accelerator, LoadOptions, Runtime, Servable, Verdict
 
 _FILES = ("saved_model.pb", "saved_model.pbtxt")
 
@@ -43,6 +44,9 @@ class SavedModelRuntime(Runtime):
         from tfaas_backends.runtimes.saved_model.servable import load_saved_model
 
         return load_saved_model(artifact, params, options)
+
+    def accelerator(self) -> Accelerator:
+        return LiteAccelerator()
 
     def count_ops(self, artifact: Path, params: Params) -> dict[str, int]:
         """Those of the graph that would be loaded, with all its functions."""

@@ -92,7 +92,14 @@ def _load(
     tunable = threads == 0 and saved.restorable
     session = open_session(threads or 1)
     servable = GraphServable(
-        open_session, session, signature, first.stateful, tunable, threads or 1, rows
+        open_session,
+        session,
+        signature,
+        first.stateful,
+        tunable,
+        threads or 1,
+        rows,
+        saved.needs_files,
     )
     servable.declared = declared_signatures(meta_graph)
     servable.others = {

@@ -39,6 +39,7 @@ class GraphSession:
         threads: int,
         initialise: Callable[[Any], None] = lambda session: None,
     ) -> None:
+        self.feeds = feeds
         self._session = tf.compat.v1.Session(graph=graph, config=_config(threads))
         try:
             initialise(self._session)
@@ -52,6 +53,11 @@ class GraphSession:
     def run(self, inputs: Sequence[Array], place: int = 0) -> list[Array]:
         """The outputs of the feeds at ``place``, C-contiguous. Raises what Servable.run does."""
         return self._calls[place](inputs)
+
+    @property
+    def opened(self) -> Any:
+        """TensorFlow's own session; None once it is closed."""
+        return self._session
 
     def close(self) -> None:
         """Ends the session's threads and frees its memory."""

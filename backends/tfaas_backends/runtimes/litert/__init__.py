@@ -1,0 +1,1 @@
+"""LiteRT, formerly TensorFlow Lite, as a second engine for TensorFlow's models."""

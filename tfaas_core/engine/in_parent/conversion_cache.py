@@ -1,0 +1,130 @@
+"""The cache of conversions: a local folder, any file of which may be removed at any time.
+
+::
+
+    cache/accelerated/HEX      a conversion: its SHA-256, what was found out, and the content
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import tempfile
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from tfaas_core.engine.shared.acceleration import HEAD_BYTES, Acceleration
+
+MOST_BYTES = 2 * 2**30
+"""Of all entries; beyond it, the least recently used go."""
+
+_DIGEST_BYTES = 32
+_FORMAT = "1"
+
+_log = logging.getLogger("tfaas.engine")
+
+
+class CachedConversion(msgspec.Struct, frozen=True):
+    """``descriptor`` is the file's, to be closed by whoever gets the entry; ``start`` is where the
+    content begins in it."""
+
+    found: Acceleration
+    descriptor: int
+    start: int
+    size_bytes: int
+
+
+class ConversionCache:
+    """Entries by their names. Methods block, and raise OSError; a damaged entry is none."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def find(self, name: str) -> CachedConversion | None:
+        """The entry of this name, if it is whole; it counts as used now."""
+        path = self.folder / name
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return None
+        entry = None
+        try:
+            entry = _checked(descriptor)
+            with suppress(OSError):
+                os.utime(path)
+        finally:
+            if entry is None:
+                os.close(descriptor)
+        if entry is None:
+            _log.warning("%s in the cache of conversions is damaged, and is removed", name)
+            path.unlink(missing_ok=True)
+        return entry
+
+    def add(self, name: str, found: Acceleration, content: bytes) -> None:
+        """Writes an entry, whole or not at all, and makes room for it."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        head = msgspec.msgpack.encode(found)
+        rest = len(head).to_bytes(HEAD_BYTES) + head + content
+        with tempfile.NamedTemporaryFile(dir=self.folder, prefix=".new-", delete=False) as file:
+            try:
+                file.write(hashlib.sha256(rest).digest())
+                file.write(rest)
+                file.flush()
+                os.replace(file.name, self.folder / name)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """What killed servers left half written goes, too, once it is old."""
+        known = []
+        for path in self.folder.iterdir():
+            with suppress(FileNotFoundError):
+                status = path.stat()
+                known.append((status.st_mtime, status.st_size, path))
+        surplus = sum(size for _, size, _ in known) - MOST_BYTES
+        for _, size, path in sorted(known):
+            if surplus <= 0:
+                break
+            path.unlink(missing_ok=True)
+            surplus -= size
+
+
+def entry_name(parts: Iterable[str]) -> str:
+    """The name of the entry of what depends on these, and on this machine."""
+    told = msgspec.json.encode([_FORMAT, *parts, _processor()])
+    return hashlib.sha256(told).hexdigest()
+
+
+def _processor() -> str:
+    """What the answers and the speed of this machine's processor depend on, as it tells it."""
+    known: dict[str, str] = {}
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            name, _, value = line.partition(":")
+            known.setdefault(name.strip(), value.strip())
+    wanted = ("model name", "flags", "CPU implementer", "CPU part", "Features")
+    return "\n".join([os.uname().machine, *(known.get(name, "") for name in wanted)])
+
+
+def _checked(descriptor: int) -> CachedConversion | None:
+    size = os.fstat(descriptor).st_size
+    digest = os.pread(descriptor, _DIGEST_BYTES, 0)
+    length = os.pread(descriptor, HEAD_BYTES, _DIGEST_BYTES)
+    start = _DIGEST_BYTES + HEAD_BYTES + int.from_bytes(length)
+    summed, at = hashlib.sha256(), _DIGEST_BYTES
+    while part := os.pread(descriptor, 1 << 20, at):
+        summed.update(part)
+        at += len(part)
+    if summed.digest() != digest or len(length) < HEAD_BYTES or start > size:
+        return None
+    head = os.pread(descriptor, int.from_bytes(length), _DIGEST_BYTES + HEAD_BYTES)
+    with suppress(msgspec.MsgspecError):
+        found = msgspec.msgpack.decode(head, type=Acceleration)
+        return CachedConversion(found, descriptor, start, size - start)
+    return None

@@ -1,0 +1,112 @@
+"""Conversions: have an accelerator try a model, in a confined process that is bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Mapping
+from contextlib import closing
+from functools import partial
+
+import msgspec
+
+from tfaas_core.engine.in_model_process.converting import convert_and_try
+from tfaas_core.engine.in_parent.fork_servers import ForkServers
+from tfaas_core.engine.in_parent.starter import ProcessHandle
+from tfaas_core.engine.shared.acceleration import HEAD_BYTES, Acceleration, AccelerationOrder
+from tfaas_core.errors import Unavailable
+from tfaas_core.runtime import Accelerator, CannotAccelerate, Runtime
+from tfaas_core.system.one_line import one_line
+
+TRIAL_LIMIT_S = 120.0
+"""For converting, comparing and measuring one model, by a process that gives way to all others."""
+
+MOST_MEMORY_BYTES = 4 * 2**30
+"""Of this process, beyond what all models' processes share."""
+
+MOST_CONVERTED_BYTES = 512 * 2**20
+
+_MOST_HEAD_BYTES = 1 << 16
+_MOST_REASON = 300
+
+
+class Conversion(msgspec.Struct, frozen=True):
+    """What a trial found out, and the model as its accelerator opens it; empty if it is refused."""
+
+    found: Acceleration
+    content: bytes = b""
+
+
+class Conversions:
+    """``memory_bytes``: what any model's process may take; 0: no limit."""
+
+    def __init__(
+        self, fork_servers: ForkServers, runtimes: Mapping[str, Runtime], memory_bytes: int
+    ) -> None:
+        self._fork_servers = fork_servers
+        self._runtimes = runtimes
+        self._memory_bytes = min(memory_bytes or MOST_MEMORY_BYTES, MOST_MEMORY_BYTES)
+
+    def accelerator(self, runtime: str) -> Accelerator | None:
+        """That of a runtime."""
+        return self._runtimes[runtime].accelerator()
+
+    async def tried(self, accelerator: Accelerator, order: AccelerationOrder) -> Conversion:
+        """Whatever the model does to the process, it has ended. Raises Unavailable, OSError."""
+        ours, theirs = socket.socketpair()
+        with closing(ours), closing(theirs):
+            work = partial(convert_and_try, order)
+            candidate = order.candidate
+            process = await self._fork_servers.start(
+                theirs, candidate.runtime, work, candidate.path, self._memory_bytes
+            )
+            theirs.close()
+            try:
+                return await _told(accelerator, process, ours)
+            except CannotAccelerate as error:
+                return Conversion(Acceleration(accelerator.name, accelerator.first, str(error)))
+            finally:
+                process.kill()
+
+
+async def _told(
+    accelerator: Accelerator, process: ProcessHandle, ours: socket.socket
+) -> Conversion:
+    reader, writer = await asyncio.open_connection(sock=ours)
+    try:
+        async with asyncio.timeout(TRIAL_LIMIT_S):
+            size = int.from_bytes(await reader.readexactly(HEAD_BYTES))
+            if size > _MOST_HEAD_BYTES:
+                raise CannotAccelerate("its process says what nobody understands")
+            head = await reader.readexactly(size)
+            found = _named(msgspec.msgpack.decode(head, type=Acceleration), accelerator)
+            return Conversion(found, await _content(reader))
+    except TimeoutError:
+        raise CannotAccelerate(f"trying that takes longer than {TRIAL_LIMIT_S:g} s") from None
+    except msgspec.MsgspecError:
+        raise CannotAccelerate("its process says what nobody understands") from None
+    except asyncio.IncompleteReadError:
+        ending = await process.how_it_ended()
+        if ending.code is None:
+            raise Unavailable("the process that was trying it is gone") from None
+        raise CannotAccelerate(f"the process that was trying that {ending}") from None
+    finally:
+        writer.close()
+
+
+def _named(found: Acceleration, accelerator: Accelerator) -> Acceleration:
+    """What a process says that a stranger's model may have taken over, in one line."""
+    refusal = one_line(found.refusal)[:_MOST_REASON]
+    names = accelerator.name, accelerator.first
+    return msgspec.structs.replace(found, engine=names[0], first=names[1], refusal=refusal)
+
+
+async def _content(reader: asyncio.StreamReader) -> bytes:
+    parts, size = [], 0
+    while part := await reader.read(1 << 20):
+        parts.append(part)
+        size += len(part)
+        if size > MOST_CONVERTED_BYTES:
+            limit = MOST_CONVERTED_BYTES >> 20
+            raise CannotAccelerate(f"it is larger than {limit} MB once it is converted")
+    return b"".join(parts)

@@ -1,0 +1,69 @@
+"""Accelerating: has the pool look for a faster engine for what was loaded, and asks what runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+from pathlib import Path
+
+from tfaas_core.engine.base import WorkerContext
+from tfaas_core.engine.shared.acceleration import packed_examples
+from tfaas_core.engine.shared.acceleration_messages import Accelerate, AskAcceleration, Runs
+from tfaas_core.engine.shared.messages import (
+    ToWorker,
+)
+from tfaas_core.errors import TfaasError
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.runtime import LoadOptions
+from tfaas_core.system.link import Link
+from tfaas_core.system.tasks import Tasks
+
+_ASK_LIMIT_S = 2.0
+"""The parent may be stopped; what a model is, is known without it."""
+
+_log = logging.getLogger("tfaas.engine")
+
+
+class Accelerating:
+    """Does nothing unless ``[engine] accelerate`` wants it. It belongs to the event loop."""
+
+    def __init__(self, context: WorkerContext, link: Link[ToWorker]) -> None:
+        self._is_on = LoadOptions.of(context.config.engine).accelerate
+        self._context = context
+        self._link = link
+        self._tasks = Tasks(_log)
+
+    def begin(self, version: ModelVersion, path: Path | None = None) -> None:
+        """``version`` was just loaded, from ``path``; None: from where it was before it was stored.
+
+        Returns at once; what goes wrong is logged.
+        """
+        if self._is_on:
+            self._tasks.spawn(self._accelerate(version.chosen, path))
+
+    async def told(self, version: ModelVersion) -> dict[str, str]:
+        """As ``Engine.acceleration``."""
+        if not self._is_on:
+            return {}
+        try:
+            async with asyncio.timeout(_ASK_LIMIT_S):
+                told: Runs = await self._link.ask(partial(AskAcceleration, key=version.key))
+        except (TimeoutError, TfaasError):
+            return {}
+        name = {"name": told.engine} if told.engine else {}
+        return {**name, "reason": told.reason}
+
+    async def close(self) -> None:
+        await self._tasks.cancel()
+
+    async def _accelerate(self, version: ModelVersion, path: Path | None) -> None:
+        try:
+            self._link.send(await asyncio.to_thread(self._wish, version, path))
+        except (TfaasError, OSError) as error:  # it was removed meanwhile, say
+            _log.info("%s is not accelerated: %s", version.reference, error)
+
+    def _wish(self, version: ModelVersion, path: Path | None) -> Accelerate:
+        found = path or self._context.artifact(version)
+        examples = packed_examples(self._context.examples(version))
+        return Accelerate(version.key, str(found), version.checksum, examples)

@@ -1,0 +1,44 @@
+"""Whether a server would have an accelerator run a model, found out without one."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tfaas_core.engine.base import Candidate, Loaded
+from tfaas_core.engine.in_parent.conversions import Conversions
+from tfaas_core.engine.shared.acceleration import AccelerationOrder, packed_examples
+from tfaas_core.errors import TfaasError
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.predict.example_runs import inputs_of_examples
+from tfaas_core.runtime import LoadOptions
+from tfaas_core.tools.lone_engine import LoneEngine
+
+
+async def second_engine(
+    lone: LoneEngine, candidate: Candidate, loaded: Loaded, record: ModelVersion
+) -> dict[str, str]:
+    """What would run it, and why, as ``Engine.acceleration``; empty if nobody wants to know.
+
+    Nothing of it is kept.
+    """
+    config = lone.context.config
+    options = LoadOptions.of(config.engine, config.models)
+    accelerator = lone.context.runtimes[candidate.runtime].accelerator()
+    if not options.accelerate or accelerator is None:
+        return {}
+    memory_bytes = config.engine.max_model_memory_bytes
+    conversions = Conversions(lone.fork_servers, lone.context.runtimes, memory_bytes)
+    signature = loaded.signature
+    examples = inputs_of_examples(lone.codecs, record, config.engine.max_queue_rows)
+    order = AccelerationOrder(
+        msgspec.structs.replace(candidate, batch=signature.batch),
+        options,
+        signature,
+        loaded.mergeable,
+        packed_examples(examples),
+    )
+    try:
+        found = (await conversions.tried(accelerator, order)).found
+    except (TfaasError, OSError) as error:
+        return {"name": accelerator.first, "reason": f"{accelerator.name} cannot be tried: {error}"}
+    return {"name": found.runs, "reason": found.reason}
