@@ -26,6 +26,7 @@ async def connected(
     busy_poll_s: float = 0.0,
     solo: Solo | None = None,
     max_wait_s: float = 0.0,
+    max_queue_rows: int = 1_000_000,
 ) -> AsyncIterator[tuple[ModelConnection, socket.socket]]:
     """A connection, and the model's side of it."""
     ours, theirs = socket.socketpair()
@@ -36,7 +37,7 @@ async def connected(
         version=model_version(SIGNATURE.inputs, SIGNATURE.outputs, batch=SIGNATURE.batch),
         meter=Meter.create(1),
         worker=0,
-        max_queue_rows=1_000_000,
+        max_queue_rows=max_queue_rows,
         timeout_s=10,
         busy_poll=BusyPoll(busy_poll_s),
         on_lost=lambda _connection: lost.set(),
