@@ -30,9 +30,8 @@ from tfaas_core.engine.shared.frames import (
 )
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.outputs import rows_between
-from tfaas_core.errors import SEE_LOG, CannotServe, TfaasError, Unavailable
+from tfaas_core.errors import CannotServe, TfaasError
 from tfaas_core.runtime import LoadOptions
-from tfaas_core.system.shortage import shortage_in
 
 
 class _Waiting(msgspec.Struct):
@@ -295,11 +294,4 @@ class ServableLoop:
         if isinstance(error, TfaasError):
             self._origin.raised(error, "a run")
             return error
-        told = self._origin.run_failed(error)
-        if isinstance(error, MemoryError):
-            return Unavailable("there is not enough memory for this run; send fewer rows at a time")
-        if (shortage := shortage_in(error)) is not None:
-            reason = shortage.strerror or type(shortage).__name__
-            message = f"the model cannot be run at the moment: {reason}; try again{SEE_LOG}"
-            return Unavailable(message)
-        return told
+        return self._origin.run_failed(error)

@@ -7,8 +7,9 @@ import logging
 import msgspec
 
 from tfaas_core.engine.shared.suspect import details_of
-from tfaas_core.errors import SEE_LOG, CannotServe, TfaasError
+from tfaas_core.errors import SEE_LOG, CannotServe, TfaasError, Unavailable
 from tfaas_core.system.one_line import described
+from tfaas_core.system.shortage import shortage_in
 
 _MOST_REASON = 500
 
@@ -46,6 +47,12 @@ class Origin(msgspec.Struct):
     def run_failed(self, error: BaseException) -> TfaasError:
         """Logs it, and gives what a client is told."""
         self.broke("raises or answers what it must not", error)
+        if isinstance(error, MemoryError):
+            return Unavailable("there is not enough memory for this run; send fewer rows at a time")
+        if (shortage := shortage_in(error)) is not None:
+            reason = shortage.strerror or type(shortage).__name__
+            message = f"the model cannot be run at the moment: {reason}; try again{SEE_LOG}"
+            return Unavailable(message, **self._details())
         return TfaasError(self._says("a run", type(error).__name__), **self._details())
 
     def load_failed(self, error: BaseException) -> CannotServe:
