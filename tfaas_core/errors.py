@@ -63,9 +63,10 @@ class TfaasError(Exception):
         error.details = {}
         return error
 
-    def __init__(self, message: str, **details: Any) -> None:
+    def __init__(self, message: str, for_clients: str = "", **details: Any) -> None:
         super().__init__(message)
         self.message = message
+        self.for_clients = for_clients
         self.details = details
 
     def __init_subclass__(cls) -> None:
@@ -270,10 +271,6 @@ class StorageUnavailable(Unavailable):
 
     code = "storage_unavailable"
 
-    def __init__(self, message: str, for_clients: str = "", **details: Any) -> None:
-        super().__init__(message, **details)
-        self.for_clients = for_clients
-
 
 class DamagedFile(StorageUnavailable):
     """A stored file does not have the checksum that it was stored with; nothing is loaded of it."""
@@ -293,10 +290,6 @@ class StorageFull(TfaasError):
 
     status = 507
     code = "storage_full"
-
-    def __init__(self, message: str, for_clients: str = "", **details: Any) -> None:
-        super().__init__(message, **details)
-        self.for_clients = for_clients
 
 
 class StartupError(TfaasError):

@@ -11,7 +11,8 @@ from tfaas_core.values.pieces import BYTES_AT_ONCE, in_turn, pieces
 _ASCII, _LATIN = 0x7F, 0xFF
 _WIDER = {0x10FFFF: re.compile("[\U00010000-\U0010ffff]"), 0xFFFF: re.compile("[\u0100-\uffff]")}
 
-_python = ctypes.pythonapi
+# Not ctypes.pythonapi, whose functions others may declare otherwise.
+_python = ctypes.PyDLL(None)
 _new = _python.PyUnicode_New
 _new.restype, _new.argtypes = ctypes.c_void_p, (ctypes.c_ssize_t, ctypes.c_uint32)
 _copy = _python.PyUnicode_CopyCharacters
