@@ -16,11 +16,10 @@ from tfaas_core.engine.in_parent.seats import Seats
 from tfaas_core.engine.in_parent.settings import PoolSettings
 from tfaas_core.engine.in_parent.watch import INTERVAL_S
 from tfaas_core.engine.scheduling.demand import Demand, Sight
+from tfaas_core.engine.shared.fleet_messages import Joined, MoreWanted
 from tfaas_core.engine.shared.messages import (
     Connect,
     Connected,
-    Joined,
-    MoreWanted,
     Release,
     ToPool,
 )

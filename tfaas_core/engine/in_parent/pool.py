@@ -20,6 +20,7 @@ from tfaas_core.engine.in_parent.settings import PoolSettings
 from tfaas_core.engine.in_parent.shortage import short_of
 from tfaas_core.engine.in_parent.starter import Starter
 from tfaas_core.engine.shared.acceleration_messages import Accelerate, AskAcceleration, Runs
+from tfaas_core.engine.shared.fleet_messages import Further
 from tfaas_core.engine.shared.messages import (
     Absent,
     Acquire,
@@ -32,7 +33,6 @@ from tfaas_core.engine.shared.messages import (
     Done,
     Failed,
     Failure,
-    Further,
     Judge,
     Prepare,
     Release,

@@ -22,6 +22,7 @@ from tfaas_core.engine.in_worker.connector import Connector, WantedConnection, c
 from tfaas_core.engine.in_worker.lines import Lines
 from tfaas_core.engine.in_worker.open_connections import OpenConnections
 from tfaas_core.engine.scheduling.rest import Rest
+from tfaas_core.engine.shared.fleet_messages import Further, Joined, MoreWanted
 from tfaas_core.engine.shared.messages import (
     Absent,
     Acquire,
@@ -33,10 +34,7 @@ from tfaas_core.engine.shared.messages import (
     Discard,
     Done,
     Failed,
-    Further,
-    Joined,
     Judge,
-    MoreWanted,
     Prepare,
     Release,
     Retire,

@@ -18,6 +18,7 @@ from tfaas_core.engine.shared.acceleration_messages import (
     Runs,
     Switch,
 )
+from tfaas_core.engine.shared.fleet_messages import Further, Joined, MoreWanted
 from tfaas_core.error_kinds import ANSWERS, ERRORS_BY_CODE, TOLD, code_of_kind, error_from
 from tfaas_core.errors import SEE_LOG, TfaasError
 from tfaas_core.json_text import plain
@@ -132,12 +133,6 @@ class Count(msgspec.Struct, frozen=True, tag=True):
     call: int
 
 
-class Further(msgspec.Struct, frozen=True, tag=True):
-    """This stored version, which is to have a further process, is there: to a MoreWanted."""
-
-    candidate: Candidate
-
-
 ToPool: TypeAlias = (
     Acquire
     | Prepare
@@ -165,22 +160,6 @@ class Connected(msgspec.Struct, frozen=True, tag=True):
     call: int
     ticket: int
     new: bool = False
-
-
-class Joined(msgspec.Struct, frozen=True, tag=True):
-    """The version of this key has a further process, with two descriptors as of Connected.
-
-    Whoever does not use the version any more hangs up.
-    """
-
-    ticket: int
-    key: str
-
-
-class MoreWanted(msgspec.Struct, frozen=True, tag=True):
-    """The version of this key is to have a further process; say where it is."""
-
-    key: str
 
 
 class Absent(Answer, frozen=True, tag=True):
