@@ -160,6 +160,7 @@ class Host:
                 await host.catalog.load()
             for lifespan in host.plugins.lifespans(host):
                 await started.enter_async_context(lifespan)
+            started.callback(lambda: bus.observers.tell_now())
             yield host
 
     @classmethod

@@ -19,6 +19,9 @@ from tfaas_core.route import ClientAddress, Request, Response
 CUT = "cut"
 """The code of an answer that ended early, because its client was gone, or a piece of it failed."""
 
+TOLD_WITHIN_S = 0.02
+"""Of its answer, observers that override ``finished`` are told of a request."""
+
 
 class Answered(msgspec.Struct, frozen=True, gc=False):
     """A request, and its answer. Times are in seconds."""
@@ -104,11 +107,18 @@ class Observer:
     def answered(self, answer: Answered) -> None:
         """A request was answered, whatever the answer is. One whose client went away is not."""
 
+    def untold(self) -> None:
+        """The first of some requests was answered, of which ``finished`` will be told.
+
+        For whoever has to know that there is more to come. It is not sent yet.
+        """
+
     def finished(self, outcomes: Sequence[Outcome]) -> None:
-        """Requests were answered: those of one turn of the event loop, in order.
+        """Requests were answered: some, in order, the first of them ``TOLD_WITHIN_S`` ago at most,
+        if the event loop gets to it.
 
         For whoever counts every answer, since it costs less than half of what ``answered`` does. If
-        the worker is killed, those of its last turn may be told nobody.
+        the worker is killed, those that it was not told of yet are told nobody.
         """
 
     def audited(self, answer: Answered) -> None:

@@ -36,6 +36,10 @@ class Fitness(msgspec.Struct, frozen=True):
 class Figures(Protocol):
     """What the server has had to do, for ``GET /status``; documents of JSON."""
 
+    async def settled(self) -> None:
+        """Returns once the answers are in them that were given before."""
+        ...
+
     def of_server(self) -> dict[str, Any]:
         """Of all models together, in the last minute."""
         ...

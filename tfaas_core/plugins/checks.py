@@ -37,7 +37,7 @@ _MODULE_NAME = re.compile(r"\w+(\.\w+)*")
 _PLAIN_METHODS = {
     "codec": ("parse", "is_heavy", "bind", "encode", "encode_other"),
     "observer": (
-        *("begun", "answered", "finished", "audited"),
+        *("begun", "answered", "untold", "finished", "audited"),
         *("uploaded", "switched", "loaded", "unloaded", "crashed"),
     ),
     "guard": ("renew",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -21,7 +21,7 @@ from tfaas_core.events import (
 from tfaas_core.observer import CUT, Answered, Observer, Outcome
 from tfaas_core.route import Request, Response, Right
 from tfaas_core.routing.arriving import Arriving
-from tfaas_core.routing.turn_answers import TurnAnswers
+from tfaas_core.routing.untold_answers import LARGE_BYTES, MOST_UNTOLD, UntoldAnswers
 
 _SILENT_S = 60.0
 
@@ -38,7 +38,7 @@ _REFUSALS_BY_CODE = frozenset((DamagedFile.code, QueueFull.code))
 _CHANGES = frozenset(("upload", "delete", "admin"))
 """Rights that take more than looking or asking."""
 
-_Listener: TypeAlias = tuple[int, Callable[[Any], None]]
+_Listener: TypeAlias = tuple[int, Callable[..., None]]
 
 _log = logging.getLogger("tfaas.observers")
 
@@ -50,9 +50,10 @@ class Observers:
         self._observers = tuple(owned)
         self._of_answers = self._listeners("answered")
         self._of_begins = self._listeners("begun")
-        self._of_turns = self._listeners("finished")
+        self._of_untold = self._listeners("untold")
+        self._of_many = self._listeners("finished")
         self._of_audits = self._listeners("audited")
-        self._turn = TurnAnswers(self._tell_turn)
+        self._untold = UntoldAnswers(self._tell_of, self._announce)
         self._of_events = {kind: self._listeners(method) for kind, method in _METHODS.items()}
         self._silent_until_s: dict[int, float] = {}
         self.hear_events = any(self._of_events.values())
@@ -61,14 +62,14 @@ class Observers:
     def at(self, path: str = "", right: Right | None = "read") -> RouteObservers | None:
         """For a route of this pattern that takes ``right``; None if none of them does anything with
         an answer."""
-        hearing = self._of_answers + self._of_turns
+        hearing = self._of_answers + self._of_many
         if not (hearing or self._of_audits or self._of_begins):
             return None
         named = any(self._observers[n][0].needs_request_ids for n, _own in hearing)
-        turn = self._turn if self._of_turns else None
+        untold = self._untold if self._of_many else None
         begun = self._begun if self._of_begins else None
         listeners = self._of_answers, self._of_audits
-        return RouteObservers(*listeners, self.failed, path, right, named, turn, begun)
+        return RouteObservers(*listeners, self.failed, path, right, named, untold, begun)
 
     def happened(self, event: ModelEvent) -> None:
         """What one of them raises is logged, and the others are told all the same."""
@@ -85,8 +86,19 @@ class Observers:
             except BaseException as error:  # a plugin may call exit()
                 self.failed(number, error)
 
-    def _tell_turn(self, outcomes: Sequence[Outcome]) -> None:
-        for number, listener in self._of_turns:
+    def tell_now(self) -> None:
+        """Tells of what was answered, and is told later otherwise."""
+        self._untold.tell()
+
+    def _announce(self) -> None:
+        for number, listener in self._of_untold:
+            try:
+                listener()
+            except BaseException as error:  # a plugin may call exit()
+                self.failed(number, error)
+
+    def _tell_of(self, outcomes: Sequence[Outcome]) -> None:
+        for number, listener in self._of_many:
             try:
                 listener(outcomes)
             except BaseException as error:  # a plugin may call exit()
@@ -123,7 +135,7 @@ class RouteObservers:
     """
 
     __slots__ = (
-        *("_auditors", "_failed", "_listeners", "_path", "_right", "_turn"),
+        *("_auditors", "_failed", "_listeners", "_path", "_right", "_untold"),
         *("begun", "hear_all", "may_change", "need_ids"),
     )
 
@@ -135,7 +147,7 @@ class RouteObservers:
         path: str,
         right: Right | None,
         need_ids: bool,
-        turn: TurnAnswers | None = None,
+        untold: UntoldAnswers | None = None,
         begun: Callable[[Request], None] | None = None,
     ) -> None:
         self._listeners = listeners
@@ -144,15 +156,20 @@ class RouteObservers:
         self._path = path
         self._right = right
         self.may_change = auditors != () and right in (None, *_CHANGES)
-        self._turn = turn
+        self._untold = untold
         self.begun = begun
-        self.hear_all = listeners != () or turn is not None
+        self.hear_all = listeners != () or untold is not None
         self.need_ids = need_ids
 
     @property
     def attend(self) -> bool:
         """Whether they may want to know of each request who asks, and for which model."""
         return self.hear_all or self.may_change or self.begun is not None
+
+    @property
+    def are_content(self) -> bool:
+        """Whether they are told of each answer, and want no more of those that are no errors."""
+        return self.hear_all and not self.need_ids and not self.may_change
 
     def note(self, request: Request, response: Response, is_refused: bool = False) -> bool:
         """Whether it is to be audited: a refusal, or what was to change something.
@@ -183,12 +200,17 @@ class RouteObservers:
         ``is_cut``: whether it ended early.
         """
         end_s = time.monotonic()
-        if (turn := self._turn) is not None:
-            if not turn.outcomes:
-                turn.begin()
-            # A method of the turn's would take as long as the rest of this.
-            outcome = Outcome(request, response, self._path, answer_bytes, end_s, is_cut)
-            turn.outcomes.append(outcome)
+        if (untold := self._untold) is not None:
+            if not (outcomes := untold.outcomes):
+                untold.begin()
+            # A method of theirs would take as long as the rest of this.
+            outcomes.append(Outcome(request, response, self._path, answer_bytes, end_s, is_cut))
+            if (
+                len(outcomes) == MOST_UNTOLD
+                or answer_bytes >= LARGE_BYTES
+                or len(request.body) >= LARGE_BYTES
+            ):
+                untold.hurry()
         listeners = (*self._listeners, *self._auditors) if is_noted else self._listeners
         if not listeners:
             return

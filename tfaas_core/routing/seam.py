@@ -36,7 +36,7 @@ class Passage:
 
     __slots__ = (
         *("_begun", "_cors", "_guards", "_handler", "_is_attended", "_is_ours", "_plugins"),
-        *("_proxies", "_streams", "_takes_all", "_way_back", "owner"),
+        *("_proxies", "_streams", "_takes_all", "_tell", "_way_back", "owner"),
     )
 
     def __init__(
@@ -68,7 +68,7 @@ class Passage:
         self._cors = cors
         self._way_back = way_back
         self._begun = way_back.begun
-        self._takes_all = way_back.takes_all
+        self._takes_all, self._tell = way_back.takes_all, way_back.tell
         is_asked = guards is not None or proxies is not None
         self._is_attended = is_asked or way_back.attends
         self.owner = owner
@@ -101,9 +101,14 @@ class Passage:
             if is_given_up(error):
                 raise
             response = self._failed(request, error)
-        if self._takes_all or response.status >= 400 or has_id(request):
+        if response.status >= 400 or has_id(request):
             return self._way_back.passed(request, response, is_refused)
-        return response
+        if not self._takes_all:
+            return response
+        if self._tell is not None and response.stream is None:
+            self._tell(request, response, len(response.body), False)
+            return response
+        return self._way_back.passed(request, response, is_refused)
 
     def streamed(
         self, request: Arriving, response: Response, answer_bytes: int, is_cut: bool = False

@@ -24,7 +24,7 @@ class WayBack:
     requests with an id; others would be left as they are.
     """
 
-    __slots__ = ("_cors", "_observers", "attends", "begun", "takes_all")
+    __slots__ = ("_cors", "_observers", "attends", "begun", "takes_all", "tell")
 
     def __init__(self, observers: RouteObservers | None = None, cors: Cors | None = None) -> None:
         self._observers = observers
@@ -34,6 +34,10 @@ class WayBack:
         self.begun = None if observers is None else observers.begun
         """Is told of each request first, if anybody wants to be."""
         self.takes_all = cors is not None or self.attends
+        is_short = cors is None and observers is not None and observers.are_content
+        self.tell = observers.answered if observers is not None and is_short else None
+        """All that becomes of an answer that is no error, has no id, and is not streamed; None: it
+        has to pass."""
 
     def passed(self, request: Arriving, response: Response, is_refused: bool) -> Response:
         """What the client gets. Observers are told, but of a stream once it has ended.

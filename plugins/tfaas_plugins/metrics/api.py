@@ -48,6 +48,7 @@ class MetricsApi:
     async def metrics(self, request: Request) -> Response:
         """``GET /metrics``: all metrics, as the text that Prometheus reads, or OpenMetrics."""
         is_open = "application/openmetrics-text" in request.headers.get("accept", "")
+        await self._all.settled()
         body = await self._written(is_open)
         names = {each.labels[0] for each in self._directory.series if each.family.has_model}
         names = (names | {each.model for each in self._last_look.read().models}) - {"", OTHER}
@@ -57,6 +58,7 @@ class MetricsApi:
 
     async def serving_metrics(self, request: Request) -> Response:
         """``GET /monitoring/prometheus/metrics``: those that TensorFlow Serving has, too."""
+        await self._all.settled()
         counts = self._figures.counts(self._figures.totals())
         visible = await visible_models(request, {each[0] for each, _ in counts.of(f.DURATIONS)})
         body = await asyncio.to_thread(serving_text, counts, visible - {""})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -20,9 +21,13 @@ from tfaas_plugins.metrics.shared import (
     MOST_EXEMPLARS,
     REGION_BYTES,
     REGIONS_AT,
+    SERIES_CELLS,
 )
 
-_STARTED = MOST_CELLS - 1
+_STARTED, _UNCOUNTED = SERIES_CELLS, SERIES_CELLS + 1
+
+_PATIENCE_S = 1.0
+_LOOK_S = 0.002
 
 
 class Cells:
@@ -49,6 +54,14 @@ class Cells:
     @has_started.setter
     def has_started(self, has: bool) -> None:
         self.counts[_STARTED] = has
+
+    def owe(self) -> None:
+        """Answers were given that are not counted yet: the number that tells so is odd."""
+        self.counts[_UNCOUNTED] |= 1
+
+    def settle(self) -> None:
+        """All that were given are counted."""
+        self.counts[_UNCOUNTED] += self.counts[_UNCOUNTED] & 1
 
     def exemplify(self, cell: int, value: float, request_id: str) -> None:
         """Takes note that a request of this id was counted in ``cell``, one of a bucket.
@@ -97,6 +110,23 @@ class AllCells:
         told[sums] = sum(each[sums] for each in numbers)
         told[latest] = np.max([each[latest] for each in numbers], axis=0)
         return told
+
+    async def settled(self) -> None:
+        """Returns once all answers are counted that were given before, by whichever worker.
+
+        It does not wait for long if one does not get there, since it was killed, say.
+        """
+        until_s, owing = time.monotonic() + _PATIENCE_S, self._owing()
+        while owing and time.monotonic() < until_s:
+            await asyncio.sleep(_LOOK_S)
+            owing &= self._owing()
+
+    def _owing(self) -> set[tuple[int, int]]:
+        """The workers that owe answers, each with a number that is another one once it has counted
+        them."""
+        regions = [self._region(worker, MOST_CELLS, np.int64) for worker in range(self.workers)]
+        numbers = enumerate(int(each[_UNCOUNTED]) for each in regions)
+        return {(worker, number) for worker, number in numbers if number & 1}
 
     def exemplars(self) -> dict[int, Exemplar]:
         """The last one of each cell that has any."""

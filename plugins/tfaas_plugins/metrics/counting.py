@@ -45,13 +45,9 @@ class _Places(msgspec.Struct, frozen=True, gc=False):
 _Key = tuple[str, str, str, int | None, str, int]
 """The route, the method, the model, the version, the codec and the status."""
 
-_Alike = tuple[str, str, str, int | None, str, int, float | None, float | None]
-"""The same, and for how long the request has waited, and run."""
-
-_Group = tuple[_Places, list[float]]
-"""Answers that are alike: where they are counted, and how long each of them took."""
-
-_NOBODY: _Group = _Places(), []
+_Group = tuple[_Places, list[float], list[float], list[float]]
+"""Answers with the same key: where they are counted, and how long each of them took, has waited,
+and run."""
 
 
 class Counting(Observer):
@@ -77,39 +73,45 @@ class Counting(Observer):
         self._places: dict[_Key, _Places] = {}
         self._received = self._sent = NOWHERE
 
+    def untold(self) -> None:
+        """Whoever asks now for what was counted waits for ``finished``."""
+        self._cells.owe()
+
     def finished(self, outcomes: Sequence[Outcome]) -> None:
-        """Counts them. This is on the way of every request: those that are alike, as most of a turn
+        """Counts them. This is on the way of every request: those that are alike, as most of them
         are, are counted together."""
         if self._generation != self._directory.newest:
             # Some models' places are for others now.
             self._places.clear()
             self._generation = self._directory.newest
-        groups: dict[_Alike, _Group] = {}
-        (places, durations_s), last = _NOBODY, None
+        groups: dict[_Key, _Group] = {}
+        last: _Key | None = None
         received = sent = 0
         for outcome in outcomes:
             request, visit = outcome.request, outcome.request.visit
             assert visit is not None
             route, method, status = outcome.route, request.head.method, outcome.response.status
-            model, version, codec = visit.model, visit.version, visit.codec
-            # Those that came in one frame have waited, and run, for the same time.
-            alike = route, method, model, version, codec, status, visit.wait_s, visit.run_s
-            if alike != last:
-                last, group = alike, groups.get(alike)
+            key = route, method, visit.model, visit.version, visit.codec, status
+            if key != last:
+                last, group = key, groups.get(key)
                 if group is None:
-                    group = groups[alike] = self._places_of(alike[:6]), []
-                places, durations_s = group
+                    group = groups[key] = self._places_of(key), [], [], []
+                places, durations_s, waits_s, runs_s = group
             received += len(request.body)
             sent += outcome.answer_bytes
             durations_s.append(outcome.end_s - visit.begin_s)
+            if visit.run_s is not None:
+                waits_s.append(visit.wait_s or 0.0)
+                runs_s.append(visit.run_s)
             rows = visit.run_rows
             if rows is None and not self._tells_runs and status < 400:
                 rows = visit.rows
-            if codec and (rows is not None or visit.request_id):
+            if visit.codec and (rows is not None or visit.request_id):
                 self._stands_out(visit.request_id, rows, places, durations_s[-1])
-        for alike, (places, durations_s) in groups.items():
-            self._answered(alike, places, durations_s)
+        for key, group in groups.items():
+            self._answered(key[4], *group)
         self._count_bytes(received, sent)
+        self._cells.settle()
 
     def audited(self, answer: Answered) -> None:
         """Counts it if it is an upload."""
@@ -162,26 +164,34 @@ class Counting(Observer):
             bucket = places.durations + bisect_left(_LATENCIES_S, duration_s)
             self._cells.exemplify(bucket, duration_s, request_id)
 
-    def _answered(self, alike: _Alike, places: _Places, durations_s: list[float]) -> None:
-        """Counts answers that are alike, by how long each of them took."""
-        codec, _status, wait_s, run_s = alike[4:]
-        counts, sums, number = self._counts, self._sums, len(durations_s)
-        counts[places.request] += number
+    def _answered(
+        self,
+        codec: str,
+        places: _Places,
+        durations_s: list[float],
+        waits_s: list[float],
+        runs_s: list[float],
+    ) -> None:
+        """Counts answers that are alike."""
+        self._counts[places.request] += len(durations_s)
         if not codec:
             return
-        counts[places.prediction] += number
-        sums[places.durations + _SUM] += sum(durations_s)
-        durations_s.sort()
-        begin = 0
+        self._counts[places.prediction] += len(durations_s)
+        self._distribute(durations_s, places.durations)
+        if runs_s:
+            self._distribute(waits_s, places.waits)
+            self._distribute(runs_s, places.runs)
+
+    def _distribute(self, latencies_s: list[float], at: int) -> None:
+        """Counts them in the histogram whose cells begin ``at``."""
+        counts, number, begin = self._counts, len(latencies_s), 0
+        latencies_s.sort()
         while begin < number:
-            bucket = bisect_left(_LATENCIES_S, durations_s[begin])
-            end = bisect_right(durations_s, _EDGES_S[bucket], begin)
-            counts[places.durations + bucket] += end - begin
+            bucket = bisect_left(_LATENCIES_S, latencies_s[begin])
+            end = bisect_right(latencies_s, _EDGES_S[bucket], begin)
+            counts[at + bucket] += end - begin
             begin = end
-        if run_s is not None:
-            for at, seconds in ((places.waits, wait_s or 0.0), (places.runs, run_s)):
-                counts[at + bisect_left(_LATENCIES_S, seconds)] += number
-                sums[at + _SUM] += seconds * number
+        self._sums[at + _SUM] += sum(latencies_s)
 
     def _count_bytes(self, received: int, sent: int) -> None:
         if NOWHERE in (self._received, self._sent):

@@ -19,8 +19,8 @@ from tfaas_plugins.metrics.shared import (
     DIRECTORY_AT,
     DIRECTORY_BYTES,
     LOCK_OF_DIRECTORY,
-    MOST_CELLS,
     MOST_MODELS,
+    SERIES_CELLS,
     STATE_BYTES,
     USED_BITS,
 )
@@ -227,7 +227,7 @@ class Directory:
         if len(self.of_family[family]) >= _MOST_OF_FAMILY - reserve:
             return False
         at = self._place_for(family)
-        return at < self.next_cell or at + family.cells < MOST_CELLS - reserve
+        return at < self.next_cell or at + family.cells < SERIES_CELLS - reserve
 
     def _learn(self, entries: list[_Entry]) -> None:
         """Of a whole generation there are tens of thousands, and all requests wait."""

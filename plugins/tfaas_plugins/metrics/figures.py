@@ -63,6 +63,10 @@ class Figures:
         self._directory.read()
         return self._all.totals(self._directory.series, self._directory.next_cell)
 
+    async def settled(self) -> None:
+        """Returns once all answers are counted that were given before."""
+        await self._all.settled()
+
     def counts(self, totals: NDArray[np.float64]) -> Counts:
         """``totals``, by families."""
         return Counts(totals, self._directory.of_family)

@@ -40,6 +40,8 @@ class Meters:
         if self._cells.has_started:
             self.counting.restarted("http_worker")
         self._cells.has_started = True
+        # What that one had not counted is lost.
+        self._cells.settle()
 
     def timing_storage(self) -> AbstractContextManager[None]:
         """Counts the calls of the storage, for a block."""

@@ -12,6 +12,9 @@ MOST_MODELS = 1000
 """That have series of their own; all others are counted as one."""
 
 MOST_CELLS = 1 << 17
+SERIES_CELLS = MOST_CELLS - 8
+"""Those below are for series. The others tell of the worker itself, in a cache line of theirs."""
+
 MOST_EXEMPLARS = 1 << 10
 
 STATE_BYTES = 8

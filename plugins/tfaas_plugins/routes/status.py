@@ -19,7 +19,8 @@ def tfaas_register_routes(host: Host) -> Iterable[Route]:
     async def status(request: Request) -> Response:
         server, loaded = await host.status(), await host.engine.servables()
         names = [each.model.partition("/")[0] for each in loaded]
-        figures = host.figures
+        if (figures := host.figures) is not None:
+            await figures.settled()
         of_models = {} if figures is None else figures.of_models()
         visible = await visible_models(request, {*names, *of_models})
         models = [each for each, name in zip(loaded, names, strict=True) if name in visible]

@@ -23,6 +23,7 @@ from tfaas_core.route import ClientAddress, Handler, Head, Request, Response, Ro
 from tfaas_core.routing.event_bus import EventBus
 from tfaas_core.routing.observers import Observers
 from tfaas_core.routing.seam import SealedRoute, sealed
+from tfaas_core.routing.untold_answers import LARGE_BYTES, MOST_UNTOLD
 
 EVENTS: dict[str, ModelEvent] = {
     "uploaded": ModelUploaded(
@@ -55,14 +56,21 @@ class Failing(Observer):
         raise self._error
 
 
-class Turns(Observer):
-    """Keeps what it is told of each turn, and then fails."""
+class Together(Observer):
+    """Keeps what it is told of many, and then fails."""
 
     def __init__(self) -> None:
-        self.turns: list[list[Outcome]] = []
+        self.told: list[list[Outcome]] = []
+        self.announced: list[int] = []
+        self.is_told = asyncio.Event()
+
+    def untold(self) -> None:
+        self.announced.append(len(self.told))
+        raise SystemExit
 
     def finished(self, outcomes: Sequence[Outcome]) -> None:
-        self.turns.append(list(outcomes))
+        self.told.append(list(outcomes))
+        self.is_told.set()
         raise SystemExit
 
 
@@ -145,32 +153,50 @@ def test_an_observer_that_fails_is_named_once_and_harms_nobody(
     assert (record.levelno, record.exc_info is not None) == (logging.ERROR, True)
 
 
-def test_answers_of_one_turn_are_told_together_in_order_and_as_they_are(
+def test_answers_are_told_together_in_order_and_as_they_are(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    turns, told = Turns(), Told()
-    observers = Observers([(turns, "tfaas_turns"), (told, "tfaas_told")])
+    together, told = Together(), Told()
+    observers = Observers([(together, "tfaas_together"), (told, "tfaas_told")])
     passage = sealed(Route("/{any}", ("POST",), handler), observers=observers).passage
 
     async def asked() -> None:
         paths = ("/own-notes", "/refused", "/x")
         requests = [HttpRequest(Head(raw_path=path), CLIENT, b"body") for path in paths]
         await asyncio.gather(*map(passage, requests))
+        assert (together.announced, together.told) == ([0], [])
+        await together.is_told.wait()
         await passage(HttpRequest(Head(raw_path="/later"), CLIENT))
-        await asyncio.sleep(0)
+        observers.tell_now()
 
     asyncio.run(asked())
-    first, second = turns.turns
+    first, second = together.told
     assert [outcome.request.path for outcome in first] == ["/own-notes", "/refused", "/x"]
     assert [outcome.response.status for outcome in first] == [200, 422, 200]
     assert [outcome.request.path for outcome in second] == ["/later"]
+    assert together.announced == [0, 1]
     outcome, visit = first[0], first[0].request.visit
     assert visit is not None
     assert (outcome.route, outcome.answer_bytes, outcome.is_cut) == ("/{any}", 4, False)
     assert (visit.model, visit.rows) == ("vk", 3)
     assert 0 < outcome.end_s - visit.begin_s < 60
     assert len(told.answers) == 4
-    assert [record.getMessage() for record in caplog.records if "Turns" in record.getMessage()]
+    assert [record for record in caplog.records if "Together" in record.getMessage()]
+
+
+@pytest.mark.parametrize(("body", "count"), [(b"", MOST_UNTOLD), (bytes(LARGE_BYTES), 1)])
+def test_many_answers_and_large_ones_are_told_in_the_same_turn(body: bytes, count: int) -> None:
+    together = Together()
+    observers = Observers([(together, "tfaas_together")])
+    passage = sealed(Route("/x", ("POST",), handler), observers=observers).passage
+
+    async def asked() -> None:
+        for _ in range(count):
+            await passage(HttpRequest(Head(raw_path="/x"), CLIENT, body))
+        await asyncio.sleep(0)
+
+    asyncio.run(asked())
+    assert [len(outcomes) for outcomes in together.told] == [count]
 
 
 def test_who_wants_to_follow_a_request_is_told_of_it_first() -> None:

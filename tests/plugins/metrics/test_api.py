@@ -61,6 +61,7 @@ async def test_deleted_models_make_room_once_there_is_not_much_left() -> None:
         gone = GoneModels(host.catalog, directory, lambda: now_s[0])
         lane = await asked(host, most)
         await lane.answer(FakeRequest.of("DELETE", "/delete/model-0"))
+        await lane.answer(FakeRequest.of("GET", "/metrics"))  # waits until all is counted
         directory.read()
         for now_s[0] in (100.0, 200.0):
             gone.give_back()

@@ -1,7 +1,8 @@
-"""Answers are counted the same, however many come in one turn of the event loop."""
+"""Answers are counted the same, however many are told together, and whoever asks waits for them."""
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Iterable, Sequence
 
@@ -40,13 +41,13 @@ def outcome(some: random.Random) -> Outcome:
     return Outcome(request, Response(status=status), "/json", some.randrange(9), 100.0 + duration_s)
 
 
-def counted(turns: Iterable[Sequence[Outcome]]) -> dict[tuple[str, ...], list[float]]:
+def counted(told: Iterable[Sequence[Outcome]]) -> dict[tuple[str, ...], list[float]]:
     """What the cells of each series hold."""
     memory = SharedMemory(size_bytes(workers=1))
     directory = Directory(memory)
     counting = Counting(directory, Cells(memory, 0), lambda name: name != "gone")
-    for turn in turns:
-        counting.finished(turn)
+    for outcomes in told:
+        counting.finished(outcomes)
     totals = AllCells(memory).totals(directory.series, directory.next_cell).tolist()
     return {
         (each.family.name, *each.labels): totals[each.at : each.at + each.family.cells]
@@ -55,14 +56,14 @@ def counted(turns: Iterable[Sequence[Outcome]]) -> dict[tuple[str, ...], list[fl
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_turns_are_counted_as_their_answers_one_by_one(seed: int) -> None:
+def test_answers_are_counted_together_as_one_by_one(seed: int) -> None:
     some = random.Random(seed)
-    turns = [[outcome(some) for _ in range(some.randrange(1, 60))] for _ in range(5)]
-    in_turns = counted(turns)
-    alone = counted([each] for turn in turns for each in turn)
-    assert in_turns.keys() == alone.keys()
+    told = [[outcome(some) for _ in range(some.randrange(1, 60))] for _ in range(5)]
+    together = counted(told)
+    alone = counted([each] for outcomes in told for each in outcomes)
+    assert together.keys() == alone.keys()
     for series, cells in alone.items():
-        assert in_turns[series] == pytest.approx(cells), series
+        assert together[series] == pytest.approx(cells), series
 
 
 def test_an_answer_is_in_the_bucket_that_ends_with_how_long_it_took() -> None:
@@ -77,3 +78,35 @@ def test_an_answer_is_in_the_bucket_that_ends_with_how_long_it_took() -> None:
     *buckets, total_s = counted([turn])[f.DURATIONS.name, "a"]
     assert buckets == [2.0, *(1.0 for _ in BOUNDS_S)]
     assert total_s == pytest.approx(sum(durations_s))
+
+
+def test_whoever_asks_waits_for_what_another_worker_has_yet_to_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tfaas_plugins.metrics.cells._PATIENCE_S", 60.0)
+    memory = SharedMemory(size_bytes(workers=2))
+    counting = Counting(Directory(memory), Cells(memory, 1), lambda _name: True)
+
+    async def asked() -> None:
+        await AllCells(memory).settled()
+        counting.untold()
+        asking = asyncio.ensure_future(AllCells(memory).settled())
+        await asyncio.sleep(0)
+        assert not asking.done()
+        counting.finished([outcome(random.Random(1))])
+        counting.untold()
+        # What is answered later is none of its business.
+        await asyncio.wait_for(asking, 30)
+
+    asyncio.run(asked())
+
+
+def test_nobody_waits_long_for_a_worker_that_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tfaas_plugins.metrics.cells._PATIENCE_S", 0.01)
+    memory = SharedMemory(size_bytes(workers=1))
+    cells = Cells(memory, 0)
+    cells.owe()
+    asyncio.run(AllCells(memory).settled())
+    cells.settle()
+    monkeypatch.setattr("tfaas_plugins.metrics.cells._PATIENCE_S", 1e9)
+    asyncio.run(AllCells(memory).settled())

@@ -238,7 +238,7 @@ class ModelConnection(asyncio.Protocol):
     def _deal_out(self, frame: AnswerFrame, grouping: Grouping) -> None:
         sent = self._sent[frame.id]
         parts = sent.parts[frame.first_part : frame.first_part + frame.parts]
-        start = counted = 0
+        start, counted, now_s = 0, 0, time.monotonic()
         wait_s: float | None = None
         if frame.run_rows >= 0 and (first := parts[0].timing) is not None:
             first.run_rows = frame.run_rows
@@ -246,7 +246,8 @@ class ModelConnection(asyncio.Protocol):
             end = start + part.rows
             counted += part.counted
             if part.timing is not None:
-                wait_s = self._wait_s(sent, frame) if wait_s is None else wait_s
+                if wait_s is None:
+                    wait_s = max(0.0, now_s - sent.deadline_s + self._timeout_s - frame.run_s)
                 part.timing.run_s, part.timing.wait_s = frame.run_s, wait_s
             if part.answer.done():
                 pass
@@ -260,14 +261,10 @@ class ModelConnection(asyncio.Protocol):
         self._meter.remove(self._worker, counted)
         sent.unanswered -= len(parts)
         if sent.unanswered == 0:
-            took_s = time.monotonic() - sent.deadline_s + self._timeout_s
+            took_s = now_s - sent.deadline_s + self._timeout_s
             last_rows = sent.parts[-1].counted
             self._patience.answered(sent.in_flight, took_s, frame.run_s, last_rows)
             del self._sent[frame.id]
-
-    def _wait_s(self, sent: _Sent, frame: AnswerFrame) -> float:
-        begin_s = sent.deadline_s - self._timeout_s
-        return max(0.0, time.monotonic() - begin_s - frame.run_s)
 
     def _sweep(self) -> None:
         """One timer serves all requests: they have the same timeout, so the oldest is due first."""
