@@ -53,21 +53,17 @@ class TfaasError(Exception):
     is_logged: bool = False
     """Whether a log has it already, of those of status 500."""
     for_clients: str = ""
-    """What clients are told instead of the message, if that says what only the operator may know:
-    where the database is, for one."""
+    """What clients are told if the message is the operator's alone, or nothing."""
 
     def __new__(cls, *arguments: Any, **_details: Any) -> Self:
         # A plugin's class may have an ``__init__`` of its own, which does not call this one's.
         error = super().__new__(cls, *arguments)
-        error.message = str(arguments[0]) if arguments else cls.__name__
-        error.details = {}
+        error.message, error.details = str(arguments[0]) if arguments else cls.__name__, {}
         return error
 
     def __init__(self, message: str, for_clients: str = "", **details: Any) -> None:
         super().__init__(message)
-        self.message = message
-        self.for_clients = for_clients
-        self.details = details
+        self.message, self.for_clients, self.details = message, for_clients, details
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -76,15 +72,10 @@ class TfaasError(Exception):
         if not isinstance(cls.code, str) or re.fullmatch("[a-z][a-z0-9_]*", cls.code) is None:
             raise TypeError(f"{cls.__name__}.code is {cls.code!r}, not a name of a-z, 0-9 and _")
 
-    @property
-    def sentence(self) -> str:
-        """What a client is told."""
-        return self.for_clients or self.message
-
     def document(self) -> dict[str, Any]:
         """The JSON object that a client gets."""
-        said = {"error": self.sentence, "status": self.status, "code": self.code}
-        return {**said, **self.details}
+        told = self.for_clients or self.message
+        return {"error": told, "status": self.status, "code": self.code, **self.details}
 
     def headers(self) -> dict[str, str]:
         """The headers that the answer has on its account."""
@@ -101,9 +92,8 @@ def plugin_failed(plugin: str, doing: str, error: BaseException, model: str = ""
     ``plugin`` is its module, ``doing`` like ``encode of the codec 'csv'``.
     """
     of_model = f", for model {model!r}" if model else ""
-    details = {"plugin": plugin, "model": model} if model else {"plugin": plugin}
     message = f"plugin {plugin} failed in {doing}{of_model}: {type(error).__name__}{SEE_LOG}"
-    told = TfaasError(message, **details)
+    told = TfaasError(message, plugin=plugin, **({"model": model} if model else {}))
     told.is_logged = True
     return told
 

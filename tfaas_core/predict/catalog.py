@@ -24,7 +24,6 @@ Switched: TypeAlias = Callable[[str, Model | None, Model | None], None]
 T = TypeVar("T")
 
 _RETRY_S = 1.0
-
 _log = logging.getLogger("tfaas.catalog")
 
 
@@ -133,8 +132,8 @@ class Catalog:
 
     def _check_all_is_read(self) -> None:
         if (lost := self._lost) is not None:
-            what = "the models cannot be read at the moment"
-            raise StorageUnavailable(f"{what}: {lost.message}", f"{what}: {lost.sentence}")
+            what = "the models cannot be read at the moment: "
+            raise StorageUnavailable(what + lost.message, what + (lost.for_clients or lost.message))
 
     def list(self) -> list[Model]:
         """All that is served, sorted by name; StorageUnavailable if nothing was read yet."""

@@ -94,7 +94,8 @@ class RepositoryApi:
         try:
             await self._host.engine.ready(model.live)
         except TfaasError as error:
-            raise DoesNotFit(f"failed to load {name!r}: {error.sentence}") from None
+            why = error.for_clients or error.message
+            raise DoesNotFit(f"failed to load {name!r}: {why}") from None
         unloaded.remove(name)
 
     async def unload_model(self, name: str) -> None:
