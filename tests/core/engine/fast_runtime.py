@@ -50,6 +50,8 @@ class OddFastModel(FastModel):
         match self._kind:
             case "wrong":
                 sums *= np.float32(1.001)
+            case "dies" if 666.0 in rows:
+                os.abort()
         return [sums]
 
 

@@ -18,6 +18,7 @@ from tfaas_core.engine.in_parent import conversions
 from tfaas_core.engine.in_parent.conversions import Conversions
 from tfaas_core.engine.in_parent.pool import NOT_LOADED
 from tfaas_core.engine.local import LocalEngineFactory
+from tfaas_core.errors import ModelLost
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.runtime import Runtime
 from tfaas_core.tensors import Array
@@ -143,6 +144,25 @@ async def test_a_conversion_is_kept_until_its_file_is_damaged_or_removed(
         entry.write_bytes(content[:-1] + b"?")
         assert await runs() == "Swift"
         assert len(entry.read_bytes()) == len(content)
+
+
+@in_event_loop
+async def test_a_version_whose_process_dies_of_it_twice_is_run_by_the_first_engine(
+    tmp_path: Path,
+) -> None:
+    async with accelerated(tmp_path) as harness:
+        version = await uploaded(harness, "dies")
+        for _death in range(2):
+            assert (await verdict(harness, version))[0] == "Swift"
+            with pytest.raises(ModelLost):
+                await harness.worker.run(version, rows_of(666))
+            while isinstance(await harness.worker.try_run(version, rows_of(1)), ModelLost):
+                pass
+        assert await verdict(harness, version) == (
+            "Slow",
+            "Swift does not run it: its process died 2 times while it did",
+        )
+        assert is_sum(await harness.worker.run(version, rows_of(666)), rows_of(666))
 
 
 class Untouched(FastRuntime):
