@@ -12,7 +12,7 @@ from tests.backends.runtimes.vetting.test_op_lists import registered_ops
 from tests.core.http.variants import FORBIDDEN, PAIRS
 from tests.core.sandbox.attacks import ATTACKS
 from tests.docs.markdown import DOCS, prose, rows, section, words
-from tests.plugins.codecs.test_held import cases
+from tests.plugins.codecs.test_held import cases, full_cases
 from tests.server.test_bad_input import BAD_UPLOADS
 
 PAGE = DOCS / "vetting.md"
@@ -48,6 +48,6 @@ def test_the_hostile_cases_are_counted() -> None:
         "ATTACKS": len(ATTACKS),
         "FORBIDDEN": sum(map(len, FORBIDDEN.values())),
         "PAIRS": len(PAIRS),
-        "cases": len([*cases(1000)]),
+        "cases": len([*cases(1000), *full_cases()]),
         "BAD_UPLOADS": len(BAD_UPLOADS),
     }
