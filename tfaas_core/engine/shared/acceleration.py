@@ -35,8 +35,9 @@ class Acceleration(msgspec.Struct, frozen=True):
     """What a trial has found out of a model.
 
     ``refusal`` is why ``engine`` must not run it, a clause; empty: it may, in runs of ``most_rows``
-    rows at most. ``first`` is the engine that it runs in place of, ``checked`` how many runs of
-    both were compared.
+    rows at most. ``passes``: the refusal is not the model's fault, and is to be forgotten.
+    ``first`` is the engine that it runs in place of, ``checked`` how many runs of both were
+    compared.
     """
 
     engine: str
@@ -45,6 +46,7 @@ class Acceleration(msgspec.Struct, frozen=True):
     most_rows: int = 0
     checked: int = 0
     speeds: tuple[Speed, ...] = ()
+    passes: bool = False
 
     @property
     def runs(self) -> str:
