@@ -51,8 +51,6 @@ def _tried(
     candidate, options, signature = order.candidate, order.options, order.signature
     options = msgspec.structs.replace(options, signatures=())
     first = runtimes[candidate.runtime].load(Path(candidate.path), params_of(candidate), options)
-    if first.stateful:
-        raise CannotAccelerate("it keeps state, or draws random numbers")
     converted = accelerator.convert(first)
     fast = accelerator.open(converted, signature, options.threads)
     first.signature = signature

@@ -146,9 +146,6 @@ class Accelerations:
         """What was found out; if it is no refusal, the accelerator runs the seat's servable now."""
         if self._deaths[wish.key] >= _MOST_DEATHS:
             raise CannotAccelerate(f"its process died {_MOST_DEATHS} times while it did")
-        if tried.seat.loaded.result().stateful:
-            # A trial sees the chosen signature alone; another one may change what that reads.
-            raise CannotAccelerate("one of its signatures keeps state, or draws random numbers")
         cached = await self._found(accelerator, tried.seat, wish)
         try:
             if not cached.found.refusal:
@@ -188,18 +185,16 @@ class Accelerations:
         options, loaded = self._options, seat.loaded.result()
         params = msgspec.json.encode(seat.candidate.params, order="sorted").decode()
         rows = f"{options.max_batch_rows} rows, {options.threads} threads"
-        signature = msgspec.json.encode([loaded.signature, loaded.mergeable]).decode()
+        signature = msgspec.json.encode(
+            [loaded.signature, loaded.mergeable, loaded.stateful]
+        ).decode()
         examples = sha256(wish.examples).hexdigest()
         told = [accelerator.name, wish.checksum, params, rows, signature, examples]
         return entry_name([*accelerator.versions(), *told])
 
     def _order(self, seat: Seat, wish: Accelerate) -> AccelerationOrder:
-        loaded = seat.loaded.result()
-        candidate = msgspec.structs.replace(
-            seat.candidate, path=wish.path, batch=loaded.signature.batch
-        )
-        signature, mergeable = loaded.signature, loaded.mergeable
-        return AccelerationOrder(candidate, self._options, signature, mergeable, wish.examples)
+        candidate = msgspec.structs.replace(seat.candidate, path=wish.path)
+        return AccelerationOrder.of(candidate, self._options, seat.loaded.result(), wish.examples)
 
     async def _switch(self, tried: _Tried, cached: CachedConversion) -> None:
         seat = tried.seat
