@@ -38,17 +38,20 @@ def error_from(
     details: dict[str, Any],
     told: Mapping[str, Any],
     answers: Mapping[str, dict[str, Any]],
+    for_clients: str = "",
 ) -> TfaasError:
     """The error that another process reported, and has logged if its status is 500.
 
     ``kind`` is what ``code_of_kind`` gave there: of a plugin's class only what follows comes over.
     ``told`` are ``status``, ``code`` and ``retry_after_s``, as its class or its ``__init__`` gave
     them; ``answers`` is what ``headers`` and ``document`` answered there, if they are overridden.
+    ``for_clients`` is what clients are told instead of the message.
     Other attributes and methods are lost, even if a process that is not to be trusted tells them.
     """
     cls = ERRORS_BY_CODE.get(kind, TfaasError)
     error = cls.__new__(cls, message)
     error.message, error.details, error.is_logged = message, details, True
+    error.for_clients = for_clients
     for name in told.keys() & TOLD:
         setattr(error, name, told[name])
     for name in answers.keys() & ANSWERS:

@@ -91,6 +91,13 @@ def test_retry_after_crosses_too() -> None:
     assert error_answer(across(Warming("soon"))).headers == {"Retry-After": "7"}
 
 
+def test_what_clients_are_told_instead_crosses_too() -> None:
+    got = across(across(Unavailable("/dev/gpu7 is away \udcff", "it rests \udcff", model="m")))
+    assert got.message == "/dev/gpu7 is away ?"
+    answer = msgspec.json.decode(error_answer(got).body)
+    assert answer == {"error": "it rests ?", "status": 503, "code": "unavailable", "model": "m"}
+
+
 def test_headers_and_document_of_a_class_cross_as_often_as_need_be() -> None:
     error = Moved("moved", to="/there")
     got = across(across(error))

@@ -193,5 +193,6 @@ def _blamed(example: Example) -> Iterator[None]:
         raise
     except TfaasError as error:
         details = {name: value for name, value in error.details.items() if name != "field"}
-        message = f"{example.where}: {error.message}"
-        raise CannotServe(message, field=example.where, **details) from error
+        where, told = example.where, error.for_clients
+        message, for_clients = f"{where}: {error.message}", told and f"{where}: {told}"
+        raise CannotServe(message, for_clients, field=where, **details) from error

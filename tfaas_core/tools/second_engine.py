@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from tfaas_core.engine.base import Candidate, Loaded
 from tfaas_core.engine.in_parent.conversions import Conversions
 from tfaas_core.engine.shared.acceleration import AccelerationOrder, packed_examples
@@ -28,15 +26,8 @@ async def second_engine(
         return {}
     memory_bytes = config.engine.max_model_memory_bytes
     conversions = Conversions(lone.fork_servers, lone.context.runtimes, memory_bytes)
-    signature = loaded.signature
     examples = inputs_of_examples(lone.codecs, record, config.engine.max_queue_rows)
-    order = AccelerationOrder(
-        msgspec.structs.replace(candidate, batch=signature.batch),
-        options,
-        signature,
-        loaded.mergeable,
-        packed_examples(examples),
-    )
+    order = AccelerationOrder.of(candidate, options, loaded, packed_examples(examples))
     try:
         found = (await conversions.tried(accelerator, order)).found
     except (TfaasError, OSError) as error:

@@ -137,7 +137,11 @@ def raw_inputs(body_bytes: int, places: Mapping[str, int]) -> InputsOf:
 
 
 class PreparedMessages:
-    """Messages of gRPC whose last bytes are those of their one tensor, by what stands before."""
+    """Messages of gRPC whose last bytes are those of their one tensor, by what stands before.
+
+    And by their size: a longer one that begins so has more behind its tensor, which may change what
+    is asked.
+    """
 
     def __init__(self) -> None:
         self._kept: Kept[bytes] = Kept()
@@ -145,8 +149,9 @@ class PreparedMessages:
 
     def of(self, message: bytes) -> Prepared[bytes] | None:
         """What a message that came before says, but for its numbers; None: it did not."""
-        for begin in self._begins.get(len(message), ()):
-            if (found := self._kept.of(message[:begin])) is not None:
+        size = len(message)
+        for begin in self._begins.get(size, ()):
+            if (found := self._kept.of((size, message[:begin]))) is not None:
                 return found
         return None
 
@@ -159,4 +164,4 @@ class PreparedMessages:
             if len(self._begins) >= _MOST_KEPT:
                 self._begins.clear()
             self._begins[size] = (begin, *begins[: _MOST_BEGINS - 1])
-        self._kept.keep(message[:begin], Prepared(target, raw_inputs(size, {name: begin})))
+        self._kept.keep((size, message[:begin]), Prepared(target, raw_inputs(size, {name: begin})))

@@ -15,12 +15,13 @@ from tests.core.engine.fast_runtime import OFF_BY, FastRuntime
 from tfaas_core.config import load_config
 from tfaas_core.engine.base import EngineContext
 from tfaas_core.engine.in_parent import conversions
-from tfaas_core.engine.in_parent.conversions import Conversions
+from tfaas_core.engine.in_parent.conversions import Conversion, Conversions
 from tfaas_core.engine.in_parent.pool import NOT_LOADED
 from tfaas_core.engine.local import LocalEngineFactory
+from tfaas_core.engine.shared.acceleration import AccelerationOrder
 from tfaas_core.errors import ModelLost
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.runtime import Runtime
+from tfaas_core.runtime import Accelerator, Runtime
 from tfaas_core.tensors import Array
 from tfaas_core.testing.engine_harness import RUNTIME, Harness, Shelf, is_sum, rows_of
 from tfaas_core.testing.loops import in_event_loop
@@ -163,6 +164,49 @@ async def test_a_version_whose_process_dies_of_it_twice_is_run_by_the_first_engi
             "Swift does not run it: its process died 2 times while it did",
         )
         assert is_sum(await harness.worker.run(version, rows_of(666)), rows_of(666))
+
+
+@in_event_loop
+async def test_it_is_left_alone_where_its_process_dies_as_it_begins(tmp_path: Path) -> None:
+    async with accelerated(tmp_path) as harness:
+        version = await uploaded(harness, "dies-when-it-serves")
+        reason = ""
+        async with asyncio.timeout(60):
+            while "died" not in reason:
+                await harness.worker.try_run(version, rows_of(1))
+                reason = (await harness.worker.engine.acceleration(version))["reason"]
+        assert reason == "Swift does not run it: its process died 2 times while it did"
+        assert is_sum(await harness.worker.run(version, rows_of(3)), rows_of(3))
+
+
+@in_event_loop
+async def test_what_another_signature_may_change_stays_with_the_first_engine(
+    tmp_path: Path,
+) -> None:
+    async with accelerated(tmp_path) as harness:
+        version = await uploaded(harness, "beside-state")
+        name, reason = await verdict(harness, version)
+        assert (name, "one of its signatures keeps state" in reason) == ("Slow", True)
+
+
+@in_event_loop
+async def test_a_model_whose_files_went_away_meanwhile_is_tried_when_it_comes_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = Conversions.tried
+
+    async def removed_and_tried(
+        conversions: Conversions, accelerator: Accelerator, order: AccelerationOrder
+    ) -> Conversion:
+        Path(order.candidate.path).unlink()
+        return await tried(conversions, accelerator, order)
+
+    async with accelerated(tmp_path) as harness:
+        with monkeypatch.context() as patched:
+            patched.setattr(Conversions, "tried", removed_and_tried)
+            name, reason = await verdict(harness, await uploaded(harness, "good"))
+            assert (name, "FileNotFoundError" in reason) == ("Slow", True)
+        assert (await verdict(harness, await uploaded(harness, "good")))[0] == "Swift"
 
 
 class Untouched(FastRuntime):

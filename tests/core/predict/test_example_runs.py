@@ -18,7 +18,7 @@ from tfaas_plugins.codecs.json.codec import JsonCodec
 from tfaas_core.composition import Composition
 from tfaas_core.config import load_config
 from tfaas_core.engine.local import LocalEngineFactory
-from tfaas_core.errors import CannotServe
+from tfaas_core.errors import CannotServe, DoesNotFit
 from tfaas_core.host import Host
 from tfaas_core.models.examples import examples_of, examples_to_run
 from tfaas_core.models.model import ModelVersion
@@ -100,6 +100,25 @@ async def test_an_example_that_the_model_does_not_take_is_refused(tmp_path: Path
     )
     many = {"values": [[1, 2, 3]] * 101}
     assert "101 rows are more than the 100" in await refusal(tmp_path, "sum", many)
+
+
+class Discreet(JsonCodec):
+    """Tells clients less than who runs the server."""
+
+    def bind(self, *_: Any) -> Any:
+        raise DoesNotFit("no such row in /srv/rows", "no such row")
+
+
+@in_event_loop
+async def test_of_an_example_clients_are_told_what_its_error_is_for_them(tmp_path: Path) -> None:
+    async with harness_of(tmp_path) as harness:
+        loaded = await harness.worker.prepare("vk", "sum")
+        version = with_examples(harness.worker.store("vk", "sum"), {"values": [1, 2, 3]})
+        runs = ExampleRuns(harness.worker.engine, {"json": Discreet()}, 100)
+        with pytest.raises(CannotServe, match=r"\]: no such row in /srv/rows$") as refused:
+            await runs.check(loaded.ticket, version, examples_to_run(version))
+        assert refused.value.document()["error"] == "warmup.examples[0]: no such row"
+        harness.worker.engine.discard(loaded.ticket)
 
 
 @in_event_loop

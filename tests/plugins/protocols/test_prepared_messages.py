@@ -141,6 +141,27 @@ async def test_a_tensor_that_does_not_end_its_message_is_looked_at_each_time() -
             assert inferred(await answered(host, INFER, renamed)) == [[n - 1, 0]]
 
 
+@pytest.mark.parametrize(
+    ("path", "make", "values", "renamed"),
+    [
+        (*METHODS[0], b"\x0a\x04less\x12\x00"),
+        (*METHODS[1], b"\x0a\x06\x0a\x04less"),
+    ],
+)
+@in_event_loop
+async def test_what_stands_behind_a_tensor_counts_where_longer_ones_came(
+    path: str, make: Make, values: Values, renamed: bytes
+) -> None:
+    async with host_of(models=models()) as host:
+        for n in range(4):
+            message = make("plus", {"a": row(n, 1)})
+            assert values(await answered(host, path, message)) == [[n + 1, 2]]
+            longer = make("plus", {"a": np.full((2, 2), n, np.float32)})
+            assert len(longer) == len(message + renamed)
+            assert values(await answered(host, path, longer)) == [[n + 1] * 4]
+            assert values(await answered(host, path, message + renamed)) == [[n - 1, 0]]
+
+
 @in_event_loop
 async def test_a_tensor_that_came_in_parts_is_looked_at_each_time() -> None:
     def part(number: int, content: bytes) -> bytes:

@@ -45,13 +45,14 @@ class AcceleratedServable(Servable):
         self._may_rest = may_rest and not self.others and not self.stateful
         self._fast: FastModel | None = None
         self._inner: list[tuple[int, ...]] = []
-        self._most_rows = 0
+        self._least_rows = self._most_rows = 0
         self._is_new = self._rests = False
 
     def take(self, fast: FastModel, most_rows: int) -> None:
         """From the next run on, ``fast`` is asked first. May be called from any thread."""
         self._inner = inner_shapes(self.signature)
-        self._most_rows = most_rows
+        has_fixed_rows = all(spec.shape and spec.shape[0] for spec in self.signature.inputs)
+        self._least_rows, self._most_rows = most_rows if has_fixed_rows else 1, most_rows
         self._is_new = True
         self._fast = fast
 
@@ -92,11 +93,11 @@ class AcceleratedServable(Servable):
             self._rests = self._first.rest()
 
     def _covers(self, inputs: Sequence[Array]) -> bool:
-        rows = len(inputs[0])
-        if not 0 < rows <= self._most_rows:
+        first_axis = inputs[0].shape[:1]
+        if not first_axis or not self._least_rows <= first_axis[0] <= self._most_rows:
             return False
         for array, inner in zip(inputs, self._inner, strict=True):
-            if array.shape[1:] != inner or len(array) != rows:
+            if array.shape != first_axis + inner:
                 return False
         return are_finite(inputs)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from tfaas_core.engine.in_model_process.acceleration_trial import AccelerationTrial
-from tfaas_core.engine.in_model_process.process import params_of
+from tfaas_core.engine.in_model_process.process import can_be_opened, params_of
 from tfaas_core.engine.shared.acceleration import (
     HEAD_BYTES,
     Acceleration,
@@ -21,6 +21,7 @@ from tfaas_core.engine.shared.acceleration import (
 from tfaas_core.errors import TfaasError
 from tfaas_core.runtime import Accelerator, CannotAccelerate, Runtime
 from tfaas_core.system.one_line import described
+from tfaas_core.system.shortage import shortage_in
 
 
 def convert_and_try(
@@ -38,12 +39,8 @@ def convert_and_try(
     _mute_stderr()
     try:
         converted, found = _tried(accelerator, order, runtimes)
-    except CannotAccelerate as error:
-        found = _refused(accelerator, str(error))
-    except TfaasError as error:
-        found = _refused(accelerator, error.message)
     except BaseException as error:  # of an odd model, a converter raises nearly anything
-        found = _refused(accelerator, described(error))
+        found = _refused(accelerator, error, order.candidate.path)
     head = msgspec.msgpack.encode(found)
     sock.sendall(len(head).to_bytes(HEAD_BYTES) + head + converted)
 
@@ -54,8 +51,6 @@ def _tried(
     candidate, options, signature = order.candidate, order.options, order.signature
     options = msgspec.structs.replace(options, signatures=())
     first = runtimes[candidate.runtime].load(Path(candidate.path), params_of(candidate), options)
-    if first.stateful:
-        raise CannotAccelerate("it keeps state, or draws random numbers")
     converted = accelerator.convert(first)
     fast = accelerator.open(converted, signature, options.threads)
     first.signature = signature
@@ -80,5 +75,12 @@ def _mute_stderr() -> None:
     os.close(write)
 
 
-def _refused(accelerator: Accelerator, why: str) -> Acceleration:
-    return Acceleration(accelerator.name, accelerator.first, why)
+def _refused(accelerator: Accelerator, error: BaseException, path: str) -> Acceleration:
+    why = described(error)
+    if isinstance(error, CannotAccelerate):
+        why = str(error)
+    elif isinstance(error, TfaasError):
+        why = error.message
+    # Those of a version that was removed are away, say; the same model may come again.
+    passes = shortage_in(error) is not None or not can_be_opened(path)
+    return Acceleration(accelerator.name, accelerator.first, why, passes=passes)

@@ -78,8 +78,8 @@ def control(sock: socket.socket, runtimes: Runtimes) -> None:
         for message, descriptors in link.receive():
             if isinstance(message, Load):
                 _begin_load(message, descriptors, runtimes, loops, link.send, turn)
-            elif message.ticket in loops:
-                _tell(loops, message, descriptors, link.send)
+            elif (loop := loops.get(message.ticket)) is not None:
+                _tell(loop, message, descriptors, link.send)
             else:
                 for descriptor in descriptors:
                     os.close(descriptor)
@@ -90,7 +90,7 @@ def control(sock: socket.socket, runtimes: Runtimes) -> None:
 
 
 def _tell(
-    loops: dict[int, ServableLoop],
+    loop: ServableLoop,
     message: Connect | Adopted | Turn | Unload | Switch,
     descriptors: Sequence[int],
     send: Callable[[FromProcess], None],
@@ -99,15 +99,15 @@ def _tell(
         case Connect():
             # If this process may open no more files, the kernel has hung up on the worker.
             if descriptors:
-                loops[message.ticket].connect(socket.socket(fileno=descriptors[0]))
+                loop.connect(socket.socket(fileno=descriptors[0]))
         case Adopted():
-            loops[message.ticket].adopt(message.key)
+            loop.adopt(message.key)
         case Turn():
-            loops[message.ticket].turn()
+            loop.turn()
         case Unload():
-            loops[message.ticket].unload()
+            loop.unload()
         case Switch():
-            begin_to_switch(loops[message.ticket].servables[0], message, descriptors, send)
+            begin_to_switch(loop.servables[0], message, descriptors, send)
 
 
 def _begin_load(
@@ -235,7 +235,7 @@ def _load_and_warm(
         if isinstance(error, TfaasError):
             _origin(order).raised(error, "the load")
             raise
-        if not _can_be_opened(candidate.path):
+        if not can_be_opened(candidate.path):
             gone = f"the files of model {candidate.name!r} went away while it was loaded; try again"
             raise StorageUnavailable(gone, model=candidate.name) from error
         raise _origin(order).load_failed(error) from error
@@ -248,7 +248,7 @@ def _shortage_in(error: BaseException) -> BaseException | None:
     return error if isinstance(error, MemoryError) else shortage_in(error)
 
 
-def _can_be_opened(path: str) -> bool:
+def can_be_opened(path: str) -> bool:
     """What was away as this process was confined, it can never open."""
     with suppress(OSError):
         os.close(os.open(path, os.O_RDONLY))

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from collections import Counter
+from hashlib import sha256
 
 import msgspec
 
@@ -30,6 +31,32 @@ _MOST_DEATHS = 2
 _log = logging.getLogger("tfaas.engine")
 
 
+class _Tried(msgspec.Struct):
+    """A process of a version. ``runs``: the engine that runs it there, and why, once that is known.
+    ``is_told``: whether it was told to have the accelerator run it, and has not refused."""
+
+    seat: Seat
+    runs: tuple[str, str] | None = None
+    is_told: bool = False
+
+    @property
+    def is_gone(self) -> bool:
+        return self.seat.leaving or self.seat.is_lost or self.seat.ended.is_set()
+
+    @property
+    def died_of_it(self) -> bool:
+        """Whether it died while the accelerator ran it, or began to, and nobody else killed it."""
+        if not self.is_told or self.seat.leaving:
+            return False
+        ending, was_stuck = self.seat.ending, self.seat.stuck
+        return ending is None or was_stuck or ending.out_of_memory or not ending.is_from_outside
+
+
+class _Version(msgspec.Struct):
+    wish: Accelerate
+    processes: list[_Tried] = msgspec.field(default_factory=list)
+
+
 class Accelerations:
     """What runs each version, and why; one is tried at a time.
 
@@ -42,85 +69,87 @@ class Accelerations:
         self._conversions = conversions
         self._cache = cache
         self._options = options
-        self._seats: dict[str, list[Seat]] = {}
-        self._wishes: dict[str, Accelerate] = {}
-        self._runs: dict[str, tuple[str, str]] = {}
+        self._versions: dict[str, _Version] = {}
         self._deaths: Counter[str] = Counter()
         self._turn = asyncio.Lock()
         self._tasks = Tasks(_log)
 
     def begin(self, seat: Seat, wish: Accelerate) -> None:
         """Has an accelerator run the version that is loaded in ``seat``, once that is proven."""
-        if self._knows(seat):
-            return
-        self._count_deaths(wish.key)
-        self._seats[wish.key] = [seat]
-        self._wishes[wish.key] = wish
-        self._runs.pop(wish.key, None)
-        self._tasks.spawn(self._accelerate(seat, wish))
+        if self._tried(seat) is None:
+            version = self._versions.setdefault(wish.key, _Version(wish))
+            version.wish = wish
+            self._begin(seat, version)
 
     def join(self, seat: Seat) -> None:
         """A further process of a version is loaded in ``seat``: it is run as in the first one."""
-        key = seat.candidate.key
-        wish = self._wishes.get(key)
-        if wish is not None:
-            self._count_deaths(key)
-            self._seats[key].append(seat)
-            self._tasks.spawn(self._accelerate(seat, wish))
+        version = self._versions.get(seat.candidate.key)
+        if version is not None:
+            self._begin(seat, version)
 
     def retire(self, key: str) -> None:
         """The version is not served any more."""
-        self._seats.pop(key, None)
-        self._wishes.pop(key, None)
-        self._runs.pop(key, None)
+        self._versions.pop(key, None)
         self._deaths.pop(key, None)
 
     def runs(self, seat: Seat) -> tuple[str, str] | None:
         """The engine that runs the version in ``seat``, and why; None if nobody asked for it."""
-        return self._runs.get(seat.candidate.key) if self._knows(seat) else None
+        tried = self._tried(seat)
+        return tried.runs if tried is not None else None
 
     async def close(self) -> None:
         await self._tasks.cancel()
 
-    def _knows(self, seat: Seat) -> bool:
-        return any(known is seat for known in self._seats.get(seat.candidate.key, ()))
+    def _tried(self, seat: Seat) -> _Tried | None:
+        version = self._versions.get(seat.candidate.key)
+        processes = version.processes if version is not None else ()
+        return next((tried for tried in processes if tried.seat is seat), None)
 
-    def _count_deaths(self, key: str) -> None:
-        """Of processes in which the accelerator ran the version; none that is gone is kept."""
-        before = self._seats.get(key, [])
-        lost = [seat for seat in before if seat.is_lost and not seat.leaving]
-        self._deaths[key] += sum(seat.switched.done() for seat in lost)
-        self._seats[key] = [seat for seat in before if not seat.is_lost and not seat.leaving]
+    def _begin(self, seat: Seat, version: _Version) -> None:
+        tried = _Tried(seat)
+        version.processes.append(tried)
+        self._forget_those_gone()
+        self._tasks.spawn(self._accelerate(tried, version.wish))
 
-    async def _accelerate(self, seat: Seat, wish: Accelerate) -> None:
+    def _forget_those_gone(self) -> None:
+        """With the wishes of versions that are loaded no more; deaths are remembered."""
+        for key, version in list(self._versions.items()):
+            gone = [tried for tried in version.processes if tried.is_gone]
+            if deaths := sum(tried.died_of_it for tried in gone):
+                self._deaths[key] += deaths
+            version.processes = [tried for tried in version.processes if not tried.is_gone]
+            if not version.processes:
+                del self._versions[key]
+
+    async def _accelerate(self, tried: _Tried, wish: Accelerate) -> None:
+        seat = tried.seat
         accelerator = self._conversions.accelerator(seat.candidate.runtime)
         if accelerator is None:
-            self._runs[wish.key] = ("", "its runtime has no second engine")
+            tried.runs = ("", "its runtime has no second engine")
             return
         first = accelerator.first
-        self._runs.setdefault(wish.key, (first, f"{accelerator.name} is being tried"))
+        tried.runs = (first, f"{accelerator.name} is being tried")
         try:
-            found = await self._switched(accelerator, seat, wish)
-            runs, reason = found.runs, found.reason
+            found = await self._switched(accelerator, tried, wish)
+            tried.runs = (found.runs, found.reason)
         except CannotAccelerate as error:
-            runs, reason = first, f"{accelerator.name} does not run it: {error}"
+            tried.runs = (first, f"{accelerator.name} does not run it: {error}")
         except Exception as error:  # the disk's, say, or a plugin's
             why = error.strerror if isinstance(error, OSError) else described(error)
-            runs, reason = first, f"{accelerator.name} could not be tried: {why}"
-        if self._knows(seat):
-            _log.info("%s: %s runs it: %s", seat, runs, reason)
-            self._runs[wish.key] = (runs, reason)
+            tried.runs = (first, f"{accelerator.name} could not be tried: {why}")
+        if not tried.is_gone:
+            _log.info("%s: %s runs it: %s", seat, *tried.runs)
 
     async def _switched(
-        self, accelerator: Accelerator, seat: Seat, wish: Accelerate
+        self, accelerator: Accelerator, tried: _Tried, wish: Accelerate
     ) -> Acceleration:
         """What was found out; if it is no refusal, the accelerator runs the seat's servable now."""
         if self._deaths[wish.key] >= _MOST_DEATHS:
             raise CannotAccelerate(f"its process died {_MOST_DEATHS} times while it did")
-        cached = await self._found(accelerator, seat, wish)
+        cached = await self._found(accelerator, tried.seat, wish)
         try:
             if not cached.found.refusal:
-                await self._switch(seat, cached)
+                await self._switch(tried, cached)
             return cached.found
         finally:
             os.close(cached.descriptor)
@@ -128,8 +157,7 @@ class Accelerations:
     async def _found(
         self, accelerator: Accelerator, seat: Seat, wish: Accelerate
     ) -> CachedConversion:
-        parts = self._parts(accelerator, seat, wish)
-        name = await asyncio.to_thread(entry_name, parts)
+        name = await asyncio.to_thread(self._entry_name, accelerator, seat, wish)
         cached = await asyncio.to_thread(self._cache.find, name)
         if cached is not None:
             return cached
@@ -145,35 +173,40 @@ class Accelerations:
         if seat.leaving:
             raise CannotAccelerate(_GONE)
         made = await self._conversions.tried(accelerator, self._order(seat, wish))
+        if made.found.passes:
+            raise CannotAccelerate(made.found.refusal)
         await asyncio.to_thread(self._cache.add, name, made.found, made.content)
         cached = await asyncio.to_thread(self._cache.find, name)
         if cached is None:
             raise CannotAccelerate("its file in the cache was removed at once")
         return cached
 
-    def _parts(self, accelerator: Accelerator, seat: Seat, wish: Accelerate) -> list[str]:
-        options = self._options
+    def _entry_name(self, accelerator: Accelerator, seat: Seat, wish: Accelerate) -> str:
+        options, loaded = self._options, seat.loaded.result()
         params = msgspec.json.encode(seat.candidate.params, order="sorted").decode()
         rows = f"{options.max_batch_rows} rows, {options.threads} threads"
-        signature = msgspec.json.encode(seat.loaded.result().signature).decode()
-        return [*accelerator.versions(), accelerator.name, wish.checksum, params, rows, signature]
+        signature = msgspec.json.encode(
+            [loaded.signature, loaded.mergeable, loaded.stateful]
+        ).decode()
+        examples = sha256(wish.examples).hexdigest()
+        told = [accelerator.name, wish.checksum, params, rows, signature, examples]
+        return entry_name([*accelerator.versions(), *told])
 
     def _order(self, seat: Seat, wish: Accelerate) -> AccelerationOrder:
-        loaded = seat.loaded.result()
-        candidate = msgspec.structs.replace(
-            seat.candidate, path=wish.path, batch=loaded.signature.batch
-        )
-        signature, mergeable = loaded.signature, loaded.mergeable
-        return AccelerationOrder(candidate, self._options, signature, mergeable, wish.examples)
+        candidate = msgspec.structs.replace(seat.candidate, path=wish.path)
+        return AccelerationOrder.of(candidate, self._options, seat.loaded.result(), wish.examples)
 
-    async def _switch(self, seat: Seat, cached: CachedConversion) -> None:
-        if seat.process is None or seat.leaving:
+    async def _switch(self, tried: _Tried, cached: CachedConversion) -> None:
+        seat = tried.seat
+        if seat.process is None or tried.is_gone:
             raise CannotAccelerate(_GONE)
         order = Switch(seat.ticket, cached.start, cached.size_bytes, cached.found.most_rows)
+        tried.is_told = True
         seat.process.link.send(order, (cached.descriptor,))
         try:
             refusal = await asyncio.wait_for(asyncio.shield(seat.switched), _SWITCH_LIMIT_S)
         except TimeoutError:
             raise CannotAccelerate("its process does not say that it does") from None
         if refusal:
+            tried.is_told = False
             raise CannotAccelerate(refusal)

@@ -22,6 +22,9 @@ from tfaas_core.engine.shared.acceleration import HEAD_BYTES, Acceleration
 MOST_BYTES = 2 * 2**30
 """Of all entries; beyond it, the least recently used go."""
 
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""Whatever lies there, nobody waits for it: a FIFO, say."""
+
 _DIGEST_BYTES = 32
 _FORMAT = "1"
 
@@ -48,7 +51,7 @@ class ConversionCache:
         """The entry of this name, if it is whole; it counts as used now."""
         path = self.folder / name
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            descriptor = os.open(path, _FLAGS)
         except FileNotFoundError:
             return None
         entry = None

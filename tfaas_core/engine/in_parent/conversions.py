@@ -53,6 +53,10 @@ class Conversions:
 
     async def tried(self, accelerator: Accelerator, order: AccelerationOrder) -> Conversion:
         """Whatever the model does to the process, it has ended. Raises Unavailable, OSError."""
+        if order.stateful:
+            # Another signature than the chosen one, perhaps, which changes what that reads.
+            why = "one of its signatures keeps state, or draws random numbers"
+            return Conversion(Acceleration(accelerator.name, accelerator.first, why))
         ours, theirs = socket.socketpair()
         with closing(ours), closing(theirs):
             work = partial(convert_and_try, order)

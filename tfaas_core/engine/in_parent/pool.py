@@ -213,8 +213,10 @@ class Pool(Supervisor):
     def _accelerate(self, worker: int, message: Accelerate | AskAcceleration) -> None:
         accelerations, seat = self._accelerations, self._seats.live.get(message.key)
         if isinstance(message, Accelerate):
-            if accelerations is not None and seat is not None and seat.loaded.done():
-                accelerations.begin(seat, message)
+            if accelerations is not None:
+                for instance in self._seats.live.instances(message.key):
+                    if instance.is_ready:
+                        accelerations.begin(instance, message)
             return
         runs = accelerations.runs(seat) if accelerations is not None and seat else None
         self._send(worker, Runs(message.call, *(runs or ("", NOT_LOADED))))

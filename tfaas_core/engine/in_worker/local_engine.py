@@ -192,7 +192,9 @@ class LocalEngine(Engine):
         try:
             async with asyncio.timeout(self._config.server.request_timeout_s):
                 connection = await asyncio.shield(self._opened(version))
-            answer = connection.submit(inputs, rows, whole, timing, any_shape, version.place)
+            # There may be further processes by now, or it may have been told to go.
+            way = self._open.get(version.key, connection)
+            answer = way.submit(inputs, rows, whole, timing, any_shape, version.place)
         except TimeoutError:
             raise Unavailable(
                 f"model {version.name!r} is still loading; try again", model=version.name

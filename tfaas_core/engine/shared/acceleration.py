@@ -9,7 +9,7 @@ from contextlib import suppress
 import msgspec
 import numpy as np
 
-from tfaas_core.engine.base import Candidate
+from tfaas_core.engine.base import Candidate, Loaded
 from tfaas_core.runtime import LoadOptions
 from tfaas_core.tensors import Array, Signature
 
@@ -35,8 +35,9 @@ class Acceleration(msgspec.Struct, frozen=True):
     """What a trial has found out of a model.
 
     ``refusal`` is why ``engine`` must not run it, a clause; empty: it may, in runs of ``most_rows``
-    rows at most. ``first`` is the engine that it runs in place of, ``checked`` how many runs of
-    both were compared.
+    rows at most. ``passes``: the refusal is not the model's fault, and is to be forgotten.
+    ``first`` is the engine that it runs in place of, ``checked`` how many runs of both were
+    compared.
     """
 
     engine: str
@@ -45,6 +46,7 @@ class Acceleration(msgspec.Struct, frozen=True):
     most_rows: int = 0
     checked: int = 0
     speeds: tuple[Speed, ...] = ()
+    passes: bool = False
 
     @property
     def runs(self) -> str:
@@ -67,14 +69,25 @@ class Acceleration(msgspec.Struct, frozen=True):
 class AccelerationOrder(msgspec.Struct, frozen=True):
     """What a process is to convert, compare and measure; ``examples``: see ``packed_examples``.
 
-    ``signature`` and ``mergeable`` are what loading it has found out.
+    ``signature``, ``mergeable`` and ``stateful`` are what loading it has found out: the last one of
+    all its signatures.
     """
 
     candidate: Candidate
     options: LoadOptions
     signature: Signature
     mergeable: bool
-    examples: bytes = b""
+    stateful: bool
+    examples: bytes
+
+    @classmethod
+    def of(
+        cls, candidate: Candidate, options: LoadOptions, loaded: Loaded, examples: bytes
+    ) -> AccelerationOrder:
+        """For what was loaded with these options."""
+        signature = loaded.signature
+        candidate = msgspec.structs.replace(candidate, batch=signature.batch)
+        return cls(candidate, options, signature, loaded.mergeable, loaded.stateful, examples)
 
 
 def packed_examples(examples: Sequence[Sequence[Array]]) -> bytes:

@@ -35,7 +35,7 @@ class Failure(msgspec.Struct, frozen=True):
     ``kind`` is the code of the class of the core that it is of. ``told`` is what a plugin's class
     says otherwise than that: ``status``, ``code`` and ``retry_after_s``; ``answers`` is what its
     ``headers`` and ``document`` give, if they are its own. What no JSON document can hold of the
-    details is told as text.
+    details is told as text. ``for_clients`` is what clients are told instead of the message.
     """
 
     kind: str
@@ -43,6 +43,7 @@ class Failure(msgspec.Struct, frozen=True):
     details: dict[str, Any]
     told: dict[str, Any] = {}
     answers: dict[str, dict[str, Any]] = {}
+    for_clients: str = ""
 
     @classmethod
     def of(cls, error: TfaasError) -> Failure:
@@ -57,7 +58,8 @@ class Failure(msgspec.Struct, frozen=True):
         return failure
 
     def error(self) -> TfaasError:
-        return error_from(self.kind, self.message, self.details, self.told, self.answers)
+        said = self.message, self.details, self.told, self.answers, self.for_clients
+        return error_from(self.kind, *said)
 
 
 def _failure(error: TfaasError) -> Failure:
@@ -69,9 +71,13 @@ def _failure(error: TfaasError) -> Failure:
         for name in ANSWERS
         if getattr(getattr(error, name), "__func__", None) is not getattr(ours, name)
     }
-    # A file's name in it may be no UTF-8.
-    message = str(error.message).encode(errors="replace").decode()
-    return Failure(kind, message, plain(error.details), plain(told), answers)
+    message, for_clients = _text(error.message), _text(error.for_clients)
+    return Failure(kind, message, plain(error.details), plain(told), answers, for_clients)
+
+
+def _text(said: object) -> str:
+    """A file's name in it may be no UTF-8."""
+    return str(said).encode(errors="replace").decode()
 
 
 # An HTTP worker to the pool. ``call`` pairs an answer with its question.

@@ -128,11 +128,28 @@ def test_a_batch_axis_of_one_is_tried_with_one_row() -> None:
 
 
 @pytest.mark.parametrize(
-    "rows", [np.full((2, 3), np.nan), np.full((65, 3), 1.0), np.ones((0, 3)), np.ones((2, 4))]
+    "rows",
+    [
+        np.full((2, 3), np.nan),
+        np.full((65, 3), 1.0),
+        np.ones((0, 3)),
+        np.ones((2, 4)),
+        np.ones((2, 3, 1)),
+        np.ones(()),
+    ],
 )
 def test_what_was_not_tried_is_the_firsts(rows: Array) -> None:
-    first, fast = FunctionServable(total), FastFunction(total)
+    first, fast = FunctionServable(np.copy), FastFunction(total)
     both = AcceleratedServable(first)
     both.take(fast, 64)
     both.run([rows.astype(np.float32)])
     assert (len(first.runs), fast.rows) == (1, [])
+
+
+def test_of_a_fixed_number_of_rows_fewer_are_the_firsts() -> None:
+    first, fast = FunctionServable(total, TensorSpec("x", "float32", (4, 3))), FastFunction(total)
+    both = AcceleratedServable(first)
+    both.take(fast, 4)
+    for rows in (3, 4):
+        both.run([np.ones((rows, 3), np.float32)])
+    assert (len(first.runs), fast.rows) == (1, [4])
