@@ -18,7 +18,6 @@ from tests.backends.runtimes.vetting.graphs import READ, add, harmless
 from tfaas_core.config import load_config
 from tfaas_core.errors import CannotServe
 
-
 _OF_CONVERTER = {
     "TFLite_Detection_PostProcess",
     "UnidirectionalSequenceLstm",
