@@ -25,7 +25,8 @@ _KINDS = (ToPool, ToWorker, ToProcess, FromProcess, FromWorker, ToHttpWorker)
 mutate = msgpack_mutator(
     *("type", "call", "ticket", "failure", "kind", "message", "details", "told", "answers"),
     *("status", "code", "retry_after_s", "headers", "document", "Failed", "LoadFailed", "Done"),
-    *("Connected", "Counted", "LoadDone", "Happened", "Looked", "unavailable", "does_not_fit"),
+    *("Connected", "Counted", "LoadDone", "Happened", "Looked"),
+    *("unavailable", "does_not_fit", "for_clients"),
     head_bytes=2,
 )
 

@@ -115,6 +115,21 @@ async def test_a_tail_of_another_size_is_refused_as_ever() -> None:
 
 
 @in_event_loop
+async def test_json_that_is_announced_longer_than_the_body_is_refused_as_ever() -> None:
+    asked = document("a", size=0)
+    asked["inputs"][0]["shape"] = [0, 2]
+    request = binary(PATH, asked, b"")
+    longer = {JSON_LENGTH: str(len(request.body) + 1)}
+    async with host_of(models={"vk": doubled()}) as host:
+        lane = FakeLane(host)
+        for _ in range(3):
+            assert (await lane.answer(request)).status == 200
+            response = await lane.answer(FakeRequest.of("POST", PATH, request.body, longer))
+            assert response.status == 400
+            assert b"inference header size should be in range" in response.body
+
+
+@in_event_loop
 async def test_what_is_wrong_with_it_is_told_each_time() -> None:
     async with host_of(models={"vk": FunctionServable(difference, A, B, output=C)}) as host:
         lane = FakeLane(host)

@@ -62,7 +62,8 @@ class RequestReader:
         ``body`` is as it came, and not compressed.
         """
         if head.json_length is not None:
-            return self._binary.of(head.path, body[: head.json_bytes])
+            text = body[: head.json_bytes]
+            return self._binary.of(head.path, text) if len(text) == head.json_bytes else None
         return self._lists.of(head.path, body) if len(body) <= self._most_bytes else None
 
     def read(self, head: InferHead, body: bytes) -> tuple[Target, Read]:
