@@ -177,7 +177,7 @@ class Accelerations:
         made = await self._conversions.tried(accelerator, self._order(seat, wish))
         if made.found.passes:
             raise CannotAccelerate(made.found.refusal)
-        await asyncio.to_thread(self._cache.add, name, made.found, made.content)
+        await asyncio.to_thread(self._cache.add, name, made.found, made.pieces)
         cached = await asyncio.to_thread(self._cache.find, name)
         if cached is None:
             raise CannotAccelerate("its file in the cache was removed at once")

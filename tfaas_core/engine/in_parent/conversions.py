@@ -28,13 +28,15 @@ MOST_CONVERTED_BYTES = 512 * 2**20
 
 _MOST_HEAD_BYTES = 1 << 16
 _MOST_REASON = 300
+_MOST_SPEEDS = 2
 
 
 class Conversion(msgspec.Struct, frozen=True):
-    """What a trial found out, and the model as its accelerator opens it; empty if it is refused."""
+    """What a trial found out, and the model as its accelerator opens it, in pieces: they may be too
+    large to be copied. None if it is refused."""
 
     found: Acceleration
-    content: bytes = b""
+    pieces: tuple[bytes, ...] = ()
 
 
 class Conversions:
@@ -84,7 +86,7 @@ async def _told(
                 raise CannotAccelerate("its process says what nobody understands")
             head = await reader.readexactly(size)
             found = _named(msgspec.msgpack.decode(head, type=Acceleration), accelerator)
-            return Conversion(found, await _content(reader))
+            return Conversion(found, () if found.refusal else await _pieces(reader))
     except TimeoutError:
         raise CannotAccelerate(f"trying that takes longer than {TRIAL_LIMIT_S:g} s") from None
     except msgspec.MsgspecError:
@@ -99,18 +101,20 @@ async def _told(
 
 
 def _named(found: Acceleration, accelerator: Accelerator) -> Acceleration:
-    """What a process says that a stranger's model may have taken over, in one line."""
+    """What a process says that a stranger's model may have taken over, in one short line."""
     refusal = one_line(found.refusal)[:_MOST_REASON]
     names = accelerator.name, accelerator.first
-    return msgspec.structs.replace(found, engine=names[0], first=names[1], refusal=refusal)
+    return msgspec.structs.replace(
+        found, engine=names[0], first=names[1], refusal=refusal, speeds=found.speeds[:_MOST_SPEEDS]
+    )
 
 
-async def _content(reader: asyncio.StreamReader) -> bytes:
-    parts, size = [], 0
-    while part := await reader.read(1 << 20):
-        parts.append(part)
-        size += len(part)
+async def _pieces(reader: asyncio.StreamReader) -> tuple[bytes, ...]:
+    pieces, size = [], 0
+    while piece := await reader.read(1 << 20):
+        pieces.append(piece)
+        size += len(piece)
         if size > MOST_CONVERTED_BYTES:
             limit = MOST_CONVERTED_BYTES >> 20
             raise CannotAccelerate(f"it is larger than {limit} MB once it is converted")
-    return b"".join(parts)
+    return tuple(pieces)
