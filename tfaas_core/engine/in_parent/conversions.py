@@ -55,10 +55,13 @@ class Conversions:
 
     async def tried(self, accelerator: Accelerator, order: AccelerationOrder) -> Conversion:
         """Whatever the model does to the process, it has ended. Raises Unavailable, OSError."""
-        if order.stateful:
-            # Another signature than the chosen one, perhaps, which changes what that reads.
-            why = "one of its signatures keeps state, or draws random numbers"
-            return Conversion(Acceleration(accelerator.name, accelerator.first, why))
+        try:
+            _check(accelerator, order)
+            return await self._tried(accelerator, order)
+        except CannotAccelerate as error:
+            return Conversion(Acceleration(accelerator.name, accelerator.first, str(error)))
+
+    async def _tried(self, accelerator: Accelerator, order: AccelerationOrder) -> Conversion:
         ours, theirs = socket.socketpair()
         with closing(ours), closing(theirs):
             work = partial(convert_and_try, order)
@@ -69,10 +72,16 @@ class Conversions:
             theirs.close()
             try:
                 return await _told(accelerator, process, ours)
-            except CannotAccelerate as error:
-                return Conversion(Acceleration(accelerator.name, accelerator.first, str(error)))
             finally:
                 process.kill()
+
+
+def _check(accelerator: Accelerator, order: AccelerationOrder) -> None:
+    """What is known without trying."""
+    accelerator.versions()
+    if order.stateful:
+        # Another signature than the chosen one, perhaps, which changes what that reads.
+        raise CannotAccelerate("one of its signatures keeps state, or draws random numbers")
 
 
 async def _told(

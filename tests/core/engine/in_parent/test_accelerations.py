@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
-from tests.core.engine.fast_runtime import FastRuntime
+from tests.core.engine.fast_runtime import FastRuntime, OddAccelerator
 from tfaas_core.config import load_config
 from tfaas_core.engine.base import Candidate, EngineContext, Loaded
 from tfaas_core.engine.in_parent.accelerations import Accelerations
@@ -13,9 +14,10 @@ from tfaas_core.engine.in_parent.conversion_cache import ConversionCache
 from tfaas_core.engine.in_parent.conversions import Conversions
 from tfaas_core.engine.in_parent.fork_servers import ForkServers
 from tfaas_core.engine.in_parent.seat import Seat
+from tfaas_core.engine.shared.acceleration import AccelerationOrder
 from tfaas_core.engine.shared.acceleration_messages import Accelerate
 from tfaas_core.engine.shared.meter import Meter
-from tfaas_core.runtime import LoadOptions, Runtime
+from tfaas_core.runtime import CannotAccelerate, LoadOptions, Runtime
 from tfaas_core.testing.engine_harness import RUNTIME
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import SIGNATURE, FakeRuntime
@@ -52,3 +54,25 @@ async def test_each_process_has_a_verdict_of_its_own_until_it_is_gone(tmp_path: 
         await accelerations.close()
         fork_servers.close()
         meter.close()
+
+
+class NotInstalled(OddAccelerator):
+    def versions(self) -> Sequence[str]:
+        raise CannotAccelerate("swift is not installed")
+
+
+@in_event_loop
+async def test_what_is_not_installed_is_not_tried() -> None:
+    context = EngineContext(load_config(None, (), {}), {RUNTIME: FastRuntime()}, 1)
+    fork_servers = ForkServers(context)
+    loaded = Loaded(1, SIGNATURE, mergeable=True)
+    candidate = Candidate("one", "one", RUNTIME, "", {})
+    order = AccelerationOrder.of(candidate, LoadOptions(), loaded, b"")
+    try:
+        conversion = await Conversions(fork_servers, context.runtimes, 0).tried(
+            NotInstalled(), order
+        )
+        assert conversion.found.refusal == "swift is not installed"
+        assert fork_servers.processes() == {}
+    finally:
+        fork_servers.close()
