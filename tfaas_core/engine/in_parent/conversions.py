@@ -32,8 +32,8 @@ _MOST_SPEEDS = 2
 
 
 class Conversion(msgspec.Struct, frozen=True):
-    """What a trial found out, and the model as its accelerator opens it, in pieces: they may be too
-    large to be copied. None if it is refused."""
+    """What a trial found out, and the model as its accelerator opens it, in pieces, which are
+    too large to be copied; there are none if it is refused."""
 
     found: Acceleration
     pieces: tuple[bytes, ...] = ()
