@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from tests.core.engine.fast_runtime import OFF_BY, FastRuntime
@@ -20,12 +21,14 @@ from tfaas_core.engine.in_parent.pool import NOT_LOADED
 from tfaas_core.engine.local import LocalEngineFactory
 from tfaas_core.engine.shared.acceleration import AccelerationOrder
 from tfaas_core.errors import ModelLost
+from tfaas_core.events import ModelCrashed
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.runtime import Accelerator, Runtime
 from tfaas_core.tensors import Array
 from tfaas_core.testing.engine_harness import RUNTIME, Harness, Shelf, is_sum, rows_of
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import FakeRuntime
+from tfaas_core.testing.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("no_model_process_stays")
 
@@ -164,6 +167,24 @@ async def test_a_version_whose_process_dies_of_it_twice_is_run_by_the_first_engi
             "Swift does not run it: its process died 2 times while it did",
         )
         assert is_sum(await harness.worker.run(version, rows_of(666)), rows_of(666))
+
+
+def deaths(harness: Harness) -> int:
+    return sum(isinstance(event, ModelCrashed) for event in harness.events)
+
+
+@in_event_loop
+async def test_a_process_that_is_killed_from_outside_blames_no_engine(tmp_path: Path) -> None:
+    async with accelerated(tmp_path) as harness:
+        version = await uploaded(harness, "good")
+        for killed in range(2):
+            assert (await verdict(harness, version))[0] == "Swift"
+            (loaded,) = await harness.worker.engine.servables()
+            psutil.Process(loaded.pid).kill()
+            await eventually(lambda: deaths(harness) > killed, "the death is known")  # noqa: B023
+            while isinstance(await harness.worker.try_run(version, rows_of(1)), ModelLost):
+                pass
+        assert (await verdict(harness, version))[0] == "Swift"
 
 
 @in_event_loop

@@ -43,13 +43,13 @@ class _Tried(msgspec.Struct):
     def is_gone(self) -> bool:
         return self.seat.leaving or self.seat.is_lost or self.seat.ended.is_set()
 
-    @property
-    def died_of_it(self) -> bool:
+    async def died_of_it(self) -> bool:
         """Whether it died while the accelerator ran it, or began to, and nobody else killed it."""
-        if not self.is_told or self.seat.leaving:
+        seat = self.seat
+        if not self.is_told or seat.leaving:
             return False
-        ending, was_stuck = self.seat.ending, self.seat.stuck
-        return ending is None or was_stuck or ending.out_of_memory or not ending.is_from_outside
+        is_to_blame = await seat.is_to_blame() or seat.stuck
+        return is_to_blame or (seat.ending is not None and seat.ending.out_of_memory)
 
 
 class _Version(msgspec.Struct):
@@ -108,18 +108,19 @@ class Accelerations:
     def _begin(self, seat: Seat, version: _Version) -> None:
         tried = _Tried(seat)
         version.processes.append(tried)
-        self._forget_those_gone()
         self._tasks.spawn(self._accelerate(tried, version.wish))
 
-    def _forget_those_gone(self) -> None:
+    async def _forget_those_gone(self) -> None:
         """With the wishes of versions that are loaded no more; deaths are remembered."""
+        gone: list[tuple[str, _Tried]] = []
         for key, version in list(self._versions.items()):
-            gone = [tried for tried in version.processes if tried.is_gone]
-            if deaths := sum(tried.died_of_it for tried in gone):
-                self._deaths[key] += deaths
+            gone += [(key, tried) for tried in version.processes if tried.is_gone]
             version.processes = [tried for tried in version.processes if not tried.is_gone]
             if not version.processes:
                 del self._versions[key]
+        for key, tried in gone:
+            if await tried.died_of_it():
+                self._deaths[key] += 1
 
     async def _accelerate(self, tried: _Tried, wish: Accelerate) -> None:
         seat = tried.seat
@@ -129,6 +130,7 @@ class Accelerations:
             return
         first = accelerator.first
         tried.runs = (first, f"{accelerator.name} is being tried")
+        await self._forget_those_gone()
         try:
             found = await self._switched(accelerator, tried, wish)
             tried.runs = (found.runs, found.reason)
@@ -175,7 +177,7 @@ class Accelerations:
         made = await self._conversions.tried(accelerator, self._order(seat, wish))
         if made.found.passes:
             raise CannotAccelerate(made.found.refusal)
-        await asyncio.to_thread(self._cache.add, name, made.found, made.content)
+        await asyncio.to_thread(self._cache.add, name, made.found, made.pieces)
         cached = await asyncio.to_thread(self._cache.find, name)
         if cached is None:
             raise CannotAccelerate("its file in the cache was removed at once")
@@ -198,7 +200,7 @@ class Accelerations:
 
     async def _switch(self, tried: _Tried, cached: CachedConversion) -> None:
         seat = tried.seat
-        if seat.process is None or tried.is_gone:
+        if seat.process is None or not seat.is_ready:
             raise CannotAccelerate(_GONE)
         order = Switch(seat.ticket, cached.start, cached.size_bytes, cached.found.most_rows)
         tried.is_told = True

@@ -67,15 +67,19 @@ class ConversionCache:
             path.unlink(missing_ok=True)
         return entry
 
-    def add(self, name: str, found: Acceleration, content: bytes) -> None:
-        """Writes an entry, whole or not at all, and makes room for it."""
+    def add(self, name: str, found: Acceleration, pieces: Iterable[bytes]) -> None:
+        """Writes an entry, whole or not at all, and makes room for it; ``pieces``: its content."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         head = msgspec.msgpack.encode(found)
-        rest = len(head).to_bytes(HEAD_BYTES) + head + content
+        summed = hashlib.sha256()
         with tempfile.NamedTemporaryFile(dir=self.folder, prefix=".new-", delete=False) as file:
             try:
-                file.write(hashlib.sha256(rest).digest())
-                file.write(rest)
+                file.seek(_DIGEST_BYTES)
+                for piece in (len(head).to_bytes(HEAD_BYTES), head, *pieces):
+                    summed.update(piece)
+                    file.write(piece)
+                file.seek(0)
+                file.write(summed.digest())
                 file.flush()
                 os.replace(file.name, self.folder / name)
             except BaseException:

@@ -28,13 +28,15 @@ MOST_CONVERTED_BYTES = 512 * 2**20
 
 _MOST_HEAD_BYTES = 1 << 16
 _MOST_REASON = 300
+_MOST_SPEEDS = 2
 
 
 class Conversion(msgspec.Struct, frozen=True):
-    """What a trial found out, and the model as its accelerator opens it; empty if it is refused."""
+    """What a trial found out, and the model as its accelerator opens it, in pieces, which are
+    too large to be copied; there are none if it is refused."""
 
     found: Acceleration
-    content: bytes = b""
+    pieces: tuple[bytes, ...] = ()
 
 
 class Conversions:
@@ -53,10 +55,13 @@ class Conversions:
 
     async def tried(self, accelerator: Accelerator, order: AccelerationOrder) -> Conversion:
         """Whatever the model does to the process, it has ended. Raises Unavailable, OSError."""
-        if order.stateful:
-            # Another signature than the chosen one, perhaps, which changes what that reads.
-            why = "one of its signatures keeps state, or draws random numbers"
-            return Conversion(Acceleration(accelerator.name, accelerator.first, why))
+        try:
+            _check(accelerator, order)
+            return await self._tried(accelerator, order)
+        except CannotAccelerate as error:
+            return Conversion(Acceleration(accelerator.name, accelerator.first, str(error)))
+
+    async def _tried(self, accelerator: Accelerator, order: AccelerationOrder) -> Conversion:
         ours, theirs = socket.socketpair()
         with closing(ours), closing(theirs):
             work = partial(convert_and_try, order)
@@ -67,10 +72,16 @@ class Conversions:
             theirs.close()
             try:
                 return await _told(accelerator, process, ours)
-            except CannotAccelerate as error:
-                return Conversion(Acceleration(accelerator.name, accelerator.first, str(error)))
             finally:
                 process.kill()
+
+
+def _check(accelerator: Accelerator, order: AccelerationOrder) -> None:
+    """What is known without trying."""
+    accelerator.versions()
+    if order.stateful:
+        # Another signature than the chosen one, perhaps, which changes what that reads.
+        raise CannotAccelerate("one of its signatures keeps state, or draws random numbers")
 
 
 async def _told(
@@ -84,7 +95,7 @@ async def _told(
                 raise CannotAccelerate("its process says what nobody understands")
             head = await reader.readexactly(size)
             found = _named(msgspec.msgpack.decode(head, type=Acceleration), accelerator)
-            return Conversion(found, await _content(reader))
+            return Conversion(found, () if found.refusal else await _pieces(reader))
     except TimeoutError:
         raise CannotAccelerate(f"trying that takes longer than {TRIAL_LIMIT_S:g} s") from None
     except msgspec.MsgspecError:
@@ -99,18 +110,20 @@ async def _told(
 
 
 def _named(found: Acceleration, accelerator: Accelerator) -> Acceleration:
-    """What a process says that a stranger's model may have taken over, in one line."""
+    """What a process says that a stranger's model may have taken over, in one short line."""
     refusal = one_line(found.refusal)[:_MOST_REASON]
     names = accelerator.name, accelerator.first
-    return msgspec.structs.replace(found, engine=names[0], first=names[1], refusal=refusal)
+    return msgspec.structs.replace(
+        found, engine=names[0], first=names[1], refusal=refusal, speeds=found.speeds[:_MOST_SPEEDS]
+    )
 
 
-async def _content(reader: asyncio.StreamReader) -> bytes:
-    parts, size = [], 0
-    while part := await reader.read(1 << 20):
-        parts.append(part)
-        size += len(part)
+async def _pieces(reader: asyncio.StreamReader) -> tuple[bytes, ...]:
+    pieces, size = [], 0
+    while piece := await reader.read(1 << 20):
+        pieces.append(piece)
+        size += len(piece)
         if size > MOST_CONVERTED_BYTES:
             limit = MOST_CONVERTED_BYTES >> 20
             raise CannotAccelerate(f"it is larger than {limit} MB once it is converted")
-    return b"".join(parts)
+    return tuple(pieces)

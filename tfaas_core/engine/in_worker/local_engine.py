@@ -192,9 +192,9 @@ class LocalEngine(Engine):
         try:
             async with asyncio.timeout(self._config.server.request_timeout_s):
                 connection = await asyncio.shield(self._opened(version))
-            # There may be further processes by now, or it may have been told to go.
-            way = self._open.get(version.key, connection)
-            answer = way.submit(inputs, rows, whole, timing, any_shape, version.place)
+            # By now there may be further processes, and this one may be on its way out.
+            open_now = self._open.get(version.key, connection)
+            answer = open_now.submit(inputs, rows, whole, timing, any_shape, version.place)
         except TimeoutError:
             raise Unavailable(
                 f"model {version.name!r} is still loading; try again", model=version.name
