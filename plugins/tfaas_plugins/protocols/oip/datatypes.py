@@ -38,7 +38,7 @@ _SMALL_BYTES = 1 << 12
 
 def is_plain(datatype: object) -> bool:
     """Whether the bytes of such a tensor are those of its array, whatever they are."""
-    return datatype in _PLAIN
+    return type(datatype) is str and datatype in _PLAIN
 
 
 def has_datatype(spec: TensorSpec) -> bool:
