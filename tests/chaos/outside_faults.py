@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import signal
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from itertools import count
+
+import psutil
 
 from tests.chaos.clients import artifact_of
 from tests.chaos.disk import fill
@@ -94,11 +96,14 @@ def _pause_database(target: Target, _pick: float) -> Lift:
     assert target.postgresql is not None
     processes = target.postgresql.processes()
     for process in processes:
-        process.suspend()
+        with suppress(psutil.NoSuchProcess):
+            process.suspend()
 
     def resume() -> None:
         for process in processes:
-            process.resume()
+            # One that serves a connection may end as soon as others go on.
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
 
     return resume
 
