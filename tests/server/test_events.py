@@ -83,7 +83,10 @@ def test_an_upload_a_roll_back_and_a_deletion(noted: Noted) -> None:
         (2, 1),
         (1, None),
     ]
-    assert noted.kinds("vk")[:3] == ["ModelLoaded", "ModelSwitched", "ModelUploaded"]
+    # Another worker may see the new version in the storage before it is told of it.
+    kinds = noted.kinds("vk")
+    assert sorted(kinds[:2]) == ["ModelLoaded", "ModelSwitched"]
+    assert kinds[2] == "ModelUploaded"
 
 
 def test_a_refused_upload_is_none(noted: Noted) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from fcntl import LOCK_EX, lockf
+import time
+from fcntl import LOCK_EX, LOCK_UN, lockf
 
 import psutil
 import pytest
@@ -35,6 +36,14 @@ def hold(shared: SharedMemory, ready: multiprocessing.Queue[int]) -> None:
     signal.pause()
 
 
+def hold_for_long(shared: SharedMemory, ready: multiprocessing.Queue[int]) -> None:
+    """Keeps all locks for as long as a process may wait for a core."""
+    lockf(shared.descriptor, LOCK_EX)
+    ready.put(os.getpid())
+    time.sleep(0.1)
+    lockf(shared.descriptor, LOCK_UN)
+
+
 def test_processes_let_in_together_what_one_would() -> None:
     shared, results = memory(), SPAWN.Queue()
     limit = 2_000
@@ -45,6 +54,15 @@ def test_processes_let_in_together_what_one_would() -> None:
     for process in processes:
         process.join()
     assert sum(counts) == limit
+
+
+def test_a_process_that_has_no_core_for_a_while_is_waited_for() -> None:
+    shared, ready = memory(), SPAWN.Queue()
+    holder = SPAWN.Process(target=hold_for_long, args=(shared, ready))
+    holder.start()
+    ready.get(timeout=60)
+    assert SharedTable(shared, Clock()).acquire_sliding_window_entry("key", 1, DAY_S)
+    holder.join()
 
 
 def test_a_killed_process_holds_nobody_up_and_a_stopped_one_not_for_long(
