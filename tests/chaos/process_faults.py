@@ -18,7 +18,7 @@ _PAUSE_S = 3.0
 _LONG_PAUSE_S = 7.5
 """Longer than it takes until a process that alone is stopped is replaced."""
 
-_GONE_WITHIN_S = 10.0
+_GONE_WITHIN_S = 30.0
 
 _CAP_SYS_RESOURCE = 24
 

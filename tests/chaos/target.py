@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psutil
 
@@ -17,6 +16,7 @@ from tests.chaos.ledger import KEPT
 from tests.chaos.wall_clock import WallClock, why_no_wall_clock
 from tfaas_core.testing.clients import fake_server
 from tfaas_core.testing.forked import children_named, fork_servers, is_alive
+from tfaas_core.testing.ports import lasting_port
 from tfaas_core.testing.postgresql import PostgresqlServer, database_for, running_postgresql
 from tfaas_core.testing.server import RunningServer
 
@@ -34,7 +34,7 @@ WORKERS = 2
 
 
 class Target:
-    """A server of made-up models on a free port, which it keeps when it is started again."""
+    """A server of made-up models on a port that it keeps when it is started again."""
 
     def __init__(self, storage: str, folder: Path) -> None:
         self.storage = storage
@@ -45,7 +45,7 @@ class Target:
         self.clock: WallClock | None = None
         self.postgresql: PostgresqlServer | None = None
         self.starts = 0
-        self._port = 0
+        self._port = lasting_port()
         self._server: RunningServer | None = None
         self._running = ExitStack()
         self._settings: tuple[str, ...] = ()
@@ -133,7 +133,6 @@ class Target:
             )
         )
         self._server.http.headers["Authorization"] = f"Bearer {TOKEN}"
-        self._port = urlsplit(self._server.url).port or 0
         return time.monotonic() - begin_s
 
     def stop(self) -> int:

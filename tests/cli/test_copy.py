@@ -15,11 +15,11 @@ import pytest
 from tfaas_backends.storages.filesystem.storage import FilesystemStorage
 
 from tests.cli.conftest import Fails, Tfaas
+from tests.cli.half_copy import STORED, half_copy
 from tfaas_core.cli import main
 from tfaas_core.models.versions import Pointers
 from tfaas_core.storage import DefaultChoice
 from tfaas_core.testing.storage_processes import Shape, upload
-from tfaas_core.testing.waiting import until
 
 MakeStorage = Callable[[str], FilesystemStorage]
 Capture = pytest.CaptureFixture[str]
@@ -181,21 +181,20 @@ def test_a_command_that_ends_half_way_is_run_again(
     source: FilesystemStorage,
     target: FilesystemStorage,
     here: Path,
+    tmp_path: Path,
     how: signal.Signals,
 ) -> None:
-    for seed in range(100):
+    for seed in range(STORED + 2):
         upload(source, "vk", f"{seed}".encode())
-    process = subprocess.Popen(command(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    until(lambda: target.model("vk") is not None)
-    process.send_signal(how)
-    _out, errors = process.communicate(timeout=60)
-    assert errors.strip() == b""
+    with half_copy(tmp_path, *SIDES) as process:
+        process.send_signal(how)
+        _out, errors = process.communicate(timeout=60)
+    assert errors.strip() == ""
     assert process.returncode == (130 if how is signal.SIGINT else -how)
     model, whole = target.model("vk"), source.model("vk")
     assert model is not None
     assert whole is not None
-    count = len(model.versions)
-    assert model.versions == whole.versions[:count] != whole.versions
-    assert f", {count} there already" in tfaas("copy", *SIDES)
+    assert model.versions == whole.versions[:STORED]
+    assert tfaas("copy", *SIDES) == f"vk: 2 versions copied, {STORED} there already\n"
     assert target.list() == source.list()
     assert list((here / "b" / ".staging").iterdir()) == []

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -14,17 +12,15 @@ from tfaas_backends.storages.filesystem.storage import FilesystemStorage
 
 from tests.backends.storages.sql.databases import count, opened
 from tests.cli.conftest import Tfaas
+from tests.cli.half_copy import STORED, half_copy
 from tfaas_core.models.versions import Pointers
 from tfaas_core.storage import DefaultChoice, Storage
 from tfaas_core.testing.postgresql import PASSWORD, database_for
 from tfaas_core.testing.storage_processes import Shape, fault_of, upload
-from tfaas_core.testing.waiting import until
 
 pytestmark = pytest.mark.usefixtures("postgresql")
 
 SIDES = ("--from", "source.toml", "--to", "target.toml")
-VERSIONS = 100
-"""So many that a copy takes longer than it takes to interrupt it."""
 KINDS = {"to": ("filesystem", "sql"), "from": ("sql", "filesystem"), "between": ("sql", "sql")}
 
 
@@ -74,27 +70,21 @@ def test_all_of_it_is_copied_and_only_once(tfaas: Tfaas, sides: Sides) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_copy_that_was_interrupted_is_started_again(
-    tfaas: Tfaas, sides: Sides, how: signal.Signals
+    tfaas: Tfaas, sides: Sides, tmp_path: Path, how: signal.Signals
 ) -> None:
     source, target, databases = sides
-    for seed in range(VERSIONS):
+    for seed in range(STORED + 2):
         upload(source, "vk", b"%d" % seed)
-    command = [sys.executable, "-m", "tfaas_core", "copy", *SIDES]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    until(lambda: target.model("vk") is not None)
-    process.send_signal(how)
-    out, errors = process.communicate(timeout=60)
+    with half_copy(tmp_path, *SIDES) as process:
+        process.send_signal(how)
+        out, errors = process.communicate(timeout=60)
     assert PASSWORD not in out + errors
     model, whole = target.model("vk"), source.model("vk")
     assert model is not None
     assert whole is not None
-    there = len(model.versions)
-    assert model.versions == whole.versions[:there] != whole.versions
-    missing = VERSIONS - there
-    assert tfaas("copy", *SIDES) == (
-        f"vk: {missing} version{'s' * (missing != 1)} copied, {there} there already\n"
-    )
+    assert model.versions == whole.versions[:STORED]
+    assert tfaas("copy", *SIDES) == f"vk: 2 versions copied, {STORED} there already\n"
     assert target.list() == source.list()
     assert fault_of(target, target.list()[0].newest) is None
     for url in databases:
-        assert count(url, "versions") == count(url, "files") == VERSIONS
+        assert count(url, "versions") == count(url, "files") == STORED + 2

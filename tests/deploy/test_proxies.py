@@ -20,6 +20,7 @@ import pytest
 from tests.certificates import Authority
 from tests.deploy.parts import DEPLOY, needs_program
 from tfaas_core.testing.clients import fake_server
+from tfaas_core.testing.ports import lasting_port
 from tfaas_core.testing.server import RunningServer
 from tfaas_core.testing.waiting import until
 
@@ -90,8 +91,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
 @contextmanager
 def running(folder: Path, name: str, pem: Path, servers: list[RunningServer]) -> Iterator[str]:
     """A proxy with its configuration of deploy/, but for addresses, ports and the certificate."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = lasting_port()
     file = folder / f"{name}.cfg"
     ending = {"haproxy": "cfg", "nginx": "conf"}[name]
     file.write_text(placed((DEPLOY / f"{name}.{ending}").read_text(), port, pem, servers))

@@ -38,12 +38,18 @@ class HalfMessage:
             if free > 0:
                 piece = (self._unsent + bytes(free))[:free]
                 self._unsent = self._unsent[free:]
-                self._sock.sendall(_frame(_DATA, 0, 1, piece))
+                self._say(_frame(_DATA, 0, 1, piece))
                 sent += free
                 for stream in self._windows:
                     self._windows[stream] -= free
             self.look(0.0 if free > 0 else 0.2)
         return sent
+
+    def _say(self, frame: bytes) -> None:
+        try:
+            self._sock.sendall(frame)
+        except ConnectionError:  # the server has cut it
+            self.is_over = True
 
     def look(self, within_s: float) -> None:
         """Reads what the server says meanwhile."""
@@ -71,9 +77,9 @@ class HalfMessage:
                 if key == _ACK:  # the initial window
                     self._windows[1] += value - self._initial
                     self._initial = value
-            self._sock.sendall(_frame(_SETTINGS, 1, 0, b""))
+            self._say(_frame(_SETTINGS, 1, 0, b""))
         elif kind == _PING and not flags & 1:
-            self._sock.sendall(_frame(_PING, 1, 0, payload))
+            self._say(_frame(_PING, 1, 0, payload))
         elif kind in (_HEADERS, _RESET):
             self.is_over = True
 

@@ -6,7 +6,6 @@ import os
 import random
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,14 +30,8 @@ def family(mark: str) -> list[psutil.Process]:
     return found
 
 
-def start_of_python_s() -> float:
-    begin_s = time.monotonic()
-    subprocess.run([sys.executable, "-c", "import multiprocessing.spawn"], check=True)
-    return time.monotonic() - begin_s
-
-
 @pytest.mark.parametrize("members", range(1, FAMILY + 1))
-def test_nothing_is_left_a_second_after_a_start_was_killed(tmp_path: Path, members: int) -> None:
+def test_nothing_is_left_of_a_start_that_was_killed(tmp_path: Path, members: int) -> None:
     mark = f"{os.getpid()}-{members}"
     settings = ["server.port=0", "server.workers=2", f"storage.root={tmp_path}"]
     settings.append(f'engine.environment=["{MARK}"]')
@@ -58,4 +51,4 @@ def test_nothing_is_left_a_second_after_a_start_was_killed(tmp_path: Path, membe
         process.kill()
         process.wait()
     # A process cannot be tied before Python has started in it, which takes long on a busy machine.
-    until(lambda: family(mark) == [], within_s=1.0 + 3 * start_of_python_s())
+    until(lambda: family(mark) == [])

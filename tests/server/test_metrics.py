@@ -109,7 +109,7 @@ def test_models_come_and_go(server: RunningServer) -> None:
     (process,) = [p for p in server.model_processes() if f"{p.pid}" in _pids(server, "guest")]
     process.kill()
     until(lambda: count(server, "tfaas_model_crashes_total", model="guest") == 1)
-    server.predict(model="guest", values=ROW)
+    until(lambda: server.predict(model="guest", values=ROW).status_code == 200)
     server.http.delete("/delete/guest")
     until(lambda: count(server, "tfaas_model_unloads_total", model="guest", reason="retired") == 1)
 

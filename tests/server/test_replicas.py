@@ -177,4 +177,4 @@ def test_a_server_that_was_killed_amid_changes_serves_what_the_others_have_when_
     with fake_server(tmp_path / "again", *settings) as again:
         assert always(again, [24])
         assert answer(again, "first") == 404
-        assert again.names() == replicas.one.names() == replicas.other.names()
+        until(lambda: again.names() == replicas.one.names() == replicas.other.names())

@@ -11,6 +11,7 @@ import pytest
 
 from tests.server.ladder import Ladder, ScaleGraph, error
 from tfaas_core.testing.server import RunningServer, http_client
+from tfaas_core.testing.waiting import until
 
 # The versions.
 
@@ -140,6 +141,9 @@ def test_requests_go_on_while_versions_are_switched(ladder: Ladder) -> None:
     try:
         for number in (2, 3, 1, 3, 2, 1) * 2:
             assert ladder.ask("POST", "/rollback", json={"version": number}).status_code == 200
+            # Each may be at one that it asked for before.
+            enough = len(answers) + len(askers) + 1
+            until(lambda enough=enough: len(answers) >= enough)  # type: ignore[misc]
     finally:
         done.set()
         for asker in askers:

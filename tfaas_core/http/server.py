@@ -60,6 +60,8 @@ class HttpServer:
         while server.connections and time.monotonic() < start_s + timeout_s:
             await asyncio.sleep(_POLL_S)
             if time.monotonic() > start_s + _LAST_CALL_S:
+                # What has come while the loop was late is read first, after its timers.
+                await asyncio.sleep(0)
                 for connection in server.connections:
                     connection.close_if_idle()
         if busy := server.connections:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import sys
 import threading
 from collections import Counter
@@ -65,7 +66,9 @@ def fake_server(
 class Clients:
     """Clients that ask all the time, each on a connection of its own, and count what they get.
 
-    They ask for the row 1, 2, 3. An answer that is none of ``right`` is counted by its text.
+    They ask for the row 1, 2, 3. An answer that is none of ``right`` is counted by its text. As
+    clients of HTTP do, they look whether the server has closed a connection before they use it
+    again.
     """
 
     def __init__(
@@ -100,6 +103,8 @@ class Clients:
         body = json.dumps({"model": model, "values": [1, 2, 3]})
         with closing(HTTPConnection(self._address, timeout=30)) as connection:
             while not self._ending.wait(_PAUSE_S):
+                if _is_closed(connection):
+                    connection.close()
                 try:
                     connection.request("POST", "/json", body)
                     answer = connection.getresponse()
@@ -111,3 +116,13 @@ class Clients:
                     self.got[model, type(error)] += 1
                     if isinstance(error, ConnectionRefusedError):
                         return
+
+
+def _is_closed(connection: HTTPConnection) -> bool:
+    """Whether the server has ended it, while nothing is on its way."""
+    sock = connection.sock
+    if sock is None:
+        return False
+    looking = select.poll()
+    looking.register(sock, select.POLLIN)
+    return looking.poll(0) != []

@@ -6,10 +6,8 @@ import ctypes
 import hashlib
 import os
 import pwd
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -22,6 +20,8 @@ import psutil
 import psycopg
 import pytest
 
+from tfaas_core.testing.ports import lasting_port
+
 ADDRESS = "TEST_POSTGRESQL"
 """The environment variable with the running server's address, for spawned processes, too."""
 
@@ -29,7 +29,6 @@ USER = "tfaas"
 PASSWORD = "s3cret-of-tests"
 
 _WITHIN_S = 60
-_PORTS = 20_000, 32_000  # Linux gives those from 32768 on to whoever asks for any
 _PR_SET_PDEATHSIG = 1
 _SHM = Path("/dev/shm")
 _PREFIX = "tfaas-postgresql-"
@@ -44,7 +43,7 @@ class PostgresqlServer:
 
     def __init__(self, binaries: Path, folder: Path, durable: bool = False) -> None:
         self._fsync = "on" if durable else "off"
-        self.address = f"127.0.0.1:{_free_port()}"
+        self.address = f"127.0.0.1:{lasting_port()}"
         self._binaries = binaries
         self._folder = folder
         self._account = _account()
@@ -120,15 +119,6 @@ def _account() -> dict[str, Any]:
 
 def _end_with_the_tests() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
-
-
-def _free_port() -> int:
-    """One that the system gives nobody who asks for any, even while the server is stopped."""
-    while True:
-        with socket.socket() as probe, suppress(OSError):
-            port = random.SystemRandom().randrange(*_PORTS)
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 def _binaries() -> Path | None:

@@ -41,8 +41,12 @@ def speaker() -> Iterator[Callable[[bytes], str]]:
         with listening, listening.accept()[0] as connection:
             while b"\r\n\r\n" not in connection.recv(65536, socket.MSG_PEEK):
                 pass
-            connection.recv(65536)
+            connection.settimeout(WITHIN_S)
             connection.sendall(said)
+            connection.shutdown(socket.SHUT_WR)
+            # Closed before all is read, it would be reset, and the client might lose the answer.
+            while connection.recv(65536):
+                pass
 
     def start(said: bytes) -> str:
         listening = socket.create_server(("127.0.0.1", 0))
