@@ -113,7 +113,8 @@ def test_a_body_that_is_quick_enough_may_take_long() -> None:
             await asyncio.sleep(TICK_S)
         assert (await connection.answer()).endswith(body)
 
-    serve(HANDLERS, ask, *QUICK[:2])
+    # Two windows, in each of which a single piece is enough: the client, too, waits for a core.
+    serve(HANDLERS, ask, "limits.pace_window_s=0.5", "limits.min_bytes_per_s=100")
 
 
 @pytest.mark.parametrize("name", ["large", "pieces"])

@@ -87,7 +87,7 @@ def test_while_it_is_away_all_are_let_in_soon(
         begin_s = time.monotonic()
         for _ in range(100):
             await counters.take(claims("1/day"))
-        assert time.monotonic() - begin_s < 5, "they wait for it once, and not each"
+        assert time.monotonic() - begin_s < 30, "they wait for it once, and not each"
         clock.now_s += 2
         await counters.take(claims("1/day"))
         if how == signal.SIGSTOP:
