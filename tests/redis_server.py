@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -23,6 +24,12 @@ class RedisServer(msgspec.Struct, frozen=True):
     process: subprocess.Popen[bytes]
 
 
+def _listens(place: Path) -> bool:
+    """Whether somebody takes connections there: the file comes before."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        return sock.connect_ex(str(place)) == 0
+
+
 @contextmanager
 def running_redis() -> Iterator[RedisServer]:
     """A new server, which is gone afterwards. Skips the test, but under CI, if there is none."""
@@ -35,7 +42,7 @@ def running_redis() -> Iterator[RedisServer]:
         options = ["--port", "0", "--unixsocket", str(place), "--save", "", "--dir", folder]
         process = subprocess.Popen([binary, *options], stdout=subprocess.DEVNULL)
         try:
-            until(place.exists, what="Redis listens")
+            until(lambda: _listens(place), what="Redis listens")
             yield RedisServer(f"unix://{place}", process)
         finally:
             process.kill()

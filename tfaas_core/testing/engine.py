@@ -86,7 +86,7 @@ class EngineContract(PreparedContract, RunContract, StoredContract, RoomContract
             worker = harness.worker
             neighbour = await worker.upload("other", "sum")
             version = await worker.upload("vk", "break-on-reset")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while isinstance(await worker.try_run(version, rows_of(1)), ModelLost):
                     pass
             assert (await worker.run(version, rows_of(3))).tolist() == [[4]]

@@ -152,7 +152,7 @@ class RunContract(EngineCase):
             assert outcomes[0] is True
             assert outcomes[-1] is DeadlinePassed
             assert set(outcomes) == {True, DeadlinePassed}
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while not is_sum(await worker.try_run(version, rows_of(3)), rows_of(3)):
                     # Who is refused at once has let nobody else go on.
                     await asyncio.sleep(0)

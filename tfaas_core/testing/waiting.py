@@ -22,7 +22,7 @@ def until(condition: Callable[[], bool], within_s: float = 30.0, what: str = "th
         time.sleep(pause_s)
 
 
-async def eventually(condition: Callable[[], bool], what: str, within_s: float = 10.0) -> None:
+async def eventually(condition: Callable[[], bool], what: str, within_s: float = 30.0) -> None:
     """As ``until``, but lets the event loop go on meanwhile."""
     for pause_s in _pauses(condition, within_s, what):
         await asyncio.sleep(pause_s)

@@ -136,7 +136,7 @@ def answered(
     with ours:
         answers = [_answer(ours, requests, warmed.signature) for requests in frames]
         loop.unload()
-    assert over.wait(10)
+    assert over.wait(30)
     return answers
 
 

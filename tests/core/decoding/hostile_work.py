@@ -16,7 +16,7 @@ WORK = f"{__name__}:work"
 
 def work(job: bytes, data: memoryview, shared: mmap.mmap) -> bytes:
     """``attack NAME``, of which ``data`` has the targets, ``copy``, ``crash``, ``hang``, ``flood``;
-    ``wait``, for half a second; or ``environment``, which tells its names.
+    or ``environment``, which tells its names.
     """
     match job.decode().split():
         case ["attack", name]:
@@ -30,9 +30,6 @@ def work(job: bytes, data: memoryview, shared: mmap.mmap) -> bytes:
         case ["hang"]:
             while True:
                 time.sleep(0.01)
-        case ["wait"]:
-            time.sleep(0.5)
-            return b"waited"
         case ["flood"]:
             return bytes(1 << 17)
         case ["environment"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -67,6 +68,20 @@ async def ask(decoders: Decoders, job: str, data: bytes = b"") -> str:
     return await asyncio.to_thread(decoders.ask, job.encode(), data, "the picture", read)
 
 
+async def ask_together(decoders: Decoders, count: int) -> list[str]:
+    """Asks so many at once: none is idle again before all have answered."""
+    all_answered = threading.Barrier(count)
+
+    def read(told: bytes, _decoder: Decoder) -> str:
+        all_answered.wait(60)
+        return told.decode()
+
+    asked = (
+        asyncio.to_thread(decoders.ask, b"copy", b"abc", "the picture", read) for _ in range(count)
+    )
+    return await asyncio.gather(*asked)
+
+
 def processes(server: DecoderServer) -> list[psutil.Process]:
     return list(psutil.Process(server.pid).children())
 
@@ -114,13 +129,14 @@ async def test_small_and_large_pictures_come_whole_and_go_whole(size: int) -> No
 
 
 @pytest.mark.parametrize(
-    ("job", "how", "started"), [("crash", "ended", 2), ("hang", "took too long", 1)]
+    ("job", "timeout_s", "how", "started"),
+    [("crash", ANSWER_S, "ended", 2), ("hang", 1, "took too long", 1)],
 )
 @in_event_loop
 async def test_who_crashes_or_hangs_is_replaced_and_one_picture_is_a_503(
-    job: str, how: str, started: int, caplog: pytest.LogCaptureFixture
+    job: str, timeout_s: float, how: str, started: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with decoding(timeout_s=1) as (server, decoders):
+    async with decoding(timeout_s) as (server, decoders):
         (before,) = processes(server)
         with pytest.raises(Unavailable, match=f"the process that decoded the picture {how}"):
             await ask(decoders, job)
@@ -134,8 +150,7 @@ async def test_who_crashes_or_hangs_is_replaced_and_one_picture_is_a_503(
 @in_event_loop
 async def test_however_many_idle_ones_were_killed_nobody_notices() -> None:
     async with decoding() as (server, decoders):
-        together = asyncio.gather(*(ask(decoders, "wait") for _ in range(4)))
-        assert await together == ["waited"] * 4
+        assert await ask_together(decoders, 4) == ["3"] * 4
         idle = processes(server)
         assert len(idle) == 4
         for process in idle:
@@ -190,7 +205,7 @@ async def test_the_server_is_started_again_when_it_died_or_was_stopped(how: sign
         psutil.Process(before).send_signal(how)
         await asyncio.to_thread(until, lambda: server.pid is None or state_of(before) == "T")
         # One more than there are.
-        assert await asyncio.gather(*(ask(decoders, "wait") for _ in range(2))) == ["waited"] * 2
+        assert await ask_together(decoders, 2) == ["3"] * 2
         assert server.pid not in (None, before)
 
 

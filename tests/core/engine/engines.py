@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from tfaas_core.testing.engine_harness import (
     started,
 )
 from tfaas_core.testing.forked import model_processes
+
+WITHIN_S = 30.0
+"""However long each of the processes that this takes has to wait for a core."""
 
 
 def engine(folder: Path, *settings: str, workers: int = 1) -> AbstractAsyncContextManager[Harness]:
@@ -34,5 +38,6 @@ async def upload_and_find(
 
 async def healed(worker: Worker, version: ModelVersion) -> None:
     """Asks until there is an answer."""
-    while not is_sum(await worker.try_run(version, rows_of(5)), rows_of(5)):
-        pass
+    async with asyncio.timeout(WITHIN_S):
+        while not is_sum(await worker.try_run(version, rows_of(5)), rows_of(5)):
+            pass

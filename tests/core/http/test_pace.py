@@ -113,7 +113,8 @@ def test_a_body_that_is_quick_enough_may_take_long() -> None:
             await asyncio.sleep(TICK_S)
         assert (await connection.answer()).endswith(body)
 
-    serve(HANDLERS, ask, *QUICK[:2])
+    # Two windows, in each of which a single piece is enough: the client, too, waits for a core.
+    serve(HANDLERS, ask, "limits.pace_window_s=0.5", "limits.min_bytes_per_s=100")
 
 
 @pytest.mark.parametrize("name", ["large", "pieces"])
@@ -148,5 +149,6 @@ def test_an_answer_that_is_taken_steadily_is_whole_however_long_that_takes(
             await asyncio.sleep(2 * TICK_S)
             assert not connection.reader.at_eof() or taken >= len(LARGE)
 
-    # On a busy machine, the client may have to wait for a core for longer than a short window.
-    serve(HANDLERS, ask, "limits.pace_window_s=1", *QUICK[1:])
+    # On a busy machine, the client may have to wait for a core for longer than a short window. It
+    # takes longer than this one, though.
+    serve(HANDLERS, ask, "limits.pace_window_s=2", *QUICK[1:])

@@ -182,7 +182,7 @@ def test_a_stream_is_closed_as_soon_as_its_client_is_gone(reads: bool, express: 
         await connection.reader.readuntil(PIECE)
         assert not closed.is_set()
         connection.writer.transport.abort()
-        await asyncio.wait_for(closed.wait(), 5)
+        await asyncio.wait_for(closed.wait(), 30)
 
     serve_host(StreamsHost({"stream": handler}, express), test)
 

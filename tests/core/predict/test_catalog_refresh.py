@@ -11,12 +11,18 @@ import pytest
 from tests.core.predict.catalogs import Case
 from tfaas_core.errors import CannotServe, StorageUnavailable, UnknownModel, UnknownVersion
 from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.waiting import eventually
 
 
 async def turns(count: int = 20) -> None:
     """Lets everything that can go on go on, threads included."""
     for _ in range(count):
         await asyncio.to_thread(lambda: None)
+
+
+async def begins(case: Case) -> None:
+    """Waits until a version is being got ready."""
+    await eventually(lambda: bool(case.readied), "it is being got ready")
 
 
 @in_event_loop
@@ -31,6 +37,7 @@ async def test_a_new_version_serves_once_it_is_ready_and_the_old_one_until_then(
     await case.catalog.load()
     first = asyncio.create_task(case.catalog.refresh("vk"))
     second = asyncio.create_task(case.catalog.refresh("vk"))
+    await begins(case)
     await turns()
     assert case.live("vk") == 1
     assert case.catalog.get("vk", version=2).version == 2, "who asks for it by number gets it"
@@ -66,7 +73,7 @@ async def test_a_model_deleted_while_its_new_version_gets_ready_is_gone_at_once(
     case.may_be_ready.clear()
     case.upload("vk")
     switch = asyncio.create_task(case.catalog.refresh("vk"))
-    await turns()
+    await begins(case)
     case.delete("vk")
     await case.catalog.refresh("vk")
     with pytest.raises(UnknownModel):
@@ -103,13 +110,12 @@ async def test_uploads_that_come_faster_than_they_get_ready_do_not_keep_the_firs
     case.may_be_ready.clear()
     second = case.upload("vk")
     await case.catalog.load()
-    await turns()
+    await begins(case)
     case.upload("vk")
     await case.catalog.load()
     case.may_be_ready.set()
     case.may_be_ready.clear()
-    await turns()
-    assert case.live("vk") == 2
+    await eventually(lambda: case.live("vk") == 2, "the second serves")
     case.may_be_ready.set()
     await case.catalog.refresh("vk")
     assert case.live("vk") == 3
@@ -126,13 +132,14 @@ async def test_a_version_that_was_rolled_back_before_it_was_ready_never_goes_liv
     case.may_be_ready.clear()
     bad = case.upload("vk")
     await case.catalog.load()
-    await turns()
+    await begins(case)
     case.point("vk", 1)
     await case.catalog.load()
     case.may_be_ready.set()
+    await eventually(lambda: bool(case.gone), "it was loaded for nothing")
     await turns()
     assert case.live("vk") == 1
-    assert case.gone == [bad.key], "it was loaded for nothing"
+    assert case.gone == [bad.key]
 
 
 @in_event_loop
@@ -204,8 +211,7 @@ async def test_a_version_that_lacks_its_storage_to_get_ready_waits_for_it(
     case.fault = StorageUnavailable("the disk is gone")
     case.upload("vk")
     switch = asyncio.create_task(case.catalog.refresh("vk"))
-    await turns(50)
-    assert len(case.readied) > 1
+    await eventually(lambda: len(case.readied) > 1, "it is tried again")
     assert case.live("vk") == 1
     case.fault = None
     await switch

@@ -14,6 +14,9 @@ from tfaas_core.testing.children import Child, Report
 from tfaas_core.testing.forked import is_alive
 from tfaas_core.testing.waiting import until
 
+# Of this process alone: others may run the same tests.
+CHILD, FORK = f"tied-{os.getpid()}", f"fork-{os.getpid()}"
+
 
 def compute_for_ever() -> None:
     while True:
@@ -21,10 +24,10 @@ def compute_for_ever() -> None:
         sum(range(10**9))
 
 
-def fork_and_compute(end: LifelineEnd) -> None:
+def fork_and_compute(end: LifelineEnd, name: str) -> None:
     """Forks a tied process, and ends."""
     if os.fork() == 0:
-        end.tie("tied-fork")
+        end.tie(name)
         compute_for_ever()
     os._exit(0)
 
@@ -34,7 +37,7 @@ def own(main: Callable[..., None], *arguments: object) -> Callable[[Report], Non
 
     def work(report: Report) -> None:
         lifeline = Lifeline()
-        end = lifeline.end("tied-child")
+        end = lifeline.end(CHILD)
         given = tuple(end if argument == "end" else argument for argument in arguments)
         context = multiprocessing.get_context("spawn")
         context.Process(target=tied, args=(end, main, *given), daemon=True).start()
@@ -51,27 +54,27 @@ def named(name: str) -> list[psutil.Process]:
 def test_a_process_that_computes_ends_with_the_owner() -> None:
     owner = Child(own(compute_for_ever))
     assert owner.report() == ["started"]
-    until(lambda: len(named("tied-child")) == 1)
+    until(lambda: len(named(CHILD)) == 1)
     owner.kill()
-    until(lambda: named("tied-child") == [], within_s=1.0)
+    until(lambda: named(CHILD) == [])
 
 
 def test_a_forked_process_outlives_its_parent_but_not_the_owner() -> None:
-    owner = Child(own(fork_and_compute, "end"))
+    owner = Child(own(fork_and_compute, "end", FORK))
     assert owner.report() == ["started"]
-    until(lambda: len(named("tied-fork")) == 1 and named("tied-child") == [])
-    assert len(named("tied-fork")) == 1
+    until(lambda: len(named(FORK)) == 1 and named(CHILD) == [])
+    assert len(named(FORK)) == 1
     owner.kill()
-    until(lambda: named("tied-fork") == [], within_s=1.0)
+    until(lambda: named(FORK) == [])
 
 
 def test_closing_the_lifeline_ends_those_who_are_tied() -> None:
     lifeline = Lifeline()
     process = multiprocessing.get_context("spawn").Process(
-        target=tied, args=(lifeline.end("tied-child"), compute_for_ever), daemon=True
+        target=tied, args=(lifeline.end(CHILD), compute_for_ever), daemon=True
     )
     process.start()
-    until(lambda: len(named("tied-child")) == 1)
+    until(lambda: len(named(CHILD)) == 1)
     lifeline.close()
-    process.join(1.0)
+    process.join(30.0)
     assert process.exitcode == -signal.SIGKILL

@@ -72,7 +72,7 @@ async def test_a_wrong_document_is_a_503_and_named_in_the_log(
     issuer: Issuer, caplog: pytest.LogCaptureFixture, path: str, answer: Any, why: str
 ) -> None:
     issuer.answers[path] = answer
-    asked = Asked(issuer, timeout_s=1.0)
+    asked = Asked(issuer, timeout_s=1.0 if answer is trickling else 30.0)
     assert await asked.outcome(issuer.token()) == 503
     (told,) = caplog.records
     assert why in told.message

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.engine.engines import engine, healed, upload_and_find
+from tests.core.engine.engines import WITHIN_S, engine, healed, upload_and_find
 from tfaas_core.errors import CannotServe, ModelLost, Unavailable
 from tfaas_core.testing.engine_harness import is_sum, rows_of
 from tfaas_core.testing.forked import fork_servers, is_alive, kill_and_wait, model_processes
@@ -63,7 +63,7 @@ async def test_made_up_values_that_run_for_ever_are_given_up(
         # They are not tried again with the same version.
         caplog.clear()
         kill_and_wait(process)
-        await asyncio.wait_for(healed(worker, version), 5)
+        await healed(worker, version)
         assert "made-up" not in caplog.text
         assert len(model_processes()) == 1
 
@@ -108,7 +108,7 @@ async def test_a_load_that_hangs_does_not_hold_up_the_next(tmp_path: Path, isola
     async with engine(tmp_path, f"engine.isolation={isolation}") as harness:
         hanging = asyncio.create_task(harness.worker.prepare("vk", "hang-on-load"))
         await asyncio.sleep(0)
-        version = await asyncio.wait_for(harness.worker.upload("next", "sum"), 20)
+        version = await asyncio.wait_for(harness.worker.upload("next", "sum"), WITHIN_S)
         assert is_sum(await harness.worker.run(version, rows_of(1)), rows_of(1))
         hanging.cancel()
 
@@ -158,7 +158,7 @@ async def test_a_model_that_dies_between_upload_and_adoption_is_loaded_again(
         kill_and_wait(process)
         version = harness.shelf.commit("vk", path, loaded)
         await worker.engine.adopt(loaded.ticket, version)
-        await asyncio.wait_for(healed(worker, version), 2)
+        await healed(worker, version)
 
 
 @in_event_loop

@@ -46,7 +46,7 @@ async def connected(
     await asyncio.get_running_loop().create_unix_connection(lambda: connection, sock=ours)
     with theirs:
         yield connection, theirs
-    await asyncio.wait_for(lost.wait(), 5)
+    await asyncio.wait_for(lost.wait(), 30)
 
 
 @in_event_loop

@@ -43,7 +43,7 @@ def test_all_processes_know_of_a_slow_run_until_it_is_over(
     others.run_begins(in_s(60))
     assert slow_runs.expected()
     others.run_ends()
-    until(lambda: not slow_runs.expected(), 5)
+    until(lambda: not slow_runs.expected())
 
 
 def test_the_end_of_one_slow_run_does_not_hide_a_longer_one(
@@ -59,4 +59,4 @@ def test_the_end_of_one_slow_run_does_not_hide_a_longer_one(
 
 def test_a_slow_run_whose_process_dies_is_not_expected_for_ever(slow_runs: SlowRuns) -> None:
     slow_runs.run_begins(in_s(0.01))
-    until(lambda: not slow_runs.expected(), 5)
+    until(lambda: not slow_runs.expected())

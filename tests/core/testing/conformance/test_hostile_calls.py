@@ -99,9 +99,10 @@ def test_no_case_holds_for_whatever_is_answered() -> None:
 
 
 def test_what_is_no_grpc_is_asked_no_further(capfd: pytest.CaptureFixture[str]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
-    assert main(["conformance", "--grpc", f"127.0.0.1:{port}"]) == 1
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))  # so that nobody else takes the port
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        assert main(["conformance", "--grpc", address]) == 1
     told = capfd.readouterr().out
     assert "got       no answer: failed to connect" in told
     assert "the server answered none of the requests before" in told

@@ -169,9 +169,10 @@ def test_the_command_has_an_exit_code_and_no_traceback(capfd: pytest.CaptureFixt
 
 
 def test_a_server_that_is_not_there_fails(capfd: pytest.CaptureFixture[str]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
-    assert main(["conformance", f"http://127.0.0.1:{port}", "--only", "oip.health"]) == 1
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))  # so that nobody else takes the port
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        assert main(["conformance", url, "--only", "oip.health"]) == 1
     assert "got       no answer: Connection refused" in capfd.readouterr().out
 
 

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tfaas_backends.storages.filesystem.storage import FilesystemStorage
@@ -87,8 +87,9 @@ class Leases(FilesystemStorage):
 
     def _renew(self, name: str, token: str, ended: threading.Event) -> None:
         while not ended.wait(self.lease_s / 5):
-            if self._is_held(name, token):
-                os.utime(self._lease(name))
+            with suppress(FileNotFoundError):  # the claim has just ended
+                if self._is_held(name, token):
+                    os.utime(self._lease(name))
 
     def _lease(self, name: str) -> Path:
         return self._root.with_name(f"{self._root.name}-lease-{name}")
