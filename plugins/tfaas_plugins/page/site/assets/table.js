@@ -7,7 +7,7 @@ const WHOLE = 150;
 const MARGIN = 15;
 
 /**
- * `columns`: { key, label, text(row), value?(row) to sort by, node?(row, text) instead of the text, number?, wide? };
+ * `columns`: { key, label, text(row), value?(row) to sort by, node?(row, text) instead of the text, number?, class?, spare? };
  * `keyOf(row)` tells rows apart. Sorted by `sorted.key`, descending if `sorted.down`.
  */
 export class Table {
@@ -60,7 +60,7 @@ export class Table {
     );
     return h(
       "th",
-      { scope: "col", class: column.number ? "number" : null, title: column.hint },
+      { scope: "col", class: classOf(column, column.number && "number"), title: column.hint },
       sort,
     );
   }
@@ -130,7 +130,7 @@ export class Table {
 
   #made() {
     const cells = this.columns.map((column) =>
-      h("td", { class: column.number ? "number" : (column.class ?? null) }),
+      h("td", { class: classOf(column, column.number ? "number" : column.class) }),
     );
     return { element: h("tr", {}, cells), cells, texts: [] };
   }
@@ -144,6 +144,11 @@ export class Table {
       fill(cells[at], column.node ? column.node(row, text) : text);
     });
   }
+}
+
+// A spare column is left out on a phone.
+function classOf({ spare }, own) {
+  return [own, spare && "spare"].filter(Boolean).join(" ") || null;
 }
 
 // What is not known comes last, whichever way it is sorted.
