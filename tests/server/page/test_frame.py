@@ -46,7 +46,7 @@ def give(page: Page, token: str) -> None:
 def test_it_asks_for_a_token_where_one_is_needed(guarded: RunningServer, visit: Visit) -> None:
     # Without the slash, links of the page would lead elsewhere.
     page = visit(guarded.url.removesuffix("/"))
-    expect(page.get_by_role("dialog")).to_contain_text("token")
+    expect(page.get_by_role("dialog")).to_contain_text("This server asks for a token.")
     assert violations(page) == []
     give(page, "of-nobody")
     expect(page.get_by_role("dialog")).to_be_visible()

@@ -101,7 +101,7 @@ function page(model, facts, reload) {
     () =>
       confirm({
         title: `Delete ${record.name}?`,
-        text: `All its versions go, ${versions.length} of them, and cannot be brought back. Requests for it will fail.`,
+        text: `${versions.length === 1 ? "Its only version goes" : `All its ${versions.length} versions go`}, and cannot be brought back. Requests for it will fail.`,
         verb: "Delete",
         typed: record.name,
         danger: true,
