@@ -40,6 +40,7 @@ def _needs_module(name: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(missing, reason="make deploy-tools")
 
 
+needs_grafana = _needs_module("grafana_foundation_sdk")
 needs_helm = _needs_module("helm_python")
 needs_schemas = _needs_module("kubernetes_validate")
 needs_yaml = _needs_module("yaml")

@@ -9,11 +9,11 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tfaas_plugins.metrics.families import ALL
 
+from tests.deploy.dashboard import asked, dashboard
 from tests.docs.markdown import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -26,10 +26,6 @@ LABELS_OF_KUBERNETES = {"namespace", "pod"}
 needs_promtool = pytest.mark.skipif(
     shutil.which("promtool") is None and not CI, reason="apt-get install prometheus"
 )
-
-
-def dashboard() -> Any:
-    return json.loads((DEPLOY / "grafana.json").read_text())
 
 
 def of_dashboard() -> Iterator[str]:
@@ -49,9 +45,9 @@ def test_all_metrics_that_are_named_exist_with_the_labels_that_are_asked_for() -
     labels = {sample: {*each.labels, "le"} for each in ALL for sample in each.samples}
     used = set()
     for said in expressions():
-        for name, asked in re.findall(r"\b(tfaas_\w+)(?:\{([^}]*)\})?", said):
+        for name, chosen in re.findall(r"\b(tfaas_\w+)(?:\{([^}]*)\})?", said):
             assert name in labels, f"there is no {name}, in {said}"
-            own = set(re.findall(r"(\w+)(?:=~|!~|!=|=)", asked)) - LABELS_OF_PROMETHEUS
+            own = set(re.findall(r"(\w+)(?:=~|!~|!=|=)", chosen)) - LABELS_OF_PROMETHEUS
             assert own <= labels[name], f"{name} has no {own - labels[name]}, in {said}"
             used.add(name)
     assert len(used) > 20
@@ -129,19 +125,10 @@ def test_promtool_takes_the_rules_and_the_configuration() -> None:
 
 @needs_promtool
 def test_promtool_takes_each_expression_of_the_dashboard(tmp_path: Path) -> None:
-    rules = [
-        {"record": f"panel:{n}", "expr": _plain(said)}
-        for n, said in enumerate(of_dashboard())
-        if not said.startswith("label_values")
-    ]
+    rules = [{"record": f"panel:{n}", "expr": each.query} for n, each in enumerate(asked())]
     file = tmp_path / "dashboard.yml"
     file.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
     checked = subprocess.run(
         ["promtool", "check", "rules", str(file)], capture_output=True, text=True, check=False
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
-
-
-def _plain(said: str) -> str:
-    """With what Grafana fills in."""
-    return re.sub(r"\$(job|instance|model)\b", "any", said.replace("$__rate_interval", "1m"))

@@ -254,8 +254,11 @@ def test_a_failure_is_an_error_and_rubbish_in_a_traceparent_is_not_heeded(
     for sent in ("rubbish", "00-" + "0" * 32 + "-" + "0" * 16 + "-01", "x" * 5_000):
         answer = server.http.post(path, json=ROW, headers={"traceparent": sent})
         assert answer.status_code in (404, 422)
-    assert server.http.get("/metrics", headers=SAMPLED).status_code == 200
+    wrong_state = SAMPLED | {"tracestate": ";;;=,vendor"}
+    assert server.http.get("/metrics", headers=wrong_state).status_code == 200
     until(lambda: receiver.named("GET /metrics") != [])
+    # Nor does it fill the log.
+    assert "opentelemetry" not in server.log.read_text()
     assert receiver.named("POST /models/{name}/predict/json") == []
     assert receiver.named("GET /metrics")[0].status.code == 0
 

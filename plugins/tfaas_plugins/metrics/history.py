@@ -11,7 +11,7 @@ import msgspec
 from tfaas_core.shared_memory import SharedMemory
 from tfaas_plugins.metrics import families as f
 from tfaas_plugins.metrics.figures import Counts, mean
-from tfaas_plugins.metrics.processes import Look
+from tfaas_plugins.metrics.processes import LoadedModel, Look
 from tfaas_plugins.metrics.quantiles import quantile
 from tfaas_plugins.metrics.shared import HISTORY_AT, INTERVAL_S, SAMPLE_BYTES, SAMPLES
 
@@ -21,6 +21,7 @@ MOST_PROCESSES = 50
 _HEAD_BYTES = 16
 _MODEL = "model "
 _OTHERS = "other models"
+_UPLOADS = "uploads"
 _SHARES = (50, 90, 99)
 
 
@@ -136,13 +137,19 @@ def _memory(look: Look) -> dict[str, int]:
     memory: dict[str, int] = {}
     for process in look.processes:
         memory[process.kind] = memory.get(process.kind, 0) + (process.memory_bytes or 0)
-    # A process may hold several: it is told once.
-    models = {each.pid or n: each for n, each in enumerate(look.models)}
+    # A process may hold several, or be an HTTP worker: it is told once.
+    told = {process.pid for process in look.processes}
+    models = {each.pid or n: each for n, each in enumerate(look.models) if each.pid not in told}
     largest = sorted(models.values(), key=lambda each: -(each.memory_bytes or 0))
     for n, each in enumerate(largest):
-        key = f"{_MODEL}{each.model}/{each.version}" if n < MOST_PROCESSES else _OTHERS
+        key = _key(each) if n < MOST_PROCESSES else _OTHERS
         memory[key] = memory.get(key, 0) + (each.memory_bytes or 0)
     return memory
+
+
+def _key(loaded: LoadedModel) -> str:
+    # What is not stored yet has no number.
+    return f"{_MODEL}{loaded.model}/{loaded.version}" if loaded.version else _UPLOADS
 
 
 def _visible(memory: dict[str, int], visible: Collection[str]) -> dict[str, int]:

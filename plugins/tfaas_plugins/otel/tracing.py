@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,9 @@ _LONGEST = 500
 """Of what a client says, in characters."""
 
 _FIELDS = TraceContextTextMapPropagator()
+
+# What reads the two fields warns of each that is wrong: any client could fill the log.
+logging.getLogger("opentelemetry.trace").setLevel(logging.ERROR)
 
 
 class Tracing(Observer):

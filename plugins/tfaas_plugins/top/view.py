@@ -11,10 +11,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from tfaas_plugins.top.numbers import count, seconds, size, span, sparkline
+from tfaas_plugins.top.model_table import STATES, ModelTable
+from tfaas_plugins.top.numbers import count, seconds, size, span
+from tfaas_plugins.top.sparkline import Sparkline
 
 _LABEL = "dim"
-_STATES = {"ready": "green", "loading": "yellow", "leaving": "dim"}
 
 
 class View(msgspec.Struct, frozen=True):
@@ -59,11 +60,11 @@ class View(msgspec.Struct, frozen=True):
             ("rows waiting", count(_queue(self.status)), history.get("queue_rows")),
         )
         table = Table.grid(padding=(0, 2))
-        table.add_column(style=_LABEL)
-        table.add_column(justify="right", min_width=8)
-        table.add_column(style="cyan", no_wrap=True)
+        table.add_column(style=_LABEL, no_wrap=True)
+        table.add_column(justify="right", min_width=8, no_wrap=True)
+        table.add_column(style="cyan")
         for name, now, values in rows:
-            table.add_row(name, now, sparkline(values or ()))
+            table.add_row(name, now, Sparkline(values or ()))
         return table
 
     def _processes(self) -> RenderableType:
@@ -81,28 +82,7 @@ class View(msgspec.Struct, frozen=True):
         rows = sorted(self._rows(), key=_by_use)
         if not rows:
             return Text("No model was asked, and none is loaded.", style=_LABEL)
-        table = Table(box=None, pad_edge=False, header_style=_LABEL)
-        table.add_column("model", no_wrap=True, overflow="ellipsis", max_width=40)
-        table.add_column("state")
-        for title in ("req/s", "p50", "p99", "requests", "errors", "waiting", "memory", "used"):
-            table.add_column(title, justify="right", no_wrap=True)
-        for row in rows[:most]:
-            state = str(row.get("state", "-"))
-            table.add_row(
-                Text(str(row["model"])),
-                Text(state + row.get("times", ""), style=_STATES.get(state, _LABEL)),
-                count(row.get("requests_per_s")),
-                seconds(row.get("p50_s")),
-                seconds(row.get("p99_s")),
-                count(row.get("requests")),
-                count(row.get("errors")),
-                count(row.get("rows_in_flight")),
-                size(row.get("private_bytes")),
-                span(row.get("idle_s", row.get("last_used_s"))),
-            )
-        if most is not None and len(rows) > most:
-            table.add_row(Text(f"and {len(rows) - most} more", style=_LABEL))
-        return table
+        return ModelTable(rows, len(rows) if most is None else most)
 
     def _rows(self) -> Iterable[dict[str, Any]]:
         """A row for each loaded version, and one for each model that was asked and is not loaded.
@@ -122,7 +102,7 @@ class View(msgspec.Struct, frozen=True):
 
 def _together(processes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """One row for all processes of a version; its state is that of the one that is furthest."""
-    furthest = min(processes, key=lambda each: [*_STATES, each["state"]].index(each["state"]))
+    furthest = min(processes, key=lambda each: [*STATES, each["state"]].index(each["state"]))
     if len(processes) == 1:
         return dict(furthest)
     return {

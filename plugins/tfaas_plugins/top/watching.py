@@ -18,6 +18,7 @@ from tfaas_plugins.top.view import View
 
 _OTHER_LINES = 16
 """Of a screen, what is not for models."""
+_COLUMNS_OF_FILE = 160
 
 
 def look(client: Client) -> View:
@@ -30,8 +31,10 @@ def look(client: Client) -> View:
 
 
 def print_once(client: Client) -> None:
-    """As it is now, with all models."""
+    """As it is now, with all models, and with all columns if that goes to a file."""
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, _COLUMNS_OF_FILE)
     console.print(look(client).render(client.url))
 
 

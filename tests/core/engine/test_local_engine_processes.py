@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.core.engine.engines import engine, healed, upload_and_find
+from tfaas_core.engine.in_parent import pool
 from tfaas_core.engine.local import LocalEngineFactory
 from tfaas_core.errors import (
     CannotServe,
@@ -18,6 +19,7 @@ from tfaas_core.errors import (
 )
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.storage import removed
+from tfaas_core.system.memory import private_bytes
 from tfaas_core.testing.engine_harness import Stream, Worker, are_sums, rows_of
 from tfaas_core.testing.engine_processes import holding, serving
 from tfaas_core.testing.forked import is_alive, kill_and_wait, model_processes
@@ -187,3 +189,27 @@ async def test_a_version_that_is_removed_while_it_is_loaded_is_unknown_and_nobod
             with pytest.raises(UnknownVersion, match="vk/1 was removed just now"):
                 await other.run(version, rows_of(1))
     assert "Traceback" not in capfd.readouterr().err
+
+
+@in_event_loop
+async def test_a_process_of_many_models_is_measured_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes longer the more it holds: minutes, if it were done for each of 1,000 models."""
+    measured: list[int] = []
+
+    def counted(pid: int) -> int | None:
+        measured.append(pid)
+        return private_bytes(pid)
+
+    monkeypatch.setattr(pool, "private_bytes", counted)
+    async with engine(tmp_path, "engine.isolation=shared") as harness:
+        for name in ("a", "b", "c"):
+            await harness.worker.upload(name, "sum")
+        told = await harness.worker.engine.servables()
+        (process,) = model_processes()
+        assert measured == [process.pid]
+        assert [(each.model, each.pid) for each in told] == [
+            (f"{name}/1", process.pid) for name in ("a", "b", "c")
+        ]
+        assert all((each.private_bytes or 0) > 1_000_000 for each in told)

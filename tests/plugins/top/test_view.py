@@ -37,9 +37,9 @@ STATUS: dict[str, Any] = {
 }
 
 
-def shown(view: View, most_models: int | None = None) -> str:
+def shown(view: View, most_models: int | None = None, width: int = 120) -> str:
     written = io.StringIO()
-    Console(file=written, width=120).print(view.render("http://lab:8083", most_models))
+    Console(file=written, width=width).print(view.render("http://lab:8083", most_models))
     return written.getvalue()
 
 
@@ -91,6 +91,22 @@ def test_models_beyond_the_screen_are_a_number() -> None:
     assert "m099" in text
     assert "m096" not in text
     assert "and 97 more" in text
+
+
+@pytest.mark.parametrize("width", [80, 60, 40])
+def test_a_narrow_terminal_shows_fewer_columns_and_cuts_no_number(width: int) -> None:
+    history = {"requests_per_s": [float(n) for n in range(60)]}
+    text = shown(View(STATUS, history), width=width)
+    assert max(len(each) for each in text.splitlines()) <= width
+    assert line(text, "requests/s")[1] == "1,234"
+    assert line(text, "requests/s")[2].endswith("█")
+    table = [each for each in text.splitlines() if each.startswith(("model", "busy/2", "gone"))]
+    assert not any("…" in each for each in table)
+    assert line(text, "busy/2")[:3] == ["busy/2", "ready", "150"]
+    titles = line(text, "model ")
+    assert titles[:3] == ["model", "state", "req/s"]
+    assert "p99" in titles
+    assert ("memory" in titles) == (width > 40)
 
 
 def test_a_fault_is_told_above_what_was_known_last() -> None:

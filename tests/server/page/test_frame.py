@@ -46,7 +46,7 @@ def give(page: Page, token: str) -> None:
 def test_it_asks_for_a_token_where_one_is_needed(guarded: RunningServer, visit: Visit) -> None:
     # Without the slash, links of the page would lead elsewhere.
     page = visit(guarded.url.removesuffix("/"))
-    expect(page.get_by_role("dialog")).to_contain_text("token")
+    expect(page.get_by_role("dialog")).to_contain_text("This server asks for a token.")
     assert violations(page) == []
     give(page, "of-nobody")
     expect(page.get_by_role("dialog")).to_be_visible()
@@ -167,3 +167,27 @@ def test_all_can_be_reached_by_the_keyboard(site: RunningServer, visit: Visit) -
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("tab", name="JSON").first).to_be_focused()
     expect(page.get_by_label("The request, without the model")).to_be_visible()
+
+
+def test_a_screen_reader_is_told_what_changes_and_no_more(
+    site: RunningServer, visit: Visit
+) -> None:
+    page = visit(site.url)
+    expect(page.get_by_text("2 models")).to_be_visible()
+    page.evaluate(
+        """() => { window.told = [];
+        const live = "[role=status], [role=alert], [aria-live]";
+        const tell = ({target}) => {
+          const place = (target.closest ? target : target.parentElement)?.closest(live);
+          if (place) window.told.push(place.outerHTML);
+        };
+        new MutationObserver((all) => all.forEach(tell)).observe(
+          document.body, {childList: true, subtree: true, characterData: true}); }"""
+    )
+    for _ in range(3):
+        with page.expect_response("**/status"):
+            pass
+    assert page.evaluate("window.told") == []
+    page.get_by_label("Filter the models").fill("digits")
+    expect(page.get_by_text("1 of 2 models")).to_be_visible()
+    assert len(page.evaluate("window.told")) == 1

@@ -72,6 +72,26 @@ def test_a_model_process_that_is_killed_is_seen_to_be_gone(
     expect(row).to_contain_text("ready")
 
 
+def test_each_process_of_a_model_is_told(site: RunningServer, visit: Visit) -> None:
+    site.predict(model="particles", values=[0] * 42)
+    status = site.http.get("/status").json()
+    (own,) = (each for each in status["models"] if each["model"] == "particles/1")
+    first = own | {"pid": 11, "private_bytes": 20_000_000, "state": "ready"}
+    second = own | {"pid": 12, "private_bytes": 30_000_000, "state": "loading"}
+    there = [first, second]
+    page = visit("about:blank")
+    page.route("**/status", lambda route: route.fulfill(json=status | {"models": there}))
+    page.goto(f"{site.url}/#/models/particles")
+    facts = page.locator(".facts")
+    expect(facts).to_contain_text("Processes11, 12", use_inner_text=False)
+    expect(facts).to_contain_text("50.0 MB")
+    expect(facts).to_contain_text("ready")
+    there.remove(first)
+    said = "particles/1 is no longer in process 11, and goes on in 12."
+    expect(page.get_by_text(said)).to_be_visible()
+    expect(facts).to_contain_text("loading")
+
+
 def test_a_model_that_is_deleted_is_not_said_to_be_lost(tmp_path: Path, visit: Visit) -> None:
     with fake_server(tmp_path) as server:
         for name in ("stays", "goes"):
@@ -126,7 +146,7 @@ def test_thousands_of_models_stay_quick(site: RunningServer, visit: Visit) -> No
     assert page.locator("tbody tr").count() < 100
     # Now and then, others have the core.
     took_ms = min(page.evaluate(SORT_AND_FILTER) for _ in range(5))
-    expect(page.get_by_text("1000 of 5,000 models")).to_be_visible()
+    expect(page.get_by_text("1,000 of 5,000 models")).to_be_visible()
     expect(page.get_by_role("link", name="model-04374")).to_be_visible()
     assert took_ms < 1000
 

@@ -18,7 +18,9 @@ expect.set_options(timeout=PATIENCE_MS)
 
 _DROP = """([place, files]) => {
   const data = new DataTransfer();
-  for (const [name, bytes] of files) data.items.add(new File([new Uint8Array(bytes)], name));
+  const typeOf = (name) => ({type: name.endsWith(".png") ? "image/png" : ""});
+  for (const [name, bytes] of files)
+    data.items.add(new File([new Uint8Array(bytes)], name, typeOf(name)));
   place.dispatchEvent(new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true}));
 }"""
 

@@ -227,7 +227,7 @@ class Pool(Supervisor):
 
     async def _count(self, worker: int, message: Count) -> None:
         found = [seat.status() for seat in self._seats]
-        sized = await asyncio.to_thread(lambda: [_with_memory(status) for status in found])
+        sized = await asyncio.to_thread(_with_memory, found)
         sized.sort(key=lambda status: status.model)
         self._send(worker, Counted(message.call, sized))
 
@@ -242,6 +242,7 @@ def _bug(error: Exception) -> TfaasError:
     return TfaasError(f"the engine failed: {type(error).__name__}{SEE_LOG}")
 
 
-def _with_memory(status: ServableStatus) -> ServableStatus:
-    size = None if status.pid is None else private_bytes(status.pid)
-    return msgspec.structs.replace(status, private_bytes=size)
+def _with_memory(found: list[ServableStatus]) -> list[ServableStatus]:
+    """With what their processes cost: each is looked at once, however many models it holds."""
+    sizes = {pid: None if pid is None else private_bytes(pid) for pid in {s.pid for s in found}}
+    return [msgspec.structs.replace(each, private_bytes=sizes[each.pid]) for each in found]

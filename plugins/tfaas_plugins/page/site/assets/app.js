@@ -1,6 +1,7 @@
 // The frame: which view is shown, how the server is, the token and the theme.
 
 import { fill, h, note } from "./dom.js";
+import "./drop.js";
 import { duration } from "./format.js";
 import { modelsView } from "./models.js";
 import { server } from "./server.js";
@@ -81,7 +82,7 @@ function tell() {
   banner.hidden = !trouble;
   if (banner.textContent !== trouble) banner.textContent = trouble;
   document.getElementById("server").textContent = status
-    ? `TFaaS ${status.version}, up ${duration(status.uptime_s)}`
+    ? `TFaaS ${status.version}, up ${duration(Math.floor(status.uptime_s))}`
     : "";
 }
 
@@ -120,8 +121,10 @@ signIn.addEventListener("click", async () => {
   server.refresh();
 });
 server.addEventListener("change", tell);
-server.addEventListener("lost", ({ detail }) =>
-  note(`${detail.model} is no longer in process ${detail.pid}.`),
+server.addEventListener("lost", ({ detail: { model, pid, others } }) =>
+  note(
+    `${model} is no longer in process ${pid}${others.length ? `, and goes on in ${others.join(", ")}` : ""}.`,
+  ),
 );
 addEventListener("hashchange", show);
 show();

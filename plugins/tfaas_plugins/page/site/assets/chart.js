@@ -3,7 +3,7 @@
 import { fill, h, s } from "./dom.js";
 
 const HEIGHT = 150,
-  LEFT = 46,
+  LEFT = 52,
   RIGHT = 8,
   TOP = 8,
   BOTTOM = 20,
@@ -211,9 +211,9 @@ function stacks(series) {
   });
 }
 
-// 1, 2 or 5 times a power of ten, no less than `value`.
+// A number whose half is short, too, no less than `value`.
 function nice(value) {
   if (!(value > 0)) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 5, 10].find((each) => each * power >= value * 0.999) * power;
+  return [1, 2, 3, 4, 5, 6, 8, 10].find((each) => each * power >= value * 0.999) * power;
 }

@@ -1,6 +1,6 @@
-// A place to drop files on, or to choose them by a click or a key.
+// A place to drop files on, or to choose them by a click or a key; and what is dropped elsewhere.
 
-import { h } from "./dom.js";
+import { h, note } from "./dom.js";
 
 /** `taken(files)` gets what was dropped or chosen; `folder()` is told if a folder was dropped. */
 export function dropPlace({ text, hint, accept = "", multiple = false, taken, folder = () => {} }) {
@@ -23,29 +23,58 @@ export function dropPlace({ text, hint, accept = "", multiple = false, taken, fo
     if (input.files.length) taken([...input.files]);
     input.value = "";
   });
-  let inside = 0;
-  place.addEventListener("dragenter", (event) => {
-    event.preventDefault();
-    inside += 1;
-    place.classList.add("over");
-  });
-  place.addEventListener("dragleave", () => {
-    inside -= 1;
-    if (!inside) place.classList.remove("over");
-  });
-  place.addEventListener("dragover", (event) => event.preventDefault());
-  place.addEventListener("drop", (event) => {
-    event.preventDefault();
-    inside = 0;
-    place.classList.remove("over");
-    const items = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.());
-    if (items.some((item) => item?.isDirectory)) return folder();
-    const files = [...event.dataTransfer.files];
-    return files.length && taken(multiple ? files : files.slice(0, 1));
-  });
+  const take = ({ files, isFolder }) => {
+    if (isFolder) folder();
+    else if (files.length) taken(multiple ? files : files.slice(0, 1));
+  };
+  takers.set(place, take);
+  if (multiple && carried) take(carried);
+  if (multiple) carried = null;
   return h("div", { class: "drop-place" }, place, input);
 }
 
-// What is dropped beside the place is not to replace the page.
-addEventListener("dragover", (event) => event.preventDefault());
-addEventListener("drop", (event) => event.preventDefault());
+const takers = new WeakMap();
+
+// What was dropped on a view without a place, and goes on to the upload.
+let carried = null;
+let inside = 0;
+
+// The whole window is the place that is shown: whoever misses it does not mean to leave the page.
+function within(step) {
+  inside = step ? Math.max(0, inside + step) : 0;
+  document.querySelector(".drop")?.classList.toggle("over", inside > 0);
+}
+
+function dropped({ items, files }) {
+  const entries = [...items].map((item) => item.webkitGetAsEntry?.());
+  return { files: [...files], isFolder: entries.some((entry) => entry?.isDirectory) };
+}
+
+function carry(what) {
+  if (location.hash.startsWith("#/models/"))
+    return note("Nothing here takes files. If the model takes pictures, choose “Picture” first.");
+  if (what.files.every((file) => file.type.startsWith("image/")))
+    return note("Open the model that the picture is for, and drop it there.");
+  carried = what;
+  location.hash = "#/upload";
+  return null;
+}
+
+function onFiles(event, listener) {
+  addEventListener(event, (each) => {
+    // Text may be dragged into a field.
+    if (each.dataTransfer?.types.includes("Files")) listener(each);
+  });
+}
+
+onFiles("dragenter", () => within(1));
+onFiles("dragleave", () => within(-1));
+onFiles("dragover", (event) => event.preventDefault());
+onFiles("drop", (event) => {
+  event.preventDefault();
+  within(0);
+  if (document.querySelector("dialog[open]")) return;
+  const take = takers.get(document.querySelector(".drop"));
+  if (take) take(dropped(event.dataTransfer));
+  else carry(dropped(event.dataTransfer));
+});

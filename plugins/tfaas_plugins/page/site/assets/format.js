@@ -40,6 +40,11 @@ export function significant(value) {
   return value.toFixed(2).replace(/\.?0+$/, "");
 }
 
+/** What the server says, as a sentence that stands alone. */
+export function sentence(text) {
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`.replace(/[^.!?]$/, "$&.");
+}
+
 export function count(value, one, many) {
   return `${value.toLocaleString("en")} ${value === 1 ? one : many}`;
 }

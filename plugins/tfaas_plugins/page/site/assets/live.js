@@ -10,10 +10,10 @@ import { Table } from "./table.js";
 
 const MOST_SERIES = 6;
 const KINDS = {
-  parent: "parent",
-  http_worker: "HTTP workers",
-  fork_server: "fork servers",
-  decoder_server: "decoders",
+  parent: ["parent", "parent"],
+  http_worker: ["HTTP worker", "HTTP workers"],
+  fork_server: ["fork server", "fork servers"],
+  decoder_server: ["decoder", "decoders"],
 };
 
 // What each chart shows of GET /status/history.
@@ -128,7 +128,7 @@ function named(series) {
 // The processes that take most now, and the rest as one.
 function largest(memory) {
   const found = Object.entries(memory).map(([name, values]) => ({
-    name: KINDS[name] ?? name,
+    name: KINDS[name]?.[1] ?? name,
     values,
   }));
   found.sort((a, b) => (b.values.at(-1) ?? 0) - (a.values.at(-1) ?? 0));
@@ -163,6 +163,7 @@ const MODELS = [
     key: "pid",
     label: "Process",
     number: true,
+    spare: true,
     text: (each) => String(each.pid ?? "–"),
     value: (each) => each.pid,
   },
@@ -170,6 +171,7 @@ const MODELS = [
     key: "rows",
     label: "Rows in flight",
     number: true,
+    spare: true,
     text: (each) => String(each.rows_in_flight),
     value: (each) => each.rows_in_flight,
   },
@@ -189,7 +191,7 @@ const MODELS = [
   },
 ];
 const PROCESSES = [
-  { key: "kind", label: "Kind", text: (each) => each.kind.replaceAll("_", " ") },
+  { key: "kind", label: "Kind", text: (each) => KINDS[each.kind]?.[0] ?? each.kind },
   {
     key: "pid",
     label: "Process",

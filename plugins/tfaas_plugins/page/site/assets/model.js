@@ -4,7 +4,7 @@ import { ask, json, modelPath } from "./api.js";
 import { confirm } from "./dialogs.js";
 import { button, fill, h, note, trouble } from "./dom.js";
 import { ago, bytes, duration, significant } from "./format.js";
-import { stateOf, stateTag } from "./models.js";
+import { pidsOf, stateOf, stateTag } from "./models.js";
 import { detailsPanel, examplesPanel, labelsPanel, signaturePanel } from "./panels.js";
 import { predictPanel } from "./predict.js";
 import { server } from "./server.js";
@@ -101,7 +101,7 @@ function page(model, facts, reload) {
     () =>
       confirm({
         title: `Delete ${record.name}?`,
-        text: `All its versions go, ${versions.length} of them, and cannot be brought back. Requests for it will fail.`,
+        text: `${versions.length === 1 ? "Its only version goes" : `All its ${versions.length} versions go`}, and cannot be brought back. Requests for it will fail.`,
         verb: "Delete",
         typed: record.name,
         danger: true,
@@ -155,16 +155,18 @@ function page(model, facts, reload) {
 
 function factsOf(record) {
   const { status, loaded } = server;
-  const servable = loaded.get(`${record.name}/${record.version}`),
+  const processes = loaded.get(`${record.name}/${record.version}`) ?? [],
     figures = status?.figures?.[record.name];
+  const memory = processes.reduce((sum, each) => sum + (each.private_bytes ?? 0), 0);
+  const idle = processes.map((each) => each.idle_s).filter((each) => each !== null);
   return [
     ["State", stateTag(stateOf(record, loaded, status?.unavailable))],
     ["Requests/s", significant(figures?.requests_per_s)],
     ["p50", duration(figures?.p50_s)],
     ["p99", duration(figures?.p99_s)],
     ["Errors", significant(figures?.errors)],
-    ["Memory", bytes(servable?.private_bytes)],
-    ["Last used", ago(figures?.last_used_s ?? servable?.idle_s)],
-    ["Process", servable ? String(servable.pid ?? "–") : "–"],
+    ["Memory", bytes(memory || null)],
+    ["Last used", ago(figures?.last_used_s ?? (idle.length ? Math.min(...idle) : null))],
+    [processes.length > 1 ? "Processes" : "Process", pidsOf(processes) || "–"],
   ].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)));
 }

@@ -7,14 +7,23 @@ import { Table } from "./table.js";
 
 const STATES = ["ready", "loading", "leaving", "not loaded", "unavailable"];
 
-/** The state of a model's live version, and why. */
+/** The state of a model's live version, which is that of the process that is furthest, and why. */
 export function stateOf(record, loaded, unavailable = {}) {
   const found = loaded.get(`${record.name}/${record.version}`);
-  if (found) return { state: found.state, why: `process ${found.pid}` };
+  if (found) {
+    const states = found.map(({ state }) => state);
+    const why = `${found.length > 1 ? "processes" : "process"} ${pidsOf(found)}`;
+    return { state: STATES.find((each) => states.includes(each)), why };
+  }
   const why = unavailable[record.runtime];
   return why
     ? { state: "unavailable", why }
     : { state: "not loaded", why: "Its next request loads it." };
+}
+
+/** The numbers of a version's processes, as text. */
+export function pidsOf(processes) {
+  return processes.map(({ pid }) => pid ?? "–").join(", ");
 }
 
 export function stateTag({ state, why }) {
@@ -52,14 +61,16 @@ const COLUMNS = [
   },
   {
     key: "version",
+    spare: true,
     label: "Version",
     number: true,
     text: ({ record }) => String(record.version),
     value: ({ record }) => record.version,
   },
-  { key: "runtime", label: "Runtime", text: ({ record }) => record.runtime },
+  { key: "runtime", label: "Runtime", spare: true, text: ({ record }) => record.runtime },
   {
     key: "inputs",
+    spare: true,
     label: "Inputs",
     class: "tensors",
     text: ({ record }) => tensors(record.signature.inputs),
@@ -67,6 +78,7 @@ const COLUMNS = [
   },
   {
     key: "outputs",
+    spare: true,
     label: "Outputs",
     class: "tensors",
     text: ({ record }) => tensors(record.signature.outputs),
@@ -74,6 +86,7 @@ const COLUMNS = [
   },
   {
     key: "size",
+    spare: true,
     label: "Size",
     number: true,
     text: ({ record }) => bytes(record.size),
@@ -89,6 +102,7 @@ const COLUMNS = [
   },
   {
     key: "p50",
+    spare: true,
     label: "p50",
     number: true,
     hint: "Half of the answers of the last minute took no longer",
@@ -162,10 +176,11 @@ export function modelsView() {
     const found = rows.filter(
       (row) => matches(row, filter.value) && (!state.value || row.state.state === state.value),
     );
-    told.textContent =
-      found.length === rows.length
-        ? count(rows.length, "model", "models")
-        : `${found.length} of ${count(rows.length, "model", "models")}`;
+    const all = count(rows.length, "model", "models");
+    const text =
+      found.length === rows.length ? all : `${found.length.toLocaleString("en")} of ${all}`;
+    // A screen reader says it anew whenever it is set.
+    if (told.textContent !== text) told.textContent = text;
     table.rows = found;
     return null;
   };

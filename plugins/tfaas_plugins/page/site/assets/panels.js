@@ -30,6 +30,7 @@ export function signaturePanel(record) {
   const all = record.signatures
     ? Object.entries(record.signatures).map(([name, each]) => [name, each.signature])
     : [["", record.signature]];
+  const hasDefaults = all.some(([, { inputs }]) => inputs.some((each) => "default" in each));
   const rows = (kind, tensors) =>
     tensors.map((each) =>
       h(
@@ -39,11 +40,12 @@ export function signaturePanel(record) {
         h("td", { class: "mono wraps" }, each.name),
         h("td", {}, each.dtype),
         h("td", { class: "mono" }, shape(each.shape)),
-        h(
-          "td",
-          { class: "mono wraps" },
-          each.default === undefined ? "" : JSON.stringify(each.default).slice(0, 60),
-        ),
+        hasDefaults &&
+          h(
+            "td",
+            { class: "mono wraps" },
+            each.default === undefined ? "" : JSON.stringify(each.default).slice(0, 60),
+          ),
       ),
     );
   const table = ([name, { inputs, outputs }]) =>
@@ -57,7 +59,7 @@ export function signaturePanel(record) {
         h(
           "tr",
           {},
-          ["", "Name", "dtype", "Shape", "Default"].map((each) =>
+          ["", "Name", "dtype", "Shape", ...(hasDefaults ? ["Default"] : [])].map((each) =>
             each ? h("th", { scope: "col" }, each) : h("td", {}),
           ),
         ),

@@ -31,9 +31,9 @@ class Server extends EventTarget {
     await this.#turn();
   }
 
-  /** Each loaded version by its name, like "digits/1". */
+  /** The processes of each loaded version, by its name, like "digits/1". */
   get loaded() {
-    return new Map((this.status?.models ?? []).map((each) => [each.model, each]));
+    return Map.groupBy(this.status?.models ?? [], (each) => each.model);
   }
 
   #turn() {
@@ -89,18 +89,21 @@ class Server extends EventTarget {
     }
   }
 
-  // The loaded versions that were ready, and whose process is no longer there.
+  // The processes of loaded versions that were ready, and are no longer there.
   #lost(status) {
-    const now = new Map(status.models.map((each) => [each.model, each.pid])),
+    const now = Map.groupBy(status.models, (each) => each.model),
       before = this.loaded;
     const switched = new Set([...now.keys()].filter((model) => !before.has(model)).map(nameOf));
-    return [...before.values()].filter(
-      (each) =>
-        each.state === "ready" &&
-        now.get(each.model) !== each.pid &&
-        // A version that makes way for another one is not lost.
-        !switched.has(nameOf(each.model)),
-    );
+    return [...before.values()]
+      .flat()
+      .map((each) => ({ ...each, others: (now.get(each.model) ?? []).map(({ pid }) => pid) }))
+      .filter(
+        (each) =>
+          each.state === "ready" &&
+          !each.others.includes(each.pid) &&
+          // A version that makes way for another one is not lost.
+          !switched.has(nameOf(each.model)),
+      );
   }
 
   // Nor is one that was deleted, or is live no more: what is stored is asked anew.

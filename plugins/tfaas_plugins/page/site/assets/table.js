@@ -2,12 +2,14 @@
 
 import { h, fill } from "./dom.js";
 
+// A collator that is made for each comparison takes most of a sort.
+const BY_NAME = new Intl.Collator("en", { numeric: true });
 const ROW_PX = 32;
 const WHOLE = 150;
 const MARGIN = 15;
 
 /**
- * `columns`: { key, label, text(row), value?(row) to sort by, node?(row, text) instead of the text, number?, wide? };
+ * `columns`: { key, label, text(row), value?(row) to sort by, node?(row, text) instead of the text, number?, class?, spare? };
  * `keyOf(row)` tells rows apart. Sorted by `sorted.key`, descending if `sorted.down`.
  */
 export class Table {
@@ -60,7 +62,7 @@ export class Table {
     );
     return h(
       "th",
-      { scope: "col", class: column.number ? "number" : null, title: column.hint },
+      { scope: "col", class: classOf(column, column.number && "number"), title: column.hint },
       sort,
     );
   }
@@ -130,7 +132,7 @@ export class Table {
 
   #made() {
     const cells = this.columns.map((column) =>
-      h("td", { class: column.number ? "number" : (column.class ?? null) }),
+      h("td", { class: classOf(column, column.number ? "number" : column.class) }),
     );
     return { element: h("tr", {}, cells), cells, texts: [] };
   }
@@ -146,9 +148,14 @@ export class Table {
   }
 }
 
+// A spare column is left out on a phone.
+function classOf({ spare }, own) {
+  return [own, spare && "spare"].filter(Boolean).join(" ") || null;
+}
+
 // What is not known comes last, whichever way it is sorted.
 function compare(a, b, sign) {
   const missing = (a === null || a === undefined) - (b === null || b === undefined);
   if (missing || a === null || a === undefined) return missing;
-  return sign * (typeof a === "string" ? a.localeCompare(b, "en", { numeric: true }) : a - b);
+  return sign * (typeof a === "string" ? BY_NAME.compare(a, b) : a - b);
 }

@@ -1,6 +1,7 @@
 // The token that a server with guards asks for: kept for this tab alone, until it is closed.
 
 import { h, field } from "./dom.js";
+import { sentence } from "./format.js";
 
 const KEY = "tfaas.token";
 
@@ -27,7 +28,8 @@ class Token {
   async renewed(sent, why) {
     if (this.value !== sent) return true;
     if (this.#declined) return false;
-    return this.ask(why);
+    // What the server says to whoever has sent none is for clients that set headers.
+    return this.ask(sent ? sentence(why) : "This server asks for a token.");
   }
 
   /** Asks for a token; false: none was given. */

@@ -87,10 +87,7 @@ export function uploadView() {
 }
 
 function help() {
-  const line = "curl -s -X POST UPLOAD -F name=mine -F model=@model.pb".replace(
-    "UPLOAD",
-    address("upload"),
-  );
+  const line = `curl -s ${address("upload")} \\\n    -F name=mine -F model=@model.pb`;
   return h(
     "section",
     { class: "panel", "aria-labelledby": "what" },
@@ -108,7 +105,8 @@ function help() {
       h(
         "dd",
         {},
-        "One folder with a SavedModel or a frozen graph, and with params.json, labels.txt and warmup.json, if there are any: tar cfz model.tar.gz model",
+        "One folder with a SavedModel or a frozen graph, and with params.json, labels.txt and warmup.json, if there are any: ",
+        h("code", {}, "tar cfz model.tar.gz model"),
       ),
       h("dt", {}, "params.json"),
       h(
@@ -124,7 +122,7 @@ function help() {
       { class: "soft small" },
       "An upload under a name that is there makes a new version of it, which is live once it is loaded. No request fails meanwhile. By curl:",
     ),
-    h("pre", { class: "code" }, line),
+    h("pre", { class: "code scrolls", tabindex: "0", "aria-label": "An upload by curl" }, line),
   );
 }
 

@@ -52,7 +52,7 @@ export function versionsPanel(name, versions, changed) {
       { class: "scrolls", tabindex: "0", role: "region", "aria-label": "Table of versions" },
       h(
         "table",
-        {},
+        { class: "versions" },
         h("caption", { class: "unseen" }, `Versions of ${name}`),
         h(
           "thead",
@@ -60,9 +60,11 @@ export function versionsPanel(name, versions, changed) {
           h(
             "tr",
             {},
-            ["Version", "Labels", "Stored, UTC", "Size", "Actions"].map((each) =>
-              h("th", { scope: "col" }, each),
-            ),
+            h("th", { scope: "col" }, "Version"),
+            h("th", { scope: "col" }, "Labels"),
+            h("th", { scope: "col" }, "Stored, UTC"),
+            h("th", { scope: "col", class: "number spare" }, "Size"),
+            h("th", { scope: "col" }, "Actions"),
           ),
         ),
         h("tbody", {}, rows),
@@ -133,8 +135,8 @@ function versionRow(name, version, doing, changed) {
       version.live ? [" ", h("span", { class: "tag live" }, "live")] : null,
     ),
     h("td", { class: "tags" }, labels),
-    h("td", {}, minute(version.timestamp)),
-    h("td", { class: "number" }, bytes(version.size)),
+    h("td", { class: "when" }, minute(version.timestamp)),
+    h("td", { class: "number spare" }, bytes(version.size)),
     h("td", {}, h("div", { class: "actions" }, actions)),
   );
 }
