@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import re
 import time
 from collections.abc import Iterator
 from hashlib import sha256
@@ -32,6 +33,7 @@ from tfaas_core.testing.server import RunningServer
 from tfaas_core.testing.waiting import until
 
 PORT = "plugins.grpc.port=0"
+MOST, MOST_ANSWERED = 6_000_000, 1_500_000
 ROW = [[1.0, 2.0, 3.0]]
 CHECK = "/grpc.health.v1.Health/Check"
 STREAM = method("ModelStreamInfer")
@@ -45,8 +47,10 @@ TOKENS = (
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     folder = tmp_path_factory.mktemp("grpc")
-    limits = "plugins.grpc.max_message_bytes=1000000", "limits.pace_window_s=2"
-    with fake_server(folder, PORT, "plugins.access_log.enabled=true", *limits) as running:
+    limits = f"plugins.grpc.max_message_bytes={MOST}", "limits.pace_window_s=2"
+    answers = f"plugins.grpc.max_answer_bytes={MOST_ANSWERED}"
+    settings = PORT, "plugins.access_log.enabled=true", "engine.max_queue_rows=1000000"
+    with fake_server(folder, *settings, *limits, answers) as running:
         assert running.upload("vk", b"sum").status_code == 200
         assert running.upload("slow", b"sleep 0.5").status_code == 200
         yield running
@@ -144,7 +148,7 @@ def test_rubbish_is_the_clients_error(channel: Any) -> None:
 
 
 def test_a_message_beyond_the_limit_is_refused_before_it_is_there(channel: Any) -> None:
-    error = refused(channel, INFER, bytes(1_000_001))
+    error = refused(channel, INFER, bytes(MOST + 1))
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert called(channel, method("ServerLive"))
 
@@ -233,6 +237,30 @@ def test_a_stream_answers_in_order_and_goes_on_after_errors(channel: Any) -> Non
     assert [each.infer_response.id for each in answers] == [*map(str, range(30)), ""]
     wrong = [bool(each.error_message) for each in answers]
     assert wrong == [*[False, False, True] * 10, True]
+
+
+def test_answers_are_bounded_and_observers_are_told_what_was_sent(
+    server: RunningServer, channel: Any
+) -> None:
+    # Of each row, four bytes are answered.
+    rows = MOST_ANSWERED // 4
+    long, too_long = (infer_message("vk", ROW * (rows + more)) for more in (-1000, 0))
+    for message, status in ((long, "200"), (too_long, "413")):
+        stream = Conversation(channel)
+        stream.say(message)
+        told = stream.hear().error_message
+        assert ("plugins.grpc.max_answer_bytes" in told) == (status == "413")
+        stream.say(infer_message("vk", ROW))
+        assert not stream.hear().error_message
+        stream.end()
+    assert sums(called(channel, INFER, long))[1000:] == [6.0] * (rows - 2000)
+    error = refused(channel, INFER, too_long)
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "are sent at most (plugins.grpc.max_answer_bytes)" in error.details()
+    for path in (STREAM, INFER):
+        for outcome in ("200 .* out=149....B", "413 code=too_large"):
+            line = re.compile(f"POST {path} {outcome}")
+            until(lambda line=line: line.search(server.log.read_text()))  # type: ignore[misc]
 
 
 def test_a_thousand_streams_are_open_at_once(server: RunningServer) -> None:
