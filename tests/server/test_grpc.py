@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import re
 import time
 from collections.abc import Iterator
@@ -19,6 +18,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from tests.server.grpc_calls import (
     INFER,
     SERVICE,
+    STREAM,
+    Conversation,
     InferResponse,
     StreamResponse,
     called,
@@ -28,7 +29,6 @@ from tests.server.grpc_calls import (
     refused,
 )
 from tfaas_core.testing.clients import fake_server
-from tfaas_core.testing.runtime import TRIGGER
 from tfaas_core.testing.server import RunningServer
 from tfaas_core.testing.waiting import until
 
@@ -36,7 +36,6 @@ PORT = "plugins.grpc.port=0"
 MOST, MOST_ANSWERED = 6_000_000, 1_500_000
 ROW = [[1.0, 2.0, 3.0]]
 CHECK = "/grpc.health.v1.Health/Check"
-STREAM = method("ModelStreamInfer")
 OF_BOB = sha256(b"of-bob").hexdigest()
 TOKENS = (
     'plugins.token_guard.tokens={ alice = "of-alice", bob = { '
@@ -159,31 +158,6 @@ def test_a_deadline_ends_a_call_and_the_model_is_free_again(channel: Any) -> Non
     assert called(channel, INFER, infer_message("slow", ROW))
 
 
-def test_a_cancelled_call_gives_its_memory_back(tmp_path: Path) -> None:
-    room = "limits.max_bytes_in_flight=100000"
-    with fake_server(tmp_path, PORT, room, "server.workers=1") as server:
-        assert server.upload("vk", b"sum").status_code == 200
-        assert server.upload("busy", b"hang").status_code == 200
-        message = infer_message("vk", ROW, id="x" * 60_000)
-        with channel_to(server) as channel:
-            assert code_of(channel, message) is None
-            hanging = infer_message("busy", [[TRIGGER] * 3], id="x" * 60_000)
-            waiting = channel.unary_unary(INFER).future(hanging)
-            until(lambda: code_of(channel, message) is grpc.StatusCode.UNAVAILABLE)
-            waiting.cancel()
-            until(lambda: code_of(channel, message) is None, 5)
-
-
-def code_of(channel: Any, message: bytes) -> grpc.StatusCode | None:
-    """What an infer call ends with; None: an answer."""
-    try:
-        called(channel, INFER, message)
-    except grpc.RpcError as error:
-        code: grpc.StatusCode = error.code()
-        return code
-    return None
-
-
 # Who may do what.
 
 
@@ -287,24 +261,6 @@ def test_a_client_that_takes_nothing_is_cut_and_holds_up_nobody(
             assert sums(called(other, INFER, infer_message("vk", ROW))) == [6.0]
             assert time.monotonic() < begin_s + 30
     assert answers.code() is grpc.StatusCode.UNAVAILABLE
-
-
-class Conversation:
-    """A stream of which one side says what the other answers."""
-
-    def __init__(self, channel: Any, path: str = STREAM) -> None:
-        self._said: Any = queue.SimpleQueue()
-        self._answers = channel.stream_stream(path)(iter(self._said.get, None))
-
-    def say(self, message: bytes) -> None:
-        self._said.put(message)
-
-    def hear(self) -> Any:
-        return StreamResponse.FromString(next(self._answers))
-
-    def end(self) -> None:
-        self._said.put(None)
-        assert list(self._answers) == []
 
 
 def test_at_a_stop_calls_are_answered_and_streams_end(tmp_path: Path) -> None:
