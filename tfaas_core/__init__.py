@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from tfaas_core.models.params import BatchParams as BatchParams, Params as Params
     from tfaas_core.models.versions import Model as Model, Pointers as Pointers
     from tfaas_core.observer import Answered as Answered, Observer as Observer, Outcome as Outcome
+    from tfaas_core.operation import Operation as Operation
     from tfaas_core.predict.inference import (
         InferenceRequest as InferenceRequest,
         InferenceResult as InferenceResult,
@@ -168,6 +169,7 @@ _HOMES = {
     "models.params": "BatchParams Params",
     "models.versions": "Model Pointers",
     "observer": "Answered Observer Outcome",
+    "operation": "Operation",
     "predict.inference": "InferenceRequest InferenceResult",
     "predict.target": "Target",
     "predict_routes": "target_of",

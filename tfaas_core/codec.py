@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
@@ -74,6 +74,15 @@ class Codec(ABC, Generic[D]):
     answer_types: ClassVar[tuple[str, ...]] = ()
     """The media types of its answers, all names of one format, the usual one first; left empty, it
     is the first of ``media_types``. A client of ``/predict`` chooses by them, in ``Accept``."""
+
+    body_schema: ClassVar[Mapping[str, Any]] = {}
+    """What a body is like, as JSON Schema, for the OpenAPI document; left empty, nobody says."""
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """The media types of its answers, the usual one first."""
+        # What a codec of */* answers, it has to say: */* is the type of nothing.
+        return self.answer_types or tuple(name for name in self.media_types if name != "*/*")[:1]
 
     @abstractmethod
     def parse(self, body: bytes, head: Head) -> D:

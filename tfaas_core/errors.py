@@ -42,6 +42,10 @@ import re
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
+from tfaas_core.withheld import Withheld
+
+_withheld = Withheld()
+
 
 class TfaasError(Exception):
     """The root. ``status`` is the HTTP status, ``code`` a name that never changes."""
@@ -53,7 +57,7 @@ class TfaasError(Exception):
     is_logged: bool = False
     """Whether a log has it already, of those of status 500."""
     for_clients: str = ""
-    """What clients are told if the message is the operator's alone, or nothing."""
+    """What clients are told if the message is the operator's alone; the log has that, then."""
 
     def __new__(cls, *arguments: Any, **_details: Any) -> Self:
         # A plugin's class may have an ``__init__`` of its own, which does not call this one's.
@@ -74,8 +78,13 @@ class TfaasError(Exception):
 
     def document(self) -> dict[str, Any]:
         """The JSON object that a client gets."""
-        told = self.for_clients or self.message
-        return {"error": told, "status": self.status, "code": self.code, **self.details}
+        return {"error": self.told(), "status": self.status, "code": self.code, **self.details}
+
+    def told(self) -> str:
+        """What clients are told; the log gets the message, if that is another."""
+        if self.for_clients and self.for_clients != self.message:
+            _withheld.log(self.message)
+        return self.for_clients or self.message
 
     def headers(self) -> dict[str, str]:
         """The headers that the answer has on its account."""
@@ -84,18 +93,6 @@ class TfaasError(Exception):
 
 SEE_LOG = " (the server's log shows where)"
 """How the message of an error ends whose place was logged."""
-
-
-def plugin_failed(plugin: str, doing: str, error: BaseException, model: str = "") -> TfaasError:
-    """What a client is told if a plugin raises what it must not; the text of that is logged.
-
-    ``plugin`` is its module, ``doing`` like ``encode of the codec 'csv'``.
-    """
-    of_model = f", for model {model!r}" if model else ""
-    message = f"plugin {plugin} failed in {doing}{of_model}: {type(error).__name__}{SEE_LOG}"
-    told = TfaasError(message, plugin=plugin, **({"model": model} if model else {}))
-    told.is_logged = True
-    return told
 
 
 def is_error_status(status: object) -> bool:

@@ -35,15 +35,16 @@ class Answered(msgspec.Struct, frozen=True, gc=False):
     status: int
     code: str
     """Of an error, such as ``unknown_model``; empty if there is none. ``CUT`` if the answer, which
-    was streamed, ended before its last piece, whatever its status had said."""
+    was long or streamed, ended before its last piece, whatever its status had said."""
     identity: str
     """Who asked, as guards say; empty if they do not."""
     request_bytes: int | None
     """Of the body; None for one that was streamed."""
     answer_bytes: int
-    """Of the body, as far as it was sent."""
+    """Of the body, as far as it was sent: none of it to HEAD. Of an answer by gRPC that was cut,
+    nobody knows, and this is 0."""
     duration_s: float
-    """From the end of the head to the answer, or to the end of one that is streamed."""
+    """From the end of the head to the answer, or to the end of one that is long or streamed."""
     codec: str
     """Which one has read the request; empty if none has."""
     model: str
@@ -76,7 +77,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     end_s: float
     """When it was answered, by ``time.monotonic``; ``visit.begin_s`` is by the same clock."""
     is_cut: bool = False
-    """Whether it is a stream that ended early."""
+    """Whether it is a long answer or a stream that ended early."""
 
 
 class Observer:

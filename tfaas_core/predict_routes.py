@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from tfaas_core.codec import MODEL_HEADER, Codec
 from tfaas_core.errors import UnsupportedMediaType
 from tfaas_core.models.versions import number_of
+from tfaas_core.operation import Operation
 from tfaas_core.plugins import model_predict_paths, predict_paths
 from tfaas_core.predict.followed_codec import FollowedCodec
 from tfaas_core.predict.predictor import Predictor
@@ -86,14 +87,20 @@ def _routes_of(host: Predicting, codec: Codec[Any]) -> list[Route]:
     async def handler_at(request: Request) -> Response:
         return await answer(host, codec, request, target_of(request.path_fields))
 
+    said = Operation(
+        f"predicts, by the codec {codec.name}",
+        codec.media_types,
+        codec.body_schema,
+        gives=codec.writes or ("*/*",),
+    )
     return [
-        *(_route(at, handler) for at in predict_paths(codec.name)),
-        *(_route(at, handler_at) for at in model_predict_paths(codec.name)),
+        *(_route(at, handler, said) for at in predict_paths(codec.name)),
+        *(_route(at, handler_at, said) for at in model_predict_paths(codec.name)),
     ]
 
 
-def _route(path: str, handler: Handler) -> Route:
-    return Route(path, ("POST",), handler, express=True, right="predict")
+def _route(path: str, handler: Handler, operation: Operation) -> Route:
+    return Route(path, ("POST",), handler, express=True, right="predict", operation=operation)
 
 
 def _check_media_type(codec: Codec[Any], content_type: str) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import msgspec
 
 from tfaas_core.fields import Fields, Headers
+from tfaas_core.operation import Operation
 from tfaas_core.request_ids import REQUEST_ID_HEADER, fresh_id, sane_id
 from tfaas_core.visit import Visit
 
@@ -201,7 +202,8 @@ class Route(msgspec.Struct, frozen=True):
     requests are expected, so that those that came whole may bypass Sanic; for a POST. ``right``:
     what it takes to be answered, for guards; None: ``read`` for GET, ``admin`` for all else. If
     management has a port of its own, all but ``predict`` is there. ``public``: no guard is asked,
-    and it is on both ports; for what everybody may know, such as health.
+    and it is on both ports; for what everybody may know, such as health. ``operation``: what the
+    OpenAPI document says of it.
     """
 
     path: str
@@ -211,6 +213,7 @@ class Route(msgspec.Struct, frozen=True):
     express: bool = False
     right: Right | None = None
     public: bool = False
+    operation: Operation = Operation()
 
 
 def request_id_of(request: Request) -> str:

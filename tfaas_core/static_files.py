@@ -18,6 +18,7 @@ import msgspec
 from tfaas_core.content_encodings import GZIP_CODING, Gzipped, takes_gzip
 from tfaas_core.errors import NotFound, Unavailable
 from tfaas_core.fields import Headers
+from tfaas_core.operation import Operation
 from tfaas_core.route import Request, Response, Right, Route
 from tfaas_core.streams import in_threads
 
@@ -28,6 +29,7 @@ _LARGE_BYTES = 1 << 18
 """A file of more is streamed, in pieces of this size."""
 
 _FIELD = "file"
+_FILES = Operation("a file", gives=("*/*",))
 
 _TYPES = {
     **{".js": "text/javascript", ".mjs": "text/javascript", ".map": "application/json"},
@@ -77,7 +79,14 @@ class StaticFiles(Iterable[Route]):
 
     def __iter__(self) -> Iterator[Route]:
         for path in (self._path or "/", f"{self._path}/{{{_FIELD}...}}"):
-            yield Route(path, ("GET",), self._answer, right=self._right, public=self._public)
+            yield Route(
+                path,
+                ("GET",),
+                self._answer,
+                right=self._right,
+                public=self._public,
+                operation=_FILES,
+            )
 
     async def _answer(self, request: Request) -> Response:
         name = request.path_fields.get(_FIELD, "")

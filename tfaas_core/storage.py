@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
-from tfaas_core.errors import DamagedFile, StorageFull, StorageUnavailable, UnknownVersion
+from tfaas_core.errors import SEE_LOG, DamagedFile, StorageFull, StorageUnavailable, UnknownVersion
 from tfaas_core.models.checksum import is_whole
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.versions import Model, Pointers
@@ -275,18 +275,18 @@ def disk_errors(doing: str, folder: Path) -> Iterator[None]:
     """Makes an OSError inside the block StorageFull or StorageUnavailable.
 
     ``doing`` starts the message: ``storing model 'vk'``. ``folder`` is where, unless the error
-    itself names a file elsewhere.
+    itself names a file elsewhere; clients are not told that.
     """
     try:
         yield
     except OSError as error:
         place = _place(error, folder)
         if error.errno in _NO_ROOM:
-            raise StorageFull(
-                f"{doing} failed: the server's disk or quota is full in {place}; make room there"
-            ) from error
+            full = f"{doing} failed: the server's disk or quota is full"
+            raise StorageFull(f"{full} in {place}; make room there", full) from error
         reason = error.strerror or type(error).__name__
-        raise StorageUnavailable(f"{doing} failed in {place}: {reason}{_remedy(error)}") from error
+        message = f"{doing} failed in {place}: {reason}{_remedy(error)}"
+        raise StorageUnavailable(message, f"{doing} failed: {reason}{SEE_LOG}") from error
 
 
 def _place(error: OSError, folder: Path) -> Path:

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
-from tfaas_core.route import Request, Response, Route, json_response
+from tfaas_core.operation import Operation, object_of
+from tfaas_core.route import Handler, Request, Response, Route, json_response
 
 _HEADERS = {"Cache-Control": "no-store"}
 _NOT_NOW = {"Retry-After": "1"}
@@ -46,7 +47,12 @@ def _answer(what: str, reason: str) -> Response:
 def tfaas_register_routes(host: Host) -> Iterable[Route]:
     api = HealthApi(host)
     return [
-        Route("/health/live", ("GET",), api.live, public=True),
-        Route("/health/ready", ("GET",), api.ready, public=True),
-        Route("/health/startup", ("GET",), api.startup, public=True),
+        _route("/health/live", api.live, "whether the server is fit to be asked"),
+        _route("/health/ready", api.ready, "the same, by processes and storage"),
+        _route("/health/startup", api.startup, "whether it has started"),
     ]
+
+
+def _route(path: str, handler: Handler, summary: str) -> Route:
+    said = Operation(summary, answer=object_of(("status",), status="string", reason="string"))
+    return Route(path, ("GET",), handler, public=True, operation=said)

@@ -20,9 +20,10 @@ ROOMS = (CORE, ROOT / "plugins" / "tfaas_plugins", ROOT / "backends" / "tfaas_ba
 LAYERS = (
     {"public_names"},
     {"__init__"},
+    {"withheld"},
     {"archives", "base64_text", "content_encodings", "errors", "events", "fields", "listener"}
-    | {"notes"}
-    | {"regular_file", "request_ids", "shared_memory", "spelling", "steps", "streams"},
+    | {"notes", "operation"}
+    | {"regular_file", "request_ids", "shared_memory", "shortage", "spelling", "steps", "streams"},
     {"configured_path", "error_kinds", "json_text", "temporary_folder", "visit"},
     {"route", "tensors"},
     {"guard", "models", "observer", "service", "static_files"},

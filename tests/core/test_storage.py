@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ def said(number: int, file: str | None = None) -> str:
         raise OSError(number, os.strerror(number), file)
     kind = StorageFull if number in (errno.ENOSPC, errno.EDQUOT) else StorageUnavailable
     assert type(caught.value) is kind
+    assert caught.value.for_clients.startswith("storing model 'vk' failed: ")
+    assert not re.search(" /|/data|/other", caught.value.for_clients)
     return caught.value.message
 
 

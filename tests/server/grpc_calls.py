@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -53,6 +54,7 @@ def method(name: str) -> str:
 
 
 INFER = method("ModelInfer")
+STREAM = method("ModelStreamInfer")
 
 
 def infer_request(model: str, values: list[list[float]], **more: Any) -> Any:
@@ -69,3 +71,21 @@ def infer_request(model: str, values: list[list[float]], **more: Any) -> Any:
 def infer_message(model: str, values: list[list[float]], **more: Any) -> bytes:
     """The same, serialized."""
     return bytes(infer_request(model, values, **more).SerializeToString())
+
+
+class Conversation:
+    """A stream of which one side says what the other answers."""
+
+    def __init__(self, channel: Any, path: str = STREAM) -> None:
+        self._said: Any = queue.SimpleQueue()
+        self._answers = channel.stream_stream(path)(iter(self._said.get, None))
+
+    def say(self, message: bytes) -> None:
+        self._said.put(message)
+
+    def hear(self) -> Any:
+        return StreamResponse.FromString(next(self._answers))
+
+    def end(self) -> None:
+        self._said.put(None)
+        assert list(self._answers) == []

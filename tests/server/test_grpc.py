@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import re
 import time
 from collections.abc import Iterator
@@ -19,6 +18,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from tests.server.grpc_calls import (
     INFER,
     SERVICE,
+    STREAM,
+    Conversation,
     InferResponse,
     StreamResponse,
     called,
@@ -28,14 +29,13 @@ from tests.server.grpc_calls import (
     refused,
 )
 from tfaas_core.testing.clients import fake_server
-from tfaas_core.testing.runtime import HANGS, TRIGGER
 from tfaas_core.testing.server import RunningServer
 from tfaas_core.testing.waiting import until
 
 PORT = "plugins.grpc.port=0"
+MOST, MOST_ANSWERED = 6_000_000, 1_500_000
 ROW = [[1.0, 2.0, 3.0]]
 CHECK = "/grpc.health.v1.Health/Check"
-STREAM = method("ModelStreamInfer")
 OF_BOB = sha256(b"of-bob").hexdigest()
 TOKENS = (
     'plugins.token_guard.tokens={ alice = "of-alice", bob = { '
@@ -46,8 +46,10 @@ TOKENS = (
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     folder = tmp_path_factory.mktemp("grpc")
-    limits = "plugins.grpc.max_message_bytes=1000000", "limits.pace_window_s=2"
-    with fake_server(folder, PORT, "plugins.access_log.enabled=true", *limits) as running:
+    limits = f"plugins.grpc.max_message_bytes={MOST}", "limits.pace_window_s=2"
+    answers = f"plugins.grpc.max_answer_bytes={MOST_ANSWERED}"
+    settings = PORT, "plugins.access_log.enabled=true", "engine.max_queue_rows=1000000"
+    with fake_server(folder, *settings, *limits, answers) as running:
         assert running.upload("vk", b"sum").status_code == 200
         assert running.upload("slow", b"sleep 0.5").status_code == 200
         yield running
@@ -144,7 +146,7 @@ def test_rubbish_is_the_clients_error(channel: Any) -> None:
 
 
 def test_a_message_beyond_the_limit_is_refused_before_it_is_there(channel: Any) -> None:
-    error = refused(channel, INFER, bytes(1_000_001))
+    error = refused(channel, INFER, bytes(MOST + 1))
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert called(channel, method("ServerLive"))
 
@@ -153,39 +155,6 @@ def test_a_deadline_ends_a_call_and_the_model_is_free_again(channel: Any) -> Non
     error = refused(channel, INFER, infer_message("slow", ROW), timeout=0.1)
     assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     assert called(channel, INFER, infer_message("slow", ROW))
-
-
-def test_a_cancelled_call_gives_its_memory_back(tmp_path: Path) -> None:
-    # No deadline ends the call before it is cancelled.
-    settings = "limits.max_bytes_in_flight=100000", "server.request_timeout_s=600"
-    with fake_server(tmp_path, PORT, *settings, "server.workers=1") as server:
-        assert server.upload("vk", b"sum").status_code == 200
-        assert server.upload("busy", b"hang").status_code == 200
-        message = infer_message("vk", ROW, id="x" * 60_000)
-        with channel_to(server) as channel:
-            assert code_of(channel, message) is None
-            hanging = infer_message("busy", [[TRIGGER] * 3], id="x" * 60_000)
-            waiting = [channel.unary_unary(INFER).future(hanging)]
-
-            def hangs() -> bool:
-                if waiting[-1].done():  # the call before it had not given its memory back yet
-                    waiting.append(channel.unary_unary(INFER).future(hanging))
-                return HANGS in server.log.read_text()
-
-            until(hangs)
-            assert code_of(channel, message) is grpc.StatusCode.UNAVAILABLE
-            waiting[-1].cancel()
-            until(lambda: code_of(channel, message) is None)
-
-
-def code_of(channel: Any, message: bytes) -> grpc.StatusCode | None:
-    """What an infer call ends with; None: an answer."""
-    try:
-        called(channel, INFER, message)
-    except grpc.RpcError as error:
-        code: grpc.StatusCode = error.code()
-        return code
-    return None
 
 
 # Who may do what.
@@ -243,6 +212,30 @@ def test_a_stream_answers_in_order_and_goes_on_after_errors(channel: Any) -> Non
     assert wrong == [*[False, False, True] * 10, True]
 
 
+def test_answers_are_bounded_and_observers_are_told_what_was_sent(
+    server: RunningServer, channel: Any
+) -> None:
+    # Of each row, four bytes are answered.
+    rows = MOST_ANSWERED // 4
+    long, too_long = (infer_message("vk", ROW * (rows + more)) for more in (-1000, 0))
+    for message, status in ((long, "200"), (too_long, "413")):
+        stream = Conversation(channel)
+        stream.say(message)
+        told = stream.hear().error_message
+        assert ("plugins.grpc.max_answer_bytes" in told) == (status == "413")
+        stream.say(infer_message("vk", ROW))
+        assert not stream.hear().error_message
+        stream.end()
+    assert sums(called(channel, INFER, long))[1000:] == [6.0] * (rows - 2000)
+    error = refused(channel, INFER, too_long)
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "are sent at most (plugins.grpc.max_answer_bytes)" in error.details()
+    for path in (STREAM, INFER):
+        for outcome in ("200 .* out=149....B", "413 code=too_large"):
+            line = re.compile(f"POST {path} {outcome}")
+            until(lambda line=line: line.search(server.log.read_text()))  # type: ignore[misc]
+
+
 def test_a_thousand_streams_are_open_at_once(server: RunningServer) -> None:
     with channel_to(server) as channel:
         streams = [Conversation(channel) for _ in range(1000)]
@@ -267,24 +260,6 @@ def test_a_client_that_takes_nothing_is_cut_and_holds_up_nobody(
             assert sums(called(other, INFER, infer_message("vk", ROW))) == [6.0]
             assert time.monotonic() < begin_s + 30
     assert answers.code() is grpc.StatusCode.UNAVAILABLE
-
-
-class Conversation:
-    """A stream of which one side says what the other answers."""
-
-    def __init__(self, channel: Any, path: str = STREAM) -> None:
-        self._said: Any = queue.SimpleQueue()
-        self._answers = channel.stream_stream(path)(iter(self._said.get, None))
-
-    def say(self, message: bytes) -> None:
-        self._said.put(message)
-
-    def hear(self) -> Any:
-        return StreamResponse.FromString(next(self._answers))
-
-    def end(self) -> None:
-        self._said.put(None)
-        assert list(self._answers) == []
 
 
 def test_at_a_stop_calls_are_answered_and_streams_end(tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ def test_without_leave_hardly_anything_of_a_message_is_taken(tmp_path: Path) -> 
 
 def test_half_messages_take_no_more_memory_than_they_may(tmp_path: Path) -> None:
     room = f"limits.max_bytes_in_flight={100 * MB}"
-    with fake_server(tmp_path, PORT, ONE, room) as server, ExitStack() as calls:
+    most = f"plugins.grpc.max_message_bytes={60 * MB}"
+    with fake_server(tmp_path, PORT, ONE, room, most) as server, ExitStack() as calls:
         (worker,) = server.workers()
         before = worker.memory_info().rss
         half = [

@@ -13,7 +13,7 @@ from tfaas_core.http.errors import install_error_handler
 from tfaas_core.http.express import ExpressLane
 from tfaas_core.http.foreign import ForeignWatch
 from tfaas_core.http.grammar import MAX_HEAD_BYTES
-from tfaas_core.http.long_answers import head_of, is_long, send_long
+from tfaas_core.http.long_answers import head_of, send_long
 from tfaas_core.http.pace import LeastPace
 from tfaas_core.http.request import client_of, split_target
 from tfaas_core.http.router import Found, Router
@@ -30,8 +30,10 @@ from tfaas_core.http.sanic_wire import SanicWire
 from tfaas_core.http.streaming import close, send_pieces
 from tfaas_core.route import Head, Response
 from tfaas_core.routing.in_flight import OVERDRAFT_BYTES, InFlight
+from tfaas_core.routing.seam import Passage
 from tfaas_core.routing.sendable import sendable
 from tfaas_core.routing.side import Side
+from tfaas_core.routing.way_back import is_long
 
 IDLE_TIMEOUT_S = 120
 """How long a connection stays open between two requests."""
@@ -118,30 +120,35 @@ class SanicLane:
             asked.give_back()
 
     async def _answered(self, asked: ArrivingRequest, found: Found) -> HTTPResponse | None:
-        request = asked.sanic
-        response = await found.passage(asked)
+        request, passage = asked.sanic, found.passage
+        response = await passage(asked)
         _settle_connection(request, found, response)
         try:
             answer = _sanics(sendable(response))
         except Exception as error:  # of ours, which the passage does not check
-            response = found.passage.failed(asked, error)
-            answer = _sanics(response)
-        if is_long(response) and request.method != "HEAD":
-            long = SanicWire(request, _sanics(head_of(response)))
-            await send_long(long, response.body, self._in_flight)
-            return None
+            return _sanics(passage.refused(asked, response, error))
         pieces = response.stream
         if pieces is None:
-            return answer
+            return await self._whole(asked, response, answer, passage)
         if request.method == "HEAD":
             await close(pieces)
-            found.passage.streamed(asked, response, 0)
+            passage.sent(asked, response, 0)
             return answer
         wire = SanicWire(request, answer)
-        instead = await send_pieces(wire, pieces, asked, response, found.passage)
+        instead = await send_pieces(wire, pieces, asked, response, passage)
         if instead is not None:
-            return _sanics(instead)
+            return await self._whole(asked, instead, _sanics(instead), passage)
         return None if wire.has_begun else answer
+
+    async def _whole(
+        self, asked: ArrivingRequest, response: Response, answer: HTTPResponse, passage: Passage
+    ) -> HTTPResponse | None:
+        """``answer``, which is ``response`` and no stream, unless it was sent in pieces."""
+        if asked.method == "HEAD" or not is_long(response):
+            return answer
+        wire = SanicWire(asked.sanic, _sanics(head_of(response)))
+        await send_long(wire, asked, response, passage, self._in_flight)
+        return None
 
 
 def _headers(request: SanicRequest) -> Headers:

@@ -14,13 +14,14 @@ from tfaas_core.http.errors import out_of_time
 from tfaas_core.http.express import ExpressLane, PlainRequest
 from tfaas_core.http.express_answers import answer_bytes
 from tfaas_core.http.express_wire import ExpressWire
-from tfaas_core.http.long_answers import head_of, is_long, send_long
+from tfaas_core.http.long_answers import head_of, send_long
 from tfaas_core.http.request import client_of
 from tfaas_core.http.sanic_parts import SanicProtocol
 from tfaas_core.http.streaming import drop_pieces, send_pieces
 from tfaas_core.route import ClientAddress, Response
 from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.routing.seam import error_answer
+from tfaas_core.routing.way_back import is_long
 
 LINGER_S = 2.0
 """A client that was answered in the middle of its body may go on sending for this long."""
@@ -198,16 +199,16 @@ class TfaasProtocol(SanicProtocol):
             if response.stream is not None:
                 unsent = await self._streamed(request, response, response.stream, keep_alive)
             if unsent is not None and is_long(unsent):
-                await self._sent_long(unsent, keep_alive)
+                await self._sent_long(request, unsent, keep_alive)
             elif unsent is not None:
                 transport.write(_bytes_of(unsent, request, keep_alive))
         finally:
             in_flight.left += size
         self._express_is_done(transport, keep_alive)
 
-    async def _sent_long(self, response: Response, keep_alive: bool) -> None:
+    async def _sent_long(self, request: PlainRequest, response: Response, keep_alive: bool) -> None:
         wire = self._wire = ExpressWire(self, head_of(response), keep_alive)
-        await send_long(wire, response.body, self._in_flight)
+        await send_long(wire, request, response, request.said.passage, self._in_flight)
         self._wire = None
 
     async def _streamed(

@@ -12,6 +12,7 @@ from tfaas_core.route import Request, Response
 from tfaas_core.routing.arriving import Arriving
 from tfaas_core.routing.seam import Passage
 from tfaas_core.routing.unexpected import is_given_up
+from tfaas_core.routing.way_back import is_told_later
 
 _log = logging.getLogger("tfaas.http")
 
@@ -62,8 +63,8 @@ async def send_pieces(
     except BaseException as error:  # a plugin may call exit()
         is_gone = wire.is_gone(error)
         if not sent and not is_gone:
-            return passage.unstreamed(request, error)
-        passage.streamed(request, response, sent, is_cut=True)
+            return passage.unsent(request, error)
+        passage.sent(request, response, sent, is_cut=True)
         if is_gone:
             raise
         _tell(request, passage.blamed(error), sent, error)
@@ -71,14 +72,15 @@ async def send_pieces(
         raise asyncio.CancelledError from error
     finally:
         await close(pieces)
-    passage.streamed(request, response, sent)
+    passage.sent(request, response, sent)
     return None
 
 
 async def drop_pieces(request: Arriving, response: Response, passage: Passage) -> None:
     """Closes the pieces of a response, if it has any, whose client is gone before the first."""
+    if is_told_later(request, response):
+        passage.sent(request, response, 0, is_cut=True)
     if response.stream is not None:
-        passage.streamed(request, response, 0, is_cut=True)
         await close(response.stream)
 
 

@@ -33,6 +33,7 @@ BUILTIN_PLUGINS = (
     "tfaas_plugins.routes.params",
     "tfaas_plugins.routes.status",
     "tfaas_plugins.health",
+    "tfaas_plugins.openapi",
     "tfaas_plugins.page",
     "tfaas_plugins.graph_viewer",
     "tfaas_plugins.protocols.tfserving",

@@ -14,13 +14,15 @@ from tfaas_core.tensors import Arrays, Bound
 
 T = TypeVar("T")
 
+_SAID = ("name", "media_types", "answer_types", "body_schema")
+
 
 class FollowedCodec(Codec[Any]):
     """Does what ``codec`` does, for one request, and adds each call to ``steps``."""
 
     def __init__(self, codec: Codec[Any], steps: list[Step]) -> None:
         # What a codec's class says, this one's objects say.
-        said = {name: getattr(codec, name) for name in ("name", "media_types", "answer_types")}
+        said = {name: getattr(codec, name) for name in _SAID}
         vars(self).update(said)
         self._codec = codec
         self._steps = steps

@@ -12,6 +12,8 @@ from tfaas_core.route import Head
 from tfaas_core.routing.unexpected import unexpected
 from tfaas_core.tensors import Arrays, Bound
 
+_SAID = ("name", "media_types", "answer_types", "body_schema")
+
 
 class GuardedCodec(Codec[Any]):
     """Does what ``codec`` does, which the plugin of the module ``plugin`` registered.
@@ -22,7 +24,7 @@ class GuardedCodec(Codec[Any]):
 
     def __init__(self, codec: Codec[Any], plugin: str) -> None:
         # What a codec's class says, this one's objects say.
-        said = {name: getattr(codec, name) for name in ("name", "media_types", "answer_types")}
+        said = {name: getattr(codec, name) for name in _SAID}
         vars(self).update(said)
         self._codec = codec
         self._plugin = plugin

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+from tfaas_core.system.threads import Threads
+
 THREADS = 4
 """Of each kind; they are started when they are needed."""
 
@@ -21,7 +23,7 @@ class ThreadsByKind:
     def of(self, kind: str) -> ThreadPoolExecutor:
         """The threads of a kind."""
         if (found := self._executors.get(kind)) is None:
-            found = self._executors[kind] = ThreadPoolExecutor(THREADS, f"tfaas-{kind}")
+            found = self._executors[kind] = Threads(THREADS, f"tfaas-{kind}")
         return found
 
     def close(self) -> None:

@@ -61,6 +61,7 @@ from tfaas_core.system.exits import run_through_exits
 from tfaas_core.system.link import Link
 from tfaas_core.system.stdout import give_up_stdout
 from tfaas_core.system.tasks import Tasks
+from tfaas_core.system.threads import Threads
 from tfaas_core.tools.demo import publish_demo
 from tfaas_core.worker_place import WorkerPlace
 
@@ -99,7 +100,7 @@ def main(arguments: WorkerArguments) -> None:
     if server.sandbox != "off":
         explain_refusals()
     logs.configure(server.log_level, server.log_format, *config.plugin_folders)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=_new_loop) as runner:
         run_through_exits(runner, _serve(arguments), partial(_tell_of_exit, config))
         end_soon(runner.get_loop(), lambda: modules_of(config) - {*BUILTIN_PLUGINS}, _end)
     _end()
@@ -117,6 +118,12 @@ def _tell_of_exit(config: Config, error: BaseException) -> None:
     plugin = culprit(error, modules_of(config))
     who = f"plugin {plugin} calls" if plugin else "something calls"
     _log.error("%s exit beside requests; this HTTP worker serves on", who, exc_info=error)
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    loop = uvloop.new_event_loop()
+    loop.set_default_executor(Threads())
+    return loop
 
 
 async def _serve(arguments: WorkerArguments) -> None:

@@ -22,7 +22,7 @@ from tfaas_core.routing.proxies import Proxies
 from tfaas_core.routing.sendable import sendable
 from tfaas_core.routing.sites import check_site
 from tfaas_core.routing.unexpected import is_given_up, unexpected
-from tfaas_core.routing.way_back import WayBack, has_id
+from tfaas_core.routing.way_back import LONG_BYTES, WayBack, has_id, is_told_later, sent_bytes
 from tfaas_core.visit import Visit
 
 _PLAIN_WAY_BACK = WayBack()
@@ -105,22 +105,34 @@ class Passage:
             return self._way_back.passed(request, response, is_refused)
         if not self._takes_all:
             return response
-        if self._tell is not None and response.stream is None:
-            self._tell(request, response, len(response.body), False)
+        if self._tell is not None and response.stream is None and response.status == 200:
+            size = len(response.body)
+            if size <= LONG_BYTES:
+                self._tell(request, response, size, False)
             return response
         return self._way_back.passed(request, response, is_refused)
 
-    def streamed(
+    def sent(
         self, request: Arriving, response: Response, answer_bytes: int, is_cut: bool = False
     ) -> None:
-        """Called once a stream has ended, or was cut, so that observers are told."""
-        self._way_back.streamed(request, response, answer_bytes, is_cut)
+        """Called once a long answer or a stream has ended, or was cut, so that observers are told.
 
-    def unstreamed(self, request: Arriving, error: BaseException) -> Response:
-        """What the client gets if a stream failed before its first piece was sent."""
+        ``answer_bytes``: as many of them were sent.
+        """
+        self._way_back.sent(request, response, answer_bytes, is_cut)
+
+    def unsent(self, request: Arriving, error: BaseException) -> Response:
+        """What the client gets if one of these failed before anything of it was sent."""
         response = self.failed(request, error)
-        self.streamed(request, response, len(response.body))
+        if not is_told_later(request, response):
+            self.sent(request, response, sent_bytes(request, response))
         return response
+
+    def refused(self, request: Arriving, response: Response, error: Exception) -> Response:
+        """What the client gets if ``response`` cannot be sent because of ``error``."""
+        if is_told_later(request, response):
+            return self.unsent(request, error)
+        return self.failed(request, error)
 
     def given_up(self, request: Arriving, error: TfaasError) -> Response:
         """What the client gets whose request was given up because of ``error``."""
@@ -171,7 +183,7 @@ def sealed(
     """The route, behind the seam; the arguments are those of ``Passage``."""
     asked = None if guards is None or route.public else guards.at(route.path, route.right)
     told = None if observers is None else observers.at(route.path, route.right)
-    back = WayBack(told, cors)
+    back = WayBack(told, cors, not {"GET", "HEAD"}.isdisjoint(route.methods))
     passage = Passage(
         route.handler, route.streams, owner, plugins, is_ours, asked, proxies, back, cors
     )

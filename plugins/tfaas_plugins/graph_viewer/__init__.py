@@ -10,9 +10,14 @@ from collections.abc import Iterable
 
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
+from tfaas_core.operation import Operation
 from tfaas_core.route import Route
 from tfaas_plugins.graph_viewer.graph_file import GraphFile
 from tfaas_plugins.graph_viewer.viewer import Viewer
+
+_PAGE = Operation("the viewer of graphs", gives=("text/html",), statuses=(308, 404))
+_FILE = Operation("its scripts and styles", gives=("*/*",))
+_GRAPH = Operation("the graph of a model", gives=("application/octet-stream",), statuses=(422,))
 
 
 @hookimpl
@@ -20,8 +25,10 @@ def tfaas_register_routes(host: Host) -> Iterable[Route]:
     """The page, what it loads, and the graphs that it shows."""
     viewer, graph = Viewer(), GraphFile(host)
     return [
-        Route("/netron", ("GET",), viewer.page, public=True),
-        Route("/netron/{file...}", ("GET",), viewer.file, public=True),
-        Route("/models/{name}/graph.pb", ("GET",), graph.answer),
-        Route("/models/{name}/versions/{version}/graph.pb", ("GET",), graph.answer),
+        Route("/netron", ("GET",), viewer.page, public=True, operation=_PAGE),
+        Route("/netron/{file...}", ("GET",), viewer.file, public=True, operation=_FILE),
+        Route("/models/{name}/graph.pb", ("GET",), graph.answer, operation=_GRAPH),
+        Route(
+            "/models/{name}/versions/{version}/graph.pb", ("GET",), graph.answer, operation=_GRAPH
+        ),
     ]

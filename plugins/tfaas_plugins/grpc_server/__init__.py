@@ -27,8 +27,10 @@ class GrpcTable(Struct, frozen=True):
     """The port of all services; -1: gRPC is not spoken; 0: any free port, which is printed."""
     host: str = ""
     """The address to listen on; empty: that of server.host."""
-    max_message_bytes: Annotated[int, Meta(ge=1, le=2_147_483_647)] = 67_108_864
+    max_message_bytes: Annotated[int, Meta(ge=1, le=2_147_483_647)] = 33_554_432
     """Of a message that comes; server.max_body_bytes, if that is less: RESOURCE_EXHAUSTED."""
+    max_answer_bytes: Annotated[int, Meta(ge=1_048_576, le=2_147_483_647)] = 50_331_648
+    """Of a message that answers; beyond it: RESOURCE_EXHAUSTED."""
     reflection: bool = True
     """Whether clients may ask which services there are, and what their messages look like."""
 
@@ -82,7 +84,8 @@ async def _serve(host: Host, sock: socket.socket) -> AsyncIterator[None]:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from tfaas_plugins.grpc_server.server import GrpcServer
 
-    server = GrpcServer(host, host.settings(NAME).max_message_bytes)
+    table: GrpcTable = host.settings(NAME)
+    server = GrpcServer(host, table.max_message_bytes, table.max_answer_bytes)
     await server.start(sock)
     try:
         yield

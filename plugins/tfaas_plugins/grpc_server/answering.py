@@ -10,11 +10,12 @@ from typing import Any
 
 import grpc
 
-from tfaas_core.errors import Unavailable
+from tfaas_core.errors import TooLarge, Unavailable
 from tfaas_core.host import Host
 from tfaas_core.route import Response
 from tfaas_core.routing.sealed_services import SealedMethod
 from tfaas_core.routing.seam import error_answer
+from tfaas_core.routing.way_back import is_told_later
 from tfaas_plugins.grpc_server.answers import Answers
 from tfaas_plugins.grpc_server.arrivals import Arrivals
 from tfaas_plugins.grpc_server.call import GrpcCall
@@ -34,12 +35,14 @@ class Answering:
         arrivals: Arrivals,
         answers: Answers,
         last_calls: LastCalls,
+        max_answer_bytes: int,
     ) -> None:
         self._in_flight = host.in_flight
         self._gate = gate
         self._arrivals = arrivals
         self._answers = answers
         self._last_calls = last_calls
+        self._max_answer_bytes = max_answer_bytes
         self._scheme = "http" if host.tls is None else "https"
 
     def call(self, path: str, context: Any, metadata: Sent) -> GrpcCall:
@@ -72,7 +75,7 @@ class Answering:
         """The message that answers a call, which sends one, too."""
         call = self.call(path, context, await self.enter(context))
         try:
-            response = await method.passage(call)
+            response = await self.answer(call, method)
         finally:
             call.give_back()
         if (refusal := refusal_of(response)) is not None:
@@ -80,11 +83,28 @@ class Answering:
         try:
             give_back = self._answers.keep(len(response.body), context.peer())
         except Unavailable as error:
-            await refuse_because(context, error_answer(error))
-        context.add_done_callback(lambda _context: give_back())
+            await refuse_because(context, method.passage.refused(call, response, error))
+
+        def is_done(ended: Any) -> None:
+            give_back()
+            tell(method, call, response, ended.cancelled())
+
+        context.add_done_callback(is_done)
         if response.headers:
             context.set_trailing_metadata(metadata_of(response))
         return response.body
+
+    async def answer(self, call: GrpcCall, method: SealedMethod) -> Response:
+        """The answer to one message, or a refusal. Observers are told of a long one by ``tell``."""
+        response = await method.passage(call)
+        if len(response.body) <= self._max_answer_bytes:
+            return response
+        error = TooLarge(
+            f"the answer has {len(response.body)} bytes, over gRPC {self._max_answer_bytes} are "
+            "sent at most (plugins.grpc.max_answer_bytes); ask for fewer rows at a time, or over "
+            "HTTP"
+        )
+        return method.passage.refused(call, response, error)
 
     async def enter(self, context: Any) -> Sent:
         """Takes note of a call, until its client has taken what ends it, or refuses it.
@@ -123,6 +143,16 @@ class Answering:
                 await context.write(message)
         finally:
             give_back()
+
+
+def tell(method: SealedMethod, call: GrpcCall, response: Response, is_cut: bool) -> None:
+    """Has observers told of a long answer whose client has taken it, or is gone.
+
+    Of one that is cut, gRPC's library does not say how much it has sent.
+    """
+    if is_told_later(call, response):
+        sent = 0 if is_cut else len(response.body)
+        method.passage.sent(call, response, sent, is_cut)
 
 
 @contextmanager

@@ -41,9 +41,13 @@ _IDLE_S = 120
 
 
 class GrpcServer:
-    """Serves a Host's services. Messages have ``max_message_bytes`` at most."""
+    """Serves a Host's services.
 
-    def __init__(self, host: Host, max_message_bytes: int) -> None:
+    Messages have ``max_message_bytes`` at most, and answers ``max_answer_bytes``: gRPC's library
+    copies each in one go, and no other request of the HTTP worker has its turn meanwhile.
+    """
+
+    def __init__(self, host: Host, max_message_bytes: int, max_answer_bytes: int) -> None:
         limits = host.config.limits
         self._tls = None if host.tls is None else GrpcTls(host.tls)
         self._gate = Gate(self._tls, limits.head_timeout_s)
@@ -51,7 +55,12 @@ class GrpcServer:
         self._arrivals = Arrivals(limits.max_connections, host.in_flight, self._gate)
         self._last_calls = LastCalls()
         self._answering = Answering(
-            host, self._gate, self._arrivals, self._answers, self._last_calls
+            host,
+            self._gate,
+            self._arrivals,
+            self._answers,
+            self._last_calls,
+            max_answer_bytes,
         )
         self._streams = Streams(self._answering)
         self._leaving = asyncio.Event()

@@ -12,7 +12,7 @@ from tfaas_core.errors import TfaasError
 from tfaas_core.route import Response
 from tfaas_core.routing.sealed_services import SealedMethod
 from tfaas_core.routing.seam import error_answer
-from tfaas_plugins.grpc_server.answering import Answering, refuse, refuse_because
+from tfaas_plugins.grpc_server.answering import Answering, refuse, refuse_because, tell
 from tfaas_plugins.grpc_server.call import GrpcCall
 from tfaas_plugins.grpc_server.codes import refusal_of
 from tfaas_plugins.grpc_server.last_calls import told_to_stop
@@ -88,11 +88,21 @@ class Stream:
         try:
             while (begun := await self._begun.get()) is not None:
                 message = await self._message(context, *begun)
-                await self._answering.write(message, context)
+                await self._write(message, context, *begun)
                 self._room.release()
             await self._end(context, self._reading)
         finally:
             self._give_up()
+
+    async def _write(
+        self, message: bytes, context: Any, call: GrpcCall, answering: asyncio.Task[Response]
+    ) -> None:
+        is_cut = True
+        try:
+            await self._answering.write(message, context)
+            is_cut = False
+        finally:
+            tell(self._method, call, answering.result(), is_cut)
 
     async def _end(self, context: Any, reading: asyncio.Task[None]) -> None:
         """Ends a stream of which all is answered that has come."""
@@ -124,7 +134,7 @@ class Stream:
 
     async def _answered(self, call: GrpcCall) -> Response:
         try:
-            return await self._method.passage(call)
+            return await self._answering.answer(call, self._method)
         except BaseException:
             call.give_back()
             raise
@@ -163,8 +173,13 @@ class Stream:
             while True:
                 begun = self._begun.get_nowait()
                 if begun is not None:
-                    begun[1].cancel()
-                    begun[0].give_back()
+                    self._drop(*begun)
+
+    def _drop(self, call: GrpcCall, answering: asyncio.Task[Response]) -> None:
+        answering.cancel()
+        call.give_back()
+        if answering.done() and not answering.cancelled() and answering.exception() is None:
+            tell(self._method, call, answering.result(), is_cut=True)
 
 
 def _just(message: bytes) -> Callable[[], Awaitable[bytes]]:

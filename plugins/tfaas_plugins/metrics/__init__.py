@@ -14,6 +14,7 @@ from tfaas_core.config import Config
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
 from tfaas_core.observer import Observer
+from tfaas_core.operation import OBJECT, Operation
 from tfaas_core.route import Route
 from tfaas_plugins.metrics.shared import size_bytes
 
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
     from tfaas_plugins.metrics.meters import Meters
 
 NAME = "metrics"
+
+_METRICS = Operation(
+    "what the server has done, for Prometheus",
+    gives=("text/plain", "application/openmetrics-text"),
+)
+_HISTORY = Operation("how the server was in the last ten minutes", answer=OBJECT)
 
 
 class MetricsTable(Struct, frozen=True):
@@ -83,10 +90,11 @@ def tfaas_register_routes(host: Host) -> Iterable[Route]:
     if not table.enabled:
         return
     api = _meters(host).api
-    yield Route("/metrics", ("GET",), api.metrics)
-    yield Route("/status/history", ("GET",), api.history)
+    yield Route("/metrics", ("GET",), api.metrics, operation=_METRICS)
+    yield Route("/status/history", ("GET",), api.history, operation=_HISTORY)
     if table.tensorflow_serving:
-        yield Route("/monitoring/prometheus/metrics", ("GET",), api.serving_metrics)
+        path = "/monitoring/prometheus/metrics"
+        yield Route(path, ("GET",), api.serving_metrics, operation=_METRICS)
 
 
 def _meters(host: Host) -> Meters:

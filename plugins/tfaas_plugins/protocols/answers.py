@@ -28,7 +28,7 @@ def refused(error: TfaasError) -> Response:
     """The answer that ``error`` becomes. Raises it if it is a bug, which is logged elsewhere."""
     if error.status == 500:
         raise error
-    return refusal(error.for_clients or error.message, status_of(error), error.headers())
+    return refusal(error.told(), status_of(error), error.headers())
 
 
 def status_of(error: TfaasError) -> int:

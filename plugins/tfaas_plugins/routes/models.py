@@ -10,6 +10,7 @@ from tfaas_core.errors import BadBody, UnsupportedMediaType
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
 from tfaas_core.models.params import Params
+from tfaas_core.operation import LIST, OBJECT, Operation, object_of
 from tfaas_core.route import (
     Request,
     Response,
@@ -32,6 +33,28 @@ _BUNDLE_TYPES = (
     # What curl --data-binary sends unasked, and a client that says nothing.
     *("application/x-www-form-urlencoded", ""),
 )
+
+
+_FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
+_LIST = Operation("lists the models", answer=LIST)
+_SHOW = Operation("shows one model", answer=OBJECT)
+_DOWNLOAD = Operation(
+    "a bundle of a model, which can be uploaded again", gives=("application/gzip",)
+)
+_UPLOAD = Operation(
+    "stores a model, or a new version of it, by a form or as a bundle",
+    takes=("multipart/form-data", "application/octet-stream"),
+    body={
+        "type": "object",
+        "required": ["model"],
+        "properties": {"name": {"type": "string"}}
+        | dict.fromkeys(("model", "params", "labels"), _FILE),
+    },
+    answer=OBJECT,
+    query={"name": "the model's name, beside a bundle", "version": "the number of the version"},
+)
+_DELETE = Operation("deletes a model", answer=object_of(("deleted",), deleted="string"))
+_DELETE_ANY = msgspec.structs.replace(_DELETE, query={"model": "which one"})
 
 
 class ModelsApi:
@@ -175,11 +198,11 @@ def _encoding(request: Request, known: tuple[str, ...]) -> str:
 def tfaas_register_routes(host: Host) -> Iterable[Route]:
     api = ModelsApi(host)
     return [
-        Route("/models", ("GET",), api.list),
-        Route("/models/{name}", ("GET",), api.show),
-        Route("/models/{name}/download", ("GET",), api.download),
-        Route("/upload", ("POST",), api.upload, streams=True, right="upload"),
-        Route("/bundle", ("POST",), api.upload, streams=True, right="upload"),
-        Route("/delete", ("DELETE",), api.delete, streams=True, right="delete"),
-        Route("/delete/{name}", ("DELETE",), api.delete, streams=True, right="delete"),
+        Route("/models", ("GET",), api.list, operation=_LIST),
+        Route("/models/{name}", ("GET",), api.show, operation=_SHOW),
+        Route("/models/{name}/download", ("GET",), api.download, operation=_DOWNLOAD),
+        Route("/upload", ("POST",), api.upload, streams=True, right="upload", operation=_UPLOAD),
+        Route("/bundle", ("POST",), api.upload, streams=True, right="upload", operation=_UPLOAD),
+        Route("/delete", ("DELETE",), api.delete, True, right="delete", operation=_DELETE_ANY),
+        Route("/delete/{name}", ("DELETE",), api.delete, True, right="delete", operation=_DELETE),
     ]

@@ -10,11 +10,22 @@ from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
 from tfaas_core.json_text import read_fields_of
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.operation import OBJECT, Operation, object_of
 from tfaas_core.route import Request, Response, Route, admit, json_response
 from tfaas_core.spelling import respelled
 
 _SHOWN = ("name", "model", "labels", "options", "inputNode", "outputNode", "description")
 """What is shown of a model that was uploaded without params: the classic fields, as found."""
+
+
+_SHOWS = Operation("shows a model's params.json", answer=OBJECT)
+_SHOWS_DEFAULT = Operation("shows that of the default model", answer=OBJECT, statuses=(404,))
+_CHOOSES = Operation(
+    "chooses the default model",
+    takes=("application/json",),
+    body=object_of(("name",), name="string"),
+    answer=OBJECT,
+)
 
 
 class ParamsApi:
@@ -73,7 +84,7 @@ def _name(body: bytes) -> str:
 def tfaas_register_routes(host: Host) -> Iterable[Route]:
     api = ParamsApi(host)
     return [
-        Route("/params", ("GET",), api.show_default),
-        Route("/params", ("POST",), api.choose_default),
-        Route("/params/{name}", ("GET",), api.show),
+        Route("/params", ("GET",), api.show_default, operation=_SHOWS_DEFAULT),
+        Route("/params", ("POST",), api.choose_default, operation=_CHOOSES),
+        Route("/params/{name}", ("GET",), api.show, operation=_SHOWS),
     ]

@@ -12,6 +12,7 @@ from tfaas_core.codec import Codec
 from tfaas_core.errors import NotAcceptable, UnsupportedMediaType
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
+from tfaas_core.operation import Operation
 from tfaas_core.predict_routes import CURL_DEFAULT, target_of
 from tfaas_core.route import Request, Response, Route
 from tfaas_plugins.routes.accept import preferred
@@ -47,6 +48,17 @@ class PredictApi:
         self._writers = [codec for codec in codecs if codec.answers_others]
         self._formats = lru_cache(256)(self._chosen)
 
+    @property
+    def read_types(self) -> tuple[str, ...]:
+        """The media types of bodies that are read."""
+        return tuple(self._readers)
+
+    @property
+    def answer_types(self) -> tuple[str, ...]:
+        """Those of answers."""
+        codecs = dict.fromkeys((*self._readers.values(), *self._writers))
+        return tuple(dict.fromkeys(name for codec in codecs for name in codec.writes))
+
     async def predict(self, request: Request) -> Response:
         """Answers in the format of the request, or in the one that ``Accept`` asks for."""
         headers = request.headers
@@ -66,7 +78,7 @@ class PredictApi:
         others = [codec for codec in self._writers if codec is not reader]
         writers: dict[str, Codec[Any]] = {}
         for codec in (reader, *others):
-            writers |= {name: codec for name in answer_types(codec) if name not in writers}
+            writers |= {name: codec for name in codec.writes if name not in writers}
         chosen = preferred(accept, list(writers))
         if chosen is None:
             raise NotAcceptable(
@@ -90,12 +102,6 @@ class PredictApi:
         return codec
 
 
-def answer_types(codec: Codec[Any]) -> tuple[str, ...]:
-    """The media types of its answers, the usual one first."""
-    # What a codec of */* answers, it has to say: */* is the type of nothing.
-    return codec.answer_types or tuple(name for name in codec.media_types if name != "*/*")[:1]
-
-
 def _listed(names: Sequence[str]) -> str:
     *most, last = names or ["nothing"]
     return f"{', '.join(most)} or {last}" if most else last
@@ -105,4 +111,10 @@ def _listed(names: Sequence[str]) -> str:
 def tfaas_register_routes(host: Host) -> Iterable[Route]:
     """``POST /predict``, and the like for one model."""
     api = PredictApi(host)
-    return [Route(path, ("POST",), api.predict, express=True, right="predict") for path in _PATHS]
+    said = Operation(
+        "predicts, in the format that the request says", api.read_types, gives=api.answer_types
+    )
+    return [
+        Route(path, ("POST",), api.predict, express=True, right="predict", operation=said)
+        for path in _PATHS
+    ]

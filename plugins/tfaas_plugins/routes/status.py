@@ -10,6 +10,7 @@ import msgspec
 from tfaas_core import __version__
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
+from tfaas_core.operation import OBJECT, Operation
 from tfaas_core.route import Request, Response, Route, json_response, visible_models
 from tfaas_core.status import Figures
 
@@ -33,7 +34,8 @@ def tfaas_register_routes(host: Host) -> Iterable[Route]:
             | _figured(figures, {name: of_models[name] for name in of_models if name in visible})
         )
 
-    return [Route("/status", ("GET",), status)]
+    said = Operation("since when the server runs, its processes, and what is loaded", answer=OBJECT)
+    return [Route("/status", ("GET",), status, operation=said)]
 
 
 def _figured(figures: Figures | None, of_models: dict[str, dict[str, Any]]) -> dict[str, Any]:

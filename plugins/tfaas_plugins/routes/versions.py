@@ -12,7 +12,8 @@ from tfaas_core.json_text import read_fields_of
 from tfaas_core.models.examples import Example, examples_of
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.versions import Model, check_number, number_of
-from tfaas_core.route import Request, Response, Route, json_response
+from tfaas_core.operation import LIST, OBJECT, Operation, object_of
+from tfaas_core.route import Handler, Request, Response, Right, Route, json_response
 from tfaas_plugins.routes.bundle_answer import bundle_of
 
 
@@ -117,18 +118,41 @@ def _number_in(body: bytes) -> int:
     return check_number(document["version"])
 
 
+_SHOWS = Operation("shows one version", answer=OBJECT)
+_DELETED = object_of(("deleted",), deleted="string")
+_JSON = ("application/json",)
+_VERSION = object_of(version="integer")
+_ROLLS_BACK = Operation("makes another version live", _JSON, _VERSION, True, answer=OBJECT)
+_LABELS = Operation("makes a label name a version", _JSON, _VERSION, answer=OBJECT)
+
+
 @hookimpl
 def tfaas_register_routes(host: Host) -> Iterable[Route]:
     api = VersionsApi(host)
+    at = "/models/{name}/versions/{version}"
+    label = "/models/{name}/labels/{label}"
+
+    def look(path: str, handler: Handler, operation: Operation) -> Route:
+        return Route(path, ("GET",), handler, operation=operation)
+
+    def change(method: str, path: str, handler: Handler, operation: Operation) -> Route:
+        right: Right = "delete" if path == at else "upload"
+        return Route(path, (method,), handler, right=right, operation=operation)
+
+    bundle = Operation("a bundle of a version", gives=("application/gzip",))
+    lists = Operation("lists a model's versions", answer=LIST)
+    names = Operation("lists its class labels", answer=LIST)
+    examples = Operation("lists the examples that it carries", answer=LIST)
+    deletes = Operation("deletes it, unless it is live or labelled", answer=_DELETED)
     return [
-        Route("/models/{name}/versions", ("GET",), api.list),
-        Route("/models/{name}/versions/{version}", ("GET",), api.show),
-        Route("/models/{name}/versions/{version}", ("DELETE",), api.delete, right="delete"),
-        Route("/models/{name}/versions/{version}/download", ("GET",), api.download),
-        Route("/models/{name}/versions/{version}/class_labels", ("GET",), api.class_labels),
-        Route("/models/{name}/versions/{version}/examples", ("GET",), api.examples),
-        Route("/models/{name}/rollback", ("POST",), api.roll_back, right="upload"),
-        Route("/models/{name}/labels", ("GET",), api.labels),
-        Route("/models/{name}/labels/{label}", ("PUT",), api.label, right="upload"),
-        Route("/models/{name}/labels/{label}", ("DELETE",), api.remove_label, right="upload"),
+        look("/models/{name}/versions", api.list, lists),
+        look(at, api.show, _SHOWS),
+        change("DELETE", at, api.delete, deletes),
+        look(f"{at}/download", api.download, bundle),
+        look(f"{at}/class_labels", api.class_labels, names),
+        look(f"{at}/examples", api.examples, examples),
+        change("POST", "/models/{name}/rollback", api.roll_back, _ROLLS_BACK),
+        look("/models/{name}/labels", api.labels, Operation("lists its labels", answer=OBJECT)),
+        change("PUT", label, api.label, _LABELS),
+        change("DELETE", label, api.remove_label, Operation("removes a label", answer=_DELETED)),
     ]

@@ -11,9 +11,9 @@ import pytest
 
 from tests.core.http.served import Connection, RoutesHost, Served, serve_host
 from tfaas_core.errors import Unavailable
-from tfaas_core.http import long_answers
 from tfaas_core.observer import CUT, Answered, Observer
 from tfaas_core.route import Handler, Request, Response
+from tfaas_core.routing import seam, way_back
 from tfaas_core.routing.observers import Observers
 from tfaas_core.testing.waiting import eventually
 
@@ -252,7 +252,8 @@ def test_observers_are_told_of_a_client_that_goes_before_the_first_piece(
     express: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A handler is called behind one that is written at once, and must not fit into any buffer.
-    monkeypatch.setattr(long_answers, "LONG_BYTES", 1 << 26)
+    for module in (seam, way_back):
+        monkeypatch.setattr(module, "LONG_BYTES", 1 << 26)
     observer, came, closed = Told(), asyncio.Event(), asyncio.Event()
 
     class Pieces:

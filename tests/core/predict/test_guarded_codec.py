@@ -94,9 +94,11 @@ def test_a_bug_names_plugin_and_model(
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_that_no_more_files_can_be_opened_is_no_bug(step: str) -> None:
+def test_what_the_system_does_not_give_is_no_bug(step: str) -> None:
     with pytest.raises(Unavailable, match="too many files are open in this HTTP worker; try again"):
         STEPS[step](guarded(raises(OSError(errno.EMFILE, "Too many open files"))))
+    with pytest.raises(Unavailable, match="this HTTP worker has not enough memory"):
+        STEPS[step](guarded(raises(MemoryError())))
 
 
 @pytest.mark.parametrize("path_fields", [{}, {"name": "vk"}])

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-import os
 import sys
 from collections.abc import Awaitable, Callable
 
@@ -16,11 +15,11 @@ from tfaas_core.errors import (
     QueueFull,
     TfaasError,
     TooLarge,
-    plugin_failed,
 )
 from tfaas_core.http.request import HttpRequest
 from tfaas_core.route import ClientAddress, Handler, Head, Request, Response, Route
 from tfaas_core.routing.seam import sealed
+from tfaas_core.routing.unexpected import plugin_failed
 
 
 class Arriving(HttpRequest):
@@ -81,13 +80,24 @@ def failing(error: BaseException) -> Handler:
     return handler
 
 
-@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
-def test_that_no_more_files_can_be_opened_is_nobodys_fault_and_may_be_tried_again(
-    number: int, caplog: pytest.LogCaptureFixture
+SHORTAGES = [
+    (OSError(errno.EMFILE, "x", "some.py"), "too many files are open in this HTTP worker"),
+    (OSError(errno.ENFILE, "x", "some.py"), "too many files are open in this HTTP worker"),
+    (OSError(errno.ENOMEM, "x"), "this HTTP worker has not enough memory for it at the moment"),
+    (MemoryError(), "this HTTP worker has not enough memory for it at the moment"),
+    (RuntimeError("can't start new thread"), "this HTTP worker cannot start a thread at the"),
+    (BlockingIOError(errno.EAGAIN, "x"), "this HTTP worker cannot start a thread or process at"),
+]
+
+
+@pytest.mark.parametrize(("error", "told"), SHORTAGES)
+def test_what_the_system_does_not_give_is_nobodys_fault_and_may_be_tried_again(
+    error: Exception, told: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    answer = passed(failing(OSError(number, os.strerror(number), "some.py")), arriving())
+    answer = passed(failing(error), arriving())
     assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
-    assert b"too many files are open in this HTTP worker; try again" in answer.body
+    assert told.encode() in answer.body
+    assert b"; try again" in answer.body
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "tfaas_own" not in caplog.text
 

@@ -245,7 +245,7 @@ def test_a_stream_that_fails_before_its_first_piece_may_be_read_too() -> None:
 
     route, request = route_of(handler=handler, cors=cors(LAB)), request_of(origin=LAB)
     assert ask(route, request).headers["Access-Control-Allow-Origin"] == LAB
-    answer = route.passage.unstreamed(request, DoesNotFit("no"))
+    answer = route.passage.unsent(request, DoesNotFit("no"))
     assert answer.headers["Access-Control-Allow-Origin"] == LAB
 
 

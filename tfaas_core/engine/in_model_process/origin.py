@@ -8,8 +8,9 @@ import msgspec
 
 from tfaas_core.engine.shared.suspect import details_of
 from tfaas_core.errors import SEE_LOG, CannotServe, TfaasError, Unavailable
+from tfaas_core.shortage import shortage_in
 from tfaas_core.system.one_line import described
-from tfaas_core.system.shortage import shortage_in
+from tfaas_core.withheld import without_folders
 
 _MOST_REASON = 500
 
@@ -59,11 +60,12 @@ class Origin(msgspec.Struct):
         """Logs it, and gives what a client is told.
 
         That is the error's text too: a model may hold Python code, and whoever uploads it needs to
-        know what is wrong with that.
+        know what is wrong with that. Where its files are on this machine, the log alone says.
         """
         self.broke("cannot load it", error)
         reason = described(error)[:_MOST_REASON]
-        return CannotServe(self._says("the load", reason), **self._details())
+        told = self._says("the load", without_folders(reason))
+        return CannotServe(self._says("the load", reason), told, **self._details())
 
     def _who(self) -> str:
         return f"the runtime of plugin {self.plugin}" if self.plugin else "the runtime"

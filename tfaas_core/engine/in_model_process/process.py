@@ -41,11 +41,12 @@ from tfaas_core.engine.shared.meter import AddingMeter, Meter
 from tfaas_core.errors import SEE_LOG, StorageUnavailable, TfaasError, Unavailable
 from tfaas_core.models.params import BatchParams, Params
 from tfaas_core.runtime import Runtime, Servable
+from tfaas_core.shortage import shortage_in
 from tfaas_core.system.blocking_link import BlockingLink
 from tfaas_core.system.inbox import packed
 from tfaas_core.system.one_line import described
-from tfaas_core.system.shortage import shortage_in
 from tfaas_core.tensors import BatchAxis
+from tfaas_core.withheld import without_folders
 
 Runtimes = Mapping[str, Runtime]
 
@@ -165,7 +166,7 @@ def _no_room(order: Load, error: BaseException) -> Unavailable:
     """Logs what the load lacks, and gives what a client is told."""
     _log.warning("%s cannot be loaded at the moment", order.candidate, exc_info=error)
     # Its text may name a file of this machine.
-    reason = getattr(error, "strerror", None) or described(error)
+    reason = getattr(error, "strerror", None) or without_folders(described(error))
     name = order.candidate.name
     message = f"model {name!r} cannot be loaded at the moment: {reason}; try again{SEE_LOG}"
     return Unavailable(message, model=name)

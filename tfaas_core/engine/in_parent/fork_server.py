@@ -25,6 +25,7 @@ from tfaas_core.system.lifeline import Lifeline
 from tfaas_core.system.one_line import described
 from tfaas_core.system.relay import Relay
 from tfaas_core.system.stopped import LOOK_EVERY_S, Stopped
+from tfaas_core.withheld import without_folders
 
 PRELOAD_LIMIT_S = 60.0
 """For the start of a fork server, the import of the libraries included."""
@@ -101,9 +102,8 @@ class ForkServer:
         owner = self._context.owners.get(runtime)
         details = {"runtime": runtime, "plugin": owner} if owner else {"runtime": runtime}
         of_plugin = self._of_plugin(runtime)
-        return Unavailable(
-            f"the runtime {runtime!r}{of_plugin} cannot be started: {self._failure}", **details
-        )
+        message = f"the runtime {runtime!r}{of_plugin} cannot be started: {self._failure}"
+        return Unavailable(message, without_folders(message), **details)
 
     async def examine(self) -> str:
         """Why it cannot be started, a clause; empty if it can. It has ended afterwards."""

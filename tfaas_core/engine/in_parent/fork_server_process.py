@@ -31,6 +31,7 @@ from tfaas_core.system.ending import Ending
 from tfaas_core.system.lifeline import Lifeline
 from tfaas_core.system.link import Link
 from tfaas_core.system.relay import Relay
+from tfaas_core.withheld import without_folders
 
 _ENDING_TIMEOUT_S = 1.0
 
@@ -148,7 +149,8 @@ class ForkServerProcess:
                 self._forked(message)
             case CannotFork():
                 reason = f"a model process cannot be started: {message.reason}"
-                self._link.fail(message.call, Unavailable(reason))
+                told = without_folders(reason)
+                self._link.fail(message.call, Unavailable(reason, told))
             case Ended():
                 ended = self._children.pop(message.pid, None)
                 if ended is not None:

@@ -18,6 +18,7 @@ from tfaas_core.events import ModelCrashed, ModelLoaded, ModelUnloaded
 from tfaas_core.system.ending import Ending
 from tfaas_core.system.one_line import described
 from tfaas_core.system.stopped import Stopped
+from tfaas_core.withheld import without_folders
 
 _ENDING_KNOWN_S = 2.0
 """More than it takes until how a process ended is known, if anybody knows it."""
@@ -171,7 +172,7 @@ class Seat(msgspec.Struct):
         """The error of a load that the engine itself could not order; ``error`` is logged."""
         if isinstance(error, OSError):
             return short_of(error, f"load model {self.candidate.name!r}")
-        reason = f"{described(error)}{SEE_LOG}"
+        reason = f"{without_folders(described(error))}{SEE_LOG}"
         name = self.candidate.name
         return TfaasError(f"the engine failed to load model {name!r}: {reason}", model=name)
 

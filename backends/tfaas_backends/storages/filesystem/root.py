@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from tfaas_core.errors import ConfigError, StorageUnavailable
+from tfaas_core.errors import SEE_LOG, ConfigError, StorageUnavailable
 
 
 def unusable(root: Path, error: Exception) -> ConfigError:
@@ -44,7 +44,7 @@ def check_writable(root: Path) -> None:
     """Raises StorageUnavailable if it is read-only, and OSError if it is away."""
     os.stat(root)
     if not is_writable(root):
-        raise StorageUnavailable(
-            f"the models' folder {root} is read-only: no model can be changed; give the account of "
-            "the server the right to write there"
-        )
+        what = "is read-only: no model can be changed"
+        remedy = "give the account of the server the right to write there"
+        message = f"the models' folder {root} {what}; {remedy}"
+        raise StorageUnavailable(message, f"the models' folder {what}{SEE_LOG}")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import math
 import re
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -18,10 +15,6 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, PendingRollbackError
 from tfaas_core.errors import Busy, ConfigError, StorageFull, StorageUnavailable, TfaasError
 
 READ_ONLY = "it is read-only"
-
-_LOG_EVERY_S = 1.0
-
-_log = logging.getLogger("tfaas.storage")
 
 Connect: TypeAlias = Callable[[], AbstractContextManager[Connection]]
 """Gives a connection for a ``with`` block."""
@@ -43,7 +36,6 @@ class Database(ABC):
     def __init__(self, engine: Engine, shown: str) -> None:
         self.engine = engine
         self.shown = shown
-        self._logged_s = -math.inf
 
     @abstractmethod
     def exists(self) -> bool:
@@ -108,13 +100,6 @@ class Database(ABC):
         Clients are not to know where it is.
         """
         return f"{before} the database {self.shown}{behind}", f"{before} the storage{behind}"
-
-    def log(self, message: str) -> None:
-        """Tells who runs the server what clients are not told, once a second at most."""
-        now_s = time.monotonic()
-        if now_s - self._logged_s >= _LOG_EVERY_S:
-            self._logged_s = now_s
-            _log.info("%s", message)
 
     def close(self) -> None:
         """Closes all connections."""

@@ -89,15 +89,10 @@ class SqlStorage(Storage):
     @contextmanager
     def _reaching(self, doing: str) -> Iterator[None]:
         """Translates errors, and opens the database if it was away when ``open`` was called."""
-        try:
-            if not self._is_open:
-                self._open_late()
-            with database_errors(doing, self._database):
-                yield
-        except StorageUnavailable as error:
-            if error.for_clients:
-                self._database.log(error.message)
-            raise
+        if not self._is_open:
+            self._open_late()
+        with database_errors(doing, self._database):
+            yield
 
     def _open_late(self) -> None:
         try:

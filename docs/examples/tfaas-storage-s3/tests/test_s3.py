@@ -93,8 +93,9 @@ def test_what_was_away_is_used_again(storage: S3Storage, server: S3Server) -> No
                 storage.revision,
                 lambda: storage.commit(claim, staging, record),
             ):
-                with pytest.raises(StorageUnavailable, match="does not answer"):
+                with pytest.raises(StorageUnavailable, match="does not answer") as away:
                     ask()
+                assert "://" not in away.value.for_clients
             assert fault_of(storage, stored) is None  # from the cache
         finally:
             server.toggle()

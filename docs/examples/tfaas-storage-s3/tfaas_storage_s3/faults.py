@@ -57,7 +57,15 @@ def told(place: Place) -> Iterator[None]:
 
 
 def meant(error: Exception, place: Place) -> TfaasError:
-    """What an error of obstore's is for users."""
+    """What an error of obstore's is for users; where the bucket is, clients are not told."""
+    fault = _meant(error, place)
+    is_full = isinstance(fault, StorageFull)
+    what = "the storage is full" if is_full else "the storage cannot be used at the moment"
+    fault.for_clients = f"{what}; the server's log says why"
+    return fault
+
+
+def _meant(error: Exception, place: Place) -> TfaasError:
     text = str(error).partition("\n\nDebug source")[0]
     code = (_CODE.findall(text) or [""])[0]
     status = (_STATUS.findall(text) or [""])[0]

@@ -158,7 +158,8 @@ class Sources:
         try:
             configs = msgspec.json.decode(self._kept.read_bytes(), type=list[ModelConfig])
         except (OSError, msgspec.DecodeError):
-            raise StorageUnavailable(str(error)) from None
+            told = "the list of models cannot be read; the server's log says why"
+            raise StorageUnavailable(str(error), told) from None
         self._told.warn(str(self.where), f"{error}; it counts as it was before")
         return configs
 

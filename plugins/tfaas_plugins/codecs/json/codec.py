@@ -11,6 +11,7 @@ import numpy as np
 from tfaas_core.codec import Codec, Encoded
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.params import Params
+from tfaas_core.operation import object_of
 from tfaas_core.route import Head
 from tfaas_core.settings.tables import Limits
 from tfaas_core.tensors import Array, Arrays, Bound
@@ -36,6 +37,7 @@ class JsonCodec(Codec[JsonDocument]):
 
     name = "json"
     media_types = ("application/json",)
+    body_schema = object_of(model="string")
 
     def __init__(self, limits: Limits | None = None) -> None:
         """``limits``: what a body may hold; left out: as much as unless configured otherwise."""

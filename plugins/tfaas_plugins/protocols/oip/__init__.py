@@ -66,22 +66,34 @@ def tfaas_register_routes(host: Host) -> Iterable[Route]:
     besides, is for those who may read.
     """
     from tfaas_plugins.protocols.oip.api import InferenceApi
+    from tfaas_plugins.protocols.oip.operations import (
+        CONTROL,
+        GET,
+        HEALTH,
+        INDEX,
+        LOOKS,
+        POST,
+        SERVER,
+    )
 
     parts = _parts(host)
     api, repository = InferenceApi(parts.models, parts.facts, parts.inference), parts.repository
     for path in ("/v2", "/V2"):
-        yield Route(path, ("GET",), api.get, right="predict")
-        yield Route(f"{path}/{{path...}}", ("GET",), api.get, right="predict")
-        yield Route(f"{path}/{{path...}}", ("POST",), api.post, express=True, right="predict")
+        rest = f"{path}/{{path...}}"
+        yield Route(path, ("GET",), api.get, right="predict", operation=SERVER)
+        yield Route(rest, ("GET",), api.get, right="predict", operation=GET)
+        yield Route(rest, ("POST",), api.post, express=True, right="predict", operation=POST)
         for what in ("live", "ready"):
-            yield Route(f"{path}/health/{what}", ("GET",), api.get, public=True)
-        yield Route(f"{path}/models", ("GET",), api.models, right="read")
-        yield Route(f"{path}/models/stats", ("GET",), api.stats, right="read")
-        yield Route(f"{path}/logging", ("GET",), api.logging, right="read")
-        yield Route(f"{path}/repository/index", ("POST",), repository.index, right="read")
+            yield Route(f"{path}/health/{what}", ("GET",), api.get, public=True, operation=HEALTH)
+        looks = {"models": api.models, "models/stats": api.stats, "logging": api.logging}
+        for what, handler in looks.items():
+            yield Route(f"{path}/{what}", ("GET",), handler, right="read", operation=LOOKS[what])
+        index = f"{path}/repository/index"
+        yield Route(index, ("POST",), repository.index, right="read", operation=INDEX)
         control = f"{path}/repository/models/{{name}}"
-        yield Route(f"{control}/load", ("POST",), repository.load, right="admin")
-        yield Route(f"{control}/unload", ("POST",), repository.unload, right="admin")
+        for what, handler in {"load": repository.load, "unload": repository.unload}.items():
+            said = CONTROL[what]
+            yield Route(f"{control}/{what}", ("POST",), handler, right="admin", operation=said)
 
 
 @hookimpl

@@ -94,7 +94,7 @@ class RepositoryApi:
         try:
             await self._host.engine.ready(model.live)
         except TfaasError as error:
-            why = error.for_clients or error.message
+            why = error.told()
             raise DoesNotFit(f"failed to load {name!r}: {why}") from None
         unloaded.remove(name)
 

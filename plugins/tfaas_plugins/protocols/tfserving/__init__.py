@@ -52,13 +52,15 @@ def tfaas_register_routes(host: Host) -> Iterable[Route]:
     Who may predict may see what a model takes; which models there are, is for those who may read.
     """
     from tfaas_plugins.protocols.tfserving.api import ServingApi
+    from tfaas_plugins.protocols.tfserving.operations import GET, MODELS, POST
 
     _unloaded(host)
     api = ServingApi(host)
     for path in ("/v1", "/V1"):
-        yield Route(f"{path}/models", ("GET",), api.models, right="read")
-        yield Route(f"{path}/{{path...}}", ("GET",), api.get, right="predict")
-        yield Route(f"{path}/{{path...}}", ("POST",), api.post, express=True, right="predict")
+        rest = f"{path}/{{path...}}"
+        yield Route(f"{path}/models", ("GET",), api.models, right="read", operation=MODELS)
+        yield Route(rest, ("GET",), api.get, right="predict", operation=GET)
+        yield Route(rest, ("POST",), api.post, express=True, right="predict", operation=POST)
 
 
 @hookimpl
