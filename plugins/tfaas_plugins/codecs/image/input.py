@@ -18,8 +18,9 @@ from tfaas_plugins.codecs.image.picture import Mode, Picture
 
 _MODES: dict[int, Mode] = {1: "L", 3: "RGB", 4: "RGBA"}
 _RESAMPLING = {"bilinear": Resampling.BILINEAR, "nearest": Resampling.NEAREST, "off": None}
-_FINER = 2
-"""How many times finer than the model's input a JPEG is read at least, before it is resized."""
+_FINER = {"fine": 2, "fast": 1, "off": 0}
+"""How many times finer than the model's input a JPEG is read at least, before it is resized; 0: only
+in its full size."""
 
 
 class ImageInput:
@@ -106,7 +107,8 @@ class ImageInput:
     def _least(self) -> int | None:
         """The shortest side, in pixels, that a JPEG may be read with; None: only its full size."""
         longest = max(self._layout.height or 0, self._layout.width or 0)
-        return _FINER * longest or None if self._resample is Resampling.BILINEAR else None
+        least = _FINER[self._params.reduce] * longest
+        return least or None if self._resample is Resampling.BILINEAR else None
 
     def _scaled(self, rows: Sequence[Array]) -> Array:
         """The rows as one array of the model's dtype, its values in the model's range."""
