@@ -19,8 +19,8 @@ from tfaas_plugins.codecs.image.picture import Mode, Picture
 _MODES: dict[int, Mode] = {1: "L", 3: "RGB", 4: "RGBA"}
 _RESAMPLING = {"bilinear": Resampling.BILINEAR, "nearest": Resampling.NEAREST, "off": None}
 _FINER = {"fine": 2, "fast": 1, "off": 0}
-"""How many times finer than the model's input a JPEG is read at least, before it is resized; 0: only
-in its full size."""
+"""How many times finer than the model's input a JPEG is read at least, before it is resized; 0: in
+its full size only."""
 
 
 class ImageInput:
