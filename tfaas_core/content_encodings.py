@@ -5,11 +5,13 @@ from __future__ import annotations
 import gzip
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
+from functools import lru_cache
 from threading import Lock
 
 GZIP_CODING = "gzip"
 
 _ANY = "*"
+_IDENTITY = "identity"
 _LEVEL = 9
 _LEAST_BYTES = 256
 """What is shorter fits into one packet in any case."""
@@ -31,6 +33,20 @@ def takes_gzip(accepted: str) -> bool:
     """Whether a client that sent this ``Accept-Encoding`` takes gzip."""
     found = weights(accepted)
     return found.get(GZIP_CODING, found.get(_ANY, 0.0)) > 0
+
+
+@lru_cache(256)
+def preferred(accepted: str, offered: tuple[str, ...], takes_any: bool = True) -> str:
+    """Whichever of ``offered`` has the highest q, above 0, in ``Accept-Encoding``.
+
+    Of equal ones it is the first; if there is none, or ``identity`` has a higher one, nothing.
+    ``takes_any``: whether ``*`` stands for those that are not named.
+    """
+    found = weights(accepted)
+    others = found.get(_ANY, 0.0) if takes_any else 0.0
+    best = max(offered, key=lambda name: found.get(name, others))
+    weight = found.get(best, others)
+    return best if weight > 0 and weight >= found.get(_IDENTITY, 0.0) else ""
 
 
 class Gzipped:

@@ -89,10 +89,11 @@ class Host:
             self._bus.switched,
             ModelPaths(config.server.base, elsewhere=config.server.has_admin_port),
         )
-        self.predictor = Predictor(self.catalog, engine, config.engine.max_queue_rows)
+        self.in_flight = InFlight(config.limits.max_bytes_in_flight)
+        max_rows = config.engine.max_queue_rows
+        self.predictor = Predictor(self.catalog, engine, max_rows, self.in_flight)
         self.example_runs = ExampleRuns(engine, self.codecs, config.engine.max_queue_rows)
         self.publisher = self._new_publisher(place)
-        self.in_flight = InFlight(config.limits.max_bytes_in_flight)
         self.proxies = Proxies.of(config.server.proxies, config.server.client_address_header)
         self.cors = _cors_of(config.cors)
         self.shared: dict[str, Any] = {}

@@ -7,15 +7,18 @@ from functools import partial
 from typing import Any, Protocol
 
 from tfaas_core.codec import MODEL_HEADER, Codec
+from tfaas_core.config import Config
 from tfaas_core.errors import UnsupportedMediaType
 from tfaas_core.models.versions import number_of
 from tfaas_core.operation import Operation
 from tfaas_core.plugins import model_predict_paths, predict_paths
+from tfaas_core.predict.compressed_bodies import MOST_UNPACKED_BYTES, unpacked_body
 from tfaas_core.predict.followed_codec import FollowedCodec
+from tfaas_core.predict.large_answers import MOST_BRIEF_BYTES, large_answer
 from tfaas_core.predict.predictor import Predictor
 from tfaas_core.predict.target import Target
 from tfaas_core.route import Handler, Request, Response, Route
-from tfaas_core.streams import in_threads
+from tfaas_core.routing.in_flight import InFlight
 
 CURL_DEFAULT = "application/x-www-form-urlencoded"
 """The media type that ``curl -d`` sends unasked."""
@@ -25,6 +28,8 @@ class Predicting(Protocol):
     """What of a Host takes part in a prediction."""
 
     codecs: Mapping[str, Codec[Any]]
+    config: Config
+    in_flight: InFlight
     predictor: Predictor
 
 
@@ -50,7 +55,21 @@ async def answer(
     if head.content_type not in codec.media_types:
         _check_media_type(codec, head.content_type)
     if head.content_encoding:
-        _check_not_encoded(head.content_encoding)
+        most_bytes = min(host.config.server.max_body_bytes, MOST_UNPACKED_BYTES)
+        async with unpacked_body(host, request, most_bytes) as body:
+            return await _answer(host, codec, request, body, target, answering)
+    return await _answer(host, codec, request, request.body, target, answering)
+
+
+async def _answer(
+    host: Predicting,
+    codec: Codec[Any],
+    request: Request,
+    body: bytes,
+    target: Target | None,
+    answering: Codec[Any] | None,
+) -> Response:
+    head = request.head
     visit = request.visit
     if visit is not None:
         visit.codec = codec.name
@@ -61,14 +80,13 @@ async def answer(
             else:
                 answering = None
             codec = FollowedCodec(codec, visit.steps)
-    prediction = await host.predictor.predict(codec, request.body, head, target, answering, visit)
+    prediction = await host.predictor.predict(codec, body, head, target, answering, visit)
     encoded, version = prediction.encoded, prediction.version
     headers = {MODEL_HEADER: version.reference}
     if encoded.headers:
         headers |= encoded.headers
-    if encoded.pieces is not None:
-        stream = in_threads(encoded.pieces)
-        return Response(media_type=encoded.media_type, headers=headers, stream=stream)
+    if encoded.pieces is not None or len(encoded.body) > MOST_BRIEF_BYTES:
+        return await large_answer(host, head, encoded, headers, prediction.held_bytes)
     return Response(encoded.body, media_type=encoded.media_type, headers=headers)
 
 
@@ -113,12 +131,3 @@ def _check_media_type(codec: Codec[Any], content_type: str) -> None:
         expected=list(codec.media_types),
         got=media_type[:140],
     )
-
-
-def _check_not_encoded(encoding: str) -> None:
-    if encoding.strip().lower() not in ("", "identity"):
-        raise UnsupportedMediaType(
-            f"the Content-Encoding is {encoding[:40]!r}; send the body as it is, "
-            "without this header",
-            got=encoding[:40],
-        )

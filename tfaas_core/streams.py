@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncGenerator, Generator
 from functools import partial
 
 
-async def in_threads(pieces: Generator[bytes]) -> AsyncIterator[bytes]:
+async def in_threads(pieces: Generator[bytes]) -> AsyncGenerator[bytes]:
     """Takes each step of a blocking generator in a thread, and closes it as soon as it is over."""
     step: asyncio.Future[bytes | None] | None = None
     try:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 
-from tfaas_core.content_encodings import Gzipped
+import pytest
+
+from tfaas_core.content_encodings import Gzipped, preferred
 
 TEXT = b"hello " * 1000
 
@@ -29,3 +31,24 @@ def test_the_last_used_are_kept_within_a_limit() -> None:
     last = gzipped.of(999, TEXT)
     assert gzipped.of(1, TEXT) is not None
     assert gzipped.of(999, TEXT) is last
+
+
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [
+        ("", ""),
+        ("gzip, deflate, br, zstd", "zstd"),
+        ("gzip, deflate", "gzip"),
+        ("zstd;q=0.4, GZIP;q=0.5", "gzip"),
+        ("*", "zstd"),
+        ("*;q=0.5, zstd;q=0", "gzip"),
+        ("*;q=0", ""),
+        ("gzip;q=0.5, identity;q=0.9", ""),
+        ("gzip, identity", "gzip"),
+        ("br, gzip;q=x", ""),
+    ],
+)
+def test_the_encoding_of_an_answer_is_the_one_that_is_preferred(
+    accepted: str, encoding: str
+) -> None:
+    assert preferred(accepted, ("zstd", "gzip")) == encoding

@@ -69,10 +69,15 @@ def test_a_media_type_that_the_codec_does_not_read_is_refused(
 
 
 @pytest.mark.parametrize("path", ["/json", "/proto", "/image", "/msgpack"])
-def test_an_encoded_body_is_refused_by_its_header(server: RunningServer, path: str) -> None:
-    answer = server.http.post(path, content=b"{}", headers={"Content-Encoding": "gzip"})
+def test_a_body_is_refused_that_is_not_encoded_as_it_says(server: RunningServer, path: str) -> None:
+    answer = server.http.post(path, content=b"{}", headers={"Content-Encoding": "br"})
     assert answer.status_code == 415, answer.text
-    assert "Content-Encoding is 'gzip'" in answer.json()["error"]
+    assert answer.json()["error"] == (
+        "the Content-Encoding is 'br'; send gzip, deflate or zstd, or none"
+    )
+    answer = server.http.post(path, content=b"{}", headers={"Content-Encoding": "gzip"})
+    assert answer.status_code == 400, answer.text
+    assert "the body is not gzip, as its Content-Encoding says" in answer.json()["error"]
 
 
 def test_a_body_that_is_not_encoded_may_say_so(server: RunningServer, doubler: str) -> None:

@@ -4,38 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
 
-from tfaas_core.codec import Codec, Document, Encoded
+from tfaas_core.codec import Codec, Document
 from tfaas_core.engine.base import Engine
 from tfaas_core.errors import DeadlinePassed, TooLarge, Unavailable, UnknownVersion
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.predict.inference import InferenceRequest, InferenceResult, Settled
+from tfaas_core.predict.prediction import Prediction, encoded_by, large_prediction, takes_long
 from tfaas_core.predict.target import Target, target_with
 from tfaas_core.predict.threads import ThreadsByKind
 from tfaas_core.route import Head
-from tfaas_core.tensors import Array, Bound, Signature, by_name, conform, runs_whole
+from tfaas_core.routing.in_flight import InFlight
+from tfaas_core.tensors import Array, Bound, Signature, conform, runs_whole
 from tfaas_core.visit import Visit
 
 LARGE_BODY_BYTES = 1 << 15
 """A larger body is read in a thread, so that the event loop goes on with other clients."""
 
-LARGE_ANSWER_BYTES = 1 << 18
-"""Of an output: a larger one is written in a thread."""
-
 _MOST_BINDS = 5
 
 T = TypeVar("T")
-
-
-class Prediction(msgspec.Struct, frozen=True):
-    """An answer, and the version that gave it."""
-
-    encoded: Encoded
-    version: ModelVersion
 
 
 def fitted(signature: Signature, bound: Bound, max_rows: int) -> list[Array]:
@@ -76,29 +69,14 @@ async def _in_time(
         ) from None
 
 
-def _is_large(output: Array) -> bool:
-    return output.nbytes > LARGE_ANSWER_BYTES
-
-
-def _encoded(
-    codec: Codec[Any],
-    answering: Codec[Any] | None,
-    outputs: list[Array],
-    bound: Bound,
-    document: Document,
-    version: ModelVersion,
-) -> Encoded:
-    named = by_name(version.signature, outputs)
-    if answering is None or answering is codec:
-        return codec.encode(named, bound, document, version)
-    return answering.encode_other(named, bound, version)
-
-
 class Predictor:
     """Takes a request's bytes to a model, and its outputs back to bytes."""
 
-    def __init__(self, catalog: Catalog, engine: Engine, max_rows: int) -> None:
+    def __init__(
+        self, catalog: Catalog, engine: Engine, max_rows: int, in_flight: InFlight
+    ) -> None:
         self._catalog = catalog
+        self._in_flight = in_flight
         self._engine = engine
         self._max_rows = max_rows
         self._threads = ThreadsByKind()
@@ -138,10 +116,11 @@ class Predictor:
         except UnknownVersion:  # it was removed before it was loaded
             version, bound = await self._rebound(codec, document, asked, name, version, visit)
             outputs = await self._running(InferenceRequest(version, bound, None, None, "", visit))
-        if any(map(_is_large, outputs)):
-            encoding = codec, answering, outputs, bound, document, version
-            return Prediction(await self.in_thread(_encoded, *encoding, kind=codec.name), version)
-        return Prediction(_encoded(codec, answering, outputs, bound, document, version), version)
+        encoding = codec, answering, outputs, bound, document, version
+        if any(map(takes_long, outputs)):
+            write = partial(self.in_thread, encoded_by, *encoding, kind=codec.name)
+            return await large_prediction(write, outputs, version, self._in_flight)
+        return Prediction(encoded_by(*encoding), version)
 
     def _current(
         self, name: str | None, asked: Target | Document, visit: Visit | None = None

@@ -49,6 +49,6 @@ class InFlight:
     def no_room(self) -> Unavailable:
         """What a client is told whose body does not fit beside those of others."""
         return Unavailable(
-            f"the bodies of other requests have taken the {self.most_bytes} bytes "
+            f"the bodies of other requests, and answers, have taken the {self.most_bytes} bytes "
             "(limits.max_bytes_in_flight) that an HTTP worker keeps of them; try again"
         )

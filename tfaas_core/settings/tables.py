@@ -41,6 +41,9 @@ class Server(Table, frozen=True):
     """HTTP worker processes; 0: one per core, of those that a quota leaves."""
     max_body_bytes: PositiveInt = 1_073_741_824
     """The largest body, except for uploads; beyond it: 413."""
+    compress_answers: bool = True
+    """Whether predictions of more than 64 KiB are compressed by gzip or zstd for clients that take
+    that."""
     request_timeout_s: Deadline = 30.0
     """The deadline of a prediction: 504 after it."""
     drain_delay_s: Annotated[float, Meta(ge=0, le=3_600)] = 0.0

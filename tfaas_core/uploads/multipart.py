@@ -32,6 +32,7 @@ _PARAMETER = re.compile(r';\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;"]*))
 _quiet = logging.Logger("tfaas_core.uploads.multipart", level=logging.CRITICAL)
 
 
+@lru_cache(256)
 def boundary_of(content_type: str) -> str:
     """The boundary that a form's Content-Type announces.
 

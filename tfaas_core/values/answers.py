@@ -9,6 +9,15 @@ import numpy as np
 
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, Arrays, BatchAxis, Bound
+from tfaas_core.values.pieces import MOST_WHOLE_BYTES
+
+
+def are_too_large(outputs: Arrays) -> bool:
+    """Whether an answer of them is to be made in pieces, so that it is never there as a whole."""
+    size = 0
+    for array in outputs.values():
+        size += array.nbytes
+    return size > MOST_WHOLE_BYTES
 
 
 def answer_in_kind(

@@ -6,7 +6,7 @@ Between calls that go through a part of them each, others have their turn.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from itertools import chain
 from time import perf_counter, sleep
 from typing import Any, Protocol, Self, TypeVar
@@ -21,6 +21,11 @@ AT_ONCE = 1 << 16
 BYTES_AT_ONCE = 1 << 20
 """Bytes of a piece that are copied, or searched."""
 
+MOST_WHOLE_BYTES = 1 << 20
+"""Of outputs: of larger ones, an answer is never there as a whole."""
+
+_GATHERED_BYTES = 1 << 18
+"""Of a piece that is sent by itself."""
 
 _TURN_S = 0.005
 """Whoever waits asks for the interpreter after so long."""
@@ -108,3 +113,17 @@ def joined_bytes(parts: Iterable[bytes | memoryview]) -> bytes:
     if len(copied) <= AT_ONCE:
         return b"".join(copied)
     return b"".join([b"".join(some) for some in pieces(copied)])
+
+
+def gathered(parts: Iterable[bytes | memoryview]) -> Generator[bytes]:
+    """The same bytes, in pieces that are neither very short nor very long."""
+    waiting: list[bytes | memoryview] = []
+    size = 0
+    for part in parts:
+        for piece in pieces(part, BYTES_AT_ONCE):
+            waiting.append(piece)
+            size += len(piece)
+            if size >= _GATHERED_BYTES:
+                yield b"".join(waiting)
+                waiting, size = [], 0
+    yield b"".join(waiting)

@@ -12,6 +12,9 @@ from tfaas_core.tensors import Arrays
 from tfaas_plugins.protocols.answers import answered
 from tfaas_plugins.protocols.served_models import ServedModels
 
+READ = ("gzip", "deflate")
+"""Encodings of bodies."""
+
 T = TypeVar("T")
 Models = TypeVar("Models", bound=ServedModels)
 

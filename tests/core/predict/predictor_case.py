@@ -14,11 +14,12 @@ from tfaas_plugins.codecs.json.document import JsonDocument
 from tfaas_core.codec import Encoded
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.catalog import Catalog
+from tfaas_core.predict.prediction import Prediction
 from tfaas_core.predict.predictor import (
-    Prediction,
     Predictor,
 )
 from tfaas_core.route import Head
+from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.storage import MODEL, Storage, removed
 from tfaas_core.tensors import Array, Arrays, Bound
 from tfaas_core.testing.models import model_version
@@ -87,7 +88,7 @@ class Case:
         self.codec = HeavyCodec()
         self.catalog = Catalog(storage, "", lambda _version: None, self._make_ready)
         engine: Any = self.engine
-        self.predictor = Predictor(self.catalog, engine, 100)
+        self.predictor = Predictor(self.catalog, engine, 100, InFlight(1 << 30))
 
     async def _make_ready(self, old: ModelVersion, new: ModelVersion) -> None:
         """They always are."""

@@ -17,6 +17,7 @@ from tfaas_core.predict.catalog import Catalog
 from tfaas_core.predict.inference import InferenceRequest
 from tfaas_core.predict.predictor import Predictor
 from tfaas_core.predict.target import Target
+from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.storage import MODEL
 from tfaas_core.tensors import Array, BatchAxis, Bound, Signature, TensorSpec
 from tfaas_core.testing.fakes import FakeStorage
@@ -64,7 +65,7 @@ class Case:
         self.engine = Places()
         engine: Any = self.engine
         self.catalog = Catalog(storage, "", lambda _gone: None, self._make_ready)
-        self.predictor = Predictor(self.catalog, engine, 100)
+        self.predictor = Predictor(self.catalog, engine, 100, InFlight(1 << 30))
 
     async def _make_ready(self, old: ModelVersion, new: ModelVersion) -> None:
         """They always are."""

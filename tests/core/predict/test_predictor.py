@@ -11,10 +11,9 @@ import pytest
 
 from tests.core.predict.predictor_case import BODY, FEATURES, Case, HeavyCodec
 from tfaas_core.errors import Forbidden, UnknownModel, UnknownVersion
+from tfaas_core.predict.prediction import LARGE_ANSWER_BYTES, Prediction
 from tfaas_core.predict.predictor import (
-    LARGE_ANSWER_BYTES,
     LARGE_BODY_BYTES,
-    Prediction,
 )
 from tfaas_core.route import Head
 from tfaas_core.testing.fakes import FakeStorage

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 from tfaas_plugins.codecs.values.bounds import Allowance
-from tfaas_plugins.protocols.bodies import inflated
 from tfaas_plugins.protocols.json_text import read
 from tfaas_plugins.protocols.oip import requests as oip
 from tfaas_plugins.protocols.oip.answers import infer_answer
@@ -30,6 +29,7 @@ from tfaas_plugins.protocols.tfserving.predict_messages import read_predict
 from tests.plugins.codecs.hostile_bodies import json_bodies
 from tests.plugins.held import is_quick
 from tfaas_core.errors import TfaasError
+from tfaas_core.predict.compressed_bodies import inflated
 from tfaas_core.predict.inference import InferenceResult
 from tfaas_core.settings.tables import Limits
 from tfaas_core.tensors import Array, TensorSpec

@@ -47,7 +47,7 @@ def encode(
     elif len(rows) != len(filenames):
         return _JSON.encode_other(outputs, bound, version)
     else:
-        answers = [_JSON.encode_other(row, _ONE_ROW, version).body for row in rows]
+        answers = [_JSON.encode_other(row, _ONE_ROW, version).whole() for row in rows]
     body = answers[0] if bound.single else b"[" + b",".join(answers) + b"]"
     return Encoded(body, "application/json")
 

@@ -20,7 +20,10 @@ from tfaas_plugins.codecs.image.picture import (
     Format,
     Mode,
     Picture,
+    Shown,
+    lacks_memory,
     show,
+    show_usual,
     told_of,
 )
 
@@ -99,9 +102,7 @@ class PictureDecoding:
         """
         place = picture.sent.place
         if self.decoders is None or self.is_here(picture):
-            with told_of(place, picture.format):
-                decoded = _shown(picture.format, wish, picture.data)
-            return take(decoded)
+            return take(_decoded_here(picture, wish))
 
         def read(answer: bytes, decoder: Decoder) -> T:
             decoded = _read(picture, wish, answer, decoder)
@@ -118,7 +119,8 @@ def decode(job: bytes, data: memoryview, shared: mmap.mmap) -> bytes:
     """What a decoder does: the values go into the shared memory."""
     asked = _to_job(job)
     try:
-        decoded = _shown(asked.format, asked.wish, data)
+        shown = show(data, asked.format, asked.wish.mode, asked.wish.least)
+        decoded = _decoded(shown, asked.wish)
     except MemoryError:
         return _to_bytes(_Answer(lacks_memory=True))
     except DamagedError as error:
@@ -129,8 +131,18 @@ def decode(job: bytes, data: memoryview, shared: mmap.mmap) -> bytes:
     return _to_bytes(_Answer(decoded.width, decoded.height))
 
 
-def _shown(format: Format, wish: Wish, data: bytes | memoryview) -> Decoded:
-    shown = show(data, format, wish.mode, wish.least)
+def _decoded_here(picture: Picture, wish: Wish) -> Decoded:
+    if picture.usual is not None:
+        try:
+            if (shown := show_usual(picture.usual, wish.mode)) is not None:
+                return _decoded(shown, wish)
+        except MemoryError:
+            raise lacks_memory(picture.sent.place) from None
+    with told_of(picture.sent.place, picture.format):
+        return _decoded(show(picture.data, picture.format, wish.mode, wish.least), wish)
+
+
+def _decoded(shown: Shown, wish: Wish) -> Decoded:
     size = wish.size_for(shown.width, shown.height)
     resample = None if wish.resample is None else Resampling(wish.resample)
     pixels = None if size is None else shown.pixels(*size, resample)

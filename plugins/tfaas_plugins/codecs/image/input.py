@@ -18,8 +18,9 @@ from tfaas_plugins.codecs.image.picture import Mode, Picture
 
 _MODES: dict[int, Mode] = {1: "L", 3: "RGB", 4: "RGBA"}
 _RESAMPLING = {"bilinear": Resampling.BILINEAR, "nearest": Resampling.NEAREST, "off": None}
-_FINER = 2
-"""How many times finer than the model's input a JPEG is read at least, before it is resized."""
+_FINER = {"fine": 2, "fast": 1, "off": 0}
+"""How many times finer than the model's input a JPEG is read at least, before it is resized; 0: in
+its full size only."""
 
 
 class ImageInput:
@@ -39,6 +40,7 @@ class ImageInput:
         self._layout = self._find_layout(shape[1:] if self._has_first_axis else shape)
         self._mode = _MODES[self._layout.channels]
         self._resample = _RESAMPLING[self._params.resize]
+        self._wish = self._wished(max_pixels)
 
     def bind(self, pictures: Sequence[Picture]) -> Bound:
         """One picture as a single row, several as a batch.
@@ -68,8 +70,6 @@ class ImageInput:
         self, picture: Picture, max_pixels: int, is_only: bool
     ) -> tuple[Array, tuple[int, int]]:
         """The picture's values, and its width and height; if it is the only one, a whole batch."""
-        resample = None if self._resample is None else int(self._resample)
-        wish = Wish(self._mode, self._least(), self._layout, resample, max_pixels)
 
         def taken(shown: Decoded) -> tuple[Array, tuple[int, int]]:
             size = self._layout.size_for(shown.width, shown.height)
@@ -78,7 +78,12 @@ class ImageInput:
             row = self._layout.arranged(shown.pixels)
             return self._scaled([row]) if is_only else np.array(row), size
 
+        wish = self._wish if max_pixels == self._max_pixels else self._wished(max_pixels)
         return self._decoding.decoded(picture, wish, taken)
+
+    def _wished(self, max_pixels: int) -> Wish:
+        resample = None if self._resample is None else int(self._resample)
+        return Wish(self._mode, self._least(), self._layout, resample, max_pixels)
 
     def _misfit(self, picture: Picture, shown: Decoded, size: tuple[int, int]) -> TfaasError:
         """Why a picture that should get this ``size`` cannot be taken."""
@@ -102,13 +107,18 @@ class ImageInput:
     def _least(self) -> int | None:
         """The shortest side, in pixels, that a JPEG may be read with; None: only its full size."""
         longest = max(self._layout.height or 0, self._layout.width or 0)
-        return _FINER * longest or None if self._resample is Resampling.BILINEAR else None
+        least = _FINER[self._params.reduce] * longest
+        return least or None if self._resample is Resampling.BILINEAR else None
 
     def _scaled(self, rows: Sequence[Array]) -> Array:
         """The rows as one array of the model's dtype, its values in the model's range."""
-        batch = np.empty((len(rows), *rows[0].shape), self._spec.numpy_dtype)
-        for row, values in zip(batch, rows, strict=True):
-            row[...] = values
+        dtype = self._spec.numpy_dtype
+        if len(rows) == 1:  # in fewer steps, since most of the time there is one
+            batch = rows[0][None].astype(dtype, order="C")
+        else:
+            batch = np.empty((len(rows), *rows[0].shape), dtype)
+            for row, values in zip(batch, rows, strict=True):
+                row[...] = values
         if self._params.scale == "0-1":
             batch /= 255
         elif self._params.scale == "-1-1":

@@ -13,13 +13,17 @@ from tfaas_plugins.codecs.image.layout import CHANNELS
 
 Scale = Literal["none", "0-1", "-1-1"]
 Resize = Literal["bilinear", "nearest", "off"]
+Reduce = Literal["fine", "fast", "off"]
+
+_CHOICES = {"scale": get_args(Scale), "resize": get_args(Resize), "reduce": get_args(Reduce)}
 
 
 class ImageParams(msgspec.Struct, frozen=True):
-    """``scale`` and ``resize`` of the table ``image``; and ``img_channels``, None for not given."""
+    """What the table ``image`` says; and ``img_channels``, None for not given."""
 
     scale: Scale = "none"
     resize: Resize = "bilinear"
+    reduce: Reduce = "fine"
     channels: int | None = None
 
     @classmethod
@@ -30,7 +34,7 @@ class ImageParams(msgspec.Struct, frozen=True):
             table = {}
         if not isinstance(table, dict):
             raise _wrong(version, "image", table, "an object")
-        for key, choices in (("scale", get_args(Scale)), ("resize", get_args(Resize))):
+        for key, choices in _CHOICES.items():
             if key in table and table[key] not in choices:
                 expected = "one of " + ", ".join(map(repr, choices))
                 raise _wrong(version, f"image.{key}", table[key], expected)
@@ -38,7 +42,7 @@ class ImageParams(msgspec.Struct, frozen=True):
         channels = version.params.get("img_channels") or None
         if channels is not None and (type(channels) is not int or channels not in CHANNELS):
             raise _wrong(version, "img_channels", channels, "1, 3 or 4")
-        known = {key: table[key] for key in ("scale", "resize") if key in table}
+        known = {key: table[key] for key in _CHOICES if key in table}
         return cls(**known, channels=channels)
 
 

@@ -19,6 +19,7 @@ from tfaas_core.errors import BadBody, DoesNotFit, Unavailable
 from tfaas_plugins.codecs.image.jpeg_scans import scans_of
 from tfaas_plugins.codecs.image.picture_form import SentImage
 from tfaas_plugins.codecs.image.png_chunks import without_texts
+from tfaas_plugins.codecs.image.usual_png import UsualPng, usual_png
 
 Mode: TypeAlias = Literal["L", "RGB", "RGBA"]
 """Grey, colour, or colour and alpha, 8 bits each."""
@@ -64,7 +65,7 @@ class Picture(msgspec.Struct, frozen=True):
     """A picture whose header was read. ``width`` and ``height`` are in pixels, as stored.
 
     ``data`` is what is decoded of what was ``sent``. ``scans``: how often all pixels are gone
-    through for that.
+    through for that. ``usual`` is the same as ``data``, if that is a usual PNG.
     """
 
     sent: SentImage
@@ -72,7 +73,8 @@ class Picture(msgspec.Struct, frozen=True):
     data: bytes
     width: int
     height: int
-    scans: int
+    scans: int = 1
+    usual: UsualPng | None = None
 
     @classmethod
     def of(cls, sent: SentImage) -> Picture:
@@ -86,7 +88,12 @@ class Picture(msgspec.Struct, frozen=True):
             raise _neither(sent)
         data, scans = sent.data, 1
         if format == "PNG":
-            data = without_texts(data, sent.place)
+            usual = usual_png(data)
+            if usual is None:
+                data = without_texts(data, sent.place)
+                usual = usual_png(data) if data is not sent.data else None
+            if usual is not None:
+                return cls(sent, format, data, usual.width, usual.height, usual=usual)
         else:
             scans = max(1, scans_of(data, sent.place))
         with told_of(sent.place, format), _reading():
@@ -137,6 +144,14 @@ def show(data: bytes | memoryview, format: Format, mode: Mode, least: int | None
     return Shown(flat, box, turn, width, height)
 
 
+def show_usual(png: UsualPng, mode: Mode) -> Shown | None:
+    """The same of a usual PNG; None if it is damaged. Raises MemoryError."""
+    image = png.decoded()
+    if image is None:
+        return None
+    return Shown(_converted(image, mode), (0, 0, *image.size), None, *image.size)
+
+
 class Shown:
     """A decoded picture. ``width`` and ``height`` are those of what a person sees, in pixels."""
 
@@ -166,7 +181,9 @@ class Shown:
             image = image.resize(size, resample, self._box)
         if self._turn is not None:
             image = image.transpose(self._turn)
-        return np.asarray(image)
+        # numpy.asarray would ask for the same bytes, by more steps.
+        values = np.frombuffer(image.tobytes(), np.uint8)
+        return values.reshape((height, width) if image.mode == "L" else (height, width, -1))
 
 
 def _neither(sent: SentImage) -> BadBody:
@@ -215,12 +232,17 @@ def told_of(place: str, format: Format) -> Iterator[None]:
     try:
         yield
     except MemoryError:
-        raise Unavailable(f"there is not enough memory to decode {place}") from None
+        raise lacks_memory(place) from None
     except DamagedError as error:
         reason = "".join(filter(str.isprintable, str(error)))[:120]
         raise BadBody(
             f"{place} is a damaged {format}{': ' * bool(reason)}{reason}", field="image"
         ) from None
+
+
+def lacks_memory(place: str) -> Unavailable:
+    """What a client is told whose picture, which messages name so, takes too much memory."""
+    return Unavailable(f"there is not enough memory to decode {place}")
 
 
 def _converted(image: Image.Image, mode: Mode) -> Image.Image:

@@ -28,11 +28,11 @@ def without_texts(data: bytes, place: str) -> bytes:
     Pillow knows of a picture. ``place`` is how messages name it. Raises TooLarge for more chunks
     than a PNG of this length may have.
     """
-    most = MOST_CHUNKS + len(data) // _BYTES_A_CHUNK
+    most = most_chunks(len(data))
     kept: list[memoryview] = []
     kept_to = count = 0
     texts = set(_READ_TEXTS)
-    for name, begin, end in _chunks(data):
+    for name, begin, end in chunks_of(data):
         count += 1
         if count > most:
             raise _too_many(place, len(data), most)
@@ -47,7 +47,12 @@ def without_texts(data: bytes, place: str) -> bytes:
     return b"".join((*kept, memoryview(data)[kept_to:])) if kept else data
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+def most_chunks(length: int) -> int:
+    """How many a PNG of so many bytes may have."""
+    return MOST_CHUNKS + length // _BYTES_A_CHUNK
+
+
+def chunks_of(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     """The name of each chunk, and where it begins and ends, as far as there are whole ones."""
     begin = _SIGNATURE_BYTES
     while begin + _AROUND_BYTES <= len(data):

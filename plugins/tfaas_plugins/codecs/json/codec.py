@@ -15,10 +15,10 @@ from tfaas_core.operation import object_of
 from tfaas_core.route import Head
 from tfaas_core.settings.tables import Limits
 from tfaas_core.tensors import Array, Arrays, Bound
-from tfaas_core.values.answers import answer_in_kind
+from tfaas_core.values.answers import answer_in_kind, are_too_large
 from tfaas_core.values.bindings import Bindings
 from tfaas_plugins.codecs.json.document import JsonDocument, read_document
-from tfaas_plugins.codecs.json.pieces import MOST_AT_ONCE, Pieces, dumped, in_pieces
+from tfaas_plugins.codecs.json.pieces import MOST_AT_ONCE, Pieces, dumped, dumping, in_pieces
 from tfaas_plugins.codecs.json.values import JsonReader
 from tfaas_plugins.codecs.values.binding import Binding
 from tfaas_plugins.codecs.values.bounds import check_json
@@ -66,12 +66,15 @@ class JsonCodec(Codec[JsonDocument]):
 
     def encode_other(self, outputs: Arrays, bound: Bound, version: ModelVersion) -> Encoded:
         """The same, whatever the request was."""
-        return Encoded(dumped(answer_in_kind(outputs, bound, version, _shown)), "application/json")
+        shown = answer_in_kind(outputs, bound, version, _shown)
+        if are_too_large(outputs):
+            return Encoded(b"", "application/json", pieces=dumping(shown))
+        return Encoded(dumped(shown), "application/json")
 
 
 def _shown(array: Array) -> Any:
     if array.size > MOST_AT_ONCE:
-        return Pieces(list(in_pieces(array, _piece)))
+        return Pieces(in_pieces(array, _piece))
     return _plain(array)
 
 

@@ -6,14 +6,14 @@ not even in another thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
 import msgspec
 import orjson
 
 from tfaas_core.tensors import Array
-from tfaas_core.values.pieces import joined_bytes, pieces
+from tfaas_core.values.pieces import gathered, joined_bytes, pieces
 
 MOST_AT_ONCE = 1 << 15
 """Elements."""
@@ -23,9 +23,9 @@ _PLACE = b"\xff"
 
 
 class Pieces(msgspec.Struct, frozen=True):
-    """JSON of a large value: what stands one behind the other."""
+    """JSON of a large value: what stands one behind the other, asked for once."""
 
-    parts: Sequence[bytes]
+    parts: Iterable[bytes]
 
 
 def dumped(document: Any) -> bytes:
@@ -33,10 +33,15 @@ def dumped(document: Any) -> bytes:
     try:
         return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
     except orjson.JSONEncodeError:
-        return _dumped_in_pieces(document)
+        return joined_bytes(_parts(document))
 
 
-def _dumped_in_pieces(document: Any) -> bytes:
+def dumping(document: Any) -> Generator[bytes]:
+    """The same, in pieces, each of which is made when it is asked for."""
+    return gathered(_parts(document))
+
+
+def _parts(document: Any) -> Iterator[bytes]:
     found: list[Pieces] = []
 
     def place(value: Any) -> orjson.Fragment:
@@ -47,10 +52,10 @@ def _dumped_in_pieces(document: Any) -> bytes:
 
     text = orjson.dumps(document, default=place, option=orjson.OPT_SERIALIZE_NUMPY)
     first, *others = text.split(_PLACE)
-    parts = [first]
+    yield first
     for each, behind in zip(found, others, strict=True):
-        parts += (*each.parts, behind)
-    return joined_bytes(parts)
+        yield from each.parts
+        yield behind
 
 
 def in_pieces(array: Array, write: Callable[[Array], bytes]) -> Iterator[bytes]:

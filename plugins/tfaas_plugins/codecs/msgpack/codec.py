@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -9,13 +10,13 @@ from tfaas_core.codec import Codec, Encoded
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.route import Head
 from tfaas_core.settings.tables import Limits
-from tfaas_core.tensors import Arrays, Bound
-from tfaas_core.values.answers import answer_in_kind
+from tfaas_core.tensors import Array, Arrays, Bound
+from tfaas_core.values.answers import answer_in_kind, are_too_large
 from tfaas_core.values.bindings import Bindings
 from tfaas_plugins.codecs.msgpack.document import MsgpackDocument, read_document
 from tfaas_plugins.codecs.msgpack.lists import lists
 from tfaas_plugins.codecs.msgpack.packed import packed
-from tfaas_plugins.codecs.msgpack.pieces import dumped
+from tfaas_plugins.codecs.msgpack.pieces import dumped, dumping
 from tfaas_plugins.codecs.msgpack.values import MsgpackReader
 from tfaas_plugins.codecs.values.binding import Binding
 
@@ -44,14 +45,17 @@ class MsgpackCodec(Codec[MsgpackDocument]):
         self, outputs: Arrays, bound: Bound, document: MsgpackDocument, version: ModelVersion
     ) -> Encoded:
         """Lists for one row, or for a batch; packed if the request was; several by name."""
-        return _encoded(
-            answer_in_kind(outputs, bound, version, packed if document.packed else lists)
-        )
+        return _encoded(outputs, bound, version, packed if document.packed else lists)
 
     def encode_other(self, outputs: Arrays, bound: Bound, version: ModelVersion) -> Encoded:
         """Lists."""
-        return _encoded(answer_in_kind(outputs, bound, version, lists))
+        return _encoded(outputs, bound, version, lists)
 
 
-def _encoded(shown: Any) -> Encoded:
+def _encoded(
+    outputs: Arrays, bound: Bound, version: ModelVersion, show: Callable[[Array], Any]
+) -> Encoded:
+    shown = answer_in_kind(outputs, bound, version, show)
+    if are_too_large(outputs):
+        return Encoded(b"", MsgpackCodec.media_types[0], pieces=dumping(shown))
     return Encoded(dumped(shown), MsgpackCodec.media_types[0])

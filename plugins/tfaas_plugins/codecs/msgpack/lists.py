@@ -34,7 +34,7 @@ def lists(array: Array) -> Any:
     they are UTF-8, and else bin.
     """
     if array.size > MOST_AT_ONCE:
-        return Pieces(list(in_pieces(array, _piece)))
+        return Pieces(in_pieces(array, _piece))
     return _plain(array)
 
 

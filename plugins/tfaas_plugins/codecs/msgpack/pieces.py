@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
 import msgspec
 
 from tfaas_core.tensors import Array
-from tfaas_core.values.pieces import joined_bytes, pieces
+from tfaas_core.values.pieces import gathered, joined_bytes, pieces
 from tfaas_plugins.codecs.msgpack.heads import list_head, map_head
 
 MOST_AT_ONCE = 1 << 15
@@ -16,24 +16,35 @@ MOST_AT_ONCE = 1 << 15
 
 
 class Pieces(msgspec.Struct, frozen=True):
-    """MessagePack of a large array: what stands one behind the other."""
+    """MessagePack of a large array: what stands one behind the other, asked for once."""
 
-    parts: Sequence[bytes | memoryview]
+    parts: Iterable[bytes | memoryview]
 
 
 def dumped(shown: Any) -> bytes:
     """``shown`` as MessagePack: a value, or some by name, each of which may be Pieces."""
-    if type(shown) is Pieces:
-        return joined_bytes(shown.parts)
-    if type(shown) is not dict or Pieces not in map(type, shown.values()):
-        return msgspec.msgpack.encode(shown)
-    parts: list[bytes | memoryview] = [map_head(len(shown))]
+    is_plain = type(shown) is not Pieces and (
+        type(shown) is not dict or Pieces not in map(type, shown.values())
+    )
+    return msgspec.msgpack.encode(shown) if is_plain else joined_bytes(_all_parts(shown))
+
+
+def dumping(shown: Any) -> Generator[bytes]:
+    """The same, in pieces, each of which is made when it is asked for."""
+    return gathered(_all_parts(shown))
+
+
+def _all_parts(shown: Any) -> Iterator[bytes | memoryview]:
+    if type(shown) is not dict:
+        yield from _parts(shown)
+        return
+    yield map_head(len(shown))
     for name, value in shown.items():
-        parts += (msgspec.msgpack.encode(name), *_parts(value))
-    return joined_bytes(parts)
+        yield msgspec.msgpack.encode(name)
+        yield from _parts(value)
 
 
-def _parts(value: Any) -> Sequence[bytes | memoryview]:
+def _parts(value: Any) -> Iterable[bytes | memoryview]:
     return value.parts if type(value) is Pieces else (msgspec.msgpack.encode(value),)
 
 

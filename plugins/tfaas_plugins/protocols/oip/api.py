@@ -9,12 +9,13 @@ import msgspec
 
 from tfaas_core.errors import TfaasError, Unavailable
 from tfaas_core.notes import noted
+from tfaas_core.predict.compressed_answers import compressed_body
+from tfaas_core.predict.compressed_bodies import MOST_UNPACKED_BYTES, unpacked_body
 from tfaas_core.predict.target import Target
 from tfaas_core.route import Head, Request, Response, json_response
 from tfaas_core.visit import Visit
 from tfaas_plugins.protocols.answers import answered, refused
-from tfaas_plugins.protocols.bodies import MOST_UNPACKED_BYTES, compressed, unpacked
-from tfaas_plugins.protocols.handlers import Handlers, is_large
+from tfaas_plugins.protocols.handlers import READ, Handlers, is_large
 from tfaas_plugins.protocols.oip.accept import best_encoding
 from tfaas_plugins.protocols.oip.answers import JSON_LENGTH, infer_answer, infer_template
 from tfaas_plugins.protocols.oip.facts import Facts
@@ -124,7 +125,7 @@ class InferenceApi(Handlers[OipModels]):
     async def _of_large(self, request: Request, head: InferHead, visit: Visit) -> Response:
         """Of a body that is read in a thread."""
         most_bytes = min(self.host.config.server.max_body_bytes, MOST_UNPACKED_BYTES)
-        async with unpacked(self.host, request, most_bytes) as content:
+        async with unpacked_body(self.host, request, most_bytes, READ) as content:
             target, read = await self._models.in_thread(self._reader.read, head, content)
             return await self._inference.answer(
                 request, visit, target, read, _WRITER, is_large=True
@@ -132,6 +133,6 @@ class InferenceApi(Handlers[OipModels]):
 
     async def _encoded(self, response: Response, encoding: str) -> Response:
         """Compressed, as the client asks for."""
-        content = await self._models.in_thread(compressed, response.body, encoding)
+        content = await self._models.in_thread(compressed_body, response.body, encoding)
         headers = {**response.headers, "Content-Encoding": encoding}
         return msgspec.structs.replace(response, body=content, headers=headers)

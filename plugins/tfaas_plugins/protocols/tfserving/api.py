@@ -11,12 +11,12 @@ from tfaas_core.errors import BadBody, TfaasError
 from tfaas_core.host import Host
 from tfaas_core.models.model import DEFAULT_SIGNATURE, ModelVersion
 from tfaas_core.notes import noted
+from tfaas_core.predict.compressed_bodies import unpacked_body
 from tfaas_core.predict.inference import InferenceRequest
 from tfaas_core.predict.target import Target
 from tfaas_core.route import Head, Request, Response, admit, json_response
 from tfaas_plugins.protocols.answers import answered, refused
-from tfaas_plugins.protocols.bodies import unpacked
-from tfaas_plugins.protocols.handlers import Handlers, is_large
+from tfaas_plugins.protocols.handlers import READ, Handlers, is_large
 from tfaas_plugins.protocols.json_text import NotJson, read
 from tfaas_plugins.protocols.tfserving.examples import examples_of
 from tfaas_plugins.protocols.tfserving.metadata import metadata_document, status_document
@@ -80,7 +80,7 @@ class ServingApi(Handlers[ServingModels]):
 
     async def _post(self, request: Request, asked: Asked) -> Response:
         limits = self.host.config.limits
-        async with unpacked(self.host, request, limits.max_json_bytes) as body:
+        async with unpacked_body(self.host, request, limits.max_json_bytes, READ) as body:
             document = await self.read(request, self._document, body)
             if asked.verb == "predict":
                 return await self._predict(request, document, asked.target)

@@ -229,6 +229,7 @@ class TestValues:
             ({"image": {"resize": True}}, "'bilinear', 'nearest', 'off'"),
             ({"image": {"resize": ["off"]}}, "params.image.resize of model 'vk' is ['off']"),
             ({"image": {"resize": "\n" * 999}}, "params.image.resize"),
+            ({"image": {"reduce": True}}, "params.image.reduce of model 'vk' is True"),
             ({"image": "off"}, "params.image of model 'vk' is 'off', it should be an object"),
             ({"img_channels": 2}, "params.img_channels of model 'vk' is 2"),
             ({"img_channels": "3"}, "params.img_channels of model 'vk' is '3'"),
@@ -239,7 +240,8 @@ class TestValues:
     def test_wrong_params_are_named(self, params: Any, words: str) -> None:
         error = refusal(DoesNotFit, images(GREYISH), taking(None, 2, 2, 1, **params))
         assert words in error.message
-        assert error.details["field"] in ("image", "image.scale", "image.resize", "img_channels")
+        fields = ("image", "image.scale", "image.resize", "image.reduce", "img_channels")
+        assert error.details["field"] in fields
 
 
 def test_versions_are_told_apart_however_many_there_are() -> None:

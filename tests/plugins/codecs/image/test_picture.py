@@ -212,6 +212,25 @@ class TestLargeJpegs:
         got = row(file(image, "JPEG", **FINE), taking(None, 16, 16, 3))
         np.testing.assert_allclose(got, expected, atol=10)
 
+    def test_the_params_say_how_far_one_is_reduced(self) -> None:
+        data = file(gradient(64, 48), "JPEG")
+        whole, half = Image.open(io.BytesIO(data)), Image.open(io.BytesIO(data))
+        half.draft(None, (24, 24))
+        assert half.size == (32, 24)
+        for params, image in (
+            ({}, whole),
+            ({"reduce": "fine"}, whole),
+            ({"reduce": "fast"}, half),
+            ({"reduce": "fast", "resize": "nearest"}, whole),
+            ({"reduce": "off"}, whole),
+        ):
+            filter = Image.Resampling.NEAREST if "resize" in params else Image.Resampling.BILINEAR
+            got = row(data, taking(None, 24, 24, 3, image=params))
+            np.testing.assert_array_equal(got, np.asarray(image.resize((24, 24), filter)))
+        small = row(data, taking(None, 6, 6, 3, image={"reduce": "off"}))
+        expected = whole.resize((6, 6), Image.Resampling.BILINEAR)
+        np.testing.assert_array_equal(small, np.asarray(expected))
+
     def test_the_nearest_pixels_are_those_of_the_whole_picture(self) -> None:
         data = file(gradient(333, 517), "JPEG")
         whole = Image.open(io.BytesIO(data)).resize((10, 8), Image.Resampling.NEAREST)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import gzip
 import threading
+import tracemalloc
 import zlib
 
 import pytest
-from tfaas_plugins.protocols.bodies import compressed, inflated, is_compressed, unpacked
-from tfaas_plugins.protocols.oip.accept import best_encoding
 
 from tfaas_core.errors import BadBody, TooLarge, Unavailable, UnsupportedMediaType
+from tfaas_core.predict import zstandard
+from tfaas_core.predict.compressed_answers import compressed_body
+from tfaas_core.predict.compressed_bodies import inflated, is_compressed, unpacked_body
 from tfaas_core.predict.threads import THREADS
 from tfaas_core.testing.fake_request import FakeRequest
 from tfaas_core.testing.hosts import host_of
@@ -27,6 +29,7 @@ GZIP = gzip.compress(TEXT, mtime=0)
         ("gzip", GZIP),
         (" X-GZIP", GZIP),
         ("deflate", zlib.compress(TEXT)),
+        ("zstd", compressed_body(TEXT, "zstd")),
     ],
 )
 def test_what_is_whole_is_read(encoding: str, body: bytes) -> None:
@@ -34,15 +37,40 @@ def test_what_is_whole_is_read(encoding: str, body: bytes) -> None:
     assert inflated(body, encoding, len(TEXT)) == TEXT
 
 
-@pytest.mark.parametrize("body", [b"", b"x", GZIP[:-1], GZIP + b"x"])
-def test_what_is_not_is_refused(body: bytes) -> None:
-    with pytest.raises(BadBody):
-        inflated(body, "gzip", len(TEXT))
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
+def test_what_is_not_is_refused(encoding: str) -> None:
+    whole = compressed_body(TEXT, encoding)
+    middle = len(whole) // 2
+    damaged = whole[:middle] + bytes([whole[middle] ^ 255]) + whole[middle + 1 :]
+    for body in (b"", b"x", whole[:-1], whole + b"x", damaged):
+        with pytest.raises(BadBody, match=f"the body is (not )?{encoding}"):
+            inflated(body, encoding, len(TEXT))
 
 
-def test_no_more_is_unpacked_than_may_be() -> None:
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
+def test_no_more_is_unpacked_than_may_be(encoding: str) -> None:
+    assert inflated(compressed_body(TEXT, encoding), encoding, len(TEXT)) == TEXT
     with pytest.raises(TooLarge):
-        inflated(GZIP, "gzip", len(TEXT) - 1)
+        inflated(compressed_body(TEXT, encoding), encoding, len(TEXT) - 1)
+
+
+def test_a_bomb_takes_no_more_memory_than_the_limit() -> None:
+    bomb = compressed_body(bytes(256 << 20), "zstd")
+    assert len(bomb) < 1 << 15
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooLarge):
+            inflated(bomb, "zstd", 4 << 20)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_window_larger_than_http_allows_is_refused() -> None:
+    packer = zstandard.compressor(1, zstandard.MOST_WINDOW_LOG + 2)
+    body = packer.compress(bytes(1 << 20)) + packer.flush()
+    with pytest.raises(BadBody):
+        inflated(body, "zstd", 1 << 20)
 
 
 @in_event_loop
@@ -50,13 +78,13 @@ async def test_what_a_body_unpacks_to_is_in_flight_while_it_is_used() -> None:
     sent = FakeRequest.of("POST", "/v2", GZIP, {"content-encoding": "gzip"})
     async with host_of() as host:
         before = host.in_flight.left
-        async with unpacked(host, sent, 1 << 20) as body:
+        async with unpacked_body(host, sent, 1 << 20) as body:
             assert body == TEXT
             assert host.in_flight.left == before - len(TEXT)
         assert host.in_flight.left == before
         host.in_flight.left = len(TEXT) - 1
         with pytest.raises(Unavailable):
-            async with unpacked(host, sent, 1 << 20):
+            async with unpacked_body(host, sent, 1 << 20):
                 pass
         assert host.in_flight.left == len(TEXT) - 1
 
@@ -67,7 +95,7 @@ async def test_no_more_is_unpacked_than_may_ever_be_in_flight() -> None:
     most = f"limits.max_bytes_in_flight={len(TEXT) - 1}"
     async with host_of(settings=[most]) as host:
         with pytest.raises(TooLarge):
-            async with unpacked(host, sent, 1 << 20):
+            async with unpacked_body(host, sent, 1 << 20):
                 pass
 
 
@@ -82,7 +110,7 @@ async def test_a_body_is_unpacked_whatever_other_threads_wait_for() -> None:
             for _ in range(THREADS)
         ]
         try:
-            async with asyncio.timeout(60), unpacked(host, sent, 1 << 20) as body:
+            async with asyncio.timeout(60), unpacked_body(host, sent, 1 << 20) as body:
                 assert body == TEXT
         finally:
             is_over.set()
@@ -93,27 +121,3 @@ def test_other_encodings_are_refused() -> None:
     assert not is_compressed("identity")
     with pytest.raises(UnsupportedMediaType):
         is_compressed("br")
-
-
-@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-def test_an_answer_is_read_again(encoding: str) -> None:
-    assert inflated(compressed(TEXT, encoding), encoding, len(TEXT)) == TEXT
-
-
-@pytest.mark.parametrize(
-    ("accepted", "encoding"),
-    [
-        ("", ""),
-        ("gzip, deflate, br", "gzip"),
-        ("br", ""),
-        ("gzip;q=0.2, deflate;q=0.5", "deflate"),
-        ("gzip;q=0.5, identity;q=0.9", ""),
-        ("gzip;q=0", ""),
-        ("gzip;q=x", ""),
-        ("*", ""),
-    ],
-)
-def test_the_encoding_of_an_answer_is_the_one_that_is_preferred(
-    accepted: str, encoding: str
-) -> None:
-    assert best_encoding(accepted) == encoding

@@ -1,0 +1,140 @@
+"""Bodies that are compressed: read, however much they claim to hold, up to a limit."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from tfaas_core.errors import BadBody, TooLarge, UnsupportedMediaType
+from tfaas_core.predict.predictor import Predictor
+from tfaas_core.route import Request
+from tfaas_core.routing.in_flight import InFlight
+
+BODY_ENCODINGS = ("gzip", "deflate", "zstd")
+"""All that are read."""
+
+MOST_UNPACKED_BYTES = 100 << 20
+"""What a compressed body may hold: a small one can hold a thousand times as much as it has."""
+
+_PLAIN = ("", "identity")
+_ALIASES = {"x-gzip": "gzip"}
+_WINDOW_BITS = {"gzip": 31, "deflate": 15}
+_PIECE_BYTES = 1 << 16
+
+_KIND = "inflating"
+"""Of threads: it takes long, and nothing else waits for it."""
+
+
+class Receiving(Protocol):
+    """What of a Host reads bodies."""
+
+    predictor: Predictor
+    in_flight: InFlight
+
+
+@asynccontextmanager
+async def unpacked_body(
+    host: Receiving, request: Request, most_bytes: int, read: Collection[str] = BODY_ENCODINGS
+) -> AsyncIterator[bytes]:
+    """The body, as it was before its Content-Encoding. In the block, that counts as in flight.
+
+    Raises as ``inflated`` and ``is_compressed``, and Unavailable if there is no room.
+    """
+    encoding, in_flight = request.head.content_encoding, host.in_flight
+    if not encoding or not is_compressed(encoding, read):
+        yield request.body
+        return
+    most = min(most_bytes, in_flight.most_bytes)
+    body = await host.predictor.in_thread(inflated, request.body, encoding, most, kind=_KIND)
+    with in_flight.held(len(body)):
+        yield body
+
+
+def is_compressed(encoding: str, read: Collection[str] = BODY_ENCODINGS) -> bool:
+    """Whether a Content-Encoding says so.
+
+    Raises UnsupportedMediaType for one that is none of those that are ``read``.
+    """
+    name = _name(encoding)
+    if name in _PLAIN:
+        return False
+    if name not in read:
+        *most, last = read
+        raise UnsupportedMediaType(
+            f"the Content-Encoding is {encoding[:40]!r}; send {', '.join(most)} or {last}, or none",
+            expected=list(read),
+            got=encoding[:40],
+        )
+    return True
+
+
+def inflated(body: bytes, encoding: str, most_bytes: int) -> bytes:
+    """The body that was compressed by an encoding for which ``is_compressed`` says yes.
+
+    Raises BadBody if it is damaged, TooLarge once it holds more than ``most_bytes``. Takes as much
+    memory as it holds, and a piece.
+    """
+    name = _name(encoding)
+    pieces, size = [], 0
+    steps = _by_zstd(body) if name == "zstd" else _by_zlib(body, _WINDOW_BITS[name])
+    try:
+        for piece in steps:
+            pieces.append(piece)
+            size += len(piece)
+            if size > most_bytes:
+                raise TooLarge(
+                    f"the body unpacks to more than {most_bytes} bytes", expected=most_bytes
+                )
+    except _Incomplete as error:
+        raise BadBody(f"the body is {name}, as its Content-Encoding says, but {error}") from None
+    except _Damaged as error:
+        raise BadBody(f"the body is not {name}, as its Content-Encoding says: {error}") from None
+    return b"".join(pieces)
+
+
+class _Damaged(Exception):
+    """It is none; the text says why."""
+
+
+class _Incomplete(Exception):
+    """It ends too soon, or too late; the text says which."""
+
+
+def _by_zlib(body: bytes, window_bits: int) -> Iterator[bytes]:
+    reader, rest = zlib.decompressobj(window_bits), body
+    try:
+        while rest and not reader.eof:
+            yield reader.decompress(rest, _PIECE_BYTES)
+            rest = reader.unconsumed_tail
+        yield reader.flush()
+    except zlib.error as error:
+        raise _Damaged(str(error)) from None
+    _check_end(reader.eof, reader.unused_data)
+
+
+def _by_zstd(body: bytes) -> Iterator[bytes]:
+    # Most clients never send it, and an import takes ten milliseconds.
+    from tfaas_core.predict import zstandard
+
+    reader, rest = zstandard.decompressor(), body
+    try:
+        while not reader.eof and (rest or not reader.needs_input):
+            yield reader.decompress(rest, _PIECE_BYTES)
+            rest = b""
+    except zstandard.Error as error:
+        raise _Damaged(str(error)) from None
+    _check_end(reader.eof, reader.unused_data)
+
+
+def _check_end(is_whole: bool, unused: bytes) -> None:
+    if not is_whole:
+        raise _Incomplete("stops before its end")
+    if unused:
+        raise _Incomplete("has more behind its end")
+
+
+def _name(encoding: str) -> str:
+    name = encoding.strip().lower()
+    return _ALIASES.get(name, name)

@@ -1,0 +1,78 @@
+"""Prediction: what a codec writes of a model's outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from tfaas_core.codec import Codec, Document, Encoded
+from tfaas_core.errors import TooLarge
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.routing.in_flight import InFlight
+from tfaas_core.tensors import Array, Bound, by_name
+
+LARGE_ANSWER_BYTES = 1 << 18
+"""Of an output: a larger one is written in a thread."""
+
+
+class Prediction(msgspec.Struct, frozen=True):
+    """An answer, and the version that gave it; ``held_bytes``: what its pieces are made of."""
+
+    encoded: Encoded
+    version: ModelVersion
+    held_bytes: int = 0
+
+
+def takes_long(output: Array) -> bool:
+    """Whether it is to be written in a thread."""
+    return output.nbytes > LARGE_ANSWER_BYTES
+
+
+def encoded_by(
+    codec: Codec[Any],
+    answering: Codec[Any] | None,
+    outputs: list[Array],
+    bound: Bound,
+    document: Document,
+    version: ModelVersion,
+) -> Encoded:
+    """The answer to what ``codec`` read, written by ``answering``, or else by ``codec``, too."""
+    named = by_name(version.signature, outputs)
+    if answering is None or answering is codec:
+        return codec.encode(named, bound, document, version)
+    return answering.encode_other(named, bound, version)
+
+
+async def large_prediction(
+    write: Callable[[], Awaitable[Encoded]],
+    outputs: list[Array],
+    version: ModelVersion,
+    in_flight: InFlight,
+) -> Prediction:
+    """What ``write`` gives, in a thread, of outputs that count as in flight until then.
+
+    Raises TooLarge if ``in_flight`` never has room for them, or the answer, Unavailable if it has
+    none now, and what ``write`` raises.
+    """
+    size = sum(output.nbytes for output in outputs)
+    _check_fits(size, in_flight)
+    with in_flight.held(size):
+        encoded = await write()
+    if encoded.pieces is not None:
+        return Prediction(encoded, version, size)
+    _check_fits(len(encoded.body), in_flight)
+    in_flight.check_room(len(encoded.body))
+    return Prediction(encoded, version)
+
+
+def _check_fits(size: int, in_flight: InFlight) -> None:
+    most = in_flight.most_bytes
+    if size > most:
+        raise TooLarge(
+            f"the answer takes {size} bytes, more than the {most} that an HTTP worker keeps of "
+            "bodies and answers (limits.max_bytes_in_flight); ask for fewer rows at a time",
+            expected=most,
+            got=size,
+        )
