@@ -14,6 +14,8 @@ from tfaas_core.testing.runtime import HANGS, TRIGGER
 from tfaas_core.testing.server import RunningServer
 from tfaas_core.testing.waiting import until
 
+PORT = "plugins.grpc.port=0"
+ROW = [[1.0, 2.0, 3.0]]
 _CHANNELS = 6
 _CALLERS = 24
 _FIRST = 200
@@ -21,7 +23,7 @@ _LAST_S = 30
 
 
 def test_calls_that_come_during_a_stop_are_answered_or_unavailable(tmp_path: Path) -> None:
-    with fake_server(tmp_path, "plugins.grpc.port=0", "server.workers=1") as server:
+    with fake_server(tmp_path, PORT, "server.workers=1") as server:
         assert server.upload("vk", b"sum").status_code == 200
         assert asyncio.run(_ends(server)) == {grpc.StatusCode.UNAVAILABLE}
 
@@ -30,7 +32,7 @@ async def _ends(server: RunningServer) -> set[grpc.StatusCode]:
     """How calls end that are made one after the other, by many, until there is no server."""
     answered = 0
     begun = asyncio.Event()
-    message = infer_message("vk", [[1.0, 2.0, 3.0]])
+    message = infer_message("vk", ROW)
 
     async def call_on(channel: Any) -> grpc.StatusCode:
         nonlocal answered
