@@ -77,7 +77,7 @@ class ServableStatus(msgspec.Struct, frozen=True):
     """A loaded model, or one of its processes if it has several, as ``GET /status`` shows it.
 
     ``state`` is loading, ready or leaving; ``private_bytes`` is what its process costs, with all
-    that the process holds; ``idle_s`` is how long nobody has used it.
+    that the process holds; ``idle_s`` is how long nobody has used it. ``host``: empty: this one.
     """
 
     model: str
@@ -86,6 +86,7 @@ class ServableStatus(msgspec.Struct, frozen=True):
     private_bytes: int | None
     rows_in_flight: int
     idle_s: float
+    host: str = ""
 
 
 class Engine(ABC):
@@ -222,10 +223,6 @@ class EngineContext(_Surroundings, frozen=True):
     """How many HTTP workers there are."""
 
 
-def _no_examples(version: ModelVersion) -> Sequence[Sequence[Array]]:
-    return ()
-
-
 class WorkerContext(EngineContext, frozen=True):
     """What an engine may use in one HTTP worker.
 
@@ -238,7 +235,7 @@ class WorkerContext(EngineContext, frozen=True):
     worker: int
     engine_socket: socket.socket | None
     artifact: Callable[[ModelVersion], Path]
-    examples: Callable[[ModelVersion], Sequence[Sequence[Array]]] = _no_examples
+    examples: Callable[[ModelVersion], Sequence[Sequence[Array]]] = lambda _version: ()
 
 
 class Supervisor(ABC):
@@ -251,6 +248,10 @@ class Supervisor(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Called once, when the HTTP workers are gone. No process of the engine survives it."""
+
+    async def drain(self) -> None:
+        """Returns once all that was asked is answered. Nobody asks anew; ``close`` follows."""
+        return
 
     @abstractmethod
     def processes(self) -> dict[int, str]:
@@ -270,6 +271,9 @@ class Supervisor(ABC):
 
 class EngineFactory(ABC):
     """Makes the two parts of one kind of engine. Making one starts nothing: ``start`` does."""
+
+    table: ClassVar[type[msgspec.Struct] | None] = None
+    """What ``[engine.KIND]`` is, and ``config.engine_settings`` gives; keys have defaults."""
 
     @abstractmethod
     def supervisor(self, context: EngineContext) -> Supervisor | None:
