@@ -73,7 +73,7 @@ class Loaded(msgspec.Struct, frozen=True):
     """As Servable has it."""
 
 
-class ServableStatus(msgspec.Struct, frozen=True):
+class ServableStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     """A loaded model, or one of its processes if it has several, as ``GET /status`` shows it.
 
     ``state`` is loading, ready or leaving; ``private_bytes`` is what its process costs, with all

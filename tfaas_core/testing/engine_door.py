@@ -30,7 +30,8 @@ class TestHost(Supervisor):
     __test__ = False
 
     def __init__(self, context: EngineContext, port: int = 0, token: str = TOKEN) -> None:
-        context = msgspec.structs.replace(context, workers=1)
+        context = self.context = msgspec.structs.replace(context, workers=1)
+        self._is_closed = False
         self.listener = Address.of("127.0.0.1", port).bound()
         self.listener.listen()
         self.artifact: Callable[[ModelVersion], Path] = lambda version: Path(version.name)
@@ -50,6 +51,10 @@ class TestHost(Supervisor):
         self.door.start()
 
     async def close(self) -> None:
+        """A second time, it does nothing."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         await self.door.close()
         self.listener.close()
         await self.pool.close()

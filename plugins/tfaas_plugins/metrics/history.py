@@ -137,7 +137,7 @@ def _memory(look: Look) -> dict[str, int]:
     for process in look.processes:
         memory[process.kind] = memory.get(process.kind, 0) + (process.memory_bytes or 0)
     # A process may hold several: it is told once.
-    models = {each.pid or n: each for n, each in enumerate(look.models)}
+    models = {(each.host, each.pid or n): each for n, each in enumerate(look.models)}
     largest = sorted(models.values(), key=lambda each: -(each.memory_bytes or 0))
     for n, each in enumerate(largest):
         key = f"{_MODEL}{each.model}/{each.version}" if n < MOST_PROCESSES else _OTHERS
