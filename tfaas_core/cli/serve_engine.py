@@ -24,9 +24,9 @@ _ADDRESS = re.compile(r"(\[[^\]]+\]|[^:\[\]]+):([0-9]{1,5})")
     help="Where servers find it, by engine.remote.hosts. Port 0: any free one, which is printed.",
 )
 def serve_engine(path: Path | None, overrides: tuple[str, ...], listen: str) -> int:
-    """Run models for servers on other machines, until SIGTERM or Ctrl-C.
+    """Run models for other machines, until SIGTERM or Ctrl-C.
 
-    Those have engine.kind = "remote", and the same storage and engine.remote.token.
+    The servers there have engine.kind = "remote", and the same storage and token.
     """
     found = _ADDRESS.fullmatch(listen)
     if found is None or int(found[2]) > 65_535:

@@ -86,7 +86,8 @@ async def test_an_upload_is_loaded_once_by_the_host_that_serves_it(tmp_path: Pat
             version = await harness.worker.upload(name, "sum")
             before = await home_of(harness, version)
             assert is_sum(await harness.worker.run(version, rows_of(1)), rows_of(1))
-            assert before and await home_of(harness, version) == before
+            assert before
+            assert await home_of(harness, version) == before
         loaded = [e.model for e in harness.events if isinstance(e, ModelLoaded)]
         assert loaded == ["a", "b", "c"]
 
