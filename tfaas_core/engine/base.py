@@ -77,7 +77,7 @@ class ServableStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     """A loaded model, or one of its processes if it has several, as ``GET /status`` shows it.
 
     ``state`` is loading, ready or leaving; ``private_bytes`` is what its process costs, with all
-    that the process holds; ``idle_s`` is how long nobody has used it. ``host``: empty: this one.
+    that the process holds; ``idle_s`` is how long nobody has used it. ``host``: of which; empty: here.
     """
 
     model: str
@@ -223,6 +223,10 @@ class EngineContext(_Surroundings, frozen=True):
     """How many HTTP workers there are."""
 
 
+def _no_examples(version: ModelVersion) -> Sequence[Sequence[Array]]:
+    return ()
+
+
 class WorkerContext(EngineContext, frozen=True):
     """What an engine may use in one HTTP worker.
 
@@ -235,7 +239,7 @@ class WorkerContext(EngineContext, frozen=True):
     worker: int
     engine_socket: socket.socket | None
     artifact: Callable[[ModelVersion], Path]
-    examples: Callable[[ModelVersion], Sequence[Sequence[Array]]] = lambda _version: ()
+    examples: Callable[[ModelVersion], Sequence[Sequence[Array]]] = _no_examples
 
 
 class Supervisor(ABC):
@@ -248,10 +252,6 @@ class Supervisor(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Called once, when the HTTP workers are gone. No process of the engine survives it."""
-
-    async def drain(self) -> None:
-        """Returns once all that was asked is answered. Nobody asks anew; ``close`` follows."""
-        return
 
     @abstractmethod
     def processes(self) -> dict[int, str]:

@@ -164,6 +164,8 @@ class PoolDoor:
     ) -> None:
         greeting, most = came.greeting, self._settings.max_queue_rows
         far = Far(_PLACE, most, greeting.timeout_s, greeting.sent_s, came_s)
+        if session.connects_again(greeting.ticket):
+            await self._pool.until_lost(greeting.ticket)
         try:
             self._pool.connect(session.worker, greeting.ticket, greeting.key, sock, far)
         except TfaasError as error:

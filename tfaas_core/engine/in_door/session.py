@@ -78,6 +78,7 @@ class Session:
         self._shelf = shelf
         self._on_end = on_end
         self._sent: dict[str, tuple[Path, Path]] = {}
+        self._tickets: set[int] = set()
         self._tasks = Tasks(_log)
         peer = f"an HTTP worker of {sock.getpeername()}"
         self.link: FarLink[ToHost] = FarLink(sock, ToHost, self._heard, self._gone, peer)
@@ -86,6 +87,12 @@ class Session:
     def put(self, name: str, staging: Path, artifact: Path) -> None:
         """Files of an upload that have come, for the PrepareSent that follows."""
         self._sent[name] = staging, artifact
+
+    def connects_again(self, ticket: int) -> bool:
+        """Whether it was connected to this servable before, and so has perhaps lost it."""
+        is_again = ticket in self._tickets
+        self._tickets.add(ticket)
+        return is_again
 
     async def close(self) -> None:
         """Hangs up."""

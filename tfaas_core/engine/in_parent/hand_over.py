@@ -16,6 +16,9 @@ from tfaas_core.system.link import Link
 COMES_WITHIN_S = 10.0
 """A far worker that was told to connect."""
 
+_LOOKS, _LOOK_S = 10, 0.05
+"""For the death of a process, which its connections tell of before its link does."""
+
 
 class HandOver:
     """A worker of this machine gets a new socket's end. One of another machine is told to connect.
@@ -46,11 +49,22 @@ class HandOver:
         seat = self._seats.get(ticket)
         self._settle(worker, ticket, but_stays=True)
         try:
-            if seat is None or seat.process is None or seat.candidate.key != key:
+            process = None if seat is None or seat.candidate.key != key else seat.process
+            if process is not None:
+                process.link.receive()  # it may have died just now
+            if seat is None or process is None or seat.is_lost:
                 raise process_died(key.partition("/")[0] or "of the upload", "")
-            seat.process.link.send(Connect(ticket, far), (sock.fileno(),))
+            process.link.send(Connect(ticket, far), (sock.fileno(),))
         finally:
             self._unload_if_leaving(seat)
+
+    async def until_lost(self, ticket: int) -> None:
+        """Returns once it is known that the servable is lost; or after a moment, if it is not."""
+        for _look in range(_LOOKS):
+            seat = self._seats.get(ticket)
+            if seat is None or seat.is_lost:
+                return
+            await asyncio.sleep(_LOOK_S)
 
     def forget(self, worker: int) -> None:
         """It is gone: nothing waits for it."""

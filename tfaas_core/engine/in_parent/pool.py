@@ -112,6 +112,10 @@ class Pool(Supervisor):
         """
         self._hand_over.connect(worker, ticket, key, sock, far)
 
+    async def until_lost(self, ticket: int) -> None:
+        """Waits a moment for the death of a servable that a far worker has lost already."""
+        await self._hand_over.until_lost(ticket)
+
     async def drain(self) -> None:
         """Takes no new request; returns once those that came are answered."""
         for seat in self._seats:
@@ -195,6 +199,10 @@ class Pool(Supervisor):
         """Connects the worker, once the version is loaded. Raises why it cannot be."""
         candidate = message.candidate
         seat = self._seats.live.get(candidate.key)
+        if seat is not None and seat.process is not None:
+            # Whoever has just lost it is not to be sent to the dead.
+            seat.process.link.receive()
+            seat = self._seats.live.get(candidate.key)
         new = seat is None
         if seat is None:
             if not candidate.path:
