@@ -106,7 +106,7 @@ class Composition(msgspec.Struct, frozen=True):
 
     def supervisor(self, tell: Tell = tell_nobody) -> Supervisor | None:
         """A new supervisor of the engine, for the parent, which tells of events by ``tell``."""
-        return self.engine_factory.supervisor(self._context(tell))
+        return self.engine_factory.supervisor(self.engine_context(tell))
 
     def engine(self, place: WorkerPlace, tell: Tell = tell_nobody) -> Engine:
         """A new engine, for one HTTP worker, which tells of events by ``tell``."""
@@ -128,13 +128,14 @@ class Composition(msgspec.Struct, frozen=True):
 
     def sandbox(self) -> dict[str, str]:
         """What confines models, as the engine tells."""
-        return self.engine_factory.sandbox(self._context())
+        return self.engine_factory.sandbox(self.engine_context())
 
     def examine_runtimes(self) -> dict[str, str]:
         """Why models of which runtimes cannot be started, as the engine finds out by trying it."""
-        return self.engine_factory.examine(self._context())
+        return self.engine_factory.examine(self.engine_context())
 
-    def _context(self, tell: Tell = tell_nobody) -> EngineContext:
+    def engine_context(self, tell: Tell = tell_nobody) -> EngineContext:
+        """What an engine may use, but for an HTTP worker's part."""
         return EngineContext(
             self.config,
             self.runtimes,

@@ -64,6 +64,8 @@ class Config(Tables, frozen=True):
     """What the environment and ``--set`` changed, in order: the path of the key, and the source."""
     sections: Mapping[str, msgspec.Struct] = {}
     """The tables of plugins, checked, by name. Empty until the plugins were asked for theirs."""
+    engine_tables: Mapping[str, msgspec.Struct] = {}
+    """The tables of engines, checked, by kind; empty until then, too."""
 
     @property
     def plugins_dir(self) -> Path | None:
@@ -94,6 +96,12 @@ class Config(Tables, frozen=True):
         if name not in self.sections:
             raise UnknownTable(f"no plugin takes the table `{name}` - at `$.plugins.{name}`")
         return self.sections[name]
+
+    def engine_settings(self, kind: str) -> Any:
+        """``[engine.KIND]``, as the Struct that the engine said it is. Raises UnknownTable."""
+        if kind not in self.engine_tables:
+            raise UnknownTable(f"no engine takes the table `{kind}` - at `$.engine.{kind}`")
+        return self.engine_tables[kind]
 
     def source_of(self, path: str) -> str:
         """Which source to blame for the key at ``path``, as an error names it.
@@ -159,6 +167,10 @@ def _with_rests(raw: dict[str, Any]) -> dict[str, Any]:
         own = keys_of(StorageTable)
         rest = {key: value for key, value in storage.items() if key not in own}
         document["storage"] = {k: v for k, v in storage.items() if k in own} | {REST: rest}
+    if isinstance(engine := raw.get("engine"), dict):
+        own = keys_of(EngineTable)
+        rest = {k: v for k, v in engine.items() if k not in own and isinstance(v, dict)}
+        document["engine"] = {k: v for k, v in engine.items() if k not in rest} | {REST: rest}
     if isinstance(plugins := raw.get("plugins"), dict):
         own = keys_of(PluginsTable)
         # What is no table, and nearly a key, is meant to be that key.

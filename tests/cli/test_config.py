@@ -63,10 +63,13 @@ def test_it_prints_the_configuration_that_it_was_given(tfaas: Tfaas, here: Path)
     overrides = arguments[1::2]
     before = load_config(here / "tfaas.toml", overrides, {})
     after = load_config(here / "printed.toml", environ={})
-    tables = ("server", "storage", "engine", "models", "limits")
+    tables = ("server", "storage", "models", "limits")
     assert [getattr(after, table) for table in tables] == [
         getattr(before, table) for table in tables
     ]
+    given = {kind: table for kind, table in after.engine.rest.items() if table}
+    assert msgspec.structs.replace(after.engine, rest=given) == before.engine
+    assert "\n# environment = []\n" in printed
     assert after.plugins.disabled == before.plugins.disabled
     given = {name: table for name, table in after.plugins.rest.items() if table}
     assert given == before.plugins.rest

@@ -53,7 +53,8 @@ ENGINE_LAYERS = (
     {"resting", "shared"},
     {"scheduling"},
     {"in_fork_server", "in_model_process", "in_parent", "in_worker"},
-    {"local"},
+    {"in_door", "in_front"},
+    {"local", "remote"},
 )
 """The same within tfaas_core/engine: what lives in one kind of process knows no other."""
 

@@ -31,6 +31,8 @@ CONFIGURATION = DOCS / "configuration.md"
 def tables() -> dict[str, type[msgspec.Struct]]:
     """The struct behind each table of keys, by its heading."""
     found = {f"`[{f.encode_name}]`": f.type for f in msgspec.structs.fields(Tables)}
+    engines = load_plugins().engines()
+    found |= {f"`[engine.{k}]`": e.table for k, e in engines.items() if e.table is not None}
     kinds: dict[str, type[msgspec.Struct]] = {"filesystem": FilesystemTable, "sql": SqlTable}
     found |= {f"`[plugins.{name}]`": table for name, table in load_plugins().sections().items()}
     return found | {f'With `kind = "{kind}"`': table for kind, table in kinds.items()}

@@ -54,6 +54,7 @@ TARGETS = (
     Target("saved_model", _TENSORFLOW, _IN_THREADS_S, 1 << 14),
     Target("frames"),
     Target("messages"),
+    Target("hello"),
     Target("http_head"),
     Target("http_chunks"),
     Target("http_lanes"),

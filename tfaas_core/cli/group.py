@@ -26,6 +26,7 @@ from tfaas_core.cli.predict import predict
 from tfaas_core.cli.rollback import rollback
 from tfaas_core.cli.routes import routes
 from tfaas_core.cli.serve import serve
+from tfaas_core.cli.serve_engine import serve_engine
 from tfaas_core.cli.token import token
 from tfaas_core.cli.upload import upload
 from tfaas_core.cli.verify import verify
@@ -36,7 +37,20 @@ from tfaas_core.errors import TfaasError
 @click.group(
     cls=AllCommands,
     commands=[
-        *(serve, check, config, db, verify, plugins, routes, inspect, copy, import_models, migrate),
+        *(
+            serve,
+            serve_engine,
+            check,
+            config,
+            db,
+            verify,
+            plugins,
+            routes,
+            inspect,
+            copy,
+            import_models,
+            migrate,
+        ),
         *(new, token, conformance),
         *(models, upload, predict, delete, download, versions, rollback),
     ],

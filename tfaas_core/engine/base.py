@@ -73,11 +73,11 @@ class Loaded(msgspec.Struct, frozen=True):
     """As Servable has it."""
 
 
-class ServableStatus(msgspec.Struct, frozen=True):
+class ServableStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     """A loaded model, or one of its processes if it has several, as ``GET /status`` shows it.
 
     ``state`` is loading, ready or leaving; ``private_bytes`` is what its process costs, with all
-    that the process holds; ``idle_s`` is how long nobody has used it.
+    that the process holds; ``idle_s`` is how long nobody has used it. ``host``: of which; empty: here.
     """
 
     model: str
@@ -86,6 +86,7 @@ class ServableStatus(msgspec.Struct, frozen=True):
     private_bytes: int | None
     rows_in_flight: int
     idle_s: float
+    host: str = ""
 
 
 class Engine(ABC):
@@ -270,6 +271,9 @@ class Supervisor(ABC):
 
 class EngineFactory(ABC):
     """Makes the two parts of one kind of engine. Making one starts nothing: ``start`` does."""
+
+    table: ClassVar[type[msgspec.Struct] | None] = None
+    """What ``[engine.KIND]`` is, and ``config.engine_settings`` gives; keys have defaults."""
 
     @abstractmethod
     def supervisor(self, context: EngineContext) -> Supervisor | None:

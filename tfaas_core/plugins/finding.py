@@ -53,6 +53,7 @@ BUILTIN_PLUGINS = (
     "tfaas_backends.runtimes.graph",
     "tfaas_backends.runtimes.saved_model",
     "tfaas_core.engine.local",
+    "tfaas_core.engine.remote",
 )
 """The modules that are registered first; installed plugins follow, sorted by entry point name."""
 

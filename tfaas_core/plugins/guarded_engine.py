@@ -18,6 +18,7 @@ class GuardedEngineFactory(EngineFactory):
         self._plugin = plugin
         self._kind = kind
         self._factory = factory
+        self.table = factory.table  # type: ignore[misc]
 
     def supervisor(self, context: EngineContext) -> Supervisor | None:
         """As the factory's; raises PluginError and ConfigError."""

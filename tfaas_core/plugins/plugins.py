@@ -19,7 +19,7 @@ from tfaas_core.errors import PluginError, StartupError
 from tfaas_core.guard import Guard
 from tfaas_core.listener import Listener
 from tfaas_core.observer import Observer
-from tfaas_core.plugins import checks
+from tfaas_core.plugins import checks, sections
 from tfaas_core.plugins.calls import make, shown
 from tfaas_core.plugins.guarded_engine import GuardedEngineFactory
 from tfaas_core.plugins.inquiry import Inquiry, OnError
@@ -30,7 +30,6 @@ from tfaas_core.plugins.owned_part import OwnedPart
 from tfaas_core.plugins.paths import model_predict_paths, predict_paths
 from tfaas_core.plugins.plugin import Plugin, broken
 from tfaas_core.plugins.registrations import Registration, Registrations
-from tfaas_core.plugins.sections import choose, made_storage, read_section, unknown_sections
 from tfaas_core.route import Route
 from tfaas_core.routing.guards import Guards
 from tfaas_core.routing.observers import Observers
@@ -66,20 +65,21 @@ class Plugins:
     def configured(self, config: Config) -> Config:
         """``config`` with the tables of plugins, checked. Raises ConfigError, too."""
         kinds = self.sections()
-        for unknown in unknown_sections(config, kinds):
+        for unknown in sections.unknown_sections(config, kinds):
             self._inquiry.on_error(unknown)
-        sections = {}
+        read: dict[str, msgspec.Struct] = {}
         for name, kind in kinds.items():
             plugin = self._registrations.owner("section", name)
-            read = partial(read_section, config, name, kind, plugin)
+            reading = partial(sections.read_section, config, name, kind, plugin)
             try:
-                sections[name] = make(plugin, f"reading [plugins.{name}]", kind, read)
+                read[name] = make(plugin, f"reading [plugins.{name}]", kind, reading)
             except StartupError as error:
                 self._inquiry.on_error(error)
                 # A command that goes on has told what is wrong: the defaults tell no more.
                 with suppress(StartupError):
-                    sections[name] = make(plugin, f"making [plugins.{name}]", kind, kind)
-        return msgspec.structs.replace(config, sections=sections)
+                    read[name] = make(plugin, f"making [plugins.{name}]", kind, kind)
+        tables = sections.engine_tables(config, self.engines(), self._inquiry.on_error)
+        return msgspec.structs.replace(config, sections=read, engine_tables=tables)
 
     def codecs(self, config: Config) -> dict[str, Codec[Any]]:
         """Every codec by name, in order."""
@@ -174,10 +174,10 @@ class Plugins:
     def storage(self, config: Config) -> Storage:
         """The storage that ``config`` chooses. Raises ConfigError, too."""
         table = config.storage
-        factory = choose("storage", table.kind, self.storages())
+        factory = sections.choose("storage", table.kind, self.storages())
         plugin = self._registrations.owner("storage", table.kind)
         doing = f"making the storage `{table.kind}`"
-        return make(plugin, doing, Storage, partial(made_storage, config, factory))
+        return make(plugin, doing, Storage, partial(sections.made_storage, config, factory))
 
     def examine_storage(self, config: Config) -> list[str]:
         """What the storage that ``config`` chooses warns of. Raises ConfigError, too."""
@@ -194,7 +194,7 @@ class Plugins:
     def engine(self, config: Config) -> EngineFactory:
         """The engine factory that ``config`` chooses. Raises ConfigError, too."""
         kind = config.engine.kind
-        factory = choose("engine", kind, self.engines())
+        factory = sections.choose("engine", kind, self.engines())
         return GuardedEngineFactory(self._registrations.owner("engine", kind), kind, factory)
 
     def owner(self, kind: str, name: str) -> str:

@@ -1,15 +1,16 @@
-"""Sections: the tables ``[plugins.NAME]`` and ``[storage]``, held to what plugins say of them."""
+"""Sections: ``[plugins.NAME]``, ``[engine.KIND]``, ``[storage]``, held to what plugins say."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TypeVar
 
 import msgspec
 
 from tfaas_core.config import Config
-from tfaas_core.errors import ConfigError
+from tfaas_core.engine.base import EngineFactory
+from tfaas_core.errors import ConfigError, StartupError
 from tfaas_core.plugins.plugin import Plugin
 from tfaas_core.settings.checks import as_table, keys_of, unknown
 from tfaas_core.storage import Storage, StorageFactory
@@ -18,6 +19,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 T = TypeVar("T")
 
 _PATH = "$.plugins"
+_ENGINE_PATH = "$.engine"
 
 
 def unknown_sections(config: Config, known: Collection[str]) -> Iterator[ConfigError]:
@@ -46,6 +48,30 @@ def read_section(config: Config, name: str, kind: type[S], plugin: Plugin) -> S:
             "" if is_there else f"; plugin {plugin} needs it, or list that in [plugins] disabled"
         )
         raise _blamed(config, f"{error}{wanted}") from None
+
+
+def engine_tables(
+    config: Config,
+    engines: Mapping[str, EngineFactory],
+    on_error: Callable[[StartupError], object],
+) -> dict[str, msgspec.Struct]:
+    """The tables ``[engine.KIND]``, checked, of all engines that take one.
+
+    ``on_error`` gets what is wrong; if it returns, the engine has its defaults.
+    """
+    kinds = {kind: factory.table for kind, factory in engines.items() if factory.table is not None}
+    for name in config.engine.rest:
+        if name not in kinds:
+            on_error(_blamed(config, str(unknown("table", name, sorted(kinds), _ENGINE_PATH))))
+    tables = {}
+    for kind, table in kinds.items():
+        try:
+            document = config.engine.rest.get(kind, {})
+            tables[kind] = as_table(document, table, f"{_ENGINE_PATH}.{kind}")
+        except ValueError as error:
+            on_error(_blamed(config, str(error)))
+            tables[kind] = table()
+    return tables
 
 
 def storage_settings(config: Config, factory: StorageFactory) -> msgspec.Struct | None:

@@ -32,7 +32,7 @@ def serve(config: Config, demo: bool, read: Callable[[], Config]) -> int:
     """
     logs.configure(config.server.log_level, config.server.log_format, *config.plugin_folders)
     forget_main()
-    with _one_sentence(config):
+    with one_sentence(config, "the server cannot start"):
         composition = Composition.of(config)
         host = Host.at_rest(composition)
         host.routes()
@@ -43,21 +43,22 @@ def serve(config: Config, demo: bool, read: Callable[[], Config]) -> int:
         sandboxes = Sandboxes.of(composition)
         for warning in start_warnings(composition, sandboxes.parts):
             _log.warning("%s", warning)
-        with Ports.bound(config, listeners) as ports, _opened(composition):
+        with Ports.bound(config, listeners) as ports, storage_opened(composition):
             _run(Parent(composition, ports, demo, renewal, sandboxes), config)
     return 0
 
 
 @contextmanager
-def _one_sentence(config: Config) -> Iterator[None]:
+def one_sentence(config: Config, what: str) -> Iterator[None]:
+    """Whatever is raised in the block is a StartupError, which begins with ``what``."""
     try:
         yield
     except (Exception, SystemExit) as error:  # a plugin may call exit()
-        raise start_error("the server cannot start", error, config) from error
+        raise start_error(what, error, config) from error
 
 
 @contextmanager
-def _opened(composition: Composition) -> Iterator[None]:
+def storage_opened(composition: Composition) -> Iterator[None]:
     """The storage is open in the block, and swept."""
     storage, part = composition.storage, composition.storage_part
     with part.starting("opening"):

@@ -122,7 +122,7 @@ class WorkerStart:
 
 
 def _hidden(config: Config) -> frozenset[str]:
-    rests = config.storage.rest, config.plugins.rest
+    rests = config.storage.rest, config.engine.rest, config.plugins.rest
     named = {name for rest in rests for name in secret_variables(rest)}
     own = named.difference(CLIENT_VARIABLES)
     hidden = hidden_variables(os.environ, config.server.environment, own)

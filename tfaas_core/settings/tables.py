@@ -105,7 +105,7 @@ class StorageTable(Table, frozen=True):
 
 
 class EngineTable(Table, frozen=True):
-    """``[engine]``: where and how models run."""
+    """``[engine]``: where and how models run, and the tables ``[engine.KIND]`` of engines."""
 
     kind: str = "local"
     """Which engine."""
@@ -143,6 +143,7 @@ class EngineTable(Table, frozen=True):
     """Whether a second engine runs models of which it gives the same answers faster."""
     accelerate_cache: Annotated[str, Meta(min_length=1)] = "cache/accelerated"
     """The local folder of what models were converted to for it."""
+    rest: dict[str, Any] = {}
 
 
 class Models(Table, frozen=True):

@@ -1,4 +1,4 @@
-"""Link: messages between two processes over a Unix stream socket, with file descriptors; and
+"""Link: messages between two processes over a stream socket, of Unix with file descriptors; and
 questions, which the other side answers.
 
 ``inbox`` says what a message is on the wire. The end of a stream is how each side learns that the
@@ -17,7 +17,7 @@ import os
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
@@ -52,6 +52,9 @@ class Link(Generic[M]):
     follows at once may be lost. ``messages`` is the type of what ``peer`` sends; that names it in
     the log.
     """
+
+    carries_descriptors: ClassVar[bool] = True
+    """Whether the other side is on this machine."""
 
     def __init__(
         self,
@@ -156,7 +159,7 @@ class Link(Generic[M]):
             more = self._inbox.receive(self._sock)
         except BlockingIOError:
             return
-        except ConnectionError:
+        except OSError:  # the other machine is gone, say
             more = False
         if not (self._hand_over() and more) and self._open:
             self._lost()
@@ -211,6 +214,12 @@ class Link(Generic[M]):
     def _lost(self) -> None:
         self.close()
         self._on_close()
+
+
+class FarLink(Link[M]):
+    """A link over any stream socket, to another machine, say: no descriptor goes with a message."""
+
+    carries_descriptors = False
 
 
 def _close_all(descriptors: list[int]) -> None:

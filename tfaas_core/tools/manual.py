@@ -43,6 +43,10 @@ def manual(config: Config) -> list[ShownTable]:
         _table(config, name, getattr(config, name), chosen.get(name))
         for name in Tables.__struct_fields__
     ]
+    own += [
+        _table(config, f"engine.{kind}", settings, plugin=plugins.owner("engine", kind))
+        for kind, settings in config.engine_tables.items()
+    ]
     return own + [
         _table(config, f"plugins.{name}", settings, plugin=plugins.owner("section", name))
         for name, settings in config.sections.items()
@@ -73,6 +77,7 @@ def _table(
 
 def _shown(config: Config, table: str, key: Key, settings: msgspec.Struct) -> ShownKey:
     value = msgspec.to_builtins(settings)[key.name]
+    value = list(value) if isinstance(value, tuple) else value  # as the default has it
     path = f"$.{table}.{key.name}"
     changed = [
         source for changed_key, source in config.changed if f"{changed_key}.".startswith(f"{path}.")

@@ -118,7 +118,7 @@ class MetricsApi:
 def _labels(loaded: LoadedModel, number: int) -> tuple[str, ...]:
     if number >= MOST_MODELS:
         return OTHER, OTHER, OTHER
-    return loaded.model, loaded.version, str(loaded.pid or "")
+    return loaded.model, loaded.version, loaded.process
 
 
 def _is_ready(loaded: LoadedModel) -> float:

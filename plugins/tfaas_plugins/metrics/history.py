@@ -138,8 +138,9 @@ def _memory(look: Look) -> dict[str, int]:
     for process in look.processes:
         memory[process.kind] = memory.get(process.kind, 0) + (process.memory_bytes or 0)
     # A process may hold several, or be an HTTP worker: it is told once.
-    told = {process.pid for process in look.processes}
-    models = {each.pid or n: each for n, each in enumerate(look.models) if each.pid not in told}
+    told = {("", process.pid) for process in look.processes}
+    held = {(each.host, each.pid or n): each for n, each in enumerate(look.models)}
+    models = {key: each for key, each in held.items() if key not in told}
     largest = sorted(models.values(), key=lambda each: -(each.memory_bytes or 0))
     for n, each in enumerate(largest):
         key = _key(each) if n < MOST_PROCESSES else _OTHERS

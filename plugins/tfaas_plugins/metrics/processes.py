@@ -38,6 +38,14 @@ class LoadedModel(msgspec.Struct, frozen=True):
     memory_bytes: int | None
     cpu_s: float | None
     queue_rows: int
+    host: str = ""
+    """That of the process; empty: this machine."""
+
+    @property
+    def process(self) -> str:
+        """Its pid, and the host if that is another one, as a label."""
+        pid = str(self.pid or "")
+        return f"{pid}@{self.host}" if self.host else pid
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -52,7 +60,8 @@ class Look(msgspec.Struct, frozen=True):
     async def now(cls, host: Host) -> Look:
         """Asks the parent and the engine, which takes about a millisecond for each process."""
         status, servables = await asyncio.gather(host.status(), host.engine.servables())
-        pids = {each.pid for each in status.processes} | {each.pid for each in servables}
+        own = {each.pid for each in servables if not each.host}
+        pids = {each.pid for each in status.processes} | own
         cpu = await asyncio.to_thread(_cpu_times, {pid for pid in pids if pid is not None})
         processes = [
             Process(each.kind, each.pid, each.private_bytes, cpu.get(each.pid))
@@ -61,9 +70,9 @@ class Look(msgspec.Struct, frozen=True):
         models = []
         for each in servables:
             name, _, version = each.model.partition("/")
-            seen = cpu.get(each.pid) if each.pid is not None else None
-            of_process = (each.pid, each.private_bytes, seen)
-            models.append(LoadedModel(name, version, each.state, *of_process, each.rows_in_flight))
+            seen = cpu.get(each.pid) if each.pid is not None and not each.host else None
+            of_process = (each.pid, each.private_bytes, seen, each.rows_in_flight, each.host)
+            models.append(LoadedModel(name, version, each.state, *of_process))
         return cls(time.time() - status.uptime_s, processes, models)
 
 

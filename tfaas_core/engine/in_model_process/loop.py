@@ -14,15 +14,16 @@ from functools import partial
 import msgspec
 
 from tfaas_core.engine.in_model_process.bell import Bell
+from tfaas_core.engine.in_model_process.far_connection import FarConnection
 from tfaas_core.engine.in_model_process.origin import Origin
 from tfaas_core.engine.in_model_process.runner import Runner, runners, too_late
 from tfaas_core.engine.in_model_process.signed import Signed
 from tfaas_core.engine.in_model_process.worker_connection import WorkerConnection
 from tfaas_core.engine.scheduling.busy_poll import BusyPoll
 from tfaas_core.engine.scheduling.pace import Pace
+from tfaas_core.engine.shared.far_messages import Far
 from tfaas_core.engine.shared.frames import (
     RequestFrame,
-    decode_request,
     encode_answer,
     encode_failure,
     failure_of,
@@ -85,10 +86,10 @@ class ServableLoop:
         """Starts the thread. The methods below may be called from any other."""
         self._thread.start()
 
-    def connect(self, sock: socket.socket) -> None:
-        """Answers the frames that come from ``sock``, too."""
+    def connect(self, sock: socket.socket, far: Far | None = None) -> None:
+        """Answers the frames that come from ``sock``, too; ``far``: from another machine."""
         self._joining.add(sock)
-        if not self._bell.ring(partial(self._add, sock)):
+        if not self._bell.ring(partial(self._add, sock, far)):
             sock.close()
 
     def turn(self) -> None:
@@ -106,8 +107,8 @@ class ServableLoop:
         """Ends once no client is connected."""
         self._bell.ring(self._begin_unloading)
 
-    def _add(self, sock: socket.socket) -> None:
-        client = WorkerConnection(sock)
+    def _add(self, sock: socket.socket, far: Far | None) -> None:
+        client = FarConnection(sock, far, self._meter) if far else WorkerConnection(sock)
         self._clients.add(client)
         self._joining.discard(sock)
         self._selector.register(sock, selectors.EVENT_READ, client)
@@ -189,7 +190,7 @@ class ServableLoop:
         for data in frames:
             try:
                 runner = self._runner_of(signature_of_request(data))
-                frame = decode_request(data, runner.signature.inputs)
+                frame = client.read(data, runner.signature.inputs)
             except BaseException as error:
                 # It was made for a model of another signature, say.
                 self._send(client, failure_of(data, self._told(error)))

@@ -100,7 +100,7 @@ def _tell(
         case Connect():
             # If this process may open no more files, the kernel has hung up on the worker.
             if descriptors:
-                loop.connect(socket.socket(fileno=descriptors[0]))
+                loop.connect(socket.socket(fileno=descriptors[0]), message.far)
         case Adopted():
             loop.adopt(message.key)
         case Turn():

@@ -5,13 +5,16 @@ from __future__ import annotations
 import socket
 from collections import deque
 
-from tfaas_core.engine.shared.frames import FrameBuffer
+from tfaas_core.engine.shared.frames import FrameBuffer, decode_request
 
 _RECEIVE_BYTES = 1 << 18
 
 
 class WorkerConnection:
     """One connection from an HTTP worker. Never blocks: a stalled client holds up nobody else."""
+
+    read = staticmethod(decode_request)
+    """Reads one of the frames."""
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from tfaas_core.engine.base import Candidate
+from tfaas_core.engine.in_parent.hand_over import HandOver
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.in_parent.seats import Seats
 from tfaas_core.engine.in_parent.settings import PoolSettings
 from tfaas_core.engine.in_parent.watch import INTERVAL_S
 from tfaas_core.engine.scheduling.demand import Demand, Sight
 from tfaas_core.engine.shared.fleet_messages import Joined, MoreWanted
-from tfaas_core.engine.shared.messages import (
-    Connect,
-    Connected,
-    Release,
-    ToPool,
-)
+from tfaas_core.engine.shared.messages import ToPool
 from tfaas_core.errors import TfaasError
 from tfaas_core.system.cores import usable_cores
 from tfaas_core.system.idle_cores import IdleCores
@@ -61,11 +56,13 @@ class Fleet:
         settings: PoolSettings,
         seats: Seats,
         workers: Mapping[int, Link[ToPool]],
+        hand_over: HandOver,
         on_added: Callable[[Seat], None],
     ) -> None:
         self._settings = settings
         self._seats = seats
         self._workers = workers
+        self._hand_over = hand_over
         self._on_added = on_added
         self._cores = IdleCores()
         self._versions: dict[str, _Version] = {}
@@ -111,7 +108,8 @@ class Fleet:
 
     def _introduce(self, worker: int, seat: Seat) -> None:
         if (link := self._workers.get(worker)) is not None and seat.is_ready:
-            hand_over(link, seat, Joined(seat.ticket, seat.candidate.key))
+            message = Joined(seat.ticket, seat.candidate.key)
+            self._hand_over.to(worker, link, seat, message)
 
     def _look(self) -> None:
         ready = [seat for seat in self._seats.live.all() if seat.is_ready]
@@ -157,14 +155,3 @@ class Fleet:
         seats = self._seats.live.instances(key)
         is_settled = bool(seats) and all(seat.is_ready for seat in seats)
         return is_settled and len(seats) < version.most and self._seats.has_room()
-
-
-def hand_over(link: Link[ToPool], seat: Seat, message: Connected | Joined) -> None:
-    """Connects the worker behind ``link`` to the servable of a seat that has a process."""
-    assert seat.process is not None
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        seat.process.link.send(Connect(seat.ticket), (theirs.fileno(),))
-        link.send(message, (ours.fileno(), seat.meter.descriptor))
-    if seat.leaving:
-        link.send(Release(seat.ticket))

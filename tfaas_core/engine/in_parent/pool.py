@@ -13,13 +13,15 @@ import msgspec
 
 from tfaas_core.engine.base import ServableStatus, Supervisor
 from tfaas_core.engine.in_parent.accelerations import Accelerations
-from tfaas_core.engine.in_parent.fleet import Fleet, hand_over
+from tfaas_core.engine.in_parent.fleet import Fleet
+from tfaas_core.engine.in_parent.hand_over import HandOver
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.in_parent.seats import Seats
 from tfaas_core.engine.in_parent.settings import PoolSettings
 from tfaas_core.engine.in_parent.shortage import short_of
 from tfaas_core.engine.in_parent.starter import Starter
 from tfaas_core.engine.shared.acceleration_messages import Accelerate, AskAcceleration, Runs
+from tfaas_core.engine.shared.far_messages import Far
 from tfaas_core.engine.shared.fleet_messages import Further
 from tfaas_core.engine.shared.messages import (
     Absent,
@@ -41,9 +43,11 @@ from tfaas_core.engine.shared.messages import (
 )
 from tfaas_core.engine.shared.suspect import process_died
 from tfaas_core.errors import SEE_LOG, ModelLost, TfaasError
-from tfaas_core.system.link import Link
+from tfaas_core.system.link import FarLink, Link
 from tfaas_core.system.memory import private_bytes
 from tfaas_core.system.tasks import Tasks
+
+DRAIN_LOOK_S = 0.05
 
 NOT_LOADED = "it is not loaded; what runs it is found out when it is used"
 
@@ -68,7 +72,8 @@ class Pool(Supervisor):
         self._workers: dict[int, Link[ToPool]] = {}
         self._prepared: dict[int, Seat] = {}
         self._seats = Seats(settings, starter, self._release)
-        self._fleet = Fleet(settings, self._seats, self._workers, self._further)
+        self._hand_over = HandOver(self._seats)
+        self._fleet = Fleet(settings, self._seats, self._workers, self._hand_over, self._further)
         self._tasks = Tasks(_log)
 
     async def start(self) -> None:
@@ -79,22 +84,54 @@ class Pool(Supervisor):
         if self._accelerations is not None:
             await self._accelerations.close()
         await self._tasks.cancel()
+        for worker in self._workers:
+            self._hand_over.forget(worker)
         await self._seats.close()
         for link in self._workers.values():
             link.close()
 
     def attach(self, worker: int, sock: socket.socket) -> None:
-        heard = partial(self._handle, worker)
         peer = f"the engine of HTTP worker {worker}"
-        self._workers[worker] = Link(sock, ToPool, heard, lambda: self._detach(worker), peer)
 
-    def _detach(self, worker: int) -> None:
+        def heard(message: ToPool, _descriptors: list[int]) -> None:
+            self.heed(worker, message)
+
+        self._workers[worker] = Link(sock, ToPool, heard, lambda: self.detach(worker), peer)
+
+    def attach_far(self, worker: int, link: FarLink[Any]) -> None:
+        """An HTTP worker of another machine, of a number that no other has; ``link`` leads to it.
+
+        Whoever made the link has ``heed`` heed what comes over it, and calls ``detach`` at its end.
+        """
+        self._workers[worker] = link
+
+    def connect(self, worker: int, ticket: int, key: str, sock: socket.socket, far: Far) -> None:
+        """Hands the servable of a ticket that a far worker got a connection from that worker.
+
+        ``sock`` stays the caller's to close. Raises ModelLost if it is gone, or of another ``key``.
+        """
+        self._hand_over.connect(worker, ticket, key, sock, far)
+
+    async def until_lost(self, ticket: int) -> None:
+        """Waits a moment for the death of a servable that a far worker has lost already."""
+        await self._hand_over.until_lost(ticket)
+
+    async def drain(self) -> None:
+        """Takes no new request; returns once those that came are answered."""
+        for seat in self._seats:
+            self._seats.send_away(seat, "retired")
+        while any(seat.meter.rows() for seat in self._seats):
+            await asyncio.sleep(DRAIN_LOOK_S)
+
+    def detach(self, worker: int) -> None:
         """The worker is gone: so is what it had in flight, and what it was preparing."""
         link = self._workers.pop(worker, None)
         if link is not None:
             link.close()
+        self._hand_over.forget(worker)
         for seat in self._seats:
-            seat.meter.reset(worker)
+            if link is None or link.carries_descriptors:
+                seat.meter.reset(worker)
             if seat.owner == worker:
                 self._seats.leave(seat)
         for ticket in [t for t, seat in self._prepared.items() if seat.owner == worker]:
@@ -102,20 +139,21 @@ class Pool(Supervisor):
 
     # What workers ask for.
 
-    def _handle(self, worker: int, message: ToPool, _descriptors: list[int]) -> None:
+    def heed(self, worker: int, message: ToPool) -> None:
+        """Does what a worker asks for; the answer goes over its link."""
         match message:
             case Acquire():
-                self._begin(worker, message.call, partial(self._acquire, worker, message))
+                self.begin(worker, message.call, partial(self.acquire, worker, message))
             case Prepare():
-                self._begin(worker, message.call, partial(self._prepare, worker, message))
+                self.begin(worker, message.call, partial(self.prepare, worker, message))
             case AcquirePrepared():
-                self._begin(worker, message.call, partial(self._acquire_prepared, worker, message))
+                self.begin(worker, message.call, partial(self._acquire_prepared, worker, message))
             case Adopt():
-                self._begin(worker, message.call, partial(self._adopt, worker, message))
+                self.begin(worker, message.call, partial(self._adopt, worker, message))
             case Judge():
-                self._begin(worker, message.call, partial(self._judge, worker, message))
+                self.begin(worker, message.call, partial(self._judge, worker, message))
             case Count():
-                self._begin(worker, message.call, partial(self._count, worker, message))
+                self.begin(worker, message.call, partial(self._count, worker, message))
             case Discard():
                 seat = self._prepared.get(message.ticket)
                 if seat is not None and seat.owner == worker:
@@ -132,7 +170,8 @@ class Pool(Supervisor):
             case Further():
                 self._tasks.spawn(self._fleet.add(message.candidate))
 
-    def _begin(self, worker: int, call: int, work: Callable[[], Awaitable[None]]) -> None:
+    def begin(self, worker: int, call: int, work: Callable[[], Awaitable[None]]) -> None:
+        """Begins ``work``; if it fails, so does the worker's call."""
         self._tasks.spawn(self._answer(worker, call, work))
 
     async def _answer(self, worker: int, call: int, work: Callable[[], Awaitable[None]]) -> None:
@@ -156,9 +195,14 @@ class Pool(Supervisor):
         for worker in self._workers:
             self._send(worker, Release(seat.ticket))
 
-    async def _acquire(self, worker: int, message: Acquire) -> None:
+    async def acquire(self, worker: int, message: Acquire) -> None:
+        """Connects the worker, once the version is loaded. Raises why it cannot be."""
         candidate = message.candidate
         seat = self._seats.live.get(candidate.key)
+        if seat is not None and seat.process is not None:
+            # Whoever has just lost it is not to be sent to the dead.
+            seat.process.link.receive()
+            seat = self._seats.live.get(candidate.key)
         new = seat is None
         if seat is None:
             if not candidate.path:
@@ -187,9 +231,10 @@ class Pool(Supervisor):
             raise seat.gone()
         may_warm_up = new and not seat.loaded.result().stateful
         if (link := self._workers.get(worker)) is not None:
-            hand_over(link, seat, Connected(call, seat.ticket, may_warm_up))
+            self._hand_over.to(worker, link, seat, Connected(call, seat.ticket, may_warm_up))
 
-    async def _prepare(self, worker: int, message: Prepare) -> None:
+    async def prepare(self, worker: int, message: Prepare) -> None:
+        """Loads an upload for the worker. Raises why it cannot be."""
         seat = self._seats.take(message.candidate, owner=worker)
         loaded = await asyncio.shield(seat.loaded)
         if worker in self._workers:

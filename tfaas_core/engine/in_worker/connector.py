@@ -72,7 +72,8 @@ class Connector:
         """Makes its transport; if that fails, whoever waits for an answer hears of it."""
         loop = asyncio.get_running_loop()
         try:
-            await loop.create_unix_connection(lambda: connection, sock=connection.sock)
+            # Whatever kind of stream socket it is.
+            await loop.create_connection(lambda: connection, sock=connection.sock)
         except BaseException:
             connection.connection_lost(None)
             raise

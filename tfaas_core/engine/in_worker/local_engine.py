@@ -65,9 +65,7 @@ class LocalEngine(Engine):
         if own_pool is not None:
             sock, self._own_pool_socket = socket.socketpair()
         assert sock is not None
-        self._link: Link[ToWorker] = Link(
-            sock, ToWorker, self._received, self._pool_lost, "the pool"
-        )
+        self._link = self._linked(sock)
         self._opening: dict[str, asyncio.Task[ModelConnection]] = {}
         self._lines = Lines(context.config.engine.max_queue_rows)
         self._connections = OpenConnections(self._lines, context.config.engine.max_queue_rows)
@@ -75,7 +73,10 @@ class LocalEngine(Engine):
         self._tasks = Tasks(_log)
         self._connector = Connector(context)
         self._accelerating = Accelerating(context, self._link)
-        self._rest = Rest(self._is_model_overdue)
+        self._rest = Rest(lambda: any(each.is_overdue() for each in self._connections))
+
+    def _linked(self, sock: socket.socket) -> Link[ToWorker]:
+        return Link(sock, ToWorker, self._received, self._pool_lost, "the pool")
 
     async def start(self) -> None:
         theirs, self._own_pool_socket = self._own_pool_socket, None
@@ -174,9 +175,6 @@ class LocalEngine(Engine):
             connection.release()
         self._link.send(Retire(version.key))
 
-    def _is_model_overdue(self) -> bool:
-        return any(connection.is_overdue() for connection in self._connections)
-
     # Opening a connection.
 
     async def _run_when_open(
@@ -218,22 +216,24 @@ class LocalEngine(Engine):
         wanted = WantedConnection(version, version.key)
         candidate = Candidate.stored(version)
         connection = await self._connection(wanted, partial(Acquire, candidate=candidate))
-        if connection is None:
-            # Only now: what is loaded is served without its storage, too.
-            path = await asyncio.to_thread(self._artifact, version)
-            found = Candidate.stored(version, path)
-            try:
-                connection = await self._connection(wanted, partial(Acquire, candidate=found))
-            except (CannotServe, StorageUnavailable):
-                # Perhaps it was removed amid the load; then this says so.
-                await asyncio.to_thread(self._artifact, version)
-                raise
-            self._accelerating.begin(version, path)
+        # Only now: what is loaded is served without its storage, too.
+        return connection or await self._load(version, wanted)
+
+    async def _load(self, version: ModelVersion, wanted: WantedConnection) -> ModelConnection:
+        path = await asyncio.to_thread(self._artifact, version)
+        acquire = partial(Acquire, candidate=Candidate.stored(version, path))
+        try:
+            connection = await self._connection(wanted, acquire)
+        except (CannotServe, StorageUnavailable):
+            # Perhaps it was removed amid the load; then this says so.
+            await asyncio.to_thread(self._artifact, version)
+            raise
+        self._accelerating.begin(version, path)
         assert connection is not None
         return connection
 
     async def _connection(
-        self, wanted: WantedConnection, question: Callable[[int], Acquire | AcquirePrepared]
+        self, wanted: WantedConnection, question: Callable[[int], object]
     ) -> ModelConnection | None:
         """A connection to what the pool has loaded, or loads; None if it lacks the path."""
         connection: ModelConnection | Absent = await self._link.ask(question, about=wanted)

@@ -10,7 +10,8 @@ holds one or more *parts*, each one client's rows, already concatenated along ax
     tensor    <BQ      rank, bytes      <Q x rank  shape    C-order values, native byte order
 
 The dtype of a tensor is its spec's. Strings are a MessagePack array of bytes. ``deadline_s`` is
-``time.monotonic``, the same clock in all processes of a machine. An answer speaks for a range of
+the sender's ``time.monotonic``, the same clock in all processes of a machine; of one from
+another machine, SenderClock makes what it is here. An answer speaks for a range of
 its frame's parts, so that the values that cannot be run fail alone; ``run_s`` is how long the run
 took, in seconds. ``alone`` is 1 if the one part of a frame is to be run as it is: its inputs may
 have different first axes. It is 2 if these may have other shapes than the signature's, too.
@@ -41,6 +42,9 @@ MAX_PARTS = 0xFFFF
 
 MOST_ANSWER_BYTES = 1 << 32
 """Of one frame: what a model's process can make an HTTP worker keep."""
+
+MOST_REQUEST_BYTES = 1 << 32
+"""Of one frame: what another machine can make a model's process keep."""
 
 _REQUEST_BODY = Layout("<IdHHBB")
 _SIGNATURE_AT = _REQUEST_BODY.size - 1
@@ -147,6 +151,17 @@ def decode_request(frame: bytes, specs: Sequence[TensorSpec]) -> RequestFrame:
 def signature_of_request(frame: bytes) -> int:
     """Which signature a request frame, less its size field, asks for."""
     return frame[_SIGNATURE_AT]
+
+
+def is_request(frame: bytes) -> bool:
+    """Whether a frame, less its size field, is long enough to be refused, if nothing else."""
+    return len(frame) >= _REQUEST_BODY.size
+
+
+def parts_of_answer(frame: bytes) -> tuple[int, int, int]:
+    """Of an answer, with its size field: the id of its request, the first part, and how many."""
+    _size, frame_id, first_part, parts, *_others = _ANSWER.unpack_from(frame)
+    return frame_id, first_part, parts
 
 
 def id_of_answer(frame: bytes) -> int:

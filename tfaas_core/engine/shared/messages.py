@@ -18,6 +18,7 @@ from tfaas_core.engine.shared.acceleration_messages import (
     Runs,
     Switch,
 )
+from tfaas_core.engine.shared.far_messages import Far
 from tfaas_core.engine.shared.fleet_messages import Further, Joined, MoreWanted
 from tfaas_core.error_kinds import ANSWERS, ERRORS_BY_CODE, TOLD, code_of_kind, error_from
 from tfaas_core.errors import SEE_LOG, TfaasError
@@ -224,9 +225,10 @@ class Load(msgspec.Struct, frozen=True, tag=True):
 
 
 class Connect(msgspec.Struct, frozen=True, tag=True):
-    """With one descriptor: a socket that requests for this servable come from."""
+    """With one descriptor: a stream socket that requests for this servable come from."""
 
     ticket: int
+    far: Far | None = None
 
 
 class Adopted(msgspec.Struct, frozen=True, tag=True):

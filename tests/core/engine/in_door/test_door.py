@@ -1,0 +1,144 @@
+"""The door of a pool, and strangers who knock."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+
+import pytest
+
+from tfaas_core.config import load_config
+from tfaas_core.engine.base import EngineContext
+from tfaas_core.engine.in_door.door import MOST_GREETING
+from tfaas_core.engine.in_front.dialling import FarDoor, HostAwayError
+from tfaas_core.engine.shared import hello
+from tfaas_core.testing.engine_door import TOKEN, TestHost
+from tfaas_core.testing.loops import in_event_loop
+
+
+@asynccontextmanager
+async def door() -> AsyncIterator[TestHost]:
+    """A host whose door is open; nobody asks its pool for anything."""
+    host = TestHost(EngineContext(load_config(None, (), {}), {}, 1))
+    host.door.start()
+    try:
+        yield host
+    finally:
+        await host.door.close()
+        host.listener.close()
+        await host.pool.close()
+
+
+def dialled(host: TestHost, token: str = TOKEN) -> FarDoor:
+    return FarDoor(host.address, token, 30.0)
+
+
+async def is_let_in(host: TestHost) -> bool:
+    greeting = hello.new_greeting("worker", hello.new_nonce().hex())
+    with await dialled(host).dial(greeting):
+        return True
+
+
+async def knock(host: TestHost) -> socket.socket:
+    sock = socket.socket()
+    sock.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(sock, host.listener.getsockname())
+    return sock
+
+
+async def told(sock: socket.socket) -> bytes:
+    """All that the host says until it hangs up."""
+    said, loop = b"", asyncio.get_running_loop()
+    try:
+        while data := await loop.sock_recv(sock, 4096):
+            said += data
+    except ConnectionError:
+        pass
+    return said
+
+
+@in_event_loop
+async def test_who_does_not_know_the_token_is_told_and_others_are_let_in() -> None:
+    async with door() as host:
+        with pytest.raises(HostAwayError, match="refuses this server: the tokens differ"):
+            await dialled(host, "another").dial(hello.new_greeting("worker", "mine"))
+        assert await is_let_in(host)
+
+
+@in_event_loop
+async def test_a_host_that_does_not_know_the_token_gets_nothing() -> None:
+    """Somebody who listens at its address may repeat what he has heard, and prove nothing."""
+    async with door() as host:
+        with socket.create_server(("127.0.0.1", 0)) as false_host:
+            false_host.setblocking(False)
+            place = "{}:{}".format(*false_host.getsockname())
+            dial = FarDoor(place, TOKEN, 30.0).dial(hello.new_greeting("worker", "mine"))
+            caller = asyncio.create_task(dial)
+            loop = asyncio.get_running_loop()
+            sock, _address = await loop.sock_accept(false_host)
+            with sock, await knock(host) as real:
+                await loop.sock_sendall(real, await loop.sock_recv(sock, 4096))
+                await loop.sock_sendall(sock, await loop.sock_recv(real, 4096))
+                proof = await loop.sock_recv(sock, 4096)
+                await loop.sock_sendall(sock, proof)  # in the place of the host's own
+                with pytest.raises(HostAwayError, match="the tokens differ"):
+                    await caller
+
+
+@in_event_loop
+async def test_a_hello_that_was_heard_once_proves_nothing_again() -> None:
+    async with door() as host:
+        loop, heard = asyncio.get_running_loop(), []
+        ours, theirs = socket.socketpair()
+        with ours, theirs, await knock(host) as sock:
+            for each in (ours, theirs):
+                each.setblocking(False)
+            greeting = hello.new_greeting("worker", "mine")
+            caller = asyncio.create_task(hello.call_host(ours, TOKEN, greeting))
+            for _turn in range(2):
+                heard.append(await loop.sock_recv(theirs, 4096))
+                await loop.sock_sendall(sock, heard[-1])
+                await loop.sock_sendall(theirs, await loop.sock_recv(sock, 4096))
+            await caller
+        with await knock(host) as sock:
+            await loop.sock_sendall(sock, b"".join(heard))
+            assert b"the tokens differ" in await told(sock)
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: here\r\n\r\n", b"the door of a TFaaS host"),
+        (hello.MAGIC + b"\x63\x00\x01", b"and not 99: install the same TFaaS"),
+        (hello.MAGIC + bytes([hello.DOOR_VERSION, 0, 9]), b"the byte orders"),
+        (hello.MAGIC + bytes([hello.DOOR_VERSION, 0, 1]) + b"\xff\xff", b""),
+        (hello.MAGIC + bytes([hello.DOOR_VERSION, 0, 1]) + b"\x02\x00\xff\xff", b""),
+    ],
+)
+@in_event_loop
+async def test_what_is_no_hello_is_hung_up_on(said: bytes, answer: bytes) -> None:
+    async with door() as host:
+        with await knock(host) as sock:
+            await asyncio.get_running_loop().sock_sendall(sock, said)
+            assert answer in await told(sock)
+        assert await is_let_in(host)
+
+
+@in_event_loop
+async def test_those_who_say_nothing_make_room_for_others() -> None:
+    async with door() as host:
+        with ExitStack() as silent:
+            socks = [silent.enter_context(await knock(host)) for _ in range(MOST_GREETING + 8)]
+            assert await is_let_in(host)
+            assert await told(socks[0]) == b""
+
+
+@in_event_loop
+async def test_connections_of_no_session_are_turned_away() -> None:
+    async with door() as host:
+        for purpose in ("model", "upload"):
+            greeting = hello.new_greeting(purpose, "nobody's", 1)
+            with pytest.raises(HostAwayError, match="does not know this worker"):
+                await dialled(host).dial(greeting)

@@ -1,0 +1,128 @@
+"""Several hosts, one of which goes: its models are served by the next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tfaas_core.errors import ModelLost, Unavailable
+from tfaas_core.events import ModelCrashed, ModelLoaded
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.testing.engine_door import DoorFactory, TestHost
+from tfaas_core.testing.engine_harness import Harness, Stream, is_sum, rows_of, started
+from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.runtime import TRIGGER
+from tfaas_core.testing.waiting import eventually
+
+
+class TwoHosts(DoorFactory):
+    hosts = 2
+
+
+@asynccontextmanager
+async def two_hosts(folder: Path) -> AsyncIterator[tuple[Harness, TwoHosts]]:
+    factory = TwoHosts()
+    async with started(factory, folder, ["engine.isolation=model"]) as harness:
+        yield harness, factory
+
+
+async def home_of(harness: Harness, version: ModelVersion) -> str:
+    """The host that the version is used at, as the engine tells."""
+    hosts = {
+        status.host
+        for status in await harness.worker.engine.servables()
+        if status.model == version.reference and status.state == "ready"
+    }
+    return hosts.pop() if len(hosts) == 1 else ""
+
+
+def at(factory: TwoHosts, address: str) -> TestHost:
+    return next(host for host in factory.made if host.address == address)
+
+
+@in_event_loop
+async def test_a_host_that_goes_and_comes_back_fails_no_request(tmp_path: Path) -> None:
+    async with two_hosts(tmp_path) as (harness, factory):
+        version = await harness.worker.upload("vk", "sum")
+        first = await home_of(harness, version)
+        gone = at(factory, first)
+        async with Stream(harness.worker, version) as stream:
+            await stream.goes_on()
+            await gone.close()
+            await stream.goes_on()
+            assert await home_of(harness, version) not in ("", first)
+            back = TestHost(gone.context, int(first.rpartition(":")[2]))
+            back.artifact = harness.shelf.artifact
+            factory.made[factory.made.index(gone)] = back
+            await back.start()
+            await until_home(harness, version, first)
+            await stream.goes_on()
+        assert stream.failures == []
+
+
+@in_event_loop
+async def test_a_host_that_drains_fails_no_request_of_a_model_of_any_kind(tmp_path: Path) -> None:
+    async with two_hosts(tmp_path) as (harness, factory):
+        worker = harness.worker
+        version, alone = await worker.upload("vk", "sum"), await worker.upload("n", "count")
+        first = await home_of(harness, version)
+        async with Stream(worker, version) as stream:
+            await stream.goes_on()
+            await at(factory, first).door.drain()
+            await stream.goes_on()
+            assert (await worker.run(alone, rows_of(1, 2))).tolist() == [[2], [2]]
+            assert await home_of(harness, version) not in ("", first)
+        assert stream.failures == []
+
+
+@in_event_loop
+async def test_an_upload_is_loaded_once_by_the_host_that_serves_it(tmp_path: Path) -> None:
+    async with two_hosts(tmp_path) as (harness, _factory):
+        for name in ("a", "b", "c"):
+            version = await harness.worker.upload(name, "sum")
+            before = await home_of(harness, version)
+            assert is_sum(await harness.worker.run(version, rows_of(1)), rows_of(1))
+            assert before
+            assert await home_of(harness, version) == before
+        loaded = [e.model for e in harness.events if isinstance(e, ModelLoaded)]
+        assert loaded == ["a", "b", "c"]
+
+
+@in_event_loop
+async def test_without_a_host_a_request_is_told_why(tmp_path: Path) -> None:
+    async with two_hosts(tmp_path) as (harness, factory):
+        version = await harness.worker.upload("vk", "sum")
+        for host in factory.made:
+            await host.close()
+        error = await harness.worker.try_run(version, rows_of(1))
+        assert isinstance(error, Unavailable)
+        assert "model 'vk' has no host at the moment, so try again: host 127.0.0.1:" in str(error)
+
+
+@pytest.mark.parametrize(("merge", "lives"), [(None, 2), (False, 1)])
+@in_event_loop
+async def test_what_kills_a_process_is_run_once_more_if_rows_may_share_a_run(
+    tmp_path: Path, merge: bool | None, lives: int
+) -> None:
+    async with two_hosts(tmp_path) as (harness, _factory):
+        version = await harness.worker.upload("vk", "abort", batch={"merge": merge})
+        assert version.mergeable is (lives == 2)
+        error = await harness.worker.try_run(version, rows_of(TRIGGER))
+        assert isinstance(error, ModelLost)
+
+        def deaths() -> int:
+            return sum(isinstance(event, ModelCrashed) for event in harness.events)
+
+        await eventually(lambda: deaths() >= lives, "it is known how the processes ended")
+        assert deaths() == lives
+
+
+async def until_home(harness: Harness, version: ModelVersion, host: str) -> None:
+    """Returns once the version is ready at ``host`` alone."""
+    async with asyncio.timeout(30):
+        while await home_of(harness, version) != host:
+            await asyncio.sleep(0.02)

@@ -1,0 +1,220 @@
+"""Door: where HTTP workers of other machines come in, to the pool of this one."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import socket
+import time
+from typing import Any
+
+import msgspec
+
+from tfaas_core.engine.in_door.session import ModelFiles, Session
+from tfaas_core.engine.in_parent.pool import Pool
+from tfaas_core.engine.shared import hello
+from tfaas_core.engine.shared.far_messages import Far, Leaving
+from tfaas_core.engine.shared.fleet_messages import MoreWanted
+from tfaas_core.engine.shared.sent_files import receive_files, tell_sender
+from tfaas_core.errors import TfaasError
+from tfaas_core.settings.tables import Limits
+from tfaas_core.system.keepalive import keep_alive
+from tfaas_core.system.link import FarLink
+from tfaas_core.system.one_line import described
+from tfaas_core.system.tasks import Tasks
+
+MOST_GREETING = 128
+"""Connections in a hello: beyond it, the one that began first is hung up on."""
+
+_MOST_UPLOADS = 2
+_TELLS_EVERY_S = 1.0
+_RETRY_S = 0.1
+_PLACE = 0
+"""Of a servable's meter, for all rows from other machines."""
+
+_log = logging.getLogger("tfaas.door")
+
+
+class DoorSettings(msgspec.Struct, frozen=True):
+    """``token``: what callers have to know. ``dead_after_s``: when a silent machine is gone."""
+
+    token: str
+    dead_after_s: float
+    max_queue_rows: int
+    limits: Limits
+
+
+class PoolDoor:
+    """Takes connections from ``listener``, and hands them to the pool and to models' processes.
+
+    Nobody but who knows the token gets further than the hello, which is bounded in time, bytes and
+    number. The pool, which has no other workers, is the caller's to start and to close, as are
+    the listener and the files. All methods belong to the event loop's thread.
+    """
+
+    def __init__(
+        self, pool: Pool, listener: socket.socket, settings: DoorSettings, shelf: ModelFiles
+    ) -> None:
+        self._pool, self._listener = pool, listener
+        self._settings, self._shelf = settings, shelf
+        self._sessions: dict[str, Session] = {}
+        self._users: dict[str, int] = {}
+        self._numbers = itertools.count(1)
+        self._greeting: dict[asyncio.Task[None], None] = {}
+        self._meeting: set[asyncio.Task[None]] = set()
+        self._uploads = asyncio.Semaphore(_MOST_UPLOADS)
+        self._tasks = Tasks(_log)
+        self._leaving = False
+        self._told_s, self._untold = 0.0, 0
+
+    def start(self) -> None:
+        """Takes connections from now on."""
+        self._listener.setblocking(False)
+        self._pool.attach_far(_PLACE, _Asking(self._ask_for_more))
+        self._tasks.spawn(self._accept())
+
+    async def drain(self) -> None:
+        """Tells all to go elsewhere, and returns once all have, and what they asked is answered."""
+        self._leaving = True
+        for session in list(self._sessions.values()):
+            session.link.send(Leaving())
+        while self._sessions:
+            await asyncio.sleep(_RETRY_S)
+        await self._pool.drain()
+
+    async def close(self) -> None:
+        """Hangs up on all."""
+        await self._tasks.cancel()
+        for task in self._meeting:
+            task.cancel()
+        await asyncio.gather(*self._meeting, return_exceptions=True)
+        for session in list(self._sessions.values()):
+            await session.close()
+        self._sessions.clear()
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                sock, _address = await loop.sock_accept(self._listener)
+            except OSError as error:  # too many files are open, say
+                self._tell("nobody can be taken in at the moment", error)
+                await asyncio.sleep(_RETRY_S)
+                continue
+            if len(self._greeting) >= MOST_GREETING:
+                next(iter(self._greeting)).cancel()
+            task = asyncio.create_task(self._meet(sock))
+            self._greeting[task] = None
+            self._meeting.add(task)
+            task.add_done_callback(self._met)
+
+    async def _meet(self, sock: socket.socket) -> None:
+        with sock:  # whoever takes it over detaches it, or has a copy of its own
+            try:
+                sock.setblocking(False)
+                keep_alive(sock, self._settings.dead_after_s)
+                came = await hello.meet_caller(sock, self._settings.token)
+                came_s = time.monotonic()
+                if (task := asyncio.current_task()) is not None:
+                    self._greeting.pop(task, None)
+                await self._take(sock, came, came_s)
+            except (OSError, TfaasError) as error:
+                self._tell("a connection is not taken in", error)
+
+    def _met(self, task: asyncio.Task[None]) -> None:
+        self._greeting.pop(task, None)
+        self._meeting.discard(task)
+
+    async def _take(self, sock: socket.socket, came: hello.Caller, came_s: float) -> None:
+        greeting = came.greeting
+        session = self._sessions.get(greeting.session)
+        if greeting.purpose == "worker":
+            await self._begin_session(sock, came)
+        elif session is None:
+            await hello.turn_away(sock, "the host does not know this worker any more; try again")
+        elif greeting.purpose == "model":
+            await self._connect(session, sock, came, came_s)
+        else:
+            await self._receive(session, sock, came)
+
+    async def _begin_session(self, sock: socket.socket, came: hello.Caller) -> None:
+        name = came.greeting.session
+        if self._leaving:
+            await hello.turn_away(sock, "the host is about to end")
+            return
+        if not name or name in self._sessions:
+            await hello.turn_away(sock, "another worker has this session")
+            return
+        await hello.let_in(sock, came)
+        number = next(self._numbers)
+        own = socket.socket(fileno=sock.detach())
+        self._sessions[name] = Session(
+            number, own, self._pool, self._shelf, lambda: self._forget(name)
+        )
+
+    def _forget(self, name: str) -> None:
+        session = self._sessions.pop(name, None)
+        if session is not None:
+            for key in [key for key, user in self._users.items() if user == session.worker]:
+                del self._users[key]
+
+    async def _connect(
+        self, session: Session, sock: socket.socket, came: hello.Caller, came_s: float
+    ) -> None:
+        greeting, most = came.greeting, self._settings.max_queue_rows
+        far = Far(_PLACE, most, greeting.timeout_s, greeting.sent_s, came_s)
+        if session.connects_again(greeting.ticket):
+            await self._pool.until_lost(greeting.ticket)
+        try:
+            self._pool.connect(session.worker, greeting.ticket, greeting.key, sock, far)
+        except TfaasError as error:
+            await hello.turn_away(sock, error.message)
+            return
+        self._users[greeting.key] = session.worker
+        await hello.let_in(sock, came)
+
+    async def _receive(self, session: Session, sock: socket.socket, came: hello.Caller) -> None:
+        async with self._uploads:
+            await hello.let_in(sock, came)
+            staging = await asyncio.to_thread(self._shelf.stage)
+            try:
+                limits = self._settings.limits
+                artifact = await asyncio.to_thread(receive_files, sock, staging, limits)
+            except BaseException:
+                await asyncio.to_thread(self._shelf.discard, staging)
+                raise
+            session.put(came.greeting.key, staging, artifact)
+            await asyncio.to_thread(tell_sender, sock, None)
+
+    def _ask_for_more(self, message: MoreWanted) -> None:
+        """Only who uses a version knows its record, from which the storage finds its files."""
+        user = self._users.get(message.key)
+        for session in self._sessions.values():
+            if session.worker == user:
+                session.link.send(message)
+
+    def _tell(self, what: str, error: Exception) -> None:
+        """Logs it, once a second at most: strangers can bring it about."""
+        now_s = time.monotonic()
+        if now_s - self._told_s < _TELLS_EVERY_S:
+            self._untold += 1
+            return
+        more = f"; {self._untold} more such lines were left out" if self._untold else ""
+        self._told_s, self._untold = now_s, 0
+        why = error.message if isinstance(error, TfaasError) else described(error)
+        _log.warning("%s: %s%s", what, why, more)
+
+
+class _Asking(FarLink[Any]):
+    """In the place of a link to the worker in whose place of the meter far rows are counted."""
+
+    def __init__(self, ask: Any) -> None:
+        self._ask = ask
+
+    def send(self, message: Any, descriptors: Any = ()) -> None:
+        if isinstance(message, MoreWanted):
+            self._ask(message)
+
+    def close(self) -> None:
+        """Has nothing to close."""

@@ -1,0 +1,162 @@
+"""Session: what an HTTP worker of another machine asks the pool of this one for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+
+from tfaas_core.engine.base import Candidate
+from tfaas_core.engine.in_parent.pool import Pool
+from tfaas_core.engine.shared.acceleration_messages import AskAcceleration
+from tfaas_core.engine.shared.far_messages import AcquireStored, FurtherStored, PrepareSent
+from tfaas_core.engine.shared.fleet_messages import Further
+from tfaas_core.engine.shared.messages import (
+    Acquire,
+    AcquirePrepared,
+    Adopt,
+    Count,
+    Discard,
+    Judge,
+    Prepare,
+    Retire,
+)
+from tfaas_core.errors import BadBody, CannotServe, StorageUnavailable, TfaasError
+from tfaas_core.models.model import ModelVersion, check_name
+from tfaas_core.system.link import FarLink
+from tfaas_core.system.tasks import Tasks
+
+ToHost: TypeAlias = (
+    Acquire
+    | AcquireStored
+    | AcquirePrepared
+    | PrepareSent
+    | Adopt
+    | Judge
+    | Discard
+    | Retire
+    | Count
+    | FurtherStored
+    | AskAcceleration
+)
+"""No other message may come: those with paths of files are for this machine alone."""
+
+_log = logging.getLogger("tfaas.door")
+
+
+class ModelFiles(msgspec.Struct, frozen=True):
+    """The files of models on this machine. All may block, and are called from threads.
+
+    ``artifact`` finds those of a stored version. ``stage`` makes a folder for those of an upload,
+    and ``discard`` removes it.
+    """
+
+    artifact: Callable[[ModelVersion], Path]
+    stage: Callable[[], Path]
+    discard: Callable[[Path], None]
+
+
+class Session:
+    """One far worker, of the number ``worker``. ``on_end`` is called once it is gone."""
+
+    def __init__(
+        self,
+        worker: int,
+        sock: socket.socket,
+        pool: Pool,
+        shelf: ModelFiles,
+        on_end: Callable[[], None],
+    ) -> None:
+        self.worker = worker
+        self._pool = pool
+        self._shelf = shelf
+        self._on_end = on_end
+        self._sent: dict[str, tuple[Path, Path]] = {}
+        self._tickets: set[int] = set()
+        self._tasks = Tasks(_log)
+        peer = f"an HTTP worker of {sock.getpeername()}"
+        self.link: FarLink[ToHost] = FarLink(sock, ToHost, self._heard, self._gone, peer)
+        pool.attach_far(worker, self.link)
+
+    def put(self, name: str, staging: Path, artifact: Path) -> None:
+        """Files of an upload that have come, for the PrepareSent that follows."""
+        self._sent[name] = staging, artifact
+
+    def connects_again(self, ticket: int) -> bool:
+        """Whether it was connected to this servable before, and so has perhaps lost it."""
+        is_again = ticket in self._tickets
+        self._tickets.add(ticket)
+        return is_again
+
+    async def close(self) -> None:
+        """Hangs up."""
+        self.link.close()
+        await self._end()
+
+    def _gone(self) -> None:
+        self._on_end()
+        self._pool.detach(self.worker)
+        self._tasks.spawn(self._discard_all())
+
+    async def _end(self) -> None:
+        self._pool.detach(self.worker)
+        await self._discard_all()
+        await self._tasks.cancel()
+
+    async def _discard_all(self) -> None:
+        while self._sent:
+            _name, (staging, _artifact) = self._sent.popitem()
+            await asyncio.to_thread(self._shelf.discard, staging)
+
+    def _heard(self, message: ToHost, _descriptors: list[int]) -> None:
+        match message:
+            case AcquireStored():
+                self._begin(message.call, partial(self._acquire, message))
+            case PrepareSent():
+                self._begin(message.call, partial(self._prepare, message))
+            case FurtherStored():
+                self._tasks.spawn(self._further(message.version))
+            case Acquire():
+                candidate = msgspec.structs.replace(message.candidate, path="")
+                self._pool.heed(self.worker, Acquire(message.call, candidate))
+            case _:
+                self._pool.heed(self.worker, message)
+
+    def _begin(self, call: int, work: Callable[[], Awaitable[None]]) -> None:
+        self._pool.begin(self.worker, call, work)
+
+    async def _found(self, version: ModelVersion) -> Candidate:
+        check_name(version.name)
+        return Candidate.stored(version, await asyncio.to_thread(self._shelf.artifact, version))
+
+    async def _acquire(self, message: AcquireStored) -> None:
+        candidate = await self._found(message.version)
+        try:
+            await self._pool.acquire(self.worker, Acquire(message.call, candidate))
+        except (CannotServe, StorageUnavailable):
+            # Perhaps it was removed amid the load; then this says so.
+            await self._found(message.version)
+            raise
+
+    async def _prepare(self, message: PrepareSent) -> None:
+        staging, artifact = self._sent.pop(message.sent, (None, None))
+        if staging is None:
+            raise BadBody("the files of the upload have not come to its host; try again")
+        try:
+            check_name(message.candidate.name)
+            candidate = msgspec.structs.replace(message.candidate, path=str(artifact))
+            await self._pool.prepare(self.worker, Prepare(message.call, candidate))
+        finally:
+            await asyncio.to_thread(self._shelf.discard, staging)
+
+    async def _further(self, version: ModelVersion) -> None:
+        try:
+            self._pool.heed(self.worker, Further(await self._found(version)))
+        except TfaasError as error:  # what is loaded answers on
+            _log.info("%s gets no further process: %s", version.reference, error.message)

@@ -1,0 +1,1 @@
+"""What runs in HTTP workers whose models are on other hosts."""

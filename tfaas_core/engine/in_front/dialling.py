@@ -1,0 +1,72 @@
+"""Dialling: how an HTTP worker gets a connection to the door of a host."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import msgspec
+
+from tfaas_core.engine.shared import hello
+from tfaas_core.errors import Unavailable
+from tfaas_core.system.keepalive import keep_alive
+
+
+class HostAwayError(Unavailable):
+    """A host cannot be asked, and was not: another one may be."""
+
+
+class FarDoor(msgspec.Struct, frozen=True):
+    """Where a host is, like ``10.0.0.1:8090``, and what it takes to be let in."""
+
+    address: str
+    token: str
+    dead_after_s: float
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Its host, a name or number, and its port."""
+        host, _colon, port = self.address.rpartition(":")
+        return host.strip("[]"), int(port)
+
+    async def dial(self, greeting: hello.Greeting) -> socket.socket:
+        """A connection that is let in, not blocking. Raises HostAwayError, which says why not."""
+        sock = None
+        try:
+            async with asyncio.timeout(self.dead_after_s + hello.HELLO_LIMIT_S):
+                sock = await self._connected()
+                await hello.call_host(sock, self.token, greeting)
+        except BaseException as error:
+            if sock is not None:
+                sock.close()
+            if not isinstance(error, OSError | TimeoutError | hello.RefusedError):
+                raise
+            raise self.away(_reason(error)) from error
+        return sock
+
+    def away(self, reason: str) -> HostAwayError:
+        """The error of a host that is not there, or does not let this server in."""
+        return HostAwayError(f"host {self.address} (engine.remote.hosts) {reason}")
+
+    async def _connected(self) -> socket.socket:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(*self.place, type=socket.SOCK_STREAM)
+        family, kind, protocol, _name, place = found[0]
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.setblocking(False)
+            keep_alive(sock, self.dead_after_s)
+            async with asyncio.timeout(self.dead_after_s):
+                await loop.sock_connect(sock, place)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, hello.RefusedError):
+        return f"refuses this server: {error.message}"
+    if isinstance(error, TimeoutError):
+        return "does not answer in time"
+    return f"cannot be reached: {getattr(error, 'strerror', None) or error}"

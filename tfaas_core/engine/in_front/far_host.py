@@ -1,0 +1,106 @@
+"""FarHost: one host of a server, connected to for as long as it can be."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from tfaas_core.engine.base import WorkerContext
+from tfaas_core.engine.in_front.dialling import FarDoor
+from tfaas_core.engine.in_front.host_engine import HostEngine
+from tfaas_core.engine.shared import hello
+from tfaas_core.errors import TfaasError
+
+_FIRST_RETRY_S, _LONGEST_RETRY_S = 0.1, 2.0
+
+_log = logging.getLogger("tfaas.engine")
+
+
+class FarHost:
+    """``on_up`` is called whenever it was reached, ``on_leaving`` if it says that it will end."""
+
+    def __init__(
+        self,
+        context: WorkerContext,
+        door: FarDoor,
+        on_up: Callable[[FarHost], None],
+        on_leaving: Callable[[FarHost], None],
+    ) -> None:
+        self._context, self._door = context, door
+        self._on_up, self._on_leaving = on_up, on_leaving
+        self.engine: HostEngine | None = None
+        """What runs models there, while it is reached."""
+        self.is_leaving = False
+        self.why = ""
+        """Why it cannot be reached."""
+        self.tried = asyncio.Event()
+        """Set once it is known whether it can be reached."""
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def address(self) -> str:
+        """As the configuration has it."""
+        return self._door.address
+
+    @property
+    def takes(self) -> HostEngine | None:
+        """The engine, if new requests may go there."""
+        return None if self.engine is None or self.is_leaving else self.engine
+
+    def start(self) -> None:
+        """Connects to it from now on."""
+        self._task = asyncio.create_task(self._keep())
+
+    async def close(self) -> None:
+        """Hangs up."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def leave(self) -> None:
+        """Hangs up, and tries whether there is another one soon."""
+        if self.engine is not None:
+            self.engine.ended.set()
+
+    async def _keep(self) -> None:
+        retry_s = _FIRST_RETRY_S
+        while True:
+            try:
+                engine = await self._reached()
+            except TfaasError as error:
+                self._is_away(error.message)
+                await asyncio.sleep(retry_s)
+                retry_s = min(2 * retry_s, _LONGEST_RETRY_S)
+                continue
+            retry_s = _FIRST_RETRY_S
+            try:
+                await self._use(engine)
+            finally:
+                self.engine = None
+                await engine.close()
+
+    async def _reached(self) -> HostEngine:
+        session = hello.new_nonce().hex()
+        sock = await self._door.dial(hello.new_greeting("worker", session))
+        return HostEngine(self._context, self._door, session, sock, self._told_of_end)
+
+    async def _use(self, engine: HostEngine) -> None:
+        _log.info("host %s is reached", self.address)
+        self.engine, self.is_leaving, self.why = engine, False, ""
+        self.tried.set()
+        self._on_up(self)
+        await engine.ended.wait()
+        if not self.is_leaving:
+            self._is_away(f"host {self.address} (engine.remote.hosts) is gone")
+
+    def _is_away(self, why: str) -> None:
+        if why != self.why:
+            self.why = why
+            _log.warning("%s; its models are served by others meanwhile", why)
+        self.tried.set()
+
+    def _told_of_end(self) -> None:
+        _log.info("host %s is about to end", self.address)
+        self.is_leaving = True
+        self._on_leaving(self)

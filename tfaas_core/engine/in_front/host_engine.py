@@ -1,0 +1,147 @@
+"""HostEngine: the engine of an HTTP worker, as far as one other host goes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from tfaas_core.engine.base import Candidate, Loaded, WorkerContext
+from tfaas_core.engine.in_front.dialling import FarDoor, HostAwayError
+from tfaas_core.engine.in_worker.connection import ModelConnection
+from tfaas_core.engine.in_worker.connector import WantedConnection
+from tfaas_core.engine.in_worker.local_engine import LocalEngine
+from tfaas_core.engine.shared import hello
+from tfaas_core.engine.shared.far_messages import (
+    AcquireStored,
+    FurtherStored,
+    Leaving,
+    PrepareSent,
+)
+from tfaas_core.engine.shared.fleet_messages import Joined
+from tfaas_core.engine.shared.messages import Connected, Done, Release, ToWorker
+from tfaas_core.engine.shared.meter import Meter
+from tfaas_core.engine.shared.sent_files import send_files
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.system.link import FarLink, Link
+
+_FINISH_LOOK_S = 0.05
+
+_log = logging.getLogger("tfaas.engine")
+
+
+class HostEngine(LocalEngine):
+    """Talks to the pool of another host over ``sock``, and to its models over further connections.
+
+    From the link's end on, everything raises HostAwayError. ``on_leaving`` is called if the host
+    says that it is about to end.
+    """
+
+    def __init__(
+        self,
+        context: WorkerContext,
+        door: FarDoor,
+        session: str,
+        sock: socket.socket,
+        on_leaving: Callable[[], None],
+    ) -> None:
+        self._door, self._session, self._on_leaving = door, session, on_leaving
+        self.ended = asyncio.Event()
+        """Set once the host is gone."""
+        self._context = context
+        self._dialling: dict[int, bool] = {}
+        super().__init__(msgspec.structs.replace(context, engine_socket=sock))
+
+    @property
+    def address(self) -> str:
+        """Where the host is."""
+        return self._door.address
+
+    def _linked(self, sock: socket.socket) -> Link[ToWorker]:
+        return FarLink(sock, ToWorker | Leaving, self._received, self._pool_lost, self.address)
+
+    async def start(self) -> None:
+        """Has nothing to start: no model runs on this machine's cores."""
+
+    async def prepare(self, candidate: Candidate) -> Loaded:
+        sent = hello.new_nonce().hex()
+        sock = await self._door.dial(self._greeting("upload", key=sent))
+        with sock:
+            try:
+                await asyncio.to_thread(send_files, sock, Path(candidate.path))
+            except OSError as error:
+                raise self._door.away(f"hung up amid the upload: {error}") from error
+        there = msgspec.structs.replace(candidate, path="")
+        done: Done = await self._link.ask(partial(PrepareSent, candidate=there, sent=sent))
+        assert done.loaded is not None
+        return done.loaded
+
+    async def finished(self) -> None:
+        """Returns once no connection to a model is open."""
+        while any(True for _connection in self._connections):
+            await asyncio.sleep(_FINISH_LOOK_S)
+
+    async def _load(self, version: ModelVersion, wanted: WantedConnection) -> ModelConnection:
+        connection = await self._connection(wanted, partial(AcquireStored, version=version.chosen))
+        assert connection is not None
+        return connection
+
+    async def _say_where(self, key: str) -> None:
+        if (version := self._connections.version(key)) is not None:
+            self._link.send(FurtherStored(version.chosen))
+
+    def _received(self, message: ToWorker | Leaving, descriptors: list[int]) -> None:
+        if isinstance(message, Leaving):
+            self._on_leaving()
+        elif isinstance(message, Release) and message.ticket in self._dialling:
+            self._dialling[message.ticket] = True
+        else:
+            super()._received(message, descriptors)
+
+    def _connected(self, message: Connected, descriptors: list[int]) -> None:
+        wanted: WantedConnection | None = self._link.about(message.call)
+        if wanted is not None:
+            # At once, so that a Release right behind finds it.
+            self._dialling[message.ticket] = False
+            self._tasks.spawn(self._dialled(message, wanted.key))
+
+    def _joined(self, message: Joined, descriptors: list[int]) -> None:
+        if self._connections.version(message.key) is not None:
+            self._dialling[message.ticket] = False
+            self._tasks.spawn(self._dialled(message, message.key))
+
+    async def _dialled(self, message: Connected | Joined, key: str) -> None:
+        ticket = message.ticket
+        try:
+            sock = await self._door.dial(self._greeting("model", ticket, key))
+            # Nobody else of this machine counts there: the host counts for all.
+            meter = Meter.create(self._context.workers)
+            descriptors = [sock.detach(), os.dup(meter.descriptor)]
+            meter.close()
+        except (HostAwayError, OSError) as error:
+            _log.info("no connection to a model of host %s: %s", self.address, error)
+            if isinstance(message, Connected):
+                self._link.fail(message.call, self._door.away(f"lost the model: {error}"))
+            return
+        finally:
+            is_released = self._dialling.pop(ticket, False)
+        if isinstance(message, Connected):
+            super()._connected(message, descriptors)
+        else:
+            super()._joined(message, descriptors)
+        if is_released:
+            self._connections.release(ticket)
+
+    def _greeting(self, purpose: hello.Purpose, ticket: int = 0, key: str = "") -> hello.Greeting:
+        timeout_s = self._config.server.request_timeout_s
+        return hello.new_greeting(purpose, self._session, ticket, key, timeout_s)
+
+    def _pool_lost(self) -> None:
+        self._link.end(lambda: self._door.away("is gone; try again"))
+        self.ended.set()

@@ -1,0 +1,194 @@
+"""The engine ``kind = "remote"``: models on other hosts, seen from an HTTP worker."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import TypeVar
+
+import msgspec
+
+from tfaas_core.engine.base import Candidate, Engine, Loaded, ServableStatus, WorkerContext
+from tfaas_core.engine.in_front.dialling import FarDoor, HostAwayError
+from tfaas_core.engine.in_front.far_host import FarHost
+from tfaas_core.engine.in_front.homes import Homes
+from tfaas_core.engine.in_front.host_engine import HostEngine
+from tfaas_core.errors import DeadlinePassed, ModelLost
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.system.tasks import Tasks
+from tfaas_core.tensors import Array
+from tfaas_core.visit import Timing
+
+_log = logging.getLogger("tfaas.engine")
+
+T = TypeVar("T")
+
+
+class RemoteEngine(Engine):
+    """Sends each version's requests straight to its process on the host that serves it.
+
+    A request that has not reached a process goes to the next host if its host is gone. One that
+    was lost with a process is run once more if its rows may share a run, since then no run leaves
+    a trace; others get ModelLost.
+    """
+
+    tells_runs = True
+
+    def __init__(self, context: WorkerContext, doors: Sequence[FarDoor]) -> None:
+        self._timeout_s = context.config.server.request_timeout_s
+        self._start_limit_s = max(door.dead_after_s for door in doors)
+        self._hosts = [FarHost(context, door, self._came, self._leaves) for door in doors]
+        self._homes = Homes(self._hosts)
+        self._prepared: dict[int, tuple[HostEngine, int]] = {}
+        self._tickets = itertools.count(1)
+        self._tasks = Tasks(_log)
+
+    async def start(self) -> None:
+        for host in self._hosts:
+            host.start()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._start_limit_s):
+                await asyncio.gather(*[host.tried.wait() for host in self._hosts])
+
+    async def close(self) -> None:
+        await self._tasks.cancel()
+        await asyncio.gather(*[host.close() for host in self._hosts])
+
+    # Uploads: tried on the host that will serve them.
+
+    async def prepare(self, candidate: Candidate) -> Loaded:
+        async def ask(engine: HostEngine) -> Loaded:
+            loaded = await engine.prepare(candidate)
+            ticket = next(self._tickets)
+            self._prepared[ticket] = engine, loaded.ticket
+            return msgspec.structs.replace(loaded, ticket=ticket)
+
+        return await self._somewhere(lambda: self._homes.of_model(candidate.name), ask)
+
+    async def run_prepared(
+        self,
+        ticket: int,
+        version: ModelVersion,
+        inputs: Sequence[Array],
+        rows: int,
+        whole: bool = False,
+    ) -> list[Array]:
+        engine, theirs = self._prepared[ticket]
+        return await engine.run_prepared(theirs, version, inputs, rows, whole)
+
+    async def adopt(self, ticket: int, version: ModelVersion) -> None:
+        engine, theirs = self._prepared.pop(ticket)
+        with suppress(HostAwayError):  # the first request loads it on another host
+            await engine.adopt(theirs, version)
+            self._homes.put(version, engine)
+
+    def discard(self, ticket: int) -> None:
+        engine, theirs = self._prepared.pop(ticket)
+        engine.discard(theirs)
+
+    # Requests.
+
+    def run(
+        self,
+        version: ModelVersion,
+        inputs: Sequence[Array],
+        rows: int,
+        whole: bool = False,
+        timing: Timing | None = None,
+        any_shape: bool = False,
+    ) -> Awaitable[list[Array]]:
+        def ask(engine: HostEngine) -> Awaitable[list[Array]]:
+            return engine.run(version, inputs, rows, whole, timing, any_shape)
+
+        return self._run(version, ask)
+
+    async def _run(
+        self, version: ModelVersion, ask: Callable[[HostEngine], Awaitable[list[Array]]]
+    ) -> list[Array]:
+        begin_s = asyncio.get_running_loop().time()
+        try:
+            return await ask(self._homes.of(version))
+        except HostAwayError:
+            pass
+        except ModelLost:
+            if not version.mergeable:
+                raise
+        try:
+            async with asyncio.timeout_at(begin_s + self._timeout_s):
+                return await self._somewhere(lambda: self._homes.of(version), ask)
+        except TimeoutError:
+            raise DeadlinePassed(
+                f"no host answered for model {version.name!r} within {self._timeout_s:g} s "
+                "(server.request_timeout_s)",
+                model=version.name,
+            ) from None
+
+    async def ready(self, version: ModelVersion) -> bool:
+        return await self._somewhere(
+            lambda: self._homes.of(version), lambda engine: engine.ready(version)
+        )
+
+    def uses(self, version: ModelVersion) -> bool:
+        return any(engine.uses(version) for engine in self._engines())
+
+    async def servables(self) -> list[ServableStatus]:
+        found: list[ServableStatus] = []
+        for engine in self._engines():
+            with suppress(HostAwayError):
+                told = await engine.servables()
+                found += [msgspec.structs.replace(s, host=engine.address) for s in told]
+        return sorted(found, key=lambda status: status.model)
+
+    def retire(self, version: ModelVersion) -> None:
+        self._homes.forget(version)
+        for engine in self._engines():
+            engine.retire(version)
+
+    def _engines(self) -> list[HostEngine]:
+        return [host.engine for host in self._hosts if host.engine is not None]
+
+    async def _somewhere(
+        self, choose: Callable[[], HostEngine], ask: Callable[[HostEngine], Awaitable[T]]
+    ) -> T:
+        """Asks one host after the other, as long as they go away before it has reached them."""
+        for _host in self._hosts:
+            engine = choose()
+            with suppress(HostAwayError):
+                return await ask(engine)
+        return await ask(choose())
+
+    # Hosts that come and go.
+
+    def _came(self, host: FarHost) -> None:
+        self._tasks.spawn(self._move(self._homes.wrongly_placed()))
+
+    def _leaves(self, host: FarHost) -> None:
+        self._tasks.spawn(self._leave(host))
+
+    async def _leave(self, host: FarHost) -> None:
+        """Goes, once all models that are used there are ready elsewhere."""
+        engine = host.engine
+        if engine is None:
+            return
+        await self._move(self._homes.at(engine))
+        while any(there is engine for there, _ticket in self._prepared.values()):
+            await asyncio.sleep(0.1)
+        if not self._homes.at(engine):
+            await engine.finished()
+            host.leave()
+
+    async def _move(self, versions: Iterable[ModelVersion]) -> None:
+        """Has each version loaded by the host that it belongs to, and then used there."""
+        for version in versions:
+            try:
+                engine = self._homes.of_model(version.name)
+                await engine.ready(version)
+            except Exception as error:
+                _log.warning("%s stays where it is: %s", version.reference, error)
+                continue
+            before = self._homes.moved(version, engine)
+            if before is not None:
+                before.retire(version)

@@ -1,0 +1,105 @@
+"""The built-in engine ``kind = "remote"``: models on other hosts, each behind a door."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+from msgspec import Meta
+
+from tfaas_core.config import Config
+from tfaas_core.engine.base import (
+    Engine,
+    EngineContext,
+    EngineFactory,
+    Supervisor,
+    WorkerContext,
+)
+from tfaas_core.engine.in_front.dialling import FarDoor
+from tfaas_core.engine.in_front.remote_engine import RemoteEngine
+from tfaas_core.errors import ConfigError
+from tfaas_core.hookspecs import hookimpl
+from tfaas_core.secret import SecretPlace, resolve
+from tfaas_core.settings.tables import Table
+from tfaas_core.system.address import is_loopback
+
+REMOTE = "remote"
+_PATH = f"$.engine.{REMOTE}"
+_ADDRESS = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\]):[0-9]{1,5}")
+
+
+class RemoteTable(Table, frozen=True):
+    """``[engine.remote]``: the hosts that run models for this server."""
+
+    hosts: tuple[str, ...] = ()
+    """Where they listen, as each ``tfaas serve-engine`` prints it, like ``10.0.0.1:8090``."""
+    token: str | SecretPlace = ""
+    """What servers and hosts know, and nobody else; needed beyond one machine."""
+    dead_after_s: Annotated[float, Meta(ge=1, le=600)] = 3.0
+    """A host or a server that is silent for so long is gone."""
+
+
+class RemoteEngineFactory(EngineFactory):
+    """``kind = "remote"``: a part in each HTTP worker, and none in the parent."""
+
+    table = RemoteTable
+
+    def supervisor(self, context: EngineContext) -> Supervisor | None:
+        doors_of(context.config)
+        return None
+
+    def engine(self, context: WorkerContext) -> Engine:
+        return RemoteEngine(context, doors_of(context.config))
+
+
+def doors_of(config: Config) -> Sequence[FarDoor]:
+    """Those of the configured hosts. Raises ConfigError."""
+    table: RemoteTable = config.engine_settings(REMOTE)
+    if not table.hosts:
+        raise ConfigError(f"name one host at least, like `10.0.0.1:8090` - at `{_PATH}.hosts`")
+    for index, host in enumerate(table.hosts):
+        path = f"{_PATH}.hosts[{index}]"
+        if _ADDRESS.fullmatch(host) is None or int(host.rpartition(":")[2]) > 65_535:
+            raise ConfigError(
+                f"Expected an address like `10.0.0.1:8090`, got `{host}` - at `{path}`"
+            )
+        if host in table.hosts[:index]:
+            raise ConfigError(f"`{host}` is there twice - at `{path}`")
+    token = token_of(config)
+    doors = [FarDoor(host, token, table.dead_after_s) for host in table.hosts]
+    for door in doors:
+        check_token(token, door.place[0])
+    return doors
+
+
+def token_of(config: Config) -> str:
+    """The text of the token; empty if there is none. Raises ConfigError."""
+    table: RemoteTable = config.engine_settings(REMOTE)
+    return resolve(table.token, config.base_dir, f"{_PATH}.token")
+
+
+def check_token(token: str, host: str) -> None:
+    """Raises ConfigError if other machines than this one reach ``host``, and no token is asked."""
+    if token and len(token) < _SHORTEST_TOKEN:
+        raise ConfigError(
+            f"the token has fewer than {_SHORTEST_TOKEN} characters, which can be guessed; make "
+            f"one by `openssl rand -hex 32` - at `{_PATH}.token`"
+        )
+    try:
+        is_ours = is_loopback(host)
+    except (OSError, ValueError):
+        is_ours = False
+    if not token and not is_ours:
+        raise ConfigError(
+            f"{host} is beyond this machine, so a token is needed, the same on all machines: make "
+            f"one by `openssl rand -hex 32` - at `{_PATH}.token`"
+        )
+
+
+_SHORTEST_TOKEN = 16
+
+
+@hookimpl
+def tfaas_register_engines() -> Mapping[str, EngineFactory]:
+    return {REMOTE: RemoteEngineFactory()}

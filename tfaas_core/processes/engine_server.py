@@ -1,0 +1,102 @@
+"""The engine server, ``tfaas serve-engine``: a pool behind a door, for servers elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from contextlib import suppress
+
+import msgspec
+
+from tfaas_core import __version__
+from tfaas_core.composition import Composition
+from tfaas_core.config import Config
+from tfaas_core.engine.in_door.door import DoorSettings, PoolDoor
+from tfaas_core.engine.in_door.session import ModelFiles
+from tfaas_core.engine.in_parent.confinement import check_sandbox, confinement
+from tfaas_core.engine.in_parent.fork_servers import ForkServers
+from tfaas_core.engine.local import pool_of
+from tfaas_core.engine.remote import REMOTE, RemoteTable, check_token, token_of
+from tfaas_core.errors import ConfigError, StartupError
+from tfaas_core.processes.server import one_sentence, storage_opened
+from tfaas_core.system import logs
+from tfaas_core.system.address import Address, listening, shown_address
+from tfaas_core.system.main_module import forget_main
+from tfaas_core.tools.start_warnings import start_warnings
+
+_BACKLOG = 256
+_DRAIN_GRACE_S = 5.0
+
+_log = logging.getLogger("tfaas.door")
+
+
+def serve_engine(config: Config, host: str, port: int) -> int:
+    """Runs until it is told to stop; returns the exit code. Raises StartupError.
+
+    It loads the models of the configured storage, as ``[engine]`` says, whatever its ``kind``.
+    """
+    logs.configure(config.server.log_level, config.server.log_format, *config.plugin_folders)
+    forget_main()
+    with one_sentence(config, "the host cannot start"):
+        composition = Composition.of(config)
+        if config.engine.isolation == "inline":
+            raise ConfigError(
+                "a host needs processes for models, `model` or `shared` - at `$.engine.isolation`"
+            )
+        check_sandbox(config.engine)
+        token = token_of(composition.config)
+        check_token(token, host)
+        for warning in start_warnings(composition, {"models": confinement(config.engine)}):
+            _log.warning("%s", warning)
+        place = shown_address(host, port)
+        remedy = "let it listen elsewhere by --listen"
+        with listening(lambda why: StartupError(f"cannot listen on {place}: {why}; {remedy}")):
+            listener = Address.of(host, port).bound()
+            listener.listen(_BACKLOG)
+        with listener, storage_opened(composition):
+            asyncio.run(_serve(composition, listener, token))
+    return 0
+
+
+async def _serve(composition: Composition, listener: socket.socket, token: str) -> None:
+    config = composition.config
+    table: RemoteTable = config.engine_settings(REMOTE)
+    # Rows from other machines are counted in the place of the one HTTP worker.
+    context = msgspec.structs.replace(composition.engine_context(), workers=1)
+    pool = pool_of(context, ForkServers(context))
+    storage, most = composition.storage, config.engine.max_queue_rows
+    shelf = ModelFiles(storage.artifact, storage.stage, storage.discard)
+    door = PoolDoor(
+        pool, listener, DoorSettings(token, table.dead_after_s, most, config.limits), shelf
+    )
+    stop, at_once = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _told_to_stop, stop, at_once)
+    try:
+        await pool.start()
+        door.start()
+        place = shown_address(*listener.getsockname()[:2])
+        print(f"TFaaS {__version__} runs models for other machines at {place}", flush=True)
+        await stop.wait()
+        await _drained(door, at_once, config.server.request_timeout_s + _DRAIN_GRACE_S)
+    finally:
+        await door.close()
+        await pool.close()
+
+
+def _told_to_stop(stop: asyncio.Event, at_once: asyncio.Event) -> None:
+    (at_once if stop.is_set() else stop).set()
+
+
+async def _drained(door: PoolDoor, at_once: asyncio.Event, limit_s: float) -> None:
+    """Returns once all have gone elsewhere, or somebody does not want to wait for that."""
+    draining = asyncio.create_task(door.drain())
+    waiting = asyncio.create_task(at_once.wait())
+    await asyncio.wait({draining, waiting}, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+    for task in (draining, waiting):
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
