@@ -41,8 +41,7 @@ class Answered(msgspec.Struct, frozen=True, gc=False):
     request_bytes: int | None
     """Of the body; None for one that was streamed."""
     answer_bytes: int
-    """Of the body, as far as it was sent: none of it to HEAD. Of an answer by gRPC that was cut,
-    nobody knows, and this is 0."""
+    """Of the body, as far as it was sent: none of it to HEAD."""
     duration_s: float
     """From the end of the head to the answer, or to the end of one that is long or streamed."""
     codec: str

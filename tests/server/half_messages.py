@@ -15,14 +15,14 @@ _WINDOW = 65_535
 
 
 class HalfMessage:
-    """A call of ``path`` whose message announces ``announced`` bytes."""
+    """A call of ``path`` whose message announces ``announced`` bytes, and begins like that."""
 
-    def __init__(self, sock: socket.socket, path: str, announced: int) -> None:
+    def __init__(self, sock: socket.socket, path: str, announced: int, begins: bytes = b"") -> None:
         self._sock = sock
         self._windows = {0: _WINDOW, 1: _WINDOW}
         self._initial = _WINDOW
         self._rest = b""
-        self._unsent = struct.pack(">BI", 0, announced)
+        self._unsent = struct.pack(">BI", 0, announced) + begins
         self.is_over = False
         fields = {":method": "POST", ":scheme": "http", ":path": path, ":authority": "x"}
         fields |= {"te": "trailers", "content-type": "application/grpc"}
@@ -50,6 +50,15 @@ class HalfMessage:
             self._sock.sendall(frame)
         except ConnectionError:  # the server has cut it
             self.is_over = True
+
+    def end(self) -> None:
+        """The message is whole, and no other one follows."""
+        self._say(_frame(_DATA, 1, 1, b""))
+
+    def is_answered(self) -> bool:
+        """Whether the server has begun to answer, or hung up."""
+        self.look(0.1)
+        return self.is_over
 
     def look(self, within_s: float) -> None:
         """Reads what the server says meanwhile."""
@@ -120,11 +129,13 @@ def _frames(first: int, other: int, last_flag: int, stream: int, payload: bytes)
 
 
 @contextmanager
-def half_message(address: str, path: str, announced: int) -> Iterator[HalfMessage]:
+def half_message(
+    address: str, path: str, announced: int, begins: bytes = b""
+) -> Iterator[HalfMessage]:
     """One on a connection of its own."""
     host, _, port = address.rpartition(":")
     with closing(socket.create_connection((host, int(port)))) as sock:
-        yield HalfMessage(sock, path, announced)
+        yield HalfMessage(sock, path, announced, begins)
 
 
 def _size(frame: bytes) -> int:

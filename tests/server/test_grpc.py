@@ -22,12 +22,14 @@ from tests.server.grpc_calls import (
     Conversation,
     InferResponse,
     StreamResponse,
+    address,
     called,
     channel_to,
     infer_message,
     method,
     refused,
 )
+from tests.server.half_messages import half_message
 from tfaas_core.testing.clients import fake_server
 from tfaas_core.testing.server import RunningServer
 from tfaas_core.testing.waiting import until
@@ -234,6 +236,18 @@ def test_answers_are_bounded_and_observers_are_told_what_was_sent(
         for outcome in ("200 .* out=149....B", "413 code=too_large"):
             line = re.compile(f"POST {path} {outcome}")
             until(lambda line=line: line.search(server.log.read_text()))  # type: ignore[misc]
+
+
+def test_of_an_answer_whose_client_goes_observers_are_told_what_it_took(
+    server: RunningServer,
+) -> None:
+    message = infer_message("vk", ROW * (MOST_ANSWERED // 4 - 1000))
+    with half_message(address(server), INFER, len(message), message) as call:
+        call.send(5 + len(message))
+        call.end()
+        until(call.is_answered)
+    cut = re.compile(rf"POST {INFER} 200 code=cut .* out=\d{{1,6}}B")
+    until(lambda: cut.search(server.log.read_text()) is not None)
 
 
 def test_a_thousand_streams_are_open_at_once(server: RunningServer) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 
 from tests.server.grpc_calls import INFER, address, called, channel_to, method
-from tests.server.half_messages import HalfMessage, half_message
+from tests.server.half_messages import half_message
 from tfaas_core.testing.clients import fake_server
 from tfaas_core.testing.waiting import until
 
@@ -40,16 +40,11 @@ def test_half_messages_take_no_more_memory_than_they_may(tmp_path: Path) -> None
         ]
         for call in half:
             call.send(50 * MB)
-        until(lambda: any(is_over(call) for call in half))
+        until(lambda: any(call.is_answered() for call in half))
         until(lambda: "messages that are still to come have taken" in server.log.read_text())
         until(lambda: worker.memory_info().rss < before + 300 * MB)
         with channel_to(server) as channel:
             assert called(channel, method("ServerLive"))
-
-
-def is_over(call: HalfMessage) -> bool:
-    call.look(0.01)
-    return call.is_over
 
 
 def test_calls_without_a_message_make_room_for_others(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -86,8 +86,7 @@ class Answering:
             await refuse_because(context, method.passage.refused(call, response, error))
 
         def is_done(ended: Any) -> None:
-            give_back()
-            tell(method, call, response, ended.cancelled())
+            tell(method, call, response, give_back(not ended.cancelled()))
 
         context.add_done_callback(is_done)
         if response.headers:
@@ -132,8 +131,14 @@ class Answering:
         if (connection := self._gate.at(context.peer())) is not None:
             connection.end_soon()
 
-    async def write(self, message: bytes, context: Any) -> None:
-        """Sends a message of several; returns once the client has taken it."""
+    async def write(
+        self, message: bytes, context: Any, told: Callable[[int], None] | None = None
+    ) -> None:
+        """Sends a message of several; returns once the client has taken it.
+
+        ``told``, in any case, how many of its bytes.
+        """
+        was_sent = False
         try:
             give_back = self._answers.keep(len(message), context.peer())
         except Unavailable as error:
@@ -141,18 +146,17 @@ class Answering:
         try:
             with _client_is_there():
                 await context.write(message)
+            was_sent = True
         finally:
-            give_back()
+            sent = give_back(was_sent)
+            if told is not None:
+                told(sent)
 
 
-def tell(method: SealedMethod, call: GrpcCall, response: Response, is_cut: bool) -> None:
-    """Has observers told of a long answer whose client has taken it, or is gone.
-
-    Of one that is cut, gRPC's library does not say how much it has sent.
-    """
+def tell(method: SealedMethod, call: GrpcCall, response: Response, sent: int) -> None:
+    """Has observers told of a long answer of which the client has taken ``sent`` bytes."""
     if is_told_later(call, response):
-        sent = 0 if is_cut else len(response.body)
-        method.passage.sent(call, response, sent, is_cut)
+        method.passage.sent(call, response, sent, is_cut=sent < len(response.body))
 
 
 @contextmanager

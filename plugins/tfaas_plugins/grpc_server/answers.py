@@ -16,6 +16,9 @@ from tfaas_plugins.grpc_server.gate import Connection, Gate
 _LOOKS = 8
 """In each window. An answer that has waited only because this process is busy is gone by then."""
 
+_LAG_BYTES = 1 << 18
+"""What the library has said lately, the gate may not have read yet."""
+
 _log = logging.getLogger("tfaas.grpc")
 
 
@@ -45,21 +48,32 @@ class Answers:
         self._waiting: dict[int, _Answer] = {}
         self._last = 0
 
-    def keep(self, size: int, peer: str) -> Callable[[], None]:
+    def keep(self, size: int, peer: str) -> Callable[[bool], int]:
         """One of ``size`` bytes is there; what is returned is called once it is gone.
 
-        Raises Unavailable if there is no room for it.
+        That is told whether gRPC's library counts it as sent, and tells how much of it the client
+        has taken, unless other answers went the same way. Raises Unavailable if there is no room
+        for it.
         """
         self._in_flight.check_room(size)
         self._in_flight.left -= size
         self._last = number = self._last + 1
-        if (connection := self._gate.at(peer)) is not None:
-            taken = connection.taken_bytes
+        connection = self._gate.at(peer)
+        taken = said = 0
+        if connection is not None:
+            taken, said = connection.taken_bytes, connection.said_bytes
             self._waiting[number] = _Answer(connection, size, time.monotonic(), taken)
 
-        def give_back() -> None:
+        def give_back(was_sent: bool) -> int:
             self._in_flight.left += size
             self._waiting.pop(number, None)
+            if connection is None:
+                return 0
+            # Also what its client has given up, or is gone from, the library may count as sent.
+            is_whole = connection.said_bytes - said > size - _LAG_BYTES
+            if was_sent and is_whole and self._gate.at(peer) is connection:
+                return size
+            return min(size, connection.taken_bytes - taken)
 
         return give_back
 

@@ -143,7 +143,7 @@ class Connection(asyncio.Protocol):
         self._gate = gate
         self._opening: Opening | None = Opening()
         self._early: list[bytes] | None = []
-        self._sent_bytes = 0
+        self.said_bytes = 0  # by the library
         self._unread_bytes = [0, 0]
         self._transport: asyncio.Transport = cast("Any", None)
         self._library: asyncio.Transport | None = None
@@ -162,7 +162,7 @@ class Connection(asyncio.Protocol):
     @property
     def taken_bytes(self) -> int:
         """What the client has taken since the beginning."""
-        return self._sent_bytes - self.unsent_bytes
+        return self.said_bytes - self.unsent_bytes
 
     @property
     def unread_bytes(self) -> int:
@@ -252,7 +252,7 @@ class Connection(asyncio.Protocol):
         """It goes to the client. The library begins with its settings."""
         if self._transport.is_closing():
             return
-        self._sent_bytes += len(data)
+        self.said_bytes += len(data)
         self._transport.write(data)
         if (early := self._early) is not None:
             self._early = None

@@ -97,12 +97,8 @@ class Stream:
     async def _write(
         self, message: bytes, context: Any, call: GrpcCall, answering: asyncio.Task[Response]
     ) -> None:
-        is_cut = True
-        try:
-            await self._answering.write(message, context)
-            is_cut = False
-        finally:
-            tell(self._method, call, answering.result(), is_cut)
+        told = partial(tell, self._method, call, answering.result())
+        await self._answering.write(message, context, told)
 
     async def _end(self, context: Any, reading: asyncio.Task[None]) -> None:
         """Ends a stream of which all is answered that has come."""
@@ -179,7 +175,7 @@ class Stream:
         answering.cancel()
         call.give_back()
         if answering.done() and not answering.cancelled() and answering.exception() is None:
-            tell(self._method, call, answering.result(), is_cut=True)
+            tell(self._method, call, answering.result(), sent=0)
 
 
 def _just(message: bytes) -> Callable[[], Awaitable[bytes]]:
