@@ -6,11 +6,13 @@ import base64
 from functools import partial
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from tfaas_core.codec import Codec, Encoded
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.params import Params
+from tfaas_core.predict.short_predictions import PlansUsual
 from tfaas_core.route import Head
 from tfaas_core.settings.tables import Limits
 from tfaas_core.tensors import Array, Arrays, Bound
@@ -21,6 +23,7 @@ from tfaas_plugins.codecs.json.pieces import MOST_AT_ONCE, Pieces, dumped, in_pi
 from tfaas_plugins.codecs.json.values import JsonReader
 from tfaas_plugins.codecs.values.binding import Binding
 from tfaas_plugins.codecs.values.bounds import check_json
+from tfaas_plugins.codecs.values.usual import UsualBodies, UsualNumbers, UsualRow, UsualRows
 
 _WRITTEN_BY_ORJSON = frozenset(
     np.dtype(name)
@@ -31,7 +34,12 @@ _WRITTEN_BY_ORJSON = frozenset(
 )
 
 
-class JsonCodec(Codec[JsonDocument]):
+_ROW = msgspec.json.Decoder(UsualRow).decode
+_ROWS = msgspec.json.Decoder(UsualRows).decode
+_FIRST_BYTES = 64
+
+
+class JsonCodec(Codec[JsonDocument], PlansUsual[UsualRow | UsualRows]):
     """JSON in, JSON out."""
 
     name = "json"
@@ -41,6 +49,7 @@ class JsonCodec(Codec[JsonDocument]):
         """``limits``: what a body may hold; left out: as much as unless configured otherwise."""
         self._limits = limits or Limits()
         self._bindings = Bindings(partial(Binding, make_reader=JsonReader))
+        self._usual = UsualBodies(_ROW, _ROWS, self._limits)
 
     def parse(self, body: bytes, head: Head) -> JsonDocument:
         """Reads the body, whatever its media type; raises BadBody, DoesNotFit and TooLarge."""
@@ -65,6 +74,13 @@ class JsonCodec(Codec[JsonDocument]):
     def encode_other(self, outputs: Arrays, bound: Bound, version: ModelVersion) -> Encoded:
         """The same, whatever the request was."""
         return Encoded(dumped(answer_in_kind(outputs, bound, version, _shown)), "application/json")
+
+    def usual(self, body: bytes) -> UsualRow | UsualRows | None:
+        return self._usual.read(body, body.find(b"[[", 0, _FIRST_BYTES) > 0)
+
+    def usual_plan(self, version: ModelVersion) -> UsualNumbers | None:
+        dtype = version.signature.outputs[0].numpy_dtype
+        return UsualNumbers.of(self, version, dumped if dtype in _WRITTEN_BY_ORJSON else None)
 
 
 def _shown(array: Array) -> Any:

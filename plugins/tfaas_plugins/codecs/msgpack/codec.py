@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from tfaas_core.codec import Codec, Encoded
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.predict.short_predictions import PlansUsual
 from tfaas_core.route import Head
 from tfaas_core.settings.tables import Limits
-from tfaas_core.tensors import Arrays, Bound
+from tfaas_core.tensors import Array, Arrays, Bound
 from tfaas_core.values.answers import answer_in_kind
 from tfaas_core.values.bindings import Bindings
 from tfaas_plugins.codecs.msgpack.document import MsgpackDocument, read_document
@@ -18,9 +22,14 @@ from tfaas_plugins.codecs.msgpack.packed import packed
 from tfaas_plugins.codecs.msgpack.pieces import dumped
 from tfaas_plugins.codecs.msgpack.values import MsgpackReader
 from tfaas_plugins.codecs.values.binding import Binding
+from tfaas_plugins.codecs.values.usual import UsualBodies, UsualNumbers, UsualRow, UsualRows
+
+_ROW = msgspec.msgpack.Decoder(UsualRow).decode
+_ROWS = msgspec.msgpack.Decoder(UsualRows).decode
+_NESTED = re.compile(rb"\xa6values(?:[\x90-\x9f]|\xdc..|\xdd.{4})[\x90-\x9f\xdc\xdd]", re.DOTALL)
 
 
-class MsgpackCodec(Codec[MsgpackDocument]):
+class MsgpackCodec(Codec[MsgpackDocument], PlansUsual[UsualRow | UsualRows]):
     """MessagePack in, MessagePack out."""
 
     name = "msgpack"
@@ -31,6 +40,7 @@ class MsgpackCodec(Codec[MsgpackDocument]):
         """``limits``: what a body may hold; left out: as much as unless configured otherwise."""
         self._limits = limits or Limits()
         self._bindings = Bindings(partial(Binding, make_reader=MsgpackReader))
+        self._usual = UsualBodies(_ROW, _ROWS, self._limits)
 
     def parse(self, body: bytes, head: Head) -> MsgpackDocument:
         """Reads the body, whatever its media type; raises BadBody, DoesNotFit and TooLarge."""
@@ -51,6 +61,16 @@ class MsgpackCodec(Codec[MsgpackDocument]):
     def encode_other(self, outputs: Arrays, bound: Bound, version: ModelVersion) -> Encoded:
         """Lists."""
         return _encoded(answer_in_kind(outputs, bound, version, lists))
+
+    def usual(self, body: bytes) -> UsualRow | UsualRows | None:
+        return self._usual.read(body, _NESTED.search(body) is not None)
+
+    def usual_plan(self, version: ModelVersion) -> UsualNumbers | None:
+        return UsualNumbers.of(self, version, _written)
+
+
+def _written(output: Array) -> bytes:
+    return dumped(lists(output))
 
 
 def _encoded(shown: Any) -> Encoded:
