@@ -20,7 +20,7 @@ from benchmarks.attended import everybody
 from benchmarks.bodies import Body, as_json
 from benchmarks.network import ROWS
 from tfaas_core import Asking, Guard, hookimpl
-from tfaas_core.engine.beginning import Awaiting, BeginsRuns
+from tfaas_core.engine.beginning import AwaitingRows, BeginsRuns
 from tfaas_core.host import Host
 from tfaas_core.http.express import ExpressLane, PlainRequest
 from tfaas_core.http.express_answers import answer_bytes
@@ -65,8 +65,8 @@ class AtOnce(FakeEngine, BeginsRuns):
 
     def __init__(self) -> None:
         super().__init__()
-        self._waiting: list[tuple[Awaiting, Timing | None]] = []
-        self._same = [np.array([[0.5]], np.float32)]
+        self._waiting: list[tuple[Callable[[], None], Timing | None]] = []
+        self._same = [np.full((TURN, 1), 0.5, np.float32)]
         self.beginning = self
 
     def run(
@@ -79,7 +79,8 @@ class AtOnce(FakeEngine, BeginsRuns):
         any_shape: bool = False,
     ) -> Awaitable[list[Array]]:
         answer: asyncio.Future[list[Array]] = asyncio.get_running_loop().create_future()
-        self.begin(version, inputs, rows, answer, timing)
+        row = len(self._waiting)
+        self._wait(lambda: answer.set_result([self._same[0][row : row + 1]]), timing)
         return answer
 
     def begin(
@@ -87,22 +88,26 @@ class AtOnce(FakeEngine, BeginsRuns):
         version: ModelVersion,
         inputs: Sequence[Array],
         rows: int,
-        awaiting: Awaiting,
+        awaiting: AwaitingRows,
         timing: Timing | None = None,
     ) -> bool:
+        row = len(self._waiting)
+        self._wait(lambda: awaiting.set_rows(self._same, row, row + 1), timing)
+        return True
+
+    def _wait(self, told: Callable[[], None], timing: Timing | None) -> None:
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self._end_turn)
-        self._waiting.append((awaiting, timing))
-        return True
+        self._waiting.append((told, timing))
 
     def _end_turn(self) -> None:
         waiting, self._waiting = self._waiting, []
         if (first := waiting[0][1]) is not None:
             first.run_rows = len(waiting)
-        for awaiting, timing in waiting:
+        for told, timing in waiting:
             if timing is not None:
                 timing.run_s, timing.wait_s = 0.0001, 0.0003
-            awaiting.set_result(self._same)
+            told()
 
 
 class Way:

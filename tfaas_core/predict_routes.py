@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from tfaas_core.codec import MODEL_HEADER, Codec
+from tfaas_core.config import Config
 from tfaas_core.engine.base import Engine
 from tfaas_core.errors import UnsupportedMediaType
 from tfaas_core.models.versions import number_of
@@ -30,6 +31,7 @@ class Predicting(Protocol):
     predictor: Predictor
     catalog: Catalog
     engine: Engine
+    config: Config
 
 
 def predict_routes(host: Predicting) -> list[Route]:
@@ -105,7 +107,8 @@ def _short_way(host: Predicting, codec: Codec[Any]) -> ShortWay | None:
     beginning = host.engine.beginning
     if beginning is None or not isinstance(codec, PlansUsual):
         return None
-    return ShortPredictions(codec, codec, _announced(codec), host.catalog, beginning)
+    max_rows = host.config.engine.max_queue_rows
+    return ShortPredictions(codec, codec, _announced(codec), host.catalog, beginning, max_rows)
 
 
 def _check_media_type(codec: Codec[Any], content_type: str) -> None:

@@ -26,6 +26,14 @@ class Awaiting(Protocol):
     def set_exception(self, exception: Exception, /) -> Any: ...
 
 
+class AwaitingRows(Awaiting, Protocol):
+    """Who is told in which rows of a run's outputs the answer is, and takes it out itself."""
+
+    def set_rows(self, outputs: list[Array], start: int, end: int, /) -> Any:
+        """In the place of ``set_result``. ``outputs`` are the same list for all of a run."""
+        ...
+
+
 class BeginsRuns(ABC):
     """What an engine has that can begin a run without a future."""
 
@@ -35,7 +43,7 @@ class BeginsRuns(ABC):
         version: ModelVersion,
         inputs: Sequence[Array],
         rows: int,
-        awaiting: Awaiting,
+        awaiting: AwaitingRows,
         timing: Timing | None = None,
     ) -> bool:
         """As ``Engine.run``, if the version is loaded, of rows that may share a run.

@@ -40,8 +40,12 @@ class UsualPlan(ABC, Generic[U]):
         """
 
     @abstractmethod
-    def answer(self, outputs: Sequence[Array], usual: U) -> bytes:
-        """The answer's body; ``outputs`` are in the signature's order, axis 0 the rows."""
+    def answer(self, outputs: Sequence[Array], start: int, end: int, usual: U) -> bytes:
+        """The body of the answer to what has these rows of ``outputs``, the others being others'.
+
+        ``outputs`` are in the signature's order, axis 0 the rows; they are the same object for all
+        that have shared a run.
+        """
 
 
 class PlansUsual(ABC, Generic[U]):
@@ -76,10 +80,13 @@ class ShortPrediction(msgspec.Struct, gc=False):
         return not was_done
 
     def set_result(self, outputs: Sequence[Array]) -> None:
+        self.set_rows(outputs, 0, len(outputs[0]))
+
+    def set_rows(self, outputs: Sequence[Array], start: int, end: int) -> None:
         self.is_done = True
         plan = self.plan
         try:
-            body = plan.plan.answer(outputs, self.usual)
+            body = plan.plan.answer(outputs, start, end, self.usual)
         except Exception as error:
             self.reply(error)
         else:
@@ -107,14 +114,19 @@ class ShortPredictions:
         announced: Collection[str],
         catalog: Catalog,
         engine: BeginsRuns,
+        max_rows: int,
     ) -> None:
-        """``announced``: the media types of requests that ``codec`` reads, empty if none is."""
+        """``announced``: the media types of requests that ``codec`` reads, empty if none is.
+
+        ``max_rows``: more may never wait.
+        """
         self._codec = codec
         self._announced = announced
         self._usual = planning.usual
         self._planning = planning
         self._catalog = catalog
         self._begin = engine.begin
+        self._max_rows = max_rows
         self._plans = Bindings(self._planned)
 
     def takes(self, head: Head) -> bool:
@@ -132,7 +144,7 @@ class ShortPredictions:
         elif usual.model not in (None, "", name):
             return None
         try:
-            version = self._catalog.get(name)
+            version = self._catalog.model(name).live
         except TfaasError:
             return None
         planned = self._plans.of(version)
@@ -141,7 +153,7 @@ class ShortPredictions:
             return None
         prediction = ShortPrediction(planned, usual, reply)
         rows = len(inputs[0])
-        if not self._begin(version, inputs, rows, prediction, visit):
+        if rows > self._max_rows or not self._begin(version, inputs, rows, prediction, visit):
             return None
         if visit is not None:
             visit.codec, visit.model = self._codec.name, version.name

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tfaas_core.composition import Composition
 from tfaas_core.config import load_config
-from tfaas_core.engine.beginning import Awaiting, BeginsRuns
+from tfaas_core.engine.beginning import AwaitingRows, BeginsRuns
 from tfaas_core.engine.resting import RestingEngine
 from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
@@ -34,12 +34,12 @@ class Doubling(RestingEngine, BeginsRuns):
         version: ModelVersion,
         inputs: Sequence[Array],
         rows: int,
-        awaiting: Awaiting,
+        awaiting: AwaitingRows,
         timing: Timing | None = None,
     ) -> bool:
         self.begun += 1
         outputs = self._outputs(inputs)
-        asyncio.get_running_loop().call_soon(awaiting.set_result, outputs)
+        asyncio.get_running_loop().call_soon(awaiting.set_rows, outputs, 0, rows)
         return True
 
     def run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
@@ -98,7 +99,12 @@ def check(place: int, body: bytes, version: ModelVersion) -> bool:
     outputs, document = outputs_for(version, len(array)), codec.parse(body, Head())
     named, bound = by_name(version.signature, outputs), codec.bind(document, version)
     assert (bound.rows, bound.whole) == (len(array), False)
-    assert plan.answer(outputs, usual) == codec.encode(named, bound, document, version).body
+    body = codec.encode(named, bound, document, version).body
+    assert plan.answer(outputs, 0, len(array), usual) == body
+    # Now others have shared the run.
+    rows = outputs_for(version, 1)
+    shared = [np.concatenate([one, all_]) for one, all_ in zip(rows, outputs, strict=True)]
+    assert plan.answer(shared, 1, 1 + len(array), usual) == body
     return True
 
 
@@ -169,8 +175,45 @@ def test_of_a_field_that_is_sent_twice_the_last_one_counts() -> None:
     assert check(0, body, VERSIONS["float32"])
 
 
+row3: st.SearchStrategy[Any] = st.lists(numbers, min_size=3, max_size=3)
+ODD: list[Any] = [True, None, "1", [1.5], [], {}, 1e39, 2**64, 2**63, -(2**63) - 1, 2**70]
+
+
+@pytest.mark.parametrize("name", ["float32", "float64"])
+@settings(max_examples=tries(30))
+@given(sent=st.lists(row3, min_size=40, max_size=60), odd=st.sampled_from(ODD), data=st.data())
+def test_many_numbers_are_read_as_they_are_otherwise(
+    name: str, sent: list[list[Any]], odd: Any, data: st.DataObject
+) -> None:
+    version = VERSIONS[name]
+    check(0, orjson.dumps({"values": sent, "model": "vk"}), version)
+    place = data.draw(st.integers(0, len(sent) - 1))
+    sent[place] = data.draw(st.sampled_from([[1, 2, odd], [odd] * 3, [1, 2], [1, 2, 3, 4], odd]))
+    body = json.dumps({"values": sent}).encode()
+    check(0, body + b" " * 1024, version)
+
+
+LONG = [[1.5, 2, -3e5]] * 100
+
+
+@pytest.mark.parametrize("name", ["float32", "float64"])
+def test_many_rows_are_as_usual(name: str) -> None:
+    for document in ({"values": LONG}, {"model": "vk", "values": LONG}, {"values": LONG[:1] * 60}):
+        assert check(0, orjson.dumps(document), VERSIONS[name])
+    many = orjson.dumps(LONG)
+    for body in (
+        *(b'{"values": %b, "values": %b}' % (many, many), b'{"values": %b, "n": 1}' % many),
+        *(b'{"values": %b, "model": "\\u0061"}' % many, b'{"values": %b' % many, many),
+        *(b'{"values": [%b]}' % many, b'{"values": %b, "model": 1}' % many),
+    ):
+        assert not check(0, body, VERSIONS[name])
+
+
 def test_limits_hold() -> None:
     body = orjson.dumps({"values": [1.5] * 3})
     for limits in (Limits(max_values=2), Limits(max_json_bytes=20), Limits(max_lists=1)):
         assert JsonCodec(limits).usual(body) is None
-    assert JSON.usual(orjson.dumps({"values": [[1.5] * 3] * 1000})) is None
+    assert JSON.usual(orjson.dumps({"values": [[1.5] * 3] * 10_000})) is None
+    for rows, is_usual in ((256, True), (257, False)):
+        body = orjson.dumps({"values": [[1.5] * 3] * rows})
+        assert check(0, body, VERSIONS["float32"]) is is_usual

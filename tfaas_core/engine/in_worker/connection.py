@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from tfaas_core.engine.beginning import Awaiting
+from tfaas_core.engine.beginning import Awaiting, AwaitingRows
 from tfaas_core.engine.in_worker.parts import Grouping, Groupings, Part, Sent, refuse_all
 from tfaas_core.engine.in_worker.queue import refusal
 from tfaas_core.engine.scheduling.busy_poll import BusyPoll, Solo
@@ -106,20 +106,21 @@ class ModelConnection(asyncio.Protocol):
 
     def begin(
         self,
-        answer: Awaiting,
+        answer: Awaiting | AwaitingRows,
         inputs: Sequence[Array],
         rows: int,
         whole: bool = False,
         timing: Timing | None = None,
         any_shape: bool = False,
         place: int = 0,
+        takes_rows: bool = False,
     ) -> None:
-        """As ``submit``; ``answer`` is told later, in a turn of the event loop of its own."""
+        """As ``submit``; ``answer`` is told later. ``takes_rows``: it is an AwaitingRows."""
         if self.lost:
             raise self._model_lost()
         grouping = self._groupings.at[place] if place else self._first
         part = grouping.part(inputs, rows, whole, self._max_queue_rows, answer, timing)
-        part.any_shape = any_shape
+        part.any_shape, part.takes_rows = any_shape, takes_rows
         ahead = self._patience.most_ahead()
         if not self.meter.add(self._worker, part.counted, self._max_queue_rows, ahead):
             raise refusal(self.meter.rows(), ahead, self.model)
@@ -256,6 +257,8 @@ class ModelConnection(asyncio.Protocol):
                 pass
             elif frame.failure is not None:
                 part.answer.set_exception(frame.failure)
+            elif part.takes_rows:
+                cast(AwaitingRows, part.answer).set_rows(frame.outputs, start, end)
             elif len(parts) == 1:
                 part.answer.set_result(frame.outputs)
             else:

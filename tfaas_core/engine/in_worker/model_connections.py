@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from tfaas_core.engine.beginning import Awaiting
+from tfaas_core.engine.beginning import Awaiting, AwaitingRows
 from tfaas_core.engine.in_worker.connection import ModelConnection
 from tfaas_core.engine.in_worker.queue import queue_full
 from tfaas_core.errors import QueueFull
@@ -39,13 +39,14 @@ class ModelConnections:
 
     def begin(
         self,
-        answer: Awaiting,
+        answer: Awaiting | AwaitingRows,
         inputs: Sequence[Array],
         rows: int,
         whole: bool = False,
         timing: Timing | None = None,
         any_shape: bool = False,
         place: int = 0,
+        takes_rows: bool = False,
     ) -> None:
         """As ``submit``, and as ``ModelConnection.begin``."""
         in_flight = [connection.meter.rows() for connection in self.all]
@@ -54,14 +55,16 @@ class ModelConnections:
             raise queue_full(waiting, self.all[0].model)
         least_busy = self.all[in_flight.index(min(in_flight))]
         try:
-            least_busy.begin(answer, inputs, rows, whole, timing, any_shape, place)
+            least_busy.begin(answer, inputs, rows, whole, timing, any_shape, place, takes_rows)
         except QueueFull as error:
             # It may be slower than the others, whatever the reason.
             for connection in self.all:
                 if connection is least_busy:
                     continue
                 try:
-                    return connection.begin(answer, inputs, rows, whole, timing, any_shape, place)
+                    return connection.begin(
+                        answer, inputs, rows, whole, timing, any_shape, place, takes_rows
+                    )
                 except QueueFull:
                     pass
             raise error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from tfaas_core.engine.beginning import Awaiting, BeginsRuns
+from tfaas_core.engine.beginning import AwaitingRows, BeginsRuns
 from tfaas_core.engine.in_worker.connection import ModelConnection
 from tfaas_core.engine.in_worker.lines import Lines
 from tfaas_core.engine.in_worker.model_connections import ModelConnections
@@ -32,13 +32,13 @@ class OpenConnections(BeginsRuns):
         version: ModelVersion,
         inputs: Sequence[Array],
         rows: int,
-        awaiting: Awaiting,
+        awaiting: AwaitingRows,
         timing: Timing | None = None,
     ) -> bool:
         to = self.by_key.get(version.key)
         if to is None:
             return False
-        to.begin(awaiting, inputs, rows, False, timing, False, version.place)
+        to.begin(awaiting, inputs, rows, False, timing, False, version.place, True)
         return True
 
     def __iter__(self) -> Iterator[ModelConnection]:

@@ -20,10 +20,17 @@ from tfaas_core.values.answers import answer_in_kind
 from tfaas_core.values.bindings import Bindings
 from tfaas_plugins.codecs.json.document import JsonDocument, read_document
 from tfaas_plugins.codecs.json.pieces import MOST_AT_ONCE, Pieces, dumped, in_pieces
+from tfaas_plugins.codecs.json.usual_arrays import UsualArrays
 from tfaas_plugins.codecs.json.values import JsonReader
 from tfaas_plugins.codecs.values.binding import Binding
 from tfaas_plugins.codecs.values.bounds import check_json
-from tfaas_plugins.codecs.values.usual import UsualBodies, UsualNumbers, UsualRow, UsualRows
+from tfaas_plugins.codecs.values.usual import (
+    UsualBodies,
+    UsualBody,
+    UsualNumbers,
+    UsualRow,
+    UsualRows,
+)
 
 _WRITTEN_BY_ORJSON = frozenset(
     np.dtype(name)
@@ -37,9 +44,11 @@ _WRITTEN_BY_ORJSON = frozenset(
 _ROW = msgspec.json.Decoder(UsualRow).decode
 _ROWS = msgspec.json.Decoder(UsualRows).decode
 _FIRST_BYTES = 64
+_WORTH_ARRAY_BYTES = 1 << 10
+"""Shorter ones are read sooner with an object for each number."""
 
 
-class JsonCodec(Codec[JsonDocument], PlansUsual[UsualRow | UsualRows]):
+class JsonCodec(Codec[JsonDocument], PlansUsual[UsualBody]):
     """JSON in, JSON out."""
 
     name = "json"
@@ -50,6 +59,7 @@ class JsonCodec(Codec[JsonDocument], PlansUsual[UsualRow | UsualRows]):
         self._limits = limits or Limits()
         self._bindings = Bindings(partial(Binding, make_reader=JsonReader))
         self._usual = UsualBodies(_ROW, _ROWS, self._limits)
+        self._arrays = UsualArrays(self._limits)
 
     def parse(self, body: bytes, head: Head) -> JsonDocument:
         """Reads the body, whatever its media type; raises BadBody, DoesNotFit and TooLarge."""
@@ -75,12 +85,21 @@ class JsonCodec(Codec[JsonDocument], PlansUsual[UsualRow | UsualRows]):
         """The same, whatever the request was."""
         return Encoded(dumped(answer_in_kind(outputs, bound, version, _shown)), "application/json")
 
-    def usual(self, body: bytes) -> UsualRow | UsualRows | None:
-        return self._usual.read(body, body.find(b"[[", 0, _FIRST_BYTES) > 0)
+    def usual(self, body: bytes) -> UsualBody | None:
+        is_nested = body.find(b"[[", 0, _FIRST_BYTES) > 0
+        if is_nested and len(body) >= _WORTH_ARRAY_BYTES:
+            return self._arrays.read(body)
+        return self._usual.read(body, is_nested)
 
     def usual_plan(self, version: ModelVersion) -> UsualNumbers | None:
         dtype = version.signature.outputs[0].numpy_dtype
-        return UsualNumbers.of(self, version, dumped if dtype in _WRITTEN_BY_ORJSON else None)
+        write = dumped if dtype in _WRITTEN_BY_ORJSON else None
+        return UsualNumbers.of(self, version, write, _rows)
+
+
+def _rows(array: Array) -> list[bytes]:
+    """Each row of an array of two axes."""
+    return [b"[%b]" % row for row in dumped(array)[2:-2].split(b"],[")]
 
 
 def _shown(array: Array) -> Any:

@@ -27,7 +27,7 @@ SMALLEST_BYTES = 1 << 12
 _SAMPLE_BYTES = 1 << 8
 _MOST_FIELDS = 64
 
-_NO_NUMBERS = (ValueError, TypeError, RuntimeError, MemoryError)
+NO_NUMBERS = (ValueError, TypeError, RuntimeError, MemoryError)
 """What simdjson, and who asks it for numbers, raises where there are none."""
 
 _INTEGERS = np.dtype(np.int64)
@@ -71,7 +71,7 @@ def read_with_numbers(
             return None
         fields = dialect.meant(_Found(body, places, dialect).at((), parsed))
         return fields if _are_all(body.count(b"["), fields) else None
-    except _NO_NUMBERS:
+    except NO_NUMBERS:
         return None
 
 
@@ -125,7 +125,7 @@ def _plain(value: Any) -> Any:
 
 def _array(nested: Any) -> Array:
     """The numbers of nested lists. Raises ValueError for other things, as far as it is seen."""
-    shape, first = _shape(nested)
+    shape, first = shape_of(nested)
     array = _flat(nested, type(first) is int)
     if array.size != prod(shape):
         raise ValueError("lists of different lengths")
@@ -140,14 +140,14 @@ def array_in(text: bytes, dialect: Dialect) -> Array | None:
     text = dialect.plain(text)
     try:
         array = _array(simdjson.Parser().parse(text))
-    except _NO_NUMBERS:
+    except NO_NUMBERS:
         return None
     if text.count(b"[") != _lists_of(array.shape):
         return None  # there is a list among the numbers
     return dialect.meant_by(array)
 
 
-def _shape(nested: Any) -> tuple[tuple[int, ...], Any]:
+def shape_of(nested: Any) -> tuple[tuple[int, ...], Any]:
     """How the lists are nested, as far as the first of each level tells, and the first value."""
     shape: tuple[int, ...] = ()
     level = [nested]

@@ -22,14 +22,20 @@ from tfaas_plugins.codecs.msgpack.packed import packed
 from tfaas_plugins.codecs.msgpack.pieces import dumped
 from tfaas_plugins.codecs.msgpack.values import MsgpackReader
 from tfaas_plugins.codecs.values.binding import Binding
-from tfaas_plugins.codecs.values.usual import UsualBodies, UsualNumbers, UsualRow, UsualRows
+from tfaas_plugins.codecs.values.usual import (
+    UsualBodies,
+    UsualBody,
+    UsualNumbers,
+    UsualRow,
+    UsualRows,
+)
 
 _ROW = msgspec.msgpack.Decoder(UsualRow).decode
 _ROWS = msgspec.msgpack.Decoder(UsualRows).decode
 _NESTED = re.compile(rb"\xa6values(?:[\x90-\x9f]|\xdc..|\xdd.{4})[\x90-\x9f\xdc\xdd]", re.DOTALL)
 
 
-class MsgpackCodec(Codec[MsgpackDocument], PlansUsual[UsualRow | UsualRows]):
+class MsgpackCodec(Codec[MsgpackDocument], PlansUsual[UsualBody]):
     """MessagePack in, MessagePack out."""
 
     name = "msgpack"
@@ -62,7 +68,7 @@ class MsgpackCodec(Codec[MsgpackDocument], PlansUsual[UsualRow | UsualRows]):
         """Lists."""
         return _encoded(answer_in_kind(outputs, bound, version, lists))
 
-    def usual(self, body: bytes) -> UsualRow | UsualRows | None:
+    def usual(self, body: bytes) -> UsualBody | None:
         return self._usual.read(body, _NESTED.search(body) is not None)
 
     def usual_plan(self, version: ModelVersion) -> UsualNumbers | None:
