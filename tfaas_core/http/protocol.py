@@ -45,12 +45,11 @@ class TfaasProtocol(SanicProtocol):
         self._in_flight: InFlight = self.app.ctx.in_flight
         self._door: Door = self.app.ctx.door
         self._client = ClientAddress()
-        self._is_extra = False
+        self._is_extra = self._lingering = False
         self._asked: PlainRequest | None = None
         self._express_task: asyncio.Task[None] | Begun | None = None
         self._early = bytearray()
         self._wire: ExpressWire | None = None
-        self._lingering = False
         self._linger: asyncio.TimerHandle | None = None
         self._taking: asyncio.TimerHandle | None = None
 
@@ -89,22 +88,21 @@ class TfaasProtocol(SanicProtocol):
 
     def _begins(self, request: PlainRequest, short: ShortWay) -> bool:
         """Whether the request has taken the short way, and perhaps has been answered already."""
-        size, in_flight = request.said.length, self._in_flight
-        if size > in_flight.left or not self.may_answer_at_once:
+        if request.said.length > self._in_flight.left or not self.may_answer_at_once:
             return False
-        failed: Exception | None = None
+        begun: Begun | Exception | None
         try:
             begun = request.said.passage.begin(short, request, self._ended)
         except Exception as error:
-            failed = error
-        else:
-            if begun is None:
-                return False
-            self._express_task = begun
-        in_flight.left -= size
+            begun = error
+        if begun is None:
+            return False
+        self._in_flight.left -= request.said.length
         self.begin_handling(request.begin_s)
-        if failed is not None:
-            self._ended(failed)
+        if isinstance(begun, Exception):
+            self._ended(begun)
+        else:
+            self._express_task = begun
         return True
 
     def _ended(self, answer: Response | BaseException) -> None:
@@ -114,6 +112,8 @@ class TfaasProtocol(SanicProtocol):
         self._in_flight.left += request.said.length
         response = request.said.passage.ended(request, answer)
         transport: Any = self.transport
+        if transport is None or transport.is_closing() or self._lingering:
+            return
         keep_alive = request.said.keep_alive and self.keeps_alive
         transport.write(_bytes_of(response, request, keep_alive))
         self._express_is_done(transport, keep_alive)

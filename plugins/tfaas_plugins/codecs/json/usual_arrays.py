@@ -39,7 +39,8 @@ class UsualArrays:
         # Of a field sent twice, simdjson gives the first; but then there is one more.
         if type(parsed) is not simdjson.Object or len(parsed) > len(_FIELDS):
             return None
-        if set(parsed) not in _FIELDS or len(set(parsed)) != len(parsed):
+        names = set(parsed)
+        if names not in _FIELDS or len(names) != len(parsed):
             return None
         nested, model = parsed["values"], parsed.get("model")
         if type(nested) is not simdjson.Array or not (model is None or type(model) is str):

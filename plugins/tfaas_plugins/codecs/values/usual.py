@@ -30,7 +30,7 @@ _MOST_ELEMENTS = 1 << 8
 """Of all outputs, for each row."""
 
 _MOST_ROWS = 1 << 8
-"""What more are answered may take long to write."""
+"""Of a request: the answer to more may take long to write."""
 
 _MOST_SPLIT = 1 << 8
 """Rows of a run. Of more, most may be those of batches."""
@@ -63,7 +63,7 @@ UsualBody: TypeAlias = UsualRow | UsualRows | UsualArray
 
 
 class UsualBodies:
-    """Reads them by decoders of the two; ``nested`` is how the values of several rows begin."""
+    """Reads them by decoders of the two."""
 
     def __init__(
         self,
