@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from multiprocessing.synchronize import Barrier
 
 import orjson
@@ -62,8 +63,8 @@ def work(listener: socket.socket, all_listen: Barrier) -> None:
         runner.run(_serve(listener, all_listen))
 
 
-def main(workers: int) -> None:
-    """Serves on a free port until SIGTERM."""
+def main(workers: int, work: Callable[[socket.socket, Barrier], None] = work) -> None:
+    """Serves on a free port until SIGTERM; ``work`` is what each worker does."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     context = multiprocessing.get_context("spawn")
     all_listen = context.Barrier(workers + 1)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 
 import psutil
 
 from benchmarks.bodies import as_json
+from benchmarks.nginx import is_installed, nginx
 from benchmarks.options import parse
 from benchmarks.report import Report
 from benchmarks.servers import BenchmarkFailedError, Server
@@ -35,23 +34,12 @@ _OFF = (
 _MODEL = Path(__file__).parents[1] / "backends/tfaas_backends/demo/particles.pb"
 _ROW = {"model": "particles", "values": [1.0] * 42}
 
-_NGINX = """
-daemon off; worker_processes auto; pid {folder}/nginx.pid; error_log {folder}/errors;
-events {{ worker_connections 1024; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
-    uwsgi_temp_path {folder}; scgi_temp_path {folder};
-    upstream tfaas {{ server {address}; keepalive 64; }}
-    server {{
-        listen 127.0.0.1:{port} ssl;
+_HTTP = "upstream tfaas {{ server {address}; keepalive 64; }}"
+_SERVER = """
         ssl_certificate {cert}; ssl_certificate_key {cert};
         location / {{
             proxy_pass http://tfaas; proxy_http_version 1.1; proxy_set_header Connection "";
-        }}
-    }}
-}}
-"""
+        }}"""
 
 
 def models(rounds: int) -> list[list[str]]:
@@ -115,7 +103,7 @@ def _pair(found: Sequence[Sequence[float]], digits: int) -> list[str]:
 
 def connections(rounds: int, seconds: int) -> tuple[list[list[str]], str]:
     """Predictions a second over plain HTTP, TLS, and TLS of nginx in front, in turn."""
-    note = "" if shutil.which("nginx") else "nginx is not installed, and was left out."
+    note = "" if is_installed() else "nginx is not installed, and was left out."
     with tempfile.TemporaryDirectory(prefix="tfaas-bench-") as name, ExitStack() as stack:
         folder = Path(name)
         cert = _certificate(folder)
@@ -137,24 +125,9 @@ def _serving(folder: Path, kind: str, settings: Sequence[str]) -> Iterator[Serve
         yield Server(kind, server.process.pid, server.url)
 
 
-@contextmanager
-def _nginx(folder: Path, address: str, cert: Path) -> Iterator[Server]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    config = folder / "nginx.conf"
-    config.write_text(_NGINX.format(folder=folder, address=address, port=port, cert=cert))
-    process = subprocess.Popen(["nginx", "-p", str(folder), "-c", str(config)])
-    try:
-        until(lambda: _listens(port))
-        yield Server("TLS of nginx, in front of plain", process.pid, f"https://127.0.0.1:{port}")
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as sock:
-        return sock.connect_ex(("127.0.0.1", port)) == 0
+def _nginx(folder: Path, address: str, cert: Path) -> AbstractContextManager[Server]:
+    name, server = "TLS of nginx, in front of plain", _SERVER.format(cert=cert)
+    return nginx(name, folder, server, _HTTP.format(address=address), has_tls=True)
 
 
 def _certificate(folder: Path) -> Path:

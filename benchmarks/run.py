@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import (
+    ceilings,
     contenders,
     grpc_calls,
     large_upload,
@@ -71,10 +72,11 @@ def _measure(report: Report, given: Options, folder: Path) -> int:
         contenders.store_models(tfaas, bundle, tiny)
         with servers.noop() as noop:
             requests = throughput.measure(report, given, noop, tfaas)
+            errors = ceilings.measure(report, given, noop, tfaas, folder / "nginx")
         title = "Where the time of one request goes"
         report.add(title, steps.HEADER, steps.rows(tfaas, given.seconds, folder / "steps"))
         memory_and_upload += _one_more_model(given, tfaas, bundle)
-    errors = requests.errors
+    errors += requests.errors
     errors += grpc_calls.measure(report, given, folder)
     errors += _workers(report, given, folder)
     errors += _neighbour(report, given, folder, tiny)

@@ -69,6 +69,11 @@ def noop(workers: int = WORKERS) -> AbstractContextManager[Server]:
     return _running("no-op", [sys.executable, "-m", "benchmarks.noop_app", str(workers)], ROOT)
 
 
+def bare(workers: int = WORKERS) -> AbstractContextManager[Server]:
+    """The bare protocol on a free port, with as many workers."""
+    return _running("bare", [sys.executable, "-m", "benchmarks.bare_app", str(workers)], ROOT)
+
+
 def grpc_noop(workers: int = WORKERS) -> AbstractContextManager[Server]:
     """The no-op of grpc.aio on a free port, with as many workers."""
     return _running("no-op", [sys.executable, "-m", "benchmarks.grpc_noop", str(workers)], ROOT)

@@ -8,16 +8,19 @@ from typing import Any, Protocol
 
 from tfaas_core.codec import MODEL_HEADER, Codec
 from tfaas_core.config import Config
+from tfaas_core.engine.base import Engine
 from tfaas_core.errors import UnsupportedMediaType
 from tfaas_core.models.versions import number_of
 from tfaas_core.operation import Operation
 from tfaas_core.plugins import model_predict_paths, predict_paths
+from tfaas_core.predict.catalog import Catalog
 from tfaas_core.predict.compressed_bodies import MOST_UNPACKED_BYTES, unpacked_body
 from tfaas_core.predict.followed_codec import FollowedCodec
 from tfaas_core.predict.large_answers import MOST_BRIEF_BYTES, large_answer
 from tfaas_core.predict.predictor import Predictor
+from tfaas_core.predict.short_predictions import PlansUsual, ShortPredictions
 from tfaas_core.predict.target import Target
-from tfaas_core.route import Handler, Request, Response, Route
+from tfaas_core.route import Handler, Request, Response, Route, ShortWay
 from tfaas_core.routing.in_flight import InFlight
 
 CURL_DEFAULT = "application/x-www-form-urlencoded"
@@ -31,6 +34,8 @@ class Predicting(Protocol):
     config: Config
     in_flight: InFlight
     predictor: Predictor
+    catalog: Catalog
+    engine: Engine
 
 
 def predict_routes(host: Predicting) -> list[Route]:
@@ -100,7 +105,7 @@ def target_of(path_fields: Mapping[str, str]) -> Target | None:
 
 
 def _routes_of(host: Predicting, codec: Codec[Any]) -> list[Route]:
-    handler = partial(answer, host, codec)
+    handler, short = partial(answer, host, codec), _short_way(host, codec)
 
     async def handler_at(request: Request) -> Response:
         return await answer(host, codec, request, target_of(request.path_fields))
@@ -112,22 +117,42 @@ def _routes_of(host: Predicting, codec: Codec[Any]) -> list[Route]:
         gives=codec.writes or ("*/*",),
     )
     return [
-        *(_route(at, handler, said) for at in predict_paths(codec.name)),
-        *(_route(at, handler_at, said) for at in model_predict_paths(codec.name)),
+        *(_route(at, handler, said, short) for at in predict_paths(codec.name)),
+        *(_route(at, handler_at, said, short) for at in model_predict_paths(codec.name)),
     ]
 
 
-def _route(path: str, handler: Handler, operation: Operation) -> Route:
-    return Route(path, ("POST",), handler, express=True, right="predict", operation=operation)
+def _route(path: str, handler: Handler, operation: Operation, short: ShortWay | None) -> Route:
+    return Route(
+        path,
+        ("POST",),
+        handler,
+        express=True,
+        right="predict",
+        operation=operation,
+        short=short,
+    )
+
+
+def _short_way(host: Predicting, codec: Codec[Any]) -> ShortWay | None:
+    beginning = host.engine.beginning
+    if beginning is None or not isinstance(codec, PlansUsual):
+        return None
+    max_rows = host.config.engine.max_queue_rows
+    return ShortPredictions(codec, codec, _announced(codec), host.catalog, beginning, max_rows)
 
 
 def _check_media_type(codec: Codec[Any], content_type: str) -> None:
     """Accepts the codec's own types, none, and the one that ``curl -d`` sends unasked."""
     media_type = content_type.partition(";")[0].strip().lower()
-    if media_type in ("", CURL_DEFAULT, *codec.media_types) or "*/*" in codec.media_types:
+    if media_type in _announced(codec) or "*/*" in codec.media_types:
         return
     raise UnsupportedMediaType(
         f"/{codec.name} reads {' or '.join(codec.media_types)}, not {media_type[:140]}",
         expected=list(codec.media_types),
         got=media_type[:140],
     )
+
+
+def _announced(codec: Codec[Any]) -> frozenset[str]:
+    return frozenset(("", CURL_DEFAULT, *codec.media_types))

@@ -195,6 +195,37 @@ up, because its client is gone, say, it is cancelled. It raises a TfaasError to 
 whatever else it raises, ``SystemExit`` included, is a 500."""
 
 
+TakeAnswer: TypeAlias = Callable[[Response | BaseException], None]
+"""Takes an answer, or why there is none, once. Called in the event loop."""
+
+
+class Begun(Protocol):
+    """A request that is being answered."""
+
+    def cancel(self) -> bool:
+        """Gives it up; whether it was not answered yet. Then nobody is told of an answer."""
+        ...
+
+
+class ShortWay(Protocol):
+    """Answers the requests of a route that are as nearly all are, without a coroutine.
+
+    Whatever is anything else, it leaves to the route's handler, which answers all alike.
+    """
+
+    def takes(self, head: Head) -> bool:
+        """Whether requests that begin so may be such ones."""
+        ...
+
+    def begin(self, request: Request, visit: Visit | None, reply: TakeAnswer) -> Begun | None:
+        """Begins to answer one that is whole; None: it is for the handler.
+
+        ``visit`` gets what becomes known on the way. ``reply`` is called later, unless the request
+        is given up. Raises TfaasError if that is the answer.
+        """
+        ...
+
+
 class Route(msgspec.Struct, frozen=True):
     """``path`` is a pattern: see ``tfaas_core.routing.pattern``.
 
@@ -203,7 +234,8 @@ class Route(msgspec.Struct, frozen=True):
     what it takes to be answered, for guards; None: ``read`` for GET, ``admin`` for all else. If
     management has a port of its own, all but ``predict`` is there. ``public``: no guard is asked,
     and it is on both ports; for what everybody may know, such as health. ``operation``: what the
-    OpenAPI document says of it.
+    OpenAPI document says of it. ``short`` is the server's own: what comes express may take that
+    way, if no guard and no proxy is to be asked about it.
     """
 
     path: str
@@ -214,6 +246,7 @@ class Route(msgspec.Struct, frozen=True):
     right: Right | None = None
     public: bool = False
     operation: Operation = Operation()
+    short: ShortWay | None = None
 
 
 def request_id_of(request: Request) -> str:

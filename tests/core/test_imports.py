@@ -49,6 +49,7 @@ LAYERS = (
 """The modules and packages of tfaas_core. Each imports from layers above its own line alone."""
 
 ENGINE_LAYERS = (
+    {"beginning"},
     {"base"},
     {"resting", "shared"},
     {"scheduling"},

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.http.predicting import doubling_host
+from tests.core.http.predicting import Doubling, doubling_host
 from tests.core.http.served import SANICS, Served, serve_host
 from tests.core.plugins.sources import InstallPlugin
 
@@ -73,6 +73,51 @@ def test_a_codec_sees_the_head_of_the_request(
     said = ["POST", "/models/vk/versions/1/predict/echo", "1", "3", "text/echo; a=b"]
     fields = {"name": "vk", "version": "1"}
     assert answer.endswith(repr([*said, fields]).encode())
+
+
+JSON = "Content-Type: application/json"
+USUAL = b'{"values": [1, 2, 3]}'
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "is_short"),
+    [
+        *(("json", body, (JSON,), True) for body in (USUAL, b'{"values": [[1, 2, 3], [4, 5, 6]]}')),
+        ("predict/json", b'{"values": [1, 2, 3], "model": "vk"}', (), True),
+        ("json", USUAL, ("Content-Type: Application/JSON; charset=utf-8",), True),
+        ("models/vk/predict/json", USUAL, (JSON,), True),
+        ("models/vk/predict/json", b'{"values": [1, 2, 3], "model": "vk"}', (JSON,), True),
+        ("models/picture/predict/json", b'{"values": [[[[1], [2], [3]]]]}', (JSON,), False),
+        ("models/picture/predict/json", b'{"values": [1, 2, 3], "model": "vk"}', (JSON,), False),
+        ("models/vk/versions/1/predict/json", USUAL, (JSON,), False),
+        ("models/nobody/predict/json", USUAL, (JSON,), False),
+        ("json", b'{"values": [1, 2, 3], "version": 1}', (JSON,), False),
+        ("json", b'{"values": [1, 2], "model": "vk"}', (JSON,), False),
+        ("json", b'{"values": [%b[1, 2, 3]]}' % (b"[1, 2, 3]," * 9), (JSON,), False),
+        ("json", b'{"values": [1, 2, true]}', (JSON,), False),
+        ("json", USUAL, ("Content-Type: text/plain",), False),
+        ("json", USUAL, (JSON, "Content-Encoding: gzip"), False),
+        ("json", USUAL, (JSON, "X-Request-Id: 1"), False),
+        ("json", USUAL, (JSON, "Sec-Fetch-Site: cross-site"), False),
+    ],
+)
+def test_what_takes_the_short_way_is_answered_as_all_else(
+    tmp_path: Path, path: str, body: bytes, headers: tuple[str, ...], is_short: bool
+) -> None:
+    async def test(served: Served) -> None:
+        connection = await served.connect()
+        answers = []
+        for lane in (SANICS, (), ()):
+            connection.post(path, body, *headers, *lane)
+            head, _, answer = (await connection.answer()).partition(b"\r\n\r\n")
+            lines = sorted(head.split(b"\r\n"))
+            # Each answer has an id of its own.
+            answers.append([answer, *(line for line in lines if b"X-Request-Id" not in line)])
+        assert answers[0] == answers[1] == answers[2]
+
+    engine = Doubling()
+    serve_host(doubling_host(tmp_path, "engine.max_queue_rows=9", engine=engine), test)
+    assert engine.begun == (2 if is_short else 0)
 
 
 def test_a_codec_may_add_headers(install_plugin: InstallPlugin, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from tfaas_core.config import Config
+from tfaas_core.engine.beginning import BeginsRuns
 from tfaas_core.events import Tell, tell_nobody
 from tfaas_core.models.model import ModelVersion, OtherSignature
 from tfaas_core.runtime import Runtime
@@ -77,7 +78,8 @@ class ServableStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     """A loaded model, or one of its processes if it has several, as ``GET /status`` shows it.
 
     ``state`` is loading, ready or leaving; ``private_bytes`` is what its process costs, with all
-    that the process holds; ``idle_s`` is how long nobody has used it. ``host``: of which; empty: here.
+    that the process holds; ``idle_s`` is how long nobody has used it. ``host``: of which; empty:
+    here.
     """
 
     model: str
@@ -95,6 +97,9 @@ class Engine(ABC):
     tells_runs: ClassVar[bool] = False
     """Whether ``run`` says by ``Timing.run_rows`` how large each run was. If it does not, each
     request is counted as a run of its own."""
+
+    beginning: BeginsRuns | None = None
+    """What begins runs without a future, for the server's own engine."""
 
     @abstractmethod
     async def start(self) -> None:

@@ -18,7 +18,7 @@ from tfaas_core.fields import Headers
 from tfaas_core.http.grammar import is_host, is_target
 from tfaas_core.http.request import HttpRequest, split_target
 from tfaas_core.http.router import Router
-from tfaas_core.route import ClientAddress, Head
+from tfaas_core.route import ClientAddress, Head, ShortWay
 from tfaas_core.routing.seam import Passage
 
 _MOST_HEADS = 1024
@@ -41,12 +41,14 @@ class PlainHead(msgspec.Struct, frozen=True):
     """What the bytes before a body say.
 
     ``length``: of the body, in bytes. ``keep_alive``: whether another request may follow.
+    ``short``: the way that the request may take; None: it is for the handler.
     """
 
     head: Head
     passage: Passage
     length: int
     keep_alive: bool
+    short: ShortWay | None = None
 
 
 class PlainRequest(HttpRequest, kw_only=True, gc=False):
@@ -113,7 +115,8 @@ class ExpressLane:
         ):
             return None
         head = Head(_METHOD, path, query, headers, found.path_fields, self._scheme)
-        return PlainHead(head, found.passage, int(length), keep_alive)
+        passage = found.passage
+        return PlainHead(head, passage, int(length), keep_alive, passage.short_for(head))
 
 
 def _headers(lines: Iterable[str]) -> Headers | None:

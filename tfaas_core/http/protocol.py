@@ -18,7 +18,7 @@ from tfaas_core.http.long_answers import head_of, send_long
 from tfaas_core.http.request import client_of
 from tfaas_core.http.sanic_parts import SanicProtocol
 from tfaas_core.http.streaming import drop_pieces, send_pieces
-from tfaas_core.route import ClientAddress, Response
+from tfaas_core.route import Begun, ClientAddress, Response, ShortWay
 from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.routing.seam import error_answer
 from tfaas_core.routing.way_back import is_long
@@ -46,12 +46,11 @@ class TfaasProtocol(SanicProtocol):
         self._in_flight: InFlight = self.app.ctx.in_flight
         self._door: Door = self.app.ctx.door
         self._client = ClientAddress()
-        self._is_extra = False
+        self._is_extra = self._lingering = False
         self._asked: PlainRequest | None = None
-        self._express_task: asyncio.Task[None] | None = None
+        self._express_task: asyncio.Task[None] | Begun | None = None
         self._early = bytearray()
         self._wire: ExpressWire | None = None
-        self._lingering = False
         self._linger: asyncio.TimerHandle | None = None
         self._taking: asyncio.TimerHandle | None = None
 
@@ -85,7 +84,40 @@ class TfaasProtocol(SanicProtocol):
             super().data_received(data)
             return
         self._asked = request
-        self._express_task = self.loop.create_task(self._answer(request))
+        if request.said.short is None or not self._begins(request, request.said.short):
+            self._express_task = self.loop.create_task(self._answer(request))
+
+    def _begins(self, request: PlainRequest, short: ShortWay) -> bool:
+        """Whether the request has taken the short way, and perhaps has been answered already."""
+        if request.said.length > self._in_flight.left or not self.may_answer_at_once:
+            return False
+        begun: Begun | Exception | None
+        try:
+            begun = request.said.passage.begin(short, request, self._ended)
+        except Exception as error:
+            begun = error
+        if begun is None:
+            return False
+        self._in_flight.left -= request.said.length
+        self.begin_handling(request.begin_s)
+        if isinstance(begun, Exception):
+            self._ended(begun)
+        else:
+            self._express_task = begun
+        return True
+
+    def _ended(self, answer: Response | BaseException) -> None:
+        """Sends the answer that has come the short way."""
+        request = self._asked
+        assert request is not None
+        self._in_flight.left += request.said.length
+        response = request.said.passage.ended(request, answer)
+        transport: Any = self.transport
+        if transport is None or transport.is_closing() or self._lingering:
+            return
+        keep_alive = request.said.keep_alive and self.keeps_alive
+        transport.write(_bytes_of(response, request, keep_alive))
+        self._express_is_done(transport, keep_alive)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._door.leaves(self)
@@ -239,7 +271,11 @@ class TfaasProtocol(SanicProtocol):
     def _drop_express(self) -> bool:
         """Whether there was a request on the express lane that is not answered."""
         task, self._express_task = self._express_task, None
-        return task is not None and task.cancel()
+        if task is None or not task.cancel():
+            return False
+        if self._asked is not None and not isinstance(task, asyncio.Task):
+            self._in_flight.left += self._asked.said.length
+        return True
 
 
 def _bytes_of(response: Response, request: PlainRequest, keep_alive: bool) -> bytes:

@@ -228,6 +228,11 @@ class SanicProtocol(HttpProtocol):
         """Whether the client reads what was sent."""
         return self._can_write.is_set()
 
+    @property
+    def may_answer_at_once(self) -> bool:
+        """Whether it does, and Sanic's task has begun, which it has not for a first request."""
+        return self._http is not None and self._can_write.is_set()
+
     async def wait_to_write(self) -> None:
         """Waits until the client does."""
         await self._can_write.wait()

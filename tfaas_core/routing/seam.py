@@ -12,7 +12,18 @@ import msgspec
 
 from tfaas_core.errors import TfaasError, is_error_status
 from tfaas_core.json_text import plain
-from tfaas_core.route import Handler, Request, Response, Route, json_response, request_id_of
+from tfaas_core.route import (
+    Begun,
+    Handler,
+    Head,
+    Request,
+    Response,
+    Route,
+    ShortWay,
+    TakeAnswer,
+    json_response,
+    request_id_of,
+)
 from tfaas_core.routing.arriving import Arriving
 from tfaas_core.routing.cors import Cors
 from tfaas_core.routing.culprit import culprit
@@ -36,7 +47,7 @@ class Passage:
 
     __slots__ = (
         *("_begun", "_cors", "_guards", "_handler", "_is_attended", "_is_ours", "_plugins"),
-        *("_proxies", "_streams", "_takes_all", "_tell", "_way_back", "owner"),
+        *("_proxies", "_short", "_streams", "_takes_all", "_tell", "_way_back", "owner"),
     )
 
     def __init__(
@@ -50,6 +61,7 @@ class Passage:
         proxies: Proxies | None = None,
         way_back: WayBack = _PLAIN_WAY_BACK,
         cors: Cors | None = None,
+        short: ShortWay | None = None,
     ) -> None:
         """``owner``: the module of the plugin that the handler comes from.
 
@@ -57,7 +69,7 @@ class Passage:
         it reads a body piece by piece. ``is_ours``: what it answers needs no check, which each
         request would pay for. ``guards`` it asks first, and ``way_back`` takes the answers; before
         both, ``proxies`` tell whose request it is. ``cors``: which other sites may send more than
-        looks.
+        looks. ``short`` is taken if nobody has to be asked, and answers are left as they are.
         """
         self._handler = handler
         self._streams = streams
@@ -71,6 +83,9 @@ class Passage:
         self._takes_all, self._tell = way_back.takes_all, way_back.tell
         is_asked = guards is not None or proxies is not None
         self._is_attended = is_asked or way_back.attends
+        is_left_alone = self._tell is not None or not self._takes_all
+        has_short = is_ours and is_left_alone and self._begun is None and not is_asked
+        self._short = short if has_short else None
         self.owner = owner
 
     async def __call__(self, request: Arriving) -> Response:
@@ -111,6 +126,28 @@ class Passage:
                 self._tell(request, response, size, False)
             return response
         return self._way_back.passed(request, response, is_refused)
+
+    def short_for(self, head: Head) -> ShortWay | None:
+        """The way that requests which begin so may take, past the handler; None: none."""
+        short = self._short
+        if short is None or head.is_cross_site or head.request_id is not None:
+            return None
+        return short if short.takes(head) else None
+
+    def begin(self, short: ShortWay, request: Arriving, reply: TakeAnswer) -> Begun | None:
+        """Begins to answer by what ``short_for`` gave, as that does."""
+        visit = None
+        if self._is_attended:
+            visit = request.visit = Visit(None, None, None, request.begin_s)
+        return short.begin(request, visit, reply)
+
+    def ended(self, request: Arriving, answer: Response | BaseException) -> Response:
+        """What the client gets whose request was begun. ``answer`` is what ``reply`` was told."""
+        if isinstance(answer, Response):
+            if self._tell is not None:
+                self._tell(request, answer, len(answer.body), False)
+            return answer
+        return self._way_back.passed(request, self._failed(request, answer), is_refused=False)
 
     def sent(
         self, request: Arriving, response: Response, answer_bytes: int, is_cut: bool = False
@@ -184,9 +221,8 @@ def sealed(
     asked = None if guards is None or route.public else guards.at(route.path, route.right)
     told = None if observers is None else observers.at(route.path, route.right)
     back = WayBack(told, cors, not {"GET", "HEAD"}.isdisjoint(route.methods))
-    passage = Passage(
-        route.handler, route.streams, owner, plugins, is_ours, asked, proxies, back, cors
-    )
+    watching = asked, proxies, back, cors, route.short
+    passage = Passage(route.handler, route.streams, owner, plugins, is_ours, *watching)
     return SealedRoute(**msgspec.structs.asdict(route), passage=passage)
 
 

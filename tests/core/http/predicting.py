@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tfaas_core.composition import Composition
 from tfaas_core.config import load_config
+from tfaas_core.engine.beginning import AwaitingRows, BeginsRuns
 from tfaas_core.engine.resting import RestingEngine
 from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
@@ -21,11 +22,25 @@ _INPUTS = {"picture": (None, 1, 3, 1), "vk": (None, 3)}
 """The shape of each model's input."""
 
 
-class Doubling(RestingEngine):
-    """``runs`` counts them."""
+class Doubling(RestingEngine, BeginsRuns):
+    """``runs`` counts them, and ``begun`` those of them that nobody has waited for."""
 
     def __init__(self) -> None:
-        self.runs = 0
+        self.runs = self.begun = 0
+        self.beginning = self
+
+    def begin(
+        self,
+        version: ModelVersion,
+        inputs: Sequence[Array],
+        rows: int,
+        awaiting: AwaitingRows,
+        timing: Timing | None = None,
+    ) -> bool:
+        self.begun += 1
+        outputs = self._outputs(inputs)
+        asyncio.get_running_loop().call_soon(awaiting.set_rows, outputs, 0, rows)
+        return True
 
     def run(
         self,
@@ -39,6 +54,9 @@ class Doubling(RestingEngine):
         return self._run(inputs)
 
     async def _run(self, inputs: Sequence[Array]) -> list[Array]:
+        return self._outputs(inputs)
+
+    def _outputs(self, inputs: Sequence[Array]) -> list[Array]:
         self.runs += 1
         return [inputs[0].reshape(-1, 3) * 2]
 

@@ -9,9 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import cast
 
-import msgspec
-
-from tfaas_core.engine.in_worker.parts import Grouping, Groupings, Part, refuse_all
+from tfaas_core.engine.beginning import Awaiting, AwaitingRows
+from tfaas_core.engine.in_worker.parts import Grouping, Groupings, Part, Sent, refuse_all
 from tfaas_core.engine.in_worker.queue import refusal
 from tfaas_core.engine.scheduling.busy_poll import BusyPoll, Solo
 from tfaas_core.engine.scheduling.patience import Patience
@@ -32,15 +31,6 @@ from tfaas_core.tensors import Array
 from tfaas_core.visit import Timing
 
 _RECEIVE_BYTES = 1 << 18
-
-
-class _Sent(msgspec.Struct):
-    """A frame that is not wholly answered yet."""
-
-    parts: list[Part]
-    deadline_s: float
-    unanswered: int
-    in_flight: int
 
 
 class ModelConnection(asyncio.Protocol):
@@ -89,7 +79,7 @@ class ModelConnection(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
         self._buffer, self._ids = FrameBuffer(MOST_ANSWER_BYTES), itertools.count()
         self._unsent: list[Part] = []
-        self._sent: dict[int, _Sent] = {}
+        self._sent: dict[int, Sent] = {}
         self._sweeper: asyncio.TimerHandle | None = None
         self._releasing = self.lost = False
 
@@ -110,19 +100,33 @@ class ModelConnection(asyncio.Protocol):
         Raises QueueFull and ModelLost at once. The future may get DeadlinePassed, ModelLost or what
         the run raised.
         """
+        answer: asyncio.Future[list[Array]] = self._loop.create_future()
+        self.begin(answer, inputs, rows, whole, timing, any_shape, place)
+        return answer
+
+    def begin(
+        self,
+        answer: Awaiting | AwaitingRows,
+        inputs: Sequence[Array],
+        rows: int,
+        whole: bool = False,
+        timing: Timing | None = None,
+        any_shape: bool = False,
+        place: int = 0,
+        takes_rows: bool = False,
+    ) -> None:
+        """As ``submit``; ``answer`` is told later. ``takes_rows``: it is an AwaitingRows."""
         if self.lost:
             raise self._model_lost()
-        answer: asyncio.Future[list[Array]] = self._loop.create_future()
         grouping = self._groupings.at[place] if place else self._first
         part = grouping.part(inputs, rows, whole, self._max_queue_rows, answer, timing)
-        part.any_shape = any_shape
+        part.any_shape, part.takes_rows = any_shape, takes_rows
         ahead = self._patience.most_ahead()
         if not self.meter.add(self._worker, part.counted, self._max_queue_rows, ahead):
             raise refusal(self.meter.rows(), ahead, self.model)
         if not self._unsent:
             self._loop.call_soon(self._send)
         self._unsent.append(part)
-        return answer
 
     def is_overdue(self) -> bool:
         """Whether the servable's present run should be over by now."""
@@ -206,7 +210,7 @@ class ModelConnection(asyncio.Protocol):
         specs, place = self._groupings.at[first.place].inputs, first.place
         alone = ANY_SHAPE if first.any_shape else first.whole
         frame = encode_request(frame_id, deadline_s, rows, inputs, specs, alone, place)
-        self._sent[frame_id] = _Sent(group, deadline_s, len(group), self.meter.rows())
+        self._sent[frame_id] = Sent(group, deadline_s, len(group), self.meter.rows())
         return frame
 
     def _fail(self, group: list[Part], error: Exception) -> None:
@@ -237,13 +241,14 @@ class ModelConnection(asyncio.Protocol):
     def _deal_out(self, frame: AnswerFrame, grouping: Grouping) -> None:
         sent = self._sent[frame.id]
         parts = sent.parts[frame.first_part : frame.first_part + frame.parts]
-        start, counted, now_s = 0, 0, time.monotonic()
+        start, now_s = 0, time.monotonic()
+        # Before anybody is told, who may ask for the next run at once.
+        self.meter.remove(self._worker, sum([part.counted for part in parts]))
         wait_s: float | None = None
         if frame.run_rows >= 0 and (first := parts[0].timing) is not None:
             first.run_rows = frame.run_rows
         for part in parts:
             end = start + part.rows
-            counted += part.counted
             if part.timing is not None:
                 if wait_s is None:
                     wait_s = max(0.0, now_s - sent.deadline_s + self._timeout_s - frame.run_s)
@@ -252,12 +257,13 @@ class ModelConnection(asyncio.Protocol):
                 pass
             elif frame.failure is not None:
                 part.answer.set_exception(frame.failure)
+            elif part.takes_rows:
+                cast(AwaitingRows, part.answer).set_rows(frame.outputs, start, end)
             elif len(parts) == 1:
                 part.answer.set_result(frame.outputs)
             else:
                 part.answer.set_result(grouping.share(frame.outputs, start, end))
             start = end
-        self.meter.remove(self._worker, counted)
         sent.unanswered -= len(parts)
         if sent.unanswered == 0:
             took_s = now_s - sent.deadline_s + self._timeout_s

@@ -68,8 +68,8 @@ class LocalEngine(Engine):
         self._link = self._linked(sock)
         self._opening: dict[str, asyncio.Task[ModelConnection]] = {}
         self._lines = Lines(context.config.engine.max_queue_rows)
-        self._connections = OpenConnections(self._lines, context.config.engine.max_queue_rows)
-        self._open = self._connections.by_key
+        self.beginning = OpenConnections(self._lines, context.config.engine.max_queue_rows)
+        self._connections, self._open = self.beginning, self.beginning.by_key
         self._tasks = Tasks(_log)
         self._connector = Connector(context)
         self._accelerating = Accelerating(context, self._link)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
+from tfaas_core.engine.beginning import AwaitingRows, BeginsRuns
 from tfaas_core.engine.in_worker.connection import ModelConnection
 from tfaas_core.engine.in_worker.lines import Lines
 from tfaas_core.engine.in_worker.model_connections import ModelConnections
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.tensors import Array
+from tfaas_core.visit import Timing
 
 
-class OpenConnections:
+class OpenConnections(BeginsRuns):
     """One or more for each version in use, and those to uploads, which have no key.
 
     ``by_key`` has what takes the requests for a version. ``lines``: who waits for a version is
@@ -23,6 +26,20 @@ class OpenConnections:
         self._by_ticket: dict[int, ModelConnection] = {}
         self._lines = lines
         self._max_queue_rows = max_queue_rows
+
+    def begin(
+        self,
+        version: ModelVersion,
+        inputs: Sequence[Array],
+        rows: int,
+        awaiting: AwaitingRows,
+        timing: Timing | None = None,
+    ) -> bool:
+        to = self.by_key.get(version.key)
+        if to is None:
+            return False
+        to.begin(awaiting, inputs, rows, False, timing, False, version.place, True)
+        return True
 
     def __iter__(self) -> Iterator[ModelConnection]:
         return iter(list(self._by_ticket.values()))

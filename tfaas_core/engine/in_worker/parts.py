@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
+from tfaas_core.engine.beginning import Awaiting, AwaitingRows
 from tfaas_core.engine.shared.frames import MAX_PARTS
 from tfaas_core.engine.shared.outputs import rows_between
 from tfaas_core.models.model import ModelVersion
@@ -20,17 +20,28 @@ class Part(msgspec.Struct):
     """One request on its way.
 
     ``whole``: it shares no frame. ``counted``: as how many rows it is counted, one at least.
-    ``place`` is that of the signature that it asks for; ``any_shape`` as in Bound.
+    ``place`` is that of the signature that it asks for; ``any_shape`` as in Bound. ``takes_rows``:
+    ``answer`` is an AwaitingRows.
     """
 
     inputs: Sequence[Array]
     rows: int
     whole: bool
-    answer: asyncio.Future[list[Array]]
+    answer: Awaiting | AwaitingRows
     counted: int
     timing: Timing | None
     place: int = 0
     any_shape: bool = False
+    takes_rows: bool = False
+
+
+class Sent(msgspec.Struct):
+    """A frame that is not wholly answered yet."""
+
+    parts: list[Part]
+    deadline_s: float
+    unanswered: int
+    in_flight: int
 
 
 class Grouping:
@@ -56,7 +67,7 @@ class Grouping:
         rows: int,
         whole: bool,
         most_rows: int,
-        answer: asyncio.Future[list[Array]],
+        answer: Awaiting | AwaitingRows,
         timing: Timing | None,
     ) -> Part:
         """A request of so many rows, as the caller sees them.

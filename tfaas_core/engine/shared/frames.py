@@ -225,7 +225,7 @@ def _add_tensor(pieces: list[Any], spec: TensorSpec, parts: Sequence[Array]) -> 
         values: list[Any] = [_encode_strings([v for part in parts for v in part.flat])]
         size = len(values[0])
     else:
-        values = [np.ascontiguousarray(part).data for part in parts]
+        values = [part if part.flags.c_contiguous else np.ascontiguousarray(part) for part in parts]
         size = math.prod(shape) * first.itemsize
     pieces.append(_TENSOR.pack(len(shape), size))
     pieces.append(_pack_many("Q", shape))
@@ -263,4 +263,4 @@ def _pack_many(code: str, numbers: Sequence[int]) -> bytes:
 
 
 def _bytes_of(pieces: Sequence[Any]) -> int:
-    return sum([piece.nbytes if type(piece) is memoryview else len(piece) for piece in pieces])
+    return sum([len(piece) if type(piece) is bytes else piece.nbytes for piece in pieces])

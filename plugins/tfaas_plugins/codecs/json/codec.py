@@ -6,12 +6,14 @@ import base64
 from functools import partial
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from tfaas_core.codec import Codec, Encoded
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.params import Params
 from tfaas_core.operation import object_of
+from tfaas_core.predict.short_predictions import PlansUsual
 from tfaas_core.route import Head
 from tfaas_core.settings.tables import Limits
 from tfaas_core.tensors import Array, Arrays, Bound
@@ -19,9 +21,17 @@ from tfaas_core.values.answers import answer_in_kind, are_too_large
 from tfaas_core.values.bindings import Bindings
 from tfaas_plugins.codecs.json.document import JsonDocument, read_document
 from tfaas_plugins.codecs.json.pieces import MOST_AT_ONCE, Pieces, dumped, dumping, in_pieces
+from tfaas_plugins.codecs.json.usual_arrays import UsualArrays
 from tfaas_plugins.codecs.json.values import JsonReader
 from tfaas_plugins.codecs.values.binding import Binding
 from tfaas_plugins.codecs.values.bounds import check_json
+from tfaas_plugins.codecs.values.usual import (
+    UsualBodies,
+    UsualBody,
+    UsualNumbers,
+    UsualRow,
+    UsualRows,
+)
 
 _WRITTEN_BY_ORJSON = frozenset(
     np.dtype(name)
@@ -32,7 +42,14 @@ _WRITTEN_BY_ORJSON = frozenset(
 )
 
 
-class JsonCodec(Codec[JsonDocument]):
+_ROW = msgspec.json.Decoder(UsualRow).decode
+_ROWS = msgspec.json.Decoder(UsualRows).decode
+_FIRST_BYTES = 64
+_WORTH_ARRAY_BYTES = 1 << 10
+"""Shorter ones are read sooner with an object for each number."""
+
+
+class JsonCodec(Codec[JsonDocument], PlansUsual[UsualBody]):
     """JSON in, JSON out."""
 
     name = "json"
@@ -43,6 +60,8 @@ class JsonCodec(Codec[JsonDocument]):
         """``limits``: what a body may hold; left out: as much as unless configured otherwise."""
         self._limits = limits or Limits()
         self._bindings = Bindings(partial(Binding, make_reader=JsonReader))
+        self._usual = UsualBodies(_ROW, _ROWS, self._limits)
+        self._arrays = UsualArrays(self._limits)
 
     def parse(self, body: bytes, head: Head) -> JsonDocument:
         """Reads the body, whatever its media type; raises BadBody, DoesNotFit and TooLarge."""
@@ -70,6 +89,22 @@ class JsonCodec(Codec[JsonDocument]):
         if are_too_large(outputs):
             return Encoded(b"", "application/json", pieces=dumping(shown))
         return Encoded(dumped(shown), "application/json")
+
+    def usual(self, body: bytes) -> UsualBody | None:
+        is_nested = body.find(b"[[", 0, _FIRST_BYTES) > 0
+        if is_nested and len(body) >= _WORTH_ARRAY_BYTES:
+            return self._arrays.read(body)
+        return self._usual.read(body, is_nested)
+
+    def usual_plan(self, version: ModelVersion) -> UsualNumbers | None:
+        dtype = version.signature.outputs[0].numpy_dtype
+        write = dumped if dtype in _WRITTEN_BY_ORJSON else None
+        return UsualNumbers.of(self, version, write, _rows)
+
+
+def _rows(array: Array) -> list[bytes]:
+    """Each row of an array of two axes."""
+    return [b"[%b]" % row for row in dumped(array)[2:-2].split(b"],[")]
 
 
 def _shown(array: Array) -> Any:

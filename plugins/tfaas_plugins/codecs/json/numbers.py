@@ -27,7 +27,7 @@ SMALLEST_BYTES = 1 << 12
 _SAMPLE_BYTES = 1 << 8
 _MOST_FIELDS = 64
 
-_NO_NUMBERS = (ValueError, TypeError, RuntimeError, MemoryError)
+NO_NUMBERS = (ValueError, TypeError, RuntimeError, MemoryError)
 """What simdjson, and who asks it for numbers, raises where there are none."""
 
 _INTEGERS = np.dtype(np.int64)
@@ -71,7 +71,7 @@ def read_with_numbers(
             return None
         fields = dialect.meant(_Found(body, places, dialect).at((), parsed))
         return fields if _are_all(body.count(b"["), fields) else None
-    except _NO_NUMBERS:
+    except NO_NUMBERS:
         return None
 
 
@@ -140,7 +140,7 @@ def array_in(text: bytes, dialect: Dialect) -> Array | None:
     text = dialect.plain(text)
     try:
         array = _array(simdjson.Parser().parse(text))
-    except _NO_NUMBERS:
+    except NO_NUMBERS:
         return None
     if text.count(b"[") != _lists_of(array.shape):
         return None  # there is a list among the numbers

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from tfaas_core.codec import Codec, Encoded
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.predict.short_predictions import PlansUsual
 from tfaas_core.route import Head
 from tfaas_core.settings.tables import Limits
 from tfaas_core.tensors import Array, Arrays, Bound
@@ -19,9 +23,20 @@ from tfaas_plugins.codecs.msgpack.packed import packed
 from tfaas_plugins.codecs.msgpack.pieces import dumped, dumping
 from tfaas_plugins.codecs.msgpack.values import MsgpackReader
 from tfaas_plugins.codecs.values.binding import Binding
+from tfaas_plugins.codecs.values.usual import (
+    UsualBodies,
+    UsualBody,
+    UsualNumbers,
+    UsualRow,
+    UsualRows,
+)
+
+_ROW = msgspec.msgpack.Decoder(UsualRow).decode
+_ROWS = msgspec.msgpack.Decoder(UsualRows).decode
+_NESTED = re.compile(rb"\xa6values(?:[\x90-\x9f]|\xdc..|\xdd.{4})[\x90-\x9f\xdc\xdd]", re.DOTALL)
 
 
-class MsgpackCodec(Codec[MsgpackDocument]):
+class MsgpackCodec(Codec[MsgpackDocument], PlansUsual[UsualBody]):
     """MessagePack in, MessagePack out."""
 
     name = "msgpack"
@@ -32,6 +47,7 @@ class MsgpackCodec(Codec[MsgpackDocument]):
         """``limits``: what a body may hold; left out: as much as unless configured otherwise."""
         self._limits = limits or Limits()
         self._bindings = Bindings(partial(Binding, make_reader=MsgpackReader))
+        self._usual = UsualBodies(_ROW, _ROWS, self._limits)
 
     def parse(self, body: bytes, head: Head) -> MsgpackDocument:
         """Reads the body, whatever its media type; raises BadBody, DoesNotFit and TooLarge."""
@@ -50,6 +66,16 @@ class MsgpackCodec(Codec[MsgpackDocument]):
     def encode_other(self, outputs: Arrays, bound: Bound, version: ModelVersion) -> Encoded:
         """Lists."""
         return _encoded(outputs, bound, version, lists)
+
+    def usual(self, body: bytes) -> UsualBody | None:
+        return self._usual.read(body, _NESTED.search(body) is not None)
+
+    def usual_plan(self, version: ModelVersion) -> UsualNumbers | None:
+        return UsualNumbers.of(self, version, _written)
+
+
+def _written(output: Array) -> bytes:
+    return dumped(lists(output))
 
 
 def _encoded(

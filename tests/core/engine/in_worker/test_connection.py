@@ -70,7 +70,7 @@ async def test_requests_of_the_turn_in_which_the_model_dies_are_lost() -> None:
 
 @in_event_loop
 async def test_a_request_that_cannot_be_sent_fails_and_the_next_is_answered() -> None:
-    async with connected() as (connection, model), _answering(model):
+    async with connected() as (connection, model), answering(model):
         for _turn in range(2):
             with pytest.raises(AttributeError):
                 await connection.submit(["no array"], 1)  # type: ignore[list-item]
@@ -99,7 +99,7 @@ async def test_an_idle_connection_hangs_up_when_it_is_released() -> None:
 
 @in_event_loop
 async def test_a_lone_request_to_a_fast_model_is_answered_within_its_turn() -> None:
-    async with connected(busy_poll_s=5) as (connection, model), _answering(model):
+    async with connected(busy_poll_s=5) as (connection, model), answering(model):
         for _ in range(2):  # the first is no proof that others do not send, the second is fast
             assert are_sums(await connection.submit([rows_of(1)], 1), [rows_of(1)])
         answer = connection.submit([rows_of(2)], 1)
@@ -114,8 +114,8 @@ async def test_a_request_beside_those_to_another_model_is_not_waited_for() -> No
     async with (
         connected(busy_poll_s=5, solo=solo) as (connection, model),
         connected(busy_poll_s=5, solo=solo) as (neighbour, other_model),
-        _answering(model),
-        _answering(other_model),
+        answering(model),
+        answering(other_model),
     ):
         for either in (connection, neighbour) * 3:
             answer = either.submit([rows_of(2)], 1)
@@ -127,14 +127,14 @@ async def test_a_request_beside_those_to_another_model_is_not_waited_for() -> No
 @in_event_loop
 async def test_a_lone_request_whose_answer_does_not_come_soon_holds_up_no_others() -> None:
     async with connected(busy_poll_s=0.1) as (connection, model):
-        async with _answering(model):
+        async with answering(model):
             for _ in range(2):
                 await connection.submit([rows_of(1)], 1)
         late = connection.submit([rows_of(2)], 1)
         await asyncio.sleep(0)
         assert not late.done()
         other = connection.submit([rows_of(3)], 1)
-        async with _answering(model):
+        async with answering(model):
             assert are_sums(await late, [rows_of(2)])
             assert are_sums(await other, [rows_of(3)])
 
@@ -142,7 +142,7 @@ async def test_a_lone_request_whose_answer_does_not_come_soon_holds_up_no_others
 @in_event_loop
 async def test_a_lone_request_may_be_larger_than_what_the_socket_takes() -> None:
     rows = rows_of(*range(200_000))
-    async with connected(busy_poll_s=5) as (connection, model), _answering(model):
+    async with connected(busy_poll_s=5) as (connection, model), answering(model):
         for _ in range(2):  # as above
             await connection.submit([rows_of(1)], 1)
         large = connection.submit([rows], len(rows))
@@ -159,10 +159,10 @@ async def test_a_burst_after_a_long_stall_of_one_is_taken_whole() -> None:
             stalled = connection.submit([rows_of(1)], 1)
             await asyncio.sleep(0.01)
             assert not stalled.done()
-            async with _answering(model):
+            async with answering(model):
                 await stalled
         burst = [rows_of(number) for number in range(3)]
-        async with _answering(model):
+        async with answering(model):
             answers = [connection.submit([rows], 1) for rows in burst]
             for answer, rows in zip(answers, burst, strict=True):
                 assert are_sums(await answer, [rows])
@@ -170,7 +170,7 @@ async def test_a_burst_after_a_long_stall_of_one_is_taken_whole() -> None:
 
 
 @asynccontextmanager
-async def _answering(model: socket.socket) -> AsyncIterator[None]:
+async def answering(model: socket.socket) -> AsyncIterator[None]:
     """The model answers sums, in a thread, until the last request of the block is answered."""
     over, wake = socket.socketpair()
     with over, wake:

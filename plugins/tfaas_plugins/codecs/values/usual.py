@@ -1,0 +1,180 @@
+"""Usual bodies: a row or a few of floats, and perhaps a model's name, and nothing else.
+
+They are read by their types, in one call, and go straight to the bytes that a model takes. What
+has another field, or a value of another type, is read as a document, which knows what else there
+may be, and has words for what is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import starmap
+from math import prod
+from struct import Struct, error
+from typing import Any, TypeAlias
+
+import msgspec
+import numpy as np
+
+from tfaas_core.codec import Codec
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.predict.short_predictions import UsualPlan
+from tfaas_core.settings.tables import Limits
+from tfaas_core.tensors import Array, BatchAxis, Bound, Signature, TensorSpec, by_name
+from tfaas_core.values.numbers import WrongValue, rounded
+
+MOST_BYTES = 1 << 13
+"""A longer body is read sooner without an object for each number, or in a thread."""
+
+_MOST_ELEMENTS = 1 << 8
+"""Of all outputs, for each row."""
+
+_MOST_ROWS = 1 << 8
+"""Of a request: the answer to more may take long to write."""
+
+_MOST_SPLIT = 1 << 8
+"""Rows of a run. Of more, most may be those of batches."""
+
+_CODES = {"float32": "f", "float64": "d"}
+
+
+class UsualRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """One row. msgspec refuses booleans as floats, and rounds integers as Python does."""
+
+    values: list[float]
+    model: str | None = None
+
+
+class UsualRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """Several."""
+
+    values: list[list[float]]
+    model: str | None = None
+
+
+class UsualArray(msgspec.Struct, frozen=True, gc=False):
+    """Several, too, as an array of float64 [rows, size of a row]."""
+
+    array: Array
+    model: str | None = None
+
+
+UsualBody: TypeAlias = UsualRow | UsualRows | UsualArray
+
+
+class UsualBodies:
+    """Reads them by decoders of the two."""
+
+    def __init__(
+        self,
+        row: Callable[[bytes], UsualRow],
+        rows: Callable[[bytes], UsualRows],
+        limits: Limits,
+    ) -> None:
+        self._row = row
+        self._rows = rows
+        # So many bytes can hold no more than is allowed.
+        least = limits.max_values, limits.max_lists, limits.max_json_bytes, MOST_BYTES
+        self._most_bytes = min(least)
+
+    def read(self, body: bytes, is_nested: bool) -> UsualRow | UsualRows | None:
+        """What ``body`` says; None: it is not as usual. ``is_nested``: as it seems, several."""
+        if len(body) > self._most_bytes:
+            return None
+        try:
+            return self._rows(body) if is_nested else self._row(body)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return None
+
+
+class UsualNumbers(UsualPlan[UsualBody]):
+    """Takes them to a version of one input, whose rows are as many floats."""
+
+    def __init__(
+        self,
+        codec: Codec[Any],
+        version: ModelVersion,
+        length: int,
+        write: Callable[[Array], bytes] | None,
+        split: Callable[[Array], list[bytes]] | None,
+    ) -> None:
+        """``length``: of a row. ``write``: what writes the one output as ``codec`` does; None:
+        there are several, or others. ``split`` writes each of its rows; None: one by one."""
+        (only,) = version.signature.inputs
+        self._version = version
+        self._length = length
+        self._dtype = only.numpy_dtype
+        self._pack = Struct(f"={length}{_CODES[only.dtype]}").pack
+        self._codec = codec
+        self._write, self._split = write, split
+        self._outputs: Sequence[Array] | None = None
+        self._texts: list[bytes] = []
+
+    @classmethod
+    def of(
+        cls,
+        codec: Codec[Any],
+        version: ModelVersion,
+        write: Callable[[Array], bytes] | None,
+        split: Callable[[Array], list[bytes]] | None = None,
+    ) -> UsualNumbers | None:
+        """None: the version takes or gives anything else."""
+        signature = version.signature
+        if len(signature.inputs) != 1 or signature.unused or signature.batch is BatchAxis.NONE:
+            return None
+        (only,) = signature.inputs
+        row = signature.row_shape(only)
+        if only.carried or only.dtype not in _CODES or row is None or len(row) != 1 or not row[0]:
+            return None
+        elements = [_elements(signature, spec) for spec in signature.outputs]
+        if None in elements or sum(filter(None, elements)) > _MOST_ELEMENTS:
+            return None
+        return cls(codec, version, row[0], write if len(elements) == 1 else None, split)
+
+    def inputs(self, usual: UsualBody) -> list[Array] | None:
+        if isinstance(usual, UsualArray):
+            return self._rounded(usual.array)
+        values: Any = usual.values
+        try:
+            if type(usual) is UsualRow:
+                return [np.ndarray((1, self._length), self._dtype, self._pack(*values))]
+            packed = b"".join(starmap(self._pack, values))
+        except (error, OverflowError):
+            return None
+        if not 0 < len(values) <= _MOST_ROWS:
+            return None
+        return [np.ndarray((len(values), self._length), self._dtype, packed)]
+
+    def _rounded(self, array: Array) -> list[Array] | None:
+        if array.shape[1] != self._length or len(array) > _MOST_ROWS:
+            return None
+        try:
+            return [rounded(array, self._dtype)]
+        except WrongValue:
+            return None
+
+    def answer(self, outputs: Sequence[Array], start: int, end: int, usual: UsualBody) -> bytes:
+        is_single, output = type(usual) is UsualRow, outputs[0]
+        if self._write is not None and output.ndim == 2:
+            if not is_single:
+                return self._write(output[start:end])
+            if self._split is None or len(output) > _MOST_SPLIT:
+                return self._write(output[start])
+            if self._outputs is not outputs:
+                self._outputs, self._texts = outputs, self._split(output)
+            text = self._texts[start]
+            if end == len(output):
+                self._outputs, self._texts = None, []
+            return text
+        named = by_name(self._version.signature, [each[start:end] for each in outputs])
+        bound = Bound({}, end - start, is_single)
+        return self._codec.encode_other(named, bound, self._version).whole()
+
+
+def _elements(signature: Signature, spec: TensorSpec) -> int | None:
+    """How many numbers of an output belong to a row; None: it is not known, or no row's."""
+    row = signature.row_shape(spec)
+    if spec.constant or spec.dtype == "string" or row is None:
+        return None
+    sizes = [size for size in row if size is not None]
+    return prod(sizes) if len(sizes) == len(row) else None

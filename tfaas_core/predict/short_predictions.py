@@ -1,0 +1,170 @@
+"""ShortPredictions: the predictions that nearly all clients ask for, from their bytes to a run."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+
+from tfaas_core.codec import MODEL_HEADER, Codec
+from tfaas_core.engine.beginning import BeginsRuns
+from tfaas_core.errors import TfaasError
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.predict.catalog import Catalog
+from tfaas_core.route import Begun, Head, Request, Response, TakeAnswer
+from tfaas_core.tensors import Array
+from tfaas_core.values.bindings import Bindings
+from tfaas_core.visit import Visit
+
+
+class Usual(Protocol):
+    """What a body says that is as nearly all are: rows of numbers, and perhaps a model's name."""
+
+    @property
+    def model(self) -> str | None: ...
+
+
+U = TypeVar("U", bound=Usual)
+
+
+class UsualPlan(ABC, Generic[U]):
+    """How a codec takes usual bodies to one version, and answers them."""
+
+    @abstractmethod
+    def inputs(self, usual: U) -> list[Array] | None:
+        """What the version takes, in the signature's order, axis 0 the rows.
+
+        None: it is not sure that they fit.
+        """
+
+    @abstractmethod
+    def answer(self, outputs: Sequence[Array], start: int, end: int, usual: U) -> bytes:
+        """The body of the answer to what has these rows of ``outputs``, the others being others'.
+
+        ``outputs`` are in the signature's order, axis 0 the rows; they are the same object for all
+        that have shared a run.
+        """
+
+
+class PlansUsual(ABC, Generic[U]):
+    """A codec that knows what nearly all bodies are, and answers them the same by a plan.
+
+    The plan's answers are of the codec's first media type.
+    """
+
+    @abstractmethod
+    def usual(self, body: bytes) -> U | None:
+        """What ``body`` says, read at once in little time; None: it is not as usual."""
+
+    @abstractmethod
+    def usual_plan(self, version: ModelVersion) -> UsualPlan[U] | None:
+        """That for ``version``, whose rows share runs; None: its bodies or answers are others."""
+
+
+class ShortPrediction(msgspec.Struct, gc=False):
+    """One that was begun. The engine tells it what has become of it."""
+
+    plan: _Planned
+    usual: Any
+    reply: TakeAnswer
+    is_done: bool = False
+
+    def done(self) -> bool:
+        """Whether nobody waits for it any longer."""
+        return self.is_done
+
+    def cancel(self) -> bool:
+        was_done, self.is_done = self.is_done, True
+        return not was_done
+
+    def set_result(self, outputs: Sequence[Array]) -> None:
+        self.set_rows(outputs, 0, len(outputs[0]))
+
+    def set_rows(self, outputs: Sequence[Array], start: int, end: int) -> None:
+        self.is_done = True
+        plan = self.plan
+        try:
+            body = plan.plan.answer(outputs, start, end, self.usual)
+        except Exception as error:
+            self.reply(error)
+        else:
+            self.reply(Response(body, 200, plan.media_type, plan.headers))
+
+    def set_exception(self, error: BaseException) -> None:
+        self.is_done = True
+        self.reply(error)
+
+
+class _Planned(msgspec.Struct, frozen=True):
+    version: ModelVersion
+    plan: UsualPlan[Any]
+    media_type: str
+    headers: dict[str, str]
+
+
+class ShortPredictions:
+    """Takes usual bodies of a codec, which is a PlansUsual, to the live versions of models."""
+
+    def __init__(
+        self,
+        codec: Codec[Any],
+        planning: PlansUsual[Any],
+        announced: Collection[str],
+        catalog: Catalog,
+        engine: BeginsRuns,
+        max_rows: int,
+    ) -> None:
+        """``announced``: the media types of requests that ``codec`` reads, empty if none is.
+
+        ``max_rows``: more may never wait.
+        """
+        self._codec = codec
+        self._announced = announced
+        self._usual = planning.usual
+        self._planning = planning
+        self._catalog = catalog
+        self._begin = engine.begin
+        self._max_rows = max_rows
+        self._plans = Bindings(self._planned)
+
+    def takes(self, head: Head) -> bool:
+        media_type = head.content_type.partition(";")[0].strip().lower()
+        is_plain = media_type in self._announced and not head.content_encoding
+        return is_plain and head.path_fields.keys() <= {"name"}
+
+    def begin(self, request: Request, visit: Visit | None, reply: TakeAnswer) -> Begun | None:
+        usual = self._usual(request.body)
+        if usual is None:
+            return None
+        name = request.head.path_fields.get("name")
+        if name is None:
+            name = usual.model or None
+        elif usual.model not in (None, "", name):
+            return None
+        try:
+            version = self._catalog.model(name).live
+        except TfaasError:
+            return None
+        planned = self._plans.of(version)
+        inputs = None if planned is None else planned.plan.inputs(usual)
+        if planned is None or inputs is None:
+            return None
+        prediction = ShortPrediction(planned, usual, reply)
+        rows = len(inputs[0])
+        if rows > self._max_rows or not self._begin(version, inputs, rows, prediction, visit):
+            return None
+        if visit is not None:
+            visit.codec, visit.model = self._codec.name, version.name
+            visit.version, visit.rows = version.version, rows
+        return prediction
+
+    def _planned(self, version: ModelVersion) -> _Planned | None:
+        if version.others or not version.mergeable:
+            return None
+        plan = self._planning.usual_plan(version)
+        if plan is None:
+            return None
+        media_type = (self._codec.answer_types or self._codec.media_types)[0]
+        return _Planned(version, plan, media_type, {MODEL_HEADER: version.reference})
