@@ -125,7 +125,7 @@ def _plain(value: Any) -> Any:
 
 def _array(nested: Any) -> Array:
     """The numbers of nested lists. Raises ValueError for other things, as far as it is seen."""
-    shape, first = shape_of(nested)
+    shape, first = _shape(nested)
     array = _flat(nested, type(first) is int)
     if array.size != prod(shape):
         raise ValueError("lists of different lengths")
@@ -147,7 +147,7 @@ def array_in(text: bytes, dialect: Dialect) -> Array | None:
     return dialect.meant_by(array)
 
 
-def shape_of(nested: Any) -> tuple[tuple[int, ...], Any]:
+def _shape(nested: Any) -> tuple[tuple[int, ...], Any]:
     """How the lists are nested, as far as the first of each level tells, and the first value."""
     shape: tuple[int, ...] = ()
     level = [nested]

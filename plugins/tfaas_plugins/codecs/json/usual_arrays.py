@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import simdjson
 
 from tfaas_core.settings.tables import Limits
-from tfaas_plugins.codecs.json.numbers import NO_NUMBERS, shape_of
+from tfaas_plugins.codecs.json.numbers import NO_NUMBERS
 from tfaas_plugins.codecs.values.usual import UsualArray
 
 MOST_BYTES = 1 << 16
@@ -45,10 +47,10 @@ class UsualArrays:
         nested, model = parsed["values"], parsed.get("model")
         if type(nested) is not simdjson.Array or not (model is None or type(model) is str):
             return None
-        shape, _first = shape_of(nested)
         # A list among the numbers would have been flattened with them.
-        brackets = 1 + shape[0] + (model or "").count("[")
-        if len(shape) != 2 or body.count(b"[") != brackets:
+        lists: Any = nested
+        rows, lengths = len(nested), set(map(len, lists))
+        if len(lengths) != 1 or body.count(b"[") != 1 + rows + (model or "").count("["):
             return None
-        flat = np.frombuffer(nested.as_buffer(of_type="d"))
-        return None if flat.size != shape[0] * shape[1] else UsualArray(flat.reshape(shape), model)
+        flat, length = np.frombuffer(nested.as_buffer(of_type="d")), lengths.pop()
+        return None if flat.size != rows * length else UsualArray(flat.reshape(rows, length), model)
