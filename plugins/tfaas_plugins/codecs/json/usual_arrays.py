@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import simdjson
 
@@ -46,7 +48,8 @@ class UsualArrays:
         if type(nested) is not simdjson.Array or not (model is None or type(model) is str):
             return None
         # A list among the numbers would have been flattened with them.
-        rows, lengths = len(nested), set(map(len, nested))
+        lists: Any = nested
+        rows, lengths = len(nested), set(map(len, lists))
         if len(lengths) != 1 or body.count(b"[") != 1 + rows + (model or "").count("["):
             return None
         flat, length = np.frombuffer(nested.as_buffer(of_type="d")), lengths.pop()
