@@ -78,8 +78,7 @@ class ServableStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     """A loaded model, or one of its processes if it has several, as ``GET /status`` shows it.
 
     ``state`` is loading, ready or leaving; ``private_bytes`` is what its process costs, with all
-    that the process holds; ``idle_s`` is how long nobody has used it. ``host``: of which; empty:
-    here.
+    that the process holds; ``idle_s`` is how long nobody has used it. ``host``: empty: this one.
     """
 
     model: str
