@@ -20,7 +20,7 @@ LAYERS = (
     {"public_names"},
     {"__init__"},
     {"archives", "base64_text", "content_encodings", "errors", "events", "fields", "listener"}
-    | {"notes"}
+    | {"notes", "quick_writes"}
     | {"regular_file", "request_ids", "shared_memory", "spelling", "steps", "streams"},
     {"configured_path", "error_kinds", "json_text", "temporary_folder", "visit"},
     {"route", "tensors"},

@@ -35,7 +35,7 @@ class WayBack:
         """Is told of each request first, if anybody wants to be."""
         self.takes_all = cors is not None or self.attends
         is_short = cors is None and observers is not None and observers.are_content
-        self.tell = observers.answered if observers is not None and is_short else None
+        self.tell = observers.tell if observers is not None and is_short else None
         """All that becomes of an answer that is no error, has no id, and is not streamed; None: it
         has to pass."""
 
