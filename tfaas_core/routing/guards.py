@@ -124,7 +124,7 @@ class RouteGuards:
 
 
 class LoneGuard(RouteGuards):
-    """The only guard there is, asked as ``RouteGuards`` asks several, in half the time."""
+    """The only guard there is, asked without what it takes to ask several."""
 
     __slots__ = ("_guard", "_owner")
 

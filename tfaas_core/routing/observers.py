@@ -189,7 +189,7 @@ class RouteObservers:
     def tell(self, request: Arriving, response: Response) -> None:
         """As ``answered``, of a whole answer that is no error, if they are content.
 
-        Most are told so: what is called here is written out instead, and costs half as much.
+        Most are told so: what ``answered`` calls is written out here, which costs less.
         """
         end_s, body_bytes = monotonic(), len(response.body)
         if (untold := self._untold) is not None:
