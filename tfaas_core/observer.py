@@ -117,8 +117,8 @@ class Observer:
         """Requests were answered: some, in order, the first of them ``TOLD_WITHIN_S`` ago at most,
         if the event loop gets to it.
 
-        For whoever counts every answer, since it costs less than half of what ``answered`` does. If
-        the worker is killed, those that it was not told of yet are told nobody.
+        For whoever counts every answer, since it costs less than ``answered`` does. If the worker
+        is killed, those that it was not told of yet are told nobody.
         """
 
     def audited(self, answer: Answered) -> None:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import msgspec
 
 from tfaas_core.errors import Forbidden
+from tfaas_core.quick_writes import quick_to_write
 from tfaas_core.steps import Step
 
 Gate: TypeAlias = Callable[[str], Awaitable[None] | None]
@@ -29,6 +30,7 @@ class Timing(msgspec.Struct):
     run_rows: int | None = None
 
 
+@quick_to_write
 class Visit(Timing, gc=False):
     """Observers are told what is in here. A handler that predicts in its own way may write it."""
 

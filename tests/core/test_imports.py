@@ -22,7 +22,7 @@ LAYERS = (
     {"__init__"},
     {"withheld"},
     {"archives", "base64_text", "content_encodings", "errors", "events", "fields", "listener"}
-    | {"notes", "operation"}
+    | {"notes", "operation", "quick_writes"}
     | {"regular_file", "request_ids", "shared_memory", "shortage", "spelling", "steps", "streams"},
     {"configured_path", "error_kinds", "json_text", "temporary_folder", "visit"},
     {"route", "tensors"},

@@ -18,6 +18,7 @@ from tfaas_core.fields import Headers
 from tfaas_core.http.grammar import is_host, is_target
 from tfaas_core.http.request import HttpRequest, split_target
 from tfaas_core.http.router import Router
+from tfaas_core.quick_writes import quick_to_write
 from tfaas_core.route import ClientAddress, Head, ShortWay
 from tfaas_core.routing.seam import Passage
 
@@ -51,6 +52,7 @@ class PlainHead(msgspec.Struct, frozen=True):
     short: ShortWay | None = None
 
 
+@quick_to_write
 class PlainRequest(HttpRequest, kw_only=True, gc=False):
     """A request that is plain; ``said`` is all that its head says."""
 

@@ -35,9 +35,10 @@ class AskedGuard(msgspec.Struct, frozen=True):
             said = self.guard.admit(asking)
         except BaseException as error:
             raise refusal_of(self.guard, self.owner, error) from error
-        return (self.guard, self.owner, said) if isinstance(said, str) else self._awaited(said)
+        return (self.guard, self.owner, said) if isinstance(said, str) else self.awaited(said)
 
-    async def _awaited(self, answer: Any) -> Admission:
+    async def awaited(self, answer: Any) -> Admission:
+        """The same of what it gave, if that is no identity: it has to be waited for."""
         try:
             said = await answer_of(answer) if isawaitable(answer) else answer
             if not isinstance(said, str):

@@ -54,7 +54,10 @@ class Guards:
 
     def at(self, path: str, right: Right | None) -> RouteGuards | None:
         """For a route of this pattern that takes ``right``; None if there is no guard."""
-        return RouteGuards(self._owned, path, right) if self._owned else None
+        if not self._owned:
+            return None
+        kind = LoneGuard if len(self._owned) == 1 else RouteGuards
+        return kind(self._owned, path, right)
 
 
 class RouteGuards:
@@ -76,8 +79,7 @@ class RouteGuards:
         If one of them has to wait, they have admitted it once what this gives was awaited.
         """
         head = request.head
-        right = self._right or ("read" if head.method in ("GET", "HEAD") else "admin")
-        asking = Asking(head, request.client, right, self._path)
+        asking = Asking(head, request.client, self._right or _right(head), self._path)
         admitted: list[Admission] = []
         try:
             for asked in self._asked:
@@ -119,6 +121,40 @@ class RouteGuards:
         waiting = _to_model_of(asking.head, visit)
         if waiting is not None:
             await waiting
+
+
+class LoneGuard(RouteGuards):
+    """The only guard there is, asked without what it takes to ask several."""
+
+    __slots__ = ("_guard", "_owner")
+
+    def __init__(self, owned: tuple[Owned, ...], path: str, right: Right | None) -> None:
+        super().__init__(owned, path, right)
+        ((self._guard, self._owner),) = owned
+
+    def admit(self, request: Request, visit: Visit) -> Awaitable[None] | None:
+        """As ``RouteGuards`` has it."""
+        head = request.head
+        asking = Asking(head, request.client, self._right or _right(head), self._path)
+        try:
+            said = self._guard.admit(asking)
+        except BaseException as error:
+            if isinstance(error, Forbidden):
+                visit.identity = error.identity
+            raise refusal_of(self._guard, self._owner, error) from error
+        if not isinstance(said, str):
+            answer = AskedGuard(self._guard, self._owner).awaited(said)
+            return self._admitted(answer, self._asked, asking, [], visit)
+        if said:
+            visit.identity = said
+        if self._care_for_models:
+            visit.gate = _gate(asking, [(self._guard, self._owner, said)], said)
+        return _to_model_of(head, visit) if head.path_fields else None
+
+
+def _right(head: Head) -> Right:
+    """What a route takes that does not say it."""
+    return "read" if head.method in ("GET", "HEAD") else "admin"
 
 
 def _to_model_of(head: Head, visit: Visit) -> Awaitable[None] | None:

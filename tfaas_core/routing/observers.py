@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterable, Sequence
+from time import monotonic
 from typing import TypeAlias
 
 import msgspec
@@ -113,7 +113,7 @@ class Observers:
     def failed(self, number: int, error: BaseException) -> None:
         """Logs what one of them raised, once a minute at most."""
         observer, owner = self._observers[number]
-        now_s = time.monotonic()
+        now_s = monotonic()
         if now_s < self._silent_until_s.get(number, 0.0):
             return
         self._silent_until_s[number] = now_s + _SILENT_S
@@ -186,6 +186,47 @@ class RouteObservers:
         right = self._right or ("read" if request.method in ("GET", "HEAD") else "admin")
         return self.may_change and right in _CHANGES
 
+    def tell(self, request: Arriving, response: Response) -> None:
+        """As ``answered``, of a whole answer that is no error, if they are content.
+
+        Most are told so: what ``answered`` calls is written out here, which costs less.
+        """
+        end_s, body_bytes = monotonic(), len(response.body)
+        if (untold := self._untold) is not None:
+            if not (outcomes := untold.outcomes):
+                untold.begin()
+            outcomes.append(Outcome(request, response, self._path, body_bytes, end_s))
+            if len(outcomes) == MOST_UNTOLD or body_bytes + len(request.body) >= LARGE_BYTES:
+                untold.hurry()
+        if not self._listeners:
+            return
+        visit, head = request.visit, request.head
+        assert visit is not None
+        answer = Answered(
+            head.method,
+            head.raw_path,
+            self._path,
+            request.client,
+            response.status,
+            "",
+            visit.identity,
+            None if request.is_arriving else len(request.body),
+            body_bytes,
+            end_s - request.begin_s,
+            visit.codec,
+            visit.model,
+            visit.version,
+            visit.rows,
+            visit.wait_s,
+            visit.run_s,
+            "",
+        )
+        for number, listener in self._listeners:
+            try:
+                listener(answer)
+            except BaseException as error:  # a plugin may call exit()
+                self._failed(number, error)
+
     def answered(
         self,
         request: Arriving,
@@ -199,18 +240,9 @@ class RouteObservers:
         ``answer_bytes``: of the body, as far as it was sent. ``is_noted``: what ``note`` says.
         ``is_cut``: whether it ended early.
         """
-        end_s = time.monotonic()
-        if (untold := self._untold) is not None:
-            if not (outcomes := untold.outcomes):
-                untold.begin()
-            # A method of theirs would take as long as the rest of this.
-            outcomes.append(Outcome(request, response, self._path, answer_bytes, end_s, is_cut))
-            if (
-                len(outcomes) == MOST_UNTOLD
-                or answer_bytes >= LARGE_BYTES
-                or len(request.body) >= LARGE_BYTES
-            ):
-                untold.hurry()
+        end_s = monotonic()
+        if self._untold is not None:
+            self._untold.add(Outcome(request, response, self._path, answer_bytes, end_s, is_cut))
         listeners = (*self._listeners, *self._auditors) if is_noted else self._listeners
         if not listeners:
             return

@@ -91,6 +91,7 @@ class Passage:
     async def __call__(self, request: Arriving) -> Response:
         """What the client gets. Raises CancelledError alone, if the request is given up."""
         is_refused = True
+        head = request.head
         try:
             if self._is_attended:
                 if self._proxies is not None:
@@ -102,8 +103,8 @@ class Passage:
                 guards = self._guards
                 if guards is not None and (waiting := guards.admit(request, visit)) is not None:
                     await waiting
-            if request.head.is_cross_site:
-                check_site(request.head, self._cors)
+            if head.is_cross_site:
+                check_site(head, self._cors)
             if request.is_arriving and not self._streams:
                 await request.receive()
             is_refused = False
@@ -116,15 +117,16 @@ class Passage:
             if is_given_up(error):
                 raise
             response = self._failed(request, error)
-        if response.status >= 400 or has_id(request):
-            return self._way_back.passed(request, response, is_refused)
-        if not self._takes_all:
-            return response
-        if self._tell is not None and response.stream is None and response.status == 200:
-            size = len(response.body)
-            if size <= LONG_BYTES:
-                self._tell(request, response, size, False)
-            return response
+        # As has_id says; its call would take as long as the rest of this.
+        if head.request_id is None and response.status < 400:
+            known = request.visit
+            if known is None or not known.request_id:
+                if not self._takes_all:
+                    return response
+                if self._tell is not None and response.stream is None and response.status == 200:
+                    if len(response.body) <= LONG_BYTES:
+                        self._tell(request, response)
+                    return response
         return self._way_back.passed(request, response, is_refused)
 
     def short_for(self, head: Head) -> ShortWay | None:
@@ -145,7 +147,7 @@ class Passage:
         """What the client gets whose request was begun. ``answer`` is what ``reply`` was told."""
         if isinstance(answer, Response):
             if self._tell is not None:
-                self._tell(request, answer, len(answer.body), False)
+                self._tell(request, answer)
             return answer
         return self._way_back.passed(request, self._failed(request, answer), is_refused=False)
 

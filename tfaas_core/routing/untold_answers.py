@@ -9,15 +9,16 @@ from tfaas_core.observer import TOLD_WITHIN_S, Outcome
 
 MOST_UNTOLD = 64
 LARGE_BYTES = 1 << 15
-"""An answer of so many bytes, or to a request of so many, is told at the end of its turn."""
+"""An answer of so many bytes, with those of its request, is told at the end of its turn."""
 
 
 class UntoldAnswers:
     """``tell`` gets all ``outcomes``, ``TOLD_WITHIN_S`` after the first of them.
 
-    Whoever appends the first one calls ``begin`` before, which calls ``announce``; whoever appends
-    a large one, or the last of ``MOST_UNTOLD``, calls ``hurry``. Telling takes little time for each
-    of many, but much for a lone one: by the next request, what it needs is no longer in the caches.
+    Whoever appends one by itself does what ``add`` does: before the first one ``begin``, which
+    calls ``announce``, and ``hurry`` after a large one, or the last of ``MOST_UNTOLD``. Telling
+    takes little time for each of many, but much for a lone one: by the next request, what it needs
+    is no longer in the caches.
     """
 
     __slots__ = ("_announce", "_tell", "_timer", "outcomes")
@@ -29,6 +30,15 @@ class UntoldAnswers:
         self._announce = announce
         self._timer: asyncio.TimerHandle | None = None
         self.outcomes: list[Outcome] = []
+
+    def add(self, outcome: Outcome) -> None:
+        """One more. Called in the event loop."""
+        if not self.outcomes:
+            self.begin()
+        self.outcomes.append(outcome)
+        size_bytes = outcome.answer_bytes + len(outcome.request.body)
+        if len(self.outcomes) == MOST_UNTOLD or size_bytes >= LARGE_BYTES:
+            self.hurry()
 
     def begin(self) -> None:
         """Called in the event loop."""

@@ -62,7 +62,7 @@ class WayBack:
         self.takes_all = cors is not None or self.attends
         is_short = cors is None and observers is not None and observers.are_content
         is_short = is_short and not has_heads
-        self.tell = observers.answered if observers is not None and is_short else None
+        self.tell = observers.tell if observers is not None and is_short else None
         """All that becomes of an answer of status 200 that has no id, and is neither long nor
         streamed; None: it has to pass."""
 

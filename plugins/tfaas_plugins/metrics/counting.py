@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from math import inf
+from typing import TypeVar
 
 import msgspec
 
@@ -26,9 +27,8 @@ _MOST_PLACES = 20_000
 
 _LATENCIES_S = f.DURATIONS.bounds
 _EDGES_S = (*_LATENCIES_S, inf)
-_SUM = len(_LATENCIES_S) + 1
-_ROWS = f.BATCHES.bounds
-_ROWS_SUM = len(_ROWS) + 1
+_ROWS_EDGES = (*f.BATCHES.bounds, inf)
+_Number = TypeVar("_Number", int, float)
 
 
 class _Places(msgspec.Struct, frozen=True, gc=False):
@@ -45,9 +45,11 @@ class _Places(msgspec.Struct, frozen=True, gc=False):
 _Key = tuple[str, str, str, int | None, str, int]
 """The route, the method, the model, the version, the codec and the status."""
 
-_Group = tuple[_Places, list[float], list[float], list[float]]
-"""Answers with the same key: where they are counted, and how long each of them took, has waited,
-and run."""
+_NO_KEY: _Key = "", "", "", None, "", 0
+
+_Group = tuple[_Places, list[float], list[float], list[float], list[int]]
+"""Answers with the same key: where they are counted, how long each of them took, has waited, and
+run, and the rows of the runs that they stand for."""
 
 
 class Counting(Observer):
@@ -85,29 +87,31 @@ class Counting(Observer):
             self._places.clear()
             self._generation = self._directory.newest
         groups: dict[_Key, _Group] = {}
-        last: _Key | None = None
+        last, tells_runs = _NO_KEY, self._tells_runs
         received = sent = 0
         for outcome in outcomes:
-            request, visit = outcome.request, outcome.request.visit
+            request = outcome.request
+            visit, head, status = request.visit, request.head, outcome.response.status
             assert visit is not None
-            route, method, status = outcome.route, request.head.method, outcome.response.status
-            key = route, method, visit.model, visit.version, visit.codec, status
+            key = outcome.route, head.method, visit.model, visit.version, visit.codec, status
             if key != last:
                 last, group = key, groups.get(key)
                 if group is None:
-                    group = groups[key] = self._places_of(key), [], [], []
-                places, durations_s, waits_s, runs_s = group
+                    group = groups[key] = self._places_of(key), [], [], [], []
+                places, durations_s, waits_s, runs_s, runs_rows = group
             received += len(request.body)
             sent += outcome.answer_bytes
             durations_s.append(outcome.end_s - visit.begin_s)
             if visit.run_s is not None:
                 waits_s.append(visit.wait_s or 0.0)
                 runs_s.append(visit.run_s)
-            rows = visit.run_rows
-            if rows is None and not self._tells_runs and status < 400:
-                rows = visit.rows
-            if visit.codec and (rows is not None or visit.request_id):
-                self._stands_out(visit.request_id, rows, places, durations_s[-1])
+            if visit.run_rows is not None:
+                runs_rows.append(visit.run_rows)
+            elif not tells_runs and status < 400 and visit.rows is not None:
+                runs_rows.append(visit.rows)
+            if visit.request_id and visit.codec:
+                bucket = places.durations + bisect_left(_LATENCIES_S, durations_s[-1])
+                self._cells.exemplify(bucket, durations_s[-1], visit.request_id)
         for key, group in groups.items():
             self._answered(key[4], *group)
         self._count_bytes(received, sent)
@@ -153,17 +157,6 @@ class Counting(Observer):
         if code:
             self._count(f.STORAGE_ERRORS, operation, code)
 
-    def _stands_out(
-        self, request_id: str, rows: int | None, places: _Places, duration_s: float
-    ) -> None:
-        """Counts the run of ``rows`` that one answer stands for, and takes note of its id."""
-        if rows is not None:
-            self._counts[places.batches + bisect_left(_ROWS, rows)] += 1
-            self._sums[places.batches + _ROWS_SUM] += rows
-        if request_id:
-            bucket = places.durations + bisect_left(_LATENCIES_S, duration_s)
-            self._cells.exemplify(bucket, duration_s, request_id)
-
     def _answered(
         self,
         codec: str,
@@ -171,27 +164,31 @@ class Counting(Observer):
         durations_s: list[float],
         waits_s: list[float],
         runs_s: list[float],
+        runs_rows: list[int],
     ) -> None:
         """Counts answers that are alike."""
         self._counts[places.request] += len(durations_s)
         if not codec:
             return
         self._counts[places.prediction] += len(durations_s)
-        self._distribute(durations_s, places.durations)
+        self._distribute(durations_s, _EDGES_S, places.durations)
         if runs_s:
-            self._distribute(waits_s, places.waits)
-            self._distribute(runs_s, places.runs)
+            self._distribute(waits_s, _EDGES_S, places.waits)
+            self._distribute(runs_s, _EDGES_S, places.runs)
+        if runs_rows:
+            self._distribute(runs_rows, _ROWS_EDGES, places.batches)
 
-    def _distribute(self, latencies_s: list[float], at: int) -> None:
-        """Counts them in the histogram whose cells begin ``at``."""
-        counts, number, begin = self._counts, len(latencies_s), 0
-        latencies_s.sort()
+    def _distribute(self, values: list[_Number], edges: tuple[float, ...], at: int) -> None:
+        """Counts ``values`` in the histogram whose cells begin ``at``, by the ``edges`` of buckets,
+        in a few steps for each bucket, and not for each of them."""
+        counts, number, begin = self._counts, len(values), 0
+        values.sort()
         while begin < number:
-            bucket = bisect_left(_LATENCIES_S, latencies_s[begin])
-            end = bisect_right(latencies_s, _EDGES_S[bucket], begin)
+            bucket = bisect_left(edges, values[begin])
+            end = bisect_right(values, edges[bucket], begin)
             counts[at + bucket] += end - begin
             begin = end
-        self._sums[at + _SUM] += sum(latencies_s)
+        self._sums[at + len(edges)] += sum(values)
 
     def _count_bytes(self, received: int, sent: int) -> None:
         if NOWHERE in (self._received, self._sent):
