@@ -117,7 +117,7 @@ def test_what_takes_the_short_way_is_answered_as_all_else(
 
     engine = Doubling()
     serve_host(doubling_host(tmp_path, "engine.max_queue_rows=9", engine=engine), test)
-    assert engine.begun == (2 if is_short else 0)
+    assert (engine.begun > 0) is is_short
 
 
 def test_a_codec_may_add_headers(install_plugin: InstallPlugin, tmp_path: Path) -> None:
