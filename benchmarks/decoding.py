@@ -6,7 +6,7 @@ import asyncio
 import io
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -38,12 +38,15 @@ class Case(msgspec.Struct, frozen=True):
     body: bytes
     shape: tuple[int | None, ...]
     requests: int
+    params: Mapping[str, str] = {}
+    """Of pictures."""
 
     @property
     def version(self) -> ModelVersion:
         outputs = [TensorSpec("y", "float32", (None, 3))]
         inputs = [TensorSpec("x", "float32", self.shape)]
-        return model_version(inputs, outputs, batch=BatchAxis.FREE)
+        params = {"image": dict(self.params)}
+        return model_version(inputs, outputs, batch=BatchAxis.FREE, params=params)
 
 
 def cases() -> list[Case]:
@@ -56,6 +59,7 @@ def cases() -> list[Case]:
     return [
         Case("PNG of 8 x 8", _encoded(tiny, "PNG"), (None, 8, 8), 400),
         Case("JPEG of 640 x 480, to 224 x 224", jpeg, (None, 224, 224, 3), 20),
+        Case("the same, reduced fast", jpeg, (None, 224, 224, 3), 20, {"reduce": "fast"}),
         Case("JPEG of 640 x 480, as it is", jpeg, (None, None, None, 3), 20),
     ]
 
