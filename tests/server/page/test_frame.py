@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from tfaas_plugins import page as page_plugin
 
 from tests.server.page.conftest import Visit
-from tests.server.page.visitor import heading, violations
+from tests.server.page.visitor import heading, look_again, violations
 from tfaas_core.testing.clients import fake_server
 from tfaas_core.testing.server import RunningServer
 
@@ -185,8 +185,7 @@ def test_a_screen_reader_is_told_what_changes_and_no_more(
           document.body, {childList: true, subtree: true, characterData: true}); }"""
     )
     for _ in range(3):
-        with page.expect_response("**/status"):
-            pass
+        look_again(page)
     assert page.evaluate("window.told") == []
     page.get_by_label("Filter the models").fill("digits")
     expect(page.get_by_text("1 of 2 models")).to_be_visible()

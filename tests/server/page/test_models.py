@@ -10,7 +10,7 @@ from pathlib import Path
 from playwright.sync_api import Page, Route, expect
 
 from tests.server.page.conftest import Visit
-from tests.server.page.visitor import heading, violations
+from tests.server.page.visitor import heading, heard, listen, look_again, violations
 from tfaas_core.testing.clients import fake_server
 from tfaas_core.testing.ports import lasting_port
 from tfaas_core.testing.server import RunningServer
@@ -86,9 +86,10 @@ def test_each_process_of_a_model_is_told(site: RunningServer, visit: Visit) -> N
     expect(facts).to_contain_text("Processes11, 12", use_inner_text=False)
     expect(facts).to_contain_text("50.0 MB")
     expect(facts).to_contain_text("ready")
+    listen(page)
     there.remove(first)
-    said = "particles/1 is no longer in process 11, and goes on in 12."
-    expect(page.get_by_text(said)).to_be_visible()
+    look_again(page)
+    heard(page, "particles/1 is no longer in process 11, and goes on in 12.")
     expect(facts).to_contain_text("loading")
 
 

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from tfaas_backends import demo
 
 from tests.server.page.conftest import Visit
-from tests.server.page.visitor import DIGIT, choose, drop, heading, violations
+from tests.server.page.visitor import DIGIT, choose, drop, heading, heard, listen, violations
 from tfaas_core.testing.clients import fake_server
 from tfaas_core.testing.server import RunningServer
 
@@ -41,8 +41,9 @@ def test_a_form_is_dropped_and_its_model_is_shown(
 
 def test_what_is_dropped_beside_a_place_is_not_lost(site: RunningServer, visit: Visit) -> None:
     page = visit(site.url)
+    listen(page)
     drop(heading(page, "Models"), (DIGIT.name, DIGIT.read_bytes()))
-    expect(page.get_by_text("Open the model that the picture is for")).to_be_visible()
+    heard(page, "Open the model that the picture is for")
     drop(heading(page, "Models"), ("mine.pb", b"any"))
     expect(heading(page, "Upload")).to_be_visible()
     expect(page.get_by_label("Name")).to_have_value("mine")
@@ -54,7 +55,7 @@ def test_what_is_dropped_beside_a_place_is_not_lost(site: RunningServer, visit: 
     expect(page.locator(".bars tbody tr").first).to_contain_text("0.9617")
     page.get_by_role("tab", name="JSON").first.click()
     drop(heading(page, "digits"), (DIGIT.name, DIGIT.read_bytes()))
-    expect(page.get_by_text("Nothing here takes files.")).to_be_visible()
+    heard(page, "Nothing here takes files.")
 
 
 def test_a_tarball_names_its_model_itself(site: RunningServer, visit: Visit) -> None:

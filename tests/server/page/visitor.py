@@ -8,6 +8,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import ConsoleMessage, Locator, Page, expect
 from tfaas_backends import demo
 
+from tfaas_core.testing.waiting import until
+
 DIGIT = Path(demo.__file__).parent / "pictures" / "digit-5-1440.png"
 """A 5."""
 
@@ -54,6 +56,32 @@ def predict(page: Page) -> Locator:
     """Asks, and gives the place of the answer."""
     page.get_by_role("button", name="Predict", exact=True).click()
     return page.locator(".answer")
+
+
+def listen(page: Page) -> None:
+    """Has the page keep its notes, which it shows for seconds only, for ``heard``."""
+    page.evaluate(
+        """() => { window.heard = [];
+        const notes = document.getElementById("notes");
+        const keep = ({addedNodes}) =>
+          addedNodes.forEach((each) => window.heard.push(each.innerText));
+        new MutationObserver((all) => all.forEach(keep)).observe(notes, {childList: true}); }"""
+    )
+
+
+def heard(page: Page, text: str) -> None:
+    """Waits for a note."""
+
+    def is_heard() -> bool:
+        return any(text in each for each in page.evaluate("window.heard"))
+
+    until(is_heard, within_s=PATIENCE_MS / 1000, what=f"the page says {text!r}")
+
+
+def look_again(page: Page) -> None:
+    """Has the page ask the server how it is, which it does each two seconds by itself."""
+    with page.expect_response("**/status"):
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
 
 
 def heading(page: Page, text: str) -> Locator:
