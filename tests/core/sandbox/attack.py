@@ -9,7 +9,8 @@ import msgspec
 
 
 class Targets(msgspec.Struct, frozen=True):
-    """``folder`` belongs to the victim, whose number is ``victim``, and to nobody else.
+    """``folder`` belongs to the victim, whose number is ``victim``, and to nobody else. As nice as
+    that is, ``niceness``, it shall be afterwards, too: it runs the tests.
 
     It holds ``canary``, which its owner alone may read, ``other``, the artifact of another model,
     and ``named``, a Unix socket that listens. ``everybody`` is a folder that all may write to.
@@ -20,6 +21,7 @@ class Targets(msgspec.Struct, frozen=True):
     everybody: str
     own: str
     victim: int
+    niceness: int
     port: int
     abstract: str
     memory_bytes: int

@@ -55,7 +55,7 @@ def signal_the_server(targets: Targets) -> None:
 
 @stopped_by("user")
 def slow_the_server_down(targets: Targets) -> None:
-    os.setpriority(os.PRIO_PROCESS, targets.victim, 1)
+    os.setpriority(os.PRIO_PROCESS, targets.victim, targets.niceness)
 
 
 @stopped_by("files", "calls", "user")

@@ -70,7 +70,8 @@ def targets() -> Iterator[Targets]:
         abstract.listen()
         port = tcp.getsockname()[1]
         paths = str(folder), str(everybody), str(own)
-        yield Targets(*paths, os.getpid(), port, f"\0{made.name}", _MEMORY)
+        niceness = os.getpriority(os.PRIO_PROCESS, 0)
+        yield Targets(*paths, os.getpid(), niceness, port, f"\0{made.name}", _MEMORY)
 
 
 def confined(
