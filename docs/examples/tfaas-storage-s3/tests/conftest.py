@@ -11,7 +11,7 @@ from s3_server import BUCKET, ENDPOINT, KEYS, S3Server, opened, s3_server, table
 from tfaas_storage_s3.storage import S3Storage
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server() -> Iterator[S3Server]:
     with s3_server() as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv(ENDPOINT, server.endpoint)
@@ -20,7 +20,8 @@ def server() -> Iterator[S3Server]:
 
 @pytest.fixture
 def storage(server: S3Server, tmp_path: Path) -> Iterator[S3Storage]:
-    with opened(tmp_path) as storage:
+    # No test of it lets a claim end: the store may be away, and the machine busy.
+    with opened(tmp_path, lease_s=60) as storage:
         yield storage
 
 
