@@ -12,7 +12,7 @@ from tfaas_core.errors import Busy, DoesNotFit
 from tfaas_core.storage import Storage
 from tfaas_core.testing import storage_processes as processes
 from tfaas_core.testing.storage_case import StorageCase, live
-from tfaas_core.testing.storage_processes import newest, upload
+from tfaas_core.testing.storage_processes import becomes_free, newest, upload
 
 
 class ClaimsContract(StorageCase):
@@ -62,6 +62,8 @@ class ClaimsContract(StorageCase):
         with ThreadPoolExecutor(threads) as pool:
             for _ in range(20):
                 assert sum(pool.map(attempt, range(threads))) == 1
+                # A lease that was late to be renewed is not given up: it ends.
+                assert becomes_free(storage, "vk")
 
     @pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", ".staging", "x" * 129, "a\0b"])
     def test_what_cannot_name_a_model_is_not_there_and_not_claimed(
