@@ -6,8 +6,9 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,22 +39,20 @@ def time_limit(
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    over = threading.Event()
+    block = _Block(limit_s, last_words)
 
     def interrupt(*signalled: Any) -> None:
-        if not over.is_set() and is_foreign():
+        if not block.is_over and is_foreign():
             raise TooLong
         if callable(previous):
             previous(*signalled)
 
     previous = signal.signal(signal.SIGALRM, interrupt)
-    watch = threading.Thread(target=_watch, args=(over, limit_s, last_words), daemon=True)
-    watch.start()
     try:
+        _watch.begins(block)
         yield
     finally:
-        over.set()
-        watch.join()
+        _watch.ends(block)
         # That of a block which began later, and is not over, passes on what is not its own.
         if signal.getsignal(signal.SIGALRM) is interrupt:
             signal.signal(signal.SIGALRM, previous)
@@ -79,22 +78,95 @@ def _tell(over: threading.Event, tell: Callable[[float], None]) -> None:
         tell(taken_s)
 
 
-def _watch(over: threading.Event, limit_s: float, last_words: str) -> None:
-    main = threading.main_thread()
-    assert main.ident is not None
-    left_s, waited_s = limit_s, _waited_for_a_core_s(main)
-    while left_s > 0:
-        look_s = max(_SHORTEST_LOOK_S, min(_LOOK_EVERY_S, left_s))
-        if over.wait(look_s):
-            return
-        # Looks are counted, not times: while the process is stopped, there are none.
-        before_s, waited_s = waited_s, _waited_for_a_core_s(main)
-        left_s -= max(0.0, look_s - (waited_s - before_s))
-    signal.pthread_kill(main.ident, signal.SIGALRM)
-    if not over.wait(_GRACE_S):
-        sys.stderr.write(f"{last_words}\n")
+class _Block:
+    """A block with a limit, as the main thread and the watch see it."""
+
+    def __init__(self, limit_s: float, last_words: str) -> None:
+        self.left_s = limit_s
+        self.last_words = last_words
+        self.is_seen = False
+        self.is_over = False
+        self.is_interrupted = False
+        self.was_interrupted = False
+
+
+class _Watch:
+    """A thread that looks at all blocks, as long as there are any: most are over in no time.
+
+    Start-up has two hundred of them in a process, and a thread for each would cost more than they
+    do. There are no locks: the main thread may be interrupted anywhere, with one in its hands.
+    """
+
+    def __init__(self) -> None:
+        self._blocks: list[_Block] = []
+        self._watching: object = None
+
+    def begins(self, block: _Block) -> None:
+        self._blocks.append(block)
+        if self._watching is None:
+            self._watching = turn = object()
+            try:
+                threading.Thread(target=self._look, args=(turn,), daemon=True).start()
+            except BaseException:
+                self._watching = None
+                raise
+
+    def ends(self, block: _Block) -> None:
+        """From now on, nothing is interrupted for its sake."""
+        block.is_over = True
+        if block.is_interrupted:
+            # The signal is on its way, and has to come before its handler goes.
+            while not block.was_interrupted:
+                time.sleep(0)
+            time.sleep(0)
+        self._drops(block)
+
+    def _drops(self, block: _Block) -> None:
+        with suppress(ValueError):  # the other thread has just done so
+            self._blocks.remove(block)
+
+    def forgets(self) -> None:
+        """In a process that was forked: its watch is the other's."""
+        self._blocks.clear()
+        self._watching = None
+
+    def _look(self, turn: object) -> None:
+        main = threading.main_thread()
+        waited_s = _waited_for_a_core_s(main)
+        while self._watching is turn:
+            least_s = min((block.left_s for block in self._blocks), default=_LOOK_EVERY_S)
+            look_s = max(_SHORTEST_LOOK_S, min(_LOOK_EVERY_S, least_s))
+            time.sleep(look_s)
+            # Looks are counted, not times: while the process is stopped, there are none.
+            before_s, waited_s = waited_s, _waited_for_a_core_s(main)
+            for block in list(self._blocks):
+                _looks_at(block, max(0.0, look_s - (waited_s - before_s)), main)
+                if block.is_over:
+                    self._drops(block)
+            if not self._blocks and self._watching is turn:
+                self._watching = None
+                # One may have begun before that, and relied on this watch.
+                if self._blocks and self._watching is None:
+                    self._watching = turn
+
+
+def _looks_at(block: _Block, took_s: float, main: threading.Thread) -> None:
+    if not block.is_seen:
+        block.is_seen = True  # it began amid the look
+        return
+    block.left_s -= took_s
+    if block.is_over or block.left_s > 0:
+        return
+    if block.was_interrupted:
+        sys.stderr.write(f"{block.last_words}\n")
         sys.stderr.flush()
         os._exit(1)
+    block.is_interrupted = True
+    if not block.is_over:
+        assert main.ident is not None
+        block.left_s = _GRACE_S
+        signal.pthread_kill(main.ident, signal.SIGALRM)
+    block.was_interrupted = True
 
 
 def _waited_for_a_core_s(thread: threading.Thread) -> float:
@@ -104,3 +176,7 @@ def _waited_for_a_core_s(thread: threading.Thread) -> float:
         return int(told.split()[1]) / 1e9
     except (OSError, IndexError, ValueError):
         return 0.0
+
+
+_watch = _Watch()
+os.register_at_fork(after_in_child=_watch.forgets)

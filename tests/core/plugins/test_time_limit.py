@@ -41,6 +41,64 @@ print("well")
 """
 
 
+_SEVERAL = """
+import threading, time
+from tfaas_core.plugins.time_limit import TooLong, time_limit
+
+started = []
+
+class Counted(threading.Thread):
+    def start(self):
+        started.append(self)
+        super().start()
+
+threading.Thread = Counted
+
+def hangs(limit_s):
+    try:
+        with time_limit(limit_s, "it hangs"):
+            threading.Event().wait()
+    except TooLong:
+        return True
+
+for _ in range(1000):
+    with time_limit(60, "it does not"):
+        pass
+# One, unless the machine is so busy that it ends meanwhile.
+assert len(started) < 100
+assert hangs(0.05) and hangs(0.05)
+with time_limit(60, "it does not"):
+    assert hangs(0.05)
+    time.sleep(0.3)
+while threading.active_count() > 1:
+    time.sleep(0.01)
+assert hangs(0.05)
+print("well")
+"""
+
+_DEAF = """
+import signal, threading
+from tfaas_core.plugins.time_limit import time_limit
+with time_limit(0.05, "it hangs"):
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+    threading.Event().wait()
+"""
+
+
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+
+def test_each_of_several_blocks_has_its_own_limit_and_one_watch_is_enough_for_all() -> None:
+    done = run(_SEVERAL)
+    assert (done.stdout, done.returncode) == ("well\n", 0), done.stderr
+
+
+def test_whoever_is_deaf_to_the_interruption_ends_with_last_words() -> None:
+    done = run(_DEAF)
+    assert (done.stderr, done.returncode) == ("it hangs\n", 1)
+
+
 def test_a_process_that_was_stopped_has_not_taken_long() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", _STOPPED], stdout=subprocess.PIPE, text=True
@@ -54,5 +112,5 @@ def test_a_process_that_was_stopped_has_not_taken_long() -> None:
 
 
 def test_nor_has_one_that_gets_no_core() -> None:
-    done = subprocess.run([sys.executable, "-c", _CROWDED], capture_output=True, text=True)
+    done = run(_CROWDED)
     assert (done.stdout, done.returncode) == ("well\n", 0), done.stderr
