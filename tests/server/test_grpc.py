@@ -28,7 +28,6 @@ from tests.server.grpc_calls import (
     refused,
 )
 from tfaas_core.testing.clients import fake_server
-from tfaas_core.testing.runtime import HANGS, TRIGGER
 from tfaas_core.testing.server import RunningServer
 from tfaas_core.testing.waiting import until
 
@@ -153,39 +152,6 @@ def test_a_deadline_ends_a_call_and_the_model_is_free_again(channel: Any) -> Non
     error = refused(channel, INFER, infer_message("slow", ROW), timeout=0.1)
     assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     assert called(channel, INFER, infer_message("slow", ROW))
-
-
-def test_a_cancelled_call_gives_its_memory_back(tmp_path: Path) -> None:
-    # No deadline ends the call before it is cancelled.
-    settings = "limits.max_bytes_in_flight=100000", "server.request_timeout_s=600"
-    with fake_server(tmp_path, PORT, *settings, "server.workers=1") as server:
-        assert server.upload("vk", b"sum").status_code == 200
-        assert server.upload("busy", b"hang").status_code == 200
-        message = infer_message("vk", ROW, id="x" * 60_000)
-        with channel_to(server) as channel:
-            assert code_of(channel, message) is None
-            hanging = infer_message("busy", [[TRIGGER] * 3], id="x" * 60_000)
-            waiting = [channel.unary_unary(INFER).future(hanging)]
-
-            def hangs() -> bool:
-                if waiting[-1].done():  # the call before it had not given its memory back yet
-                    waiting.append(channel.unary_unary(INFER).future(hanging))
-                return HANGS in server.log.read_text()
-
-            until(hangs)
-            assert code_of(channel, message) is grpc.StatusCode.UNAVAILABLE
-            waiting[-1].cancel()
-            until(lambda: code_of(channel, message) is None)
-
-
-def code_of(channel: Any, message: bytes) -> grpc.StatusCode | None:
-    """What an infer call ends with; None: an answer."""
-    try:
-        called(channel, INFER, message)
-    except grpc.RpcError as error:
-        code: grpc.StatusCode = error.code()
-        return code
-    return None
 
 
 # Who may do what.
