@@ -1,4 +1,4 @@
-"""Messages of gRPC that are begun and never ended: what they take, and whom they hold up."""
+"""Calls of gRPC that are begun and never ended: what they take, and whom they hold up."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from typing import Any
 
 import grpc
 
-from tests.server.grpc_calls import INFER, address, called, channel_to, method
+from tests.server.grpc_calls import INFER, address, called, channel_to, infer_message, method
 from tests.server.half_messages import half_message
 from tfaas_core.testing.clients import fake_server
+from tfaas_core.testing.runtime import HANGS, TRIGGER
 from tfaas_core.testing.waiting import until
 
 PORT = "plugins.grpc.port=0"
 ONE = "server.workers=1"
+ROW = [[1.0, 2.0, 3.0]]
 MB = 1_000_000
 
 
@@ -68,3 +70,36 @@ def answers(channel: Any) -> bool:
         return called(channel, method("ServerLive"), wait_for_ready=True) != b""
     except grpc.RpcError:
         return False
+
+
+def test_a_cancelled_call_gives_its_memory_back(tmp_path: Path) -> None:
+    # No deadline ends the call before it is cancelled.
+    settings = "limits.max_bytes_in_flight=100000", "server.request_timeout_s=600"
+    with fake_server(tmp_path, PORT, *settings, ONE) as server:
+        assert server.upload("vk", b"sum").status_code == 200
+        assert server.upload("busy", b"hang").status_code == 200
+        message = infer_message("vk", ROW, id="x" * 60_000)
+        with channel_to(server) as channel:
+            assert code_of(channel, message) is None
+            hanging = infer_message("busy", [[TRIGGER] * 3], id="x" * 60_000)
+            waiting = [channel.unary_unary(INFER).future(hanging)]
+
+            def hangs() -> bool:
+                if waiting[-1].done():  # the call before it had not given its memory back yet
+                    waiting.append(channel.unary_unary(INFER).future(hanging))
+                return HANGS in server.log.read_text()
+
+            until(hangs)
+            assert code_of(channel, message) is grpc.StatusCode.UNAVAILABLE
+            waiting[-1].cancel()
+            until(lambda: code_of(channel, message) is None)
+
+
+def code_of(channel: Any, message: bytes) -> grpc.StatusCode | None:
+    """What an infer call ends with; None: an answer."""
+    try:
+        called(channel, INFER, message)
+    except grpc.RpcError as error:
+        code: grpc.StatusCode = error.code()
+        return code
+    return None
