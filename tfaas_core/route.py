@@ -220,8 +220,9 @@ class ShortWay(Protocol):
     def begin(self, request: Request, visit: Visit | None, reply: TakeAnswer) -> Begun | None:
         """Begins to answer one that is whole; None: it is for the handler.
 
-        ``visit`` gets what becomes known on the way. ``reply`` is called later, unless the request
-        is given up. Raises TfaasError if that is the answer.
+        ``visit`` gets what becomes known on the way, and what the handler has to await first, if
+        a guard has to wait. ``reply`` is called later, unless the request is given up. Raises
+        TfaasError if that is the answer.
         """
         ...
 
@@ -235,7 +236,7 @@ class Route(msgspec.Struct, frozen=True):
     management has a port of its own, all but ``predict`` is there. ``public``: no guard is asked,
     and it is on both ports; for what everybody may know, such as health. ``operation``: what the
     OpenAPI document says of it. ``short`` is the server's own: what comes express may take that
-    way, if no guard and no proxy is to be asked about it.
+    way, if no guard has to wait, and no proxy has to be looked behind.
     """
 
     path: str

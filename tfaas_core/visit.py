@@ -49,6 +49,10 @@ class Visit(Timing, gc=False):
     """Of a request that is followed, when the step began that it is in; 0 if it is in none."""
     gate: Gate | None = None
     """Asks whether the request may go to a model; None: to all of them."""
+    is_admitted: bool = False
+    """Whether guards were asked about the request: what goes on with it need not ask again."""
+    waiting: Awaitable[None] | None = None
+    """What is to be awaited first, if a guard that was asked has to wait."""
 
     def begins_step(self) -> None:
         """A step of a request that is followed begins."""

@@ -143,6 +143,11 @@ class ShortPredictions:
             name = usual.model or None
         elif usual.model not in (None, "", name):
             return None
+        if visit is not None and visit.gate is not None:
+            name = self._catalog.name(name)
+            visit.waiting = visit.goes_to(name) if name else None
+            if visit.waiting is not None:
+                return None
         try:
             version = self._catalog.model(name).live
         except TfaasError:

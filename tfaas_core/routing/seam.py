@@ -6,7 +6,7 @@ lane and Sanic's alike, and requests for paths that nobody serves.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Collection
 
 import msgspec
 
@@ -69,7 +69,7 @@ class Passage:
         it reads a body piece by piece. ``is_ours``: what it answers needs no check, which each
         request would pay for. ``guards`` it asks first, and ``way_back`` takes the answers; before
         both, ``proxies`` tell whose request it is. ``cors``: which other sites may send more than
-        looks. ``short`` is taken if nobody has to be asked, and answers are left as they are.
+        looks. ``short`` is taken if nobody has to wait, and answers are left as they are.
         """
         self._handler = handler
         self._streams = streams
@@ -81,10 +81,9 @@ class Passage:
         self._way_back = way_back
         self._begun = way_back.begun
         self._takes_all, self._tell = way_back.takes_all, way_back.tell
-        is_asked = guards is not None or proxies is not None
-        self._is_attended = is_asked or way_back.attends
+        self._is_attended = guards is not None or proxies is not None or way_back.attends
         is_left_alone = self._tell is not None or not self._takes_all
-        has_short = is_ours and is_left_alone and self._begun is None and not is_asked
+        has_short = is_ours and is_left_alone and self._begun is None and proxies is None
         self._short = short if has_short else None
         self.owner = owner
 
@@ -93,16 +92,8 @@ class Passage:
         is_refused = True
         head = request.head
         try:
-            if self._is_attended:
-                if self._proxies is not None:
-                    request.client = self._proxies.client(request.client, request.headers)
-                # In their order: by its name would take longer.
-                visit = request.visit = Visit(None, None, None, request.begin_s)
-                if self._begun is not None:
-                    self._begun(request)
-                guards = self._guards
-                if guards is not None and (waiting := guards.admit(request, visit)) is not None:
-                    await waiting
+            if self._is_attended and (waiting := self._admit(request)) is not None:
+                await waiting
             if head.is_cross_site:
                 check_site(head, self._cors)
             if request.is_arriving and not self._streams:
@@ -129,6 +120,21 @@ class Passage:
                     return response
         return self._way_back.passed(request, response, is_refused)
 
+    def _admit(self, request: Arriving) -> Awaitable[None] | None:
+        """Asks guards, once about each request; what this gives, if anything, is to be awaited."""
+        visit = request.visit
+        if visit is not None and visit.is_admitted:
+            return visit.waiting
+        if self._proxies is not None:
+            request.client = self._proxies.client(request.client, request.headers)
+        # In their order: by its name would take longer.
+        visit = request.visit = Visit(None, None, None, request.begin_s)
+        if self._begun is not None:
+            self._begun(request)
+        waiting = None if self._guards is None else self._guards.admit(request, visit)
+        visit.is_admitted = True
+        return waiting
+
     def short_for(self, head: Head) -> ShortWay | None:
         """The way that requests which begin so may take, past the handler; None: none."""
         short = self._short
@@ -137,11 +143,17 @@ class Passage:
         return short if short.takes(head) else None
 
     def begin(self, short: ShortWay, request: Arriving, reply: TakeAnswer) -> Begun | None:
-        """Begins to answer by what ``short_for`` gave, as that does."""
-        visit = None
-        if self._is_attended:
-            visit = request.visit = Visit(None, None, None, request.begin_s)
-        return short.begin(request, visit, reply)
+        """Begins to answer by what ``short_for`` gave, as that does, unless a guard has to wait.
+
+        Raises what guards raise, too.
+        """
+        if not self._is_attended:
+            return short.begin(request, None, reply)
+        waiting, visit = self._admit(request), request.visit
+        if waiting is None or visit is None:
+            return short.begin(request, visit, reply)
+        visit.waiting = waiting
+        return None
 
     def ended(self, request: Arriving, answer: Response | BaseException) -> Response:
         """What the client gets whose request was begun. ``answer`` is what ``reply`` was told."""
@@ -149,7 +161,9 @@ class Passage:
             if self._tell is not None:
                 self._tell(request, answer)
             return answer
-        return self._way_back.passed(request, self._failed(request, answer), is_refused=False)
+        visit = request.visit
+        is_refused = self._is_attended and (visit is None or not visit.is_admitted)
+        return self._way_back.passed(request, self._failed(request, answer), is_refused)
 
     def sent(
         self, request: Arriving, response: Response, answer_bytes: int, is_cut: bool = False
