@@ -43,7 +43,6 @@ from tfaas_core.runtime import Runtime
 from tfaas_core.settings.tables import CorsTable
 from tfaas_core.shared_memory import SharedMemory, shared_memories
 from tfaas_core.status import Figures, Fitness, ProcessStatus, ServerStatus
-from tfaas_core.storage import Storage
 from tfaas_core.system import logs
 from tfaas_core.system.tls import LiveTls
 from tfaas_core.uploads.bundle import BundleLimits
@@ -78,8 +77,7 @@ class Host:
         self.plugins: Plugins = composition.plugins
         self.codecs: Mapping[str, Codec[Any]] = composition.codecs
         self.runtimes: Mapping[str, Runtime] = composition.runtimes
-        self.storage: Storage = composition.storage
-        self.engine = engine
+        self.storage, self.engine = composition.storage, engine
         self._bus = bus or EventBus(place.tell)
         self.catalog = Catalog(
             self.storage,
@@ -90,9 +88,9 @@ class Host:
             ModelPaths(config.server.base, elsewhere=config.server.has_admin_port),
         )
         self.in_flight = InFlight(config.limits.max_bytes_in_flight)
-        max_rows = config.engine.max_queue_rows
-        self.predictor = Predictor(self.catalog, engine, max_rows, self.in_flight)
-        self.example_runs = ExampleRuns(engine, self.codecs, config.engine.max_queue_rows)
+        queue_rows = config.engine.max_queue_rows
+        self.predictor = Predictor(self.catalog, engine, queue_rows, self.in_flight)
+        self.example_runs = ExampleRuns(engine, self.codecs, queue_rows)
         self.publisher = self._new_publisher(place)
         self.proxies = Proxies.of(config.server.proxies, config.server.client_address_header)
         self.cors = _cors_of(config.cors)

@@ -43,15 +43,9 @@ class Candidate(msgspec.Struct, frozen=True):
     @classmethod
     def stored(cls, version: ModelVersion, path: Path | str = "") -> Candidate:
         """A stored version, with all its signatures; ``path`` as above."""
-        return cls(
-            version.name,
-            version.key,
-            version.runtime,
-            str(path),
-            version.params,
-            version.chosen.signature.batch,
-            {other.signature.name: other.signature.batch for other in version.others},
-        )
+        which = version.name, version.key, version.runtime, str(path)
+        batches = {other.signature.name: other.signature.batch for other in version.others}
+        return cls(*which, version.params, version.chosen.signature.batch, batches)
 
     def __str__(self) -> str:
         return self.key or f"the upload {self.name}"

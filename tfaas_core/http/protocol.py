@@ -91,9 +91,9 @@ class TfaasProtocol(SanicProtocol):
         """Whether the request has taken the short way, and perhaps has been answered already."""
         if request.said.length > self._in_flight.left or not self.may_answer_at_once:
             return False
-        begun: Begun | Exception | None
+        passage = request.said.passage
         try:
-            begun = request.said.passage.begin(short, request, self._ended)
+            begun: Begun | Exception | None = passage.begin(short, request, self._ended)
         except Exception as error:
             begun = error
         if begun is None:
@@ -111,8 +111,7 @@ class TfaasProtocol(SanicProtocol):
         request = self._asked
         assert request is not None
         self._in_flight.left += request.said.length
-        response = request.said.passage.ended(request, answer)
-        transport: Any = self.transport
+        response, transport = request.said.passage.ended(request, answer), self.transport
         if transport is None or transport.is_closing() or self._lingering:
             return
         keep_alive = request.said.keep_alive and self.keeps_alive
