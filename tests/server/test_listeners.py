@@ -17,6 +17,7 @@ import pytest
 from tests.plugin_site import environment_with, write_plugin
 from tfaas_core.processes.listener import bind
 from tfaas_core.testing.hosts import HEAVY_PLUGINS
+from tfaas_core.testing.ports import lasting_port
 from tfaas_core.testing.server import RunningServer, running_server
 from tfaas_core.testing.waiting import until
 
@@ -184,10 +185,9 @@ def test_one_that_is_not_registered_in_each_process_ends_the_start(tmp_path: Pat
 
 @pytest.mark.parametrize("command", ["serve", "check"])
 def test_two_at_the_same_address_are_found_by_check_and_serve(tmp_path: Path, command: str) -> None:
-    with bind("127.0.0.1", 0) as free:
-        port = free.getsockname()[1]
-        settings = f"server.admin_port={port}"
-        said = fails_to_start(tmp_path, source(port=port), settings, command=command)
+    port = lasting_port()
+    settings = f"server.admin_port={port}"
+    said = fails_to_start(tmp_path, source(port=port), settings, command=command)
     assert f"its listener `echo` on 127.0.0.1:{port}, where the listener `management`" in said
 
 

@@ -66,10 +66,11 @@ class Address(msgspec.Struct, frozen=True):
         return _is_all(ours)
 
 
-def check_address(host: str, port: int, blame: Blame | None = None) -> None:
-    """Raises StartupError unless ``host`` is this machine, and this account may have ``port``.
+def is_free_address(host: str, port: int, blame: Blame | None = None) -> bool:
+    """Whether nobody has this address. A server that does may be the one that is asked about.
 
-    Listens nowhere, and takes a port that is in use for a free one: a server may be using it.
+    Raises StartupError unless ``host`` is this machine, and this account may have ``port``. Listens
+    nowhere.
     """
     with listening(blame or cannot_listen(host, port)):
         address = Address.of(host, port)
@@ -83,6 +84,8 @@ def check_address(host: str, port: int, blame: Blame | None = None) -> None:
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
                     raise
+                return False
+    return True
 
 
 @contextmanager

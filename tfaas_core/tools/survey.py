@@ -20,7 +20,7 @@ from tfaas_core.plugins.checks import is_struct
 from tfaas_core.plugins.listeners import OwnedListener
 from tfaas_core.settings.checks import keys_of
 from tfaas_core.settings.tables import EngineTable, StorageTable
-from tfaas_core.system.address import check_address
+from tfaas_core.system.address import is_free_address
 from tfaas_core.system.one_line import described
 from tfaas_core.tools.start_warnings import start_warnings
 from tfaas_core.worker_place import WorkerPlace
@@ -98,7 +98,10 @@ def findings(config: Config, commands: Collection[str] = ()) -> Findings:
     built = _built(config, commands, errors.append)
     if built.composition is not None:
         errors += [*_unmade_engine(built.composition), *_unready_runtimes(built.composition)]
-    errors = [*_unknown_disabled(config, built.plugins), *_wrong_addresses(config, built), *errors]
+    unreached: list[StartupError] = []
+    _own_address(config, unreached.append)
+    built.warnings += _listeners(built.listeners, unreached.append)
+    errors = [*_unknown_disabled(config, built.plugins), *unreached, *errors]
     errors.sort(key=lambda error: not isinstance(error, PluginError))
     messages = list(dict.fromkeys(error.message for error in errors))
     if built.composition is None:
@@ -247,13 +250,22 @@ def _unknown_disabled(config: Config, plugins: Plugins) -> Iterator[StartupError
             yield ConfigError(f"no plugin is called `{name}` - at `$.plugins.disabled`")
 
 
-def _wrong_addresses(config: Config, built: _Built) -> Iterator[StartupError]:
+def _own_address(config: Config, report: _Report) -> None:
+    """Reports one that the server cannot have. A server may be running there: it has this one."""
     try:
-        check_address(config.server.host, config.server.port)
+        is_free_address(config.server.host, config.server.port)
     except StartupError as error:
-        yield error
-    for owned in built.listeners:
+        report(error)
+
+
+def _listeners(owned: Collection[OwnedListener], report: _Report) -> list[str]:
+    """What to warn of: addresses that somebody has. Those that cannot be had go to ``report``."""
+    warnings = []
+    for each in owned:
+        blame = each.cannot_listen
         try:
-            check_address(owned.listener.host, owned.listener.port, owned.cannot_listen)
+            if not is_free_address(each.listener.host, each.listener.port, blame):
+                warnings.append(blame("somebody listens there, perhaps this server").message)
         except StartupError as error:
-            yield error
+            report(error)
+    return warnings

@@ -7,6 +7,7 @@ import pytest
 
 from tfaas_core.config import Config, load_config
 from tfaas_core.plugins import BUILTIN_PLUGINS
+from tfaas_core.system.address import Address
 from tfaas_core.tools.survey import SurveyedPlugin, findings, survey
 
 InstallPlugin = Callable[..., Path]
@@ -198,6 +199,16 @@ def test_nothing_is_found_wrong_with_the_defaults() -> None:
     assert (found.errors, found.warnings) == ([], [])
 
 
+def test_the_port_of_a_listener_that_somebody_has_is_told_of() -> None:
+    with Address.of("127.0.0.1", 0).bound() as listener:
+        listener.listen()
+        port = listener.getsockname()[1]
+        found = findings(configured("server.admin_host=127.0.0.1", f"server.admin_port={port}"))
+    (taken,) = found.warnings
+    assert taken.startswith("plugin tfaas_plugins.management ")
+    assert f"cannot listen on 127.0.0.1:{port} for its listener `management`" in taken
+
+
 def test_what_is_made_anew_each_time_it_is_asked_for_is_reported_once(
     install_plugin: InstallPlugin,
 ) -> None:
@@ -285,5 +296,5 @@ def test_everything_that_is_wrong_is_found_at_once(install_plugin: InstallPlugin
     assert found[2:] == [
         "no plugin is called `csv` - at `$.plugins.disabled`",
         "unknown storage 'sq'; there are: filesystem, sql - at `$.storage.kind`",
-        "unknown engine 'gpu'; there are: local - at `$.engine.kind`",
+        "unknown engine 'gpu'; there are: local, remote - at `$.engine.kind`",
     ]
