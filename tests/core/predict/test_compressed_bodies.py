@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import os
 import threading
 import tracemalloc
 import zlib
@@ -64,6 +65,21 @@ def test_a_bomb_takes_no_more_memory_than_the_limit() -> None:
         assert tracemalloc.get_traced_memory()[1] < 16 << 20
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
+def test_a_long_body_is_never_there_twice(encoding: str) -> None:
+    text = os.urandom(8 << 20)
+    body = compressed_body(text, encoding)
+    tracemalloc.start()
+    try:
+        assert inflated(body, encoding, len(text)) == text
+        assert tracemalloc.get_traced_memory()[1] < len(text) * 3 // 2
+    finally:
+        tracemalloc.stop()
+    for wrong in (body[: 1 << 16], body[:-1], body + b"x", body + bytes(1 << 17)):
+        with pytest.raises(BadBody, match=f"the body is {encoding}, .*, but (stops|has more)"):
+            inflated(wrong, encoding, len(text))
 
 
 def test_a_window_larger_than_http_allows_is_refused() -> None:
