@@ -133,6 +133,16 @@ async def test_a_body_is_unpacked_whatever_other_threads_wait_for() -> None:
             await asyncio.gather(*waiting)
 
 
+@in_event_loop
+async def test_what_is_compressed_twice_is_refused() -> None:
+    headers = [("Content-Encoding", "gzip"), ("content-encoding", "GZIP")]
+    sent = FakeRequest.of("POST", "/json", gzip.compress(GZIP), headers)
+    async with host_of() as host:
+        with pytest.raises(UnsupportedMediaType, match="is 'gzip, GZIP'"):
+            async with unpacked_body(host, sent, 1 << 20):
+                pass
+
+
 def test_other_encodings_are_refused() -> None:
     assert not is_compressed("identity")
     with pytest.raises(UnsupportedMediaType):
