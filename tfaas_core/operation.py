@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-import msgspec
+from msgspec import Meta, Struct
 
 
-class Operation(msgspec.Struct, frozen=True):
+class Operation(Struct, frozen=True):
     """What cannot be told from the route itself. All of it may be left out.
 
     The methods, the fields of the path, and the errors that every route of its right may answer
@@ -35,7 +35,7 @@ class Operation(msgspec.Struct, frozen=True):
     query: Mapping[str, str] = {}
     """The fields of the query, none of which is required, and what each means."""
 
-    statuses: tuple[int, ...] = ()
+    statuses: tuple[Annotated[int, Meta(ge=300, le=599)], ...] = ()
     """Further ones, of errors, or of 300 to 399."""
 
     below: Mapping[str, Operation] = {}

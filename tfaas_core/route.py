@@ -47,7 +47,7 @@ class Head(msgspec.Struct, frozen=True, dict=True):
     """The header ``Content-Type`` as sent, parameters included; empty if there is none."""
 
     content_encoding: str = ""
-    """The header ``Content-Encoding`` as sent; empty if there is none."""
+    """The header ``Content-Encoding`` as sent, empty if there is none; commas part several."""
 
     request_id: str | None = None
     """The header ``X-Request-Id``; None if there is none, and empty if it cannot be taken."""
@@ -56,9 +56,12 @@ class Head(msgspec.Struct, frozen=True, dict=True):
     """Whether a browser says, by ``Sec-Fetch-Site``, that a page of another site asks."""
 
     def __post_init__(self) -> None:
-        for field in ("content_type", "content_encoding"):
-            value = self.headers.get(field.replace("_", "-"), "")
-            msgspec.structs.force_setattr(self, field, value)
+        content_type = self.headers.get("content-type", "")
+        msgspec.structs.force_setattr(self, "content_type", content_type)
+        encoding = self.headers.get("content-encoding", "")
+        if encoding:  # A plain look-up gives the first of several.
+            encoding = ", ".join(self.headers.all("content-encoding"))
+        msgspec.structs.force_setattr(self, "content_encoding", encoding)
         if self.headers.get("sec-fetch-site") == "cross-site":
             msgspec.structs.force_setattr(self, "is_cross_site", True)
         sent = self.headers.get(REQUEST_ID_HEADER)

@@ -13,6 +13,7 @@ import msgspec
 
 from tfaas_core.codec import Codec
 from tfaas_core.listener import Listener
+from tfaas_core.operation import Operation
 from tfaas_core.plugins.calls import shown
 from tfaas_core.plugins.handlers import why_no_handler
 from tfaas_core.plugins.media_type import is_media_type
@@ -76,6 +77,8 @@ def wrong_with_codec(codec: Codec[Any]) -> Iterator[str]:
                 f"registers the codec `{name}` with the media type {shown(media_type)}, "
                 "expected one in lower case and without parameters, like 'text/csv', or '*/*'"
             )
+    if complaint := _why_not_said(Operation(body=codec.body_schema)):
+        yield f"registers the codec `{name}` with a body_schema that is no JSON Schema: {complaint}"
     yield from _wrong_with_answers(codec)
     yield from wrong_with_methods("codec", codec)
 
@@ -189,8 +192,21 @@ def wrong_with_route(route: Route) -> Iterator[str]:
             f"{label} with the right {shown(route.right)}, expected None or one of "
             f"{', '.join(get_args(Right))}"
         )
+    if complaint := _why_not_said(route.operation):
+        yield f"{label} with an operation that is not one: {complaint}"
     if route.express and ("POST" not in methods or route.streams):
         yield f"{label} as express, which is for POST, and for bodies that are not streamed"
+
+
+def _why_not_said(operation: object) -> str:
+    """Why the OpenAPI document cannot say that of a route; empty: it can."""
+    if not isinstance(operation, Operation):
+        return f"{shown(operation)}, expected an Operation"
+    try:
+        msgspec.convert(msgspec.to_builtins(operation, str_keys=True), Operation)
+    except Exception as error:  # of whatever is in a schema
+        return described(error)
+    return ""
 
 
 def wrong_with_listener(listener: Listener) -> Iterator[str]:

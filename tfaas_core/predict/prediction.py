@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.tensors import Array, Bound, by_name
 
 LARGE_ANSWER_BYTES = 1 << 18
-"""Of an output: a larger one is written in a thread."""
+"""Of all outputs: larger ones are written in a thread."""
 
 
 class Prediction(msgspec.Struct, frozen=True):
@@ -25,9 +25,12 @@ class Prediction(msgspec.Struct, frozen=True):
     held_bytes: int = 0
 
 
-def takes_long(output: Array) -> bool:
-    """Whether it is to be written in a thread."""
-    return output.nbytes > LARGE_ANSWER_BYTES
+def take_long(outputs: Iterable[Array]) -> bool:
+    """Whether they are to be written in a thread."""
+    size = 0
+    for output in outputs:
+        size += output.nbytes
+    return size > LARGE_ANSWER_BYTES
 
 
 def encoded_by(

@@ -15,7 +15,7 @@ from tfaas_core.errors import DeadlinePassed, TooLarge, Unavailable, UnknownVers
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.predict.inference import InferenceRequest, InferenceResult, Settled
-from tfaas_core.predict.prediction import Prediction, encoded_by, large_prediction, takes_long
+from tfaas_core.predict.prediction import Prediction, encoded_by, large_prediction, take_long
 from tfaas_core.predict.target import Target, target_with
 from tfaas_core.predict.threads import ThreadsByKind
 from tfaas_core.route import Head
@@ -117,7 +117,7 @@ class Predictor:
             version, bound = await self._rebound(codec, document, asked, name, version, visit)
             outputs = await self._running(InferenceRequest(version, bound, None, None, "", visit))
         encoding = codec, answering, outputs, bound, document, version
-        if any(map(takes_long, outputs)):
+        if take_long(outputs):
             write = partial(self.in_thread, encoded_by, *encoding, kind=codec.name)
             return await large_prediction(write, outputs, version, self._in_flight)
         return Prediction(encoded_by(*encoding), version)

@@ -136,12 +136,14 @@ class Answering:
     ) -> None:
         """Sends a message of several; returns once the client has taken it.
 
-        ``told``, in any case, how many of its bytes.
+        ``told`` is, in any case, how many of its bytes.
         """
         was_sent = False
         try:
             give_back = self._answers.keep(len(message), context.peer())
         except Unavailable as error:
+            if told is not None:
+                told(0)
             await refuse_because(context, error_answer(error))
         try:
             with _client_is_there():

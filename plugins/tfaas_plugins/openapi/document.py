@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from http import HTTPStatus
+from http.client import responses as phrases
 from typing import Any
 
 from tfaas_core import __version__
@@ -53,10 +53,14 @@ _ABOUT = (
 def document_of(routes: Iterable[SealedRoute], base: str = "") -> dict[str, Any]:
     """What is said of ``routes``, which lie under ``base``."""
     paths: dict[str, dict[str, Any]] = {}
+    ids: set[str] = set()
     for route in routes:
         for path, operation in _operations(route):
             for method in route.methods:
                 said = _said(route, method, path, operation)
+                while said["operationId"] in ids:  # /a-b and /a_b
+                    said["operationId"] += "_"
+                ids.add(said["operationId"])
                 paths.setdefault(_template(path), {})[method.lower()] = said
     told = {
         status
@@ -134,7 +138,7 @@ def _responses(
 
 def _error(status: str) -> dict[str, Any]:
     error = {"$ref": "#/components/schemas/Error"}
-    told = {"description": HTTPStatus(int(status)).phrase}
+    told = {"description": phrases.get(int(status), "what a plugin says")}
     return told | ({"content": _content(("application/json",), error)} if status >= "400" else {})
 
 

@@ -29,6 +29,11 @@ def answering(types: str) -> str:
     return CODEC.replace('name = "csv"', f'name = "csv"\n    answer_types = {types}')
 
 
+def said(arguments: str) -> str:
+    """A route whose operation has these, as Python spells them."""
+    return "from tfaas_core.operation import Operation" + route(operation=f"Operation({arguments})")
+
+
 BROKEN = {
     "cannot be imported: ImportError: no GPU here": "raise ImportError('no GPU here')",
     "cannot be imported: SystemExit: 3": "raise SystemExit(3)",
@@ -172,6 +177,16 @@ BROKEN = {
         "    def bind", "    async def bind"
     ),
     "with the right 'write', expected None or one of read, predict": route(right='"write"'),
+    "registers the route '/hello' with an operation that is not one: 'greets', expected an Op": (
+        route(operation='"greets"')
+    ),
+    "registers the route '/hello' with an operation that is not one: TypeError": said(
+        "answer={'type': object()}"
+    ),
+    "operation that is not one: ValidationError: Expected `int` >= 300": said("statuses=(200,)"),
+    "with a body_schema that is no JSON Schema: ValidationError: Expected `object`": CODEC.replace(
+        'name = "csv"', 'name = "csv"\n    body_schema = "text"'
+    ),
     "registers the codec `csv` twice": CODEC.replace("[Csv()]", "[Csv(), Csv()]"),
     "registers the route `GET /hello/{n}` twice": ROUTE
     + '    yield Route("/hello/{n}", ("GET",), hello)',

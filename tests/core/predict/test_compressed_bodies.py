@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import os
 import threading
 import tracemalloc
 import zlib
@@ -66,6 +67,21 @@ def test_a_bomb_takes_no_more_memory_than_the_limit() -> None:
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
+def test_a_long_body_is_never_there_twice(encoding: str) -> None:
+    text = os.urandom(8 << 20)
+    body = compressed_body(text, encoding)
+    tracemalloc.start()
+    try:
+        assert inflated(body, encoding, len(text)) == text
+        assert tracemalloc.get_traced_memory()[1] < len(text) * 3 // 2
+    finally:
+        tracemalloc.stop()
+    for wrong in (body[: 1 << 16], body[:-1], body + b"x", body + bytes(1 << 17)):
+        with pytest.raises(BadBody, match=f"the body is {encoding}, .*, but (stops|has more)"):
+            inflated(wrong, encoding, len(text))
+
+
 def test_a_window_larger_than_http_allows_is_refused() -> None:
     packer = zstandard.compressor(1, zstandard.MOST_WINDOW_LOG + 2)
     body = packer.compress(bytes(1 << 20)) + packer.flush()
@@ -115,6 +131,16 @@ async def test_a_body_is_unpacked_whatever_other_threads_wait_for() -> None:
         finally:
             is_over.set()
             await asyncio.gather(*waiting)
+
+
+@in_event_loop
+async def test_what_is_compressed_twice_is_refused() -> None:
+    headers = [("Content-Encoding", "gzip"), ("content-encoding", "GZIP")]
+    sent = FakeRequest.of("POST", "/json", gzip.compress(GZIP), headers)
+    async with host_of() as host:
+        with pytest.raises(UnsupportedMediaType, match="is 'gzip, GZIP'"):
+            async with unpacked_body(host, sent, 1 << 20):
+                pass
 
 
 def test_other_encodings_are_refused() -> None:

@@ -12,7 +12,7 @@ from tfaas_core.errors import TfaasError, TooLarge, Unavailable
 from tfaas_core.fields import Headers
 from tfaas_core.predict.compressed_bodies import inflated
 from tfaas_core.predict.large_answers import large_answer
-from tfaas_core.predict.prediction import large_prediction
+from tfaas_core.predict.prediction import LARGE_ANSWER_BYTES, large_prediction, take_long
 from tfaas_core.route import Head, Response
 from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.tensors import Array
@@ -98,6 +98,12 @@ async def test_what_pieces_are_made_of_is_in_flight_until_they_are_sent(accepted
         assert host.in_flight.left == most - 1000
         await answer.stream.aclose()  # type: ignore[attr-defined]
         assert (closed, host.in_flight.left) == ([True, True], most)
+
+
+def test_many_outputs_take_as_long_as_one_of_their_size() -> None:
+    small = np.zeros(LARGE_ANSWER_BYTES // 4, np.uint8)
+    assert not take_long([small] * 4)
+    assert take_long([small] * 5)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from tfaas_plugins.codecs.msgpack.codec import MsgpackCodec
 
 from tfaas_core.errors import TfaasError
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.predict.large_answers import MOST_BRIEF_BYTES
 from tfaas_core.predict.target import target_with
 from tfaas_core.route import Head
 from tfaas_core.settings.tables import Limits
@@ -217,3 +218,15 @@ def test_limits_hold() -> None:
     for rows, is_usual in ((256, True), (257, False)):
         body = orjson.dumps({"values": [[1.5] * 3] * rows})
         assert check(0, body, VERSIONS["float32"]) is is_usual
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["json", "msgpack"])
+def test_answers_that_may_be_compressed_are_not_as_usual(place: int) -> None:
+    version = model_version(ROW, [TensorSpec("y", "float64", (None, 200))])
+    for rows, is_usual in ((12, True), (13, False)):
+        body = WRITERS[place]({"values": [[1.5] * 3] * rows})
+        assert check(place, body, version) is is_usual
+    most = np.full((12, 200), -1.7976931348623157e-308)
+    usual = CODECS[place].usual(WRITERS[place]({"values": [[1.5] * 3] * 12}))
+    answer = CODECS[place].usual_plan(version).answer([most], 0, 12, usual)
+    assert len(answer) <= MOST_BRIEF_BYTES

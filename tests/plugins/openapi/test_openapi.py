@@ -45,6 +45,8 @@ class Plugin:
     def tfaas_register_routes(self) -> Iterable[Route]:
         return [
             Route("/plain/{which}", ("GET", "POST"), ask),
+            Route("/plain-as/it", ("GET",), ask, operation=Operation(statuses=(599,))),
+            Route("/plain_as/it", ("GET",), ask),
             Route("/said/{rest...}", ("POST",), ask, right="predict", operation=SAID),
         ]
 

@@ -32,6 +32,9 @@ _MOST_ELEMENTS = 1 << 8
 _MOST_ROWS = 1 << 8
 """Of a request: the answer to more may take long to write."""
 
+_MOST_NUMBERS = 2560
+"""Of an answer: more may take more than 64 KiB, which are compressed for whom takes that."""
+
 _MOST_SPLIT = 1 << 8
 """Rows of a run. Of more, most may be those of batches."""
 
@@ -94,17 +97,18 @@ class UsualNumbers(UsualPlan[UsualBody]):
         self,
         codec: Codec[Any],
         version: ModelVersion,
-        length: int,
+        shape: tuple[int, int],
         write: Callable[[Array], bytes] | None,
         split: Callable[[Array], list[bytes]] | None,
     ) -> None:
-        """``length``: of a row. ``write``: what writes the one output as ``codec`` does; None:
-        there are several, or others. ``split`` writes each of its rows; None: one by one."""
+        """``shape``: the most rows of a request, and the length of each. ``write``: what writes the
+        one output as ``codec`` does; None: there are several, or others. ``split`` writes each of
+        its rows; None: one by one."""
         (only,) = version.signature.inputs
         self._version = version
-        self._length = length
+        self._most_rows, self._length = shape
         self._dtype = only.numpy_dtype
-        self._pack = Struct(f"={length}{_CODES[only.dtype]}").pack
+        self._pack = Struct(f"={self._length}{_CODES[only.dtype]}").pack
         self._codec = codec
         self._write, self._split = write, split
         self._outputs: Sequence[Array] | None = None
@@ -127,9 +131,12 @@ class UsualNumbers(UsualPlan[UsualBody]):
         if only.carried or only.dtype not in _CODES or row is None or len(row) != 1 or not row[0]:
             return None
         elements = [_elements(signature, spec) for spec in signature.outputs]
-        if None in elements or sum(filter(None, elements)) > _MOST_ELEMENTS:
+        size = sum(filter(None, elements))
+        if None in elements or size > _MOST_ELEMENTS:
             return None
-        return cls(codec, version, row[0], write if len(elements) == 1 else None, split)
+        most_rows = min(_MOST_ROWS, _MOST_NUMBERS // max(1, size))
+        write = write if len(elements) == 1 else None
+        return cls(codec, version, (most_rows, row[0]), write, split)
 
     def inputs(self, usual: UsualBody) -> list[Array] | None:
         if isinstance(usual, UsualArray):
@@ -141,12 +148,12 @@ class UsualNumbers(UsualPlan[UsualBody]):
             packed = b"".join(starmap(self._pack, values))
         except (error, OverflowError):
             return None
-        if not 0 < len(values) <= _MOST_ROWS:
+        if not 0 < len(values) <= self._most_rows:
             return None
         return [np.ndarray((len(values), self._length), self._dtype, packed)]
 
     def _rounded(self, array: Array) -> list[Array] | None:
-        if array.shape[1] != self._length or len(array) > _MOST_ROWS:
+        if array.shape[1] != self._length or len(array) > self._most_rows:
             return None
         try:
             return [rounded(array, self._dtype)]
