@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import msgspec
@@ -174,6 +175,17 @@ def test_numbers_are_rounded_alike(text: str, name: str) -> None:
 def test_of_a_field_that_is_sent_twice_the_last_one_counts() -> None:
     body = b'{"values": [1, 2, 3], "model": "a", "values": [4, 5, 6], "model": "b"}'
     assert check(0, body, VERSIONS["float32"])
+
+
+@pytest.mark.parametrize("version", VERSIONS.values(), ids=VERSIONS)
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("nested", [False, True])
+def test_what_messagepack_has_beside_numbers_has_a_closer_look_taken_at_it(
+    version: ModelVersion, odd: float, nested: bool
+) -> None:
+    row = [1.0, odd, -odd]
+    body = msgspec.msgpack.encode({"values": [[1.0, 2.0, 3.0], row] if nested else row})
+    assert not check(1, body, version)
 
 
 row3: st.SearchStrategy[Any] = st.lists(numbers, min_size=3, max_size=3)

@@ -34,6 +34,7 @@ from tfaas_plugins.codecs.values.usual import (
 _ROW = msgspec.msgpack.Decoder(UsualRow).decode
 _ROWS = msgspec.msgpack.Decoder(UsualRows).decode
 _NESTED = re.compile(rb"\xa6values(?:[\x90-\x9f]|\xdc..|\xdd.{4})[\x90-\x9f\xdc\xdd]", re.DOTALL)
+_FIRST_BYTES = 64
 
 
 class MsgpackCodec(Codec[MsgpackDocument], PlansUsual[UsualBody]):
@@ -68,7 +69,8 @@ class MsgpackCodec(Codec[MsgpackDocument], PlansUsual[UsualBody]):
         return _encoded(outputs, bound, version, lists)
 
     def usual(self, body: bytes) -> UsualBody | None:
-        return self._usual.read(body, _NESTED.search(body) is not None)
+        usual = self._usual.read(body, _NESTED.search(body, 0, _FIRST_BYTES) is not None)
+        return None if usual is None or not usual.are_finite() else usual
 
     def usual_plan(self, version: ModelVersion) -> UsualNumbers | None:
         return UsualNumbers.of(self, version, _written)

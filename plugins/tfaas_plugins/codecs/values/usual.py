@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import starmap
-from math import prod
+from math import isfinite, prod
 from struct import Struct, error
 from typing import Any, TypeAlias
 
@@ -47,12 +47,20 @@ class UsualRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False
     values: list[float]
     model: str | None = None
 
+    def are_finite(self) -> bool:
+        """Whether no value is NaN or infinite; no, too, if their sum is."""
+        return isfinite(sum(self.values))
+
 
 class UsualRows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """Several."""
 
     values: list[list[float]]
     model: str | None = None
+
+    def are_finite(self) -> bool:
+        """As of one row."""
+        return isfinite(sum(map(sum, self.values)))
 
 
 class UsualArray(msgspec.Struct, frozen=True, gc=False):
