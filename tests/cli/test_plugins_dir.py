@@ -32,7 +32,7 @@ def commands_of(group: click.Group) -> Iterator[click.Command]:
 def test_a_folder_of_plugins_can_be_named_wherever_a_configuration_can() -> None:
     options = [{option for p in c.params for option in p.opts} for c in commands_of(tfaas)]
     with_config = [names for names in options if "--config" in names]
-    assert len(with_config) == 10
+    assert len(with_config) == 11
     for names in with_config:
         assert {"--set", "--plugins-dir"} <= names
 

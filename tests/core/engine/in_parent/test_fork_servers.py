@@ -122,7 +122,7 @@ async def test_runtimes_that_preload_the_same_share_a_fork_server() -> None:
         ("import os; os._exit(3)", f"{IMPORTING} ends its process: it ended with exit code 3"),
         ("import os; os.abort()", f"{IMPORTING} ends its process: it was killed by SIGABRT"),
         (
-            "import os; os.closerange(3, 99)",
+            "import os; os.closerange(3, 9_999)",
             # It may fail over its link before it is killed.
             (
                 f"{IMPORTING} ends its process: it was killed by",
