@@ -31,9 +31,9 @@
         └── PluginError
 
 The message is one sentence that says what is wrong and where. ``details`` become further keys of
-the JSON error. A 500 is a bug: it is logged once, with the plugin that it comes from.
-A plugin may derive classes of its own, with another ``status``, 400 to 599, another ``code``, and
-other ``headers`` and ``document``.
+the JSON error, but ``retry_after_s``, ``challenge`` and ``identity`` attributes, if the class has
+them. A 500 is a bug: it is logged once, with the plugin that it comes from. A plugin may derive
+classes with another ``status``, 400 to 599, another ``code``, other ``headers`` and ``document``.
 """
 
 from __future__ import annotations
@@ -67,6 +67,9 @@ class TfaasError(Exception):
 
     def __init__(self, message: str, for_clients: str = "", **details: Any) -> None:
         super().__init__(message)
+        for name in details.keys() & {"retry_after_s", "challenge", "identity"}:
+            if hasattr(self, name):
+                setattr(self, name, details.pop(name))
         self.message, self.for_clients, self.details = message, for_clients, details
 
     def __init_subclass__(cls) -> None:

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 from tfaas_core.engine.shared.messages import Failure
-from tfaas_core.errors import DoesNotFit, HttpRefused, TfaasError, Unavailable
+from tfaas_core.errors import (
+    DoesNotFit,
+    Forbidden,
+    HttpRefused,
+    TfaasError,
+    TooManyRequests,
+    Unauthorized,
+    Unavailable,
+)
 from tfaas_core.routing.seam import error_answer
 
 
@@ -87,8 +95,31 @@ def test_an_error_is_the_same_in_another_process(
     assert error_answer(got) == error_answer(error)
 
 
+@pytest.mark.parametrize(
+    ("error", "headers"),
+    [
+        (Warming("soon"), {"Retry-After": "7"}),
+        (Unavailable("soon", retry_after_s=9), {"Retry-After": "9"}),
+        (TooManyRequests("later", retry_after_s=60), {"Retry-After": "60"}),
+        (Unauthorized("who?", challenge="Basic"), {"WWW-Authenticate": "Basic"}),
+    ],
+)
+def test_what_an_error_says_in_headers_is_no_detail(
+    error: TfaasError, headers: dict[str, str]
+) -> None:
+    assert (error_answer(error).headers, error.details) == (headers, {})
+
+
 def test_retry_after_crosses_too() -> None:
     assert error_answer(across(Warming("soon"))).headers == {"Retry-After": "7"}
+    answer = error_answer(across(Unavailable("soon", retry_after_s=9)))
+    assert answer.headers == {"Retry-After": "9"}
+
+
+def test_clients_are_not_told_whom_a_guard_refused() -> None:
+    refused = Forbidden("no", identity="alice", field="x")
+    assert (refused.identity, refused.details) == ("alice", {"field": "x"})
+    assert DoesNotFit("no", identity="alice").details == {"identity": "alice"}
 
 
 def test_what_clients_are_told_instead_crosses_too() -> None:
