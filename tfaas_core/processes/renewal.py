@@ -90,9 +90,10 @@ class Renewal:
             wrong = start_error("the configuration cannot be read", error, self.config)
             _log.error("nothing was changed at SIGHUP: %s", wrong.message)
             return
-        changed = ", ".join(changed_keys(self.config, taken)) or "no key of it"
+        changed = ", ".join(changed_keys(self.config, taken)) or "none"
         self._stamp = self._seen = stamp
-        await self._take(taken, f"the configuration was read again, and changed: {changed}")
+        what = "the configuration was read again, and the files that it names"
+        await self._take(taken, f"{what}; keys that changed: {changed}")
         if left := list(changed_keys(taken, read)):
             _log.warning("these changes take effect at the next start: %s", ", ".join(left))
 
