@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.core.http.predicting import Doubling, doubling_host
 from tests.core.http.served import SANICS, Served, serve_host
 from tests.core.plugins.sources import InstallPlugin
+from tfaas_core.errors import QueueFull
+from tfaas_core.tensors import Array
 
 ECHO = """
 from tfaas_core.codec import Codec, Document, Encoded
@@ -118,6 +121,56 @@ def test_what_takes_the_short_way_is_answered_as_all_else(
     engine = Doubling()
     serve_host(doubling_host(tmp_path, "engine.max_queue_rows=9", engine=engine), test)
     assert (engine.begun > 0) is is_short
+
+
+TOLD = """
+from tfaas_core.hookspecs import hookimpl
+from tfaas_core.observer import Observer
+
+class Told(Observer):
+    def __init__(self, host):
+        self._told = host.shared.setdefault("told", [])
+
+    def answered(self, answer):
+        self._told.append(answer)
+
+@hookimpl
+def tfaas_register_observers(host):
+    return [Told(host)]
+"""
+
+
+class Full(Doubling):
+    """No more rows may wait."""
+
+    def begin(self, *_asked: object) -> bool:
+        self.begun += 1
+        raise QueueFull("full")
+
+    async def _run(self, inputs: Sequence[Array]) -> list[Array]:
+        raise QueueFull("full")
+
+
+@pytest.mark.parametrize("engine", [Doubling(), Full()], ids=["answered", "refused"])
+def test_observers_are_told_the_same_of_what_takes_the_short_way(
+    install_plugin: InstallPlugin, tmp_path: Path, engine: Doubling
+) -> None:
+    async def test(served: Served) -> None:
+        connection = await served.connect()
+        for _ in range(3):
+            connection.post("json", b'{"values": [[1, 2, 3], [4, 5, 6]]}')
+            await connection.answer()
+
+    install_plugin("tfaas-told", TOLD)
+    host = doubling_host(tmp_path, engine=engine)
+    serve_host(host, test)
+    long, *short = [
+        msgspec.structs.replace(each, duration_s=0, wait_s=None, run_s=None, request_id="")
+        for each in host.shared["told"]
+    ]
+    assert short == [long, long]
+    assert (long.codec, long.model, long.version, long.rows) == ("json", "vk", 2, 2)
+    assert engine.begun > 0
 
 
 def test_a_codec_may_add_headers(install_plugin: InstallPlugin, tmp_path: Path) -> None:

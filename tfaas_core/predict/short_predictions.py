@@ -64,37 +64,43 @@ class PlansUsual(ABC, Generic[U]):
 
 
 class ShortPrediction(msgspec.Struct, gc=False):
-    """One that was begun. The engine tells it what has become of it."""
+    """One that was begun. The engine tells it what has become of it.
+
+    ``reply`` is told of it, and then let go of: the engine may keep for long what it was asked, and
+    nobody else's connection is to stay with that. None: nobody waits any longer.
+    """
 
     plan: _Planned
     usual: Any
-    reply: TakeAnswer
-    is_done: bool = False
+    reply: TakeAnswer | None
 
     def done(self) -> bool:
         """Whether nobody waits for it any longer."""
-        return self.is_done
+        return self.reply is None
 
     def cancel(self) -> bool:
-        was_done, self.is_done = self.is_done, True
-        return not was_done
+        reply, self.reply = self.reply, None
+        return reply is not None
 
     def set_result(self, outputs: Sequence[Array]) -> None:
         self.set_rows(outputs, 0, len(outputs[0]))
 
     def set_rows(self, outputs: Sequence[Array], start: int, end: int) -> None:
-        self.is_done = True
         plan = self.plan
         try:
             body = plan.plan.answer(outputs, start, end, self.usual)
         except Exception as error:
-            self.reply(error)
+            self._tell(error)
         else:
-            self.reply(Response(body, 200, plan.media_type, plan.headers))
+            self._tell(Response(body, 200, plan.media_type, plan.headers))
 
     def set_exception(self, error: BaseException) -> None:
-        self.is_done = True
-        self.reply(error)
+        self._tell(error)
+
+    def _tell(self, answer: Response | BaseException) -> None:
+        reply, self.reply = self.reply, None
+        if reply is not None:
+            reply(answer)
 
 
 class _Planned(msgspec.Struct, frozen=True):
@@ -158,12 +164,13 @@ class ShortPredictions:
             return None
         prediction = ShortPrediction(planned, usual, reply)
         rows = len(inputs[0])
-        if rows > self._max_rows or not self._begin(version, inputs, rows, prediction, visit):
+        if rows > self._max_rows:
             return None
         if visit is not None:
+            # Before it is refused, if it is.
             visit.codec, visit.model = self._codec.name, version.name
             visit.version, visit.rows = version.version, rows
-        return prediction
+        return prediction if self._begin(version, inputs, rows, prediction, visit) else None
 
     def _planned(self, version: ModelVersion) -> _Planned | None:
         if version.others or not version.mergeable:

@@ -168,12 +168,12 @@ class ModelConnection(asyncio.Protocol):
         if self._sweeper is not None:
             self._sweeper.cancel()
         parts = [part for sent in self._sent.values() for part in sent.parts] + self._unsent
-        self._sent.clear()
-        self._unsent = []
+        self._sent, self._unsent = {}, []
+        # Before anybody is told, who may ask again at once.
+        self._on_lost(self)
         refuse_all(parts, self._model_lost)
         self.meter.reset(self._worker)
         self.meter.close()
-        self._on_lost(self)
         self._closed.set()
 
     def _send(self) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import select
 import socket
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -20,6 +20,8 @@ from tfaas_core.testing.models import model_version
 from tfaas_core.testing.runtime import SIGNATURE
 from tfaas_core.testing.waiting import eventually
 
+VERSION = model_version(SIGNATURE.inputs, SIGNATURE.outputs, batch=SIGNATURE.batch)
+
 
 @asynccontextmanager
 async def connected(
@@ -27,20 +29,26 @@ async def connected(
     solo: Solo | None = None,
     max_wait_s: float = 0.0,
     max_queue_rows: int = 1_000_000,
+    on_lost: Callable[[ModelConnection], object] = lambda _connection: None,
 ) -> AsyncIterator[tuple[ModelConnection, socket.socket]]:
     """A connection, and the model's side of it."""
     ours, theirs = socket.socketpair()
     lost = asyncio.Event()
+
+    def is_lost(connection: ModelConnection) -> None:
+        on_lost(connection)
+        lost.set()
+
     connection = ModelConnection(
         sock=ours,
         solo=solo or Solo(quiet_s=0),
-        version=model_version(SIGNATURE.inputs, SIGNATURE.outputs, batch=SIGNATURE.batch),
+        version=VERSION,
         meter=Meter.create(1),
         worker=0,
         max_queue_rows=max_queue_rows,
         timeout_s=10,
         busy_poll=BusyPoll(busy_poll_s),
-        on_lost=lambda _connection: lost.set(),
+        on_lost=is_lost,
         max_wait_s=max_wait_s,
     )
     await asyncio.get_running_loop().create_unix_connection(lambda: connection, sock=ours)

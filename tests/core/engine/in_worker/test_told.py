@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
-from tests.core.engine.in_worker.test_connection import answering, connected
+from tests.core.engine.in_worker.test_connection import VERSION, answering, connected
+from tfaas_core.engine.in_worker.lines import Lines
 from tfaas_core.engine.in_worker.model_connections import ModelConnections
+from tfaas_core.engine.in_worker.open_connections import OpenConnections
 from tfaas_core.errors import ModelLost, QueueFull
 from tfaas_core.tensors import Array
 from tfaas_core.testing.engine_harness import are_sums, rows_of
@@ -89,6 +92,23 @@ async def test_who_asks_again_when_the_model_dies_is_refused() -> None:
         with pytest.raises(ModelLost):
             await told.told
         assert len(refused) == 1
+
+
+@in_event_loop
+async def test_who_asks_again_when_the_model_dies_is_not_sent_there() -> None:
+    known, begun = OpenConnections(Lines(10), 10), []
+
+    def again() -> None:
+        begun.append(known.begin(VERSION, [rows_of(2)], 1, Told()))
+
+    async with connected(on_lost=partial(known.forget, VERSION.key, 1)) as (connection, model):
+        known.add(VERSION.key, VERSION, 1, connection)
+        told = Told(again)
+        assert known.begin(VERSION, [rows_of(1)], 1, told)
+        model.close()
+        with pytest.raises(ModelLost):
+            await told.told
+    assert begun == [False]
 
 
 @in_event_loop
