@@ -19,3 +19,13 @@ def keep_alive(sock: socket.socket, dead_after_s: float) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, probe_s)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(dead_after_s * 1000))
+
+
+def may_leave_unread(sock: socket.socket) -> None:
+    """After ``keep_alive``: the other machine is silent, and not one that reads nothing for long.
+
+    The kernel tells the two apart only while nothing is sent: what is on its way to a machine that
+    is gone has to be given up by somebody who knows that from another connection.
+    """
+    if sock.family in (socket.AF_INET, socket.AF_INET6):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 0)

@@ -80,6 +80,26 @@ async def test_a_host_that_drains_fails_no_request_of_a_model_of_any_kind(tmp_pa
 
 
 @in_event_loop
+async def test_an_upload_that_is_stored_while_its_host_drains_moves_too(tmp_path: Path) -> None:
+    async with two_hosts(tmp_path) as (harness, factory):
+        worker = harness.worker
+        before = await worker.upload("vk", "sum")
+        first = await home_of(harness, before)
+        draining: list[asyncio.Task[None]] = []
+
+        async def drain(_stored: ModelVersion) -> None:
+            draining.append(asyncio.create_task(at(factory, first).door.drain()))
+            async with asyncio.timeout(30):
+                while await home_of(harness, before) in ("", first):
+                    await asyncio.sleep(0.02)
+
+        version = await worker.upload("vk", "sum", before_adopting=drain)
+        async with asyncio.timeout(30):
+            await draining[0]
+        assert is_sum(await worker.run(version, rows_of(1)), rows_of(1))
+
+
+@in_event_loop
 async def test_an_upload_is_loaded_once_by_the_host_that_serves_it(tmp_path: Path) -> None:
     async with two_hosts(tmp_path) as (harness, _factory):
         for name in ("a", "b", "c"):
@@ -90,6 +110,43 @@ async def test_an_upload_is_loaded_once_by_the_host_that_serves_it(tmp_path: Pat
             assert await home_of(harness, version) == before
         loaded = [e.model for e in harness.events if isinstance(e, ModelLoaded)]
         assert loaded == ["a", "b", "c"]
+
+
+@in_event_loop
+async def test_runs_of_an_upload_wait_for_nothing(tmp_path: Path) -> None:
+    async with started(DoorFactory(), tmp_path, ["engine.isolation=model"]) as harness:
+        loaded = await harness.worker.prepare("vk", "sum")
+        async with asyncio.timeout(15):
+            for _turn in range(40):
+                assert is_sum(await harness.worker.run_prepared(loaded, rows_of(1)), rows_of(1))
+
+
+@in_event_loop
+async def test_what_a_host_cannot_accelerate_does_not_end_its_link(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = ["engine.isolation=model", "engine.accelerate=auto"]
+    settings.append(f"engine.accelerate_cache={tmp_path / 'cache'}")
+    async with started(DoorFactory(), tmp_path, settings) as harness:
+        for name in ("a", "b"):
+            version = await harness.worker.upload(name, "sum")
+            assert is_sum(await harness.worker.run(version, rows_of(1)), rows_of(1))
+            assert await home_of(harness, version)
+    assert "cannot be read" not in caplog.text
+
+
+@in_event_loop
+async def test_only_workers_that_are_there_are_asked_where_a_version_is(tmp_path: Path) -> None:
+    factory = DoorFactory()
+    async with started(factory, tmp_path, ["engine.isolation=model"], workers=2) as harness:
+        second = await harness.start_worker(1)
+        version = await harness.worker.upload("vk", "sum")
+        for worker in (harness.worker, second):
+            assert is_sum(await worker.run(version, rows_of(1)), rows_of(1))
+        pool = factory.made[0].pool
+        assert len(pool.far_users(version.key)) == 2
+        await harness.stop_worker(1)
+        await eventually(lambda: len(pool.far_users(version.key)) == 1, "one of two is gone")
 
 
 @in_event_loop

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import secrets
 import socket
 import time
 from typing import Any
@@ -16,7 +17,7 @@ from tfaas_core.engine.in_parent.pool import Pool
 from tfaas_core.engine.shared import hello
 from tfaas_core.engine.shared.far_messages import Far, Leaving
 from tfaas_core.engine.shared.fleet_messages import MoreWanted
-from tfaas_core.engine.shared.sent_files import receive_files, tell_sender
+from tfaas_core.engine.shared.sent_files import in_thread, receive_files, tell_sender
 from tfaas_core.errors import TfaasError
 from tfaas_core.settings.tables import Limits
 from tfaas_core.system.keepalive import keep_alive
@@ -59,7 +60,6 @@ class PoolDoor:
         self._pool, self._listener = pool, listener
         self._settings, self._shelf = settings, shelf
         self._sessions: dict[str, Session] = {}
-        self._users: dict[str, int] = {}
         self._numbers = itertools.count(1)
         self._greeting: dict[asyncio.Task[None], None] = {}
         self._meeting: set[asyncio.Task[None]] = set()
@@ -78,7 +78,7 @@ class PoolDoor:
         """Tells all to go elsewhere, and returns once all have, and what they asked is answered."""
         self._leaving = True
         for session in list(self._sessions.values()):
-            session.link.send(Leaving())
+            self._tell_if_leaving(session)
         while self._sessions:
             await asyncio.sleep(_RETRY_S)
         await self._pool.drain()
@@ -103,11 +103,14 @@ class PoolDoor:
                 await asyncio.sleep(_RETRY_S)
                 continue
             if len(self._greeting) >= MOST_GREETING:
-                next(iter(self._greeting)).cancel()
+                oldest = next(iter(self._greeting))
+                del self._greeting[oldest]
+                oldest.cancel()
             task = asyncio.create_task(self._meet(sock))
             self._greeting[task] = None
             self._meeting.add(task)
             task.add_done_callback(self._met)
+            await asyncio.sleep(0)  # a flood of them holds up nobody else
 
     async def _meet(self, sock: socket.socket) -> None:
         with sock:  # whoever takes it over detaches it, or has a copy of its own
@@ -152,35 +155,35 @@ class PoolDoor:
         self._sessions[name] = Session(
             number, own, self._pool, self._shelf, lambda: self._forget(name)
         )
+        self._tell_if_leaving(self._sessions[name])
+
+    def _tell_if_leaving(self, session: Session) -> None:
+        if self._leaving:
+            session.link.send(Leaving())
 
     def _forget(self, name: str) -> None:
-        session = self._sessions.pop(name, None)
-        if session is not None:
-            for key in [key for key, user in self._users.items() if user == session.worker]:
-                del self._users[key]
+        self._sessions.pop(name, None)
 
     async def _connect(
         self, session: Session, sock: socket.socket, came: hello.Caller, came_s: float
     ) -> None:
         greeting, most = came.greeting, self._settings.max_queue_rows
         far = Far(_PLACE, most, greeting.timeout_s, greeting.sent_s, came_s)
-        if session.connects_again(greeting.ticket):
-            await self._pool.until_lost(greeting.ticket)
+        await self._pool.until_lost(session.worker, greeting.ticket)
         try:
             self._pool.connect(session.worker, greeting.ticket, greeting.key, sock, far)
         except TfaasError as error:
             await hello.turn_away(sock, error.message)
             return
-        self._users[greeting.key] = session.worker
         await hello.let_in(sock, came)
 
     async def _receive(self, session: Session, sock: socket.socket, came: hello.Caller) -> None:
+        await hello.let_in(sock, came)  # its turn may come later than a hello may take
         async with self._uploads:
-            await hello.let_in(sock, came)
             staging = await asyncio.to_thread(self._shelf.stage)
             try:
                 limits = self._settings.limits
-                artifact = await asyncio.to_thread(receive_files, sock, staging, limits)
+                artifact = await in_thread(sock, receive_files, staging, limits)
             except BaseException:
                 await asyncio.to_thread(self._shelf.discard, staging)
                 raise
@@ -189,10 +192,10 @@ class PoolDoor:
 
     def _ask_for_more(self, message: MoreWanted) -> None:
         """Only who uses a version knows its record, from which the storage finds its files."""
-        user = self._users.get(message.key)
-        for session in self._sessions.values():
-            if session.worker == user:
-                session.link.send(message)
+        users = self._pool.far_users(message.key)
+        links = [each.link for each in self._sessions.values() if each.worker in users]
+        if links:  # one of them may use it no more: another time, another one is asked
+            secrets.choice(links).send(message)
 
     def _tell(self, what: str, error: Exception) -> None:
         """Logs it, once a second at most: strangers can bring it about."""

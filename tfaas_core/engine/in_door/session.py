@@ -29,6 +29,7 @@ from tfaas_core.engine.shared.messages import (
 )
 from tfaas_core.errors import BadBody, CannotServe, StorageUnavailable, TfaasError
 from tfaas_core.models.model import ModelVersion, check_name
+from tfaas_core.system.address import shown_address
 from tfaas_core.system.link import FarLink
 from tfaas_core.system.tasks import Tasks
 
@@ -46,6 +47,9 @@ ToHost: TypeAlias = (
     | AskAcceleration
 )
 """No other message may come: those with paths of files are for this machine alone."""
+
+KEPT_S = 60.0
+"""Files of an upload that nobody has loaded yet."""
 
 _log = logging.getLogger("tfaas.door")
 
@@ -78,21 +82,18 @@ class Session:
         self._shelf = shelf
         self._on_end = on_end
         self._sent: dict[str, tuple[Path, Path]] = {}
-        self._tickets: set[int] = set()
         self._tasks = Tasks(_log)
-        peer = f"an HTTP worker of {sock.getpeername()}"
+        peer = f"an HTTP worker of {shown_address(*sock.getpeername()[:2])}"
         self.link: FarLink[ToHost] = FarLink(sock, ToHost, self._heard, self._gone, peer)
         pool.attach_far(worker, self.link)
 
     def put(self, name: str, staging: Path, artifact: Path) -> None:
-        """Files of an upload that have come, for the PrepareSent that follows."""
-        self._sent[name] = staging, artifact
+        """Files of an upload that have come, for the PrepareSent that follows.
 
-    def connects_again(self, ticket: int) -> bool:
-        """Whether it was connected to this servable before, and so has perhaps lost it."""
-        is_again = ticket in self._tickets
-        self._tickets.add(ticket)
-        return is_again
+        Whoever sent them may have given the upload up since, or be gone.
+        """
+        self._sent[name] = staging, artifact
+        asyncio.get_running_loop().call_later(KEPT_S, self._give_up, name)
 
     async def close(self) -> None:
         """Hangs up."""
@@ -109,10 +110,17 @@ class Session:
         await self._discard_all()
         await self._tasks.cancel()
 
+    def _give_up(self, name: str) -> None:
+        if name in self._sent:
+            self._tasks.spawn(self._discard(name))
+
     async def _discard_all(self) -> None:
         while self._sent:
-            _name, (staging, _artifact) = self._sent.popitem()
-            await asyncio.to_thread(self._shelf.discard, staging)
+            await self._discard(next(iter(self._sent)))
+
+    async def _discard(self, name: str) -> None:
+        staging, _artifact = self._sent.pop(name)
+        await asyncio.to_thread(self._shelf.discard, staging)
 
     def _heard(self, message: ToHost, _descriptors: list[int]) -> None:
         match message:

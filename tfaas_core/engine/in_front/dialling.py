@@ -9,7 +9,7 @@ import msgspec
 
 from tfaas_core.engine.shared import hello
 from tfaas_core.errors import Unavailable
-from tfaas_core.system.keepalive import keep_alive
+from tfaas_core.system.keepalive import keep_alive, may_leave_unread
 
 
 class HostAwayError(Unavailable):
@@ -36,6 +36,10 @@ class FarDoor(msgspec.Struct, frozen=True):
             async with asyncio.timeout(self.dead_after_s + hello.HELLO_LIMIT_S):
                 sock = await self._connected()
                 await hello.call_host(sock, self.token, greeting)
+            if greeting.purpose != "worker":
+                # A run, or a slow disk, may keep the host from reading. The worker's own connection
+                # tells if the host is gone.
+                may_leave_unread(sock)
         except BaseException as error:
             if sock is not None:
                 sock.close()

@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -25,9 +26,9 @@ from tfaas_core.engine.shared.far_messages import (
     PrepareSent,
 )
 from tfaas_core.engine.shared.fleet_messages import Joined
-from tfaas_core.engine.shared.messages import Connected, Done, Release, ToWorker
+from tfaas_core.engine.shared.messages import Adopt, Connected, Done, Release, ToWorker
 from tfaas_core.engine.shared.meter import Meter
-from tfaas_core.engine.shared.sent_files import send_files
+from tfaas_core.engine.shared.sent_files import in_thread, send_files
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.system.link import FarLink, Link
 
@@ -74,13 +75,17 @@ class HostEngine(LocalEngine):
         sock = await self._door.dial(self._greeting("upload", key=sent))
         with sock:
             try:
-                await asyncio.to_thread(send_files, sock, Path(candidate.path))
+                await in_thread(sock, send_files, Path(candidate.path))
             except OSError as error:
                 raise self._door.away(f"hung up amid the upload: {error}") from error
         there = msgspec.structs.replace(candidate, path="")
         done: Done = await self._link.ask(partial(PrepareSent, candidate=there, sent=sent))
         assert done.loaded is not None
         return done.loaded
+
+    async def adopt(self, ticket: int, version: ModelVersion) -> None:
+        # Nothing is accelerated there: that takes files of this machine.
+        await self._link.ask(partial(Adopt, ticket=ticket, key=version.key))
 
     async def finished(self) -> None:
         """Returns once no connection to a model is open."""
@@ -112,18 +117,20 @@ class HostEngine(LocalEngine):
             self._tasks.spawn(self._dialled(message, wanted.key))
 
     def _joined(self, message: Joined, descriptors: list[int]) -> None:
-        if self._connections.version(message.key) is not None:
-            self._dialling[message.ticket] = False
-            self._tasks.spawn(self._dialled(message, message.key))
+        ticket, version = message.ticket, self._connections.version(message.key)
+        if version is None or ticket in self._dialling or self._connections.knows(ticket):
+            return
+        self._dialling[ticket] = False
+        self._tasks.spawn(self._dialled(message, message.key))
 
     async def _dialled(self, message: Connected | Joined, key: str) -> None:
         ticket = message.ticket
         try:
             sock = await self._door.dial(self._greeting("model", ticket, key))
             # Nobody else of this machine counts there: the host counts for all.
-            meter = Meter.create(self._context.workers)
-            descriptors = [sock.detach(), os.dup(meter.descriptor)]
-            meter.close()
+            with sock, closing(Meter.create(self._context.workers)) as meter:
+                counts = os.dup(meter.descriptor)
+                descriptors = [sock.detach(), counts]
         except (HostAwayError, OSError) as error:
             _log.info("no connection to a model of host %s: %s", self.address, error)
             if isinstance(message, Connected):

@@ -176,6 +176,7 @@ class RemoteEngine(Engine):
         await self._move(self._homes.at(engine))
         while any(there is engine for there, _ticket in self._prepared.values()):
             await asyncio.sleep(0.1)
+        await self._move(self._homes.at(engine))  # uploads that were stored meanwhile
         if not self._homes.at(engine):
             await engine.finished()
             host.leave()

@@ -62,6 +62,7 @@ class FarConnection(WorkerConnection):
         frame_id, first, parts = parts_of_answer(answer)
         if (counted := self._counted.get(frame_id)) is not None:
             self._meter.remove(self._far.counted_as, sum(counted[first : first + parts]))
+            counted[first : first + parts] = [0] * len(counted[first : first + parts])
             self._unanswered[frame_id] -= parts
             if self._unanswered[frame_id] <= 0:
                 del self._counted[frame_id], self._unanswered[frame_id]

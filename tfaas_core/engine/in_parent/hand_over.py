@@ -39,7 +39,8 @@ class HandOver:
                 seat.process.link.send(Connect(seat.ticket), (theirs.fileno(),))
                 link.send(message, (ours.fileno(), seat.meter.descriptor))
         else:
-            self._expect(worker, seat)
+            if isinstance(message, Connected):  # whoever is told of a further one need not come
+                self._expect(worker, seat)
             link.send(message)
         if seat.leaving:
             link.send(Release(seat.ticket))
@@ -55,14 +56,16 @@ class HandOver:
             if seat is None or process is None or seat.is_lost:
                 raise process_died(key.partition("/")[0] or "of the upload", "")
             process.link.send(Connect(ticket, far), (sock.fileno(),))
+            if seat.owner is None:  # each run of an upload has a connection of its own
+                seat.far_users.add(worker)
         finally:
             self._unload_if_leaving(seat)
 
-    async def until_lost(self, ticket: int) -> None:
-        """Returns once it is known that the servable is lost; or after a moment, if it is not."""
+    async def until_lost(self, worker: int, ticket: int) -> None:
+        """As ``Pool.until_lost``."""
         for _look in range(_LOOKS):
             seat = self._seats.get(ticket)
-            if seat is None or seat.is_lost:
+            if seat is None or seat.is_lost or worker not in seat.far_users:
                 return
             await asyncio.sleep(_LOOK_S)
 

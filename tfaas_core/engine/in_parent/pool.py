@@ -112,9 +112,13 @@ class Pool(Supervisor):
         """
         self._hand_over.connect(worker, ticket, key, sock, far)
 
-    async def until_lost(self, ticket: int) -> None:
-        """Waits a moment for the death of a servable that a far worker has lost already."""
-        await self._hand_over.until_lost(ticket)
+    async def until_lost(self, worker: int, ticket: int) -> None:
+        """Waits a moment for the death of a servable, if a far worker has perhaps lost it."""
+        await self._hand_over.until_lost(worker, ticket)
+
+    def far_users(self, key: str) -> set[int]:
+        """The workers of other machines that were connected to what is loaded of a version."""
+        return set().union(*[seat.far_users for seat in self._seats.live.instances(key)])
 
     async def drain(self) -> None:
         """Takes no new request; returns once those that came are answered."""
@@ -130,6 +134,7 @@ class Pool(Supervisor):
             link.close()
         self._hand_over.forget(worker)
         for seat in self._seats:
+            seat.far_users.discard(worker)
             if link is None or link.carries_descriptors:
                 seat.meter.reset(worker)
             if seat.owner == worker:

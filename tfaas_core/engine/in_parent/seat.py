@@ -41,6 +41,7 @@ class Seat(msgspec.Struct):
     ``ending``: how its process has ended, once that is known; ``ended`` is set then.
     ``is_begun``: whether its process has come to load it, after all that the server does there.
     ``is_told``: whether observers know that it is loaded. ``why_leaving``: see ModelUnloaded.
+    ``far_users``: the workers of other machines that were connected to it.
     ``switched``: why an accelerator does not run it, although it was told to; empty: it does.
     """
 
@@ -71,6 +72,7 @@ class Seat(msgspec.Struct):
     is_begun: bool = False
     is_told: bool = False
     why_leaving: str = ""
+    far_users: set[int] = msgspec.field(default_factory=set)
     switched: asyncio.Future[str] = msgspec.field(default_factory=_future)
 
     def __str__(self) -> str:

@@ -2,17 +2,19 @@
 
 A file is ``<BHQ`` (its kind, and the bytes of its path and of what it holds), the path and what it
 holds; a folder has nothing of that, and the end has no path, either. Then the host says by ``<I``
-(bytes) and MessagePack what is wrong, or null. All functions block, and belong to a thread.
+(bytes) and MessagePack what is wrong, or null. All functions but ``in_thread`` block.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from struct import Struct as Layout
+from typing import Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
@@ -20,6 +22,9 @@ from tfaas_core.engine.shared.messages import Failure
 from tfaas_core.errors import BadBody, TfaasError, TooLarge
 from tfaas_core.settings.tables import Limits
 from tfaas_core.storage import disk_errors
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 IDLE_LIMIT_S = 30.0
 """Of either side, until the next bytes go."""
@@ -30,6 +35,28 @@ _END, _FILE, _FOLDER = range(3)
 _CHUNK_BYTES = 1 << 18
 _MOST_PATH_BYTES = 1024
 _MOST_TOLD_BYTES = 1 << 16
+
+
+async def in_thread(
+    sock: socket.socket,
+    work: Callable[Concatenate[socket.socket, P], T],
+    *rest: P.args,
+    **no: P.kwargs,
+) -> T:
+    """Calls ``work`` with ``sock`` in a thread. If it is cancelled, it hangs up.
+
+    It never returns before the thread does: what is closed beneath that may be another connection
+    by the next byte.
+    """
+    thread = asyncio.create_task(asyncio.to_thread(work, sock, *rest, **no))
+    try:
+        return await asyncio.shield(thread)
+    except asyncio.CancelledError:
+        with suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+        await asyncio.wait([thread])
+        thread.exception()
+        raise
 
 
 def send_files(sock: socket.socket, artifact: Path) -> None:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from tfaas_core.config import load_config
 from tfaas_core.engine.base import EngineContext
+from tfaas_core.engine.in_door import session
 from tfaas_core.engine.in_door.door import MOST_GREETING
 from tfaas_core.engine.in_front.dialling import FarDoor, HostAwayError
 from tfaas_core.engine.shared import hello
+from tfaas_core.engine.shared.sent_files import in_thread, send_files
 from tfaas_core.testing.engine_door import TOKEN, TestHost
 from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.waiting import eventually
 
 
 @asynccontextmanager
@@ -133,6 +139,36 @@ async def test_those_who_say_nothing_make_room_for_others() -> None:
             socks = [silent.enter_context(await knock(host)) for _ in range(MOST_GREETING + 8)]
             assert await is_let_in(host)
             assert await told(socks[0]) == b""
+
+
+@in_event_loop
+async def test_a_flood_of_connections_is_bounded_too() -> None:
+    async with door() as host:
+        with ExitStack() as flood:
+            socks: list[socket.socket] = []
+            for _wave in range(2):
+                for _ in range(100):  # all before the door looks
+                    sock = socket.create_connection(host.listener.getsockname())
+                    socks.append(flood.enter_context(sock))
+                for _turn in range(300):  # of the event loop: all are taken in
+                    await asyncio.sleep(0)
+            assert await is_let_in(host)
+            hung_up_on, _, _ = select.select(socks, [], [], 0)
+            assert len(hung_up_on) >= len(socks) - MOST_GREETING
+
+
+@in_event_loop
+async def test_files_that_nobody_has_loaded_do_not_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(session, "KEPT_S", 0.0)
+    async with door() as host:
+        far = dialled(host)
+        with await far.dial(hello.new_greeting("worker", "mine")):
+            with await far.dial(hello.new_greeting("upload", "mine", key="sent")) as sock:
+                await in_thread(sock, send_files, Path(__file__))
+            await eventually(lambda: not list(tmp_path.iterdir()), "the files are discarded")
 
 
 @in_event_loop
