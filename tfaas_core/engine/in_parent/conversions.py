@@ -98,7 +98,7 @@ async def _told(
             return Conversion(found, () if found.refusal else await _pieces(reader))
     except TimeoutError:
         raise CannotAccelerate(f"trying that takes longer than {TRIAL_LIMIT_S:g} s") from None
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise CannotAccelerate("its process says what nobody understands") from None
     except asyncio.IncompleteReadError:
         ending = await process.how_it_ended()

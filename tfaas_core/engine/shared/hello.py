@@ -186,7 +186,7 @@ async def _read(sock: socket.socket, kind: Any) -> tuple[Any, bytes]:
     payload = await _received(sock, size)
     try:
         return msgspec.msgpack.decode(payload, type=kind), length + payload
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise RefusedError(f"a piece of the hello cannot be read: {error}") from None
 
 

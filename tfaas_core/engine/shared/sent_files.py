@@ -73,7 +73,11 @@ def send_files(sock: socket.socket, artifact: Path) -> None:
             sock.sendfile(file, count=size) if size else None
     sock.sendall(_HEAD.pack(_END, 0, 0))
     (size,) = _LENGTH.unpack(_received(sock, _LENGTH.size))
-    told = msgspec.msgpack.decode(_received(sock, min(size, _MOST_TOLD_BYTES)), type=Failure | None)
+    answer = _received(sock, min(size, _MOST_TOLD_BYTES))
+    try:
+        told = msgspec.msgpack.decode(answer, type=Failure | None)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ConnectionError(f"what the host answered cannot be read: {error}") from None
     if told is not None:
         raise told.error()
 
