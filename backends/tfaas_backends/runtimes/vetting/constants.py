@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from operator import index as as_index
 from typing import Any
 
 from tfaas_backends.runtimes.tensorflow.private import dtypes, tensor_util
@@ -67,8 +68,9 @@ def check_made(node: Any, nodes: Mapping[str, Any], place: Place) -> None:
 
 
 def _of_shape(index: int) -> Callable[[list[Any]], int]:
-    """The elements of a tensor whose shape is the input at ``index``; a TypeError if not known."""
-    return lambda given: math.prod(int(size) for size in given[index].flat)
+    """The elements of a tensor whose shape is the input at ``index``; a TypeError if not known, or
+    if its numbers are no integers."""
+    return lambda given: math.prod(map(as_index, given[index].flat))
 
 
 def _of_range(given: list[Any]) -> int:
@@ -77,7 +79,7 @@ def _of_range(given: list[Any]) -> int:
 
 
 def _of_tile(given: list[Any]) -> int:
-    return int(given[0].size) * math.prod(int(times) for times in given[1].flat)
+    return int(given[0].size) * math.prod(map(as_index, given[1].flat))
 
 
 _RANDOM = (
