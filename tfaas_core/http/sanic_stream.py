@@ -1,4 +1,5 @@
-"""StrictHttp: how Sanic reads a request, after the bytes were held against the grammar.
+"""StrictHttp: how Sanic reads a request, after the bytes were held against the grammar, and how
+it streams to clients of HTTP/1.0.
 
 With ``sanic_parts``, this is all that touches what is not Sanic's public interface.
 """
@@ -9,6 +10,8 @@ import asyncio
 from typing import Any
 
 from sanic.exceptions import BadRequest, PayloadTooLarge, RequestTimeout, SanicException
+from sanic.headers import format_http1_response
+from sanic.helpers import has_message_body
 from sanic.http import Stage
 from sanic.http.http1 import HTTP_CONTINUE, Http
 
@@ -17,6 +20,7 @@ from tfaas_core.http.pace import Arrival, TooSlow
 
 _END = b"\r\n\r\n"
 _CHUNKED = "chunked"
+_WITHOUT_CHUNKS = "1.0"
 
 
 class HeadTooLongError(SanicException):
@@ -26,7 +30,10 @@ class HeadTooLongError(SanicException):
 
 
 class StrictHttp(Http):
-    """Sanic guesses what is meant by bytes that are no HTTP, and waits for any next byte anew."""
+    """Sanic guesses what is meant by bytes that are no HTTP, and waits for any next byte anew.
+
+    To HTTP/1.0, it sends chunks, which only later versions have.
+    """
 
     __slots__ = ("_arrival", "_chunks")
 
@@ -136,3 +143,25 @@ class StrictHttp(Http):
             self.keep_alive = False
             raise PayloadTooLarge("Request body exceeds the size limit")
         return piece
+
+    async def http1_response_header(self, data: bytes, end_stream: bool) -> None:
+        """Begins an answer. Where there are no chunks, one of unknown length ends by a close."""
+        answer: Any = self.response
+        is_whole = end_stream or self.head_only or getattr(answer, "body", None)
+        has_body: bool = has_message_body(answer.status)  # type: ignore[no-untyped-call]
+        is_told = "content-length" in answer.headers or not has_body
+        if is_whole or is_told or self.request.version != _WITHOUT_CHUNKS:
+            await super().http1_response_header(data, end_stream)
+            return
+        self.keep_alive = False
+        answer.headers["connection"] = "close"
+        self.response_func = self._until_the_end
+        self.stage = Stage.RESPONSE
+        await self._send(format_http1_response(answer.status, answer.processed_headers) + data)
+
+    async def _until_the_end(self, data: bytes, end_stream: bool) -> None:
+        if data:
+            await self._send(data)
+        if end_stream:
+            self.response_func = None  # type: ignore[assignment]
+            self.stage = Stage.IDLE
