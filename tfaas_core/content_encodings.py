@@ -10,6 +10,9 @@ from threading import Lock
 
 GZIP_CODING = "gzip"
 
+ZLIB_WINDOW_BITS = {"gzip": 31, "deflate": 15}
+"""What ``zlib`` calls these two, each with its header, as ``wbits``."""
+
 _ANY = "*"
 _IDENTITY = "identity"
 _LEVEL = 9

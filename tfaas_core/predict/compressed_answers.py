@@ -7,12 +7,13 @@ from collections.abc import Generator
 from contextlib import closing
 from typing import Protocol
 
+from tfaas_core.content_encodings import ZLIB_WINDOW_BITS
+
 ANSWER_ENCODINGS = ("zstd", "gzip")
 """Of an answer, the one first that takes the least time."""
 
 _GZIP_LEVEL = 1
 _ZSTD_LEVEL = 1
-_WINDOW_BITS = {"gzip": 31, "deflate": 15}
 _PIECE_BYTES = 1 << 18
 
 
@@ -45,7 +46,7 @@ class _Packer(Protocol):
 
 def _packer(encoding: str) -> _Packer:
     if encoding != "zstd":
-        return zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _WINDOW_BITS[encoding])
+        return zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, ZLIB_WINDOW_BITS[encoding])
     # Most clients never ask for it, and an import takes ten milliseconds.
     from tfaas_core.predict import zstandard
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager
 from typing import Protocol
 
+from tfaas_core.content_encodings import ZLIB_WINDOW_BITS
 from tfaas_core.errors import BadBody, TooLarge, UnsupportedMediaType
 from tfaas_core.predict.predictor import Predictor
 from tfaas_core.route import Request
@@ -21,7 +22,6 @@ MOST_UNPACKED_BYTES = 100 << 20
 
 _PLAIN = ("", "identity")
 _ALIASES = {"x-gzip": "gzip"}
-_WINDOW_BITS = {"gzip": 31, "deflate": 15}
 _PIECE_BYTES = 1 << 16
 
 _KIND = "inflating"
@@ -79,7 +79,7 @@ def inflated(body: bytes, encoding: str, most_bytes: int) -> bytes:
     """
     name = _name(encoding)
     whole = io.BytesIO()
-    steps = _by_zstd(body) if name == "zstd" else _by_zlib(body, _WINDOW_BITS[name])
+    steps = _by_zstd(body) if name == "zstd" else _by_zlib(body, ZLIB_WINDOW_BITS[name])
     try:
         for piece in steps:
             whole.write(piece)

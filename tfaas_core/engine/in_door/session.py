@@ -119,8 +119,9 @@ class Session:
             await self._discard(next(iter(self._sent)))
 
     async def _discard(self, name: str) -> None:
-        staging, _artifact = self._sent.pop(name)
-        await asyncio.to_thread(self._shelf.discard, staging)
+        staging, _artifact = self._sent.pop(name, (None, None))
+        if staging is not None:  # nobody has loaded it meanwhile
+            await asyncio.to_thread(self._shelf.discard, staging)
 
     def _heard(self, message: ToHost, _descriptors: list[int]) -> None:
         match message:

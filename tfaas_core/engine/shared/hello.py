@@ -102,7 +102,8 @@ async def call_host(sock: socket.socket, token: str, greeting: Greeting) -> None
 async def meet_caller(sock: socket.socket, token: str) -> Caller:
     """The host's side, but for its last word, ``let_in`` or ``turn_away``.
 
-    Raises RefusedError, which the caller has been told, OSError and TimeoutError.
+    Raises OSError, TimeoutError, and RefusedError, which the caller has been told, unless what it
+    sends is no hello at all.
     """
     async with asyncio.timeout(HELLO_LIMIT_S):
         head = await _received(sock, _HEAD.size)
