@@ -6,17 +6,20 @@ INSTALLED := $(VENV)/.installed
 CHECKOV := .venv-checkov/bin/checkov
 BENCH_INSTALLED := $(VENV)/.installed-bench
 
+# If tests failed, and not pytest: those alone, of which five failures are enough.
+ONCE_MORE := { [ $$? = 1 ] && $(BIN)/python -m pytest --last-failed --last-failed-no-failures=none --maxfail=5; }
+
 .PHONY: serve test test-long chaos fuzz audit lint bench proto deploy-tools deploy-check manifests image clean
 
 serve: $(INSTALLED)
 	$(BIN)/tfaas serve --demo
 
 # Each server and command of a test is a process of its own: without bytecode files it would compile
-# all of TFaaS anew.
+# all of TFaaS anew. AGAIN=1 runs what failed once more, alone.
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=10 -m 'not alone'
-	$(BIN)/python -m pytest -m alone tests/core/engine
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=10 -m 'not alone' $(if $(AGAIN),|| $(ONCE_MORE))
+	$(BIN)/python -m pytest -m alone tests/core/engine $(if $(AGAIN),|| $(ONCE_MORE))
 
 # Random inputs, programs and kills: ten times as many.
 test-long: export TEST_LONG = 1

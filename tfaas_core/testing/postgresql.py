@@ -65,7 +65,13 @@ class PostgresqlServer:
         """Returns when it answers."""
         port = self.address.partition(":")[2]
         command = [f"{self._binaries}/postgres", "-Ddata", f"-k{self._folder}", f"-p{port}"]
-        settings = ["listen_addresses=127.0.0.1", f"fsync={self._fsync}", "log_min_messages=fatal"]
+        settings = [
+            "listen_addresses=127.0.0.1",
+            f"fsync={self._fsync}",
+            "log_min_messages=fatal",
+            # Each of a thousand small databases would be looked at, amid whatever is tested there.
+            "autovacuum=off",
+        ]
         with (self._folder / "log").open("ab") as log:
             process: subprocess.Popen[bytes] = subprocess.Popen(
                 [*command, *(f"-c{setting}" for setting in settings)],

@@ -235,12 +235,15 @@ def test_an_upload_whose_claim_was_taken_over_is_refused(storage: Storage, url: 
 
 
 def test_an_upload_that_does_not_fit_on_the_servers_disk_leaves_nothing(
-    url: str, tmp_path: Path
+    own_server: PostgresqlServer, tmp_path: Path
 ) -> None:
+    # A server whose disk is full, or gone, makes no database for any other test.
+    url = database_for(tmp_path, own_server.address)
     database = url.rpartition("/")[2]
     with (
-        small_disk(Path(tempfile.mkdtemp()) / "disk", size_mib=40) as disk,
-        psycopg.connect(url_of("postgres"), autocommit=True) as connection,
+        tempfile.TemporaryDirectory() as folder,
+        small_disk(Path(folder) / "disk", size_mib=40) as disk,
+        psycopg.connect(url_of("postgres", own_server.address), autocommit=True) as connection,
     ):
         disk.chmod(0o777)
         disk.parent.chmod(0o755)
@@ -262,5 +265,3 @@ def test_an_upload_that_does_not_fit_on_the_servers_disk_leaves_nothing(
         assert [model.live for model in storage.list()] == [stored]
         assert (count(url, "versions"), count(url, "chunks")) == (1, before)
         storage.close()
-        connection.execute(f"DROP DATABASE {database}".encode())
-        connection.execute("DROP TABLESPACE small")
