@@ -199,6 +199,11 @@ def _check_values(tables: Tables) -> None:
         raise ValueError(f"{error} - at `$.server.proxies`") from None
     if wrong := wrong_cors(tables.cors):
         raise ValueError(wrong)
+    if tables.engine.max_memory_bytes and tables.engine.isolation != "model":
+        raise ValueError(
+            'Expected 0, or `isolation = "model"` beside it, which has a process for each model - '
+            "at `$.engine.max_memory_bytes`"
+        )
     if tables.models.default:
         try:
             check_name(tables.models.default)

@@ -118,6 +118,11 @@ def test_a_config_cannot_be_changed() -> None:
             "at `$.server.log_level`",
         ),
         ("[engine]\nisolation = 'none'", "got `none` - at `$.engine.isolation`"),
+        (
+            "[engine]\nmax_memory_bytes = 1\nisolation = 'shared'",
+            'Expected 0, or `isolation = "model"` beside it, which has a process for each model - '
+            "at `$.engine.max_memory_bytes`",
+        ),
         ("[engine]\nmax_batch_rows = 0", "Expected `int` >= 1 - at `$.engine.max_batch_rows`"),
         (
             "[engine]\nthreads = 9223372036854775808",

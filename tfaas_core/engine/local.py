@@ -76,6 +76,7 @@ def pool_settings(context: EngineContext) -> PoolSettings:
         workers=context.workers,
         one_process=engine.isolation != "model",
         max_loaded_models=engine.max_loaded_models,
+        max_memory_bytes=engine.max_memory_bytes,
         options=LoadOptions.of(engine, context.config.models),
         run_limit_s=context.config.server.request_timeout_s + _RUN_LIMIT_GRACE_S,
         owners=context.owners,

@@ -113,6 +113,8 @@ class EngineTable(Table, frozen=True):
     """One process for each model, one for all, or the HTTP worker itself."""
     max_loaded_models: PositiveInt = 100
     """Beyond it, the least recently used model is unloaded; each process of it counts."""
+    max_memory_bytes: Annotated[int, Meta(ge=0)] = 0
+    """Of all models' processes, beyond what they share; as for max_loaded_models; 0: no limit."""
     instances: Instances = 1
     """Processes of each model, at most, while its queue stays long; auto: as many as there are
     cores, while some are idle."""

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -91,13 +92,13 @@ class AddingServable(FakeServable):
 class FakeRuntime(Runtime):
     """Loads files that hold one of these.
 
-    ``sum``; ``times FACTOR`` that; ``count`` (see CountingServable); ``add-up`` (AddingServable),
-    or ``add-up SECONDS``, which sleeps so long in each run, and ``break-on-reset``, the same as
-    long as nobody resets it a second time; ``sleep SECONDS`` a run, and ``burn SECONDS`` of a
-    core's time; what a TRIGGER sets off: ``refuse`` (DoesNotFit), ``abort`` (the process dies),
-    ``exit`` (SystemExit), ``hang``; what made-up values set off: ``hang-on-zero``; what loading
-    does: ``abort-on-load``, ``exit-on-load``, ``leave-on-load`` (the process ends, as if all were
-    well), ``hang-on-load``. Any other text is refused with CannotServe.
+    ``sum``; ``times FACTOR`` that; ``hold MEBIBYTES`` of memory; ``count`` (see CountingServable);
+    ``add-up`` (AddingServable), or ``add-up SECONDS``, which sleeps so long in each run, and
+    ``break-on-reset``, the same as long as nobody resets it a second time; ``sleep SECONDS`` a run,
+    and ``burn SECONDS`` of a core's time; what a TRIGGER sets off: ``refuse`` (DoesNotFit),
+    ``abort`` (the process dies), ``exit`` (SystemExit), ``hang``; what made-up values set off:
+    ``hang-on-zero``; what loading does: ``abort-on-load``, ``exit-on-load``, ``leave-on-load`` (the
+    process ends, as if all were well), ``hang-on-load``. CannotServe refuses any other text.
     """
 
     preload = ()
@@ -112,6 +113,8 @@ class FakeRuntime(Runtime):
                 return FakeServable(lambda rows: None)
             case ["times", factor]:
                 return FakeServable(lambda rows: None, float(factor))
+            case ["hold", mebibytes]:
+                return FakeServable(partial(_keep, np.ones(int(mebibytes) << 20, np.uint8)))
             case ["count"]:
                 return CountingServable(lambda rows: None)
             case ["add-up"]:
@@ -159,6 +162,10 @@ def _on(first: float, effect: Callable[[], object]) -> Callable[[Array], None]:
 
 def _refuse() -> NoReturn:
     raise DoesNotFit("the model refuses this row")
+
+
+def _keep(_held: Array, _rows: Array) -> None:
+    """Does nothing; as long as it is there, so is what it holds."""
 
 
 def _burn(seconds: float) -> None:

@@ -154,4 +154,4 @@ class Fleet:
         """Whether another one may be taken: not while one is being loaded, or would need room."""
         seats = self._seats.live.instances(key)
         is_settled = bool(seats) and all(seat.is_ready for seat in seats)
-        return is_settled and len(seats) < version.most and self._seats.has_room()
+        return is_settled and len(seats) < version.most and self._seats.has_room(seats[0])

@@ -49,7 +49,11 @@ class LiveSeats:
             self._live[key] = successor
 
     def beyond(self, most: int, newcomer: Seat) -> list[Seat]:
-        """What has to go so that ``most`` stay: further seats, also the ``newcomer`` and those that
+        """What has to go so that ``most`` stay."""
+        return self.movable(newcomer)[: max(0, -self.room(most))]
+
+    def movable(self, newcomer: Seat) -> list[Seat]:
+        """What may go, the first one first: further seats, also the ``newcomer`` and those that
         are still being loaded, and then the seats that were used least recently."""
         movable = [
             seat
@@ -57,8 +61,7 @@ class LiveSeats:
             if self._is_beside(seat)
             or (seat is not newcomer and seat.owner is None and seat.loaded.done())
         ]
-        movable.sort(key=lambda seat: (not self._is_beside(seat), seat.used_s))
-        return movable[: max(0, -self.room(most))]
+        return sorted(movable, key=lambda seat: (not self._is_beside(seat), seat.used_s))
 
     def room(self, most: int) -> int:
         """How many may be added to those that are there before there are more than ``most``."""

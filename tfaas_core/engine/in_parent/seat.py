@@ -170,6 +170,13 @@ class Seat(msgspec.Struct):
             **self._details,
         )
 
+    def without_room(self, limit_s: float) -> Unavailable:
+        """The error of a load that others left no memory for in time."""
+        return Unavailable(
+            f"within {limit_s:g} s, the other models left no memory for {self._model}; try again",
+            **self._details,
+        )
+
     def cannot_load(self, error: Exception) -> TfaasError:
         """The error of a load that the engine itself could not order; ``error`` is logged."""
         if isinstance(error, OSError):

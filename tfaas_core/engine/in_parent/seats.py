@@ -14,6 +14,7 @@ import msgspec
 from tfaas_core.engine.base import Candidate, Loaded
 from tfaas_core.engine.in_parent.live_seats import LiveSeats
 from tfaas_core.engine.in_parent.loader import Loader
+from tfaas_core.engine.in_parent.memory_room import MemoryRoom
 from tfaas_core.engine.in_parent.model_processes import HowItEnded, ModelProcess, ModelProcesses
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.in_parent.settings import PoolSettings
@@ -57,6 +58,7 @@ class Seats:
         self._on_evicted = on_evicted
         self._seats: dict[int, Seat] = {}
         self.live = LiveSeats(self._seats)
+        self._memory = MemoryRoom(settings.max_memory_bytes, self.live, self.send_away)
         self._processes = ModelProcesses(
             starter, settings.one_process, self._heard, self._process_lost
         )
@@ -75,10 +77,12 @@ class Seats:
         # At once: it takes long.
         self._starter.keep_ready()
         self._tasks.spawn(self._look())
+        self._memory.start()
 
     async def close(self) -> None:
         """Ends all processes."""
         await self._tasks.cancel()
+        await self._memory.close()
         self._processes.close()
         for seat in self._seats.values():
             seat.meter.close()
@@ -97,17 +101,15 @@ class Seats:
         self.live.add(seat := self.take(candidate))
         return seat
 
-    def has_room(self) -> bool:
-        """Whether another seat may be taken without unloading one."""
-        return self.live.room(self._settings.max_loaded_models) > 0
+    def has_room(self, like: Seat) -> bool:
+        """Whether another seat may be taken for the same version without unloading one."""
+        is_free = self.live.room(self._settings.max_loaded_models) > 0
+        return is_free and self._memory.has_room(like)
 
     def take(
         self, candidate: Candidate, owner: int | None = None, mergeable: bool | None = None
     ) -> Seat:
-        """A new seat, which is being loaded; ``owner`` is the worker that prepares it.
-
-        ``mergeable``: see Load.
-        """
+        """A new seat, which is being loaded; ``owner``: see Seat, and ``mergeable``: see Load."""
         loaded: asyncio.Future[Loaded] = asyncio.get_running_loop().create_future()
         loaded.add_done_callback(lambda future: future.cancelled() or future.exception())
         meter = Meter.create(self._settings.workers)
@@ -128,6 +130,7 @@ class Seats:
     async def _load(self, seat: Seat) -> None:
         try:
             await asyncio.sleep(self._backoff.delay_s(seat.candidate.key))
+            await self._memory.admit(seat)
             await self._loader.load(seat)
         except TfaasError as error:
             self._fail(seat, error)
@@ -159,6 +162,7 @@ class Seats:
         self._tell_loaded(seat)
         if seat.process is not None:
             seat.process.link.send(Adopted(seat.ticket, key))
+        self._memory.go_on()  # it may have to go for others from now on
 
     def leave(self, seat: Seat, why: str = "retired") -> None:
         """No new request goes there; it is unloaded after its last answer."""
@@ -191,6 +195,7 @@ class Seats:
         seat.meter.close()
         if seat.process is not None:
             self._processes.give_back(seat.process, seat.ticket)
+        self._memory.forget(seat)
         if seat.is_told:
             self._settings.tell(seat.unloaded_event())
 
@@ -205,40 +210,37 @@ class Seats:
     # Processes: heard and lost.
 
     def _heard(self, message: FromProcess) -> None:
+        ticket = message.loaded.ticket if isinstance(message, LoadDone) else message.ticket
+        if (seat := self._seats.get(ticket)) is None:
+            return
         match message:
             case Loading():
-                seat = self._seats.get(message.ticket)
-                if seat is not None:
-                    seat.is_begun = True
+                seat.is_begun = True
             case LoadDone():
-                seat = self._seats.get(message.loaded.ticket)
-                if seat is not None and not seat.loaded.done():
-                    seat.born_s = time.monotonic()
-                    seat.loaded.set_result(message.loaded)
-                    if seat.candidate.key:
-                        self._tell_loaded(seat)
-                    # Those that were loading at the same time could not make room for it.
-                    self._make_room(seat)
+                if not seat.loaded.done():
+                    self._loaded(seat, message.loaded)
             case LoadFailed():
-                seat = self._seats.get(message.ticket)
-                if seat is not None:
-                    self._fail(seat, message.failure.error())
+                self._fail(seat, message.failure.error())
             case Unloaded():
-                seat = self._seats.get(message.ticket)
-                if seat is not None:
-                    self._forget(seat)
+                self._forget(seat)
             case HasSwitched():
-                seat = self._seats.get(message.ticket)
-                if seat is not None and not seat.switched.done():
+                if not seat.switched.done():
                     seat.switched.set_result(message.refusal)
             case Broken():
-                seat = self._seats.get(message.ticket)
-                if seat is not None:
-                    seat.buried(Ending(0))
-                    self._backoff.died(seat.candidate.key)
-                    _log.warning("%s answers no more: replacing its process", seat.blamed)
-                    self._tell_crashed(seat, "answers no more")
-                    self._forget(seat)
+                seat.buried(Ending(0))
+                self._backoff.died(seat.candidate.key)
+                _log.warning("%s answers no more: replacing its process", seat.blamed)
+                self._tell_crashed(seat, "answers no more")
+                self._forget(seat)
+
+    def _loaded(self, seat: Seat, found: Loaded) -> None:
+        seat.born_s = time.monotonic()
+        seat.loaded.set_result(found)
+        if seat.candidate.key:
+            self._tell_loaded(seat)
+        # Those that were loading at the same time could not make room for it.
+        self._make_room(seat)
+        self._memory.loaded(seat)
 
     def _process_lost(self, process: ModelProcess, how_it_ended: HowItEnded) -> None:
         seats = [self._seats[ticket] for ticket in process.tickets if ticket in self._seats]

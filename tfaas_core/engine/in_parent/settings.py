@@ -24,6 +24,7 @@ class PoolSettings(msgspec.Struct, frozen=True):
     workers: int
     one_process: bool
     max_loaded_models: int
+    max_memory_bytes: int
     options: LoadOptions
     run_limit_s: float
     owners: Mapping[str, str] = {}

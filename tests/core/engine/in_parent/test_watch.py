@@ -18,7 +18,7 @@ from tfaas_core.runtime import LoadOptions
 from tfaas_core.testing.runtime import SIGNATURE
 
 LOOKS = 40
-SETTINGS = PoolSettings(1, False, 1, LoadOptions(), run_limit_s=LOOKS * INTERVAL_S)
+SETTINGS = PoolSettings(1, False, 1, 0, LoadOptions(), run_limit_s=LOOKS * INTERVAL_S)
 
 
 class Process:

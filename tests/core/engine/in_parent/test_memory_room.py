@@ -1,0 +1,110 @@
+"""The memory that models have together: who makes room, who waits, and that all are answered."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.core.engine.engines import engine, healed, upload_and_find
+from tfaas_core.engine.in_parent import memory_room
+from tfaas_core.errors import Unavailable
+from tfaas_core.events import ModelLoaded, ModelUnloaded
+from tfaas_core.testing.engine_harness import is_sum, rows_of
+from tfaas_core.testing.forked import is_alive, model_processes
+from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.waiting import eventually
+
+pytestmark = pytest.mark.usefixtures("no_model_process_stays")
+
+MIB = 1 << 20
+ROOM = f"engine.max_memory_bytes={90 * MIB}"
+"""For two processes that hold 30 MiB, and not for three."""
+
+
+def large(word: str, mebibytes: int) -> str:
+    """An artifact of that size, which does the same."""
+    return word + " " * (mebibytes * MIB)
+
+
+@in_event_loop
+async def test_the_least_recently_used_makes_room_for_what_a_process_is_found_to_have(
+    tmp_path: Path,
+) -> None:
+    async with engine(tmp_path, ROOM) as harness:
+        a, first = await upload_and_find(harness.worker, "a", "hold 30")
+        b, second = await upload_and_find(harness.worker, "b", "hold 30")
+        await harness.worker.run(a, rows_of(1))
+        _c, third = await upload_and_find(harness.worker, "c", "hold 30")
+        await eventually(lambda: not is_alive(second), "the least recently used is gone")
+        assert is_alive(first)
+        assert is_alive(third)
+        assert is_sum(await harness.worker.run(b, rows_of(2)), rows_of(2))
+
+
+@in_event_loop
+async def test_a_version_is_gone_before_one_that_does_not_fit_beside_it_is_loaded(
+    tmp_path: Path,
+) -> None:
+    async with engine(tmp_path, ROOM) as harness:
+        old, process = await upload_and_find(harness.worker, "vk", "hold 30")
+        new = await harness.worker.upload("vk", large("hold 30", 70))
+        assert not is_alive(process)
+        told = [type(event) for event in harness.events if event.model == "vk"]
+        assert told == [ModelLoaded, ModelUnloaded, ModelLoaded]
+        # Whoever still wants the old one waits for it, and who wants the new one for that.
+        answers = await asyncio.gather(*[harness.worker.run(v, rows_of(1)) for v in (old, new)])
+        assert all(is_sum(answer, rows_of(1)) for answer in answers)
+
+
+@in_event_loop
+async def test_a_request_waits_while_an_upload_has_its_room_and_then_goes_on(
+    tmp_path: Path,
+) -> None:
+    async with engine(tmp_path, ROOM, "server.request_timeout_s=0.5") as harness:
+        version, process = await upload_and_find(harness.worker, "a", "hold 30")
+        upload = harness.worker.candidate("b", large("sum", 70))
+        loaded = await harness.worker.engine.prepare(upload)
+        assert not is_alive(process)
+        (error,) = await harness.worker.run_all(version, [rows_of(1)])
+        assert type(error) is Unavailable
+        assert "still loading" in error.message
+        harness.worker.engine.discard(loaded.ticket)
+        await healed(harness.worker, version)
+
+
+@in_event_loop
+async def test_models_that_do_not_fit_together_take_turns_without_a_failure(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with engine(tmp_path, f"engine.max_memory_bytes={20 * MIB}") as harness:
+        versions = [harness.worker.store(name, "hold 30") for name in "abc"]
+
+        async def ask(seed: int) -> None:
+            random = Random(seed)
+            for turn in range(4):
+                rows = rows_of(seed, turn)
+                version = random.choice(versions)
+                assert is_sum(await harness.worker.run(version, rows), rows)
+
+        await asyncio.gather(*map(ask, range(4)))
+        await eventually(lambda: len(model_processes()) == 1, "one is left")
+        await eventually(
+            lambda: "by itself, and engine.max_memory_bytes is 20 MB" in caplog.text,
+            "the log tells of a model that is too large",
+        )
+
+
+@in_event_loop
+async def test_who_gets_no_room_in_time_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory_room, "ROOM_TIMEOUT_S", 0.2)
+    async with engine(tmp_path, ROOM) as harness:
+        await harness.worker.engine.prepare(harness.worker.candidate("a", "hold 60"))
+        with pytest.raises(
+            Unavailable, match=r"within 0\.2 s, the other models left no memory for"
+        ):
+            await harness.worker.engine.prepare(harness.worker.candidate("b", large("sum", 70)))

@@ -1,0 +1,200 @@
+"""MemoryRoom: which seats may begin to load, by the memory that all model processes have."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from tfaas_core.engine.in_parent.live_seats import LiveSeats
+from tfaas_core.engine.in_parent.seat import Seat
+from tfaas_core.system.memory import private_bytes
+from tfaas_core.system.tasks import Tasks
+
+ROOM_TIMEOUT_S = 120.0
+"""Until those that came before a seat are loaded, and those that have to go have gone."""
+
+_LOOK_EVERY_S = 0.25
+"""At processes that were told to end: their memory is theirs until they have."""
+
+_LOOKS_A_MEASUREMENT = 40
+"""Each process takes a millisecond."""
+
+_log = logging.getLogger("tfaas.engine")
+
+
+class _Share(msgspec.Struct):
+    """What an admitted seat takes. ``is_told``: whether the log says that it is too much."""
+
+    seat: Seat
+    size_bytes: int
+    is_told: bool = False
+
+
+class _Turn(msgspec.Struct):
+    """A seat that waits; ``size_bytes`` is None until it is known."""
+
+    seat: Seat
+    comes: asyncio.Future[None]
+    size_bytes: int | None = None
+
+
+class MemoryRoom:
+    """Has seats wait until what they take fits beside what the others have.
+
+    ``most_bytes``: of all together; 0: there is no limit, and nobody waits. A seat takes what its
+    artifact has in bytes, and from its load on what its process is found to have of its own. For
+    one that has to wait, those used least recently go, by ``send_away``; one that is larger than
+    all the room is loaded alone. Seats get their turns in the order in which they came. All methods
+    belong to the event loop's thread.
+    """
+
+    def __init__(
+        self, most_bytes: int, live: LiveSeats, send_away: Callable[[Seat, str], None]
+    ) -> None:
+        self._most_bytes = most_bytes
+        self._live = live
+        self._send_away = send_away
+        self._shares: dict[int, _Share] = {}
+        self._ending: dict[int, int] = {}
+        self._turns: dict[int, _Turn] = {}
+        self._measuring: set[int] = set()
+        self._tasks = Tasks(_log)
+
+    def start(self) -> None:
+        """Looks at what processes have from now on, if there is a limit."""
+        if self._most_bytes:
+            self._tasks.spawn(self._look())
+
+    async def close(self) -> None:
+        """Looks no more."""
+        await self._tasks.cancel()
+
+    async def admit(self, seat: Seat) -> None:
+        """Returns once the seat may be loaded. Raises Unavailable if that takes too long."""
+        if not self._most_bytes:
+            return
+        turn = self._turns[seat.ticket] = _Turn(seat, asyncio.get_running_loop().create_future())
+        try:
+            turn.size_bytes = await asyncio.to_thread(_size_of, Path(seat.candidate.path))
+            self.go_on()
+            async with asyncio.timeout(ROOM_TIMEOUT_S):
+                await turn.comes
+        except TimeoutError:
+            raise seat.without_room(ROOM_TIMEOUT_S) from None
+        finally:
+            self._turns.pop(seat.ticket, None)
+
+    def loaded(self, seat: Seat) -> None:
+        """It is: what its process has is measured, before anybody else gets a turn."""
+        if seat.ticket in self._shares:
+            self._measuring.add(seat.ticket)
+            self._tasks.spawn(self._measure([seat.ticket]))
+
+    def forget(self, seat: Seat) -> None:
+        """It is there no more, though its process may be, for a moment."""
+        share = self._shares.pop(seat.ticket, None)
+        if share is not None and seat.pid is not None:
+            self._ending[seat.pid] = share.size_bytes
+        if (turn := self._turns.pop(seat.ticket, None)) is not None:
+            turn.comes.set_result(None)
+        self.go_on()
+
+    def has_room(self, like: Seat) -> bool:
+        """Whether a further process that takes as much as this one fits as things are."""
+        share = self._shares.get(like.ticket)
+        return share is None or self._taken_bytes() + share.size_bytes <= self._most_bytes
+
+    def go_on(self) -> None:
+        """Admits those whose turn it is and that fit, and makes room for the next one."""
+        while self._turns and not self._measuring:
+            ticket, turn = next(iter(self._turns.items()))
+            if turn.size_bytes is None:
+                return
+            if self._taken_bytes() + turn.size_bytes > self._most_bytes and self._is_used():
+                self._make_room(turn.seat, turn.size_bytes)
+                return
+            del self._turns[ticket]
+            self._shares[ticket] = _Share(turn.seat, turn.size_bytes)
+            turn.comes.set_result(None)
+
+    def _taken_bytes(self) -> int:
+        return sum(share.size_bytes for share in self._shares.values()) + sum(self._ending.values())
+
+    def _is_used(self) -> bool:
+        return bool(self._shares or self._ending)
+
+    def _make_room(self, newcomer: Seat, size_bytes: int) -> None:
+        """Sends away those used least recently, until the others, and so much, will fit."""
+        staying = {t: share for t, share in self._shares.items() if not share.seat.leaving}
+        spare_bytes = self._most_bytes - size_bytes
+        spare_bytes -= sum(share.size_bytes for share in staying.values())
+        for seat in self._live.movable(newcomer):
+            if spare_bytes >= 0:
+                return
+            if (share := staying.get(seat.ticket)) is not None:
+                spare_bytes += share.size_bytes
+                _log.info("unloading %s, the least recently used, to make room in memory", seat)
+                self._send_away(seat, "evicted")
+
+    # What processes have.
+
+    async def _look(self) -> None:
+        for look in itertools.count(1):
+            await asyncio.sleep(_LOOK_EVERY_S)
+            if self._ending:
+                await self._look_at_endings()
+            if look % _LOOKS_A_MEASUREMENT == 0:
+                await self._measure(list(self._shares))
+
+    async def _look_at_endings(self) -> None:
+        left = await asyncio.to_thread(_private_bytes, list(self._ending))
+        for pid in [pid for pid, size_bytes in left.items() if size_bytes is None]:
+            self._ending.pop(pid, None)
+        self.go_on()
+
+    async def _measure(self, tickets: Collection[int]) -> None:
+        shares = [share for ticket, share in self._shares.items() if ticket in tickets]
+        pids = {share.seat.pid for share in shares if share.seat.is_ready}
+        found = await asyncio.to_thread(_private_bytes, pids)
+        for share in shares:
+            if (size_bytes := found.get(share.seat.pid)) is not None:
+                share.size_bytes = size_bytes
+        self._measuring.difference_update(tickets)
+        self._keep_within()
+        self.go_on()
+
+    def _keep_within(self) -> None:
+        shares = [share for share in self._shares.values() if not share.seat.leaving]
+        if sum(share.size_bytes for share in shares) <= self._most_bytes:
+            return
+        last = max(shares, key=lambda share: share.seat.used_s)
+        self._make_room(last.seat, 0)
+        if last.size_bytes > self._most_bytes and not last.is_told:
+            last.is_told = True
+            _log.warning(
+                "%s takes %d MB of memory by itself, and engine.max_memory_bytes is %d MB",
+                last.seat,
+                last.size_bytes / 1e6,
+                self._most_bytes / 1e6,
+            )
+
+
+def _private_bytes(pids: Iterable[int | None]) -> dict[int | None, int | None]:
+    return {pid: private_bytes(pid) for pid in pids if pid is not None}
+
+
+def _size_of(artifact: Path) -> int:
+    """In bytes; what cannot be read counts for nothing."""
+    size_bytes = 0
+    with suppress(OSError):
+        size_bytes += artifact.stat().st_size
+    for path in artifact.rglob("*"):
+        with suppress(OSError):
+            size_bytes += path.lstat().st_size
+    return size_bytes
