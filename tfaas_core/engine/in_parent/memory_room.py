@@ -154,8 +154,9 @@ class MemoryRoom:
 
     async def _look_at_endings(self) -> None:
         left = await asyncio.to_thread(_private_bytes, list(self._ending))
-        for pid in [pid for pid, size_bytes in left.items() if size_bytes is None]:
-            self._ending.pop(pid, None)
+        for pid in set(self._ending):
+            if left.get(pid, 0) is None:
+                del self._ending[pid]
         self.go_on()
 
     async def _measure(self, tickets: Collection[int]) -> None:
