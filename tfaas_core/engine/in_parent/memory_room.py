@@ -43,6 +43,11 @@ class _Turn(msgspec.Struct):
     comes: asyncio.Future[None]
     size_bytes: int | None = None
 
+    def come(self) -> None:
+        """It waits no more."""
+        if not self.comes.done():  # its time may just be over
+            self.comes.set_result(None)
+
 
 class MemoryRoom:
     """Has seats wait until what they take fits beside what the others have.
@@ -102,7 +107,7 @@ class MemoryRoom:
         if share is not None and seat.pid is not None:
             self._ending[seat.pid] = share.size_bytes
         if (turn := self._turns.pop(seat.ticket, None)) is not None:
-            turn.comes.set_result(None)
+            turn.come()
         self.go_on()
 
     def has_room(self, like: Seat) -> bool:
@@ -121,7 +126,7 @@ class MemoryRoom:
                 return
             del self._turns[ticket]
             self._shares[ticket] = _Share(turn.seat, turn.size_bytes)
-            turn.comes.set_result(None)
+            turn.come()
 
     def _taken_bytes(self) -> int:
         return sum(share.size_bytes for share in self._shares.values()) + sum(self._ending.values())
