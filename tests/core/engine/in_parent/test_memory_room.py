@@ -65,7 +65,7 @@ async def test_a_request_waits_while_an_upload_has_its_room_and_then_goes_on(
 ) -> None:
     async with engine(tmp_path, ROOM, "server.request_timeout_s=0.5") as harness:
         version, process = await upload_and_find(harness.worker, "a", "hold 30")
-        upload = harness.worker.candidate("b", large("sum", 70))
+        upload = harness.worker.candidate("b", large("hold 60", 70))
         loaded = await harness.worker.engine.prepare(upload)
         assert not is_alive(process)
         (error,) = await harness.worker.run_all(version, [rows_of(1)])
