@@ -25,6 +25,8 @@ _LOOK_EVERY_S = 0.25
 _LOOKS_A_MEASUREMENT = 40
 """Each process takes a millisecond."""
 
+_VERSIONS_REMEMBERED = 10_000
+
 _log = logging.getLogger("tfaas.engine")
 
 
@@ -53,10 +55,10 @@ class MemoryRoom:
     """Has seats wait until what they take fits beside what the others have.
 
     ``most_bytes``: of all together; 0: there is no limit, and nobody waits. A seat takes what its
-    artifact has in bytes, and from its load on what its process is found to have of its own. For
-    one that has to wait, those used least recently go, by ``send_away``; one that is larger than
-    all the room is loaded alone. Seats get their turns in the order in which they came. All methods
-    belong to the event loop's thread.
+    artifact has in bytes, and from its load on what its process is found to have of its own, which
+    is what its version takes if it is loaded again. For one that has to wait, those used least
+    recently go, by ``send_away``; one that is larger than all the room is loaded alone. Seats get
+    their turns in the order in which they came. All methods belong to the event loop's thread.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class MemoryRoom:
         self._ending: dict[int, int] = {}
         self._turns: dict[int, _Turn] = {}
         self._measuring: set[int] = set()
+        self._found: dict[str, int] = {}
         self._tasks = Tasks(_log)
 
     def start(self) -> None:
@@ -86,7 +89,9 @@ class MemoryRoom:
             return
         turn = self._turns[seat.ticket] = _Turn(seat, asyncio.get_running_loop().create_future())
         try:
-            turn.size_bytes = await asyncio.to_thread(_size_of, Path(seat.candidate.path))
+            found_bytes = self._found.get(seat.candidate.key, 0)
+            artifact_bytes = await asyncio.to_thread(_size_of, Path(seat.candidate.path))
+            turn.size_bytes = max(artifact_bytes, found_bytes)
             self.go_on()
             async with asyncio.timeout(ROOM_TIMEOUT_S):
                 await turn.comes
@@ -106,6 +111,7 @@ class MemoryRoom:
         share = self._shares.pop(seat.ticket, None)
         if share is not None and seat.pid is not None:
             self._ending[seat.pid] = share.size_bytes
+            self._remember(seat.candidate.key, share.size_bytes)
         if (turn := self._turns.pop(seat.ticket, None)) is not None:
             turn.come()
         self.go_on()
@@ -127,6 +133,11 @@ class MemoryRoom:
             del self._turns[ticket]
             self._shares[ticket] = _Share(turn.seat, turn.size_bytes)
             turn.come()
+
+    def _remember(self, key: str, size_bytes: int) -> None:
+        self._found[key] = size_bytes
+        if len(self._found) > _VERSIONS_REMEMBERED:
+            del self._found[next(iter(self._found))]
 
     def _taken_bytes(self) -> int:
         return sum(share.size_bytes for share in self._shares.values()) + sum(self._ending.values())
