@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 import pluggy
@@ -67,7 +68,30 @@ _OPTIONS = ("tryfirst", "trylast", "wrapper", "hookwrapper", "optionalhook")
 _ORDERED_HOOKS = ("tfaas_lifespan",)
 _ORDER = ("tryfirst", "trylast")
 
+_MARKED = f"{hookspecs.PROJECT}_impl"
+"""What ``hookimpl`` leaves at a function."""
+
 ImportPlugin = Callable[[], Any]
+
+
+class HookManager(pluggy.PluginManager):
+    """Looks at the marked names of a module alone: pluggy takes long over each of all others."""
+
+    def __init__(self) -> None:
+        super().__init__(hookspecs.PROJECT)
+        self.add_hookspecs(hookspecs)
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
+        """The options that the name is marked with; None if it is not marked."""
+        if isinstance(plugin, ModuleType) and not _may_be_marked(vars(plugin).get(name)):
+            return None
+        return super().parse_hookimpl_opts(plugin, name)
+
+
+def _may_be_marked(value: object) -> bool:
+    if isinstance(value, FunctionType):
+        return _MARKED in vars(value)
+    return isinstance(value, MethodType | staticmethod | classmethod)
 
 
 def is_builtin(plugin: Plugin) -> bool:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import msgspec
-import pluggy
 
-from tfaas_core import hookspecs
 from tfaas_core.config import Config
 from tfaas_core.errors import ConfigError, StartupError
-from tfaas_core.plugins.finding import ImportPlugin, find, named_twice, register
+from tfaas_core.plugins.finding import HookManager, ImportPlugin, find, named_twice, register
 from tfaas_core.plugins.inquiry import OnError
 from tfaas_core.plugins.plugin import Plugin
 from tfaas_core.plugins.plugins import Plugins
@@ -48,8 +46,7 @@ def load_plugins(
     whose ``details["plugin"]`` is its module, and so does what is wrong with its answers later.
     Unless told otherwise, that raises the error.
     """
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
+    manager = HookManager()
     found: list[Plugin] = []
     for plugin, load in find() if sources is None else sources:
         if any(plugin.is_called(name) for name in disabled):

@@ -57,6 +57,7 @@ from tfaas_core.routing.culprit import culprit
 from tfaas_core.shared_memory import SharedMemory
 from tfaas_core.status import ServerStatus
 from tfaas_core.system import logs
+from tfaas_core.system.collecting import uncollected
 from tfaas_core.system.exits import run_through_exits
 from tfaas_core.system.link import Link
 from tfaas_core.system.stdout import give_up_stdout
@@ -148,11 +149,12 @@ class HttpWorker:
         """The worker's life in its event loop."""
         async with AsyncExitStack() as started:
             try:
-                host, front = await self._start(started)
+                with uncollected():
+                    host, front = await self._start(started)
+                    _spare_the_collector()
             except BaseException as error:  # a plugin may call exit()
                 await self._give_up(started, error)
                 return
-            _spare_the_collector()
             started.push_async_callback(self._tasks.cancel)
             started.enter_context(_watched(host))
             self._host.set_result(host)
@@ -283,6 +285,5 @@ def _watched(host: Host) -> Iterator[None]:
 
 def _spare_the_collector() -> None:
     """What is there now stays for good, and a request leaves hardly a cycle behind."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)

@@ -166,7 +166,9 @@ def _wrong(text: str, texts: tuple[str, ...], names: tuple[str, ...], is_rest: b
 
 def _overlap(one: PathPart, other: PathPart) -> bool:
     """Whether both match some text; they are of the same kind."""
-    return one.is_rest or _meet(_marks(one), _marks(other))
+    if one.is_rest or one.texts == other.texts:
+        return True
+    return bool(one.names) and _meet(_marks(one), _marks(other))
 
 
 def _marks(part: PathPart) -> tuple[str | None, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -40,7 +41,7 @@ def as_table(document: Mapping[str, Any], struct: type[S], path: str = "$") -> S
 
 def keys_of(struct: type[msgspec.Struct]) -> list[str]:
     """The keys of a table."""
-    fields = msgspec.structs.fields(struct)
+    fields = _fields(struct)
     return [field.encode_name for field in fields if field.encode_name != REST]
 
 
@@ -54,8 +55,7 @@ def unknown(what: str, key: str, known: Collection[str], path: str) -> ValueErro
 
 
 def _faults(document: Mapping[str, Any], struct: type[msgspec.Struct], path: str) -> Iterator[str]:
-    hints = get_type_hints(struct, include_extras=True)
-    types = {field.encode_name: hints[field.name] for field in msgspec.structs.fields(struct)}
+    types = _types_in(struct)
     for key, value in document.items():
         expected, place = types.get(key), f"{path}.{key}"
         if expected is None:
@@ -63,9 +63,21 @@ def _faults(document: Mapping[str, Any], struct: type[msgspec.Struct], path: str
             yield str(unknown(what, key, keys_of(struct), path))
         else:
             yield from _wrong_with(value, expected, place if key != REST else path)
-    for field in msgspec.structs.fields(struct):
+    for field in _fields(struct):
         if field.required and field.encode_name not in document:
             yield f"the key `{field.encode_name}` is missing, and has no default - at `{path}`"
+
+
+@lru_cache(256)
+def _types_in(struct: type[msgspec.Struct]) -> Mapping[str, Any]:
+    """By key."""
+    hints = get_type_hints(struct, include_extras=True)
+    return {field.encode_name: hints[field.name] for field in _fields(struct)}
+
+
+@lru_cache(256)
+def _fields(struct: type[msgspec.Struct]) -> Sequence[msgspec.structs.FieldInfo]:
+    return msgspec.structs.fields(struct)
 
 
 def _struct_in(expected: Any) -> type[msgspec.Struct] | None:

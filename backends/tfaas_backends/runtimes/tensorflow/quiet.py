@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+from tfaas_core.system.collecting import uncollected
 from tfaas_core.system.muted import stderr_muted
 
 _SETTINGS = {
@@ -48,24 +49,12 @@ def _left_out() -> Iterator[None]:
             sys.modules.pop(name, None)
 
 
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """What an import makes stays, so looking for cycles in it takes time and finds nothing."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
 def _import_tensorflow() -> Any:
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     # Some of its noise is written whatever the level.
     is_quiet = os.environ["TF_CPP_MIN_LOG_LEVEL"] >= "3"
-    with _uncollected(), _left_out(), stderr_muted() if is_quiet else nullcontext():
+    with uncollected(), _left_out(), stderr_muted() if is_quiet else nullcontext():
         return importlib.import_module("tensorflow")
 
 
