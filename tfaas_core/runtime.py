@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeAlias
 import msgspec
 
 from tfaas_core.models.params import Params
+from tfaas_core.sandbox.limits import machine_bytes, memory_is_kept_back
 from tfaas_core.settings.tables import EngineTable, Models, OpPolicy, SlowPriority
 from tfaas_core.tensors import Array, Signature
 
@@ -27,7 +28,7 @@ class LoadOptions(msgspec.Struct, frozen=True):
     told of a process whose runs keep a core busy for long. ``policy``: whether a runtime of
     TensorFlow refuses ops that do more than compute on tensors; ``allow_ops``: those that it takes
     all the same. ``signatures``: which further signatures of the model are asked for, by name;
-    None: all.
+    None: all. ``memory_bytes``: what this model may take, whatever others take; 0: that depends.
     """
 
     threads: int = 0
@@ -38,6 +39,7 @@ class LoadOptions(msgspec.Struct, frozen=True):
     allow_ops: tuple[str, ...] = ()
     signatures: tuple[str, ...] | None = None
     accelerate: bool = False
+    memory_bytes: int = 0
 
     @classmethod
     def of(cls, engine: EngineTable, models: Models | None = None) -> LoadOptions:
@@ -49,6 +51,7 @@ class LoadOptions(msgspec.Struct, frozen=True):
             policy=models.policy,
             allow_ops=models.allow_ops,
             accelerate=engine.accelerate == "auto" and engine.isolation != "inline",
+            memory_bytes=_memory_bytes(engine),
         )
         if engine.isolation != "model":
             # Threads that share one interpreter would only be in each other's way.
@@ -56,6 +59,12 @@ class LoadOptions(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(
             options, busy_poll_s=engine.busy_poll_us / 1e6, slow_priority=engine.slow_priority
         )
+
+
+def _memory_bytes(engine: EngineTable) -> int:
+    if engine.isolation != "model" or engine.sandbox == "off" or memory_is_kept_back():
+        return 0
+    return engine.max_model_memory_bytes or machine_bytes()
 
 
 class Independence(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tfaas_core.cli import main
+from tfaas_core.sandbox.landlock import landlock_version
 from tfaas_core.testing.hosts import HEAVY_PLUGINS
 
 Capture = pytest.CaptureFixture[str]
@@ -26,6 +27,8 @@ def test_check_says_how_models_are_confined(capsys: Capture) -> None:
     assert main(["check", *settings]) == 0
     told = capsys.readouterr().out.splitlines()[1]
     assert told.startswith("models are confined by privileges (no new ones, and ")
+    if landlock_version():
+        assert ": the artifact, libraries, and of /proc its own)" in told
     off = ["--set", "engine.sandbox=off", "--set", "server.sandbox=off"]
     assert main(["check", *settings, *off]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ SETTINGS = (
     "engine.slow_priority=low",
     "models.policy=off",
     'models.allow_ops=["ReadFile"]',
+    "engine.max_model_memory_bytes=9",
 )
 
 
@@ -31,11 +33,18 @@ def options(*settings: str) -> LoadOptions:
 
 
 def test_a_model_is_loaded_as_the_configuration_says() -> None:
-    assert options(*SETTINGS) == LoadOptions(3, 7, 0.00025, "low", "off", ("ReadFile",))
+    expected = LoadOptions(3, 7, 0.00025, "low", "off", ("ReadFile",), memory_bytes=9)
+    assert options(*SETTINGS) == expected
 
 
 def test_without_a_configuration_its_process_polls_and_gives_way() -> None:
-    assert LoadOptions.of(EngineTable()) == LoadOptions(0, 1024, 0.0004, "idle")
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    expected = LoadOptions(0, 1024, 0.0004, "idle", memory_bytes=machine)
+    assert LoadOptions.of(EngineTable()) == expected
+
+
+def test_what_a_model_may_take_is_not_told_if_others_may_have_taken_it() -> None:
+    assert options(*SETTINGS, "engine.sandbox=off").memory_bytes == 0
 
 
 @pytest.mark.parametrize("isolation", ["shared", "inline"])

@@ -86,7 +86,7 @@ def _become(work: Callable[..., bytes], prison: Prison, sock: int, leash: int) -
         # The server's may be low at the moment, and is inherited.
         raise_limit()
         tie(leash)
-        confine(prison, _NO_FILE, sock, leash)
+        confine(prison, _NO_FILE, sock, leash, reads_proc=False)
         # From here on, nothing that it says goes anywhere but to whom it answers.
         for stream in (1, 2):
             os.dup2(0, stream)

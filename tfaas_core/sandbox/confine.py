@@ -8,6 +8,7 @@ from typing import Self
 import msgspec
 
 from tfaas_core.sandbox.descriptors import keep_only
+from tfaas_core.sandbox.kernel_files import hold_kernel_files
 from tfaas_core.sandbox.landlock import restrict_files
 from tfaas_core.sandbox.libraries import WRITABLE, Libraries, others_can_read
 from tfaas_core.sandbox.limits import data_bytes, limit_resources, machine_bytes
@@ -59,12 +60,15 @@ class Prison(msgspec.Struct, frozen=True):
         return cls(cell, libraries, most_data_bytes, can_read_all(), made)
 
 
-def confine(prison: Prison, artifact: str, sock: int, lifeline: int) -> None:
+def confine(
+    prison: Prison, artifact: str, sock: int, lifeline: int, reads_proc: bool = True
+) -> None:
     """Confines this process, which has one thread, for good. Raises OSError.
 
     ``artifact`` is the model's file or folder: all that it reads beside libraries; if it is empty,
     it reads whatever its user may. The descriptors ``sock`` and ``lifeline`` become OWN_SOCKET and
-    LIFELINE; all others but the standard streams are closed.
+    LIFELINE; all others but the standard streams are closed. ``reads_proc``: whether it reads what
+    /proc tells of itself; behind these two are the descriptors by which it holds that.
     """
     cell, libraries = prison.cell, prison.libraries
     keep_only({sock: OWN_SOCKET, lifeline: LIFELINE})
@@ -74,7 +78,8 @@ def confine(prison: Prison, artifact: str, sock: int, lifeline: int) -> None:
     no_new_privileges()
     if cell.files:
         # Before the user changes, who may be unable to find what is allowed.
-        restrict_files((*libraries.paths, artifact) if artifact else ("/",), WRITABLE)
+        held = hold_kernel_files() if reads_proc and artifact else ()
+        restrict_files((*libraries.paths, artifact, *held) if artifact else ("/",), WRITABLE)
     is_open = libraries.are_open and artifact != "" and others_can_read(artifact)
     read_all = prison.can_read_all and not is_open
     if cell.first_user is None:

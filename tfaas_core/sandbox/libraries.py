@@ -13,7 +13,7 @@ from typing import Self
 import msgspec
 
 _SYSTEM = ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64", "/usr/share/zoneinfo")
-_FILES = ("/etc/ld.so.cache", "/etc/localtime", "/dev/urandom", "/dev/random", "/proc")
+_FILES = ("/etc/ld.so.cache", "/etc/localtime", "/dev/urandom", "/dev/random")
 _CORES = ("/sys/devices/system/cpu", "/sys/devices/system/node")
 _PACKAGES = ("site-packages", "dist-packages")
 

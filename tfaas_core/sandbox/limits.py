@@ -43,6 +43,13 @@ def machine_bytes() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
+def memory_is_kept_back() -> bool:
+    """Whether the kernel refuses memory that others were promised, and may never use."""
+    with suppress(OSError):
+        return Path("/proc/sys/vm/overcommit_memory").read_text().strip() == "2"
+    return False
+
+
 def _at_most(what: int, value: int) -> None:
     _soft, hard = resource.getrlimit(what)
     if hard != resource.RLIM_INFINITY:

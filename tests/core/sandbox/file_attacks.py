@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tests.core.sandbox.attack import Targets, stopped_by
@@ -31,6 +32,78 @@ def list_the_folder_of_all_models(targets: Targets) -> None:
 @stopped_by("files", "user")
 def read_the_environment_of_the_server(targets: Targets) -> None:
     Path(f"/proc/{targets.victim}/environ").read_bytes()
+
+
+@stopped_by("files")
+def read_what_the_kernel_tells_of_the_server(targets: Targets) -> None:
+    names = ("cmdline", "comm", "stat", "statm", "status", "limits", "cgroup", "schedstat")
+    told = [f"{above}/{name}" for name in names for above in ("", f"/task/{targets.victim}")]
+    _read_any(f"/proc/{targets.victim}{name}" for name in told)
+
+
+@stopped_by("files")
+def list_all_processes(_targets: Targets) -> None:
+    os.listdir("/proc")
+
+
+@stopped_by("files")
+def list_the_threads_of_the_server(targets: Targets) -> None:
+    os.listdir(f"/proc/{targets.victim}/task")
+
+
+@stopped_by("files")
+def read_who_is_connected(targets: Targets) -> None:
+    whose = ("", "/self", "/thread-self", f"/{targets.victim}", f"/self/task/{os.getpid()}")
+    kinds = ("tcp", "udp", "unix", "dev", "route", "sockstat")
+    _read_any(f"/proc{who}/net/{kind}" for who in whose for kind in kinds)
+
+
+@stopped_by("files")
+def list_the_networks(_targets: Targets) -> None:
+    # From what it holds, too.
+    held = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
+    above = ("/proc", "/proc/self", f"/proc/self/task/{os.getpid()}")
+    through = [f"{path}/{os.getpid()}" for path in held]
+    _list_any(f"{path}/net/dev_snmp6" for path in (*above, *held, *through))
+
+
+@stopped_by("files")
+def read_what_is_mounted(_targets: Targets) -> None:
+    _read_any(f"/proc{name}" for name in ("/mounts", "/self/mountinfo", "/thread-self/mounts"))
+
+
+@stopped_by("files")
+def read_what_the_machine_is_and_does(_targets: Targets) -> None:
+    of_kernel = ("version", "stat", "loadavg", "cmdline", "interrupts", "uptime", "filesystems")
+    settings = ("hostname", "random/boot_id", "pid_max")
+    paths = [*of_kernel, *(f"sys/kernel/{name}" for name in settings)]
+    _read_any(f"/proc/{path}" for path in paths)
+
+
+@stopped_by("files")
+def list_its_devices(_targets: Targets) -> None:
+    _list_any(("/sys", "/sys/class/net", "/sys/block", "/sys/class/dmi/id", "/proc/sys", "/dev"))
+
+
+def _read_any(paths: Iterable[str]) -> None:
+    _any(lambda path: Path(path).read_bytes(), paths)
+
+
+def _list_any(paths: Iterable[str]) -> None:
+    _any(os.listdir, paths)
+
+
+def _any(attempt: Callable[[str], object], paths: Iterable[str]) -> None:
+    """Succeeds if one attempt does."""
+    errors = []
+    for path in paths:
+        try:
+            attempt(path)
+        except OSError as error:
+            errors.append(error)
+        else:
+            return
+    raise errors[0]
 
 
 @stopped_by("files", "calls", "limits")

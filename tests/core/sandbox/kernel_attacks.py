@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 import resource
@@ -104,5 +105,15 @@ def use_a_descriptor_of_the_server(_targets: Targets) -> None:
         except OSError as error:
             last = error
         else:
-            return
+            if not _holds_what_it_may_read(descriptor):
+                return
     raise last
+
+
+def _holds_what_it_may_read(descriptor: int) -> bool:
+    """Whether it is one of those by which it holds files of /proc open."""
+    path = os.readlink(f"/proc/self/fd/{descriptor}")
+    if path == f"/proc/{os.getpid()}/task":
+        return True
+    is_path = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_PATH != 0
+    return is_path and path.startswith("/proc/")

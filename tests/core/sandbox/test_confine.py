@@ -21,6 +21,7 @@ import pytest
 from tests.core.sandbox.attacks import ATTACKS, Targets, outcome
 from tests.other_account import needs_root
 from tfaas_core.sandbox.confine import OWN_SOCKET, Cell, Prison, confine
+from tfaas_core.sandbox.kernel_files import own_threads
 from tfaas_core.sandbox.libraries import Libraries
 from tfaas_core.sandbox.parts import Parts
 
@@ -182,6 +183,49 @@ def test_a_confined_process_does_what_a_model_needs(first_user: int | None) -> N
         sys.modules.pop("colorsys", None)
         told = confined(Cell(first_user), found.own, work, are_open=False)
     assert told == ["a thread", "my model", "colorsys", True, 4]
+
+
+@needs_all
+@pytest.mark.parametrize("first_user", [None, pytest.param(_FIRST_USER, marks=needs_root)])
+def test_a_confined_process_holds_open_all_that_it_can_read_of_proc(first_user: int | None) -> None:
+    """Or else it could not read that any more once the kernel has forgotten the names."""
+    names = [f"/proc/{name}" for name in os.listdir("/proc") if not name.isdigit()]
+    names += [f"/proc/{whose}/{name}" for whose in ("1", "self") for name in os.listdir("/proc/1")]
+    names += [f"{above}/{name}" for above, _, found in os.walk("/proc/sys") for name in found]
+
+    def work() -> list[list[str]]:
+        own = f"/proc/{os.getpid()}"
+        paths = [*names, f"{own}/task/{os.getpid()}/maps"]
+        read = [os.path.realpath(path) for path in paths if _can_open(path)]
+        held = [link for n in range(1024) if (link := _leads_to(n)).startswith("/proc/")]
+        return [[path.replace(own, "/proc/self") for path in found] for found in (read, held)]
+
+    read, held = confined(Cell(first_user), "/usr/lib", work)
+    assert {"/proc/self/cmdline", "/proc/self/maps", "/proc/cpuinfo"} <= set(read)
+    # Of its threads, it can list what it holds, and no more. One link leads to its program.
+    assert set(read) - {os.path.realpath(sys.executable)} == set(held) - {"/proc/self/task"}
+
+
+def _can_open(path: str) -> bool:
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True
+
+
+def _leads_to(descriptor: int) -> str:
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}")
+    except OSError:
+        return ""
+
+
+@needs_all
+@pytest.mark.parametrize("layers", [("files", "calls"), ()])
+def test_a_process_can_tell_its_own_threads(layers: tuple[str, ...]) -> None:
+    cell = Cell(None, files="files" in layers, calls="calls" in layers)
+    assert confined(cell, "/usr/lib", lambda: own_threads() == [os.getpid()]) is True
 
 
 @needs_all

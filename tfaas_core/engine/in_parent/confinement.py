@@ -44,6 +44,8 @@ def confinement(engine: EngineTable) -> dict[str, str]:
         shared = f'{MISSING}isolation = "shared" runs all models in one process'
         found["process"] = shared
         found.pop("user", None)
+    elif "files" in parts.present:
+        found["files"] += ": the artifact, libraries, and of /proc its own"
     return found
 
 

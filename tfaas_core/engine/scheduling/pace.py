@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from pathlib import Path
 
 from tfaas_core.engine.scheduling.slow_runs import SlowRuns
+from tfaas_core.sandbox.kernel_files import own_threads
 from tfaas_core.settings.tables import SlowPriority
 
 _LONG_NS = 10_000_000
@@ -72,10 +72,10 @@ class Pace:
     def _give_way(self) -> None:
         self._gave_way = True
         niceness = os.getpriority(os.PRIO_PROCESS, 0) + _NICENESS
-        for thread in Path("/proc/self/task").glob("*"):
+        for thread in own_threads():
             # It may end just now.
             with suppress(OSError):
                 if self._priority == "idle":
-                    os.sched_setscheduler(int(thread.name), os.SCHED_IDLE, os.sched_param(0))
+                    os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
                 else:
-                    os.setpriority(os.PRIO_PROCESS, int(thread.name), niceness)
+                    os.setpriority(os.PRIO_PROCESS, thread, niceness)

@@ -163,7 +163,7 @@ def load_graph(artifact: Path, params: Params, options: LoadOptions) -> GraphSer
     except TfaasError:
         raise
     except Exception as error:  # of a broken graph, TensorFlow raises nearly anything
-        raise load_error(error, graph_def) from None
+        raise load_error(error, graph_def, options.memory_bytes) from None
     finally:
         del graph_def
         return_free_memory()

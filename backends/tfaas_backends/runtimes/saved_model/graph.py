@@ -31,7 +31,7 @@ from tfaas_backends.runtimes.saved_model.variables import (
     variables_in,
 )
 from tfaas_backends.runtimes.tensorflow.device_ops import check_devices
-from tfaas_backends.runtimes.tensorflow.errors import load_error, one_line
+from tfaas_backends.runtimes.tensorflow.errors import lacks_memory, one_line
 from tfaas_backends.runtimes.tensorflow.graph_file import prepare
 from tfaas_backends.runtimes.tensorflow.nodes import GraphNodes
 from tfaas_backends.runtimes.tensorflow.private import callable_of, config_pb2
@@ -39,7 +39,7 @@ from tfaas_backends.runtimes.tensorflow.pruning import node_of, pruned
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tfaas_backends.runtimes.tensorflow.state import is_stateful, stateful_functions
 from tfaas_backends.runtimes.vetting.file_ops import ASSET, RESTORE, FileUses
-from tfaas_core.errors import CannotServe, TfaasError
+from tfaas_core.errors import CannotServe
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -248,14 +248,14 @@ def _run(session: Any, operations: Sequence[Any], fed: Mapping[str, str]) -> Non
     call(*(np.array(value.encode(), object) for value in fed.values()))
 
 
-def _restoring_error(error: Exception, folder: Path) -> TfaasError:
+def _restoring_error(error: Exception, folder: Path) -> Exception:
     if isinstance(error, tf.errors.DataLossError | tf.errors.OutOfRangeError):
         return damaged(error, folder)
     return _cannot_prepare(error, folder)
 
 
-def _cannot_prepare(error: Exception, folder: Path) -> TfaasError:
-    if isinstance(error, tf.errors.ResourceExhaustedError | MemoryError):
-        return load_error(error)
+def _cannot_prepare(error: Exception, folder: Path) -> Exception:
+    if lacks_memory(error):
+        return error
     what = without_place(one_line(error), folder)
     return CannotServe(f"the SavedModel's files do not fit its graph: {what}")

@@ -50,7 +50,7 @@ def load_saved_model(artifact: Path, params: Params, options: LoadOptions) -> Gr
     except TfaasError:
         raise
     except Exception as error:  # of a broken graph, TensorFlow raises nearly anything
-        told = load_error(error, vetted.meta_graph.graph_def)
+        told = load_error(error, vetted.meta_graph.graph_def, options.memory_bytes)
         raise type(told)(without_place(told.message, held.path), **told.details) from None
     finally:
         del vetted

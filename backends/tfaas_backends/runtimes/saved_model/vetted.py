@@ -36,7 +36,7 @@ def read_vetted(folder: Path, tags: frozenset[str], options: LoadOptions) -> Vet
     except TfaasError:
         raise
     except Exception as error:  # of a broken graph, TensorFlow's messages raise nearly anything
-        raise load_error(error) from None
+        raise load_error(error, memory_bytes=options.memory_bytes) from None
 
 
 def _read(folder: Path, tags: frozenset[str], options: LoadOptions) -> Vetted:

@@ -18,6 +18,7 @@ _UNKNOWN_OP = re.compile(r"Op type not registered '([^']*)'")
 _NO_KERNEL = re.compile(
     r"No OpKernel was registered to support Op '([^']*)'|No registered '([^']*)' OpKernel"
 )
+_NO_CONSTANT = "Cannot parse tensor from proto"
 _NEVER = re.compile(
     r"XlaCallModule|platforms required by the module|only supports N[DHWC]+|the NHWC tensor format"
 )
@@ -36,10 +37,18 @@ def one_line(error: BaseException) -> str:
     return line if len(line) <= _MAX_CHARS else line[: _MAX_CHARS - 1] + "…"
 
 
-def load_error(error: Exception, graph_def: Any = None) -> TfaasError:
-    """The answer to an upload that TensorFlow does not load; ``graph_def`` helps to name nodes."""
-    if isinstance(error, tf.errors.ResourceExhaustedError | MemoryError):
-        return Unavailable("there is not enough memory to load the model")
+def load_error(error: Exception, graph_def: Any = None, memory_bytes: int = 0) -> TfaasError:
+    """The answer to an upload that TensorFlow does not load; ``graph_def`` helps to name nodes.
+
+    ``memory_bytes``: see LoadOptions.
+    """
+    if lacks_memory(error):
+        return _no_memory(memory_bytes)
+    if _NO_CONSTANT in _text(error):
+        return CannotServe(
+            "TensorFlow cannot make a constant of the graph, or one that it computes beforehand: it"
+            " is damaged, or takes more memory than the model may take"
+        )
     unknown = _UNKNOWN_OP.search(_text(error))
     if unknown is not None:
         op = unknown[1]
@@ -50,9 +59,23 @@ def load_error(error: Exception, graph_def: Any = None) -> TfaasError:
     return _missing_kernel(error) or CannotServe(f"TensorFlow refuses the graph: {one_line(error)}")
 
 
+def lacks_memory(error: Exception) -> bool:
+    """Whether that is all that is wrong."""
+    return isinstance(error, tf.errors.ResourceExhaustedError | MemoryError)
+
+
+def _no_memory(memory_bytes: int) -> TfaasError:
+    if not memory_bytes:
+        return Unavailable("there is not enough memory to load the model")
+    return CannotServe(
+        f"the model takes more memory to load than a model may take, {memory_bytes} bytes: make it"
+        " smaller, or have the server's operator raise engine.max_model_memory_bytes"
+    )
+
+
 def run_error(error: Exception) -> TfaasError:
     """The answer to a request whose run failed."""
-    if isinstance(error, tf.errors.ResourceExhaustedError | MemoryError):
+    if lacks_memory(error):
         return Unavailable(f"there is not enough memory for this run: {one_line(error)}")
     if isinstance(error, tf.errors.FailedPreconditionError):
         return CannotServe(

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from tfaas_backends.runtimes.tensorflow.errors import load_error, run_error
+from tfaas_backends.runtimes.tensorflow.errors import lacks_memory, load_error, run_error
 from tfaas_backends.runtimes.tensorflow.nodes import dtype_of
 from tfaas_backends.runtimes.tensorflow.private import callable_of, config_pb2
 from tfaas_backends.runtimes.tensorflow.quiet import tf
@@ -29,7 +29,8 @@ class GraphSession:
     With one thread, ops run in the thread that calls, with no hand-over. With more, the session
     has so many of its own, and they end with it. ``initialise`` is called with the new session: a
     tf.compat.v1.Session, which shares no variables and tables with others. Making it raises
-    CannotServe if the graph cannot be run at all.
+    CannotServe if the graph cannot be run at all, and what
+    ``lacks_memory``.
     """
 
     def __init__(
@@ -48,7 +49,9 @@ class GraphSession:
             self._calls = [_Call(self._session, each) for each in feeds]
         except Exception as error:
             self._session.close()
-            raise error if isinstance(error, TfaasError) else load_error(error) from None
+            if isinstance(error, TfaasError) or lacks_memory(error):
+                raise
+            raise load_error(error) from None
 
     def run(self, inputs: Sequence[Array], place: int = 0) -> list[Array]:
         """The outputs of the feeds at ``place``, C-contiguous. Raises what Servable.run does."""
