@@ -41,10 +41,10 @@ def test_errors_are_those_of_the_other_executor() -> None:
     for plain in (False, True):
         graph_def, session = opened(picked, plain)
         assert is_plain(graph_def)
-        np.testing.assert_array_equal(session.run([np.int32([0, 2])])[0], [[1, 4]])
+        np.testing.assert_array_equal(session.run([np.array([0, 2], np.int32)])[0], [[1, 4]])
         for values in ([0, 9], [0, 1, 2]):
             with pytest.raises(DoesNotFit) as raised:
-                session.run([np.int32(values)])
+                session.run([np.array(values, np.int32)])
             said.append(raised.value.message)
         session.close()
     assert said[:2] == said[2:]
@@ -61,5 +61,7 @@ def test_loops_and_branches_are_run_all_the_same(make: Make, v2: bool) -> None:
     finally:
         (tf.compat.v1.enable_control_flow_v2 if was else tf.compat.v1.disable_control_flow_v2)()
     assert not is_plain(graph_def)
-    assert session.run([np.int32([1, 3])])[0].tolist() == ([32, 96] if make is looped else [2, 6])
+    assert session.run([np.array([1, 3], np.int32)])[0].tolist() == (
+        [32, 96] if make is looped else [2, 6]
+    )
     session.close()
