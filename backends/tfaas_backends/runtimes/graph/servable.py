@@ -66,7 +66,7 @@ class GraphServable(Servable):
         self._open_session = open_session
         self._session = session
         self._tunable = tunable
-        self._threads = threads
+        self.threads = threads
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         return self._session.run(inputs)
@@ -95,7 +95,7 @@ class GraphServable(Servable):
         try:
             if _is_clearly_faster(rival, self._session, inputs):
                 self._session, rival = rival, self._session
-                self._threads = _cores()
+                self.threads = _cores()
         finally:
             rival.close()
             return_free_memory()
@@ -106,7 +106,7 @@ class GraphServable(Servable):
         Raises what loading raises; then nothing is left that could run.
         """
         self._session.close()  # before, not after: only one of them need fit into the memory
-        self._session = self._open_session(self._threads)
+        self._session = self._open_session(self.threads)
         return_free_memory()
 
     def rest(self) -> bool:
