@@ -100,6 +100,9 @@ class Servable(ABC):
     """The signatures as its file declares them, also those that are not served: TensorFlow's
     SignatureDefs by name, in the JSON of protobuf. Of other files: empty."""
 
+    threads: int = 0
+    """How many threads a run uses, once it is tuned; 0: it does not say."""
+
     takes_any_shape: bool = False
     """Whether ``run`` takes inputs of other shapes than the signature's if what it computes does,
     and raises DoesNotFit if not."""
@@ -225,6 +228,13 @@ class Runtime(ABC):
 
     Runtimes that name the same modules share a fork server. Where one of these cannot be imported,
     models of these runtimes are answered with Unavailable, and those of others are not touched.
+    """
+
+    modes: ClassVar[Mapping[str, Mapping[str, str]]] = MappingProxyType({})
+    """Further ways in which its libraries run models, by name; none is called usual or auto.
+
+    Each has the variables of the environment that the libraries are imported with then, by a fork
+    server of its own, which is started once a model is to be run so.
     """
 
     suffixes: ClassVar[tuple[str, ...]] = ()

@@ -60,7 +60,10 @@ ENGINE_LAYERS = (
 """The same within tfaas_core/engine: what lives in one kind of process knows no other."""
 
 STARTS_PROCESSES = "in_parent"
-BEGINNINGS = ("in_fork_server.process", "in_model_process.converting", "in_model_process.process")
+BEGINNINGS = (
+    *("in_fork_server.process", "in_model_process.converting"),
+    *("in_model_process.mode_trial", "in_model_process.process"),
+)
 """But that whatever starts a process has to know where that begins."""
 
 NAME_WHAT_IS_BELOW = {CORE / "__init__.py", CORE / "hookspecs.py"}

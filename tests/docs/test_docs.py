@@ -123,6 +123,7 @@ def test_each_documented_field_of_params_is_read_in_all_its_spellings() -> None:
         "warmup": "none",
         "nan": "accept",
         "instances": "auto",
+        "threads": 2,
     }
     for name, meaning in rows(section(HTTP_API, "`params.json`")):
         also = meaning.partition("Also spelt")[2]

@@ -62,8 +62,10 @@ def _print(inspection: Inspection, with_params: bool) -> None:
         facts.append(("batch axis", str(signature.batch)))
         shared = "may" if inspection.mergeable else "may not"
         facts.append(("rows", f"{shared} share a run: {inspection.merge_reason}"))
-        if inspection.engine:
+        if "reason" in inspection.engine:
             facts.append(("engine", "{name}: {reason}".format_map(inspection.engine)))
+        if "mode" in inspection.engine:
+            facts.append(("mode", "{mode}: {mode_reason}".format_map(inspection.engine)))
         if inspection.examples:
             facts.append(("examples", f"{inspection.examples}, all reproduced"))
         facts += _tensors(signature)

@@ -176,9 +176,8 @@ class Engine(ABC):
         """What is loaded, or being loaded, sorted by model."""
 
     async def acceleration(self, version: ModelVersion) -> dict[str, str]:
-        """What runs a version: its ``name``, if that is known, and a sentence on why, ``reason``.
-
-        Empty if there is no choice.
+        """What runs a version: its ``name``, if that is known, and a sentence on why, ``reason``;
+        and in which ``mode``, and why, ``mode_reason``. What there is no choice of is left out.
         """
         return {}
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
 
 from tfaas_core.configured_path import configured_path
 from tfaas_core.engine.base import (
@@ -18,10 +21,15 @@ from tfaas_core.engine.in_parent.confinement import check_sandbox, confinement
 from tfaas_core.engine.in_parent.conversion_cache import ConversionCache
 from tfaas_core.engine.in_parent.conversions import Conversions
 from tfaas_core.engine.in_parent.fork_servers import ForkServers
+from tfaas_core.engine.in_parent.mode_cache import ModeCache
+from tfaas_core.engine.in_parent.mode_trials import ModeTrials
+from tfaas_core.engine.in_parent.modes import Modes
 from tfaas_core.engine.in_parent.pool import Pool
 from tfaas_core.engine.in_parent.settings import PoolSettings
 from tfaas_core.engine.in_parent.thread_starter import ThreadStarter
 from tfaas_core.engine.in_worker.local_engine import LocalEngine
+from tfaas_core.engine.shared.mode import AUTO, USUAL
+from tfaas_core.errors import ConfigError
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.runtime import LoadOptions
 
@@ -58,15 +66,43 @@ async def _examine(context: EngineContext) -> dict[str, str]:
 
 def pool_of(context: EngineContext, fork_servers: ForkServers) -> Pool:
     """A pool whose processes ``fork_servers`` start, with accelerators if they are wanted."""
-    settings, config = pool_settings(context), context.config
+    modes = modes_of(context, fork_servers, ModeCache(_folder(context, "mode_cache")))
+    settings = msgspec.structs.replace(pool_settings(context), modes=modes)
     if not settings.options.accelerate:
         return Pool(settings, fork_servers)
-    key = "$.engine.accelerate_cache"
-    folder = configured_path(config.engine.accelerate_cache, config.base_dir, key)
-    memory_bytes = config.engine.max_model_memory_bytes
+    memory_bytes = context.config.engine.max_model_memory_bytes
     conversions = Conversions(fork_servers, context.runtimes, memory_bytes)
-    cache = ConversionCache(folder.absolute())
+    cache = ConversionCache(_folder(context, "accelerate_cache"))
     return Pool(settings, fork_servers, Accelerations(conversions, cache, settings.options))
+
+
+def modes_of(
+    context: EngineContext, fork_servers: ForkServers, cache: ModeCache | None = None
+) -> Modes | None:
+    """What chooses modes, if each model has a process of its own.
+
+    Raises ConfigError if the configuration wants one that no runtime has.
+    """
+    engine, runtimes = context.config.engine, context.runtimes
+    if engine.isolation != "model":
+        return None
+    known = [USUAL, AUTO, *sorted({mode for each in runtimes.values() for mode in each.modes})]
+    if engine.mode not in known:
+        raise ConfigError(
+            f"no runtime has the mode {engine.mode!r}; there are: {', '.join(known)}"
+            " - at `$.engine.mode`"
+        )
+    options = LoadOptions.of(engine, context.config.models)
+    memory_bytes = engine.max_model_memory_bytes
+    trials = ModeTrials(fork_servers, runtimes, options, memory_bytes, engine.tune_s)
+    return Modes(engine.mode, runtimes, trials, cache)
+
+
+def _folder(context: EngineContext, key: str) -> Path:
+    """The folder that a key of ``[engine]`` names."""
+    config = context.config
+    value = getattr(config.engine, key)
+    return configured_path(value, config.base_dir, f"$.engine.{key}").absolute()
 
 
 def pool_settings(context: EngineContext) -> PoolSettings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
@@ -18,6 +18,9 @@ from tfaas_core.tensors import BatchAxis, Signature, TensorSpec
 MAX_DEPTH = 64
 """Of JSON in a record, which other processes and storages have to read, too."""
 
+_INSTANCES = 'an integer from 1 to 64, or "auto"'
+_Threads: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=64)]
+
 NODE_FIELDS = {
     "inputNode": ("inputNode", "input_node", "input_name"),
     "outputNode": ("outputNode", "output_node", "output_name"),
@@ -28,7 +31,7 @@ _FIELDS = (
     *("name", "model", "labels", "options", "description", "timestamp", "img_channels", "op"),
     *(spelling for spellings in NODE_FIELDS.values() for spelling in spellings),
     *("features", "signature", "batch", "warmup", "nan", "example", "image", "tags", "runtime"),
-    "instances",
+    *("instances", "mode", "threads"),
 )
 
 
@@ -64,6 +67,8 @@ class Params(msgspec.Struct, frozen=True):
     columns of a row in order. ``accepts_nan``: requests may send NaN, as a missing value.
     ``runtime`` names the one that loads the model; empty: those that there are find that out.
     ``instances``: how many processes it may have at most; None: what the configuration says.
+    ``mode``: how its runtime's libraries run it, and ``threads`` those of each run; empty, and 0:
+    what the configuration says.
     """
 
     name: str = ""
@@ -80,6 +85,8 @@ class Params(msgspec.Struct, frozen=True):
     accepts_nan: bool = False
     runtime: str = ""
     instances: Instances | None = None
+    mode: str = ""
+    threads: int = 0
     document: dict[str, Any] = {}
 
     @classmethod
@@ -140,7 +147,9 @@ class Params(msgspec.Struct, frozen=True):
             warmup=WarmUpRuns(_choice(document, "warmup", [*WarmUpRuns])),
             accepts_nan=_choice(document, "nan", ["refuse", "accept"]) == "accept",
             runtime=_text(document, "runtime"),
-            instances=_instances(document.get("instances")),
+            instances=_read(document, "instances", Instances, _INSTANCES),
+            mode=_text(document, "mode"),
+            threads=_read(document, "threads", _Threads, "an integer from 1 to 64") or 0,
             document=document,
         )
 
@@ -215,14 +224,14 @@ def _choice(document: dict[str, Any], key: str, choices: Sequence[str]) -> str:
     return str(value)
 
 
-def _instances(value: Any) -> Instances | None:
+def _read(document: dict[str, Any], key: str, kind: Any, said: str) -> Any:
+    """The value of ``key``, None if it is not given; ``said`` is how messages call its kind."""
+    value = document.get(key)
     try:
-        found: Instances | None = msgspec.convert(value, Instances | None)
-        return found
+        return msgspec.convert(value, kind | None)
     except msgspec.ValidationError:
         raise DoesNotFit(
-            f'params.instances is {_shown(value)}, it should be an integer from 1 to 64, or "auto"',
-            field="instances",
+            f"params.{key} is {_shown(value)}, it should be {said}", field=key
         ) from None
 
 

@@ -141,6 +141,13 @@ class EngineTable(Table, frozen=True):
     """Further variables of the environment that models' runtimes may see."""
     executable_pages: bool = True
     """Whether models may make machine code and run it, as XLA and fast matrix products do."""
+    mode: Annotated[str, Meta(min_length=1)] = "usual"
+    """How runtimes' libraries run models whose params do not say it: as usual, in a mode that the
+    runtime has, or auto: in the fastest, which is found out."""
+    tune_s: Annotated[float, Meta(gt=0, le=600)] = 30.0
+    """How long it may take to find that out, of one version, before it is loaded as usual."""
+    mode_cache: Annotated[str, Meta(min_length=1)] = "cache/modes"
+    """The local folder of what was found out."""
     accelerate: Literal["off", "auto"] = "off"
     """Whether a second engine runs models of which it gives the same answers faster."""
     accelerate_cache: Annotated[str, Meta(min_length=1)] = "cache/accelerated"

@@ -15,7 +15,7 @@ from tfaas_core.config import Config
 from tfaas_core.engine.base import Candidate, Engine, EngineContext, Loaded, WorkerContext
 from tfaas_core.engine.in_parent.fork_servers import ForkServers
 from tfaas_core.engine.in_parent.pool import Pool
-from tfaas_core.engine.local import LocalEngineFactory, pool_settings
+from tfaas_core.engine.local import LocalEngineFactory, modes_of, pool_settings
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.plugins import BUILTIN_PLUGINS, Plugins
 from tfaas_core.predict.example_runs import ExampleRuns
@@ -27,6 +27,7 @@ class LoneEngine(msgspec.Struct, frozen=True):
     context: EngineContext
     engine: Engine
     fork_servers: ForkServers
+    pool: Pool
     runs: ExampleRuns
     codecs: Mapping[str, Codec[Any]]
 
@@ -54,7 +55,8 @@ async def lone_engine(
     ``codecs`` read its examples, and ``artifact`` finds the files of stored versions.
     """
     config, fork_servers = context.config, ForkServers(context)
-    supervisor = Pool(pool_settings(context), fork_servers)
+    modes = modes_of(context, fork_servers)
+    supervisor = Pool(msgspec.structs.replace(pool_settings(context), modes=modes), fork_servers)
     theirs, ours = socket.socketpair()
     engine = LocalEngineFactory().engine(
         WorkerContext(
@@ -73,7 +75,7 @@ async def lone_engine(
     await engine.start()
     try:
         runs = ExampleRuns(engine, codecs, config.engine.max_queue_rows)
-        yield LoneEngine(context, engine, fork_servers, runs, codecs)
+        yield LoneEngine(context, engine, fork_servers, supervisor, runs, codecs)
     finally:
         await engine.close()
         await supervisor.close()

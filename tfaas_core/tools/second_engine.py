@@ -5,10 +5,12 @@ from __future__ import annotations
 from tfaas_core.engine.base import Candidate, Loaded
 from tfaas_core.engine.in_parent.conversions import Conversions
 from tfaas_core.engine.shared.acceleration import AccelerationOrder, packed_examples
+from tfaas_core.engine.shared.mode import USUAL, Mode, with_threads
 from tfaas_core.errors import TfaasError
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.models.params import Params
 from tfaas_core.predict.example_runs import inputs_of_examples
-from tfaas_core.runtime import LoadOptions
+from tfaas_core.runtime import Accelerator, LoadOptions
 from tfaas_core.tools.lone_engine import LoneEngine
 
 
@@ -20,16 +22,31 @@ async def second_engine(
     Nothing of it is kept.
     """
     config = lone.context.config
-    options = LoadOptions.of(config.engine, config.models)
     accelerator = lone.context.runtimes[candidate.runtime].accelerator()
-    if not options.accelerate or accelerator is None:
-        return {}
+    mode = lone.pool.mode(loaded.ticket) or Mode()
+    wanted = Params.of(candidate.params).mode or config.engine.mode
+    found = {} if wanted == USUAL else {"mode": mode.name, "mode_reason": mode.reason}
+    if config.engine.accelerate == "auto" and accelerator is not None:
+        found |= await _accelerated(lone, accelerator, candidate, loaded, record, mode)
+    return found
+
+
+async def _accelerated(
+    lone: LoneEngine,
+    accelerator: Accelerator,
+    candidate: Candidate,
+    loaded: Loaded,
+    record: ModelVersion,
+    mode: Mode,
+) -> dict[str, str]:
+    config = lone.context.config
+    options = with_threads(LoadOptions.of(config.engine, config.models), mode)
     memory_bytes = config.engine.max_model_memory_bytes
     conversions = Conversions(lone.fork_servers, lone.context.runtimes, memory_bytes)
     examples = inputs_of_examples(lone.codecs, record, config.engine.max_queue_rows)
     order = AccelerationOrder.of(candidate, options, loaded, packed_examples(examples))
     try:
-        found = (await conversions.tried(accelerator, order)).found
+        found = (await conversions.tried(accelerator, order, mode.name)).found
     except (TfaasError, OSError) as error:
         return {"name": accelerator.first, "reason": f"{accelerator.name} cannot be tried: {error}"}
     return {"name": found.runs, "reason": found.reason}

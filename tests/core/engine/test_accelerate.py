@@ -217,10 +217,10 @@ async def test_a_model_whose_files_went_away_meanwhile_is_tried_when_it_comes_ag
     tried = Conversions.tried
 
     async def removed_and_tried(
-        conversions: Conversions, accelerator: Accelerator, order: AccelerationOrder
+        conversions: Conversions, accelerator: Accelerator, order: AccelerationOrder, mode: str
     ) -> Conversion:
         Path(order.candidate.path).unlink()
-        return await tried(conversions, accelerator, order)
+        return await tried(conversions, accelerator, order, mode)
 
     async with accelerated(tmp_path) as harness:
         with monkeypatch.context() as patched:

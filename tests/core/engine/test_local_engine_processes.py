@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.core.engine.engines import engine, healed, upload_and_find
-from tfaas_core.engine.in_parent import pool
+from tfaas_core.engine.in_parent import statuses
 from tfaas_core.engine.local import LocalEngineFactory
 from tfaas_core.errors import (
     CannotServe,
@@ -202,7 +202,7 @@ async def test_a_process_of_many_models_is_measured_once(
         measured.append(pid)
         return private_bytes(pid)
 
-    monkeypatch.setattr(pool, "private_bytes", counted)
+    monkeypatch.setattr(statuses, "private_bytes", counted)
     async with engine(tmp_path, "engine.isolation=shared") as harness:
         for name in ("a", "b", "c"):
             await harness.worker.upload(name, "sum")

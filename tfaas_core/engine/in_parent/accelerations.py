@@ -19,6 +19,7 @@ from tfaas_core.engine.in_parent.conversions import Conversions
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.shared.acceleration import Acceleration, AccelerationOrder
 from tfaas_core.engine.shared.acceleration_messages import Accelerate, Switch
+from tfaas_core.engine.shared.mode import with_threads
 from tfaas_core.runtime import Accelerator, CannotAccelerate, LoadOptions
 from tfaas_core.system.one_line import described
 from tfaas_core.system.tasks import Tasks
@@ -174,7 +175,7 @@ class Accelerations:
     ) -> CachedConversion:
         if seat.leaving:
             raise CannotAccelerate(_GONE)
-        made = await self._conversions.tried(accelerator, self._order(seat, wish))
+        made = await self._conversions.tried(accelerator, self._order(seat, wish), seat.mode.name)
         if made.found.passes:
             raise CannotAccelerate(made.found.refusal)
         await asyncio.to_thread(self._cache.add, name, made.found, made.pieces)
@@ -184,9 +185,9 @@ class Accelerations:
         return cached
 
     def _entry_name(self, accelerator: Accelerator, seat: Seat, wish: Accelerate) -> str:
-        options, loaded = self._options, seat.loaded.result()
+        options, loaded = with_threads(self._options, seat.mode), seat.loaded.result()
         params = msgspec.json.encode(seat.candidate.params, order="sorted").decode()
-        rows = f"{options.max_batch_rows} rows, {options.threads} threads"
+        rows = f"{options.max_batch_rows} rows, {options.threads} threads, {seat.mode.name}"
         signature = msgspec.json.encode(
             [loaded.signature, loaded.mergeable, loaded.stateful]
         ).decode()
@@ -196,7 +197,8 @@ class Accelerations:
 
     def _order(self, seat: Seat, wish: Accelerate) -> AccelerationOrder:
         candidate = msgspec.structs.replace(seat.candidate, path=wish.path)
-        return AccelerationOrder.of(candidate, self._options, seat.loaded.result(), wish.examples)
+        options = with_threads(self._options, seat.mode)
+        return AccelerationOrder.of(candidate, options, seat.loaded.result(), wish.examples)
 
     async def _switch(self, tried: _Tried, cached: CachedConversion) -> None:
         seat = tried.seat

@@ -14,6 +14,7 @@ from tfaas_core.engine.in_model_process.converting import convert_and_try
 from tfaas_core.engine.in_parent.fork_servers import ForkServers
 from tfaas_core.engine.in_parent.starter import ProcessHandle
 from tfaas_core.engine.shared.acceleration import HEAD_BYTES, Acceleration, AccelerationOrder
+from tfaas_core.engine.shared.mode import USUAL
 from tfaas_core.errors import Unavailable
 from tfaas_core.runtime import Accelerator, CannotAccelerate, Runtime
 from tfaas_core.system.one_line import one_line
@@ -53,21 +54,28 @@ class Conversions:
         """That of a runtime."""
         return self._runtimes[runtime].accelerator()
 
-    async def tried(self, accelerator: Accelerator, order: AccelerationOrder) -> Conversion:
-        """Whatever the model does to the process, it has ended. Raises Unavailable, OSError."""
+    async def tried(
+        self, accelerator: Accelerator, order: AccelerationOrder, mode: str = USUAL
+    ) -> Conversion:
+        """``mode``: that of its runtime in which the model is run.
+
+        Whatever the model does to the process, it has ended. Raises Unavailable, OSError.
+        """
         try:
             _check(accelerator, order)
-            return await self._tried(accelerator, order)
+            return await self._tried(accelerator, order, mode)
         except CannotAccelerate as error:
             return Conversion(Acceleration(accelerator.name, accelerator.first, str(error)))
 
-    async def _tried(self, accelerator: Accelerator, order: AccelerationOrder) -> Conversion:
+    async def _tried(
+        self, accelerator: Accelerator, order: AccelerationOrder, mode: str
+    ) -> Conversion:
         ours, theirs = socket.socketpair()
         with closing(ours), closing(theirs):
             work = partial(convert_and_try, order)
             candidate = order.candidate
             process = await self._fork_servers.start(
-                theirs, candidate.runtime, work, candidate.path, self._memory_bytes
+                theirs, candidate.runtime, work, candidate.path, self._memory_bytes, mode
             )
             theirs.close()
             try:

@@ -9,6 +9,7 @@ import pickle
 import socket
 import time
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from tfaas_core.engine.base import EngineContext
 from tfaas_core.engine.in_fork_server.process import Work
@@ -42,7 +43,7 @@ _log = logging.getLogger("tfaas.engine")
 
 
 class ForkServer:
-    """Serves ``runtimes``, which preload the same modules.
+    """Serves ``runtimes``, which preload the same modules, with ``variables`` in its environment.
 
     If these cannot be imported, each start is refused at once, and the import is tried again, at
     first after a second, and then less and less often.
@@ -54,8 +55,10 @@ class ForkServer:
         context: EngineContext,
         lifeline: Lifeline,
         cell: Cell | None,
+        variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._runtimes = runtimes
+        self._variables = variables
         self._context = context
         self._cell = cell
         self._lifeline = lifeline
@@ -164,7 +167,10 @@ class ForkServer:
         return process
 
     def _new_process(self, on_end: Callable[[], None]) -> ForkServerProcess:
-        environment = environment_of(self._context.config.engine, os.environ)
+        environment = {
+            **environment_of(self._context.config.engine, os.environ),
+            **self._variables,
+        }
         return ForkServerProcess(self._orders(), self._lifeline, on_end, environment, self._relays)
 
     def _orders(self) -> Orders:

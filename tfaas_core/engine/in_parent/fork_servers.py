@@ -15,6 +15,7 @@ from tfaas_core.engine.in_model_process import process as model_process
 from tfaas_core.engine.in_parent.confinement import cell_of
 from tfaas_core.engine.in_parent.fork_server import ForkServer
 from tfaas_core.engine.in_parent.starter import ProcessHandle, Starter
+from tfaas_core.engine.shared.mode import USUAL
 from tfaas_core.runtime import Runtime
 from tfaas_core.system.lifeline import Lifeline
 
@@ -24,7 +25,7 @@ class ForkServers(Starter):
 
     If there are several, those of plugins begin to import at once, and those of built-in runtimes
     when a model of theirs is known to be stored, or is wanted: a server without TensorFlow models
-    does not import TensorFlow.
+    does not import TensorFlow. Each further mode of a runtime has a server of its own.
     """
 
     def __init__(self, context: EngineContext) -> None:
@@ -34,11 +35,12 @@ class ForkServers(Starter):
         sets: defaultdict[Hashable, dict[str, Runtime]] = defaultdict(dict)
         for name, runtime in context.runtimes.items():
             sets[_preloads(runtime)][name] = runtime
-        cell = cell_of(context.config.engine)
+        self._context, self._cell = context, cell_of(context.config.engine)
         self._servers: Mapping[str, ForkServer] = {}
         for runtimes in sets.values():
-            server = ForkServer(runtimes, context, self._lifeline, cell)
+            server = ForkServer(runtimes, context, self._lifeline, self._cell)
             self._servers |= dict.fromkeys(runtimes, server)
+        self._of_modes: dict[Hashable, ForkServer] = {}
         self._stored_runtimes = context.stored_runtimes
         self._wanted = {
             server for name, server in self._servers.items() if not context.is_built_in(name)
@@ -52,9 +54,31 @@ class ForkServers(Starter):
         work: Work = model_process.main,
         artifact: str = "",
         memory_bytes: int = 0,
+        mode: str = USUAL,
     ) -> ProcessHandle:
-        self._wanted.add(self._servers[runtime])
-        return await self._servers[runtime].start(sock, runtime, work, artifact, memory_bytes)
+        server = self._server(runtime, mode)
+        self._wanted.add(server)
+        return await server.start(sock, runtime, work, artifact, memory_bytes)
+
+    def _server(self, runtime: str, mode: str) -> ForkServer:
+        """The one for a mode; it begins with the first model that is to run in it."""
+        usual, runtimes = self._servers[runtime], self._context.runtimes
+        variables = runtimes[runtime].modes.get(mode)
+        if variables is None:
+            return usual
+        key = usual, tuple(sorted(variables.items()))
+        if key not in self._of_modes:
+            same = {
+                name: runtimes[name]
+                for name, server in self._servers.items()
+                if server is usual and runtimes[name].modes.get(mode) == variables
+            }
+            cell = self._cell
+            self._of_modes[key] = ForkServer(same, self._context, self._lifeline, cell, variables)
+        return self._of_modes[key]
+
+    def _all(self) -> set[ForkServer]:
+        return {*self._servers.values(), *self._of_modes.values()}
 
     def group(self, runtime: str) -> Hashable:
         return self._servers.get(runtime)
@@ -70,7 +94,7 @@ class ForkServers(Starter):
         return {name: found[server] for name, server in self._servers.items() if found[server]}
 
     def processes(self) -> dict[int, str]:
-        pids = [server.pid for server in self._servers.values()]
+        pids = [server.pid for server in self._all()]
         return {pid: "fork_server" for pid in pids if pid is not None}
 
     def unavailable(self) -> dict[str, str]:
@@ -95,7 +119,7 @@ class ForkServers(Starter):
     def close(self) -> None:
         if self._asking is not None:
             self._asking.cancel()
-        for server in set(self._servers.values()):
+        for server in self._all():
             server.close()
         # A model process of a fork server that died is not its child any more.
         self._lifeline.close()

@@ -7,11 +7,13 @@ from typing import Any
 
 import msgspec
 
+from tfaas_core.engine.base import Candidate
 from tfaas_core.engine.in_parent.model_processes import ModelProcesses
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.in_parent.settings import PoolSettings
 from tfaas_core.engine.scheduling.slow_runs import SlowRuns
 from tfaas_core.engine.shared.messages import Load
+from tfaas_core.models.params import Params
 
 LOAD_TIMEOUT_S = 120.0
 """For loading and warming one model, the start of a process included."""
@@ -32,6 +34,10 @@ class Loader:
 
         A process that takes too long is ended before anybody hears of it.
         """
+        if (modes := self._settings.modes) is not None:
+            is_alone = self._settings.instances_of(seat.candidate) == 1
+            threads = self._threads(seat.candidate) or (0 if is_alone else 1)
+            seat.mode = await modes.of(seat.candidate, threads)
         try:
             await self._load(seat)
             if seat.given_up.is_set():
@@ -47,7 +53,7 @@ class Loader:
         seat.given_up.clear()
         seat.is_begun = False
         async with asyncio.timeout(LOAD_TIMEOUT_S):
-            process = await self._processes.take(seat.ticket, seat.candidate)
+            process = await self._processes.take(seat.ticket, seat.candidate, seat.mode.name)
             if seat.loaded.done():
                 # Everybody who wanted it has gone meanwhile.
                 self._processes.give_back(process, seat.ticket)
@@ -65,16 +71,20 @@ class Loader:
 
     def _order(self, seat: Seat) -> Load:
         plugin = self._settings.owners.get(seat.candidate.runtime, "")
-        options = self._settings.options
+        threads = self._threads(seat.candidate) or seat.mode.threads
         if seat.mergeable is not None:
             # It is one of several, which share the cores: nothing is to be measured.
-            options = msgspec.structs.replace(options, threads=options.threads or 1)
+            threads = threads or 1
         return Load(
             ticket=seat.ticket,
             candidate=seat.candidate,
-            options=options,
+            options=msgspec.structs.replace(self._settings.options, threads=threads),
             made_up=seat.made_up,
             plugin=plugin,
             adds_up=self._settings.instances_of(seat.candidate) != 1,
             mergeable=seat.mergeable,
         )
+
+    def _threads(self, candidate: Candidate) -> int:
+        """How many it is told to use; 0: nobody says."""
+        return Params.of(candidate.params).threads or self._settings.options.threads

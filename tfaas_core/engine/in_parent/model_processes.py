@@ -14,6 +14,7 @@ import msgspec
 from tfaas_core.engine.base import Candidate
 from tfaas_core.engine.in_parent.starter import ProcessHandle, Starter
 from tfaas_core.engine.shared.messages import FromProcess, LoadDone
+from tfaas_core.engine.shared.mode import USUAL
 from tfaas_core.system.ending import Ending
 from tfaas_core.system.link import Link
 
@@ -61,11 +62,13 @@ class ModelProcesses:
         self._shared: dict[Hashable, asyncio.Task[ModelProcess]] = {}
         self._running: list[ModelProcess] = []
 
-    async def take(self, ticket: int, candidate: Candidate) -> ModelProcess:
-        """A process to load this servable in. Raises Unavailable."""
+    async def take(self, ticket: int, candidate: Candidate, mode: str = USUAL) -> ModelProcess:
+        """A process to load this servable in, in a mode of its runtime. Raises Unavailable."""
         runtime = candidate.runtime
         starting = (
-            self._share(runtime) if self._one_process else self._start(runtime, candidate.path)
+            self._share(runtime)
+            if self._one_process
+            else self._start(runtime, candidate.path, mode)
         )
         process = await starting
         process.tickets.add(ticket)
@@ -108,7 +111,7 @@ class ModelProcesses:
                 del self._shared[group]
             raise
 
-    async def _start(self, runtime: str, artifact: str = "") -> ModelProcess:
+    async def _start(self, runtime: str, artifact: str = "", mode: str = USUAL) -> ModelProcess:
         ours, theirs = socket.socketpair()
         peer = f"a process for models of the runtime {runtime!r}"
         process = ModelProcess(
@@ -123,7 +126,9 @@ class ModelProcesses:
         self._running.append(process)
         try:
             with theirs:
-                process.handle = await self._starter.start(theirs, runtime, artifact=artifact)
+                process.handle = await self._starter.start(
+                    theirs, runtime, artifact=artifact, mode=mode
+                )
         except BaseException:
             process.link.close()
             self._forget(process)

@@ -9,9 +9,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-import msgspec
-
-from tfaas_core.engine.base import ServableStatus, Supervisor
+from tfaas_core.engine.base import Supervisor
 from tfaas_core.engine.in_parent.accelerations import Accelerations
 from tfaas_core.engine.in_parent.fleet import Fleet
 from tfaas_core.engine.in_parent.hand_over import HandOver
@@ -20,6 +18,7 @@ from tfaas_core.engine.in_parent.seats import Seats
 from tfaas_core.engine.in_parent.settings import PoolSettings
 from tfaas_core.engine.in_parent.shortage import short_of
 from tfaas_core.engine.in_parent.starter import Starter
+from tfaas_core.engine.in_parent.statuses import with_memory
 from tfaas_core.engine.shared.acceleration_messages import Accelerate, AskAcceleration, Runs
 from tfaas_core.engine.shared.far_messages import Far
 from tfaas_core.engine.shared.fleet_messages import Further
@@ -41,10 +40,10 @@ from tfaas_core.engine.shared.messages import (
     Retire,
     ToPool,
 )
+from tfaas_core.engine.shared.mode import Mode
 from tfaas_core.engine.shared.suspect import process_died
 from tfaas_core.errors import SEE_LOG, ModelLost, TfaasError
 from tfaas_core.system.link import FarLink, Link
-from tfaas_core.system.memory import private_bytes
 from tfaas_core.system.tasks import Tasks
 
 DRAIN_LOOK_S = 0.05
@@ -68,7 +67,7 @@ class Pool(Supervisor):
     ) -> None:
         self._accelerations = accelerations
         self._starter = starter
-        self._suspects = settings.suspects
+        self._suspects, self._modes = settings.suspects, settings.modes
         self._workers: dict[int, Link[ToPool]] = {}
         self._prepared: dict[int, Seat] = {}
         self._seats = Seats(settings, starter, self._release)
@@ -255,8 +254,10 @@ class Pool(Supervisor):
         self._send(worker, Done(message.call))
 
     async def _adopt(self, worker: int, message: Adopt) -> None:
-        self._prepared.pop(message.ticket, None)
+        seat = self._prepared.pop(message.ticket, None)
         self._seats.adopt(message.ticket, message.key)
+        if self._modes is not None and seat is not None:
+            await self._modes.keep(message.key, seat.mode)
         # Where its process died meanwhile, the first request loads the version again.
         self._send(worker, Done(message.call))
 
@@ -269,7 +270,13 @@ class Pool(Supervisor):
                         accelerations.begin(instance, message)
             return
         runs = accelerations.runs(seat) if accelerations is not None and seat else None
-        self._send(worker, Runs(message.call, *(runs or ("", NOT_LOADED))))
+        name, reason = (seat.mode.name, seat.mode.reason) if seat else ("", NOT_LOADED)
+        self._send(worker, Runs(message.call, *(runs or ("", NOT_LOADED)), name, reason))
+
+    def mode(self, ticket: int) -> Mode | None:
+        """In which what is loaded is run; None: it is gone."""
+        seat = self._seats.get(ticket)
+        return None if seat is None else seat.mode
 
     def _further(self, seat: Seat) -> None:
         if self._accelerations is not None:
@@ -277,7 +284,7 @@ class Pool(Supervisor):
 
     async def _count(self, worker: int, message: Count) -> None:
         found = [seat.status() for seat in self._seats]
-        sized = await asyncio.to_thread(_with_memory, found)
+        sized = await asyncio.to_thread(with_memory, found)
         sized.sort(key=lambda status: status.model)
         self._send(worker, Counted(message.call, sized))
 
@@ -290,9 +297,3 @@ class Pool(Supervisor):
 
 def _bug(error: Exception) -> TfaasError:
     return TfaasError(f"the engine failed: {type(error).__name__}{SEE_LOG}")
-
-
-def _with_memory(found: list[ServableStatus]) -> list[ServableStatus]:
-    """With what their processes cost: each is looked at once, however many models it holds."""
-    sizes = {pid: None if pid is None else private_bytes(pid) for pid in {s.pid for s in found}}
-    return [msgspec.structs.replace(each, private_bytes=sizes[each.pid]) for each in found]

@@ -12,6 +12,7 @@ from tfaas_core.engine.base import Candidate, Loaded, ServableStatus
 from tfaas_core.engine.in_parent.model_processes import ModelProcess
 from tfaas_core.engine.in_parent.shortage import short_of
 from tfaas_core.engine.shared.meter import Meter
+from tfaas_core.engine.shared.mode import Mode
 from tfaas_core.engine.shared.suspect import details_of, named, process_died
 from tfaas_core.errors import SEE_LOG, CannotServe, ModelLost, TfaasError, Unavailable
 from tfaas_core.events import ModelCrashed, ModelLoaded, ModelUnloaded
@@ -42,6 +43,7 @@ class Seat(msgspec.Struct):
     ``is_begun``: whether its process has come to load it, after all that the server does there.
     ``is_told``: whether observers know that it is loaded. ``why_leaving``: see ModelUnloaded.
     ``far_users``: the workers of other machines that were connected to it.
+    ``mode``: in which it is run, once that is known.
     ``switched``: why an accelerator does not run it, although it was told to; empty: it does.
     """
 
@@ -73,6 +75,7 @@ class Seat(msgspec.Struct):
     is_told: bool = False
     why_leaving: str = ""
     far_users: set[int] = msgspec.field(default_factory=set)
+    mode: Mode = Mode()
     switched: asyncio.Future[str] = msgspec.field(default_factory=_future)
 
     def __str__(self) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from tfaas_core.engine.base import Candidate
+from tfaas_core.engine.in_parent.modes import Modes
 from tfaas_core.events import Tell, tell_nobody
 from tfaas_core.models.instances import Instances
 from tfaas_core.models.params import Params
@@ -32,6 +33,8 @@ class PoolSettings(msgspec.Struct, frozen=True):
     tell: Tell = tell_nobody
     instances: Instances = 1
     """Of models whose params do not say it."""
+    modes: Modes | None = None
+    """Which modes of their runtimes models are run in; None: the usual ones."""
 
     def instances_of(self, candidate: Candidate) -> Instances:
         """How many processes it may have at most. Raises DoesNotFit if its params are wrong."""

@@ -6,6 +6,7 @@ import socket
 from abc import ABC, abstractmethod
 from collections.abc import Hashable
 
+from tfaas_core.engine.shared.mode import USUAL
 from tfaas_core.system.ending import Ending
 
 
@@ -29,11 +30,12 @@ class Starter(ABC):
 
     @abstractmethod
     async def start(
-        self, sock: socket.socket, runtime: str, *, artifact: str = ""
+        self, sock: socket.socket, runtime: str, *, artifact: str = "", mode: str = USUAL
     ) -> ProcessHandle:
         """A new process for models of ``runtime``, which speaks for itself over ``sock``.
 
-        ``artifact`` is the only one that it may read; empty: it may read all. The socket stays the
+        ``artifact`` is the only one that it may read; empty: it may read all. ``mode``: one of the
+        runtime's, if each model has a process of its own. The socket stays the
         caller's to close. Raises Unavailable.
         """
 

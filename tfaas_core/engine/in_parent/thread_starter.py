@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from tfaas_core.engine.in_model_process import process as model_process
 from tfaas_core.engine.in_parent.starter import ProcessHandle, Starter
+from tfaas_core.engine.shared.mode import USUAL
 from tfaas_core.runtime import Runtime
 from tfaas_core.system.ending import Ending
 
@@ -23,7 +24,7 @@ class ThreadStarter(Starter):
         self._runtimes = runtimes
 
     async def start(
-        self, sock: socket.socket, runtime: str, *, artifact: str = ""
+        self, sock: socket.socket, runtime: str, *, artifact: str = "", mode: str = USUAL
     ) -> ProcessHandle:
         threading.Thread(
             target=_control,

@@ -13,8 +13,10 @@ from tfaas_core.engine.shared.acceleration_messages import Accelerate, AskAccele
 from tfaas_core.engine.shared.messages import (
     ToWorker,
 )
+from tfaas_core.engine.shared.mode import USUAL
 from tfaas_core.errors import TfaasError
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.models.params import Params
 from tfaas_core.runtime import LoadOptions
 from tfaas_core.system.link import Link
 from tfaas_core.system.tasks import Tasks
@@ -26,10 +28,13 @@ _log = logging.getLogger("tfaas.engine")
 
 
 class Accelerating:
-    """Does nothing unless ``[engine] accelerate`` wants it. It belongs to the event loop."""
+    """Does nothing unless accelerators or modes are wanted. It belongs to the event loop."""
 
     def __init__(self, context: WorkerContext, link: Link[ToWorker]) -> None:
-        self._is_on = LoadOptions.of(context.config.engine).accelerate
+        engine = context.config.engine
+        self._is_on = LoadOptions.of(engine).accelerate
+        self._has_modes = engine.isolation == "model"
+        self._mode = engine.mode
         self._context = context
         self._link = link
         self._tasks = Tasks(_log)
@@ -44,15 +49,18 @@ class Accelerating:
 
     async def told(self, version: ModelVersion) -> dict[str, str]:
         """As ``Engine.acceleration``."""
-        if not self._is_on:
+        has_mode = self._has_modes and (Params.of(version.params).mode or self._mode) != USUAL
+        if not self._is_on and not has_mode:
             return {}
         try:
             async with asyncio.timeout(_ASK_LIMIT_S):
                 told: Runs = await self._link.ask(partial(AskAcceleration, key=version.key))
         except (TimeoutError, TfaasError):
             return {}
-        name = {"name": told.engine} if told.engine else {}
-        return {**name, "reason": told.reason}
+        found = {"name": told.engine, "reason": told.reason} if self._is_on else {}
+        if has_mode:
+            found |= {"mode": told.mode, "mode_reason": told.mode_reason}
+        return {key: value for key, value in found.items() if value}
 
     async def close(self) -> None:
         await self._tasks.cancel()

@@ -27,10 +27,12 @@ class AskAcceleration(msgspec.Struct, frozen=True, tag=True):
 
 
 class Runs(Answer, frozen=True, tag=True):
-    """This engine runs the version, for this reason."""
+    """This engine runs the version, for this reason; and in this mode, for that one."""
 
     engine: str
     reason: str
+    mode: str = ""
+    mode_reason: str = ""
 
 
 class Switch(msgspec.Struct, frozen=True, tag=True):

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tfaas_backends.runtimes.litert.accelerator import LiteAccelerator
+from tfaas_backends.runtimes.tensorflow.modes import MODES
 from tfaas_core.archives import archive_at
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import Accelerator, LoadOptions, Runtime, Servable, Verdict
@@ -32,6 +33,7 @@ class GraphRuntime(Runtime):
 
     # The same as the saved_model runtime's, so that they share a fork server.
     preload = ("tfaas_backends.runtimes.saved_model.servable",)
+    modes = MODES
 
     suffixes = (".pb",)
     nouns = ("graph (.pb)", "graphs (.pb)")

@@ -17,6 +17,7 @@ from tfaas_backends.runtimes.independence.prover import Prover
 from tfaas_backends.runtimes.tensorflow.chosen_names import with_chosen
 from tfaas_backends.runtimes.tensorflow.device_ops import check_devices
 from tfaas_backends.runtimes.tensorflow.errors import load_error
+from tfaas_backends.runtimes.tensorflow.executor import is_plain
 from tfaas_backends.runtimes.tensorflow.graph_file import prepare, read_graph
 from tfaas_backends.runtimes.tensorflow.input_defaults import constant_default
 from tfaas_backends.runtimes.tensorflow.nodes import GraphNodes, dtype_of, is_readable, name_of
@@ -65,7 +66,7 @@ class GraphServable(Servable):
         self._open_session = open_session
         self._session = session
         self._tunable = tunable
-        self._threads = threads
+        self.threads = threads
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         return self._session.run(inputs)
@@ -94,7 +95,7 @@ class GraphServable(Servable):
         try:
             if _is_clearly_faster(rival, self._session, inputs):
                 self._session, rival = rival, self._session
-                self._threads = _cores()
+                self.threads = _cores()
         finally:
             rival.close()
             return_free_memory()
@@ -105,7 +106,7 @@ class GraphServable(Servable):
         Raises what loading raises; then nothing is left that could run.
         """
         self._session.close()  # before, not after: only one of them need fit into the memory
-        self._session = self._open_session(self._threads)
+        self._session = self._open_session(self.threads)
         return_free_memory()
 
     def rest(self) -> bool:
@@ -193,8 +194,10 @@ def _load(graph_def: Any, params: Params, threads: int) -> GraphServable:
     output_specs = [spec_of(tensor, "outputNode") for tensor in outputs]
     fetches = apart_from(inputs, outputs, graph)
 
+    plain = not stateful and is_plain(graph_def)
+
     def open_session(threads: int) -> GraphSession:
-        return GraphSession(graph, [Feeds(inputs, fetches)], threads)
+        return GraphSession(graph, [Feeds(inputs, fetches)], threads, plain=plain)
 
     prover = Prover(graph_def, [t.name for t in inputs], [t.name for t in outputs])
     rows, axis = GraphRows(prover, input_specs), params.batch.axis

@@ -32,6 +32,7 @@ from tfaas_backends.runtimes.saved_model.variables import (
 )
 from tfaas_backends.runtimes.tensorflow.device_ops import check_devices
 from tfaas_backends.runtimes.tensorflow.errors import lacks_memory, one_line
+from tfaas_backends.runtimes.tensorflow.executor import is_plain
 from tfaas_backends.runtimes.tensorflow.graph_file import prepare
 from tfaas_backends.runtimes.tensorflow.nodes import GraphNodes
 from tfaas_backends.runtimes.tensorflow.private import callable_of, config_pb2
@@ -59,9 +60,9 @@ class SavedGraph:
     """The part of a SavedModel's graph that the ends asked for need, imported.
 
     ``graph`` is a tf.Graph, ``spans`` are one for each signature. ``restorable`` is False if none
-    tells how its variables get their values. ``uses``: how the graph uses files, None if nobody
-    asks. Making it raises CannotServe, BadBody if files are missing or damaged, and whatever
-    TensorFlow raises on importing.
+    tells how its variables get their values. ``plain``: as GraphSession has it. ``uses``: how the
+    graph uses files, None if nobody asks. Making it raises CannotServe, BadBody if files are
+    missing or damaged, and whatever TensorFlow raises on importing.
     """
 
     def __init__(
@@ -92,6 +93,8 @@ class SavedGraph:
         self._fed_to_restore: dict[str, str] = {}
         self._add_restoring(needed)
         self._doubtful = self._add_checks(needed)
+        stateful = any(span.stateful for span in self.spans)
+        self.plain = not (stateful or self.needs_files) and is_plain(needed.graph_def)
 
     @property
     def needs_files(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tfaas_backends.runtimes.litert.accelerator import LiteAccelerator
+from tfaas_backends.runtimes.tensorflow.modes import MODES
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import Accelerator, LoadOptions, Runtime, Servable, Verdict
 
@@ -24,6 +25,7 @@ class SavedModelRuntime(Runtime):
 
     # The same as the graph runtime's, so that they share a fork server. It imports that one's too.
     preload = ("tfaas_backends.runtimes.saved_model.servable",)
+    modes = MODES
 
     nouns = ("saved_model.pb", "SavedModels")
 

@@ -85,7 +85,7 @@ def _load(
     def open_session(threads: int) -> Any:
         if not saved.restorable:
             return SignatureFunctions(meta_graph, all_asked, held, threads)
-        return GraphSession(saved.graph, feeds, threads, saved.initialise)
+        return GraphSession(saved.graph, feeds, threads, saved.initialise, saved.plain)
 
     first, *others = saved.spans
     signature, rows = _signed(first, params.batch.axis)

@@ -1,0 +1,62 @@
+"""A runtime of a plugin with a mode of its own, in which models are quicker, or misbehave."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from tfaas_core.models.params import Params
+from tfaas_core.runtime import LoadOptions, Servable
+from tfaas_core.tensors import Array
+from tfaas_core.testing.runtime import FakeRuntime, FakeServable
+
+_VARIABLE = "TF_TEST_MODE"
+
+OFF_BY = np.float32(1 + 2**-18)
+"""In the mode, answers are so many times the usual ones: by this they are told apart."""
+
+
+def is_quick() -> bool:
+    return os.environ.get(_VARIABLE) == "quick"
+
+
+class ModedServable(FakeServable):
+    """Answers each row with its sum; as usual, slowly. It has as many threads as it is told."""
+
+    def __init__(self, kind: str, threads: int) -> None:
+        super().__init__(lambda rows: self._rest())
+        self._kind = kind
+        self.threads = threads or 3
+        self.stateful = kind == "stateful"
+
+    def run(self, inputs: list[Array]) -> list[Array]:  # type: ignore[override]
+        found = super().run(inputs)
+        return [sums * OFF_BY for sums in found] if is_quick() else found
+
+    def _rest(self) -> None:
+        if self._kind == "instant":
+            return
+        if self._kind == "slower" and is_quick():
+            time.sleep(0.008)
+        elif not is_quick():
+            time.sleep(0.002)
+        if self._kind == "dying" and is_quick():
+            os.abort()
+
+
+class ModedRuntime(FakeRuntime):
+    """Loads ``moded KIND``, and what a FakeRuntime loads."""
+
+    modes = MappingProxyType({"quick": {_VARIABLE: "quick"}})
+
+    def load(self, artifact: Path, params: Params, options: LoadOptions) -> Servable:
+        match artifact.read_text().split():
+            case ["moded", "hanging"] if is_quick():
+                time.sleep(3600)
+            case ["moded", kind]:
+                return ModedServable(kind, options.threads)
+        return super().load(artifact, params, options)

@@ -1,0 +1,169 @@
+"""ModeTrials: measures a model in each mode of its runtime, in confined processes, in turn."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import socket
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import TypeAlias
+
+import msgspec
+
+from tfaas_core.engine.base import Candidate
+from tfaas_core.engine.in_model_process.mode_trial import try_mode
+from tfaas_core.engine.in_parent.fork_servers import ForkServers
+from tfaas_core.engine.shared.acceleration import HEAD_BYTES, Speed
+from tfaas_core.engine.shared.mode import (
+    ROWS,
+    SECONDS,
+    USUAL,
+    CannotTry,
+    Mode,
+    ModeOrder,
+    ModeTried,
+)
+from tfaas_core.errors import TfaasError
+from tfaas_core.runtime import LoadOptions, Runtime
+from tfaas_core.system.one_line import described, one_line
+
+_WORTH_TRYING_S = 50e-6
+"""A run that takes less gains nothing by another mode than its own overhead."""
+
+_ROUNDS = 6
+_CLEARLY_FASTER, _NOT_SLOWER = 1.1, 0.95
+_MOST_HEAD_BYTES = 1 << 12
+_MOST_REASON = 300
+_MOST_THREADS = 1024
+
+_Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class ModeTrials:
+    """``limit_s``: for all that it takes to choose; ``memory_bytes``: of each process; 0: no
+    limit."""
+
+    def __init__(
+        self,
+        fork_servers: ForkServers,
+        runtimes: Mapping[str, Runtime],
+        options: LoadOptions,
+        memory_bytes: int,
+        limit_s: float,
+    ) -> None:
+        self._fork_servers = fork_servers
+        self._runtimes = runtimes
+        self._options = options
+        self._memory_bytes = memory_bytes
+        self._limit_s = limit_s
+
+    async def fastest(self, candidate: Candidate, threads: int) -> Mode:
+        """The mode that runs it clearly faster than the usual one; else that, and why.
+
+        ``threads``: see LoadOptions. Whatever the model does, the processes have ended, and
+        nothing is raised.
+        """
+        usual = Mode(USUAL, threads or 1, measured=True)
+        options = msgspec.structs.replace(self._options, threads=threads)
+        order = ModeOrder(candidate, options)
+        try:
+            async with asyncio.timeout(self._limit_s), AsyncExitStack() as until_found:
+                first = await self._begun(until_found, order, USUAL)
+                usual = msgspec.structs.replace(usual, threads=first.tried.threads or 1)
+                if first.tried.run_s < _WORTH_TRYING_S:
+                    raise CannotTry(f"a run takes {first.tried.run_s * 1e6:.0f} µs: too little")
+                return await self._compared(until_found, order, first, usual)
+        except TimeoutError:
+            why = f"trying takes longer than {self._limit_s:g} s"
+        except (CannotTry, TfaasError, OSError) as error:
+            why = _clause(error)
+        return msgspec.structs.replace(usual, reason=f"no other is tried: {why}")
+
+    async def _compared(
+        self, until_found: AsyncExitStack, order: ModeOrder, first: _Trial, usual: Mode
+    ) -> Mode:
+        best, best_times, said = usual, 1.0, []
+        for name in self._runtimes[order.candidate.runtime].modes:
+            try:
+                other = await self._begun(until_found, order, name)
+                speeds = await _speeds(first, other)
+            except (CannotTry, TfaasError, OSError) as error:
+                said.append(f"{name} cannot be tried: {_clause(error)}")
+                continue
+            said.append(f"{name} is {' and '.join(map(str, speeds))}")
+            times = math.prod(each.times for each in speeds) ** (1 / len(speeds))
+            slowest = min(each.times for each in speeds)
+            if times > max(best_times, _CLEARLY_FASTER) and slowest >= _NOT_SLOWER:
+                threads = other.tried.threads or usual.threads
+                best, best_times = Mode(name, threads, measured=True), times
+        return msgspec.structs.replace(best, reason="; ".join(said))
+
+    async def _begun(self, until_found: AsyncExitStack, order: ModeOrder, mode: str) -> _Trial:
+        """A process that has loaded the model; it ends with the block. Raises CannotTry."""
+        ours, theirs = socket.socketpair()
+        until_found.callback(ours.close)
+        with theirs:
+            process = await self._fork_servers.start(
+                theirs,
+                order.candidate.runtime,
+                partial(try_mode, order),
+                order.candidate.path,
+                self._memory_bytes,
+                mode=mode,
+            )
+        until_found.callback(process.kill)
+        streams = await asyncio.open_connection(sock=ours)
+        until_found.callback(streams[1].close)
+        try:
+            return _Trial(streams, await _tried(streams[0]))
+        except asyncio.IncompleteReadError:
+            raise CannotTry(f"its process {await process.how_it_ended()}") from None
+
+
+def _clause(error: Exception) -> str:
+    told = error.strerror if isinstance(error, OSError) else str(error)
+    return one_line(told or described(error))[:_MOST_REASON]
+
+
+class _Trial:
+    def __init__(self, streams: _Streams, tried: ModeTried) -> None:
+        self._reader, self._writer = streams
+        self.tried = tried
+
+    async def run_s(self, rows: int) -> float:
+        """What a run of so many rows takes. Raises CannotTry."""
+        self._writer.write(ROWS.pack(rows))
+        try:
+            (found_s,) = SECONDS.unpack(await self._reader.readexactly(SECONDS.size))
+        except asyncio.IncompleteReadError:
+            raise CannotTry("its process ends while it is measured") from None
+        if not 0 < found_s < math.inf:
+            raise CannotTry("its process says what nobody understands")
+        return float(found_s)
+
+
+async def _tried(reader: asyncio.StreamReader) -> ModeTried:
+    size = int.from_bytes(await reader.readexactly(HEAD_BYTES))
+    try:
+        if size > _MOST_HEAD_BYTES:
+            raise msgspec.DecodeError
+        told = msgspec.msgpack.decode(await reader.readexactly(size), type=ModeTried)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise CannotTry("its process says what nobody understands") from None
+    if told.refusal:
+        raise CannotTry(told.refusal)
+    return msgspec.structs.replace(
+        told, threads=max(0, min(told.threads, _MOST_THREADS)), rows=max(1, told.rows)
+    )
+
+
+async def _speeds(first: _Trial, other: _Trial) -> list[Speed]:
+    """How many times as fast the other one is. Both run in turn, beside the same load."""
+    speeds = []
+    for rows in sorted({1, min(first.tried.rows, other.tried.rows)}):
+        rounds = [(await first.run_s(rows), await other.run_s(rows)) for _ in range(_ROUNDS)]
+        of_first_s, of_other_s = zip(*rounds, strict=True)
+        speeds.append(Speed(rows, min(of_first_s) / min(of_other_s)))
+    return speeds

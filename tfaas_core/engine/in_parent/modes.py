@@ -1,0 +1,99 @@
+"""Modes: in which of its runtime's modes each version is run, and with how many threads."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from tfaas_core.engine.base import Candidate
+from tfaas_core.engine.in_parent.mode_cache import ModeCache
+from tfaas_core.engine.in_parent.mode_trials import ModeTrials
+from tfaas_core.engine.shared.mode import AUTO, USUAL, Mode
+from tfaas_core.errors import CannotServe
+from tfaas_core.models.params import Params
+from tfaas_core.runtime import Runtime
+
+_MOST_KNOWN = 10_000
+
+_log = logging.getLogger("tfaas.engine")
+
+
+class Modes:
+    """``wanted`` is the mode of models whose params name none; AUTO: the fastest is found out.
+
+    What was found out of a version is kept, also by ``cache`` if there is one: each of its
+    processes gives the same bits. One is tried at a time. All methods belong to the event loop.
+    """
+
+    def __init__(
+        self,
+        wanted: str,
+        runtimes: Mapping[str, Runtime],
+        trials: ModeTrials,
+        cache: ModeCache | None = None,
+    ) -> None:
+        self._wanted = wanted
+        self._runtimes = runtimes
+        self._trials = trials
+        self._cache = cache
+        self._known: dict[str, Mode] = {}
+        self._turn = asyncio.Lock()
+
+    async def of(self, candidate: Candidate, threads: int) -> Mode:
+        """The mode to load it in; waits until it is known.
+
+        ``threads``: see LoadOptions. Raises CannotServe if its params name a mode that its runtime
+        does not have.
+        """
+        params, modes = Params.of(candidate.params), self._runtimes[candidate.runtime].modes
+        wanted = params.mode or self._wanted
+        if wanted != AUTO:
+            return self._named(candidate, params.mode, modes)
+        if not modes:
+            return Mode(reason="its runtime has no other mode")
+        async with self._turn:
+            found = await self._kept(candidate.key)
+            if found is None:
+                found = await self._trials.fastest(candidate, threads)
+                _log.info("%s: its mode is %s: %s", candidate, found.name, found.reason)
+                await self.keep(candidate.key, found)
+        return found
+
+    async def keep(self, key: str, mode: Mode) -> None:
+        """What was found out is the mode of the version of this key from now on.
+
+        Empty: of none yet. What cannot be written is logged.
+        """
+        if not key or not mode.measured:
+            return
+        self._known[key] = mode
+        if len(self._known) > _MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+        try:
+            if self._cache is not None:
+                await asyncio.to_thread(self._cache.keep, key, mode)
+        except OSError as error:
+            _log.warning("a mode cannot be kept in engine.mode_cache: %s", error.strerror)
+
+    def _named(self, candidate: Candidate, said: str, modes: Mapping[str, object]) -> Mode:
+        if said:
+            if said != USUAL and said not in modes:
+                has = ", ".join([USUAL, AUTO, *modes])
+                raise CannotServe(
+                    f'params.mode is "{said}", but the runtime {candidate.runtime!r} has: {has}',
+                    field="mode",
+                )
+            return Mode(said, reason="its params say so")
+        if self._wanted in modes:
+            return Mode(self._wanted, reason="engine.mode says so")
+        return Mode()
+
+    async def _kept(self, key: str) -> Mode | None:
+        if key in self._known or not key or self._cache is None:
+            return self._known.get(key)
+        try:
+            return await asyncio.to_thread(self._cache.find, key)
+        except OSError as error:
+            _log.warning("the mode of %s cannot be read: %s", key, error.strerror)
+            return None

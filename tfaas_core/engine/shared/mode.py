@@ -1,0 +1,57 @@
+"""Mode: how a runtime's libraries run a model, and how it is found out which way is the fastest."""
+
+from __future__ import annotations
+
+import struct
+
+import msgspec
+
+from tfaas_core.engine.base import Candidate
+from tfaas_core.runtime import LoadOptions
+
+USUAL, AUTO = "usual", "auto"
+"""The mode that each runtime has; and what stands for the one that proves to be the fastest."""
+
+ROWS, SECONDS = struct.Struct("!I"), struct.Struct("!d")
+"""What a process that tries a mode is asked to run, and its answer: what a run takes."""
+
+
+class CannotTry(Exception):
+    """A model cannot be measured; the message is a clause that says why."""
+
+
+class Mode(msgspec.Struct, frozen=True):
+    """``name`` is one of its runtime's ``modes``, or USUAL. ``threads``: of a run; 0: as the
+    servable chooses. ``reason``: one sentence, without a full stop, for people. ``measured``:
+    whether it was found out, and so is to be kept."""
+
+    name: str = USUAL
+    threads: int = 0
+    reason: str = ""
+    measured: bool = False
+
+
+def with_threads(options: LoadOptions, mode: Mode) -> LoadOptions:
+    """The options; where they leave it to the servable, with as many threads as ``mode`` has."""
+    return msgspec.structs.replace(options, threads=options.threads or mode.threads)
+
+
+class ModeOrder(msgspec.Struct, frozen=True):
+    """The model to load, and how."""
+
+    candidate: Candidate
+    options: LoadOptions
+
+
+class ModeTried(msgspec.Struct, frozen=True):
+    """A model is loaded in some mode, and waits to be measured; or is not, if there is a
+    ``refusal``.
+
+    ``threads``: as Mode has it. ``run_s``: what a run of one row takes; ``rows``: the most rows
+    that can be measured.
+    """
+
+    threads: int = 0
+    run_s: float = 0.0
+    rows: int = 1
+    refusal: str = ""
