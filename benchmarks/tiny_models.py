@@ -19,6 +19,9 @@ COLOUR_480X640 = "colour-480x640"
 COLOUR_224 = "colour-224"
 LEVELS_480X640 = "levels-480x640"
 """As COLOUR_480X640, but of uint8."""
+WIDE, WIDE_BOTH = "wide", "wide-both"
+"""36,000 numbers a row, as DeepMET takes them: to one, and to as many."""
+FEATURES = 36_000
 WAITING = "waiting"
 BURNING = "burning"
 SLOW_S = 0.1
@@ -45,6 +48,8 @@ def main(folder: Path) -> None:
         COLOUR_480X640: _graph(_classes, (480, 640, 3)),
         COLOUR_224: _graph(_classes, (224, 224, 3)),
         LEVELS_480X640: _graph(_classes_of_levels, (480, 640, 3), "uint8"),
+        WIDE: _graph(_sum, (FEATURES,)),
+        WIDE_BOTH: _graph(_negate, (FEATURES,)),
         WAITING: _graph(_wait, (1,)),
         BURNING: _burning(SLOW_S),
         BRIEF: _burning(BRIEF_S),
@@ -82,6 +87,16 @@ def _classes_of_levels(pictures: Any) -> Any:
     from tfaas_backends.runtimes.tensorflow.quiet import tf
 
     return _classes(tf.cast(pictures, tf.float32))
+
+
+def _sum(rows: Any) -> Any:
+    from tfaas_backends.runtimes.tensorflow.quiet import tf
+
+    return tf.reduce_sum(rows, axis=1, keepdims=True)
+
+
+def _negate(rows: Any) -> Any:
+    return -rows
 
 
 def _wait(rows: Any) -> Any:

@@ -41,8 +41,8 @@ def main() -> int:
     report.add("Machine", ["what", "value"], machine.rows())
     settings = dict(pair.split("=", 1) for pair in given.set)
     trees: dict[str, Start] = {
-        "before": partial(_server, given.tree, {}),
-        "now": partial(_server, ROOT, settings),
+        "before": partial(server_of, given.tree, {}),
+        "now": partial(server_of, ROOT, settings),
     }
     with TemporaryDirectory(prefix="tfaas-bench-") as folder:
         errors = _requests(report, given, trees, Path(folder))
@@ -60,9 +60,10 @@ def _parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _server(
+def server_of(
     tree: Path, settings: dict[str, object], storage: Path
 ) -> AbstractContextManager[Server]:
+    """The server of a checkout, with the libraries of this one."""
     path = os.pathsep.join(str(tree.resolve() / room) for room in _ROOMS)
     command = [sys.executable, "-m", "tfaas_core"]
     return tfaas(storage, settings, command, ENVIRONMENT | {"PYTHONPATH": path})

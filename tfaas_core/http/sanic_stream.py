@@ -114,9 +114,32 @@ class StrictHttp(Http):
 
         Raises BadRequest, PayloadTooLarge and RequestTimeout.
         """
-        piece = await (self._read_chunks() if self._is_chunked else super().read())
+        piece = await (self._read_chunks() if self._is_chunked else self._read_announced())
         if self._arrival is not None and piece:
             self._arrival.has_come(len(piece))
+        return piece
+
+    async def _read_announced(self) -> bytes | None:
+        """As Sanic does, but without a signal for each piece, and with a copy less."""
+        if self.expecting_continue:
+            self.expecting_continue = False
+            await self._send(HTTP_CONTINUE)
+        if (self.request_bytes or 0) > self.request_max_size:
+            self.keep_alive = False
+            raise PayloadTooLarge("Request body exceeds the size limit")
+        left = self.request_bytes_left
+        if not left:
+            self.request_body = None
+            return None
+        if not self.recv_buffer:
+            await self._receive_more()
+        if len(self.recv_buffer) <= left:
+            piece = bytes(self.recv_buffer)
+            self.recv_buffer.clear()
+        else:
+            piece = bytes(self.recv_buffer[:left])
+            del self.recv_buffer[:left]
+        self.request_bytes_left = left - len(piece)
         return piece
 
     async def _read_chunks(self) -> bytes | None:

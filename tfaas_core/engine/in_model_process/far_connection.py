@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from tfaas_core.engine.in_model_process.worker_connection import WorkerConnection
 from tfaas_core.engine.shared.far_messages import Far
@@ -17,8 +18,12 @@ from tfaas_core.engine.shared.frames import (
 )
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.sender_clock import SenderClock
+from tfaas_core.engine.shared.slots import SharedSlots
 from tfaas_core.errors import QueueFull
-from tfaas_core.tensors import TensorSpec
+from tfaas_core.tensors import Array, TensorSpec
+
+Via: TypeAlias = Far | SharedSlots | None
+"""How a connection goes: from another machine, or with memory that both ends share, or without."""
 
 
 class FarConnection(WorkerConnection):
@@ -42,9 +47,11 @@ class FarConnection(WorkerConnection):
             return None
         return frames if frames is None or all(map(is_request, frames)) else None
 
-    def read(self, frame: bytes, specs: Sequence[TensorSpec]) -> RequestFrame:
+    def read(
+        self, frame: bytes, specs: Sequence[TensorSpec], values: Array | None = None
+    ) -> RequestFrame:
         """As ``decode_request``; raises QueueFull if too many rows wait already."""
-        request = decode_request(frame, specs)
+        request = decode_request(frame, specs, values)
         request.deadline_s = self._clock.here(request.deadline_s)
         counted = [rows or 1 for rows in request.part_rows]
         if request.id in self._counted:
@@ -67,3 +74,8 @@ class FarConnection(WorkerConnection):
             if self._unanswered[frame_id] <= 0:
                 del self._counted[frame_id], self._unanswered[frame_id]
         super().send(answer)
+
+
+def client_via(sock: socket.socket, via: Via, meter: Meter) -> WorkerConnection:
+    """The servable's side of a connection from an HTTP worker."""
+    return FarConnection(sock, via, meter) if isinstance(via, Far) else WorkerConnection(sock, via)

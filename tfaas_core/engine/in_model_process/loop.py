@@ -14,20 +14,20 @@ from functools import partial
 import msgspec
 
 from tfaas_core.engine.in_model_process.bell import Bell
-from tfaas_core.engine.in_model_process.far_connection import FarConnection
+from tfaas_core.engine.in_model_process.far_connection import Via, client_via
 from tfaas_core.engine.in_model_process.origin import Origin
 from tfaas_core.engine.in_model_process.runner import Runner, runners, too_late
 from tfaas_core.engine.in_model_process.signed import Signed
 from tfaas_core.engine.in_model_process.worker_connection import WorkerConnection
 from tfaas_core.engine.scheduling.busy_poll import BusyPoll
 from tfaas_core.engine.scheduling.pace import Pace
-from tfaas_core.engine.shared.far_messages import Far
 from tfaas_core.engine.shared.frames import (
     RequestFrame,
     encode_answer,
     encode_failure,
     failure_of,
     signature_of_request,
+    values_of_request,
 )
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.outputs import rows_between
@@ -86,10 +86,10 @@ class ServableLoop:
         """Starts the thread. The methods below may be called from any other."""
         self._thread.start()
 
-    def connect(self, sock: socket.socket, far: Far | None = None) -> None:
-        """Answers the frames that come from ``sock``, too; ``far``: from another machine."""
+    def connect(self, sock: socket.socket, via: Via = None) -> None:
+        """Answers the frames that come from ``sock``, too; ``via``: see ``client_via``."""
         self._joining.add(sock)
-        if not self._bell.ring(partial(self._add, sock, far)):
+        if not self._bell.ring(partial(self._add, sock, via)):
             sock.close()
 
     def turn(self) -> None:
@@ -107,8 +107,8 @@ class ServableLoop:
         """Ends once no client is connected."""
         self._bell.ring(self._begin_unloading)
 
-    def _add(self, sock: socket.socket, far: Far | None) -> None:
-        client = FarConnection(sock, far, self._meter) if far else WorkerConnection(sock)
+    def _add(self, sock: socket.socket, via: Via) -> None:
+        client = client_via(sock, via, self._meter)
         self._clients.add(client)
         self._joining.discard(sock)
         self._selector.register(sock, selectors.EVENT_READ, client)
@@ -189,8 +189,10 @@ class ServableLoop:
             return
         for data in frames:
             try:
+                # First, so that they count as read whatever becomes of the frame.
+                values = values_of_request(data, client.reader)
                 runner = self._runner_of(signature_of_request(data))
-                frame = client.read(data, runner.signature.inputs)
+                frame = client.read(data, runner.signature.inputs, values)
             except BaseException as error:
                 # It was made for a model of another signature, say.
                 self._send(client, failure_of(data, self._told(error)))
@@ -251,13 +253,11 @@ class ServableLoop:
         run_s = time.monotonic() - begin_s
         answers, start = [], 0
         run_rows = sum([frame.rows for frame in frames])
-        for frame in frames:
-            end = start + frame.rows
-            own = outputs
-            if len(batch) > 1:
-                own = rows_between(outputs, start, end, specs)
-            parts = len(frame.part_rows)
-            answers.append(encode_answer(frame.id, 0, parts, own, specs, run_s, run_rows))
+        for waiting in batch:
+            frame, slots = waiting.frame, waiting.client.writer
+            end, parts = start + frame.rows, len(frame.part_rows)
+            own = outputs if len(batch) == 1 else rows_between(outputs, start, end, specs)
+            answers.append(encode_answer(frame.id, 0, parts, own, specs, run_s, run_rows, slots))
             start, run_rows = end, -1
         return answers
 
@@ -284,7 +284,8 @@ class ServableLoop:
         else:
             outputs = runner.alone(inputs, rows, frame.whole, frame.deadline_s)
         run_s = time.monotonic() - begin_s
-        return encode_answer(frame.id, part, 1, outputs, runner.signature.outputs, run_s, rows)
+        specs, slots = runner.signature.outputs, waiting.client.writer
+        return encode_answer(frame.id, part, 1, outputs, specs, run_s, rows, slots)
 
     def _fail(self, waiting: _Waiting, error: TfaasError) -> None:
         frame = waiting.frame

@@ -38,6 +38,7 @@ from tfaas_core.engine.shared.messages import (
     Unloaded,
 )
 from tfaas_core.engine.shared.meter import AddingMeter, Meter
+from tfaas_core.engine.shared.slots import SharedSlots
 from tfaas_core.errors import SEE_LOG, StorageUnavailable, TfaasError, Unavailable
 from tfaas_core.models.params import BatchParams, Params
 from tfaas_core.runtime import Runtime, Servable
@@ -100,7 +101,8 @@ def _tell(
         case Connect():
             # If this process may open no more files, the kernel has hung up on the worker.
             if descriptors:
-                loop.connect(socket.socket(fileno=descriptors[0]), message.far)
+                via = message.far or SharedSlots.of(descriptors[1:], is_servable=True)
+                loop.connect(socket.socket(fileno=descriptors[0]), via)
         case Adopted():
             loop.adopt(message.key)
         case Turn():

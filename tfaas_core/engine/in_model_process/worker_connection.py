@@ -6,6 +6,7 @@ import socket
 from collections import deque
 
 from tfaas_core.engine.shared.frames import FrameBuffer, decode_request
+from tfaas_core.engine.shared.slots import SharedSlots, ends_of
 
 _RECEIVE_BYTES = 1 << 18
 
@@ -16,7 +17,9 @@ class WorkerConnection:
     read = staticmethod(decode_request)
     """Reads one of the frames."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, slots: SharedSlots | None = None) -> None:
+        """``slots``: where the values of large frames are, if both ends have the memory for it."""
+        self.writer, self.reader = ends_of(slots)
         sock.setblocking(False)
         self.sock = sock
         self.frames = FrameBuffer()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.in_parent.seats import Seats
 from tfaas_core.engine.shared.far_messages import Far
 from tfaas_core.engine.shared.fleet_messages import Joined
 from tfaas_core.engine.shared.messages import Connect, Connected, Release, ToPool
+from tfaas_core.engine.shared.slots import new_slots
 from tfaas_core.engine.shared.suspect import process_died
 from tfaas_core.system.link import Link
 
@@ -35,9 +39,9 @@ class HandOver:
         assert seat.process is not None
         if link.carries_descriptors:
             ours, theirs = socket.socketpair()
-            with ours, theirs:
-                seat.process.link.send(Connect(seat.ticket), (theirs.fileno(),))
-                link.send(message, (ours.fileno(), seat.meter.descriptor))
+            with ours, theirs, _slots() as slots:
+                seat.process.link.send(Connect(seat.ticket), (theirs.fileno(), *slots))
+                link.send(message, (ours.fileno(), seat.meter.descriptor, *slots))
         else:
             if isinstance(message, Connected):  # whoever is told of a further one need not come
                 self._expect(worker, seat)
@@ -94,3 +98,17 @@ class HandOver:
     def _unload_if_leaving(self, seat: Seat | None) -> None:
         if seat is not None and seat.leaving:
             self._seats.unload(seat)
+
+
+@contextmanager
+def _slots() -> Iterator[tuple[int, ...]]:
+    """The descriptor of memory for both ends, closed behind the block; none if there is none."""
+    try:
+        descriptor = new_slots()
+    except OSError:  # what is large is sent then
+        yield ()
+        return
+    try:
+        yield (descriptor,)
+    finally:
+        os.close(descriptor)

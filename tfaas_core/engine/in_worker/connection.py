@@ -7,11 +7,13 @@ import itertools
 import socket
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import cast
 
 from tfaas_core.engine.beginning import Awaiting, AwaitingRows
 from tfaas_core.engine.in_worker.parts import Grouping, Groupings, Part, Sent, refuse_all
 from tfaas_core.engine.in_worker.queue import refusal
+from tfaas_core.engine.in_worker.unanswered import deadline_passed, model_lost
 from tfaas_core.engine.scheduling.busy_poll import BusyPoll, Solo
 from tfaas_core.engine.scheduling.patience import Patience
 from tfaas_core.engine.shared.frames import (
@@ -24,8 +26,8 @@ from tfaas_core.engine.shared.frames import (
     id_of_answer,
 )
 from tfaas_core.engine.shared.meter import Meter
-from tfaas_core.engine.shared.suspect import details_of, named
-from tfaas_core.errors import DeadlinePassed, ModelLost
+from tfaas_core.engine.shared.slots import SharedSlots, ends_of
+from tfaas_core.errors import ModelLost
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array
 from tfaas_core.visit import Timing
@@ -57,8 +59,12 @@ class ModelConnection(asyncio.Protocol):
         new: bool = False,
         plugin: str = "",
         max_wait_s: float = 0,
+        slots: SharedSlots | None = None,
     ) -> None:
-        """``plugin``: the module to blame if the process ends. ``max_wait_s``: see Patience."""
+        """``plugin``: the module to blame if the process ends. ``max_wait_s``: see Patience.
+
+        ``slots``: where the values of large frames are, if both ends have the memory for it.
+        """
         sock.setblocking(False)
         self.sock, self.meter = sock, meter
         self._solo = solo
@@ -78,6 +84,8 @@ class ModelConnection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.WriteTransport | None = None
         self._buffer, self._ids = FrameBuffer(MOST_ANSWER_BYTES), itertools.count()
+        self._slots = slots
+        self._writer, self._reader = ends_of(slots)
         self._unsent: list[Part] = []
         self._sent: dict[int, Sent] = {}
         self._sweeper: asyncio.TimerHandle | None = None
@@ -159,7 +167,7 @@ class ModelConnection(asyncio.Protocol):
         self._busy_poll.ends()
         for frame in self._buffer.feed(data):
             grouping = self._first if self._is_lone else self._answering(frame)
-            self._deal_out(decode_answer(frame, grouping.outputs), grouping)
+            self._deal_out(decode_answer(frame, grouping.outputs, self._reader), grouping)
         if self._releasing:
             self._hang_up_if_idle()
 
@@ -169,6 +177,7 @@ class ModelConnection(asyncio.Protocol):
             self._sweeper.cancel()
         parts = [part for sent in self._sent.values() for part in sent.parts] + self._unsent
         self._sent, self._unsent = {}, []
+        self._slots = self._writer = self._reader = None
         # Before anybody is told, who may ask again at once.
         self._on_lost(self)
         refuse_all(parts, self._model_lost)
@@ -207,9 +216,9 @@ class ModelConnection(asyncio.Protocol):
     def _frame(self, group: list[Part], deadline_s: float) -> bytes:
         frame_id, first = next(self._ids) & 0xFFFF_FFFF, group[0]
         rows, inputs = [part.rows for part in group], [part.inputs for part in group]
-        specs, place = self._groupings.at[first.place].inputs, first.place
+        specs, place, slots = self._groupings.at[first.place].inputs, first.place, self._writer
         alone = ANY_SHAPE if first.any_shape else first.whole
-        frame = encode_request(frame_id, deadline_s, rows, inputs, specs, alone, place)
+        frame = encode_request(frame_id, deadline_s, rows, inputs, specs, alone, place, slots)
         self._sent[frame_id] = Sent(group, deadline_s, len(group), self.meter.rows())
         return frame
 
@@ -275,26 +284,17 @@ class ModelConnection(asyncio.Protocol):
         """One timer serves all requests: they have the same timeout, so the oldest is due first."""
         now = time.monotonic()
         self._sweeper = None
+        if self._slots is not None:
+            self._slots.trim(is_idle=not self._sent)
         for sent in self._sent.values():
             if sent.deadline_s > now:
                 self._sweeper = self._loop.call_later(sent.deadline_s - now, self._sweep)
                 return
-            refuse_all(sent.parts, self._deadline_passed)
+            refuse_all(sent.parts, partial(deadline_passed, self.model, self._timeout_s))
 
     def _hang_up_if_idle(self) -> None:
         if not self._sent and not self._unsent and self._transport is not None:
             self._transport.close()
 
     def _model_lost(self) -> ModelLost:
-        return ModelLost(
-            f"the process of {named(f'model {self.model!r}', self._plugin)} died under this "
-            "request; try again",
-            **details_of(self.model, self._plugin),
-        )
-
-    def _deadline_passed(self) -> DeadlinePassed:
-        return DeadlinePassed(
-            f"model {self.model!r} did not answer within {self._timeout_s:g} s "
-            "(server.request_timeout_s)",
-            model=self.model,
-        )
+        return model_lost(self.model, self._plugin)

@@ -14,6 +14,7 @@ from tfaas_core.engine.base import WorkerContext
 from tfaas_core.engine.in_worker.connection import ModelConnection
 from tfaas_core.engine.scheduling.busy_poll import BusyPoll, Solo
 from tfaas_core.engine.shared.meter import Meter
+from tfaas_core.engine.shared.slots import SharedSlots
 from tfaas_core.errors import SEE_LOG, Unavailable
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.runtime import LoadOptions
@@ -53,11 +54,12 @@ class Connector:
         """
         made: list[socket.socket | Meter] = []
         try:
-            if len(descriptors) != 2:  # the kernel drops what this process may not open
+            if len(descriptors) < 2:  # the kernel drops what this process may not open
                 raise OSError("too many files are open in this HTTP worker")
             made.append(sock := socket.socket(fileno=descriptors[0]))
             made.append(meter := Meter.of(descriptors[1]))
-            return self._connection(version, sock, meter, on_lost, new)
+            slots = SharedSlots.of(descriptors[2:], is_servable=False)
+            return self._connection(version, sock, meter, on_lost, new, slots)
         except Exception as error:
             for each in made:
                 each.close()
@@ -85,6 +87,7 @@ class Connector:
         meter: Meter,
         on_lost: Callable[[ModelConnection], None],
         new: bool,
+        slots: SharedSlots | None,
     ) -> ModelConnection:
         return ModelConnection(
             sock=sock,
@@ -99,6 +102,7 @@ class Connector:
             new=new,
             plugin=self._suspect(version.runtime),
             max_wait_s=self._max_wait_s,
+            slots=slots,
         )
 
 

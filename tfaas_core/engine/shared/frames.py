@@ -4,11 +4,14 @@ Both kinds start with ``size`` (bytes after the size field) and the frame's id. 
 holds one or more *parts*, each one client's rows, already concatenated along axis 0::
 
     request   <QIdHHBB  size, id, deadline_s, parts, inputs, alone, signature
-              <I x parts  rows   tensors
+              [slot]    <I x parts  rows   tensors
     answer    <QIHHBfi  size, id, first part, parts, ok, run_s, run rows
-                        tensors, or a Failure as MessagePack
+                        [slot]  tensors, or a Failure as MessagePack
     tensor    <BQ      rank, bytes      <Q x rank  shape    C-order values, native byte order
+    slot      <QQI     begin, end, number
 
+If 128 is added to ``alone``, or ``ok`` is 2, there is a slot, which has the values of all tensors
+but those of strings, one behind the other, each from a multiple of ALIGNED_BYTES on.
 The dtype of a tensor is its spec's. Strings are a MessagePack array of bytes. ``deadline_s`` is
 the sender's ``time.monotonic``, the same clock in all processes of a machine; of one from
 another machine, SenderClock makes what it is here. An answer speaks for a range of
@@ -22,21 +25,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from struct import Struct as Layout
 from typing import Any
 
 import msgspec
-import numpy as np
 
+from tfaas_core.engine.shared.frame_tensors import (
+    SLOT,
+    add_tensor,
+    are_put,
+    bytes_of,
+    layout_of,
+    pack_many,
+    read_tensors,
+    values_at,
+)
 from tfaas_core.engine.shared.messages import Failure
+from tfaas_core.engine.shared.slots import LEAST_BYTES, SlotReader, SlotWriter
 from tfaas_core.errors import TfaasError
 from tfaas_core.tensors import Array, TensorSpec
 
 _SIZE = Layout("<Q")
 _REQUEST = Layout("<QIdHHBB")
 _ANSWER = Layout("<QIHHBfi")
-_TENSOR = Layout("<BQ")
 MAX_PARTS = 0xFFFF
 """Of one frame."""
 
@@ -48,14 +59,16 @@ MOST_REQUEST_BYTES = 1 << 32
 
 _REQUEST_BODY = Layout("<IdHHBB")
 _SIGNATURE_AT = _REQUEST_BODY.size - 1
+_ALONE_AT = _SIGNATURE_AT - 1
 _WHOLE = 1
 ANY_SHAPE = 2
 """What ``alone`` of a request is, if its inputs may have any shape."""
 
+_IN_SLOT = 0x80
+_OK_IN_SLOT = 2
+
 _ANSWER_BODY = Layout("<IHHBfi")
 
-_encode_strings = msgspec.msgpack.encode
-_decode_strings = msgspec.msgpack.Decoder(list[bytes]).decode
 _decode_failure = msgspec.msgpack.Decoder(Failure).decode
 
 
@@ -127,25 +140,54 @@ def encode_request(
     specs: Sequence[TensorSpec],
     alone: int = False,
     signature: int = 0,
+    slots: SlotWriter | None = None,
 ) -> bytes:
-    """A request frame; ``parts[i][j]`` is input j of part i, all of one shape but for axis 0."""
-    pieces: list[Any] = [_pack_many("I", part_rows)]
+    """A request frame; ``parts[i][j]`` is input j of part i, all of one shape but for axis 0.
+
+    If it is large, its values go to ``slots``, as far as there is room.
+    """
+    pieces: list[Any] = [pack_many("I", part_rows)]
     for index, spec in enumerate(specs):
-        _add_tensor(pieces, spec, [part[index] for part in parts])
-    size = _REQUEST.size - _SIZE.size + _bytes_of(pieces)
+        add_tensor(pieces, spec, [part[index] for part in parts])
+    size = _REQUEST.size - _SIZE.size + bytes_of(pieces)
+    if slots is not None and size >= LEAST_BYTES and are_put(pieces, slots):
+        size = _REQUEST.size - _SIZE.size + bytes_of(pieces)
+        alone |= _IN_SLOT
     head = _REQUEST.pack(size, frame_id, deadline_s, len(part_rows), len(specs), alone, signature)
     return b"".join([head, *pieces])
 
 
-def decode_request(frame: bytes, specs: Sequence[TensorSpec]) -> RequestFrame:
-    """Reads what ``encode_request`` wrote, less its size field. The arrays are read-only views."""
+def decode_request(
+    frame: bytes, specs: Sequence[TensorSpec], values: Array | None = None
+) -> RequestFrame:
+    """Reads what ``encode_request`` wrote, less its size field. The arrays are read-only views.
+
+    ``values``: what ``values_of_request`` gave, if it gave any. Raises ValueError for no such
+    frame, or one that has none.
+    """
     frame_id, deadline_s, parts, count, alone, signature = _REQUEST_BODY.unpack_from(frame)
     if count != len(specs):
         raise ValueError(f"a request has {count} inputs, and the model takes {len(specs)}")
-    rows = list(_layout("I", parts).unpack_from(frame, _REQUEST_BODY.size))
-    inputs = _read_tensors(frame, _REQUEST_BODY.size + 4 * parts, specs)
+    offset = _REQUEST_BODY.size
+    if alone >= _IN_SLOT:
+        if values is None:
+            raise ValueError("a request names a slot, and shares no memory")
+        offset += SLOT.size
+        alone -= _IN_SLOT
+    rows = list(layout_of("I", parts).unpack_from(frame, offset))
+    inputs = read_tensors(frame, offset + 4 * parts, specs, values)
     whole, any_shape = alone >= _WHOLE, alone == ANY_SHAPE
     return RequestFrame(frame_id, deadline_s, rows, sum(rows), inputs, whole, any_shape, signature)
+
+
+def values_of_request(frame: bytes, slots: SlotReader | None) -> Array | None:
+    """The values of a request frame, less its size field, if they are in a slot.
+
+    They count as read once no array of them is left. Raises ValueError if that is no slot.
+    """
+    if slots is None or frame[_ALONE_AT] < _IN_SLOT:
+        return None
+    return values_at(frame, _REQUEST_BODY.size, slots)
 
 
 def signature_of_request(frame: bytes) -> int:
@@ -183,18 +225,21 @@ def encode_answer(
     specs: Sequence[TensorSpec],
     run_s: float = 0.0,
     run_rows: int = -1,
+    slots: SlotWriter | None = None,
 ) -> bytes:
     """The outputs for a range of a frame's parts. Raises ValueError or TypeError for others.
 
-    ``run_s``, ``run_rows``: see AnswerFrame.
+    ``run_s``, ``run_rows``: see AnswerFrame. ``slots``: as for a request.
     """
     pieces: list[Any] = []
     for output, spec in zip(outputs, specs, strict=True):
         if output.dtype != spec.numpy_dtype:
             raise TypeError(f"output {spec.name!r} is {output.dtype}, not {spec.dtype}")
-        _add_tensor(pieces, spec, [output])
-    size = _ANSWER.size - _SIZE.size + _bytes_of(pieces)
-    head = _ANSWER.pack(size, frame_id, first_part, parts, True, run_s, run_rows)
+        add_tensor(pieces, spec, [output])
+    size, ok = _ANSWER.size - _SIZE.size + bytes_of(pieces), 1
+    if slots is not None and size >= LEAST_BYTES and are_put(pieces, slots):
+        size, ok = _ANSWER.size - _SIZE.size + bytes_of(pieces), _OK_IN_SLOT
+    head = _ANSWER.pack(size, frame_id, first_part, parts, ok, run_s, run_rows)
     return b"".join([head, *pieces])
 
 
@@ -205,62 +250,22 @@ def encode_failure(frame_id: int, first_part: int, parts: int, error: TfaasError
     return _ANSWER.pack(size, frame_id, first_part, parts, False, 0.0, -1) + payload
 
 
-def decode_answer(frame: bytes, specs: Sequence[TensorSpec]) -> AnswerFrame:
-    """Reads what ``encode_answer`` or ``encode_failure`` wrote, less its size field."""
+def decode_answer(
+    frame: bytes, specs: Sequence[TensorSpec], slots: SlotReader | None = None
+) -> AnswerFrame:
+    """Reads what ``encode_answer`` or ``encode_failure`` wrote, less its size field.
+
+    Raises ValueError, among others, for what is no such frame.
+    """
     frame_id, first_part, parts, ok, run_s, run_rows = _ANSWER_BODY.unpack_from(frame)
     if not ok:
         failure = _decode_failure(memoryview(frame)[_ANSWER_BODY.size :])
         return AnswerFrame(frame_id, first_part, parts, [], run_s, run_rows, failure.error())
-    outputs = _read_tensors(frame, _ANSWER_BODY.size, specs)
+    if ok != _OK_IN_SLOT:
+        outputs = read_tensors(frame, _ANSWER_BODY.size, specs, None)
+        return AnswerFrame(frame_id, first_part, parts, outputs, run_s, run_rows)
+    if slots is None:
+        raise ValueError("an answer names a slot, and shares no memory")
+    values = values_at(frame, _ANSWER_BODY.size, slots)
+    outputs = read_tensors(frame, _ANSWER_BODY.size + SLOT.size, specs, values)
     return AnswerFrame(frame_id, first_part, parts, outputs, run_s, run_rows)
-
-
-def _add_tensor(pieces: list[Any], spec: TensorSpec, parts: Sequence[Array]) -> None:
-    """Appends the concatenation of ``parts`` along axis 0, without making it."""
-    first = parts[0]
-    shape = first.shape
-    if len(parts) > 1:
-        shape = (sum([part.shape[0] for part in parts]), *shape[1:])
-    if spec.dtype == "string":
-        values: list[Any] = [_encode_strings([v for part in parts for v in part.flat])]
-        size = len(values[0])
-    else:
-        values = [part if part.flags.c_contiguous else np.ascontiguousarray(part) for part in parts]
-        size = math.prod(shape) * first.itemsize
-    pieces.append(_TENSOR.pack(len(shape), size))
-    pieces.append(_pack_many("Q", shape))
-    pieces += values
-
-
-def _read_tensors(frame: bytes, offset: int, specs: Sequence[TensorSpec]) -> list[Array]:
-    tensors = []
-    for spec in specs:
-        rank, size = _TENSOR.unpack_from(frame, offset)
-        offset += _TENSOR.size
-        shape = _layout("Q", rank).unpack_from(frame, offset)
-        offset += 8 * rank
-        tensors.append(_read_values(frame, offset, size, shape, spec))
-        offset += size
-    return tensors
-
-
-def _read_values(
-    frame: bytes, offset: int, size: int, shape: tuple[int, ...], spec: TensorSpec
-) -> Array:
-    if spec.dtype == "string":
-        strings = _decode_strings(memoryview(frame)[offset : offset + size])
-        return np.array([*strings, None], object)[:-1].reshape(shape)
-    return np.frombuffer(frame, spec.numpy_dtype, math.prod(shape), offset).reshape(shape)
-
-
-@lru_cache(1024)
-def _layout(code: str, count: int) -> Layout:
-    return Layout(f"<{count}{code}")
-
-
-def _pack_many(code: str, numbers: Sequence[int]) -> bytes:
-    return _layout(code, len(numbers)).pack(*numbers)
-
-
-def _bytes_of(pieces: Sequence[Any]) -> int:
-    return sum([len(piece) if type(piece) is bytes else piece.nbytes for piece in pieces])

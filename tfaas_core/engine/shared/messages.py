@@ -159,7 +159,7 @@ ToPool: TypeAlias = (
 
 
 class Connected(msgspec.Struct, frozen=True, tag=True):
-    """With two descriptors: the socket to the servable, and its meter.
+    """With descriptors: the socket to the servable, its meter, and memory for slots, if any.
 
     ``new``: it was loaded because of this call.
     """
@@ -225,7 +225,10 @@ class Load(msgspec.Struct, frozen=True, tag=True):
 
 
 class Connect(msgspec.Struct, frozen=True, tag=True):
-    """With one descriptor: a stream socket that requests for this servable come from."""
+    """With a descriptor: a stream socket that requests for this servable come from.
+
+    And perhaps one of memory for slots.
+    """
 
     ticket: int
     far: Far | None = None

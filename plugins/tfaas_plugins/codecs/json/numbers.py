@@ -16,6 +16,7 @@ import simdjson
 from tfaas_core.tensors import Array
 from tfaas_plugins.codecs.json.dialect import STANDARD, Dialect
 from tfaas_plugins.codecs.json.places import Path, Places
+from tfaas_plugins.codecs.values.bounds import count_of
 
 _WORTH_NUMBERS = 1000
 _WORTH_LIST_BYTES = 64
@@ -70,7 +71,7 @@ def read_with_numbers(
         if type(parsed) is not simdjson.Object:
             return None
         fields = dialect.meant(_Found(body, places, dialect).at((), parsed))
-        return fields if _are_all(body.count(b"["), fields) else None
+        return fields if _are_all(count_of(body, b"["), fields) else None
     except NO_NUMBERS:
         return None
 
@@ -142,7 +143,7 @@ def array_in(text: bytes, dialect: Dialect) -> Array | None:
         array = _array(simdjson.Parser().parse(text))
     except NO_NUMBERS:
         return None
-    if text.count(b"[") != _lists_of(array.shape):
+    if count_of(text, b"[") != _lists_of(array.shape):
         return None  # there is a list among the numbers
     return dialect.meant_by(array)
 

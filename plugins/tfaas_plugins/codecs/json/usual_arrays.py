@@ -9,6 +9,7 @@ import simdjson
 
 from tfaas_core.settings.tables import Limits
 from tfaas_plugins.codecs.json.numbers import NO_NUMBERS
+from tfaas_plugins.codecs.values.bounds import count_of
 from tfaas_plugins.codecs.values.usual import UsualArray
 
 MOST_BYTES = 1 << 16
@@ -50,7 +51,7 @@ class UsualArrays:
         # A list among the numbers would have been flattened with them.
         lists: Any = nested
         rows, lengths = len(nested), set(map(len, lists))
-        if len(lengths) != 1 or body.count(b"[") != 1 + rows + (model or "").count("["):
+        if len(lengths) != 1 or count_of(body, b"[") != 1 + rows + (model or "").count("["):
             return None
         flat, length = np.frombuffer(nested.as_buffer(of_type="d")), lengths.pop()
         return None if flat.size != rows * length else UsualArray(flat.reshape(rows, length), model)

@@ -8,10 +8,13 @@ from __future__ import annotations
 import re
 from struct import Struct
 
+import numpy as np
+
 from tfaas_core.errors import TooLarge
 from tfaas_core.settings.tables import Limits
 
 _PIECE_BYTES = 1 << 18
+_LONG_BYTES = 1 << 14
 _PACK_IT = "send fewer at a time, or arrays by MessagePack, packed"
 
 
@@ -53,17 +56,24 @@ def check_json(body: bytes, limits: Limits) -> None:
         )
     if size > limits.max_lists:
         # The field of an object costs as much as a list.
-        _check_lists(sum(_count(body, mark) for mark in (b"[", b"{", b":")), limits)
+        _check_lists(sum(count_of(body, mark) for mark in (b"[", b"{", b":")), limits)
     if size > limits.max_values:
-        _check_values(_count(body, b",") + 1, limits)
+        _check_values(count_of(body, b",") + 1, limits)
         # Each text has two, and stands between others.
-        _check_values(_count(body, b'"') // 2 - limits.max_lists, limits)
+        _check_values(count_of(body, b'"') // 2 - limits.max_lists, limits)
 
 
-def _count(body: bytes, mark: bytes) -> int:
-    # In pieces, so that other threads have their turn.
+def count_of(body: bytes, mark: bytes) -> int:
+    """How often one byte is in ``body``."""
+    if len(body) < _LONG_BYTES:
+        return body.count(mark)
+    # Python looks at byte after byte, a processor can at many at once. In pieces, so that it need
+    # not write as many.
+    values, byte = np.frombuffer(body, np.uint8), mark[0]
     starts = range(0, len(body), _PIECE_BYTES)
-    return sum(body.count(mark, start, start + _PIECE_BYTES) for start in starts)
+    return sum(
+        int(np.count_nonzero(values[start : start + _PIECE_BYTES] == byte)) for start in starts
+    )
 
 
 def _check_lists(lists: int, limits: Limits) -> None:

@@ -19,7 +19,7 @@ from tfaas_core.testing.forked import fork_server, model_processes
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.waiting import eventually
 
-MOST_SPARE = 9
+MOST_SPARE = 12
 """A load takes fewer descriptors than that."""
 
 

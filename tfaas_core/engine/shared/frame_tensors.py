@@ -1,0 +1,121 @@
+"""Frame tensors: how arrays stand in a frame, or in its slot: see ``frames``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from struct import Struct as Layout
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from tfaas_core.engine.shared.slots import ALIGNED_BYTES, LEAST_BYTES, Slot, SlotReader, SlotWriter
+from tfaas_core.tensors import Array, TensorSpec
+
+_TENSOR = Layout("<BQ")
+SLOT = Layout("<QQI")
+"""How a frame names its slot."""
+
+_encode_strings = msgspec.msgpack.encode
+_decode_strings = msgspec.msgpack.Decoder(list[bytes]).decode
+
+
+def add_tensor(pieces: list[Any], spec: TensorSpec, parts: Sequence[Array]) -> None:
+    """Appends the concatenation of ``parts`` along axis 0, without making it."""
+    first = parts[0]
+    shape = first.shape
+    if len(parts) > 1:
+        shape = (sum([part.shape[0] for part in parts]), *shape[1:])
+    if spec.dtype == "string":
+        values: list[Any] = [_encode_strings([v for part in parts for v in part.flat])]
+        size = len(values[0])
+    else:
+        values = [part if part.flags.c_contiguous else np.ascontiguousarray(part) for part in parts]
+        size = math.prod(shape) * first.itemsize
+    pieces.append(_TENSOR.pack(len(shape), size))
+    pieces.append(pack_many("Q", shape))
+    pieces += values
+
+
+def are_put(pieces: list[Any], slots: SlotWriter) -> bool:
+    """Whether there was a slot for the arrays among ``pieces``; it stands there instead then."""
+    size = 0
+    for piece in pieces:
+        size = _aligned(size) if type(piece) is bytes else size + piece.nbytes
+    slot = slots.take(size) if size >= LEAST_BYTES else None
+    if slot is None:
+        return False
+    try:
+        at = slot.begin
+        for piece in pieces:
+            at = _aligned(at) if type(piece) is bytes else slots.write(at, piece)
+    except BaseException:
+        slots.give_back(slot)
+        raise
+    pieces[:] = [SLOT.pack(slot.begin, slot.end, slot.number), *filter(_is_bytes, pieces)]
+    return True
+
+
+def _is_bytes(piece: Any) -> bool:
+    return type(piece) is bytes
+
+
+def _aligned(at: int) -> int:
+    return at + -at % ALIGNED_BYTES
+
+
+def read_tensors(
+    frame: bytes, offset: int, specs: Sequence[TensorSpec], values: Array | None
+) -> list[Array]:
+    """The tensors of which there are heads from ``offset`` on, as read-only views.
+
+    ``values``: of the frame's slot, if it has one. Raises ValueError, and others, for what is none.
+    """
+    tensors, at = [], 0
+    for spec in specs:
+        rank, size = _TENSOR.unpack_from(frame, offset)
+        offset += _TENSOR.size
+        shape = layout_of("Q", rank).unpack_from(frame, offset)
+        offset += 8 * rank
+        if spec.dtype == "string":
+            strings = _decode_strings(memoryview(frame)[offset : offset + size])
+            tensors.append(np.array([*strings, None], object)[:-1].reshape(shape))
+            offset += size
+        elif values is None:
+            count = math.prod(shape)
+            tensor = np.frombuffer(frame, spec.numpy_dtype, count, offset)
+            tensors.append(tensor.reshape(shape))
+            offset += size
+        else:
+            at = _aligned(at)
+            tensors.append(_array_at(values, at, shape, spec))
+            at += size
+    return tensors
+
+
+def _array_at(values: Array, at: int, shape: tuple[int, ...], spec: TensorSpec) -> Array:
+    """The array that lies there. Raises ValueError or TypeError if ``values`` end before it."""
+    return np.ndarray(shape, spec.numpy_dtype, values, at)
+
+
+def values_at(frame: bytes, offset: int, slots: SlotReader) -> Array:
+    """The values of the slot that is named there: see ``SlotReader.opened``."""
+    return slots.opened(Slot(*SLOT.unpack_from(frame, offset)))
+
+
+@lru_cache(1024)
+def layout_of(code: str, count: int) -> Layout:
+    """Of so many numbers, one behind the other."""
+    return Layout(f"<{count}{code}")
+
+
+def pack_many(code: str, numbers: Sequence[int]) -> bytes:
+    """Numbers, one behind the other."""
+    return layout_of(code, len(numbers)).pack(*numbers)
+
+
+def bytes_of(pieces: Sequence[Any]) -> int:
+    """Of bytes and arrays."""
+    return sum([len(piece) if type(piece) is bytes else piece.nbytes for piece in pieces])
