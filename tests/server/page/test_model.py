@@ -231,6 +231,31 @@ def test_versions_are_rolled_back_labelled_and_deleted(
     site.http.delete("/delete/steps")
 
 
+def test_a_form_and_the_focus_stay_when_another_version_goes_live(
+    site: RunningServer, scale_graph: Scale, visit: Visit
+) -> None:
+    for factor in (1.0, 2.0):
+        assert site.upload("compared", scale_graph(factor)).status_code == 200
+    page = opened(visit, site, "compared")
+    page.get_by_role("tab", name="Batch").click()
+    page.get_by_label("Rows, as CSV or JSON").fill("1,2,3\n4,5,6")
+    expect(predict(page).locator(".answer-head")).to_contain_text("compared/2")
+    page.get_by_role("button", name="Roll back").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("dialog").get_by_role("button", name="Roll back").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("version 1 is live")).to_be_visible()
+    expect(page.get_by_role("button", name="Roll back")).to_be_focused()
+    expect(page.get_by_label("Version", exact=True)).to_contain_text("live (1)")
+    expect(page.get_by_label("Rows, as CSV or JSON")).to_have_value("1,2,3\n4,5,6")
+    expect(predict(page).locator(".answer-head")).to_contain_text("compared/1")
+    # A button that is gone leaves the focus to the heading.
+    page.get_by_role("button", name="Make version 2 live").focus()
+    page.keyboard.press("Enter")
+    expect(heading(page, "Versions")).to_be_focused()
+    site.http.delete("/delete/compared")
+
+
 def test_a_model_is_deleted_once_its_name_was_typed(
     site: RunningServer, scale_graph: Scale, visit: Visit
 ) -> None:

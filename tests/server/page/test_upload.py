@@ -39,6 +39,30 @@ def test_a_form_is_dropped_and_its_model_is_shown(
     site.http.delete("/delete/doubled")
 
 
+def test_the_name_is_that_of_the_params_or_of_the_file_unless_one_was_typed(
+    site: RunningServer, scale_graph: Scale, visit: Visit
+) -> None:
+    page = visit(f"{site.url}/#/upload")
+    place, name = page.get_by_role("button", name="Drop the model"), page.get_by_label("Name")
+    drop(place, ("frozen.pb", scale_graph(2.0)))
+    expect(name).to_have_value("frozen")
+    drop(place, ("params.json", b'{"name": "tripled"}'))
+    expect(name).to_have_value("tripled")
+    page.get_by_role("button", name="Upload", exact=True).click()
+    expect(heading(page, "tripled")).to_be_visible()
+    site.http.delete("/delete/tripled")
+
+    page.goto(f"{site.url}/#/upload")
+    drop(place, ("one.pb", b"1"), ("params.json", b"no JSON"))
+    expect(name).to_have_value("one")
+    drop(place, ("two.pb", b"2"))
+    expect(name).to_have_value("two")
+    name.fill("ours")
+    drop(place, ("three.pb", b"3"))
+    expect(page.get_by_role("row").filter(has_text="three.pb")).to_be_visible()
+    expect(name).to_have_value("ours")
+
+
 def test_what_is_dropped_beside_a_place_is_not_lost(site: RunningServer, visit: Visit) -> None:
     page = visit(site.url)
     listen(page)

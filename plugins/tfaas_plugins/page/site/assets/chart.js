@@ -9,6 +9,7 @@ const HEIGHT = 150,
   BOTTOM = 20,
   SPAN_S = 600;
 const COLOURS = 6;
+const FEW = 3;
 
 /**
  * `title`; `format(value)`, and `axis(value)` if its marks are to be shorter; `stacked`: areas, one on the other;
@@ -80,7 +81,7 @@ export class Chart {
             class: `area series-${place % COLOURS}`,
             d: this.#area(sums[place], below(place)),
           })
-        : s("path", { class: `line series-${place % COLOURS}`, d: this.#line(sums[place]) }),
+        : this.#lines(sums[place], `series-${place % COLOURS}`),
     );
     this.cross = s("line", { class: "cross", y1: TOP, y2: HEIGHT - BOTTOM, visibility: "hidden" });
     this.picture.setAttribute("viewBox", `0 0 ${this.width} ${HEIGHT}`);
@@ -88,7 +89,7 @@ export class Chart {
     this.#show(this.#at);
     this.picture.setAttribute(
       "aria-label",
-      `${this.title}, the last ten minutes. ${this.#said(this.#times.length - 1) || "Nothing yet"}.`,
+      `${this.title}, the last ten minutes. ${this.#said(this.#times.length - 1) || "None"}.`,
     );
   }
 
@@ -131,17 +132,19 @@ export class Chart {
     return [rows, columns];
   }
 
-  #line(values) {
-    let path = "",
-      before = null;
-    values.forEach((value, place) => {
-      if (value !== null)
-        path += `${before === null ? "M" : "L"}${this.#x(this.#times[place]).toFixed(1)} ${this.#y(value).toFixed(1)}`;
-      // A value alone between gaps is a dot.
-      if (value !== null && before === null && (values[place + 1] ?? null) === null) path += "h1";
-      before = value;
-    });
-    return path;
+  // A few values between gaps are dots: as a line, nobody would see them.
+  #lines(values, colour) {
+    const at = (place) =>
+      `${this.#x(this.#times[place]).toFixed(1)} ${this.#y(values[place]).toFixed(1)}`;
+    const lines = [],
+      dots = [];
+    for (const run of runs(values))
+      if (run.length > FEW) lines.push(`M${run.map(at).join("L")}`);
+      else dots.push(...run.map((place) => `M${at(place)}h0`));
+    return [
+      s("path", { class: `line ${colour}`, d: lines.join("") }),
+      s("path", { class: `line dots ${colour}`, d: dots.join("") }),
+    ];
   }
 
   #area(values, under) {
@@ -179,8 +182,10 @@ export class Chart {
     }
     this.when.textContent =
       this.#at === null ? "" : `${Math.round(this.#end - this.#times[place])} s ago`;
+    const nothing = h("li", { class: "nothing" }, "none");
     fill(
       this.legend,
+      this.#series.length ? [] : nothing,
       this.#series.map(({ name, values }, each) =>
         h(
           "li",
@@ -201,6 +206,17 @@ export class Chart {
 
 function said(value, format) {
   return value === null || value === undefined ? "–" : format(value);
+}
+
+// The places of values that follow each other, without a gap.
+function runs(values) {
+  const found = [];
+  values.forEach((value, place) => {
+    if (value === null) return;
+    if (found.at(-1)?.at(-1) === place - 1) found.at(-1).push(place);
+    else found.push([place]);
+  });
+  return found;
 }
 
 function stacks(series) {

@@ -2,7 +2,10 @@
 
 import { h, field, trouble } from "./dom.js";
 
-/** Asks, and does it; the dialog stays, with what went wrong, if it fails. `typed`: a word to type first. */
+/**
+ * Asks, and does it; the dialog stays, with what went wrong, if it fails. `typed`: a word to type first. Gives what is
+ * fulfilled once the dialog is closed.
+ */
 export function confirm({ title, text, action, verb, typed = "", danger = false }) {
   const input = typed ? h("input", { autocomplete: "off", spellcheck: "false" }) : null;
   const go = h("button", { class: danger ? "danger" : "primary", disabled: Boolean(typed) }, verb);
@@ -37,6 +40,11 @@ export function confirm({ title, text, action, verb, typed = "", danger = false 
     }
   });
   document.body.append(dialog);
-  dialog.addEventListener("close", () => dialog.remove());
   dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve();
+    });
+  });
 }

@@ -83,15 +83,38 @@ export function trouble(error, advice) {
 export function button(text, action, props = {}) {
   const shown = h("button", { type: "button", ...props }, text);
   shown.addEventListener("click", async () => {
-    const hadFocus = document.activeElement === shown;
+    const giveBack = focusKept();
     shown.disabled = true;
     try {
       await action();
     } finally {
       shown.disabled = false;
-      // A button out of use loses the focus, and whoever has no mouse the place.
-      if (hadFocus && document.activeElement === document.body) shown.focus();
+      giveBack();
     }
   });
   return shown;
+}
+
+/**
+ * What has the focus now gets it again when the function that this gives is called, if nothing else has it: what is out
+ * of use, or drawn anew, loses it, and whoever has no mouse the place. If it is gone, the heading of its panel gets it.
+ */
+export function focusKept() {
+  const had = document.activeElement;
+  const heading = had.closest("section[aria-labelledby]")?.getAttribute("aria-labelledby");
+  return () => {
+    if (document.activeElement !== document.body) return;
+    if (had.isConnected) return had.focus();
+    const title = document.getElementById(heading);
+    const others = title?.closest("section").querySelectorAll("button, input, select") ?? [];
+    const same = [...others].find((each) => nameOf(each) === nameOf(had));
+    title?.setAttribute("tabindex", "-1");
+    (same ?? title)?.focus();
+  };
+}
+
+function nameOf(control) {
+  return (
+    control.getAttribute("aria-label") ?? control.labels?.[0]?.textContent ?? control.textContent
+  );
 }

@@ -31,26 +31,35 @@ export function modelView(name) {
     h("h1", {}, name),
     h("p", { class: "soft" }, "Asking the server …"),
   );
-  const facts = h("dl", { class: "facts" });
-  const state = { model: null, ended: false };
+  const state = { model: null, page: null, ended: false };
   const tell = () => {
-    if (state.model) fill(facts, factsOf(state.model.record));
+    if (state.model) state.page.tell(state.model.record);
   };
   const load = async () => {
     try {
       const model = await known(name);
       if (state.ended) return;
+      if (!state.model) {
+        state.page = new Page(reload);
+        fill(element, state.page.parts);
+      }
+      state.page.show(model);
       state.model = model;
-      fill(element, page(model, facts, reload));
       tell();
     } catch (error) {
-      if (!state.ended)
-        fill(
-          element,
-          h("h1", {}, name),
-          trouble(error),
-          h("p", {}, h("a", { href: "#/" }, "All models")),
-        );
+      if (state.ended) return;
+      // What is there stays, unless the model is gone.
+      if (state.model && error.status !== 404) {
+        note(error.message);
+        return;
+      }
+      state.model = null;
+      fill(
+        element,
+        h("h1", {}, name),
+        trouble(error),
+        h("p", {}, h("a", { href: "#/" }, "All models")),
+      );
     }
   };
   const reload = async () => {
@@ -94,8 +103,64 @@ async function known(name) {
   return { record, versions, classLabels, examples, graph };
 }
 
-function page(model, facts, reload) {
-  const { record, versions, graph } = model;
+// What each version has of its own, and the form does not show.
+const OF_VERSION = new Set([
+  "version",
+  "timestamp",
+  "size",
+  "checksum",
+  "model",
+  "description",
+  "batch",
+  "warnings",
+]);
+
+// What a form is made of: as long as it is the same, what somebody has filled in stays.
+function formOf({ record, classLabels, examples }) {
+  const params = Object.entries(record).filter(([key]) => !OF_VERSION.has(key));
+  return JSON.stringify([params, classLabels, examples]);
+}
+
+/** All that is shown of a model. */
+class Page {
+  #form = "";
+  #predict = null;
+
+  /** `reload()` is called after each change. */
+  constructor(reload) {
+    this.reload = reload;
+    this.head = h("div", { class: "stack" });
+    this.facts = h("dl", { class: "facts" });
+    this.asking = h("div");
+    this.known = h("div", { class: "stack" });
+    this.parts = [this.head, this.facts, h("div", { class: "columns" }, this.asking, this.known)];
+  }
+
+  show(model) {
+    const { record, versions } = model;
+    fill(this.head, headOf(model));
+    if (this.#form === formOf(model)) this.#predict.of(model);
+    else {
+      this.#form = formOf(model);
+      this.#predict = predictPanel(model);
+      fill(this.asking, this.#predict.element);
+    }
+    fill(
+      this.known,
+      versionsPanel(record.name, versions, this.reload),
+      signaturePanel(record),
+      detailsPanel(record),
+      labelsPanel(model.classLabels),
+      examplesPanel(model.examples),
+    );
+  }
+
+  tell(record) {
+    fill(this.facts, factsOf(record));
+  }
+}
+
+function headOf({ record, versions, graph }) {
   const remove = button(
     "Delete",
     () =>
@@ -135,21 +200,6 @@ function page(model, facts, reload) {
     ),
     record.description ? h("p", { class: "description" }, record.description) : null,
     (record.warnings ?? []).map((warning) => h("p", { class: "trouble" }, warning)),
-    facts,
-    h(
-      "div",
-      { class: "columns" },
-      predictPanel(model),
-      h(
-        "div",
-        { class: "stack" },
-        versionsPanel(record.name, versions, reload),
-        signaturePanel(record),
-        detailsPanel(record),
-        labelsPanel(model.classLabels),
-        examplesPanel(model.examples),
-      ),
-    ),
   ];
 }
 

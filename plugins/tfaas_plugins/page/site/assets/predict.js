@@ -16,16 +16,19 @@ const LANGUAGES = [
 ];
 const MOST_CODE = 20000;
 
-/** `model`: { record, versions, classLabels, examples }. */
+/**
+ * `model`: { record, versions, classLabels, examples }. Gives the `element`, and `of(model)`, which takes what else is
+ * known of the versions by now, and leaves the form as it is.
+ */
 export function predictPanel(model) {
-  const { record, versions } = model;
+  const { record } = model;
   const signatures = record.signatures ? Object.keys(record.signatures) : [];
-  const version = h(
-    "select",
-    {},
-    h("option", { value: "" }, `live (${record.version})`),
-    versionChoices(versions),
-  );
+  const version = h("select");
+  const of = ({ record: { version: live }, versions }) => {
+    const chosen = version.value;
+    fill(version, h("option", { value: "" }, `live (${live})`), versionChoices(versions));
+    if ([...version.options].some(({ value }) => value === chosen)) version.value = chosen;
+  };
   const signature = h(
     "select",
     {},
@@ -60,6 +63,7 @@ export function predictPanel(model) {
   };
   version.addEventListener("change", () => code.refresh());
   signature.addEventListener("change", build);
+  of(model);
   build();
   const choices = h(
     "div",
@@ -76,7 +80,13 @@ export function predictPanel(model) {
     answer,
     code.element,
   );
-  return element;
+  return {
+    element,
+    of: (changed) => {
+      of(changed);
+      code.refresh();
+    },
+  };
 }
 
 function versionChoices(versions) {

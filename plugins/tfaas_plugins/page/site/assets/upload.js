@@ -8,6 +8,7 @@ import { server } from "./server.js";
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 const BUNDLE = /\.(tar|tgz|tar\.gz|taz)$/i;
+const MOST_PARAMS_BYTES = 1 << 20;
 const PARTS = { model: "Model", params: "params.json", labels: "Class labels" };
 
 const ADVICE = {
@@ -29,10 +30,15 @@ export function uploadView() {
   const list = h("div");
   const told = h("div", { class: "stack", "aria-live": "polite" });
   const parts = {};
-  const draw = () => fill(list, chosen(parts, draw));
+  let proposed = "";
+  const draw = async () => {
+    fill(list, chosen(parts, draw));
+    const found = await suggested(parts);
+    // What somebody has typed stays.
+    if (name.value === proposed) name.value = proposed = found;
+  };
   const take = (files) => {
     for (const file of files) parts[partOf(file, files)] = file;
-    if (!name.value && parts.model) name.value = suggested(parts.model);
     fill(told);
     draw();
   };
@@ -137,14 +143,27 @@ function partOf(file, files) {
   return "model";
 }
 
-function suggested(file) {
-  const stem = file.name.replace(BUNDLE, "").replace(/\.[^.]+$/, "");
+// What the params call it, which must not be called otherwise; or else what the file is called.
+async function suggested({ model, params }) {
+  const named = params ? await nameIn(params) : "";
+  if (named || !model) return named;
+  const stem = model.name.replace(BUNDLE, "").replace(/\.[^.]+$/, "");
   const clean = stem
     .replace(/[^A-Za-z0-9._-]+/g, "-")
     .replace(/^[^A-Za-z0-9]+/, "")
     .slice(0, 128);
   // A tarball says its name itself, by its folder.
-  return BUNDLE.test(file.name) ? "" : clean;
+  return BUNDLE.test(model.name) ? "" : clean;
+}
+
+async function nameIn(params) {
+  if (params.size > MOST_PARAMS_BYTES) return "";
+  try {
+    const { name } = JSON.parse(await params.text());
+    return typeof name === "string" ? name : "";
+  } catch {
+    return ""; // the server says what is wrong
+  }
 }
 
 function chosen(parts, draw) {

@@ -2,7 +2,7 @@
 
 import { address, ask, json, modelPath } from "./api.js";
 import { confirm } from "./dialogs.js";
-import { button, field, fill, h, note, trouble } from "./dom.js";
+import { button, field, fill, focusKept, h, note, trouble } from "./dom.js";
 import { bytes, minute } from "./format.js";
 import { token } from "./token.js";
 
@@ -10,14 +10,17 @@ const LABEL = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
 /** `changed()` is called, and waited for, after each change. */
 export function versionsPanel(name, versions, changed) {
-  const told = h("div");
+  const told = h("div", { class: "told" });
   const doing = (action, said) => async () => {
+    const giveBack = focusKept();
     try {
       await action();
       note(said);
       await changed();
     } catch (error) {
       fill(told, trouble(error));
+    } finally {
+      giveBack();
     }
   };
   const live = versions.find((each) => each.live);
