@@ -107,6 +107,7 @@ class Host:
 
     def _new_publisher(self, place: WorkerPlace) -> Publisher:
         limits, models = self.config.limits, self.config.models
+        quota = Quota(self.storage, self.config.storage.quota_bytes, models.max_models)
         return Publisher(
             self.storage,
             self.engine,
@@ -118,7 +119,7 @@ class Host:
             self.example_runs,
             self._bus.tell,
             ModelPaths(self.config.server.base),
-            Quota(self.storage, self.config.storage.quota_bytes, models.max_models),
+            quota if quota.has_bound else None,
         )
 
     @classmethod

@@ -74,4 +74,6 @@ def client_of(transport: Any) -> ClientAddress:
     peer = transport.get_extra_info("peername")
     if not isinstance(peer, tuple):
         return ClientAddress()
-    return ClientAddress.of_peer(peer[0], peer[1], subject_of(transport.get_extra_info("peercert")))
+    certificate = transport.get_extra_info("peercert")
+    subject = subject_of(certificate) if certificate else ""
+    return ClientAddress.of_peer(peer[0], peer[1], subject)

@@ -9,8 +9,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
+
+from tfaas_core.system.thread_times import starved_s
 
 TELL_EVERY_S = 10.0
 """How often somebody who waits is told for what."""
@@ -132,13 +133,13 @@ class _Watch:
 
     def _look(self, turn: object) -> None:
         main = threading.main_thread()
-        waited_s = _waited_for_a_core_s(main)
+        waited_s = starved_s(os.getpid(), main.native_id)
         while self._watching is turn:
             least_s = min((block.left_s for block in self._blocks), default=_LOOK_EVERY_S)
             look_s = max(_SHORTEST_LOOK_S, min(_LOOK_EVERY_S, least_s))
             time.sleep(look_s)
             # Looks are counted, not times: while the process is stopped, there are none.
-            before_s, waited_s = waited_s, _waited_for_a_core_s(main)
+            before_s, waited_s = waited_s, starved_s(os.getpid(), main.native_id)
             for block in list(self._blocks):
                 _looks_at(block, max(0.0, look_s - (waited_s - before_s)), main)
                 if block.is_over:
@@ -167,15 +168,6 @@ def _looks_at(block: _Block, took_s: float, main: threading.Thread) -> None:
         block.left_s = _GRACE_S
         signal.pthread_kill(main.ident, signal.SIGALRM)
     block.was_interrupted = True
-
-
-def _waited_for_a_core_s(thread: threading.Thread) -> float:
-    """For how long ``thread`` could have run, and did not; 0 if nobody counts that."""
-    try:
-        told = Path(f"/proc/self/task/{thread.native_id}/schedstat").read_text(encoding="ascii")
-        return int(told.split()[1]) / 1e9
-    except (OSError, IndexError, ValueError):
-        return 0.0
 
 
 _watch = _Watch()

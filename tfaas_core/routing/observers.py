@@ -39,6 +39,7 @@ _CHANGES = frozenset(("upload", "delete", "admin"))
 """Rights that take more than looking or asking."""
 
 _Listener: TypeAlias = tuple[int, Callable[..., None]]
+_Failed: TypeAlias = Callable[[int, BaseException], None]
 
 _log = logging.getLogger("tfaas.observers")
 
@@ -73,36 +74,20 @@ class Observers:
 
     def happened(self, event: ModelEvent) -> None:
         """What one of them raises is logged, and the others are told all the same."""
-        for number, listener in self._of_events[type(event)]:
-            try:
-                listener(event)
-            except BaseException as error:  # a plugin may call exit()
-                self.failed(number, error)
+        _each(self._of_events[type(event)], self.failed, event)
 
     def _begun(self, request: Request) -> None:
-        for number, listener in self._of_begins:
-            try:
-                listener(request)
-            except BaseException as error:  # a plugin may call exit()
-                self.failed(number, error)
+        _each(self._of_begins, self.failed, request)
 
     def tell_now(self) -> None:
         """Tells of what was answered, and is told later otherwise."""
         self._untold.tell()
 
     def _announce(self) -> None:
-        for number, listener in self._of_untold:
-            try:
-                listener()
-            except BaseException as error:  # a plugin may call exit()
-                self.failed(number, error)
+        _each(self._of_untold, self.failed)
 
     def _tell_of(self, outcomes: Sequence[Outcome]) -> None:
-        for number, listener in self._of_many:
-            try:
-                listener(outcomes)
-            except BaseException as error:  # a plugin may call exit()
-                self.failed(number, error)
+        _each(self._of_many, self.failed, outcomes)
 
     def _listeners(self, method: str) -> tuple[_Listener, ...]:
         """Those that have the method of their own, by their numbers."""
@@ -143,7 +128,7 @@ class RouteObservers:
         self,
         listeners: tuple[_Listener, ...],
         auditors: tuple[_Listener, ...],
-        failed: Callable[[int, BaseException], None],
+        failed: _Failed,
         path: str,
         right: Right | None,
         need_ids: bool,
@@ -189,7 +174,7 @@ class RouteObservers:
     def tell(self, request: Arriving, response: Response) -> None:
         """As ``answered``, of a whole answer that is no error, if they are content.
 
-        Most are told so: what ``answered`` calls is written out here, which costs less.
+        Most are told so: what ``UntoldAnswers.add`` does is written out here, which costs less.
         """
         end_s, body_bytes = monotonic(), len(response.body)
         if (untold := self._untold) is not None:
@@ -198,34 +183,9 @@ class RouteObservers:
             outcomes.append(Outcome(request, response, self._path, body_bytes, end_s))
             if len(outcomes) == MOST_UNTOLD or body_bytes + len(request.body) >= LARGE_BYTES:
                 untold.hurry()
-        if not self._listeners:
-            return
-        visit, head = request.visit, request.head
-        assert visit is not None
-        answer = Answered(
-            head.method,
-            head.raw_path,
-            self._path,
-            request.client,
-            response.status,
-            "",
-            visit.identity,
-            None if request.is_arriving else len(request.body),
-            body_bytes,
-            end_s - request.begin_s,
-            visit.codec,
-            visit.model,
-            visit.version,
-            visit.rows,
-            visit.wait_s,
-            visit.run_s,
-            "",
-        )
-        for number, listener in self._listeners:
-            try:
-                listener(answer)
-            except BaseException as error:  # a plugin may call exit()
-                self._failed(number, error)
+        if self._listeners:
+            answer = self._answer(request, response, body_bytes, end_s, False)
+            _each(self._listeners, self._failed, answer)
 
     def answered(
         self,
@@ -244,14 +204,9 @@ class RouteObservers:
         if self._untold is not None:
             self._untold.add(Outcome(request, response, self._path, answer_bytes, end_s, is_cut))
         listeners = (*self._listeners, *self._auditors) if is_noted else self._listeners
-        if not listeners:
-            return
-        answer = self._answer(request, response, answer_bytes, end_s, is_cut)
-        for number, listener in listeners:
-            try:
-                listener(answer)
-            except BaseException as error:  # a plugin may call exit()
-                self._failed(number, error)
+        if listeners:
+            answer = self._answer(request, response, answer_bytes, end_s, is_cut)
+            _each(listeners, self._failed, answer)
 
     def _answer(
         self, request: Arriving, response: Response, answer_bytes: int, end_s: float, is_cut: bool
@@ -280,6 +235,15 @@ class RouteObservers:
             visit.run_s,
             visit.request_id,
         )
+
+
+def _each(listeners: Iterable[_Listener], failed: _Failed, *what: object) -> None:
+    """Tells each; of what one raises, ``failed`` is told, and the others hear all the same."""
+    for number, listener in listeners:
+        try:
+            listener(*what)
+        except BaseException as error:  # a plugin may call exit()
+            failed(number, error)
 
 
 class _Error(msgspec.Struct):

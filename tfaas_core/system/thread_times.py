@@ -38,3 +38,15 @@ class ThreadTimes:
         """It is not read any more."""
         if self._descriptor is not None:
             os.close(self._descriptor)
+
+
+def starved_s(process: int, thread: int | None = None) -> float:
+    """For how long a thread, or the main one of a process, could have run, and got no core.
+
+    Where the kernel does not count, and if it is gone, it is 0.
+    """
+    try:
+        told = Path(f"/proc/{process}/task/{thread or process}/schedstat").read_text("ascii")
+        return int(told.split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0

@@ -124,6 +124,7 @@ def _run_idle_fork(work: Callable[[Report], None], sending: Connection) -> NoRet
 
 
 def _run_child(work: Callable[[Report], None], writing: int) -> NoReturn:
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(_LIFETIME_S)
 
     def report(*values: Any) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -58,9 +60,13 @@ class AnswersContract(CodecCase):
         if not codec.answers_others:
             return
         for sample in self.samples:
-            with suppress(NotAcceptable):
-                encoded = codec.encode_other(sample.outputs, sample.bound, sample.version)
-                assert_can_be_sent(codec, encoded)
+            answers = set()
+            for step in range(3) if _are_numbers(sample) and sample.bound.rows else ():
+                with suppress(NotAcceptable):
+                    outputs = _plus(sample, step)
+                    encoded = codec.encode_other(outputs, sample.bound, sample.version)
+                    answers.add(assert_can_be_sent(codec, encoded))
+            assert len(answers) in (0, 3), f"other outputs have the same answer: {answers}"
 
     def test_all_rows_are_answered_however_many_they_are(self, codec: Codec[Any]) -> None:
         """A request that ran alone may be answered with other rows than it has, or with none."""
@@ -83,6 +89,16 @@ class AnswersContract(CodecCase):
                 version = with_outputs(sample.version, *sample.version.signature.outputs, constant)
                 answers.append(answer_or_refusal(codec, sample, version, outputs))
             assert None in answers or sample.version.labels or answers[0] != answers[1]
+
+    def test_a_constant_output_is_not_taken_for_rows(self, codec: Codec[Any]) -> None:
+        """Not even if it is as long as there are rows: it grows as evenly as beyond them."""
+        for sample in self.samples:
+            if sample.version.signature.batch is BatchAxis.NONE or not sample.bound.rows:
+                continue
+            answers = [_with_constants(codec, sample, shape) for shape in ((), (2,), (3,))]
+            assert not all(map(_begins_unevenly, answers)), (
+                f"a constant that is as long as there are rows is taken for them: {answers}"
+            )
 
     def test_nan_and_infinity_are_answered_and_are_no_other_number(self, codec: Codec[Any]) -> None:
         for sample in self.samples:
@@ -116,6 +132,19 @@ class AnswersContract(CodecCase):
             for version, outputs in _outputs_of_every_kind(sample):
                 answer_or_refusal(codec, sample, version, outputs)
 
+    def test_outputs_without_a_batch_axis_are_answered_whole(self, codec: Codec[Any]) -> None:
+        """Their first axis is not that of rows: nothing is left out, whatever its length."""
+        for sample in self.samples:
+            for shape in ((3,), (1, 2), (2, 3)):
+                version = msgspec.structs.replace(_whole(sample, shape), labels=())
+                one, other = np.ones(shape, np.float32), np.ones(shape, np.float32)
+                other.flat[-1] = 7
+                answers = [
+                    answer_or_refusal(codec, sample, version, {"y": array})
+                    for array in (one, other)
+                ]
+                assert answers[0] is None or answers[0] != answers[1], f"{other} is {answers[1]!r}"
+
 
 def _of_rows(sample: Sample, rows: int) -> Arrays:
     """The sample's outputs, but so many rows; each begins with the sample's, or with zeros."""
@@ -125,6 +154,39 @@ def _of_rows(sample: Sample, rows: int) -> Arrays:
         kept = min(rows, len(output))
         outputs[name][:kept] = output[:kept]
     return outputs
+
+
+def _with_constants(
+    codec: Codec[Any], sample: Sample, shape: tuple[int, ...]
+) -> list[bytes | None]:
+    """Answers with constants that have as many parts as there are rows, and more and more.
+
+    ``shape`` is that of each part. None: the codec refuses it.
+    """
+    constant = TensorSpec("constant", "float32", None, constant=True)
+    version = with_outputs(sample.version, *sample.version.signature.outputs, constant)
+    version = msgspec.structs.replace(version, labels=())
+    parts = range(sample.bound.rows, sample.bound.rows + 5)
+    constants = [np.ones((number, *shape), np.float32) for number in parts]
+    return [
+        answer_or_refusal(codec, sample, version, {**sample.outputs, "constant": constant})
+        for constant in constants
+    ]
+
+
+def _begins_unevenly(answers: list[bytes | None]) -> bool:
+    """Whether all steps from one to the next are alike but the first, in length or in bytes."""
+    if None in answers:
+        return answers[0] is not None or any(answers[1:])
+    return any(
+        steps[0] != steps[1] and steps[1:].count(steps[1]) == len(steps[1:])
+        for steps in (_steps(len, answers), _steps(Counter, answers))
+    )
+
+
+def _steps(measure: Callable[[Any], Any], answers: list[bytes | None]) -> list[Any]:
+    measured = [measure(answer) for answer in answers]
+    return [other - one for one, other in pairwise(measured)]
 
 
 def _zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
@@ -175,7 +237,11 @@ def _outputs_of_every_kind(sample: Sample) -> Iterator[tuple[ModelVersion, Array
     constant = TensorSpec("y", "float32", (), constant=True)
     yield with_outputs(sample.version, constant), {"y": np.ones((), np.float32)}
     for whole in ((), (0,), (3,), (2, 3)):
-        version = with_outputs(sample.version, TensorSpec("y", "float32", whole))
-        signature = msgspec.structs.replace(version.signature, batch=BatchAxis.NONE)
-        version = msgspec.structs.replace(version, signature=signature)
-        yield version, {"y": np.ones(whole, np.float32)}
+        yield _whole(sample, whole), {"y": np.ones(whole, np.float32)}
+
+
+def _whole(sample: Sample, shape: tuple[int, ...]) -> ModelVersion:
+    """The version, if it had no batch axis, and one output of this shape."""
+    version = with_outputs(sample.version, TensorSpec("y", "float32", shape))
+    signature = msgspec.structs.replace(version.signature, batch=BatchAxis.NONE)
+    return msgspec.structs.replace(version, signature=signature)

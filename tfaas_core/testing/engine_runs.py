@@ -14,6 +14,7 @@ from tfaas_core.testing.engine_case import EngineCase
 from tfaas_core.testing.engine_harness import are_sums, is_sum, rows_of
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import TRIGGER
+from tfaas_core.visit import Timing
 
 
 class RunContract(EngineCase):
@@ -40,6 +41,18 @@ class RunContract(EngineCase):
                 sizes = random.choices((0, 1, 1, 1, 2, 7, 40), k=400)
                 requests = [rows_of(*random.choices(range(100_000), k=size)) for size in sizes]
                 assert are_sums(await harness.worker.run_all(version, requests), requests)
+
+    @in_event_loop
+    async def test_a_run_tells_how_long_it_took(self, tmp_path: Path) -> None:
+        async with self.engine(tmp_path) as harness:
+            engine, version = harness.worker.engine, await harness.worker.upload("vk", "sum")
+            timing = Timing()
+            await engine.run(version, [rows_of(1, 2)], 2, timing=timing)
+            assert timing.wait_s is not None
+            assert timing.run_s is not None
+            assert timing.wait_s >= 0
+            assert timing.run_s >= 0
+            assert timing.run_rows == (2 if engine.tells_runs else None)
 
     @in_event_loop
     async def test_requests_of_several_workers_get_their_own_answers(self, tmp_path: Path) -> None:

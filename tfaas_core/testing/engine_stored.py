@@ -97,6 +97,17 @@ class StoredContract(EngineCase):
             assert (await worker.run(second, rows_of(8, 9))).tolist() == [[2], [2]]
 
     @in_event_loop
+    async def test_what_is_loaded_is_listed(self, tmp_path: Path) -> None:
+        async with self.engine(tmp_path) as harness:
+            worker = harness.worker
+            for count, name in enumerate(("b", "a"), 1):
+                version = await worker.upload(name, "sum")
+                await worker.run(version, rows_of(1))
+                assert len(await worker.engine.servables()) == count
+            models = [each.model for each in await worker.engine.servables()]
+            assert models == sorted(models)
+
+    @in_event_loop
     async def test_a_deleted_models_successor_of_the_same_number_is_another_version(
         self, tmp_path: Path
     ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Generator, Iterator, Sequence
+from collections.abc import Awaitable, Coroutine, Generator, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -136,12 +136,51 @@ class GuardContract(RenewalContract):
             assert outcomes[0] == outcome
 
     @in_event_loop
+    async def test_who_almost_shows_the_right_thing_is_not_taken_for_another(self) -> None:
+        """A letter too few or too many makes another credential of what nobody gets in without."""
+        for sample in self.admitted:
+            for name, value in sample.asking.head.headers.pairs:
+                others = [pair for pair in sample.asking.head.headers.pairs if pair[0] != name]
+                if await self._outcome(sample.asking, others) == 401:
+                    for near in (value.strip().rstrip("=")[:-1], f"{value.strip()}x"):
+                        found = await self._outcome(sample.asking, [*others, (name, near)])
+                        assert found != sample.identity, f"{name}: {near} is taken for {value}"
+
+    async def _outcome(self, asking: Asking, pairs: Sequence[tuple[str, str]]) -> str | int:
+        """Of these headers."""
+        return await outcome_of(type(self).make_guard(), _with_headers(asking, pairs))
+
+    @in_event_loop
+    async def test_the_second_question_is_about_whom_it_names(self) -> None:
+        """Others may have asked since the first one."""
+        guard = type(self).make_guard()
+        hidden = [(refused, refused.model) for refused in self.refused if not refused.after]
+        shown = [(admitted, admitted.model) for admitted in self.admitted]
+        samples: list[tuple[Admitted | Refused, str]] = [*shown, *hidden]
+        found = [await outcome_of(guard, sample.asking) for sample, _ in samples]
+        for (sample, model), identity in zip(samples, found, strict=True):
+            if isinstance(identity, str):
+                status = await _second_outcome(guard, sample.asking, identity, model)
+                assert status == (sample.status if isinstance(sample, Refused) else 0)
+
+    @in_event_loop
+    async def test_any_text_may_name_a_model(self, guard: Guard) -> None:
+        """It is what a client has sent: whether there is such a model is not known yet."""
+        for sample in self.admitted:
+            for model in _ODD_VALUES:
+                status = await _second_outcome(guard, sample.asking, sample.identity, model)
+                assert status in {0, *_STATUSES}, f"{status} for {model!r}"
+
+    @in_event_loop
     async def test_the_event_loop_is_not_blocked(self, guard: Guard) -> None:
         """What takes time is awaited: until it is, all other requests of the worker wait."""
-        allowed = [sample.asking for sample in self.admitted]
-        for asking in [*allowed, *(sample.asking for sample in self.refused)]:
-            waits = [await _waits(guard, asking) for _ in range(_TRIES)]
+        samples: list[Admitted | Refused] = [*self.admitted, *self.refused]
+        for sample in samples:
+            waits = [await _waits(_admit(guard, sample.asking)) for _ in range(_TRIES)]
             assert min(waits, key=len) == [], f"admit waits: {waits[-1]}"
+        for each in self.admitted:
+            waits = [await _waits(_admit_to(guard, each)) for _ in range(_TRIES)]
+            assert min(waits, key=len) == [], f"admit_to waits: {waits[-1]}"
 
 
 def _odd(samples: Sequence[Admitted | Refused]) -> Iterator[Asking]:
@@ -162,17 +201,33 @@ def _with_headers(asking: Asking, pairs: Sequence[tuple[str, str]]) -> Asking:
     return msgspec.structs.replace(asking, head=head)
 
 
-async def _waits(guard: Guard, asking: Asking) -> list[str]:
-    """What ``admit`` waits for without awaiting it."""
+async def _second_outcome(guard: Guard, asking: Asking, identity: str, model: str) -> int:
+    """The status of a refusal; 0 if there is none."""
+    try:
+        await ask_admit_to(guard, asking, identity, model)
+    except TfaasError as error:
+        return error.status
+    return 0
+
+
+async def _waits(question: Coroutine[Any, Any, None]) -> list[str]:
+    """What a guard waits for without awaiting it."""
     waits: list[str] = []
-    await _Stepped(_asked(guard, asking), waits)
+    await _Stepped(question, waits)
     return waits
 
 
-async def _asked(guard: Guard, asking: Asking) -> None:
+async def _admit(guard: Guard, asking: Asking) -> None:
     with suppress(TfaasError):
         said = guard.admit(asking)
         if not isinstance(said, str):
+            await said
+
+
+async def _admit_to(guard: Guard, sample: Admitted) -> None:
+    with suppress(TfaasError):
+        said = guard.admit_to(sample.asking, sample.identity, sample.model)
+        if said is not None:
             await said
 
 

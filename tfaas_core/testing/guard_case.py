@@ -15,6 +15,7 @@ from tfaas_core.fields import Headers
 from tfaas_core.guard import Asking, Guard
 from tfaas_core.route import ClientAddress, Head, Right
 from tfaas_core.routing.guard_wait import answer_of
+from tfaas_core.testing.time_limit import TimeLimited
 
 
 class Admitted(msgspec.Struct, frozen=True):
@@ -63,7 +64,7 @@ def config_with(**tables: msgspec.Struct) -> Config:
     return msgspec.structs.replace(load_config(environ={}), sections=tables)
 
 
-class GuardCase:
+class GuardCase(TimeLimited):
     """What tests of a guard need, whatever it is."""
 
     make_guard: ClassVar[Callable[[], Guard]]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
+from queue import SimpleQueue
 from types import CodeType, FrameType
 from typing import Any, TypeVar
 
@@ -25,6 +27,7 @@ def interleaved(of: object, call: Callable[[], T], other: Callable[[], T]) -> tu
     packages = {kind.__module__.partition(".")[0] for kind in type(of).__mro__} - {"builtins"}
     times: Counter[tuple[CodeType, int]] = Counter()
     others: list[Future[T]] = []
+    asked: SimpleQueue[Future[T] | None] = SimpleQueue()
 
     def trace(frame: FrameType, event: str, _argument: Any) -> Any:
         if event == "call":
@@ -33,15 +36,26 @@ def interleaved(of: object, call: Callable[[], T], other: Callable[[], T]) -> tu
         at = (frame.f_code, frame.f_lineno)
         times[at] += 1
         if event == "line" and times[at] <= _TIMES_PER_LINE:
-            others.append(threads.submit(other))
+            others.append(Future())
+            asked.put(others[-1])
             wait(others[-1:], _PATIENCE_S)
         return trace
 
     before = sys.gettrace()
-    with ThreadPoolExecutor(1) as threads:
-        sys.settrace(trace)
+    # A daemon, unlike the threads of a pool: one that hangs holds up nobody's end.
+    threading.Thread(target=_answer, args=(asked, other), daemon=True).start()
+    sys.settrace(trace)
+    try:
+        result = call()
+    finally:
+        sys.settrace(before)
+        asked.put(None)
+    return result, [each.result() for each in others]
+
+
+def _answer(asked: SimpleQueue[Future[T] | None], call: Callable[[], T]) -> None:
+    while (future := asked.get()) is not None:
         try:
-            result = call()
-        finally:
-            sys.settrace(before)
-        return result, [other.result() for other in others]
+            future.set_result(call())
+        except BaseException as error:
+            future.set_exception(error)

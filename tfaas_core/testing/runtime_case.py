@@ -15,6 +15,7 @@ import pytest
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import LoadOptions, Runtime, Servable
 from tfaas_core.tensors import Array, Signature
+from tfaas_core.testing.time_limit import TimeLimited
 
 
 class ModelSample(msgspec.Struct, frozen=True):
@@ -31,7 +32,7 @@ class ModelSample(msgspec.Struct, frozen=True):
     params: Params = Params()
 
 
-class RuntimeCase:
+class RuntimeCase(TimeLimited):
     """A runtime to test, with models that it loads."""
 
     make_runtime: ClassVar[Callable[[], Runtime]]

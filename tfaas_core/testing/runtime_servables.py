@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,10 @@ from tfaas_core.tensors import NUMPY_DTYPES, Array, BatchAxis, Signature
 from tfaas_core.testing.children import apart
 from tfaas_core.testing.runtime_case import ModelSample, RuntimeCase, copied, loaded
 from tfaas_core.testing.runtime_processes import wrong_refusals
+from tfaas_core.testing.waiting import until
 
 _SEVERAL = 5
+_WAIT_S = 30.0
 
 
 class ServablesContract(RuntimeCase):
@@ -36,6 +39,13 @@ class ServablesContract(RuntimeCase):
                 assert servable.signature == sample.signature
                 _assert_sound(servable.signature)
                 assert type(servable.stateful) is bool
+                independence = servable.independence()
+                assert type(independence.proven) is bool
+                assert type(independence.reason) is str
+                for name, other in servable.others.items():
+                    assert type(name) is str
+                    assert name
+                    _assert_sound(other.signature)
 
     def test_a_run_answers_the_outputs_in_order(
         self, runtime: Runtime, pairs: list[tuple[ModelSample, Path]]
@@ -152,6 +162,31 @@ class ServablesContract(RuntimeCase):
                 counts.append(len(os.listdir("/proc/self/fd")))
             assert counts[-1] <= counts[0], f"descriptors: {counts}"
 
+    def test_a_closed_one_leaves_no_thread(
+        self, runtime: Runtime, pairs: list[tuple[ModelSample, Path]]
+    ) -> None:
+        """But those of a library that all models use."""
+        for sample, model in pairs:
+            for _ in range(2):
+                before = _threads()
+                with loaded(runtime, model, sample) as servable:
+                    servable.run(list(sample.inputs))
+                del servable
+            until(partial(_are_gone, before), _WAIT_S, "the threads of a model are gone")
+
+    def test_a_model_is_left_as_it_is(
+        self, runtime: Runtime, pairs: list[tuple[ModelSample, Path]]
+    ) -> None:
+        """Its bytes are what was stored, and nothing is kept beside it."""
+        for sample, model in pairs:
+            before = _files(model.parent)
+            runtime.claim(model, sample.file_name)
+            runtime.count_ops(model, sample.params)
+            with loaded(runtime, model, sample) as servable:
+                servable.tune(list(sample.inputs))
+                servable.run(list(sample.inputs))
+            assert _files(model.parent) == before
+
     def test_ops_are_counted_by_their_types(
         self, runtime: Runtime, pairs: list[tuple[ModelSample, Path]]
     ) -> None:
@@ -169,6 +204,19 @@ class ServablesContract(RuntimeCase):
             damaged = list(_damaged(model, tmp_path / f"damaged-{number}"))
             make = type(self).make_runtime
             assert apart(wrong_refusals, make, damaged, sample.params) == []
+
+
+def _threads() -> set[str]:
+    return set(os.listdir("/proc/self/task"))
+
+
+def _are_gone(before: set[str]) -> bool:
+    return _threads() <= before
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def _assert_sound(signature: Signature) -> None:

@@ -12,6 +12,7 @@ from tfaas_core.models.model import ModelVersion
 from tfaas_core.storage import Storage
 from tfaas_core.testing.children import apart
 from tfaas_core.testing.storage_processes import MakeStorage
+from tfaas_core.testing.time_limit import TimeLimited
 
 T = TypeVar("T")
 
@@ -33,7 +34,7 @@ def live_number(storage: Storage, name: str) -> int:
     return 0 if model is None else model.live.version
 
 
-class StorageCase:
+class StorageCase(TimeLimited):
     """A storage to test, of the kind that a subclass names."""
 
     make_storage: ClassVar[MakeStorage]
@@ -45,6 +46,8 @@ class StorageCase:
 
     crosses_processes: ClassVar[bool] = True
     """Whether processes share such a storage, and it outlives them."""
+
+    forks = True
 
     survives_a_fork: ClassVar[bool] = True
     """Whether a process whose parent has used such a storage can make one of its own. Where a

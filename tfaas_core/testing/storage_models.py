@@ -113,6 +113,18 @@ class ModelsContract(StorageCase):
             with storage.claim("vk") as claim:
                 storage.delete(claim)
 
+    def test_what_is_deleted_or_discarded_leaves_no_file(
+        self, storage: Storage, folder: Path
+    ) -> None:
+        counts = []
+        for _ in range(4):
+            for shape in Shape:
+                upload(storage, "vk", shape=shape)
+            with storage.claim("vk") as claim:
+                storage.delete(claim)
+            counts.append(sum(path.is_file() for path in folder.rglob("*")))
+        assert counts[-1] <= counts[1], f"files: {counts}"
+
     def test_the_revision_tells_of_each_change_and_of_nothing_else(self, storage: Storage) -> None:
         seen = {storage.revision()}
 

@@ -60,7 +60,7 @@ class Publisher:
     ) -> None:
         """``quota``: what may be stored; None: anything."""
         self.storage = storage
-        self.quota = quota or Quota(storage)
+        self.quota = quota
         self.tell = tell
         self.limits = limits
         self.runtime_choice = RuntimeChoice(runtimes)
@@ -95,9 +95,9 @@ class Publisher:
                 with step("examples"):
                     await self._example_runs.check(loaded.ticket, record, package.examples)
             record = msgspec.structs.replace(record, version=number, created=self._next_moment())
-            commit = partial(self.quota.commit, claim, staging, record)
+            commit = self.storage.commit if self.quota is None else self.quota.commit
             with step("store"):
-                version = await self.in_thread("store", commit)
+                version = await self.in_thread("store", partial(commit, claim, staging, record))
         except BaseException:
             engine.discard(loaded.ticket)
             raise

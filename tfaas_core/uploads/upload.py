@@ -21,7 +21,7 @@ from tfaas_core.storage import Claim
 from tfaas_core.uploads.bundle import is_bundle
 from tfaas_core.uploads.package import Package, Received, sort_out
 from tfaas_core.uploads.publisher import Publisher
-from tfaas_core.uploads.quota import AHEAD_BYTES
+from tfaas_core.uploads.quota import AHEAD_BYTES, Quota
 from tfaas_core.uploads.uninterrupted import finished, taken
 
 Admit: TypeAlias = Callable[[str], Awaitable[None]]
@@ -70,7 +70,8 @@ class Upload:
     ) -> AsyncIterator[Upload]:
         """A new one. Whatever is not published when the block ends is gone."""
         storage = publisher.storage
-        await publisher.quota.check()
+        if publisher.quota is not None:
+            await publisher.quota.check()
         upload = cls(publisher, await taken(storage.stage, storage.discard), sender)
         try:
             with following(sender.steps):
@@ -87,14 +88,17 @@ class Upload:
     def _clean_up(self) -> None:
         if not self._is_stored:
             self._publisher.storage.discard(self.staging)
-        self._publisher.quota.release(self.staging)
+        if self._publisher.quota is not None:
+            self._publisher.quota.release(self.staging)
         if self._claimed is not None:
             self._claimed.__exit__(None, None, None)
 
     async def claim(self, name: str) -> None:
         """Takes the exclusive right to ``name``. Raises DoesNotFit for a bad name, Busy."""
         check_name(name)
-        self._publisher.quota.check_name(name)
+        quota = self._publisher.quota
+        if quota is not None:
+            quota.check_name(name)
         if self._claim is not None:
             if self._claim.name != name:
                 raise DoesNotFit(f"the upload has two names, {self._claim.name!r} and {name!r}")
@@ -106,7 +110,8 @@ class Upload:
             claimed.__enter__, lambda _claim: claimed.__exit__(None, None, None)
         )
         self._claimed = claimed
-        await asyncio.to_thread(self._publisher.quota.reserve_name, self.staging, name)
+        if quota is not None:
+            await asyncio.to_thread(quota.reserve_name, self.staging, name)
 
     def receiving(self, stream: AsyncIterator[bytes], announced: str) -> AsyncIterator[bytes]:
         """``stream``, of which each piece has room in ``staging`` before it comes.
@@ -114,14 +119,15 @@ class Upload:
         ``announced``: the header Content-Length, empty for none: there is room for that at once, or
         the first piece raises StorageFull.
         """
-        if not self._publisher.quota.has_bound:
+        quota = self._publisher.quota
+        if quota is None:
             return stream
-        return self._with_room(stream, int(announced) if announced.isdecimal() else 0)
+        return self._with_room(quota, stream, int(announced) if announced.isdecimal() else 0)
 
     async def _with_room(
-        self, stream: AsyncIterator[bytes], announced_bytes: int
+        self, quota: Quota, stream: AsyncIterator[bytes], announced_bytes: int
     ) -> AsyncIterator[bytes]:
-        quota, size_bytes = self._publisher.quota, 0
+        size_bytes = 0
         reserved_bytes = await asyncio.to_thread(quota.reserve, self.staging, announced_bytes)
         async for chunk in stream:
             size_bytes += len(chunk)
@@ -171,14 +177,18 @@ class Upload:
         return version
 
     def _sorted_out(self, received: Received) -> Package:
-        publisher, staging = self._publisher, self.staging
-        quota = publisher.quota
+        publisher, staging, quota = self._publisher, self.staging, self._publisher.quota
+        sorted_out = partial(
+            sort_out, received, staging, publisher.limits, publisher.runtime_choice
+        )
+        if quota is None:
+            return sorted_out()
         received_bytes = quota.settle(staging)
 
         def has_room(more_bytes: int) -> None:
             quota.reserve(staging, received_bytes + more_bytes, AHEAD_BYTES)
 
-        package = sort_out(received, staging, publisher.limits, publisher.runtime_choice, has_room)
+        package = sorted_out(has_room)
         quota.settle(staging)
         return package
 

@@ -54,8 +54,11 @@ def document_of(routes: Iterable[SealedRoute], base: str = "") -> dict[str, Any]
     """What is said of ``routes``, which lie under ``base``."""
     paths: dict[str, dict[str, Any]] = {}
     ids: set[str] = set()
+    alike: dict[str, str] = {}
     for route in routes:
-        for path, operation in _operations(route):
+        for own, operation in _operations(route):
+            # Paths that differ in the names of their fields alone are one.
+            path = alike.setdefault(_FIELD.sub(r"{\2}", own), own)
             for method in route.methods:
                 said = _said(route, method, path, operation)
                 while said["operationId"] in ids:  # /a-b and /a_b

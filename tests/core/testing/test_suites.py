@@ -14,6 +14,7 @@ from tests.core.testing.wrong import (
     codec_answers,
     codec_calls,
     codec_requests,
+    endless_codecs,
     engines,
     guards,
     leased_storages,
@@ -25,7 +26,7 @@ from tests.core.testing.wrong import (
 )
 
 MODULES: list[ModuleType] = [
-    *(codec_requests, codec_answers, codec_calls),
+    *(codec_requests, codec_answers, codec_calls, endless_codecs),
     *(storages, leased_storages, read_only_storages, runtimes, servables),
     *(guards, renewing_guards, engines),
 ]

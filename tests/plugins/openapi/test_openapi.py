@@ -47,6 +47,7 @@ class Plugin:
             Route("/plain/{which}", ("GET", "POST"), ask),
             Route("/plain-as/it", ("GET",), ask, operation=Operation(statuses=(599,))),
             Route("/plain_as/it", ("GET",), ask),
+            Route("/plain/{another}", ("PUT",), ask),
             Route("/said/{rest...}", ("POST",), ask, right="predict", operation=SAID),
         ]
 
@@ -85,8 +86,9 @@ async def test_it_is_valid_and_has_each_route_those_of_plugins_too() -> None:
         for path, operations in document["paths"].items()
         for method in operations
     }
-    # What stands for the rest of a path is told one by one.
-    assert {each for each in there if "..." not in each} <= told
+    # What stands for the rest of a path is told one by one, and alike paths are one.
+    alike = {each.replace("{another}", "{which}") for each in there}
+    assert {each for each in alike if "..." not in each} <= told
     assert {"POST /v1/models/{name}:predict", "POST /v2/models/{name}/infer"} <= told
 
 
@@ -100,6 +102,15 @@ async def test_a_route_that_says_nothing_has_what_is_known_of_it() -> None:
     assert "requestBody" not in plain["get"]
     assert plain["post"]["requestBody"] == {"required": False, "content": {"*/*": {}}}
     assert {"413", "507"} <= plain["post"]["responses"].keys()
+
+
+@in_event_loop
+async def test_paths_that_differ_in_the_names_of_fields_alone_are_one() -> None:
+    document, _ = await document_with()
+    assert "/plain/{another}" not in document["paths"]
+    plain = document["paths"]["/plain/{which}"]
+    assert plain.keys() == {"get", "post", "put"}
+    assert [field["name"] for field in plain["put"]["parameters"]] == ["which"]
 
 
 @in_event_loop

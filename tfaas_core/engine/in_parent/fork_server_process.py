@@ -31,6 +31,7 @@ from tfaas_core.system.ending import Ending
 from tfaas_core.system.lifeline import Lifeline
 from tfaas_core.system.link import Link
 from tfaas_core.system.relay import Relay
+from tfaas_core.system.thread_times import starved_s
 from tfaas_core.withheld import without_folders
 
 _ENDING_TIMEOUT_S = 1.0
@@ -118,9 +119,13 @@ class ForkServerProcess:
             raise
 
     def end_where_it_hangs(self, preload_limit_s: float, fork_limit_s: float) -> bool:
-        """Ends it if it takes longer than that to be ready, or to fork; says whether."""
+        """Ends it if it takes longer than that to be ready, or to fork; says whether.
+
+        To be ready, it may take longer by the time in which it could run, but got no core.
+        """
         now_s = time.monotonic()
-        if not self.ready.done() and self._since_s < now_s - preload_limit_s:
+        late_s = now_s - self._since_s - preload_limit_s
+        if not self.ready.done() and late_s > 0 and late_s > starved_s(self.pid):
             self._why = NeverReadyError(f"{self._what()} takes longer than {preload_limit_s:g} s")
         elif not any(since_s < now_s - fork_limit_s for since_s in self._link.waited_for()):
             # A process that ended while another one holds its link is not heard to end. What it

@@ -135,7 +135,8 @@ class Takeover:
         async with Upload.begun(means.publisher) as upload:
             await upload.claim(taken.name)
             staging, quota = upload.staging, means.publisher.quota
-            await asyncio.to_thread(quota.reserve, staging, parcel.size_bytes)
+            if quota is not None:
+                await asyncio.to_thread(quota.reserve, staging, parcel.size_bytes)
             received = await finished(asyncio.to_thread(parcel.put, staging, advance))
             if parcel.logged is not None:
                 received, left_out = await self._with_examples(

@@ -206,6 +206,29 @@ async def test_an_import_that_hangs_is_given_up(
         await started(servers, "good")
 
 
+@in_event_loop
+async def test_an_import_that_gets_no_core_is_waited_for(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def starved_s(process: int) -> float:
+        asked.append(process)
+        return 3600.0
+
+    there = tmp_path / "there"
+    write(f"import os, time\nwhile not os.path.exists({str(there)!r}):\n    time.sleep(0.01)")
+    module = "tfaas_core.engine.in_parent"
+    monkeypatch.setattr(f"{module}.fork_server.PRELOAD_LIMIT_S", 0.0)
+    monkeypatch.setattr(f"{module}.fork_server_process.starved_s", starved_s)
+    async with running(late=preloading("tfaas_preloaded")) as servers:
+        starting = asyncio.create_task(started(servers, "late"))
+        await eventually(lambda: len(asked) > 5, "it would have been given up")
+        there.touch()
+        process, _names = await starting
+        assert {process} == set(asked)
+
+
 class Exiting:
     def __reduce__(self) -> str:
         sys.exit(3)

@@ -134,6 +134,34 @@ class AnswersOthersInAnotherType(RowsCodec):
         return Encoded(b"", "text/plain")
 
 
+class AnswersOthersWithNothing(RowsCodec):
+    def encode_other(self, outputs: Arrays, bound: Bound, version: ModelVersion) -> Encoded:
+        return Encoded(b"", "text/rows")
+
+
+class TakesConstantsForRows(RowsCodec):
+    """Where there are as many."""
+
+    def encode(
+        self, outputs: Arrays, bound: Bound, document: RowsDocument, version: ModelVersion
+    ) -> Encoded:
+        first, *others = outputs.values()
+        texts = [self.lines(output, version).splitlines() for output in (first, *others)]
+        columns = [lines for lines in texts if len(lines) == len(texts[0])]
+        rest = [line for lines in texts if len(lines) != len(texts[0]) for line in lines]
+        rows = [*map(";".join, zip(*columns, strict=True)), *rest]
+        return Encoded("".join(f"{row}\n" for row in rows).encode(), "text/rows")
+
+
+class AnswersTheFirstOfAWhole(NeedsABatchAxis):
+    """Takes the first axis for that of the batch, which is one row."""
+
+    def lines(self, output: Array, version: ModelVersion) -> str:
+        if version.signature.batch is BatchAxis.NONE and output.ndim:
+            output = output[:1]
+        return RowsCodec.lines(self, output, version)
+
+
 WRONG: dict[type, str] = {
     AnswersNoNan: "test_nan_and_infinity_are_answered_and_are_no_other_number",
     AnswersZeroForNan: "test_nan_and_infinity_are_answered_and_are_no_other_number",
@@ -155,6 +183,11 @@ WRONG: dict[type, str] = {
     AnswersOthersInAnotherType: (
         "test_a_request_that_another_codec_read_is_answered_as_its_own_would_be"
     ),
+    AnswersOthersWithNothing: (
+        "test_a_request_that_another_codec_read_is_answered_as_its_own_would_be"
+    ),
+    TakesConstantsForRows: "test_a_constant_output_is_not_taken_for_rows",
+    AnswersTheFirstOfAWhole: "test_outputs_without_a_batch_axis_are_answered_whole",
 }
 
 add_tests(globals(), RowsContract, "make_codec", WRONG)

@@ -101,6 +101,14 @@ class ParsesInQuadraticTime(RowsCodec):
         return super().parse(body, head)
 
 
+class AnswersInQuadraticTime(RowsCodec):
+    def lines(self, output: Array, version: ModelVersion) -> str:
+        text = super().lines(output, version)
+        for _ in range(len(output)):
+            text.splitlines()
+        return text
+
+
 class BindTakesTheRowsAway(RowsCodec):
     def bind(self, document: RowsDocument, version: ModelVersion) -> Bound:
         bound = super().bind(document, version)
@@ -179,6 +187,7 @@ WRONG: dict[type, str] = {
     WaitsForAnEvent: "test_no_call_waits_for_anything",
     ReadsAFile: "test_no_call_waits_for_anything",
     ParsesInQuadraticTime: "test_the_time_that_reading_takes_grows_with_the_length_of_the_body",
+    AnswersInQuadraticTime: "test_the_time_that_answers_take_grows_with_their_rows",
     BindTakesTheRowsAway: "test_nothing_is_kept_between_calls",
     BindKeepsTheFirstModel: "test_no_call_changes_what_it_is_given",
     EncodeRoundsInPlace: "test_no_call_changes_what_it_is_given",

@@ -11,7 +11,7 @@ import numpy as np
 
 from tests.core.testing.fake_engines import FakeEngineContract
 from tests.core.testing.outcomes import add_tests
-from tfaas_core.engine.base import Candidate, Loaded
+from tfaas_core.engine.base import Candidate, Loaded, ServableStatus
 from tfaas_core.errors import CannotServe, DoesNotFit, ModelLost, TfaasError
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.runtime import Servable
@@ -204,6 +204,23 @@ class CutsWhatCountsRows(FakeEngine):
         return super()._outputs(version, servable, inputs, rows, whole, asked_s)
 
 
+class TellsNoTimes(FakeEngine):
+    async def _run(
+        self,
+        version: ModelVersion,
+        inputs: Sequence[Array],
+        rows: int,
+        whole: bool,
+        timing: Timing | None,
+    ) -> list[Array]:
+        return await super()._run(version, inputs, rows, whole, None)
+
+
+class ListsNothing(FakeEngine):
+    async def servables(self) -> list[ServableStatus]:
+        return []
+
+
 class IsNeverLate(FakeEngine):
     def _outputs(
         self,
@@ -262,6 +279,8 @@ WRONG: dict[type, str] = {
     AnswersTheFirstRun: "test_a_request_beyond_max_batch_rows_is_answered_whole",
     CutsWholeRequests: "test_a_whole_request_shares_no_run_and_is_not_cut",
     CutsWhatCountsRows: "test_rows_that_are_not_independent_never_share_a_run",
+    TellsNoTimes: "test_a_run_tells_how_long_it_took",
+    ListsNothing: "test_what_is_loaded_is_listed",
     IsNeverLate: "test_a_run_of_a_prepared_upload_has_the_deadline_of_any_request",
     FailsForAll: "test_a_refused_row_fails_alone",
 }

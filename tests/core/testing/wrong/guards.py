@@ -4,94 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import ClassVar
 
-import msgspec
-
+from tests.core.testing.keys_guard import GuardSamples, RightGuard
 from tests.core.testing.outcomes import add_tests
-from tfaas_core.config import Config
-from tfaas_core.errors import (
-    ConfigError,
-    DoesNotFit,
-    Forbidden,
-    TfaasError,
-    TooManyRequests,
-    Unauthorized,
-)
-from tfaas_core.guard import Asking, Guard, UnknownCredential
-from tfaas_core.testing.guard import (
-    Admitted,
-    AfterRenewal,
-    GuardContract,
-    Refused,
-    asking_with,
-    config_with,
-)
-
-
-class Table(msgspec.Struct, frozen=True):
-    key: str
-    name: str
-
-
-class RightGuard(Guard):
-    """Knows one key, and one who may ask twice, and a model that nobody may."""
-
-    left = 2
-    key = "secret-key"
-    name = "alice"
-
-    async def admit(self, asking: Asking) -> str:
-        key = asking.head.headers.get("x-key", "")
-        if not key:
-            raise Unauthorized("this server asks for a key; send it as X-Key")
-        if key == "twice":
-            self.left -= 1
-            if self.left < 0:
-                raise TooManyRequests("this key has asked too often")
-            return "twice"
-        if key != self.key:
-            raise Forbidden("the key is not known here")
-        return self.name
-
-    async def admit_to(self, asking: Asking, identity: str, model: str) -> None:
-        if identity not in (self.name, "twice"):
-            raise Unauthorized("the key is not known any more")
-        if model == "hidden":
-            raise Forbidden(f"model {model!r} is not for {identity}")
-
-    def renew(self, config: Config) -> None:
-        table = config.settings("keys")
-        if not table.key:
-            raise ConfigError("the key is empty - at `$.plugins.keys.key`")
-        self.key, self.name = table.key, table.name
-
-
-class GuardSamples(GuardContract):
-    make_guard = RightGuard
-    admitted: ClassVar[list[Admitted]] = [
-        Admitted(asking_with({"x-key": "secret-key"}), "alice"),
-        Admitted(asking_with({"x-key": "secret-key"}, "read", "/models", "GET"), "alice"),
-        Admitted(asking_with({"x-key": "twice"}), "twice"),
-    ]
-    refused: ClassVar[list[Refused]] = [
-        Refused(asking_with(), 401),
-        Refused(asking_with({"x-key": "secret-keys"}), 403),
-        Refused(asking_with({"x-key": "secret-key"}), 403, model="hidden"),
-        Refused(asking_with({"x-key": "twice"}), 429, after=[asking_with({"x-key": "twice"})] * 2),
-    ]
-    renewals: ClassVar[list[AfterRenewal]] = [
-        AfterRenewal(
-            config_with(keys=Table(key, name)),
-            admitted=[Admitted(asking_with({"x-key": key}), name)],
-            refused=[
-                Refused(asking_with({"x-key": "secret-key"}), 403),
-                Refused(asking_with({"x-key": key}), 403, model="hidden"),
-            ],
-        )
-        for key, name in (("other-key", "bob"), ("third-key", "carol"))
-    ]
-    wrong_configs: ClassVar[list[Config]] = [config_with(keys=Table("", "nobody"))]
+from tfaas_core.errors import DoesNotFit, Forbidden, TfaasError, TooManyRequests, Unauthorized
+from tfaas_core.guard import Asking, UnknownCredential
 
 
 class TestRight(GuardSamples):
@@ -249,6 +166,35 @@ class ReadsItsKeysEachTime(RightGuard):
         return await super().admit(asking)
 
 
+class BlocksOnceItKnowsTheModel(RightGuard):
+    async def admit_to(self, asking: Asking, identity: str, model: str) -> None:
+        time.sleep(0.001)
+        await super().admit_to(asking, identity, model)
+
+
+class RemembersWhoAskedLast(RightGuard):
+    last = ""
+
+    async def admit(self, asking: Asking) -> str:
+        self.last = await super().admit(asking)
+        return self.last
+
+    async def admit_to(self, asking: Asking, identity: str, model: str) -> None:
+        await super().admit_to(asking, self.last or identity, model)
+
+
+class TakesTheBeginning(RightGuard):
+    async def admit(self, asking: Asking) -> str:
+        key = asking.head.headers.get("x-key", "")
+        return self.name if key and self.key.startswith(key) else await super().admit(asking)
+
+
+class LooksModelsUp(RightGuard):
+    async def admit_to(self, asking: Asking, identity: str, model: str) -> None:
+        model.encode()
+        await super().admit_to(asking, identity, model)
+
+
 class NeverAnswers(RightGuard):
     async def admit(self, asking: Asking) -> str:
         await asyncio.Event().wait()
@@ -276,6 +222,10 @@ WRONG: dict[type, str] = {
     NeedsAnAsciiKey: "test_odd_headers_are_refused_or_ignored",
     NeedsAHeader: "test_odd_headers_are_refused_or_ignored",
     KnowsOneAtATime: "test_whoever_asks_at_once_gets_an_answer_of_their_own",
+    LooksModelsUp: "test_any_text_may_name_a_model",
+    RemembersWhoAskedLast: "test_the_second_question_is_about_whom_it_names",
+    TakesTheBeginning: "test_who_almost_shows_the_right_thing_is_not_taken_for_another",
+    BlocksOnceItKnowsTheModel: "test_the_event_loop_is_not_blocked",
     Blocks: "test_the_event_loop_is_not_blocked",
     ReadsItsKeysEachTime: "test_the_event_loop_is_not_blocked",
 }

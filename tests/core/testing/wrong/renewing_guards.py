@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tests.core.testing.keys_guard import GuardSamples, RightGuard
 from tests.core.testing.outcomes import add_tests
-from tests.core.testing.wrong.guards import GuardSamples, RightGuard
 from tfaas_core.config import Config
 from tfaas_core.errors import Forbidden
 from tfaas_core.guard import Asking

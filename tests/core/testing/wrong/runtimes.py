@@ -101,6 +101,19 @@ class DiesOfADamagedFile(RightRuntime):
             os._exit(3)
 
 
+class KeepsACacheBeside(RightRuntime):
+    def load(self, artifact: Path, params: Params, options: LoadOptions) -> Servable:
+        (artifact.parent / "cache").write_bytes(b"compiled")
+        return super().load(artifact, params, options)
+
+
+class MarksWhatItHasCounted(RightRuntime):
+    def count_ops(self, artifact: Path, params: Params) -> dict[str, int]:
+        with artifact.open("ab") as file:
+            file.write(b" ")
+        return super().count_ops(artifact, params)
+
+
 WRONG: dict[type, str] = {
     SuffixWithoutADot: "test_what_it_says_of_its_files_is_of_its_type",
     SuffixIsAText: "test_what_it_says_of_its_files_is_of_its_type",
@@ -113,6 +126,8 @@ WRONG: dict[type, str] = {
     NamesAFolder: "test_a_name_for_a_download_is_a_file_name",
     ImportsWhatIsHeavy: "test_claiming_imports_no_heavy_library",
     PreloadsAThread: "test_what_is_preloaded_starts_no_thread",
+    KeepsACacheBeside: "test_a_model_is_left_as_it_is",
+    MarksWhatItHasCounted: "test_a_model_is_left_as_it_is",
     CountsInFloats: "test_ops_are_counted_by_their_types",
     RaisesWhatPythonRaises: "test_a_damaged_model_is_refused_in_words",
     CallsADamagedFileABug: "test_a_damaged_model_is_refused_in_words",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 from tests.core.testing.lines_runtime import SIGNATURE, RightRuntime, RuntimeSamples, Sums
 from tests.core.testing.outcomes import add_tests
 from tfaas_core.models.params import Params
-from tfaas_core.runtime import LoadOptions, Servable
+from tfaas_core.runtime import Independence, LoadOptions, Servable, Shapes
 from tfaas_core.tensors import Array, BatchAxis
 
 
@@ -163,6 +164,33 @@ class LeavesAFileOpen(RightRuntime):
     servable = OpenSums
 
 
+class ThreadedSums(Sums):
+    def __init__(self, stateful: bool) -> None:
+        super().__init__(stateful)
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+
+
+class LeavesAThread(RightRuntime):
+    servable = ThreadedSums
+
+
+class ProvenByNumpy(Sums):
+    def independence(self, shapes: Shapes | None = None) -> Independence:
+        return Independence(np.bool_(not self.stateful))  # type: ignore[arg-type]
+
+
+class ProvesByNumpy(RightRuntime):
+    servable = ProvenByNumpy
+
+
+class SumsWithOthers(Sums):
+    others = {"": Sums(False)}  # noqa: RUF012 - as such runtimes are written
+
+
+class NamesASignatureByNothing(RightRuntime):
+    servable = SumsWithOthers
+
+
 WRONG: dict[type, str] = {
     AnotherSignature: "test_a_signature_is_what_the_model_takes_and_gives",
     StatefulIsNumpys: "test_a_signature_is_what_the_model_takes_and_gives",
@@ -177,6 +205,9 @@ WRONG: dict[type, str] = {
     TuningChangesAnswers: "test_tuning_changes_no_answer",
     AnswersOtherShapes: "test_a_free_batch_axis_takes_any_rows",
     ProvesWhatIsNotSo: "test_rows_that_are_proven_independent_are",
+    ProvesByNumpy: "test_a_signature_is_what_the_model_takes_and_gives",
+    NamesASignatureByNothing: "test_a_signature_is_what_the_model_takes_and_gives",
+    LeavesAThread: "test_a_closed_one_leaves_no_thread",
     LeavesAFileOpen: "test_a_closed_one_leaves_no_descriptor_open",
 }
 

@@ -116,6 +116,14 @@ class KeepsItsStaging(FilesystemStorage):
         return super().commit(claim, copy, version, live)
 
 
+class KeepsACopyOfAll(FilesystemStorage):
+    def commit(
+        self, claim: Claim, staging: Path, version: ModelVersion, live: bool = True
+    ) -> ModelVersion:
+        shutil.copytree(staging, self._root / ".copies" / staging.name)
+        return super().commit(claim, staging, version, live)
+
+
 class StagesForEverybody(FilesystemStorage):
     def stage(self) -> Path:
         staging = super().stage()
@@ -157,6 +165,7 @@ WRONG: dict[type[Storage], str] = {
     GivesNoOtherNumber: "test_one_version_may_be_deleted_and_its_number_is_not_used_again",
     SharesItsClaims: "test_a_name_is_claimed_once_at_a_time",
     KeepsItsStaging: "test_commit_consumes_the_staging_folder",
+    KeepsACopyOfAll: "test_what_is_deleted_or_discarded_leaves_no_file",
     StagesForEverybody: "test_staging_folders_are_new_empty_and_private",
     ListsAsItComes: "test_the_list_has_the_newest_of_each_name_sorted_by_name",
     PrunesTheLabelled: "test_pointers_are_set_as_given_and_all_that_they_name_stays",

@@ -1,0 +1,105 @@
+"""A limit for the tests of a suite: whatever what they test does, they end."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import reprlib
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from types import FrameType
+from typing import Any, ClassVar
+
+import pytest
+
+_SUITES = "tfaas_core.testing"
+_AGAIN_S = 1.0
+"""What hangs may have swallowed the first failure: it is raised again and again."""
+_GRACE_S = 30.0
+"""A call into C that no exception can end is ended with the process, after so long."""
+_OF_OTHERS = sys.stdlib_module_names | {"numpy", "pytest", "_pytest", "pluggy", "tfaas_core"}
+
+
+class TimeLimited:
+    """Tests that fail if they have not ended in time, and say what has not come back."""
+
+    limit_s: ClassVar[float] = 120.0
+    """How long each test may take. After one that took longer, the others have a tenth of it."""
+
+    forks: ClassVar[bool] = False
+    """Whether its tests fork this process, in which no other thread may be then."""
+
+    _has_hung: ClassVar[bool] = False
+
+    @pytest.fixture(autouse=True)
+    def _ends_in_time(self, request: pytest.FixtureRequest) -> Iterator[None]:
+        limit_s = self.limit_s * (0.1 if self._has_hung else 1.0)
+
+        def hang(_number: int, frame: FrameType | None) -> None:
+            if case := _case(frame):
+                type(self)._has_hung = True
+                pytest.fail(f"not ended after {limit_s:g} s: {case} has not come back")
+
+        # Signals reach the main thread only. Whoever has set a timer has a limit of his own.
+        is_main = threading.current_thread() is threading.main_thread()
+        if not is_main or signal.getitimer(signal.ITIMER_REAL)[0]:
+            yield
+            return
+        last = nullcontext() if self.forks else _last_resort(request, limit_s + _GRACE_S)
+        with last, _alarm(hang, limit_s):
+            yield
+
+
+@contextmanager
+def _alarm(handler: Any, limit_s: float) -> Iterator[None]:
+    before = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, limit_s, _AGAIN_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def _last_resort(request: pytest.FixtureRequest, limit_s: float) -> Iterator[None]:
+    """Ends the process, and shows where it is, past what pytest captures."""
+    capturing = request.config.pluginmanager.getplugin("capturemanager")
+    with capturing.global_and_fixture_disabled():
+        stderr = os.dup(2)
+    faulthandler.dump_traceback_later(limit_s, exit=True, file=stderr)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+        os.close(stderr)
+
+
+def _case(frame: FrameType | None) -> str:
+    """The call, with its arguments, that a suite has made and that has not come back.
+
+    Empty if no suite is at work: then pytest is, and tells of a failure.
+    """
+    called = None
+    while frame is not None and not _is_of_a_suite(frame):
+        module = str(frame.f_globals.get("__name__"))
+        called = called if module.partition(".")[0] in _OF_OTHERS else frame
+        frame = frame.f_back
+    if frame is None or called is None:
+        return "" if frame is None else "the test"
+    return f"{called.f_code.co_qualname}({', '.join(_arguments(called))})"
+
+
+def _is_of_a_suite(frame: FrameType) -> bool:
+    module = str(frame.f_globals.get("__name__"))
+    return module.startswith(_SUITES) or isinstance(frame.f_locals.get("self"), TimeLimited)
+
+
+def _arguments(frame: FrameType) -> Iterator[str]:
+    names = frame.f_code.co_varnames[: frame.f_code.co_argcount]
+    for name in names:
+        if name != "self":
+            yield f"{name}={reprlib.repr(frame.f_locals.get(name))}"
