@@ -41,6 +41,7 @@ class RemoteEngine(Engine):
         self._timeout_s = context.config.server.request_timeout_s
         self._start_limit_s = max(door.dead_after_s for door in doors)
         self._hosts = [FarHost(context, door, self._came, self._leaves) for door in doors]
+        self._tls = doors[0].tls
         self._homes = Homes(self._hosts)
         self._prepared: dict[int, tuple[HostEngine, int]] = {}
         self._tickets = itertools.count(1)
@@ -56,6 +57,8 @@ class RemoteEngine(Engine):
     async def close(self) -> None:
         await self._tasks.cancel()
         await asyncio.gather(*[host.close() for host in self._hosts])
+        if self._tls is not None:
+            self._tls.close()
 
     # Uploads: tried on the host that will serve them.
 
