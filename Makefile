@@ -9,7 +9,7 @@ BENCH_INSTALLED := $(VENV)/.installed-bench
 # If tests failed, and not pytest: those alone, of which five failures are enough.
 ONCE_MORE := { [ $$? = 1 ] && $(BIN)/python -m pytest --last-failed --last-failed-no-failures=none --maxfail=5; }
 
-.PHONY: serve test test-long chaos fuzz audit lint bench proto deploy-tools deploy-check manifests image clean
+.PHONY: serve test test-long chaos cluster-test fuzz audit lint bench proto deploy-tools deploy-check manifests image clean
 
 serve: $(INSTALLED)
 	$(BIN)/tfaas serve --demo
@@ -29,6 +29,10 @@ test-long: test
 chaos: $(INSTALLED)
 	$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),2) $(if $(SEED),--seed $(SEED)) \
 		$(if $(STORAGES),--storages $(STORAGES)) $(if $(REPLAY),--replay $(REPLAY))
+
+# Faults for hosts and servers on machines of their own; it takes root, or is left out.
+cluster-test: $(INSTALLED)
+	$(BIN)/python -m tests.cluster --minutes $(or $(MINUTES),3)
 
 # MINUTES for all targets together; TARGETS="json http_head": those alone; SEED=1: the same inputs again.
 fuzz: $(INSTALLED)

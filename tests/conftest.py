@@ -38,6 +38,7 @@ SLOW_FIRST = (
     "plugins/protocols/test_held.py",
     "core/engine/test_local_engine.py",
     "chaos/test_chaos.py",
+    "cluster/test_cluster.py",
     "server/test_processes.py",
     "backends/runtimes/independence/test_rules.py",
     "cli/test_new.py",

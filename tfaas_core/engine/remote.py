@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated
 
 from msgspec import Meta
 
 from tfaas_core.config import Config
+from tfaas_core.configured_path import configured_path
 from tfaas_core.engine.base import (
     Engine,
     EngineContext,
@@ -18,11 +20,13 @@ from tfaas_core.engine.base import (
 )
 from tfaas_core.engine.in_front.dialling import FarDoor
 from tfaas_core.engine.in_front.remote_engine import RemoteEngine
+from tfaas_core.engine.shared.door_tls import CallerTls, HostTls
 from tfaas_core.errors import ConfigError
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.secret import SecretPlace, resolve
 from tfaas_core.settings.tables import Table
 from tfaas_core.system.address import is_loopback
+from tfaas_core.system.tls import TlsFiles
 
 REMOTE = "remote"
 _PATH = f"$.engine.{REMOTE}"
@@ -38,6 +42,14 @@ class RemoteTable(Table, frozen=True):
     """What servers and hosts know, and nobody else; needed beyond one machine."""
     dead_after_s: Annotated[float, Meta(ge=1, le=600)] = 3.0
     """A host or a server that is silent for so long is gone."""
+    tls_cert: str = ""
+    """The file of this machine's certificate, in PEM, and those that it is signed with."""
+    tls_key: str = ""
+    """The file of the certificate's key; empty: tls_cert has it, too."""
+    tls_ca: str = ""
+    """Who signs hosts' certificates; if set, servers speak TLS with hosts."""
+    tls_client_ca: str = ""
+    """Who signs servers' certificates; if set, a host asks for them."""
 
 
 class RemoteEngineFactory(EngineFactory):
@@ -66,8 +78,8 @@ def doors_of(config: Config) -> Sequence[FarDoor]:
             )
         if host in table.hosts[:index]:
             raise ConfigError(f"`{host}` is there twice - at `{path}`")
-    token = token_of(config)
-    doors = [FarDoor(host, token, table.dead_after_s) for host in table.hosts]
+    token, tls = token_of(config), _caller_tls(config)
+    doors = [FarDoor(host, token, table.dead_after_s, tls) for host in table.hosts]
     for door in doors:
         check_token(token, door.place[0])
     return doors
@@ -77,6 +89,46 @@ def token_of(config: Config) -> str:
     """The text of the token; empty if there is none. Raises ConfigError."""
     table: RemoteTable = config.engine_settings(REMOTE)
     return resolve(table.token, config.base_dir, f"{_PATH}.token")
+
+
+def host_tls(config: Config) -> HostTls | None:
+    """What a host has callers speak TLS with; None: they are not to. Raises ConfigError."""
+    table: RemoteTable = config.engine_settings(REMOTE)
+    if (files := tls_files_of(config)) is not None:
+        return HostTls(files)
+    for key in ("tls_ca", "tls_client_ca"):
+        if getattr(table, key):
+            raise ConfigError(f"Expected `tls_cert` beside it - at `{_PATH}.{key}`")
+    return None
+
+
+def tls_files_of(config: Config) -> TlsFiles | None:
+    """Those of this machine's certificate, if it has one. Raises ConfigError."""
+    table: RemoteTable = config.engine_settings(REMOTE)
+    if not table.tls_cert:
+        if table.tls_key:
+            raise ConfigError(f"Expected `tls_cert` beside it - at `{_PATH}.tls_key`")
+        return None
+    cert, ca = _path(config, "tls_cert"), None
+    if table.tls_client_ca:
+        ca = _path(config, "tls_client_ca")
+    key = _path(config, "tls_key") if table.tls_key else cert
+    return TlsFiles(cert, key, ca, f"engine.{REMOTE}")
+
+
+def _caller_tls(config: Config) -> CallerTls | None:
+    table: RemoteTable = config.engine_settings(REMOTE)
+    if table.tls_ca:
+        return CallerTls(_path(config, "tls_ca"), f"{_PATH}.tls_ca", tls_files_of(config))
+    for key in ("tls_cert", "tls_client_ca"):
+        if getattr(table, key):
+            raise ConfigError(f"Expected `tls_ca` beside it, or no TLS - at `{_PATH}.{key}`")
+    return None
+
+
+def _path(config: Config, key: str) -> Path:
+    table: RemoteTable = config.engine_settings(REMOTE)
+    return configured_path(getattr(table, key), config.base_dir, f"{_PATH}.{key}")
 
 
 def check_token(token: str, host: str) -> None:

@@ -18,7 +18,15 @@ from tfaas_core.engine.in_door.session import ModelFiles
 from tfaas_core.engine.in_parent.confinement import check_sandbox, confinement
 from tfaas_core.engine.in_parent.fork_servers import ForkServers
 from tfaas_core.engine.local import pool_of
-from tfaas_core.engine.remote import REMOTE, RemoteTable, check_token, token_of
+from tfaas_core.engine.remote import (
+    REMOTE,
+    RemoteTable,
+    check_token,
+    host_tls,
+    tls_files_of,
+    token_of,
+)
+from tfaas_core.engine.shared.door_tls import HostTls
 from tfaas_core.errors import ConfigError, StartupError
 from tfaas_core.processes.server import one_sentence, storage_opened
 from tfaas_core.system import logs
@@ -48,6 +56,9 @@ def serve_engine(config: Config, host: str, port: int) -> int:
         check_sandbox(config.engine)
         token = token_of(composition.config)
         check_token(token, host)
+        tls, files = host_tls(composition.config), tls_files_of(composition.config)
+        for warning in files.warnings() if files is not None else ():
+            _log.warning("%s", warning)
         for warning in start_warnings(composition, {"models": confinement(config.engine)}):
             _log.warning("%s", warning)
         place = shown_address(host, port)
@@ -56,11 +67,13 @@ def serve_engine(config: Config, host: str, port: int) -> int:
             listener = Address.of(host, port).bound()
             listener.listen(_BACKLOG)
         with listener, storage_opened(composition):
-            asyncio.run(_serve(composition, listener, token))
+            asyncio.run(_serve(composition, listener, token, tls))
     return 0
 
 
-async def _serve(composition: Composition, listener: socket.socket, token: str) -> None:
+async def _serve(
+    composition: Composition, listener: socket.socket, token: str, tls: HostTls | None
+) -> None:
     config = composition.config
     table: RemoteTable = config.engine_settings(REMOTE)
     # Rows from other machines are counted in the place of the one HTTP worker.
@@ -68,9 +81,8 @@ async def _serve(composition: Composition, listener: socket.socket, token: str) 
     pool = pool_of(context, ForkServers(context))
     storage, most = composition.storage, config.engine.max_queue_rows
     shelf = ModelFiles(storage.artifact, storage.stage, storage.discard)
-    door = PoolDoor(
-        pool, listener, DoorSettings(token, table.dead_after_s, most, config.limits), shelf
-    )
+    settings = DoorSettings(token, table.dead_after_s, most, config.limits, tls)
+    door = PoolDoor(pool, listener, settings, shelf)
     stop, at_once = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

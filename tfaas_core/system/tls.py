@@ -17,7 +17,6 @@ import msgspec
 
 from tfaas_core.errors import ConfigError
 
-_KEYS = "$.server.tls"
 _TIME = re.compile(rb"\x17\x0d([0-9]{12}Z)|\x18\x0f([0-9]{14}Z)")
 """In DER: UTCTime, and GeneralizedTime."""
 
@@ -38,11 +37,13 @@ class TlsFiles(msgspec.Struct, frozen=True):
     """Files of PEM: the server's certificate and those that it is signed with, and its key.
 
     ``client_ca``: who must have signed the certificates of clients; None: they need none.
+    ``table``: whose keys ``tls_cert``, ``tls_key`` and ``tls_client_ca`` name them.
     """
 
     cert: Path
     key: Path
     client_ca: Path | None = None
+    table: str = "server"
 
     def context(self, protocols: Sequence[str] = ()) -> ssl.SSLContext:
         """What a server speaks TLS with. Raises ConfigError, which names the file.
@@ -53,28 +54,31 @@ class TlsFiles(msgspec.Struct, frozen=True):
         if protocols:
             context.set_alpn_protocols(list(protocols))
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        for key, path in (("cert", self.cert), ("key", self.key), ("client_ca", self.client_ca)):
-            if path is not None:
-                _check_readable(path, f"{_KEYS}_{key}")
-        try:
-            # Without a password, OpenSSL would ask for one on the terminal.
-            context.load_cert_chain(self.cert, self.key, password=_no_password)
-        except _PasswordAskedError:
-            why = f"the key in {self.key} has a password; take it off by `openssl pkey`"
-            raise ConfigError(f"{why} - at `{_KEYS}_key`") from None
-        except ssl.SSLError as error:
-            raise ConfigError(f"{self._why_not(error)} - at `{_KEYS}_cert`") from None
+        self.shown_by(context)
         if self.client_ca is not None:
-            try:
-                context.load_verify_locations(self.client_ca)
-            except ssl.SSLError:
-                why = f"{self.client_ca} has no certificate in PEM"
-                raise ConfigError(f"{why} - at `{_KEYS}_client_ca`") from None
+            trust(context, self.client_ca, f"{self._keys}_client_ca")
             context.verify_mode = ssl.CERT_REQUIRED
             # Who comes with a ticket is not asked for a certificate again.
             context.options |= ssl.OP_NO_TICKET
             context.num_tickets = 0
         return context
+
+    def shown_by(self, context: ssl.SSLContext) -> None:
+        """Has ``context`` show the certificate. Raises ConfigError, which names the file."""
+        _check_readable(self.cert, f"{self._keys}_cert")
+        _check_readable(self.key, f"{self._keys}_key")
+        try:
+            # Without a password, OpenSSL would ask for one on the terminal.
+            context.load_cert_chain(self.cert, self.key, password=_no_password)
+        except _PasswordAskedError:
+            why = f"the key in {self.key} has a password; take it off by `openssl pkey`"
+            raise ConfigError(f"{why} - at `{self._keys}_key`") from None
+        except ssl.SSLError as error:
+            raise ConfigError(f"{self._why_not(error)} - at `{self._keys}_cert`") from None
+
+    @property
+    def _keys(self) -> str:
+        return f"$.{self.table}.tls"
 
     def warnings(self) -> list[str]:
         """Why clients may refuse the certificate, which can be read."""
@@ -90,7 +94,7 @@ class TlsFiles(msgspec.Struct, frozen=True):
 
     def stamp(self) -> tuple[object, ...]:
         """Another one once a file has changed."""
-        return tuple(map(_stamp, filter(None, (self.cert, self.key, self.client_ca))))
+        return stamp_of(self.cert, self.key, self.client_ca)
 
     def _why_not(self, error: ssl.SSLError) -> str:
         if error.reason in ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH"):
@@ -145,6 +149,23 @@ def _unless_wrong_name(tell: Callable[[Any], object], unraisable: Any) -> None:
     is_name = type(unraisable.object) is bytes
     if not (is_name and isinstance(unraisable.exc_value, UnicodeDecodeError)):
         tell(unraisable)
+
+
+def trust(context: ssl.SSLContext, ca: Path, key: str) -> None:
+    """Has ``context`` take certificates that are signed by those in ``ca``, which ``key`` names.
+
+    Raises ConfigError.
+    """
+    _check_readable(ca, key)
+    try:
+        context.load_verify_locations(ca)
+    except ssl.SSLError:
+        raise ConfigError(f"{ca} has no certificate in PEM - at `{key}`") from None
+
+
+def stamp_of(*paths: Path | None) -> tuple[object, ...]:
+    """Another one once a file has changed."""
+    return tuple(map(_stamp, filter(None, paths)))
 
 
 def subject_of(certificate: Mapping[str, Any] | None) -> str:

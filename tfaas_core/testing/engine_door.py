@@ -18,8 +18,10 @@ from tfaas_core.engine.in_front.dialling import FarDoor
 from tfaas_core.engine.in_front.remote_engine import RemoteEngine
 from tfaas_core.engine.in_parent.fork_servers import ForkServers
 from tfaas_core.engine.local import pool_of
+from tfaas_core.engine.shared.door_tls import CallerTls, HostTls
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.system.address import Address
+from tfaas_core.system.tls import TlsFiles
 
 TOKEN = "a-token-that-nobody-else-knows"
 
@@ -29,7 +31,13 @@ class TestHost(Supervisor):
 
     __test__ = False
 
-    def __init__(self, context: EngineContext, port: int = 0, token: str = TOKEN) -> None:
+    def __init__(
+        self,
+        context: EngineContext,
+        port: int = 0,
+        token: str = TOKEN,
+        tls: HostTls | None = None,
+    ) -> None:
         context = self.context = msgspec.structs.replace(context, workers=1)
         self._is_closed = False
         self.listener = Address.of("127.0.0.1", port).bound()
@@ -37,7 +45,7 @@ class TestHost(Supervisor):
         self.artifact: Callable[[ModelVersion], Path] = lambda version: Path(version.name)
         self.pool = pool_of(context, ForkServers(context))
         config = context.config
-        settings = DoorSettings(token, 3.0, config.engine.max_queue_rows, config.limits)
+        settings = DoorSettings(token, 3.0, config.engine.max_queue_rows, config.limits, tls)
         shelf = ModelFiles(self._artifact, self._stage, _discard)
         self.door = PoolDoor(self.pool, self.listener, settings, shelf)
 
@@ -76,12 +84,17 @@ class DoorFactory(EngineFactory):
     """Engines whose models are on ``hosts`` hosts of this machine."""
 
     hosts = 1
+    tls: tuple[TlsFiles, CallerTls] | None = None
+    """What hosts and servers speak it with, if they do."""
 
     def __init__(self) -> None:
         self.made: list[TestHost] = []
 
     def supervisor(self, context: EngineContext) -> Supervisor | None:
-        self.made = [TestHost(context) for _ in range(self.hosts)]
+        self.made = [
+            TestHost(context, tls=HostTls(self.tls[0]) if self.tls else None)
+            for _ in range(self.hosts)
+        ]
         return _AllHosts(self.made)
 
     def engine(self, context: WorkerContext) -> Engine:
@@ -89,7 +102,8 @@ class DoorFactory(EngineFactory):
             context.engine_socket.close()
         for host in self.made:
             host.artifact = context.artifact
-        doors = [FarDoor(host.address, TOKEN, 3.0) for host in self.made]
+        tls = self.tls[1] if self.tls else None
+        doors = [FarDoor(host.address, TOKEN, 3.0, tls) for host in self.made]
         return RemoteEngine(context, doors)
 
 

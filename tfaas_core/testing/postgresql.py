@@ -38,17 +38,24 @@ _ROOM_BYTES = 8 * 1024**3
 class PostgresqlServer:
     """A server in a folder of its own, which may be stopped or killed, and started again.
 
-    If it is not ``durable``, it trades the safety of what it stores for speed.
+    If it is not ``durable``, it trades the safety of what it stores for speed. ``network``: from
+    where it is reached beside 127.0.0.1, like ``10.0.0.0/24``.
     """
 
-    def __init__(self, binaries: Path, folder: Path, durable: bool = False) -> None:
+    def __init__(
+        self, binaries: Path, folder: Path, durable: bool = False, network: str = ""
+    ) -> None:
         self._fsync = "on" if durable else "off"
         self.address = f"127.0.0.1:{lasting_port()}"
         self._binaries = binaries
         self._folder = folder
         self._account = _account()
         self._process: subprocess.Popen[bytes] | None = None
+        self._listens = "*" if network else "127.0.0.1"
         self._make()
+        if network:
+            with (folder / "data" / "pg_hba.conf").open("a") as rules:
+                rules.write(f"host all all {network} scram-sha-256\n")
 
     def _make(self) -> None:
         password = self._folder / "password"
@@ -66,7 +73,7 @@ class PostgresqlServer:
         port = self.address.partition(":")[2]
         command = [f"{self._binaries}/postgres", "-Ddata", f"-k{self._folder}", f"-p{port}"]
         settings = [
-            "listen_addresses=127.0.0.1",
+            f"listen_addresses={self._listens}",
             f"fsync={self._fsync}",
             "log_min_messages=fatal",
             # Each of a thousand small databases would be looked at, amid whatever is tested there.
@@ -138,13 +145,13 @@ def _binaries() -> Path | None:
 
 
 @contextmanager
-def running_postgresql(durable: bool = False) -> Iterator[PostgresqlServer]:
+def running_postgresql(durable: bool = False, network: str = "") -> Iterator[PostgresqlServer]:
     """A new server, which is gone afterwards. Skips the test, but under CI, if none can be."""
     binaries = _binaries()
     if binaries is None:
         assert os.environ.get("CI") != "true", "no binaries of PostgreSQL, which CI must have"
         pytest.skip("no binaries of PostgreSQL: apt-get install postgresql")
-    with in_a_folder(lambda folder: PostgresqlServer(binaries, folder, durable)) as server:
+    with in_a_folder(lambda folder: PostgresqlServer(binaries, folder, durable, network)) as server:
         yield server
 
 

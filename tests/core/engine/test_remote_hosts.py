@@ -12,6 +12,7 @@ import pytest
 from tfaas_core.errors import ModelLost, Unavailable
 from tfaas_core.events import ModelCrashed, ModelLoaded
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.tensors import Array
 from tfaas_core.testing.engine_door import DoorFactory, TestHost
 from tfaas_core.testing.engine_harness import Harness, Stream, is_sum, rows_of, started
 from tfaas_core.testing.loops import in_event_loop
@@ -170,12 +171,36 @@ async def test_what_kills_a_process_is_run_once_more_if_rows_may_share_a_run(
         assert version.mergeable is (lives == 2)
         error = await harness.worker.try_run(version, rows_of(TRIGGER))
         assert isinstance(error, ModelLost)
+        await eventually(lambda: deaths(harness) >= lives, "it is known how the processes ended")
+        assert deaths(harness) == lives
 
-        def deaths() -> int:
-            return sum(isinstance(event, ModelCrashed) for event in harness.events)
 
-        await eventually(lambda: deaths() >= lives, "it is known how the processes ended")
-        assert deaths() == lives
+class Begun(asyncio.Future[list[Array]]):
+    """Awaits the rows of a run that was begun."""
+
+    def set_rows(self, outputs: list[Array], start: int, end: int) -> None:
+        self.set_result([output[start:end] for output in outputs])
+
+
+@in_event_loop
+async def test_what_was_begun_and_lost_is_run_once_more(tmp_path: Path) -> None:
+    async with two_hosts(tmp_path) as (harness, _factory):
+        version = await harness.worker.upload("vk", "abort")
+        beginning = harness.worker.engine.beginning
+        assert beginning is not None
+        few, killing = Begun(), Begun()
+        assert not beginning.begin(version, [rows_of(1, 2)], 2, few)
+        assert is_sum(await harness.worker.run(version, rows_of(1)), rows_of(1))
+        assert beginning.begin(version, [rows_of(1, 2)], 2, few)
+        assert is_sum((await few)[0], rows_of(1, 2))
+        assert beginning.begin(version, [rows_of(TRIGGER)], 1, killing)
+        with pytest.raises(ModelLost):
+            await killing
+        await eventually(lambda: deaths(harness) == 2, "it has killed two processes")
+
+
+def deaths(harness: Harness) -> int:
+    return sum(isinstance(event, ModelCrashed) for event in harness.events)
 
 
 async def until_home(harness: Harness, version: ModelVersion, host: str) -> None:

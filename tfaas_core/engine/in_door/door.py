@@ -7,6 +7,7 @@ import itertools
 import logging
 import secrets
 import socket
+import ssl
 import time
 from typing import Any
 
@@ -15,11 +16,13 @@ import msgspec
 from tfaas_core.engine.in_door.session import ModelFiles, Session
 from tfaas_core.engine.in_parent.pool import Pool
 from tfaas_core.engine.shared import hello
+from tfaas_core.engine.shared.door_tls import HostTls, why_refused
 from tfaas_core.engine.shared.far_messages import Far, Leaving
 from tfaas_core.engine.shared.fleet_messages import MoreWanted
 from tfaas_core.engine.shared.sent_files import in_thread, receive_files, tell_sender
 from tfaas_core.errors import TfaasError
 from tfaas_core.settings.tables import Limits
+from tfaas_core.system.address import shown_address
 from tfaas_core.system.keepalive import keep_alive
 from tfaas_core.system.link import FarLink
 from tfaas_core.system.one_line import described
@@ -38,12 +41,16 @@ _log = logging.getLogger("tfaas.door")
 
 
 class DoorSettings(msgspec.Struct, frozen=True):
-    """``token``: what callers have to know. ``dead_after_s``: when a silent machine is gone."""
+    """``token``: what callers have to know. ``dead_after_s``: when a silent machine is gone.
+
+    ``tls``: what they speak it through, if it is to be encrypted.
+    """
 
     token: str
     dead_after_s: float
     max_queue_rows: int
     limits: Limits
+    tls: HostTls | None = None
 
 
 class PoolDoor:
@@ -92,12 +99,14 @@ class PoolDoor:
         for session in list(self._sessions.values()):
             await session.close()
         self._sessions.clear()
+        if self._settings.tls is not None:
+            self._settings.tls.close()
 
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             try:
-                sock, _address = await loop.sock_accept(self._listener)
+                sock, address = await loop.sock_accept(self._listener)
             except OSError as error:  # too many files are open, say
                 self._tell("nobody can be taken in at the moment", error)
                 await asyncio.sleep(_RETRY_S)
@@ -106,34 +115,48 @@ class PoolDoor:
                 oldest = next(iter(self._greeting))
                 del self._greeting[oldest]
                 oldest.cancel()
-            task = asyncio.create_task(self._meet(sock))
+            peer = shown_address(*address[:2])
+            task = asyncio.create_task(self._meet(sock, peer))
             self._greeting[task] = None
             self._meeting.add(task)
             task.add_done_callback(self._met)
             await asyncio.sleep(0)  # a flood of them holds up nobody else
 
-    async def _meet(self, sock: socket.socket) -> None:
-        with sock:  # whoever takes it over detaches it, or has a copy of its own
-            try:
+    async def _meet(self, sock: socket.socket, peer: str) -> None:
+        try:
+            with sock:
                 sock.setblocking(False)
                 keep_alive(sock, self._settings.dead_after_s)
-                came = await hello.meet_caller(sock, self._settings.token)
-                came_s = time.monotonic()
-                if (task := asyncio.current_task()) is not None:
-                    self._greeting.pop(task, None)
-                await self._take(sock, came, came_s)
-            except (OSError, TfaasError) as error:
-                self._tell("a connection is not taken in", error)
+                if self._settings.tls is None:
+                    await self._greet(sock, peer)
+                    return
+                if not await hello.begins_tls(sock):
+                    await hello.refuse_plain(sock)
+                tunnel = await self._settings.tls.tunnel(sock)
+            with tunnel.sock:
+                await self._greet(tunnel.sock, peer)
+        except (OSError, TfaasError) as error:
+            self._tell(f"a connection of {peer} is not taken in", error)
+
+    async def _greet(self, sock: socket.socket, peer: str) -> None:
+        """Whoever takes ``sock`` over detaches it, or has a copy of its own."""
+        came = await hello.meet_caller(sock, self._settings.token)
+        came_s = time.monotonic()
+        if (task := asyncio.current_task()) is not None:
+            self._greeting.pop(task, None)
+        await self._take(sock, peer, came, came_s)
 
     def _met(self, task: asyncio.Task[None]) -> None:
         self._greeting.pop(task, None)
         self._meeting.discard(task)
 
-    async def _take(self, sock: socket.socket, came: hello.Caller, came_s: float) -> None:
+    async def _take(
+        self, sock: socket.socket, peer: str, came: hello.Caller, came_s: float
+    ) -> None:
         greeting = came.greeting
         session = self._sessions.get(greeting.session)
         if greeting.purpose == "worker":
-            await self._begin_session(sock, came)
+            await self._begin_session(sock, peer, came)
         elif session is None:
             await hello.turn_away(sock, "the host does not know this worker any more; try again")
         elif greeting.purpose == "model":
@@ -141,7 +164,7 @@ class PoolDoor:
         else:
             await self._receive(session, sock, came)
 
-    async def _begin_session(self, sock: socket.socket, came: hello.Caller) -> None:
+    async def _begin_session(self, sock: socket.socket, peer: str, came: hello.Caller) -> None:
         name = came.greeting.session
         if self._leaving:
             await hello.turn_away(sock, "the host is about to end")
@@ -153,7 +176,7 @@ class PoolDoor:
         number = next(self._numbers)
         own = socket.socket(fileno=sock.detach())
         self._sessions[name] = Session(
-            number, own, self._pool, self._shelf, lambda: self._forget(name)
+            number, own, peer, self._pool, self._shelf, lambda: self._forget(name)
         )
         self._tell_if_leaving(self._sessions[name])
 
@@ -206,6 +229,8 @@ class PoolDoor:
         more = f"; {self._untold} more such lines were left out" if self._untold else ""
         self._told_s, self._untold = now_s, 0
         why = error.message if isinstance(error, TfaasError) else described(error)
+        if isinstance(error, ssl.SSLError):
+            why = f"it {why_refused(error, 'engine.remote.tls_client_ca')}"
         _log.warning("%s: %s%s", what, why, more)
 
 

@@ -29,7 +29,6 @@ from tfaas_core.engine.shared.messages import (
 )
 from tfaas_core.errors import BadBody, CannotServe, StorageUnavailable, TfaasError
 from tfaas_core.models.model import ModelVersion, check_name
-from tfaas_core.system.address import shown_address
 from tfaas_core.system.link import FarLink
 from tfaas_core.system.tasks import Tasks
 
@@ -67,12 +66,13 @@ class ModelFiles(msgspec.Struct, frozen=True):
 
 
 class Session:
-    """One far worker, of the number ``worker``. ``on_end`` is called once it is gone."""
+    """One far worker, of the number ``worker``, at ``peer``. ``on_end``: called once it is gone."""
 
     def __init__(
         self,
         worker: int,
         sock: socket.socket,
+        peer: str,
         pool: Pool,
         shelf: ModelFiles,
         on_end: Callable[[], None],
@@ -83,8 +83,8 @@ class Session:
         self._on_end = on_end
         self._sent: dict[str, tuple[Path, Path]] = {}
         self._tasks = Tasks(_log)
-        peer = f"an HTTP worker of {shown_address(*sock.getpeername()[:2])}"
-        self.link: FarLink[ToHost] = FarLink(sock, ToHost, self._heard, self._gone, peer)
+        whose = f"an HTTP worker of {peer}"
+        self.link: FarLink[ToHost] = FarLink(sock, ToHost, self._heard, self._gone, whose)
         pool.attach_far(worker, self.link)
 
     def put(self, name: str, staging: Path, artifact: Path) -> None:

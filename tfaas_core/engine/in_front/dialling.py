@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 
 import msgspec
 
 from tfaas_core.engine.shared import hello
+from tfaas_core.engine.shared.door_tls import CallerTls, why_refused
 from tfaas_core.errors import Unavailable
 from tfaas_core.system.keepalive import keep_alive, may_leave_unread
 
@@ -22,6 +24,7 @@ class FarDoor(msgspec.Struct, frozen=True):
     address: str
     token: str
     dead_after_s: float
+    tls: CallerTls | None = None
 
     @property
     def place(self) -> tuple[str, int]:
@@ -31,26 +34,36 @@ class FarDoor(msgspec.Struct, frozen=True):
 
     async def dial(self, greeting: hello.Greeting) -> socket.socket:
         """A connection that is let in, not blocking. Raises HostAwayError, which says why not."""
-        sock = None
         try:
             async with asyncio.timeout(self.dead_after_s + hello.HELLO_LIMIT_S):
                 sock = await self._connected()
-                await hello.call_host(sock, self.token, greeting)
-            if greeting.purpose != "worker":
-                # A run, or a slow disk, may keep the host from reading. The worker's own connection
-                # tells if the host is gone.
-                may_leave_unread(sock)
-        except BaseException as error:
-            if sock is not None:
-                sock.close()
-            if not isinstance(error, OSError | TimeoutError | hello.RefusedError):
-                raise
+                if greeting.purpose != "worker":
+                    # A run, or a slow disk, may keep the host from reading. The worker's own
+                    # connection tells if the host is gone.
+                    may_leave_unread(sock)
+                return await self._let_in(sock, greeting)
+        except (OSError, TimeoutError, hello.RefusedError) as error:
             raise self.away(_reason(error)) from error
-        return sock
 
     def away(self, reason: str) -> HostAwayError:
         """The error of a host that is not there, or does not let this server in."""
         return HostAwayError(f"host {self.address} (engine.remote.hosts) {reason}")
+
+    async def _let_in(self, sock: socket.socket, greeting: hello.Greeting) -> socket.socket:
+        """Says hello, in a tunnel if there is TLS; if that fails, ``sock`` is closed."""
+        tunnel = None
+        if self.tls is not None:
+            tunnel = await self.tls.tunnel(sock, self.place[0])
+            sock = tunnel.sock
+        try:
+            await hello.call_host(sock, self.token, greeting)
+        except BaseException as error:
+            sock.close()
+            if tunnel is not None and isinstance(error, OSError):
+                # The host may refuse this server's certificate after the handshake.
+                raise tunnel.error or error from error
+            raise
+        return sock
 
     async def _connected(self) -> socket.socket:
         loop = asyncio.get_running_loop()
@@ -71,6 +84,8 @@ class FarDoor(msgspec.Struct, frozen=True):
 def _reason(error: BaseException) -> str:
     if isinstance(error, hello.RefusedError):
         return f"refuses this server: {error.message}"
+    if isinstance(error, ssl.SSLError):
+        return why_refused(error, "engine.remote.tls_ca")
     if isinstance(error, TimeoutError):
         return "does not answer in time"
     return f"cannot be reached: {getattr(error, 'strerror', None) or error}"

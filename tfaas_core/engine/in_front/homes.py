@@ -21,10 +21,15 @@ class Homes:
 
     def of(self, version: ModelVersion) -> HostEngine:
         """Where a request goes. Raises Unavailable if no host can be reached."""
+        engine = self.known(version)
+        if engine is None:
+            self.put(version, engine := self.of_model(version.name))
+        return engine
+
+    def known(self, version: ModelVersion) -> HostEngine | None:
+        """Where its requests have gone; None if they are to go somewhere anew."""
         home = self._homes.get(version.key)
-        if home is None or home[1].ended.is_set():
-            home = self._homes[version.key] = version.chosen, self.of_model(version.name)
-        return home[1]
+        return None if home is None or home[1].ended.is_set() else home[1]
 
     def of_model(self, name: str) -> HostEngine:
         """The first host in the model's order that takes requests. Raises Unavailable."""

@@ -18,6 +18,7 @@ from tfaas_core.engine.in_front.dialling import FarDoor, HostAwayError
 from tfaas_core.engine.in_worker.connection import ModelConnection
 from tfaas_core.engine.in_worker.connector import WantedConnection
 from tfaas_core.engine.in_worker.local_engine import LocalEngine
+from tfaas_core.engine.in_worker.open_connections import OpenConnections
 from tfaas_core.engine.shared import hello
 from tfaas_core.engine.shared.far_messages import (
     AcquireStored,
@@ -43,6 +44,8 @@ class HostEngine(LocalEngine):
     From the link's end on, everything raises HostAwayError. ``on_leaving`` is called if the host
     says that it is about to end.
     """
+
+    beginning: OpenConnections
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TypeVar
@@ -12,7 +13,9 @@ from typing import TypeVar
 import msgspec
 
 from tfaas_core.engine.base import Candidate, Engine, Loaded, ServableStatus, WorkerContext
+from tfaas_core.engine.beginning import AwaitingRows
 from tfaas_core.engine.in_front.dialling import FarDoor, HostAwayError
+from tfaas_core.engine.in_front.far_beginning import FarBeginning
 from tfaas_core.engine.in_front.far_host import FarHost
 from tfaas_core.engine.in_front.homes import Homes
 from tfaas_core.engine.in_front.host_engine import HostEngine
@@ -41,10 +44,12 @@ class RemoteEngine(Engine):
         self._timeout_s = context.config.server.request_timeout_s
         self._start_limit_s = max(door.dead_after_s for door in doors)
         self._hosts = [FarHost(context, door, self._came, self._leaves) for door in doors]
+        self._tls = doors[0].tls
         self._homes = Homes(self._hosts)
         self._prepared: dict[int, tuple[HostEngine, int]] = {}
         self._tickets = itertools.count(1)
         self._tasks = Tasks(_log)
+        self.beginning = FarBeginning(self._homes, time.monotonic, self._run_again)
 
     async def start(self) -> None:
         for host in self._hosts:
@@ -56,6 +61,8 @@ class RemoteEngine(Engine):
     async def close(self) -> None:
         await self._tasks.cancel()
         await asyncio.gather(*[host.close() for host in self._hosts])
+        if self._tls is not None:
+            self._tls.close()
 
     # Uploads: tried on the host that will serve them.
 
@@ -108,7 +115,7 @@ class RemoteEngine(Engine):
     async def _run(
         self, version: ModelVersion, ask: Callable[[HostEngine], Awaitable[list[Array]]]
     ) -> list[Array]:
-        begin_s = asyncio.get_running_loop().time()
+        begin_s = time.monotonic()
         try:
             return await ask(self._homes.of(version))
         except HostAwayError:
@@ -116,8 +123,43 @@ class RemoteEngine(Engine):
         except ModelLost:
             if not version.mergeable:
                 raise
+        return await self._elsewhere(version, ask, begin_s)
+
+    def _run_again(
+        self,
+        version: ModelVersion,
+        inputs: Sequence[Array],
+        rows: int,
+        awaiting: AwaitingRows,
+        timing: Timing | None,
+        begin_s: float,
+    ) -> None:
+        """What was begun, and lost with its process."""
+
+        async def run() -> None:
+            try:
+                answer = await self._elsewhere(
+                    version,
+                    lambda engine: engine.run(version, inputs, rows, False, timing),
+                    begin_s,
+                )
+            except Exception as error:
+                awaiting.set_exception(error)
+            else:
+                awaiting.set_result(answer)
+
+        self._tasks.spawn(run())
+
+    async def _elsewhere(
+        self,
+        version: ModelVersion,
+        ask: Callable[[HostEngine], Awaitable[list[Array]]],
+        begin_s: float,
+    ) -> list[Array]:
+        """Asks where the version is by now, in what is left of the time since ``begin_s``."""
+        left_s = begin_s + self._timeout_s - time.monotonic()
         try:
-            async with asyncio.timeout_at(begin_s + self._timeout_s):
+            async with asyncio.timeout(left_s):
                 return await self._somewhere(lambda: self._homes.of(version), ask)
         except TimeoutError:
             raise DeadlinePassed(

@@ -39,6 +39,8 @@ _MOST_BYTES = 2048
 _NONCE_BYTES = 32
 _ORDERS = {"little": 1, "big": 2}
 _ORDER = _ORDERS[sys.byteorder]
+_TLS = b"\x16\x03"
+"""How a handshake of TLS begins."""
 
 Purpose: TypeAlias = Literal["worker", "model", "upload"]
 
@@ -121,6 +123,26 @@ async def meet_caller(sock: socket.socket, token: str) -> Caller:
         return Caller(greeting, _proof(token, b"host", said))
 
 
+async def begins_tls(sock: socket.socket) -> bool:
+    """Whether what the caller says first, which is still to be read, is TLS. Raises OSError."""
+    loop, came = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(sock, came.set)
+    try:
+        async with asyncio.timeout(HELLO_LIMIT_S):
+            await came.wait()
+    finally:
+        loop.remove_reader(sock)
+    return sock.recv(1, socket.MSG_PEEK) == _TLS[:1]
+
+
+async def refuse_plain(sock: socket.socket) -> None:
+    """Tells a caller without TLS that the host takes none such. Raises RefusedError, OSError."""
+    async with asyncio.timeout(HELLO_LIMIT_S):
+        await asyncio.get_running_loop().sock_recv(sock, _MOST_BYTES)
+    await turn_away(sock, _PLAIN)
+    raise RefusedError(_PLAIN)
+
+
 async def let_in(sock: socket.socket, caller: Caller) -> None:
     """The host's last word to a caller: from here on frames, messages or files follow."""
     async with asyncio.timeout(HELLO_LIMIT_S):
@@ -151,8 +173,14 @@ _WRONG_TOKEN = (
 )
 
 
+_PLAIN = "the host takes TLS alone: engine.remote.tls_ca has to be set on servers, too"
+_NO_TLS = "the host takes no TLS: set engine.remote.tls_cert there, or no tls_ca on servers"
+
+
 def _wrong_with(head: bytes) -> str | None:
     magic, version, order = _HEAD.unpack(head)
+    if head.startswith(_TLS):
+        return _NO_TLS
     if magic != MAGIC:
         return "this is the door of a TFaaS host, which takes no other clients"
     if version != DOOR_VERSION:

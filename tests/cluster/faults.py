@@ -1,0 +1,157 @@
+"""Faults for a cluster: each strikes, lets clients ask, and puts all right again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.chaos.wall_clock import WallClock
+from tests.cluster.cluster import Cluster
+from tests.cluster.processes import said, until_ready
+from tfaas_core.testing.waiting import until
+
+Fault = Callable[[Cluster], str]
+"""Returns what is to be told of it, if anything."""
+
+_WRONG_S = 86_400
+
+
+def kill_a_host(cluster: Cluster) -> str:
+    """And start it again: it rejoins."""
+    cluster.hosts["host0"].close()
+    cluster.asked()
+    _again(cluster, "host0")
+    return ""
+
+
+def pull_a_cable(cluster: Cluster) -> str:
+    machine = cluster.machines["host1"]
+    machine.pull_cable()
+    gone = f"host {machine.address}:\\d+ .* is gone"
+    until(lambda: _all_say(cluster, gone), what="all servers take the host for gone")
+    cluster.asked()
+    machine.plug_in()
+    cluster.until_back("host1")
+    return ""
+
+
+def sigterm_of_hosts(cluster: Cluster) -> str:
+    for name in cluster.hosts:
+        _stopped(cluster, name)
+        _again(cluster, name)
+    return ""
+
+
+def sigterm_of_a_host(cluster: Cluster) -> str:
+    _stopped(cluster, "host2")
+    _again(cluster, "host2")
+    return ""
+
+
+def sigterm_of_servers(cluster: Cluster) -> str:
+    for name in list(cluster.fronts):
+        cluster.fronts[name].terminate()
+        cluster.fronts[name].close()
+        cluster.begin(name).ready()
+        until_ready(f"{cluster.machines[name].address}:8083")
+        cluster.asked()
+    return ""
+
+
+def slow_link(cluster: Cluster) -> str:
+    machine = cluster.machines["host0"]
+    how = machine.slow_down()
+    if not how:
+        return "left out: this kernel shapes no traffic"
+    try:
+        cluster.asked()
+    finally:
+        machine.speed_up()
+    cluster.asked()
+    return how
+
+
+def database_away(cluster: Cluster) -> str:
+    """What is loaded answers on."""
+    cluster.database.stop()
+    cluster.asked()
+    cluster.database.start()
+    for gate in cluster.gates():
+        until_ready(gate)
+    return ""
+
+
+def wrong_token(cluster: Cluster) -> str:
+    _is_refused(cluster, "the tokens differ", "engine.remote.token=another-token-of-somebody", {})
+    return ""
+
+
+def version_skew(cluster: Cluster) -> str:
+    _is_refused(cluster, "install the same TFaaS", "", {"TEST_NEWER_DOOR": "1"})
+    return ""
+
+
+def clock_offset(cluster: Cluster) -> str:
+    """A day off, by the wall clock and by the monotonic one."""
+    _stopped(cluster, "host1")
+    clock = WallClock(cluster.folder / f"clock-{len(list(cluster.folder.iterdir()))}")
+    clock.set(-_WRONG_S)
+    before = ["unshare", "--time", "--monotonic", str(_WRONG_S), "--fork", "--kill-child"]
+    cluster.begin("host1", environment=clock.environment, before=before).ready()
+    cluster.until_back("host1")
+    _stopped(cluster, "host1")
+    _again(cluster, "host1")
+    return ""
+
+
+SHORT: dict[str, Fault] = {
+    "a host is killed, and rejoins": kill_a_host,
+    "a cable is pulled": pull_a_cable,
+    "SIGTERM of a host": sigterm_of_a_host,
+    "the database is away": database_away,
+}
+
+FAULTS: dict[str, Fault] = {
+    **SHORT,
+    "SIGTERM of each host in turn": sigterm_of_hosts,
+    "SIGTERM of each server in turn": sigterm_of_servers,
+    "a slow link": slow_link,
+    "a host with another token": wrong_token,
+    "a host with another TFaaS": version_skew,
+    "a host whose clocks are wrong": clock_offset,
+}
+
+ALONE: dict[str, Fault] = {"SIGTERM of each server in turn, no hosts": sigterm_of_servers}
+"""Where servers run models themselves."""
+
+
+def _stopped(cluster: Cluster, name: str) -> None:
+    cluster.hosts[name].terminate()
+    cluster.hosts[name].close()
+    cluster.asked()
+
+
+def _again(cluster: Cluster, name: str) -> None:
+    cluster.begin(name).ready()
+    cluster.until_back(name)
+
+
+def _is_refused(cluster: Cluster, why: str, setting: str, environment: dict[str, str]) -> None:
+    _stopped(cluster, "host2")
+    marks = _marks(cluster)
+    settings = [setting] if setting else []
+    cluster.begin("host2", *settings, environment=environment).ready()
+    until(lambda: _all_say(cluster, why, marks), what="all servers say why they are refused")
+    cluster.asked()
+    cluster.hosts["host2"].terminate()
+    cluster.hosts["host2"].close()
+    _again(cluster, "host2")
+
+
+def _marks(cluster: Cluster) -> dict[Path, int]:
+    return {each.log: each.log.stat().st_size for each in cluster.fronts.values()}
+
+
+def _all_say(cluster: Cluster, what: str, marks: dict[Path, int] | None = None) -> bool:
+    logs = [each.log for each in cluster.fronts.values()]
+    return all(said(log, what, (marks or {}).get(log, 0)) for log in logs)
