@@ -60,7 +60,8 @@ async def test_a_process_that_dies_with_large_values_leaves_nothing(tmp_path: Pa
             answers = await worker.run_all(version, [large(TRIGGER), large()])
             assert isinstance(answers[0], ModelLost)
             await healed(worker, version)
-            assert slot_descriptors() == 2  # that of the new connection, and of what is left
+            # Of the new connection, and of what is left of the first answer.
+            await eventually(lambda: slot_descriptors() == 2, "its memory is gone")
         assert is_sum(before, large())
         del before
         await eventually(lambda: slot_descriptors() == 1, "its memory is gone")

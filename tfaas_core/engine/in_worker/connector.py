@@ -59,6 +59,7 @@ class Connector:
             made.append(sock := socket.socket(fileno=descriptors[0]))
             made.append(meter := Meter.of(descriptors[1]))
             slots = SharedSlots.of(descriptors[2:], is_servable=False)
+            descriptors = descriptors[:2]  # it has the rest, or has closed it
             return self._connection(version, sock, meter, on_lost, new, slots)
         except Exception as error:
             for each in made:

@@ -15,6 +15,7 @@ from tfaas_plugins.codecs.json.dialect import STANDARD, Dialect
 from tfaas_plugins.codecs.json.numbers import SMALLEST_BYTES, read_with_numbers
 from tfaas_plugins.codecs.json.places import ANY, Places
 from tfaas_plugins.codecs.json.steps import LONG_BYTES, read_in_steps
+from tfaas_plugins.codecs.values.bounds import count_of
 from tfaas_plugins.codecs.values.document import ValuesDocument, document_of
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -125,6 +126,7 @@ def _may_hold_booleans(body: bytes, fields: dict[str, Any], document: JsonDocume
             *(document.model or "", document.label or "", document.signature or ""),
         )
     )
-    return (
-        body.count(b"u") > names.count("u") or body.count(b"f") > names.count("f") or b"\\" in body
+    letters = ("u", "f")
+    return b"\\" in body or any(
+        count_of(body, letter.encode()) > names.count(letter) for letter in letters
     )

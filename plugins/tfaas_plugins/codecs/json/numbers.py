@@ -31,6 +31,8 @@ _MOST_FIELDS = 64
 NO_NUMBERS = (ValueError, TypeError, RuntimeError, MemoryError)
 """What simdjson, and who asks it for numbers, raises where there are none."""
 
+_LONG_LIST_BYTES = 1 << 7
+_OF_NO_FORM = bytes(set(range(256)).difference(b"[],"))
 _INTEGERS = np.dtype(np.int64)
 _FLOATS = np.dtype(np.float64)
 
@@ -70,8 +72,10 @@ def read_with_numbers(
         parsed = simdjson.Parser().parse(plain)
         if type(parsed) is not simdjson.Object:
             return None
-        fields = dialect.meant(_Found(body, places, dialect).at((), parsed))
-        return fields if _are_all(count_of(body, b"["), fields) else None
+        lists = count_of(body, b"[")
+        is_walked = _are_long(lists, body)
+        fields = dialect.meant(_Found(body, places, dialect, is_walked).at((), parsed))
+        return fields if _are_all(lists, body, fields, is_walked) else None
     except NO_NUMBERS:
         return None
 
@@ -92,11 +96,12 @@ class _Found(msgspec.Struct, frozen=True):
     body: bytes
     places: Places
     dialect: Dialect
+    is_walked: bool
 
     def at(self, path: Path, value: Any) -> Any:
         """What there is at ``path``. Raises ValueError if orjson has to read it."""
         if type(value) is simdjson.Array and self.places.has(path):
-            numbers = self.dialect.meant_by(_array(value))
+            numbers = self.dialect.meant_by(_array(value, self.is_walked))
             return NumberLists(numbers, self.body, path, self.dialect.value)
         if not self.places.has_within(path):
             return _plain(value)
@@ -124,9 +129,17 @@ def _plain(value: Any) -> Any:
     return value.as_dict() if type(value) is simdjson.Object else value
 
 
-def _array(nested: Any) -> Array:
-    """The numbers of nested lists. Raises ValueError for other things, as far as it is seen."""
-    shape, first = _shape(nested)
+def _are_long(lists: int, text: bytes) -> bool:
+    """Whether it takes less to go from list to list than through all of the text."""
+    return lists * _LONG_LIST_BYTES <= len(text)
+
+
+def _array(nested: Any, is_walked: bool) -> Array:
+    """The numbers of nested lists. Raises ValueError for other things, as far as it is seen.
+
+    ``is_walked``: whether all lists are looked at, or the first of each level; see ``_are_all``.
+    """
+    shape, first = _shape(nested) if is_walked else _shape_of_first(nested)
     array = _flat(nested, type(first) is int)
     if array.size != prod(shape):
         raise ValueError("lists of different lengths")
@@ -139,17 +152,21 @@ def array_in(text: bytes, dialect: Dialect) -> Array | None:
     None: these are lists of other things, or of different lengths.
     """
     text = dialect.plain(text)
+    lists = count_of(text, b"[")
+    is_walked = _are_long(lists, text)
     try:
-        array = _array(simdjson.Parser().parse(text))
+        array = _array(simdjson.Parser().parse(text), is_walked)
     except NO_NUMBERS:
         return None
-    if count_of(text, b"[") != _lists_of(array.shape):
+    if lists != _lists_of(array.shape):
         return None  # there is a list among the numbers
+    if not is_walked and _form(text) != _form_of(array.shape):
+        return None
     return dialect.meant_by(array)
 
 
 def _shape(nested: Any) -> tuple[tuple[int, ...], Any]:
-    """How the lists are nested, as far as the first of each level tells, and the first value."""
+    """How the lists are nested, and the first value. Raises ValueError if any is otherwise."""
     shape: tuple[int, ...] = ()
     level = [nested]
     while True:
@@ -165,6 +182,17 @@ def _shape(nested: Any) -> tuple[tuple[int, ...], Any]:
             raise ValueError("a list beside something else")
 
 
+def _shape_of_first(nested: Any) -> tuple[tuple[int, ...], Any]:
+    """The same, as far as the first list of each level tells."""
+    shape: list[int] = []
+    while type(nested) is simdjson.Array:
+        if not len(nested):
+            raise ValueError("an empty list")
+        shape.append(len(nested))
+        nested = nested[0]
+    return tuple(shape), nested
+
+
 def _flat(nested: Any, is_integer: bool) -> Array:
     """The numbers in a row; raises an error if anything else is among them."""
     if is_integer:
@@ -173,10 +201,11 @@ def _flat(nested: Any, is_integer: bool) -> Array:
     return np.frombuffer(nested.as_buffer(of_type="d"), _FLOATS)
 
 
-def _are_all(lists: int, fields: dict[str, Any]) -> bool:
-    """Whether the body's ``[`` are those of the arrays and of the other fields, and no others.
+def _are_all(lists: int, body: bytes, fields: dict[str, Any], is_walked: bool) -> bool:
+    """Whether the lists of the body are those of the arrays and of the other fields.
 
-    A list among the numbers of the last level would have been flattened with them.
+    A list among the numbers of the last level would have been flattened with them; so would lists
+    of different lengths, unless ``is_walked``.
     """
     arrays: list[Array] = []
 
@@ -184,7 +213,27 @@ def _are_all(lists: int, fields: dict[str, Any]) -> bool:
         arrays.append(numbers.array)
 
     others = orjson.dumps(fields, default=left_out).count(b"[")
-    return lists == others + sum(_lists_of(array.shape) for array in arrays)
+    if lists != others + sum(_lists_of(array.shape) for array in arrays):
+        return False
+    # Now what is compared cannot be much longer than the body.
+    return is_walked or _form(body) == _form(orjson.dumps(fields, default=_as_form))
+
+
+def _as_form(numbers: NumberLists) -> orjson.Fragment:
+    return orjson.Fragment(_form_of(numbers.array.shape))
+
+
+def _form(text: bytes) -> bytes:
+    """The brackets and commas of a text, which tell lists that hold something apart."""
+    return text.translate(None, _OF_NO_FORM)
+
+
+def _form_of(shape: tuple[int, ...]) -> bytes:
+    """The same of nested lists of numbers."""
+    form = b""
+    for size in reversed(shape):
+        form = b"[%b]" % b",".join([form] * size)
+    return form
 
 
 def _lists_of(shape: tuple[int, ...]) -> int:

@@ -10,9 +10,14 @@ from tfaas_core.errors import BadBody, DoesNotFit
 from tfaas_core.settings.tables import Limits
 from tfaas_core.values.numbers import describe
 from tfaas_plugins.codecs.msgpack.packed import is_packed
-from tfaas_plugins.codecs.msgpack.steps import LONG_BYTES, read_in_steps
+from tfaas_plugins.codecs.msgpack.steps import LONG_BYTES, PART_BYTES, read_in_steps
 from tfaas_plugins.codecs.values.bounds import check_msgpack, may_hold_too_much
 from tfaas_plugins.codecs.values.document import ValuesDocument, document_of
+
+_BYTES = b"\xc6"
+"""How long bytes begin: with this, and their length in four."""
+
+_BEGINNING_BYTES = 1 << 8
 
 _QUICK_BYTES = 1 << 21
 """So much is looked through in milliseconds, whatever it is."""
@@ -45,7 +50,7 @@ def _fields(body: bytes, limits: Limits) -> dict[str, Any]:
                 # Without an object for anything in it: whether it is one value, and a whole one.
                 msgspec.msgpack.decode(body, type=msgspec.Raw)
             check_msgpack(body, limits)
-        is_long = len(body) > LONG_BYTES
+        is_long = len(body) > LONG_BYTES or _is_mostly_bytes(body)
         fields = read_in_steps(body) if is_long else msgspec.msgpack.decode(body)
     except UnicodeDecodeError:
         raise BadBody(
@@ -60,6 +65,14 @@ def _fields(body: bytes, limits: Limits) -> dict[str, Any]:
         raise DoesNotFit(f"the body is {describe(fields)}, send a map")
     _check_keys(fields, "the body")
     return fields
+
+
+def _is_mostly_bytes(body: bytes) -> bool:
+    """Whether it seems to be a packed array, by how it begins, of which steps make no copy."""
+    if len(body) <= 2 * PART_BYTES:
+        return False
+    at = 1 + body.find(_BYTES, 0, _BEGINNING_BYTES)
+    return at > 0 and 2 * int.from_bytes(body[at : at + 4], "big") > len(body)
 
 
 def _check_keys(fields: dict[Any, Any], place: str) -> None:

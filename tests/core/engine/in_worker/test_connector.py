@@ -53,7 +53,7 @@ async def engine_of_a_pool_that_gives(
 
 
 @in_event_loop
-@pytest.mark.parametrize("count", [0, 1, 2])
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
 async def test_who_waits_for_it_is_told_and_nothing_stays_open(
     count: int, caplog: pytest.LogCaptureFixture
 ) -> None:

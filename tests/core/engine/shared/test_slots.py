@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -63,6 +65,7 @@ def ends() -> Iterator[Ends]:
     os.close(both.descriptor)
 
 
+@cache
 def part(rows: int, seed: int = 0) -> list[Array]:
     return [some(each.dtype, (rows,), seed + place) for place, each in enumerate(SPECS)]
 
@@ -208,3 +211,29 @@ def test_what_was_used_is_given_back_but_for_a_part(ends: Ends) -> None:
     assert ends.used_bytes <= 2 * KEPT_BYTES + 4096
     (read,) = ends.read(ends.request([array], specs=SPECS[:1]), SPECS[:1])
     assert are_same(read, array)
+
+
+def held() -> tuple[int, int]:
+    """Descriptors of this process, and pieces of memory for slots."""
+    maps = Path("/proc/self/maps").read_text()
+    return len(os.listdir("/proc/self/fd")), maps.count("tfaas-slots")
+
+
+def test_hundreds_of_ends_that_are_gone_leave_nothing() -> None:
+    """Whatever they held: slots that nobody read, and arrays that are read no more."""
+
+    def life() -> None:
+        ends = Ends()
+        array = np.ones(ROWS, np.float32)
+        ends.request([array], specs=SPECS[:1])
+        kept = ends.read(ends.request([array], specs=SPECS[:1]), SPECS[:1])
+        os.close(ends.descriptor)
+        del ends
+        assert are_same(kept[0], array)
+
+    before = held()
+    for _ in range(300):
+        life()
+    descriptors, memories = held()
+    assert descriptors <= before[0]
+    assert memories <= before[1]

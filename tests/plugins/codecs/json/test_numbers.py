@@ -58,6 +58,50 @@ def test_anything_else_is_left_to_orjson(values: str) -> None:
     assert numbers_of(values) is None
 
 
+SHORT = ["[1.5, 2]"] * 3000
+"""So many lists that it takes less to look at brackets and commas than at each list."""
+
+
+def test_many_short_lists_are_an_array_too() -> None:
+    for values in (SHORT, ["[ [1], [ 2.5 ] ]"] * 3000, ["[3]"] * 5000):
+        text = f"[{', '.join(values)}]"
+        numbers = numbers_of(text)
+        assert numbers is not None
+        assert numbers.array.tolist() == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *(("[1.5]", "[1, 2, 3]"), ("[1, 2, 3]", "[1.5]"), ("[]", "[1, 2]"), ("[1]", "[2]")),
+        *(
+            ("[1, [2]]", "[1.5, 2]"),
+            ("[[1], 2]", "[3, 4]"),
+            ("1, 2", "[3, 4]"),
+            ("[1, [2, 3]]", "4"),
+        ),
+        *(("[1, null]", "[1, 2]"), ('[1, "2"]', "[1, 2]"), ("[1, {}]", "[1, 2]")),
+        *(("[1, 2", "3, 4]"), ("[1, 2]]", "[[3, 4]"), ("[[1, 2]", "[3, 4]]")),
+    ],
+)
+def test_one_among_them_that_is_otherwise_is_found(odd: tuple[str, str]) -> None:
+    values = [*SHORT[:1000], *odd, *SHORT[1002:]]
+    assert numbers_of(f"[{', '.join(values)}]") is None
+    swapped = [*SHORT[:-2], *reversed(odd)]
+    assert numbers_of(f"[{', '.join(swapped)}]") is None
+
+
+def test_short_lists_of_which_some_are_empty_are_no_array() -> None:
+    assert numbers_of(f"[{', '.join(['[1]', '[]', '[2, 3]'] * 2000)}]") is None
+    assert numbers_of(f"[{', '.join(['[1]', *['[]'] * 2000])}]") is None
+
+
+def test_lists_that_begin_deep_are_no_array_of_as_many_axes() -> None:
+    """The form of such an array would take gigabytes."""
+    deep = "[" * 300 + "1" + "]" * 300
+    assert numbers_of(f"[{deep}, {', '.join(['[1]'] * 20_000)}]") is None
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -30,6 +30,15 @@ class TestPackedArrays:
         assert (bound.rows, bound.single) == (3, False)
         np.testing.assert_array_equal(bound.arrays["x"], f32([[1, 2], [3, 4], [5, 6]]), strict=True)
 
+    def test_nor_are_they_copied_out_of_a_long_body(self) -> None:
+        rows = np.ones((300_000, 2), "<f4")
+        for order in (["dtype", "shape", "data"], ["data", "shape", "dtype"]):
+            values = packed(rows, "<f4")
+            body = encode({"model": "vk", "values": {name: values[name] for name in order}})
+            bound = MsgpackCodec().bind(MsgpackCodec().parse(body, Head()), VK)
+            begin = np.frombuffer(body, np.uint8).__array_interface__["data"][0]
+            assert begin < bound.arrays["x"].__array_interface__["data"][0] < begin + len(body)
+
     def test_rows_of_the_models_dtype_are_not_copied(self) -> None:
         codec = MsgpackCodec()
         document = codec.parse(encode({"values": packed(np.zeros((3, 2)))}), Head())
