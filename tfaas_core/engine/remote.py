@@ -30,10 +30,10 @@ from tfaas_core.system.address import is_loopback
 from tfaas_core.system.tls import TlsFiles
 
 REMOTE = "remote"
-
-_log = logging.getLogger("tfaas.engine")
 _PATH = f"$.engine.{REMOTE}"
 _ADDRESS = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\]):[0-9]{1,5}")
+
+_log = logging.getLogger("tfaas.engine")
 
 
 class RemoteTable(Table, frozen=True):
