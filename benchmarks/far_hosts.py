@@ -2,7 +2,8 @@
 
 One row by JSON to a server that runs the model itself, to one whose model is behind a door of this
 machine, and to one that speaks TLS with it, in turn. The CPU time is that of all processes of the
-server and of the host, so that it can be compared on a busy machine, too.
+server and of the host, so that it can be compared on a busy machine, too. Nobody polls meanwhile:
+that takes CPU time as long as somebody waits, however little is done.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ _HEADER = [
     *("connections", "the model is", "requests/s", "p50 µs", "CPU µs a request", "ratio"),
     "errors",
 ]
+_ASLEEP = {"engine.busy_poll_us": 0}
 _NAMES = "subjectAltName=IP:127.0.0.1"
 
 
@@ -98,13 +100,13 @@ def _places(folder: Path) -> Iterator[AbstractContextManager[_Place]]:
 
 @contextmanager
 def _here(folder: Path) -> Iterator[_Place]:
-    with servers.tfaas(folder) as server:
+    with servers.tfaas(folder, _ASLEEP) as server:
         yield _Place("here", server, (server.pid,))
 
 
 @contextmanager
 def _elsewhere(name: str, folder: Path, tls: Mapping[str, object]) -> Iterator[_Place]:
-    settings = {f"engine.remote.{key}": value for key, value in tls.items()}
+    settings = {**_ASLEEP, **{f"engine.remote.{key}": value for key, value in tls.items()}}
     folder.mkdir()
     with _host(folder, settings) as (pid, address):
         remote = {"engine.kind": "remote", "engine.remote.hosts": f'["{address}"]', **settings}
@@ -118,8 +120,14 @@ def _host(folder: Path, settings: Mapping[str, object]) -> Iterator[tuple[int, s
     command = [servers.TFAAS, "serve-engine", "--listen", "127.0.0.1:0"]
     for key, value in {"storage.root": folder, **settings}.items():
         command += ["--set", f"{key}={value}"]
+    # In a session of its own, as the servers are: those share the cores evenly.
     with subprocess.Popen(
-        command, cwd=folder, env=servers.ENVIRONMENT, stdout=subprocess.PIPE, text=True
+        command,
+        cwd=folder,
+        env=servers.ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as process:
         try:
             assert process.stdout is not None

@@ -12,7 +12,7 @@ import pytest
 from tests.cli.conftest import Fails
 from tfaas_core.config import load_config
 from tfaas_core.engine.in_front.dialling import FarDoor
-from tfaas_core.engine.remote import doors_of
+from tfaas_core.engine.remote import doors_of, host_tls
 from tfaas_core.engine.shared import hello
 from tfaas_core.errors import ConfigError
 from tfaas_core.plugins import load_plugins
@@ -54,6 +54,27 @@ def test_hosts_that_cannot_be_are_named(hosts: list[str], why: str) -> None:
     config = load_config(None, [f"engine.remote.hosts={hosts}"], {})
     with pytest.raises(ConfigError, match=why):
         doors_of(load_plugins().configured(config))
+
+
+@pytest.mark.parametrize(
+    ("settings", "of_servers", "why"),
+    [
+        (
+            ["tls_cert=host.pem"],
+            True,
+            r"Expected `tls_ca` beside it, or no TLS - at `",
+        ),
+        (["tls_ca=none.pem"], True, r"/none.pem cannot be read: No such .* - at `\$.*tls_ca`"),
+        (["tls_ca=ca.pem"], False, r"Expected `tls_cert` beside it - at `\$.*tls_ca`"),
+        (["tls_key=host.key"], False, r"Expected `tls_cert` beside it - at `\$.*tls_key`"),
+        (["tls_cert=none.pem"], False, r"/none.pem cannot be read: No such .* - at `\$.*tls_cert`"),
+    ],
+)
+def test_tls_is_never_left_out_by_half(settings: list[str], of_servers: bool, why: str) -> None:
+    every = ['hosts=["127.0.0.1:1"]', *settings]
+    config = load_config(None, [f"engine.remote.{setting}" for setting in every], {})
+    with pytest.raises(ConfigError, match=why):
+        (doors_of if of_servers else host_tls)(load_plugins().configured(config))
 
 
 def test_it_lets_servers_in_until_it_is_told_to_stop(here: Path) -> None:

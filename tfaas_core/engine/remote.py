@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,6 +33,8 @@ REMOTE = "remote"
 _PATH = f"$.engine.{REMOTE}"
 _ADDRESS = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\]):[0-9]{1,5}")
 
+_log = logging.getLogger("tfaas.engine")
+
 
 class RemoteTable(Table, frozen=True):
     """``[engine.remote]``: the hosts that run models for this server."""
@@ -59,6 +62,8 @@ class RemoteEngineFactory(EngineFactory):
 
     def supervisor(self, context: EngineContext) -> Supervisor | None:
         doors_of(context.config)
+        for warning in tls_warnings(context.config):
+            _log.warning("%s", warning)
         return None
 
     def engine(self, context: WorkerContext) -> Engine:
@@ -94,7 +99,7 @@ def token_of(config: Config) -> str:
 def host_tls(config: Config) -> HostTls | None:
     """What a host has callers speak TLS with; None: they are not to. Raises ConfigError."""
     table: RemoteTable = config.engine_settings(REMOTE)
-    if (files := tls_files_of(config)) is not None:
+    if (files := _own_files(config)) is not None:
         return HostTls(files)
     for key in ("tls_ca", "tls_client_ca"):
         if getattr(table, key):
@@ -102,7 +107,7 @@ def host_tls(config: Config) -> HostTls | None:
     return None
 
 
-def tls_files_of(config: Config) -> TlsFiles | None:
+def _own_files(config: Config) -> TlsFiles | None:
     """Those of this machine's certificate, if it has one. Raises ConfigError."""
     table: RemoteTable = config.engine_settings(REMOTE)
     if not table.tls_cert:
@@ -116,10 +121,16 @@ def tls_files_of(config: Config) -> TlsFiles | None:
     return TlsFiles(cert, key, ca, f"engine.{REMOTE}")
 
 
+def tls_warnings(config: Config) -> list[str]:
+    """Why others may refuse this machine's certificate. Raises ConfigError."""
+    files = _own_files(config)
+    return [] if files is None else files.warnings()
+
+
 def _caller_tls(config: Config) -> CallerTls | None:
     table: RemoteTable = config.engine_settings(REMOTE)
     if table.tls_ca:
-        return CallerTls(_path(config, "tls_ca"), f"{_PATH}.tls_ca", tls_files_of(config))
+        return CallerTls(_path(config, "tls_ca"), f"{_PATH}.tls_ca", _own_files(config))
     for key in ("tls_cert", "tls_client_ca"):
         if getattr(table, key):
             raise ConfigError(f"Expected `tls_ca` beside it, or no TLS - at `{_PATH}.{key}`")

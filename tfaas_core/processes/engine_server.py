@@ -23,7 +23,7 @@ from tfaas_core.engine.remote import (
     RemoteTable,
     check_token,
     host_tls,
-    tls_files_of,
+    tls_warnings,
     token_of,
 )
 from tfaas_core.engine.shared.door_tls import HostTls
@@ -56,10 +56,10 @@ def serve_engine(config: Config, host: str, port: int) -> int:
         check_sandbox(config.engine)
         token = token_of(composition.config)
         check_token(token, host)
-        tls, files = host_tls(composition.config), tls_files_of(composition.config)
-        for warning in files.warnings() if files is not None else ():
-            _log.warning("%s", warning)
-        for warning in start_warnings(composition, {"models": confinement(config.engine)}):
+        tls = host_tls(composition.config)
+        sandboxes = {"models": confinement(config.engine)}
+        warnings = tls_warnings(composition.config)
+        for warning in [*warnings, *start_warnings(composition, sandboxes)]:
             _log.warning("%s", warning)
         place = shown_address(host, port)
         remedy = "let it listen elsewhere by --listen"

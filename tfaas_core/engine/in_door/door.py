@@ -130,9 +130,10 @@ class PoolDoor:
                 if self._settings.tls is None:
                     await self._greet(sock, peer)
                     return
-                if not await hello.begins_tls(sock):
-                    await hello.refuse_plain(sock)
-                tunnel = await self._settings.tls.tunnel(sock)
+                async with asyncio.timeout(hello.HELLO_LIMIT_S):
+                    if not await hello.begins_tls(sock):
+                        await hello.refuse_plain(sock)
+                    tunnel = await self._settings.tls.tunnel(sock)
             with tunnel.sock:
                 await self._greet(tunnel.sock, peer)
         except (OSError, TfaasError) as error:

@@ -28,9 +28,16 @@ class DoorTls(ABC):
         self._tunnels: set[Tunnel] = set()
 
     async def tunnel(self, sock: socket.socket, name: str | None = None) -> Tunnel:
-        """Takes over ``sock``; ``name`` is that of the host that is called. Raises OSError."""
+        """Takes over ``sock``, also if it raises OSError.
+
+        ``name``: that of the host that is called.
+        """
         outer = await tls_over(sock, self._context_now(), name)
-        tunnel = Tunnel(outer, self._tunnels.discard)
+        try:
+            tunnel = Tunnel(outer, self._tunnels.discard)
+        except OSError:  # too many files are open
+            outer.close()
+            raise
         self._tunnels.add(tunnel)
         return tunnel
 

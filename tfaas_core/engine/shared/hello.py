@@ -128,8 +128,7 @@ async def begins_tls(sock: socket.socket) -> bool:
     loop, came = asyncio.get_running_loop(), asyncio.Event()
     loop.add_reader(sock, came.set)
     try:
-        async with asyncio.timeout(HELLO_LIMIT_S):
-            await came.wait()
+        await came.wait()
     finally:
         loop.remove_reader(sock)
     return sock.recv(1, socket.MSG_PEEK) == _TLS[:1]
@@ -137,8 +136,7 @@ async def begins_tls(sock: socket.socket) -> bool:
 
 async def refuse_plain(sock: socket.socket) -> None:
     """Tells a caller without TLS that the host takes none such. Raises RefusedError, OSError."""
-    async with asyncio.timeout(HELLO_LIMIT_S):
-        await asyncio.get_running_loop().sock_recv(sock, _MOST_BYTES)
+    await asyncio.get_running_loop().sock_recv(sock, _MOST_BYTES)
     await turn_away(sock, _PLAIN)
     raise RefusedError(_PLAIN)
 
