@@ -36,7 +36,8 @@ _ROUNDS = 6
 _CLEARLY_FASTER, _NOT_SLOWER = 1.1, 0.95
 _MOST_HEAD_BYTES = 1 << 12
 _MOST_REASON = 300
-_MOST_THREADS = 1024
+_MOST = 1024
+"""Threads, or rows: more no process tells, unless a stranger's model has taken it over."""
 
 _Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -150,13 +151,12 @@ async def _tried(reader: asyncio.StreamReader) -> ModeTried:
         if size > _MOST_HEAD_BYTES:
             raise msgspec.DecodeError
         told = msgspec.msgpack.decode(await reader.readexactly(size), type=ModeTried)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise CannotTry("its process says what nobody understands") from None
     if told.refusal:
         raise CannotTry(told.refusal)
-    return msgspec.structs.replace(
-        told, threads=max(0, min(told.threads, _MOST_THREADS)), rows=max(1, told.rows)
-    )
+    threads, rows = max(0, min(told.threads, _MOST)), max(1, min(told.rows, _MOST))
+    return msgspec.structs.replace(told, threads=threads, rows=rows)
 
 
 async def _speeds(first: _Trial, other: _Trial) -> list[Speed]:
