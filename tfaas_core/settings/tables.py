@@ -144,7 +144,7 @@ class EngineTable(Table, frozen=True):
     mode: Annotated[str, Meta(min_length=1)] = "usual"
     """How runtimes' libraries run models whose params do not say it: as usual, in a mode that the
     runtime has, or auto: in the fastest, which is found out."""
-    tune_s: Annotated[float, Meta(gt=0, le=600)] = 30.0
+    tune_s: Annotated[float, Meta(gt=0, le=600)] = 60.0
     """How long it may take to find that out, of one version, before it is loaded as usual."""
     mode_cache: Annotated[str, Meta(min_length=1)] = "cache/modes"
     """The local folder of what was found out."""

@@ -28,7 +28,7 @@ class ModedServable(FakeServable):
     """Answers each row with its sum; as usual, slowly. It has as many threads as it is told."""
 
     def __init__(self, kind: str, threads: int) -> None:
-        super().__init__(lambda rows: self._rest())
+        super().__init__(lambda rows: self._work())
         self._kind = kind
         self.threads = threads or 3
         self.stateful = kind == "stateful"
@@ -37,15 +37,21 @@ class ModedServable(FakeServable):
         found = super().run(inputs)
         return [sums * OFF_BY for sums in found] if is_quick() else found
 
-    def _rest(self) -> None:
+    def _work(self) -> None:
         if self._kind == "instant":
             return
         if self._kind == "slower" and is_quick():
-            time.sleep(0.008)
+            _compute(0.008)
         elif not is_quick():
-            time.sleep(0.002)
+            _compute(0.002)
         if self._kind == "dying" and is_quick():
             os.abort()
+
+
+def _compute(duration_s: float) -> None:
+    end_s = time.thread_time() + duration_s
+    while time.thread_time() < end_s:
+        pass
 
 
 class ModedRuntime(FakeRuntime):

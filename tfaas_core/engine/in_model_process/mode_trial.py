@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import time
 from collections.abc import Mapping
@@ -41,7 +42,7 @@ def try_mode(order: ModeOrder, sock: socket.socket, runtimes: Mapping[str, Runti
     _send(sock, trial.tried)
     while asked := sock.recv(ROWS.size, socket.MSG_WAITALL):
         (rows,) = ROWS.unpack(asked)
-        sock.sendall(SECONDS.pack(trial.run_s(rows)))
+        sock.sendall(SECONDS.pack(*trial.cost_s(rows)))
 
 
 def _send(sock: socket.socket, tried: ModeTried) -> None:
@@ -65,22 +66,24 @@ class _Trial:
         self._is_free = signature.batch is BatchAxis.FREE
         self._made_up = _that_run(self._servable, signature)
         self._servable.tune(self._made_up)
-        run_s = min(self.run_s(1) for _ in range(_FIRST_RUNS))
+        run_s = min(self.cost_s(1)[0] for _ in range(_FIRST_RUNS))
         fitting = min(_MOST_ROWS, order.options.max_batch_rows, int(_MOST_RUN_S / run_s))
         rows = max(1, fitting) if self._is_free else 1
         self.tried = ModeTried(self._servable.threads, run_s, rows)
 
-    def run_s(self, rows: int) -> float:
-        """The shortest of some runs: whatever else the machine does only makes them longer."""
+    def cost_s(self, rows: int) -> tuple[float, float]:
+        """How long the shortest of some runs lasts, and the least processor time of any.
+
+        Whatever else the machine does only makes them longer.
+        """
         inputs = [_rows(each, rows) for each in self._made_up] if self._is_free else self._made_up
-        best_s, end_s = float("inf"), time.perf_counter() + _ONCE_S
-        while True:
-            start_s = time.perf_counter()
+        lasts_s, takes_s, end_s = math.inf, math.inf, time.perf_counter() + _ONCE_S
+        while (start_s := time.perf_counter()) < end_s or lasts_s == math.inf:
+            began_s = time.process_time()
             self._servable.run(inputs)
-            now_s = time.perf_counter()
-            best_s = min(best_s, now_s - start_s)
-            if now_s > end_s:
-                return best_s
+            takes_s = min(takes_s, time.process_time() - began_s)
+            lasts_s = min(lasts_s, time.perf_counter() - start_s)
+        return lasts_s, takes_s
 
 
 def _that_run(servable: Servable, signature: Signature) -> list[Array]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TypeAlias
@@ -34,9 +34,11 @@ _WORTH_TRYING_S = 50e-6
 
 _ROUNDS = 6
 _CLEARLY_FASTER, _NOT_SLOWER = 1.1, 0.95
+_COMPUTES = 0.25
 _MOST_HEAD_BYTES = 1 << 12
 _MOST_REASON = 300
-_MOST_THREADS = 1024
+_MOST = 1024
+"""Threads, or rows: more no process tells, unless a stranger's model has taken it over."""
 
 _Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -132,16 +134,19 @@ class _Trial:
         self._reader, self._writer = streams
         self.tried = tried
 
-    async def run_s(self, rows: int) -> float:
-        """What a run of so many rows takes. Raises CannotTry."""
+    async def cost_s(self, rows: int) -> tuple[float, float]:
+        """How long a run of so many rows lasts, and what processor time it takes.
+
+        Raises CannotTry.
+        """
         self._writer.write(ROWS.pack(rows))
         try:
-            (found_s,) = SECONDS.unpack(await self._reader.readexactly(SECONDS.size))
+            found = SECONDS.unpack(await self._reader.readexactly(SECONDS.size))
         except asyncio.IncompleteReadError:
             raise CannotTry("its process ends while it is measured") from None
-        if not 0 < found_s < math.inf:
+        if not all(0 < each_s < math.inf for each_s in found):
             raise CannotTry("its process says what nobody understands")
-        return float(found_s)
+        return found
 
 
 async def _tried(reader: asyncio.StreamReader) -> ModeTried:
@@ -150,20 +155,31 @@ async def _tried(reader: asyncio.StreamReader) -> ModeTried:
         if size > _MOST_HEAD_BYTES:
             raise msgspec.DecodeError
         told = msgspec.msgpack.decode(await reader.readexactly(size), type=ModeTried)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise CannotTry("its process says what nobody understands") from None
     if told.refusal:
         raise CannotTry(told.refusal)
-    return msgspec.structs.replace(
-        told, threads=max(0, min(told.threads, _MOST_THREADS)), rows=max(1, told.rows)
-    )
+    threads, rows = max(0, min(told.threads, _MOST)), max(1, min(told.rows, _MOST))
+    return msgspec.structs.replace(told, threads=threads, rows=rows)
 
 
 async def _speeds(first: _Trial, other: _Trial) -> list[Speed]:
-    """How many times as fast the other one is. Both run in turn, beside the same load."""
+    """How many times as fast the other one is. Both run in turn, beside the same load.
+
+    With as many threads, by what they take of the processor, if they compute for most of the time:
+    other load matters less for that.
+    """
     speeds = []
     for rows in sorted({1, min(first.tried.rows, other.tried.rows)}):
-        rounds = [(await first.run_s(rows), await other.run_s(rows)) for _ in range(_ROUNDS)]
-        of_first_s, of_other_s = zip(*rounds, strict=True)
-        speeds.append(Speed(rows, min(of_first_s) / min(of_other_s)))
+        rounds = [(await first.cost_s(rows), await other.cost_s(rows)) for _ in range(_ROUNDS)]
+        first_s, other_s = (_least(side) for side in zip(*rounds, strict=True))
+        same_threads = first.tried.threads == other.tried.threads
+        computes = all(takes > _COMPUTES * lasts for lasts, takes in (first_s, other_s))
+        which = int(same_threads and computes)
+        speeds.append(Speed(rows, first_s[which] / other_s[which]))
     return speeds
+
+
+def _least(costs: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Of each of both, in seconds."""
+    return min(lasts for lasts, _ in costs), min(takes for _, takes in costs)

@@ -52,6 +52,8 @@ class Modes:
             return self._named(candidate, params.mode, modes)
         if not modes:
             return Mode(reason="its runtime has no other mode")
+        if (kept := await self._kept(candidate.key)) is not None:
+            return kept
         async with self._turn:
             found = await self._kept(candidate.key)
             if found is None:

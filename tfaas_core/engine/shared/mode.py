@@ -12,8 +12,9 @@ from tfaas_core.runtime import LoadOptions
 USUAL, AUTO = "usual", "auto"
 """The mode that each runtime has; and what stands for the one that proves to be the fastest."""
 
-ROWS, SECONDS = struct.Struct("!I"), struct.Struct("!d")
-"""What a process that tries a mode is asked to run, and its answer: what a run takes."""
+ROWS, SECONDS = struct.Struct("!I"), struct.Struct("!dd")
+"""What a process that tries a mode is asked to run, and its answer: how long a run lasts, and the
+processor time that it takes."""
 
 
 class CannotTry(Exception):

@@ -1,0 +1,209 @@
+"""MobileNetV2 and ResNet50, of random weights: a server, and TensorFlow itself in each mode.
+
+``python -m benchmarks.modes`` writes both by Keras, uploads them to a server whose
+``engine.mode`` is ``auto``, and asks it for one row by packed MessagePack, one client and eight;
+``python -m benchmarks.modes ResNet50`` measures one of them. Beside it, TensorFlow computes a row
+in a loop, with its own defaults, once with oneDNN and once without. All take turns. The table has
+the processor time of each row, of all processes of the server, and the duration; and how much the
+server has of plain TensorFlow in the better mode.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from statistics import median
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+import msgspec
+import numpy as np
+import psutil
+
+from benchmarks.servers import ENVIRONMENT, ROOT, BenchmarkFailedError, Server, tfaas
+
+_MODULE = "benchmarks.modes"
+_NETWORKS = ("MobileNetV2", "ResNet50")
+_SHAPE = (1, 224, 224, 3)
+_CLIENTS = (1, 8)
+_ROUNDS, _CALLS = 5, 3
+_SWITCH = "TF_ENABLE_ONEDNN_OPTS"
+
+
+class Cost(msgspec.Struct, frozen=True):
+    """Of a row: processor time, and duration, in milliseconds."""
+
+    processor_ms: float
+    duration_ms: float
+
+
+class Plain:
+    """TensorFlow in a process of its own, which waits for its turn."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def cost(self) -> Cost:
+        """Of some rows, now."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise BenchmarkFailedError(f"{_MODULE} --compute has ended")
+        return Cost(*map(float, line.split()))
+
+
+def main() -> None:
+    """Prints the table."""
+    print(
+        "| network | clients | mode | without oneDNN | with | server | of the better, by time of |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    with tempfile.TemporaryDirectory() as folder:
+        _run(["--write", folder])
+        with tfaas(
+            Path(folder) / "server", {"engine.mode": "auto", "engine.tune_s": 300}
+        ) as server:
+            for name in sys.argv[1:] or _NETWORKS:
+                _upload(server, name, Path(folder) / name)
+                _print(server, name, Path(folder) / name)
+
+
+def _print(server: Server, name: str, model: Path) -> None:
+    with ExitStack() as stack:
+        plain = [stack.enter_context(_plain(model, value)) for value in "01"]
+        costs: list[list[Cost]] = []
+        for _ in range(_ROUNDS):
+            served = [_served(server, name, clients) for clients in _CLIENTS]
+            costs.append([*(each.cost() for each in plain), *served])
+    without, with_it, *servers = (_medians(side) for side in zip(*costs, strict=True))
+    with urlopen(f"{server.url}/models/{name}") as answer:
+        mode = msgspec.json.decode(answer.read())["engine"]["mode"]
+    for clients, found in zip(_CLIENTS, servers, strict=True):
+        shares = [
+            min(getattr(without, field), getattr(with_it, field)) / getattr(found, field)
+            for field in Cost.__struct_fields__
+        ]
+        sides = " | ".join(
+            f"{each.processor_ms:.1f} ms, {each.duration_ms:.1f}"
+            for each in (without, with_it, found)
+        )
+        share = f"processor {shares[0]:.2f}, clock {shares[1]:.2f}"
+        print(f"| {name} | {clients} | {mode} | {sides} | {share} |", flush=True)
+
+
+def _medians(costs: Sequence[Cost]) -> Cost:
+    fields = Cost.__struct_fields__
+    return Cost(*(median(getattr(cost, field) for cost in costs) for field in fields))
+
+
+def _upload(server: Server, name: str, model: Path) -> None:
+    """As a bundle."""
+    bundle = subprocess.run(
+        ["tar", "-C", str(model.parent), "-cz", name], capture_output=True, check=True
+    ).stdout
+    headers = {"Content-Type": "application/gzip"}
+    with urlopen(Request(f"{server.url}/upload?name={name}", bundle, headers), timeout=600):
+        pass
+
+
+def _served(server: Server, name: str, clients: int) -> Cost:
+    row = _rows()
+    packed = {"dtype": row.dtype.str, "shape": row.shape, "data": row.tobytes()}
+    body = msgspec.msgpack.encode({"values": packed})
+    before_s, start_s = _processor_s(server), time.perf_counter()
+    with ThreadPoolExecutor(clients) as pool:
+        list(pool.map(lambda _: _ask(server, name, body), range(clients)))
+    duration_s = time.perf_counter() - start_s
+    rows = clients * _CALLS
+    return Cost(
+        (_processor_s(server) - before_s) * 1e3 / rows,
+        duration_s * 1e3 / rows,
+    )
+
+
+def _ask(server: Server, name: str, body: bytes) -> None:
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=120)
+    for _ in range(_CALLS):
+        connection.request("POST", f"/models/{name}/predict/msgpack", body)
+        answer = connection.getresponse()
+        if answer.status != http.client.OK:
+            raise BenchmarkFailedError(answer.read().decode(errors="replace"))
+        answer.read()
+    connection.close()
+
+
+def _processor_s(server: Server) -> float:
+    parent = psutil.Process(server.pid)
+    times = [each.cpu_times() for each in (parent, *parent.children(recursive=True))]
+    return float(sum(each.user + each.system for each in times))
+
+
+@contextmanager
+def _plain(model: Path, onednn: str) -> Iterator[Plain]:
+    command = [sys.executable, "-m", _MODULE, "--compute", str(model)]
+    environment = {**ENVIRONMENT, _SWITCH: onednn}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, text=True
+    ) as process:
+        try:
+            plain = Plain(process)
+            plain.cost()
+            yield plain
+        finally:
+            process.kill()
+
+
+def _run(arguments: Sequence[str]) -> None:
+    command = [sys.executable, "-m", _MODULE, *arguments]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise BenchmarkFailedError(f"{_MODULE} cannot write its networks:\n{run.stderr}")
+
+
+def _rows() -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    return np.random.default_rng(1).random(_SHAPE, dtype=np.float32)
+
+
+def _compute(model: str) -> None:
+    """Measures for each line of stdin, until there are no more."""
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(model)  # it has to stay
+    (name,) = loaded.signatures["serving_default"].structured_input_signature[1]
+    call, row = loaded.signatures["serving_default"], tf.constant(_rows())
+    for _ in sys.stdin:
+        before_s, start_s = time.process_time(), time.perf_counter()
+        for _ in range(_CALLS):
+            call(**{name: row})
+        told = (time.process_time() - before_s, time.perf_counter() - start_s)
+        print(*(each * 1e3 / _CALLS for each in told), flush=True)
+
+
+def _write(folder: str) -> None:
+    import keras  # type: ignore[import-untyped]
+
+    for name in _NETWORKS:
+        network = getattr(keras.applications, name)(weights=None)
+        network.export(os.path.join(folder, name), verbose=False)
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["--write", folder]:
+            _write(folder)
+        case ["--compute", model]:
+            _compute(model)
+        case _:
+            main()
