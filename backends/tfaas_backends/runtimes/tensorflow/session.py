@@ -29,8 +29,8 @@ class GraphSession:
     With one thread, ops run in the thread that calls, with no hand-over. With more, the session
     has so many of its own, and they end with it. ``initialise`` is called with the new session: a
     tf.compat.v1.Session, which shares no variables and tables with others. Making it raises
-    CannotServe if the graph cannot be run at all, and what
-    ``lacks_memory``.
+    CannotServe if the graph cannot be run at all; what ``lacks_memory``
+    it raises as it is.
     """
 
     def __init__(
