@@ -93,16 +93,21 @@ def _parsed(message: Any, content: bytes) -> Any:
         return None
 
 
+def _has_ops(meta_graph: Any) -> bool:
+    """Whether it is one: a library of functions can be read as if it were."""
+    return any(node.op for node in meta_graph.graph_def.node)
+
+
 def _not_a_graph(content: bytes) -> TfaasError:
     saved_model = _parsed(saved_model_pb2.SavedModel, content)
-    if saved_model is not None and saved_model.meta_graphs:
+    if saved_model is not None and any(_has_ops(each) for each in saved_model.meta_graphs):
         return CannotServe(
             "this is the saved_model.pb of a SavedModel, useless without its variables: upload"
             " the whole folder as a tarball",
             field="model",
         )
     meta_graph = _parsed(meta_graph_pb2.MetaGraphDef, content)
-    if meta_graph is not None and meta_graph.graph_def.node:
+    if meta_graph is not None and _has_ops(meta_graph):
         return CannotServe(
             "this is the .meta file of a checkpoint, without its variables: freeze the graph first",
             field="model",

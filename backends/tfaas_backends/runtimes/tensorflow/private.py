@@ -13,7 +13,7 @@ from tfaas_backends.runtimes.tensorflow.quiet import tf  # noqa: F401 - before a
 
 # isort: split
 from tensorflow.compiler.tf2xla.python import xla
-from tensorflow.core.framework import tensor_pb2
+from tensorflow.core.framework import dataset_options_pb2, tensor_pb2
 from tensorflow.core.protobuf import (
     config_pb2,
     meta_graph_pb2,
@@ -25,6 +25,7 @@ from tensorflow.python.framework import dtypes, kernels, op_def_registry, tensor
 __all__ = [
     "callable_of",
     "config_pb2",
+    "dataset_options_pb2",
     "dtypes",
     "kernels",
     "meta_graph_pb2",

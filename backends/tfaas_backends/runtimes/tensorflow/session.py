@@ -32,7 +32,7 @@ class GraphSession:
     has so many of its own, and they end with it. ``initialise`` is called with the new session: a
     tf.compat.v1.Session, which shares no variables and tables with others. ``plain``: whether its
     ops may be run in a row, if there is one thread; see ``is_plain``. Making it raises CannotServe
-    if the graph cannot be run at all, and what ``lacks_memory``.
+    if the graph cannot be run at all; what ``lacks_memory`` it raises as it is.
     """
 
     def __init__(

@@ -6,7 +6,11 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from tfaas_backends.runtimes.tensorflow.private import dtypes, op_def_registry
+from tfaas_backends.runtimes.tensorflow.private import (
+    dataset_options_pb2,
+    dtypes,
+    op_def_registry,
+)
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tfaas_backends.runtimes.vetting.op_lists import ALLOWED_OPS, family_of
 from tfaas_backends.runtimes.vetting.place import Place
@@ -30,6 +34,15 @@ def _is_plain_type(value: Any) -> bool:
     )
 
 
+def _has_no_threads(value: Any) -> bool:
+    """Of options of a data set: whether it leaves to TensorFlow how many threads there are."""
+    try:
+        options = dataset_options_pb2.Options.FromString(value.s)
+    except Exception:  # of broken ones, the parser raises nearly anything
+        return False
+    return value.WhichOneof("value") == "s" and not options.threading_options.ListFields()
+
+
 WATCHED: Mapping[str, tuple[str, Callable[[Any], bool], str]] = {
     "PrintV2": ("output_stream", _matches(_STREAMS), "may be a file"),
     "DecodeProtoV2": ("descriptor_source", _matches(_DESCRIPTORS), "may be a file"),
@@ -37,6 +50,7 @@ WATCHED: Mapping[str, tuple[str, Callable[[Any], bool], str]] = {
     "FixedUnigramCandidateSampler": ("vocab_file", _matches(re.compile(b"")), "may be a file"),
     "PartitionedCall": ("executor_type", _matches(_EXECUTORS), "is none that is known"),
     "StatefulPartitionedCall": ("executor_type", _matches(_EXECUTORS), "is none that is known"),
+    "OptionsDataset": ("serialized_options", _has_no_threads, "may start threads of its own"),
     "ParseTensor": ("out_type", _is_plain_type, "may be anything"),
     "DeserializeSparse": ("dtype", _is_plain_type, "may be anything"),
     "DeserializeManySparse": ("dtype", _is_plain_type, "may be anything"),

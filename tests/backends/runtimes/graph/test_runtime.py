@@ -16,6 +16,7 @@ from tfaas_backends.runtimes.tensorflow.graph_file import read_graph
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 
 from tests.backends.runtimes.apart import check_loading, run_python
+from tests.backends.runtimes.vetting.graphs import harmless
 from tests.data import MODELS as REAL
 from tfaas_core.errors import BadBody, CannotServe, StorageUnavailable, TfaasError
 from tfaas_core.models.params import Params
@@ -135,12 +136,23 @@ def meta_graph() -> bytes:
     return bytes(content.SerializeToString())
 
 
+def nested_graph() -> bytes:
+    """With a function, and an attribute that is nested deeper than TensorFlow reads."""
+    graph_def = harmless()
+    named = graph_def.node.add(name="bad", op="NoOp").attr["f"].func
+    for _ in range(60):
+        named = named.attr["g"].func
+        named.name = "negate"
+    return bytes(graph_def.SerializeToString())
+
+
 @pytest.mark.parametrize(
     ("content", "error", "message"),
     [
         (b"", BadBody, "the model file is empty"),
         (b"\x00\x01garbage", BadBody, "not a frozen TensorFlow graph"),
         (b"\x22\x00", BadBody, "not a frozen TensorFlow graph"),
+        (nested_graph, BadBody, "not a frozen TensorFlow graph"),
         (b"node {\n  name: 'x'\n}\n", BadBody, r"a graph in text format \(\.pbtxt\)"),
         (b"\x89HDF\r\n\x1a\n" + bytes(9), BadBody, "a Keras model in HDF5 format"),
         (b"\x1c\x00\x00\x00TFL3" + bytes(9), BadBody, "a TensorFlow Lite model"),

@@ -23,6 +23,7 @@ PRIVATE = RUNTIMES / "tensorflow" / "private.py"
 
 MODULES = {
     "tensorflow.compiler.tf2xla.python.xla": ["call_module_maximum_supported_version"],
+    "tensorflow.core.framework.dataset_options_pb2": ["Options"],
     "tensorflow.core.framework.tensor_pb2": ["TensorProto"],
     "tensorflow.core.protobuf.config_pb2": ["CallableOptions"],
     "tensorflow.core.protobuf.meta_graph_pb2": ["AssetFileDef", "MetaGraphDef"],

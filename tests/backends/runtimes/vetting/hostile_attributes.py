@@ -58,6 +58,17 @@ def unknown_attribute_left_open(graph_def: Any) -> None:
     add(graph_def, "bad", "NoOp").attr["_hidden"].placeholder = "f"
 
 
+def threads_of_a_data_set(graph_def: Any) -> None:
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = 1 << 20
+    node = add(graph_def, "bad", "OptionsDataset", "x")
+    node.attr["serialized_options"].s = options._to_proto().SerializeToString()
+
+
+def broken_options_of_a_data_set(graph_def: Any) -> None:
+    add(graph_def, "bad", "OptionsDataset", "x").attr["serialized_options"].s = b"\xff"
+
+
 def constant_left_open(graph_def: Any) -> None:
     add(graph_def, "bad", "Const").attr["value"].placeholder = "f"
 
@@ -91,6 +102,10 @@ ATTRIBUTES = {
     "descriptors": Hostile(descriptors, ["bad"], "DecodeProtoV2", "descriptor_source"),
     "open descriptors": Hostile(descriptors_left_open, ["bad"], "EncodeProto", "may be a file"),
     "an executor": Hostile(executor, ["bad"], "PartitionedCall", "executor_type"),
+    "threads": Hostile(threads_of_a_data_set, ["bad"], "OptionsDataset", "may start threads"),
+    "broken options": Hostile(
+        broken_options_of_a_data_set, ["bad"], "OptionsDataset", "serialized_options may"
+    ),
     "an open function": Hostile(function_left_open, ["bad"], "StatelessWhile", OPEN),
     "open functions": Hostile(functions_left_open, ["bad"], "StatelessCase", OPEN),
     "an open attribute": Hostile(unknown_attribute_left_open, ["bad"], "NoOp", OPEN),
