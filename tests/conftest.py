@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import signal
@@ -14,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.plugin_site import write_plugin
-from tfaas_core.system.collecting import uncollected
+from tfaas_core.system.collecting import lasting
 from tfaas_core.testing.postgresql import ADDRESS, PostgresqlServer, running_postgresql
 
 InstallPlugin = Callable[..., Path]
@@ -75,10 +74,8 @@ def pytest_configure() -> None:
 def pytest_collection() -> Generator[None, object, object]:
     # What twelve thousand tests are made of is no garbage, and would be looked through again by
     # each process that a test forks.
-    with uncollected():
-        collected = yield
-        gc.freeze()
-    return collected
+    with lasting():
+        return (yield)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
