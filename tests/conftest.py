@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import signal
@@ -14,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.plugin_site import write_plugin
-from tfaas_core.system.collecting import uncollected
+from tfaas_core.system.collecting import lasting
 from tfaas_core.testing.postgresql import ADDRESS, PostgresqlServer, running_postgresql
 
 InstallPlugin = Callable[..., Path]
@@ -49,6 +48,18 @@ SLOW_FIRST = (
     "examples/test_codec_arrow.py",
     "cli/test_copy_postgresql.py",
     "cli/served/test_tfserving.py",
+    "server/test_inline.py",
+    "server/page/test_graph_viewer.py",
+    "cli/served/test_interrupted.py",
+    "server/test_health.py",
+    "server/test_management.py",
+    "cli/served/test_triton.py",
+    "examples/test_codec_csv.py",
+    "server/page/test_upload.py",
+    "server/test_demo.py",
+    "backends/runtimes/saved_model/test_contract.py",
+    "cli/client/test_uploads.py",
+    "server/test_descriptors.py",
     "backends/storages/sql/test_sqlite.py",
     "cli/inspect/test_refusals.py",
     "core/testing/test_suites.py",
@@ -76,10 +87,8 @@ def pytest_configure() -> None:
 def pytest_collection() -> Generator[None, object, object]:
     # What twelve thousand tests are made of is no garbage, and would be looked through again by
     # each process that a test forks.
-    with uncollected():
-        collected = yield
-        gc.freeze()
-    return collected
+    with lasting():
+        return (yield)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

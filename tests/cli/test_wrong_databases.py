@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import select
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,20 +25,52 @@ COMMANDS = {
 }
 
 
+SERVES = """
+import contextlib, io, json, os, sys
+from tfaas_core.cli import main
+
+for line in sys.stdin:
+    os.chdir(line.rstrip())
+    out, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+        status = main(["serve", "--set", "server.port=0"])
+    print(json.dumps([status, out.getvalue(), errors.getvalue()]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def serves() -> Iterator[subprocess.Popen[str]]:
+    """A process that runs ``tfaas serve`` in each folder that it reads the name of."""
+    command = [sys.executable, "-c", SERVES]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            yield process
+            # Whatever went past Python's own files.
+            assert process.communicate(timeout=60) == ("", "")
+        finally:
+            process.kill()
+
+
 @pytest.fixture(params=["serve", *COMMANDS])
 def told(request: pytest.FixtureRequest, fails: Fails, here: Path) -> Callable[[], str]:
     """Runs a command on ``tfaas.toml``, which fails; gives the one line that says why."""
-    return serve if request.param == "serve" else lambda: fails(*COMMANDS[request.param])
+    if request.param == "serve":
+        return partial(serve, request.getfixturevalue("serves"), here)
+    return lambda: fails(*COMMANDS[request.param])
 
 
-def serve() -> str:
+def serve(serves: subprocess.Popen[str], here: Path) -> str:
     """``tfaas serve``, apart: it would go on where it does not fail."""
-    command = [sys.executable, "-m", "tfaas_core", "serve", "--set", "server.port=0"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("tfaas: ")
-    assert done.stderr.count("\n") == 1
-    return done.stderr.removeprefix("tfaas: ").rstrip()
+    assert serves.stdin is not None
+    assert serves.stdout is not None
+    print(here, file=serves.stdin, flush=True)
+    assert select.select([serves.stdout], [], [], 60)[0], "it serves"
+    status, out, errors = json.loads(serves.stdout.readline())
+    assert (status, out) == (1, "")
+    assert errors.startswith("tfaas: ")
+    assert errors.count("\n") == 1
+    return str(errors).removeprefix("tfaas: ").rstrip()
 
 
 def configure(here: Path, url: str) -> None:

@@ -52,6 +52,7 @@ def answers_over_tls(server: RunningServer, authority: Authority, cert: Path | N
 def test_clients_show_certificates_whose_subjects_are_who_they_are(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     settings = (
+        "server.workers=1",
         f"server.tls_cert={authority.signed('server')}",
         f"server.tls_client_ca={authority.cert}",
         'plugins.token_guard.tokens={ alice = { subject = "CN=alice,O=Lab\\\\, Inc" } }',

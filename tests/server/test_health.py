@@ -62,7 +62,7 @@ def test_that_of_the_open_inference_protocol_asks_no_guard_either(
 
 
 def test_a_model_that_dies_changes_nothing(tmp_path: Path) -> None:
-    with fake_server(tmp_path) as server:
+    with fake_server(tmp_path, "server.workers=1") as server:
         assert server.upload("bad", b"abort").status_code == 200
         assert server.predict(model="bad", values=[TRIGGER, 2, 3]).status_code == 503
         assert server.upload("worse", b"abort-on-load").status_code == 422
@@ -86,7 +86,7 @@ def test_it_is_not_ready_while_the_storage_is_away(tmp_path: Path) -> None:
 
 
 def test_a_parent_that_is_stopped_is_noticed(tmp_path: Path) -> None:
-    with fake_server(tmp_path) as server:
+    with fake_server(tmp_path, "server.workers=1") as server:
         os.kill(server.process.pid, signal.SIGSTOP)
         try:
             until(lambda: ready(server.url)[0] == 503)
@@ -111,6 +111,6 @@ def test_a_server_that_is_to_stop_answers_on_and_is_not_ready(tmp_path: Path) ->
 
 
 def test_after_the_delay_it_drains(tmp_path: Path) -> None:
-    with fake_server(tmp_path, "server.drain_delay_s=0.2") as server:
+    with fake_server(tmp_path, "server.drain_delay_s=0.2", "server.workers=1") as server:
         assert server.stop() == 0
         assert "again" not in server.log.read_text()

@@ -11,7 +11,7 @@ from tfaas_core.testing.clients import Clients
 from tfaas_core.testing.server import running_server
 from tfaas_core.testing.tries import tries
 
-TRIES = [f"{when} {number}" for number in range(tries(2)) for when in ("busy", "idle")]
+TRIES = [f"{when} {number}" for number in range(tries(1)) for when in ("busy", "idle")]
 
 
 @pytest.mark.parametrize("when", TRIES)

@@ -162,7 +162,8 @@ def test_both_go_on_as_workers_die(server: RunningServer, admin: httpx.Client) -
 def test_guards_are_asked_on_both(tmp_path: Path, lane: dict[str, str]) -> None:
     token = 'plugins.token_guard.tokens={ alice = "of-alice" }'
     alice = lane | {"Authorization": "Bearer of-alice"}
-    with fake_server(tmp_path, *SETTINGS, token) as server, management(server) as admin:
+    settings = *SETTINGS, "server.workers=1", token
+    with fake_server(tmp_path, *settings) as server, management(server) as admin:
         form: dict[str, object] = {"data": {"name": "sum"}, "files": {"model": ("m.pb", b"sum")}}
         for headers, status in ((lane, 401), (alice, 200)):
             assert admin.post("/upload", headers=headers, **form).status_code == status  # type: ignore[arg-type]

@@ -152,7 +152,7 @@ def test_the_server_starts_and_stops_while_the_issuer_hangs(tmp_path: Path) -> N
         issuer.answers["/.well-known/openid-configuration"] = issuer.hang
         (tmp_path / "tfaas.toml").write_text(config(issuer))
         arguments = ["--config", str(tmp_path / "tfaas.toml")]
-        with fake_server(tmp_path, arguments=arguments) as server:
+        with fake_server(tmp_path, "server.workers=1", arguments=arguments) as server:
             assert server.http.get("/models", headers=ROBOT).status_code == 200
             refusal = server.http.get("/models", headers=bearer(issuer.token()))
             assert refusal.status_code == 503

@@ -122,6 +122,7 @@ def test_a_thread_that_one_leaves_holds_up_no_end(tmp_path: Path) -> None:
         f"({folder / 'busy.py'}:3), was not waited for; let a plugin end its threads\n"
     )
     assert (done.returncode, done.stderr) == (0, told)
-    with running_server(tmp_path, WITHOUT_TENSORFLOW, arguments=arguments) as server:
+    settings = "server.workers=1", WITHOUT_TENSORFLOW
+    with running_server(tmp_path, *settings, arguments=arguments) as server:
         assert server.stop() == 0
         assert told in server.log.read_text()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from tfaas_core.processes.renewal import Renewal
 from tfaas_core.processes.sandbox import Sandboxes
 from tfaas_core.processes.sweeping import sweep_storage
 from tfaas_core.system import logs
-from tfaas_core.system.collecting import uncollected
+from tfaas_core.system.collecting import lasting
 from tfaas_core.system.main_module import forget_main
 from tfaas_core.tools.start_warnings import start_warnings
 
@@ -35,12 +34,11 @@ def serve(config: Config, demo: bool, read: Callable[[], Config]) -> int:
     logs.configure(config.server.log_level, config.server.log_format, *config.plugin_folders)
     forget_main()
     with one_sentence(config, "the server cannot start"):
-        with uncollected():
+        with lasting():
             composition = Composition.of(config)
             host = Host.at_rest(composition)
             host.routes()
             host.services()
-            gc.freeze()
         renewal = partial(Renewal, composition, read, host.live_tables)
         listeners = composition.plugins.listeners(composition.config)
         composition.check_reach(listeners)

@@ -57,7 +57,7 @@ from tfaas_core.routing.culprit import culprit
 from tfaas_core.shared_memory import SharedMemory
 from tfaas_core.status import ServerStatus
 from tfaas_core.system import logs
-from tfaas_core.system.collecting import uncollected
+from tfaas_core.system.collecting import lasting
 from tfaas_core.system.exits import run_through_exits
 from tfaas_core.system.link import Link
 from tfaas_core.system.stdout import give_up_stdout
@@ -149,12 +149,11 @@ class HttpWorker:
         """The worker's life in its event loop."""
         async with AsyncExitStack() as started:
             try:
-                with uncollected():
-                    host, front = await self._start(started)
-                    _spare_the_collector()
+                host, front = await self._start(started)
             except BaseException as error:  # a plugin may call exit()
                 await self._give_up(started, error)
                 return
+            _spare_the_collector()
             started.push_async_callback(self._tasks.cancel)
             started.enter_context(_watched(host))
             self._host.set_result(host)
@@ -177,11 +176,13 @@ class HttpWorker:
             self._fitness.now,
             None if arguments.config.server.decoders == "off" else self._open_decoder,
         )
-        composition = Composition.of(arguments.config)
+        with lasting():
+            composition = Composition.of(arguments.config)
         host = await started.enter_async_context(Host.started(composition, place))
         front = Front(host, arguments.listener, arguments.others)
         started.push_async_callback(front.drain)
-        await front.start()
+        with lasting():
+            await front.start()
         return host, front
 
     async def _give_up(self, started: AsyncExitStack, error: BaseException) -> None:

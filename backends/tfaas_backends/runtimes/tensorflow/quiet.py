@@ -7,7 +7,6 @@ value; with a ``TF_CPP_MIN_LOG_LEVEL`` below 3, nothing is silenced.
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import sys
@@ -15,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from tfaas_core.system.collecting import uncollected
+from tfaas_core.system.collecting import lasting
 from tfaas_core.system.muted import stderr_muted
 
 _SETTINGS = {
@@ -54,13 +53,9 @@ def _import_tensorflow() -> Any:
         os.environ.setdefault(name, value)
     # Some of its noise is written whatever the level.
     is_quiet = os.environ["TF_CPP_MIN_LOG_LEVEL"] >= "3"
-    with uncollected(), _left_out(), stderr_muted() if is_quiet else nullcontext():
+    with lasting(), _left_out(), stderr_muted() if is_quiet else nullcontext():
         return importlib.import_module("tensorflow")
 
 
 tf: Any = _import_tensorflow()
 """The ``tensorflow`` module."""
-
-# A collection in a forked process would write to, and so copy, the pages of every object that
-# exists by now: 65 MB.
-gc.freeze()
