@@ -21,6 +21,8 @@ from tfaas_core.testing.waiting import eventually
 class EngineCase(TimeLimited):
     """An engine to test: the class variables say which, and who subclasses it counts."""
 
+    limit_s = 600.0
+
     make_factory: ClassVar[Callable[[], EngineFactory]]
 
     settings: ClassVar[Sequence[str]] = ()

@@ -35,6 +35,8 @@ class ModelSample(msgspec.Struct, frozen=True):
 class RuntimeCase(TimeLimited):
     """A runtime to test, with models that it loads."""
 
+    limit_s = 600.0
+
     make_runtime: ClassVar[Callable[[], Runtime]]
     """It is called in other processes too: so it is a class or function that can be pickled, and
     that a module has which imports no heavy library."""

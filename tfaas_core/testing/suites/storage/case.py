@@ -37,6 +37,8 @@ def live_number(storage: Storage, name: str) -> int:
 class StorageCase(TimeLimited):
     """A storage to test, of the kind that a subclass names."""
 
+    limit_s = 600.0
+
     make_storage: ClassVar[MakeStorage]
     """Makes a storage, not open yet, that keeps its models under a folder.
 
