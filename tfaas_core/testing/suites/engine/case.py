@@ -14,7 +14,7 @@ import pytest
 
 from tfaas_core.engine.base import EngineFactory
 from tfaas_core.testing.engine_harness import Harness, started
-from tfaas_core.testing.time_limit import TimeLimited
+from tfaas_core.testing.suites.time_limited import TimeLimited
 from tfaas_core.testing.waiting import eventually
 
 

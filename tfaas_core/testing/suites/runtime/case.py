@@ -15,7 +15,7 @@ import pytest
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import LoadOptions, Runtime, Servable
 from tfaas_core.tensors import Array, Signature
-from tfaas_core.testing.time_limit import TimeLimited
+from tfaas_core.testing.suites.time_limited import TimeLimited
 
 
 class ModelSample(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from tfaas_core.models.model import ModelVersion
 from tfaas_core.storage import Storage
 from tfaas_core.testing.children import apart
 from tfaas_core.testing.storage_processes import MakeStorage
-from tfaas_core.testing.time_limit import TimeLimited
+from tfaas_core.testing.suites.time_limited import TimeLimited
 
 T = TypeVar("T")
 
