@@ -81,7 +81,7 @@ def _alarm(handler: Any, limit_s: float) -> Iterator[None]:
 def _last_resort(request: pytest.FixtureRequest, limit_s: float) -> Iterator[None]:
     """Ends the process, and shows where it is, past what pytest captures."""
     capturing = request.config.pluginmanager.getplugin("capturemanager")
-    with capturing.global_and_fixture_disabled():
+    with capturing.global_and_fixture_disabled() if capturing else nullcontext():
         stderr = os.dup(2)
     faulthandler.dump_traceback_later(limit_s, exit=True, file=stderr)
     try:
