@@ -21,8 +21,10 @@ from tfaas_core.system.thread_times import starved_s
 _SUITES = "tfaas_core.testing"
 _AGAIN_S = 1.0
 """What hangs may have swallowed the first failure: it is raised again and again."""
-_LAST_RESORT = 5
-"""A call into C that no exception can end is ended with the process, after so many limits."""
+_LIMITS_OF_THE_LAST_RESORT = 5
+_GRACE_S = 300.0
+"""A call into C that no exception can end is ended with the process, after so many limits, and so
+long: the time in which there is no core counts here."""
 _OF_OTHERS = sys.stdlib_module_names | {"numpy", "pytest", "_pytest", "pluggy", "tfaas_core"}
 
 
@@ -55,7 +57,8 @@ class TimeLimited:
         if not is_main or signal.getitimer(signal.ITIMER_REAL)[0]:
             yield
             return
-        last = nullcontext() if self.forks else _last_resort(request, _LAST_RESORT * limit_s)
+        last_s = _LIMITS_OF_THE_LAST_RESORT * limit_s + _GRACE_S
+        last = nullcontext() if self.forks else _last_resort(request, last_s)
         with last, _alarm(hang, limit_s):
             yield
 
