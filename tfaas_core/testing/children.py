@@ -73,7 +73,7 @@ class Child:
 
     def _idle_fork(self, work: Callable[[Report], None], writing: int) -> BaseProcess:
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["tfaas_core.testing.storage_kills"])
+        context.set_forkserver_preload(["tfaas_core.testing.suites.storage.kills"])
         sending = Connection(os.dup(writing), readable=False)
         process = context.Process(target=_run_idle_fork, args=(work, sending))
         process.start()

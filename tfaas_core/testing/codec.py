@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tfaas_core.testing.codec_answers import AnswersContract
-from tfaas_core.testing.codec_calls import CallsContract
-from tfaas_core.testing.codec_case import Sample
-from tfaas_core.testing.codec_requests import RequestsContract
+from tfaas_core.testing.suites.codec.answers import AnswersContract
+from tfaas_core.testing.suites.codec.calls import CallsContract
+from tfaas_core.testing.suites.codec.case import Sample
+from tfaas_core.testing.suites.codec.requests import RequestsContract
 
 __all__ = ["CodecContract", "Sample"]
 

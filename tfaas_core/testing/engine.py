@@ -12,12 +12,12 @@ from tfaas_core.testing.engine_harness import (
     is_sum,
     rows_of,
 )
-from tfaas_core.testing.engine_prepared import PreparedContract
-from tfaas_core.testing.engine_room import RoomContract
-from tfaas_core.testing.engine_runs import RunContract
-from tfaas_core.testing.engine_stored import StoredContract
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import SIGNATURE
+from tfaas_core.testing.suites.engine.prepared import PreparedContract
+from tfaas_core.testing.suites.engine.room import RoomContract
+from tfaas_core.testing.suites.engine.runs import RunContract
+from tfaas_core.testing.suites.engine.stored import StoredContract
 
 
 class EngineContract(PreparedContract, RunContract, StoredContract, RoomContract):

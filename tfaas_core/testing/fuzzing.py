@@ -16,7 +16,7 @@ from tfaas_core.errors import TfaasError
 from tfaas_core.predict.predictor import fitted
 from tfaas_core.settings.tables import EngineTable
 from tfaas_core.tensors import Bound
-from tfaas_core.testing.codec_case import (
+from tfaas_core.testing.suites.codec.case import (
     Sample,
     assert_can_be_sent,
     assert_clients_error,

@@ -16,7 +16,8 @@ from tfaas_core.fields import Headers
 from tfaas_core.guard import Asking, Guard, UnknownCredential
 from tfaas_core.route import Head, Response
 from tfaas_core.routing.sendable import sendable
-from tfaas_core.testing.guard_case import (
+from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.suites.guard.case import (
     Admitted,
     AfterRenewal,
     Refused,
@@ -27,8 +28,7 @@ from tfaas_core.testing.guard_case import (
     outcome_of,
     refusal_by,
 )
-from tfaas_core.testing.guard_renewal import RenewalContract
-from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.suites.guard.renewal import RenewalContract
 from tfaas_core.testing.waits import waits_of
 
 __all__ = ["Admitted", "AfterRenewal", "GuardContract", "Refused", "asking_with", "config_with"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tfaas_core.testing.runtime_artifacts import ArtifactsContract
-from tfaas_core.testing.runtime_case import ModelSample
-from tfaas_core.testing.runtime_servables import ServablesContract
+from tfaas_core.testing.suites.runtime.artifacts import ArtifactsContract
+from tfaas_core.testing.suites.runtime.case import ModelSample
+from tfaas_core.testing.suites.runtime.servables import ServablesContract
 
 __all__ = ["ModelSample", "RuntimeContract"]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from tfaas_core.testing.storage_claims import ClaimsContract
-from tfaas_core.testing.storage_faults import FaultsContract
-from tfaas_core.testing.storage_leases import LeasesContract
-from tfaas_core.testing.storage_models import ModelsContract
-from tfaas_core.testing.storage_shared import SharedContract
-from tfaas_core.testing.storage_versions import VersionsContract
+from tfaas_core.testing.suites.storage.claims import ClaimsContract
+from tfaas_core.testing.suites.storage.faults import FaultsContract
+from tfaas_core.testing.suites.storage.leases import LeasesContract
+from tfaas_core.testing.suites.storage.models import ModelsContract
+from tfaas_core.testing.suites.storage.shared import SharedContract
+from tfaas_core.testing.suites.storage.versions import VersionsContract
 
 
 class StorageContract(

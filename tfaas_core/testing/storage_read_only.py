@@ -16,7 +16,7 @@ from tfaas_core.models.checksum import is_whole
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.storage import DefaultChoice, Storage
 from tfaas_core.testing.disk_faults import Disk, watched
-from tfaas_core.testing.storage_case import StorageCase, live
+from tfaas_core.testing.suites.storage.case import StorageCase, live
 
 _MOST_REQUESTS = 200
 _WAIT_S = 60.0

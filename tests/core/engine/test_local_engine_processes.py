@@ -21,10 +21,10 @@ from tfaas_core.models.model import ModelVersion
 from tfaas_core.storage import removed
 from tfaas_core.system.memory import private_bytes
 from tfaas_core.testing.engine_harness import Stream, Worker, are_sums, rows_of
-from tfaas_core.testing.engine_processes import holding, serving
 from tfaas_core.testing.forked import is_alive, kill_and_wait, model_processes
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import TRIGGER
+from tfaas_core.testing.suites.engine.processes import holding, serving
 from tfaas_core.testing.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("no_model_process_stays")

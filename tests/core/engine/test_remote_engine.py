@@ -3,8 +3,8 @@ from __future__ import annotations
 import uvloop
 
 from tfaas_core.testing.engine import EngineContract
-from tfaas_core.testing.engine_door import DoorFactory
 from tfaas_core.testing.forked import model_processes
+from tfaas_core.testing.suites.engine.door import DoorFactory
 
 
 class TestThroughADoor(EngineContract):

@@ -17,6 +17,7 @@ from tfaas_core.testing.engine_door import DoorFactory, TestHost
 from tfaas_core.testing.engine_harness import Harness, Stream, is_sum, rows_of, started
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import TRIGGER
+from tfaas_core.testing.suites.engine.door import DoorFactory, TestHost
 from tfaas_core.testing.waiting import eventually
 
 

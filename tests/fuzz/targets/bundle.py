@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.fuzz.dice import Dice
 from tests.fuzz.rooms import room
 from tfaas_core.errors import TfaasError
-from tfaas_core.testing.codec_case import assert_clients_error
+from tfaas_core.testing.suites.codec.case import assert_clients_error
 from tfaas_core.uploads.bundle import BundleLimits, is_bundle, unpack
 from tfaas_core.uploads.companions import Companions, read_labels, read_params, read_warmup
 

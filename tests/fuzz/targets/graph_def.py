@@ -13,7 +13,7 @@ from tests.fuzz.rooms import room
 from tests.fuzz.walk import check_names
 from tests.fuzz.words import WORDS
 from tfaas_core.errors import TfaasError
-from tfaas_core.testing.codec_case import assert_clients_error
+from tfaas_core.testing.suites.codec.case import assert_clients_error
 
 mutate = mutator(tf.compat.v1.GraphDef, WORDS)
 

@@ -12,8 +12,8 @@ from tests.plugins.codecs.json.test_codec import TestContract
 from tests.plugins.codecs.outcomes import outcome_of
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Bound
-from tfaas_core.testing.codec_case import assert_same_bound
 from tfaas_core.testing.fuzzing import CodecFuzz
+from tfaas_core.testing.suites.codec.case import assert_same_bound
 
 _FUZZ = CodecFuzz(JsonCodec, TestContract.samples)
 _CODEC = JsonCodec()

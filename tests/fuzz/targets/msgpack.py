@@ -9,8 +9,8 @@ from tests.fuzz.documents import msgpack_mutator
 from tests.plugins.codecs.msgpack.test_codec import TestContract
 from tests.plugins.codecs.outcomes import outcome_of
 from tfaas_core.tensors import Bound
-from tfaas_core.testing.codec_case import assert_same_bound
 from tfaas_core.testing.fuzzing import CodecFuzz
+from tfaas_core.testing.suites.codec.case import assert_same_bound
 
 _FUZZ = CodecFuzz(MsgpackCodec, TestContract.samples)
 _CODEC = MsgpackCodec()

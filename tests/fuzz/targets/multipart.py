@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from tests.fuzz.dice import Dice, pieces
 from tfaas_core.errors import BadBody, TfaasError
-from tfaas_core.testing.codec_case import assert_clients_error
+from tfaas_core.testing.suites.codec.case import assert_clients_error
 from tfaas_core.uploads.multipart import (
     MAX_FILENAME_CHARACTERS,
     Event,

@@ -14,8 +14,8 @@ from tfaas_core.json_text import read_fields_of
 from tfaas_core.models.examples import examples_of, parse_warmup
 from tfaas_core.models.params import Params, check_features
 from tfaas_core.models.versions import number_of
-from tfaas_core.testing.codec_case import assert_clients_error
 from tfaas_core.testing.models import model_version
+from tfaas_core.testing.suites.codec.case import assert_clients_error
 from tfaas_core.uploads.companions import read_labels
 
 mutate = json_mutator(

@@ -13,8 +13,8 @@ from tests.plugins.codecs.outcomes import outcome_of
 from tests.plugins.codecs.protobuf.test_codec import TestContract
 from tfaas_core.errors import BadBody
 from tfaas_core.tensors import Bound
-from tfaas_core.testing.codec_case import assert_same_bound
 from tfaas_core.testing.fuzzing import CodecFuzz
+from tfaas_core.testing.suites.codec.case import assert_same_bound
 
 _FUZZ = CodecFuzz(ProtobufCodec, TestContract.samples)
 _CODEC = ProtobufCodec()

@@ -17,7 +17,7 @@ from tests.fuzz.walk import check_names
 from tests.fuzz.words import WORDS
 from tfaas_core.errors import TfaasError
 from tfaas_core.runtime import LoadOptions
-from tfaas_core.testing.codec_case import assert_clients_error
+from tfaas_core.testing.suites.codec.case import assert_clients_error
 
 _ALLOWED = ALLOWED_OPS.union(FILE_OPS)
 

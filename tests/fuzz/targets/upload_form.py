@@ -9,7 +9,7 @@ from tests.core.uploads.forms import Reader
 from tests.fuzz.dice import Dice, pieces
 from tests.fuzz.rooms import room
 from tfaas_core.errors import TfaasError
-from tfaas_core.testing.codec_case import assert_clients_error
+from tfaas_core.testing.suites.codec.case import assert_clients_error
 
 _SIZES = (1 << 20, 64, 7)
 

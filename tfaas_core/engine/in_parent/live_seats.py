@@ -10,7 +10,8 @@ from tfaas_core.engine.in_parent.seat import Seat
 class LiveSeats:
     """At most one seat for a version is *live*: where those are sent who ask for the version.
 
-    Further seats may stand beside it. If the live one goes, one of them is live from then on.
+    Further seats may stand beside it. If the live one goes, one of them is live from then on, one
+    that is still being loaded if no other is left.
     ``seats`` are all that there are, by their tickets.
     """
 
@@ -44,9 +45,10 @@ class LiveSeats:
         if self._live.get(key) is not seat:
             return
         del self._live[key]
-        others = (other for other in self.instances(key) if other is not seat and other.is_ready)
-        if (successor := next(others, None)) is not None:
-            self._live[key] = successor
+        others = [other for other in self.instances(key) if other is not seat]
+        usable = [other for other in others if other.is_ready or not other.loaded.done()]
+        if usable:
+            self._live[key] = min(usable, key=lambda other: not other.is_ready)
 
     def beyond(self, most: int, newcomer: Seat) -> list[Seat]:
         """What has to go so that ``most`` stay."""

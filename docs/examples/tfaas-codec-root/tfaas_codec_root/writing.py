@@ -23,6 +23,7 @@ _BYTES_OF_A_BASKET = 1 << 20
 _ODD = re.compile(r"[^A-Za-z0-9_]+")
 _NO_DATE = 1 << 22 | 1 << 17
 """1995-01-01, as ROOT spells it: the first one that it can."""
+_LEAST_KEY_BYTES = 18
 
 
 class _Branch(msgspec.Struct, frozen=True):
@@ -129,7 +130,8 @@ def _undated(file: bytes) -> bytes:
     for at in (directory + 2, directory + 6):
         struct.pack_into(">I", undated, at, _NO_DATE)
     (keys,) = struct.unpack_from(">i", file, directory + 26)
-    while begin < end:
+    # A few bytes at the end may be left over of a longer list of free segments.
+    while begin + _LEAST_KEY_BYTES <= end:
         (size,) = struct.unpack_from(">i", file, begin)
         if size > 0:
             struct.pack_into(">I", undated, begin + 10, _NO_DATE)

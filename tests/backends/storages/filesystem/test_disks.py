@@ -12,7 +12,6 @@ from tfaas_backends.storages.filesystem.storage import FilesystemStorage
 
 from tfaas_core.errors import StorageFull, StorageUnavailable
 from tfaas_core.testing.children import apart
-from tfaas_core.testing.storage_case import live
 from tfaas_core.testing.storage_processes import (
     Shape,
     change_together,
@@ -21,6 +20,7 @@ from tfaas_core.testing.storage_processes import (
     newest,
     upload,
 )
+from tfaas_core.testing.suites.storage.case import live
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 from tfaas_backends.storages.filesystem.storage import FilesystemStorage
 
 from tfaas_core.storage import DefaultChoice
-from tfaas_core.testing.storage_case import live
 from tfaas_core.testing.storage_processes import upload
+from tfaas_core.testing.suites.storage.case import live
 
 DEFAULT = DefaultChoice("vk", "2026-03-02 09:14:31.207 +0000 UTC")
 

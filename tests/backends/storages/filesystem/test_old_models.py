@@ -9,8 +9,8 @@ import pytest
 from tfaas_backends.storages.filesystem.storage import FilesystemStorage
 
 from tfaas_core.models.versions import Pointers
-from tfaas_core.testing.storage_case import live
 from tfaas_core.testing.storage_processes import upload
+from tfaas_core.testing.suites.storage.case import live
 
 
 def snapshot(root: Path) -> dict[str, bytes | None]:

@@ -12,8 +12,8 @@ from tfaas_backends.storages.filesystem.storage import FilesystemStorage
 
 from tests.other_account import needs_root, open_folder, told_nobody
 from tfaas_core.errors import ConfigError, StorageUnavailable
-from tfaas_core.testing.storage_case import live
 from tfaas_core.testing.storage_processes import Shape, fill, upload
+from tfaas_core.testing.suites.storage.case import live
 
 
 def test_the_root_is_models_unless_told_otherwise(tmp_path: Path) -> None:

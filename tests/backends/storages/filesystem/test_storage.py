@@ -21,8 +21,8 @@ from tfaas_core.models.versions import Pointers
 from tfaas_core.storage import DefaultChoice
 from tfaas_core.testing.children import Child, Report, apart
 from tfaas_core.testing.storage import StorageContract
-from tfaas_core.testing.storage_case import live
 from tfaas_core.testing.storage_processes import Shape, fill, newest, upload
+from tfaas_core.testing.suites.storage.case import live
 
 
 class TestFilesystemStorage(StorageContract):

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.backends.storages.sql.databases import opened, sqlite_url
-from tfaas_core.testing.storage_case import live
 from tfaas_core.testing.storage_processes import upload
+from tfaas_core.testing.suites.storage.case import live
 
 
 @pytest.mark.parametrize("byte", [b"x", b"\xe9"])

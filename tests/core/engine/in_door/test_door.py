@@ -19,8 +19,8 @@ from tfaas_core.engine.in_door.door import MOST_GREETING
 from tfaas_core.engine.in_front.dialling import FarDoor, HostAwayError
 from tfaas_core.engine.shared import hello
 from tfaas_core.engine.shared.sent_files import in_thread, send_files
-from tfaas_core.testing.engine_door import TOKEN, TestHost
 from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.suites.engine.door import TOKEN, TestHost
 from tfaas_core.testing.waiting import eventually
 
 

@@ -66,3 +66,16 @@ async def test_uploads_that_are_examined_and_the_newcomer_stay(shop: Shop) -> No
     newcomer = shop.seat("newcomer", is_loaded=False)
     shop.live.add(newcomer)
     assert shop.live.beyond(1, newcomer) == [other]
+
+
+@in_event_loop
+async def test_one_that_is_being_loaded_takes_the_place_of_the_last_one_that_was_live(
+    shop: Shop,
+) -> None:
+    live, loading = shop.seat("vk"), shop.seat("vk", is_loaded=False)
+    shop.live.add(live)
+    shop.live.remove(live)
+    assert shop.live.get("vk") is loading
+    del shop.seats[live.ticket]
+    shop.live.remove(loading)
+    assert "vk" not in shop.live

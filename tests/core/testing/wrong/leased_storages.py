@@ -17,8 +17,8 @@ from tfaas_core.local_disk.staging import new_token
 from tfaas_core.models.model import ModelVersion, check_name
 from tfaas_core.models.versions import Pointers
 from tfaas_core.storage import Claim, Storage
-from tfaas_core.testing.storage_claims import ClaimsContract
-from tfaas_core.testing.storage_leases import LeasesContract
+from tfaas_core.testing.suites.storage.claims import ClaimsContract
+from tfaas_core.testing.suites.storage.leases import LeasesContract
 
 
 class Leased(Claim, frozen=True):

@@ -30,10 +30,6 @@ def _of(model: str, rest: str = "", version: int | None = None) -> Ask:
     return get(model_path(V2, model, version) + rest, model=model, version=number)
 
 
-def _empty_or(name: str) -> Any:
-    return json_where(f"an empty body, or JSON whose {name} is true", lambda d: d[name] is True)
-
-
 _health = Group("oip.health")
 
 HEALTH_CASES = (

@@ -14,12 +14,14 @@ import pytest
 
 from tfaas_core.engine.base import EngineFactory
 from tfaas_core.testing.engine_harness import Harness, started
-from tfaas_core.testing.time_limit import TimeLimited
+from tfaas_core.testing.suites.time_limited import TimeLimited
 from tfaas_core.testing.waiting import eventually
 
 
 class EngineCase(TimeLimited):
     """An engine to test: the class variables say which, and who subclasses it counts."""
+
+    limit_s = 600.0
 
     make_factory: ClassVar[Callable[[], EngineFactory]]
 

@@ -15,8 +15,8 @@ from tfaas_core.errors import DoesNotFit
 from tfaas_core.runtime import Independence, LoadOptions, Runtime, Servable
 from tfaas_core.tensors import NUMPY_DTYPES, Array, BatchAxis, Signature
 from tfaas_core.testing.children import apart
-from tfaas_core.testing.runtime_case import ModelSample, RuntimeCase, copied, loaded
-from tfaas_core.testing.runtime_processes import wrong_refusals
+from tfaas_core.testing.suites.runtime.case import ModelSample, RuntimeCase, copied, loaded
+from tfaas_core.testing.suites.runtime.processes import wrong_refusals
 from tfaas_core.testing.waiting import until
 
 _SEVERAL = 5

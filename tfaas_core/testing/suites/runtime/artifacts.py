@@ -12,8 +12,8 @@ import pytest
 
 from tfaas_core.runtime import Runtime, Verdict
 from tfaas_core.testing.children import apart
-from tfaas_core.testing.runtime_case import RuntimeCase, copied
-from tfaas_core.testing.runtime_processes import heavy_after_claim, threads_of_preloads
+from tfaas_core.testing.suites.runtime.case import RuntimeCase, copied
+from tfaas_core.testing.suites.runtime.processes import heavy_after_claim, threads_of_preloads
 
 _UPLOADED = ("", "model", "x.onnx", "x.pb", "a b.tar.gz", "caf\u00e9")
 

@@ -19,7 +19,7 @@ from tfaas_core.models.versions import check_number
 from tfaas_core.route import Head, Response
 from tfaas_core.routing.sendable import sendable
 from tfaas_core.tensors import Array, Arrays, Bound, TensorSpec, conform
-from tfaas_core.testing.time_limit import TimeLimited
+from tfaas_core.testing.suites.time_limited import TimeLimited
 
 PLAIN_MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+|\*/\*")
 _CLIENT_ERRORS = {400, 413, 415, 422}

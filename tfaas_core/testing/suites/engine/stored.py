@@ -10,7 +10,6 @@ import pytest
 
 from tfaas_core.errors import CannotServe, StorageUnavailable
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.testing.engine_case import EngineCase, away
 from tfaas_core.testing.engine_harness import (
     Harness,
     Stream,
@@ -19,6 +18,7 @@ from tfaas_core.testing.engine_harness import (
     rows_of,
 )
 from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.suites.engine.case import EngineCase, away
 
 
 class StoredContract(EngineCase):

@@ -12,8 +12,8 @@ from tfaas_core.errors import UnknownVersion
 from tfaas_core.models.versions import Pointers
 from tfaas_core.storage import DefaultChoice, Storage
 from tfaas_core.testing import storage_processes as processes
-from tfaas_core.testing.storage_case import StorageCase, live
 from tfaas_core.testing.storage_processes import Shape, fault_of, newest, upload
+from tfaas_core.testing.suites.storage.case import StorageCase, live
 
 
 class ModelsContract(StorageCase):

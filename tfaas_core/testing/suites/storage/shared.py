@@ -8,9 +8,9 @@ from pathlib import Path
 from tfaas_core.models.versions import Pointers
 from tfaas_core.storage import DefaultChoice, Storage
 from tfaas_core.testing import storage_processes as processes
-from tfaas_core.testing.storage_case import StorageCase, live
-from tfaas_core.testing.storage_kills import FEWEST_KILLS_OF_LEASES, kill_at_random
 from tfaas_core.testing.storage_processes import Shape, fault_of, newest, upload
+from tfaas_core.testing.suites.storage.case import StorageCase, live
+from tfaas_core.testing.suites.storage.kills import FEWEST_KILLS_OF_LEASES, kill_at_random
 
 
 class SharedContract(StorageCase):

@@ -8,6 +8,7 @@ import reprlib
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from types import FrameType
@@ -15,11 +16,15 @@ from typing import Any, ClassVar
 
 import pytest
 
+from tfaas_core.system.thread_times import starved_s
+
 _SUITES = "tfaas_core.testing"
 _AGAIN_S = 1.0
 """What hangs may have swallowed the first failure: it is raised again and again."""
-_GRACE_S = 30.0
-"""A call into C that no exception can end is ended with the process, after so long."""
+_LIMITS_OF_THE_LAST_RESORT = 5
+_GRACE_S = 300.0
+"""A call into C that no exception can end is ended with the process, after so many limits, and so
+long: the time in which there is no core counts here."""
 _OF_OTHERS = sys.stdlib_module_names | {"numpy", "pytest", "_pytest", "pluggy", "tfaas_core"}
 
 
@@ -27,7 +32,8 @@ class TimeLimited:
     """Tests that fail if they have not ended in time, and say what has not come back."""
 
     limit_s: ClassVar[float] = 120.0
-    """How long each test may take. After one that took longer, the others have a tenth of it."""
+    """How long each test may take, but for the time in which it could run, and got no core. After
+    one that took longer, the others have a tenth of it."""
 
     forks: ClassVar[bool] = False
     """Whether its tests fork this process, in which no other thread may be then."""
@@ -37,9 +43,12 @@ class TimeLimited:
     @pytest.fixture(autouse=True)
     def _ends_in_time(self, request: pytest.FixtureRequest) -> Iterator[None]:
         limit_s = self.limit_s * (0.1 if self._has_hung else 1.0)
+        begin_s = _counted_s()
 
         def hang(_number: int, frame: FrameType | None) -> None:
-            if case := _case(frame):
+            if (left_s := begin_s + limit_s - _counted_s()) > 0:
+                signal.setitimer(signal.ITIMER_REAL, left_s, _AGAIN_S)
+            elif case := _case(frame):
                 type(self)._has_hung = True
                 pytest.fail(f"not ended after {limit_s:g} s: {case} has not come back")
 
@@ -48,9 +57,16 @@ class TimeLimited:
         if not is_main or signal.getitimer(signal.ITIMER_REAL)[0]:
             yield
             return
-        last = nullcontext() if self.forks else _last_resort(request, limit_s + _GRACE_S)
+        last_s = _LIMITS_OF_THE_LAST_RESORT * limit_s + _GRACE_S
+        last = nullcontext() if self.forks else _last_resort(request, last_s)
         with last, _alarm(hang, limit_s):
             yield
+
+
+def _counted_s() -> float:
+    """The time, without that in which threads of this process waited for a core."""
+    threads = map(int, os.listdir("/proc/self/task"))
+    return time.monotonic() - sum(starved_s(os.getpid(), thread) for thread in threads)
 
 
 @contextmanager
@@ -68,7 +84,7 @@ def _alarm(handler: Any, limit_s: float) -> Iterator[None]:
 def _last_resort(request: pytest.FixtureRequest, limit_s: float) -> Iterator[None]:
     """Ends the process, and shows where it is, past what pytest captures."""
     capturing = request.config.pluginmanager.getplugin("capturemanager")
-    with capturing.global_and_fixture_disabled():
+    with capturing.global_and_fixture_disabled() if capturing else nullcontext():
         stderr = os.dup(2)
     faulthandler.dump_traceback_later(limit_s, exit=True, file=stderr)
     try:

@@ -24,7 +24,7 @@ from tfaas_core.tensors import (
     TensorSpec,
     conform,
 )
-from tfaas_core.testing.codec_case import (
+from tfaas_core.testing.suites.codec.case import (
     PLAIN_MEDIA_TYPE,
     CodecCase,
     Sample,

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from tfaas_core.errors import DeadlinePassed, DoesNotFit, QueueFull, TfaasError
-from tfaas_core.testing.engine_case import EngineCase
 from tfaas_core.testing.engine_harness import are_sums, is_sum, rows_of
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import TRIGGER
+from tfaas_core.testing.suites.engine.case import EngineCase
 from tfaas_core.visit import Timing
 
 

@@ -15,7 +15,7 @@ import pytest
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import LoadOptions, Runtime, Servable
 from tfaas_core.tensors import Array, Signature
-from tfaas_core.testing.time_limit import TimeLimited
+from tfaas_core.testing.suites.time_limited import TimeLimited
 
 
 class ModelSample(msgspec.Struct, frozen=True):
@@ -34,6 +34,8 @@ class ModelSample(msgspec.Struct, frozen=True):
 
 class RuntimeCase(TimeLimited):
     """A runtime to test, with models that it loads."""
+
+    limit_s = 600.0
 
     make_runtime: ClassVar[Callable[[], Runtime]]
     """It is called in other processes too: so it is a class or function that can be pickled, and

@@ -12,7 +12,8 @@ import pytest
 from tfaas_core.config import Config
 from tfaas_core.errors import ConfigError, TfaasError
 from tfaas_core.guard import Guard
-from tfaas_core.testing.guard_case import (
+from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.suites.guard.case import (
     Admitted,
     AfterRenewal,
     GuardCase,
@@ -21,7 +22,6 @@ from tfaas_core.testing.guard_case import (
     ask_admit_to,
     refusal_by,
 )
-from tfaas_core.testing.loops import in_event_loop
 
 
 class RenewalContract(GuardCase):

@@ -11,8 +11,8 @@ import pytest
 from tfaas_core.errors import Busy, DoesNotFit
 from tfaas_core.storage import Storage
 from tfaas_core.testing import storage_processes as processes
-from tfaas_core.testing.storage_case import StorageCase, live
 from tfaas_core.testing.storage_processes import becomes_free, newest, upload
+from tfaas_core.testing.suites.storage.case import StorageCase, live
 
 
 class ClaimsContract(StorageCase):

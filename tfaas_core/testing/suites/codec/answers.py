@@ -16,7 +16,7 @@ from tfaas_core.codec import Codec
 from tfaas_core.errors import NotAcceptable
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import NUMPY_DTYPES, Array, Arrays, BatchAxis, TensorSpec
-from tfaas_core.testing.codec_case import (
+from tfaas_core.testing.suites.codec.case import (
     CodecCase,
     Sample,
     answer_or_refusal,

@@ -15,7 +15,7 @@ from tfaas_core.fields import Headers
 from tfaas_core.guard import Asking, Guard
 from tfaas_core.route import ClientAddress, Head, Right
 from tfaas_core.routing.guard_wait import answer_of
-from tfaas_core.testing.time_limit import TimeLimited
+from tfaas_core.testing.suites.time_limited import TimeLimited
 
 
 class Admitted(msgspec.Struct, frozen=True):

@@ -10,9 +10,9 @@ from random import Random
 import pytest
 
 from tfaas_core.errors import CannotServe, StorageUnavailable
-from tfaas_core.testing.engine_case import EngineCase, away
 from tfaas_core.testing.engine_harness import Harness, are_sums, is_sum, rows_of
 from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.suites.engine.case import EngineCase, away
 from tfaas_core.testing.waiting import eventually
 
 

@@ -22,8 +22,8 @@ from tfaas_core.storage import MODEL, Claim, DefaultChoice, Storage
 from tfaas_core.testing import storage_processes as processes
 from tfaas_core.testing.disk_faults import Disk, watched
 from tfaas_core.testing.models import model_version
-from tfaas_core.testing.storage_case import StorageCase, numbers
 from tfaas_core.testing.storage_processes import Shape, can_claim, fault_of, upload
+from tfaas_core.testing.suites.storage.case import StorageCase, numbers
 
 _LARGE_BYTES = 24 << 20
 _PIECE_BYTES = 1 << 20

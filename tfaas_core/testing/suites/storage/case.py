@@ -12,7 +12,7 @@ from tfaas_core.models.model import ModelVersion
 from tfaas_core.storage import Storage
 from tfaas_core.testing.children import apart
 from tfaas_core.testing.storage_processes import MakeStorage
-from tfaas_core.testing.time_limit import TimeLimited
+from tfaas_core.testing.suites.time_limited import TimeLimited
 
 T = TypeVar("T")
 
@@ -36,6 +36,8 @@ def live_number(storage: Storage, name: str) -> int:
 
 class StorageCase(TimeLimited):
     """A storage to test, of the kind that a subclass names."""
+
+    limit_s = 600.0
 
     make_storage: ClassVar[MakeStorage]
     """Makes a storage, not open yet, that keeps its models under a folder.

@@ -14,7 +14,6 @@ from tfaas_core.errors import Busy, StorageUnavailable
 from tfaas_core.models.versions import Pointers
 from tfaas_core.storage import Claim, Storage
 from tfaas_core.testing.children import Child, Report
-from tfaas_core.testing.storage_case import StorageCase
 from tfaas_core.testing.storage_processes import (
     MakeStorage,
     Shape,
@@ -25,6 +24,7 @@ from tfaas_core.testing.storage_processes import (
     opened,
     upload,
 )
+from tfaas_core.testing.suites.storage.case import StorageCase
 
 _CHANGES: dict[str, Callable[[Storage, Claim, Path], object]] = {
     "commit": lambda storage, claim, staging: storage.commit(

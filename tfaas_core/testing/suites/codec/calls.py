@@ -16,13 +16,13 @@ import numpy as np
 from tfaas_core.codec import Codec
 from tfaas_core.errors import TfaasError
 from tfaas_core.tensors import BatchAxis
-from tfaas_core.testing.codec_case import (
+from tfaas_core.testing.interleaving import interleaved
+from tfaas_core.testing.suites.codec.case import (
     CodecCase,
     Sample,
     answered_by,
     assert_same_bound,
 )
-from tfaas_core.testing.interleaving import interleaved
 from tfaas_core.testing.waits import waits_of
 
 _TRIES = 5
