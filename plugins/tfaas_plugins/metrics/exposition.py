@@ -115,7 +115,7 @@ def _head(family: Family, is_open: bool) -> str:
 
 
 def _values(family: Family, totals: NDArray[np.float64], at: NDArray[np.int64]) -> list[float]:
-    """Counts are integers, which are written in half the time that floats take."""
+    """Counts as integers, which take less time to write than floats."""
     if not family.bounds:
         plain: list[float] = totals[at].tolist()
         return [*map(int, plain)] if family.kind == "counter" else plain
