@@ -281,7 +281,9 @@ async def visible_models(request: Request, models: Iterable[str]) -> set[str]:
     Raises what they raise but Forbidden.
     """
     visit = request.visit
-    return {name for name in models if visit is None or await visit.may_see(name)}
+    if visit is None or visit.gate is None:
+        return set(models)
+    return {name for name in models if await visit.may_see(name)}
 
 
 def json_response(document: Any, status: int = 200) -> Response:

@@ -127,6 +127,7 @@ class ShortPredictions:
         ``max_rows``: more may never wait.
         """
         self._codec = codec
+        self._codec_name = codec.name
         self._announced = announced
         self._usual = planning.usual
         self._planning = planning
@@ -168,7 +169,7 @@ class ShortPredictions:
             return None
         if visit is not None:
             # Before it is refused, if it is.
-            visit.codec, visit.model = self._codec.name, version.name
+            visit.codec, visit.model = self._codec_name, version.name
             visit.version, visit.rows = version.version, rows
         return prediction if self._begin(version, inputs, rows, prediction, visit) else None
 

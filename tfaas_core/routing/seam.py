@@ -46,8 +46,9 @@ class Passage:
     """
 
     __slots__ = (
-        *("_begun", "_cors", "_guards", "_handler", "_is_attended", "_is_ours", "_plugins"),
-        *("_proxies", "_short", "_streams", "_takes_all", "_tell", "_way_back", "owner"),
+        *("_begun", "_cors", "_guards", "_handler", "_is_attended", "_is_ours", "_is_told_alone"),
+        *("_plugins", "_proxies", "_short", "_streams", "_takes_all", "_tell", "_way_back"),
+        "owner",
     )
 
     def __init__(
@@ -82,6 +83,7 @@ class Passage:
         self._begun = way_back.begun
         self._takes_all, self._tell = way_back.takes_all, way_back.tell
         self._is_attended = guards is not None or proxies is not None or way_back.attends
+        self._is_told_alone = self._tell is not None and guards is None and proxies is None
         is_left_alone = self._tell is not None or not self._takes_all
         has_short = is_ours and is_left_alone and self._begun is None and proxies is None
         self._short = short if has_short else None
@@ -149,6 +151,11 @@ class Passage:
         """
         if not self._is_attended:
             return short.begin(request, None, reply)
+        if self._is_told_alone:
+            # Nobody is asked: what _admit would do costs less so.
+            told = request.visit = Visit(None, None, None, request.begin_s)
+            told.is_admitted = True
+            return short.begin(request, told, reply)
         waiting, visit = self._admit(request), request.visit
         if waiting is None or visit is None:
             return short.begin(request, visit, reply)

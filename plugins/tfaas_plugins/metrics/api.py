@@ -50,8 +50,8 @@ class MetricsApi:
         is_open = "application/openmetrics-text" in request.headers.get("accept", "")
         await self._all.settled()
         body = await self._written(is_open)
-        names = {each.labels[0] for each in self._directory.series if each.family.has_model}
-        names = (names | {each.model for each in self._last_look.read().models}) - {"", OTHER}
+        looked_at = {each.model for each in self._last_look.read().models}
+        names = self._directory.models | looked_at - {"", OTHER}
         if hidden := names - await visible_models(request, names):
             body = await asyncio.to_thread(without, hidden, body)
         return Response(body, media_type=OPEN_METRICS if is_open else TEXT, headers=_HEADERS)

@@ -13,7 +13,6 @@ from tfaas_core.errors import ModelLost, Unavailable
 from tfaas_core.events import ModelCrashed, ModelLoaded
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array
-from tfaas_core.testing.engine_door import DoorFactory, TestHost
 from tfaas_core.testing.engine_harness import Harness, Stream, is_sum, rows_of, started
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import TRIGGER

@@ -87,10 +87,13 @@ def test_a_port_of_predictions_alone_says_where_models_are_shown(
 
 def test_it_says_if_the_server_was_told_to_stop(tmp_path: Path, visit: Visit) -> None:
     with fake_server(tmp_path, "server.workers=1", "server.drain_delay_s=60") as server:
-        page = visit(server.url)
-        expect(heading(page, "No models yet")).to_be_visible()
+        page = visit(f"{server.url}/#/live", viewport={"width": 1000, "height": 400})
+        expect(heading(page, "Memory")).to_be_visible()
+        page.evaluate("scrollTo(0, document.body.scrollHeight)")
         server.process.terminate()
         expect(page.get_by_role("alert")).to_contain_text("Not ready: the server was told to stop.")
+        # However far one has scrolled.
+        expect(page.get_by_role("alert")).to_be_in_viewport(ratio=1)
         server.process.terminate()
 
 

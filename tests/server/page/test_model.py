@@ -245,6 +245,7 @@ def test_a_form_and_the_focus_stay_when_another_version_goes_live(
     page.get_by_role("dialog").get_by_role("button", name="Roll back").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_text("version 1 is live")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.get_by_role("button", name="Roll back")).to_be_focused()
     expect(page.get_by_label("Version", exact=True)).to_contain_text("live (1)")
     expect(page.get_by_label("Rows, as CSV or JSON")).to_have_value("1,2,3\n4,5,6")

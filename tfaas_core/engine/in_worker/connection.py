@@ -258,10 +258,10 @@ class ModelConnection(asyncio.Protocol):
             first.run_rows = frame.run_rows
         for part in parts:
             end = start + part.rows
-            if part.timing is not None:
+            if (timing := part.timing) is not None:
                 if wait_s is None:
                     wait_s = max(0.0, now_s - sent.deadline_s + self._timeout_s - frame.run_s)
-                part.timing.run_s, part.timing.wait_s = frame.run_s, wait_s
+                timing.run_s, timing.wait_s = frame.run_s, wait_s
             if part.answer.done():
                 pass
             elif frame.failure is not None:
