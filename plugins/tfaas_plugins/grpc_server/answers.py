@@ -65,7 +65,7 @@ class Answers:
             self._waiting[number] = _Answer(connection, size, time.monotonic(), taken)
 
         def give_back(was_sent: bool) -> int:
-            self._in_flight.left += size
+            self._in_flight.give_back(size)
             self._waiting.pop(number, None)
             if connection is None:
                 return 0

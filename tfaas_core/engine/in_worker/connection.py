@@ -10,23 +10,23 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from tfaas_core.engine.beginning import Awaiting, AwaitingRows
+from tfaas_core.engine.in_worker.answer_buffer import AnswerBuffer
 from tfaas_core.engine.in_worker.parts import Grouping, Groupings, Part, Sent, refuse_all
 from tfaas_core.engine.in_worker.queue import refusal
+from tfaas_core.engine.in_worker.unanswered import deadline_passed, model_lost
 from tfaas_core.engine.scheduling.busy_poll import BusyPoll, Solo
 from tfaas_core.engine.scheduling.patience import Patience
 from tfaas_core.engine.shared.frames import (
     ANY_SHAPE,
-    MOST_ANSWER_BYTES,
     AnswerFrame,
-    FrameBuffer,
     decode_answer,
     encode_request,
     id_of_answer,
 )
 from tfaas_core.engine.shared.meter import Meter
-from tfaas_core.engine.shared.suspect import details_of, named
 from tfaas_core.errors import DeadlinePassed, ModelLost
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.tensors import Array
 from tfaas_core.visit import Timing
 
@@ -53,6 +53,7 @@ class ModelConnection(asyncio.Protocol):
         max_queue_rows: int,
         timeout_s: float,
         busy_poll: BusyPoll,
+        in_flight: InFlight,
         on_lost: Callable[[ModelConnection], None],
         new: bool = False,
         plugin: str = "",
@@ -77,9 +78,9 @@ class ModelConnection(asyncio.Protocol):
         self._closed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.WriteTransport | None = None
-        self._buffer, self._ids = FrameBuffer(MOST_ANSWER_BYTES), itertools.count()
         self._unsent: list[Part] = []
         self._sent: dict[int, Sent] = {}
+        self._buffer, self._ids = AnswerBuffer(in_flight, self._sent), itertools.count()
         self._sweeper: asyncio.TimerHandle | None = None
         self._releasing = self.lost = False
 
@@ -162,6 +163,8 @@ class ModelConnection(asyncio.Protocol):
             self._deal_out(decode_answer(frame, grouping.outputs), grouping)
         if self._releasing:
             self._hang_up_if_idle()
+        if self._buffer.lacks_room:
+            self._buffer.wait_for_room(cast(asyncio.Transport, self._transport))
 
     def connection_lost(self, _error: Exception | None) -> None:
         self.lost = True
@@ -169,6 +172,7 @@ class ModelConnection(asyncio.Protocol):
             self._sweeper.cancel()
         parts = [part for sent in self._sent.values() for part in sent.parts] + self._unsent
         self._sent, self._unsent = {}, []
+        self._buffer.close()
         # Before anybody is told, who may ask again at once.
         self._on_lost(self)
         refuse_all(parts, self._model_lost)
@@ -196,7 +200,7 @@ class ModelConnection(asyncio.Protocol):
             else:
                 self._poll(now_s)
 
-    def _answering(self, frame: bytes) -> Grouping:
+    def _answering(self, frame: bytes | memoryview) -> Grouping:
         """That of the signature which an answer is of."""
         return self._groupings.at[self._sent[id_of_answer(frame)].parts[0].place]
 
@@ -275,26 +279,19 @@ class ModelConnection(asyncio.Protocol):
         """One timer serves all requests: they have the same timeout, so the oldest is due first."""
         now = time.monotonic()
         self._sweeper = None
-        for sent in self._sent.values():
+        for frame_id, sent in self._sent.items():
             if sent.deadline_s > now:
                 self._sweeper = self._loop.call_later(sent.deadline_s - now, self._sweep)
                 return
             refuse_all(sent.parts, self._deadline_passed)
+            self._buffer.forget(frame_id)
 
     def _hang_up_if_idle(self) -> None:
         if not self._sent and not self._unsent and self._transport is not None:
             self._transport.close()
 
     def _model_lost(self) -> ModelLost:
-        return ModelLost(
-            f"the process of {named(f'model {self.model!r}', self._plugin)} died under this "
-            "request; try again",
-            **details_of(self.model, self._plugin),
-        )
+        return model_lost(self.model, self._plugin)
 
     def _deadline_passed(self) -> DeadlinePassed:
-        return DeadlinePassed(
-            f"model {self.model!r} did not answer within {self._timeout_s:g} s "
-            "(server.request_timeout_s)",
-            model=self.model,
-        )
+        return deadline_passed(self.model, self._timeout_s)

@@ -54,6 +54,9 @@ ANY_SHAPE = 2
 
 _ANSWER_BODY = Layout("<IHHBfi")
 
+ANSWER_HEAD_BYTES = _ANSWER.size
+"""Of an answer, what comes before its tensors."""
+
 _encode_strings = msgspec.msgpack.encode
 _decode_strings = msgspec.msgpack.Decoder(list[bytes]).decode
 _decode_failure = msgspec.msgpack.Decoder(Failure).decode
@@ -108,15 +111,22 @@ class FrameBuffer:
             (size,) = _SIZE.unpack_from(self._bytes, start)
             end = start + _SIZE.size + size
             if end > available:
-                if size > self._most_bytes:
-                    raise ConnectionError(
-                        f"a frame of {size} bytes is announced, which is too large"
-                    )
+                if self._begins(size, start):
+                    start = available
                 break
             yield bytes(memoryview(self._bytes)[start + _SIZE.size : end])
             start = end
         if start:
             del self._bytes[:start]
+
+    def _begins(self, size: int, start: int) -> bool:
+        """Whether a frame of ``size`` bytes is taken elsewhere, of which some came, at ``start``.
+
+        Raises ConnectionError if it is too large.
+        """
+        if size > self._most_bytes:
+            raise ConnectionError(f"a frame of {size} bytes is announced, which is too large")
+        return False
 
 
 def encode_request(
@@ -164,7 +174,7 @@ def parts_of_answer(frame: bytes) -> tuple[int, int, int]:
     return frame_id, first_part, parts
 
 
-def id_of_answer(frame: bytes) -> int:
+def id_of_answer(frame: bytes | memoryview) -> int:
     """The id of an answer, less its size field: that of the request that it answers."""
     return int.from_bytes(frame[:4], "little")
 
@@ -205,7 +215,7 @@ def encode_failure(frame_id: int, first_part: int, parts: int, error: TfaasError
     return _ANSWER.pack(size, frame_id, first_part, parts, False, 0.0, -1) + payload
 
 
-def decode_answer(frame: bytes, specs: Sequence[TensorSpec]) -> AnswerFrame:
+def decode_answer(frame: bytes | memoryview, specs: Sequence[TensorSpec]) -> AnswerFrame:
     """Reads what ``encode_answer`` or ``encode_failure`` wrote, less its size field."""
     frame_id, first_part, parts, ok, run_s, run_rows = _ANSWER_BODY.unpack_from(frame)
     if not ok:
@@ -232,7 +242,9 @@ def _add_tensor(pieces: list[Any], spec: TensorSpec, parts: Sequence[Array]) -> 
     pieces += values
 
 
-def _read_tensors(frame: bytes, offset: int, specs: Sequence[TensorSpec]) -> list[Array]:
+def _read_tensors(
+    frame: bytes | memoryview, offset: int, specs: Sequence[TensorSpec]
+) -> list[Array]:
     tensors = []
     for spec in specs:
         rank, size = _TENSOR.unpack_from(frame, offset)
@@ -245,7 +257,7 @@ def _read_tensors(frame: bytes, offset: int, specs: Sequence[TensorSpec]) -> lis
 
 
 def _read_values(
-    frame: bytes, offset: int, size: int, shape: tuple[int, ...], spec: TensorSpec
+    frame: bytes | memoryview, offset: int, size: int, shape: tuple[int, ...], spec: TensorSpec
 ) -> Array:
     if spec.dtype == "string":
         strings = _decode_strings(memoryview(frame)[offset : offset + size])
