@@ -11,7 +11,8 @@ import msgspec
 
 from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.settings.tables import Limits
-from tfaas_plugins.grpc_server.gate import Connection, Gate
+from tfaas_plugins.grpc_server.connection import Connection
+from tfaas_plugins.grpc_server.gate import Gate
 
 _LOOKS = 8
 """In each window. An answer that has waited only because this process is busy is gone by then."""
