@@ -89,9 +89,9 @@ class Host:
             ModelPaths(config.server.base, elsewhere=config.server.has_admin_port),
         )
         self.in_flight = in_flight or InFlight(config.limits.max_bytes_in_flight)
-        queue_rows = config.engine.max_queue_rows
-        self.predictor = Predictor(self.catalog, engine, queue_rows, self.in_flight)
-        self.example_runs = ExampleRuns(engine, self.codecs, queue_rows)
+        rows, self._since_s = config.engine.max_queue_rows, time.monotonic()
+        self.predictor = Predictor(self.catalog, engine, rows, self.in_flight)
+        self.example_runs = ExampleRuns(engine, self.codecs, rows)
         self.publisher = self._new_publisher(place)
         self.proxies = Proxies.of(config.server.proxies, config.server.client_address_header)
         self.cors = _cors_of(config.cors)
@@ -104,7 +104,6 @@ class Host:
         self._look, self.worker, self.figures = place.look, place.worker, None
         self.fitness: Callable[[], Fitness] = place.fitness
         """How the server is, as far as health goes: known, without asking anybody."""
-        self._since_s = time.monotonic()
 
     def _new_publisher(self, place: WorkerPlace) -> Publisher:
         limits, models = self.config.limits, self.config.models

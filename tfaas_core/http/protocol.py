@@ -45,8 +45,7 @@ class TfaasProtocol(SanicProtocol):
         self._lane: ExpressLane = self.app.ctx.express_lane
         self._in_flight: InFlight = self.app.ctx.in_flight
         self._door: Door = self.app.ctx.door
-        self._client = ClientAddress()
-        self._is_extra = self._lingering = False
+        self._client, self._is_extra, self._lingering = ClientAddress(), False, False
         self._asked: PlainRequest | None = None
         self._express_task: asyncio.Task[None] | Begun | None = None
         self._early = bytearray()
