@@ -20,6 +20,7 @@ from tfaas_core.plugins.listeners import OwnedListener
 from tfaas_core.plugins.owned_part import OwnedPart
 from tfaas_core.predict.example_runs import inputs_of_examples
 from tfaas_core.predict.guarded_codec import GuardedCodec
+from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.runtime import Runtime
 from tfaas_core.storage import Storage
 from tfaas_core.system.address import is_loopback
@@ -108,7 +109,9 @@ class Composition(msgspec.Struct, frozen=True):
         """A new supervisor of the engine, for the parent, which tells of events by ``tell``."""
         return self.engine_factory.supervisor(self.engine_context(tell))
 
-    def engine(self, place: WorkerPlace, tell: Tell = tell_nobody) -> Engine:
+    def engine(
+        self, place: WorkerPlace, tell: Tell = tell_nobody, in_flight: InFlight | None = None
+    ) -> Engine:
         """A new engine, for one HTTP worker, which tells of events by ``tell``."""
         return self.engine_factory.engine(
             WorkerContext(
@@ -120,6 +123,7 @@ class Composition(msgspec.Struct, frozen=True):
                 # Looked up at each call: a plugin may have it timed.
                 lambda version: self.storage.artifact(version),
                 self._examples,
+                in_flight,
                 owners=self.plugins.owners("runtime"),
                 built_in=BUILTIN_PLUGINS,
                 tell=tell,

@@ -70,6 +70,7 @@ class Host:
         engine: Engine,
         place: WorkerPlace,
         bus: EventBus | None = None,
+        in_flight: InFlight | None = None,
     ) -> None:
         """``bus`` takes events of the engine, and those of its own."""
         config = self.config = composition.config
@@ -87,10 +88,10 @@ class Host:
             self._bus.switched,
             ModelPaths(config.server.base, elsewhere=config.server.has_admin_port),
         )
-        self.in_flight = InFlight(config.limits.max_bytes_in_flight)
-        queue_rows = config.engine.max_queue_rows
-        self.predictor = Predictor(self.catalog, engine, queue_rows, self.in_flight)
-        self.example_runs = ExampleRuns(engine, self.codecs, queue_rows)
+        self.in_flight = in_flight or InFlight(config.limits.max_bytes_in_flight)
+        rows, self._since_s = config.engine.max_queue_rows, time.monotonic()
+        self.predictor = Predictor(self.catalog, engine, rows, self.in_flight)
+        self.example_runs = ExampleRuns(engine, self.codecs, rows)
         self.publisher = self._new_publisher(place)
         self.proxies = Proxies.of(config.server.proxies, config.server.client_address_header)
         self.cors = _cors_of(config.cors)
@@ -103,7 +104,6 @@ class Host:
         self._look, self.worker, self.figures = place.look, place.worker, None
         self.fitness: Callable[[], Fitness] = place.fitness
         """How the server is, as far as health goes: known, without asking anybody."""
-        self._since_s = time.monotonic()
 
     def _new_publisher(self, place: WorkerPlace) -> Publisher:
         limits, models = self.config.limits, self.config.models
@@ -133,20 +133,20 @@ class Host:
         cannot be started, all that was started is ended, the last first; what fails to is logged.
         Raises ConfigError, PluginError, PartFailedError, and what storages and engines may.
         """
-        place = place or WorkerPlace()
+        place, kept = place or WorkerPlace(), composition.storage
         storage, engine_part = composition.storage_part, composition.engine_part
         async with AsyncExitStack() as started:
-            kept = composition.storage
             with _patient(place):
                 open_it = kept.open if place.announce is None else kept.reopen
                 await asyncio.to_thread(storage.start, "opening", open_it)
             started.push_async_callback(asyncio.to_thread, storage.end, kept.close)
             bus = EventBus(place.tell)
-            engine = composition.engine(place, bus.tell)
+            in_flight = InFlight(composition.config.limits.max_bytes_in_flight)
+            engine = composition.engine(place, bus.tell, in_flight)
             started.push_async_callback(engine_part.aend, engine.close)
             with engine_part.starting("starting"):
                 await engine.start()
-            host = cls(composition, engine, place, bus)
+            host = cls(composition, engine, place, bus, in_flight)
             for codec in composition.codecs.values():
                 if place.open_decoder is not None and isinstance(codec, UsesDecoders):
                     shared_bytes = codec.decoding_shared_bytes

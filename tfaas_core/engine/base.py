@@ -14,6 +14,7 @@ from tfaas_core.config import Config
 from tfaas_core.engine.beginning import BeginsRuns
 from tfaas_core.events import Tell, tell_nobody
 from tfaas_core.models.model import ModelVersion, OtherSignature
+from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.runtime import Runtime
 from tfaas_core.tensors import Array, BatchAxis, Signature
 from tfaas_core.visit import Timing
@@ -230,13 +231,15 @@ class WorkerContext(EngineContext, frozen=True):
     ``worker`` numbers it below ``workers``. ``engine_socket`` is connected to the one that
     ``Supervisor.attach`` got; None if there is no supervisor. ``artifact`` finds a version's
     model file or folder, and ``examples`` the inputs of the examples that it carries, of the chosen
-    signature, as far as they fit; both may block, so they are called from a thread.
+    signature, as far as they fit; both may block, so they are called from a thread. ``in_flight``:
+    where outputs count while they are in memory; None: nowhere.
     """
 
     worker: int
     engine_socket: socket.socket | None
     artifact: Callable[[ModelVersion], Path]
     examples: Callable[[ModelVersion], Sequence[Sequence[Array]]] = _no_examples
+    in_flight: InFlight | None = None
 
 
 class Supervisor(ABC):

@@ -45,8 +45,7 @@ class TfaasProtocol(SanicProtocol):
         self._lane: ExpressLane = self.app.ctx.express_lane
         self._in_flight: InFlight = self.app.ctx.in_flight
         self._door: Door = self.app.ctx.door
-        self._client = ClientAddress()
-        self._is_extra = self._lingering = False
+        self._client, self._is_extra, self._lingering = ClientAddress(), False, False
         self._asked: PlainRequest | None = None
         self._express_task: asyncio.Task[None] | Begun | None = None
         self._early = bytearray()
@@ -217,7 +216,8 @@ class TfaasProtocol(SanicProtocol):
             response = await request.said.passage(request)
             if not self.may_write:
                 try:
-                    await self.wait_to_write()
+                    with in_flight.kept(len(response.body)):
+                        await self.wait_to_write()
                 except asyncio.CancelledError:
                     await drop_pieces(request, response, request.said.passage)
                     raise
@@ -234,7 +234,7 @@ class TfaasProtocol(SanicProtocol):
             elif unsent is not None:
                 transport.write(_bytes_of(unsent, request, keep_alive))
         finally:
-            in_flight.left += size
+            in_flight.give_back(size)
         self._express_is_done(transport, keep_alive)
 
     async def _sent_long(self, request: PlainRequest, response: Response, keep_alive: bool) -> None:

@@ -23,6 +23,8 @@ MOST_UNPACKED_BYTES = 100 << 20
 _PLAIN = ("", "identity")
 _ALIASES = {"x-gzip": "gzip"}
 _PIECE_BYTES = 1 << 16
+_STEP_BYTES = 1 << 20
+"""So much is unpacked before it is counted."""
 
 _KIND = "inflating"
 """Of threads: it takes long, and nothing else waits for it."""
@@ -39,7 +41,8 @@ class Receiving(Protocol):
 async def unpacked_body(
     host: Receiving, request: Request, most_bytes: int, read: Collection[str] = BODY_ENCODINGS
 ) -> AsyncIterator[bytes]:
-    """The body, as it was before its Content-Encoding. In the block, that counts as in flight.
+    """The body, as it was before its Content-Encoding. As far as it is unpacked, and in the block,
+    that counts as in flight.
 
     Raises as ``inflated`` and ``is_compressed``, and Unavailable if there is no room.
     """
@@ -48,9 +51,16 @@ async def unpacked_body(
         yield request.body
         return
     most = min(most_bytes, in_flight.most_bytes)
-    body = await host.predictor.in_thread(inflated, request.body, encoding, most, kind=_KIND)
-    with in_flight.held(len(body)):
-        yield body
+    unpacking, taken = _Unpacking(request.body, encoding, most), 0
+    try:
+        while not unpacking.is_done:
+            more = await host.predictor.in_thread(unpacking.step, kind=_KIND)
+            in_flight.check_room(more)
+            in_flight.left -= more
+            taken += more
+        yield unpacking.body()
+    finally:
+        in_flight.give_back(taken)
 
 
 def is_compressed(encoding: str, read: Collection[str] = BODY_ENCODINGS) -> bool:
@@ -77,22 +87,46 @@ def inflated(body: bytes, encoding: str, most_bytes: int) -> bytes:
     Raises BadBody if it is damaged, TooLarge once it holds more than ``most_bytes``. Takes as much
     memory as it holds, and a piece.
     """
-    name = _name(encoding)
-    whole = io.BytesIO()
-    steps = _by_zstd(body) if name == "zstd" else _by_zlib(body, ZLIB_WINDOW_BITS[name])
-    try:
-        for piece in steps:
-            whole.write(piece)
-            if whole.tell() > most_bytes:
-                raise TooLarge(
-                    f"the body unpacks to more than {most_bytes} bytes", expected=most_bytes
-                )
-    except _Incomplete as error:
-        raise BadBody(f"the body is {name}, as its Content-Encoding says, but {error}") from None
-    except _Damaged as error:
-        raise BadBody(f"the body is not {name}, as its Content-Encoding says: {error}") from None
-    # Unlike a join of pieces, that copies nothing.
-    return whole.getvalue()
+    unpacking = _Unpacking(body, encoding, most_bytes)
+    while not unpacking.is_done:
+        unpacking.step()
+    return unpacking.body()
+
+
+class _Unpacking:
+    """``inflated``, a step at a time."""
+
+    def __init__(self, body: bytes, encoding: str, most_bytes: int) -> None:
+        self.is_done = False
+        self._name = name = _name(encoding)
+        self._most_bytes = most_bytes
+        self._whole = io.BytesIO()
+        self._pieces = _by_zstd(body) if name == "zstd" else _by_zlib(body, ZLIB_WINDOW_BITS[name])
+
+    def step(self) -> int:
+        """Unpacks some more; gives how many bytes. Raises BadBody and TooLarge."""
+        before, most = self._whole.tell(), self._most_bytes
+        try:
+            for piece in self._pieces:
+                self._whole.write(piece)
+                size = self._whole.tell()
+                if size > most:
+                    raise TooLarge(f"the body unpacks to more than {most} bytes", expected=most)
+                if size - before >= _STEP_BYTES:
+                    return size - before
+        except _Incomplete as error:
+            said = f"the body is {self._name}, as its Content-Encoding says, but {error}"
+            raise BadBody(said) from None
+        except _Damaged as error:
+            said = f"the body is not {self._name}, as its Content-Encoding says: {error}"
+            raise BadBody(said) from None
+        self.is_done = True
+        return self._whole.tell() - before
+
+    def body(self) -> bytes:
+        """All of it."""
+        # Unlike a join of pieces, that copies nothing.
+        return self._whole.getvalue()
 
 
 class _Damaged(Exception):

@@ -8,9 +8,8 @@ from typing import Any
 import msgspec
 
 from tfaas_core.codec import Codec, Document, Encoded
-from tfaas_core.errors import TooLarge
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.routing.in_flight import InFlight
+from tfaas_core.routing.in_flight import InFlight, counted_in
 from tfaas_core.tensors import Array, Bound, by_name
 
 LARGE_ANSWER_BYTES = 1 << 18
@@ -18,7 +17,11 @@ LARGE_ANSWER_BYTES = 1 << 18
 
 
 class Prediction(msgspec.Struct, frozen=True):
-    """An answer, and the version that gave it; ``held_bytes``: what its pieces are made of."""
+    """An answer, and the version that gave it.
+
+    ``held_bytes``: what its pieces are made of, as far as that does not count as in flight by
+    itself.
+    """
 
     encoded: Encoded
     version: ModelVersion
@@ -60,22 +63,15 @@ async def large_prediction(
     none now, and what ``write`` raises.
     """
     size = sum(output.nbytes for output in outputs)
-    _check_fits(size, in_flight)
-    with in_flight.held(size):
-        encoded = await write()
+    in_flight.check_fits(size)
+    uncounted = sum(output.nbytes for output in outputs if counted_in(output) is None)
+    with in_flight.held(uncounted):
+        async with in_flight.writing(size):
+            encoded = await write()
     if encoded.pieces is not None:
-        return Prediction(encoded, version, size)
-    _check_fits(len(encoded.body), in_flight)
-    in_flight.check_room(len(encoded.body))
+        return Prediction(encoded, version, uncounted)
+    body_bytes = len(encoded.body)
+    in_flight.check_fits(body_bytes)
+    # It takes the place of what it was written from.
+    in_flight.check_room(body_bytes - (size - uncounted))
     return Prediction(encoded, version)
-
-
-def _check_fits(size: int, in_flight: InFlight) -> None:
-    most = in_flight.most_bytes
-    if size > most:
-        raise TooLarge(
-            f"the answer takes {size} bytes, more than the {most} that an HTTP worker keeps of "
-            "bodies and answers (limits.max_bytes_in_flight); ask for fewer rows at a time",
-            expected=most,
-            got=size,
-        )

@@ -11,7 +11,8 @@ import msgspec
 
 from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.settings.tables import Limits
-from tfaas_plugins.grpc_server.gate import Connection, Gate
+from tfaas_plugins.grpc_server.connection import Connection
+from tfaas_plugins.grpc_server.gate import Gate
 
 _LOOKS = 8
 """In each window. An answer that has waited only because this process is busy is gone by then."""
@@ -65,7 +66,7 @@ class Answers:
             self._waiting[number] = _Answer(connection, size, time.monotonic(), taken)
 
         def give_back(was_sent: bool) -> int:
-            self._in_flight.left += size
+            self._in_flight.give_back(size)
             self._waiting.pop(number, None)
             if connection is None:
                 return 0

@@ -70,9 +70,14 @@ class GrpcCall(msgspec.Struct):
         self.body = message
         self.is_arriving = False
 
+    def keep(self, answer: bytes) -> None:
+        """Its answer is there, and cannot be sent yet."""
+        self.in_flight.take(len(answer))
+        self.taken_bytes += len(answer)
+
     def give_back(self) -> None:
         """The call is over, and its message is gone."""
-        self.in_flight.left += self.taken_bytes
+        self.in_flight.give_back(self.taken_bytes)
         self.taken_bytes = 0
 
     async def stream(self) -> AsyncIterator[bytes]:

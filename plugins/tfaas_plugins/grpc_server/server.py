@@ -50,7 +50,8 @@ class GrpcServer:
     def __init__(self, host: Host, max_message_bytes: int, max_answer_bytes: int) -> None:
         limits = host.config.limits
         self._tls = None if host.tls is None else GrpcTls(host.tls)
-        self._gate = Gate(self._tls, limits.head_timeout_s)
+        connections = min(limits.max_connections, _most_connections())
+        self._gate = Gate(self._tls, limits.head_timeout_s, connections)
         self._answers = Answers(self._gate, host.in_flight, limits)
         self._arrivals = Arrivals(limits.max_connections, host.in_flight, self._gate)
         self._last_calls = LastCalls()
@@ -66,7 +67,6 @@ class GrpcServer:
         self._leaving = asyncio.Event()
         self._watching: list[asyncio.Task[None]] = []
         most_bytes = min(max_message_bytes, host.config.server.max_body_bytes)
-        connections = min(limits.max_connections, _most_connections())
         options = _options(most_bytes, limits.head_timeout_s, connections)
         self._server = server_of(self._handlers(host), options)
 

@@ -130,7 +130,9 @@ class Stream:
 
     async def _answered(self, call: GrpcCall) -> Response:
         try:
-            return await self._answering.answer(call, self._method)
+            response = await self._answering.answer(call, self._method)
+            call.keep(response.body)
+            return response
         except BaseException:
             call.give_back()
             raise

@@ -10,7 +10,7 @@ from tfaas_core.predict.predictor import LARGE_BODY_BYTES
 from tfaas_core.route import Head, Request, Response
 from tfaas_core.tensors import Arrays
 from tfaas_plugins.protocols.answers import answered
-from tfaas_plugins.protocols.served_models import ServedModels
+from tfaas_plugins.protocols.served_models import ServedModels, bytes_of
 
 READ = ("gzip", "deflate")
 """Encodings of bodies."""
@@ -50,9 +50,7 @@ class Handlers(ABC, Generic[Models]):
 
     async def written(self, outputs: Arrays, write: Callable[..., T], *arguments: object) -> T:
         """``write(*arguments)``, in a thread if ``outputs`` are large."""
-        if are_large(outputs):
-            return await self._models.in_thread(write, *arguments)
-        return write(*arguments)
+        return await self._models.written(bytes_of(outputs), write, *arguments)
 
 
 def is_large(request: Request) -> bool:
@@ -62,7 +60,4 @@ def is_large(request: Request) -> bool:
 
 def are_large(outputs: Arrays) -> bool:
     """Whether they are to be written in a thread."""
-    size = 0
-    for array in outputs.values():
-        size += array.nbytes
-    return size > LARGE_BODY_BYTES
+    return bytes_of(outputs) > LARGE_BODY_BYTES

@@ -11,14 +11,28 @@ from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.versions import Model
 from tfaas_core.predict.inference import InferenceRequest, InferenceResult
+from tfaas_core.predict.predictor import LARGE_BODY_BYTES
 from tfaas_core.predict.target import Target
 from tfaas_core.route import Request, visible_models
+from tfaas_core.tensors import Arrays
 from tfaas_core.visit import Visit
 from tfaas_plugins.protocols.unloaded import UnloadedModels
 
 _MOST_BINDS = 5
 
+_MOST_GROWTH = 3
+"""How many bytes there may be of an answer, while it is written, for each of its outputs: a float32
+has up to 13 as text."""
+
 T = TypeVar("T")
+
+
+def bytes_of(outputs: Arrays) -> int:
+    """Of all of them."""
+    size = 0
+    for array in outputs.values():
+        size += array.nbytes
+    return size
 
 
 class ServedModels(ABC):
@@ -114,6 +128,16 @@ class ServedModels(ABC):
             return await self.host.predictor.infer_anew(asked, target)
         except UnknownModel:
             raise self.unknown(target) from None
+
+    async def written(self, size: int, write: Callable[..., T], *arguments: Any) -> T:
+        """``write(*arguments)``, an answer of outputs of ``size`` bytes.
+
+        If they are many, it is written in a thread, once there is room for it.
+        """
+        if size <= LARGE_BODY_BYTES:
+            return write(*arguments)
+        async with self.host.in_flight.writing(size * _MOST_GROWTH):
+            return await self.in_thread(write, *arguments)
 
     def in_thread(self, work: Callable[..., T], *arguments: Any) -> Awaitable[T]:
         """``work(*arguments)``, in a thread of this protocol's."""

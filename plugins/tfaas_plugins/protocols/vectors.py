@@ -65,7 +65,9 @@ class Vectors(msgspec.Struct, frozen=True):
 
     def of_shape(self, shape: list[int], values: list[int | float]) -> Array | None:
         """The array of this shape, its values in C order; else as ``of_rows``."""
-        if shape[1:] != self.row or not values or len(values) != shape[0] * self.elements:
+        if not shape or shape[1:] != self.row or not values:
+            return None
+        if len(values) != shape[0] * self.elements:
             return None
         if self.first is not None and self.first != shape[0]:
             return None

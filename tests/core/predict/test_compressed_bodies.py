@@ -106,6 +106,23 @@ async def test_what_a_body_unpacks_to_is_in_flight_while_it_is_used() -> None:
 
 
 @in_event_loop
+async def test_a_body_that_finds_no_room_is_not_unpacked_further() -> None:
+    bomb = compressed_body(bytes(64 << 20), "zstd")
+    sent = FakeRequest.of("POST", "/v2", bomb, {"content-encoding": "zstd"})
+    async with host_of() as host:
+        host.in_flight.left = left = 2 << 20
+        tracemalloc.start()
+        try:
+            with pytest.raises(Unavailable):
+                async with unpacked_body(host, sent, 100 << 20):
+                    pass
+            assert tracemalloc.get_traced_memory()[1] < 16 << 20
+        finally:
+            tracemalloc.stop()
+        assert host.in_flight.left == left
+
+
+@in_event_loop
 async def test_no_more_is_unpacked_than_may_ever_be_in_flight() -> None:
     sent = FakeRequest.of("POST", "/v2", GZIP, {"content-encoding": "gzip"})
     most = f"limits.max_bytes_in_flight={len(TEXT) - 1}"

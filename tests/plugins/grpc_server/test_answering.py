@@ -36,7 +36,7 @@ class Context:
 async def test_there_is_no_room_for_it() -> None:
     async with host_of() as host:
         in_flight, limits = host.in_flight, host.config.limits
-        gate, context, told = Gate(None, limits.head_timeout_s), Context(), list[int]()
+        gate, context, told = Gate(None, limits.head_timeout_s, 9), Context(), list[int]()
         answers, arrivals = Answers(gate, in_flight, limits), Arrivals(1, in_flight, gate)
         answering = Answering(host, gate, arrivals, answers, LastCalls(), 1 << 20)
         most, in_flight.left = in_flight.left, 1

@@ -19,7 +19,7 @@ from tfaas_plugins.protocols.tfserving.models import bound_as_it_is
 from tfaas_plugins.protocols.tfserving.tensors import columns_answer, rows_answer, values_of
 from tfaas_plugins.protocols.tfserving.usual_answer import usual_answer
 from tfaas_plugins.protocols.tfserving.usual_values import UsualValues
-from tfaas_plugins.protocols.vectors import may_hold_booleans
+from tfaas_plugins.protocols.vectors import Vectors, may_hold_booleans
 
 from tfaas_core.errors import BadBody, TooLarge
 from tfaas_core.models.model import ModelVersion
@@ -267,3 +267,9 @@ def test_usual_answers_are_those_of_a_closer_look(
 def test_what_most_models_answer_is_usual() -> None:
     for dtype in ("float32", "float64", "int32", "int64", "uint8"):
         assert usual_answer({"y": np.ones((3, 2), dtype)}, by_rows=True) is not None
+
+
+def test_a_shape_without_axes_is_looked_at_closer() -> None:
+    vectors = Vectors.of(TensorSpec("x", "float32", (None,)))
+    assert vectors is not None
+    assert vectors.of_shape([], [0.0]) is None

@@ -14,6 +14,7 @@ from functools import partial
 import msgspec
 
 from tfaas_core.engine.in_model_process.bell import Bell
+from tfaas_core.engine.in_model_process.dealing import dealt_out
 from tfaas_core.engine.in_model_process.far_connection import Via, client_via
 from tfaas_core.engine.in_model_process.origin import Origin
 from tfaas_core.engine.in_model_process.runner import Runner, runners, too_late
@@ -30,7 +31,6 @@ from tfaas_core.engine.shared.frames import (
     values_of_request,
 )
 from tfaas_core.engine.shared.meter import Meter
-from tfaas_core.engine.shared.outputs import rows_between
 from tfaas_core.errors import CannotServe, TfaasError
 from tfaas_core.runtime import LoadOptions
 
@@ -241,25 +241,18 @@ class ServableLoop:
             for waiting in batch:
                 self._answer_one_by_one(waiting)
         else:
-            for waiting, answer in zip(batch, answers, strict=True):
-                self._send(waiting.client, answer)
+            for waiting, own in zip(batch, answers, strict=True):
+                for answer in own:
+                    self._send(waiting.client, answer)
 
-    def _answers(self, batch: list[_Waiting]) -> list[bytes]:
+    def _answers(self, batch: list[_Waiting]) -> list[list[bytes]]:
         frames = [waiting.frame for waiting in batch]
         begin_s = time.monotonic()
         runner = batch[0].runner
-        specs = runner.signature.outputs
         outputs = runner.together(frames)
         run_s = time.monotonic() - begin_s
-        answers, start = [], 0
-        run_rows = sum([frame.rows for frame in frames])
-        for waiting in batch:
-            frame, slots = waiting.frame, waiting.client.writer
-            end, parts = start + frame.rows, len(frame.part_rows)
-            own = outputs if len(batch) == 1 else rows_between(outputs, start, end, specs)
-            answers.append(encode_answer(frame.id, 0, parts, own, specs, run_s, run_rows, slots))
-            start, run_rows = end, -1
-        return answers
+        writers = [waiting.client.writer for waiting in batch]
+        return dealt_out(frames, writers, outputs, runner.signature.outputs, run_s)
 
     def _answer_one_by_one(self, waiting: _Waiting) -> None:
         frame = waiting.frame

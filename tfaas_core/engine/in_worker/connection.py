@@ -11,6 +11,7 @@ from functools import partial
 from typing import cast
 
 from tfaas_core.engine.beginning import Awaiting, AwaitingRows
+from tfaas_core.engine.in_worker.answer_buffer import AnswerBuffer
 from tfaas_core.engine.in_worker.parts import Grouping, Groupings, Part, Sent, refuse_all
 from tfaas_core.engine.in_worker.queue import refusal
 from tfaas_core.engine.in_worker.unanswered import deadline_passed, model_lost
@@ -18,9 +19,7 @@ from tfaas_core.engine.scheduling.busy_poll import BusyPoll, Solo
 from tfaas_core.engine.scheduling.patience import Patience
 from tfaas_core.engine.shared.frames import (
     ANY_SHAPE,
-    MOST_ANSWER_BYTES,
     AnswerFrame,
-    FrameBuffer,
     decode_answer,
     encode_request,
     id_of_answer,
@@ -29,6 +28,7 @@ from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.slots import SharedSlots, ends_of
 from tfaas_core.errors import ModelLost
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.tensors import Array
 from tfaas_core.visit import Timing
 
@@ -55,6 +55,7 @@ class ModelConnection(asyncio.Protocol):
         max_queue_rows: int,
         timeout_s: float,
         busy_poll: BusyPoll,
+        in_flight: InFlight,
         on_lost: Callable[[ModelConnection], None],
         new: bool = False,
         plugin: str = "",
@@ -67,27 +68,22 @@ class ModelConnection(asyncio.Protocol):
         """
         sock.setblocking(False)
         self.sock, self.meter = sock, meter
-        self._solo = solo
-        self.model = version.name
-        self._plugin = plugin
+        self._solo, self.model, self._plugin = solo, version.name, plugin
         self._groupings = Groupings(version)
         self._first, self._is_lone = self._groupings.at[0], self._groupings.is_lone
-        self._worker = worker
-        self._max_queue_rows = max_queue_rows
+        self._worker, self._max_queue_rows = worker, max_queue_rows
         self._timeout_s = timeout_s
         self._patience = Patience(max_wait_s or timeout_s)
-        self._busy_poll = busy_poll
-        self._on_lost = on_lost
+        self._busy_poll, self._on_lost = busy_poll, on_lost
         self.new = new
         """Whether the servable was loaded for this connection."""
-        self._closed = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
+        self._closed, self._loop = asyncio.Event(), asyncio.get_running_loop()
         self._transport: asyncio.WriteTransport | None = None
-        self._buffer, self._ids = FrameBuffer(MOST_ANSWER_BYTES), itertools.count()
         self._slots = slots
         self._writer, self._reader = ends_of(slots)
         self._unsent: list[Part] = []
         self._sent: dict[int, Sent] = {}
+        self._buffer, self._ids = AnswerBuffer(in_flight, self._sent), itertools.count()
         self._sweeper: asyncio.TimerHandle | None = None
         self._releasing = self.lost = False
 
@@ -170,6 +166,8 @@ class ModelConnection(asyncio.Protocol):
             self._deal_out(decode_answer(frame, grouping.outputs, self._reader), grouping)
         if self._releasing:
             self._hang_up_if_idle()
+        if self._buffer.lacks_room:
+            self._buffer.wait_for_room(cast(asyncio.Transport, self._transport))
 
     def connection_lost(self, _error: Exception | None) -> None:
         self.lost = True
@@ -178,6 +176,7 @@ class ModelConnection(asyncio.Protocol):
         parts = [part for sent in self._sent.values() for part in sent.parts] + self._unsent
         self._sent, self._unsent = {}, []
         self._slots = self._writer = self._reader = None
+        self._buffer.close()
         # Before anybody is told, who may ask again at once.
         self._on_lost(self)
         refuse_all(parts, self._model_lost)
@@ -205,7 +204,7 @@ class ModelConnection(asyncio.Protocol):
             else:
                 self._poll(now_s)
 
-    def _answering(self, frame: bytes) -> Grouping:
+    def _answering(self, frame: bytes | memoryview) -> Grouping:
         """That of the signature which an answer is of."""
         return self._groupings.at[self._sent[id_of_answer(frame)].parts[0].place]
 
@@ -286,11 +285,12 @@ class ModelConnection(asyncio.Protocol):
         self._sweeper = None
         if self._slots is not None:
             self._slots.trim(is_idle=not self._sent)
-        for sent in self._sent.values():
+        for frame_id, sent in self._sent.items():
             if sent.deadline_s > now:
                 self._sweeper = self._loop.call_later(sent.deadline_s - now, self._sweep)
                 return
             refuse_all(sent.parts, partial(deadline_passed, self.model, self._timeout_s))
+            self._buffer.forget(frame_id)
 
     def _hang_up_if_idle(self) -> None:
         if not self._sent and not self._unsent and self._transport is not None:

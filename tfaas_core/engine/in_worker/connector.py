@@ -17,6 +17,7 @@ from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.slots import SharedSlots
 from tfaas_core.errors import SEE_LOG, Unavailable
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.runtime import LoadOptions
 
 _log = logging.getLogger("tfaas.engine")
@@ -40,6 +41,8 @@ class Connector:
         self._worker = context.worker
         self._suspect = context.suspect
         self._solo = Solo()
+        limits = context.config.limits
+        self._in_flight = context.in_flight or InFlight(limits.max_bytes_in_flight)
 
     def connection(
         self,
@@ -99,6 +102,7 @@ class Connector:
             max_queue_rows=self._max_queue_rows,
             timeout_s=self._timeout_s,
             busy_poll=BusyPoll.in_worker(self._busy_poll_s),
+            in_flight=self._in_flight,
             on_lost=on_lost,
             new=new,
             plugin=self._suspect(version.runtime),

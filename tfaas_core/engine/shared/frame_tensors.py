@@ -67,7 +67,10 @@ def _aligned(at: int) -> int:
 
 
 def read_tensors(
-    frame: bytes, offset: int, specs: Sequence[TensorSpec], values: Array | None
+    frame: bytes | memoryview,
+    offset: int,
+    specs: Sequence[TensorSpec],
+    values: Array | None,
 ) -> list[Array]:
     """The tensors of which there are heads from ``offset`` on, as read-only views.
 
@@ -100,7 +103,7 @@ def _array_at(values: Array, at: int, shape: tuple[int, ...], spec: TensorSpec) 
     return np.ndarray(shape, spec.numpy_dtype, values, at)
 
 
-def values_at(frame: bytes, offset: int, slots: SlotReader) -> Array:
+def values_at(frame: bytes | memoryview, offset: int, slots: SlotReader) -> Array:
     """The values of the slot that is named there: see ``SlotReader.opened``."""
     return slots.opened(Slot(*SLOT.unpack_from(frame, offset)))
 

@@ -69,6 +69,9 @@ _OK_IN_SLOT = 2
 
 _ANSWER_BODY = Layout("<IHHBfi")
 
+ANSWER_HEAD_BYTES = _ANSWER.size
+"""Of an answer, what comes before its tensors."""
+
 _decode_failure = msgspec.msgpack.Decoder(Failure).decode
 
 
@@ -121,15 +124,22 @@ class FrameBuffer:
             (size,) = _SIZE.unpack_from(self._bytes, start)
             end = start + _SIZE.size + size
             if end > available:
-                if size > self._most_bytes:
-                    raise ConnectionError(
-                        f"a frame of {size} bytes is announced, which is too large"
-                    )
+                if self._begins(size, start):
+                    start = available
                 break
             yield bytes(memoryview(self._bytes)[start + _SIZE.size : end])
             start = end
         if start:
             del self._bytes[:start]
+
+    def _begins(self, size: int, start: int) -> bool:
+        """Whether a frame of ``size`` bytes is taken elsewhere, of which some came, at ``start``.
+
+        Raises ConnectionError if it is too large.
+        """
+        if size > self._most_bytes:
+            raise ConnectionError(f"a frame of {size} bytes is announced, which is too large")
+        return False
 
 
 def encode_request(
@@ -206,7 +216,7 @@ def parts_of_answer(frame: bytes) -> tuple[int, int, int]:
     return frame_id, first_part, parts
 
 
-def id_of_answer(frame: bytes) -> int:
+def id_of_answer(frame: bytes | memoryview) -> int:
     """The id of an answer, less its size field: that of the request that it answers."""
     return int.from_bytes(frame[:4], "little")
 
@@ -251,7 +261,7 @@ def encode_failure(frame_id: int, first_part: int, parts: int, error: TfaasError
 
 
 def decode_answer(
-    frame: bytes, specs: Sequence[TensorSpec], slots: SlotReader | None = None
+    frame: bytes | memoryview, specs: Sequence[TensorSpec], slots: SlotReader | None = None
 ) -> AnswerFrame:
     """Reads what ``encode_answer`` or ``encode_failure`` wrote, less its size field.
 

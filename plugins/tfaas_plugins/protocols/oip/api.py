@@ -133,6 +133,7 @@ class InferenceApi(Handlers[OipModels]):
 
     async def _encoded(self, response: Response, encoding: str) -> Response:
         """Compressed, as the client asks for."""
-        content = await self._models.in_thread(compressed_body, response.body, encoding)
+        with self.host.in_flight.kept(len(response.body)):
+            content = await self._models.in_thread(compressed_body, response.body, encoding)
         headers = {**response.headers, "Content-Encoding": encoding}
         return msgspec.structs.replace(response, body=content, headers=headers)

@@ -19,12 +19,12 @@ from tfaas_core.settings.tables import Limits
 from tfaas_core.tensors import Array, BatchAxis, Bound
 from tfaas_core.visit import Visit
 from tfaas_plugins.codecs.values.bounds import Allowance
-from tfaas_plugins.protocols.handlers import are_large
 from tfaas_plugins.protocols.oip.inputs import arrays_of
 from tfaas_plugins.protocols.oip.models import OipModels
 from tfaas_plugins.protocols.oip.requests import InferBody, WantedOutput
 from tfaas_plugins.protocols.oip.statistics import Statistics
 from tfaas_plugins.protocols.prepared import Prepared
+from tfaas_plugins.protocols.served_models import bytes_of
 from tfaas_plugins.protocols.template import Template
 
 T = TypeVar("T")
@@ -137,9 +137,7 @@ class Inference:
         request_id: str | None,
     ) -> T:
         work = result, wanted, request_id, Allowance(self._host.config.limits)
-        if are_large(result.outputs):
-            return await self._models.in_thread(writer.write, *work)
-        return writer.write(*work)
+        return await self._models.written(bytes_of(result.outputs), writer.write, *work)
 
 
 def _learn(

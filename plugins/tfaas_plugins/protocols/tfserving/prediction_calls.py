@@ -17,6 +17,7 @@ from tfaas_core.service import Call
 from tfaas_core.tensors import Arrays, Signature
 from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.prepared import Prepared, PreparedMessages
+from tfaas_plugins.protocols.served_models import bytes_of
 from tfaas_plugins.protocols.tfserving.dtypes import dtype_of
 from tfaas_plugins.protocols.tfserving.example_messages import (
     ExamplesMessage,
@@ -111,8 +112,8 @@ class PredictionCalls:
         return await self._written(plan.asked.result(outputs), prepared.target)
 
     async def _written(self, result: InferenceResult, target: Target) -> bytes:
-        size, name = _bytes_of(result.outputs), target.signature or ""
-        return await self._in_thread(size, lambda: predict_answer(result, name))
+        size, name = bytes_of(result.outputs), target.signature or ""
+        return await self._models.written(size, predict_answer, result, name)
 
     async def classify(self, call: Call) -> bytes:
         """``Classify``: examples, and the classes of each, with their scores."""
@@ -134,9 +135,7 @@ class PredictionCalls:
         )
         spec = spec_of(version, task.target.signature or "")
         rows = len(message.examples)
-        return await self._in_thread(
-            _bytes_of(outputs), lambda: answer_of(verb, outputs, rows, spec)
-        )
+        return await self._models.written(bytes_of(outputs), answer_of, verb, outputs, rows, spec)
 
     async def multi_inference(self, call: Call) -> bytes:
         """``MultiInference``: the same examples, for several signatures of a model."""
@@ -151,8 +150,8 @@ class PredictionCalls:
             for task, version in zip(message.tasks, versions, strict=True)
         )
         answered = await asyncio.gather(*runs)
-        size = sum(map(_bytes_of, answered))
-        return await self._in_thread(size, lambda: _results(message, versions, answered))
+        size = sum(map(bytes_of, answered))
+        return await self._models.written(size, _results, message, versions, answered)
 
     def _begin(self, call: Call) -> Allowance:
         if call.visit is not None:
@@ -268,7 +267,3 @@ def _results(
 
 def _no_signature(target: Target) -> BadBody:
     return BadBody(f"No signature was found with the name: {target.signature}")
-
-
-def _bytes_of(outputs: Arrays) -> int:
-    return sum(array.nbytes for array in outputs.values())

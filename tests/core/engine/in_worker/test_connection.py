@@ -14,6 +14,7 @@ from tfaas_core.engine.scheduling.busy_poll import BusyPoll, Solo
 from tfaas_core.engine.shared.frames import FrameBuffer, decode_request, encode_answer
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.errors import ModelLost
+from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.testing.engine_harness import are_sums, rows_of
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.models import model_version
@@ -30,6 +31,7 @@ async def connected(
     max_wait_s: float = 0.0,
     max_queue_rows: int = 1_000_000,
     on_lost: Callable[[ModelConnection], object] = lambda _connection: None,
+    in_flight: InFlight | None = None,
 ) -> AsyncIterator[tuple[ModelConnection, socket.socket]]:
     """A connection, and the model's side of it."""
     ours, theirs = socket.socketpair()
@@ -47,6 +49,7 @@ async def connected(
         worker=0,
         max_queue_rows=max_queue_rows,
         timeout_s=10,
+        in_flight=in_flight or InFlight(1 << 30),
         busy_poll=BusyPoll(busy_poll_s),
         on_lost=is_lost,
         max_wait_s=max_wait_s,

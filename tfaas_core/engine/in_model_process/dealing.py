@@ -1,0 +1,54 @@
+"""Dealing out: the outputs of a run as answers to the frames that shared it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tfaas_core.engine.shared.frames import RequestFrame, encode_answer
+from tfaas_core.engine.shared.outputs import Specs, rows_between
+from tfaas_core.engine.shared.slots import SlotWriter
+from tfaas_core.tensors import Array
+
+_LONG_BYTES = 1 << 20
+"""Of the outputs of one frame: longer ones are an answer for each part, which comes, counts and
+goes by itself."""
+
+
+def dealt_out(
+    frames: Sequence[RequestFrame],
+    writers: Sequence[SlotWriter | None],
+    outputs: list[Array],
+    specs: Specs,
+    run_s: float,
+) -> list[list[bytes]]:
+    """For each frame, in the order of their rows in ``outputs``, its answers, whole as sent.
+
+    ``writers``: the ends of the memory that is shared with those who sent the frames.
+    """
+    answers, start = list[list[bytes]](), 0
+    run_rows = sum([frame.rows for frame in frames])
+    for frame, slots in zip(frames, writers, strict=True):
+        end = start + frame.rows
+        own = outputs if len(frames) == 1 else rows_between(outputs, start, end, specs)
+        answers.append(_answers(frame, slots, own, specs, run_s, run_rows))
+        start, run_rows = end, -1
+    return answers
+
+
+def _answers(
+    frame: RequestFrame,
+    slots: SlotWriter | None,
+    outputs: list[Array],
+    specs: Specs,
+    run_s: float,
+    run_rows: int,
+) -> list[bytes]:
+    parts = len(frame.part_rows)
+    if parts == 1 or sum([output.nbytes for output in outputs]) <= _LONG_BYTES:
+        return [encode_answer(frame.id, 0, parts, outputs, specs, run_s, run_rows, slots)]
+    answers, start = [], 0
+    for part, rows in enumerate(frame.part_rows):
+        own = rows_between(outputs, start, start + rows, specs)
+        answers.append(encode_answer(frame.id, part, 1, own, specs, run_s, run_rows, slots))
+        start, run_rows = start + rows, -1
+    return answers
