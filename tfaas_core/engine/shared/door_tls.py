@@ -24,7 +24,8 @@ class DoorTls(ABC):
 
     def __init__(self) -> None:
         """Raises ConfigError, which names the file."""
-        self._context, self._stamp = self._made(), self._stamp_now()
+        # First the stamp: what changes while it is read is read again.
+        self._stamp, self._context = self._stamp_now(), self._made()
         self._tunnels: set[Tunnel] = set()
 
     async def tunnel(self, sock: socket.socket, name: str | None = None) -> Tunnel:

@@ -131,7 +131,10 @@ async def begins_tls(sock: socket.socket) -> bool:
         await came.wait()
     finally:
         loop.remove_reader(sock)
-    return sock.recv(1, socket.MSG_PEEK) == _TLS[:1]
+    first = sock.recv(1, socket.MSG_PEEK)
+    if not first:
+        raise ConnectionError(_HUNG_UP)
+    return first == _TLS[:1]
 
 
 async def refuse_plain(sock: socket.socket) -> None:
@@ -171,6 +174,7 @@ _WRONG_TOKEN = (
 )
 
 
+_HUNG_UP = "the other side hung up amid the hello"
 _PLAIN = "the host takes TLS alone: engine.remote.tls_ca has to be set on servers, too"
 _NO_TLS = "the host takes no TLS: set engine.remote.tls_cert there, or no tls_ca on servers"
 
@@ -222,7 +226,7 @@ async def _received(sock: socket.socket, size: int) -> bytes:
     loop, data = asyncio.get_running_loop(), b""
     while len(data) < size:
         if not (more := await loop.sock_recv(sock, size - len(data))):
-            raise ConnectionError("the other side hung up amid the hello")
+            raise ConnectionError(_HUNG_UP)
         data += more
     return data
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+import socket
+import ssl
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -37,6 +39,18 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 def files_of(cert: Path, client_ca: Path | None = None) -> TlsFiles:
     return TlsFiles(cert, cert, client_ca, "engine.remote")
+
+
+class ChangedAsTheyAreRead(TlsFiles, frozen=True):
+    """Each time, ``after`` stands in the place of ``cert`` then."""
+
+    after: Path | None = None
+
+    def context(self, protocols: Sequence[str] = ()) -> ssl.SSLContext:
+        context = super().context(protocols)
+        assert self.after is not None
+        replace(self.cert, self.after.read_bytes())
+        return context
 
 
 def caller(ca: Path, cert: Path | None = None) -> CallerTls:
@@ -131,6 +145,26 @@ class TestTheDoorOfAHost:
             assert await is_let_in(host, caller(authority.cert))
             replace(cert, stranger.signed("host").read_bytes())
             assert await is_let_in(host, caller(stranger.cert))
+
+    @in_event_loop
+    async def test_files_that_change_while_they_are_read_are_read_again(
+        self, authority: Authority, stranger: Authority, tmp_path: Path
+    ) -> None:
+        cert = tmp_path / "host.pem"
+        cert.write_bytes(authority.signed("host").read_bytes())
+        files = ChangedAsTheyAreRead(cert, cert, None, "engine.remote", stranger.signed("host"))
+        async with door(files) as host:
+            assert await is_let_in(host, caller(stranger.cert))
+
+    @in_event_loop
+    async def test_who_hangs_up_at_once_is_not_taken_for_one_without_tls(
+        self, authority: Authority, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with door(files_of(authority.signed("host"))) as host:
+            address, _colon, port = host.address.rpartition(":")
+            socket.create_connection((address, int(port))).close()
+            said = "the other side hung up amid the hello"
+            await eventually(lambda: said in caplog.text, "the host says so")
 
 
 class TestTheDoorForAWorker(TestTheDoorOfAHost):
