@@ -199,6 +199,22 @@ async def test_what_was_begun_and_lost_is_run_once_more(tmp_path: Path) -> None:
         await eventually(lambda: deaths(harness) == 2, "it has killed two processes")
 
 
+@in_event_loop
+async def test_who_waits_no_longer_for_what_is_run_once_more_is_not_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with two_hosts(tmp_path) as (harness, _factory):
+        version = await harness.worker.upload("vk", "abort")
+        await harness.worker.run(version, rows_of(1))
+        beginning, killing = harness.worker.engine.beginning, Begun()
+        assert beginning is not None
+        assert beginning.begin(version, [rows_of(TRIGGER)], 1, killing)
+        await eventually(lambda: deaths(harness) >= 1, "it has killed a process")
+        killing.cancel()
+        await eventually(lambda: deaths(harness) == 2, "and another one")
+    assert "has failed" not in caplog.text
+
+
 def deaths(harness: Harness) -> int:
     return sum(isinstance(event, ModelCrashed) for event in harness.events)
 

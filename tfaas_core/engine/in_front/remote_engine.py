@@ -144,9 +144,11 @@ class RemoteEngine(Engine):
                     begin_s,
                 )
             except Exception as error:
-                awaiting.set_exception(error)
+                if not awaiting.done():
+                    awaiting.set_exception(error)
             else:
-                awaiting.set_result(answer)
+                if not awaiting.done():
+                    awaiting.set_result(answer)
 
         self._tasks.spawn(run())
 
