@@ -46,6 +46,7 @@ def test_a_misspelt_key_or_table_is_named(fails: Fails) -> None:
     [
         ([], "name one host at least"),
         (["a:b"], r"got `a:b` - at `\$.engine.remote.hosts\[0\]`"),
+        (["a..b:1"], "Expected an address"),
         (["127.0.0.1:1", "127.0.0.1:1"], "`127.0.0.1:1` is there twice"),
         (["127.0.0.1:1", "10.0.0.1:1"], "10.0.0.1 is beyond this machine"),
     ],

@@ -31,7 +31,8 @@ from tfaas_core.system.tls import TlsFiles
 
 REMOTE = "remote"
 _PATH = f"$.engine.{REMOTE}"
-_ADDRESS = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\]):[0-9]{1,5}")
+_LABEL = r"[A-Za-z0-9_-]{1,63}"
+_ADDRESS = re.compile(rf"({_LABEL}(\.{_LABEL})*\.?|\[[0-9A-Fa-f:.%]+\]):[0-9]{{1,5}}")
 
 _log = logging.getLogger("tfaas.engine")
 
