@@ -133,13 +133,13 @@ class _Watch:
 
     def _look(self, turn: object) -> None:
         main = threading.main_thread()
-        waited_s = starved_s(os.getpid(), main.native_id)
+        waited_s = starved_s(os.getpid())
         while self._watching is turn:
             least_s = min((block.left_s for block in self._blocks), default=_LOOK_EVERY_S)
             look_s = max(_SHORTEST_LOOK_S, min(_LOOK_EVERY_S, least_s))
             time.sleep(look_s)
             # Looks are counted, not times: while the process is stopped, there are none.
-            before_s, waited_s = waited_s, starved_s(os.getpid(), main.native_id)
+            before_s, waited_s = waited_s, starved_s(os.getpid())
             for block in list(self._blocks):
                 _looks_at(block, max(0.0, look_s - (waited_s - before_s)), main)
                 if block.is_over:
