@@ -21,6 +21,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
+from tfaas_core.system.breakage import Breakage
 from tfaas_core.system.inbox import GarbledError, Inbox, framed
 
 M = TypeVar("M")
@@ -65,7 +66,7 @@ class Link(Generic[M]):
         peer: str,
     ) -> None:
         sock.setblocking(False)
-        self._sock = sock
+        self._sock, self._breakage = sock, Breakage(sock)
         self._on_message = on_message
         self._on_close = on_close
         self._inbox: Inbox[M] = Inbox(messages, peer)
@@ -161,8 +162,13 @@ class Link(Generic[M]):
             return
         except OSError:  # the other machine is gone, say
             more = False
-        if not (self._hand_over() and more) and self._open:
+        is_going_on = self._hand_over() and more
+        if not self._open:
+            return
+        if not is_going_on:
             self._lost()
+        elif self._breakage.is_there():
+            self._loop.call_soon(self.receive)
 
     def _hand_over(self) -> bool:
         """Hands over what is whole; False if it cannot be read."""

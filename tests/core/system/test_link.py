@@ -253,6 +253,18 @@ class TestLink:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._exchange())
 
+    def test_who_went_without_reading_all_is_heard_to_the_end_on_uvloop_too(self) -> None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(self._farewell())
+
+    async def _farewell(self) -> None:
+        side, other = (Side(sock) for sock in socket.socketpair())
+        side.send(Note("unread"))
+        other.send(Note("last words"))
+        other.link.close()
+        await side.until_closed()
+        assert side.messages == [Note("last words")]
+
     async def _exchange(self) -> None:
         sides = [Side(sock) for sock in socket.socketpair()]
         sent = [big(number) for number in range(6)]

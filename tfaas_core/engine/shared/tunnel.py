@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from tfaas_core.engine.shared.hello import HELLO_LIMIT_S
+from tfaas_core.system.breakage import Breakage
 
 _RECEIVE_BYTES = 1 << 18
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -64,6 +65,7 @@ class _Way:
         self._source, self._sink, self._tunnel = source, sink, tunnel
         self._loop = asyncio.get_running_loop()
         self._rest = memoryview(b"")
+        self._breakage = Breakage(source)
         self.is_over = False
         """Whether it passes on no more."""
         # What the handshake brought along makes no socket readable.
@@ -110,8 +112,14 @@ class _Way:
             self.stop()
             self._tunnel.sink_ended()
             return
-        if not self._rest and isinstance(self._source, ssl.SSLSocket) and self._source.pending():
+        if not self._rest and self._is_unseen():
             self._loop.call_soon(self._readable)
+
+    def _is_unseen(self) -> bool:
+        """Whether there may be something to read of which the event loop does not tell."""
+        if isinstance(self._source, ssl.SSLSocket) and self._source.pending():
+            return True
+        return self._breakage.is_there()
 
 
 async def tls_over(
