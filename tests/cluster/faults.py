@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.chaos.wall_clock import WallClock
 from tests.cluster.cluster import Cluster
-from tests.cluster.processes import said, until_ready
+from tests.cluster.processes import WITHIN_S, said, until_ready
 from tfaas_core.testing.waiting import until
 
 Fault = Callable[[Cluster], str]
@@ -28,7 +28,7 @@ def pull_a_cable(cluster: Cluster) -> str:
     machine = cluster.machines["host1"]
     machine.pull_cable()
     gone = f"host {machine.address}:\\d+ .* is gone"
-    until(lambda: _all_say(cluster, gone), what="all servers take the host for gone")
+    until(lambda: _all_say(cluster, gone), WITHIN_S, "all servers take the host for gone")
     cluster.asked()
     machine.plug_in()
     cluster.until_back("host1")
@@ -141,7 +141,7 @@ def _is_refused(cluster: Cluster, why: str, setting: str, environment: dict[str,
     marks = _marks(cluster)
     settings = [setting] if setting else []
     cluster.begin("host2", *settings, environment=environment).ready()
-    until(lambda: _all_say(cluster, why, marks), what="all servers say why they are refused")
+    until(lambda: _all_say(cluster, why, marks), WITHIN_S, "all servers say why they are refused")
     cluster.asked()
     cluster.hosts["host2"].terminate()
     cluster.hosts["host2"].close()

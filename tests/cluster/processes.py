@@ -23,7 +23,7 @@ from tfaas_core.testing.waiting import until
 TOKEN = "a-token-of-the-whole-cluster"
 PORT = 8083
 DOOR_PORT = 8090
-WITHIN_S = 60.0
+WITHIN_S = 120.0
 
 _PLUGIN = """
 import os
