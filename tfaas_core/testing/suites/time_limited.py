@@ -52,9 +52,11 @@ class TimeLimited:
                 type(self)._has_hung = True
                 pytest.fail(f"not ended after {limit_s:g} s: {case} has not come back")
 
-        # Signals reach the main thread only. Whoever has set a timer has a limit of his own.
+        # Signals reach the main thread only. Whoever has set a timer has a limit of his own, and
+        # whoever looks around in a debugger has none.
         is_main = threading.current_thread() is threading.main_thread()
-        if not is_main or signal.getitimer(signal.ITIMER_REAL)[0]:
+        is_debugged = request.config.getoption("usepdb", default=False)
+        if not is_main or is_debugged or signal.getitimer(signal.ITIMER_REAL)[0]:
             yield
             return
         last_s = _LIMITS_OF_THE_LAST_RESORT * limit_s + _GRACE_S
