@@ -6,18 +6,24 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_MANY = 300_000
+"""Objects; a start without plugins of others leaves a tenth of that."""
+
 
 @contextmanager
 def lasting() -> Iterator[None]:
     """What is there at the end of the block stays for good, like all that an import makes.
 
     To look for cycles in it takes time, and finds next to nothing: that is not done, neither in
-    the block nor later. Nor does a forked process write to it then, and so copy its pages.
+    the block nor later. Nor does a forked process write to it then, and so copy its pages. If the
+    block leaves far more than a start does, as a plugin may, what is garbage of that goes first.
     """
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
+        if gc.get_count()[0] > _MANY:
+            gc.collect()
         gc.freeze()
     finally:
         if was_enabled:

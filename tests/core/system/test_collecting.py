@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 
 import pytest
 
@@ -26,3 +27,16 @@ def test_within_another_block_and_after_one_that_fails_it_is_as_before() -> None
     with pytest.raises(ValueError, match="x"), lasting():
         raise ValueError("x")
     assert gc.isenabled()
+
+
+class Cycle:
+    def __init__(self) -> None:
+        self.own = self
+
+
+def test_heaps_of_garbage_are_not_kept() -> None:
+    with lasting():
+        first = weakref.ref(Cycle())
+        for _ in range(400_000):
+            Cycle()
+    assert first() is None
