@@ -13,12 +13,20 @@ import pytest
 from tests.cluster.__main__ import Report
 from tests.cluster.faults import SHORT
 
+_WITHIN_S = 600
+"""It takes half a minute; on a machine with four times its work, two."""
+
 
 def test_no_request_fails_while_hosts_go_and_come_back(tmp_path: Path) -> None:
     told = tmp_path / "report.json"
     command = [sys.executable, "-m", "tests.cluster", "--short", "--report", str(told)]
     run = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2]
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+        timeout=_WITHIN_S,
     )
     _, left_out, why = run.stdout.partition("left out: ")
     if left_out:
