@@ -72,8 +72,7 @@ class ModelConnection(asyncio.Protocol):
         self._groupings = Groupings(version)
         self._first, self._is_lone = self._groupings.at[0], self._groupings.is_lone
         self._worker, self._max_queue_rows = worker, max_queue_rows
-        self._timeout_s = timeout_s
-        self._patience = Patience(max_wait_s or timeout_s)
+        self._timeout_s, self._patience = timeout_s, Patience(max_wait_s or timeout_s)
         self._busy_poll, self._on_lost = busy_poll, on_lost
         self.new = new
         """Whether the servable was loaded for this connection."""
