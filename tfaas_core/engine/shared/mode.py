@@ -16,20 +16,32 @@ ROWS, SECONDS = struct.Struct("!I"), struct.Struct("!dd")
 """What a process that tries a mode is asked to run, and its answer: how long a run lasts, and the
 processor time that it takes."""
 
+MOST_REASON = 300
+"""Characters of each clause of a reason."""
+
 
 class CannotTry(Exception):
-    """A model cannot be measured; the message is a clause that says why."""
+    """A model cannot be measured; the message is a clause that says why. ``lasts``: whether it
+    never can."""
+
+    def __init__(self, why: str, lasts: bool = False) -> None:
+        super().__init__(why)
+        self.lasts = lasts
 
 
 class Mode(msgspec.Struct, frozen=True):
     """``name`` is one of its runtime's ``modes``, or USUAL. ``threads``: of a run; 0: as the
-    servable chooses. ``reason``: one sentence, without a full stop, for people. ``measured``:
-    whether it was found out, and so is to be kept."""
+    servable chooses. ``reason``: one sentence, without a full stop, for people.
+
+    ``found_for``: the threads that it was to be found out for, see LoadOptions; None: it was said.
+    ``lasts``: whether it was measured, or never can be, so that it need not be tried again.
+    """
 
     name: str = USUAL
     threads: int = 0
     reason: str = ""
-    measured: bool = False
+    found_for: int | None = None
+    lasts: bool = False
 
 
 def with_threads(options: LoadOptions, mode: Mode) -> LoadOptions:
@@ -49,10 +61,11 @@ class ModeTried(msgspec.Struct, frozen=True):
     ``refusal``.
 
     ``threads``: as Mode has it. ``run_s``: what a run of one row takes; ``rows``: the most rows
-    that can be measured.
+    that can be measured. ``lasts``: as CannotTry has it.
     """
 
     threads: int = 0
     run_s: float = 0.0
     rows: int = 1
     refusal: str = ""
+    lasts: bool = False
