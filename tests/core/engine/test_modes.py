@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -171,6 +172,31 @@ async def test_a_trial_that_hangs_ends_in_time_and_is_repeated_at_the_next_start
     async with moded(tmp_path, "engine.tune_s=0.1") as harness:
         assert not await is_quick(harness, version)
         assert len(trials) == 2
+
+
+@in_event_loop
+async def test_one_that_is_tried_does_not_hold_up_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = asyncio.Event()
+
+    async def held(_self: ModeTrials, _candidate: Candidate, _threads: int) -> Mode:
+        await goes_on.wait()
+        return Mode()
+
+    monkeypatch.setattr(ModeTrials, "fastest", held)
+    async with moded(tmp_path, "engine.tune_s=0.01") as harness:
+        first, second = (
+            asyncio.create_task(harness.worker.upload(name, "moded instant")) for name in "ab"
+        )
+        done, _ = await asyncio.wait([first, second], return_when=asyncio.FIRST_COMPLETED)
+        told = await harness.worker.engine.acceleration(done.pop().result())
+        assert (
+            told["mode_reason"]
+            == "no other is tried: others have been tried for longer than 0.01 s"
+        )
+        goes_on.set()
+        await asyncio.gather(first, second)
 
 
 @in_event_loop

@@ -59,7 +59,7 @@ class ModeTrials:
         self._runtimes = runtimes
         self._options = options
         self._memory_bytes = memory_bytes
-        self._limit_s = limit_s
+        self.limit_s = limit_s
 
     async def fastest(self, candidate: Candidate, threads: int) -> Mode:
         """The mode that runs it clearly faster than the usual one; else that, and why.
@@ -71,7 +71,7 @@ class ModeTrials:
         options = msgspec.structs.replace(self._options, threads=threads)
         order = ModeOrder(candidate, options)
         try:
-            async with asyncio.timeout(self._limit_s), AsyncExitStack() as until_found:
+            async with asyncio.timeout(self.limit_s), AsyncExitStack() as until_found:
                 first = await self._begun(until_found, order, USUAL)
                 usual = msgspec.structs.replace(usual, threads=first.tried.threads or 1)
                 if first.tried.run_s < _WORTH_TRYING_S:
@@ -79,7 +79,7 @@ class ModeTrials:
                     raise CannotTry(why, lasts=True)
                 return await self._compared(until_found, order, first, usual)
         except TimeoutError:
-            why = f"trying takes longer than {self._limit_s:g} s"
+            why = f"trying takes longer than {self.limit_s:g} s"
         except (CannotTry, TfaasError, OSError) as error:
             why, lasts = _clause(error), isinstance(error, CannotTry) and error.lasts
         return msgspec.structs.replace(usual, reason=f"no other is tried: {why}", lasts=lasts)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from tfaas_core.engine.base import Candidate
 from tfaas_core.engine.in_parent.mode_cache import ModeCache
 from tfaas_core.engine.in_parent.mode_trials import ModeTrials
-from tfaas_core.engine.shared.mode import AUTO, USUAL, Mode
+from tfaas_core.engine.shared.mode import AUTO, USUAL, Mode, unmeasured
 from tfaas_core.errors import CannotServe
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import Runtime
@@ -24,7 +24,8 @@ class Modes:
 
     What was found out of a version is kept, so that each of its processes gives the same bits: by
     ``cache``, if there is one and it lasts, and else until this process ends. One is tried at a
-    time. All methods belong to the event loop.
+    time; whoever waits for longer than a trial may take is not tried. All methods belong to the
+    event loop.
     """
 
     def __init__(
@@ -55,12 +56,25 @@ class Modes:
             return Mode(reason="its runtime has no other mode")
         if (kept := await self._kept(candidate.key, threads, modes)) is not None:
             return kept
-        async with self._turn:
-            found = await self._kept(candidate.key, threads, modes)
-            if found is None:
-                found = await self._trials.fastest(candidate, threads)
-                _log.info("%s: its mode is %s: %s", candidate, found.name, found.reason)
-                await self.keep(candidate.key, found)
+        limit_s = self._trials.limit_s
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._turn.acquire()
+        except TimeoutError:
+            found = unmeasured(threads, f"others have been tried for longer than {limit_s:g} s")
+            await self.keep(candidate.key, found)
+            return found
+        try:
+            return await self._found(candidate, threads, modes)
+        finally:
+            self._turn.release()
+
+    async def _found(self, candidate: Candidate, threads: int, modes: Mapping[str, object]) -> Mode:
+        found = await self._kept(candidate.key, threads, modes)
+        if found is None:
+            found = await self._trials.fastest(candidate, threads)
+            _log.info("%s: its mode is %s: %s", candidate, found.name, found.reason)
+            await self.keep(candidate.key, found)
         return found
 
     async def keep(self, key: str, mode: Mode) -> None:

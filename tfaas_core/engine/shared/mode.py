@@ -44,6 +44,11 @@ class Mode(msgspec.Struct, frozen=True):
     lasts: bool = False
 
 
+def unmeasured(threads: int, why: str) -> Mode:
+    """That of a model that is not tried in others; ``threads``: what they were to be found for."""
+    return Mode(USUAL, threads, f"no other is tried: {why}", found_for=threads)
+
+
 def with_threads(options: LoadOptions, mode: Mode) -> LoadOptions:
     """The options; where they leave it to the servable, with as many threads as ``mode`` has."""
     return msgspec.structs.replace(options, threads=options.threads or mode.threads)
