@@ -7,6 +7,7 @@ import struct
 import msgspec
 
 from tfaas_core.engine.base import Candidate
+from tfaas_core.models.params import Params
 from tfaas_core.runtime import LoadOptions
 
 USUAL, AUTO = "usual", "auto"
@@ -49,9 +50,11 @@ def unmeasured(threads: int, why: str) -> Mode:
     return Mode(USUAL, threads, f"no other is tried: {why}", found_for=threads)
 
 
-def with_threads(options: LoadOptions, mode: Mode) -> LoadOptions:
-    """The options; where they leave it to the servable, with as many threads as ``mode`` has."""
-    return msgspec.structs.replace(options, threads=options.threads or mode.threads)
+def with_threads(options: LoadOptions, candidate: Candidate, mode: Mode) -> LoadOptions:
+    """The options, with as many threads as the model's params say; else as they say themselves, or
+    else as ``mode`` has."""
+    said = Params.of(candidate.params).threads or options.threads
+    return msgspec.structs.replace(options, threads=said or mode.threads)
 
 
 class ModeOrder(msgspec.Struct, frozen=True):
