@@ -61,6 +61,8 @@ class Modes:
             async with asyncio.timeout(limit_s):
                 await self._turn.acquire()
         except TimeoutError:
+            if (kept := await self._kept(candidate.key, threads, modes)) is not None:
+                return kept
             found = unmeasured(threads, f"others have been tried for longer than {limit_s:g} s")
             await self.keep(candidate.key, found)
             return found

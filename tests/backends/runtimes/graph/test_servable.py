@@ -284,17 +284,6 @@ def test_tuning_does_without_a_rival_for_which_there_is_no_memory(
     assert first.is_open
 
 
-@pytest.mark.parametrize("plain", [False, True])
-def test_a_session_that_lacks_memory_says_whose_fault_that_is(plain: bool) -> None:
-    def initialise(session: Any) -> None:
-        raise tf.errors.ResourceExhaustedError(None, None, "OOM")
-
-    with pytest.raises(CannotServe, match="than a model may take, 7 bytes"):
-        GraphSession(tf.Graph(), [], 1, initialise, plain, memory_bytes=7)
-    with pytest.raises(Unavailable, match="not enough memory to load"):
-        GraphSession(tf.Graph(), [], 1, initialise, plain)
-
-
 @pytest.mark.parametrize(("rival_s", "wins"), [(0.001, True), (0.009, False), (0.02, False)])
 def test_tuning_keeps_the_faster_session_and_closes_the_other(
     monkeypatch: pytest.MonkeyPatch, rival_s: float, wins: bool
