@@ -24,10 +24,10 @@ def hold_kernel_files() -> tuple[str, ...]:
     Its threads are not among them: beside each, there is what the kernel tells of networks. See
     ``own_threads``. What is not there is left out. Raises OSError.
     """
-    own = f"/proc/{os.getpid()}"
-    paths = [f"{own}/{name}" for name in _OF_ITSELF]
-    # As crash handlers of libraries name it.
-    paths.append(f"{own}/task/{os.getpid()}/maps")
+    # Never by its number: a /proc of other namespaces has that of another process.
+    paths = [f"/proc/self/{name}" for name in _OF_ITSELF]
+    # Crash handlers of libraries read those of a thread.
+    paths.append("/proc/thread-self/maps")
     paths += [f"/proc/{name}" for name in _OF_THE_MACHINE]
     for path in paths:
         _hold(path, os.O_PATH)

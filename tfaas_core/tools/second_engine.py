@@ -40,7 +40,7 @@ async def _accelerated(
     mode: Mode,
 ) -> dict[str, str]:
     config = lone.context.config
-    options = with_threads(LoadOptions.of(config.engine, config.models), mode)
+    options = with_threads(LoadOptions.of(config.engine, config.models), candidate, mode)
     memory_bytes = config.engine.max_model_memory_bytes
     conversions = Conversions(lone.fork_servers, lone.context.runtimes, memory_bytes)
     examples = inputs_of_examples(lone.codecs, record, config.engine.max_queue_rows)

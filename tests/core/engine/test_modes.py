@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,33 +10,46 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import psutil
 import pytest
 
 from tests.core.engine.moded_runtime import OFF_BY, ModedRuntime
 from tfaas_core.config import load_config
-from tfaas_core.engine.base import EngineContext
+from tfaas_core.engine.base import Candidate, EngineContext, EngineFactory
+from tfaas_core.engine.in_parent import fork_servers, mode_trials
 from tfaas_core.engine.in_parent.mode_trials import ModeTrials
 from tfaas_core.engine.local import LocalEngineFactory
+from tfaas_core.engine.shared.mode import Mode
 from tfaas_core.errors import CannotServe, ConfigError
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.runtime import Runtime
+from tfaas_core.testing import forked
 from tfaas_core.testing.engine_harness import RUNTIME, Harness, Shelf, rows_of
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import FakeRuntime
+from tfaas_core.testing.suites.engine.door import DoorFactory
+from tfaas_core.testing.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("no_model_process_stays")
 
 
+@pytest.fixture(autouse=True)
+def _few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models here are clearly faster, or slower: what is measured in vain takes time."""
+    monkeypatch.setattr(mode_trials, "_ROUNDS", 2)
+
+
 @asynccontextmanager
 async def moded(
-    folder: Path, *settings: str, runtime: type[Runtime] = ModedRuntime
+    folder: Path,
+    *settings: str,
+    runtime: type[Runtime] = ModedRuntime,
+    factory: type[EngineFactory] = LocalEngineFactory,
 ) -> AsyncIterator[Harness]:
     shelf = folder / "shelf"
     shelf.mkdir(exist_ok=True)
     chosen = ("engine.mode=auto", f"engine.mode_cache={folder / 'modes'}", *settings)
     context = EngineContext(load_config(None, chosen, {}), {RUNTIME: runtime()}, 1)
-    harness = Harness(LocalEngineFactory(), context, Shelf(shelf))
+    harness = Harness(factory(), context, Shelf(shelf))
     try:
         await harness.start()
         yield harness
@@ -57,25 +71,29 @@ async def is_quick(harness: Harness, version: ModelVersion) -> bool:
     return found["quick"]
 
 
-async def killed(harness: Harness, version: ModelVersion) -> None:
-    """Returns once another process answers."""
-    (old,) = await harness.worker.engine.servables()
-    assert old.pid is not None
-    psutil.Process(old.pid).kill()
-    while True:
-        if not isinstance(await harness.worker.try_run(version, rows_of(3)), Exception):
-            (new,) = await harness.worker.engine.servables()
-            if new.pid != old.pid:
-                return
+async def is_quick_anew(harness: Harness, version: ModelVersion, **params: Any) -> bool:
+    """Whether it is, once it was loaded again, with these params."""
+    harness.worker.retire(version)
+    return await is_quick(harness, msgspec.structs.replace(version, params=params))
 
 
-async def _not_tried(*_arguments: object) -> object:
-    raise AssertionError("it is tried again")
+@pytest.fixture
+def trials(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Gets the name of each model that is tried."""
+    tried: list[str] = []
+    fastest = ModeTrials.fastest
+
+    async def noted(self: ModeTrials, candidate: Candidate, threads: int) -> Mode:
+        tried.append(candidate.name)
+        return await fastest(self, candidate, threads)
+
+    monkeypatch.setattr(ModeTrials, "fastest", noted)
+    return tried
 
 
 @in_event_loop
 async def test_the_faster_mode_is_found_out_once_and_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, trials: list[str]
 ) -> None:
     async with moded(tmp_path) as harness:
         version = await uploaded(harness, "quicker")
@@ -83,11 +101,42 @@ async def test_the_faster_mode_is_found_out_once_and_kept(
         told = await harness.worker.engine.acceleration(version)
         assert told["mode"] == "quick"
         assert told["mode_reason"].startswith("quick is ")
-        monkeypatch.setattr(ModeTrials, "fastest", _not_tried)
-        await killed(harness, version)
-        assert await is_quick(harness, version)
+        assert await is_quick_anew(harness, version)
     async with moded(tmp_path) as harness:
         assert await is_quick(harness, version)
+        assert len(trials) == 1
+
+
+@in_event_loop
+async def test_other_threads_are_another_choice(tmp_path: Path, trials: list[str]) -> None:
+    async with moded(tmp_path) as harness:
+        version = await uploaded(harness, "instant", threads=2)
+        assert not await is_quick_anew(harness, version, threads=2)
+        assert len(trials) == 1
+        assert not await is_quick_anew(harness, version)
+        assert len(trials) == 2
+
+
+@in_event_loop
+async def test_a_mode_that_nothing_runs_in_has_no_fork_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fork_servers, "REST_AFTER_S", 0.0)
+    async with moded(tmp_path) as harness:
+        await uploaded(harness, "slower")
+        await eventually(lambda: len(forked.fork_servers()) == 1, "the other has ended")
+        version = await uploaded(harness, "slower", mode="quick")
+        assert await is_quick(harness, version)
+        assert len(forked.fork_servers()) == 2
+
+
+@in_event_loop
+async def test_a_remote_host_tells_the_mode(tmp_path: Path) -> None:
+    async with moded(tmp_path, factory=DoorFactory) as harness:
+        version = await uploaded(harness, "instant")
+        told = await harness.worker.engine.acceleration(version)
+        assert told["mode"] == "usual"
+        assert told["mode_reason"].startswith(WHYS["instant"])
 
 
 WHYS = {
@@ -110,17 +159,48 @@ async def test_all_else_is_run_as_usual(tmp_path: Path) -> None:
 
 
 @in_event_loop
-async def test_a_trial_that_hangs_ends_in_time(tmp_path: Path) -> None:
+async def test_a_trial_that_hangs_ends_in_time_and_is_repeated_at_the_next_start(
+    tmp_path: Path, trials: list[str]
+) -> None:
     async with moded(tmp_path, "engine.tune_s=1") as harness:
         version = await uploaded(harness, "hanging")
         assert not await is_quick(harness, version)
         told = await harness.worker.engine.acceleration(version)
         assert told["mode_reason"] == "no other is tried: trying takes longer than 1 s"
+        assert not await is_quick_anew(harness, version)
+        assert len(trials) == 1
+    async with moded(tmp_path, "engine.tune_s=0.1") as harness:
+        assert not await is_quick(harness, version)
+        assert len(trials) == 2
 
 
 @in_event_loop
-async def test_what_is_said_is_not_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ModeTrials, "fastest", _not_tried)
+async def test_one_that_is_tried_does_not_hold_up_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = asyncio.Event()
+
+    async def held(_self: ModeTrials, _candidate: Candidate, _threads: int) -> Mode:
+        await goes_on.wait()
+        return Mode()
+
+    monkeypatch.setattr(ModeTrials, "fastest", held)
+    async with moded(tmp_path, "engine.tune_s=0.01") as harness:
+        first, second = (
+            asyncio.create_task(harness.worker.upload(name, "moded instant")) for name in "ab"
+        )
+        done, _ = await asyncio.wait([first, second], return_when=asyncio.FIRST_COMPLETED)
+        told = await harness.worker.engine.acceleration(done.pop().result())
+        assert (
+            told["mode_reason"]
+            == "no other is tried: others have been tried for longer than 0.01 s"
+        )
+        goes_on.set()
+        await asyncio.gather(first, second)
+
+
+@in_event_loop
+async def test_what_is_said_is_not_tried(tmp_path: Path, trials: list[str]) -> None:
     async with moded(tmp_path, "engine.mode=usual") as harness:
         assert not await is_quick(harness, await uploaded(harness, "quicker"))
         said = await uploaded(harness, "slower", mode="quick")
@@ -133,6 +213,7 @@ async def test_what_is_said_is_not_tried(tmp_path: Path, monkeypatch: pytest.Mon
     async with moded(tmp_path, "engine.mode=quick") as harness:
         assert await is_quick(harness, await uploaded(harness, "slower"))
         assert not await is_quick(harness, await uploaded(harness, "quicker", mode="usual"))
+    assert trials == []
 
 
 @in_event_loop

@@ -90,6 +90,10 @@ class HostEngine(LocalEngine):
         # Nothing is accelerated there: that takes files of this machine.
         await self._link.ask(partial(Adopt, ticket=ticket, key=version.key))
 
+    async def acceleration(self, version: ModelVersion) -> dict[str, str]:
+        # What is wanted is said to the host.
+        return await self._accelerating.mode_told(version)
+
     async def finished(self) -> None:
         """Returns once no connection to a model is open."""
         while any(True for _connection in self._connections):

@@ -186,6 +186,10 @@ class RemoteEngine(Engine):
                 found += [msgspec.structs.replace(s, host=engine.address) for s in told]
         return sorted(found, key=lambda status: status.model)
 
+    async def acceleration(self, version: ModelVersion) -> dict[str, str]:
+        engine = self._homes.known(version)
+        return {} if engine is None else await engine.acceleration(version)
+
     def retire(self, version: ModelVersion) -> None:
         self._homes.forget(version)
         for engine in self._engines():

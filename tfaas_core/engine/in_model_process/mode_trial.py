@@ -16,7 +16,14 @@ from tfaas_core.engine.in_model_process.made_up import guesses
 from tfaas_core.engine.in_model_process.process import params_of
 from tfaas_core.engine.in_model_process.servable_check import check_servable
 from tfaas_core.engine.shared.acceleration import HEAD_BYTES
-from tfaas_core.engine.shared.mode import ROWS, SECONDS, CannotTry, ModeOrder, ModeTried
+from tfaas_core.engine.shared.mode import (
+    MOST_REASON,
+    ROWS,
+    SECONDS,
+    CannotTry,
+    ModeOrder,
+    ModeTried,
+)
 from tfaas_core.errors import TfaasError
 from tfaas_core.models.params import WarmUpRuns
 from tfaas_core.runtime import Runtime, Servable
@@ -36,13 +43,19 @@ def try_mode(order: ModeOrder, sock: socket.socket, runtimes: Mapping[str, Runti
     try:
         trial = _Trial(order, runtimes)
     except BaseException as error:  # a model may raise anything
-        why = str(error) if isinstance(error, CannotTry) else described(error)
-        _send(sock, ModeTried(refusal=error.message if isinstance(error, TfaasError) else why))
+        lasts = isinstance(error, CannotTry) and error.lasts
+        _send(sock, ModeTried(refusal=_why(error)[:MOST_REASON], lasts=lasts))
         return
     _send(sock, trial.tried)
     while asked := sock.recv(ROWS.size, socket.MSG_WAITALL):
         (rows,) = ROWS.unpack(asked)
         sock.sendall(SECONDS.pack(*trial.cost_s(rows)))
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, TfaasError):
+        return error.message
+    return str(error) if isinstance(error, CannotTry) else described(error)
 
 
 def _send(sock: socket.socket, tried: ModeTried) -> None:
@@ -59,7 +72,7 @@ class _Trial:
         self._servable = runtimes[candidate.runtime].load(Path(candidate.path), params, options)
         check_servable(self._servable)
         if self._servable.stateful:
-            raise CannotTry("it keeps state, or draws random numbers")
+            raise CannotTry("it keeps state, or draws random numbers", lasts=True)
         signature = self._servable.signature
         if params.batch.axis is not None:
             signature = msgspec.structs.replace(signature, batch=params.batch.axis)

@@ -185,7 +185,7 @@ class Accelerations:
         return cached
 
     def _entry_name(self, accelerator: Accelerator, seat: Seat, wish: Accelerate) -> str:
-        options, loaded = with_threads(self._options, seat.mode), seat.loaded.result()
+        options, loaded = self._options_of(seat), seat.loaded.result()
         params = msgspec.json.encode(seat.candidate.params, order="sorted").decode()
         rows = f"{options.max_batch_rows} rows, {options.threads} threads, {seat.mode.name}"
         signature = msgspec.json.encode(
@@ -197,8 +197,11 @@ class Accelerations:
 
     def _order(self, seat: Seat, wish: Accelerate) -> AccelerationOrder:
         candidate = msgspec.structs.replace(seat.candidate, path=wish.path)
-        options = with_threads(self._options, seat.mode)
-        return AccelerationOrder.of(candidate, options, seat.loaded.result(), wish.examples)
+        loaded = seat.loaded.result()
+        return AccelerationOrder.of(candidate, self._options_of(seat), loaded, wish.examples)
+
+    def _options_of(self, seat: Seat) -> LoadOptions:
+        return with_threads(self._options, seat.candidate, seat.mode)
 
     async def _switch(self, tried: _Tried, cached: CachedConversion) -> None:
         seat = tried.seat

@@ -69,6 +69,7 @@ class ForkServer:
         self._backoff = Backoff()
         self._stopped = Stopped()
         self._next_look_s = 0.0
+        self._starts = 0
         self._closed = False
         self._relays: set[Relay] = set()
 
@@ -80,6 +81,15 @@ class ForkServer:
         self, sock: socket.socket, runtime: str, work: Work, artifact: str, memory_bytes: int
     ) -> ProcessHandle:
         """A process that does ``work`` with ``sock``; see Fork. Raises Unavailable."""
+        self._starts += 1
+        try:
+            return await self._start(sock, runtime, work, artifact, memory_bytes)
+        finally:
+            self._starts -= 1
+
+    async def _start(
+        self, sock: socket.socket, runtime: str, work: Work, artifact: str, memory_bytes: int
+    ) -> ProcessHandle:
         for attempt in range(1, _START_ATTEMPTS + 1):
             if (refusal := self.refusal(runtime)) is not None:
                 raise refusal
@@ -139,6 +149,20 @@ class ForkServer:
             return False
         self._next_look_s = now_s + LOOK_EVERY_S
         return self._stopped.for_long(process.pid)
+
+    @property
+    def is_used(self) -> bool:
+        """Whether something that it forked runs, or is being started, or it is not ready yet."""
+        process = self._process
+        if self._starts > 0 or process is None:
+            return self._starts > 0
+        return process.has_children or not process.ready.done()
+
+    def rest(self) -> None:
+        """Ends until the next start. It must not be used."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.end()
 
     def close(self) -> None:
         self._closed = True

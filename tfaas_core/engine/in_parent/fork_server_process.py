@@ -88,6 +88,11 @@ class ForkServerProcess:
         )
         self._link.send(orders)
 
+    @property
+    def has_children(self) -> bool:
+        """Whether a process that it forked has not ended yet, as far as it has told."""
+        return bool(self._children)
+
     async def fork(
         self, sock: socket.socket, work: Work, artifact: str, memory_bytes: int
     ) -> ForkedProcess:

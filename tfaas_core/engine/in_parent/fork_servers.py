@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 from collections import defaultdict
 from collections.abc import Hashable, Mapping
 from contextlib import suppress
@@ -19,13 +20,17 @@ from tfaas_core.engine.shared.mode import USUAL
 from tfaas_core.runtime import Runtime
 from tfaas_core.system.lifeline import Lifeline
 
+REST_AFTER_S = 60.0
+"""A server of a further mode ends if nothing has run in that mode for so long."""
+
 
 class ForkServers(Starter):
     """Forks from servers that have already imported the libraries of the model's runtime.
 
     If there are several, those of plugins begin to import at once, and those of built-in runtimes
     when a model of theirs is known to be stored, or is wanted: a server without TensorFlow models
-    does not import TensorFlow. Each further mode of a runtime has a server of its own.
+    does not import TensorFlow. Each further mode of a runtime has a server of its own, as long as
+    it is used.
     """
 
     def __init__(self, context: EngineContext) -> None:
@@ -41,6 +46,7 @@ class ForkServers(Starter):
             server = ForkServer(runtimes, context, self._lifeline, self._cell)
             self._servers |= dict.fromkeys(runtimes, server)
         self._of_modes: dict[Hashable, ForkServer] = {}
+        self._used_s: dict[ForkServer, float] = {}
         self._stored_runtimes = context.stored_runtimes
         self._wanted = {
             server for name, server in self._servers.items() if not context.is_built_in(name)
@@ -104,8 +110,18 @@ class ForkServers(Starter):
     def keep_ready(self) -> None:
         if self._asking is None:
             self._asking = asyncio.create_task(self._find_out())
+        self._let_rest(time.monotonic())
         for server in self._wanted:
             server.keep_ready()
+
+    def _let_rest(self, now_s: float) -> None:
+        for server in self._wanted.intersection(self._of_modes.values()):
+            if server.is_used:
+                self._used_s[server] = now_s
+            elif now_s - self._used_s.setdefault(server, now_s) >= REST_AFTER_S:
+                del self._used_s[server]
+                self._wanted.remove(server)
+                server.rest()
 
     async def _find_out(self) -> None:
         """Which of them the stored models need."""

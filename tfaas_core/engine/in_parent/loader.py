@@ -7,13 +7,12 @@ from typing import Any
 
 import msgspec
 
-from tfaas_core.engine.base import Candidate
 from tfaas_core.engine.in_parent.model_processes import ModelProcesses
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.in_parent.settings import PoolSettings
 from tfaas_core.engine.scheduling.slow_runs import SlowRuns
 from tfaas_core.engine.shared.messages import Load
-from tfaas_core.models.params import Params
+from tfaas_core.engine.shared.mode import Mode, with_threads
 
 LOAD_TIMEOUT_S = 120.0
 """For loading and warming one model, the start of a process included."""
@@ -36,8 +35,8 @@ class Loader:
         """
         if (modes := self._settings.modes) is not None:
             is_alone = self._settings.instances_of(seat.candidate) == 1
-            threads = self._threads(seat.candidate) or (0 if is_alone else 1)
-            seat.mode = await modes.of(seat.candidate, threads)
+            said = with_threads(self._settings.options, seat.candidate, Mode()).threads
+            seat.mode = await modes.of(seat.candidate, said or (0 if is_alone else 1))
         try:
             await self._load(seat)
             if seat.given_up.is_set():
@@ -71,20 +70,16 @@ class Loader:
 
     def _order(self, seat: Seat) -> Load:
         plugin = self._settings.owners.get(seat.candidate.runtime, "")
-        threads = self._threads(seat.candidate) or seat.mode.threads
+        options = with_threads(self._settings.options, seat.candidate, seat.mode)
         if seat.mergeable is not None:
             # It is one of several, which share the cores: nothing is to be measured.
-            threads = threads or 1
+            options = msgspec.structs.replace(options, threads=options.threads or 1)
         return Load(
             ticket=seat.ticket,
             candidate=seat.candidate,
-            options=msgspec.structs.replace(self._settings.options, threads=threads),
+            options=options,
             made_up=seat.made_up,
             plugin=plugin,
             adds_up=self._settings.instances_of(seat.candidate) != 1,
             mergeable=seat.mergeable,
         )
-
-    def _threads(self, candidate: Candidate) -> int:
-        """How many it is told to use; 0: nobody says."""
-        return Params.of(candidate.params).threads or self._settings.options.threads

@@ -17,6 +17,7 @@ from tfaas_core.engine.in_model_process.mode_trial import try_mode
 from tfaas_core.engine.in_parent.fork_servers import ForkServers
 from tfaas_core.engine.shared.acceleration import HEAD_BYTES, Speed
 from tfaas_core.engine.shared.mode import (
+    MOST_REASON,
     ROWS,
     SECONDS,
     USUAL,
@@ -36,7 +37,6 @@ _ROUNDS = 6
 _CLEARLY_FASTER, _NOT_SLOWER = 1.1, 0.95
 _COMPUTES = 0.25
 _MOST_HEAD_BYTES = 1 << 12
-_MOST_REASON = 300
 _MOST = 1024
 """Threads, or rows: more no process tells, unless a stranger's model has taken it over."""
 
@@ -59,48 +59,51 @@ class ModeTrials:
         self._runtimes = runtimes
         self._options = options
         self._memory_bytes = memory_bytes
-        self._limit_s = limit_s
+        self.limit_s = limit_s
 
     async def fastest(self, candidate: Candidate, threads: int) -> Mode:
         """The mode that runs it clearly faster than the usual one; else that, and why.
 
         ``threads``: see LoadOptions. Whatever the model does, the processes have ended, and
-        nothing is raised.
+        nothing is raised. If one fails, is killed, or takes too long, the mode does not last.
         """
-        usual = Mode(USUAL, threads or 1, measured=True)
+        usual, lasts = Mode(USUAL, threads, found_for=threads), False
         options = msgspec.structs.replace(self._options, threads=threads)
         order = ModeOrder(candidate, options)
         try:
-            async with asyncio.timeout(self._limit_s), AsyncExitStack() as until_found:
+            async with asyncio.timeout(self.limit_s), AsyncExitStack() as until_found:
                 first = await self._begun(until_found, order, USUAL)
                 usual = msgspec.structs.replace(usual, threads=first.tried.threads or 1)
                 if first.tried.run_s < _WORTH_TRYING_S:
-                    raise CannotTry(f"a run takes {first.tried.run_s * 1e6:.0f} µs: too little")
+                    why = f"a run takes {first.tried.run_s * 1e6:.0f} µs: too little"
+                    raise CannotTry(why, lasts=True)
                 return await self._compared(until_found, order, first, usual)
         except TimeoutError:
-            why = f"trying takes longer than {self._limit_s:g} s"
+            why = f"trying takes longer than {self.limit_s:g} s"
         except (CannotTry, TfaasError, OSError) as error:
-            why = _clause(error)
-        return msgspec.structs.replace(usual, reason=f"no other is tried: {why}")
+            why, lasts = _clause(error), isinstance(error, CannotTry) and error.lasts
+        return msgspec.structs.replace(usual, reason=f"no other is tried: {why}", lasts=lasts)
 
     async def _compared(
         self, until_found: AsyncExitStack, order: ModeOrder, first: _Trial, usual: Mode
     ) -> Mode:
-        best, best_times, said = usual, 1.0, []
+        best, best_times, said, lasts = usual, 1.0, [], True
         for name in self._runtimes[order.candidate.runtime].modes:
             try:
                 other = await self._begun(until_found, order, name)
                 speeds = await _speeds(first, other)
             except (CannotTry, TfaasError, OSError) as error:
                 said.append(f"{name} cannot be tried: {_clause(error)}")
+                lasts = False
                 continue
             said.append(f"{name} is {' and '.join(map(str, speeds))}")
             times = math.prod(each.times for each in speeds) ** (1 / len(speeds))
             slowest = min(each.times for each in speeds)
             if times > max(best_times, _CLEARLY_FASTER) and slowest >= _NOT_SLOWER:
                 threads = other.tried.threads or usual.threads
-                best, best_times = Mode(name, threads, measured=True), times
-        return msgspec.structs.replace(best, reason="; ".join(said))
+                best = msgspec.structs.replace(usual, name=name, threads=threads)
+                best_times = times
+        return msgspec.structs.replace(best, reason="; ".join(said), lasts=lasts)
 
     async def _begun(self, until_found: AsyncExitStack, order: ModeOrder, mode: str) -> _Trial:
         """A process that has loaded the model; it ends with the block. Raises CannotTry."""
@@ -126,7 +129,7 @@ class ModeTrials:
 
 def _clause(error: Exception) -> str:
     told = error.strerror if isinstance(error, OSError) else str(error)
-    return one_line(told or described(error))[:_MOST_REASON]
+    return one_line(told or described(error))[:MOST_REASON]
 
 
 class _Trial:
@@ -158,7 +161,7 @@ async def _tried(reader: asyncio.StreamReader) -> ModeTried:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise CannotTry("its process says what nobody understands") from None
     if told.refusal:
-        raise CannotTry(told.refusal)
+        raise CannotTry(told.refusal, told.lasts)
     threads, rows = max(0, min(told.threads, _MOST)), max(1, min(told.rows, _MOST))
     return msgspec.structs.replace(told, threads=threads, rows=rows)
 

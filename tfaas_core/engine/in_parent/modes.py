@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from tfaas_core.engine.base import Candidate
 from tfaas_core.engine.in_parent.mode_cache import ModeCache
 from tfaas_core.engine.in_parent.mode_trials import ModeTrials
-from tfaas_core.engine.shared.mode import AUTO, USUAL, Mode
+from tfaas_core.engine.shared.mode import AUTO, USUAL, Mode, unmeasured
 from tfaas_core.errors import CannotServe
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import Runtime
@@ -22,8 +22,10 @@ _log = logging.getLogger("tfaas.engine")
 class Modes:
     """``wanted`` is the mode of models whose params name none; AUTO: the fastest is found out.
 
-    What was found out of a version is kept, also by ``cache`` if there is one: each of its
-    processes gives the same bits. One is tried at a time. All methods belong to the event loop.
+    What was found out of a version is kept, so that each of its processes gives the same bits: by
+    ``cache``, if there is one and it lasts, and else until this process ends. One is tried at a
+    time; whoever waits for longer than a trial may take is not tried. All methods belong to the
+    event loop.
     """
 
     def __init__(
@@ -52,14 +54,29 @@ class Modes:
             return self._named(candidate, params.mode, modes)
         if not modes:
             return Mode(reason="its runtime has no other mode")
-        if (kept := await self._kept(candidate.key)) is not None:
+        if (kept := await self._kept(candidate.key, threads, modes)) is not None:
             return kept
-        async with self._turn:
-            found = await self._kept(candidate.key)
-            if found is None:
-                found = await self._trials.fastest(candidate, threads)
-                _log.info("%s: its mode is %s: %s", candidate, found.name, found.reason)
-                await self.keep(candidate.key, found)
+        limit_s = self._trials.limit_s
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._turn.acquire()
+        except TimeoutError:
+            if (kept := await self._kept(candidate.key, threads, modes)) is not None:
+                return kept
+            found = unmeasured(threads, f"others have been tried for longer than {limit_s:g} s")
+            await self.keep(candidate.key, found)
+            return found
+        try:
+            return await self._found(candidate, threads, modes)
+        finally:
+            self._turn.release()
+
+    async def _found(self, candidate: Candidate, threads: int, modes: Mapping[str, object]) -> Mode:
+        found = await self._kept(candidate.key, threads, modes)
+        if found is None:
+            found = await self._trials.fastest(candidate, threads)
+            _log.info("%s: its mode is %s: %s", candidate, found.name, found.reason)
+            await self.keep(candidate.key, found)
         return found
 
     async def keep(self, key: str, mode: Mode) -> None:
@@ -67,13 +84,13 @@ class Modes:
 
         Empty: of none yet. What cannot be written is logged.
         """
-        if not key or not mode.measured:
+        if not key or mode.found_for is None:
             return
         self._known[key] = mode
         if len(self._known) > _MOST_KNOWN:
             del self._known[next(iter(self._known))]
         try:
-            if self._cache is not None:
+            if self._cache is not None and mode.lasts:
                 await asyncio.to_thread(self._cache.keep, key, mode)
         except OSError as error:
             _log.warning("a mode cannot be kept in engine.mode_cache: %s", error.strerror)
@@ -91,11 +108,13 @@ class Modes:
             return Mode(self._wanted, reason="engine.mode says so")
         return Mode()
 
-    async def _kept(self, key: str) -> Mode | None:
-        if key in self._known or not key or self._cache is None:
-            return self._known.get(key)
-        try:
-            return await asyncio.to_thread(self._cache.find, key)
-        except OSError as error:
-            _log.warning("the mode of %s cannot be read: %s", key, error.strerror)
+    async def _kept(self, key: str, threads: int, modes: Mapping[str, object]) -> Mode | None:
+        kept = self._known.get(key)
+        if kept is None and key and self._cache is not None:
+            try:
+                kept = await asyncio.to_thread(self._cache.find, key)
+            except OSError as error:
+                _log.warning("the mode of %s cannot be read: %s", key, error.strerror)
+        if kept is None or kept.found_for != threads:
             return None
+        return kept if kept.name in (USUAL, *modes) else None

@@ -52,15 +52,27 @@ class Accelerating:
         has_mode = self._has_modes and (Params.of(version.params).mode or self._mode) != USUAL
         if not self._is_on and not has_mode:
             return {}
-        try:
-            async with asyncio.timeout(_ASK_LIMIT_S):
-                told: Runs = await self._link.ask(partial(AskAcceleration, key=version.key))
-        except (TimeoutError, TfaasError):
+        if (told := await self._asked(version)) is None:
             return {}
         found = {"name": told.engine, "reason": told.reason} if self._is_on else {}
         if has_mode:
             found |= {"mode": told.mode, "mode_reason": told.mode_reason}
         return {key: value for key, value in found.items() if value}
+
+    async def mode_told(self, version: ModelVersion) -> dict[str, str]:
+        """The same of its mode alone, if it is loaded, and the pool has a reason for the mode."""
+        told = await self._asked(version)
+        if told is None or not told.mode or not told.mode_reason:
+            return {}
+        return {"mode": told.mode, "mode_reason": told.mode_reason}
+
+    async def _asked(self, version: ModelVersion) -> Runs | None:
+        try:
+            async with asyncio.timeout(_ASK_LIMIT_S):
+                told: Runs = await self._link.ask(partial(AskAcceleration, key=version.key))
+                return told
+        except (TimeoutError, TfaasError):
+            return None
 
     async def close(self) -> None:
         await self._tasks.cancel()

@@ -86,12 +86,18 @@ class GraphServable(Servable):
         return self._rows.independence(self.signature, shapes)
 
     def tune(self, inputs: Sequence[Array]) -> None:
-        """Takes a thread a core if that is faster by a clear margin, for these inputs."""
+        """Takes a thread a core if that is faster by a clear margin, for these inputs.
+
+        If there is no memory for both sessions, it does nothing.
+        """
         if not self._tunable or _cores() == 1:
             return
         if _duration_s(self._session, inputs) < _WORTH_TUNING_S:
             return
-        rival = self._open_session(_cores())
+        try:
+            rival = self._open_session(_cores())
+        except TfaasError:  # the one that is there runs it
+            return
         try:
             if _is_clearly_faster(rival, self._session, inputs):
                 self._session, rival = rival, self._session
@@ -160,7 +166,7 @@ def load_graph(artifact: Path, params: Params, options: LoadOptions) -> GraphSer
         if options.policy != "off":
             file_bytes = artifact.stat().st_size
             vet_graph(graph_def, options.allow_ops, file_bytes).check_none()
-        return _load(graph_def, params, options.threads)
+        return _load(graph_def, params, options.threads, options.memory_bytes)
     except TfaasError:
         raise
     except Exception as error:  # of a broken graph, TensorFlow raises nearly anything
@@ -179,7 +185,7 @@ class _Ends(msgspec.Struct, frozen=True):
     left_out: tuple[str, ...] = ()
 
 
-def _load(graph_def: Any, params: Params, threads: int) -> GraphServable:
+def _load(graph_def: Any, params: Params, threads: int, memory_bytes: int) -> GraphServable:
     params = _with_nodes(params, graph_def)
     graph = _imported(graph_def, params)
     ends = _ends(graph, params)
@@ -192,12 +198,11 @@ def _load(graph_def: Any, params: Params, threads: int) -> GraphServable:
     )
     input_specs = [_input_spec(tensor) for tensor in inputs]
     output_specs = [spec_of(tensor, "outputNode") for tensor in outputs]
-    fetches = apart_from(inputs, outputs, graph)
-
+    feeds = [Feeds(inputs, apart_from(inputs, outputs, graph))]
     plain = not stateful and is_plain(graph_def)
 
     def open_session(threads: int) -> GraphSession:
-        return GraphSession(graph, [Feeds(inputs, fetches)], threads, plain=plain)
+        return GraphSession(graph, feeds, threads, plain=plain, memory_bytes=memory_bytes)
 
     prover = Prover(graph_def, [t.name for t in inputs], [t.name for t in outputs])
     rows, axis = GraphRows(prover, input_specs), params.batch.axis

@@ -67,16 +67,20 @@ def _loaded(
     others = other_signatures(vetted, chosen, held, options.signatures)
     if others:
         try:
-            return _load(vetted, held, params, options.threads, [chosen, *others])
+            return _load(vetted, held, params, options, [chosen, *others])
         except Exception as error:  # as above; it may be the chosen one's fault, too
             _log.info("its further signatures are not served: %.300s", error)
-    return _load(vetted, held, params, options.threads, [chosen])
+    return _load(vetted, held, params, options, [chosen])
 
 
 def _load(
-    vetted: Vetted, held: HeldFolder, params: Params, threads: int, all_asked: Sequence[Asked]
+    vetted: Vetted,
+    held: HeldFolder,
+    params: Params,
+    options: LoadOptions,
+    all_asked: Sequence[Asked],
 ) -> GraphServable:
-    meta_graph = vetted.meta_graph
+    meta_graph, threads, memory_bytes = vetted.meta_graph, options.threads, options.memory_bytes
     saved = SavedGraph(meta_graph, all_asked, held, vetted.uses)
     if vetted.uses is not None and not saved.restorable:
         vetted.uses.check_none()  # tf.saved_model.load runs any function that the folder names
@@ -85,7 +89,9 @@ def _load(
     def open_session(threads: int) -> Any:
         if not saved.restorable:
             return SignatureFunctions(meta_graph, all_asked, held, threads)
-        return GraphSession(saved.graph, feeds, threads, saved.initialise, saved.plain)
+        return GraphSession(
+            saved.graph, feeds, threads, saved.initialise, saved.plain, memory_bytes
+        )
 
     first, *others = saved.spans
     signature, rows = _signed(first, params.batch.axis)

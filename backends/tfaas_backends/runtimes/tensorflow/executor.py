@@ -10,9 +10,9 @@ SINGLE_THREADED = "SINGLE_THREADED_EXECUTOR"
 """As tf.compat.v1.ConfigProto calls it."""
 
 _BRANCHES = re.compile(
-    r"(Ref)?(Switch|Merge|Enter|Exit|NextIteration|Select)|_Switch\w*|LoopCond|ControlTrigger"
+    r"(Ref)?(Switch|Merge|Enter|Exit|NextIteration)|_Switch\w*|LoopCond|ControlTrigger"
     r"|(Stateless)?(If|While|Case)|_?(If|While)|For|RemoteCall|_?(Host)?(Send|Recv)\w*"
-    r"|Variable(V2)?"
+    r"|RefSelect|Variable(V2)?"
 )
 """What it refuses; and loops of TensorFlow 2, which it computes with other last bits."""
 

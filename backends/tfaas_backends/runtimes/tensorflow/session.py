@@ -31,8 +31,9 @@ class GraphSession:
     With one thread, ops run in the thread that calls, with no hand-over. With more, the session
     has so many of its own, and they end with it. ``initialise`` is called with the new session: a
     tf.compat.v1.Session, which shares no variables and tables with others. ``plain``: whether its
-    ops may be run in a row, if there is one thread; see ``is_plain``. Making it raises CannotServe
-    if the graph cannot be run at all; what ``lacks_memory`` it raises as it is.
+    ops may be run in a row, if there is one thread; see ``is_plain``. ``memory_bytes``: see
+    LoadOptions. Making it raises CannotServe if the graph cannot be run at all, or takes more
+    memory than that, and else Unavailable.
     """
 
     def __init__(
@@ -42,14 +43,20 @@ class GraphSession:
         threads: int,
         initialise: Callable[[Any], None] = lambda session: None,
         plain: bool = False,
+        memory_bytes: int = 0,
     ) -> None:
         self.feeds = feeds
-        if plain and threads == 1:
-            # What TensorFlow makes of the graph may hold what that executor refuses.
-            with suppress(TfaasError):
-                self._open(graph, _in_a_row(_config(threads)), initialise)
-                return
-        self._open(graph, _config(threads), initialise)
+        try:
+            if plain and threads == 1:
+                # What TensorFlow makes of the graph may hold what that executor refuses.
+                with suppress(TfaasError):
+                    self._open(graph, _in_a_row(_config(threads)), initialise)
+                    return
+            self._open(graph, _config(threads), initialise)
+        except Exception as error:
+            if lacks_memory(error):
+                raise load_error(error, memory_bytes=memory_bytes) from None
+            raise
 
     def _open(self, graph: Any, config: Any, initialise: Callable[[Any], None]) -> None:
         self._session = tf.compat.v1.Session(graph=graph, config=config)

@@ -270,6 +270,20 @@ class TimedSession(GraphSession):
         self.is_open = False
 
 
+def test_tuning_does_without_a_rival_for_which_there_is_no_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1}, raising=False)
+
+    def short(threads: int) -> GraphSession:
+        raise Unavailable("there is not enough memory to load the model")
+
+    first = TimedSession(0.0095)
+    servable = GraphServable(short, first, Signature((), (), BatchAxis.NONE), False, tunable=True)
+    servable.tune([])
+    assert first.is_open
+
+
 @pytest.mark.parametrize(("rival_s", "wins"), [(0.001, True), (0.009, False), (0.02, False)])
 def test_tuning_keeps_the_faster_session_and_closes_the_other(
     monkeypatch: pytest.MonkeyPatch, rival_s: float, wins: bool

@@ -50,6 +50,13 @@ def test_errors_are_those_of_the_other_executor() -> None:
     assert said[:2] == said[2:]
 
 
+def test_a_choice_of_each_element_is_no_branch() -> None:
+    graph_def, session = opened(lambda x: tf.compat.v1.where(x > 1, x, -x), plain=True)
+    assert is_plain(graph_def)
+    assert session.run([np.array([1, 3], np.int32)])[0].tolist() == [-1, 3]
+    session.close()
+
+
 @pytest.mark.parametrize("make", [looped, branched])
 @pytest.mark.parametrize("v2", [False, True])
 def test_loops_and_branches_are_run_all_the_same(make: Make, v2: bool) -> None:

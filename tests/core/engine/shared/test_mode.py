@@ -1,0 +1,21 @@
+"""Who says with how many threads a model is run."""
+
+from __future__ import annotations
+
+import pytest
+
+from tfaas_core.engine.base import Candidate
+from tfaas_core.engine.shared.mode import Mode, with_threads
+from tfaas_core.runtime import LoadOptions
+
+
+@pytest.mark.parametrize(
+    ("params", "configured", "found", "threads"),
+    [({"threads": 3}, 2, 1, 3), ({}, 2, 1, 2), ({}, 0, 1, 1), ({}, 0, 0, 0)],
+)
+def test_params_come_before_the_configuration_and_that_before_what_was_found_out(
+    params: dict[str, int], configured: int, found: int, threads: int
+) -> None:
+    candidate = Candidate("sum", "sum/1", "fake", "", params)
+    options = with_threads(LoadOptions(configured), candidate, Mode(threads=found))
+    assert options.threads == threads
