@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import mmap
 import socket
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +24,10 @@ from tfaas_core.testing.waiting import eventually
 
 LONG: Array = np.arange(1 << 19, dtype=np.float32).reshape(-1, 1)
 FRAME = len(encode_answer(0, 0, 1, [LONG], SIGNATURE.outputs))
+
+
+def resident_bytes() -> int:
+    return mmap.PAGESIZE * int(Path("/proc/self/statm").read_text().split()[1])
 
 
 def asked_of(model: socket.socket) -> int:
@@ -64,6 +70,14 @@ async def test_it_counts_until_nobody_has_any_of_it_in_whatever_thread() -> None
         del two, second
         await asyncio.to_thread(last.clear)
         await eventually(lambda: in_flight.left == in_flight.most_bytes, "all of it is back")
+
+
+@in_event_loop
+async def test_room_is_not_touched_until_it_is_written() -> None:
+    # Else the event loop would be held by one that is announced, and the machine's memory taken.
+    before = resident_bytes()
+    room = InFlight(1 << 28).room(1 << 28)
+    assert resident_bytes() - before < len(room) // 4
 
 
 @in_event_loop
