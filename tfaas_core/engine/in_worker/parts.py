@@ -128,6 +128,13 @@ def refuse_all(parts: Sequence[Part], error: Callable[[], Exception]) -> None:
             part.answer.set_exception(error())
 
 
+def check_answered(parts: Sequence[Part]) -> None:
+    """Raises ConnectionError if one is left, since the model has answered another twice."""
+    for part in parts:
+        if not part.answer.done():
+            raise ConnectionError("a model answered a request twice, and another one not at all")
+
+
 def _rows_in(inputs: Sequence[Array], most: int) -> tuple[int, bool]:
     """How many rows whole tensors seem to be, and whether they are none after all."""
     sizes = {array.shape[:1] for array in inputs}
