@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tfaas_core.engine.in_worker.parts import Sent
+from tfaas_core.engine.in_worker.parts import Part, Sent
 from tfaas_core.engine.shared.frames import (
     ANSWER_HEAD_BYTES,
     MOST_ANSWER_BYTES,
@@ -98,7 +98,7 @@ class AnswerBuffer(FrameBuffer):
     def _admit(self, long: _LongAnswer) -> None:
         """Gives it room, or tells why not. It keeps what comes early if there may be some later."""
         try:
-            if not all(part.answer.done() for part in self._sent[long.id].parts):
+            if not all(part.answer.done() for part in long.parts_of(self._sent[long.id])):
                 long.begins(self._in_flight.room(long.size))
             else:
                 long.early = None
@@ -122,6 +122,11 @@ class _LongAnswer:
         self.early: bytearray | None = bytearray()
         self.error = TfaasError("nobody waits for the answer any more")
         self._parts = first_part, parts
+
+    def parts_of(self, sent: Sent) -> list[Part]:
+        """Those that it answers."""
+        first, parts = self._parts
+        return sent.parts[first : first + parts]
 
     def begins(self, room: CountedBytes) -> None:
         """Has room from now on."""

@@ -15,7 +15,7 @@ from tests.core.engine.in_worker.test_connection import connected
 from tfaas_core.engine.in_worker.connection import ModelConnection
 from tfaas_core.engine.shared.frames import FrameBuffer, decode_request, encode_answer
 from tfaas_core.errors import DoesNotFit, TooLarge, Unavailable
-from tfaas_core.routing.in_flight import InFlight
+from tfaas_core.routing.in_flight import CountedBytes, InFlight
 from tfaas_core.tensors import Array
 from tfaas_core.testing.engine_harness import rows_of
 from tfaas_core.testing.loops import in_event_loop
@@ -124,6 +124,25 @@ async def test_what_nobody_waits_for_takes_no_room() -> None:
             await asyncio.to_thread(model.sendall, frame)
             (short,) = await answer(connection, model, [1])
             assert np.array_equal((await short)[0], LONG[:1])
+
+
+class NoRoom(InFlight):
+    def room(self, size: int) -> CountedBytes:
+        raise AssertionError(f"room for {size} bytes is asked for")
+
+
+@in_event_loop
+async def test_nor_does_the_part_of_one_client_that_is_gone_beside_others() -> None:
+    async with connected(in_flight=NoRoom(2 * FRAME)) as (connection, model):
+        given_up, other = [connection.submit([rows_of(1)], 1) for _ in range(2)]
+        frame_id = await asyncio.to_thread(asked_of, model)
+        given_up.cancel()
+        answers = [
+            encode_answer(frame_id, part, 1, [rows], SIGNATURE.outputs)
+            for part, rows in enumerate([LONG, LONG[:1]])
+        ]
+        await asyncio.to_thread(model.sendall, b"".join(answers))
+        assert np.array_equal((await other)[0], LONG[:1])
 
 
 @in_event_loop
