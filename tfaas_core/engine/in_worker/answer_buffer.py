@@ -103,9 +103,10 @@ class AnswerBuffer(FrameBuffer):
             else:
                 long.early = None
         except Unavailable as error:
-            long.error = error
+            # Its traceback has this frame, and so ``long``, whose room would stay with that.
+            long.error = error.with_traceback(None)
         except TooLarge as error:
-            long.error, long.early = error, None
+            long.error, long.early = error.with_traceback(None), None
         except MemoryError as error:
             said = f"{lack_of(error, 'this HTTP worker')}; try again"
             long.error, long.early = Unavailable(said), None
