@@ -12,14 +12,7 @@ from typing import cast
 
 from tfaas_core.engine.beginning import Awaiting, AwaitingRows
 from tfaas_core.engine.in_worker.answer_buffer import AnswerBuffer
-from tfaas_core.engine.in_worker.parts import (
-    Grouping,
-    Groupings,
-    Part,
-    Sent,
-    check_answered,
-    refuse_all,
-)
+from tfaas_core.engine.in_worker.parts import Grouping, Groupings, Part, Sent, refuse_all
 from tfaas_core.engine.in_worker.past_transport import receive_now, send_now
 from tfaas_core.engine.in_worker.queue import refusal
 from tfaas_core.engine.in_worker.unanswered import deadline_passed, model_lost
@@ -77,8 +70,7 @@ class ModelConnection(asyncio.Protocol):
         self._solo, self.model, self._plugin = solo, version.name, plugin
         self._groupings = Groupings(version)
         self._first, self._is_lone = self._groupings.at[0], self._groupings.is_lone
-        self._worker, self._max_queue_rows = worker, max_queue_rows
-        self._timeout_s = timeout_s
+        self._worker, self._max_queue_rows, self._timeout_s = worker, max_queue_rows, timeout_s
         self._patience = Patience(max_wait_s or timeout_s)
         self._busy_poll, self._on_lost = busy_poll, on_lost
         self.new = new
@@ -243,6 +235,8 @@ class ModelConnection(asyncio.Protocol):
     def _deal_out(self, frame: AnswerFrame, grouping: Grouping) -> None:
         sent = self._sent[frame.id]
         parts = sent.parts[frame.first_part : frame.first_part + frame.parts]
+        if len(parts) < len(sent.parts):
+            sent.check_new(frame.first_part, len(parts))
         start, now_s = 0, time.monotonic()
         # Before anybody is told, who may ask for the next run at once.
         self.meter.remove(self._worker, sum([part.counted for part in parts]))
@@ -268,7 +262,6 @@ class ModelConnection(asyncio.Protocol):
             start = end
         sent.unanswered -= len(parts)
         if sent.unanswered <= 0:
-            check_answered(sent.parts)
             took_s = now_s - sent.deadline_s + self._timeout_s
             last_rows = sent.parts[-1].counted
             self._patience.answered(sent.in_flight, took_s, frame.run_s, last_rows)

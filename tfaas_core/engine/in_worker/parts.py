@@ -42,6 +42,15 @@ class Sent(msgspec.Struct):
     deadline_s: float
     unanswered: int
     in_flight: int
+    answered: set[int] = set()
+    """The places of those parts that were answered apart."""
+
+    def check_new(self, first: int, parts: int) -> None:
+        """Raises ConnectionError if one of these was answered: the model owes another one then."""
+        places = set(range(first, first + parts))
+        if not self.answered.isdisjoint(places):
+            raise ConnectionError("a model has answered a request twice")
+        self.answered |= places
 
 
 class Grouping:
@@ -126,13 +135,6 @@ def refuse_all(parts: Sequence[Part], error: Callable[[], Exception]) -> None:
     for part in parts:
         if not part.answer.done():
             part.answer.set_exception(error())
-
-
-def check_answered(parts: Sequence[Part]) -> None:
-    """Raises ConnectionError if one is left, since the model has answered another twice."""
-    for part in parts:
-        if not part.answer.done():
-            raise ConnectionError("a model answered a request twice, and another one not at all")
 
 
 def _rows_in(inputs: Sequence[Array], most: int) -> tuple[int, bool]:
