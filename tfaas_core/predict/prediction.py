@@ -9,7 +9,7 @@ import msgspec
 
 from tfaas_core.codec import Codec, Document, Encoded
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.routing.in_flight import InFlight, counted_in
+from tfaas_core.routing.in_flight import InFlight, uncounted_bytes
 from tfaas_core.tensors import Array, Bound, by_name
 
 LARGE_ANSWER_BYTES = 1 << 18
@@ -64,10 +64,9 @@ async def large_prediction(
     """
     size = sum(output.nbytes for output in outputs)
     in_flight.check_fits(size)
-    uncounted = sum(output.nbytes for output in outputs if counted_in(output) is None)
-    with in_flight.held(uncounted):
-        async with in_flight.writing(size):
-            encoded = await write()
+    uncounted = uncounted_bytes(outputs)
+    async with in_flight.holding(uncounted), in_flight.writing(size):
+        encoded = await write()
     if encoded.pieces is not None:
         return Prediction(encoded, version, uncounted)
     body_bytes = len(encoded.body)

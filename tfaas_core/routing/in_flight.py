@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
+import numpy as np
+
 from tfaas_core.errors import TooLarge, Unavailable
+from tfaas_core.tensors import Array
+
+LONG_BYTES = 1 << 20
+"""Of outputs: fewer do not count."""
+
+ROOM_LOOKS, LOOK_AGAIN_S = 50, 0.02
+"""For room for outputs, which clients make as they take their answers."""
 
 OVERDRAFT_BYTES = 1 << 24
 """Beyond the budget, for the bodies of requests that manage: these are small, and relieve it."""
@@ -57,6 +66,23 @@ class InFlight:
         finally:
             self.give_back(size)
 
+    @asynccontextmanager
+    async def holding(self, size: int) -> AsyncIterator[None]:
+        """As ``held``, of outputs in memory that a model's process shares.
+
+        There they may wait a second for room: that memory is bounded by itself.
+        """
+        for _look in range(ROOM_LOOKS):
+            self._pay()
+            if size <= max(0, self.left):
+                break
+            await asyncio.sleep(LOOK_AGAIN_S)
+        if not size:
+            yield
+            return
+        with self.held(size):
+            yield
+
     @contextmanager
     def kept(self, size: int) -> Iterator[None]:
         """The same of an answer that is there already: it is sent, whether or not there is room."""
@@ -90,7 +116,7 @@ class InFlight:
         """
         self.check_fits(size)
         self.check_room(size)
-        room = CountedBytes(size)
+        room = CountedBytes(size, np.uint8)
         room.counts_for(self)
         return room
 
@@ -119,10 +145,11 @@ class InFlight:
         )
 
 
-class CountedBytes(bytearray):
+class CountedBytes(np.ndarray[Any, np.dtype[np.uint8]]):
     """Bytes that are in flight for as long as anybody has them, or an array that is a view of them.
 
-    Made in the thread of the event loop; whichever has them last.
+    They are whatever was there before, until they are written. Made in the thread of the event
+    loop; whichever has them last.
     """
 
     _in_flight: InFlight | None = None
@@ -151,3 +178,8 @@ def counted_in(buffer: Any) -> CountedBytes | None:
         buffer = base
     found = buffer.obj if isinstance(buffer, memoryview) else buffer
     return found if isinstance(found, CountedBytes) else None
+
+
+def uncounted_bytes(outputs: Iterable[Array]) -> int:
+    """Of those that are views of no CountedBytes: they came in memory that is shared."""
+    return sum([output.nbytes for output in outputs if counted_in(output) is None])

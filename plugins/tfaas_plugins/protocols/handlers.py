@@ -50,7 +50,7 @@ class Handlers(ABC, Generic[Models]):
 
     async def written(self, outputs: Arrays, write: Callable[..., T], *arguments: object) -> T:
         """``write(*arguments)``, in a thread if ``outputs`` are large."""
-        return await self._models.written(bytes_of(outputs), write, *arguments)
+        return await self._models.written([outputs], write, *arguments)
 
 
 def is_large(request: Request) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from tfaas_core.errors import DoesNotFit, TfaasError, UnknownModel, UnknownVersion
@@ -14,6 +14,7 @@ from tfaas_core.predict.inference import InferenceRequest, InferenceResult
 from tfaas_core.predict.predictor import LARGE_BODY_BYTES
 from tfaas_core.predict.target import Target
 from tfaas_core.route import Request, visible_models
+from tfaas_core.routing.in_flight import LONG_BYTES, uncounted_bytes
 from tfaas_core.tensors import Arrays
 from tfaas_core.visit import Visit
 from tfaas_plugins.protocols.unloaded import UnloadedModels
@@ -129,14 +130,21 @@ class ServedModels(ABC):
         except UnknownModel:
             raise self.unknown(target) from None
 
-    async def written(self, size: int, write: Callable[..., T], *arguments: Any) -> T:
-        """``write(*arguments)``, an answer of outputs of ``size`` bytes.
+    async def written(
+        self, all_outputs: Sequence[Arrays], write: Callable[..., T], *arguments: Any
+    ) -> T:
+        """``write(*arguments)``, an answer of the outputs of some runs.
 
-        If they are many, it is written in a thread, once there is room for it.
+        If they are large, it is written in a thread, once there is room for both.
         """
+        size = sum([bytes_of(outputs) for outputs in all_outputs])
         if size <= LARGE_BODY_BYTES:
             return write(*arguments)
-        async with self.host.in_flight.writing(size * _MOST_GROWTH):
+        uncounted, in_flight = 0, self.host.in_flight
+        if size > LONG_BYTES:
+            uncounted = sum([uncounted_bytes(outputs.values()) for outputs in all_outputs])
+        in_flight.check_fits(uncounted)
+        async with in_flight.holding(uncounted), in_flight.writing(size * _MOST_GROWTH):
             return await self.in_thread(write, *arguments)
 
     def in_thread(self, work: Callable[..., T], *arguments: Any) -> Awaitable[T]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Generator
 
 import numpy as np
@@ -150,3 +151,21 @@ async def test_outputs_are_in_flight_while_they_are_written() -> None:
     with pytest.raises(Unavailable):
         await large_prediction(write_too_much, outputs, model_version(), in_flight)
     assert in_flight.left == 850
+
+
+@in_event_loop
+async def test_outputs_in_shared_memory_wait_for_room_and_are_written_then() -> None:
+    in_flight = InFlight(1000)
+
+    async def write() -> Encoded:
+        return Encoded(b"written", TYPE)
+
+    with in_flight.held(201):
+        outputs: list[Array] = [np.zeros(100, np.float64)]
+        writing = asyncio.ensure_future(
+            large_prediction(write, outputs, model_version(), in_flight)
+        )
+        await asyncio.sleep(0)
+        assert not writing.done()
+    assert (await writing).encoded.body == b"written"
+    assert in_flight.left == 1000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tfaas_core.engine.shared.frames import RequestFrame, encode_answer
+from tfaas_core.engine.shared.frames import RequestFrame, drop_answer, encode_answer
 from tfaas_core.engine.shared.outputs import Specs, rows_between
 from tfaas_core.engine.shared.slots import SlotWriter
 from tfaas_core.tensors import Array
@@ -25,30 +25,50 @@ def dealt_out(
 
     ``writers``: the ends of the memory that is shared with those who sent the frames.
     """
-    answers, start = list[list[bytes]](), 0
-    run_rows = sum([frame.rows for frame in frames])
-    for frame, slots in zip(frames, writers, strict=True):
-        end = start + frame.rows
-        own = outputs if len(frames) == 1 else rows_between(outputs, start, end, specs)
-        answers.append(_answers(frame, slots, own, specs, run_s, run_rows))
-        start, run_rows = end, -1
+    answers = [list[bytes]() for _frame in frames]
+    try:
+        _deal_out(answers, frames, writers, outputs, specs, run_s)
+    except BaseException:
+        # Their slots would never be read.
+        for own, slots in zip(answers, writers, strict=True):
+            for answer in own:
+                drop_answer(answer, slots)
+        raise
     return answers
 
 
-def _answers(
+def _deal_out(
+    answers: list[list[bytes]],
+    frames: Sequence[RequestFrame],
+    writers: Sequence[SlotWriter | None],
+    outputs: list[Array],
+    specs: Specs,
+    run_s: float,
+) -> None:
+    start = 0
+    run_rows = sum([frame.rows for frame in frames])
+    for to, frame, slots in zip(answers, frames, writers, strict=True):
+        end = start + frame.rows
+        own = outputs if len(frames) == 1 else rows_between(outputs, start, end, specs)
+        _answer(to, frame, slots, own, specs, run_s, run_rows)
+        start, run_rows = end, -1
+
+
+def _answer(
+    answers: list[bytes],
     frame: RequestFrame,
     slots: SlotWriter | None,
     outputs: list[Array],
     specs: Specs,
     run_s: float,
     run_rows: int,
-) -> list[bytes]:
+) -> None:
     parts = len(frame.part_rows)
     if parts == 1 or sum([output.nbytes for output in outputs]) <= _LONG_BYTES:
-        return [encode_answer(frame.id, 0, parts, outputs, specs, run_s, run_rows, slots)]
-    answers, start = [], 0
+        answers.append(encode_answer(frame.id, 0, parts, outputs, specs, run_s, run_rows, slots))
+        return
+    start = 0
     for part, rows in enumerate(frame.part_rows):
         own = rows_between(outputs, start, start + rows, specs)
         answers.append(encode_answer(frame.id, part, 1, own, specs, run_s, run_rows, slots))
         start, run_rows = start + rows, -1
-    return answers

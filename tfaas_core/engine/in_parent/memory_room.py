@@ -14,6 +14,7 @@ import msgspec
 from tfaas_core.engine.in_parent.live_seats import LiveSeats
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.system.memory import private_bytes
+from tfaas_core.system.one_line import described
 from tfaas_core.system.tasks import Tasks
 
 ROOM_TIMEOUT_S = 120.0
@@ -73,6 +74,7 @@ class MemoryRoom:
         self._measuring: set[int] = set()
         self._found: dict[str, int] = {}
         self._tasks = Tasks(_log)
+        self._told = ""
 
     def start(self) -> None:
         """Looks at what processes have from now on, if there is a limit."""
@@ -146,14 +148,21 @@ class MemoryRoom:
         return bool(self._shares or self._ending)
 
     def _make_room(self, newcomer: Seat, size_bytes: int) -> None:
-        """Sends away those used least recently, until the others, and so much, will fit."""
+        """Sends away those used least recently, until the others, and so much, will fit.
+
+        A further process takes no other's place: if it has to wait, it goes itself.
+        """
         staying = {t: share for t, share in self._shares.items() if not share.seat.leaving}
         spare_bytes = self._most_bytes - size_bytes
         spare_bytes -= sum(share.size_bytes for share in staying.values())
         for seat in self._live.movable(newcomer):
             if spare_bytes >= 0:
                 return
-            if (share := staying.get(seat.ticket)) is not None:
+            share = staying.get(seat.ticket)
+            if share is None and seat is newcomer:
+                self._send_away(newcomer, "evicted")
+                return
+            if share is not None:
                 spare_bytes += share.size_bytes
                 _log.info("unloading %s, the least recently used, to make room in memory", seat)
                 self._send_away(seat, "evicted")
@@ -169,7 +178,7 @@ class MemoryRoom:
                 await self._measure(list(self._shares))
 
     async def _look_at_endings(self) -> None:
-        left = await asyncio.to_thread(_private_bytes, list(self._ending))
+        left = await self._found_in(list(self._ending))
         for pid in set(self._ending):
             if left.get(pid, 0) is None:
                 del self._ending[pid]
@@ -178,13 +187,23 @@ class MemoryRoom:
     async def _measure(self, tickets: Collection[int]) -> None:
         shares = [share for ticket, share in self._shares.items() if ticket in tickets]
         pids = {share.seat.pid for share in shares if share.seat.is_ready}
-        found = await asyncio.to_thread(_private_bytes, pids)
+        found = await self._found_in(pids)
         for share in shares:
             if (size_bytes := found.get(share.seat.pid)) is not None:
                 share.size_bytes = size_bytes
         self._measuring.difference_update(tickets)
         self._keep_within()
         self.go_on()
+
+    async def _found_in(self, pids: Collection[int | None]) -> dict[int | None, int | None]:
+        """What each process has; None: it is gone. What cannot be found out is left out."""
+        try:
+            return await asyncio.to_thread(_private_bytes, pids)
+        except Exception as error:  # no thread can be started, say: those that wait must go on
+            if (why := described(error)) != self._told:
+                self._told = why
+                _log.exception("what model processes have in memory is not known at the moment")
+            return {}
 
     def _keep_within(self) -> None:
         shares = [share for share in self._shares.values() if not share.seat.leaving]

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tfaas_core.engine.in_worker.parts import Sent
+from tfaas_core.engine.in_worker.parts import Part, Sent
 from tfaas_core.engine.shared.frames import (
     ANSWER_HEAD_BYTES,
     MOST_ANSWER_BYTES,
@@ -15,14 +15,16 @@ from tfaas_core.engine.shared.frames import (
     parts_of_answer,
 )
 from tfaas_core.errors import TfaasError, TooLarge, Unavailable
-from tfaas_core.routing.in_flight import CountedBytes, InFlight
+from tfaas_core.routing.in_flight import (
+    LONG_BYTES,
+    LOOK_AGAIN_S,
+    ROOM_LOOKS,
+    CountedBytes,
+    InFlight,
+)
 from tfaas_core.shortage import lack_of
 
 _SIZE_BYTES = 8
-_LOOKS, _LOOK_AGAIN_S = 50, 0.02
-"""For room, which clients make as they take their answers; others wait meanwhile."""
-_LONG_BYTES = 1 << 20
-"""What is shorter does not count."""
 
 
 class AnswerBuffer(FrameBuffer):
@@ -49,7 +51,7 @@ class AnswerBuffer(FrameBuffer):
         """Whether there may be room later for what is coming."""
         return self._long is not None and self._long.early is not None
 
-    def wait_for_room(self, transport: asyncio.Transport, looks: int = _LOOKS) -> None:
+    def wait_for_room(self, transport: asyncio.Transport, looks: int = ROOM_LOOKS) -> None:
         """Has ``transport``, from which it comes, read on once there is some, or none was found."""
         long = self._long
         if long is not None and long.early is not None:
@@ -61,7 +63,7 @@ class AnswerBuffer(FrameBuffer):
             return
         transport.pause_reading()
         loop = asyncio.get_running_loop()
-        loop.call_later(_LOOK_AGAIN_S, self.wait_for_room, transport, looks - 1)
+        loop.call_later(LOOK_AGAIN_S, self.wait_for_room, transport, looks - 1)
 
     def forget(self, frame_id: int) -> None:
         """If that is what is coming, nobody waits for it any more."""
@@ -84,7 +86,7 @@ class AnswerBuffer(FrameBuffer):
 
     def _begins(self, size: int, start: int) -> bool:
         super()._begins(size, start)
-        if size <= _LONG_BYTES or len(self._bytes) - start < ANSWER_HEAD_BYTES:
+        if size <= LONG_BYTES or len(self._bytes) - start < ANSWER_HEAD_BYTES:
             return False
         head = bytes(self._bytes[start:])
         frame_id, first_part, parts = parts_of_answer(head)
@@ -96,14 +98,15 @@ class AnswerBuffer(FrameBuffer):
     def _admit(self, long: _LongAnswer) -> None:
         """Gives it room, or tells why not. It keeps what comes early if there may be some later."""
         try:
-            if not all(part.answer.done() for part in self._sent[long.id].parts):
+            if not all(part.answer.done() for part in long.parts_of(self._sent[long.id])):
                 long.begins(self._in_flight.room(long.size))
             else:
                 long.early = None
         except Unavailable as error:
-            long.error = error
+            # Its traceback has this frame, and so ``long``, whose room would stay with that.
+            long.error = error.with_traceback(None)
         except TooLarge as error:
-            long.error, long.early = error, None
+            long.error, long.early = error.with_traceback(None), None
         except MemoryError as error:
             said = f"{lack_of(error, 'this HTTP worker')}; try again"
             long.error, long.early = Unavailable(said), None
@@ -120,6 +123,11 @@ class _LongAnswer:
         self.early: bytearray | None = bytearray()
         self.error = TfaasError("nobody waits for the answer any more")
         self._parts = first_part, parts
+
+    def parts_of(self, sent: Sent) -> list[Part]:
+        """Those that it answers."""
+        first, parts = self._parts
+        return sent.parts[first : first + parts]
 
     def begins(self, room: CountedBytes) -> None:
         """Has room from now on."""
@@ -141,5 +149,5 @@ class _LongAnswer:
     def frame(self) -> bytes | memoryview:
         """All of it, without its size field; or what stands in its place."""
         if self.room is not None:
-            return memoryview(self.room).toreadonly()
+            return self.room.data.toreadonly()
         return encode_failure(self.id, *self._parts, self.error)[_SIZE_BYTES:]

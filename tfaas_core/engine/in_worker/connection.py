@@ -13,6 +13,7 @@ from typing import cast
 from tfaas_core.engine.beginning import Awaiting, AwaitingRows
 from tfaas_core.engine.in_worker.answer_buffer import AnswerBuffer
 from tfaas_core.engine.in_worker.parts import Grouping, Groupings, Part, Sent, refuse_all
+from tfaas_core.engine.in_worker.past_transport import receive_now, send_now
 from tfaas_core.engine.in_worker.queue import refusal
 from tfaas_core.engine.in_worker.unanswered import deadline_passed, model_lost
 from tfaas_core.engine.scheduling.busy_poll import BusyPoll, Solo
@@ -31,8 +32,6 @@ from tfaas_core.models.model import ModelVersion
 from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.tensors import Array
 from tfaas_core.visit import Timing
-
-_RECEIVE_BYTES = 1 << 18
 
 
 class ModelConnection(asyncio.Protocol):
@@ -71,8 +70,8 @@ class ModelConnection(asyncio.Protocol):
         self._solo, self.model, self._plugin = solo, version.name, plugin
         self._groupings = Groupings(version)
         self._first, self._is_lone = self._groupings.at[0], self._groupings.is_lone
-        self._worker, self._max_queue_rows = worker, max_queue_rows
-        self._timeout_s, self._patience = timeout_s, Patience(max_wait_s or timeout_s)
+        self._worker, self._max_queue_rows, self._timeout_s = worker, max_queue_rows, timeout_s
+        self._patience = Patience(max_wait_s or timeout_s)
         self._busy_poll, self._on_lost = busy_poll, on_lost
         self.new = new
         """Whether the servable was loaded for this connection."""
@@ -197,7 +196,7 @@ class ModelConnection(asyncio.Protocol):
             except Exception as error:  # arrays of something else, or no memory for them
                 self._fail(group, error)
                 continue
-            unsent = self._send_now(frame) if is_lone else frame
+            unsent = send_now(self.sock, frame) if is_lone else frame
             if unsent:
                 self._transport.write(unsent)
             else:
@@ -224,30 +223,20 @@ class ModelConnection(asyncio.Protocol):
         refuse_all(group, lambda: error)
         self.meter.remove(self._worker, sum([part.counted for part in group]))
 
-    def _send_now(self, frame: bytes) -> bytes | memoryview:
-        """Sends past the transport, which would wait for the end of the turn; gives the rest."""
-        try:
-            return memoryview(frame)[self.sock.send(frame) :]
-        except OSError:  # a lasting one is met by the transport, too
-            return frame
-
     def _poll(self, begin_s: float) -> None:
         # It yields, because the model may need this core.
-        if data := self._busy_poll.look(self._receive, begin_s):
-            self.data_received(data)
-
-    def _receive(self) -> bytes | None:
-        """What has come; empty once the connection is lost, which the transport will meet, too."""
-        try:
-            return self.sock.recv(_RECEIVE_BYTES)
-        except BlockingIOError:
-            return None
-        except OSError:
-            return b""
+        if data := self._busy_poll.look(partial(receive_now, self.sock), begin_s):
+            try:
+                self.data_received(data)
+            except BaseException:
+                self.close()  # as the transport does if it has called it
+                raise
 
     def _deal_out(self, frame: AnswerFrame, grouping: Grouping) -> None:
         sent = self._sent[frame.id]
         parts = sent.parts[frame.first_part : frame.first_part + frame.parts]
+        if len(parts) < len(sent.parts):
+            sent.check_new(frame.first_part, len(parts))
         start, now_s = 0, time.monotonic()
         # Before anybody is told, who may ask for the next run at once.
         self.meter.remove(self._worker, sum([part.counted for part in parts]))
@@ -272,7 +261,7 @@ class ModelConnection(asyncio.Protocol):
                 part.answer.set_result(grouping.share(frame.outputs, start, end))
             start = end
         sent.unanswered -= len(parts)
-        if sent.unanswered == 0:
+        if sent.unanswered <= 0:
             took_s = now_s - sent.deadline_s + self._timeout_s
             last_rows = sent.parts[-1].counted
             self._patience.answered(sent.in_flight, took_s, frame.run_s, last_rows)

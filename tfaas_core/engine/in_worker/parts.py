@@ -42,6 +42,15 @@ class Sent(msgspec.Struct):
     deadline_s: float
     unanswered: int
     in_flight: int
+    answered: set[int] = set()
+    """The places of those parts that were answered apart."""
+
+    def check_new(self, first: int, parts: int) -> None:
+        """Raises ConnectionError if one of these was answered: the model owes another one then."""
+        places = set(range(first, first + parts))
+        if not self.answered.isdisjoint(places):
+            raise ConnectionError("a model has answered a request twice")
+        self.answered |= places
 
 
 class Grouping:

@@ -41,7 +41,7 @@ from tfaas_core.engine.shared.frame_tensors import (
     values_at,
 )
 from tfaas_core.engine.shared.messages import Failure
-from tfaas_core.engine.shared.slots import LEAST_BYTES, SlotReader, SlotWriter
+from tfaas_core.engine.shared.slots import LEAST_BYTES, Slot, SlotReader, SlotWriter
 from tfaas_core.errors import TfaasError
 from tfaas_core.tensors import Array, TensorSpec
 
@@ -68,6 +68,7 @@ _IN_SLOT = 0x80
 _OK_IN_SLOT = 2
 
 _ANSWER_BODY = Layout("<IHHBfi")
+_OK_AT = Layout("<QIHH").size
 
 ANSWER_HEAD_BYTES = _ANSWER.size
 """Of an answer, what comes before its tensors."""
@@ -251,6 +252,12 @@ def encode_answer(
         size, ok = _ANSWER.size - _SIZE.size + bytes_of(pieces), _OK_IN_SLOT
     head = _ANSWER.pack(size, frame_id, first_part, parts, ok, run_s, run_rows)
     return b"".join([head, *pieces])
+
+
+def drop_answer(answer: bytes, slots: SlotWriter | None) -> None:
+    """What ``encode_answer`` wrote with ``slots`` is not sent: its slot is free again."""
+    if slots is not None and answer[_OK_AT] == _OK_IN_SLOT:
+        slots.give_back(Slot(*SLOT.unpack_from(answer, ANSWER_HEAD_BYTES)))
 
 
 def encode_failure(frame_id: int, first_part: int, parts: int, error: TfaasError) -> bytes:

@@ -24,7 +24,6 @@ from tfaas_plugins.protocols.oip.models import OipModels
 from tfaas_plugins.protocols.oip.requests import InferBody, WantedOutput
 from tfaas_plugins.protocols.oip.statistics import Statistics
 from tfaas_plugins.protocols.prepared import Prepared
-from tfaas_plugins.protocols.served_models import bytes_of
 from tfaas_plugins.protocols.template import Template
 
 T = TypeVar("T")
@@ -137,7 +136,7 @@ class Inference:
         request_id: str | None,
     ) -> T:
         work = result, wanted, request_id, Allowance(self._host.config.limits)
-        return await self._models.written(bytes_of(result.outputs), writer.write, *work)
+        return await self._models.written([result.outputs], writer.write, *work)
 
 
 def _learn(

@@ -17,7 +17,6 @@ from tfaas_core.service import Call
 from tfaas_core.tensors import Arrays, Signature
 from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.prepared import Prepared, PreparedMessages
-from tfaas_plugins.protocols.served_models import bytes_of
 from tfaas_plugins.protocols.tfserving.dtypes import dtype_of
 from tfaas_plugins.protocols.tfserving.example_messages import (
     ExamplesMessage,
@@ -112,8 +111,8 @@ class PredictionCalls:
         return await self._written(plan.asked.result(outputs), prepared.target)
 
     async def _written(self, result: InferenceResult, target: Target) -> bytes:
-        size, name = bytes_of(result.outputs), target.signature or ""
-        return await self._models.written(size, predict_answer, result, name)
+        name = target.signature or ""
+        return await self._models.written([result.outputs], predict_answer, result, name)
 
     async def classify(self, call: Call) -> bytes:
         """``Classify``: examples, and the classes of each, with their scores."""
@@ -135,7 +134,7 @@ class PredictionCalls:
         )
         spec = spec_of(version, task.target.signature or "")
         rows = len(message.examples)
-        return await self._models.written(bytes_of(outputs), answer_of, verb, outputs, rows, spec)
+        return await self._models.written([outputs], answer_of, verb, outputs, rows, spec)
 
     async def multi_inference(self, call: Call) -> bytes:
         """``MultiInference``: the same examples, for several signatures of a model."""
@@ -150,8 +149,7 @@ class PredictionCalls:
             for task, version in zip(message.tasks, versions, strict=True)
         )
         answered = await asyncio.gather(*runs)
-        size = sum(map(bytes_of, answered))
-        return await self._models.written(size, _results, message, versions, answered)
+        return await self._models.written(answered, _results, message, versions, answered)
 
     def _begin(self, call: Call) -> Allowance:
         if call.visit is not None:

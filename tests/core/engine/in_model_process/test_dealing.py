@@ -7,6 +7,7 @@ import pytest
 
 from tfaas_core.engine.in_model_process.dealing import dealt_out
 from tfaas_core.engine.shared.frames import FrameBuffer, RequestFrame, decode_answer
+from tfaas_core.engine.shared.slots import HALF_BYTES, SharedSlots, new_slots
 from tfaas_core.tensors import Array, TensorSpec
 
 SPECS = (
@@ -41,3 +42,15 @@ def test_each_part_gets_its_rows_however_long_they_are(
             run_rows.append(answer.run_rows)
         assert parts == len(frame.part_rows)
     assert run_rows == [5, *[-1] * (len(run_rows) - 1)]
+
+
+def test_answers_that_cannot_all_be_written_leave_no_slot_taken() -> None:
+    specs = [TensorSpec("y", "float32", (None, None)), TensorSpec("text", "string", (None,))]
+    writer = SharedSlots(new_slots(), is_servable=True).writer
+    frames = [RequestFrame(7, 0.0, [1, 1], 2, []), RequestFrame(9, 0.0, [1, 1], 2, [])]
+    texts: Array = np.array([b"1", b"2", b"3", object()], object)
+    rows: Array = np.ones((len(texts), 1 << 18), np.float32)  # each part is an answer
+    for _ in range(HALF_BYTES // rows.nbytes + 1):
+        with pytest.raises(TypeError):
+            dealt_out(frames, [writer, writer], [rows, texts], specs, run_s=0.5)
+    assert writer.take(HALF_BYTES) is not None

@@ -9,12 +9,18 @@ from random import Random
 import pytest
 
 from tests.core.engine.engines import engine, healed, upload_and_find
+from tfaas_core.engine.base import Candidate, Loaded
 from tfaas_core.engine.in_parent import memory_room
+from tfaas_core.engine.in_parent.live_seats import LiveSeats
+from tfaas_core.engine.in_parent.memory_room import MemoryRoom
+from tfaas_core.engine.in_parent.seat import Seat
+from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.errors import Unavailable
 from tfaas_core.events import ModelLoaded, ModelUnloaded
 from tfaas_core.testing.engine_harness import is_sum, rows_of
 from tfaas_core.testing.forked import is_alive, model_processes
 from tfaas_core.testing.loops import in_event_loop
+from tfaas_core.testing.runtime import SIGNATURE
 from tfaas_core.testing.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("no_model_process_stays")
@@ -108,3 +114,48 @@ async def test_who_gets_no_room_in_time_is_told_so(
             Unavailable, match=r"within 0\.2 s, the other models left no memory for"
         ):
             await harness.worker.engine.prepare(harness.worker.candidate("b", large("sum", 70)))
+
+
+@in_event_loop
+async def test_what_cannot_be_measured_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(_pids: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(memory_room, "ROOM_TIMEOUT_S", 30)
+    async with engine(tmp_path, f"engine.max_memory_bytes={20 * MIB}") as harness:
+        with monkeypatch.context() as patched:
+            patched.setattr(memory_room, "_private_bytes", fails)
+            await harness.worker.upload("a", large("sum", 12))
+            version = await harness.worker.upload("b", "sum")
+            assert is_sum(await harness.worker.run(version, rows_of(1)), rows_of(1))
+            waiting = asyncio.ensure_future(harness.worker.upload("c", large("sum", 12)))
+            await eventually(lambda: len(model_processes()) == 1, "the others are gone")
+        await waiting
+        assert caplog.text.count("not known at the moment") == 1
+
+
+@in_event_loop
+async def test_a_further_process_that_finds_no_room_takes_none_of_others(tmp_path: Path) -> None:
+    artifact = tmp_path / "artifact"
+    artifact.write_bytes(bytes(40))
+    seats, meter = dict[int, Seat](), Meter.create(1)
+    gone: list[Seat] = []
+
+    def send_away(seat: Seat, _why: str) -> None:
+        gone.append(seats.pop(seat.ticket))
+        room.forget(seat)
+
+    live = LiveSeats(seats)
+    room = MemoryRoom(100, live, send_away)
+    for ticket, key in enumerate(["a", "b", "a", "c"]):
+        loaded: asyncio.Future[Loaded] = asyncio.get_running_loop().create_future()
+        candidate = Candidate(key, key, "fake", str(artifact), {})
+        seat = seats[ticket] = Seat(ticket, candidate, meter, loaded, born_s=float(ticket))
+        if key not in live:
+            live.add(seat)
+        await room.admit(seat)
+        loaded.set_result(Loaded(ticket, SIGNATURE, mergeable=True))
+    meter.close()
+    assert [seat.ticket for seat in gone] == [2, 0]

@@ -11,9 +11,14 @@ import pytest
 
 from tfaas_core.engine.in_worker.connection import ModelConnection
 from tfaas_core.engine.scheduling.busy_poll import BusyPoll, Solo
-from tfaas_core.engine.shared.frames import FrameBuffer, decode_request, encode_answer
+from tfaas_core.engine.shared.frames import (
+    FrameBuffer,
+    decode_request,
+    encode_answer,
+    encode_failure,
+)
 from tfaas_core.engine.shared.meter import Meter
-from tfaas_core.errors import ModelLost
+from tfaas_core.errors import DoesNotFit, ModelLost
 from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.testing.engine_harness import are_sums, rows_of
 from tfaas_core.testing.loops import in_event_loop
@@ -178,6 +183,31 @@ async def test_a_burst_after_a_long_stall_of_one_is_taken_whole() -> None:
             for answer, rows in zip(answers, burst, strict=True):
                 assert are_sums(await answer, [rows])
         connection.close()
+
+
+@in_event_loop
+async def test_a_model_that_answers_a_request_twice_leaves_no_other_without_an_error() -> None:
+    async with connected() as (connection, model):
+        answers = [connection.submit([rows_of(number)], 1) for number in (1, 2)]
+        await asyncio.sleep(0)
+        (data,) = FrameBuffer().feed(model.recv(1 << 18))
+        asked = decode_request(data, SIGNATURE.inputs)
+        once = encode_answer(asked.id, 0, 1, [rows_of(1)[:, :1]], SIGNATURE.outputs)
+        model.sendall(once * len(asked.part_rows))
+        assert (await answers[0])[0].shape == (1, 1)
+        with pytest.raises(ModelLost):
+            await answers[1]
+
+
+@in_event_loop
+async def test_a_model_that_answers_rubbish_within_the_turn_is_lost_at_once() -> None:
+    async with connected(busy_poll_s=5) as (connection, model):
+        async with answering(model):
+            for _ in range(2):  # as above
+                await connection.submit([rows_of(1)], 1)
+        model.sendall(encode_failure(1 << 31, 0, 1, DoesNotFit("nobody asked")))
+        with pytest.raises(ModelLost):
+            await connection.submit([rows_of(2)], 1)
 
 
 @asynccontextmanager
