@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -11,13 +12,14 @@ from typing import Any
 import grpc
 
 from tests.server.grpc_calls import INFER, address, called, channel_to, infer_message, method
-from tests.server.half_messages import half_message
+from tests.server.half_messages import HalfMessage, half_message
 from tfaas_core.testing.clients import fake_server
 from tfaas_core.testing.runtime import HANGS, TRIGGER
 from tfaas_core.testing.waiting import until
 
 PORT = "plugins.grpc.port=0"
 ONE = "server.workers=1"
+WATCH = "/grpc.health.v1.Health/Watch"
 ROW = [[1.0, 2.0, 3.0]]
 MB = 1_000_000
 
@@ -63,6 +65,22 @@ def test_calls_without_a_message_make_room_for_others(tmp_path: Path) -> None:
             # Until the silent ones are all there, there is room.
             until(lambda: answers(other) and sum(call.done() for call in silent) == 1)
         is_over.set()
+
+
+def test_connections_without_a_whole_message_make_room_for_others(tmp_path: Path) -> None:
+    most = "limits.max_connections=20"
+    with fake_server(tmp_path, PORT, ONE, most) as server, ExitStack() as stack:
+        watching = stack.enter_context(channel_to(server)).unary_stream(WATCH)(b"")
+        next(watching)
+        host, _, port = address(server).rpartition(":")
+        for number in range(19):
+            sock = stack.enter_context(socket.create_connection((host, int(port))))
+            if number % 2:
+                HalfMessage(sock, INFER, announced=1000)
+        with channel_to(server) as other:
+            until(lambda: answers(other))
+        assert watching.is_active()
+        watching.cancel()
 
 
 def answers(channel: Any) -> bool:

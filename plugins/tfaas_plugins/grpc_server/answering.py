@@ -20,6 +20,7 @@ from tfaas_plugins.grpc_server.answers import Answers
 from tfaas_plugins.grpc_server.arrivals import Arrivals
 from tfaas_plugins.grpc_server.call import GrpcCall
 from tfaas_plugins.grpc_server.codes import Refusal, metadata_of, refusal_of
+from tfaas_plugins.grpc_server.connection import Connection
 from tfaas_plugins.grpc_server.gate import Gate
 from tfaas_plugins.grpc_server.heads import Sent, head_of, too_many
 from tfaas_plugins.grpc_server.last_calls import LastCalls
@@ -44,6 +45,7 @@ class Answering:
         self._last_calls = last_calls
         self._max_answer_bytes = max_answer_bytes
         self._scheme = "http" if host.tls is None else "https"
+        self._heard: set[Any] = set()
 
     def call(self, path: str, context: Any, metadata: Sent) -> GrpcCall:
         """What ``context`` tells of a call of ``path``, whose message is still to come.
@@ -69,6 +71,7 @@ class Answering:
         message = None if found is grpc.aio.EOF else found
         if (connection := self._gate.at(context.peer())) is not None:
             connection.has_read(message)
+            self._count(context, connection)
         return message
 
     async def unary(self, path: str, method: SealedMethod, context: Any) -> bytes:
@@ -126,6 +129,18 @@ class Answering:
         except Unavailable as error:
             await refuse_because(context, error_answer(error))
         return metadata
+
+    def _count(self, context: Any, connection: Connection) -> None:
+        if context in self._heard:
+            return
+        self._heard.add(context)
+        connection.calls += 1
+
+        def is_over(_context: Any) -> None:
+            self._heard.discard(context)
+            connection.calls -= 1
+
+        context.add_done_callback(is_over)
 
     def _let_go(self, context: Any) -> None:
         if (connection := self._gate.at(context.peer())) is not None:

@@ -36,6 +36,7 @@ class Connection(asyncio.Protocol):
         self._opening: Opening | None = Opening()
         self._early: list[bytes] | None = []
         self.said_bytes = 0  # by the library
+        self.calls = 0  # whose first message has come, and that are not over
         self._unread_bytes = [0, 0]
         self._transport: asyncio.Transport = cast("Any", None)
         self._library: asyncio.Transport | None = None

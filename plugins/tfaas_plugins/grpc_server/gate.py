@@ -11,6 +11,7 @@ import os
 import socket
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tfaas_plugins.grpc_server.connection import Connection
@@ -22,26 +23,38 @@ _LEAST_FULL_BYTES = 1 << 16
 FILES = 3
 """So many are open for each connection: one to the client, and both ends of one to the library."""
 
+_LEAST_S = 1.0
+"""Who has had less time to send a message is left alone."""
+
 _BACKLOG = 1024
 _FLUSH_S = 1.0
 _LOOK_S = 0.02
 
 
 class Gate:
-    """The connections of one HTTP worker, ``most`` of them; a further one is cut at once.
+    """The connections of one HTTP worker, ``most`` of them.
 
-    Who has not begun one after ``handshake_s`` is cut, too.
+    One without a call whose message has come makes room for a further one, the oldest first; if
+    each has one, the further one is cut at once. So is who has not shaken hands after
+    ``handshake_s``. ``clock`` counts seconds.
     """
 
-    def __init__(self, tls: GrpcTls | None, handshake_s: float, most: int) -> None:
+    def __init__(
+        self,
+        tls: GrpcTls | None,
+        handshake_s: float,
+        most: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._tls = tls
         self._handshake_s = handshake_s
         self._folder = Path(tempfile.mkdtemp(prefix="tfaas-grpc-"))
         self._library = -1
         self._server: asyncio.Server | None = None
         self._connections: dict[str, Connection] = {}
-        self._inside: set[Connection] = set()
+        self._inside: dict[Connection, float] = {}  # by when they came
         self._most = most
+        self._clock = clock
 
     @property
     def library_address(self) -> str:
@@ -122,10 +135,21 @@ class Gate:
         The library bounds them, too, but it could not accept one without a descriptor, only to
         close it.
         """
-        if len(self._inside) >= self._most:
+        if len(self._inside) >= self._most and not self._end_oldest():
             return False
-        self._inside.add(connection)
+        self._inside[connection] = self._clock()
         return True
+
+    def _end_oldest(self) -> bool:
+        before_s = self._clock() - _LEAST_S
+        for connection, since_s in self._inside.items():
+            if since_s > before_s:
+                return False
+            if not connection.calls:
+                del self._inside[connection]
+                connection.cut()
+                return True
+        return False
 
     async def enter(self, connection: Connection) -> None:
         """Connects one to the library. Raises OSError."""
@@ -145,5 +169,5 @@ class Gate:
 
     def leave(self, connection: Connection) -> None:
         """It is over."""
-        self._inside.discard(connection)
+        self._inside.pop(connection, None)
         self._connections.pop(connection.peer, None)

@@ -36,6 +36,9 @@ _HEAD_BYTES = 16_384
 _DEAD_AFTER_S = 120
 """A client that has not been heard of for so long is asked whether it is still there."""
 
+_MOST_CONNECTIONS = 2**31 - 1
+"""The library counts them so far."""
+
 _IDLE_S = 120
 """A connection without a call is closed then, so that others find room; clients open another."""
 
@@ -143,7 +146,8 @@ def _options(max_message_bytes: int, handshake_s: float, connections: int) -> li
         ("grpc.max_metadata_size", _HEAD_BYTES),
         # Of one client. Without a limit, it has as many calls begun as it can send heads.
         ("grpc.max_concurrent_streams", _STREAMS),
-        ("grpc.max_allowed_incoming_connections", connections),
+        # The gate bounds them, and the library may hear later than it of one that was cut.
+        ("grpc.max_allowed_incoming_connections", min(2 * connections, _MOST_CONNECTIONS)),
         ("grpc.server_handshake_timeout_ms", int(handshake_s * _MS)),
         ("grpc.keepalive_time_ms", _DEAD_AFTER_S * _MS),
         ("grpc.max_connection_idle_ms", _IDLE_S * _MS),
