@@ -58,7 +58,7 @@ class ProcessStatus(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, kind: str, pid: int) -> ProcessStatus:
-        """Blocks for about a millisecond."""
+        """Blocks for some milliseconds."""
         return cls(kind, pid, private_bytes(pid))
 
 

@@ -29,6 +29,7 @@ SETTINGS = (
     "engine.isolation=inline",
 )
 ROW = {"values": [1, 2, 3], "model": "vk"}
+UNKNOWN = "the token is not known here; ask whoever runs this server"
 ALICE = {"Authorization": "Bearer of-alice"}
 CAROL = {"Authorization": "Bearer of-carol"}
 BOB = {"Authorization": "bearer  of-bob"}
@@ -61,7 +62,7 @@ def test_predictions_take_a_token(guarded: RunningServer, lane: dict[str, str]) 
         )
         assert ask(ALICE).status_code == ask(BOB).status_code == 200
         assert refused(ask({}), "this server asks for a token")
-        assert refused(ask({"Authorization": "Bearer of-dan"}), "the token is not known here")
+        assert refused(ask({"Authorization": "Bearer of-dan"}), UNKNOWN)
         assert refused(ask({"Authorization": "Basic of-alice"}), "this server asks for a token")
 
 

@@ -19,6 +19,7 @@ from tfaas_core.processes.watcher import Watcher
 from tfaas_core.processes.worker_process import WorkerProcess
 from tfaas_core.processes.worker_start import WorkerStart
 from tfaas_core.status import Fitness, ProcessStatus, ServerStatus
+from tfaas_core.system.memory import KnownMemory
 
 _log = logging.getLogger("tfaas.parent")
 
@@ -45,6 +46,7 @@ class Overview:
         self._sandboxes = sandboxes
         self._start = start
         self._started_s = time.monotonic()
+        self._memory = KnownMemory()
         self._failing: set[str] = set()
         self.has_started = False
         self.is_leaving = False
@@ -63,7 +65,7 @@ class Overview:
             worker.ping()
 
     async def status(self) -> ServerStatus:
-        """All that is known; it takes about a millisecond for each process."""
+        """All that is known."""
         pids = {os.getpid(): "parent"}
         for worker in self._workers.values():
             if worker.process.pid is not None:
@@ -71,9 +73,8 @@ class Overview:
         pids |= self._of_supervisor("processes", dict[int, str]) | self._start.decoder_pids
         processes: list[ProcessStatus] = []
         with suppress(RuntimeError, OSError):  # no thread or no file is left
-            processes = await asyncio.to_thread(
-                lambda: [ProcessStatus.of(kind, pid) for pid, kind in pids.items()]
-            )
+            sizes = await asyncio.to_thread(self._memory.of, pids)
+            processes = [ProcessStatus(kind, pid, sizes[pid]) for pid, kind in pids.items()]
         uptime_s = round(time.monotonic() - self._started_s, 3)
         sandboxes = self._sandboxes.models, self._sandboxes.workers.parts
         return ServerStatus(uptime_s, processes, self._unavailable(), *sandboxes)

@@ -58,7 +58,7 @@ class Look(msgspec.Struct, frozen=True):
 
     @classmethod
     async def now(cls, host: Host) -> Look:
-        """Asks the parent and the engine, which takes about a millisecond for each process."""
+        """Asks the parent and the engine."""
         status, servables = await asyncio.gather(host.status(), host.engine.servables())
         own = {each.pid for each in servables if not each.host}
         pids = {each.pid for each in status.processes} | own

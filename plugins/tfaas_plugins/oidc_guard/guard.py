@@ -98,7 +98,7 @@ class OidcGuard(Guard):
         if token is None or issuer is None:
             if len(text) > MAX_TOKEN_BYTES:
                 raise UnknownToken(f"the token is longer than {MAX_TOKEN_BYTES} bytes")
-            raise UnknownToken(f"the token is of nobody whom this server knows; {_HOW}")
+            raise UnknownToken("the token is of nobody whom this server knows; ask whoever runs it")
         alg, kid = issuer.algorithm(token), issuer.kid(token)
         keys = issuer.keys.find(kid, alg)
         if keys is None:

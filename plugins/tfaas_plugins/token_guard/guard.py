@@ -13,6 +13,7 @@ from tfaas_plugins.token_guard.holder import Holder, digest_of
 from tfaas_plugins.token_guard.table import NAME, holders_of
 
 _HOW = "send it as the header 'Authorization: Bearer TOKEN'"
+_ASK = "ask whoever runs this server"
 _SHOWN_CHARACTERS = 200
 
 
@@ -50,12 +51,12 @@ class TokenGuard(Guard):
             shown = "".join(filter(str.isprintable, subject))[:_SHOWN_CHARACTERS]
             raise UnknownCredential(
                 f"no token was sent, and no rights are configured for the certificate {shown!r}; "
-                f"ask whoever runs this server, or have a token: {_HOW}"
+                f"{_ASK}, or have a token: {_HOW}"
             )
         holder = by_subject or self._holder_of(sent)
         if holder.expires_s is not None and time.time() >= holder.expires_s:
             what = "certificate's access" if by_subject else "token"
-            raise Unauthorized(f"the {what} has expired; ask whoever runs this server")
+            raise Unauthorized(f"the {what} has expired; {_ASK}")
         holder.check_right(asking.right)
         return holder.name
 
@@ -63,7 +64,7 @@ class TokenGuard(Guard):
         """Raises Forbidden unless who asks may go to the model."""
         holder = self._by_name.get(identity)
         if holder is None:  # it was taken away while the body came
-            raise Unauthorized(f"the token is not known here any more; {_HOW}")
+            raise Unauthorized(f"the token is not known here any more; {_ASK}")
         holder.check_model(model, asking.right)
 
     def _holder_of(self, sent: str) -> Holder:
@@ -74,5 +75,5 @@ class TokenGuard(Guard):
         # All are compared, so that the time tells nothing.
         found = [holder for known, holder in self._digests if compare_digest(digest, known)]
         if not found:
-            raise UnknownCredential(f"the token is not known here; {_HOW}")
+            raise UnknownCredential(f"the token is not known here; {_ASK}")
         return found[0]

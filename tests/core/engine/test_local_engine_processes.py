@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.core.engine.engines import engine, healed, upload_and_find
-from tfaas_core.engine.in_parent import statuses
 from tfaas_core.engine.local import LocalEngineFactory
 from tfaas_core.errors import (
     CannotServe,
@@ -19,7 +18,7 @@ from tfaas_core.errors import (
 )
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.storage import removed
-from tfaas_core.system.memory import private_bytes
+from tfaas_core.system import memory
 from tfaas_core.testing.engine_harness import Stream, Worker, are_sums, rows_of
 from tfaas_core.testing.forked import is_alive, kill_and_wait, model_processes
 from tfaas_core.testing.loops import in_event_loop
@@ -197,12 +196,13 @@ async def test_a_process_of_many_models_is_measured_once(
 ) -> None:
     """It takes longer the more it holds: minutes, if it were done for each of 1,000 models."""
     measured: list[int] = []
+    private_bytes = memory.private_bytes
 
     def counted(pid: int) -> int | None:
         measured.append(pid)
         return private_bytes(pid)
 
-    monkeypatch.setattr(statuses, "private_bytes", counted)
+    monkeypatch.setattr(memory, "private_bytes", counted)
     async with engine(tmp_path, "engine.isolation=shared") as harness:
         for name in ("a", "b", "c"):
             await harness.worker.upload(name, "sum")

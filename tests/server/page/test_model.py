@@ -87,6 +87,17 @@ def test_a_row_is_filled_with_the_example_and_predicts(
     site.http.delete("/delete/rows")
 
 
+def test_an_answer_is_in_sight_and_so_is_why_there_is_none(
+    site: RunningServer, visit: Visit
+) -> None:
+    page = opened(visit, site, "particles")
+    page.get_by_role("button", name="Predict", exact=True).press("Enter")
+    expect(page.locator(".answer")).to_be_in_viewport(ratio=1)
+    page.get_by_label("pt1", exact=True).fill("two")
+    page.get_by_role("button", name="Predict", exact=True).press("Enter")
+    expect(page.locator(".answer-place .trouble")).to_be_in_viewport(ratio=1)
+
+
 def test_a_batch_is_pasted_as_csv_and_as_json(
     site: RunningServer, scale_graph: Scale, visit: Visit
 ) -> None:

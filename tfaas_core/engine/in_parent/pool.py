@@ -18,7 +18,7 @@ from tfaas_core.engine.in_parent.seats import Seats
 from tfaas_core.engine.in_parent.settings import PoolSettings
 from tfaas_core.engine.in_parent.shortage import short_of
 from tfaas_core.engine.in_parent.starter import Starter
-from tfaas_core.engine.in_parent.statuses import with_memory
+from tfaas_core.engine.in_parent.statuses import Statuses
 from tfaas_core.engine.shared.acceleration_messages import Accelerate, AskAcceleration, Runs
 from tfaas_core.engine.shared.far_messages import Far
 from tfaas_core.engine.shared.fleet_messages import Further
@@ -73,6 +73,7 @@ class Pool(Supervisor):
         self._seats = Seats(settings, starter, self._release)
         self._hand_over = HandOver(self._seats)
         self._fleet = Fleet(settings, self._seats, self._workers, self._hand_over, self._further)
+        self._statuses = Statuses()
         self._tasks = Tasks(_log)
 
     async def start(self) -> None:
@@ -284,7 +285,7 @@ class Pool(Supervisor):
 
     async def _count(self, worker: int, message: Count) -> None:
         found = [seat.status() for seat in self._seats]
-        sized = await asyncio.to_thread(with_memory, found)
+        sized = await asyncio.to_thread(self._statuses.with_memory, found)
         sized.sort(key=lambda status: status.model)
         self._send(worker, Counted(message.call, sized))
 

@@ -36,6 +36,11 @@ export function fill(element, ...children) {
   return element;
 }
 
+/** Fills a place with what somebody has asked for, and brings it in sight. */
+export function reveal(element, ...children) {
+  fill(element, ...children).scrollIntoView({ block: "nearest" });
+}
+
 const NOTE_MS = 7000;
 const MOST_NOTES = 4;
 

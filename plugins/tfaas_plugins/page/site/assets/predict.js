@@ -2,7 +2,7 @@
 
 import { address, ask, modelPath } from "./api.js";
 import { answerShown } from "./answer.js";
-import { button, field, fill, h, note, trouble } from "./dom.js";
+import { button, field, fill, h, note, reveal, trouble } from "./dom.js";
 import { formsFor } from "./forms.js";
 import { cpp, curl, python } from "./snippets.js";
 import { server } from "./server.js";
@@ -55,10 +55,10 @@ export function predictPanel(model) {
   };
   const send = async () => {
     try {
-      fill(answer, answerShown(await current.answered(), model.classLabels));
+      reveal(answer, answerShown(await current.answered(), model.classLabels));
       server.refresh();
     } catch (error) {
-      fill(answer, trouble(error, adviceOf(error)));
+      reveal(answer, trouble(error, adviceOf(error)));
     }
   };
   version.addEventListener("change", () => code.refresh());

@@ -2,7 +2,7 @@
 
 import { address, upload } from "./api.js";
 import { dropPlace } from "./drop.js";
-import { button, field, fill, h, note, trouble } from "./dom.js";
+import { button, field, fill, h, note, reveal, trouble } from "./dom.js";
 import { bytes } from "./format.js";
 import { server } from "./server.js";
 
@@ -43,7 +43,7 @@ export function uploadView() {
     draw();
   };
   const folder = () =>
-    fill(
+    reveal(
       told,
       trouble(
         new Error("A folder cannot be sent as it is."),
@@ -58,7 +58,7 @@ export function uploadView() {
       await server.refresh();
       location.hash = `#/models/${encodeURIComponent(record.name)}`;
     } catch (error) {
-      if (error.name !== "AbortError") fill(told, trouble(error, ADVICE[error.status]));
+      if (error.name !== "AbortError") reveal(told, trouble(error, ADVICE[error.status]));
     }
   };
   const hint =
@@ -216,7 +216,7 @@ class Sending {
       },
       { class: "small" },
     );
-    fill(told, h("div", { class: "bar" }, bar, text, cancel));
+    reveal(told, h("div", { class: "bar" }, bar, text, cancel));
     const progress = (part) => {
       bar.value = part;
       text.textContent =

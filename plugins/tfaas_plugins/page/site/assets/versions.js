@@ -2,7 +2,7 @@
 
 import { address, ask, json, modelPath } from "./api.js";
 import { confirm } from "./dialogs.js";
-import { button, field, fill, focusKept, h, note, trouble } from "./dom.js";
+import { button, field, focusKept, h, note, reveal, trouble } from "./dom.js";
 import { bytes, minute } from "./format.js";
 import { token } from "./token.js";
 
@@ -18,7 +18,7 @@ export function versionsPanel(name, versions, changed) {
       note(said);
       await changed();
     } catch (error) {
-      fill(told, trouble(error));
+      reveal(told, trouble(error));
     } finally {
       giveBack();
     }
