@@ -14,7 +14,7 @@ from tfaas_core.errors import TooLarge, Unavailable
 from tfaas_core.tensors import Array
 
 LONG_BYTES = 1 << 20
-"""Of outputs: fewer do not count."""
+"""Of outputs, of which fewer do not count; a body that is longer is sent in pieces."""
 
 ROOM_LOOKS, LOOK_AGAIN_S = 50, 0.02
 """For room for outputs, which clients make as they take their answers."""

@@ -28,12 +28,13 @@ from tfaas_core.routing.arriving import Arriving
 from tfaas_core.routing.cors import Cors
 from tfaas_core.routing.culprit import culprit
 from tfaas_core.routing.guards import Guards, RouteGuards
+from tfaas_core.routing.in_flight import LONG_BYTES
 from tfaas_core.routing.observers import Observers
 from tfaas_core.routing.proxies import Proxies
 from tfaas_core.routing.sendable import sendable
 from tfaas_core.routing.sites import check_site
 from tfaas_core.routing.unexpected import is_given_up, unexpected
-from tfaas_core.routing.way_back import LONG_BYTES, WayBack, has_id, is_told_later, sent_bytes
+from tfaas_core.routing.way_back import WayBack, has_id, is_told_later, sent_bytes
 from tfaas_core.visit import Visit
 
 _PLAIN_WAY_BACK = WayBack()

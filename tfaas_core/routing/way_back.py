@@ -8,9 +8,9 @@ from tfaas_core.request_ids import REQUEST_ID_HEADER
 from tfaas_core.route import Request, Response, request_id_of
 from tfaas_core.routing.arriving import Arriving
 from tfaas_core.routing.cors import Cors
+from tfaas_core.routing.in_flight import LONG_BYTES
 from tfaas_core.routing.observers import RouteObservers
 
-LONG_BYTES = 1 << 20
 _WITHOUT_BODY = (204, 304)
 
 

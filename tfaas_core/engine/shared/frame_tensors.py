@@ -119,6 +119,6 @@ def pack_many(code: str, numbers: Sequence[int]) -> bytes:
     return layout_of(code, len(numbers)).pack(*numbers)
 
 
-def bytes_of(pieces: Sequence[Any]) -> int:
+def pieces_bytes(pieces: Sequence[Any]) -> int:
     """Of bytes and arrays."""
     return sum([len(piece) if type(piece) is bytes else piece.nbytes for piece in pieces])

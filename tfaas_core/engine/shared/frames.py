@@ -34,9 +34,9 @@ from tfaas_core.engine.shared.frame_tensors import (
     SLOT,
     add_tensor,
     are_put,
-    bytes_of,
     layout_of,
     pack_many,
+    pieces_bytes,
     read_tensors,
     values_at,
 )
@@ -160,9 +160,9 @@ def encode_request(
     pieces: list[Any] = [pack_many("I", part_rows)]
     for index, spec in enumerate(specs):
         add_tensor(pieces, spec, [part[index] for part in parts])
-    size = _REQUEST.size - _SIZE.size + bytes_of(pieces)
+    size = _REQUEST.size - _SIZE.size + pieces_bytes(pieces)
     if slots is not None and size >= LEAST_BYTES and are_put(pieces, slots):
-        size = _REQUEST.size - _SIZE.size + bytes_of(pieces)
+        size = _REQUEST.size - _SIZE.size + pieces_bytes(pieces)
         alone |= _IN_SLOT
     head = _REQUEST.pack(size, frame_id, deadline_s, len(part_rows), len(specs), alone, signature)
     return b"".join([head, *pieces])
@@ -247,9 +247,9 @@ def encode_answer(
         if output.dtype != spec.numpy_dtype:
             raise TypeError(f"output {spec.name!r} is {output.dtype}, not {spec.dtype}")
         add_tensor(pieces, spec, [output])
-    size, ok = _ANSWER.size - _SIZE.size + bytes_of(pieces), 1
+    size, ok = _ANSWER.size - _SIZE.size + pieces_bytes(pieces), 1
     if slots is not None and size >= LEAST_BYTES and are_put(pieces, slots):
-        size, ok = _ANSWER.size - _SIZE.size + bytes_of(pieces), _OK_IN_SLOT
+        size, ok = _ANSWER.size - _SIZE.size + pieces_bytes(pieces), _OK_IN_SLOT
     head = _ANSWER.pack(size, frame_id, first_part, parts, ok, run_s, run_rows)
     return b"".join([head, *pieces])
 
