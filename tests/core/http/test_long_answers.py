@@ -11,10 +11,9 @@ from tests.core.http.served import SANICS, RoutesHost, Served, serve_host
 from tfaas_core.http.long_answers import send_long
 from tfaas_core.observer import CUT, Answered, Observer
 from tfaas_core.route import Request, Response, Route
-from tfaas_core.routing.in_flight import InFlight
+from tfaas_core.routing.in_flight import LONG_BYTES, InFlight
 from tfaas_core.routing.observers import Observers
 from tfaas_core.routing.seam import SealedRoute, sealed
-from tfaas_core.routing.way_back import LONG_BYTES
 from tfaas_core.testing.fake_request import FakeRequest
 from tfaas_core.testing.waiting import eventually
 
