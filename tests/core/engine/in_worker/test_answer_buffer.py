@@ -13,8 +13,15 @@ import numpy as np
 import pytest
 
 from tests.core.engine.in_worker.test_connection import connected
+from tfaas_core.engine.in_worker.answer_buffer import AnswerBuffer
 from tfaas_core.engine.in_worker.connection import ModelConnection
-from tfaas_core.engine.shared.frames import FrameBuffer, decode_request, encode_answer
+from tfaas_core.engine.in_worker.parts import Part, Sent
+from tfaas_core.engine.shared.frames import (
+    FrameBuffer,
+    decode_answer,
+    decode_request,
+    encode_answer,
+)
 from tfaas_core.errors import DoesNotFit, TooLarge, Unavailable
 from tfaas_core.routing.in_flight import CountedBytes, InFlight
 from tfaas_core.tensors import Array
@@ -123,24 +130,22 @@ async def test_what_never_has_room_or_finds_none_is_passed_over() -> None:
         assert np.array_equal((await after)[0], LONG[:1])
 
 
+class NoRoom(InFlight):
+    def room(self, size: int) -> CountedBytes:
+        raise AssertionError(f"room for {size} bytes is asked for")
+
+
 @in_event_loop
 async def test_what_nobody_waits_for_takes_no_room() -> None:
-    in_flight = InFlight(FRAME)
-    async with connected(in_flight=in_flight) as (connection, model):
+    async with connected(in_flight=NoRoom(2 * FRAME)) as (connection, model):
         given_up = connection.submit([rows_of(1)], 1)
         frame_id = await asyncio.to_thread(asked_of, model)
         given_up.set_exception(DoesNotFit("its client is gone"))
         assert given_up.exception()
         frame = encode_answer(frame_id, 0, 1, [LONG], SIGNATURE.outputs)
-        with in_flight.held(FRAME):  # as long as there is room for nothing else
-            await asyncio.to_thread(model.sendall, frame)
-            (short,) = await answer(connection, model, [1])
-            assert np.array_equal((await short)[0], LONG[:1])
-
-
-class NoRoom(InFlight):
-    def room(self, size: int) -> CountedBytes:
-        raise AssertionError(f"room for {size} bytes is asked for")
+        await asyncio.to_thread(model.sendall, frame)
+        (short,) = await answer(connection, model, [1])
+        assert np.array_equal((await short)[0], LONG[:1])
 
 
 @in_event_loop
@@ -168,3 +173,18 @@ async def test_one_that_a_lost_model_began_gives_its_room_back() -> None:
         await eventually(lambda: in_flight.left < FRAME // 2, "it has begun")
     assert asked.exception() is not None
     assert in_flight.left == FRAME
+
+
+@in_event_loop
+async def test_one_that_nobody_waits_for_any_more_gives_its_room_back_and_is_passed_over() -> None:
+    in_flight = InFlight(FRAME)
+    part = Part([rows_of(1)], 1, False, asyncio.get_running_loop().create_future(), 1, None)
+    buffer = AnswerBuffer(in_flight, {7: Sent([part], 0.0, 1, 1)})
+    frame = encode_answer(7, 0, 1, [LONG], SIGNATURE.outputs)
+    assert not list(buffer.feed(frame[:1000]))
+    assert in_flight.left < FRAME // 2
+    buffer.forget(7)
+    assert in_flight.left == FRAME
+    (late,) = buffer.feed(frame[1000:])
+    assert decode_answer(late, SIGNATURE.outputs).failure is not None
+    assert not buffer.lacks_room
