@@ -235,7 +235,7 @@ class ModelConnection(asyncio.Protocol):
     def _deal_out(self, frame: AnswerFrame, grouping: Grouping) -> None:
         sent = self._sent[frame.id]
         parts = sent.parts[frame.first_part : frame.first_part + frame.parts]
-        if len(parts) < len(sent.parts):
+        if sent.answered or len(parts) < len(sent.parts):
             sent.check_new(frame.first_part, len(parts))
         start, now_s = 0, time.monotonic()
         # Before anybody is told, who may ask for the next run at once.
@@ -261,7 +261,7 @@ class ModelConnection(asyncio.Protocol):
                 part.answer.set_result(grouping.share(frame.outputs, start, end))
             start = end
         sent.unanswered -= len(parts)
-        if sent.unanswered <= 0:
+        if sent.unanswered == 0:
             took_s = now_s - sent.deadline_s + self._timeout_s
             last_rows = sent.parts[-1].counted
             self._patience.answered(sent.in_flight, took_s, frame.run_s, last_rows)

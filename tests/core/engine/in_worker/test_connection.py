@@ -185,15 +185,20 @@ async def test_a_burst_after_a_long_stall_of_one_is_taken_whole() -> None:
         connection.close()
 
 
+@pytest.mark.parametrize("parts", [1, 2])
 @in_event_loop
-async def test_a_model_that_answers_a_request_twice_leaves_no_other_without_an_error() -> None:
+async def test_a_model_that_answers_a_request_twice_leaves_no_other_without_an_error(
+    parts: int,
+) -> None:
     async with connected() as (connection, model):
         answers = [connection.submit([rows_of(number)], 1) for number in (1, 2)]
         await asyncio.sleep(0)
         (data,) = FrameBuffer().feed(model.recv(1 << 18))
         asked = decode_request(data, SIGNATURE.inputs)
-        once = encode_answer(asked.id, 0, 1, [rows_of(1)[:, :1]], SIGNATURE.outputs)
-        model.sendall(once * len(asked.part_rows))
+        model.sendall(
+            encode_answer(asked.id, 0, 1, [rows_of(1)[:, :1]], SIGNATURE.outputs)
+            + encode_answer(asked.id, 0, parts, [rows_of(*range(parts))[:, :1]], SIGNATURE.outputs)
+        )
         assert (await answers[0])[0].shape == (1, 1)
         with pytest.raises(ModelLost):
             await answers[1]
