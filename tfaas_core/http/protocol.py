@@ -109,7 +109,7 @@ class TfaasProtocol(SanicProtocol):
         """Sends the answer that has come the short way."""
         request = self._asked
         assert request is not None
-        self._in_flight.left += request.said.length
+        self._in_flight.give_back(request.said.length)
         response, transport = request.said.passage.ended(request, answer), self.transport
         if transport is None or transport.is_closing() or self._lingering:
             return
@@ -273,7 +273,7 @@ class TfaasProtocol(SanicProtocol):
         if task is None or not task.cancel():
             return False
         if self._asked is not None and not isinstance(task, asyncio.Task):
-            self._in_flight.left += self._asked.said.length
+            self._in_flight.give_back(self._asked.said.length)
         return True
 
 

@@ -41,7 +41,6 @@ class InFlight:
 
     def check_room(self, size: int, overdraft: int = 0) -> None:
         """Raises Unavailable if there is no room for ``size`` bytes more."""
-        self._pay()
         if size > self.left + overdraft:
             raise self.no_room()
 
@@ -73,7 +72,6 @@ class InFlight:
         There they may wait a second for room: that memory is bounded by itself.
         """
         for _look in range(ROOM_LOOKS):
-            self._pay()
             if size <= max(0, self.left):
                 break
             await asyncio.sleep(LOOK_AGAIN_S)
@@ -100,7 +98,6 @@ class InFlight:
         a time exceeds the budget by that. What it is written from has room already, and may be gone
         thereafter.
         """
-        self._pay()
         if size <= self.left:
             with self.held(size):
                 yield
@@ -129,9 +126,6 @@ class InFlight:
     def give_back(self, size: int) -> None:
         """So many bytes are gone."""
         self.left += size
-        self._pay()
-
-    def _pay(self) -> None:
         if self._owed and self.left > 0:
             paid = min(self._owed, self.left)
             self._owed -= paid

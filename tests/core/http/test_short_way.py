@@ -151,6 +151,26 @@ def test_a_request_whose_client_is_gone_is_given_up() -> None:
     serve_host(host, go)
 
 
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_what_a_request_gives_back_pays_for_an_answer_that_had_no_room(is_answered: bool) -> None:
+    async def go(served: Served) -> None:
+        in_flight = host.in_flight
+        connection = await connected(served)
+        connection.post("it", b"12345")
+        await host.short.came.acquire()
+        in_flight.take(in_flight.left + 5)
+        if is_answered:
+            host.short.reply()
+            await connection.answer()
+        else:
+            connection.writer.transport.abort()
+            await host.short.cancelled.wait()
+        assert in_flight.left == 0
+
+    host = ShortHost(Short(holds=True))
+    serve_host(host, go)
+
+
 def test_the_last_request_of_a_server_is_answered_before_it_ends() -> None:
     async def drain(served: Served) -> None:
         connection = await connected(served)
