@@ -116,9 +116,8 @@ class SlotWriter:
 
     def _take_back(self) -> None:
         """What was read."""
-        memory = self._memory
-        if any(memory[slot.number] == _FREE for slot in self._taken):
-            read = [slot for slot in self._taken if memory[slot.number] == _FREE]
+        # A mark may change at any time: each is looked at once.
+        if read := {slot for slot in self._taken if self._memory[slot.number] == _FREE}:
             self._taken = [slot for slot in self._taken if slot not in read]
             self._free += [slot.number for slot in read]
 
