@@ -232,7 +232,7 @@ class WorkerContext(EngineContext, frozen=True):
     ``Supervisor.attach`` got; None if there is no supervisor. ``artifact`` finds a version's
     model file or folder, and ``examples`` the inputs of the examples that it carries, of the chosen
     signature, as far as they fit; both may block, so they are called from a thread. ``in_flight``:
-    where outputs count while they are in memory; None: nowhere.
+    the budget in which outputs that other processes send count; None: it is the engine's own.
     """
 
     worker: int
