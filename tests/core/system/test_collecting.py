@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Iterator
 
 import pytest
 
 from tfaas_core.system.collecting import lasting
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """Other tests may leave cycles, which are to be found."""
+    yield
+    gc.unfreeze()
 
 
 def test_what_a_block_has_made_is_not_looked_through_meanwhile_or_later() -> None:
