@@ -8,8 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from tests.core.http.served import Connection, RoutesHost, Served, serve_host
-from tfaas_core.errors import QueueFull
+from tfaas_core.errors import DoesNotFit, QueueFull
+from tfaas_core.observer import Answered, Observer
 from tfaas_core.route import Begun, Head, Request, Response, Route, TakeAnswer
+from tfaas_core.routing.observers import Observers
 from tfaas_core.routing.seam import SealedRoute, sealed
 from tfaas_core.visit import Visit
 
@@ -74,8 +76,10 @@ class ShortHost(RoutesHost):
         raise answer
 
     def routes(self) -> list[SealedRoute]:
-        route = Route("/it", ("POST",), self.handler, express=True, short=self.short)
-        return [sealed(route, is_ours=True)]
+        route = Route(
+            "/it", ("POST",), self.handler, express=True, short=self.short, right="predict"
+        )
+        return [sealed(route, is_ours=True, observers=self.told)]
 
 
 async def connected(served: Served) -> Connection:
@@ -103,6 +107,37 @@ def test_the_answer_is_the_same_as_the_handlers(answer: Answer) -> None:
 
     host = ShortHost(Short(answer))
     serve_host(host, compare)
+
+
+class Told(Observer):
+    """Keeps the statuses of what it is told of, and of what is audited."""
+
+    def __init__(self) -> None:
+        self.answers: list[int] = []
+        self.audits: list[int] = []
+
+    def answered(self, answer: Answered) -> None:
+        self.answers.append(answer.status)
+
+    def audited(self, answer: Answered) -> None:
+        self.audits.append(answer.status)
+
+
+@pytest.mark.parametrize(("answer", "status"), [(echo, 200), (lambda asked: DoesNotFit("no"), 422)])
+def test_observers_are_told_of_it_and_auditors_of_refusals_alone(
+    answer: Answer, status: int
+) -> None:
+    async def ask(served: Served) -> None:
+        connection = await connected(served)
+        del told.answers[:], told.audits[:]
+        connection.post("it", b"1")
+        await connection.answer()
+        assert host.handled == 1
+        assert (told.answers, told.audits) == ([status], [])
+
+    host, told = ShortHost(Short(answer)), Told()
+    host.told = Observers([(told, "tfaas_told")])
+    serve_host(host, ask)
 
 
 @pytest.mark.parametrize("body", [b"not as usual", b"refused"])
