@@ -8,6 +8,8 @@ import pytest
 
 from tests.core.http.served import SANICS, Connection, RoutesHost, Served, request, serve_host
 from tfaas_core.route import Handler, Request, Response
+from tfaas_core.routing.in_flight import LONG_BYTES
+from tfaas_core.testing.waiting import eventually
 
 MOST = 1000
 HALF = b"x" * 600
@@ -136,4 +138,24 @@ def test_it_is_given_back_however_a_request_ends(name: str) -> None:
         while host.in_flight.left != MOST:
             await asyncio.sleep(0)
 
+    serve_host(host, ask)
+
+
+def test_an_answer_that_waits_until_its_client_reads_those_before_counts() -> None:
+    came = asyncio.Semaphore(0)
+
+    async def large(_asked: Request) -> Response:
+        came.release()
+        return Response(bytes(LONG_BYTES))
+
+    async def ask(served: Served) -> None:
+        in_flight, connection = host.in_flight, await served.connect()
+        while in_flight.left == in_flight.most_bytes:
+            connection.post("large", b"")
+            await came.acquire()
+        assert in_flight.left == in_flight.most_bytes - LONG_BYTES
+        connection.writer.transport.abort()
+        await eventually(lambda: in_flight.left == in_flight.most_bytes, "all of it is back")
+
+    host = RoutesHost({"large": large})
     serve_host(host, ask)
