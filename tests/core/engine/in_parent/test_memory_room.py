@@ -13,6 +13,7 @@ from tfaas_core.engine.base import Candidate, Loaded
 from tfaas_core.engine.in_parent import memory_room
 from tfaas_core.engine.in_parent.live_seats import LiveSeats
 from tfaas_core.engine.in_parent.memory_room import MemoryRoom
+from tfaas_core.engine.in_parent.model_processes import ModelProcess, ModelProcesses
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.errors import Unavailable
@@ -114,6 +115,37 @@ async def test_who_gets_no_room_in_time_is_told_so(
             Unavailable, match=r"within 0\.2 s, the other models left no memory for"
         ):
             await harness.worker.engine.prepare(harness.worker.candidate("b", large("sum", 70)))
+
+
+@in_event_loop
+async def test_what_nobody_wants_any_more_when_its_turn_comes_gets_no_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting, taken, admit, take = list[str](), list[str](), MemoryRoom.admit, ModelProcesses.take
+
+    async def noted_admit(room: MemoryRoom, seat: Seat) -> None:
+        waiting.append(seat.candidate.name)
+        await admit(room, seat)
+        waiting.remove(seat.candidate.name)
+
+    async def noted_take(
+        processes: ModelProcesses, ticket: int, candidate: Candidate, mode: str
+    ) -> ModelProcess:
+        taken.append(candidate.name)
+        return await take(processes, ticket, candidate, mode)
+
+    monkeypatch.setattr(MemoryRoom, "admit", noted_admit)
+    monkeypatch.setattr(ModelProcesses, "take", noted_take)
+    async with engine(tmp_path, "engine.max_memory_bytes=1", workers=2) as harness:
+        await harness.worker.prepare("a", "sum")
+        other = await harness.start_worker(1)
+        preparing = asyncio.create_task(other.prepare("b", "sum"))
+        await eventually(lambda: waiting == ["b"], "it waits for room")
+        await harness.stop_worker(1)
+        with pytest.raises(Unavailable):
+            await preparing
+        await eventually(lambda: waiting == [], "it waits no more")
+        assert taken == ["a"]
 
 
 @in_event_loop
