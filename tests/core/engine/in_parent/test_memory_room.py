@@ -28,7 +28,10 @@ pytestmark = pytest.mark.usefixtures("no_model_process_stays")
 
 MIB = 1 << 20
 ROOM = f"engine.max_memory_bytes={90 * MIB}"
-"""For two processes that hold 30 MiB, and not for three."""
+"""For a process that holds 30 MiB, and takes 45 in all, but not beside an artifact of 70."""
+
+ROOM_FOR_TWO = f"engine.max_memory_bytes={170 * MIB}"
+"""For two processes that hold 60 MiB, with 25 of their own beside it, and not for three."""
 
 
 def large(word: str, mebibytes: int) -> str:
@@ -40,11 +43,11 @@ def large(word: str, mebibytes: int) -> str:
 async def test_the_least_recently_used_makes_room_for_what_a_process_is_found_to_have(
     tmp_path: Path,
 ) -> None:
-    async with engine(tmp_path, ROOM) as harness:
-        a, first = await upload_and_find(harness.worker, "a", "hold 30")
-        b, second = await upload_and_find(harness.worker, "b", "hold 30")
+    async with engine(tmp_path, ROOM_FOR_TWO) as harness:
+        a, first = await upload_and_find(harness.worker, "a", "hold 60")
+        b, second = await upload_and_find(harness.worker, "b", "hold 60")
         await harness.worker.run(a, rows_of(1))
-        _c, third = await upload_and_find(harness.worker, "c", "hold 30")
+        _c, third = await upload_and_find(harness.worker, "c", "hold 60")
         await eventually(lambda: not is_alive(second), "the least recently used is gone")
         assert is_alive(first)
         assert is_alive(third)
