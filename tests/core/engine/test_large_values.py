@@ -74,8 +74,10 @@ async def test_a_worker_that_dies_with_large_values_leaves_nothing(tmp_path: Pat
         assert is_sum(await harness.worker.run(version, large()), large())
         other = await harness.start_worker(1)
         mine = slot_bytes(process.pid)
+        assert is_sum(await other.run(version, large()), large())
+        assert slot_bytes(process.pid) > mine
         running = asyncio.ensure_future(other.run(version, large()))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # what it sends is on its way
         await harness.stop_worker(1)
         await asyncio.gather(running, return_exceptions=True)
         await eventually(lambda: slot_bytes(process.pid) <= mine, "its memory is gone")

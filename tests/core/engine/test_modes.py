@@ -16,6 +16,7 @@ from tests.core.engine.moded_runtime import OFF_BY, ModedRuntime
 from tfaas_core.config import load_config
 from tfaas_core.engine.base import Candidate, EngineContext, EngineFactory
 from tfaas_core.engine.in_parent import fork_servers, mode_trials
+from tfaas_core.engine.in_parent.mode_cache import ModeCache
 from tfaas_core.engine.in_parent.mode_trials import ModeTrials
 from tfaas_core.engine.local import LocalEngineFactory
 from tfaas_core.engine.shared.mode import Mode
@@ -105,6 +106,25 @@ async def test_the_faster_mode_is_found_out_once_and_kept(
     async with moded(tmp_path) as harness:
         assert await is_quick(harness, version)
         assert len(trials) == 1
+
+
+@in_event_loop
+async def test_a_cache_that_cannot_be_used_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_thread(*_arguments: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    (tmp_path / "modes").touch()  # where the folder should be
+    async with moded(tmp_path) as harness:
+        for name in "ab":
+            version = harness.worker.store(name, "moded instant")
+            assert not await is_quick(harness, version)
+            assert f"the mode of {version.key} cannot be read: " in caplog.text
+            assert "a mode cannot be kept in engine.mode_cache: " in caplog.text
+            caplog.clear()
+            monkeypatch.setattr(ModeCache, "find", no_thread)
+            monkeypatch.setattr(ModeCache, "keep", no_thread)
 
 
 @in_event_loop

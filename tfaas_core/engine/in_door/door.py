@@ -43,7 +43,7 @@ _log = logging.getLogger("tfaas.door")
 class DoorSettings(msgspec.Struct, frozen=True):
     """``token``: what callers have to know. ``dead_after_s``: when a silent machine is gone.
 
-    ``tls``: what they speak it through, if it is to be encrypted.
+    ``tls``: what callers have to speak through; None: they speak without TLS.
     """
 
     token: str

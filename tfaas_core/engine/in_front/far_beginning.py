@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
 from tfaas_core.engine.beginning import AwaitingRows, BeginsRuns
@@ -11,10 +12,39 @@ from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array
 from tfaas_core.visit import Timing
 
-RunAgain = Callable[
-    [ModelVersion, Sequence[Array], int, AwaitingRows, Timing | None, float], object
-]
-"""Runs what was lost elsewhere, and tells whoever awaits it. The last: since when, in seconds."""
+
+class FarRun:
+    """A run on another host: tells ``awaiting`` of all but the loss of the process.
+
+    If that is lost, ``again`` is called with the run. ``begin_s``: since when, by time.monotonic.
+    """
+
+    __slots__ = (
+        *("_again", "awaiting", "begin_s", "done", "inputs", "rows", "set_result", "set_rows"),
+        *("timing", "version"),
+    )
+
+    def __init__(
+        self,
+        again: Callable[[FarRun], object],
+        version: ModelVersion,
+        inputs: Sequence[Array],
+        rows: int,
+        awaiting: AwaitingRows,
+        timing: Timing | None,
+    ) -> None:
+        self._again, self.version, self.inputs, self.rows = again, version, inputs, rows
+        self.awaiting, self.timing, self.begin_s = awaiting, timing, time.monotonic()
+        # Without a step between: this is all that most requests need.
+        self.done, self.set_rows = awaiting.done, awaiting.set_rows
+        self.set_result = awaiting.set_result
+
+    def set_exception(self, exception: Exception, /) -> None:
+        """Tells of it, or has the run begun again."""
+        if isinstance(exception, ModelLost):
+            self._again(self)
+        else:
+            self.awaiting.set_exception(exception)
 
 
 class FarBeginning(BeginsRuns):
@@ -23,8 +53,8 @@ class FarBeginning(BeginsRuns):
     That leaves no trace: such rows may share a run.
     """
 
-    def __init__(self, homes: Homes, clock: Callable[[], float], again: RunAgain) -> None:
-        self._homes, self._clock, self._again = homes, clock, again
+    def __init__(self, homes: Homes, again: Callable[[FarRun], object]) -> None:
+        self._homes, self._again = homes, again
 
     def begin(
         self,
@@ -37,44 +67,8 @@ class FarBeginning(BeginsRuns):
         engine = self._homes.known(version)
         if engine is None:
             return False
-        attempt = _Attempt(self, version, inputs, rows, awaiting, timing, self._clock())
+        run = FarRun(self._again, version, inputs, rows, awaiting, timing)
         try:
-            return engine.beginning.begin(version, inputs, rows, attempt, timing)
+            return engine.beginning.begin(version, inputs, rows, run, timing)
         except ModelLost:
             return False
-
-    def lost(self, attempt: _Attempt) -> None:
-        """The process of a run is gone."""
-        a = attempt
-        self._again(a.version, a.inputs, a.rows, a.awaiting, a.timing, a.begin_s)
-
-
-class _Attempt:
-    """Tells ``awaiting`` of all but the loss of the process."""
-
-    __slots__ = (
-        *("awaiting", "begin_s", "beginning", "done", "inputs", "rows", "set_result", "set_rows"),
-        *("timing", "version"),
-    )
-
-    def __init__(
-        self,
-        beginning: FarBeginning,
-        version: ModelVersion,
-        inputs: Sequence[Array],
-        rows: int,
-        awaiting: AwaitingRows,
-        timing: Timing | None,
-        begin_s: float,
-    ) -> None:
-        self.beginning, self.version, self.inputs, self.rows = beginning, version, inputs, rows
-        self.awaiting, self.timing, self.begin_s = awaiting, timing, begin_s
-        # Without a step between: this is all that most requests need.
-        self.done, self.set_rows = awaiting.done, awaiting.set_rows
-        self.set_result = awaiting.set_result
-
-    def set_exception(self, exception: Exception, /) -> None:
-        if isinstance(exception, ModelLost):
-            self.beginning.lost(self)
-        else:
-            self.awaiting.set_exception(exception)

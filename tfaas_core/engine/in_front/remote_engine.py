@@ -13,9 +13,8 @@ from typing import TypeVar
 import msgspec
 
 from tfaas_core.engine.base import Candidate, Engine, Loaded, ServableStatus, WorkerContext
-from tfaas_core.engine.beginning import AwaitingRows
 from tfaas_core.engine.in_front.dialling import FarDoor, HostAwayError
-from tfaas_core.engine.in_front.far_beginning import FarBeginning
+from tfaas_core.engine.in_front.far_beginning import FarBeginning, FarRun
 from tfaas_core.engine.in_front.far_host import FarHost
 from tfaas_core.engine.in_front.homes import Homes
 from tfaas_core.engine.in_front.host_engine import HostEngine
@@ -49,7 +48,9 @@ class RemoteEngine(Engine):
         self._prepared: dict[int, tuple[HostEngine, int]] = {}
         self._tickets = itertools.count(1)
         self._tasks = Tasks(_log)
-        self.beginning = FarBeginning(self._homes, time.monotonic, self._run_again)
+        self.beginning = FarBeginning(
+            self._homes, lambda run: self._tasks.spawn(self._run_again(run))
+        )
 
     async def start(self) -> None:
         for host in self._hosts:
@@ -125,32 +126,20 @@ class RemoteEngine(Engine):
                 raise
         return await self._elsewhere(version, ask, begin_s)
 
-    def _run_again(
-        self,
-        version: ModelVersion,
-        inputs: Sequence[Array],
-        rows: int,
-        awaiting: AwaitingRows,
-        timing: Timing | None,
-        begin_s: float,
-    ) -> None:
+    async def _run_again(self, run: FarRun) -> None:
         """What was begun, and lost with its process."""
 
-        async def run() -> None:
-            try:
-                answer = await self._elsewhere(
-                    version,
-                    lambda engine: engine.run(version, inputs, rows, False, timing),
-                    begin_s,
-                )
-            except Exception as error:
-                if not awaiting.done():
-                    awaiting.set_exception(error)
-            else:
-                if not awaiting.done():
-                    awaiting.set_result(answer)
+        def ask(engine: HostEngine) -> Awaitable[list[Array]]:
+            return engine.run(run.version, run.inputs, run.rows, False, run.timing)
 
-        self._tasks.spawn(run())
+        try:
+            answer = await self._elsewhere(run.version, ask, run.begin_s)
+        except Exception as error:
+            if not run.done():
+                run.awaiting.set_exception(error)
+        else:
+            if not run.done():
+                run.set_result(answer)
 
     async def _elsewhere(
         self,

@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
+from tfaas_core.engine.in_parent.cache_entry import written_entry
 from tfaas_core.engine.shared.acceleration import HEAD_BYTES, Acceleration
 
 MOST_BYTES = 2 * 2**30
@@ -26,7 +26,6 @@ _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 """Whatever lies there, nobody waits for it: a FIFO, say."""
 
 _DIGEST_BYTES = 32
-_FORMAT = "1"
 
 _log = logging.getLogger("tfaas.engine")
 
@@ -69,22 +68,15 @@ class ConversionCache:
 
     def add(self, name: str, found: Acceleration, pieces: Iterable[bytes]) -> None:
         """Writes an entry, whole or not at all, and makes room for it; ``pieces``: its content."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         head = msgspec.msgpack.encode(found)
         summed = hashlib.sha256()
-        with tempfile.NamedTemporaryFile(dir=self.folder, prefix=".new-", delete=False) as file:
-            try:
-                file.seek(_DIGEST_BYTES)
-                for piece in (len(head).to_bytes(HEAD_BYTES), head, *pieces):
-                    summed.update(piece)
-                    file.write(piece)
-                file.seek(0)
-                file.write(summed.digest())
-                file.flush()
-                os.replace(file.name, self.folder / name)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        with written_entry(self.folder / name) as file:
+            file.seek(_DIGEST_BYTES)
+            for piece in (len(head).to_bytes(HEAD_BYTES), head, *pieces):
+                summed.update(piece)
+                file.write(piece)
+            file.seek(0)
+            file.write(summed.digest())
         self._make_room()
 
     def _make_room(self) -> None:
@@ -100,23 +92,6 @@ class ConversionCache:
                 break
             path.unlink(missing_ok=True)
             surplus -= size
-
-
-def entry_name(parts: Iterable[str]) -> str:
-    """The name of the entry of what depends on these, and on this machine."""
-    told = msgspec.json.encode([_FORMAT, *parts, _processor()])
-    return hashlib.sha256(told).hexdigest()
-
-
-def _processor() -> str:
-    """What the answers and the speed of this machine's processor depend on, as it tells it."""
-    known: dict[str, str] = {}
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            name, _, value = line.partition(":")
-            known.setdefault(name.strip(), value.strip())
-    wanted = ("model name", "flags", "CPU implementer", "CPU part", "Features")
-    return "\n".join([os.uname().machine, *(known.get(name, "") for name in wanted)])
 
 
 def _checked(descriptor: int) -> CachedConversion | None:

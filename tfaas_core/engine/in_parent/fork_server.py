@@ -153,10 +153,10 @@ class ForkServer:
     @property
     def is_used(self) -> bool:
         """Whether something that it forked runs, or is being started, or it is not ready yet."""
+        if self._starts > 0:
+            return True
         process = self._process
-        if self._starts > 0 or process is None:
-            return self._starts > 0
-        return process.has_children or not process.ready.done()
+        return process is not None and (process.has_children or not process.ready.done())
 
     def rest(self) -> None:
         """Ends until the next start. It must not be used."""

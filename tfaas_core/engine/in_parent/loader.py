@@ -33,6 +33,8 @@ class Loader:
 
         A process that takes too long is ended before anybody hears of it.
         """
+        if seat.loaded.done():
+            return  # everybody who wanted it has gone while it waited for its turn
         if (modes := self._settings.modes) is not None:
             is_alone = self._settings.instances_of(seat.candidate) == 1
             said = with_threads(self._settings.options, seat.candidate, Mode()).threads

@@ -8,14 +8,14 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
-from tfaas_core.engine.in_parent.conversion_cache import entry_name
+from tfaas_core.engine.in_parent.cache_entry import entry_name, written_entry
 from tfaas_core.engine.shared.mode import Mode
+from tfaas_core.regular_file import read_regular
 from tfaas_core.system.cores import usable_cores
 
 _MOST_FILES = 10_000
@@ -35,26 +35,18 @@ class ModeCache:
 
     def find(self, key: str) -> Mode | None:
         """What is kept of a version."""
-        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
-            descriptor = os.open(self._path(key), flags)
+            content = read_regular(self._path(key), _MOST_BYTES)
         except FileNotFoundError:
             return None
-        with open(descriptor, "rb") as file, suppress(msgspec.MsgspecError, UnicodeDecodeError):
-            return msgspec.json.decode(file.read(_MOST_BYTES), type=Mode)
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+            return msgspec.json.decode(content, type=Mode)
         return None
 
     def keep(self, key: str, mode: Mode) -> None:
         """Writes it, whole or not at all."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".new-", delete=False) as file:
-            try:
-                file.write(msgspec.json.encode(mode))
-                file.flush()
-                os.replace(file.name, self._path(key))
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        with written_entry(self._path(key)) as file:
+            file.write(msgspec.json.encode(mode))
         self._make_room()
 
     def _make_room(self) -> None:

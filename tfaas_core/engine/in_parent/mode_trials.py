@@ -38,14 +38,16 @@ _CLEARLY_FASTER, _NOT_SLOWER = 1.1, 0.95
 _COMPUTES = 0.25
 _MOST_HEAD_BYTES = 1 << 12
 _MOST = 1024
-"""Threads, or rows: more no process tells, unless a stranger's model has taken it over."""
+"""Threads, or rows: a process that tells of more was taken over by its model."""
 
 _Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class ModeTrials:
-    """``limit_s``: for all that it takes to choose; ``memory_bytes``: of each process; 0: no
-    limit."""
+    """Finds out in which mode of its runtime a model is run the fastest.
+
+    ``limit_s``: for all that it takes to choose; ``memory_bytes``: of each process; 0: no limit.
+    """
 
     def __init__(
         self,

@@ -13,8 +13,11 @@ from tfaas_core.engine.shared.mode import AUTO, USUAL, Mode, unmeasured
 from tfaas_core.errors import CannotServe
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import Runtime
+from tfaas_core.system.one_line import described
 
 _MOST_KNOWN = 10_000
+_NOT_NOW = (OSError, RuntimeError)
+"""Of a cache: the disk refuses, or no thread can be started."""
 
 _log = logging.getLogger("tfaas.engine")
 
@@ -92,8 +95,8 @@ class Modes:
         try:
             if self._cache is not None and mode.lasts:
                 await asyncio.to_thread(self._cache.keep, key, mode)
-        except OSError as error:
-            _log.warning("a mode cannot be kept in engine.mode_cache: %s", error.strerror)
+        except _NOT_NOW as error:
+            _log.warning("a mode cannot be kept in engine.mode_cache: %s", described(error))
 
     def _named(self, candidate: Candidate, said: str, modes: Mapping[str, object]) -> Mode:
         if said:
@@ -113,8 +116,8 @@ class Modes:
         if kept is None and key and self._cache is not None:
             try:
                 kept = await asyncio.to_thread(self._cache.find, key)
-            except OSError as error:
-                _log.warning("the mode of %s cannot be read: %s", key, error.strerror)
+            except _NOT_NOW as error:
+                _log.warning("the mode of %s cannot be read: %s", key, described(error))
         if kept is None or kept.found_for != threads:
             return None
         return kept if kept.name in (USUAL, *modes) else None

@@ -147,21 +147,24 @@ async def tls_over(
 
 
 async def _is_shaken(outer: ssl.SSLSocket) -> bool:
-    loop, ready = asyncio.get_running_loop(), asyncio.Event()
+    loop = asyncio.get_running_loop()
     try:
         outer.do_handshake()
     except ssl.SSLWantReadError:
-        loop.add_reader(outer, ready.set)
-        try:
-            await ready.wait()
-        finally:
-            loop.remove_reader(outer)
-        return False
+        await _wait(outer, loop.add_reader, loop.remove_reader)
     except ssl.SSLWantWriteError:
-        loop.add_writer(outer, ready.set)
-        try:
-            await ready.wait()
-        finally:
-            loop.remove_writer(outer)
-        return False
-    return True
+        await _wait(outer, loop.add_writer, loop.remove_writer)
+    else:
+        return True
+    return False
+
+
+async def _wait(
+    outer: ssl.SSLSocket, add: Callable[..., object], remove: Callable[..., object]
+) -> None:
+    ready = asyncio.Event()
+    add(outer, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        remove(outer)

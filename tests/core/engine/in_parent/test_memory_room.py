@@ -13,6 +13,7 @@ from tfaas_core.engine.base import Candidate, Loaded
 from tfaas_core.engine.in_parent import memory_room
 from tfaas_core.engine.in_parent.live_seats import LiveSeats
 from tfaas_core.engine.in_parent.memory_room import MemoryRoom
+from tfaas_core.engine.in_parent.model_processes import ModelProcess, ModelProcesses
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.errors import Unavailable
@@ -27,7 +28,10 @@ pytestmark = pytest.mark.usefixtures("no_model_process_stays")
 
 MIB = 1 << 20
 ROOM = f"engine.max_memory_bytes={90 * MIB}"
-"""For two processes that hold 30 MiB, and not for three."""
+"""For a process that holds 30 MiB, and takes 45 in all, but not beside an artifact of 70."""
+
+ROOM_FOR_TWO = f"engine.max_memory_bytes={170 * MIB}"
+"""For two processes that hold 60 MiB, with 25 of their own beside it, and not for three."""
 
 
 def large(word: str, mebibytes: int) -> str:
@@ -39,11 +43,11 @@ def large(word: str, mebibytes: int) -> str:
 async def test_the_least_recently_used_makes_room_for_what_a_process_is_found_to_have(
     tmp_path: Path,
 ) -> None:
-    async with engine(tmp_path, ROOM) as harness:
-        a, first = await upload_and_find(harness.worker, "a", "hold 30")
-        b, second = await upload_and_find(harness.worker, "b", "hold 30")
+    async with engine(tmp_path, ROOM_FOR_TWO) as harness:
+        a, first = await upload_and_find(harness.worker, "a", "hold 60")
+        b, second = await upload_and_find(harness.worker, "b", "hold 60")
         await harness.worker.run(a, rows_of(1))
-        _c, third = await upload_and_find(harness.worker, "c", "hold 30")
+        _c, third = await upload_and_find(harness.worker, "c", "hold 60")
         await eventually(lambda: not is_alive(second), "the least recently used is gone")
         assert is_alive(first)
         assert is_alive(third)
@@ -114,6 +118,37 @@ async def test_who_gets_no_room_in_time_is_told_so(
             Unavailable, match=r"within 0\.2 s, the other models left no memory for"
         ):
             await harness.worker.engine.prepare(harness.worker.candidate("b", large("sum", 70)))
+
+
+@in_event_loop
+async def test_what_nobody_wants_any_more_when_its_turn_comes_gets_no_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting, taken, admit, take = list[str](), list[str](), MemoryRoom.admit, ModelProcesses.take
+
+    async def noted_admit(room: MemoryRoom, seat: Seat) -> None:
+        waiting.append(seat.candidate.name)
+        await admit(room, seat)
+        waiting.remove(seat.candidate.name)
+
+    async def noted_take(
+        processes: ModelProcesses, ticket: int, candidate: Candidate, mode: str
+    ) -> ModelProcess:
+        taken.append(candidate.name)
+        return await take(processes, ticket, candidate, mode)
+
+    monkeypatch.setattr(MemoryRoom, "admit", noted_admit)
+    monkeypatch.setattr(ModelProcesses, "take", noted_take)
+    async with engine(tmp_path, "engine.max_memory_bytes=1", workers=2) as harness:
+        await harness.worker.prepare("a", "sum")
+        other = await harness.start_worker(1)
+        preparing = asyncio.create_task(other.prepare("b", "sum"))
+        await eventually(lambda: waiting == ["b"], "it waits for room")
+        await harness.stop_worker(1)
+        with pytest.raises(Unavailable):
+            await preparing
+        await eventually(lambda: waiting == [], "it waits no more")
+        assert taken == ["a"]
 
 
 @in_event_loop
