@@ -80,6 +80,7 @@ def main() -> int:
         _strike_all(report, folder, options)
     except pytest.skip.Exception as error:
         print(f"left out: {error}")
+        shutil.rmtree(folder)
         return 0
     except BaseException:
         print(f"kept, with all logs: {folder}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -67,7 +67,7 @@ class Cluster:
             stack.callback(haproxy.kill)
             until_ready(_GATE)
             for name in NAMES:
-                upload(self.fronts["front0"].machine.address + f":{PORT}", name)
+                upload(self.gates()[0], name)
             with self.clients:
                 self.asked(10 * CLIENTS)
                 if hosts:
@@ -76,11 +76,21 @@ class Cluster:
                 self.clients.taken()
                 yield
 
-    def begin(self, name: str, *settings: str, **how: object) -> Program:
-        """Starts what runs on a machine, or starts it again; it need not be ready yet."""
+    def begin(
+        self,
+        name: str,
+        *settings: str,
+        environment: Mapping[str, str] | None = None,
+        before: Sequence[str] = (),
+    ) -> Program:
+        """Starts what runs on a machine, or starts it again; it need not be ready yet.
+
+        All but ``name`` is for hosts, as ``Fleet.host`` takes it.
+        """
         machine = self.machines[name]
         if name.startswith("host"):
-            program = self.hosts[name] = self.fleet.host(machine, *settings, **how)  # type: ignore[arg-type]
+            program = self.fleet.host(machine, *settings, environment=environment, before=before)
+            self.hosts[name] = program
         elif hosts := [each for key, each in self.machines.items() if key.startswith("host")]:
             program = self.fronts[name] = self.fleet.front(machine, hosts)
         else:

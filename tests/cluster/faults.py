@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.chaos.wall_clock import WallClock
 from tests.cluster.cluster import Cluster
-from tests.cluster.processes import WITHIN_S, said, until_ready
+from tests.cluster.processes import PORT, WITHIN_S, said, until_ready
 from tfaas_core.testing.waiting import until
 
 Fault = Callable[[Cluster], str]
@@ -25,10 +25,10 @@ def kill_a_host(cluster: Cluster) -> str:
 
 
 def pull_a_cable(cluster: Cluster) -> str:
-    machine = cluster.machines["host1"]
+    machine, marks = cluster.machines["host1"], _marks(cluster)
     machine.pull_cable()
     gone = f"host {machine.address}:\\d+ .* is gone"
-    until(lambda: _all_say(cluster, gone), WITHIN_S, "all servers take the host for gone")
+    until(lambda: _all_say(gone, marks), WITHIN_S, "all servers take the host for gone")
     cluster.asked()
     machine.plug_in()
     cluster.until_back("host1")
@@ -53,7 +53,7 @@ def sigterm_of_servers(cluster: Cluster) -> str:
         cluster.fronts[name].terminate()
         cluster.fronts[name].close()
         cluster.begin(name).ready()
-        until_ready(f"{cluster.machines[name].address}:8083")
+        until_ready(f"{cluster.machines[name].address}:{PORT}")
         cluster.asked()
     return ""
 
@@ -82,12 +82,12 @@ def database_away(cluster: Cluster) -> str:
 
 
 def wrong_token(cluster: Cluster) -> str:
-    _is_refused(cluster, "the tokens differ", "engine.remote.token=another-token-of-somebody", {})
+    _is_refused(cluster, "the tokens differ", "engine.remote.token=another-token-of-somebody")
     return ""
 
 
 def version_skew(cluster: Cluster) -> str:
-    _is_refused(cluster, "install the same TFaaS", "", {"TEST_NEWER_DOOR": "1"})
+    _is_refused(cluster, "install the same TFaaS", TEST_NEWER_DOOR="1")
     return ""
 
 
@@ -136,12 +136,11 @@ def _again(cluster: Cluster, name: str) -> None:
     cluster.until_back(name)
 
 
-def _is_refused(cluster: Cluster, why: str, setting: str, environment: dict[str, str]) -> None:
+def _is_refused(cluster: Cluster, why: str, *settings: str, **environment: str) -> None:
     _stopped(cluster, "host2")
     marks = _marks(cluster)
-    settings = [setting] if setting else []
     cluster.begin("host2", *settings, environment=environment).ready()
-    until(lambda: _all_say(cluster, why, marks), WITHIN_S, "all servers say why they are refused")
+    until(lambda: _all_say(why, marks), WITHIN_S, "all servers say why they are refused")
     cluster.asked()
     cluster.hosts["host2"].terminate()
     cluster.hosts["host2"].close()
@@ -152,6 +151,6 @@ def _marks(cluster: Cluster) -> dict[Path, int]:
     return {each.log: each.log.stat().st_size for each in cluster.fronts.values()}
 
 
-def _all_say(cluster: Cluster, what: str, marks: dict[Path, int] | None = None) -> bool:
-    logs = [each.log for each in cluster.fronts.values()]
-    return all(said(log, what, (marks or {}).get(log, 0)) for log in logs)
+def _all_say(what: str, marks: dict[Path, int]) -> bool:
+    """Whether each server has said it since its log was as long as ``marks`` tells."""
+    return all(said(log, what, mark) for log, mark in marks.items())

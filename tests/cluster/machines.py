@@ -11,9 +11,9 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Sequence
-from functools import cache
+
+from tfaas_core.testing.waiting import until
 
 NETWORK = "10.0.0.0/24"
 HUB = "10.0.0.1"
@@ -28,10 +28,8 @@ _PROGRAMS = {
     "unshare": "util-linux",
 }
 _PR_SET_PDEATHSIG = 1
-_WITHIN_S = 20
 
 
-@cache
 def why_no_machines() -> str:
     """Why there can be none here; empty: there can."""
     for program, package in _PROGRAMS.items():
@@ -67,7 +65,7 @@ class Machine:
         self._holder = subprocess.Popen(
             ["unshare", "--net", "sleep", "infinity"], preexec_fn=end_with_this_process
         )
-        self._until_apart()
+        until(self._is_apart, what=f"{name} has a network of its own")
         pid = str(self._holder.pid)
         end = ("type", "veth", "peer", "name", "eth0", "netns", pid)
         _run("ip", "link", "add", self._cable, *end)
@@ -105,12 +103,9 @@ class Machine:
         self._holder.kill()
         self._holder.wait()
 
-    def _until_apart(self) -> None:
-        ours, end_s = os.readlink("/proc/self/ns/net"), time.monotonic() + _WITHIN_S
-        while os.readlink(f"/proc/{self._holder.pid}/ns/net") == ours:
-            assert self._holder.poll() is None, "unshare has failed"
-            assert time.monotonic() < end_s
-            time.sleep(0.005)
+    def _is_apart(self) -> bool:
+        assert self._holder.poll() is None, "unshare has failed"
+        return os.readlink(f"/proc/{self._holder.pid}/ns/net") != os.readlink("/proc/self/ns/net")
 
 
 _SLOW: dict[str, Sequence[str]] = {

@@ -17,6 +17,7 @@ import httpx
 import psutil
 
 from tests.cluster.machines import HUB, Machine, end_with_this_process
+from tests.plugin_site import environment_with, write_plugin
 from tfaas_core.testing.hosts import HEAVY_PLUGINS
 from tfaas_core.testing.waiting import until
 
@@ -67,12 +68,10 @@ class Program:
         out: IO[str] | None = self._process.stdout
         assert out is not None
         self._out = out
-        self.line = ""
 
     def ready(self) -> None:
         """Returns when it has said its line."""
-        self.line = self._out.readline()
-        assert self.line, f"it did not start: {self.log.read_text()[-4000:]}"
+        assert self._out.readline(), f"it did not start: {self.log.read_text()[-4000:]}"
 
     def terminate(self) -> None:
         """SIGTERM; returns once it has ended, in good order."""
@@ -103,7 +102,8 @@ class Fleet:
 
     def __init__(self, folder: Path, database: str, dead_after_s: float) -> None:
         self._folder, self._database, self._dead_after_s = folder, database, dead_after_s
-        self._site = _site(folder / "site")
+        write_plugin(folder / "site", "fake-runtime", _PLUGIN)
+        self._site = environment_with(folder / "site")
         self._starts = 0
 
     def host(
@@ -169,35 +169,26 @@ class Fleet:
             *settings,
         )
         options = [word for setting in every for word in ("--set", setting)]
-        path = os.pathsep.join([str(self._site), *sys.path])
         return Program(
             machine,
             [sys.executable, "-m", "tfaas_core", *command, *options],
             folder / "log",
-            {"PYTHONPATH": path, **(environment or {})},
+            {**self._site, **(environment or {})},
             before,
         )
 
 
 def upload(address: str, name: str) -> None:
     """Stores the model ``sum``, and returns once it is known to the server."""
-    with httpx.Client(base_url=f"http://{address}", timeout=WITHIN_S) as to:
-        files = {"model": ("model.pb", b"sum")}
-        answer = to.post("/upload", data={"name": name}, files=files)
-        assert answer.status_code == 200, answer.text
-
-
-def answers(address: str, path: str) -> bool:
-    """Whether a GET of it is a 200."""
-    try:
-        return httpx.get(f"http://{address}{path}", timeout=5).status_code == 200
-    except httpx.HTTPError:
-        return False
+    form = {"name": name}
+    files = {"model": ("model.pb", b"sum")}
+    answer = httpx.post(f"http://{address}/upload", data=form, files=files, timeout=WITHIN_S)
+    assert answer.status_code == 200, answer.text
 
 
 def until_ready(address: str) -> None:
     """Returns once requests may go there."""
-    until(lambda: answers(address, "/health/ready"), WITHIN_S, f"{address} is ready")
+    until(lambda: _is_ready(address), WITHIN_S, f"{address} is ready")
 
 
 def models_by_host(address: str) -> dict[str, set[str]]:
@@ -218,13 +209,11 @@ def said(log: Path, what: str, from_byte: int = 0) -> bool:
     return re.search(what, log.read_bytes()[from_byte:].decode(errors="replace")) is not None
 
 
-def _site(folder: Path) -> Path:
-    info = folder / "fake_runtime-1.0.dist-info"
-    info.mkdir(parents=True)
-    (folder / "fake_runtime.py").write_text(_PLUGIN)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fake-runtime\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[tfaas]\nfake = fake_runtime\n")
-    return folder
+def _is_ready(address: str) -> bool:
+    try:
+        return httpx.get(f"http://{address}/health/ready", timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 def _placed(text: str, addresses: Sequence[str]) -> str:

@@ -103,7 +103,7 @@ class Clients:
         body = json.dumps({"model": model, "values": [1, 2, 3]})
         with closing(HTTPConnection(self._address, timeout=30)) as connection:
             while not self._ending.wait(_PAUSE_S):
-                if _is_closed(connection):
+                if is_closed(connection):
                     connection.close()
                 try:
                     connection.request("POST", "/json", body)
@@ -118,11 +118,10 @@ class Clients:
                         return
 
 
-def _is_closed(connection: HTTPConnection) -> bool:
+def is_closed(connection: HTTPConnection) -> bool:
     """Whether the server has ended it, while nothing is on its way."""
-    sock = connection.sock
-    if sock is None:
+    if connection.sock is None:
         return False
     looking = select.poll()
-    looking.register(sock, select.POLLIN)
+    looking.register(connection.sock, select.POLLIN)
     return looking.poll(0) != []

@@ -13,20 +13,15 @@ import pytest
 
 from tfaas_core.errors import DamagedFile, StorageFull, StorageUnavailable, UnknownVersion
 from tfaas_core.models.checksum import is_whole
-from tfaas_core.models.model import ModelVersion
 from tfaas_core.storage import DefaultChoice, Storage
 from tfaas_core.testing.disk_faults import Disk, watched
-from tfaas_core.testing.suites.storage.case import StorageCase, live
+from tfaas_core.testing.suites.storage.case import READING, StorageCase, live, live_version
 
 _MOST_REQUESTS = 200
 _WAIT_S = 60.0
 
 _READING: dict[str, Callable[[Storage], object]] = {
-    "model": lambda storage: storage.model("vk"),
-    "list": lambda storage: storage.list(),
-    "default": lambda storage: storage.default(),
-    "revision": lambda storage: storage.revision(),
-    "artifact": lambda storage: storage.artifact(_live(storage)),
+    **READING,
     "sweep": lambda storage: storage.sweep(),
 }
 _CHANGES: dict[str, Callable[[Storage], object]] = {
@@ -87,7 +82,7 @@ class ReadOnlyStorageContract(StorageCase):
 
     def test_a_damaged_file_is_not_given_out(self, storage: Storage) -> None:
         """It is DamagedFile, or got whole from elsewhere."""
-        version = _live(storage)
+        version = live_version(storage)
         artifact = storage.artifact(version)
         files = [artifact] if artifact.is_file() else sorted(artifact.rglob("*"))
         damaged = next(file for file in files if file.is_file())
@@ -97,7 +92,7 @@ class ReadOnlyStorageContract(StorageCase):
             assert is_whole(storage.artifact(version), version.checksum)
 
     def test_what_was_removed_is_not_there(self, storage: Storage, folder: Path) -> None:
-        version = _live(storage)
+        version = live_version(storage)
         type(self).remove(folder, "vk", 2)
         with pytest.raises(UnknownVersion, match="vk/2"):
             storage.artifact(version)
@@ -111,7 +106,7 @@ class ReadOnlyStorageContract(StorageCase):
         self, storage: Storage, folder: Path
     ) -> None:
         seen = storage.revision()
-        storage.artifact(_live(storage))
+        storage.artifact(live_version(storage))
         assert storage.revision() == seen
         for change in (type(self).put, type(self).remove):
             change(folder, "vk", 3)
@@ -168,12 +163,6 @@ class ReadOnlyStorageContract(StorageCase):
             assert _references(storage) == there
             if not disk.has_refused:
                 break
-
-
-def _live(storage: Storage) -> ModelVersion:
-    model = storage.model("vk")
-    assert model is not None
-    return model.live
 
 
 def _references(storage: Storage) -> list[str]:

@@ -22,6 +22,32 @@ class TestSlow(TimeLimited):
         time.sleep(0.3)
 """
 
+_STARVED = """
+import threading
+import time
+from tfaas_core.testing.suites import time_limited
+
+ending = threading.Event()
+other = threading.Thread(target=ending.wait)
+other.start()
+at_first_s = iter([0.0])
+
+def starved_s(process, thread):
+    if thread == process:
+        return next(at_first_s, 500.0)
+    return 1000.0 if thread == other.native_id else 0.0
+
+time_limited.starved_s = starved_s
+
+class TestStarved(time_limited.TimeLimited):
+    limit_s = 0.05
+
+    def test_it(self):
+        ending.set()
+        other.join()
+        time.sleep(0.3)
+"""
+
 
 def test_what_does_not_come_back_is_named_with_what_it_was_given() -> None:
     test = "TestWaitsForGood::test_a_damaged_body_is_the_clients_error_or_fits"
@@ -38,11 +64,21 @@ def test_what_does_not_come_back_is_named_with_what_it_was_given() -> None:
 
 
 def test_a_test_that_is_debugged_takes_as_long_as_it_takes(tmp_path: Path) -> None:
-    (tmp_path / "test_slow.py").write_text(_SLOW)
-    command = [sys.executable, "-m", "pytest", "-q", "--pdb", "-p", "no:cacheprovider"]
+    _assert_passes(_SLOW, tmp_path, "--pdb")
+
+
+def test_time_without_a_core_does_not_count_and_threads_that_end_take_none_away(
+    tmp_path: Path,
+) -> None:
+    _assert_passes(_STARVED, tmp_path)
+
+
+def _assert_passes(source: str, folder: Path, *options: str) -> None:
+    (folder / "test_it.py").write_text(source)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
     run = subprocess.run(
-        [*command, "test_slow.py"],
-        cwd=tmp_path,
+        [*command, "test_it.py"],
+        cwd=folder,
         env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""},
         stdin=subprocess.DEVNULL,
         capture_output=True,

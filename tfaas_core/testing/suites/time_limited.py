@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import Any, ClassVar
@@ -43,10 +43,11 @@ class TimeLimited:
     @pytest.fixture(autouse=True)
     def _ends_in_time(self, request: pytest.FixtureRequest) -> Iterator[None]:
         limit_s = self.limit_s * (0.1 if self._has_hung else 1.0)
-        begin_s = _counted_s()
+        begin_s, starved_before = time.monotonic(), _starved_s()
 
         def hang(_number: int, frame: FrameType | None) -> None:
-            if (left_s := begin_s + limit_s - _counted_s()) > 0:
+            took_s = time.monotonic() - begin_s - _starved_since_s(starved_before)
+            if (left_s := limit_s - took_s) > 0:
                 signal.setitimer(signal.ITIMER_REAL, left_s, _AGAIN_S)
             elif case := _case(frame):
                 type(self)._has_hung = True
@@ -65,10 +66,15 @@ class TimeLimited:
             yield
 
 
-def _counted_s() -> float:
-    """The time, without that in which threads of this process waited for a core."""
+def _starved_s() -> dict[int, float]:
+    """For how long each thread of this process has waited for a core."""
     threads = map(int, os.listdir("/proc/self/task"))
-    return time.monotonic() - sum(starved_s(os.getpid(), thread) for thread in threads)
+    return {thread: starved_s(os.getpid(), thread) for thread in threads}
+
+
+def _starved_since_s(before: Mapping[int, float]) -> float:
+    """For how long threads have waited since; those that have ended meanwhile count for nothing."""
+    return sum(max(now - before.get(thread, 0.0), 0.0) for thread, now in _starved_s().items())
 
 
 @contextmanager

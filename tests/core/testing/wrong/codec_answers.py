@@ -139,6 +139,12 @@ class AnswersOthersWithNothing(RowsCodec):
         return Encoded(b"", "text/rows")
 
 
+class AnswersNoRowsOfOthersInAnotherType(RowsCodec):
+    def encode_other(self, outputs: Arrays, bound: Bound, version: ModelVersion) -> Encoded:
+        body = self.encode(outputs, bound, RowsDocument([]), version).body
+        return Encoded(body, "text/rows" if bound.rows else "text/plain")
+
+
 class TakesConstantsForRows(RowsCodec):
     """Where there are as many."""
 
@@ -184,6 +190,9 @@ WRONG: dict[type, str] = {
         "test_a_request_that_another_codec_read_is_answered_as_its_own_would_be"
     ),
     AnswersOthersWithNothing: (
+        "test_a_request_that_another_codec_read_is_answered_as_its_own_would_be"
+    ),
+    AnswersNoRowsOfOthersInAnotherType: (
         "test_a_request_that_another_codec_read_is_answered_as_its_own_would_be"
     ),
     TakesConstantsForRows: "test_a_constant_output_is_not_taken_for_rows",

@@ -60,13 +60,15 @@ class AnswersContract(CodecCase):
         if not codec.answers_others:
             return
         for sample in self.samples:
+            outputs = [sample.outputs]
+            if _are_numbers(sample) and sample.bound.rows:
+                outputs = [_plus(sample, step) for step in range(3)]
             answers = set()
-            for step in range(3) if _are_numbers(sample) and sample.bound.rows else ():
+            for each in outputs:
                 with suppress(NotAcceptable):
-                    outputs = _plus(sample, step)
-                    encoded = codec.encode_other(outputs, sample.bound, sample.version)
+                    encoded = codec.encode_other(each, sample.bound, sample.version)
                     answers.add(assert_can_be_sent(codec, encoded))
-            assert len(answers) in (0, 3), f"other outputs have the same answer: {answers}"
+            assert len(answers) in (0, len(outputs)), f"others have the same answer: {answers}"
 
     def test_all_rows_are_answered_however_many_they_are(self, codec: Codec[Any]) -> None:
         """A request that ran alone may be answered with other rows than it has, or with none."""

@@ -34,6 +34,23 @@ def live_number(storage: Storage, name: str) -> int:
     return 0 if model is None else model.live.version
 
 
+def live_version(storage: Storage) -> ModelVersion:
+    """The live version of the model ``vk``, which is there."""
+    model = storage.model("vk")
+    assert model is not None
+    return model.live
+
+
+READING: dict[str, Callable[[Storage], object]] = {
+    "model": lambda storage: storage.model("vk"),
+    "list": lambda storage: storage.list(),
+    "default": lambda storage: storage.default(),
+    "revision": lambda storage: storage.revision(),
+    "artifact": lambda storage: storage.artifact(live_version(storage)),
+}
+"""What asks a storage that has the model ``vk``, and changes nothing, by the name of the method."""
+
+
 class StorageCase(TimeLimited):
     """A storage to test, of the kind that a subclass names."""
 

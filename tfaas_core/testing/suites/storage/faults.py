@@ -23,20 +23,13 @@ from tfaas_core.testing import storage_processes as processes
 from tfaas_core.testing.disk_faults import Disk, watched
 from tfaas_core.testing.models import model_version
 from tfaas_core.testing.storage_processes import Shape, can_claim, fault_of, upload
-from tfaas_core.testing.suites.storage.case import StorageCase, numbers
+from tfaas_core.testing.suites.storage.case import READING, StorageCase, numbers
 
 _LARGE_BYTES = 24 << 20
 _PIECE_BYTES = 1 << 20
 _MOST_BYTES_IN_MEMORY = 8 << 20
 _MOST_REQUESTS = 200
 
-_READING: dict[str, Callable[[Storage], Any]] = {
-    "model": lambda storage: storage.model("vk"),
-    "list": lambda storage: storage.list(),
-    "default": lambda storage: storage.default(),
-    "revision": lambda storage: storage.revision(),
-    "artifact": lambda storage: storage.artifact(_live(storage)),
-}
 _CHANGES: dict[str, Callable[[Storage, Claim, Path, ModelVersion], Any]] = {
     "stage": lambda storage, *_: storage.stage(),
     "discard": lambda storage, _, staging, __: storage.discard(staging),
@@ -59,7 +52,7 @@ class FaultsContract(StorageCase):
     """Whether it writes the files of versions itself, and hence calls ``os.fsync``. A database, or
     a server elsewhere, sees to that by itself."""
 
-    @pytest.mark.parametrize("method", _READING)
+    @pytest.mark.parametrize("method", READING)
     def test_what_the_disk_refuses_to_read_is_an_error_of_storages(
         self, storage: Storage, folder: Path, method: str
     ) -> None:
@@ -67,7 +60,7 @@ class FaultsContract(StorageCase):
         stored = upload(storage, "vk")
         for number in range(_MOST_REQUESTS):
             with watched(Disk(folder, number, errno.EIO)) as disk:
-                _tried(lambda: _READING[method](storage))
+                _tried(lambda: READING[method](storage))
             if not disk.has_refused:
                 break
             assert storage.list() == [storage.model("vk")]
@@ -176,12 +169,6 @@ class FaultsContract(StorageCase):
 def _tried(call: Callable[[], object]) -> None:
     with suppress(StorageUnavailable, StorageFull):
         call()
-
-
-def _live(storage: Storage) -> ModelVersion:
-    model = storage.model("vk")
-    assert model is not None
-    return model.live
 
 
 def _newest(storage: Storage) -> int:
