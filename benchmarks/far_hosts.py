@@ -8,7 +8,6 @@ that takes CPU time as long as somebody waits, however little is done.
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,7 @@ from benchmarks import network, options, servers
 from benchmarks.bodies import as_json
 from benchmarks.options import Options
 from benchmarks.report import Report
-from benchmarks.servers import BenchmarkFailedError, Server
+from benchmarks.servers import Server
 from benchmarks.wrk import Load, Round, drive
 
 COUNTS = (1, 32, 128)
@@ -108,35 +107,10 @@ def _here(folder: Path) -> Iterator[_Place]:
 def _elsewhere(name: str, folder: Path, tls: Mapping[str, object]) -> Iterator[_Place]:
     settings = {**_ASLEEP, **{f"engine.remote.{key}": value for key, value in tls.items()}}
     folder.mkdir()
-    with _host(folder, settings) as (pid, address):
-        remote = {"engine.kind": "remote", "engine.remote.hosts": f'["{address}"]', **settings}
+    with servers.host(folder, settings) as host:
+        remote = {"engine.kind": "remote", "engine.remote.hosts": f'["{host.url}"]', **settings}
         with servers.tfaas(folder, remote) as server:
-            yield _Place(name, server, (server.pid, pid))
-
-
-@contextmanager
-def _host(folder: Path, settings: Mapping[str, object]) -> Iterator[tuple[int, str]]:
-    """``tfaas serve-engine`` on a free port: its process, and its address."""
-    command = [servers.TFAAS, "serve-engine", "--listen", "127.0.0.1:0"]
-    for key, value in {"storage.root": folder, **settings}.items():
-        command += ["--set", f"{key}={value}"]
-    # In a session of its own, as the servers are: those share the cores evenly.
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        env=servers.ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            said = process.stdout.readline()
-            if (found := re.search(r"\S+:\d+$", said.strip())) is None:
-                raise BenchmarkFailedError(f"the host did not start: {said}")
-            yield process.pid, found[0]
-        finally:
-            process.terminate()
+            yield _Place(name, server, (server.pid, host.pid))
 
 
 def _certificate(folder: Path) -> Path:

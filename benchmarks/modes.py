@@ -16,9 +16,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from statistics import median
 from urllib.parse import urlsplit
@@ -29,6 +29,7 @@ import numpy as np
 import psutil
 
 from benchmarks.servers import ENVIRONMENT, ROOT, BenchmarkFailedError, Server, tfaas
+from benchmarks.turns import Turns, turns_of
 
 _MODULE = "benchmarks.modes"
 _NETWORKS = ("MobileNetV2", "ResNet50")
@@ -43,24 +44,6 @@ class Cost(msgspec.Struct, frozen=True):
 
     processor_ms: float
     duration_ms: float
-
-
-class Plain:
-    """TensorFlow in a process of its own, which waits for its turn."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-
-    def cost(self) -> Cost:
-        """Of some rows, now."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            raise BenchmarkFailedError(f"{_MODULE} --compute has ended")
-        return Cost(*map(float, line.split()))
 
 
 def main() -> None:
@@ -85,7 +68,7 @@ def _print(server: Server, name: str, model: Path) -> None:
         costs: list[list[Cost]] = []
         for _ in range(_ROUNDS):
             served = [_served(server, name, clients) for clients in _CLIENTS]
-            costs.append([*(each.cost() for each in plain), *served])
+            costs.append([*(Cost(*each.measured()) for each in plain), *served])
     without, with_it, *servers = (_medians(side) for side in zip(*costs, strict=True))
     with urlopen(f"{server.url}/models/{name}") as answer:
         mode = msgspec.json.decode(answer.read())["engine"]["mode"]
@@ -149,20 +132,10 @@ def _processor_s(server: Server) -> float:
     return float(sum(each.user + each.system for each in times))
 
 
-@contextmanager
-def _plain(model: Path, onednn: str) -> Iterator[Plain]:
-    command = [sys.executable, "-m", _MODULE, "--compute", str(model)]
+def _plain(model: Path, onednn: str) -> AbstractContextManager[Turns]:
+    """TensorFlow, which tells what a Cost has."""
     environment = {**ENVIRONMENT, _SWITCH: onednn}
-    pipe = subprocess.PIPE
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, text=True
-    ) as process:
-        try:
-            plain = Plain(process)
-            plain.cost()
-            yield plain
-        finally:
-            process.kill()
+    return turns_of(_MODULE, "--compute", str(model), environment=environment)
 
 
 def _run(arguments: Sequence[str]) -> None:

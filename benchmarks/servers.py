@@ -23,6 +23,7 @@ ENVIRONMENT = {
 
 _STOP_TIMEOUT_S = 15
 _URL = re.compile(r"http://[^\s,]+")
+_HOST = re.compile(r"\S+:\d+$")
 
 
 class BenchmarkFailedError(Exception):
@@ -30,7 +31,10 @@ class BenchmarkFailedError(Exception):
 
 
 class Server(msgspec.Struct, frozen=True):
-    """A server that has announced its address. ``pid`` is its parent process."""
+    """A server that has announced its address. ``pid`` is its parent process.
+
+    ``url``: without a scheme, if it is a host that runs models.
+    """
 
     name: str
     pid: int
@@ -56,12 +60,20 @@ def tfaas(
     }
     if "storage.kind" in all_settings:
         del all_settings["storage.root"]
-    overrides = [
-        part for key, value in all_settings.items() for part in ("--set", f"{key}={value}")
-    ]
     # In a folder without a tfaas.toml.
     storage.mkdir(exist_ok=True)
-    return _running("tfaas", [*command, "serve", *overrides], storage, environment)
+    return _running("tfaas", [*command, "serve", *_overrides(all_settings)], storage, environment)
+
+
+def host(storage: Path, settings: Mapping[str, object]) -> AbstractContextManager[Server]:
+    """``tfaas serve-engine`` on a free port, with the models of ``storage``, and these settings."""
+    overrides = _overrides({"storage.root": storage, **settings})
+    command = [TFAAS, "serve-engine", "--listen", "127.0.0.1:0", *overrides]
+    return _running("tfaas serve-engine", command, storage, address=_HOST)
+
+
+def _overrides(settings: Mapping[str, object]) -> list[str]:
+    return [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
 
 
 def noop(workers: int = WORKERS) -> AbstractContextManager[Server]:
@@ -85,6 +97,7 @@ def _running(
     command: Sequence[str],
     folder: Path,
     environment: Mapping[str, str] = ENVIRONMENT,
+    address: re.Pattern[str] = _URL,
 ) -> Iterator[Server]:
     # A session of its own: Ctrl-C reaches only us, and one signal reaches all of it.
     process = subprocess.Popen(
@@ -96,15 +109,15 @@ def _running(
         start_new_session=True,
     )
     try:
-        yield Server(name, process.pid, _announced(name, process))
+        yield Server(name, process.pid, _announced(name, process, address))
     finally:
         _end(process)
 
 
-def _announced(name: str, process: subprocess.Popen[str]) -> str:
+def _announced(name: str, process: subprocess.Popen[str], address: re.Pattern[str]) -> str:
     assert process.stdout is not None
     for line in process.stdout:
-        if found := _URL.search(line):
+        if found := address.search(line.rstrip()):
             return found[0]
     raise BenchmarkFailedError(f"{name} ended before it announced an address")
 

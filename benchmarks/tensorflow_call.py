@@ -7,53 +7,22 @@ is a process of its own, so that it can take turns with servers, and wait in bet
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from statistics import median
 
 import msgspec
 
-from benchmarks.servers import ROOT, BenchmarkFailedError
+from benchmarks.turns import Turns, turns_of
 
 _MODULE = "benchmarks.tensorflow_call"
 _CALLS = 1000
 
 
-class TensorFlowCall:
-    """The process, which waits for its turn."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-
-    def median_us(self) -> float:
-        """Of a thousand calls, now."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            raise BenchmarkFailedError(f"{_MODULE} has ended")
-        return float(line)
-
-
-@contextmanager
-def tensorflow_call() -> Iterator[TensorFlowCall]:
-    """Starts the process, and has it load the network; ends it afterwards."""
-    command = [sys.executable, "-m", _MODULE]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(
-        command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True, start_new_session=True
-    ) as process:
-        try:
-            call = TensorFlowCall(process)
-            call.median_us()
-            yield call
-        finally:
-            process.kill()
+def tensorflow_call() -> AbstractContextManager[Turns]:
+    """The process, which has loaded the network."""
+    return turns_of(_MODULE)
 
 
 def main() -> None:

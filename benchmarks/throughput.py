@@ -80,7 +80,7 @@ def _one_row(report: Report, options: Options, noop: Server, tfaas: Server) -> l
 
             def after_round(alone: bool = connections == 1) -> None:
                 if alone:
-                    calls_us.append(call.median_us())
+                    calls_us.extend(call.measured())
 
             rounds.append(
                 load.compare(who, connections, options.seconds, options.rounds, after_round)

@@ -10,7 +10,7 @@ from tfaas_core.predict.predictor import LARGE_BODY_BYTES
 from tfaas_core.route import Head, Request, Response
 from tfaas_core.tensors import Arrays
 from tfaas_plugins.protocols.answers import answered
-from tfaas_plugins.protocols.served_models import ServedModels, bytes_of
+from tfaas_plugins.protocols.served_models import ServedModels, size_of
 
 READ = ("gzip", "deflate")
 """Encodings of bodies."""
@@ -60,4 +60,4 @@ def is_large(request: Request) -> bool:
 
 def are_large(outputs: Arrays) -> bool:
     """Whether they are to be written in a thread."""
-    return bytes_of(outputs) > LARGE_BODY_BYTES
+    return size_of(outputs) > LARGE_BODY_BYTES

@@ -28,8 +28,8 @@ has up to 13 as text."""
 T = TypeVar("T")
 
 
-def bytes_of(outputs: Arrays) -> int:
-    """Of all of them."""
+def size_of(outputs: Arrays) -> int:
+    """Of all of them together, in bytes."""
     size = 0
     for array in outputs.values():
         size += array.nbytes
@@ -137,7 +137,7 @@ class ServedModels(ABC):
 
         If they are large, it is written in a thread, once there is room for both.
         """
-        size = sum([bytes_of(outputs) for outputs in all_outputs])
+        size = sum([size_of(outputs) for outputs in all_outputs])
         if size <= LARGE_BODY_BYTES:
             return write(*arguments)
         uncounted, in_flight = 0, self.host.in_flight
