@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import msgspec
 
 from tfaas_core.engine.in_parent.live_seats import LiveSeats
 from tfaas_core.engine.in_parent.seat import Seat
-from tfaas_core.system.memory import private_bytes
+from tfaas_core.system.memory import KnownMemory, private_bytes
 from tfaas_core.system.one_line import described
 from tfaas_core.system.tasks import Tasks
 
@@ -24,7 +24,6 @@ _LOOK_EVERY_S = 0.25
 """At processes that were told to end: their memory is theirs until they have."""
 
 _LOOKS_A_MEASUREMENT = 40
-"""Each process takes a millisecond."""
 
 _VERSIONS_REMEMBERED = 10_000
 
@@ -73,6 +72,7 @@ class MemoryRoom:
         self._turns: dict[int, _Turn] = {}
         self._measuring: set[int] = set()
         self._found: dict[str, int] = {}
+        self._memory = KnownMemory()
         self._tasks = Tasks(_log)
         self._told = ""
 
@@ -113,7 +113,8 @@ class MemoryRoom:
         share = self._shares.pop(seat.ticket, None)
         if share is not None and seat.pid is not None:
             self._ending[seat.pid] = share.size_bytes
-            self._remember(seat.candidate.key, share.size_bytes)
+            if seat.candidate.key:
+                self._remember(seat.candidate.key, share.size_bytes)
         if (turn := self._turns.pop(seat.ticket, None)) is not None:
             turn.come()
         self.go_on()
@@ -178,7 +179,7 @@ class MemoryRoom:
                 await self._measure(list(self._shares))
 
     async def _look_at_endings(self) -> None:
-        left = await self._found_in(list(self._ending))
+        left = await self._found_by(_private_bytes, list(self._ending))
         for pid in set(self._ending):
             if left.get(pid, 0) is None:
                 del self._ending[pid]
@@ -186,19 +187,22 @@ class MemoryRoom:
 
     async def _measure(self, tickets: Collection[int]) -> None:
         shares = [share for ticket, share in self._shares.items() if ticket in tickets]
-        pids = {share.seat.pid for share in shares if share.seat.is_ready}
-        found = await self._found_in(pids)
+        seats = [share.seat for share in shares if share.seat.is_ready]
+        pids = {seat.pid for seat in seats if seat.pid is not None}
+        found = await self._found_by(self._memory.of, pids)
         for share in shares:
-            if (size_bytes := found.get(share.seat.pid)) is not None:
+            if (size_bytes := found.get(share.seat.pid or 0)) is not None:
                 share.size_bytes = size_bytes
         self._measuring.difference_update(tickets)
         self._keep_within()
         self.go_on()
 
-    async def _found_in(self, pids: Collection[int | None]) -> dict[int | None, int | None]:
+    async def _found_by(
+        self, look: Callable[[Collection[int]], dict[int, int | None]], pids: Collection[int]
+    ) -> dict[int, int | None]:
         """What each process has; None: it is gone. What cannot be found out is left out."""
         try:
-            return await asyncio.to_thread(_private_bytes, pids)
+            return await asyncio.to_thread(look, pids)
         except Exception as error:  # no thread can be started, say: those that wait must go on
             if (why := described(error)) != self._told:
                 self._told = why
@@ -221,8 +225,8 @@ class MemoryRoom:
             )
 
 
-def _private_bytes(pids: Iterable[int | None]) -> dict[int | None, int | None]:
-    return {pid: private_bytes(pid) for pid in pids if pid is not None}
+def _private_bytes(pids: Collection[int]) -> dict[int, int | None]:
+    return {pid: private_bytes(pid) for pid in pids}
 
 
 def _size_of(artifact: Path) -> int:

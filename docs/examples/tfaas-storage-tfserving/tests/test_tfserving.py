@@ -133,6 +133,19 @@ def test_the_highest_whole_version_is_live(make: Make, tmp_path: Path) -> None:
     assert "holds versions of one model: name it by storage.model_name" in hint
 
 
+def test_folders_may_begin_with_zeros(make: Make, tmp_path: Path) -> None:
+    for name in ("00000001", "123"):
+        found(put(tmp_path / "base" / "vk" / name))
+    write_config(tmp_path, f'name: "vk" base_path: "{tmp_path}/base/vk" {ALL}')
+    storage = make(model_config_file="models.config")
+    (model,) = storage.list()
+    assert served(storage) == {"vk": [1, 123]}
+    paths = [storage.artifact(version) for version in model.versions]
+    assert [path.name for path in paths] == ["00000001", "123"]
+
+
+ALL = "model_version_policy { all { } }"
+
 POLICIES = {
     "": [3],
     "latest { num_versions: 2 }": [2, 3],
@@ -278,8 +291,14 @@ def test_broken_versions_are_told_from_the_highest_down(
     make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     storage = make(model_base_path="base", poll_s=0.1)
-    versions = [put(tmp_path / "base" / "vk" / number, b"no graph") for number in ("2", "1")]
+    base = tmp_path / "base" / "vk"
+    (base / "3" / "variables").mkdir(parents=True)
+    versions = [put(base / number, b"no graph") for number in ("2", "1")]
     told = [
+        f"version vk/3, in {base / '3'}, is not served: "
+        "it holds no saved_model.pb, no model.savedmodel and no model.graphdef",
+    ]
+    told += [
         f"version vk/{version.name}, in {version}, is not served: "
         "saved_model.pb is not a SavedModel, or a damaged one"
         for version in versions

@@ -38,14 +38,26 @@ def numbers(base: Path) -> list[int]:
     """The versions in a model's folder, the newest first; none if it is missing."""
     try:
         with os.scandir(base) as entries:
-            found = [int(e.name) for e in entries if _is_number(e.name) and e.is_dir()]
+            found = {int(e.name) for e in entries if _is_number(e.name) and e.is_dir()}
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted((number for number in found if number <= MAX_NUMBER), reverse=True)
+    return sorted((number for number in found if 0 < number <= MAX_NUMBER), reverse=True)
+
+
+def folder_of(base: Path, number: int) -> Path:
+    """The folder of a version, which may begin with zeros: ``7`` before ``007``.
+
+    If there is none, it is the one that it would have. Raises OSError.
+    """
+    plain = base / str(number)
+    if plain.is_dir() or not base.is_dir():
+        return plain
+    padded = [n for n in os.listdir(base) if _is_number(n) and int(n) == number]
+    return base / min(padded, default=plain.name)
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and text[0] != "0" and len(text) < 19
+    return text.isascii() and text.isdigit() and len(text) < 19
 
 
 def artifact_in(version: Path) -> Path | None:

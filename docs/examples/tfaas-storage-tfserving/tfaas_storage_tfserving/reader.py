@@ -21,7 +21,7 @@ from typing import IO
 import msgspec
 
 import tfaas_core
-from tfaas_storage_tfserving.files import artifact_in, numbers, state_of
+from tfaas_storage_tfserving.files import artifact_in, folder_of, numbers, state_of
 from tfaas_storage_tfserving.reading import Job
 from tfaas_storage_tfserving.records import Finding, Records
 from tfaas_storage_tfserving.sources import Source, Sources, Told
@@ -121,7 +121,7 @@ class Reader:
             for number in numbers(source.base):
                 if not source.policy.takes(number):
                     continue
-                version = source.base / str(number)
+                version = folder_of(source.base, number)
                 try:
                     finding, job = self._due(source, version)
                 except FileNotFoundError:
@@ -139,7 +139,12 @@ class Reader:
         """What is known of a version, and what is to be done about it now."""
         finding = self._records.get(source.name, version)
         if artifact_in(version) is None:
+            if state_of(version).is_settled:
+                why = "it holds no saved_model.pb, no model.savedmodel and no model.graphdef"
+                told = f"version {source.name}/{version.name}, in {version}, is not served: {why}"
+                self._told.warn(f"no model in {version}", told)
             return finding, None
+        self._told.forget(f"no model in {version}")
         self._seen.add((source.name, version))
         state = state_of(version)
         job = Job(

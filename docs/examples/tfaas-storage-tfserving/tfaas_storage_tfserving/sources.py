@@ -20,7 +20,7 @@ from tfaas_core.tools.served.model_configs import (
     read_config_pbtxt,
     read_models_config,
 )
-from tfaas_storage_tfserving.files import artifact_in, numbers
+from tfaas_storage_tfserving.files import artifact_in, folder_of, numbers
 
 _PLATFORMS = ("", "tensorflow", "tensorflow_savedmodel", "tensorflow_graphdef")
 
@@ -90,7 +90,7 @@ class Sources:
         """What may be meant otherwise than it is written, a sentence each. Raises OSError."""
         if self.key != "model_base_path" or self._name:
             return []
-        if not any(artifact_in(self.where / str(number)) for number in numbers(self.where)):
+        if not any(artifact_in(folder_of(self.where, n)) for n in numbers(self.where)):
             return []
         versions = f"{self.where} holds versions of one model"
         return [f"{versions}: name it by storage.model_name - at `$.storage.model_base_path`"]

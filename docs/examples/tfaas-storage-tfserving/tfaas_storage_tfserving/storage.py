@@ -16,7 +16,7 @@ from tfaas_core.models.checksum import is_whole
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.versions import Model, Pointers
 from tfaas_core.storage import disk_errors, removed
-from tfaas_storage_tfserving.files import artifact_in, numbers
+from tfaas_storage_tfserving.files import artifact_in, folder_of, numbers
 from tfaas_storage_tfserving.read_only import ReadOnlyStorage
 from tfaas_storage_tfserving.reader import Reader
 from tfaas_storage_tfserving.records import Records
@@ -88,7 +88,7 @@ class TfServingStorage(ReadOnlyStorage):
             source = self._source(version.name)
             path = None
             if source is not None:
-                path = artifact_in(source.base / str(version.version))
+                path = artifact_in(folder_of(source.base, version.version))
             if path is None:
                 raise removed(version)
             if is_whole(path, version.checksum):
@@ -104,7 +104,7 @@ class TfServingStorage(ReadOnlyStorage):
                 (
                     source.name,
                     source.labels,
-                    self._records.state(source.name, source.base / str(each.version)),
+                    self._records.state(source.name, folder_of(source.base, each.version)),
                 )
                 for source in self._sources.all()
                 for each in self._served(source)
@@ -136,7 +136,7 @@ class TfServingStorage(ReadOnlyStorage):
         """The versions that were read, as many as the policy says, the newest first."""
         served: list[ModelVersion] = []
         for number in filter(source.policy.takes, numbers(source.base)):
-            finding = self._records.get(source.name, source.base / str(number))
+            finding = self._records.get(source.name, folder_of(source.base, number))
             if finding is not None and finding.record is not None:
                 served.append(finding.record)
             if served and len(served) == source.policy.latest:

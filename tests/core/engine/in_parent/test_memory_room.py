@@ -18,6 +18,7 @@ from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.errors import Unavailable
 from tfaas_core.events import ModelLoaded, ModelUnloaded
+from tfaas_core.system.memory import KnownMemory
 from tfaas_core.testing.engine_harness import is_sum, rows_of
 from tfaas_core.testing.forked import is_alive, model_processes
 from tfaas_core.testing.loops import in_event_loop
@@ -83,6 +84,16 @@ async def test_a_request_waits_while_an_upload_has_its_room_and_then_goes_on(
         assert "still loading" in error.message
         harness.worker.engine.discard(loaded.ticket)
         await healed(harness.worker, version)
+
+
+@in_event_loop
+async def test_an_upload_does_not_count_with_what_another_one_had(tmp_path: Path) -> None:
+    async with engine(tmp_path, ROOM) as harness:
+        large_one = await harness.worker.prepare("large", "hold 80")
+        harness.worker.engine.discard(large_one.ticket)
+        _a, process = await upload_and_find(harness.worker, "a", "hold 30")
+        await harness.worker.upload("b", "sum")
+        assert is_alive(process)
 
 
 @in_event_loop
@@ -155,13 +166,14 @@ async def test_what_nobody_wants_any_more_when_its_turn_comes_gets_no_process(
 async def test_what_cannot_be_measured_holds_up_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fails(_pids: object) -> None:
+    def fails(*_given: object) -> None:
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(memory_room, "ROOM_TIMEOUT_S", 30)
     async with engine(tmp_path, f"engine.max_memory_bytes={20 * MIB}") as harness:
         with monkeypatch.context() as patched:
             patched.setattr(memory_room, "_private_bytes", fails)
+            patched.setattr(KnownMemory, "of", fails)
             await harness.worker.upload("a", large("sum", 12))
             version = await harness.worker.upload("b", "sum")
             assert is_sum(await harness.worker.run(version, rows_of(1)), rows_of(1))
