@@ -34,9 +34,11 @@ chaos: $(INSTALLED)
 cluster-test: $(INSTALLED)
 	$(BIN)/python -m tests.cluster --minutes $(or $(MINUTES),3)
 
-# MINUTES for all targets together; TARGETS="json http_head": those alone; SEED=1: the same inputs again.
+# MINUTES for all targets together; TARGETS="json http_head": those alone; SEED=1: the same inputs again;
+# NEW_SINCE="1 day ago": what that day's code fails for, too, is told, but does not fail.
 fuzz: $(INSTALLED)
-	$(BIN)/python -m tests.fuzz.run --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED)) $(TARGETS)
+	$(BIN)/python -m tests.fuzz.run --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED)) \
+		$(if $(NEW_SINCE),--new-since "$(NEW_SINCE)") $(TARGETS)
 
 audit:
 	$(PYTHON) .ci/audit

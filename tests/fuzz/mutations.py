@@ -14,6 +14,8 @@ Mutate: TypeAlias = Callable[[bytes, int, int], bytes]
 
 _NUMBERS = (0, 1, 2, 3, 7, 64, 255, 1 << 20, (1 << 31) - 1)
 _MOST_EDITS = 5
+_NOTES = "tensorflow.GraphDebugInfo"
+"""Nothing in it runs. Its keys need be no UTF-8, and Python goes through no map with such a key."""
 
 
 def mutator(message: Any, words: Sequence[str] = (), head_bytes: int = 0) -> Mutate:
@@ -42,22 +44,26 @@ def _edited(kind: Any, body: bytes, words: Sequence[str], rng: random.Random) ->
             # What was edited may hold what was not there before.
             found = list(parts(message))
             _edit(rng.choice(found), found, words, rng)
-        return bytes(message.SerializePartialToString())
+        # A map has another order in each process, and a seed is to give the same inputs.
+        return bytes(message.SerializePartialToString(deterministic=True))
     except Exception:  # what is none, or a broken one, is left to those who change bytes
         return None
 
 
 def parts(message: Any) -> Iterator[Any]:
-    """The message, and all messages in it."""
+    """The message, and all messages in it, but for those of the notes on where a graph is from."""
     waiting = [message]
     while waiting:
         found = waiting.pop()
         yield found
+        if found.DESCRIPTOR.full_name == _NOTES:
+            continue
         for field, value in found.ListFields():
             if field.message_type is None:
                 continue
             if _is_map(field):
-                waiting += [each for each in value.values() if hasattr(each, "ListFields")]
+                each = [value[key] for key in sorted(value)]
+                waiting += [part for part in each if hasattr(part, "ListFields")]
             else:
                 waiting += value if _is_list(field) else [value]
 
@@ -84,7 +90,7 @@ def _edit_map(
     of_key, of_value = field.message_type.fields
     key = _value(of_key, words, rng)
     if values and rng.random() < 0.3:
-        key = rng.choice(list(values))
+        key = rng.choice(sorted(values))
         del values[key]
     elif of_value.message_type is None:
         values[key] = _value(of_value, words, rng)

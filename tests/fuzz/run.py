@@ -4,8 +4,9 @@ Each target has a process of its own, and an equal share of the time. What it fi
 stays in ``.fuzz/found``, and the next time goes on from there. An input that fails is in
 ``.fuzz/failed``.
 
-With a seed, the same inputs come in the same order each time, as long as the code and what was
-found before are the same: a slower machine gets less far.
+With a seed, a target that does not depend on time or addresses gets the same inputs in the same
+order each time, as long as the code and what was found before are the same: a slower machine gets
+less far.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from typing import IO
 
 import msgspec
 
+from tests.fuzz.older import failed_at, revision_before
 from tests.fuzz.registry import TARGETS, Target
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +63,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Fuzzes; 1 if an input failed, or a process did."""
+    """Fuzzes; 1 if an input failed, or a process did, and did not before ``--new-since``."""
     options = _parser().parse_args(arguments)
     if not HAS_ATHERIS and os.environ.get("CI") != "true":
         print("not fuzzed: atheris is not installed, which is there for Linux on x86-64 alone")
@@ -80,13 +82,22 @@ def main(arguments: Sequence[str]) -> int:
     wrong = [each for each in outcomes if each.status]
     for outcome in wrong:
         print(f"\n{report(outcome)}")
-    return 1 if wrong else 0
+    since = options.new_since
+    older = [each for each in wrong if since and is_older(each, since)]
+    for outcome in older:
+        print(f"\n{outcome.target.name} failed so {since}, too: no change since then is to blame")
+    return 1 if len(wrong) > len(older) else 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
     parser.add_argument("--minutes", type=float, default=5, help="for all targets together")
     parser.add_argument("--seed", type=int, default=0, help="left out: another one each time")
+    parser.add_argument(
+        "--new-since",
+        metavar="TIME",
+        help="as git reads it: what the code of before fails for, too, is told, but ends with 0",
+    )
     parser.add_argument("targets", nargs="*", help="those alone; left out: all")
     return parser
 
@@ -134,6 +145,15 @@ def command_of(target: Target) -> list[str]:
     watched = [f"--instrument={package}" for package in target.packages]
     entry = ["-m", "tfaas_core.testing.fuzz", f"{target.module}:check"]
     return [sys.executable, *entry, *watched, f"--held-s={target.held_s}", "--"]
+
+
+def is_older(outcome: Outcome, when: str, root: Path = ROOT) -> bool:
+    """Whether the code of ``when`` fails for the same input in the same way."""
+    revision = revision_before(when, root)
+    if outcome.failed is None or revision is None:
+        return False
+    again = [*command_of(outcome.target), str(outcome.failed)]
+    return failed_at(revision, root, again, outcome.status, _START_S)
 
 
 def _run(command: Sequence[str], out: IO[bytes], most_s: float) -> int:

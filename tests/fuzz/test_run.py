@@ -6,12 +6,14 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.fuzz.registry import Target
-from tests.fuzz.run import HAS_ATHERIS, fuzz, main, report, table
+from tests.fuzz.run import HAS_ATHERIS, Outcome, fuzz, is_older, main, report, table
 
 pytestmark = pytest.mark.skipif(
     not HAS_ATHERIS and os.environ.get("CI") != "true",
@@ -65,6 +67,29 @@ def test_what_fails_is_found_line_by_line_and_kept(planted: Planted) -> None:
     done = subprocess.run(shlex.split(again), capture_output=True, text=True)
     assert done.returncode
     assert "KeyError: 'opened'" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("before", "is_older_fault"), [(WATCHED, True), ("lock = len", False)])
+def test_what_failed_before_is_told_from_what_a_change_did(
+    planted: Planted, before: str, is_older_fault: bool
+) -> None:
+    commit(planted.room, {"watched_lock.py": before, "planted_check.py": CHECK}, days_ago=2)
+    commit(planted.room, {"watched_lock.py": WATCHED + "\n"}, days_ago=0)
+    failed = planted.room / "crash"
+    failed.write_bytes(b"open")
+    found = Outcome(planted, 1, 1, 1, took_s=1, failed=failed, log=failed, status=77)
+    assert is_older(found, "1 day ago", planted.room) is is_older_fault
+    assert not is_older(found, "3 days ago", planted.room)
+
+
+def commit(root: Path, files: Mapping[str, str], days_ago: int) -> None:
+    for name, text in files.items():
+        (root / name).write_text(text)
+    stamp = (datetime.now(UTC) - timedelta(days=days_ago)).isoformat()
+    names = {"NAME": "a", "EMAIL": "a@example.org", "DATE": stamp}
+    who = {f"GIT_{role}_{k}": v for role in ("AUTHOR", "COMMITTER") for k, v in names.items()}
+    for command in (("init", "-q"), ("add", *files), ("commit", "-qm", "c")):
+        subprocess.run(["git", *command], cwd=root, env=os.environ | who, check=True)
 
 
 def test_targets_that_are_none_are_told(capsys: pytest.CaptureFixture[str]) -> None:
