@@ -12,7 +12,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from tfaas_core.config import Config
-from tfaas_core.processes.heartbeat import Heartbeat
+from tfaas_core.processes.in_parent.heartbeat import Heartbeat
 from tfaas_core.processes.messages import FromWorker, Ping, Refresh, Refreshed, Renew, Renewed
 from tfaas_core.status import Fitness
 from tfaas_core.system.link import Link

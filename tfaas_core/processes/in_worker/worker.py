@@ -29,9 +29,11 @@ from tfaas_core.host import Host
 from tfaas_core.plugins import BUILTIN_PLUGINS
 from tfaas_core.plugins.finding import modules_of
 from tfaas_core.processes.broken_start import start_error
-from tfaas_core.processes.fitness import KnownFitness
-from tfaas_core.processes.front import Front
-from tfaas_core.processes.last_tasks import end_soon
+from tfaas_core.processes.in_worker.fitness import KnownFitness
+from tfaas_core.processes.in_worker.front import Front
+from tfaas_core.processes.in_worker.last_tasks import end_soon
+from tfaas_core.processes.in_worker.refusals import explain_refusals
+from tfaas_core.processes.in_worker.watchdog import Watchdog
 from tfaas_core.processes.messages import (
     Announce,
     CannotStart,
@@ -51,8 +53,6 @@ from tfaas_core.processes.messages import (
     Serving,
     ToHttpWorker,
 )
-from tfaas_core.processes.refusals import explain_refusals
-from tfaas_core.processes.watchdog import Watchdog
 from tfaas_core.routing.culprit import culprit
 from tfaas_core.shared_memory import SharedMemory
 from tfaas_core.status import ServerStatus

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from tfaas_core.errors import StartupError
-from tfaas_core.processes.listener import bind, shut
+from tfaas_core.processes.in_parent.listener import bind, shut
 
 
 def test_whoever_connected_before_the_door_was_shut_is_let_in_and_nobody_else() -> None:

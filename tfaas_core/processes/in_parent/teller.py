@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 
 from tfaas_core.events import ModelEvent, ModelSwitched
+from tfaas_core.processes.in_parent.worker_process import WorkerProcess
 from tfaas_core.processes.messages import Happened
-from tfaas_core.processes.worker_process import WorkerProcess
 
 _MOST_WAITING = 1000
 """A worker is started again within seconds, in which not more happens."""

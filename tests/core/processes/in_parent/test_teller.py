@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tfaas_core.events import ModelCrashed, ModelSwitched
+from tfaas_core.processes.in_parent.teller import Teller
+from tfaas_core.processes.in_parent.worker_process import WorkerProcess
 from tfaas_core.processes.messages import Happened, ToHttpWorker
-from tfaas_core.processes.teller import Teller
-from tfaas_core.processes.worker_process import WorkerProcess
 from tfaas_core.system.blocking_link import BlockingLink
 from tfaas_core.testing.loops import in_event_loop
 

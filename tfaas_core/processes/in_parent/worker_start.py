@@ -12,12 +12,12 @@ from contextlib import ExitStack
 from tfaas_core.composition import Composition
 from tfaas_core.config import Config
 from tfaas_core.engine.base import Supervisor
-from tfaas_core.processes import worker as http_worker
-from tfaas_core.processes.cage import Cage, in_cage
-from tfaas_core.processes.decoder_server import DecoderServer
+from tfaas_core.processes.in_parent.decoder_server import DecoderServer
+from tfaas_core.processes.in_parent.ports import Ports
+from tfaas_core.processes.in_parent.worker_process import WorkerProcess
+from tfaas_core.processes.in_worker import worker as http_worker
+from tfaas_core.processes.in_worker.cage import Cage, in_cage
 from tfaas_core.processes.messages import FromWorker, HaveDecoder, NeedDecoder
-from tfaas_core.processes.ports import Ports
-from tfaas_core.processes.worker_process import WorkerProcess
 from tfaas_core.sandbox.environment import hidden_variables
 from tfaas_core.sandbox.worker import WorkerCell
 from tfaas_core.settings.sources import CLIENT_VARIABLES, secret_variables

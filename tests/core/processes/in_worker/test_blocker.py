@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 import uvloop
 
-from tfaas_core.processes.blocker import Blocker, find_blocker
+from tfaas_core.processes.in_worker.blocker import Blocker, find_blocker
 from tfaas_core.system.exits import run_through_exits
 from tfaas_core.testing.waiting import until
 

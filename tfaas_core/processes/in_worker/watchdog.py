@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Collection
 
-from tfaas_core.processes.blocker import Blocker, find_blocker
+from tfaas_core.processes.in_worker.blocker import Blocker, find_blocker
 from tfaas_core.system.thread_times import Moment, ThreadTimes
 
 _INTERVAL_S = 0.2

@@ -14,10 +14,10 @@ import msgspec
 
 from tfaas_core.composition import Composition
 from tfaas_core.engine.base import Supervisor
-from tfaas_core.processes.sandbox import Sandboxes
-from tfaas_core.processes.watcher import Watcher
-from tfaas_core.processes.worker_process import WorkerProcess
-from tfaas_core.processes.worker_start import WorkerStart
+from tfaas_core.processes.in_parent.sandbox import Sandboxes
+from tfaas_core.processes.in_parent.watcher import Watcher
+from tfaas_core.processes.in_parent.worker_process import WorkerProcess
+from tfaas_core.processes.in_parent.worker_start import WorkerStart
 from tfaas_core.status import Fitness, ProcessStatus, ServerStatus
 from tfaas_core.system.memory import KnownMemory
 

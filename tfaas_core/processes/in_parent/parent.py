@@ -14,6 +14,20 @@ from tfaas_core import __version__
 from tfaas_core.composition import Composition
 from tfaas_core.engine.base import Supervisor
 from tfaas_core.errors import StartupError
+from tfaas_core.processes.in_parent.overview import Overview
+from tfaas_core.processes.in_parent.ports import Ports
+from tfaas_core.processes.in_parent.renewal import MakeRenewal
+from tfaas_core.processes.in_parent.sandbox import Sandboxes
+from tfaas_core.processes.in_parent.sweeping import sweep_storage
+from tfaas_core.processes.in_parent.teller import Teller
+from tfaas_core.processes.in_parent.watcher import Watcher
+from tfaas_core.processes.in_parent.worker_process import (
+    WorkerProcess,
+    listen_to_hearts,
+    refreshed,
+    renewed,
+)
+from tfaas_core.processes.in_parent.worker_start import WorkerStart
 from tfaas_core.processes.messages import (
     Announce,
     Announced,
@@ -28,20 +42,6 @@ from tfaas_core.processes.messages import (
     Pong,
     Serving,
 )
-from tfaas_core.processes.overview import Overview
-from tfaas_core.processes.ports import Ports
-from tfaas_core.processes.renewal import MakeRenewal
-from tfaas_core.processes.sandbox import Sandboxes
-from tfaas_core.processes.sweeping import sweep_storage
-from tfaas_core.processes.teller import Teller
-from tfaas_core.processes.watcher import Watcher
-from tfaas_core.processes.worker_process import (
-    WorkerProcess,
-    listen_to_hearts,
-    refreshed,
-    renewed,
-)
-from tfaas_core.processes.worker_start import WorkerStart
 from tfaas_core.system.backoff import Backoff
 from tfaas_core.system.ending import Ending
 from tfaas_core.system.one_line import described

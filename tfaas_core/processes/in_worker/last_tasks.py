@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from tfaas_core.processes.blocker import find_blocker
+from tfaas_core.processes.in_worker.blocker import find_blocker
 from tfaas_core.routing.culprit import by_module, plugin_of
 
 LAST_S = 2.0
