@@ -23,7 +23,7 @@ from tfaas_core.predict.guarded_codec import GuardedCodec
 from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.runtime import Runtime
 from tfaas_core.storage import Storage
-from tfaas_core.system.address import is_loopback
+from tfaas_core.system.network.address import is_loopback
 from tfaas_core.tensors import Array
 from tfaas_core.worker_place import WorkerPlace
 

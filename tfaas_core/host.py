@@ -43,8 +43,8 @@ from tfaas_core.runtime import Runtime
 from tfaas_core.settings.tables import CorsTable
 from tfaas_core.shared_memory import SharedMemory, shared_memories
 from tfaas_core.status import Figures, Fitness, ProcessStatus, ServerStatus
-from tfaas_core.system import logs
-from tfaas_core.system.tls import LiveTls
+from tfaas_core.system.network.tls import LiveTls
+from tfaas_core.system.output import logs
 from tfaas_core.uploads.bundle import BundleLimits
 from tfaas_core.uploads.publisher import Publisher
 from tfaas_core.uploads.quota import Quota

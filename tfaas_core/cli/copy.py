@@ -18,7 +18,7 @@ from tfaas_core.cli.options import json_option, print_json
 from tfaas_core.cli.take_over import check_renames, take_over, versions
 from tfaas_core.errors import TfaasError
 from tfaas_core.regular_file import UnfitFileError, read_regular
-from tfaas_core.system.progress import Advance, untold
+from tfaas_core.system.output.progress import Advance, untold
 
 if TYPE_CHECKING:
     from tfaas_core.config import Config

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import click
 
 from tfaas_core.cli.client import Body, reason
-from tfaas_core.system.progress import Advance, untold
+from tfaas_core.system.output.progress import Advance, untold
 
 _CHUNK_BYTES = 256 * 1024
 

@@ -12,7 +12,7 @@ import click
 
 from tfaas_core.cli.client import reason
 from tfaas_core.cli.form import FormPart, file_part
-from tfaas_core.system.progress import Advance, untold
+from tfaas_core.system.output.progress import Advance, untold
 
 
 @contextmanager

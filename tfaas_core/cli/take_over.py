@@ -94,8 +94,8 @@ def take_over(
 ) -> int:
     """Takes the models of ``source`` into the storage of ``config``; gives the exit status."""
     from tfaas_core.plugins import plugins_of
-    from tfaas_core.system.muted import stderr_muted
-    from tfaas_core.system.stdout import stdout_is_stderr
+    from tfaas_core.system.output.muted import stderr_muted
+    from tfaas_core.system.output.stdout import stdout_is_stderr
     from tfaas_core.tools.served.sources import served_models
     from tfaas_core.tools.served.wanted import wanted
 

@@ -23,7 +23,7 @@ from tfaas_core.runtime import Runtime
 from tfaas_core.service import Method, Service
 from tfaas_core.settings.checks import keys_of
 from tfaas_core.settings.tables import PluginsTable
-from tfaas_core.system.one_line import described
+from tfaas_core.system.output.one_line import described
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from tfaas_core.system.threads import Threads
+from tfaas_core.system.loop.threads import Threads
 
 THREADS = 4
 """Of each kind; they are started when they are needed."""

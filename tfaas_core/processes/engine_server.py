@@ -29,9 +29,9 @@ from tfaas_core.engine.remote import (
 from tfaas_core.engine.shared.door_tls import HostTls
 from tfaas_core.errors import ConfigError, StartupError
 from tfaas_core.processes.server import one_sentence, storage_opened
-from tfaas_core.system import logs
-from tfaas_core.system.address import Address, listening, shown_address
-from tfaas_core.system.main_module import forget_main
+from tfaas_core.system.lives.main_module import forget_main
+from tfaas_core.system.network.address import Address, listening, shown_address
+from tfaas_core.system.output import logs
 from tfaas_core.tools.start_warnings import start_warnings
 
 _BACKLOG = 256

@@ -17,9 +17,9 @@ from tfaas_core.processes.in_parent.ports import Ports
 from tfaas_core.processes.in_parent.renewal import Renewal
 from tfaas_core.processes.in_parent.sandbox import Sandboxes
 from tfaas_core.processes.in_parent.sweeping import sweep_storage
-from tfaas_core.system import logs
-from tfaas_core.system.collecting import lasting
-from tfaas_core.system.main_module import forget_main
+from tfaas_core.system.lives.main_module import forget_main
+from tfaas_core.system.output import logs
+from tfaas_core.system.resources.collecting import lasting
 from tfaas_core.tools.start_warnings import start_warnings
 
 _log = logging.getLogger("tfaas.parent")

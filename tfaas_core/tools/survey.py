@@ -20,8 +20,8 @@ from tfaas_core.plugins.checks import is_struct
 from tfaas_core.plugins.listeners import OwnedListener
 from tfaas_core.settings.checks import keys_of
 from tfaas_core.settings.tables import EngineTable, StorageTable
-from tfaas_core.system.address import is_free_address
-from tfaas_core.system.one_line import described
+from tfaas_core.system.network.address import is_free_address
+from tfaas_core.system.output.one_line import described
 from tfaas_core.tools.start_warnings import start_warnings
 from tfaas_core.worker_place import WorkerPlace
 from tfaas_core.worker_sandbox import WorkerSandbox

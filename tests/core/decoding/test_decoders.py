@@ -24,7 +24,7 @@ from tfaas_core.decoding.decoder import ANSWER_S, Decoder, Decoders
 from tfaas_core.decoding.uses import UsesDecoders
 from tfaas_core.errors import Unavailable
 from tfaas_core.processes.in_parent.decoder_server import DecoderServer
-from tfaas_core.system.stopped import state_of
+from tfaas_core.system.lives.stopped import state_of
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.waiting import until
 

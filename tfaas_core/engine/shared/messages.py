@@ -24,8 +24,8 @@ from tfaas_core.error_kinds import ANSWERS, ERRORS_BY_CODE, TOLD, code_of_kind, 
 from tfaas_core.errors import SEE_LOG, TfaasError
 from tfaas_core.json_text import plain
 from tfaas_core.runtime import LoadOptions
-from tfaas_core.system.inbox import packed
-from tfaas_core.system.link import Answer
+from tfaas_core.system.links.inbox import packed
+from tfaas_core.system.links.link import Answer
 
 _log = logging.getLogger("tfaas.engine")
 

@@ -1,1 +1,1 @@
-"""The parent: it starts and watches HTTP workers, and owns the ports and the engine's supervisor."""
+"""The parent: it starts and watches HTTP workers, and owns the ports and the supervisor."""

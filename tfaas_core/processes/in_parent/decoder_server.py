@@ -14,10 +14,10 @@ from tfaas_core.decoding.uses import UsesDecoders
 from tfaas_core.sandbox.confine import Cell
 from tfaas_core.sandbox.environment import clean_environment
 from tfaas_core.sandbox.parts import Parts
-from tfaas_core.system.inbox import framed
-from tfaas_core.system.lifeline import Lifeline
-from tfaas_core.system.signals import stop_signals_blocked
-from tfaas_core.system.stopped import state_of
+from tfaas_core.system.links.inbox import framed
+from tfaas_core.system.lives.lifeline import Lifeline
+from tfaas_core.system.lives.signals import stop_signals_blocked
+from tfaas_core.system.lives.stopped import state_of
 
 _CODE = "from tfaas_core.decoding.server import begin_decoding; begin_decoding({}, {})"
 _QUIET = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tfaas_core.system.stopped import LOOK_EVERY_S, Stopped, state_of
+from tfaas_core.system.lives.stopped import LOOK_EVERY_S, Stopped, state_of
 
 SHORTEST_S = 10.0
 

@@ -7,7 +7,7 @@ import socket
 import struct
 from contextlib import suppress
 
-from tfaas_core.system.address import Address, Blame, cannot_listen, listening
+from tfaas_core.system.network.address import Address, Blame, cannot_listen, listening
 
 _BACKLOG = 4096
 """Connections that may wait to be accepted; the kernel may allow fewer."""

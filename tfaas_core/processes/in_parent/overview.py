@@ -19,7 +19,7 @@ from tfaas_core.processes.in_parent.watcher import Watcher
 from tfaas_core.processes.in_parent.worker_process import WorkerProcess
 from tfaas_core.processes.in_parent.worker_start import WorkerStart
 from tfaas_core.status import Fitness, ProcessStatus, ServerStatus
-from tfaas_core.system.memory import KnownMemory
+from tfaas_core.system.resources.memory import KnownMemory
 
 _log = logging.getLogger("tfaas.parent")
 

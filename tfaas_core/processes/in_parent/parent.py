@@ -42,10 +42,10 @@ from tfaas_core.processes.messages import (
     Pong,
     Serving,
 )
-from tfaas_core.system.backoff import Backoff
-from tfaas_core.system.ending import Ending
-from tfaas_core.system.one_line import described
-from tfaas_core.system.tasks import Tasks
+from tfaas_core.system.lives.backoff import Backoff
+from tfaas_core.system.lives.ending import Ending
+from tfaas_core.system.loop.tasks import Tasks
+from tfaas_core.system.output.one_line import described
 
 _RETRY_S = 1.0
 _DRAIN_GRACE_S = 5.0

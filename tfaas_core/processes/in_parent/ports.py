@@ -11,7 +11,7 @@ import msgspec
 from tfaas_core.config import Config
 from tfaas_core.plugins.listeners import OwnedListener
 from tfaas_core.processes.in_parent.listener import bind, shut
-from tfaas_core.system.address import shown_address
+from tfaas_core.system.network.address import shown_address
 
 
 class Ports(msgspec.Struct, frozen=True):

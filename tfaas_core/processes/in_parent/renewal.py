@@ -15,7 +15,7 @@ from tfaas_core.errors import ConfigError
 from tfaas_core.host import Host
 from tfaas_core.processes.broken_start import start_error
 from tfaas_core.settings.checks import REST
-from tfaas_core.system import logs
+from tfaas_core.system.output import logs
 
 LIVE = {
     "server": ("log_level", "log_format", "tls_cert", "tls_key", "tls_client_ca"),

@@ -15,8 +15,8 @@ from tfaas_core.config import Config
 from tfaas_core.processes.in_parent.heartbeat import Heartbeat
 from tfaas_core.processes.messages import FromWorker, Ping, Refresh, Refreshed, Renew, Renewed
 from tfaas_core.status import Fitness
-from tfaas_core.system.link import Link
-from tfaas_core.system.stopped import LOOK_EVERY_S
+from tfaas_core.system.links.link import Link
+from tfaas_core.system.lives.stopped import LOOK_EVERY_S
 
 _REFRESHES_S = 10.0
 

@@ -23,9 +23,9 @@ from tfaas_core.sandbox.worker import WorkerCell
 from tfaas_core.settings.sources import CLIENT_VARIABLES, secret_variables
 from tfaas_core.shared_memory import shared_memories
 from tfaas_core.status import Fitness
-from tfaas_core.system.descriptors import SpareDescriptors
-from tfaas_core.system.lifeline import Lifeline, tied
-from tfaas_core.system.signals import stop_signals_blocked
+from tfaas_core.system.lives.lifeline import Lifeline, tied
+from tfaas_core.system.lives.signals import stop_signals_blocked
+from tfaas_core.system.resources.descriptors import SpareDescriptors
 
 _log = logging.getLogger("tfaas.parent")
 

@@ -9,7 +9,7 @@ from types import FrameType
 import msgspec
 
 from tfaas_core.routing.culprit import by_module, plugin_of
-from tfaas_core.system.exits import run_through_exits
+from tfaas_core.system.loop.exits import run_through_exits
 
 _CORE = {"tfaas_core": "TFaaS itself"}
 

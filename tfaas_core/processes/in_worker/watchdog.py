@@ -9,7 +9,7 @@ import time
 from collections.abc import Collection
 
 from tfaas_core.processes.in_worker.blocker import Blocker, find_blocker
-from tfaas_core.system.thread_times import Moment, ThreadTimes
+from tfaas_core.system.resources.thread_times import Moment, ThreadTimes
 
 _INTERVAL_S = 0.2
 """How often the event loop gives a sign, and how often that is looked for."""

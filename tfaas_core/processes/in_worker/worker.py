@@ -56,13 +56,13 @@ from tfaas_core.processes.messages import (
 from tfaas_core.routing.culprit import culprit
 from tfaas_core.shared_memory import SharedMemory
 from tfaas_core.status import ServerStatus
-from tfaas_core.system import logs
-from tfaas_core.system.collecting import lasting
-from tfaas_core.system.exits import run_through_exits
-from tfaas_core.system.link import Link
-from tfaas_core.system.stdout import give_up_stdout
-from tfaas_core.system.tasks import Tasks
-from tfaas_core.system.threads import Threads
+from tfaas_core.system.links.link import Link
+from tfaas_core.system.loop.exits import run_through_exits
+from tfaas_core.system.loop.tasks import Tasks
+from tfaas_core.system.loop.threads import Threads
+from tfaas_core.system.output import logs
+from tfaas_core.system.output.stdout import give_up_stdout
+from tfaas_core.system.resources.collecting import lasting
 from tfaas_core.tools.demo import publish_demo
 from tfaas_core.worker_place import WorkerPlace
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import psutil
 
 from tfaas_core.processes.in_parent.heartbeat import SHORTEST_S, Heartbeat
-from tfaas_core.system.stopped import LOOK_EVERY_S, state_of
+from tfaas_core.system.lives.stopped import LOOK_EVERY_S, state_of
 from tfaas_core.testing.waiting import until
 
 LOOKS = round(3 * SHORTEST_S / LOOK_EVERY_S)

@@ -13,7 +13,7 @@ from tfaas_core.events import ModelCrashed, ModelSwitched
 from tfaas_core.processes.in_parent.teller import Teller
 from tfaas_core.processes.in_parent.worker_process import WorkerProcess
 from tfaas_core.processes.messages import Happened, ToHttpWorker
-from tfaas_core.system.blocking_link import BlockingLink
+from tfaas_core.system.links.blocking_link import BlockingLink
 from tfaas_core.testing.loops import in_event_loop
 
 SWITCH = ModelSwitched(model="vk", label="", version=2, before=1)

@@ -12,7 +12,7 @@ import pytest
 import uvloop
 
 from tfaas_core.processes.in_worker.blocker import Blocker, find_blocker
-from tfaas_core.system.exits import run_through_exits
+from tfaas_core.system.loop.exits import run_through_exits
 from tfaas_core.testing.waiting import until
 
 PLUGINS = {"tfaas_a", "tfaas_b:plugin", "tfaas_d.hooks"}
