@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from tfaas_core.cli.client import Body, Client, path_of
-from tfaas_core.cli.form import form, text_part
-from tfaas_core.cli.model_part import folder_part
+from tfaas_core.cli.models.form import form, text_part
+from tfaas_core.cli.models.model_part import folder_part
 from tfaas_core.testing.conformance.models import MODELS, KitModel
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tfaas_core.cli.client import Client, client_at, tls_options
-from tfaas_core.cli.conformance_subjects import grpc_subject_at, subject_at
+from tfaas_core.cli.conformance.subjects import grpc_subject_at, subject_at
 from tfaas_core.cli.harmless import say
 from tfaas_core.cli.options import json_option, print_json, print_table
 from tfaas_core.temporary_folder import temporary_folder
@@ -185,7 +185,7 @@ def _write(folder: Path) -> None:
 
 
 def _upload(client: Client) -> None:
-    from tfaas_core.cli.conformance_models import give_labels, missing_versions, upload_versions
+    from tfaas_core.cli.conformance.models import give_labels, missing_versions, upload_versions
 
     if missing := missing_versions(client):
         with TemporaryDirectory(prefix="tfaas-conformance-", dir=temporary_folder()) as scratch:

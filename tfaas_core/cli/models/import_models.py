@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tfaas_core.cli.client import Client, path_of, reason, url_option
-from tfaas_core.cli.form import FormPart, file_part, form, text_part
 from tfaas_core.cli.harmless import say
-from tfaas_core.cli.model_part import folder_part, graph_part
+from tfaas_core.cli.models.form import FormPart, file_part, form, text_part
+from tfaas_core.cli.models.model_part import folder_part, graph_part
+from tfaas_core.cli.models.upload import stored, warnings_of
 from tfaas_core.cli.options import json_option, print_json
-from tfaas_core.cli.upload import stored, warnings_of
 from tfaas_core.errors import TfaasError
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import IO, Any
 import click
 
 from tfaas_core.cli.client import Body, Client, url_option
-from tfaas_core.cli.form import file_part, form, text_part
 from tfaas_core.cli.harmless import say
+from tfaas_core.cli.models.form import file_part, form, text_part
 from tfaas_core.cli.options import version_option
 
 _JSON = "application/json"

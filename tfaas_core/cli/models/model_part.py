@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from tfaas_core.cli.client import reason
-from tfaas_core.cli.form import FormPart, file_part
+from tfaas_core.cli.models.form import FormPart, file_part
 from tfaas_core.system.output.progress import Advance, untold
 
 
