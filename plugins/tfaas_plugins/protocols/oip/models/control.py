@@ -10,7 +10,7 @@ from tfaas_core.json_text import read_fields_of
 from tfaas_core.models.versions import Model
 from tfaas_core.route import Request, Response, json_response
 from tfaas_plugins.protocols.answers import answered
-from tfaas_plugins.protocols.oip.models import OipModels
+from tfaas_plugins.protocols.oip.models.models import OipModels
 from tfaas_plugins.protocols.unloaded import UnloadedModels
 
 _LIKE = '{"parameters": {}}'

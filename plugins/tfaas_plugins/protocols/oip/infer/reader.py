@@ -17,13 +17,18 @@ from tfaas_core.tensors import Array
 from tfaas_plugins.codecs.json.numbers import SMALLEST_BYTES
 from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.json_text import NotJson, read
-from tfaas_plugins.protocols.oip.answers import JSON_LENGTH
+from tfaas_plugins.protocols.oip.infer.answers import JSON_LENGTH
+from tfaas_plugins.protocols.oip.infer.input_forms import InputForms
+from tfaas_plugins.protocols.oip.infer.prepared import PreparedBinary, PreparedLists
+from tfaas_plugins.protocols.oip.infer.raw_input import raw_input
+from tfaas_plugins.protocols.oip.infer.requests import (
+    NUMBERS,
+    InferBody,
+    infer_body,
+    usual_infer_body,
+)
+from tfaas_plugins.protocols.oip.infer.usual_body import UsualBody, usual_body
 from tfaas_plugins.protocols.oip.inference import Read, held
-from tfaas_plugins.protocols.oip.input_forms import InputForms
-from tfaas_plugins.protocols.oip.prepared import PreparedBinary, PreparedLists
-from tfaas_plugins.protocols.oip.raw_input import raw_input
-from tfaas_plugins.protocols.oip.requests import NUMBERS, InferBody, infer_body, usual_infer_body
-from tfaas_plugins.protocols.oip.usual_body import UsualBody, usual_body
 from tfaas_plugins.protocols.prepared import MOST_TEXT_BYTES, Prepared
 
 _FEW = re.compile("[0-9]{1,9}")

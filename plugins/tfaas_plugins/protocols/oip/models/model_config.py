@@ -7,7 +7,7 @@ from typing import Any
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import BatchAxis, TensorSpec
 from tfaas_plugins.protocols.oip.datatypes import datatype_of
-from tfaas_plugins.protocols.oip.metadata import platform_of
+from tfaas_plugins.protocols.oip.models.metadata import platform_of
 
 _TYPES = {"BYTES": "TYPE_STRING"}
 

@@ -11,7 +11,7 @@ from tfaas_core.errors import BadBody
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.notes import noted
 from tfaas_plugins.codecs.json.places import ANY, Places
-from tfaas_plugins.protocols.oip.usual_body import UsualBody, UsualOutput
+from tfaas_plugins.protocols.oip.infer.usual_body import UsualBody, UsualOutput
 
 NUMBERS = Places(("inputs", ANY, "data"))
 """Where in a request's JSON there may be many numbers."""

@@ -12,8 +12,8 @@ from tfaas_core.route import Response
 from tfaas_core.tensors import Array, Signature
 from tfaas_plugins.codecs.values.leaves import Numbers
 from tfaas_plugins.protocols.oip.datatypes import is_plain
-from tfaas_plugins.protocols.oip.requests import InferBody, input_name
-from tfaas_plugins.protocols.oip.usual_body import UsualBody
+from tfaas_plugins.protocols.oip.infer.requests import InferBody, input_name
+from tfaas_plugins.protocols.oip.infer.usual_body import UsualBody
 from tfaas_plugins.protocols.prepared import (
     MOST_TEXT_BYTES,
     Inputs,

@@ -10,10 +10,10 @@ from tfaas_core.errors import TfaasError
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.target import Target
 from tfaas_core.route import Request, admit
-from tfaas_plugins.protocols.oip.metadata import model_metadata
-from tfaas_plugins.protocols.oip.model_config import model_config
-from tfaas_plugins.protocols.oip.models import OipModels
-from tfaas_plugins.protocols.oip.statistics import Statistics
+from tfaas_plugins.protocols.oip.models.metadata import model_metadata
+from tfaas_plugins.protocols.oip.models.model_config import model_config
+from tfaas_plugins.protocols.oip.models.models import OipModels
+from tfaas_plugins.protocols.oip.models.statistics import Statistics
 
 _EXTENSIONS = (
     "binary_tensor_data",

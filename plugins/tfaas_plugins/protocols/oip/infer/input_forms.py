@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, TensorSpec
 from tfaas_plugins.protocols.oip.datatypes import datatype_of, has_datatype
-from tfaas_plugins.protocols.oip.usual_body import UsualInput
+from tfaas_plugins.protocols.oip.infer.usual_body import UsualInput
 from tfaas_plugins.protocols.vectors import Vectors
 
 

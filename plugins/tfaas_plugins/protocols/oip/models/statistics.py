@@ -11,7 +11,7 @@ from typing import Any
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.shared_memory import SharedMemory
 from tfaas_core.visit import Visit
-from tfaas_plugins.protocols.oip.sizes import (
+from tfaas_plugins.protocols.oip.models.sizes import (
     COUNTED_AT,
     COUNTED_BYTES,
     COUNTED_SLOTS,

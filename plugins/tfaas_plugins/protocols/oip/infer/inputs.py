@@ -27,8 +27,8 @@ from tfaas_plugins.protocols.oip.datatypes import (
     datatype_of,
     from_raw,
 )
-from tfaas_plugins.protocols.oip.input_forms import InputForms
-from tfaas_plugins.protocols.oip.requests import InferBody, input_name
+from tfaas_plugins.protocols.oip.infer.input_forms import InputForms
+from tfaas_plugins.protocols.oip.infer.requests import InferBody, input_name
 from tfaas_plugins.protocols.shapes import elements_of
 
 _DIMENSION = 1 << 63

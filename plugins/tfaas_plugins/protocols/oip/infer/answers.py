@@ -18,9 +18,9 @@ from tfaas_core.tensors import Array
 from tfaas_core.values.pieces import in_turn, joined_bytes
 from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.json_arrays import parts
-from tfaas_plugins.protocols.oip.answer_form import AnswerForm, OutputForm
 from tfaas_plugins.protocols.oip.datatypes import is_plain, to_raw
-from tfaas_plugins.protocols.oip.requests import WantedOutput
+from tfaas_plugins.protocols.oip.infer.answer_form import AnswerForm, OutputForm
+from tfaas_plugins.protocols.oip.infer.requests import WantedOutput
 from tfaas_plugins.protocols.small_arrays import small_written
 from tfaas_plugins.protocols.template import Template, blanks_of
 

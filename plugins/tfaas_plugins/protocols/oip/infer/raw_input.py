@@ -11,7 +11,7 @@ from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array
 from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.oip.datatypes import datatype_of, element_bytes, from_raw
-from tfaas_plugins.protocols.oip.requests import InferBody
+from tfaas_plugins.protocols.oip.infer.requests import InferBody
 
 
 def raw_input(
