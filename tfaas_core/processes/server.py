@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from tfaas_core.composition import Composition
 from tfaas_core.config import Config
 from tfaas_core.host import Host
 from tfaas_core.processes.broken_start import start_error
@@ -21,6 +20,7 @@ from tfaas_core.system.lives.main_module import forget_main
 from tfaas_core.system.output import logs
 from tfaas_core.system.resources.collecting import lasting
 from tfaas_core.tools.start_warnings import start_warnings
+from tfaas_core.wiring.composition import Composition
 
 _log = logging.getLogger("tfaas.parent")
 

@@ -15,7 +15,7 @@ from tfaas_core.cli.client import Client, client_at, tls_options
 from tfaas_core.cli.conformance.subjects import grpc_subject_at, subject_at
 from tfaas_core.cli.harmless import say
 from tfaas_core.cli.options import json_option, print_json, print_table
-from tfaas_core.temporary_folder import temporary_folder
+from tfaas_core.files.temporary_folder import temporary_folder
 
 if TYPE_CHECKING:
     from tfaas_core.testing.conformance import Case, CaseOutcome

@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
-from tfaas_core.archives import GZIP, TAR, archive_at
 from tfaas_core.cli.client import Client, url_option
 from tfaas_core.cli.harmless import say
 from tfaas_core.cli.models.form import FormPart, file_part, form, text_part
 from tfaas_core.cli.models.model_part import folder_part, graph_part
 from tfaas_core.cli.models.models import inputs_of, outputs_of
-from tfaas_core.spelling import respelled
+from tfaas_core.files.archives import GZIP, TAR, archive_at
+from tfaas_core.texts.spelling import respelled
 
 _FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 

@@ -16,9 +16,9 @@ def routes(path: Path | None, overrides: tuple[str, ...], as_json: bool) -> None
     """List the endpoints, with the plugin and the port of each."""
     config = read_config(path, overrides)
 
-    from tfaas_core.composition import Composition
     from tfaas_core.host import Host
     from tfaas_core.routing.side import side_of
+    from tfaas_core.wiring.composition import Composition
 
     host = Host.at_rest(Composition.of(config))
     keys = ("method", "path", "plugin", "port")

@@ -17,7 +17,7 @@ from tfaas_core.cli.harmless import say
 from tfaas_core.cli.options import json_option, print_json
 from tfaas_core.cli.storage.take_over import check_renames, take_over, versions
 from tfaas_core.errors import TfaasError
-from tfaas_core.regular_file import UnfitFileError, read_regular
+from tfaas_core.files.regular_file import UnfitFileError, read_regular
 from tfaas_core.system.output.progress import Advance, untold
 
 if TYPE_CHECKING:

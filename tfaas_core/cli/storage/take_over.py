@@ -12,7 +12,7 @@ import click
 
 from tfaas_core.cli.options import print_json
 from tfaas_core.errors import TfaasError
-from tfaas_core.spelling import printable
+from tfaas_core.texts.spelling import printable
 
 if TYPE_CHECKING:
     from tfaas_core.config import Config

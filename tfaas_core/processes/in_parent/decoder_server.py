@@ -8,7 +8,6 @@ import subprocess
 import sys
 from contextlib import suppress
 
-from tfaas_core.composition import Composition
 from tfaas_core.decoding.orders import ForkDecoder, Preload
 from tfaas_core.decoding.uses import UsesDecoders
 from tfaas_core.sandbox.confine import Cell
@@ -18,6 +17,7 @@ from tfaas_core.system.links.inbox import framed
 from tfaas_core.system.lives.lifeline import Lifeline
 from tfaas_core.system.lives.signals import stop_signals_blocked
 from tfaas_core.system.lives.stopped import state_of
+from tfaas_core.wiring.composition import Composition
 
 _CODE = "from tfaas_core.decoding.server import begin_decoding; begin_decoding({}, {})"
 _QUIET = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}

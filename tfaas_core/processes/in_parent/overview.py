@@ -12,7 +12,6 @@ from typing import TypeVar
 
 import msgspec
 
-from tfaas_core.composition import Composition
 from tfaas_core.engine.base import Supervisor
 from tfaas_core.processes.in_parent.sandbox import Sandboxes
 from tfaas_core.processes.in_parent.watcher import Watcher
@@ -20,6 +19,7 @@ from tfaas_core.processes.in_parent.worker_process import WorkerProcess
 from tfaas_core.processes.in_parent.worker_start import WorkerStart
 from tfaas_core.status import Fitness, ProcessStatus, ServerStatus
 from tfaas_core.system.resources.memory import KnownMemory
+from tfaas_core.wiring.composition import Composition
 
 _log = logging.getLogger("tfaas.parent")
 

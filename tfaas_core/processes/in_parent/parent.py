@@ -11,7 +11,6 @@ import time
 from contextlib import AsyncExitStack
 
 from tfaas_core import __version__
-from tfaas_core.composition import Composition
 from tfaas_core.engine.base import Supervisor
 from tfaas_core.errors import StartupError
 from tfaas_core.processes.in_parent.overview import Overview
@@ -46,6 +45,7 @@ from tfaas_core.system.lives.backoff import Backoff
 from tfaas_core.system.lives.ending import Ending
 from tfaas_core.system.loop.tasks import Tasks
 from tfaas_core.system.output.one_line import described
+from tfaas_core.wiring.composition import Composition
 
 _RETRY_S = 1.0
 _DRAIN_GRACE_S = 5.0

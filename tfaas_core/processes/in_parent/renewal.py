@@ -9,13 +9,13 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from tfaas_core.composition import Composition
 from tfaas_core.config import Config, Tables
 from tfaas_core.errors import ConfigError
 from tfaas_core.host import Host
 from tfaas_core.processes.broken_start import start_error
 from tfaas_core.settings.checks import REST
 from tfaas_core.system.output import logs
+from tfaas_core.wiring.composition import Composition
 
 LIVE = {
     "server": ("log_level", "log_format", "tls_cert", "tls_key", "tls_client_ca"),

@@ -6,9 +6,9 @@ import logging
 
 import msgspec
 
-from tfaas_core.composition import Composition
 from tfaas_core.errors import StartupError
-from tfaas_core.worker_sandbox import WorkerSandbox
+from tfaas_core.wiring.composition import Composition
+from tfaas_core.wiring.worker_sandbox import WorkerSandbox
 
 _log = logging.getLogger("tfaas.parent")
 

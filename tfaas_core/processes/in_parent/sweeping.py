@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from tfaas_core.composition import Composition
 from tfaas_core.errors import TfaasError
+from tfaas_core.wiring.composition import Composition
 
 _log = logging.getLogger("tfaas.parent")
 

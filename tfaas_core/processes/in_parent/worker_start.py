@@ -9,7 +9,6 @@ import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from tfaas_core.composition import Composition
 from tfaas_core.config import Config
 from tfaas_core.engine.base import Supervisor
 from tfaas_core.processes.in_parent.decoder_server import DecoderServer
@@ -26,6 +25,7 @@ from tfaas_core.status import Fitness
 from tfaas_core.system.lives.lifeline import Lifeline, tied
 from tfaas_core.system.lives.signals import stop_signals_blocked
 from tfaas_core.system.resources.descriptors import SpareDescriptors
+from tfaas_core.wiring.composition import Composition
 
 _log = logging.getLogger("tfaas.parent")
 

@@ -21,7 +21,6 @@ import numpy  # noqa: F401
 import msgspec
 import uvloop
 
-from tfaas_core.composition import Composition
 from tfaas_core.config import Config
 from tfaas_core.errors import TfaasError
 from tfaas_core.events import ModelEvent
@@ -64,7 +63,8 @@ from tfaas_core.system.output import logs
 from tfaas_core.system.output.stdout import give_up_stdout
 from tfaas_core.system.resources.collecting import lasting
 from tfaas_core.tools.demo import publish_demo
-from tfaas_core.worker_place import WorkerPlace
+from tfaas_core.wiring.composition import Composition
+from tfaas_core.wiring.worker_place import WorkerPlace
 
 _exit_at_once = os._exit
 """As it is before any plugin is called: what ends the process then is not that plugin."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfaas_core.content_encodings import preferred
+from tfaas_core.texts.content_encodings import preferred
 
 _OFFERED = ("gzip", "deflate")
 

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from tfaas_core.errors import BadBody, DoesNotFit, TfaasError, Unavailable, UnknownModel
-from tfaas_core.json_text import read_fields_of
 from tfaas_core.models.versions import Model
 from tfaas_core.route import Request, Response, json_response
+from tfaas_core.texts.json_text import read_fields_of
 from tfaas_plugins.protocols.answers import answered
 from tfaas_plugins.protocols.oip.models.models import OipModels
 from tfaas_plugins.protocols.unloaded import UnloadedModels

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tfaas_core.errors import BadBody
-from tfaas_core.regular_file import UnfitFileError, open_regular, read_regular
+from tfaas_core.files.regular_file import UnfitFileError, open_regular, read_regular
 from tfaas_core.tools.old_folder import read_old_model
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tfaas_core.spelling import respelled
+from tfaas_core.texts.spelling import respelled
 
 KNOWN = ("model", "inputNode", "input_node")
 

@@ -25,7 +25,7 @@ from tfaas_core.runtime import Runtime
 from tfaas_core.storage import Storage
 from tfaas_core.system.network.address import is_loopback
 from tfaas_core.tensors import Array
-from tfaas_core.worker_place import WorkerPlace
+from tfaas_core.wiring.worker_place import WorkerPlace
 
 
 class Composition(msgspec.Struct, frozen=True):

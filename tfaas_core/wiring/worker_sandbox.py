@@ -7,13 +7,13 @@ from pathlib import Path
 
 import msgspec
 
-from tfaas_core.composition import Composition
 from tfaas_core.configured_path import configured_path
 from tfaas_core.decoding.uses import UsesDecoders
 from tfaas_core.engine.base import MISSING
 from tfaas_core.errors import ConfigError, PluginError
 from tfaas_core.sandbox.parts import Parts
 from tfaas_core.sandbox.worker import WorkerCell, worker_cell, worker_parts
+from tfaas_core.wiring.composition import Composition
 
 _DECODED = {"all": "all pictures", "large": "large pictures"}
 

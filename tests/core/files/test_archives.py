@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tfaas_core.archives import BZIP2, GZIP, TAR, XZ, ZIP, Archive, archive_at
+from tfaas_core.files.archives import BZIP2, GZIP, TAR, XZ, ZIP, Archive, archive_at
 
 
 def tarball(name: str = "model.pb") -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeAlias
 
 import msgspec
 
@@ -12,11 +11,7 @@ from tfaas_core.decoding.decoder import OpenDecoder
 from tfaas_core.events import Tell
 from tfaas_core.shared_memory import SharedMemory
 from tfaas_core.status import Fitness, ServerStatus
-
-TellWorkers: TypeAlias = Callable[[str], Awaitable[None]]
-"""Tells all HTTP workers that a model has changed; returns when they have taken note.
-
-It does not wait for ever for one that is slow, or cannot read the storage."""
+from tfaas_core.uploads.publisher import TellWorkers
 
 
 class WorkerPlace(msgspec.Struct, frozen=True):

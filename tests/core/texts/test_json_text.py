@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tfaas_core.errors import BadBody, DoesNotFit
-from tfaas_core.json_text import read_json, read_object
+from tfaas_core.texts.json_text import read_json, read_object
 
 
 def test_json_is_read() -> None:

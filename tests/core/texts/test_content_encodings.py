@@ -6,7 +6,7 @@ import gzip
 
 import pytest
 
-from tfaas_core.content_encodings import Gzipped, preferred
+from tfaas_core.texts.content_encodings import Gzipped, preferred
 
 TEXT = b"hello " * 1000
 

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from tfaas_core.base64_text import decode_base64
+from tfaas_core.texts.base64_text import decode_base64
 
 
 def test_both_alphabets_are_read_with_and_without_padding() -> None:
