@@ -24,10 +24,10 @@ from tfaas_core.models.params import WarmUpRuns, check_features
 from tfaas_core.models.paths import HERE, ModelPaths
 from tfaas_core.models.versions import MAX_LABELS, Model, Pointers
 from tfaas_core.predict.example_runs import ExampleRuns
-from tfaas_core.predict.threads import ThreadsByKind
 from tfaas_core.runtime import Runtime
 from tfaas_core.steps import step
 from tfaas_core.storage import Claim, DefaultChoice, Storage
+from tfaas_core.system.loop.threads import ThreadsByKind
 from tfaas_core.uploads.bundle import BundleLimits
 from tfaas_core.uploads.first_axis import prepare
 from tfaas_core.uploads.package import Package

@@ -1,10 +1,13 @@
-"""Threads: an executor that forgets what it refuses."""
+"""Threads: an executor that forgets what it refuses, and one for each kind of work."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
+
+THREADS = 4
+"""Of each kind; they are started when they are needed."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,3 +44,25 @@ def _settle(future: Future[T], fn: Callable[..., T], args: Any, kwargs: Any) -> 
         del future  # which the error's traceback would keep, and that the error
     else:
         future.set_result(result)
+
+
+class ThreadsByKind:
+    """Executors of one HTTP worker; a kind is the name of a codec or a protocol, say.
+
+    They are its own: asyncio's threads may all be waiting for a storage. All belongs to the event
+    loop.
+    """
+
+    def __init__(self) -> None:
+        self._executors: dict[str, ThreadPoolExecutor] = {}
+
+    def of(self, kind: str) -> ThreadPoolExecutor:
+        """The threads of a kind."""
+        if (found := self._executors.get(kind)) is None:
+            found = self._executors[kind] = Threads(THREADS, f"tfaas-{kind}")
+        return found
+
+    def close(self) -> None:
+        """Gives them back; what they are at, they finish."""
+        for executor in self._executors.values():
+            executor.shutdown(wait=False)
