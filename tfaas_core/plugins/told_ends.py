@@ -1,12 +1,13 @@
-"""ToldExits: foreign code that ends the process by ``os._exit``, which does not go unseen."""
+"""Told ends: foreign code that ends the process by ``os._exit`` or a crash does not go unseen."""
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 _exit_at_once = os._exit
@@ -37,3 +38,20 @@ def told_exits(last_words: str, is_foreign: Callable[[], bool] = lambda: True) -
         # Whoever has it keeps it.
         is_over = True
         os._exit = before
+
+
+@contextmanager
+def told_crashes() -> Iterator[None]:
+    """If a signal such as SIGSEGV ends the process in the block, the lines it was in go to stderr.
+
+    They name the files of the plugin; nothing else can be said any more.
+    """
+    if faulthandler.is_enabled():  # by somebody who wants to know it all the time
+        yield
+        return
+    with suppress(OSError, ValueError, RuntimeError):  # a stderr that is no file
+        faulthandler.enable(all_threads=False)
+    try:
+        yield
+    finally:
+        faulthandler.disable()
