@@ -22,7 +22,7 @@ from tfaas_core.engine.in_model_process.accelerated import AcceleratedServable, 
 from tfaas_core.engine.in_model_process.made_up import made_up_inputs
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import CannotAccelerate, LoadOptions, Servable
-from tfaas_core.system.muted import stderr_muted
+from tfaas_core.system.output.muted import stderr_muted
 from tfaas_core.tensors import Array
 
 _DEMO = ROOT / "backends" / "tfaas_backends" / "demo" / "particles.pb"

@@ -19,14 +19,14 @@ from tfaas_plugins.codecs.image.codec import ImageCodec
 
 from benchmarks.options import parse
 from benchmarks.report import Report
-from tfaas_core.composition import Composition
 from tfaas_core.config import load_config
 from tfaas_core.decoding.decoder import Decoders
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.processes.decoder_server import DecoderServer
+from tfaas_core.processes.in_parent.decoder_server import DecoderServer
 from tfaas_core.route import Head
 from tfaas_core.tensors import BatchAxis, TensorSpec
 from tfaas_core.testing.models import model_version
+from tfaas_core.wiring.composition import Composition
 
 _MOST_PIXELS = 50_000_000
 

@@ -18,7 +18,7 @@ from benchmarks.options import parse
 from benchmarks.report import Report
 from benchmarks.servers import BenchmarkFailedError, Server
 from benchmarks.wrk import Load, drive
-from tfaas_core.system.memory import private_bytes
+from tfaas_core.system.resources.memory import private_bytes
 from tfaas_core.testing.server import RunningServer, http_client, running_server
 from tfaas_core.testing.waiting import until
 

@@ -20,7 +20,7 @@ from benchmarks.report import Report
 from tfaas_core.sandbox.confine import OWN_SOCKET, Cell, Prison, confine
 from tfaas_core.sandbox.libraries import Libraries
 from tfaas_core.sandbox.parts import Parts
-from tfaas_core.system.memory import private_bytes
+from tfaas_core.system.resources.memory import private_bytes
 from tfaas_core.testing.server import RunningServer, running_server
 
 _FIRST_USER = 1_879_048_192

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.plugin_site import write_plugin
-from tfaas_core.system.collecting import lasting
+from tfaas_core.system.resources.collecting import lasting
 from tfaas_core.testing.postgresql import ADDRESS, PostgresqlServer, running_postgresql
 
 InstallPlugin = Callable[..., Path]

@@ -28,7 +28,7 @@ from tfaas_core.settings.tables import (
     StorageTable,
     Table,
 )
-from tfaas_core.system.tls import TlsFiles
+from tfaas_core.system.network.tls import TlsFiles
 
 _OP = re.compile(r"_*[A-Za-z]\w*(>[A-Za-z]\w*)*", re.ASCII)
 """How TensorFlow spells ops, with the namespace that some have."""

@@ -14,7 +14,6 @@ from typing import Any
 import msgspec
 
 from tfaas_core.codec import Codec
-from tfaas_core.composition import Composition
 from tfaas_core.config import Config
 from tfaas_core.decoding.decoder import Decoders
 from tfaas_core.decoding.uses import UsesDecoders
@@ -43,12 +42,13 @@ from tfaas_core.runtime import Runtime
 from tfaas_core.settings.tables import CorsTable
 from tfaas_core.shared_memory import SharedMemory, shared_memories
 from tfaas_core.status import Figures, Fitness, ProcessStatus, ServerStatus
-from tfaas_core.system import logs
-from tfaas_core.system.tls import LiveTls
+from tfaas_core.system.network.tls import LiveTls
+from tfaas_core.system.output import logs
 from tfaas_core.uploads.bundle import BundleLimits
 from tfaas_core.uploads.publisher import Publisher
 from tfaas_core.uploads.quota import Quota
-from tfaas_core.worker_place import WorkerPlace
+from tfaas_core.wiring.composition import Composition
+from tfaas_core.wiring.worker_place import WorkerPlace
 
 _log = logging.getLogger("tfaas.host")
 

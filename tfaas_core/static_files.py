@@ -15,12 +15,12 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
-from tfaas_core.content_encodings import GZIP_CODING, Gzipped, takes_gzip
 from tfaas_core.errors import NotFound, Unavailable
 from tfaas_core.fields import Headers
 from tfaas_core.operation import Operation
 from tfaas_core.route import Request, Response, Right, Route
 from tfaas_core.streams import in_threads
+from tfaas_core.texts.content_encodings import GZIP_CODING, Gzipped, takes_gzip
 
 INDEX = "index.html"
 """What a folder is shown as."""

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from tfaas_core.system.memory import private_bytes
+from tfaas_core.system.resources.memory import private_bytes
 
 
 class Fitness(msgspec.Struct, frozen=True):

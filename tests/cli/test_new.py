@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.conftest import Fails, Tfaas
 from tests.plugin_site import environment_with, write_plugin
-from tfaas_core.cli.new import KINDS
+from tfaas_core.cli.server.new import KINDS
 from tfaas_core.testing.hosts import HEAVY_PLUGINS
 from tfaas_core.testing.server import running_server
 from tfaas_core.tools.distribution import write_distribution

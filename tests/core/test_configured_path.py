@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tfaas_core.composition import Composition
 from tfaas_core.config import load_config
 from tfaas_core.configured_path import configured_path
 from tfaas_core.errors import ConfigError
 from tfaas_core.host import Host
+from tfaas_core.wiring.composition import Composition
 
 KEY = "$.storage.root"
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tfaas_core.composition import Composition
 from tfaas_core.config import load_config
 from tfaas_core.engine.base import Engine, EngineContext, EngineFactory, Supervisor, WorkerContext
 from tfaas_core.engine.resting import RestingEngine
@@ -27,7 +26,8 @@ from tfaas_core.testing.fakes import FakeStorage
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.models import model_version
 from tfaas_core.testing.waiting import until
-from tfaas_core.worker_place import WorkerPlace
+from tfaas_core.wiring.composition import Composition
+from tfaas_core.wiring.worker_place import WorkerPlace
 
 InstallPlugin = Callable[..., Path]
 

@@ -21,24 +21,23 @@ LAYERS = (
     {"public_names"},
     {"__init__"},
     {"withheld"},
-    {"archives", "base64_text", "content_encodings", "errors", "events", "fields", "listener"}
-    | {"notes", "operation", "quick_writes"}
-    | {"regular_file", "request_ids", "shared_memory", "shortage", "spelling", "steps", "streams"},
-    {"configured_path", "error_kinds", "json_text", "temporary_folder", "visit"},
+    {"errors", "events", "fields", "listener", "notes", "operation", "quick_writes"}
+    | {"request_ids", "shared_memory", "steps", "streams"},
+    {"configured_path", "error_kinds", "files", "texts", "visit"},
     {"route", "tensors"},
     {"guard", "models", "observer", "service", "static_files"},
-    {"codec", "routing", "sandbox", "secret", "storage", "system", "values"},
+    {"system"},
+    {"codec", "routing", "sandbox", "secret", "storage", "values"},
     {"decoding", "local_disk"},
     {"settings"},
     {"config"},
     {"runtime", "status"},
-    {"worker_place"},
     {"hookspecs"},
     {"engine"},
     {"predict"},
     {"plugins", "uploads"},
-    {"composition"},
-    {"predict_routes", "worker_sandbox"},
+    {"wiring"},
+    {"predict_routes"},
     {"host"},
     {"http", "tools"},
     {"testing"},
@@ -200,8 +199,8 @@ def test_help_and_version_load_nothing_heavy(code: str) -> None:
 
 
 def test_wiring_a_host_loads_no_tensorflow() -> None:
-    code = "from tfaas_core.composition import Composition; from tfaas_core.host import Host\n"
-    code += "from tfaas_core.config import load_config\n"
+    code = "from tfaas_core.config import load_config\nfrom tfaas_core.host import Host\n"
+    code += "from tfaas_core.wiring.composition import Composition\n"
     code += "Host.at_rest(Composition.of(load_config(environ={}))).routes()"
     loaded = loaded_by(code)
     assert "numpy" in loaded

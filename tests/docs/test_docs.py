@@ -28,7 +28,6 @@ from tests.docs.markdown import (
 )
 from tfaas_core import hookspecs
 from tfaas_core.cli.group import tfaas
-from tfaas_core.composition import Composition
 from tfaas_core.config import load_config
 from tfaas_core.error_kinds import ERRORS_BY_CODE
 from tfaas_core.errors import StartupError
@@ -36,6 +35,7 @@ from tfaas_core.host import Host
 from tfaas_core.models.params import Params
 from tfaas_core.plugins import BUILTIN_PLUGINS
 from tfaas_core.testing.models import model_version
+from tfaas_core.wiring.composition import Composition
 
 COMMAND_LINE = DOCS / "command-line.md"
 

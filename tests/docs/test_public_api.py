@@ -10,10 +10,10 @@ import pytest
 
 import tfaas_core
 from tests.docs.markdown import DOCS, PAGES, blocks, prose, rows, section, words
-from tfaas_core.composition import Composition
 from tfaas_core.config import load_config
 from tfaas_core.errors import StartupError, TfaasError
 from tfaas_core.host import Host
+from tfaas_core.wiring.composition import Composition
 
 PAGE = DOCS / "public-api.md"
 ERRORS = "tfaas_core.errors"

@@ -15,7 +15,7 @@ from functools import cache
 
 import msgspec
 
-from tfaas_core.system.thread_times import ThreadTimes
+from tfaas_core.system.resources.thread_times import ThreadTimes
 
 MOST_HELD_S = 0.05
 _PIECE = b"[" + b"[1,2,3]," * 40_000 + b"0]"

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tfaas_core.composition import Composition
 from tfaas_core.config import load_config
 from tfaas_core.host import Host
 from tfaas_core.testing.clients import fake_server
 from tfaas_core.testing.server import RunningServer
+from tfaas_core.wiring.composition import Composition
 
 LAB = "https://lab.example"
 EVIL = "https://evil.example"

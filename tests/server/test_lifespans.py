@@ -20,7 +20,7 @@ import pytest
 
 from tests.plugin_site import environment_with
 from tfaas_core.plugins.lifespan import LEAVE_LIMIT_S
-from tfaas_core.processes.last_tasks import LAST_S
+from tfaas_core.processes.in_worker.last_tasks import LAST_S
 from tfaas_core.testing.server import running_server
 from tfaas_core.testing.waiting import until
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.plugin_site import environment_with, write_plugin
-from tfaas_core.processes.listener import bind
+from tfaas_core.processes.in_parent.listener import bind
 from tfaas_core.testing.hosts import HEAVY_PLUGINS
 from tfaas_core.testing.ports import lasting_port
 from tfaas_core.testing.server import RunningServer, running_server

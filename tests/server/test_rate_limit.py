@@ -184,7 +184,7 @@ def test_a_missing_package_is_a_start_up_error(
 
 def test_without_limits_the_library_is_not_even_imported(tmp_path: Path) -> None:
     code = (
-        "import sys; from tfaas_core.composition import Composition; "
+        "import sys; from tfaas_core.wiring.composition import Composition; "
         "from tfaas_core.config import load_config; from tfaas_core.host import Host; "
         f"disabled = 'plugins.disabled={json.dumps(HEAVY_PLUGINS)}'; "
         "host = Host.at_rest(Composition.of(load_config(overrides=[disabled]))); host.routes(); "

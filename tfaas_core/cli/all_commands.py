@@ -11,7 +11,7 @@ import click
 from tfaas_core.cli.harmless import harmless
 from tfaas_core.cli.options import PLUGINS_DIR, folder_override, read_config
 from tfaas_core.errors import ConfigError, TfaasError
-from tfaas_core.system.one_line import described
+from tfaas_core.system.output.one_line import described
 
 if TYPE_CHECKING:
     from tfaas_core.config import Config

@@ -23,11 +23,11 @@ from tfaas_core.decoding.orders import ForkDecoder, Preload, ToDecoderServer
 from tfaas_core.decoding.serving import do_jobs
 from tfaas_core.sandbox.confine import OWN_SOCKET, Prison, confine, confine_fork_server
 from tfaas_core.sandbox.libraries import Libraries
-from tfaas_core.system import logs
-from tfaas_core.system.blocking_link import BlockingLink
-from tfaas_core.system.descriptors import raise_limit
-from tfaas_core.system.lifeline import LifelineEnd
-from tfaas_core.system.stdout import give_up_stdout
+from tfaas_core.system.links.blocking_link import BlockingLink
+from tfaas_core.system.lives.lifeline import LifelineEnd
+from tfaas_core.system.output import logs
+from tfaas_core.system.output.stdout import give_up_stdout
+from tfaas_core.system.resources.descriptors import raise_limit
 
 _NO_FILE = "/dev/null"
 """Beside libraries, a decoder reads no file."""

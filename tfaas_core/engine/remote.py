@@ -26,8 +26,8 @@ from tfaas_core.errors import ConfigError
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.secret import SecretPlace, resolve
 from tfaas_core.settings.tables import Table
-from tfaas_core.system.address import is_loopback
-from tfaas_core.system.tls import TlsFiles
+from tfaas_core.system.network.address import is_loopback
+from tfaas_core.system.network.tls import TlsFiles
 
 REMOTE = "remote"
 _PATH = f"$.engine.{REMOTE}"

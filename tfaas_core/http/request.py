@@ -12,7 +12,7 @@ import msgspec
 
 from tfaas_core.fields import Fields, Headers
 from tfaas_core.route import ClientAddress, Head
-from tfaas_core.system.tls import subject_of
+from tfaas_core.system.network.tls import subject_of
 from tfaas_core.visit import Visit
 
 _NO_QUERY = Fields()

@@ -12,7 +12,7 @@ from tfaas_core.http.app import create_app
 from tfaas_core.http.protocol import TfaasProtocol
 from tfaas_core.http.sanic_parts import SanicServer
 from tfaas_core.routing.side import Side
-from tfaas_core.system.handshakes import watch_handshakes
+from tfaas_core.system.network.handshakes import watch_handshakes
 
 _LAST_CALL_S = 0.5
 """How long a connection without a request may, while draining, still begin one."""

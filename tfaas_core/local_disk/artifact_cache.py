@@ -21,10 +21,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tfaas_core.errors import DamagedFile
+from tfaas_core.files.regular_file import UnfitFileError
 from tfaas_core.local_disk.disk import check_can_be_made, remove, sync, sync_tree
 from tfaas_core.local_disk.staging import StagingArea
 from tfaas_core.models.checksum import PREFIX, artifact_checksum
-from tfaas_core.regular_file import UnfitFileError
 from tfaas_core.storage import MODEL
 
 _IN_USE_S = 600

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from tfaas_core.regular_file import UnfitFileError, open_regular
+from tfaas_core.files.regular_file import UnfitFileError, open_regular
 
 PREFIX = "sha256:"
 

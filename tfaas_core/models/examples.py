@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from tfaas_core.errors import DoesNotFit, TfaasError, TooLarge
-from tfaas_core.json_text import read_json
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.params import MAX_DEPTH, Params, WarmUpRuns, is_deeper
-from tfaas_core.spelling import printable
+from tfaas_core.texts.json_text import read_json
+from tfaas_core.texts.spelling import printable
 
 WARMUP = "warmup"
 PARAMS_EXAMPLE = "params.example"

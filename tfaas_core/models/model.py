@@ -194,7 +194,7 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         }
         if self.others:
             shown["signatures"] = self._shown_signatures()
-        if warnings := label_warnings(self.labels, signature):
+        if self.labels and (warnings := label_warnings(self.labels, signature)):
             shown["warnings"] = warnings
         hidden = {spelling for spellings in NODE_FIELDS.values() for spelling in spellings}
         extra = {k: v for k, v in self.params.items() if k not in shown and k not in hidden}

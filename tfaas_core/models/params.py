@@ -10,10 +10,10 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 
 from tfaas_core.errors import CannotServe, DoesNotFit
-from tfaas_core.json_text import read_object
 from tfaas_core.models.instances import Instances
-from tfaas_core.spelling import respelled
 from tfaas_core.tensors import BatchAxis, Signature, TensorSpec
+from tfaas_core.texts.json_text import read_object
+from tfaas_core.texts.spelling import respelled
 
 MAX_DEPTH = 64
 """Of JSON in a record, which other processes and storages have to read, too."""

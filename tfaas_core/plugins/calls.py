@@ -14,10 +14,9 @@ from tfaas_core.errors import ConfigError, PluginError
 from tfaas_core.plugins.ctrl_c import CtrlC
 from tfaas_core.plugins.plugin import Plugin, broken
 from tfaas_core.plugins.time_limit import TooLong, time_limit, told_of
-from tfaas_core.plugins.told_crashes import told_crashes
-from tfaas_core.plugins.told_exits import told_exits
-from tfaas_core.system.one_line import described, one_line
-from tfaas_core.system.stdout import stdout_is_stderr
+from tfaas_core.plugins.told_ends import told_crashes, told_exits
+from tfaas_core.system.output.one_line import described, one_line
+from tfaas_core.system.output.stdout import stdout_is_stderr
 
 IMPORT_LIMIT_S = 60.0
 CALL_LIMIT_S = 10.0

@@ -16,14 +16,13 @@ from tfaas_core.listener import Listener
 from tfaas_core.operation import Operation
 from tfaas_core.plugins.calls import shown
 from tfaas_core.plugins.handlers import why_no_handler
-from tfaas_core.plugins.media_type import is_media_type
 from tfaas_core.route import Right, Route
 from tfaas_core.routing.pattern import Pattern
 from tfaas_core.runtime import Runtime
 from tfaas_core.service import Method, Service
 from tfaas_core.settings.checks import keys_of
 from tfaas_core.settings.tables import PluginsTable
-from tfaas_core.system.one_line import described
+from tfaas_core.system.output.one_line import described
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -34,6 +33,8 @@ _COMMAND_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _SECTION_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _KIND_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _MODULE_NAME = re.compile(r"\w+(\.\w+)*")
+_MEDIA_NAME = r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}"  # as RFC 6838 has it
+_MEDIA_TYPE = re.compile(f"{_MEDIA_NAME}/{_MEDIA_NAME}")
 
 _PLAIN_METHODS = {
     "codec": ("parse", "is_heavy", "bind", "encode", "encode_other"),
@@ -72,7 +73,7 @@ def wrong_with_codec(codec: Codec[Any]) -> Iterator[str]:
         )
         return
     for media_type in types:
-        if media_type != "*/*" and not is_media_type(media_type):
+        if media_type != "*/*" and not _is_media_type(media_type):
             yield (
                 f"registers the codec `{name}` with the media type {shown(media_type)}, "
                 "expected one in lower case and without parameters, like 'text/csv', or '*/*'"
@@ -93,7 +94,7 @@ def _wrong_with_answers(codec: Codec[Any]) -> Iterator[str]:
         )
         return
     for media_type in types:
-        if not is_media_type(media_type):
+        if not _is_media_type(media_type):
             yield (
                 f"registers the codec `{codec.name}` with the answer type {shown(media_type)}, "
                 "expected one in lower case and without parameters, like 'text/csv'"
@@ -272,3 +273,8 @@ def wrong_with_command(command: click.Command, builtin: Collection[str]) -> Iter
         )
     elif name in builtin:
         yield f"claims the command `{name}`, which is built in"
+
+
+def _is_media_type(value: object) -> bool:
+    """Whether ``value`` is a media type in lower case, without parameters and wildcards."""
+    return isinstance(value, str) and _MEDIA_TYPE.fullmatch(value) is not None

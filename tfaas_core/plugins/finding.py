@@ -21,7 +21,7 @@ from tfaas_core.errors import ConfigError, PluginError
 from tfaas_core.plugins import calls
 from tfaas_core.plugins.folder import plugins_in
 from tfaas_core.plugins.plugin import Plugin, broken
-from tfaas_core.system.one_line import text
+from tfaas_core.system.output.one_line import text
 
 BUILTIN_PLUGINS = (
     "tfaas_plugins.codecs.json",

@@ -8,7 +8,7 @@ from types import NoneType
 from tfaas_core.engine.base import Engine, EngineContext, EngineFactory, Supervisor, WorkerContext
 from tfaas_core.plugins.calls import EXAMINE_LIMIT_S, make, shown
 from tfaas_core.plugins.plugin import Plugin, broken
-from tfaas_core.system.one_line import one_line
+from tfaas_core.system.output.one_line import one_line
 
 
 class GuardedEngineFactory(EngineFactory):

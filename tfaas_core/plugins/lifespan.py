@@ -13,8 +13,8 @@ from tfaas_core.errors import PluginError, StartupError
 from tfaas_core.plugins import calls
 from tfaas_core.plugins.plugin import Plugin, broken
 from tfaas_core.plugins.time_limit import TooLong, time_limit
-from tfaas_core.plugins.told_exits import told_exits
-from tfaas_core.system.one_line import described
+from tfaas_core.plugins.told_ends import told_exits
+from tfaas_core.system.output.one_line import described
 
 HOOK = "tfaas_lifespan"
 

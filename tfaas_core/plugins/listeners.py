@@ -16,7 +16,7 @@ from tfaas_core.plugins.calls import make
 from tfaas_core.plugins.lifespan import Lifespan, Wording
 from tfaas_core.plugins.plugin import Plugin
 from tfaas_core.settings.tables import Server
-from tfaas_core.system.address import Address, shown_address
+from tfaas_core.system.network.address import Address, shown_address
 
 MANAGEMENT = "management"
 """The listener that ``server.admin_port`` asks for."""

@@ -13,8 +13,8 @@ from tfaas_core.error_kinds import code_of_kind, error_from
 from tfaas_core.errors import StartupError, TfaasError
 from tfaas_core.plugins.plugin import Plugin
 from tfaas_core.plugins.time_limit import told_of
-from tfaas_core.plugins.told_exits import told_exits
-from tfaas_core.system.one_line import described
+from tfaas_core.plugins.told_ends import told_exits
+from tfaas_core.system.output.one_line import described
 
 _log = logging.getLogger("tfaas.start")
 

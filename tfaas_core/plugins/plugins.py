@@ -36,7 +36,7 @@ from tfaas_core.routing.observers import Observers
 from tfaas_core.runtime import Runtime
 from tfaas_core.service import Service
 from tfaas_core.storage import Storage, StorageFactory
-from tfaas_core.system.one_line import one_line
+from tfaas_core.system.output.one_line import one_line
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from tfaas_core.system.thread_times import starved_s
+from tfaas_core.system.resources.thread_times import starved_s
 
 TELL_EVERY_S = 10.0
 """How often somebody who waits is told for what."""

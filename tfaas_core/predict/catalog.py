@@ -13,7 +13,7 @@ from tfaas_core.models.paths import HERE, ModelPaths
 from tfaas_core.models.versions import Model, Pointers
 from tfaas_core.routing.unexpected import is_given_up
 from tfaas_core.storage import DefaultChoice, Storage
-from tfaas_core.system.one_line import described
+from tfaas_core.system.output.one_line import described
 
 Move: TypeAlias = tuple[ModelVersion, ModelVersion]
 """A version that requests went to, and the one that they go to from now on."""

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from contextlib import closing
 from typing import Protocol
 
-from tfaas_core.content_encodings import ZLIB_WINDOW_BITS
+from tfaas_core.texts.content_encodings import ZLIB_WINDOW_BITS
 
 ANSWER_ENCODINGS = ("zstd", "gzip")
 """Of an answer, the one first that takes the least time."""

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager
 from typing import Protocol
 
-from tfaas_core.content_encodings import ZLIB_WINDOW_BITS
 from tfaas_core.errors import BadBody, TooLarge, UnsupportedMediaType
 from tfaas_core.predict.predictor import Predictor
 from tfaas_core.route import Request
 from tfaas_core.routing.in_flight import InFlight
+from tfaas_core.texts.content_encodings import ZLIB_WINDOW_BITS
 
 BODY_ENCODINGS = ("gzip", "deflate", "zstd")
 """All that are read."""

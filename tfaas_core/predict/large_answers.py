@@ -8,7 +8,6 @@ from typing import Protocol
 
 from tfaas_core.codec import Encoded
 from tfaas_core.config import Config
-from tfaas_core.content_encodings import preferred
 from tfaas_core.predict.compressed_answers import (
     ANSWER_ENCODINGS,
     compressed_body,
@@ -19,6 +18,7 @@ from tfaas_core.predict.predictor import Predictor
 from tfaas_core.route import Head, Response
 from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.streams import in_threads
+from tfaas_core.texts.content_encodings import preferred
 
 MOST_BRIEF_BYTES = 1 << 16
 """What is shorter, no time is spent on."""

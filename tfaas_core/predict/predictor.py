@@ -17,9 +17,9 @@ from tfaas_core.predict.catalog import Catalog
 from tfaas_core.predict.inference import InferenceRequest, InferenceResult, Settled
 from tfaas_core.predict.prediction import Prediction, encoded_by, large_prediction, take_long
 from tfaas_core.predict.target import Target, target_with
-from tfaas_core.predict.threads import ThreadsByKind
 from tfaas_core.route import Head
 from tfaas_core.routing.in_flight import InFlight
+from tfaas_core.system.loop.threads import ThreadsByKind
 from tfaas_core.tensors import Array, Bound, Signature, conform, runs_whole
 from tfaas_core.visit import Visit
 

@@ -9,7 +9,7 @@ from tfaas_core.errors import SEE_LOG, StartupError, TfaasError
 from tfaas_core.plugins.finding import modules_of
 from tfaas_core.plugins.owned_part import PartFailedError
 from tfaas_core.routing.culprit import culprit
-from tfaas_core.system.one_line import described
+from tfaas_core.system.output.one_line import described
 
 _log = logging.getLogger("tfaas.start")
 

@@ -11,7 +11,6 @@ from contextlib import suppress
 import msgspec
 
 from tfaas_core import __version__
-from tfaas_core.composition import Composition
 from tfaas_core.config import Config
 from tfaas_core.engine.in_door.door import DoorSettings, PoolDoor
 from tfaas_core.engine.in_door.session import ModelFiles
@@ -29,10 +28,11 @@ from tfaas_core.engine.remote import (
 from tfaas_core.engine.shared.door_tls import HostTls
 from tfaas_core.errors import ConfigError, StartupError
 from tfaas_core.processes.server import one_sentence, storage_opened
-from tfaas_core.system import logs
-from tfaas_core.system.address import Address, listening, shown_address
-from tfaas_core.system.main_module import forget_main
+from tfaas_core.system.lives.main_module import forget_main
+from tfaas_core.system.network.address import Address, listening, shown_address
+from tfaas_core.system.output import logs
 from tfaas_core.tools.start_warnings import start_warnings
+from tfaas_core.wiring.composition import Composition
 
 _BACKLOG = 256
 _DRAIN_GRACE_S = 5.0

@@ -8,7 +8,7 @@ import msgspec
 
 from tfaas_core.events import ModelEvent
 from tfaas_core.status import Fitness, ServerStatus
-from tfaas_core.system.link import Answer
+from tfaas_core.system.links.link import Answer
 
 
 class Serving(msgspec.Struct, frozen=True, tag=True):

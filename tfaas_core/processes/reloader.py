@@ -16,8 +16,8 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from tfaas_core import hookspecs
-from tfaas_core.system.lifeline import Lifeline, tied
-from tfaas_core.system.main_module import forget_main
+from tfaas_core.system.lives.lifeline import Lifeline, tied
+from tfaas_core.system.lives.main_module import forget_main
 
 _LOOK_EVERY_S = 0.5
 _STOPS = {signal.SIGINT, signal.SIGTERM}

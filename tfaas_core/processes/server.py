@@ -8,19 +8,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from tfaas_core.composition import Composition
 from tfaas_core.config import Config
 from tfaas_core.host import Host
 from tfaas_core.processes.broken_start import start_error
-from tfaas_core.processes.parent import Parent
-from tfaas_core.processes.ports import Ports
-from tfaas_core.processes.renewal import Renewal
-from tfaas_core.processes.sandbox import Sandboxes
-from tfaas_core.processes.sweeping import sweep_storage
-from tfaas_core.system import logs
-from tfaas_core.system.collecting import lasting
-from tfaas_core.system.main_module import forget_main
+from tfaas_core.processes.in_parent.parent import Parent
+from tfaas_core.processes.in_parent.ports import Ports
+from tfaas_core.processes.in_parent.renewal import Renewal
+from tfaas_core.processes.in_parent.sandbox import Sandboxes
+from tfaas_core.processes.in_parent.sweeping import sweep_storage
+from tfaas_core.system.lives.main_module import forget_main
+from tfaas_core.system.output import logs
+from tfaas_core.system.resources.collecting import lasting
 from tfaas_core.tools.start_warnings import start_warnings
+from tfaas_core.wiring.composition import Composition
 
 _log = logging.getLogger("tfaas.parent")
 

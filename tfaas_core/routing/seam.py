@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Collection
 import msgspec
 
 from tfaas_core.errors import TfaasError, is_error_status
-from tfaas_core.json_text import plain
 from tfaas_core.route import (
     Begun,
     Handler,
@@ -35,6 +34,7 @@ from tfaas_core.routing.sendable import sendable
 from tfaas_core.routing.sites import check_site
 from tfaas_core.routing.unexpected import is_given_up, unexpected
 from tfaas_core.routing.way_back import WayBack, has_id, is_told_later, sent_bytes
+from tfaas_core.texts.json_text import plain
 from tfaas_core.visit import Visit
 
 _PLAIN_WAY_BACK = WayBack()

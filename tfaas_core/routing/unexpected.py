@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 from tfaas_core.errors import SEE_LOG, TfaasError, Unavailable
-from tfaas_core.shortage import lack_of
+from tfaas_core.system.resources.shortage import lack_of
 
 _log = logging.getLogger("tfaas.http")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from tfaas_core.files.temporary_folder import temporary_folder
 from tfaas_core.sandbox.landlock import WRITES_SINCE, landlock_version, restrict_writes
 from tfaas_core.sandbox.libraries import WRITABLE
 from tfaas_core.sandbox.privileges import (
@@ -16,7 +17,6 @@ from tfaas_core.sandbox.privileges import (
 )
 from tfaas_core.sandbox.seccomp import is_there, restrict_calls
 from tfaas_core.sandbox.worker_calls import worker_filter
-from tfaas_core.temporary_folder import temporary_folder
 
 
 class WorkerCell(msgspec.Struct, frozen=True):

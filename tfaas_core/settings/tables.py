@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from tfaas_core.models.instances import Instances
-from tfaas_core.system.cores import usable_cores
+from tfaas_core.system.resources.cores import usable_cores
 
 PositiveInt: TypeAlias = Annotated[int, Meta(ge=1)]
 CountOrAuto: TypeAlias = Annotated[int, Meta(ge=0)]

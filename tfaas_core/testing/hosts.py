@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from tfaas_core.composition import Composition
 from tfaas_core.config import load_config
 from tfaas_core.engine.base import EngineFactory
 from tfaas_core.hookspecs import hookimpl
@@ -29,6 +28,7 @@ from tfaas_core.testing.fakes import FakeStorage
 from tfaas_core.testing.function_servable import FunctionServable
 from tfaas_core.testing.models import model_version
 from tfaas_core.testing.runtime import FakeRuntime
+from tfaas_core.wiring.composition import Composition
 
 HEAVY_PLUGINS = ("tfaas_backends.runtimes.graph", "tfaas_backends.runtimes.saved_model")
 """The plugins whose import of TensorFlow takes longer than most tests."""

@@ -9,13 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 from string import Template
 
-from tfaas_core.composition import Composition
 from tfaas_core.config import Config
 from tfaas_core.errors import ConfigError
 from tfaas_core.host import Host
 from tfaas_core.plugins import BUILTIN_PLUGINS, load_plugins
 from tfaas_core.settings.checks import keys_of
 from tfaas_core.settings.tables import PluginsTable
+from tfaas_core.wiring.composition import Composition
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _TEMPLATES = Path(__file__).parent / "templates"

@@ -18,15 +18,15 @@ from tfaas_core.config import Config
 from tfaas_core.engine.base import Candidate, EngineContext, Loaded
 from tfaas_core.engine.in_parent.fork_servers import ForkServers
 from tfaas_core.errors import SEE_LOG, BadBody, TfaasError
+from tfaas_core.files.temporary_folder import temporary_folder
 from tfaas_core.models.examples import examples_in, examples_to_run
 from tfaas_core.models.model import ModelVersion, OtherSignature, is_name
 from tfaas_core.models.params import Params, check_features
 from tfaas_core.plugins import plugins_of
 from tfaas_core.runtime import Runtime
 from tfaas_core.storage import disk_errors
-from tfaas_core.system.muted import stderr_muted
-from tfaas_core.system.stdout import stdout_is_stderr
-from tfaas_core.temporary_folder import temporary_folder
+from tfaas_core.system.output.muted import stderr_muted
+from tfaas_core.system.output.stdout import stdout_is_stderr
 from tfaas_core.tensors import Signature
 from tfaas_core.tools.lone_engine import LoneEngine, engine_context, lone_engine, record_of
 from tfaas_core.tools.second_engine import second_engine

@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 
 from tfaas_core.errors import BadBody, CannotServe, DoesNotFit
+from tfaas_core.files.regular_file import read_regular
 from tfaas_core.models.checksum import PREFIX, file_sha256, folder_checksum
 from tfaas_core.models.model import check_name
-from tfaas_core.regular_file import read_regular
 from tfaas_core.uploads.companions import MAX_TEXT_FILE_BYTES, PARAMS
 from tfaas_core.uploads.folder import regular_files
 

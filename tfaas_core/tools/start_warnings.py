@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from tfaas_core.composition import Composition
 from tfaas_core.engine.base import MISSING
-from tfaas_core.system.descriptors import raise_limit
+from tfaas_core.system.resources.descriptors import raise_limit
 from tfaas_core.tools.file_limit import too_few_files
+from tfaas_core.wiring.composition import Composition
 
 
 def start_warnings(

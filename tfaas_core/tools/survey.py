@@ -10,7 +10,6 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from tfaas_core.composition import Composition
 from tfaas_core.config import Config
 from tfaas_core.engine.base import MISSING
 from tfaas_core.errors import ConfigError, PluginError, StartupError
@@ -20,11 +19,12 @@ from tfaas_core.plugins.checks import is_struct
 from tfaas_core.plugins.listeners import OwnedListener
 from tfaas_core.settings.checks import keys_of
 from tfaas_core.settings.tables import EngineTable, StorageTable
-from tfaas_core.system.address import is_free_address
-from tfaas_core.system.one_line import described
+from tfaas_core.system.network.address import is_free_address
+from tfaas_core.system.output.one_line import described
 from tfaas_core.tools.start_warnings import start_warnings
-from tfaas_core.worker_place import WorkerPlace
-from tfaas_core.worker_sandbox import WorkerSandbox
+from tfaas_core.wiring.composition import Composition
+from tfaas_core.wiring.worker_place import WorkerPlace
+from tfaas_core.wiring.worker_sandbox import WorkerSandbox
 
 _Report: TypeAlias = Callable[[StartupError], None]
 

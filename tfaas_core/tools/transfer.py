@@ -14,7 +14,7 @@ from tfaas_core.models.checksum import artifact_checksum
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.versions import Model
 from tfaas_core.storage import MODEL, Claim, DefaultChoice, Storage, disk_errors
-from tfaas_core.system.progress import Advance
+from tfaas_core.system.output.progress import Advance
 from tfaas_core.uploads.folder import regular_files
 from tfaas_core.uploads.quota import Quota
 

@@ -18,8 +18,8 @@ from typing import IO, TypeAlias, cast
 
 import msgspec
 
-from tfaas_core.archives import GZIP, TAR, archive_at
 from tfaas_core.errors import BadBody, TooLarge
+from tfaas_core.files.archives import GZIP, TAR, archive_at
 from tfaas_core.settings.tables import Limits
 
 _CHUNK_BYTES = 1 << 20

@@ -8,14 +8,14 @@ from typing import Any
 
 import msgspec
 
-from tfaas_core.archives import GZIP, Archive, archive_at
-from tfaas_core.base64_text import decode_base64
 from tfaas_core.errors import BadBody, UnknownModel
+from tfaas_core.files.archives import GZIP, Archive, archive_at
 from tfaas_core.models.checksum import PREFIX, artifact_checksum
 from tfaas_core.models.examples import Example, examples_in
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.params import Params
 from tfaas_core.storage import disk_errors
+from tfaas_core.texts.base64_text import decode_base64
 from tfaas_core.uploads.bundle import BUNDLES, BundleLimits, Entry, HasRoom, unpack
 from tfaas_core.uploads.companions import (
     WARMUP_FILE,

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
@@ -24,21 +24,25 @@ from tfaas_core.models.params import WarmUpRuns, check_features
 from tfaas_core.models.paths import HERE, ModelPaths
 from tfaas_core.models.versions import MAX_LABELS, Model, Pointers
 from tfaas_core.predict.example_runs import ExampleRuns
-from tfaas_core.predict.threads import ThreadsByKind
 from tfaas_core.runtime import Runtime
 from tfaas_core.steps import step
 from tfaas_core.storage import Claim, DefaultChoice, Storage
+from tfaas_core.system.loop.threads import ThreadsByKind
 from tfaas_core.uploads.bundle import BundleLimits
 from tfaas_core.uploads.first_axis import prepare
 from tfaas_core.uploads.package import Package
 from tfaas_core.uploads.quota import Quota
 from tfaas_core.uploads.runtime_choice import RuntimeChoice
 from tfaas_core.uploads.uninterrupted import finished
-from tfaas_core.worker_place import TellWorkers
 
 _log = logging.getLogger("tfaas.publisher")
 
 T = TypeVar("T")
+
+TellWorkers: TypeAlias = Callable[[str], Awaitable[None]]
+"""Tells all HTTP workers that a model has changed; returns when they have taken note.
+
+It does not wait for ever for one that is slow, or cannot read the storage."""
 
 
 class Publisher:

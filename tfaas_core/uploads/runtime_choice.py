@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
-from tfaas_core.archives import BZIP2, XZ, ZIP, ZSTD, archive_at
 from tfaas_core.errors import CannotServe, DoesNotFit, TfaasError
+from tfaas_core.files.archives import BZIP2, XZ, ZIP, ZSTD, archive_at
 from tfaas_core.routing.unexpected import unexpected
 from tfaas_core.runtime import Runtime, Verdict
 from tfaas_core.storage import MODEL

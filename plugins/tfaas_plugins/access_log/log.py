@@ -21,7 +21,7 @@ from tfaas_core.events import (
     ModelUploaded,
 )
 from tfaas_core.observer import Answered, Observer
-from tfaas_core.system.logs import formatter
+from tfaas_core.system.output.logs import formatter
 from tfaas_plugins.access_log.flood import WINDOW_S, Flood
 
 UPLOADS = ("/upload", "/bundle")

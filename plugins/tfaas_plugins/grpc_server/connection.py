@@ -6,7 +6,7 @@ import asyncio
 from typing import Any, Protocol, cast
 
 from tfaas_core.route import ClientAddress
-from tfaas_core.system.tls import subject_of
+from tfaas_core.system.network.tls import subject_of
 from tfaas_plugins.grpc_server.opening import Opening
 
 _TOLD_S = 1.0

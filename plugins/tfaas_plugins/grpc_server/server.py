@@ -15,7 +15,7 @@ from tfaas_core.errors import TfaasError
 from tfaas_core.host import Host
 from tfaas_core.routing.sealed_services import SealedMethod
 from tfaas_core.routing.seam import error_answer
-from tfaas_core.system.handshakes import watch_handshakes
+from tfaas_core.system.network.handshakes import watch_handshakes
 from tfaas_plugins.grpc_server.accepting import UNKNOWN, server_of
 from tfaas_plugins.grpc_server.answering import Answering, refuse_because
 from tfaas_plugins.grpc_server.answers import Answers

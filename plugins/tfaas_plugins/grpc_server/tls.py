@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tfaas_core.errors import ConfigError
-from tfaas_core.system.tls import LiveTls
+from tfaas_core.system.network.tls import LiveTls
 
 _PROTOCOLS = ("h2",)
 """Clients of gRPC ask for it by ALPN, and go if they do not get it."""

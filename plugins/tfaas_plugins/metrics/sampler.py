@@ -12,7 +12,7 @@ import msgspec
 
 from tfaas_core.errors import TfaasError
 from tfaas_core.shared_memory import SharedMemory
-from tfaas_core.system.one_line import described
+from tfaas_core.system.output.one_line import described
 from tfaas_plugins.metrics import families as f
 from tfaas_plugins.metrics.counting import Counting
 from tfaas_plugins.metrics.directory import try_lock

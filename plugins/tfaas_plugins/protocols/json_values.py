@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from tfaas_core.base64_text import decode_padded
 from tfaas_core.tensors import Array
+from tfaas_core.texts.base64_text import decode_padded
 from tfaas_core.values.pieces import array_from, chained, kinds, pieces
 from tfaas_plugins.codecs.json.numbers import NumberLists
 

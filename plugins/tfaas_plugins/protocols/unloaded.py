@@ -12,7 +12,7 @@ from tfaas_core.host import Host
 from tfaas_core.observer import Observer
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.shared_memory import LockHeld, SharedMemory
-from tfaas_plugins.protocols.oip.sizes import DIGEST_BYTES, UNLOADED_BYTES, UNLOADED_SLOTS
+from tfaas_plugins.protocols.oip.models.sizes import DIGEST_BYTES, UNLOADED_BYTES, UNLOADED_SLOTS
 
 _FREE = bytes(UNLOADED_BYTES)
 _END = UNLOADED_SLOTS * UNLOADED_BYTES

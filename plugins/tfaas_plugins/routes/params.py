@@ -8,11 +8,11 @@ from typing import Any
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
-from tfaas_core.json_text import read_fields_of
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.operation import OBJECT, Operation, object_of
 from tfaas_core.route import Request, Response, Route, admit, json_response
-from tfaas_core.spelling import respelled
+from tfaas_core.texts.json_text import read_fields_of
+from tfaas_core.texts.spelling import respelled
 
 _SHOWN = ("name", "model", "labels", "options", "inputNode", "outputNode", "description")
 """What is shown of a model that was uploaded without params: the classic fields, as found."""

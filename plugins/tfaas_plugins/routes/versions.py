@@ -8,12 +8,12 @@ from typing import Any
 from tfaas_core.errors import BadBody, DoesNotFit
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
-from tfaas_core.json_text import read_fields_of
 from tfaas_core.models.examples import Example, examples_of
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.versions import Model, check_number, number_of
 from tfaas_core.operation import LIST, OBJECT, Operation, object_of
 from tfaas_core.route import Handler, Request, Response, Right, Route, json_response
+from tfaas_core.texts.json_text import read_fields_of
 from tfaas_plugins.routes.bundle_answer import bundle_of
 
 

@@ -18,15 +18,15 @@ from tests.core.decoding.hostile_work import WORK
 from tests.core.sandbox.attacks import ATTACKS
 from tests.core.sandbox.test_confine import needs_all, targets
 from tfaas_core.codec import Codec
-from tfaas_core.composition import Composition
 from tfaas_core.config import load_config
 from tfaas_core.decoding.decoder import ANSWER_S, Decoder, Decoders
 from tfaas_core.decoding.uses import UsesDecoders
 from tfaas_core.errors import Unavailable
-from tfaas_core.processes.decoder_server import DecoderServer
-from tfaas_core.system.stopped import state_of
+from tfaas_core.processes.in_parent.decoder_server import DecoderServer
+from tfaas_core.system.lives.stopped import state_of
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.waiting import until
+from tfaas_core.wiring.composition import Composition
 
 _SHARED_BYTES = 8 << 20
 

@@ -15,7 +15,7 @@ from tfaas_core.engine.shared.messages import Broken, Failure, LoadFailed, Unloa
 from tfaas_core.errors import CannotServe
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import LoadOptions, Servable
-from tfaas_core.system.inbox import framed
+from tfaas_core.system.links.inbox import framed
 from tfaas_core.testing.runtime import FakeRuntime
 from tfaas_core.testing.waiting import until
 

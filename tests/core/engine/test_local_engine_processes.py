@@ -18,7 +18,7 @@ from tfaas_core.errors import (
 )
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.storage import removed
-from tfaas_core.system import memory
+from tfaas_core.system.resources import memory
 from tfaas_core.testing.engine_harness import Stream, Worker, are_sums, rows_of
 from tfaas_core.testing.forked import is_alive, kill_and_wait, model_processes
 from tfaas_core.testing.loops import in_event_loop

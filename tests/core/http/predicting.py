@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from pathlib import Path
 
-from tfaas_core.composition import Composition
 from tfaas_core.config import load_config
 from tfaas_core.engine.beginning import AwaitingRows, BeginsRuns
 from tfaas_core.engine.resting import RestingEngine
@@ -16,7 +15,8 @@ from tfaas_core.storage import MODEL, Storage
 from tfaas_core.tensors import Array, TensorSpec
 from tfaas_core.testing.models import model_version
 from tfaas_core.visit import Timing
-from tfaas_core.worker_place import WorkerPlace
+from tfaas_core.wiring.composition import Composition
+from tfaas_core.wiring.worker_place import WorkerPlace
 
 _INPUTS = {"picture": (None, 1, 3, 1), "vk": (None, 3)}
 """The shape of each model's input."""

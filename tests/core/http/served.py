@@ -11,7 +11,6 @@ import pytest
 import uvloop
 from sanic import Sanic
 
-from tfaas_core.composition import Composition
 from tfaas_core.config import load_config
 from tfaas_core.engine.resting import RestingEngine
 from tfaas_core.host import Host
@@ -19,7 +18,8 @@ from tfaas_core.http.server import HttpServer
 from tfaas_core.route import Handler, Route
 from tfaas_core.routing.observers import Observers
 from tfaas_core.routing.seam import SealedRoute, sealed
-from tfaas_core.worker_place import WorkerPlace
+from tfaas_core.wiring.composition import Composition
+from tfaas_core.wiring.worker_place import WorkerPlace
 
 WITHIN_S = 30.0
 

@@ -8,13 +8,13 @@ from functools import partial
 
 import pytest
 
-from tfaas_core.composition import Composition
 from tfaas_core.config import load_config
 from tfaas_core.host import Host
 from tfaas_core.http.request import HttpRequest
 from tfaas_core.http.router import Router
 from tfaas_core.route import ClientAddress, Head, Request, Response, Right, Route
 from tfaas_core.routing.seam import SealedRoute, sealed
+from tfaas_core.wiring.composition import Composition
 
 
 def route(path: str, *methods: str, right: Right | None = None) -> SealedRoute:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tfaas_core.composition import Composition
 from tfaas_core.config import Config, load_config
 from tfaas_core.host import Host
 from tfaas_core.plugins import BUILTIN_PLUGINS, Plugins, load_plugins
+from tfaas_core.wiring.composition import Composition
 
 InstallPlugin = Callable[..., Path]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.core.plugins.sources import InstallPlugin, hook
-from tfaas_core.composition import Composition
 from tfaas_core.config import Config, load_config
 from tfaas_core.errors import ConfigError, PluginError, StartupError
 from tfaas_core.host import Host
 from tfaas_core.plugins import load_plugins
+from tfaas_core.wiring.composition import Composition
 
 SECTION = '''
 from typing import Annotated, Literal

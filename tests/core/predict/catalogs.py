@@ -8,9 +8,9 @@ from pathlib import Path
 from tfaas_core.errors import StorageUnavailable
 from tfaas_core.events import ModelEvent
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.models.switches import switches
 from tfaas_core.models.versions import Model, Pointers
 from tfaas_core.predict.catalog import Catalog
+from tfaas_core.routing.event_bus import switches
 from tfaas_core.storage import DefaultChoice
 from tfaas_core.testing.fakes import FakeStorage
 from tfaas_core.testing.storage_processes import upload

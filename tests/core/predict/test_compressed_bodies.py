@@ -15,7 +15,7 @@ from tfaas_core.errors import BadBody, TooLarge, Unavailable, UnsupportedMediaTy
 from tfaas_core.predict import zstandard
 from tfaas_core.predict.compressed_answers import compressed_body
 from tfaas_core.predict.compressed_bodies import inflated, is_compressed, unpacked_body
-from tfaas_core.predict.threads import THREADS
+from tfaas_core.system.loop.threads import THREADS
 from tfaas_core.testing.fake_request import FakeRequest
 from tfaas_core.testing.hosts import host_of
 from tfaas_core.testing.loops import in_event_loop

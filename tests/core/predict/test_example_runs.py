@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from tfaas_plugins.codecs.json.codec import JsonCodec
 
-from tfaas_core.composition import Composition
 from tfaas_core.config import load_config
 from tfaas_core.engine.local import LocalEngineFactory
 from tfaas_core.errors import CannotServe, DoesNotFit
@@ -32,6 +31,7 @@ from tfaas_core.testing.runtime import TRIGGER
 from tfaas_core.uploads.form import FormFile
 from tfaas_core.uploads.package import Received
 from tfaas_core.uploads.upload import Upload
+from tfaas_core.wiring.composition import Composition
 
 ROW = [7.0, 8.0, 9.0]
 

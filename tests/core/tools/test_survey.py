@@ -7,7 +7,7 @@ import pytest
 
 from tfaas_core.config import Config, load_config
 from tfaas_core.plugins import BUILTIN_PLUGINS
-from tfaas_core.system.address import Address
+from tfaas_core.system.network.address import Address
 from tfaas_core.tools.survey import SurveyedPlugin, findings, survey
 
 InstallPlugin = Callable[..., Path]

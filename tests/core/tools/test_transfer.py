@@ -14,7 +14,7 @@ from tfaas_core.errors import Busy, DamagedFile, DoesNotFit, StorageFull, Unknow
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.versions import Pointers
 from tfaas_core.storage import MODEL, DefaultChoice, Storage
-from tfaas_core.system.progress import Advance
+from tfaas_core.system.output.progress import Advance
 from tfaas_core.testing.fakes import FakeStorage
 from tfaas_core.testing.storage_processes import Shape, fill, upload
 from tfaas_core.tools.transfer import Transfer, Transferred

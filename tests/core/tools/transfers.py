@@ -10,7 +10,7 @@ from tfaas_backends.storages.filesystem.storage import FilesystemStorage
 
 from tests.backends.storages.sql.databases import sqlite_storage
 from tfaas_core.storage import Storage
-from tfaas_core.system.progress import Advance
+from tfaas_core.system.output.progress import Advance
 from tfaas_core.testing.fakes import FakeStorage
 from tfaas_core.testing.storage_processes import MakeStorage, fault_of
 from tfaas_core.tools.transfer import Transfer, Transferred

@@ -18,7 +18,7 @@ from tfaas_core.engine.shared.messages import (
 )
 from tfaas_core.errors import TfaasError
 from tfaas_core.processes.messages import FromWorker, ToHttpWorker
-from tfaas_core.system.inbox import GarbledError, Inbox, framed
+from tfaas_core.system.links.inbox import GarbledError, Inbox, framed
 
 _KINDS = (ToPool, ToWorker, ToProcess, FromProcess, FromWorker, ToHttpWorker)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from tfaas_plugins.codecs.values.bounds import Allowance
-from tfaas_plugins.protocols.oip.inputs import arrays_of
+from tfaas_plugins.protocols.oip.infer.inputs import arrays_of
 from tfaas_plugins.protocols.oip.messages import InferRequest, infer_message
 
 from tests.fuzz.mutations import mutator

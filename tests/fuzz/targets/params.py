@@ -10,12 +10,12 @@ from tests.fuzz.dice import Dice
 from tests.fuzz.documents import json_mutator
 from tests.fuzz.rooms import room
 from tfaas_core.errors import TfaasError
-from tfaas_core.json_text import read_fields_of
 from tfaas_core.models.examples import examples_of, parse_warmup
 from tfaas_core.models.params import Params, check_features
 from tfaas_core.models.versions import number_of
 from tfaas_core.testing.models import model_version
 from tfaas_core.testing.suites.codec.case import assert_clients_error
+from tfaas_core.texts.json_text import read_fields_of
 from tfaas_core.uploads.companions import read_labels
 
 mutate = json_mutator(

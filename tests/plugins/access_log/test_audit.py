@@ -13,7 +13,7 @@ from tfaas_plugins.access_log.log import AuditLog, Lines
 
 from tests.plugins.access_log.test_log import ANSWERED
 from tfaas_core.observer import Answered
-from tfaas_core.system.logs import formatter
+from tfaas_core.system.output.logs import formatter
 
 FORGERIES = (
     *('x\n2026-01-01 INFO forged "', "x\r\x1b[2J\x1b]0;owned\x07", "x\u2028y\x85z"),

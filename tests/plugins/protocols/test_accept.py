@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tfaas_plugins.protocols.oip.accept import best_encoding
+from tfaas_plugins.protocols.oip.infer.accept import best_encoding
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from tfaas_plugins.codecs.values.bounds import Allowance
-from tfaas_plugins.protocols.oip.answers import infer_answer
 from tfaas_plugins.protocols.oip.datatypes import from_raw
-from tfaas_plugins.protocols.oip.inputs import arrays_of
-from tfaas_plugins.protocols.oip.requests import WantedOutput, infer_body
+from tfaas_plugins.protocols.oip.infer.answers import infer_answer
+from tfaas_plugins.protocols.oip.infer.inputs import arrays_of
+from tfaas_plugins.protocols.oip.infer.requests import WantedOutput, infer_body
 from tfaas_plugins.protocols.tfserving.examples import examples_of
 
 from tfaas_core.errors import TooLarge

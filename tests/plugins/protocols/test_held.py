@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.json_text import read
-from tfaas_plugins.protocols.oip import requests as oip
-from tfaas_plugins.protocols.oip.answers import infer_answer
-from tfaas_plugins.protocols.oip.inputs import arrays_of
+from tfaas_plugins.protocols.oip.infer import requests as oip
+from tfaas_plugins.protocols.oip.infer.answers import infer_answer
+from tfaas_plugins.protocols.oip.infer.inputs import arrays_of
+from tfaas_plugins.protocols.oip.infer.raw_input import raw_input
+from tfaas_plugins.protocols.oip.infer.requests import WantedOutput, infer_body
 from tfaas_plugins.protocols.oip.messages import infer_message
-from tfaas_plugins.protocols.oip.raw_input import raw_input
-from tfaas_plugins.protocols.oip.requests import WantedOutput, infer_body
 from tfaas_plugins.protocols.private_pool import message_class
 from tfaas_plugins.protocols.tfserving import tensors as tfserving
 from tfaas_plugins.protocols.tfserving.examples import examples_of

@@ -13,10 +13,10 @@ from tfaas_plugins.codecs.json.numbers import NumberLists
 from tfaas_plugins.codecs.json.places import NOWHERE
 from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.json_text import read
-from tfaas_plugins.protocols.oip import requests as oip
 from tfaas_plugins.protocols.oip.datatypes import datatype_of
-from tfaas_plugins.protocols.oip.inputs import arrays_of
-from tfaas_plugins.protocols.oip.requests import infer_body
+from tfaas_plugins.protocols.oip.infer import requests as oip
+from tfaas_plugins.protocols.oip.infer.inputs import arrays_of
+from tfaas_plugins.protocols.oip.infer.requests import infer_body
 from tfaas_plugins.protocols.tfserving import tensors as tfserving
 
 from tfaas_core.errors import BadBody

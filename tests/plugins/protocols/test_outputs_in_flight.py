@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tfaas_plugins.protocols.oip.models import OipModels
+from tfaas_plugins.protocols.oip.models.models import OipModels
 
 from tfaas_core.errors import TfaasError, TooLarge, Unavailable
 from tfaas_core.routing.in_flight import LONG_BYTES

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tfaas_plugins.protocols.oip.answers import JSON_LENGTH
-from tfaas_plugins.protocols.oip.prepared import PreparedBinary, PreparedLists
-from tfaas_plugins.protocols.oip.requests import infer_body
-from tfaas_plugins.protocols.oip.usual_body import usual_body
+from tfaas_plugins.protocols.oip.infer.answers import JSON_LENGTH
+from tfaas_plugins.protocols.oip.infer.prepared import PreparedBinary, PreparedLists
+from tfaas_plugins.protocols.oip.infer.requests import infer_body
+from tfaas_plugins.protocols.oip.infer.usual_body import usual_body
 from tfaas_plugins.protocols.prepared import Prepared, raw_inputs
 
 from tfaas_core import Answered, Observer, hookimpl

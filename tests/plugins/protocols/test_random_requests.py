@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.json_text import NotJson, read
 from tfaas_plugins.protocols.oip.datatypes import DATATYPES, from_raw, to_raw
-from tfaas_plugins.protocols.oip.inputs import arrays_of
+from tfaas_plugins.protocols.oip.infer.inputs import arrays_of
+from tfaas_plugins.protocols.oip.infer.requests import infer_body
 from tfaas_plugins.protocols.oip.messages import InferRequest, infer_message
-from tfaas_plugins.protocols.oip.requests import infer_body
 from tfaas_plugins.protocols.tfserving.examples import examples_of
 from tfaas_plugins.protocols.tfserving.tensors import values_of
 

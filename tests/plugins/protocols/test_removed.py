@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 import pytest
-from tfaas_plugins.protocols.oip.models import OipModels
+from tfaas_plugins.protocols.oip.models.models import OipModels
 
 from tfaas_core.errors import TfaasError, Unavailable
 from tfaas_core.models.model import ModelVersion

@@ -8,8 +8,8 @@ import signal
 from typing import Any
 
 import psutil
-from tfaas_plugins.protocols.oip.sizes import memory_bytes
-from tfaas_plugins.protocols.oip.statistics import Statistics
+from tfaas_plugins.protocols.oip.models.sizes import memory_bytes
+from tfaas_plugins.protocols.oip.models.statistics import Statistics
 
 from tfaas_core.shared_memory import SharedMemory
 from tfaas_core.testing.models import model_version

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from tfaas_plugins.protocols.oip.models import OipModels
+from tfaas_plugins.protocols.oip.models.models import OipModels
 
 from tfaas_core.errors import UnknownModel
 from tfaas_core.host import Host

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tfaas_plugins.codecs.values.bounds import Allowance
 from tfaas_plugins.protocols.json_text import NotJson, read
-from tfaas_plugins.protocols.oip.input_forms import InputForms
-from tfaas_plugins.protocols.oip.inputs import arrays_of
-from tfaas_plugins.protocols.oip.requests import InferBody, infer_body, usual_infer_body
-from tfaas_plugins.protocols.oip.usual_body import usual_body
+from tfaas_plugins.protocols.oip.infer.input_forms import InputForms
+from tfaas_plugins.protocols.oip.infer.inputs import arrays_of
+from tfaas_plugins.protocols.oip.infer.requests import InferBody, infer_body, usual_infer_body
+from tfaas_plugins.protocols.oip.infer.usual_body import usual_body
 from tfaas_plugins.protocols.tfserving.models import bound_as_it_is
 from tfaas_plugins.protocols.tfserving.tensors import columns_answer, rows_answer, values_of
 from tfaas_plugins.protocols.tfserving.usual_answer import usual_answer

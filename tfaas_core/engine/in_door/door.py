@@ -22,11 +22,11 @@ from tfaas_core.engine.shared.fleet_messages import MoreWanted
 from tfaas_core.engine.shared.sent_files import in_thread, receive_files, tell_sender
 from tfaas_core.errors import TfaasError
 from tfaas_core.settings.tables import Limits
-from tfaas_core.system.address import shown_address
-from tfaas_core.system.keepalive import keep_alive
-from tfaas_core.system.link import FarLink
-from tfaas_core.system.one_line import described
-from tfaas_core.system.tasks import Tasks
+from tfaas_core.system.links.link import FarLink
+from tfaas_core.system.loop.tasks import Tasks
+from tfaas_core.system.network.address import shown_address
+from tfaas_core.system.network.keepalive import keep_alive
+from tfaas_core.system.output.one_line import described
 
 MOST_GREETING = 128
 """Connections in a hello: beyond it, the one that began first is hung up on."""

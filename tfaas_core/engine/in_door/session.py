@@ -29,8 +29,8 @@ from tfaas_core.engine.shared.messages import (
 )
 from tfaas_core.errors import BadBody, CannotServe, StorageUnavailable, TfaasError
 from tfaas_core.models.model import ModelVersion, check_name
-from tfaas_core.system.link import FarLink
-from tfaas_core.system.tasks import Tasks
+from tfaas_core.system.links.link import FarLink
+from tfaas_core.system.loop.tasks import Tasks
 
 ToHost: TypeAlias = (
     Acquire

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from multiprocessing.connection import Connection
 
-from tfaas_core.system.lifeline import LifelineEnd
+from tfaas_core.system.lives.lifeline import LifelineEnd
 
 
 def begin(sock: int, lifeline: int) -> None:

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 
-from tfaas_core.system.one_line import described
+from tfaas_core.system.output.one_line import described
 
 _THREADS_END_WITHIN_S = 1.0
 

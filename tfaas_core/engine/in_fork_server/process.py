@@ -33,11 +33,11 @@ from tfaas_core.runtime import Runtime
 from tfaas_core.sandbox.confine import OWN_SOCKET, Prison, confine, confine_fork_server
 from tfaas_core.sandbox.libraries import Libraries
 from tfaas_core.sandbox.limits import data_bytes, limit_data
-from tfaas_core.system import logs
-from tfaas_core.system.blocking_link import BlockingLink
-from tfaas_core.system.lifeline import LifelineEnd
-from tfaas_core.system.one_line import described
-from tfaas_core.system.stdout import give_up_stdout
+from tfaas_core.system.links.blocking_link import BlockingLink
+from tfaas_core.system.lives.lifeline import LifelineEnd
+from tfaas_core.system.output import logs
+from tfaas_core.system.output.one_line import described
+from tfaas_core.system.output.stdout import give_up_stdout
 
 Work: TypeAlias = Callable[[socket.socket, Mapping[str, Runtime]], None]
 """What a forked process does; it may be pickled."""

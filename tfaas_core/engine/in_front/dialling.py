@@ -11,7 +11,7 @@ import msgspec
 from tfaas_core.engine.shared import hello
 from tfaas_core.engine.shared.door_tls import CallerTls, why_refused
 from tfaas_core.errors import Unavailable
-from tfaas_core.system.keepalive import keep_alive, may_leave_unread
+from tfaas_core.system.network.keepalive import keep_alive, may_leave_unread
 
 
 class HostAwayError(Unavailable):

@@ -31,7 +31,7 @@ from tfaas_core.engine.shared.messages import Adopt, Connected, Done, Release, T
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.sent_files import in_thread, send_files
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.system.link import FarLink, Link
+from tfaas_core.system.links.link import FarLink, Link
 
 _FINISH_LOOK_S = 0.05
 

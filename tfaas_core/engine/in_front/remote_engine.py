@@ -20,7 +20,7 @@ from tfaas_core.engine.in_front.homes import Homes
 from tfaas_core.engine.in_front.host_engine import HostEngine
 from tfaas_core.errors import DeadlinePassed, ModelLost
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.system.tasks import Tasks
+from tfaas_core.system.loop.tasks import Tasks
 from tfaas_core.tensors import Array
 from tfaas_core.visit import Timing
 

@@ -20,8 +20,8 @@ from tfaas_core.engine.shared.acceleration import (
 )
 from tfaas_core.errors import TfaasError
 from tfaas_core.runtime import Accelerator, CannotAccelerate, Runtime
-from tfaas_core.shortage import shortage_in
-from tfaas_core.system.one_line import described
+from tfaas_core.system.output.one_line import described
+from tfaas_core.system.resources.shortage import shortage_in
 
 
 def convert_and_try(

@@ -27,7 +27,7 @@ from tfaas_core.engine.shared.mode import (
 from tfaas_core.errors import TfaasError
 from tfaas_core.models.params import WarmUpRuns
 from tfaas_core.runtime import Runtime, Servable
-from tfaas_core.system.one_line import described
+from tfaas_core.system.output.one_line import described
 from tfaas_core.tensors import Array, BatchAxis, Signature
 
 _MOST_ROWS = 32

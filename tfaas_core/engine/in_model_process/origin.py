@@ -8,8 +8,8 @@ import msgspec
 
 from tfaas_core.engine.shared.suspect import details_of
 from tfaas_core.errors import SEE_LOG, CannotServe, TfaasError, Unavailable
-from tfaas_core.shortage import shortage_in
-from tfaas_core.system.one_line import described
+from tfaas_core.system.output.one_line import described
+from tfaas_core.system.resources.shortage import shortage_in
 from tfaas_core.withheld import without_folders
 
 _MOST_REASON = 500

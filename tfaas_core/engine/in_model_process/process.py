@@ -42,10 +42,10 @@ from tfaas_core.engine.shared.slots import SharedSlots
 from tfaas_core.errors import SEE_LOG, StorageUnavailable, TfaasError, Unavailable
 from tfaas_core.models.params import BatchParams, Params
 from tfaas_core.runtime import Runtime, Servable
-from tfaas_core.shortage import shortage_in
-from tfaas_core.system.blocking_link import BlockingLink
-from tfaas_core.system.inbox import packed
-from tfaas_core.system.one_line import described
+from tfaas_core.system.links.blocking_link import BlockingLink
+from tfaas_core.system.links.inbox import packed
+from tfaas_core.system.output.one_line import described
+from tfaas_core.system.resources.shortage import shortage_in
 from tfaas_core.tensors import BatchAxis
 from tfaas_core.withheld import without_folders
 

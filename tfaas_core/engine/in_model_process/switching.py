@@ -12,7 +12,7 @@ from tfaas_core.engine.shared.messages import (
     FromProcess,
 )
 from tfaas_core.runtime import Accelerator, Runtime, Servable
-from tfaas_core.system.one_line import described
+from tfaas_core.system.output.one_line import described
 
 
 def accelerated(servable: Servable, runtime: Runtime, threads: int) -> Servable:

@@ -18,8 +18,8 @@ from tfaas_core.engine.shared.acceleration import Acceleration, AccelerationOrde
 from tfaas_core.engine.shared.acceleration_messages import Accelerate, Switch
 from tfaas_core.engine.shared.mode import with_threads
 from tfaas_core.runtime import Accelerator, CannotAccelerate, LoadOptions
-from tfaas_core.system.one_line import described
-from tfaas_core.system.tasks import Tasks
+from tfaas_core.system.loop.tasks import Tasks
+from tfaas_core.system.output.one_line import described
 
 _GONE = "it is not loaded any more"
 _SWITCH_LIMIT_S = 60.0

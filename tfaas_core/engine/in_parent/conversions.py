@@ -17,7 +17,7 @@ from tfaas_core.engine.shared.acceleration import HEAD_BYTES, Acceleration, Acce
 from tfaas_core.engine.shared.mode import USUAL
 from tfaas_core.errors import Unavailable
 from tfaas_core.runtime import Accelerator, CannotAccelerate, Runtime
-from tfaas_core.system.one_line import one_line
+from tfaas_core.system.output.one_line import one_line
 
 TRIAL_LIMIT_S = 120.0
 """For converting, comparing and measuring one model, by a process that gives way to all others."""

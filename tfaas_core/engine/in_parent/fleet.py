@@ -19,10 +19,10 @@ from tfaas_core.engine.scheduling.demand import Demand, Sight
 from tfaas_core.engine.shared.fleet_messages import Joined, MoreWanted
 from tfaas_core.engine.shared.messages import ToPool
 from tfaas_core.errors import TfaasError
-from tfaas_core.system.cores import usable_cores
-from tfaas_core.system.idle_cores import IdleCores
-from tfaas_core.system.link import Link
-from tfaas_core.system.one_line import described
+from tfaas_core.system.links.link import Link
+from tfaas_core.system.output.one_line import described
+from tfaas_core.system.resources.cores import usable_cores
+from tfaas_core.system.resources.idle_cores import IdleCores
 
 _ENOUGH_IDLE = 0.5
 """Of a core: with less, another process would take more from others than it adds."""

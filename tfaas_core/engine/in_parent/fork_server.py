@@ -21,11 +21,11 @@ from tfaas_core.engine.shared.forks import Orders
 from tfaas_core.errors import Unavailable
 from tfaas_core.runtime import Runtime
 from tfaas_core.sandbox.confine import Cell
-from tfaas_core.system.backoff import Backoff, restart_delay_s
-from tfaas_core.system.lifeline import Lifeline
-from tfaas_core.system.one_line import described
-from tfaas_core.system.relay import Relay
-from tfaas_core.system.stopped import LOOK_EVERY_S, Stopped
+from tfaas_core.system.lives.backoff import Backoff, restart_delay_s
+from tfaas_core.system.lives.lifeline import Lifeline
+from tfaas_core.system.lives.stopped import LOOK_EVERY_S, Stopped
+from tfaas_core.system.output.one_line import described
+from tfaas_core.system.output.relay import Relay
 from tfaas_core.withheld import without_folders
 
 PRELOAD_LIMIT_S = 60.0

@@ -12,8 +12,8 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
-from tfaas_core.system.lifeline import LifelineEnd
-from tfaas_core.system.signals import stop_signals_blocked
+from tfaas_core.system.lives.lifeline import LifelineEnd
+from tfaas_core.system.lives.signals import stop_signals_blocked
 
 _CODE = "from tfaas_core.engine.in_fork_server.beginning import begin; begin({}, {})"
 

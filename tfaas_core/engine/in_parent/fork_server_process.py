@@ -27,11 +27,11 @@ from tfaas_core.engine.shared.forks import (
     Ready,
 )
 from tfaas_core.errors import Unavailable
-from tfaas_core.system.ending import Ending
-from tfaas_core.system.lifeline import Lifeline
-from tfaas_core.system.link import Link
-from tfaas_core.system.relay import Relay
-from tfaas_core.system.thread_times import starved_s
+from tfaas_core.system.links.link import Link
+from tfaas_core.system.lives.ending import Ending
+from tfaas_core.system.lives.lifeline import Lifeline
+from tfaas_core.system.output.relay import Relay
+from tfaas_core.system.resources.thread_times import starved_s
 from tfaas_core.withheld import without_folders
 
 _ENDING_TIMEOUT_S = 1.0

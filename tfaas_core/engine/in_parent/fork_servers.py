@@ -18,7 +18,7 @@ from tfaas_core.engine.in_parent.fork_server import ForkServer
 from tfaas_core.engine.in_parent.starter import ProcessHandle, Starter
 from tfaas_core.engine.shared.mode import USUAL
 from tfaas_core.runtime import Runtime
-from tfaas_core.system.lifeline import Lifeline
+from tfaas_core.system.lives.lifeline import Lifeline
 
 REST_AFTER_S = 60.0
 """A server of a further mode ends if nothing has run in that mode for so long."""

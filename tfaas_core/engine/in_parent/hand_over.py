@@ -15,7 +15,7 @@ from tfaas_core.engine.shared.fleet_messages import Joined
 from tfaas_core.engine.shared.messages import Connect, Connected, Release, ToPool
 from tfaas_core.engine.shared.slots import new_slots
 from tfaas_core.engine.shared.suspect import process_died
-from tfaas_core.system.link import Link
+from tfaas_core.system.links.link import Link
 
 COMES_WITHIN_S = 10.0
 """A far worker that was told to connect."""

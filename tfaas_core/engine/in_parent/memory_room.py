@@ -13,9 +13,9 @@ import msgspec
 
 from tfaas_core.engine.in_parent.live_seats import LiveSeats
 from tfaas_core.engine.in_parent.seat import Seat
-from tfaas_core.system.memory import KnownMemory, private_bytes
-from tfaas_core.system.one_line import described
-from tfaas_core.system.tasks import Tasks
+from tfaas_core.system.loop.tasks import Tasks
+from tfaas_core.system.output.one_line import described
+from tfaas_core.system.resources.memory import KnownMemory, private_bytes
 
 ROOM_TIMEOUT_S = 120.0
 """Until those that came before a seat are loaded, and those that have to go have gone."""

@@ -15,8 +15,8 @@ import msgspec
 
 from tfaas_core.engine.in_parent.cache_entry import entry_name, written_entry
 from tfaas_core.engine.shared.mode import Mode
-from tfaas_core.regular_file import read_regular
-from tfaas_core.system.cores import usable_cores
+from tfaas_core.files.regular_file import read_regular
+from tfaas_core.system.resources.cores import usable_cores
 
 _MOST_FILES = 10_000
 """Beyond it, the oldest go."""

@@ -28,7 +28,7 @@ from tfaas_core.engine.shared.mode import (
 )
 from tfaas_core.errors import TfaasError
 from tfaas_core.runtime import LoadOptions, Runtime
-from tfaas_core.system.one_line import described, one_line
+from tfaas_core.system.output.one_line import described, one_line
 
 _WORTH_TRYING_S = 50e-6
 """A run that takes less gains nothing by another mode than its own overhead."""

@@ -15,8 +15,8 @@ from tfaas_core.engine.base import Candidate
 from tfaas_core.engine.in_parent.starter import ProcessHandle, Starter
 from tfaas_core.engine.shared.messages import FromProcess, LoadDone
 from tfaas_core.engine.shared.mode import USUAL
-from tfaas_core.system.ending import Ending
-from tfaas_core.system.link import Link
+from tfaas_core.system.links.link import Link
+from tfaas_core.system.lives.ending import Ending
 
 HowItEnded: TypeAlias = Callable[[], Awaitable[Ending]]
 """Finds it out."""

@@ -13,7 +13,7 @@ from tfaas_core.engine.shared.mode import AUTO, USUAL, Mode, unmeasured
 from tfaas_core.errors import CannotServe
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import Runtime
-from tfaas_core.system.one_line import described
+from tfaas_core.system.output.one_line import described
 
 _MOST_KNOWN = 10_000
 _NOT_NOW = (OSError, RuntimeError)

@@ -43,8 +43,8 @@ from tfaas_core.engine.shared.messages import (
 from tfaas_core.engine.shared.mode import Mode
 from tfaas_core.engine.shared.suspect import process_died
 from tfaas_core.errors import SEE_LOG, ModelLost, TfaasError
-from tfaas_core.system.link import FarLink, Link
-from tfaas_core.system.tasks import Tasks
+from tfaas_core.system.links.link import FarLink, Link
+from tfaas_core.system.loop.tasks import Tasks
 
 DRAIN_LOOK_S = 0.05
 

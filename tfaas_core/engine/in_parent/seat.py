@@ -16,9 +16,9 @@ from tfaas_core.engine.shared.mode import Mode
 from tfaas_core.engine.shared.suspect import details_of, named, process_died
 from tfaas_core.errors import SEE_LOG, CannotServe, ModelLost, TfaasError, Unavailable
 from tfaas_core.events import ModelCrashed, ModelLoaded, ModelUnloaded
-from tfaas_core.system.ending import Ending
-from tfaas_core.system.one_line import described
-from tfaas_core.system.stopped import Stopped
+from tfaas_core.system.lives.ending import Ending
+from tfaas_core.system.lives.stopped import Stopped
+from tfaas_core.system.output.one_line import described
 from tfaas_core.withheld import without_folders
 
 _ENDING_KNOWN_S = 2.0

@@ -34,11 +34,11 @@ from tfaas_core.engine.shared.messages import (
 )
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.errors import TfaasError
-from tfaas_core.system.backoff import Backoff
-from tfaas_core.system.ending import Ending
-from tfaas_core.system.one_line import described
-from tfaas_core.system.out_of_memory import OutOfMemory
-from tfaas_core.system.tasks import Tasks
+from tfaas_core.system.lives.backoff import Backoff
+from tfaas_core.system.lives.ending import Ending
+from tfaas_core.system.loop.tasks import Tasks
+from tfaas_core.system.output.one_line import described
+from tfaas_core.system.resources.out_of_memory import OutOfMemory
 
 _log = logging.getLogger("tfaas.engine")
 

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Hashable
 
 from tfaas_core.engine.shared.mode import USUAL
-from tfaas_core.system.ending import Ending
+from tfaas_core.system.lives.ending import Ending
 
 
 class ProcessHandle(ABC):

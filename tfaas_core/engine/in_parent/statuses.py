@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from tfaas_core.engine.base import ServableStatus
-from tfaas_core.system.memory import KnownMemory
+from tfaas_core.system.resources.memory import KnownMemory
 
 
 class Statuses:

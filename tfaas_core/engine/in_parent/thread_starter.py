@@ -12,7 +12,7 @@ from tfaas_core.engine.in_model_process import process as model_process
 from tfaas_core.engine.in_parent.starter import ProcessHandle, Starter
 from tfaas_core.engine.shared.mode import USUAL
 from tfaas_core.runtime import Runtime
-from tfaas_core.system.ending import Ending
+from tfaas_core.system.lives.ending import Ending
 
 _log = logging.getLogger("tfaas.engine")
 

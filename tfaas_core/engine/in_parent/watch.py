@@ -8,7 +8,7 @@ import time
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.in_parent.settings import PoolSettings
 from tfaas_core.engine.shared.messages import Turn
-from tfaas_core.system.stopped import LOOK_EVERY_S
+from tfaas_core.system.lives.stopped import LOOK_EVERY_S
 
 WARM_UP_LIMIT_S = 10.0
 """For one run of made-up values: they may be such that the model computes for ever."""

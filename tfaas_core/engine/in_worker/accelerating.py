@@ -18,8 +18,8 @@ from tfaas_core.errors import TfaasError
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import LoadOptions
-from tfaas_core.system.link import Link
-from tfaas_core.system.tasks import Tasks
+from tfaas_core.system.links.link import Link
+from tfaas_core.system.loop.tasks import Tasks
 
 _ASK_LIMIT_S = 2.0
 """The parent may be stopped; what a model is, is known without it."""

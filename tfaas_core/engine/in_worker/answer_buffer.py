@@ -22,7 +22,7 @@ from tfaas_core.routing.in_flight import (
     CountedBytes,
     InFlight,
 )
-from tfaas_core.shortage import lack_of
+from tfaas_core.system.resources.shortage import lack_of
 
 _SIZE_BYTES = 8
 

@@ -42,8 +42,8 @@ from tfaas_core.engine.shared.messages import (
 )
 from tfaas_core.errors import CannotServe, ModelLost, StorageUnavailable, TfaasError, Unavailable
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.system.link import Link
-from tfaas_core.system.tasks import Tasks
+from tfaas_core.system.links.link import Link
+from tfaas_core.system.loop.tasks import Tasks
 from tfaas_core.tensors import Array
 from tfaas_core.visit import Timing
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tfaas_core.system.link import Answer
+from tfaas_core.system.links.link import Answer
 
 
 class Accelerate(msgspec.Struct, frozen=True, tag=True):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tfaas_core.engine.shared.tunnel import Tunnel, tls_over
 from tfaas_core.errors import ConfigError
-from tfaas_core.system.tls import TlsFiles, stamp_of, trust
+from tfaas_core.system.network.tls import TlsFiles, stamp_of, trust
 
 _log = logging.getLogger("tfaas.door")
 

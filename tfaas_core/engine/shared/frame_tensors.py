@@ -22,10 +22,9 @@ _encode_strings = msgspec.msgpack.encode
 _decode_strings = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
-def add_tensor(pieces: list[Any], spec: TensorSpec, parts: Sequence[Array]) -> None:
-    """Appends the concatenation of ``parts`` along axis 0, without making it."""
-    first = parts[0]
-    shape = first.shape
+def add_tensor(pieces: list[Any], spec: TensorSpec, parts: Sequence[Array]) -> int:
+    """Appends the concatenation of ``parts`` along axis 0, without making it; says its bytes."""
+    shape = parts[0].shape
     if len(parts) > 1:
         shape = (sum([part.shape[0] for part in parts]), *shape[1:])
     if spec.dtype == "string":
@@ -33,14 +32,19 @@ def add_tensor(pieces: list[Any], spec: TensorSpec, parts: Sequence[Array]) -> N
         size = len(values[0])
     else:
         values = [part if part.flags.c_contiguous else np.ascontiguousarray(part) for part in parts]
-        size = math.prod(shape) * first.itemsize
-    pieces.append(_TENSOR.pack(len(shape), size))
-    pieces.append(pack_many("Q", shape))
+        size = sum([value.nbytes for value in values])
+    rank = len(shape)
+    pieces.append(_TENSOR.pack(rank, size))
+    pieces.append(layout_of("Q", rank).pack(*shape))
     pieces += values
+    return _TENSOR.size + 8 * rank + size
 
 
 def are_put(pieces: list[Any], slots: SlotWriter) -> bool:
-    """Whether there was a slot for the arrays among ``pieces``; it stands there instead then."""
+    """Whether there was a slot for the arrays among ``pieces``; it stands there instead then.
+
+    So all are bytes now.
+    """
     size = 0
     for piece in pieces:
         size = _aligned(size) if type(piece) is bytes else size + piece.nbytes
@@ -112,13 +116,3 @@ def values_at(frame: bytes | memoryview, offset: int, slots: SlotReader) -> Arra
 def layout_of(code: str, count: int) -> Layout:
     """Of so many numbers, one behind the other."""
     return Layout(f"<{count}{code}")
-
-
-def pack_many(code: str, numbers: Sequence[int]) -> bytes:
-    """Numbers, one behind the other."""
-    return layout_of(code, len(numbers)).pack(*numbers)
-
-
-def pieces_bytes(pieces: Sequence[Any]) -> int:
-    """Of bytes and arrays."""
-    return sum([len(piece) if type(piece) is bytes else piece.nbytes for piece in pieces])

@@ -35,8 +35,6 @@ from tfaas_core.engine.shared.frame_tensors import (
     add_tensor,
     are_put,
     layout_of,
-    pack_many,
-    pieces_bytes,
     read_tensors,
     values_at,
 )
@@ -157,12 +155,12 @@ def encode_request(
 
     If it is large, its values go to ``slots``, as far as there is room.
     """
-    pieces: list[Any] = [pack_many("I", part_rows)]
+    pieces: list[Any] = [layout_of("I", len(part_rows)).pack(*part_rows)]
+    size = _REQUEST_BODY.size + len(pieces[0])
     for index, spec in enumerate(specs):
-        add_tensor(pieces, spec, [part[index] for part in parts])
-    size = _REQUEST.size - _SIZE.size + pieces_bytes(pieces)
+        size += add_tensor(pieces, spec, [part[index] for part in parts])
     if slots is not None and size >= LEAST_BYTES and are_put(pieces, slots):
-        size = _REQUEST.size - _SIZE.size + pieces_bytes(pieces)
+        size = _REQUEST_BODY.size + sum(map(len, pieces))
         alone |= _IN_SLOT
     head = _REQUEST.pack(size, frame_id, deadline_s, len(part_rows), len(specs), alone, signature)
     return b"".join([head, *pieces])
@@ -243,13 +241,13 @@ def encode_answer(
     ``run_s``, ``run_rows``: see AnswerFrame. ``slots``: as for a request.
     """
     pieces: list[Any] = []
+    size, ok = _ANSWER_BODY.size, 1
     for output, spec in zip(outputs, specs, strict=True):
         if output.dtype != spec.numpy_dtype:
             raise TypeError(f"output {spec.name!r} is {output.dtype}, not {spec.dtype}")
-        add_tensor(pieces, spec, [output])
-    size, ok = _ANSWER.size - _SIZE.size + pieces_bytes(pieces), 1
+        size += add_tensor(pieces, spec, [output])
     if slots is not None and size >= LEAST_BYTES and are_put(pieces, slots):
-        size, ok = _ANSWER.size - _SIZE.size + pieces_bytes(pieces), _OK_IN_SLOT
+        size, ok = _ANSWER_BODY.size + sum(map(len, pieces)), _OK_IN_SLOT
     head = _ANSWER.pack(size, frame_id, first_part, parts, ok, run_s, run_rows)
     return b"".join([head, *pieces])
 

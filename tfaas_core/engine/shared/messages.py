@@ -22,10 +22,10 @@ from tfaas_core.engine.shared.far_messages import Far
 from tfaas_core.engine.shared.fleet_messages import Further, Joined, MoreWanted
 from tfaas_core.error_kinds import ANSWERS, ERRORS_BY_CODE, TOLD, code_of_kind, error_from
 from tfaas_core.errors import SEE_LOG, TfaasError
-from tfaas_core.json_text import plain
 from tfaas_core.runtime import LoadOptions
-from tfaas_core.system.inbox import packed
-from tfaas_core.system.link import Answer
+from tfaas_core.system.links.inbox import packed
+from tfaas_core.system.links.link import Answer
+from tfaas_core.texts.json_text import plain
 
 _log = logging.getLogger("tfaas.engine")
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from tfaas_core.engine.shared.hello import HELLO_LIMIT_S
-from tfaas_core.system.breakage import Breakage
+from tfaas_core.system.links.breakage import Breakage
 
 _RECEIVE_BYTES = 1 << 18
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tfaas_core.system.thread_times import starved_s
+from tfaas_core.system.resources.thread_times import starved_s
 
 _SUITES = "tfaas_core.testing"
 _AGAIN_S = 1.0

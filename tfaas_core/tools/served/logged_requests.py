@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from tfaas_core.json_text import MAX_ITEMS
+from tfaas_core.files.regular_file import open_regular
 from tfaas_core.models.examples import MAX_EXAMPLES
-from tfaas_core.regular_file import open_regular
+from tfaas_core.texts.json_text import MAX_ITEMS
 from tfaas_core.tools.served.logged_tensors import (
     UnusableTensor,
     json_of_examples,

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from tfaas_core.json_text import MAX_ITEMS
 from tfaas_core.tensors import Array
+from tfaas_core.texts.json_text import MAX_ITEMS
 
 _MOST_AXES = 32
 

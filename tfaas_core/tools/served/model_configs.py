@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from google.protobuf import text_format  # type: ignore[import-untyped]
 
-from tfaas_core.regular_file import read_regular
+from tfaas_core.files.regular_file import read_regular
 from tfaas_core.tools.served.messages import MESSAGES
 
 _MOST_BYTES = 4 << 20

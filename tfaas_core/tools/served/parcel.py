@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 
 from tfaas_core.errors import CannotServe, TooLarge
+from tfaas_core.files.regular_file import read_regular
 from tfaas_core.models.checksum import PREFIX, file_sha256, folder_checksum
-from tfaas_core.regular_file import read_regular
 from tfaas_core.storage import MODEL, disk_errors
-from tfaas_core.system.progress import Advance
+from tfaas_core.system.output.progress import Advance
 from tfaas_core.tools.served.logged_requests import LOGGED_REQUESTS
 from tfaas_core.tools.served.sources import ServedModel
 from tfaas_core.tools.served.versions import FoundVersion, model_in

@@ -20,7 +20,7 @@ from tfaas_core.models.versions import MAX_NUMBER
 from tfaas_core.plugins import Plugins
 from tfaas_core.predict.example_runs import ExampleRuns
 from tfaas_core.storage import Storage
-from tfaas_core.system.progress import Advance
+from tfaas_core.system.output.progress import Advance
 from tfaas_core.tools.lone_engine import LoneEngine, engine_context, lone_engine, record_of
 from tfaas_core.tools.served.comparison import OF_ONE_VERSION, TakenOver, compared, sentence_of
 from tfaas_core.tools.served.logged_requests import LoggedExample, logged_examples

@@ -15,7 +15,7 @@ from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tfaas_backends.runtimes.vetting.wire import check_parts
 from tfaas_core.errors import BadBody, CannotServe, DoesNotFit, StorageUnavailable
 from tfaas_core.models.params import Params
-from tfaas_core.spelling import printable
+from tfaas_core.texts.spelling import printable
 
 BINARY, TEXT = "saved_model.pb", "saved_model.pbtxt"
 _VARIABLES = "variables/variables"

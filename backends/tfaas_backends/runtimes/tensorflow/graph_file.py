@@ -11,8 +11,8 @@ from typing import Any
 from tfaas_backends.runtimes.tensorflow.private import meta_graph_pb2, saved_model_pb2
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tfaas_backends.runtimes.vetting.wire import check_parts
-from tfaas_core.archives import GZIP, ZIP
 from tfaas_core.errors import BadBody, CannotServe, StorageUnavailable, TfaasError
+from tfaas_core.files.archives import GZIP, ZIP
 
 _MAGICS = {
     (0, b"\x89HDF\r\n\x1a\n"): "a Keras model in HDF5 format",

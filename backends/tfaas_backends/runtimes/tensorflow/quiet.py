@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from tfaas_core.system.collecting import lasting
-from tfaas_core.system.muted import stderr_muted
+from tfaas_core.system.output.muted import stderr_muted
+from tfaas_core.system.resources.collecting import lasting
 
 _SETTINGS = {
     # Only what makes the process abort: everything else is raised, and answered, as an error.

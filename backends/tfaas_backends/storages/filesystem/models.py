@@ -14,11 +14,11 @@ import msgspec
 
 from tfaas_backends.storages.filesystem.root import lacks
 from tfaas_core.errors import DoesNotFit
+from tfaas_core.files.regular_file import UnfitFileError, read_regular
 from tfaas_core.local_disk.disk import was_made_here
 from tfaas_core.models.model import ModelVersion, is_name
 from tfaas_core.models.record_text import record_value
 from tfaas_core.models.versions import Model, Pointers
-from tfaas_core.regular_file import UnfitFileError, read_regular
 
 RECORD = "version.json"
 POINTERS = "pointers.json"

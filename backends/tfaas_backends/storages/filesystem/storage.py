@@ -37,6 +37,7 @@ from tfaas_backends.storages.filesystem.root import (
 )
 from tfaas_backends.storages.filesystem.trash import Trash
 from tfaas_core.errors import Busy, DamagedFile, DoesNotFit
+from tfaas_core.files.regular_file import UnfitFileError, read_regular
 from tfaas_core.local_disk.disk import (
     check_can_be_made,
     lock,
@@ -49,7 +50,6 @@ from tfaas_core.models.checksum import is_whole
 from tfaas_core.models.model import ModelVersion, check_name, is_name
 from tfaas_core.models.record_text import record_text, record_value
 from tfaas_core.models.versions import Model, Pointers
-from tfaas_core.regular_file import UnfitFileError, read_regular
 from tfaas_core.storage import (
     MODEL,
     Claim,

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from tfaas_core.codec import Document
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.models.versions import check_number
-from tfaas_core.spelling import respelled
+from tfaas_core.texts.spelling import respelled
 from tfaas_core.values.numbers import describe
 
 

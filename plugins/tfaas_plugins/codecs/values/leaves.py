@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from tfaas_core.base64_text import decode_base64
 from tfaas_core.tensors import Array, TensorSpec
+from tfaas_core.texts.base64_text import decode_base64
 from tfaas_core.values.numbers import WrongValue, describe, range_of
 from tfaas_core.values.pieces import AT_ONCE, array_from, bytes_of, chained, kinds, pieces
 

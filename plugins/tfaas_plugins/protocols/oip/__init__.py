@@ -13,7 +13,7 @@ from tfaas_core.host import Host
 from tfaas_core.observer import Observer
 from tfaas_core.route import Route
 from tfaas_core.service import Service
-from tfaas_plugins.protocols.oip.sizes import memory_bytes
+from tfaas_plugins.protocols.oip.models.sizes import memory_bytes
 
 if TYPE_CHECKING:
     from tfaas_plugins.protocols.oip.parts import Parts

@@ -16,14 +16,14 @@ from tfaas_core.route import Head, Request, Response, json_response
 from tfaas_core.visit import Visit
 from tfaas_plugins.protocols.answers import answered, refused
 from tfaas_plugins.protocols.handlers import READ, Handlers, is_large
-from tfaas_plugins.protocols.oip.accept import best_encoding
-from tfaas_plugins.protocols.oip.answers import JSON_LENGTH, infer_answer, infer_template
-from tfaas_plugins.protocols.oip.facts import Facts
+from tfaas_plugins.protocols.oip.infer.accept import best_encoding
+from tfaas_plugins.protocols.oip.infer.answers import JSON_LENGTH, infer_answer, infer_template
+from tfaas_plugins.protocols.oip.infer.reader import InferHead, RequestReader, kept_bytes
 from tfaas_plugins.protocols.oip.inference import Inference, Writer
-from tfaas_plugins.protocols.oip.metadata import log_settings
-from tfaas_plugins.protocols.oip.models import OipModels
+from tfaas_plugins.protocols.oip.models.facts import Facts
+from tfaas_plugins.protocols.oip.models.metadata import log_settings
+from tfaas_plugins.protocols.oip.models.models import OipModels
 from tfaas_plugins.protocols.oip.paths import Asked, read_path
-from tfaas_plugins.protocols.oip.reader import InferHead, RequestReader, kept_bytes
 
 _WRITER = Writer(infer_answer, infer_template)
 

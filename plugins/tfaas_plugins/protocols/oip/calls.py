@@ -15,7 +15,7 @@ from tfaas_core.route import admit
 from tfaas_core.service import Call, Method, Service
 from tfaas_core.tensors import Array
 from tfaas_plugins.codecs.values.bounds import Allowance
-from tfaas_plugins.protocols.oip.control import check_parameters
+from tfaas_plugins.protocols.oip.infer.requests import InferBody
 from tfaas_plugins.protocols.oip.inference import Writer, held
 from tfaas_plugins.protocols.oip.messages import (
     answer_in_stream,
@@ -26,9 +26,9 @@ from tfaas_plugins.protocols.oip.messages import (
     parsed,
     tensor_at_end,
 )
-from tfaas_plugins.protocols.oip.metadata import log_settings
+from tfaas_plugins.protocols.oip.models.control import check_parameters
+from tfaas_plugins.protocols.oip.models.metadata import log_settings
 from tfaas_plugins.protocols.oip.parts import Parts
-from tfaas_plugins.protocols.oip.requests import InferBody
 from tfaas_plugins.protocols.prepared import PreparedMessages
 from tfaas_plugins.protocols.private_pool import files_of, message_class
 

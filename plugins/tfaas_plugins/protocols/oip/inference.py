@@ -19,10 +19,10 @@ from tfaas_core.settings.tables import Limits
 from tfaas_core.tensors import Array, BatchAxis, Bound
 from tfaas_core.visit import Visit
 from tfaas_plugins.codecs.values.bounds import Allowance
-from tfaas_plugins.protocols.oip.inputs import arrays_of
-from tfaas_plugins.protocols.oip.models import OipModels
-from tfaas_plugins.protocols.oip.requests import InferBody, WantedOutput
-from tfaas_plugins.protocols.oip.statistics import Statistics
+from tfaas_plugins.protocols.oip.infer.inputs import arrays_of
+from tfaas_plugins.protocols.oip.infer.requests import InferBody, WantedOutput
+from tfaas_plugins.protocols.oip.models.models import OipModels
+from tfaas_plugins.protocols.oip.models.statistics import Statistics
 from tfaas_plugins.protocols.prepared import Prepared
 from tfaas_plugins.protocols.template import Template
 

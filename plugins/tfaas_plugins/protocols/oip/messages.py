@@ -15,11 +15,11 @@ from tfaas_core.predict.inference import InferenceResult
 from tfaas_core.settings.tables import Limits
 from tfaas_core.values.pieces import joined_bytes
 from tfaas_plugins.codecs.values.bounds import Allowance
-from tfaas_plugins.protocols.oip.answer_form import AnswerForm
-from tfaas_plugins.protocols.oip.answers import outputs_of
 from tfaas_plugins.protocols.oip.contents import INPUT, MOST_FIELDS, check_sizes, without_strings
 from tfaas_plugins.protocols.oip.datatypes import is_plain, to_raw
-from tfaas_plugins.protocols.oip.requests import (
+from tfaas_plugins.protocols.oip.infer.answer_form import AnswerForm
+from tfaas_plugins.protocols.oip.infer.answers import outputs_of
+from tfaas_plugins.protocols.oip.infer.requests import (
     InferBody,
     WantedOutput,
     check_count,

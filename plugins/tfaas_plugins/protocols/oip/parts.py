@@ -6,11 +6,11 @@ import msgspec
 
 from tfaas_core.host import Host
 from tfaas_core.shared_memory import SharedMemory
-from tfaas_plugins.protocols.oip.control import RepositoryApi
-from tfaas_plugins.protocols.oip.facts import Facts
 from tfaas_plugins.protocols.oip.inference import Inference
-from tfaas_plugins.protocols.oip.models import OipModels
-from tfaas_plugins.protocols.oip.statistics import Statistics
+from tfaas_plugins.protocols.oip.models.control import RepositoryApi
+from tfaas_plugins.protocols.oip.models.facts import Facts
+from tfaas_plugins.protocols.oip.models.models import OipModels
+from tfaas_plugins.protocols.oip.models.statistics import Statistics
 from tfaas_plugins.protocols.unloaded import UnloadedModels
 
 

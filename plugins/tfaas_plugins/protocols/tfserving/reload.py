@@ -11,8 +11,8 @@ from tfaas_core.host import Host
 from tfaas_core.models.model import check_name
 from tfaas_core.route import admit
 from tfaas_core.service import Call
-from tfaas_plugins.protocols.oip.control import RepositoryApi
-from tfaas_plugins.protocols.oip.models import OipModels
+from tfaas_plugins.protocols.oip.models.control import RepositoryApi
+from tfaas_plugins.protocols.oip.models.models import OipModels
 from tfaas_plugins.protocols.private_pool import message_class
 from tfaas_plugins.protocols.tfserving.example_messages import Unimplemented
 from tfaas_plugins.protocols.tfserving.model_calls import read_message

@@ -25,7 +25,7 @@ from tfaas_core.engine.in_model_process.acceleration_trial import AccelerationTr
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import CannotAccelerate, FastModel, LoadOptions, Servable
-from tfaas_core.system.muted import stderr_muted
+from tfaas_core.system.output.muted import stderr_muted
 
 if os.environ.get("CI") != "true":  # there, it must be installed
     pytest.importorskip("ai_edge_litert", reason="tfaas[fast] is not installed")

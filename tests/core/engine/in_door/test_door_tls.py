@@ -20,7 +20,7 @@ from tfaas_core.engine.base import EngineContext
 from tfaas_core.engine.in_front.dialling import FarDoor, HostAwayError
 from tfaas_core.engine.shared import hello
 from tfaas_core.engine.shared.door_tls import CallerTls, HostTls
-from tfaas_core.system.tls import TlsFiles
+from tfaas_core.system.network.tls import TlsFiles
 from tfaas_core.testing.engine_harness import is_sum, rows_of, started
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.suites.engine.door import TOKEN, DoorFactory, TestHost

@@ -21,7 +21,7 @@ from tfaas_core.engine.in_parent.fork_servers import ForkServers
 from tfaas_core.engine.shared.forks import Orders
 from tfaas_core.errors import StorageUnavailable, Unavailable
 from tfaas_core.runtime import Runtime
-from tfaas_core.system.lifeline import Lifeline
+from tfaas_core.system.lives.lifeline import Lifeline
 from tfaas_core.testing.forked import fork_servers
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import FakeRuntime

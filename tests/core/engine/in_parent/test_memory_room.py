@@ -18,7 +18,7 @@ from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.errors import Unavailable
 from tfaas_core.events import ModelLoaded, ModelUnloaded
-from tfaas_core.system.memory import KnownMemory
+from tfaas_core.system.resources.memory import KnownMemory
 from tfaas_core.testing.engine_harness import is_sum, rows_of
 from tfaas_core.testing.forked import is_alive, model_processes
 from tfaas_core.testing.loops import in_event_loop

@@ -19,7 +19,7 @@ from tfaas_core.engine.shared.fleet_messages import Joined
 from tfaas_core.engine.shared.messages import Acquire, Connected, Release, ToPool, ToWorker
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.errors import Unavailable
-from tfaas_core.system.link import Link
+from tfaas_core.system.links.link import Link
 from tfaas_core.testing.engine_harness import rows_of
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.models import model_version

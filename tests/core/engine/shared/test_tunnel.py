@@ -12,7 +12,7 @@ import uvloop
 
 from tests.certificates import Authority
 from tfaas_core.engine.shared.door_tls import CallerTls, HostTls
-from tfaas_core.system.tls import TlsFiles
+from tfaas_core.system.network.tls import TlsFiles
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.waiting import eventually
 

@@ -20,8 +20,8 @@ from tfaas_core.engine.in_parent.fork_servers import ForkServers
 from tfaas_core.engine.local import pool_of
 from tfaas_core.engine.shared.door_tls import CallerTls, HostTls
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.system.address import Address
-from tfaas_core.system.tls import TlsFiles
+from tfaas_core.system.network.address import Address
+from tfaas_core.system.network.tls import TlsFiles
 
 TOKEN = "a-token-that-nobody-else-knows"
 

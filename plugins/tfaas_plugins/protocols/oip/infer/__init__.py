@@ -1,0 +1,1 @@
+"""Infer requests and their answers: over REST, and what calls share with that."""

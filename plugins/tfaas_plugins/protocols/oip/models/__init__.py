@@ -1,0 +1,1 @@
+"""Models, as the Open Inference Protocol and Triton's extensions tell of them."""

@@ -1,0 +1,1 @@
+"""The commands about a server that is here: its configuration, its plugins, and running it."""

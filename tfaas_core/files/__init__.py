@@ -1,0 +1,1 @@
+"""Files: which kinds there are, and how to read those of whom nobody knows."""

@@ -1,0 +1,134 @@
+"""WorkerStart: starts HTTP workers, with what each of them gets from the parent."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from tfaas_core.config import Config
+from tfaas_core.engine.base import Supervisor
+from tfaas_core.processes.in_parent.decoder_server import DecoderServer
+from tfaas_core.processes.in_parent.ports import Ports
+from tfaas_core.processes.in_parent.worker_process import WorkerProcess
+from tfaas_core.processes.in_worker import worker as http_worker
+from tfaas_core.processes.in_worker.cage import Cage, in_cage
+from tfaas_core.processes.messages import FromWorker, HaveDecoder, NeedDecoder
+from tfaas_core.sandbox.environment import hidden_variables
+from tfaas_core.sandbox.worker import WorkerCell
+from tfaas_core.settings.sources import CLIENT_VARIABLES, secret_variables
+from tfaas_core.shared_memory import shared_memories
+from tfaas_core.status import Fitness
+from tfaas_core.system.lives.lifeline import Lifeline, tied
+from tfaas_core.system.lives.signals import stop_signals_blocked
+from tfaas_core.system.resources.descriptors import SpareDescriptors
+from tfaas_core.wiring.composition import Composition
+
+_log = logging.getLogger("tfaas.parent")
+
+_SPARE = 16
+"""Descriptors: a start takes fewer."""
+
+
+class WorkerStart:
+    """``heard`` gets what each of them says, and ``cell`` says how they are confined.
+
+    The parent's, in its event loop.
+    """
+
+    def __init__(
+        self,
+        composition: Composition,
+        ports: Ports,
+        demo: bool,
+        heard: Callable[[WorkerProcess, FromWorker, list[int]], None],
+        cell: WorkerCell | None,
+    ) -> None:
+        self._composition = composition
+        self._ports = ports
+        self._demo = demo
+        self._memory = shared_memories(composition.plugins.memory(composition.config))
+        self._heard = heard
+        self._cell = cell
+        self._context = multiprocessing.get_context("spawn")
+        self._lifeline = Lifeline()
+        self._spare = SpareDescriptors(_SPARE)
+        self._decoders = DecoderServer(composition)
+
+    def start(
+        self,
+        number: int,
+        supervisor: Supervisor | None,
+        config: Config,
+        fitness: Callable[[], Fitness],
+    ) -> WorkerProcess:
+        """``config``: as it is now. ``fitness`` says how the server is.
+
+        Raises OSError if there is no room for a process; too many open files are no reason.
+        """
+        with self._spare.lent(), ExitStack() as unless_it_starts:
+            ours, theirs = _pair(unless_it_starts)
+            engine, their_engine = (None, None) if supervisor is None else _pair(unless_it_starts)
+            arguments = http_worker.WorkerArguments(
+                config=config,
+                worker=number,
+                workers=self._composition.workers,
+                listener=self._ports.http,
+                others=self._ports.others,
+                memory=self._memory,
+                control=theirs,
+                engine_socket=their_engine,
+                demo=self._demo and number == 0,
+            )
+            end = self._lifeline.end("tfaas-worker")
+            inside = Cage(self._cell, _hidden(config)), http_worker.main, arguments
+            process = self._context.Process(target=tied, args=(end, in_cage, *inside))
+            with stop_signals_blocked():
+                process.start()
+            unless_it_starts.pop_all()
+        theirs.close()
+        if supervisor is not None and engine is not None and their_engine is not None:
+            their_engine.close()
+            supervisor.attach(number, engine)
+        limit_s = config.server.request_timeout_s
+        return WorkerProcess(number, process, ours, self._heard, limit_s, fitness)
+
+    def lend_decoder(self, worker: WorkerProcess, message: NeedDecoder) -> None:
+        """Gives a worker a decoder, if there is room for one."""
+        try:
+            with self._spare.lent():
+                sock, leash = self._decoders.open(message.work)
+        except OSError as error:
+            _log.warning("no process can be started that decodes: %s", error)
+            worker.send(HaveDecoder(message.call))
+            return
+        with sock:
+            worker.send(HaveDecoder(message.call), (sock.fileno(), leash))
+        os.close(leash)
+
+    @property
+    def decoder_pids(self) -> dict[int, str]:
+        """The process that decoders are forked from, if there is one, and its kind."""
+        pid = self._decoders.pid
+        return {} if pid is None else {pid: "decoder_server"}
+
+    def close(self) -> None:
+        """No other is started."""
+        self._spare.close()
+        self._decoders.close()
+
+
+def _hidden(config: Config) -> frozenset[str]:
+    rests = config.storage.rest, config.engine.rest, config.plugins.rest
+    named = {name for rest in rests for name in secret_variables(rest)}
+    own = named.difference(CLIENT_VARIABLES)
+    hidden = hidden_variables(os.environ, config.server.environment, own)
+    return hidden | CLIENT_VARIABLES.difference(named).intersection(os.environ)
+
+
+def _pair(closing: ExitStack) -> tuple[socket.socket, socket.socket]:
+    ours, theirs = map(closing.enter_context, socket.socketpair())
+    return ours, theirs

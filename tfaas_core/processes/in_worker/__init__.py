@@ -1,0 +1,1 @@
+"""An HTTP worker: its life, what it answers on, and what watches over its event loop."""

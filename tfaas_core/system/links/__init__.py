@@ -1,0 +1,1 @@
+"""Links: messages between two processes, and the files that go with them."""

@@ -1,0 +1,1 @@
+"""Lives: how processes start, stop and end, and who notices."""

@@ -1,0 +1,1 @@
+"""Loop: what goes on in and beside an event loop."""

@@ -1,0 +1,1 @@
+"""Network: addresses, TLS, and connections whose other end is gone."""

@@ -1,0 +1,1 @@
+"""Resources: what a process may have of the machine, and what it has of it."""
