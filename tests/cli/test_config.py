@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -52,6 +53,13 @@ def test_every_key_is_there_with_a_meaning(tfaas: Tfaas) -> None:
             assert f"\n# {key.name} = " in printed
     assert "# [plugins.csv]: how tables are read.\n[plugins.csv]\n" in printed
     assert '# What stands between two values. (string)\n# separator = ","\n' in printed
+
+
+def test_what_it_prints_of_defaults_may_be_configured(tfaas: Tfaas, here: Path) -> None:
+    printed = tfaas("config")
+    (here / "tfaas.toml").write_text(re.sub(r"(?m)^# (\w+ = (?!required))", r"\1", printed))
+    tables = set(re.findall(r"(?m)^\[.+\]$", printed))
+    assert tables <= set(tfaas("config").splitlines())
 
 
 def test_it_prints_the_configuration_that_it_was_given(tfaas: Tfaas, here: Path) -> None:

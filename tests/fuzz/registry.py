@@ -59,6 +59,7 @@ TARGETS = (
     Target("http_chunks"),
     Target("http_lanes"),
     Target("grpc_opening"),
+    Target("grpc_messages"),
     Target("tls"),
     Target("asking"),
     Target("config", (_CORE, _PLUGINS, "tomllib"), _IN_THREADS_S),

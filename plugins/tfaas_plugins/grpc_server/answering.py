@@ -46,6 +46,7 @@ class Answering:
         self._max_answer_bytes = max_answer_bytes
         self._scheme = "http" if host.tls is None else "https"
         self._heard: set[Any] = set()
+        self._unread: dict[Any, Connection] = {}
 
     def call(self, path: str, context: Any, metadata: Sent) -> GrpcCall:
         """What ``context`` tells of a call of ``path``, whose message is still to come.
@@ -64,15 +65,32 @@ class Answering:
             None if left_s is None else time.monotonic() + left_s,
         )
 
-    async def message(self, context: Any) -> bytes | None:
-        """The next message; None: the client sends no more."""
+    async def message(self, context: Any, must_come: bool = True) -> bytes | None:
+        """The next message, which a stream may do without; None: the client sends no more.
+
+        Raises HttpRefused if it comes too slowly.
+        """
+        self.is_read(context)
+        connection = self._gate.at(context.peer())
         with _client_is_there():
-            found = await self._arrivals.message(context.read)
+            found = await self._arrivals.message(context.read, connection, must_come)
         message = None if found is grpc.aio.EOF else found
-        if (connection := self._gate.at(context.peer())) is not None:
+        if connection is not None:
             connection.has_read(message)
             self._count(context, connection)
         return message
+
+    def is_unread(self, context: Any) -> None:
+        """No message of a call is asked for, until one is."""
+        connection = self._gate.at(context.peer())
+        if connection is not None and context not in self._unread:
+            self._unread[context] = connection
+            connection.unread_calls += 1
+
+    def is_read(self, context: Any) -> None:
+        """Its messages are asked for, or it is over."""
+        if (connection := self._unread.pop(context, None)) is not None:
+            connection.unread_calls -= 1
 
     async def unary(self, path: str, method: SealedMethod, context: Any) -> bytes:
         """The message that answers a call, which sends one, too."""
@@ -123,12 +141,17 @@ class Answering:
             self._arrivals.enter()
         except Unavailable as error:
             await refuse_because(context, error_answer(error))
-        context.add_done_callback(lambda _context: self._arrivals.leave())
+        self.is_unread(context)
+        context.add_done_callback(self._leave)
         try:
             await self._last_calls.admit()
         except Unavailable as error:
             await refuse_because(context, error_answer(error))
         return metadata
+
+    def _leave(self, context: Any) -> None:
+        self.is_read(context)
+        self._arrivals.leave()
 
     def _count(self, context: Any, connection: Connection) -> None:
         if context in self._heard:

@@ -8,14 +8,17 @@ import itertools
 import logging
 import os
 import time
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tfaas_core.errors import Unavailable
+import msgspec
+
+from tfaas_core.errors import TfaasError, Unavailable
 from tfaas_core.routing.in_flight import InFlight
+from tfaas_plugins.grpc_server.connection import Connection
 from tfaas_plugins.grpc_server.gate import Gate
 
 _LOOK_S = 0.2
@@ -35,6 +38,15 @@ _STATM = Path("/proc/self/statm")
 _log = logging.getLogger("tfaas.grpc")
 
 
+class _Waiting(msgspec.Struct, eq=False):
+    """A call that waits for a message. ``must_come``: it cannot do without."""
+
+    since_s: float
+    connection: Connection | None
+    must_come: bool
+    looks: int = 0
+
+
 class Arrivals:
     """Counts calls, and ends the oldest of those whose message has not come, if it has to.
 
@@ -49,8 +61,8 @@ class Arrivals:
         self._most_calls = most_calls
         self._in_flight = in_flight
         self._calls = 0
-        self._waiting: OrderedDict[asyncio.Task[Any], float] = OrderedDict()
-        self._ended: set[asyncio.Task[Any]] = set()
+        self._waiting: OrderedDict[asyncio.Task[Any], _Waiting] = OrderedDict()
+        self._ended: dict[asyncio.Task[Any], TfaasError] = {}
         self._usual_bytes = 0
 
     def enter(self) -> None:
@@ -66,21 +78,53 @@ class Arrivals:
         """A call is over."""
         self._calls -= 1
 
-    async def message(self, read: Callable[[], Awaitable[Any]]) -> Any:
-        """What ``read`` gives, once it is there. Raises Unavailable if it has to make room."""
+    async def message(
+        self, read: Callable[[], Awaitable[Any]], connection: Connection | None, must_come: bool
+    ) -> Any:
+        """What ``read`` gives, once it is there.
+
+        Raises Unavailable if it has to make room, or why it was refused.
+        """
         task = asyncio.current_task()
         assert task is not None
-        self._waiting[task] = time.monotonic()
+        self._waiting[task] = _Waiting(time.monotonic(), connection, must_come)
         try:
             return await read()
         except asyncio.CancelledError:
             if task not in self._ended:
                 raise
             task.uncancel()
-            raise Unavailable("the message did not come, and others need the room") from None
+            raise self._ended[task] from None
         finally:
             self._waiting.pop(task, None)
-            self._ended.discard(task)
+            self._ended.pop(task, None)
+
+    def refuse(self, connection: Connection, error: TfaasError) -> None:
+        """Ends the calls of a connection that wait for a message."""
+        waiting = self._waiting.items()
+        for task in [task for task, each in waiting if each.connection is connection]:
+            self._end(task, error)
+
+    def refuse_silent(self, most_looks: float, error: TfaasError) -> int:
+        """Ends calls whose message has not begun to come; gives how many.
+
+        Called now and then, it counts itself. Which call a message is for, gRPC's library tells
+        only once it is whole: so as many are left as are on their way.
+        """
+        late: dict[Connection, list[asyncio.Task[Any]]] = defaultdict(list)
+        for task, each in self._waiting.items():
+            if each.must_come and each.connection is not None and each.connection.waits:
+                each.looks += 1
+                if each.looks > most_looks:
+                    late[each.connection].append(task)
+        silent = [
+            task
+            for connection, tasks in late.items()
+            for task in tasks[: max(0, len(tasks) - connection.messages.open)]
+        ]
+        for task in silent:
+            self._end(task, error)
+        return len(silent)
 
     async def watch(self) -> None:
         """Looks at the memory of the process, until it is cancelled."""
@@ -105,9 +149,9 @@ class Arrivals:
 
     def _make_room(self, unknown: int) -> None:
         before_s = time.monotonic() - _LEAST_S
-        late = [task for task, since_s in self._waiting.items() if since_s < before_s]
+        late = [task for task, each in self._waiting.items() if each.since_s < before_s]
         for task in late:
-            self._end(task)
+            self._end(task, _room_is_needed())
         _log.warning(
             "messages that are still to come have taken %d MB; %d calls and %d connections were "
             "ended",
@@ -119,16 +163,20 @@ class Arrivals:
     def _end_oldest(self) -> bool:
         if not self._waiting:
             return False
-        oldest, since_s = next(iter(self._waiting.items()))
-        if since_s > time.monotonic() - _LEAST_S:
+        oldest, waiting = next(iter(self._waiting.items()))
+        if waiting.since_s > time.monotonic() - _LEAST_S:
             return False
-        self._end(oldest)
+        self._end(oldest, _room_is_needed())
         return True
 
-    def _end(self, task: asyncio.Task[Any]) -> None:
+    def _end(self, task: asyncio.Task[Any], error: TfaasError) -> None:
         del self._waiting[task]
-        self._ended.add(task)
+        self._ended[task] = error
         task.cancel()
+
+
+def _room_is_needed() -> Unavailable:
+    return Unavailable("the message did not come, and others need the room")
 
 
 def _give_back_memory() -> None:

@@ -7,6 +7,7 @@ from typing import Any, Protocol, cast
 
 from tfaas_core.route import ClientAddress
 from tfaas_core.system.network.tls import subject_of
+from tfaas_plugins.grpc_server.messages import Ends, Messages
 from tfaas_plugins.grpc_server.opening import Opening
 
 _TOLD_S = 1.0
@@ -37,6 +38,9 @@ class Connection(asyncio.Protocol):
         self._early: list[bytes] | None = []
         self.said_bytes = 0  # by the library
         self.calls = 0  # whose first message has come, and that are not over
+        self.unread_calls = 0  # whose next message is not asked for yet
+        self.messages = Messages()
+        self._ends = Ends(self.messages)
         self._unread_bytes = [0, 0]
         self._transport: asyncio.Transport = cast("Any", None)
         self._library: asyncio.Transport | None = None
@@ -61,6 +65,15 @@ class Connection(asyncio.Protocol):
     def unread_bytes(self) -> int:
         """Of what the client has sent lately, what no call has read as its message."""
         return max(0, sum(self._unread_bytes))
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is up to the client that the messages come which it has begun.
+
+        One that is not asked for comes in part: gRPC's library takes the beginning.
+        """
+        is_open = self._early is None and not (self._transport.is_closing() or self._is_ending)
+        return is_open and self._is_taking and not (self._is_held or self.unread_calls)
 
     def has_read(self, message: bytes | None) -> None:
         """A call has read ``message``."""
@@ -107,6 +120,7 @@ class Connection(asyncio.Protocol):
         if self._early is not None:
             self._early.append(data)
             return
+        self.messages.came(data)
         if self._opening is not None:
             data = self._opening.passed(data)
             if self._opening.is_over:
@@ -151,6 +165,7 @@ class Connection(asyncio.Protocol):
         if self._transport.is_closing():
             return
         self.said_bytes += len(data)
+        self._ends.came(data)
         self._transport.write(data)
         if (early := self._early) is not None:
             self._early = None

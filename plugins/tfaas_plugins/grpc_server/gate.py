@@ -1,7 +1,8 @@
 """The gate: accepts gRPC's connections, and stands between each client and gRPC's library.
 
-The library listens where nobody else can connect. What goes by is not looked at, but for how a
-connection begins. A connection can be cut here, which the library has no way to do.
+The library listens where nobody else can connect. Of what goes by, it is looked at how a connection
+begins, and where messages begin and end. A connection can be cut here, which the library has no way
+to do.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tfaas_plugins.grpc_server.connection import Connection
+from tfaas_plugins.grpc_server.messages import LeastPace
 from tfaas_plugins.grpc_server.tls import GrpcTls
 
 _LEAST_FULL_BYTES = 1 << 16
@@ -99,6 +101,12 @@ class Gate:
     def at(self, peer: str) -> Connection | None:
         """The connection that the library calls ``peer``; None: it has just gone."""
         return self._connections.get(peer)
+
+    def late(self, least: LeastPace) -> list[Connection]:
+        """Those that send too slowly; called once in ``least.look_s``."""
+        return [
+            each for each in self._connections.values() if each.waits and each.messages.look(least)
+        ]
 
     def look(self) -> None:
         """Called now and then: what was sent before the last time is forgotten."""

@@ -23,6 +23,7 @@ from tfaas_plugins.grpc_server.arrivals import Arrivals
 from tfaas_plugins.grpc_server.gate import FILES, Gate
 from tfaas_plugins.grpc_server.health import WATCH, Health
 from tfaas_plugins.grpc_server.last_calls import LastCalls
+from tfaas_plugins.grpc_server.slow_messages import SlowMessages
 from tfaas_plugins.grpc_server.streams import Streams
 from tfaas_plugins.grpc_server.tls import GrpcTls
 
@@ -57,6 +58,7 @@ class GrpcServer:
         self._gate = Gate(self._tls, limits.head_timeout_s, connections)
         self._answers = Answers(self._gate, host.in_flight, limits)
         self._arrivals = Arrivals(limits.max_connections, host.in_flight, self._gate)
+        self._slow_messages = SlowMessages(self._arrivals, self._gate, limits)
         self._last_calls = LastCalls()
         self._answering = Answering(
             host,
@@ -80,7 +82,7 @@ class GrpcServer:
         if self._tls is not None:
             watch_handshakes(self._tls.context, asyncio.get_running_loop(), "gRPC", "tfaas.grpc")
         await self._gate.open(kept)
-        for watch in (self._arrivals.watch, self._answers.watch):
+        for watch in (self._arrivals.watch, self._answers.watch, self._slow_messages.watch):
             self._watching.append(asyncio.create_task(watch()))
 
     async def drain(self, timeout_s: float) -> None:

@@ -115,17 +115,19 @@ class Stream:
         loop = asyncio.get_running_loop()
         try:
             while not self._is_draining:
-                message = await self._answering.message(context)
+                message = await self._answering.message(context, must_come=False)
                 if message is None:
                     break
                 call = self._new_call()
                 call.read = _just(message)
                 del message
                 self._begun.put_nowait((call, loop.create_task(self._answered(call))))
+                self._answering.is_unread(context)
                 await self._room.acquire()
             if self._is_draining:
                 raise asyncio.CancelledError
         finally:
+            self._answering.is_read(context)
             self._begun.put_nowait(None)
 
     async def _answered(self, call: GrpcCall) -> Response:

@@ -14,7 +14,7 @@ from tfaas_core.errors import ConfigError
 from tfaas_core.guard import Guard
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.host import Host
-from tfaas_core.secret import Secret, resolve
+from tfaas_core.secret import SecretPlace, resolve
 from tfaas_plugins.rate_limit.size import SIZE_BYTES
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class RateLimitTable(Struct, frozen=True):
     """Predictions by each model, for all clients together."""
     upload: Limits = []
     """Uploads of each client address."""
-    storage: Secret = ""
+    storage: str | SecretPlace = ""
     """The URL of a Redis or Valkey server, where several servers count together; empty: memory that
     the HTTP workers share."""
 

@@ -92,8 +92,7 @@ class MemoryRoom:
         turn = self._turns[seat.ticket] = _Turn(seat, asyncio.get_running_loop().create_future())
         try:
             found_bytes = self._found.get(seat.candidate.key, 0)
-            artifact_bytes = await asyncio.to_thread(_size_of, Path(seat.candidate.path))
-            turn.size_bytes = max(artifact_bytes, found_bytes)
+            turn.size_bytes = max(await self._artifact_bytes(seat), found_bytes)
             self.go_on()
             async with asyncio.timeout(ROOM_TIMEOUT_S):
                 await turn.comes
@@ -197,17 +196,28 @@ class MemoryRoom:
         self._keep_within()
         self.go_on()
 
+    async def _artifact_bytes(self, seat: Seat) -> int:
+        try:
+            return await asyncio.to_thread(_size_of, Path(seat.candidate.path))
+        except Exception as error:
+            self._tell(error)
+            return 0
+
     async def _found_by(
         self, look: Callable[[Collection[int]], dict[int, int | None]], pids: Collection[int]
     ) -> dict[int, int | None]:
         """What each process has; None: it is gone. What cannot be found out is left out."""
         try:
             return await asyncio.to_thread(look, pids)
-        except Exception as error:  # no thread can be started, say: those that wait must go on
-            if (why := described(error)) != self._told:
-                self._told = why
-                _log.exception("what model processes have in memory is not known at the moment")
+        except Exception as error:
+            self._tell(error)
             return {}
+
+    def _tell(self, error: Exception) -> None:
+        """No thread can be started, say: those that wait must go on."""
+        if (why := described(error)) != self._told:
+            self._told = why
+            _log.error("what models have in memory is not known at the moment", exc_info=error)
 
     def _keep_within(self) -> None:
         shares = [share for share in self._shares.values() if not share.seat.leaving]

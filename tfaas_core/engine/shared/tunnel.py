@@ -15,14 +15,19 @@ from tfaas_core.engine.shared.hello import HELLO_LIMIT_S
 from tfaas_core.system.links.breakage import Breakage
 
 _RECEIVE_BYTES = 1 << 18
+STUCK_S = 10.0
+"""So long may the far side take nothing of the rest once the socket was closed."""
+
+_LOOK_S = 1.0
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Tunnel:
     """What is sent to ``sock`` leaves encrypted, and what comes encrypted is read from it.
 
-    The socket belongs to whoever asked for the tunnel, which ends when that is closed. All methods
-    belong to the event loop's thread.
+    The socket belongs to whoever asked for the tunnel, which ends when that is closed: once the far
+    side has taken what was sent, or does not go on with it. All methods belong to the event loop's
+    thread.
     """
 
     def __init__(self, outer: ssl.SSLSocket, on_end: Callable[[Tunnel], None]) -> None:
@@ -66,6 +71,7 @@ class _Way:
         self._loop = asyncio.get_running_loop()
         self._rest = memoryview(b"")
         self._breakage = Breakage(source)
+        self._looking: asyncio.TimerHandle | None = None
         self.is_over = False
         """Whether it passes on no more."""
         # What the handshake brought along makes no socket readable.
@@ -75,6 +81,7 @@ class _Way:
     def stop(self) -> None:
         """Passes on no more."""
         self.is_over = True
+        self._look_no_more()
         self._loop.remove_reader(self._source)
         self._loop.remove_writer(self._sink)
 
@@ -96,12 +103,30 @@ class _Way:
         if self._rest and not self.is_over:
             self._loop.remove_reader(self._source)
             self._loop.add_writer(self._sink, self._writable)
+            # From a machine that is gone, nothing comes any more.
+            if isinstance(self._sink, ssl.SSLSocket):
+                self._look_again()
 
     def _writable(self) -> None:
         self._send()
         if not self._rest and not self.is_over:
+            self._look_no_more()
             self._loop.remove_writer(self._sink)
             self._loop.add_reader(self._source, self._readable)
+
+    def _look_again(self, idle_s: float = 0.0) -> None:
+        self._looking = self._loop.call_later(_LOOK_S, self._look, len(self._rest), idle_s)
+
+    def _look(self, left_bytes: int, idle_s: float) -> None:
+        is_idle = len(self._rest) == left_bytes and self._breakage.is_there()
+        if is_idle and idle_s + _LOOK_S >= STUCK_S:
+            self._tunnel.close()
+        else:
+            self._look_again(idle_s + _LOOK_S if is_idle else 0.0)
+
+    def _look_no_more(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
 
     def _send(self) -> None:
         try:

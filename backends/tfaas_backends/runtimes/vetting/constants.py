@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from operator import index as as_index
 from typing import Any
 
-from tfaas_backends.runtimes.tensorflow.private import dtypes, tensor_util
-from tfaas_backends.runtimes.tensorflow.pruning import node_of
+from tfaas_backends.runtimes.tensorflow.private import dtypes
+from tfaas_backends.runtimes.vetting.folding import Folding
 from tfaas_backends.runtimes.vetting.place import Place
 
 MAX_UNFOLDED_BYTES = 256 << 20
@@ -17,10 +18,15 @@ MAX_UNFOLDED_BYTES = 256 << 20
 MAX_MADE_BYTES = 1 << 30
 """Of a tensor that a node makes of constants alone, in each run."""
 
+MAX_THREADS = 256
+"""Of a data set that reads others, each in a thread."""
+
 _MAX_DIMENSIONS = 254
 """As TensorFlow has it."""
 
-_MAX_SHAPE_NUMBERS = 64
+_FAULTS = (ArithmeticError, AttributeError, IndexError, TypeError, ValueError)
+"""Of inputs that are not known, or wrong, which TensorFlow says."""
+
 _ITEM_BYTES = {dtypes.string: 24}
 _MADE_OF_ANYTHING = (dtypes.variant, dtypes.resource)
 
@@ -48,21 +54,35 @@ class Constants:
             )
 
 
-def check_made(node: Any, nodes: Mapping[str, Any], place: Place) -> None:
+def check_made(node: Any, folding: Folding, place: Place) -> None:
     """Raises CannotServe if a node of ``MAKERS`` makes a huge tensor of constants.
 
-    ``nodes``: those of its body, by name.
+    ``folding``: of the nodes of its body.
     """
-    given = [_constant(nodes.get(node_of(reference))) for reference in node.input]
     try:
-        count = MAKERS[node.op](given)
-    except (ArithmeticError, AttributeError, IndexError, TypeError, ValueError):
-        return  # TensorFlow says what is wrong with it
+        count = MAKERS[node.op](folding.inputs(node))
+    except _FAULTS:
+        return
     dtype = _known(_dtype(node), place)
     if count * _item_bytes(dtype) > MAX_MADE_BYTES:
         raise place.refusal(
             f"uses {node.op!r} to make {count} elements in each run: that is more than"
             f" {MAX_MADE_BYTES} bytes",
+            op=node.op,
+        )
+
+
+def check_threads(node: Any, folding: Folding, place: Place) -> None:
+    """Raises CannotServe if a data set of ``INTERLEAVERS`` starts more threads than any needs."""
+    given = folding.inputs(node)
+    count = 0
+    # As many as it reads at once, and as it reads beforehand.
+    for index in (INTERLEAVERS[node.op], -1):
+        with suppress(*_FAULTS):
+            count += max(0, as_index(given[index].item()))
+    if count > MAX_THREADS:
+        raise place.refusal(
+            f"uses {node.op!r} to start {count} threads: that is more than {MAX_THREADS}",
             op=node.op,
         )
 
@@ -84,8 +104,20 @@ def _of_tile(given: list[Any]) -> int:
 
 _RANDOM = (
     *("RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal"),
+    *("RandomGamma", "RandomPoisson", "RandomPoissonV2", "ParameterizedTruncatedNormal"),
     *("StatelessRandomUniform", "StatelessRandomUniformV2", "StatelessRandomNormal"),
     *("StatelessRandomNormalV2", "StatelessTruncatedNormal", "StatelessTruncatedNormalV2"),
+    *("StatelessRandomUniformInt", "StatelessRandomUniformIntV2", "StatelessRandomPoisson"),
+    *("StatelessRandomUniformFullInt", "StatelessRandomUniformFullIntV2"),
+    *("StatelessRandomBinomial", "StatelessParameterizedTruncatedNormal"),
+    *("StatelessRandomGammaV2", "StatelessRandomGammaV3"),
+)
+_SEGMENTS = (
+    *("UnsortedSegmentSum", "UnsortedSegmentProd", "UnsortedSegmentMax", "UnsortedSegmentMin"),
+)
+_RANDOM_OF_STATE = (
+    *("StatefulUniform", "StatefulUniformInt", "StatefulUniformFullInt"),
+    *("StatefulStandardNormalV2", "StatefulTruncatedNormal"),
 )
 
 MAKERS: Mapping[str, Callable[[list[Any]], int]] = {
@@ -95,23 +127,24 @@ MAKERS: Mapping[str, Callable[[list[Any]], int]] = {
     "LinSpace": _of_shape(2),
     "Range": _of_range,
     "Tile": _of_tile,
+    "ScatterNd": _of_shape(2),
+    "SparseToDense": _of_shape(1),
+    "Bincount": _of_shape(1),
+    "DenseBincount": _of_shape(1),
+    "OneHot": lambda given: int(given[0].size) * as_index(given[1].item()),
+    **dict.fromkeys(_SEGMENTS, _of_shape(2)),
     **dict.fromkeys(_RANDOM, _of_shape(0)),
+    **dict.fromkeys(_RANDOM_OF_STATE, _of_shape(2)),
 }
-"""How many elements these ops make of the values of their inputs; None: not known."""
+"""How many elements these ops make at least of the values of their inputs; None: not known."""
 
 
-def _constant(node: Any) -> Any:
-    """The value of a small constant, a number or a vector; None of any other node."""
-    if node is None or node.op != "Const":
-        return None
-    tensor = node.attr["value"].tensor
-    sizes = tensor.tensor_shape.dim
-    if len(sizes) > 1 or math.prod(dim.size for dim in sizes) > _MAX_SHAPE_NUMBERS:
-        return None
-    try:
-        return tensor_util.MakeNdarray(tensor)
-    except Exception:  # of a broken constant, it raises nearly anything
-        return None
+INTERLEAVERS: Mapping[str, int] = {
+    "ParallelInterleaveDataset": -5,
+    "ExperimentalParallelInterleaveDataset": -5,
+    "LegacyParallelInterleaveDatasetV2": -4,
+}
+"""Where these have the number of those that they read at once; last is that of beforehand."""
 
 
 def _dtype(node: Any) -> int:

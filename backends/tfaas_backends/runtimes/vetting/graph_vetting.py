@@ -8,8 +8,15 @@ from typing import Any
 
 from tfaas_backends.runtimes.tensorflow.private import op_def_registry
 from tfaas_backends.runtimes.vetting.calls import callees_first
-from tfaas_backends.runtimes.vetting.constants import MAKERS, Constants, check_made
+from tfaas_backends.runtimes.vetting.constants import (
+    INTERLEAVERS,
+    MAKERS,
+    Constants,
+    check_made,
+    check_threads,
+)
 from tfaas_backends.runtimes.vetting.file_ops import FILE_OPS, Body, Call, FileUses, Sources
+from tfaas_backends.runtimes.vetting.folding import Folding
 from tfaas_backends.runtimes.vetting.ops import WATCHED, Ops, refused
 from tfaas_backends.runtimes.vetting.place import Place
 
@@ -62,7 +69,7 @@ class _GraphVetting:
         return uses
 
     def _body(self, body: Body) -> None:
-        allowed = self._ops.allowed
+        allowed, folding = self._ops.allowed, Folding(body.nodes)
         for node in body.nodes.values():
             op = node.op
             if op not in allowed:
@@ -73,7 +80,9 @@ class _GraphVetting:
                 if value.WhichOneof("value") not in _PLAIN:
                     self._attribute(node, op, name, value, Place(node.name, body.name))
             if op in MAKERS:
-                check_made(node, body.nodes, Place(node.name, body.name))
+                check_made(node, folding, Place(node.name, body.name))
+            elif op in INTERLEAVERS:
+                check_threads(node, folding, Place(node.name, body.name))
 
     def _other_op(self, node: Any, body: Body) -> None:
         if node.op in self._functions:

@@ -90,6 +90,34 @@ def made(op: str, *values: Any, **types: Any) -> Any:
     return change
 
 
+def filled(size: Any) -> Any:
+    """A Fill whose size TensorFlow's ops compute of constants; ``size`` makes that."""
+
+    def change(graph_def: Any) -> None:
+        with tf.Graph().as_default() as graph:
+            tf.raw_ops.Fill(dims=size(), value=1.0, name="bad")
+        graph_def.node.extend(graph.as_graph_def().node)
+
+    return change
+
+
+def of_products() -> Any:
+    many = tf.constant(1 << 15)
+    return tf.stack([many * many, tf.cast(tf.square(2.0), tf.int32)])
+
+
+def of_shapes() -> Any:
+    large = tf.fill([1 << 20, 4], 1.0)
+    return tf.reshape(tf.reduce_prod(tf.shape(tf.reshape(large, [1 << 22]))) * 256, [1])
+
+
+def of_a_row() -> Any:
+    doubled = tf.constant(1)
+    for _ in range(400):
+        doubled = 2 * tf.minimum(doubled, 1 << 29)
+    return tf.concat([tf.range(3)[2:], doubled[None]], 0)
+
+
 def restore(graph_def: Any) -> None:
     constant(graph_def, "file", "/etc/passwd")
     add(graph_def, "bad", "RestoreV2", "file", "file", "file")
@@ -140,6 +168,21 @@ BOUNDS = {
     "a huge tile": Hostile(made("Tile", [1.0], GIGABYTES, T=tf.float32), ["bad"], "Tile"),
     "a huge draw": Hostile(
         made("RandomUniform", GIGABYTES, dtype=tf.float32), ["bad"], "RandomUniform"
+    ),
+    "a size of products": Hostile(filled(of_products), ["bad"], "Fill", "4294967296 elements"),
+    "a size of shapes": Hostile(filled(of_shapes), ["bad"], "Fill", "1073741824 elements"),
+    "a size of many ops in a row": Hostile(
+        filled(of_a_row), ["bad"], "Fill", "2147483648 elements"
+    ),
+    "a huge scatter": Hostile(
+        made("ScatterNd", [[1]], [1.0], GIGABYTES, T=tf.float32), ["bad"], "ScatterNd"
+    ),
+    "a huge count": Hostile(made("Bincount", [1], 1 << 30, [], T=tf.int32), ["bad"], "Bincount"),
+    "threads of a data set that reads many": Hostile(
+        made("ParallelInterleaveDataset", 1, 200, 1, False, 1, 200),
+        ["bad"],
+        "ParallelInterleaveDataset",
+        "400 threads",
     ),
     "restoring": Hostile(restore, ["bad"], "RestoreV2", "reaches for files"),
     "restoring in a function": Hostile(restore_in_a_function, ["idle", "bad"], "RestoreV2"),

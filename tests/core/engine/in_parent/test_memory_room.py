@@ -180,6 +180,9 @@ async def test_what_cannot_be_measured_holds_up_nobody(
             waiting = asyncio.ensure_future(harness.worker.upload("c", large("sum", 12)))
             await eventually(lambda: len(model_processes()) == 1, "the others are gone")
         await waiting
+        monkeypatch.setattr(memory_room, "_size_of", fails)
+        version = await harness.worker.upload("d", "sum")
+        assert is_sum(await harness.worker.run(version, rows_of(1)), rows_of(1))
         assert caplog.text.count("not known at the moment") == 1
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
+import ssl
 import struct
 
 import pytest
 import uvloop
 
 from tests.certificates import Authority
+from tfaas_core.engine.shared import tunnel
 from tfaas_core.engine.shared.door_tls import CallerTls, HostTls
 from tfaas_core.system.network.tls import TlsFiles
 from tfaas_core.testing.loops import in_event_loop
@@ -65,6 +67,24 @@ class TestATunnelInAsyncio:
         outer.close()
         async with asyncio.timeout(_WITHIN_S):
             await _read_to_the_end(near.sock)
+
+    @in_event_loop
+    async def test_one_that_was_closed_ends_though_the_far_side_takes_nothing(
+        self, authority: Authority, files: TlsFiles, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tunnel, "STUCK_S", 0.1)
+        ended, (there, here) = asyncio.Event(), _connected()
+        there.setblocking(True)
+        shaking = asyncio.to_thread(files.context().wrap_socket, there, server_side=True)
+        context = ssl.create_default_context(cafile=authority.cert)
+        far, outer = await asyncio.gather(shaking, tunnel.tls_over(here, context, "127.0.0.1"))
+        with far:
+            near = tunnel.Tunnel(outer, lambda _tunnel: ended.set())
+            with near.sock, pytest.raises(TimeoutError):  # it is more than any buffer takes
+                async with asyncio.timeout(0.3):
+                    await asyncio.get_running_loop().sock_sendall(near.sock, bytes(1 << 26))
+            async with asyncio.timeout(_WITHIN_S):
+                await ended.wait()
 
 
 class TestATunnelInUvloop(TestATunnelInAsyncio):

@@ -1,0 +1,134 @@
+"""What is computed of constants is what TensorFlow computes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from tfaas_backends.runtimes.tensorflow.quiet import tf
+from tfaas_backends.runtimes.vetting.folding import MAX_ELEMENTS, RULES, Folding
+
+from tests.backends.runtimes.vetting.graphs import v1
+
+raw = tf.raw_ops
+WHOLE = [[7, -2, 3], [-5, 8, 4]]
+REAL = [[0.5, -1.25, 2.5], [3.0, 4.5, -0.75]]
+OTHER = [[2, 3, -2], [3, -4, 5]]
+
+
+def one_by_one() -> None:
+    whole, other, real = (np.array(values) for values in (WHOLE, OTHER, REAL))
+    for name in ("Neg", "Abs", "Square", "Identity", "OnesLike", "ZerosLike", "StopGradient"):
+        getattr(raw, name)(**{"x" if name in OF_X else "input": whole.astype(np.int32)})
+    for name in ("Sqrt", "Exp", "Floor", "Ceil", "Round"):
+        getattr(raw, name)(x=np.abs(real))
+    for name in TWO:
+        getattr(raw, name)(x=whole, y=other)
+    for name in ("RealDiv", "Div", "Pow"):
+        getattr(raw, name)(x=np.abs(real), y=real)
+    for name in ("LeftShift", "RightShift"):
+        getattr(raw, name)(x=whole, y=np.abs(other))
+    raw.AddN(inputs=[whole, other, whole])
+    raw.SelectV2(condition=whole > 3, t=whole, e=other[0])
+
+
+OF_X = ("Neg", "Abs", "Square", "OnesLike", "ZerosLike")
+TWO = (
+    *("Add", "AddV2", "Sub", "Mul", "Div", "TruncateDiv", "FloorDiv", "FloorMod", "Mod"),
+    *("Maximum", "Minimum", "BitwiseAnd", "BitwiseOr", "BitwiseXor"),
+)
+
+
+def of_more() -> None:
+    for name in ("Prod", "Sum", "Max", "Min"):
+        for axis in (0, -1, [0, 1], []):
+            getattr(raw, name)(input=WHOLE, axis=axis, keep_dims=axis == 0)
+    raw.Cast(x=REAL, DstT=tf.int64)
+    raw.Reshape(tensor=WHOLE, shape=[3, -1])
+    raw.ExpandDims(input=WHOLE, axis=-1)
+    raw.Squeeze(input=[[WHOLE]], axis=[0])
+    raw.Squeeze(input=[[WHOLE]])
+    raw.Transpose(x=WHOLE, perm=[1, 0])
+    raw.ReverseV2(tensor=WHOLE, axis=[1])
+    raw.Pack(values=[WHOLE, OTHER], axis=-1)
+    raw.ConcatV2(values=[WHOLE, OTHER], axis=1)
+    raw.Concat(concat_dim=0, values=[WHOLE, OTHER])
+    raw.Slice(input=WHOLE, begin=[0, 1], size=[-1, 1])
+    raw.Gather(params=WHOLE, indices=[1, 0])
+    raw.GatherV2(params=WHOLE, indices=[2, 0], axis=1)
+    raw.GatherV2(params=WHOLE, indices=[[2], [0]], axis=1, batch_dims=1)
+    raw.BroadcastTo(input=[1, 2], shape=[2, 2])
+    raw.Fill(dims=[2, 2], value=7)
+    raw.Tile(input=WHOLE, multiples=[2, 1])
+    raw.Range(start=-3, limit=9, delta=4)
+    raw.Range(start=0.5, limit=-2.0, delta=-0.25)
+    for kind in (raw.PreventGradient, raw.Snapshot):
+        kind(input=WHOLE)
+    raw.CheckNumerics(tensor=REAL, message="")
+    raw.EnsureShape(input=WHOLE, shape=[2, 3])
+
+
+def of_slices() -> None:
+    value = tf.constant(np.arange(60).reshape(3, 4, 5))
+    _ = value[1], value[-1, ::2], value[..., 3:0:-1], value[None, 1:, ..., 2], value[:, -2]
+
+
+def of_shapes() -> None:
+    large = raw.Fill(dims=[300, 5], value=1.0)
+    shaped = raw.BroadcastTo(input=1, shape=[2, 3, 400]), raw.Reshape(tensor=large, shape=[1500])
+    for each in (tf.constant(WHOLE), tf.constant(np.zeros((40, 9))), large, *shaped):
+        raw.Shape(input=each, out_type=tf.int64)
+        raw.Size(input=each)
+        raw.Rank(input=each)
+
+
+def test_it_is_the_same_as_what_tensorflow_computes() -> None:
+    seen = set[str]()
+    for build in (one_by_one, of_more, of_slices, of_shapes):
+        graph, folding = folded(build)
+        with v1.Session(graph=graph) as session:
+            for operation in graph.get_operations():
+                (value,) = folding.inputs(follower(operation.name))
+                (expected,) = session.run(operation.outputs)
+                if value is None:
+                    assert expected.size > MAX_ELEMENTS or operation.node_def.attr["batch_dims"].i
+                else:
+                    np.testing.assert_allclose(value, expected, rtol=1e-6, err_msg=operation.name)
+                    assert value.dtype == expected.dtype, operation.name
+                    seen.add(operation.type)
+    assert seen == set(RULES)
+
+
+def test_what_becomes_large_is_not_computed() -> None:
+    def build() -> None:
+        text = tf.constant("x")
+        for _ in range(40):
+            text = raw.Add(x=text, y=text)
+        raw.Fill(dims=[1 << 40], value=1.0)
+        raw.Tile(input=[1], multiples=[1 << 40])
+        raw.Range(start=0.0, limit=1e15, delta=1e-2)
+        raw.BroadcastTo(input=1, shape=[1 << 20, 1 << 20])
+        rows = [tf.reshape(tf.range(200), [1] * at + [200] + [1] * (5 - at)) for at in range(6)]
+        product = rows[0]
+        for row in rows[1:]:
+            product = product * row
+
+    graph, folding = folded(build)
+    last = [operation for operation in graph.get_operations() if operation.type != "Const"][-1]
+    for operation in graph.get_operations():
+        value = folding.inputs(follower(operation.name))[0]
+        assert value is None or value.size <= MAX_ELEMENTS
+    assert folding.inputs(follower(last.name)) == [None]
+
+
+def folded(build: Callable[[], Any]) -> tuple[Any, Folding]:
+    """A graph, and what is known of its nodes."""
+    with tf.Graph().as_default() as graph:
+        build()
+    return graph, Folding({node.name: node for node in graph.as_graph_def().node})
+
+
+def follower(name: str) -> Any:
+    """A node that takes what that one gives."""
+    return v1.NodeDef(name="follower", op="Identity", input=[f"{name}:0", "^other"])
