@@ -77,6 +77,7 @@ class ServableLoop:
         self._joining: set[socket.socket] = set()
         self._unloading = False
         self._waiting: deque[_Waiting] = deque()
+        self._one_asks = True
         self._bell = Bell()
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._bell, selectors.EVENT_READ)
@@ -158,6 +159,7 @@ class ServableLoop:
         batch = self._take()
         if not batch:
             return
+        self._one_asks = len(batch) == 1 and len(batch[0].frame.part_rows) == 1
         if len(batch) > 1 or batch[0].runner.shares(batch[0].frame):
             self._answer_together(batch)
         else:
@@ -171,6 +173,9 @@ class ServableLoop:
                 self._serve(key.data)
 
     def _wait(self) -> list[tuple[selectors.SelectorKey, int]]:
+        if not self._one_asks:
+            # Several keep the cores busy themselves, and more of them share the next run.
+            return self._selector.select()
         # Whoever is about to send a request may need this core; a slow run would keep it.
         yields = not self._pace.beside_slow_runs()
         return self._busy_poll.wait(self._ready, self._selector.select, yields)
