@@ -1,7 +1,7 @@
 """The express lane: plain requests, read without Sanic's help.
 
-A request is *plain* if it came whole in one piece, has nothing but a body of announced length, and
-asks for a route that is marked ``express``. A client that predicts sends thousands that differ in
+A request is *plain* if it came whole, has nothing but a body of announced length, and asks for a
+route that is marked ``express``. A client that predicts sends thousands that differ in
 their bodies alone, so what a head says is worked out once and kept, the fields of its path
 included. Everything else is Sanic's.
 """
@@ -15,15 +15,18 @@ import msgspec
 
 from tfaas_core.errors import TfaasError
 from tfaas_core.fields import Headers
+from tfaas_core.http.express_answers import answer_bytes
 from tfaas_core.http.grammar import is_host, is_target
 from tfaas_core.http.request import HttpRequest, split_target
 from tfaas_core.http.router import Router
 from tfaas_core.quick_writes import quick_to_write
-from tfaas_core.route import ClientAddress, Head, ShortWay
+from tfaas_core.route import ClientAddress, Head, Response, ShortWay
 from tfaas_core.routing.seam import Passage
 
 _MOST_HEADS = 1024
 _MOST_HEAD_BYTES = 1024
+_MOST_GATHERED_BYTES = 1 << 20
+"""A longer body is Sanic's, unless it comes in one piece."""
 
 _LENGTH = "content-length"
 
@@ -64,6 +67,13 @@ class PlainRequest(HttpRequest, kw_only=True, gc=False):
         if self.refusal is not None:
             raise self.refusal
 
+    def answer_bytes(self, response: Response, keep_alive: bool) -> bytes:
+        """The answer as it is sent: ``response``, or why that cannot be sent."""
+        try:
+            return answer_bytes(response, keep_alive)
+        except Exception as error:  # of ours, which are not checked
+            return answer_bytes(self.said.passage.failed(self, error), keep_alive)
+
 
 class ExpressLane:
     """Tells which requests are plain."""
@@ -85,10 +95,20 @@ class ExpressLane:
             return None
         return PlainRequest(said.head, client, data[end + 4 :], said=said)
 
+    def size_of(self, data: bytes) -> int:
+        """How long the plain request is that ``data`` begins, if it may be gathered; else 0."""
+        end = data.find(b"\r\n\r\n", 0, _MOST_HEAD_BYTES)
+        said = self._heads.get(data[:end]) if end > 0 else None
+        if said is None or said.length > _MOST_GATHERED_BYTES:
+            return 0
+        return end + 4 + said.length
+
     def _learn(self, raw: bytes, body_bytes: int) -> PlainHead | None:
         length = _LENGTH_LINE.search(raw)
-        if length is None or int(length[1]) != body_bytes:
-            return None  # more is to come: it is Sanic's, which reads the head anyway
+        if length is None or not body_bytes <= int(length[1]) <= max(
+            body_bytes, _MOST_GATHERED_BYTES
+        ):
+            return None  # it is Sanic's, which reads the head anyway
         said = self._read(raw)
         if said is not None:
             if len(self._heads) >= _MOST_HEADS:

@@ -9,15 +9,18 @@ from typing import Any
 import msgspec
 
 from tfaas_core.errors import TfaasError
+from tfaas_core.http.deaf import Deaf
 from tfaas_core.http.door import Door
 from tfaas_core.http.errors import out_of_time
 from tfaas_core.http.express import ExpressLane, PlainRequest
 from tfaas_core.http.express_answers import answer_bytes
 from tfaas_core.http.express_wire import ExpressWire
+from tfaas_core.http.gathering import Gathering
 from tfaas_core.http.long_answers import head_of, send_long
 from tfaas_core.http.request import client_of
 from tfaas_core.http.sanic_parts import SanicProtocol
 from tfaas_core.http.streaming import drop_pieces, send_pieces
+from tfaas_core.http.taking import Taking
 from tfaas_core.route import Begun, ClientAddress, Response, ShortWay
 from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.routing.seam import error_answer
@@ -36,8 +39,8 @@ class TfaasProtocol(SanicProtocol):
     """
 
     __slots__ = (
-        *("_asked", "_client", "_door", "_early", "_express_task", "_in_flight", "_lane"),
-        *("_is_extra", "_linger", "_lingering", "_taking", "_wire"),
+        *("_asked", "_client", "_door", "_early", "_express_task", "_gathering", "_in_flight"),
+        *("_is_extra", "_lane", "_linger", "_lingering", "_taking", "_wire"),
     )
 
     def __init__(self, **arguments: Any) -> None:
@@ -49,9 +52,10 @@ class TfaasProtocol(SanicProtocol):
         self._asked: PlainRequest | None = None
         self._express_task: asyncio.Task[None] | Begun | None = None
         self._early = bytearray()
+        self._gathering: Gathering | None = None
         self._wire: ExpressWire | None = None
         self._linger: asyncio.TimerHandle | None = None
-        self._taking: asyncio.TimerHandle | None = None
+        self._taking: Taking | None = None
 
     def connection_made(self, transport: Any) -> None:
         self._client = client_of(transport)
@@ -72,12 +76,15 @@ class TfaasProtocol(SanicProtocol):
         if self._express_task is not None:
             self._keep(data)
             return
+        if self._gathering is not None:
+            if not self._gathering.add(data):
+                return
+            data = self._gathered()
         rests = self.rests
         request = self._lane.request(data, self._client) if rests else None
         if self._is_extra and self.is_one_too_many:
             request = None  # Sanic's lane refuses what is not quick
-        if request is None and rests and self.app.ctx.foreign.is_foreign(data):
-            self._turn_away(data)
+        if request is None and rests and (self._gathers(data) or self._turns_away(data)):
             return
         if request is None:
             super().data_received(data)
@@ -85,6 +92,24 @@ class TfaasProtocol(SanicProtocol):
         self._asked = request
         if request.said.short is None or not self._begins(request, request.said.short):
             self._express_task = self.loop.create_task(self._answer(request))
+
+    def _gathers(self, data: bytes) -> bool:
+        """Whether more is to come of a plain request, which ``data`` is the first piece of."""
+        size = self._lane.size_of(data)
+        if not len(data) < size <= self._in_flight.left or self.is_one_too_many:
+            return False
+        self.is_in_use()
+        self._gathering = Gathering(self._in_flight, size, self._is_late)
+        self._gathering.add(data)
+        return True
+
+    def _gathered(self) -> bytes:
+        """What has come of the request that is gathered, which is gathered no more."""
+        gathering, self._gathering = self._gathering, None
+        return b"" if gathering is None else gathering.end()
+
+    def _is_late(self) -> None:
+        super().data_received(self._gathered())
 
     def _begins(self, request: PlainRequest, short: ShortWay) -> bool:
         """Whether the request has taken the short way, and perhaps has been answered already."""
@@ -114,12 +139,13 @@ class TfaasProtocol(SanicProtocol):
         if transport is None or transport.is_closing() or self._lingering:
             return
         keep_alive = request.said.keep_alive and self.keeps_alive
-        transport.write(_bytes_of(response, request, keep_alive))
+        transport.write(request.answer_bytes(response, keep_alive))
         self._express_is_done(transport, keep_alive)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._door.leaves(self)
         self._drop_express()
+        self._gathered()
         if self._linger is not None:
             self._linger.cancel()
         super().connection_lost(exc)
@@ -137,7 +163,7 @@ class TfaasProtocol(SanicProtocol):
         self._lingering = True
         try:
             transport.write_eof()
-            transport.set_protocol(_Deaf(self))
+            transport.set_protocol(Deaf(self))
             transport.resume_reading()
         except (OSError, RuntimeError, NotImplementedError):
             super().close(timeout)
@@ -159,46 +185,41 @@ class TfaasProtocol(SanicProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()  # type: ignore[no-untyped-call]
-        self._watch()
+        self._taking = Taking(self.transport, self.app.ctx.least_pace, self.is_in_use)
 
     def resume_writing(self) -> None:
         super().resume_writing()  # type: ignore[no-untyped-call]
         if self._taking is not None:
-            self._taking.cancel()
+            self._taking.stop()
             self._taking = None
 
-    def _watch(self) -> None:
-        """The client has to take its answer at the least pace until there is room for more."""
-        transport: Any = self.transport
-        least, left = self.app.ctx.least_pace, transport.get_write_buffer_size()
-        self._taking = self.loop.call_later(least.window_s, self._look, left - least.min_bytes)
-
-    def _look(self, most_left: float) -> None:
-        transport: Any = self.transport
-        if transport.get_write_buffer_size() > most_left:
-            transport.abort()
-        else:
-            self.is_in_use()
-            self._watch()
-
     def leave_if_idle(self) -> bool:
-        if not self._lingering and (self._express_task is not None or not self.awaits_head):
+        if not self._lingering and not self._is_idle:
             return False
         self.abort()
         return True
 
     def close_if_idle(self) -> bool:
-        if self._express_task is not None or not self.awaits_head:
+        if not self._is_idle:
             return False
         self.close()
         return True
 
-    def _turn_away(self, data: bytes) -> None:
+    @property
+    def _is_idle(self) -> bool:
+        """Whether there is no request to answer, and no head of one."""
+        return self._express_task is None and self._gathering is None and self.awaits_head
+
+    def _turns_away(self, data: bytes) -> bool:
+        """Whether the client speaks something else, and was told so."""
+        if not self.app.ctx.foreign.is_foreign(data):
+            return False
         transport: Any = self.transport
         fault = self.app.ctx.foreign.answer(data, self._client.ip or "a client")
         if fault is not None:
             transport.write(answer_bytes(error_answer(fault), keep_alive=False))
         self.close()
+        return True
 
     def _keep(self, data: bytes) -> None:
         """A client may send its next request before it has the answer to this one."""
@@ -232,7 +253,7 @@ class TfaasProtocol(SanicProtocol):
             if unsent is not None and is_long(unsent):
                 await self._sent_long(request, unsent, keep_alive)
             elif unsent is not None:
-                transport.write(_bytes_of(unsent, request, keep_alive))
+                transport.write(request.answer_bytes(unsent, keep_alive))
         finally:
             in_flight.give_back(size)
         self._express_is_done(transport, keep_alive)
@@ -275,26 +296,3 @@ class TfaasProtocol(SanicProtocol):
         if self._asked is not None and not isinstance(task, asyncio.Task):
             self._in_flight.give_back(self._asked.said.length)
         return True
-
-
-def _bytes_of(response: Response, request: PlainRequest, keep_alive: bool) -> bytes:
-    try:
-        return answer_bytes(response, keep_alive)
-    except Exception as error:  # of ours, which are not checked
-        return answer_bytes(request.said.passage.failed(request, error), keep_alive)
-
-
-class _Deaf(asyncio.Protocol):
-    """Takes what still comes, and does nothing with it."""
-
-    def __init__(self, before: TfaasProtocol) -> None:
-        self._before = before
-
-    def pause_writing(self) -> None:
-        self._before.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._before.resume_writing()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._before.connection_lost(exc)

@@ -12,7 +12,7 @@ import numpy as np
 from tfaas_core.tensors import Array
 from tfaas_core.texts.base64_text import decode_padded
 from tfaas_core.values.pieces import array_from, chained, kinds, pieces
-from tfaas_plugins.codecs.json.numbers import NumberLists
+from tfaas_plugins.codecs.values.number_lists import NumberLists
 
 _MOST_SHOWN = 256
 _DEEPEST = 100

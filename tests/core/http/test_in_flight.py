@@ -117,6 +117,7 @@ ENDINGS = {
     "a client that is gone": request("echo", HALF, *SANICS)[:-1],
     "a client that is gone amid its answer": request("gate", HALF, *SANICS),
     "a plain client that is gone": request("gate", HALF),
+    "a plain client that is gone amid its body": request("echo", HALF)[:-1],
 }
 
 

@@ -209,6 +209,19 @@ def test_many_numbers_are_read_as_they_are_otherwise(
 LONG = [[1.5, 2, -3e5]] * 100
 
 
+@pytest.mark.parametrize("place", [0, 1], ids=["json", "msgpack"])
+@pytest.mark.parametrize("name", ["float32", "float64"])
+def test_very_many_rows_are_as_usual(place: int, name: str) -> None:
+    rows: Any = (np.arange(6000) / 7).reshape(2000, 3).tolist()
+    document: dict[str, Any]
+    for document in ({"values": rows}, {"model": "vk", "values": rows}):
+        assert check(place, WRITERS[place](document), VERSIONS[name])
+    for document in ({"values": rows, "n": 1}, {"model": 1, "values": rows}, {"values": [rows]}):
+        assert not check(place, WRITERS[place](document), VERSIONS[name])
+    rows[1999][2] = math.nan if place else None
+    assert not check(place, WRITERS[place]({"values": rows}), VERSIONS[name])
+
+
 @pytest.mark.parametrize("name", ["float32", "float64"])
 def test_many_rows_are_as_usual(name: str) -> None:
     for document in ({"values": LONG}, {"model": "vk", "values": LONG}, {"values": LONG[:1] * 60}):
@@ -227,7 +240,10 @@ def test_limits_hold() -> None:
     for limits in (Limits(max_values=2), Limits(max_json_bytes=20), Limits(max_lists=1)):
         assert JsonCodec(limits).usual(body) is None
     assert JSON.usual(orjson.dumps({"values": [[1.5] * 3] * 10_000})) is None
-    for rows, is_usual in ((256, True), (257, False)):
+    many = orjson.dumps({"values": [[1.5] * 3] * 1000})
+    for limits in (Limits(max_values=2999), Limits(max_lists=1000), Limits(max_json_bytes=9999)):
+        assert JsonCodec(limits).usual(many) is None
+    for rows, is_usual in ((2048, True), (2049, False)):
         body = orjson.dumps({"values": [[1.5] * 3] * rows})
         assert check(0, body, VERSIONS["float32"]) is is_usual
 

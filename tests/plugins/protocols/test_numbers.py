@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tfaas_plugins.codecs.json.numbers import NumberLists
 from tfaas_plugins.codecs.json.places import NOWHERE
 from tfaas_plugins.codecs.values.bounds import Allowance
+from tfaas_plugins.codecs.values.number_lists import NumberLists
 from tfaas_plugins.protocols.json_text import read
 from tfaas_plugins.protocols.oip.datatypes import datatype_of
 from tfaas_plugins.protocols.oip.infer import requests as oip

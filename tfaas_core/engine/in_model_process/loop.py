@@ -20,7 +20,7 @@ from tfaas_core.engine.in_model_process.origin import Origin
 from tfaas_core.engine.in_model_process.runner import Runner, runners, too_late
 from tfaas_core.engine.in_model_process.signed import Signed
 from tfaas_core.engine.in_model_process.worker_connection import WorkerConnection
-from tfaas_core.engine.scheduling.busy_poll import BusyPoll
+from tfaas_core.engine.scheduling.busy_poll import BusyPoll, Solo
 from tfaas_core.engine.scheduling.pace import Pace
 from tfaas_core.engine.shared.frames import (
     RequestFrame,
@@ -69,14 +69,14 @@ class ServableLoop:
         self._origin = origin or Origin()
         self._runners = runners(all_signed, options, meter, pace, self._origin)
         self._busy_poll = BusyPoll(options.busy_poll_s)
-        self._meter = meter
-        self._pace = pace
+        self._meter, self._pace = meter, pace
         self._on_unloaded = on_unloaded
         self._on_broken = on_broken or on_unloaded
         self._clients: set[WorkerConnection] = set()
         self._joining: set[socket.socket] = set()
         self._unloading = False
         self._waiting: deque[_Waiting] = deque()
+        self._solo, self._is_lone = Solo(), False
         self._bell = Bell()
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._bell, selectors.EVENT_READ)
@@ -158,6 +158,7 @@ class ServableLoop:
         batch = self._take()
         if not batch:
             return
+        self._is_lone = self._asks_alone(batch)
         if len(batch) > 1 or batch[0].runner.shares(batch[0].frame):
             self._answer_together(batch)
         else:
@@ -171,12 +172,12 @@ class ServableLoop:
                 self._serve(key.data)
 
     def _wait(self) -> list[tuple[selectors.SelectorKey, int]]:
+        select = self._selector.select
+        if not self._is_lone:
+            return select()
         # Whoever is about to send a request may need this core; a slow run would keep it.
         yields = not self._pace.beside_slow_runs()
-        return self._busy_poll.wait(self._ready, self._selector.select, yields)
-
-    def _ready(self) -> list[tuple[selectors.SelectorKey, int]] | None:
-        return self._selector.select(0) or None
+        return self._busy_poll.wait(lambda: select(0) or None, select, yields)
 
     def _serve(self, client: WorkerConnection) -> None:
         if client.unsent:
@@ -230,6 +231,13 @@ class ServableLoop:
             batch.append(self._waiting.popleft())
             rows += waiting.frame.rows
         return batch
+
+    def _asks_alone(self, batch: list[_Waiting]) -> bool:
+        first, now_s = batch[0], time.monotonic()
+        is_one = len(batch) == 1 and len(first.frame.part_rows) == 1
+        if not is_one or self._meter.rows() > max(first.frame.rows, 1):
+            self._solo.has_company(now_s)
+        return self._solo.is_of(id(first.client), now_s)
 
     def _answer_together(self, batch: list[_Waiting]) -> None:
         try:

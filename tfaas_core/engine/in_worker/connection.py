@@ -189,7 +189,9 @@ class ModelConnection(asyncio.Protocol):
         now_s = time.monotonic()
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(self._timeout_s, self._sweep)
-        is_lone = self._solo.is_of(self, now_s) and self._is_alone(parts)
+        if not self._is_alone(parts):
+            self._solo.has_company(now_s)
+        is_lone = self._solo.is_of(self, now_s)
         for group in (self._first if self._is_lone else self._groupings).groups(parts):
             try:
                 frame = self._frame(group, now_s + self._timeout_s)
@@ -231,6 +233,11 @@ class ModelConnection(asyncio.Protocol):
             except BaseException:
                 self.close()  # as the transport does if it has called it
                 raise
+            self._loop.call_soon(self._look_round)
+
+    def _look_round(self) -> None:
+        if self._unsent:  # it has waited here while another's answer was looked for
+            self._solo.has_company(time.monotonic())
 
     def _deal_out(self, frame: AnswerFrame, grouping: Grouping) -> None:
         sent = self._sent[frame.id]

@@ -1,13 +1,13 @@
 """BusyPoll: looking again and again for what is likely to come soon, instead of sleeping.
 
-And Solo: whether an HTTP worker may do so.
+And Solo: whether it pays.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import TypeVar
 
 _IN_WORKER_MOST_S = 0.001
@@ -66,18 +66,25 @@ class BusyPoll:
 
 
 class Solo:
-    """Which connection of an HTTP worker is the only one that sends, and since when.
+    """Who is the only one that asks, with one request at a time, and since when.
 
-    ``quiet_s``: for how long the others must not have sent.
+    Several keep the cores busy: what they ask next comes without being looked for, and those who
+    look would take cores from it. ``quiet_s``: for how long no other must have asked.
     """
 
     def __init__(self, quiet_s: float = 0.001) -> None:
         self._quiet_s = quiet_s
-        self._who: object = None
+        self._who: Hashable = None
         self._since_s = 0.0
 
-    def is_of(self, who: object, now_s: float) -> bool:
-        """Called whenever ``who`` sends: whether no other has sent meanwhile."""
-        if who is not self._who:
-            self._who, self._since_s = who, now_s
+    def is_of(self, who: Hashable, now_s: float) -> bool:
+        """Called whenever ``who`` asks: whether no other has asked meanwhile."""
+        if who != self._who:
+            if self._who is not None:
+                self._since_s = now_s
+            self._who = who
         return now_s - self._since_s > self._quiet_s
+
+    def has_company(self, now_s: float) -> None:
+        """Called when a request has others beside it."""
+        self._since_s = now_s

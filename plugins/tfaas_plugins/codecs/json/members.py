@@ -11,7 +11,7 @@ import numpy as np
 from tfaas_core.tensors import Array
 from tfaas_plugins.codecs.json.dialect import Dialect
 from tfaas_plugins.codecs.json.numbers import array_in
-from tfaas_plugins.codecs.json.places import Path
+from tfaas_plugins.codecs.values.number_lists import Path
 
 _NOBODYS_KEY = os.urandom(12).hex()
 

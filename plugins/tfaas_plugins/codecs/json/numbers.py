@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from itertools import chain
 from math import prod
@@ -15,8 +14,9 @@ import simdjson
 
 from tfaas_core.tensors import Array
 from tfaas_plugins.codecs.json.dialect import STANDARD, Dialect
-from tfaas_plugins.codecs.json.places import Path, Places
+from tfaas_plugins.codecs.json.places import Places
 from tfaas_plugins.codecs.values.bounds import count_of
+from tfaas_plugins.codecs.values.number_lists import NumberLists, Path
 
 _WORTH_NUMBERS = 1000
 _WORTH_LIST_BYTES = 64
@@ -35,25 +35,6 @@ _LONG_LIST_BYTES = 1 << 7
 _OF_NO_FORM = bytes(set(range(256)).difference(b"[],"))
 _INTEGERS = np.dtype(np.int64)
 _FLOATS = np.dtype(np.float64)
-
-
-class NumberLists(msgspec.Struct, frozen=True):
-    """Nested lists of nothing but numbers, as many in each list of a level.
-
-    ``array`` is int64 if all of them are integers of that range, else float64.
-    """
-
-    array: Array
-    body: bytes
-    path: Path
-    read: Callable[[bytes], Any]
-
-    def lists(self) -> Any:
-        """The lists themselves, as ``read`` finds them in the body."""
-        found = self.read(self.body)
-        for field in self.path:
-            found = found[field]
-        return found
 
 
 def read_with_numbers(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import Final
 
-Path: TypeAlias = tuple[str | int, ...]
-"""Where a value is: the names of fields and the places in lists that lead to it."""
+from tfaas_plugins.codecs.values.number_lists import Path
 
 ANY: Final = None
 """Whatever the field is called, or however many are before it in a list."""

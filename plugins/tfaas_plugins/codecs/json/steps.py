@@ -23,8 +23,8 @@ from tfaas_plugins.codecs.json.members import (
     NumberMembers,
     ObjectMembers,
 )
-from tfaas_plugins.codecs.json.numbers import NumberLists
-from tfaas_plugins.codecs.json.places import NOWHERE, Path, Places
+from tfaas_plugins.codecs.json.places import NOWHERE, Places
+from tfaas_plugins.codecs.values.number_lists import NumberLists, Path
 
 LONG_BYTES = 1 << 20
 """A text of no more is read at once."""

@@ -10,22 +10,25 @@ import simdjson
 from tfaas_core.settings.tables import Limits
 from tfaas_plugins.codecs.json.numbers import NO_NUMBERS
 from tfaas_plugins.codecs.values.bounds import count_of
-from tfaas_plugins.codecs.values.usual import UsualArray
-
-MOST_BYTES = 1 << 16
-"""A parser keeps several times as much memory as its longest text has bytes."""
+from tfaas_plugins.codecs.values.usual import MOST_ARRAY_BYTES, MOST_ROWS, UsualArray
 
 _FIELDS = {"values"}, {"values", "model"}
+_MOST_NAMED = 1 << 10
+_OTHERS = _MOST_NAMED + 8
+"""As many lists and values may be counted beside the rows: whatever stands in a text is."""
 
 
 class UsualArrays:
-    """Reads them with a parser that is kept, since a new one takes longer than to use it."""
+    """Reads them with a parser that is kept, since a new one takes longer than to use it.
+
+    It keeps several times as much memory as its longest text has bytes.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self._parser = simdjson.Parser()
-        # So many bytes can hold no more than is allowed.
-        least = limits.max_values, limits.max_lists, limits.max_json_bytes, MOST_BYTES
-        self._most_bytes = min(least)
+        self._most_bytes = min(limits.max_json_bytes, MOST_ARRAY_BYTES)
+        self._most_rows = min(MOST_ROWS, limits.max_lists - _OTHERS)
+        self._most_numbers = limits.max_values - _OTHERS
 
     def read(self, body: bytes) -> UsualArray | None:
         """What ``body`` says, if its values are lists of floats; None: it is not as usual."""
@@ -50,8 +53,13 @@ class UsualArrays:
             return None
         # A list among the numbers would have been flattened with them.
         lists: Any = nested
-        rows, lengths = len(nested), set(map(len, lists))
-        if len(lengths) != 1 or count_of(body, b"[") != 1 + rows + (model or "").count("["):
+        rows, named = len(nested), model or ""
+        if len(named) > _MOST_NAMED or rows > self._most_rows:
+            return None
+        lengths = set(map(len, lists))
+        if len(lengths) != 1 or count_of(body, b"[") != 1 + rows + named.count("["):
             return None
         flat, length = np.frombuffer(nested.as_buffer(of_type="d")), lengths.pop()
-        return None if flat.size != rows * length else UsualArray(flat.reshape(rows, length), model)
+        if flat.size != rows * length or flat.size > self._most_numbers:
+            return None
+        return UsualArray(flat.reshape(rows, length), model)

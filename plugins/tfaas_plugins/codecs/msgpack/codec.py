@@ -19,6 +19,7 @@ from tfaas_core.values.answers import answer_in_kind, are_too_large
 from tfaas_core.values.bindings import Bindings
 from tfaas_plugins.codecs.msgpack.document import MsgpackDocument, read_document
 from tfaas_plugins.codecs.msgpack.lists import lists
+from tfaas_plugins.codecs.msgpack.numbers import usual_array
 from tfaas_plugins.codecs.msgpack.packed import packed
 from tfaas_plugins.codecs.msgpack.pieces import dumped, dumping
 from tfaas_plugins.codecs.msgpack.values import MsgpackReader
@@ -69,7 +70,10 @@ class MsgpackCodec(Codec[MsgpackDocument], PlansUsual[UsualBody]):
         return _encoded(outputs, bound, version, lists)
 
     def usual(self, body: bytes) -> UsualBody | None:
-        usual = self._usual.read(body, _NESTED.search(body, 0, _FIRST_BYTES) is not None)
+        is_nested = _NESTED.search(body, 0, _FIRST_BYTES) is not None
+        if is_nested and (found := usual_array(body, self._limits)) is not None:
+            return found
+        usual = self._usual.read(body, is_nested)
         return None if usual is None or not usual.are_finite() else usual
 
     def usual_plan(self, version: ModelVersion) -> UsualNumbers | None:

@@ -9,6 +9,7 @@ import msgspec
 from tfaas_core.errors import BadBody, DoesNotFit
 from tfaas_core.settings.tables import Limits
 from tfaas_core.values.numbers import describe
+from tfaas_plugins.codecs.msgpack.numbers import read_with_numbers
 from tfaas_plugins.codecs.msgpack.packed import is_packed
 from tfaas_plugins.codecs.msgpack.steps import LONG_BYTES, PART_BYTES, read_in_steps
 from tfaas_plugins.codecs.values.bounds import check_msgpack, may_hold_too_much
@@ -24,7 +25,7 @@ _QUICK_BYTES = 1 << 21
 
 
 class MsgpackDocument(ValuesDocument):
-    """Values may be packed arrays."""
+    """Values may be packed arrays, or NumberLists."""
 
     packed: bool = False
     """Whether any values are."""
@@ -44,6 +45,10 @@ def read_document(body: bytes, limits: Limits) -> MsgpackDocument:
 
 
 def _fields(body: bytes, limits: Limits) -> dict[str, Any]:
+    found = read_with_numbers(body, limits)
+    if found is not None:
+        _check_keys(found, "the body")
+        return found
     try:
         if may_hold_too_much(body, limits):
             if len(body) < _QUICK_BYTES:

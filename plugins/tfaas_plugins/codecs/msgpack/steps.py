@@ -81,7 +81,7 @@ class _Reader:
     def value(self, at: int) -> tuple[Any, int]:
         """One of any length."""
         kind = self._body[at]
-        if (size := _list_size(self._body, at, kind)) is not None:
+        if (size := list_size(self._body, at, kind)) is not None:
             return self._within(self._list, *size)
         if (size := _map_size(self._body, at, kind)) is not None:
             return self._within(self._map, *size)
@@ -205,7 +205,7 @@ class _Reader:
                 left -= found
                 continue
             kind = body[at]
-            if (size := _list_size(body, at, kind)) is not None:
+            if (size := list_size(body, at, kind)) is not None:
                 left, at = left - 1 + size[0], size[1]
             elif (size := _map_size(body, at, kind)) is not None:
                 left, at = left - 1 + 2 * size[0], size[1]
@@ -223,7 +223,7 @@ def _scalars(count: int) -> re.Pattern[bytes]:
     return re.compile(rb"(?:%b){%d}+" % (SCALAR, count), re.DOTALL)
 
 
-def _list_size(body: bytes, at: int, kind: int) -> tuple[int, int] | None:
+def list_size(body: bytes, at: int, kind: int) -> tuple[int, int] | None:
     """How many items the list at ``at`` has, and where they begin; None: it is none."""
     if kind & 0xF0 == 0x90:
         return kind & 0x0F, at + 1

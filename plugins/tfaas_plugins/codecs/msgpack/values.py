@@ -12,7 +12,8 @@ from tfaas_core.tensors import Array, show_shape
 from tfaas_core.values.numbers import WrongValue, check_finite, describe, rounded, wrong_value
 from tfaas_plugins.codecs.msgpack.packed import is_packed, unpack
 from tfaas_plugins.codecs.values.leaves import Leaves, Numbers, NumbersOrNan, Strings, leaves_for
-from tfaas_plugins.codecs.values.lists import ListReader, Reading, fits
+from tfaas_plugins.codecs.values.lists import Reading, fits
+from tfaas_plugins.codecs.values.number_lists import NumberListsReader
 
 _FEW = 256
 """Up to as many numbers are sooner added up, to see whether all are finite."""
@@ -59,8 +60,8 @@ class BinaryStrings(Strings):
         return "strings or bin"
 
 
-class MsgpackReader(ListReader):
-    """Reads nested lists as a ListReader, and packed arrays.
+class MsgpackReader(NumberListsReader):
+    """Reads nested lists as a ListReader, NumberLists, and packed arrays.
 
     A packed array of as many axes as a row is one row; of one more, a batch.
     """

@@ -59,15 +59,18 @@ class RowBinding:
             row = (1,) if self._shape is None else self._shape
             empty = np.zeros((0, *row), self._dtype)
             return Bound({self._name: empty}, 0, False, whole=True)
-        array = self._cast(self._floats(document), document)
-        self._arrange(array, document)
+        array = self._arranged(self._cast(self._floats(document), document), document)
         shape = array.shape[1:] if self._shape is None else self._shape
         array = array.reshape((*array.shape[: self._batched], *shape))
-        return Bound({self._name: array}, len(document.rows), document.single)
+        return Bound({self._name: array}, document.count, document.single)
 
     def _floats(self, document: RowsDocument) -> Array:
-        """float32 [rows, columns], a new array."""
+        """float32 [rows, columns]."""
         columns = None if self._shape is None else math.prod(self._shape)
+        if document.numbers is not None:
+            if columns not in (None, document.numbers.shape[1]):
+                raise self._wrong_length(document, 0, columns)
+            return document.numbers
         # To have the numbers written packed, and to look at the bytes, takes an eighth of the time
         # that it takes to read them one by one.
         pieces = []
@@ -95,13 +98,13 @@ class RowBinding:
             got = str(number) if np.isfinite(number) else describe(float(number))
             raise wrong_value(place, got, self._takes, self._model) from None
 
-    def _arrange(self, array: Array, document: RowsDocument) -> None:
-        """Puts the columns of each row that has keys into the order of the model's features.
+    def _arranged(self, array: Array, document: RowsDocument) -> Array:
+        """The columns of each row that has keys are put into the order of the model's features.
 
         Keys say nothing of rows that have more axes.
         """
         if self._shape is not None and len(self._shape) != 1:
-            return
+            return array
         last: list[str] = []
         order: list[int] | None = None
         for index, row in enumerate(document.rows):
@@ -116,8 +119,11 @@ class RowBinding:
             if keys != last:
                 order = self._order(keys, array.shape[1], document, index)
                 last = keys
+            if order is not None and document.numbers is not None:
+                return array.take(order, axis=1)
             if order is not None:
                 array[index] = array[index].take(order)
+        return array
 
     def _order(
         self, keys: list[str], columns: int, document: RowsDocument, index: int

@@ -9,6 +9,8 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from tfaas_core.codec import Document
 from tfaas_core.errors import BadBody, DoesNotFit, UnsupportedMediaType
+from tfaas_core.tensors import Array
+from tfaas_plugins.codecs.protobuf.rows_alike import rows_alike
 from tfaas_plugins.codecs.protobuf.tfaas_pb2 import DataFrame, Row
 from tfaas_plugins.codecs.protobuf.wire import check_frame, check_row, rows_in
 from tfaas_plugins.wire import Broken
@@ -22,10 +24,20 @@ _MESSAGE_TYPE = re.compile(r';\s*messagetype\s*=\s*"?([^";]*)', re.IGNORECASE)
 
 
 class RowsDocument(Document):
-    """The rows of a DataFrame; ``single``: the one Row that was sent by itself."""
+    """The rows of a DataFrame; ``single``: the one Row that was sent by itself.
+
+    If rows are alike but for their numbers, ``numbers`` are these, float32 [rows, columns], and
+    ``rows`` has the first one alone.
+    """
 
     rows: Sequence[Row] = ()
     single: bool = True
+    numbers: Array | None = None
+
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        return len(self.rows if self.numbers is None else self.numbers)
 
     def place(self, index: int, field: str) -> str:
         """Where a field of a row was: ``value``, or ``row[2].value``."""
@@ -43,6 +55,9 @@ def read_rows(body: bytes, content_type: str, max_rows: int) -> RowsDocument:
     kind = announced[1].strip() if announced else ROW
     try:
         if kind == DATA_FRAME:
+            if (found := rows_alike(body, max_rows)) is not None:
+                row, numbers = found
+                return RowsDocument((row,), False, numbers, model=row.model or None)
             check_frame(body, max_rows)
             rows = _rows_of(body)
             return RowsDocument(rows, single=False, model=_model(rows))

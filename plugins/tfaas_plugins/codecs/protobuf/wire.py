@@ -12,7 +12,7 @@ MAX_ROW_BYTES = 1 << 26
 MAX_ROW_FIELDS = 100_000
 """Each key is a field, and so is each number that is not packed."""
 
-_QUICK_BYTES = 1 << 21
+MOST_QUICK_BYTES = 1 << 21
 """So much is read in milliseconds, whatever it is."""
 
 _ROW_TAG = 0x0A
@@ -43,7 +43,7 @@ def check_row(body: bytes, start: int, end: int, place: str) -> None:
     Numbers that are packed, as all libraries write them, are one field.
     """
     size = end - start
-    if size <= _QUICK_BYTES:
+    if size <= MOST_QUICK_BYTES:
         return
     if size > MAX_ROW_BYTES:
         raise TooLarge(

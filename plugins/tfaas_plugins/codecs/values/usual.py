@@ -29,8 +29,11 @@ MOST_BYTES = 1 << 13
 _MOST_ELEMENTS = 1 << 8
 """Of all outputs, for each row."""
 
-_MOST_ROWS = 1 << 8
+MOST_ROWS = 1 << 11
 """Of a request: the answer to more may take long to write."""
+
+MOST_ARRAY_BYTES = 1 << 19
+"""A longer body is read in a thread, even without an object for each number."""
 
 _MOST_NUMBERS = 2560
 """Of an answer: more may take more than 64 KiB, which are compressed for whom takes that."""
@@ -142,7 +145,7 @@ class UsualNumbers(UsualPlan[UsualBody]):
         size = sum(filter(None, elements))
         if None in elements or size > _MOST_ELEMENTS:
             return None
-        most_rows = min(_MOST_ROWS, _MOST_NUMBERS // max(1, size))
+        most_rows = min(MOST_ROWS, _MOST_NUMBERS // max(1, size))
         write = write if len(elements) == 1 else None
         return cls(codec, version, (most_rows, row[0]), write, split)
 

@@ -13,9 +13,9 @@ from orjson import Fragment
 from tfaas_core.errors import BadBody
 from tfaas_core.tensors import Array, Arrays, Signature, TensorSpec
 from tfaas_core.values.pieces import joined_bytes, kinds, pieces
-from tfaas_plugins.codecs.json.numbers import NumberLists
 from tfaas_plugins.codecs.json.pieces import MOST_AT_ONCE, Pieces, dumped
 from tfaas_plugins.codecs.json.places import ANY, Places
+from tfaas_plugins.codecs.values.number_lists import NumberLists
 from tfaas_plugins.protocols.json_arrays import TextOf, elements_written, fragment
 from tfaas_plugins.protocols.json_values import (
     Flat,

@@ -141,6 +141,23 @@ async def test_a_request_beside_those_to_another_model_is_not_waited_for() -> No
 
 
 @in_event_loop
+async def test_a_request_right_behind_several_is_not_waited_for() -> None:
+    async with (
+        connected(busy_poll_s=5, solo=Solo(quiet_s=1)) as (connection, model),
+        answering(model),
+    ):
+        for _ in range(2):  # as above
+            await connection.submit([rows_of(1)], 1)
+        both = [connection.submit([rows_of(number)], 1) for number in (2, 3)]
+        assert are_sums(await both[0], [rows_of(2)])
+        assert are_sums(await both[1], [rows_of(3)])
+        answer = connection.submit([rows_of(4)], 1)
+        await asyncio.sleep(0)
+        assert not answer.done()
+        assert are_sums(await answer, [rows_of(4)])
+
+
+@in_event_loop
 async def test_a_lone_request_whose_answer_does_not_come_soon_holds_up_no_others() -> None:
     async with connected(busy_poll_s=0.1) as (connection, model):
         async with answering(model):

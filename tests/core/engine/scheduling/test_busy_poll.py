@@ -12,7 +12,7 @@ import pytest
 from tfaas_core.engine.in_model_process.loop import ServableLoop
 from tfaas_core.engine.in_model_process.signed import Signed
 from tfaas_core.engine.in_model_process.warmup import Warmed
-from tfaas_core.engine.scheduling.busy_poll import BusyPoll
+from tfaas_core.engine.scheduling.busy_poll import BusyPoll, Solo
 from tfaas_core.engine.scheduling.pace import Pace
 from tfaas_core.engine.scheduling.slow_runs import SlowRuns
 from tfaas_core.engine.shared.frames import encode_request
@@ -86,13 +86,26 @@ def test_an_http_worker_does_not_poll_for_long() -> None:
     assert looked.times == 0
 
 
-@pytest.mark.parametrize("beside_slow_run", [False, True])
-def test_a_loop_that_polls_yields_its_core_but_not_to_a_slow_run(
-    monkeypatch: pytest.MonkeyPatch, beside_slow_run: bool
+def test_who_asks_with_others_is_alone_only_after_a_while() -> None:
+    solo = Solo(quiet_s=1)
+    assert solo.is_of("one", 10)
+    solo.has_company(11)
+    assert not solo.is_of("one", 12)
+    assert solo.is_of("one", 12.5)
+    assert not solo.is_of("other", 13)
+    assert not solo.is_of("other", 14)
+    assert solo.is_of("other", 14.5)
+
+
+@pytest.mark.parametrize("beside", ["nothing", "a slow run", "a part", "rows of others"])
+def test_a_loop_that_one_asks_polls_and_yields_its_core_but_not_to_a_slow_run(
+    monkeypatch: pytest.MonkeyPatch, beside: str
 ) -> None:
-    slow_runs = SlowRuns.create()
-    if beside_slow_run:
+    slow_runs, meter = SlowRuns.create(), Meter.create(1)
+    if beside == "a slow run":
         slow_runs.run_begins(time.monotonic_ns() + 60 * 10**9)
+    if beside == "rows of others":
+        meter.add(0, 2)
     yields: list[None] = []
     monkeypatch.setattr(os, "sched_yield", lambda: yields.append(None))
     servable = FunctionServable(lambda rows: rows)
@@ -102,17 +115,19 @@ def test_a_loop_that_polls_yields_its_core_but_not_to_a_slow_run(
     pace = Pace("normal", slow_runs)
     warmed = Warmed(signature, mergeable=True)
     options = LoadOptions(busy_poll_s=5.0)
-    loop = ServableLoop([Signed(servable, warmed)], options, Meter.create(1), pace, over.set)
+    loop = ServableLoop([Signed(servable, warmed)], options, meter, pace, over.set)
     loop.connect(theirs)
     loop.start()
     rows = np.ones((1, 3), np.float32)
-    request = encode_request(0, time.monotonic() + 60, [1], [[rows]], signature.inputs)
+    parts = 2 if beside == "a part" else 1
+    deadline_s = time.monotonic() + 60
+    request = encode_request(0, deadline_s, [1] * parts, [[rows]] * parts, signature.inputs)
     with ours:
         for _ in range(3):
             ours.sendall(request)
             ours.recv(1000)
-        if not beside_slow_run:
+        if beside == "nothing":
             until(lambda: bool(yields))
         loop.unload()
     assert over.wait(30)
-    assert bool(yields) != beside_slow_run
+    assert bool(yields) == (beside == "nothing")

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 from tfaas_plugins.codecs.json.document import NUMBERS
-from tfaas_plugins.codecs.json.numbers import NumberLists, read_with_numbers
+from tfaas_plugins.codecs.json.numbers import read_with_numbers
+from tfaas_plugins.codecs.values.number_lists import NumberLists
 
 PADDING = '{"note": "' + "," * 5000 + '", '
 

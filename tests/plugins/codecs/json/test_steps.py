@@ -10,9 +10,9 @@ import numpy as np
 import orjson
 import pytest
 from tfaas_plugins.codecs.json.dialect import STANDARD, Dialect, has_words
-from tfaas_plugins.codecs.json.numbers import NumberLists
 from tfaas_plugins.codecs.json.places import ANY, NOWHERE, Places
 from tfaas_plugins.codecs.json.steps import LONG_BYTES, loaded, read_in_steps
+from tfaas_plugins.codecs.values.number_lists import NumberLists
 
 from tfaas_core.testing.tries import tries
 from tfaas_core.values.pieces import BYTES_AT_ONCE

@@ -11,8 +11,8 @@ from tfaas_core.errors import BadBody
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.notes import noted
 from tfaas_core.tensors import Array, TensorSpec
-from tfaas_plugins.codecs.json.numbers import NumberLists
 from tfaas_plugins.codecs.values.bounds import Allowance
+from tfaas_plugins.codecs.values.number_lists import NumberLists
 from tfaas_plugins.protocols.json_values import (
     Flat,
     Ragged,

@@ -1,0 +1,85 @@
+"""Rows that are alike but for their numbers are read at once, and as they are otherwise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from tfaas_plugins.codecs.protobuf.codec import ProtobufCodec
+from tfaas_plugins.codecs.protobuf.rows_alike import rows_alike
+from tfaas_plugins.codecs.protobuf.tfaas_pb2 import DataFrame, Row
+
+from tests.plugins.codecs.protobuf.requests import FRAME, array, frame, refusal, row
+from tests.plugins.codecs.versions import VK_3, f32, taking
+from tfaas_core.errors import BadBody, TooLarge
+from tfaas_core.route import Head
+
+MANY = np.random.default_rng(1).normal(size=(500, 3)).astype(np.float32)
+
+
+def sent(**more: Any) -> list[Row]:
+    return [Row(value=values, **more) for values in MANY.tolist()]
+
+
+@pytest.mark.parametrize("more", [{}, {"model": "vk"}, {"key": ["a", "b", "c"], "model": "x" * 99}])
+def test_they_become_an_array(more: dict[str, Any]) -> None:
+    body = frame(*sent(**more)).SerializeToString()
+    found = rows_alike(body, 500)
+    assert found is not None
+    first, numbers = found
+    assert first == sent(**more)[0]
+    assert numbers.tobytes() == MANY.tobytes()
+    assert numbers.shape == MANY.shape
+    assert rows_alike(body, 499) is None
+    document = ProtobufCodec().parse(body, Head.of_type(FRAME))
+    assert (document.model, document.count) == (more.get("model"), 500)
+    with pytest.raises(TooLarge, match="more than the 499 rows"):
+        ProtobufCodec(499).parse(body, Head.of_type(FRAME))
+
+
+def test_keys_put_all_rows_into_the_order_of_the_features() -> None:
+    document = ProtobufCodec().parse(
+        frame(*sent(key=["c", "a", "b"])).SerializeToString(), Head.of_type(FRAME)
+    )
+    codec = ProtobufCodec()
+    for _ in range(2):  # the version may change meanwhile
+        (bound,) = codec.bind(document, VK_3).arrays.values()
+        assert bound.tobytes() == MANY[:, [1, 2, 0]].tobytes()
+
+
+LAST = row(1, 2, 3)
+OTHERS: dict[str, DataFrame | bytes] = {
+    "a longer row": frame(*sent(), row(1, 2, 3, 4)),
+    "another model of the same length": frame(*sent(model="a"), row(1, 2, 3, model="b")),
+    "a key": frame(*sent(), row(1, 2, 3, keys="a")),
+    "few": frame(LAST, LAST),
+    "numbers that are not packed": b"\x0a\x05\x15\x00\x00\x80?" * 500,
+    "no numbers": frame(*[Row(model="a")] * 500),
+    "two fields of numbers": b"\x0a\x0c\x12\x04\x00\x00\x80?\x12\x04\x00\x00\x00@" * 500,
+    "a part of a number": b"\x0a\x05\x12\x03\x00\x00\x80" * 500,
+    "less than was announced": frame(*sent()).SerializeToString()[:-1],
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("body", OTHERS.values(), ids=OTHERS)
+def test_anything_else_is_read_row_by_row(body: DataFrame | bytes) -> None:
+    assert rows_alike(body if isinstance(body, bytes) else body.SerializeToString(), 1000) is None
+
+
+def test_what_does_not_fit_is_told_with_its_place() -> None:
+    rows = sent()
+    rows[321] = row(1, np.inf, 2)
+    assert refusal(frame(*rows), VK_3).message.startswith("row[321].value[1] is infinite, ")
+    error = refusal(frame(*sent()), taking(shape=(None, 4)))
+    assert error.message == "row[0].value has 3 numbers, model 'vk' takes 4"
+    assert array(frame(*sent()), taking("float64", (None, 3))).tolist() == MANY.tolist()
+    whole = frame(*[row(1, 2, 3)] * 5)
+    assert array(whole, taking("int8", (None, 3))).tolist() == f32([[1, 2, 3]] * 5).tolist()
+
+
+def test_a_name_that_is_no_text_is_no_message() -> None:
+    body = b"\x0a\x09\x12\x04\x00\x00\x80?\x1a\x01\xff" * 5
+    with pytest.raises(BadBody, match="not a tfaaspb"):
+        ProtobufCodec().parse(body, Head.of_type(FRAME))
