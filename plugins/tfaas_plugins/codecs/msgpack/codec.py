@@ -68,7 +68,7 @@ class MsgpackCodec(Codec[MsgpackDocument], PlansUsual[UsualBody]):
         """Lists."""
         return _encoded(outputs, bound, version, lists)
 
-    def usual(self, body: bytes) -> UsualBody | None:
+    def usual(self, body: bytes, head: Head) -> UsualBody | None:
         usual = self._usual.read(body, _NESTED.search(body, 0, _FIRST_BYTES) is not None)
         return None if usual is None or not usual.are_finite() else usual
 
