@@ -12,6 +12,7 @@ import pytest
 from tests.core.http.predicting import Doubling, doubling_host
 from tests.core.http.served import SANICS, Served, serve_host
 from tests.core.plugins.sources import InstallPlugin
+from tests.plugins.codecs.image.images import FORM, file, images, picture
 from tfaas_core.errors import QueueFull
 from tfaas_core.tensors import Array
 
@@ -80,6 +81,7 @@ def test_a_codec_sees_the_head_of_the_request(
 
 JSON = "Content-Type: application/json"
 USUAL = b'{"values": [1, 2, 3]}'
+PNG = file(picture([[1, 2, 3]]))
 
 
 @pytest.mark.parametrize(
@@ -90,6 +92,11 @@ USUAL = b'{"values": [1, 2, 3]}'
         ("json", USUAL, ("Content-Type: Application/JSON; charset=utf-8",), True),
         ("models/vk/predict/json", USUAL, (JSON,), True),
         ("models/vk/predict/json", b'{"values": [1, 2, 3], "model": "vk"}', (JSON,), True),
+        ("models/two/predict/json", USUAL, (JSON,), True),
+        ("models/two/predict/json", b'{"values": [1, 2, 3], "signature": "b"}', (JSON,), False),
+        ("models/neither/predict/json", USUAL, (JSON,), False),
+        ("models/picture/predict/image", PNG, ("Content-Type: image/png",), True),
+        ("image", images(PNG, model="picture"), (f"Content-Type: {FORM}",), True),
         ("models/picture/predict/json", b'{"values": [[[[1], [2], [3]]]]}', (JSON,), False),
         ("models/picture/predict/json", b'{"values": [1, 2, 3], "model": "vk"}', (JSON,), False),
         ("models/vk/versions/1/predict/json", USUAL, (JSON,), False),

@@ -71,8 +71,10 @@ def test_both_ports_and_lanes_speak_tls(secured: RunningServer, authority: Autho
     assert all(url.startswith("https://") for url in ports(secured))
     with client(secured.url, authority) as asking:
         for lane in ({}, {"Expect": "100-continue"}):
-            answer = asking.post("/json", json=ROW, headers=lane)
-            assert (answer.status_code, answer.json()) == (200, [6.0])
+            for padding in (0, MAX_BODY_BYTES - 1000, 0):
+                body = json.dumps(ROW).encode() + b" " * padding
+                answer = asking.post("/json", content=body, headers=lane)
+                assert (answer.status_code, answer.json()) == (200, [6.0])
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from typing import TypeAlias, TypeVar
 from tfaas_core.decoding.serving import HEAD, MOST_MESSAGE_BYTES, MOST_SENT_BYTES, PID
 from tfaas_core.errors import Unavailable
 from tfaas_core.system.lives.stopped import LOOK_EVERY_S, Stopped
+from tfaas_core.system.pages import are_there
 
 OpenDecoder: TypeAlias = Callable[[str], Awaitable[tuple[socket.socket, int]]]
 """Has a decoder for a work started: its socket, and the descriptor that keeps it alive."""
@@ -66,18 +67,27 @@ class Decoder:
         """The answer to a job.
 
         Raises ConnectionError if the process is gone or was stopped, BlockingIOError if it takes
-        too long.
+        too long, MemoryError if there is no memory to share.
         """
         head = HEAD.pack(len(job), len(data)) + job
         if len(data) <= MOST_SENT_BYTES:
             self._sock.send(head + data)
         else:
+            if not are_there(self.shared, 0, len(data), to_write=True):
+                raise MemoryError
             self.shared[: len(data)] = data
             self._sock.send(head)
         answer = self._received()
         if not answer:
             raise ConnectionError("it is gone")
         return answer
+
+    def wrote(self, size: int) -> memoryview:
+        """The first so many bytes of the shared memory. Raises MemoryError if they are not there:
+        it may say that it has written what it has not."""
+        if not are_there(self.shared, 0, size, to_write=False):
+            raise MemoryError
+        return memoryview(self.shared)[:size]
 
     def _received(self) -> bytes:
         stopped = Stopped()
@@ -129,7 +139,7 @@ class Decoders:
 
         ``place`` is how messages name what ``data`` is. A decoder that ends is no fault of what it
         was given if somebody killed or stopped it: then another one is asked. Raises Unavailable
-        if there is no answer.
+        if there is no answer, and MemoryError if there is no memory to share.
         """
         if threading.get_ident() == self._thread:
             raise RuntimeError("the event loop does not wait for decoders")
@@ -157,7 +167,7 @@ class Decoders:
     ) -> T:
         try:
             answer = decoder.ask(job, data)
-        except OSError:
+        except (OSError, MemoryError):
             decoder.close()
             raise
         try:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from io import BytesIO
 
 from sanic.exceptions import SanicException
 from sanic.request import Request as SanicRequest
 
+from tfaas_core.http.body_room import BodyRoom
 from tfaas_core.http.errors import too_large, translated
 from tfaas_core.http.request import HttpRequest
-from tfaas_core.http.sanic_parts import announced_bytes, has_unread_body, limit_body, pieces_of_body
+from tfaas_core.http.sanic_parts import (
+    announced_bytes,
+    has_unread_body,
+    limit_body,
+    pieces_of_body,
+    read_into,
+)
 from tfaas_core.routing.in_flight import InFlight
 
 
@@ -37,13 +43,11 @@ class ArrivingRequest(HttpRequest, kw_only=True):
             # Whoever only announces much holds nothing.
             self.in_flight.check_room(announced, self.overdraft)
             limit_body(self.sanic, self.max_bytes)
-        # Unlike other buffers, it hands its bytes over without a copy.
-        body = BytesIO()
+        room = BodyRoom()
         with self._errors_translated():
-            async for piece in pieces_of_body(self.sanic):
-                self._take(len(piece))
-                body.write(piece)
-        self.body = body.getvalue()
+            while has_unread_body(self.sanic):
+                await read_into(self.sanic, room, self._take)
+        self.body = room.whole()
         self.is_arriving = False
 
     def _take(self, size: int) -> None:

@@ -25,11 +25,11 @@ from sanic.router import Router as SanicRouter
 from sanic.server.async_server import AsyncioServer
 from sanic.server.protocols.http_protocol import HttpProtocol
 
+from tfaas_core.http.body_room import BodyRoom
 from tfaas_core.http.sanic_stream import StrictHttp
 
 SanicHandler = Callable[[SanicRequest], Coroutine[Any, Any, HTTPResponse | None]]
 """What Sanic calls for each request."""
-
 
 _TLS_LIMITS = {"ssl_handshake_timeout": 10.0, "ssl_shutdown_timeout": 2.0}
 """How long a client may take for a handshake, and to say good-bye, in seconds."""
@@ -40,9 +40,7 @@ class _OneWay(SanicRouter):
 
     _way: Any = None
 
-    def get(  # type: ignore[override]
-        self, path: str, method: str, host: str | None
-    ) -> Any:
+    def get(self, path: str, method: str, host: str | None) -> Any:  # type: ignore[override]
         if self._way is None:
             self._way = self._get("/", "GET", None)
         return self._way
@@ -105,6 +103,12 @@ async def pieces_of_body(request: SanicRequest) -> AsyncIterator[bytes]:
     while has_unread_body(request):
         if piece := await stream.read():
             yield piece
+
+
+async def read_into(request: SanicRequest, room: BodyRoom, came: Callable[[int], None]) -> None:
+    """Some of the body, as ``StrictHttp.read_into`` has it. Raises SanicException."""
+    stream: Any = request.stream
+    await stream.read_into(room, came)
 
 
 def leave_body_unread(request: SanicRequest) -> None:

@@ -7,6 +7,7 @@ With ``sanic_parts``, this is all that touches what is not Sanic's public interf
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sanic.exceptions import BadRequest, PayloadTooLarge, RequestTimeout, SanicException
@@ -15,12 +16,16 @@ from sanic.helpers import has_message_body
 from sanic.http import Stage
 from sanic.http.http1 import HTTP_CONTINUE, Http
 
+from tfaas_core.http.body_room import BodyRoom
+from tfaas_core.http.body_taker import BodyTaker
 from tfaas_core.http.grammar import Chunks, Malformed, check_part, checked_head
 from tfaas_core.http.pace import Arrival, TooSlow
 
 _END = b"\r\n\r\n"
 _CHUNKED = "chunked"
 _WITHOUT_CHUNKS = "1.0"
+_LEAST_STRAIGHT_BYTES = 1 << 15
+"""Of what is left of a body: less is read by pieces."""
 
 
 class HeadTooLongError(SanicException):
@@ -101,8 +106,11 @@ class StrictHttp(Http):
         if self._arrival is None or (self.stage is Stage.IDLE and not self.request_body):
             await self.protocol.receive_more()  # type: ignore[no-untyped-call]
             return
+        await self._wait(self._arrival, self.protocol.receive_more)
+
+    async def _wait(self, arrival: Arrival, receive: Callable[[], Awaitable[Any]]) -> None:
         try:
-            await self._arrival.wait(self.protocol.receive_more)
+            await arrival.wait(receive)
         except TooSlow as error:
             self.keep_alive = False
             # While Sanic reads on behind an answer, this alone ends the connection.
@@ -118,6 +126,36 @@ class StrictHttp(Http):
         if self._arrival is not None and piece:
             self._arrival.has_come(len(piece))
         return piece
+
+    async def read_into(self, room: BodyRoom, came: Callable[[int], None]) -> None:
+        """Some bytes of the body, or all that is left; ``came`` is told how many, and may raise.
+
+        Raises as ``read`` does.
+        """
+        protocol: Any = self.protocol
+        left, arrival = self.request_bytes_left or 0, self._arrival
+        is_short = left < _LEAST_STRAIGHT_BYTES or self._is_chunked or self.expecting_continue
+        if is_short or self.recv_buffer or arrival is None or protocol.transport is None:
+            if piece := await self.read():
+                came(len(piece))
+                room.add(piece)
+            return
+
+        def told(size: int) -> None:
+            protocol.is_in_use()
+            arrival.has_come(size)
+            came(size)
+
+        taker = BodyTaker(protocol, room, left, told)
+        try:
+            with taker.takes(protocol.transport):
+                await self._wait(arrival, taker.over)
+        finally:
+            self.request_bytes_left = taker.left
+        if taker.error is not None:
+            # What comes is not to be taken for the next request.
+            self.keep_alive = False
+            raise taker.error
 
     async def _read_announced(self) -> bytes | None:
         """As Sanic does, but without a signal for each piece, and with a copy less."""

@@ -14,6 +14,7 @@ from tfaas_core.engine.base import Engine
 from tfaas_core.errors import DeadlinePassed, TooLarge, Unavailable, UnknownVersion
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.catalog import Catalog
+from tfaas_core.predict.early_binding import EarlyBinding, read_early
 from tfaas_core.predict.inference import InferenceRequest, InferenceResult, Settled
 from tfaas_core.predict.prediction import Prediction, encoded_by, large_prediction, take_long
 from tfaas_core.predict.target import Target, target_with
@@ -95,11 +96,10 @@ class Predictor:
         ``target`` is what the path names, if it names a model. ``answering`` writes the
         answer, if that is not ``codec``. ``visit`` gets what becomes known on the way.
         """
-        is_large = len(body) > LARGE_BODY_BYTES
-        if is_large:
-            document = await self.in_thread(codec.parse, body, head, kind=codec.name)
-        else:
-            document = codec.parse(body, head)
+        early: EarlyBinding | None = None
+        if len(body) > LARGE_BODY_BYTES:
+            early = await self._read_early(codec, body, head, target, visit)
+        document = codec.parse(body, head) if early is None else early.document
         asked = target_with(document, target)
         name = asked.model
         if visit is not None and visit.gate is not None:
@@ -107,8 +107,9 @@ class Predictor:
             if waiting is not None:
                 await waiting
         version = self._current(name, asked, visit)
-        if is_large or codec.is_heavy(document):
-            version, bound = await self._bound_in_thread(codec, document, asked, version, visit)
+        if early is not None or codec.is_heavy(document):
+            binding = codec, document, asked, version, visit, early
+            version, bound = await self._bound_in_thread(*binding)
         else:
             bound = codec.bind(document, version)
         try:
@@ -132,6 +133,11 @@ class Predictor:
         if visit is not None:
             visit.model, visit.version = version.name, version.version
         return version
+
+    def _looked_up(self, target: Target | None, document: Document) -> ModelVersion:
+        """The same of a document, in any thread: nothing but looking is done."""
+        asked = target_with(document, target)
+        return self._current(asked.model, asked)
 
     async def resolve(self, target: Target, visit: Visit | None = None) -> ModelVersion:
         """The version and signature that ``target`` names, once guards let the request go there.
@@ -246,6 +252,18 @@ class Predictor:
         version = self._current(name, asked, visit)
         return await self._bound_in_thread(codec, document, asked, version, visit)
 
+    def _read_early(
+        self,
+        codec: Codec[Any],
+        body: bytes,
+        head: Head,
+        target: Target | None,
+        visit: Visit | None,
+    ) -> Awaitable[EarlyBinding]:
+        # Who may have to wait for guards goes to no model before.
+        look_up = partial(self._looked_up, target) if visit is None or not visit.gate else None
+        return self.in_thread(read_early, codec, body, head, look_up, kind=codec.name)
+
     async def _bound_in_thread(
         self,
         codec: Codec[Any],
@@ -253,10 +271,13 @@ class Predictor:
         asked: Target | Document,
         version: ModelVersion,
         visit: Visit | None,
+        early: EarlyBinding | None = None,
     ) -> tuple[ModelVersion, Bound]:
-        """Binds; if the live version changed meanwhile, binds again."""
+        """Binds, unless that was done; if the live version changed meanwhile, binds again."""
         for binds_left in reversed(range(_MOST_BINDS)):
-            bound = await self.in_thread(codec.bind, document, version, kind=codec.name)
+            found = None if early is None else early.bound_for(version)
+            binding = codec.bind, document, version
+            bound = found if found else await self.in_thread(*binding, kind=codec.name)
             current = self._current(version.name, asked)
             if current.key == version.key or not binds_left:
                 break

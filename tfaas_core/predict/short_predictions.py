@@ -10,7 +10,7 @@ import msgspec
 
 from tfaas_core.codec import MODEL_HEADER, Codec
 from tfaas_core.engine.beginning import BeginsRuns
-from tfaas_core.errors import TfaasError
+from tfaas_core.errors import DoesNotFit, TfaasError
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.route import Begun, Head, Request, Response, TakeAnswer
@@ -20,7 +20,8 @@ from tfaas_core.visit import Visit
 
 
 class Usual(Protocol):
-    """What a body says that is as nearly all are: rows of numbers, and perhaps a model's name."""
+    """What a body says that is as nearly all are: rows of numbers, or a picture, and perhaps a
+    model's name."""
 
     @property
     def model(self) -> str | None: ...
@@ -55,8 +56,11 @@ class PlansUsual(ABC, Generic[U]):
     """
 
     @abstractmethod
-    def usual(self, body: bytes) -> U | None:
-        """What ``body`` says, read at once in little time; None: it is not as usual."""
+    def usual(self, body: bytes, head: Head) -> U | None:
+        """What ``body`` says, read at once in little time; None: it is not as usual.
+
+        ``head`` is what ``parse`` gets, too.
+        """
 
     @abstractmethod
     def usual_plan(self, version: ModelVersion) -> UsualPlan[U] | None:
@@ -142,10 +146,11 @@ class ShortPredictions:
         return is_plain and head.path_fields.keys() <= {"name"}
 
     def begin(self, request: Request, visit: Visit | None, reply: TakeAnswer) -> Begun | None:
-        usual = self._usual(request.body)
+        head = request.head
+        usual = self._usual(request.body, head)
         if usual is None:
             return None
-        name = request.head.path_fields.get("name")
+        name = head.path_fields.get("name")
         if name is None:
             name = usual.model or None
         elif usual.model not in (None, "", name):
@@ -174,7 +179,12 @@ class ShortPredictions:
         return prediction if self._begin(version, inputs, rows, prediction, visit) else None
 
     def _planned(self, version: ModelVersion) -> _Planned | None:
-        if version.others or not version.mergeable:
+        try:
+            # Usual bodies name no signature.
+            version = version.signed(None)
+        except DoesNotFit:
+            return None
+        if not version.mergeable:
             return None
         plan = self._planning.usual_plan(version)
         if plan is None:

@@ -168,7 +168,7 @@ class Splitter:
 
 def events_of(body: bytes, boundary: str) -> Iterator[Event]:
     """The events of a body that came whole. Raises BadBody if it is no form, or not complete."""
-    parts = _plain_parts(body, boundary)
+    parts = plain_parts(body, boundary)
     if parts is not None:
         for head, content in parts:
             yield from (head, content, PartEnd())
@@ -180,7 +180,7 @@ def events_of(body: bytes, boundary: str) -> Iterator[Event]:
         raise BadBody("the form stops before its closing boundary")
 
 
-def _plain_parts(body: bytes, boundary: str) -> list[tuple[PartHead, bytes]] | None:
+def plain_parts(body: bytes, boundary: str) -> list[tuple[PartHead, bytes]] | None:
     """The parts of a body as clients write it: much quicker than a Splitter, which judges the rest.
 
     None if anything about the body is unusual.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import mmap
 import os
 import signal
+import socket
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +22,7 @@ from tests.core.sandbox.test_confine import needs_all, targets
 from tfaas_core.codec import Codec
 from tfaas_core.config import load_config
 from tfaas_core.decoding.decoder import ANSWER_S, Decoder, Decoders
+from tfaas_core.decoding.serving import MOST_SENT_BYTES
 from tfaas_core.decoding.uses import UsesDecoders
 from tfaas_core.errors import Unavailable
 from tfaas_core.processes.in_parent.decoder_server import DecoderServer
@@ -234,3 +237,20 @@ async def test_all_end_with_whom_they_work_for() -> None:
         assert found
     for process in found:
         until(lambda: not process.is_running())  # noqa: B023
+
+
+def test_memory_that_is_not_there_is_an_error_and_no_end() -> None:
+    """Otherwise a SIGBUS would end the HTTP worker."""
+    sock, other = socket.socketpair()
+    decoder = Decoder(sock, os.open(os.devnull, os.O_RDONLY), os.getpid(), _SHARED_BYTES, ANSWER_S)
+    with other:
+        descriptor = os.memfd_create("cut")
+        os.ftruncate(descriptor, _SHARED_BYTES)
+        decoder.shared = mmap.mmap(descriptor, _SHARED_BYTES)
+        os.ftruncate(descriptor, 0)
+        with pytest.raises(MemoryError):
+            decoder.ask(b"", bytes(MOST_SENT_BYTES + 1))
+        with pytest.raises(MemoryError):
+            decoder.wrote(1)
+        decoder.close()
+    os.close(descriptor)

@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from pathlib import Path
 
+import msgspec
+
 from tfaas_core.config import load_config
 from tfaas_core.engine.beginning import AwaitingRows, BeginsRuns
 from tfaas_core.engine.resting import RestingEngine
 from tfaas_core.host import Host
-from tfaas_core.models.model import ModelVersion
+from tfaas_core.models.model import ModelVersion, OtherSignature
 from tfaas_core.storage import MODEL, Storage
 from tfaas_core.tensors import Array, TensorSpec
 from tfaas_core.testing.models import model_version
@@ -18,8 +20,11 @@ from tfaas_core.visit import Timing
 from tfaas_core.wiring.composition import Composition
 from tfaas_core.wiring.worker_place import WorkerPlace
 
-_INPUTS = {"picture": (None, 1, 3, 1), "vk": (None, 3)}
+_INPUTS = {"picture": (None, 1, 3, 1), "vk": (None, 3), "two": (None, 3), "neither": (None, 3)}
 """The shape of each model's input."""
+
+_NAMES = {"two": "serving_default", "neither": "a"}
+"""Of the first signature of those that have another one."""
 
 
 class Doubling(RestingEngine, BeginsRuns):
@@ -62,7 +67,11 @@ class Doubling(RestingEngine, BeginsRuns):
 
 
 def doubling_host(folder: Path, *settings: str, engine: Doubling | None = None) -> Host:
-    """A host of versions 1 and 2 of the default model ``vk``, for rows of 3, and of ``picture``."""
+    """A host of versions 1 and 2 of the default model ``vk``, for rows of 3, and of ``picture``.
+
+    ``two`` and ``neither`` are as ``vk``, but have two signatures each, of which ``two`` has one
+    that answers unless a request names the other.
+    """
     settings = (f"storage.root={folder / 'models'}", "models.default=vk", *settings)
     composition = Composition.of(load_config(overrides=settings, environ={}))
     host = Host(composition, engine or Doubling(), WorkerPlace())
@@ -76,7 +85,14 @@ def doubling_host(folder: Path, *settings: str, engine: Doubling | None = None) 
 def _store(storage: Storage, name: str) -> None:
     inputs = [TensorSpec("x", "float32", _INPUTS[name])]
     outputs = [TensorSpec("y", "float32", (None, 3))]
+    version = model_version(inputs, outputs, version=0)
+    if first := _NAMES.get(name):
+        signatures = [
+            msgspec.structs.replace(version.signature, name=each) for each in (first, "b")
+        ]
+        others = (OtherSignature(signatures[1], True),)
+        version = msgspec.structs.replace(version, signature=signatures[0], others=others)
     with storage.claim(name) as claim:
         staging = storage.stage()
         (staging / MODEL).write_bytes(b"a graph")
-        storage.commit(claim, staging, model_version(inputs, outputs, version=0))
+        storage.commit(claim, staging, version)

@@ -78,6 +78,7 @@ def test_a_head_that_does_not_end_is_a_408(head: bytes, before: bool, sends: boo
 
 BODIES = {
     "of a length": request("echo", b"x" * 9999)[:-9999],
+    "of a great length": request("echo", b"x" * 99_999)[:-99_999],
     "that nobody wants": request("nowhere", b"x" * 9999)[:-9999],
     "in chunks": b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n270f\r\n",
     "of a client that waits": request("echo", b"x" * 9999, "Expect: 100-continue")[:-9999],

@@ -37,7 +37,7 @@ ATTRIBUTES = {
     "sanic.http:Http": [
         *("keep_alive", "expecting_continue", "stage", "request", "request_body"),
         *("request_bytes", "read", "http1_request_header", "recv_buffer", "upgrade_websocket"),
-        *("request_max_size", "HEADER_MAX_SIZE", "_receive_more", "_send"),
+        *("request_bytes_left", "request_max_size", "HEADER_MAX_SIZE", "_receive_more", "_send"),
     ],
     "sanic.http:Stage": ["IDLE", "REQUEST", "HANDLER", "FAILED"],
     "sanic.http.constants:HTTP": ["VERSION_1"],

@@ -37,12 +37,13 @@ def answers_as_one(prediction: Prediction, case: Case) -> bool:
     return case.engine.ran[-1] == number and msgspec.json.decode(prediction.encoded.body) == [first]
 
 
+@pytest.mark.parametrize("body", [BODY, BODY + b" " * LARGE_BODY_BYTES])
 @in_event_loop
 async def test_a_version_that_comes_while_the_input_is_bound_gives_all_of_the_answer(
-    case: Case,
+    case: Case, body: bytes
 ) -> None:
     await case.catalog.load()
-    assert answers_as_one(await case.predict(), case)
+    assert answers_as_one(await case.predict(body), case)
     loop = asyncio.get_running_loop()
     switches = iter([case.switch()])
 
@@ -51,7 +52,7 @@ async def test_a_version_that_comes_while_the_input_is_bound_gives_all_of_the_an
             asyncio.run_coroutine_threadsafe(switch, loop).result(30)
 
     case.codec.meanwhile = switch_once
-    prediction = await case.predict()
+    prediction = await case.predict(body)
     assert prediction.version.version == 2
     assert answers_as_one(prediction, case)
     assert case.engine.ran == [1, 2]
@@ -168,10 +169,13 @@ async def test_who_may_not_go_to_a_model_does_not_learn_whether_it_is_there(
         asked.append(model)
         raise Forbidden("no")
 
-    visit = Visit(gate=refuse)
-    with pytest.raises(Forbidden):
-        await case.predict(naming(name), visit)
-    assert asked == [name or "vk"], "the default model is asked for by its name"
+    visit, bound = Visit(gate=refuse), []
+    case.codec.meanwhile = lambda: bound.append(True)
+    for more in (0, LARGE_BODY_BYTES):
+        with pytest.raises(Forbidden):
+            await case.predict(naming(name) + b" " * more, visit)
+    assert not bound
+    assert asked == 2 * [name or "vk"], "the default model is asked for by its name"
     assert (visit.model, case.engine.ran) == (name or "vk", [])
     case.predictor.close()
 

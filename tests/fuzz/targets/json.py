@@ -8,9 +8,9 @@ from typing import NoReturn
 from tfaas_plugins.codecs.json.codec import JsonCodec
 
 from tests.fuzz.documents import json_mutator
+from tests.fuzz.usual import check_usual
 from tests.plugins.codecs.json.test_codec import TestContract
 from tests.plugins.codecs.outcomes import outcome_of
-from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Bound
 from tfaas_core.testing.fuzzing import CodecFuzz
 from tfaas_core.testing.suites.codec.case import assert_same_bound
@@ -25,7 +25,7 @@ mutate = json_mutator(
 
 def check(data: bytes) -> None:
     bound, sample = _FUZZ.bound(data), _FUZZ.sample(data)
-    _check_usual(data[1:], sample.version, bound)
+    check_usual(_CODEC, data[1:], sample.head, sample.version, bound)
     if bound is None:
         return
     accepts_nan = bool(sample.version.params.get("nan"))
@@ -33,18 +33,6 @@ def check(data: bytes) -> None:
     again = outcome_of(_CODEC, json.dumps(document).encode(), sample.head, sample.version)
     assert isinstance(again, Bound), again
     assert_same_bound(bound, again)
-
-
-def _check_usual(body: bytes, version: ModelVersion, bound: Bound | None) -> None:
-    """What is read at once is what is read otherwise."""
-    usual, plan = _CODEC.usual(body), _CODEC.usual_plan(version)
-    inputs = None if usual is None or plan is None else plan.inputs(usual)
-    if inputs is None:
-        return
-    assert bound is not None, "it is refused otherwise"
-    (array,) = bound.arrays.values()
-    assert array.dtype == inputs[0].dtype
-    assert array.tobytes() == inputs[0].tobytes()
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -91,7 +91,7 @@ def outputs_for(version: ModelVersion, rows: int) -> list[Array]:
 def check(place: int, body: bytes, version: ModelVersion) -> bool:
     """Whether it was as usual; then all is the same as on the long way."""
     codec = CODECS[place]
-    usual, plan = codec.usual(body), codec.usual_plan(version)
+    usual, plan = codec.usual(body, Head()), codec.usual_plan(version)
     inputs = None if usual is None or plan is None else plan.inputs(usual)
     if plan is None or usual is None or inputs is None:
         return False
@@ -238,11 +238,11 @@ def test_many_rows_are_as_usual(name: str) -> None:
 def test_limits_hold() -> None:
     body = orjson.dumps({"values": [1.5] * 3})
     for limits in (Limits(max_values=2), Limits(max_json_bytes=20), Limits(max_lists=1)):
-        assert JsonCodec(limits).usual(body) is None
-    assert JSON.usual(orjson.dumps({"values": [[1.5] * 3] * 10_000})) is None
+        assert JsonCodec(limits).usual(body, Head()) is None
+    assert JSON.usual(orjson.dumps({"values": [[1.5] * 3] * 10_000}), Head()) is None
     many = orjson.dumps({"values": [[1.5] * 3] * 1000})
     for limits in (Limits(max_values=2999), Limits(max_lists=1000), Limits(max_json_bytes=9999)):
-        assert JsonCodec(limits).usual(many) is None
+        assert JsonCodec(limits).usual(many, Head()) is None
     for rows, is_usual in ((2048, True), (2049, False)):
         body = orjson.dumps({"values": [[1.5] * 3] * rows})
         assert check(0, body, VERSIONS["float32"]) is is_usual
@@ -255,6 +255,6 @@ def test_answers_that_may_be_compressed_are_not_as_usual(place: int) -> None:
         body = WRITERS[place]({"values": [[1.5] * 3] * rows})
         assert check(place, body, version) is is_usual
     most = np.full((12, 200), -1.7976931348623157e-308)
-    usual = CODECS[place].usual(WRITERS[place]({"values": [[1.5] * 3] * 12}))
+    usual = CODECS[place].usual(WRITERS[place]({"values": [[1.5] * 3] * 12}), Head())
     answer = CODECS[place].usual_plan(version).answer([most], 0, 12, usual)
     assert len(answer) <= MOST_BRIEF_BYTES

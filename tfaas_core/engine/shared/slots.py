@@ -4,7 +4,8 @@ A frame with large tensors says in which slot their values are, so that these ar
 read where they are: TensorFlow takes them as they lie there. Each direction has a half of the
 memory, with one writer. The writer chooses a slot; the reader marks it as read once nobody has an
 array of it any more, which may be long after the answer: a variable of a model may be what it was
-fed. A byte each for the marks, at the beginning, is all that both write to.
+fed. A byte each for the marks, at the beginning, is all that both write to, and one for each half,
+by which the writer learns that the reader has given pages back.
 
 Nobody is harmed by what the other end writes there. The memory has a fixed size, so that it cannot
 be cut off under whoever reads it; slots are checked against that. Values may change while they are
@@ -13,7 +14,6 @@ read, as if other ones had been sent; what would not bear that, strings, comes i
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import mmap
 import os
@@ -26,6 +26,7 @@ from typing import Any, Self
 import msgspec
 import numpy as np
 
+from tfaas_core.system.pages import PAGE_BYTES, are_there
 from tfaas_core.tensors import Array
 
 LEAST_BYTES = 1 << 16
@@ -40,13 +41,13 @@ KEPT_BYTES = 4 << 20
 ALIGNED_BYTES = 64
 """Where each tensor begins: TensorFlow copies what begins elsewhere."""
 
-_PAGE = mmap.PAGESIZE
 _MOST_SLOTS = HALF_BYTES // LEAST_BYTES
 _FREE, _TAKEN = 0, 1
-_POPULATE_WRITE = 23
-"""Of madvise(2): has pages made, and tells if there is no memory, where a write would be SIGBUS."""
+_KEPT_ALL, _GAVE_BACK = 0, 1
+_GIVEN_AT = 2 * _MOST_SLOTS
+"""Behind the marks: what the reader of each half has done with its pages."""
 
-_BASE = -(-2 * _MOST_SLOTS // _PAGE) * _PAGE
+_BASE = -(-(_GIVEN_AT + 2) // PAGE_BYTES) * PAGE_BYTES
 _TO_SERVABLE, _TO_WORKER = 0, 1
 
 
@@ -64,6 +65,7 @@ class SlotWriter:
     def __init__(self, memory: mmap.mmap, half: int) -> None:
         self._memory = memory
         self._first_mark = half * _MOST_SLOTS
+        self._given = _GIVEN_AT + half
         self._begin = self._touched = _BASE + half * HALF_BYTES
         self._end = self._begin + HALF_BYTES
         self._taken: list[Slot] = []
@@ -72,7 +74,7 @@ class SlotWriter:
     def take(self, size: int) -> Slot | None:
         """A slot of so many bytes, the first there is room for; None: there is none."""
         self._take_back()
-        size += -size % _PAGE
+        size += -size % PAGE_BYTES
         begin = self._begin
         for slot in self._taken:
             if slot.begin - begin >= size:
@@ -106,13 +108,12 @@ class SlotWriter:
 
     def _is_there(self, end: int) -> bool:
         """Whether there is memory as far as ``end``."""
-        if end > self._touched:
-            try:
-                self._memory.madvise(_POPULATE_WRITE, self._touched, end - self._touched)
-            except OSError as error:
-                # An older kernel does not know how to tell.
-                return error.errno == errno.EINVAL
-        return True
+        if self._touched == self._begin and not are_there(self._memory, 0, _BASE, to_write=True):
+            return False
+        if self._memory[self._given] == _GAVE_BACK:
+            self._memory[self._given] = _KEPT_ALL
+            self._touched = min(self._touched, self._begin + KEPT_BYTES)
+        return are_there(self._memory, self._touched, end, to_write=True)
 
     def _take_back(self) -> None:
         """What was read."""
@@ -128,6 +129,7 @@ class SlotReader:
     def __init__(self, memory: mmap.mmap, half: int) -> None:
         self._memory = memory
         self._marks = range(half * _MOST_SLOTS, (half + 1) * _MOST_SLOTS)
+        self._given = _GIVEN_AT + half
         self._begin = _BASE + half * HALF_BYTES
         self._end = self._begin + HALF_BYTES
         self._open: dict[int, weakref.ref[Array]] = {}
@@ -136,11 +138,13 @@ class SlotReader:
     def opened(self, slot: Slot) -> Array:
         """uint8 [bytes], read-only: the slot is marked as read once no array of it is left.
 
-        Raises ValueError if it is none.
+        Raises ValueError if it is none, or has no memory.
         """
         begin, end, mark = slot.begin, slot.end, slot.number
         if mark not in self._marks or not self._begin <= begin < end <= self._end:
             raise ValueError(f"a frame names bytes {begin} to {end} of shared memory as a slot")
+        if not are_there(self._memory, self._touched, end, to_write=False):
+            raise ValueError(f"there is no memory behind bytes {begin} to {end} of a slot")
         values = np.frombuffer(self._memory, np.uint8, end - begin, begin)
         values.flags.writeable = False
         # Without this object: it, and the memory's descriptor, are to go with the connection.
@@ -155,6 +159,8 @@ class SlotReader:
         """
         begin = self._begin + KEPT_BYTES
         if begin < self._touched and not self._open:
+            # It would write to what is gone, and be killed if there is no memory for that by then.
+            self._memory[self._given] = _GAVE_BACK
             self._memory.madvise(mmap.MADV_REMOVE, begin, self._touched - begin)
             self._touched = begin
 

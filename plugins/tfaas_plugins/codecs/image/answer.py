@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-import orjson
-
 from tfaas_core.codec import Encoded
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.tensors import Array, Arrays, BatchAxis, Bound
+from tfaas_core.tensors import Arrays, BatchAxis, Bound
+from tfaas_plugins.codecs.image.ranking import Ranking
 from tfaas_plugins.codecs.json.codec import JsonCodec
 
 _ONE_ROW = Bound({}, 1, True)
@@ -76,26 +74,10 @@ def _all_labelled(
             raise _other_rows(version, len(output) if output.ndim else 1, len(filenames))
         outputs *= len(filenames)
     pairs = zip(outputs, filenames, strict=True)
-    return [_labelled(output, filename, top, version) for output, filename in pairs]
-
-
-def _labelled(output: Array, filename: str, top: int, version: ModelVersion) -> bytes:
-    values = output.reshape(-1)[: len(version.labels)]
-    # NaN, for a signalling one of which a cast would warn, is put last, and equal values stay in
-    # the order of the labels.
-    with np.errstate(invalid="ignore"):
-        best = np.argsort(-values.astype(np.float64), kind="stable")[:top]
-    labels = [
-        {"label": version.labels[place], "probability": value}
-        for place, value in zip(best.tolist(), _writable(values[best]), strict=True)
+    return [
+        Ranking([output.reshape(1, -1)], top, version.labels).answer(0, filename)
+        for output, filename in pairs
     ]
-    answer = {"filename": filename, "labels": labels}
-    return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
-
-
-def _writable(values: Array) -> Array:
-    # orjson would write a float16 with the digits of a float32.
-    return values.astype(np.str_).astype(np.float64) if values.dtype == np.float16 else values
 
 
 def _other_rows(version: ModelVersion, rows: int, pictures: int) -> DoesNotFit:

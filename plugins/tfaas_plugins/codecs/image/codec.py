@@ -5,8 +5,9 @@ from __future__ import annotations
 from tfaas_core.codec import Codec, Document, Encoded
 from tfaas_core.decoding.decoder import Decoders
 from tfaas_core.decoding.uses import UsesDecoders
-from tfaas_core.errors import TooLarge
+from tfaas_core.errors import DoesNotFit, TfaasError, TooLarge
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.predict.short_predictions import PlansUsual
 from tfaas_core.route import Head
 from tfaas_core.tensors import Arrays, Bound
 from tfaas_core.uploads.multipart import MEDIA_TYPE
@@ -18,6 +19,13 @@ from tfaas_plugins.codecs.image.file_input import ImageFileInput
 from tfaas_plugins.codecs.image.input import ImageInput
 from tfaas_plugins.codecs.image.picture import Picture
 from tfaas_plugins.codecs.image.picture_form import DEFAULT_TOP, read_image_form
+from tfaas_plugins.codecs.image.usual_picture import (
+    MOST_BYTES,
+    MOST_PIXELS,
+    UsualPicture,
+    UsualPictures,
+)
+from tfaas_plugins.codecs.image.usual_png import BEGINNING
 
 LIGHT_PIXELS = 64 * 1024
 """Decoding takes a millisecond or so."""
@@ -40,7 +48,7 @@ class ImageDocument(Document):
     top: int = DEFAULT_TOP
 
 
-class ImageCodec(Codec[ImageDocument], UsesDecoders):
+class ImageCodec(Codec[ImageDocument], PlansUsual[UsualPicture], UsesDecoders):
     """Pictures in, JSON out. What libraries in C read of pictures, decoders read."""
 
     name = "image"
@@ -126,6 +134,31 @@ class ImageCodec(Codec[ImageDocument], UsesDecoders):
         """For each picture its best labels, or if the model has none, its outputs."""
         filenames = [picture.sent.filename or "" for picture in document.pictures]
         return image_answer.encode(outputs, bound, filenames, document.top, version)
+
+    def usual(self, body: bytes, head: Head) -> UsualPicture | None:
+        if len(body) > MOST_BYTES or BEGINNING not in body:
+            return None
+        try:
+            form = read_image_form(body, head.content_type, 1)
+        except TfaasError:
+            return None
+        picture = Picture.usual_of(form.images[0])
+        if (
+            picture is None
+            or picture.pixels > min(MOST_PIXELS, self._max_pixels)
+            or not self._decoding.is_here(picture)
+            or form.version is not None
+            or form.label is not None
+        ):
+            return None
+        return UsualPicture(picture, form.model, form.top)
+
+    def usual_plan(self, version: ModelVersion) -> UsualPictures | None:
+        try:
+            taken = self._inputs.of(version)
+        except DoesNotFit:
+            return None
+        return UsualPictures.of(version, taken) if isinstance(taken, ImageInput) else None
 
     def _make_input(self, version: ModelVersion) -> ImageInput | ImageFileInput:
         image_answer.check_labels(version)

@@ -10,10 +10,10 @@ from typing import TypeVar
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from PIL.Image import Resampling
 
 from tfaas_core.decoding.decoder import Decoder, Decoders
 from tfaas_core.errors import Unavailable
+from tfaas_core.system.pages import are_there
 from tfaas_plugins.codecs.image.layout import Layout
 from tfaas_plugins.codecs.image.picture import (
     DamagedError,
@@ -112,7 +112,10 @@ class PictureDecoding:
             return taken
 
         job = _to_bytes(_Job(picture.format, wish))
-        return self.decoders.ask(job, picture.data, place, read)
+        try:
+            return self.decoders.ask(job, picture.data, place, read)
+        except MemoryError:
+            raise lacks_memory(place) from None
 
 
 def decode(job: bytes, data: memoryview, shared: mmap.mmap) -> bytes:
@@ -126,6 +129,8 @@ def decode(job: bytes, data: memoryview, shared: mmap.mmap) -> bytes:
     except DamagedError as error:
         return _to_bytes(_Answer(damage=str(error)[:1000]))
     if decoded.pixels is not None:
+        if not are_there(shared, 0, decoded.pixels.size, to_write=True):
+            return _to_bytes(_Answer(lacks_memory=True))
         target = np.frombuffer(shared, np.uint8, decoded.pixels.size)
         target[:] = decoded.pixels.reshape(-1)
     return _to_bytes(_Answer(decoded.width, decoded.height))
@@ -144,8 +149,7 @@ def _decoded_here(picture: Picture, wish: Wish) -> Decoded:
 
 def _decoded(shown: Shown, wish: Wish) -> Decoded:
     size = wish.size_for(shown.width, shown.height)
-    resample = None if wish.resample is None else Resampling(wish.resample)
-    pixels = None if size is None else shown.pixels(*size, resample)
+    pixels = None if size is None else shown.pixels(*size, wish.resample)
     return Decoded(shown.width, shown.height, pixels)
 
 
@@ -167,4 +171,5 @@ def _read(picture: Picture, wish: Wish, answer: bytes, decoder: Decoder) -> Deco
     if size is None:
         return Decoded(*seen, None)
     shape = (size[1], size[0], _CHANNELS[wish.mode])[: 2 if wish.mode == "L" else 3]
-    return Decoded(*seen, np.frombuffer(decoder.shared, np.uint8, prod(shape)).reshape(shape))
+    values = np.frombuffer(decoder.wrote(prod(shape)), np.uint8)
+    return Decoded(*seen, values.reshape(shape))

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, JpegImagePlugin, PngImagePlugin
-from PIL.Image import Resampling, Transpose
+from PIL.Image import Transpose
 
 from tfaas_core.errors import BadBody, DoesNotFit, Unavailable
 from tfaas_plugins.codecs.image.jpeg_scans import scans_of
@@ -88,12 +88,11 @@ class Picture(msgspec.Struct, frozen=True):
             raise _neither(sent)
         data, scans = sent.data, 1
         if format == "PNG":
-            usual = usual_png(data)
-            if usual is None:
-                data = without_texts(data, sent.place)
-                usual = usual_png(data) if data is not sent.data else None
-            if usual is not None:
-                return cls(sent, format, data, usual.width, usual.height, usual=usual)
+            if (usual := cls.usual_of(sent)) is not None:
+                return usual
+            data = without_texts(data, sent.place)
+            if data is not sent.data and (usual := cls.usual_of(sent, data)) is not None:
+                return usual
         else:
             scans = max(1, scans_of(data, sent.place))
         with told_of(sent.place, format), _reading():
@@ -107,6 +106,13 @@ class Picture(msgspec.Struct, frozen=True):
                 field="image",
             )
         return cls(sent, format, data, *image.size, scans)
+
+    @classmethod
+    def usual_of(cls, sent: SentImage, data: bytes | None = None) -> Picture | None:
+        """The same of a usual PNG, in little time; None: it is none. ``data``: if not as sent."""
+        data = sent.data if data is None else data
+        png = usual_png(data)
+        return None if png is None else cls(sent, "PNG", data, png.width, png.height, usual=png)
 
     @property
     def pixels(self) -> int:
@@ -170,10 +176,10 @@ class Shown:
         self._is_swapped = turn in _SWAPPING
         self.width, self.height = (height, width) if self._is_swapped else (width, height)
 
-    def pixels(self, width: int, height: int, resample: Resampling | None) -> NDArray[np.uint8]:
+    def pixels(self, width: int, height: int, resample: int | None) -> NDArray[np.uint8]:
         """Its values in this size: uint8 [height, width], or [height, width, 3 or 4].
 
-        ``resample`` may be None if that is its own size.
+        ``resample``, one of Pillow's ways, may be None if that is its own size.
         """
         size = (height, width) if self._is_swapped else (width, height)
         image = self._image

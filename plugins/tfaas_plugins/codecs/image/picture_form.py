@@ -9,7 +9,14 @@ import msgspec
 from tfaas_core.errors import BadBody, DoesNotFit, TooLarge
 from tfaas_core.models.versions import number_of
 from tfaas_core.uploads.form import MAX_FIELD_BYTES, check_ignorable
-from tfaas_core.uploads.multipart import MEDIA_TYPE, Event, PartHead, boundary_of, events_of
+from tfaas_core.uploads.multipart import (
+    MEDIA_TYPE,
+    Event,
+    PartHead,
+    boundary_of,
+    events_of,
+    plain_parts,
+)
 
 DEFAULT_TOP = 5
 """How many labels an answer has, unless the request says otherwise."""
@@ -52,14 +59,19 @@ def read_image_form(body: bytes, content_type: str, max_images: int) -> ImageFor
         if not body:
             raise BadBody("the body is empty, send a picture or a form (curl -F image=@file.png)")
         return ImageForm((SentImage(body, None, "the body"),))
-    parts = _Parts(max_images)
-    for event in events_of(body, boundary_of(content_type)):
-        parts.take(event)
+    parts, boundary = _Parts(max_images), boundary_of(content_type)
+    plain = plain_parts(body, boundary)
+    if plain is None:
+        for event in events_of(body, boundary):
+            parts.take(event)
+    else:
+        for head, content in plain:
+            parts.add(head, content)
     return parts.form()
 
 
 class _Parts:
-    """Makes an ImageForm of events."""
+    """Makes an ImageForm of events, or of whole parts."""
 
     def __init__(self, max_images: int) -> None:
         self._max_images = max_images
@@ -75,11 +87,15 @@ class _Parts:
             self._head = event
             self._content = bytearray()
         elif isinstance(event, bytes):
-            self._add(event)
-        elif self._head.name == _IMAGE:
-            self._images.append((bytes(self._content), self._head.filename))
-        elif self._head.name in _TEXTS:
-            self._texts[self._head.name] = self._text()
+            self._content += event
+            self._check_length(self._head.name, len(self._content))
+        else:
+            self._keep(self._head, bytes(self._content))
+
+    def add(self, head: PartHead, content: bytes) -> None:
+        self._check(head)
+        self._check_length(head.name, len(content))
+        self._keep(head, content)
 
     def form(self) -> ImageForm:
         if not self._images:
@@ -128,21 +144,23 @@ class _Parts:
                 expected=self._max_images,
             )
 
-    def _add(self, data: bytes) -> None:
-        self._content += data
-        if self._head.name != _IMAGE and len(self._content) > MAX_FIELD_BYTES:
+    def _check_length(self, name: str, length: int) -> None:
+        if name != _IMAGE and length > MAX_FIELD_BYTES:
             raise BadBody(
-                f"the part {self._head.name[:80]!r} is longer than {MAX_FIELD_BYTES} bytes, "
+                f"the part {name[:80]!r} is longer than {MAX_FIELD_BYTES} bytes, "
                 "the most that a text field may have",
-                field=self._head.name[:80],
+                field=name[:80],
             )
 
-    def _text(self) -> str:
-        try:
-            return self._content.decode()
-        except UnicodeDecodeError as error:
-            name = self._head.name
-            raise BadBody(f"the part {name!r} is not UTF-8: {error}", field=name) from None
+    def _keep(self, head: PartHead, content: bytes) -> None:
+        name = head.name
+        if name == _IMAGE:
+            self._images.append((content, head.filename))
+        elif name in _TEXTS:
+            try:
+                self._texts[name] = content.decode()
+            except UnicodeDecodeError as error:
+                raise BadBody(f"the part {name!r} is not UTF-8: {error}", field=name) from None
 
 
 def _top(text: str | None) -> int:

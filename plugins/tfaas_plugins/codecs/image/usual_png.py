@@ -15,7 +15,9 @@ from PIL import Image, ImageFile
 
 from tfaas_plugins.codecs.image.png_chunks import chunks_of, most_chunks
 
-_BEGINNING = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+BEGINNING = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+"""Of each PNG of which the header comes first."""
+
 _HEADER = Layout(">IIBBBBB")
 _CHECKSUM = Layout(">I")
 _HEADER_AT = 8
@@ -60,9 +62,9 @@ class UsualPng(msgspec.Struct, frozen=True):
 
 def usual_png(data: bytes) -> UsualPng | None:
     """What ``data``, which begins as a PNG does, is; None if anything about it is unusual."""
-    if not data.startswith(_BEGINNING) or len(data) < len(_BEGINNING) + _HEADER.size:
+    if not data.startswith(BEGINNING) or len(data) < len(BEGINNING) + _HEADER.size:
         return None
-    width, height, depth, colour, *ways = _HEADER.unpack_from(data, len(_BEGINNING))
+    width, height, depth, colour, *ways = _HEADER.unpack_from(data, len(BEGINNING))
     mode = _MODES.get(colour)
     if mode is None or depth != 8 or any(ways) or not width or not height:
         return None

@@ -90,7 +90,7 @@ class JsonCodec(Codec[JsonDocument], PlansUsual[UsualBody]):
             return Encoded(b"", "application/json", pieces=dumping(shown))
         return Encoded(dumped(shown), "application/json")
 
-    def usual(self, body: bytes) -> UsualBody | None:
+    def usual(self, body: bytes, head: Head) -> UsualBody | None:
         is_nested = body.find(b"[[", 0, _FIRST_BYTES) > 0
         if is_nested and len(body) >= _WORTH_ARRAY_BYTES:
             return self._arrays.read(body)

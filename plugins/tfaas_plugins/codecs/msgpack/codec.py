@@ -69,7 +69,7 @@ class MsgpackCodec(Codec[MsgpackDocument], PlansUsual[UsualBody]):
         """Lists."""
         return _encoded(outputs, bound, version, lists)
 
-    def usual(self, body: bytes) -> UsualBody | None:
+    def usual(self, body: bytes, head: Head) -> UsualBody | None:
         is_nested = _NESTED.search(body, 0, _FIRST_BYTES) is not None
         if is_nested and (found := usual_array(body, self._limits)) is not None:
             return found

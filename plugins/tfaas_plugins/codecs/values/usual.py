@@ -141,12 +141,11 @@ class UsualNumbers(UsualPlan[UsualBody]):
         row = signature.row_shape(only)
         if only.carried or only.dtype not in _CODES or row is None or len(row) != 1 or not row[0]:
             return None
-        elements = [_elements(signature, spec) for spec in signature.outputs]
-        size = sum(filter(None, elements))
-        if None in elements or size > _MOST_ELEMENTS:
+        size = elements_of(signature)
+        if size is None or size > _MOST_ELEMENTS:
             return None
         most_rows = min(MOST_ROWS, _MOST_NUMBERS // max(1, size))
-        write = write if len(elements) == 1 else None
+        write = write if len(signature.outputs) == 1 else None
         return cls(codec, version, (most_rows, row[0]), write, split)
 
     def inputs(self, usual: UsualBody) -> list[Array] | None:
@@ -187,6 +186,12 @@ class UsualNumbers(UsualPlan[UsualBody]):
         named = by_name(self._version.signature, [each[start:end] for each in outputs])
         bound = Bound({}, end - start, is_single)
         return self._codec.encode_other(named, bound, self._version).whole()
+
+
+def elements_of(signature: Signature) -> int | None:
+    """How many numbers all outputs have for a row; None: it is not known, or some are no row's."""
+    elements = [_elements(signature, spec) for spec in signature.outputs]
+    return None if None in elements else sum(filter(None, elements))
 
 
 def _elements(signature: Signature, spec: TensorSpec) -> int | None:

@@ -37,8 +37,8 @@ ROWS = LEAST_BYTES // 4 + 1
 class Ends:
     """Both ends of a connection's memory, in this process."""
 
-    def __init__(self) -> None:
-        self.descriptor = new_slots()
+    def __init__(self, descriptor: int | None = None) -> None:
+        self.descriptor = new_slots() if descriptor is None else descriptor
         self.worker = SharedSlots(os.dup(self.descriptor), is_servable=False)
         self.servable = SharedSlots(os.dup(self.descriptor), is_servable=True)
 
@@ -211,6 +211,45 @@ def test_what_was_used_is_given_back_but_for_a_part(ends: Ends) -> None:
     assert ends.used_bytes <= 2 * KEPT_BYTES + 4096
     (read,) = ends.read(ends.request([array], specs=SPECS[:1]), SPECS[:1])
     assert are_same(read, array)
+
+
+@pytest.fixture
+def bare() -> Iterator[Ends]:
+    """As ``ends``, in memory that a test may cut off: there, all use of it is SIGBUS."""
+    descriptor = os.memfd_create("tfaas-slots")
+    os.ftruncate(descriptor, 4096 + 2 * HALF_BYTES)
+    both = Ends(descriptor)
+    yield both
+    os.close(both.descriptor)
+
+
+def test_pages_that_the_reader_gave_back_are_there_again_before_they_are_written(
+    bare: Ends,
+) -> None:
+    """If there is no memory for them, the values are sent instead."""
+    array = np.ones(HALF_BYTES // 8, np.float32)
+    for _ in range(2):
+        sent = encode_answer(8, 0, 1, [array], SPECS[:1], slots=bare.servable.writer)
+        assert len(sent) < LEAST_BYTES
+        assert are_same(decode_answer(sent[8:], SPECS[:1], bare.worker.reader).outputs[0], array)
+        bare.worker.trim(is_idle=True)
+        assert bare.used_bytes <= KEPT_BYTES + 4096
+    os.ftruncate(bare.descriptor, os.fstat(bare.descriptor).st_size - HALF_BYTES + KEPT_BYTES)
+    sent = encode_answer(8, 0, 1, [array], SPECS[:1], slots=bare.servable.writer)
+    assert are_same(decode_answer(sent[8:], SPECS[:1], bare.worker.reader).outputs[0], array)
+
+
+def test_a_slot_without_memory_is_refused(bare: Ends) -> None:
+    """Nobody has written to it: its pages would be made as it is read."""
+    os.ftruncate(bare.descriptor, os.fstat(bare.descriptor).st_size - 4096)
+    number = 2 * HALF_BYTES // LEAST_BYTES - 1
+    with pytest.raises(ValueError, match="no memory"):
+        bare.worker.reader.opened(Slot(8192 + HALF_BYTES, 4096 + 2 * HALF_BYTES, number))
+
+
+def test_marks_without_memory_are_not_used(bare: Ends) -> None:
+    os.ftruncate(bare.descriptor, 0)
+    assert bare.worker.writer.take(LEAST_BYTES) is None
 
 
 def held() -> tuple[int, int]:
