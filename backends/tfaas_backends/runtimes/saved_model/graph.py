@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,11 @@ from tfaas_backends.runtimes.saved_model.folder import (
 from tfaas_backends.runtimes.saved_model.freezing import VariableUses
 from tfaas_backends.runtimes.saved_model.inputs import Asked, fix
 from tfaas_backends.runtimes.saved_model.objects import has_objects, object_variables
+from tfaas_backends.runtimes.saved_model.restoring import Restoring
 from tfaas_backends.runtimes.saved_model.signature import End, Ends
 from tfaas_backends.runtimes.saved_model.variables import (
     Stored,
     assigned_in,
-    restoring,
     small_values,
     stored_variables,
     variables_in,
@@ -89,11 +90,9 @@ class SavedGraph:
         names = {node.name for node in needed.graph_def.node}
         self._paths = {f"{node}:0": path for node, path in paths.items() if node in names}
         self._init = [self.graph.get_operation_by_name(name) for name in needed.init]
-        self._restore: list[Any] = []
-        self._fed_to_restore: dict[str, str] = {}
-        self._add_restoring(needed)
-        self._doubtful = self._add_checks(needed)
         stateful = any(span.stateful for span in self.spans)
+        self._restore = self._restoring(needed, unchanged=not stateful)
+        self._doubtful = self._add_checks(needed)
         self.plain = not (stateful or self.needs_files) and is_plain(needed.graph_def)
 
     @property
@@ -107,9 +106,9 @@ class SavedGraph:
         Raises BadBody if the files are damaged, CannotServe if they do not fit the graph, or
         do not give each of its variables a value.
         """
-        if self._restore:
+        for restore in self._restore:
             try:
-                _run(session, self._restore, self._fed_to_restore)
+                restore(session)
             except Exception as error:
                 raise _restoring_error(error, self._held.path) from None
         if self._doubtful:
@@ -147,12 +146,16 @@ class SavedGraph:
         for name in values:
             del needed.stored[name]
 
-    def _add_restoring(self, needed: Needed) -> None:
+    def _restoring(self, needed: Needed, unchanged: bool) -> list[Callable[[Any], None]]:
+        """What has to be done with a new session, so that its variables have values."""
+        steps: list[Callable[[Any], None]] = []
         if needed.restore_node:
-            self._restore.append(self.graph.get_operation_by_name(needed.restore_node))
-            self._fed_to_restore = {f"{needed.file_node}:0": needed.prefix}
+            operation = self.graph.get_operation_by_name(needed.restore_node)
+            fed = {f"{needed.file_node}:0": needed.prefix}
+            steps.append(partial(_run, operations=[operation], fed=fed))
         if needed.stored:
-            self._restore.append(restoring(self.graph, needed.prefix, needed.stored))
+            steps.append(Restoring(self.graph, needed.prefix, needed.stored, unchanged).run)
+        return steps
 
     def _add_checks(self, needed: Needed) -> dict[str, Any]:
         """Tensors that tell whether the variables of which this is not known have values."""

@@ -1,4 +1,4 @@
-"""The values of a SavedModel's variables: found in its checkpoint, and put into a session."""
+"""The values of a SavedModel's variables, found in its checkpoint."""
 
 from __future__ import annotations
 
@@ -116,23 +116,3 @@ def small_values(prefix: str, stored: Mapping[str, Stored]) -> dict[str, Array]:
     if sum(sizes) > _MAX_CONSTANT_BYTES:
         return {}
     return {name: reader.get_tensor(s.key) for name, s in whole.items()}
-
-
-def restoring(graph: Any, prefix: str, stored: Mapping[str, Stored]) -> Any:
-    """Adds an operation to ``graph`` that reads its variables from the checkpoint ``prefix``."""
-    entries = list(stored.values())
-    with graph.as_default():
-        values = tf.raw_ops.RestoreV2(
-            prefix=prefix,
-            tensor_names=[entry.key for entry in entries],
-            shape_and_slices=[entry.slice for entry in entries],
-            dtypes=[tf.as_dtype(entry.dtype) for entry in entries],
-        )
-        variables = [graph.get_tensor_by_name(f"{node}:0") for node in stored]
-        return tf.group(*map(_assign, variables, values))
-
-
-def _assign(variable: Any, value: Any) -> Any:
-    if variable.op.type == "VarHandleOp":
-        return tf.raw_ops.AssignVariableOp(resource=variable, value=value)
-    return tf.raw_ops.Assign(ref=variable, value=value).op

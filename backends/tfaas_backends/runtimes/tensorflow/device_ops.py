@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping
-from functools import cache
 from typing import Any
 
-from tfaas_backends.runtimes.tensorflow.private import kernels, xla
+from tfaas_backends.runtimes.tensorflow.private import xla
 from tfaas_backends.runtimes.tensorflow.pruning import called, node_of, reachable
+from tfaas_backends.runtimes.tensorflow.registered import ONLY_ON_GPU
 from tfaas_core.errors import CannotServe
 
-_CPU = {"CPU", "DEFAULT"}
 _ON_TPU = re.compile(r"_?TPU\w*|\w+(On|For|To)?TPU\w*|(In|Out)feed\w+")
 _BY_CHANNEL = re.compile(
     r"(Depthwise)?Conv2[Dd](Native)?|Conv3D|(Max|Avg)Pool(V2|3D)?|Conv[23]DBackpropInput(V2)?"
@@ -67,7 +66,7 @@ def _check(node: Any) -> None:
         _check_xla(node)
     elif _ON_TPU.fullmatch(node.op):
         raise _made_for("TPUs", node, "")
-    elif not _devices(node.op) & _CPU and "GPU" in _devices(node.op):
+    elif node.op in ONLY_ON_GPU:
         how = ", of Keras layers with use_cudnn=False" if node.op.startswith("Cudnn") else ""
         raise _made_for("graphics cards", node, how)
     elif _BY_CHANNEL.fullmatch(node.op) and _channels_first(node):
@@ -81,13 +80,6 @@ def _made_for(devices: str, node: Any, how: str, what: str = "") -> CannotServe:
         f" computes on CPUs: export the model for CPUs{how}",
         op=node.op,
     )
-
-
-@cache
-def _devices(op: str) -> frozenset[str]:
-    # Only here: quiet_tensorflow has to import TensorFlow first.
-    found = kernels.get_registered_kernels_for_op(op).kernel
-    return frozenset(kernel.device_type for kernel in found)
 
 
 def _channels_first(node: Any) -> bool:

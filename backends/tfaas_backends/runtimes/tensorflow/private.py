@@ -21,6 +21,7 @@ from tensorflow.core.protobuf import (
     trackable_object_graph_pb2,
 )
 from tensorflow.python.framework import dtypes, kernels, op_def_registry, tensor_util
+from tensorflow.python.util import pywrap_xla_ops
 
 __all__ = [
     "callable_of",
@@ -30,6 +31,7 @@ __all__ = [
     "kernels",
     "meta_graph_pb2",
     "op_def_registry",
+    "pywrap_xla_ops",
     "saved_model_pb2",
     "tensor_pb2",
     "tensor_util",

@@ -30,9 +30,10 @@ MODULES = {
     "tensorflow.core.protobuf.saved_model_pb2": ["SavedModel"],
     "tensorflow.core.protobuf.trackable_object_graph_pb2": ["TrackableObjectGraph"],
     "tensorflow.python.framework.dtypes": ["bool", "int32", "int64"],
-    "tensorflow.python.framework.kernels": ["get_registered_kernels_for_op"],
+    "tensorflow.python.framework.kernels": ["get_all_registered_kernels"],
     "tensorflow.python.framework.op_def_registry": ["get"],
     "tensorflow.python.framework.tensor_util": ["MakeNdarray"],
+    "tensorflow.python.util.pywrap_xla_ops": ["get_cpu_kernel_names"],
 }
 
 
@@ -86,14 +87,20 @@ def test_a_callable_runs_a_graph_by_the_names_of_its_tensors() -> None:
 
 
 def test_ops_tell_what_they_are_and_where_they_run() -> None:
-    from tfaas_backends.runtimes.tensorflow.private import kernels, op_def_registry
+    from tfaas_backends.runtimes.tensorflow.private import (
+        kernels,
+        op_def_registry,
+        pywrap_xla_ops,
+    )
 
     op: Any = op_def_registry.get("MatMul")
     assert [argument.name for argument in op.input_arg] == ["a", "b"]
     assert not op.is_stateful
     assert op_def_registry.get("NoSuchOp") is None
-    devices = {kernel.device_type for kernel in kernels.get_registered_kernels_for_op("Add").kernel}
-    assert "CPU" in devices
+    found = {(k.op, k.device_type) for k in kernels.get_all_registered_kernels().kernel}
+    assert {("Add", "CPU"), ("CudnnRNN", "GPU")} <= found
+    assert ("CudnnRNN", "CPU") not in found
+    assert "Add" in pywrap_xla_ops.get_cpu_kernel_names()
 
 
 def test_tensors_of_a_graph_become_arrays() -> None:

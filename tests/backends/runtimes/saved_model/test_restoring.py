@@ -1,0 +1,88 @@
+"""Large variables: read once, and in memory once, however many sessions have them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tfaas_backends.runtimes.graph import servable as graph_servable
+from tfaas_backends.runtimes.saved_model.restoring import Restoring
+from tfaas_backends.runtimes.saved_model.variables import Stored
+from tfaas_backends.runtimes.tensorflow.quiet import tf
+
+from tests.backends.runtimes.saved_model.saved_models import answers, load, v1
+from tests.backends.runtimes.saved_model.small_models import LARGE, random, weighted
+from tfaas_core.errors import TfaasError
+from tfaas_core.runtime import LoadOptions
+from tfaas_core.system.memory import private_bytes
+
+MIB = 1 << 20
+ROWS = 64
+SHAPE, SIZE_BYTES = (ROWS, MIB // 4), ROWS * MIB
+
+
+def checkpoint(folder: Path) -> str:
+    """One with a value of ones, which takes no long to make."""
+    prefix = str(folder / "variables")
+    tf.raw_ops.SaveV2(
+        prefix=prefix, tensor_names=["key"], shape_and_slices=[""], tensors=[tf.ones(SHAPE)]
+    )
+    return prefix
+
+
+def restoring(prefix: str, unchanged: bool) -> tuple[Any, Restoring]:
+    graph, stored = tf.Graph(), Stored("key", "", tf.float32.as_datatype_enum)
+    with graph.as_default():
+        variable = tf.raw_ops.VarHandleOp(dtype=tf.float32, shape=SHAPE, shared_name="w", name="w")
+        value = tf.raw_ops.ReadVariableOp(resource=variable, dtype=tf.float32)
+        tf.raw_ops.AssignAddVariableOp(resource=variable, value=tf.ones(SHAPE), name="add")
+        tf.reduce_sum(value[:, 0], name="sum")
+    return graph, Restoring(graph, prefix, {"w": stored}, unchanged)
+
+
+def test_a_further_session_has_variables_in_the_memory_of_one_that_is_open(tmp_path: Path) -> None:
+    graph, values = restoring(checkpoint(tmp_path), unchanged=True)
+    first, second = v1.Session(graph=graph), v1.Session(graph=graph)
+    values.run(first)
+    assert first.run("sum:0") == ROWS
+    before = private_bytes(os.getpid())
+    values.run(second)
+    assert second.run("sum:0") == ROWS
+    after = private_bytes(os.getpid())
+    assert before is not None
+    assert after is not None
+    assert after - before < SIZE_BYTES / 2
+    first.close()
+    del first
+    assert second.run("sum:0") == ROWS
+    second.close()
+
+
+def test_sessions_whose_runs_change_variables_share_none(tmp_path: Path) -> None:
+    graph, values = restoring(checkpoint(tmp_path), unchanged=False)
+    with v1.Session(graph=graph) as first, v1.Session(graph=graph) as second:
+        values.run(first)
+        values.run(second)
+        first.run("add")
+        assert (first.run("sum:0"), second.run("sum:0")) == (2 * ROWS, ROWS)
+
+
+def test_a_session_with_more_threads_needs_no_file_and_outlives_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph_servable, "_cores", lambda: 2)
+    monkeypatch.setattr(graph_servable, "_WORTH_TUNING_S", 0)
+    monkeypatch.setattr(graph_servable, "_CLEARLY_FASTER", 1e9)
+    servable, x = load(weighted(tmp_path / "model", LARGE), LoadOptions()), random(2, LARGE)
+    before = answers(servable, x)["y"]
+    shutil.rmtree(tmp_path / "model/variables")
+    servable.tune([x])
+    assert servable.threads == 2
+    np.testing.assert_allclose(answers(servable, x)["y"], before, rtol=1e-4, atol=1e-4)
+    with pytest.raises(TfaasError, match="variables are missing"):
+        load(tmp_path / "model")
+    servable.close()
