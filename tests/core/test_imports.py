@@ -23,7 +23,8 @@ LAYERS = (
     {"withheld"},
     {"archives", "base64_text", "content_encodings", "errors", "events", "fields", "listener"}
     | {"notes", "operation", "quick_writes"}
-    | {"regular_file", "request_ids", "shared_memory", "shortage", "spelling", "steps", "streams"},
+    | {"regular_file", "request_ids", "shared_memory", "shortage", "spelling", "steps", "streams"}
+    | {"unreadable"},
     {"configured_path", "error_kinds", "json_text", "temporary_folder", "visit"},
     {"route", "tensors"},
     {"guard", "models", "observer", "service", "static_files"},

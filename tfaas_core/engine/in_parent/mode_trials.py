@@ -29,6 +29,7 @@ from tfaas_core.engine.shared.mode import (
 from tfaas_core.errors import TfaasError
 from tfaas_core.runtime import LoadOptions, Runtime
 from tfaas_core.system.one_line import described, one_line
+from tfaas_core.unreadable import UNREADABLE
 
 _WORTH_TRYING_S = 50e-6
 """A run that takes less gains nothing by another mode than its own overhead."""
@@ -160,7 +161,7 @@ async def _tried(reader: asyncio.StreamReader) -> ModeTried:
         if size > _MOST_HEAD_BYTES:
             raise msgspec.DecodeError
         told = msgspec.msgpack.decode(await reader.readexactly(size), type=ModeTried)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise CannotTry("its process says what nobody understands") from None
     if told.refusal:
         raise CannotTry(told.refusal, told.lasts)

@@ -14,6 +14,7 @@ from PIL.Image import Resampling
 
 from tfaas_core.decoding.decoder import Decoder, Decoders
 from tfaas_core.errors import Unavailable
+from tfaas_core.unreadable import UNREADABLE
 from tfaas_plugins.codecs.image.layout import Layout
 from tfaas_plugins.codecs.image.picture import (
     DamagedError,
@@ -153,7 +154,7 @@ def _read(picture: Picture, wish: Wish, answer: bytes, decoder: Decoder) -> Deco
     place = picture.sent.place
     try:
         told = _to_answer(answer)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         told = _Answer()
     with told_of(place, picture.format):
         if told.damage is not None:
