@@ -18,7 +18,7 @@ from typing import TypeAlias, TypeVar
 from tfaas_core.decoding.serving import HEAD, MOST_MESSAGE_BYTES, MOST_SENT_BYTES, PID
 from tfaas_core.errors import Unavailable
 from tfaas_core.system.lives.stopped import LOOK_EVERY_S, Stopped
-from tfaas_core.system.pages import are_there
+from tfaas_core.system.resources.pages import are_there
 
 OpenDecoder: TypeAlias = Callable[[str], Awaitable[tuple[socket.socket, int]]]
 """Has a decoder for a work started: its socket, and the descriptor that keeps it alive."""

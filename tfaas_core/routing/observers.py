@@ -22,6 +22,7 @@ from tfaas_core.observer import CUT, Answered, Observer, Outcome
 from tfaas_core.route import Request, Response, Right
 from tfaas_core.routing.arriving import Arriving
 from tfaas_core.routing.untold_answers import LARGE_BYTES, MOST_UNTOLD, UntoldAnswers
+from tfaas_core.texts.unreadable import UNREADABLE
 
 _SILENT_S = 60.0
 
@@ -256,5 +257,5 @@ def _code(response: Response) -> str:
         return ""
     try:
         return msgspec.json.decode(response.body, type=_Error).code
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREADABLE:
         return ""

@@ -22,6 +22,7 @@ import msgspec
 
 from tfaas_core.errors import Unavailable
 from tfaas_core.storage import disk_errors
+from tfaas_core.texts.unreadable import UNREADABLE
 
 TURN_LIMIT_S = 30.0
 """How long an upload waits for its turn."""
@@ -110,7 +111,7 @@ def _read(file: Path) -> Iterator[Reserved]:
             file.unlink(missing_ok=True)
             return
         # The disk had no room for what it was to say, or lost it.
-        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+        with suppress(*UNREADABLE):
             yield msgspec.json.decode(os.read(descriptor, _MOST_BYTES), type=Reserved)
     finally:
         os.close(descriptor)

@@ -10,6 +10,7 @@ from grpc import StatusCode
 
 from tfaas_core.route import Response
 from tfaas_core.routing.sealed_services import MESSAGE_TYPE
+from tfaas_core.texts.unreadable import UNREADABLE
 
 Metadata: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -85,5 +86,5 @@ def _told(response: Response) -> _Told:
         return _Told()
     try:
         return msgspec.json.decode(response.body, type=_Told)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return _Told(f"the request was refused with status {response.status}")

@@ -27,9 +27,10 @@ def is_quick() -> bool:
 class ModedServable(FakeServable):
     """Answers each row with its sum; as usual, slowly. It has as many threads as it is told."""
 
-    def __init__(self, kind: str, threads: int) -> None:
+    def __init__(self, kind: str, threads: int, held_bytes: int = 0) -> None:
         super().__init__(lambda rows: self._work())
         self._kind = kind
+        self._held = np.ones(held_bytes, np.uint8)
         self.threads = threads or 3
         self.stateful = kind == "stateful"
 
@@ -40,7 +41,10 @@ class ModedServable(FakeServable):
     def _work(self) -> None:
         if self._kind == "instant":
             return
-        if self._kind == "slower" and is_quick():
+        if self._kind == "waiting":
+            _compute(0.004)
+            time.sleep(0 if is_quick() else 0.008)
+        elif self._kind == "slower" and is_quick():
             _compute(0.008)
         elif not is_quick():
             _compute(0.002)
@@ -55,14 +59,15 @@ def _compute(duration_s: float) -> None:
 
 
 class ModedRuntime(FakeRuntime):
-    """Loads ``moded KIND``, and what a FakeRuntime loads."""
+    """Loads ``moded KIND``, or ``moded KIND MEBIBYTES`` of memory, and what a FakeRuntime loads."""
 
     modes = MappingProxyType({"quick": {_VARIABLE: "quick"}})
 
     def load(self, artifact: Path, params: Params, options: LoadOptions) -> Servable:
         match artifact.read_text().split():
-            case ["moded", "hanging"] if is_quick():
+            case ["moded", "hanging", *_] if is_quick():
                 time.sleep(3600)
-            case ["moded", kind]:
-                return ModedServable(kind, options.threads)
+            case ["moded", kind, *mebibytes]:
+                held_bytes = sum(map(int, mebibytes)) << 20
+                return ModedServable(kind, options.threads, held_bytes)
         return super().load(artifact, params, options)

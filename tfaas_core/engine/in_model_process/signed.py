@@ -58,6 +58,8 @@ def warm_all(
             signed = _warmed(other, _params_of_other(params, axis), made_up, meter, origin)
         if signed is not None or wanted is not None:
             found.append(signed)
+    if any(signed is not None and signed.warmed.refuses for signed in found):
+        _log.info("%s: made-up values do not run; the first request is slower", origin.key)
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
 import msgspec
@@ -27,21 +26,20 @@ STATEFUL = "it keeps state, or draws random numbers"
 
 _NO_PARAMS = Params()
 
-_log = logging.getLogger("tfaas.engine")
-
 
 class Warmed(msgspec.Struct, frozen=True):
     """The signature, more exact now, and whether rows of different requests may share a run.
 
     ``merge_reason`` says how the latter is known, or why they may not. Without a batch axis, they
     may for the shapes for which it is proven when a request has them. ``made_up``: whether made-up
-    values may be run.
+    values may be run; ``refuses``: whether none of them did.
     """
 
     signature: Signature
     mergeable: bool
     merge_reason: str = ""
     made_up: bool = True
+    refuses: bool = False
 
 
 def warm(
@@ -80,6 +78,7 @@ class _WarmUp:
         self._meter = meter
         self._origin = origin
         self._has_run = False
+        self._refuses = False
         self._size = 1
 
     def warmed(self) -> Warmed:
@@ -93,7 +92,7 @@ class _WarmUp:
         mergeable, reason = self._verdict(signature, independence)
         if self._has_run and self._servable.stateful:
             self._servable.reset()
-        return Warmed(signature, mergeable, reason, self._made_up)
+        return Warmed(signature, mergeable, reason, self._made_up, self._refuses)
 
     def _independence(self, signature: Signature) -> Independence | None:
         """What the runtime proves; None if that would make no difference."""
@@ -117,8 +116,7 @@ class _WarmUp:
     def _run_in(self, signature: Signature) -> Signature:
         inputs = self._first_that_runs(signature)
         if inputs is None:
-            key = self._origin.key
-            _log.info("%s: made-up values do not run; the first request is slower", key)
+            self._refuses = True
             return signature
         self._servable.tune(inputs)
         if are_unknown(self._servable.signature) and self._axis is None:

@@ -18,6 +18,7 @@ import msgspec
 
 from tfaas_core.engine.in_parent.cache_entry import written_entry
 from tfaas_core.engine.shared.acceleration import HEAD_BYTES, Acceleration
+from tfaas_core.texts.unreadable import UNREADABLE
 
 MOST_BYTES = 2 * 2**30
 """Of all entries; beyond it, the least recently used go."""
@@ -106,7 +107,7 @@ def _checked(descriptor: int) -> CachedConversion | None:
     if summed.digest() != digest or len(length) < HEAD_BYTES or start > size:
         return None
     head = os.pread(descriptor, int.from_bytes(length), _DIGEST_BYTES + HEAD_BYTES)
-    with suppress(msgspec.MsgspecError):
+    with suppress(*UNREADABLE):
         found = msgspec.msgpack.decode(head, type=Acceleration)
         return CachedConversion(found, descriptor, start, size - start)
     return None

@@ -18,6 +18,7 @@ from tfaas_core.engine.shared.mode import USUAL
 from tfaas_core.errors import Unavailable
 from tfaas_core.runtime import Accelerator, CannotAccelerate, Runtime
 from tfaas_core.system.output.one_line import one_line
+from tfaas_core.texts.unreadable import UNREADABLE
 
 TRIAL_LIMIT_S = 120.0
 """For converting, comparing and measuring one model, by a process that gives way to all others."""
@@ -106,7 +107,7 @@ async def _told(
             return Conversion(found, () if found.refusal else await _pieces(reader))
     except TimeoutError:
         raise CannotAccelerate(f"trying that takes longer than {TRIAL_LIMIT_S:g} s") from None
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise CannotAccelerate("its process says what nobody understands") from None
     except asyncio.IncompleteReadError:
         ending = await process.how_it_ended()

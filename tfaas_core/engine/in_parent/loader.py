@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import msgspec
 
+from tfaas_core.engine.in_parent.memory_room import MemoryRoom
 from tfaas_core.engine.in_parent.model_processes import ModelProcesses
+from tfaas_core.engine.in_parent.modes import Modes
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.in_parent.settings import PoolSettings
 from tfaas_core.engine.scheduling.slow_runs import SlowRuns
 from tfaas_core.engine.shared.messages import Load
-from tfaas_core.engine.shared.mode import Mode, with_threads
+from tfaas_core.engine.shared.mode import Mode, unmeasured, with_threads
 
 LOAD_TIMEOUT_S = 120.0
 """For loading and warming one model, the start of a process included."""
@@ -22,23 +25,26 @@ class Loader:
     """Loads seats: once more, without made-up values, if these are given up."""
 
     def __init__(
-        self, settings: PoolSettings, processes: ModelProcesses, slow_runs: SlowRuns
+        self,
+        settings: PoolSettings,
+        processes: ModelProcesses,
+        slow_runs: SlowRuns,
+        memory: MemoryRoom,
     ) -> None:
         self._settings = settings
         self._processes = processes
         self._slow_runs = slow_runs
+        self._memory = memory
 
     async def load(self, seat: Seat) -> None:
         """Returns once the seat is loaded, or is known not to be. Raises CannotServe, Unavailable.
 
         A process that takes too long is ended before anybody hears of it.
         """
+        if (modes := self._settings.modes) is not None and not seat.loaded.done():
+            seat.mode = await self._mode_of(seat, modes)
         if seat.loaded.done():
-            return  # everybody who wanted it has gone while it waited for its turn
-        if (modes := self._settings.modes) is not None:
-            is_alone = self._settings.instances_of(seat.candidate) == 1
-            said = with_threads(self._settings.options, seat.candidate, Mode()).threads
-            seat.mode = await modes.of(seat.candidate, said or (0 if is_alone else 1))
+            return  # everybody who wanted it has gone while it waited for its turn, or was tried
         try:
             await self._load(seat)
             if seat.given_up.is_set():
@@ -49,6 +55,22 @@ class Loader:
                 raise seat.not_started(LOAD_TIMEOUT_S) from None
             seat.process.kill()
             raise seat.too_slow(LOAD_TIMEOUT_S) from None
+
+    async def _mode_of(self, seat: Seat, modes: Modes) -> Mode:
+        is_alone = self._settings.instances_of(seat.candidate) == 1
+        said = with_threads(self._settings.options, seat.candidate, Mode()).threads
+        threads = said or (0 if is_alone else 1)
+        fits = partial(self._memory.tries, seat)
+        seat.trial = asyncio.ensure_future(modes.of(seat.candidate, threads, fits))
+        try:
+            await asyncio.wait([seat.trial])
+        finally:
+            seat.trial.cancel()
+            self._memory.has_tried(seat)
+        if seat.trial.cancelled():
+            why = "it is leaving" if seat.leaving else "others need the memory that this takes"
+            return unmeasured(threads, why)
+        return seat.trial.result()
 
     async def _load(self, seat: Seat) -> None:
         seat.given_up.clear()

@@ -27,15 +27,27 @@ _LOOKS_A_MEASUREMENT = 40
 
 _VERSIONS_REMEMBERED = 10_000
 
+_NEXT = 0
+
 _log = logging.getLogger("tfaas.engine")
 
 
 class _Share(msgspec.Struct):
-    """What an admitted seat takes. ``is_told``: whether the log says that it is too much."""
+    """What an admitted seat takes. ``is_told``: whether the log says that it is too much.
+
+    ``tried_bytes``: what processes have that try its model before it is loaded, by their pids, and
+    at _NEXT, what is kept for another one.
+    """
 
     seat: Seat
     size_bytes: int
     is_told: bool = False
+    tried_bytes: dict[int, int] = {}
+
+    @property
+    def taken_bytes(self) -> int:
+        """It is not loaded as long as it is tried."""
+        return max(self.size_bytes, sum(self.tried_bytes.values()))
 
 
 class _Turn(msgspec.Struct):
@@ -56,9 +68,10 @@ class MemoryRoom:
 
     ``most_bytes``: of all together; 0: there is no limit, and nobody waits. A seat takes what its
     artifact has in bytes, and from its load on what its process is found to have of its own, which
-    is what its version takes if it is loaded again. For one that has to wait, those used least
-    recently go, by ``send_away``; one that is larger than all the room is loaded alone. Seats get
-    their turns in the order in which they came. All methods belong to the event loop's thread.
+    is what its version takes if it is loaded again. For one that has to wait, trials of others end,
+    and those used least recently go, by ``send_away``; one that is larger than all the room is
+    loaded alone. Seats get their turns in the order in which they came. All methods belong to the
+    event loop's thread.
     """
 
     def __init__(
@@ -101,6 +114,38 @@ class MemoryRoom:
         finally:
             self._turns.pop(seat.ticket, None)
 
+    async def tries(self, seat: Seat, pids: Collection[int], further: int) -> bool:
+        """The model of an admitted seat is tried in these processes, until ``has_tried``.
+
+        Tells whether they fit, with what they have now, and so many ``further`` ones, for which
+        room is kept then. They take no other model's place.
+        """
+        if (share := self._shares.get(seat.ticket)) is None:
+            return True
+        found = await self._found_by(_private_bytes, pids)
+        share.tried_bytes = {pid: size_bytes or 0 for pid, size_bytes in found.items()}
+        share.size_bytes = max([share.size_bytes, *share.tried_bytes.values()])
+        share.tried_bytes[_NEXT] = share.size_bytes * further
+        if self._taken_bytes() <= self._most_bytes:
+            return True
+        del share.tried_bytes[_NEXT]
+        return False
+
+    def has_tried(self, seat: Seat) -> None:
+        """These processes were told to end."""
+        if (share := self._shares.get(seat.ticket)) is not None:
+            self._end_trial(share)
+            self.go_on()
+
+    def _end_trial(self, share: _Share) -> int:
+        """Gives how many bytes will be free once its processes have ended."""
+        share.seat.end_trial()
+        taken_bytes, tried_bytes = share.taken_bytes, share.tried_bytes
+        tried_bytes.pop(_NEXT, None)
+        self._ending |= tried_bytes
+        share.tried_bytes = {}
+        return taken_bytes - share.size_bytes
+
     def loaded(self, seat: Seat) -> None:
         """It is: what its process has is measured, before anybody else gets a turn."""
         if seat.ticket in self._shares:
@@ -110,6 +155,8 @@ class MemoryRoom:
     def forget(self, seat: Seat) -> None:
         """It is there no more, though its process may be, for a moment."""
         share = self._shares.pop(seat.ticket, None)
+        if share is not None:
+            self._end_trial(share)
         if share is not None and seat.pid is not None:
             self._ending[seat.pid] = share.size_bytes
             if seat.candidate.key:
@@ -142,19 +189,24 @@ class MemoryRoom:
             del self._found[next(iter(self._found))]
 
     def _taken_bytes(self) -> int:
-        return sum(share.size_bytes for share in self._shares.values()) + sum(self._ending.values())
+        taken_bytes = sum(share.taken_bytes for share in self._shares.values())
+        return taken_bytes + sum(self._ending.values())
 
     def _is_used(self) -> bool:
         return bool(self._shares or self._ending)
 
     def _make_room(self, newcomer: Seat, size_bytes: int) -> None:
-        """Sends away those used least recently, until the others, and so much, will fit.
+        """Ends trials, and sends away those used least recently, until so much will fit beside the
+        others.
 
         A further process takes no other's place: if it has to wait, it goes itself.
         """
         staying = {t: share for t, share in self._shares.items() if not share.seat.leaving}
         spare_bytes = self._most_bytes - size_bytes
-        spare_bytes -= sum(share.size_bytes for share in staying.values())
+        spare_bytes -= sum(share.taken_bytes for share in staying.values())
+        for tried in staying.values():
+            if spare_bytes < 0 and tried.tried_bytes:
+                spare_bytes += self._end_trial(tried)
         for seat in self._live.movable(newcomer):
             if spare_bytes >= 0:
                 return
@@ -221,7 +273,7 @@ class MemoryRoom:
 
     def _keep_within(self) -> None:
         shares = [share for share in self._shares.values() if not share.seat.leaving]
-        if sum(share.size_bytes for share in shares) <= self._most_bytes:
+        if sum(share.taken_bytes for share in shares) <= self._most_bytes:
             return
         last = max(shares, key=lambda share: share.seat.used_s)
         self._make_room(last.seat, 0)

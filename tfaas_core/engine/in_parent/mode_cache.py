@@ -17,6 +17,7 @@ from tfaas_core.engine.in_parent.cache_entry import entry_name, written_entry
 from tfaas_core.engine.shared.mode import Mode
 from tfaas_core.files.regular_file import read_regular
 from tfaas_core.system.resources.cores import usable_cores
+from tfaas_core.texts.unreadable import UNREADABLE
 
 _MOST_FILES = 10_000
 """Beyond it, the oldest go."""
@@ -39,7 +40,7 @@ class ModeCache:
             content = read_regular(self._path(key), _MOST_BYTES)
         except FileNotFoundError:
             return None
-        with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+        with suppress(*UNREADABLE):
             return msgspec.json.decode(content, type=Mode)
         return None
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from tfaas_core.engine.base import Candidate
 from tfaas_core.engine.in_parent.mode_cache import ModeCache
-from tfaas_core.engine.in_parent.mode_trials import ModeTrials
+from tfaas_core.engine.in_parent.mode_trials import Fits, ModeTrials, fits_always
 from tfaas_core.engine.shared.mode import AUTO, USUAL, Mode, unmeasured
 from tfaas_core.errors import CannotServe
 from tfaas_core.models.params import Params
@@ -45,11 +45,11 @@ class Modes:
         self._known: dict[str, Mode] = {}
         self._turn = asyncio.Lock()
 
-    async def of(self, candidate: Candidate, threads: int) -> Mode:
+    async def of(self, candidate: Candidate, threads: int, fits: Fits = fits_always) -> Mode:
         """The mode to load it in; waits until it is known.
 
-        ``threads``: see LoadOptions. Raises CannotServe if its params name a mode that its runtime
-        does not have.
+        ``threads``: see LoadOptions; ``fits``: see Fits. Raises CannotServe if its params name a
+        mode that its runtime does not have.
         """
         params, modes = Params.of(candidate.params), self._runtimes[candidate.runtime].modes
         wanted = params.mode or self._wanted
@@ -70,14 +70,16 @@ class Modes:
             await self.keep(candidate.key, found)
             return found
         try:
-            return await self._found(candidate, threads, modes)
+            return await self._found(candidate, threads, modes, fits)
         finally:
             self._turn.release()
 
-    async def _found(self, candidate: Candidate, threads: int, modes: Mapping[str, object]) -> Mode:
+    async def _found(
+        self, candidate: Candidate, threads: int, modes: Mapping[str, object], fits: Fits
+    ) -> Mode:
         found = await self._kept(candidate.key, threads, modes)
         if found is None:
-            found = await self._trials.fastest(candidate, threads)
+            found = await self._trials.fastest(candidate, threads, fits)
             _log.info("%s: its mode is %s: %s", candidate, found.name, found.reason)
             await self.keep(candidate.key, found)
         return found

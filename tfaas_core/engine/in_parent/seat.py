@@ -43,7 +43,7 @@ class Seat(msgspec.Struct):
     ``is_begun``: whether its process has come to load it, after all that the server does there.
     ``is_told``: whether observers know that it is loaded. ``why_leaving``: see ModelUnloaded.
     ``far_users``: the workers of other machines that were connected to it.
-    ``mode``: in which it is run, once that is known.
+    ``mode``: in which it is run, once that is known. ``trial``: finds it out.
     ``switched``: why an accelerator does not run it, although it was told to; empty: it does.
     """
 
@@ -76,6 +76,7 @@ class Seat(msgspec.Struct):
     why_leaving: str = ""
     far_users: set[int] = msgspec.field(default_factory=set)
     mode: Mode = Mode()
+    trial: asyncio.Future[Mode] | None = None
     switched: asyncio.Future[str] = msgspec.field(default_factory=_future)
 
     def __str__(self) -> str:
@@ -111,6 +112,16 @@ class Seat(msgspec.Struct):
         if not loaded.done() or loaded.cancelled() or loaded.exception() is not None:
             return False
         return self.process is not None and not self.is_lost and not self.leaving
+
+    def leave(self, why: str) -> None:
+        """No new request goes there; ``why``: see ModelUnloaded."""
+        self.leaving, self.why_leaving = True, why
+        self.end_trial()
+
+    def end_trial(self) -> None:
+        """If its mode is being found out: it is run as usual, and what was begun for that ends."""
+        if self.trial is not None:
+            self.trial.cancel()
 
     def status(self) -> ServableStatus:
         """How it is; what its process costs is not looked up yet."""

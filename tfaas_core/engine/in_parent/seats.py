@@ -63,7 +63,7 @@ class Seats:
             starter, settings.one_process, self._heard, self._process_lost
         )
         self._slow_runs = SlowRuns.create()
-        self._loader = Loader(settings, self._processes, self._slow_runs)
+        self._loader = Loader(settings, self._processes, self._slow_runs, self._memory)
         self._watch = Watch(settings)
         self._out_of_memory = OutOfMemory()
         self._never_made_up: set[str] = set()
@@ -168,7 +168,7 @@ class Seats:
         """No new request goes there; it is unloaded after its last answer."""
         if seat.leaving:
             return
-        seat.leaving, seat.why_leaving = True, why
+        seat.leave(why)
         self.live.remove(seat)
         self.unload(seat)
 

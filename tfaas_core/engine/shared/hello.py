@@ -25,6 +25,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 import msgspec
 
 from tfaas_core.errors import Unavailable
+from tfaas_core.texts.unreadable import UNREADABLE
 
 DOOR_VERSION = 1
 """Of the hello and of all that follows; both sides need the same."""
@@ -217,7 +218,7 @@ async def _read(sock: socket.socket, kind: Any) -> tuple[Any, bytes]:
     payload = await _received(sock, size)
     try:
         return msgspec.msgpack.decode(payload, type=kind), length + payload
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise RefusedError(f"a piece of the hello cannot be read: {error}") from None
 
 

@@ -22,6 +22,7 @@ from tfaas_core.engine.shared.messages import Failure
 from tfaas_core.errors import BadBody, TfaasError, TooLarge
 from tfaas_core.settings.tables import Limits
 from tfaas_core.storage import disk_errors
+from tfaas_core.texts.unreadable import UNREADABLE
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -76,7 +77,7 @@ def send_files(sock: socket.socket, artifact: Path) -> None:
     answer = _received(sock, min(size, _MOST_TOLD_BYTES))
     try:
         told = msgspec.msgpack.decode(answer, type=Failure | None)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise ConnectionError(f"what the host answered cannot be read: {error}") from None
     if told is not None:
         raise told.error()

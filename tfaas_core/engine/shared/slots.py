@@ -26,7 +26,7 @@ from typing import Any, Self
 import msgspec
 import numpy as np
 
-from tfaas_core.system.pages import PAGE_BYTES, are_there
+from tfaas_core.system.resources.pages import PAGE_BYTES, are_there
 from tfaas_core.tensors import Array
 
 LEAST_BYTES = 1 << 16

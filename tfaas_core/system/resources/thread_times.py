@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -45,8 +47,23 @@ def starved_s(process: int, thread: int | None = None) -> float:
 
     Where the kernel does not count, and if it is gone, it is 0.
     """
+    return _times(Path(f"/proc/{process}/task/{thread or process}"))[1]
+
+
+def moment_of(processes: Iterable[int]) -> Moment:
+    """The times of all threads that these have now, together."""
+    now_s, busy_s, starved_s = time.monotonic(), 0.0, 0.0
+    for process in processes:
+        with suppress(OSError):
+            for times in map(_times, list(Path(f"/proc/{process}/task").iterdir())):
+                busy_s, starved_s = busy_s + times[0], starved_s + times[1]
+    return Moment(now_s, busy_s, starved_s)
+
+
+def _times(thread: Path) -> tuple[float, float]:
+    """For how long it has been running, and waiting for a core; 0 if that is not known."""
     try:
-        told = Path(f"/proc/{process}/task/{thread or process}/schedstat").read_text("ascii")
-        return int(told.split()[1]) / 1e9
-    except (OSError, IndexError, ValueError):
-        return 0.0
+        busy_ns, starved_ns, _slices = (thread / "schedstat").read_text("ascii").split()
+        return int(busy_ns) / 1e9, int(starved_ns) / 1e9
+    except (OSError, ValueError):
+        return 0.0, 0.0

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from tfaas_core.decoding.decoder import Decoder, Decoders
 from tfaas_core.errors import Unavailable
-from tfaas_core.system.pages import are_there
+from tfaas_core.system.resources.pages import are_there
+from tfaas_core.texts.unreadable import UNREADABLE
 from tfaas_plugins.codecs.image.layout import Layout
 from tfaas_plugins.codecs.image.picture import (
     DamagedError,
@@ -157,7 +158,7 @@ def _read(picture: Picture, wish: Wish, answer: bytes, decoder: Decoder) -> Deco
     place = picture.sent.place
     try:
         told = _to_answer(answer)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         told = _Answer()
     with told_of(place, picture.format):
         if told.damage is not None:

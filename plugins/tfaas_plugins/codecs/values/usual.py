@@ -21,6 +21,7 @@ from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.short_predictions import UsualPlan
 from tfaas_core.settings.tables import Limits
 from tfaas_core.tensors import Array, BatchAxis, Bound, Signature, TensorSpec, by_name
+from tfaas_core.texts.unreadable import UNREADABLE
 from tfaas_core.values.numbers import WrongValue, rounded
 
 MOST_BYTES = 1 << 13
@@ -97,7 +98,7 @@ class UsualBodies:
             return None
         try:
             return self._rows(body) if is_nested else self._row(body)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
+        except (*UNREADABLE, ValueError):
             return None
 
 

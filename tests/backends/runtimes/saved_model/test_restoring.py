@@ -18,7 +18,7 @@ from tests.backends.runtimes.saved_model.saved_models import answers, load, v1
 from tests.backends.runtimes.saved_model.small_models import LARGE, random, weighted
 from tfaas_core.errors import TfaasError
 from tfaas_core.runtime import LoadOptions
-from tfaas_core.system.memory import private_bytes
+from tfaas_core.system.resources.memory import private_bytes
 
 MIB = 1 << 20
 ROWS = 64

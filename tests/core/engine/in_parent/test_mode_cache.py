@@ -21,7 +21,11 @@ def test_a_mode_is_found_by_the_key_of_its_version(tmp_path: Path) -> None:
     assert cache.find("vk2") is None
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff", b'{"threads": "two"}'])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\xff", b'{"threads": "two"}', b'{"x":' + b"[" * 10_000],
+    ids=["empty", "no text", "no mode", "nested too deep"],
+)
 def test_a_damaged_entry_is_none_and_is_replaced(tmp_path: Path, content: bytes) -> None:
     cache = ModeCache(tmp_path)
     cache.keep("vk", MODE)

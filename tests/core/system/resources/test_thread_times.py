@@ -4,7 +4,7 @@ import os
 import threading
 import time
 
-from tfaas_core.system.resources.thread_times import ThreadTimes, starved_s
+from tfaas_core.system.resources.thread_times import ThreadTimes, moment_of, starved_s
 
 
 def test_a_thread_that_computes_is_busy_and_one_that_waits_is_not() -> None:
@@ -36,8 +36,10 @@ def test_how_long_a_thread_got_no_core_is_known_without_a_reader_of_its_own() ->
     first, told, last = times.read(), starved_s(os.getpid(), thread), times.read()
     times.close()
     assert first.starved_s <= told <= last.starved_s
+    assert moment_of([os.getpid()]).starved_s >= last.starved_s
 
 
 def test_who_is_not_there_is_not_starved() -> None:
     assert starved_s(2**30) == 0
     assert starved_s(os.getpid(), 2**30) == 0
+    assert moment_of([2**30]).starved_s == 0

@@ -10,6 +10,7 @@ import msgspec
 from tfaas_core.predict.target import Target
 from tfaas_core.route import Response
 from tfaas_core.tensors import Array, Signature
+from tfaas_core.texts.unreadable import UNREADABLE
 from tfaas_plugins.codecs.values.leaves import Numbers
 from tfaas_plugins.protocols.oip.datatypes import is_plain
 from tfaas_plugins.protocols.oip.infer.requests import InferBody, input_name
@@ -113,7 +114,7 @@ class ListedInput:
     def __call__(self, body: bytes) -> list[Array] | None:
         try:
             values = _LIST.decode(body[self._before : len(body) - self._behind])
-        except (msgspec.MsgspecError, ValueError):
+        except (*UNREADABLE, ValueError):
             return None
         if len(values) != self._size:
             return None

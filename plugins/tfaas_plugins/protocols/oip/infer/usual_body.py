@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from tfaas_core.settings.tables import Limits
+from tfaas_core.texts.unreadable import UNREADABLE
 from tfaas_plugins.codecs.json.numbers import SMALLEST_BYTES
 from tfaas_plugins.codecs.values.bounds import check_json
 
@@ -51,5 +52,5 @@ def usual_body(body: bytes, limits: Limits) -> UsualBody | None:
     check_json(body, limits)
     try:
         return _DECODER.decode(body)
-    except (msgspec.MsgspecError, ValueError):
+    except (*UNREADABLE, ValueError):
         return None
