@@ -154,8 +154,7 @@ class MemoryRoom:
 
     def forget(self, seat: Seat) -> None:
         """It is there no more, though its process may be, for a moment."""
-        share = self._shares.pop(seat.ticket, None)
-        if share is not None:
+        if (share := self._shares.pop(seat.ticket, None)) is not None:
             self._end_trial(share)
         if share is not None and seat.pid is not None:
             self._ending[seat.pid] = share.size_bytes
@@ -176,7 +175,8 @@ class MemoryRoom:
             ticket, turn = next(iter(self._turns.items()))
             if turn.size_bytes is None:
                 return
-            if self._taken_bytes() + turn.size_bytes > self._most_bytes and self._is_used():
+            is_alone = not (self._shares or self._ending)
+            if self._taken_bytes() + turn.size_bytes > self._most_bytes and not is_alone:
                 self._make_room(turn.seat, turn.size_bytes)
                 return
             del self._turns[ticket]
@@ -191,9 +191,6 @@ class MemoryRoom:
     def _taken_bytes(self) -> int:
         taken_bytes = sum(share.taken_bytes for share in self._shares.values())
         return taken_bytes + sum(self._ending.values())
-
-    def _is_used(self) -> bool:
-        return bool(self._shares or self._ending)
 
     def _make_room(self, newcomer: Seat, size_bytes: int) -> None:
         """Ends trials, and sends away those used least recently, until so much will fit beside the
