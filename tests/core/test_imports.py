@@ -14,7 +14,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "tfaas_core"
-ENGINE = CORE / "engine"
 ROOMS = (CORE, ROOT / "plugins" / "tfaas_plugins", ROOT / "backends" / "tfaas_backends")
 
 LAYERS = (
@@ -57,6 +56,17 @@ ENGINE_LAYERS = (
     {"local", "remote"},
 )
 """The same within tfaas_core/engine: what lives in one kind of process knows no other."""
+
+PROCESSES_LAYERS = (
+    {"broken_start", "messages"},
+    {"in_worker"},
+    {"in_parent"},
+    {"server"},
+    {"engine_server", "reloader"},
+)
+"""The same within tfaas_core/processes. The parent has to know how an HTTP worker begins."""
+
+ROOMS_WITH_LAYERS = (("engine", ENGINE_LAYERS), ("processes", PROCESSES_LAYERS))
 
 STARTS_PROCESSES = "in_parent"
 BEGINNINGS = (
@@ -109,8 +119,9 @@ def noun(file: Path, folder: Path = CORE) -> str:
 
 def test_every_module_of_the_core_has_its_layer() -> None:
     assert {noun(file) for file in files(CORE)} == set().union(*LAYERS)
-    nouns = {noun(file, ENGINE) for file in files(ENGINE)}
-    assert nouns - {"__init__"} == set().union(*ENGINE_LAYERS)
+    for room, layers in ROOMS_WITH_LAYERS:
+        nouns = {noun(file, CORE / room) for file in files(CORE / room)}
+        assert nouns - {"__init__"} == set().union(*layers)
 
 
 def test_the_core_imports_only_from_the_layers_above() -> None:
@@ -121,12 +132,13 @@ def test_the_core_imports_only_from_the_layers_above() -> None:
                 assert module.split(".")[1] in allowed, f"{file} imports {module}"
 
 
-def test_the_engine_imports_only_from_the_layers_above() -> None:
-    for file in files(ENGINE):
-        name = noun(file, ENGINE)
-        allowed = above(name, ENGINE_LAYERS)
+@pytest.mark.parametrize(("room", "layers"), ROOMS_WITH_LAYERS)
+def test_a_room_imports_only_from_its_layers_above(room: str, layers: tuple[set[str], ...]) -> None:
+    for file in files(CORE / room):
+        name = noun(file, CORE / room)
+        allowed = above(name, layers)
         for module in imports(file):
-            _, _, below = module.partition("tfaas_core.engine.")
+            _, _, below = module.partition(f"tfaas_core.{room}.")
             if below and not (name == STARTS_PROCESSES and below.startswith(BEGINNINGS)):
                 assert below.partition(".")[0] in allowed, f"{file} imports {module}"
 

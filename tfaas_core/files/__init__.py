@@ -1,1 +1,1 @@
-"""Files: which kinds there are, and how to read those of whom nobody knows."""
+"""Files: which kind one is, where temporary ones go, and reading what may be no file."""

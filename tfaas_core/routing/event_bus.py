@@ -39,7 +39,7 @@ class EventBus:
 def switches(name: str, before: Model | None, after: Model | None) -> Iterator[ModelSwitched]:
     """Where the requests for a model go from now on that went somewhere else before.
 
-    None: it is not there.
+    ``before``, ``after``: None if it is not there then.
     """
     old, new = _targets(before), _targets(after)
     for label in sorted(old.keys() | new.keys()):

@@ -1,1 +1,1 @@
-"""What the configuration and the plugins give, and what an HTTP worker gets of its parent."""
+"""What the configuration and the plugins give, and what an HTTP worker gets from its parent."""

@@ -23,7 +23,10 @@ _decode_strings = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
 def add_tensor(pieces: list[Any], spec: TensorSpec, parts: Sequence[Array]) -> int:
-    """Appends the concatenation of ``parts`` along axis 0, without making it; says its bytes."""
+    """Appends the concatenation of ``parts`` along axis 0, without making it.
+
+    Returns as how many bytes.
+    """
     shape = parts[0].shape
     if len(parts) > 1:
         shape = (sum([part.shape[0] for part in parts]), *shape[1:])

@@ -1,1 +1,1 @@
-"""Links: messages between two processes, and the files that go with them."""
+"""Links: messages between two processes, and the file descriptors that go with them."""

@@ -1,1 +1,1 @@
-"""Infer requests and their answers: over REST, and what calls share with that."""
+"""Infer requests and their answers, over REST; the calls of gRPC use parts of it."""
