@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeAlias
 import msgspec
 
 from tfaas_core.models.params import Params
-from tfaas_core.sandbox.limits import machine_bytes, memory_is_kept_back
+from tfaas_core.sandbox.limits import memory_is_kept_back
 from tfaas_core.settings.tables import EngineTable, Models, OpPolicy, SlowPriority
 from tfaas_core.tensors import Array, Signature
 
@@ -64,7 +64,7 @@ class LoadOptions(msgspec.Struct, frozen=True):
 def _memory_bytes(engine: EngineTable) -> int:
     if engine.isolation != "model" or engine.sandbox == "off" or memory_is_kept_back():
         return 0
-    return engine.max_model_memory_bytes or machine_bytes()
+    return engine.model_memory_bytes
 
 
 class Independence(msgspec.Struct, frozen=True):

@@ -77,6 +77,7 @@ def test_a_server_has_them_all(written: dict[str, Path], tmp_path: Path) -> None
         assert server.http.post("/my-routes/half", json={"values": [2, 4]}).json() == [2.0]
         assert server.http.delete("/delete/half").status_code == 200
         assert server.http.get("/my-routes").json() == {"models": []}
+        assert not any((tmp_path / "models" / "claims").iterdir())
         (tmp_path / "half.my-runtime").write_bytes(b"my-runtime 1\n0.5 0.25\n")
         for _tfaas, *arguments in commands_in(written["runtime"] / "README.md"):
             url = ("--url", str(server.http.base_url))

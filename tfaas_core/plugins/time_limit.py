@@ -61,15 +61,20 @@ def time_limit(
 
 @contextmanager
 def told_of(tell: Callable[[float], None]) -> Iterator[None]:
-    """Calls ``tell``, in a thread, every 10 s that the block takes: with how many these are."""
+    """Calls ``tell``, in a thread, every 10 s that the block takes: with how many these are.
+
+    If no thread can be started, the block runs all the same.
+    """
     over = threading.Event()
     watch = threading.Thread(target=_tell, args=(over, tell), daemon=True)
-    watch.start()
+    with suppress(RuntimeError):
+        watch.start()
     try:
         yield
     finally:
         over.set()
-        watch.join()
+        if watch.ident is not None:
+            watch.join()
 
 
 def _tell(over: threading.Event, tell: Callable[[float], None]) -> None:

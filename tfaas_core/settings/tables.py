@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from tfaas_core.models.instances import Instances
 from tfaas_core.system.resources.cores import usable_cores
+from tfaas_core.system.resources.usable_memory import usable_bytes
 
 PositiveInt: TypeAlias = Annotated[int, Meta(ge=1)]
 CountOrAuto: TypeAlias = Annotated[int, Meta(ge=0)]
@@ -134,7 +135,8 @@ class EngineTable(Table, frozen=True):
     sandbox: Literal["on", "required", "off"] = "on"
     """Whether model processes are confined, as far as this machine can, wholly, or not at all."""
     max_model_memory_bytes: Annotated[int, Meta(ge=0)] = 0
-    """Of each model's process, beyond what all of them share; 0: as much as the machine has."""
+    """Of each model's process, beyond what all of them share; 0: seven eighths of the machine's, or
+    of its container's."""
     first_model_user: Annotated[int, Meta(ge=1, le=2_140_000_000)] = 1_879_048_192
     """If the server is root, the user id of a model's process is this plus its process id."""
     environment: tuple[str, ...] = ()
@@ -153,6 +155,11 @@ class EngineTable(Table, frozen=True):
     accelerate_cache: Annotated[str, Meta(min_length=1)] = "cache/accelerated"
     """The local folder of what models were converted to for it."""
     rest: dict[str, Any] = {}
+
+    @property
+    def model_memory_bytes(self) -> int:
+        """What a model's process may take, beyond what all of them share."""
+        return self.max_model_memory_bytes or usable_bytes()
 
 
 class Models(Table, frozen=True):

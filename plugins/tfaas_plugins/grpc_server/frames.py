@@ -47,10 +47,11 @@ class Frames:
         while end - at >= HEAD_BYTES:
             high, low, self.kind, self.flags, stream = _HEAD.unpack_from(data, at)
             self.stream = stream & _STREAM
-            self.size = high << 8 | low
+            self.size = size = high << 8 | low
             at += HEAD_BYTES
-            stop = min(at + self.size, end)
-            self.left_bytes = at + self.size - stop
+            stop = at + size
+            if stop > end:
+                self.left_bytes, stop = stop - end, end
             self._piece(data, at, stop)
             at = stop
         self._head = data[at:]

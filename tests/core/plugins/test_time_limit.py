@@ -6,7 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+
+import pytest
+
+from tfaas_core.plugins.owned_part import OwnedPart
+from tfaas_core.plugins.plugin import Plugin
 
 _STOPPED = """
 import os, signal
@@ -114,3 +120,16 @@ def test_a_process_that_was_stopped_has_not_taken_long() -> None:
 def test_nor_has_one_that_gets_no_core() -> None:
     done = run(_CROWDED)
     assert (done.stdout, done.returncode) == ("well\n", 0), done.stderr
+
+
+def test_without_a_thread_to_tell_of_it_a_part_starts_and_ends_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", fails)
+    part, done = OwnedPart(Plugin("tapes", "tapes", "1.0"), "storage `tape`"), list[str]()
+    part.start("opening", lambda: done.append("open"))
+    part.end(lambda: done.append("closed"))
+    assert done == ["open", "closed"]

@@ -22,7 +22,7 @@ def cell_of(engine: EngineTable) -> Cell | None:
         engine.first_model_user if has_user else None,
         files="files" in present,
         calls="calls" in present,
-        memory_bytes=engine.max_model_memory_bytes,
+        memory_bytes=engine.model_memory_bytes,
         executable_pages=engine.executable_pages,
     )
 

@@ -6,9 +6,9 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-import msgspec
+from tfaas_core.system.cgroups import Cgroup, cgroups
 
 
 def usable_cores(root: Path = Path("/")) -> int:
@@ -22,61 +22,20 @@ def usable_cores(root: Path = Path("/")) -> int:
     counts = [len(os.sched_getaffinity(0))]
     # Some sandboxes have no such files, or others.
     with suppress(OSError, ValueError):
-        for group in _groups(root):
+        for group in cgroups("cpu", root):
             counts += map(math.ceil, _quotas(group))
     return max(1, min(counts))
 
 
-class _Group(msgspec.Struct, frozen=True):
-    """The cgroup of this process in one hierarchy, and the folder where that is mounted."""
-
-    mount: Path
-    folder: Path
-    unified: bool
-    """Whether it is of cgroup v2."""
-
-
-def _groups(root: Path) -> Iterator[_Group]:
-    """The cgroups of this process that may limit its CPU time. Raises OSError, ValueError."""
-    own = (root / "proc/self/cgroup").read_text()
-    mounts = (root / "proc/self/mountinfo").read_text()
-    paths: dict[str, str] = {}
-    for line in own.splitlines():
-        _, controllers, path = line.split(":", 2)
-        paths.update(dict.fromkeys(controllers.split(","), path))
-    for line in mounts.splitlines():
-        of_mount, _, of_system = line.partition(" - ")
-        kind, _, options = of_system.split(" ", 2)
-        unified = kind == "cgroup2"
-        if unified or (kind == "cgroup" and "cpu" in options.split(",")):
-            top, at = of_mount.split(" ")[3:5]
-            mount = root / at.lstrip("/")
-            path = paths.get("" if unified else "cpu", top)
-            yield _Group(mount, mount / _below(path, top), unified)
-
-
-def _below(path: str, top: str) -> PurePosixPath:
-    """Where a cgroup is below the one that is mounted.
-
-    A container may see its own cgroup's path from the host's top, but only its own part mounted.
-    """
-    try:
-        return PurePosixPath(path).relative_to(top)
-    except ValueError:
-        return PurePosixPath()
-
-
-def _quotas(group: _Group) -> Iterator[float]:
+def _quotas(group: Cgroup) -> Iterator[float]:
     """The cores of CPU time that the cgroup and those above it allow, where any of them says so."""
     read = _unified_quota if group.unified else _first_quota
-    for folder in (group.folder, *group.folder.parents):
+    for folder in group.folders():
         # No such file: nothing is limited here, or the cgroup is the top of all.
         with suppress(OSError, ValueError):
             quota, period = read(folder)
             if quota > 0 and period > 0:
                 yield quota / period
-        if folder == group.mount:
-            return
 
 
 def _unified_quota(folder: Path) -> tuple[int, int]:

@@ -18,6 +18,9 @@ MAX_UNFOLDED_BYTES = 256 << 20
 MAX_MADE_BYTES = 1 << 30
 """Of a tensor that a node makes of constants alone, in each run."""
 
+MAX_ALL_MADE_BYTES = 4 << 30
+"""Of all of these together."""
+
 MAX_THREADS = 256
 """Of a data set that reads others, each in a thread."""
 
@@ -54,21 +57,31 @@ class Constants:
             )
 
 
-def check_made(node: Any, folding: Folding, place: Place) -> None:
-    """Raises CannotServe if a node of ``MAKERS`` makes a huge tensor of constants.
+class Made:
+    """Adds up the tensors that nodes of a graph make of constants alone, in each run."""
 
-    ``folding``: of the nodes of its body.
-    """
-    try:
-        count = MAKERS[node.op](folding.inputs(node))
-    except _FAULTS:
-        return
-    dtype = _known(_dtype(node), place)
-    if count * _item_bytes(dtype) > MAX_MADE_BYTES:
+    def __init__(self) -> None:
+        self._left = MAX_ALL_MADE_BYTES
+
+    def add(self, node: Any, folding: Folding, place: Place) -> None:
+        """Raises CannotServe if what a node of ``MAKERS`` makes is too much.
+
+        ``folding``: of the nodes of its body.
+        """
+        try:
+            count = MAKERS[node.op](folding.inputs(node))
+        except _FAULTS:
+            return
+        size = max(0, count) * _item_bytes(_known(_dtype(node), place))
+        self._left -= size
+        if size > MAX_MADE_BYTES:
+            most = f"that is more than {MAX_MADE_BYTES} bytes"
+        elif self._left < 0:
+            most = f"with others, that is more than {MAX_ALL_MADE_BYTES} bytes"
+        else:
+            return
         raise place.refusal(
-            f"uses {node.op!r} to make {count} elements in each run: that is more than"
-            f" {MAX_MADE_BYTES} bytes",
-            op=node.op,
+            f"uses {node.op!r} to make {count} elements in each run: {most}", op=node.op
         )
 
 

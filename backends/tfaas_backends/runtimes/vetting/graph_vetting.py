@@ -12,7 +12,7 @@ from tfaas_backends.runtimes.vetting.constants import (
     INTERLEAVERS,
     MAKERS,
     Constants,
-    check_made,
+    Made,
     check_threads,
 )
 from tfaas_backends.runtimes.vetting.file_ops import FILE_OPS, Body, Call, FileUses, Sources
@@ -50,6 +50,7 @@ class _GraphVetting:
         self._functions = _functions(functions)
         self._ops = Ops(also, self._functions)
         self._constants = Constants(file_bytes)
+        self._made = Made()
         self._found: dict[str, list[Any]] = defaultdict(list)
         self._called: dict[str, list[Call]] = defaultdict(list)
         self._referred: list[tuple[str, Place]] = []
@@ -80,7 +81,7 @@ class _GraphVetting:
                 if value.WhichOneof("value") not in _PLAIN:
                     self._attribute(node, op, name, value, Place(node.name, body.name))
             if op in MAKERS:
-                check_made(node, folding, Place(node.name, body.name))
+                self._made.add(node, folding, Place(node.name, body.name))
             elif op in INTERLEAVERS:
                 check_threads(node, folding, Place(node.name, body.name))
 

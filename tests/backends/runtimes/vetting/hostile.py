@@ -7,4 +7,4 @@ from tests.backends.runtimes.vetting.hostile_attributes import ATTRIBUTES
 from tests.backends.runtimes.vetting.hostile_bounds import BOUNDS
 from tests.backends.runtimes.vetting.hostile_places import PLACES
 
-HOSTILE = counted(PLACES | ATTRIBUTES | BOUNDS, 65)
+HOSTILE = counted(PLACES | ATTRIBUTES | BOUNDS, 66)

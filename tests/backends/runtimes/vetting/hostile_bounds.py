@@ -101,6 +101,14 @@ def filled(size: Any) -> Any:
     return change
 
 
+def many_fills(graph_def: Any) -> None:
+    constant(graph_def, "size", [1 << 28])
+    constant(graph_def, "value", 1.0)
+    for number in range(20):
+        node = add(graph_def, f"bad{number}", "Fill", "size", "value")
+        node.attr["T"].type = tf.float32.as_datatype_enum
+
+
 def of_products() -> Any:
     many = tf.constant(1 << 15)
     return tf.stack([many * many, tf.cast(tf.square(2.0), tf.int32)])
@@ -174,6 +182,7 @@ BOUNDS = {
     "a size of many ops in a row": Hostile(
         filled(of_a_row), ["bad"], "Fill", "2147483648 elements"
     ),
+    "many fills": Hostile(many_fills, ["bad4"], "Fill", "with others"),
     "a huge scatter": Hostile(
         made("ScatterNd", [[1]], [1.0], GIGABYTES, T=tf.float32), ["bad"], "ScatterNd"
     ),
