@@ -19,7 +19,7 @@ from tfaas_plugins.codecs.msgpack.steps import list_size
 from tfaas_plugins.codecs.values.number_lists import NumberLists
 from tfaas_plugins.codecs.values.usual import MOST_ARRAY_BYTES, UsualArray
 
-_SMALLEST_BYTES = 1 << 11
+_SMALLEST_BYTES = 1 << 12
 """A shorter body is read sooner with an object for each number."""
 
 _FIELD = "values"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import struct
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.plugins.codecs.versions import f32, taking
 from tfaas_core.errors import TooLarge
 from tfaas_core.route import Head
 from tfaas_core.settings.tables import Limits
+from tfaas_core.testing.tries import tries
 
 LIMITS = Limits()
 MANY = np.random.default_rng(1).normal(size=1200)
@@ -70,6 +72,20 @@ OTHERS = {
 @pytest.mark.parametrize("body", OTHERS.values(), ids=OTHERS)
 def test_anything_else_is_left_to_msgspec(body: bytes) -> None:
     assert read_with_numbers(body, LIMITS) is None
+
+
+def test_of_bytes_that_were_changed_the_same_is_read_as_by_msgspec() -> None:
+    dice = random.Random(1)
+    taken = 0
+    for _ in range(tries(300)):
+        body = bytearray(VALUES)
+        place = dice.choice([dice.randrange(16), dice.randrange(len(body))])
+        body[place : place + dice.choice([0, 1, 1, 9])] = dice.choice([b"\xca", b"\x93", b"\x00"])
+        fields = read_with_numbers(bytes(body), LIMITS)
+        if fields is not None:
+            taken += 1
+            assert np.array_equal(fields["values"].array, decode(body)["values"], equal_nan=True)
+    assert taken
 
 
 def test_limits_hold() -> None:

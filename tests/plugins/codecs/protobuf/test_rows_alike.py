@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import numpy as np
 import pytest
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from tfaas_plugins.codecs.protobuf.codec import ProtobufCodec
 from tfaas_plugins.codecs.protobuf.rows_alike import rows_alike
 from tfaas_plugins.codecs.protobuf.tfaas_pb2 import DataFrame, Row
@@ -14,6 +16,7 @@ from tests.plugins.codecs.protobuf.requests import FRAME, array, frame, refusal,
 from tests.plugins.codecs.versions import VK_3, f32, taking
 from tfaas_core.errors import BadBody, TooLarge
 from tfaas_core.route import Head
+from tfaas_core.testing.tries import tries
 
 MANY = np.random.default_rng(1).normal(size=(500, 3)).astype(np.float32)
 
@@ -46,6 +49,27 @@ def test_keys_put_all_rows_into_the_order_of_the_features() -> None:
     for _ in range(2):  # the version may change meanwhile
         (bound,) = codec.bind(document, VK_3).arrays.values()
         assert bound.tobytes() == MANY[:, [1, 2, 0]].tobytes()
+
+
+def test_of_bytes_that_were_changed_the_same_is_read_as_by_protobuf() -> None:
+    dice = random.Random(1)
+    whole = frame(*sent(key=["a"], model="vk")[:40]).SerializeToString()
+    taken = 0
+    for _ in range(tries(1000)):
+        body = bytearray(whole)
+        place = dice.choice([dice.randrange(24), dice.randrange(len(body))])
+        body[place : place + dice.choice([0, 1, 1, 2])] = bytes([dice.randrange(256)])
+        try:
+            found = rows_alike(bytes(body), 100)
+        except DecodeError:
+            found = None
+        if found is not None:
+            taken += 1
+            rows = DataFrame.FromString(bytes(body)).row
+            assert str(found[0]) == str(rows[0])
+            numbers = np.array([each.value for each in rows], np.float32)
+            assert np.array_equal(found[1], numbers, equal_nan=True)
+    assert taken
 
 
 LAST = row(1, 2, 3)
