@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from tfaas_backends.runtimes.graph.tuning import cores, is_faster, is_worth_tuning
+from tfaas_backends.runtimes.graph.tuning import tuned
 from tfaas_backends.runtimes.independence.prover import Prover
 from tfaas_backends.runtimes.tensorflow.chosen_names import with_chosen
 from tfaas_backends.runtimes.tensorflow.device_ops import check_devices
@@ -79,23 +79,10 @@ class GraphServable(Servable):
         return self._rows.independence(self.signature, shapes)
 
     def tune(self, inputs: Sequence[Array]) -> None:
-        """Takes a thread a core if that is faster by a clear margin, for these inputs, and not
-        slower for the first row of them.
-
-        If there is no memory for both sessions, it does nothing.
-        """
-        if not self._tunable or cores() == 1 or not is_worth_tuning(self._session, inputs):
-            return
-        try:
-            rival = self._open_session(cores())
-        except TfaasError:  # the one that is there runs it
-            return
-        try:
-            if is_faster(rival, self._session, inputs, self.signature):
-                self._session, rival = rival, self._session
-                self.threads = cores()
-        finally:
-            rival.close()
+        """Takes as many threads as run these inputs fastest; see ``tuned``."""
+        if self._tunable:
+            open_session, signature = self._open_session, self.signature
+            self._session, self.threads = tuned(self._session, open_session, inputs, signature)
             return_free_memory()
 
     def reset(self) -> None:

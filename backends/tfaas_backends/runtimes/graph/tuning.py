@@ -1,42 +1,70 @@
-"""Tuning: whether a session with more threads runs a graph faster."""
+"""Tuning: with how many threads a session runs a graph the fastest."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import median
 
 from tfaas_backends.runtimes.tensorflow.session import GraphSession
 from tfaas_core.errors import TfaasError
+from tfaas_core.system.cores import usable_cores
 from tfaas_core.tensors import Array, BatchAxis, Signature
 
 _WORTH_TUNING_S = 0.0003
 _CLEARLY_FASTER = 0.85
 _TUNING_RUNS = 7
 _TUNING_BUDGET_S = 0.5
+_LONGEST_S = 5.0
+"""Thereafter, no further number of threads is tried."""
+
+_CORES = usable_cores()
+"""Found out by the fork server, as it imports this: a model's process sees no quotas."""
 
 
-def cores() -> int:
-    """How many threads can run at once."""
+def tuned(
+    session: GraphSession,
+    open_session: Callable[[int], GraphSession],
+    inputs: Sequence[Array],
+    signature: Signature,
+) -> tuple[GraphSession, int]:
+    """The session that runs these inputs the fastest, and its threads; all others are closed.
+
+    ``session`` has one. Twice as many are tried as long as that is faster by a clear margin, and
+    not slower for the first row, since clients that wait for each answer send one at a time; up to
+    one a core. If there is no memory for another session, none is tried.
+    """
+    threads, end_s = 1, time.monotonic() + _LONGEST_S
+    if _cores() == 1 or _duration_s(session, inputs) < _WORTH_TUNING_S:
+        return session, threads
+    while threads < _cores() and time.monotonic() < end_s:
+        more = min(2 * threads, _cores())
+        try:
+            rival = open_session(more)
+        except TfaasError:
+            break
+        if not _is_faster(rival, session, inputs, signature):
+            rival.close()
+            break
+        session.close()
+        session, threads = rival, more
+    return session, threads
+
+
+def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
+        return min(_CORES, len(os.sched_getaffinity(0)))
     return os.cpu_count() or 1
 
 
-def is_worth_tuning(session: GraphSession, inputs: Sequence[Array]) -> bool:
-    """Whether a run lasts so long that threads can share it."""
-    return _duration_s(session, inputs) >= _WORTH_TUNING_S
-
-
-def is_faster(
+def _is_faster(
     rival: GraphSession, session: GraphSession, inputs: Sequence[Array], signature: Signature
 ) -> bool:
-    """Whether ``rival`` is clearly faster for these inputs, and not slower for their first row.
-
-    Clients that wait for each answer send one row at a time.
-    """
-    if _share(rival, session, inputs) >= _CLEARLY_FASTER:
+    try:
+        if _share(rival, session, inputs) >= _CLEARLY_FASTER:
+            return False
+    except TfaasError:  # there is no memory for its runs
         return False
     if signature.batch is not BatchAxis.FREE:
         return True
@@ -46,7 +74,7 @@ def is_faster(
     ]
     try:
         return _share(rival, session, row) <= 1
-    except TfaasError:  # it takes no such row
+    except TfaasError:  # the model takes no such row
         return True
 
 
