@@ -42,8 +42,8 @@ class ModedServable(FakeServable):
         if self._kind == "instant":
             return
         if self._kind == "waiting":
-            _compute(0.004)
-            time.sleep(0 if is_quick() else 0.008)
+            _compute(0.01)
+            time.sleep(0 if is_quick() else 0.1)
         elif self._kind == "slower" and is_quick():
             _compute(0.008)
         elif not is_quick():

@@ -136,6 +136,7 @@ async def test_threads_that_wait_count_unless_others_have_the_cores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_felt: bool
 ) -> None:
     monkeypatch.setattr(OtherLoad, "is_felt", lambda _self: is_felt)
+    monkeypatch.setattr(mode_trials, "_COMPUTES", 0.0)
     async with moded(tmp_path) as harness:
         version = await uploaded(harness, "waiting")
         assert await is_quick(harness, version) is not is_felt

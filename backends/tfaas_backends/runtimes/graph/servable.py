@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-import os
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
+from tfaas_backends.runtimes.graph.tuning import tuned
 from tfaas_backends.runtimes.independence.prover import Prover
 from tfaas_backends.runtimes.tensorflow.chosen_names import with_chosen
 from tfaas_backends.runtimes.tensorflow.device_ops import check_devices
@@ -31,11 +29,6 @@ from tfaas_core.errors import TfaasError
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import Independence, LoadOptions, Servable, Shapes
 from tfaas_core.tensors import Array, Signature, TensorSpec
-
-_WORTH_TUNING_S = 0.0003
-_CLEARLY_FASTER = 0.85
-_TUNING_RUNS = 7
-_TUNING_BUDGET_S = 0.5
 
 
 class GraphServable(Servable):
@@ -86,24 +79,10 @@ class GraphServable(Servable):
         return self._rows.independence(self.signature, shapes)
 
     def tune(self, inputs: Sequence[Array]) -> None:
-        """Takes a thread a core if that is faster by a clear margin, for these inputs.
-
-        If there is no memory for both sessions, it does nothing.
-        """
-        if not self._tunable or _cores() == 1:
-            return
-        if _duration_s(self._session, inputs) < _WORTH_TUNING_S:
-            return
-        try:
-            rival = self._open_session(_cores())
-        except TfaasError:  # the one that is there runs it
-            return
-        try:
-            if _is_clearly_faster(rival, self._session, inputs):
-                self._session, rival = rival, self._session
-                self.threads = _cores()
-        finally:
-            rival.close()
+        """Takes as many threads as run these inputs fastest; see ``tuned``."""
+        if self._tunable:
+            open_session, signature = self._open_session, self.signature
+            self._session, self.threads = tuned(self._session, open_session, inputs, signature)
             return_free_memory()
 
     def reset(self) -> None:
@@ -266,29 +245,6 @@ def apart_from(inputs: Sequence[Any], outputs: Sequence[Any], graph: Any) -> lis
     fed = {tensor.name for tensor in inputs}
     with graph.as_default():
         return [tf.identity(t) if t.name in fed else t for t in outputs]
-
-
-def _is_clearly_faster(rival: GraphSession, session: GraphSession, inputs: Sequence[Array]) -> bool:
-    """Measures both in turn, so that what else the machine does slows down both."""
-    rival.run(inputs)
-    durations_s: list[tuple[float, float]] = []
-    end_s = time.perf_counter() + _TUNING_BUDGET_S
-    while len(durations_s) < _TUNING_RUNS and (not durations_s or time.perf_counter() < end_s):
-        durations_s.append((_duration_s(rival, inputs), _duration_s(session, inputs)))
-    of_rival_s, of_session_s = zip(*durations_s, strict=True)
-    return bool(median(of_rival_s) < _CLEARLY_FASTER * median(of_session_s))
-
-
-def _duration_s(session: GraphSession, inputs: Sequence[Array]) -> float:
-    start_s = time.perf_counter()
-    session.run(inputs)
-    return time.perf_counter() - start_s
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def return_free_memory() -> None:
