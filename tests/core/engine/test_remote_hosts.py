@@ -119,6 +119,26 @@ async def test_models_of_a_host_that_was_the_only_one_go_to_the_next_that_comes(
 
 
 @in_event_loop
+async def test_a_host_that_drains_alone_hands_over_to_the_next_that_comes(tmp_path: Path) -> None:
+    async with two_hosts(tmp_path) as (harness, factory):
+        engine, door = harness.worker.engine, FarDoor("", TOKEN, 3.0)
+        assert isinstance(engine, RemoteEngine)
+        version = await harness.worker.upload("vk", "sum")
+        first = await home_of(harness, version)
+        engine.call_at([msgspec.structs.replace(door, address=first)])
+        async with Stream(harness.worker, version) as stream:
+            draining = asyncio.create_task(at(factory, first).door.drain())
+            await stream.goes_on()
+            other = next(host.address for host in factory.made if host.address != first)
+            both = [msgspec.structs.replace(door, address=each) for each in (first, other)]
+            engine.call_at(both)
+            async with asyncio.timeout(30):
+                await draining
+            await stream.goes_on()
+        assert stream.failures == []
+
+
+@in_event_loop
 async def test_an_upload_that_is_stored_while_its_host_drains_moves_too(tmp_path: Path) -> None:
     async with two_hosts(tmp_path) as (harness, factory):
         worker = harness.worker

@@ -232,8 +232,9 @@ class RemoteEngine(Engine):
 
     async def _take_back(self) -> None:
         await self._move(self._homes.wrongly_placed())
-        for host in self._left_out:  # perhaps its models had nowhere to go before
-            self._tasks.spawn(self._leave(host))
+        for host in [*self._hosts, *self._left_out]:
+            if host.is_leaving:  # perhaps its models had nowhere to go before
+                self._tasks.spawn(self._leave(host))
 
     def _leaves(self, host: FarHost) -> None:
         self._tasks.spawn(self._leave(host))
