@@ -36,6 +36,7 @@ SLOW_FIRST = (
     "plugins/codecs/test_held.py",
     "plugins/protocols/test_held.py",
     "core/engine/test_local_engine.py",
+    "backends/engines/ray/test_cluster.py",
     "chaos/test_chaos.py",
     "cluster/test_cluster.py",
     "server/test_processes.py",

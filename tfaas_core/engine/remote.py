@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta
 
 from tfaas_core.config import Config
@@ -84,11 +85,17 @@ def doors_of(config: Config) -> Sequence[FarDoor]:
             )
         if host in table.hosts[:index]:
             raise ConfigError(f"`{host}` is there twice - at `{path}`")
-    token, tls = token_of(config), _caller_tls(config)
-    doors = [FarDoor(host, token, table.dead_after_s, tls) for host in table.hosts]
-    for door in doors:
-        check_token(token, door.place[0])
+    door = any_door(config)
+    doors = [msgspec.structs.replace(door, address=host) for host in table.hosts]
+    for each in doors:
+        check_token(each.token, each.place[0])
     return doors
+
+
+def any_door(config: Config) -> FarDoor:
+    """What every door is called with; its address is to be filled in. Raises ConfigError."""
+    table: RemoteTable = config.engine_settings(REMOTE)
+    return FarDoor("", token_of(config), table.dead_after_s, _caller_tls(config))
 
 
 def token_of(config: Config) -> str:

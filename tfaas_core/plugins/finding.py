@@ -55,10 +55,11 @@ BUILTIN_PLUGINS = (
     "tfaas_backends.runtimes.saved_model",
     "tfaas_core.engine.local",
     "tfaas_core.engine.remote",
+    "tfaas_backends.engines.ray",
 )
 """The modules that are registered first; installed plugins follow, sorted by entry point name."""
 
-WITH_COMMANDS = frozenset(("tfaas_plugins.top",))
+WITH_COMMANDS = frozenset(("tfaas_plugins.top", "tfaas_backends.engines.ray"))
 """Those of the built-in ones that have commands. The others take a while to import."""
 
 _HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("tfaas_"))

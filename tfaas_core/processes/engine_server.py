@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 
 import msgspec
@@ -40,10 +41,13 @@ _DRAIN_GRACE_S = 5.0
 _log = logging.getLogger("tfaas.door")
 
 
-def serve_engine(config: Config, host: str, port: int) -> int:
+def serve_engine(
+    config: Config, host: str, port: int, announce: Callable[[str], object] | None = None
+) -> int:
     """Runs until it is told to stop; returns the exit code. Raises StartupError.
 
     It loads the models of the configured storage, as ``[engine]`` says, whatever its ``kind``.
+    ``announce`` is told where it listens, once it does; None: that is printed.
     """
     logs.configure(config.server.log_level, config.server.log_format, *config.plugin_folders)
     forget_main()
@@ -67,12 +71,20 @@ def serve_engine(config: Config, host: str, port: int) -> int:
             listener = Address.of(host, port).bound()
             listener.listen(_BACKLOG)
         with listener, storage_opened(composition):
-            asyncio.run(_serve(composition, listener, token, tls))
+            asyncio.run(_serve(composition, listener, token, tls, announce or _print))
     return 0
 
 
+def _print(place: str) -> None:
+    print(f"TFaaS {__version__} runs models for other machines at {place}", flush=True)
+
+
 async def _serve(
-    composition: Composition, listener: socket.socket, token: str, tls: HostTls | None
+    composition: Composition,
+    listener: socket.socket,
+    token: str,
+    tls: HostTls | None,
+    announce: Callable[[str], object],
 ) -> None:
     config = composition.config
     table: RemoteTable = config.engine_settings(REMOTE)
@@ -90,8 +102,7 @@ async def _serve(
     try:
         await pool.start()
         door.start()
-        place = shown_address(*listener.getsockname()[:2])
-        print(f"TFaaS {__version__} runs models for other machines at {place}", flush=True)
+        announce(shown_address(*listener.getsockname()[:2]))
         await stop.wait()
         await _drained(door, at_once, config.server.request_timeout_s + _DRAIN_GRACE_S)
     finally:

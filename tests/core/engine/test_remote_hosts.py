@@ -7,8 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from tfaas_core.engine.in_front.dialling import FarDoor
+from tfaas_core.engine.in_front.remote_engine import RemoteEngine
 from tfaas_core.errors import ModelLost, Unavailable
 from tfaas_core.events import ModelCrashed, ModelLoaded
 from tfaas_core.models.model import ModelVersion
@@ -16,7 +19,7 @@ from tfaas_core.tensors import Array
 from tfaas_core.testing.engine_harness import Harness, Stream, is_sum, rows_of, started
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import TRIGGER
-from tfaas_core.testing.suites.engine.door import DoorFactory, TestHost
+from tfaas_core.testing.suites.engine.door import TOKEN, DoorFactory, TestHost
 from tfaas_core.testing.waiting import eventually
 
 
@@ -77,6 +80,61 @@ async def test_a_host_that_drains_fails_no_request_of_a_model_of_any_kind(tmp_pa
             await stream.goes_on()
             assert (await worker.run(alone, rows_of(1, 2))).tolist() == [[2], [2]]
             assert await home_of(harness, version) not in ("", first)
+        assert stream.failures == []
+
+
+@in_event_loop
+async def test_hosts_that_are_left_out_and_taken_in_fail_no_request(tmp_path: Path) -> None:
+    async with two_hosts(tmp_path) as (harness, factory):
+        version = await harness.worker.upload("vk", "sum")
+        first = await home_of(harness, version)
+        other = next(host.address for host in factory.made if host.address != first)
+        engine, door = harness.worker.engine, FarDoor("", TOKEN, 3.0)
+        assert isinstance(engine, RemoteEngine)
+        async with Stream(harness.worker, version) as stream:
+            for hosts, home in (([other], other), ([other, first], first)):
+                engine.call_at([msgspec.structs.replace(door, address=each) for each in hosts])
+                await until_home(harness, version, home)
+                await stream.goes_on()
+        assert stream.failures == []
+
+
+@in_event_loop
+async def test_models_of_a_host_that_was_the_only_one_go_to_the_next_that_comes(
+    tmp_path: Path,
+) -> None:
+    async with two_hosts(tmp_path) as (harness, factory):
+        engine, door = harness.worker.engine, FarDoor("", TOKEN, 3.0)
+        assert isinstance(engine, RemoteEngine)
+        version = await harness.worker.upload("vk", "sum")
+        first = await home_of(harness, version)
+        engine.call_at([])
+        assert is_sum(await harness.worker.run(version, rows_of(1)), rows_of(1))
+        with pytest.raises(Unavailable, match="try again: no host is known"):
+            await harness.worker.upload("another", "sum")
+        other = next(host.address for host in factory.made if host.address != first)
+        engine.call_at([msgspec.structs.replace(door, address=other)])
+        await until_home(harness, version, other)
+        assert is_sum(await harness.worker.run(version, rows_of(1)), rows_of(1))
+
+
+@in_event_loop
+async def test_a_host_that_drains_alone_hands_over_to_the_next_that_comes(tmp_path: Path) -> None:
+    async with two_hosts(tmp_path) as (harness, factory):
+        engine, door = harness.worker.engine, FarDoor("", TOKEN, 3.0)
+        assert isinstance(engine, RemoteEngine)
+        version = await harness.worker.upload("vk", "sum")
+        first = await home_of(harness, version)
+        engine.call_at([msgspec.structs.replace(door, address=first)])
+        async with Stream(harness.worker, version) as stream:
+            draining = asyncio.create_task(at(factory, first).door.drain())
+            await stream.goes_on()
+            other = next(host.address for host in factory.made if host.address != first)
+            both = [msgspec.structs.replace(door, address=each) for each in (first, other)]
+            engine.call_at(both)
+            async with asyncio.timeout(30):
+                await draining
+            await stream.goes_on()
         assert stream.failures == []
 
 

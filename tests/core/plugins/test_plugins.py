@@ -23,7 +23,7 @@ def test_the_builtin_plugins_serve_by_themselves(config: Config) -> None:
     plugins = load_plugins()
     assert list(plugins.codecs(config)) == ["json", "proto", "image", "msgpack"]
     assert list(plugins.storages()) == ["filesystem", "sql"]
-    assert list(plugins.engines()) == ["local", "remote"]
+    assert list(plugins.engines()) == ["local", "remote", "ray"]
     assert plugins.runtimes()
     assert [plugin.module for plugin in plugins.found] == list(BUILTIN_PLUGINS)
     assert {(p.distribution, p.version) for p in plugins.found} == {("tfaas", __version__)}

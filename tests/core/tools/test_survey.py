@@ -296,5 +296,5 @@ def test_everything_that_is_wrong_is_found_at_once(install_plugin: InstallPlugin
     assert found[2:] == [
         "no plugin is called `csv` - at `$.plugins.disabled`",
         "unknown storage 'sq'; there are: filesystem, sql - at `$.storage.kind`",
-        "unknown engine 'gpu'; there are: local, remote - at `$.engine.kind`",
+        "unknown engine 'gpu'; there are: local, ray, remote - at `$.engine.kind`",
     ]

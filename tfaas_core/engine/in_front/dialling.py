@@ -25,6 +25,8 @@ class FarDoor(msgspec.Struct, frozen=True):
     token: str
     dead_after_s: float
     tls: CallerTls | None = None
+    named_by: str = "engine.remote.hosts"
+    """Who says that it is there, as errors name it."""
 
     @property
     def place(self) -> tuple[str, int]:
@@ -47,7 +49,7 @@ class FarDoor(msgspec.Struct, frozen=True):
 
     def away(self, reason: str) -> HostAwayError:
         """The error of a host that is not there, or does not let this server in."""
-        return HostAwayError(f"host {self.address} (engine.remote.hosts) {reason}")
+        return HostAwayError(f"host {self.address} ({self.named_by}) {reason}")
 
     async def _let_in(self, sock: socket.socket, greeting: hello.Greeting) -> socket.socket:
         """Says hello, in a tunnel if there is TLS; if that fails, ``sock`` is closed."""

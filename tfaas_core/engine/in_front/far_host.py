@@ -40,8 +40,13 @@ class FarHost:
 
     @property
     def address(self) -> str:
-        """As the configuration has it."""
+        """As it is placed by."""
         return self._door.address
+
+    @property
+    def dead_after_s(self) -> float:
+        """How long it may be silent."""
+        return self._door.dead_after_s
 
     @property
     def takes(self) -> HostEngine | None:
@@ -92,7 +97,7 @@ class FarHost:
         self._on_up(self)
         await engine.ended.wait()
         if not self.is_leaving:
-            self._is_away(f"host {self.address} (engine.remote.hosts) is gone")
+            self._is_away(self._door.away("is gone").message)
 
     def _is_away(self, why: str) -> None:
         if why != self.why:

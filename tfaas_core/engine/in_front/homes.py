@@ -14,10 +14,14 @@ from tfaas_core.models.model import ModelVersion
 class Homes:
     """A version stays with a host as long as that is there, or until it has ``moved``."""
 
-    def __init__(self, hosts: Sequence[FarHost]) -> None:
+    def __init__(self) -> None:
+        self._homes: dict[str, tuple[ModelVersion, HostEngine]] = {}
+        self.place_on(())
+
+    def place_on(self, hosts: Sequence[FarHost]) -> None:
+        """From now on, versions without a home, or that move, belong to one of these."""
         self._hosts = hosts
         self._placement = Placement([host.address for host in hosts])
-        self._homes: dict[str, tuple[ModelVersion, HostEngine]] = {}
 
     def of(self, version: ModelVersion) -> HostEngine:
         """Where a request goes. Raises Unavailable if no host can be reached."""
@@ -36,9 +40,10 @@ class Homes:
         for place in self._placement.order(name):
             if (engine := self._hosts[place].takes) is not None:
                 return engine
-        whys = "; ".join(host.why or f"host {host.address} is about to end" for host in self._hosts)
+        whys = [host.why or f"host {host.address} is about to end" for host in self._hosts]
+        why = "; ".join(whys) or "no host is known"
         raise Unavailable(
-            f"model {name!r} has no host at the moment, so try again: {whys}", model=name
+            f"model {name!r} has no host at the moment, so try again: {why}", model=name
         )
 
     def put(self, version: ModelVersion, engine: HostEngine) -> None:

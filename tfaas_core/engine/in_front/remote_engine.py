@@ -18,6 +18,7 @@ from tfaas_core.engine.in_front.far_beginning import FarBeginning, FarRun
 from tfaas_core.engine.in_front.far_host import FarHost
 from tfaas_core.engine.in_front.homes import Homes
 from tfaas_core.engine.in_front.host_engine import HostEngine
+from tfaas_core.engine.shared.door_tls import CallerTls
 from tfaas_core.errors import DeadlinePassed, ModelLost
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.system.loop.tasks import Tasks
@@ -35,35 +36,61 @@ class RemoteEngine(Engine):
     A request that has not reached a process goes to the next host if its host is gone. One that
     was lost with a process is run once more if its rows may share a run, since then no run leaves
     a trace; others get ModelLost.
+
+    ``doors`` are those of the hosts at first; ``call_at`` changes them.
     """
 
     tells_runs = True
 
-    def __init__(self, context: WorkerContext, doors: Sequence[FarDoor]) -> None:
+    def __init__(self, context: WorkerContext, doors: Sequence[FarDoor] = ()) -> None:
+        self._context = context
         self._timeout_s = context.config.server.request_timeout_s
-        self._start_limit_s = max(door.dead_after_s for door in doors)
-        self._hosts = [FarHost(context, door, self._came, self._leaves) for door in doors]
-        self._tls = doors[0].tls
-        self._homes = Homes(self._hosts)
+        self._is_started = False
+        self._hosts: list[FarHost] = []
+        self._left_out: list[FarHost] = []
+        self._tls: set[CallerTls] = set()
+        self._homes = Homes()
         self._prepared: dict[int, tuple[HostEngine, int]] = {}
         self._tickets = itertools.count(1)
         self._tasks = Tasks(_log)
         self.beginning = FarBeginning(
             self._homes, lambda run: self._tasks.spawn(self._run_again(run))
         )
+        self.call_at(doors)
 
     async def start(self) -> None:
+        self._is_started = True
         for host in self._hosts:
             host.start()
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._start_limit_s):
+            async with asyncio.timeout(max((host.dead_after_s for host in self._hosts), default=0)):
                 await asyncio.gather(*[host.tried.wait() for host in self._hosts])
 
     async def close(self) -> None:
         await self._tasks.cancel()
-        await asyncio.gather(*[host.close() for host in self._hosts])
-        if self._tls is not None:
-            self._tls.close()
+        await asyncio.gather(*[host.close() for host in [*self._hosts, *self._left_out]])
+        for tls in self._tls:
+            tls.close()
+
+    def call_at(self, doors: Sequence[FarDoor]) -> None:
+        """These are the hosts from now on; those at the same addresses as before stay.
+
+        The others go, once all models that are used there are ready elsewhere.
+        """
+        before = {host.address: host for host in self._hosts}
+        self._hosts = [before.get(door.address) or self._host(door) for door in doors]
+        self._homes.place_on(self._hosts)
+        for host in set(before.values()).difference(self._hosts):
+            self._left_out.append(host)
+            self._tasks.spawn(self._leave_out(host))
+
+    def _host(self, door: FarDoor) -> FarHost:
+        host = FarHost(self._context, door, self._came, self._leaves)
+        if door.tls is not None:
+            self._tls.add(door.tls)
+        if self._is_started:
+            host.start()
+        return host
 
     # Uploads: tried on the host that will serve them.
 
@@ -185,7 +212,8 @@ class RemoteEngine(Engine):
             engine.retire(version)
 
     def _engines(self) -> list[HostEngine]:
-        return [host.engine for host in self._hosts if host.engine is not None]
+        hosts = [*self._hosts, *self._left_out]
+        return [host.engine for host in hosts if host.engine is not None]
 
     async def _somewhere(
         self, choose: Callable[[], HostEngine], ask: Callable[[HostEngine], Awaitable[T]]
@@ -200,7 +228,13 @@ class RemoteEngine(Engine):
     # Hosts that come and go.
 
     def _came(self, host: FarHost) -> None:
-        self._tasks.spawn(self._move(self._homes.wrongly_placed()))
+        self._tasks.spawn(self._take_back())
+
+    async def _take_back(self) -> None:
+        await self._move(self._homes.wrongly_placed())
+        for host in [*self._hosts, *self._left_out]:
+            if host.is_leaving:  # perhaps its models had nowhere to go before
+                self._tasks.spawn(self._leave(host))
 
     def _leaves(self, host: FarHost) -> None:
         self._tasks.spawn(self._leave(host))
@@ -217,6 +251,15 @@ class RemoteEngine(Engine):
         if not self._homes.at(engine):
             await engine.finished()
             host.leave()
+
+    async def _leave_out(self, host: FarHost) -> None:
+        """Hangs up for good, once it has left, or the host is gone."""
+        host.is_leaving = True
+        if (engine := host.engine) is not None:
+            await self._leave(host)
+            await engine.ended.wait()
+        await host.close()
+        self._left_out.remove(host)
 
     async def _move(self, versions: Iterable[ModelVersion]) -> None:
         """Has each version loaded by the host that it belongs to, and then used there."""

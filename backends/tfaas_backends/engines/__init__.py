@@ -1,0 +1,1 @@
+"""Engines that need a library of their own."""

@@ -1,0 +1,75 @@
+"""ClusterHosts: the hosts of a cluster, for whoever looks after them."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+from tfaas_backends.engines.ray import connection, host_config
+from tfaas_backends.engines.ray.factory import check_ray
+from tfaas_backends.engines.ray.table import PATH, RAY, RayTable
+from tfaas_core.config import Config
+from tfaas_core.errors import ConfigError, StartupError
+from tfaas_core.plugins import plugins_of
+from tfaas_core.system.one_line import described
+from tfaas_core.system.stdout import stdout_is_stderr
+
+
+class ClusterHosts:
+    """Connected to the cluster in the block. Raises StartupError, which says why it cannot be."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        check_ray()
+        self._table: RayTable = plugins_of(config).configured(config).engine_settings(RAY)
+        if not self._table.address:
+            raise ConfigError(
+                "name the cluster, like `10.0.0.1:6379`; a server's own Ray is that server's alone,"
+                f" and `tfaas top` shows its models - at `{PATH}.address`"
+            )
+
+    def __enter__(self) -> ClusterHosts:
+        try:
+            with stdout_is_stderr():
+                connection.connect(self._table)
+        except Exception as error:
+            where = self._table.address
+            raise StartupError(
+                f"the Ray cluster {where} cannot be used: {described(error)}"
+            ) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        connection.disconnect()
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """All of the cluster, with their hosts and models."""
+        nodes: list[dict[str, Any]] = connection.asked(self._found().nodes.remote())
+        return nodes
+
+    def restart(self) -> None:
+        """Returns once all hosts run by this configuration."""
+        controller = self._found()
+        connection.asked(controller.renew.remote(host_config.packed(self._config)))
+        connection.end_actor(controller)
+        connection.controller(self._table, self._config)
+
+    def stop(self) -> None:
+        """Returns once there is no host any more."""
+        controller = self._found()
+        connection.asked(controller.stop.remote())
+        connection.end_actor(controller)
+
+    def _found(self) -> Any:
+        found = connection.controller_if_any(self._table)
+        if found is None:
+            raise StartupError(
+                f"no server has started hosts of the name {self._table.name!r} ({PATH[2:]}.name) "
+                f"in the Ray cluster {self._table.address}"
+            )
+        return found

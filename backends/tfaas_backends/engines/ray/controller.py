@@ -1,0 +1,203 @@
+"""Controller: the actor that knows the nodes, and has a host on each that is to have one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import ray
+from ray.exceptions import ActorUnavailableError, RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from tfaas_backends.engines.ray import host_config
+from tfaas_backends.engines.ray.host import FOLLOW_S, Host
+from tfaas_backends.engines.ray.messages import Hosts, HostState
+from tfaas_backends.engines.ray.needs import Needs
+from tfaas_backends.engines.ray.served import served_by
+from tfaas_backends.engines.ray.table import NAMESPACE, RAY, RayTable
+from tfaas_core.engine.base import ServableStatus
+from tfaas_core.plugins import plugins_of
+from tfaas_core.system.one_line import described
+
+_LOOK_S = 1.0
+_UP_LIMIT_S = 120.0
+"""How long a host may take to start."""
+_SETTLE_S = 15.0
+"""How long hosts may take, of a controller that has just begun, before others are told of."""
+
+_log = logging.getLogger("tfaas.engine")
+
+
+class _Node:
+    """A node with its host: its actor, and what that said last."""
+
+    def __init__(self, actor: Any, address: str) -> None:
+        self.actor, self.ip = actor, address
+        self.state = HostState()
+        self.has_told, self.is_up = asyncio.Event(), asyncio.Event()
+        self.task: asyncio.Task[None] | None = None
+
+    def said(self, state: HostState) -> None:
+        """Its host has said how it is."""
+        self.state = state
+        self.has_told.set()
+        if state.address:
+            self.is_up.set()
+
+
+class Controller:
+    """Knows nothing that it could not find out again: if it is lost, another one goes on."""
+
+    def __init__(self, config: bytes) -> None:
+        self._take(config)
+        self._nodes: dict[str, _Node] = {}
+        self._is_settled = False
+        self._told: Hosts | None = None
+        self._changed = asyncio.Condition()
+        self._keeping: asyncio.Task[None] | None = None
+
+    def _take(self, config: bytes) -> None:
+        raw = host_config.unpacked(config)
+        self._packed, self._digest = config, host_config.digest(raw)
+        self._config = plugins_of(raw).configured(raw)
+        self._table: RayTable = self._config.engine_settings(RAY)
+        self._needs = Needs.of(self._table)
+
+    async def digest(self) -> str:
+        """Of the configuration that hosts run by."""
+        return self._digest
+
+    async def follow(self, known: Hosts | None) -> Hosts | None:
+        """Which hosts there are, as soon as these are others than ``known``.
+
+        It may be the same after a while; None: that is not known yet.
+        """
+        if self._keeping is None:
+            self._keeping = asyncio.create_task(self._keep())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FOLLOW_S), self._changed:
+                await self._changed.wait_for(lambda: self._told not in (None, known))
+        return self._told
+
+    async def nodes(self) -> list[dict[str, Any]]:
+        """All nodes of the cluster, as ``tfaas cluster status`` shows them."""
+        found = await asyncio.to_thread(ray.nodes)
+        served = await served_by(self._config, self._told.addresses if self._told else ())
+        return [self._shown(node, served) for node in found]
+
+    async def renew(self, config: bytes) -> None:
+        """Starts one host after the other anew, by this configuration, and fails no request."""
+        await self._stop_looking()
+        self._take(config)
+        for name in list(self._nodes):
+            await self._end(self._nodes.pop(name))
+            await self._look()
+            await self._tell()
+            if (node := self._nodes.get(name)) is not None:
+                await asyncio.wait_for(node.is_up.wait(), _UP_LIMIT_S)
+                # Servers reach it meanwhile. For one that takes longer, the next host waits.
+                await asyncio.sleep(_LOOK_S)
+        await self._tell()
+
+    async def stop(self) -> None:
+        """Ends all hosts, once their requests are answered."""
+        await self._stop_looking()
+        await asyncio.gather(*[self._end(each) for each in self._nodes.values()])
+
+    async def _stop_looking(self) -> None:
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
+
+    async def _keep(self) -> None:
+        while True:
+            try:
+                await self._look()
+                await self._tell()
+            except Exception:  # to end would mean to start no host ever again
+                _log.exception("the nodes of Ray cannot be looked at at the moment")
+            await asyncio.sleep(_LOOK_S)
+
+    async def _look(self) -> None:
+        found = {node["NodeID"]: node for node in await asyncio.to_thread(ray.nodes)}
+        fit = {name: node for name, node in found.items() if self._needs.are_met_by(node)}
+        for name in self._nodes.keys() - fit.keys():
+            self._forget(self._nodes.pop(name))
+        for name in fit.keys() - self._nodes.keys():
+            actor = await asyncio.to_thread(self._host_at, name)
+            node = self._nodes[name] = _Node(actor, fit[name]["NodeManagerAddress"])
+            node.task = asyncio.create_task(self._follow(name, node))
+        if not self._is_settled:
+            await self._settle()
+
+    async def _settle(self) -> None:
+        """Those of a controller before this one are all to be known before any is told of."""
+        waits = [asyncio.create_task(node.has_told.wait()) for node in self._nodes.values()]
+        if waits:
+            await asyncio.wait(waits, timeout=_SETTLE_S)
+            self._is_settled = True
+
+    def _host_at(self, node: str) -> Any:
+        options = {
+            "name": f"{self._table.name}-host-{node}",
+            "namespace": NAMESPACE,
+            "lifetime": "detached",
+            "get_if_exists": True,
+            "max_restarts": -1,
+            "scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=False),
+            **self._needs.options,
+        }
+        port = self._table.port if self._table.address else 0
+        return ray.remote(Host).options(**options).remote(self._packed, port)
+
+    async def _follow(self, name: str, node: _Node) -> None:
+        known: HostState | None = None
+        while self._nodes.get(name) is node:
+            try:
+                known = await node.actor.follow.remote(known)
+            except ActorUnavailableError:
+                await asyncio.sleep(_LOOK_S)  # it is started anew, and listens there again
+                continue
+            except RayError as error:
+                _log.warning("the host of node %s is lost: %s", node.ip, described(error))
+                self._nodes.pop(name, None)
+                return
+            node.said(known or HostState())
+            await self._tell()
+
+    def _forget(self, node: _Node) -> None:
+        if node.task is not None:
+            node.task.cancel()
+        ray.kill(node.actor)
+
+    async def _end(self, node: _Node) -> None:
+        with suppress(RayError):
+            await node.actor.stop.remote()
+        self._forget(node)
+
+    async def _tell(self) -> None:
+        if not self._is_settled:
+            return
+        nodes = self._nodes.values()
+        addresses = sorted(node.state.address for node in nodes if node.state.address)
+        whys = sorted(f"node {n.ip} has no host: {n.state.why}" for n in nodes if n.state.why)
+        hosts = Hosts(tuple(addresses), tuple(whys))
+        async with self._changed:
+            if hosts != self._told:
+                self._told = hosts
+                self._changed.notify_all()
+
+    def _shown(self, node: Mapping[str, Any], served: Sequence[ServableStatus]) -> dict[str, Any]:
+        own = self._nodes.get(node["NodeID"])
+        host = own.state.address if own else ""
+        return {
+            "node": node["NodeID"],
+            "address": node["NodeManagerAddress"],
+            "alive": bool(node["Alive"]),
+            "host": host,
+            "why": own.state.why if own else "",
+            "models": sorted({each.model for each in served if host and each.host == host}),
+        }
