@@ -11,8 +11,8 @@ from tfaas_backends.engines.ray.table import PATH, RAY, RayTable
 from tfaas_core.config import Config
 from tfaas_core.errors import ConfigError, StartupError
 from tfaas_core.plugins import plugins_of
-from tfaas_core.system.one_line import described
-from tfaas_core.system.stdout import stdout_is_stderr
+from tfaas_core.system.output.one_line import described
+from tfaas_core.system.output.stdout import stdout_is_stderr
 
 
 class ClusterHosts:

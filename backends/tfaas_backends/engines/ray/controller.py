@@ -20,7 +20,7 @@ from tfaas_backends.engines.ray.served import served_by
 from tfaas_backends.engines.ray.table import NAMESPACE, RAY, RayTable
 from tfaas_core.engine.base import ServableStatus
 from tfaas_core.plugins import plugins_of
-from tfaas_core.system.one_line import described
+from tfaas_core.system.output.one_line import described
 
 _LOOK_S = 1.0
 _UP_LIMIT_S = 120.0

@@ -11,9 +11,9 @@ from contextlib import suppress
 from tfaas_backends.engines.ray import driver
 from tfaas_backends.engines.ray.messages import Failed, Hosts
 from tfaas_backends.engines.ray.table import RayTable
-from tfaas_core.system.ending import Ending
-from tfaas_core.system.link import Link
-from tfaas_core.system.signals import stop_signals_blocked
+from tfaas_core.system.links.link import Link
+from tfaas_core.system.lives.ending import Ending
+from tfaas_core.system.lives.signals import stop_signals_blocked
 
 _END_LIMIT_S = 30.0
 

@@ -10,7 +10,7 @@ from tfaas_backends.engines.ray.messages import Hosts
 from tfaas_core.engine.base import WorkerContext
 from tfaas_core.engine.in_front.dialling import FarDoor
 from tfaas_core.engine.in_front.remote_engine import RemoteEngine
-from tfaas_core.system.link import Link
+from tfaas_core.system.links.link import Link
 
 
 class RayEngine(RemoteEngine):

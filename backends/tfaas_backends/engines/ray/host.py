@@ -17,10 +17,10 @@ from tfaas_backends.engines.ray import host_config
 from tfaas_backends.engines.ray.messages import HostState
 from tfaas_core.config import Config
 from tfaas_core.errors import StartupError
-from tfaas_core.system.backoff import Backoff
-from tfaas_core.system.ending import Ending
-from tfaas_core.system.lifeline import Lifeline, tied
-from tfaas_core.system.main_module import forget_main
+from tfaas_core.system.lives.backoff import Backoff
+from tfaas_core.system.lives.ending import Ending
+from tfaas_core.system.lives.lifeline import Lifeline, tied
+from tfaas_core.system.lives.main_module import forget_main
 
 FOLLOW_S = 20.0
 """How long a question waits for news at most."""

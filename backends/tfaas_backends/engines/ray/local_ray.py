@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tfaas_backends.engines.ray import connection
 from tfaas_backends.engines.ray.table import RayTable
-from tfaas_core.temporary_folder import temporary_folder
+from tfaas_core.files.temporary_folder import temporary_folder
 
 _PREFIX = "tfaas-ray-"
 _LONGEST_FOLDER = 40

@@ -17,10 +17,10 @@ from tfaas_backends.engines.ray.table import PATH, RAY, RayTable
 from tfaas_core.config import Config
 from tfaas_core.engine.base import Supervisor
 from tfaas_core.errors import StartupError
-from tfaas_core.system.backoff import Backoff
-from tfaas_core.system.link import Link
-from tfaas_core.system.one_line import described
-from tfaas_core.system.tasks import Tasks
+from tfaas_core.system.links.link import Link
+from tfaas_core.system.lives.backoff import Backoff
+from tfaas_core.system.loop.tasks import Tasks
+from tfaas_core.system.output.one_line import described
 
 _log = logging.getLogger("tfaas.engine")
 

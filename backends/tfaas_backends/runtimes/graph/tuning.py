@@ -9,7 +9,7 @@ from statistics import median
 
 from tfaas_backends.runtimes.tensorflow.session import GraphSession
 from tfaas_core.errors import TfaasError
-from tfaas_core.system.cores import usable_cores
+from tfaas_core.system.resources.cores import usable_cores
 from tfaas_core.tensors import Array, BatchAxis, Signature
 
 _WORTH_TUNING_S = 0.0003
