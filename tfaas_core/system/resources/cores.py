@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from tfaas_core.system.cgroups import Cgroup, cgroups
+from tfaas_core.system.resources.cgroups import Cgroup, cgroups
 
 
 def usable_cores(root: Path = Path("/")) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from tfaas_core.system.cgroups import Cgroup, cgroups
+from tfaas_core.system.resources.cgroups import Cgroup, cgroups
 
 _SHARE = 7 / 8
 """The rest is for the server itself, and for all else."""

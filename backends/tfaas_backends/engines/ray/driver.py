@@ -15,8 +15,8 @@ from tfaas_backends.engines.ray.local_ray import LocalRay
 from tfaas_backends.engines.ray.messages import Failed, Hosts
 from tfaas_backends.engines.ray.table import RayTable
 from tfaas_core.config import Config
-from tfaas_core.system import logs
 from tfaas_core.system.links.link import Link
+from tfaas_core.system.output import logs
 from tfaas_core.system.output.one_line import described
 from tfaas_core.system.output.stdout import give_up_stdout
 
