@@ -70,7 +70,7 @@ class Answering:
 
         Raises HttpRefused if it comes too slowly.
         """
-        self.is_read(context)
+        self.read_again(context)
         connection = self._gate.at(context.peer())
         with _client_is_there():
             found = await self._arrivals.message(context.read, connection, must_come)
@@ -80,14 +80,14 @@ class Answering:
             self._count(context, connection)
         return message
 
-    def is_unread(self, context: Any) -> None:
+    def leave_unread(self, context: Any) -> None:
         """No message of a call is asked for, until one is."""
         connection = self._gate.at(context.peer())
         if connection is not None and context not in self._unread:
             self._unread[context] = connection
             connection.unread_calls += 1
 
-    def is_read(self, context: Any) -> None:
+    def read_again(self, context: Any) -> None:
         """Its messages are asked for, or it is over."""
         if (connection := self._unread.pop(context, None)) is not None:
             connection.unread_calls -= 1
@@ -141,7 +141,7 @@ class Answering:
             self._arrivals.enter()
         except Unavailable as error:
             await refuse_because(context, error_answer(error))
-        self.is_unread(context)
+        self.leave_unread(context)
         context.add_done_callback(self._leave)
         try:
             await self._last_calls.admit()
@@ -150,7 +150,7 @@ class Answering:
         return metadata
 
     def _leave(self, context: Any) -> None:
-        self.is_read(context)
+        self.read_again(context)
         self._arrivals.leave()
 
     def _count(self, context: Any, connection: Connection) -> None:

@@ -122,12 +122,12 @@ class Stream:
                 call.read = _just(message)
                 del message
                 self._begun.put_nowait((call, loop.create_task(self._answered(call))))
-                self._answering.is_unread(context)
+                self._answering.leave_unread(context)
                 await self._room.acquire()
             if self._is_draining:
                 raise asyncio.CancelledError
         finally:
-            self._answering.is_read(context)
+            self._answering.read_again(context)
             self._begun.put_nowait(None)
 
     async def _answered(self, call: GrpcCall) -> Response:

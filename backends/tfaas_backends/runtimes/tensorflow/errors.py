@@ -69,8 +69,8 @@ def _no_memory(memory_bytes: int) -> TfaasError:
         return Unavailable("there is not enough memory to load the model")
     return CannotServe(
         f"the model takes more memory to load than a model may take, {memory_bytes} bytes: make it"
-        " smaller, or have the server's operator raise engine.max_model_memory_bytes, or, if that"
-        " is 0, take a larger machine"
+        " smaller, or have the server's operator raise engine.max_model_memory_bytes, or take a"
+        " larger machine"
     )
 
 

@@ -180,10 +180,20 @@ async def test_what_cannot_be_measured_holds_up_nobody(
             waiting = asyncio.ensure_future(harness.worker.upload("c", large("sum", 12)))
             await eventually(lambda: len(model_processes()) == 1, "the others are gone")
         await waiting
-        monkeypatch.setattr(memory_room, "_size_of", fails)
-        version = await harness.worker.upload("d", "sum")
-        assert is_sum(await harness.worker.run(version, rows_of(1)), rows_of(1))
         assert caplog.text.count("not known at the moment") == 1
+
+
+@in_event_loop
+async def test_an_artifact_whose_size_nobody_can_find_out_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_given: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(memory_room, "_size_of", fails)
+    async with engine(tmp_path, ROOM_FOR_TWO) as harness:
+        version = await harness.worker.upload("a", "sum")
+        assert is_sum(await harness.worker.run(version, rows_of(1)), rows_of(1))
 
 
 @in_event_loop
