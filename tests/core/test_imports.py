@@ -24,7 +24,7 @@ LAYERS = (
     {"archives", "base64_text", "content_encodings", "errors", "events", "fields", "listener"}
     | {"notes", "operation", "quick_writes"}
     | {"regular_file", "request_ids", "shared_memory", "shortage", "spelling", "steps", "streams"},
-    {"configured_path", "error_kinds", "json_text", "temporary_folder", "visit"},
+    {"configured_path", "error_kinds", "json_text", "levels", "temporary_folder", "visit"},
     {"route", "tensors"},
     {"guard", "models", "observer", "service", "static_files"},
     {"codec", "routing", "sandbox", "secret", "storage", "system", "values"},

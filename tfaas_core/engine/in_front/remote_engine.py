@@ -37,7 +37,7 @@ class RemoteEngine(Engine):
     a trace; others get ModelLost.
     """
 
-    tells_runs = True
+    tells_runs = takes_levels = True
 
     def __init__(self, context: WorkerContext, doors: Sequence[FarDoor]) -> None:
         self._timeout_s = context.config.server.request_timeout_s
