@@ -156,7 +156,7 @@ class SlotReader:
         """
         begin = self._begin + KEPT_BYTES
         if begin < self._touched and not self._open:
-            # It would write to what is gone, and be killed if there is no memory for that by then.
+            # Otherwise the writer would be killed if there is no memory for them by then.
             self._memory[self._given] = _GAVE_BACK
             self._memory.madvise(mmap.MADV_REMOVE, begin, self._touched - begin)
             self._touched = begin
