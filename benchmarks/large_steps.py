@@ -35,6 +35,7 @@ from tfaas_core.engine.shared.frames import (
     values_of_request,
 )
 from tfaas_core.engine.shared.slots import SharedSlots, new_slots
+from tfaas_core.levels import as_numbers
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.predictor import fitted
 from tfaas_core.route import Head
@@ -84,13 +85,14 @@ def steps(case: Case) -> list[list[str]]:
     head = Head.of_type(case.media_type)
     document = codec.parse(case.body, head)
     bound = codec.bind(document, version)
-    arrays = fitted(signature, bound, _MOST_ROWS)
+    arrays = fitted(signature, bound, _MOST_ROWS, keeps_levels=True)
     outputs: list[Array] = [np.ones((bound.rows, *case.answer), np.float32)]
     calls: dict[str, Callable[[], object]] = {
         "the codec reads": partial(codec.parse, case.body, head),
         "it makes arrays": partial(codec.bind, document, version),
-        "they are checked": partial(fitted, signature, bound, _MOST_ROWS),
+        "they are checked": partial(fitted, signature, bound, _MOST_ROWS, keeps_levels=True),
         "written for the model, and read there": partial(way.there, bound.rows, arrays),
+        "levels become numbers there": partial(as_numbers, arrays),
         "written for the worker, and read here": partial(way.back, outputs),
         "the codec writes": partial(_written, codec, {"y": outputs[0]}, bound, document, version),
     }

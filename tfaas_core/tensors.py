@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfaas_core.errors import DoesNotFit
+from tfaas_core.levels import stands_for
 
 Array: TypeAlias = NDArray[Any]
 Arrays: TypeAlias = Mapping[str, Array]
@@ -90,13 +91,13 @@ class Signature(msgspec.Struct, frozen=True, omit_defaults=True):
 class Bound(msgspec.Struct, frozen=True):
     """A request's values as arrays that a model can run on.
 
-    ``arrays``: every input under its name, of the signature's dtype, in the machine's byte order;
-    with a batch axis, axis 0 has size ``rows``. ``rows`` is 1 for a signature without one.
-    ``single`` says that the client sent one row rather than a batch, so that a codec answers in
-    kind. ``whole`` says that the arrays are no rows to be merged with others or cut: they run
-    alone, as they are, and are answered as the model answers them. Their first axes may have
-    different sizes then, or none. ``any_shape``, of what is ``whole``, says that the shapes need
-    not be the signature's: the model takes them if what it computes does.
+    ``arrays``: every input under its name, of the signature's dtype, in the machine's byte order,
+    or Levels that stand for such; with a batch axis, axis 0 has size ``rows``. ``rows`` is 1 for a
+    signature without one. ``single`` says that the client sent one row rather than a batch, so that
+    a codec answers in kind. ``whole`` says that the arrays are no rows to be merged with others or
+    cut: they run alone, as they are, and are answered as the model answers them. Their first axes
+    may have different sizes then, or none. ``any_shape``, of what is ``whole``, says that the
+    shapes need not be the signature's: the model takes them if what it computes does.
     """
 
     arrays: Arrays
@@ -133,7 +134,8 @@ def conform(signature: Signature, bound: Bound) -> list[Array]:
             _check_names(signature, arrays)
             ordered.append(default_of(spec))
             continue
-        if array.dtype != spec.numpy_dtype or not (
+        dtype = spec.numpy_dtype
+        if (array.dtype != dtype and not stands_for(array, dtype)) or not (
             _fits(array.shape, spec.shape, rows) or bound.any_shape
         ):
             raise _wrong_tensor(spec, array, rows)

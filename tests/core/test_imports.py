@@ -22,7 +22,7 @@ LAYERS = (
     {"withheld"},
     {"errors", "events", "fields", "listener", "notes", "operation", "quick_writes"}
     | {"request_ids", "shared_memory", "steps", "streams"},
-    {"configured_path", "error_kinds", "files", "texts", "visit"},
+    {"configured_path", "error_kinds", "files", "levels", "texts", "visit"},
     {"route", "tensors"},
     {"guard", "models", "observer", "service", "static_files"},
     {"system"},

@@ -89,9 +89,10 @@ class Engine(ABC):
     """Runs models for one HTTP worker. All methods are called in its event loop."""
 
     tells_runs: ClassVar[bool] = False
-    """Whether ``run`` says by ``Timing.run_rows`` how large each run was. If it does not, each
-    request is counted as a run of its own."""
+    """Whether ``Timing.run_rows`` tells how large each run was. If not, each request has one."""
 
+    takes_levels: ClassVar[bool] = False
+    """Whether inputs may be Levels. If not, they come as numbers."""
     beginning: BeginsRuns | None = None
     """What begins runs without a future, for the server's own engine."""
 

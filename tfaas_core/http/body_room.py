@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from io import BytesIO
 
-_LEAST_BYTES = 1 << 14
-"""Of room for what comes next."""
+_LEAST_BYTES, _MOST_BYTES = 1 << 14, 1 << 22
+"""Of new room for what comes next. More would take long to make."""
 
 
 class BodyRoom:
@@ -35,7 +35,7 @@ class BodyRoom:
         """
         self._let_go()
         if self._end - self.size < min(left, _LEAST_BYTES):
-            end = self.size + min(left, max(self.size, _LEAST_BYTES))
+            end = self.size + min(left, max(self.size, _LEAST_BYTES), _MOST_BYTES)
             self._bytes.seek(end - 1)
             self._bytes.write(b"\0")
             self._end = end

@@ -12,6 +12,7 @@ import msgspec
 from tfaas_core.codec import Codec, Document
 from tfaas_core.engine.base import Engine
 from tfaas_core.errors import DeadlinePassed, TooLarge, Unavailable, UnknownVersion
+from tfaas_core.levels import as_numbers
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.predict.early_binding import EarlyBinding, read_early
@@ -32,8 +33,10 @@ _MOST_BINDS = 5
 T = TypeVar("T")
 
 
-def fitted(signature: Signature, bound: Bound, max_rows: int) -> list[Array]:
-    """What a model of ``signature`` takes, in its order.
+def fitted(
+    signature: Signature, bound: Bound, max_rows: int, keeps_levels: bool = False
+) -> list[Array]:
+    """What a model of ``signature`` takes, in its order. ``keeps_levels``: not as numbers.
 
     Raises DoesNotFit if that is not what was bound, TooLarge if there are more than ``max_rows``.
     """
@@ -45,7 +48,7 @@ def fitted(signature: Signature, bound: Bound, max_rows: int) -> list[Array]:
             expected=max_rows,
             got=bound.rows,
         )
-    return inputs
+    return inputs if keeps_levels else as_numbers(inputs)
 
 
 async def _followed(running: Awaitable[list[Array]], visit: Visit) -> list[Array]:
@@ -98,7 +101,7 @@ class Predictor:
         """
         early: EarlyBinding | None = None
         if len(body) > LARGE_BODY_BYTES:
-            early = await self._read_early(codec, body, head, target, visit)
+            early = await self._read_early(target, visit, codec, body, head)
         document = codec.parse(body, head) if early is None else early.document
         asked = target_with(document, target)
         name = asked.model
@@ -222,7 +225,7 @@ class Predictor:
         """The run, begun; its inputs are checked before."""
         version, bound, visit = asked.version, asked.bound, asked.visit
         signature = version.signature
-        inputs = fitted(signature, bound, self._max_rows)
+        inputs = fitted(signature, bound, self._max_rows, self._engine.takes_levels)
         if visit is not None:
             visit.rows = bound.rows
         whole = runs_whole(signature, bound)
@@ -253,12 +256,7 @@ class Predictor:
         return await self._bound_in_thread(codec, document, asked, version, visit)
 
     def _read_early(
-        self,
-        codec: Codec[Any],
-        body: bytes,
-        head: Head,
-        target: Target | None,
-        visit: Visit | None,
+        self, target: Target | None, visit: Visit | None, codec: Codec[Any], body: bytes, head: Head
     ) -> Awaitable[EarlyBinding]:
         # Who may have to wait for guards goes to no model before.
         look_up = partial(self._looked_up, target) if visit is None or not visit.gate else None

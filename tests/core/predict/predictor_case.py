@@ -58,6 +58,8 @@ class FirstColumn:
     Those of ``removed`` were removed before they could be loaded.
     """
 
+    takes_levels = False
+
     def __init__(self) -> None:
         self.removed: set[int] = set()
         self.ran: list[int] = []

@@ -34,6 +34,8 @@ OTHER = Signature(INPUTS, OUTPUTS, BatchAxis.FREE, "other")
 class Places:
     """An engine that answers with its signature's place; ``asked`` is what it got."""
 
+    takes_levels = False
+
     def __init__(self) -> None:
         self.asked: list[Any] = []
         self.hangs = False

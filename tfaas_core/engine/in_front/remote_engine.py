@@ -40,7 +40,7 @@ class RemoteEngine(Engine):
     ``doors`` are those of the hosts at first; ``call_at`` changes them.
     """
 
-    tells_runs = True
+    tells_runs = takes_levels = True
 
     def __init__(self, context: WorkerContext, doors: Sequence[FarDoor] = ()) -> None:
         self._context = context

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-import numpy as np
-
 from tfaas_core.engine.in_model_process.origin import Origin
 from tfaas_core.engine.in_model_process.proofs import Proofs
 from tfaas_core.engine.in_model_process.signed import Signed
@@ -16,6 +14,7 @@ from tfaas_core.engine.shared.frames import RequestFrame
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.outputs import Uneven, check_alike, check_rows, joined, no_rows
 from tfaas_core.errors import DeadlinePassed, DoesNotFit
+from tfaas_core.levels import as_numbers, joined_numbers
 from tfaas_core.runtime import LoadOptions, Servable
 from tfaas_core.tensors import Array, BatchAxis, show_shape
 
@@ -65,7 +64,7 @@ class Runner:
         inputs: Sequence[Array] = frames[0].inputs
         if len(frames) > 1:
             columns = zip(*(frame.inputs for frame in frames), strict=True)
-            inputs = [np.concatenate(column) for column in columns]
+            inputs = [joined_numbers(column) for column in columns]
         return self._in_runs(inputs, sum([frame.rows for frame in frames]))
 
     def alone(
@@ -129,7 +128,7 @@ class Runner:
     def _run(self, inputs: Sequence[Array]) -> list[Array]:
         self._meter.run_begins(self._pace.run_begins())
         try:
-            return self._servable.run(inputs)
+            return self._servable.run(as_numbers(inputs))
         finally:
             self._meter.run_ends()
             self._pace.run_ends()

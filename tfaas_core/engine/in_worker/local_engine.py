@@ -53,7 +53,7 @@ _log = logging.getLogger("tfaas.engine")
 class LocalEngine(Engine):
     """Asks the pool for connections, keeps those to versions in use, and runs over them."""
 
-    tells_runs = True
+    tells_runs = takes_levels = True
 
     def __init__(self, context: WorkerContext, own_pool: Supervisor | None = None) -> None:
         self._config = context.config

@@ -11,10 +11,14 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from tfaas_core.engine.shared.slots import ALIGNED_BYTES, LEAST_BYTES, Slot, SlotReader, SlotWriter
+from tfaas_core.engine.shared.slots import LEAST_BYTES, Slot, SlotReader, SlotWriter
+from tfaas_core.levels import ALIGNED_BYTES, Levels, as_numbers
 from tfaas_core.tensors import Array, TensorSpec
 
 _TENSOR = Layout("<BQ")
+_SCALE = Layout("<dd")
+_OF_LEVELS = 0x80
+_UINT8 = np.dtype(np.uint8)
 SLOT = Layout("<QQI")
 """How a frame names its slot."""
 
@@ -27,6 +31,9 @@ def add_tensor(pieces: list[Any], spec: TensorSpec, parts: Sequence[Array]) -> i
 
     Returns as how many bytes.
     """
+    scale = b""
+    if Levels in map(type, parts):
+        parts, scale = _alike(parts)
     shape = parts[0].shape
     if len(parts) > 1:
         shape = (sum([part.shape[0] for part in parts]), *shape[1:])
@@ -37,10 +44,17 @@ def add_tensor(pieces: list[Any], spec: TensorSpec, parts: Sequence[Array]) -> i
         values = [part if part.flags.c_contiguous else np.ascontiguousarray(part) for part in parts]
         size = sum([value.nbytes for value in values])
     rank = len(shape)
-    pieces.append(_TENSOR.pack(rank, size))
-    pieces.append(layout_of("Q", rank).pack(*shape))
+    pieces.append(_TENSOR.pack(rank + _OF_LEVELS if scale else rank, size))
+    pieces.append(layout_of("Q", rank).pack(*shape) + scale)
     pieces += values
-    return _TENSOR.size + 8 * rank + size
+    return _TENSOR.size + 8 * rank + len(scale) + size
+
+
+def _alike(parts: Sequence[Any]) -> tuple[Sequence[Array], bytes]:
+    """Levels of one scale, and that; or of several, or beside numbers, numbers."""
+    scales = {part.scale if type(part) is Levels else None for part in parts}
+    scale = scales.pop()
+    return (as_numbers(parts), b"") if scales or scale is None else (parts, _SCALE.pack(*scale))
 
 
 def are_put(pieces: list[Any], slots: SlotWriter) -> bool:
@@ -83,31 +97,37 @@ def read_tensors(
 
     ``values``: of the frame's slot, if it has one. Raises ValueError, and others, for what is none.
     """
-    tensors, at = [], 0
+    tensors: list[Array] = []
+    at = 0
     for spec in specs:
         rank, size = _TENSOR.unpack_from(frame, offset)
         offset += _TENSOR.size
+        dtype, scale = spec.numpy_dtype, None
+        if rank >= _OF_LEVELS:
+            rank, dtype = rank - _OF_LEVELS, _UINT8
+            scale = _SCALE.unpack_from(frame, offset + 8 * rank)
         shape = layout_of("Q", rank).unpack_from(frame, offset)
-        offset += 8 * rank
+        offset += 8 * rank if scale is None else 8 * rank + _SCALE.size
         if spec.dtype == "string":
             strings = _decode_strings(memoryview(frame)[offset : offset + size])
             tensors.append(np.array([*strings, None], object)[:-1].reshape(shape))
             offset += size
         elif values is None:
             count = math.prod(shape)
-            tensor = np.frombuffer(frame, spec.numpy_dtype, count, offset)
-            tensors.append(tensor.reshape(shape))
+            tensors.append(np.frombuffer(frame, dtype, count, offset).reshape(shape))
             offset += size
         else:
             at = _aligned(at)
-            tensors.append(_array_at(values, at, shape, spec))
+            tensors.append(_array_at(values, at, shape, dtype))
             at += size
+        if scale is not None:
+            tensors[-1] = Levels.of(tensors[-1], spec.numpy_dtype, *scale)
     return tensors
 
 
-def _array_at(values: Array, at: int, shape: tuple[int, ...], spec: TensorSpec) -> Array:
+def _array_at(values: Array, at: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """The array that lies there. Raises ValueError or TypeError if ``values`` end before it."""
-    return np.ndarray(shape, spec.numpy_dtype, values, at)
+    return np.ndarray(shape, dtype, values, at)
 
 
 def values_at(frame: bytes | memoryview, offset: int, slots: SlotReader) -> Array:

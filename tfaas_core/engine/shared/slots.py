@@ -38,9 +38,6 @@ HALF_BYTES = 32 << 20
 KEPT_BYTES = 4 << 20
 """Of each half that was written to; the pages of the rest are given back after a while."""
 
-ALIGNED_BYTES = 64
-"""Where each tensor begins: TensorFlow copies what begins elsewhere."""
-
 _MOST_SLOTS = HALF_BYTES // LEAST_BYTES
 _FREE, _TAKEN = 0, 1
 _KEPT_ALL, _GAVE_BACK = 0, 1
@@ -159,7 +156,7 @@ class SlotReader:
         """
         begin = self._begin + KEPT_BYTES
         if begin < self._touched and not self._open:
-            # It would write to what is gone, and be killed if there is no memory for that by then.
+            # Otherwise the writer would be killed if there is no memory for them by then.
             self._memory[self._given] = _GAVE_BACK
             self._memory.madvise(mmap.MADV_REMOVE, begin, self._touched - begin)
             self._touched = begin

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL.Image import Resampling
 
 from tfaas_core.errors import DoesNotFit, TfaasError, TooLarge
+from tfaas_core.levels import Levels
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, BatchAxis, Bound, TensorSpec
 from tfaas_core.values.inputs import only_input
@@ -16,8 +18,14 @@ from tfaas_plugins.codecs.image.layout import CHANNELS, Layout
 from tfaas_plugins.codecs.image.params import ImageParams
 from tfaas_plugins.codecs.image.picture import Mode, Picture
 
+LEAST_BYTES = 1 << 16
+"""Of a request's numbers: fewer are made at once."""
+
 _MODES: dict[int, Mode] = {1: "L", 3: "RGB", 4: "RGBA"}
 _RESAMPLING = {"bilinear": Resampling.BILINEAR, "nearest": Resampling.NEAREST, "off": None}
+_SCALES = {"none": (1.0, 0.0), "0-1": (255.0, 0.0), "-1-1": (127.5, 1.0)}
+"""The divisor and the offset of levels."""
+
 _FINER = {"fine": 2, "fast": 1, "off": 0}
 """How many times finer than the model's input a JPEG is read at least, before it is resized; 0: in
 its full size only."""
@@ -40,6 +48,7 @@ class ImageInput:
         self._layout = self._find_layout(shape[1:] if self._has_first_axis else shape)
         self._mode = _MODES[self._layout.channels]
         self._resample = _RESAMPLING[self._params.resize]
+        self._scale = _SCALES[self._params.scale]
         self._wish = self._wished(max_pixels)
 
     def bind(self, pictures: Sequence[Picture]) -> Bound:
@@ -54,7 +63,7 @@ class ImageInput:
                 1,
                 len(pictures),
             )
-        rows: list[Array] = []
+        rows: list[Array] = []  # or the batch, if there is but one picture
         size, left = (0, 0), self._max_pixels
         for picture in pictures:
             row, got = self._row(picture, left, is_only=len(pictures) == 1)
@@ -62,7 +71,7 @@ class ImageInput:
                 raise self._sizes_differ(pictures[0], size, picture, got)
             size, left = got, left - got[0] * got[1]
             rows.append(row)
-        batch = rows[0] if len(rows) == 1 else self._scaled(rows)
+        batch = rows[0] if len(rows) == 1 else self._made(np.stack(rows), is_lent=False)
         array = batch if self._has_first_axis else batch[0]
         return Bound({self._spec.name: array}, len(pictures), len(pictures) == 1)
 
@@ -76,7 +85,7 @@ class ImageInput:
             if shown.pixels is None:
                 raise self._misfit(picture, shown, size)
             row = self._layout.arranged(shown.pixels)
-            return self._scaled([row]) if is_only else np.array(row), size
+            return self._made(row[None], is_lent=True) if is_only else np.array(row), size
 
         wish = self._wish if max_pixels == self._max_pixels else self._wished(max_pixels)
         return self._decoding.decoded(picture, wish, taken)
@@ -110,21 +119,16 @@ class ImageInput:
         least = _FINER[self._params.reduce] * longest
         return least or None if self._resample is Resampling.BILINEAR else None
 
-    def _scaled(self, rows: Sequence[Array]) -> Array:
-        """The rows as one array of the model's dtype, its values in the model's range."""
+    def _made(self, levels: NDArray[np.uint8], is_lent: bool) -> Array:
+        """A batch as what the model takes, in C order: as levels, if numbers are many bytes.
+
+        ``is_lent``: they are gone soon.
+        """
         dtype = self._spec.numpy_dtype
-        if len(rows) == 1:  # in fewer steps, since most of the time there is one
-            batch = rows[0][None].astype(dtype, order="C")
-        else:
-            batch = np.empty((len(rows), *rows[0].shape), dtype)
-            for row, values in zip(batch, rows, strict=True):
-                row[...] = values
-        if self._params.scale == "0-1":
-            batch /= 255
-        elif self._params.scale == "-1-1":
-            batch /= 127.5
-            batch -= 1
-        return batch
+        if levels.size * dtype.itemsize < LEAST_BYTES or dtype == np.uint8:
+            return Levels.of(levels, dtype, *self._scale).numbers()
+        kept = np.array(levels, order="C", copy=True if is_lent else None)
+        return Levels.of(kept, dtype, *self._scale)
 
     def _check_dtype(self) -> None:
         dtype, scale = self._spec.numpy_dtype, self._params.scale

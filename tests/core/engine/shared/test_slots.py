@@ -20,7 +20,6 @@ from tfaas_core.engine.shared.frames import (
     values_of_request,
 )
 from tfaas_core.engine.shared.slots import (
-    ALIGNED_BYTES,
     HALF_BYTES,
     KEPT_BYTES,
     LEAST_BYTES,
@@ -28,6 +27,7 @@ from tfaas_core.engine.shared.slots import (
     Slot,
     new_slots,
 )
+from tfaas_core.levels import ALIGNED_BYTES
 from tfaas_core.tensors import Array, TensorSpec
 
 SPECS = [spec("float32"), spec("string"), spec("bool"), spec("float64")]
