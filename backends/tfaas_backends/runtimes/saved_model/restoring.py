@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+import numpy as np
 
 from tfaas_backends.runtimes.saved_model.variables import Stored
 from tfaas_backends.runtimes.tensorflow.private import callable_of, config_pb2
@@ -12,6 +14,7 @@ from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tfaas_core.tensors import NUMPY_DTYPES, Array
 
 _RESOURCE = "VarHandleOp"
+_LITTLE_BYTES = 1 << 10
 
 
 class Restoring:
@@ -37,19 +40,25 @@ class Restoring:
         self._targets = [operation.name for operation in assigned]
         self._values = [value.name for value in values]
         self._shared = unchanged and all(map(_takes_memory, variables, values))
-        self._held: list[weakref.ref[Array]] = []
+        self._held: list[Callable[[], Array | None]] = []
 
     def run(self, session: Any) -> None:
         """Gives the variables of a new session their values. Raises what TensorFlow raises."""
         if not self._shared:
             _call(session, target=self._targets)
             return
-        values = [held() for held in self._held]
+        values: list[Any] = [held() for held in self._held]
         if not values or any(value is None for value in values):
-            values = _call(session, fetch=self._values)
-            self._held = list(map(weakref.ref, values))
+            # A single number comes as such, and not as an array.
+            values = list(map(np.asarray, _call(session, fetch=self._values)))
+            self._held = list(map(_held, values))
         # TensorFlow copies neither what it has fetched, nor what it is fed as it has allocated it.
         _call(session, *values, feed=self._values, target=self._targets)
+
+
+def _held(value: Array) -> Callable[[], Array | None]:
+    """Gives it for as long as TensorFlow has it in use; what is little, TensorFlow may copy."""
+    return weakref.ref(value) if value.nbytes > _LITTLE_BYTES else lambda: value
 
 
 def _call(session: Any, *fed: Any, **options: Any) -> Any:

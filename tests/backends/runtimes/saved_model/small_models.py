@@ -22,9 +22,11 @@ def random(*shape: int) -> Any:
 
 
 def weighted(folder: Path, size: int = 3) -> Path:
-    """Two variables, of which the signature needs the first; the other is only in the file."""
+    """Three variables, of which the signature needs two; the last one is only in the file."""
     module = tf.Module()
     module.weights = tf.Variable(random(size, size))
+    module.bias = tf.Variable(1.0)
     module.moments = tf.Variable(tf.fill([size], 7.0))
     spec = tf.TensorSpec([None, size], tf.float32)
-    return save(folder, function(lambda x: {"y": x @ module.weights}, x=spec), module)
+    body = function(lambda x: {"y": x @ module.weights + module.bias}, x=spec)
+    return save(folder, body, module)
