@@ -105,9 +105,8 @@ class ExpressLane:
 
     def _learn(self, raw: bytes, body_bytes: int) -> PlainHead | None:
         length = _LENGTH_LINE.search(raw)
-        if length is None or not body_bytes <= int(length[1]) <= max(
-            body_bytes, _MOST_GATHERED_BYTES
-        ):
+        most_bytes = max(body_bytes, _MOST_GATHERED_BYTES)
+        if length is None or not body_bytes <= int(length[1]) <= most_bytes:
             return None  # it is Sanic's, which reads the head anyway
         said = self._read(raw)
         if said is not None:
