@@ -95,19 +95,19 @@ class ExpressLane:
             return None
         return PlainRequest(said.head, client, data[end + 4 :], said=said)
 
-    def size_of(self, data: bytes) -> int:
-        """How long the plain request is that ``data`` begins, if it may be gathered; else 0."""
+    def sizes_of(self, data: bytes) -> tuple[int, int]:
+        """How long head and body are of the plain request that ``data`` begins, if it may be
+        gathered; else 0 and 0."""
         end = data.find(b"\r\n\r\n", 0, _MOST_HEAD_BYTES)
         said = self._heads.get(data[:end]) if end > 0 else None
         if said is None or said.length > _MOST_GATHERED_BYTES:
-            return 0
-        return end + 4 + said.length
+            return 0, 0
+        return end + 4, said.length
 
     def _learn(self, raw: bytes, body_bytes: int) -> PlainHead | None:
         length = _LENGTH_LINE.search(raw)
-        if length is None or not body_bytes <= int(length[1]) <= max(
-            body_bytes, _MOST_GATHERED_BYTES
-        ):
+        most_bytes = max(body_bytes, _MOST_GATHERED_BYTES)
+        if length is None or not body_bytes <= int(length[1]) <= most_bytes:
             return None  # it is Sanic's, which reads the head anyway
         said = self._read(raw)
         if said is not None:

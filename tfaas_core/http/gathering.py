@@ -12,15 +12,23 @@ _MOST_S = 0.1
 
 
 class Gathering:
-    """The pieces that have come of ``size`` bytes. They count as in flight.
+    """The pieces that have come of a head, which is whole in the first one, and a body.
 
-    ``on_late`` is called if they are not all there in time, and has to end it. All belongs to the
-    event loop's thread.
+    What has come of the body counts as in flight. ``on_late`` is called if not all is there in
+    time, and has to end it. All belongs to the event loop's thread.
     """
 
-    def __init__(self, in_flight: InFlight, size: int, on_late: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        in_flight: InFlight,
+        head_bytes: int,
+        body_bytes: int,
+        on_late: Callable[[], object],
+    ) -> None:
         self._in_flight = in_flight
-        self._missing_bytes = size
+        self._uncounted_bytes = head_bytes
+        self._missing_bytes = head_bytes + body_bytes
+        in_flight.left += head_bytes
         self._pieces: list[bytes] = []
         self._clock = asyncio.get_running_loop().call_later(_MOST_S, on_late)
 
@@ -35,5 +43,5 @@ class Gathering:
         """All that has come, which counts no more."""
         self._clock.cancel()
         whole = b"".join(self._pieces)
-        self._in_flight.give_back(len(whole))
+        self._in_flight.give_back(len(whole) - self._uncounted_bytes)
         return whole

@@ -95,11 +95,12 @@ class TfaasProtocol(SanicProtocol):
 
     def _gathers(self, data: bytes) -> bool:
         """Whether more is to come of a plain request, which ``data`` is the first piece of."""
-        size = self._lane.size_of(data)
-        if not len(data) < size <= self._in_flight.left or self.is_one_too_many:
+        head_bytes, body_bytes = self._lane.sizes_of(data)
+        is_begun = len(data) - head_bytes < body_bytes <= self._in_flight.left
+        if not is_begun or self.is_one_too_many:
             return False
         self.is_in_use()
-        self._gathering = Gathering(self._in_flight, size, self._is_late)
+        self._gathering = Gathering(self._in_flight, head_bytes, body_bytes, self._is_late)
         self._gathering.add(data)
         return True
 

@@ -92,9 +92,10 @@ def test_a_body_that_could_never_fit_is_a_413() -> None:
     serve_host(host, ask)
 
 
-def test_bodies_that_come_piece_by_piece_take_what_has_come() -> None:
+@pytest.mark.parametrize("lane", LANES)
+def test_bodies_that_come_piece_by_piece_take_what_has_come(lane: str) -> None:
     host = RoutesHost({"echo": echo}, f"limits.max_bytes_in_flight={MOST}")
-    data = request("echo", HALF, *SANICS)
+    data = request("echo", HALF, *LANES[lane])
 
     async def ask(served: Served) -> None:
         one, other = await served.connect(), await served.connect()

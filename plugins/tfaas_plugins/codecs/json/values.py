@@ -6,6 +6,6 @@ from tfaas_plugins.codecs.values.number_lists import NumberListsReader
 
 
 class JsonReader(NumberListsReader):
-    """Reads what a JSON document may have."""
+    """Reads lists of what JSON has, and NumberLists."""
 
     lists_alone_hold_numbers = True
