@@ -60,7 +60,7 @@ async def test_without_room_in_memory_for_a_second_process_nothing_else_is_tried
         version = await uploaded(harness, "quicker 60")
         assert not await is_quick(harness, version)
         told = await harness.worker.engine.acceleration(version)
-        why = "engine.max_memory_bytes leaves no room for it beside other models"
+        why = "engine.max_memory_bytes leaves no room for another process"
         assert told["mode_reason"] == f"quick cannot be tried: {why}"
 
 
