@@ -30,6 +30,7 @@ async def test_threads_that_wait_count_unless_others_have_the_cores(
 ) -> None:
     monkeypatch.setattr(OtherLoad, "is_felt", lambda _self: is_felt)
     monkeypatch.setattr(mode_trials, "_COMPUTES", 0.0)
+    monkeypatch.setattr(mode_trials, "_CLEARLY_FASTER", 2.0)  # than what load does to either
     async with moded(tmp_path) as harness:
         version = await uploaded(harness, "waiting")
         assert await is_quick(harness, version) is not is_felt
@@ -66,7 +67,7 @@ async def test_without_room_in_memory_for_a_second_process_nothing_else_is_tried
 
 @in_event_loop
 async def test_what_is_tried_makes_room_in_memory_for_other_models(tmp_path: Path) -> None:
-    async with moded(tmp_path, f"engine.max_memory_bytes={170 << 20}") as harness:
+    async with moded(tmp_path, f"engine.max_memory_bytes={190 << 20}") as harness:
         trying = asyncio.create_task(harness.worker.upload("a", "moded hanging 60"))
         await eventually(lambda: len(forked.model_processes()) == 2, "it is being tried")
         await harness.worker.upload("b", "moded instant 60", mode="usual")
