@@ -42,7 +42,7 @@ class ModedServable(FakeServable):
         if self._kind == "instant":
             return
         if self._kind == "waiting":
-            _compute(0.01)
+            _compute(0.002)
             time.sleep(0 if is_quick() else 0.1)
         elif self._kind == "slower" and is_quick():
             _compute(0.008)

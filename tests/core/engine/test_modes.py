@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import pytest
 
-from tests.core.engine.moded_runtime import OFF_BY, ModedRuntime
-from tfaas_core.config import load_config
-from tfaas_core.engine.base import Candidate, EngineContext, EngineFactory
+from tests.core.engine.moded import is_quick, moded, uploaded
+from tfaas_core.engine.base import Candidate
 from tfaas_core.engine.in_parent import fork_servers, mode_trials
 from tfaas_core.engine.in_parent.mode_cache import ModeCache
 from tfaas_core.engine.in_parent.mode_trials import Fits, ModeTrials
-from tfaas_core.engine.in_parent.other_load import OtherLoad
-from tfaas_core.engine.local import LocalEngineFactory
 from tfaas_core.engine.shared.mode import Mode
-from tfaas_core.errors import CannotServe, ConfigError, Unavailable
+from tfaas_core.errors import CannotServe, ConfigError
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.runtime import Runtime
 from tfaas_core.testing import forked
-from tfaas_core.testing.engine_harness import RUNTIME, Harness, Shelf, rows_of
+from tfaas_core.testing.engine_harness import Harness
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import FakeRuntime
 from tfaas_core.testing.suites.engine.door import DoorFactory
@@ -38,41 +31,6 @@ pytestmark = pytest.mark.usefixtures("no_model_process_stays")
 def _few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Models here are clearly faster, or slower: what is measured in vain takes time."""
     monkeypatch.setattr(mode_trials, "_ROUNDS", 2)
-
-
-@asynccontextmanager
-async def moded(
-    folder: Path,
-    *settings: str,
-    runtime: type[Runtime] = ModedRuntime,
-    factory: type[EngineFactory] = LocalEngineFactory,
-    workers: int = 1,
-) -> AsyncIterator[Harness]:
-    shelf = folder / "shelf"
-    shelf.mkdir(exist_ok=True)
-    chosen = ("engine.mode=auto", f"engine.mode_cache={folder / 'modes'}", *settings)
-    context = EngineContext(load_config(None, chosen, {}), {RUNTIME: runtime()}, workers)
-    harness = Harness(factory(), context, Shelf(shelf))
-    try:
-        await harness.start()
-        yield harness
-    finally:
-        await harness.close()
-
-
-async def uploaded(harness: Harness, kind: str, **params: Any) -> ModelVersion:
-    """``kind``: what ModedRuntime takes behind ``moded``."""
-    return await harness.worker.upload(kind.split()[0], f"moded {kind}", **params)
-
-
-async def is_quick(harness: Harness, version: ModelVersion) -> bool:
-    answer = await harness.worker.run(version, rows_of(3))
-    found = {
-        name: np.array_equal(answer, rows_of(3).sum(1, keepdims=True) * times)
-        for name, times in (("usual", 1), ("quick", OFF_BY))
-    }
-    assert sum(found.values()) == 1
-    return found["quick"]
 
 
 async def is_quick_anew(harness: Harness, version: ModelVersion, **params: Any) -> bool:
@@ -128,20 +86,6 @@ async def test_a_cache_that_cannot_be_used_holds_up_nobody(
             caplog.clear()
             monkeypatch.setattr(ModeCache, "find", no_thread)
             monkeypatch.setattr(ModeCache, "keep", no_thread)
-
-
-@pytest.mark.parametrize("is_felt", [True, False])
-@in_event_loop
-async def test_threads_that_wait_count_unless_others_have_the_cores(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_felt: bool
-) -> None:
-    monkeypatch.setattr(OtherLoad, "is_felt", lambda _self: is_felt)
-    monkeypatch.setattr(mode_trials, "_COMPUTES", 0.0)
-    async with moded(tmp_path) as harness:
-        version = await uploaded(harness, "waiting")
-        assert await is_quick(harness, version) is not is_felt
-        told = await harness.worker.engine.acceleration(version)
-        assert told["mode_reason"].endswith(", with 3 threads")
 
 
 @in_event_loop
@@ -234,45 +178,6 @@ async def test_one_that_is_tried_does_not_hold_up_others(
         )
         goes_on.set()
         await asyncio.gather(first, second)
-
-
-@in_event_loop
-async def test_what_nobody_wants_any_more_is_not_tried_further(tmp_path: Path) -> None:
-    async with moded(tmp_path, workers=2) as harness:
-        other = await harness.start_worker(1)
-        trying = asyncio.create_task(other.prepare("a", "moded hanging"))
-        await eventually(lambda: len(forked.model_processes()) == 2, "it is being tried")
-        await harness.stop_worker(1)
-        with pytest.raises(Unavailable):
-            await trying
-        await eventually(lambda: not forked.model_processes(), "no process is left")
-        version = await uploaded(harness, "instant")
-        told = await harness.worker.engine.acceleration(version)
-        assert told["mode_reason"].startswith(WHYS["instant"])
-
-
-@in_event_loop
-async def test_without_room_in_memory_for_a_second_process_nothing_else_is_tried(
-    tmp_path: Path,
-) -> None:
-    async with moded(tmp_path, f"engine.max_memory_bytes={120 << 20}") as harness:
-        version = await uploaded(harness, "quicker 60")
-        assert not await is_quick(harness, version)
-        told = await harness.worker.engine.acceleration(version)
-        why = "engine.max_memory_bytes leaves no room for it beside other models"
-        assert told["mode_reason"] == f"quick cannot be tried: {why}"
-
-
-@in_event_loop
-async def test_what_is_tried_makes_room_in_memory_for_other_models(tmp_path: Path) -> None:
-    async with moded(tmp_path, f"engine.max_memory_bytes={170 << 20}") as harness:
-        trying = asyncio.create_task(harness.worker.upload("a", "moded hanging 60"))
-        await eventually(lambda: len(forked.model_processes()) == 2, "it is being tried")
-        await harness.worker.upload("b", "moded instant 60", mode="usual")
-        version = await trying
-        assert not await is_quick(harness, version)
-        told = await harness.worker.engine.acceleration(version)
-        assert told["mode_reason"] == "no other is tried: others need the memory that this takes"
 
 
 @in_event_loop

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 
+import msgspec
+
 from tfaas_core.engine.in_fork_server.process import Work
 from tfaas_core.engine.in_parent.fork_server_launch import launched
 from tfaas_core.engine.in_parent.starter import ProcessHandle
@@ -46,6 +48,13 @@ class _RemoteTraceback(Exception):
 
     def __str__(self) -> str:
         return f"in the fork server:\n{self.args[0]}"
+
+
+class _Asked(msgspec.Struct):
+    """A process is wanted ``since_s``; ``process``: it, once it is there."""
+
+    since_s: float
+    process: ForkedProcess | None = None
 
 
 class ForkServerProcess:
@@ -98,13 +107,19 @@ class ForkServerProcess:
     ) -> ForkedProcess:
         """A new process. Raises ConnectionError if the fork server dies, and Unavailable."""
         pickled = pickle.dumps(work)
+        asked = _Asked(time.monotonic())
         with self._stderr() as stderr:
             descriptors = [stream.fileno() for stream in (sock, stderr) if stream is not None]
-            forked: ForkedProcess = await self._link.ask(
-                partial(Fork, work=pickled, artifact=artifact, memory_bytes=memory_bytes),
-                descriptors,
-                about=time.monotonic(),
-            )
+            try:
+                forked: ForkedProcess = await self._link.ask(
+                    partial(Fork, work=pickled, artifact=artifact, memory_bytes=memory_bytes),
+                    descriptors,
+                    about=asked,
+                )
+            except BaseException:  # cancelled just as it came, say
+                if asked.process is not None:
+                    asked.process.kill()
+                raise
         return forked
 
     @contextmanager
@@ -132,7 +147,7 @@ class ForkServerProcess:
         late_s = now_s - self._since_s - preload_limit_s
         if not self.ready.done() and late_s > 0 and late_s > starved_s(self.pid):
             self._why = NeverReadyError(f"{self._what()} takes longer than {preload_limit_s:g} s")
-        elif not any(since_s < now_s - fork_limit_s for since_s in self._link.waited_for()):
+        elif not any(a.since_s < now_s - fork_limit_s for a in self._link.waited_for()):
             # A process that ended while another one holds its link is not heard to end. What it
             # said last may still be on its way to the event loop: that comes before the next look.
             if self.ending is None and self._process.poll() is not None:
@@ -170,6 +185,9 @@ class ForkServerProcess:
         ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._children[message.pid] = ended
         process = ForkedProcess(message.pid, ended)
+        asked: _Asked | None = self._link.about(message.call)
+        if asked is not None:
+            asked.process = process
         if not self._link.answer(message.call, process):
             process.kill()
 

@@ -28,6 +28,7 @@ _LOOKS_A_MEASUREMENT = 40
 _VERSIONS_REMEMBERED = 10_000
 
 _NEXT = 0
+"""No process has this pid."""
 
 _log = logging.getLogger("tfaas.engine")
 

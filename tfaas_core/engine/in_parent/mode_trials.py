@@ -163,7 +163,7 @@ class _Trying(msgspec.Struct):
     async def check_room(self, further: int = 0) -> None:
         """Raises CannotTry if its processes, and so many more, have more memory than there is."""
         if not await self.fits(self.pids, further):
-            raise CannotTry("engine.max_memory_bytes leaves no room for it beside other models")
+            raise CannotTry("engine.max_memory_bytes leaves no room for another process")
 
 
 def _clause(error: Exception) -> str:
