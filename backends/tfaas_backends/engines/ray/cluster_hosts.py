@@ -24,8 +24,8 @@ class ClusterHosts:
         self._table: RayTable = plugins_of(config).configured(config).engine_settings(RAY)
         if not self._table.address:
             raise ConfigError(
-                "name the cluster, like `10.0.0.1:6379`; a server's own Ray is that server's alone,"
-                f" and `tfaas top` shows its models - at `{PATH}.address`"
+                "name the cluster, like `ray://10.0.0.1:10001`; a server's own Ray is for that "
+                f"server, and `tfaas top` shows its models - at `{PATH}.address`"
             )
 
     def __enter__(self) -> ClusterHosts:

@@ -27,10 +27,10 @@ _THIS_MACHINE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
 def connect(table: RayTable) -> None:
     """Connects this process to the cluster. Raises what Ray does if that cannot be."""
-    host, _colon, port = table.address.rpartition(":")
+    host, _colon, port = table.address.removeprefix("ray://").rpartition(":")
     if host in ("127.0.0.1", "localhost"):
         os.environ.update(_THIS_MACHINE)
-    if host and "/" not in host:
+    if host:
         # Ray itself would try again for minutes.
         socket.create_connection((host.strip("[]"), int(port)), _CONNECT_LIMIT_S).close()
     _init(address=table.address, log_to_driver=False)

@@ -98,7 +98,8 @@ class RaySupervisor(Supervisor):
             _log.warning("%s; servers go on with the hosts that they know", why)
             return
         self._why = why
-        self._first.set()
+        if not self._table.address:  # a cluster may be about to come back
+            self._first.set()
 
     def _heard(self, message: Hosts | Failed) -> None:
         if isinstance(message, Failed):
