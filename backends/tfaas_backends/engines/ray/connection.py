@@ -17,6 +17,7 @@ _CONNECT_LIMIT_S = 5.0
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_COLOR_PREFIX": "0",
     "RAY_DISABLE_IMPORT_WARNING": "1",
 }
 """For the environment of this process, and of those that it starts."""

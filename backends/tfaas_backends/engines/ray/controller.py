@@ -98,19 +98,38 @@ class Controller:
         served = await served_by(self._config, hosts.addresses if hosts else ())
         return [self._shown(node, served) for node in found]
 
-    async def renew(self, config: bytes) -> None:
-        """Starts one host after the other anew, by this configuration, and fails no request."""
+    async def renew(self, config: bytes) -> str:
+        """Starts one host after the other anew, by this configuration, and fails no request.
+
+        Returns why one does not start, as a clause, and then leaves the others; else nothing.
+        """
         await self._stop_looking()
-        self._take(config)
-        for name in list(self._nodes):
-            await self._end(self._nodes.pop(name))
-            await self._look()
-            await self._tell()
-            if (node := self._nodes.get(name)) is not None:
-                await asyncio.wait_for(node.is_up.wait(), _UP_LIMIT_S)
-                # Servers reach it meanwhile. For one that takes longer, the next host waits.
-                await asyncio.sleep(_LOOK_S)
-        await self._tell()
+        try:
+            self._take(config)
+            for name in list(self._nodes):
+                await self._end(self._nodes.pop(name))
+                await self._look()
+                await self._tell()
+                if why := await self._why_not_up(name):
+                    return why
+        finally:
+            self._keeping = asyncio.create_task(self._keep())
+        return ""
+
+    async def _why_not_up(self, name: str) -> str:
+        """Waits for the host of a node that has just got one."""
+        node = self._nodes.get(name)
+        if node is None:
+            return ""
+        try:
+            async with asyncio.timeout(_UP_LIMIT_S):
+                await node.is_up.wait()
+        except TimeoutError:
+            why = node.state.why or f"it has not come up within {_UP_LIMIT_S:g} s"
+            return f"the host of node {node.ip} does not start: {why}"
+        # Servers reach it meanwhile. For one that takes longer, the next host waits.
+        await asyncio.sleep(_LOOK_S)
+        return ""
 
     async def stop(self) -> None:
         """Ends all hosts, once their requests are answered."""
