@@ -24,8 +24,8 @@ class ClusterHosts:
         self._table: RayTable = plugins_of(config).configured(config).engine_settings(RAY)
         if not self._table.address:
             raise ConfigError(
-                "name the cluster, like `10.0.0.1:6379`; a server's own Ray is that server's alone,"
-                f" and `tfaas top` shows its models - at `{PATH}.address`"
+                "name the cluster, like `ray://10.0.0.1:10001`; a server's own Ray is for that "
+                f"server, and `tfaas top` shows its models - at `{PATH}.address`"
             )
 
     def __enter__(self) -> ClusterHosts:
@@ -49,20 +49,21 @@ class ClusterHosts:
 
     def nodes(self) -> list[dict[str, Any]]:
         """All of the cluster, with their hosts and models."""
-        nodes: list[dict[str, Any]] = connection.asked(self._found().nodes.remote())
+        nodes: list[dict[str, Any]] = _answer(self._found().nodes.remote())
         return nodes
 
     def restart(self) -> None:
-        """Returns once all hosts run by this configuration."""
+        """Returns once all hosts run by this configuration. Raises StartupError if one does not."""
         controller = self._found()
-        connection.asked(controller.renew.remote(host_config.packed(self._config)))
+        if why := _answer(controller.renew.remote(host_config.packed(self._config))):
+            raise StartupError(f"{why}; those that come after it run as before")
         connection.end_actor(controller)
         connection.controller(self._table, self._config)
 
     def stop(self) -> None:
         """Returns once there is no host any more."""
         controller = self._found()
-        connection.asked(controller.stop.remote())
+        _answer(controller.stop.remote())
         connection.end_actor(controller)
 
     def _found(self) -> Any:
@@ -73,3 +74,11 @@ class ClusterHosts:
                 f"in the Ray cluster {self._table.address}"
             )
         return found
+
+
+def _answer(question: Any) -> Any:
+    try:
+        return connection.asked(question)
+    except connection.lost_errors() as error:
+        what = "the controller of hosts cannot be asked"
+        raise StartupError(f"{what}: {described(error)}; try again") from error

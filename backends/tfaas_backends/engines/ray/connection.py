@@ -17,6 +17,7 @@ _CONNECT_LIMIT_S = 5.0
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_COLOR_PREFIX": "0",
     "RAY_DISABLE_IMPORT_WARNING": "1",
 }
 """For the environment of this process, and of those that it starts."""
@@ -27,10 +28,10 @@ _THIS_MACHINE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
 def connect(table: RayTable) -> None:
     """Connects this process to the cluster. Raises what Ray does if that cannot be."""
-    host, _colon, port = table.address.rpartition(":")
+    host, _colon, port = table.address.removeprefix("ray://").rpartition(":")
     if host in ("127.0.0.1", "localhost"):
         os.environ.update(_THIS_MACHINE)
-    if host and "/" not in host:
+    if host:
         # Ray itself would try again for minutes.
         socket.create_connection((host.strip("[]"), int(port)), _CONNECT_LIMIT_S).close()
     _init(address=table.address, log_to_driver=False)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 import ray
+from ray.autoscaler.sdk import request_resources
 from ray.exceptions import ActorUnavailableError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from tfaas_backends.engines.ray import host_config
+from tfaas_backends.engines.ray.demand import Demand
 from tfaas_backends.engines.ray.host import FOLLOW_S, Host
 from tfaas_backends.engines.ray.messages import Hosts, HostState
 from tfaas_backends.engines.ray.needs import Needs
@@ -20,9 +24,11 @@ from tfaas_backends.engines.ray.served import served_by
 from tfaas_backends.engines.ray.table import NAMESPACE, RAY, RayTable
 from tfaas_core.engine.base import ServableStatus
 from tfaas_core.plugins import plugins_of
+from tfaas_core.system.loop.tasks import Tasks
 from tfaas_core.system.output.one_line import described
 
 _LOOK_S = 1.0
+_DEMAND_S = 5.0
 _UP_LIMIT_S = 120.0
 """How long a host may take to start."""
 _SETTLE_S = 15.0
@@ -54,10 +60,11 @@ class Controller:
     def __init__(self, config: bytes) -> None:
         self._take(config)
         self._nodes: dict[str, _Node] = {}
-        self._is_settled = False
+        self._begun_s, self._is_settled = time.monotonic(), False
         self._told: Hosts | None = None
         self._changed = asyncio.Condition()
         self._keeping: asyncio.Task[None] | None = None
+        self._tasks = Tasks(_log)
 
     def _take(self, config: bytes) -> None:
         raw = host_config.unpacked(config)
@@ -65,6 +72,8 @@ class Controller:
         self._config = plugins_of(raw).configured(raw)
         self._table: RayTable = self._config.engine_settings(RAY)
         self._needs = Needs.of(self._table)
+        self._demand = Demand(self._table, self._config.engine.max_loaded_models)
+        self._wanted = self._table.max_hosts
 
     async def digest(self) -> str:
         """Of the configuration that hosts run by."""
@@ -84,23 +93,43 @@ class Controller:
 
     async def nodes(self) -> list[dict[str, Any]]:
         """All nodes of the cluster, as ``tfaas cluster status`` shows them."""
+        hosts = await self.follow(None)
         found = await asyncio.to_thread(ray.nodes)
-        served = await served_by(self._config, self._told.addresses if self._told else ())
+        served = await served_by(self._config, hosts.addresses if hosts else ())
         return [self._shown(node, served) for node in found]
 
-    async def renew(self, config: bytes) -> None:
-        """Starts one host after the other anew, by this configuration, and fails no request."""
+    async def renew(self, config: bytes) -> str:
+        """Starts one host after the other anew, by this configuration, and fails no request.
+
+        Returns why one does not start, as a clause, and then leaves the others; else nothing.
+        """
         await self._stop_looking()
-        self._take(config)
-        for name in list(self._nodes):
-            await self._end(self._nodes.pop(name))
-            await self._look()
-            await self._tell()
-            if (node := self._nodes.get(name)) is not None:
-                await asyncio.wait_for(node.is_up.wait(), _UP_LIMIT_S)
-                # Servers reach it meanwhile. For one that takes longer, the next host waits.
-                await asyncio.sleep(_LOOK_S)
-        await self._tell()
+        try:
+            self._take(config)
+            for name in list(self._nodes):
+                await self._end(self._nodes.pop(name))
+                await self._look()
+                await self._tell()
+                if why := await self._why_not_up(name):
+                    return why
+        finally:
+            self._keeping = asyncio.create_task(self._keep())
+        return ""
+
+    async def _why_not_up(self, name: str) -> str:
+        """Waits for the host of a node that has just got one."""
+        node = self._nodes.get(name)
+        if node is None:
+            return ""
+        try:
+            async with asyncio.timeout(_UP_LIMIT_S):
+                await node.is_up.wait()
+        except TimeoutError:
+            why = node.state.why or f"it has not come up within {_UP_LIMIT_S:g} s"
+            return f"the host of node {node.ip} does not start: {why}"
+        # Servers reach it meanwhile. For one that takes longer, the next host waits.
+        await asyncio.sleep(_LOOK_S)
+        return ""
 
     async def stop(self) -> None:
         """Ends all hosts, once their requests are answered."""
@@ -108,15 +137,20 @@ class Controller:
         await asyncio.gather(*[self._end(each) for each in self._nodes.values()])
 
     async def _stop_looking(self) -> None:
+        await self.follow(None)  # those of a controller before this one are known by then
         if self._keeping is not None:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
 
     async def _keep(self) -> None:
+        asked_s = -math.inf
         while True:
             try:
                 await self._look()
                 await self._tell()
+                if self._table.max_hosts and time.monotonic() - asked_s >= _DEMAND_S:
+                    asked_s = time.monotonic()
+                    await self._ask_for_nodes(asked_s)
             except Exception:  # to end would mean to start no host ever again
                 _log.exception("the nodes of Ray cannot be looked at at the moment")
             await asyncio.sleep(_LOOK_S)
@@ -126,19 +160,34 @@ class Controller:
         fit = {name: node for name, node in found.items() if self._needs.are_met_by(node)}
         for name in self._nodes.keys() - fit.keys():
             self._forget(self._nodes.pop(name))
-        for name in fit.keys() - self._nodes.keys():
+        # Those that have a host come first.
+        chosen = sorted(fit, key=lambda name: (name not in self._nodes, name))
+        chosen = chosen[: self._wanted or None]
+        for name in self._nodes.keys() - set(chosen):
+            self._tasks.spawn(self._end(self._nodes.pop(name)))
+        for name in set(chosen) - self._nodes.keys():
             actor = await asyncio.to_thread(self._host_at, name)
             node = self._nodes[name] = _Node(actor, fit[name]["NodeManagerAddress"])
             node.task = asyncio.create_task(self._follow(name, node))
         if not self._is_settled:
             await self._settle()
 
+    async def _ask_for_nodes(self, now_s: float) -> None:
+        hosts = self._told.addresses if self._told else ()
+        served = await served_by(self._config, hosts)
+        wanted = self._demand.wanted(len(hosts), served, now_s)
+        if wanted != self._wanted:
+            _log.info("models need %d hosts, and there are %d", wanted, len(hosts))
+            self._wanted = wanted
+        # Of a GCS that began anew, too.
+        await asyncio.to_thread(request_resources, bundles=[self._needs.resources] * wanted)
+
     async def _settle(self) -> None:
         """Those of a controller before this one are all to be known before any is told of."""
         waits = [asyncio.create_task(node.has_told.wait()) for node in self._nodes.values()]
         if waits:
             await asyncio.wait(waits, timeout=_SETTLE_S)
-            self._is_settled = True
+        self._is_settled = bool(waits) or time.monotonic() - self._begun_s >= _SETTLE_S
 
     def _host_at(self, node: str) -> Any:
         options = {

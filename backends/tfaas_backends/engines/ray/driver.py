@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import socket
+import time
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,8 @@ from tfaas_core.system.output.one_line import described
 from tfaas_core.system.output.stdout import give_up_stdout
 
 _RETRY_S = 1.0
+_OWN_LIMIT_S = 30.0
+"""After so long without a word of its controller, a server's own Ray is started anew."""
 
 _log = logging.getLogger("tfaas.engine")
 
@@ -55,6 +58,7 @@ class _Driver:
     def __init__(self, sock: socket.socket, table: RayTable, config: Config) -> None:
         self._sock, self._table, self._config = sock, table, config
         self._own = None if table.address else LocalRay(table)
+        self._heard_s = 0.0
         self._parent: Link[Any]
 
     async def live(self) -> None:
@@ -78,11 +82,16 @@ class _Driver:
             where = f"the Ray cluster {self._table.address}" if self._table.address else "Ray"
             self._parent.send(Failed(f"{where} cannot be used: {described(error)}"))
             return
-        while True:
+        self._heard_s, before = time.monotonic(), ""
+        while self._own is None or time.monotonic() - self._heard_s < _OWN_LIMIT_S:
             try:
                 await self._tell_of_hosts()
             except connection.lost_errors() as error:
-                _log.info("Ray's controller of hosts is away: %s", described(error))
+                why = f"Ray's controller of hosts is away: {described(error)}"
+                if why != before:
+                    _log.info("%s", why)
+                    self._parent.send(Failed(why))
+                before = why
                 await asyncio.sleep(_RETRY_S)
 
     def _connect(self) -> None:
@@ -103,6 +112,7 @@ class _Driver:
         known: Hosts | None = None
         while True:
             hosts = await controller.follow.remote(known)
+            self._heard_s = time.monotonic()
             if hosts not in (None, known):
                 self._parent.send(hosts)
                 known = hosts

@@ -6,8 +6,7 @@ import importlib.util
 import logging
 
 from tfaas_backends.engines.ray.engine import RayEngine
-from tfaas_backends.engines.ray.supervisor import RaySupervisor
-from tfaas_backends.engines.ray.table import RAY, RayTable
+from tfaas_backends.engines.ray.table import PATH, RAY, RayTable
 from tfaas_core.config import Config
 from tfaas_core.engine.base import (
     Engine,
@@ -31,6 +30,9 @@ class RayEngineFactory(EngineFactory):
     def supervisor(self, context: EngineContext) -> Supervisor | None:
         check_ray()
         _check(context.config)
+        # Only the parent needs it.
+        from tfaas_backends.engines.ray.supervisor import RaySupervisor
+
         for warning in tls_warnings(context.config):
             _log.warning("%s", warning)
         return RaySupervisor(context.config)
@@ -68,6 +70,10 @@ def _check(config: Config) -> None:
         raise ConfigError(
             "hosts of a cluster need a token, the same on all machines: make one by "
             f"`openssl rand -hex 32` - at `$.engine.{REMOTE}.token`"
+        )
+    if 0 < table.max_hosts < table.min_hosts:
+        raise ConfigError(
+            f"Expected `int` >= {table.min_hosts}, which min_hosts is - at `{PATH}.max_hosts`"
         )
     if not table.address:
         check_sandbox(config.engine)

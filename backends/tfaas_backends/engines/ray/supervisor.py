@@ -39,7 +39,7 @@ class RaySupervisor(Supervisor):
         self._driver: DriverProcess | None = None
         self._workers: dict[int, Link[Hosts]] = {}
         self._hosts: Hosts | None = None
-        self._why = ""
+        self._why = self._warned = ""
         self._first = asyncio.Event()
         self._backoff = Backoff()
         self._tasks = Tasks(_log)
@@ -95,16 +95,19 @@ class RaySupervisor(Supervisor):
     def _ended(self, why: str) -> None:
         why, self._why = self._why or why, ""
         if self._hosts is not None and self._hosts.addresses:
-            _log.warning("%s; servers go on with the hosts that they know", why)
+            if why != self._warned:
+                _log.warning("%s; servers go on with the hosts that they know", why)
+            self._warned = why
             return
         self._why = why
-        self._first.set()
+        if not self._table.address:  # a cluster may be about to come back
+            self._first.set()
 
     def _heard(self, message: Hosts | Failed) -> None:
         if isinstance(message, Failed):
             self._why = message.why
             return
-        self._why = ""
+        self._why = self._warned = ""
         hosts = msgspec.structs.replace(message, token=self._token)
         for why in hosts.whys:
             if self._hosts is None or why not in self._hosts.whys:

@@ -98,6 +98,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             "engine.kind=ray",
             f"engine.ray.address={address}",
             "engine.ray.port=0",
+            "engine.ray.min_hosts=2",
+            "engine.ray.max_hosts=2",
             "engine.ray.resource=room",
             "engine.ray.start_limit_s=120",
             "engine.remote.token=a-token-of-the-whole-cluster",

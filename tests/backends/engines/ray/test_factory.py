@@ -30,6 +30,7 @@ def configured(*settings: str) -> Config:
         (["engine.isolation=inline"], "hosts need processes for models.*isolation`"),
         ([TOKEN, 'engine.remote.hosts=["127.0.0.1:1"]'], "leave it out - at `.*remote.hosts`"),
         (["engine.ray.address=auto"], "hosts of a cluster need a token.*remote.token`"),
+        (["engine.ray.max_hosts=1", "engine.ray.min_hosts=2"], ">= 2.*ray.max_hosts`"),
         (["engine.remote.tls_ca=/nowhere"], "Expected `tls_cert` beside it - at `.*tls_ca`"),
     ],
 )
