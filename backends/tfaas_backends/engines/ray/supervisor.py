@@ -51,8 +51,9 @@ class RaySupervisor(Supervisor):
             async with asyncio.timeout(self._table.start_limit_s):
                 await self._first.wait()
         if self._hosts is None or not self._hosts.addresses:
-            limit = f"within {self._table.start_limit_s:g} s ({PATH[2:]}.start_limit_s)"
-            raise StartupError(f"Ray has no host for models {limit}: {self._why_none()}")
+            limit = f" within {self._table.start_limit_s:g} s ({PATH[2:]}.start_limit_s)"
+            when = "" if self._first.is_set() else limit
+            raise StartupError(f"Ray has no host for models{when}: {self._why_none()}")
 
     def _why_none(self) -> str:
         if self._hosts is None:
