@@ -20,6 +20,7 @@ from tfaas_core.errors import TfaasError, Unavailable
 from tfaas_core.routing.in_flight import InFlight
 from tfaas_plugins.grpc_server.connection import Connection
 from tfaas_plugins.grpc_server.gate import Gate
+from tfaas_plugins.grpc_server.messages import LeastPace, Messages
 
 _LOOK_S = 0.2
 _LOOKS_LATELY = 50
@@ -105,22 +106,24 @@ class Arrivals:
         for task in [task for task, each in waiting if each.connection is connection]:
             self._end(task, error)
 
-    def refuse_silent(self, most_looks: float, error: TfaasError) -> int:
+    def refuse_silent(self, least: LeastPace, error: TfaasError) -> int:
         """Ends calls whose message has not begun to come; gives how many.
 
-        Called now and then, it counts itself. Which call a message is for, gRPC's library tells
-        only once it is whole: so as many are left as are on their way.
+        Called once in ``least.look_s``, it counts itself. Which call a message is for, gRPC's
+        library tells only once it is whole: so as many are left as are on their way. And of many at
+        once, the last may have to wait until the link has room: so are as many as it is quick
+        enough for.
         """
         late: dict[Connection, list[asyncio.Task[Any]]] = defaultdict(list)
         for task, each in self._waiting.items():
             if each.must_come and each.connection is not None and each.connection.waits:
                 each.looks += 1
-                if each.looks > most_looks:
+                if each.looks > least.window_looks:
                     late[each.connection].append(task)
         silent = [
             task
             for connection, tasks in late.items()
-            for task in tasks[: max(0, len(tasks) - connection.messages.open)]
+            for task in tasks[: max(0, len(tasks) - _left(connection.messages, least))]
         ]
         for task in silent:
             self._end(task, error)
@@ -173,6 +176,10 @@ class Arrivals:
         del self._waiting[task]
         self._ended[task] = error
         task.cancel()
+
+
+def _left(messages: Messages, least: LeastPace) -> int:
+    return max(messages.open, messages.paced(least))
 
 
 def _room_is_needed() -> Unavailable:

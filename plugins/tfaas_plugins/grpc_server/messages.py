@@ -23,7 +23,7 @@ _PREFACE_BYTES = 24
 _PREFIX_BYTES = 5
 _LOOKS = 8
 _MOST_STREAMS = 4096
-"""Of one connection, as far as they are open; gRPC's library refuses a quarter of it."""
+"""Of one connection, as far as they are open; gRPC's library allows a quarter of it."""
 
 
 class LeastPace(msgspec.Struct, frozen=True):
@@ -88,6 +88,8 @@ class Messages(Frames):
         self._head_looks = 0
         self._window_looks = 0
         self._window_bytes = 0
+        self._new_bytes = 0  # since the last look
+        self._lately_bytes = 0.0
 
     @property
     def open(self) -> int:
@@ -99,8 +101,14 @@ class Messages(Frames):
         self._streams.discard(stream)
         self._open.pop(stream, None)
 
+    def paced(self, least: LeastPace) -> int:
+        """For how many at once its client has lately been quick enough, on average."""
+        return int(self._lately_bytes / least.window_bytes)
+
     def look(self, least: LeastPace) -> bool:
         """Called once in ``least.look_s`` if the server waits for them: whether it is too slow."""
+        self._lately_bytes += self._new_bytes - self._lately_bytes / least.window_looks
+        self._new_bytes = 0
         return (
             self._is_head_late(least)
             or self._are_messages_late(least)
@@ -140,6 +148,7 @@ class Messages(Frames):
         kind = self.kind
         if kind == DATA:
             self._window_bytes += end - at
+            self._new_bytes += end - at
             if self.stream in self._streams:
                 self._data(data, at, end)
         elif kind == HEADERS and self.stream > self._last_stream and self.stream & 1:

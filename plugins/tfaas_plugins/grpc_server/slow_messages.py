@@ -38,7 +38,7 @@ class SlowMessages:
             if late:
                 _log.info("clients that sent their messages too slowly were cut: %d", len(late))
             silence = self._refusal("did not begin to come")
-            self._arrivals.refuse_silent(self._least.window_looks, silence)
+            self._arrivals.refuse_silent(self._least, silence)
 
     def _refusal(self, what: str) -> HttpRefused:
         return HttpRefused(

@@ -6,7 +6,7 @@ Only a few numbers at a time, such as shapes: so that a size is known, whatever 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -101,12 +101,20 @@ def inputs_of(node: Any) -> list[str]:
 
 def _constant(tensor: Any) -> Any:
     sizes = [dim.size for dim in tensor.tensor_shape.dim]
-    return tensor_util.MakeNdarray(tensor) if math.prod(sizes) <= MAX_ELEMENTS else None
+    return tensor_util.MakeNdarray(tensor) if min(sizes, default=0) >= 0 and _few(sizes) else None
 
 
 def _small(value: Any) -> Any:
     array = np.asarray(value)
-    return array if array.dtype.kind in _NUMBERS and array.size <= MAX_ELEMENTS else None
+    return array if array.dtype.kind in _NUMBERS and _few(array.shape) else None
+
+
+def _few(sizes: Iterable[int]) -> bool:
+    """Whether an array of this shape is small, and so is one that only repeats or reduces it.
+
+    The sum over an axis of no elements has as many as the other axes have.
+    """
+    return math.prod(max(1, size) for size in sizes) <= MAX_ELEMENTS
 
 
 def _dtype(attributes: Any, name: str, otherwise: Any = np.int32) -> Any:
@@ -199,8 +207,10 @@ _SHAPED = {"Fill": 0, "Empty": 0, "BroadcastTo": 1, "Reshape": 1}
 _LENGTHENS: Mapping[str, Callable[[Values], Any]] = {
     "Fill": lambda given: math.prod(map(int, given[0])),
     "BroadcastTo": lambda given: math.prod(map(int, given[1])),
-    "Tile": lambda given: given[0].size * math.prod(map(int, given[1])),
-    "Range": lambda given: (given[1] - given[0]) / given[2],
+    # One dimension is repeated after the other, and the next may leave nothing, or be wrong.
+    "Tile": lambda given: given[0].size * math.prod(max(1, int(each)) for each in given[1]),
+    # Of Python's numbers, which do not overflow.
+    "Range": lambda given: (given[1].item() - given[0].item()) / given[2].item(),
 }
 """How many elements these make, which nobody is to make before."""
 

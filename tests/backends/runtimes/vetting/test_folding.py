@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -120,6 +121,32 @@ def test_what_becomes_large_is_not_computed() -> None:
         value = folding.inputs(follower(operation.name))[0]
         assert value is None or value.size <= MAX_ELEMENTS
     assert folding.inputs(follower(last.name)) == [None]
+
+
+def test_nothing_large_is_made_on_the_way_to_what_is_not_known() -> None:
+    def build() -> None:
+        raw.Range(start=tf.int32.min, limit=tf.int32.max, delta=1 << 10)
+        raw.Tile(input=[1], multiples=[1 << 22])
+        for last in (0, -1):
+            raw.Tile(input=[[1]], multiples=tf.constant([1 << 22, last]))
+        raw.Sum(input=np.zeros((1 << 22, 0), np.int32), axis=1)
+        raw.Fill(dims=[1 << 22, 0], value=1)
+
+    with tf.Graph().as_default() as graph:
+        build()
+    nodes = {node.name: node for node in graph.as_graph_def().node}
+    nodes["wrong"] = constant = v1.NodeDef(name="wrong", op="Const")
+    constant.attr["value"].tensor.CopyFrom(tf.make_tensor_proto([1], tf.int32))
+    sizes = constant.attr["value"].tensor.tensor_shape.dim
+    sizes[0].size = -(1 << 11)
+    sizes.add(size=-(1 << 11))
+    tracemalloc.start()
+    try:
+        for name in nodes:
+            Folding(nodes).inputs(follower(name))
+            assert tracemalloc.get_traced_memory()[1] < 1 << 20, name
+    finally:
+        tracemalloc.stop()
 
 
 def folded(build: Callable[[], Any]) -> tuple[Any, Folding]:
