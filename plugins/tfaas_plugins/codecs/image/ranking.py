@@ -14,9 +14,9 @@ class Ranking:
     """Of the rows of ``output``, axis 0, ``labels`` from the best to the worst."""
 
     def __init__(self, output: Array, labels: Sequence[str]) -> None:
-        """``output`` may be of any numbers. Those without a label are left out."""
+        """``output`` may be of any numbers. Those without a label are left out. It is copied."""
         self._labels = labels
-        self._values = output.reshape(len(output), -1)[:, : len(labels)]
+        self._values = output.reshape(len(output), -1)[:, : len(labels)].copy()
         # NaN, for a signalling one of which a cast would warn, is put last, and equal values stay
         # in the order of the labels.
         with np.errstate(invalid="ignore"):

@@ -7,6 +7,7 @@ codec, which has words for it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from weakref import ref
 
 import msgspec
 
@@ -47,7 +48,8 @@ class UsualPictures(UsualPlan[UsualPicture]):
     def __init__(self, version: ModelVersion, taken: ImageInput) -> None:
         self._version = version
         self._input = taken
-        self._ranked: tuple[Sequence[Array], Ranking] | None = None
+        # The run's memory is not to stay here if its last row is another's.
+        self._ranked: tuple[ref[Array], Ranking] | None = None
 
     @classmethod
     def of(cls, version: ModelVersion, taken: ImageInput) -> UsualPictures | None:
@@ -72,11 +74,12 @@ class UsualPictures(UsualPlan[UsualPicture]):
         if not version.labels or end - start != 1:
             named = by_name(version.signature, [each[start:end] for each in outputs])
             return image_answer.encode(named, _ONE, [filename], usual.top, version).whole()
-        if len(outputs[0]) > _MOST_RANKED:
-            return Ranking(outputs[0][start:end], version.labels).answer(0, usual.top, filename)
-        if self._ranked is None or self._ranked[0] is not outputs:
-            self._ranked = outputs, Ranking(outputs[0], version.labels)
+        output = outputs[0]
+        if len(output) > _MOST_RANKED:
+            return Ranking(output[start:end], version.labels).answer(0, usual.top, filename)
+        if self._ranked is None or self._ranked[0]() is not output:
+            self._ranked = ref(output), Ranking(output, version.labels)
         ranking = self._ranked[1]
-        if end == len(outputs[0]):
+        if end == len(output):
             self._ranked = None
         return ranking.answer(start, usual.top, filename)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -179,3 +180,14 @@ def test_a_run_is_ranked_once_and_none_of_the_rows_of_large_batches(
         answers = [plan.answer(run, row, row + 1, each) for row, each in enumerate(asked) if each]
         assert [answer.count(b'label"') for answer in answers] == [1, 2, 3]
     assert ranked == [3, 1, 1, 1]
+
+
+def test_nothing_of_a_run_is_kept_whose_last_row_is_anothers() -> None:
+    plan, usual = CODEC.usual_plan(LABELLED), CODEC.usual(PNG, Head.of_type("image/png"))
+    assert plan is not None
+    assert usual is not None
+    run = outputs_for(LABELLED, 2, seed=1)
+    assert plan.answer(run, 0, 1, usual)
+    output = ref(run[0])
+    del run
+    assert output() is None
