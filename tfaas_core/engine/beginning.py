@@ -48,6 +48,6 @@ class BeginsRuns(ABC):
     ) -> bool:
         """As ``Engine.run``, if the version is loaded, of rows that may share a run.
 
-        ``awaiting`` is told later. False, and nothing is done, if the version would have to be
-        loaded. Raises QueueFull and ModelLost at once.
+        ``inputs`` may be Levels. ``awaiting`` is told later. False, and nothing is done, if the
+        version would have to be loaded. Raises QueueFull and ModelLost at once.
         """

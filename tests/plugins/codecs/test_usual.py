@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from typing import Any
+from weakref import ref
 
 import msgspec
 import numpy as np
@@ -258,3 +259,14 @@ def test_answers_that_may_be_compressed_are_not_as_usual(place: int) -> None:
     usual = CODECS[place].usual(WRITERS[place]({"values": [[1.5] * 3] * 12}), Head())
     answer = CODECS[place].usual_plan(version).answer([most], 0, 12, usual)
     assert len(answer) <= MOST_BRIEF_BYTES
+
+
+def test_nothing_of_a_run_is_kept_whose_last_row_is_anothers() -> None:
+    for codec, write in zip(CODECS, WRITERS, strict=True):
+        plan = codec.usual_plan(VERSIONS["float32"])
+        usual = codec.usual(write({"values": [1.5, 2.0, 3.0]}), Head())
+        run = [np.ones((2, 3), np.float32)]
+        assert plan.answer(run, 0, 1, usual)
+        output = ref(run[0])
+        del run
+        assert output() is None

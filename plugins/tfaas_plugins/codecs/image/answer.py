@@ -75,7 +75,7 @@ def _all_labelled(
         outputs *= len(filenames)
     pairs = zip(outputs, filenames, strict=True)
     return [
-        Ranking([output.reshape(1, -1)], top, version.labels).answer(0, filename)
+        Ranking(output.reshape(1, -1), version.labels).answer(0, top, filename)
         for output, filename in pairs
     ]
 

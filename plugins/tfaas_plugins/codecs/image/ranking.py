@@ -11,28 +11,25 @@ from tfaas_core.tensors import Array
 
 
 class Ranking:
-    """Of the rows of the one array of ``outputs``, axis 0, the ``top`` best of ``labels``."""
+    """Of the rows of ``output``, axis 0, ``labels`` from the best to the worst."""
 
-    def __init__(self, outputs: Sequence[Array], top: int, labels: Sequence[str]) -> None:
-        """``outputs`` may be of any numbers. Those without a label are left out."""
-        self.outputs = outputs
-        self.top = top
+    def __init__(self, output: Array, labels: Sequence[str]) -> None:
+        """``output`` may be of any numbers. Those without a label are left out. It is copied."""
         self._labels = labels
-        (output,) = outputs
-        values = output.reshape(len(output), -1)[:, : len(labels)]
+        self._values = output.reshape(len(output), -1)[:, : len(labels)].copy()
         # NaN, for a signalling one of which a cast would warn, is put last, and equal values stay
         # in the order of the labels.
         with np.errstate(invalid="ignore"):
-            best = np.argsort(-values.astype(np.float64), kind="stable")[:, :top]
-        self._places = best.tolist()
-        self._values = _writable(values[np.arange(len(best))[:, None], best])
+            self._places = np.argsort(-self._values.astype(np.float64), kind="stable")
 
-    def answer(self, row: int, filename: str) -> bytes:
-        """The answer to the picture of that row, as JSON."""
-        labels = self._labels
+    def answer(self, row: int, top: int, filename: str) -> bytes:
+        """The answer to the picture of that row, as JSON: its ``top`` best."""
+        best = self._places[row, :top]
         shown = [
-            {"label": labels[place], "probability": value}
-            for place, value in zip(self._places[row], self._values[row], strict=True)
+            {"label": self._labels[place], "probability": value}
+            for place, value in zip(
+                best.tolist(), _writable(self._values[row].take(best)), strict=True
+            )
         ]
         return orjson.dumps(
             {"filename": filename, "labels": shown}, option=orjson.OPT_SERIALIZE_NUMPY

@@ -7,6 +7,7 @@ codec, which has words for it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from weakref import ref
 
 import msgspec
 
@@ -27,6 +28,9 @@ MOST_PIXELS = 1 << 14
 _MOST_ELEMENTS = 1 << 10
 """Of all outputs, for each picture."""
 
+_MOST_RANKED = 1 << 6
+"""Rows of a run. Of more, most may be those of batches."""
+
 _ONE = Bound({}, 1, True)
 
 
@@ -44,14 +48,18 @@ class UsualPictures(UsualPlan[UsualPicture]):
     def __init__(self, version: ModelVersion, taken: ImageInput) -> None:
         self._version = version
         self._input = taken
-        self._ranking: Ranking | None = None
+        # The run's memory is not to stay here if its last row is another's.
+        self._ranked: tuple[ref[Array], Ranking] | None = None
 
     @classmethod
     def of(cls, version: ModelVersion, taken: ImageInput) -> UsualPictures | None:
-        """None: the version gives something that takes long to write, or is no picture's."""
+        """None: the version takes more than pictures, or what it gives takes long to write, or is
+        no picture's."""
         signature = version.signature
         elements = elements_of(signature)
-        if signature.batch is BatchAxis.NONE or elements is None or elements > _MOST_ELEMENTS:
+        if len(signature.inputs) != 1 or signature.batch is BatchAxis.NONE:
+            return None
+        if elements is None or elements > _MOST_ELEMENTS:
             return None
         return cls(version, taken)
 
@@ -66,9 +74,12 @@ class UsualPictures(UsualPlan[UsualPicture]):
         if not version.labels or end - start != 1:
             named = by_name(version.signature, [each[start:end] for each in outputs])
             return image_answer.encode(named, _ONE, [filename], usual.top, version).whole()
-        ranking = self._ranking
-        if ranking is None or ranking.outputs is not outputs or ranking.top != usual.top:
-            ranking = self._ranking = Ranking(outputs, usual.top, version.labels)
-        if end == len(outputs[0]):
-            self._ranking = None
-        return ranking.answer(start, filename)
+        output = outputs[0]
+        if len(output) > _MOST_RANKED:
+            return Ranking(output[start:end], version.labels).answer(0, usual.top, filename)
+        if self._ranked is None or self._ranked[0]() is not output:
+            self._ranked = ref(output), Ranking(output, version.labels)
+        ranking = self._ranked[1]
+        if end == len(output):
+            self._ranked = None
+        return ranking.answer(start, usual.top, filename)

@@ -12,6 +12,7 @@ from itertools import starmap
 from math import isfinite, prod
 from struct import Struct, error
 from typing import Any, TypeAlias
+from weakref import ref
 
 import msgspec
 import numpy as np
@@ -123,7 +124,8 @@ class UsualNumbers(UsualPlan[UsualBody]):
         self._pack = Struct(f"={self._length}{_CODES[only.dtype]}").pack
         self._codec = codec
         self._write, self._split = write, split
-        self._outputs: Sequence[Array] | None = None
+        # The run's memory is not to stay here if its last row is another's.
+        self._split_last: ref[Array] | None = None
         self._texts: list[bytes] = []
 
     @classmethod
@@ -178,11 +180,11 @@ class UsualNumbers(UsualPlan[UsualBody]):
                 return self._write(output[start:end])
             if self._split is None or len(output) > _MOST_SPLIT:
                 return self._write(output[start])
-            if self._outputs is not outputs:
-                self._outputs, self._texts = outputs, self._split(output)
+            if self._split_last is None or self._split_last() is not output:
+                self._split_last, self._texts = ref(output), self._split(output)
             text = self._texts[start]
             if end == len(output):
-                self._outputs, self._texts = None, []
+                self._split_last, self._texts = None, []
             return text
         named = by_name(self._version.signature, [each[start:end] for each in outputs])
         bound = Bound({}, end - start, is_single)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from weakref import ref
 
 import numpy as np
 import pytest
+from tfaas_plugins.codecs.image import usual_picture
 from tfaas_plugins.codecs.image.codec import ImageCodec
+from tfaas_plugins.codecs.image.ranking import Ranking
 from tfaas_plugins.codecs.image.usual_picture import MOST_BYTES, MOST_PIXELS
 
 from tests.plugins.codecs.image.images import (
@@ -25,9 +28,11 @@ from tests.plugins.codecs.image.labelled import COLOURS, LABELLED, PNG, f32
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.route import Head
 from tfaas_core.tensors import Array, BatchAxis, TensorSpec, by_name
+from tfaas_core.testing.models import model_version
 
 CODEC = make_codec()
 GREY = file(picture([[0, 85], [170, 255]]))
+RATE = TensorSpec("rate", "float32", (), default=0.5)
 TWO = [TensorSpec("y", "float32", (None, 3)), TensorSpec("z", "int8", (None, 2, 2))]
 
 VERSIONS = {
@@ -96,6 +101,7 @@ def test_a_small_png_is_as_usual(version: ModelVersion, sent: tuple[bytes, str])
         taking(None, 2, 2, 3, outputs=[TensorSpec("y", "float32", (None, None))]),
         taking(None, 2, 2, 3, outputs=[TensorSpec("y", "float32", (None, 10_000))]),
         taking(None, 2, 2, 3, labels="abc", outputs=TWO),
+        model_version([TensorSpec("x", "float32", (None, 2, 2, 3)), RATE], TWO[:1]),
     ],
 )
 def test_other_models_have_no_plan(version: ModelVersion) -> None:
@@ -152,3 +158,36 @@ def test_equal_and_missing_numbers_are_ranked_as_in_a_run_of_their_own() -> None
         CODEC.encode({"y": run[0][row : row + 1]}, bound, document, LABELLED).whole()
         for row in range(2)
     ]
+
+
+def test_a_run_is_ranked_once_and_none_of_the_rows_of_large_batches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever number of labels each request asks for."""
+    ranked: list[int] = []
+
+    class Counted(Ranking):
+        def __init__(self, output: Array, labels: Sequence[str]) -> None:
+            ranked.append(len(output))
+            super().__init__(output, labels)
+
+    monkeypatch.setattr(usual_picture, "Ranking", Counted)
+    plan, head = CODEC.usual_plan(LABELLED), Head.of_type(FORM)
+    assert plan is not None
+    asked = [CODEC.usual(form(part("image", PNG), part("top", top)), head) for top in "123"]
+    for rows in (3, 1000):
+        run = outputs_for(LABELLED, rows, seed=1)
+        answers = [plan.answer(run, row, row + 1, each) for row, each in enumerate(asked) if each]
+        assert [answer.count(b'label"') for answer in answers] == [1, 2, 3]
+    assert ranked == [3, 1, 1, 1]
+
+
+def test_nothing_of_a_run_is_kept_whose_last_row_is_anothers() -> None:
+    plan, usual = CODEC.usual_plan(LABELLED), CODEC.usual(PNG, Head.of_type("image/png"))
+    assert plan is not None
+    assert usual is not None
+    run = outputs_for(LABELLED, 2, seed=1)
+    assert plan.answer(run, 0, 1, usual)
+    output = ref(run[0])
+    del run
+    assert output() is None
