@@ -62,8 +62,9 @@ def test_a_further_session_has_variables_in_the_memory_of_one_that_is_open(tmp_p
     second.close()
 
 
-def test_sessions_whose_runs_change_variables_share_none(tmp_path: Path) -> None:
-    graph, values = restoring(checkpoint(tmp_path), unchanged=False)
+@pytest.mark.parametrize("unchanged", [True, False], ids=["init op", "runs"])
+def test_what_changes_a_variable_does_so_in_one_session(tmp_path: Path, unchanged: bool) -> None:
+    graph, values = restoring(checkpoint(tmp_path), unchanged)
     with v1.Session(graph=graph) as first, v1.Session(graph=graph) as second:
         values.run(first)
         values.run(second)
