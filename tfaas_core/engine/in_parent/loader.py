@@ -69,7 +69,10 @@ class Loader:
             self._memory.has_tried(seat)
         if seat.trial.cancelled():
             why = "it is leaving" if seat.leaving else "others need the memory that this takes"
-            return unmeasured(threads, why)
+            found = unmeasured(threads, why)
+            if not seat.loaded.done():  # it is going to answer so, as all its processes have to
+                await modes.keep(seat.candidate.key, found)
+            return found
         return seat.trial.result()
 
     async def _load(self, seat: Seat) -> None:

@@ -53,9 +53,7 @@ def tuned(
 
 
 def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return min(_CORES, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
+    return min(_CORES, len(os.sched_getaffinity(0)))
 
 
 def _is_faster(

@@ -21,7 +21,8 @@ class Restoring:
     """Adds to ``graph`` what gives its variables their values in the checkpoint ``prefix``.
 
     ``stored`` tells which, and where these are. If ``unchanged``, no run changes them: all sessions
-    that are open at a time have them in the same memory, and only the first one reads them.
+    that are open at a time have them in the same memory, and only the first one reads them. Where
+    an init op changes one, TensorFlow gives that session a copy.
     """
 
     def __init__(

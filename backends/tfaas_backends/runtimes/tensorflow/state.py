@@ -21,6 +21,10 @@ _HARMLESS = re.compile(
 )
 """Ops that may count as stateful, but keep nothing from one run to the next: they only read."""
 
+_IN_PLACE = re.compile(r"Inplace\w+")
+"""Ops that do not count as stateful, but write into what they are given: a variable's value, or a
+constant, which the next run finds changed."""
+
 
 def stateful_functions(graph_def: Any) -> frozenset[str]:
     """The names of the graph's functions that are stateful, or call one that is."""
@@ -46,6 +50,8 @@ def keeps_state(type_: str, op_def: Any = None) -> bool:
     """Whether an op of this type remembers or draws; ``op_def``: its definition, if at hand."""
     if type_ in _CALLS or _HARMLESS.fullmatch(type_):
         return False
+    if _IN_PLACE.fullmatch(type_):
+        return True
     op_def = op_def or op_def_registry.get(type_)
     if op_def is None:
         return False

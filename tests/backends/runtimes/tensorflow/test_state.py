@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 
@@ -54,6 +55,19 @@ def test_a_variable_is_state(serve: Serve) -> None:
         tf.add(rows(), one, name="y")
 
     assert serve(build).stateful
+
+
+def test_a_constant_that_runs_write_into_is_state(serve: Serve) -> None:
+    def build() -> None:
+        sums = tf.constant([[0.0, 0.0]])
+        tf.identity(tf.raw_ops.InplaceAdd(x=sums, i=[0], v=rows()), name="y")
+
+    servable = serve(build)
+    assert servable.stateful
+    ones = np.ones((1, 2), np.float32)
+    assert [float(servable.run([ones])[0][0, 0]) for _ in range(2)] == [1, 2]
+    servable.reset()
+    assert float(servable.run([ones])[0][0, 0]) == 1
 
 
 def test_what_the_outputs_do_not_need_is_not_counted(serve: Serve) -> None:
