@@ -12,7 +12,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -37,6 +37,8 @@ _PAGE_BYTES = os.sysconf("SC_PAGESIZE")
 _STATM = Path("/proc/self/statm")
 
 _log = logging.getLogger("tfaas.grpc")
+
+_Why: TypeAlias = Callable[[], TfaasError]
 
 
 class _Waiting(msgspec.Struct, eq=False):
@@ -63,7 +65,7 @@ class Arrivals:
         self._in_flight = in_flight
         self._calls = 0
         self._waiting: OrderedDict[asyncio.Task[Any], _Waiting] = OrderedDict()
-        self._ended: dict[asyncio.Task[Any], TfaasError] = {}
+        self._ended: dict[asyncio.Task[Any], _Why] = {}
         self._usual_bytes = 0
 
     def enter(self) -> None:
@@ -95,18 +97,21 @@ class Arrivals:
             if task not in self._ended:
                 raise
             task.uncancel()
-            raise self._ended[task] from None
+            raise self._ended[task]() from None
         finally:
             self._waiting.pop(task, None)
             self._ended.pop(task, None)
 
-    def refuse(self, connection: Connection, error: TfaasError) -> None:
-        """Ends the calls of a connection that wait for a message."""
+    def refuse(self, connection: Connection, why: _Why) -> None:
+        """Ends the calls of a connection that wait for a message.
+
+        ``why``, here as below, makes an error for each, which keeps what it was raised through.
+        """
         waiting = self._waiting.items()
         for task in [task for task, each in waiting if each.connection is connection]:
-            self._end(task, error)
+            self._end(task, why)
 
-    def refuse_silent(self, least: LeastPace, error: TfaasError) -> int:
+    def refuse_silent(self, least: LeastPace, why: _Why) -> int:
         """Ends calls whose message has not begun to come; gives how many.
 
         Called once in ``least.look_s``, it counts itself. Which call a message is for, gRPC's
@@ -126,7 +131,7 @@ class Arrivals:
             for task in tasks[: max(0, len(tasks) - _left(connection.messages, least))]
         ]
         for task in silent:
-            self._end(task, error)
+            self._end(task, why)
         return len(silent)
 
     async def watch(self) -> None:
@@ -154,7 +159,7 @@ class Arrivals:
         before_s = time.monotonic() - _LEAST_S
         late = [task for task, each in self._waiting.items() if each.since_s < before_s]
         for task in late:
-            self._end(task, _room_is_needed())
+            self._end(task, _room_is_needed)
         _log.warning(
             "messages that are still to come have taken %d MB; %d calls and %d connections were "
             "ended",
@@ -169,12 +174,12 @@ class Arrivals:
         oldest, waiting = next(iter(self._waiting.items()))
         if waiting.since_s > time.monotonic() - _LEAST_S:
             return False
-        self._end(oldest, _room_is_needed())
+        self._end(oldest, _room_is_needed)
         return True
 
-    def _end(self, task: asyncio.Task[Any], error: TfaasError) -> None:
+    def _end(self, task: asyncio.Task[Any], why: _Why) -> None:
         del self._waiting[task]
-        self._ended[task] = error
+        self._ended[task] = why
         task.cancel()
 
 

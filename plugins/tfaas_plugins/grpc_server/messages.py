@@ -31,8 +31,8 @@ class LeastPace(msgspec.Struct, frozen=True):
 
     A look counts, and not the clock: of one that has waited since this process is busy, more may
     have come than it has read. ``head_looks``: for all that is no message. Beyond ``window_looks``,
-    each message that is on its way needs ``window_bytes`` in so many, and may take no more looks
-    than one for each ``look_bytes`` of it.
+    each message that is on its way needs ``window_bytes`` in so many, and, once its size is known,
+    may take no more looks than one for each ``look_bytes`` of it.
     """
 
     look_s: float
@@ -63,14 +63,21 @@ class _Message:
         self.left_bytes = _PREFIX_BYTES
         self.looks = 0
 
+    @property
+    def is_sized(self) -> bool:
+        """Whether its size is known."""
+        return len(self._prefix) == _PREFIX_BYTES
+
     def take(self, data: bytes, at: int, end: int) -> int:
         """Takes what is its own of ``data[at:end]``; gives where that ends."""
         stop = min(end, at + self.left_bytes)
         self.left_bytes -= stop - at
-        if len(self._prefix) < _PREFIX_BYTES:
+        if not self.is_sized:
             self._prefix += data[at:stop]
             if not self.left_bytes:
                 self.size = self.left_bytes = int.from_bytes(self._prefix[1:], "big")
+                # A client may cut it here, if a window is full, and send all others before.
+                self.looks = 0
         return stop
 
 
@@ -134,7 +141,7 @@ class Messages(Frames):
             return False
         for each in self._open.values():
             each.looks += 1
-            if each.looks > least.window_looks + each.size / least.look_bytes:
+            if each.is_sized and each.looks > least.window_looks + each.size / least.look_bytes:
                 return True
         self._window_looks += 1
         if self._window_looks <= least.window_looks:

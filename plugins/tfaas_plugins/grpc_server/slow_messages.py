@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 
 from tfaas_core.errors import HttpRefused
 from tfaas_core.settings.tables import Limits
@@ -33,11 +34,11 @@ class SlowMessages:
             await asyncio.sleep(self._least.look_s)
             late = self._gate.late(self._least)
             for connection in late:
-                self._arrivals.refuse(connection, self._refusal("came too slowly"))
+                self._arrivals.refuse(connection, partial(self._refusal, "came too slowly"))
                 connection.end_soon()
             if late:
                 _log.info("clients that sent their messages too slowly were cut: %d", len(late))
-            silence = self._refusal("did not begin to come")
+            silence = partial(self._refusal, "did not begin to come")
             self._arrivals.refuse_silent(self._least, silence)
 
     def _refusal(self, what: str) -> HttpRefused:

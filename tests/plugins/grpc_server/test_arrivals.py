@@ -27,8 +27,8 @@ class Link:
         self.messages.came(BEGUN + frame(DATA, 1, BEGINS))
 
 
-async def left(bytes_in_each_look: int) -> int:
-    """How many of ``CALLS`` calls are left once they have waited for long."""
+async def refused(bytes_in_each_look: int) -> list[HttpRefused]:
+    """Why calls ended, of ``CALLS`` that have waited for long."""
     link, never = Link(), asyncio.Event()
     arrivals = Arrivals(CALLS, cast("Any", None), cast("Any", None))
 
@@ -36,27 +36,30 @@ async def left(bytes_in_each_look: int) -> int:
         return arrivals.message(never.wait, cast("Any", link), must_come=True)
 
     async with asyncio.TaskGroup() as tasks:
-        calls = [tasks.create_task(_refused(message())) for _ in range(CALLS)]
+        calls = [tasks.create_task(_error_of(message())) for _ in range(CALLS)]
         await asyncio.sleep(0)
         for _ in range(MANY):
             link.messages.came(frame(DATA, 1, bytes(bytes_in_each_look)))
             assert not link.messages.look(LEAST)
-            arrivals.refuse_silent(LEAST, HttpRefused("it did not begin to come", 408))
+            arrivals.refuse_silent(LEAST, lambda: HttpRefused("it did not begin to come", 408))
             await asyncio.sleep(0)
         never.set()
-    return sum(not call.result() for call in calls)
+    return [error for call in calls if (error := call.result()) is not None]
 
 
-async def _refused(message: Awaitable[Any]) -> bool:
+async def _error_of(message: Awaitable[Any]) -> HttpRefused | None:
     try:
         await message
-    except HttpRefused:
-        return True
-    return False
+    except HttpRefused as error:
+        return error
+    return None
 
 
-@pytest.mark.parametrize(("bytes_in_each_look", "count"), [(6, 1), (16, 2), (60, CALLS)])
+@pytest.mark.parametrize(("bytes_in_each_look", "left"), [(6, 1), (16, 2), (60, CALLS)])
 def test_as_many_may_wait_for_their_turn_as_the_link_is_quick_enough_for(
-    bytes_in_each_look: int, count: int
+    bytes_in_each_look: int, left: int
 ) -> None:
-    assert asyncio.run(left(bytes_in_each_look)) == count
+    errors = asyncio.run(refused(bytes_in_each_look))
+    assert len(errors) == CALLS - left
+    # Each has gone through frames of its own, and keeps them.
+    assert len({id(error) for error in errors}) == len(errors)

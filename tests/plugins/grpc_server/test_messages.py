@@ -75,6 +75,7 @@ def test_what_comes_for_a_call_that_was_answered_is_no_message(end: bytes) -> No
 
 
 SLOW = {
+    "what a message begins with": BEGUN + frame(DATA, 1, message(999)[:2]),
     "a message": BEGUN + frame(DATA, 1, message(999)[:500]),
     "within a frame": BEGUN + frame(DATA, 1, message(999))[:500],
     "a frame": BEGUN + frame(PING, 0, bytes(8))[:12],
@@ -112,6 +113,16 @@ def test_who_sends_others_meanwhile_keeps_none_for_longer_than_its_size_allows()
     messages = Messages()
     messages.came(BEGUN + head(3) + frame(DATA, 1, message(99)[:20]))
     assert not is_kept(messages, iter([frame(DATA, 3, message(500))] * MANY))
+
+
+def test_one_that_was_cut_before_its_size_is_known_may_wait_for_others() -> None:
+    messages = Messages()
+    messages.came(BEGUN + head(3) + frame(DATA, 1, message(99)[:2]))
+    assert is_kept(messages, iter([frame(DATA, 3, message(500))] * MANY))
+    messages.came(frame(DATA, 1, message(99)[2:50]))
+    assert not messages.look(LEAST)
+    messages.came(frame(DATA, 1, message(99)[50:]))
+    assert messages.open == 0
 
 
 def test_each_of_several_needs_its_pace() -> None:
