@@ -112,11 +112,11 @@ class ImageCodec(Codec[ImageDocument], PlansUsual[UsualPicture], UsesDecoders):
         )
 
     def is_heavy(self, document: ImageDocument) -> bool:
-        """For several pictures, and more than a few thousand pixels, of which decoding takes a
-        millisecond or so.
+        """For more than a few thousand pixels, of which decoding takes a millisecond or so.
 
-        And if another process decodes any: no event loop waits for it. If a model is used that
-        makes many pixels of few, all are heavy: which model this is for is not known here.
+        And for several pictures, and if another process decodes any: no event loop waits for it.
+        Once a model was used that makes many pixels of few, all are heavy: which model this is for
+        is not known here.
         """
         pictures = document.pictures
         return (
