@@ -30,6 +30,9 @@ from tfaas_plugins.codecs.image.usual_png import BEGINNING
 LIGHT_PIXELS = 64 * 1024
 """Decoding takes a millisecond or so."""
 
+_FEW_PICTURES = 2
+"""Of a request. Each of more, however small, becomes as large as the model takes it."""
+
 MOST_SCANS = 20
 """Of a JPEG that has as many pixels as there may be. A smaller one may have more."""
 
@@ -74,6 +77,7 @@ class ImageCodec(Codec[ImageDocument], PlansUsual[UsualPicture], UsesDecoders):
         self._max_work = MOST_SCANS * max(max_pixels, LIGHT_PIXELS)
         self._max_images = max_images
         self._inputs = Bindings(self._make_input)
+        self._some_enlarge = False
         self._decoding = PictureDecoding(most_here)
         self.decoding_shared_bytes = max(MOST_CHANNELS * max_pixels, max_file_bytes)
         self.decoding_memory_bytes = _MEMORY_BYTES + _BYTES_A_PIXEL * max_pixels + max_file_bytes
@@ -110,11 +114,15 @@ class ImageCodec(Codec[ImageDocument], PlansUsual[UsualPicture], UsesDecoders):
     def is_heavy(self, document: ImageDocument) -> bool:
         """For more than a few thousand pixels, of which decoding takes a millisecond or so.
 
-        And if another process decodes any: no event loop waits for it.
+        And for several pictures, and if another process decodes any: no event loop waits for it.
+        Once a model was used that makes many pixels of few, all are heavy: which model this is for
+        is not known here.
         """
         pictures = document.pictures
         return (
-            sum(picture.pixels for picture in pictures) > LIGHT_PIXELS
+            self._some_enlarge
+            or len(pictures) > _FEW_PICTURES
+            or sum(picture.pixels for picture in pictures) > LIGHT_PIXELS
             or sum(picture.work for picture in pictures) > _LIGHT_WORK
             or not all(map(self._decoding.is_here, pictures))
         )
@@ -158,14 +166,18 @@ class ImageCodec(Codec[ImageDocument], PlansUsual[UsualPicture], UsesDecoders):
             taken = self._inputs.of(version)
         except DoesNotFit:
             return None
-        return UsualPictures.of(version, taken) if isinstance(taken, ImageInput) else None
+        if not isinstance(taken, ImageInput) or taken.may_make(LIGHT_PIXELS):
+            return None
+        return UsualPictures.of(version, taken)
 
     def _make_input(self, version: ModelVersion) -> ImageInput | ImageFileInput:
         image_answer.check_labels(version)
         only = only_input(version)
         if only is not None and only.dtype == "string":
             return ImageFileInput(version, only, self._decoding)
-        return ImageInput(version, self._max_pixels, self._decoding)
+        taken = ImageInput(version, self._max_pixels, self._decoding)
+        self._some_enlarge |= taken.may_make(LIGHT_PIXELS)
+        return taken
 
     def _too_large(self, pictures: list[Picture], total_pixels: int) -> TooLarge:
         last = pictures[-1]

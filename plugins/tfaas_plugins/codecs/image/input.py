@@ -51,6 +51,13 @@ class ImageInput:
         self._scale = _SCALES[self._params.scale]
         self._wish = self._wished(max_pixels)
 
+    def may_make(self, pixels: int) -> bool:
+        """Whether a picture of fewer may become more than these."""
+        height, width = self._layout.height, self._layout.width
+        if self._resample is None or height is width is None:
+            return False
+        return height is None or width is None or height * width > pixels
+
     def bind(self, pictures: Sequence[Picture]) -> Bound:
         """One picture as a single row, several as a batch.
 

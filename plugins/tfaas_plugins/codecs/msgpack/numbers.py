@@ -15,7 +15,7 @@ import numpy as np
 from tfaas_core.settings.tables import Limits
 from tfaas_core.tensors import Array
 from tfaas_plugins.codecs.msgpack.heads import map_head
-from tfaas_plugins.codecs.msgpack.steps import list_size
+from tfaas_plugins.codecs.msgpack.steps import LONG_BYTES, list_size, read_in_steps
 from tfaas_plugins.codecs.values.number_lists import NumberLists
 from tfaas_plugins.codecs.values.usual import MOST_ARRAY_BYTES, UsualArray
 
@@ -69,7 +69,8 @@ def _fields(body: bytes, at: int, array: Array, end: int) -> dict[Any, Any] | No
     fields = msgspec.msgpack.decode(map_head(body[0] - _FEW_FIELDS - 1) + before + body[end:])
     if _FIELD in fields:
         return None
-    fields[_FIELD] = NumberLists(array, body, (_FIELD,), msgspec.msgpack.decode)
+    read = read_in_steps if len(body) > LONG_BYTES else msgspec.msgpack.decode
+    fields[_FIELD] = NumberLists(array, body, (_FIELD,), read)
     return fields  # type: ignore[no-any-return]
 
 

@@ -191,3 +191,31 @@ def test_nothing_of_a_run_is_kept_whose_last_row_is_anothers() -> None:
     output = ref(run[0])
     del run
     assert output() is None
+
+
+@pytest.mark.parametrize(
+    ("version", "makes_many"),
+    [
+        (taking(None, 256, 256, 3), False),
+        (taking(None, None, None, 3), False),
+        (taking(None, 1024, 1024, 3, image={"resize": "off"}), False),
+        (taking(None, 1024, 1024, 3), True),
+        (taking(None, 64, None, 3), True),
+        (taking(None, None, 64, 3), True),
+    ],
+)
+def test_what_a_model_makes_many_pixels_of_is_bound_in_a_thread(
+    version: ModelVersion, makes_many: bool
+) -> None:
+    codec = make_codec()
+    document = codec.parse(PNG, Head.of_type("image/png"))
+    assert not codec.is_heavy(document)
+    assert (codec.usual_plan(version) is None) is makes_many
+    assert codec.is_heavy(document) is makes_many
+
+
+def test_several_pictures_are_bound_in_a_thread() -> None:
+    """Of a pixel each, say: a model may take them with many."""
+    one, several = (CODEC.parse(images(*[PNG] * count), Head.of_type(FORM)) for count in (1, 3))
+    assert not CODEC.is_heavy(one)
+    assert CODEC.is_heavy(several)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tfaas_plugins.codecs.msgpack.codec import MsgpackCodec
 from tfaas_plugins.codecs.msgpack.numbers import read_with_numbers
+from tfaas_plugins.codecs.msgpack.steps import LONG_BYTES, read_in_steps
 from tfaas_plugins.codecs.values.number_lists import NumberLists
 
 from tests.plugins.codecs.msgpack.requests import array, bind, decode, encode, refusal
@@ -45,6 +46,16 @@ def test_lists_of_floats_become_an_array(shape: tuple[int, ...], write: Any) -> 
         expected = np.array(decode(values))
         assert (numbers.array.shape, numbers.array.dtype) == (shape, np.dtype(float))
         assert numbers.array.tobytes() == expected.tobytes()
+
+
+def test_long_lists_that_do_not_fit_are_read_in_steps() -> None:
+    """As other long bodies: in one, they would hold up all other requests."""
+    rows = MANY.reshape(-1, 12).tolist() * (LONG_BYTES // len(encode(MANY.tolist())) + 1)
+    fields = read_with_numbers(encode({"values": rows}), LIMITS)
+    assert fields is not None
+    numbers = fields["values"]
+    assert numbers.read is read_in_steps
+    assert numbers.lists() == rows
 
 
 ROWS = MANY.reshape(400, 3).tolist()
