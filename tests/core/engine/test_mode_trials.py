@@ -66,28 +66,17 @@ async def test_without_room_in_memory_for_a_second_process_nothing_else_is_tried
 
 
 @in_event_loop
-async def test_what_is_tried_makes_room_in_memory_for_other_models(tmp_path: Path) -> None:
-    async with moded(tmp_path, f"engine.max_memory_bytes={190 << 20}") as harness:
-        trying = asyncio.create_task(harness.worker.upload("a", "moded hanging 60"))
-        await eventually(lambda: len(forked.model_processes()) == 2, "it is being tried")
-        await harness.worker.upload("b", "moded instant 60", mode="usual")
-        version = await trying
-        assert not await is_quick(harness, version)
-        told = await harness.worker.engine.acceleration(version)
-        assert told["mode_reason"] == "no other is tried: others need the memory that this takes"
-
-
-@in_event_loop
-async def test_all_processes_of_a_version_whose_trial_made_room_are_run_alike(
+async def test_what_is_tried_makes_room_in_memory_for_others_and_keeps_its_mode(
     tmp_path: Path,
 ) -> None:
     async with moded(tmp_path, f"engine.max_memory_bytes={190 << 20}") as harness:
         version = harness.worker.store("a", "moded hanging 60")
-        trying = asyncio.create_task(is_quick(harness, version))
+        running = asyncio.create_task(is_quick(harness, version))
         await eventually(lambda: len(forked.model_processes()) == 2, "it is being tried")
         await harness.worker.upload("b", "moded instant 60", mode="usual")
-        assert not await trying
-        first = await harness.worker.engine.acceleration(version)
+        assert not await running
+        told = await harness.worker.engine.acceleration(version)
+        assert told["mode_reason"] == "no other is tried: others need the memory that this takes"
         harness.worker.retire(version)
         assert not await is_quick(harness, version)
-        assert await harness.worker.engine.acceleration(version) == first
+        assert await harness.worker.engine.acceleration(version) == told

@@ -54,11 +54,16 @@ def _called(node: Any, nodes: Mapping[str, Any]) -> Iterable[str]:
     if node.op not in ("Case", "StatelessCase"):
         return called(node)
     index = nodes.get(node_of(node.input[0]))
-    devices = [] if index is None else list(index.attr["device_names"].list.s)
+    devices = [] if index is None else _texts(index, "device_names")
     if index is None or index.op != "DeviceIndex" or b"CPU" not in devices:
         return called(node)
     branches = node.attr["branches"].list.func
     return [branch.name for branch in branches[devices.index(b"CPU") :][:1]]
+
+
+def _texts(node: Any, attribute: str) -> list[bytes]:
+    # One that is only asked for would be added, without a value: TensorFlow would refuse that.
+    return list(node.attr[attribute].list.s) if attribute in node.attr else []
 
 
 def _check(node: Any) -> None:
@@ -89,8 +94,8 @@ def _channels_first(node: Any) -> bool:
 
 
 def _check_xla(node: Any) -> None:
-    platforms = [name.decode(errors="replace") for name in node.attr["platforms"].list.s]
-    checked = b"platform" not in node.attr["disabled_checks"].list.s
+    platforms = [name.decode(errors="replace") for name in _texts(node, "platforms")]
+    checked = b"platform" not in _texts(node, "disabled_checks")
     if checked and platforms and "CPU" not in platforms:
         raise CannotServe(
             f"node {node.name!r} is XLA code for {', '.join(platforms)} only, but this server"

@@ -6,6 +6,7 @@ Only a few numbers at a time, such as shapes: so that a size is known, whatever 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from tfaas_backends.runtimes.tensorflow.private import dtypes, tensor_util
 from tfaas_backends.runtimes.tensorflow.pruning import node_of
+from tfaas_backends.runtimes.tensorflow.quiet import tf
 
 MAX_ELEMENTS = 256
 """Of each value; one that has more is not known."""
@@ -80,7 +82,9 @@ class Folding:
         with np.errstate(all="ignore"):
             if node.op in _LENGTHENS and _LENGTHENS[node.op](given) > MAX_ELEMENTS:
                 return None
-            return rule(given, node.attr)
+            # A map of protocol buffers takes up each name that it is asked for: without a value
+            # there, TensorFlow would refuse the node.
+            return rule(given, defaultdict(tf.compat.v1.AttrValue, node.attr))
 
     def _shape(self, name: str) -> Any:
         """That of what a node gives, also of one that is not small."""

@@ -12,7 +12,7 @@ from tfaas_backends.runtimes.tensorflow.quiet import tf
 
 from tests.backends.runtimes.saved_model.saved_models import function, load, save
 from tfaas_core.errors import CannotServe
-from tfaas_core.runtime import Servable
+from tfaas_core.runtime import LoadOptions, Servable
 
 Serve = Callable[..., Servable]
 
@@ -169,3 +169,17 @@ def test_a_branch_for_another_device_is_not_taken(tmp_path: Path) -> None:
 
     servable = load(save(tmp_path / "model", function(body, x=tf.TensorSpec([1]))))
     assert servable.run([np.ones(1, np.float32)])[0].tolist() == [[[-1]]]
+
+
+def switch(x: Any) -> Any:
+    return tf.switch_case(tf.size(x) - 1, [lambda: x, lambda: 2 * x])
+
+
+@pytest.mark.parametrize("body", [switch, xla(["CPU"])], ids=["switch", "xla"])
+def test_what_a_saved_model_leaves_out_is_not_added(
+    tmp_path: Path, body: Callable[[Any], Any]
+) -> None:
+    folder = save(tmp_path / "model", function(lambda x: {"y": body(x)}, x=tf.float32))
+    servable = load(folder, LoadOptions(threads=1, allow_ops=("XlaCallModule",)))
+    (doubled,) = servable.run([np.array([1, 2], np.float32)])
+    assert doubled.tolist() == [2, 4]

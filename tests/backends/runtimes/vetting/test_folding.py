@@ -149,6 +149,28 @@ def test_nothing_large_is_made_on_the_way_to_what_is_not_known() -> None:
         tracemalloc.stop()
 
 
+def test_a_node_stays_as_it_is() -> None:
+    # As a SavedModel has it: attributes with their default values are left out.
+    slicing, summing = node("StridedSlice", *"abcd"), node("Sum", *"ab")
+    nodes = {name: constant(name) for name in "abcd"} | {"x": slicing, "y": summing}
+    folding = Folding(nodes)
+    before = [slicing.SerializeToString(), summing.SerializeToString()]
+    (value,) = folding.inputs(follower("y"))
+    assert value == 1
+    folding.inputs(follower("x"))
+    assert [slicing.SerializeToString(), summing.SerializeToString()] == before
+
+
+def node(op: str, *inputs: str) -> Any:
+    return v1.NodeDef(name=op, op=op, input=inputs)
+
+
+def constant(name: str) -> Any:
+    made = v1.NodeDef(name=name, op="Const")
+    made.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(np.array([name == "a"], np.int32)))
+    return made
+
+
 def folded(build: Callable[[], Any]) -> tuple[Any, Folding]:
     """A graph, and what is known of its nodes."""
     with tf.Graph().as_default() as graph:
