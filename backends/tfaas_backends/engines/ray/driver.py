@@ -88,7 +88,7 @@ class _Driver:
         while self._own is None or time.monotonic() - self._heard_s < _HEAR_LIMIT_S:
             try:
                 await self._tell_of_hosts()
-            except (*connection.lost_errors(), TimeoutError) as error:
+            except connection.lost_errors() as error:
                 why = f"Ray's controller of hosts is away: {described(error)}"
                 if why != before:
                     _log.info("%s", why)
