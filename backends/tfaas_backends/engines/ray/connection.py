@@ -75,7 +75,7 @@ def lost_errors() -> tuple[type[Exception], ...]:
     """What Ray raises if an actor cannot be asked, at the moment or any more."""
     from ray.exceptions import RayError
 
-    return RayError, ConnectionError, ValueError
+    return RayError, ConnectionError, TimeoutError, ValueError
 
 
 def controller(table: RayTable, config: Config) -> Any:

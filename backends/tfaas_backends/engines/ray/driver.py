@@ -7,6 +7,8 @@ import logging
 import os
 import socket
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -22,7 +24,7 @@ from tfaas_core.system.output.one_line import described
 from tfaas_core.system.output.stdout import give_up_stdout
 
 _RETRY_S = 1.0
-_OWN_LIMIT_S = 30.0
+_HEAR_LIMIT_S = 30.0
 """After so long without a word of its controller, a server's own Ray is started anew."""
 
 _log = logging.getLogger("tfaas.engine")
@@ -83,7 +85,7 @@ class _Driver:
             self._parent.send(Failed(f"{where} cannot be used: {described(error)}"))
             return
         self._heard_s, before = time.monotonic(), ""
-        while self._own is None or time.monotonic() - self._heard_s < _OWN_LIMIT_S:
+        while self._own is None or time.monotonic() - self._heard_s < _HEAR_LIMIT_S:
             try:
                 await self._tell_of_hosts()
             except connection.lost_errors() as error:
@@ -101,8 +103,10 @@ class _Driver:
             self._own.start()
 
     async def _tell_of_hosts(self) -> None:
-        controller = await asyncio.to_thread(connection.controller, self._table, self._config)
-        if await controller.digest.remote() != host_config.digest(self._config):
+        async with _heard_in_time():
+            controller = await asyncio.to_thread(connection.controller, self._table, self._config)
+            digest = await controller.digest.remote()
+        if digest != host_config.digest(self._config):
             _log.warning(
                 "the hosts of [engine.ray] name = %r run by another configuration of [storage], "
                 "[engine], [models] or [limits], that of the server that has started them; "
@@ -111,8 +115,19 @@ class _Driver:
             )
         known: Hosts | None = None
         while True:
-            hosts = await controller.follow.remote(known)
+            async with _heard_in_time():
+                hosts = await controller.follow.remote(known)
             self._heard_s = time.monotonic()
             if hosts not in (None, known):
                 self._parent.send(hosts)
                 known = hosts
+
+
+@asynccontextmanager
+async def _heard_in_time() -> AsyncIterator[None]:
+    """Raises TimeoutError if what is asked in the block hangs: Ray itself would wait for ever."""
+    try:
+        async with asyncio.timeout(_HEAR_LIMIT_S):
+            yield
+    except TimeoutError:
+        raise TimeoutError(f"nothing was heard of it for {_HEAR_LIMIT_S:g} s") from None

@@ -21,6 +21,7 @@ from tfaas_core.system.lives.backoff import Backoff
 from tfaas_core.system.lives.ending import Ending
 from tfaas_core.system.lives.lifeline import Lifeline, tied
 from tfaas_core.system.lives.main_module import forget_main
+from tfaas_core.system.output.one_line import described
 
 FOLLOW_S = 20.0
 """How long a question waits for news at most."""
@@ -56,7 +57,7 @@ class Host:
     async def stop(self) -> None:
         """Returns once all requests went elsewhere, and the process has ended."""
         self._stopping = True
-        if self._process is not None:
+        if self._process is not None and self._process.pid is not None:
             with suppress(ProcessLookupError):
                 os.kill(self._process.pid, signal.SIGTERM)
         if self._keeping is not None:
@@ -65,7 +66,10 @@ class Host:
     async def _keep(self) -> None:
         backoff = Backoff()
         while not self._stopping:
-            why = await self._live()
+            try:
+                why = await self._live()
+            except OSError as error:  # there is no memory for a process at the moment, say
+                why = f"its process cannot start: {described(error)}"
             if not self._stopping:
                 await self._tell(HostState(why=why))
                 backoff.died("")

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import psutil
+from tfaas_backends.engines.ray.local_ray import LONGEST_FOLDER
 
 from tests.backends.engines.ray.installed import needs_ray
 from tfaas_core.testing.clients import fake_server
@@ -19,7 +20,7 @@ def test_it_is_reached_from_this_machine_alone_and_ends_with_a_server_that_is_ki
     tmp_path: Path,
 ) -> None:
     # Sockets lie below it, and their paths may not be long.
-    with tempfile.TemporaryDirectory(dir="/tmp") as short:
+    with tempfile.TemporaryDirectory(prefix="", dir="/tmp") as short:
         settings = ("engine.kind=ray", "engine.ray.start_limit_s=120")
         with fake_server(tmp_path, *settings, env={"TMPDIR": short}) as server:
             assert server.upload("vk", b"sum").status_code == 200
@@ -27,7 +28,11 @@ def test_it_is_reached_from_this_machine_alone_and_ends_with_a_server_that_is_ki
             processes = server.parent.children(recursive=True)
             assert {each.name() for each in processes} >= {"raylet", "gcs_server"}
             assert {address for each in processes for address in _listening(each)} <= LOOPBACK
-            assert list(Path(short).glob("tfaas-ray-*"))
+            (folder,) = Path(short).glob("tfaas-ray-*")
+            assert folder.stat().st_mode & 0o077 == 0
+            sockets = [len(str(each)) for each in folder.glob("r/session_2*/sockets/*")]
+            digits = len(str(2**22)) - len(folder.name.split("-")[2])  # of a process id, twice
+            assert max(sockets) - len(short) + LONGEST_FOLDER + 2 * digits <= 107
             server.process.kill()
             until(lambda: not any(each.is_running() for each in processes), 60, "all have ended")
             assert list(Path(short).glob("tfaas-ray-*")) == []
