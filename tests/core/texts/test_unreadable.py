@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.core.test_imports import ROOMS, files
 
-ITS_HOME = ROOMS[0] / "unreadable.py"
+ITS_HOME = ROOMS[0] / "texts" / "unreadable.py"
 
 
 def test_who_reads_by_msgspec_catches_all_that_it_raises() -> None:
