@@ -59,11 +59,11 @@ class Cluster(NamedTuple):
 
     def kill_host(self, address: str) -> None:
         """The process that listens there."""
-        port = int(address.rpartition(":")[2])
         (host,) = {
             found.pid
             for found in psutil.net_connections("tcp")
-            if found.laddr and found.laddr.port == port and found.status == psutil.CONN_LISTEN
+            if found.status == psutil.CONN_LISTEN
+            and f"{found.laddr[0]}:{found.laddr[1]}" == address
         }
         psutil.Process(host or 0).kill()
 
