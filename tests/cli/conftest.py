@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,20 @@ Fails = Callable[..., str]
 Frozen = Callable[..., Path]
 
 DEMO = Path(__file__).parents[2] / "backends" / "tfaas_backends" / "demo"
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[None]:
+    """Those of this process are as before: `tfaas serve`, refused or not, configures them."""
+    known = [logging.getLogger(), *map(logging.getLogger, logging.root.manager.loggerDict)]
+    before = [(one, one.level, [*one.handlers], one.propagate, one.disabled) for one in known]
+    yield
+    for each in logging.root.manager.loggerDict:
+        logging.getLogger(each).setLevel(logging.NOTSET)
+    for logger, level, handlers, propagate, disabled in before:
+        logger.setLevel(level)
+        logger.handlers, logger.propagate, logger.disabled = handlers, propagate, disabled
+    logging.captureWarnings(False)
 
 
 @pytest.fixture

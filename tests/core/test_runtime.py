@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from tfaas_core.engine.local import LocalEngineFactory
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import LoadOptions, Servable
 from tfaas_core.settings.tables import EngineTable
+from tfaas_core.system.resources.usable_memory import usable_bytes
 from tfaas_core.testing.engine_harness import started
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import FakeRuntime
@@ -38,8 +38,7 @@ def test_a_model_is_loaded_as_the_configuration_says() -> None:
 
 
 def test_without_a_configuration_its_process_polls_and_gives_way() -> None:
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    expected = LoadOptions(0, 1024, 0.0004, "idle", memory_bytes=machine)
+    expected = LoadOptions(0, 1024, 0.0004, "idle", memory_bytes=usable_bytes())
     assert LoadOptions.of(EngineTable()) == expected
 
 
