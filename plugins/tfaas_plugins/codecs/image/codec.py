@@ -77,7 +77,7 @@ class ImageCodec(Codec[ImageDocument], PlansUsual[UsualPicture], UsesDecoders):
         self._max_work = MOST_SCANS * max(max_pixels, LIGHT_PIXELS)
         self._max_images = max_images
         self._inputs = Bindings(self._make_input)
-        self._some_enlarge = False
+        self._enlarging: set[str] = set()
         self._decoding = PictureDecoding(most_here)
         self.decoding_shared_bytes = max(MOST_CHANNELS * max_pixels, max_file_bytes)
         self.decoding_memory_bytes = _MEMORY_BYTES + _BYTES_A_PIXEL * max_pixels + max_file_bytes
@@ -115,12 +115,12 @@ class ImageCodec(Codec[ImageDocument], PlansUsual[UsualPicture], UsesDecoders):
         """For more than a few thousand pixels, of which decoding takes a millisecond or so.
 
         And for several pictures, and if another process decodes any: no event loop waits for it.
-        Once a model was used that makes many pixels of few, all are heavy: which model this is for
-        is not known here.
+        And for a model that is known to make many pixels of few; once there is one, also if no
+        model is named, as the path may name that one.
         """
-        pictures = document.pictures
+        pictures, enlarging = document.pictures, self._enlarging
         return (
-            self._some_enlarge
+            (document.model in enlarging if document.model else bool(enlarging))
             or len(pictures) > _FEW_PICTURES
             or sum(picture.pixels for picture in pictures) > LIGHT_PIXELS
             or sum(picture.work for picture in pictures) > _LIGHT_WORK
@@ -176,7 +176,8 @@ class ImageCodec(Codec[ImageDocument], PlansUsual[UsualPicture], UsesDecoders):
         if only is not None and only.dtype == "string":
             return ImageFileInput(version, only, self._decoding)
         taken = ImageInput(version, self._max_pixels, self._decoding)
-        self._some_enlarge |= taken.may_make(LIGHT_PIXELS)
+        if taken.may_make(LIGHT_PIXELS):
+            self._enlarging.add(version.name)
         return taken
 
     def _too_large(self, pictures: list[Picture], total_pixels: int) -> TooLarge:

@@ -212,6 +212,10 @@ def test_what_a_model_makes_many_pixels_of_is_bound_in_a_thread(
     assert not codec.is_heavy(document)
     assert (codec.usual_plan(version) is None) is makes_many
     assert codec.is_heavy(document) is makes_many
+    named = form(part("image", PNG), part("model", version.name))
+    assert codec.is_heavy(codec.parse(named, Head.of_type(FORM))) is makes_many
+    another = form(part("image", PNG), part("model", "another"))
+    assert not codec.is_heavy(codec.parse(another, Head.of_type(FORM)))
 
 
 def test_several_pictures_are_bound_in_a_thread() -> None:
