@@ -250,7 +250,8 @@ class RemoteEngine(Engine):
         await self._move(self._homes.at(engine))  # uploads that were stored meanwhile
         if not self._homes.at(engine):
             await engine.finished()
-            host.leave()
+            if host.engine is engine:  # it may have come back
+                host.leave()
 
     async def _leave_out(self, host: FarHost) -> None:
         """Hangs up for good, once it has left, or the host is gone."""

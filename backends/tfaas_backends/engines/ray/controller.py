@@ -23,6 +23,7 @@ from tfaas_backends.engines.ray.needs import Needs
 from tfaas_backends.engines.ray.served import served_by
 from tfaas_backends.engines.ray.table import NAMESPACE, RAY, RayTable
 from tfaas_core.engine.base import ServableStatus
+from tfaas_core.errors import ConfigError
 from tfaas_core.plugins import plugins_of
 from tfaas_core.system.loop.tasks import Tasks
 from tfaas_core.system.output.one_line import described
@@ -68,8 +69,8 @@ class Controller:
 
     def _take(self, config: bytes) -> None:
         raw = host_config.unpacked(config)
+        self._config = plugins_of(raw).configured(raw)  # first, as it may be refused
         self._packed, self._digest = config, host_config.digest(raw)
-        self._config = plugins_of(raw).configured(raw)
         self._table: RayTable = self._config.engine_settings(RAY)
         self._needs = Needs.of(self._table)
         self._demand = Demand(self._table, self._config.engine.max_loaded_models)
@@ -107,11 +108,17 @@ class Controller:
         try:
             self._take(config)
             for name in list(self._nodes):
-                await self._end(self._nodes.pop(name))
+                if (node := self._nodes.pop(name, None)) is None:
+                    continue  # it went meanwhile
+                await self._end(node)
+                others = set(self._nodes)
                 await self._look()
                 await self._tell()
-                if why := await self._why_not_up(name):
-                    return why
+                for new in self._nodes.keys() - others:
+                    if why := await self._why_not_up(new):
+                        return why
+        except ConfigError as error:
+            return f"the controller cannot use this configuration: {error.message}"
         finally:
             self._keeping = asyncio.create_task(self._keep())
         return ""
@@ -159,7 +166,11 @@ class Controller:
         found = {node["NodeID"]: node for node in await asyncio.to_thread(ray.nodes)}
         fit = {name: node for name, node in found.items() if self._needs.are_met_by(node)}
         for name in self._nodes.keys() - fit.keys():
-            self._forget(self._nodes.pop(name))
+            node = self._nodes.pop(name)
+            if name in found and found[name]["Alive"]:  # it is to have no host any more
+                self._tasks.spawn(self._end(node))
+            else:
+                self._forget(node)
         # Those that have a host come first.
         chosen = sorted(fit, key=lambda name: (name not in self._nodes, name))
         chosen = chosen[: self._wanted or None]
@@ -179,8 +190,10 @@ class Controller:
         if wanted != self._wanted:
             _log.info("models need %d hosts, and there are %d", wanted, len(hosts))
             self._wanted = wanted
+        labels = [self._needs.labels] * wanted if self._needs.labels else None
+        bundles = [self._needs.resources] * wanted
         # Of a GCS that began anew, too.
-        await asyncio.to_thread(request_resources, bundles=[self._needs.resources] * wanted)
+        await asyncio.to_thread(request_resources, bundles=bundles, bundle_label_selectors=labels)
 
     async def _settle(self) -> None:
         """Those of a controller before this one are all to be known before any is told of."""

@@ -36,7 +36,7 @@ def guard(line: int, main: Callable[[], None]) -> None:
         main()
         os._exit(0)
     code = _code_of(child, line)
-    end_children()
+    _end_children()
     os._exit(code)
 
 
@@ -54,7 +54,7 @@ def _code_of(child: int, line: int) -> int:
     return max(0, os.waitstatus_to_exitcode(status)) or int(os.WIFSIGNALED(status))
 
 
-def end_children() -> None:
+def _end_children() -> None:
     """Ends all that are left, and those that become this process's children then."""
     deadline_s = time.monotonic() + _END_LIMIT_S
     while time.monotonic() < deadline_s:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import multiprocessing
-import os
-import signal
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
@@ -58,8 +56,7 @@ class Host:
         """Returns once all requests went elsewhere, and the process has ended."""
         self._stopping = True
         if self._process is not None and self._process.pid is not None:
-            with suppress(ProcessLookupError):
-                os.kill(self._process.pid, signal.SIGTERM)
+            self._process.terminate()
         if self._keeping is not None:
             await self._keeping
 
@@ -68,8 +65,10 @@ class Host:
         while not self._stopping:
             try:
                 why = await self._live()
-            except OSError as error:  # there is no memory for a process at the moment, say
+            except Exception as error:  # to end would mean to start none ever again
                 why = f"its process cannot start: {described(error)}"
+                if self._process is not None and self._process.pid is not None:
+                    self._process.kill()
             if not self._stopping:
                 await self._tell(HostState(why=why))
                 backoff.died("")

@@ -7,10 +7,13 @@ import pickle
 
 import msgspec
 
+from tfaas_backends.engines.ray.table import RAY
 from tfaas_core.config import Config
 from tfaas_core.engine.remote import REMOTE
 
 _OF_HOSTS = ("storage", "engine", "models", "limits")
+_OF_SERVERS = ("address", "name", "start_limit_s")
+"""Of ``[engine.ray]``: how a server finds the cluster, and the controller there."""
 
 
 def with_token(config: Config, token: str) -> Config:
@@ -35,5 +38,8 @@ def unpacked(data: bytes) -> Config:
 
 def digest(config: Config) -> str:
     """Another one if hosts would run another way by it."""
-    told = {name: getattr(config, name) for name in _OF_HOSTS}
+    rest = config.engine.rest
+    own = {key: value for key, value in rest.get(RAY, {}).items() if key not in _OF_SERVERS}
+    engine = msgspec.structs.replace(config.engine, rest={**rest, RAY: own})
+    told = {name: getattr(config, name) for name in _OF_HOSTS} | {"engine": engine}
     return hashlib.sha256(msgspec.json.encode(told, order="deterministic")).hexdigest()[:16]

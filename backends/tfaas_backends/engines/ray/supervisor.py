@@ -97,7 +97,9 @@ class RaySupervisor(Supervisor):
         why, self._why = self._why or why, ""
         if self._hosts is not None and self._hosts.addresses:
             if why != self._warned:
-                _log.warning("%s; servers go on with the hosts that they know", why)
+                then = "servers go on with the hosts that they know"
+                own = "the server's own Ray is started anew, and until then predictions are a 503"
+                _log.warning("%s; %s", why, then if self._table.address else own)
             self._warned = why
             return
         self._why = why

@@ -74,3 +74,6 @@ def test_hosts_get_the_configuration_but_for_what_only_the_server_knows() -> Non
     assert digest(sent) == digest(with_token(config, "a-token"))
     assert digest(sent) != digest(config)
     assert digest(configured("server.port=1")) == digest(configured())
+    by_port, by_client = (f"engine.ray.address={a}10.0.0.1:1" for a in ("", "ray://"))
+    assert digest(configured(by_port)) == digest(configured(by_client))
+    assert digest(configured("engine.ray.num_cpus=2")) != digest(configured())
