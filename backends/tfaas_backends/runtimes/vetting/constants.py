@@ -101,8 +101,10 @@ def check_threads(node: Any, folding: Folding, place: Place) -> None:
 
 
 def _of_shape(index: int) -> Callable[[list[Any]], int]:
-    """The elements of a tensor whose shape is the input at ``index``; a TypeError if not known, or
-    if its numbers are no integers."""
+    """The elements of a tensor whose shape is the input at ``index``.
+
+    Raises one of ``_FAULTS`` if that is not known, or its numbers are no integers.
+    """
     return lambda given: math.prod(map(as_index, given[index].flat))
 
 
@@ -149,7 +151,7 @@ MAKERS: Mapping[str, Callable[[list[Any]], int]] = {
     **dict.fromkeys(_RANDOM, _of_shape(0)),
     **dict.fromkeys(_RANDOM_OF_STATE, _of_shape(2)),
 }
-"""How many elements these ops make at least of the values of their inputs; None: not known."""
+"""How many elements these ops make at least, by the values of their inputs: None if not known."""
 
 
 INTERLEAVERS: Mapping[str, int] = {

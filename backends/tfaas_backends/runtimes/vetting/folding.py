@@ -58,7 +58,8 @@ class Folding:
     def _left(self, name: str) -> Iterator[str]:
         """What has to be known first."""
         node = self._nodes.get(name)
-        if node is not None and node.op in RULES and len(node.input) <= MAX_ELEMENTS:
+        known = node is not None and (node.op in RULES or node.op in _SHAPED)
+        if known and len(node.input) <= MAX_ELEMENTS:
             yield from (each for each in inputs_of(node) if each not in self._values)
 
     def _folded(self, name: str) -> Any:
@@ -142,9 +143,20 @@ def _each(function: Callable[..., Any]) -> _Rule:
 
 
 def _divided(one: Any, other: Any) -> Any:
-    """Of integers, towards zero."""
-    quotient = one / other
-    return np.trunc(quotient).astype(one.dtype) if one.dtype.kind in "iu" else quotient
+    """Of integers, towards zero, and exactly."""
+    if one.dtype.kind not in "iu":
+        return one / other
+    quotient = one // other
+    return quotient + ((quotient < 0) & (quotient * other != one))
+
+
+def _shifted(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As TensorFlow does it: by no bit if the distance is negative, by all but one at most."""
+
+    def shifted(value: Any, distance: Any) -> Any:
+        return function(value, np.clip(distance, 0, 8 * value.dtype.itemsize - 1))
+
+    return shifted
 
 
 def _reduced(function: Callable[..., Any]) -> _Rule:
@@ -244,8 +256,8 @@ RULES: Mapping[str, _Rule] = {
     "Pow": _each(np.power),
     "Maximum": _each(np.maximum),
     "Minimum": _each(np.minimum),
-    "LeftShift": _each(np.left_shift),
-    "RightShift": _each(np.right_shift),
+    "LeftShift": _each(_shifted(np.left_shift)),
+    "RightShift": _each(_shifted(np.right_shift)),
     "BitwiseAnd": _each(np.bitwise_and),
     "BitwiseOr": _each(np.bitwise_or),
     "BitwiseXor": _each(np.bitwise_xor),

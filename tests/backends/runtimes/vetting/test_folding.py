@@ -30,6 +30,8 @@ def one_by_one() -> None:
         getattr(raw, name)(x=np.abs(real), y=real)
     for name in ("LeftShift", "RightShift"):
         getattr(raw, name)(x=whole, y=np.abs(other))
+        getattr(raw, name)(x=whole, y=other * 40)
+    raw.TruncateDiv(x=np.array([2**53 + 1, -(2**53) - 1, 7, -7]), y=np.array([1, 1, -2, 2]))
     raw.AddN(inputs=[whole, other, whole])
     raw.SelectV2(condition=whole > 3, t=whole, e=other[0])
 
@@ -121,6 +123,15 @@ def test_what_becomes_large_is_not_computed() -> None:
         value = folding.inputs(follower(operation.name))[0]
         assert value is None or value.size <= MAX_ELEMENTS
     assert folding.inputs(follower(last.name)) == [None]
+
+
+def test_a_shape_is_known_whatever_was_asked_for_before() -> None:
+    def build() -> None:
+        raw.Shape(input=raw.Empty(shape=[300, 5], dtype=tf.float32), name="shape")
+
+    _graph, folding = folded(build)
+    (value,) = folding.inputs(follower("shape"))
+    assert value.tolist() == [300, 5]
 
 
 def test_nothing_large_is_made_on_the_way_to_what_is_not_known() -> None:
