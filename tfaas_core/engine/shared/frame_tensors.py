@@ -29,7 +29,7 @@ _decode_strings = msgspec.msgpack.Decoder(list[bytes]).decode
 def add_tensor(pieces: list[Any], spec: TensorSpec, parts: Sequence[Array]) -> int:
     """Appends the concatenation of ``parts`` along axis 0, without making it.
 
-    Returns as how many bytes.
+    Returns how many bytes it appended.
     """
     scale = b""
     if Levels in map(type, parts):
@@ -60,7 +60,7 @@ def _alike(parts: Sequence[Any]) -> tuple[Sequence[Array], bytes]:
 def are_put(pieces: list[Any], slots: SlotWriter) -> bool:
     """Whether there was a slot for the arrays among ``pieces``; it stands there instead then.
 
-    So all are bytes now.
+    If so, all pieces are bytes then.
     """
     size = 0
     for piece in pieces:
@@ -92,6 +92,8 @@ def read_tensors(
     offset: int,
     specs: Sequence[TensorSpec],
     values: Array | None,
+    *,
+    take_levels: bool = False,
 ) -> list[Array]:
     """The tensors of which there are heads from ``offset`` on, as read-only views.
 
@@ -104,6 +106,8 @@ def read_tensors(
         offset += _TENSOR.size
         dtype, scale = spec.numpy_dtype, None
         if rank >= _OF_LEVELS:
+            if not take_levels or spec.dtype == "string":
+                raise ValueError(f"tensor {spec.name!r} may not be levels")
             rank, dtype = rank - _OF_LEVELS, _UINT8
             scale = _SCALE.unpack_from(frame, offset + 8 * rank)
         shape = layout_of("Q", rank).unpack_from(frame, offset)

@@ -10,16 +10,16 @@ holds one or more *parts*, each one client's rows, already concatenated along ax
     tensor    <BQ      rank, bytes      <Q x rank  shape    C-order values, native byte order
     slot      <QQI     begin, end, number
 
-If 128 is added to a rank, behind the shape stand the divisor and the offset of Levels, as ``<dd``;
-their values are uint8. The dtype of all other tensors is their spec's. Strings are a MessagePack
-array of bytes. If 128 is added to ``alone``, or ``ok`` is 2, there is a slot, which has the values
-of all tensors but those of strings, one behind the other, each from a multiple of ALIGNED_BYTES on.
-``deadline_s`` is the sender's ``time.monotonic``, the same clock in all processes of a machine; of
-one from another machine, SenderClock makes what it is here. An answer speaks for a range of its
-frame's parts, so that the values that cannot be run fail alone; ``run_s`` is how long the run took,
-in seconds. ``alone`` is 1 if the one part of a frame is to be run as it is: its inputs may
-have different first axes. It is 2 if these may have other shapes than the signature's, too.
-``signature`` is that which is asked for: 0 is the model's own, the others count from 1.
+If 128 is added to a rank of a request, behind the shape stand the divisor and the offset of Levels,
+as ``<dd``; their values are uint8. The dtype of all other tensors is their spec's. Strings are a
+MessagePack array of bytes. If 128 is added to ``alone``, or ``ok`` is 2, there is a slot, which has
+the values of all tensors but those of strings, one behind the other, each from a multiple of
+ALIGNED_BYTES on. ``deadline_s`` is the sender's ``time.monotonic``, the same clock in all processes
+of a machine; of one from another machine, SenderClock makes what it is here. An answer speaks for a
+range of its frame's parts, so that the values that cannot be run fail alone; ``run_s`` is how long
+the run took, in seconds. ``alone`` is 1 if the one part of a frame is to be run as it is: its
+inputs may have different first axes. It is 2 if these may have other shapes than the signature's,
+too. ``signature`` is that which is asked for: 0 is the model's own, the others count from 1.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ def decode_request(
         offset += SLOT.size
         alone -= _IN_SLOT
     rows = list(layout_of("I", parts).unpack_from(frame, offset))
-    inputs = read_tensors(frame, offset + 4 * parts, specs, values)
+    inputs = read_tensors(frame, offset + 4 * parts, specs, values, take_levels=True)
     whole, any_shape = alone >= _WHOLE, alone == ANY_SHAPE
     return RequestFrame(frame_id, deadline_s, rows, sum(rows), inputs, whole, any_shape, signature)
 

@@ -146,7 +146,8 @@ class SlotReader:
         values.flags.writeable = False
         # Without this object: it, and the memory's descriptor, are to go with the connection.
         self._open[mark] = weakref.ref(values, partial(_is_read, mark, self._memory, self._open))
-        self._touched = max(self._touched, end)
+        # Whoever lies may name an end within a page.
+        self._touched = max(self._touched, end - end % PAGE_BYTES)
         return values
 
     def trim(self) -> None:

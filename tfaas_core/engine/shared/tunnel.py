@@ -15,8 +15,9 @@ from tfaas_core.engine.shared.hello import HELLO_LIMIT_S
 from tfaas_core.system.links.breakage import Breakage
 
 _RECEIVE_BYTES = 1 << 18
+
 STUCK_S = 10.0
-"""So long may the far side take nothing of the rest once the socket was closed."""
+"""For so long may the far side take nothing of what is left once our socket was closed."""
 
 _LOOK_S = 1.0
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)

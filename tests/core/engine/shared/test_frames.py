@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from tfaas_core.engine.shared.frame_tensors import add_tensor
 from tfaas_core.engine.shared.frames import (
     ANY_SHAPE,
     MAX_PARTS,
@@ -31,6 +32,7 @@ from tfaas_core.errors import (
     ModelLost,
     TfaasError,
 )
+from tfaas_core.levels import Levels
 from tfaas_core.tensors import NUMPY_DTYPES, Array, TensorSpec
 from tfaas_core.testing.tries import tries
 
@@ -145,6 +147,26 @@ def test_outputs_that_are_not_the_signatures_are_not_encoded() -> None:
         encode_answer(1, 0, 1, [numbers], [spec("string")])
     with pytest.raises(ValueError, match="argument"):
         encode_answer(1, 0, 1, [], [spec("float64")])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "string"])
+def test_an_answer_has_no_levels(dtype: str) -> None:
+    of_levels = Levels.of(np.zeros((1, 2), np.uint8), np.dtype(np.float32), 2.0, 1.0)
+    request = encode_request(1, 0.5, [1], [[of_levels]], [spec("float32")])
+    (request,) = frames_of(request)
+    assert isinstance(decode_request(request, [spec("float32")]).inputs[0], Levels)
+    at = request.index(struct.pack("<BQ", 2 + 128, 2))
+    (answer,) = frames_of(encode_answer(1, 0, 1, [some(dtype, (1, 2))], [spec(dtype)]))
+    head = answer[: len(answer) - len(tensor_of(dtype))]
+    with pytest.raises(ValueError, match="may not be levels"):
+        decode_answer(head + request[at:], [spec(dtype)])
+
+
+def tensor_of(dtype: str) -> bytes:
+    """As it stands behind the head of an answer."""
+    pieces: list[Any] = []
+    add_tensor(pieces, spec(dtype), [some(dtype, (1, 2))])
+    return b"".join(map(bytes, pieces))
 
 
 def test_a_model_may_have_no_outputs() -> None:

@@ -73,6 +73,7 @@ class TestATunnelInAsyncio:
         self, authority: Authority, files: TlsFiles, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(tunnel, "STUCK_S", 0.1)
+        monkeypatch.setattr(tunnel, "_LOOK_S", 0.03)
         ended, (there, here) = asyncio.Event(), _connected()
         there.setblocking(True)
         shaking = asyncio.to_thread(files.context().wrap_socket, there, server_side=True)
@@ -80,9 +81,11 @@ class TestATunnelInAsyncio:
         far, outer = await asyncio.gather(shaking, tunnel.tls_over(here, context, "127.0.0.1"))
         with far:
             near = tunnel.Tunnel(outer, lambda _tunnel: ended.set())
-            with near.sock, pytest.raises(TimeoutError):  # it is more than any buffer takes
-                async with asyncio.timeout(0.3):
-                    await asyncio.get_running_loop().sock_sendall(near.sock, bytes(1 << 26))
+            with near.sock:
+                with pytest.raises(TimeoutError):  # it is more than any buffer takes
+                    async with asyncio.timeout(0.3):
+                        await asyncio.get_running_loop().sock_sendall(near.sock, bytes(1 << 26))
+                assert not ended.is_set()  # it waits for as long as the socket is open
             async with asyncio.timeout(_WITHIN_S):
                 await ended.wait()
 
