@@ -72,7 +72,7 @@ def test_a_call_that_begins_no_message_ends_and_others_of_its_connection_go_on(
     with channel_to(server) as channel:
         silent = channel.stream_unary(INFER).future(silence())
         assert silent.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        assert "did not begin to come" in silent.details()
+        assert "did not come in time" in silent.details()
         assert ("tfaas-code", "http_refused") in silent.trailing_metadata()
         assert called(channel, LIVE)
         is_over.set()

@@ -111,13 +111,13 @@ class Arrivals:
         for task in [task for task, each in waiting if each.connection is connection]:
             self._end(task, why)
 
-    def refuse_silent(self, least: LeastPace, why: _Why) -> int:
-        """Ends calls whose message has not begun to come; gives how many.
+    def refuse_silent(self, least: LeastPace, why: _Why) -> None:
+        """Ends calls whose message has not come.
 
         Called once in ``least.look_s``, it counts itself. Which call a message is for, gRPC's
-        library tells only once it is whole: so as many are left as are on their way. And of many at
-        once, the last may have to wait until the link has room: so are as many as it is quick
-        enough for.
+        library tells only once it is whole: so as many are left as are on their way, those that
+        asked last, and one that has begun may be among those that end. And of many at once, the
+        last may have to wait until the link has room: so are as many as it is quick enough for.
         """
         late: dict[Connection, list[asyncio.Task[Any]]] = defaultdict(list)
         for task, each in self._waiting.items():
@@ -132,7 +132,6 @@ class Arrivals:
         ]
         for task in silent:
             self._end(task, why)
-        return len(silent)
 
     async def watch(self) -> None:
         """Looks at the memory of the process, until it is cancelled."""

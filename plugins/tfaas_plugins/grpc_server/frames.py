@@ -10,7 +10,9 @@ DATA, HEADERS, RESET, CONTINUATION = 0, 1, 3, 9
 END_STREAM, END_HEADERS, PADDED = 1, 4, 8
 """Flags of them."""
 
-HEAD_BYTES = 9
+PREFACE_BYTES, HEAD_BYTES = 24, 9
+"""Of what a client's way begins with, and each frame."""
+
 _HEAD = struct.Struct(">HBBBI")
 _STREAM = (1 << 31) - 1
 _NONE = -1

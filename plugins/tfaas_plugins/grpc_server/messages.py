@@ -15,11 +15,11 @@ from tfaas_plugins.grpc_server.frames import (
     END_STREAM,
     HEADERS,
     PADDED,
+    PREFACE_BYTES,
     RESET,
     Frames,
 )
 
-_PREFACE_BYTES = 24
 _PREFIX_BYTES = 5
 _LOOKS = 8
 _MOST_STREAMS = 4096
@@ -85,7 +85,7 @@ class Messages(Frames):
     """What a client sends on one connection."""
 
     def __init__(self) -> None:
-        super().__init__(_PREFACE_BYTES)
+        super().__init__(PREFACE_BYTES)
         self._streams: set[int] = set()
         self._last_stream = 0
         self._open: dict[int, _Message] = {}

@@ -7,8 +7,8 @@ once that its settings are acknowledged, and does not hear it when the client sa
 
 from __future__ import annotations
 
-_PREFACE_BYTES = 24
-_HEAD_BYTES = 9
+from tfaas_plugins.grpc_server.frames import HEAD_BYTES, PREFACE_BYTES
+
 _SETTINGS = 4
 _MOST_BYTES = 1 << 17
 """So much is looked at. Nobody can send twice the first window without having heard the server."""
@@ -26,7 +26,7 @@ class Opening:
         """What comes now may go by unseen."""
         self._left_bytes = _MOST_BYTES
         self._head = b""
-        self._unseen_bytes = _PREFACE_BYTES
+        self._unseen_bytes = PREFACE_BYTES
         self._are_settings = False
         self._is_told = False
 
@@ -41,7 +41,7 @@ class Opening:
                 piece = data[at : at + self._unseen_bytes]
                 self._unseen_bytes -= len(piece)
             else:
-                piece = data[at : at + _HEAD_BYTES - len(self._head)]
+                piece = data[at : at + HEAD_BYTES - len(self._head)]
                 self._head += piece
             at += len(piece)
             passed.append(self._of(piece))
@@ -51,7 +51,7 @@ class Opening:
 
     def _of(self, piece: bytes) -> bytes:
         """What becomes of a piece of a head, or of what is behind one."""
-        if len(self._head) == _HEAD_BYTES:
+        if len(self._head) == HEAD_BYTES:
             piece = self._of_head()
         elif self._head:
             return b""

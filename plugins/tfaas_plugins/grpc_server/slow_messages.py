@@ -38,7 +38,7 @@ class SlowMessages:
                 connection.end_soon()
             if late:
                 _log.info("clients that sent their messages too slowly were cut: %d", len(late))
-            silence = partial(self._refusal, "did not begin to come")
+            silence = partial(self._refusal, "did not come in time")
             self._arrivals.refuse_silent(self._least, silence)
 
     def _refusal(self, what: str) -> HttpRefused:
