@@ -14,9 +14,13 @@ _GIT_S = 60
 
 
 def revision_before(when: str, root: Path) -> str | None:
-    """The last commit before ``when``, as git reads times, or None: git knows of none."""
-    found = _git(root, "rev-list", "-1", f"--before={when}", "HEAD")
-    return found.decode().strip() if found else None
+    """The last commit before ``when``, as git reads times, or None: there is none but HEAD.
+
+    Commits of a branch count from when it was merged.
+    """
+    found = _git(root, "rev-list", "-1", "--first-parent", f"--before={when}", "HEAD")
+    head = _git(root, "rev-parse", "HEAD")
+    return found.decode().strip() if found and found != head else None
 
 
 def failed_at(

@@ -74,10 +74,11 @@ def test_what_failed_before_is_told_from_what_a_change_did(
     planted: Planted, before: str, is_older_fault: bool
 ) -> None:
     commit(planted.room, {"watched_lock.py": before, "planted_check.py": CHECK}, days_ago=2)
-    commit(planted.room, {"watched_lock.py": WATCHED + "\n"}, days_ago=0)
     failed = planted.room / "crash"
     failed.write_bytes(b"open")
     found = Outcome(planted, 1, 1, 1, took_s=1, failed=failed, log=failed, status=77)
+    assert not is_older(found, "1 day ago", planted.room)  # nothing else is there
+    commit(planted.room, {"watched_lock.py": WATCHED + "\n"}, days_ago=0)
     assert is_older(found, "1 day ago", planted.room) is is_older_fault
     assert not is_older(found, "3 days ago", planted.room)
 
