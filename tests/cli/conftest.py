@@ -24,8 +24,9 @@ def logs() -> Iterator[None]:
     known = [logging.getLogger(), *map(logging.getLogger, logging.root.manager.loggerDict)]
     before = [(one, one.level, [*one.handlers], one.propagate, one.disabled) for one in known]
     yield
-    for each in logging.root.manager.loggerDict:
-        logging.getLogger(each).setLevel(logging.NOTSET)
+    for each in map(logging.getLogger, list(logging.root.manager.loggerDict)):
+        each.setLevel(logging.NOTSET)
+        each.handlers, each.propagate, each.disabled = [], True, False
     for logger, level, handlers, propagate, disabled in before:
         logger.setLevel(level)
         logger.handlers, logger.propagate, logger.disabled = handlers, propagate, disabled

@@ -10,7 +10,7 @@ from typing import Any
 from tfaas_core.http.body_room import BodyRoom
 
 _SCRAP_BYTES = 1
-"""A transport takes no for an answer as a fault of ours."""
+"""Room for what nobody keeps: a transport that is given none logs a fault."""
 
 
 class BodyTaker(asyncio.BufferedProtocol):

@@ -56,7 +56,8 @@ async def fits_always(_pids: Collection[int], _further: int) -> bool:
 class ModeTrials:
     """Finds out in which mode of its runtime a model is run the fastest.
 
-    ``limit_s``: for all that it takes to choose; ``memory_bytes``: of each process; 0: no limit.
+    ``limit_s``: for all that it takes to choose; ``memory_bytes``: of each process; 0: as much as
+    a model's may take.
     """
 
     def __init__(
@@ -209,9 +210,9 @@ async def _tried(reader: asyncio.StreamReader) -> ModeTried:
 async def _speeds(first: _Trial, other: _Trial) -> list[Speed]:
     """How many times as fast the other one is. Both run in turn, beside the same load.
 
-    If that is felt, and both have as many threads, and compute for most of the time, by what they
-    take of the processor: it matters less for that. Else by the clock, since threads that wait for
-    each other take of the processor, too.
+    What counts is the clock, since threads that wait for each other take processor time, too. It is
+    processor time only if other load is felt, which changes that less, both have as many threads,
+    and both compute for a good part of the time.
     """
     speeds = []
     same_threads = first.tried.threads == other.tried.threads

@@ -44,11 +44,12 @@ def tuned(
             rival = open_session(more)
         except TfaasError:
             break
-        if not _is_faster(rival, session, inputs, signature):
+        try:
+            if not _is_faster(rival, session, inputs, signature):
+                break
+            session, rival, threads = rival, session, more
+        finally:
             rival.close()
-            break
-        session.close()
-        session, threads = rival, more
     return session, threads
 
 

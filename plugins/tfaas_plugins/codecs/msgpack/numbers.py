@@ -14,6 +14,7 @@ import numpy as np
 
 from tfaas_core.settings.tables import Limits
 from tfaas_core.tensors import Array
+from tfaas_core.texts.unreadable import UNREADABLE
 from tfaas_plugins.codecs.msgpack.heads import map_head
 from tfaas_plugins.codecs.msgpack.steps import LONG_BYTES, list_size, read_in_steps
 from tfaas_plugins.codecs.values.number_lists import NumberLists
@@ -32,7 +33,7 @@ _FLOATS: dict[int, np.dtype[Any]] = {0xCA: np.dtype(">f4"), 0xCB: np.dtype(">f8"
 
 _MOST_AXES = 16
 
-_NONE_SUCH = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, IndexError)
+_NONE_SUCH = (*UNREADABLE, IndexError)
 
 
 def read_with_numbers(body: bytes, limits: Limits) -> dict[Any, Any] | None:

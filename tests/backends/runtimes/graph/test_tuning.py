@@ -103,3 +103,10 @@ def test_twice_as_many_threads_are_tried_as_long_as_that_is_faster(
     tuned = Tuned(monkeypatch, 12, sessions)
     assert tuned.servable.threads == 4
     assert tuned.open_ones == [4, 12]  # the last one was never asked for
+
+
+def test_after_a_while_no_further_number_of_threads_is_tried(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    sessions = {n: TimedSession(clock, 3 / n) for n in (1, 2, 4)}
+    assert Tuned(monkeypatch, 4, sessions).open_ones == [2, 4]  # the last was never asked for
