@@ -58,8 +58,9 @@ class Folding:
     def _left(self, name: str) -> Iterator[str]:
         """What has to be known first."""
         node = self._nodes.get(name)
-        known = node is not None and (node.op in RULES or node.op in _SHAPED)
-        if known and len(node.input) <= MAX_ELEMENTS:
+        if node is None or (node.op not in RULES and node.op not in _SHAPED):
+            return
+        if len(node.input) <= MAX_ELEMENTS:
             yield from (each for each in inputs_of(node) if each not in self._values)
 
     def _folded(self, name: str) -> Any:
