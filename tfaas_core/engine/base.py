@@ -92,9 +92,7 @@ class Engine(ABC):
     """Whether ``Timing.run_rows`` tells how large each run was. If not, each request has one."""
 
     takes_levels: ClassVar[bool] = False
-    """Whether inputs of ``run`` may be Levels. If not, they come as numbers. Those of ``beginning``
-    may be in any case."""
-
+    """Whether inputs of ``run`` may be Levels, as those of ``beginning`` may; else, numbers."""
     beginning: BeginsRuns | None = None
     """What begins runs without a future, for the server's own engine."""
 

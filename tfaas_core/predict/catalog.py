@@ -28,9 +28,7 @@ _log = logging.getLogger("tfaas.catalog")
 
 
 class Catalog:
-    """Every model with its versions, in memory.
-
-    All methods but ``get``, and what it calls, belong to the event loop.
+    """Every model with its versions. All but ``get``, and what it calls, is the event loop's.
 
     It goes on with what it knows while the storage cannot be read.
     """
