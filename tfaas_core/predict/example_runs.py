@@ -1,4 +1,4 @@
-"""Warm-up: runs the examples that a version carries, before requests go there."""
+"""Example runs: what the examples that a version carries show of it, before requests go there."""
 
 from __future__ import annotations
 
@@ -12,15 +12,24 @@ from typing import Any, TypeAlias
 import msgspec
 
 from tfaas_core.codec import Codec, Document
-from tfaas_core.engine.base import Engine
+from tfaas_core.engine.base import Candidate, Engine, Loaded
 from tfaas_core.errors import CannotServe, TfaasError, Unavailable
 from tfaas_core.models.examples import Example, examples_to_run
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.models.params import Params
 from tfaas_core.predict.mismatch import mismatch
 from tfaas_core.predict.predictor import fitted
 from tfaas_core.route import Head
 from tfaas_core.routing.unexpected import is_given_up
-from tfaas_core.tensors import Array, Bound, by_name, runs_whole
+from tfaas_core.tensors import (
+    Array,
+    BatchAxis,
+    Bound,
+    Signature,
+    TensorSpec,
+    by_name,
+    runs_whole,
+)
 
 CODEC = "json"
 """The codec whose documents and answers examples are."""
@@ -54,6 +63,20 @@ class ExampleRuns:
         self._engine = engine
         self._codec = codecs.get(CODEC)
         self._max_rows = max_rows
+
+    async def prepare(
+        self, candidate: Candidate, params: Params, examples: Sequence[Example]
+    ) -> Loaded:
+        """``Engine.prepare``, and once more if ``examples`` show another batch axis than it found.
+
+        ``params`` are the candidate's. Raises what ``Engine.prepare`` raises.
+        """
+        loaded = await self._engine.prepare(candidate)
+        is_given = params.batch.axis is not None
+        if is_given or not any(_are_apart(example, loaded.signature) for example in examples):
+            return loaded
+        self._engine.discard(loaded.ticket)
+        return await self._engine.prepare(msgspec.structs.replace(candidate, batch=BatchAxis.NONE))
 
     async def check(self, ticket: int, version: ModelVersion, examples: Sequence[Example]) -> None:
         """Runs ``examples`` on a prepared upload, and compares the outputs that they carry.
@@ -131,6 +154,33 @@ class ExampleRuns:
         whole = runs_whole(asked.version.signature, asked.bound)
         outputs = await run(asked.version, asked.inputs, asked.bound.rows, whole)
         return asked, await asyncio.to_thread(_read, codec, asked, outputs)
+
+
+def _are_apart(example: Example, signature: Signature) -> bool:
+    """Whether the inputs are batches of different sizes, so that their rows do not belong together.
+
+    If they are nested one less deep, they are rows, and their lengths tell nothing.
+    """
+    inputs = example.document.get("inputs")
+    if signature.batch is not BatchAxis.FREE or not isinstance(inputs, dict):
+        return False
+    specs = {spec.name.removesuffix(":0"): spec for spec in signature.inputs}
+    sizes = {
+        len(values)
+        for name, values in inputs.items()
+        if (spec := specs.get(str(name).removesuffix(":0"))) and _is_batch(values, spec)
+    }
+    return len(sizes) > 1
+
+
+def _is_batch(values: Any, spec: TensorSpec) -> bool:
+    if spec.shape is None or not isinstance(values, list):
+        return False
+    depth = 0
+    while isinstance(values, list) and depth <= len(spec.shape):
+        depth += 1
+        values = values[0] if values else None
+    return depth == len(spec.shape)
 
 
 def inputs_of_examples(

@@ -33,7 +33,6 @@ from tfaas_core.tools.second_engine import second_engine
 from tfaas_core.uploads.bundle import BundleLimits, is_bundle, unpack
 from tfaas_core.uploads.companions import read_warmup
 from tfaas_core.uploads.contents import Contents, contents_of
-from tfaas_core.uploads.first_axis import prepare
 from tfaas_core.uploads.folder import regular_files
 from tfaas_core.uploads.runtime_choice import RuntimeChoice
 
@@ -169,7 +168,7 @@ async def _tried(
     lone: LoneEngine, candidate: Candidate, warmup: dict[str, Any] | None
 ) -> tuple[Loaded, ModelVersion]:
     params = Params.of(candidate.params)
-    loaded = await prepare(lone.engine, candidate, params, examples_in(warmup, params.document))
+    loaded = await lone.runs.prepare(candidate, params, examples_in(warmup, params.document))
     check_features(params, loaded.signature)
     record = msgspec.structs.replace(record_of(candidate, loaded), warmup=warmup)
     await lone.runs.check(loaded.ticket, record, examples_to_run(record))

@@ -29,7 +29,6 @@ from tfaas_core.steps import step
 from tfaas_core.storage import Claim, DefaultChoice, Storage
 from tfaas_core.system.loop.threads import ThreadsByKind
 from tfaas_core.uploads.bundle import BundleLimits
-from tfaas_core.uploads.first_axis import prepare
 from tfaas_core.uploads.package import Package
 from tfaas_core.uploads.quota import Quota
 from tfaas_core.uploads.runtime_choice import RuntimeChoice
@@ -91,7 +90,7 @@ class Publisher:
         )
         candidate = Candidate(claim.name, "", runtime, str(package.model), params.document)
         with step("load"):
-            loaded = await prepare(engine, candidate, params, package.examples)
+            loaded = await self._example_runs.prepare(candidate, params, package.examples)
         try:
             check_features(params, loaded.signature)
             record = _record(claim.name, runtime, model_file, package, loaded)

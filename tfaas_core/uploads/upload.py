@@ -14,11 +14,12 @@ import msgspec
 
 from tfaas_core.errors import BadBody, DoesNotFit
 from tfaas_core.events import ModelUploaded
+from tfaas_core.files.archives import archive_at
 from tfaas_core.models.model import ModelVersion, check_name
 from tfaas_core.models.versions import number_of
 from tfaas_core.steps import Step, following, step
 from tfaas_core.storage import Claim
-from tfaas_core.uploads.bundle import is_bundle
+from tfaas_core.uploads.bundle import BUNDLES
 from tfaas_core.uploads.package import Package, Received, sort_out
 from tfaas_core.uploads.publisher import Publisher
 from tfaas_core.uploads.quota import AHEAD_BYTES, Quota
@@ -155,8 +156,8 @@ class Upload:
 
     async def _publish(self, received: Received) -> ModelVersion:
         publisher = self._publisher
-        is_packed = await asyncio.to_thread(is_bundle, received.model.path)
-        kind = "unpack" if is_packed or received.model_is_base64 else "sort"
+        archive = await asyncio.to_thread(archive_at, received.model.path)
+        kind = "unpack" if archive in BUNDLES or received.model_is_base64 else "sort"
         with step("unpack"):
             package = await publisher.in_thread(kind, partial(self._sorted_out, received))
         claim = await self._claim_for(package, received)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 
 import msgspec
 
@@ -13,6 +13,7 @@ from tfaas_core.host import Host
 from tfaas_core.models.params import Params
 from tfaas_core.operation import LIST, OBJECT, Operation, object_of
 from tfaas_core.route import (
+    Head,
     Request,
     Response,
     Route,
@@ -104,25 +105,29 @@ class ModelsApi:
         """``POST /upload``: a form with the parts name, params, model and labels; or a bundle."""
         head, limits = request.head, self._host.config.limits
         media_type = head.content_type.partition(";")[0].strip().lower()
-        check_length(_announced(request), limits.max_upload_bytes)
+        announced = head.headers.get("content-length", "")
+        check_length(announced, limits.max_upload_bytes)
         async with Upload.begun(self._host.publisher, _sender(request)) as upload:
             if name := head.query.get("name"):
                 await upload.claim(name)
             if number := head.query.get("version"):
                 upload.number(number)
             with step("receive"):
+                stream = upload.receiving(request.stream(), announced)
                 if media_type in _BUNDLE_TYPES:
-                    received = await self._receive_bundle(request, upload)
+                    received = await self._receive_bundle(head, stream, upload)
                 else:
-                    received = await self._receive_form(request, upload)
+                    received = await self._receive_form(head, stream, upload)
             version = await upload.publish(received)
         return json_response(version.document())
 
-    async def _receive_form(self, request: Request, upload: Upload) -> Received:
-        encoding = _encoding(request, ("base64",))
+    async def _receive_form(
+        self, head: Head, stream: AsyncIterator[bytes], upload: Upload
+    ) -> Received:
+        encoding = _encoding(head, ("base64",))
         form = await read_form(
-            upload.receiving(request.stream(), _announced(request)),
-            request.head.content_type,
+            stream,
+            head.content_type,
             fields={"name": upload.claim},
             files={
                 "model": upload.staging / MODEL,
@@ -140,10 +145,11 @@ class ModelsApi:
             model_is_base64=encoding == "base64",
         )
 
-    async def _receive_bundle(self, request: Request, upload: Upload) -> Received:
-        encoding = _encoding(request, ("base64", "gzip"))
+    async def _receive_bundle(
+        self, head: Head, stream: AsyncIterator[bytes], upload: Upload
+    ) -> Received:
+        encoding = _encoding(head, ("base64", "gzip"))
         limit = self._host.config.limits.max_upload_bytes
-        stream = upload.receiving(request.stream(), _announced(request))
         body = await store_body(stream, upload.staging / MODEL, limit)
         return Received(
             body,
@@ -185,14 +191,9 @@ def _sender(request: Request) -> Sender:
     return Sender(visit.to_model, visit.identity, request.client.ip, request_id, visit.steps)
 
 
-def _announced(request: Request) -> str:
-    """The Content-Length, empty for none."""
-    return request.head.headers.get("content-length", "")
-
-
-def _encoding(request: Request, known: tuple[str, ...]) -> str:
+def _encoding(head: Head, known: tuple[str, ...]) -> str:
     """The Content-Encoding, lower case, empty for none. Raises UnsupportedMediaType."""
-    encoding = request.head.content_encoding.strip().lower()
+    encoding = head.content_encoding.strip().lower()
     if encoding in ("", "identity"):
         return ""
     if encoding not in known:

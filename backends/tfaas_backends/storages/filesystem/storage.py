@@ -27,8 +27,8 @@ import msgspec
 
 from tfaas_backends.storages.filesystem.models import POINTERS, RECORD, Decided, FilesystemModels
 from tfaas_backends.storages.filesystem.old_models import old_models, told_of
-from tfaas_backends.storages.filesystem.revision import Revision
 from tfaas_backends.storages.filesystem.root import (
+    Revision,
     check_writable,
     is_writable,
     lacks,
