@@ -13,7 +13,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 import uvloop
-from sanic import Sanic
 
 from tests.core.http.served import RoutesHost
 from tfaas_core.http.server import HttpServer
@@ -46,9 +45,8 @@ class LiveServer:
     """Serves POST ``/echo``, until its ``end``."""
 
     def __init__(self, *settings: str) -> None:
-        # HttpServer sets it, too; and Sanic refuses a second application of a name.
+        # HttpServer sets it, too.
         os.environ["SANIC_WORKER_PROCESS"] = "true"
-        Sanic.test_mode = True
         self._faults = _Faults()
         logging.getLogger().addHandler(self._faults)
         self._tell, sys.unraisablehook = sys.unraisablehook, self._note_unraisable
@@ -72,7 +70,6 @@ class LiveServer:
         self._listener.close()
         logging.getLogger().removeHandler(self._faults)
         sys.unraisablehook = self._tell
-        Sanic.test_mode = False
 
     def answers(self, sent: Sequence[bytes]) -> bytes:
         """What comes for these pieces, each sent when the server waits.

@@ -58,6 +58,8 @@ def create_app(host: Host, side: Side = "predictions") -> Sanic:  # type: ignore
     door = Door.of(host.config)
     lane = SanicLane(router, max_body_bytes, host.in_flight, door, server.scheme)
     app = one_way_app(f"tfaas-{side}", lane.answer)
+    # Sanic would hand it to any plugin that asks, for middleware that no request passes.
+    Sanic.unregister_app(app)
     app.config.update(
         {
             "ACCESS_LOG": False,

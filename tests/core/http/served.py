@@ -9,7 +9,6 @@ from contextlib import suppress
 
 import pytest
 import uvloop
-from sanic import Sanic
 
 from tfaas_core.config import load_config
 from tfaas_core.engine.resting import RestingEngine
@@ -137,6 +136,4 @@ def serve_host(host: Host, test: Test) -> None:
     ):
         # HttpServer sets it.
         patch.setenv("SANIC_WORKER_PROCESS", "true")
-        # Otherwise Sanic refuses a second application of a name.
-        patch.setattr(Sanic, "test_mode", True)
         runner.run(beside())

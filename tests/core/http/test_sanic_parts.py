@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sanic import HTTPResponse
+from sanic import HTTPResponse, Sanic
+from sanic.exceptions import SanicException
 
 from tests.core.http.served import SANICS, Served, serve
 from tfaas_core import http
@@ -105,6 +106,14 @@ def test_an_answer_becomes_bytes() -> None:
 
 async def echo(asked: Request) -> Response:
     return Response(asked.body)
+
+
+def test_no_plugin_gets_the_application_of_sanic() -> None:
+    async def look(_served: Served) -> None:
+        with pytest.raises(SanicException, match="not found"):
+            Sanic.get_app("tfaas-predictions")
+
+    serve({"echo": echo}, look)
 
 
 def test_an_idle_connection_rests_and_a_busy_one_does_not(
