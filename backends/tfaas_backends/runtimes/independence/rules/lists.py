@@ -16,7 +16,7 @@ from tfaas_backends.runtimes.independence.dimensions import (
 from tfaas_backends.runtimes.independence.interpreter import Rule
 from tfaas_backends.runtimes.independence.node import Node
 from tfaas_backends.runtimes.independence.rules.arguments import elements, moved, shape_of
-from tfaas_backends.runtimes.independence.rules.repeating import repeated
+from tfaas_backends.runtimes.independence.rules.moving.repeating import repeated
 from tfaas_backends.runtimes.independence.values import (
     DEAD,
     Constant,

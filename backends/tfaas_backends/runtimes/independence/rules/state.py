@@ -8,7 +8,7 @@ from tfaas_backends.runtimes.independence.dimensions import Dimension
 from tfaas_backends.runtimes.independence.interpreter import Rule
 from tfaas_backends.runtimes.independence.node import Node
 from tfaas_backends.runtimes.independence.rules.arguments import shape_of
-from tfaas_backends.runtimes.independence.rules.selection import chosen_from
+from tfaas_backends.runtimes.independence.rules.moving.selection import chosen_from
 from tfaas_backends.runtimes.independence.values import (
     Constant,
     Counted,

@@ -5,23 +5,27 @@ from __future__ import annotations
 from tfaas_backends.runtimes.independence import calls, flow
 from tfaas_backends.runtimes.independence.interpreter import Rule, Rules
 from tfaas_backends.runtimes.independence.rules import (
+    elementwise,
+    lists,
+    ragged,
+    shapes,
+    state,
+    strings,
+)
+from tfaas_backends.runtimes.independence.rules.mixing import (
     axes,
     bounds,
     convolution,
     einsum,
-    elementwise,
-    joining,
     linear,
-    lists,
-    ragged,
     reductions,
+)
+from tfaas_backends.runtimes.independence.rules.moving import (
+    joining,
     repeating,
     reshaping,
     selection,
-    shapes,
     slicing,
-    state,
-    strings,
 )
 
 _FAMILIES = (

@@ -27,7 +27,7 @@ from tfaas_backends.runtimes.independence.rules.arguments import (
     rows_of,
     shape_of,
 )
-from tfaas_backends.runtimes.independence.rules.picking import picked, places
+from tfaas_backends.runtimes.independence.rules.moving.picking import picked, places
 from tfaas_backends.runtimes.independence.values import (
     Constant,
     Counted,

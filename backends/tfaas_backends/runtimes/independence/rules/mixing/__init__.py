@@ -1,0 +1,1 @@
+"""Rules of ops that mix elements along some axes: sums, products and the like."""
