@@ -18,8 +18,11 @@ from tfaas_backends.runtimes.graph.runtime import GraphRuntime
 from tfaas_backends.runtimes.litert.accelerator import LiteAccelerator
 
 from benchmarks.servers import ROOT
-from tfaas_core.engine.in_model_process.accelerated import AcceleratedServable, inner_shapes
-from tfaas_core.engine.in_model_process.made_up import made_up_inputs
+from tfaas_core.engine.in_model_process.accelerating.accelerated import (
+    AcceleratedServable,
+    inner_shapes,
+)
+from tfaas_core.engine.in_model_process.warming.made_up import made_up_inputs
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import CannotAccelerate, LoadOptions, Servable
 from tfaas_core.system.output.muted import stderr_muted

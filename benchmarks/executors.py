@@ -19,7 +19,7 @@ from tfaas_backends.runtimes.graph.servable import GraphServable
 from tfaas_backends.runtimes.tensorflow.session import GraphSession
 
 from benchmarks.servers import ROOT
-from tfaas_core.engine.in_model_process.made_up import made_up_inputs, ramp
+from tfaas_core.engine.in_model_process.warming.made_up import made_up_inputs, ramp
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import LoadOptions
 

@@ -23,7 +23,7 @@ import uvloop
 
 from tfaas_core.engine.in_model_process.loop import ServableLoop
 from tfaas_core.engine.in_model_process.signed import Signed
-from tfaas_core.engine.in_model_process.warmup import Warmed
+from tfaas_core.engine.in_model_process.warming.warmup import Warmed
 from tfaas_core.engine.scheduling.pace import Pace
 from tfaas_core.engine.scheduling.slow_runs import SlowRuns
 from tfaas_core.engine.shared.frames import FrameBuffer, decode_answer

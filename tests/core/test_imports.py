@@ -70,7 +70,7 @@ ROOMS_WITH_LAYERS = (("engine", ENGINE_LAYERS), ("processes", PROCESSES_LAYERS))
 
 STARTS_PROCESSES = "in_parent"
 BEGINNINGS = (
-    *("in_fork_server.process", "in_model_process.converting"),
+    *("in_fork_server.process", "in_model_process.accelerating.converting"),
     *("in_model_process.mode_trial", "in_model_process.process"),
 )
 """But that whatever starts a process has to know where that begins."""

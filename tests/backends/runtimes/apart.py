@@ -15,7 +15,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from tfaas_core.engine.in_model_process.warmup import warm
+from tfaas_core.engine.in_model_process.warming.warmup import warm
 from tfaas_core.errors import TfaasError
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import LoadOptions

@@ -20,7 +20,7 @@ from tfaas_backends.runtimes.tensorflow.quiet import tf
 from tests.data import MODELS
 from tfaas_core.engine.in_model_process.loop import ServableLoop
 from tfaas_core.engine.in_model_process.signed import Signed
-from tfaas_core.engine.in_model_process.warmup import Warmed, warm
+from tfaas_core.engine.in_model_process.warming.warmup import Warmed, warm
 from tfaas_core.engine.scheduling.pace import Pace
 from tfaas_core.engine.scheduling.slow_runs import SlowRuns
 from tfaas_core.engine.shared.frames import FrameBuffer, decode_answer, encode_request

@@ -14,11 +14,11 @@ from pathlib import Path
 import msgspec
 
 from tfaas_core.engine.base import Candidate, Loaded
+from tfaas_core.engine.in_model_process.accelerating.switching import accelerated, begin_to_switch
 from tfaas_core.engine.in_model_process.loop import ServableLoop
 from tfaas_core.engine.in_model_process.origin import Origin
 from tfaas_core.engine.in_model_process.servable_check import check_servable
 from tfaas_core.engine.in_model_process.signed import Signed, others_of, warm_all
-from tfaas_core.engine.in_model_process.switching import accelerated, begin_to_switch
 from tfaas_core.engine.scheduling.pace import Pace
 from tfaas_core.engine.scheduling.slow_runs import SlowRuns
 from tfaas_core.engine.shared.acceleration_messages import Switch

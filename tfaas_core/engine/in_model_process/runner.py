@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 
 from tfaas_core.engine.in_model_process.origin import Origin
-from tfaas_core.engine.in_model_process.proofs import Proofs
 from tfaas_core.engine.in_model_process.signed import Signed
-from tfaas_core.engine.in_model_process.warmup import Warmed
+from tfaas_core.engine.in_model_process.warming.proofs import Proofs
+from tfaas_core.engine.in_model_process.warming.warmup import Warmed
 from tfaas_core.engine.scheduling.pace import Pace
 from tfaas_core.engine.shared.frames import RequestFrame
 from tfaas_core.engine.shared.meter import Meter

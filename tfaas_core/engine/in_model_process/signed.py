@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from tfaas_core.engine.in_model_process.origin import Origin
-from tfaas_core.engine.in_model_process.warmup import Warmed, warm
+from tfaas_core.engine.in_model_process.warming.warmup import Warmed, warm
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.errors import TfaasError
 from tfaas_core.models.model import MOST_SIGNATURES, OtherSignature

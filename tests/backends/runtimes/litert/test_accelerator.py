@@ -20,8 +20,8 @@ from tfaas_backends.runtimes.saved_model.runtime import SavedModelRuntime
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 
 from tests.cli.conftest import DEMO
-from tfaas_core.engine.in_model_process.accelerated import AcceleratedServable
-from tfaas_core.engine.in_model_process.acceleration_trial import AccelerationTrial
+from tfaas_core.engine.in_model_process.accelerating.accelerated import AcceleratedServable
+from tfaas_core.engine.in_model_process.accelerating.acceleration_trial import AccelerationTrial
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import CannotAccelerate, FastModel, LoadOptions, Servable

@@ -25,7 +25,7 @@ from tests.backends.runtimes.saved_model.saved_models import (
     v1,
 )
 from tests.backends.runtimes.saved_model.small_models import LARGE, random, weighted
-from tfaas_core.engine.in_model_process.warmup import warm
+from tfaas_core.engine.in_model_process.warming.warmup import warm
 from tfaas_core.errors import (
     CannotServe,
     DoesNotFit,

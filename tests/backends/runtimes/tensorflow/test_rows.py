@@ -10,7 +10,7 @@ import pytest
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 
 from tests.backends.conftest import Serve
-from tfaas_core.engine.in_model_process.warmup import BY_SHAPE, PROVEN, warm
+from tfaas_core.engine.in_model_process.warming.warmup import BY_SHAPE, PROVEN, warm
 from tfaas_core.tensors import BatchAxis
 
 FREE, NONE = BatchAxis.FREE, BatchAxis.NONE

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tfaas_backends.runtimes.tensorflow.quiet import tf
 
-from tfaas_core.engine.in_model_process.warmup import Warmed, warm
+from tfaas_core.engine.in_model_process.warming.warmup import Warmed, warm
 from tfaas_core.errors import CannotServe
 from tfaas_core.runtime import Servable
 from tfaas_core.tensors import NUMPY_DTYPES, BatchAxis

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.core.engine.in_model_process.verdicts import refuse
+from tests.core.engine.in_model_process.warming.verdicts import refuse
 from tfaas_core.engine.in_model_process.origin import Origin
 from tfaas_core.engine.in_model_process.signed import warm_all
 from tfaas_core.models.params import Params

@@ -11,7 +11,7 @@ import pytest
 
 from tfaas_core.engine.in_model_process.loop import ServableLoop
 from tfaas_core.engine.in_model_process.signed import Signed
-from tfaas_core.engine.in_model_process.warmup import Warmed
+from tfaas_core.engine.in_model_process.warming.warmup import Warmed
 from tfaas_core.engine.scheduling.busy_poll import BusyPoll, Solo
 from tfaas_core.engine.scheduling.pace import Pace
 from tfaas_core.engine.scheduling.slow_runs import SlowRuns

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tfaas_core.engine.in_model_process.warmup import (
+from tfaas_core.engine.in_model_process.warming.warmup import (
     PROVEN,
     REFUTED,
     warm,

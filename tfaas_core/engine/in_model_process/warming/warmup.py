@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from tfaas_core.engine.in_model_process.independence import independence_of
-from tfaas_core.engine.in_model_process.made_up import guesses
 from tfaas_core.engine.in_model_process.origin import Origin
-from tfaas_core.engine.in_model_process.output_shapes import are_unknown, learnt
-from tfaas_core.engine.in_model_process.trial import is_refuted
+from tfaas_core.engine.in_model_process.warming.independence import independence_of
+from tfaas_core.engine.in_model_process.warming.made_up import guesses
+from tfaas_core.engine.in_model_process.warming.output_shapes import are_unknown, learnt
+from tfaas_core.engine.in_model_process.warming.trial import is_refuted
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.outputs import Uneven, check_rows
 from tfaas_core.errors import DoesNotFit, Unavailable

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 
-from tfaas_core.engine.in_model_process.accelerated import AcceleratedServable
+from tfaas_core.engine.in_model_process.accelerating.accelerated import AcceleratedServable
 from tfaas_core.engine.shared.acceleration_messages import HasSwitched, Switch
 from tfaas_core.engine.shared.messages import (
     FromProcess,

@@ -8,8 +8,8 @@ from functools import partial
 
 import numpy as np
 
-from tfaas_core.engine.in_model_process.likeness import LAST_BITS, Likeness, shaken
-from tfaas_core.engine.in_model_process.made_up import (
+from tfaas_core.engine.in_model_process.warming.likeness import LAST_BITS, Likeness, shaken
+from tfaas_core.engine.in_model_process.warming.made_up import (
     Make,
     Run,
     has_free_sizes,

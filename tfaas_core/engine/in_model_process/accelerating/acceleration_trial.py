@@ -10,9 +10,12 @@ from functools import partial
 import msgspec
 import numpy as np
 
-from tfaas_core.engine.in_model_process.accelerated import AcceleratedServable, inner_shapes
-from tfaas_core.engine.in_model_process.made_up import Make, made_up_inputs, ramp, zeros
-from tfaas_core.engine.in_model_process.trial import is_refuted
+from tfaas_core.engine.in_model_process.accelerating.accelerated import (
+    AcceleratedServable,
+    inner_shapes,
+)
+from tfaas_core.engine.in_model_process.warming.made_up import Make, made_up_inputs, ramp, zeros
+from tfaas_core.engine.in_model_process.warming.trial import is_refuted
 from tfaas_core.engine.shared.acceleration import Speed
 from tfaas_core.errors import TfaasError
 from tfaas_core.runtime import CannotAccelerate, FastModel, Servable

@@ -3,14 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.core.engine.in_model_process.verdicts import (
+from tests.core.engine.in_model_process.warming.verdicts import (
     Run,
     only,
     params,
     refuse,
     sums,
 )
-from tfaas_core.engine.in_model_process.warmup import (
+from tfaas_core.engine.in_model_process.warming.warmup import (
     Warmed,
     warm,
 )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.core.engine.in_model_process.one_model import Client, client, sizes
-from tfaas_core.engine.in_model_process.proofs import MOST_SHAPES
+from tfaas_core.engine.in_model_process.warming.proofs import MOST_SHAPES
 from tfaas_core.runtime import Independence, Shapes
 from tfaas_core.tensors import Array, BatchAxis, TensorSpec
 from tfaas_core.testing.function_servable import FunctionServable

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.core.engine.in_model_process.verdicts import (
+from tests.core.engine.in_model_process.warming.verdicts import (
     Run,
     params,
     refuse,
     sums,
     verdict,
 )
-from tfaas_core.engine.in_model_process.warmup import (
+from tfaas_core.engine.in_model_process.warming.warmup import (
     BY_SHAPE,
     PROVEN,
     REFUTED,

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from tests.core.engine.in_model_process.verdicts import (
+from tests.core.engine.in_model_process.warming.verdicts import (
     is_mergeable,
     only,
     params,
@@ -13,8 +13,8 @@ from tests.core.engine.in_model_process.verdicts import (
     sums,
     verdict,
 )
-from tfaas_core.engine.in_model_process.made_up import MOST_VALUES
-from tfaas_core.engine.in_model_process.warmup import (
+from tfaas_core.engine.in_model_process.warming.made_up import MOST_VALUES
+from tfaas_core.engine.in_model_process.warming.warmup import (
     PROVEN,
     warm,
 )

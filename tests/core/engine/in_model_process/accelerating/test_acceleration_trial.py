@@ -6,8 +6,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from tfaas_core.engine.in_model_process.accelerated import AcceleratedServable
-from tfaas_core.engine.in_model_process.acceleration_trial import AccelerationTrial, TrialResult
+from tfaas_core.engine.in_model_process.accelerating.accelerated import AcceleratedServable
+from tfaas_core.engine.in_model_process.accelerating.acceleration_trial import (
+    AccelerationTrial,
+    TrialResult,
+)
 from tfaas_core.errors import DoesNotFit
 from tfaas_core.runtime import CannotAccelerate, FastModel, Servable
 from tfaas_core.tensors import Array, BatchAxis, TensorSpec

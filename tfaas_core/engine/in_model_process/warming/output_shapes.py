@@ -7,7 +7,13 @@ from itertools import cycle
 
 import msgspec
 
-from tfaas_core.engine.in_model_process.made_up import Make, Run, made_up_inputs, ramp, zeros
+from tfaas_core.engine.in_model_process.warming.made_up import (
+    Make,
+    Run,
+    made_up_inputs,
+    ramp,
+    zeros,
+)
 from tfaas_core.errors import CannotServe, DoesNotFit, Unavailable
 from tfaas_core.tensors import BatchAxis, Signature
 

@@ -8,11 +8,11 @@ from typing import TypeAlias
 
 import msgspec
 
-from tfaas_core.engine.in_model_process.independence import independence_of
-from tfaas_core.engine.in_model_process.made_up import Run
 from tfaas_core.engine.in_model_process.origin import Origin
-from tfaas_core.engine.in_model_process.trial import is_refuted
-from tfaas_core.engine.in_model_process.warmup import Warmed
+from tfaas_core.engine.in_model_process.warming.independence import independence_of
+from tfaas_core.engine.in_model_process.warming.made_up import Run
+from tfaas_core.engine.in_model_process.warming.trial import is_refuted
+from tfaas_core.engine.in_model_process.warming.warmup import Warmed
 from tfaas_core.runtime import Servable
 from tfaas_core.tensors import Array
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tests.core.engine.in_model_process.verdicts import (
+from tests.core.engine.in_model_process.warming.verdicts import (
     Run,
     is_mergeable,
     only,
     sums,
 )
-from tfaas_core.engine.in_model_process.warmup import (
+from tfaas_core.engine.in_model_process.warming.warmup import (
     REFUTED,
     Warmed,
     warm,

@@ -1,0 +1,1 @@
+"""An accelerator in the place of a servable: whether it may be, and the change to it."""
