@@ -141,15 +141,21 @@ class FakeRuntime(Runtime):
                 return FakeServable(_on_trigger(_hang))
             case ["hang-on-zero"]:
                 return FakeServable(_on(0.0, _hang))
-            case ["abort-on-load"]:
-                os.abort()
-            case ["exit-on-load"]:
-                sys.exit("the fake runtime has had enough")
-            case ["leave-on-load"]:
-                os._exit(0)
-            case ["hang-on-load"]:
-                _hang()
+            case [word]:
+                _fail_to_load(word)
         raise CannotServe("the fake runtime does not know this word")
+
+
+def _fail_to_load(word: str) -> None:
+    match word:
+        case "abort-on-load":
+            os.abort()
+        case "exit-on-load":
+            sys.exit("the fake runtime has had enough")
+        case "leave-on-load":
+            os._exit(0)
+        case "hang-on-load":
+            _hang()
 
 
 def _on_trigger(effect: Callable[[], object]) -> Callable[[Array], None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import logging
 import os
 import pickle
@@ -17,7 +16,6 @@ import pytest
 
 from tfaas_core.config import load_config
 from tfaas_core.engine.base import EngineContext
-from tfaas_core.engine.in_model_process import process as model_process
 from tfaas_core.engine.in_parent.fork_server_process import ForkServerProcess, NeverReadyError
 from tfaas_core.engine.in_parent.fork_servers import ForkServers
 from tfaas_core.engine.shared.forks import Orders
@@ -105,23 +103,6 @@ async def test_runtimes_that_preload_the_same_share_a_fork_server() -> None:
         assert servers.group("a") == servers.group("c") != servers.group("b")
         assert servers.processes() == {of_a: "fork_server", of_b: "fork_server"}
     assert fork_servers() == []
-
-
-@in_event_loop
-async def test_what_each_process_of_a_model_needs_is_imported_before_it_is_forked(
-    write: Write,
-) -> None:
-    write(
-        "import sys\n"
-        "def say(sock, runtimes):\n"
-        f"    sock.sendall(str({model_process.__name__!r} in sys.modules).encode())\n"
-    )
-    say = importlib.import_module("tfaas_preloaded").say
-    ours, theirs = socket.socketpair()
-    async with running(a=FakeRuntime()) as servers:
-        with ours, theirs:
-            await servers.start(theirs, "a", say)
-            assert await asyncio.to_thread(ours.recv, 100) == b"True"
 
 
 @pytest.mark.parametrize(
