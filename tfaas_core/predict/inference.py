@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Sequence
 
 import msgspec
 
-from tfaas_core.errors import DoesNotFit
+from tfaas_core.errors import DeadlinePassed, DoesNotFit
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.tensors import Array, Arrays, Bound, by_name, runs_whole
 from tfaas_core.visit import Visit
@@ -79,3 +80,18 @@ class InferenceResult(msgspec.Struct, frozen=True, gc=False):
     outputs: Arrays
     version: ModelVersion
     request_id: str = ""
+
+
+async def in_time(
+    version: ModelVersion, timeout_s: float, running: Awaitable[list[Array]]
+) -> list[Array]:
+    """What the run gives. Raises DeadlinePassed if the request's own time is over before."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await running
+    except TimeoutError:
+        asked_s = f"{timeout_s:.6f}".rstrip("0").rstrip(".")
+        raise DeadlinePassed(
+            f"model {version.name!r} did not answer within the {asked_s} s of the request",
+            model=version.name,
+        ) from None

@@ -11,12 +11,12 @@ import msgspec
 
 from tfaas_core.codec import Codec, Document
 from tfaas_core.engine.base import Engine
-from tfaas_core.errors import DeadlinePassed, TooLarge, Unavailable, UnknownVersion
+from tfaas_core.errors import TooLarge, Unavailable, UnknownVersion
 from tfaas_core.levels import as_numbers
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.catalog import Catalog
 from tfaas_core.predict.early_binding import EarlyBinding, read_early
-from tfaas_core.predict.inference import InferenceRequest, InferenceResult, Settled
+from tfaas_core.predict.inference import InferenceRequest, InferenceResult, Settled, in_time
 from tfaas_core.predict.prediction import Prediction, encoded_by, large_prediction, take_long
 from tfaas_core.predict.target import Target, target_with
 from tfaas_core.route import Head
@@ -57,20 +57,6 @@ async def _followed(running: Awaitable[list[Array]], visit: Visit) -> list[Array
     outputs = await running
     visit.begins_step()
     return outputs
-
-
-async def _in_time(
-    version: ModelVersion, timeout_s: float, running: Awaitable[list[Array]]
-) -> list[Array]:
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await running
-    except TimeoutError:
-        asked_s = f"{timeout_s:.6f}".rstrip("0").rstrip(".")
-        raise DeadlinePassed(
-            f"model {version.name!r} did not answer within the {asked_s} s of the request",
-            model=version.name,
-        ) from None
 
 
 class Predictor:
@@ -117,9 +103,9 @@ class Predictor:
             bound = codec.bind(document, version)
         try:
             outputs = await self._running(InferenceRequest(version, bound, None, None, "", visit))
-        except UnknownVersion:  # it was removed before it was loaded
-            version, bound = await self._rebound(codec, document, asked, name, version, visit)
-            outputs = await self._running(InferenceRequest(version, bound, None, None, "", visit))
+        except UnknownVersion:  # it was removed, or replaced, before it was loaded
+            anew = codec, document, asked, name, version, visit
+            version, bound, outputs = await self._run_anew(*anew)
         encoding = codec, answering, outputs, bound, document, version
         if take_long(outputs):
             write = partial(self.in_thread, encoded_by, *encoding, kind=codec.name)
@@ -173,13 +159,15 @@ class Predictor:
         return asked.result(await self.begin(asked))
 
     async def infer_anew(self, asked: InferenceRequest, target: Target) -> InferenceResult:
-        """As ``infer``, by the version that ``target`` names now: that of ``asked`` was removed.
-
-        Raises Unavailable if it takes or gives anything else, and what ``found`` does.
+        """As ``infer``, by the version that ``target`` names now; or, if that takes or gives
+        anything else, by the one before. Raises Unavailable if that was removed, and as ``found``.
         """
         gone = asked.version
         await self._catalog.refresh(gone.name)
         version = self.found(target, asked.visit)
+        left = [each.key for each in self._catalog.model(gone.name).versions]
+        if version.signature != gone.signature and gone.key in left:
+            version = gone
         if version.signature != gone.signature:
             raise Unavailable(
                 f"{gone.reference} was removed before it was loaded, and {version.reference} takes "
@@ -199,7 +187,7 @@ class Predictor:
         if visit is not None and visit.steps is not None:
             running = _followed(running, visit)
         timeout_s = asked.timeout_s
-        return running if timeout_s is None else _in_time(asked.version, timeout_s, running)
+        return running if timeout_s is None else in_time(asked.version, timeout_s, running)
 
     def again(
         self,
@@ -219,7 +207,7 @@ class Predictor:
         running = self._engine.run(version, inputs, rows, settled.whole, visit)
         if visit is not None and visit.steps is not None:
             running = _followed(running, visit)
-        return running if timeout_s is None else _in_time(version, timeout_s, running)
+        return running if timeout_s is None else in_time(version, timeout_s, running)
 
     def _running(self, asked: InferenceRequest) -> Awaitable[list[Array]]:
         """The run, begun; its inputs are checked before."""
@@ -241,7 +229,7 @@ class Predictor:
         # Who may not go there does not learn whether there is such a model.
         return name, visit.goes_to(name) if name else None
 
-    async def _rebound(
+    async def _run_anew(
         self,
         codec: Codec[Any],
         document: Document,
@@ -249,11 +237,20 @@ class Predictor:
         name: str | None,
         gone: ModelVersion,
         visit: Visit | None,
-    ) -> tuple[ModelVersion, Bound]:
-        """Binds for the version that is live now, since ``gone`` was removed."""
-        await self._catalog.refresh(gone.name)
-        version = self._current(name, asked, visit)
-        return await self._bound_in_thread(codec, document, asked, version, visit)
+    ) -> tuple[ModelVersion, Bound, list[Array]]:
+        """Binds for the version that answers now, since ``gone`` is gone, and runs that."""
+        tries_left = _MOST_BINDS
+        while True:
+            await self._catalog.refresh(gone.name)
+            version = self._current(name, asked, visit)
+            version, bound = await self._bound_in_thread(codec, document, asked, version, visit)
+            again = InferenceRequest(version, bound, None, None, "", visit)
+            try:
+                return version, bound, await self._running(again)
+            except UnknownVersion:
+                tries_left -= 1
+                if not tries_left:
+                    raise
 
     def _read_early(
         self, target: Target | None, visit: Visit | None, codec: Codec[Any], body: bytes, head: Head

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -95,10 +96,11 @@ class FakeRuntime(Runtime):
     ``sum``; ``times FACTOR`` that; ``hold MEBIBYTES`` of memory; ``count`` (see CountingServable);
     ``add-up`` (AddingServable), or ``add-up SECONDS``, which sleeps so long in each run, and
     ``break-on-reset``, the same as long as nobody resets it a second time; ``sleep SECONDS`` a run,
-    and ``burn SECONDS`` of a core's time; what a TRIGGER sets off: ``refuse`` (DoesNotFit),
-    ``abort`` (the process dies), ``exit`` (SystemExit), ``hang``; what made-up values set off:
-    ``hang-on-zero``; what loading does: ``abort-on-load``, ``exit-on-load``, ``leave-on-load`` (the
-    process ends, as if all were well), ``hang-on-load``. CannotServe refuses any other text.
+    ``burn SECONDS`` of a core's time, and ``share SECONDS``, which two threads burn, each; what a
+    TRIGGER sets off: ``refuse`` (DoesNotFit), ``abort`` (the process dies), ``exit`` (SystemExit),
+    ``hang``; what made-up values set off: ``hang-on-zero``; what loading does: ``abort-on-load``,
+    ``exit-on-load``, ``leave-on-load`` (the process ends, as if all were well), ``hang-on-load``.
+    CannotServe refuses any other text.
     """
 
     preload = ()
@@ -127,6 +129,8 @@ class FakeRuntime(Runtime):
                 return FakeServable(lambda rows: time.sleep(float(seconds)))
             case ["burn", seconds]:
                 return FakeServable(lambda rows: _burn(float(seconds)))
+            case ["share", seconds]:
+                return FakeServable(_shared_burn(float(seconds)))
             case ["refuse"]:
                 return FakeServable(_on_trigger(_refuse))
             case ["abort"]:
@@ -137,15 +141,21 @@ class FakeRuntime(Runtime):
                 return FakeServable(_on_trigger(_hang))
             case ["hang-on-zero"]:
                 return FakeServable(_on(0.0, _hang))
-            case ["abort-on-load"]:
-                os.abort()
-            case ["exit-on-load"]:
-                sys.exit("the fake runtime has had enough")
-            case ["leave-on-load"]:
-                os._exit(0)
-            case ["hang-on-load"]:
-                _hang()
+            case [word]:
+                _fail_to_load(word)
         raise CannotServe("the fake runtime does not know this word")
+
+
+def _fail_to_load(word: str) -> None:
+    match word:
+        case "abort-on-load":
+            os.abort()
+        case "exit-on-load":
+            sys.exit("the fake runtime has had enough")
+        case "leave-on-load":
+            os._exit(0)
+        case "hang-on-load":
+            _hang()
 
 
 def _on_trigger(effect: Callable[[], object]) -> Callable[[Array], None]:
@@ -172,6 +182,17 @@ def _burn(seconds: float) -> None:
     end_s = time.thread_time() + seconds
     while time.thread_time() < end_s:
         pass
+
+
+def _shared_burn(seconds: float) -> Callable[[object], None]:
+    other = ThreadPoolExecutor(1)
+
+    def burn(_rows: object) -> None:
+        done = other.submit(_burn, seconds)
+        _burn(seconds)
+        done.result()
+
+    return burn
 
 
 def _hang() -> NoReturn:

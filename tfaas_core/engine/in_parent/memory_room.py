@@ -6,13 +6,13 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from tfaas_core.engine.in_parent.live_seats import LiveSeats
 from tfaas_core.engine.in_parent.seat import Seat
+from tfaas_core.files.tree import tree_bytes
 from tfaas_core.system.loop.tasks import Tasks
 from tfaas_core.system.output.one_line import described
 from tfaas_core.system.resources.memory import KnownMemory, private_bytes
@@ -52,7 +52,7 @@ class _Share(msgspec.Struct):
 
 
 class _Turn(msgspec.Struct):
-    """A seat that waits; ``size_bytes`` is None until it is known."""
+    """A seat that waits; ``size_bytes``: of its artifact, None until it is known."""
 
     seat: Seat
     comes: asyncio.Future[None]
@@ -105,8 +105,7 @@ class MemoryRoom:
             return
         turn = self._turns[seat.ticket] = _Turn(seat, asyncio.get_running_loop().create_future())
         try:
-            found_bytes = self._found.get(seat.candidate.key, 0)
-            turn.size_bytes = max(await self._artifact_bytes(seat), found_bytes)
+            turn.size_bytes = await self._artifact_bytes(seat)
             self.go_on()
             async with asyncio.timeout(ROOM_TIMEOUT_S):
                 await turn.comes
@@ -165,6 +164,11 @@ class MemoryRoom:
             turn.come()
         self.go_on()
 
+    def waiting(self, model: str) -> list[Seat]:
+        """The seats of stored versions of that model that wait for their turn."""
+        seats = [turn.seat for turn in self._turns.values()]
+        return [seat for seat in seats if seat.owner is None and seat.candidate.name == model]
+
     def has_room(self, like: Seat) -> bool:
         """Whether a further process that takes as much as this one fits as things are."""
         share = self._shares.get(like.ticket)
@@ -177,11 +181,13 @@ class MemoryRoom:
             if turn.size_bytes is None:
                 return
             is_alone = not (self._shares or self._ending)
-            if self._taken_bytes() + turn.size_bytes > self._most_bytes and not is_alone:
-                self._make_room(turn.seat, turn.size_bytes)
+            # What had it before may have gone while it waited.
+            size_bytes = max(turn.size_bytes, self._found.get(turn.seat.candidate.key, 0))
+            if self._taken_bytes() + size_bytes > self._most_bytes and not is_alone:
+                self._make_room(turn.seat, size_bytes)
                 return
             del self._turns[ticket]
-            self._shares[ticket] = _Share(turn.seat, turn.size_bytes)
+            self._shares[ticket] = _Share(turn.seat, size_bytes)
             turn.come()
 
     def _remember(self, key: str, size_bytes: int) -> None:
@@ -248,7 +254,7 @@ class MemoryRoom:
 
     async def _artifact_bytes(self, seat: Seat) -> int:
         try:
-            return await asyncio.to_thread(_size_of, Path(seat.candidate.path))
+            return await asyncio.to_thread(tree_bytes, Path(seat.candidate.path))
         except Exception as error:
             self._tell(error)
             return 0
@@ -287,14 +293,3 @@ class MemoryRoom:
 
 def _private_bytes(pids: Collection[int]) -> dict[int, int | None]:
     return {pid: private_bytes(pid) for pid in pids}
-
-
-def _size_of(artifact: Path) -> int:
-    """In bytes; what cannot be read counts for nothing."""
-    size_bytes = 0
-    with suppress(OSError):
-        size_bytes += artifact.stat().st_size
-    for path in artifact.rglob("*"):
-        with suppress(OSError):
-            size_bytes += path.lstat().st_size
-    return size_bytes

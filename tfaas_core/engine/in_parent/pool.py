@@ -13,6 +13,7 @@ from tfaas_core.engine.base import Supervisor
 from tfaas_core.engine.in_parent.accelerations import Accelerations
 from tfaas_core.engine.in_parent.fleet import Fleet
 from tfaas_core.engine.in_parent.hand_over import HandOver
+from tfaas_core.engine.in_parent.replaced_versions import ReplacedVersions
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.in_parent.seats import Seats
 from tfaas_core.engine.in_parent.settings import PoolSettings
@@ -60,10 +61,7 @@ class Pool(Supervisor):
     """
 
     def __init__(
-        self,
-        settings: PoolSettings,
-        starter: Starter,
-        accelerations: Accelerations | None = None,
+        self, settings: PoolSettings, starter: Starter, accelerations: Accelerations | None = None
     ) -> None:
         self._accelerations = accelerations
         self._starter = starter
@@ -73,6 +71,7 @@ class Pool(Supervisor):
         self._seats = Seats(settings, starter, self._release)
         self._hand_over = HandOver(self._seats)
         self._fleet = Fleet(settings, self._seats, self._workers, self._hand_over, self._further)
+        self._replaced = ReplacedVersions(self._seats, settings.max_memory_bytes > 0)
         self._statuses = Statuses()
         self._tasks = Tasks(_log)
 
@@ -167,6 +166,7 @@ class Pool(Supervisor):
             case Accelerate() | AskAcceleration():
                 self._accelerate(worker, message)
             case Retire():
+                self._replaced.retired(worker, message.key)
                 if self._accelerations is not None:
                     self._accelerations.retire(message.key)
                 # Other workers go on using them until they, too, say so.
@@ -189,11 +189,11 @@ class Pool(Supervisor):
             self._send(worker, Failed(call, Failure.of(short_of(error, "do this"))))
         except Exception as error:
             _log.exception("the pool cannot answer HTTP worker %d", worker)
-            self._send(worker, Failed(call, Failure.of(_bug(error))))
+            bug = TfaasError(f"the engine failed: {type(error).__name__}{SEE_LOG}")
+            self._send(worker, Failed(call, Failure.of(bug)))
 
     def _send(self, worker: int, message: Any, descriptors: tuple[int, ...] = ()) -> None:
-        link = self._workers.get(worker)
-        if link is not None:
+        if (link := self._workers.get(worker)) is not None:
             link.send(message, descriptors)
 
     def _release(self, seat: Seat) -> None:
@@ -213,6 +213,7 @@ class Pool(Supervisor):
             if not candidate.path:
                 self._send(worker, Absent(message.call))
                 return
+            self._replaced.check(worker, candidate)
             seat = self._seats.take_live(candidate)
         seat.waiting += 1
         try:
@@ -256,6 +257,8 @@ class Pool(Supervisor):
 
     async def _adopt(self, worker: int, message: Adopt) -> None:
         seat = self._prepared.pop(message.ticket, None)
+        if seat is not None:
+            self._replaced.stored(seat.candidate.name, message.key)
         self._seats.adopt(message.ticket, message.key)
         if self._modes is not None and seat is not None:
             await self._modes.keep(message.key, seat.mode)
@@ -284,8 +287,8 @@ class Pool(Supervisor):
             self._accelerations.join(seat)
 
     async def _count(self, worker: int, message: Count) -> None:
-        found = [seat.status() for seat in self._seats]
-        sized = await asyncio.to_thread(self._statuses.with_memory, found)
+        statuses = [seat.status() for seat in self._seats]
+        sized = await asyncio.to_thread(self._statuses.with_memory, statuses)
         sized.sort(key=lambda status: status.model)
         self._send(worker, Counted(message.call, sized))
 
@@ -294,7 +297,3 @@ class Pool(Supervisor):
 
     def unavailable(self) -> dict[str, str]:
         return self._starter.unavailable()
-
-
-def _bug(error: Exception) -> TfaasError:
-    return TfaasError(f"the engine failed: {type(error).__name__}{SEE_LOG}")

@@ -14,7 +14,14 @@ from tfaas_core.engine.in_parent.shortage import short_of
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.mode import Mode
 from tfaas_core.engine.shared.suspect import details_of, named, process_died
-from tfaas_core.errors import SEE_LOG, CannotServe, ModelLost, TfaasError, Unavailable
+from tfaas_core.errors import (
+    SEE_LOG,
+    CannotServe,
+    ModelLost,
+    TfaasError,
+    Unavailable,
+    UnknownVersion,
+)
 from tfaas_core.events import ModelCrashed, ModelLoaded, ModelUnloaded
 from tfaas_core.system.lives.ending import Ending
 from tfaas_core.system.lives.stopped import Stopped
@@ -117,6 +124,13 @@ class Seat(msgspec.Struct):
         """No new request goes there; ``why``: see ModelUnloaded."""
         self.leaving, self.why_leaving = True, why
         self.end_trial()
+
+    def give_up_warm_up(self) -> None:
+        """Its process was killed in a run of made-up values; another one loads it without them."""
+        self.process = None
+        self.giving_up = False
+        self.meter.run_ends()
+        self.given_up.set()
 
     def end_trial(self) -> None:
         """If its mode is being found out: it is run as usual, and what was begun for that ends."""
@@ -227,3 +241,9 @@ class Seat(msgspec.Struct):
         return CannotServe(
             f"{self._model} makes its process crash on loading: it {ending}", **self._details
         )
+
+
+def replaced(candidate: Candidate) -> UnknownVersion:
+    """The error of a stored version that was not loaded yet when a newer one was stored."""
+    reference = candidate.key.partition(" ")[0]
+    return UnknownVersion(f"version {reference} was replaced before it was loaded")

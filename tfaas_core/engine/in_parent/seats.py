@@ -16,7 +16,7 @@ from tfaas_core.engine.in_parent.live_seats import LiveSeats
 from tfaas_core.engine.in_parent.loader import Loader
 from tfaas_core.engine.in_parent.memory_room import MemoryRoom
 from tfaas_core.engine.in_parent.model_processes import HowItEnded, ModelProcess, ModelProcesses
-from tfaas_core.engine.in_parent.seat import Seat
+from tfaas_core.engine.in_parent.seat import Seat, replaced
 from tfaas_core.engine.in_parent.settings import PoolSettings
 from tfaas_core.engine.in_parent.starter import Starter
 from tfaas_core.engine.in_parent.watch import INTERVAL_S, Watch
@@ -103,8 +103,7 @@ class Seats:
 
     def has_room(self, like: Seat) -> bool:
         """Whether another seat may be taken for the same version without unloading one."""
-        is_free = self.live.room(self._settings.max_loaded_models) > 0
-        return is_free and self._memory.has_room(like)
+        return self.live.room(self._settings.max_loaded_models) > 0 and self._memory.has_room(like)
 
     def take(
         self, candidate: Candidate, owner: int | None = None, mergeable: bool | None = None
@@ -163,6 +162,11 @@ class Seats:
         if seat.process is not None:
             seat.process.link.send(Adopted(seat.ticket, key))
         self._memory.go_on()  # it may have to go for others from now on
+
+    def replace_waiting(self, model: str) -> None:
+        """Gives up those that wait for memory for versions of that model."""
+        for seat in self._memory.waiting(model):
+            self._fail(seat, replaced(seat.candidate))
 
     def leave(self, seat: Seat, why: str = "retired") -> None:
         """No new request goes there; it is unloaded after its last answer."""
@@ -256,7 +260,7 @@ class Seats:
             ending = msgspec.structs.replace(ending, out_of_memory=True)
         for seat in seats:
             if seat.giving_up and not seat.loaded.done():
-                self._give_up_warm_up(seat)
+                seat.give_up_warm_up()
                 continue
             seat.buried(ending)
             if not seat.leaving:
@@ -264,13 +268,6 @@ class Seats:
                 _log.warning("the process of %s died: it %s", seat.blamed, ending)
                 self._tell_crashed(seat, str(ending))
             self._fail(seat, seat.lost(ending))
-
-    def _give_up_warm_up(self, seat: Seat) -> None:
-        """Its process was killed in a run of made-up values; another one loads it without them."""
-        seat.process = None
-        seat.giving_up = False
-        seat.meter.run_ends()
-        seat.given_up.set()
 
     async def _look(self) -> None:
         while True:

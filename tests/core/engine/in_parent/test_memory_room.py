@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from tests.core.engine.engines import engine, healed, upload_and_find
+from tests.core.engine.engines import WITHIN_S, engine, healed, upload_and_find
 from tfaas_core.engine.base import Candidate, Loaded
 from tfaas_core.engine.in_parent import memory_room
 from tfaas_core.engine.in_parent.live_seats import LiveSeats
@@ -16,10 +16,11 @@ from tfaas_core.engine.in_parent.memory_room import MemoryRoom
 from tfaas_core.engine.in_parent.model_processes import ModelProcess, ModelProcesses
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.shared.meter import Meter
-from tfaas_core.errors import Unavailable
+from tfaas_core.errors import Unavailable, UnknownVersion
 from tfaas_core.events import ModelLoaded, ModelUnloaded
+from tfaas_core.models.model import ModelVersion
 from tfaas_core.system.resources.memory import KnownMemory
-from tfaas_core.testing.engine_harness import is_sum, rows_of
+from tfaas_core.testing.engine_harness import Worker, is_sum, rows_of
 from tfaas_core.testing.forked import is_alive, model_processes
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import SIGNATURE
@@ -31,6 +32,9 @@ MIB = 1 << 20
 ROOM = f"engine.max_memory_bytes={90 * MIB}"
 """For a process that holds 30 MiB, and takes 45 in all, but not beside an artifact of 70."""
 
+ROOM_FOR_ONE = f"engine.max_memory_bytes={MIB}"
+"""For any, but alone."""
+
 ROOM_FOR_TWO = f"engine.max_memory_bytes={170 * MIB}"
 """For two processes that hold 60 MiB, with 25 of their own beside it, and not for three."""
 
@@ -38,6 +42,12 @@ ROOM_FOR_TWO = f"engine.max_memory_bytes={170 * MIB}"
 def large(word: str, mebibytes: int) -> str:
     """An artifact of that size, which does the same."""
     return word + " " * (mebibytes * MIB)
+
+
+async def until_one_is(worker: Worker, state: str) -> None:
+    async with asyncio.timeout(WITHIN_S):
+        while state not in {status.state for status in await worker.engine.servables()}:
+            pass
 
 
 @in_event_loop
@@ -65,6 +75,7 @@ async def test_a_version_is_gone_before_one_that_does_not_fit_beside_it_is_loade
         assert not is_alive(process)
         told = [type(event) for event in harness.events if event.model == "vk"]
         assert told == [ModelLoaded, ModelUnloaded, ModelLoaded]
+        harness.worker.retire(old)
         # Whoever still wants the old one waits for it, and who wants the new one for that.
         answers = await asyncio.gather(*[harness.worker.run(v, rows_of(1)) for v in (old, new)])
         assert all(is_sum(answer, rows_of(1)) for answer in answers)
@@ -84,6 +95,49 @@ async def test_a_request_waits_while_an_upload_has_its_room_and_then_goes_on(
         assert "still loading" in error.message
         harness.worker.engine.discard(loaded.ticket)
         await healed(harness.worker, version)
+
+
+@in_event_loop
+async def test_workers_hear_that_a_version_was_replaced_until_they_know(
+    tmp_path: Path,
+) -> None:
+    async with engine(tmp_path, ROOM, workers=2) as harness:
+        old, process = await upload_and_find(harness.worker, "vk", "hold 30")
+        other = await harness.start_worker(1)
+        asked = list[asyncio.Task[object]]()
+
+        async def ask(_new: ModelVersion) -> None:
+            assert not is_alive(process)
+            asked.append(asyncio.create_task(harness.worker.try_run(old, rows_of(1))))
+            await until_one_is(harness.worker, "loading")
+
+        await harness.worker.upload("vk", large("hold 60", 70), ask)
+        for told in (await asked[0], await other.try_run(old, rows_of(1))):
+            assert type(told) is UnknownVersion
+            assert "was replaced before it was loaded" in told.message
+        # Who knows, and wants just this one, gets it.
+        for worker in (harness.worker, other):
+            worker.retire(old)
+            assert is_sum(await worker.run(old, rows_of(2)), rows_of(2))
+
+
+@in_event_loop
+async def test_a_version_that_is_wanted_again_while_it_leaves_counts_with_what_it_had(
+    tmp_path: Path,
+) -> None:
+    async with engine(tmp_path, ROOM_FOR_ONE, workers=2) as harness:
+        version = await harness.worker.upload("a", "sleep 0.3")
+        running = [asyncio.create_task(harness.worker.run(version, rows_of(1)))]
+        preparing = asyncio.create_task(harness.worker.prepare("b", "sum"))
+        await until_one_is(harness.worker, "leaving")
+        other = await harness.start_worker(1)
+        running.append(asyncio.create_task(other.run(version, rows_of(1))))
+        loaded = await preparing
+        states = {s.model: s.state for s in await other.engine.servables()}
+        assert states == {"b": "ready", "a/1": "loading"}
+        assert len(model_processes()) == 1
+        harness.worker.engine.discard(loaded.ticket)
+        assert all(is_sum(answer, rows_of(1)) for answer in await asyncio.gather(*running))
 
 
 @in_event_loop
@@ -190,7 +244,7 @@ async def test_an_artifact_whose_size_nobody_can_find_out_is_loaded(
     def fails(*_given: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(memory_room, "_size_of", fails)
+    monkeypatch.setattr(memory_room, "tree_bytes", fails)
     async with engine(tmp_path, ROOM_FOR_TWO) as harness:
         version = await harness.worker.upload("a", "sum")
         assert is_sum(await harness.worker.run(version, rows_of(1)), rows_of(1))

@@ -81,6 +81,7 @@ async def test_a_process_that_nobody_asks_sleeps(tmp_path: Path) -> None:
         ("burn 0.02", "idle", os.SCHED_IDLE, 0),
         ("burn 0.02", "low", os.SCHED_OTHER, 10),
         ("burn 0.02", "normal", os.SCHED_OTHER, 0),
+        ("share 0.02", "idle", os.SCHED_OTHER, 10),
         ("burn 0.001", "idle", os.SCHED_OTHER, 0),
         ("sleep 0.02", "idle", os.SCHED_OTHER, 0),
     ],
