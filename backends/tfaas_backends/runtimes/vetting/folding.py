@@ -56,8 +56,8 @@ class Calls(Protocol):
         """What a call gives, if it gets that; None if it is not known."""
         ...
 
-    def spend(self, nodes: int = 1) -> bool:
-        """Whether there is time to find out about so many more nodes of functions."""
+    def spend(self, *nodes: Any) -> bool:
+        """Whether there is time to find out about these nodes of a function that is called."""
         ...
 
 
@@ -127,7 +127,9 @@ class Folding:
 
     def _folded(self, name: str) -> Any:
         node = self._nodes.get(name)
-        if node is None or (self._is_called and self._calls and not self._calls.spend()):
+        if node is None:
+            return None
+        if self._is_called and self._calls and not self._calls.spend(node):
             return None
         try:
             return self._computed(node)

@@ -17,8 +17,8 @@ from tfaas_backends.runtimes.vetting.shapes import PRODUCTS
 MAX_TURNS = 100
 """Of a loop; what it makes later is not known."""
 
-MAX_FOLDED_NODES = 200_000
-"""Of functions, each time that one is called with what is known."""
+MAX_FOLLOWED_INPUTS = 200_000
+"""Of nodes of functions, each time that one is called with what is known."""
 
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _BRANCHES = ("If", "StatelessIf")
@@ -71,7 +71,7 @@ class _Sizes:
                 continue  # as it is checked anyhow
             call = name, *map(_key, arguments)
             frame = None if call in self._seen else self._calls.frame(name, arguments)
-            if frame is not None and self._calls.spend(len(self._sized[name])):
+            if frame is not None and self._calls.spend(*self._sized[name]):
                 self._seen.add(call)
                 self._check(*frame)
 
@@ -87,10 +87,10 @@ class _Calls:
 
     def __init__(self, functions: Mapping[str, Body]) -> None:
         self._functions = functions
-        self._left = MAX_FOLDED_NODES
+        self._left = MAX_FOLLOWED_INPUTS
 
-    def spend(self, nodes: int = 1) -> bool:
-        self._left -= nodes
+    def spend(self, *nodes: Any) -> bool:
+        self._left -= sum(1 + len(node.input) for node in nodes)
         return self._left >= 0
 
     def is_call(self, node: Any) -> bool:
@@ -100,9 +100,7 @@ class _Calls:
     def frame(self, name: str, arguments: Values) -> _Frame | None:
         """A call of a function; None if there is none that takes so much, or no time."""
         body = self._functions.get(name) if name else None
-        if body is None or len(body.arguments) != len(arguments):
-            return None
-        if not self.spend(1 + len(arguments)):
+        if body is None or len(body.arguments) != len(arguments) or self._left < 0:
             return None
         return body, Folding(body.nodes, self, dict(zip(body.arguments, arguments, strict=True)))
 
