@@ -274,6 +274,13 @@ class Runtime(ABC):
             return uploaded
         return f"model{self.suffixes[0]}" if self.suffixes else "model"
 
+    def examine(self, options: LoadOptions) -> list[str]:
+        """What it would warn of, a sentence each, if models are loaded so.
+
+        For ``tfaas check``, and when a server starts. Must not import heavy libraries.
+        """
+        return []
+
     @abstractmethod
     def load(self, artifact: Path, params: Params, options: LoadOptions) -> Servable:
         """Loads ``artifact``, as its uploader's params and the server's options want it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -23,9 +24,13 @@ from tfaas_core.route import Route
 async def sleep(request):
     time.sleep(3600)
 
+async def poll(request):
+    while True:
+        time.sleep(0.01)
+
 @hookimpl
 def tfaas_register_routes(host):
-    return [Route("/sleep", ("POST",), sleep)]
+    return [Route("/sleep", ("POST",), sleep), Route("/poll", ("POST",), poll)]
 """
 
 WITHIN_S = 30
@@ -41,6 +46,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 def answers(server: RunningServer) -> bool:
     return server.predict(model="one", values=[1, 2, 3]).status_code == 200
+
+
+def logs(server: RunningServer, words: str) -> bool:
+    return words in server.log.read_text()
 
 
 def test_a_stopped_model_process_is_replaced(server: RunningServer) -> None:
@@ -82,11 +91,21 @@ def test_a_stopped_http_worker_is_replaced(server: RunningServer) -> None:
     assert answers(server)
 
 
-def test_an_http_worker_that_sleeps_for_ever_is_replaced(tmp_path: Path) -> None:
+def test_http_workers_whose_loops_are_held_for_ever_are_replaced(tmp_path: Path) -> None:
     write_plugin(tmp_path / "site", "tfaas-sleeper", SLEEPER)
-    with fake_server(tmp_path, "server.workers=1", "server.request_timeout_s=1") as server:
-        with pytest.raises(httpx.TransportError):
-            server.http.post("/sleep")
-        until(lambda: len(server.workers()) == 1)
+    settings = "server.workers=2", "server.request_timeout_s=10"
+    with fake_server(tmp_path, *settings) as server, ThreadPoolExecutor() as pool:
+        first = {worker.pid for worker in server.workers()}
+        asked = []
+        for name in ("sleep", "poll"):
+            asked.append(pool.submit(server.http.post, f"/{name}"))
+            # The other worker takes the next one.
+            until(partial(logs, server, f"tfaas_sleeper, in {name} ("))
+        for each in asked:
+            assert isinstance(each.exception(WITHIN_S), httpx.TransportError)
+        until(lambda: len(server.workers()) == 2)
+        assert first.isdisjoint(worker.pid for worker in server.workers())
         assert server.http.get("/models").status_code == 200
-        assert "answered nothing and done nothing for 10 s" in server.log.read_text()
+        log = server.log.read_text()
+    assert "has answered nothing and done nothing for 8 s: replacing it" in log
+    assert "has answered nothing for 10 s in which it had a core: replacing it" in log

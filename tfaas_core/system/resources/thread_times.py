@@ -50,6 +50,14 @@ def starved_s(process: int, thread: int | None = None) -> float:
     return _times(Path(f"/proc/{process}/task/{thread or process}"))[1]
 
 
+def main_moment(process: int) -> Moment:
+    """The times of a process' main thread; where the kernel does not count, and if it is gone, 0.
+
+    A core that it waits for is counted once it has got it.
+    """
+    return Moment(time.monotonic(), *_times(Path(f"/proc/{process}/task/{process}")))
+
+
 def moment_of(processes: Iterable[int]) -> Moment:
     """The times of all threads that these have now, together."""
     now_s, busy_s, starved_s = time.monotonic(), 0.0, 0.0
