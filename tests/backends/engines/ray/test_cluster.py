@@ -184,14 +184,14 @@ def test_a_model_that_many_ask_for_gets_a_second_host_and_loses_it_again(
     cluster: Cluster, clients: Clients
 ) -> None:
     server = cluster.server
-    assert server.upload("hot", b"burn 0.02").status_code == 200
+    hot = {"model": b"sleep 0.02", "params": b'{"batch": {"merge": false}}'}
+    assert server.upload("hot", **hot).status_code == 200
     (home,) = cluster.hosts_of("hot")
     with Clients(server, "hot " * 12) as asking:
-        until(lambda: len(cluster.hosts_of("hot")) == 2, WITHIN_S, "two hosts have it")
-        assert "hot/1 (2 hosts)" in cluster.command("status")
-        assert server.upload("hot", b"burn 0.02").json()["version"] == 2
+        until(lambda: "hot/1 (2 hosts)" in cluster.command("status"), WITHIN_S, "two have it")
+        assert server.upload("hot", **hot).json()["version"] == 2
         asking.wait_for(50)
-        assert len(cluster.hosts_of("hot")) == 2
+        until(lambda: len(cluster.hosts_of("hot")) == 2, WITHIN_S, "so has the second version")
     assert set(asking.statuses("hot")) == {200}
     until(lambda: cluster.hosts_of("hot") == {home}, WITHIN_S, "one host has it")
     assert server.http.delete("/delete/hot").status_code == 200
