@@ -9,7 +9,7 @@ from tfaas_plugins.metrics.families import ALL
 from tests.docs.markdown import DOCS, rows, section, words
 
 METRICS = DOCS / "metrics.md"
-UNITS = ("_seconds", "_bytes", "_rows", "_info", "_models", "_versions", "_processes")
+UNITS = ("_seconds", "_bytes", "_rows", "_info", "_models", "_versions", "_processes", "_hosts")
 
 
 def test_each_metric_is_documented_and_each_documented_one_exists() -> None:

@@ -21,12 +21,13 @@ from tfaas_core.engine.base import (
     WorkerContext,
 )
 from tfaas_core.engine.in_front.dialling import FarDoor
-from tfaas_core.engine.in_front.remote_engine import RemoteEngine
+from tfaas_core.engine.in_front.spread import CALM_S, SpreadSettings
+from tfaas_core.engine.in_front.spreading_engine import SpreadingEngine
 from tfaas_core.engine.shared.door_tls import CallerTls, HostTls
 from tfaas_core.errors import ConfigError
 from tfaas_core.hookspecs import hookimpl
 from tfaas_core.secret import SecretPlace, resolve
-from tfaas_core.settings.tables import Table
+from tfaas_core.settings.tables import PositiveInt, Table
 from tfaas_core.system.network.address import is_loopback
 from tfaas_core.system.network.tls import TlsFiles
 
@@ -47,6 +48,13 @@ class RemoteTable(Table, frozen=True):
     """What servers and hosts know, and nobody else; needed beyond one machine."""
     dead_after_s: Annotated[float, Meta(ge=1, le=600)] = 3.0
     """A host or a server that is silent for so long is gone."""
+    max_replicas: PositiveInt = 1
+    """Hosts of each model, at most, while many rows wait for it; one that keeps state has one."""
+    rows_per_replica: PositiveInt = 64
+    """Of a model's rows that wait or run, so many are enough for a further host."""
+    calm_s: Annotated[float, Meta(ge=1, le=86_400)] = CALM_S
+    """A model that was not asked for so long gives way to others on a full host; for so long, fewer
+    hosts of a model have to be enough before one goes."""
     tls_cert: str = ""
     """The file of this machine's certificate, in PEM, and those that it is signed with."""
     tls_key: str = ""
@@ -69,7 +77,8 @@ class RemoteEngineFactory(EngineFactory):
         return None
 
     def engine(self, context: WorkerContext) -> Engine:
-        return RemoteEngine(context, doors_of(context.config))
+        config = context.config
+        return SpreadingEngine(context, doors_of(config), spread_of(config))
 
 
 def doors_of(config: Config) -> Sequence[FarDoor]:
@@ -96,6 +105,12 @@ def any_door(config: Config) -> FarDoor:
     """What every door is called with; its address is to be filled in. Raises ConfigError."""
     table: RemoteTable = config.engine_settings(REMOTE)
     return FarDoor("", token_of(config), table.dead_after_s, _caller_tls(config))
+
+
+def spread_of(config: Config) -> SpreadSettings:
+    """On how many hosts models may be, and when."""
+    table: RemoteTable = config.engine_settings(REMOTE)
+    return SpreadSettings(table.max_replicas, table.rows_per_replica, table.calm_s)
 
 
 def token_of(config: Config) -> str:

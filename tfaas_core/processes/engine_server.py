@@ -93,7 +93,7 @@ async def _serve(
     pool = pool_of(context, ForkServers(context))
     storage, most = composition.storage, config.engine.max_queue_rows
     shelf = ModelFiles(storage.artifact, storage.stage, storage.discard)
-    settings = DoorSettings(token, table.dead_after_s, most, config.limits, tls)
+    settings = DoorSettings(token, table.dead_after_s, most, config.limits, tls, table.calm_s)
     door = PoolDoor(pool, listener, settings, shelf)
     stop, at_once = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -100,6 +100,7 @@ class MetricsApi:
         states = Counter(state for _model, _version, state in versions)
         processes = [((each.kind, str(each.pid)), each) for each in look.processes]
         models = [(_labels(each, n), each) for n, each in enumerate(look.models)]
+        hosts = {(labels[:2], each.host) for labels, each in models if _is_ready(each)}
         version = (__version__, platform.python_version())
         return [
             (f.BUILD, [(version, 1.0)]),
@@ -107,6 +108,7 @@ class MetricsApi:
             (f.STORED_MODELS, [((), float(len(self._host.catalog.list())))]),
             (f.LOADED_MODELS, [((state,), float(n)) for state, n in states.items()]),
             (f.MODEL_PROCESSES, _summed((labels[:2], _is_ready(each)) for labels, each in models)),
+            (f.MODEL_HOSTS, _summed((labels, 1.0) for labels, _host in sorted(hosts))),
             (f.QUEUE, _summed((labels[:2], each.queue_rows) for labels, each in models)),
             (f.MEMORY, _summed((labels, each.memory_bytes) for labels, each in processes)),
             (f.CPU, _summed((labels, each.cpu_s) for labels, each in processes)),

@@ -190,6 +190,12 @@ MODEL_PROCESSES = Family(
     ("model", "version"),
     "Processes that are ready to answer for a loaded version.",
 )
+MODEL_HOSTS = Family(
+    "tfaas_model_hosts",
+    "gauge",
+    ("model", "version"),
+    "Hosts that are ready to answer for a loaded version; this machine is one.",
+)
 QUEUE = Family(
     "tfaas_queue_rows",
     "gauge",
@@ -222,7 +228,7 @@ MODEL_CPU = Family(
 )
 
 SEEN = (
-    *(BUILD, START, STORED_MODELS, LOADED_MODELS, MODEL_PROCESSES, QUEUE),
+    *(BUILD, START, STORED_MODELS, LOADED_MODELS, MODEL_PROCESSES, MODEL_HOSTS, QUEUE),
     *(MEMORY, CPU, MODEL_MEMORY, MODEL_CPU),
 )
 """Those that are looked at when somebody asks."""

@@ -203,9 +203,9 @@ async def test_only_workers_that_are_there_are_asked_where_a_version_is(tmp_path
         for worker in (harness.worker, second):
             assert is_sum(await worker.run(version, rows_of(1)), rows_of(1))
         pool = factory.made[0].pool
-        assert len(pool.far_users(version.key)) == 2
+        assert len(pool.far.users(version.key)) == 2
         await harness.stop_worker(1)
-        await eventually(lambda: len(pool.far_users(version.key)) == 1, "one of two is gone")
+        await eventually(lambda: len(pool.far.users(version.key)) == 1, "one of two is gone")
 
 
 @in_event_loop

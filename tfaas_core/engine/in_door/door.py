@@ -43,7 +43,8 @@ _log = logging.getLogger("tfaas.door")
 class DoorSettings(msgspec.Struct, frozen=True):
     """``token``: what callers have to know. ``dead_after_s``: when a silent machine is gone.
 
-    ``tls``: what callers have to speak through; None: they speak without TLS.
+    ``tls``: what callers have to speak through; None: they speak without TLS. ``calm_s``: models
+    that were not used for so long give way to those that callers ask for.
     """
 
     token: str
@@ -51,6 +52,7 @@ class DoorSettings(msgspec.Struct, frozen=True):
     max_queue_rows: int
     limits: Limits
     tls: HostTls | None = None
+    calm_s: float = 300.0
 
 
 class PoolDoor:
@@ -177,7 +179,8 @@ class PoolDoor:
         number = next(self._numbers)
         own = socket.socket(fileno=sock.detach())
         self._sessions[name] = Session(
-            number, own, peer, self._pool, self._shelf, lambda: self._forget(name)
+            *(number, own, peer, self._pool, self._shelf, self._settings.calm_s),
+            on_end=lambda: self._forget(name),
         )
         self._tell_if_leaving(self._sessions[name])
 
@@ -216,7 +219,7 @@ class PoolDoor:
 
     def _ask_for_more(self, message: MoreWanted) -> None:
         """Only who uses a version knows its record, from which the storage finds its files."""
-        users = self._pool.far_users(message.key)
+        users = self._pool.far.users(message.key)
         links = [each.link for each in self._sessions.values() if each.worker in users]
         if links:  # one of them may use it no more: another time, another one is asked
             secrets.choice(links).send(message)

@@ -15,14 +15,22 @@ import msgspec
 from tfaas_core.engine.base import Candidate
 from tfaas_core.engine.in_parent.pool import Pool
 from tfaas_core.engine.shared.acceleration_messages import AskAcceleration
-from tfaas_core.engine.shared.far_messages import AcquireStored, FurtherStored, PrepareSent
+from tfaas_core.engine.shared.far_messages import (
+    AcquireStored,
+    AskRoom,
+    FurtherStored,
+    LetGo,
+    PrepareSent,
+)
 from tfaas_core.engine.shared.fleet_messages import Further
 from tfaas_core.engine.shared.messages import (
+    Absent,
     Acquire,
     AcquirePrepared,
     Adopt,
     Count,
     Discard,
+    Done,
     Judge,
     Prepare,
     Retire,
@@ -37,6 +45,8 @@ ToHost: TypeAlias = (
     | AcquireStored
     | AcquirePrepared
     | PrepareSent
+    | AskRoom
+    | LetGo
     | Adopt
     | Judge
     | Discard
@@ -66,7 +76,9 @@ class ModelFiles(msgspec.Struct, frozen=True):
 
 
 class Session:
-    """One far worker, of the number ``worker``, at ``peer``. ``on_end``: called once it is gone."""
+    """One far worker, of the number ``worker``, at ``peer``. ``calm_s``: models that were not used
+    for so long give way to others. ``on_end``: called once it is gone.
+    """
 
     def __init__(
         self,
@@ -75,11 +87,13 @@ class Session:
         peer: str,
         pool: Pool,
         shelf: ModelFiles,
+        calm_s: float,
         on_end: Callable[[], None],
     ) -> None:
         self.worker = worker
         self._pool = pool
         self._shelf = shelf
+        self._calm_s = calm_s
         self._on_end = on_end
         self._sent: dict[str, tuple[Path, Path]] = {}
         self._tasks = Tasks(_log)
@@ -129,6 +143,10 @@ class Session:
                 self._begin(message.call, partial(self._acquire, message))
             case PrepareSent():
                 self._begin(message.call, partial(self._prepare, message))
+            case AskRoom():
+                self.link.send(self._room(message))
+            case LetGo():
+                self._pool.far.let_go(self.worker, message.key)
             case FurtherStored():
                 self._tasks.spawn(self._further(message.version))
             case Acquire():
@@ -144,7 +162,13 @@ class Session:
         check_name(version.name)
         return Candidate.stored(version, await asyncio.to_thread(self._shelf.artifact, version))
 
+    def _room(self, asked: AskRoom) -> Done | Absent:
+        which = asked.name, asked.key, asked.size_bytes
+        there_is = self._pool.far.has_room(*which, self._calm_s)
+        return Done(asked.call) if there_is else Absent(asked.call)
+
     async def _acquire(self, message: AcquireStored) -> None:
+        self._pool.far.takes(message.version.name)
         candidate = await self._found(message.version)
         try:
             await self._pool.acquire(self.worker, Acquire(message.call, candidate))
@@ -158,7 +182,7 @@ class Session:
         if staging is None:
             raise BadBody("the files of the upload have not come to its host; try again")
         try:
-            check_name(message.candidate.name)
+            self._pool.far.takes(check_name(message.candidate.name))
             candidate = msgspec.structs.replace(message.candidate, path=str(artifact))
             await self._pool.prepare(self.worker, Prepare(message.call, candidate))
         finally:

@@ -18,6 +18,10 @@ class HostAwayError(Unavailable):
     """A host cannot be asked, and was not: another one may be."""
 
 
+class HostFullError(HostAwayError):
+    """A host has no room for a model but that of one that is used: it was not loaded there."""
+
+
 class FarDoor(msgspec.Struct, frozen=True):
     """Where a host is, like ``10.0.0.1:8090``, and what it takes to be let in."""
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from tfaas_core.engine.base import WorkerContext
 from tfaas_core.engine.in_front.dialling import FarDoor
-from tfaas_core.engine.in_front.host_engine import HostEngine
+from tfaas_core.engine.in_front.host_engine import HostEngine, Rooms
 from tfaas_core.engine.shared import hello
 from tfaas_core.errors import TfaasError
 
@@ -18,7 +18,10 @@ _log = logging.getLogger("tfaas.engine")
 
 
 class FarHost:
-    """``on_up`` is called whenever it was reached, ``on_leaving`` if it says that it will end."""
+    """``on_up`` is called whenever it was reached, ``on_leaving`` if it says that it will end.
+
+    ``on_gone`` gets what ran models there, once it cannot be reached any more.
+    """
 
     def __init__(
         self,
@@ -26,9 +29,11 @@ class FarHost:
         door: FarDoor,
         on_up: Callable[[FarHost], None],
         on_leaving: Callable[[FarHost], None],
+        on_gone: Callable[[HostEngine], None],
+        rooms: Rooms,
     ) -> None:
-        self._context, self._door = context, door
-        self._on_up, self._on_leaving = on_up, on_leaving
+        self._context, self._door, self._rooms = context, door, rooms
+        self._on_up, self._on_leaving, self._on_gone = on_up, on_leaving, on_gone
         self.engine: HostEngine | None = None
         """What runs models there, while it is reached."""
         self.is_leaving = False
@@ -84,11 +89,13 @@ class FarHost:
             finally:
                 self.engine = None
                 await engine.close()
+            self._on_gone(engine)
 
     async def _reached(self) -> HostEngine:
         session = hello.new_nonce().hex()
         sock = await self._door.dial(hello.new_greeting("worker", session))
-        return HostEngine(self._context, self._door, session, sock, self._told_of_end)
+        told_of_end, rooms = self._told_of_end, self._rooms
+        return HostEngine(self._context, self._door, session, sock, told_of_end, rooms)
 
     async def _use(self, engine: HostEngine) -> None:
         _log.info("host %s is reached", self.address)

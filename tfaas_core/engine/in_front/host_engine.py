@@ -10,11 +10,12 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
 from tfaas_core.engine.base import Candidate, Loaded, WorkerContext
-from tfaas_core.engine.in_front.dialling import FarDoor, HostAwayError
+from tfaas_core.engine.in_front.dialling import FarDoor, HostAwayError, HostFullError
 from tfaas_core.engine.in_worker.connection import ModelConnection
 from tfaas_core.engine.in_worker.connector import WantedConnection
 from tfaas_core.engine.in_worker.local_engine import LocalEngine
@@ -22,12 +23,22 @@ from tfaas_core.engine.in_worker.open_connections import OpenConnections
 from tfaas_core.engine.shared import hello
 from tfaas_core.engine.shared.far_messages import (
     AcquireStored,
+    AskRoom,
     FurtherStored,
     Leaving,
+    LetGo,
     PrepareSent,
 )
 from tfaas_core.engine.shared.fleet_messages import Joined
-from tfaas_core.engine.shared.messages import Adopt, Connected, Done, Release, ToWorker
+from tfaas_core.engine.shared.messages import (
+    Absent,
+    Adopt,
+    Connected,
+    Done,
+    Release,
+    Retire,
+    ToWorker,
+)
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.engine.shared.sent_files import in_thread, send_files
 from tfaas_core.models.model import ModelVersion
@@ -38,11 +49,23 @@ _FINISH_LOOK_S = 0.05
 _log = logging.getLogger("tfaas.engine")
 
 
+class Rooms(Protocol):
+    """Who knows which hosts have no room for which models."""
+
+    def is_full(self, name: str, engine: HostEngine) -> bool:
+        """Whether it has said so of the model; if it gets it all the same, it has to make room."""
+        ...
+
+    def has_no_room(self, name: str, key: str, engine: HostEngine) -> None:
+        """It says so, of the version of this key; empty: of an upload."""
+        ...
+
+
 class HostEngine(LocalEngine):
     """Talks to the pool of another host over ``sock``, and to its models over further connections.
 
     From the link's end on, everything raises HostAwayError. ``on_leaving`` is called if the host
-    says that it is about to end.
+    says that it is about to end. What it has no room for raises HostFullError, once: see ``rooms``.
     """
 
     beginning: OpenConnections
@@ -54,12 +77,15 @@ class HostEngine(LocalEngine):
         session: str,
         sock: socket.socket,
         on_leaving: Callable[[], None],
+        rooms: Rooms,
     ) -> None:
         self._door, self._session, self._on_leaving = door, session, on_leaving
+        self._rooms = rooms
         self.ended = asyncio.Event()
         """Set once the host is gone."""
         self._context = context
         self._dialling: dict[int, bool] = {}
+        self._stateless: set[str] = set()
         super().__init__(msgspec.structs.replace(context, engine_socket=sock))
 
     @property
@@ -74,6 +100,7 @@ class HostEngine(LocalEngine):
         """Has nothing to start: no model runs on this machine's cores."""
 
     async def prepare(self, candidate: Candidate) -> Loaded:
+        await self._check_room(candidate.name)
         sent = hello.new_nonce().hex()
         sock = await self._door.dial(self._greeting("upload", key=sent))
         with sock:
@@ -94,15 +121,42 @@ class HostEngine(LocalEngine):
         # What is wanted is said to the host.
         return await self._accelerating.mode_told(version)
 
+    def rows(self, key: str) -> int | None:
+        """Rows of this worker in flight to a version there; None: it is not connected to it."""
+        to = self._open.get(key)
+        return None if to is None else to.rows()
+
+    def may_spread(self, key: str) -> bool:
+        """Whether a version is known to have no state, so that others may serve it, too."""
+        return key in self._stateless
+
+    def retire(self, version: ModelVersion, by: Callable[[str], object] = Retire) -> None:
+        self._stateless.discard(version.key)
+        super().retire(version, by)
+
+    def let_go(self, version: ModelVersion) -> None:
+        """As ``retire``, as far as this worker goes: it stays loaded while others use it."""
+        self.retire(version, LetGo)
+
     async def finished(self) -> None:
         """Returns once no connection to a model is open."""
         while any(True for _connection in self._connections):
             await asyncio.sleep(_FINISH_LOOK_S)
 
     async def _load(self, version: ModelVersion, wanted: WantedConnection) -> ModelConnection:
+        await self._check_room(version.name, version.key, version.size_bytes)
         connection = await self._connection(wanted, partial(AcquireStored, version=version.chosen))
         assert connection is not None
         return connection
+
+    async def _check_room(self, name: str, key: str = "", size_bytes: int = 0) -> None:
+        if self._rooms.is_full(name, self):
+            return
+        ask = partial(AskRoom, name=name, key=key, size_bytes=size_bytes)
+        if isinstance(await self._link.ask(ask), Absent):
+            self._rooms.has_no_room(name, key, self)
+            why = f"has no room for model {name!r} beside those that are used; try again"
+            raise HostFullError(self._door.away(why).message, model=name)
 
     async def _say_where(self, key: str) -> None:
         if (version := self._connections.version(key)) is not None:
@@ -121,6 +175,8 @@ class HostEngine(LocalEngine):
         if wanted is not None:
             # At once, so that a Release right behind finds it.
             self._dialling[message.ticket] = False
+            if not message.stateful:
+                self._stateless.add(wanted.key)
             self._tasks.spawn(self._dialled(message, wanted.key))
 
     def _joined(self, message: Joined, descriptors: list[int]) -> None:

@@ -1,11 +1,14 @@
-"""Placement: which host serves which model, by its name alone."""
+"""Placement: which hosts serve which model, by its name alone, as far as they have room."""
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
+
+MOST_FULL = 8
+"""So many hosts of a model's order may be without room before the first one has to make some."""
 
 
 class Placement:
@@ -29,3 +32,23 @@ class Placement:
             weights.append(weight.digest())
         # As a tuple, those of ten thousand models on a thousand hosts would take 290 MB.
         return array("I", sorted(range(len(weights)), key=weights.__getitem__, reverse=True))
+
+
+def chosen(
+    order: Iterable[int],
+    replicas: int,
+    is_there: Callable[[int], bool],
+    is_full: Callable[[int], bool],
+) -> list[int]:
+    """The places of so many hosts, the first ones of a model's order that are there, with room.
+
+    If there is no room at MOST_FULL of them, or at all, it is the first one alone.
+    """
+    found: list[int] = []
+    full: list[int] = []
+    for place in order:
+        if is_there(place):
+            (full if is_full(place) else found).append(place)
+            if len(found) == replicas or len(full) == MOST_FULL:
+                break
+    return found or full[:1]

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
@@ -18,6 +18,8 @@ from tfaas_core.engine.in_front.far_beginning import FarBeginning, FarRun
 from tfaas_core.engine.in_front.far_host import FarHost
 from tfaas_core.engine.in_front.homes import Homes
 from tfaas_core.engine.in_front.host_engine import HostEngine
+from tfaas_core.engine.in_front.moves import Moves
+from tfaas_core.engine.in_front.spread import CALM_S
 from tfaas_core.engine.shared.door_tls import CallerTls
 from tfaas_core.errors import DeadlinePassed, ModelLost
 from tfaas_core.models.model import ModelVersion
@@ -37,22 +39,25 @@ class RemoteEngine(Engine):
     was lost with a process is run once more if its rows may share a run, since then no run leaves
     a trace; others get ModelLost.
 
-    ``doors`` are those of the hosts at first; ``call_at`` changes them.
+    ``doors`` are those of the hosts at first; ``call_at`` changes them. ``calm_s``: see Homes.
     """
 
     tells_runs = takes_levels = True
 
-    def __init__(self, context: WorkerContext, doors: Sequence[FarDoor] = ()) -> None:
+    def __init__(
+        self, context: WorkerContext, doors: Sequence[FarDoor] = (), calm_s: float = CALM_S
+    ) -> None:
         self._context = context
         self._timeout_s = context.config.server.request_timeout_s
         self._is_started = False
         self._hosts: list[FarHost] = []
         self._left_out: list[FarHost] = []
         self._tls: set[CallerTls] = set()
-        self._homes = Homes()
+        self._tasks = Tasks(_log)
+        self._homes = Homes(calm_s, lambda version: self._moves.begin(version))
+        self._moves = Moves(self._homes, self._tasks)
         self._prepared: dict[int, tuple[HostEngine, int]] = {}
         self._tickets = itertools.count(1)
-        self._tasks = Tasks(_log)
         self.beginning = FarBeginning(
             self._homes, lambda run: self._tasks.spawn(self._run_again(run))
         )
@@ -84,8 +89,17 @@ class RemoteEngine(Engine):
             self._left_out.append(host)
             self._tasks.spawn(self._leave_out(host))
 
+    def spread(self, replicas: Mapping[str, int]) -> None:
+        """So many hosts these models are to have from now on, and all others one.
+
+        Each is loaded there before its requests go there. A version that keeps state has one.
+        """
+        for version in self._homes.spread(replicas):
+            self._moves.begin(version)
+
     def _host(self, door: FarDoor) -> FarHost:
-        host = FarHost(self._context, door, self._came, self._leaves)
+        heard = self._came, self._leaves, self._gone
+        host = FarHost(self._context, door, *heard, self._homes)
         if door.tls is not None:
             self._tls.add(door.tls)
         if self._is_started:
@@ -118,7 +132,7 @@ class RemoteEngine(Engine):
         engine, theirs = self._prepared.pop(ticket)
         with suppress(HostAwayError):  # the first request loads it on another host
             await engine.adopt(theirs, version)
-            self._homes.put(version, engine)
+            self._homes.put(version, [engine])
 
     def discard(self, ticket: int) -> None:
         engine, theirs = self._prepared.pop(ticket)
@@ -187,9 +201,12 @@ class RemoteEngine(Engine):
             ) from None
 
     async def ready(self, version: ModelVersion) -> bool:
-        return await self._somewhere(
+        is_new = await self._somewhere(
             lambda: self._homes.of(version), lambda engine: engine.ready(version)
         )
+        if self._homes.spreads(version):
+            await self._moves.move([version])
+        return is_new
 
     def uses(self, version: ModelVersion) -> bool:
         return any(engine.uses(version) for engine in self._engines())
@@ -218,7 +235,7 @@ class RemoteEngine(Engine):
     async def _somewhere(
         self, choose: Callable[[], HostEngine], ask: Callable[[HostEngine], Awaitable[T]]
     ) -> T:
-        """Asks one host after the other, as long as they go away before it has reached them."""
+        """Asks one host after the other, as long as they are away, or full, before they have it."""
         for _host in self._hosts:
             engine = choose()
             with suppress(HostAwayError):
@@ -231,7 +248,7 @@ class RemoteEngine(Engine):
         self._tasks.spawn(self._take_back())
 
     async def _take_back(self) -> None:
-        await self._move(self._homes.wrongly_placed())
+        await self._moves.move(self._homes.wrongly_placed())
         for host in [*self._hosts, *self._left_out]:
             if host.is_leaving:  # perhaps its models had nowhere to go before
                 self._tasks.spawn(self._leave(host))
@@ -239,15 +256,19 @@ class RemoteEngine(Engine):
     def _leaves(self, host: FarHost) -> None:
         self._tasks.spawn(self._leave(host))
 
+    def _gone(self, engine: HostEngine) -> None:
+        for version in self._homes.spread_to(engine):
+            self._moves.begin(version)
+
     async def _leave(self, host: FarHost) -> None:
         """Goes, once all models that are used there are ready elsewhere."""
         engine = host.engine
         if engine is None:
             return
-        await self._move(self._homes.at(engine))
+        await self._moves.move(self._homes.at(engine))
         while any(there is engine for there, _ticket in self._prepared.values()):
             await asyncio.sleep(0.1)
-        await self._move(self._homes.at(engine))  # uploads that were stored meanwhile
+        await self._moves.move(self._homes.at(engine))  # uploads that were stored meanwhile
         if not self._homes.at(engine):
             await engine.finished()
             if host.engine is engine:  # it may have come back
@@ -261,16 +282,3 @@ class RemoteEngine(Engine):
             await engine.ended.wait()
         await host.close()
         self._left_out.remove(host)
-
-    async def _move(self, versions: Iterable[ModelVersion]) -> None:
-        """Has each version loaded by the host that it belongs to, and then used there."""
-        for version in versions:
-            try:
-                engine = self._homes.of_model(version.name)
-                await engine.ready(version)
-            except Exception as error:
-                _log.warning("%s stays where it is: %s", version.reference, error)
-                continue
-            before = self._homes.moved(version, engine)
-            if before is not None:
-                before.retire(version)

@@ -54,7 +54,11 @@ class LiveSeats:
         """What has to go so that ``most`` stay."""
         return self.movable(newcomer)[: max(0, -self.room(most))]
 
-    def movable(self, newcomer: Seat) -> list[Seat]:
+    def cold(self, since_s: float) -> list[Seat]:
+        """What may go that was not used since then, and further seats."""
+        return [s for s in self.movable(None) if self._is_beside(s) or s.used_s < since_s]
+
+    def movable(self, newcomer: Seat | None) -> list[Seat]:
         """What may go, the first one first: further seats, also the ``newcomer`` and those that
         are still being loaded, and then the seats that were used least recently."""
         movable = [

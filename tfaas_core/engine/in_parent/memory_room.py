@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from tfaas_core.engine.in_parent.live_seats import LiveSeats
+from tfaas_core.engine.in_parent.memory_share import NEXT, MemoryShare
 from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.files.tree import tree_bytes
 from tfaas_core.system.loop.tasks import Tasks
@@ -27,28 +28,7 @@ _LOOKS_A_MEASUREMENT = 40
 
 _VERSIONS_REMEMBERED = 10_000
 
-_NEXT = 0
-"""No process has this pid."""
-
 _log = logging.getLogger("tfaas.engine")
-
-
-class _Share(msgspec.Struct):
-    """What an admitted seat takes. ``is_told``: whether the log says that it is too much.
-
-    ``tried_bytes``: what processes have that try its model before it is loaded, by their pids, and
-    at _NEXT, what is kept for another one.
-    """
-
-    seat: Seat
-    size_bytes: int
-    is_told: bool = False
-    tried_bytes: dict[int, int] = {}
-
-    @property
-    def taken_bytes(self) -> int:
-        """It is not loaded as long as it is tried."""
-        return max(self.size_bytes, sum(self.tried_bytes.values()))
 
 
 class _Turn(msgspec.Struct):
@@ -81,7 +61,7 @@ class MemoryRoom:
         self._most_bytes = most_bytes
         self._live = live
         self._send_away = send_away
-        self._shares: dict[int, _Share] = {}
+        self._shares: dict[int, MemoryShare] = {}
         self._ending: dict[int, int] = {}
         self._turns: dict[int, _Turn] = {}
         self._measuring: set[int] = set()
@@ -125,10 +105,10 @@ class MemoryRoom:
         found = await self._found_by(_private_bytes, pids)
         share.tried_bytes = {pid: size_bytes or 0 for pid, size_bytes in found.items()}
         share.size_bytes = max([share.size_bytes, *share.tried_bytes.values()])
-        share.tried_bytes[_NEXT] = share.size_bytes * further
+        share.tried_bytes[NEXT] = share.size_bytes * further
         if self._taken_bytes() <= self._most_bytes:
             return True
-        del share.tried_bytes[_NEXT]
+        del share.tried_bytes[NEXT]
         return False
 
     def has_tried(self, seat: Seat) -> None:
@@ -137,11 +117,11 @@ class MemoryRoom:
             self._end_trial(share)
             self.go_on()
 
-    def _end_trial(self, share: _Share) -> int:
+    def _end_trial(self, share: MemoryShare) -> int:
         """Gives how many bytes will be free once its processes have ended."""
         share.seat.end_trial()
         taken_bytes, tried_bytes = share.taken_bytes, share.tried_bytes
-        tried_bytes.pop(_NEXT, None)
+        tried_bytes.pop(NEXT, None)
         self._ending |= tried_bytes
         share.tried_bytes = {}
         return taken_bytes - share.size_bytes
@@ -174,6 +154,16 @@ class MemoryRoom:
         share = self._shares.get(like.ticket)
         return share is None or self._taken_bytes() + share.size_bytes <= self._most_bytes
 
+    def fits(self, key: str, size_bytes: int, beside: Collection[Seat]) -> bool:
+        """Whether a version, of what it had before or else that size, fits if those seats went."""
+        if not self._most_bytes:
+            return True
+        size_bytes = self._found.get(key, size_bytes)
+        waiting_bytes = sum(turn.size_bytes or 0 for turn in self._turns.values())
+        shares = [self._shares[each.ticket] for each in beside if each.ticket in self._shares]
+        taken_bytes = self._taken_bytes() - sum(share.taken_bytes for share in shares)
+        return taken_bytes + waiting_bytes + size_bytes <= self._most_bytes
+
     def go_on(self) -> None:
         """Admits those whose turn it is and that fit, and makes room for the next one."""
         while self._turns and not self._measuring:
@@ -187,7 +177,7 @@ class MemoryRoom:
                 self._make_room(turn.seat, size_bytes)
                 return
             del self._turns[ticket]
-            self._shares[ticket] = _Share(turn.seat, size_bytes)
+            self._shares[ticket] = MemoryShare(turn.seat, size_bytes)
             turn.come()
 
     def _remember(self, key: str, size_bytes: int) -> None:

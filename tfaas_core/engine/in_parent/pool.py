@@ -11,6 +11,7 @@ from typing import Any
 
 from tfaas_core.engine.base import Supervisor
 from tfaas_core.engine.in_parent.accelerations import Accelerations
+from tfaas_core.engine.in_parent.far_use import FarUse
 from tfaas_core.engine.in_parent.fleet import Fleet
 from tfaas_core.engine.in_parent.hand_over import HandOver
 from tfaas_core.engine.in_parent.replaced_versions import ReplacedVersions
@@ -73,6 +74,8 @@ class Pool(Supervisor):
         self._fleet = Fleet(settings, self._seats, self._workers, self._hand_over, self._further)
         self._replaced = ReplacedVersions(self._seats, settings.max_memory_bytes > 0)
         self._statuses = Statuses()
+        self.far = FarUse(self._seats, settings.max_loaded_models)
+        """What workers of other machines use of it."""
         self._tasks = Tasks(_log)
 
     async def start(self) -> None:
@@ -114,10 +117,6 @@ class Pool(Supervisor):
     async def until_lost(self, worker: int, ticket: int) -> None:
         """Waits a moment for the death of a servable, if a far worker has perhaps lost it."""
         await self._hand_over.until_lost(worker, ticket)
-
-    def far_users(self, key: str) -> set[int]:
-        """The workers of other machines that were connected to what is loaded of a version."""
-        return set().union(*[seat.far_users for seat in self._seats.live.instances(key)])
 
     async def drain(self) -> None:
         """Takes no new request; returns once those that came are answered."""
@@ -235,9 +234,10 @@ class Pool(Supervisor):
     def _connect(self, worker: int, call: int, seat: Seat, new: bool = False) -> None:
         if seat.process is None or self._seats.get(seat.ticket) is None:
             raise seat.gone()
-        may_warm_up = new and not seat.loaded.result().stateful
+        stateful = seat.loaded.result().stateful
         if (link := self._workers.get(worker)) is not None:
-            self._hand_over.to(worker, link, seat, Connected(call, seat.ticket, may_warm_up))
+            connected = Connected(call, seat.ticket, new and not stateful, stateful)
+            self._hand_over.to(worker, link, seat, connected)
 
     async def prepare(self, worker: int, message: Prepare) -> None:
         """Loads an upload for the worker. Raises why it cannot be."""

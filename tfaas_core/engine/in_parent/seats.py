@@ -58,12 +58,12 @@ class Seats:
         self._on_evicted = on_evicted
         self._seats: dict[int, Seat] = {}
         self.live = LiveSeats(self._seats)
-        self._memory = MemoryRoom(settings.max_memory_bytes, self.live, self.send_away)
+        self.memory = MemoryRoom(settings.max_memory_bytes, self.live, self.send_away)
         self._processes = ModelProcesses(
             starter, settings.one_process, self._heard, self._process_lost
         )
         self._slow_runs = SlowRuns.create()
-        self._loader = Loader(settings, self._processes, self._slow_runs, self._memory)
+        self._loader = Loader(settings, self._processes, self._slow_runs, self.memory)
         self._watch = Watch(settings)
         self._out_of_memory = OutOfMemory()
         self._never_made_up: set[str] = set()
@@ -77,12 +77,12 @@ class Seats:
         # At once: it takes long.
         self._starter.keep_ready()
         self._tasks.spawn(self._look())
-        self._memory.start()
+        self.memory.start()
 
     async def close(self) -> None:
         """Ends all processes."""
         await self._tasks.cancel()
-        await self._memory.close()
+        await self.memory.close()
         self._processes.close()
         for seat in self._seats.values():
             seat.meter.close()
@@ -103,7 +103,7 @@ class Seats:
 
     def has_room(self, like: Seat) -> bool:
         """Whether another seat may be taken for the same version without unloading one."""
-        return self.live.room(self._settings.max_loaded_models) > 0 and self._memory.has_room(like)
+        return self.live.room(self._settings.max_loaded_models) > 0 and self.memory.has_room(like)
 
     def take(
         self, candidate: Candidate, owner: int | None = None, mergeable: bool | None = None
@@ -129,7 +129,7 @@ class Seats:
     async def _load(self, seat: Seat) -> None:
         try:
             await asyncio.sleep(self._backoff.delay_s(seat.candidate.key))
-            await self._memory.admit(seat)
+            await self.memory.admit(seat)
             await self._loader.load(seat)
         except TfaasError as error:
             self._fail(seat, error)
@@ -161,11 +161,11 @@ class Seats:
         self._tell_loaded(seat)
         if seat.process is not None:
             seat.process.link.send(Adopted(seat.ticket, key))
-        self._memory.go_on()  # it may have to go for others from now on
+        self.memory.go_on()  # it may have to go for others from now on
 
     def replace_waiting(self, model: str) -> None:
         """Gives up those that wait for memory for versions of that model."""
-        for seat in self._memory.waiting(model):
+        for seat in self.memory.waiting(model):
             self._fail(seat, replaced(seat.candidate))
 
     def leave(self, seat: Seat, why: str = "retired") -> None:
@@ -199,7 +199,7 @@ class Seats:
         seat.meter.close()
         if seat.process is not None:
             self._processes.give_back(seat.process, seat.ticket)
-        self._memory.forget(seat)
+        self.memory.forget(seat)
         if seat.is_told:
             self._settings.tell(seat.unloaded_event())
 
@@ -244,7 +244,7 @@ class Seats:
             self._tell_loaded(seat)
         # Those that were loading at the same time could not make room for it.
         self._make_room(seat)
-        self._memory.loaded(seat)
+        self.memory.loaded(seat)
 
     def _process_lost(self, process: ModelProcess, how_it_ended: HowItEnded) -> None:
         seats = [self._seats[ticket] for ticket in process.tickets if ticket in self._seats]

@@ -130,6 +130,10 @@ class ModelConnection(asyncio.Protocol):
             self._loop.call_soon(self._send)
         self._unsent.append(part)
 
+    def rows(self) -> int:
+        """Rows in flight, of all who count there."""
+        return self.meter.rows()
+
     def is_overdue(self) -> bool:
         """Whether the servable's present run should be over by now."""
         return not self.lost and self.meter.is_overdue()

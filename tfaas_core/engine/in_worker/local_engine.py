@@ -167,13 +167,13 @@ class LocalEngine(Engine):
     def uses(self, version: ModelVersion) -> bool:
         return version.key in self._open or version.key in self._opening
 
-    def retire(self, version: ModelVersion) -> None:
-        if self._lines.after(version.key, partial(self.retire, version)):
+    def retire(self, version: ModelVersion, by: Callable[[str], object] = Retire) -> None:
+        if self._lines.after(version.key, partial(self.retire, version, by)):
             return
         connection = self._connections.pop(version.key)
         if connection is not None:
             connection.release()
-        self._link.send(Retire(version.key))
+        self._link.send(by(version.key))
 
     # Opening a connection.
 

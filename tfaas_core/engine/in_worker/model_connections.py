@@ -69,6 +69,10 @@ class ModelConnections:
                     pass
             raise error
 
+    def rows(self) -> int:
+        """Rows in flight, in all of them."""
+        return sum(connection.meter.rows() for connection in self.all)
+
     def release(self) -> None:
         """Hangs up on each as soon as nothing is unanswered there."""
         for connection in self.all:

@@ -38,6 +38,24 @@ class PrepareSent(msgspec.Struct, frozen=True, tag=True):
     sent: str
 
 
+class AskRoom(msgspec.Struct, frozen=True, tag=True):
+    """Is there room for this model, beside those that are used? Done: yes; Absent: no.
+
+    ``key`` and ``size_bytes`` are the version's; empty, and 0, of an upload.
+    """
+
+    call: int
+    name: str
+    key: str = ""
+    size_bytes: int = 0
+
+
+class LetGo(msgspec.Struct, frozen=True, tag=True):
+    """I use the version of this key no more; unload it if nobody else does."""
+
+    key: str
+
+
 class FurtherStored(msgspec.Struct, frozen=True, tag=True):
     """This version, which is stored, is to have a further process: to a MoreWanted."""
 

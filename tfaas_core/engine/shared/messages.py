@@ -161,12 +161,14 @@ ToPool: TypeAlias = (
 class Connected(msgspec.Struct, frozen=True, tag=True):
     """With descriptors: the socket to the servable, its meter, and memory for slots, if any.
 
-    ``new``: it was loaded because of this call.
+    ``new``: it was loaded because of this call, and may be warmed up further. ``stateful``: a run
+    may change the answer of a later one.
     """
 
     call: int
     ticket: int
     new: bool = False
+    stateful: bool = False
 
 
 class Absent(Answer, frozen=True, tag=True):

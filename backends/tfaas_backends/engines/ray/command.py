@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +39,9 @@ def status(path: Path | None, overrides: tuple[str, ...], as_json: bool) -> None
     if as_json:
         print_json(nodes)
     else:
-        print_table(("NODE", "ADDRESS", "STATE", "HOST", "MODELS"), [_row(node) for node in nodes])
+        counts = Counter(model for node in nodes for model in node["models"])
+        rows = [_row(node, counts) for node in nodes]
+        print_table(("NODE", "ADDRESS", "STATE", "HOST", "MODELS"), rows)
 
 
 @cluster.command(epilog="Example: tfaas cluster restart --config tfaas.toml")
@@ -68,8 +72,9 @@ def _hosts(path: Path | None, overrides: tuple[str, ...]) -> ClusterHosts:
     return ClusterHosts(read_config(path, overrides))
 
 
-def _row(node: dict[str, Any]) -> tuple[str, ...]:
+def _row(node: dict[str, Any], counts: Mapping[str, int]) -> tuple[str, ...]:
     state = (
         "dead" if not node["alive"] else node["why"] or ("serves" if node["host"] else "no host")
     )
-    return node["node"][:12], node["address"], state, node["host"], ", ".join(node["models"])
+    models = [m if counts[m] == 1 else f"{m} ({counts[m]} hosts)" for m in node["models"]]
+    return node["node"][:12], node["address"], state, node["host"], ", ".join(models)

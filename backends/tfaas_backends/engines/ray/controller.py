@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -16,12 +15,12 @@ from ray.exceptions import ActorUnavailableError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from tfaas_backends.engines.ray import host_config
-from tfaas_backends.engines.ray.demand import Demand
 from tfaas_backends.engines.ray.host import FOLLOW_S, Host
 from tfaas_backends.engines.ray.messages import Hosts, HostState
 from tfaas_backends.engines.ray.needs import Needs
 from tfaas_backends.engines.ray.served import served_by
 from tfaas_backends.engines.ray.table import NAMESPACE, RAY, RayTable
+from tfaas_backends.engines.ray.wants import Wants
 from tfaas_core.engine.base import ServableStatus
 from tfaas_core.errors import ConfigError
 from tfaas_core.plugins import plugins_of
@@ -29,7 +28,6 @@ from tfaas_core.system.loop.tasks import Tasks
 from tfaas_core.system.output.one_line import described
 
 _LOOK_S = 1.0
-_DEMAND_S = 5.0
 _UP_LIMIT_S = 120.0
 """How long a host may take to start."""
 _SETTLE_S = 15.0
@@ -73,8 +71,7 @@ class Controller:
         self._packed, self._digest = config, host_config.digest(raw)
         self._table: RayTable = self._config.engine_settings(RAY)
         self._needs = Needs.of(self._table)
-        self._demand = Demand(self._table, self._config.engine.max_loaded_models)
-        self._wanted = self._table.max_hosts
+        self._wants = Wants(self._config)
 
     async def digest(self) -> str:
         """Of the configuration that hosts run by."""
@@ -150,14 +147,13 @@ class Controller:
             await asyncio.gather(self._keeping, return_exceptions=True)
 
     async def _keep(self) -> None:
-        asked_s = -math.inf
         while True:
             try:
                 await self._look()
                 await self._tell()
-                if self._table.max_hosts and time.monotonic() - asked_s >= _DEMAND_S:
-                    asked_s = time.monotonic()
-                    await self._ask_for_nodes(asked_s)
+                hosts = self._told.addresses if self._told else ()
+                if await self._wants.look(hosts, time.monotonic()) and self._wants.hosts:
+                    await self._ask_for_nodes(self._wants.hosts)
             except Exception:  # to end would mean to start no host ever again
                 _log.exception("the nodes of Ray cannot be looked at at the moment")
             await asyncio.sleep(_LOOK_S)
@@ -173,7 +169,7 @@ class Controller:
                 self._forget(node)
         # Those that have a host come first.
         chosen = sorted(fit, key=lambda name: (name not in self._nodes, name))
-        chosen = chosen[: self._wanted or None]
+        chosen = chosen[: self._wants.hosts or None]
         for name in self._nodes.keys() - set(chosen):
             self._tasks.spawn(self._end(self._nodes.pop(name)))
         for name in set(chosen) - self._nodes.keys():
@@ -183,13 +179,7 @@ class Controller:
         if not self._is_settled:
             await self._settle()
 
-    async def _ask_for_nodes(self, now_s: float) -> None:
-        hosts = self._told.addresses if self._told else ()
-        served = await served_by(self._config, hosts)
-        wanted = self._demand.wanted(len(hosts), served, now_s)
-        if wanted != self._wanted:
-            _log.info("models need %d hosts, and there are %d", wanted, len(hosts))
-            self._wanted = wanted
+    async def _ask_for_nodes(self, wanted: int) -> None:
         labels = [self._needs.labels] * wanted if self._needs.labels else None
         bundles = [self._needs.resources] * wanted
         # Of a GCS that began anew, too.
@@ -246,7 +236,8 @@ class Controller:
         nodes = self._nodes.values()
         addresses = sorted(node.state.address for node in nodes if node.state.address)
         whys = sorted(f"node {n.ip} has no host: {n.state.why}" for n in nodes if n.state.why)
-        hosts = Hosts(tuple(addresses), tuple(whys))
+        replicas = self._wants.replicas
+        hosts = Hosts(tuple(addresses), tuple(whys), replicas=replicas)
         async with self._changed:
             if hosts != self._told:
                 self._told = hosts

@@ -19,8 +19,8 @@ class RayEngine(RemoteEngine):
     With the parent's last word it goes on, whatever becomes of Ray.
     """
 
-    def __init__(self, context: WorkerContext, door: FarDoor) -> None:
-        super().__init__(context)
+    def __init__(self, context: WorkerContext, door: FarDoor, calm_s: float) -> None:
+        super().__init__(context, calm_s=calm_s)
         assert context.engine_socket is not None
         self._door = msgspec.structs.replace(door, named_by="of Ray")
         self._told = asyncio.Event()
@@ -40,4 +40,6 @@ class RayEngine(RemoteEngine):
         token = hosts.token or self._door.token
         door = msgspec.structs.replace(self._door, token=token)
         self.call_at([msgspec.structs.replace(door, address=each) for each in hosts.addresses])
+        if hosts.replicas is not None:
+            self.spread(hosts.replicas)
         self._told.set()

@@ -16,7 +16,7 @@ from tfaas_core.engine.base import (
     WorkerContext,
 )
 from tfaas_core.engine.in_parent.confinement import check_sandbox, confinement
-from tfaas_core.engine.remote import REMOTE, any_door, host_tls, tls_warnings
+from tfaas_core.engine.remote import REMOTE, any_door, host_tls, spread_of, tls_warnings
 from tfaas_core.errors import ConfigError
 
 _log = logging.getLogger("tfaas.engine")
@@ -38,7 +38,8 @@ class RayEngineFactory(EngineFactory):
         return RaySupervisor(context.config)
 
     def engine(self, context: WorkerContext) -> Engine:
-        return RayEngine(context, any_door(context.config))
+        config = context.config
+        return RayEngine(context, any_door(config), spread_of(config).calm_s)
 
     def sandbox(self, context: EngineContext) -> dict[str, str]:
         # On another machine it may be another one: that host's log tells.

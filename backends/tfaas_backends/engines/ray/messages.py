@@ -8,12 +8,14 @@ import msgspec
 class Hosts(msgspec.Struct, frozen=True, tag=True):
     """``addresses``: where hosts listen; ``whys``: why nodes that should have one have none.
 
-    ``token``: what their doors ask for; empty: what is configured.
+    ``token``: what their doors ask for; empty: what is configured. ``replicas``: which models are
+    to have several hosts, and how many; None: that is not known yet, and stays as it is.
     """
 
     addresses: tuple[str, ...] = ()
     whys: tuple[str, ...] = ()
     token: str = ""
+    replicas: dict[str, int] | None = None
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):

@@ -52,6 +52,12 @@ class Cluster(NamedTuple):
         status = self.server.http.get("/status").json()
         return {each["model"].partition("/")[0]: each["host"] for each in status["models"]}
 
+    def hosts_of(self, model: str) -> set[str]:
+        """Where it is ready, as the server tells."""
+        told = self.server.http.get("/status").json()["models"]
+        own = [each for each in told if each["model"].partition("/")[0] == model]
+        return {each["host"] for each in own if each["state"] == "ready"}
+
     def controllers(self) -> list[psutil.Process]:
         """The processes of controllers."""
         every = psutil.Process(self.nodes.pid).children(recursive=True)
@@ -103,6 +109,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             "engine.ray.resource=room",
             "engine.ray.start_limit_s=120",
             "engine.remote.token=a-token-of-the-whole-cluster",
+            "engine.remote.max_replicas=2",
+            "engine.remote.rows_per_replica=6",
+            "engine.remote.calm_s=5",
         )
         with fake_server(folder, *settings, env=ENVIRONMENT) as server:
             root = f"storage.root={folder / 'models'}"
@@ -169,6 +178,23 @@ def test_the_controller_and_the_driver_are_lost_and_requests_go_on(
     until(lambda: bool(cluster.controllers()), WITHIN_S, "there is another controller")
     assert set(_nodes(cluster)) >= set(homes.values())
     assert cluster.homes() == homes
+
+
+def test_a_model_that_many_ask_for_gets_a_second_host_and_loses_it_again(
+    cluster: Cluster, clients: Clients
+) -> None:
+    server = cluster.server
+    hot = {"model": b"sleep 0.02", "params": b'{"batch": {"merge": false}}'}
+    assert server.upload("hot", **hot).status_code == 200
+    (home,) = cluster.hosts_of("hot")
+    with Clients(server, "hot " * 12) as asking:
+        until(lambda: "hot/1 (2 hosts)" in cluster.command("status"), WITHIN_S, "two have it")
+        assert server.upload("hot", **hot).json()["version"] == 2
+        asking.wait_for(50)
+        until(lambda: len(cluster.hosts_of("hot")) == 2, WITHIN_S, "so has the second version")
+    assert set(asking.statuses("hot")) == {200}
+    until(lambda: cluster.hosts_of("hot") == {home}, WITHIN_S, "one host has it")
+    assert server.http.delete("/delete/hot").status_code == 200
 
 
 def test_a_host_that_is_killed_is_started_anew_where_it_was(

@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -104,6 +104,10 @@ class DoorFactory(EngineFactory):
             host.artifact = context.artifact
         tls = self.tls[1] if self.tls else None
         doors = [FarDoor(host.address, TOKEN, 3.0, tls) for host in self.made]
+        return self.engine_at(context, doors)
+
+    def engine_at(self, context: WorkerContext, doors: Sequence[FarDoor]) -> RemoteEngine:
+        """One that calls at these doors."""
         return RemoteEngine(context, doors)
 
 
