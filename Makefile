@@ -30,9 +30,9 @@ chaos: $(INSTALLED)
 	$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),2) $(if $(SEED),--seed $(SEED)) \
 		$(if $(STORAGES),--storages $(STORAGES)) $(if $(REPLAY),--replay $(REPLAY))
 
-# Faults for hosts and servers on machines of their own; it takes root, or is left out.
+# Faults for hosts and servers on machines of their own; it takes root, or is left out. ENGINE=ray: Ray starts the hosts.
 cluster-test: $(INSTALLED)
-	$(BIN)/python -m tests.cluster --minutes $(or $(MINUTES),3)
+	$(BIN)/python -m tests.cluster --minutes $(or $(MINUTES),3) --engine $(or $(ENGINE),remote)
 
 # MINUTES for all targets together; TARGETS="json http_head": those alone; SEED=1: the same inputs again;
 # NEW_SINCE="1 day ago": what that day's code fails for, too, is told, but does not fail.

@@ -17,8 +17,9 @@ import pytest
 
 from tests.cluster.clients import Asked
 from tests.cluster.cluster import DEAD_AFTER_S, Cluster, cluster
-from tests.cluster.faults import ALONE, FAULTS, SHORT, Fault
+from tests.cluster.faults import ALONE, FAULTS, ON_RAY, SHORT, Fault
 from tests.cluster.machines import begin_network, why_no_machines
+from tests.cluster.ray_fleet import why_no_ray
 
 LIMIT_S = DEAD_AFTER_S + 1
 """For the slowest request, on a machine that has its cores for this."""
@@ -48,6 +49,7 @@ class Struck(msgspec.Struct):
 class Report(msgspec.Struct):
     """All faults, in order."""
 
+    engine: str = "remote"
     struck: list[Struck] = []
     load_average: float = 0.0
 
@@ -65,7 +67,7 @@ class Report(msgspec.Struct):
 def main() -> int:
     """Returns the exit status: 1 if a request failed, or took too long."""
     options = _options()
-    if why := why_no_machines():
+    if why := why_no_machines() or (options.engine == "ray" and why_no_ray()):
         print(f"left out: {why}")
         return 0
     if _APART not in os.environ:
@@ -75,7 +77,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     begin_network()
     folder = Path(tempfile.mkdtemp(prefix="tfaas-cluster-"))
-    report = Report()
+    report = Report(options.engine)
     try:
         _strike_all(report, folder, options)
     except pytest.skip.Exception as error:
@@ -98,13 +100,15 @@ def main() -> int:
 
 
 def _strike_all(report: Report, folder: Path, options: argparse.Namespace) -> None:
+    on_ray = options.engine == "ray"
+    every, alone = (ON_RAY, {}) if on_ray else (FAULTS, ALONE)
     for name, faults, hosts, servers, share in (
-        ("hosts", SHORT if options.short else FAULTS, 3, 2, 0.7),
-        ("servers", {} if options.short else ALONE, 0, 3, 0.3),
+        ("hosts", SHORT if options.short else every, 3, 2, 0.7 if alone else 1.0),
+        ("servers", {} if options.short else alone, 0, 3, 0.3),
     ):
         chosen = {what: fault for what, fault in faults.items() if options.only in what}
         if chosen:
-            with cluster(folder / name, hosts, servers) as found:
+            with cluster(folder / name, hosts, servers, on_ray) as found:
                 end_s = time.monotonic() + options.minutes * 60 * share
                 _strike(report, found, chosen)
                 while time.monotonic() < end_s and not options.short:
@@ -122,6 +126,7 @@ def _strike(report: Report, found: Cluster, faults: Mapping[str, Fault]) -> None
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--engine", choices=("remote", "ray"), default="remote")
     parser.add_argument("--short", action="store_true", help="some faults, once each")
     parser.add_argument("--keep", action="store_true", help="the folder with all logs")
     parser.add_argument("--only", default="", help="faults whose names have this in them")

@@ -18,6 +18,7 @@ from tests.cluster.processes import (
     until_ready,
     upload,
 )
+from tests.cluster.ray_fleet import RayFleet
 from tfaas_core.testing.postgresql import PostgresqlServer, database_for, running_postgresql
 from tfaas_core.testing.waiting import until
 
@@ -27,18 +28,24 @@ CLIENTS = 32
 
 _FRONTS = ("10.0.0.7", "10.0.0.8", "10.0.0.9")
 _HOSTS = ("10.0.0.21", "10.0.0.22", "10.0.0.23")
+_HEADS = ("10.0.0.30",)
 _GATE = f"{HUB}:{PORT}"
 
 
 class Cluster:
-    """``hosts`` run models, ``fronts`` answer requests; both by the names of their machines."""
+    """``hosts`` run models, ``fronts`` answer requests; both by the names of their machines.
 
-    def __init__(self, folder: Path, database: PostgresqlServer) -> None:
+    On Ray, hosts are its nodes, and there is a ``head``.
+    """
+
+    def __init__(self, folder: Path, database: PostgresqlServer, on_ray: bool) -> None:
         self.folder, self.database = folder, database
         port = database.address.rpartition(":")[2]
         url = database_for(folder, database.address).replace(database.address, f"{HUB}:{port}")
-        self.fleet = Fleet(folder, url, DEAD_AFTER_S)
+        self.ray = RayFleet(folder, url, DEAD_AFTER_S) if on_ray else None
+        self.fleet: Fleet = self.ray or Fleet(folder, url, DEAD_AFTER_S)
         self.machines: dict[str, Machine] = {}
+        self.heads: dict[str, Program] = {}
         self.hosts: dict[str, Program] = {}
         self.fronts: dict[str, Program] = {}
         self.homes: dict[str, set[str]] = {}
@@ -50,18 +57,20 @@ class Cluster:
         """Without hosts, servers run models themselves. Clients ask as long as the block runs."""
         with ExitStack() as stack:
             stack.callback(self._close_all)
-            for names, addresses in (("host", _HOSTS[:hosts]), ("front", _FRONTS[:fronts])):
-                for number, address in enumerate(addresses):
-                    machine = self.machines[f"{names}{number}"] = Machine(
-                        f"{names}{number}", address
-                    )
-                    stack.callback(machine.close)
-            # The first one makes the database's tables.
+            if self.ray is not None:
+                stack.enter_context(self.ray.redis())
+            for name, address in self._places(hosts, fronts).items():
+                self.machines[name] = Machine(name, address)
+                stack.callback(self.machines[name].close)
+            # The first one that opens the database makes its tables.
             first, *others = self.machines
             self.begin(first).ready()
             for name in others:
-                self.begin(name)
-            self._each_ready(others)
+                program = self.begin(name)
+                if self.ray is not None:
+                    program.ready()  # nodes would give up if several start at once on few cores
+            if self.ray is None:
+                self._each_ready(others)
             haproxy = self.fleet.haproxy([each.machine for each in self.fronts.values()])
             stack.callback(haproxy.wait)
             stack.callback(haproxy.kill)
@@ -76,10 +85,19 @@ class Cluster:
                 self.clients.taken()
                 yield
 
+    def _places(self, hosts: int, fronts: int) -> dict[str, str]:
+        """The addresses of all machines, in the order of their starts."""
+        heads = _HEADS if self.ray else ()
+        kinds = {"head": heads, "host": _HOSTS[:hosts], "front": _FRONTS[:fronts]}
+        return {
+            f"{kind}{number}": address
+            for kind, addresses in kinds.items()
+            for number, address in enumerate(addresses)
+        }
+
     def begin(
         self,
         name: str,
-        *settings: str,
         environment: Mapping[str, str] | None = None,
         before: Sequence[str] = (),
     ) -> Program:
@@ -88,9 +106,11 @@ class Cluster:
         All but ``name`` is for hosts, as ``Fleet.host`` takes it.
         """
         machine = self.machines[name]
-        if name.startswith("host"):
-            program = self.fleet.host(machine, *settings, environment=environment, before=before)
-            self.hosts[name] = program
+        if name.startswith("head"):
+            assert self.ray is not None
+            program = self.heads[name] = self.ray.head(machine)
+        elif name.startswith("host"):
+            program = self.hosts[name] = self.fleet.host(machine, environment or {}, before)
         elif hosts := [each for key, each in self.machines.items() if key.startswith("host")]:
             program = self.fronts[name] = self.fleet.front(machine, hosts)
         else:
@@ -122,15 +142,15 @@ class Cluster:
             list(pool.map(Program.ready, programs))
 
     def _close_all(self) -> None:
-        for program in (*self.fronts.values(), *self.hosts.values()):
+        for program in (*self.fronts.values(), *self.hosts.values(), *self.heads.values()):
             program.close()
 
 
 @contextmanager
-def cluster(folder: Path, hosts: int, fronts: int) -> Iterator[Cluster]:
+def cluster(folder: Path, hosts: int, fronts: int, on_ray: bool = False) -> Iterator[Cluster]:
     """A new one, with a database of its own."""
     folder.mkdir()
     with running_postgresql(network=NETWORK) as database:
-        found = Cluster(folder, database)
+        found = Cluster(folder, database, on_ray)
         with found.running(hosts, fronts):
             yield found

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from tests.chaos.wall_clock import WallClock
 from tests.cluster.cluster import Cluster
-from tests.cluster.processes import PORT, WITHIN_S, said, until_ready
+from tests.cluster.processes import PORT, TOKEN_PLACE, WITHIN_S, said, until_ready
 from tfaas_core.testing.waiting import until
 
 Fault = Callable[[Cluster], str]
@@ -82,12 +84,12 @@ def database_away(cluster: Cluster) -> str:
 
 
 def wrong_token(cluster: Cluster) -> str:
-    _is_refused(cluster, "the tokens differ", "engine.remote.token=another-token-of-somebody")
+    _is_refused(cluster, "the tokens differ", {TOKEN_PLACE: "another-token-of-somebody"})
     return ""
 
 
 def version_skew(cluster: Cluster) -> str:
-    _is_refused(cluster, "install the same TFaaS", TEST_NEWER_DOOR="1")
+    _is_refused(cluster, "install the same TFaaS", {"TEST_NEWER_DOOR": "1"})
     return ""
 
 
@@ -97,11 +99,32 @@ def clock_offset(cluster: Cluster) -> str:
     clock = WallClock(cluster.folder / f"clock-{len(list(cluster.folder.iterdir()))}")
     clock.set(-_WRONG_S)
     before = ["unshare", "--time", "--monotonic", str(_WRONG_S), "--fork", "--kill-child"]
-    cluster.begin("host1", environment=clock.environment, before=before).ready()
+    cluster.begin("host1", clock.environment, before).ready()
     cluster.until_back("host1")
     _stopped(cluster, "host1")
     _again(cluster, "host1")
     return ""
+
+
+def cluster_restart(cluster: Cluster) -> str:
+    """By ``tfaas cluster restart``."""
+    assert cluster.ray is not None
+    done = cluster.ray.command("restart")
+    assert done.returncode == 0, done.stderr
+    for name in cluster.hosts:
+        cluster.until_back(name)
+    return ""
+
+
+def head_is_killed(cluster: Cluster) -> str:
+    """And comes back, and then a node is lost."""
+    until(lambda: len(_nodes(cluster)) == len(cluster.hosts), WITHIN_S, "the head tells of hosts")
+    hosts = _nodes(cluster)
+    cluster.heads["head0"].close()
+    cluster.asked()
+    cluster.begin("head0").ready()
+    until(lambda: _nodes(cluster) == hosts, WITHIN_S, "the head knows the nodes and hosts again")
+    return kill_a_host(cluster)
 
 
 SHORT: dict[str, Fault] = {
@@ -121,6 +144,12 @@ FAULTS: dict[str, Fault] = {
     "a host whose clocks are wrong": clock_offset,
 }
 
+ON_RAY: dict[str, Fault] = {
+    **FAULTS,
+    "tfaas cluster restart": cluster_restart,
+    "the head is killed, and comes back, and then a host": head_is_killed,
+}
+
 ALONE: dict[str, Fault] = {"SIGTERM of each server in turn, no hosts": sigterm_of_servers}
 """Where servers run models themselves."""
 
@@ -136,10 +165,10 @@ def _again(cluster: Cluster, name: str) -> None:
     cluster.until_back(name)
 
 
-def _is_refused(cluster: Cluster, why: str, *settings: str, **environment: str) -> None:
+def _is_refused(cluster: Cluster, why: str, environment: Mapping[str, str]) -> None:
     _stopped(cluster, "host2")
     marks = _marks(cluster)
-    cluster.begin("host2", *settings, environment=environment).ready()
+    cluster.begin("host2", environment).ready()
     until(lambda: _all_say(why, marks), WITHIN_S, "all servers say why they are refused")
     cluster.asked()
     cluster.hosts["host2"].terminate()
@@ -154,3 +183,11 @@ def _marks(cluster: Cluster) -> dict[Path, int]:
 def _all_say(what: str, marks: dict[Path, int]) -> bool:
     """Whether each server has said it since its log was as long as ``marks`` tells."""
     return all(said(log, what, mark) for log, mark in marks.items())
+
+
+def _nodes(cluster: Cluster) -> dict[str, str]:
+    """The nodes of Ray that have a host, and where that listens; none while it cannot be asked."""
+    assert cluster.ray is not None
+    done = cluster.ray.command("status", "--json")
+    told: list[dict[str, Any]] = json.loads(done.stdout) if done.returncode == 0 else []
+    return {each["node"]: each["host"] for each in told if each["alive"] and each["host"]}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,8 @@ from tfaas_core.testing.hosts import HEAVY_PLUGINS
 from tfaas_core.testing.waiting import until
 
 TOKEN = "a-token-of-the-whole-cluster"
+TOKEN_PLACE = "TEST_TOKEN"
+"""Where programs find the token that they are to have, in their environment."""
 PORT = 8083
 DOOR_PORT = 8090
 WITHIN_S = 120.0
@@ -43,7 +44,11 @@ _HAPROXY = Path(__file__).parents[2] / "deploy" / "haproxy.cfg"
 
 
 class Program:
-    """A command on a machine, which says a line once it is ready. ``log``: all that it says."""
+    """A command on a machine. ``log``: all errors that it tells of.
+
+    ``says``: what is in the line that it prints once it is ready; ``code``: with what it ends at
+    SIGTERM.
+    """
 
     def __init__(
         self,
@@ -51,13 +56,14 @@ class Program:
         command: Sequence[str],
         log: Path,
         environment: Mapping[str, str],
-        before: Sequence[str] = (),
+        says: str = "",
+        code: int = 0,
     ) -> None:
-        """``before``: what runs the command, if not it itself."""
         self.machine, self.log = machine, log
+        self._says, self._code = says, code
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
-                machine.command(*before, *command),
+                machine.command(*command),
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
@@ -71,16 +77,17 @@ class Program:
 
     def ready(self) -> None:
         """Returns when it has said its line."""
-        assert self._out.readline(), f"it did not start: {self.log.read_text()[-4000:]}"
+        has_said = any(self._says in line for line in iter(self._out.readline, ""))
+        assert has_said, f"it did not start: {self.log.read_text()[-4000:]}"
 
     def terminate(self) -> None:
         """SIGTERM; returns once it has ended, in good order."""
-        first = psutil.Process(self._process.pid)
-        inner = first.children() if first.name() == "unshare" else []
-        for each in inner or [first]:
-            each.send_signal(signal.SIGTERM)
+        program = psutil.Process(self._process.pid)
+        while program.name() == "unshare":
+            (program,) = program.children()
+        program.terminate()
         code = self._process.wait(WITHIN_S)
-        assert code == 0, f"it ended with {code}: {self.log.read_text()[-4000:]}"
+        assert code == self._code, f"it ended with {code}: {self.log.read_text()[-4000:]}"
 
     def kill(self) -> None:
         """SIGKILL of it, and of all that it has started: as if the power was cut."""
@@ -103,20 +110,17 @@ class Fleet:
     def __init__(self, folder: Path, database: str, dead_after_s: float) -> None:
         self._folder, self._database, self._dead_after_s = folder, database, dead_after_s
         write_plugin(folder / "site", "fake-runtime", _PLUGIN)
-        self._site = environment_with(folder / "site")
+        self.environment = {**environment_with(folder / "site"), TOKEN_PLACE: TOKEN}
+        """Of all programs."""
         self._starts = 0
 
     def host(
-        self,
-        machine: Machine,
-        *settings: str,
-        environment: Mapping[str, str] | None = None,
-        before: Sequence[str] = (),
+        self, machine: Machine, environment: Mapping[str, str], before: Sequence[str] = ()
     ) -> Program:
-        """``tfaas serve-engine``."""
+        """``tfaas serve-engine``. ``before``: what runs the command, if not it itself."""
         listen = f"{machine.address}:{DOOR_PORT}"
         command = ["serve-engine", "--listen", listen]
-        return self._started(machine, command, settings, environment, before)
+        return self._serving(machine, command, (), environment, before)
 
     def front(self, machine: Machine, hosts: Sequence[Machine]) -> Program:
         """``tfaas serve`` whose models are on ``hosts``."""
@@ -133,7 +137,7 @@ class Fleet:
             "server.open=true",
         )
         proxied = (f'server.proxies=["{HUB}"]', "server.drain_delay_s=3")
-        return self._started(machine, ["serve"], (*serving, *proxied, *settings))
+        return self._serving(machine, ["serve"], (*serving, *proxied, *settings))
 
     def haproxy(self, machines: Sequence[Machine]) -> subprocess.Popen[bytes]:
         """With its configuration of deploy/, in front of these; it listens at HUB."""
@@ -147,7 +151,7 @@ class Fleet:
                 preexec_fn=end_with_this_process,
             )
 
-    def _started(
+    def _serving(
         self,
         machine: Machine,
         command: Sequence[str],
@@ -155,27 +159,45 @@ class Fleet:
         environment: Mapping[str, str] | None = None,
         before: Sequence[str] = (),
     ) -> Program:
-        self._starts += 1
-        folder = self._folder / f"{machine.name}-{self._starts}"
-        folder.mkdir()
-        every = (
+        folder = self._new_folder(machine)
+        words = tfaas(command, (*self._settings(folder / "cache"), *settings))
+        return self._begun(machine, [*before, *words], folder, environment or {})
+
+    def _settings(self, cache: Path) -> tuple[str, ...]:
+        """Of hosts and servers."""
+        return (
             f"plugins.disabled={json.dumps(HEAVY_PLUGINS)}",
             "storage.kind=sql",
             f"storage.url={self._database}",
-            f"storage.cache={folder / 'cache'}",
-            f"engine.remote.token={TOKEN}",
+            f"storage.cache={cache}",
+            f"engine.remote.token={{env = '{TOKEN_PLACE}'}}",
             f"engine.remote.dead_after_s={self._dead_after_s}",
             "engine.isolation=model",
-            *settings,
         )
-        options = [word for setting in every for word in ("--set", setting)]
-        return Program(
-            machine,
-            [sys.executable, "-m", "tfaas_core", *command, *options],
-            folder / "log",
-            {**self._site, **(environment or {})},
-            before,
-        )
+
+    def _begun(
+        self,
+        machine: Machine,
+        command: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        says: str = "",
+        code: int = 0,
+    ) -> Program:
+        variables = {**self.environment, **environment}
+        return Program(machine, command, folder / "log", variables, says, code)
+
+    def _new_folder(self, machine: Machine) -> Path:
+        self._starts += 1
+        folder = self._folder / f"{machine.name}-{self._starts}"
+        folder.mkdir()
+        return folder
+
+
+def tfaas(command: Sequence[str], settings: Sequence[str]) -> list[str]:
+    """The words of a command line with these settings."""
+    options = [word for setting in settings for word in ("--set", setting)]
+    return [sys.executable, "-m", "tfaas_core", *command, *options]
 
 
 def upload(address: str, name: str) -> None:

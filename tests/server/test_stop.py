@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.plugin_site import environment_with, write_plugin
 from tfaas_core.testing.server import STOP_TIMEOUT_S, running_server
 from tfaas_core.testing.waiting import until
@@ -27,6 +29,32 @@ async def tfaas_lifespan(host):
     yield
 """
 
+STARTS_FOR_LONG = """
+import asyncio, os, pathlib
+from tfaas_core.engine.in_parent.fork_servers import ForkServers
+from tfaas_core.engine.in_parent.pool import Pool
+from tfaas_core.engine.local import LocalEngineFactory, pool_settings
+from tfaas_core.hookspecs import hookimpl
+
+class SlowSupervisor(Pool):
+    async def start(self):
+        await super().start()
+        pathlib.Path(os.environ["NOTES"], "started").touch()
+        await asyncio.sleep(60)
+
+    async def close(self):
+        await super().close()
+        pathlib.Path(os.environ["NOTES"], "closed").touch()
+
+class SlowEngines(LocalEngineFactory):
+    def supervisor(self, context):
+        return SlowSupervisor(pool_settings(context), ForkServers(context))
+
+@hookimpl
+def tfaas_register_engines():
+    return {"slow": SlowEngines()}
+"""
+
 
 def test_a_server_that_is_storing_its_demo_models_ends_silently(tmp_path: Path) -> None:
     with running_server(tmp_path, "server.workers=2", arguments=["--demo"]) as server:
@@ -36,12 +64,19 @@ def test_a_server_that_is_storing_its_demo_models_ends_silently(tmp_path: Path) 
         assert [line for line in said if " tfaas.access[" not in line] == []
 
 
-def test_nobody_waits_for_a_worker_that_is_still_starting(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("source", "kind", "last"),
+    [(ENTERS_FOR_LONG, "local", ""), (STARTS_FOR_LONG, "slow", "closed")],
+    ids=["a worker", "the engine"],
+)
+def test_nobody_waits_for_what_is_still_starting(
+    tmp_path: Path, source: str, kind: str, last: str
+) -> None:
     site, notes = tmp_path / "site", tmp_path / "notes"
-    write_plugin(site, "tfaas-slow", ENTERS_FOR_LONG)
+    write_plugin(site, "tfaas-slow", source)
     notes.mkdir()
     settings = ["server.port=0", "server.workers=1", f"storage.root={tmp_path / 'models'}"]
-    settings.append(f"plugins.disabled={json.dumps(RUNTIMES)}")
+    settings += [f"plugins.disabled={json.dumps(RUNTIMES)}", f"engine.kind={kind}"]
     options = [word for setting in settings for word in ("--set", setting)]
     with subprocess.Popen(
         [sys.executable, "-m", "tfaas_core", "serve", *options],
@@ -57,3 +92,4 @@ def test_nobody_waits_for_a_worker_that_is_still_starting(tmp_path: Path) -> Non
         finally:
             process.kill()
     assert (process.returncode, printed) == (0, "")
+    assert (notes / last).exists()

@@ -7,7 +7,6 @@ import logging
 import signal
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 
 import msgspec
 
@@ -30,6 +29,7 @@ from tfaas_core.engine.shared.door_tls import HostTls
 from tfaas_core.errors import ConfigError, StartupError
 from tfaas_core.processes.server import one_sentence, storage_opened
 from tfaas_core.system.lives.main_module import forget_main
+from tfaas_core.system.loop.stopping import until_stopped
 from tfaas_core.system.network.address import Address, listening, shown_address
 from tfaas_core.system.output import logs
 from tfaas_core.tools.start_warnings import start_warnings
@@ -99,12 +99,14 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _told_to_stop, stop, at_once)
+    drain_limit_s = config.server.request_timeout_s + _DRAIN_GRACE_S
     try:
         await pool.start()
         door.start()
         announce(shown_address(*listener.getsockname()[:2]))
         await stop.wait()
-        await _drained(door, at_once, config.server.request_timeout_s + _DRAIN_GRACE_S)
+        # Until all have gone elsewhere, or somebody does not want to wait for that.
+        await until_stopped(at_once, door.drain(), drain_limit_s)
     finally:
         await door.close()
         await pool.close()
@@ -112,14 +114,3 @@ async def _serve(
 
 def _told_to_stop(stop: asyncio.Event, at_once: asyncio.Event) -> None:
     (at_once if stop.is_set() else stop).set()
-
-
-async def _drained(door: PoolDoor, at_once: asyncio.Event, limit_s: float) -> None:
-    """Returns once all have gone elsewhere, or somebody does not want to wait for that."""
-    draining = asyncio.create_task(door.drain())
-    waiting = asyncio.create_task(at_once.wait())
-    await asyncio.wait({draining, waiting}, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
-    for task in (draining, waiting):
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

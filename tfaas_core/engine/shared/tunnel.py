@@ -13,6 +13,7 @@ from contextlib import suppress
 
 from tfaas_core.engine.shared.hello import HELLO_LIMIT_S
 from tfaas_core.system.links.breakage import Breakage
+from tfaas_core.system.network.silence import end_when_silent
 
 _RECEIVE_BYTES = 1 << 18
 
@@ -40,6 +41,7 @@ class Tunnel:
         self.sock.setblocking(False)
         self._inner.setblocking(False)
         self._ways = (_Way(self._outer, self._inner, self), _Way(self._inner, self._outer, self))
+        end_when_silent(outer)
 
     def close(self) -> None:
         """Ends it at once. A second time, it does nothing."""

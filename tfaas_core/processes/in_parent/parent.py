@@ -43,6 +43,7 @@ from tfaas_core.processes.messages import (
 )
 from tfaas_core.system.lives.backoff import Backoff
 from tfaas_core.system.lives.ending import Ending
+from tfaas_core.system.loop.stopping import until_stopped
 from tfaas_core.system.loop.tasks import Tasks
 from tfaas_core.system.output.one_line import described
 from tfaas_core.wiring.composition import Composition
@@ -107,8 +108,9 @@ class Parent:
             if self._supervisor is not None:
                 part = self._composition.supervisor_part
                 started.push_async_callback(part.aend, self._supervisor.close)
-                with part.starting("starting"):
-                    await self._supervisor.start()
+                await until_stopped(self._stop, self._start_supervisor(self._supervisor))
+            if self._stop.is_set():
+                return
             watcher.start()
             started.push_async_callback(self._tasks.cancel)
             started.push_async_callback(self._end, watcher)
@@ -120,6 +122,10 @@ class Parent:
             await self._stop.wait()
         if self._failure is not None:
             raise self._failure
+
+    async def _start_supervisor(self, supervisor: Supervisor) -> None:
+        with self._composition.supervisor_part.starting("starting"):
+            await supervisor.start()
 
     # Workers: started, heard, replaced.
 

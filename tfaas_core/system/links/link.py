@@ -23,6 +23,7 @@ import msgspec
 
 from tfaas_core.system.links.breakage import Breakage
 from tfaas_core.system.links.inbox import GarbledError, Inbox, framed
+from tfaas_core.system.network.silence import end_when_silent
 
 M = TypeVar("M")
 
@@ -77,6 +78,7 @@ class Link(Generic[M]):
         self._calls: dict[int, _Call] = {}
         self._ended: Callable[[], Exception] | None = None
         self._loop.add_reader(sock, self._readable)
+        end_when_silent(sock)
 
     def send(self, message: Any, descriptors: Sequence[int] = ()) -> None:
         """Sends a message without waiting. The descriptors stay the caller's to close.

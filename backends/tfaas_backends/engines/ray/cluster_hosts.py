@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
+
+import click
 
 from tfaas_backends.engines.ray import connection, host_config
 from tfaas_backends.engines.ray.factory import check_ray
@@ -30,7 +36,7 @@ class ClusterHosts:
 
     def __enter__(self) -> ClusterHosts:
         try:
-            with stdout_is_stderr():
+            with stdout_is_stderr(), self._in_time():
                 connection.connect(self._table)
         except Exception as error:
             where = self._table.address
@@ -49,25 +55,35 @@ class ClusterHosts:
 
     def nodes(self) -> list[dict[str, Any]]:
         """All of the cluster, with their hosts and models."""
-        nodes: list[dict[str, Any]] = _answer(self._found().nodes.remote())
+        controller = self._found()
+        nodes: list[dict[str, Any]] = _answer(controller, controller.nodes.remote())
         return nodes
 
-    def restart(self) -> None:
-        """Returns once all hosts run by this configuration. Raises StartupError if one does not."""
+    def restart(self) -> list[str]:
+        """Returns once all hosts run by this configuration, with which of them had to be killed.
+
+        Raises StartupError if one does not start.
+        """
         controller = self._found()
-        if why := _answer(controller.renew.remote(host_config.packed(self._config))):
-            raise StartupError(f"{why}; those that come after it run as before")
+        packed = host_config.packed(self._config)
+        killed, why = _answer(controller, controller.renew.remote(packed))
+        if why:
+            rest = f"{why}; those that come after it run as before"
+            raise StartupError("; ".join([*killed, rest]))
         connection.end_actor(controller)
         connection.controller(self._table, self._config)
+        return list(killed)
 
-    def stop(self) -> None:
-        """Returns once there is no host any more."""
+    def stop(self) -> list[str]:
+        """Returns once there is no host any more, with which of them had to be killed."""
         controller = self._found()
-        _answer(controller.stop.remote())
+        killed: list[str] = _answer(controller, controller.stop.remote())
         connection.end_actor(controller)
+        return killed
 
     def _found(self) -> Any:
-        found = connection.controller_if_any(self._table)
+        with self._in_time():
+            found = connection.controller_if_any(self._table)
         if found is None:
             raise StartupError(
                 f"no server has started hosts of the name {self._table.name!r} ({PATH[2:]}.name) "
@@ -75,10 +91,27 @@ class ClusterHosts:
             )
         return found
 
+    @contextmanager
+    def _in_time(self) -> Iterator[None]:
+        """Ends the process if the block hangs: Ray would wait for ever, also at Ctrl-C."""
+        timer = threading.Timer(self._table.start_limit_s, self._give_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
-def _answer(question: Any) -> Any:
+    def _give_up(self) -> None:
+        limit = f"{self._table.start_limit_s:g} s ({PATH[2:]}.start_limit_s)"
+        where = f"the Ray cluster {self._table.address}"
+        click.echo(f"tfaas: {where} does not answer within {limit}", err=True)
+        os._exit(1)
+
+
+def _answer(controller: Any, question: Any) -> Any:
     try:
-        return connection.asked(question)
+        return connection.asked(controller, question)
     except connection.lost_errors() as error:
         what = "the controller of hosts cannot be asked"
         raise StartupError(f"{what}: {described(error)}; try again") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +52,7 @@ def restart(path: Path | None, overrides: tuple[str, ...]) -> None:
     One after the other: the others serve its models meanwhile.
     """
     with _hosts(path, overrides) as hosts:
-        hosts.restart()
+        _tell(hosts.restart())
 
 
 @cluster.command(epilog="Example: tfaas cluster stop --config tfaas.toml")
@@ -63,13 +63,18 @@ def stop(path: Path | None, overrides: tuple[str, ...]) -> None:
     Stop the servers first: one that runs has them started anew.
     """
     with _hosts(path, overrides) as hosts:
-        hosts.stop()
+        _tell(hosts.stop())
 
 
 def _hosts(path: Path | None, overrides: tuple[str, ...]) -> ClusterHosts:
     from tfaas_backends.engines.ray.cluster_hosts import ClusterHosts
 
     return ClusterHosts(read_config(path, overrides))
+
+
+def _tell(killed: Sequence[str]) -> None:
+    for why in killed:
+        click.echo(f"tfaas: {why}", err=True)
 
 
 def _row(node: dict[str, Any], counts: Mapping[str, int]) -> tuple[str, ...]:

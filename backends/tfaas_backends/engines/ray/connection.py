@@ -14,6 +14,7 @@ from tfaas_backends.engines.ray.table import NAMESPACE, RAY, RayTable
 from tfaas_core.config import Config
 
 _CONNECT_LIMIT_S = 5.0
+_ALIVE_S = 30.0
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -28,13 +29,25 @@ _THIS_MACHINE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
 def connect(table: RayTable) -> None:
     """Connects this process to the cluster. Raises what Ray does if that cannot be."""
-    host, _colon, port = table.address.removeprefix("ray://").rpartition(":")
+    where = _where(table.address)
+    host, _colon, port = where.removeprefix("ray://").rpartition(":")
     if host in ("127.0.0.1", "localhost"):
         os.environ.update(_THIS_MACHINE)
-    if host:
-        # Ray itself would try again for minutes.
+    try:  # Ray itself would try again for minutes
         socket.create_connection((host.strip("[]"), int(port)), _CONNECT_LIMIT_S).close()
-    _init(address=table.address, log_to_driver=False)
+    except OSError as error:
+        raise ConnectionError(f"nobody answers at {where}: {error.strerror or error}") from error
+    _init(address=where, log_to_driver=False)
+
+
+def _where(address: str) -> str:
+    """With a host and a port: those that Ray takes ``auto`` for. Raises what it does."""
+    if address != "auto":
+        return address
+    _quieten()
+    from ray._private.services import canonicalize_bootstrap_address
+
+    return canonicalize_bootstrap_address(address) or address
 
 
 def start_own(table: RayTable, folder: str, store_bytes: int) -> None:
@@ -56,12 +69,15 @@ def start_own(table: RayTable, folder: str, store_bytes: int) -> None:
 
 
 def _init(**options: Any) -> None:
-    os.environ.update(_QUIET)
+    _quieten()
     import ray
 
-    logging.getLogger(RAY).setLevel(logging.ERROR)
-
     ray.init(namespace=NAMESPACE, configure_logging=False, **options)
+
+
+def _quieten() -> None:
+    os.environ.update(_QUIET)
+    logging.getLogger(RAY).setLevel(logging.ERROR)
 
 
 def disconnect() -> None:
@@ -105,10 +121,12 @@ def controller_if_any(table: RayTable) -> Any | None:
         return None
 
 
-def asked(question: Any) -> Any:
-    """Waits for what an actor answers."""
+def asked(controller: Any, question: Any) -> Any:
+    """Waits for what the controller answers, as long as it lives. Raises ``lost_errors``."""
     import ray
 
+    while not ray.wait([question], timeout=_ALIVE_S)[0]:
+        ray.get(controller.digest.remote(), timeout=_ALIVE_S)
     return ray.get(question)
 
 

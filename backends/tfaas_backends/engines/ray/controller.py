@@ -15,7 +15,7 @@ from ray.exceptions import ActorUnavailableError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from tfaas_backends.engines.ray import host_config
-from tfaas_backends.engines.ray.host import FOLLOW_S, Host
+from tfaas_backends.engines.ray.host import FOLLOW_S, Host, stop_limit_s
 from tfaas_backends.engines.ray.messages import Hosts, HostState
 from tfaas_backends.engines.ray.needs import Needs
 from tfaas_backends.engines.ray.served import served_by
@@ -30,6 +30,8 @@ from tfaas_core.system.output.one_line import described
 _LOOK_S = 1.0
 _UP_LIMIT_S = 120.0
 """How long a host may take to start."""
+_ANSWER_S = 10.0
+"""How much longer than a host its actor may take to answer."""
 _SETTLE_S = 15.0
 """How long hosts may take, of a controller that has just begun, before others are told of."""
 
@@ -96,29 +98,32 @@ class Controller:
         served = await served_by(self._config, hosts.addresses if hosts else ())
         return [self._shown(node, served) for node in found]
 
-    async def renew(self, config: bytes) -> str:
+    async def renew(self, config: bytes) -> tuple[list[str], str]:
         """Starts one host after the other anew, by this configuration, and fails no request.
 
-        Returns why one does not start, as a clause, and then leaves the others; else nothing.
+        Returns which hosts had to be killed, and why one does not start, as a clause, and then
+        leaves the others; else nothing.
         """
         await self._stop_looking()
+        killed: list[str] = []
         try:
             self._take(config)
             for name in list(self._nodes):
                 if (node := self._nodes.pop(name, None)) is None:
                     continue  # it went meanwhile
-                await self._end(node)
+                if why := await self._end(node):
+                    killed.append(why)
                 others = set(self._nodes)
                 await self._look()
                 await self._tell()
                 for new in self._nodes.keys() - others:
                     if why := await self._why_not_up(new):
-                        return why
+                        return killed, why
         except ConfigError as error:
-            return f"the controller cannot use this configuration: {error.message}"
+            return killed, f"the controller cannot use this configuration: {error.message}"
         finally:
             self._keeping = asyncio.create_task(self._keep())
-        return ""
+        return killed, ""
 
     async def _why_not_up(self, name: str) -> str:
         """Waits for the host of a node that has just got one."""
@@ -135,10 +140,11 @@ class Controller:
         await asyncio.sleep(_LOOK_S)
         return ""
 
-    async def stop(self) -> None:
-        """Ends all hosts, once their requests are answered."""
+    async def stop(self) -> list[str]:
+        """Ends all hosts, once their requests are answered; returns which had to be killed."""
         await self._stop_looking()
-        await asyncio.gather(*[self._end(each) for each in self._nodes.values()])
+        whys = await asyncio.gather(*[self._end(each) for each in self._nodes.values()])
+        return [why for why in whys if why]
 
     async def _stop_looking(self) -> None:
         await self.follow(None)  # those of a controller before this one are known by then
@@ -160,7 +166,13 @@ class Controller:
 
     async def _look(self) -> None:
         found = {node["NodeID"]: node for node in await asyncio.to_thread(ray.nodes)}
-        fit = {name: node for name, node in found.items() if self._needs.are_met_by(node)}
+        # One that was told to end waits until nothing runs there any more.
+        leaving = await asyncio.to_thread(ray._private.state.state.get_draining_nodes)
+        fit = {
+            name: node
+            for name, node in found.items()
+            if name not in leaving and self._needs.are_met_by(node)
+        }
         for name in self._nodes.keys() - fit.keys():
             node = self._nodes.pop(name)
             if name in found and found[name]["Alive"]:  # it is to have no host any more
@@ -225,10 +237,18 @@ class Controller:
             node.task.cancel()
         ray.kill(node.actor)
 
-    async def _end(self, node: _Node) -> None:
-        with suppress(RayError):
-            await node.actor.stop.remote()
+    async def _end(self, node: _Node) -> str:
+        """Ends its host for good; returns why that was killed, as a clause, if it was."""
+        why = ""
+        try:
+            async with asyncio.timeout(stop_limit_s(self._config) + _ANSWER_S):
+                why = await node.actor.stop.remote()
+        except TimeoutError:
+            why = "does not answer, and was killed"
+        except RayError:
+            pass  # it has ended already
         self._forget(node)
+        return f"the host of node {node.ip} {why}" if why else ""
 
     async def _tell(self) -> None:
         if not self._is_settled:

@@ -14,6 +14,7 @@ from tfaas_backends.engines.ray.table import RayTable
 from tfaas_core.system.links.link import Link
 from tfaas_core.system.lives.ending import Ending
 from tfaas_core.system.lives.signals import stop_signals_blocked
+from tfaas_core.system.lives.stopped import LOOK_EVERY_S, Stopped
 
 _END_LIMIT_S = 30.0
 
@@ -54,8 +55,14 @@ class DriverProcess:
         return None if self._over.is_set() else self._process.pid
 
     async def ended(self) -> Ending:
-        """Returns how it has ended."""
-        await self._over.wait()
+        """Returns how it has ended. It is killed if somebody has stopped it (SIGSTOP)."""
+        stopped = Stopped()
+        while (pid := self.pid) is not None:
+            if stopped.for_long(pid):
+                self._process.kill()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await self._over.wait()
         return Ending(self._process.exitcode)
 
     async def end(self) -> None:

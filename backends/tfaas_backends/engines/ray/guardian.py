@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tfaas_core.sandbox.kernel import prctl
+from tfaas_core.system.lives.stopped import LOOK_EVERY_S, Stopped
 
 _SET_PARENT_DEATH_SIGNAL = 1
 _SET_CHILD_SUBREAPER = 36
@@ -25,7 +26,7 @@ def guard(line: int, main: Callable[[], None]) -> None:
 
     It ends as the child does, once all that came of that has ended. If whoever holds the other end
     of ``line``, a pipe or a socket, is gone, even by SIGKILL, the child has a while to notice, and
-    is killed then.
+    is killed then. So is a child that somebody has stopped (SIGSTOP).
     """
     os.setsid()  # Ctrl-C at a terminal is the parent's to heed: processes of Ray would end by it
     # What Ray's processes leave behind becomes a child of this one.
@@ -47,7 +48,10 @@ def _code_of(child: int, line: int) -> int:
     for poll in (ending, hanging_up):
         poll.register(process, select.POLLIN)
     hanging_up.register(line, select.POLLRDHUP)
-    hanging_up.poll()
+    stopped = Stopped()
+    while not hanging_up.poll(LOOK_EVERY_S * 1000):
+        if stopped.for_long(child):
+            os.kill(child, signal.SIGKILL)
     if not ending.poll(_LEAVE_LIMIT_S * 1000):
         os.kill(child, signal.SIGKILL)
     _pid, status = os.waitpid(child, 0)

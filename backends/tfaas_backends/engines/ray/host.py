@@ -24,7 +24,14 @@ from tfaas_core.system.output.one_line import described
 FOLLOW_S = 20.0
 """How long a question waits for news at most."""
 
+_STOP_GRACE_S = 10.0
+
 _log = logging.getLogger("tfaas.door")
+
+
+def stop_limit_s(config: Config) -> float:
+    """How long a host may take to end: it answers what it was asked, and hands its models over."""
+    return config.server.request_timeout_s + _STOP_GRACE_S
 
 
 class Host:
@@ -52,13 +59,22 @@ class Host:
                 await self._changed.wait_for(lambda: self._state != (known or HostState()))
         return self._state
 
-    async def stop(self) -> None:
-        """Returns once all requests went elsewhere, and the process has ended."""
+    async def stop(self) -> str:
+        """Returns once all requests went elsewhere, and the process has ended.
+
+        One that hangs is killed: why, as a clause; else nothing.
+        """
         self._stopping = True
         if self._process is not None and self._process.pid is not None:
             self._process.terminate()
-        if self._keeping is not None:
-            await self._keeping
+        if self._keeping is None:
+            return ""
+        limit_s = stop_limit_s(self._config)
+        if (await asyncio.wait([self._keeping], timeout=limit_s))[0]:
+            return ""
+        self._process.kill()
+        await self._keeping
+        return f"did not end within {limit_s:g} s, and was killed"
 
     async def _keep(self) -> None:
         backoff = Backoff()

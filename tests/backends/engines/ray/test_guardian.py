@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -19,7 +20,9 @@ print(left.pid, flush=True)
 
 _PROGRAM = """
 import os, subprocess, sys
-from tfaas_backends.engines.ray.guardian import guard
+from tfaas_backends.engines.ray import guardian
+
+guardian.LOOK_EVERY_S = 0.05
 
 def main():
     subprocess.run([sys.executable, "-c", sys.argv[1]])
@@ -27,7 +30,7 @@ def main():
     sys.stdin.read()
     sys.exit(3)
 
-guard(0, main)
+guardian.guard(0, main)
 """
 
 
@@ -41,17 +44,17 @@ def program() -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("is_killed", [False, True])
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGSTOP, None])
 def test_nothing_is_left_of_what_was_started(
-    program: subprocess.Popen[str], is_killed: bool
+    program: subprocess.Popen[str], by: signal.Signals | None
 ) -> None:
     with program:
         assert program.stdout is not None
         assert program.stdin is not None
         pids = [int(program.stdout.readline()) for _line in range(2)]
         processes = [psutil.Process(pid) for pid in pids]
-        if is_killed:
-            processes[1].kill()
+        if by is not None:
+            processes[1].send_signal(by)
         else:
             program.stdin.close()
         until(lambda: not any(each.is_running() for each in processes), 60, "both have ended")
