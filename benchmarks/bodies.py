@@ -53,6 +53,13 @@ def as_packed_msgpack(model: str, count: int) -> Body:
     return Body("/msgpack", "application/msgpack", content, count)
 
 
+def as_packed_of(model: str, array: Array) -> Body:
+    """A packed array of float32, a row or several, to the model that the path names."""
+    packed = {"dtype": "<f4", "shape": array.shape, "data": array.astype("<f4").tobytes()}
+    content = msgspec.msgpack.encode({"values": packed})
+    return Body(f"/models/{model}/predict/msgpack", "application/msgpack", content, 1)
+
+
 def as_protobuf(model: str, count: int) -> Body:
     """A Row, or a DataFrame of several."""
     rows = [Row(value=row, model=model) for row in ROWS[:count].tolist()]

@@ -93,7 +93,7 @@ async def measured(rounds: int) -> list[list[str]]:
 async def _ask(codec: ImageCodec, case: Case) -> None:
     """As an HTTP worker does: in a thread, if another process decodes."""
     document = codec.parse(case.body, Head.of_type("image/png"))
-    if codec.is_heavy(document):
+    if codec.is_heavy(document, case.version):
         await asyncio.to_thread(codec.bind, document, case.version)
     else:
         codec.bind(document, case.version)

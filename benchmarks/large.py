@@ -22,7 +22,7 @@ import numpy as np
 import psutil
 
 from benchmarks import machine, tiny_models
-from benchmarks.bodies import Body, as_binary_oip, as_json
+from benchmarks.bodies import Body, as_binary_oip, as_json, as_packed_of
 from benchmarks.network import NAME, client, upload, upload_graph
 from benchmarks.pictures import jpeg_640x480, levels_640x480
 from benchmarks.report import Report
@@ -58,13 +58,13 @@ def cases() -> list[Case]:
     levels = as_binary_oip(tiny_models.LEVELS_480X640, "x", levels_640x480()[None])
     return [
         Case("a row of 42, JSON", as_json(NAME, 1), 1000),
-        Case("a row of 36,000, packed", _packed(tiny_models.WIDE, row), 200),
-        Case("the same, and as many back", _packed(tiny_models.WIDE_BOTH, row), 200),
+        Case("a row of 36,000, packed", as_packed_of(tiny_models.WIDE, row), 200),
+        Case("the same, and as many back", as_packed_of(tiny_models.WIDE_BOTH, row), 200),
         Case("the same by JSON", _json(tiny_models.WIDE, row), 50),
-        Case("10 such rows, packed", _packed(tiny_models.WIDE, np.stack([row] * 10)), 50),
+        Case("10 such rows, packed", as_packed_of(tiny_models.WIDE, np.stack([row] * 10)), 50),
         Case(
             "10 such rows, and as many back",
-            _packed(tiny_models.WIDE_BOTH, np.stack([row] * 10)),
+            as_packed_of(tiny_models.WIDE_BOTH, np.stack([row] * 10)),
             50,
         ),
         Case("levels of 640 x 480, OIP", levels, 100),
@@ -99,12 +99,6 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--only", default="", help="requests whose name holds this")
     return parser.parse_args()
-
-
-def _packed(model: str, array: Array) -> Body:
-    values = {"dtype": "<f4", "shape": array.shape, "data": array.tobytes()}
-    content = msgspec.msgpack.encode({"values": values})
-    return Body(f"/models/{model}/predict/msgpack", "application/msgpack", content, 1)
 
 
 def _json(model: str, row: Array) -> Body:

@@ -1,21 +1,33 @@
-"""The neighbour: what a small model suffers while a slow one, or something else, is kept busy."""
+"""The neighbour: what a small model suffers while a slow one, or something else, is kept busy.
+
+Alone, ``python -m benchmarks.neighbour`` prints the tables.
+"""
 
 from __future__ import annotations
 
+import http.client
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
 import msgspec
+import numpy as np
 
-from benchmarks.bodies import Body, as_json
+from benchmarks import machine, tiny_models
+from benchmarks.bodies import Body, as_json, as_packed_of
 from benchmarks.load import median_ratio
 from benchmarks.network import NAME, client, predict, upload, upload_graph
-from benchmarks.options import Options
-from benchmarks.servers import Server, tfaas
-from benchmarks.tiny_models import BURNING, WAITING
+from benchmarks.options import Options, parse
+from benchmarks.report import Report
+from benchmarks.servers import BenchmarkFailedError, Server, tfaas
+from benchmarks.tiny_models import BURNING, FEATURES, WAITING, WIDE
 from benchmarks.wrk import Load, Round, drive, drive_during
 
 HEADER = ["connections", "meanwhile", "p50 ms", "change", "p99 ms", "change", "errors"]
@@ -24,6 +36,9 @@ CONNECTIONS = (1, 8)
 SLOW_CONNECTIONS = 4
 _ALONE = "nothing"
 _PROGRAM = "a program that burns one core"
+_STREAM = "requests of 1 MB, 50 a second"
+_NEXT_S = 1 / 50
+_LARGE = as_packed_of(WIDE, np.ones((7, FEATURES)))
 
 
 class Neighbour(msgspec.Struct, frozen=True):
@@ -60,7 +75,8 @@ class Neighbour(msgspec.Struct, frozen=True):
 
 
 def measure(storage: Path, options: Options, graphs: Mapping[str, Path]) -> Neighbour:
-    """Alternates alone, beside each slow model, and beside a program that is no part of the server.
+    """Alternates alone, beside each slow model, beside a program that is no part of the server, and
+    beside a stream of large requests.
 
     Models have one thread each: a slow one burns one core at most.
     """
@@ -70,13 +86,14 @@ def measure(storage: Path, options: Options, graphs: Mapping[str, Path]) -> Neig
         with client(server.url) as to:
             upload(to, NAME)
             predict(to, NAME)
-            for name in (WAITING, BURNING):
+            for name in (WAITING, BURNING, WIDE):
                 upload_graph(to, name, graphs[name])
         situations: dict[str, Callable[[Callable[[], None]], Round | None]] = {
             _ALONE: _alone,
             f"the {WAITING} model": lambda work: _beside(server, WAITING, work),
             f"the {BURNING} model": lambda work: _beside(server, BURNING, work),
             _PROGRAM: _beside_program,
+            _STREAM: lambda work: _beside_stream(server, work),
         }
         found = Neighbour({count: {s: [] for s in situations} for count in CONNECTIONS}, {})
         for _ in range(options.rounds):
@@ -122,6 +139,31 @@ def _beside_program(work: Callable[[], None]) -> None:
             process.kill()
 
 
+def _beside_stream(server: Server, work: Callable[[], None]) -> None:
+    ended = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        streaming = pool.submit(_stream, server, ended)
+        try:
+            work()
+        finally:
+            ended.set()
+        streaming.result()
+
+
+def _stream(server: Server, ended: threading.Event) -> None:
+    address = urlsplit(server.url)
+    to = http.client.HTTPConnection(address.hostname or "", address.port)
+    next_s = time.monotonic()
+    while not ended.wait(next_s - time.monotonic()):
+        next_s += _NEXT_S
+        to.request("POST", _LARGE.path, _LARGE.content, _LARGE.headers)
+        answer = to.getresponse()
+        if answer.status != 200:
+            raise BenchmarkFailedError(f"{_STREAM}: answered {answer.status}: {answer.read()!r}")
+        answer.read()
+    to.close()
+
+
 def _cells(rounds: list[Round], alone: list[Round]) -> list[str]:
     cells = []
     for percentile in ("50", "99"):
@@ -129,3 +171,19 @@ def _cells(rounds: list[Round], alone: list[Round]) -> list[str]:
         change = "" if rounds is alone else f"{median_ratio(own, base) - 1:+.0%}"
         cells += [f"{median(own) / 1000:.2f}", change]
     return [*cells, str(sum(one.errors for one in rounds))]
+
+
+def main() -> int:
+    """Exits with 1 where a request is answered by an error."""
+    options, report = parse(__doc__), Report()
+    report.add("Machine", ["what", "value"], machine.rows())
+    with TemporaryDirectory(prefix="tfaas-bench-") as folder:
+        graphs = tiny_models.write(Path(folder) / "graphs")
+        found = measure(Path(folder) / "models", options, graphs)
+    report.add("Latency of a small model", HEADER, found.rows())
+    report.add("The slow models meanwhile", SLOW_HEADER, found.slow_rows())
+    return 1 if found.errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

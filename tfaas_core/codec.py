@@ -95,8 +95,19 @@ class Codec(ABC, Generic[D]):
         something that no model takes.
         """
 
-    def is_heavy(self, document: D) -> bool:
-        """Whether ``bind`` may take milliseconds, which it then spends in a thread."""
+    def parse_at_once(self, body: bytes, head: Head) -> D | None:
+        """What ``parse`` reads of a large body, if it and ``bind`` take less than a millisecond.
+
+        None: they may take longer, which they then do in a thread; or something is wrong with the
+        body, for which ``parse`` has words.
+        """
+        return None
+
+    def is_heavy(self, document: D, version: ModelVersion) -> bool:
+        """Whether ``bind`` may take milliseconds, which it then spends in a thread.
+
+        Raises what ``bind`` raises, if that is known already.
+        """
         return False
 
     @abstractmethod

@@ -229,9 +229,9 @@ FAILING: dict[str, Callable[[str], str]] = {
     "an exit": lambda source: source.replace("head = document.head", "raise SystemExit"),
     "an exit in a thread": lambda source: source.replace(
         "return Bound(", "raise SystemExit\n        Bound("
-    ).replace("def bind", "def is_heavy(self, document): return True\n    def bind"),
+    ).replace("def bind", "def is_heavy(self, document, version): return True\n    def bind"),
     "an odd truth": lambda source: source.replace(
-        "def bind", "def is_heavy(self, document): return np.ones(2)\n    def bind"
+        "def bind", "def is_heavy(self, document, version): return np.ones(2)\n    def bind"
     ),
     "no answer": lambda source: source.replace("return Encoded(", "(").replace("HEADERS)", ")"),
 }

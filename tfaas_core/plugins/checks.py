@@ -37,7 +37,7 @@ _MEDIA_NAME = r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}"  # as RFC 6838 has it
 _MEDIA_TYPE = re.compile(f"{_MEDIA_NAME}/{_MEDIA_NAME}")
 
 _PLAIN_METHODS = {
-    "codec": ("parse", "is_heavy", "bind", "encode", "encode_other"),
+    "codec": ("parse", "parse_at_once", "is_heavy", "bind", "encode", "encode_other"),
     "observer": (
         *("begun", "answered", "untold", "finished", "audited"),
         *("uploaded", "switched", "loaded", "unloaded", "crashed"),

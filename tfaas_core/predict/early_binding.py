@@ -13,6 +13,10 @@ from tfaas_core.models.model import ModelVersion
 from tfaas_core.route import Head
 from tfaas_core.tensors import Bound
 
+LARGE_BODY_BYTES = 1 << 15
+"""A larger body is read in a thread, so that the event loop goes on with other clients, unless its
+codec takes little time."""
+
 
 class EarlyBinding(msgspec.Struct, frozen=True):
     """What came of a document that was bound for ``version``, which may not be the live one any
@@ -32,6 +36,17 @@ class EarlyBinding(msgspec.Struct, frozen=True):
         if isinstance(self.bound, TfaasError):
             raise self.bound
         return self.bound
+
+
+def read_at_once(codec: Codec[Any], body: bytes, head: Head) -> Document | None:
+    """What ``codec`` reads in the event loop; None: it is to be read in a thread.
+
+    Raises what the codec raises.
+    """
+    if len(body) > LARGE_BODY_BYTES:
+        return codec.parse_at_once(body, head)
+    document: Document = codec.parse(body, head)
+    return document
 
 
 def read_early(

@@ -35,8 +35,15 @@ class FollowedCodec(Codec[Any]):
         document: Document = self._timed("parse", self._codec.parse, body, head)
         return document
 
-    def is_heavy(self, document: Document) -> bool:
-        return self._codec.is_heavy(document)
+    def parse_at_once(self, body: bytes, head: Head) -> Document | None:
+        begin_s = time.monotonic()
+        document: Document | None = self._codec.parse_at_once(body, head)
+        if document is not None:
+            self._steps.append(Step("parse", begin_s, time.monotonic()))
+        return document
+
+    def is_heavy(self, document: Document, version: ModelVersion) -> bool:
+        return self._codec.is_heavy(document, version)
 
     def bind(self, document: Document, version: ModelVersion) -> Bound:
         return self._timed("bind", self._codec.bind, document, version)

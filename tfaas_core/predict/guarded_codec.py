@@ -40,16 +40,25 @@ class GuardedCodec(Codec[Any]):
         except TfaasError:
             raise
         except BaseException as error:
-            raise self._failed("parse", error, head.path_fields.get("name", "")[:140]) from error
+            raise self._failed("parse", error, _named(head)) from error
         return document
 
-    def is_heavy(self, document: Document) -> bool:
+    def parse_at_once(self, body: bytes, head: Head) -> Document | None:
         try:
-            return bool(self._codec.is_heavy(document))
+            document = self._codec.parse_at_once(body, head)
+            return None if document is None else checked_document(document)
         except TfaasError:
             raise
         except BaseException as error:
-            raise self._failed("is_heavy", error, document.model or "") from error
+            raise self._failed("parse_at_once", error, _named(head)) from error
+
+    def is_heavy(self, document: Document, version: ModelVersion) -> bool:
+        try:
+            return bool(self._codec.is_heavy(document, version))
+        except TfaasError:
+            raise
+        except BaseException as error:
+            raise self._failed("is_heavy", error, version.name) from error
 
     def bind(self, document: Document, version: ModelVersion) -> Bound:
         try:
@@ -82,3 +91,7 @@ class GuardedCodec(Codec[Any]):
 
     def _failed(self, step: str, error: BaseException, model: str) -> TfaasError:
         return unexpected(f"{step} of the codec {self.name!r}", error, self._plugin, model)
+
+
+def _named(head: Head) -> str:
+    return head.path_fields.get("name", "")[:140]

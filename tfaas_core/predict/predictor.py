@@ -15,7 +15,7 @@ from tfaas_core.errors import TooLarge, Unavailable, UnknownVersion
 from tfaas_core.levels import as_numbers
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.predict.catalog import Catalog
-from tfaas_core.predict.early_binding import EarlyBinding, read_early
+from tfaas_core.predict.early_binding import EarlyBinding, read_at_once, read_early
 from tfaas_core.predict.inference import InferenceRequest, InferenceResult, Settled, in_time
 from tfaas_core.predict.prediction import Prediction, encoded_by, large_prediction, take_long
 from tfaas_core.predict.target import Target, target_with
@@ -24,9 +24,6 @@ from tfaas_core.routing.in_flight import InFlight
 from tfaas_core.system.loop.threads import ThreadsByKind
 from tfaas_core.tensors import Array, Bound, Signature, conform, runs_whole
 from tfaas_core.visit import Visit
-
-LARGE_BODY_BYTES = 1 << 15
-"""A larger body is read in a thread, so that the event loop goes on with other clients."""
 
 _MOST_BINDS = 5
 
@@ -86,9 +83,9 @@ class Predictor:
         answer, if that is not ``codec``. ``visit`` gets what becomes known on the way.
         """
         early: EarlyBinding | None = None
-        if len(body) > LARGE_BODY_BYTES:
+        if (document := read_at_once(codec, body, head)) is None:
             early = await self._read_early(target, visit, codec, body, head)
-        document = codec.parse(body, head) if early is None else early.document
+            document = early.document
         asked = target_with(document, target)
         name = asked.model
         if visit is not None and visit.gate is not None:
@@ -96,7 +93,7 @@ class Predictor:
             if waiting is not None:
                 await waiting
         version = self._current(name, asked, visit)
-        if early is not None or codec.is_heavy(document):
+        if early is not None or codec.is_heavy(document, version):
             binding = codec, document, asked, version, visit, early
             version, bound = await self._bound_in_thread(*binding)
         else:

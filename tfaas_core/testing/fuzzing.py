@@ -21,6 +21,7 @@ from tfaas_core.testing.suites.codec.case import (
     assert_can_be_sent,
     assert_clients_error,
     assert_names_a_model,
+    assert_same_bound,
 )
 
 FuzzCheck: TypeAlias = Callable[[bytes], object]
@@ -63,8 +64,10 @@ class CodecFuzz:
         try:
             document = codec.parse(body, sample.head)
             assert_names_a_model(document)
-            assert type(codec.is_heavy(document)) is bool
+            assert type(codec.is_heavy(document, sample.version)) is bool
             bound = codec.bind(document, sample.version)
+            if (at_once := codec.parse_at_once(body, sample.head)) is not None:
+                assert_same_bound(codec.bind(at_once, sample.version), bound)
             fitted(sample.version.signature, bound, _MOST_ROWS)
             answer = codec.encode(sample.outputs, bound, document, sample.version)
         except TfaasError as error:

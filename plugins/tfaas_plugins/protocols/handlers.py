@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from tfaas_core.predict.predictor import LARGE_BODY_BYTES
+from tfaas_core.predict.early_binding import LARGE_BODY_BYTES
 from tfaas_core.route import Head, Request, Response
 from tfaas_core.tensors import Arrays
 from tfaas_plugins.protocols.answers import answered

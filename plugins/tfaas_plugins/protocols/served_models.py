@@ -10,8 +10,8 @@ from tfaas_core.errors import DoesNotFit, TfaasError, UnknownModel, UnknownVersi
 from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.models.versions import Model
+from tfaas_core.predict.early_binding import LARGE_BODY_BYTES
 from tfaas_core.predict.inference import InferenceRequest, InferenceResult
-from tfaas_core.predict.predictor import LARGE_BODY_BYTES
 from tfaas_core.predict.target import Target
 from tfaas_core.route import Request, visible_models
 from tfaas_core.routing.in_flight import LONG_BYTES, uncounted_bytes

@@ -39,7 +39,7 @@ class HeavyCodec(JsonCodec):
         self.encoded_in: list[int] = []
         self.change: Callable[[Bound], Bound] = lambda bound: bound
 
-    def is_heavy(self, document: JsonDocument) -> bool:
+    def is_heavy(self, document: JsonDocument, version: ModelVersion) -> bool:
         return True
 
     def bind(self, document: JsonDocument, version: ModelVersion) -> Bound:

@@ -111,9 +111,9 @@ def test_a_bug_before_the_model_is_looked_up_names_that_of_the_path(
     assert caught.value.details.get("model") == path_fields.get("name")
 
 
-def test_a_bug_in_is_heavy_names_the_model_of_the_body() -> None:
+def test_a_bug_in_is_heavy_names_the_model() -> None:
     with pytest.raises(TfaasError, match="is_heavy of the codec 'odd', for model 'vk'"):
-        guarded(raises(KeyError("x"))).is_heavy(Document(model="vk"))
+        guarded(raises(KeyError("x"))).is_heavy(Document(), model_version(name="vk"))
 
 
 X = np.zeros((1, 3), np.float32)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tfaas_plugins.codecs.json.document import JsonDocument
 
 from tests.core.predict.predictor_case import BODY, FEATURES, Case, HeavyCodec
 from tfaas_core.errors import Forbidden, UnknownModel, UnknownVersion
+from tfaas_core.models.model import ModelVersion
+from tfaas_core.predict.early_binding import LARGE_BODY_BYTES
 from tfaas_core.predict.prediction import LARGE_ANSWER_BYTES, Prediction
-from tfaas_core.predict.predictor import (
-    LARGE_BODY_BYTES,
-)
 from tfaas_core.route import Head
 from tfaas_core.testing.fakes import FakeStorage
 from tfaas_core.testing.loops import in_event_loop
@@ -129,6 +129,26 @@ async def test_a_codec_answers_while_all_threads_of_another_one_are_busy(case: C
     finally:
         may_end.set()
         await asyncio.gather(*busy)
+    case.predictor.close()
+
+
+class AtOnce(HeavyCodec):
+    """It takes little time, and is told to do all of it in the event loop."""
+
+    def parse_at_once(self, body: bytes, head: Head) -> JsonDocument | None:
+        return self.parse(body, head)
+
+    def is_heavy(self, document: JsonDocument, version: ModelVersion) -> bool:
+        return False
+
+
+@in_event_loop
+async def test_a_large_body_that_its_codec_reads_at_once_goes_to_no_thread(case: Case) -> None:
+    await case.catalog.load()
+    bound_in, case.codec = list[int](), AtOnce()
+    case.codec.meanwhile = lambda: bound_in.append(threading.get_ident())
+    assert answers_as_one(await case.predict(BODY + b" " * LARGE_BODY_BYTES), case)
+    assert bound_in == [threading.get_ident()]
     case.predictor.close()
 
 

@@ -28,7 +28,8 @@ from tests.plugins.codecs.hostile_bodies import (
 from tests.plugins.held import is_quick, most_held_s
 from tfaas_core.codec import Codec
 from tfaas_core.errors import TfaasError
-from tfaas_core.predict.predictor import LARGE_BODY_BYTES, fitted
+from tfaas_core.predict.early_binding import LARGE_BODY_BYTES
+from tfaas_core.predict.predictor import fitted
 from tfaas_core.route import Head
 from tfaas_core.settings.tables import Limits
 from tfaas_core.tensors import Array, Bound, TensorSpec

@@ -47,7 +47,7 @@ class ArrowCodec(Codec[TableDocument]):
             source=(ParquetSource if body.startswith(PARQUET_MAGIC) else StreamSource)(body),
         )
 
-    def is_heavy(self, document: TableDocument) -> bool:
+    def is_heavy(self, document: TableDocument, version: ModelVersion) -> bool:
         return document.source.is_heavy
 
     def bind(self, document: TableDocument, version: ModelVersion) -> Bound:

@@ -52,7 +52,7 @@ class CsvCodec(Codec[TableDocument]):
             names=self.reader.names(text, _parameter(head.content_type, "header")),
         )
 
-    def is_heavy(self, document: TableDocument) -> bool:
+    def is_heavy(self, document: TableDocument, version: ModelVersion) -> bool:
         return len(document.text) > _HEAVY_LENGTH
 
     def bind(self, document: TableDocument, version: ModelVersion) -> Bound:

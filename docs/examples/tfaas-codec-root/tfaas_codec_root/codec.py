@@ -47,7 +47,7 @@ class RootCodec(Codec[FileDocument]):
             tree=query.get("tree") or "",
         )
 
-    def is_heavy(self, document: FileDocument) -> bool:
+    def is_heavy(self, document: FileDocument, version: ModelVersion) -> bool:
         """Whatever a file expands to, uproot takes milliseconds to read what describes a tree."""
         return True
 

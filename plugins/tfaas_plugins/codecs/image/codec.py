@@ -77,7 +77,6 @@ class ImageCodec(Codec[ImageDocument], PlansUsual[UsualPicture], UsesDecoders):
         self._max_work = MOST_SCANS * max(max_pixels, LIGHT_PIXELS)
         self._max_images = max_images
         self._inputs = Bindings(self._make_input)
-        self._enlarging: set[str] = set()
         self._decoding = PictureDecoding(most_here)
         self.decoding_shared_bytes = max(MOST_CHANNELS * max_pixels, max_file_bytes)
         self.decoding_memory_bytes = _MEMORY_BYTES + _BYTES_A_PIXEL * max_pixels + max_file_bytes
@@ -111,16 +110,15 @@ class ImageCodec(Codec[ImageDocument], PlansUsual[UsualPicture], UsesDecoders):
             label=form.label,
         )
 
-    def is_heavy(self, document: ImageDocument) -> bool:
+    def is_heavy(self, document: ImageDocument, version: ModelVersion) -> bool:
         """For more than a few thousand pixels, of which decoding takes a millisecond or so.
 
-        And for several pictures, and if another process decodes any: no event loop waits for it.
-        And for a model that is known to make many pixels of few; once there is one, also if no
-        model is named, as the path may name that one.
+        And for several pictures, and for a model that may make many pixels of few, and if another
+        process decodes any: no event loop waits for it.
         """
-        pictures, enlarging = document.pictures, self._enlarging
+        pictures = document.pictures
         return (
-            (document.model in enlarging if document.model else bool(enlarging))
+            self._makes_many(version)
             or len(pictures) > _FEW_PICTURES
             or sum(picture.pixels for picture in pictures) > LIGHT_PIXELS
             or sum(picture.work for picture in pictures) > _LIGHT_WORK
@@ -175,10 +173,11 @@ class ImageCodec(Codec[ImageDocument], PlansUsual[UsualPicture], UsesDecoders):
         only = only_input(version)
         if only is not None and only.dtype == "string":
             return ImageFileInput(version, only, self._decoding)
-        taken = ImageInput(version, self._max_pixels, self._decoding)
-        if taken.may_make(LIGHT_PIXELS):
-            self._enlarging.add(version.name)
-        return taken
+        return ImageInput(version, self._max_pixels, self._decoding)
+
+    def _makes_many(self, version: ModelVersion) -> bool:
+        taken = self._inputs.of(version)
+        return isinstance(taken, ImageInput) and taken.may_make(LIGHT_PIXELS)
 
     def _too_large(self, pictures: list[Picture], total_pixels: int) -> TooLarge:
         last = pictures[-1]

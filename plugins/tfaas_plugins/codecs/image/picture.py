@@ -19,6 +19,7 @@ from tfaas_core.errors import BadBody, DoesNotFit, Unavailable
 from tfaas_plugins.codecs.image.jpeg_scans import scans_of
 from tfaas_plugins.codecs.image.picture_form import SentImage
 from tfaas_plugins.codecs.image.png_chunks import without_texts
+from tfaas_plugins.codecs.image.resizing import Box, resized
 from tfaas_plugins.codecs.image.usual_png import UsualPng, usual_png
 
 Mode: TypeAlias = Literal["L", "RGB", "RGBA"]
@@ -164,7 +165,7 @@ class Shown:
     def __init__(
         self,
         image: Image.Image,
-        box: tuple[float, float, float, float],
+        box: Box,
         turn: Transpose | None,
         width: int,
         height: int,
@@ -184,7 +185,7 @@ class Shown:
         size = (height, width) if self._is_swapped else (width, height)
         image = self._image
         if image.size != size:
-            image = image.resize(size, resample, self._box)
+            image = resized(image, size, resample, self._box)
         if self._turn is not None:
             image = image.transpose(self._turn)
         # numpy.asarray would ask for the same bytes, by more steps.

@@ -21,6 +21,7 @@ from tfaas_plugins.codecs.msgpack.document import MsgpackDocument, read_document
 from tfaas_plugins.codecs.msgpack.lists import lists
 from tfaas_plugins.codecs.msgpack.numbers import usual_array
 from tfaas_plugins.codecs.msgpack.packed import packed
+from tfaas_plugins.codecs.msgpack.packed_body import read_packed_body
 from tfaas_plugins.codecs.msgpack.pieces import dumped, dumping
 from tfaas_plugins.codecs.msgpack.values import MsgpackReader
 from tfaas_plugins.codecs.values.binding import Binding
@@ -54,6 +55,10 @@ class MsgpackCodec(Codec[MsgpackDocument], PlansUsual[UsualBody]):
     def parse(self, body: bytes, head: Head) -> MsgpackDocument:
         """Reads the body, whatever its media type; raises BadBody, DoesNotFit and TooLarge."""
         return read_document(body, self._limits)
+
+    def parse_at_once(self, body: bytes, head: Head) -> MsgpackDocument | None:
+        """Reads packed arrays."""
+        return read_packed_body(body, self._limits)
 
     def bind(self, document: MsgpackDocument, version: ModelVersion) -> Bound:
         """The arrays of one row or of a batch, whichever the nesting or the shape shows."""

@@ -28,7 +28,7 @@ _NO_BYTES = msgspec.msgpack.encode(b"")
 _LONGEST_BYTES = (1 << 32) - 1
 """That MessagePack holds in one value."""
 
-_MOST_AXES = 30
+MOST_AXES = 30
 _LARGEST_EMPTY = 2**31 - 1
 """An array without elements must still be of a shape that other libraries can count with."""
 
@@ -72,8 +72,8 @@ def _dtype(name: Any, place: str) -> np.dtype[Any]:
 def _shape(sizes: Any, place: str) -> tuple[int, ...]:
     if type(sizes) is not list:
         raise _wrong(place, describe(sizes), "send a list of sizes")
-    if len(sizes) > _MOST_AXES:
-        raise _wrong(place, f"a list of {len(sizes)} sizes", f"send {_MOST_AXES} at most")
+    if len(sizes) > MOST_AXES:
+        raise _wrong(place, f"a list of {len(sizes)} sizes", f"send {MOST_AXES} at most")
     for index, size in enumerate(sizes):
         if type(size) is not int or size < 0:
             raise _wrong(f"{place}[{index}]", describe(size), "a size is an integer from 0 on")

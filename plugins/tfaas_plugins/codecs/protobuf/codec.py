@@ -10,7 +10,7 @@ from tfaas_core.settings.tables import EngineTable
 from tfaas_core.tensors import Arrays, Bound
 from tfaas_core.values.bindings import Bindings
 from tfaas_plugins.codecs.protobuf.binding import RowBinding
-from tfaas_plugins.codecs.protobuf.document import RowsDocument, read_rows
+from tfaas_plugins.codecs.protobuf.document import RowsDocument, read_at_once, read_rows
 from tfaas_plugins.codecs.protobuf.predictions import PredictionsWriter
 
 
@@ -33,6 +33,10 @@ class ProtobufCodec(Codec[RowsDocument]):
         Raises BadBody, DoesNotFit, TooLarge, and UnsupportedMediaType for another message.
         """
         return read_rows(body, head.content_type, self._max_rows)
+
+    def parse_at_once(self, body: bytes, head: Head) -> RowsDocument | None:
+        """Reads a Row, or Rows that are alike, of packed numbers."""
+        return read_at_once(body, head.content_type, self._max_rows)
 
     def bind(self, document: RowsDocument, version: ModelVersion) -> Bound:
         """The one input's array: of one row for a Row, of a batch for a DataFrame."""

@@ -10,9 +10,10 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from tfaas_core.codec import Document
 from tfaas_core.errors import BadBody, DoesNotFit, UnsupportedMediaType
 from tfaas_core.tensors import Array
-from tfaas_plugins.codecs.protobuf.rows_alike import rows_alike
+from tfaas_plugins.codecs.protobuf.rows_alike import has_packed_numbers, rows_alike
 from tfaas_plugins.codecs.protobuf.tfaas_pb2 import DataFrame, Row
 from tfaas_plugins.codecs.protobuf.wire import check_frame, check_row, rows_in
+from tfaas_plugins.codecs.values.usual import MOST_ARRAY_BYTES
 from tfaas_plugins.wire import Broken
 
 ROW = "tfaaspb.Row"
@@ -51,20 +52,17 @@ def read_rows(body: bytes, content_type: str, max_rows: int) -> RowsDocument:
     several models, TooLarge if it has more than ``max_rows``, UnsupportedMediaType if another
     message is announced.
     """
-    announced = _MESSAGE_TYPE.search(content_type)
-    kind = announced[1].strip() if announced else ROW
+    kind = _kind(content_type)
     try:
         if kind == DATA_FRAME:
             if (found := rows_alike(body, max_rows)) is not None:
-                row, numbers = found
-                return RowsDocument((row,), False, numbers, model=row.model or None)
+                return _alike(*found)
             check_frame(body, max_rows)
             rows = _rows_of(body)
             return RowsDocument(rows, single=False, model=_model(rows))
         if kind == ROW:
             check_row(body, 0, len(body), "the body")
-            row = Row.FromString(body)
-            return RowsDocument((row,), model=row.model or None)
+            return _alone(body)
     except (DecodeError, Broken):
         hint = f"; a DataFrame is announced as {ANNOUNCED}" if kind == ROW else ""
         raise BadBody(f"the body is not a {kind} message{hint}") from None
@@ -73,6 +71,34 @@ def read_rows(body: bytes, content_type: str, max_rows: int) -> RowsDocument:
         expected=[ROW, DATA_FRAME],
         got=kind[:80],
     )
+
+
+def read_at_once(body: bytes, content_type: str, max_rows: int) -> RowsDocument | None:
+    """The same, if it takes little time; None: it may take more, or something is wrong with it."""
+    if len(body) > MOST_ARRAY_BYTES:
+        return None
+    kind = _kind(content_type)
+    try:
+        if kind == DATA_FRAME:
+            found = rows_alike(body, max_rows)
+            return None if found is None else _alike(*found)
+        return _alone(body) if kind == ROW and has_packed_numbers(body) else None
+    except (DecodeError, Broken):
+        return None
+
+
+def _kind(content_type: str) -> str:
+    announced = _MESSAGE_TYPE.search(content_type)
+    return announced[1].strip() if announced else ROW
+
+
+def _alike(first: Row, numbers: Array) -> RowsDocument:
+    return RowsDocument((first,), False, numbers, model=first.model or None)
+
+
+def _alone(body: bytes) -> RowsDocument:
+    row = Row.FromString(body)
+    return RowsDocument((row,), model=row.model or None)
 
 
 def _rows_of(body: bytes) -> list[Row]:

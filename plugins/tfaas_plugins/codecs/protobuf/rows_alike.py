@@ -47,6 +47,11 @@ def rows_alike(body: bytes, max_rows: int) -> tuple[Row, Array] | None:
     return Row.FromString(body[start:size]), floats.astype(np.float32)
 
 
+def has_packed_numbers(body: bytes) -> bool:
+    """Whether a Row has packed numbers, once, and few other fields. Raises Broken."""
+    return _packed_numbers(body, 0, len(body)) is not None
+
+
 def _packed_numbers(body: bytes, start: int, end: int) -> tuple[int, int] | None:
     """Where the one field of a row is that holds its numbers; None: they are not so."""
     some = list(islice(fields(body, start, end), _MOST_FIELDS + 1))

@@ -9,7 +9,7 @@ from typing import Any
 from tfaas_core.errors import BadBody, Forbidden, TfaasError, TooLarge
 from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
-from tfaas_core.predict.predictor import LARGE_BODY_BYTES
+from tfaas_core.predict.early_binding import LARGE_BODY_BYTES
 from tfaas_core.predict.target import Target
 from tfaas_core.route import admit
 from tfaas_core.service import Call, Method, Service

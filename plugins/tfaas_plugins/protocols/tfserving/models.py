@@ -12,8 +12,8 @@ from tfaas_core.errors import (
     UnknownVersion,
 )
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.predict.early_binding import LARGE_BODY_BYTES
 from tfaas_core.predict.inference import InferenceRequest, InferenceResult
-from tfaas_core.predict.predictor import LARGE_BODY_BYTES
 from tfaas_core.predict.target import Target
 from tfaas_core.route import Request
 from tfaas_core.tensors import Arrays, Bound, is_declared

@@ -10,8 +10,8 @@ from typing import TypeVar
 from tfaas_core.errors import BadBody, DoesNotFit, TfaasError, TooLarge, UnknownVersion
 from tfaas_core.host import Host
 from tfaas_core.models.model import ModelVersion
+from tfaas_core.predict.early_binding import LARGE_BODY_BYTES
 from tfaas_core.predict.inference import InferenceRequest, InferenceResult
-from tfaas_core.predict.predictor import LARGE_BODY_BYTES
 from tfaas_core.predict.target import Target
 from tfaas_core.service import Call
 from tfaas_core.tensors import Arrays, Signature

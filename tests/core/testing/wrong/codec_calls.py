@@ -56,13 +56,20 @@ class EncodesIntoOneBuffer(RowsCodec):
 
 
 class IsHeavyRaises(RowsCodec):
-    def is_heavy(self, document: RowsDocument) -> bool:
+    def is_heavy(self, document: RowsDocument, version: ModelVersion) -> bool:
         return max(map(len, document.rows)) > 1000
 
 
 class IsHeavyCounts(RowsCodec):
-    def is_heavy(self, document: RowsDocument) -> Any:
+    def is_heavy(self, document: RowsDocument, version: ModelVersion) -> Any:
         return len(document.rows)
+
+
+class ReadsOtherRowsAtOnce(RowsCodec):
+    def parse_at_once(self, body: bytes, head: Head) -> RowsDocument | None:
+        document = super().parse(body, head)
+        document.rows.reverse()
+        return document
 
 
 class BindsSlowly(RowsCodec):
@@ -183,6 +190,7 @@ WRONG: dict[type, str] = {
     IsHeavyRaises: "test_what_is_not_heavy_is_bound_at_once",
     IsHeavyCounts: "test_what_is_not_heavy_is_bound_at_once",
     BindsSlowly: "test_what_is_not_heavy_is_bound_at_once",
+    ReadsOtherRowsAtOnce: "test_what_is_read_at_once_is_what_is_read",
     Sleeps: "test_no_call_waits_for_anything",
     WaitsForAnEvent: "test_no_call_waits_for_anything",
     ReadsAFile: "test_no_call_waits_for_anything",

@@ -141,8 +141,8 @@ class TestLimits:
     def test_more_scans_than_take_a_millisecond_are_heavy(self) -> None:
         codec, head = make_codec(), Head.of_type("image/jpeg")
         image = gradient(128, 128)
-        assert not codec.is_heavy(codec.parse(with_scans(image, 10), head))
-        assert codec.is_heavy(codec.parse(with_scans(image, 90), head))
+        assert not codec.is_heavy(codec.parse(with_scans(image, 10), head), COLOUR)
+        assert codec.is_heavy(codec.parse(with_scans(image, 90), head), COLOUR)
 
     @pytest.mark.parametrize(
         ("piece", "what"),

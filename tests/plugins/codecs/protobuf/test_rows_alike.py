@@ -11,8 +11,9 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from tfaas_plugins.codecs.protobuf.codec import ProtobufCodec
 from tfaas_plugins.codecs.protobuf.rows_alike import rows_alike
 from tfaas_plugins.codecs.protobuf.tfaas_pb2 import DataFrame, Row
+from tfaas_plugins.codecs.values.usual import MOST_ARRAY_BYTES
 
-from tests.plugins.codecs.protobuf.requests import FRAME, array, frame, refusal, row
+from tests.plugins.codecs.protobuf.requests import FRAME, ROW, array, frame, refusal, row
 from tests.plugins.codecs.versions import VK_3, f32, taking
 from tfaas_core.errors import BadBody, TooLarge
 from tfaas_core.route import Head
@@ -107,3 +108,33 @@ def test_a_name_that_is_no_text_is_no_message() -> None:
     body = b"\x0a\x09\x12\x04\x00\x00\x80?\x1a\x01\xff" * 5
     with pytest.raises(BadBody, match="not a tfaaspb"):
         ProtobufCodec().parse(body, Head.of_type(FRAME))
+
+
+@pytest.mark.parametrize(
+    ("sent", "is_read"),
+    [
+        (frame(*sent(key=["a", "b", "c"], model="x")), True),
+        (frame(*sent(), row(1, 2, 3, 4)), False),
+        (row(*MANY.ravel(), keys=["a"] * 250, model="x"), True),
+        (row(*MANY.ravel(), keys=["a"] * 256), False),
+        (row(keys=["a"] * 256), False),
+        (row(*np.zeros(MOST_ARRAY_BYTES // 4)), False),
+    ],
+)
+def test_what_takes_little_time_is_read_at_once(sent: Row | DataFrame, is_read: bool) -> None:
+    head = Head.of_type(FRAME if isinstance(sent, DataFrame) else ROW)
+    body, codec = sent.SerializeToString(), ProtobufCodec()
+    document = codec.parse_at_once(body, head)
+    assert (document is not None) is is_read
+    if document is not None:
+        parsed = codec.parse(body, head)
+        assert (document.model, document.single) == ("x", parsed.single)
+        assert (document.rows, document.count) == (parsed.rows, parsed.count)
+        if document.numbers is not None and parsed.numbers is not None:
+            assert document.numbers.tobytes() == parsed.numbers.tobytes()
+
+
+@pytest.mark.parametrize(("body", "content_type"), [(b"\x12\xff", ROW), (b"", FRAME), (b"", "a/b")])
+def test_for_what_is_wrong_parse_has_words(body: bytes, content_type: str) -> None:
+    for announced in (content_type, f"{content_type}; messageType=odd"):
+        assert ProtobufCodec().parse_at_once(body, Head.of_type(announced)) is None

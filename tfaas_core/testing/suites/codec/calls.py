@@ -91,11 +91,17 @@ class CallsContract(CodecCase):
         """``is_heavy`` says so if ``bind`` may take milliseconds, which the event loop has not."""
         for sample in self.samples:
             document = codec.parse(sample.body, sample.head)
-            is_heavy = codec.is_heavy(document)
+            is_heavy = codec.is_heavy(document, sample.version)
             assert type(is_heavy) is bool
             if not is_heavy:
                 took_s = _least_s(partial(codec.bind, document, sample.version))
                 assert took_s < _LIGHT_S, f"bind took {took_s:.3f} s, and is_heavy is False"
+
+    def test_what_is_read_at_once_is_what_is_read(self, codec: Codec[Any]) -> None:
+        for sample in self.samples:
+            document = codec.parse_at_once(sample.body, sample.head)
+            if document is not None:
+                assert_same_bound(codec.bind(document, sample.version), sample.bound)
 
     def test_no_call_waits_for_anything(self, codec: Codec[Any]) -> None:
         """Neither for time to pass, nor for a lock, a disk or the network."""
@@ -124,7 +130,8 @@ def _calls(codec: Codec[Any], sample: Sample) -> Iterator[tuple[str, Callable[[]
     document = codec.parse(sample.body, sample.head)
     bound, version = codec.bind(document, sample.version), sample.version
     yield "parse", lambda: codec.parse(sample.body, sample.head)
-    yield "is_heavy", lambda: codec.is_heavy(document)
+    yield "parse_at_once", lambda: codec.parse_at_once(sample.body, sample.head)
+    yield "is_heavy", lambda: codec.is_heavy(document, version)
     yield "bind", lambda: codec.bind(document, version)
     yield "encode", lambda: codec.encode(sample.outputs, bound, document, version)
     if codec.answers_others:

@@ -146,7 +146,7 @@ def assert_clients_error_or_fits(
     try:
         document = codec.parse(body, Head.of_type(content_type))
         assert_names_a_model(document)
-        assert type(codec.is_heavy(document)) is bool
+        assert type(codec.is_heavy(document, version)) is bool
         conform(version.signature, codec.bind(document, version))
     except TfaasError as error:
         assert_clients_error(error, repr(body[:200]))
