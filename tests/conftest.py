@@ -88,7 +88,7 @@ def pytest_configure() -> None:
 def pytest_collection() -> Generator[None, object, object]:
     # What twelve thousand tests are made of is no garbage, and would be looked through again by
     # each process that a test forks.
-    with lasting():
+    with lasting(leaves_garbage=False):
         return (yield)
 
 

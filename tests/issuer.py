@@ -10,6 +10,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import cache, cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -23,8 +24,11 @@ LIFETIME_S = 86_400
 SigningKey = RSAKey | ECKey | OKPKey
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
-_RSA = RSAKey.generate_key(2048)
-_SPARE = RSAKey.generate_key(2048)
+
+@cache
+def _rsa(_name: str) -> RSAKey:
+    """One for each name; it takes a tenth of a second to make."""
+    return RSAKey.generate_key(2048)
 
 
 def claims_of(issuer: str, **more: Any) -> dict[str, Any]:
@@ -52,9 +56,14 @@ def signed(
 class Signer:
     """Whoever signs tokens, and says that he is ``url``."""
 
-    def __init__(self, url: str = "https://lab.example", keys: SigningKey = _RSA) -> None:
+    def __init__(self, url: str = "https://lab.example", key: SigningKey | None = None) -> None:
         self.url = url
-        self.keys: dict[str, SigningKey] = {"first": keys}
+        self._first = key
+
+    @cached_property
+    def keys(self) -> dict[str, SigningKey]:
+        """Those that he signs with, by their names."""
+        return {"first": self._first or _rsa("first")}
 
     @property
     def jwks(self) -> dict[str, Any]:
@@ -64,7 +73,7 @@ class Signer:
 
     def rotate(self, kid: str = "second") -> None:
         """Shows another key instead of those before."""
-        self.keys = {kid: _SPARE}
+        self.keys = {kid: _rsa("second")}
 
     def token(self, alg: str = "RS256", **claims: Any) -> str:
         """Signed by the key of now."""

@@ -108,9 +108,13 @@ def _tree_of(file: Path) -> ast.Module:
 
 def _of_types(tree: ast.Module) -> Iterator[ast.AST]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        if isinstance(node, ast.If) and _is_of_types(node.test):
             for statement in node.body:
                 yield from ast.walk(statement)
+
+
+def _is_of_types(test: ast.expr) -> bool:
+    return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
 
 
 def noun(file: Path, folder: Path = CORE) -> str:

@@ -93,9 +93,9 @@ def test_a_secret_among_the_keys_is_passed_over() -> None:
     assert len(found.of("first", "RS256")) == 1
 
 
-@pytest.mark.parametrize("key", [RSAKey.generate_key(2048), ECKey.generate_key("P-256")])
-def test_keys_that_a_token_brings_along_are_ignored(key: RSAKey | ECKey) -> None:
-    alg = "RS256" if isinstance(key, RSAKey) else "ES256"
+@pytest.mark.parametrize("alg", ["RS256", "ES256"])
+def test_keys_that_a_token_brings_along_are_ignored(alg: str) -> None:
+    key = RSAKey.generate_key(2048) if alg == "RS256" else ECKey.generate_key("P-256")
     jwk = key.as_dict(private=False)
     claims, own = claims_of(LAB.url), {**jwk, "kid": "mine"}
     for brought in (

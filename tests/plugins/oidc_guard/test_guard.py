@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import pytest
@@ -87,20 +89,20 @@ def test_claims_may_be_several_or_left_out(claims: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("alg", "key"),
+    ("alg", "new_key"),
     [
-        ("RS512", RSAKey.generate_key(2048)),
-        ("PS256", RSAKey.generate_key(3072)),
-        ("ES256", ECKey.generate_key("P-256")),
-        ("ES384", ECKey.generate_key("P-384")),
-        ("ES512", ECKey.generate_key("P-521")),
-        ("Ed25519", OKPKey.generate_key("Ed25519")),
+        ("RS512", partial(RSAKey.generate_key, 2048)),
+        ("PS256", partial(RSAKey.generate_key, 3072)),
+        ("ES256", partial(ECKey.generate_key, "P-256")),
+        ("ES384", partial(ECKey.generate_key, "P-384")),
+        ("ES512", partial(ECKey.generate_key, "P-521")),
+        ("Ed25519", partial(OKPKey.generate_key, "Ed25519")),
     ],
 )
 def test_algorithms_are_taken_if_they_are_configured(
-    alg: str, key: RSAKey | ECKey | OKPKey
+    alg: str, new_key: Callable[[], RSAKey | ECKey | OKPKey]
 ) -> None:
-    issuer = Signer(keys=key)
+    issuer = Signer(key=new_key())
     token = issuer.token(alg=alg)
     taken = guard_of(issuer, algorithms=[alg])
     assert taken.admit(bearing(token)) == "lab:alice"

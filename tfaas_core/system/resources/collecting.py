@@ -11,18 +11,19 @@ _MANY = 300_000
 
 
 @contextmanager
-def lasting() -> Iterator[None]:
+def lasting(leaves_garbage: bool = True) -> Iterator[None]:
     """What is there at the end of the block stays for good, like all that an import makes.
 
     To look for cycles in it takes time, and finds next to nothing: that is not done, neither in
     the block nor later. Nor does a forked process write to it then, and so copy its pages. If the
-    block leaves far more than a start does, as a plugin may, what is garbage of that goes first.
+    block leaves far more than a start does, as a plugin may, what is garbage of that goes first,
+    unless it is known that hardly any of it is: ``leaves_garbage`` is False.
     """
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
-        if gc.get_count()[0] > _MANY:
+        if leaves_garbage and gc.get_count()[0] > _MANY:
             gc.collect()
         gc.freeze()
     finally:

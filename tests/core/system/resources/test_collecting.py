@@ -48,3 +48,11 @@ def test_heaps_of_garbage_are_not_kept() -> None:
         for _ in range(400_000):
             Cycle()
     assert first() is None
+
+
+def test_where_next_to_nothing_is_garbage_it_is_not_looked_for() -> None:
+    with lasting(leaves_garbage=False):
+        first = weakref.ref(Cycle())
+        made = [[number] for number in range(400_000)]
+    assert first() is not None
+    assert len(made) == 400_000

@@ -39,14 +39,14 @@ def _threads() -> int:
 
 
 def wrong_refusals(
-    make: Callable[[], Runtime], artifacts: Sequence[Path], params: Params
+    make: Callable[[], Runtime], damaged: Sequence[tuple[Path, Params]]
 ) -> list[str]:
     """What is wrong with how the runtime loads damaged models: a line each.
 
     It is to refuse them with BadBody or CannotServe, or one of their kind, in one line.
     """
     runtime, wrong = make(), []
-    for artifact in artifacts:
+    for artifact, params in damaged:
         for doing in (_load, _count_ops):
             try:
                 doing(runtime, artifact, params)

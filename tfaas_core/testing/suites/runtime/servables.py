@@ -200,10 +200,12 @@ class ServablesContract(RuntimeCase):
         self, pairs: list[tuple[ModelSample, Path]], tmp_path: Path
     ) -> None:
         """With BadBody or CannotServe. It may load all the same, but ends no process."""
-        for number, (sample, model) in enumerate(pairs):
-            damaged = list(_damaged(model, tmp_path / f"damaged-{number}"))
-            make = type(self).make_runtime
-            assert apart(wrong_refusals, make, damaged, sample.params) == []
+        damaged = [
+            (artifact, sample.params)
+            for number, (sample, model) in enumerate(pairs)
+            for artifact in _damaged(model, tmp_path / f"damaged-{number}")
+        ]
+        assert apart(wrong_refusals, type(self).make_runtime, damaged) == []
 
 
 def _threads() -> set[str]:

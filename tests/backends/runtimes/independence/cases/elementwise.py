@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from tensorflow.python.framework import op_def_registry
@@ -34,6 +35,7 @@ _SKIPPED = {"SelectV2", "ClipByValue", "AddN", "FakeQuantWithMinMaxVars", "Strin
 }
 
 
+@cache
 def _types(op: str) -> list[Any]:
     """The types that all its inputs may have."""
     found = []
@@ -44,6 +46,7 @@ def _types(op: str) -> list[Any]:
             except (TypeError, ValueError):
                 continue
             found.append(dtype)
+    assert found, f"{op} takes none of the types"
     return found
 
 
@@ -66,11 +69,8 @@ def _other(draw: Draw, shape: list[int], dtype: Any) -> Any:
 
 
 def of(op: str) -> Case:
-    types = _types(op)
-    assert types, f"{op} takes none of the types"
-
     def case(draw: Draw) -> None:
-        dtype = draw.one_of(types)
+        dtype = draw.one_of(_types(op))
         inner = draw.sizes()
         first = [draw.anywhere(inner, dtype=dtype)]
 
