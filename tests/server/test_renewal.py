@@ -25,6 +25,18 @@ from tfaas_core.testing.waiting import until
 INLINE = ("engine.isolation=inline",)
 READ = "the configuration was read again"
 REFUSED = "nothing was changed at SIGHUP"
+HANGS_UP = """
+import os, pathlib, signal
+from tfaas_core.hookspecs import hookimpl
+
+if not (told := pathlib.Path(os.environ["TOLD"])).exists():
+    told.touch()
+    os.kill(os.getpid(), signal.SIGHUP)
+
+@hookimpl
+def tfaas_register_routes():
+    return []
+"""
 
 
 class Renewed:
@@ -125,6 +137,16 @@ def test_no_request_is_lost(tmp_path: Path) -> None:
             clients.wait_for(100)
         assert set(clients.statuses("vk")) == {200}
         assert renewed.server.stop() == 0
+
+
+def test_a_server_that_is_still_starting_reads_it_once_it_has_started(tmp_path: Path) -> None:
+    folder, told = tmp_path / "plugins", tmp_path / "told"
+    folder.mkdir()
+    (folder / "early.py").write_text(HANGS_UP)
+    arguments = ["--plugins-dir", str(folder)]
+    with fake_server(tmp_path, *INLINE, arguments=arguments, env={"TOLD": str(told)}) as server:
+        until(lambda: READ in server.log.read_text())
+        assert server.stop() == 0
 
 
 def test_guards_come_at_the_next_start(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable
 
 import msgspec
@@ -28,6 +27,7 @@ from tfaas_core.uploads.form import check_length, read_form, store_body
 from tfaas_core.uploads.package import Received
 from tfaas_core.uploads.upload import Sender, Upload
 from tfaas_plugins.routes.bundle_answer import bundle_of
+from tfaas_plugins.routes.list_answer import list_of
 
 _BUNDLE_TYPES = (
     *("application/octet-stream", "application/gzip", "application/x-gzip", "application/x-tar"),
@@ -35,10 +35,6 @@ _BUNDLE_TYPES = (
     # What curl --data-binary sends unasked, and a client that says nothing.
     *("application/x-www-form-urlencoded", ""),
 )
-
-
-_AT_ONCE = 100
-"""Models that are shown before other requests have their turn."""
 
 _FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
 _LIST = Operation("lists the models", answer=LIST)
@@ -72,13 +68,7 @@ class ModelsApi:
         """``GET /models``: the live version of every model that the client may see, by name."""
         live = [model.live for model in self._host.catalog.list()]
         visible = await visible_models(request, [version.name for version in live])
-        shown = []
-        for number, version in enumerate(live, 1):
-            if version.name in visible:
-                shown.append(version.document())
-            if number % _AT_ONCE == 0:
-                await asyncio.sleep(0)
-        return json_response(shown)
+        return await list_of(version.document() for version in live if version.name in visible)
 
     async def show(self, request: Request) -> Response:
         """``GET /models/NAME``: that of one of them.

@@ -15,6 +15,7 @@ from tfaas_core.operation import LIST, OBJECT, Operation, object_of
 from tfaas_core.route import Handler, Request, Response, Right, Route, json_response
 from tfaas_core.texts.json_text import read_fields_of
 from tfaas_plugins.routes.bundle_answer import bundle_of
+from tfaas_plugins.routes.list_answer import list_of
 
 
 class VersionsApi:
@@ -26,7 +27,7 @@ class VersionsApi:
     async def list(self, request: Request) -> Response:
         """``GET /models/NAME/versions``: all that are stored, in ascending order."""
         model = self._model(request)
-        return json_response([_shown(model, version) for version in model.versions])
+        return await list_of(_shown(model, version) for version in model.versions)
 
     async def show(self, request: Request) -> Response:
         """``GET /models/NAME/versions/3``: one of them."""

@@ -1,13 +1,17 @@
-"""The list of models, if there are many."""
+"""The list of models, if there are many, or if much is said of each."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 
+import msgspec
+from tfaas_plugins.routes.models import ModelsApi
+
 from tfaas_core.tensors import Array
 from tfaas_core.testing.fake_request import FakeLane, FakeRequest
-from tfaas_core.testing.hosts import host_of
+from tfaas_core.testing.function_servable import FunctionServable
+from tfaas_core.testing.hosts import FakeModel, host_of
 from tfaas_core.testing.loops import in_event_loop
 
 MANY = 300
@@ -36,3 +40,16 @@ async def turns_of_others(count: int) -> int:
 
 def same(rows: Array) -> Array:
     return rows
+
+
+@in_event_loop
+async def test_a_long_list_is_not_in_memory_as_a_whole() -> None:
+    said = {"description": "x" * (1 << 20)}
+    models = {f"m{number}": FakeModel(FunctionServable(same), said) for number in range(5)}
+    async with host_of(models=models) as host:
+        answer = await ModelsApi(host).list(FakeRequest.of("GET", "/models"))
+        assert answer.stream is not None
+        pieces = [piece async for piece in answer.stream]
+    assert max(map(len, pieces)) < 2 << 20
+    listed = msgspec.json.decode(b"".join(pieces))
+    assert [record["name"] for record in listed] == list(models)

@@ -20,6 +20,9 @@ def serve(path: Path | None, overrides: tuple[str, ...], demo: bool, reload: boo
     """Run the server in the foreground, until SIGTERM or Ctrl-C."""
     if reload:
         return _serve_and_reload(path, overrides, demo)
+    from tfaas_core.system.lives.signals import hold_hang_ups
+
+    hold_hang_ups()
     config = read_config(path, overrides)
 
     from tfaas_core.processes import server

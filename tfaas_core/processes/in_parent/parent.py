@@ -43,6 +43,7 @@ from tfaas_core.processes.messages import (
 )
 from tfaas_core.system.lives.backoff import Backoff
 from tfaas_core.system.lives.ending import Ending
+from tfaas_core.system.lives.signals import hang_ups_taken
 from tfaas_core.system.loop.stopping import until_stopped
 from tfaas_core.system.loop.tasks import Tasks
 from tfaas_core.system.output.one_line import described
@@ -96,7 +97,6 @@ class Parent:
         loop = asyncio.get_running_loop()
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signal_number, self._told_to_stop)
-        loop.add_signal_handler(signal.SIGHUP, self._renewal.ask)
         self._supervisor = self._composition.supervisor(self._teller.tell)
         storage = self._composition.storage_part, self._composition.storage
         watcher = Watcher(*storage, self._storage_changed.set)
@@ -105,6 +105,7 @@ class Parent:
             *(self._sandboxes, self._start),
         )
         async with AsyncExitStack() as started:
+            started.enter_context(hang_ups_taken(self._renewal.ask))
             if self._supervisor is not None:
                 part = self._composition.supervisor_part
                 started.push_async_callback(part.aend, self._supervisor.close)

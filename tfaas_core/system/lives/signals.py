@@ -1,9 +1,10 @@
-"""Signals: what child processes must not inherit the wrong way."""
+"""Signals: what child processes must not inherit the wrong way, and what must not end a server."""
 
 from __future__ import annotations
 
+import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _PARENTS = {signal.SIGHUP, signal.SIGINT, signal.SIGTERM}
@@ -21,3 +22,24 @@ def stop_signals_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def hold_hang_ups() -> None:
+    """SIGHUP waits from now on until ``hang_ups_taken``: it would end this process."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+
+
+@contextmanager
+def hang_ups_taken(take: Callable[[], object]) -> Iterator[None]:
+    """``take`` is called in the block for SIGHUP, and for one that has waited.
+
+    Thereafter it waits again. Called in the event loop of the main thread.
+    """
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, take)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+    try:
+        yield
+    finally:
+        hold_hang_ups()
+        loop.remove_signal_handler(signal.SIGHUP)
