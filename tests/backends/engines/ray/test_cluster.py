@@ -188,6 +188,7 @@ def test_a_model_that_many_ask_for_gets_a_second_host_and_loses_it_again(
     assert server.upload("hot", **hot).status_code == 200
     (home,) = cluster.hosts_of("hot")
     with Clients(server, "hot " * 12) as asking:
+        until(lambda: len(cluster.hosts_of("hot")) == 2, WITHIN_S, "two hosts have it")
         until(lambda: "hot/1 (2 hosts)" in cluster.command("status"), WITHIN_S, "two have it")
         assert server.upload("hot", **hot).json()["version"] == 2
         asking.wait_for(50)
