@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from tfaas_core.engine.base import EngineContext
 from tfaas_core.engine.in_fork_server.process import Work
+from tfaas_core.engine.in_model_process import process as model_process
 from tfaas_core.engine.in_parent.confinement import environment_of
 from tfaas_core.engine.in_parent.fork_server_process import ForkServerProcess, NeverReadyError
 from tfaas_core.engine.in_parent.preloads import preloads
@@ -201,7 +202,8 @@ class ForkServer:
         config = self._context.config
         accelerates = config.engine.accelerate == "auto"
         every = [m for r in self._runtimes.values() for m in preloads(r, accelerates)]
-        modules = tuple(dict.fromkeys(every))
+        # Last: what all that it forks would import, each for itself.
+        modules = (*dict.fromkeys(every), model_process.__name__)
         runtimes = pickle.dumps(dict(self._runtimes))
         folders = tuple(map(str, config.plugin_folders))
         server = config.server
