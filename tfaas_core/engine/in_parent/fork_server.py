@@ -202,8 +202,8 @@ class ForkServer:
         config = self._context.config
         accelerates = config.engine.accelerate == "auto"
         every = [m for r in self._runtimes.values() for m in preloads(r, accelerates)]
-        # Behind theirs: what each model's process would import for itself.
-        modules = tuple(dict.fromkeys((*every, model_process.__name__)))
+        # Last: what all that it forks would import, each for itself.
+        modules = (*dict.fromkeys(every), model_process.__name__)
         runtimes = pickle.dumps(dict(self._runtimes))
         folders = tuple(map(str, config.plugin_folders))
         server = config.server
