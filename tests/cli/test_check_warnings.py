@@ -30,7 +30,8 @@ def settings(tmp_path: Path) -> list[str]:
         f"server.tls_cert={Authority(tmp_path).signed('expired', days=-1)}",
         f"storage.root={tmp_path / 'models'}",
         "engine.isolation=inline",
-        f"plugins.disabled={json.dumps(HEAVY_PLUGINS)}",
+        f"plugins.disabled={json.dumps(HEAVY_PLUGINS[1:])}",
+        'models.allow_ops=["XlaCallModul"]',
     ]
     return [word for setting in given for word in ("--set", setting)]
 
@@ -63,6 +64,7 @@ def test_check_warns_of_all_that_serve_does(settings: list[str], tmp_path: Path)
         f"may open {FEW_FILES} files",
         "original TFaaS",
         "not confined by",
+        "`$.models.allow_ops`; did you mean `XlaCallModule`?",
     ):
         assert len([warning for warning in checked if words in warning]) == 1, words
-    assert len(checked) == 4
+    assert len(checked) == 5

@@ -181,14 +181,15 @@ class Plugins:
 
     def examine_storage(self, config: Config) -> list[str]:
         """What the storage that ``config`` chooses warns of. Raises ConfigError, too."""
-        storage, kind = self.storage(config), config.storage.kind
-        plugin = self._registrations.owner("storage", kind)
-        doing = f"examining the storage `{kind}`"
-        warnings = make(plugin, doing, list, storage.examine)
-        for warning in warnings:
-            if not isinstance(warning, str):
-                wrong = f"returned {shown(warning)} among others in {doing}, expected sentences"
-                raise broken(plugin, wrong)
+        return self.examined("storage", config.storage.kind, self.storage(config).examine)
+
+    def examined(self, kind: str, name: str, examine: Callable[[], list[str]]) -> list[str]:
+        """What ``examine``, of a storage or runtime, warns of. Raises ConfigError, too."""
+        plugin, doing = self._registrations.owner(kind, name), f"examining the {kind} `{name}`"
+        warnings = make(plugin, doing, list, examine)
+        for other in (warning for warning in warnings if not isinstance(warning, str)):
+            wrong = f"returned {shown(other)} among others in {doing}, expected sentences"
+            raise broken(plugin, wrong)
         return [one_line(warning) for warning in warnings]
 
     def engine(self, config: Config) -> EngineFactory:

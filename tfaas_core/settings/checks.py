@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -47,11 +47,14 @@ def keys_of(struct: type[msgspec.Struct]) -> list[str]:
 
 def unknown(what: str, key: str, known: Collection[str], path: str) -> ValueError:
     """The error of a ``key`` that is none of those ``known``; ``what`` it would be."""
-    if near := difflib.get_close_matches(key, known, n=2):
-        hint = "did you mean " + " or ".join(f"`{name}`" for name in near) + "?"
-    else:
-        hint = f"there are: {', '.join(known) or 'none'}"
-    return ValueError(f"unknown {what} `{key}` - at `{path}.{key}`; {hint}")
+    hint = nearest(key, known) or f"; there are: {', '.join(known) or 'none'}"
+    return ValueError(f"unknown {what} `{key}` - at `{path}.{key}`{hint}")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A clause of those ``known`` that are nearly called so; empty if none is."""
+    near = difflib.get_close_matches(name, list(known), n=2)
+    return f"; did you mean {' or '.join(f'`{each}`' for each in near)}?" if near else ""
 
 
 def _faults(document: Mapping[str, Any], struct: type[msgspec.Struct], path: str) -> Iterator[str]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
+from itertools import chain
 
 from tfaas_core.engine.base import MISSING
+from tfaas_core.runtime import LoadOptions
 from tfaas_core.system.resources.descriptors import raise_limit
 from tfaas_core.tools.file_limit import too_few_files
 from tfaas_core.wiring.composition import Composition
@@ -17,7 +20,8 @@ def start_warnings(
 
     ``sandboxes``: by whom they confine, of each part, what it is made of, or MISSING and why.
 
-    Raises this process's limit of open files. What a storage warns of, it says itself.
+    Raises this process's limit of open files. What a storage warns of, it says itself. Raises
+    PluginError if a plugin's runtime cannot be asked.
     """
     config = composition.config
     if config.tls_files is not None:
@@ -28,3 +32,15 @@ def start_warnings(
         for name, what in parts.items():
             if what.startswith(MISSING):
                 yield f"{who} are not confined by `{name}`: {what.removeprefix(MISSING)}"
+    yield from _of_runtimes(composition)
+
+
+def _of_runtimes(composition: Composition) -> Iterator[str]:
+    config, examined = composition.config, composition.plugins.examined
+    options = LoadOptions.of(config.engine, config.models)
+    told = (
+        examined("runtime", name, partial(runtime.examine, options))
+        for name, runtime in composition.runtimes.items()
+    )
+    # Runtimes of one library say the same of it.
+    yield from dict.fromkeys(chain(*told))

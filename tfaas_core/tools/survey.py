@@ -102,16 +102,19 @@ def findings(config: Config, commands: Collection[str] = ()) -> Findings:
     _own_address(config, unreached.append)
     built.warnings += _listeners(built.listeners, unreached.append)
     errors = [*_unknown_disabled(config, built.plugins), *unreached, *errors]
+    confining: dict[str, dict[str, str]] = {}
+    if built.composition is not None:
+        confining = _confining(built.composition)
+        # Where it is required, what is missing is an error already.
+        required = {"models"} if config.engine.sandbox == "required" else set()
+        told_of = {who: parts for who, parts in confining.items() if who not in required}
+        try:
+            built.warnings[:0] = start_warnings(built.composition, told_of)
+        except StartupError as error:
+            errors.append(error)
     errors.sort(key=lambda error: not isinstance(error, PluginError))
     messages = list(dict.fromkeys(error.message for error in errors))
-    if built.composition is None:
-        return Findings(messages, built.warnings)
-    confining = _confining(built.composition)
-    # Where it is required, what is missing is an error already.
-    required = {"models"} if config.engine.sandbox == "required" else set()
-    told_of = {who: parts for who, parts in confining.items() if who not in required}
-    warnings = [*start_warnings(built.composition, told_of), *built.warnings]
-    return Findings(messages, warnings, [_confined(*each) for each in confining.items()])
+    return Findings(messages, built.warnings, [_confined(*each) for each in confining.items()])
 
 
 def _confining(composition: Composition) -> dict[str, dict[str, str]]:

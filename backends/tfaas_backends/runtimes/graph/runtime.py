@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tfaas_backends.runtimes.litert.accelerator import LiteAccelerator
 from tfaas_backends.runtimes.tensorflow.modes import MODES
+from tfaas_backends.runtimes.vetting.op_lists import doubts
 from tfaas_core.files.archives import archive_at
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import Accelerator, LoadOptions, Runtime, Servable, Verdict
@@ -53,6 +54,9 @@ class GraphRuntime(Runtime):
         if any(any(folder.rglob(name)) for name in ("saved_model.pb", "saved_model.pbtxt")):
             return []
         return super().find(folder)
+
+    def examine(self, options: LoadOptions) -> list[str]:
+        return doubts(options.allow_ops)
 
     def load(self, artifact: Path, params: Params, options: LoadOptions) -> Servable:
         # Only here: it imports TensorFlow.

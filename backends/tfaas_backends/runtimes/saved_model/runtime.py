@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tfaas_backends.runtimes.litert.accelerator import LiteAccelerator
 from tfaas_backends.runtimes.tensorflow.modes import MODES
+from tfaas_backends.runtimes.vetting.op_lists import doubts
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import Accelerator, LoadOptions, Runtime, Servable, Verdict
 
@@ -40,6 +41,9 @@ class SavedModelRuntime(Runtime):
 
     def file_name(self, uploaded: str) -> str:
         return _FILES[0]
+
+    def examine(self, options: LoadOptions) -> list[str]:
+        return doubts(options.allow_ops)
 
     def load(self, artifact: Path, params: Params, options: LoadOptions) -> Servable:
         # Only here: it imports TensorFlow.

@@ -10,6 +10,7 @@ from tfaas_backends.runtimes.vetting.graph_vetting import vet_graph
 from tfaas_backends.runtimes.vetting.op_lists import (
     ALLOWED_OPS,
     REFUSED_FAMILIES,
+    doubts,
     family_of,
     unlisted,
 )
@@ -55,20 +56,8 @@ def test_no_op_is_in_both_lists() -> None:
 
 def test_no_part_of_a_family_is_for_nothing(registered: list[str]) -> None:
     for family in REFUSED_FAMILIES:
-        for part in _parts(family.ops.pattern):
+        for part in family.patterns:
             assert any(re.fullmatch(part, op) for op in registered), part
-
-
-def _parts(pattern: str) -> list[str]:
-    """The alternatives of a pattern, outside of its brackets."""
-    parts, depth = [""], 0
-    for character in pattern:
-        depth += (character == "(") - (character == ")")
-        if character == "|" and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return parts
 
 
 def test_each_op_that_is_refused_is_named_with_its_reason(registered: list[str]) -> None:
@@ -88,3 +77,16 @@ def test_the_configuration_takes_the_names_of_all_of_them(registered: list[str])
     names = ", ".join(f'"{op}"' for op in [READ, *registered])
     models = load_config(None, [f"models.allow_ops=[{names}]"], {}).models
     assert len(models.allow_ops) == len(registered) + 1
+
+
+def test_what_no_list_has_is_doubted_and_the_nearest_is_named(registered: list[str]) -> None:
+    assert doubts([*registered, "XlaCallModule"]) == []
+    told = {
+        "XlaCallModul": "; did you mean `XlaCallModule`?",
+        "BatchFunktion": "; did you mean `BatchFunction`?",
+        "MadeUp": "",
+    }
+    assert doubts(told) == [
+        f"no op of TensorFlow is called `{op}` - at `$.models.allow_ops`{hint}"
+        for op, hint in sorted(told.items())
+    ]
