@@ -58,10 +58,14 @@ class Constants:
 
 
 class Made:
-    """Adds up the tensors that nodes of a graph make of constants alone, in each run."""
+    """Adds up the tensors that nodes of a graph make of constants alone, in each run.
+
+    What a node makes in calls of its function counts once, as the most that it is.
+    """
 
     def __init__(self) -> None:
         self._left = MAX_ALL_MADE_BYTES
+        self._counted: dict[Place, int] = {}
 
     def add(self, node: Any, folding: Folding, place: Place) -> None:
         """Raises CannotServe if what a node of ``MAKERS`` makes is too much.
@@ -73,7 +77,19 @@ class Made:
         except _FAULTS:
             return
         size = max(0, count) * _item_bytes(_known(_dtype(node), place))
-        self._left -= size
+        before = self._counted.get(place, 0)
+        if size > before:
+            self._counted[place] = size
+            self._left -= size - before
+        self._check(node, count, size, place)
+
+    def check_product(self, node: Any, folding: Folding, place: Place) -> None:
+        """Raises CannotServe if a node of ``PRODUCTS`` makes too much, and more than it takes."""
+        count, most = folding.product(node) or (0, 0)
+        if count > most:
+            self._check(node, count, count * _item_bytes(_known(_dtype(node), place)), place)
+
+    def _check(self, node: Any, count: int, size: int, place: Place) -> None:
         if size > MAX_MADE_BYTES:
             most = f"that is more than {MAX_MADE_BYTES} bytes"
         elif self._left < 0:
@@ -117,6 +133,10 @@ def _of_tile(given: list[Any]) -> int:
     return int(given[0].size) * math.prod(map(as_index, given[1].flat))
 
 
+def _of_padding(given: list[Any]) -> int:
+    return math.prod(before + after for before, after in given[1].tolist())
+
+
 _RANDOM = (
     *("RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal"),
     *("RandomGamma", "RandomPoisson", "RandomPoissonV2", "ParameterizedTruncatedNormal"),
@@ -129,6 +149,13 @@ _RANDOM = (
 )
 _SEGMENTS = (
     *("UnsortedSegmentSum", "UnsortedSegmentProd", "UnsortedSegmentMax", "UnsortedSegmentMin"),
+)
+_RESIZED = (
+    *("ResizeArea", "ResizeBicubic", "ResizeBilinear", "ResizeNearestNeighbor"),
+    *("ScaleAndTranslate", "Conv2DBackpropFilter"),
+)
+_CONVOLVED_BACK = (
+    *("Conv2DBackpropInput", "Conv3DBackpropInputV2", "DepthwiseConv2dNativeBackpropInput"),
 )
 _RANDOM_OF_STATE = (
     *("StatefulUniform", "StatefulUniformInt", "StatefulUniformFullInt"),
@@ -147,6 +174,10 @@ MAKERS: Mapping[str, Callable[[list[Any]], int]] = {
     "Bincount": _of_shape(1),
     "DenseBincount": _of_shape(1),
     "OneHot": lambda given: int(given[0].size) * as_index(given[1].item()),
+    **dict.fromkeys(("Pad", "PadV2"), _of_padding),
+    **dict.fromkeys(_RESIZED, _of_shape(1)),
+    **dict.fromkeys(_CONVOLVED_BACK, _of_shape(0)),
+    **dict.fromkeys(("ImageProjectiveTransformV2", "ImageProjectiveTransformV3"), _of_shape(2)),
     **dict.fromkeys(_SEGMENTS, _of_shape(2)),
     **dict.fromkeys(_RANDOM, _of_shape(0)),
     **dict.fromkeys(_RANDOM_OF_STATE, _of_shape(2)),

@@ -69,7 +69,8 @@ class Call(msgspec.Struct, frozen=True):
 class Body:
     """The nodes of the graph, or of ``function``, a FunctionDef.
 
-    ``name`` and ``arguments`` are the function's; empty for the graph.
+    ``name`` is the function's, and so are ``arguments`` and ``results``, by which place each has;
+    empty for the graph.
     """
 
     def __init__(self, nodes: dict[str, Any], function: Any = None) -> None:
@@ -78,6 +79,8 @@ class Body:
         self.name = "" if function is None else str(function.signature.name)
         given = () if function is None else function.signature.input_arg
         self.arguments = {argument.name: place for place, argument in enumerate(given)}
+        gives = () if function is None else function.signature.output_arg
+        self.results = {result.name: place for place, result in enumerate(gives)}
 
     def source(self, reference: str, kind: str, own: Collection[str]) -> str | None:
         """Which of ``own`` a file's name is: nodes of the graph, or arguments of the function."""

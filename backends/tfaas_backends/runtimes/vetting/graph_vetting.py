@@ -8,17 +8,11 @@ from typing import Any
 
 from tfaas_backends.runtimes.tensorflow.private import op_def_registry
 from tfaas_backends.runtimes.vetting.calls import callees_first
-from tfaas_backends.runtimes.vetting.constants import (
-    INTERLEAVERS,
-    MAKERS,
-    Constants,
-    Made,
-    check_threads,
-)
+from tfaas_backends.runtimes.vetting.constants import Constants
 from tfaas_backends.runtimes.vetting.file_ops import FILE_OPS, Body, Call, FileUses, Sources
-from tfaas_backends.runtimes.vetting.folding import Folding
 from tfaas_backends.runtimes.vetting.ops import WATCHED, Ops, refused
 from tfaas_backends.runtimes.vetting.place import Place
+from tfaas_backends.runtimes.vetting.sizes import SIZED, check_sizes
 
 MAX_NODES = 1_000_000
 MAX_FUNCTIONS = 50_000
@@ -50,8 +44,8 @@ class _GraphVetting:
         self._functions = _functions(functions)
         self._ops = Ops(also, self._functions)
         self._constants = Constants(file_bytes)
-        self._made = Made()
         self._found: dict[str, list[Any]] = defaultdict(list)
+        self._sized: dict[str, list[Any]] = defaultdict(list)
         self._called: dict[str, list[Call]] = defaultdict(list)
         self._referred: list[tuple[str, Place]] = []
 
@@ -65,14 +59,17 @@ class _GraphVetting:
         self._gradients()
         calls = {name: [c.callee for c in self._called[name]] for name in bodies}
         ordered = [bodies[name] for name in callees_first(calls, own_nodes)]
+        check_sizes(bodies, self._sized)
         uses = FileUses([*ordered, self._graph], self._found, self._called, sources)
         self._check_references(uses)
         return uses
 
     def _body(self, body: Body) -> None:
-        allowed, folding = self._ops.allowed, Folding(body.nodes)
+        allowed = self._ops.allowed
         for node in body.nodes.values():
             op = node.op
+            if op in SIZED or op in self._functions:
+                self._sized[body.name].append(node)
             if op not in allowed:
                 self._other_op(node, body)
             elif op in WATCHED:
@@ -80,10 +77,6 @@ class _GraphVetting:
             for name, value in node.attr.items():
                 if value.WhichOneof("value") not in _PLAIN:
                     self._attribute(node, op, name, value, Place(node.name, body.name))
-            if op in MAKERS:
-                self._made.add(node, folding, Place(node.name, body.name))
-            elif op in INTERLEAVERS:
-                check_threads(node, folding, Place(node.name, body.name))
 
     def _other_op(self, node: Any, body: Body) -> None:
         if node.op in self._functions:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tfaas_backends.runtimes.graph.runtime import GraphRuntime
 from tfaas_backends.runtimes.tensorflow.quiet import tf
@@ -15,8 +16,9 @@ from tests.core.sandbox.test_confine import needs_all
 from tfaas_core.config import load_config
 from tfaas_core.engine.base import Candidate, EngineContext
 from tfaas_core.engine.local import LocalEngineFactory
-from tfaas_core.errors import CannotServe
+from tfaas_core.errors import CannotServe, Unavailable
 from tfaas_core.testing.engine_harness import RUNTIME, Harness, Shelf
+from tfaas_core.testing.loops import in_event_loop
 
 _LIMIT = 256 << 20
 _MANY = 1 << 28
@@ -53,6 +55,21 @@ def _shapes() -> Any:
     return _filled(tf.cast(0 * huge, tf.int32)[None])
 
 
+def _doubled() -> Any:
+    return tf.while_loop(
+        lambda _: True,
+        lambda rows: (tf.concat([rows, rows], 0),),
+        (tf.constant([1.0]),),
+        shape_invariants=(tf.TensorShape([None]),),
+        maximum_iterations=28,
+    )
+
+
+def _product() -> Any:
+    row = tf.fill([1 << 14], 1.0)
+    return tf.einsum("i,j->ij", row, row)
+
+
 BOMBS: Mapping[str, tuple[Callable[[], Any], str]] = {
     "filled by a function": (_function, _NO_CONSTANT),
     "filled for a shape": (_shapes, _NO_CONSTANT),
@@ -61,40 +78,49 @@ BOMBS: Mapping[str, tuple[Callable[[], Any], str]] = {
 }
 """What graphs compute of constants alone, beforehand or in each run."""
 
+IN_A_RUN: Mapping[str, Callable[[], Any]] = {
+    "a loop that doubles": _doubled,
+    "a product of vectors": _product,
+}
+"""What graphs compute of them that nothing computes beforehand."""
 
-def _written(folder: Path, name: str) -> str:
+
+def _written(folder: Path, name: str, made: Callable[[], Any]) -> str:
     graph = tf.Graph()
     with graph.as_default():
         x = tf.compat.v1.placeholder(tf.float32, [None], name="x")
-        made, _ = BOMBS[name]
         tf.add(x, tf.reduce_sum(tf.cast(made(), tf.float32)), name="y")
     file = folder / f"{name}.pb"
     file.write_bytes(graph.as_graph_def().SerializeToString())
     return str(file)
 
 
-async def _refusals(folder: Path) -> dict[str, str]:
-    runtime = GraphRuntime()
+@asynccontextmanager
+async def _harness(folder: Path) -> AsyncIterator[Harness]:
     config = load_config(None, [f"engine.max_model_memory_bytes={_LIMIT}"], {})
-    harness = Harness(
-        LocalEngineFactory(), EngineContext(config, {RUNTIME: runtime}, 1), Shelf(folder)
-    )
-    told = {}
+    context = EngineContext(config, {RUNTIME: GraphRuntime()}, 1)
+    harness = Harness(LocalEngineFactory(), context, Shelf(folder))
     try:
         await harness.start()
-        for name in BOMBS:
-            path = _written(folder, name)
-            with pytest.raises(CannotServe) as refused:
-                await harness.worker.engine.prepare(Candidate(name, "", RUNTIME, path, {}))
-            told[name] = refused.value.message
+        yield harness
     finally:
         await harness.close()
-    return told
 
 
 @needs_all
-def test_what_a_graph_computes_beforehand_is_bounded_by_the_memory_of_its_process(
+@in_event_loop
+async def test_what_a_graph_computes_is_bounded_by_the_memory_of_its_process(
     tmp_path: Path,
 ) -> None:
-    for name, message in asyncio.run(_refusals(tmp_path)).items():
-        assert message.startswith(BOMBS[name][1]), name
+    async with _harness(tmp_path) as harness:
+        for name, (made, told) in BOMBS.items():
+            candidate = Candidate(name, "", RUNTIME, _written(tmp_path, name, made), {})
+            with pytest.raises(CannotServe) as refused:
+                await harness.worker.engine.prepare(candidate)
+            assert refused.value.message.startswith(told), name
+        for name, made in IN_A_RUN.items():
+            candidate = Candidate(name, "", RUNTIME, _written(tmp_path, name, made), {})
+            loaded = await harness.worker.engine.prepare(candidate)
+            for _ in range(2):
+                with pytest.raises(Unavailable, match="memory"):
+                    await harness.worker.run_prepared(loaded, np.ones(3, np.float32))

@@ -6,5 +6,6 @@ from tests.backends.runtimes.vetting.graphs import counted
 from tests.backends.runtimes.vetting.hostile_attributes import ATTRIBUTES
 from tests.backends.runtimes.vetting.hostile_bounds import BOUNDS
 from tests.backends.runtimes.vetting.hostile_places import PLACES
+from tests.backends.runtimes.vetting.hostile_sizes import SIZES
 
-HOSTILE = counted(PLACES | ATTRIBUTES | BOUNDS, 66)
+HOSTILE = counted(PLACES | ATTRIBUTES | BOUNDS | SIZES, 77)
