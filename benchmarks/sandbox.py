@@ -21,6 +21,7 @@ from tfaas_core.sandbox.confine import OWN_SOCKET, Cell, Prison, confine
 from tfaas_core.sandbox.libraries import Libraries
 from tfaas_core.sandbox.parts import Parts
 from tfaas_core.system.resources.memory import private_bytes
+from tfaas_core.system.resources.usable_memory import usable_bytes
 from tfaas_core.testing.server import RunningServer, running_server
 
 _FIRST_USER = 1_879_048_192
@@ -70,7 +71,7 @@ def processes(rounds: int) -> list[list[str]]:
     import tfaas_backends.runtimes.tensorflow.private  # noqa: F401
 
     first_user = _FIRST_USER if "user" in Parts.of_this_machine(_FIRST_USER).present else None
-    prison = Prison.of(Cell(first_user), Libraries.imported())
+    prison = Prison.of(Cell(first_user, usable_bytes()), Libraries.imported())
     gc.freeze()
     found: list[list[Process]] = [[], []]
     for _turn in range(rounds):

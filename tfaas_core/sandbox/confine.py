@@ -11,7 +11,7 @@ from tfaas_core.sandbox.descriptors import keep_only
 from tfaas_core.sandbox.kernel_files import hold_kernel_files
 from tfaas_core.sandbox.landlock import restrict_files
 from tfaas_core.sandbox.libraries import WRITABLE, Libraries, others_can_read
-from tfaas_core.sandbox.limits import data_bytes, limit_resources, machine_bytes
+from tfaas_core.sandbox.limits import data_bytes, limit_resources
 from tfaas_core.sandbox.privileges import (
     become,
     can_read_all,
@@ -28,15 +28,15 @@ OWN_SOCKET, LIFELINE = 3, 4
 class Cell(msgspec.Struct, frozen=True):
     """How a model's process is confined.
 
-    ``first_user``: its user is this plus its number; None: it keeps the server's. ``files`` and
-    ``calls``: whether the kernel can restrict them, by Landlock and seccomp. ``memory_bytes``: what
-    it may take; 0: what the machine has. ``executable_pages``: whether it may make code and run it.
+    ``first_user``: its user is this plus its number; None: it keeps the server's. ``memory_bytes``:
+    what it may take. ``files`` and ``calls``: whether the kernel can restrict them, by Landlock and
+    seccomp. ``executable_pages``: whether it may make code and run it.
     """
 
     first_user: int | None
+    memory_bytes: int
     files: bool = True
     calls: bool = True
-    memory_bytes: int = 0
     executable_pages: bool = True
 
 
@@ -55,7 +55,7 @@ class Prison(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, cell: Cell, libraries: Libraries) -> Self:
         """Of the present process. Raises OSError."""
-        most_data_bytes = data_bytes() + (cell.memory_bytes or machine_bytes())
+        most_data_bytes = data_bytes() + cell.memory_bytes
         made = model_filter(LIFELINE, cell.executable_pages) if cell.calls else b""
         return cls(cell, libraries, most_data_bytes, can_read_all(), made)
 

@@ -38,11 +38,6 @@ def limit_data(most_data_bytes: int) -> None:
     _at_most(resource.RLIMIT_DATA, most_data_bytes)
 
 
-def machine_bytes() -> int:
-    """All memory of this machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
 def memory_is_kept_back() -> bool:
     """Whether the kernel refuses memory that others were promised, and may never use."""
     with suppress(OSError):

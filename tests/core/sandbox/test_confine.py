@@ -119,7 +119,7 @@ def confined(
 def outcomes(user: str, layers: tuple[str, ...], **fields: Any) -> Mapping[str, str]:
     """What becomes of each attack, in one process."""
     first = _FIRST_USER if user == "own" else None
-    made = Cell(first, files="files" in layers, calls="calls" in layers, memory_bytes=_MEMORY)
+    made = Cell(first, _MEMORY, files="files" in layers, calls="calls" in layers)
     cell = msgspec.structs.replace(made, **fields)
     with targets() as found:
 
@@ -181,7 +181,7 @@ def test_a_confined_process_does_what_a_model_needs(first_user: int | None) -> N
             return answers
 
         sys.modules.pop("colorsys", None)
-        told = confined(Cell(first_user), found.own, work, are_open=False)
+        told = confined(Cell(first_user, _MEMORY), found.own, work, are_open=False)
     assert told == ["a thread", "my model", "colorsys", True, 4]
 
 
@@ -200,7 +200,7 @@ def test_a_confined_process_holds_open_all_that_it_can_read_of_proc(first_user: 
         held = [link for n in range(1024) if (link := _leads_to(n)).startswith("/proc/")]
         return [[path.replace(own, "/proc/self") for path in found] for found in (read, held)]
 
-    read, held = confined(Cell(first_user), "/usr/lib", work)
+    read, held = confined(Cell(first_user, _MEMORY), "/usr/lib", work)
     assert {"/proc/self/cmdline", "/proc/self/maps", "/proc/cpuinfo"} <= set(read)
     # Of its threads, it can list what it holds, and no more. One link leads to its program.
     assert set(read) - {os.path.realpath(sys.executable)} == set(held) - {"/proc/self/task"}
@@ -224,7 +224,7 @@ def _leads_to(descriptor: int) -> str:
 @needs_all
 @pytest.mark.parametrize("layers", [("files", "calls"), ()])
 def test_a_process_can_tell_its_own_threads(layers: tuple[str, ...]) -> None:
-    cell = Cell(None, files="files" in layers, calls="calls" in layers)
+    cell = Cell(None, _MEMORY, files="files" in layers, calls="calls" in layers)
     assert confined(cell, "/usr/lib", lambda: own_threads() == [os.getpid()]) is True
 
 
@@ -242,7 +242,7 @@ def test_libraries_and_models_that_are_closed_to_others_are_read_and_nothing_els
             # TensorFlow asks first.
             return [model.read_text(), os.access(model, os.R_OK), os.getuid() > _FIRST_USER, *told]
 
-        told = confined(Cell(_FIRST_USER), found.own, work)
+        told = confined(Cell(_FIRST_USER, _MEMORY), found.own, work)
     assert told == ["my model", True, True, *["stopped by PermissionError"] * 2]
 
 
@@ -255,5 +255,5 @@ def test_pages_that_are_written_to_and_run_are_there_unless_they_are_forbidden()
             return "forbidden"
         return "there"
 
-    assert confined(Cell(None), "/usr/lib", work) == "there"
-    assert confined(Cell(None, executable_pages=False), "/usr/lib", work) == "forbidden"
+    assert confined(Cell(None, _MEMORY), "/usr/lib", work) == "there"
+    assert confined(Cell(None, _MEMORY, executable_pages=False), "/usr/lib", work) == "forbidden"
