@@ -27,9 +27,8 @@ def tfaas_register_routes(host):
     async def late(request):
         folder = pathlib.Path(request.body.decode())
         (folder / "asked").touch()
-        while not host.fitness().why_not_ready:
+        while not (folder / "drains").exists():
             await asyncio.sleep(0.01)
-        await asyncio.sleep(0.2)  # so that it drains by now
         # While the loop reads of its sockets: next are its timers, and then its sockets again.
         loop, (one, other) = asyncio.get_running_loop(), socket.socketpair()
         with one, other:
@@ -45,7 +44,8 @@ def tfaas_register_routes(host):
 
 def test_a_request_that_came_while_the_worker_was_late_is_answered(tmp_path: Path) -> None:
     write_plugin(tmp_path / "site", "tfaas-late", LATE)
-    with fake_server(tmp_path, "server.workers=1") as server, connected(server) as idle:
+    settings = "server.workers=1", "server.log_level=debug"
+    with fake_server(tmp_path, *settings) as server, connected(server) as idle:
         assert server.upload("doubler", b"times 2").status_code == 200
         idle.send(request())
         assert idle.answer().endswith(b"[12.0]")
@@ -54,6 +54,8 @@ def test_a_request_that_came_while_the_worker_was_late_is_answered(tmp_path: Pat
         asking.start()
         until((tmp_path / "asked").exists)
         server.process.terminate()
+        until(lambda: "no connection is accepted any more" in server.log.read_text())
+        (tmp_path / "drains").touch()
         until((tmp_path / "late").exists)
         idle.send(request())
         (tmp_path / "sent").touch()

@@ -57,6 +57,7 @@ class HttpServer:
         await asyncio.sleep(_POLL_S)
         server.close()
         start_s = time.monotonic()
+        _log.debug("no connection is accepted any more; %d are there", len(server.connections))
         while server.connections and time.monotonic() < start_s + timeout_s:
             await asyncio.sleep(_POLL_S)
             if time.monotonic() > start_s + _LAST_CALL_S:
