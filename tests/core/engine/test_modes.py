@@ -10,10 +10,12 @@ import msgspec
 import pytest
 
 from tests.core.engine.moded import is_quick, moded, uploaded
+from tests.core.engine.moded_runtime import ModedRuntime
 from tfaas_core.engine.base import Candidate
 from tfaas_core.engine.in_parent import fork_servers, mode_trials
 from tfaas_core.engine.in_parent.mode_cache import ModeCache
 from tfaas_core.engine.in_parent.mode_trials import Fits, ModeTrials
+from tfaas_core.engine.in_parent.modes import Modes
 from tfaas_core.engine.shared.mode import Mode
 from tfaas_core.errors import CannotServe, ConfigError
 from tfaas_core.models.model import ModelVersion
@@ -210,3 +212,21 @@ async def test_a_runtime_without_modes_is_served_as_ever(tmp_path: Path) -> None
         version = await harness.worker.upload("sum", "sum")
         told = await harness.worker.engine.acceleration(version)
         assert told == {"mode": "usual", "mode_reason": "its runtime has no other mode"}
+
+
+@in_event_loop
+async def test_one_that_cannot_be_tried_runs_as_is_said_or_known_of_it(tmp_path: Path) -> None:
+    quick = Mode("quick", 1, found_for=0, lasts=True)
+    version = Candidate("a", "a/1", "moded", "", {})
+    said = msgspec.structs.replace(version, params={"mode": "quick"})
+    other = msgspec.structs.replace(version, key="b/1")
+    ModeCache(tmp_path).keep(version.key, quick)
+    trials: Any = None  # nothing is tried
+    modes = Modes("auto", {"moded": ModedRuntime()}, trials, ModeCache(tmp_path))
+    for _ in range(2):
+        assert await modes.untried(version, 0, "it is leaving") == quick
+    assert await modes.of(version, 0) == quick
+    assert (await modes.untried(said, 0, "it is leaving")).name == "quick"
+    usual = await modes.untried(other, 0, "it is leaving")
+    assert (usual.name, usual.reason) == ("usual", "no other is tried: it is leaving")
+    assert await modes.of(other, 0) == usual

@@ -15,7 +15,7 @@ from tfaas_core.engine.in_parent.seat import Seat
 from tfaas_core.engine.in_parent.settings import PoolSettings
 from tfaas_core.engine.scheduling.slow_runs import SlowRuns
 from tfaas_core.engine.shared.messages import Load
-from tfaas_core.engine.shared.mode import Mode, unmeasured, with_threads
+from tfaas_core.engine.shared.mode import Mode, with_threads
 
 LOAD_TIMEOUT_S = 120.0
 """For loading and warming one model, the start of a process included."""
@@ -68,11 +68,10 @@ class Loader:
             seat.trial.cancel()
             self._memory.has_tried(seat)
         if seat.trial.cancelled():
+            if seat.loaded.done():
+                return Mode()  # nobody is going to run it
             why = "it is leaving" if seat.leaving else "others need the memory that this takes"
-            found = unmeasured(threads, why)
-            if not seat.loaded.done():  # it is going to answer so, as all its processes have to
-                await modes.keep(seat.candidate.key, found)
-            return found
+            return await modes.untried(seat.candidate, threads, why)
         return seat.trial.result()
 
     async def _load(self, seat: Seat) -> None:

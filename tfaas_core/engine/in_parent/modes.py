@@ -51,33 +51,42 @@ class Modes:
         ``threads``: see LoadOptions; ``fits``: see Fits. Raises CannotServe if its params name a
         mode that its runtime does not have.
         """
-        params, modes = Params.of(candidate.params), self._runtimes[candidate.runtime].modes
-        wanted = params.mode or self._wanted
-        if wanted != AUTO:
-            return self._named(candidate, params.mode, modes)
-        if not modes:
-            return Mode(reason="its runtime has no other mode")
-        if (kept := await self._kept(candidate.key, threads, modes)) is not None:
-            return kept
+        if (known := await self._untried(candidate, threads)) is not None:
+            return known
         limit_s = self._trials.limit_s
         try:
             async with asyncio.timeout(limit_s):
                 await self._turn.acquire()
         except TimeoutError:
-            if (kept := await self._kept(candidate.key, threads, modes)) is not None:
-                return kept
-            found = unmeasured(threads, f"others have been tried for longer than {limit_s:g} s")
-            await self.keep(candidate.key, found)
-            return found
+            why = f"others have been tried for longer than {limit_s:g} s"
+            return await self.untried(candidate, threads, why)
         try:
-            return await self._found(candidate, threads, modes, fits)
+            return await self._found(candidate, threads, fits)
         finally:
             self._turn.release()
 
-    async def _found(
-        self, candidate: Candidate, threads: int, modes: Mapping[str, object], fits: Fits
-    ) -> Mode:
-        found = await self._kept(candidate.key, threads, modes)
+    async def untried(self, candidate: Candidate, threads: int, why: str) -> Mode:
+        """The mode of one that cannot be tried, for ``why``: what is known of it, or as usual.
+
+        It is kept, since all its processes are to answer so. Raises CannotServe as ``of`` does.
+        """
+        if (known := await self._untried(candidate, threads)) is not None:
+            return known
+        found = unmeasured(threads, why)
+        await self.keep(candidate.key, found)
+        return found
+
+    async def _untried(self, candidate: Candidate, threads: int) -> Mode | None:
+        """What is said of it, or was found out before; None if that takes a trial."""
+        params, modes = Params.of(candidate.params), self._runtimes[candidate.runtime].modes
+        if (params.mode or self._wanted) != AUTO:
+            return self._named(candidate, params.mode, modes)
+        if not modes:
+            return Mode(reason="its runtime has no other mode")
+        return await self._kept(candidate.key, threads, modes)
+
+    async def _found(self, candidate: Candidate, threads: int, fits: Fits) -> Mode:
+        found = await self._untried(candidate, threads)
         if found is None:
             found = await self._trials.fastest(candidate, threads, fits)
             _log.info("%s: its mode is %s: %s", candidate, found.name, found.reason)
