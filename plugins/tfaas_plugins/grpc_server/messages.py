@@ -5,6 +5,8 @@ gRPC's library tells nobody of a message before it is whole. So the gate follows
 
 from __future__ import annotations
 
+from collections import deque
+
 import msgspec
 
 from tfaas_core.settings.tables import Limits
@@ -24,6 +26,10 @@ _PREFIX_BYTES = 5
 _LOOKS = 8
 _MOST_STREAMS = 4096
 """Of one connection, as far as they are open; gRPC's library allows a quarter of it."""
+
+
+_MARKS = 32
+"""In the time that is lately."""
 
 
 class LeastPace(msgspec.Struct, frozen=True):
@@ -95,8 +101,9 @@ class Messages(Frames):
         self._head_looks = 0
         self._window_looks = 0
         self._window_bytes = 0
-        self._new_bytes = 0  # since the last look
-        self._lately_bytes = 0.0
+        self._looks = 0
+        self._bytes = 0  # of all data
+        self._marks = deque([(0, 0)])  # both, as they were; the first one is where lately begins
 
     @property
     def open(self) -> int:
@@ -110,17 +117,25 @@ class Messages(Frames):
 
     def paced(self, least: LeastPace) -> int:
         """For how many at once its client has lately been quick enough, on average."""
-        return int(self._lately_bytes / least.window_bytes)
+        looks_before, bytes_before = self._marks[0]
+        looks = self._looks - looks_before
+        return int((self._bytes - bytes_before) / (looks * least.look_bytes)) if looks else 0
 
     def look(self, least: LeastPace) -> bool:
         """Called once in ``least.look_s`` if the server waits for them: whether it is too slow."""
-        self._lately_bytes += self._new_bytes - self._lately_bytes / least.window_looks
-        self._new_bytes = 0
+        self._count_lately(least)
         return (
             self._is_head_late(least)
             or self._are_messages_late(least)
             or len(self._streams) == _MOST_STREAMS
         )
+
+    def _count_lately(self, least: LeastPace) -> None:
+        self._looks += 1
+        if self._looks % max(1, int(least.window_looks / _MARKS)) == 0:
+            self._marks.append((self._looks, self._bytes))
+        while len(self._marks) > 1 and self._marks[1][0] <= self._looks - least.window_looks:
+            self._marks.popleft()
 
     def _is_head_late(self, least: LeastPace) -> bool:
         is_data = self.left_bytes > 0 and self.kind == DATA
@@ -155,7 +170,7 @@ class Messages(Frames):
         kind = self.kind
         if kind == DATA:
             self._window_bytes += end - at
-            self._new_bytes += end - at
+            self._bytes += end - at
             if self.stream in self._streams:
                 self._data(data, at, end)
         elif kind == HEADERS and self.stream > self._last_stream and self.stream & 1:

@@ -18,13 +18,16 @@ BEGINS = (99_999).to_bytes(5, "big")
 
 
 class Link:
-    """A connection whose client has begun a message of one of its calls."""
+    """A connection whose client has been idle, and then begins a message of one of its calls."""
 
     waits = True
 
     def __init__(self) -> None:
         self.messages = Messages()
-        self.messages.came(BEGUN + frame(DATA, 1, BEGINS))
+        self.messages.came(BEGUN)
+        for _ in range(MANY):
+            assert not self.messages.look(LEAST)
+        self.messages.came(frame(DATA, 1, BEGINS))
 
 
 async def refused(bytes_in_each_look: int) -> list[HttpRefused]:
@@ -55,7 +58,7 @@ async def _error_of(message: Awaitable[Any]) -> HttpRefused | None:
     return None
 
 
-@pytest.mark.parametrize(("bytes_in_each_look", "left"), [(6, 1), (16, 2), (60, CALLS)])
+@pytest.mark.parametrize(("bytes_in_each_look", "left"), [(6, 1), (16, 3), (24, 4), (25, CALLS)])
 def test_as_many_may_wait_for_their_turn_as_the_link_is_quick_enough_for(
     bytes_in_each_look: int, left: int
 ) -> None:
