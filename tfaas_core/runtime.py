@@ -126,9 +126,8 @@ class Servable(ABC):
         """
 
     def tune(self, inputs: Sequence[Array]) -> None:  # noqa: B027 - optional, hence not abstract
-        """Called once while warming up, with inputs that run.
-
-        May try settings (threads, say) and keep the fastest. Answers must not change.
+        """Called once while warming up, with inputs that run: may try settings (threads, say) and
+        keep the fastest. Answers must not change.
         """
 
     def reset(self) -> None:  # noqa: B027 - optional, hence not abstract
@@ -201,8 +200,7 @@ class Accelerator(ABC):
     def open(self, converted: bytes, signature: Signature, threads: int) -> FastModel:
         """What ``convert`` made, ready to run. ``threads``: see LoadOptions.
 
-        Raises CannotAccelerate.
-        Anything else that these methods raise is told as the reason, too.
+        Raises CannotAccelerate. Anything else that these methods raise is told as the reason, too.
         """
 
 
@@ -218,9 +216,9 @@ class Verdict(Enum):
 class Runtime(ABC):
     """Loads one kind of artifact.
 
-    ``claim``, ``find`` and ``file_name`` run anywhere, in any thread, and must not import heavy
-    libraries. ``load`` runs in a model process, which was forked from a process that had imported
-    the ``preload`` modules. It reads the artifact and installed packages, and reaches nothing else.
+    ``claim``, ``find``, ``examine`` and ``file_name`` run anywhere, in any thread, and must not
+    import heavy libraries. ``load`` runs in a model process, which was forked from one that had
+    imported the ``preload`` modules. It reads the artifact and installed packages, nothing else.
     """
 
     preload: ClassVar[tuple[str, ...]] = ()
@@ -275,10 +273,7 @@ class Runtime(ABC):
         return f"model{self.suffixes[0]}" if self.suffixes else "model"
 
     def examine(self, options: LoadOptions) -> list[str]:
-        """What it would warn of, a sentence each, if models are loaded so.
-
-        For ``tfaas check``, and when a server starts. Must not import heavy libraries.
-        """
+        """What a start, and ``tfaas check``, warn of if models are loaded so, a sentence each."""
         return []
 
     @abstractmethod

@@ -76,6 +76,7 @@ from tfaas_core.runtime import Runtime
 class Own(Runtime):
     preload = ("MODULE",)
 
+    def examine(self, options): return []
     def claim(self, artifact, file_name): ...
     def load(self, artifact, params, options): ...
 
@@ -217,18 +218,11 @@ def test_what_is_made_anew_each_time_it_is_asked_for_is_reported_once(
     assert "returned {'rockets': <function " in error
 
 
-def test_a_runtime_that_cannot_be_examined_or_whose_modules_cannot_be_imported_is_named(
-    install_plugin: InstallPlugin, site: Path
-) -> None:
-    install_plugin("tfaas-gpu", RUNTIME.replace("MODULE", "no_such_library"))
+def test_a_runtime_that_cannot_begin_is_named(install_plugin: InstallPlugin, site: Path) -> None:
+    install_plugin("tfaas-gpu", RUNTIME.replace("MODULE", "no_such_library").replace("[]", "1 / 0"))
     install_plugin("tfaas-odd", RUNTIME.replace("gpu", "odd").replace("MODULE", "tfaas_odd_lib"))
     (site / "tfaas_odd_lib.py").write_text("raise SystemExit(3)")
-    failing = "    def examine(self, options): 1 / 0\n    def claim"
-    install_plugin(
-        "tfaas-shy",
-        RUNTIME.replace("gpu", "shy").replace("    def claim", failing).replace("MODULE", "json"),
-    )
-    gpu, odd, shy = errors(f"plugins.disabled={TENSORFLOW}")
+    gpu, odd, examining = errors(f"plugins.disabled={TENSORFLOW}")
     assert gpu == (
         "plugin tfaas_gpu (tfaas-gpu 1.0) registers the runtime `gpu`, whose models cannot be "
         "started: importing 'no_such_library' raises ModuleNotFoundError: No module named "
@@ -236,7 +230,7 @@ def test_a_runtime_that_cannot_be_examined_or_whose_modules_cannot_be_imported_i
     )
     assert "tfaas_odd (tfaas-odd 1.0)" in odd
     assert "importing 'tfaas_odd_lib' raises SystemExit: 3" in odd
-    assert "tfaas_shy (tfaas-shy 1.0) failed in examining the runtime `shy`: Zero" in shy
+    assert "tfaas_gpu (tfaas-gpu 1.0) failed in examining the runtime `gpu`: Zero" in examining
 
 
 def test_the_engine_is_made_and_closed(install_plugin: InstallPlugin) -> None:

@@ -164,6 +164,9 @@ def _picked(value: Any, reference: str) -> Any:
 
 
 def _attributes(node: Any) -> Any:
+    """Raises ValueError if one is left open until a call, but for T, which changes nothing."""
+    if any(value.placeholder for name, value in node.attr.items() if name != "T"):
+        raise ValueError("an attribute is not known")
     # A map of protocol buffers takes up each name that it is asked for: without a value there,
     # TensorFlow would refuse the node.
     return defaultdict(tf.compat.v1.AttrValue, node.attr)

@@ -224,6 +224,13 @@ def test_a_node_stays_as_it_is() -> None:
     assert [slicing.SerializeToString(), summing.SerializeToString()] == before
 
 
+def test_what_is_left_open_until_a_call_is_not_known() -> None:
+    packing = node("Pack", "a", "b")
+    packing.attr["axis"].placeholder = "axis"
+    folding = Folding({"a": constant("a"), "b": constant("b"), "x": packing})
+    assert folding.inputs(follower("x")) == [None]
+
+
 def node(op: str, *inputs: str) -> Any:
     return v1.NodeDef(name=op, op=op, input=inputs)
 
