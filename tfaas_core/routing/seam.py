@@ -34,6 +34,7 @@ from tfaas_core.routing.sendable import sendable
 from tfaas_core.routing.sites import check_site
 from tfaas_core.routing.unexpected import is_given_up, unexpected
 from tfaas_core.routing.way_back import WayBack, has_id, is_told_later, sent_bytes
+from tfaas_core.system.resources.kept_frames import forget_frames
 from tfaas_core.texts.json_text import plain
 from tfaas_core.visit import Visit
 
@@ -204,6 +205,12 @@ class Passage:
         return self._way_back.dressed(request, self._failed(request, error))
 
     def _failed(self, request: Request, error: BaseException) -> Response:
+        try:
+            return self._told(request, error)
+        finally:
+            forget_frames(error)
+
+    def _told(self, request: Request, error: BaseException) -> Response:
         fault = error
         if isinstance(error, TfaasError):
             self._log_bug(request, error)

@@ -8,6 +8,7 @@ import msgspec
 
 from tfaas_core.errors import DoesNotFit, TfaasError
 from tfaas_core.route import Response
+from tfaas_core.system.resources.kept_frames import forget_frames
 
 _UNFIT = 422
 _MOST_CHARACTERS = 4096
@@ -28,6 +29,7 @@ def refused(error: TfaasError) -> Response:
     """The answer that ``error`` becomes. Raises it if it is a bug, which is logged elsewhere."""
     if error.status == 500:
         raise error
+    forget_frames(error)
     return refusal(error.told(), status_of(error), error.headers())
 
 
