@@ -83,7 +83,7 @@ def read_at_once(body: bytes, content_type: str, max_rows: int) -> RowsDocument 
             found = rows_alike(body, max_rows)
             return None if found is None else _alike(*found)
         return _alone(body) if kind == ROW and has_packed_numbers(body) else None
-    except (DecodeError, Broken):
+    except (DecodeError, BadBody):
         return None
 
 

@@ -134,7 +134,10 @@ def test_what_takes_little_time_is_read_at_once(sent: Row | DataFrame, is_read: 
             assert document.numbers.tobytes() == parsed.numbers.tobytes()
 
 
-@pytest.mark.parametrize(("body", "content_type"), [(b"\x12\xff", ROW), (b"", FRAME), (b"", "a/b")])
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [(b"\x12\xff", ROW), (b"\x0b\x0c" * 10_000, ROW), (b"", FRAME), (b"", "a/b")],
+)
 def test_for_what_is_wrong_parse_has_words(body: bytes, content_type: str) -> None:
     for announced in (content_type, f"{content_type}; messageType=odd"):
         assert ProtobufCodec().parse_at_once(body, Head.of_type(announced)) is None
