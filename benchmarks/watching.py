@@ -111,9 +111,11 @@ class AtOnce(FakeEngine, BeginsRuns):
 
 
 class Way:
-    """The way of ``body`` through an HTTP worker that has a ``host``."""
+    """The way of ``body`` through an HTTP worker that has a ``host``: ``turn`` times in each of
+    ``turns`` turns of the event loop."""
 
-    def __init__(self, host: Host, body: Body) -> None:
+    def __init__(self, host: Host, body: Body, turn: int = TURN, turns: int = TURNS) -> None:
+        self._turn, self._turns = turn, turns
         self._lane = ExpressLane(Router(host.routes()), max_body_bytes=1 << 20)
         self._client = ClientAddress("127.0.0.1", 1)
         headers = {"Host": "localhost", **body.headers, "Content-Length": str(len(body.content))}
@@ -127,15 +129,15 @@ class Way:
         if request.said.short is None:
             return await turns_us(self._one)
         begin_s = time.thread_time()
-        for _ in range(TURNS):
+        for _ in range(self._turns):
             await self._short_turn()
-        return (time.thread_time() - begin_s) / (TURN * TURNS) * 1e6
+        return (time.thread_time() - begin_s) / (self._turn * self._turns) * 1e6
 
     async def _short_turn(self) -> None:
         """What connections do with requests that take the short way, without a task for each."""
         all_sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        left = TURN
-        for _ in range(TURN):
+        left = self._turn
+        for _ in range(self._turn):
             request = self._lane.request(self._data, self._client)
             assert request is not None
             assert request.said.short is not None
