@@ -83,8 +83,7 @@ class ExampleRuns:
 
         ``version`` is the record that it may be stored with. Raises CannotServe for the first
         example that cannot be run, has other outputs or takes too long, and if the codec is
-        disabled;
-        Unavailable if the server is stopping.
+        disabled; Unavailable if the server is stopping.
         """
         end_s = asyncio.get_running_loop().time() + _CHECKING_S
         for example in examples:

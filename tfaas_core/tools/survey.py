@@ -108,10 +108,7 @@ def findings(config: Config, commands: Collection[str] = ()) -> Findings:
         # Where it is required, what is missing is an error already.
         required = {"models"} if config.engine.sandbox == "required" else set()
         told_of = {who: parts for who, parts in confining.items() if who not in required}
-        try:
-            built.warnings[:0] = start_warnings(built.composition, told_of)
-        except StartupError as error:
-            errors.append(error)
+        built.warnings[:0] = start_warnings(built.composition, told_of, errors.append)
     errors.sort(key=lambda error: not isinstance(error, PluginError))
     messages = list(dict.fromkeys(error.message for error in errors))
     return Findings(messages, built.warnings, [_confined(*each) for each in confining.items()])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tfaas_backends.runtimes.litert.accelerator import LiteAccelerator
 from tfaas_backends.runtimes.tensorflow.modes import MODES
-from tfaas_backends.runtimes.vetting.op_lists import doubts
+from tfaas_backends.runtimes.vetting.doubts import doubts
 from tfaas_core.models.params import Params
 from tfaas_core.runtime import Accelerator, LoadOptions, Runtime, Servable, Verdict
 

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
-from tfaas_core.settings.checks import nearest
-
 _ALLOWED = Path(__file__).with_name("allowed_ops.txt")
 _REFUSED = Path(__file__).with_name("refused_ops.toml")
-
-_PIECE = re.compile(r"\(([\w|]+)\)(\??)|(\w)\?|((?:\w(?!\?)|>)+)")
-_PLAIN = re.compile(f"({_PIECE.pattern})+")
-"""Of a pattern: alternatives, perhaps none of them; a letter or none; letters."""
 
 
 class Family(msgspec.Struct, frozen=True):
@@ -61,23 +54,3 @@ def family_of(op: str) -> Family | None:
 def unlisted(ops: Iterable[str]) -> list[str]:
     """Those of ``ops`` of which nobody has said yet whether models may use them."""
     return sorted(op for op in ops if op not in ALLOWED_OPS and family_of(op) is None)
-
-
-def doubts(ops: Iterable[str]) -> list[str]:
-    """Of those of ``ops``, which an operator allows, that no list has: a sentence each."""
-    return [
-        f"no op of TensorFlow is called `{op}` - at `$.models.allow_ops`{nearest(op, _names())}"
-        for op in unlisted(ops)
-    ]
-
-
-def _names() -> Iterator[str]:
-    """The ops of the families, but for those whose pattern leaves letters open."""
-    for family in REFUSED_FAMILIES:
-        for pattern in family.patterns:
-            if _PLAIN.fullmatch(pattern):
-                choices = [
-                    [*(group or letter or text).split("|"), *("" for _ in optional or letter)]
-                    for group, optional, letter, text in _PIECE.findall(pattern)
-                ]
-                yield from map("".join, itertools.product(*choices))

@@ -181,6 +181,18 @@ def test_importing_the_runtime_imports_no_tensorflow() -> None:
     assert run_python(code).stdout == "False\n"
 
 
+def test_the_lists_of_ops_are_read_only_where_an_operator_allows_more() -> None:
+    code = (
+        "import sys\n"
+        "from tfaas_backends.runtimes.graph.runtime import GraphRuntime\n"
+        "from tfaas_core.runtime import LoadOptions\n"
+        "for ops in ((), ('MadeUp',)):\n"
+        "    told = GraphRuntime().examine(LoadOptions(allow_ops=ops))\n"
+        "    print(len(told), 'tfaas_backends.runtimes.vetting.op_lists' in sys.modules)\n"
+    )
+    assert run_python(code).stdout == "0 False\n1 True\n"
+
+
 def test_what_is_preloaded_is_silent_and_starts_no_thread(tmp_path: Path) -> None:
     # pandas brings pyarrow, which starts one, and TensorFlow imports it if it is installed.
     (tmp_path / "pandas.py").write_text(

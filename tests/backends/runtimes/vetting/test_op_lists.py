@@ -6,11 +6,11 @@ import re
 
 import pytest
 from tfaas_backends.runtimes.tensorflow.quiet import tf
+from tfaas_backends.runtimes.vetting.doubts import doubts
 from tfaas_backends.runtimes.vetting.graph_vetting import vet_graph
 from tfaas_backends.runtimes.vetting.op_lists import (
     ALLOWED_OPS,
     REFUSED_FAMILIES,
-    doubts,
     family_of,
     unlisted,
 )
