@@ -70,6 +70,21 @@ def test_versions_and_labels_are_there_after_a_restart(tmp_path: Path) -> None:
         assert second.http.post("/models/vk/rollback").json()["version"] == 1
 
 
+def test_what_an_upload_replaced_answers_to_its_label_and_can_be_rolled_back_to(
+    tmp_path: Path,
+) -> None:
+    """Also where memory is limited, so that the upload took its place there."""
+    with fake_server(tmp_path, "engine.max_memory_bytes=1") as server:
+        assert server.upload("vk", b"times 1").status_code == 200
+        assert server.http.put("/models/vk/labels/stable", json={"version": 1}).status_code == 200
+        assert server.upload("vk", b"times 2").status_code == 200
+        rolled_back = server.http.post("/models/vk/rollback")
+        assert (rolled_back.status_code, rolled_back.json()["version"]) == (200, 1)
+        assert answers(server) == {"[6.0]"}
+        assert server.upload("vk", b"times 3").status_code == 200
+        assert answers(server, label="stable") == {"[6.0]"}
+
+
 def answers(server: RunningServer, **named: object) -> set[str]:
     """What all workers answer."""
     return {answer.text.strip() for answer in answers_of_all(server, model="vk", **named)}

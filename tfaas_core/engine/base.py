@@ -90,7 +90,6 @@ class Engine(ABC):
 
     tells_runs: ClassVar[bool] = False
     """Whether ``Timing.run_rows`` tells how large each run was. If not, each request has one."""
-
     takes_levels: ClassVar[bool] = False
     """Whether inputs of ``run`` may be Levels, as those of ``beginning`` may; else, numbers."""
     beginning: BeginsRuns | None = None
@@ -129,10 +128,8 @@ class Engine(ABC):
 
     @abstractmethod
     async def adopt(self, ticket: int, version: ModelVersion) -> None:
-        """The prepared candidate was stored as ``version``: it serves that from now on.
-
-        What it ran before has left no trace in it.
-        """
+        """The prepared candidate was stored as ``version``, and serves that from now on: without a
+        trace of what it ran before."""
 
     @abstractmethod
     def discard(self, ticket: int) -> None:
@@ -186,6 +183,9 @@ class Engine(ABC):
     @abstractmethod
     def retire(self, version: ModelVersion) -> None:
         """Unload this version once its last answer is out. A later ``run`` loads it again."""
+
+    def looked_up(self, model: str) -> None:  # noqa: B027 - optional, hence not abstract
+        """After an UnknownVersion: the worker has looked again which versions there are."""
 
 
 class _Surroundings(msgspec.Struct, frozen=True, kw_only=True):

@@ -159,19 +159,26 @@ class Predictor:
         """As ``infer``, by the version that ``target`` names now; or, if that takes or gives
         anything else, by the one before. Raises Unavailable if that was removed, and as ``found``.
         """
-        gone = asked.version
-        await self._catalog.refresh(gone.name)
-        version = self.found(target, asked.visit)
-        left = [each.key for each in self._catalog.model(gone.name).versions]
-        if version.signature != gone.signature and gone.key in left:
-            version = gone
-        if version.signature != gone.signature:
-            raise Unavailable(
-                f"{gone.reference} was removed before it was loaded, and {version.reference} takes "
-                "or gives something else; send the request again",
-                model=gone.name,
-            )
-        return await self.infer(msgspec.structs.replace(asked, version=version))
+        gone, tries_left = asked.version, _MOST_BINDS
+        while True:
+            await self._catalog.refresh(gone.name)
+            self._engine.looked_up(gone.name)
+            version = self.found(target, asked.visit)
+            left = [each.key for each in self._catalog.model(gone.name).versions]
+            if version.signature != gone.signature and gone.key in left:
+                version = gone
+            if version.signature != gone.signature:
+                raise Unavailable(
+                    f"{gone.reference} was removed before it was loaded, and {version.reference} "
+                    "takes or gives something else; send the request again",
+                    model=gone.name,
+                )
+            try:
+                return await self.infer(msgspec.structs.replace(asked, version=version))
+            except UnknownVersion:
+                tries_left -= 1
+                if not tries_left:
+                    raise
 
     def begin(self, asked: InferenceRequest) -> Awaitable[list[Array]]:
         """The run of a request, begun: it gives the outputs of which ``asked.result`` is made.
@@ -239,6 +246,7 @@ class Predictor:
         tries_left = _MOST_BINDS
         while True:
             await self._catalog.refresh(gone.name)
+            self._engine.looked_up(gone.name)
             version = self._current(name, asked, visit)
             version, bound = await self._bound_in_thread(codec, document, asked, version, visit)
             again = InferenceRequest(version, bound, None, None, "", visit)

@@ -157,7 +157,7 @@ class Publisher:
         async with _claimed(self.storage, name) as claim:
             model = await self._stored(name)
             version = model.before_live() if number is None else model.version(number)
-            await self._example_runs.ready(version)
+            await self._ready(version)
             await self._point(claim, model.pointers.with_live(version.version))
             return version
 
@@ -181,7 +181,7 @@ class Publisher:
                     model=name,
                 )
             if label in model.pointers.labels:
-                await self._example_runs.ready(version)  # clients may be using the label already
+                await self._ready(version)  # clients may be using the label already
             await self._point(claim, pointers)
             return version
 
@@ -219,6 +219,11 @@ class Publisher:
                     )
             await asyncio.to_thread(self.storage.delete_version, claim, number)
             await self._announce(name)
+
+    async def _ready(self, version: ModelVersion) -> None:
+        """``version`` was just looked up: an upload right before is no reason not to load it."""
+        self._engine.looked_up(version.name)
+        await self._example_runs.ready(version)
 
     async def _point(self, claim: Claim, pointers: Pointers) -> None:
         await asyncio.to_thread(self.storage.point, claim, pointers)

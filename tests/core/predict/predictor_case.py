@@ -55,13 +55,16 @@ class HeavyCodec(JsonCodec):
 class FirstColumn:
     """An engine whose models answer the first column of each row; ``ran`` are their versions.
 
-    Those of ``removed`` were removed before they could be loaded.
+    Those of ``removed`` were removed before they could be loaded. Of those of ``replaced``, it says
+    so, too, until it has heard ``untold`` times that the worker has looked.
     """
 
     takes_levels = False
 
     def __init__(self) -> None:
         self.removed: set[int] = set()
+        self.replaced: set[int] = set()
+        self.untold = 2
         self.ran: list[int] = []
         self.whole: list[bool] = []
         self.times = 1
@@ -74,11 +77,16 @@ class FirstColumn:
         whole: bool,
         timing: Timing | None,
     ) -> list[Array]:
-        if version.version in self.removed:
+        if version.version in self.removed | self.replaced:
             raise removed(version)
         self.ran.append(version.version)
         self.whole.append(whole)
         return [np.repeat(inputs[0][:, :1], self.times, 1)]
+
+    def looked_up(self, _model: str) -> None:
+        self.untold -= 1
+        if not self.untold:
+            self.replaced = set()
 
 
 class Case:

@@ -23,6 +23,7 @@ from tfaas_core.engine.shared.far_messages import (
     PrepareSent,
 )
 from tfaas_core.engine.shared.fleet_messages import Further
+from tfaas_core.engine.shared.looked_up import LookedUp
 from tfaas_core.engine.shared.messages import (
     Absent,
     Acquire,
@@ -51,6 +52,7 @@ ToHost: TypeAlias = (
     | Judge
     | Discard
     | Retire
+    | LookedUp
     | Count
     | FurtherStored
     | AskAcceleration

@@ -228,6 +228,10 @@ class RemoteEngine(Engine):
         for engine in self._engines():
             engine.retire(version)
 
+    def looked_up(self, model: str) -> None:
+        for engine in self._engines():
+            engine.looked_up(model)
+
     def _engines(self) -> list[HostEngine]:
         hosts = [*self._hosts, *self._left_out]
         return [host.engine for host in hosts if host.engine is not None]

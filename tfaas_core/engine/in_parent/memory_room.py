@@ -159,7 +159,7 @@ class MemoryRoom:
         if not self._most_bytes:
             return True
         size_bytes = self._found.get(key, size_bytes)
-        waiting_bytes = sum(turn.size_bytes or 0 for turn in self._turns.values())
+        waiting_bytes = sum(map(self._wanted_bytes, self._turns.values()))
         shares = [self._shares[each.ticket] for each in beside if each.ticket in self._shares]
         taken_bytes = self._taken_bytes() - sum(share.taken_bytes for share in shares)
         return taken_bytes + waiting_bytes + size_bytes <= self._most_bytes
@@ -171,14 +171,17 @@ class MemoryRoom:
             if turn.size_bytes is None:
                 return
             is_alone = not (self._shares or self._ending)
-            # What had it before may have gone while it waited.
-            size_bytes = max(turn.size_bytes, self._found.get(turn.seat.candidate.key, 0))
+            size_bytes = self._wanted_bytes(turn)
             if self._taken_bytes() + size_bytes > self._most_bytes and not is_alone:
                 self._make_room(turn.seat, size_bytes)
                 return
             del self._turns[ticket]
             self._shares[ticket] = MemoryShare(turn.seat, size_bytes)
             turn.come()
+
+    def _wanted_bytes(self, turn: _Turn) -> int:
+        # What had it before may have gone while it waited.
+        return max(turn.size_bytes or 0, self._found.get(turn.seat.candidate.key, 0))
 
     def _remember(self, key: str, size_bytes: int) -> None:
         self._found[key] = size_bytes

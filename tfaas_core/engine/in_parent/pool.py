@@ -24,6 +24,7 @@ from tfaas_core.engine.in_parent.statuses import Statuses
 from tfaas_core.engine.shared.acceleration_messages import Accelerate, AskAcceleration, Runs
 from tfaas_core.engine.shared.far_messages import Far
 from tfaas_core.engine.shared.fleet_messages import Further
+from tfaas_core.engine.shared.looked_up import LookedUp
 from tfaas_core.engine.shared.messages import (
     Absent,
     Acquire,
@@ -127,8 +128,7 @@ class Pool(Supervisor):
 
     def detach(self, worker: int) -> None:
         """The worker is gone: so is what it had in flight, and what it was preparing."""
-        link = self._workers.pop(worker, None)
-        if link is not None:
+        if (link := self._workers.pop(worker, None)) is not None:
             link.close()
         self._hand_over.forget(worker)
         for seat in self._seats:
@@ -165,12 +165,14 @@ class Pool(Supervisor):
             case Accelerate() | AskAcceleration():
                 self._accelerate(worker, message)
             case Retire():
-                self._replaced.retired(worker, message.key)
+                self._replaced.looked_up(worker, message.key.partition("/")[0])
                 if self._accelerations is not None:
                     self._accelerations.retire(message.key)
                 # Other workers go on using them until they, too, say so.
                 for retired in self._seats.live.instances(message.key):
                     self._seats.leave(retired)
+            case LookedUp():
+                self._replaced.looked_up(worker, message.model)
             case Further():
                 self._tasks.spawn(self._fleet.add(message.candidate))
 
@@ -210,8 +212,7 @@ class Pool(Supervisor):
         new = seat is None
         if seat is None:
             if not candidate.path:
-                self._send(worker, Absent(message.call))
-                return
+                return self._send(worker, Absent(message.call))
             self._replaced.check(worker, candidate)
             seat = self._seats.take_live(candidate)
         seat.waiting += 1

@@ -15,7 +15,7 @@ _LOOKS_WITHIN_S = 10.0
 
 
 class _Upload(msgspec.Struct):
-    """``known_to``: the workers that send new requests there."""
+    """``known_to``: the workers that have looked since then which version is live."""
 
     key: str
     stored_s: float
@@ -26,7 +26,7 @@ class ReplacedVersions:
     """Where memory is limited, the version before would take the place of the new one.
 
     Workers are told so until they have seen for themselves which version is live now. If a client
-    has named the one before, they ask for that again, and get it.
+    has named the one before, by its number or a label, they ask for that again, and get it.
     """
 
     def __init__(self, seats: Seats, is_limited: bool) -> None:
@@ -43,9 +43,9 @@ class ReplacedVersions:
         self._uploads = {**uploads, model: _Upload(key, now_s, set())}
         self._seats.replace_waiting(model)
 
-    def retired(self, worker: int, key: str) -> None:
-        """The worker sends no more requests to the version of this ``key``."""
-        if (upload := self._uploads.get(key.partition("/")[0])) is not None:
+    def looked_up(self, worker: int, model: str) -> None:
+        """The worker knows by now which version of the model is live."""
+        if (upload := self._uploads.get(model)) is not None:
             upload.known_to.add(worker)
 
     def check(self, worker: int, candidate: Candidate) -> None:

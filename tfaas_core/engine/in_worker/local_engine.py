@@ -23,6 +23,7 @@ from tfaas_core.engine.in_worker.lines import Lines
 from tfaas_core.engine.in_worker.open_connections import OpenConnections
 from tfaas_core.engine.scheduling.rest import Rest
 from tfaas_core.engine.shared.fleet_messages import Further, Joined, MoreWanted
+from tfaas_core.engine.shared.looked_up import LookedUp
 from tfaas_core.engine.shared.messages import (
     Absent,
     Acquire,
@@ -149,8 +150,7 @@ class LocalEngine(Engine):
         timing: Timing | None = None,
         any_shape: bool = False,
     ) -> Awaitable[list[Array]]:
-        connection = self._open.get(version.key)
-        if connection is not None:
+        if (connection := self._open.get(version.key)) is not None:
             return connection.submit(inputs, rows, whole, timing, any_shape, version.place)
         return self._run_when_open(version, inputs, rows, whole, timing, any_shape)
 
@@ -159,8 +159,7 @@ class LocalEngine(Engine):
             return False
         self._lines.enter(version, 0)
         try:
-            connection = await asyncio.shield(self._opened(version))
-            return connection.new
+            return (await asyncio.shield(self._opened(version))).new
         finally:
             self._lines.leave(version, 0)
 
@@ -170,10 +169,12 @@ class LocalEngine(Engine):
     def retire(self, version: ModelVersion, by: Callable[[str], object] = Retire) -> None:
         if self._lines.after(version.key, partial(self.retire, version, by)):
             return
-        connection = self._connections.pop(version.key)
-        if connection is not None:
+        if (connection := self._connections.pop(version.key)) is not None:
             connection.release()
         self._link.send(by(version.key))
+
+    def looked_up(self, model: str) -> None:
+        self._link.send(LookedUp(model))
 
     # Opening a connection.
 
@@ -204,8 +205,7 @@ class LocalEngine(Engine):
     def _opened(self, version: ModelVersion) -> asyncio.Task[ModelConnection]:
         """The one attempt to open this connection that all who wait for it share."""
         key = version.key
-        task = self._opening.get(key)
-        if task is None:
+        if (task := self._opening.get(key)) is None:
             task = self._opening[key] = asyncio.create_task(self._connect(version))
             task.add_done_callback(lambda done: self._opening.pop(key, None))
             # If everyone who waited has gone, nobody else looks at the error.

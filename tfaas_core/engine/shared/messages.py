@@ -20,6 +20,7 @@ from tfaas_core.engine.shared.acceleration_messages import (
 )
 from tfaas_core.engine.shared.far_messages import Far
 from tfaas_core.engine.shared.fleet_messages import Further, Joined, MoreWanted
+from tfaas_core.engine.shared.looked_up import LookedUp
 from tfaas_core.error_kinds import ANSWERS, ERRORS_BY_CODE, TOLD, code_of_kind, error_from
 from tfaas_core.errors import SEE_LOG, TfaasError
 from tfaas_core.runtime import LoadOptions
@@ -148,6 +149,7 @@ ToPool: TypeAlias = (
     | Judge
     | Discard
     | Retire
+    | LookedUp
     | Count
     | Further
     | Accelerate

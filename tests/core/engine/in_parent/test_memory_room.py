@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from tests.core.engine.engines import WITHIN_S, engine, healed, upload_and_find
-from tfaas_core.engine.base import Candidate, Loaded
+from tfaas_core.engine.base import Candidate, EngineFactory, Loaded
 from tfaas_core.engine.in_parent import memory_room
 from tfaas_core.engine.in_parent.live_seats import LiveSeats
 from tfaas_core.engine.in_parent.memory_room import MemoryRoom
 from tfaas_core.engine.in_parent.model_processes import ModelProcess, ModelProcesses
 from tfaas_core.engine.in_parent.seat import Seat
+from tfaas_core.engine.local import LocalEngineFactory
 from tfaas_core.engine.shared.meter import Meter
 from tfaas_core.errors import Unavailable, UnknownVersion
 from tfaas_core.events import ModelLoaded, ModelUnloaded
 from tfaas_core.models.model import ModelVersion
 from tfaas_core.system.resources.memory import KnownMemory
-from tfaas_core.testing.engine_harness import Worker, is_sum, rows_of
+from tfaas_core.testing.engine_harness import Worker, is_sum, rows_of, started
 from tfaas_core.testing.forked import is_alive, model_processes
 from tfaas_core.testing.loops import in_event_loop
 from tfaas_core.testing.runtime import SIGNATURE
+from tfaas_core.testing.suites.engine.door import DoorFactory
 from tfaas_core.testing.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("no_model_process_stays")
@@ -44,9 +47,9 @@ def large(word: str, mebibytes: int) -> str:
     return word + " " * (mebibytes * MIB)
 
 
-async def until_one_is(worker: Worker, state: str) -> None:
+async def until_it_is(worker: Worker, model: str, state: str) -> None:
     async with asyncio.timeout(WITHIN_S):
-        while state not in {status.state for status in await worker.engine.servables()}:
+        while (model, state) not in {(s.model, s.state) for s in await worker.engine.servables()}:
             pass
 
 
@@ -97,11 +100,12 @@ async def test_a_request_waits_while_an_upload_has_its_room_and_then_goes_on(
         await healed(harness.worker, version)
 
 
+@pytest.mark.parametrize("factory", [LocalEngineFactory, DoorFactory])
 @in_event_loop
 async def test_workers_hear_that_a_version_was_replaced_until_they_know(
-    tmp_path: Path,
+    tmp_path: Path, factory: Callable[[], EngineFactory]
 ) -> None:
-    async with engine(tmp_path, ROOM, workers=2) as harness:
+    async with started(factory(), tmp_path, ["engine.isolation=model", ROOM], 2) as harness:
         old, process = await upload_and_find(harness.worker, "vk", "hold 30")
         other = await harness.start_worker(1)
         asked = list[asyncio.Task[object]]()
@@ -109,15 +113,16 @@ async def test_workers_hear_that_a_version_was_replaced_until_they_know(
         async def ask(_new: ModelVersion) -> None:
             assert not is_alive(process)
             asked.append(asyncio.create_task(harness.worker.try_run(old, rows_of(1))))
-            await until_one_is(harness.worker, "loading")
+            await until_it_is(harness.worker, "vk/1", "loading")
 
         await harness.worker.upload("vk", large("hold 60", 70), ask)
         for told in (await asked[0], await other.try_run(old, rows_of(1))):
             assert type(told) is UnknownVersion
             assert "was replaced before it was loaded" in told.message
         # Who knows, and wants just this one, gets it.
+        harness.worker.retire(old)
+        other.engine.looked_up("vk")
         for worker in (harness.worker, other):
-            worker.retire(old)
             assert is_sum(await worker.run(old, rows_of(2)), rows_of(2))
 
 
@@ -126,12 +131,13 @@ async def test_a_version_that_is_wanted_again_while_it_leaves_counts_with_what_i
     tmp_path: Path,
 ) -> None:
     async with engine(tmp_path, ROOM_FOR_ONE, workers=2) as harness:
-        version = await harness.worker.upload("a", "sleep 0.3")
+        other = await harness.start_worker(1)
+        version = await harness.worker.upload("a", "sleep 1")
         running = [asyncio.create_task(harness.worker.run(version, rows_of(1)))]
         preparing = asyncio.create_task(harness.worker.prepare("b", "sum"))
-        await until_one_is(harness.worker, "leaving")
-        other = await harness.start_worker(1)
+        await until_it_is(harness.worker, "a/1", "leaving")
         running.append(asyncio.create_task(other.run(version, rows_of(1))))
+        await until_it_is(other, "a/1", "loading")
         loaded = await preparing
         states = {s.model: s.state for s in await other.engine.servables()}
         assert states == {"b": "ready", "a/1": "loading"}

@@ -1,0 +1,45 @@
+"""A version that a newer one has just replaced, and that a client wants all the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.core.predict.predictor_case import BODY, Case
+from tfaas_core.predict.inference import InferenceRequest
+from tfaas_core.predict.target import Target
+from tfaas_core.tensors import Bound
+from tfaas_core.testing.fakes import FakeStorage
+from tfaas_core.testing.loops import in_event_loop
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Case:
+    storage = FakeStorage(tmp_path / "storage")
+    storage.open()
+    case = Case(storage)
+    case.upload()
+    case.upload()
+    case.engine.replaced = {1}
+    return case
+
+
+@in_event_loop
+async def test_it_answers_once_the_engine_knows_that_the_worker_has_looked(case: Case) -> None:
+    await case.catalog.load()
+    prediction = await case.predict(BODY[:-1] + b', "version": 1}')
+    assert prediction.version.version == 1
+    case.predictor.close()
+
+
+@in_event_loop
+async def test_so_it_does_by_other_protocols(case: Case) -> None:
+    await case.catalog.load()
+    version = case.catalog.get("vk", 1)
+    (name,) = [spec.name for spec in version.signature.inputs]
+    bound = Bound({name: np.ones((1, 2), np.float32)}, 1, single=False)
+    result = await case.predictor.infer_anew(InferenceRequest(version, bound), Target("vk", 1))
+    assert result.version.version == 1
+    case.predictor.close()
