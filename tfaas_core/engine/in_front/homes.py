@@ -65,6 +65,8 @@ class Homes(Rooms):
         first = random.randrange(len(engines))  # of those that are equally busy
         found, fewest, lacks = None, 0, False
         for engine in (*engines[first:], *engines[:first]):
+            if engine.ended.is_set():  # its place is about to be taken
+                continue
             rows = engine.rows(version.key)
             if rows is None:
                 lacks = True
