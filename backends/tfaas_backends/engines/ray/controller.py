@@ -261,6 +261,8 @@ class Controller:
         addresses = sorted(node.state.address for node in nodes if node.state.address)
         whys = sorted(f"node {n.ip} has no host: {n.state.why}" for n in nodes if n.state.why)
         replicas = self._wants.replicas
+        if replicas is None and self._told is not None:  # servers that start meanwhile need it
+            replicas = self._told.replicas
         hosts = Hosts(tuple(addresses), tuple(whys), replicas=replicas)
         async with self._changed:
             if hosts != self._told:
