@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tfaas_core.engine.base import WorkerContext
 from tfaas_core.engine.in_front.dialling import FarDoor
+from tfaas_core.engine.in_front.placement import Placement
 from tfaas_core.engine.in_front.remote_engine import RemoteEngine
 from tfaas_core.engine.in_front.spread import SpreadSettings
 from tfaas_core.engine.in_front.spreading_engine import SpreadingEngine
@@ -25,6 +27,12 @@ class Hosts(DoorFactory):
     def __init__(self, hosts: int) -> None:
         super().__init__()
         self.hosts = hosts
+
+    def named(self, prefix: str, *first: int) -> str:
+        """A model's name in whose order these hosts are the first ones."""
+        order = Placement([host.address for host in self.made]).order
+        names = (f"{prefix}{number}" for number in itertools.count())
+        return next(name for name in names if [*order(name)[: len(first)]] == [*first])
 
 
 class Deciding(Hosts):
@@ -160,3 +168,47 @@ async def test_a_host_that_is_full_of_what_is_used_passes_a_model_on_and_all_wor
         await until_on(worker, c, 1)
         (gone,) = [each for each in (a, b) if not await hosts_of(worker, each)]
         assert is_sum(await other.run(gone, rows_of(1)), rows_of(1))
+
+
+@in_event_loop
+async def test_a_host_that_passes_a_model_on_is_not_asked_to_make_room_for_its_other_versions(
+    tmp_path: Path,
+) -> None:
+    settings = [PROCESSES, "engine.max_loaded_models=1"]
+    async with started(hosts := Hosts(2), tmp_path, settings) as harness:
+        worker = harness.worker
+        homes = [host.address for host in hosts.made]
+        first = await worker.upload(name := hosts.named("a", 0), "sum")
+        other = await worker.upload(hosts.named("b", 1), "sum")
+        hot = await worker.upload(hosts.named("c", 0), "sum")
+        assert await until_on(worker, hot, 1) == [homes[0]]
+        await until_on(worker, first, 0)
+        worker.retire(other)
+        await until_on(worker, other, 0)
+        second = await worker.upload(name, "sum")
+        assert await until_on(worker, second, 1) == [homes[1]]
+        assert is_sum(await worker.run(first, rows_of(1)), rows_of(1))
+        assert await until_on(worker, first, 1) == [homes[1]]
+        assert await hosts_of(worker, hot) == [homes[0]]
+
+
+@in_event_loop
+async def test_a_model_on_several_hosts_that_are_full_by_now_goes_to_one_that_has_room(
+    tmp_path: Path,
+) -> None:
+    settings = [PROCESSES, "engine.max_loaded_models=1"]
+    async with started(hosts := Hosts(3), tmp_path, settings) as harness:
+        worker = harness.worker
+        homes = [host.address for host in hosts.made]
+        version = await worker.upload(name := hosts.named("a", 0, 1), "sum")
+        assert is_sum(await worker.run(version, rows_of(1)), rows_of(1))
+        spread(worker, **{name: 2})
+        assert {*await until_on(worker, version, 2)} == {*homes[:2]}
+        goes = await worker.upload(hosts.named("b", 2), "sum")
+        hot = [await worker.upload(hosts.named("c", place), "sum") for place in (0, 1)]
+        await until_on(worker, version, 0)
+        worker.retire(goes)
+        await until_on(worker, goes, 0)
+        assert is_sum(await worker.run(version, rows_of(1)), rows_of(1))
+        assert await until_on(worker, version, 1) == [homes[2]]
+        assert [await hosts_of(worker, each) for each in hot] == [[homes[0]], [homes[1]]]

@@ -65,6 +65,8 @@ class Homes(Rooms):
         first = random.randrange(len(engines))  # of those that are equally busy
         found, fewest, lacks = None, 0, False
         for engine in (*engines[first:], *engines[:first]):
+            if engine.ended.is_set():  # its place is about to be taken
+                continue
             rows = engine.rows(version.key)
             if rows is None:
                 lacks = True
@@ -110,10 +112,15 @@ class Homes(Rooms):
     def is_full(self, name: str, engine: HostEngine) -> bool:
         return engine in self._full.for_model(name)
 
+    def has_to_make_room(self, name: str, engine: HostEngine) -> bool:
+        return self.is_full(name, engine) and self.of_model(name) is engine
+
     def has_no_room(self, name: str, key: str, engine: HostEngine) -> None:
-        self._full.add(name, engine)
-        if (home := self._homes.get(key)) is not None and list(home[1]) == [engine]:
-            self.put(home[0], self._belongs(name, 1))
+        if not self.is_full(name, engine):
+            self._full.add(name, engine)
+        if (home := self._homes.get(key)) is not None and engine in home[1]:
+            others = [each for each in home[1] if each is not engine]
+            self.put(home[0], others or self._belongs(name, 1))
 
     def spreads(self, version: ModelVersion) -> bool:
         """Whether it may have several hosts now."""

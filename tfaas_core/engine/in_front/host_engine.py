@@ -53,11 +53,15 @@ class Rooms(Protocol):
     """Who knows which hosts have no room for which models."""
 
     def is_full(self, name: str, engine: HostEngine) -> bool:
-        """Whether it has said so of the model; if it gets it all the same, it has to make room."""
+        """Whether it has said so of the model."""
+        ...
+
+    def has_to_make_room(self, name: str, engine: HostEngine) -> bool:
+        """Whether it has said so, and no other host has room, either."""
         ...
 
     def has_no_room(self, name: str, key: str, engine: HostEngine) -> None:
-        """It says so, of the version of this key; empty: of an upload."""
+        """It has said so, and the version of this key is to go elsewhere; empty: an upload."""
         ...
 
 
@@ -65,7 +69,7 @@ class HostEngine(LocalEngine):
     """Talks to the pool of another host over ``sock``, and to its models over further connections.
 
     From the link's end on, everything raises HostAwayError. ``on_leaving`` is called if the host
-    says that it is about to end. What it has no room for raises HostFullError, once: see ``rooms``.
+    says that it is about to end. What it has no room for raises HostFullError: see ``rooms``.
     """
 
     beginning: OpenConnections
@@ -150,10 +154,10 @@ class HostEngine(LocalEngine):
         return connection
 
     async def _check_room(self, name: str, key: str = "", size_bytes: int = 0) -> None:
-        if self._rooms.is_full(name, self):
+        if self._rooms.has_to_make_room(name, self):
             return
         ask = partial(AskRoom, name=name, key=key, size_bytes=size_bytes)
-        if isinstance(await self._link.ask(ask), Absent):
+        if self._rooms.is_full(name, self) or isinstance(await self._link.ask(ask), Absent):
             self._rooms.has_no_room(name, key, self)
             why = f"has no room for model {name!r} beside those that are used; try again"
             raise HostFullError(self._door.away(why).message, model=name)

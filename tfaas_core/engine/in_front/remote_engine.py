@@ -211,13 +211,10 @@ class RemoteEngine(Engine):
     def uses(self, version: ModelVersion) -> bool:
         return any(engine.uses(version) for engine in self._engines())
 
-    async def servables(self) -> list[ServableStatus]:
-        found: list[ServableStatus] = []
-        for engine in self._engines():
-            with suppress(HostAwayError):
-                told = await engine.servables()
-                found += [msgspec.structs.replace(s, host=engine.address) for s in told]
-        return sorted(found, key=lambda status: status.model)
+    async def servables(self, within_s: float | None = None) -> list[ServableStatus]:
+        """``within_s``: hosts that take longer to tell are left out; None: none is."""
+        told = await asyncio.gather(*[_told_by(each, within_s) for each in self._engines()])
+        return sorted(itertools.chain(*told), key=lambda status: status.model)
 
     async def acceleration(self, version: ModelVersion) -> dict[str, str]:
         engine = self._homes.known(version)
@@ -286,3 +283,12 @@ class RemoteEngine(Engine):
             await engine.ended.wait()
         await host.close()
         self._left_out.remove(host)
+
+
+async def _told_by(engine: HostEngine, within_s: float | None) -> list[ServableStatus]:
+    try:
+        async with asyncio.timeout(within_s):
+            told = await engine.servables()
+    except (HostAwayError, TimeoutError):
+        return []
+    return [msgspec.structs.replace(status, host=engine.address) for status in told]

@@ -55,6 +55,8 @@ class Silence:
             if self._asked_s < heard_s or self._asked_s == math.inf:
                 self._asked_s = now_s
             wait_s = max(heard_s + self._dead_after_s, self._asked_s + step_s) - now_s
+            # Until then it may answer what it was asked, and be silent from then on.
+            wait_s = min(wait_s, step_s)
         if wait_s > 0:
             self._loop.call_later(wait_s, self._look)
             return

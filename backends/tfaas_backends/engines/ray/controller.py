@@ -39,10 +39,13 @@ _log = logging.getLogger("tfaas.engine")
 
 
 class _Node:
-    """A node with its host: its actor, and what that said last."""
+    """A node with its host: its actor, and what that said last.
 
-    def __init__(self, actor: Any, address: str) -> None:
-        self.actor, self.ip = actor, address
+    ``stop_limit_s``: how long the host may take to end, by the configuration that it runs by.
+    """
+
+    def __init__(self, actor: Any, address: str, stop_limit_s: float) -> None:
+        self.actor, self.ip, self.stop_limit_s = actor, address, stop_limit_s
         self.state = HostState()
         self.has_told, self.is_up = asyncio.Event(), asyncio.Event()
         self.task: asyncio.Task[None] | None = None
@@ -186,7 +189,8 @@ class Controller:
             self._tasks.spawn(self._end(self._nodes.pop(name)))
         for name in set(chosen) - self._nodes.keys():
             actor = await asyncio.to_thread(self._host_at, name)
-            node = self._nodes[name] = _Node(actor, fit[name]["NodeManagerAddress"])
+            address, limit_s = fit[name]["NodeManagerAddress"], stop_limit_s(self._config)
+            node = self._nodes[name] = _Node(actor, address, limit_s)
             node.task = asyncio.create_task(self._follow(name, node))
         if not self._is_settled:
             await self._settle()
@@ -241,7 +245,7 @@ class Controller:
         """Ends its host for good; returns why that was killed, as a clause, if it was."""
         why = ""
         try:
-            async with asyncio.timeout(stop_limit_s(self._config) + _ANSWER_S):
+            async with asyncio.timeout(node.stop_limit_s + _ANSWER_S):
                 why = await node.actor.stop.remote()
         except TimeoutError:
             why = "does not answer, and was killed"
@@ -257,6 +261,8 @@ class Controller:
         addresses = sorted(node.state.address for node in nodes if node.state.address)
         whys = sorted(f"node {n.ip} has no host: {n.state.why}" for n in nodes if n.state.why)
         replicas = self._wants.replicas
+        if replicas is None and self._told is not None:  # servers that start meanwhile need it
+            replicas = self._told.replicas
         hosts = Hosts(tuple(addresses), tuple(whys), replicas=replicas)
         async with self._changed:
             if hosts != self._told:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,16 +16,13 @@ from tfaas_core.models.model import ModelVersion
 
 
 async def served_by(config: Config, addresses: Sequence[str]) -> list[ServableStatus]:
-    """The models of those hosts that can be reached, each with its host."""
+    """The models of those hosts that answer in time, each with its host."""
     door = any_door(config)
     doors = [msgspec.structs.replace(door, address=address) for address in addresses]
     engine = RemoteEngine(WorkerContext(config, {}, 1, 0, None, _no_artifact), doors)
     try:
         await engine.start()
-        async with asyncio.timeout(door.dead_after_s):
-            return await engine.servables()
-    except TimeoutError:
-        return []
+        return await engine.servables(door.dead_after_s)
     finally:
         await engine.close()
 

@@ -7,10 +7,12 @@ import contextlib
 import ctypes
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 
+from tfaas_core.system.network import silence
 from tfaas_core.system.network.silence import Silence
 from tfaas_core.testing.loops import in_event_loop
 
@@ -63,3 +65,33 @@ async def test_one_that_has_nothing_to_say_is_not_silent() -> None:
         assert far.recv(1) == b"?"
         far.send(b"!")
         assert await loop.sock_recv(near, 1) == b"!"
+
+
+class _Busy(socket.socket):
+    """Tells what the kernel would, at ``now_s``, if the other machine was last heard at 0.5."""
+
+    now_s = 0.0
+
+    def getsockopt(self, *_option: int) -> bytes:  # type: ignore[override]
+        heard_ms = round(1000 * (self.now_s - min(self.now_s - 0.01, 0.5)))
+        return silence._TCP_INFO.pack(0, 1, heard_ms)  # something is sent all the time
+
+
+def test_a_busy_one_is_given_up_when_it_has_been_silent_for_so_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours, theirs = socket.socketpair()
+    near = _Busy(fileno=ours.detach())
+    looks: list[tuple[float, Callable[[], None]]] = []
+    clock = SimpleNamespace(monotonic=lambda: near.now_s)
+    loop = SimpleNamespace(call_later=lambda wait_s, look: looks.append((wait_s, look)))
+    monkeypatch.setattr(silence, "time", clock)
+    monkeypatch.setattr(silence, "asyncio", SimpleNamespace(get_running_loop=lambda: loop))
+    with near, theirs:
+        Silence(near, 3.0)
+        while looks:
+            wait_s, look = looks.pop()
+            near.now_s += wait_s
+            look()
+        assert theirs.recv(1) == b""
+    assert near.now_s == pytest.approx(3.5, abs=0.01)
