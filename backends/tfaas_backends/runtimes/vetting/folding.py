@@ -7,6 +7,7 @@ what has more, the shape is.
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
@@ -29,19 +30,25 @@ from tfaas_backends.runtimes.vetting.shapes import PRODUCTS, SHAPES, TOLD, Shape
 _NUMBERS = "biuf"
 """Kinds of dtypes, as numpy has them; texts could grow."""
 
+_OUTPUT = re.compile("[0-9]{1,9}")
+
 
 class Outputs(msgspec.Struct, frozen=True):
-    """What a call gives, in order; ``names`` tells which is which, if its node's op does not."""
+    """What a call gives, in order; ``names`` tells which is which, if its op is a function."""
 
     values: Values
     names: Mapping[str, int] = {}
 
     def at(self, reference: str) -> Any:
-        """The one that a reference means: ``name:1``, or, within a function, ``name:which:0``."""
+        """The one that a reference means: ``name:1``, or, within a function, ``name:which:0``.
+
+        None if there is none.
+        """
         _node, *path = reference.split(":")
-        number = int(path[-1]) if path else 0
-        if len(path) == 2:
-            number = self.names.get(path[0], number)
+        last = path[-1] if path else "0"
+        number = int(last) if _OUTPUT.fullmatch(last) else len(self.values)
+        if self.names and len(path) == 2:
+            number = self.names.get(path[0], len(self.values))
         return self.values[number] if number < len(self.values) else None
 
 

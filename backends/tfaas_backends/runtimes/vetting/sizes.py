@@ -126,13 +126,17 @@ class _Calls:
             return None
         calls = [*self.of(node, given)]
         results = self._results(*calls[0]) if len(calls) == 1 else None
-        return None if results is None else Outputs(results, self._functions[calls[0][0]].results)
+        # An op of TensorFlow's has names of its own for what it gives.
+        by_name = self._functions[node.op].results if node.op in self._functions else {}
+        return None if results is None else Outputs(results, by_name)
 
     def _results(self, name: str, given: Values) -> Values | None:
         if (frame := self.frame(name, given)) is None:
             return None
         body, folding = frame
-        return [folding.value(body.function.ret[result]) for result in body.results]
+        # A map of protocol buffers takes up each name that it is asked for.
+        references = dict(body.function.ret)
+        return [folding.value(references.get(result, "")) for result in body.results]
 
     def _turns(self, node: Any, given: Values) -> Iterator[tuple[Values, bool | None]]:
         """What each turn of a loop begins with, and whether it goes on; None: nobody knows.

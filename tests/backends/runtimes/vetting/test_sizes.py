@@ -1,0 +1,62 @@
+"""What is known of sizes that come out of calls: of which output, and of none that is not there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tfaas_backends.runtimes.vetting.graph_vetting import vet_graph
+
+from tests.backends.runtimes.vetting.graphs import add, call, constant, harmless, v1
+from tfaas_core.errors import CannotServe
+
+
+def calling() -> Any:
+    """A graph that calls a function with a constant."""
+    graph_def = harmless()
+    constant(graph_def, "one", 1.0)
+    call(graph_def, "call", "negate").input.append("one")
+    return graph_def
+
+
+NO_OUTPUTS = ["call:x", "call:-3", "call:1", "call:", f"call:{'9' * 5000}"]
+
+
+@pytest.mark.parametrize("reference", NO_OUTPUTS, ids=[each[:8] for each in NO_OUTPUTS])
+def test_an_output_that_no_call_has_is_for_tensorflow_to_refuse(reference: str) -> None:
+    graph_def = calling()
+    add(graph_def, "sum", "Add", reference, "one")
+    vet_graph(graph_def, (), 0).check_none()
+
+
+def test_a_function_that_does_not_say_what_it_gives_stays_as_it_is() -> None:
+    graph_def = calling()
+    add(graph_def, "sum", "Add", "call", "one")
+    del graph_def.library.function[0].ret["b"]
+    before = graph_def.SerializeToString(deterministic=True)
+    vet_graph(graph_def, (), 0).check_none()
+    assert graph_def.SerializeToString(deterministic=True) == before
+
+
+def test_which_output_of_a_call_is_meant_is_told_by_its_number_whatever_names_are_there() -> None:
+    graph_def, pair, outer = harmless(), v1.GraphDef(), v1.GraphDef()
+    constant(pair, "big", [1 << 30])
+    constant(pair, "small", [1])
+    define(graph_def, "pair", pair, size="big:output:0", output="small:output:0")
+    constant(outer, "one", 1.0)
+    add(outer, "call", "PartitionedCall").attr["f"].func.name = "pair"
+    add(outer, "bad", "Fill", "call:output:0", "one:output:0")
+    define(graph_def, "outer", outer)
+    with pytest.raises(CannotServe) as refused:
+        vet_graph(graph_def, (), 0)
+    assert refused.value.details["path"] == ["outer", "bad"]
+
+
+def define(graph_def: Any, name: str, body: Any, **results: str) -> None:
+    """Adds a function of these nodes."""
+    function = graph_def.library.function.add()
+    function.signature.name = name
+    function.node_def.extend(body.node)
+    for result, reference in results.items():
+        function.signature.output_arg.add(name=result)
+        function.ret[result] = reference
