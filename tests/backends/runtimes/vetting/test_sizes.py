@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tfaas_backends.runtimes.tensorflow.private import tensor_util
+from tfaas_backends.runtimes.vetting import sizes
 from tfaas_backends.runtimes.vetting.graph_vetting import vet_graph
 
 from tests.backends.runtimes.vetting.graphs import add, call, constant, harmless, v1
@@ -50,6 +52,41 @@ def test_which_output_of_a_call_is_meant_is_told_by_its_number_whatever_names_ar
     with pytest.raises(CannotServe) as refused:
         vet_graph(graph_def, (), 0)
     assert refused.value.details["path"] == ["outer", "bad"]
+
+
+def test_a_constant_is_read_once_however_often_its_function_is_called(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    graph_def, body, read = harmless(), v1.GraphDef(), list[str]()
+    made = tensor_util.MakeNdarray
+
+    def make(tensor: Any) -> Any:
+        read.append(str(tensor))
+        return made(tensor)
+
+    monkeypatch.setattr(tensor_util, "MakeNdarray", make)
+    constant(body, "one", 1.0)
+    define(graph_def, "f", body, size="one:output:0")
+    constant(graph_def, "two", 2.0)
+    for number in range(9):
+        add(graph_def, f"call{number}", "f")
+        add(graph_def, f"sum{number}", "Add", f"call{number}", "two")
+    vet_graph(graph_def, (), 0).check_none()
+    assert len(read) == 2
+
+
+def test_what_functions_give_counts_among_what_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph_def, body = harmless(), v1.GraphDef()
+    constant(body, "big", [1 << 30])
+    many = {f"size{number}": "big:output:0" for number in range(99)}
+    define(graph_def, "f", body, **many)
+    add(graph_def, "call", "f")
+    constant(graph_def, "one", 1.0)
+    add(graph_def, "bad", "Fill", "call", "one")
+    with pytest.raises(CannotServe, match="'Fill'"):
+        vet_graph(graph_def, (), 0)
+    monkeypatch.setattr(sizes, "MAX_FOLLOWED_INPUTS", 50)
+    vet_graph(graph_def, (), 0).check_none()
 
 
 def define(graph_def: Any, name: str, body: Any, **results: str) -> None:
