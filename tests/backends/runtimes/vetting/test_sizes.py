@@ -54,6 +54,18 @@ def test_which_output_of_a_call_is_meant_is_told_by_its_number_whatever_names_ar
     assert refused.value.details["path"] == ["outer", "bad"]
 
 
+def test_what_no_machine_could_count_is_refused_too() -> None:
+    graph_def, count = harmless(), 1 << 22
+    for name, dims in {"a": [count, 1, 1], "b": [1, count, 1], "c": [1, 1, count]}.items():
+        constant(graph_def, f"dims_{name}", dims)
+        constant(graph_def, f"value_{name}", name != "a", bool)
+        add(graph_def, name, "Fill", f"dims_{name}", f"value_{name}")
+    # At this, TensorFlow would end the process.
+    add(graph_def, "bad", "SelectV2", "a", "b", "c")
+    with pytest.raises(CannotServe, match=f"to make {count**3} elements"):
+        vet_graph(graph_def, (), 0)
+
+
 def test_a_constant_is_read_once_however_often_its_function_is_called(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
