@@ -5,6 +5,7 @@ import errno
 import logging
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import msgspec
 import pytest
@@ -123,6 +124,11 @@ class OddEnd(BaseException):
     """No Exception."""
 
 
+@dataclass(frozen=True)
+class Frozen(Exception):
+    """Nothing of it may be set."""
+
+
 class Mute(DoesNotFit):
     """Cannot say what it is."""
 
@@ -139,6 +145,7 @@ BUGS: dict[str, Callable[..., object]] = {
     "an exit in a thread": exit_in_a_thread,
     "an interrupt": failing(KeyboardInterrupt()),
     "no Exception": failing(OddEnd()),
+    "an error that cannot be changed": failing(Frozen()),
     "an error that cannot be answered": failing(Mute("x")),
 }
 

@@ -14,5 +14,7 @@ def forget_frames(error: BaseException) -> None:
         each = found.pop()
         if id(each) not in seen:
             seen.add(id(each))
-            each.__traceback__ = None
+            # A plugin's class may forbid to set anything of it, as frozen dataclasses do.
+            BaseException.with_traceback(each, None)
             found += [other for other in (each.__cause__, each.__context__) if other is not None]
+            found += each.exceptions if isinstance(each, BaseExceptionGroup) else ()

@@ -103,7 +103,8 @@ def _strided_slice(given: Values, attributes: Any) -> Any:
 
 
 def _squeezed(given: Values, attributes: Any) -> Any:
-    return np.squeeze(given[0], tuple(attributes["squeeze_dims"].list.i) or None)
+    axes = attributes["squeeze_dims"].list.i
+    return np.squeeze(given[0], tuple(axes) or None) if len(axes) <= MAX_ELEMENTS else None
 
 
 SAME = ("Identity", "StopGradient", "PreventGradient", "Snapshot", "EnsureShape", "CheckNumerics")

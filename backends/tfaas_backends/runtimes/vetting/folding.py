@@ -7,6 +7,7 @@ what has more, the shape is.
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
@@ -29,19 +30,25 @@ from tfaas_backends.runtimes.vetting.shapes import PRODUCTS, SHAPES, TOLD, Shape
 _NUMBERS = "biuf"
 """Kinds of dtypes, as numpy has them; texts could grow."""
 
+_OUTPUT = re.compile("[0-9]{1,9}")
+
 
 class Outputs(msgspec.Struct, frozen=True):
-    """What a call gives, in order; ``names`` tells which is which, if its node's op does not."""
+    """What a call gives, in order; ``names`` tells which is which, if its op is a function."""
 
     values: Values
     names: Mapping[str, int] = {}
 
     def at(self, reference: str) -> Any:
-        """The one that a reference means: ``name:1``, or, within a function, ``name:which:0``."""
+        """The one that a reference means: ``name:1``, or, within a function, ``name:which:0``.
+
+        None if there is none.
+        """
         _node, *path = reference.split(":")
-        number = int(path[-1]) if path else 0
-        if len(path) == 2:
-            number = self.names.get(path[0], number)
+        last = path[-1] if path else "0"
+        number = int(last) if _OUTPUT.fullmatch(last) else len(self.values)
+        if self.names and len(path) == 2:
+            number = self.names.get(path[0], len(self.values))
         return self.values[number] if number < len(self.values) else None
 
 
@@ -65,14 +72,20 @@ class Folding:
     """The values of ``nodes``, those of one body by name, as far as constants alone make them.
 
     ``arguments``: those of the function, by name, if it is called with what is known.
+    ``constants``: what its nodes are that are constants, which is kept from call to call.
     """
 
     def __init__(
-        self, nodes: Mapping[str, Any], calls: Calls | None = None, arguments: Any = None
+        self,
+        nodes: Mapping[str, Any],
+        calls: Calls | None = None,
+        arguments: Any = None,
+        constants: dict[str, Any] | None = None,
     ) -> None:
         self._nodes = nodes
         self._calls = calls
         self._is_called = arguments is not None
+        self._constants = {} if constants is None else constants
         self._values: dict[str, Any] = dict(arguments or {})
 
     def inputs(self, node: Any) -> Values:
@@ -139,7 +152,9 @@ class Folding:
     def _computed(self, node: Any) -> Any:
         op = node.op
         if op == "Const":
-            return _constant(node.attr["value"].tensor)
+            if node.name not in self._constants:
+                self._constants[node.name] = _constant(node.attr["value"].tensor)
+            return self._constants[node.name]
         if self._calls is not None and self._calls.is_call(node):
             return self._calls.outputs(node, self._given(node))
         if op not in RULES and op not in SHAPES:
@@ -164,7 +179,12 @@ def _picked(value: Any, reference: str) -> Any:
 
 
 def _attributes(node: Any) -> Any:
-    """Raises ValueError if one is left open until a call, but for T, which changes nothing."""
+    """Raises ValueError if one is left open until a call, but for T, which changes nothing.
+
+    No op has many: to go through a million, each time that a function is called, would take long.
+    """
+    if len(node.attr) > MAX_ELEMENTS:
+        raise ValueError("there are too many attributes")
     if any(value.placeholder for name, value in node.attr.items() if name != "T"):
         raise ValueError("an attribute is not known")
     # A map of protocol buffers takes up each name that it is asked for: without a value there,
@@ -194,9 +214,12 @@ def _shape(rules: Any, node: Any, given: Values) -> Shaped | None:
 
 def _constant(tensor: Any) -> Any:
     sizes = [dim.size for dim in tensor.tensor_shape.dim]
-    if _few(sizes) and min(sizes, default=0) >= 0:
-        return _small(tensor_util.MakeNdarray(tensor))
-    return Shaped.of(sizes)
+    try:
+        if _few(sizes) and min(sizes, default=0) >= 0:
+            return _small(tensor_util.MakeNdarray(tensor))
+        return Shaped.of(sizes)
+    except Exception:  # as above
+        return None
 
 
 def _small(array: Any) -> Any:

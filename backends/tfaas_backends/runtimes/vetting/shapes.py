@@ -39,7 +39,17 @@ def _told(number: int) -> _Rule:
 
 
 def _broadcast(given: Values, _attributes: Any) -> Sequence[int]:
-    return np.broadcast_shapes(*(value.shape for value in given))
+    """Of any size, other than numpy has it."""
+    shapes = [value.shape for value in given]
+    rank = max(map(len, shapes))
+    padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
+    return [_common({*sizes} - {1}) for sizes in zip(*padded, strict=True)]
+
+
+def _common(sizes: set[int]) -> int:
+    if len(sizes) > 1:
+        raise ValueError("sizes differ")
+    return next(iter(sizes), 1)
 
 
 def _reshaped(given: Values, _attributes: Any) -> Sequence[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -18,7 +19,7 @@ MAX_TURNS = 100
 """Of a loop; what it makes later is not known."""
 
 MAX_FOLLOWED_INPUTS = 200_000
-"""Of nodes of functions, each time that one is called with what is known."""
+"""Of nodes of functions, and results of these, each time that one is called with what is known."""
 
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _BRANCHES = ("If", "StatelessIf")
@@ -88,6 +89,7 @@ class _Calls:
     def __init__(self, functions: Mapping[str, Body]) -> None:
         self._functions = functions
         self._left = MAX_FOLLOWED_INPUTS
+        self._constants: dict[str, dict[str, Any]] = defaultdict(dict)
 
     def spend(self, *nodes: Any) -> bool:
         self._left -= sum(1 + len(node.input) for node in nodes)
@@ -100,9 +102,13 @@ class _Calls:
     def frame(self, name: str, arguments: Values) -> _Frame | None:
         """A call of a function; None if there is none that takes so much, or no time."""
         body = self._functions.get(name) if name else None
-        if body is None or len(body.arguments) != len(arguments) or self._left < 0:
+        if body is None or len(body.arguments) != len(arguments):
             return None
-        return body, Folding(body.nodes, self, dict(zip(body.arguments, arguments, strict=True)))
+        self._left -= len(body.results)
+        if self._left < 0:
+            return None
+        named = dict(zip(body.arguments, arguments, strict=True))
+        return body, Folding(body.nodes, self, named, self._constants[name])
 
     def of(self, node: Any, given: Values) -> Iterator[tuple[str, Values]]:
         """The functions that a node calls, or may call, each with its arguments."""
@@ -126,13 +132,17 @@ class _Calls:
             return None
         calls = [*self.of(node, given)]
         results = self._results(*calls[0]) if len(calls) == 1 else None
-        return None if results is None else Outputs(results, self._functions[calls[0][0]].results)
+        # An op of TensorFlow's has names of its own for what it gives.
+        by_name = self._functions[node.op].results if node.op in self._functions else {}
+        return None if results is None else Outputs(results, by_name)
 
     def _results(self, name: str, given: Values) -> Values | None:
         if (frame := self.frame(name, given)) is None:
             return None
         body, folding = frame
-        return [folding.value(body.function.ret[result]) for result in body.results]
+        # Asked otherwise, a map of protocol buffers takes up the name.
+        references = [body.function.ret.get(result, "") for result in body.results]
+        return [folding.value(reference) for reference in references]
 
     def _turns(self, node: Any, given: Values) -> Iterator[tuple[Values, bool | None]]:
         """What each turn of a loop begins with, and whether it goes on; None: nobody knows.
